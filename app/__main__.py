@@ -1,0 +1,5 @@
+"""``python -m app`` is ``leads``."""
+
+from app.cli import main
+
+main()

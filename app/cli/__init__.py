@@ -1,0 +1,44 @@
+"""``leads``: what operators live in. A module for each noun."""
+
+import signal
+import sys
+from types import FrameType
+
+import click
+
+from app.cli import demo, doctor, keys, migrate, organizations, serve
+from app.cli.output import plain_errors
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(package_name="leads-api", prog_name="leads")
+def leads() -> None:
+    """The Leads API: serve it, and look after its database.
+
+    Without DATABASE_URL, each command uses the embedded PostgreSQL in LEADS_DATA_DIR (.data), and starts it where it
+    isn't running. With it, there are four addresses, one login each: DATABASE_URL for serve, LEADS_MIGRATE_URL for
+    migrate, LEADS_OPERATOR_URL for organizations, keys and demo, and LEADS_WORKER_URL.
+    """
+
+
+for _command in (
+    serve.serve,
+    demo.demo,
+    migrate.migrate,
+    organizations.organizations,
+    keys.keys,
+    doctor.doctor,
+):
+    leads.add_command(_command)
+
+
+def main() -> None:
+    """Runs the command line. A mistake is a plain sentence and exit code 2."""
+    # SIGTERM ends the program in order: the embedded server is stopped on the way out.
+    signal.signal(signal.SIGTERM, _exit)
+    with plain_errors():
+        leads(standalone_mode=False)
+
+
+def _exit(number: int, _: FrameType | None) -> None:
+    sys.exit(128 + number)

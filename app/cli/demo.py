@@ -1,0 +1,113 @@
+"""``leads demo``: an organization to try things on, with lifelike leads, and a stranger beside it."""
+
+import hashlib
+import json
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+import psycopg
+
+from app.cli.addresses import addresses, call, connect
+from app.cli.keys import digest, new_key
+
+ORGANIZATION = "Demo Restoration"
+STRANGER = "Stranger Plumbing"
+COUNT = 200
+
+_FIRST = "Ada Bea Carl Dana Eli Fay Gus Hana Ivo June Karl Lena Milo Nora Otto Pia Rosa Sam Tess Uma Vera Wes".split()
+_LAST = "Abbott Barnes Castle Dalton Ellis Foster Grant Hobbs Irving Jarvis Keller Lowell Mercer Nolan Osborn".split()
+_COMPANY = "Alder Birch Cedar Dogwood Elm Fir Gingko Hazel Juniper Linden Maple Oak".split()
+_TRADE = ("Property Care", "Dental", "Logistics", "Bakery", "Apartments", "Storage")
+_SOURCE = {"google_ads": 30, "website": 25, "referral": 18, "facebook_ads": 12, "phone": 8, "partner": 5, None: 2}
+_STAGE = {"new": 26, "contacted": 24, "qualified": 18, "proposal": 12, "won": 11, "lost": 9}
+_PAIN = (
+    "Recurring basement moisture after spring rain",
+    "Roof leak above the stairwell since the last storm",
+    "Smoke smell in two rooms after a kitchen fire",
+    "Burst pipe in the utility room, floor soaked",
+    "Mold behind the bathroom tiles",
+    "Hail damage on siding and gutters",
+)
+_TIMELINE = ("today", "this_week", "this_month", "this_quarter", "just_looking")
+_BUDGET = ("under_5k", "5k_to_15k", "15k_to_50k", "over_50k")
+_SIZE = ("1-10", "11-50", "51-200", "201-500")
+
+
+@click.command()
+def demo() -> None:
+    """Make the demo organization, with some 200 leads, and a stranger beside it; print a key of the demo's.
+
+    Where the demo organization is there already, only a new key is made.
+    """
+    with addresses() as found:
+        click.echo(seed(found.of_operator()))
+
+
+def seed(operator_url: str) -> str:
+    """Makes what is missing, and gives a new key that reads and writes."""
+    with connect(operator_url) as connection:
+        there = {row["name"]: row["id"] for row in call(connection, "admin.organizations")}
+        for name, count, number in ((ORGANIZATION, COUNT, 1), (STRANGER, 20, 2)):
+            if name not in there:
+                there[name] = call(connection, "admin.create_organization", name, "test")[0]["create_organization"]
+                leads = json.dumps(_leads(random.Random(number), count), default=str)
+                call(connection, "admin.load_leads", there[name], leads)
+        key = new_key("test")
+        call(connection, "admin.create_key", there[ORGANIZATION], "write", digest(key), "demo")
+    return key
+
+
+def is_good(api_url: str, key: str) -> bool:
+    """Whether the key still opens the API."""
+    with connect(api_url) as connection:
+        try:
+            claim = hashlib.sha256(key.encode()).hexdigest()
+            call(connection, "auth.enter", claim, "demo", "read", True)
+        except psycopg.errors.RaiseException:
+            return False
+        except psycopg.DatabaseError as error:
+            if error.sqlstate == "PT401":
+                return False
+            raise
+    return True
+
+
+def _leads(draw: random.Random, count: int) -> list[dict[str, Any]]:
+    now = datetime.now(UTC)
+    leads = []
+    for _ in range(count):
+        stage = _one(draw, _STAGE)
+        # More of them lately, and most by day.
+        created = now - timedelta(days=90 * draw.random() ** 1.5, hours=draw.choice((0, 0, 0, 9)) * draw.random())
+        touched = created + (now - created) * draw.random() * (0.0 if stage == "new" else 0.8)
+        is_qualified = stage in ("qualified", "proposal", "won")
+        is_business = draw.random() < 0.3
+        first, last = draw.choice(_FIRST), draw.choice(_LAST)
+        leads.append(
+            {
+                "name": f"{first} {last}",
+                "company": f"{draw.choice(_COMPANY)} {draw.choice(_TRADE)}" if is_business else None,
+                "email": f"{first}.{last}{draw.randrange(1000)}@example.com".lower()
+                if not is_business or draw.random() < 0.8
+                else None,
+                "source": _one(draw, _SOURCE),
+                "lead_score": draw.randrange(55, 100) if is_qualified else draw.randrange(0, 75),
+                "pipeline_stage": stage,
+                "industry": "commercial" if is_business else "residential",
+                "company_size": draw.choice(_SIZE) if is_business else None,
+                "pain_points": draw.choice(_PAIN) if draw.random() < 0.7 else None,
+                "timeline": draw.choice(_TIMELINE) if draw.random() < 0.6 else None,
+                "budget_range": draw.choice(_BUDGET) if draw.random() < 0.4 else None,
+                "ai_reasoning": "High urgency: water damage signal, in-radius" if is_qualified else None,
+                "qualification_completed_at": created + (touched - created) / 2 if is_qualified else None,
+                "created_at": created,
+                "updated_at": touched,
+            }
+        )
+    return leads
+
+
+def _one(draw: random.Random, weights: dict[Any, int]) -> Any:
+    return draw.choices(list(weights), list(weights.values()))[0]

@@ -1,0 +1,132 @@
+"""``leads keys``: API keys. A key is made here and shown once; the database gets a digest of its digest."""
+
+import hashlib
+import re
+import secrets
+import zlib
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import click
+
+from app import values
+from app.cli.addresses import call, operator
+from app.cli.output import json_option, one, rows
+
+_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_SCOPES = ("read", "write", "admin")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def new_key(environment: str) -> str:
+    """A new key: ``lk_``, live or test, 30 random base62 characters (178 bits), and a checksum.
+
+    The checksum is CRC-32 (as in zlib) of all before it, in base62, padded with 0 to six characters: a scanner for
+    leaked secrets, and a person's typing error, need no database to be told from a key.
+    """
+    stem = f"lk_{environment}_" + "".join(secrets.choice(_BASE62) for _ in range(30))
+    number, digits = zlib.crc32(stem.encode()), ""
+    for _ in range(6):
+        number, digit = divmod(number, 62)
+        digits = _BASE62[digit] + digits
+    return stem + digits
+
+
+def digest(key: str) -> bytes:
+    """What the database keeps of a key: SHA-256 of its SHA-256. The inner digest is a request's claim."""
+    return hashlib.sha256(hashlib.sha256(key.encode()).digest()).digest()
+
+
+class _Instant(click.ParamType[datetime]):
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        if found := re.fullmatch(r"(\d{1,6})([smhd])", value):
+            return datetime.now(UTC) + _duration(*found.groups())
+        try:
+            return datetime.fromisoformat(values.instant(value))
+        except values.Fault:
+            self.fail(f"{value!r} is no time: say 90d, 2026-12-31 or 2026-12-31T12:00:00Z.", param, ctx)
+
+
+class _Duration(click.ParamType[timedelta]):
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        if found := re.fullmatch(r"(\d{1,6})([smhd])", value):
+            return _duration(*found.groups())
+        self.fail(f"{value!r} is no duration: say 30m, 24h or 7d.", param, ctx)
+
+
+class _Scopes(click.ParamType[str]):
+    name = "scopes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        scopes = str(value).split(",")
+        if not all(scope in _SCOPES for scope in scopes):
+            self.fail(f"{value!r}: the scopes are read, write and admin, separated by commas.", param, ctx)
+        # admin holds write, and write holds read: the highest says it all.
+        return max(scopes, key=_SCOPES.index)
+
+
+def _duration(number: str, unit: str) -> timedelta:
+    return timedelta(**{_UNITS[unit]: int(number)})
+
+
+@click.group()
+def keys() -> None:
+    """Make, list, rotate and revoke API keys."""
+
+
+@keys.command()
+@click.option("--organization", required=True, type=click.UUID, metavar="ID", help="Whose key it is.")
+@click.option("--scopes", required=True, type=_Scopes(), help="read, write, admin; each holds the ones before it.")
+@click.option("--name", help="What it is for.")
+@click.option("--expires", type=_Instant(), help="When it ends: 90d, 2026-12-31 or a full time. Never, if left out.")
+@json_option
+def create(organization: UUID, scopes: str, name: str | None, expires: datetime | None, as_json: bool) -> None:
+    """Make a key, and show it: this once, and never again."""
+    with operator() as connection:
+        environment = call(connection, "admin.organization", organization)[0]["environment"]
+        key = new_key(environment)
+        id = call(connection, "admin.create_key", organization, scopes, digest(key), name, expires)[0]["create_key"]
+    one({"id": id, "key": key}, key, as_json)
+
+
+@keys.command("list")
+@click.option("--organization", type=click.UUID, metavar="ID", help="Only this organization's.")
+@json_option
+def list_(organization: UUID | None, as_json: bool) -> None:
+    """List keys, the oldest first. No key is shown: none is kept."""
+    with operator() as connection:
+        if organization is not None:
+            call(connection, "admin.organization", organization)
+        found = call(connection, "admin.keys", organization)
+    rows(found, ("id", "organization_id", "name", "scopes", "state", "created_at", "expires_at"), as_json)
+
+
+@keys.command()
+@click.argument("id", type=click.UUID)
+@click.option("--overlap", type=_Duration(), default="24h", show_default=True, help="How long the old key stays good.")
+@json_option
+def rotate(id: UUID, overlap: timedelta, as_json: bool) -> None:
+    """Make a key in the place of the key ID, and show it: this once. The old one stays good for the overlap."""
+    with operator() as connection:
+        key = new_key(call(connection, "admin.good_key", id)[0]["environment"])
+        new_id = call(connection, "admin.rotate_key", id, digest(key), overlap)[0]["rotate_key"]
+    one({"id": new_id, "key": key}, key, as_json)
+
+
+@keys.command()
+@click.argument("id", type=click.UUID)
+@json_option
+def revoke(id: UUID, as_json: bool) -> None:
+    """Revoke the key ID, from now on."""
+    with operator() as connection:
+        call(connection, "admin.revoke_key", id)
+    one({"id": id, "state": "revoked"}, f"The key {id} is revoked.", as_json)

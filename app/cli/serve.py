@@ -1,0 +1,137 @@
+"""``leads serve``: the API, and, unless DATABASE_URL is set, the database that it serves."""
+
+import errno
+import os
+import socket
+from pathlib import Path
+
+import click
+import psycopg
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from app import migrations, settings
+from app.api import PREFIX
+from app.cli import demo, migrate
+from app.cli.addresses import Addresses, addresses, call, connect
+from app.cli.output import Mistake
+from app.settings import Settings
+
+
+@click.command()
+@click.option("--host", help="The address to listen on. [default: HOST, or 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="The port; 0: any that is free. [default: PORT, or 8000]")
+@click.option("--workers", type=click.IntRange(1, 64), help="Server processes. [default: WORKERS, or 1]")
+def serve(host: str | None, port: int | None, workers: int | None) -> None:
+    """Serve the API until Ctrl-C.
+
+    Without DATABASE_URL the embedded PostgreSQL is started, migrated and, the first time, given a demo organization.
+    With it nothing is started, migrated or seeded.
+    """
+    given = settings.read()
+    host = given.host if host is None else host
+    with _bind(host, given.port if port is None else port) as listener, addresses() as found:
+        url = found.of_api()
+        key = _prepare_embedded(found, given) if found.is_embedded else None
+        _check(url)
+        click.echo(_banner(host, listener.getsockname()[1], key))
+        _run(listener, url, given.workers if workers is None else workers)
+
+
+def _prepare_embedded(found: Addresses, given: Settings) -> str:
+    """Migrates and seeds; gives the demo key, which the data folder keeps, readable by its owner only."""
+    try:
+        if migrations.pending(found.of_migrate()):
+            migrate.apply(found.of_migrate())
+    except migrations.MigrationError as error:
+        raise Mistake(str(error)) from None
+    kept = given.data_dir / "demo-key"
+    key = kept.read_text().strip() if kept.exists() else ""
+    if not demo.is_good(found.of_api(), key):
+        key = demo.seed(found.of_operator())
+        _keep(kept, key)
+    return key
+
+
+def _keep(path: Path, key: str) -> None:
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+        file.write(key + "\n")
+
+
+def _check(url: str) -> None:
+    """Raises Mistake for a schema that is behind, and for a login that must not serve."""
+    needed = migrations.newest()
+    with connect(url) as connection:
+        try:
+            version = call(connection, "api.schema_version")[0]["schema_version"]
+        except (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedFunction):
+            connection.rollback()
+            version = 0
+        except psycopg.errors.InsufficientPrivilege:
+            login = connection.info.user
+            raise Mistake(f'The login "{login}" may not call the API\'s functions. Serve as leads_api.') from None
+        if version < needed:
+            raise Mistake(
+                f"The database's schema is at version {version}, and this release needs {needed}. With "
+                "LEADS_MIGRATE_URL set, run: leads migrate"
+            )
+        faults = [str(row["session_faults"]) for row in call(connection, "api.session_faults")]
+    if faults:
+        raise Mistake(" ".join(faults) + " Serve as leads_api, which leads migrate makes.")
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except socket.gaierror:
+        raise Mistake(f"HOST is {host!r}, which is no address of this machine. Take 127.0.0.1 or 0.0.0.0.") from None
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise Mistake(
+                f"Port {port} on {host} is taken. Stop the program that has it, or choose another: PORT={port + 1}"
+            ) from None
+        if error.errno == errno.EACCES:
+            raise Mistake(f"Port {port} is not for this user. Choose one from 1024 on: PORT=8000") from None
+        raise Mistake(f"{host}:{port} can't be listened on: {error.strerror}. Set HOST and PORT anew.") from None
+
+
+def _banner(host: str, port: int, key: str | None) -> str:
+    base = f"http://{f'[{host}]' if ':' in host else host}:{port}{PREFIX}"
+    lines = [f"The Leads API is at {base}"]
+    if key:
+        lines += [
+            f"Demo key:  {key}",
+            "",
+            f"  curl -s -H 'Authorization: Bearer {key}' '{base}/leads?limit=2'",
+            "",
+            "Ctrl-C stops it, the database too. Requests are logged below, a line of JSON each.",
+        ]
+    return "\n".join(lines)
+
+
+def _run(listener: socket.socket, url: str, workers: int) -> None:
+    # For the server processes, which read their settings anew.
+    os.environ["DATABASE_URL"] = url
+    config = uvicorn.Config(
+        "app.server:from_environment",
+        factory=True,
+        workers=workers,
+        http="httptools",
+        access_log=False,
+        log_level="warning",
+        proxy_headers=False,
+        server_header=False,
+        lifespan="on",
+        timeout_graceful_shutdown=10,
+    )
+    try:
+        if workers == 1:
+            uvicorn.Server(config).run(sockets=[listener])
+        else:
+            Multiprocess(config, sockets=[listener]).run()
+    except (KeyboardInterrupt, SystemExit) as end:
+        # uvicorn has finished what was under way, and now passes the signal on.
+        if isinstance(end, SystemExit) and end.code not in (0, 143):
+            raise

@@ -1,0 +1,280 @@
+"""The connections of the request path: libpq, driven by the event loop, one statement and one round trip a request.
+
+psycopg's own asynchronous connection and pool cost more processor time than everything else of a request together, so
+this speaks to ``psycopg.pq``: each connection has one permanent reader on its socket, and each statement is prepared
+once for each connection.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import pq
+from psycopg.conninfo import make_conninfo
+
+DEADLINE = 15.0
+"""Seconds after which a connection that doesn't answer is given up; the server's own statement_timeout comes first."""
+
+PATIENCE = 5.0
+"""Seconds that a request waits for a connection."""
+
+_SESSION = {
+    "default_transaction_isolation": "read\\ committed",
+    "idle_in_transaction_session_timeout": "10000",
+    "jit": "off",
+    # The statements' plans are good for every value: the tables keep no statistics on purpose.
+    "plan_cache_mode": "force_generic_plan",
+    "statement_timeout": "10000",
+    "timezone": "UTC",
+}
+
+
+class Unavailable(Exception):
+    """No connection was free in time. Nothing was sent."""
+
+
+class ConnectionLost(Exception):
+    """The connection went while a statement was under way: whether it was done is unknown."""
+
+
+@dataclass(frozen=True)
+class StatementFailed(Exception):
+    """PostgreSQL's answer is an error. Nothing was done."""
+
+    sqlstate: str
+    message: str
+    detail: str | None
+    hint: str | None
+    constraint: str
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement's text, and the name under which each connection prepares it."""
+
+    name: bytes
+    text: bytes
+
+
+class _Connection:
+    __slots__ = ("_loop", "_pool", "_result", "future", "pgconn", "prepared", "socket", "started")
+
+    def __init__(self, pgconn: pq.abc.PGconn, pool: "Pool") -> None:
+        self._loop = asyncio.get_running_loop()
+        self._pool = pool
+        self._result: pq.abc.PGresult | None = None
+        self.pgconn = pgconn
+        self.prepared: set[bytes] = set()
+        self.future: asyncio.Future[pq.abc.PGresult] | None = None
+        self.started = 0.0
+        pgconn.nonblocking = 1
+        self.socket = pgconn.socket
+        self._loop.add_reader(self.socket, self._on_readable)
+
+    async def execute(self, statement: Statement, values: Sequence[bytes | None]) -> pq.abc.PGresult:
+        self.started = self._loop.time()
+        try:
+            if statement.name not in self.prepared:
+                self.pgconn.send_prepare(statement.name, statement.text)
+                result = await self._answer()
+                if result.status != pq.ExecStatus.COMMAND_OK:
+                    return result
+                self.prepared.add(statement.name)
+            self.pgconn.send_query_prepared(statement.name, values)
+        except psycopg.OperationalError:
+            self.lose()
+            raise ConnectionLost from None
+        return await self._answer()
+
+    def _answer(self) -> "asyncio.Future[pq.abc.PGresult]":
+        self._result = None
+        self.future = self._loop.create_future()
+        self._flush()
+        return self.future
+
+    def _flush(self) -> None:
+        try:
+            unsent = self.pgconn.flush()
+        except psycopg.OperationalError:
+            self.lose()
+            return
+        if unsent:
+            self._loop.add_writer(self.socket, self._on_writable)
+
+    def _on_writable(self) -> None:
+        self._loop.remove_writer(self.socket)
+        self._flush()
+
+    def _on_readable(self) -> None:
+        pgconn = self.pgconn
+        try:
+            pgconn.consume_input()
+            if self.future is None:
+                # Nothing was asked: the server said goodbye, or a setting changed.
+                if pgconn.status == pq.ConnStatus.BAD:
+                    self.lose()
+                return
+            while not pgconn.is_busy():
+                result = pgconn.get_result()
+                if result is None:
+                    future, self.future = self.future, None
+                    last, self._result = self._result, None
+                    if not future.done():
+                        if last is None:
+                            future.set_exception(ConnectionLost())
+                        else:
+                            future.set_result(last)
+                    if last is None or pgconn.status == pq.ConnStatus.BAD:
+                        self.lose()
+                    return
+                self._result = result
+        except psycopg.OperationalError:
+            self.lose()
+
+    def lose(self) -> None:
+        """Gives the connection up, and has the pool open another."""
+        if self.socket < 0:
+            return
+        self._loop.remove_reader(self.socket)
+        self._loop.remove_writer(self.socket)
+        self.socket = -1
+        self.pgconn.finish()
+        future, self.future = self.future, None
+        if future is not None and not future.done():
+            future.set_exception(ConnectionLost())
+        self._pool.replace(self)
+
+
+class Pool:
+    """A few connections, each with one statement at a time, and a bounded queue before them."""
+
+    def __init__(self, url: str, size: int, queue: int) -> None:
+        options = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
+        self._conninfo = make_conninfo(
+            url, options=options, application_name="leads-api", connect_timeout=5, client_encoding="utf8"
+        ).encode()
+        self._size = size
+        self._queue = queue
+        self._idle: list[_Connection] = []
+        self._all: set[_Connection] = set()
+        self._waiting: deque[asyncio.Future[_Connection]] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def open(self) -> None:
+        """Opens all connections. Raises psycopg.OperationalError where the server can't be reached."""
+        for connection in await asyncio.gather(*(self._connect() for _ in range(self._size))):
+            self._release(connection)
+        self._start(self._watch_deadlines())
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether at least one connection is open."""
+        return bool(self._all)
+
+    async def execute(self, statement: Statement, values: Sequence[bytes | None]) -> pq.abc.PGresult:
+        """Runs the statement, a transaction of its own, and gives its rows.
+
+        Raises Unavailable, ConnectionLost and StatementFailed.
+        """
+        connection = self._idle.pop() if self._idle else await self._wait()
+        try:
+            result = await connection.execute(statement, values)
+        except asyncio.CancelledError:
+            # Nobody waits for the answer any more, and the next one must not get it.
+            connection.lose()
+            raise
+        finally:
+            self._release(connection)
+        if result.status == pq.ExecStatus.TUPLES_OK:
+            return result
+        raise _failure(result)
+
+    async def close(self) -> None:
+        """Closes all connections. No request may be under way."""
+        self._closed = True
+        for task in self._tasks:
+            task.cancel()
+        for connection in list(self._all):
+            connection.lose()
+
+    def replace(self, connection: _Connection) -> None:
+        """Takes a lost connection out, and opens another as soon as the server lets us."""
+        self._all.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        if not self._closed:
+            self._start(self._reconnect())
+
+    async def _wait(self) -> _Connection:
+        if len(self._waiting) >= self._queue:
+            raise Unavailable
+        future: asyncio.Future[_Connection] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        try:
+            return await asyncio.wait_for(future, PATIENCE)
+        except TimeoutError:
+            raise Unavailable from None
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled():
+                self._release(future.result())
+            raise
+
+    def _release(self, connection: _Connection) -> None:
+        if connection.socket < 0:
+            return
+        while self._waiting:
+            future = self._waiting.popleft()
+            if not future.done():
+                future.set_result(connection)
+                return
+        self._idle.append(connection)
+
+    async def _connect(self) -> _Connection:
+        pgconn = await asyncio.get_running_loop().run_in_executor(None, pq.PGconn.connect, self._conninfo)
+        if pgconn.status != pq.ConnStatus.OK:
+            message = pgconn.get_error_message()
+            pgconn.finish()
+            raise psycopg.OperationalError(message)
+        connection = _Connection(pgconn, self)
+        self._all.add(connection)
+        return connection
+
+    async def _reconnect(self) -> None:
+        delay = 0.1
+        while True:
+            try:
+                self._release(await self._connect())
+                return
+            except psycopg.OperationalError:
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 5.0)
+
+    async def _watch_deadlines(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(1.0)
+            for connection in list(self._all):
+                if connection.future is not None and loop.time() - connection.started > DEADLINE:
+                    connection.lose()
+
+    def _start(self, work: "asyncio._CoroutineLike[None]") -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _failure(result: pq.abc.PGresult) -> StatementFailed:
+    def text(code: pq.DiagnosticField) -> str | None:
+        value = result.error_field(code)
+        return value.decode("utf-8", "replace") if value else None
+
+    return StatementFailed(
+        sqlstate=text(pq.DiagnosticField.SQLSTATE) or "",
+        message=text(pq.DiagnosticField.MESSAGE_PRIMARY) or "",
+        detail=text(pq.DiagnosticField.MESSAGE_DETAIL),
+        hint=text(pq.DiagnosticField.MESSAGE_HINT),
+        constraint=text(pq.DiagnosticField.CONSTRAINT_NAME) or "",
+    )

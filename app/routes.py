@@ -1,0 +1,171 @@
+"""The route table of the database as a dispatch table: which function answers, and what goes into its arguments.
+
+A function's arguments are filled by their names: a name in the path's braces from the path; ``body`` with the request's
+body, raw; ``if_match`` and ``idempotency_key`` from their headers; ``idempotency_wait`` with the milliseconds that may
+still be waited; every other from the query. Their types say which texts are taken.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from app import log, problems, values
+from app.postgres import Statement
+
+HEADERS = {"if_match": "If-Match", "idempotency_key": "Idempotency-Key"}
+"""The arguments that come from a header."""
+
+CHANNEL = "leads_routes"
+"""NOTIFY on this channel has the routes read again."""
+
+_FUNCTION = re.compile(r"[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*")
+_FIRST = 5
+"""$1 to $4 are auth.enter's: digest, request id, scope, read only."""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument of a route's function."""
+
+    name: str
+    type: str
+    is_in_path: bool
+    default: bytes | None
+    read: Callable[[str], str]
+    """Gives the text that PostgreSQL casts; raises values.Fault."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """A line of the route table."""
+
+    method: str
+    path: str
+    scope: bytes | None
+    is_read_only: bool
+    arguments: tuple[Argument, ...]
+    statement: Statement
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The arguments' names, in their order."""
+        return tuple(argument.name for argument in self.arguments)
+
+    @cached_property
+    def query_names(self) -> tuple[str, ...]:
+        """The arguments that come from the query."""
+        elsewhere = {"body", "idempotency_wait", *HEADERS}
+        return tuple(a.name for a in self.arguments if not a.is_in_path and a.name not in elsewhere)
+
+    @cached_property
+    def takes_body(self) -> bool:
+        """Whether a request's body is read."""
+        return "body" in self.names
+
+
+@dataclass(frozen=True)
+class Match:
+    """What a path leads to: the routes by method, and the path's parameters."""
+
+    routes: dict[str, Route]
+    parameters: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """All routes and problems, read together."""
+
+    problems: problems.Table
+    _static: dict[str, Match] = field(default_factory=dict)
+    _shapes: dict[tuple[int, ...], dict[tuple[str, ...], tuple[dict[str, Route], tuple[str, ...]]]] = field(
+        default_factory=dict
+    )
+
+    def add(self, route: Route) -> None:
+        """Adds a route; one path may have several methods."""
+        segments = route.path.split("/")
+        holes = tuple(i for i, segment in enumerate(segments) if segment.startswith("{"))
+        if not holes:
+            match = self._static.setdefault(route.path, Match({}, {}))
+            match.routes[route.method] = route
+            return
+        names = tuple(segments[i][1:-1] for i in holes)
+        key = tuple("" if i in holes else segment for i, segment in enumerate(segments))
+        routes, _ = self._shapes.setdefault((len(segments), *holes), {}).setdefault(key, ({}, names))
+        routes[route.method] = route
+
+    def match(self, path: str) -> Match | None:
+        """The routes at a path. A segment that could be an id may be anything but empty; a fixed path goes first."""
+        found = self._static.get(path)
+        if found is not None:
+            return found
+        segments = path.split("/")
+        for (length, *holes), shapes in self._shapes.items():
+            if length != len(segments) or not all(segments[i] for i in holes):
+                continue
+            key = tuple("" if i in holes else segment for i, segment in enumerate(segments))
+            entry = shapes.get(key)
+            if entry is not None:
+                routes, names = entry
+                return Match(routes, dict(zip(names, (segments[i] for i in holes), strict=True)))
+        return None
+
+
+def load(url: str) -> Table:
+    """Reads the routes and problems. Raises psycopg.Error. A line that is no good is logged and left out."""
+    with psycopg.connect(url, autocommit=True, row_factory=dict_row, connect_timeout=5) as connection:
+        table = Table({row.pop("raised_by"): problems.Row(**row) for row in _rows(connection, "api.problems()")})
+        for row in _rows(connection, "api.routes()"):
+            try:
+                table.add(_route(row))
+            except ValueError as error:
+                log.write("error", message=f"The route {row['method']} {row['path']} is left out: {error}.")
+    return table
+
+
+def _rows(connection: psycopg.Connection[dict[str, Any]], function: str) -> Iterator[dict[str, Any]]:
+    return iter(connection.execute(f"select * from {function}").fetchall())
+
+
+def _route(row: Mapping[str, Any]) -> Route:
+    function, method = row["function"], row["method"]
+    if not _FUNCTION.fullmatch(function):
+        raise ValueError(f'"{function}" must be written schema.function, in lower case')
+    if row["is_read_only"] is None:
+        raise ValueError(f"there is no function {function} that returns api.answer and that this login may execute")
+    if method == "GET" and not row["is_read_only"]:
+        raise ValueError(f"{function} must be STABLE, because GET only reads")
+    names = set(re.findall(r"\{([a-z_]+)\}", row["path"]))
+    arguments = tuple(
+        Argument(
+            name=argument["name"],
+            type=argument["type"],
+            is_in_path=argument["name"] in names,
+            default=None if argument["default"] is None else argument["default"].encode(),
+            read=values.reader(argument["base_type"]),
+        )
+        for argument in row["arguments"] or ()
+    )
+    missing = names - {argument.name for argument in arguments}
+    if missing:
+        raise ValueError(f"{function} has no argument named {', '.join(sorted(missing))}")
+    placeholders = ", ".join(f"${_FIRST + i}" for i in range(len(arguments)))
+    # offset 0 is a fence: without it the function may run once for each column.
+    text = (
+        "select (a.r).status, (a.r).headers, (a.r).body "
+        f"from (select {function}({placeholders}) as r from auth.enter($1, $2, $3, $4) offset 0) as a"
+    ).encode()
+    return Route(
+        method=method,
+        path=row["path"],
+        scope=row["scope"].encode() if row["scope"] else None,
+        is_read_only=method == "GET",
+        arguments=arguments,
+        statement=Statement(hashlib.sha256(text).hexdigest()[:32].encode(), text),
+    )

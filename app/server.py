@@ -1,0 +1,101 @@
+"""The ASGI application: the API by itself, and Starlette for the life cycle and what lies around the API."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app import log, problems, routes, settings
+from app.api import PREFIX, Api
+from app.postgres import Pool
+
+
+def create(given: settings.Settings, url: str) -> ASGIApp:
+    """The application that serves the database at this address, as the login in it."""
+    # Read before the first request: a database that can't be served must fail the start.
+    pool = Pool(url, given.connections, given.queue)
+    api = Api(pool, routes.load(url))
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await pool.open()
+        watch = asyncio.create_task(_watch_routes(url, api))
+        yield
+        watch.cancel()
+        await pool.close()
+
+    async def livez(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(_: Request) -> Response:
+        status = 200 if pool.is_ready else 503
+        headers = {} if pool.is_ready else {"Retry-After": "1"}
+        return JSONResponse({"status": "ok" if pool.is_ready else "unavailable"}, status, headers)
+
+    async def refuse(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        word = {404: "not_found", 405: "method_not_allowed"}.get(status, "internal")
+        headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+        problem = problems.of_word(api.table.problems, word)
+        return Response(problem.body(""), status, headers, "application/problem+json")
+
+    around = Starlette(
+        routes=[Route("/livez", livez), Route("/readyz", readyz)],
+        exception_handlers={HTTPException: refuse},
+        lifespan=lifespan,
+    )
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        # Past Starlette's routing and middleware, which would cost a request more than the rest of the shim.
+        if scope["type"] == "http" and scope["path"].startswith(PREFIX + "/"):
+            await api(scope, receive, send)
+        else:
+            await around(scope, receive, send)
+
+    if not given.cors_origins:
+        return application
+    return CORSMiddleware(
+        application,
+        allow_origins=given.cors_origins,
+        allow_methods=["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "X-Request-Id"],
+        expose_headers=["ETag", "Idempotency-Replayed", "Link", "Location", "Retry-After", "X-Request-Id"],
+    )
+
+
+async def _watch_routes(url: str, api: Api) -> None:
+    """Reads the routes again on NOTIFY, at most once a second; requests under way keep the table they began with."""
+    loop = asyncio.get_running_loop()
+    conninfo = make_conninfo(url, application_name="leads-api routes", connect_timeout=5)
+    with ThreadPoolExecutor(1) as executor:
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as connection:
+                    await connection.execute(f"listen {routes.CHANNEL}")
+                    while True:
+                        # At first too: what was said while nobody listened is in the table.
+                        api.table = await loop.run_in_executor(executor, routes.load, url)
+                        await asyncio.sleep(1.0)
+                        async for _ in connection.notifies(stop_after=1):
+                            pass
+            except psycopg.Error as error:
+                log.write("warning", message=f"The routes can't be read again for now: {type(error).__name__}.")
+                await asyncio.sleep(1.0)
+
+
+def from_environment() -> ASGIApp:
+    """The application that serves DATABASE_URL. Raises SettingsError and psycopg.Error."""
+    given = settings.read()
+    if given.database_url is None:
+        raise settings.SettingsError("DATABASE_URL is not set: give it the address of the database, with leads_api.")
+    return create(given, given.database_url)

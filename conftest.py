@@ -1,0 +1,213 @@
+"""A PostgreSQL that the tests start themselves, and a database for each module, copied from one migrated template."""
+
+import itertools
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+import httpx
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from app import embedded, migrations
+from app.cli.keys import digest, new_key
+from app.settings import ROOT
+from tools import pgtap
+
+_TEMPLATE = "leads_template"
+_names = (f"t{os.getpid()}_{number}" for number in itertools.count())
+
+
+@pytest.fixture(scope="session")
+def run_dir() -> Iterator[Path]:
+    """A folder that all of pytest-xdist's workers share, and that other users of the machine may pass."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"{os.getpid()}")
+    path = Path(tempfile.gettempdir()) / f"leads-{os.getuid()}-{run[:12]}"
+    path.mkdir(exist_ok=True)
+    yield path
+    with filelock.FileLock(f"{path}.lock"):
+        if not (path / "postgres" / "postgres" / "postmaster.pid").exists():
+            shutil.rmtree(path, ignore_errors=True)
+            Path(f"{path}.lock").unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="session")
+def cluster(run_dir: Path) -> Iterator[embedded.Server]:
+    """The server, with the template migrated by a login that is no superuser."""
+    options = {"fsync": "off", "max_connections": "300"}
+    with embedded.running(run_dir / "postgres", options=options) as server:
+        with filelock.FileLock(run_dir / "template.lock"):
+            if not (run_dir / "template").exists():
+                _make_template(server)
+                (run_dir / "template").touch()
+        yield server
+
+
+def _make_template(server: embedded.Server) -> None:
+    with psycopg.connect(server.url("postgres", "postgres"), autocommit=True) as connection:
+        connection.execute(f"create database {_TEMPLATE} owner leads_migrator")
+    embedded.harden(server.url("postgres", _TEMPLATE))
+    for _ in migrations.apply(server.url("leads_migrator", _TEMPLATE)):
+        pass
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database of the test's own."""
+
+    server: embedded.Server
+    name: str
+
+    def url(self, login: str = "postgres") -> str:
+        """Its address for a login."""
+        return self.server.url(login, self.name)
+
+    def connect(self, login: str = "postgres", **options: Any) -> psycopg.Connection[dict[str, Any]]:
+        """A connection in autocommit mode, whose rows are dictionaries."""
+        return psycopg.connect(self.url(login), autocommit=True, row_factory=dict_row, **options)
+
+    def sql(self, statement: str, *values: Any, login: str = "postgres") -> list[dict[str, Any]]:
+        """The rows of one statement, run as the login; a superuser unless said otherwise."""
+        with self.connect(login) as connection:
+            cursor = connection.execute(statement, values or None)
+            return cursor.fetchall() if cursor.description else []
+
+
+@dataclass(frozen=True)
+class Organization:
+    """An organization with a key of each scope."""
+
+    id: str
+    keys: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def new_database(cluster: embedded.Server) -> Callable[..., Database]:
+    """Makes databases: copies of the template, or with ``template=None`` empty ones."""
+
+    def make(template: str | None = _TEMPLATE) -> Database:
+        database = Database(cluster, next(_names))
+        copied = f"template {template} strategy file_copy" if template else ""
+        with psycopg.connect(cluster.url("postgres", "postgres"), autocommit=True) as connection:
+            connection.execute(f"create database {database.name} owner leads_migrator {copied}")
+        embedded.harden(database.url())
+        return database
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def database(new_database: Callable[..., Database]) -> Database:
+    """A migrated database of the module's own."""
+    return new_database()
+
+
+@pytest.fixture(scope="module")
+def new_organization(database: Database) -> Callable[..., Organization]:
+    """Makes organizations in the module's database, each with a key of each scope."""
+    return lambda **options: make_organization(database, **options)
+
+
+def make_organization(database: Database, name: str = "Acme Restoration", environment: str = "test") -> Organization:
+    """Makes an organization with a key of each scope."""
+    made = database.sql("select admin.create_organization(%s, %s) as id", name, environment, login="leads_operator")
+    organization = Organization(str(made[0]["id"]), {})
+    for scope in ("read", "write", "admin"):
+        organization.keys[scope] = make_key(database, organization.id, scope)
+    return organization
+
+
+def make_key(database: Database, organization_id: str, scope: str, environment: str = "test") -> str:
+    """Makes a key."""
+    key = new_key(environment)
+    database.sql("select admin.create_key(%s, %s, %s)", organization_id, scope, digest(key), login="leads_operator")
+    return key
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server process of ours."""
+
+    process: subprocess.Popen[bytes]
+    base: str
+    log: Path
+
+    def client(self, key: str | None = None, **options: Any) -> httpx.Client:
+        """An HTTP client for the API, with the key."""
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        return httpx.Client(base_url=self.base + "/api/v1", headers=headers, timeout=30, **options)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What it has logged so far."""
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+
+@pytest.fixture(scope="session")
+def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """Starts server processes on a database; they end with the session."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(database: Database, **environ: str) -> Server:
+        log = tmp_path_factory.mktemp("server") / "log"
+        with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+            port = probe.getsockname()[1]
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "app", "serve", "--port", str(port)],
+                cwd=ROOT,
+                env={**os.environ, "DATABASE_URL": database.url("leads_api"), **environ},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        started.append(process)
+        server = Server(process, f"http://127.0.0.1:{port}", log)
+        for _ in range(300):
+            if process.poll() is not None:
+                break
+            try:
+                if httpx.get(server.base + "/readyz").status_code == 200:
+                    return server
+            except httpx.TransportError:
+                time.sleep(0.05)
+        raise AssertionError(f"the server didn't come up: {log.read_text()}")
+
+    yield start
+    for process in started:
+        process.terminate()
+    for process in started:
+        process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def server(database: Database, new_server: Callable[..., Server]) -> Server:
+    """A server on the module's database."""
+    return new_server(database)
+
+
+@pytest.fixture(scope="session")
+def pgtap_connection(cluster: embedded.Server, new_database: Callable[..., Database]) -> Iterator[psycopg.Connection]:
+    """Where pgtap/ runs: a superuser's connection, which becomes each actor by SET SESSION AUTHORIZATION."""
+    database = new_database()
+    with psycopg.connect(database.url(), autocommit=True) as connection:
+        connection.execute("create schema tap; grant usage on schema tap to public; set search_path = tap")
+        connection.execute(pgtap.script().encode())
+        connection.execute((ROOT / "pgtap" / "actors.sql").read_bytes())
+        yield connection
+
+
+def random_email() -> str:
+    """An address that nobody else in the run has."""
+    return f"{secrets.token_hex(8)}@example.com"

@@ -1,0 +1,145 @@
+-- Leads, and the kept answers of idempotency keys.
+set local lock_timeout = '5s';
+set local row_security = off;
+set local role leads_owner;
+
+create function app.is_email(value text)
+returns boolean
+language sql
+immutable
+parallel safe
+begin atomic
+  select
+    char_length(value) <= 254
+    and strpos(value, '@') <= 65
+    and value collate "C" ~ '^[a-zA-Z0-9.!#$%&''*+/=?^_`{|}~-]+@[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)+$';
+end;
+
+comment on function app.is_email(text) is
+  'Whether the value is an e-mail address by the rule of the HTML standard (section 4.10.5.1.5, "valid e-mail '
+  'address"), with a dot in the domain; at most 254 characters, 64 before the @ (RFC 5321, section 4.5.3.1). No quoted '
+  'local part; an internationalized domain comes as xn--. Null for null.';
+
+create table app.lead (
+  id uuid not null default app.new_id(),
+  organization_id uuid not null,
+  name text,
+  company text,
+  email text,
+  source text,
+  lead_score integer not null default 0,
+  pipeline_stage text not null default 'new',
+  industry text,
+  company_size text,
+  pain_points text,
+  timeline text,
+  budget_range text,
+  ai_reasoning text,
+  qualification_completed_at timestamptz(3),
+  created_at timestamptz(3) not null default date_trunc('milliseconds', now()),
+  updated_at timestamptz(3) not null default date_trunc('milliseconds', now()),
+  revision integer not null default 1,
+  email_key text generated always as (lower(email collate "C")) stored,
+  constraint lead_pkey primary key (organization_id, id),
+  constraint lead_pipeline_stage_exists
+    foreign key (organization_id, pipeline_stage) references app.pipeline_stage (organization_id, name),
+  constraint lead_has_email_or_name_and_company check (email is not null or (name is not null and company is not null)),
+  constraint lead_name_is_text_of_1_to_255 check (app.is_text(name, 255)),
+  constraint lead_company_is_text_of_1_to_255 check (app.is_text(company, 255)),
+  constraint lead_email_is_email check (app.is_email(email)),
+  constraint lead_source_is_name check (app.is_name(source)),
+  constraint lead_score_within_0_and_100 check (lead_score between 0 and 100),
+  constraint lead_industry_is_text_of_1_to_128 check (app.is_text(industry, 128)),
+  constraint lead_company_size_is_text_of_1_to_128 check (app.is_text(company_size, 128)),
+  constraint lead_pain_points_is_text_of_1_to_10000 check (app.is_text(pain_points, 10000)),
+  constraint lead_timeline_is_text_of_1_to_128 check (app.is_text(timeline, 128)),
+  constraint lead_budget_range_is_text_of_1_to_128 check (app.is_text(budget_range, 128)),
+  constraint lead_ai_reasoning_is_text_of_1_to_10000 check (app.is_text(ai_reasoning, 10000))
+);
+
+comment on table app.lead is 'Leads: people and companies that asked for something, or were found.';
+comment on column app.lead.id is 'The lead''s id, a UUID of version 7.';
+comment on column app.lead.organization_id is 'The organization whose lead it is.';
+comment on column app.lead.name is 'The person''s name.';
+comment on column app.lead.company is 'The company''s name.';
+comment on column app.lead.email is 'The e-mail address, as it was sent.';
+comment on column app.lead.source is 'Where the lead came from, as a machine name, such as google_ads.';
+comment on column app.lead.lead_score is 'How promising the lead is, from 0 to 100.';
+comment on column app.lead.pipeline_stage is 'The stage that the lead stands in; the stages belong to the organization.';
+comment on column app.lead.industry is 'The lead''s industry.';
+comment on column app.lead.company_size is 'The company''s size, in the words of the source.';
+comment on column app.lead.pain_points is 'What troubles the lead.';
+comment on column app.lead.timeline is 'When the lead wants to act.';
+comment on column app.lead.budget_range is 'What the lead wants to spend.';
+comment on column app.lead.ai_reasoning is 'Why the lead has its score, in words.';
+comment on column app.lead.qualification_completed_at is 'When the lead first reached the stage "qualified".';
+comment on column app.lead.created_at is 'When the lead was created.';
+comment on column app.lead.updated_at is 'When the lead was last changed.';
+comment on column app.lead.revision is 'Counts the changes; the ETag is made from it. Never shown as such.';
+comment on column app.lead.email_key is 'The e-mail address with A-Z in lower case: what the filter compares.';
+
+-- Each filter that the API has walks one of these in the order of a page.
+create index lead_by_created_at on app.lead (organization_id, created_at desc, id desc);
+create index lead_by_pipeline_stage on app.lead (organization_id, pipeline_stage, created_at desc, id desc);
+create index lead_by_source on app.lead (organization_id, source, created_at desc, id desc);
+create index lead_by_pipeline_stage_and_source
+  on app.lead (organization_id, pipeline_stage, source, created_at desc, id desc);
+create index lead_by_email_key on app.lead (organization_id, email_key, created_at desc, id desc);
+
+alter table app.lead enable row level security, force row level security;
+
+alter table app.lead
+  alter column id set statistics 0,
+  alter column organization_id set statistics 0,
+  alter column name set statistics 0,
+  alter column company set statistics 0,
+  alter column email set statistics 0,
+  alter column source set statistics 0,
+  alter column lead_score set statistics 0,
+  alter column pipeline_stage set statistics 0,
+  alter column industry set statistics 0,
+  alter column company_size set statistics 0,
+  alter column pain_points set statistics 0,
+  alter column timeline set statistics 0,
+  alter column budget_range set statistics 0,
+  alter column ai_reasoning set statistics 0,
+  alter column qualification_completed_at set statistics 0,
+  alter column created_at set statistics 0,
+  alter column updated_at set statistics 0,
+  alter column revision set statistics 0,
+  alter column email_key set statistics 0;
+
+create table app.idempotency_key (
+  organization_id uuid not null,
+  key_digest bytea not null,
+  request_digest bytea not null,
+  status integer,
+  headers json,
+  body text,
+  created_at timestamptz(3) not null default date_trunc('milliseconds', now()),
+  constraint idempotency_key_pkey primary key (organization_id, key_digest),
+  constraint idempotency_key_belongs_to_organization foreign key (organization_id) references app.organization,
+  constraint idempotency_key_digests_have_32_bytes
+    check (octet_length(key_digest) = 32 and octet_length(request_digest) = 32)
+);
+
+comment on table app.idempotency_key is 'The answers kept for 24 hours under an Idempotency-Key. A claim without an answer has no status.';
+comment on column app.idempotency_key.key_digest is 'SHA-256 of organization_id and the key: a key may hold an address.';
+comment on column app.idempotency_key.request_digest is 'SHA-256 of method, path and body.';
+
+create index idempotency_key_by_created_at on app.idempotency_key (organization_id, created_at);
+
+alter table app.idempotency_key enable row level security, force row level security;
+
+alter table app.idempotency_key
+  alter column organization_id set statistics 0,
+  alter column key_digest set statistics 0,
+  alter column request_digest set statistics 0,
+  alter column status set statistics 0,
+  alter column headers set statistics 0,
+  alter column body set statistics 0,
+  alter column created_at set statistics 0;
+
+grant execute on function app.is_email(text) to leads_exec, leads_jobs;
+
+reset role;

@@ -1,0 +1,53 @@
+-- admin.create_key - leads keys create.
+set local role leads_jobs;
+
+create or replace function admin.create_key(
+  organization_id uuid,
+  scope text,
+  digest bytea,
+  name text default null,
+  expires_at timestamptz default null
+)
+returns uuid
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_id uuid := app.new_id();
+  v_scopes text[] := case create_key.scope
+    when 'read' then array['read']
+    when 'write' then array['read', 'write']
+    when 'admin' then array['read', 'write', 'admin']
+  end;
+begin
+  if v_scopes is null then
+    raise sqlstate 'PT422' using message = 'unknown_scope', hint = 'The scopes are read, write and admin.';
+  end if;
+  if app.is_text(app.trim_text(create_key.name), 255) is false then
+    raise sqlstate 'PT422' using message = 'invalid_name', hint = 'The name must be a text of 1 to 255 characters.';
+  end if;
+  if create_key.expires_at <= now() then
+    raise sqlstate 'PT422' using message = 'expired', hint = 'The key would have expired already: give a later time.';
+  end if;
+  insert into auth.api_key (organization_id, id, name, scopes, digest, expires_at)
+  values (
+    (admin.organization(create_key.organization_id)).organization_id,
+    v_id,
+    app.trim_text(create_key.name),
+    v_scopes,
+    create_key.digest,
+    create_key.expires_at
+  );
+  return v_id;
+end
+$$;
+
+comment on function admin.create_key(uuid, text, bytea, text, timestamptz) is
+$$Keeps a new key's digest, and returns the key's id.
+
+scope: the highest one, read, write or admin. digest: SHA-256 of the SHA-256 of the key, which never comes here.
+expires_at: null: never. Raises PT404 organization_not_found, PT422 unknown_scope, invalid_name, expired.$$;
+
+grant execute on function admin.create_key(uuid, text, bytea, text, timestamptz) to leads_operator;

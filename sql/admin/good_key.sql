@@ -1,0 +1,47 @@
+-- admin.good_key - one key, which must be there and good.
+set local role leads_jobs;
+
+create or replace function admin.good_key(
+  id uuid,
+  out organization_id uuid,
+  out environment text,
+  out name text,
+  out scopes text[],
+  out expires_at timestamptz
+)
+returns record
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_key record;
+begin
+  -- The organization isn't known before the key is found.
+  select k.organization_id, o.environment, k.name, k.scopes, k.expires_at, k.revoked_at into v_key
+  from auth.api_key as k
+  join app.organization as o on o.organization_id = k.organization_id
+  where k.id = good_key.id
+  for update of k;
+  if not found then
+    raise sqlstate 'PT404' using
+      message = 'key_not_found',
+      hint = format('There is no key %s. "leads keys list" shows them.', good_key.id);
+  end if;
+  if v_key.revoked_at is not null or v_key.expires_at <= now() then
+    raise sqlstate 'PT409' using
+      message = 'key_not_good',
+      hint = format('The key %s is revoked or has expired. Make a new one with "leads keys create".', good_key.id);
+  end if;
+  organization_id := v_key.organization_id;
+  environment := v_key.environment;
+  name := v_key.name;
+  scopes := v_key.scopes;
+  expires_at := v_key.expires_at;
+end
+$$;
+
+comment on function admin.good_key(uuid) is 'The key, locked. Raises PT404 key_not_found, PT409 key_not_good.';
+
+grant execute on function admin.good_key(uuid) to leads_operator;

@@ -1,0 +1,37 @@
+-- admin.keys - leads keys list.
+set local role leads_jobs;
+
+create or replace function admin.keys(organization_id uuid default null)
+returns table (
+  id uuid,
+  organization_id uuid,
+  name text,
+  scopes text[],
+  state text,
+  created_at text,
+  expires_at text,
+  revoked_at text,
+  rotated_from uuid
+)
+language sql
+stable
+security definer
+begin atomic
+  select
+    k.id,
+    k.organization_id,
+    k.name,
+    k.scopes,
+    case when k.revoked_at is not null then 'revoked' when k.expires_at <= now() then 'expired' else 'good' end,
+    app.utc_text(k.created_at),
+    app.utc_text(k.expires_at),
+    app.utc_text(k.revoked_at),
+    k.rotated_from
+  from auth.api_key as k
+  where k.organization_id = keys.organization_id or keys.organization_id is null
+  order by k.created_at, k.id;
+end;
+
+comment on function admin.keys(uuid) is 'The keys of an organization, or of all where it is null; the oldest first.';
+
+grant execute on function admin.keys(uuid) to leads_operator;

@@ -1,0 +1,26 @@
+-- admin.organization - one organization, which must be there.
+set local role leads_jobs;
+
+create or replace function admin.organization(organization_id uuid)
+returns app.organization
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  v_organization app.organization;
+begin
+  select o.* into v_organization from app.organization as o where o.organization_id = organization.organization_id;
+  if not found then
+    raise sqlstate 'PT404' using
+      message = 'organization_not_found',
+      hint = format('There is no organization %s. "leads organizations list" shows them.', organization.organization_id);
+  end if;
+  return v_organization;
+end
+$$;
+
+comment on function admin.organization(uuid) is 'The organization. Raises PT404 organization_not_found.';
+
+grant execute on function admin.organization(uuid) to leads_operator;

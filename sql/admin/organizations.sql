@@ -1,0 +1,17 @@
+-- admin.organizations - leads organizations list.
+set local role leads_jobs;
+
+create or replace function admin.organizations()
+returns table (id uuid, name text, environment text, created_at text)
+language sql
+stable
+security definer
+begin atomic
+  select o.organization_id, o.name, o.environment, app.utc_text(o.created_at)
+  from app.organization as o
+  order by o.created_at, o.organization_id;
+end;
+
+comment on function admin.organizations() is 'All organizations, the oldest first.';
+
+grant execute on function admin.organizations() to leads_operator;

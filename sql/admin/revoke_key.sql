@@ -1,0 +1,22 @@
+-- admin.revoke_key - leads keys revoke ID.
+set local role leads_jobs;
+
+create or replace function admin.revoke_key(id uuid)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_organization_id uuid := (admin.good_key(revoke_key.id)).organization_id;
+begin
+  update auth.api_key as k
+  set revoked_at = now()
+  where k.organization_id = v_organization_id and k.id = revoke_key.id;
+end
+$$;
+
+comment on function admin.revoke_key(uuid) is 'Revokes a key from now on. Raises PT404 key_not_found, PT409 key_not_good.';
+
+grant execute on function admin.revoke_key(uuid) to leads_operator;

@@ -1,0 +1,35 @@
+-- admin.rotate_key - leads keys rotate ID.
+set local role leads_jobs;
+
+create or replace function admin.rotate_key(id uuid, digest bytea, overlap interval default '24 hours')
+returns uuid
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_old record;
+  v_id uuid := app.new_id();
+begin
+  if rotate_key.overlap < interval '0' then
+    raise sqlstate 'PT422' using message = 'invalid_overlap', hint = 'The overlap can''t be negative.';
+  end if;
+  v_old := admin.good_key(rotate_key.id);
+  -- Written out: a key that expires sooner than the overlap ends still does.
+  update auth.api_key as k
+  set expires_at = least(k.expires_at, now() + rotate_key.overlap)
+  where k.organization_id = v_old.organization_id and k.id = rotate_key.id;
+
+  insert into auth.api_key (organization_id, id, name, scopes, digest, expires_at, rotated_from)
+  values (v_old.organization_id, v_id, v_old.name, v_old.scopes, rotate_key.digest, v_old.expires_at, rotate_key.id);
+  return v_id;
+end
+$$;
+
+comment on function admin.rotate_key(uuid, bytea, interval) is
+$$Makes a key with the old one's name, scopes and expiry, and returns its id; the old one is good until the overlap ends.
+
+digest: SHA-256 of the SHA-256 of the new key. Raises PT404 key_not_found, PT409 key_not_good, PT422 invalid_overlap.$$;
+
+grant execute on function admin.rotate_key(uuid, bytea, interval) to leads_operator;

@@ -1,0 +1,24 @@
+-- api.get_lead - GET /leads/{id}.
+set local role leads_exec;
+
+create or replace function api.get_lead(id uuid)
+returns api.answer
+language sql
+stable
+security definer
+begin atomic
+  select row(
+    200,
+    json_build_object('ETag', app.lead_etag(l.revision)),
+    row_to_json(app.lead_whole(l))::text
+  )::api.answer
+  from app.lead as l
+  where l.organization_id = (select auth.organization_id('read')) and l.id = get_lead.id;
+end;
+
+comment on function api.get_lead(uuid) is
+$$Get a lead.
+
+All 17 fields. Another organization's lead is answered like one that never was: 404.$$;
+
+grant execute on function api.get_lead(uuid) to leads_api;

@@ -1,0 +1,122 @@
+-- api.list_audit_events - GET /audit-log.
+set local role leads_exec;
+
+create or replace function api.list_audit_events(
+  "limit" api.page_size default 50,
+  cursor api.cursor default null,
+  action api.any_of default null,
+  source api.any_of default null,
+  lead_id uuid default null,
+  start_at timestamptz default null,
+  end_at timestamptz default null
+)
+returns api.answer
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  v_organization_id uuid := auth.organization_id('read');
+  -- One row more than the page tells whether there is a next one.
+  v_rows integer := list_audit_events.limit + 1;
+  v_at timestamptz;
+  v_id uuid;
+  v_start_at timestamptz := coalesce(list_audit_events.start_at, '-infinity');
+  v_sources text[] := array['api', 'sql', 'worker', 'system'];
+  v_items text[];
+begin
+  perform app.raise_faults(422, 'validation_failed', (
+    select json_agg(json_build_object(
+      'field', 'source', 'code', 'unknown_source', 'detail', 'The sources are api, sql, worker and system.'
+    ))
+    where not list_audit_events.source <@ v_sources
+  ));
+
+  select b.created_at, b.id into v_at, v_id
+  from app.page_bound(list_audit_events.cursor, list_audit_events.end_at) as b;
+
+  -- A statement for each shape of filter: each walks its own index, and several values are one walk each, merged.
+  if list_audit_events.lead_id is not null then
+    v_items := array(
+      select row_to_json(audit.event_item(e))::text
+      from audit.event as e
+      where
+        e.organization_id = v_organization_id
+        and e.lead_id = list_audit_events.lead_id
+        and (list_audit_events.action is null or e.action = any (list_audit_events.action))
+        and (list_audit_events.source is null or e.source = any (list_audit_events.source))
+        and (e.created_at, e.id) < (v_at, v_id)
+        and e.created_at >= v_start_at
+      order by e.created_at desc, e.id desc
+      limit v_rows
+    );
+  elsif list_audit_events.action is not null then
+    v_items := array(
+      select row_to_json(audit.event_item(p.event))::text
+      from (select distinct u.value from unnest(list_audit_events.action) as u (value)) as a
+      cross join (
+        select distinct u.value from unnest(coalesce(list_audit_events.source, v_sources)) as u (value)
+      ) as s
+      cross join lateral (
+        select e as event, e.created_at, e.id
+        from audit.event as e
+        where
+          e.organization_id = v_organization_id
+          and e.action = a.value
+          and e.source = s.value
+          and (e.created_at, e.id) < (v_at, v_id)
+          and e.created_at >= v_start_at
+        order by e.created_at desc, e.id desc
+        limit v_rows
+      ) as p
+      order by p.created_at desc, p.id desc
+      limit v_rows
+    );
+  elsif list_audit_events.source is not null then
+    v_items := array(
+      select row_to_json(audit.event_item(p.event))::text
+      from (select distinct u.value from unnest(list_audit_events.source) as u (value)) as s
+      cross join lateral (
+        select e as event, e.created_at, e.id
+        from audit.event as e
+        where
+          e.organization_id = v_organization_id
+          and e.source = s.value
+          and (e.created_at, e.id) < (v_at, v_id)
+          and e.created_at >= v_start_at
+        order by e.created_at desc, e.id desc
+        limit v_rows
+      ) as p
+      order by p.created_at desc, p.id desc
+      limit v_rows
+    );
+  else
+    v_items := array(
+      select row_to_json(audit.event_item(e))::text
+      from audit.event as e
+      where
+        e.organization_id = v_organization_id
+        and (e.created_at, e.id) < (v_at, v_id)
+        and e.created_at >= v_start_at
+      order by e.created_at desc, e.id desc
+      limit v_rows
+    );
+  end if;
+
+  return app.page_answer(v_items, list_audit_events.limit);
+end
+$$;
+
+comment on function api.list_audit_events(api.page_size, api.cursor, api.any_of, api.any_of, uuid, timestamptz, timestamptz) is
+$$List the audit log, newest first.
+
+Every change of the organization's records, whoever made it: over the API, in SQL, by a worker or by the system. Filters
+are exact; several values, separated by commas, mean any of them. start_at is inclusive, end_at exclusive. Actions:
+lead.created, lead.updated, lead.deleted; api_key.created, api_key.rotated, api_key.updated, api_key.revoked,
+api_key.deleted; organization.created, organization.updated, organization.deleted; pipeline_stage.created,
+pipeline_stage.updated, pipeline_stage.deleted.$$;
+
+grant execute on function
+  api.list_audit_events(api.page_size, api.cursor, api.any_of, api.any_of, uuid, timestamptz, timestamptz)
+to leads_api;

@@ -1,0 +1,136 @@
+-- api.list_leads - GET /leads.
+set local role leads_exec;
+
+create or replace function api.list_leads(
+  "limit" api.page_size default 50,
+  cursor api.cursor default null,
+  pipeline_stage api.any_of default null,
+  source api.any_of default null,
+  email api.any_of default null,
+  start_at timestamptz default null,
+  end_at timestamptz default null
+)
+returns api.answer
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  v_organization_id uuid := auth.organization_id('read');
+  -- One row more than the page tells whether there is a next one.
+  v_rows integer := list_leads.limit + 1;
+  v_at timestamptz;
+  v_id uuid;
+  v_start_at timestamptz := coalesce(list_leads.start_at, '-infinity');
+  v_items text[];
+begin
+  perform app.raise_faults(422, 'validation_failed', app.stage_filter_faults(v_organization_id, list_leads.pipeline_stage));
+
+  select b.created_at, b.id into v_at, v_id from app.page_bound(list_leads.cursor, list_leads.end_at) as b;
+
+  -- A statement for each shape of filter: each walks its own index, and several values are one walk each, merged.
+  if list_leads.email is not null then
+    v_items := array(
+      select row_to_json(app.lead_item(p.lead))::text
+      from (select distinct lower(u.value collate "C") as value from unnest(list_leads.email) as u (value)) as e
+      cross join lateral (
+        select l as lead, l.created_at, l.id
+        from app.lead as l
+        where
+          l.organization_id = v_organization_id
+          and l.email_key = e.value
+          and (list_leads.pipeline_stage is null or l.pipeline_stage = any (list_leads.pipeline_stage))
+          and (list_leads.source is null or l.source = any (list_leads.source))
+          and (l.created_at, l.id) < (v_at, v_id)
+          and l.created_at >= v_start_at
+        order by l.created_at desc, l.id desc
+        limit v_rows
+      ) as p
+      order by p.created_at desc, p.id desc
+      limit v_rows
+    );
+  elsif list_leads.pipeline_stage is not null and list_leads.source is not null then
+    v_items := array(
+      select row_to_json(app.lead_item(p.lead))::text
+      from (select distinct u.value from unnest(list_leads.pipeline_stage) as u (value)) as g
+      cross join (select distinct u.value from unnest(list_leads.source) as u (value)) as s
+      cross join lateral (
+        select l as lead, l.created_at, l.id
+        from app.lead as l
+        where
+          l.organization_id = v_organization_id
+          and l.pipeline_stage = g.value
+          and l.source = s.value
+          and (l.created_at, l.id) < (v_at, v_id)
+          and l.created_at >= v_start_at
+        order by l.created_at desc, l.id desc
+        limit v_rows
+      ) as p
+      order by p.created_at desc, p.id desc
+      limit v_rows
+    );
+  elsif list_leads.pipeline_stage is not null then
+    v_items := array(
+      select row_to_json(app.lead_item(p.lead))::text
+      from (select distinct u.value from unnest(list_leads.pipeline_stage) as u (value)) as g
+      cross join lateral (
+        select l as lead, l.created_at, l.id
+        from app.lead as l
+        where
+          l.organization_id = v_organization_id
+          and l.pipeline_stage = g.value
+          and (l.created_at, l.id) < (v_at, v_id)
+          and l.created_at >= v_start_at
+        order by l.created_at desc, l.id desc
+        limit v_rows
+      ) as p
+      order by p.created_at desc, p.id desc
+      limit v_rows
+    );
+  elsif list_leads.source is not null then
+    v_items := array(
+      select row_to_json(app.lead_item(p.lead))::text
+      from (select distinct u.value from unnest(list_leads.source) as u (value)) as s
+      cross join lateral (
+        select l as lead, l.created_at, l.id
+        from app.lead as l
+        where
+          l.organization_id = v_organization_id
+          and l.source = s.value
+          and (l.created_at, l.id) < (v_at, v_id)
+          and l.created_at >= v_start_at
+        order by l.created_at desc, l.id desc
+        limit v_rows
+      ) as p
+      order by p.created_at desc, p.id desc
+      limit v_rows
+    );
+  else
+    v_items := array(
+      select row_to_json(app.lead_item(l))::text
+      from app.lead as l
+      where
+        l.organization_id = v_organization_id
+        and (l.created_at, l.id) < (v_at, v_id)
+        and l.created_at >= v_start_at
+      order by l.created_at desc, l.id desc
+      limit v_rows
+    );
+  end if;
+
+  return app.page_answer(v_items, list_leads.limit);
+end
+$$;
+
+comment on function api.list_leads(api.page_size, api.cursor, api.any_of, api.any_of, api.any_of, timestamptz, timestamptz) is
+$$List leads, newest first.
+
+Ordered by created_at, then id, both descending. Filters are exact; several values, separated by commas, mean any of
+them; an unknown stage is 422. email takes A-Z as a-z. start_at is inclusive, end_at exclusive. Walking the pages gives
+every lead that stood when the walk began exactly once. Rows commit out of the order of created_at: who polls with
+start_at overlaps by some minutes and drops repeats by id.$$;
+
+grant execute on function
+  api.list_leads(api.page_size, api.cursor, api.any_of, api.any_of, api.any_of, timestamptz, timestamptz)
+to leads_api;

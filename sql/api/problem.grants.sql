@@ -1,0 +1,6 @@
+-- api.problem - who may do what with the errors' table.
+set local role leads_owner;
+
+revoke all on api.problem from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+
+grant select on api.problem to leads_exec;

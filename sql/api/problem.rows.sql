@@ -1,0 +1,78 @@
+-- api.problem - how each error is answered.
+set local role leads_owner;
+
+delete from api.problem;
+
+-- Words that the shim raises.
+insert into api.problem (raised_by, status, code, title, detail)
+values
+  ('not_found', 404, 'not_found', 'Not found', 'There is nothing at this address. Check the path and the id.'),
+  ('method_not_allowed', 405, 'method_not_allowed', 'Method not allowed', 'Use one of the methods that the header Allow names.'),
+  ('payload_too_large', 413, 'payload_too_large', 'Payload too large', 'A body has at most 64 KiB. Send less.'),
+  ('unsupported_media_type', 415, 'unsupported_media_type', 'Unsupported media type',
+    'Send the body as application/json (a PATCH also as application/merge-patch+json).'),
+  ('invalid_parameter', 400, 'invalid_parameter', 'Invalid parameter', 'Mend what errors lists, and send the request again.'),
+  ('internal', 500, 'internal', 'Internal error', 'This is a fault of the server. Report it with the request_id.'),
+  ('unavailable', 503, 'unavailable', 'Unavailable', 'The server is busy. Nothing was done. Try again.'),
+  ('outcome_unknown', 503, 'outcome_unknown', 'Unavailable',
+    'The connection to the database was lost, and whether the change was made is unknown. Look, or repeat a POST with its '
+    'Idempotency-Key.');
+
+-- Words that functions raise.
+insert into api.problem (raised_by, status, code, title, detail)
+values
+  ('unauthorized', 401, 'unauthorized', 'Unauthorized', 'Send a valid API key: Authorization: Bearer lk_….'),
+  ('insufficient_scope', 403, 'insufficient_scope', 'Insufficient scope', 'This key lacks a scope. Use a key that has it.'),
+  ('invalid_body', 400, 'invalid_body', 'Invalid body', 'The body is not valid JSON. Mend it, and send the request again.'),
+  ('validation_failed', 422, 'validation_failed', 'Validation failed', 'Mend what errors lists, and send the request again.'),
+  ('precondition_failed', 412, 'precondition_failed', 'Precondition failed',
+    'The record has changed since: If-Match no longer holds. Get it again, and repeat the change on what it is now.'),
+  ('idempotency_key_reused', 422, 'idempotency_key_reused', 'Idempotency key reused',
+    'Another request came under this Idempotency-Key within 24 hours. Take a new key for a new request.'),
+  ('idempotency_in_progress', 409, 'idempotency_in_progress', 'Request in progress',
+    'A request under this Idempotency-Key is still running. Repeat it in a moment.');
+
+-- SQLSTATEs (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+insert into api.problem (raised_by, status, code, title, detail)
+values
+  ('22P02', 400, 'invalid_body', 'Invalid body', 'The body is not valid JSON. Mend it, and send the request again.'),
+  ('22P05', 400, 'invalid_body', 'Invalid body', 'The body has a NUL character (\u0000), which no text here may hold. Leave it out.'),
+  ('54001', 400, 'invalid_body', 'Invalid body', 'The body is nested too deeply.'),
+  ('22003', 422, 'validation_failed', 'Validation failed', 'The body has a number that is out of all range.'),
+  ('25006', 500, 'internal', 'Internal error', 'This is a fault of the server. Report it with the request_id.'),
+  ('40001', 503, 'unavailable', 'Unavailable', 'The database is busy. Nothing was done. Try again.'),
+  ('40P01', 503, 'unavailable', 'Unavailable', 'The database is busy. Nothing was done. Try again.'),
+  ('55P03', 503, 'unavailable', 'Unavailable', 'The database is busy. Nothing was done. Try again.'),
+  ('57014', 503, 'unavailable', 'Unavailable', 'The request took too long. Nothing was done. Try again.');
+
+-- Constraints on what a request gives.
+insert into api.problem (raised_by, status, code, title, detail, field, field_code)
+values
+  ('page_size_within_1_and_200', 400, 'invalid_parameter', 'Invalid parameter', 'This must be a whole number from 1 to 200.',
+    'limit', 'out_of_range'),
+  ('cursor_is_well_formed', 400, 'invalid_parameter', 'Invalid parameter',
+    'This is no cursor. Take next_cursor of the page before as it is, or leave it out for the first page.',
+    'cursor', 'invalid_cursor'),
+  ('any_of_has_at_most_10_values', 400, 'invalid_parameter', 'Invalid parameter', 'This may have up to 10 values.',
+    'filter', 'too_many_values'),
+  ('idempotency_key_is_1_to_255_printable_characters', 400, 'invalid_parameter', 'Invalid parameter',
+    'This must be 1 to 255 printable ASCII characters.', 'Idempotency-Key', 'invalid_idempotency_key');
+
+-- Constraints on a lead: app.lead_faults finds what breaks them first; where it doesn't, they still hold.
+insert into api.problem (raised_by, status, code, title, detail, field, field_code)
+select c.raised_by, 422, 'validation_failed', 'Validation failed', c.detail, c.field, c.field_code
+from (values
+  ('lead_has_email_or_name_and_company', 'email', 'contact_required', 'A lead needs an email, or a name and a company.'),
+  ('lead_pipeline_stage_exists', 'pipeline_stage', 'unknown_stage', 'This must be one of the organization''s pipeline stages.'),
+  ('lead_name_is_text_of_1_to_255', 'name', 'too_long', 'This must be a text of 1 to 255 characters.'),
+  ('lead_company_is_text_of_1_to_255', 'company', 'too_long', 'This must be a text of 1 to 255 characters.'),
+  ('lead_email_is_email', 'email', 'invalid_email', 'This must be an e-mail address such as ada@example.com.'),
+  ('lead_source_is_name', 'source', 'invalid_name', 'This must be 1 to 64 characters out of a-z, 0-9, _ and -.'),
+  ('lead_score_within_0_and_100', 'lead_score', 'out_of_range', 'This must be a whole number from 0 to 100.'),
+  ('lead_industry_is_text_of_1_to_128', 'industry', 'too_long', 'This must be a text of 1 to 128 characters.'),
+  ('lead_company_size_is_text_of_1_to_128', 'company_size', 'too_long', 'This must be a text of 1 to 128 characters.'),
+  ('lead_pain_points_is_text_of_1_to_10000', 'pain_points', 'too_long', 'This must be a text of 1 to 10,000 characters.'),
+  ('lead_timeline_is_text_of_1_to_128', 'timeline', 'too_long', 'This must be a text of 1 to 128 characters.'),
+  ('lead_budget_range_is_text_of_1_to_128', 'budget_range', 'too_long', 'This must be a text of 1 to 128 characters.'),
+  ('lead_ai_reasoning_is_text_of_1_to_10000', 'ai_reasoning', 'too_long', 'This must be a text of 1 to 10,000 characters.')
+) as c (raised_by, field, field_code, detail);

@@ -1,0 +1,17 @@
+-- api.route - the routes.
+set local role leads_owner;
+
+delete from api.route;
+
+insert into api.route (method, path, function, scope, problems)
+values
+  ('GET', '/leads', 'api.list_leads', 'read', '{invalid_parameter,validation_failed}'),
+  ('POST', '/leads', 'api.create_lead', 'write',
+    '{invalid_body,invalid_parameter,validation_failed,idempotency_key_reused,idempotency_in_progress}'),
+  ('GET', '/leads/{id}', 'api.get_lead', 'read', '{invalid_parameter,not_found}'),
+  ('PATCH', '/leads/{id}', 'api.update_lead', 'write',
+    '{invalid_body,invalid_parameter,validation_failed,not_found,precondition_failed}'),
+  ('GET', '/audit-log', 'api.list_audit_events', 'read', '{invalid_parameter,validation_failed}'),
+  ('GET', '/audit-log/{id}', 'api.get_audit_event', 'read', '{invalid_parameter,not_found}'),
+  ('GET', '/health', 'api.get_health', 'read', '{invalid_parameter}'),
+  ('GET', '/organizations/me', 'api.get_organization', 'read', '{invalid_parameter}');

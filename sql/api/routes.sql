@@ -1,0 +1,48 @@
+-- api.routes - what the shim reads at start: the route table with the functions' signatures.
+set local role leads_exec;
+
+create or replace function api.routes()
+returns table (
+  method text,
+  path text,
+  function text,
+  scope text,
+  is_read_only boolean,
+  arguments json
+)
+language sql
+stable
+security definer
+begin atomic
+  select
+    r.method,
+    r.path,
+    r.function,
+    r.scope,
+    f.provolatile <> 'v',
+    (
+      select json_agg(
+        json_build_object(
+          'name', a.name,
+          'type', format_type(a.type, null),
+          'base_type', format_type(coalesce(nullif(t.typbasetype, 0), t.oid), null),
+          'default', api.default_text(f.oid, a.position::integer)
+        )
+        order by a.position
+      )
+      from unnest(f.proargtypes::oid[], f.proargnames[:f.pronargs]) with ordinality as a (type, name, position)
+      join pg_catalog.pg_type as t on t.oid = a.type
+    )
+  from api.route as r
+  left join pg_catalog.pg_proc as f
+    on f.oid = to_regproc(r.function)
+    and f.prorettype = 'api.answer'::regtype
+    and has_function_privilege(session_user, f.oid, 'execute')
+  order by r.path, r.method;
+end;
+
+comment on function api.routes() is
+$$The routes. is_read_only and arguments are null where there is no such function that returns api.answer and that the
+login may execute. arguments: name, type, base_type (a domain's base) and default (the value as text, or null), in order.$$;
+
+grant execute on function api.routes() to leads_api;

@@ -1,0 +1,15 @@
+-- api.schema_version - the number of the newest migration.
+set local role leads_exec;
+
+create or replace function api.schema_version()
+returns integer
+language sql
+immutable
+parallel safe
+begin atomic
+  select 6;
+end;
+
+comment on function api.schema_version() is 'The number of the newest migration that this schema has.';
+
+grant execute on function api.schema_version() to leads_owner, leads_jobs, leads_api;

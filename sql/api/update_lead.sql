@@ -1,0 +1,85 @@
+-- api.update_lead - PATCH /leads/{id}.
+set local role leads_exec;
+
+create or replace function api.update_lead(id uuid, body text, if_match text default null)
+returns api.answer
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_organization_id uuid := auth.organization_id('write');
+  v_fields jsonb := app.read_object(update_lead.body);
+  v_old app.lead;
+  v_new app.lead;
+begin
+  perform app.raise_faults(422, 'validation_failed', app.lead_faults(v_organization_id, v_fields));
+
+  -- Locked before the tag is compared: of ten that race with one tag, one wins.
+  select l.* into v_old
+  from app.lead as l
+  where l.organization_id = v_organization_id and l.id = update_lead.id
+  for no key update;
+  if not found then
+    return null;
+  end if;
+  if not app.is_etag_matched(update_lead.if_match, app.lead_etag(v_old.revision)) then
+    raise sqlstate 'PT412' using message = 'precondition_failed';
+  end if;
+
+  v_new := v_old;
+  if v_fields ? 'name' then v_new.name := app.trim_text(v_fields ->> 'name'); end if;
+  if v_fields ? 'company' then v_new.company := app.trim_text(v_fields ->> 'company'); end if;
+  if v_fields ? 'email' then v_new.email := app.trim_text(v_fields ->> 'email'); end if;
+  if v_fields ? 'source' then v_new.source := app.trim_text(v_fields ->> 'source'); end if;
+  if v_fields ? 'lead_score' then v_new.lead_score := (v_fields ->> 'lead_score')::numeric::integer; end if;
+  if v_fields ? 'pipeline_stage' then v_new.pipeline_stage := app.trim_text(v_fields ->> 'pipeline_stage'); end if;
+  if v_fields ? 'industry' then v_new.industry := app.trim_text(v_fields ->> 'industry'); end if;
+  if v_fields ? 'company_size' then v_new.company_size := app.trim_text(v_fields ->> 'company_size'); end if;
+  if v_fields ? 'pain_points' then v_new.pain_points := app.trim_text(v_fields ->> 'pain_points'); end if;
+  if v_fields ? 'timeline' then v_new.timeline := app.trim_text(v_fields ->> 'timeline'); end if;
+  if v_fields ? 'budget_range' then v_new.budget_range := app.trim_text(v_fields ->> 'budget_range'); end if;
+  if v_fields ? 'ai_reasoning' then v_new.ai_reasoning := app.trim_text(v_fields ->> 'ai_reasoning'); end if;
+
+  if v_new.email is null and (v_new.name is null or v_new.company is null) then
+    perform app.raise_faults(422, 'validation_failed', app.contact_fault());
+  end if;
+
+  -- A patch that changes nothing writes nothing.
+  if v_new is distinct from v_old then
+    update app.lead as l
+    set
+      name = v_new.name,
+      company = v_new.company,
+      email = v_new.email,
+      source = v_new.source,
+      lead_score = v_new.lead_score,
+      pipeline_stage = v_new.pipeline_stage,
+      industry = v_new.industry,
+      company_size = v_new.company_size,
+      pain_points = v_new.pain_points,
+      timeline = v_new.timeline,
+      budget_range = v_new.budget_range,
+      ai_reasoning = v_new.ai_reasoning
+    where l.organization_id = v_organization_id and l.id = update_lead.id
+    returning l.* into v_new;
+  end if;
+
+  return row(
+    200,
+    json_build_object('ETag', app.lead_etag(v_new.revision)),
+    row_to_json(app.lead_change(v_new))::text
+  );
+end
+$$;
+
+comment on function api.update_lead(uuid, text, text) is
+$$Change a lead.
+
+A JSON merge patch (RFC 7396): a field that is left out stays, null clears it; pipeline_stage and lead_score can't be
+null. The lead must have an email, or a name and a company, afterwards. A patch that changes nothing writes nothing.
+With If-Match the change is made only while the lead has that tag, else 412. Every change stands in the audit log as
+lead.updated. The answer has nine of the lead's fields.$$;
+
+grant execute on function api.update_lead(uuid, text, text) to leads_api;

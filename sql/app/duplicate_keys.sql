@@ -1,0 +1,35 @@
+-- app.duplicate_keys - the keys that a JSON text gives twice: jsonb would keep the last, silently.
+set local role leads_owner;
+
+create or replace function app.duplicate_keys(value json)
+returns setof text
+language sql
+immutable
+parallel safe
+begin atomic
+  with recursive node as (
+    select duplicate_keys.value as value
+    union all
+    select c.value
+    from node
+    cross join lateral (
+      select o.value from json_each(case when json_typeof(node.value) = 'object' then node.value end) as o
+      union all
+      select a.value from json_array_elements(case when json_typeof(node.value) = 'array' then node.value end) as a
+    ) as c
+    where json_typeof(c.value) in ('object', 'array')
+  )
+  select distinct o.key
+  from node
+  cross join lateral (
+    select p.key
+    from json_each(case when json_typeof(node.value) = 'object' then node.value end) as p
+    group by p.key
+    having count(*) > 1
+  ) as o;
+end;
+
+comment on function app.duplicate_keys(json) is
+  'The keys that stand twice in one object, at any depth. (IS JSON WITH UNIQUE KEYS is PostgreSQL 16 and names none.)';
+
+grant execute on function app.duplicate_keys(json) to leads_exec;

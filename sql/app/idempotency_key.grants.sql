@@ -1,0 +1,6 @@
+-- app.idempotency_key - who may do what with the kept answers' table.
+set local role leads_owner;
+
+revoke all on app.idempotency_key from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+
+grant select, insert, update, delete on app.idempotency_key to leads_exec;

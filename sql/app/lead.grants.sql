@@ -1,0 +1,21 @@
+-- app.lead - who may do what with the leads' table.
+set local role leads_owner;
+
+revoke all on app.lead from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+
+grant
+  select,
+  insert (
+    organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
+    timeline, budget_range, ai_reasoning
+  ),
+  update (
+    name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points, timeline,
+    budget_range, ai_reasoning
+  )
+on app.lead to leads_exec;
+
+grant insert (
+  organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
+  timeline, budget_range, ai_reasoning, qualification_completed_at, created_at, updated_at
+) on app.lead to leads_jobs;

@@ -1,0 +1,20 @@
+-- app.lead - the policies of the leads' table.
+set local role leads_owner;
+
+drop policy if exists lead_exec_select on app.lead;
+drop policy if exists lead_exec_insert on app.lead;
+drop policy if exists lead_exec_update on app.lead;
+drop policy if exists lead_jobs_insert on app.lead;
+
+create policy lead_exec_select on app.lead for select to leads_exec
+  using (organization_id = (select auth.organization_id('read')));
+
+create policy lead_exec_insert on app.lead for insert to leads_exec
+  with check (organization_id = (select auth.organization_id('write')));
+
+create policy lead_exec_update on app.lead for update to leads_exec
+  using (organization_id = (select auth.organization_id('write')))
+  with check (organization_id = (select auth.organization_id('write')));
+
+-- admin.load_leads
+create policy lead_jobs_insert on app.lead for insert to leads_jobs with check (true);

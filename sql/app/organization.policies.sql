@@ -1,0 +1,12 @@
+-- app.organization - the policies of the organizations' table.
+set local role leads_owner;
+
+drop policy if exists organization_exec_select on app.organization;
+drop policy if exists organization_jobs_select on app.organization;
+drop policy if exists organization_jobs_insert on app.organization;
+
+create policy organization_exec_select on app.organization for select to leads_exec
+  using (organization_id = (select auth.organization_id('read')));
+
+create policy organization_jobs_select on app.organization for select to leads_jobs using (true);
+create policy organization_jobs_insert on app.organization for insert to leads_jobs with check (true);

@@ -1,0 +1,11 @@
+-- app.organization - the triggers of the organizations' table.
+set local role leads_owner;
+
+drop trigger if exists _500_add_pipeline_stages on app.organization;
+drop trigger if exists _900_record on app.organization;
+
+create trigger _500_add_pipeline_stages after insert on app.organization
+  for each row execute function app.tg_organization__add_pipeline_stages();
+
+create trigger _900_record after insert or update or delete on app.organization
+  for each row execute function audit.tg_record('organization', 'organization_id');

@@ -1,0 +1,7 @@
+-- app.pipeline_stage - who may do what with the stages' table.
+set local role leads_owner;
+
+revoke all on app.pipeline_stage from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+
+grant select on app.pipeline_stage to leads_exec;
+grant select, insert, delete on app.pipeline_stage to leads_jobs;

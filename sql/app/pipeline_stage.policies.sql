@@ -1,0 +1,14 @@
+-- app.pipeline_stage - the policies of the stages' table.
+set local role leads_owner;
+
+drop policy if exists pipeline_stage_exec_select on app.pipeline_stage;
+drop policy if exists pipeline_stage_jobs_select on app.pipeline_stage;
+drop policy if exists pipeline_stage_jobs_insert on app.pipeline_stage;
+drop policy if exists pipeline_stage_jobs_delete on app.pipeline_stage;
+
+create policy pipeline_stage_exec_select on app.pipeline_stage for select to leads_exec
+  using (organization_id = (select auth.organization_id('read')));
+
+create policy pipeline_stage_jobs_select on app.pipeline_stage for select to leads_jobs using (true);
+create policy pipeline_stage_jobs_insert on app.pipeline_stage for insert to leads_jobs with check (true);
+create policy pipeline_stage_jobs_delete on app.pipeline_stage for delete to leads_jobs using (true);

@@ -1,0 +1,15 @@
+-- app.pipeline_stage - the triggers of the stages' table.
+set local role leads_owner;
+
+drop trigger if exists _500_keep_new on app.pipeline_stage;
+drop trigger if exists _510_keep_new on app.pipeline_stage;
+drop trigger if exists _900_record on app.pipeline_stage;
+
+create trigger _500_keep_new before delete on app.pipeline_stage
+  for each row when (old.name = 'new') execute function app.tg_pipeline_stage__keep_new();
+
+create trigger _510_keep_new before update on app.pipeline_stage
+  for each row when (old.name = 'new' and new.name <> 'new') execute function app.tg_pipeline_stage__keep_new();
+
+create trigger _900_record after insert or update or delete on app.pipeline_stage
+  for each row execute function audit.tg_record('pipeline_stage', 'name');

@@ -1,0 +1,32 @@
+-- app.read_object - a request's body, which is a JSON object.
+set local role leads_owner;
+
+create or replace function app.read_object(body text)
+returns jsonb
+language plpgsql
+immutable
+parallel safe
+security invoker
+set search_path = ''
+as $$
+declare
+  -- What is no JSON, or holds a NUL, a lone surrogate or endless nesting, fails here: api.problem knows the SQLSTATEs.
+  v_object jsonb := read_object.body::jsonb;
+begin
+  if jsonb_typeof(v_object) <> 'object' then
+    raise sqlstate 'PT400' using message = 'invalid_body', hint = 'The body must be a JSON object.';
+  end if;
+  perform app.raise_faults(400, 'invalid_body', (
+    select json_agg(json_build_object(
+      'field', left(k.key, 100), 'code', 'duplicate_key', 'detail', 'The body gives this key twice.'
+    ) order by k.key)
+    from app.duplicate_keys(read_object.body::json) as k (key)
+  ));
+  return v_object;
+end
+$$;
+
+comment on function app.read_object(text) is
+  'The body as jsonb. Raises PT400 invalid_body where it is no object or gives a key twice (RFC 8259, section 4).';
+
+grant execute on function app.read_object(text) to leads_exec;

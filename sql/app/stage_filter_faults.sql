@@ -1,0 +1,25 @@
+-- app.stage_filter_faults - the stages in a filter that the organization doesn't have.
+set local role leads_owner;
+
+create or replace function app.stage_filter_faults(organization_id uuid, stages text[])
+returns json
+language sql
+stable
+parallel safe
+begin atomic
+  select json_agg(json_build_object(
+    'field', 'pipeline_stage',
+    'code', 'unknown_stage',
+    'detail', format('There is no pipeline stage "%s" in this organization.', left(s.name, 100))
+  ))
+  from unnest(stage_filter_faults.stages) as s (name)
+  where not exists (
+    select from app.pipeline_stage as p
+    where p.organization_id = stage_filter_faults.organization_id and p.name = s.name
+  );
+end;
+
+comment on function app.stage_filter_faults(uuid, text[]) is
+  'An entry for errors for each stage that the organization doesn''t have; null where there is none.';
+
+grant execute on function app.stage_filter_faults(uuid, text[]) to leads_exec;

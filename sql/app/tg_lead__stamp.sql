@@ -1,0 +1,39 @@
+-- app.tg_lead__stamp - what the database itself says of a lead: its revision and its times.
+set local role leads_owner;
+
+create or replace function app.tg_lead__stamp()
+returns trigger
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  if tg_op = 'INSERT' then
+    new.revision := 1;
+    if new.pipeline_stage = 'qualified' then
+      new.qualification_completed_at := coalesce(new.qualification_completed_at, new.created_at);
+    end if;
+    return new;
+  end if;
+
+  if (new.organization_id, new.id, new.created_at) is distinct from (old.organization_id, old.id, old.created_at) then
+    raise sqlstate 'PT409' using
+      message = 'lead_identity_is_fixed',
+      hint = 'organization_id, id and created_at of a lead never change.';
+  end if;
+
+  new.qualification_completed_at := old.qualification_completed_at;
+  -- The clock may have been set back, and a transaction that began earlier may write later.
+  new.updated_at := greatest(date_trunc('milliseconds', now()), old.updated_at);
+  if new.pipeline_stage = 'qualified' then
+    new.qualification_completed_at := coalesce(old.qualification_completed_at, new.updated_at);
+  end if;
+  new.revision := old.revision + 1;
+  return new;
+end
+$$;
+
+comment on function app.tg_lead__stamp() is
+  'Counts the revision, sets updated_at, and sets qualification_completed_at the first time that the lead''s stage is '
+  '"qualified". What a statement says of them on UPDATE doesn''t count.';

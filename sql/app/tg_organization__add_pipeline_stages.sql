@@ -1,0 +1,19 @@
+-- app.tg_organization__add_pipeline_stages - a new organization starts with six stages.
+set local role leads_owner;
+
+create or replace function app.tg_organization__add_pipeline_stages()
+returns trigger
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  insert into app.pipeline_stage (organization_id, name, position)
+  select new.organization_id, s.name, s.position
+  from unnest(array['new', 'contacted', 'qualified', 'proposal', 'won', 'lost']) with ordinality as s (name, position);
+  return null;
+end
+$$;
+
+comment on function app.tg_organization__add_pipeline_stages() is 'Gives a new organization the stages that it starts with.';

@@ -1,0 +1,18 @@
+-- app.tg_pipeline_stage__keep_new - the stage "new", where every lead begins, can't go.
+set local role leads_owner;
+
+create or replace function app.tg_pipeline_stage__keep_new()
+returns trigger
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  raise sqlstate 'PT409' using
+    message = 'stage_new_is_needed',
+    hint = 'The stage "new" can''t be removed or renamed: it is where every lead begins.';
+end
+$$;
+
+comment on function app.tg_pipeline_stage__keep_new() is 'Refuses to remove or rename the stage "new".';

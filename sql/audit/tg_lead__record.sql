@@ -1,0 +1,64 @@
+-- audit.tg_lead__record - writes a lead's change to the log, whoever makes it.
+set local role leads_audit;
+
+create or replace function audit.tg_lead__record()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_diff text;
+begin
+  -- The columns are written out: a third of the cost of a loop over them. Old is all null on INSERT, new on DELETE.
+  v_diff := concat_ws(
+    ',',
+    case when old.name is distinct from new.name then
+      '"name":' || json_build_object('from', old.name, 'to', new.name) end,
+    case when old.company is distinct from new.company then
+      '"company":' || json_build_object('from', old.company, 'to', new.company) end,
+    case when old.email is distinct from new.email then
+      '"email":' || json_build_object('from', old.email, 'to', new.email) end,
+    case when old.source is distinct from new.source then
+      '"source":' || json_build_object('from', old.source, 'to', new.source) end,
+    case when old.pipeline_stage is distinct from new.pipeline_stage then
+      '"pipeline_stage":' || json_build_object('from', old.pipeline_stage, 'to', new.pipeline_stage) end,
+    case when old.lead_score is distinct from new.lead_score then
+      '"lead_score":' || json_build_object('from', old.lead_score, 'to', new.lead_score) end,
+    case when old.industry is distinct from new.industry then
+      '"industry":' || json_build_object('from', old.industry, 'to', new.industry) end,
+    case when old.company_size is distinct from new.company_size then
+      '"company_size":' || json_build_object('from', old.company_size, 'to', new.company_size) end,
+    case when old.pain_points is distinct from new.pain_points then
+      '"pain_points":' || json_build_object('from', old.pain_points, 'to', new.pain_points) end,
+    case when old.timeline is distinct from new.timeline then
+      '"timeline":' || json_build_object('from', old.timeline, 'to', new.timeline) end,
+    case when old.budget_range is distinct from new.budget_range then
+      '"budget_range":' || json_build_object('from', old.budget_range, 'to', new.budget_range) end,
+    case when old.ai_reasoning is distinct from new.ai_reasoning then
+      '"ai_reasoning":' || json_build_object('from', old.ai_reasoning, 'to', new.ai_reasoning) end,
+    case when old.qualification_completed_at is distinct from new.qualification_completed_at then
+      '"qualification_completed_at":' || json_build_object(
+        'from', app.utc_text(old.qualification_completed_at), 'to', app.utc_text(new.qualification_completed_at)
+      ) end
+  );
+  if tg_op = 'UPDATE' and v_diff = '' then
+    return null;
+  end if;
+
+  perform audit.write_event(
+    coalesce(new.organization_id, old.organization_id),
+    case tg_op when 'INSERT' then 'lead.created' when 'UPDATE' then 'lead.updated' else 'lead.deleted' end,
+    coalesce(new.id, old.id),
+    concat('"lead_id":"', coalesce(new.id, old.id), '","diff":{', v_diff, '}')
+  );
+  return null;
+end
+$$;
+
+comment on function audit.tg_lead__record() is
+  'Writes lead.created, lead.updated or lead.deleted with {"field": {"from": …, "to": …}} for each field that changed: '
+  'those of PATCH, and qualification_completed_at.';
+
+grant execute on function audit.tg_lead__record() to leads_owner;

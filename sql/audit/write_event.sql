@@ -1,0 +1,51 @@
+-- audit.write_event - the one place that writes the log.
+set local role leads_audit;
+
+create or replace function audit.write_event(
+  organization_id uuid,
+  action text,
+  lead_id uuid,
+  about text
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  -- Who is asking is what the key proves, or the login; no setting names an actor.
+  v_key_id uuid := case when session_user = 'leads_api' then auth.key_id() end;
+  v_source text := case
+    when v_key_id is not null then 'api'
+    when session_user = 'leads_worker' then 'worker'
+    when session_user = 'leads_operator' or audit.is_migrating_login() then 'system'
+    else 'sql'
+  end;
+  v_payload text := concat(
+    '{', write_event.about, ',"key_id":', coalesce(to_json(v_key_id)::text, 'null'),
+    case when v_key_id is null then ',"role":' || to_json(session_user::text) end,
+    '}'
+  );
+  v_salt bytea := uuid_send(gen_random_uuid());
+begin
+  insert into audit.event (organization_id, action, source, correlation_id, lead_id, payload, salt, payload_digest)
+  values (
+    write_event.organization_id,
+    write_event.action,
+    v_source,
+    case when v_source = 'api' then nullif(current_setting('leads.request_id', true), '') end,
+    write_event.lead_id,
+    v_payload::json,
+    v_salt,
+    sha256(v_salt || convert_to(v_payload, 'UTF8'))
+  );
+end
+$$;
+
+comment on function audit.write_event(uuid, text, uuid, text) is
+$$Writes an event, with who made the change and from where.
+
+about: the payload's own members, as JSON text without the braces. The source is read off the login: api for leads_api
+with a good claim, worker for leads_worker, system for leads_operator and the migrating login, sql for any other. For
+the triggers' functions alone: leads_audit owns them, and nobody else may execute this.$$;

@@ -1,0 +1,14 @@
+-- auth.api_key - the policies of the keys' table.
+set local role leads_auth;
+
+drop policy if exists api_key_auth_select on auth.api_key;
+drop policy if exists api_key_jobs_select on auth.api_key;
+drop policy if exists api_key_jobs_insert on auth.api_key;
+drop policy if exists api_key_jobs_update on auth.api_key;
+
+-- The organization isn't known before the key is found.
+create policy api_key_auth_select on auth.api_key for select to leads_auth using (true);
+
+create policy api_key_jobs_select on auth.api_key for select to leads_jobs using (true);
+create policy api_key_jobs_insert on auth.api_key for insert to leads_jobs with check (true);
+create policy api_key_jobs_update on auth.api_key for update to leads_jobs using (true) with check (true);

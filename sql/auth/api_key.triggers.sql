@@ -1,0 +1,11 @@
+-- auth.api_key - the triggers of the keys' table.
+set local role leads_auth;
+
+drop trigger if exists _100_refuse_truncate on auth.api_key;
+drop trigger if exists _900_record on auth.api_key;
+
+create trigger _100_refuse_truncate before truncate on auth.api_key
+  for each statement execute function audit.tg_refuse('Revoke keys instead, so that each is recorded.');
+
+create trigger _900_record after insert or update or delete on auth.api_key
+  for each row execute function audit.tg_record('api_key', 'id');

@@ -1,0 +1,95 @@
+-- The table of contents: every object of sql/, in an order in which each finds what it needs. Run by the migrating
+-- login, with psql, on a database whose tables are there: psql -v ON_ERROR_STOP=1 -f sql/load.sql
+begin;
+set local lock_timeout = '5s';
+set local client_min_messages = warning;
+do $$ begin execute format('grant leads_audit, leads_eraser to %I', session_user); end $$;
+
+\ir auth/claimed_key.sql
+\ir auth/enter.sql
+\ir auth/organization_id.sql
+\ir auth/key_id.sql
+\ir auth/key_scopes.sql
+\ir api/schema_version.sql
+
+\ir audit/tg_refuse.sql
+\ir audit/is_migrating_login.sql
+\ir audit/write_event.sql
+\ir app/utc_text.sql
+\ir audit/tg_record.sql
+\ir audit/tg_lead__record.sql
+\ir audit/event_item.sql
+\ir audit/event_etag.sql
+\ir audit/event.policies.sql
+\ir audit/event.triggers.sql
+\ir audit/event.grants.sql
+
+\ir auth/api_key.policies.sql
+\ir auth/api_key.triggers.sql
+\ir auth/api_key.grants.sql
+
+\ir app/tg_organization__add_pipeline_stages.sql
+\ir app/tg_pipeline_stage__keep_new.sql
+\ir app/tg_lead__stamp.sql
+\ir app/organization.policies.sql
+\ir app/organization.triggers.sql
+\ir app/organization.grants.sql
+\ir app/pipeline_stage.policies.sql
+\ir app/pipeline_stage.triggers.sql
+\ir app/pipeline_stage.grants.sql
+\ir app/lead.policies.sql
+\ir app/lead.triggers.sql
+\ir app/lead.grants.sql
+\ir app/idempotency_key.policies.sql
+\ir app/idempotency_key.grants.sql
+
+\ir app/raise_faults.sql
+\ir app/duplicate_keys.sql
+\ir app/read_object.sql
+\ir app/lead_faults.sql
+\ir app/contact_fault.sql
+\ir app/stage_filter_faults.sql
+\ir app/is_etag_matched.sql
+\ir app/claim_idempotency_key.sql
+\ir app/keep_answer.sql
+\ir app/page_bound.sql
+\ir app/page_answer.sql
+\ir app/lead_etag.sql
+\ir app/lead_item.sql
+\ir app/lead_whole.sql
+\ir app/lead_change.sql
+
+\ir api/problem.grants.sql
+\ir api/problem.rows.sql
+\ir api/problems.sql
+\ir api/route.grants.sql
+\ir api/route.rows.sql
+\ir api/default_text.sql
+\ir api/routes.sql
+\ir api/input_faults.sql
+\ir api/session_faults.sql
+\ir api/list_leads.sql
+\ir api/create_lead.sql
+\ir api/get_lead.sql
+\ir api/update_lead.sql
+\ir api/list_audit_events.sql
+\ir api/get_audit_event.sql
+\ir api/get_health.sql
+\ir api/get_organization.sql
+
+\ir admin/organization.sql
+\ir admin/create_organization.sql
+\ir admin/organizations.sql
+\ir admin/stages.sql
+\ir admin/add_stage.sql
+\ir admin/remove_stage.sql
+\ir admin/good_key.sql
+\ir admin/create_key.sql
+\ir admin/keys.sql
+\ir admin/rotate_key.sql
+\ir admin/revoke_key.sql
+\ir admin/load_leads.sql
+
+set local role none;
+do $$ begin execute format('revoke leads_audit, leads_eraser from %I', session_user); end $$;
+commit;
