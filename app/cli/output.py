@@ -28,10 +28,11 @@ def rows(found: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json: bo
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, no_wrap=True)
     for row in found:
         table.add_row(*(_text(row[column]) for column in columns))
-    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+    # Never folded or cut: an id is copied from here.
+    Console(width=10_000).print(table)
 
 
 def one(found: Mapping[str, Any], sentence: str, as_json: bool) -> None:
