@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import psycopg
 from psycopg import pq
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 DEADLINE = 15.0
 """Seconds after which a connection that doesn't answer is given up; the server's own statement_timeout comes first."""
@@ -24,6 +24,8 @@ _SESSION = {
     "default_transaction_isolation": "read\\ committed",
     "idle_in_transaction_session_timeout": "10000",
     "jit": "off",
+    # A DBA's lock; behind an Idempotency-Key the function itself says how long to wait.
+    "lock_timeout": "5000",
     # The statements' plans are good for every value: the tables keep no statistics on purpose.
     "plan_cache_mode": "force_generic_plan",
     "statement_timeout": "10000",
@@ -151,7 +153,9 @@ class Pool:
     """A few connections, each with one statement at a time, and a bounded queue before them."""
 
     def __init__(self, url: str, size: int, queue: int) -> None:
-        options = " ".join(f"-c {name}={value}" for name, value in _SESSION.items())
+        options = " ".join(
+            [str(conninfo_to_dict(url).get("options", "")), *(f"-c {name}={value}" for name, value in _SESSION.items())]
+        )
         self._conninfo = make_conninfo(
             url, options=options, application_name="leads-api", connect_timeout=5, client_encoding="utf8"
         ).encode()
@@ -190,6 +194,9 @@ class Pool:
             self._release(connection)
         if result.status == pq.ExecStatus.TUPLES_OK:
             return result
+        if result.error_field(pq.DiagnosticField.SEVERITY_NONLOCALIZED) in (b"FATAL", b"PANIC"):
+            # The session's last words: they may have come after the commit.
+            raise ConnectionLost
         raise _failure(result)
 
     async def close(self) -> None:
@@ -214,23 +221,25 @@ class Pool:
         future: asyncio.Future[_Connection] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
         try:
-            return await asyncio.wait_for(future, PATIENCE)
-        except TimeoutError:
-            raise Unavailable from None
+            await asyncio.wait((future,), timeout=PATIENCE)
+            if future.done():
+                return future.result()
+            raise Unavailable
         except asyncio.CancelledError:
-            if future.done() and not future.cancelled():
+            if future.done():
                 self._release(future.result())
             raise
+        finally:
+            if not future.done():
+                self._waiting.remove(future)
 
     def _release(self, connection: _Connection) -> None:
         if connection.socket < 0:
             return
-        while self._waiting:
-            future = self._waiting.popleft()
-            if not future.done():
-                future.set_result(connection)
-                return
-        self._idle.append(connection)
+        if self._waiting:
+            self._waiting.popleft().set_result(connection)
+        else:
+            self._idle.append(connection)
 
     async def _connect(self) -> _Connection:
         pgconn = await asyncio.get_running_loop().run_in_executor(None, pq.PGconn.connect, self._conninfo)

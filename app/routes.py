@@ -24,6 +24,7 @@ HEADERS = {"if_match": "If-Match", "idempotency_key": "Idempotency-Key"}
 CHANNEL = "leads_routes"
 """NOTIFY on this channel has the routes read again."""
 
+_PATH = re.compile(r"(?:/(?:[^{}/]+|\{[a-z_][a-z0-9_]*\}))+")
 _FUNCTION = re.compile(r"[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*")
 _FIRST = 5
 """$1 to $4 are auth.enter's: digest, request id, scope, read only."""
@@ -97,7 +98,9 @@ class Table:
             return
         names = tuple(segments[i][1:-1] for i in holes)
         key = tuple("" if i in holes else segment for i, segment in enumerate(segments))
-        routes, _ = self._shapes.setdefault((len(segments), *holes), {}).setdefault(key, ({}, names))
+        routes, known = self._shapes.setdefault((len(segments), *holes), {}).setdefault(key, ({}, names))
+        if names != known:
+            raise ValueError(f"another method calls the path's parameters {', '.join(known)}")
         routes[route.method] = route
 
     def match(self, path: str) -> Match | None:
@@ -141,7 +144,11 @@ def _route(row: Mapping[str, Any]) -> Route:
         raise ValueError(f"there is no function {function} that returns api.answer and that this login may execute")
     if method == "GET" and not row["is_read_only"]:
         raise ValueError(f"{function} must be STABLE, because GET only reads")
-    names = set(re.findall(r"\{([a-z_]+)\}", row["path"]))
+    names = {segment[1:-1] for segment in row["path"].split("/") if segment.startswith("{")}
+    if not _PATH.fullmatch(row["path"]):
+        raise ValueError("a parameter in the path must be a segment, and written {name}")
+    if not all(argument["name"] for argument in row["arguments"] or ()):
+        raise ValueError(f"{function} has an argument without a name")
     arguments = tuple(
         Argument(
             name=argument["name"],
@@ -161,11 +168,13 @@ def _route(row: Mapping[str, Any]) -> Route:
         "select (a.r).status, (a.r).headers, (a.r).body "
         f"from (select {function}({placeholders}) as r from auth.enter($1, $2, $3, $4) offset 0) as a"
     ).encode()
+    types = ",".join(argument.type for argument in arguments).encode()
     return Route(
         method=method,
         path=row["path"],
         scope=row["scope"].encode() if row["scope"] else None,
         is_read_only=method == "GET",
         arguments=arguments,
-        statement=Statement(hashlib.sha256(text).hexdigest()[:32].encode(), text),
+        # Of the types too: a statement that is prepared keeps those that the function had then.
+        statement=Statement(hashlib.sha256(text + types).hexdigest()[:32].encode(), text),
     )

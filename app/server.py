@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,10 +14,11 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import log, problems, routes, settings
-from app.api import PREFIX, Api
+from app import request as requests
+from app.api import PREFIX, Api, common_headers
 from app.postgres import Pool
 
 
@@ -38,22 +40,39 @@ def create(given: settings.Settings, url: str) -> ASGIApp:
         return JSONResponse({"status": "ok"})
 
     async def readyz(_: Request) -> Response:
-        status = 200 if pool.is_ready else 503
-        headers = {} if pool.is_ready else {"Retry-After": "1"}
-        return JSONResponse({"status": "ok" if pool.is_ready else "unavailable"}, status, headers)
+        if pool.is_ready:
+            return JSONResponse({"status": "ok"})
+        return JSONResponse({"status": "unavailable"}, 503, {"Retry-After": "1"})
 
     async def refuse(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         word = {404: "not_found", 405: "method_not_allowed"}.get(status, "internal")
         headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
         problem = problems.of_word(api.table.problems, word)
-        return Response(problem.body(""), status, headers, "application/problem+json")
+        return Response(problem.body(request.state.request_id), problem.status, headers, "application/problem+json")
 
-    around = Starlette(
+    starlette = Starlette(
         routes=[Route("/livez", livez), Route("/readyz", readyz)],
-        exception_handlers={HTTPException: refuse},
+        exception_handlers={HTTPException: refuse, Exception: refuse},
         lifespan=lifespan,
     )
+    starlette.router.redirect_slashes = False
+
+    async def around(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await starlette(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request = requests.read(scope)
+        scope.setdefault("state", {})["request_id"] = request.id.decode()
+
+        async def send_as_all(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *common_headers(request.id)]
+                log.request(request.id, request.method, request.path, message["status"], time.perf_counter() - started)
+            await send(message)
+
+        await starlette(scope, receive, send_as_all)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         # Past Starlette's routing and middleware, which would cost a request more than the rest of the shim.
@@ -88,7 +107,8 @@ async def _watch_routes(url: str, api: Api) -> None:
                         await asyncio.sleep(1.0)
                         async for _ in connection.notifies(stop_after=1):
                             pass
-            except psycopg.Error as error:
+            except Exception as error:
+                # Whatever it is: the old routes stay, and the watch goes on.
                 log.write("warning", message=f"The routes can't be read again for now: {type(error).__name__}.")
                 await asyncio.sleep(1.0)
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import psycopg
+from psycopg.conninfo import make_conninfo
+
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -19,7 +22,9 @@ class Settings:
     """What the environment says.
 
     The four addresses are libpq connection strings, one login each: the shim, the migrations, the operator's commands
-    and the CRM worker. None: the embedded server's.
+    and the CRM worker. None: the embedded server's. An address's password may stand in a file, as containers get
+    theirs, named by the variable that ends in PASSWORD_FILE instead of URL: DATABASE_PASSWORD_FILE for DATABASE_URL,
+    LEADS_MIGRATE_PASSWORD_FILE for LEADS_MIGRATE_URL. It goes before one in the address itself.
     """
 
     host: str
@@ -50,15 +55,28 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         except ValueError as error:
             raise SettingsError(f"{name} is {text!r}, but {error}. Set it anew, or leave it out.") from None
 
+    def address(name: str) -> str | None:
+        url = value(name, None, str)
+        file = name.removesuffix("URL") + "PASSWORD_FILE"
+        password = value(file, None, _password)
+        if password is None:
+            return url
+        if url is None:
+            raise SettingsError(f"{file} is set, and {name} isn't: give it the address that the password is for.")
+        try:
+            return make_conninfo(url, password=password)
+        except psycopg.ProgrammingError:
+            raise SettingsError(f"{name} is no address such as postgresql://leads_api@localhost/leads.") from None
+
     return Settings(
         host=value("HOST", "127.0.0.1", str),
         port=value("PORT", 8000, _whole(0, 65535)),
         workers=value("WORKERS", 1, _whole(1, 64)),
         data_dir=value("LEADS_DATA_DIR", ROOT / ".data", lambda text: Path(text).expanduser().absolute()),
-        database_url=value("DATABASE_URL", None, str),
-        migrate_url=value("LEADS_MIGRATE_URL", None, str),
-        operator_url=value("LEADS_OPERATOR_URL", None, str),
-        worker_url=value("LEADS_WORKER_URL", None, str),
+        database_url=address("DATABASE_URL"),
+        migrate_url=address("LEADS_MIGRATE_URL"),
+        operator_url=address("LEADS_OPERATOR_URL"),
+        worker_url=address("LEADS_WORKER_URL"),
         connections=value("LEADS_CONNECTIONS", 4, _whole(1, 100)),
         queue=value("LEADS_QUEUE", 256, _whole(0, 10000)),
         cors_origins=value("LEADS_CORS_ORIGINS", (), _origins),
@@ -72,6 +90,18 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+def _password(text: str) -> str:
+    try:
+        password = Path(text).read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise ValueError(f"that file can't be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise ValueError("that file isn't text") from None
+    if not password:
+        raise ValueError("that file is empty")
+    return password
 
 
 def _origins(text: str) -> tuple[str, ...]:

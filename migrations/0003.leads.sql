@@ -39,7 +39,7 @@ create table app.lead (
   created_at timestamptz(3) not null default date_trunc('milliseconds', now()),
   updated_at timestamptz(3) not null default date_trunc('milliseconds', now()),
   revision integer not null default 1,
-  email_key text generated always as (lower(email collate "C")) stored,
+  email_key text collate "C" generated always as (lower(email collate "C")) stored,
   constraint lead_pkey primary key (organization_id, id),
   constraint lead_pipeline_stage_exists
     foreign key (organization_id, pipeline_stage) references app.pipeline_stage (organization_id, name),

@@ -183,4 +183,15 @@ comment on type api.health is 'What a key is good for.';
 
 grant execute on function api.is_cursor(text) to leads_exec, leads_api;
 
+-- What the schema was when leads migrate last changed it, so that leads doctor can tell what somebody else has.
+set local role leads_jobs;
+
+create table admin.catalogue_entry (
+  object text not null,
+  definition text not null,
+  constraint catalogue_entry_pkey primary key (object)
+);
+
+comment on table admin.catalogue_entry is 'The schema as leads migrate left it: a row for each row of admin.catalogue().';
+
 reset role;

@@ -37,7 +37,7 @@ language plpgsql
 volatile
 parallel unsafe
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_scopes text[];
@@ -158,7 +158,7 @@ returns trigger
 language plpgsql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   raise sqlstate 'PT409' using
@@ -209,7 +209,7 @@ returns void
 language plpgsql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   -- Who is asking is what the key proves, or the login; no setting names an actor.
@@ -277,7 +277,7 @@ returns trigger
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_entity text := tg_argv[0];
@@ -347,7 +347,7 @@ returns trigger
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_diff text;
@@ -543,7 +543,7 @@ returns trigger
 language plpgsql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   insert into app.pipeline_stage (organization_id, name, position)
@@ -565,7 +565,7 @@ returns trigger
 language plpgsql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   raise sqlstate 'PT409' using
@@ -586,7 +586,7 @@ returns trigger
 language plpgsql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if tg_op = 'INSERT' then
@@ -799,7 +799,7 @@ returns void
 language plpgsql
 immutable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if raise_faults.errors is not null then
@@ -828,17 +828,18 @@ language sql
 immutable
 parallel safe
 begin atomic
+  -- Each level is parsed anew: without an end to the depth, 60 KB of nested objects would take half a minute.
   with recursive node as (
-    select duplicate_keys.value as value
+    select duplicate_keys.value as value, 1 as depth
     union all
-    select c.value
+    select c.value, node.depth + 1
     from node
     cross join lateral (
       select o.value from json_each(case when json_typeof(node.value) = 'object' then node.value end) as o
       union all
       select a.value from json_array_elements(case when json_typeof(node.value) = 'array' then node.value end) as a
     ) as c
-    where json_typeof(c.value) in ('object', 'array')
+    where json_typeof(c.value) in ('object', 'array') and node.depth < 32
   )
   select distinct o.key
   from node
@@ -851,7 +852,7 @@ begin atomic
 end;
 
 comment on function app.duplicate_keys(json) is
-  'The keys that stand twice in one object, at any depth. (IS JSON WITH UNIQUE KEYS is PostgreSQL 16 and names none.)';
+  'The keys that stand twice in one object, up to 32 deep. (IS JSON WITH UNIQUE KEYS is PostgreSQL 16 and names none.)';
 
 grant execute on function app.duplicate_keys(json) to leads_exec;
 -- end frozen sql/app/duplicate_keys.sql
@@ -866,14 +867,19 @@ language plpgsql
 immutable
 parallel safe
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   -- What is no JSON, or holds a NUL, a lone surrogate or endless nesting, fails here: api.problem knows the SQLSTATEs.
   v_object jsonb := read_object.body::jsonb;
 begin
   if jsonb_typeof(v_object) <> 'object' then
-    raise sqlstate 'PT400' using message = 'invalid_body', hint = 'The body must be a JSON object.';
+    perform app.raise_faults(400, 'invalid_body', json_build_array(json_build_object(
+      'field', 'body', 'code', 'not_an_object', 'detail', 'The body must be a JSON object.'
+    )));
+  end if;
+  if jsonb_path_exists(v_object, 'strict $.**{32}') then
+    raise statement_too_complex;
   end if;
   perform app.raise_faults(400, 'invalid_body', (
     select json_agg(json_build_object(
@@ -886,7 +892,8 @@ end
 $$;
 
 comment on function app.read_object(text) is
-  'The body as jsonb. Raises PT400 invalid_body where it is no object or gives a key twice (RFC 8259, section 4).';
+  'The body as jsonb. Raises PT400 invalid_body where it is no object or gives a key twice (RFC 8259, section 4), and
+  54001 where it is nested more than 32 deep.';
 
 grant execute on function app.read_object(text) to leads_exec;
 -- end frozen sql/app/read_object.sql
@@ -1074,7 +1081,7 @@ returns api.answer
 language plpgsql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -1376,7 +1383,7 @@ insert into api.problem (raised_by, status, code, title, detail)
 values
   ('unauthorized', 401, 'unauthorized', 'Unauthorized', 'Send a valid API key: Authorization: Bearer lk_….'),
   ('insufficient_scope', 403, 'insufficient_scope', 'Insufficient scope', 'This key lacks a scope. Use a key that has it.'),
-  ('invalid_body', 400, 'invalid_body', 'Invalid body', 'The body is not valid JSON. Mend it, and send the request again.'),
+  ('invalid_body', 400, 'invalid_body', 'Invalid body', 'Mend what errors lists, and send the request again.'),
   ('validation_failed', 422, 'validation_failed', 'Validation failed', 'Mend what errors lists, and send the request again.'),
   ('precondition_failed', 412, 'precondition_failed', 'Precondition failed',
     'The record has changed since: If-Match no longer holds. Get it again, and repeat the change on what it is now.'),
@@ -1386,12 +1393,15 @@ values
     'A request under this Idempotency-Key is still running. Repeat it in a moment.');
 
 -- SQLSTATEs (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+insert into api.problem (raised_by, status, code, title, detail, field, field_code)
+values
+  ('22P02', 400, 'invalid_body', 'Invalid body', 'The body is not valid JSON.', 'body', 'invalid_json'),
+  ('22P05', 400, 'invalid_body', 'Invalid body', 'The body has a NUL character (\u0000). Leave it out.', 'body', 'nul_character'),
+  ('54001', 400, 'invalid_body', 'Invalid body', 'The body is nested more than 32 deep.', 'body', 'too_deep'),
+  ('22003', 422, 'validation_failed', 'Validation failed', 'The body has a number that is out of all range.', 'body', 'out_of_range');
+
 insert into api.problem (raised_by, status, code, title, detail)
 values
-  ('22P02', 400, 'invalid_body', 'Invalid body', 'The body is not valid JSON. Mend it, and send the request again.'),
-  ('22P05', 400, 'invalid_body', 'Invalid body', 'The body has a NUL character (\u0000), which no text here may hold. Leave it out.'),
-  ('54001', 400, 'invalid_body', 'Invalid body', 'The body is nested too deeply.'),
-  ('22003', 422, 'validation_failed', 'Validation failed', 'The body has a number that is out of all range.'),
   ('25006', 500, 'internal', 'Internal error', 'This is a fault of the server. Report it with the request_id.'),
   ('40001', 503, 'unavailable', 'Unavailable', 'The database is busy. Nothing was done. Try again.'),
   ('40P01', 503, 'unavailable', 'Unavailable', 'The database is busy. Nothing was done. Try again.'),
@@ -1487,7 +1497,7 @@ returns text
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_expression text := pg_catalog.pg_get_function_arg_default(default_text.function, default_text.position);
@@ -1556,7 +1566,7 @@ grant execute on function api.routes() to leads_api;
 -- end frozen sql/api/routes.sql
 
 -- begin frozen sql/api/input_faults.sql
--- api.input_faults - all values that don't fit their domains: a cast in a statement stops at the first.
+-- api.input_faults - all that is malformed in a request's values: a statement stops at the first.
 set local role leads_exec;
 
 create or replace function api.input_faults(names text[], types text[], given text[])
@@ -1564,12 +1574,14 @@ returns json
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_errors json[] := '{}';
   v_type text;
+  v_detail text;
   v_constraint text;
+  v_sqlstate text;
 begin
   for v_index in 1 .. cardinality(input_faults.names) loop
     select format_type(t.oid, null) into v_type
@@ -1579,14 +1591,21 @@ begin
       and t.typtype = 'd'
       and t.typnamespace = 'api'::regnamespace;
     begin
-      execute format('select %L::%s', input_faults.given[v_index], coalesce(v_type, 'text'));
+      if input_faults.names[v_index] = 'body' then
+        perform app.read_object(input_faults.given[v_index]);
+      else
+        execute format('select %L::%s', input_faults.given[v_index], coalesce(v_type, 'text'));
+      end if;
     exception
-      when check_violation then
-        get stacked diagnostics v_constraint = constraint_name;
-        v_errors := v_errors || (
+      when sqlstate 'PT400' then
+        get stacked diagnostics v_detail = pg_exception_detail;
+        v_errors := v_errors || array(select f.fault from json_array_elements(v_detail::json) as f (fault));
+      when check_violation or data_exception or statement_too_complex then
+        get stacked diagnostics v_constraint = constraint_name, v_sqlstate = returned_sqlstate;
+        v_errors := v_errors || array(
           select json_build_object('field', input_faults.names[v_index], 'code', p.field_code, 'detail', p.detail)
           from api.problem as p
-          where p.raised_by = v_constraint
+          where p.raised_by in (v_constraint, v_sqlstate) and p.status = 400
         );
     end;
   end loop;
@@ -1595,10 +1614,10 @@ end
 $$;
 
 comment on function api.input_faults(text[], text[], text[]) is
-$$An entry for errors for each value that breaks its domain's CHECK; null where there is none.
+$$The entries for errors for each value that breaks its domain's CHECK, and for a body that is no object; null: none.
 
-names: the parameters; types: their types (other than a domain of this schema is passed over); given: their values as
-text. The shim asks this once it knows of a fault.$$;
+names: the parameters, or body; types: their types (other than a domain of this schema is passed over); given: their
+values as text. The shim asks this once it knows of a fault.$$;
 
 grant execute on function api.input_faults(text[], text[], text[]) to leads_api;
 -- end frozen sql/api/input_faults.sql
@@ -1652,7 +1671,7 @@ returns api.answer
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := auth.organization_id('read');
@@ -1787,7 +1806,7 @@ returns api.answer
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := auth.organization_id('write');
@@ -1802,10 +1821,15 @@ begin
     return v_answer;
   end if;
 
-  perform app.raise_faults(422, 'validation_failed', app.lead_faults(v_organization_id, v_fields));
-  if v_fields ->> 'email' is null and (v_fields ->> 'name' is null or v_fields ->> 'company' is null) then
-    perform app.raise_faults(422, 'validation_failed', app.contact_fault());
-  end if;
+  perform app.raise_faults(422, 'validation_failed', (
+    with fault as (
+      select json_array_elements(app.lead_faults(v_organization_id, v_fields)) as fault
+      union all
+      select json_array_elements(app.contact_fault())
+      where v_fields ->> 'email' is null and (v_fields ->> 'name' is null or v_fields ->> 'company' is null)
+    )
+    select json_agg(f.fault) from fault as f
+  ));
 
   insert into app.lead (
     organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
@@ -1886,7 +1910,7 @@ returns api.answer
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := auth.organization_id('write');
@@ -1982,7 +2006,7 @@ returns api.answer
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := auth.organization_id('read');
@@ -2193,7 +2217,7 @@ returns app.organization
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization app.organization;
@@ -2222,7 +2246,7 @@ returns uuid
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := app.new_id();
@@ -2272,7 +2296,7 @@ returns table ("position" integer, name text)
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform admin.organization(stages.organization_id);
@@ -2298,7 +2322,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -2337,7 +2361,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := (admin.organization(remove_stage.organization_id)).organization_id;
@@ -2380,7 +2404,7 @@ returns record
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_key record;
@@ -2429,7 +2453,7 @@ returns uuid
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_id uuid := app.new_id();
@@ -2519,7 +2543,7 @@ returns uuid
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_old record;
@@ -2557,7 +2581,7 @@ returns void
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := (admin.good_key(revoke_key.id)).organization_id;
@@ -2582,7 +2606,7 @@ returns integer
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := (admin.organization(load_leads.organization_id)).organization_id;
@@ -2607,6 +2631,1225 @@ comment on function admin.load_leads(uuid, jsonb) is
 
 grant execute on function admin.load_leads(uuid, jsonb) to leads_operator;
 -- end frozen sql/admin/load_leads.sql
+
+-- begin frozen sql/admin/catalogue_entry.grants.sql
+-- admin.catalogue_entry - who may do what with the kept catalogue: its owner's functions alone.
+set local role leads_jobs;
+
+revoke all on admin.catalogue_entry from leads_owner, leads_auth, leads_exec, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+-- end frozen sql/admin/catalogue_entry.grants.sql
+
+-- begin frozen sql/admin/catalogue.sql
+-- admin.catalogue - every object of our schemas, as the SQL that makes it: what drift is told by.
+set local role leads_jobs;
+
+create or replace function admin.catalogue()
+returns table (object text, definition text, removal text)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
+set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
+set intervalstyle = 'postgres'
+set bytea_output = 'hex'
+set extra_float_digits = 1
+set jit = off
+begin atomic
+  with our_role as (
+    select r.*
+    from pg_catalog.pg_roles as r
+    where r.rolname in (
+      'leads_owner', 'leads_auth', 'leads_exec', 'leads_jobs', 'leads_audit', 'leads_eraser', 'leads_bi', 'leads_api',
+      'leads_worker', 'leads_operator'
+    )
+  ),
+  our_schema as (
+    select n.oid, quote_ident(n.nspname) as name, n.nspowner::regrole as owner, n.nspacl as acl
+    from pg_catalog.pg_namespace as n
+    where n.nspname in ('app', 'auth', 'audit', 'api', 'admin') or n.nspowner in (select r.oid from our_role as r)
+  ),
+  relation as (
+    select
+      c.oid, c.oid::regclass::text as name, c.relkind as kind, c.relowner as owner_id, c.relowner::regrole as owner,
+      c.relacl as acl, c.relpersistence as persistence, c.relrowsecurity as has_rls,
+      c.relforcerowsecurity as forces_rls,
+      case c.relkind
+        when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table' when 'S' then 'sequence'
+        else 'table'
+      end as noun,
+      (select string_agg(o.option, ', ' order by o.option) from unnest(c.reloptions) as o (option)) as options
+    from pg_catalog.pg_class as c
+    where c.relnamespace in (select s.oid from our_schema as s) and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+  ),
+  attribute as (
+    select
+      a.attrelid as relation, a.attnum as position, quote_ident(a.attname) as name, a.attacl as acl,
+      concat_ws(
+        ' ',
+        format_type(a.atttypid, a.atttypmod),
+        case when a.attcollation <> t.typcollation then 'collate ' || a.attcollation::regcollation end,
+        case a.attgenerated when 's' then 'generated always as' when 'v' then 'virtual as' else
+          case a.attidentity when 'a' then 'identity always' when 'd' then 'identity' else
+            case when d.oid is not null then 'default' end
+          end
+        end,
+        pg_get_expr(d.adbin, d.adrelid),
+        case when a.attnotnull then 'not null' end,
+        'statistics ' || nullif(a.attstattarget, -1)
+      ) as definition
+    from pg_catalog.pg_attribute as a
+    join pg_catalog.pg_type as t on t.oid = a.atttypid
+    left join pg_catalog.pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
+    where a.attnum > 0 and not a.attisdropped
+  ),
+  routine as (
+    select
+      p.oid, p.proowner as owner_id, p.proowner::regrole as owner, p.proacl as acl, p.prokind as kind,
+      case p.prokind when 'a' then 'aggregate ' when 'p' then 'procedure ' else 'function ' end
+      || p.oid::regprocedure as name
+    from pg_catalog.pg_proc as p
+    where p.pronamespace in (select s.oid from our_schema as s)
+  ),
+  type as (
+    select
+      t.oid, format_type(t.oid, null) as name, t.typowner as owner_id, t.typowner::regrole as owner, t.typacl as acl,
+      case t.typtype when 'd' then 'domain ' else 'type ' end || format_type(t.oid, null) as noun_and_name,
+      case t.typtype
+        when 'd' then concat_ws(
+          ' ',
+          'as', format_type(t.typbasetype, t.typtypmod),
+          case when t.typcollation <> b.typcollation then 'collate ' || t.typcollation::regcollation end,
+          'default ' || t.typdefault,
+          case when t.typnotnull then 'not null' end,
+          (
+            select string_agg(
+              format('constraint %I %s', c.conname, pg_get_constraintdef(c.oid)), ' ' order by c.conname
+            )
+            from pg_catalog.pg_constraint as c
+            where c.contypid = t.oid and c.contype = 'c'
+          )
+        )
+        when 'e' then format(
+          'as enum (%s)',
+          (select string_agg(quote_literal(e.enumlabel), ', ' order by e.enumsortorder)
+            from pg_catalog.pg_enum as e where e.enumtypid = t.oid)
+        )
+        else format(
+          'as (%s)',
+          (select string_agg(a.name || ' ' || a.definition, ', ' order by a.position)
+            from attribute as a where a.relation = t.typrelid)
+        )
+      end as definition
+    from pg_catalog.pg_type as t
+    left join pg_catalog.pg_class as c on c.oid = t.typrelid
+    left join pg_catalog.pg_type as b on b.oid = t.typbasetype
+    where
+      t.typnamespace in (select s.oid from our_schema as s)
+      and (t.typtype in ('d', 'e') or (t.typtype = 'c' and c.relkind = 'c'))
+  ),
+  acl as (
+    select 'schema ' || s.name as target, '' as "column", s.owner::oid as owner_id, s.acl as items
+    from our_schema as s
+    union all
+    select case r.kind when 'S' then 'sequence ' else 'table ' end || r.name, '', r.owner_id, r.acl
+    from relation as r
+    union all
+    select 'table ' || r.name, format(' (%s)', a.name), r.owner_id, a.acl
+    from relation as r
+    join attribute as a on a.relation = r.oid
+    union all
+    select 'routine ' || f.oid::regprocedure, '', f.owner_id, coalesce(f.acl, acldefault('f', f.owner_id))
+    from routine as f
+    union all
+    select 'type ' || t.name, '', t.owner_id, coalesce(t.acl, acldefault('T', t.owner_id))
+    from type as t
+  ),
+  -- What an owner may do goes with the ownership.
+  privilege as (
+    select
+      format('%s%s on %s', lower(x.privilege_type), a."column", a.target) as name,
+      case x.grantee when 0 then 'public' else x.grantee::regrole::text end as grantee,
+      bool_or(x.is_grantable) as is_grantable
+    from acl as a
+    cross join lateral aclexplode(a.items) as x
+    where x.grantee <> a.owner_id
+    group by 1, 2
+  )
+  select 'server', 'PostgreSQL ' || current_setting('server_version_num')::integer / 10000, null::text
+
+  union all
+  select
+    'role ' || r.rolname,
+    format(
+      'alter role %I %s;',
+      r.rolname,
+      concat_ws(
+        ' ',
+        case when r.rolsuper then 'superuser' else 'nosuperuser' end,
+        case when r.rolinherit then 'inherit' else 'noinherit' end,
+        case when r.rolcreaterole then 'createrole' else 'nocreaterole' end,
+        case when r.rolcreatedb then 'createdb' else 'nocreatedb' end,
+        case when r.rolcanlogin then 'login' else 'nologin' end,
+        case when r.rolreplication then 'replication' else 'noreplication' end,
+        case when r.rolbypassrls then 'bypassrls' else 'nobypassrls' end
+      )
+    ),
+    null
+  from our_role as r
+
+  -- Who is a member of ours isn't here: analysts come and go, and the migrating login has another name elsewhere.
+  union all
+  select distinct
+    format('membership of %I in %s', r.rolname, m.roleid::regrole),
+    format('grant %s to %I;', m.roleid::regrole, r.rolname),
+    format('revoke %s from %I;', m.roleid::regrole, r.rolname)
+  from pg_catalog.pg_auth_members as m
+  join our_role as r on r.oid = m.member
+
+  union all
+  select 'schema ' || s.name, format('alter schema %s owner to %s;', s.name, s.owner), format('drop schema %s;', s.name)
+  from our_schema as s
+
+  union all
+  select
+    format('grant %s to %s', p.name, p.grantee),
+    format('grant %s to %s;', p.name, p.grantee),
+    format('revoke %s from %s;', p.name, p.grantee)
+  from privilege as p
+  union all
+  select
+    format('grant option for %s to %s', p.name, p.grantee),
+    format('grant %s to %s with grant option;', p.name, p.grantee),
+    format('revoke grant option for %s from %s;', p.name, p.grantee)
+  from privilege as p
+  where p.is_grantable
+
+  union all
+  select
+    format(
+      'default privileges of %s on %s%s', d.defaclrole::regrole, t.noun,
+      ' in ' || nullif(d.defaclnamespace, 0)::regnamespace
+    ),
+    (
+      select string_agg(
+        concat_ws(
+          ' ', lower(x.privilege_type), 'to', case x.grantee when 0 then 'public' else x.grantee::regrole::text end
+        ), ', ' order by x.privilege_type, x.grantee::regrole::text
+      )
+      from aclexplode(d.defaclacl) as x
+    ),
+    null
+  from pg_catalog.pg_default_acl as d
+  join (values
+    ('r'::"char", 'tables'), ('S', 'sequences'), ('f', 'functions'), ('T', 'types'), ('n', 'schemas'),
+    ('L', 'large objects')
+  ) as t (kind, noun) on t.kind = d.defaclobjtype
+  where d.defaclrole in (select r.oid from our_role as r)
+
+  union all
+  select
+    r.noun || ' ' || r.name,
+    case r.kind
+      when 'v' then format(
+        e'create or replace view %s%s as\n%s\nalter view %1$s owner to %4$s;',
+        r.name, ' with (' || r.options || ')', pg_get_viewdef(r.oid), r.owner
+      )
+      when 'm' then format('owner %s as %s', r.owner, pg_get_viewdef(r.oid))
+      when 'S' then format(
+        'alter sequence %s as %s start %s increment %s minvalue %s maxvalue %s cache %s %s owner to %s;',
+        r.name, s.seqtypid::regtype, s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache,
+        case when s.seqcycle then 'cycle' else 'no cycle' end, r.owner
+      )
+      else format(
+        'alter %s %s %s;',
+        r.noun,
+        r.name,
+        concat_ws(
+          ', ',
+          format('owner to %s', r.owner),
+          case when r.has_rls then 'enable row level security' else 'disable row level security' end,
+          case when r.forces_rls then 'force row level security' else 'no force row level security' end,
+          case when r.kind = 'r' then case r.persistence when 'u' then 'set unlogged' else 'set logged' end end,
+          'set (' || r.options || ')'
+        )
+      )
+    end,
+    format('drop %s %s;', r.noun, r.name)
+  from relation as r
+  left join pg_catalog.pg_sequence as s on s.seqrelid = r.oid
+
+  union all
+  select
+    format('column %s.%s', r.name, a.name),
+    a.definition,
+    format('alter table %s drop column %s;', r.name, a.name)
+  from relation as r
+  join attribute as a on a.relation = r.oid
+  where r.kind in ('r', 'p', 'f')
+
+  -- A column's NOT NULL is a constraint from PostgreSQL 18 on; here it stands with the column.
+  union all
+  select
+    format('constraint %I on %s', c.conname, r.name),
+    format(
+      e'alter table %s drop constraint if exists %I;\nalter table %1$s add constraint %2$I %3$s;',
+      r.name, c.conname, pg_get_constraintdef(c.oid)
+    ),
+    format('alter table %s drop constraint %I;', r.name, c.conname)
+  from relation as r
+  join pg_catalog.pg_constraint as c on c.conrelid = r.oid
+  where c.contype in ('c', 'f', 'p', 'u', 'x')
+
+  union all
+  select
+    format('index %s on %s', i.indexrelid::regclass, r.name),
+    concat_ws(
+      e'\n',
+      format('drop index if exists %s;', i.indexrelid::regclass),
+      pg_get_indexdef(i.indexrelid) || ';',
+      case when not i.indisvalid then '-- invalid' end,
+      (
+        select string_agg(
+          format('alter index %s alter column %s set statistics %s;', i.indexrelid::regclass, a.attnum, a.attstattarget),
+          e'\n' order by a.attnum
+        )
+        from pg_catalog.pg_attribute as a
+        where a.attrelid = i.indexrelid and a.attstattarget >= 0
+      )
+    ),
+    format('drop index %s;', i.indexrelid::regclass)
+  from relation as r
+  join pg_catalog.pg_index as i on i.indrelid = r.oid
+  where not exists (
+    select from pg_catalog.pg_constraint as c where c.conindid = i.indexrelid and c.contype in ('p', 'u', 'x')
+  )
+
+  union all
+  select
+    format('trigger %I on %s', t.tgname, r.name),
+    concat_ws(
+      e'\n',
+      format('drop trigger if exists %I on %s;', t.tgname, r.name),
+      pg_get_triggerdef(t.oid) || ';',
+      case t.tgenabled
+        when 'A' then format('alter table %s enable always trigger %I;', r.name, t.tgname)
+        when 'R' then format('alter table %s enable replica trigger %I;', r.name, t.tgname)
+        when 'D' then format('alter table %s disable trigger %I;', r.name, t.tgname)
+      end
+    ),
+    format('drop trigger %I on %s;', t.tgname, r.name)
+  from relation as r
+  join pg_catalog.pg_trigger as t on t.tgrelid = r.oid
+  where not t.tgisinternal
+
+  union all
+  select
+    format('policy %I on %s', p.polname, r.name),
+    format(
+      e'drop policy if exists %I on %s;\ncreate policy %1$I on %2$s as %3$s for %4$s to %5$s%6$s%7$s;',
+      p.polname,
+      r.name,
+      case when p.polpermissive then 'permissive' else 'restrictive' end,
+      case p.polcmd
+        when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete' else 'all'
+      end,
+      (
+        select string_agg(
+          case g.id when 0 then 'public' else g.id::regrole::text end, ', ' order by g.id::regrole::text
+        )
+        from unnest(p.polroles) as g (id)
+      ),
+      ' using (' || pg_get_expr(p.polqual, p.polrelid) || ')',
+      ' with check (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')'
+    ),
+    format('drop policy %I on %s;', p.polname, r.name)
+  from relation as r
+  join pg_catalog.pg_policy as p on p.polrelid = r.oid
+
+  union all
+  select
+    format('rule %I on %s', w.rulename, r.name),
+    pg_get_ruledef(w.oid),
+    format('drop rule %I on %s;', w.rulename, r.name)
+  from relation as r
+  join pg_catalog.pg_rewrite as w on w.ev_class = r.oid
+  where w.rulename <> '_RETURN'
+
+  union all
+  select
+    f.name,
+    case when f.kind = 'a' then format('owner %s', f.owner) else
+      format(
+        e'%s;\nalter routine %s owner to %s;', rtrim(pg_get_functiondef(f.oid), e'\n'), f.oid::regprocedure, f.owner
+      )
+    end,
+    format('drop %s;', f.name)
+  from routine as f
+
+  union all
+  select
+    t.noun_and_name,
+    format(e'create %s %s;\nalter %1$s owner to %3$s;', t.noun_and_name, t.definition, t.owner),
+    format('drop %s;', t.noun_and_name)
+  from type as t
+
+  -- Operators, collations, statistics objects and whatever else can stand in a schema: we have none.
+  union all
+  select distinct
+    format('%s %s', replace(o.type, ' object', ''), o.identity),
+    '',
+    format('drop %s %s;', replace(o.type, ' object', ''), o.identity)
+  from pg_catalog.pg_depend as d
+  cross join lateral pg_identify_object(d.classid, d.objid, d.objsubid) as o
+  where
+    d.refclassid = 'pg_catalog.pg_namespace'::regclass
+    and d.refobjid in (select s.oid from our_schema as s)
+    and d.classid not in (
+      'pg_catalog.pg_class'::regclass, 'pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_type'::regclass,
+      'pg_catalog.pg_default_acl'::regclass
+    );
+end;
+
+comment on function admin.catalogue() is
+$$Every object of our schemas, every grant on one, and our roles: stable text, whatever the session's settings.
+
+definition: the SQL that makes it, or makes it so again, ending with a semicolon; without one, where no single statement
+could: what it is, in words. removal: the SQL that takes it away; null for what can't go.$$;
+-- end frozen sql/admin/catalogue.sql
+
+-- begin frozen sql/admin/drift.sql
+-- admin.drift - what somebody has changed since leads migrate kept the catalogue.
+set local role leads_jobs;
+
+create or replace function admin.drift()
+returns table (object text, change text, remedy text, definition text, whole text)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+begin atomic
+  with printed as (
+    select true as is_live, c.object, c.definition, c.removal from admin.catalogue() as c
+    union all
+    select false, e.object, e.definition, null from admin.catalogue_entry as e
+  ),
+  -- A restored dump prints what it has read: some parentheses fewer, and a constant's type for its name. A body that
+  -- stands as text stays as it is.
+  object as (
+    select
+      p.*,
+      case
+        when p.definition ~ '\nAS \$(function|procedure)' then p.definition
+        else translate(
+          regexp_replace(p.definition, '(true|false|''::[a-z ]+|NULL::[a-z ]+) AS "?\w+"?', '\1', 'g'), '()', ''
+        )
+      end as comparable
+    from printed as p
+  ),
+  compared as (
+    select
+      coalesce(live.object, kept.object) as object,
+      case when kept.object is null then 'new' when live.object is null then 'missing' else 'changed' end as change,
+      kept.definition as kept,
+      live.definition as live,
+      live.removal
+    from (select o.* from object as o where o.is_live) as live
+    full join (select o.* from object as o where not o.is_live) as kept on kept.object = live.object
+    where kept.comparable is distinct from live.comparable
+  ),
+  -- Where nothing is kept there is nothing to compare with; and each version of PostgreSQL prints in its own way.
+  incomparable as (
+    select c.change, c.kept from compared as c where c.object = 'server'
+  ),
+  -- An object that is new or missing as a whole, with its parts: a table with its columns, a function with its grants.
+  whole as (
+    select c.object, c.change, regexp_replace(c.object, '^(materialized view|foreign table|\w+) ', '') as name
+    from compared as c
+    where
+      c.change in ('new', 'missing')
+      and c.object !~ '^(membership|grant|default privileges|column|constraint|index|trigger|policy|rule) '
+  )
+  select
+    c.object,
+    c.change,
+    case
+      when c.change = 'new' then coalesce(c.removal, 'Take it away.')
+      when c.change = 'missing' and c.object ~ '^(schema|table|sequence) ' then 'Restore it from a backup.'
+      when c.kept like '%;' and not (c.change = 'changed' and c.object ~ '^(type|domain) ') then c.kept
+      else 'Make it again what it was: ' || rtrim(c.kept, ';')
+    end,
+    c.live,
+    (
+      select min(w.object)
+      from whole as w
+      where
+        w.change = c.change
+        and w.object <> c.object
+        and (strpos(c.object || ' ', ' ' || w.name || ' ') > 0 or starts_with(c.object, 'column ' || w.name || '.'))
+    )
+  from compared as c
+  where not exists (select from incomparable)
+  union all
+  select
+    'catalogue',
+    i.change,
+    case
+      when i.change = 'new' then 'leads migrate'
+      else format('Compare with schema.sql, since it was kept under %s, then say: leads doctor --accept', i.kept)
+    end,
+    null,
+    null
+  from incomparable as i
+  order by 1;
+end;
+
+comment on function admin.drift() is
+$$The objects that are not what leads migrate has kept: change is new, missing or changed.
+
+remedy: SQL that puts the object back, or words. definition: what it is now; null where it is gone. whole: the object that
+it came or went with. One row, "catalogue", where none was kept (new) or another version of PostgreSQL kept it (changed).$$;
+-- end frozen sql/admin/drift.sql
+
+-- begin frozen sql/admin/keep_catalogue.sql
+-- admin.keep_catalogue - keeps what the schema is, for admin.drift() to compare with.
+set local role leads_jobs;
+
+create or replace function admin.keep_catalogue(drifted jsonb default '{}')
+returns void
+language sql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+begin atomic
+  with live as (
+    select c.object, c.definition from admin.catalogue() as c
+  ),
+  -- What was adrift before the migrations, and is still as it was, no migration has made: it stays adrift.
+  adrift as (
+    select d.object
+    from jsonb_each_text(keep_catalogue.drifted) as d (object, definition)
+    left join live as l on l.object = d.object
+    where l.definition is not distinct from d.definition
+  ),
+  gone as (
+    delete from admin.catalogue_entry as e
+    where
+      not exists (select from live as l where l.object = e.object)
+      and not exists (select from adrift as a where a.object = e.object)
+  )
+  insert into admin.catalogue_entry (object, definition)
+  select l.object, l.definition
+  from live as l
+  where not exists (select from adrift as a where a.object = l.object)
+  on conflict (object) do update set definition = excluded.definition;
+end;
+
+comment on function admin.keep_catalogue(jsonb) is
+$$Keeps the schema as it is now. For the migrating login: an operator must not bless what somebody else has changed.
+
+drifted: what admin.drift() gave before the migrations, definition by object: what they left as it was isn't kept.$$;
+-- end frozen sql/admin/keep_catalogue.sql
+
+-- begin frozen sql/admin/api_findings.sql
+-- admin.api_findings - what is wrong with the API's version and routes. The tables' owner owns it: it alone reads both.
+set local role leads_owner;
+
+create or replace function admin.api_findings(release integer)
+returns table (subject text, finding text, remedy text)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
+begin atomic
+  with route as (
+    select
+      r.method, r.path, r.function,
+      format('route %s %s', r.method, r.path) as subject,
+      format('delete from api.route where method = %L and path = %L; notify leads_routes;', r.method, r.path) as removal,
+      f.oid::regprocedure as name, f.oid, f.provolatile as volatility, f.prorettype as returned
+    from api.route as r
+    left join pg_catalog.pg_proc as f
+      -- A name of three parts is an error, not null.
+      on f.oid = case when r.function ~ '^[^.]+[.][^.]+$' then to_regproc(r.function) end
+  )
+  select
+    'version',
+    format('The schema is at version %s, and this release needs %s.', api.schema_version(), api_findings.release),
+    'leads migrate'
+  where api.schema_version() < api_findings.release
+  union all
+  select
+    'version',
+    format('The schema is at version %s, and this release goes up to %s.', api.schema_version(), api_findings.release),
+    'Install the release that the schema was migrated by.'
+  where api.schema_version() > api_findings.release
+  union all
+  select r.subject, format('There is no function %s, or there are several.', r.function), r.removal
+  from route as r
+  where r.oid is null
+  union all
+  select r.subject, format('%s doesn''t return api.answer.', r.name), r.removal
+  from route as r
+  where r.returned <> 'api.answer'::regtype
+  union all
+  select
+    'function ' || r.name,
+    format('It is VOLATILE, and GET %s calls it: a GET must not write.', r.path),
+    format('alter function %s stable;', r.name)
+  from route as r
+  where r.method = 'GET' and r.volatility = 'v'
+  union all
+  select
+    format('grant execute on routine %s to leads_api', r.name),
+    format('It is missing, and %s %s needs it.', r.method, r.path),
+    format('grant execute on routine %s to leads_api;', r.name)
+  from route as r
+  join pg_catalog.pg_roles as l on l.rolname = 'leads_api'
+  where not has_function_privilege(l.oid, r.oid, 'execute');
+end;
+
+comment on function admin.api_findings(integer) is
+$$Findings of the groups version and routes, as admin.findings() gives them.
+
+release: the number of the newest migration that the asking program has; null: no question.$$;
+
+grant execute on function admin.api_findings(integer) to leads_jobs;
+-- end frozen sql/admin/api_findings.sql
+
+-- begin frozen sql/admin/findings.sql
+-- admin.findings - leads doctor: what is wrong with this database.
+set local role leads_jobs;
+
+create or replace function admin.findings(release integer default null)
+returns table (subject text, finding text, remedy text)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
+set jit = off
+begin atomic
+  with our_role as (
+    select
+      e.name, e.kind, e.kind = 'login' as may_log_in,
+      r.oid, r.rolcanlogin, r.rolsuper, r.rolbypassrls, r.rolcreaterole, r.rolcreatedb, r.rolreplication
+    from (values
+      ('leads_owner', 'owner'), ('leads_auth', 'owner'), ('leads_exec', 'owner'), ('leads_jobs', 'owner'),
+      ('leads_audit', 'sealed'), ('leads_eraser', 'sealed'), ('leads_bi', 'group'),
+      ('leads_api', 'login'), ('leads_worker', 'login'), ('leads_operator', 'login')
+    ) as e (name, kind)
+    left join pg_catalog.pg_roles as r on r.rolname = e.name
+  ),
+  our_schema as (
+    select n.oid, n.nspname as name, n.nspacl as acl
+    from pg_catalog.pg_namespace as n
+    where n.nspname in ('app', 'auth', 'audit', 'api', 'admin') or n.nspowner in (select r.oid from our_role as r)
+  ),
+  relation as (
+    select
+      c.oid, c.oid::regclass::text as name, c.relkind as kind, c.relacl as acl, c.reloptions as options,
+      c.relrowsecurity as has_rls, c.relforcerowsecurity as forces_rls
+    from pg_catalog.pg_class as c
+    where c.relnamespace in (select s.oid from our_schema as s) and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+  ),
+  tenant_table as (
+    select r.*, a.attnum as tenant_column
+    from relation as r
+    join pg_catalog.pg_attribute as a on a.attrelid = r.oid and a.attname = 'organization_id' and not a.attisdropped
+    where r.kind in ('r', 'p')
+  ),
+  routine as (
+    select
+      p.oid::regprocedure as name, n.nspname as schema, s.oid is not null as is_ours, o.rolname as owner,
+      r.oid is not null as is_owner_ours,
+      p.prosecdef as is_definer, p.prosqlbody is not null as is_atomic, p.proconfig as settings,
+      p.proleakproof as is_leakproof, coalesce(p.proacl, acldefault('f', p.proowner)) as acl
+    from pg_catalog.pg_proc as p
+    join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
+    join pg_catalog.pg_roles as o on o.oid = p.proowner
+    left join our_schema as s on s.oid = n.oid
+    left join our_role as r on r.oid = o.oid and r.kind in ('owner', 'sealed')
+    where s.oid is not null or r.oid is not null
+  ),
+  membership as (
+    select
+      m.member, m.roleid::regrole as granted, m.member::regrole as member_name, m.grantor::regrole as grantor, r.kind,
+      exists (select from our_role as o where o.oid = m.member) as is_member_ours,
+      -- PostgreSQL 15 has neither column: there a member inherits, and may SET ROLE.
+      coalesce((to_jsonb(m) ->> 'set_option')::boolean, true) as may_set,
+      coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, true) as inherits,
+      to_jsonb(m) ? 'set_option' as has_options,
+      format('revoke %s from %s granted by %s;', m.roleid::regrole, m.member::regrole, m.grantor::regrole) as removal,
+      l.rolcanlogin and (l.rolcreaterole or l.rolsuper) as is_migrating
+    from pg_catalog.pg_auth_members as m
+    join pg_catalog.pg_roles as l on l.oid = m.member
+    left join our_role as r on r.oid = m.roleid
+  ),
+  drift as (
+    select d.* from admin.drift() as d where d.whole is null
+  ),
+
+  role_finding as (
+    select
+      'role ' || r.name as subject, 'The role is missing.' as finding,
+      format('create role %I %s;', r.name, case when r.may_log_in then 'login' else 'nologin' end) as remedy
+    from our_role as r
+    where r.oid is null
+    union all
+    select
+      'role ' || r.name,
+      format('It has %s, which none of our roles needs.', a.name),
+      format('/* as a superuser */ alter role %I no%s;', r.name, lower(a.name))
+    from our_role as r
+    cross join lateral (values
+      ('SUPERUSER', r.rolsuper), ('BYPASSRLS', r.rolbypassrls), ('CREATEROLE', r.rolcreaterole),
+      ('CREATEDB', r.rolcreatedb), ('REPLICATION', r.rolreplication)
+    ) as a (name, is_held)
+    where a.is_held
+    union all
+    select
+      'role ' || r.name,
+      'It can log in, and owns what logins should only call.',
+      format('alter role %I nologin;', r.name)
+    from our_role as r
+    where r.rolcanlogin and not r.may_log_in
+    union all
+    select 'role ' || r.name, 'It can''t log in.', format('alter role %I login;', r.name)
+    from our_role as r
+    where not r.rolcanlogin and r.may_log_in
+    union all
+    select
+      format('membership of %s in %s', m.member_name, m.granted),
+      'None of our roles is a member of another role: it would have that role''s rights.',
+      m.removal
+    from membership as m
+    where m.is_member_ours
+    union all
+    select
+      format('membership of %s in %s', m.member_name, m.granted),
+      case m.kind
+        when 'sealed' then 'Nobody acts as this role: its functions alone write, or erase, what the audit log holds.'
+        when 'owner' then 'Only the migrating login acts as this role, which owns our objects.'
+        else 'The member can act as this login.'
+      end,
+      m.removal
+    from membership as m
+    where
+      not m.is_member_ours
+      -- Who made a role keeps ADMIN OPTION alone, and can't be rid of it.
+      and (m.may_set or m.inherits)
+      and (m.kind in ('sealed', 'login') or (m.kind = 'owner' and not m.is_migrating))
+    union all
+    select
+      format('membership of %s in %s', m.member_name, m.granted),
+      'An analyst who may SET ROLE to the group sheds what is bound to the analyst''s own login.',
+      format('grant leads_bi to %s with inherit true, set false granted by %s;', m.member_name, m.grantor)
+    from membership as m
+    where m.kind = 'group' and m.has_options and m.may_set and not m.is_member_ours
+    union all
+    select
+      'role ' || m.member_name,
+      'The analyst is a superuser or has BYPASSRLS: row-level security doesn''t bind the login.',
+      format('/* as a superuser */ alter role %s nosuperuser nobypassrls;', m.member_name)
+    from membership as m
+    join pg_catalog.pg_roles as l on l.oid = m.member
+    where m.kind = 'group' and (l.rolsuper or l.rolbypassrls) and not m.is_migrating
+  ),
+
+  row_security_finding as (
+    select
+      'table ' || t.name as subject, 'Row-level security is off: each caller sees all organizations.' as finding,
+      format('alter table %s enable row level security;', t.name) as remedy
+    from tenant_table as t
+    where not t.has_rls
+    union all
+    select
+      'table ' || t.name,
+      'Row-level security isn''t forced: it doesn''t bind the table''s owner.',
+      format('alter table %s force row level security;', t.name)
+    from tenant_table as t
+    where not t.forces_rls
+    union all
+    select
+      'view ' || v.name,
+      'It reads as its owner, whoever asks.',
+      format('alter view %s set (security_invoker = true);', v.name)
+    from relation as v
+    where v.kind = 'v' and not coalesce(v.options @> array['security_invoker=true'], false)
+    union all
+    select
+      format('%s %s', n.noun, r.name),
+      'Row-level security can''t bind a relation of this kind.',
+      format('drop %s %s;', n.noun, r.name)
+    from relation as r
+    join (values ('m'::"char", 'materialized view'), ('f', 'foreign table')) as n (kind, noun) on n.kind = r.kind
+    union all
+    select
+      format('rule %I on %s', w.rulename, r.name),
+      'A rule rewrites statements on the table, and may swallow them.',
+      format('drop rule %I on %s;', w.rulename, r.name)
+    from relation as r
+    join pg_catalog.pg_rewrite as w on w.ev_class = r.oid
+    where r.kind <> 'v' and r.kind <> 'm' and w.rulename <> '_RETURN'
+  ),
+
+  -- What a policy lets pass, and to whom. A restrictive one lets nothing pass.
+  passage as (
+    select
+      t.name as "table", p.polname as name, p.polcmd as command, r.rolname as role, e.expression,
+      coalesce(d.remedy, format('drop policy %I on %s;', p.polname, t.name)) as remedy
+    from tenant_table as t
+    join pg_catalog.pg_policy as p on p.polrelid = t.oid and p.polpermissive
+    cross join lateral unnest(p.polroles) as g (id)
+    left join pg_catalog.pg_roles as r on r.oid = g.id
+    cross join lateral (
+      select distinct coalesce(x.expression, 'true') as expression
+      from (values
+        (pg_get_expr(p.polqual, p.polrelid), p.polcmd <> 'a'),
+        (pg_get_expr(coalesce(p.polwithcheck, p.polqual), p.polrelid), p.polcmd not in ('r', 'd'))
+      ) as x (expression, is_used)
+      where x.is_used
+    ) as e
+    left join drift as d on d.object = format('policy %I on %s', p.polname, t.name)
+  ),
+  policy_finding as (
+    select
+      format('policy %I on %s', p.name, p."table") as subject,
+      case
+        when p.role is null then 'It lets everybody pass.'
+        when p.expression = 'true' then format('It lets %s reach the rows of all organizations.', p.role)
+        else format('It isn''t of the reviewed form: %s', p.expression)
+      end as finding,
+      p.remedy
+    from passage as p
+    where
+      p.role is null
+      or not (
+        -- The organization isn't known yet, or all are meant: each of these roles owns functions only.
+        (p.expression = 'true' and p.role in ('leads_auth', 'leads_jobs', 'leads_audit'))
+        or (
+          p.role = 'leads_exec'
+          and p.expression in (
+            -- To read, any scope will do.
+            select format('(organization_id = ( SELECT auth.organization_id(%L::text) AS organization_id))', s.scope)
+            from (values ('read'), ('write'), ('admin')) as s (scope)
+            where s.scope <> 'read' or p.command = 'r'
+          )
+        )
+      )
+  ),
+
+  -- Each tenant table's changes are recorded, but for what is no business of the log, and the log itself.
+  expected_trigger as (
+    select t.oid, t.name as "table", '_900_record'::name as trigger, false as is_always
+    from tenant_table as t
+    where t.name not in ('app.idempotency_key', 'audit.event')
+    union all
+    select t.oid, t.name, g.trigger, g.is_always
+    from (values
+      ('app.lead', '_100_refuse_truncate', false),
+      ('auth.api_key', '_100_refuse_truncate', false),
+      ('audit.event', '_100_refuse_change', true),
+      ('audit.event', '_110_refuse_truncate', true)
+    ) as g ("table", trigger, is_always)
+    join tenant_table as t on t.name = g."table"
+  ),
+  trigger_finding as (
+    select
+      format('trigger %I on %s', e.trigger, e."table") as subject,
+      case e.trigger
+        when '_900_record' then 'The trigger is missing: changes leave no trace in the audit log.'
+        else 'The guard is missing: what must not be changed can be.'
+      end as finding,
+      coalesce(d.remedy, 'Write it like its neighbours in sql/, in a new migration, and say: leads migrate') as remedy
+    from expected_trigger as e
+    left join drift as d on d.object = format('trigger %I on %s', e.trigger, e."table")
+    where not exists (select from pg_catalog.pg_trigger as t where t.tgrelid = e.oid and t.tgname = e.trigger)
+    union all
+    select
+      format('trigger %I on %s', e.trigger, e."table"),
+      'The trigger doesn''t fire after each INSERT, UPDATE and DELETE: some changes leave no trace in the audit log.',
+      coalesce(d.remedy, 'Write it like its neighbours in sql/, in a new migration, and say: leads migrate')
+    from expected_trigger as e
+    join pg_catalog.pg_trigger as t on t.tgrelid = e.oid and t.tgname = e.trigger
+    join pg_catalog.pg_proc as f on f.oid = t.tgfoid
+    left join drift as d on d.object = format('trigger %I on %s', e.trigger, e."table")
+    where
+      e.trigger = '_900_record'
+      -- tgtype's bits: row 1, before 2, insert 4, delete 8, update 16
+      and (t.tgtype & 31 <> 29 or t.tgqual is not null or t.tgattr::text <> '' or f.pronamespace <> 'audit'::regnamespace)
+    union all
+    select
+      format('trigger %I on %s', t.tgname, r.name),
+      case
+        when t.tgenabled = 'D' then 'The trigger is disabled.'
+        when t.tgenabled = 'R' then 'The trigger fires for replicated changes only.'
+        else 'The guard doesn''t fire where session_replication_role says replica.'
+      end,
+      format(
+        'alter table %s enable %strigger %I;', r.name, case when e.is_always then 'always ' end, t.tgname
+      )
+    from relation as r
+    join pg_catalog.pg_trigger as t on t.tgrelid = r.oid
+    left join expected_trigger as e on e.oid = r.oid and e.trigger = t.tgname
+    where t.tgenabled in ('D', 'R') or (e.is_always and t.tgenabled <> 'A')
+  ),
+
+  -- Else EXPLAIN tells one tenant what another has. By name: what is read before the organization is known.
+  key as (
+    select
+      'index' as noun, i.indexrelid::regclass as index, t.name as "table", null::name as name,
+      format('index %s on %s', i.indexrelid::regclass, t.name) as subject,
+      'The index isn''t led by organization_id: EXPLAIN shows one tenant what another has.' as finding
+    from tenant_table as t
+    join pg_catalog.pg_index as i on i.indrelid = t.oid
+    where
+      i.indkey[0] <> t.tenant_column
+      and not exists (select from pg_catalog.pg_constraint as c where c.conindid = i.indexrelid and c.conrelid = t.oid)
+    union all
+    select
+      'constraint', null, t.name, c.conname, format('constraint %I on %s', c.conname, t.name),
+      case c.contype
+        when 'f' then 'The foreign key isn''t led by organization_id: it can refer to another tenant''s row.'
+        else 'The key isn''t led by organization_id: EXPLAIN shows one tenant what another has.'
+      end
+    from tenant_table as t
+    join pg_catalog.pg_constraint as c on c.conrelid = t.oid
+    left join pg_catalog.pg_index as i on i.indexrelid = c.conindid
+    where
+      t.tenant_column <> case when c.contype = 'f' then c.conkey[1] when c.contype in ('p', 'u', 'x') then i.indkey[0] end
+      and c.conname <> 'api_key_digest_is_unique'
+  ),
+  index_finding as (
+    select
+      k.subject,
+      k.finding,
+      coalesce(
+        d.remedy,
+        case k.noun
+          when 'index' then format('drop index %s;', k.index)
+          else format('alter table %s drop constraint %I;', k."table", k.name)
+        end
+      ) as remedy
+    from key as k
+    left join drift as d on d.object = k.subject
+    union all
+    select
+      format('index %s on %s', i.indexrelid::regclass, r.name),
+      'The index is invalid: CREATE INDEX CONCURRENTLY broke off, and no query uses it.',
+      format('reindex index %s;', i.indexrelid::regclass)
+    from relation as r
+    join pg_catalog.pg_index as i on i.indrelid = r.oid
+    where not i.indisvalid
+    union all
+    select
+      format('column %s.%I', t.name, a.attname),
+      'ANALYZE keeps statistics of the column: EXPLAIN shows one tenant what another has.',
+      format('alter table %s alter column %I set statistics 0;', t.name, a.attname)
+    from tenant_table as t
+    join pg_catalog.pg_attribute as a on a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped
+    where coalesce(a.attstattarget, -1) <> 0
+    union all
+    select
+      format('index %s on %s', i.indexrelid::regclass, t.name),
+      'ANALYZE keeps statistics of an expression in the index: EXPLAIN shows one tenant what another has.',
+      format('alter index %s alter column %s set statistics 0;', i.indexrelid::regclass, a.attnum)
+    from tenant_table as t
+    join pg_catalog.pg_index as i on i.indrelid = t.oid
+    join pg_catalog.pg_attribute as a on a.attrelid = i.indexrelid
+    where i.indkey[a.attnum - 1] = 0 and coalesce(a.attstattarget, -1) <> 0
+    union all
+    select
+      format('statistics %I.%I', n.nspname, s.stxname),
+      'ANALYZE keeps statistics of several columns: EXPLAIN shows one tenant what another has.',
+      format('drop statistics %I.%I;', n.nspname, s.stxname)
+    from tenant_table as t
+    join pg_catalog.pg_statistic_ext as s on s.stxrelid = t.oid
+    join pg_catalog.pg_namespace as n on n.oid = s.stxnamespace
+  ),
+
+  -- Whose rights a SECURITY DEFINER function may have, by schema; the first is the usual one.
+  definer as (
+    select d.schema, array_agg(d.owner order by d.rank) as owners
+    from (values
+      ('api', 'leads_exec', 1), ('auth', 'leads_auth', 1), ('audit', 'leads_audit', 1), ('audit', 'leads_eraser', 2),
+      ('admin', 'leads_jobs', 1), ('admin', 'leads_owner', 2)
+    ) as d (schema, owner, rank)
+    group by d.schema
+  ),
+  function_finding as (
+    select
+      'function ' || f.name as subject,
+      'A caller''s search_path, or temporary objects, decide what the names in it mean.' as finding,
+      format('alter routine %s set search_path = pg_catalog, pg_temp;', f.name) as remedy
+    from routine as f
+    where f.is_ours and not f.is_atomic and not coalesce(f.settings @> array['search_path=pg_catalog, pg_temp'], false)
+    union all
+    select
+      format('grant execute on routine %s to public', f.name),
+      'Everybody may execute it.',
+      format('revoke execute on routine %s from public;', f.name)
+    from routine as f
+    where
+      f.is_ours
+      -- By name: the shim's question whether its own login may serve.
+      and f.name::text <> 'api.session_faults()'
+      and exists (select from aclexplode(f.acl) as x where x.grantee = 0)
+    union all
+    select
+      'function ' || f.name,
+      format('It belongs to %s.', f.owner),
+      format('alter routine %s owner to %I;', f.name, coalesce(d.owners[1], 'leads_owner'))
+    from routine as f
+    left join definer as d on d.schema = f.schema
+    where f.is_ours and (not f.is_owner_ours or (f.is_definer and not f.owner = any (d.owners)))
+    union all
+    select
+      'function ' || f.name,
+      format('It is SECURITY DEFINER, and has the rights of %s; in this schema none needs another''s.', f.owner),
+      format('alter routine %s security invoker;', f.name)
+    from routine as f
+    where f.is_ours and f.is_definer and f.schema not in (select d.schema from definer as d)
+    union all
+    select
+      format('%s %s', k.noun, c.oid::regclass),
+      format('It has the rights of %s, and stands outside our schemas.', c.relowner::regrole),
+      format('drop %s %s;', k.noun, c.oid::regclass)
+    from pg_catalog.pg_class as c
+    join our_role as r on r.oid = c.relowner
+    join (values ('r'::"char", 'table'), ('p', 'table'), ('v', 'view'), ('m', 'materialized view')) as k (kind, noun)
+      on k.kind = c.relkind
+    where c.relnamespace not in (select s.oid from our_schema as s)
+    union all
+    select
+      'function ' || f.name,
+      format('It has the rights of %s, and stands outside our schemas.', f.owner),
+      format('drop routine %s;', f.name)
+    from routine as f
+    where f.is_owner_ours and not f.is_ours
+    union all
+    select
+      'function ' || f.name,
+      'It counts as leakproof: the planner may show it rows that a policy hides.',
+      format('/* as a superuser */ alter function %s not leakproof;', f.name)
+    from routine as f
+    where f.is_ours and f.is_leakproof
+    union all
+    select
+      format('default privileges of %s on functions', r.name),
+      'Everybody may execute each function that the role makes.',
+      format('alter default privileges for role %I revoke execute on functions from public;', r.name)
+    from our_role as r
+    left join pg_catalog.pg_default_acl as d on d.defaclrole = r.oid and d.defaclnamespace = 0 and d.defaclobjtype = 'f'
+    where
+      r.kind in ('owner', 'sealed')
+      and r.oid is not null
+      and exists (select from aclexplode(coalesce(d.defaclacl, acldefault('f', r.oid))) as x where x.grantee = 0)
+  ),
+
+  held as (
+    select
+      case r.kind when 'S' then 'sequence ' else 'table ' end || r.name as target, false as is_schema,
+      lower(x.privilege_type) as privilege, x.grantee
+    from relation as r
+    cross join lateral aclexplode(r.acl) as x
+    union all
+    select 'table ' || r.name, false, format('%s (%I)', lower(x.privilege_type), a.attname), x.grantee
+    from relation as r
+    join pg_catalog.pg_attribute as a on a.attrelid = r.oid
+    cross join lateral aclexplode(a.attacl) as x
+    union all
+    select format('schema %I', s.name), true, lower(x.privilege_type), x.grantee
+    from our_schema as s
+    cross join lateral aclexplode(s.acl) as x
+  ),
+  grant_finding as (
+    select
+      format('grant %s on %s to %s', h.privilege, h.target, r.name) as subject,
+      case
+        when h.is_schema then 'It can make objects, and so stand in for ours.'
+        else 'The login reaches tables by functions alone.'
+      end as finding,
+      format('revoke %s on %s from %I;', h.privilege, h.target, r.name) as remedy
+    from held as h
+    join our_role as r on r.oid = h.grantee
+    where
+      case
+        when h.is_schema then h.privilege = 'create' and r.kind in ('login', 'group')
+        else r.kind = 'login'
+      end
+    union all
+    select
+      format('grant %s on %s to public', h.privilege, h.target),
+      'Everybody has it.',
+      format('revoke %s on %s from public;', h.privilege, h.target)
+    from held as h
+    where h.grantee = 0
+    union all
+    select
+      format('grant %s on database to %s', lower(x.privilege_type), coalesce(r.name, 'public')),
+      case x.privilege_type
+        when 'CREATE' then 'It can make schemas, and so stand in for functions of others.'
+        else 'It can make temporary objects, which stand in for others where a search_path is open.'
+      end,
+      case
+        when r.name is null and x.privilege_type = 'TEMPORARY'
+        then 'As a superuser, in this database: psql -f app/superuser.sql'
+        else format('revoke %s on database %I from %s;', lower(x.privilege_type), d.datname, coalesce(r.name, 'public'))
+      end
+    from pg_catalog.pg_database as d
+    cross join lateral aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) as x
+    left join our_role as r on r.oid = x.grantee
+    where
+      d.datname = current_database()
+      and x.privilege_type in ('CREATE', 'TEMPORARY')
+      and (x.grantee = 0 or r.kind in ('login', 'group'))
+    union all
+    select
+      format('grant %s on schema public to public', lower(x.privilege_type)),
+      'The schema public stays empty, and nobody''s.',
+      'As a superuser, in this database: psql -f app/superuser.sql'
+    from pg_catalog.pg_namespace as n
+    cross join lateral aclexplode(n.nspacl) as x
+    where n.nspname = 'public' and x.grantee = 0
+    union all
+    select
+      format('grant execute on function %s to public', f.oid::regprocedure),
+      'Everybody can keep data in large objects, which belong to no organization and have no policy.',
+      'As a superuser, in this database: psql -f app/superuser.sql'
+    from pg_catalog.pg_proc as f
+    cross join lateral aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) as x
+    where
+      f.pronamespace = 'pg_catalog'::regnamespace
+      and f.proname in ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_import', 'lo_export')
+      and x.grantee = 0
+    union all
+    select
+      format('grant %s on parameter %s to %s', lower(x.privilege_type), p.parname, coalesce(r.name, 'public')),
+      'It can change a setting that is a superuser''s.',
+      format(
+        '/* as a superuser */ revoke %s on parameter %s from %s;',
+        lower(x.privilege_type), p.parname, coalesce(quote_ident(r.name), 'public')
+      )
+    from pg_catalog.pg_parameter_acl as p
+    cross join lateral aclexplode(p.paracl) as x
+    left join our_role as r on r.oid = x.grantee
+    where x.grantee = 0 or r.oid is not null
+  ),
+
+  setting_finding as (
+    select
+      'setting ' || w.name as subject,
+      case w.harm
+        when 'loss' then 'A power cut can destroy the database.'
+        when 'decay' then 'What a disk has spoilt isn''t noticed.'
+        when 'parameters' then 'The server''s log can show parameters, which are credentials and personal data.'
+        when 'rows' then 'The server''s log can show personal data: the DETAIL of an error holds the row.'
+      end as finding,
+      case w.harm
+        when 'decay' then 'Stop the server, and say: pg_checksums --enable -D DATA_FOLDER'
+        else format('As a superuser: alter system set %s = %L; then: select pg_reload_conf();', w.name, w.good)
+      end as remedy
+    from (values
+      ('fsync', 'on', 'loss'),
+      ('full_page_writes', 'on', 'loss'),
+      ('data_checksums', 'on', 'decay'),
+      ('log_error_verbosity', 'terse', 'rows'),
+      ('log_parameter_max_length', '0', 'parameters'),
+      ('log_parameter_max_length_on_error', '0', 'parameters'),
+      -- Of libraries that the server may load.
+      ('auto_explain.log_parameter_max_length', '0', 'parameters'),
+      ('pgaudit.log_parameter', 'off', 'parameters')
+    ) as w (name, good, harm)
+    join pg_catalog.pg_settings as s on s.name = w.name
+    where s.setting <> w.good
+    union all
+    select
+      'setting synchronous_commit', 'A power cut can lose what was acknowledged.',
+      'As a superuser: alter system set synchronous_commit = ''on''; then: select pg_reload_conf();'
+    from pg_catalog.pg_settings as s
+    where s.name = 'synchronous_commit' and s.setting = 'off' and s.source in ('configuration file', 'command line')
+    union all
+    select
+      format(
+        'setting %s of %s', c.name, coalesce(r.name, case s.setdatabase when 0 then 'all roles' else 'the database' end)
+      ),
+      case
+        when c.name like 'leads.%' then 'Each session of the login would begin with a claim.'
+        when c.name = 'synchronous_commit' then 'A power cut can lose what was acknowledged.'
+        when c.name like 'log\_%' then 'The server''s log can show credentials and personal data.'
+        else 'It changes what our functions mean, or who is asking.'
+      end,
+      format(
+        'alter %s reset %s;',
+        case
+          when r.oid is null and s.setdatabase = 0 then 'role all'
+          when r.oid is null then format('database %I', current_database())
+          when s.setdatabase = 0 then format('role %I', r.name)
+          else format('role %I in database %I', r.name, current_database())
+        end,
+        c.name
+      )
+    from pg_catalog.pg_db_role_setting as s
+    left join our_role as r on r.oid = s.setrole
+    cross join lateral (
+      select lower(split_part(u.line, '=', 1)) as name, substr(u.line, strpos(u.line, '=') + 1) as value
+      from unnest(s.setconfig) as u (line)
+    ) as c
+    where
+      s.setdatabase in (0, (select d.oid from pg_catalog.pg_database as d where d.datname = current_database()))
+      and (s.setrole = 0 or r.oid is not null)
+      and (
+        c.name in ('search_path', 'row_security', 'session_replication_role', 'role', 'session_authorization')
+        or c.name in ('local_preload_libraries', 'session_preload_libraries')
+        or c.name like 'leads.%'
+        or (c.name = 'synchronous_commit' and c.value = 'off')
+        or (c.name in ('log_parameter_max_length', 'log_parameter_max_length_on_error') and c.value <> '0')
+        or (c.name = 'log_error_verbosity' and c.value <> 'terse')
+      )
+  ),
+
+  found as (
+    select * from role_finding
+    union all select * from row_security_finding
+    union all select * from policy_finding
+    union all select * from trigger_finding
+    union all select * from index_finding
+    union all select * from function_finding
+    union all select * from grant_finding
+    union all select * from admin.api_findings(findings.release)
+    union all select * from setting_finding
+  )
+  select f.subject, f.finding, f.remedy from found as f
+  union all
+  -- What a rule has named already isn't named again.
+  select
+    d.object,
+    case
+      when d.object = 'catalogue' and d.change = 'new' then 'None is kept: what somebody has changed can''t be told.'
+      when d.object = 'catalogue' then 'Another PostgreSQL kept it: what somebody has changed can''t be told.'
+      when d.change = 'new' then 'No migration has made it.'
+      when d.change = 'missing' then 'It is missing: no migration has taken it away.'
+      else 'It isn''t what the migrations have made.'
+    end,
+    d.remedy
+  from drift as d
+  where not exists (select from found as f where f.subject = d.object);
+end;
+
+comment on function admin.findings(integer) is
+$$What is wrong with this database: a row for each finding, with SQL that mends it (ending with a semicolon), or words.
+
+release: the number of the newest migration that the asking program has; null: versions aren't compared. What it can't
+see, for want of a superuser's rights: pg_hba.conf, passwords, what libraries the server loads, kept statistics.$$;
+
+grant execute on function admin.findings(integer) to leads_operator;
+-- end frozen sql/admin/findings.sql
 
 reset role;
 

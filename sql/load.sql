@@ -89,6 +89,12 @@ do $$ begin execute format('grant leads_audit, leads_eraser to %I', session_user
 \ir admin/rotate_key.sql
 \ir admin/revoke_key.sql
 \ir admin/load_leads.sql
+\ir admin/catalogue_entry.grants.sql
+\ir admin/catalogue.sql
+\ir admin/drift.sql
+\ir admin/keep_catalogue.sql
+\ir admin/api_findings.sql
+\ir admin/findings.sql
 
 set local role none;
 do $$ begin execute format('revoke leads_audit, leads_eraser from %I', session_user); end $$;

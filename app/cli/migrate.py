@@ -6,6 +6,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from app import migrations
+from app.cli import doctor
 from app.cli.addresses import Addresses, addresses, connect
 from app.cli.output import Mistake
 
@@ -34,11 +35,12 @@ def migrate(plan: bool, set_passwords: bool, break_lock: bool) -> None:
 
 
 def apply(url: str, *, break_lock: bool = False) -> None:
-    """Applies what is pending, and says so. Raises MigrationError and psycopg.Error."""
+    """Applies what is pending, says so, and keeps what the schema is then. Raises MigrationError and psycopg.Error."""
     count = 0
-    for migration in migrations.apply(url, break_lock=break_lock):
-        click.echo(f"Applying {migration.path.name} ...", err=True)
-        count += 1
+    with doctor.keeping_catalogue(url):
+        for migration in migrations.apply(url, break_lock=break_lock):
+            click.echo(f"Applying {migration.path.name} ...", err=True)
+            count += 1
     click.echo(f"{count} applied." if count else "Nothing to apply: the schema is up to date.", err=True)
 
 

@@ -6,7 +6,7 @@ returns app.organization
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization app.organization;

@@ -6,7 +6,7 @@ returns table ("position" integer, name text)
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform admin.organization(stages.organization_id);

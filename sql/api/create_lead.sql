@@ -10,7 +10,7 @@ returns api.answer
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := auth.organization_id('write');
@@ -25,10 +25,15 @@ begin
     return v_answer;
   end if;
 
-  perform app.raise_faults(422, 'validation_failed', app.lead_faults(v_organization_id, v_fields));
-  if v_fields ->> 'email' is null and (v_fields ->> 'name' is null or v_fields ->> 'company' is null) then
-    perform app.raise_faults(422, 'validation_failed', app.contact_fault());
-  end if;
+  perform app.raise_faults(422, 'validation_failed', (
+    with fault as (
+      select json_array_elements(app.lead_faults(v_organization_id, v_fields)) as fault
+      union all
+      select json_array_elements(app.contact_fault())
+      where v_fields ->> 'email' is null and (v_fields ->> 'name' is null or v_fields ->> 'company' is null)
+    )
+    select json_agg(f.fault) from fault as f
+  ));
 
   insert into app.lead (
     organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,

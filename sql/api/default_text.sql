@@ -6,7 +6,7 @@ returns text
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_expression text := pg_catalog.pg_get_function_arg_default(default_text.function, default_text.position);

@@ -1,4 +1,4 @@
--- api.input_faults - all values that don't fit their domains: a cast in a statement stops at the first.
+-- api.input_faults - all that is malformed in a request's values: a statement stops at the first.
 set local role leads_exec;
 
 create or replace function api.input_faults(names text[], types text[], given text[])
@@ -6,12 +6,14 @@ returns json
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_errors json[] := '{}';
   v_type text;
+  v_detail text;
   v_constraint text;
+  v_sqlstate text;
 begin
   for v_index in 1 .. cardinality(input_faults.names) loop
     select format_type(t.oid, null) into v_type
@@ -21,14 +23,21 @@ begin
       and t.typtype = 'd'
       and t.typnamespace = 'api'::regnamespace;
     begin
-      execute format('select %L::%s', input_faults.given[v_index], coalesce(v_type, 'text'));
+      if input_faults.names[v_index] = 'body' then
+        perform app.read_object(input_faults.given[v_index]);
+      else
+        execute format('select %L::%s', input_faults.given[v_index], coalesce(v_type, 'text'));
+      end if;
     exception
-      when check_violation then
-        get stacked diagnostics v_constraint = constraint_name;
-        v_errors := v_errors || (
+      when sqlstate 'PT400' then
+        get stacked diagnostics v_detail = pg_exception_detail;
+        v_errors := v_errors || array(select f.fault from json_array_elements(v_detail::json) as f (fault));
+      when check_violation or data_exception or statement_too_complex then
+        get stacked diagnostics v_constraint = constraint_name, v_sqlstate = returned_sqlstate;
+        v_errors := v_errors || array(
           select json_build_object('field', input_faults.names[v_index], 'code', p.field_code, 'detail', p.detail)
           from api.problem as p
-          where p.raised_by = v_constraint
+          where p.raised_by in (v_constraint, v_sqlstate) and p.status = 400
         );
     end;
   end loop;
@@ -37,9 +46,9 @@ end
 $$;
 
 comment on function api.input_faults(text[], text[], text[]) is
-$$An entry for errors for each value that breaks its domain's CHECK; null where there is none.
+$$The entries for errors for each value that breaks its domain's CHECK, and for a body that is no object; null: none.
 
-names: the parameters; types: their types (other than a domain of this schema is passed over); given: their values as
-text. The shim asks this once it knows of a fault.$$;
+names: the parameters, or body; types: their types (other than a domain of this schema is passed over); given: their
+values as text. The shim asks this once it knows of a fault.$$;
 
 grant execute on function api.input_faults(text[], text[], text[]) to leads_api;

@@ -14,7 +14,7 @@ returns api.answer
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := auth.organization_id('read');

@@ -23,7 +23,7 @@ insert into api.problem (raised_by, status, code, title, detail)
 values
   ('unauthorized', 401, 'unauthorized', 'Unauthorized', 'Send a valid API key: Authorization: Bearer lk_….'),
   ('insufficient_scope', 403, 'insufficient_scope', 'Insufficient scope', 'This key lacks a scope. Use a key that has it.'),
-  ('invalid_body', 400, 'invalid_body', 'Invalid body', 'The body is not valid JSON. Mend it, and send the request again.'),
+  ('invalid_body', 400, 'invalid_body', 'Invalid body', 'Mend what errors lists, and send the request again.'),
   ('validation_failed', 422, 'validation_failed', 'Validation failed', 'Mend what errors lists, and send the request again.'),
   ('precondition_failed', 412, 'precondition_failed', 'Precondition failed',
     'The record has changed since: If-Match no longer holds. Get it again, and repeat the change on what it is now.'),
@@ -33,12 +33,15 @@ values
     'A request under this Idempotency-Key is still running. Repeat it in a moment.');
 
 -- SQLSTATEs (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+insert into api.problem (raised_by, status, code, title, detail, field, field_code)
+values
+  ('22P02', 400, 'invalid_body', 'Invalid body', 'The body is not valid JSON.', 'body', 'invalid_json'),
+  ('22P05', 400, 'invalid_body', 'Invalid body', 'The body has a NUL character (\u0000). Leave it out.', 'body', 'nul_character'),
+  ('54001', 400, 'invalid_body', 'Invalid body', 'The body is nested more than 32 deep.', 'body', 'too_deep'),
+  ('22003', 422, 'validation_failed', 'Validation failed', 'The body has a number that is out of all range.', 'body', 'out_of_range');
+
 insert into api.problem (raised_by, status, code, title, detail)
 values
-  ('22P02', 400, 'invalid_body', 'Invalid body', 'The body is not valid JSON. Mend it, and send the request again.'),
-  ('22P05', 400, 'invalid_body', 'Invalid body', 'The body has a NUL character (\u0000), which no text here may hold. Leave it out.'),
-  ('54001', 400, 'invalid_body', 'Invalid body', 'The body is nested too deeply.'),
-  ('22003', 422, 'validation_failed', 'Validation failed', 'The body has a number that is out of all range.'),
   ('25006', 500, 'internal', 'Internal error', 'This is a fault of the server. Report it with the request_id.'),
   ('40001', 503, 'unavailable', 'Unavailable', 'The database is busy. Nothing was done. Try again.'),
   ('40P01', 503, 'unavailable', 'Unavailable', 'The database is busy. Nothing was done. Try again.'),

@@ -6,7 +6,7 @@ returns api.answer
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := auth.organization_id('write');

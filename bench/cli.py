@@ -1,0 +1,78 @@
+"""``make bench``: figures go to standard output, and what is under way to standard error."""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from app import settings
+from app.cli.output import Mistake
+from bench import database, load, machine, measure, report, server
+from bench.figures import Spoilt
+from bench.operations import PAIRS
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True, help="How often each is measured.")
+@click.option("--seconds", type=click.IntRange(1, 60), default=4, show_default=True, help="How long each time.")
+@click.option("--connections", type=click.IntRange(1, 64), default=16, show_default=True, help="wrk's, to the server.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="All figures, into a file.")
+def bench(rounds: int, seconds: int, connections: int, json_file: Path | None) -> None:
+    """Measure: CPU per request of the server and of PostgreSQL, beside pgbench's for the same statements.
+
+    LEADS_CONNECTIONS says how many connections to PostgreSQL the server has, and so how many clients pgbench has.
+    """
+    load.program()
+    if not Path("/proc/self/stat").exists():
+        raise Mistake("The benchmark reads processor time from /proc, which only Linux has.")
+    plan = measure.Plan(rounds, seconds, connections, min(settings.read().connections, PAIRS))
+    console = Console(stderr=True)
+    with tempfile.TemporaryDirectory(prefix="leads-bench-") as name, console.status("…") as status:
+
+        def say(sentence: str) -> None:
+            status.update(sentence)
+            if not console.is_terminal:
+                print(sentence, file=sys.stderr, flush=True)
+
+        try:
+            whole = _measured(plan, Path(name), say)
+        except Spoilt as error:
+            status.stop()
+            click.echo(error, err=True)
+            sys.exit(1)
+    if json_file:
+        json_file.write_text(json.dumps(whole, indent=2) + "\n")
+    out = Console(width=120, soft_wrap=True)
+    out.print(report.table(whole["operations"]))
+    for sentence in report.sentences(whole):
+        out.print(sentence, highlight=False)
+
+
+def _measured(plan: measure.Plan, folder: Path, say: measure.Say) -> dict[str, Any]:
+    # The account that PostgreSQL runs as for root must be able to pass.
+    folder.chmod(0o755)
+    load_at_start = machine.load()
+    say("starting the server with its own PostgreSQL, and again")
+    starts = server.second_starts(folder, 3)
+    say("making the database: 100 organizations with 1,000 leads each")
+    with (
+        database.running(folder / "database") as measured,
+        server.running(folder / "server.log", DATABASE_URL=measured.url) as served,
+    ):
+        facts = machine.facts(measured.server_version()) | {"load_at_start": load_at_start}
+        rounds = measure.rounds(plan, measured, served, folder, say)
+    return {
+        "machine": facts | {"load_at_end": machine.load()},
+        "options": {
+            "rounds": plan.rounds,
+            "seconds": plan.seconds,
+            "connections": plan.connections,
+            "clients": plan.clients,
+        },
+        "second_start": report.start(starts),
+        "operations": report.operations(rounds),
+    }

@@ -1,0 +1,146 @@
+"""The database that is measured: a PostgreSQL of our own in a temporary folder, with 100 organizations of 1,000 leads.
+
+It is as safe as any: fsync and synchronous_commit are on. No checkpoint falls into a run: it would hit one side.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from app import embedded, migrations, routes
+from app.cli.keys import digest, new_key
+from app.routes import Table
+from bench.figures import Spoilt
+from bench.operations import OPERATIONS, PAIRS, Pair, call
+
+LEADS = 1000
+"""Leads of each organization."""
+
+_OPTIONS = {"shared_buffers": "512MB", "max_wal_size": "8GB", "checkpoint_timeout": "1h"}
+
+# Without the triggers: a row of the audit log for each would take a minute.
+_FILL = """
+set session_replication_role = replica;
+insert into app.lead (
+  organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
+  timeline, budget_range, ai_reasoning, created_at, updated_at
+)
+select
+  o.organization_id,
+  'Sarah Mitchell',
+  case when n % 3 = 0 then 'Alder Property Care' end,
+  'sarah.mitchell' || n || '@example.com',
+  (array['google_ads', 'website', 'referral'])[1 + n % 3],
+  n % 101,
+  (array['new', 'contacted', 'qualified', 'lost'])[1 + n % 4],
+  'residential',
+  case when n % 3 = 0 then '11-50' end,
+  'Recurring basement moisture after spring rain',
+  'this_week',
+  '5k_to_15k',
+  'High urgency: water damage signal, recent storm event, in-radius',
+  now() - n * interval '1 hour',
+  now() - n * interval '1 hour' + interval '4 seconds'
+from app.organization as o
+cross join generate_series(1, {leads}) as n;
+reset session_replication_role
+"""
+
+_ONE_EACH = """
+select distinct on (l.organization_id) l.organization_id, l.id::text
+from app.lead as l
+order by l.organization_id, l.created_at
+"""
+
+_PAIRS = """
+create schema bench;
+grant usage on schema bench to leads_api;
+create table bench.pair (n integer primary key, digest text not null, lead text not null);
+grant select on bench.pair to leads_api
+"""
+
+
+@dataclass(frozen=True)
+class Database:
+    """The server's processes, and the address for the shim's login."""
+
+    url: str
+    superuser_url: str
+    postmaster: int
+    pairs: tuple[Pair, ...]
+    table: Table
+
+    def tidy(self) -> None:
+        """Vacuums: what one round has left behind isn't swept in the next."""
+        with psycopg.connect(self.superuser_url, autocommit=True) as connection:
+            connection.execute("vacuum (analyze)")
+
+    def changes(self) -> int:
+        """How many changes of a lead the audit log holds."""
+        with psycopg.connect(self.superuser_url, autocommit=True) as connection:
+            row = connection.execute("select count(*) from audit.event where action = 'lead.updated'").fetchone()
+        return int(row[0]) if row else 0
+
+    def server_version(self) -> str:
+        """PostgreSQL's version. Raises Spoilt where a commit isn't written through to the disk."""
+        with psycopg.connect(self.superuser_url, autocommit=True) as connection:
+            for name in ("fsync", "synchronous_commit"):
+                row = connection.execute("select current_setting(%s)", [name]).fetchone()
+                if row != ("on",):
+                    raise Spoilt(f"{name} is off: writes would cost less than they do.")
+            return connection.info.parameter_status("server_version") or ""
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Database]:
+    """Makes the database in the folder, and ends its server after the block. Raises EmbeddedError and psycopg.Error."""
+    with embedded.running(folder, options=_OPTIONS) as server:
+        for _ in migrations.apply(server.url("leads_migrator")):
+            pass
+        keys = _organizations(server.url("leads_operator"))
+        with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+            for statement in _FILL.format(leads=LEADS).split(";"):
+                connection.execute(statement.encode())
+            leads: dict[object, str] = dict(connection.execute(_ONE_EACH).fetchall())
+        pairs = tuple(Pair(key, leads[organization]) for organization, key in keys.items())
+        table = routes.load(server.url("leads_api"))
+        _write_pairs(server.url("postgres"), pairs, table)
+        postmaster = int((folder / "postgres" / "postmaster.pid").read_text().split()[0])
+        database = Database(server.url("leads_api"), server.url("postgres"), postmaster, pairs, table)
+        _check(database)
+        database.tidy()
+        yield database
+
+
+def _organizations(url: str) -> dict[object, str]:
+    keys = {}
+    with psycopg.connect(url) as connection:
+        for number in range(PAIRS):
+            row = connection.execute("select admin.create_organization(%s, 'test')", [f"Bench {number}"]).fetchone()
+            assert row
+            keys[row[0]] = new_key("test")
+            connection.execute("select admin.create_key(%s, 'write', %s)", [row[0], digest(keys[row[0]])])
+    return keys
+
+
+def _write_pairs(url: str, pairs: Sequence[Pair], table: Table) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute(_PAIRS)
+        for number, pair in enumerate(pairs):
+            one = call(OPERATIONS[0], table, pair, "")
+            connection.execute("insert into bench.pair values (%s, %s, %s)", [number, one.digest, pair.lead])
+
+
+def _check(database: Database) -> None:
+    """Raises Spoilt where a call isn't answered as it should be: pgbench doesn't look at what it gets."""
+    with psycopg.connect(database.url, autocommit=True, cursor_factory=psycopg.RawCursor) as connection:
+        for operation in OPERATIONS:
+            for pair in database.pairs:
+                for body in operation.bodies:
+                    one = call(operation, database.table, pair, body)
+                    row = connection.execute(one.text.encode(), one.values).fetchone()
+                    if row is None or row[0] not in (200, 201):
+                        raise Spoilt(f"{operation.name}: PostgreSQL answers {row}.")

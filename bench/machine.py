@@ -1,0 +1,33 @@
+"""The facts without which a figure says little: the machine, its load, the versions, the commit."""
+
+import os
+import platform
+import subprocess
+from typing import Any
+
+from app.settings import ROOT
+
+
+def facts(server_version: str) -> dict[str, Any]:
+    """What doesn't change while it is measured."""
+    return {
+        "cores": os.cpu_count(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "postgresql": server_version,
+        "python": platform.python_version(),
+        "commit": _git("rev-parse", "--short=12", "HEAD"),
+        "is_changed": bool(_git("status", "--porcelain", "--", "app", "sql", "migrations")),
+    }
+
+
+def load() -> float:
+    """Processes that ran or wanted to, on the average of the last minute."""
+    return round(os.getloadavg()[0], 2)
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        ran = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=30)
+    except FileNotFoundError:
+        return None
+    return ran.stdout.strip() if ran.returncode == 0 else None

@@ -1,0 +1,73 @@
+"""``leads serve`` as an operator runs it, one worker: on the measured database, and with one of its own."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from app.settings import ROOT
+from bench.figures import Spoilt
+
+_ADDRESSES = ("DATABASE_URL", "LEADS_MIGRATE_URL", "LEADS_OPERATOR_URL", "LEADS_WORKER_URL")
+_PATIENCE = 120.0
+"""Seconds: a first start makes the database."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that answers."""
+
+    base: str
+    pid: int
+    start: float
+    """Seconds from the command to the first answer."""
+
+
+@contextmanager
+def running(log: Path, **environment: str) -> Iterator[Server]:
+    """Runs the server for the block, with its log in the file. Raises Spoilt."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+        port = probe.getsockname()[1]
+    base = f"http://127.0.0.1:{port}"
+    given = {name: value for name, value in os.environ.items() if name not in _ADDRESSES} | environment
+    command = [sys.executable, "-m", "app", "serve", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    began = time.monotonic()
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=given, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        while not _is_ready(base):
+            if process.poll() is not None or time.monotonic() - began > _PATIENCE:
+                raise Spoilt(f"The server doesn't come up: {log.read_text(errors='replace')[-500:].strip()}")
+            time.sleep(0.01)
+        yield Server(base, process.pid, time.monotonic() - began)
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def second_starts(folder: Path, times: int) -> list[float]:
+    """Seconds until the server answers, with its own PostgreSQL and its data there already, so many times."""
+    environment = {"LEADS_DATA_DIR": str(folder / "start")}
+    starts = []
+    for _ in range(1 + times):
+        with running(folder / "start.log", **environment) as server:
+            starts.append(server.start)
+    return starts[1:]
+
+
+def _is_ready(base: str) -> bool:
+    try:
+        return httpx.get(base + "/readyz", trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False

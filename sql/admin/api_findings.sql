@@ -1,0 +1,64 @@
+-- admin.api_findings - what is wrong with the API's version and routes. The tables' owner owns it: it alone reads both.
+set local role leads_owner;
+
+create or replace function admin.api_findings(release integer)
+returns table (subject text, finding text, remedy text)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
+begin atomic
+  with route as (
+    select
+      r.method, r.path, r.function,
+      format('route %s %s', r.method, r.path) as subject,
+      format('delete from api.route where method = %L and path = %L; notify leads_routes;', r.method, r.path) as removal,
+      f.oid::regprocedure as name, f.oid, f.provolatile as volatility, f.prorettype as returned
+    from api.route as r
+    left join pg_catalog.pg_proc as f
+      -- A name of three parts is an error, not null.
+      on f.oid = case when r.function ~ '^[^.]+[.][^.]+$' then to_regproc(r.function) end
+  )
+  select
+    'version',
+    format('The schema is at version %s, and this release needs %s.', api.schema_version(), api_findings.release),
+    'leads migrate'
+  where api.schema_version() < api_findings.release
+  union all
+  select
+    'version',
+    format('The schema is at version %s, and this release goes up to %s.', api.schema_version(), api_findings.release),
+    'Install the release that the schema was migrated by.'
+  where api.schema_version() > api_findings.release
+  union all
+  select r.subject, format('There is no function %s, or there are several.', r.function), r.removal
+  from route as r
+  where r.oid is null
+  union all
+  select r.subject, format('%s doesn''t return api.answer.', r.name), r.removal
+  from route as r
+  where r.returned <> 'api.answer'::regtype
+  union all
+  select
+    'function ' || r.name,
+    format('It is VOLATILE, and GET %s calls it: a GET must not write.', r.path),
+    format('alter function %s stable;', r.name)
+  from route as r
+  where r.method = 'GET' and r.volatility = 'v'
+  union all
+  select
+    format('grant execute on routine %s to leads_api', r.name),
+    format('It is missing, and %s %s needs it.', r.method, r.path),
+    format('grant execute on routine %s to leads_api;', r.name)
+  from route as r
+  join pg_catalog.pg_roles as l on l.rolname = 'leads_api'
+  where not has_function_privilege(l.oid, r.oid, 'execute');
+end;
+
+comment on function admin.api_findings(integer) is
+$$Findings of the groups version and routes, as admin.findings() gives them.
+
+release: the number of the newest migration that the asking program has; null: no question.$$;
+
+grant execute on function admin.api_findings(integer) to leads_jobs;

@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from app import settings
+from app.settings import SettingsError
+
+ADDRESSES = {
+    "database_url": ("DATABASE_URL", "DATABASE_PASSWORD_FILE"),
+    "migrate_url": ("LEADS_MIGRATE_URL", "LEADS_MIGRATE_PASSWORD_FILE"),
+    "operator_url": ("LEADS_OPERATOR_URL", "LEADS_OPERATOR_PASSWORD_FILE"),
+    "worker_url": ("LEADS_WORKER_URL", "LEADS_WORKER_PASSWORD_FILE"),
+}
+URL = "postgresql://leads_api@db.example:5433/leads?sslmode=require"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "password"
+    file.write_text("it's a \\ pass@word/ü\n", encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize("member", ADDRESSES)
+def test_the_password_of_an_address_may_stand_in_a_file(member: str, file: Path) -> None:
+    url, password_file = ADDRESSES[member]
+    found = settings.read({url: URL, password_file: str(file)})
+    assert conninfo_to_dict(getattr(found, member)) == {
+        "user": "leads_api",
+        "password": "it's a \\ pass@word/ü",
+        "host": "db.example",
+        "port": "5433",
+        "dbname": "leads",
+        "sslmode": "require",
+    }
+    assert {getattr(found, other) for other in ADDRESSES if other != member} == {None}
+
+
+def test_the_address_is_as_it_was_given_without_a_file() -> None:
+    assert settings.read({"DATABASE_URL": URL, "DATABASE_PASSWORD_FILE": ""}).database_url == URL
+
+
+def test_the_file_goes_before_the_password_in_the_address_and_the_result_reads_the_same(file: Path) -> None:
+    # which `leads serve` relies on: its server processes get the finished address beside the variable of the file
+    once = settings.read({"DATABASE_URL": "postgresql://a:old@h/d", "DATABASE_PASSWORD_FILE": str(file)}).database_url
+    assert once is not None
+    assert conninfo_to_dict(once)["password"] == "it's a \\ pass@word/ü"
+    assert settings.read({"DATABASE_URL": once, "DATABASE_PASSWORD_FILE": str(file)}).database_url == once
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [(None, "can't be read (No such file or directory)"), (b"\n", "is empty"), (b"\xff\xfe", "isn't text")],
+)
+def test_a_file_without_a_password_is_refused_by_the_variables_name(
+    content: bytes | None, fault: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(SettingsError) as caught:
+        settings.read({"DATABASE_URL": URL, "DATABASE_PASSWORD_FILE": str(file)})
+    assert str(caught.value) == (
+        f"DATABASE_PASSWORD_FILE is {str(file)!r}, but that file {fault}. Set it anew, or leave it out."
+    )
+
+
+def test_a_file_without_an_address_is_refused(file: Path) -> None:
+    with pytest.raises(SettingsError, match=r"^LEADS_MIGRATE_PASSWORD_FILE is set, and LEADS_MIGRATE_URL isn't"):
+        settings.read({"LEADS_MIGRATE_PASSWORD_FILE": str(file)})
+
+
+def test_what_is_no_address_is_refused_without_showing_a_password(file: Path) -> None:
+    with pytest.raises(SettingsError, match=r"^DATABASE_URL is no address") as caught:
+        settings.read({"DATABASE_URL": "leads_api:secret@host", "DATABASE_PASSWORD_FILE": str(file)})
+    assert "secret" not in str(caught.value)

@@ -1,0 +1,160 @@
+import os
+import pwd
+import re
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tools import secrets
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user of the system")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "secrets"
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def texts(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def test_each_login_gets_a_random_password_of_its_own(folder: Path) -> None:
+    made, kept = secrets.make(folder)
+    assert kept == []
+    assert sorted(made) == sorted(folder.iterdir())
+    assert sorted(texts(folder)) == [
+        "leads_api_password",
+        "leads_migrator_password",
+        "leads_operator_password",
+        "postgres_password",
+    ]
+    assert len(set(texts(folder).values())) == 4
+    assert all(re.fullmatch(r"[0-9a-f]{64}\n", text) for text in texts(folder).values())
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_the_folder_is_its_owners_alone_and_a_mounted_file_is_readable_for_all(folder: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        secrets.make(folder)
+    finally:
+        os.umask(before)
+    assert mode(folder) == 0o700
+    assert {mode(path) for path in folder.iterdir()} == {0o644}
+
+
+@pytest.fixture
+def passable() -> Iterator[Path]:
+    """A folder that every user of the system may enter, which pytest's own are not."""
+    path = Path(tempfile.mkdtemp(prefix="leads-test-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@as_root
+def test_another_user_reads_a_file_where_it_is_mounted_and_not_in_its_folder(passable: Path) -> None:
+    secrets.make(passable / "secrets")
+    file = passable / "secrets" / "leads_api_password"
+    # a bind mount shows the very file at another place, with its owner and mode: so does a hard link
+    mounted = passable / "mounted"
+    os.link(file, mounted)
+    nobody = pwd.getpwnam("nobody")
+
+    def read(path: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["cat", path], capture_output=True, text=True, user=nobody.pw_uid, group=nobody.pw_gid, extra_groups=[]
+        )
+
+    assert read(mounted).stdout == file.read_text()
+    assert "Permission denied" in read(file).stderr
+
+
+def test_what_is_there_is_kept_and_what_is_missing_is_made(folder: Path) -> None:
+    secrets.make(folder)
+    before = texts(folder)
+    (folder / "leads_api_password").unlink()
+    (folder / "postgres_password").chmod(0o600)
+    made, kept = secrets.make(folder)
+    assert [path.name for path in made] == ["leads_api_password"]
+    assert len(kept) == 3
+    assert {name for name, text in texts(folder).items() if text != before[name]} == {"leads_api_password"}
+    assert mode(folder / "postgres_password") == 0o644
+
+
+def test_force_makes_all_of_them_anew(folder: Path) -> None:
+    secrets.make(folder)
+    before = texts(folder)
+    made, kept = secrets.make(folder, force=True)
+    assert len(made) == 4
+    assert kept == []
+    assert set(texts(folder).values()).isdisjoint(before.values())
+
+
+def test_a_folder_that_docker_made_in_a_files_place_is_named(folder: Path) -> None:
+    (folder / "leads_api_password").mkdir(parents=True)
+    for force in (False, True):
+        with pytest.raises(secrets.SecretsError, match=r"leads_api_password is no file .*remove it"):
+            secrets.make(folder, force=force)
+
+
+def test_a_link_is_not_followed(folder: Path, tmp_path: Path) -> None:
+    folder.mkdir()
+    (folder / "leads_api_password").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(secrets.SecretsError, match="leads_api_password is no file"):
+        secrets.make(folder)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_an_empty_file_is_no_password(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "leads_api_password").write_text("\n")
+    with pytest.raises(secrets.SecretsError, match="leads_api_password is empty: remove it"):
+        secrets.make(folder)
+    secrets.make(folder, force=True)
+    assert (folder / "leads_api_password").read_text().strip()
+
+
+@as_root
+def test_a_folder_of_somebody_else_is_refused(folder: Path) -> None:
+    folder.mkdir()
+    os.chown(folder, pwd.getpwnam("nobody").pw_uid, -1)
+    with pytest.raises(secrets.SecretsError, match="belongs to somebody else"):
+        secrets.make(folder)
+
+
+def test_what_the_system_refuses_is_said_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(secrets.SecretsError, match=r"secrets: Not a directory\. Make .* yours"):
+        secrets.make(tmp_path / "file" / "secrets")
+
+
+def test_the_command_says_what_it_did_and_shows_no_password(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(secrets, "FOLDER", folder)
+    said = {}
+    for arguments in ((), ("--force",)):
+        monkeypatch.setattr("sys.argv", ["secrets", *arguments])
+        assert secrets.main() == 0
+        said[arguments] = capsys.readouterr().out
+        assert not any(text.strip() in said[arguments] for text in texts(folder).values())
+    assert said[()].splitlines() == [f"made  secrets/{secrets.file_name(login)}" for login in secrets.LOGINS]
+    assert said["--force",].count("made  ") == 4
+    assert r"--command='\password leads_migrator'" in said["--force",]
+    monkeypatch.setattr("sys.argv", ["secrets"])
+    assert secrets.main() == 0
+    assert capsys.readouterr().out.count("kept  ") == 4
+    (folder / "leads_api_password").write_text("")
+    assert secrets.main() == 2
+    assert "leads_api_password is empty" in capsys.readouterr().err
