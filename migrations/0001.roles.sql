@@ -63,7 +63,7 @@ comment on schema admin is 'What an operator reaches: the functions behind the c
 grant usage on schema app to leads_auth, leads_exec, leads_jobs, leads_audit;
 grant usage on schema auth to leads_auth, leads_exec, leads_jobs, leads_audit, leads_api;
 grant usage on schema audit to leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser;
-grant usage on schema api to leads_exec, leads_api;
+grant usage on schema api to leads_exec, leads_jobs, leads_api;
 grant usage on schema admin to leads_jobs, leads_operator;
 
 -- Who owns functions in a schema creates them there.

@@ -41,6 +41,7 @@ create table api.route (
 comment on table api.route is
   'The routes. A running server takes up a change on NOTIFY leads_routes. Path parameters stand in braces, with the name '
   'of the function''s argument.';
+comment on column api.route.method is 'The HTTP method; HEAD is answered wherever GET is.';
 comment on column api.route.path is 'The path below /api/v1, such as /leads/{id}.';
 comment on column api.route.function is 'The function that answers, with its schema; it returns api.answer.';
 comment on column api.route.scope is 'The scope that the key needs; null: no key is asked for.';

@@ -1465,7 +1465,7 @@ set local role leads_owner;
 
 revoke all on api.route from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
-grant select on api.route to leads_exec;
+grant select on api.route to leads_exec, leads_jobs;
 -- end frozen sql/api/route.grants.sql
 
 -- begin frozen sql/api/route.rows.sql
@@ -1530,6 +1530,7 @@ returns table (
 language sql
 stable
 security definer
+set search_path = pg_catalog, pg_temp
 begin atomic
   select
     r.method,
@@ -1552,7 +1553,8 @@ begin atomic
     )
   from api.route as r
   left join pg_catalog.pg_proc as f
-    on f.oid = to_regproc(r.function)
+    -- A name of three parts would be an error, not null.
+    on f.oid = case when r.function ~ '^[^.]+[.][^.]+$' then to_regproc(r.function) end
     and f.prorettype = 'api.answer'::regtype
     and has_function_privilege(session_user, f.oid, 'execute')
   order by r.path, r.method;
@@ -1710,15 +1712,17 @@ begin
   elsif list_leads.pipeline_stage is not null and list_leads.source is not null then
     v_items := array(
       select row_to_json(app.lead_item(p.lead))::text
-      from (select distinct u.value from unnest(list_leads.pipeline_stage) as u (value)) as g
-      cross join (select distinct u.value from unnest(list_leads.source) as u (value)) as s
+      from (
+        select distinct g.value || '/' || s.value as value
+        from unnest(list_leads.pipeline_stage) as g (value)
+        cross join unnest(list_leads.source) as s (value)
+      ) as f
       cross join lateral (
         select l as lead, l.created_at, l.id
         from app.lead as l
         where
           l.organization_id = v_organization_id
-          and l.pipeline_stage = g.value
-          and l.source = s.value
+          and l.pipeline_stage_and_source = f.value
           and (l.created_at, l.id) < (v_at, v_id)
           and l.created_at >= v_start_at
         order by l.created_at desc, l.id desc
@@ -2046,17 +2050,17 @@ begin
   elsif list_audit_events.action is not null then
     v_items := array(
       select row_to_json(audit.event_item(p.event))::text
-      from (select distinct u.value from unnest(list_audit_events.action) as u (value)) as a
-      cross join (
-        select distinct u.value from unnest(coalesce(list_audit_events.source, v_sources)) as u (value)
-      ) as s
+      from (
+        select distinct a.value || '/' || s.value as value
+        from unnest(list_audit_events.action) as a (value)
+        cross join unnest(coalesce(list_audit_events.source, v_sources)) as s (value)
+      ) as f
       cross join lateral (
         select e as event, e.created_at, e.id
         from audit.event as e
         where
           e.organization_id = v_organization_id
-          and e.action = a.value
-          and e.source = s.value
+          and e.action_and_source = f.value
           and (e.created_at, e.id) < (v_at, v_id)
           and e.created_at >= v_start_at
         order by e.created_at desc, e.id desc
@@ -2555,7 +2559,7 @@ begin
   v_old := admin.good_key(rotate_key.id);
   -- Written out: a key that expires sooner than the overlap ends still does.
   update auth.api_key as k
-  set expires_at = least(k.expires_at, now() + rotate_key.overlap)
+  set expires_at = least(k.expires_at, date_trunc('milliseconds', now() + rotate_key.overlap))
   where k.organization_id = v_old.organization_id and k.id = rotate_key.id;
 
   insert into auth.api_key (organization_id, id, name, scopes, digest, expires_at, rotated_from)
@@ -2587,7 +2591,7 @@ declare
   v_organization_id uuid := (admin.good_key(revoke_key.id)).organization_id;
 begin
   update auth.api_key as k
-  set revoked_at = now()
+  set revoked_at = date_trunc('milliseconds', now())
   where k.organization_id = v_organization_id and k.id = revoke_key.id;
 end
 $$;
@@ -3155,8 +3159,8 @@ drifted: what admin.drift() gave before the migrations, definition by object: wh
 -- end frozen sql/admin/keep_catalogue.sql
 
 -- begin frozen sql/admin/api_findings.sql
--- admin.api_findings - what is wrong with the API's version and routes. The tables' owner owns it: it alone reads both.
-set local role leads_owner;
+-- admin.api_findings - what is wrong with the API's version and routes.
+set local role leads_jobs;
 
 create or replace function admin.api_findings(release integer)
 returns table (subject text, finding text, remedy text)
@@ -3217,8 +3221,6 @@ comment on function admin.api_findings(integer) is
 $$Findings of the groups version and routes, as admin.findings() gives them.
 
 release: the number of the newest migration that the asking program has; null: no question.$$;
-
-grant execute on function admin.api_findings(integer) to leads_jobs;
 -- end frozen sql/admin/api_findings.sql
 
 -- begin frozen sql/admin/findings.sql

@@ -37,7 +37,8 @@ def main() -> None:
     # SIGTERM ends the program in order: the embedded server is stopped on the way out.
     signal.signal(signal.SIGTERM, _exit)
     with plain_errors():
-        leads(standalone_mode=False)
+        # Without its standalone mode click gives an exit code back, or what the command returned: nothing.
+        sys.exit(leads(standalone_mode=False))
 
 
 def _exit(number: int, _: FrameType | None) -> None:

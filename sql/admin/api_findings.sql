@@ -1,5 +1,5 @@
--- admin.api_findings - what is wrong with the API's version and routes. The tables' owner owns it: it alone reads both.
-set local role leads_owner;
+-- admin.api_findings - what is wrong with the API's version and routes.
+set local role leads_jobs;
 
 create or replace function admin.api_findings(release integer)
 returns table (subject text, finding text, remedy text)
@@ -60,5 +60,3 @@ comment on function admin.api_findings(integer) is
 $$Findings of the groups version and routes, as admin.findings() gives them.
 
 release: the number of the newest migration that the asking program has; null: no question.$$;
-
-grant execute on function admin.api_findings(integer) to leads_jobs;

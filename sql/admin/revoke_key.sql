@@ -12,7 +12,7 @@ declare
   v_organization_id uuid := (admin.good_key(revoke_key.id)).organization_id;
 begin
   update auth.api_key as k
-  set revoked_at = now()
+  set revoked_at = date_trunc('milliseconds', now())
   where k.organization_id = v_organization_id and k.id = revoke_key.id;
 end
 $$;

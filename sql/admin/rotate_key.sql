@@ -18,7 +18,7 @@ begin
   v_old := admin.good_key(rotate_key.id);
   -- Written out: a key that expires sooner than the overlap ends still does.
   update auth.api_key as k
-  set expires_at = least(k.expires_at, now() + rotate_key.overlap)
+  set expires_at = least(k.expires_at, date_trunc('milliseconds', now() + rotate_key.overlap))
   where k.organization_id = v_old.organization_id and k.id = rotate_key.id;
 
   insert into auth.api_key (organization_id, id, name, scopes, digest, expires_at, rotated_from)

@@ -54,17 +54,17 @@ begin
   elsif list_audit_events.action is not null then
     v_items := array(
       select row_to_json(audit.event_item(p.event))::text
-      from (select distinct u.value from unnest(list_audit_events.action) as u (value)) as a
-      cross join (
-        select distinct u.value from unnest(coalesce(list_audit_events.source, v_sources)) as u (value)
-      ) as s
+      from (
+        select distinct a.value || '/' || s.value as value
+        from unnest(list_audit_events.action) as a (value)
+        cross join unnest(coalesce(list_audit_events.source, v_sources)) as s (value)
+      ) as f
       cross join lateral (
         select e as event, e.created_at, e.id
         from audit.event as e
         where
           e.organization_id = v_organization_id
-          and e.action = a.value
-          and e.source = s.value
+          and e.action_and_source = f.value
           and (e.created_at, e.id) < (v_at, v_id)
           and e.created_at >= v_start_at
         order by e.created_at desc, e.id desc

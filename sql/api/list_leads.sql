@@ -53,15 +53,17 @@ begin
   elsif list_leads.pipeline_stage is not null and list_leads.source is not null then
     v_items := array(
       select row_to_json(app.lead_item(p.lead))::text
-      from (select distinct u.value from unnest(list_leads.pipeline_stage) as u (value)) as g
-      cross join (select distinct u.value from unnest(list_leads.source) as u (value)) as s
+      from (
+        select distinct g.value || '/' || s.value as value
+        from unnest(list_leads.pipeline_stage) as g (value)
+        cross join unnest(list_leads.source) as s (value)
+      ) as f
       cross join lateral (
         select l as lead, l.created_at, l.id
         from app.lead as l
         where
           l.organization_id = v_organization_id
-          and l.pipeline_stage = g.value
-          and l.source = s.value
+          and l.pipeline_stage_and_source = f.value
           and (l.created_at, l.id) < (v_at, v_id)
           and l.created_at >= v_start_at
         order by l.created_at desc, l.id desc

@@ -13,6 +13,7 @@ returns table (
 language sql
 stable
 security definer
+set search_path = pg_catalog, pg_temp
 begin atomic
   select
     r.method,
@@ -35,7 +36,8 @@ begin atomic
     )
   from api.route as r
   left join pg_catalog.pg_proc as f
-    on f.oid = to_regproc(r.function)
+    -- A name of three parts would be an error, not null.
+    on f.oid = case when r.function ~ '^[^.]+[.][^.]+$' then to_regproc(r.function) end
     and f.prorettype = 'api.answer'::regtype
     and has_function_privilege(session_user, f.oid, 'execute')
   order by r.path, r.method;

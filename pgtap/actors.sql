@@ -1,0 +1,256 @@
+-- Whom the tests are told by. alice has a key of each scope of one organization, bob of another, a stranger has none: all
+-- three come through the shim's login. The operator has the login of the command line; the dba is the superuser that
+-- runs the tests. Run once, on a migrated database; each test rolls back what it does.
+create schema test;
+grant usage on schema test to public;
+set search_path = tap, test;
+
+create table test.key (
+  actor text not null,
+  scope text not null,
+  claim text not null,
+  organization_id uuid not null,
+  id uuid not null,
+  primary key (actor, scope)
+);
+grant select on test.key to public;
+
+create table test.answer (
+  name text primary key,
+  answer api.answer
+);
+grant select, insert on test.answer to public;
+
+insert into test.key (actor, scope, claim, organization_id, id)
+select
+  o.actor,
+  s.scope,
+  encode(sha256(t.key), 'hex'),
+  o.organization_id,
+  admin.create_key(o.organization_id, s.scope, sha256(sha256(t.key)))
+from (
+  select a.actor, admin.create_organization('The organization of ' || a.actor, 'test') as organization_id
+  from (values ('alice'), ('bob')) as a (actor)
+  offset 0
+) as o
+cross join (values ('read'), ('write'), ('admin')) as s (scope)
+cross join lateral (select convert_to(format('the %s key of %s', s.scope, o.actor), 'UTF8') as key) as t;
+
+
+-- Acting
+
+create function test.act_with(claim text, scope text)
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  reset session authorization;
+  reset role;
+  perform set_config('session_authorization', 'leads_api', true);
+  perform auth.enter(act_with.claim, 'a-request', act_with.scope, false);
+end
+$$;
+
+comment on function test.act_with(text, text) is
+  'From here on the test comes through the shim, with a claim: SHA-256 of a key, in hex. scope: what the route asks for.';
+
+create function test.act_as(actor text, scope text default 'write')
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  if act_as.actor in ('alice', 'bob') then
+    perform test.act_with(test.claim(act_as.actor, act_as.scope), act_as.scope);
+  elsif act_as.actor = 'stranger' then
+    perform test.act_with(null, null);
+  else
+    reset session authorization;
+    reset role;
+    perform set_config('leads.key_digest', '', true);
+    perform set_config('leads.request_id', '', true);
+    if act_as.actor = 'operator' then
+      perform set_config('session_authorization', 'leads_operator', true);
+    elsif act_as.actor <> 'dba' then
+      raise 'Who is %?', act_as.actor;
+    end if;
+  end if;
+end
+$$;
+
+comment on function test.act_as(text, text) is
+  'From here on the test is told by alice, bob, a stranger, the operator or the dba. scope: that of alice''s or bob''s key.';
+
+create function test.act_inside(actor text, scope text default 'write')
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  perform test.act_as(act_inside.actor, act_inside.scope);
+  reset session authorization;
+  set local role leads_exec;
+end
+$$;
+
+comment on function test.act_inside(text, text) is
+  'From here on the test says what a function of the API might say by mistake: as leads_exec, with that actor''s claim.';
+
+
+-- Whose and which
+
+create function test.claim(actor text, scope text default 'write')
+returns text
+language sql
+stable
+begin atomic
+  select k.claim from test.key as k where k.actor = claim.actor and k.scope = claim.scope;
+end;
+
+create function test.key_id(actor text, scope text default 'write')
+returns uuid
+language sql
+stable
+begin atomic
+  select k.id from test.key as k where k.actor = key_id.actor and k.scope = key_id.scope;
+end;
+
+create function test.organization(actor text)
+returns uuid
+language sql
+stable
+begin atomic
+  select k.organization_id from test.key as k where k.actor = organization.actor and k.scope = 'read';
+end;
+
+create function test.lead(email text)
+returns uuid
+language sql
+stable
+security definer
+begin atomic
+  select l.id from app.lead as l where l.email = lead.email;
+end;
+
+comment on function test.lead(text) is 'The id of the lead with that address, whoever asks.';
+
+
+-- Doing and asserting
+
+create function test.made_lead(fields text)
+returns text
+language sql
+volatile
+begin atomic
+  select (api.create_lead(made_lead.fields)).body::json ->> 'id';
+end;
+
+comment on function test.made_lead(text) is 'Makes a lead out of the JSON, as whoever acts; its id.';
+
+create function test.keep(name text, answer api.answer)
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  insert into test.answer (name, answer) values (keep.name, keep.answer);
+end
+$$;
+
+create function test.kept(name text)
+returns api.answer
+language sql
+stable
+begin atomic
+  select a.answer from test.answer as a where a.name = kept.name;
+end;
+
+comment on function test.kept(text) is 'An answer that the test has kept under a name.';
+
+create function test.faults(statement text)
+returns text[]
+language plpgsql
+volatile
+as $$
+declare
+  v_detail text;
+begin
+  execute faults.statement;
+  return '{}';
+exception
+  when others then
+    get stacked diagnostics v_detail = pg_exception_detail;
+    if v_detail not like '[%' then
+      raise;
+    end if;
+    return array(
+      select e.field || ' ' || e.code
+      from json_to_recordset(v_detail::json) as e (field text, code text)
+      order by e.field collate "C", e.code collate "C"
+    );
+end
+$$;
+
+comment on function test.faults(text) is
+  'What the statement is refused for: field and code of each entry in errors, sorted; empty where it is not refused.';
+
+create function test.hint(statement text)
+returns text
+language plpgsql
+volatile
+as $$
+declare
+  v_hint text;
+begin
+  execute hint.statement;
+  return null;
+exception
+  when others then
+    get stacked diagnostics v_hint = pg_exception_hint;
+    return v_hint;
+end
+$$;
+
+comment on function test.hint(text) is 'The sentence that the statement is refused with.';
+
+create function test.is_kept(rule text)
+returns text
+language plpgsql
+volatile
+as $$
+begin
+  return tap.is_empty(format('select * from %s', is_kept.rule), is_kept.rule || ': none');
+end
+$$;
+
+comment on function test.is_kept(text) is 'Asserts that a rule, a view of what breaks it, has nothing to report.';
+
+create function test.is_reported(rule text, fault text, finding text)
+returns text
+language plpgsql
+volatile
+as $$
+declare
+  v_query text := format('select array(select r.finding from %s as r)', is_reported.rule);
+  v_before text[];
+  v_found text[];
+begin
+  execute v_query into v_before;
+  begin
+    execute is_reported.fault;
+    execute v_query into v_found;
+    raise sqlstate 'UNDO0';
+  exception
+    when sqlstate 'UNDO0' then null;
+  end;
+  return tap.is(
+    array(select unnest(v_found) except select unnest(v_before)),
+    array[is_reported.finding],
+    format('%s: finds %s', is_reported.rule, is_reported.finding)
+  );
+end
+$$;
+
+comment on function test.is_reported(text, text, text) is
+  'Makes a fault, asserts that the rule reports it and nothing else, and undoes it.';

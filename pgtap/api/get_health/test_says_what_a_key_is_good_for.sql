@@ -1,0 +1,20 @@
+begin;
+select plan(3);
+
+select act_as('alice', 'write');
+select is(
+  (api.get_health()).body,
+  format('{"status":"ok","organization_id":"%s","environment":"test","scopes":["read","write"]}', organization('alice')),
+  'a key that writes'
+);
+select act_as('bob', 'read');
+select is(
+  (api.get_health()).body,
+  format('{"status":"ok","organization_id":"%s","environment":"test","scopes":["read"]}', organization('bob')),
+  'a key that only reads'
+);
+select act_as('stranger');
+select is(api.get_health(), null, 'no key');
+
+select * from finish();
+rollback;

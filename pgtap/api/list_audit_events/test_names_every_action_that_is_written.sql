@@ -1,0 +1,33 @@
+begin;
+select plan(2);
+
+-- what the triggers write, as the reference lists it
+create view test.written as
+select e.entity || '.' || a.action as action
+from (values ('lead'), ('api_key'), ('organization'), ('pipeline_stage')) as e (entity)
+cross join (values ('created'), ('updated'), ('deleted')) as a (action)
+union all
+values ('api_key.rotated'), ('api_key.revoked');
+
+select is_empty(
+  $$
+    select w.action
+    from test.written as w
+    where obj_description(
+      'api.list_audit_events(api.page_size,api.cursor,api.any_of,api.any_of,uuid,timestamptz,timestamptz)'::regprocedure, 'pg_proc'
+    ) not like '%' || w.action || '%'
+  $$,
+  'each stands in the reference'
+);
+select set_eq(
+  $$
+    select case when t.tgnargs = 0 then 'lead' else split_part(encode(t.tgargs, 'escape'), '\000', 1) end
+    from pg_trigger as t
+    where t.tgname = '_900_record'
+  $$,
+  array['lead', 'api_key', 'organization', 'pipeline_stage'],
+  'and these are all that are recorded'
+);
+
+select * from finish();
+rollback;

@@ -1,0 +1,38 @@
+begin;
+select plan(2);
+
+-- the pages of 7, newest first; before each page but the first, somebody adds a lead that is newer than all
+create function test.walk()
+returns setof uuid
+language plpgsql
+as $$
+declare
+  v_page json;
+  v_cursor text;
+begin
+  loop
+    v_page := (api.list_leads(7, v_cursor)).body;
+    return query select (l ->> 'id')::uuid from json_array_elements(v_page -> 'data') as l;
+    v_cursor := v_page ->> 'next_cursor';
+    exit when v_cursor is null;
+    perform api.create_lead('{"email": "new@example.com"}');
+  end loop;
+end
+$$;
+insert into app.lead (organization_id, email, created_at)
+select organization('alice'), format('old%s@example.com', s), timestamptz '2026-01-01 12:00:00Z' + interval '1 millisecond' * (s % 3)
+from generate_series(1, 100) as s;
+create table test.stood as
+select l.id, row_number() over (order by l.created_at desc, l.id desc) as position from app.lead as l;
+grant select on test.stood to public;
+
+select act_as('alice');
+select results_eq(
+  'select walk()', 'select s.id from test.stood as s order by s.position', 'those that stood when it began, in their order'
+);
+select is(
+  json_array_length((api.list_leads(200)).body::json -> 'data'), 114, 'and fourteen were added meanwhile'
+);
+
+select * from finish();
+rollback;

@@ -1,0 +1,23 @@
+begin;
+select plan(4);
+
+select act_as('alice');
+select made_lead('{"name": "Ada", "email": "ada@example.com"}');
+select keep('first', api.get_lead(lead('ada@example.com')));
+
+select is(
+  (api.update_lead(lead('ada@example.com'), '{"name": "Eve"}', (kept('first')).headers ->> 'ETag')).status, 200,
+  'the tag that GET gave holds'
+);
+select throws_ok(
+  $$select api.update_lead(lead('ada@example.com'), '{"name": "Mallory"}', (kept('first')).headers ->> 'ETag')$$,
+  'PT412', 'precondition_failed', 'but once'
+);
+select throws_ok(
+  $$select api.update_lead(lead('ada@example.com'), '{"name": "Eve"}', (kept('first')).headers ->> 'ETag')$$,
+  'PT412', 'precondition_failed', 'a patch that changes nothing neither'
+);
+select is((api.get_lead(lead('ada@example.com'))).body::json ->> 'name', 'Eve', 'the name');
+
+select * from finish();
+rollback;

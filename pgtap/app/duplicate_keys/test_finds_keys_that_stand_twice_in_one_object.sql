@@ -1,0 +1,23 @@
+begin;
+select plan(12);
+
+select is(
+  array(select k collate "C" from app.duplicate_keys(c.value::json) as k order by 1), c.expected, c.value
+)
+from (values
+  ('{"a": 1, "b": 2}', '{}'::text[]),
+  ('{"a": 1, "a": 1}', '{a}'),
+  ('{"a": 1, "b": 2, "a": 3, "b": 4, "a": 5}', '{a,b}'),
+  ('{"a": {"b": 1}, "b": {"a": 1}}', '{}'),
+  ('{"a": {"b": 1, "b": 2}}', '{b}'),
+  ('{"a": [[{"b": 1}, {"b": 2, "c": [{"d": null, "d": null}]}]]}', '{d}'),
+  ('[{"a": 1}, {"a": 2}]', '{}'),
+  ('[{"a": 1, "a": 2}]', '{a}'),
+  ('{"a": 1, "\u0061": 2}', '{a}'),
+  ('{"a": 1, "A": 2}', '{}'),
+  ('{"": 1, "": 2}', '{""}'),
+  ('"a"', '{}')
+) as c (value, expected);
+
+select * from finish();
+rollback;

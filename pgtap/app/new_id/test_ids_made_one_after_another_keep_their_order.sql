@@ -1,0 +1,23 @@
+begin;
+select plan(2);
+
+-- one a statement, as the rows of a transaction are written: at the very least a microsecond passes between two
+create table test.id (made bigint generated always as identity, id uuid);
+do $$
+begin
+  for v_number in 1 .. 3000 loop
+    insert into test.id (id) values (app.new_id());
+  end loop;
+end
+$$;
+select is_empty(
+  'select * from (select i.id, lag(i.id) over (order by i.made) as former from test.id as i) as t where t.id <= t.former',
+  'each is greater than the one before'
+);
+select cmp_ok(
+  (select count(*) from (select left(i.id::text, 13) from test.id as i group by 1 having count(*) > 1) as t), '>', 0::bigint,
+  'those of one millisecond too, of which there were some'
+);
+
+select * from finish();
+rollback;

@@ -1,0 +1,16 @@
+begin;
+select plan(3);
+
+select is(app.stage_filter_faults(organization('alice'), '{new,won}')::text, null, 'none');
+select is(app.stage_filter_faults(organization('alice'), null)::text, null, 'no filter');
+select is(
+  app.stage_filter_faults(organization('alice'), '{new,lukewarm}')::jsonb,
+  '[{
+    "field": "pipeline_stage", "code": "unknown_stage",
+    "detail": "There is no pipeline stage \"lukewarm\" in this organization."
+  }]',
+  'the one'
+);
+
+select * from finish();
+rollback;

@@ -1,0 +1,13 @@
+begin;
+select plan(1);
+
+select act_as('alice');
+select made_lead('{"email": "ada@example.com", "pipeline_stage": "qualified"}');
+select is(
+  (api.get_lead(lead('ada@example.com'))).body::json ->> 'qualification_completed_at',
+  (api.get_lead(lead('ada@example.com'))).body::json ->> 'created_at',
+  'when it was created'
+);
+
+select * from finish();
+rollback;

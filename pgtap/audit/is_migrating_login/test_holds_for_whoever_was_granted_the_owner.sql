@@ -1,0 +1,34 @@
+begin;
+select plan(5);
+
+create role some_login;
+create role some_migrator;
+grant leads_owner to some_migrator;
+create role some_deputy;
+grant some_migrator to some_deputy;
+
+select is(audit.is_migrating_login(), false, 'not for a superuser');
+set local session authorization leads_api;
+select is(pg_has_role(session_user, 'leads_owner', 'member'), false, 'not for the shim');
+reset session authorization;
+create function test.asked(login text)
+returns boolean
+language plpgsql
+as $$
+declare
+  v_answer boolean;
+begin
+  grant execute on function audit.is_migrating_login() to public;
+  grant usage on schema audit to public;
+  perform set_config('session_authorization', login, true);
+  v_answer := audit.is_migrating_login();
+  reset session authorization;
+  return v_answer;
+end
+$$;
+select is(asked('some_login'), false, 'not for any login');
+select is(asked('some_migrator'), true, 'for who was granted it');
+select is(asked('some_deputy'), false, 'not for who could only become that one');
+
+select * from finish();
+rollback;

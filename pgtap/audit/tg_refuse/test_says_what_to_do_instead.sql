@@ -1,0 +1,16 @@
+begin;
+select plan(2);
+
+select is(
+  hint('delete from audit.event'),
+  'DELETE on audit.event is refused. The audit log is append-only: write a new event instead.',
+  'of an event'
+);
+select is(
+  hint('truncate auth.api_key cascade'),
+  'TRUNCATE on auth.api_key is refused. Revoke keys instead, so that each is recorded.',
+  'of keys'
+);
+
+select * from finish();
+rollback;

@@ -1,0 +1,12 @@
+begin;
+select plan(3);
+
+select act_inside('alice', 'admin');
+select is(auth.key_scopes(), array['read', 'write', 'admin'], 'all three');
+select act_inside('bob', 'read');
+select is(auth.key_scopes(), array['read'], 'one');
+select act_inside('stranger');
+select is(auth.key_scopes(), null, 'null without a claim');
+
+select * from finish();
+rollback;

@@ -1,0 +1,28 @@
+begin;
+select plan(3);
+
+-- the cursor carries milliseconds: a finer column would lose rows between pages
+create view test.instant_of_another_precision as
+select format('%s.%s %s', c.oid::regclass, a.attname, format_type(a.atttypid, a.atttypmod)) as finding
+from pg_class as c
+join pg_namespace as n on n.oid = c.relnamespace
+join pg_attribute as a on a.attrelid = c.oid
+where
+  n.nspname in ('app', 'auth', 'audit', 'api', 'admin')
+  and c.relkind in ('r', 'p')
+  and not a.attisdropped
+  and (
+    (a.atttypid = 'timestamptz'::regtype and a.atttypmod <> 3)
+    or a.atttypid in ('timestamp'::regtype, 'time'::regtype, 'timetz'::regtype)
+  );
+
+select is_kept('test.instant_of_another_precision');
+select is_reported(
+  'test.instant_of_another_precision', 'alter table app.lead add column seen_at timestamptz', 'app.lead.seen_at timestamp with time zone'
+);
+select is_reported(
+  'test.instant_of_another_precision', 'alter table app.lead add column seen_at timestamp(3)', 'app.lead.seen_at timestamp(3) without time zone'
+);
+
+select * from finish();
+rollback;

@@ -1,0 +1,32 @@
+begin;
+select plan(9);
+
+create view test.role_out_of_form as
+with expected (name, can_login) as (
+  values
+    ('leads_owner', false), ('leads_auth', false), ('leads_exec', false), ('leads_jobs', false), ('leads_audit', false),
+    ('leads_eraser', false), ('leads_bi', false), ('leads_api', true), ('leads_worker', true), ('leads_operator', true)
+)
+select e.name as finding
+from expected as e
+left join pg_roles as r on r.rolname = e.name
+where
+  (r.rolcanlogin, r.rolinherit) is distinct from (e.can_login, true)
+  or r.rolsuper
+  or r.rolbypassrls
+  or r.rolcreaterole
+  or r.rolcreatedb
+  or r.rolreplication
+  or r.rolconfig is not null
+  or exists (select from pg_db_role_setting as s where s.setrole = r.oid);
+
+select is_kept('test.role_out_of_form');
+select is_reported('test.role_out_of_form', 'alter role ' || c.fault, c.finding)
+from (values
+  ('leads_exec bypassrls', 'leads_exec'), ('leads_api superuser', 'leads_api'), ('leads_auth login', 'leads_auth'),
+  ('leads_operator createrole', 'leads_operator'), ('leads_worker nologin', 'leads_worker'), ('leads_bi replication', 'leads_bi'),
+  ('leads_api set search_path = api', 'leads_api'), ('leads_jobs rename to leads_chores', 'leads_jobs')
+) as c (fault, finding);
+
+select * from finish();
+rollback;

@@ -1,0 +1,233 @@
+begin;
+select plan(13);
+
+-- what each role may do with what it doesn't own
+create view test.granted as
+with our_schema as (
+  select n.oid, n.nspname as name, n.nspowner as owner, n.nspacl as acl
+  from pg_namespace as n
+  where n.nspname in ('app', 'auth', 'audit', 'api', 'admin')
+),
+acl as (
+  select 'schema ' || s.name as object, null as column_name, 0 as position, s.owner, coalesce(s.acl, acldefault('n', s.owner)) as acl
+  from our_schema as s
+  union all
+  select c.oid::regclass::text, null, 0, c.relowner, coalesce(c.relacl, acldefault(case c.relkind when 'S' then 's' else 'r' end::"char", c.relowner))
+  from pg_class as c
+  join our_schema as s on s.oid = c.relnamespace
+  where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+  union all
+  select c.oid::regclass::text, a.attname, a.attnum, c.relowner, a.attacl
+  from pg_class as c
+  join our_schema as s on s.oid = c.relnamespace
+  join pg_attribute as a on a.attrelid = c.oid and a.attacl is not null
+  union all
+  select p.oid::regproc::text, null, 0, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner))
+  from pg_proc as p
+  join our_schema as s on s.oid = p.pronamespace
+),
+item as (
+  select
+    case x.grantee when 0 then 'public' else x.grantee::regrole::text end as role,
+    lower(x.privilege_type) || case when x.is_grantable then ' with grant option' else '' end as privilege,
+    a.object, a.column_name, a.position
+  from acl as a
+  cross join aclexplode(a.acl) as x
+  where x.grantee <> a.owner
+)
+select
+  i.role,
+  string_agg(i.privilege, ', ' order by i.privilege) || i.columns || ' on ' || i.object as privilege
+from (
+  select i.role, i.privilege, i.object, coalesce(' (' || string_agg(i.column_name, ', ' order by i.position) || ')', '') as columns
+  from item as i
+  group by i.role, i.privilege, i.object, i.column_name is null
+) as i
+group by i.role, i.columns, i.object;
+
+-- what a reviewer has agreed to: a line for each object
+create view test.reviewed as
+select r.role, p.privilege
+from (values
+  ('leads_api', '
+    usage on schema api
+    usage on schema auth
+    execute on api.create_lead
+    execute on api.get_audit_event
+    execute on api.get_health
+    execute on api.get_lead
+    execute on api.get_organization
+    execute on api.input_faults
+    execute on api.is_cursor
+    execute on api.list_audit_events
+    execute on api.list_leads
+    execute on api.problems
+    execute on api.routes
+    execute on api.schema_version
+    execute on api.update_lead
+    execute on auth.enter
+  '),
+  ('leads_operator', '
+    usage on schema admin
+    execute on admin.add_stage
+    execute on admin.create_key
+    execute on admin.create_organization
+    execute on admin.findings
+    execute on admin.good_key
+    execute on admin.keys
+    execute on admin.load_leads
+    execute on admin.organization
+    execute on admin.organizations
+    execute on admin.remove_stage
+    execute on admin.revoke_key
+    execute on admin.rotate_key
+    execute on admin.stages
+  '),
+  ('leads_worker', ''),
+  ('leads_exec', '
+    create, usage on schema api
+    usage on schema app
+    usage on schema audit
+    usage on schema auth
+    select on api.problem
+    select on api.route
+    delete, insert, select, update on app.idempotency_key
+    insert (
+      organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size,
+      pain_points, timeline, budget_range, ai_reasoning
+    ) on app.lead
+    select on app.lead
+    update (
+      name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points, timeline,
+      budget_range, ai_reasoning
+    ) on app.lead
+    select on app.organization
+    select on app.pipeline_stage
+    select on audit.event
+    execute on api.is_cursor
+    execute on app.claim_idempotency_key
+    execute on app.contact_fault
+    execute on app.duplicate_keys
+    execute on app.is_email
+    execute on app.is_etag_matched
+    execute on app.is_name
+    execute on app.is_text
+    execute on app.keep_answer
+    execute on app.lead_change
+    execute on app.lead_etag
+    execute on app.lead_faults
+    execute on app.lead_item
+    execute on app.lead_whole
+    execute on app.new_id
+    execute on app.page_answer
+    execute on app.page_bound
+    execute on app.raise_faults
+    execute on app.read_object
+    execute on app.stage_filter_faults
+    execute on app.trim_text
+    execute on app.utc_text
+    execute on audit.event_etag
+    execute on audit.event_item
+    execute on auth.key_scopes
+    execute on auth.organization_id
+  '),
+  ('leads_auth', '
+    usage on schema app
+    usage on schema audit
+    create, usage on schema auth
+    references on app.organization
+    execute on app.is_name
+    execute on app.is_text
+    execute on app.new_id
+    execute on app.trim_text
+    execute on audit.tg_record
+    execute on audit.tg_refuse
+  '),
+  ('leads_jobs', '
+    create, usage on schema admin
+    usage on schema api
+    usage on schema app
+    usage on schema audit
+    usage on schema auth
+    select on api.route
+    insert (
+      organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size,
+      pain_points, timeline, budget_range, ai_reasoning, qualification_completed_at, created_at, updated_at
+    ) on app.lead
+    insert (organization_id, name, environment) on app.organization
+    select on app.organization
+    delete, insert, select on app.pipeline_stage
+    insert (organization_id, id, name, scopes, digest, expires_at, rotated_from) on auth.api_key
+    select (organization_id, id, name, scopes, created_at, expires_at, revoked_at, rotated_from) on auth.api_key
+    update (expires_at, revoked_at) on auth.api_key
+    execute on api.schema_version
+    execute on app.is_email
+    execute on app.is_name
+    execute on app.is_text
+    execute on app.new_id
+    execute on app.trim_text
+    execute on app.utc_text
+  '),
+  ('leads_audit', '
+    usage on schema app
+    create, usage on schema audit
+    usage on schema auth
+    insert (organization_id, action, source, correlation_id, lead_id, payload, salt, payload_digest) on audit.event
+    execute on app.is_name
+    execute on app.is_text
+    execute on app.new_id
+    execute on app.trim_text
+    execute on app.utc_text
+    execute on auth.key_id
+  '),
+  ('leads_eraser', '
+    create, usage on schema audit
+  '),
+  ('leads_bi', ''),
+  ('leads_owner', '
+    execute on api.schema_version
+    execute on audit.tg_lead__record
+    execute on audit.tg_record
+  '),
+  ('public', '
+    execute on api.session_faults
+  ')
+) as r (role, privileges)
+cross join lateral (
+  -- a list of columns may go over several lines
+  select regexp_replace(regexp_replace(btrim(l, E' \n'), '\(\s+', '('), '\s*\n\s*', ' ', 'g') as line
+  from regexp_split_to_table(r.privileges, '\n(?=    [a-z])') as l
+) as t
+cross join lateral (select replace(t.line, ' )', ')') as privilege) as p
+where p.privilege <> '';
+
+create view test.unreviewed_grant as
+select format('%s: %s', d.role, d.privilege) as finding
+from (select g.role, g.privilege from test.granted as g except select r.role, r.privilege from test.reviewed as r) as d;
+create view test.missing_grant as
+select format('%s: %s', d.role, d.privilege) as finding
+from (select r.role, r.privilege from test.reviewed as r except select g.role, g.privilege from test.granted as g) as d;
+
+select is_kept('test.unreviewed_grant');
+select is_reported('test.unreviewed_grant', c.fault, c.finding)
+from (values
+  ('grant select on app.lead to leads_api', 'leads_api: select on app.lead'),
+  ('grant update (expires_at) on auth.api_key to leads_operator', 'leads_operator: update (expires_at) on auth.api_key'),
+  ('grant execute on function auth.key_id() to leads_api', 'leads_api: execute on auth.key_id'),
+  ('grant usage on schema app to leads_api', 'leads_api: usage on schema app'),
+  ('grant execute on function api.get_lead(uuid) to public', 'public: execute on api.get_lead'),
+  ('grant select on api.route to public', 'public: select on api.route'),
+  ('grant usage on schema app to leads_bi', 'leads_bi: usage on schema app'),
+  ('grant select (name) on app.lead to pg_monitor', 'pg_monitor: select (name) on app.lead'),
+  ('grant execute on function api.get_lead(uuid) to leads_api with grant option', 'leads_api: execute with grant option on api.get_lead')
+) as c (fault, finding);
+select is_reported(
+  'test.unreviewed_grant', 'create function api.one() returns integer language sql begin atomic select 1; end', 'public: execute on api.one'
+);
+select is_kept('test.missing_grant');
+select is_reported(
+  'test.missing_grant', 'revoke execute on function api.get_lead(uuid) from leads_api', 'leads_api: execute on api.get_lead'
+);
+
+select * from finish();
+rollback;

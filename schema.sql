@@ -1,0 +1,3940 @@
+CREATE SCHEMA admin;
+
+ALTER SCHEMA admin OWNER TO leads_owner;
+
+COMMENT ON SCHEMA admin IS 'What an operator reaches: the functions behind the command line.';
+
+CREATE SCHEMA api;
+
+ALTER SCHEMA api OWNER TO leads_owner;
+
+COMMENT ON SCHEMA api IS 'What a client reaches: functions, the route table, the errors.';
+
+CREATE SCHEMA app;
+
+ALTER SCHEMA app OWNER TO leads_owner;
+
+COMMENT ON SCHEMA app IS 'Leads and their rules.';
+
+CREATE SCHEMA audit;
+
+ALTER SCHEMA audit OWNER TO leads_owner;
+
+COMMENT ON SCHEMA audit IS 'The append-only log of every change.';
+
+CREATE SCHEMA auth;
+
+ALTER SCHEMA auth OWNER TO leads_owner;
+
+COMMENT ON SCHEMA auth IS 'Who is asking: keys, and the functions that prove a claim.';
+
+CREATE TYPE api.answer AS (
+	status integer,
+	headers json,
+	body text
+);
+
+ALTER TYPE api.answer OWNER TO leads_owner;
+
+COMMENT ON TYPE api.answer IS 'What a route''s function returns: the HTTP status, further headers by name, and the body, which is JSON.';
+
+CREATE DOMAIN api.any_of AS text[]
+	CONSTRAINT any_of_has_at_most_10_values CHECK ((cardinality(VALUE) <= 10));
+
+ALTER DOMAIN api.any_of OWNER TO leads_owner;
+
+COMMENT ON DOMAIN api.any_of IS 'Up to 10 values, separated by commas; any of them may match.';
+
+CREATE DOMAIN api.utc_time AS text;
+
+ALTER DOMAIN api.utc_time OWNER TO leads_owner;
+
+COMMENT ON DOMAIN api.utc_time IS 'An instant, RFC 3339, in UTC with milliseconds: 2026-04-27T13:22:05.114Z.';
+
+CREATE TYPE api.audit_event AS (
+	id uuid,
+	organization_id uuid,
+	action text,
+	source text,
+	correlation_id text,
+	payload json,
+	created_at api.utc_time
+);
+
+ALTER TYPE api.audit_event OWNER TO leads_owner;
+
+COMMENT ON TYPE api.audit_event IS 'A row of the audit log.';
+
+CREATE FUNCTION api.is_cursor(value text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN (is_cursor.value IS NULL) THEN NULL::boolean
+             WHEN ((t.content IS NULL) OR (t.content !~ '^\{"created_at":"(?!0000)\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z","id":"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"\}$'::text)) THEN false
+             ELSE (((substr(t.content, 24, 2))::integer)::numeric <= EXTRACT(day FROM (make_date((substr(t.content, 16, 4))::integer, (substr(t.content, 21, 2))::integer, 1) + '1 mon -1 days'::interval)))
+         END AS "case"
+    FROM ( SELECT
+                 CASE
+                     WHEN (((is_cursor.value COLLATE "C") ~ '^[A-Za-z0-9_-]{1,200}$'::text) AND ((char_length(is_cursor.value) % 4) <> 1)) THEN convert_from(decode((translate(is_cursor.value, '-_'::text, '+/'::text) || repeat('='::text, ((4 - (char_length(is_cursor.value) % 4)) % 4))), 'base64'::text), 'LATIN1'::name)
+                     ELSE NULL::text
+                 END AS content) t;
+END;
+
+ALTER FUNCTION api.is_cursor(value text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION api.is_cursor(value text) IS 'Whether the value is a cursor: unpadded base64url (RFC 4648, section 5) of compact JSON with created_at and id.';
+
+CREATE DOMAIN api.cursor AS text
+	CONSTRAINT cursor_is_well_formed CHECK (api.is_cursor(VALUE));
+
+ALTER DOMAIN api.cursor OWNER TO leads_owner;
+
+COMMENT ON DOMAIN api.cursor IS 'Where the page begins: the next_cursor of the page before. Opaque.';
+
+CREATE TYPE api.health AS (
+	status text,
+	organization_id uuid,
+	environment text,
+	scopes text[]
+);
+
+ALTER TYPE api.health OWNER TO leads_owner;
+
+COMMENT ON TYPE api.health IS 'What a key is good for.';
+
+CREATE DOMAIN api.idempotency_key AS text
+	CONSTRAINT idempotency_key_is_1_to_255_printable_characters CHECK (((VALUE COLLATE "C") ~ '^[\x20-\x7E]{1,255}$'::text));
+
+ALTER DOMAIN api.idempotency_key OWNER TO leads_owner;
+
+COMMENT ON DOMAIN api.idempotency_key IS 'Makes a repeat of the request harmless: for 24 hours the same key and request give the first answer again.';
+
+CREATE TYPE api.lead AS (
+	id uuid,
+	organization_id uuid,
+	name text,
+	company text,
+	email text,
+	source text,
+	lead_score integer,
+	pipeline_stage text,
+	industry text,
+	company_size text,
+	pain_points text,
+	timeline text,
+	budget_range text,
+	ai_reasoning text,
+	qualification_completed_at api.utc_time,
+	created_at api.utc_time,
+	updated_at api.utc_time
+);
+
+ALTER TYPE api.lead OWNER TO leads_owner;
+
+COMMENT ON TYPE api.lead IS 'A lead, whole.';
+
+CREATE TYPE api.lead_change AS (
+	id uuid,
+	organization_id uuid,
+	name text,
+	company text,
+	email text,
+	source text,
+	lead_score integer,
+	pipeline_stage text,
+	updated_at api.utc_time
+);
+
+ALTER TYPE api.lead_change OWNER TO leads_owner;
+
+COMMENT ON TYPE api.lead_change IS 'A lead as the answer to its change shows it.';
+
+CREATE TYPE api.lead_item AS (
+	id uuid,
+	organization_id uuid,
+	name text,
+	company text,
+	email text,
+	source text,
+	lead_score integer,
+	pipeline_stage text,
+	industry text,
+	company_size text,
+	created_at api.utc_time,
+	updated_at api.utc_time
+);
+
+ALTER TYPE api.lead_item OWNER TO leads_owner;
+
+COMMENT ON TYPE api.lead_item IS 'A lead as a list shows it.';
+
+CREATE TYPE api.organization AS (
+	id uuid,
+	name text,
+	environment text,
+	pipeline_stages text[],
+	created_at api.utc_time
+);
+
+ALTER TYPE api.organization OWNER TO leads_owner;
+
+COMMENT ON TYPE api.organization IS 'An organization.';
+
+CREATE DOMAIN api.page_size AS integer
+	CONSTRAINT page_size_within_1_and_200 CHECK (((VALUE >= 1) AND (VALUE <= 200)));
+
+ALTER DOMAIN api.page_size OWNER TO leads_owner;
+
+COMMENT ON DOMAIN api.page_size IS 'How many rows a page has at the most.';
+
+CREATE FUNCTION admin.add_stage(organization_id uuid, name text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := (admin.organization(add_stage.organization_id)).organization_id;
+begin
+  if app.is_name(add_stage.name) is not true then
+    raise sqlstate 'PT422' using
+      message = 'invalid_name',
+      hint = 'A stage''s name has 1 to 64 characters out of a-z, 0-9, _ and -, and begins with a-z or 0-9.';
+  end if;
+  insert into app.pipeline_stage (organization_id, name, position)
+  select v_organization_id, add_stage.name, coalesce(max(s.position), 0) + 1
+  from app.pipeline_stage as s
+  where s.organization_id = v_organization_id
+  on conflict (organization_id, name) do nothing;
+  if not found then
+    raise sqlstate 'PT409' using
+      message = 'stage_exists',
+      hint = format('The organization has a stage "%s" already.', add_stage.name);
+  end if;
+end
+$$;
+
+ALTER FUNCTION admin.add_stage(organization_id uuid, name text) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.add_stage(organization_id uuid, name text) IS 'Adds a pipeline stage behind the others. Raises PT404 organization_not_found, PT422 invalid_name, PT409 stage_exists.';
+
+CREATE FUNCTION api.schema_version() RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT 6;
+END;
+
+ALTER FUNCTION api.schema_version() OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.schema_version() IS 'The number of the newest migration that this schema has.';
+
+CREATE TABLE api.route (
+    method text NOT NULL,
+    path text NOT NULL,
+    function text NOT NULL,
+    scope text,
+    problems text[] DEFAULT '{}'::text[] NOT NULL,
+    CONSTRAINT route_method_is_known CHECK ((method = ANY (ARRAY['GET'::text, 'POST'::text, 'PUT'::text, 'PATCH'::text, 'DELETE'::text]))),
+    CONSTRAINT route_path_is_absolute CHECK ((path ~ '^(/[^/?#]+)+$'::text)),
+    CONSTRAINT route_scope_is_known CHECK ((scope = ANY (ARRAY['read'::text, 'write'::text, 'admin'::text])))
+);
+
+ALTER TABLE api.route OWNER TO leads_owner;
+
+COMMENT ON TABLE api.route IS 'The routes. A running server takes up a change on NOTIFY leads_routes. Path parameters stand in braces, with the name of the function''s argument.';
+
+COMMENT ON COLUMN api.route.method IS 'The HTTP method; HEAD is answered wherever GET is.';
+
+COMMENT ON COLUMN api.route.path IS 'The path below /api/v1, such as /leads/{id}.';
+
+COMMENT ON COLUMN api.route.function IS 'The function that answers, with its schema; it returns api.answer.';
+
+COMMENT ON COLUMN api.route.scope IS 'The scope that the key needs; null: no key is asked for.';
+
+COMMENT ON COLUMN api.route.problems IS 'The codes of the errors that this route can give, beside those that every route can.';
+
+CREATE FUNCTION admin.api_findings(release integer) RETURNS TABLE(subject text, finding text, remedy text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET quote_all_identifiers TO 'off'
+    BEGIN ATOMIC
+ WITH route AS (
+          SELECT r.method,
+             r.path,
+             r.function,
+             format('route %s %s'::text, r.method, r.path) AS subject,
+             format('delete from api.route where method = %L and path = %L; notify leads_routes;'::text, r.method, r.path) AS removal,
+             (f.oid)::regprocedure AS name,
+             f.oid,
+             f.provolatile AS volatility,
+             f.prorettype AS returned
+            FROM (api.route r
+              LEFT JOIN pg_proc f ON ((f.oid = (
+                 CASE
+                     WHEN (r.function ~ '^[^.]+[.][^.]+$'::text) THEN to_regproc(r.function)
+                     ELSE NULL::regproc
+                 END)::oid)))
+         )
+  SELECT 'version'::text,
+     format('The schema is at version %s, and this release needs %s.'::text, api.schema_version(), api_findings.release) AS format,
+     'leads migrate'::text
+   WHERE (api.schema_version() < api_findings.release)
+ UNION ALL
+  SELECT 'version'::text,
+     format('The schema is at version %s, and this release goes up to %s.'::text, api.schema_version(), api_findings.release) AS format,
+     'Install the release that the schema was migrated by.'::text
+   WHERE (api.schema_version() > api_findings.release)
+ UNION ALL
+  SELECT r.subject,
+     format('There is no function %s, or there are several.'::text, r.function) AS format,
+     r.removal
+    FROM route r
+   WHERE (r.oid IS NULL)
+ UNION ALL
+  SELECT r.subject,
+     format('%s doesn''t return api.answer.'::text, r.name) AS format,
+     r.removal
+    FROM route r
+   WHERE (r.returned <> ('api.answer'::regtype)::oid)
+ UNION ALL
+  SELECT ('function '::text || r.name),
+     format('It is VOLATILE, and GET %s calls it: a GET must not write.'::text, r.path) AS format,
+     format('alter function %s stable;'::text, r.name) AS format
+    FROM route r
+   WHERE ((r.method = 'GET'::text) AND (r.volatility = 'v'::"char"))
+ UNION ALL
+  SELECT format('grant execute on routine %s to leads_api'::text, r.name) AS format,
+     format('It is missing, and %s %s needs it.'::text, r.method, r.path) AS format,
+     format('grant execute on routine %s to leads_api;'::text, r.name) AS format
+    FROM (route r
+      JOIN pg_roles l ON ((l.rolname = 'leads_api'::name)))
+   WHERE (NOT has_function_privilege(l.oid, r.oid, 'execute'::text));
+END;
+
+ALTER FUNCTION admin.api_findings(release integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.api_findings(release integer) IS 'Findings of the groups version and routes, as admin.findings() gives them.
+
+release: the number of the newest migration that the asking program has; null: no question.';
+
+CREATE FUNCTION admin.catalogue() RETURNS TABLE(object text, definition text, removal text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET quote_all_identifiers TO 'off'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "IntervalStyle" TO 'postgres'
+    SET bytea_output TO 'hex'
+    SET extra_float_digits TO '1'
+    SET jit TO 'off'
+    BEGIN ATOMIC
+ WITH our_role AS (
+          SELECT r.rolname,
+             r.rolsuper,
+             r.rolinherit,
+             r.rolcreaterole,
+             r.rolcreatedb,
+             r.rolcanlogin,
+             r.rolreplication,
+             r.rolconnlimit,
+             r.rolpassword,
+             r.rolvaliduntil,
+             r.rolbypassrls,
+             r.rolconfig,
+             r.oid
+            FROM pg_roles r
+           WHERE (r.rolname = ANY (ARRAY['leads_owner'::name, 'leads_auth'::name, 'leads_exec'::name, 'leads_jobs'::name, 'leads_audit'::name, 'leads_eraser'::name, 'leads_bi'::name, 'leads_api'::name, 'leads_worker'::name, 'leads_operator'::name]))
+         ), our_schema AS (
+          SELECT n.oid,
+             quote_ident((n.nspname)::text) AS name,
+             (n.nspowner)::regrole AS owner,
+             n.nspacl AS acl
+            FROM pg_namespace n
+           WHERE ((n.nspname = ANY (ARRAY['app'::name, 'auth'::name, 'audit'::name, 'api'::name, 'admin'::name])) OR (n.nspowner IN ( SELECT r.oid
+                    FROM our_role r)))
+         ), relation AS (
+          SELECT c.oid,
+             ((c.oid)::regclass)::text AS name,
+             c.relkind AS kind,
+             c.relowner AS owner_id,
+             (c.relowner)::regrole AS owner,
+             c.relacl AS acl,
+             c.relpersistence AS persistence,
+             c.relrowsecurity AS has_rls,
+             c.relforcerowsecurity AS forces_rls,
+                 CASE c.relkind
+                     WHEN 'v'::"char" THEN 'view'::text
+                     WHEN 'm'::"char" THEN 'materialized view'::text
+                     WHEN 'f'::"char" THEN 'foreign table'::text
+                     WHEN 'S'::"char" THEN 'sequence'::text
+                     ELSE 'table'::text
+                 END AS noun,
+             ( SELECT string_agg(o.option, ', '::text ORDER BY o.option) AS string_agg
+                    FROM unnest(c.reloptions) o(option)) AS options
+            FROM pg_class c
+           WHERE ((c.relnamespace IN ( SELECT s.oid
+                    FROM our_schema s)) AND (c.relkind = ANY (ARRAY['r'::"char", 'p'::"char", 'v'::"char", 'm'::"char", 'f'::"char", 'S'::"char"])))
+         ), attribute AS (
+          SELECT a.attrelid AS relation,
+             a.attnum AS "position",
+             quote_ident((a.attname)::text) AS name,
+             a.attacl AS acl,
+             concat_ws(' '::text, format_type(a.atttypid, a.atttypmod),
+                 CASE
+                     WHEN (a.attcollation <> t.typcollation) THEN ('collate '::text || (a.attcollation)::regcollation)
+                     ELSE NULL::text
+                 END,
+                 CASE a.attgenerated
+                     WHEN 's'::"char" THEN 'generated always as'::text
+                     WHEN 'v'::"char" THEN 'virtual as'::text
+                     ELSE
+                     CASE a.attidentity
+                         WHEN 'a'::"char" THEN 'identity always'::text
+                         WHEN 'd'::"char" THEN 'identity'::text
+                         ELSE
+                         CASE
+                             WHEN (d.oid IS NOT NULL) THEN 'default'::text
+                             ELSE NULL::text
+                         END
+                     END
+                 END, pg_get_expr(d.adbin, d.adrelid),
+                 CASE
+                     WHEN a.attnotnull THEN 'not null'::text
+                     ELSE NULL::text
+                 END, ('statistics '::text || NULLIF(a.attstattarget, '-1'::integer))) AS definition
+            FROM ((pg_attribute a
+              JOIN pg_type t ON ((t.oid = a.atttypid)))
+              LEFT JOIN pg_attrdef d ON (((d.adrelid = a.attrelid) AND (d.adnum = a.attnum))))
+           WHERE ((a.attnum > 0) AND (NOT a.attisdropped))
+         ), routine AS (
+          SELECT p.oid,
+             p.proowner AS owner_id,
+             (p.proowner)::regrole AS owner,
+             p.proacl AS acl,
+             p.prokind AS kind,
+             (
+                 CASE p.prokind
+                     WHEN 'a'::"char" THEN 'aggregate '::text
+                     WHEN 'p'::"char" THEN 'procedure '::text
+                     ELSE 'function '::text
+                 END || (p.oid)::regprocedure) AS name
+            FROM pg_proc p
+           WHERE (p.pronamespace IN ( SELECT s.oid
+                    FROM our_schema s))
+         ), type AS (
+          SELECT t.oid,
+             format_type(t.oid, NULL::integer) AS name,
+             t.typowner AS owner_id,
+             (t.typowner)::regrole AS owner,
+             t.typacl AS acl,
+             (
+                 CASE t.typtype
+                     WHEN 'd'::"char" THEN 'domain '::text
+                     ELSE 'type '::text
+                 END || format_type(t.oid, NULL::integer)) AS noun_and_name,
+                 CASE t.typtype
+                     WHEN 'd'::"char" THEN concat_ws(' '::text, 'as', format_type(t.typbasetype, t.typtypmod),
+                     CASE
+                         WHEN (t.typcollation <> b.typcollation) THEN ('collate '::text || (t.typcollation)::regcollation)
+                         ELSE NULL::text
+                     END, ('default '::text || t.typdefault),
+                     CASE
+                         WHEN t.typnotnull THEN 'not null'::text
+                         ELSE NULL::text
+                     END, ( SELECT string_agg(format('constraint %I %s'::text, c_1.conname, pg_get_constraintdef(c_1.oid)), ' '::text ORDER BY c_1.conname) AS string_agg
+                        FROM pg_constraint c_1
+                       WHERE ((c_1.contypid = t.oid) AND (c_1.contype = 'c'::"char"))))
+                     WHEN 'e'::"char" THEN format('as enum (%s)'::text, ( SELECT string_agg(quote_literal((e.enumlabel)::text), ', '::text ORDER BY e.enumsortorder) AS string_agg
+                        FROM pg_enum e
+                       WHERE (e.enumtypid = t.oid)))
+                     ELSE format('as (%s)'::text, ( SELECT string_agg(((a.name || ' '::text) || a.definition), ', '::text ORDER BY a."position") AS string_agg
+                        FROM attribute a
+                       WHERE (a.relation = t.typrelid)))
+                 END AS definition
+            FROM ((pg_type t
+              LEFT JOIN pg_class c ON ((c.oid = t.typrelid)))
+              LEFT JOIN pg_type b ON ((b.oid = t.typbasetype)))
+           WHERE ((t.typnamespace IN ( SELECT s.oid
+                    FROM our_schema s)) AND ((t.typtype = ANY (ARRAY['d'::"char", 'e'::"char"])) OR ((t.typtype = 'c'::"char") AND (c.relkind = 'c'::"char"))))
+         ), acl AS (
+          SELECT ('schema '::text || s.name) AS target,
+             ''::text AS "column",
+             (s.owner)::oid AS owner_id,
+             s.acl AS items
+            FROM our_schema s
+         UNION ALL
+          SELECT (
+                 CASE r.kind
+                     WHEN 'S'::"char" THEN 'sequence '::text
+                     ELSE 'table '::text
+                 END || r.name),
+             ''::text,
+             r.owner_id,
+             r.acl
+            FROM relation r
+         UNION ALL
+          SELECT ('table '::text || r.name),
+             format(' (%s)'::text, a.name) AS format,
+             r.owner_id,
+             a.acl
+            FROM (relation r
+              JOIN attribute a ON ((a.relation = r.oid)))
+         UNION ALL
+          SELECT ('routine '::text || (f.oid)::regprocedure),
+             ''::text,
+             f.owner_id,
+             COALESCE(f.acl, acldefault('f'::"char", f.owner_id)) AS "coalesce"
+            FROM routine f
+         UNION ALL
+          SELECT ('type '::text || t.name),
+             ''::text,
+             t.owner_id,
+             COALESCE(t.acl, acldefault('T'::"char", t.owner_id)) AS "coalesce"
+            FROM type t
+         ), privilege AS (
+          SELECT format('%s%s on %s'::text, lower(x.privilege_type), a."column", a.target) AS name,
+                 CASE x.grantee
+                     WHEN 0 THEN 'public'::text
+                     ELSE ((x.grantee)::regrole)::text
+                 END AS grantee,
+             bool_or(x.is_grantable) AS is_grantable
+            FROM (acl a
+              CROSS JOIN LATERAL aclexplode(a.items) x(grantor, grantee, privilege_type, is_grantable))
+           WHERE (x.grantee <> a.owner_id)
+           GROUP BY (format('%s%s on %s'::text, lower(x.privilege_type), a."column", a.target)),
+                 CASE x.grantee
+                     WHEN 0 THEN 'public'::text
+                     ELSE ((x.grantee)::regrole)::text
+                 END
+         )
+  SELECT 'server'::text,
+     ('PostgreSQL '::text || ((current_setting('server_version_num'::text))::integer / 10000)),
+     NULL::text AS text
+ UNION ALL
+  SELECT ('role '::text || (r.rolname)::text),
+     format('alter role %I %s;'::text, r.rolname, concat_ws(' '::text,
+         CASE
+             WHEN r.rolsuper THEN 'superuser'::text
+             ELSE 'nosuperuser'::text
+         END,
+         CASE
+             WHEN r.rolinherit THEN 'inherit'::text
+             ELSE 'noinherit'::text
+         END,
+         CASE
+             WHEN r.rolcreaterole THEN 'createrole'::text
+             ELSE 'nocreaterole'::text
+         END,
+         CASE
+             WHEN r.rolcreatedb THEN 'createdb'::text
+             ELSE 'nocreatedb'::text
+         END,
+         CASE
+             WHEN r.rolcanlogin THEN 'login'::text
+             ELSE 'nologin'::text
+         END,
+         CASE
+             WHEN r.rolreplication THEN 'replication'::text
+             ELSE 'noreplication'::text
+         END,
+         CASE
+             WHEN r.rolbypassrls THEN 'bypassrls'::text
+             ELSE 'nobypassrls'::text
+         END)) AS format,
+     NULL::text
+    FROM our_role r
+ UNION ALL
+  SELECT DISTINCT format('membership of %I in %s'::text, r.rolname, (m.roleid)::regrole) AS format,
+     format('grant %s to %I;'::text, (m.roleid)::regrole, r.rolname) AS format,
+     format('revoke %s from %I;'::text, (m.roleid)::regrole, r.rolname) AS format
+    FROM (pg_auth_members m
+      JOIN our_role r ON ((r.oid = m.member)))
+ UNION ALL
+  SELECT ('schema '::text || s.name),
+     format('alter schema %s owner to %s;'::text, s.name, s.owner) AS format,
+     format('drop schema %s;'::text, s.name) AS format
+    FROM our_schema s
+ UNION ALL
+  SELECT format('grant %s to %s'::text, p.name, p.grantee) AS format,
+     format('grant %s to %s;'::text, p.name, p.grantee) AS format,
+     format('revoke %s from %s;'::text, p.name, p.grantee) AS format
+    FROM privilege p
+ UNION ALL
+  SELECT format('grant option for %s to %s'::text, p.name, p.grantee) AS format,
+     format('grant %s to %s with grant option;'::text, p.name, p.grantee) AS format,
+     format('revoke grant option for %s from %s;'::text, p.name, p.grantee) AS format
+    FROM privilege p
+   WHERE p.is_grantable
+ UNION ALL
+  SELECT format('default privileges of %s on %s%s'::text, (d.defaclrole)::regrole, t.noun, (' in '::text || (NULLIF(d.defaclnamespace, (0)::oid))::regnamespace)) AS format,
+     ( SELECT string_agg(concat_ws(' '::text, lower(x.privilege_type), 'to',
+                 CASE x.grantee
+                     WHEN 0 THEN 'public'::text
+                     ELSE ((x.grantee)::regrole)::text
+                 END), ', '::text ORDER BY x.privilege_type, ((x.grantee)::regrole)::text) AS string_agg
+            FROM aclexplode(d.defaclacl) x(grantor, grantee, privilege_type, is_grantable)) AS string_agg,
+     NULL::text
+    FROM (pg_default_acl d
+      JOIN ( VALUES ('r'::"char",'tables'::text), ('S'::"char",'sequences'::text), ('f'::"char",'functions'::text), ('T'::"char",'types'::text), ('n'::"char",'schemas'::text), ('L'::"char",'large objects'::text)) t(kind, noun) ON ((t.kind = d.defaclobjtype)))
+   WHERE (d.defaclrole IN ( SELECT r.oid
+            FROM our_role r))
+ UNION ALL
+  SELECT ((r.noun || ' '::text) || r.name),
+         CASE r.kind
+             WHEN 'v'::"char" THEN format('create or replace view %s%s as
+%s
+alter view %1$s owner to %4$s;'::text, r.name, ((' with ('::text || r.options) || ')'::text), pg_get_viewdef(r.oid), r.owner)
+             WHEN 'm'::"char" THEN format('owner %s as %s'::text, r.owner, pg_get_viewdef(r.oid))
+             WHEN 'S'::"char" THEN format('alter sequence %s as %s start %s increment %s minvalue %s maxvalue %s cache %s %s owner to %s;'::text, r.name, (s.seqtypid)::regtype, s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache,
+             CASE
+                 WHEN s.seqcycle THEN 'cycle'::text
+                 ELSE 'no cycle'::text
+             END, r.owner)
+             ELSE format('alter %s %s %s;'::text, r.noun, r.name, concat_ws(', '::text, format('owner to %s'::text, r.owner),
+             CASE
+                 WHEN r.has_rls THEN 'enable row level security'::text
+                 ELSE 'disable row level security'::text
+             END,
+             CASE
+                 WHEN r.forces_rls THEN 'force row level security'::text
+                 ELSE 'no force row level security'::text
+             END,
+             CASE
+                 WHEN (r.kind = 'r'::"char") THEN
+                 CASE r.persistence
+                     WHEN 'u'::"char" THEN 'set unlogged'::text
+                     ELSE 'set logged'::text
+                 END
+                 ELSE NULL::text
+             END, (('set ('::text || r.options) || ')'::text)))
+         END AS format,
+     format('drop %s %s;'::text, r.noun, r.name) AS format
+    FROM (relation r
+      LEFT JOIN pg_sequence s ON ((s.seqrelid = r.oid)))
+ UNION ALL
+  SELECT format('column %s.%s'::text, r.name, a.name) AS format,
+     a.definition,
+     format('alter table %s drop column %s;'::text, r.name, a.name) AS format
+    FROM (relation r
+      JOIN attribute a ON ((a.relation = r.oid)))
+   WHERE (r.kind = ANY (ARRAY['r'::"char", 'p'::"char", 'f'::"char"]))
+ UNION ALL
+  SELECT format('constraint %I on %s'::text, c.conname, r.name) AS format,
+     format('alter table %s drop constraint if exists %I;
+alter table %1$s add constraint %2$I %3$s;'::text, r.name, c.conname, pg_get_constraintdef(c.oid)) AS format,
+     format('alter table %s drop constraint %I;'::text, r.name, c.conname) AS format
+    FROM (relation r
+      JOIN pg_constraint c ON ((c.conrelid = r.oid)))
+   WHERE (c.contype = ANY (ARRAY['c'::"char", 'f'::"char", 'p'::"char", 'u'::"char", 'x'::"char"]))
+ UNION ALL
+  SELECT format('index %s on %s'::text, (i.indexrelid)::regclass, r.name) AS format,
+     concat_ws('
+'::text, format('drop index if exists %s;'::text, (i.indexrelid)::regclass), (pg_get_indexdef(i.indexrelid) || ';'::text),
+         CASE
+             WHEN (NOT i.indisvalid) THEN '-- invalid'::text
+             ELSE NULL::text
+         END, ( SELECT string_agg(format('alter index %s alter column %s set statistics %s;'::text, (i.indexrelid)::regclass, a.attnum, a.attstattarget), '
+'::text ORDER BY a.attnum) AS string_agg
+            FROM pg_attribute a
+           WHERE ((a.attrelid = i.indexrelid) AND (a.attstattarget >= 0)))) AS concat_ws,
+     format('drop index %s;'::text, (i.indexrelid)::regclass) AS format
+    FROM (relation r
+      JOIN pg_index i ON ((i.indrelid = r.oid)))
+   WHERE (NOT (EXISTS ( SELECT
+            FROM pg_constraint c
+           WHERE ((c.conindid = i.indexrelid) AND (c.contype = ANY (ARRAY['p'::"char", 'u'::"char", 'x'::"char"]))))))
+ UNION ALL
+  SELECT format('trigger %I on %s'::text, t.tgname, r.name) AS format,
+     concat_ws('
+'::text, format('drop trigger if exists %I on %s;'::text, t.tgname, r.name), (pg_get_triggerdef(t.oid) || ';'::text),
+         CASE t.tgenabled
+             WHEN 'A'::"char" THEN format('alter table %s enable always trigger %I;'::text, r.name, t.tgname)
+             WHEN 'R'::"char" THEN format('alter table %s enable replica trigger %I;'::text, r.name, t.tgname)
+             WHEN 'D'::"char" THEN format('alter table %s disable trigger %I;'::text, r.name, t.tgname)
+             ELSE NULL::text
+         END) AS concat_ws,
+     format('drop trigger %I on %s;'::text, t.tgname, r.name) AS format
+    FROM (relation r
+      JOIN pg_trigger t ON ((t.tgrelid = r.oid)))
+   WHERE (NOT t.tgisinternal)
+ UNION ALL
+  SELECT format('policy %I on %s'::text, p.polname, r.name) AS format,
+     format('drop policy if exists %I on %s;
+create policy %1$I on %2$s as %3$s for %4$s to %5$s%6$s%7$s;'::text, p.polname, r.name,
+         CASE
+             WHEN p.polpermissive THEN 'permissive'::text
+             ELSE 'restrictive'::text
+         END,
+         CASE p.polcmd
+             WHEN 'r'::"char" THEN 'select'::text
+             WHEN 'a'::"char" THEN 'insert'::text
+             WHEN 'w'::"char" THEN 'update'::text
+             WHEN 'd'::"char" THEN 'delete'::text
+             ELSE 'all'::text
+         END, ( SELECT string_agg(
+                 CASE g.id
+                     WHEN 0 THEN 'public'::text
+                     ELSE ((g.id)::regrole)::text
+                 END, ', '::text ORDER BY ((g.id)::regrole)::text) AS string_agg
+            FROM unnest(p.polroles) g(id)), ((' using ('::text || pg_get_expr(p.polqual, p.polrelid)) || ')'::text), ((' with check ('::text || pg_get_expr(p.polwithcheck, p.polrelid)) || ')'::text)) AS format,
+     format('drop policy %I on %s;'::text, p.polname, r.name) AS format
+    FROM (relation r
+      JOIN pg_policy p ON ((p.polrelid = r.oid)))
+ UNION ALL
+  SELECT format('rule %I on %s'::text, w.rulename, r.name) AS format,
+     pg_get_ruledef(w.oid) AS pg_get_ruledef,
+     format('drop rule %I on %s;'::text, w.rulename, r.name) AS format
+    FROM (relation r
+      JOIN pg_rewrite w ON ((w.ev_class = r.oid)))
+   WHERE (w.rulename <> '_RETURN'::name)
+ UNION ALL
+  SELECT f.name,
+         CASE
+             WHEN (f.kind = 'a'::"char") THEN format('owner %s'::text, f.owner)
+             ELSE format('%s;
+alter routine %s owner to %s;'::text, rtrim(pg_get_functiondef(f.oid), '
+'::text), (f.oid)::regprocedure, f.owner)
+         END AS format,
+     format('drop %s;'::text, f.name) AS format
+    FROM routine f
+ UNION ALL
+  SELECT t.noun_and_name,
+     format('create %s %s;
+alter %1$s owner to %3$s;'::text, t.noun_and_name, t.definition, t.owner) AS format,
+     format('drop %s;'::text, t.noun_and_name) AS format
+    FROM type t
+ UNION ALL
+  SELECT DISTINCT format('%s %s'::text, replace(o.type, ' object'::text, ''::text), o.identity) AS format,
+     ''::text,
+     format('drop %s %s;'::text, replace(o.type, ' object'::text, ''::text), o.identity) AS format
+    FROM (pg_depend d
+      CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) o(type, schema, name, identity))
+   WHERE ((d.refclassid = ('pg_namespace'::regclass)::oid) AND (d.refobjid IN ( SELECT s.oid
+            FROM our_schema s)) AND (d.classid <> ALL (ARRAY[('pg_class'::regclass)::oid, ('pg_proc'::regclass)::oid, ('pg_type'::regclass)::oid, ('pg_default_acl'::regclass)::oid])));
+END;
+
+ALTER FUNCTION admin.catalogue() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.catalogue() IS 'Every object of our schemas, every grant on one, and our roles: stable text, whatever the session''s settings.
+
+definition: the SQL that makes it, or makes it so again, ending with a semicolon; without one, where no single statement
+could: what it is, in words. removal: the SQL that takes it away; null for what can''t go.';
+
+CREATE FUNCTION admin.create_key(organization_id uuid, scope text, digest bytea, name text DEFAULT NULL::text, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_id uuid := app.new_id();
+  v_scopes text[] := case create_key.scope
+    when 'read' then array['read']
+    when 'write' then array['read', 'write']
+    when 'admin' then array['read', 'write', 'admin']
+  end;
+begin
+  if v_scopes is null then
+    raise sqlstate 'PT422' using message = 'unknown_scope', hint = 'The scopes are read, write and admin.';
+  end if;
+  if app.is_text(app.trim_text(create_key.name), 255) is false then
+    raise sqlstate 'PT422' using message = 'invalid_name', hint = 'The name must be a text of 1 to 255 characters.';
+  end if;
+  if create_key.expires_at <= now() then
+    raise sqlstate 'PT422' using message = 'expired', hint = 'The key would have expired already: give a later time.';
+  end if;
+  insert into auth.api_key (organization_id, id, name, scopes, digest, expires_at)
+  values (
+    (admin.organization(create_key.organization_id)).organization_id,
+    v_id,
+    app.trim_text(create_key.name),
+    v_scopes,
+    create_key.digest,
+    create_key.expires_at
+  );
+  return v_id;
+end
+$$;
+
+ALTER FUNCTION admin.create_key(organization_id uuid, scope text, digest bytea, name text, expires_at timestamp with time zone) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.create_key(organization_id uuid, scope text, digest bytea, name text, expires_at timestamp with time zone) IS 'Keeps a new key''s digest, and returns the key''s id.
+
+scope: the highest one, read, write or admin. digest: SHA-256 of the SHA-256 of the key, which never comes here.
+expires_at: null: never. Raises PT404 organization_not_found, PT422 unknown_scope, invalid_name, expired.';
+
+CREATE FUNCTION admin.create_organization(name text, environment text) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := app.new_id();
+begin
+  if app.is_text(app.trim_text(create_organization.name), 255) is not true then
+    raise sqlstate 'PT422' using message = 'invalid_name', hint = 'The name must be a text of 1 to 255 characters.';
+  end if;
+  insert into app.organization (organization_id, name, environment)
+  values (v_organization_id, app.trim_text(create_organization.name), create_organization.environment);
+  return v_organization_id;
+end
+$$;
+
+ALTER FUNCTION admin.create_organization(name text, environment text) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.create_organization(name text, environment text) IS 'Makes an organization with the six pipeline stages that each starts with, and returns its id. environment: live or test. Raises PT422 invalid_name.';
+
+CREATE TABLE admin.catalogue_entry (
+    object text NOT NULL,
+    definition text NOT NULL
+);
+
+ALTER TABLE admin.catalogue_entry OWNER TO leads_jobs;
+
+COMMENT ON TABLE admin.catalogue_entry IS 'The schema as leads migrate left it: a row for each row of admin.catalogue().';
+
+CREATE FUNCTION admin.drift() RETURNS TABLE(object text, change text, remedy text, definition text, whole text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    BEGIN ATOMIC
+ WITH printed AS (
+          SELECT true AS is_live,
+             c.object,
+             c.definition,
+             c.removal
+            FROM admin.catalogue() c(object, definition, removal)
+         UNION ALL
+          SELECT false,
+             e.object,
+             e.definition,
+             NULL::text
+            FROM admin.catalogue_entry e
+         ), object AS (
+          SELECT p.is_live,
+             p.object,
+             p.definition,
+             p.removal,
+                 CASE
+                     WHEN (p.definition ~ '\nAS \$(function|procedure)'::text) THEN p.definition
+                     ELSE translate(regexp_replace(p.definition, '(true|false|''::[a-z ]+|NULL::[a-z ]+) AS "?\w+"?'::text, '\1'::text, 'g'::text), '()'::text, ''::text)
+                 END AS comparable
+            FROM printed p
+         ), compared AS (
+          SELECT COALESCE(live.object, kept.object) AS object,
+                 CASE
+                     WHEN (kept.object IS NULL) THEN 'new'::text
+                     WHEN (live.object IS NULL) THEN 'missing'::text
+                     ELSE 'changed'::text
+                 END AS change,
+             kept.definition AS kept,
+             live.definition AS live,
+             live.removal
+            FROM (( SELECT o.is_live,
+                     o.object,
+                     o.definition,
+                     o.removal,
+                     o.comparable
+                    FROM object o
+                   WHERE o.is_live) live
+              FULL JOIN ( SELECT o.is_live,
+                     o.object,
+                     o.definition,
+                     o.removal,
+                     o.comparable
+                    FROM object o
+                   WHERE (NOT o.is_live)) kept ON ((kept.object = live.object)))
+           WHERE (kept.comparable IS DISTINCT FROM live.comparable)
+         ), incomparable AS (
+          SELECT c.change,
+             c.kept
+            FROM compared c
+           WHERE (c.object = 'server'::text)
+         ), whole AS (
+          SELECT c.object,
+             c.change,
+             regexp_replace(c.object, '^(materialized view|foreign table|\w+) '::text, ''::text) AS name
+            FROM compared c
+           WHERE ((c.change = ANY (ARRAY['new'::text, 'missing'::text])) AND (c.object !~ '^(membership|grant|default privileges|column|constraint|index|trigger|policy|rule) '::text))
+         )
+  SELECT c.object,
+     c.change,
+         CASE
+             WHEN (c.change = 'new'::text) THEN COALESCE(c.removal, 'Take it away.'::text)
+             WHEN ((c.change = 'missing'::text) AND (c.object ~ '^(schema|table|sequence) '::text)) THEN 'Restore it from a backup.'::text
+             WHEN ((c.kept ~~ '%;'::text) AND (NOT ((c.change = 'changed'::text) AND (c.object ~ '^(type|domain) '::text)))) THEN c.kept
+             ELSE ('Make it again what it was: '::text || rtrim(c.kept, ';'::text))
+         END AS "case",
+     c.live,
+     ( SELECT min(w.object) AS min
+            FROM whole w
+           WHERE ((w.change = c.change) AND (w.object <> c.object) AND ((strpos((c.object || ' '::text), ((' '::text || w.name) || ' '::text)) > 0) OR starts_with(c.object, (('column '::text || w.name) || '.'::text))))) AS min
+    FROM compared c
+   WHERE (NOT (EXISTS ( SELECT
+            FROM incomparable)))
+ UNION ALL
+  SELECT 'catalogue'::text,
+     i.change,
+         CASE
+             WHEN (i.change = 'new'::text) THEN 'leads migrate'::text
+             ELSE format('Compare with schema.sql, since it was kept under %s, then say: leads doctor --accept'::text, i.kept)
+         END AS format,
+     NULL::text,
+     NULL::text
+    FROM incomparable i
+  ORDER BY 1;
+END;
+
+ALTER FUNCTION admin.drift() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.drift() IS 'The objects that are not what leads migrate has kept: change is new, missing or changed.
+
+remedy: SQL that puts the object back, or words. definition: what it is now; null where it is gone. whole: the object that
+it came or went with. One row, "catalogue", where none was kept (new) or another version of PostgreSQL kept it (changed).';
+
+CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TABLE(subject text, finding text, remedy text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET quote_all_identifiers TO 'off'
+    SET jit TO 'off'
+    BEGIN ATOMIC
+ WITH our_role AS (
+          SELECT e.name,
+             e.kind,
+             (e.kind = 'login'::text) AS may_log_in,
+             r.oid,
+             r.rolcanlogin,
+             r.rolsuper,
+             r.rolbypassrls,
+             r.rolcreaterole,
+             r.rolcreatedb,
+             r.rolreplication
+            FROM (( VALUES ('leads_owner'::text,'owner'::text), ('leads_auth'::text,'owner'::text), ('leads_exec'::text,'owner'::text), ('leads_jobs'::text,'owner'::text), ('leads_audit'::text,'sealed'::text), ('leads_eraser'::text,'sealed'::text), ('leads_bi'::text,'group'::text), ('leads_api'::text,'login'::text), ('leads_worker'::text,'login'::text), ('leads_operator'::text,'login'::text)) e(name, kind)
+              LEFT JOIN pg_roles r ON ((r.rolname = e.name)))
+         ), our_schema AS (
+          SELECT n.oid,
+             n.nspname AS name,
+             n.nspacl AS acl
+            FROM pg_namespace n
+           WHERE ((n.nspname = ANY (ARRAY['app'::name, 'auth'::name, 'audit'::name, 'api'::name, 'admin'::name])) OR (n.nspowner IN ( SELECT r.oid
+                    FROM our_role r)))
+         ), relation AS (
+          SELECT c.oid,
+             ((c.oid)::regclass)::text AS name,
+             c.relkind AS kind,
+             c.relacl AS acl,
+             c.reloptions AS options,
+             c.relrowsecurity AS has_rls,
+             c.relforcerowsecurity AS forces_rls
+            FROM pg_class c
+           WHERE ((c.relnamespace IN ( SELECT s.oid
+                    FROM our_schema s)) AND (c.relkind = ANY (ARRAY['r'::"char", 'p'::"char", 'v'::"char", 'm'::"char", 'f'::"char", 'S'::"char"])))
+         ), tenant_table AS (
+          SELECT r.oid,
+             r.name,
+             r.kind,
+             r.acl,
+             r.options,
+             r.has_rls,
+             r.forces_rls,
+             a.attnum AS tenant_column
+            FROM (relation r
+              JOIN pg_attribute a ON (((a.attrelid = r.oid) AND (a.attname = 'organization_id'::name) AND (NOT a.attisdropped))))
+           WHERE (r.kind = ANY (ARRAY['r'::"char", 'p'::"char"]))
+         ), routine AS (
+          SELECT (p.oid)::regprocedure AS name,
+             n.nspname AS schema,
+             (s.oid IS NOT NULL) AS is_ours,
+             o.rolname AS owner,
+             (r.oid IS NOT NULL) AS is_owner_ours,
+             p.prosecdef AS is_definer,
+             (p.prosqlbody IS NOT NULL) AS is_atomic,
+             p.proconfig AS settings,
+             p.proleakproof AS is_leakproof,
+             COALESCE(p.proacl, acldefault('f'::"char", p.proowner)) AS acl
+            FROM ((((pg_proc p
+              JOIN pg_namespace n ON ((n.oid = p.pronamespace)))
+              JOIN pg_roles o ON ((o.oid = p.proowner)))
+              LEFT JOIN our_schema s ON ((s.oid = n.oid)))
+              LEFT JOIN our_role r ON (((r.oid = o.oid) AND (r.kind = ANY (ARRAY['owner'::text, 'sealed'::text])))))
+           WHERE ((s.oid IS NOT NULL) OR (r.oid IS NOT NULL))
+         ), membership AS (
+          SELECT m.member,
+             (m.roleid)::regrole AS granted,
+             (m.member)::regrole AS member_name,
+             (m.grantor)::regrole AS grantor,
+             r.kind,
+             (EXISTS ( SELECT
+                    FROM our_role o
+                   WHERE (o.oid = m.member))) AS is_member_ours,
+             COALESCE(((to_jsonb(m.*) ->> 'set_option'::text))::boolean, true) AS may_set,
+             COALESCE(((to_jsonb(m.*) ->> 'inherit_option'::text))::boolean, true) AS inherits,
+             (to_jsonb(m.*) ? 'set_option'::text) AS has_options,
+             format('revoke %s from %s granted by %s;'::text, (m.roleid)::regrole, (m.member)::regrole, (m.grantor)::regrole) AS removal,
+             (l.rolcanlogin AND (l.rolcreaterole OR l.rolsuper)) AS is_migrating
+            FROM ((pg_auth_members m
+              JOIN pg_roles l ON ((l.oid = m.member)))
+              LEFT JOIN our_role r ON ((r.oid = m.roleid)))
+         ), drift AS (
+          SELECT d.object,
+             d.change,
+             d.remedy,
+             d.definition,
+             d.whole
+            FROM admin.drift() d(object, change, remedy, definition, whole)
+           WHERE (d.whole IS NULL)
+         ), role_finding AS (
+          SELECT ('role '::text || r.name) AS subject,
+             'The role is missing.'::text AS finding,
+             format('create role %I %s;'::text, r.name,
+                 CASE
+                     WHEN r.may_log_in THEN 'login'::text
+                     ELSE 'nologin'::text
+                 END) AS remedy
+            FROM our_role r
+           WHERE (r.oid IS NULL)
+         UNION ALL
+          SELECT ('role '::text || r.name),
+             format('It has %s, which none of our roles needs.'::text, a.name) AS format,
+             format('/* as a superuser */ alter role %I no%s;'::text, r.name, lower(a.name)) AS format
+            FROM (our_role r
+              CROSS JOIN LATERAL ( VALUES ('SUPERUSER'::text,r.rolsuper), ('BYPASSRLS'::text,r.rolbypassrls), ('CREATEROLE'::text,r.rolcreaterole), ('CREATEDB'::text,r.rolcreatedb), ('REPLICATION'::text,r.rolreplication)) a(name, is_held))
+           WHERE a.is_held
+         UNION ALL
+          SELECT ('role '::text || r.name),
+             'It can log in, and owns what logins should only call.'::text,
+             format('alter role %I nologin;'::text, r.name) AS format
+            FROM our_role r
+           WHERE (r.rolcanlogin AND (NOT r.may_log_in))
+         UNION ALL
+          SELECT ('role '::text || r.name),
+             'It can''t log in.'::text,
+             format('alter role %I login;'::text, r.name) AS format
+            FROM our_role r
+           WHERE ((NOT r.rolcanlogin) AND r.may_log_in)
+         UNION ALL
+          SELECT format('membership of %s in %s'::text, m.member_name, m.granted) AS format,
+             'None of our roles is a member of another role: it would have that role''s rights.'::text,
+             m.removal
+            FROM membership m
+           WHERE m.is_member_ours
+         UNION ALL
+          SELECT format('membership of %s in %s'::text, m.member_name, m.granted) AS format,
+                 CASE m.kind
+                     WHEN 'sealed'::text THEN 'Nobody acts as this role: its functions alone write, or erase, what the audit log holds.'::text
+                     WHEN 'owner'::text THEN 'Only the migrating login acts as this role, which owns our objects.'::text
+                     ELSE 'The member can act as this login.'::text
+                 END AS "case",
+             m.removal
+            FROM membership m
+           WHERE ((NOT m.is_member_ours) AND (m.may_set OR m.inherits) AND ((m.kind = ANY (ARRAY['sealed'::text, 'login'::text])) OR ((m.kind = 'owner'::text) AND (NOT m.is_migrating))))
+         UNION ALL
+          SELECT format('membership of %s in %s'::text, m.member_name, m.granted) AS format,
+             'An analyst who may SET ROLE to the group sheds what is bound to the analyst''s own login.'::text,
+             format('grant leads_bi to %s with inherit true, set false granted by %s;'::text, m.member_name, m.grantor) AS format
+            FROM membership m
+           WHERE ((m.kind = 'group'::text) AND m.has_options AND m.may_set AND (NOT m.is_member_ours))
+         UNION ALL
+          SELECT ('role '::text || m.member_name),
+             'The analyst is a superuser or has BYPASSRLS: row-level security doesn''t bind the login.'::text,
+             format('/* as a superuser */ alter role %s nosuperuser nobypassrls;'::text, m.member_name) AS format
+            FROM (membership m
+              JOIN pg_roles l ON ((l.oid = m.member)))
+           WHERE ((m.kind = 'group'::text) AND (l.rolsuper OR l.rolbypassrls) AND (NOT m.is_migrating))
+         ), row_security_finding AS (
+          SELECT ('table '::text || t.name) AS subject,
+             'Row-level security is off: each caller sees all organizations.'::text AS finding,
+             format('alter table %s enable row level security;'::text, t.name) AS remedy
+            FROM tenant_table t
+           WHERE (NOT t.has_rls)
+         UNION ALL
+          SELECT ('table '::text || t.name),
+             'Row-level security isn''t forced: it doesn''t bind the table''s owner.'::text,
+             format('alter table %s force row level security;'::text, t.name) AS format
+            FROM tenant_table t
+           WHERE (NOT t.forces_rls)
+         UNION ALL
+          SELECT ('view '::text || v.name),
+             'It reads as its owner, whoever asks.'::text,
+             format('alter view %s set (security_invoker = true);'::text, v.name) AS format
+            FROM relation v
+           WHERE ((v.kind = 'v'::"char") AND (NOT COALESCE((v.options @> ARRAY['security_invoker=true'::text]), false)))
+         UNION ALL
+          SELECT format('%s %s'::text, n.noun, r.name) AS format,
+             'Row-level security can''t bind a relation of this kind.'::text,
+             format('drop %s %s;'::text, n.noun, r.name) AS format
+            FROM (relation r
+              JOIN ( VALUES ('m'::"char",'materialized view'::text), ('f'::"char",'foreign table'::text)) n(kind, noun) ON ((n.kind = r.kind)))
+         UNION ALL
+          SELECT format('rule %I on %s'::text, w.rulename, r.name) AS format,
+             'A rule rewrites statements on the table, and may swallow them.'::text,
+             format('drop rule %I on %s;'::text, w.rulename, r.name) AS format
+            FROM (relation r
+              JOIN pg_rewrite w ON ((w.ev_class = r.oid)))
+           WHERE ((r.kind <> 'v'::"char") AND (r.kind <> 'm'::"char") AND (w.rulename <> '_RETURN'::name))
+         ), passage AS (
+          SELECT t.name AS "table",
+             p.polname AS name,
+             p.polcmd AS command,
+             r.rolname AS role,
+             e.expression,
+             COALESCE(d.remedy, format('drop policy %I on %s;'::text, p.polname, t.name)) AS remedy
+            FROM (((((tenant_table t
+              JOIN pg_policy p ON (((p.polrelid = t.oid) AND p.polpermissive)))
+              CROSS JOIN LATERAL unnest(p.polroles) g(id))
+              LEFT JOIN pg_roles r ON ((r.oid = g.id)))
+              CROSS JOIN LATERAL ( SELECT DISTINCT COALESCE(x.expression, 'true'::text) AS expression
+                    FROM ( VALUES (pg_get_expr(p.polqual, p.polrelid),(p.polcmd <> 'a'::"char")), (pg_get_expr(COALESCE(p.polwithcheck, p.polqual), p.polrelid),(p.polcmd <> ALL (ARRAY['r'::"char", 'd'::"char"])))) x(expression, is_used)
+                   WHERE x.is_used) e)
+              LEFT JOIN drift d ON ((d.object = format('policy %I on %s'::text, p.polname, t.name))))
+         ), policy_finding AS (
+          SELECT format('policy %I on %s'::text, p.name, p."table") AS subject,
+                 CASE
+                     WHEN (p.role IS NULL) THEN 'It lets everybody pass.'::text
+                     WHEN (p.expression = 'true'::text) THEN format('It lets %s reach the rows of all organizations.'::text, p.role)
+                     ELSE format('It isn''t of the reviewed form: %s'::text, p.expression)
+                 END AS finding,
+             p.remedy
+            FROM passage p
+           WHERE ((p.role IS NULL) OR (NOT (((p.expression = 'true'::text) AND (p.role = ANY (ARRAY['leads_auth'::name, 'leads_jobs'::name, 'leads_audit'::name]))) OR ((p.role = 'leads_exec'::name) AND (p.expression IN ( SELECT format('(organization_id = ( SELECT auth.organization_id(%L::text) AS organization_id))'::text, s.scope) AS format
+                    FROM ( VALUES ('read'::text), ('write'::text), ('admin'::text)) s(scope)
+                   WHERE ((s.scope <> 'read'::text) OR (p.command = 'r'::"char"))))))))
+         ), expected_trigger AS (
+          SELECT t.oid,
+             t.name AS "table",
+             '_900_record'::name AS trigger,
+             false AS is_always
+            FROM tenant_table t
+           WHERE (t.name <> ALL (ARRAY['app.idempotency_key'::text, 'audit.event'::text]))
+         UNION ALL
+          SELECT t.oid,
+             t.name,
+             g.trigger,
+             g.is_always
+            FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true)) g("table", trigger, is_always)
+              JOIN tenant_table t ON ((t.name = g."table")))
+         ), trigger_finding AS (
+          SELECT format('trigger %I on %s'::text, e.trigger, e."table") AS subject,
+                 CASE e.trigger
+                     WHEN '_900_record'::name THEN 'The trigger is missing: changes leave no trace in the audit log.'::text
+                     ELSE 'The guard is missing: what must not be changed can be.'::text
+                 END AS finding,
+             COALESCE(d.remedy, 'Write it like its neighbours in sql/, in a new migration, and say: leads migrate'::text) AS remedy
+            FROM (expected_trigger e
+              LEFT JOIN drift d ON ((d.object = format('trigger %I on %s'::text, e.trigger, e."table"))))
+           WHERE (NOT (EXISTS ( SELECT
+                    FROM pg_trigger t
+                   WHERE ((t.tgrelid = e.oid) AND (t.tgname = e.trigger)))))
+         UNION ALL
+          SELECT format('trigger %I on %s'::text, e.trigger, e."table") AS format,
+             'The trigger doesn''t fire after each INSERT, UPDATE and DELETE: some changes leave no trace in the audit log.'::text,
+             COALESCE(d.remedy, 'Write it like its neighbours in sql/, in a new migration, and say: leads migrate'::text) AS "coalesce"
+            FROM (((expected_trigger e
+              JOIN pg_trigger t ON (((t.tgrelid = e.oid) AND (t.tgname = e.trigger))))
+              JOIN pg_proc f ON ((f.oid = t.tgfoid)))
+              LEFT JOIN drift d ON ((d.object = format('trigger %I on %s'::text, e.trigger, e."table"))))
+           WHERE ((e.trigger = '_900_record'::name) AND ((((t.tgtype)::integer & 31) <> 29) OR (t.tgqual IS NOT NULL) OR ((t.tgattr)::text <> ''::text) OR (f.pronamespace <> ('audit'::regnamespace)::oid)))
+         UNION ALL
+          SELECT format('trigger %I on %s'::text, t.tgname, r.name) AS format,
+                 CASE
+                     WHEN (t.tgenabled = 'D'::"char") THEN 'The trigger is disabled.'::text
+                     WHEN (t.tgenabled = 'R'::"char") THEN 'The trigger fires for replicated changes only.'::text
+                     ELSE 'The guard doesn''t fire where session_replication_role says replica.'::text
+                 END AS "case",
+             format('alter table %s enable %strigger %I;'::text, r.name,
+                 CASE
+                     WHEN e.is_always THEN 'always '::text
+                     ELSE NULL::text
+                 END, t.tgname) AS format
+            FROM ((relation r
+              JOIN pg_trigger t ON ((t.tgrelid = r.oid)))
+              LEFT JOIN expected_trigger e ON (((e.oid = r.oid) AND (e.trigger = t.tgname))))
+           WHERE ((t.tgenabled = ANY (ARRAY['D'::"char", 'R'::"char"])) OR (e.is_always AND (t.tgenabled <> 'A'::"char")))
+         ), key AS (
+          SELECT 'index'::text AS noun,
+             (i.indexrelid)::regclass AS index,
+             t.name AS "table",
+             NULL::name AS name,
+             format('index %s on %s'::text, (i.indexrelid)::regclass, t.name) AS subject,
+             'The index isn''t led by organization_id: EXPLAIN shows one tenant what another has.'::text AS finding
+            FROM (tenant_table t
+              JOIN pg_index i ON ((i.indrelid = t.oid)))
+           WHERE ((i.indkey[0] <> t.tenant_column) AND (NOT (EXISTS ( SELECT
+                    FROM pg_constraint c
+                   WHERE ((c.conindid = i.indexrelid) AND (c.conrelid = t.oid))))))
+         UNION ALL
+          SELECT 'constraint'::text,
+             NULL::regclass,
+             t.name,
+             c.conname,
+             format('constraint %I on %s'::text, c.conname, t.name) AS format,
+                 CASE c.contype
+                     WHEN 'f'::"char" THEN 'The foreign key isn''t led by organization_id: it can refer to another tenant''s row.'::text
+                     ELSE 'The key isn''t led by organization_id: EXPLAIN shows one tenant what another has.'::text
+                 END AS "case"
+            FROM ((tenant_table t
+              JOIN pg_constraint c ON ((c.conrelid = t.oid)))
+              LEFT JOIN pg_index i ON ((i.indexrelid = c.conindid)))
+           WHERE ((t.tenant_column <>
+                 CASE
+                     WHEN (c.contype = 'f'::"char") THEN c.conkey[1]
+                     WHEN (c.contype = ANY (ARRAY['p'::"char", 'u'::"char", 'x'::"char"])) THEN i.indkey[0]
+                     ELSE NULL::smallint
+                 END) AND (c.conname <> 'api_key_digest_is_unique'::name))
+         ), index_finding AS (
+          SELECT k.subject,
+             k.finding,
+             COALESCE(d.remedy,
+                 CASE k.noun
+                     WHEN 'index'::text THEN format('drop index %s;'::text, k.index)
+                     ELSE format('alter table %s drop constraint %I;'::text, k."table", k.name)
+                 END) AS remedy
+            FROM (key k
+              LEFT JOIN drift d ON ((d.object = k.subject)))
+         UNION ALL
+          SELECT format('index %s on %s'::text, (i.indexrelid)::regclass, r.name) AS format,
+             'The index is invalid: CREATE INDEX CONCURRENTLY broke off, and no query uses it.'::text,
+             format('reindex index %s;'::text, (i.indexrelid)::regclass) AS format
+            FROM (relation r
+              JOIN pg_index i ON ((i.indrelid = r.oid)))
+           WHERE (NOT i.indisvalid)
+         UNION ALL
+          SELECT format('column %s.%I'::text, t.name, a.attname) AS format,
+             'ANALYZE keeps statistics of the column: EXPLAIN shows one tenant what another has.'::text,
+             format('alter table %s alter column %I set statistics 0;'::text, t.name, a.attname) AS format
+            FROM (tenant_table t
+              JOIN pg_attribute a ON (((a.attrelid = t.oid) AND (a.attnum > 0) AND (NOT a.attisdropped))))
+           WHERE (COALESCE((a.attstattarget)::integer, '-1'::integer) <> 0)
+         UNION ALL
+          SELECT format('index %s on %s'::text, (i.indexrelid)::regclass, t.name) AS format,
+             'ANALYZE keeps statistics of an expression in the index: EXPLAIN shows one tenant what another has.'::text,
+             format('alter index %s alter column %s set statistics 0;'::text, (i.indexrelid)::regclass, a.attnum) AS format
+            FROM ((tenant_table t
+              JOIN pg_index i ON ((i.indrelid = t.oid)))
+              JOIN pg_attribute a ON ((a.attrelid = i.indexrelid)))
+           WHERE ((i.indkey[(a.attnum - 1)] = 0) AND (COALESCE((a.attstattarget)::integer, '-1'::integer) <> 0))
+         UNION ALL
+          SELECT format('statistics %I.%I'::text, n.nspname, s.stxname) AS format,
+             'ANALYZE keeps statistics of several columns: EXPLAIN shows one tenant what another has.'::text,
+             format('drop statistics %I.%I;'::text, n.nspname, s.stxname) AS format
+            FROM ((tenant_table t
+              JOIN pg_statistic_ext s ON ((s.stxrelid = t.oid)))
+              JOIN pg_namespace n ON ((n.oid = s.stxnamespace)))
+         ), definer AS (
+          SELECT d.schema,
+             array_agg(d.owner ORDER BY d.rank) AS owners
+            FROM ( VALUES ('api'::text,'leads_exec'::text,1), ('auth'::text,'leads_auth'::text,1), ('audit'::text,'leads_audit'::text,1), ('audit'::text,'leads_eraser'::text,2), ('admin'::text,'leads_jobs'::text,1), ('admin'::text,'leads_owner'::text,2)) d(schema, owner, rank)
+           GROUP BY d.schema
+         ), function_finding AS (
+          SELECT ('function '::text || f.name) AS subject,
+             'A caller''s search_path, or temporary objects, decide what the names in it mean.'::text AS finding,
+             format('alter routine %s set search_path = pg_catalog, pg_temp;'::text, f.name) AS remedy
+            FROM routine f
+           WHERE (f.is_ours AND (NOT f.is_atomic) AND (NOT COALESCE((f.settings @> ARRAY['search_path=pg_catalog, pg_temp'::text]), false)))
+         UNION ALL
+          SELECT format('grant execute on routine %s to public'::text, f.name) AS format,
+             'Everybody may execute it.'::text,
+             format('revoke execute on routine %s from public;'::text, f.name) AS format
+            FROM routine f
+           WHERE (f.is_ours AND ((f.name)::text <> 'api.session_faults()'::text) AND (EXISTS ( SELECT
+                    FROM aclexplode(f.acl) x(grantor, grantee, privilege_type, is_grantable)
+                   WHERE (x.grantee = (0)::oid))))
+         UNION ALL
+          SELECT ('function '::text || f.name),
+             format('It belongs to %s.'::text, f.owner) AS format,
+             format('alter routine %s owner to %I;'::text, f.name, COALESCE(d.owners[1], 'leads_owner'::text)) AS format
+            FROM (routine f
+              LEFT JOIN definer d ON ((d.schema = f.schema)))
+           WHERE (f.is_ours AND ((NOT f.is_owner_ours) OR (f.is_definer AND (NOT (f.owner = ANY (d.owners))))))
+         UNION ALL
+          SELECT ('function '::text || f.name),
+             format('It is SECURITY DEFINER, and has the rights of %s; in this schema none needs another''s.'::text, f.owner) AS format,
+             format('alter routine %s security invoker;'::text, f.name) AS format
+            FROM routine f
+           WHERE (f.is_ours AND f.is_definer AND (NOT (f.schema IN ( SELECT d.schema
+                    FROM definer d))))
+         UNION ALL
+          SELECT format('%s %s'::text, k.noun, (c.oid)::regclass) AS format,
+             format('It has the rights of %s, and stands outside our schemas.'::text, (c.relowner)::regrole) AS format,
+             format('drop %s %s;'::text, k.noun, (c.oid)::regclass) AS format
+            FROM ((pg_class c
+              JOIN our_role r ON ((r.oid = c.relowner)))
+              JOIN ( VALUES ('r'::"char",'table'::text), ('p'::"char",'table'::text), ('v'::"char",'view'::text), ('m'::"char",'materialized view'::text)) k(kind, noun) ON ((k.kind = c.relkind)))
+           WHERE (NOT (c.relnamespace IN ( SELECT s.oid
+                    FROM our_schema s)))
+         UNION ALL
+          SELECT ('function '::text || f.name),
+             format('It has the rights of %s, and stands outside our schemas.'::text, f.owner) AS format,
+             format('drop routine %s;'::text, f.name) AS format
+            FROM routine f
+           WHERE (f.is_owner_ours AND (NOT f.is_ours))
+         UNION ALL
+          SELECT ('function '::text || f.name),
+             'It counts as leakproof: the planner may show it rows that a policy hides.'::text,
+             format('/* as a superuser */ alter function %s not leakproof;'::text, f.name) AS format
+            FROM routine f
+           WHERE (f.is_ours AND f.is_leakproof)
+         UNION ALL
+          SELECT format('default privileges of %s on functions'::text, r.name) AS format,
+             'Everybody may execute each function that the role makes.'::text,
+             format('alter default privileges for role %I revoke execute on functions from public;'::text, r.name) AS format
+            FROM (our_role r
+              LEFT JOIN pg_default_acl d ON (((d.defaclrole = r.oid) AND (d.defaclnamespace = (0)::oid) AND (d.defaclobjtype = 'f'::"char"))))
+           WHERE ((r.kind = ANY (ARRAY['owner'::text, 'sealed'::text])) AND (r.oid IS NOT NULL) AND (EXISTS ( SELECT
+                    FROM aclexplode(COALESCE(d.defaclacl, acldefault('f'::"char", r.oid))) x(grantor, grantee, privilege_type, is_grantable)
+                   WHERE (x.grantee = (0)::oid))))
+         ), held AS (
+          SELECT (
+                 CASE r.kind
+                     WHEN 'S'::"char" THEN 'sequence '::text
+                     ELSE 'table '::text
+                 END || r.name) AS target,
+             false AS is_schema,
+             lower(x.privilege_type) AS privilege,
+             x.grantee
+            FROM (relation r
+              CROSS JOIN LATERAL aclexplode(r.acl) x(grantor, grantee, privilege_type, is_grantable))
+         UNION ALL
+          SELECT ('table '::text || r.name),
+             false,
+             format('%s (%I)'::text, lower(x.privilege_type), a.attname) AS format,
+             x.grantee
+            FROM ((relation r
+              JOIN pg_attribute a ON ((a.attrelid = r.oid)))
+              CROSS JOIN LATERAL aclexplode(a.attacl) x(grantor, grantee, privilege_type, is_grantable))
+         UNION ALL
+          SELECT format('schema %I'::text, s.name) AS format,
+             true,
+             lower(x.privilege_type) AS lower,
+             x.grantee
+            FROM (our_schema s
+              CROSS JOIN LATERAL aclexplode(s.acl) x(grantor, grantee, privilege_type, is_grantable))
+         ), grant_finding AS (
+          SELECT format('grant %s on %s to %s'::text, h.privilege, h.target, r.name) AS subject,
+                 CASE
+                     WHEN h.is_schema THEN 'It can make objects, and so stand in for ours.'::text
+                     ELSE 'The login reaches tables by functions alone.'::text
+                 END AS finding,
+             format('revoke %s on %s from %I;'::text, h.privilege, h.target, r.name) AS remedy
+            FROM (held h
+              JOIN our_role r ON ((r.oid = h.grantee)))
+           WHERE
+                 CASE
+                     WHEN h.is_schema THEN ((h.privilege = 'create'::text) AND (r.kind = ANY (ARRAY['login'::text, 'group'::text])))
+                     ELSE (r.kind = 'login'::text)
+                 END
+         UNION ALL
+          SELECT format('grant %s on %s to public'::text, h.privilege, h.target) AS format,
+             'Everybody has it.'::text,
+             format('revoke %s on %s from public;'::text, h.privilege, h.target) AS format
+            FROM held h
+           WHERE (h.grantee = (0)::oid)
+         UNION ALL
+          SELECT format('grant %s on database to %s'::text, lower(x.privilege_type), COALESCE(r.name, 'public'::text)) AS format,
+                 CASE x.privilege_type
+                     WHEN 'CREATE'::text THEN 'It can make schemas, and so stand in for functions of others.'::text
+                     ELSE 'It can make temporary objects, which stand in for others where a search_path is open.'::text
+                 END AS "case",
+                 CASE
+                     WHEN ((r.name IS NULL) AND (x.privilege_type = 'TEMPORARY'::text)) THEN 'As a superuser, in this database: psql -f app/superuser.sql'::text
+                     ELSE format('revoke %s on database %I from %s;'::text, lower(x.privilege_type), d.datname, COALESCE(r.name, 'public'::text))
+                 END AS format
+            FROM ((pg_database d
+              CROSS JOIN LATERAL aclexplode(COALESCE(d.datacl, acldefault('d'::"char", d.datdba))) x(grantor, grantee, privilege_type, is_grantable))
+              LEFT JOIN our_role r ON ((r.oid = x.grantee)))
+           WHERE ((d.datname = current_database()) AND (x.privilege_type = ANY (ARRAY['CREATE'::text, 'TEMPORARY'::text])) AND ((x.grantee = (0)::oid) OR (r.kind = ANY (ARRAY['login'::text, 'group'::text]))))
+         UNION ALL
+          SELECT format('grant %s on schema public to public'::text, lower(x.privilege_type)) AS format,
+             'The schema public stays empty, and nobody''s.'::text,
+             'As a superuser, in this database: psql -f app/superuser.sql'::text
+            FROM (pg_namespace n
+              CROSS JOIN LATERAL aclexplode(n.nspacl) x(grantor, grantee, privilege_type, is_grantable))
+           WHERE ((n.nspname = 'public'::name) AND (x.grantee = (0)::oid))
+         UNION ALL
+          SELECT format('grant execute on function %s to public'::text, (f.oid)::regprocedure) AS format,
+             'Everybody can keep data in large objects, which belong to no organization and have no policy.'::text,
+             'As a superuser, in this database: psql -f app/superuser.sql'::text
+            FROM (pg_proc f
+              CROSS JOIN LATERAL aclexplode(COALESCE(f.proacl, acldefault('f'::"char", f.proowner))) x(grantor, grantee, privilege_type, is_grantable))
+           WHERE ((f.pronamespace = ('pg_catalog'::regnamespace)::oid) AND (f.proname = ANY (ARRAY['lo_creat'::name, 'lo_create'::name, 'lo_from_bytea'::name, 'lo_import'::name, 'lo_export'::name])) AND (x.grantee = (0)::oid))
+         UNION ALL
+          SELECT format('grant %s on parameter %s to %s'::text, lower(x.privilege_type), p.parname, COALESCE(r.name, 'public'::text)) AS format,
+             'It can change a setting that is a superuser''s.'::text,
+             format('/* as a superuser */ revoke %s on parameter %s from %s;'::text, lower(x.privilege_type), p.parname, COALESCE(quote_ident(r.name), 'public'::text)) AS format
+            FROM ((pg_parameter_acl p
+              CROSS JOIN LATERAL aclexplode(p.paracl) x(grantor, grantee, privilege_type, is_grantable))
+              LEFT JOIN our_role r ON ((r.oid = x.grantee)))
+           WHERE ((x.grantee = (0)::oid) OR (r.oid IS NOT NULL))
+         ), setting_finding AS (
+          SELECT ('setting '::text || w.name) AS subject,
+                 CASE w.harm
+                     WHEN 'loss'::text THEN 'A power cut can destroy the database.'::text
+                     WHEN 'decay'::text THEN 'What a disk has spoilt isn''t noticed.'::text
+                     WHEN 'parameters'::text THEN 'The server''s log can show parameters, which are credentials and personal data.'::text
+                     WHEN 'rows'::text THEN 'The server''s log can show personal data: the DETAIL of an error holds the row.'::text
+                     ELSE NULL::text
+                 END AS finding,
+                 CASE w.harm
+                     WHEN 'decay'::text THEN 'Stop the server, and say: pg_checksums --enable -D DATA_FOLDER'::text
+                     ELSE format('As a superuser: alter system set %s = %L; then: select pg_reload_conf();'::text, w.name, w.good)
+                 END AS remedy
+            FROM (( VALUES ('fsync'::text,'on'::text,'loss'::text), ('full_page_writes'::text,'on'::text,'loss'::text), ('data_checksums'::text,'on'::text,'decay'::text), ('log_error_verbosity'::text,'terse'::text,'rows'::text), ('log_parameter_max_length'::text,'0'::text,'parameters'::text), ('log_parameter_max_length_on_error'::text,'0'::text,'parameters'::text), ('auto_explain.log_parameter_max_length'::text,'0'::text,'parameters'::text), ('pgaudit.log_parameter'::text,'off'::text,'parameters'::text)) w(name, good, harm)
+              JOIN pg_settings s ON ((s.name = w.name)))
+           WHERE (s.setting <> w.good)
+         UNION ALL
+          SELECT 'setting synchronous_commit'::text,
+             'A power cut can lose what was acknowledged.'::text,
+             'As a superuser: alter system set synchronous_commit = ''on''; then: select pg_reload_conf();'::text
+            FROM pg_settings s
+           WHERE ((s.name = 'synchronous_commit'::text) AND (s.setting = 'off'::text) AND (s.source = ANY (ARRAY['configuration file'::text, 'command line'::text])))
+         UNION ALL
+          SELECT format('setting %s of %s'::text, c.name, COALESCE(r.name,
+                 CASE s.setdatabase
+                     WHEN 0 THEN 'all roles'::text
+                     ELSE 'the database'::text
+                 END)) AS format,
+                 CASE
+                     WHEN (c.name ~~ 'leads.%'::text) THEN 'Each session of the login would begin with a claim.'::text
+                     WHEN (c.name = 'synchronous_commit'::text) THEN 'A power cut can lose what was acknowledged.'::text
+                     WHEN (c.name ~~ 'log\_%'::text) THEN 'The server''s log can show credentials and personal data.'::text
+                     ELSE 'It changes what our functions mean, or who is asking.'::text
+                 END AS "case",
+             format('alter %s reset %s;'::text,
+                 CASE
+                     WHEN ((r.oid IS NULL) AND (s.setdatabase = (0)::oid)) THEN 'role all'::text
+                     WHEN (r.oid IS NULL) THEN format('database %I'::text, current_database())
+                     WHEN (s.setdatabase = (0)::oid) THEN format('role %I'::text, r.name)
+                     ELSE format('role %I in database %I'::text, r.name, current_database())
+                 END, c.name) AS format
+            FROM ((pg_db_role_setting s
+              LEFT JOIN our_role r ON ((r.oid = s.setrole)))
+              CROSS JOIN LATERAL ( SELECT lower(split_part(u.line, '='::text, 1)) AS name,
+                     substr(u.line, (strpos(u.line, '='::text) + 1)) AS value
+                    FROM unnest(s.setconfig) u(line)) c)
+           WHERE ((s.setdatabase = ANY (ARRAY[(0)::oid, ( SELECT d.oid
+                    FROM pg_database d
+                   WHERE (d.datname = current_database()))])) AND ((s.setrole = (0)::oid) OR (r.oid IS NOT NULL)) AND ((c.name = ANY (ARRAY['search_path'::text, 'row_security'::text, 'session_replication_role'::text, 'role'::text, 'session_authorization'::text])) OR (c.name = ANY (ARRAY['local_preload_libraries'::text, 'session_preload_libraries'::text])) OR (c.name ~~ 'leads.%'::text) OR ((c.name = 'synchronous_commit'::text) AND (c.value = 'off'::text)) OR ((c.name = ANY (ARRAY['log_parameter_max_length'::text, 'log_parameter_max_length_on_error'::text])) AND (c.value <> '0'::text)) OR ((c.name = 'log_error_verbosity'::text) AND (c.value <> 'terse'::text))))
+         ), found AS (
+          SELECT role_finding.subject,
+             role_finding.finding,
+             role_finding.remedy
+            FROM role_finding
+         UNION ALL
+          SELECT row_security_finding.subject,
+             row_security_finding.finding,
+             row_security_finding.remedy
+            FROM row_security_finding
+         UNION ALL
+          SELECT policy_finding.subject,
+             policy_finding.finding,
+             policy_finding.remedy
+            FROM policy_finding
+         UNION ALL
+          SELECT trigger_finding.subject,
+             trigger_finding.finding,
+             trigger_finding.remedy
+            FROM trigger_finding
+         UNION ALL
+          SELECT index_finding.subject,
+             index_finding.finding,
+             index_finding.remedy
+            FROM index_finding
+         UNION ALL
+          SELECT function_finding.subject,
+             function_finding.finding,
+             function_finding.remedy
+            FROM function_finding
+         UNION ALL
+          SELECT grant_finding.subject,
+             grant_finding.finding,
+             grant_finding.remedy
+            FROM grant_finding
+         UNION ALL
+          SELECT api_findings.subject,
+             api_findings.finding,
+             api_findings.remedy
+            FROM admin.api_findings(findings.release) api_findings(subject, finding, remedy)
+         UNION ALL
+          SELECT setting_finding.subject,
+             setting_finding.finding,
+             setting_finding.remedy
+            FROM setting_finding
+         )
+  SELECT f.subject,
+     f.finding,
+     f.remedy
+    FROM found f
+ UNION ALL
+  SELECT d.object,
+         CASE
+             WHEN ((d.object = 'catalogue'::text) AND (d.change = 'new'::text)) THEN 'None is kept: what somebody has changed can''t be told.'::text
+             WHEN (d.object = 'catalogue'::text) THEN 'Another PostgreSQL kept it: what somebody has changed can''t be told.'::text
+             WHEN (d.change = 'new'::text) THEN 'No migration has made it.'::text
+             WHEN (d.change = 'missing'::text) THEN 'It is missing: no migration has taken it away.'::text
+             ELSE 'It isn''t what the migrations have made.'::text
+         END AS "case",
+     d.remedy
+    FROM drift d
+   WHERE (NOT (EXISTS ( SELECT
+            FROM found f
+           WHERE (f.subject = d.object))));
+END;
+
+ALTER FUNCTION admin.findings(release integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.findings(release integer) IS 'What is wrong with this database: a row for each finding, with SQL that mends it (ending with a semicolon), or words.
+
+release: the number of the newest migration that the asking program has; null: versions aren''t compared. What it can''t
+see, for want of a superuser''s rights: pg_hba.conf, passwords, what libraries the server loads, kept statistics.';
+
+CREATE FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_key record;
+begin
+  -- The organization isn't known before the key is found.
+  select k.organization_id, o.environment, k.name, k.scopes, k.expires_at, k.revoked_at into v_key
+  from auth.api_key as k
+  join app.organization as o on o.organization_id = k.organization_id
+  where k.id = good_key.id
+  for update of k;
+  if not found then
+    raise sqlstate 'PT404' using
+      message = 'key_not_found',
+      hint = format('There is no key %s. "leads keys list" shows them.', good_key.id);
+  end if;
+  if v_key.revoked_at is not null or v_key.expires_at <= now() then
+    raise sqlstate 'PT409' using
+      message = 'key_not_good',
+      hint = format('The key %s is revoked or has expired. Make a new one with "leads keys create".', good_key.id);
+  end if;
+  organization_id := v_key.organization_id;
+  environment := v_key.environment;
+  name := v_key.name;
+  scopes := v_key.scopes;
+  expires_at := v_key.expires_at;
+end
+$$;
+
+ALTER FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) IS 'The key, locked. Raises PT404 key_not_found, PT409 key_not_good.';
+
+CREATE FUNCTION admin.keep_catalogue(drifted jsonb DEFAULT '{}'::jsonb) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    BEGIN ATOMIC
+ WITH live AS (
+          SELECT c.object,
+             c.definition
+            FROM admin.catalogue() c(object, definition, removal)
+         ), adrift AS (
+          SELECT d.object
+            FROM (jsonb_each_text(keep_catalogue.drifted) d(object, definition)
+              LEFT JOIN live l ON ((l.object = d.object)))
+           WHERE (NOT (l.definition IS DISTINCT FROM d.definition))
+         ), gone AS (
+          DELETE FROM admin.catalogue_entry e
+           WHERE ((NOT (EXISTS ( SELECT
+                    FROM live l
+                   WHERE (l.object = e.object)))) AND (NOT (EXISTS ( SELECT
+                    FROM adrift a
+                   WHERE (a.object = e.object)))))
+         )
+  INSERT INTO admin.catalogue_entry (object, definition)  SELECT l.object,
+             l.definition
+            FROM live l
+           WHERE (NOT (EXISTS ( SELECT
+                    FROM adrift a
+                   WHERE (a.object = l.object)))) ON CONFLICT(object) DO UPDATE SET definition = excluded.definition;
+END;
+
+ALTER FUNCTION admin.keep_catalogue(drifted jsonb) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.keep_catalogue(drifted jsonb) IS 'Keeps the schema as it is now. For the migrating login: an operator must not bless what somebody else has changed.
+
+drifted: what admin.drift() gave before the migrations, definition by object: what they left as it was isn''t kept.';
+
+CREATE FUNCTION app.trim_text(value text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT btrim(value, '	
+
+                  　'::text) AS btrim;
+END;
+
+ALTER FUNCTION app.trim_text(value text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.trim_text(value text) IS 'The text without the white space at its ends: the 25 characters of Unicode''s property White_Space, whatever the database''s locale.';
+
+CREATE FUNCTION app.is_text(value text, max_length integer) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT (((char_length(value) >= 1) AND (char_length(value) <= max_length)) AND (value = app.trim_text(value)));
+END;
+
+ALTER FUNCTION app.is_text(value text, max_length integer) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.is_text(value text, max_length integer) IS 'Whether the value is a text of 1 to max_length characters with no white space at its ends. Null for null.';
+
+CREATE FUNCTION app.new_id() RETURNS uuid
+    LANGUAGE sql PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ((((lpad(to_hex((t.micros / 1000)), 12, '0'::text) || '7'::text) || lpad(to_hex((((t.micros % (1000)::bigint) * 4096) / 1000)), 3, '0'::text)) || substr((gen_random_uuid())::text, 20)))::uuid AS uuid
+    FROM ( SELECT ((EXTRACT(epoch FROM clock_timestamp()) * (1000000)::numeric))::bigint AS micros) t;
+END;
+
+ALTER FUNCTION app.new_id() OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.new_id() IS 'A new UUID of version 7 (RFC 9562, section 5.7): 48 bits of milliseconds, then the fraction of the millisecond in 12 bits (section 6.2, method 3), so that ids made one after another keep their order; 62 random bits.';
+
+CREATE FUNCTION app.utc_text(instant timestamp with time zone) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT to_char((instant AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'::text) AS to_char;
+END;
+
+ALTER FUNCTION app.utc_text(instant timestamp with time zone) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.utc_text(instant timestamp with time zone) IS 'The instant in UTC with milliseconds (RFC 3339): 2026-04-27T13:22:05.114Z, whatever the session''s zone. Null for null.';
+
+CREATE TABLE auth.api_key (
+    organization_id uuid NOT NULL,
+    id uuid DEFAULT app.new_id() NOT NULL,
+    name text,
+    scopes text[] NOT NULL,
+    digest bytea NOT NULL,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    expires_at timestamp(3) with time zone,
+    revoked_at timestamp(3) with time zone,
+    rotated_from uuid,
+    CONSTRAINT api_key_digest_has_32_bytes CHECK ((octet_length(digest) = 32)),
+    CONSTRAINT api_key_name_is_text_of_1_to_255 CHECK (app.is_text(name, 255)),
+    CONSTRAINT api_key_scopes_are_a_level CHECK ((((scopes = ARRAY['read'::text]) OR (scopes = ARRAY['read'::text, 'write'::text])) OR (scopes = ARRAY['read'::text, 'write'::text, 'admin'::text])))
+);
+ALTER TABLE ONLY auth.api_key ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY auth.api_key ALTER COLUMN id SET STATISTICS 0;
+ALTER TABLE ONLY auth.api_key ALTER COLUMN name SET STATISTICS 0;
+ALTER TABLE ONLY auth.api_key ALTER COLUMN scopes SET STATISTICS 0;
+ALTER TABLE ONLY auth.api_key ALTER COLUMN digest SET STATISTICS 0;
+ALTER TABLE ONLY auth.api_key ALTER COLUMN created_at SET STATISTICS 0;
+ALTER TABLE ONLY auth.api_key ALTER COLUMN expires_at SET STATISTICS 0;
+ALTER TABLE ONLY auth.api_key ALTER COLUMN revoked_at SET STATISTICS 0;
+ALTER TABLE ONLY auth.api_key ALTER COLUMN rotated_from SET STATISTICS 0;
+
+ALTER TABLE ONLY auth.api_key FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE auth.api_key OWNER TO leads_auth;
+
+COMMENT ON TABLE auth.api_key IS 'API keys. No key stands here, only the SHA-256 of its SHA-256.';
+
+COMMENT ON COLUMN auth.api_key.scopes IS 'What the key may do, each scope written out: {read}, {read,write} or {read,write,admin}.';
+
+COMMENT ON COLUMN auth.api_key.digest IS 'SHA-256 of the SHA-256 of the key. The claim of a request is the inner digest, so what stands here is no claim.';
+
+COMMENT ON COLUMN auth.api_key.expires_at IS 'From this instant on the key is refused; null: never.';
+
+COMMENT ON COLUMN auth.api_key.rotated_from IS 'The key that this one replaces.';
+
+CREATE FUNCTION admin.keys(organization_id uuid DEFAULT NULL::uuid) RETURNS TABLE(id uuid, organization_id uuid, name text, scopes text[], state text, created_at text, expires_at text, revoked_at text, rotated_from uuid)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT k.id,
+     k.organization_id,
+     k.name,
+     k.scopes,
+         CASE
+             WHEN (k.revoked_at IS NOT NULL) THEN 'revoked'::text
+             WHEN (k.expires_at <= now()) THEN 'expired'::text
+             ELSE 'good'::text
+         END AS "case",
+     app.utc_text(k.created_at) AS utc_text,
+     app.utc_text(k.expires_at) AS utc_text,
+     app.utc_text(k.revoked_at) AS utc_text,
+     k.rotated_from
+    FROM auth.api_key k
+   WHERE ((k.organization_id = keys.organization_id) OR (keys.organization_id IS NULL))
+   ORDER BY k.created_at, k.id;
+END;
+
+ALTER FUNCTION admin.keys(organization_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.keys(organization_id uuid) IS 'The keys of an organization, or of all where it is null; the oldest first.';
+
+CREATE FUNCTION admin.load_leads(organization_id uuid, leads jsonb) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := (admin.organization(load_leads.organization_id)).organization_id;
+  v_count integer;
+begin
+  insert into app.lead (
+    organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
+    timeline, budget_range, ai_reasoning, qualification_completed_at, created_at, updated_at
+  )
+  select
+    v_organization_id, l.name, l.company, l.email, l.source, l.lead_score, l.pipeline_stage, l.industry, l.company_size,
+    l.pain_points, l.timeline, l.budget_range, l.ai_reasoning, l.qualification_completed_at, l.created_at, l.updated_at
+  from jsonb_populate_recordset(null::app.lead, load_leads.leads) as l;
+  get diagnostics v_count = row_count;
+  return v_count;
+end
+$$;
+
+ALTER FUNCTION admin.load_leads(organization_id uuid, leads jsonb) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.load_leads(organization_id uuid, leads jsonb) IS 'Inserts leads, a JSON array of objects with the fields of api.lead, as they are; returns how many. Raises PT404 organization_not_found, and the violations of the table''s constraints.';
+
+CREATE TABLE app.organization (
+    organization_id uuid DEFAULT app.new_id() NOT NULL,
+    name text NOT NULL,
+    environment text DEFAULT 'live'::text NOT NULL,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    CONSTRAINT organization_environment_is_live_or_test CHECK ((environment = ANY (ARRAY['live'::text, 'test'::text]))),
+    CONSTRAINT organization_name_is_text_of_1_to_255 CHECK (app.is_text(name, 255))
+);
+ALTER TABLE ONLY app.organization ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY app.organization ALTER COLUMN name SET STATISTICS 0;
+ALTER TABLE ONLY app.organization ALTER COLUMN environment SET STATISTICS 0;
+ALTER TABLE ONLY app.organization ALTER COLUMN created_at SET STATISTICS 0;
+
+ALTER TABLE ONLY app.organization FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.organization OWNER TO leads_owner;
+
+COMMENT ON TABLE app.organization IS 'A tenant: a business that keeps its leads here.';
+
+COMMENT ON COLUMN app.organization.environment IS 'live or test; a test organization never causes a call to the outside.';
+
+CREATE FUNCTION admin.organization(organization_id uuid) RETURNS app.organization
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization app.organization;
+begin
+  select o.* into v_organization from app.organization as o where o.organization_id = organization.organization_id;
+  if not found then
+    raise sqlstate 'PT404' using
+      message = 'organization_not_found',
+      hint = format('There is no organization %s. "leads organizations list" shows them.', organization.organization_id);
+  end if;
+  return v_organization;
+end
+$$;
+
+ALTER FUNCTION admin.organization(organization_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.organization(organization_id uuid) IS 'The organization. Raises PT404 organization_not_found.';
+
+CREATE FUNCTION admin.organizations() RETURNS TABLE(id uuid, name text, environment text, created_at text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT o.organization_id,
+     o.name,
+     o.environment,
+     app.utc_text(o.created_at) AS utc_text
+    FROM app.organization o
+   ORDER BY o.created_at, o.organization_id;
+END;
+
+ALTER FUNCTION admin.organizations() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.organizations() IS 'All organizations, the oldest first.';
+
+CREATE FUNCTION admin.remove_stage(organization_id uuid, name text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := (admin.organization(remove_stage.organization_id)).organization_id;
+begin
+  delete from app.pipeline_stage as s
+  where s.organization_id = v_organization_id and s.name = remove_stage.name;
+  if not found then
+    raise sqlstate 'PT404' using
+      message = 'stage_not_found',
+      hint = format('The organization has no stage "%s".', remove_stage.name);
+  end if;
+exception
+  when foreign_key_violation then
+    raise sqlstate 'PT409' using
+      message = 'stage_has_leads',
+      hint = format('The stage "%s" has leads in it. Move them to another stage first.', remove_stage.name);
+end
+$$;
+
+ALTER FUNCTION admin.remove_stage(organization_id uuid, name text) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.remove_stage(organization_id uuid, name text) IS 'Removes a pipeline stage. Raises PT404 organization_not_found and stage_not_found, PT409 stage_has_leads and stage_new_is_needed.';
+
+CREATE FUNCTION admin.revoke_key(id uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := (admin.good_key(revoke_key.id)).organization_id;
+begin
+  update auth.api_key as k
+  set revoked_at = date_trunc('milliseconds', now())
+  where k.organization_id = v_organization_id and k.id = revoke_key.id;
+end
+$$;
+
+ALTER FUNCTION admin.revoke_key(id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.revoke_key(id uuid) IS 'Revokes a key from now on. Raises PT404 key_not_found, PT409 key_not_good.';
+
+CREATE FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval DEFAULT '24:00:00'::interval) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_old record;
+  v_id uuid := app.new_id();
+begin
+  if rotate_key.overlap < interval '0' then
+    raise sqlstate 'PT422' using message = 'invalid_overlap', hint = 'The overlap can''t be negative.';
+  end if;
+  v_old := admin.good_key(rotate_key.id);
+  -- Written out: a key that expires sooner than the overlap ends still does.
+  update auth.api_key as k
+  set expires_at = least(k.expires_at, date_trunc('milliseconds', now() + rotate_key.overlap))
+  where k.organization_id = v_old.organization_id and k.id = rotate_key.id;
+
+  insert into auth.api_key (organization_id, id, name, scopes, digest, expires_at, rotated_from)
+  values (v_old.organization_id, v_id, v_old.name, v_old.scopes, rotate_key.digest, v_old.expires_at, rotate_key.id);
+  return v_id;
+end
+$$;
+
+ALTER FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval) IS 'Makes a key with the old one''s name, scopes and expiry, and returns its id; the old one is good until the overlap ends.
+
+digest: SHA-256 of the SHA-256 of the new key. Raises PT404 key_not_found, PT409 key_not_good, PT422 invalid_overlap.';
+
+CREATE FUNCTION admin.stages(organization_id uuid) RETURNS TABLE("position" integer, name text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform admin.organization(stages.organization_id);
+  return query
+  select s.position, s.name
+  from app.pipeline_stage as s
+  where s.organization_id = stages.organization_id
+  order by s.position, s.name;
+end
+$$;
+
+ALTER FUNCTION admin.stages(organization_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.stages(organization_id uuid) IS 'The organization''s pipeline stages in their order. Raises PT404 organization_not_found.';
+
+CREATE FUNCTION api.create_lead(body text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := auth.organization_id('write');
+  v_fields jsonb := app.read_object(create_lead.body);
+  v_answer api.answer := app.claim_idempotency_key(
+    v_organization_id, create_lead.idempotency_key, create_lead.idempotency_wait,
+    'POST /leads' || chr(10) || create_lead.body
+  );
+  v_lead app.lead;
+begin
+  if v_answer.status is not null then
+    return v_answer;
+  end if;
+
+  perform app.raise_faults(422, 'validation_failed', (
+    with fault as (
+      select json_array_elements(app.lead_faults(v_organization_id, v_fields)) as fault
+      union all
+      select json_array_elements(app.contact_fault())
+      where v_fields ->> 'email' is null and (v_fields ->> 'name' is null or v_fields ->> 'company' is null)
+    )
+    select json_agg(f.fault) from fault as f
+  ));
+
+  insert into app.lead (
+    organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
+    timeline, budget_range, ai_reasoning
+  )
+  values (
+    v_organization_id,
+    app.trim_text(v_fields ->> 'name'),
+    app.trim_text(v_fields ->> 'company'),
+    app.trim_text(v_fields ->> 'email'),
+    app.trim_text(v_fields ->> 'source'),
+    coalesce((v_fields ->> 'lead_score')::numeric::integer, 0),
+    coalesce(app.trim_text(v_fields ->> 'pipeline_stage'), 'new'),
+    app.trim_text(v_fields ->> 'industry'),
+    app.trim_text(v_fields ->> 'company_size'),
+    app.trim_text(v_fields ->> 'pain_points'),
+    app.trim_text(v_fields ->> 'timeline'),
+    app.trim_text(v_fields ->> 'budget_range'),
+    app.trim_text(v_fields ->> 'ai_reasoning')
+  )
+  returning * into v_lead;
+
+  v_answer := row(
+    201,
+    json_build_object('Location', '/api/v1/leads/' || v_lead.id, 'ETag', app.lead_etag(v_lead.revision)),
+    row_to_json(app.lead_item(v_lead))::text
+  );
+  if create_lead.idempotency_key is not null then
+    perform app.keep_answer(v_organization_id, create_lead.idempotency_key, v_answer);
+  end if;
+  return v_answer;
+end
+$$;
+
+ALTER FUNCTION api.create_lead(body text, idempotency_key api.idempotency_key, idempotency_wait integer) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.create_lead(body text, idempotency_key api.idempotency_key, idempotency_wait integer) IS 'Create a lead.
+
+At least one of email, or name and company together, is required. lead_score begins at 0 and pipeline_stage at "new",
+unless given. Text is kept as sent, without the white space at its ends. Two leads may share an address: nothing is
+merged. The answer has the 12 fields that a list shows.';
+
+CREATE FUNCTION api.default_text(function oid, "position" integer) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_expression text := pg_catalog.pg_get_function_arg_default(default_text.function, default_text.position);
+  v_value text;
+begin
+  if v_expression is not null then
+    execute format('select (%s)::text', v_expression) into v_value;
+  end if;
+  return v_value;
+end
+$$;
+
+ALTER FUNCTION api.default_text(function oid, "position" integer) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.default_text(function oid, "position" integer) IS 'The value of the default of the argument at that position (from 1), as text; null where there is none.';
+
+CREATE FUNCTION audit.event_etag(payload_digest bytea, salt bytea) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ((((('"'::text || encode(substr(payload_digest, 1, 8), 'hex'::text)) ||
+         CASE
+             WHEN (salt IS NULL) THEN 'e'::text
+             ELSE ''::text
+         END) || '.'::text) || api.schema_version()) || '"'::text);
+END;
+
+ALTER FUNCTION audit.event_etag(payload_digest bytea, salt bytea) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION audit.event_etag(payload_digest bytea, salt bytea) IS 'A strong entity tag (RFC 9110, section 8.8.3): another one once the event''s values are erased.';
+
+CREATE TABLE audit.event (
+    id uuid DEFAULT app.new_id() NOT NULL,
+    organization_id uuid NOT NULL,
+    action text NOT NULL,
+    source text NOT NULL,
+    correlation_id text,
+    lead_id uuid,
+    payload json NOT NULL,
+    salt bytea,
+    payload_digest bytea NOT NULL,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    action_and_source text GENERATED ALWAYS AS (((action || '/'::text) || source)) STORED COLLATE pg_catalog."C",
+    CONSTRAINT event_payload_digest_has_32_bytes CHECK ((octet_length(payload_digest) = 32)),
+    CONSTRAINT event_source_is_known CHECK ((source = ANY (ARRAY['api'::text, 'sql'::text, 'worker'::text, 'system'::text])))
+);
+ALTER TABLE ONLY audit.event ALTER COLUMN id SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN action SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN source SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN correlation_id SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN lead_id SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN payload SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN salt SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN payload_digest SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN created_at SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN action_and_source SET STATISTICS 0;
+
+ALTER TABLE ONLY audit.event FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE audit.event OWNER TO leads_owner;
+
+COMMENT ON TABLE audit.event IS 'Every change, who made it and from where. Append-only.';
+
+COMMENT ON COLUMN audit.event.action IS 'What happened, such as lead.updated.';
+
+COMMENT ON COLUMN audit.event.source IS 'Where the change came from: api, sql, worker or system. Read off the login, never told.';
+
+COMMENT ON COLUMN audit.event.correlation_id IS 'The X-Request-Id of the request that made the change; null outside requests.';
+
+COMMENT ON COLUMN audit.event.lead_id IS 'The lead that the event is about; null for other events.';
+
+COMMENT ON COLUMN audit.event.payload IS 'What changed, with the key or the login that changed it.';
+
+COMMENT ON COLUMN audit.event.salt IS '16 random bytes; they go when a person is erased.';
+
+COMMENT ON COLUMN audit.event.payload_digest IS 'SHA-256 of the salt and the payload as they were written: it stays when a person''s values go.';
+
+COMMENT ON COLUMN audit.event.created_at IS 'When the transaction began that made the change.';
+
+COMMENT ON COLUMN audit.event.action_and_source IS 'The action and the source in one: what a filter by action compares.';
+
+CREATE FUNCTION audit.event_item(event audit.event) RETURNS api.audit_event
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ROW((event).id, (event).organization_id, (event).action, (event).source, (event).correlation_id, (event).payload, (app.utc_text((event).created_at))::api.utc_time)::api.audit_event AS "row";
+END;
+
+ALTER FUNCTION audit.event_item(event audit.event) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION audit.event_item(event audit.event) IS 'The seven fields of an event, in the order of the body.';
+
+CREATE VIEW auth.claimed_key WITH (security_invoker='true') AS
+ SELECT organization_id,
+    id,
+    scopes
+   FROM auth.api_key k
+  WHERE ((digest = sha256(decode(NULLIF(current_setting('leads.key_digest'::text, true), ''::text), 'hex'::text))) AND (revoked_at IS NULL) AND ((expires_at IS NULL) OR (expires_at > now())));
+
+ALTER VIEW auth.claimed_key OWNER TO leads_auth;
+
+COMMENT ON VIEW auth.claimed_key IS 'The claim is a proof, not a name: the setting leads.key_digest holds the SHA-256 of a key, in hex, and only who has the key can say it. What is stored is the SHA-256 of that.';
+
+CREATE FUNCTION auth.organization_id(scope text) RETURNS uuid
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT k.organization_id
+    FROM auth.claimed_key k
+   WHERE (organization_id.scope = ANY (k.scopes));
+END;
+
+ALTER FUNCTION auth.organization_id(scope text) OWNER TO leads_auth;
+
+COMMENT ON FUNCTION auth.organization_id(scope text) IS 'The organization whose key this transaction''s claim proves, if that key holds the scope; else null, which no row has.';
+
+CREATE FUNCTION api.get_audit_event(id uuid) RETURNS api.answer
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT ROW(200, json_build_object('ETag', audit.event_etag(e.payload_digest, e.salt)), (row_to_json(audit.event_item(e.*)))::text)::api.answer AS "row"
+    FROM audit.event e
+   WHERE ((e.organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)) AND (e.id = get_audit_event.id));
+END;
+
+ALTER FUNCTION api.get_audit_event(id uuid) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.get_audit_event(id uuid) IS 'Get a row of the audit log.
+
+Another organization''s row is answered like one that never was: 404.';
+
+CREATE FUNCTION auth.key_scopes() RETURNS text[]
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT k.scopes
+    FROM auth.claimed_key k;
+END;
+
+ALTER FUNCTION auth.key_scopes() OWNER TO leads_auth;
+
+COMMENT ON FUNCTION auth.key_scopes() IS 'The scopes of the key that this transaction''s claim proves; null without one.';
+
+CREATE FUNCTION api.get_health() RETURNS api.answer
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT ROW(200, NULL::json, (row_to_json(ROW('ok'::text, o.organization_id, o.environment, ( SELECT auth.key_scopes() AS key_scopes))::api.health))::text)::api.answer AS "row"
+    FROM app.organization o
+   WHERE (o.organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id));
+END;
+
+ALTER FUNCTION api.get_health() OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.get_health() IS 'See what a key is good for.
+
+The organization that the key belongs to, its environment (live or test), and the key''s scopes.';
+
+CREATE FUNCTION app.is_email(value text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ((char_length(value) <= 254) AND (strpos(value, '@'::text) <= 65) AND ((value COLLATE "C") ~ '^[a-zA-Z0-9.!#$%&''*+/=?^_`{|}~-]+@[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)+$'::text));
+END;
+
+ALTER FUNCTION app.is_email(value text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.is_email(value text) IS 'Whether the value is an e-mail address by the rule of the HTML standard (section 4.10.5.1.5, "valid e-mail address"), with a dot in the domain; at most 254 characters, 64 before the @ (RFC 5321, section 4.5.3.1). No quoted local part; an internationalized domain comes as xn--. Null for null.';
+
+CREATE FUNCTION app.is_name(value text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ((value COLLATE "C") ~ '^[a-z0-9][a-z0-9_-]{0,63}$'::text);
+END;
+
+ALTER FUNCTION app.is_name(value text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.is_name(value text) IS 'Whether the value is a machine name of 1 to 64 characters: a-z, 0-9, and after the first character _ and -.';
+
+CREATE FUNCTION app.lead_etag(revision integer) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT (((('"'::text || revision) || '.'::text) || api.schema_version()) || '"'::text);
+END;
+
+ALTER FUNCTION app.lead_etag(revision integer) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.lead_etag(revision integer) IS 'A strong entity tag (RFC 9110, section 8.8.3): another one after every change of the lead, and where a new version of the schema may show it otherwise.';
+
+CREATE TABLE app.lead (
+    id uuid DEFAULT app.new_id() NOT NULL,
+    organization_id uuid NOT NULL,
+    name text,
+    company text,
+    email text,
+    source text,
+    lead_score integer DEFAULT 0 NOT NULL,
+    pipeline_stage text DEFAULT 'new'::text NOT NULL,
+    industry text,
+    company_size text,
+    pain_points text,
+    timeline text,
+    budget_range text,
+    ai_reasoning text,
+    qualification_completed_at timestamp(3) with time zone,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    updated_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    revision integer DEFAULT 1 NOT NULL,
+    email_key text GENERATED ALWAYS AS (lower((email COLLATE "C"))) STORED COLLATE pg_catalog."C",
+    pipeline_stage_and_source text GENERATED ALWAYS AS (((pipeline_stage || '/'::text) || source)) STORED COLLATE pg_catalog."C",
+    CONSTRAINT lead_ai_reasoning_is_text_of_1_to_10000 CHECK (app.is_text(ai_reasoning, 10000)),
+    CONSTRAINT lead_budget_range_is_text_of_1_to_128 CHECK (app.is_text(budget_range, 128)),
+    CONSTRAINT lead_company_is_text_of_1_to_255 CHECK (app.is_text(company, 255)),
+    CONSTRAINT lead_company_size_is_text_of_1_to_128 CHECK (app.is_text(company_size, 128)),
+    CONSTRAINT lead_email_is_email CHECK (app.is_email(email)),
+    CONSTRAINT lead_has_email_or_name_and_company CHECK (((email IS NOT NULL) OR ((name IS NOT NULL) AND (company IS NOT NULL)))),
+    CONSTRAINT lead_industry_is_text_of_1_to_128 CHECK (app.is_text(industry, 128)),
+    CONSTRAINT lead_name_is_text_of_1_to_255 CHECK (app.is_text(name, 255)),
+    CONSTRAINT lead_pain_points_is_text_of_1_to_10000 CHECK (app.is_text(pain_points, 10000)),
+    CONSTRAINT lead_score_within_0_and_100 CHECK (((lead_score >= 0) AND (lead_score <= 100))),
+    CONSTRAINT lead_source_is_name CHECK (app.is_name(source)),
+    CONSTRAINT lead_timeline_is_text_of_1_to_128 CHECK (app.is_text(timeline, 128))
+);
+ALTER TABLE ONLY app.lead ALTER COLUMN id SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN name SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN company SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN email SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN source SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN lead_score SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN pipeline_stage SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN industry SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN company_size SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN pain_points SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN timeline SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN budget_range SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN ai_reasoning SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN qualification_completed_at SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN created_at SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN updated_at SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN revision SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN email_key SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN pipeline_stage_and_source SET STATISTICS 0;
+
+ALTER TABLE ONLY app.lead FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.lead OWNER TO leads_owner;
+
+COMMENT ON TABLE app.lead IS 'Leads: people and companies that asked for something, or were found.';
+
+COMMENT ON COLUMN app.lead.id IS 'The lead''s id, a UUID of version 7.';
+
+COMMENT ON COLUMN app.lead.organization_id IS 'The organization whose lead it is.';
+
+COMMENT ON COLUMN app.lead.name IS 'The person''s name.';
+
+COMMENT ON COLUMN app.lead.company IS 'The company''s name.';
+
+COMMENT ON COLUMN app.lead.email IS 'The e-mail address, as it was sent.';
+
+COMMENT ON COLUMN app.lead.source IS 'Where the lead came from, as a machine name, such as google_ads.';
+
+COMMENT ON COLUMN app.lead.lead_score IS 'How promising the lead is, from 0 to 100.';
+
+COMMENT ON COLUMN app.lead.pipeline_stage IS 'The stage that the lead stands in; the stages belong to the organization.';
+
+COMMENT ON COLUMN app.lead.industry IS 'The lead''s industry.';
+
+COMMENT ON COLUMN app.lead.company_size IS 'The company''s size, in the words of the source.';
+
+COMMENT ON COLUMN app.lead.pain_points IS 'What troubles the lead.';
+
+COMMENT ON COLUMN app.lead.timeline IS 'When the lead wants to act.';
+
+COMMENT ON COLUMN app.lead.budget_range IS 'What the lead wants to spend.';
+
+COMMENT ON COLUMN app.lead.ai_reasoning IS 'Why the lead has its score, in words.';
+
+COMMENT ON COLUMN app.lead.qualification_completed_at IS 'When the lead first reached the stage "qualified".';
+
+COMMENT ON COLUMN app.lead.created_at IS 'When the lead was created.';
+
+COMMENT ON COLUMN app.lead.updated_at IS 'When the lead was last changed.';
+
+COMMENT ON COLUMN app.lead.revision IS 'Counts the changes; the ETag is made from it. Never shown as such.';
+
+COMMENT ON COLUMN app.lead.email_key IS 'The e-mail address with A-Z in lower case: what the filter compares.';
+
+COMMENT ON COLUMN app.lead.pipeline_stage_and_source IS 'The stage and the source in one: what a filter by both compares. Were it two columns, no statistics would tell the planner their index from that of one of them, and it would take whichever was made last.';
+
+CREATE FUNCTION app.lead_whole(lead app.lead) RETURNS api.lead
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ROW((lead).id, (lead).organization_id, (lead).name, (lead).company, (lead).email, (lead).source, (lead).lead_score, (lead).pipeline_stage, (lead).industry, (lead).company_size, (lead).pain_points, (lead).timeline, (lead).budget_range, (lead).ai_reasoning, (app.utc_text((lead).qualification_completed_at))::api.utc_time, (app.utc_text((lead).created_at))::api.utc_time, (app.utc_text((lead).updated_at))::api.utc_time)::api.lead AS "row";
+END;
+
+ALTER FUNCTION app.lead_whole(lead app.lead) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.lead_whole(lead app.lead) IS 'All 17 fields of a lead, in the order of the body.';
+
+CREATE FUNCTION api.get_lead(id uuid) RETURNS api.answer
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT ROW(200, json_build_object('ETag', app.lead_etag(l.revision)), (row_to_json(app.lead_whole(l.*)))::text)::api.answer AS "row"
+    FROM app.lead l
+   WHERE ((l.organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)) AND (l.id = get_lead.id));
+END;
+
+ALTER FUNCTION api.get_lead(id uuid) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.get_lead(id uuid) IS 'Get a lead.
+
+All 17 fields. Another organization''s lead is answered like one that never was: 404.';
+
+CREATE TABLE app.pipeline_stage (
+    organization_id uuid NOT NULL,
+    name text NOT NULL,
+    "position" integer NOT NULL,
+    CONSTRAINT pipeline_stage_name_is_name CHECK (app.is_name(name)),
+    CONSTRAINT pipeline_stage_position_is_positive CHECK (("position" > 0))
+);
+ALTER TABLE ONLY app.pipeline_stage ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY app.pipeline_stage ALTER COLUMN name SET STATISTICS 0;
+ALTER TABLE ONLY app.pipeline_stage ALTER COLUMN "position" SET STATISTICS 0;
+
+ALTER TABLE ONLY app.pipeline_stage FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.pipeline_stage OWNER TO leads_owner;
+
+COMMENT ON TABLE app.pipeline_stage IS 'The stages that an organization''s leads pass through.';
+
+COMMENT ON COLUMN app.pipeline_stage."position" IS 'Where the stage stands in the pipeline, from 1.';
+
+CREATE FUNCTION api.get_organization() RETURNS api.answer
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT ROW(200, NULL::json, (row_to_json(ROW(o.organization_id, o.name, o.environment, ARRAY( SELECT s.name
+            FROM app.pipeline_stage s
+           WHERE (s.organization_id = o.organization_id)
+           ORDER BY s."position", s.name), (app.utc_text(o.created_at))::api.utc_time)::api.organization))::text)::api.answer AS "row"
+    FROM app.organization o
+   WHERE (o.organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id));
+END;
+
+ALTER FUNCTION api.get_organization() OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.get_organization() IS 'Get the organization.
+
+The organization that the key belongs to, with its pipeline stages in their order.';
+
+CREATE FUNCTION api.input_faults(names text[], types text[], given text[]) RETURNS json
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_errors json[] := '{}';
+  v_type text;
+  v_detail text;
+  v_constraint text;
+  v_sqlstate text;
+begin
+  for v_index in 1 .. cardinality(input_faults.names) loop
+    select format_type(t.oid, null) into v_type
+    from pg_catalog.pg_type as t
+    where
+      t.oid = to_regtype(input_faults.types[v_index])
+      and t.typtype = 'd'
+      and t.typnamespace = 'api'::regnamespace;
+    begin
+      if input_faults.names[v_index] = 'body' then
+        perform app.read_object(input_faults.given[v_index]);
+      else
+        execute format('select %L::%s', input_faults.given[v_index], coalesce(v_type, 'text'));
+      end if;
+    exception
+      when sqlstate 'PT400' then
+        get stacked diagnostics v_detail = pg_exception_detail;
+        v_errors := v_errors || array(select f.fault from json_array_elements(v_detail::json) as f (fault));
+      when check_violation or data_exception or statement_too_complex then
+        get stacked diagnostics v_constraint = constraint_name, v_sqlstate = returned_sqlstate;
+        v_errors := v_errors || array(
+          select json_build_object('field', input_faults.names[v_index], 'code', p.field_code, 'detail', p.detail)
+          from api.problem as p
+          where p.raised_by in (v_constraint, v_sqlstate) and p.status = 400
+        );
+    end;
+  end loop;
+  return case when cardinality(v_errors) > 0 then array_to_json(v_errors) end;
+end
+$$;
+
+ALTER FUNCTION api.input_faults(names text[], types text[], given text[]) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.input_faults(names text[], types text[], given text[]) IS 'The entries for errors for each value that breaks its domain''s CHECK, and for a body that is no object; null: none.
+
+names: the parameters, or body; types: their types (other than a domain of this schema is passed over); given: their
+values as text. The shim asks this once it knows of a fault.';
+
+CREATE FUNCTION api.list_audit_events("limit" api.page_size DEFAULT 50, cursor api.cursor DEFAULT NULL::text, action api.any_of DEFAULT NULL::text[], source api.any_of DEFAULT NULL::text[], lead_id uuid DEFAULT NULL::uuid, start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, end_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS api.answer
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := auth.organization_id('read');
+  -- One row more than the page tells whether there is a next one.
+  v_rows integer := list_audit_events.limit + 1;
+  v_at timestamptz;
+  v_id uuid;
+  v_start_at timestamptz := coalesce(list_audit_events.start_at, '-infinity');
+  v_sources text[] := array['api', 'sql', 'worker', 'system'];
+  v_items text[];
+begin
+  perform app.raise_faults(422, 'validation_failed', (
+    select json_agg(json_build_object(
+      'field', 'source', 'code', 'unknown_source', 'detail', 'The sources are api, sql, worker and system.'
+    ))
+    where not list_audit_events.source <@ v_sources
+  ));
+
+  select b.created_at, b.id into v_at, v_id
+  from app.page_bound(list_audit_events.cursor, list_audit_events.end_at) as b;
+
+  -- A statement for each shape of filter: each walks its own index, and several values are one walk each, merged.
+  if list_audit_events.lead_id is not null then
+    v_items := array(
+      select row_to_json(audit.event_item(e))::text
+      from audit.event as e
+      where
+        e.organization_id = v_organization_id
+        and e.lead_id = list_audit_events.lead_id
+        and (list_audit_events.action is null or e.action = any (list_audit_events.action))
+        and (list_audit_events.source is null or e.source = any (list_audit_events.source))
+        and (e.created_at, e.id) < (v_at, v_id)
+        and e.created_at >= v_start_at
+      order by e.created_at desc, e.id desc
+      limit v_rows
+    );
+  elsif list_audit_events.action is not null then
+    v_items := array(
+      select row_to_json(audit.event_item(p.event))::text
+      from (
+        select distinct a.value || '/' || s.value as value
+        from unnest(list_audit_events.action) as a (value)
+        cross join unnest(coalesce(list_audit_events.source, v_sources)) as s (value)
+      ) as f
+      cross join lateral (
+        select e as event, e.created_at, e.id
+        from audit.event as e
+        where
+          e.organization_id = v_organization_id
+          and e.action_and_source = f.value
+          and (e.created_at, e.id) < (v_at, v_id)
+          and e.created_at >= v_start_at
+        order by e.created_at desc, e.id desc
+        limit v_rows
+      ) as p
+      order by p.created_at desc, p.id desc
+      limit v_rows
+    );
+  elsif list_audit_events.source is not null then
+    v_items := array(
+      select row_to_json(audit.event_item(p.event))::text
+      from (select distinct u.value from unnest(list_audit_events.source) as u (value)) as s
+      cross join lateral (
+        select e as event, e.created_at, e.id
+        from audit.event as e
+        where
+          e.organization_id = v_organization_id
+          and e.source = s.value
+          and (e.created_at, e.id) < (v_at, v_id)
+          and e.created_at >= v_start_at
+        order by e.created_at desc, e.id desc
+        limit v_rows
+      ) as p
+      order by p.created_at desc, p.id desc
+      limit v_rows
+    );
+  else
+    v_items := array(
+      select row_to_json(audit.event_item(e))::text
+      from audit.event as e
+      where
+        e.organization_id = v_organization_id
+        and (e.created_at, e.id) < (v_at, v_id)
+        and e.created_at >= v_start_at
+      order by e.created_at desc, e.id desc
+      limit v_rows
+    );
+  end if;
+
+  return app.page_answer(v_items, list_audit_events.limit);
+end
+$$;
+
+ALTER FUNCTION api.list_audit_events("limit" api.page_size, cursor api.cursor, action api.any_of, source api.any_of, lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.list_audit_events("limit" api.page_size, cursor api.cursor, action api.any_of, source api.any_of, lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone) IS 'List the audit log, newest first.
+
+Every change of the organization''s records, whoever made it: over the API, in SQL, by a worker or by the system. Filters
+are exact; several values, separated by commas, mean any of them. start_at is inclusive, end_at exclusive. Actions:
+lead.created, lead.updated, lead.deleted; api_key.created, api_key.rotated, api_key.updated, api_key.revoked,
+api_key.deleted; organization.created, organization.updated, organization.deleted; pipeline_stage.created,
+pipeline_stage.updated, pipeline_stage.deleted.';
+
+CREATE FUNCTION api.list_leads("limit" api.page_size DEFAULT 50, cursor api.cursor DEFAULT NULL::text, pipeline_stage api.any_of DEFAULT NULL::text[], source api.any_of DEFAULT NULL::text[], email api.any_of DEFAULT NULL::text[], start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, end_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS api.answer
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := auth.organization_id('read');
+  -- One row more than the page tells whether there is a next one.
+  v_rows integer := list_leads.limit + 1;
+  v_at timestamptz;
+  v_id uuid;
+  v_start_at timestamptz := coalesce(list_leads.start_at, '-infinity');
+  v_items text[];
+begin
+  perform app.raise_faults(422, 'validation_failed', app.stage_filter_faults(v_organization_id, list_leads.pipeline_stage));
+
+  select b.created_at, b.id into v_at, v_id from app.page_bound(list_leads.cursor, list_leads.end_at) as b;
+
+  -- A statement for each shape of filter: each walks its own index, and several values are one walk each, merged.
+  if list_leads.email is not null then
+    v_items := array(
+      select row_to_json(app.lead_item(p.lead))::text
+      from (select distinct lower(u.value collate "C") as value from unnest(list_leads.email) as u (value)) as e
+      cross join lateral (
+        select l as lead, l.created_at, l.id
+        from app.lead as l
+        where
+          l.organization_id = v_organization_id
+          and l.email_key = e.value
+          and (list_leads.pipeline_stage is null or l.pipeline_stage = any (list_leads.pipeline_stage))
+          and (list_leads.source is null or l.source = any (list_leads.source))
+          and (l.created_at, l.id) < (v_at, v_id)
+          and l.created_at >= v_start_at
+        order by l.created_at desc, l.id desc
+        limit v_rows
+      ) as p
+      order by p.created_at desc, p.id desc
+      limit v_rows
+    );
+  elsif list_leads.pipeline_stage is not null and list_leads.source is not null then
+    v_items := array(
+      select row_to_json(app.lead_item(p.lead))::text
+      from (
+        select distinct g.value || '/' || s.value as value
+        from unnest(list_leads.pipeline_stage) as g (value)
+        cross join unnest(list_leads.source) as s (value)
+      ) as f
+      cross join lateral (
+        select l as lead, l.created_at, l.id
+        from app.lead as l
+        where
+          l.organization_id = v_organization_id
+          and l.pipeline_stage_and_source = f.value
+          and (l.created_at, l.id) < (v_at, v_id)
+          and l.created_at >= v_start_at
+        order by l.created_at desc, l.id desc
+        limit v_rows
+      ) as p
+      order by p.created_at desc, p.id desc
+      limit v_rows
+    );
+  elsif list_leads.pipeline_stage is not null then
+    v_items := array(
+      select row_to_json(app.lead_item(p.lead))::text
+      from (select distinct u.value from unnest(list_leads.pipeline_stage) as u (value)) as g
+      cross join lateral (
+        select l as lead, l.created_at, l.id
+        from app.lead as l
+        where
+          l.organization_id = v_organization_id
+          and l.pipeline_stage = g.value
+          and (l.created_at, l.id) < (v_at, v_id)
+          and l.created_at >= v_start_at
+        order by l.created_at desc, l.id desc
+        limit v_rows
+      ) as p
+      order by p.created_at desc, p.id desc
+      limit v_rows
+    );
+  elsif list_leads.source is not null then
+    v_items := array(
+      select row_to_json(app.lead_item(p.lead))::text
+      from (select distinct u.value from unnest(list_leads.source) as u (value)) as s
+      cross join lateral (
+        select l as lead, l.created_at, l.id
+        from app.lead as l
+        where
+          l.organization_id = v_organization_id
+          and l.source = s.value
+          and (l.created_at, l.id) < (v_at, v_id)
+          and l.created_at >= v_start_at
+        order by l.created_at desc, l.id desc
+        limit v_rows
+      ) as p
+      order by p.created_at desc, p.id desc
+      limit v_rows
+    );
+  else
+    v_items := array(
+      select row_to_json(app.lead_item(l))::text
+      from app.lead as l
+      where
+        l.organization_id = v_organization_id
+        and (l.created_at, l.id) < (v_at, v_id)
+        and l.created_at >= v_start_at
+      order by l.created_at desc, l.id desc
+      limit v_rows
+    );
+  end if;
+
+  return app.page_answer(v_items, list_leads.limit);
+end
+$$;
+
+ALTER FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone) IS 'List leads, newest first.
+
+Ordered by created_at, then id, both descending. Filters are exact; several values, separated by commas, mean any of
+them; an unknown stage is 422. email takes A-Z as a-z. start_at is inclusive, end_at exclusive. Walking the pages gives
+every lead that stood when the walk began exactly once. Rows commit out of the order of created_at: who polls with
+start_at overlaps by some minutes and drops repeats by id.';
+
+CREATE TABLE api.problem (
+    raised_by text NOT NULL,
+    status integer NOT NULL,
+    code text NOT NULL,
+    title text NOT NULL,
+    detail text NOT NULL,
+    field text,
+    field_code text,
+    CONSTRAINT problem_code_is_name CHECK (app.is_name(code)),
+    CONSTRAINT problem_field_has_a_code CHECK (((field IS NULL) = (field_code IS NULL))),
+    CONSTRAINT problem_status_is_an_error CHECK (((status >= 400) AND (status <= 599)))
+);
+
+ALTER TABLE api.problem OWNER TO leads_owner;
+
+COMMENT ON TABLE api.problem IS 'How an error is answered (RFC 9457): one row for each code word, SQLSTATE and constraint.';
+
+COMMENT ON COLUMN api.problem.raised_by IS 'The word that a function or the shim raises, a SQLSTATE, or the name of a constraint.';
+
+COMMENT ON COLUMN api.problem.status IS 'The HTTP status.';
+
+COMMENT ON COLUMN api.problem.code IS 'The member code of the answer.';
+
+COMMENT ON COLUMN api.problem.title IS 'The member title of the answer.';
+
+COMMENT ON COLUMN api.problem.detail IS 'The member detail, where the error brings none; of a field''s error, its detail.';
+
+COMMENT ON COLUMN api.problem.field IS 'The field that a constraint is about.';
+
+COMMENT ON COLUMN api.problem.field_code IS 'The code in that field''s entry in errors.';
+
+CREATE FUNCTION api.problems() RETURNS SETOF api.problem
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT p.raised_by,
+     p.status,
+     p.code,
+     p.title,
+     p.detail,
+     p.field,
+     p.field_code
+    FROM api.problem p
+   ORDER BY p.raised_by;
+END;
+
+ALTER FUNCTION api.problems() OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.problems() IS 'The rows of api.problem.';
+
+CREATE FUNCTION api.routes() RETURNS TABLE(method text, path text, function text, scope text, is_read_only boolean, arguments json)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT r.method,
+     r.path,
+     r.function,
+     r.scope,
+     (f.provolatile <> 'v'::"char"),
+     ( SELECT json_agg(json_build_object('name', a.name, 'type', format_type(a.type, NULL::integer), 'base_type', format_type(COALESCE(NULLIF(t.typbasetype, (0)::oid), t.oid), NULL::integer), 'default', api.default_text(f.oid, (a."position")::integer)) ORDER BY a."position") AS json_agg
+            FROM (UNNEST((f.proargtypes)::oid[], f.proargnames[:f.pronargs]) WITH ORDINALITY a(type, name, "position")
+              JOIN pg_type t ON ((t.oid = a.type)))) AS json_agg
+    FROM (api.route r
+      LEFT JOIN pg_proc f ON (((f.oid = (
+         CASE
+             WHEN (r.function ~ '^[^.]+[.][^.]+$'::text) THEN to_regproc(r.function)
+             ELSE NULL::regproc
+         END)::oid) AND (f.prorettype = ('api.answer'::regtype)::oid) AND has_function_privilege(SESSION_USER, f.oid, 'execute'::text))))
+   ORDER BY r.path, r.method;
+END;
+
+ALTER FUNCTION api.routes() OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.routes() IS 'The routes. is_read_only and arguments are null where there is no such function that returns api.answer and that the
+login may execute. arguments: name, type, base_type (a domain''s base) and default (the value as text, or null), in order.';
+
+CREATE FUNCTION api.session_faults() RETURNS SETOF text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT format('The login "%s" is a superuser: row-level security doesn''t bind it.'::text, r.rolname) AS format
+    FROM pg_roles r
+   WHERE ((r.rolname = SESSION_USER) AND r.rolsuper)
+ UNION ALL
+  SELECT format('The login "%s" has BYPASSRLS: row-level security doesn''t bind it.'::text, r.rolname) AS format
+    FROM pg_roles r
+   WHERE ((r.rolname = SESSION_USER) AND r.rolbypassrls AND (NOT r.rolsuper))
+ UNION ALL
+  SELECT format('The login "%s" owns what it should only call: it is a member of %s.'::text, SESSION_USER, o.rolname) AS format
+    FROM pg_roles o
+   WHERE ((o.rolname = ANY (ARRAY['leads_owner'::name, 'leads_auth'::name, 'leads_exec'::name, 'leads_jobs'::name, 'leads_audit'::name, 'leads_eraser'::name])) AND pg_has_role(SESSION_USER, o.oid, 'member'::text) AND (NOT (EXISTS ( SELECT
+            FROM pg_roles s
+           WHERE ((s.rolname = SESSION_USER) AND s.rolsuper)))));
+END;
+
+ALTER FUNCTION api.session_faults() OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.session_faults() IS 'A sentence for each reason why the login must not serve requests: superuser, BYPASSRLS, membership in an owner. None: it may.';
+
+CREATE FUNCTION api.update_lead(id uuid, body text, if_match text DEFAULT NULL::text) RETURNS api.answer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := auth.organization_id('write');
+  v_fields jsonb := app.read_object(update_lead.body);
+  v_old app.lead;
+  v_new app.lead;
+begin
+  perform app.raise_faults(422, 'validation_failed', app.lead_faults(v_organization_id, v_fields));
+
+  -- Locked before the tag is compared: of ten that race with one tag, one wins.
+  select l.* into v_old
+  from app.lead as l
+  where l.organization_id = v_organization_id and l.id = update_lead.id
+  for no key update;
+  if not found then
+    return null;
+  end if;
+  if not app.is_etag_matched(update_lead.if_match, app.lead_etag(v_old.revision)) then
+    raise sqlstate 'PT412' using message = 'precondition_failed';
+  end if;
+
+  v_new := v_old;
+  if v_fields ? 'name' then v_new.name := app.trim_text(v_fields ->> 'name'); end if;
+  if v_fields ? 'company' then v_new.company := app.trim_text(v_fields ->> 'company'); end if;
+  if v_fields ? 'email' then v_new.email := app.trim_text(v_fields ->> 'email'); end if;
+  if v_fields ? 'source' then v_new.source := app.trim_text(v_fields ->> 'source'); end if;
+  if v_fields ? 'lead_score' then v_new.lead_score := (v_fields ->> 'lead_score')::numeric::integer; end if;
+  if v_fields ? 'pipeline_stage' then v_new.pipeline_stage := app.trim_text(v_fields ->> 'pipeline_stage'); end if;
+  if v_fields ? 'industry' then v_new.industry := app.trim_text(v_fields ->> 'industry'); end if;
+  if v_fields ? 'company_size' then v_new.company_size := app.trim_text(v_fields ->> 'company_size'); end if;
+  if v_fields ? 'pain_points' then v_new.pain_points := app.trim_text(v_fields ->> 'pain_points'); end if;
+  if v_fields ? 'timeline' then v_new.timeline := app.trim_text(v_fields ->> 'timeline'); end if;
+  if v_fields ? 'budget_range' then v_new.budget_range := app.trim_text(v_fields ->> 'budget_range'); end if;
+  if v_fields ? 'ai_reasoning' then v_new.ai_reasoning := app.trim_text(v_fields ->> 'ai_reasoning'); end if;
+
+  if v_new.email is null and (v_new.name is null or v_new.company is null) then
+    perform app.raise_faults(422, 'validation_failed', app.contact_fault());
+  end if;
+
+  -- A patch that changes nothing writes nothing.
+  if v_new is distinct from v_old then
+    update app.lead as l
+    set
+      name = v_new.name,
+      company = v_new.company,
+      email = v_new.email,
+      source = v_new.source,
+      lead_score = v_new.lead_score,
+      pipeline_stage = v_new.pipeline_stage,
+      industry = v_new.industry,
+      company_size = v_new.company_size,
+      pain_points = v_new.pain_points,
+      timeline = v_new.timeline,
+      budget_range = v_new.budget_range,
+      ai_reasoning = v_new.ai_reasoning
+    where l.organization_id = v_organization_id and l.id = update_lead.id
+    returning l.* into v_new;
+  end if;
+
+  return row(
+    200,
+    json_build_object('ETag', app.lead_etag(v_new.revision)),
+    row_to_json(app.lead_change(v_new))::text
+  );
+end
+$$;
+
+ALTER FUNCTION api.update_lead(id uuid, body text, if_match text) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.update_lead(id uuid, body text, if_match text) IS 'Change a lead.
+
+A JSON merge patch (RFC 7396): a field that is left out stays, null clears it; pipeline_stage and lead_score can''t be
+null. The lead must have an email, or a name and a company, afterwards. A patch that changes nothing writes nothing.
+With If-Match the change is made only while the lead has that tag, else 412. Every change stands in the audit log as
+lead.updated. The answer has nine of the lead''s fields.';
+
+CREATE FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) RETURNS api.answer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := claim_idempotency_key.organization_id;
+  v_key_digest bytea := sha256(convert_to(v_organization_id || claim_idempotency_key.idempotency_key, 'UTF8'));
+  v_request_digest bytea := sha256(convert_to(claim_idempotency_key.request, 'UTF8'));
+  v_lock_timeout text := current_setting('lock_timeout');
+  v_is_claimed boolean;
+  v_kept app.idempotency_key;
+begin
+  if claim_idempotency_key.idempotency_key is null then
+    return null;
+  end if;
+
+  -- Whoever comes second waits here for the first one's transaction, and then finds its answer, or, where that rolled
+  -- back, makes the claim.
+  begin
+    perform set_config('lock_timeout', greatest(claim_idempotency_key.wait, 1)::text, true);
+    insert into app.idempotency_key as k (organization_id, key_digest, request_digest)
+    values (v_organization_id, v_key_digest, v_request_digest)
+    on conflict (organization_id, key_digest) do update
+    set
+      request_digest = excluded.request_digest,
+      status = null,
+      headers = null,
+      body = null,
+      created_at = excluded.created_at
+    where k.created_at < now() - interval '24 hours' or (k.status is null and k.request_digest = excluded.request_digest);
+    v_is_claimed := found;
+  exception
+    when lock_not_available then
+      raise sqlstate 'PT409' using message = 'idempotency_in_progress';
+  end;
+  perform set_config('lock_timeout', v_lock_timeout, true);
+
+  if v_is_claimed then
+    -- The claim pays for its keep: expired rows go a few at a time, those that nobody holds.
+    delete from app.idempotency_key as k
+    where k.organization_id = v_organization_id and k.key_digest in (
+      select e.key_digest
+      from app.idempotency_key as e
+      where e.organization_id = v_organization_id and e.created_at < now() - interval '24 hours'
+      order by e.created_at
+      limit 10
+      for update skip locked
+    );
+    return null;
+  end if;
+
+  select k.* into v_kept
+  from app.idempotency_key as k
+  where k.organization_id = v_organization_id and k.key_digest = v_key_digest;
+  if v_kept.request_digest is distinct from v_request_digest then
+    raise sqlstate 'PT422' using message = 'idempotency_key_reused';
+  end if;
+  return row(
+    v_kept.status,
+    (v_kept.headers::jsonb || '{"Idempotency-Replayed": "true"}')::json,
+    v_kept.body
+  )::api.answer;
+end
+$$;
+
+ALTER FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) IS 'Claims the key for this transaction, or gives the answer that is kept under it.
+
+wait: milliseconds to wait for a transaction that holds the claim, at least 1. request: method, path and body, raw.
+Null: the claim is made (or idempotency_key is null), and the answer is to be kept with app.keep_answer. An answer: the
+kept one. Raises PT409 idempotency_in_progress, and PT422 idempotency_key_reused for another request under the key.
+Whoever finds a fault afterwards raises it: then the claim goes with the transaction.';
+
+CREATE FUNCTION app.contact_fault() RETURNS json
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT json_build_array(json_build_object('field', 'email', 'code', 'contact_required', 'detail', 'A lead needs an email, or a name and a company.')) AS json_build_array;
+END;
+
+ALTER FUNCTION app.contact_fault() OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.contact_fault() IS 'The entry in errors for a lead without an email, or a name and a company.';
+
+CREATE FUNCTION app.duplicate_keys(value json) RETURNS SETOF text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ WITH RECURSIVE node AS (
+          SELECT duplicate_keys.value AS value,
+             1 AS depth
+         UNION ALL
+          SELECT c.value,
+             (node_1.depth + 1)
+            FROM (node node_1
+              CROSS JOIN LATERAL ( SELECT o_1.value
+                    FROM json_each(
+                         CASE
+                             WHEN (json_typeof(node_1.value) = 'object'::text) THEN node_1.value
+                             ELSE NULL::json
+                         END) o_1(key, value)
+                 UNION ALL
+                  SELECT a.value
+                    FROM json_array_elements(
+                         CASE
+                             WHEN (json_typeof(node_1.value) = 'array'::text) THEN node_1.value
+                             ELSE NULL::json
+                         END) a(value)) c)
+           WHERE ((json_typeof(c.value) = ANY (ARRAY['object'::text, 'array'::text])) AND (node_1.depth < 32))
+         )
+  SELECT DISTINCT o.key
+    FROM (node
+      CROSS JOIN LATERAL ( SELECT p.key
+            FROM json_each(
+                 CASE
+                     WHEN (json_typeof(node.value) = 'object'::text) THEN node.value
+                     ELSE NULL::json
+                 END) p(key, value)
+           GROUP BY p.key
+          HAVING (count(*) > 1)) o);
+END;
+
+ALTER FUNCTION app.duplicate_keys(value json) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.duplicate_keys(value json) IS 'The keys that stand twice in one object, up to 32 deep. (IS JSON WITH UNIQUE KEYS is PostgreSQL 16 and names none.)';
+
+CREATE FUNCTION app.is_etag_matched(if_match text, etag text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ((if_match IS NULL) OR (btrim(if_match, ' 	'::text) = '*'::text) OR (EXISTS ( SELECT
+            FROM regexp_matches(is_etag_matched.if_match, '(?:W/)?"[^"]*"'::text, 'g'::text) t(tag)
+           WHERE (t.tag[1] = is_etag_matched.etag))));
+END;
+
+ALTER FUNCTION app.is_etag_matched(if_match text, etag text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.is_etag_matched(if_match text, etag text) IS 'Whether If-Match (RFC 9110, section 13.1.1), a list of entity tags or *, holds for a record with this tag; true without the header. Tags are compared strongly: a weak one never matches.';
+
+CREATE TABLE app.idempotency_key (
+    organization_id uuid NOT NULL,
+    key_digest bytea NOT NULL,
+    request_digest bytea NOT NULL,
+    status integer,
+    headers json,
+    body text,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    CONSTRAINT idempotency_key_digests_have_32_bytes CHECK (((octet_length(key_digest) = 32) AND (octet_length(request_digest) = 32)))
+);
+ALTER TABLE ONLY app.idempotency_key ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY app.idempotency_key ALTER COLUMN key_digest SET STATISTICS 0;
+ALTER TABLE ONLY app.idempotency_key ALTER COLUMN request_digest SET STATISTICS 0;
+ALTER TABLE ONLY app.idempotency_key ALTER COLUMN status SET STATISTICS 0;
+ALTER TABLE ONLY app.idempotency_key ALTER COLUMN headers SET STATISTICS 0;
+ALTER TABLE ONLY app.idempotency_key ALTER COLUMN body SET STATISTICS 0;
+ALTER TABLE ONLY app.idempotency_key ALTER COLUMN created_at SET STATISTICS 0;
+
+ALTER TABLE ONLY app.idempotency_key FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.idempotency_key OWNER TO leads_owner;
+
+COMMENT ON TABLE app.idempotency_key IS 'The answers kept for 24 hours under an Idempotency-Key. A claim without an answer has no status.';
+
+COMMENT ON COLUMN app.idempotency_key.key_digest IS 'SHA-256 of organization_id and the key: a key may hold an address.';
+
+COMMENT ON COLUMN app.idempotency_key.request_digest IS 'SHA-256 of method, path and body.';
+
+CREATE FUNCTION app.keep_answer(organization_id uuid, idempotency_key text, answer api.answer) RETURNS void
+    LANGUAGE sql
+    BEGIN ATOMIC
+ UPDATE app.idempotency_key k SET status = (keep_answer.answer).status, headers = (keep_answer.answer).headers, body = (keep_answer.answer).body
+   WHERE ((k.organization_id = keep_answer.organization_id) AND (k.key_digest = sha256(convert_to((keep_answer.organization_id || keep_answer.idempotency_key), 'UTF8'::name))) AND ((keep_answer.answer).status <> 202));
+END;
+
+ALTER FUNCTION app.keep_answer(organization_id uuid, idempotency_key text, answer api.answer) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.keep_answer(organization_id uuid, idempotency_key text, answer api.answer) IS 'Keeps the answer for 24 hours, in the transaction of the change. A 202 is not kept. Does nothing where the key is null.';
+
+CREATE FUNCTION app.lead_change(lead app.lead) RETURNS api.lead_change
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ROW((lead).id, (lead).organization_id, (lead).name, (lead).company, (lead).email, (lead).source, (lead).lead_score, (lead).pipeline_stage, (app.utc_text((lead).updated_at))::api.utc_time)::api.lead_change AS "row";
+END;
+
+ALTER FUNCTION app.lead_change(lead app.lead) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.lead_change(lead app.lead) IS 'The 9 fields of a lead that the answer to PATCH shows, in the order of the body.';
+
+CREATE FUNCTION app.lead_faults(organization_id uuid, fields jsonb) RETURNS json
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ WITH rule(field, kind, max_length, needed, must) AS (
+          VALUES ('name'::text,'text'::text,255,false,'a text of 1 to 255 characters, or null'::text), ('company'::text,'text'::text,255,false,'a text of 1 to 255 characters, or null'::text), ('email'::text,'email'::text,254,false,'an e-mail address such as ada@example.com (a domain in ASCII, with a dot), or null'::text), ('source'::text,'name'::text,64,false,'1 to 64 characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9, or null'::text), ('lead_score'::text,'score'::text,NULL::integer,true,'a whole number from 0 to 100'::text), ('pipeline_stage'::text,'stage'::text,NULL::integer,true,'one of the organization''s pipeline stages'::text), ('industry'::text,'text'::text,128,false,'a text of 1 to 128 characters, or null'::text), ('company_size'::text,'text'::text,128,false,'a text of 1 to 128 characters, or null'::text), ('pain_points'::text,'text'::text,10000,false,'a text of 1 to 10,000 characters, or null'::text), ('timeline'::text,'text'::text,128,false,'a text of 1 to 128 characters, or null'::text), ('budget_range'::text,'text'::text,128,false,'a text of 1 to 128 characters, or null'::text), ('ai_reasoning'::text,'text'::text,10000,false,'a text of 1 to 10,000 characters, or null'::text)
+         ), sent AS (
+          SELECT f.key AS field,
+             f.ordinality AS "position",
+             f.value,
+             jsonb_typeof(f.value) AS type,
+             app.trim_text((f.value #>> '{}'::text[])) AS text,
+             rule.kind,
+             rule.max_length,
+             rule.needed,
+             rule.must
+            FROM (jsonb_each(lead_faults.fields) WITH ORDINALITY f(key, value, ordinality)
+              LEFT JOIN rule ON ((rule.field = f.key)))
+         ), judged AS (
+          SELECT s.field,
+             s."position",
+             s.must,
+                 CASE
+                     WHEN ((s.kind IS NULL) AND (s.field = ANY (ARRAY['id'::text, 'organization_id'::text, 'qualification_completed_at'::text, 'created_at'::text, 'updated_at'::text]))) THEN 'read_only_field'::text
+                     WHEN (s.kind IS NULL) THEN 'unknown_field'::text
+                     WHEN (s.type = 'null'::text) THEN
+                     CASE
+                         WHEN s.needed THEN 'not_nullable'::text
+                         ELSE NULL::text
+                     END
+                     WHEN (s.type <>
+                     CASE
+                         WHEN (s.kind = 'score'::text) THEN 'number'::text
+                         ELSE 'string'::text
+                     END) THEN 'wrong_type'::text
+                     WHEN (s.kind = 'score'::text) THEN
+                     CASE
+                         WHEN ((((s.value #>> '{}'::text[]))::numeric < (0)::numeric) OR (((s.value #>> '{}'::text[]))::numeric > (100)::numeric)) THEN 'out_of_range'::text
+                         WHEN ((((s.value #>> '{}'::text[]))::numeric % (1)::numeric) <> (0)::numeric) THEN 'not_whole'::text
+                         ELSE NULL::text
+                     END
+                     WHEN (s.text = ''::text) THEN 'blank'::text
+                     WHEN (char_length(s.text) > s.max_length) THEN 'too_long'::text
+                     WHEN ((s.kind = 'email'::text) AND (NOT app.is_email(s.text))) THEN 'invalid_email'::text
+                     WHEN ((s.kind = 'name'::text) AND (NOT app.is_name(s.text))) THEN 'invalid_name'::text
+                     WHEN ((s.kind = 'stage'::text) AND (NOT (EXISTS ( SELECT
+                        FROM app.pipeline_stage p
+                       WHERE ((p.organization_id = lead_faults.organization_id) AND (p.name = s.text)))))) THEN 'unknown_stage'::text
+                     ELSE NULL::text
+                 END AS code
+            FROM sent s
+         )
+  SELECT json_agg(json_build_object('field', "left"(j.field, 100), 'code', j.code, 'detail',
+         CASE j.code
+             WHEN 'read_only_field'::text THEN 'This field is set by the server. Leave it out.'::text
+             WHEN 'unknown_field'::text THEN 'There is no such field. Leave it out.'::text
+             ELSE (('This must be '::text || j.must) || '.'::text)
+         END) ORDER BY j."position") AS json_agg
+    FROM judged j
+   WHERE (j.code IS NOT NULL);
+END;
+
+ALTER FUNCTION app.lead_faults(organization_id uuid, fields jsonb) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb) IS 'All faults of the writable fields of a lead as a JSON array of {field, code, detail}; null where there is none.
+
+Codes: read_only_field, unknown_field, not_nullable, wrong_type, out_of_range, not_whole, blank, too_long, invalid_email,
+invalid_name, unknown_stage. The table''s CHECKs say the same of whoever writes.';
+
+CREATE FUNCTION app.lead_item(lead app.lead) RETURNS api.lead_item
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ROW((lead).id, (lead).organization_id, (lead).name, (lead).company, (lead).email, (lead).source, (lead).lead_score, (lead).pipeline_stage, (lead).industry, (lead).company_size, (app.utc_text((lead).created_at))::api.utc_time, (app.utc_text((lead).updated_at))::api.utc_time)::api.lead_item AS "row";
+END;
+
+ALTER FUNCTION app.lead_item(lead app.lead) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.lead_item(lead app.lead) IS 'The 12 fields of a lead that a list shows, in the order of the body.';
+
+CREATE FUNCTION app.page_answer(items text[], page_size integer) RETURNS api.answer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ WITH last AS (
+          SELECT ((page_answer.items)[page_answer.page_size])::json AS item
+           WHERE (cardinality(page_answer.items) > page_answer.page_size)
+         ), next AS (
+          SELECT translate(encode(convert_to((((('{"created_at":"'::text || (last.item ->> 'created_at'::text)) || '","id":"'::text) || (last.item ->> 'id'::text)) || '"}'::text), 'UTF8'::name), 'base64'::text), '+/=
+'::text, '-_'::text) AS cursor
+            FROM last
+         )
+  SELECT ROW(200, json_build_object('Next-Cursor', next.cursor), (((('{"data":['::text || array_to_string((page_answer.items)[:page_answer.page_size], ','::text)) || '],"next_cursor":'::text) || COALESCE((('"'::text || next.cursor) || '"'::text), 'null'::text)) || '}'::text))::api.answer AS "row"
+    FROM (( SELECT) page
+      LEFT JOIN next ON (true));
+END;
+
+ALTER FUNCTION app.page_answer(items text[], page_size integer) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.page_answer(items text[], page_size integer) IS 'The answer {"data": […], "next_cursor": …}.
+
+items: the rows as JSON, in order, one more than page_size where a next page exists. The cursor is unpadded base64url
+(RFC 4648, section 5) of compact JSON with created_at and id of the last row given. The header Next-Cursor is for the
+shim, which makes Link of it; null: no header.';
+
+CREATE FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) RETURNS record
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    SET "TimeZone" TO 'UTC'
+    BEGIN ATOMIC
+ WITH bound AS (
+          SELECT ((c.content ->> 'created_at'::text))::timestamp with time zone AS created_at,
+             ((c.content ->> 'id'::text))::uuid AS id
+            FROM ( SELECT (convert_from(decode((translate((page_bound.cursor)::text, '-_'::text, '+/'::text) || repeat('='::text, ((4 - (char_length((page_bound.cursor)::text) % 4)) % 4))), 'base64'::text), 'UTF8'::name))::json AS content) c
+           WHERE (page_bound.cursor IS NOT NULL)
+         UNION ALL
+          SELECT page_bound.end_at AS end_at,
+             '00000000-0000-0000-0000-000000000000'::uuid
+           WHERE (page_bound.end_at IS NOT NULL)
+         UNION ALL
+          SELECT 'infinity'::timestamp with time zone,
+             'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
+         )
+  SELECT bound.created_at,
+     bound.id
+    FROM bound
+   ORDER BY bound.created_at, bound.id
+  LIMIT 1;
+END;
+
+ALTER FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) IS 'The lower of the cursor''s row and end_at (exclusive); above every row where both are null.';
+
+CREATE FUNCTION app.raise_faults(status integer, code text, errors json) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if raise_faults.errors is not null then
+    raise exception using
+      errcode = 'PT' || raise_faults.status,
+      message = raise_faults.code,
+      detail = raise_faults.errors::text;
+  end if;
+end
+$$;
+
+ALTER FUNCTION app.raise_faults(status integer, code text, errors json) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.raise_faults(status integer, code text, errors json) IS 'Raises PT<status> with the code as its message and the errors, a JSON array of {field, code, detail}, as its detail. Does nothing where errors is null.';
+
+CREATE FUNCTION app.read_object(body text) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  -- What is no JSON, or holds a NUL, a lone surrogate or endless nesting, fails here: api.problem knows the SQLSTATEs.
+  v_object jsonb := read_object.body::jsonb;
+begin
+  if jsonb_typeof(v_object) <> 'object' then
+    perform app.raise_faults(400, 'invalid_body', json_build_array(json_build_object(
+      'field', 'body', 'code', 'not_an_object', 'detail', 'The body must be a JSON object.'
+    )));
+  end if;
+  if jsonb_path_exists(v_object, 'strict $.**{32}') then
+    raise statement_too_complex;
+  end if;
+  perform app.raise_faults(400, 'invalid_body', (
+    select json_agg(json_build_object(
+      'field', left(k.key, 100), 'code', 'duplicate_key', 'detail', 'The body gives this key twice.'
+    ) order by k.key)
+    from app.duplicate_keys(read_object.body::json) as k (key)
+  ));
+  return v_object;
+end
+$_$;
+
+ALTER FUNCTION app.read_object(body text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.read_object(body text) IS 'The body as jsonb. Raises PT400 invalid_body where it is no object or gives a key twice (RFC 8259, section 4), and
+  54001 where it is nested more than 32 deep.';
+
+CREATE FUNCTION app.stage_filter_faults(organization_id uuid, stages text[]) RETURNS json
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT json_agg(json_build_object('field', 'pipeline_stage', 'code', 'unknown_stage', 'detail', format('There is no pipeline stage "%s" in this organization.'::text, "left"(s.name, 100)))) AS json_agg
+    FROM unnest(stage_filter_faults.stages) s(name)
+   WHERE (NOT (EXISTS ( SELECT
+            FROM app.pipeline_stage p
+           WHERE ((p.organization_id = stage_filter_faults.organization_id) AND (p.name = s.name)))));
+END;
+
+ALTER FUNCTION app.stage_filter_faults(organization_id uuid, stages text[]) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.stage_filter_faults(organization_id uuid, stages text[]) IS 'An entry for errors for each stage that the organization doesn''t have; null where there is none.';
+
+CREATE FUNCTION app.tg_lead__stamp() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if tg_op = 'INSERT' then
+    new.revision := 1;
+    if new.pipeline_stage = 'qualified' then
+      new.qualification_completed_at := coalesce(new.qualification_completed_at, new.created_at);
+    end if;
+    return new;
+  end if;
+
+  if (new.organization_id, new.id, new.created_at) is distinct from (old.organization_id, old.id, old.created_at) then
+    raise sqlstate 'PT409' using
+      message = 'lead_identity_is_fixed',
+      hint = 'organization_id, id and created_at of a lead never change.';
+  end if;
+
+  new.qualification_completed_at := old.qualification_completed_at;
+  -- The clock may have been set back, and a transaction that began earlier may write later.
+  new.updated_at := greatest(date_trunc('milliseconds', now()), old.updated_at);
+  if new.pipeline_stage = 'qualified' then
+    new.qualification_completed_at := coalesce(old.qualification_completed_at, new.updated_at);
+  end if;
+  new.revision := old.revision + 1;
+  return new;
+end
+$$;
+
+ALTER FUNCTION app.tg_lead__stamp() OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.tg_lead__stamp() IS 'Counts the revision, sets updated_at, and sets qualification_completed_at the first time that the lead''s stage is "qualified". What a statement says of them on UPDATE doesn''t count.';
+
+CREATE FUNCTION app.tg_organization__add_pipeline_stages() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into app.pipeline_stage (organization_id, name, position)
+  select new.organization_id, s.name, s.position
+  from unnest(array['new', 'contacted', 'qualified', 'proposal', 'won', 'lost']) with ordinality as s (name, position);
+  return null;
+end
+$$;
+
+ALTER FUNCTION app.tg_organization__add_pipeline_stages() OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.tg_organization__add_pipeline_stages() IS 'Gives a new organization the stages that it starts with.';
+
+CREATE FUNCTION app.tg_pipeline_stage__keep_new() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  raise sqlstate 'PT409' using
+    message = 'stage_new_is_needed',
+    hint = 'The stage "new" can''t be removed or renamed: it is where every lead begins.';
+end
+$$;
+
+ALTER FUNCTION app.tg_pipeline_stage__keep_new() OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.tg_pipeline_stage__keep_new() IS 'Refuses to remove or rename the stage "new".';
+
+CREATE FUNCTION audit.is_migrating_login() RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT (EXISTS ( SELECT
+            FROM ((pg_auth_members m
+              JOIN pg_roles granted ON ((granted.oid = m.roleid)))
+              JOIN pg_roles login ON ((login.oid = m.member)))
+           WHERE ((granted.rolname = 'leads_owner'::name) AND (login.rolname = SESSION_USER)))) AS "exists";
+END;
+
+ALTER FUNCTION audit.is_migrating_login() OWNER TO leads_audit;
+
+COMMENT ON FUNCTION audit.is_migrating_login() IS 'Whether session_user has been granted leads_owner, which the migrating login grants to itself.';
+
+CREATE FUNCTION audit.tg_lead__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_diff text;
+begin
+  -- The columns are written out: a third of the cost of a loop over them. Old is all null on INSERT, new on DELETE.
+  v_diff := concat_ws(
+    ',',
+    case when old.name is distinct from new.name then
+      '"name":' || json_build_object('from', old.name, 'to', new.name) end,
+    case when old.company is distinct from new.company then
+      '"company":' || json_build_object('from', old.company, 'to', new.company) end,
+    case when old.email is distinct from new.email then
+      '"email":' || json_build_object('from', old.email, 'to', new.email) end,
+    case when old.source is distinct from new.source then
+      '"source":' || json_build_object('from', old.source, 'to', new.source) end,
+    case when old.pipeline_stage is distinct from new.pipeline_stage then
+      '"pipeline_stage":' || json_build_object('from', old.pipeline_stage, 'to', new.pipeline_stage) end,
+    case when old.lead_score is distinct from new.lead_score then
+      '"lead_score":' || json_build_object('from', old.lead_score, 'to', new.lead_score) end,
+    case when old.industry is distinct from new.industry then
+      '"industry":' || json_build_object('from', old.industry, 'to', new.industry) end,
+    case when old.company_size is distinct from new.company_size then
+      '"company_size":' || json_build_object('from', old.company_size, 'to', new.company_size) end,
+    case when old.pain_points is distinct from new.pain_points then
+      '"pain_points":' || json_build_object('from', old.pain_points, 'to', new.pain_points) end,
+    case when old.timeline is distinct from new.timeline then
+      '"timeline":' || json_build_object('from', old.timeline, 'to', new.timeline) end,
+    case when old.budget_range is distinct from new.budget_range then
+      '"budget_range":' || json_build_object('from', old.budget_range, 'to', new.budget_range) end,
+    case when old.ai_reasoning is distinct from new.ai_reasoning then
+      '"ai_reasoning":' || json_build_object('from', old.ai_reasoning, 'to', new.ai_reasoning) end,
+    case when old.qualification_completed_at is distinct from new.qualification_completed_at then
+      '"qualification_completed_at":' || json_build_object(
+        'from', app.utc_text(old.qualification_completed_at), 'to', app.utc_text(new.qualification_completed_at)
+      ) end
+  );
+  if tg_op = 'UPDATE' and v_diff = '' then
+    return null;
+  end if;
+
+  perform audit.write_event(
+    coalesce(new.organization_id, old.organization_id),
+    case tg_op when 'INSERT' then 'lead.created' when 'UPDATE' then 'lead.updated' else 'lead.deleted' end,
+    coalesce(new.id, old.id),
+    concat('"lead_id":"', coalesce(new.id, old.id), '","diff":{', v_diff, '}')
+  );
+  return null;
+end
+$$;
+
+ALTER FUNCTION audit.tg_lead__record() OWNER TO leads_audit;
+
+COMMENT ON FUNCTION audit.tg_lead__record() IS 'Writes lead.created, lead.updated or lead.deleted with {"field": {"from": …, "to": …}} for each field that changed: those of PATCH, and qualification_completed_at.';
+
+CREATE FUNCTION audit.tg_record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_entity text := tg_argv[0];
+  v_key text := tg_argv[1];
+  v_old jsonb := to_jsonb(old);
+  v_new jsonb := to_jsonb(new);
+  v_row jsonb := coalesce(v_new, v_old);
+  v_diff text;
+  v_action text := case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end;
+begin
+  with field as (
+    select
+      a.attnum as position,
+      a.attname as name,
+      case when a.atttypid = 'timestamptz'::regtype then
+        to_jsonb(app.utc_text((v_old ->> a.attname)::timestamptz)) else nullif(v_old -> a.attname, 'null') end as old_value,
+      case when a.atttypid = 'timestamptz'::regtype then
+        to_jsonb(app.utc_text((v_new ->> a.attname)::timestamptz)) else nullif(v_new -> a.attname, 'null') end as new_value
+    from pg_catalog.pg_attribute as a
+    where
+      a.attrelid = tg_relid
+      and a.attnum > 0
+      and not a.attisdropped
+      and a.attname not in ('organization_id', 'id', 'digest', 'created_at')
+  )
+  select string_agg(
+    concat(to_json(f.name), ':', json_build_object('from', f.old_value, 'to', f.new_value)), ',' order by f.position
+  )
+  into v_diff
+  from field as f
+  where f.old_value is distinct from f.new_value;
+  if tg_op = 'UPDATE' and v_diff is null then
+    return null;
+  end if;
+
+  if v_new ->> 'rotated_from' is not null and tg_op = 'INSERT' then
+    v_action := 'rotated';
+  elsif v_new ->> 'revoked_at' is not null and v_old ->> 'revoked_at' is null and tg_op = 'UPDATE' then
+    v_action := 'revoked';
+  end if;
+
+  perform audit.write_event(
+    (v_row ->> 'organization_id')::uuid,
+    v_entity || '.' || v_action,
+    null,
+    concat(to_json(v_entity || case when v_key = 'id' then '_id' else '' end), ':', v_row -> v_key, ',"diff":{', v_diff, '}')
+  );
+  return null;
+end
+$$;
+
+ALTER FUNCTION audit.tg_record() OWNER TO leads_audit;
+
+COMMENT ON FUNCTION audit.tg_record() IS 'Writes <entity>.created, .updated or .deleted with a diff of the row''s columns; for a key also .rotated and .revoked.
+
+Arguments: the entity''s name, and the column that names the row. organization_id, id, created_at and a key''s digest are
+left out of the diff. For tables that change seldom: it reads the row as JSON.';
+
+CREATE FUNCTION audit.tg_refuse() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  raise sqlstate 'PT409' using
+    message = 'refused',
+    hint = format('%s on %I.%I is refused. %s', tg_op, tg_table_schema, tg_table_name, tg_argv[0]);
+end
+$$;
+
+ALTER FUNCTION audit.tg_refuse() OWNER TO leads_owner;
+
+COMMENT ON FUNCTION audit.tg_refuse() IS 'Raises PT409 refused. Argument: what to do instead.';
+
+CREATE FUNCTION audit.write_event(organization_id uuid, action text, lead_id uuid, about text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- Who is asking is what the key proves, or the login; no setting names an actor.
+  v_key_id uuid := case when session_user = 'leads_api' then auth.key_id() end;
+  v_source text := case
+    when v_key_id is not null then 'api'
+    when session_user = 'leads_worker' then 'worker'
+    when session_user = 'leads_operator' or audit.is_migrating_login() then 'system'
+    else 'sql'
+  end;
+  v_payload text := concat(
+    '{', write_event.about, ',"key_id":', coalesce(to_json(v_key_id)::text, 'null'),
+    case when v_key_id is null then ',"role":' || to_json(session_user::text) end,
+    '}'
+  );
+  v_salt bytea := uuid_send(gen_random_uuid());
+begin
+  insert into audit.event (organization_id, action, source, correlation_id, lead_id, payload, salt, payload_digest)
+  values (
+    write_event.organization_id,
+    write_event.action,
+    v_source,
+    case when v_source = 'api' then nullif(current_setting('leads.request_id', true), '') end,
+    write_event.lead_id,
+    v_payload::json,
+    v_salt,
+    sha256(v_salt || convert_to(v_payload, 'UTF8'))
+  );
+end
+$$;
+
+ALTER FUNCTION audit.write_event(organization_id uuid, action text, lead_id uuid, about text) OWNER TO leads_audit;
+
+COMMENT ON FUNCTION audit.write_event(organization_id uuid, action text, lead_id uuid, about text) IS 'Writes an event, with who made the change and from where.
+
+about: the payload''s own members, as JSON text without the braces. The source is read off the login: api for leads_api
+with a good claim, worker for leads_worker, system for leads_operator and the migrating login, sql for any other. For
+the triggers'' functions alone: leads_audit owns them, and nobody else may execute this.';
+
+CREATE FUNCTION auth.enter(key_digest text, request_id text, scope text, read_only boolean) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_scopes text[];
+begin
+  perform set_config('leads.request_id', enter.request_id, true);
+  perform set_config('leads.key_digest', coalesce(enter.key_digest, ''), true);
+  if enter.read_only then
+    perform set_config('transaction_read_only', 'on', true);
+  end if;
+  if enter.scope is null then
+    return;
+  end if;
+
+  select k.scopes into v_scopes from auth.claimed_key as k;
+  if not found then
+    raise sqlstate 'PT401' using message = 'unauthorized';
+  end if;
+  if not enter.scope = any (v_scopes) then
+    raise sqlstate 'PT403' using
+      message = 'insufficient_scope',
+      hint = format('This key lacks the scope "%s". Use a key that has it.', enter.scope);
+  end if;
+end
+$$;
+
+ALTER FUNCTION auth.enter(key_digest text, request_id text, scope text, read_only boolean) OWNER TO leads_auth;
+
+COMMENT ON FUNCTION auth.enter(key_digest text, request_id text, scope text, read_only boolean) IS 'Proves who is asking and sets the request''s context, for the transaction.
+
+key_digest: SHA-256 of the key, 64 hexadecimal digits; null: no key. request_id: the X-Request-Id, up to 64 characters.
+scope: what the route asks for; null: a public route, no key is needed. read_only: whether the transaction may write.
+Raises PT401 unauthorized (no key, unknown, expired or revoked) and PT403 insufficient_scope.';
+
+CREATE FUNCTION auth.key_id() RETURNS uuid
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT k.id
+    FROM auth.claimed_key k;
+END;
+
+ALTER FUNCTION auth.key_id() OWNER TO leads_auth;
+
+COMMENT ON FUNCTION auth.key_id() IS 'The id of the key that this transaction''s claim proves; null without one.';
+
+ALTER TABLE ONLY admin.catalogue_entry
+    ADD CONSTRAINT catalogue_entry_pkey PRIMARY KEY (object);
+
+ALTER TABLE ONLY api.problem
+    ADD CONSTRAINT problem_pkey PRIMARY KEY (raised_by);
+
+ALTER TABLE ONLY api.route
+    ADD CONSTRAINT route_pkey PRIMARY KEY (method, path);
+
+ALTER TABLE ONLY app.idempotency_key
+    ADD CONSTRAINT idempotency_key_pkey PRIMARY KEY (organization_id, key_digest);
+
+ALTER TABLE ONLY app.lead
+    ADD CONSTRAINT lead_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY app.organization
+    ADD CONSTRAINT organization_pkey PRIMARY KEY (organization_id);
+
+ALTER TABLE ONLY app.pipeline_stage
+    ADD CONSTRAINT pipeline_stage_pkey PRIMARY KEY (organization_id, name);
+
+ALTER TABLE ONLY audit.event
+    ADD CONSTRAINT event_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY auth.api_key
+    ADD CONSTRAINT api_key_digest_is_unique UNIQUE (digest);
+
+ALTER TABLE ONLY auth.api_key
+    ADD CONSTRAINT api_key_pkey PRIMARY KEY (organization_id, id);
+
+CREATE INDEX idempotency_key_by_created_at ON app.idempotency_key USING btree (organization_id, created_at);
+
+CREATE INDEX lead_by_created_at ON app.lead USING btree (organization_id, created_at DESC, id DESC);
+
+CREATE INDEX lead_by_email_key ON app.lead USING btree (organization_id, email_key, created_at DESC, id DESC);
+
+CREATE INDEX lead_by_pipeline_stage ON app.lead USING btree (organization_id, pipeline_stage, created_at DESC, id DESC);
+
+CREATE INDEX lead_by_pipeline_stage_and_source ON app.lead USING btree (organization_id, pipeline_stage_and_source, created_at DESC, id DESC);
+
+CREATE INDEX lead_by_source ON app.lead USING btree (organization_id, source, created_at DESC, id DESC);
+
+CREATE INDEX event_by_action_and_source ON audit.event USING btree (organization_id, action_and_source, created_at DESC, id DESC);
+
+CREATE INDEX event_by_created_at ON audit.event USING btree (organization_id, created_at DESC, id DESC);
+
+CREATE INDEX event_by_lead_id ON audit.event USING btree (organization_id, lead_id, created_at DESC, id DESC);
+
+CREATE INDEX event_by_source ON audit.event USING btree (organization_id, source, created_at DESC, id DESC);
+
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON app.lead FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Delete leads with DELETE, so that each is recorded.');
+
+CREATE TRIGGER _500_add_pipeline_stages AFTER INSERT ON app.organization FOR EACH ROW EXECUTE FUNCTION app.tg_organization__add_pipeline_stages();
+
+CREATE TRIGGER _500_keep_new BEFORE DELETE ON app.pipeline_stage FOR EACH ROW WHEN ((old.name = 'new'::text)) EXECUTE FUNCTION app.tg_pipeline_stage__keep_new();
+
+CREATE TRIGGER _500_stamp BEFORE INSERT OR UPDATE ON app.lead FOR EACH ROW EXECUTE FUNCTION app.tg_lead__stamp();
+
+CREATE TRIGGER _510_keep_new BEFORE UPDATE ON app.pipeline_stage FOR EACH ROW WHEN (((old.name = 'new'::text) AND (new.name <> 'new'::text))) EXECUTE FUNCTION app.tg_pipeline_stage__keep_new();
+
+CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON app.lead FOR EACH ROW EXECUTE FUNCTION audit.tg_lead__record();
+
+CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON app.organization FOR EACH ROW EXECUTE FUNCTION audit.tg_record('organization', 'organization_id');
+
+CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON app.pipeline_stage FOR EACH ROW EXECUTE FUNCTION audit.tg_record('pipeline_stage', 'name');
+
+CREATE TRIGGER _100_refuse_change BEFORE DELETE OR UPDATE ON audit.event FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('The audit log is append-only: write a new event instead.');
+
+ALTER TABLE audit.event ENABLE ALWAYS TRIGGER _100_refuse_change;
+
+CREATE TRIGGER _110_refuse_truncate BEFORE TRUNCATE ON audit.event FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('The audit log is append-only: write a new event instead.');
+
+ALTER TABLE audit.event ENABLE ALWAYS TRIGGER _110_refuse_truncate;
+
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON auth.api_key FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Revoke keys instead, so that each is recorded.');
+
+CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON auth.api_key FOR EACH ROW EXECUTE FUNCTION audit.tg_record('api_key', 'id');
+
+ALTER TABLE ONLY app.idempotency_key
+    ADD CONSTRAINT idempotency_key_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
+
+ALTER TABLE ONLY app.lead
+    ADD CONSTRAINT lead_pipeline_stage_exists FOREIGN KEY (organization_id, pipeline_stage) REFERENCES app.pipeline_stage(organization_id, name);
+
+ALTER TABLE ONLY app.pipeline_stage
+    ADD CONSTRAINT pipeline_stage_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
+
+ALTER TABLE ONLY audit.event
+    ADD CONSTRAINT event_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
+
+ALTER TABLE ONLY auth.api_key
+    ADD CONSTRAINT api_key_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
+
+ALTER TABLE ONLY auth.api_key
+    ADD CONSTRAINT api_key_rotated_from_is_api_key FOREIGN KEY (organization_id, rotated_from) REFERENCES auth.api_key(organization_id, id);
+
+ALTER TABLE app.idempotency_key ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY idempotency_key_exec_all ON app.idempotency_key TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('write'::text) AS organization_id))) WITH CHECK ((organization_id = ( SELECT auth.organization_id('write'::text) AS organization_id)));
+
+ALTER TABLE app.lead ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY lead_exec_insert ON app.lead FOR INSERT TO leads_exec WITH CHECK ((organization_id = ( SELECT auth.organization_id('write'::text) AS organization_id)));
+
+CREATE POLICY lead_exec_select ON app.lead FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)));
+
+CREATE POLICY lead_exec_update ON app.lead FOR UPDATE TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('write'::text) AS organization_id))) WITH CHECK ((organization_id = ( SELECT auth.organization_id('write'::text) AS organization_id)));
+
+CREATE POLICY lead_jobs_insert ON app.lead FOR INSERT TO leads_jobs WITH CHECK (true);
+
+ALTER TABLE app.organization ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY organization_exec_select ON app.organization FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)));
+
+CREATE POLICY organization_jobs_insert ON app.organization FOR INSERT TO leads_jobs WITH CHECK (true);
+
+CREATE POLICY organization_jobs_select ON app.organization FOR SELECT TO leads_jobs USING (true);
+
+ALTER TABLE app.pipeline_stage ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY pipeline_stage_exec_select ON app.pipeline_stage FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)));
+
+CREATE POLICY pipeline_stage_jobs_delete ON app.pipeline_stage FOR DELETE TO leads_jobs USING (true);
+
+CREATE POLICY pipeline_stage_jobs_insert ON app.pipeline_stage FOR INSERT TO leads_jobs WITH CHECK (true);
+
+CREATE POLICY pipeline_stage_jobs_select ON app.pipeline_stage FOR SELECT TO leads_jobs USING (true);
+
+ALTER TABLE audit.event ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY event_audit_insert ON audit.event FOR INSERT TO leads_audit WITH CHECK (true);
+
+CREATE POLICY event_exec_select ON audit.event FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)));
+
+ALTER TABLE auth.api_key ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY api_key_auth_select ON auth.api_key FOR SELECT TO leads_auth USING (true);
+
+CREATE POLICY api_key_jobs_insert ON auth.api_key FOR INSERT TO leads_jobs WITH CHECK (true);
+
+CREATE POLICY api_key_jobs_select ON auth.api_key FOR SELECT TO leads_jobs USING (true);
+
+CREATE POLICY api_key_jobs_update ON auth.api_key FOR UPDATE TO leads_jobs USING (true) WITH CHECK (true);
+
+GRANT ALL ON SCHEMA admin TO leads_jobs;
+GRANT USAGE ON SCHEMA admin TO leads_operator;
+
+GRANT ALL ON SCHEMA api TO leads_exec;
+GRANT USAGE ON SCHEMA api TO leads_jobs;
+GRANT USAGE ON SCHEMA api TO leads_api;
+
+GRANT USAGE ON SCHEMA app TO leads_auth;
+GRANT USAGE ON SCHEMA app TO leads_exec;
+GRANT USAGE ON SCHEMA app TO leads_jobs;
+GRANT USAGE ON SCHEMA app TO leads_audit;
+
+GRANT USAGE ON SCHEMA audit TO leads_auth;
+GRANT USAGE ON SCHEMA audit TO leads_exec;
+GRANT USAGE ON SCHEMA audit TO leads_jobs;
+GRANT ALL ON SCHEMA audit TO leads_audit;
+GRANT ALL ON SCHEMA audit TO leads_eraser;
+
+GRANT ALL ON SCHEMA auth TO leads_auth;
+GRANT USAGE ON SCHEMA auth TO leads_exec;
+GRANT USAGE ON SCHEMA auth TO leads_jobs;
+GRANT USAGE ON SCHEMA auth TO leads_audit;
+GRANT USAGE ON SCHEMA auth TO leads_api;
+
+REVOKE USAGE ON SCHEMA public FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION api.is_cursor(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.is_cursor(value text) TO leads_exec;
+GRANT ALL ON FUNCTION api.is_cursor(value text) TO leads_api;
+
+REVOKE ALL ON FUNCTION admin.add_stage(organization_id uuid, name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.add_stage(organization_id uuid, name text) TO leads_operator;
+
+REVOKE ALL ON FUNCTION api.schema_version() FROM PUBLIC;
+GRANT ALL ON FUNCTION api.schema_version() TO leads_owner;
+GRANT ALL ON FUNCTION api.schema_version() TO leads_jobs;
+GRANT ALL ON FUNCTION api.schema_version() TO leads_api;
+
+GRANT SELECT ON TABLE api.route TO leads_exec;
+GRANT SELECT ON TABLE api.route TO leads_jobs;
+
+REVOKE ALL ON FUNCTION admin.api_findings(release integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.catalogue() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.create_key(organization_id uuid, scope text, digest bytea, name text, expires_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.create_key(organization_id uuid, scope text, digest bytea, name text, expires_at timestamp with time zone) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.create_organization(name text, environment text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.create_organization(name text, environment text) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.drift() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.findings(release integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.findings(release integer) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.keep_catalogue(drifted jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION app.trim_text(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_auth;
+GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_exec;
+GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_jobs;
+GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_audit;
+
+REVOKE ALL ON FUNCTION app.is_text(value text, max_length integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_auth;
+GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_exec;
+GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_jobs;
+GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_audit;
+
+REVOKE ALL ON FUNCTION app.new_id() FROM PUBLIC;
+GRANT ALL ON FUNCTION app.new_id() TO leads_auth;
+GRANT ALL ON FUNCTION app.new_id() TO leads_exec;
+GRANT ALL ON FUNCTION app.new_id() TO leads_jobs;
+GRANT ALL ON FUNCTION app.new_id() TO leads_audit;
+
+REVOKE ALL ON FUNCTION app.utc_text(instant timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.utc_text(instant timestamp with time zone) TO leads_exec;
+GRANT ALL ON FUNCTION app.utc_text(instant timestamp with time zone) TO leads_jobs;
+GRANT ALL ON FUNCTION app.utc_text(instant timestamp with time zone) TO leads_audit;
+
+GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE auth.api_key TO leads_jobs;
+
+GRANT SELECT(id),INSERT(id) ON TABLE auth.api_key TO leads_jobs;
+
+GRANT SELECT(name),INSERT(name) ON TABLE auth.api_key TO leads_jobs;
+
+GRANT SELECT(scopes),INSERT(scopes) ON TABLE auth.api_key TO leads_jobs;
+
+GRANT INSERT(digest) ON TABLE auth.api_key TO leads_jobs;
+
+GRANT SELECT(created_at) ON TABLE auth.api_key TO leads_jobs;
+
+GRANT SELECT(expires_at),INSERT(expires_at),UPDATE(expires_at) ON TABLE auth.api_key TO leads_jobs;
+
+GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE auth.api_key TO leads_jobs;
+
+GRANT SELECT(rotated_from),INSERT(rotated_from) ON TABLE auth.api_key TO leads_jobs;
+
+REVOKE ALL ON FUNCTION admin.keys(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.keys(organization_id uuid) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.load_leads(organization_id uuid, leads jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.load_leads(organization_id uuid, leads jsonb) TO leads_operator;
+
+GRANT REFERENCES ON TABLE app.organization TO leads_auth;
+GRANT SELECT ON TABLE app.organization TO leads_exec;
+GRANT SELECT ON TABLE app.organization TO leads_jobs;
+
+GRANT INSERT(organization_id) ON TABLE app.organization TO leads_jobs;
+
+GRANT INSERT(name) ON TABLE app.organization TO leads_jobs;
+
+GRANT INSERT(environment) ON TABLE app.organization TO leads_jobs;
+
+REVOKE ALL ON FUNCTION admin.organization(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.organization(organization_id uuid) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.organizations() FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.organizations() TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.remove_stage(organization_id uuid, name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.remove_stage(organization_id uuid, name text) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.revoke_key(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.revoke_key(id uuid) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.stages(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.stages(organization_id uuid) TO leads_operator;
+
+REVOKE ALL ON FUNCTION api.create_lead(body text, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.create_lead(body text, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
+
+REVOKE ALL ON FUNCTION api.default_text(function oid, "position" integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.event_etag(payload_digest bytea, salt bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.event_etag(payload_digest bytea, salt bytea) TO leads_exec;
+
+GRANT SELECT ON TABLE audit.event TO leads_exec;
+
+GRANT INSERT(organization_id) ON TABLE audit.event TO leads_audit;
+
+GRANT INSERT(action) ON TABLE audit.event TO leads_audit;
+
+GRANT INSERT(source) ON TABLE audit.event TO leads_audit;
+
+GRANT INSERT(correlation_id) ON TABLE audit.event TO leads_audit;
+
+GRANT INSERT(lead_id) ON TABLE audit.event TO leads_audit;
+
+GRANT INSERT(payload) ON TABLE audit.event TO leads_audit;
+
+GRANT INSERT(salt) ON TABLE audit.event TO leads_audit;
+
+GRANT INSERT(payload_digest) ON TABLE audit.event TO leads_audit;
+
+REVOKE ALL ON FUNCTION audit.event_item(event audit.event) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.event_item(event audit.event) TO leads_exec;
+
+REVOKE ALL ON FUNCTION auth.organization_id(scope text) FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.organization_id(scope text) TO leads_exec;
+
+REVOKE ALL ON FUNCTION api.get_audit_event(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.get_audit_event(id uuid) TO leads_api;
+
+REVOKE ALL ON FUNCTION auth.key_scopes() FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.key_scopes() TO leads_exec;
+
+REVOKE ALL ON FUNCTION api.get_health() FROM PUBLIC;
+GRANT ALL ON FUNCTION api.get_health() TO leads_api;
+
+REVOKE ALL ON FUNCTION app.is_email(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.is_email(value text) TO leads_exec;
+GRANT ALL ON FUNCTION app.is_email(value text) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION app.is_name(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.is_name(value text) TO leads_auth;
+GRANT ALL ON FUNCTION app.is_name(value text) TO leads_exec;
+GRANT ALL ON FUNCTION app.is_name(value text) TO leads_jobs;
+GRANT ALL ON FUNCTION app.is_name(value text) TO leads_audit;
+
+REVOKE ALL ON FUNCTION app.lead_etag(revision integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.lead_etag(revision integer) TO leads_exec;
+
+GRANT SELECT ON TABLE app.lead TO leads_exec;
+
+GRANT INSERT(organization_id) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(organization_id) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(name),UPDATE(name) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(name) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(company),UPDATE(company) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(company) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(email),UPDATE(email) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(email) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(source),UPDATE(source) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(source) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(lead_score),UPDATE(lead_score) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(lead_score) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(pipeline_stage),UPDATE(pipeline_stage) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(pipeline_stage) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(industry),UPDATE(industry) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(industry) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(company_size),UPDATE(company_size) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(company_size) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(pain_points),UPDATE(pain_points) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(pain_points) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(timeline),UPDATE(timeline) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(timeline) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(budget_range),UPDATE(budget_range) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(budget_range) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(ai_reasoning),UPDATE(ai_reasoning) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(ai_reasoning) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(qualification_completed_at) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(created_at) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(updated_at) ON TABLE app.lead TO leads_jobs;
+
+REVOKE ALL ON FUNCTION app.lead_whole(lead app.lead) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.lead_whole(lead app.lead) TO leads_exec;
+
+REVOKE ALL ON FUNCTION api.get_lead(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.get_lead(id uuid) TO leads_api;
+
+GRANT SELECT ON TABLE app.pipeline_stage TO leads_exec;
+GRANT SELECT,INSERT,DELETE ON TABLE app.pipeline_stage TO leads_jobs;
+
+REVOKE ALL ON FUNCTION api.get_organization() FROM PUBLIC;
+GRANT ALL ON FUNCTION api.get_organization() TO leads_api;
+
+REVOKE ALL ON FUNCTION api.input_faults(names text[], types text[], given text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.input_faults(names text[], types text[], given text[]) TO leads_api;
+
+REVOKE ALL ON FUNCTION api.list_audit_events("limit" api.page_size, cursor api.cursor, action api.any_of, source api.any_of, lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.list_audit_events("limit" api.page_size, cursor api.cursor, action api.any_of, source api.any_of, lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone) TO leads_api;
+
+REVOKE ALL ON FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone) TO leads_api;
+
+GRANT SELECT ON TABLE api.problem TO leads_exec;
+
+REVOKE ALL ON FUNCTION api.problems() FROM PUBLIC;
+GRANT ALL ON FUNCTION api.problems() TO leads_api;
+
+REVOKE ALL ON FUNCTION api.routes() FROM PUBLIC;
+GRANT ALL ON FUNCTION api.routes() TO leads_api;
+
+REVOKE ALL ON FUNCTION api.update_lead(id uuid, body text, if_match text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.update_lead(id uuid, body text, if_match text) TO leads_api;
+
+REVOKE ALL ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.contact_fault() FROM PUBLIC;
+GRANT ALL ON FUNCTION app.contact_fault() TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.duplicate_keys(value json) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.duplicate_keys(value json) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.is_etag_matched(if_match text, etag text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.is_etag_matched(if_match text, etag text) TO leads_exec;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.idempotency_key TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.keep_answer(organization_id uuid, idempotency_key text, answer api.answer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.keep_answer(organization_id uuid, idempotency_key text, answer api.answer) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.lead_change(lead app.lead) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.lead_change(lead app.lead) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.lead_item(lead app.lead) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.lead_item(lead app.lead) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.page_answer(items text[], page_size integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.page_answer(items text[], page_size integer) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.raise_faults(status integer, code text, errors json) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.raise_faults(status integer, code text, errors json) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.read_object(body text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.read_object(body text) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.stage_filter_faults(organization_id uuid, stages text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.stage_filter_faults(organization_id uuid, stages text[]) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.tg_lead__stamp() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION app.tg_organization__add_pipeline_stages() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION app.tg_pipeline_stage__keep_new() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.is_migrating_login() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.tg_lead__record() FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.tg_lead__record() TO leads_owner;
+
+REVOKE ALL ON FUNCTION audit.tg_record() FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.tg_record() TO leads_owner;
+GRANT ALL ON FUNCTION audit.tg_record() TO leads_auth;
+
+REVOKE ALL ON FUNCTION audit.tg_refuse() FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.tg_refuse() TO leads_auth;
+
+REVOKE ALL ON FUNCTION audit.write_event(organization_id uuid, action text, lead_id uuid, about text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION auth.enter(key_digest text, request_id text, scope text, read_only boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.enter(key_digest text, request_id text, scope text, read_only boolean) TO leads_api;
+
+REVOKE ALL ON FUNCTION auth.key_id() FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.key_id() TO leads_audit;
+
+ALTER DEFAULT PRIVILEGES FOR ROLE leads_audit REVOKE ALL ON FUNCTIONS FROM PUBLIC;
+
+ALTER DEFAULT PRIVILEGES FOR ROLE leads_auth REVOKE ALL ON FUNCTIONS FROM PUBLIC;
+
+ALTER DEFAULT PRIVILEGES FOR ROLE leads_eraser REVOKE ALL ON FUNCTIONS FROM PUBLIC;
+
+ALTER DEFAULT PRIVILEGES FOR ROLE leads_exec REVOKE ALL ON FUNCTIONS FROM PUBLIC;
+
+ALTER DEFAULT PRIVILEGES FOR ROLE leads_jobs REVOKE ALL ON FUNCTIONS FROM PUBLIC;
+
+ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLIC;
+
+-- the rows of api.problem
+-- {"raised_by":"22003","status":422,"code":"validation_failed","title":"Validation failed","detail":"The body has a number that is out of all range.","field":"body","field_code":"out_of_range"}
+-- {"raised_by":"22P02","status":400,"code":"invalid_body","title":"Invalid body","detail":"The body is not valid JSON.","field":"body","field_code":"invalid_json"}
+-- {"raised_by":"22P05","status":400,"code":"invalid_body","title":"Invalid body","detail":"The body has a NUL character (\\u0000). Leave it out.","field":"body","field_code":"nul_character"}
+-- {"raised_by":"25006","status":500,"code":"internal","title":"Internal error","detail":"This is a fault of the server. Report it with the request_id.","field":null,"field_code":null}
+-- {"raised_by":"40001","status":503,"code":"unavailable","title":"Unavailable","detail":"The database is busy. Nothing was done. Try again.","field":null,"field_code":null}
+-- {"raised_by":"40P01","status":503,"code":"unavailable","title":"Unavailable","detail":"The database is busy. Nothing was done. Try again.","field":null,"field_code":null}
+-- {"raised_by":"54001","status":400,"code":"invalid_body","title":"Invalid body","detail":"The body is nested more than 32 deep.","field":"body","field_code":"too_deep"}
+-- {"raised_by":"55P03","status":503,"code":"unavailable","title":"Unavailable","detail":"The database is busy. Nothing was done. Try again.","field":null,"field_code":null}
+-- {"raised_by":"57014","status":503,"code":"unavailable","title":"Unavailable","detail":"The request took too long. Nothing was done. Try again.","field":null,"field_code":null}
+-- {"raised_by":"any_of_has_at_most_10_values","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This may have up to 10 values.","field":"filter","field_code":"too_many_values"}
+-- {"raised_by":"cursor_is_well_formed","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This is no cursor. Take next_cursor of the page before as it is, or leave it out for the first page.","field":"cursor","field_code":"invalid_cursor"}
+-- {"raised_by":"idempotency_in_progress","status":409,"code":"idempotency_in_progress","title":"Request in progress","detail":"A request under this Idempotency-Key is still running. Repeat it in a moment.","field":null,"field_code":null}
+-- {"raised_by":"idempotency_key_is_1_to_255_printable_characters","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be 1 to 255 printable ASCII characters.","field":"Idempotency-Key","field_code":"invalid_idempotency_key"}
+-- {"raised_by":"idempotency_key_reused","status":422,"code":"idempotency_key_reused","title":"Idempotency key reused","detail":"Another request came under this Idempotency-Key within 24 hours. Take a new key for a new request.","field":null,"field_code":null}
+-- {"raised_by":"insufficient_scope","status":403,"code":"insufficient_scope","title":"Insufficient scope","detail":"This key lacks a scope. Use a key that has it.","field":null,"field_code":null}
+-- {"raised_by":"internal","status":500,"code":"internal","title":"Internal error","detail":"This is a fault of the server. Report it with the request_id.","field":null,"field_code":null}
+-- {"raised_by":"invalid_body","status":400,"code":"invalid_body","title":"Invalid body","detail":"Mend what errors lists, and send the request again.","field":null,"field_code":null}
+-- {"raised_by":"invalid_parameter","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"Mend what errors lists, and send the request again.","field":null,"field_code":null}
+-- {"raised_by":"lead_ai_reasoning_is_text_of_1_to_10000","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a text of 1 to 10,000 characters.","field":"ai_reasoning","field_code":"too_long"}
+-- {"raised_by":"lead_budget_range_is_text_of_1_to_128","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a text of 1 to 128 characters.","field":"budget_range","field_code":"too_long"}
+-- {"raised_by":"lead_company_is_text_of_1_to_255","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a text of 1 to 255 characters.","field":"company","field_code":"too_long"}
+-- {"raised_by":"lead_company_size_is_text_of_1_to_128","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a text of 1 to 128 characters.","field":"company_size","field_code":"too_long"}
+-- {"raised_by":"lead_email_is_email","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be an e-mail address such as ada@example.com.","field":"email","field_code":"invalid_email"}
+-- {"raised_by":"lead_has_email_or_name_and_company","status":422,"code":"validation_failed","title":"Validation failed","detail":"A lead needs an email, or a name and a company.","field":"email","field_code":"contact_required"}
+-- {"raised_by":"lead_industry_is_text_of_1_to_128","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a text of 1 to 128 characters.","field":"industry","field_code":"too_long"}
+-- {"raised_by":"lead_name_is_text_of_1_to_255","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a text of 1 to 255 characters.","field":"name","field_code":"too_long"}
+-- {"raised_by":"lead_pain_points_is_text_of_1_to_10000","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a text of 1 to 10,000 characters.","field":"pain_points","field_code":"too_long"}
+-- {"raised_by":"lead_pipeline_stage_exists","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be one of the organization's pipeline stages.","field":"pipeline_stage","field_code":"unknown_stage"}
+-- {"raised_by":"lead_score_within_0_and_100","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a whole number from 0 to 100.","field":"lead_score","field_code":"out_of_range"}
+-- {"raised_by":"lead_source_is_name","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be 1 to 64 characters out of a-z, 0-9, _ and -.","field":"source","field_code":"invalid_name"}
+-- {"raised_by":"lead_timeline_is_text_of_1_to_128","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a text of 1 to 128 characters.","field":"timeline","field_code":"too_long"}
+-- {"raised_by":"method_not_allowed","status":405,"code":"method_not_allowed","title":"Method not allowed","detail":"Use one of the methods that the header Allow names.","field":null,"field_code":null}
+-- {"raised_by":"not_found","status":404,"code":"not_found","title":"Not found","detail":"There is nothing at this address. Check the path and the id.","field":null,"field_code":null}
+-- {"raised_by":"outcome_unknown","status":503,"code":"outcome_unknown","title":"Unavailable","detail":"The connection to the database was lost, and whether the change was made is unknown. Look, or repeat a POST with its Idempotency-Key.","field":null,"field_code":null}
+-- {"raised_by":"page_size_within_1_and_200","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number from 1 to 200.","field":"limit","field_code":"out_of_range"}
+-- {"raised_by":"payload_too_large","status":413,"code":"payload_too_large","title":"Payload too large","detail":"A body has at most 64 KiB. Send less.","field":null,"field_code":null}
+-- {"raised_by":"precondition_failed","status":412,"code":"precondition_failed","title":"Precondition failed","detail":"The record has changed since: If-Match no longer holds. Get it again, and repeat the change on what it is now.","field":null,"field_code":null}
+-- {"raised_by":"unauthorized","status":401,"code":"unauthorized","title":"Unauthorized","detail":"Send a valid API key: Authorization: Bearer lk_….","field":null,"field_code":null}
+-- {"raised_by":"unavailable","status":503,"code":"unavailable","title":"Unavailable","detail":"The server is busy. Nothing was done. Try again.","field":null,"field_code":null}
+-- {"raised_by":"unsupported_media_type","status":415,"code":"unsupported_media_type","title":"Unsupported media type","detail":"Send the body as application/json (a PATCH also as application/merge-patch+json).","field":null,"field_code":null}
+-- {"raised_by":"validation_failed","status":422,"code":"validation_failed","title":"Validation failed","detail":"Mend what errors lists, and send the request again.","field":null,"field_code":null}
+
+-- the rows of api.route
+-- {"method":"GET","path":"/audit-log","function":"api.list_audit_events","scope":"read","problems":["invalid_parameter","validation_failed"]}
+-- {"method":"GET","path":"/audit-log/{id}","function":"api.get_audit_event","scope":"read","problems":["invalid_parameter","not_found"]}
+-- {"method":"GET","path":"/health","function":"api.get_health","scope":"read","problems":["invalid_parameter"]}
+-- {"method":"GET","path":"/leads","function":"api.list_leads","scope":"read","problems":["invalid_parameter","validation_failed"]}
+-- {"method":"GET","path":"/leads/{id}","function":"api.get_lead","scope":"read","problems":["invalid_parameter","not_found"]}
+-- {"method":"GET","path":"/organizations/me","function":"api.get_organization","scope":"read","problems":["invalid_parameter"]}
+-- {"method":"PATCH","path":"/leads/{id}","function":"api.update_lead","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","not_found","precondition_failed"]}
+-- {"method":"POST","path":"/leads","function":"api.create_lead","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","idempotency_key_reused","idempotency_in_progress"]}
+
+-- the roles
+-- {"role": "leads_api", "rolcanlogin": true, "rolsuper": false, "rolcreaterole": false, "rolcreatedb": false, "rolbypassrls": false, "rolreplication": false, "member_of": []}
+-- {"role": "leads_audit", "rolcanlogin": false, "rolsuper": false, "rolcreaterole": false, "rolcreatedb": false, "rolbypassrls": false, "rolreplication": false, "member_of": []}
+-- {"role": "leads_auth", "rolcanlogin": false, "rolsuper": false, "rolcreaterole": false, "rolcreatedb": false, "rolbypassrls": false, "rolreplication": false, "member_of": []}
+-- {"role": "leads_bi", "rolcanlogin": false, "rolsuper": false, "rolcreaterole": false, "rolcreatedb": false, "rolbypassrls": false, "rolreplication": false, "member_of": []}
+-- {"role": "leads_eraser", "rolcanlogin": false, "rolsuper": false, "rolcreaterole": false, "rolcreatedb": false, "rolbypassrls": false, "rolreplication": false, "member_of": []}
+-- {"role": "leads_exec", "rolcanlogin": false, "rolsuper": false, "rolcreaterole": false, "rolcreatedb": false, "rolbypassrls": false, "rolreplication": false, "member_of": []}
+-- {"role": "leads_jobs", "rolcanlogin": false, "rolsuper": false, "rolcreaterole": false, "rolcreatedb": false, "rolbypassrls": false, "rolreplication": false, "member_of": []}
+-- {"role": "leads_migrator", "rolcanlogin": true, "rolsuper": false, "rolcreaterole": true, "rolcreatedb": false, "rolbypassrls": false, "rolreplication": false, "member_of": ["leads_auth", "leads_exec", "leads_jobs", "leads_owner"]}
+-- {"role": "leads_operator", "rolcanlogin": true, "rolsuper": false, "rolcreaterole": false, "rolcreatedb": false, "rolbypassrls": false, "rolreplication": false, "member_of": []}
+-- {"role": "leads_owner", "rolcanlogin": false, "rolsuper": false, "rolcreaterole": false, "rolcreatedb": false, "rolbypassrls": false, "rolreplication": false, "member_of": []}
+-- {"role": "leads_worker", "rolcanlogin": true, "rolsuper": false, "rolcreaterole": false, "rolcreatedb": false, "rolbypassrls": false, "rolreplication": false, "member_of": []}
