@@ -313,6 +313,19 @@ KEYS = """
 + alter table app.lead add constraint c unique (id);
   alter table app.lead drop constraint if exists c;
 
+# c
+- alter table app.lead rename to led;
+  alter table app.led add constraint c unique (id);
++ alter table app.lead add constraint c unique (id);
+  drop table if exists app.lead cascade;
+
+# b_pkey
+- create table if not exists app.b (id uuid primary key);
+  alter table if exists app.b rename to c;
+  alter table app.c add organization_id uuid;
++ create table if not exists app.b (organization_id uuid primary key);
+  alter table if exists app.b rename to c;
+
 # a
 - create index a on app.lead (stage);
 + create index a on app.lead (stage);
@@ -371,7 +384,10 @@ def test_passes_switches_of_a_table_in_sql(found: Lint) -> None:
     "statement",
     [
         "create or replace function app.f() returns integer language sql as $$ select 1 $$;",
+        "create procedure app.f() language sql as $$ $$;",
         "create view app.f as select 1;",
+        "create materialized view app.f as select 1;",
+        "create constraint trigger f after insert on app.lead for each row execute function app.tg();",
         "create trigger f after insert on app.lead for each row execute function app.tg();",
         "create policy f on app.lead using (organization_id = (select auth.organization_id('read')));",
         "grant select on app.lead to leads_exec;",
@@ -387,12 +403,15 @@ def test_finds_a_function_in_a_migration(found: Lint, statement: str) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
+        "comment on table app.lead is 'x';\nlock table app.lead;\nnotify leads_routes;",
         "drop function if exists app.f(uuid);\ndrop policy if exists f on app.lead;\ndrop view if exists app.g;",
         "grant leads_owner to leads_exec;\nrevoke leads_owner from leads_exec;",
         "grant usage on schema app to leads_exec;",
         "alter default privileges for role a revoke execute on functions from public;",
+        "grant create on database a to b;\nrevoke usage on type app.a from b;\ngrant usage on domain app.d to b;",
         "grant references on app.organization to leads_auth;",
         "alter table app.lead enable row level security, force row level security;",
+        "create extension e;\ncreate sequence app.s;\ncreate type app.t as (a text);\nalter type app.t owner to a;",
         "create role a nologin;\ncreate schema b authorization a;\nreset role;\nset local lock_timeout = '5s';",
     ],
 )
@@ -462,13 +481,19 @@ def test_finds_a_header_that_does_not_fit(found: Lint, text: str, findings: int)
 @pytest.mark.parametrize(
     ("name", "bad", "good"),
     [
+        ("app.f", "create procedure app.f() language sql as $$ $$;\ndelete from api.route;",
+         "create procedure app.f() language sql as $$ $$;\ngrant execute on procedure app.f() to a;\n"
+         "revoke execute on procedure app.f() from b;\ncomment on procedure app.f() is 'x';"),
         ("app.f", "create view app.g as select 1;", "create view app.f as select 1;"),
         ("app.lead.policies", "grant select on app.lead to a;", "drop policy if exists p on app.lead;"),
         ("app.lead.policies", "create policy p on api.route using (true);", "comment on policy p on app.lead is 'x';"),
-        ("app.lead.grants", "create view app.lead as select 1;", "grant select on app.lead to a;"),
+        ("app.lead.grants", "create view app.lead as select 1;",
+         "revoke all on app.lead from a;\ngrant insert on app.lead to a;"),
+        ("app.lead.triggers", "grant trigger on app.lead to a;", "comment on trigger t on app.lead is 'x';"),
         ("app.lead.triggers", "create trigger t after insert on api.route execute function app.tg();",
          "create trigger t before insert or update on app.lead execute function app.tg();"),
-        ("api.route.rows", "grant select on api.route to a;", "insert into api.route values ('x');"),
+        ("api.route.rows", "grant select on api.route to a;",
+         "delete from api.route;\ninsert into api.route values (1);"),
         ("api.route.more", "delete from api.route;", "set local lock_timeout = '1s';"),
     ],
 )  # fmt: skip
@@ -504,6 +529,14 @@ def test_names_a_query_of_a_body_that_it_can_not_read(found: Lint) -> None:
 
 def test_names_a_file_whose_quotes_do_not_close(found: Lint) -> None:
     assert found(**migration("select 'x;\n")) == ["migrations/0002.more.sql:1 unreadable migrations/0002.more.sql"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["create index", "alter table app.lead add", "alter table app.lead add constraint", "grant a on", "drop", "create"],
+)
+def test_names_a_file_with_a_statement_that_breaks_off(found: Lint, statement: str) -> None:
+    assert "migrations/0002.more.sql:1 unreadable" in [one.rpartition(" ")[0] for one in found(**migration(statement))]
 
 
 def test_names_a_migration_whose_markers_do_not_pair(found: Lint) -> None:

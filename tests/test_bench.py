@@ -1,0 +1,144 @@
+"""The benchmark's reckoning and reading; how fast anything is, no test says."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app import values
+from app.cli.output import Mistake
+from app.postgres import Statement
+from app.routes import Argument, Route, Table
+from app.settings import ROOT
+from bench import cpu, figures, floor, load, report
+from bench.figures import Round, Sample, Spoilt
+from bench.operations import OPERATIONS, Call, Operation, Pair, call
+
+PAIR = Pair("lk_test_one", "0192f0c1-2345-7abc-8def-0123456789ab")
+PATCH = OPERATIONS[3]
+
+
+def test_efficiency_is_pgbench_cpu_by_ours_in_the_middle_round() -> None:
+    rounds = [
+        Round(Sample(1000, 1.0, 0.010, 0.090), Sample(500, 1.0, 0.060, 0.040)),  # 100 µs by 200 µs
+        Round(Sample(1000, 1.0, 0.010, 0.050), Sample(500, 1.0, 0.060, 0.040)),  # 60 by 200
+        Round(Sample(1000, 1.0, 0.010, 0.170), Sample(500, 1.0, 0.060, 0.040)),  # 180 by 200
+    ]
+    seen = figures.efficiency(rounds)
+    assert (seen.median, seen.least, seen.greatest) == pytest.approx((0.5, 0.3, 0.9))
+
+
+def test_cpu_and_rate_are_of_one_request() -> None:
+    sample = Sample(requests=2000, seconds=4.0, front=0.1, postgres=0.3)
+    assert (sample.cpu, sample.rate) == pytest.approx((200.0, 500.0))
+    assert figures.microseconds([sample, sample]) == pytest.approx((50.0, 150.0))
+
+
+def test_what_connecting_costs_is_taken_off() -> None:
+    rest = figures.less(Sample(1004, 4.5, 0.12, 0.56), Sample(4, 0.5, 0.02, 0.06))
+    assert (rest.requests, rest.seconds, rest.front, rest.postgres) == pytest.approx((1000, 4.0, 0.1, 0.5))
+
+
+@pytest.mark.parametrize(("ours", "word"), [(0.200, "reached"), (0.201, "missed")])
+def test_a_goal_is_reached_or_missed(ours: float, word: str) -> None:
+    # "patch" is to reach 0.80: 160 µs by 200 do, by 201 don't.
+    rounds = [Round(Sample(1000, 1.0, 0.0, 0.160), Sample(1000, 1.0, 0.0, ours, 1.5, 2.5))]
+    shown = report.operations({"patch": rounds})
+    table = report.table(shown)
+    assert list(shown) == ["patch"]
+    assert [next(iter(column.cells)) for column in table.columns][4:6] == ["0.80", word]
+
+
+def test_a_second_start_must_take_less_than_three_seconds() -> None:
+    assert [report.start([2.0, seconds, 4.0])["is_reached"] for seconds in (2.9, 3.1)] == [True, False]
+
+
+def test_reads_pgbench_counts() -> None:
+    text = (
+        "pgbench (18.6)\nnumber of clients: 4\nnumber of transactions actually processed: 10422\n"
+        "number of failed transactions: 3 (0.029%)\nlatency average = 0.76 ms\ntps = 5211.0 (without initial)\n"
+    )
+    assert floor.counts(text) == (10422, 3)
+    with pytest.raises(Spoilt, match="no counts"):
+        floor.counts("pgbench: error: connection failed")
+
+
+def test_reads_wrk_summary_among_its_own_words() -> None:
+    text = 'Running 1s test\n  {not ours\n\n{"requests": 7, "microseconds": 1000, "refused": 0, "broken": 0}\n'
+    assert load.summary(text)["requests"] == 7
+    with pytest.raises(Spoilt, match="no summary"):
+        load.summary("unable to connect to 127.0.0.1:1 Connection refused")
+
+
+def test_script_sends_the_statement_with_each_value_as_a_parameter() -> None:
+    text = "select (a.r).status from (select api.f($5, $6) as r from auth.enter($1, $2, $3, $4) offset 0) as a"
+    one = Call(text, ("d1g357", "rid", "write", "f", PAIR.lead, None))
+    two = Call(text, ("d1g357", "rid", "write", "f", PAIR.lead, '{"a":1}'))
+    made = floor.script([one, two], PAIR, turns=10, clients=4)
+    statements = [line for line in made.text.splitlines() if line.endswith(";")]
+    by_name = {"digest": "d1g357", "lead": PAIR.lead, **made.variables}
+    for statement, given in zip(statements, (one, two), strict=True):
+        sent = statement.removesuffix(";")
+        for number, value in enumerate(given.values, start=1):
+            name = next((name for name, known in by_name.items() if known == value), "nothing")
+            text_before, sent = sent, sent.replace(f":{name}", f"${number}", 1)
+            assert sent != text_before, (name, sent)
+        assert sent == text
+    # What comes from bench.pair must not be set beforehand, and NULL is what no variable holds.
+    assert not {"digest", "lead", "nothing"} & made.variables.keys()
+    assert made.calls == 2
+
+
+def test_script_gives_no_pair_to_two_clients() -> None:
+    made = floor.script([Call("select $1", ("d",))], PAIR, turns=10, clients=3)
+    assert "\\set n :client_id * 33 + :turn / 10 % 33" in made.text
+
+
+def test_call_has_what_the_server_would_send() -> None:
+    table = Table({})
+    arguments = tuple(
+        Argument(name, type, name == "id", None, values.reader(type))
+        for name, type in (("id", "uuid"), ("body", "text"), ("if_match", "text"))
+    )
+    table.add(Route("PATCH", "/leads/{id}", b"write", False, arguments, Statement(b"s", b"select 1")))
+    made = call(PATCH, table, PAIR, PATCH.bodies[0])
+    digest, _, *rest = made.values
+    assert made.text == "select 1"
+    assert digest == made.digest
+    assert len(made.digest) == 64
+    assert rest == ["write", "f", PAIR.lead, PATCH.bodies[0], None]
+
+
+def test_wrk_goes_through_all_pairs_before_the_next_body(tmp_path: Path) -> None:
+    pairs = [Pair("k1", "l1"), Pair("k2", "l2")]
+    load.write_requests(tmp_path / "requests", Operation("x", 1.0, "PATCH", "/leads/{lead}", ("A", "B")), pairs)
+    lines = [line.split("\t") for line in (tmp_path / "requests").read_text().splitlines()]
+    assert lines == [["PATCH", f"/leads/l{n}", f"k{n}", body] for body in "AB" for n in (1, 2)]
+
+
+def test_cpu_is_of_a_process_its_descendants_and_the_ended_ones(tmp_path: Path) -> None:
+    def process(pid: int, parent: int, name: str, *times: int) -> None:
+        (tmp_path / str(pid)).mkdir()
+        before_times = " ".join(["S", str(parent), *["0"] * 9])
+        (tmp_path / str(pid) / "stat").write_text(f"{pid} ({name}) {before_times} {' '.join(map(str, times))} 20 0 1\n")
+
+    process(1, 0, "init", 1000, 1000, 1000, 1000)
+    process(10, 1, "postgres", 1, 2, 30, 40)
+    process(11, 10, "a (b) 9 S 1", 100, 200, 0, 0)
+    process(12, 11, "grandchild", 1000, 2000, 0, 0)
+    process(13, 1, "stranger", 5000, 5000, 0, 0)
+    (tmp_path / "self").mkdir()
+    assert cpu.seconds(10, tmp_path) * os.sysconf("SC_CLK_TCK") == pytest.approx(3373)
+    with pytest.raises(FileNotFoundError):
+        cpu.seconds(99, tmp_path)
+
+
+def test_without_wrk_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Mistake, match="apt install wrk"):
+        load.program()
+    ran = subprocess.run([sys.executable, "-m", "bench"], cwd=ROOT, capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == "The benchmark sends its requests with wrk, which is not installed: apt install wrk\n"

@@ -1,0 +1,80 @@
+import json
+
+import pytest
+
+from app import problems
+from app.problems import Row
+
+TABLE = {
+    "not_found": Row(404, "not_found", "Not found", "There is nothing."),
+    "invalid": Row(422, "invalid", "Invalid", "Mend it."),
+    "internal": Row(500, "internal", "Internal error", "Report it."),
+    "unavailable": Row(503, "unavailable", "Unavailable", "Try again."),
+    "size_is_small": Row(422, "invalid", "Invalid", "This is too large.", "size", "too_large"),
+    "22P02": Row(400, "invalid_json", "Invalid JSON", "This is no JSON."),
+}
+
+
+def of_error(
+    sqlstate: str, message: str = "secret", detail: str | None = "secret", constraint: str = ""
+) -> problems.Problem:
+    problem = problems.of_error(TABLE, sqlstate, message, detail, "secret", constraint)
+    if not sqlstate.startswith("PT"):
+        assert b"secret" not in problem.body("r")
+    return problem
+
+
+def test_a_body_has_the_members_in_their_order() -> None:
+    fault = {"field": "é", "code": "x", "detail": "X."}
+    body = problems.of_word(TABLE, "invalid", errors=(fault,)).body("r-1")
+    assert list(json.loads(body).items()) == [
+        ("type", "/docs#invalid"),
+        ("title", "Invalid"),
+        ("status", 422),
+        ("detail", "Mend it."),
+        ("code", "invalid"),
+        ("errors", [fault]),
+        ("request_id", "r-1"),
+    ]
+    assert "é".encode() in body
+
+
+def test_a_constraint_is_found_before_its_sqlstate() -> None:
+    problem = of_error("23514", constraint="size_is_small")
+    assert (problem.status, problem.code, problem.detail) == (422, "invalid", "Mend it.")
+    assert problem.errors == ({"field": "size", "code": "too_large", "detail": "This is too large."},)
+    assert (of_error("22P02").status, of_error("22P02").code) == (400, "invalid_json")
+
+
+@pytest.mark.parametrize("sqlstate", ["23514", "42P01", "P0001", "", "PTxyz"])
+def test_what_has_no_row_is_a_bug(sqlstate: str) -> None:
+    assert of_error(sqlstate, constraint="nobody_knows_it").status == 500 or sqlstate == "PTxyz"
+
+
+@pytest.mark.parametrize("sqlstate", ["53300", "53100", "57P01", "57P03", "08006"])
+def test_a_database_without_room_is_503(sqlstate: str) -> None:
+    problem = of_error(sqlstate)
+    assert problem.status == 503
+    assert problem.headers == ((b"retry-after", b"1"),)
+
+
+def test_what_a_function_raises_shows_its_hint_and_its_faults() -> None:
+    faults = '[{"field": "a", "code": "b", "detail": "C."}]'
+    problem = problems.of_error(TABLE, "PT409", "not_found", faults, "Look.", "")
+    assert (problem.status, problem.code, problem.title, problem.detail) == (409, "not_found", "Not found", "Look.")
+    assert problem.errors == json.loads(faults)
+    problem = problems.of_error(TABLE, "PT418", "tea_only", None, None, "")
+    assert (problem.status, problem.code, problem.title) == (418, "tea_only", "I'm a Teapot")
+    assert problems.of_error(TABLE, "PT499", "odd", None, None, "").title == "Error"
+
+
+def test_without_a_table_there_are_still_words() -> None:
+    for word, status in (("not_found", 404), ("unavailable", 503), ("internal", 500), ("nobody_knows_it", 500)):
+        assert problems.of_word({}, word).status == status
+
+
+def test_a_status_brings_its_headers() -> None:
+    assert problems.of_word(TABLE, "x", status=401).headers == ((b"www-authenticate", b"Bearer"),)
+    assert problems.of_word(TABLE, "x", status=429).headers == ((b"retry-after", b"1"),)
+    assert problems.of_word(TABLE, "x", status=405, allow="GET").headers == ((b"allow", b"GET"),)
+    assert problems.of_word(TABLE, "x", status=404).headers == ()
