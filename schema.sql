@@ -3093,6 +3093,13 @@ begin
     return new;
   end if;
 
+  -- The generated columns are made after this; what is left of an update that changes nothing changes nothing here.
+  new.email_key := old.email_key;
+  new.pipeline_stage_and_source := old.pipeline_stage_and_source;
+  if new is not distinct from old then
+    return new;
+  end if;
+
   if (new.organization_id, new.id, new.created_at) is distinct from (old.organization_id, old.id, old.created_at) then
     raise sqlstate 'PT409' using
       message = 'lead_identity_is_fixed',
@@ -3525,10 +3532,10 @@ CREATE POLICY api_key_jobs_select ON auth.api_key FOR SELECT TO leads_jobs USING
 
 CREATE POLICY api_key_jobs_update ON auth.api_key FOR UPDATE TO leads_jobs USING (true) WITH CHECK (true);
 
-GRANT ALL ON SCHEMA admin TO leads_jobs;
+GRANT USAGE ON SCHEMA admin TO leads_jobs;
 GRANT USAGE ON SCHEMA admin TO leads_operator;
 
-GRANT ALL ON SCHEMA api TO leads_exec;
+GRANT USAGE ON SCHEMA api TO leads_exec;
 GRANT USAGE ON SCHEMA api TO leads_jobs;
 GRANT USAGE ON SCHEMA api TO leads_api;
 
@@ -3540,10 +3547,10 @@ GRANT USAGE ON SCHEMA app TO leads_audit;
 GRANT USAGE ON SCHEMA audit TO leads_auth;
 GRANT USAGE ON SCHEMA audit TO leads_exec;
 GRANT USAGE ON SCHEMA audit TO leads_jobs;
-GRANT ALL ON SCHEMA audit TO leads_audit;
-GRANT ALL ON SCHEMA audit TO leads_eraser;
+GRANT USAGE ON SCHEMA audit TO leads_audit;
+GRANT USAGE ON SCHEMA audit TO leads_eraser;
 
-GRANT ALL ON SCHEMA auth TO leads_auth;
+GRANT USAGE ON SCHEMA auth TO leads_auth;
 GRANT USAGE ON SCHEMA auth TO leads_exec;
 GRANT USAGE ON SCHEMA auth TO leads_jobs;
 GRANT USAGE ON SCHEMA auth TO leads_audit;

@@ -17,10 +17,9 @@ from urllib.parse import quote, urlencode
 from psycopg.pq.abc import PGresult
 
 from app import log, problems, values
-from app import request as requests
 from app.postgres import ConnectionLost, Pool, Statement, StatementFailed, Unavailable
 from app.problems import Fault, Problem
-from app.request import Receive, Request, Scope, Values
+from app.request import Receive, Request, Scope, Values, read_arguments, read_body, read_query, read_request
 from app.routes import HEADERS, Route, Table
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -58,7 +57,7 @@ class Api:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request, and writes its line to the log."""
         started = time.perf_counter()
-        request = requests.read(scope)
+        request = read_request(scope)
         try:
             status, headers, body = await self._answer(request, receive)
         except Refused as refusal:
@@ -86,13 +85,13 @@ class Api:
 
         body = None
         if route.takes_body:
-            word, body = await requests.read_body(request, receive)
+            word, body = await read_body(request, receive)
             if word:
                 await self._enter(request, route)
                 raise self._refused(word)
         if request.query:
-            requests.read_query(request, route)
-        arguments = requests.arguments(request, route, match.parameters, body)
+            read_query(request, route)
+        arguments = read_arguments(request, route, match.parameters, body)
         if request.faults:
             await self._refuse_input(request, route, arguments)
 

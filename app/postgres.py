@@ -194,9 +194,6 @@ class Pool:
             self._release(connection)
         if result.status == pq.ExecStatus.TUPLES_OK:
             return result
-        if result.error_field(pq.DiagnosticField.SEVERITY_NONLOCALIZED) in (b"FATAL", b"PANIC"):
-            # The session's last words: they may have come after the commit.
-            raise ConnectionLost
         raise _failure(result)
 
     async def close(self) -> None:

@@ -51,7 +51,7 @@ class Request:
         self.faults.append({"field": name, "code": code, "detail": detail})
 
 
-def read(scope: Scope) -> Request:
+def read_request(scope: Scope) -> Request:
     """The request of an ASGI scope. Its id is the caller's, if that is a token of up to 64, else a new one."""
     headers: dict[bytes, bytes] = {}
     repeated: set[bytes] = set()
@@ -146,7 +146,7 @@ def read_query(request: Request, route: Route) -> None:
             request.add_fault(name[:100], code, detail)
 
 
-def arguments(request: Request, route: Route, in_path: dict[str, str], body: bytes | None) -> Values:
+def read_arguments(request: Request, route: Route, in_path: dict[str, str], body: bytes | None) -> Values:
     """The values of the route's arguments, as PostgreSQL casts them; what it wouldn't cast is a fault."""
     given: Values = []
     for argument in route.arguments:

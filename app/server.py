@@ -17,9 +17,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import log, problems, routes, settings
-from app import request as requests
 from app.api import PREFIX, Api, common_headers
 from app.postgres import Pool
+from app.request import read_request
 
 
 def create(given: settings.Settings, url: str) -> ASGIApp:
@@ -63,7 +63,7 @@ def create(given: settings.Settings, url: str) -> ASGIApp:
             await starlette(scope, receive, send)
             return
         started = time.perf_counter()
-        request = requests.read(scope)
+        request = read_request(scope)
         scope.setdefault("state", {})["request_id"] = request.id.decode()
 
         async def send_as_all(message: Message) -> None:

@@ -66,12 +66,6 @@ grant usage on schema audit to leads_auth, leads_exec, leads_jobs, leads_audit, 
 grant usage on schema api to leads_exec, leads_jobs, leads_api;
 grant usage on schema admin to leads_jobs, leads_operator;
 
--- Who owns functions in a schema creates them there.
-grant create on schema auth to leads_auth;
-grant create on schema api to leads_exec;
-grant create on schema admin to leads_jobs;
-grant create on schema audit to leads_audit, leads_eraser;
-
 reset role;
 
 do $$

@@ -105,6 +105,7 @@ alter table app.pipeline_stage
 grant execute on function app.new_id(), app.trim_text(text), app.is_text(text, integer), app.is_name(text)
   to leads_auth, leads_exec, leads_jobs, leads_audit;
 grant references on app.organization to leads_auth;
+grant create on schema auth to leads_auth;
 
 set local role leads_auth;
 
@@ -149,5 +150,9 @@ alter table auth.api_key
   alter column expires_at set statistics 0,
   alter column revoked_at set statistics 0,
   alter column rotated_from set statistics 0;
+
+set local role leads_owner;
+
+revoke create on schema auth from leads_auth;
 
 reset role;

@@ -184,6 +184,8 @@ comment on type api.health is 'What a key is good for.';
 
 grant execute on function api.is_cursor(text) to leads_exec, leads_api;
 
+grant create on schema admin to leads_jobs;
+
 -- What the schema was when leads migrate last changed it, so that leads doctor can tell what somebody else has.
 set local role leads_jobs;
 
@@ -194,5 +196,9 @@ create table admin.catalogue_entry (
 );
 
 comment on table admin.catalogue_entry is 'The schema as leads migrate left it: a row for each row of admin.catalogue().';
+
+set local role leads_owner;
+
+revoke create on schema admin from leads_jobs;
 
 reset role;

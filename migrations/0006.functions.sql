@@ -3,9 +3,17 @@ set local lock_timeout = '5s';
 
 do $$
 begin
-  execute format('grant leads_audit, leads_eraser to %I', session_user);
+  execute format('grant leads_audit to %I', session_user);
 end
 $$;
+
+-- Who owns functions in a schema creates them there, and only now: what runs as them later can't.
+set local role leads_owner;
+grant create on schema auth to leads_auth;
+grant create on schema api to leads_exec;
+grant create on schema admin to leads_jobs;
+grant create on schema audit to leads_audit;
+reset role;
 
 -- begin frozen sql/auth/claimed_key.sql
 -- auth.claimed_key - the key whose claim this transaction holds, while it is good: one row or none.
@@ -594,6 +602,13 @@ begin
     if new.pipeline_stage = 'qualified' then
       new.qualification_completed_at := coalesce(new.qualification_completed_at, new.created_at);
     end if;
+    return new;
+  end if;
+
+  -- The generated columns are made after this; what is left of an update that changes nothing changes nothing here.
+  new.email_key := old.email_key;
+  new.pipeline_stage_and_source := old.pipeline_stage_and_source;
+  if new is not distinct from old then
     return new;
   end if;
 
@@ -3853,10 +3868,15 @@ see, for want of a superuser's rights: pg_hba.conf, passwords, what libraries th
 grant execute on function admin.findings(integer) to leads_operator;
 -- end frozen sql/admin/findings.sql
 
+set local role leads_owner;
+revoke create on schema auth from leads_auth;
+revoke create on schema api from leads_exec;
+revoke create on schema admin from leads_jobs;
+revoke create on schema audit from leads_audit;
 reset role;
 
 do $$
 begin
-  execute format('revoke leads_audit, leads_eraser from %I', session_user);
+  execute format('revoke leads_audit from %I', session_user);
 end
 $$;

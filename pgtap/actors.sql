@@ -1,6 +1,6 @@
--- Whom the tests are told by. alice has a key of each scope of one organization, bob of another, a stranger has none: all
--- three come through the shim's login. The operator has the login of the command line; the dba is the superuser that
--- runs the tests. Run once, on a migrated database; each test rolls back what it does.
+-- Whom the tests are told by. alice has a key of each scope of one organization, bob of another, a stranger has none:
+-- all three come through the shim's login. The operator has the login of the command line; the dba is the superuser
+-- that runs the tests. Run once, on a migrated database; each test rolls back what it does.
 create schema test;
 grant usage on schema test to public;
 set search_path = tap, test;
@@ -53,7 +53,8 @@ end
 $$;
 
 comment on function test.act_with(text, text) is
-  'From here on the test comes through the shim, with a claim: SHA-256 of a key, in hex. scope: what the route asks for.';
+  'From here on the test comes through the shim, with a claim: SHA-256 of a key, in hex. scope: what the route asks '
+  'for.';
 
 create function test.act_as(actor text, scope text default 'write')
 returns void
@@ -80,7 +81,8 @@ end
 $$;
 
 comment on function test.act_as(text, text) is
-  'From here on the test is told by alice, bob, a stranger, the operator or the dba. scope: that of alice''s or bob''s key.';
+  'From here on the test is told by alice, bob, a stranger, the operator or the dba. scope: that of alice''s or bob''s '
+  'key.';
 
 create function test.act_inside(actor text, scope text default 'write')
 returns void
@@ -95,7 +97,8 @@ end
 $$;
 
 comment on function test.act_inside(text, text) is
-  'From here on the test says what a function of the API might say by mistake: as leads_exec, with that actor''s claim.';
+  'From here on the test says what a function of the API might say by mistake: as leads_exec, with that actor''s '
+  'claim.';
 
 
 -- Whose and which

@@ -3,7 +3,14 @@
 begin;
 set local lock_timeout = '5s';
 set local client_min_messages = warning;
-do $$ begin execute format('grant leads_audit, leads_eraser to %I', session_user); end $$;
+do $$ begin execute format('grant leads_audit to %I', session_user); end $$;
+-- Who owns functions in a schema creates them there, and only now: what runs as them later can't.
+set local role leads_owner;
+grant create on schema auth to leads_auth;
+grant create on schema api to leads_exec;
+grant create on schema admin to leads_jobs;
+grant create on schema audit to leads_audit;
+reset role;
 
 \ir auth/claimed_key.sql
 \ir auth/enter.sql
@@ -96,6 +103,11 @@ do $$ begin execute format('grant leads_audit, leads_eraser to %I', session_user
 \ir admin/api_findings.sql
 \ir admin/findings.sql
 
-set local role none;
-do $$ begin execute format('revoke leads_audit, leads_eraser from %I', session_user); end $$;
+set local role leads_owner;
+revoke create on schema auth from leads_auth;
+revoke create on schema api from leads_exec;
+revoke create on schema admin from leads_jobs;
+revoke create on schema audit from leads_audit;
+reset role;
+do $$ begin execute format('revoke leads_audit from %I', session_user); end $$;
 commit;

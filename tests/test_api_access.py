@@ -49,6 +49,12 @@ class Tenant:
 
 
 @pytest.fixture(scope="module")
+def server(database: Database, new_server: Callable[..., Server]) -> Server:
+    """A server with one connection: who comes next is on the same session."""
+    return new_server(database, LEADS_CONNECTIONS="1")
+
+
+@pytest.fixture(scope="module")
 def tenants(database: Database, server: Server) -> tuple[Tenant, Tenant]:
     """Two organizations."""
 
@@ -222,11 +228,10 @@ def test_a_key_works_from_its_first_moment_to_its_last(
 
 
 def test_nothing_is_left_of_a_caller_for_the_next_one_on_the_connection(
-    database: Database, new_server: Callable[..., Server], new_organization: Callable[..., Organization]
+    server: Server, new_organization: Callable[..., Organization]
 ) -> None:
-    one_connection = new_server(database, LEADS_CONNECTIONS="1")
     ours, theirs = new_organization(), new_organization()
-    with one_connection.client() as client:
+    with server.client() as client:
         for _ in range(3):
             for organization in (ours, theirs):
                 answer = client.get("/health", headers={"Authorization": f"Bearer {organization.keys['read']}"})

@@ -83,7 +83,7 @@ def test_an_endpoint_comes_and_goes_by_sql_alone_and_no_request_is_dropped(
                 connection.execute(ECHO.encode())
                 connection.execute("insert into api.route values ('GET', '/things/{id}/echo', 'api.echo', 'read')")
                 connection.execute("notify leads_routes")
-            assert soon(lambda: client.get(f"/things/{ID}/echo").status_code == 200) < 3
+            assert soon(lambda: client.get(f"/things/{ID}/echo").status_code == 200) < 4
             answer = client.get(f"/things/{ID}/echo?size=-3&is_new=true&tags=a,b&at=2026-03-01T15:00:00+02:00")
             check_headers(answer)
             assert answer.headers["x-echo"] == "-3"
@@ -116,7 +116,7 @@ def test_an_endpoint_comes_and_goes_by_sql_alone_and_no_request_is_dropped(
 
             database.sql("delete from api.route where path = '/things/{id}/echo'")
             database.sql("notify leads_routes")
-            assert soon(lambda: client.get(f"/things/{ID}/echo").status_code == 404) < 3
+            assert soon(lambda: client.get(f"/things/{ID}/echo").status_code == 404) < 4
             database.sql("drop function api.echo")
     finally:
         done.set()

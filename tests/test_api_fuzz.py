@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from contract import CHANGE, ITEM, check_headers, check_problem
+from contract import CHANGE, ITEM, WHITE_SPACE, check_headers, check_problem
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -38,6 +38,17 @@ scalars = (
 )
 anything = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+)
+good_leads = st.fixed_dictionaries(
+    {"email": st.sampled_from(["a@example.com", "B+c@Example.org"])},
+    optional={
+        "name": st.text(max_size=255),
+        "company": st.none() | st.text(max_size=255),
+        "lead_score": st.integers(0, 100),
+        "pipeline_stage": st.sampled_from(["new", "won", " lost"]),
+        "pain_points": st.text(max_size=2000),
+        "source": st.none() | st.from_regex(r"[a-z0-9][a-z0-9_-]{0,63}", fullmatch=True),
+    },
 )
 lead_bodies = st.dictionaries(st.sampled_from(FIELDS), scalars, max_size=8)
 parameters = st.sampled_from(
@@ -90,7 +101,7 @@ def count(database: Database, organization: Organization) -> int:
 
 
 @fuzz
-@given(body=lead_bodies | anything)
+@given(body=good_leads | lead_bodies | anything)
 def test_a_body_of_any_json(client: httpx.Client, body: Any) -> None:
     content = json.dumps(body)
     made = client.post("/leads", content=content)
@@ -100,7 +111,7 @@ def test_a_body_of_any_json(client: httpx.Client, body: Any) -> None:
         assert list(lead) == ITEM
         for field in ITEM:
             if body.get(field) is not None:
-                assert lead[field] == (body[field].strip() if isinstance(body[field], str) else body[field])
+                assert lead[field] == (body[field].strip(WHITE_SPACE) if isinstance(body[field], str) else body[field])
         changed = client.patch(made.headers["location"].removeprefix("/api/v1"), content=content)
         assert changed.status_code == 200
         assert list(changed.json()) == CHANGE
@@ -108,7 +119,7 @@ def test_a_body_of_any_json(client: httpx.Client, body: Any) -> None:
 
 
 @fuzz
-@given(change=lead_bodies | anything)
+@given(change=good_leads | lead_bodies | anything)
 def test_a_change_of_any_json(client: httpx.Client, database: Database, acme: Organization, change: Any) -> None:
     path = client.post("/leads", content=b'{"email": "a@example.com"}').headers["location"].removeprefix("/api/v1")
     before = client.get(path)

@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from contract import check_problem
+from contract import WHITE_SPACE, check_problem
 
 from conftest import Database, Organization, Server
 
@@ -16,11 +16,6 @@ NEVER = "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"
 KEPT = object()
 """The value is kept as it is sent."""
 
-# Unicode's White_Space.
-WHITE_SPACE = (
-    "\t\n\v\f\r \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
-    "\u200a\u2028\u2029\u202f\u205f\u3000"
-)
 WRONG = [(value, "wrong_type") for value in (1, 0, 87.5, True, False, [], ["a"], {}, {"a": 1})]
 
 

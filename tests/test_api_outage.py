@@ -89,32 +89,33 @@ def locked(database: Database, lead: str | None = None) -> Iterator[None]:
         yield
 
 
-def test_a_full_queue_is_503_at_once(database: Database, new_server: Callable[..., Server], acme: Organization) -> None:
+def test_a_full_queue_is_503_at_once(
+    database: Database, new_server: Callable[..., Server], acme: Organization, lead: str
+) -> None:
     server = new_server(database, LEADS_CONNECTIONS="1", LEADS_QUEUE="0")
     with server.client(acme.keys["write"]) as client, ThreadPoolExecutor(1) as threads:
-        slow = threads.submit(client.get, "/sleep?seconds=1")
-        wait_until(lambda: busy(database))
-        for method in ("GET", "POST"):
-            answer = client.request(method, "/leads", json={"email": "a@example.com"})
-            problem = check_problem(answer, 503, "unavailable")
-            assert "Nothing was done" in problem["detail"]
-            assert answer.elapsed.total_seconds() < 0.5
-        # What needs no connection is answered.
-        check_problem(client.get("/nowhere"), 404, "not_found")
-        assert httpx.get(server.base + "/livez").status_code == 200
+        count = database.sql("select count(*) from app.lead")
+        with locked(database):
+            slow = threads.submit(client.get, lead)
+            wait_until(lambda: busy(database))
+            for method in ("GET", "POST"):
+                answer = client.request(method, "/leads", json={"email": "a@example.com"})
+                problem = check_problem(answer, 503, "unavailable")
+                assert "Nothing was done" in problem["detail"]
+                assert answer.elapsed.total_seconds() < 2
+            # What needs no connection is answered.
+            check_problem(client.get("/nowhere"), 404, "not_found")
+            assert not slow.done()
         assert slow.result().status_code == 200
         assert client.get("/health").status_code == 200
-        assert database.sql("select count(*) from app.lead where organization_id = %s", acme.id) == [{"count": 0}]
+        assert database.sql("select count(*) from app.lead") == count
 
 
-def test_a_queue_with_room_is_only_a_delay(
-    database: Database, new_server: Callable[..., Server], acme: Organization
-) -> None:
-    server = new_server(database, LEADS_CONNECTIONS="2", LEADS_QUEUE="100")
+def test_a_queue_with_room_is_only_a_delay(server: Server, database: Database, acme: Organization) -> None:
     with server.client(acme.keys["read"]) as client, ThreadPoolExecutor(40) as threads:
-        slow = [threads.submit(client.get, "/sleep?seconds=1") for _ in range(2)]
-        wait_until(lambda: len(busy(database)) == 2)
-        quick = [threads.submit(client.get, "/health") for _ in range(38)]
+        slow = [threads.submit(client.get, "/sleep?seconds=1") for _ in range(4)]
+        wait_until(lambda: len(busy(database)) == 4)
+        quick = [threads.submit(client.get, "/health") for _ in range(36)]
         assert {answer.result().status_code for answer in (*slow, *quick)} == {200}
 
 
@@ -208,7 +209,7 @@ def test_a_lock_on_a_table_is_503_in_good_time_and_nothing_was_done(
             for answer in (read.result(), write.result()):
                 problem = check_problem(answer, 503, "unavailable")
                 assert "Nothing was done" in problem["detail"]
-                assert 4 < answer.elapsed.total_seconds() < 8
+                assert 4 < answer.elapsed.total_seconds() < 9
         made = client.post("/leads", json={"email": "b@example.com"}, headers={"Idempotency-Key": "k"})
         assert made.status_code == 201
         assert "idempotency-replayed" not in made.headers
@@ -218,6 +219,7 @@ class Line:
     """A line to the database that can be cut, as a network is."""
 
     def __init__(self, folder: Path, target: str) -> None:
+        self.folder = folder
         self._path = str(folder / ".s.PGSQL.5432")
         self._target = target
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
@@ -265,7 +267,7 @@ class Line:
             sink.shutdown(socket.SHUT_RDWR)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def line(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     """A line to the module's database."""
     server = database.server
@@ -274,17 +276,17 @@ def line(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     line.cut()
 
 
-def through(line: Line, database: Database) -> Database:
-    """The database, at the other end of the line."""
-    return replace(database, server=embedded.Server(Path(line._path).parent, 5432))
+@pytest.fixture(scope="module")
+def far_server(database: Database, new_server: Callable[..., Server], line: Line) -> Server:
+    """A server that has its database at the other end of the line."""
+    return new_server(replace(database, server=embedded.Server(line.folder, 5432)), LEADS_QUEUE="2")
 
 
 def test_an_answer_that_is_lost_leaves_one_effect_and_the_repeat_finds_it(
-    database: Database, new_server: Callable[..., Server], acme: Organization, line: Line
+    far_server: Server, database: Database, acme: Organization, line: Line
 ) -> None:
-    server = new_server(through(line, database), LEADS_CONNECTIONS="1")
     before = database.sql("select count(*) from app.lead where organization_id = %s", acme.id)[0]["count"]
-    with server.client(acme.keys["write"]) as client, ThreadPoolExecutor(1) as threads:
+    with far_server.client(acme.keys["write"]) as client, ThreadPoolExecutor(1) as threads:
         body, headers = {"email": "lost@example.com"}, {"Idempotency-Key": "lost"}
         # The connection knows the statement then, and asks for nothing before it.
         assert client.post("/leads", json=body).status_code == 201
@@ -304,11 +306,10 @@ def test_an_answer_that_is_lost_leaves_one_effect_and_the_repeat_finds_it(
 
 
 def test_the_last_words_of_a_session_are_no_answer(
-    database: Database, new_server: Callable[..., Server], acme: Organization, line: Line
+    far_server: Server, database: Database, acme: Organization, line: Line
 ) -> None:
-    server = new_server(through(line, database))
     line.lag = 0.3
-    with server.client(acme.keys["write"]) as client, ThreadPoolExecutor(2) as threads:
+    with far_server.client(acme.keys["write"]) as client, ThreadPoolExecutor(2) as threads:
         lead = client.post("/leads", json={"email": "a@example.com"}).headers["location"].removeprefix("/api/v1")
         with locked(database):
             read = threads.submit(client.get, lead)
@@ -318,33 +319,33 @@ def test_the_last_words_of_a_session_are_no_answer(
                 database.sql("select pg_terminate_backend(%s, 5000)", pid)
             check_problem(write.result(), 503, "outcome_unknown")
         assert read.result().json()["lead_score"] == 0
+    line.lag = 0
 
 
 def test_while_the_database_is_down_all_is_503_and_then_all_is_well_again(
-    database: Database, new_server: Callable[..., Server], acme: Organization, line: Line
+    far_server: Server, acme: Organization, line: Line
 ) -> None:
-    server = new_server(through(line, database), LEADS_QUEUE="2")
-    with server.client(acme.keys["write"]) as client, ThreadPoolExecutor(3) as threads:
+    with far_server.client(acme.keys["write"]) as client, ThreadPoolExecutor(3) as threads:
         line.cut()
-        wait_until(lambda: httpx.get(server.base + "/readyz").status_code == 503)
-        not_ready = httpx.get(server.base + "/readyz")
+        wait_until(lambda: httpx.get(far_server.base + "/readyz").status_code == 503)
+        not_ready = httpx.get(far_server.base + "/readyz")
         assert (not_ready.json(), not_ready.headers["retry-after"]) == ({"status": "unavailable"}, "1")
-        assert httpx.get(server.base + "/livez").status_code == 200
+        assert httpx.get(far_server.base + "/livez").status_code == 200
         # Two wait, as long as may be; the third finds the queue full.
         began = time.monotonic()
         answers = [threads.submit(client.get, "/health") for _ in range(3)]
         for answer in answers:
             check_problem(answer.result(), 503, "unavailable")
         assert sorted(answer.result().elapsed.total_seconds() > 4 for answer in answers) == [False, True, True]
-        assert time.monotonic() - began < 7
+        assert time.monotonic() - began < 9
         # Who gave up waiting doesn't stand in the queue any more. One that still waits is served.
         waiting = threads.submit(client.post, "/leads", json={"email": "a@example.com"})
         time.sleep(0.3)
         assert not waiting.done()
         line.mend()
         assert waiting.result().status_code in (201, 503)  # by the pause before the next try to connect
-        wait_until(lambda: httpx.get(server.base + "/readyz").status_code == 200)
+        wait_until(lambda: httpx.get(far_server.base + "/readyz").status_code == 200)
         for _ in range(5):
             assert client.get("/health").status_code == 200
             assert client.post("/leads", json={"email": "a@example.com"}).status_code == 201
-    assert not [line for line in server.lines() if line["level"] == "error"]
+    assert not [entry for entry in far_server.lines() if entry["level"] == "error"]

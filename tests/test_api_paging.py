@@ -19,7 +19,7 @@ START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 def walk(client: httpx.Client, path: str, params: dict[str, str]) -> Iterator[list[dict[str, Any]]]:
     """The pages, by next_cursor; each Link must say the same."""
     page = client.get(path, params=params)
-    while True:
+    for number in range(1000):
         assert page.status_code == 200, page.text
         cursor = page.json()["next_cursor"]
         yield page.json()["data"]
@@ -31,10 +31,11 @@ def walk(client: httpx.Client, path: str, params: dict[str, str]) -> Iterator[li
         assert link["url"].startswith(f"/api/v1{path}?")
         assert dict(httpx.URL(link["url"]).params) == params | {"cursor": cursor}
         # By turns: the link as it stands, and the cursor by hand.
-        if len(cursor) % 2:
+        if number % 2:
             page = client.get(link["url"].removeprefix("/api/v1"))
         else:
             page = client.get(path, params=params | {"cursor": cursor})
+    raise AssertionError("the walk has no end")
 
 
 def ids(pages: Iterator[list[dict[str, Any]]]) -> list[str]:
@@ -223,7 +224,7 @@ def test_a_range_has_its_start_and_not_its_end(
         # The filters stay on the way through the pages, the plus sign too.
         page = client.get(f"/leads?limit=13&{query}")
         seen = page.json()["data"]
-        while "link" in page.headers:
+        while "link" in page.headers and len(seen) <= len(leads):
             page = client.get(page.links["next"]["url"].removeprefix("/api/v1"))
             seen += page.json()["data"]
         assert [row["id"] for row in seen] == at(leads, start, end)

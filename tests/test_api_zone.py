@@ -66,7 +66,7 @@ def test_a_range_means_the_same(client: httpx.Client, query: dict[str, str], nam
     assert [row["email"].split("@")[0] for row in page.json()["data"]] == names
     seen = []
     page = client.get("/leads", params=query | {"limit": "1"})
-    while True:
+    while len(seen) <= len(names):
         seen += page.json()["data"]
         if "link" not in page.headers:
             break
@@ -97,7 +97,7 @@ def test_the_functions_themselves_mind_no_zone(
     named = "".join(f", {name} => %s" for name in instants)
     with database.connect("leads_api") as connection:
         seen, cursor = [], None
-        while True:
+        while len(seen) <= len(names):
             page = call(
                 connection, acme, f'api.list_leads("limit" => 1, cursor => %s{named})', cursor, *instants.values()
             )

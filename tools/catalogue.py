@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from tools.sqltext import Sql, Token, closing, items, name_at
 
+IF = frozenset({"if", "not", "exists"})
 KINDS = {"primary key": "pkey", "unique": "key", "foreign key": "fkey", "references": "fkey", "exclude": "excl"}
 
 
@@ -38,12 +39,9 @@ class Catalogue:
 
     def apply(self, statement: Sql, file: str) -> None:
         """Takes up what one statement of a migration does to tables and keys."""
-        tokens = [token for token in statement.tokens if token.word not in ("only", "concurrently", "unlogged")]
+        tokens = [token for token in statement.tokens if token.word not in ("only", "concurrently")]
         words = [token.word for token in tokens]
-        at = 2
-        for phrase in (["if", "not", "exists"], ["if", "exists"]):
-            if words[2 : 2 + len(phrase)] == phrase:
-                at += len(phrase)
+        at = next((index for index in range(2, len(words)) if words[index] not in IF), 2)
         if words[:2] == ["create", "table"]:
             self._create(tokens, at, file)
         elif words[:2] == ["create", "index"] or words[:3] == ["create", "unique", "index"]:
@@ -79,35 +77,30 @@ class Catalogue:
 
     def _add(self, table: str, item: Sequence[Token], file: str) -> None:
         """A column with its constraints, or a constraint of the table."""
-        name, at = ("", 0) if item[0].word != "constraint" else (item[1].name, 2)
-        if at == 0 and item[0].word not in ("check", *KINDS):
-            self.tables[table] += (item[0].name,)
-            depth = 0
+        name, at = (item[1].name, 2) if item[0].word == "constraint" else ("", 0)
+        opening = next((index for index in range(at, len(item)) if item[index].word == "("), 0)
+        if item[at].word in KINDS and opening:
+            end = closing(item, opening)
+            self._key(table, name, items(item[opening + 1 : end]), [item[at], *item[end + 1 :]], file)
+        elif at == 0 and item[0].word not in ("check", *KINDS):
+            self.tables[table] = (*self.tables.get(table, ()), item[0].name)
             for index, token in enumerate(item):
-                depth += (token.word == "(") - (token.word == ")")
-                if depth == 0 and token.word in KINDS and index > 0:
+                if token.word in KINDS:
                     named = item[index - 1].name if item[index - 2].word == "constraint" else ""
                     self._key(table, named, [[item[0]]], item[index:], file)
-        elif item[at].word in KINDS:
-            opening = next((index for index in range(at, len(item)) if item[index].word == "("), 0)
-            if opening and "using" not in [token.word for token in item[at:opening] if item[at].word == "unique"]:
-                end = closing(item, opening)
-                self._key(table, name, items(item[opening + 1 : end]), [item[at], *item[end + 1 :]], file)
 
     def _key(self, table: str, name: str, parts: list[list[Token]], rest: Sequence[Token], file: str) -> None:
         """A key over these columns. rest: its kind, and what follows the columns."""
-        names = [part[0].name if len(part) == 1 or part[1].word not in ("(", ".") else "" for part in parts]
-        made = "_".join(
-            [table.rpartition(".")[2], *([] if rest[0].word == "primary key" else names), KINDS[rest[0].word]]
-        )
+        names = [part[0].name for part in parts]
+        named = [] if rest[0].word == "primary key" else names
+        made = "_".join([table.rpartition(".")[2], *named, KINDS[rest[0].word]])  # as PostgreSQL would call it
         target, target_first = "", ""
         for index, token in enumerate(rest):
             if token.word == "references":
                 target, at = name_at(rest, index + 1)
-                target_first = rest[at + 1].name if at + 1 < len(rest) and rest[at].word == "(" else ""
-        first = parts[0][0]
-        key = Key(name or made, table, names[0], frozenset(names), file, first.line, target, target_first)
-        self.keys.append(key)
+                target_first = rest[at + 1].name if rest[at : at + 1] and rest[at].word == "(" else ""
+        line = parts[0][0].line
+        self.keys.append(Key(name or made, table, names[0], frozenset(names), file, line, target, target_first))
 
     def _index(self, tokens: Sequence[Token], file: str) -> None:
         words = [token.word for token in tokens]
@@ -115,23 +108,17 @@ class Catalogue:
         table, index = name_at(tokens, on + 1)
         opening = words.index("(", index)
         parts = items(tokens[opening + 1 : closing(tokens, opening)])
-        names = [part[0].name if part[0].is_name and (len(part) == 1 or part[1].word != "(") else "" for part in parts]
-        name = (
-            tokens[on - 1].name
-            if words[on - 1] not in ("index", "exists")
-            else "_".join([*table.split(".")[-1:], *names, "idx"])
-        )
+        names = ["" if len(part) > 1 and part[1].word == "(" else part[0].name for part in parts]
+        made = "_".join([table.rpartition(".")[2], *names, "idx"])
+        name = made if words[on - 1] == "index" else tokens[on - 1].name
         self.keys.append(Key(name, table, names[0], frozenset(names), file, tokens[0].line))
 
     def _alter(self, table: str, action: Sequence[Token], file: str) -> str:
         """One action of an ALTER TABLE; the table's name after it."""
-        words = [token.word for token in action if token.word not in ("if", "not", "exists", "cascade", "restrict")]
-        named = [token for token in action if token.word not in ("if", "not", "exists")]
+        named = [token for token in action if token.word not in IF]
+        words = [token.word for token in named]
         if words[:1] == ["add"]:
-            given = action[2 if words[1] == "column" else 1 :]
-            while given and given[0].word in ("if", "not", "exists"):
-                given = given[1:]
-            self._add(table, given, file)
+            self._add(table, named[2 if words[1] == "column" else 1 :], file)
         elif words[:2] == ["drop", "constraint"]:
             self.keys = [key for key in self.keys if (key.table, key.name) != (table, named[2].name)]
         elif words[:1] == ["drop"]:

@@ -14,22 +14,20 @@ from pathlib import PurePosixPath
 from tools.findings import Finding
 from tools.sqltext import Sql, Token, items, name_at
 
-NOISE = frozenset(
-    {"or", "replace", "unique", "temp", "temporary", "unlogged", "materialized", "recursive", "constraint", "event"}
-)
-OF_CODE = frozenset({"function", "procedure", "aggregate", "view", "trigger", "policy", "rule"})
+NOISE = frozenset({"or", "replace", "unique", "materialized", "constraint"})
+OF_CODE = frozenset({"function", "procedure", "view", "trigger", "policy"})
 OF_TABLES = frozenset({"table", "domain", "type", "index", "sequence", "schema", "extension", "role"})
 # What a file's name ends with, and the statements that it holds.
 KINDS = {
-    "": ("create function", "create procedure", "create aggregate", "create view", "comment on", "grant", "revoke"),
+    "": ("create function", "create procedure", "create view", "comment on", "grant", "revoke"),
     "policies": ("create policy", "comment on"),
     "triggers": ("create trigger", "comment on", "alter table"),
     "grants": ("grant", "revoke"),
-    "rows": ("delete", "insert", "update", "with"),
+    "rows": ("delete", "insert"),
 }
 HEADER = re.compile(r"-- (\S+) - \S.*\.")
 # What migrations make, they may grant on, beside memberships, which have no ON.
-GRANTED = frozenset({"schema", "database", "domain", "type", "language", "parameter"})
+GRANTED = frozenset({"schema", "database", "domain", "type"})
 
 
 def head(statement: Sql) -> str:
@@ -40,12 +38,15 @@ def head(statement: Sql) -> str:
 
 
 def made(statement: Sql) -> str:
-    """The name of the object that a CREATE, an ALTER or a DROP is about; of a policy or a trigger, its table's."""
+    """The name of the object that a CREATE, an ALTER or a DROP is about; of a policy or a trigger, its table's.
+
+    Empty where the statement breaks off.
+    """
     tokens, kind = statement.tokens, head(statement).partition(" ")[2]
     at = statement.words.index(kind) + 1
     if kind in ("policy", "trigger") and "on" in statement.words:
         at = statement.words.index("on") + 1
-    while tokens[at].word in ("if", "not", "exists", "only", "concurrently"):
+    while at < len(tokens) and tokens[at].word in ("if", "not", "exists", "only", "concurrently"):
         at += 1
     return name_at(tokens, at)[0]
 

@@ -3,7 +3,9 @@ select plan(3);
 
 create view test.open_default as
 select r.name as finding
-from (values ('leads_owner'), ('leads_auth'), ('leads_exec'), ('leads_jobs'), ('leads_audit'), ('leads_eraser')) as r (name)
+from (values
+  ('leads_owner'), ('leads_auth'), ('leads_exec'), ('leads_jobs'), ('leads_audit'), ('leads_eraser')
+) as r (name)
 where not exists (
   select
   from pg_default_acl as d
@@ -18,6 +20,7 @@ select is_kept('test.open_default');
 select is_reported(
   'test.open_default', 'alter default privileges for role leads_exec grant execute on functions to public', 'leads_exec'
 );
+grant create on schema api to leads_exec;
 set local role leads_exec;
 create function api.one() returns integer language sql begin atomic select 1; end;
 set local session authorization leads_api;

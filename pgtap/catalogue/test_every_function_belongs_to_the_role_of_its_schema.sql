@@ -18,10 +18,12 @@ where
 
 select is_kept('test.function_of_a_wrong_owner');
 select is_reported(
-  'test.function_of_a_wrong_owner', 'alter function api.get_health() owner to leads_owner', 'api.get_health of leads_owner'
+  'test.function_of_a_wrong_owner', 'alter function api.get_health() owner to leads_owner',
+  'api.get_health of leads_owner'
 );
 select is_reported(
-  'test.function_of_a_wrong_owner', 'alter function app.lead_etag(integer) security definer', 'app.lead_etag of leads_owner'
+  'test.function_of_a_wrong_owner', 'alter function app.lead_etag(integer) security definer',
+  'app.lead_etag of leads_owner'
 );
 select is_reported(
   'test.function_of_a_wrong_owner',

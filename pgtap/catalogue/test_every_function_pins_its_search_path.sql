@@ -13,14 +13,16 @@ where
 
 select is_kept('test.function_with_an_open_search_path');
 select is_reported(
-  'test.function_with_an_open_search_path', $$create function app.one() returns integer language sql as 'select 1'$$, 'app.one'
+  'test.function_with_an_open_search_path', $$create function app.one() returns integer language sql as 'select 1'$$,
+  'app.one'
 );
 select is_reported(
   'test.function_with_an_open_search_path',
   $$create function app.one() returns integer language sql set search_path = public as 'select 1'$$, 'app.one'
 );
 select is_reported(
-  'test.function_with_an_open_search_path', 'alter function auth.enter(text, text, text, boolean) reset search_path', 'auth.enter'
+  'test.function_with_an_open_search_path', 'alter function auth.enter(text, text, text, boolean) reset search_path',
+  'auth.enter'
 );
 
 select * from finish();

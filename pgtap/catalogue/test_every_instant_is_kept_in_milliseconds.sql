@@ -18,10 +18,12 @@ where
 
 select is_kept('test.instant_of_another_precision');
 select is_reported(
-  'test.instant_of_another_precision', 'alter table app.lead add column seen_at timestamptz', 'app.lead.seen_at timestamp with time zone'
+  'test.instant_of_another_precision', 'alter table app.lead add column seen_at timestamptz',
+  'app.lead.seen_at timestamp with time zone'
 );
 select is_reported(
-  'test.instant_of_another_precision', 'alter table app.lead add column seen_at timestamp(3)', 'app.lead.seen_at timestamp(3) without time zone'
+  'test.instant_of_another_precision', 'alter table app.lead add column seen_at timestamp(3)',
+  'app.lead.seen_at timestamp(3) without time zone'
 );
 
 select * from finish();

@@ -4,8 +4,13 @@ select plan(13);
 create view test.policy as
 select
   p.polrelid::regclass || '.' || p.polname as name,
-  (select string_agg(case r.oid when 0 then 'public' else r.oid::regrole::text end, ', ') from unnest(p.polroles) as r (oid)) as roles,
-  case p.polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete' else 'all' end as command,
+  (
+    select string_agg(case r.oid when 0 then 'public' else r.oid::regrole::text end, ', ')
+    from unnest(p.polroles) as r (oid)
+  ) as roles,
+  case p.polcmd
+    when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete' else 'all'
+  end as command,
   p.polpermissive as is_permissive,
   pg_get_expr(p.polqual, p.polrelid) as using_expression,
   pg_get_expr(p.polwithcheck, p.polrelid) as check_expression
@@ -25,7 +30,8 @@ where
   or case
     when p.roles = 'leads_exec' then
       (p.using_expression, p.check_expression) is distinct from (
-        case when p.command <> 'insert' then i.expression end, case when p.command not in ('select', 'delete') then i.expression end
+        case when p.command <> 'insert' then i.expression end,
+        case when p.command not in ('select', 'delete') then i.expression end
       )
     else
       coalesce(p.using_expression, 'true') <> 'true' or coalesce(p.check_expression, 'true') <> 'true'
@@ -54,23 +60,37 @@ select is_reported('test.policy_out_of_form', c.fault, c.finding)
 from (values
   ($$create policy x on app.lead to leads_exec using (organization_id = auth.organization_id('write'))$$, 'app.lead.x'),
   (
-    $$create policy x on app.lead for update to leads_exec using (organization_id = (select auth.organization_id('read')))
-      with check (organization_id = (select auth.organization_id('write')))$$, 'app.lead.x'
+    $$
+      create policy x on app.lead for update to leads_exec
+        using (organization_id = (select auth.organization_id('read')))
+        with check (organization_id = (select auth.organization_id('write')))
+    $$,
+    'app.lead.x'
   ),
   (
-    $$create policy x on app.lead for update to leads_exec using (organization_id = (select auth.organization_id('write')))$$, 'app.lead.x'
+    $$
+      create policy x on app.lead for update to leads_exec
+        using (organization_id = (select auth.organization_id('write')))
+    $$,
+    'app.lead.x'
   ),
   ('create policy x on app.lead for select to leads_exec using (true)', 'app.lead.x'),
   (
-    $$create policy x on app.lead for select to leads_exec
-      using (organization_id = (select current_setting('leads.organization_id')::uuid))$$, 'app.lead.x'
+    $$
+      create policy x on app.lead for select to leads_exec
+        using (organization_id = (select current_setting('leads.organization_id')::uuid))
+    $$,
+    'app.lead.x'
   ),
   ('create policy x on app.lead for select to leads_jobs using (true)', 'app.lead.x'),
   ('create policy x on app.lead for select to leads_api using (true)', 'app.lead.x'),
   ('create policy x on app.lead for select using (true)', 'app.lead.x'),
   ('alter policy lead_jobs_insert on app.lead to leads_jobs, leads_operator', 'app.lead.lead_jobs_insert'),
   ('alter policy event_audit_insert on audit.event with check (source = ''sql'')', 'audit.event.event_audit_insert'),
-  ('create policy x on app.lead as restrictive for select to leads_exec using (organization_id is not null)', 'app.lead.x')
+  (
+    'create policy x on app.lead as restrictive for select to leads_exec using (organization_id is not null)',
+    'app.lead.x'
+  )
 ) as c (fault, finding);
 
 select * from finish();

@@ -9,10 +9,14 @@ with our_schema as (
   where n.nspname in ('app', 'auth', 'audit', 'api', 'admin')
 ),
 acl as (
-  select 'schema ' || s.name as object, null as column_name, 0 as position, s.owner, coalesce(s.acl, acldefault('n', s.owner)) as acl
+  select
+    'schema ' || s.name as object, null as column_name, 0 as position, s.owner,
+    coalesce(s.acl, acldefault('n', s.owner)) as acl
   from our_schema as s
   union all
-  select c.oid::regclass::text, null, 0, c.relowner, coalesce(c.relacl, acldefault(case c.relkind when 'S' then 's' else 'r' end::"char", c.relowner))
+  select
+    c.oid::regclass::text, null, 0, c.relowner,
+    coalesce(c.relacl, acldefault(case c.relkind when 'S' then 's' else 'r' end::"char", c.relowner))
   from pg_class as c
   join our_schema as s on s.oid = c.relnamespace
   where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
@@ -39,7 +43,9 @@ select
   i.role,
   string_agg(i.privilege, ', ' order by i.privilege) || i.columns || ' on ' || i.object as privilege
 from (
-  select i.role, i.privilege, i.object, coalesce(' (' || string_agg(i.column_name, ', ' order by i.position) || ')', '') as columns
+  select
+    i.role, i.privilege, i.object,
+    coalesce(' (' || string_agg(i.column_name, ', ' order by i.position) || ')', '') as columns
   from item as i
   group by i.role, i.privilege, i.object, i.column_name is null
 ) as i
@@ -85,7 +91,7 @@ from (values
   '),
   ('leads_worker', ''),
   ('leads_exec', '
-    create, usage on schema api
+    usage on schema api
     usage on schema app
     usage on schema audit
     usage on schema auth
@@ -134,7 +140,7 @@ from (values
   ('leads_auth', '
     usage on schema app
     usage on schema audit
-    create, usage on schema auth
+    usage on schema auth
     references on app.organization
     execute on app.is_name
     execute on app.is_text
@@ -144,7 +150,7 @@ from (values
     execute on audit.tg_refuse
   '),
   ('leads_jobs', '
-    create, usage on schema admin
+    usage on schema admin
     usage on schema api
     usage on schema app
     usage on schema audit
@@ -170,7 +176,7 @@ from (values
   '),
   ('leads_audit', '
     usage on schema app
-    create, usage on schema audit
+    usage on schema audit
     usage on schema auth
     insert (organization_id, action, source, correlation_id, lead_id, payload, salt, payload_digest) on audit.event
     execute on app.is_name
@@ -181,7 +187,7 @@ from (values
     execute on auth.key_id
   '),
   ('leads_eraser', '
-    create, usage on schema audit
+    usage on schema audit
   '),
   ('leads_bi', ''),
   ('leads_owner', '
@@ -212,21 +218,28 @@ select is_kept('test.unreviewed_grant');
 select is_reported('test.unreviewed_grant', c.fault, c.finding)
 from (values
   ('grant select on app.lead to leads_api', 'leads_api: select on app.lead'),
-  ('grant update (expires_at) on auth.api_key to leads_operator', 'leads_operator: update (expires_at) on auth.api_key'),
+  (
+    'grant update (expires_at) on auth.api_key to leads_operator', 'leads_operator: update (expires_at) on auth.api_key'
+  ),
   ('grant execute on function auth.key_id() to leads_api', 'leads_api: execute on auth.key_id'),
   ('grant usage on schema app to leads_api', 'leads_api: usage on schema app'),
   ('grant execute on function api.get_lead(uuid) to public', 'public: execute on api.get_lead'),
   ('grant select on api.route to public', 'public: select on api.route'),
   ('grant usage on schema app to leads_bi', 'leads_bi: usage on schema app'),
   ('grant select (name) on app.lead to pg_monitor', 'pg_monitor: select (name) on app.lead'),
-  ('grant execute on function api.get_lead(uuid) to leads_api with grant option', 'leads_api: execute with grant option on api.get_lead')
+  (
+    'grant execute on function api.get_lead(uuid) to leads_api with grant option',
+    'leads_api: execute with grant option on api.get_lead'
+  )
 ) as c (fault, finding);
 select is_reported(
-  'test.unreviewed_grant', 'create function api.one() returns integer language sql begin atomic select 1; end', 'public: execute on api.one'
+  'test.unreviewed_grant', 'create function api.one() returns integer language sql begin atomic select 1; end',
+  'public: execute on api.one'
 );
 select is_kept('test.missing_grant');
 select is_reported(
-  'test.missing_grant', 'revoke execute on function api.get_lead(uuid) from leads_api', 'leads_api: execute on api.get_lead'
+  'test.missing_grant', 'revoke execute on function api.get_lead(uuid) from leads_api',
+  'leads_api: execute on api.get_lead'
 );
 
 select * from finish();

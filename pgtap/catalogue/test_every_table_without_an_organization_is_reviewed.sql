@@ -8,13 +8,17 @@ join pg_namespace as n on n.oid = c.relnamespace
 where
   n.nspname in ('app', 'auth', 'audit', 'api', 'admin')
   and c.relkind in ('r', 'p', 'm', 'f')
-  and not exists (select from pg_attribute as a where a.attrelid = c.oid and a.attname = 'organization_id' and not a.attisdropped)
+  and not exists (
+    select from pg_attribute as a where a.attrelid = c.oid and a.attname = 'organization_id' and not a.attisdropped
+  )
   -- reviewed: the schema's own tables, the same for all
   and c.oid::regclass::text not in ('api.problem', 'api.route', 'admin.catalogue_entry');
 
 select is_kept('test.table_of_nobody');
 select is_reported('test.table_of_nobody', 'create table app.note (id uuid)', 'app.note');
-select is_reported('test.table_of_nobody', 'create materialized view app.names as select l.name from app.lead as l', 'app.names');
+select is_reported(
+  'test.table_of_nobody', 'create materialized view app.names as select l.name from app.lead as l', 'app.names'
+);
 
 select * from finish();
 rollback;

@@ -11,8 +11,12 @@ where
   and 'security_invoker=true' <> all (coalesce(c.reloptions, '{}'));
 
 select is_kept('test.view_with_its_owners_rights');
-select is_reported('test.view_with_its_owners_rights', 'create view app.names as select l.name from app.lead as l', 'app.names');
-select is_reported('test.view_with_its_owners_rights', 'alter view auth.claimed_key set (security_invoker = false)', 'auth.claimed_key');
+select is_reported(
+  'test.view_with_its_owners_rights', 'create view app.names as select l.name from app.lead as l', 'app.names'
+);
+select is_reported(
+  'test.view_with_its_owners_rights', 'alter view auth.claimed_key set (security_invoker = false)', 'auth.claimed_key'
+);
 
 select * from finish();
 rollback;

@@ -8,7 +8,10 @@ with tenant_table as (
   join pg_class as c on c.oid = a.attrelid
   join pg_namespace as n on n.oid = c.relnamespace
   where
-    n.nspname in ('app', 'auth', 'audit', 'api', 'admin') and c.relkind in ('r', 'p') and a.attname = 'organization_id' and not a.attisdropped
+    n.nspname in ('app', 'auth', 'audit', 'api', 'admin')
+      and c.relkind in ('r', 'p')
+      and a.attname = 'organization_id'
+      and not a.attisdropped
 )
 select a.attrelid::regclass || '.' || a.attname as finding
 from tenant_table as t
@@ -27,12 +30,17 @@ from tenant_table as t
 join pg_statistic_ext as s on s.stxrelid = t.oid;
 
 select is_kept('test.column_with_statistics');
-select is_reported('test.column_with_statistics', 'alter table app.lead alter column source set statistics 100', 'app.lead.source');
+select is_reported(
+  'test.column_with_statistics', 'alter table app.lead alter column source set statistics 100', 'app.lead.source'
+);
 select is_reported('test.column_with_statistics', 'alter table app.lead add column note text', 'app.lead.note');
 select is_reported(
-  'test.column_with_statistics', 'create index by_lower_name on app.lead (organization_id, lower(name))', 'app.by_lower_name.lower'
+  'test.column_with_statistics', 'create index by_lower_name on app.lead (organization_id, lower(name))',
+  'app.by_lower_name.lower'
 );
-select is_reported('test.column_with_statistics', 'create statistics app.both on source, name from app.lead', 'statistics both');
+select is_reported(
+  'test.column_with_statistics', 'create statistics app.both on source, name from app.lead', 'statistics both'
+);
 
 select * from finish();
 rollback;

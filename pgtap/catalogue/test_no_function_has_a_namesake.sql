@@ -12,7 +12,8 @@ having count(*) > 1;
 
 select is_kept('test.namesake');
 select is_reported(
-  'test.namesake', $$create function api.get_lead(a integer) returns integer language sql as 'select 1'$$, 'api.get_lead'
+  'test.namesake', $$create function api.get_lead(a integer) returns integer language sql as 'select 1'$$,
+  'api.get_lead'
 );
 
 select * from finish();

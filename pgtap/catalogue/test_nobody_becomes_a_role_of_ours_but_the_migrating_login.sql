@@ -21,7 +21,9 @@ where
 
 create role somebody;
 select is_kept('test.member_too_many');
-select is_reported('test.member_too_many', format('grant %s to %s', c.role, c.member), format('%s in %s', c.member, c.role))
+select is_reported(
+  'test.member_too_many', format('grant %s to %s', c.role, c.member), format('%s in %s', c.member, c.role)
+)
 from (values
   ('leads_exec', 'leads_api'), ('leads_owner', 'somebody'), ('leads_audit', 'somebody'), ('leads_audit', 'leads_owner'),
   ('leads_api', 'somebody'), ('pg_read_all_data', 'leads_api'), ('leads_operator', 'leads_worker')

@@ -5,7 +5,8 @@ create view test.object_in_public as
 select format('%s %s', o.type, o.identity) as finding
 from pg_depend as d
 cross join lateral pg_identify_object(d.classid, d.objid, d.objsubid) as o
-where d.refclassid = 'pg_namespace'::regclass and d.refobjid = (select n.oid from pg_namespace as n where n.nspname = 'public')
+where d.refclassid = 'pg_namespace'::regclass
+  and d.refobjid = (select n.oid from pg_namespace as n where n.nspname = 'public')
 union all
 select format('%s on schema public to public', lower(x.privilege_type))
 from pg_namespace as n
@@ -14,7 +15,9 @@ where n.nspname = 'public' and x.grantee = 0;
 
 select is_kept('test.object_in_public');
 select is_reported('test.object_in_public', 'create table public.note (id integer)', 'table public.note');
-select is_reported('test.object_in_public', 'grant usage on schema public to public', 'usage on schema public to public');
+select is_reported(
+  'test.object_in_public', 'grant usage on schema public to public', 'usage on schema public to public'
+);
 
 select * from finish();
 rollback;

@@ -25,7 +25,8 @@ select is_reported('test.gap_in_the_guard', 'alter table audit.event disable tri
 select is_reported(
   'test.gap_in_the_guard',
   $$
-    create or replace trigger _110_refuse_truncate before truncate on audit.event for each statement execute function audit.tg_refuse('x')
+    create or replace trigger _110_refuse_truncate before truncate on audit.event
+      for each statement execute function audit.tg_refuse('x')
   $$,
   'truncate'
 );
@@ -33,7 +34,8 @@ select is_reported(
   'test.gap_in_the_guard',
   $$
     drop trigger _100_refuse_change on audit.event;
-    create trigger _100_refuse_change before update on audit.event for each statement execute function audit.tg_refuse('x');
+    create trigger _100_refuse_change before update on audit.event
+      for each statement execute function audit.tg_refuse('x');
     alter table audit.event enable always trigger _100_refuse_change
   $$,
   'delete'
@@ -42,9 +44,11 @@ select is_reported(
   'test.gap_in_the_guard',
   $$
     drop trigger _100_refuse_change on audit.event;
-    create trigger _100_refuse_change before update of action or delete on audit.event for each statement execute function audit.tg_refuse('x');
+    create trigger _100_refuse_change before update of action or delete on audit.event
+      for each statement execute function audit.tg_refuse('x');
     alter table audit.event enable always trigger _100_refuse_change;
-    create trigger _101_refuse_change before delete on audit.event for each statement execute function audit.tg_refuse('x');
+    create trigger _101_refuse_change before delete on audit.event
+      for each statement execute function audit.tg_refuse('x');
     alter table audit.event enable always trigger _101_refuse_change
   $$,
   'update'

@@ -17,6 +17,13 @@ begin
     return new;
   end if;
 
+  -- The generated columns are made after this; what is left of an update that changes nothing changes nothing here.
+  new.email_key := old.email_key;
+  new.pipeline_stage_and_source := old.pipeline_stage_and_source;
+  if new is not distinct from old then
+    return new;
+  end if;
+
   if (new.organization_id, new.id, new.created_at) is distinct from (old.organization_id, old.id, old.created_at) then
     raise sqlstate 'PT409' using
       message = 'lead_identity_is_fixed',

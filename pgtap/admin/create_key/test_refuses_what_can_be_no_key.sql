@@ -3,17 +3,21 @@ select plan(8);
 
 select act_as('operator');
 select throws_ok(
-  format('select admin.create_key(organization(''alice''), %L, sha256(''x''), %L, %L)', c.scope, c.name, c.expires_at), 'PT422', c.message, c.why
+  format('select admin.create_key(organization(''alice''), %L, sha256(''x''), %L, %L)', c.scope, c.name, c.expires_at),
+  'PT422', c.message, c.why
 )
 from (values
   ('root', null, null, 'unknown_scope', 'a scope that is none'), (null, null, null, 'unknown_scope', 'no scope'),
   ('read,write', null, null, 'unknown_scope', 'two'),
-  ('read', ' ', null, 'invalid_name', 'a blank name'), ('read', repeat('a', 256), null, 'invalid_name', 'a name too long'),
-  ('read', null, now(), 'expired', 'an end that is now'), ('read', null, now() - interval '1 day', 'expired', 'an end that was')
+  ('read', ' ', null, 'invalid_name', 'a blank name'),
+  ('read', repeat('a', 256), null, 'invalid_name', 'a name too long'),
+  ('read', null, now(), 'expired', 'an end that is now'),
+  ('read', null, now() - interval '1 day', 'expired', 'an end that was')
 ) as c (scope, name, expires_at, message, why);
 select throws_ok(
   $$select admin.create_key(organization('alice'), 'read', 'a key in clear')$$,
-  '23514', 'new row for relation "api_key" violates check constraint "api_key_digest_has_32_bytes"', 'a key instead of its digest'
+  '23514', 'new row for relation "api_key" violates check constraint "api_key_digest_has_32_bytes"',
+  'a key instead of its digest'
 );
 
 select * from finish();

@@ -3,7 +3,9 @@ select plan(6);
 
 select act_as('operator');
 select isnt(
-  admin.create_key(organization('alice'), c.scope, sha256(sha256(convert_to(c.scope, 'UTF8'))), ' the site ', now() + interval '1 day'),
+  admin.create_key(
+    organization('alice'), c.scope, sha256(sha256(convert_to(c.scope, 'UTF8'))), ' the site ', now() + interval '1 day'
+  ),
   null,
   c.scope || ': its id'
 )

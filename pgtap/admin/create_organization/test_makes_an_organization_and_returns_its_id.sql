@@ -7,11 +7,15 @@ select act_as('operator');
 insert into test.made select admin.create_organization('  Acme  ', 'live');
 select act_as('dba');
 select results_eq(
-  'select o.name, o.environment from app.organization as o join test.made as m on m.id = o.organization_id', $$values ('Acme', 'live')$$,
+  'select o.name, o.environment from app.organization as o join test.made as m on m.id = o.organization_id',
+  $$values ('Acme', 'live')$$,
   'its name trimmed'
 );
 select act_as('operator');
-select throws_ok(format('select admin.create_organization(%L, ''test'')', c.name), 'PT422', 'invalid_name', coalesce(quote_literal(c.name), 'null'))
+select throws_ok(
+  format('select admin.create_organization(%L, ''test'')', c.name), 'PT422', 'invalid_name',
+  coalesce(quote_literal(c.name), 'null')
+)
 from (values (''), (' '), (null), (repeat('a', 256))) as c (name);
 select throws_ok(
   $$select admin.create_organization('Acme', 'staging')$$,

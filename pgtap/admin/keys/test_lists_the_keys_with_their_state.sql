@@ -17,7 +17,9 @@ select results_eq(
   'alice''s'
 );
 select is((select count(*) from admin.keys()), 6::bigint, 'all organizations'', where none is named');
-select is((select count(*) from admin.keys('00000000-0000-7000-8000-000000000000')), 0::bigint, 'none of one that isn''t there');
+select is(
+  (select count(*) from admin.keys('00000000-0000-7000-8000-000000000000')), 0::bigint, 'none of one that isn''t there'
+);
 
 select * from finish();
 rollback;

@@ -4,7 +4,9 @@ select plan(4);
 select act_as('alice');
 select made_lead('{"email": "ada@example.com", "pipeline_stage": "won"}');
 select act_as('operator');
-select throws_ok($$select admin.remove_stage(organization('alice'), 'won')$$, 'PT409', 'stage_has_leads', 'hers has one');
+select throws_ok(
+  $$select admin.remove_stage(organization('alice'), 'won')$$, 'PT409', 'stage_has_leads', 'hers has one'
+);
 select is(
   hint($$select admin.remove_stage(organization('alice'), 'won')$$),
   'The stage "won" has leads in it. Move them to another stage first.',

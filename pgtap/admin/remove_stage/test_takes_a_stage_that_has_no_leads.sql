@@ -9,7 +9,9 @@ select is(
   'it is gone'
 );
 select is((select count(*) from admin.stages(organization('bob'))), 6::bigint, 'bob''s stay');
-select throws_ok($$select admin.remove_stage(organization('alice'), 'lost')$$, 'PT404', 'stage_not_found', 'what isn''t there');
+select throws_ok(
+  $$select admin.remove_stage(organization('alice'), 'lost')$$, 'PT404', 'stage_not_found', 'what isn''t there'
+);
 
 select * from finish();
 rollback;

@@ -10,7 +10,9 @@ select act_as('alice', 'read');
 select is((api.get_health()).status, 200, 'the organization''s others are');
 select act_as('operator');
 select throws_ok($$select admin.revoke_key(key_id('alice'))$$, 'PT409', 'key_not_good', 'once is enough');
-select throws_ok($$select admin.revoke_key('00000000-0000-7000-8000-000000000000')$$, 'PT404', 'key_not_found', 'one that never was');
+select throws_ok(
+  $$select admin.revoke_key('00000000-0000-7000-8000-000000000000')$$, 'PT404', 'key_not_found', 'one that never was'
+);
 
 select * from finish();
 rollback;

@@ -28,7 +28,8 @@ select cmp_ok(
   'the old one ends when the overlap does'
 );
 select cmp_ok(
-  (select k.expires_at from auth.api_key as k where k.id = key_id('alice')), '>', now() + interval '59 minutes 59 seconds', 'not before'
+  (select k.expires_at from auth.api_key as k where k.id = key_id('alice')), '>',
+  now() + interval '59 minutes 59 seconds', 'not before'
 );
 update auth.api_key set expires_at = expires_at - interval '1 hour 1 second' where id = key_id('alice');
 select throws_ok($$select act_as('alice')$$, 'PT401', 'unauthorized', 'then it is refused');

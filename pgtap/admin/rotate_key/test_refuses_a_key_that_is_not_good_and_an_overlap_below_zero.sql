@@ -3,13 +3,17 @@ select plan(3);
 
 select act_as('operator');
 select throws_ok(
-  $$select admin.rotate_key(key_id('alice'), sha256('x'), '-1 second')$$, 'PT422', 'invalid_overlap', 'an overlap below zero'
+  $$select admin.rotate_key(key_id('alice'), sha256('x'), '-1 second')$$, 'PT422', 'invalid_overlap',
+  'an overlap below zero'
 );
 select throws_ok(
-  $$select admin.rotate_key('00000000-0000-7000-8000-000000000000', sha256('x'))$$, 'PT404', 'key_not_found', 'a key that never was'
+  $$select admin.rotate_key('00000000-0000-7000-8000-000000000000', sha256('x'))$$, 'PT404', 'key_not_found',
+  'a key that never was'
 );
 select admin.revoke_key(key_id('alice'));
-select throws_ok($$select admin.rotate_key(key_id('alice'), sha256('x'))$$, 'PT409', 'key_not_good', 'a key that is revoked');
+select throws_ok(
+  $$select admin.rotate_key(key_id('alice'), sha256('x'))$$, 'PT409', 'key_not_good', 'a key that is revoked'
+);
 
 select * from finish();
 rollback;

@@ -9,7 +9,8 @@ select is(
   (kept('made')).headers ->> 'Location', '/api/v1/leads/' || lead('ada@example.com'), 'where the lead is'
 );
 select is(
-  (kept('made')).headers ->> 'ETag', (api.get_lead(lead('ada@example.com'))).headers ->> 'ETag', 'the tag that GET gives'
+  (kept('made')).headers ->> 'ETag', (api.get_lead(lead('ada@example.com'))).headers ->> 'ETag',
+  'the tag that GET gives'
 );
 select is(
   array(select json_object_keys((kept('made')).body::json)),

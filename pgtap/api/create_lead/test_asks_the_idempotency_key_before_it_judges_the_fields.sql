@@ -3,7 +3,10 @@ select plan(3);
 
 select act_as('alice');
 select is((api.create_lead('{"email": "ada@example.com"}', 'a-key')).status, 201, 'the first');
-select throws_ok($$select api.create_lead('{"email": 5}', 'a-key')$$, 'PT422', 'idempotency_key_reused', 'the second, which is wrong too');
+select throws_ok(
+  $$select api.create_lead('{"email": 5}', 'a-key')$$, 'PT422', 'idempotency_key_reused',
+  'the second, which is wrong too'
+);
 select throws_ok(
   $$select api.create_lead('5', 'a-key')$$, 'PT400', 'invalid_body', 'what is no object doesn''t come so far'
 );

@@ -26,7 +26,8 @@ select results_eq(
   $$,
   $$
     values (
-      U&'Zo\00EB  \1F469\+01F680 \05D0\05D1', 'Acme', 'Ada.Lovelace@Example.COM', 'google_ads', 'won', 'industry', '11 to 50',
+      U&'Zo\00EB  \1F469\+01F680 \05D0\05D1', 'Acme', 'Ada.Lovelace@Example.COM', 'google_ads', 'won', 'industry',
+      '11 to 50',
       E'damp\n walls', 'this week', '1k', 'because'
     )
   $$,

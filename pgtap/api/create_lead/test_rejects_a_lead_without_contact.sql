@@ -4,7 +4,9 @@ select plan(6);
 select act_as('alice');
 select is(faults($$select api.create_lead('{}')$$), array['email contact_required'], 'nothing at all');
 select is(faults($$select api.create_lead('{"name": "Ada"}')$$), array['email contact_required'], 'a name alone');
-select is(faults($$select api.create_lead('{"company": "Acme"}')$$), array['email contact_required'], 'a company alone');
+select is(
+  faults($$select api.create_lead('{"company": "Acme"}')$$), array['email contact_required'], 'a company alone'
+);
 select is(
   faults($$select api.create_lead('{"email": null, "name": "Ada", "company": null}')$$),
   array['email contact_required'],

@@ -3,7 +3,8 @@ select plan(1);
 
 select act_as('alice');
 select isnt(
-  made_lead('{"email": "ada@example.com"}'), made_lead('{"email": "ada@example.com"}'), 'the second is a lead of its own'
+  made_lead('{"email": "ada@example.com"}'), made_lead('{"email": "ada@example.com"}'),
+  'the second is a lead of its own'
 );
 
 select * from finish();

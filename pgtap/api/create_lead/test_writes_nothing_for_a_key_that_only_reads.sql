@@ -3,7 +3,8 @@ select plan(3);
 
 select act_as('alice', 'read');
 select throws_ok(
-  $$select api.create_lead('{"email": "ada@example.com"}')$$, '42501', 'new row violates row-level security policy for table "lead"'
+  $$select api.create_lead('{"email": "ada@example.com"}')$$, '42501',
+  'new row violates row-level security policy for table "lead"'
 );
 select throws_ok(
   $$select api.create_lead('{"email": "ada@example.com"}', 'a-key')$$,

@@ -4,7 +4,9 @@ select plan(3);
 select act_as('alice', 'write');
 select is(
   (api.get_health()).body,
-  format('{"status":"ok","organization_id":"%s","environment":"test","scopes":["read","write"]}', organization('alice')),
+  format(
+    '{"status":"ok","organization_id":"%s","environment":"test","scopes":["read","write"]}', organization('alice')
+  ),
   'a key that writes'
 );
 select act_as('bob', 'read');

@@ -21,10 +21,11 @@ select is(
 select is(
   (kept('lead')).body::jsonb - '{qualification_completed_at,created_at,updated_at}'::text[],
   jsonb_build_object(
-    'id', lead('sarah@example.com'), 'organization_id', organization('alice'), 'name', 'Sarah Mitchell', 'company', null,
-    'email', 'sarah@example.com', 'source', 'google_ads', 'lead_score', 87, 'pipeline_stage', 'qualified',
-    'industry', 'residential', 'company_size', '2', 'pain_points', 'Recurring basement moisture', 'timeline', 'this_week',
-    'budget_range', '5k', 'ai_reasoning', 'High urgency'
+    'id', lead('sarah@example.com'), 'organization_id', organization('alice'), 'name', 'Sarah Mitchell',
+    'company', null, 'email', 'sarah@example.com', 'source', 'google_ads', 'lead_score', 87,
+    'pipeline_stage', 'qualified', 'industry', 'residential', 'company_size', '2',
+    'pain_points', 'Recurring basement moisture', 'timeline', 'this_week', 'budget_range', '5k',
+    'ai_reasoning', 'High urgency'
   ),
   'each with its own value'
 );

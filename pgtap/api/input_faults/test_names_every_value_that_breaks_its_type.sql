@@ -11,7 +11,9 @@ select is(
       array['201', 'x', '{1,2,3,4,5,6,7,8,9,10,11}', E'a\tkey']
     )) with ordinality as f (f, n)
   ),
-  array['limit out_of_range', 'cursor invalid_cursor', 'source too_many_values', 'Idempotency-Key invalid_idempotency_key'],
+  array[
+    'limit out_of_range', 'cursor invalid_cursor', 'source too_many_values', 'Idempotency-Key invalid_idempotency_key'
+  ],
   'all four'
 );
 select is(

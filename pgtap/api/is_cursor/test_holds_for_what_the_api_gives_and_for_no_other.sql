@@ -9,7 +9,9 @@ as $$
 $$;
 
 select is(
-  api.is_cursor('eyJjcmVhdGVkX2F0IjoiMjAyNi0wNC0yN1QxMzoyMjowNS4xMTRaIiwiaWQiOiI5ZjFjOGEzMi00ZDY1LTRlMmItOGE5MS0zYzBlN2Q0YjJmMTgifQ'),
+  api.is_cursor(
+    'eyJjcmVhdGVkX2F0IjoiMjAyNi0wNC0yN1QxMzoyMjowNS4xMTRaIiwiaWQiOiI5ZjFjOGEzMi00ZDY1LTRlMmItOGE5MS0zYzBlN2Q0YjJmMTgifQ'
+  ),
   true,
   'the contract''s example'
 );
@@ -53,16 +55,27 @@ from (values
   ('{"created_at":"2026-04-27T13:22:05.114Z"}'),
   (E'{"created_at":"2026-04-27T13:22:05.114Z","id":"9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"}\n'),
   (' {"created_at":"2026-04-27T13:22:05.114Z","id":"9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"}'),
-  ('{}'), ('[]'), (U&'{"created_at":"\0662\0660\0662\0666-04-27T13:22:05.114Z","id":"9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"}')
+  ('{}'), ('[]'),
+  (U&'{"created_at":"\0662\0660\0662\0666-04-27T13:22:05.114Z","id":"9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"}')
 ) as c (content);
 
 select is(api.is_cursor(c.value), false, c.why)
 from (values
   ('', 'nothing'),
-  ('eyJjcmVhdGVkX2F0IjoiMjAyNi0wNC0yN1QxMzoyMjowNS4xMTRaIiwiaWQiOiI5ZjFjOGEzMi00ZDY1LTRlMmItOGE5MS0zYzBlN2Q0YjJmMTgifQ==', 'padded'),
-  (E'eyJjcmVhdGVkX2F0IjoiMjAyNi0wNC0yN1QxMzoyMjowNS4xMTRaIiwiaWQiOiI5ZjFjOGEzMi00ZDY1LTRlMmItOGE5MS0zYzBlN2Q0YjJmMTgifQ\n', 'a newline behind it'),
-  ('eyJjcmVhdGVkX2F0IjoiMjAyNi0wNC0yN1QxMzoyMjowNS4xMTRaIiwiaWQiOiI5ZjFjOGEzMi00ZDY1LTRlMmItOGE5MS0zYzBlN2Q0YjJmMTgif', 'cut off: no base64'),
-  ('+/+/', 'base64, not base64url'), ('e30 ', 'a space'), (U&'e30\00E4', 'a letter that it doesn''t have'), ('____', 'no text'),
+  (
+    'eyJjcmVhdGVkX2F0IjoiMjAyNi0wNC0yN1QxMzoyMjowNS4xMTRaIiwiaWQiOiI5ZjFjOGEzMi00ZDY1LTRlMmItOGE5MS0zYzBlN2Q0YjJmMTgifQ==',
+    'padded'
+  ),
+  (
+    E'eyJjcmVhdGVkX2F0IjoiMjAyNi0wNC0yN1QxMzoyMjowNS4xMTRaIiwiaWQiOiI5ZjFjOGEzMi00ZDY1LTRlMmItOGE5MS0zYzBlN2Q0YjJmMTgifQ\n',
+    'a newline behind it'
+  ),
+  (
+    'eyJjcmVhdGVkX2F0IjoiMjAyNi0wNC0yN1QxMzoyMjowNS4xMTRaIiwiaWQiOiI5ZjFjOGEzMi00ZDY1LTRlMmItOGE5MS0zYzBlN2Q0YjJmMTgif',
+    'cut off: no base64'
+  ),
+  ('+/+/', 'base64, not base64url'), ('e30 ', 'a space'), (U&'e30\00E4', 'a letter that it doesn''t have'),
+  ('____', 'no text'),
   (repeat('e30', 1000), 'huge')
 ) as c (value, why);
 select is(api.is_cursor(null), null, 'null is neither');

@@ -54,10 +54,14 @@ grant insert, select on test.compared to public;
 
 select act_as('alice', 'read');
 insert into test.compared (walked, expected)
-select walked(c.actions, c.sources, c.lead_id, c.start_at, c.end_at), expected(c.actions, c.sources, c.lead_id, c.start_at, c.end_at)
+select
+  walked(c.actions, c.sources, c.lead_id, c.start_at, c.end_at),
+  expected(c.actions, c.sources, c.lead_id, c.start_at, c.end_at)
 from (
   select *
-  from (values (null::text[]), ('{lead.created}'), ('{lead.created,lead.deleted,lead.created}'), ('{lead.sold}')) as g (actions)
+  from (values
+    (null::text[]), ('{lead.created}'), ('{lead.created,lead.deleted,lead.created}'), ('{lead.sold}')
+  ) as g (actions)
   cross join (values (null::text[]), ('{sql}'), ('{api,worker,api}')) as s (sources)
   cross join (values
     (null::uuid), ('00000000-0000-7000-8000-000000000001'), ('00000000-0000-7000-8000-000000000009')
@@ -71,9 +75,13 @@ from (
   ) as r (start_at, end_at)
 ) as c;
 
-select is_empty('select * from test.compared as c where c.walked is distinct from c.expected', 'page by page, in the order');
+select is_empty(
+  'select * from test.compared as c where c.walked is distinct from c.expected', 'page by page, in the order'
+);
 select is((select count(*) from test.compared), 180::bigint, 'of so many');
-select cmp_ok((select count(*) from test.compared as c where cardinality(c.walked) > 7), '>=', 40::bigint, 'with more than a page');
+select cmp_ok(
+  (select count(*) from test.compared as c where cardinality(c.walked) > 7), '>=', 40::bigint, 'with more than a page'
+);
 
 select * from finish();
 rollback;

@@ -21,7 +21,8 @@ select is(
   'by every filter'
 );
 select is(
-  (api.list_audit_events(lead_id => lead('bob@example.com'))).body, '{"data":[],"next_cursor":null}', 'another''s lead has none'
+  (api.list_audit_events(lead_id => lead('bob@example.com'))).body, '{"data":[],"next_cursor":null}',
+  'another''s lead has none'
 );
 select act_as('stranger');
 select is((api.list_audit_events()).body, '{"data":[],"next_cursor":null}', 'without a key, none');

@@ -14,7 +14,8 @@ select is_empty(
     select w.action
     from test.written as w
     where obj_description(
-      'api.list_audit_events(api.page_size,api.cursor,api.any_of,api.any_of,uuid,timestamptz,timestamptz)'::regprocedure, 'pg_proc'
+      'api.list_audit_events(api.page_size,api.cursor,api.any_of,api.any_of,uuid,timestamptz,timestamptz)'::regprocedure,
+      'pg_proc'
     ) not like '%' || w.action || '%'
   $$,
   'each stands in the reference'

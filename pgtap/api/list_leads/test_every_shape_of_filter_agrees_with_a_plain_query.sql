@@ -52,12 +52,16 @@ grant insert, select on test.compared to public;
 
 select act_as('alice', 'read');
 insert into test.compared (walked, expected)
-select walked(c.stages, c.sources, c.emails, c.start_at, c.end_at), expected(c.stages, c.sources, c.emails, c.start_at, c.end_at)
+select
+  walked(c.stages, c.sources, c.emails, c.start_at, c.end_at),
+  expected(c.stages, c.sources, c.emails, c.start_at, c.end_at)
 from (
   select *
   from (values (null::text[]), ('{new}'), ('{new,won,new}'), ('{lost}')) as g (stages)
   cross join (values (null::text[]), ('{web}'), ('{web,fair,web}'), ('{nowhere}')) as s (sources)
-  cross join (values (null::text[]), ('{ADA2@example.com}'), ('{ada0@example.com,EVE1@example.com}'), ('{no@example.com}')) as e (emails)
+  cross join (values
+    (null::text[]), ('{ADA2@example.com}'), ('{ada0@example.com,EVE1@example.com}'), ('{no@example.com}')
+  ) as e (emails)
   cross join (values
     (null::timestamptz, null::timestamptz),
     ('2026-01-01 12:00:00.002Z', null),
@@ -67,9 +71,13 @@ from (
   ) as r (start_at, end_at)
 ) as c;
 
-select is_empty('select * from test.compared as c where c.walked is distinct from c.expected', 'page by page, in the order');
+select is_empty(
+  'select * from test.compared as c where c.walked is distinct from c.expected', 'page by page, in the order'
+);
 select is((select count(*) from test.compared), 320::bigint, 'of so many');
-select cmp_ok((select count(*) from test.compared as c where cardinality(c.walked) > 7), '>=', 40::bigint, 'with more than a page');
+select cmp_ok(
+  (select count(*) from test.compared as c where cardinality(c.walked) > 7), '>=', 40::bigint, 'with more than a page'
+);
 
 select * from finish();
 rollback;

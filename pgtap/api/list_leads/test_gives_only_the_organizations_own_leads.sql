@@ -7,7 +7,8 @@ select act_as('alice');
 select made_lead('{"email": "alice@example.com", "source": "web"}');
 
 select is(
-  array(select l ->> 'email' from json_array_elements((a.answer).body::json -> 'data') as l), array['alice@example.com'], a.shape
+  array(select l ->> 'email' from json_array_elements((a.answer).body::json -> 'data') as l),
+  array['alice@example.com'], a.shape
 )
 from (values
   ('without a filter', api.list_leads()),

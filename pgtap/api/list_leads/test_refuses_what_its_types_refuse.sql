@@ -3,13 +3,16 @@ select plan(5);
 
 select act_as('alice');
 select throws_ok(
-  $$select api.list_leads(0)$$, '23514', 'value for domain api.page_size violates check constraint "page_size_within_1_and_200"'
+  $$select api.list_leads(0)$$, '23514',
+  'value for domain api.page_size violates check constraint "page_size_within_1_and_200"'
 );
 select throws_ok(
-  $$select api.list_leads(201)$$, '23514', 'value for domain api.page_size violates check constraint "page_size_within_1_and_200"'
+  $$select api.list_leads(201)$$, '23514',
+  'value for domain api.page_size violates check constraint "page_size_within_1_and_200"'
 );
 select throws_ok(
-  $$select api.list_leads(cursor => 'e30')$$, '23514', 'value for domain api.cursor violates check constraint "cursor_is_well_formed"'
+  $$select api.list_leads(cursor => 'e30')$$, '23514',
+  'value for domain api.cursor violates check constraint "cursor_is_well_formed"'
 );
 select throws_ok(
   $$select api.list_leads(source => '{1,2,3,4,5,6,7,8,9,10,11}')$$,

@@ -2,7 +2,10 @@ begin;
 select plan(6);
 
 insert into app.lead (organization_id, email, created_at)
-select organization('alice'), format('a%s@example.com', s), timestamptz '2026-04-27 13:22:05.114Z' + interval '1 second' * s
+select
+  organization('alice'),
+  format('a%s@example.com', s),
+  timestamptz '2026-04-27 13:22:05.114Z' + interval '1 second' * s
 from generate_series(1, 5) as s;
 
 select act_as('alice');
@@ -13,7 +16,8 @@ select is(
   'compact JSON in base64url'
 );
 select is(
-  (kept('page')).headers ->> 'Next-Cursor', (kept('page')).body::json ->> 'next_cursor', 'the header, for Link, says the same'
+  (kept('page')).headers ->> 'Next-Cursor', (kept('page')).body::json ->> 'next_cursor',
+  'the header, for Link, says the same'
 );
 select is((api.list_leads(4)).body::json ->> 'next_cursor' is null, false, 'with one more lead there is a next page');
 select is((api.list_leads(5)).body::json ->> 'next_cursor', null, 'a page that is just full is the last');

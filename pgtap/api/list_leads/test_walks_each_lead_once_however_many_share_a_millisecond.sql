@@ -20,7 +20,10 @@ begin
 end
 $$;
 insert into app.lead (organization_id, email, created_at)
-select organization('alice'), format('old%s@example.com', s), timestamptz '2026-01-01 12:00:00Z' + interval '1 millisecond' * (s % 3)
+select
+  organization('alice'),
+  format('old%s@example.com', s),
+  timestamptz '2026-01-01 12:00:00Z' + interval '1 millisecond' * (s % 3)
 from generate_series(1, 100) as s;
 create table test.stood as
 select l.id, row_number() over (order by l.created_at desc, l.id desc) as position from app.lead as l;
@@ -28,7 +31,8 @@ grant select on test.stood to public;
 
 select act_as('alice');
 select results_eq(
-  'select walk()', 'select s.id from test.stood as s order by s.position', 'those that stood when it began, in their order'
+  'select walk()', 'select s.id from test.stood as s order by s.position',
+  'those that stood when it began, in their order'
 );
 select is(
   json_array_length((api.list_leads(200)).body::json -> 'data'), 114, 'and fourteen were added meanwhile'

@@ -27,12 +27,19 @@ where u.code not in (select p.code from api.problem as p);
 
 select cmp_ok(
   (select count(*) from regexp_matches(
-    (select string_agg(p.prosrc, ' ') from pg_proc as p where p.pronamespace in ('api'::regnamespace, 'auth'::regnamespace)),
+    (
+      select string_agg(p.prosrc, ' ')
+      from pg_proc as p
+      where p.pronamespace in ('api'::regnamespace, 'auth'::regnamespace)
+    ),
     'message = ''([a-z_]+)''|raise_faults\(\s*\d+,\s*''([a-z_]+)''', 'g'
   )), '>', 4::bigint, 'the words are found'
 );
 select is_kept('test.words_without_a_problem');
-select is_reported('test.words_without_a_problem', $$delete from api.problem where raised_by = 'precondition_failed'$$, 'precondition_failed');
+select is_reported(
+  'test.words_without_a_problem', $$delete from api.problem where raised_by = 'precondition_failed'$$,
+  'precondition_failed'
+);
 select is_kept('test.constraints_without_a_problem');
 select is_reported(
   'test.constraints_without_a_problem', 'alter table app.lead add constraint lead_is_good check (true)', 'lead_is_good'

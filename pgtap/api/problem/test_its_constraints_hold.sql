@@ -2,7 +2,11 @@ begin;
 select plan(5);
 
 select throws_ok(
-  format('insert into api.problem (raised_by, status, code, title, detail, field, field_code) values (''x'', %s)', c.row_values), '23514',
+  format(
+    'insert into api.problem (raised_by, status, code, title, detail, field, field_code) values (''x'', %s)',
+    c.row_values
+  ),
+  '23514',
   format('new row for relation "problem" violates check constraint "%s"', c.name)
 )
 from (values

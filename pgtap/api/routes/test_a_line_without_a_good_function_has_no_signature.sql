@@ -9,7 +9,8 @@ create function api.good() returns api.answer language sql stable begin atomic s
 revoke execute on function api.secret() from public;
 insert into api.route (method, path, function)
 values
-  ('GET', '/1', 'api.missing'), ('GET', '/2', 'api.secret'), ('GET', '/3', 'api.number'), ('GET', '/4', 'api.twice'), ('GET', '/5', 'good'),
+  ('GET', '/1', 'api.missing'), ('GET', '/2', 'api.secret'), ('GET', '/3', 'api.number'), ('GET', '/4', 'api.twice'),
+  ('GET', '/5', 'good'),
   ('GET', '/6', 'api.good'), ('GET', '/7', 'leads.api.good');
 
 select act_as('stranger');
@@ -18,7 +19,8 @@ select is(
 )
 from (values
   ('/1', '(,)', 'a function that isn''t there'), ('/2', '(,)', 'one that the login may not execute'),
-  ('/3', '(,)', 'one that gives no answer'), ('/4', '(,)', 'two of one name'), ('/5', '(,)', 'a name without its schema'),
+  ('/3', '(,)', 'one that gives no answer'), ('/4', '(,)', 'two of one name'),
+  ('/5', '(,)', 'a name without its schema'),
   ('/6', '(t,)', 'a good one'), ('/7', '(,)', 'a name of three parts, which is an error to to_regproc()')
 ) as c (path, expected, why);
 

@@ -3,7 +3,11 @@ select plan(4);
 
 select act_as('stranger');
 select is(
-  (select row(r.function, r.scope, r.is_read_only)::text from api.routes() as r where (r.method, r.path) = ('PATCH', '/leads/{id}')),
+  (
+    select row(r.function, r.scope, r.is_read_only)::text
+    from api.routes() as r
+    where (r.method, r.path) = ('PATCH', '/leads/{id}')
+  ),
   '(api.update_lead,write,f)',
   'PATCH /leads/{id}'
 );

@@ -2,7 +2,8 @@ begin;
 select plan(1);
 
 select is(
-  api.schema_version(), (select max(split_part(m.migration_id, '.', 1)::integer) from yoyo._yoyo_migration as m), 'as yoyo has it'
+  api.schema_version(), (select max(split_part(m.migration_id, '.', 1)::integer) from yoyo._yoyo_migration as m),
+  'as yoyo has it'
 );
 
 select * from finish();

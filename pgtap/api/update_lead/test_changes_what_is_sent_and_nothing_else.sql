@@ -29,7 +29,8 @@ select keep('before', api.get_lead(lead('ada@example.com')));
 
 select is(changed(f.fields), f.fields, f.fields::text)
 from (values
-  ('{"name": "x"}'::jsonb), ('{"company": "x"}'), ('{"email": "ada@example.net"}'), ('{"source": "x"}'), ('{"lead_score": 99}'),
+  ('{"name": "x"}'::jsonb), ('{"company": "x"}'), ('{"email": "ada@example.net"}'), ('{"source": "x"}'),
+  ('{"lead_score": 99}'),
   ('{"pipeline_stage": "won"}'), ('{"industry": "x"}'), ('{"company_size": "x"}'), ('{"pain_points": "x"}'),
   ('{"timeline": "x"}'), ('{"budget_range": "x"}'), ('{"ai_reasoning": "x"}'),
   ('{"name": null}'), ('{"company": null}'), ('{"source": null}'), ('{"industry": null}'), ('{"company_size": null}'),

@@ -15,7 +15,8 @@ select is(
   api.update_lead('00000000-0000-7000-8000-000000000000', '{"email": null}', '"0"'), null, 'then the record'
 );
 select throws_ok(
-  $$select api.update_lead(lead('ada@example.com'), '{"email": null}', '"0"')$$, 'PT412', 'precondition_failed', 'then its tag'
+  $$select api.update_lead(lead('ada@example.com'), '{"email": null}', '"0"')$$, 'PT412', 'precondition_failed',
+  'then its tag'
 );
 select is(
   faults($$select api.update_lead(lead('ada@example.com'), '{"email": null}')$$),

@@ -6,7 +6,8 @@ select made_lead('{"email": "ada@example.com"}');
 select is(
   faults($$
     select api.update_lead(lead('ada@example.com'), '{
-      "created_at": "2026-01-01", "nickname": "A", "name": " ", "email": "ada", "source": "Google Ads", "lead_score": null,
+      "created_at": "2026-01-01", "nickname": "A", "name": " ", "email": "ada", "source": "Google Ads",
+      "lead_score": null,
       "pipeline_stage": null, "industry": 5
     }')
   $$),

@@ -20,11 +20,13 @@ select is(
   'the second gets status, headers and body, with a header that says so'
 );
 select throws_ok(
-  $$select app.claim_idempotency_key(organization('alice'), 'a-key', 100, 'POST /leads {} ')$$, 'PT422', 'idempotency_key_reused',
+  $$select app.claim_idempotency_key(organization('alice'), 'a-key', 100, 'POST /leads {} ')$$, 'PT422',
+  'idempotency_key_reused',
   'a byte more is another request'
 );
 select is(
-  app.claim_idempotency_key(organization('bob'), 'a-key', 100, 'POST /leads {}'), null, 'another organization may have the same key'
+  app.claim_idempotency_key(organization('bob'), 'a-key', 100, 'POST /leads {}'), null,
+  'another organization may have the same key'
 );
 select is(
   app.claim_idempotency_key(organization('alice'), 'A-key', 100, 'POST /leads {}'), null, 'a capital makes another key'

@@ -8,7 +8,8 @@ select is(
   'the digest of organization and key'
 );
 select is(
-  (select array_agg(k.request_digest) from app.idempotency_key as k), array[sha256('a request')], 'the digest of the request'
+  (select array_agg(k.request_digest) from app.idempotency_key as k), array[sha256('a request')],
+  'the digest of the request'
 );
 
 select * from finish();

@@ -10,11 +10,17 @@ update app.idempotency_key set created_at = date_trunc('milliseconds', now()) - 
 select is((app.claim_idempotency_key(organization('alice'), 'a-key', 100, 'request')).body, 'old', 'kept for a day');
 
 update app.idempotency_key set created_at = now() - interval '24 hours 1 second';
-select is(app.claim_idempotency_key(organization('alice'), 'a-key', 100, 'another'), null, 'then it is free for any request');
 select is(
-  (select array_agg(row(k.status, k.headers, k.body)::text) from app.idempotency_key as k), array['(,,)'], 'and the old answer is gone'
+  app.claim_idempotency_key(organization('alice'), 'a-key', 100, 'another'), null, 'then it is free for any request'
 );
-select is((select array_agg(k.created_at) from app.idempotency_key as k), array[date_trunc('milliseconds', now())], 'its day begins anew');
+select is(
+  (select array_agg(row(k.status, k.headers, k.body)::text) from app.idempotency_key as k), array['(,,)'],
+  'and the old answer is gone'
+);
+select is(
+  (select array_agg(k.created_at) from app.idempotency_key as k), array[date_trunc('milliseconds', now())],
+  'its day begins anew'
+);
 
 select * from finish();
 rollback;

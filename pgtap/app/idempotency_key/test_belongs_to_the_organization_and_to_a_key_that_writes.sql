@@ -7,9 +7,13 @@ select act_as('bob');
 select keep('bob', api.create_lead('{"email": "bob@example.com"}', 'a-key'));
 
 select act_inside('alice', 'write');
-select results_eq('select k.organization_id from app.idempotency_key as k', array[organization('alice')], 'alice sees hers');
+select results_eq(
+  'select k.organization_id from app.idempotency_key as k', array[organization('alice')], 'alice sees hers'
+);
 select act_inside('alice', 'read');
-select is_empty('select k.status from app.idempotency_key as k', 'a key that only reads sees none: an answer to POST is not for it');
+select is_empty(
+  'select k.status from app.idempotency_key as k', 'a key that only reads sees none: an answer to POST is not for it'
+);
 select is_empty('delete from app.idempotency_key returning key_digest', 'nor deletes one');
 select act_inside('stranger');
 select is_empty('select k.status from app.idempotency_key as k', 'without a claim there is none');

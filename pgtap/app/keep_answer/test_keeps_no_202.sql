@@ -9,7 +9,9 @@ select is(app.claim_idempotency_key(organization('alice'), 'a-key', 100, 'reques
 select lives_ok(
   $$select app.keep_answer(organization('alice'), null, row(201, null, 'x')::api.answer)$$, 'its answer'
 );
-select is((select array_agg(k.status) from app.idempotency_key as k), array[null::integer], 'without a key nothing is kept');
+select is(
+  (select array_agg(k.status) from app.idempotency_key as k), array[null::integer], 'without a key nothing is kept'
+);
 
 select * from finish();
 rollback;

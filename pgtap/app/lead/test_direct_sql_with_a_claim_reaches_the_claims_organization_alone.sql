@@ -9,7 +9,8 @@ select made_lead('{"email": "bob@example.com"}');
 select act_inside('alice', 'write');
 select results_eq('select l.email from app.lead as l', array['alice@example.com'], 'she sees hers');
 select results_eq(
-  $$with changed as (update app.lead set name = 'x' returning email) select c.email from changed as c$$, array['alice@example.com'],
+  $$with changed as (update app.lead set name = 'x' returning email) select c.email from changed as c$$,
+  array['alice@example.com'],
   'and changes hers'
 );
 select throws_ok(
@@ -17,11 +18,16 @@ select throws_ok(
   '42501', 'new row violates row-level security policy for table "lead"', 'and makes none for bob'
 );
 select lives_ok(
-  format($$insert into app.lead (organization_id, email) values (%L, 'eve@example.com')$$, organization('alice')), 'but for herself'
+  format($$insert into app.lead (organization_id, email) values (%L, 'eve@example.com')$$, organization('alice')),
+  'but for herself'
 );
 select throws_ok('delete from app.lead', '42501', 'permission denied for table lead', 'and deletes none');
-select throws_ok('update app.lead set revision = 1', '42501', 'permission denied for table lead', 'nor sets what the database says');
-select throws_ok('update app.lead set created_at = now()', '42501', 'permission denied for table lead', 'such as times');
+select throws_ok(
+  'update app.lead set revision = 1', '42501', 'permission denied for table lead', 'nor sets what the database says'
+);
+select throws_ok(
+  'update app.lead set created_at = now()', '42501', 'permission denied for table lead', 'such as times'
+);
 
 select act_inside('alice', 'read');
 select results_eq('select count(*) from app.lead as l', array[2::bigint], 'a key that only reads sees hers');
@@ -36,7 +42,8 @@ select act_inside('stranger');
 select is_empty('select l.id from app.lead as l', 'without a claim there is none');
 set local row_security = off;
 select throws_ok(
-  'select l.id from app.lead as l', '42501', 'query would be affected by row-level security policy for table "lead"', 'nor with row_security off'
+  'select l.id from app.lead as l', '42501', 'query would be affected by row-level security policy for table "lead"',
+  'nor with row_security off'
 );
 
 select * from finish();

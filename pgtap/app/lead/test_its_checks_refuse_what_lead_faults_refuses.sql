@@ -24,17 +24,20 @@ select
   app.lead_faults(organization('alice'), jsonb_build_object(f.field, c.value)) is not null as by_function,
   is_refused_by_table(f.field, c.value) as by_table
 from (values
-  ('email'), ('source'), ('pipeline_stage'), ('industry'), ('company_size'), ('pain_points'), ('timeline'), ('budget_range'),
+  ('email'), ('source'), ('pipeline_stage'), ('industry'), ('company_size'), ('pain_points'), ('timeline'),
+  ('budget_range'),
   ('ai_reasoning')
 ) as f (field)
 cross join (values
-  ('won'), ('lukewarm'), ('ada@example.com'), ('ada@'), (''), (repeat('a', 64)), (repeat('a', 65)), (repeat('a', 128)), (repeat('a', 129)),
+  ('won'), ('lukewarm'), ('ada@example.com'), ('ada@'), (''), (repeat('a', 64)), (repeat('a', 65)), (repeat('a', 128)),
+  (repeat('a', 129)),
   (repeat('a', 255)), (repeat('a', 256)), (repeat('a', 10000)), (repeat('a', 10001)), (U&'\00E4'), ('two words'),
   (repeat('a', 64) || '@example.com'), (repeat('a', 65) || '@example.com')
 ) as c (value);
 
 select is_empty(
-  'select j.field, left(j.value, 20), length(j.value) from test.judged as j where j.by_function <> j.by_table', 'they agree'
+  'select j.field, left(j.value, 20), length(j.value) from test.judged as j where j.by_function <> j.by_table',
+  'they agree'
 );
 select is((select count(*) from test.judged as j where j.by_table), 73::bigint, 'on what is refused');
 select is((select count(*) from test.judged as j where not j.by_table), 80::bigint, 'and on what isn''t');

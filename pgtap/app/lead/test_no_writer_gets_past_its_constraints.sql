@@ -2,7 +2,10 @@ begin;
 select plan(15);
 
 select throws_ok(
-  format($$insert into app.lead (organization_id, %s) values (%L, %s)$$, c.columns, organization('alice'), c.row_values), c.sqlstate,
+  format(
+    $$insert into app.lead (organization_id, %s) values (%L, %s)$$, c.columns, organization('alice'), c.row_values
+  ),
+  c.sqlstate,
   format('new row for relation "lead" violates check constraint "%s"', c.name)
 )
 from (values
@@ -23,7 +26,8 @@ from (values
 ) as c (sqlstate, name, columns, row_values);
 select throws_ok(
   format(
-    $$insert into app.lead (organization_id, email, pipeline_stage) values (%L, 'a@example.com', 'lukewarm')$$, organization('alice')
+    $$insert into app.lead (organization_id, email, pipeline_stage) values (%L, 'a@example.com', 'lukewarm')$$,
+    organization('alice')
   ),
   '23503', 'insert or update on table "lead" violates foreign key constraint "lead_pipeline_stage_exists"'
 );

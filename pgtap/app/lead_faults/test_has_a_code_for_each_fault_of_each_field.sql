@@ -30,13 +30,17 @@ select is(code(c.field, c.value), c.code, c.field || ': ' || c.value)
 from (values
   ('name', 'null'::jsonb, null), ('email', 'null', null), ('source', 'null', null), ('ai_reasoning', 'null', null),
   ('lead_score', 'null', 'not_nullable'), ('pipeline_stage', 'null', 'not_nullable'),
-  ('email', '" ada@example.com "', null), ('email', '"ada"', 'invalid_email'), ('email', '" "', 'blank'), ('email', '["a"]', 'wrong_type'),
-  ('source', '"google_ads"', null), ('source', '"Google Ads"', 'invalid_name'), ('source', '""', 'blank'), ('source', '{}', 'wrong_type'),
+  ('email', '" ada@example.com "', null), ('email', '"ada"', 'invalid_email'), ('email', '" "', 'blank'),
+  ('email', '["a"]', 'wrong_type'),
+  ('source', '"google_ads"', null), ('source', '"Google Ads"', 'invalid_name'), ('source', '""', 'blank'),
+  ('source', '{}', 'wrong_type'),
   ('lead_score', '0', null), ('lead_score', '100', null), ('lead_score', '87.0', null), ('lead_score', '1e2', null),
-  ('lead_score', '-1', 'out_of_range'), ('lead_score', '101', 'out_of_range'), ('lead_score', '100.0000001', 'out_of_range'),
+  ('lead_score', '-1', 'out_of_range'), ('lead_score', '101', 'out_of_range'),
+  ('lead_score', '100.0000001', 'out_of_range'),
   ('lead_score', '1e300', 'out_of_range'), ('lead_score', '3.5', 'not_whole'), ('lead_score', '"87"', 'wrong_type'),
   ('lead_score', 'true', 'wrong_type'),
-  ('pipeline_stage', '"won"', null), ('pipeline_stage', '"lukewarm"', 'unknown_stage'), ('pipeline_stage', '"bobs_own"', 'unknown_stage'),
+  ('pipeline_stage', '"won"', null), ('pipeline_stage', '"lukewarm"', 'unknown_stage'),
+  ('pipeline_stage', '"bobs_own"', 'unknown_stage'),
   ('id', '1', 'read_only_field'), ('updated_at', 'null', 'read_only_field'), ('revision', '1', 'unknown_field'),
   ('email_key', '"a"', 'unknown_field'), ('', '1', 'unknown_field')
 ) as c (field, value, code);

@@ -3,7 +3,10 @@ select plan(3);
 
 select is(
   app.lead_faults(organization('alice'), '{"pipeline_stage": "secret"}')::jsonb,
-  '[{"field": "pipeline_stage", "code": "unknown_stage", "detail": "This must be one of the organization''s pipeline stages."}]',
+  '[{
+    "field": "pipeline_stage", "code": "unknown_stage",
+    "detail": "This must be one of the organization''s pipeline stages."
+  }]',
   'an entry'
 );
 select is(

@@ -15,10 +15,12 @@ end
 $$;
 create table test.one as
 select jsonb_populate_record(null::app.lead, '{
-  "id": "00000000-0000-7000-8000-000000000001", "organization_id": "00000000-0000-7000-8000-000000000002", "name": "name",
+  "id": "00000000-0000-7000-8000-000000000001", "organization_id": "00000000-0000-7000-8000-000000000002",
+  "name": "name",
   "company": "company", "email": "email", "source": "source", "lead_score": 1, "pipeline_stage": "pipeline_stage",
   "industry": "industry", "company_size": "company_size", "pain_points": "pain_points", "timeline": "timeline",
-  "budget_range": "budget_range", "ai_reasoning": "ai_reasoning", "qualification_completed_at": "2026-01-01T00:00:00.001Z",
+  "budget_range": "budget_range", "ai_reasoning": "ai_reasoning",
+  "qualification_completed_at": "2026-01-01T00:00:00.001Z",
   "created_at": "2026-01-01T00:00:00.002Z", "updated_at": "2026-01-01T00:00:00.003Z"
 }') as lead;
 
@@ -28,7 +30,9 @@ select is(
     select jsonb_object_agg(
       f.key,
       case
-        when f.key like '%\_at' then to_jsonb(to_char((f.value #>> '{}')::timestamptz at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
+        when f.key like '%\_at' then to_jsonb(
+          to_char((f.value #>> '{}')::timestamptz at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+        )
         else f.value
       end
     )

@@ -11,11 +11,16 @@ begin
 end
 $$;
 select is_empty(
-  'select * from (select i.id, lag(i.id) over (order by i.made) as former from test.id as i) as t where t.id <= t.former',
+  $$
+    select *
+    from (select i.id, lag(i.id) over (order by i.made) as former from test.id as i) as t
+    where t.id <= t.former
+  $$,
   'each is greater than the one before'
 );
 select cmp_ok(
-  (select count(*) from (select left(i.id::text, 13) from test.id as i group by 1 having count(*) > 1) as t), '>', 0::bigint,
+  (select count(*) from (select left(i.id::text, 13) from test.id as i group by 1 having count(*) > 1) as t), '>',
+  0::bigint,
   'those of one millisecond too, of which there were some'
 );
 

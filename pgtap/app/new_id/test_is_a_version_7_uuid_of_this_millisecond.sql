@@ -6,7 +6,11 @@ select clock_timestamp() as before, app.new_id() as id
 from generate_series(1, 1000);
 
 select is_empty(
-  $$select i.id from test.id as i where i.id::text !~ '^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$'$$,
+  $$
+    select i.id
+    from test.id as i
+    where i.id::text !~ '^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$'
+  $$,
   'version 7, variant 2 (RFC 9562)'
 );
 select is_empty(

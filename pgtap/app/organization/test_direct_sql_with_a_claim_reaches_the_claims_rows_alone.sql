@@ -2,9 +2,15 @@ begin;
 select plan(14);
 
 select act_inside('alice', 'admin');
-select results_eq('select o.organization_id from app.organization as o', array[organization('alice')], 'her organization');
-select results_eq('select distinct s.organization_id from app.pipeline_stage as s', array[organization('alice')], 'its stages');
-select results_eq('select distinct e.organization_id from audit.event as e', array[organization('alice')], 'its events');
+select results_eq(
+  'select o.organization_id from app.organization as o', array[organization('alice')], 'her organization'
+);
+select results_eq(
+  'select distinct s.organization_id from app.pipeline_stage as s', array[organization('alice')], 'its stages'
+);
+select results_eq(
+  'select distinct e.organization_id from audit.event as e', array[organization('alice')], 'its events'
+);
 select throws_ok(c.statement, '42501', 'permission denied for table ' || c.name, c.statement)
 from (values
   ('update app.organization set name = ''x''', 'organization'),

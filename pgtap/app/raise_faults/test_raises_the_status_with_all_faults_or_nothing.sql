@@ -5,7 +5,8 @@ select throws_ok($$select app.raise_faults(422, 'validation_failed', '[]')$$, 'P
 select throws_ok($$select app.raise_faults(400, 'invalid_body', '[]')$$, 'PT400', 'invalid_body');
 select lives_ok($$select app.raise_faults(422, 'validation_failed', null)$$, 'no errors, no error');
 select is(
-  faults($$select app.raise_faults(422, 'x', '[{"field": "b", "code": "d"}, {"field": "a", "code": "c"}]')$$), array['a c', 'b d'],
+  faults($$select app.raise_faults(422, 'x', '[{"field": "b", "code": "d"}, {"field": "a", "code": "c"}]')$$),
+  array['a c', 'b d'],
   'they are in the detail'
 );
 

@@ -8,7 +8,8 @@ select is(
 );
 select keep('1', api.update_lead(lead('ada@example.com'), '{"pipeline_stage": "qualified"}'));
 select is(
-  (api.get_lead(lead('ada@example.com'))).body::json ->> 'qualification_completed_at', (kept('1')).body::json ->> 'updated_at', 'now'
+  (api.get_lead(lead('ada@example.com'))).body::json ->> 'qualification_completed_at',
+  (kept('1')).body::json ->> 'updated_at', 'now'
 );
 
 -- an hour passes

@@ -5,7 +5,8 @@ insert into app.lead (organization_id, email, created_at, updated_at)
 values (organization('alice'), 'ada@example.com', '2026-01-01', now() + interval '1 hour');
 update app.lead set name = 'Ada';
 select is(
-  (select l.updated_at from app.lead as l), (now() + interval '1 hour')::timestamptz(3), 'where another transaction''s clock was ahead'
+  (select l.updated_at from app.lead as l), (now() + interval '1 hour')::timestamptz(3),
+  'where another transaction''s clock was ahead'
 );
 
 select * from finish();

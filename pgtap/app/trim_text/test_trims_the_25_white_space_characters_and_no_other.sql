@@ -10,7 +10,11 @@ where
 
 select is((select count(*) from test.white_space), 25::bigint, 'Unicode''s property White_Space');
 select is_empty(
-  $$select w.n from test.white_space as w where app.trim_text(w.character || 'a' || w.character || 'b' || w.character) <> 'a' || w.character || 'b'$$,
+  $$
+    select w.n
+    from test.white_space as w
+    where app.trim_text(w.character || 'a' || w.character || 'b' || w.character) <> 'a' || w.character || 'b'
+  $$,
   'each goes at the ends, and stays within'
 );
 select is_empty(
@@ -25,7 +29,8 @@ select is_empty(
   'no other goes: not U+200B, which has no width, not U+FEFF'
 );
 select is(
-  app.trim_text((select string_agg(w.character, '') from test.white_space as w)), '', 'nothing is left of white space alone'
+  app.trim_text((select string_agg(w.character, '') from test.white_space as w)), '',
+  'nothing is left of white space alone'
 );
 
 select * from finish();

@@ -34,9 +34,13 @@ select throws_ok('truncate app.organization cascade', 'PT409', 'refused', 'with 
 set local role leads_owner;
 select throws_ok(a.statement, 'PT409', 'refused', 'the owner, who sees no row: ' || a.statement) from test.attempt as a;
 set local role leads_exec;
-select throws_ok(a.statement, 'PT409', 'refused', 'another, if it were granted: ' || a.statement) from test.attempt as a where a.statement like 'u%';
+select throws_ok(a.statement, 'PT409', 'refused', 'another, if it were granted: ' || a.statement)
+from test.attempt as a
+where a.statement like 'u%';
 set local role leads_jobs;
-select throws_ok(a.statement, 'PT409', 'refused', 'another, if it were granted: ' || a.statement) from test.attempt as a where a.statement like 'd%';
+select throws_ok(a.statement, 'PT409', 'refused', 'another, if it were granted: ' || a.statement)
+from test.attempt as a
+where a.statement like 'd%';
 reset role;
 select is((select count(*) from audit.event as e where e.lead_id is not null), 1::bigint, 'it stands');
 

@@ -18,7 +18,9 @@ select scores();
 select is(
   array(
     select (e -> 'payload' -> 'diff' -> 'lead_score' ->> 'to')::integer
-    from json_array_elements((api.list_audit_events(200, lead_id => lead('ada@example.com'))).body::json -> 'data') with ordinality as e (e, n)
+    from json_array_elements(
+      (api.list_audit_events(200, lead_id => lead('ada@example.com'))).body::json -> 'data'
+    ) with ordinality as e (e, n)
     order by n desc
   ),
   array(select generate_series(0, 100)),

@@ -2,7 +2,8 @@ begin;
 select plan(3);
 
 select is(
-  audit.event_etag(sha256('a'), 'salt'), format('"%s.%s"', left(encode(sha256('a'), 'hex'), 16), api.schema_version()), 'a strong tag'
+  audit.event_etag(sha256('a'), 'salt'), format('"%s.%s"', left(encode(sha256('a'), 'hex'), 16), api.schema_version()),
+  'a strong tag'
 );
 select isnt(audit.event_etag(sha256('a'), 'salt'), audit.event_etag(sha256('b'), 'salt'), 'another event, another tag');
 select isnt(audit.event_etag(sha256('a'), 'salt'), audit.event_etag(sha256('a'), null), 'another one without the salt');

@@ -2,7 +2,8 @@ begin;
 select plan(24);
 
 insert into app.lead (
-  organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points, timeline,
+  organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
+  timeline,
   budget_range, ai_reasoning
 )
 values (organization('alice'), 'a', 'a', 'ada@example.com', 'a', 5, 'new', 'a', 'a', 'a', 'a', 'a', 'a');
@@ -19,10 +20,12 @@ end
 $$;
 
 select is(
-  diff(f.field, f.value), jsonb_build_object(f.field, jsonb_build_object('from', f.former, 'to', to_jsonb(f.value))), f.field || ' changes'
+  diff(f.field, f.value), jsonb_build_object(f.field, jsonb_build_object('from', f.former, 'to', to_jsonb(f.value))),
+  f.field || ' changes'
 )
 from (values
-  ('name', to_jsonb('a'::text), 'b'), ('company', '"a"', 'b'), ('email', '"ada@example.com"', 'eve@example.com'), ('source', '"a"', 'b'),
+  ('name', to_jsonb('a'::text), 'b'), ('company', '"a"', 'b'), ('email', '"ada@example.com"', 'eve@example.com'),
+  ('source', '"a"', 'b'),
   ('pipeline_stage', '"new"', 'won'), ('industry', '"a"', 'b'), ('company_size', '"a"', 'b'),
   ('pain_points', '"a"', 'b'), ('timeline', '"a"', 'b'), ('budget_range', '"a"', 'b'), ('ai_reasoning', '"a"', 'b')
 ) as f (field, former, value);
@@ -38,7 +41,8 @@ select is(
   diff('pipeline_stage', 'qualified'),
   jsonb_build_object(
     'pipeline_stage', jsonb '{"from": "won", "to": "qualified"}',
-    'qualification_completed_at', jsonb_build_object('from', null, 'to', to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
+    'qualification_completed_at',
+    jsonb_build_object('from', null, 'to', to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
   ),
   'what the database sets stands in the same event'
 );

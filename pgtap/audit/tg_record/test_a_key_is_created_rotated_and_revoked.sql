@@ -3,7 +3,9 @@ select plan(2);
 
 create table test.former as select e.id from audit.event as e;
 select act_as('operator');
-select admin.create_key(organization('alice'), 'write', sha256(sha256('one')), 'the site', '2099-01-01 00:00:00Z')::text;
+select admin.create_key(
+  organization('alice'), 'write', sha256(sha256('one')), 'the site', '2099-01-01 00:00:00Z'
+)::text;
 select act_as('dba');
 create function test.key(name_of text)
 returns uuid

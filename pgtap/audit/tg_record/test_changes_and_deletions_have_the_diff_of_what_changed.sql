@@ -19,10 +19,16 @@ select results_eq(
     values
       ('pipeline_stage.updated', jsonb '{"pipeline_stage": "lost", "diff": {"position": {"from": 6, "to": 9}}}'),
       ('pipeline_stage.updated', '{"pipeline_stage": "gone", "diff": {"name": {"from": "lost", "to": "gone"}}}'),
-      ('pipeline_stage.deleted', '{"pipeline_stage": "gone", "diff": {"name": {"from": "gone", "to": null}, "position": {"from": 9, "to": null}}}'),
+      (
+        'pipeline_stage.deleted',
+        '{"pipeline_stage": "gone", "diff": {"name": {"from": "gone", "to": null}, "position": {"from": 9, "to": null}}}'
+      ),
       (
         'organization.updated',
-        jsonb_build_object('organization', organization('alice'), 'diff', jsonb '{"name": {"from": "The organization of alice", "to": "A"}}')
+        jsonb_build_object(
+          'organization', organization('alice'), 'diff',
+          jsonb '{"name": {"from": "The organization of alice", "to": "A"}}'
+        )
       )
   $$,
   'and a statement that changes nothing has none'

@@ -16,7 +16,10 @@ from (values
   ('no key', null),
   ('an empty one', ''),
   ('unknown', encode(sha256('unknown'), 'hex')),
-  ('what is stored, a digest of the digest', (select encode(k.digest, 'hex') from auth.api_key as k where k.id = key_id('alice'))),
+  (
+    'what is stored, a digest of the digest',
+    (select encode(k.digest, 'hex') from auth.api_key as k where k.id = key_id('alice'))
+  ),
   ('expired', encode(sha256('expired'), 'hex')),
   ('expiring at this instant', encode(sha256('expires now'), 'hex')),
   ('revoked', encode(sha256('revoked'), 'hex')),
@@ -25,7 +28,9 @@ from (values
 grant select on test.case to public;
 
 select act_as('stranger');
-select throws_ok(format('select auth.enter(%L, %L, %L, true)', c.claim, 'a-request', 'read'), 'PT401', 'unauthorized', c.name)
+select throws_ok(
+  format('select auth.enter(%L, %L, %L, true)', c.claim, 'a-request', 'read'), 'PT401', 'unauthorized', c.name
+)
 from test.case as c;
 select lives_ok($$select auth.enter(encode(sha256('good'), 'hex'), 'a-request', 'read', true)$$, 'a good key is not');
 

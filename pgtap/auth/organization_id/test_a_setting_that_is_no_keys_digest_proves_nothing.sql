@@ -4,7 +4,10 @@ select plan(8);
 create table test.forgery as
 select f.setting, f.value, f.name
 from (values
-  ('leads.key_digest', (select encode(k.digest, 'hex') from auth.api_key as k where k.id = key_id('bob')), 'the stored digest'),
+  (
+    'leads.key_digest', (select encode(k.digest, 'hex') from auth.api_key as k where k.id = key_id('bob')),
+    'the stored digest'
+  ),
   ('leads.key_digest', encode(sha256(decode(claim('bob'), 'hex')), 'hex'), 'the claim''s digest'),
   ('leads.key_digest', encode(convert_to(key_id('bob')::text, 'UTF8'), 'hex'), 'the key''s id'),
   ('leads.key_digest', left(claim('bob'), 62), 'a claim cut off'),
@@ -24,7 +27,13 @@ select is(
 )
 from test.forgery as f;
 select is(
-  json_array_length((api.list_leads(200, email => array['bob@example.com', left(set_config('leads.key_digest', claim('bob'), true), 0)])).body::json -> 'data'),
+  json_array_length(
+    (
+      api.list_leads(
+        200, email => array['bob@example.com', left(set_config('leads.key_digest', claim('bob'), true), 0)]
+      )
+    ).body::json -> 'data'
+  ),
   1,
   'only the claim itself does'
 );
