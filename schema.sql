@@ -2824,7 +2824,7 @@ END;
 
 ALTER FUNCTION app.duplicate_keys(value json) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.duplicate_keys(value json) IS 'The keys that stand twice in one object, up to 32 deep. (IS JSON WITH UNIQUE KEYS is PostgreSQL 16 and names none.)';
+COMMENT ON FUNCTION app.duplicate_keys(value json) IS 'The keys that stand twice in one object, at up to 32 levels. (IS JSON WITH UNIQUE KEYS is PostgreSQL 16, and names none.)';
 
 CREATE FUNCTION app.is_etag_matched(if_match text, etag text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -3048,7 +3048,7 @@ begin
       'field', 'body', 'code', 'not_an_object', 'detail', 'The body must be a JSON object.'
     )));
   end if;
-  if jsonb_path_exists(v_object, 'strict $.**{32}') then
+  if jsonb_path_exists(v_object, 'strict $.**{33}') then
     raise statement_too_complex;
   end if;
   perform app.raise_faults(400, 'invalid_body', (
@@ -3064,7 +3064,7 @@ $_$;
 ALTER FUNCTION app.read_object(body text) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.read_object(body text) IS 'The body as jsonb. Raises PT400 invalid_body where it is no object or gives a key twice (RFC 8259, section 4), and
-  54001 where it is nested more than 32 deep.';
+  54001 where a value stands in more than 32 objects and arrays.';
 
 CREATE FUNCTION app.stage_filter_faults(organization_id uuid, stages text[]) RETURNS json
     LANGUAGE sql STABLE PARALLEL SAFE

@@ -6,8 +6,8 @@ The server's own code makes them, so that the two can't drift apart.
 import json
 from dataclasses import dataclass
 
-from app import request as requests
 from app.api import PREFIX
+from app.request import read_arguments, read_request
 from app.routes import Table
 
 PAIRS = 100
@@ -83,11 +83,11 @@ def call(operation: Operation, table: Table, pair: Pair, body: str) -> Call:
     """What the server would ask PostgreSQL for the request."""
     path = operation.path.format(lead=pair.lead)
     headers = [(b"host", b"127.0.0.1"), (b"authorization", b"Bearer " + pair.key.encode())]
-    request = requests.read({"method": operation.method, "path": path, "query_string": b"", "headers": headers})
+    request = read_request({"method": operation.method, "path": path, "query_string": b"", "headers": headers})
     match = table.match(path.removeprefix(PREFIX))
     assert match, f"{path} is no route"
     route = match.routes[operation.method]
-    arguments = requests.arguments(request, route, match.parameters, body.encode() if body else None)
+    arguments = read_arguments(request, route, match.parameters, body.encode() if body else None)
     entering = (request.digest, request.id, route.scope, b"t" if route.is_read_only else b"f")
     values = (None if value is None else value.decode() for value in (*entering, *arguments))
     return Call(route.statement.text.decode(), tuple(values))

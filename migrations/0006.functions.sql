@@ -867,7 +867,8 @@ begin atomic
 end;
 
 comment on function app.duplicate_keys(json) is
-  'The keys that stand twice in one object, up to 32 deep. (IS JSON WITH UNIQUE KEYS is PostgreSQL 16 and names none.)';
+  'The keys that stand twice in one object, at up to 32 levels. (IS JSON WITH UNIQUE KEYS is PostgreSQL 16, and names '
+  'none.)';
 
 grant execute on function app.duplicate_keys(json) to leads_exec;
 -- end frozen sql/app/duplicate_keys.sql
@@ -893,7 +894,7 @@ begin
       'field', 'body', 'code', 'not_an_object', 'detail', 'The body must be a JSON object.'
     )));
   end if;
-  if jsonb_path_exists(v_object, 'strict $.**{32}') then
+  if jsonb_path_exists(v_object, 'strict $.**{33}') then
     raise statement_too_complex;
   end if;
   perform app.raise_faults(400, 'invalid_body', (
@@ -908,7 +909,7 @@ $$;
 
 comment on function app.read_object(text) is
   'The body as jsonb. Raises PT400 invalid_body where it is no object or gives a key twice (RFC 8259, section 4), and
-  54001 where it is nested more than 32 deep.';
+  54001 where a value stands in more than 32 objects and arrays.';
 
 grant execute on function app.read_object(text) to leads_exec;
 -- end frozen sql/app/read_object.sql

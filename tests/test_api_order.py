@@ -306,6 +306,18 @@ def test_a_malformed_body_is_400(
         assert after == before
 
 
+def test_a_body_is_nested_32_deep_at_the_most(server: Server, acme: Organization) -> None:
+    with server.client(acme.keys["write"]) as client:
+        client.headers["Content-Type"] = "application/json"
+        for opening, closing in ((b'{"a":', b"}"), (b"[", b"]")):
+            body = b'{"timeline":' + opening * 31 + b"1" + closing * 31 + b"}"
+            check_problem(
+                client.patch(f"/leads/{NEVER}", content=body), 422, "validation_failed", ("timeline", "wrong_type")
+            )
+            body = b'{"timeline":' + opening * 32 + b"1" + closing * 32 + b"}"
+            check_problem(client.patch(f"/leads/{NEVER}", content=body), 400, "invalid_body", ("body", "too_deep"))
+
+
 def test_the_size_of_a_body_ends_at_64_kib(server: Server, acme: Organization) -> None:
     with server.client(acme.keys["write"]) as client:
         client.headers["Content-Type"] = "application/json"

@@ -64,7 +64,7 @@ def client(server: Server, acme: Organization) -> Iterator[httpx.Client]:
 def test_a_range_means_the_same(client: httpx.Client, query: dict[str, str], names: list[str]) -> None:
     page = client.get("/leads", params=query)
     assert [row["email"].split("@")[0] for row in page.json()["data"]] == names
-    seen = []
+    seen: list[dict[str, Any]] = []
     page = client.get("/leads", params=query | {"limit": "1"})
     while len(seen) <= len(names):
         seen += page.json()["data"]
@@ -96,7 +96,8 @@ def test_the_functions_themselves_mind_no_zone(
     instants = {name: value if "T" in value else f"{value}T00:00:00Z" for name, value in query.items()}
     named = "".join(f", {name} => %s" for name in instants)
     with database.connect("leads_api") as connection:
-        seen, cursor = [], None
+        seen: list[dict[str, Any]] = []
+        cursor = None
         while len(seen) <= len(names):
             page = call(
                 connection, acme, f'api.list_leads("limit" => 1, cursor => %s{named})', cursor, *instants.values()

@@ -31,6 +31,7 @@ begin atomic
 end;
 
 comment on function app.duplicate_keys(json) is
-  'The keys that stand twice in one object, up to 32 deep. (IS JSON WITH UNIQUE KEYS is PostgreSQL 16 and names none.)';
+  'The keys that stand twice in one object, at up to 32 levels. (IS JSON WITH UNIQUE KEYS is PostgreSQL 16, and names '
+  'none.)';
 
 grant execute on function app.duplicate_keys(json) to leads_exec;

@@ -18,7 +18,7 @@ begin
       'field', 'body', 'code', 'not_an_object', 'detail', 'The body must be a JSON object.'
     )));
   end if;
-  if jsonb_path_exists(v_object, 'strict $.**{32}') then
+  if jsonb_path_exists(v_object, 'strict $.**{33}') then
     raise statement_too_complex;
   end if;
   perform app.raise_faults(400, 'invalid_body', (
@@ -33,6 +33,6 @@ $$;
 
 comment on function app.read_object(text) is
   'The body as jsonb. Raises PT400 invalid_body where it is no object or gives a key twice (RFC 8259, section 4), and
-  54001 where it is nested more than 32 deep.';
+  54001 where a value stands in more than 32 objects and arrays.';
 
 grant execute on function app.read_object(text) to leads_exec;
