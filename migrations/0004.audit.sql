@@ -13,7 +13,7 @@ create table audit.event (
   payload json not null,
   salt bytea,
   payload_digest bytea not null,
-  created_at timestamptz(3) not null default date_trunc('milliseconds', now()),
+  created_at timestamptz(3) not null default date_trunc('milliseconds', clock_timestamp()),
   action_and_source text collate "C" generated always as (action || '/' || source) stored,
   constraint event_pkey primary key (organization_id, id),
   constraint event_belongs_to_organization foreign key (organization_id) references app.organization,
@@ -31,7 +31,9 @@ comment on column audit.event.salt is '16 random bytes; they go when a person is
 comment on column audit.event.payload_digest is
   'SHA-256 of the salt and the payload as they were written: it stays when a person''s values go.';
 
-comment on column audit.event.created_at is 'When the transaction began that made the change.';
+comment on column audit.event.created_at is 
+  'When the change was made. The clock''s time, not the transaction''s: of two changes of one record, which wait for each '
+  'other, the later one stands later.';
 comment on column audit.event.action_and_source is 'The action and the source in one: what a filter by action compares.';
 
 create index event_by_created_at on audit.event (organization_id, created_at desc, id desc);
