@@ -11,11 +11,13 @@ UV := uv==0.13.9
 COMPILE := .venv/bin/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-header
 
-.PHONY: help serve test lint check bench test-15 secrets schema freeze lock clean
+.PHONY: help install serve test lint check bench test-15 secrets schema freeze lock clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' Makefile
+
+install: .venv/.serve ## Set up .venv, with the command line .venv/bin/leads, and start nothing
 
 serve: .venv/.serve ## Set up what is missing and serve, database and all (HOST, PORT, LEADS_DATA_DIR, DATABASE_URL)
 	@.venv/bin/leads serve

@@ -92,6 +92,13 @@ ALTER DOMAIN api.cursor OWNER TO leads_owner;
 
 COMMENT ON DOMAIN api.cursor IS 'Where the page begins: the next_cursor of the page before. Opaque.';
 
+CREATE DOMAIN api.entity_tags AS text
+	CONSTRAINT entity_tags_are_well_formed CHECK (((VALUE COLLATE "C") ~ '^[ \t]*(\*|(W/)?"[^"]*"([ \t]*,[ \t]*(W/)?"[^"]*")*)[ \t]*$'::text));
+
+ALTER DOMAIN api.entity_tags OWNER TO leads_owner;
+
+COMMENT ON DOMAIN api.entity_tags IS 'Entity tags as ETag gave them, in their quotes, separated by commas; or * (RFC 9110, section 13.1.1).';
+
 CREATE TYPE api.health AS (
 	status text,
 	organization_id uuid,
@@ -1410,7 +1417,7 @@ CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TA
                     FROM unnest(s.setconfig) u(line)) c)
            WHERE ((s.setdatabase = ANY (ARRAY[(0)::oid, ( SELECT d.oid
                     FROM pg_database d
-                   WHERE (d.datname = current_database()))])) AND ((s.setrole = (0)::oid) OR (r.oid IS NOT NULL)) AND ((c.name = ANY (ARRAY['search_path'::text, 'row_security'::text, 'session_replication_role'::text, 'role'::text, 'session_authorization'::text])) OR (c.name = ANY (ARRAY['local_preload_libraries'::text, 'session_preload_libraries'::text])) OR (c.name ~~ 'leads.%'::text) OR ((c.name = 'synchronous_commit'::text) AND (c.value = 'off'::text)) OR ((c.name = ANY (ARRAY['log_parameter_max_length'::text, 'log_parameter_max_length_on_error'::text])) AND (c.value <> '0'::text)) OR ((c.name = 'log_error_verbosity'::text) AND (c.value <> 'terse'::text))))
+                   WHERE (d.datname = current_database()))])) AND ((s.setrole = (0)::oid) OR (r.oid IS NOT NULL)) AND ((r.oid IS NOT NULL) OR (c.name = ANY (ARRAY['search_path'::text, 'row_security'::text, 'session_replication_role'::text, 'role'::text, 'session_authorization'::text])) OR (c.name = ANY (ARRAY['local_preload_libraries'::text, 'session_preload_libraries'::text])) OR (c.name ~~ 'leads.%'::text) OR ((c.name = 'synchronous_commit'::text) AND (c.value = 'off'::text)) OR ((c.name = ANY (ARRAY['log_parameter_max_length'::text, 'log_parameter_max_length_on_error'::text])) AND (c.value <> '0'::text)) OR ((c.name = 'log_error_verbosity'::text) AND (c.value <> 'terse'::text))))
          ), found AS (
           SELECT role_finding.subject,
              role_finding.finding,
@@ -1555,23 +1562,14 @@ COMMENT ON FUNCTION admin.keep_catalogue(drifted jsonb) IS 'Keeps the schema as 
 
 drifted: what admin.drift() gave before the migrations, definition by object: what they left as it was isn''t kept.';
 
-CREATE FUNCTION app.trim_text(value text) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT btrim(value, '	
-
-                  　'::text) AS btrim;
-END;
-
-ALTER FUNCTION app.trim_text(value text) OWNER TO leads_owner;
-
-COMMENT ON FUNCTION app.trim_text(value text) IS 'The text without the white space at its ends: the 25 characters of Unicode''s property White_Space, whatever the database''s locale.';
-
 CREATE FUNCTION app.is_text(value text, max_length integer) RETURNS boolean
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT (((char_length(value) >= 1) AND (char_length(value) <= max_length)) AND (value = app.trim_text(value)));
-END;
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return char_length(value) between 1 and max_length and value = app.trim_text(value);
+end
+$$;
 
 ALTER FUNCTION app.is_text(value text, max_length integer) OWNER TO leads_owner;
 
@@ -1793,11 +1791,21 @@ CREATE FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval DEFAULT
 declare
   v_old record;
   v_id uuid := app.new_id();
+  v_new_id uuid;
 begin
   if rotate_key.overlap < interval '0' then
     raise sqlstate 'PT422' using message = 'invalid_overlap', hint = 'The overlap can''t be negative.';
   end if;
   v_old := admin.good_key(rotate_key.id);
+  -- A second one would take the end of the overlap for the key's own.
+  select k.id into v_new_id
+  from auth.api_key as k
+  where k.organization_id = v_old.organization_id and k.rotated_from = rotate_key.id;
+  if found then
+    raise sqlstate 'PT409' using
+      message = 'key_rotated_already',
+      hint = format('The key %s was rotated already. Rotate the one that replaces it: %s.', rotate_key.id, v_new_id);
+  end if;
   -- Written out: a key that expires sooner than the overlap ends still does.
   update auth.api_key as k
   set expires_at = least(k.expires_at, date_trunc('milliseconds', now() + rotate_key.overlap))
@@ -1813,7 +1821,8 @@ ALTER FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval) OWNER T
 
 COMMENT ON FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval) IS 'Makes a key with the old one''s name, scopes and expiry, and returns its id; the old one is good until the overlap ends.
 
-digest: SHA-256 of the SHA-256 of the new key. Raises PT404 key_not_found, PT409 key_not_good, PT422 invalid_overlap.';
+digest: SHA-256 of the SHA-256 of the new key. Raises PT404 key_not_found, PT409 key_not_good and
+key_rotated_already, PT422 invalid_overlap.';
 
 CREATE FUNCTION admin.stages(organization_id uuid) RETURNS TABLE("position" integer, name text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -2000,7 +2009,7 @@ CREATE VIEW auth.claimed_key WITH (security_invoker='true') AS
     id,
     scopes
    FROM auth.api_key k
-  WHERE ((digest = sha256(decode(NULLIF(current_setting('leads.key_digest'::text, true), ''::text), 'hex'::text))) AND (revoked_at IS NULL) AND ((expires_at IS NULL) OR (expires_at > now())));
+  WHERE ((digest = ( SELECT sha256(decode(NULLIF(current_setting('leads.key_digest'::text, true), ''::text), 'hex'::text)) AS sha256)) AND (revoked_at IS NULL) AND ((expires_at IS NULL) OR (expires_at > clock_timestamp())) AND (current_setting('transaction_isolation'::text) = 'read committed'::text));
 
 ALTER VIEW auth.claimed_key OWNER TO leads_auth;
 
@@ -2058,20 +2067,29 @@ COMMENT ON FUNCTION api.get_health() IS 'See what a key is good for.
 The organization that the key belongs to, its environment (live or test), and the key''s scopes.';
 
 CREATE FUNCTION app.is_email(value text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT ((char_length(value) <= 254) AND (strpos(value, '@'::text) <= 65) AND ((value COLLATE "C") ~ '^[a-zA-Z0-9.!#$%&''*+/=?^_`{|}~-]+@[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)+$'::text));
-END;
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  return
+    char_length(value) <= 254
+    and strpos(value, '@') <= 65
+    and value collate "C" ~ '^[a-zA-Z0-9.!#$%&''*+/=?^_`{|}~-]+@[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)+$';
+end
+$_$;
 
 ALTER FUNCTION app.is_email(value text) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.is_email(value text) IS 'Whether the value is an e-mail address by the rule of the HTML standard (section 4.10.5.1.5, "valid e-mail address"), with a dot in the domain; at most 254 characters, 64 before the @ (RFC 5321, section 4.5.3.1). No quoted local part; an internationalized domain comes as xn--. Null for null.';
 
 CREATE FUNCTION app.is_name(value text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT ((value COLLATE "C") ~ '^[a-z0-9][a-z0-9_-]{0,63}$'::text);
-END;
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  return value collate "C" ~ '^[a-z0-9][a-z0-9_-]{0,63}$';
+end
+$_$;
 
 ALTER FUNCTION app.is_name(value text) OWNER TO leads_owner;
 
@@ -2119,7 +2137,8 @@ CREATE TABLE app.lead (
     CONSTRAINT lead_pain_points_is_text_of_1_to_10000 CHECK (app.is_text(pain_points, 10000)),
     CONSTRAINT lead_score_within_0_and_100 CHECK (((lead_score >= 0) AND (lead_score <= 100))),
     CONSTRAINT lead_source_is_name CHECK (app.is_name(source)),
-    CONSTRAINT lead_timeline_is_text_of_1_to_128 CHECK (app.is_text(timeline, 128))
+    CONSTRAINT lead_timeline_is_text_of_1_to_128 CHECK (app.is_text(timeline, 128)),
+    CONSTRAINT lead_times_have_a_year_of_4_digits CHECK (((created_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone) AND (updated_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (updated_at < '10000-01-01 00:00:00+00'::timestamp with time zone)))
 );
 ALTER TABLE ONLY app.lead ALTER COLUMN id SET STATISTICS 0;
 ALTER TABLE ONLY app.lead ALTER COLUMN organization_id SET STATISTICS 0;
@@ -2621,7 +2640,7 @@ ALTER FUNCTION api.session_faults() OWNER TO leads_exec;
 
 COMMENT ON FUNCTION api.session_faults() IS 'A sentence for each reason why the login must not serve requests: superuser, BYPASSRLS, membership in an owner. None: it may.';
 
-CREATE FUNCTION api.update_lead(id uuid, body text, if_match text DEFAULT NULL::text) RETURNS api.answer
+CREATE FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags DEFAULT NULL::text) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -2691,9 +2710,9 @@ begin
 end
 $$;
 
-ALTER FUNCTION api.update_lead(id uuid, body text, if_match text) OWNER TO leads_exec;
+ALTER FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags) OWNER TO leads_exec;
 
-COMMENT ON FUNCTION api.update_lead(id uuid, body text, if_match text) IS 'Change a lead.
+COMMENT ON FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags) IS 'Change a lead.
 
 A JSON merge patch (RFC 7396): a field that is left out stays, null clears it; pipeline_stage and lead_score can''t be
 null. The lead must have an email, or a name and a company, afterwards. A patch that changes nothing writes nothing.
@@ -2886,6 +2905,18 @@ END;
 ALTER FUNCTION app.lead_change(lead app.lead) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.lead_change(lead app.lead) IS 'The 9 fields of a lead that the answer to PATCH shows, in the order of the body.';
+
+CREATE FUNCTION app.trim_text(value text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT btrim(value, '	
+
+                  　'::text) AS btrim;
+END;
+
+ALTER FUNCTION app.trim_text(value text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.trim_text(value text) IS 'The text without the white space at its ends: the 25 characters of Unicode''s property White_Space, whatever the database''s locale.';
 
 CREATE FUNCTION app.lead_faults(organization_id uuid, fields jsonb) RETURNS json
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -3247,16 +3278,24 @@ begin
     select
       a.attnum as position,
       a.attname as name,
-      case when a.atttypid = 'timestamptz'::regtype then
-        to_jsonb(app.utc_text((v_old ->> a.attname)::timestamptz)) else nullif(v_old -> a.attname, 'null') end as old_value,
-      case when a.atttypid = 'timestamptz'::regtype then
-        to_jsonb(app.utc_text((v_new ->> a.attname)::timestamptz)) else nullif(v_new -> a.attname, 'null') end as new_value
+      case
+        when a.atttypid = 'timestamptz'::regtype then to_jsonb(app.utc_text((v_old ->> a.attname)::timestamptz))
+        -- Enough to see that a key was exchanged.
+        when a.attname = 'digest' then to_jsonb(left(v_old ->> a.attname, 10))
+        else nullif(v_old -> a.attname, 'null')
+      end as old_value,
+      case
+        when a.atttypid = 'timestamptz'::regtype then to_jsonb(app.utc_text((v_new ->> a.attname)::timestamptz))
+        when a.attname = 'digest' then to_jsonb(left(v_new ->> a.attname, 10))
+        else nullif(v_new -> a.attname, 'null')
+      end as new_value
     from pg_catalog.pg_attribute as a
     where
       a.attrelid = tg_relid
       and a.attnum > 0
       and not a.attisdropped
-      and a.attname not in ('organization_id', 'id', 'digest', 'created_at')
+      and a.attname not in ('organization_id', 'id', 'created_at')
+      and (a.attname <> 'digest' or tg_op = 'UPDATE')
   )
   select string_agg(
     concat(to_json(f.name), ':', json_build_object('from', f.old_value, 'to', f.new_value)), ',' order by f.position
@@ -3288,8 +3327,8 @@ ALTER FUNCTION audit.tg_record() OWNER TO leads_audit;
 
 COMMENT ON FUNCTION audit.tg_record() IS 'Writes <entity>.created, .updated or .deleted with a diff of the row''s columns; for a key also .rotated and .revoked.
 
-Arguments: the entity''s name, and the column that names the row. organization_id, id, created_at and a key''s digest are
-left out of the diff. For tables that change seldom: it reads the row as JSON.';
+Arguments: the entity''s name, and the column that names the row. organization_id, id, created_at are left out of the diff, and so is
+a key''s digest, unless it was exchanged. For tables that change seldom: it reads the row as JSON.';
 
 CREATE FUNCTION audit.tg_refuse() RETURNS trigger
     LANGUAGE plpgsql
@@ -3331,7 +3370,7 @@ begin
     write_event.organization_id,
     write_event.action,
     v_source,
-    case when v_source = 'api' then nullif(current_setting('leads.request_id', true), '') end,
+    case when v_source = 'api' then nullif(left(current_setting('leads.request_id', true), 64), '') end,
     write_event.lead_id,
     v_payload::json,
     v_salt,
@@ -3447,6 +3486,10 @@ CREATE INDEX event_by_source ON audit.event USING btree (organization_id, source
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON app.lead FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Delete leads with DELETE, so that each is recorded.');
 
+CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON app.organization FOR EACH ROW WHEN (((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.created_at IS DISTINCT FROM new.created_at))) EXECUTE FUNCTION audit.tg_refuse('organization_id and created_at never change.');
+
+CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON app.pipeline_stage FOR EACH ROW WHEN ((old.organization_id IS DISTINCT FROM new.organization_id)) EXECUTE FUNCTION audit.tg_refuse('organization_id never changes.');
+
 CREATE TRIGGER _500_add_pipeline_stages AFTER INSERT ON app.organization FOR EACH ROW EXECUTE FUNCTION app.tg_organization__add_pipeline_stages();
 
 CREATE TRIGGER _500_keep_new BEFORE DELETE ON app.pipeline_stage FOR EACH ROW WHEN ((old.name = 'new'::text)) EXECUTE FUNCTION app.tg_pipeline_stage__keep_new();
@@ -3470,6 +3513,8 @@ CREATE TRIGGER _110_refuse_truncate BEFORE TRUNCATE ON audit.event FOR EACH STAT
 ALTER TABLE audit.event ENABLE ALWAYS TRIGGER _110_refuse_truncate;
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON auth.api_key FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Revoke keys instead, so that each is recorded.');
+
+CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON auth.api_key FOR EACH ROW WHEN ((((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.id IS DISTINCT FROM new.id)) OR (old.created_at IS DISTINCT FROM new.created_at))) EXECUTE FUNCTION audit.tg_refuse('organization_id, id and created_at never change.');
 
 CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON auth.api_key FOR EACH ROW EXECUTE FUNCTION audit.tg_record('api_key', 'id');
 
@@ -3599,12 +3644,6 @@ REVOKE ALL ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT env
 GRANT ALL ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.keep_catalogue(drifted jsonb) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION app.trim_text(value text) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_auth;
-GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_exec;
-GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_jobs;
-GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_audit;
 
 REVOKE ALL ON FUNCTION app.is_text(value text, max_length integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_auth;
@@ -3805,8 +3844,8 @@ GRANT ALL ON FUNCTION api.problems() TO leads_api;
 REVOKE ALL ON FUNCTION api.routes() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.routes() TO leads_api;
 
-REVOKE ALL ON FUNCTION api.update_lead(id uuid, body text, if_match text) FROM PUBLIC;
-GRANT ALL ON FUNCTION api.update_lead(id uuid, body text, if_match text) TO leads_api;
+REVOKE ALL ON FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags) TO leads_api;
 
 REVOKE ALL ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) TO leads_exec;
@@ -3827,6 +3866,12 @@ GRANT ALL ON FUNCTION app.keep_answer(organization_id uuid, idempotency_key text
 
 REVOKE ALL ON FUNCTION app.lead_change(lead app.lead) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_change(lead app.lead) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.trim_text(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_auth;
+GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_exec;
+GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_jobs;
+GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_audit;
 
 REVOKE ALL ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb) TO leads_exec;
@@ -3899,6 +3944,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"57014","status":503,"code":"unavailable","title":"Unavailable","detail":"The request took too long. Nothing was done. Try again.","field":null,"field_code":null}
 -- {"raised_by":"any_of_has_at_most_10_values","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This may have up to 10 values.","field":"filter","field_code":"too_many_values"}
 -- {"raised_by":"cursor_is_well_formed","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This is no cursor. Take next_cursor of the page before as it is, or leave it out for the first page.","field":"cursor","field_code":"invalid_cursor"}
+-- {"raised_by":"entity_tags_are_well_formed","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be * or entity tags as they came in ETag, in their double quotes.","field":"If-Match","field_code":"invalid_entity_tag"}
 -- {"raised_by":"idempotency_in_progress","status":409,"code":"idempotency_in_progress","title":"Request in progress","detail":"A request under this Idempotency-Key is still running. Repeat it in a moment.","field":null,"field_code":null}
 -- {"raised_by":"idempotency_key_is_1_to_255_printable_characters","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be 1 to 255 printable ASCII characters.","field":"Idempotency-Key","field_code":"invalid_idempotency_key"}
 -- {"raised_by":"idempotency_key_reused","status":422,"code":"idempotency_key_reused","title":"Idempotency key reused","detail":"Another request came under this Idempotency-Key within 24 hours. Take a new key for a new request.","field":null,"field_code":null}
@@ -3919,6 +3965,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"lead_score_within_0_and_100","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a whole number from 0 to 100.","field":"lead_score","field_code":"out_of_range"}
 -- {"raised_by":"lead_source_is_name","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be 1 to 64 characters out of a-z, 0-9, _ and -.","field":"source","field_code":"invalid_name"}
 -- {"raised_by":"lead_timeline_is_text_of_1_to_128","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a text of 1 to 128 characters.","field":"timeline","field_code":"too_long"}
+-- {"raised_by":"lead_times_have_a_year_of_4_digits","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must lie in the years 1 to 9999.","field":"created_at","field_code":"out_of_range"}
 -- {"raised_by":"method_not_allowed","status":405,"code":"method_not_allowed","title":"Method not allowed","detail":"Use one of the methods that the header Allow names.","field":null,"field_code":null}
 -- {"raised_by":"not_found","status":404,"code":"not_found","title":"Not found","detail":"There is nothing at this address. Check the path and the id.","field":null,"field_code":null}
 -- {"raised_by":"outcome_unknown","status":503,"code":"outcome_unknown","title":"Unavailable","detail":"The connection to the database was lost, and whether the change was made is unknown. Look, or repeat a POST with its Idempotency-Key.","field":null,"field_code":null}

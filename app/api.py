@@ -170,7 +170,7 @@ class Api:
         ]
         faults = request.faults + await self._enter(request, route, given)
         if faults:
-            is_body = all(fault["field"] == "body" for fault in faults)
+            is_body = route.takes_body and all(fault["field"] == "body" for fault in faults)
             raise self._refused("invalid_body" if is_body else "invalid_parameter", errors=faults)
 
     def _rendered(self, request: Request, result: PGresult) -> tuple[int, Headers, bytes]:

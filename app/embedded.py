@@ -131,7 +131,7 @@ def running(data_dir: Path, *, tcp_port: int | None = None, options: Mapping[str
                 _furnish(server)
             yield server
         finally:
-            with _alone(data_dir), suppress(BlockingIOError):  # which means: others use it
+            with _plain_errors(data_dir), _alone(data_dir), suppress(BlockingIOError):  # which means: others use it
                 fcntl.flock(clients, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 _stop(data_dir)
 
@@ -153,7 +153,7 @@ def _plain_errors(data_dir: Path) -> Iterator[None]:
 
 
 def _make_data_dir(data_dir: Path) -> None:
-    if not data_dir.exists():
+    with suppress(FileExistsError):  # there already, or made by another process just now
         data_dir.mkdir(parents=True)
         data_dir.chmod(0o711 if os.geteuid() == 0 else 0o700)  # root's must let the server's account through
     found = data_dir.stat()
@@ -398,6 +398,8 @@ def _start(data_dir: Path, account: pwd.struct_passwd, tcp_port: int | None, opt
         "log_parameter_max_length": "0",
         "log_parameter_max_length_on_error": "0",
         "log_error_verbosity": "terse",
+        # nor a failing statement's text: a claim may be typed in it, and every request that is refused is one
+        "log_min_error_statement": "panic",
         "timezone": "UTC",
         "log_timezone": "UTC",
         **options,
@@ -462,4 +464,6 @@ def _furnish(server: Server) -> None:
             connection.execute("create role leads_migrator login createrole")
         if not connection.execute("select from pg_database where datname = 'leads'").fetchall():
             connection.execute("create database leads owner leads_migrator")
+        # a database is only for its own: there is nothing in these for a login of ours
+        connection.execute("revoke connect, temporary on database postgres, template1 from public")
     harden(server.url("postgres"))

@@ -46,7 +46,9 @@ def check_sums() -> None:
     sums = {name: sum_ for sum_, name in (line.split() for line in SUMS.read_text().splitlines())}
     for migration in all_():
         found = hashlib.sha256(migration.path.read_bytes()).hexdigest()
-        if sums.get(migration.path.name) != found:
+        if migration.path.name not in sums:
+            raise MigrationError(f"migrations/{migration.path.name} is not in SHA256SUMS. Run: make freeze")
+        if sums[migration.path.name] != found:
             raise MigrationError(
                 f"migrations/{migration.path.name} is not what SHA256SUMS says: somebody edited it. Restore it (git "
                 "checkout migrations), and put the change into a new migration."

@@ -20,7 +20,12 @@ DEADLINE = 15.0
 PATIENCE = 5.0
 """Seconds that a request waits for a connection."""
 
-_SESSION = {
+SESSION = {
+    # Whoever has the login's password may set what new sessions begin with: what we rely on is said here.
+    "default_transaction_read_only": "off",
+    "idle_session_timeout": "0",
+    "local_preload_libraries": "",
+    "row_security": "on",
     "default_transaction_isolation": "read\\ committed",
     "idle_in_transaction_session_timeout": "10000",
     "jit": "off",
@@ -154,7 +159,7 @@ class Pool:
 
     def __init__(self, url: str, size: int, queue: int) -> None:
         options = " ".join(
-            [str(conninfo_to_dict(url).get("options", "")), *(f"-c {name}={value}" for name, value in _SESSION.items())]
+            [str(conninfo_to_dict(url).get("options", "")), *(f"-c {name}={value}" for name, value in SESSION.items())]
         )
         self._conninfo = make_conninfo(
             url, options=options, application_name="leads-api", connect_timeout=5, client_encoding="utf8"

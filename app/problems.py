@@ -38,6 +38,9 @@ class Row:
 
 Table = Mapping[str, Row]
 
+MAX_ERRORS = 100
+"""Entries of ``errors`` that are shown."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -59,7 +62,7 @@ class Problem:
                 "status": self.status,
                 "detail": self.detail,
                 "code": self.code,
-                "errors": list(self.errors),
+                "errors": list(self.errors[:MAX_ERRORS]),
                 "request_id": request_id,
             },
             ensure_ascii=False,

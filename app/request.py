@@ -5,8 +5,8 @@ What is wrong with it is gathered, not raised: an answer names all faults at onc
 
 import asyncio
 import hashlib
+import os
 import re
-import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,7 +63,7 @@ def read_request(scope: Scope) -> Request:
     scheme, _, key = headers.get(b"authorization", b"").partition(b" ")
     id = headers.get(b"x-request-id", b"")
     return Request(
-        id=id if _REQUEST_ID.fullmatch(id) else uuid.uuid4().hex.encode(),
+        id=id if _REQUEST_ID.fullmatch(id) else os.urandom(16).hex().encode(),
         method=scope["method"],
         path=scope["path"],
         query=scope["query_string"],
@@ -140,7 +140,7 @@ def read_query(request: Request, route: Route) -> None:
             else:
                 known = ", ".join(route.query_names)
                 code = "unknown_parameter"
-                detail = f"There is no such parameter here. {'Known are ' + known if known else 'There is none'}."
+                detail = f"There is no such parameter here. {f'Known are {known}' if known else 'Leave it out'}."
         if name not in at_fault:
             at_fault.add(name)
             request.add_fault(name[:100], code, detail)

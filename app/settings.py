@@ -59,12 +59,12 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         url = value(name, None, str)
         file = name.removesuffix("URL") + "PASSWORD_FILE"
         password = value(file, None, _password)
-        if password is None:
-            return url
         if url is None:
+            if password is None:
+                return None
             raise SettingsError(f"{file} is set, and {name} isn't: give it the address that the password is for.")
         try:
-            return make_conninfo(url, password=password)
+            return make_conninfo(url) if password is None else make_conninfo(url, password=password)
         except psycopg.ProgrammingError:
             raise SettingsError(f"{name} is no address such as postgresql://leads_api@localhost/leads.") from None
 

@@ -5,15 +5,18 @@ set local role leads_owner;
 
 create function app.is_email(value text)
 returns boolean
-language sql
+language plpgsql
 immutable
 parallel safe
-begin atomic
-  select
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return
     char_length(value) <= 254
     and strpos(value, '@') <= 65
     and value collate "C" ~ '^[a-zA-Z0-9.!#$%&''*+/=?^_`{|}~-]+@[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)+$';
-end;
+end
+$$;
 
 comment on function app.is_email(text) is
   'Whether the value is an e-mail address by the rule of the HTML standard (section 4.10.5.1.5, "valid e-mail '
@@ -45,6 +48,11 @@ create table app.lead (
   constraint lead_pipeline_stage_exists
     foreign key (organization_id, pipeline_stage) references app.pipeline_stage (organization_id, name),
   constraint lead_has_email_or_name_and_company check (email is not null or (name is not null and company is not null)),
+  -- What the API can write, and a cursor can hold.
+  constraint lead_times_have_a_year_of_4_digits check (
+    created_at >= '0001-01-01 00:00:00Z' and created_at < '10000-01-01 00:00:00Z'
+    and updated_at >= '0001-01-01 00:00:00Z' and updated_at < '10000-01-01 00:00:00Z'
+  ),
   constraint lead_name_is_text_of_1_to_255 check (app.is_text(name, 255)),
   constraint lead_company_is_text_of_1_to_255 check (app.is_text(company, 255)),
   constraint lead_email_is_email check (app.is_email(email)),

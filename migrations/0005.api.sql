@@ -94,6 +94,12 @@ create domain api.idempotency_key as text
 comment on domain api.idempotency_key is
   'Makes a repeat of the request harmless: for 24 hours the same key and request give the first answer again.';
 
+create domain api.entity_tags as text
+  constraint entity_tags_are_well_formed
+    check (value collate "C" ~ '^[ \t]*(\*|(W/)?"[^"]*"([ \t]*,[ \t]*(W/)?"[^"]*")*)[ \t]*$');
+comment on domain api.entity_tags is
+  'Entity tags as ETag gave them, in their quotes, separated by commas; or * (RFC 9110, section 13.1.1).';
+
 create domain api.utc_time as text;
 comment on domain api.utc_time is 'An instant, RFC 3339, in UTC with milliseconds: 2026-04-27T13:22:05.114Z.';
 

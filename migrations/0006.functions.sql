@@ -26,9 +26,12 @@ select
   k.scopes
 from auth.api_key as k
 where
-  k.digest = sha256(decode(nullif(current_setting('leads.key_digest', true), ''), 'hex'))
+  -- A subselect: reckoned once a query, not once a row where the planner reads a small table whole.
+  k.digest = (select sha256(decode(nullif(current_setting('leads.key_digest', true), ''), 'hex')))
   and k.revoked_at is null
-  and (k.expires_at is null or k.expires_at > now());
+  -- The clock, and no old snapshot: a transaction that is kept open doesn't keep a key good.
+  and (k.expires_at is null or k.expires_at > clock_timestamp())
+  and current_setting('transaction_isolation') = 'read committed';
 
 comment on view auth.claimed_key is
   'The claim is a proof, not a name: the setting leads.key_digest holds the SHA-256 of a key, in hex, and only who has '
@@ -240,7 +243,7 @@ begin
     write_event.organization_id,
     write_event.action,
     v_source,
-    case when v_source = 'api' then nullif(current_setting('leads.request_id', true), '') end,
+    case when v_source = 'api' then nullif(left(current_setting('leads.request_id', true), 64), '') end,
     write_event.lead_id,
     v_payload::json,
     v_salt,
@@ -300,16 +303,24 @@ begin
     select
       a.attnum as position,
       a.attname as name,
-      case when a.atttypid = 'timestamptz'::regtype then
-        to_jsonb(app.utc_text((v_old ->> a.attname)::timestamptz)) else nullif(v_old -> a.attname, 'null') end as old_value,
-      case when a.atttypid = 'timestamptz'::regtype then
-        to_jsonb(app.utc_text((v_new ->> a.attname)::timestamptz)) else nullif(v_new -> a.attname, 'null') end as new_value
+      case
+        when a.atttypid = 'timestamptz'::regtype then to_jsonb(app.utc_text((v_old ->> a.attname)::timestamptz))
+        -- Enough to see that a key was exchanged.
+        when a.attname = 'digest' then to_jsonb(left(v_old ->> a.attname, 10))
+        else nullif(v_old -> a.attname, 'null')
+      end as old_value,
+      case
+        when a.atttypid = 'timestamptz'::regtype then to_jsonb(app.utc_text((v_new ->> a.attname)::timestamptz))
+        when a.attname = 'digest' then to_jsonb(left(v_new ->> a.attname, 10))
+        else nullif(v_new -> a.attname, 'null')
+      end as new_value
     from pg_catalog.pg_attribute as a
     where
       a.attrelid = tg_relid
       and a.attnum > 0
       and not a.attisdropped
-      and a.attname not in ('organization_id', 'id', 'digest', 'created_at')
+      and a.attname not in ('organization_id', 'id', 'created_at')
+      and (a.attname <> 'digest' or tg_op = 'UPDATE')
   )
   select string_agg(
     concat(to_json(f.name), ':', json_build_object('from', f.old_value, 'to', f.new_value)), ',' order by f.position
@@ -340,8 +351,8 @@ $$;
 comment on function audit.tg_record() is
 $$Writes <entity>.created, .updated or .deleted with a diff of the row's columns; for a key also .rotated and .revoked.
 
-Arguments: the entity's name, and the column that names the row. organization_id, id, created_at and a key's digest are
-left out of the diff. For tables that change seldom: it reads the row as JSON.$$;
+Arguments: the entity's name, and the column that names the row. organization_id, id, created_at are left out of the diff, and so is
+a key's digest, unless it was exchanged. For tables that change seldom: it reads the row as JSON.$$;
 
 grant execute on function audit.tg_record() to leads_owner, leads_auth;
 -- end frozen sql/audit/tg_record.sql
@@ -522,10 +533,15 @@ create policy api_key_jobs_update on auth.api_key for update to leads_jobs using
 set local role leads_auth;
 
 drop trigger if exists _100_refuse_truncate on auth.api_key;
+drop trigger if exists _120_keep_identity on auth.api_key;
 drop trigger if exists _900_record on auth.api_key;
 
 create trigger _100_refuse_truncate before truncate on auth.api_key
   for each statement execute function audit.tg_refuse('Revoke keys instead, so that each is recorded.');
+
+create trigger _120_keep_identity before update on auth.api_key
+  for each row when ((old.organization_id, old.id, old.created_at) is distinct from (new.organization_id, new.id, new.created_at))
+  execute function audit.tg_refuse('organization_id, id and created_at never change.');
 
 create trigger _900_record after insert or update or delete on auth.api_key
   for each row execute function audit.tg_record('api_key', 'id');
@@ -654,10 +670,15 @@ create policy organization_jobs_insert on app.organization for insert to leads_j
 set local role leads_owner;
 
 drop trigger if exists _500_add_pipeline_stages on app.organization;
+drop trigger if exists _120_keep_identity on app.organization;
 drop trigger if exists _900_record on app.organization;
 
 create trigger _500_add_pipeline_stages after insert on app.organization
   for each row execute function app.tg_organization__add_pipeline_stages();
+
+create trigger _120_keep_identity before update on app.organization
+  for each row when ((old.organization_id, old.created_at) is distinct from (new.organization_id, new.created_at))
+  execute function audit.tg_refuse('organization_id and created_at never change.');
 
 create trigger _900_record after insert or update or delete on app.organization
   for each row execute function audit.tg_record('organization', 'organization_id');
@@ -697,6 +718,7 @@ set local role leads_owner;
 
 drop trigger if exists _500_keep_new on app.pipeline_stage;
 drop trigger if exists _510_keep_new on app.pipeline_stage;
+drop trigger if exists _120_keep_identity on app.pipeline_stage;
 drop trigger if exists _900_record on app.pipeline_stage;
 
 create trigger _500_keep_new before delete on app.pipeline_stage
@@ -704,6 +726,10 @@ create trigger _500_keep_new before delete on app.pipeline_stage
 
 create trigger _510_keep_new before update on app.pipeline_stage
   for each row when (old.name = 'new' and new.name <> 'new') execute function app.tg_pipeline_stage__keep_new();
+
+create trigger _120_keep_identity before update on app.pipeline_stage
+  for each row when (old.organization_id is distinct from new.organization_id)
+  execute function audit.tg_refuse('organization_id never changes.');
 
 create trigger _900_record after insert or update or delete on app.pipeline_stage
   for each row execute function audit.tg_record('pipeline_stage', 'name');
@@ -1441,6 +1467,8 @@ values
     'cursor', 'invalid_cursor'),
   ('any_of_has_at_most_10_values', 400, 'invalid_parameter', 'Invalid parameter', 'This may have up to 10 values.',
     'filter', 'too_many_values'),
+  ('entity_tags_are_well_formed', 400, 'invalid_parameter', 'Invalid parameter',
+    'This must be * or entity tags as they came in ETag, in their double quotes.', 'If-Match', 'invalid_entity_tag'),
   ('idempotency_key_is_1_to_255_printable_characters', 400, 'invalid_parameter', 'Invalid parameter',
     'This must be 1 to 255 printable ASCII characters.', 'Idempotency-Key', 'invalid_idempotency_key');
 
@@ -1450,6 +1478,7 @@ select c.raised_by, 422, 'validation_failed', 'Validation failed', c.detail, c.f
 from (values
   ('lead_has_email_or_name_and_company', 'email', 'contact_required', 'A lead needs an email, or a name and a company.'),
   ('lead_pipeline_stage_exists', 'pipeline_stage', 'unknown_stage', 'This must be one of the organization''s pipeline stages.'),
+  ('lead_times_have_a_year_of_4_digits', 'created_at', 'out_of_range', 'This must lie in the years 1 to 9999.'),
   ('lead_name_is_text_of_1_to_255', 'name', 'too_long', 'This must be a text of 1 to 255 characters.'),
   ('lead_company_is_text_of_1_to_255', 'company', 'too_long', 'This must be a text of 1 to 255 characters.'),
   ('lead_email_is_email', 'email', 'invalid_email', 'This must be an e-mail address such as ada@example.com.'),
@@ -1932,7 +1961,7 @@ grant execute on function api.get_lead(uuid) to leads_api;
 -- api.update_lead - PATCH /leads/{id}.
 set local role leads_exec;
 
-create or replace function api.update_lead(id uuid, body text, if_match text default null)
+create or replace function api.update_lead(id uuid, body text, if_match api.entity_tags default null)
 returns api.answer
 language plpgsql
 volatile
@@ -2005,7 +2034,7 @@ begin
 end
 $$;
 
-comment on function api.update_lead(uuid, text, text) is
+comment on function api.update_lead(uuid, text, api.entity_tags) is
 $$Change a lead.
 
 A JSON merge patch (RFC 7396): a field that is left out stays, null clears it; pipeline_stage and lead_score can't be
@@ -2013,7 +2042,7 @@ null. The lead must have an email, or a name and a company, afterwards. A patch 
 With If-Match the change is made only while the lead has that tag, else 412. Every change stands in the audit log as
 lead.updated. The answer has nine of the lead's fields.$$;
 
-grant execute on function api.update_lead(uuid, text, text) to leads_api;
+grant execute on function api.update_lead(uuid, text, api.entity_tags) to leads_api;
 -- end frozen sql/api/update_lead.sql
 
 -- begin frozen sql/api/list_audit_events.sql
@@ -2575,11 +2604,21 @@ as $$
 declare
   v_old record;
   v_id uuid := app.new_id();
+  v_new_id uuid;
 begin
   if rotate_key.overlap < interval '0' then
     raise sqlstate 'PT422' using message = 'invalid_overlap', hint = 'The overlap can''t be negative.';
   end if;
   v_old := admin.good_key(rotate_key.id);
+  -- A second one would take the end of the overlap for the key's own.
+  select k.id into v_new_id
+  from auth.api_key as k
+  where k.organization_id = v_old.organization_id and k.rotated_from = rotate_key.id;
+  if found then
+    raise sqlstate 'PT409' using
+      message = 'key_rotated_already',
+      hint = format('The key %s was rotated already. Rotate the one that replaces it: %s.', rotate_key.id, v_new_id);
+  end if;
   -- Written out: a key that expires sooner than the overlap ends still does.
   update auth.api_key as k
   set expires_at = least(k.expires_at, date_trunc('milliseconds', now() + rotate_key.overlap))
@@ -2594,7 +2633,8 @@ $$;
 comment on function admin.rotate_key(uuid, bytea, interval) is
 $$Makes a key with the old one's name, scopes and expiry, and returns its id; the old one is good until the overlap ends.
 
-digest: SHA-256 of the SHA-256 of the new key. Raises PT404 key_not_found, PT409 key_not_good, PT422 invalid_overlap.$$;
+digest: SHA-256 of the SHA-256 of the new key. Raises PT404 key_not_found, PT409 key_not_good and
+key_rotated_already, PT422 invalid_overlap.$$;
 
 grant execute on function admin.rotate_key(uuid, bytea, interval) to leads_operator;
 -- end frozen sql/admin/rotate_key.sql
@@ -3830,7 +3870,9 @@ begin atomic
       s.setdatabase in (0, (select d.oid from pg_catalog.pg_database as d where d.datname = current_database()))
       and (s.setrole = 0 or r.oid is not null)
       and (
-        c.name in ('search_path', 'row_security', 'session_replication_role', 'role', 'session_authorization')
+        -- One of our logins may set anything that it may set at all, and so break each later session of its own.
+        r.oid is not null
+        or c.name in ('search_path', 'row_security', 'session_replication_role', 'role', 'session_authorization')
         or c.name in ('local_preload_libraries', 'session_preload_libraries')
         or c.name like 'leads.%'
         or (c.name = 'synchronous_commit' and c.value = 'off')

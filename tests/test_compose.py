@@ -594,8 +594,8 @@ def test_the_api_is_healthy_only_where_it_says_that_it_is_ready(stack: Stack) ->
 
 
 def test_the_migrations_give_the_logins_their_passwords_and_may_run_again(stack: Stack) -> None:
-    assert "The password of leads_api is set." in stack.migrated.stderr
-    assert "The password of leads_operator is set." in stack.migrated.stderr
+    assert "leads_api: the password in DATABASE_URL is set." in stack.migrated.stderr
+    assert "leads_operator: the password in LEADS_OPERATOR_URL is set." in stack.migrated.stderr
     again = stack.place.run("migrate")
     assert again.returncode == 0
     assert "Nothing to apply" in again.stderr

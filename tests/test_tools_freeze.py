@@ -152,6 +152,13 @@ def test_an_object_that_is_dropped_behind_its_copy_has_none(repo: Repo) -> None:
     assert repo.wrong() == []
 
 
+def test_a_drop_counts_before_the_copies_of_its_own_migration(repo: Repo) -> None:
+    repo.sql(f=F, g="-- g\n")
+    repo.migration("0001.a.sql", block("sql/app/f.sql", F) + block("sql/app/g.sql", "-- older\n"))
+    repo.migration("0002.b.sql", "drop function app.f();\ndrop function app.g();\n" + block("sql/app/g.sql", "-- g\n"))
+    assert repo.wrong() == ["f.sql"]
+
+
 def test_a_policy_that_is_dropped_behind_its_copy_is_frozen_again(repo: Repo) -> None:
     repo.sql(lead__policies="-- x\n")
     repo.migration("0001.a.sql", block("sql/app/lead.policies.sql", "-- x\n"))
@@ -186,6 +193,14 @@ def test_a_copy_that_is_there_is_replaced_in_its_place(repo: Repo) -> None:
     freeze(repo.path, last)
     new = ["set a;\n", block("sql/app/g.sql", "-- g\n"), block("sql/app/f.sql", F), "reset a;\n"]
     assert last.read_text() == "\n".join(new)
+
+
+def test_a_copy_is_replaced_where_its_file_is_again_what_it_was(repo: Repo) -> None:
+    repo.sql(f=F)
+    repo.migration("0001.a.sql", block("sql/app/f.sql", F))
+    last = repo.migration("0002.b.sql", block("sql/app/f.sql", "-- a try\n"))
+    assert freeze(repo.path, last) == ["sql/app/f.sql"]
+    assert repo.wrong() == []
 
 
 def test_a_new_copy_stands_between_its_neighbours_and_before_what_ends_the_migration(repo: Repo) -> None:
@@ -226,10 +241,18 @@ def test_refuses_a_migration_that_is_not_the_last_or_not_there(repo: Repo) -> No
     repo.migration("0002.b.sql", "")
     with pytest.raises(Refused, match=r"isn't the last"):
         freeze(repo.path, first)
+    assert freeze(repo.path, first, unreleased=True) == ["sql/app/f.sql"]
     with pytest.raises(Refused, match="no migration"):
         freeze(repo.path, repo.path / "migrations/0003.c.sql")
     with pytest.raises(Refused, match=r"isn't in sql/load\.sql"):
         freeze(repo.path, repo.path / "migrations/0002.b.sql", ["sql/app/g.sql"])
+
+
+def test_refuses_a_file_that_load_sql_lists_and_that_is_not_there(repo: Repo) -> None:
+    repo.sql(f=F)
+    (repo.path / "sql/app/f.sql").unlink()
+    with pytest.raises(Refused, match=r"f\.sql, and it isn't there"):
+        freeze(repo.path, repo.migration("0001.a.sql", ""))
 
 
 def test_refuses_a_migration_that_has_landed(repo: Repo) -> None:

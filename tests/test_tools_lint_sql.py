@@ -172,6 +172,23 @@ def test_reads_a_backfill(found: Lint) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "with a as (select 1) delete from app.lead;",
+        "(select id from app.lead);",
+        "table app.lead;",
+        "values ((select id from app.lead));",
+        "create table app.b as select id from app.lead;",
+        "delete from app.lead;\ndrop table app.lead;",
+        "delete from app.lead;\nalter table app.lead rename to led;",
+        "create table app.lead_2 (like app.lead);\ndelete from app.lead_2;",
+    ],
+)
+def test_reads_whatever_holds_a_query(found: Lint, statement: str) -> None:
+    assert [one.split()[1] for one in found(**migration(statement))] == ["tenant-not-pinned"]
+
+
 def test_reads_a_do_block(found: Lint) -> None:
     assert found(**migration("do $$\nbegin\n  update app.lead set stage = 'x';\nend\n$$;")) == [
         "migrations/0002.more.sql:3 tenant-not-pinned app.lead"
@@ -319,6 +336,16 @@ KEYS = """
 + alter table app.lead add constraint c unique (id);
   drop table if exists app.lead cascade;
 
+# a
+- create index a on app.lead (stage);
+  alter table api.route drop column stage;
++ create index a on app.lead (organization_id, stage);
+  alter table app.lead drop column stage;
+
+# c
+- alter table app.lead add constraint c foreign key (stage) references api.route (path);
++ alter table app.lead add constraint c foreign key (organization_id) references api.route (path);
+
 # b_pkey
 - create table if not exists app.b (id uuid primary key);
   alter table if exists app.b rename to c;
@@ -364,6 +391,7 @@ def test_names_the_line_of_a_key(found: Lint) -> None:
     "statement",
     [
         "create table app.f (id uuid);",
+        "create table if not exists app.f (id uuid);",
         "alter table app.lead add column x text;",
         "alter table app.lead enable row level security, add column x text;",
         "create domain app.f as text check (value <> '');",
@@ -373,11 +401,15 @@ def test_names_the_line_of_a_key(found: Lint) -> None:
     ],
 )
 def test_finds_a_table_in_sql(found: Lint, statement: str) -> None:
-    assert [one.split()[1] for one in found(**file("app.f", statement))] == ["table-in-sql"]
+    [finding] = found(**file("app.f", statement))
+    assert finding.split()[1:] in (["table-in-sql", "app.f"], ["table-in-sql", "app.lead"], ["table-in-sql", "f"])
 
 
 def test_passes_switches_of_a_table_in_sql(found: Lint) -> None:
     assert found(**file("app.lead.triggers", "alter table app.lead enable always trigger _100_guard;\n")) == []
+    assert (
+        found(**file("app.lead.triggers", "alter table app.lead disable trigger a, no force row level security;")) == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -397,7 +429,9 @@ def test_passes_switches_of_a_table_in_sql(found: Lint) -> None:
     ],
 )
 def test_finds_a_function_in_a_migration(found: Lint, statement: str) -> None:
-    assert [one.split()[1] for one in found(**migration(statement))] == ["function-in-migration"]
+    [finding] = found(**migration(statement))
+    assert finding.split()[1] == "function-in-migration"
+    assert finding.split()[2] in ("app.f", "app.lead", "all")
 
 
 @pytest.mark.parametrize(
@@ -520,6 +554,11 @@ def test_finds_a_statement_in_a_file_of_another_name(found: Lint, name: str, bad
 def test_names_what_it_can_not_read(found: Lint, statement: str) -> None:
     findings = found(**migration(f"set local role a;\n\n{statement}"))
     assert findings[0].startswith("migrations/0002.more.sql:3 unreadable ")
+
+
+def test_names_a_statement_of_plpgsql_that_it_does_not_know(found: Lint) -> None:
+    findings = found(**function("begin\n  vacuum app.lead;\nend"))
+    assert [one.rpartition(" ")[0] for one in findings] == ["sql/app/f.sql:6 unreadable"]
 
 
 def test_names_a_query_of_a_body_that_it_can_not_read(found: Lint) -> None:

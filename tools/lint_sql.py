@@ -84,10 +84,11 @@ class _Repository:
             yield from read_statement("sql/load.sql", statement, world)
 
     def of_migration(self, file: str, catalogue: Catalogue, views: frozenset[str]) -> Iterator[Finding]:
-        before = catalogue.tables  # a table that goes in this file counts as long as it is there
+        tables = dict(catalogue.tables)
         for statement in self.migrations[file]:
             catalogue.apply(statement, file)
-        world = World(before | catalogue.tables, views)
+            tables |= catalogue.tables  # one that goes, or gets another name, was there before
+        world = World(tables, views)
         for statement in self.migrations[file]:
             yield from read_statement(file, statement, world)
             yield from in_migration(file, statement, self.needed, self.objects)

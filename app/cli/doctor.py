@@ -16,7 +16,7 @@ from psycopg.rows import DictRow
 
 from app import migrations
 from app.cli.addresses import addresses, call, connect
-from app.cli.output import json_option
+from app.cli.output import Mistake, json_option
 
 _MISSING = (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedFunction, psycopg.errors.UndefinedTable)
 _REMEDY_LINES = 12
@@ -80,10 +80,11 @@ def doctor(accept: bool, as_json: bool) -> None:
     neither need be a superuser, and what only one could see is named.
     """
     with addresses() as found:
-        if accept:
-            _keep(found.of_migrate(), {})
         is_migrating = found.migrate is not None
         findings, not_seen = examine(found.migrate or found.of_operator(), is_migrating=is_migrating)
+        if accept:
+            _accept(found.of_migrate(), findings)
+            findings, not_seen = examine(found.of_migrate(), is_migrating=True)
     if as_json:
         answer = {"findings": [asdict(one) for one in findings], "not_seen": [asdict(one) for one in not_seen]}
         click.echo(json.dumps(answer, indent=2))
@@ -131,6 +132,19 @@ def keeping_catalogue(url: str) -> Iterator[None]:
         if not any(row["object"] == "catalogue" and row["change"] == "changed" for row in drifted):
             with suppress(psycopg.errors.InsufficientPrivilege):
                 _keep(url, {row["object"]: row["definition"] for row in drifted})
+
+
+def _accept(url: str, findings: list[Finding]) -> None:
+    """Takes the drift for what should be, and says what it took. Raises Mistake where a rule is broken."""
+    drifted = {row["object"] for row in _drift(url)}
+    broken = [one.subject for one in findings if one.subject not in drifted]
+    if broken:
+        raise Mistake(
+            f"Nothing is accepted: {', '.join(broken)} would stay wrong. Mend what leads doctor says of it first, and "
+            "then accept the rest."
+        )
+    _keep(url, {})
+    click.echo(f"Accepted: {', '.join(sorted(drifted)) or 'nothing was changed'}.", err=True)
 
 
 def _drift(url: str) -> list[DictRow]:

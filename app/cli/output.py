@@ -55,9 +55,14 @@ def plain_errors() -> Iterator[None]:
     except BrokenPipeError:
         sys.exit(1)
     except psycopg.OperationalError as error:
-        _say(
-            f"The database can't be reached: {str(error).strip().splitlines()[0]}. Check that it runs, and its address."
-        )
+        said = str(error).strip().splitlines()[0]
+        if said.endswith("does not exist"):
+            _say(f"{said}. If it is a login or the database of ours, run: leads migrate")
+        if "authentication failed" in said:
+            _say(
+                f"{said}. Mend the password in the address; leads migrate --set-passwords gives a login the one there."
+            )
+        _say(f"The database can't be reached: {said}. Check that it runs, and its address.")
     except psycopg.Error as error:
         if error.sqlstate and error.sqlstate.startswith("PT"):
             _say(error.diag.message_hint or error.diag.message_primary or str(error))

@@ -15,6 +15,7 @@ from app.api import PREFIX
 from app.cli import demo, migrate
 from app.cli.addresses import Addresses, addresses, call, connect
 from app.cli.output import Mistake
+from app.protocol import Protocol
 from app.settings import Settings
 
 
@@ -118,7 +119,7 @@ def _run(listener: socket.socket, url: str, workers: int) -> None:
         "app.server:from_environment",
         factory=True,
         workers=workers,
-        http="httptools",
+        http=Protocol,
         access_log=False,
         log_level="warning",
         proxy_headers=False,

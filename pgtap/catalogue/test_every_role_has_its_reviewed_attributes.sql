@@ -18,7 +18,11 @@ where
   or r.rolcreatedb
   or r.rolreplication
   or r.rolconfig is not null
-  or exists (select from pg_db_role_setting as s where s.setrole = r.oid);
+  or exists (
+    select from pg_db_role_setting as s
+    where s.setrole = r.oid
+      and s.setdatabase in (0, (select d.oid from pg_database as d where d.datname = current_database()))
+  );
 
 select is_kept('test.role_out_of_form');
 select is_reported('test.role_out_of_form', 'alter role ' || c.fault, c.finding)

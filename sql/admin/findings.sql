@@ -581,7 +581,9 @@ begin atomic
       s.setdatabase in (0, (select d.oid from pg_catalog.pg_database as d where d.datname = current_database()))
       and (s.setrole = 0 or r.oid is not null)
       and (
-        c.name in ('search_path', 'row_security', 'session_replication_role', 'role', 'session_authorization')
+        -- One of our logins may set anything that it may set at all, and so break each later session of its own.
+        r.oid is not null
+        or c.name in ('search_path', 'row_security', 'session_replication_role', 'role', 'session_authorization')
         or c.name in ('local_preload_libraries', 'session_preload_libraries')
         or c.name like 'leads.%'
         or (c.name = 'synchronous_commit' and c.value = 'off')

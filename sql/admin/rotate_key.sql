@@ -11,11 +11,21 @@ as $$
 declare
   v_old record;
   v_id uuid := app.new_id();
+  v_new_id uuid;
 begin
   if rotate_key.overlap < interval '0' then
     raise sqlstate 'PT422' using message = 'invalid_overlap', hint = 'The overlap can''t be negative.';
   end if;
   v_old := admin.good_key(rotate_key.id);
+  -- A second one would take the end of the overlap for the key's own.
+  select k.id into v_new_id
+  from auth.api_key as k
+  where k.organization_id = v_old.organization_id and k.rotated_from = rotate_key.id;
+  if found then
+    raise sqlstate 'PT409' using
+      message = 'key_rotated_already',
+      hint = format('The key %s was rotated already. Rotate the one that replaces it: %s.', rotate_key.id, v_new_id);
+  end if;
   -- Written out: a key that expires sooner than the overlap ends still does.
   update auth.api_key as k
   set expires_at = least(k.expires_at, date_trunc('milliseconds', now() + rotate_key.overlap))
@@ -30,6 +40,7 @@ $$;
 comment on function admin.rotate_key(uuid, bytea, interval) is
 $$Makes a key with the old one's name, scopes and expiry, and returns its id; the old one is good until the overlap ends.
 
-digest: SHA-256 of the SHA-256 of the new key. Raises PT404 key_not_found, PT409 key_not_good, PT422 invalid_overlap.$$;
+digest: SHA-256 of the SHA-256 of the new key. Raises PT404 key_not_found, PT409 key_not_good and
+key_rotated_already, PT422 invalid_overlap.$$;
 
 grant execute on function admin.rotate_key(uuid, bytea, interval) to leads_operator;

@@ -58,6 +58,8 @@ values
     'cursor', 'invalid_cursor'),
   ('any_of_has_at_most_10_values', 400, 'invalid_parameter', 'Invalid parameter', 'This may have up to 10 values.',
     'filter', 'too_many_values'),
+  ('entity_tags_are_well_formed', 400, 'invalid_parameter', 'Invalid parameter',
+    'This must be * or entity tags as they came in ETag, in their double quotes.', 'If-Match', 'invalid_entity_tag'),
   ('idempotency_key_is_1_to_255_printable_characters', 400, 'invalid_parameter', 'Invalid parameter',
     'This must be 1 to 255 printable ASCII characters.', 'Idempotency-Key', 'invalid_idempotency_key');
 
@@ -67,6 +69,7 @@ select c.raised_by, 422, 'validation_failed', 'Validation failed', c.detail, c.f
 from (values
   ('lead_has_email_or_name_and_company', 'email', 'contact_required', 'A lead needs an email, or a name and a company.'),
   ('lead_pipeline_stage_exists', 'pipeline_stage', 'unknown_stage', 'This must be one of the organization''s pipeline stages.'),
+  ('lead_times_have_a_year_of_4_digits', 'created_at', 'out_of_range', 'This must lie in the years 1 to 9999.'),
   ('lead_name_is_text_of_1_to_255', 'name', 'too_long', 'This must be a text of 1 to 255 characters.'),
   ('lead_company_is_text_of_1_to_255', 'company', 'too_long', 'This must be a text of 1 to 255 characters.'),
   ('lead_email_is_email', 'email', 'invalid_email', 'This must be an e-mail address such as ada@example.com.'),

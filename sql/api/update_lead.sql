@@ -1,7 +1,7 @@
 -- api.update_lead - PATCH /leads/{id}.
 set local role leads_exec;
 
-create or replace function api.update_lead(id uuid, body text, if_match text default null)
+create or replace function api.update_lead(id uuid, body text, if_match api.entity_tags default null)
 returns api.answer
 language plpgsql
 volatile
@@ -74,7 +74,7 @@ begin
 end
 $$;
 
-comment on function api.update_lead(uuid, text, text) is
+comment on function api.update_lead(uuid, text, api.entity_tags) is
 $$Change a lead.
 
 A JSON merge patch (RFC 7396): a field that is left out stays, null clears it; pipeline_stage and lead_score can't be
@@ -82,4 +82,4 @@ null. The lead must have an email, or a name and a company, afterwards. A patch 
 With If-Match the change is made only while the lead has that tag, else 412. Every change stands in the audit log as
 lead.updated. The answer has nine of the lead's fields.$$;
 
-grant execute on function api.update_lead(uuid, text, text) to leads_api;
+grant execute on function api.update_lead(uuid, text, api.entity_tags) to leads_api;

@@ -3,6 +3,7 @@ set local role leads_owner;
 
 drop trigger if exists _500_keep_new on app.pipeline_stage;
 drop trigger if exists _510_keep_new on app.pipeline_stage;
+drop trigger if exists _120_keep_identity on app.pipeline_stage;
 drop trigger if exists _900_record on app.pipeline_stage;
 
 create trigger _500_keep_new before delete on app.pipeline_stage
@@ -10,6 +11,10 @@ create trigger _500_keep_new before delete on app.pipeline_stage
 
 create trigger _510_keep_new before update on app.pipeline_stage
   for each row when (old.name = 'new' and new.name <> 'new') execute function app.tg_pipeline_stage__keep_new();
+
+create trigger _120_keep_identity before update on app.pipeline_stage
+  for each row when (old.organization_id is distinct from new.organization_id)
+  execute function audit.tg_refuse('organization_id never changes.');
 
 create trigger _900_record after insert or update or delete on app.pipeline_stage
   for each row execute function audit.tg_record('pipeline_stage', 'name');

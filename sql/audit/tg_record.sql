@@ -21,16 +21,24 @@ begin
     select
       a.attnum as position,
       a.attname as name,
-      case when a.atttypid = 'timestamptz'::regtype then
-        to_jsonb(app.utc_text((v_old ->> a.attname)::timestamptz)) else nullif(v_old -> a.attname, 'null') end as old_value,
-      case when a.atttypid = 'timestamptz'::regtype then
-        to_jsonb(app.utc_text((v_new ->> a.attname)::timestamptz)) else nullif(v_new -> a.attname, 'null') end as new_value
+      case
+        when a.atttypid = 'timestamptz'::regtype then to_jsonb(app.utc_text((v_old ->> a.attname)::timestamptz))
+        -- Enough to see that a key was exchanged.
+        when a.attname = 'digest' then to_jsonb(left(v_old ->> a.attname, 10))
+        else nullif(v_old -> a.attname, 'null')
+      end as old_value,
+      case
+        when a.atttypid = 'timestamptz'::regtype then to_jsonb(app.utc_text((v_new ->> a.attname)::timestamptz))
+        when a.attname = 'digest' then to_jsonb(left(v_new ->> a.attname, 10))
+        else nullif(v_new -> a.attname, 'null')
+      end as new_value
     from pg_catalog.pg_attribute as a
     where
       a.attrelid = tg_relid
       and a.attnum > 0
       and not a.attisdropped
-      and a.attname not in ('organization_id', 'id', 'digest', 'created_at')
+      and a.attname not in ('organization_id', 'id', 'created_at')
+      and (a.attname <> 'digest' or tg_op = 'UPDATE')
   )
   select string_agg(
     concat(to_json(f.name), ':', json_build_object('from', f.old_value, 'to', f.new_value)), ',' order by f.position
@@ -61,7 +69,7 @@ $$;
 comment on function audit.tg_record() is
 $$Writes <entity>.created, .updated or .deleted with a diff of the row's columns; for a key also .rotated and .revoked.
 
-Arguments: the entity's name, and the column that names the row. organization_id, id, created_at and a key's digest are
-left out of the diff. For tables that change seldom: it reads the row as JSON.$$;
+Arguments: the entity's name, and the column that names the row. organization_id, id, created_at are left out of the diff, and so is
+a key's digest, unless it was exchanged. For tables that change seldom: it reads the row as JSON.$$;
 
 grant execute on function audit.tg_record() to leads_owner, leads_auth;

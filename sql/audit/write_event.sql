@@ -34,7 +34,7 @@ begin
     write_event.organization_id,
     write_event.action,
     v_source,
-    case when v_source = 'api' then nullif(current_setting('leads.request_id', true), '') end,
+    case when v_source = 'api' then nullif(left(current_setting('leads.request_id', true), 64), '') end,
     write_event.lead_id,
     v_payload::json,
     v_salt,

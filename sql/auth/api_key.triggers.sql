@@ -2,10 +2,15 @@
 set local role leads_auth;
 
 drop trigger if exists _100_refuse_truncate on auth.api_key;
+drop trigger if exists _120_keep_identity on auth.api_key;
 drop trigger if exists _900_record on auth.api_key;
 
 create trigger _100_refuse_truncate before truncate on auth.api_key
   for each statement execute function audit.tg_refuse('Revoke keys instead, so that each is recorded.');
+
+create trigger _120_keep_identity before update on auth.api_key
+  for each row when ((old.organization_id, old.id, old.created_at) is distinct from (new.organization_id, new.id, new.created_at))
+  execute function audit.tg_refuse('organization_id, id and created_at never change.');
 
 create trigger _900_record after insert or update or delete on auth.api_key
   for each row execute function audit.tg_record('api_key', 'id');

@@ -16,7 +16,7 @@ select is(
   '[
     {"name": "id", "type": "uuid", "base_type": "uuid", "default": null},
     {"name": "body", "type": "text", "base_type": "text", "default": null},
-    {"name": "if_match", "type": "text", "base_type": "text", "default": null}
+    {"name": "if_match", "type": "api.entity_tags", "base_type": "text", "default": null}
   ]',
   'its arguments in order'
 );
