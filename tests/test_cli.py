@@ -17,7 +17,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from app import embedded
+from app import embedded, migrations
 from app.cli import keys
 from app.settings import ROOT
 from conftest import Database, Organization, Server
@@ -156,6 +156,17 @@ def test_a_rotated_key_ends_at_once_without_overlap(
     assert get(server, made["key"], "/health").status_code == 401
 
 
+def test_a_key_is_rotated_once(leads: Leads, new_organization: Callable[..., Organization]) -> None:
+    """A second rotation would take the end of the overlap for the key's own."""
+    organization = new_organization().id
+    made = json.loads(printed(leads("keys", "create", "--organization", organization, "--scopes", "read", "--json")))
+    new = json.loads(printed(leads("keys", "rotate", made["id"], "--json")))
+    assert f"Rotate the one that replaces it: {new['id']}" in mistake(leads("keys", "rotate", made["id"]))
+    printed(leads("keys", "rotate", new["id"]))
+    listed = json.loads(printed(leads("keys", "list", "--organization", organization, "--json")))
+    assert listed[-1]["expires_at"] is None
+
+
 def test_a_key_expires(leads: Leads, server: Server, new_organization: Callable[..., Organization]) -> None:
     key = printed(
         leads("keys", "create", "--organization", new_organization().id, "--scopes", "read", "--expires", "2s")
@@ -184,6 +195,7 @@ def test_migrate_plan_applies_nothing(leads: Leads, new_database: Callable[..., 
     empty = new_database(template=None)
     done = leads("migrate", "--plan", LEADS_MIGRATE_URL=empty.url("leads_migrator"))
     assert "create table app.lead (" in done.stdout
+    assert done.stdout.count("\nbegin;\n") == done.stdout.count("\ncommit;\n") == len(migrations.all_())
     assert "to apply" in done.stderr
     assert empty.sql("select count(*) as n from pg_namespace where nspname in ('app', 'yoyo')") == [{"n": 0}]
 
@@ -196,6 +208,23 @@ def test_migrate_plan_applies_nothing(leads: Leads, new_database: Callable[..., 
     again = leads("migrate", LEADS_MIGRATE_URL=empty.url("leads_migrator"))
     assert "up to date" in again.stderr
     assert leads("migrate", "--plan", LEADS_MIGRATE_URL=empty.url("leads_migrator")).stdout == ""
+
+
+def test_the_plan_run_by_hand_makes_the_same_schema(leads: Leads, new_database: Callable[..., Database]) -> None:
+    empty, migrated = new_database(template=None), new_database()
+    plan = leads("migrate", "--plan", LEADS_MIGRATE_URL=empty.url("leads_migrator")).stdout
+    command = [str(embedded.binary("psql")), "-Xq", "-v", "ON_ERROR_STOP=1", empty.url("leads_migrator")]
+    done = subprocess.run(command, input=plan, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    owners = (
+        "select p.oid::regprocedure::text as f, p.proowner::regrole::text as o, p.proacl::text as a from pg_proc as p "
+    )
+    owners += "where p.pronamespace::regnamespace::text in ('admin', 'api', 'app', 'audit', 'auth') order by 1"
+    assert empty.sql(owners) == migrated.sql(owners)
+
+
+def test_passwords_that_are_not_there_are_said(leads: Leads) -> None:
+    assert "No password is set" in mistake(leads("migrate", "--set-passwords"))
 
 
 def test_a_schema_that_is_behind_is_not_served(leads: Leads, new_database: Callable[..., Database]) -> None:

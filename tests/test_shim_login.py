@@ -1,13 +1,13 @@
 """Somebody has the shim's password, and SQL of their choice: what do they reach?"""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
 import pytest
 
-from conftest import Database, Organization, make_organization
+from conftest import Database, Organization, Server, make_key, make_organization
 
 Session = psycopg.Connection[dict[str, Any]]
 
@@ -171,6 +171,39 @@ def test_the_claim_ends_with_the_statement(session: Session, alice: Organization
     session.execute("select api.list_leads() from auth.enter(%s, 'r', 'read', true)", [claim(alice.keys["read"])])
     rows = session.execute("select current_setting('leads.key_digest', true) as k, (api.get_health()).status as s")
     assert rows.fetchall() == [{"k": "", "s": None}]
+
+
+def test_a_transaction_that_is_kept_open_keeps_no_key_good(
+    session: Session, database: Database, alice: Organization
+) -> None:
+    key = make_key(database, alice.id, "write")
+    ask = "select (api.get_health()).status as s from auth.enter(%s, 'r', 'read', false)"
+    session.execute("begin")
+    assert session.execute(ask, [claim(key)]).fetchall() == [{"s": 200}]
+    database.sql(
+        "update auth.api_key set expires_at = clock_timestamp() where digest = sha256(decode(%s, 'hex'))", claim(key)
+    )
+    assert session.execute("select (api.get_health()).status as s").fetchall() == [{"s": None}]
+    session.execute("rollback")
+
+    session.execute("begin isolation level repeatable read")
+    with pytest.raises(psycopg.Error, match="unauthorized"):
+        session.execute(ask, [claim(alice.keys["write"])])
+    session.execute("rollback")
+
+
+def test_a_setting_of_the_login_breaks_no_server(
+    database: Database, alice: Organization, new_server: Callable[..., Server]
+) -> None:
+    settings = {"default_transaction_read_only": "on", "row_security": "off", "idle_session_timeout": "1"}
+    for name, value in settings.items():
+        database.sql(f"alter role leads_api in database {database.name} set {name} = {value}")
+    try:
+        with new_server(database).client(alice.keys["write"]) as client:
+            assert client.post("/leads", json={"email": "a@example.com"}).status_code == 201
+    finally:
+        for name in settings:
+            database.sql(f"alter role leads_api in database {database.name} reset {name}")
 
 
 def test_the_actor_is_no_setting(session: Session, database: Database, alice: Organization) -> None:
