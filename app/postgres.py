@@ -38,6 +38,17 @@ SESSION = {
 }
 
 
+def session_of(url: str) -> str:
+    """The connection string of one of the server's own sessions; ``options`` in the address are kept."""
+    options = [
+        str(conninfo_to_dict(url).get("options", "")),
+        *(f"-c {name}={value}" for name, value in SESSION.items()),
+    ]
+    return make_conninfo(
+        url, options=" ".join(options), application_name="leads-api", connect_timeout=5, client_encoding="utf8"
+    )
+
+
 class Unavailable(Exception):
     """No connection was free in time. Nothing was sent."""
 
@@ -158,12 +169,7 @@ class Pool:
     """A few connections, each with one statement at a time, and a bounded queue before them."""
 
     def __init__(self, url: str, size: int, queue: int) -> None:
-        options = " ".join(
-            [str(conninfo_to_dict(url).get("options", "")), *(f"-c {name}={value}" for name, value in SESSION.items())]
-        )
-        self._conninfo = make_conninfo(
-            url, options=options, application_name="leads-api", connect_timeout=5, client_encoding="utf8"
-        ).encode()
+        self._conninfo = session_of(url).encode()
         self._size = size
         self._queue = queue
         self._idle: list[_Connection] = []

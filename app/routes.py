@@ -16,7 +16,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from app import log, problems, values
-from app.postgres import Statement
+from app.postgres import Statement, session_of
 
 HEADERS = {"if_match": "If-Match", "idempotency_key": "Idempotency-Key"}
 """The arguments that come from a header."""
@@ -122,7 +122,7 @@ class Table:
 
 def load(url: str) -> Table:
     """Reads the routes and problems. Raises psycopg.Error. A line that is no good is logged and left out."""
-    with psycopg.connect(url, autocommit=True, row_factory=dict_row, connect_timeout=5) as connection:
+    with psycopg.connect(session_of(url), autocommit=True, row_factory=dict_row) as connection:
         table = Table({row.pop("raised_by"): problems.Row(**row) for row in _rows(connection, "api.problems()")})
         for row in _rows(connection, "api.routes()"):
             try:

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
-from psycopg.conninfo import make_conninfo
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -18,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import log, problems, routes, settings
 from app.api import PREFIX, Api, common_headers
-from app.postgres import Pool
+from app.postgres import Pool, session_of
 from app.request import read_request
 
 
@@ -95,7 +94,7 @@ def create(given: settings.Settings, url: str) -> ASGIApp:
 async def _watch_routes(url: str, api: Api) -> None:
     """Reads the routes again on NOTIFY, at most once a second; requests under way keep the table they began with."""
     loop = asyncio.get_running_loop()
-    conninfo = make_conninfo(url, application_name="leads-api routes", connect_timeout=5)
+    conninfo = session_of(url)
     with ThreadPoolExecutor(1) as executor:
         while True:
             try:

@@ -15,6 +15,7 @@ from app.api import PREFIX
 from app.cli import demo, migrate
 from app.cli.addresses import Addresses, addresses, call, connect
 from app.cli.output import Mistake
+from app.postgres import session_of
 from app.protocol import Protocol
 from app.settings import Settings
 
@@ -63,7 +64,7 @@ def _keep(path: Path, key: str) -> None:
 def _check(url: str) -> None:
     """Raises Mistake for a schema that is behind, and for a login that must not serve."""
     needed = migrations.newest()
-    with connect(url) as connection:
+    with connect(session_of(url)) as connection:
         try:
             version = call(connection, "api.schema_version")[0]["schema_version"]
         except (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedFunction):
