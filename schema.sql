@@ -278,7 +278,7 @@ CREATE FUNCTION admin.api_findings(release integer) RETURNS TABLE(subject text, 
             FROM (api.route r
               LEFT JOIN pg_proc f ON ((f.oid = (
                  CASE
-                     WHEN (r.function ~ '^[^.]+[.][^.]+$'::text) THEN to_regproc(r.function)
+                     WHEN (r.function ~ '^[a-z_][a-z0-9_]*[.][a-z_][a-z0-9_]*$'::text) THEN to_regproc(r.function)
                      ELSE NULL::regproc
                  END)::oid)))
          )
@@ -2607,7 +2607,7 @@ CREATE FUNCTION api.routes() RETURNS TABLE(method text, path text, function text
     FROM (api.route r
       LEFT JOIN pg_proc f ON (((f.oid = (
          CASE
-             WHEN (r.function ~ '^[^.]+[.][^.]+$'::text) THEN to_regproc(r.function)
+             WHEN (r.function ~ '^[a-z_][a-z0-9_]*[.][a-z_][a-z0-9_]*$'::text) THEN to_regproc(r.function)
              ELSE NULL::regproc
          END)::oid) AND (f.prorettype = ('api.answer'::regtype)::oid) AND has_function_privilege(SESSION_USER, f.oid, 'execute'::text))))
    ORDER BY r.path, r.method;

@@ -17,8 +17,8 @@ begin atomic
       f.oid::regprocedure as name, f.oid, f.provolatile as volatility, f.prorettype as returned
     from api.route as r
     left join pg_catalog.pg_proc as f
-      -- A name of three parts is an error, not null.
-      on f.oid = case when r.function ~ '^[^.]+[.][^.]+$' then to_regproc(r.function) end
+      -- A name of three parts, and before PostgreSQL 16 any odd one, is an error, not null.
+      on f.oid = case when r.function ~ '^[a-z_][a-z0-9_]*[.][a-z_][a-z0-9_]*$' then to_regproc(r.function) end
   )
   select
     'version',

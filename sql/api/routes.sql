@@ -36,8 +36,8 @@ begin atomic
     )
   from api.route as r
   left join pg_catalog.pg_proc as f
-    -- A name of three parts would be an error, not null.
-    on f.oid = case when r.function ~ '^[^.]+[.][^.]+$' then to_regproc(r.function) end
+    -- A name of three parts, and before PostgreSQL 16 any odd one, is an error, not null.
+    on f.oid = case when r.function ~ '^[a-z_][a-z0-9_]*[.][a-z_][a-z0-9_]*$' then to_regproc(r.function) end
     and f.prorettype = 'api.answer'::regtype
     and has_function_privilege(session_user, f.oid, 'execute')
   order by r.path, r.method;
