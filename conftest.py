@@ -3,7 +3,6 @@
 import itertools
 import json
 import os
-import secrets
 import shutil
 import socket
 import subprocess
@@ -216,8 +215,3 @@ def pgtap_connection(
         connection.execute(pgtap.script().encode())
         connection.execute((ROOT / "pgtap" / "actors.sql").read_bytes())
         yield connection
-
-
-def random_email() -> str:
-    """An address that nobody else in the run has."""
-    return f"{secrets.token_hex(8)}@example.com"

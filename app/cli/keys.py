@@ -44,8 +44,8 @@ class _Instant(click.ParamType[datetime]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         if isinstance(value, datetime):
             return value
-        if found := re.fullmatch(r"(\d{1,6})([smhd])", value):
-            return datetime.now(UTC) + _duration(*found.groups())
+        if (duration := _duration(value)) is not None:
+            return datetime.now(UTC) + duration
         try:
             return datetime.fromisoformat(values.instant(value))
         except values.Fault:
@@ -58,8 +58,8 @@ class _Duration(click.ParamType[timedelta]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         if isinstance(value, timedelta):
             return value
-        if found := re.fullmatch(r"(\d{1,6})([smhd])", value):
-            return _duration(*found.groups())
+        if (duration := _duration(value)) is not None:
+            return duration
         self.fail(f"{value!r} is no duration: say 30m, 24h or 7d.", param, ctx)
 
 
@@ -74,8 +74,9 @@ class _Scopes(click.ParamType[str]):
         return max(scopes, key=_SCOPES.index)
 
 
-def _duration(number: str, unit: str) -> timedelta:
-    return timedelta(**{_UNITS[unit]: int(number)})
+def _duration(text: str) -> timedelta | None:
+    found = re.fullmatch(r"(\d{1,6})([smhd])", text)
+    return timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None
 
 
 @click.group()
