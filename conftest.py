@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -152,7 +153,12 @@ class Server:
         return httpx.Client(base_url=self.base + "/api/v1", headers=headers, timeout=30, verify=False, **options)
 
     def lines(self) -> list[dict[str, Any]]:
-        """What it has logged so far."""
+        """What it has logged so far. It holds lines for a moment: so one of our own is waited for."""
+        mark = uuid.uuid4().hex
+        httpx.get(self.base + "/livez", headers={"X-Request-Id": mark}, verify=False, timeout=10)
+        end = time.monotonic() + 10
+        while mark not in self.log.read_text() and time.monotonic() < end:
+            time.sleep(0.02)
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
 

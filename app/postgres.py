@@ -174,7 +174,7 @@ class Pool:
         self._queue = queue
         self._idle: list[_Connection] = []
         self._all: set[_Connection] = set()
-        self._waiting: deque[asyncio.Future[_Connection]] = deque()
+        self._waiting: deque[tuple[float, asyncio.Future[_Connection]]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -226,28 +226,26 @@ class Pool:
     async def _wait(self) -> _Connection:
         if len(self._waiting) >= self._queue:
             raise Unavailable
-        future: asyncio.Future[_Connection] = asyncio.get_running_loop().create_future()
-        self._waiting.append(future)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[_Connection] = loop.create_future()
+        self._waiting.append((loop.time(), future))
         try:
-            await asyncio.wait((future,), timeout=PATIENCE)
-            if future.done():
-                return future.result()
-            raise Unavailable
+            # Without a timer of its own, which would cost more than the wait: the watch ends it.
+            return await future
         except asyncio.CancelledError:
-            if future.done():
+            if future.done() and not future.cancelled():
                 self._release(future.result())
             raise
-        finally:
-            if not future.done():
-                self._waiting.remove(future)
 
     def _release(self, connection: _Connection) -> None:
         if connection.socket < 0:
             return
-        if self._waiting:
-            self._waiting.popleft().set_result(connection)
-        else:
-            self._idle.append(connection)
+        while self._waiting:
+            _, future = self._waiting.popleft()
+            if not future.done():
+                future.set_result(connection)
+                return
+        self._idle.append(connection)
 
     async def _connect(self) -> _Connection:
         pgconn = await asyncio.get_running_loop().run_in_executor(None, pq.PGconn.connect, self._conninfo)
@@ -272,10 +270,15 @@ class Pool:
     async def _watch_deadlines(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(0.25)
+            now = loop.time()
             for connection in list(self._all):
-                if connection.future is not None and loop.time() - connection.started > DEADLINE:
+                if connection.future is not None and now - connection.started > DEADLINE:
                     connection.lose()
+            while self._waiting and now - self._waiting[0][0] > PATIENCE:
+                _, future = self._waiting.popleft()
+                if not future.done():
+                    future.set_exception(Unavailable())
 
     def _start(self, work: "asyncio._CoroutineLike[None]") -> None:
         task = asyncio.get_running_loop().create_task(work)

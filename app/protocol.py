@@ -5,6 +5,7 @@ is a CONNECT, it takes what follows the head, the request's own body, for anothe
 """
 
 import asyncio
+import math
 from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -13,9 +14,11 @@ MAX_HEAD = 32 * 1024
 """Octets of a request's line and headers."""
 MAX_HEADERS = 100
 HEAD_PATIENCE = 10.0
-"""Seconds that a head may take, from the connection or the head's first octet on."""
+"""Seconds that a head may take, from the connection or the head's first octet on; up to TICK more."""
 BODY_PATIENCE = 30.0
-"""Seconds that a body may take."""
+"""Seconds that a body may take; up to TICK more."""
+TICK = 5.0
+"""Seconds between two looks at a connection: a timer for each head and body would cost a request more."""
 
 # RFC 6585, section 5.
 _TOO_LARGE = (
@@ -24,57 +27,82 @@ _TOO_LARGE = (
 )
 
 
+class _Joined(asyncio.Transport):
+    """A transport that sends what is written in one turn of the loop together: an answer's head with its body."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._parts: list[bytes] = []
+        self.get_extra_info = transport.get_extra_info  # type: ignore[method-assign]
+        self.is_closing = transport.is_closing  # type: ignore[method-assign]
+        self.pause_reading = transport.pause_reading  # type: ignore[method-assign]
+        self.resume_reading = transport.resume_reading  # type: ignore[method-assign]
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Sends it, soon."""
+        if not self._parts:
+            self._loop.call_soon(self._send)
+        self._parts.append(bytes(data))
+
+    def close(self) -> None:
+        """Sends what is left, and closes."""
+        self._send()
+        self._transport.close()
+
+    def _send(self) -> None:
+        if self._parts:
+            self._transport.write(b"".join(self._parts))
+            self._parts.clear()
+
+
 class Protocol(HttpToolsProtocol):
     """One connection. What breaks a limit is answered 431; what takes too long is cut off."""
 
+    _chunk = 0
     _octets = 0
-    _unparsed = 0
     _is_in_head = True
     _is_ending = False
-    _timer: asyncio.TimerHandle | None = None
+    _deadline = math.inf
+    _timer: asyncio.TimerHandle
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begins to wait for the first head."""
-        super().connection_made(cast("asyncio.Transport", transport))
-        self._wait(HEAD_PATIENCE)
+        super().connection_made(_Joined(cast("asyncio.Transport", transport), self.loop))
+        self._deadline = self.loop.time() + HEAD_PATIENCE
+        self._timer = self.loop.call_later(TICK, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Waits no longer."""
-        self._wait(None)
+        self._timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parses what came; nothing that comes behind an upgrade that isn't made."""
         if self._is_ending:
             return
+        self._chunk = len(data)
+        self._octets += self._chunk
         super().data_received(data)
-        # A header is known only when it is whole.
-        if self._is_in_head and not self._is_ending:
-            self._unparsed += len(data)
-            if self._unparsed > MAX_HEAD:
-                self._refuse()
+        # A head that has no end yet.
+        if self._is_in_head and self._octets > MAX_HEAD and not self._is_ending:
+            self._refuse()
 
     def on_message_begin(self) -> None:
         """A head begins."""
         super().on_message_begin()
-        self._octets = self._unparsed = 0
         self._is_in_head = True
-        self._wait(HEAD_PATIENCE)
-
-    def on_url(self, url: bytes) -> None:
-        """Some of the request's line."""
-        super().on_url(url)
-        self._count(len(url))
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header."""
-        super().on_header(name, value)
-        self._count(len(name) + len(value))
+        # At least those of the head, mostly no more; counted one by one only where they could be too many.
+        self._octets = self._chunk
+        self._deadline = self.loop.time() + HEAD_PATIENCE
 
     def on_headers_complete(self) -> None:
         """The head is there, and the request is under way."""
+        if len(self.headers) > MAX_HEADERS or (self._octets > MAX_HEAD and self._head_octets() > MAX_HEAD):
+            self._refuse()
+            raise ValueError("the head is too large")  # ends the parsing
         self._is_in_head = False
-        self._wait(BODY_PATIENCE)
+        self._deadline = self.loop.time() + BODY_PATIENCE
         super().on_headers_complete()
         if self.parser.should_upgrade():
             self._is_ending = True
@@ -82,7 +110,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is there, whole."""
-        self._wait(None)
+        self._deadline = math.inf
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -90,18 +118,16 @@ class Protocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             super().send_400_response(msg)
 
-    def _count(self, octets: int) -> None:
-        self._octets += octets
-        if self._octets > MAX_HEAD or len(self.headers) > MAX_HEADERS:
-            self._refuse()
-            raise ValueError("the head is too large")  # ends the parsing
+    def _head_octets(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def _refuse(self) -> None:
         self._is_ending = True
         self.transport.write(_TOO_LARGE)
         self.transport.close()
 
-    def _wait(self, seconds: float | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = None if seconds is None else self.loop.call_later(seconds, self.transport.close)
+    def _look(self) -> None:
+        if self.loop.time() > self._deadline:
+            self.transport.close()
+        else:
+            self._timer = self.loop.call_later(TICK, self._look)

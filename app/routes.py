@@ -84,9 +84,10 @@ class Table:
 
     problems: problems.Table
     _static: dict[str, Match] = field(default_factory=dict)
-    _shapes: dict[tuple[int, ...], dict[tuple[str, ...], tuple[dict[str, Route], tuple[str, ...]]]] = field(
+    _shapes: dict[int, dict[tuple[int, ...], dict[tuple[str, ...], tuple[dict[str, Route], tuple[str, ...]]]]] = field(
         default_factory=dict
     )
+    """By how many segments a path has, which of them are parameters, and the segments with those left empty."""
 
     def add(self, route: Route) -> None:
         """Adds a route; one path may have several methods."""
@@ -98,7 +99,8 @@ class Table:
             return
         names = tuple(segments[i][1:-1] for i in holes)
         key = tuple("" if i in holes else segment for i, segment in enumerate(segments))
-        routes, known = self._shapes.setdefault((len(segments), *holes), {}).setdefault(key, ({}, names))
+        shapes = self._shapes.setdefault(len(segments), {}).setdefault(holes, {})
+        routes, known = shapes.setdefault(key, ({}, names))
         if names != known:
             raise ValueError(f"another method calls the path's parameters {', '.join(known)}")
         routes[route.method] = route
@@ -109,12 +111,12 @@ class Table:
         if found is not None:
             return found
         segments = path.split("/")
-        for (length, *holes), shapes in self._shapes.items():
-            if length != len(segments) or not all(segments[i] for i in holes):
-                continue
-            key = tuple("" if i in holes else segment for i, segment in enumerate(segments))
-            entry = shapes.get(key)
-            if entry is not None:
+        for holes, shapes in self._shapes.get(len(segments), {}).items():
+            key = segments.copy()
+            for i in holes:
+                key[i] = ""
+            entry = shapes.get(tuple(key))
+            if entry is not None and all(segments[i] for i in holes):
                 routes, names = entry
                 return Match(routes, dict(zip(names, (segments[i] for i in holes), strict=True)))
         return None

@@ -34,6 +34,7 @@ def create(given: settings.Settings, url: str) -> ASGIApp:
         yield
         watch.cancel()
         await pool.close()
+        log.flush()
 
     async def livez(_: Request) -> Response:
         return JSONResponse({"status": "ok"})

@@ -77,7 +77,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         migrate_url=address("LEADS_MIGRATE_URL"),
         operator_url=address("LEADS_OPERATOR_URL"),
         worker_url=address("LEADS_WORKER_URL"),
-        connections=value("LEADS_CONNECTIONS", 4, _whole(1, 100)),
+        connections=value("LEADS_CONNECTIONS", 8, _whole(1, 100)),
         queue=value("LEADS_QUEUE", 256, _whole(0, 10000)),
         cors_origins=value("LEADS_CORS_ORIGINS", (), _origins),
     )

@@ -1,3 +1,4 @@
+import asyncio
 import json
 import re
 
@@ -7,7 +8,11 @@ from app import log
 
 
 def test_a_line_is_one_line_of_json_whatever_is_in_it(capsys: pytest.CaptureFixture[str]) -> None:
-    log.request(b"r-1", "GET", '/a"\n\u2028é\x1b[31m', 404, 0.0123456)
+    async def ask() -> None:
+        log.request(b"r-1", "GET", '/a"\n\u2028é\x1b[31m', 404, 0.0123456)
+        await asyncio.sleep(log._HELD * 2)
+
+    asyncio.run(ask())
     log.write("error", message="a\nb", cause=ValueError("x"))
     out, err = capsys.readouterr()
     assert out == ""
@@ -24,3 +29,15 @@ def test_a_line_is_one_line_of_json_whatever_is_in_it(capsys: pytest.CaptureFixt
         "ms": 12.35,
     }
     assert (second["level"], second["message"], second["cause"]) == ("error", "a\nb", "x")
+
+
+def test_lines_that_wait_are_written_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    async def ask() -> None:
+        for number in range(3):
+            log.request(b"r-%d" % number, "GET", "/a", 200, 0.001)
+
+    asyncio.run(ask())
+    assert capsys.readouterr().err == ""
+    log.flush()
+    lines = capsys.readouterr().err.splitlines()
+    assert [json.loads(line)["request_id"] for line in lines] == ["r-0", "r-1", "r-2"]

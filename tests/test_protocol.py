@@ -95,3 +95,24 @@ def test_a_slow_head_is_cut_off(server: Server) -> None:
         assert read(slow) == b""
         assert read(silent) == b""
         assert protocol.HEAD_PATIENCE - 1 < time.monotonic() - began < protocol.HEAD_PATIENCE + 10
+
+
+def test_an_answer_is_one_write(server: Server) -> None:
+    with closing(connect(server)) as connection:
+        for _ in range(20):
+            send(connection, b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert connection.recv(65536).endswith(b'{"status":"ok"}')
+
+
+def test_a_large_body_before_a_head_in_parts_is_not_counted_with_it(server: Server) -> None:
+    body = b"x" * 50_000
+    with closing(connect(server)) as connection:
+        send(connection, b"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body))
+        for index in range(0, len(body), 10_000):
+            send(connection, body[index : index + 10_000])
+            time.sleep(0.02)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 405 ")
+        send(connection, b"GET /livez HTTP/1.1\r\nHost: x\r\n")
+        time.sleep(0.1)
+        send(connection, b"Connection: close\r\n\r\n")
+        assert b"HTTP/1.1 200 " in read(connection)
