@@ -138,6 +138,45 @@ def make_key(database: Database, organization_id: str, scope: str, environment: 
     return key
 
 
+Leads = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def leads(database: Database) -> Leads:
+    """Runs ``leads`` with the four addresses of the module's database."""
+    addresses = {
+        "DATABASE_URL": database.url("leads_api"),
+        "LEADS_MIGRATE_URL": database.url("leads_migrator"),
+        "LEADS_OPERATOR_URL": database.url("leads_operator"),
+    }
+
+    def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "app", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **addresses, **environ},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+def printed(done: subprocess.CompletedProcess[str]) -> str:
+    """What a command printed that went well."""
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout.strip()
+
+
+def mistake(done: subprocess.CompletedProcess[str]) -> str:
+    """What a command said that found a mistake."""
+    assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    return done.stderr.strip()
+
+
 @dataclass(frozen=True)
 class Server:
     """A server process of ours."""

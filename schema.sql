@@ -28,6 +28,12 @@ ALTER SCHEMA auth OWNER TO leads_owner;
 
 COMMENT ON SCHEMA auth IS 'Who is asking: keys, and the functions that prove a claim.';
 
+CREATE SCHEMA scoring;
+
+ALTER SCHEMA scoring OWNER TO leads_owner;
+
+COMMENT ON SCHEMA scoring IS 'Why a lead has its score: signals, models, and the history of scores.';
+
 CREATE TYPE api.answer AS (
 	status integer,
 	headers json,
@@ -176,6 +182,17 @@ ALTER TYPE api.lead_item OWNER TO leads_owner;
 
 COMMENT ON TYPE api.lead_item IS 'A lead as a list shows it.';
 
+CREATE TYPE api.new_score AS (
+	id uuid,
+	lead_score integer,
+	ai_reasoning text,
+	scored_at api.utc_time
+);
+
+ALTER TYPE api.new_score OWNER TO leads_owner;
+
+COMMENT ON TYPE api.new_score IS 'What POST /leads/{id}/score answers: id is the lead''s.';
+
 CREATE TYPE api.organization AS (
 	id uuid,
 	name text,
@@ -194,6 +211,95 @@ CREATE DOMAIN api.page_size AS integer
 ALTER DOMAIN api.page_size OWNER TO leads_owner;
 
 COMMENT ON DOMAIN api.page_size IS 'How many rows a page has at the most.';
+
+CREATE TYPE api.score AS (
+	id uuid,
+	organization_id uuid,
+	lead_id uuid,
+	kind text,
+	lead_score integer,
+	ai_reasoning text,
+	model text,
+	model_version integer,
+	base numeric,
+	contributions json,
+	created_at api.utc_time
+);
+
+ALTER TYPE api.score OWNER TO leads_owner;
+
+COMMENT ON TYPE api.score IS 'An entry in the history of a lead''s score, as the API shows it.';
+
+CREATE TYPE api.signal AS (
+	id uuid,
+	organization_id uuid,
+	lead_id uuid,
+	type text,
+	value json,
+	observed_at api.utc_time,
+	dedupe_key text,
+	created_at api.utc_time
+);
+
+ALTER TYPE api.signal OWNER TO leads_owner;
+
+COMMENT ON TYPE api.signal IS 'A signal, as the API shows it.';
+
+CREATE FUNCTION admin.activate_scoring_model(organization_id uuid, version integer DEFAULT NULL::integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := (admin.organization(activate_scoring_model.organization_id)).organization_id;
+  v_model scoring.model;
+begin
+  -- All of them: two that activate at once wait for each other here.
+  perform from scoring.model as m where m.organization_id = v_organization_id order by m.version for update;
+  select m.* into v_model
+  from scoring.model as m
+  where
+    m.organization_id = v_organization_id
+    and case
+      when activate_scoring_model.version is null then m.state = 'draft'
+      else m.version = activate_scoring_model.version
+    end;
+  if not found then
+    raise sqlstate 'PT404' using
+      message = 'model_not_found',
+      hint = case
+        when activate_scoring_model.version is not null then
+          format('The organization has no scoring model of version %s.', activate_scoring_model.version)
+        else coalesce(
+          (
+            select format('There is no draft: version %s is active since %s.', m.version, app.utc_text(m.activated_at))
+            from scoring.model as m
+            where m.organization_id = v_organization_id and m.state = 'active'
+          ),
+          'There is no draft.'
+        ) || ' Begin one with: leads scoring edit FILE'
+      end;
+  end if;
+  if v_model.state = 'active' then
+    raise sqlstate 'PT409' using
+      message = 'model_is_active',
+      hint = format('Version %s is active already, since %s.', v_model.version, app.utc_text(v_model.activated_at));
+  end if;
+  update scoring.model as m
+  set state = 'retired'
+  where m.organization_id = v_organization_id and m.state = 'active';
+  update scoring.model as m
+  set state = 'active', activated_at = date_trunc('milliseconds', now())
+  where m.organization_id = v_organization_id and m.version = v_model.version;
+  return v_model.version;
+end
+$$;
+
+ALTER FUNCTION admin.activate_scoring_model(organization_id uuid, version integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.activate_scoring_model(organization_id uuid, version integer) IS 'Makes a version of the organization''s scoring models the active one, and retires the one before; the version.
+
+version: null is the draft; a retired one can be taken back. An active version never changes again. Raises PT404
+organization_not_found and model_not_found, PT409 model_is_active.';
 
 CREATE FUNCTION admin.add_stage(organization_id uuid, name text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -228,7 +334,7 @@ COMMENT ON FUNCTION admin.add_stage(organization_id uuid, name text) IS 'Adds a 
 CREATE FUNCTION api.schema_version() RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
- SELECT 6;
+ SELECT 7;
 END;
 
 ALTER FUNCTION api.schema_version() OWNER TO leads_exec;
@@ -324,6 +430,63 @@ COMMENT ON FUNCTION admin.api_findings(release integer) IS 'Findings of the grou
 
 release: the number of the newest migration that the asking program has; null: no question.';
 
+CREATE FUNCTION admin.backtest_leads(organization_id uuid) RETURNS TABLE(lead_id uuid, is_qualified boolean)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform admin.organization(backtest_leads.organization_id);
+  return query
+  select l.id, l.qualification_completed_at is not null
+  from app.lead as l
+  where l.organization_id = backtest_leads.organization_id and l.pipeline_stage in ('won', 'lost');
+end
+$$;
+
+ALTER FUNCTION admin.backtest_leads(organization_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.backtest_leads(organization_id uuid) IS 'The leads that are won or lost, and whether each was ever qualified. Raises PT404 organization_not_found.';
+
+CREATE FUNCTION admin.backtest_scoring_model(organization_id uuid, document jsonb, lead_ids uuid[] DEFAULT NULL::uuid[]) RETURNS TABLE(lead_id uuid, is_won boolean, lead_score integer, score_in_force integer)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := (admin.organization(backtest_scoring_model.organization_id)).organization_id;
+  v_in_force jsonb := (scoring.model_in_force(v_organization_id)).document;
+  v_ids uuid[];
+  v_instants timestamptz[];
+  v_are_won boolean[];
+begin
+  perform admin.check_scoring_model(backtest_scoring_model.document);
+  v_ids := coalesce(
+    backtest_scoring_model.lead_ids,
+    array(select b.lead_id from admin.backtest_leads(v_organization_id) as b where b.is_qualified)
+  );
+  select array_agg(l.id), array_agg(l.qualification_completed_at), array_agg(l.pipeline_stage = 'won')
+  into v_ids, v_instants, v_are_won
+  from unnest(v_ids) as i (id)
+  join app.lead as l on l.organization_id = v_organization_id and l.id = i.id
+  where l.pipeline_stage in ('won', 'lost') and l.qualification_completed_at is not null;
+
+  return query
+  select l.id, l.is_won, r.lead_score, f.lead_score
+  from unnest(v_ids, v_are_won) as l (id, is_won)
+  join scoring.reckon(v_organization_id, v_ids, v_instants, backtest_scoring_model.document, false) as r on r.lead_id = l.id
+  join scoring.reckon(v_organization_id, v_ids, v_instants, v_in_force, false) as f on f.lead_id = l.id;
+end
+$$;
+
+ALTER FUNCTION admin.backtest_scoring_model(organization_id uuid, document jsonb, lead_ids uuid[]) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.backtest_scoring_model(organization_id uuid, document jsonb, lead_ids uuid[]) IS 'Scores each lead that is won or lost as of its qualification, from what had been observed until then, and keeps nothing.
+
+lead_ids: some of admin.backtest_leads, none twice; null: all, in one statement. Leads that were never qualified are left
+out. A lead''s own fields count as they are now. score_in_force: what the model in force gives. Raises PT404
+organization_not_found, PT422 invalid_model.';
+
 CREATE FUNCTION admin.catalogue() RETURNS TABLE(object text, definition text, removal text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -357,7 +520,7 @@ CREATE FUNCTION admin.catalogue() RETURNS TABLE(object text, definition text, re
              (n.nspowner)::regrole AS owner,
              n.nspacl AS acl
             FROM pg_namespace n
-           WHERE ((n.nspname = ANY (ARRAY['app'::name, 'auth'::name, 'audit'::name, 'api'::name, 'admin'::name])) OR (n.nspowner IN ( SELECT r.oid
+           WHERE ((n.nspname = ANY (ARRAY['app'::name, 'auth'::name, 'audit'::name, 'api'::name, 'admin'::name, 'scoring'::name])) OR (n.nspowner IN ( SELECT r.oid
                     FROM our_role r)))
          ), relation AS (
           SELECT c.oid,
@@ -727,6 +890,29 @@ COMMENT ON FUNCTION admin.catalogue() IS 'Every object of our schemas, every gra
 definition: the SQL that makes it, or makes it so again, ending with a semicolon; without one, where no single statement
 could: what it is, in words. removal: the SQL that takes it away; null for what can''t go.';
 
+CREATE FUNCTION admin.check_scoring_model(document jsonb) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_faults json := scoring.model_faults(check_scoring_model.document);
+begin
+  if v_faults is not null then
+    raise sqlstate 'PT422' using
+      message = 'invalid_model',
+      detail = v_faults::text,
+      hint = format(
+        'The scoring model has %s faults. The first: %s: %s',
+        json_array_length(v_faults), v_faults -> 0 ->> 'field', v_faults -> 0 ->> 'detail'
+      );
+  end if;
+end
+$$;
+
+ALTER FUNCTION admin.check_scoring_model(document jsonb) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.check_scoring_model(document jsonb) IS 'Raises PT422 invalid_model, with all faults as a JSON array of {field, code, detail} in the detail.';
+
 CREATE FUNCTION admin.create_key(organization_id uuid, scope text, digest bytea, name text DEFAULT NULL::text, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -896,6 +1082,34 @@ COMMENT ON FUNCTION admin.drift() IS 'The objects that are not what leads migrat
 remedy: SQL that puts the object back, or words. definition: what it is now; null where it is gone. whole: the object that
 it came or went with. One row, "catalogue", where none was kept (new) or another version of PostgreSQL kept it (changed).';
 
+CREATE FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := (admin.organization(edit_scoring_model.organization_id)).organization_id;
+  v_version integer;
+begin
+  perform admin.check_scoring_model(edit_scoring_model.document);
+  update scoring.model as m
+  set document = edit_scoring_model.document
+  where m.organization_id = v_organization_id and m.state = 'draft'
+  returning m.version into v_version;
+  if not found then
+    insert into scoring.model (organization_id, version, document)
+    select v_organization_id, coalesce(max(m.version), 0) + 1, edit_scoring_model.document
+    from scoring.model as m
+    where m.organization_id = v_organization_id
+    returning version into v_version;
+  end if;
+  return v_version;
+end
+$$;
+
+ALTER FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) IS 'Replaces the organization''s draft of a scoring model, or begins one; its version. Raises PT404 organization_not_found, PT422 invalid_model.';
+
 CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TABLE(subject text, finding text, remedy text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -920,7 +1134,7 @@ CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TA
              n.nspname AS name,
              n.nspacl AS acl
             FROM pg_namespace n
-           WHERE ((n.nspname = ANY (ARRAY['app'::name, 'auth'::name, 'audit'::name, 'api'::name, 'admin'::name])) OR (n.nspowner IN ( SELECT r.oid
+           WHERE ((n.nspname = ANY (ARRAY['app'::name, 'auth'::name, 'audit'::name, 'api'::name, 'admin'::name, 'scoring'::name])) OR (n.nspowner IN ( SELECT r.oid
                     FROM our_role r)))
          ), relation AS (
           SELECT c.oid,
@@ -1107,15 +1321,20 @@ CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TA
           SELECT t.oid,
              t.name AS "table",
              '_900_record'::name AS trigger,
-             false AS is_always
+             false AS is_always,
+                 CASE t.name
+                     WHEN 'scoring.score'::text THEN ((1 | 8) | 16)
+                     ELSE (((1 | 4) | 8) | 16)
+                 END AS type
             FROM tenant_table t
            WHERE (t.name <> ALL (ARRAY['app.idempotency_key'::text, 'audit.event'::text]))
          UNION ALL
           SELECT t.oid,
              t.name,
              g.trigger,
-             g.is_always
-            FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true)) g("table", trigger, is_always)
+             g.is_always,
+             NULL::integer
+            FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('app.lead'::text,'_600_keep_first_score'::text,false), ('app.lead'::text,'_610_keep_set_score'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_130_keep_active'::text,false), ('scoring.model'::text,'_140_keep_history'::text,false), ('scoring.score'::text,'_100_refuse_truncate'::text,false), ('scoring.score'::text,'_500_apply'::text,false), ('scoring.signal'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true)) g("table", trigger, is_always)
               JOIN tenant_table t ON ((t.name = g."table")))
          ), trigger_finding AS (
           SELECT format('trigger %I on %s'::text, e.trigger, e."table") AS subject,
@@ -1131,13 +1350,13 @@ CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TA
                    WHERE ((t.tgrelid = e.oid) AND (t.tgname = e.trigger)))))
          UNION ALL
           SELECT format('trigger %I on %s'::text, e.trigger, e."table") AS format,
-             'The trigger doesn''t fire after each INSERT, UPDATE and DELETE: some changes leave no trace in the audit log.'::text,
+             'The trigger doesn''t fire after each change: some changes leave no trace in the audit log.'::text,
              COALESCE(d.remedy, 'Write it like its neighbours in sql/, in a new migration, and say: leads migrate'::text) AS "coalesce"
             FROM (((expected_trigger e
               JOIN pg_trigger t ON (((t.tgrelid = e.oid) AND (t.tgname = e.trigger))))
               JOIN pg_proc f ON ((f.oid = t.tgfoid)))
               LEFT JOIN drift d ON ((d.object = format('trigger %I on %s'::text, e.trigger, e."table"))))
-           WHERE ((e.trigger = '_900_record'::name) AND ((((t.tgtype)::integer & 31) <> 29) OR (t.tgqual IS NOT NULL) OR ((t.tgattr)::text <> ''::text) OR (f.pronamespace <> ('audit'::regnamespace)::oid)))
+           WHERE ((e.trigger = '_900_record'::name) AND ((((t.tgtype)::integer & 31) <> e.type) OR (t.tgqual IS NOT NULL) OR ((t.tgattr)::text <> ''::text) OR (f.pronamespace <> ('audit'::regnamespace)::oid)))
          UNION ALL
           SELECT format('trigger %I on %s'::text, t.tgname, r.name) AS format,
                  CASE
@@ -1668,11 +1887,11 @@ declare
   v_count integer;
 begin
   insert into app.lead (
-    organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
+    id, organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
     timeline, budget_range, ai_reasoning, qualification_completed_at, created_at, updated_at
   )
   select
-    v_organization_id, l.name, l.company, l.email, l.source, l.lead_score, l.pipeline_stage, l.industry, l.company_size,
+    coalesce(l.id, app.new_id()), v_organization_id, l.name, l.company, l.email, l.source, l.lead_score, l.pipeline_stage, l.industry, l.company_size,
     l.pain_points, l.timeline, l.budget_range, l.ai_reasoning, l.qualification_completed_at, l.created_at, l.updated_at
   from jsonb_populate_recordset(null::app.lead, load_leads.leads) as l;
   get diagnostics v_count = row_count;
@@ -1683,6 +1902,28 @@ $$;
 ALTER FUNCTION admin.load_leads(organization_id uuid, leads jsonb) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.load_leads(organization_id uuid, leads jsonb) IS 'Inserts leads, a JSON array of objects with the fields of api.lead, as they are; returns how many. Raises PT404 organization_not_found, and the violations of the table''s constraints.';
+
+CREATE FUNCTION admin.load_signals(organization_id uuid, signals jsonb) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := (admin.organization(load_signals.organization_id)).organization_id;
+  v_count integer;
+begin
+  insert into scoring.signal (organization_id, lead_id, type, value, observed_at, dedupe_key)
+  select v_organization_id, s.lead_id, s.type, coalesce(s.value, 'true'), s.observed_at, s.dedupe_key
+  from jsonb_populate_recordset(null::scoring.signal, load_signals.signals) as s
+  on conflict (organization_id, lead_id, dedupe_key) do nothing;
+  get diagnostics v_count = row_count;
+  return v_count;
+end
+$$;
+
+ALTER FUNCTION admin.load_signals(organization_id uuid, signals jsonb) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.load_signals(organization_id uuid, signals jsonb) IS 'Inserts signals, a JSON array of {lead_id, type, value, observed_at, dedupe_key}; returns how many were new. Raises PT404 organization_not_found, and the violations of the table''s constraints.';
 
 CREATE TABLE app.organization (
     organization_id uuid DEFAULT app.new_id() NOT NULL,
@@ -1824,6 +2065,37 @@ COMMENT ON FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval) IS
 digest: SHA-256 of the SHA-256 of the new key. Raises PT404 key_not_found, PT409 key_not_good and
 key_rotated_already, PT422 invalid_overlap.';
 
+CREATE FUNCTION admin.scoring_models(organization_id uuid) RETURNS TABLE(model text, version integer, state text, document json, created_at text, activated_at text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform admin.organization(scoring_models.organization_id);
+  return query
+  select 'own', m.version, m.state, m.document::json, app.utc_text(m.created_at), app.utc_text(m.activated_at)
+  from scoring.model as m
+  where m.organization_id = scoring_models.organization_id
+  union all
+  select
+    'default', d.version,
+    case
+      when d.version < max(d.version) over () then 'retired'
+      when f.model = 'default' then 'active'
+      else 'unused'
+    end,
+    d.document::json, null, null
+  from scoring.default_model as d
+  cross join scoring.model_in_force(scoring_models.organization_id) as f
+  order by 1 desc, 2 desc;
+end
+$$;
+
+ALTER FUNCTION admin.scoring_models(organization_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.scoring_models(organization_id uuid) IS 'The organization''s scoring models, the newest first, and behind them the default ones. Raises PT404 organization_not_found.
+
+state: draft, active or retired; a default model is unused while the organization has an active one of its own.';
+
 CREATE FUNCTION admin.stages(organization_id uuid) RETURNS TABLE("position" integer, name text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1841,6 +2113,49 @@ $$;
 ALTER FUNCTION admin.stages(organization_id uuid) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.stages(organization_id uuid) IS 'The organization''s pipeline stages in their order. Raises PT404 organization_not_found.';
+
+CREATE FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uuid, instant timestamp with time zone DEFAULT NULL::timestamp with time zone, document jsonb DEFAULT NULL::jsonb) RETURNS TABLE(lead_score integer, ai_reasoning text, base numeric, contributions json, model text, model_version integer, scored_at text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := (admin.organization(try_scoring_model.organization_id)).organization_id;
+  v_instant timestamptz := date_trunc('milliseconds', coalesce(try_scoring_model.instant, now()));
+  v_model record;
+begin
+  if try_scoring_model.document is not null then
+    perform admin.check_scoring_model(try_scoring_model.document);
+  end if;
+  select
+    case when try_scoring_model.document is null then f.model end as model,
+    case when try_scoring_model.document is null then f.model_version end as version,
+    coalesce(try_scoring_model.document, f.document) as document
+  into v_model
+  from scoring.model_in_force(v_organization_id) as f;
+
+  return query
+  select
+    r.lead_score, r.ai_reasoning, (v_model.document ->> 'base')::numeric, r.contributions, v_model.model,
+    v_model.version, app.utc_text(v_instant)
+  from scoring.reckon(
+    v_organization_id, array[try_scoring_model.lead_id], array[v_instant], v_model.document,
+    try_scoring_model.instant is null
+  ) as r;
+  if not found then
+    raise sqlstate 'PT404' using
+      message = 'lead_not_found',
+      hint = format('The organization has no lead %s.', try_scoring_model.lead_id);
+  end if;
+end
+$$;
+
+ALTER FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uuid, instant timestamp with time zone, document jsonb) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uuid, instant timestamp with time zone, document jsonb) IS 'What a scoring model gives a lead; nothing is kept.
+
+instant: null is now; else only signals that were observed until then count. document: null is the model in force, whose
+name and version are given. Raises PT404 organization_not_found and lead_not_found, PT422 invalid_model.';
 
 CREATE FUNCTION api.create_lead(body text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1909,6 +2224,104 @@ COMMENT ON FUNCTION api.create_lead(body text, idempotency_key api.idempotency_k
 At least one of email, or name and company together, is required. lead_score begins at 0 and pipeline_stage at "new",
 unless given. Text is kept as sent, without the white space at its ends. Two leads may share an address: nothing is
 merged. The answer has the 12 fields that a list shows.';
+
+CREATE FUNCTION api.create_signals(id uuid, body text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := auth.organization_id('write');
+  v_fields jsonb := app.read_object(create_signals.body);
+  v_answer api.answer := app.claim_idempotency_key(
+    v_organization_id, create_signals.idempotency_key, create_signals.idempotency_wait,
+    concat('POST /leads/', create_signals.id, '/signals', chr(10), create_signals.body)
+  );
+  v_is_batch boolean := v_fields ? 'signals';
+  v_ids uuid[];
+  v_items text[];
+begin
+  if v_answer.status is not null then
+    return v_answer;
+  end if;
+
+  perform app.raise_faults(422, 'validation_failed', scoring.signal_faults(v_fields));
+
+  perform from app.lead as l where l.organization_id = v_organization_id and l.id = create_signals.id;
+  if not found then
+    return null;
+  end if;
+
+  v_fields := case when v_is_batch then v_fields -> 'signals' else jsonb_build_array(v_fields) end;
+  -- Ids in the order that they were sent in, which is that of a page.
+  v_ids := array(select app.new_id() from generate_series(1, jsonb_array_length(v_fields)));
+
+  with sent as (
+    select
+      v_ids[s.ordinality] as id,
+      s.signal ->> 'type' as type,
+      coalesce(s.signal -> 'value', 'true') as value,
+      coalesce(app.read_instant(s.signal ->> 'observed_at'), date_trunc('milliseconds', now())) as observed_at,
+      app.trim_text(s.signal ->> 'dedupe_key') as dedupe_key
+    from jsonb_array_elements(v_fields) with ordinality as s (signal, ordinality)
+  )
+  insert into scoring.signal (id, organization_id, lead_id, type, value, observed_at, dedupe_key)
+  select s.id, v_organization_id, create_signals.id, s.type, s.value, s.observed_at, s.dedupe_key
+  from sent as s
+  -- Two batches with the same keys wait for each other in one order, and so for no deadlock.
+  order by s.dedupe_key, s.id
+  on conflict (organization_id, lead_id, dedupe_key) do nothing;
+
+  -- Where a key was there already, the first signal under it.
+  v_items := array(
+    select row_to_json(scoring.signal_item(i))::text
+    from jsonb_array_elements(v_fields) with ordinality as s (signal, ordinality)
+    cross join lateral (
+      select i.*
+      from scoring.signal as i
+      where i.organization_id = v_organization_id and i.id = v_ids[s.ordinality]
+      union all
+      select i.*
+      from scoring.signal as i
+      where
+        i.organization_id = v_organization_id
+        and i.lead_id = create_signals.id
+        and i.dedupe_key = app.trim_text(s.signal ->> 'dedupe_key')
+        and i.id <> v_ids[s.ordinality]
+    ) as i
+    order by s.ordinality
+  );
+
+  if
+    exists (select from scoring.signal as i where i.organization_id = v_organization_id and i.id = any (v_ids))
+    and (
+      select m.document -> 'rescore_on_signal' = 'true' from scoring.model_in_force(v_organization_id) as m
+    )
+  then
+    perform scoring.score_lead(v_organization_id, create_signals.id);
+  end if;
+
+  v_answer := row(
+    201,
+    null,
+    case when v_is_batch then '{"data":[' || array_to_string(v_items, ',') || ']}' else v_items[1] end
+  );
+  if create_signals.idempotency_key is not null then
+    perform app.keep_answer(v_organization_id, create_signals.idempotency_key, v_answer);
+  end if;
+  return v_answer;
+end
+$$;
+
+ALTER FUNCTION api.create_signals(id uuid, body text, idempotency_key api.idempotency_key, idempotency_wait integer) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.create_signals(id uuid, body text, idempotency_key api.idempotency_key, idempotency_wait integer) IS 'Add signals to a lead.
+
+A signal, or {"signals": […]} with up to 200 of them: all are added, or none. type is a machine name; value is true when
+left out, else true, false, null, a number, a text, or a flat object of these; observed_at is now when left out, and may
+lie in the past. A signal with a dedupe_key that the lead has a signal of already adds nothing: the answer has the
+first. Of each type the latest counts for the score (observed_at, then id), and false and null count nothing. Where the
+organization''s scoring model says so, the lead is scored anew at once.';
 
 CREATE FUNCTION api.default_text(function oid, "position" integer) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -2126,6 +2539,7 @@ CREATE TABLE app.lead (
     revision integer DEFAULT 1 NOT NULL,
     email_key text GENERATED ALWAYS AS (lower((email COLLATE "C"))) STORED COLLATE pg_catalog."C",
     pipeline_stage_and_source text GENERATED ALWAYS AS (((pipeline_stage || '/'::text) || source)) STORED COLLATE pg_catalog."C",
+    score_id uuid,
     CONSTRAINT lead_ai_reasoning_is_text_of_1_to_10000 CHECK (app.is_text(ai_reasoning, 10000)),
     CONSTRAINT lead_budget_range_is_text_of_1_to_128 CHECK (app.is_text(budget_range, 128)),
     CONSTRAINT lead_company_is_text_of_1_to_255 CHECK (app.is_text(company, 255)),
@@ -2160,6 +2574,7 @@ ALTER TABLE ONLY app.lead ALTER COLUMN updated_at SET STATISTICS 0;
 ALTER TABLE ONLY app.lead ALTER COLUMN revision SET STATISTICS 0;
 ALTER TABLE ONLY app.lead ALTER COLUMN email_key SET STATISTICS 0;
 ALTER TABLE ONLY app.lead ALTER COLUMN pipeline_stage_and_source SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN score_id SET STATISTICS 0;
 
 ALTER TABLE ONLY app.lead FORCE ROW LEVEL SECURITY;
 
@@ -2206,6 +2621,8 @@ COMMENT ON COLUMN app.lead.revision IS 'Counts the changes; the ETag is made fro
 COMMENT ON COLUMN app.lead.email_key IS 'The e-mail address with A-Z in lower case: what the filter compares.';
 
 COMMENT ON COLUMN app.lead.pipeline_stage_and_source IS 'The stage and the source in one: what a filter by both compares. Were it two columns, no statistics would tell the planner their index from that of one of them, and it would take whichever was made last.';
+
+COMMENT ON COLUMN app.lead.score_id IS 'The latest score that a model gave. Never shown; a change of it is lead.scored.';
 
 CREATE FUNCTION app.lead_whole(lead app.lead) RETURNS api.lead
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -2417,7 +2834,8 @@ COMMENT ON FUNCTION api.list_audit_events("limit" api.page_size, cursor api.curs
 
 Every change of the organization''s records, whoever made it: over the API, in SQL, by a worker or by the system. Filters
 are exact; several values, separated by commas, mean any of them. start_at is inclusive, end_at exclusive. Actions:
-lead.created, lead.updated, lead.deleted; api_key.created, api_key.rotated, api_key.updated, api_key.revoked,
+lead.created, lead.updated, lead.scored, lead.deleted; signal.created, signal.updated, signal.deleted; score.updated,
+score.deleted; scoring_model.created, scoring_model.updated, scoring_model.deleted; api_key.created, api_key.rotated, api_key.updated, api_key.revoked,
 api_key.deleted; organization.created, organization.updated, organization.deleted; pipeline_stage.created,
 pipeline_stage.updated, pipeline_stage.deleted.';
 
@@ -2543,6 +2961,85 @@ them; an unknown stage is 422. email takes A-Z as a-z. start_at is inclusive, en
 every lead that stood when the walk began exactly once. Rows commit out of the order of created_at: who polls with
 start_at overlaps by some minutes and drops repeats by id.';
 
+CREATE FUNCTION api.list_scores(id uuid, "limit" api.page_size DEFAULT 50, cursor api.cursor DEFAULT NULL::text) RETURNS api.answer
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := auth.organization_id('read');
+  -- One row more than the page tells whether there is a next one.
+  v_rows integer := list_scores.limit + 1;
+  v_at timestamptz;
+  v_id uuid;
+begin
+  perform from app.lead as l where l.organization_id = v_organization_id and l.id = list_scores.id;
+  if not found then
+    return null;
+  end if;
+
+  select b.created_at, b.id into v_at, v_id from app.page_bound(list_scores.cursor, null) as b;
+  return app.page_answer(
+    array(
+      select row_to_json(scoring.score_item(s))::text
+      from scoring.score as s
+      where
+        s.organization_id = v_organization_id
+        and s.lead_id = list_scores.id
+        and (s.created_at, s.id) < (v_at, v_id)
+      order by s.created_at desc, s.id desc
+      limit v_rows
+    ),
+    list_scores.limit
+  );
+end
+$$;
+
+ALTER FUNCTION api.list_scores(id uuid, "limit" api.page_size, cursor api.cursor) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.list_scores(id uuid, "limit" api.page_size, cursor api.cursor) IS 'List the history of a lead''s score.
+
+The newest first. kind is scored (by a model: model is own or default, with its version, its base, and the
+contributions that were summed) or set (written to the lead, over the API or in SQL; the rest is null).';
+
+CREATE FUNCTION api.list_signals(id uuid, "limit" api.page_size DEFAULT 50, cursor api.cursor DEFAULT NULL::text) RETURNS api.answer
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := auth.organization_id('read');
+  -- One row more than the page tells whether there is a next one.
+  v_rows integer := list_signals.limit + 1;
+  v_at timestamptz;
+  v_id uuid;
+begin
+  perform from app.lead as l where l.organization_id = v_organization_id and l.id = list_signals.id;
+  if not found then
+    return null;
+  end if;
+
+  select b.created_at, b.id into v_at, v_id from app.page_bound(list_signals.cursor, null) as b;
+  return app.page_answer(
+    array(
+      select row_to_json(scoring.signal_item(s))::text
+      from scoring.signal as s
+      where
+        s.organization_id = v_organization_id
+        and s.lead_id = list_signals.id
+        and (s.created_at, s.id) < (v_at, v_id)
+      order by s.created_at desc, s.id desc
+      limit v_rows
+    ),
+    list_signals.limit
+  );
+end
+$$;
+
+ALTER FUNCTION api.list_signals(id uuid, "limit" api.page_size, cursor api.cursor) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.list_signals(id uuid, "limit" api.page_size, cursor api.cursor) IS 'List a lead''s signals.
+
+The newest first, in the order in which they came in.';
+
 CREATE TABLE api.problem (
     raised_by text NOT NULL,
     status integer NOT NULL,
@@ -2617,6 +3114,51 @@ ALTER FUNCTION api.routes() OWNER TO leads_exec;
 
 COMMENT ON FUNCTION api.routes() IS 'The routes. is_read_only and arguments are null where there is no such function that returns api.answer and that the
 login may execute. arguments: name, type, base_type (a domain''s base) and default (the value as text, or null), in order.';
+
+CREATE FUNCTION api.score_lead(id uuid, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := auth.organization_id('write');
+  v_answer api.answer := app.claim_idempotency_key(
+    v_organization_id, score_lead.idempotency_key, score_lead.idempotency_wait,
+    concat('POST /leads/', score_lead.id, '/score')
+  );
+  v_score scoring.score;
+begin
+  if v_answer.status is not null then
+    return v_answer;
+  end if;
+
+  v_score := scoring.score_lead(v_organization_id, score_lead.id);
+  if v_score.id is null then
+    return null;
+  end if;
+
+  select
+    200,
+    json_build_object('ETag', app.lead_etag(l.revision)),
+    row_to_json(
+      row(l.id, v_score.lead_score, v_score.ai_reasoning, app.utc_text(v_score.created_at))::api.new_score
+    )::text
+  into v_answer
+  from app.lead as l
+  where l.organization_id = v_organization_id and l.id = score_lead.id;
+  if score_lead.idempotency_key is not null then
+    perform app.keep_answer(v_organization_id, score_lead.idempotency_key, v_answer);
+  end if;
+  return v_answer;
+end
+$$;
+
+ALTER FUNCTION api.score_lead(id uuid, idempotency_key api.idempotency_key, idempotency_wait integer) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.score_lead(id uuid, idempotency_key api.idempotency_key, idempotency_wait integer) IS 'Score a lead.
+
+Scores the lead by the organization''s scoring model, or the default one, from the latest signal of each type, and
+writes lead_score and ai_reasoning: the reasons, with what each contributed, strongest first. They stand until the next
+score, or until somebody sets them. The history keeps each score; the audit log has lead.scored. The request has no body.';
 
 CREATE FUNCTION api.session_faults() RETURNS SETOF text
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -3066,6 +3608,37 @@ ALTER FUNCTION app.raise_faults(status integer, code text, errors json) OWNER TO
 
 COMMENT ON FUNCTION app.raise_faults(status integer, code text, errors json) IS 'Raises PT<status> with the code as its message and the errors, a JSON array of {field, code, detail}, as its detail. Does nothing where errors is null.';
 
+CREATE FUNCTION app.read_instant(value text) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, YMD'
+    AS $_$
+declare
+  v_instant timestamptz;
+begin
+  if
+    read_instant.value collate "C"
+    !~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9]))?$'
+  then
+    return null;
+  end if;
+  v_instant := date_trunc('milliseconds', read_instant.value::timestamptz);
+  if v_instant >= '0001-01-01 00:00:00Z' and v_instant < '10000-01-01 00:00:00Z' then
+    return v_instant;
+  end if;
+  return null;
+exception
+  -- A day that the calendar lacks, and an offset that PostgreSQL lacks.
+  when datetime_field_overflow or invalid_time_zone_displacement_value then
+    return null;
+end
+$_$;
+
+ALTER FUNCTION app.read_instant(value text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.read_instant(value text) IS 'The instant that an ISO 8601 text gives: YYYY-MM-DD, which is midnight UTC, or date and time with Z or an offset; years 1 to 9999; in milliseconds, the rest cut off. Null where it is none.';
+
 CREATE FUNCTION app.read_object(body text) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3209,6 +3782,7 @@ CREATE FUNCTION audit.tg_lead__record() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  v_is_scored boolean := tg_op = 'UPDATE' and new.score_id is distinct from old.score_id and new.score_id is not null;
   v_diff text;
 begin
   -- The columns are written out: a third of the cost of a loop over them. Old is all null on INSERT, new on DELETE.
@@ -3243,15 +3817,24 @@ begin
         'from', app.utc_text(old.qualification_completed_at), 'to', app.utc_text(new.qualification_completed_at)
       ) end
   );
-  if tg_op = 'UPDATE' and v_diff = '' then
+  if tg_op = 'UPDATE' and v_diff = '' and not v_is_scored then
     return null;
   end if;
 
   perform audit.write_event(
     coalesce(new.organization_id, old.organization_id),
-    case tg_op when 'INSERT' then 'lead.created' when 'UPDATE' then 'lead.updated' else 'lead.deleted' end,
+    case
+      when v_is_scored then 'lead.scored'
+      when tg_op = 'INSERT' then 'lead.created'
+      when tg_op = 'UPDATE' then 'lead.updated'
+      else 'lead.deleted'
+    end,
     coalesce(new.id, old.id),
-    concat('"lead_id":"', coalesce(new.id, old.id), '","diff":{', v_diff, '}')
+    concat(
+      '"lead_id":"', coalesce(new.id, old.id), '"',
+      case when v_is_scored then ',"score_id":"' || new.score_id || '"' end,
+      ',"diff":{', v_diff, '}'
+    )
   );
   return null;
 end
@@ -3259,7 +3842,7 @@ $$;
 
 ALTER FUNCTION audit.tg_lead__record() OWNER TO leads_audit;
 
-COMMENT ON FUNCTION audit.tg_lead__record() IS 'Writes lead.created, lead.updated or lead.deleted with {"field": {"from": …, "to": …}} for each field that changed: those of PATCH, and qualification_completed_at.';
+COMMENT ON FUNCTION audit.tg_lead__record() IS 'Writes lead.created, lead.updated or lead.deleted, or lead.scored where a model''s score changed the lead, with {"field": {"from": …, "to": …}} for each field that changed: those of PATCH, and qualification_completed_at.';
 
 CREATE FUNCTION audit.tg_record() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3344,6 +3927,48 @@ $$;
 ALTER FUNCTION audit.tg_refuse() OWNER TO leads_owner;
 
 COMMENT ON FUNCTION audit.tg_refuse() IS 'Raises PT409 refused. Argument: what to do instead.';
+
+CREATE FUNCTION audit.tg_signal__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_diff text;
+begin
+  -- Old is all null on INSERT, new on DELETE.
+  v_diff := concat_ws(
+    ',',
+    case when old.type is distinct from new.type then
+      '"type":' || json_build_object('from', old.type, 'to', new.type) end,
+    case when old.value is distinct from new.value then
+      '"value":' || json_build_object('from', old.value, 'to', new.value) end,
+    case when old.observed_at is distinct from new.observed_at then
+      '"observed_at":' || json_build_object(
+        'from', app.utc_text(old.observed_at), 'to', app.utc_text(new.observed_at)
+      ) end,
+    case when old.dedupe_key is distinct from new.dedupe_key then
+      '"dedupe_key":' || json_build_object('from', old.dedupe_key, 'to', new.dedupe_key) end
+  );
+  if tg_op = 'UPDATE' and v_diff = '' then
+    return null;
+  end if;
+
+  perform audit.write_event(
+    coalesce(new.organization_id, old.organization_id),
+    case tg_op when 'INSERT' then 'signal.created' when 'UPDATE' then 'signal.updated' else 'signal.deleted' end,
+    coalesce(new.lead_id, old.lead_id),
+    concat(
+      '"lead_id":"', coalesce(new.lead_id, old.lead_id), '","signal_id":"', coalesce(new.id, old.id), '","diff":{',
+      v_diff, '}'
+    )
+  );
+  return null;
+end
+$$;
+
+ALTER FUNCTION audit.tg_signal__record() OWNER TO leads_audit;
+
+COMMENT ON FUNCTION audit.tg_signal__record() IS 'Writes signal.created, signal.updated or signal.deleted with {"field": {"from": …, "to": …}} for each field that changed: type, value, observed_at and dedupe_key.';
 
 CREATE FUNCTION audit.write_event(organization_id uuid, action text, lead_id uuid, about text) RETURNS void
     LANGUAGE plpgsql
@@ -3434,6 +4059,794 @@ ALTER FUNCTION auth.key_id() OWNER TO leads_auth;
 
 COMMENT ON FUNCTION auth.key_id() IS 'The id of the key that this transaction''s claim proves; null without one.';
 
+CREATE FUNCTION scoring.is_decimal(value jsonb, low numeric, high numeric) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return
+    jsonb_typeof(value) = 'number'
+    and (value #>> '{}')::numeric between is_decimal.low and is_decimal.high
+    and (value #>> '{}')::numeric = round((value #>> '{}')::numeric, 2);
+end
+$$;
+
+ALTER FUNCTION scoring.is_decimal(value jsonb, low numeric, high numeric) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION scoring.is_decimal(value jsonb, low numeric, high numeric) IS 'Whether the value is a number from low to high with at most two decimals. Null for null.';
+
+CREATE FUNCTION scoring.is_model(document jsonb) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return scoring.model_faults(document) is null;
+end
+$$;
+
+ALTER FUNCTION scoring.is_model(document jsonb) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION scoring.is_model(document jsonb) IS 'Whether the document is a scoring model without a fault.';
+
+CREATE FUNCTION scoring.is_signal_value(value jsonb) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  -- A member's own members stand in no branch below.
+  return case jsonb_typeof(is_signal_value.value)
+    when 'array' then false
+    when 'string' then char_length(is_signal_value.value #>> '{}') <= 1000
+    when 'number' then char_length(is_signal_value.value #>> '{}') <= 40
+    when 'object' then (
+      select
+        count(*) <= 32
+        and coalesce(
+          bool_and(
+            char_length(m.key) between 1 and 64
+            and case jsonb_typeof(m.value)
+              when 'object' then false
+              else scoring.is_signal_value(m.value)
+            end
+          ),
+          true
+        )
+      from jsonb_each(is_signal_value.value) as m (key, value)
+    )
+    else true
+  end;
+end
+$$;
+
+ALTER FUNCTION scoring.is_signal_value(value jsonb) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION scoring.is_signal_value(value jsonb) IS 'Whether the value is true, false, null, a number of up to 40 digits, a text of up to 1,000 characters, or an object of up to 32 of these under names of 1 to 64 characters.';
+
+CREATE FUNCTION scoring.model_faults(document jsonb) RETURNS json
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if jsonb_typeof(document) is distinct from 'object' then
+    return json_build_array(json_build_object('field', '', 'code', 'wrong_type', 'detail', 'A model is an object.'));
+  end if;
+  return (
+    with rule as (
+      select 'rules[' || r.ordinality - 1 || ']' as path, r.ordinality as position, r.rule
+      from jsonb_array_elements(
+        case jsonb_typeof(document -> 'rules') when 'array' then document -> 'rules' else '[]' end
+      ) with ordinality as r (rule, ordinality)
+    ),
+    -- Members are looked up in objects alone; what is no object has its fault, and no others.
+    whole as (
+      select
+        r.path, r.position, r.rule,
+        coalesce(r.rule ->> 'operator', 'present') as operator,
+        r.rule ? 'signal' as is_of_signal
+      from rule as r
+      where jsonb_typeof(r.rule) = 'object'
+    ),
+    "group" as (
+      select g.name, g.content
+      from jsonb_each(
+        case jsonb_typeof(document -> 'groups') when 'object' then document -> 'groups' else '{}' end
+      ) as g (name, content)
+    ),
+    fault (position, field, code, detail) as (
+      select 0, k.key, 'unknown_key', 'A model has base, rescore_on_signal, groups and rules.'
+      from jsonb_object_keys(document) as k (key)
+      where k.key not in ('base', 'rescore_on_signal', 'groups', 'rules')
+      union all
+      select 0, 'base', 'out_of_range', 'This must be a number from 0 to 1 with at most two decimals.'
+      where scoring.is_decimal(document -> 'base', 0, 1) is not true
+      union all
+      select 0, 'rescore_on_signal', 'wrong_type', 'This must be true or false.'
+      where jsonb_typeof(document -> 'rescore_on_signal') <> 'boolean'
+      union all
+      select 0, 'groups', 'wrong_type', 'This must be a table with a table for each group.'
+      where jsonb_typeof(document -> 'groups') <> 'object'
+      union all
+      select 0, 'groups.' || g.name, 'invalid_name', 'A group''s name has 1 to 64 characters out of a-z, 0-9, _ and -.'
+      from "group" as g
+      where not app.is_name(g.name)
+      union all
+      select
+        0, 'groups.' || g.name || '.cap', 'out_of_range',
+        'A group has a cap, a number from 0.01 to 1 with at most two decimals, and nothing else.'
+      from "group" as g
+      where
+        scoring.is_decimal(g.content -> 'cap', 0.01, 1) is not true
+        or g.content - 'cap' <> '{}'
+      union all
+      select 0, 'rules', 'wrong_type', 'This must be a list of rules; it may be empty.'
+      where jsonb_typeof(document -> 'rules') is distinct from 'array'
+      union all
+      select 0, 'rules', 'too_many', 'A model has at most 64 rules.'
+      where jsonb_typeof(document -> 'rules') = 'array' and jsonb_array_length(document -> 'rules') > 64
+      union all
+      select r.position, r.path, 'wrong_type', 'A rule is a table.'
+      from rule as r
+      where jsonb_typeof(r.rule) <> 'object'
+      union all
+      select
+        r.position, r.path || '.' || k.key, 'unknown_key',
+        'A rule has name, signal or field, key, operator, value, label, weight, half_life_hours and group.'
+      from whole as r
+      cross join jsonb_object_keys(r.rule) as k (key)
+      where
+        k.key not in (
+          'name', 'signal', 'field', 'key', 'operator', 'value', 'label', 'weight', 'half_life_hours', 'group'
+        )
+      union all
+      select
+        r.position, r.path || '.name', 'invalid_name',
+        'A rule has a name of 1 to 64 characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9.'
+      from whole as r
+      where (jsonb_typeof(r.rule -> 'name') = 'string' and app.is_name(r.rule ->> 'name')) is not true
+      union all
+      select r.position, r.path || '.name', 'duplicate_name', format('Another rule is called "%s" too.', r.rule ->> 'name')
+      from whole as r
+      where exists (select from whole as o where o.rule -> 'name' = r.rule -> 'name' and o.position < r.position)
+      union all
+      select r.position, r.path || '.signal', 'signal_or_field', 'A rule looks at a signal or at a field: give one of them.'
+      from whole as r
+      where r.is_of_signal = (r.rule ? 'field')
+      union all
+      select
+        r.position, r.path || '.signal', 'invalid_name',
+        'A signal''s type has 1 to 64 characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9.'
+      from whole as r
+      where r.is_of_signal and (jsonb_typeof(r.rule -> 'signal') = 'string' and app.is_name(r.rule ->> 'signal')) is not true
+      union all
+      select
+        r.position, r.path || '.field', 'unknown_field',
+        'The fields are name, company, email, source, industry, company_size, pain_points, timeline and budget_range.'
+      from whole as r
+      where
+        r.rule ? 'field'
+        and r.rule -> 'field' not in (
+          '"name"', '"company"', '"email"', '"source"', '"industry"', '"company_size"', '"pain_points"', '"timeline"',
+          '"budget_range"'
+        )
+      union all
+      select r.position, r.path || '.key', 'not_allowed', 'Only with a signal: the name, of 1 to 64 characters, of a member of its value.'
+      from whole as r
+      where
+        r.rule ? 'key'
+        and (
+          r.is_of_signal
+          and jsonb_typeof(r.rule -> 'key') = 'string'
+          and char_length(r.rule ->> 'key') between 1 and 64
+        ) is not true
+      union all
+      select
+        r.position, r.path || '.operator', 'unknown_operator',
+        'The operators are present, absent, equals, differs, one_of, at_least and at_most.'
+      from whole as r
+      where
+        r.rule ? 'operator'
+        and r.rule -> 'operator' not in (
+          '"present"', '"absent"', '"equals"', '"differs"', '"one_of"', '"at_least"', '"at_most"'
+        )
+      union all
+      select r.position, r.path || '.operator', 'not_allowed', 'A field is a text: at_least and at_most compare numbers.'
+      from whole as r
+      where r.operator in ('at_least', 'at_most') and not r.is_of_signal
+      union all
+      select
+        r.position, r.path || '.value', 'invalid_value',
+        case
+          when r.operator in ('present', 'absent') then 'present and absent compare with nothing. Leave it out.'
+          when r.operator in ('at_least', 'at_most') then 'This must be a number of up to 40 digits.'
+          when r.operator = 'one_of' then 'This must be a list of 1 to 50 texts and numbers.'
+          else 'This must be true, a number or a text. (For false, take the operator absent.)'
+        end
+      from whole as r
+      where
+        case
+          when r.operator in ('present', 'absent') then r.rule ? 'value'
+          when r.operator in ('at_least', 'at_most') then
+            (jsonb_typeof(r.rule -> 'value') = 'number' and scoring.is_signal_value(r.rule -> 'value')) is not true
+          when r.operator in ('equals', 'differs') then
+            (
+              (jsonb_typeof(r.rule -> 'value') in ('number', 'string') or r.rule -> 'value' = 'true')
+              and scoring.is_signal_value(r.rule -> 'value')
+            ) is not true
+          when r.operator = 'one_of' then
+            case
+              when jsonb_typeof(r.rule -> 'value') = 'array' then
+                jsonb_array_length(r.rule -> 'value') not between 1 and 50
+                or exists (
+                  select
+                  from jsonb_array_elements(r.rule -> 'value') as v (value)
+                  where jsonb_typeof(v.value) not in ('number', 'string') or not scoring.is_signal_value(v.value)
+                )
+              else true
+            end
+          else false
+        end
+      union all
+      select
+        r.position, r.path || '.label', 'invalid_label',
+        'A rule has a label: a text of 1 to 128 characters without white space at its ends.'
+      from whole as r
+      where (jsonb_typeof(r.rule -> 'label') = 'string' and app.is_text(r.rule ->> 'label', 128)) is not true
+      union all
+      select
+        r.position, r.path || '.weight', 'out_of_range',
+        'A rule has a weight: a number from -1 to 1 with at most two decimals, and not 0.'
+      from whole as r
+      where (scoring.is_decimal(r.rule -> 'weight', -1, 1) and (r.rule ->> 'weight')::numeric <> 0) is not true
+      union all
+      select
+        r.position, r.path || '.half_life_hours', 'out_of_range',
+        'This must be a number of hours from 0.01 to 87600 with at most two decimals.'
+      from whole as r
+      where r.rule ? 'half_life_hours' and not scoring.is_decimal(r.rule -> 'half_life_hours', 0.01, 87600)
+      union all
+      select
+        r.position, r.path || '.half_life_hours', 'not_allowed',
+        'Only a signal that is there has an age: leave it out for a field, and with absent.'
+      from whole as r
+      where r.rule ? 'half_life_hours' and (not r.is_of_signal or r.operator = 'absent')
+      union all
+      select r.position, r.path || '.group', 'unknown_group', 'There is no such group. Add it to groups, with its cap.'
+      from whole as r
+      where
+        r.rule ? 'group'
+        and not exists (select from "group" as g where to_jsonb(g.name) = r.rule -> 'group')
+    )
+    select json_agg(
+      json_build_object('field', left(f.field, 200), 'code', f.code, 'detail', f.detail)
+      order by f.position, f.field, f.code
+    )
+    from fault as f
+  );
+end
+$$;
+
+ALTER FUNCTION scoring.model_faults(document jsonb) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION scoring.model_faults(document jsonb) IS 'All faults of a scoring model as a JSON array of {field, code, detail}; null where there is none.
+
+A model is an object: base (0 to 1, two decimals), rescore_on_signal (boolean, false when left out), groups (each
+{"cap": …}), rules (up to 64). Fields of rules read rules[0].weight.';
+
+CREATE TABLE scoring.default_model (
+    version integer NOT NULL,
+    document jsonb NOT NULL,
+    CONSTRAINT default_model_document_is_model CHECK (scoring.is_model(document)),
+    CONSTRAINT default_model_version_is_positive CHECK ((version > 0))
+);
+
+ALTER TABLE scoring.default_model OWNER TO leads_owner;
+
+COMMENT ON TABLE scoring.default_model IS 'The models of an organization that has none of its own: the one with the highest version. A version never changes.';
+
+CREATE TABLE scoring.model (
+    organization_id uuid NOT NULL,
+    version integer NOT NULL,
+    state text DEFAULT 'draft'::text NOT NULL,
+    document jsonb NOT NULL,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    activated_at timestamp(3) with time zone,
+    CONSTRAINT model_document_is_model CHECK (scoring.is_model(document)),
+    CONSTRAINT model_is_a_draft_until_it_is_activated CHECK (((state = 'draft'::text) = (activated_at IS NULL))),
+    CONSTRAINT model_state_is_draft_active_or_retired CHECK ((state = ANY (ARRAY['draft'::text, 'active'::text, 'retired'::text]))),
+    CONSTRAINT model_version_is_positive CHECK ((version > 0))
+);
+ALTER TABLE ONLY scoring.model ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY scoring.model ALTER COLUMN version SET STATISTICS 0;
+ALTER TABLE ONLY scoring.model ALTER COLUMN state SET STATISTICS 0;
+ALTER TABLE ONLY scoring.model ALTER COLUMN document SET STATISTICS 0;
+ALTER TABLE ONLY scoring.model ALTER COLUMN created_at SET STATISTICS 0;
+ALTER TABLE ONLY scoring.model ALTER COLUMN activated_at SET STATISTICS 0;
+
+ALTER TABLE ONLY scoring.model FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE scoring.model OWNER TO leads_owner;
+
+COMMENT ON TABLE scoring.model IS 'The scoring models of an organization. One version is active at most; one is a draft.';
+
+COMMENT ON COLUMN scoring.model.version IS 'Counts from 1.';
+
+COMMENT ON COLUMN scoring.model.state IS 'draft: may be changed. active: scores leads. retired: was active, and can be again.';
+
+COMMENT ON COLUMN scoring.model.document IS 'The model: base, rescore_on_signal, groups, rules.';
+
+COMMENT ON COLUMN scoring.model.activated_at IS 'When the version was last made the active one.';
+
+CREATE FUNCTION scoring.model_in_force(organization_id uuid, OUT model text, OUT model_version integer, OUT document jsonb) RETURNS record
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ WITH candidate AS (
+          SELECT 'own'::text AS model,
+             m.version,
+             m.document,
+             1 AS rank
+            FROM scoring.model m
+           WHERE ((m.organization_id = model_in_force.organization_id) AND (m.state = 'active'::text))
+         UNION ALL
+          SELECT 'default'::text,
+             d.version,
+             d.document,
+             2
+            FROM scoring.default_model d
+         )
+  SELECT c.model,
+     c.version,
+     c.document
+    FROM candidate c
+   ORDER BY c.rank, c.version DESC
+  LIMIT 1;
+END;
+
+ALTER FUNCTION scoring.model_in_force(organization_id uuid, OUT model text, OUT model_version integer, OUT document jsonb) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION scoring.model_in_force(organization_id uuid, OUT model text, OUT model_version integer, OUT document jsonb) IS 'The organization''s active model, or else the newest default one. model: own or default.';
+
+CREATE FUNCTION scoring.reckon(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) RETURNS TABLE(lead_id uuid, lead_score integer, ai_reasoning text, contributions json)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := reckon.organization_id;
+  v_base numeric := (reckon.model ->> 'base')::numeric;
+begin
+  return query
+  with rule as materialized (
+    select
+      r.ordinality as position,
+      r.rule ->> 'name' as name,
+      r.rule ->> 'signal' as signal,
+      r.rule ->> 'field' as field,
+      r.rule ->> 'key' as key,
+      coalesce(r.rule ->> 'operator', 'present') as operator,
+      r.rule -> 'value' as operand,
+      r.rule ->> 'label' as label,
+      (r.rule ->> 'weight')::numeric as weight,
+      (r.rule ->> 'half_life_hours')::numeric as half_life_hours,
+      r.rule ->> 'group' as "group",
+      (reckon.model -> 'groups' -> (r.rule ->> 'group') ->> 'cap')::numeric as cap
+    from jsonb_array_elements(reckon.model -> 'rules') with ordinality as r (rule, ordinality)
+  ),
+  type as materialized (
+    select distinct r.signal as name from rule as r where r.signal is not null
+  ),
+  moment as (
+    select m.lead_id, m.instant from unnest(reckon.lead_ids, reckon.instants) as m (lead_id, instant)
+  ),
+  latest as (
+    select m.lead_id, t.name as type, s.id, s.value, s.observed_at
+    from moment as m
+    cross join type as t
+    cross join lateral (
+      select s.id, s.value, s.observed_at
+      from scoring.signal as s
+      where
+        s.organization_id = v_organization_id
+        and s.lead_and_type = m.lead_id::text || '/' || t.name
+        and s.observed_at <= case when reckon.counts_future then 'infinity' else m.instant end
+      order by s.observed_at desc, s.id desc
+      limit 1
+    ) as s
+  ),
+  evidence as (
+    select
+      m.lead_id,
+      r.*,
+      s.id as signal_id,
+      -- A signal from the future is one of now.
+      greatest(extract(epoch from m.instant - s.observed_at), 0) / 3600 as age_hours,
+      case
+        when r.key is not null then case when jsonb_typeof(s.value) = 'object' then s.value -> r.key end
+        when r.signal is not null then s.value
+        else to_jsonb(
+          case r.field
+            when 'name' then l.name
+            when 'company' then l.company
+            when 'email' then l.email
+            when 'source' then l.source
+            when 'industry' then l.industry
+            when 'company_size' then l.company_size
+            when 'pain_points' then l.pain_points
+            when 'timeline' then l.timeline
+            when 'budget_range' then l.budget_range
+          end
+        )
+      end as value
+    from moment as m
+    join app.lead as l on l.organization_id = v_organization_id and l.id = m.lead_id
+    cross join rule as r
+    left join latest as s on s.lead_id = m.lead_id and s.type = r.signal
+  ),
+  judged as (
+    select
+      e.lead_id, e.position, e.name, e.label, e."group", e.cap, e.signal_id,
+      round(
+        case
+          when e.half_life_hours is null then e.weight
+          -- A weight of at most 1 has come to nothing after 8 half-lives.
+          when e.age_hours >= 8 * e.half_life_hours then 0
+          else e.weight * power(0.5, e.age_hours / e.half_life_hours)
+        end,
+        2
+      ) as contribution
+    from evidence as e
+    where
+      -- false and null count nothing, whatever they are compared with
+      case
+        when e.value is null or e.value in ('false', 'null') then e.operator = 'absent'
+        else
+          case e.operator
+            when 'present' then true
+            when 'equals' then e.value = e.operand
+            when 'differs' then e.value <> e.operand
+            when 'one_of' then jsonb_typeof(e.value) in ('number', 'string') and e.operand @> e.value
+            when 'at_least' then jsonb_typeof(e.value) = 'number' and e.value >= e.operand
+            when 'at_most' then jsonb_typeof(e.value) = 'number' and e.value <= e.operand
+            else false
+          end
+      end
+  ),
+  -- A group's positive rows, in the sentence's order, until its cap is used up.
+  capped as (
+    select
+      j.lead_id, j.position, j.name, j.label, j.signal_id,
+      case
+        when j.cap is null or j.contribution < 0 then j.contribution
+        else round(least(j.contribution, greatest(j.cap - coalesce(j.before, 0), 0)), 2)
+      end as contribution
+    from (
+      select
+        j.*,
+        sum(j.contribution) over (
+          partition by j.lead_id, j."group"
+          order by j.contribution desc, j.position
+          rows between unbounded preceding and 1 preceding
+        ) as before
+      from judged as j
+    ) as j
+  ),
+  summed as (
+    select
+      c.lead_id,
+      sum(c.contribution) as total,
+      string_agg(
+        format('%s (%s%s)', c.label, case when c.contribution > 0 then '+' end, c.contribution), '; '
+        order by c.contribution desc, c.position
+      ) as sentence,
+      json_agg(
+        json_build_object(
+          'rule', c.name, 'label', c.label, 'contribution', c.contribution, 'signal_id', c.signal_id
+        )
+        order by c.contribution desc, c.position
+      ) as contributions
+    from capped as c
+    where c.contribution <> 0
+    group by c.lead_id
+  )
+  select
+    l.id,
+    round(100 * least(greatest(v_base + coalesce(s.total, 0), 0), 1))::integer,
+    coalesce(
+      s.sentence,
+      format('No rule of the scoring model applies: this is its base, %s.', round(v_base, 2))
+    ),
+    coalesce(s.contributions, '[]')
+  from moment as m
+  join app.lead as l on l.organization_id = v_organization_id and l.id = m.lead_id
+  left join summed as s on s.lead_id = m.lead_id;
+end
+$$;
+
+ALTER FUNCTION scoring.reckon(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION scoring.reckon(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) IS 'Scores leads by a model, each as of an instant of its own; a row for each that is there, in no order.
+
+lead_ids: no id twice. instants: one for each id; ages are reckoned to it. model: without faults (scoring.model_faults).
+counts_future: whether a signal that was observed after the instant counts, as one of that instant.
+lead_score = round half up (100 × clamp(base + Σ contributions, 0, 1)). Of each type the latest signal (observed_at, then
+id) counts; a contribution is weight × 0.5^(age / half-life), rounded half away from zero to two decimals before it is
+summed; what rounds to 0.00 is left out. The sentence is made of the very rows that were summed. The same signals,
+model and instants give the same bytes.';
+
+CREATE TABLE scoring.score (
+    id uuid DEFAULT app.new_id() NOT NULL,
+    organization_id uuid NOT NULL,
+    lead_id uuid NOT NULL,
+    kind text NOT NULL,
+    lead_score integer NOT NULL,
+    ai_reasoning text,
+    model text,
+    model_version integer,
+    base numeric(3,2),
+    contributions json,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    CONSTRAINT score_kind_is_scored_or_set CHECK ((kind = ANY (ARRAY['scored'::text, 'set'::text]))),
+    CONSTRAINT score_lead_score_within_0_and_100 CHECK (((lead_score >= 0) AND (lead_score <= 100))),
+    CONSTRAINT score_model_is_own_or_default CHECK ((model = ANY (ARRAY['own'::text, 'default'::text]))),
+    CONSTRAINT score_says_how_it_was_scored CHECK ((((kind = 'scored'::text) = (model IS NOT NULL)) AND ((kind = 'scored'::text) = (model_version IS NOT NULL)) AND ((kind = 'scored'::text) = (base IS NOT NULL)) AND ((kind = 'scored'::text) = (contributions IS NOT NULL)) AND ((kind = 'set'::text) OR (ai_reasoning IS NOT NULL)))),
+    CONSTRAINT score_times_have_a_year_of_4_digits CHECK (((created_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone)))
+);
+ALTER TABLE ONLY scoring.score ALTER COLUMN id SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN lead_id SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN kind SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN lead_score SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN ai_reasoning SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN model SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN model_version SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN base SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN contributions SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN created_at SET STATISTICS 0;
+
+ALTER TABLE ONLY scoring.score FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE scoring.score OWNER TO leads_owner;
+
+COMMENT ON TABLE scoring.score IS 'The history of each lead''s score and reasons: scored by a model, or set by whoever wrote the lead. A new row of the first kind changes the lead.';
+
+COMMENT ON COLUMN scoring.score.kind IS 'scored: by a model. set: written to the lead.';
+
+COMMENT ON COLUMN scoring.score.model IS 'Whose model has scored: the organization''s own, or the default.';
+
+COMMENT ON COLUMN scoring.score.base IS 'What the contributions were added to, from 0 to 1.';
+
+COMMENT ON COLUMN scoring.score.contributions IS 'The rows that were summed, in the order of the sentence: [{"rule", "label", "contribution", "signal_id"}].';
+
+COMMENT ON COLUMN scoring.score.created_at IS 'When it was scored or set: the instant that ages are reckoned to.';
+
+CREATE FUNCTION scoring.score_item(score scoring.score) RETURNS api.score
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ROW((score).id, (score).organization_id, (score).lead_id, (score).kind, (score).lead_score, (score).ai_reasoning, (score).model, (score).model_version, ((score).base)::numeric, (score).contributions, (app.utc_text((score).created_at))::api.utc_time)::api.score AS "row";
+END;
+
+ALTER FUNCTION scoring.score_item(score scoring.score) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION scoring.score_item(score scoring.score) IS 'The eleven fields of a score, in the order of the body.';
+
+CREATE FUNCTION scoring.score_lead(organization_id uuid, lead_id uuid) RETURNS scoring.score
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_instant timestamptz;
+  v_model record;
+  v_score scoring.score;
+begin
+  -- Who comes second waits here, and then sees the signals that the first one saw, and the first one's own.
+  select greatest(date_trunc('milliseconds', now()), l.updated_at) into v_instant
+  from app.lead as l
+  where l.organization_id = score_lead.organization_id and l.id = score_lead.lead_id
+  for no key update;
+  if not found then
+    return null;
+  end if;
+
+  select m.* into v_model from scoring.model_in_force(score_lead.organization_id) as m;
+  insert into scoring.score (
+    organization_id, lead_id, kind, lead_score, ai_reasoning, model, model_version, base, contributions, created_at
+  )
+  select
+    score_lead.organization_id, r.lead_id, 'scored', r.lead_score, r.ai_reasoning, v_model.model, v_model.model_version,
+    (v_model.document ->> 'base')::numeric, r.contributions, v_instant
+  from scoring.reckon(
+    score_lead.organization_id, array[score_lead.lead_id], array[v_instant], v_model.document, true
+  ) as r
+  returning * into v_score;
+  return v_score;
+end
+$$;
+
+ALTER FUNCTION scoring.score_lead(organization_id uuid, lead_id uuid) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION scoring.score_lead(organization_id uuid, lead_id uuid) IS 'Scores the lead as of now by the model in force; a trigger gives the lead what it says. Null: there is no such lead.';
+
+CREATE FUNCTION scoring.signal_faults(fields jsonb) RETURNS json
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ WITH given AS (
+          SELECT ''::text AS path,
+             (0)::bigint AS "position",
+             signal_faults.fields AS signal
+           WHERE (NOT (signal_faults.fields ? 'signals'::text))
+         UNION ALL
+          SELECT (('signals['::text || (s.ordinality - 1)) || '].'::text),
+             s.ordinality,
+             s.signal
+            FROM jsonb_array_elements(
+                 CASE jsonb_typeof((signal_faults.fields -> 'signals'::text))
+                     WHEN 'array'::text THEN (signal_faults.fields -> 'signals'::text)
+                     ELSE '[]'::jsonb
+                 END) WITH ORDINALITY s(signal, ordinality)
+         ), whole AS (
+          SELECT g.path,
+             g."position",
+             g.signal
+            FROM given g
+           WHERE (jsonb_typeof(g.signal) = 'object'::text)
+         ), fault("position", field, code, detail) AS (
+          SELECT 0 AS "?column?",
+             k.key,
+             'unknown_field'::text AS "?column?",
+             'With signals, there is no other field. Leave it out.'::text AS "?column?"
+            FROM jsonb_object_keys(signal_faults.fields) k(key)
+           WHERE ((signal_faults.fields ? 'signals'::text) AND (k.key <> 'signals'::text))
+         UNION ALL
+          SELECT 0,
+             'signals'::text,
+             'wrong_type'::text,
+             'This must be a list of 1 to 200 signals.'::text
+           WHERE
+                 CASE jsonb_typeof((signal_faults.fields -> 'signals'::text))
+                     WHEN 'array'::text THEN ((jsonb_array_length((signal_faults.fields -> 'signals'::text)) < 1) OR (jsonb_array_length((signal_faults.fields -> 'signals'::text)) > 200))
+                     ELSE (signal_faults.fields ? 'signals'::text)
+                 END
+         UNION ALL
+          SELECT g."position",
+             rtrim(g.path, '.'::text) AS rtrim,
+             'wrong_type'::text,
+             'A signal is an object.'::text
+            FROM given g
+           WHERE (jsonb_typeof(g.signal) <> 'object'::text)
+         UNION ALL
+          SELECT w."position",
+             (w.path || k.key),
+             'unknown_field'::text,
+             'A signal has type, value, observed_at and dedupe_key.'::text
+            FROM (whole w
+              CROSS JOIN LATERAL jsonb_object_keys(w.signal) k(key))
+           WHERE (k.key <> ALL (ARRAY['type'::text, 'value'::text, 'observed_at'::text, 'dedupe_key'::text]))
+         UNION ALL
+          SELECT w."position",
+             (w.path || 'type'::text),
+                 CASE
+                     WHEN (NOT (w.signal ? 'type'::text)) THEN 'required'::text
+                     WHEN (jsonb_typeof((w.signal -> 'type'::text)) <> 'string'::text) THEN 'wrong_type'::text
+                     ELSE 'invalid_name'::text
+                 END AS "case",
+             'This must be 1 to 64 characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9.'::text
+            FROM whole w
+           WHERE (((jsonb_typeof((w.signal -> 'type'::text)) = 'string'::text) AND app.is_name((w.signal ->> 'type'::text))) IS NOT TRUE)
+         UNION ALL
+          SELECT w."position",
+             (w.path || 'value'::text),
+             'invalid_value'::text,
+             'This must be true, false, null, a number of up to 40 digits, a text of up to 1,000 characters, or an object of up to 32 of these.'::text
+            FROM whole w
+           WHERE ((w.signal ? 'value'::text) AND (NOT scoring.is_signal_value((w.signal -> 'value'::text))))
+         UNION ALL
+          SELECT w."position",
+             (w.path || 'observed_at'::text),
+             'invalid_timestamp'::text,
+             'This must be a date such as 2026-04-27 (midnight UTC), or a date and time with Z or an offset such as 2026-04-27T13:22:05Z.'::text
+            FROM whole w
+           WHERE ((jsonb_typeof((w.signal -> 'observed_at'::text)) <> 'null'::text) AND ((jsonb_typeof((w.signal -> 'observed_at'::text)) <> 'string'::text) OR (app.read_instant((w.signal ->> 'observed_at'::text)) IS NULL)))
+         UNION ALL
+          SELECT w."position",
+             (w.path || 'dedupe_key'::text),
+             'invalid_dedupe_key'::text,
+             'This must be a text of 1 to 255 characters.'::text
+            FROM whole w
+           WHERE ((jsonb_typeof((w.signal -> 'dedupe_key'::text)) <> 'null'::text) AND ((jsonb_typeof((w.signal -> 'dedupe_key'::text)) <> 'string'::text) OR (NOT app.is_text(app.trim_text((w.signal ->> 'dedupe_key'::text)), 255))))
+         )
+  SELECT json_agg(json_build_object('field', "left"(f.field, 100), 'code', f.code, 'detail', f.detail) ORDER BY f."position", f.field, f.code) AS json_agg
+    FROM fault f;
+END;
+
+ALTER FUNCTION scoring.signal_faults(fields jsonb) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION scoring.signal_faults(fields jsonb) IS 'All faults of a signal, or of {"signals": […]}, as a JSON array of {field, code, detail}; null where there is none.
+
+Codes: required, unknown_field, wrong_type, invalid_name, invalid_value, invalid_timestamp, invalid_dedupe_key. Fields of
+a list read signals[0].type. The table''s CHECKs say the same of whoever writes.';
+
+CREATE TABLE scoring.signal (
+    id uuid DEFAULT app.new_id() NOT NULL,
+    organization_id uuid NOT NULL,
+    lead_id uuid NOT NULL,
+    type text NOT NULL,
+    value jsonb DEFAULT 'true'::jsonb NOT NULL,
+    observed_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    dedupe_key text,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    lead_and_type text GENERATED ALWAYS AS ((((lead_id)::text || '/'::text) || type)) STORED COLLATE pg_catalog."C",
+    CONSTRAINT signal_dedupe_key_is_text_of_1_to_255 CHECK (app.is_text(dedupe_key, 255)),
+    CONSTRAINT signal_times_have_a_year_of_4_digits CHECK (((observed_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (observed_at < '10000-01-01 00:00:00+00'::timestamp with time zone) AND (created_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT signal_type_is_name CHECK (app.is_name(type)),
+    CONSTRAINT signal_value_is_flat CHECK (scoring.is_signal_value(value))
+);
+ALTER TABLE ONLY scoring.signal ALTER COLUMN id SET STATISTICS 0;
+ALTER TABLE ONLY scoring.signal ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY scoring.signal ALTER COLUMN lead_id SET STATISTICS 0;
+ALTER TABLE ONLY scoring.signal ALTER COLUMN type SET STATISTICS 0;
+ALTER TABLE ONLY scoring.signal ALTER COLUMN value SET STATISTICS 0;
+ALTER TABLE ONLY scoring.signal ALTER COLUMN observed_at SET STATISTICS 0;
+ALTER TABLE ONLY scoring.signal ALTER COLUMN dedupe_key SET STATISTICS 0;
+ALTER TABLE ONLY scoring.signal ALTER COLUMN created_at SET STATISTICS 0;
+ALTER TABLE ONLY scoring.signal ALTER COLUMN lead_and_type SET STATISTICS 0;
+
+ALTER TABLE ONLY scoring.signal FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE scoring.signal OWNER TO leads_owner;
+
+COMMENT ON TABLE scoring.signal IS 'What was observed of a lead. Of each type the latest counts.';
+
+COMMENT ON COLUMN scoring.signal.type IS 'What was observed, as a machine name, such as storm_event.';
+
+COMMENT ON COLUMN scoring.signal.value IS 'true, false, null, a number, a text, or a flat object of these; false and null count nothing.';
+
+COMMENT ON COLUMN scoring.signal.observed_at IS 'When it was observed; the age that decay goes by.';
+
+COMMENT ON COLUMN scoring.signal.dedupe_key IS 'The sender''s own key: the same again is no second signal.';
+
+COMMENT ON COLUMN scoring.signal.created_at IS 'When it came in.';
+
+COMMENT ON COLUMN scoring.signal.lead_and_type IS 'The lead and the type in one: what the look-up of the latest compares. Were it two columns, no statistics would tell the planner their index from the other ones that begin with the lead.';
+
+CREATE FUNCTION scoring.signal_item(signal scoring.signal) RETURNS api.signal
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ROW((signal).id, (signal).organization_id, (signal).lead_id, (signal).type, ((signal).value)::json, (app.utc_text((signal).observed_at))::api.utc_time, (signal).dedupe_key, (app.utc_text((signal).created_at))::api.utc_time)::api.signal AS "row";
+END;
+
+ALTER FUNCTION scoring.signal_item(signal scoring.signal) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION scoring.signal_item(signal scoring.signal) IS 'The eight fields of a signal, in the order of the body.';
+
+CREATE FUNCTION scoring.tg_lead__keep_score() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into scoring.score (organization_id, lead_id, kind, lead_score, ai_reasoning, created_at)
+  values (new.organization_id, new.id, 'set', new.lead_score, new.ai_reasoning, new.updated_at);
+  return null;
+end
+$$;
+
+ALTER FUNCTION scoring.tg_lead__keep_score() OWNER TO leads_owner;
+
+COMMENT ON FUNCTION scoring.tg_lead__keep_score() IS 'Adds to the history a score and its reasons, set by whoever wrote the lead, as of the lead''s updated_at.';
+
+CREATE FUNCTION scoring.tg_score__apply() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update app.lead as l
+  set lead_score = new.lead_score, ai_reasoning = new.ai_reasoning, score_id = new.id
+  where l.organization_id = new.organization_id and l.id = new.lead_id;
+  return null;
+end
+$$;
+
+ALTER FUNCTION scoring.tg_score__apply() OWNER TO leads_owner;
+
+COMMENT ON FUNCTION scoring.tg_score__apply() IS 'Writes lead_score, ai_reasoning and score_id of the lead, so that history and lead can''t differ.';
+
 ALTER TABLE ONLY admin.catalogue_entry
     ADD CONSTRAINT catalogue_entry_pkey PRIMARY KEY (object);
 
@@ -3464,6 +4877,21 @@ ALTER TABLE ONLY auth.api_key
 ALTER TABLE ONLY auth.api_key
     ADD CONSTRAINT api_key_pkey PRIMARY KEY (organization_id, id);
 
+ALTER TABLE ONLY scoring.default_model
+    ADD CONSTRAINT default_model_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY scoring.model
+    ADD CONSTRAINT model_pkey PRIMARY KEY (organization_id, version);
+
+ALTER TABLE ONLY scoring.score
+    ADD CONSTRAINT score_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY scoring.signal
+    ADD CONSTRAINT signal_dedupe_key_is_unique_for_a_lead UNIQUE (organization_id, dedupe_key, lead_id);
+
+ALTER TABLE ONLY scoring.signal
+    ADD CONSTRAINT signal_pkey PRIMARY KEY (organization_id, id);
+
 CREATE INDEX idempotency_key_by_created_at ON app.idempotency_key USING btree (organization_id, created_at);
 
 CREATE INDEX lead_by_created_at ON app.lead USING btree (organization_id, created_at DESC, id DESC);
@@ -3484,6 +4912,16 @@ CREATE INDEX event_by_lead_id ON audit.event USING btree (organization_id, lead_
 
 CREATE INDEX event_by_source ON audit.event USING btree (organization_id, source, created_at DESC, id DESC);
 
+CREATE UNIQUE INDEX model_by_active ON scoring.model USING btree (organization_id) WHERE (state = 'active'::text);
+
+CREATE UNIQUE INDEX model_by_draft ON scoring.model USING btree (organization_id) WHERE (state = 'draft'::text);
+
+CREATE INDEX score_by_created_at ON scoring.score USING btree (organization_id, lead_id, created_at DESC, id DESC);
+
+CREATE INDEX signal_by_created_at ON scoring.signal USING btree (organization_id, lead_id, created_at DESC, id DESC);
+
+CREATE INDEX signal_by_observed_at ON scoring.signal USING btree (organization_id, lead_and_type, observed_at DESC, id DESC);
+
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON app.lead FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Delete leads with DELETE, so that each is recorded.');
 
 CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON app.organization FOR EACH ROW WHEN (((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.created_at IS DISTINCT FROM new.created_at))) EXECUTE FUNCTION audit.tg_refuse('organization_id and created_at never change.');
@@ -3497,6 +4935,10 @@ CREATE TRIGGER _500_keep_new BEFORE DELETE ON app.pipeline_stage FOR EACH ROW WH
 CREATE TRIGGER _500_stamp BEFORE INSERT OR UPDATE ON app.lead FOR EACH ROW EXECUTE FUNCTION app.tg_lead__stamp();
 
 CREATE TRIGGER _510_keep_new BEFORE UPDATE ON app.pipeline_stage FOR EACH ROW WHEN (((old.name = 'new'::text) AND (new.name <> 'new'::text))) EXECUTE FUNCTION app.tg_pipeline_stage__keep_new();
+
+CREATE TRIGGER _600_keep_first_score AFTER INSERT ON app.lead FOR EACH ROW WHEN (((new.lead_score <> 0) OR (new.ai_reasoning IS NOT NULL))) EXECUTE FUNCTION scoring.tg_lead__keep_score();
+
+CREATE TRIGGER _610_keep_set_score AFTER UPDATE ON app.lead FOR EACH ROW WHEN ((((old.lead_score IS DISTINCT FROM new.lead_score) OR (old.ai_reasoning IS DISTINCT FROM new.ai_reasoning)) AND (NOT (old.score_id IS DISTINCT FROM new.score_id)))) EXECUTE FUNCTION scoring.tg_lead__keep_score();
 
 CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON app.lead FOR EACH ROW EXECUTE FUNCTION audit.tg_lead__record();
 
@@ -3518,6 +4960,28 @@ CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON auth.api_key FOR EACH ROW WHE
 
 CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON auth.api_key FOR EACH ROW EXECUTE FUNCTION audit.tg_record('api_key', 'id');
 
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON scoring.model FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('The history of scores names its models.');
+
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON scoring.score FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Every score is kept.');
+
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON scoring.signal FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Delete signals with DELETE, so that each is recorded.');
+
+CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON scoring.signal FOR EACH ROW WHEN ((((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.id IS DISTINCT FROM new.id)) OR (old.lead_id IS DISTINCT FROM new.lead_id))) EXECUTE FUNCTION audit.tg_refuse('organization_id, id and lead_id never change.');
+
+CREATE TRIGGER _120_keep_version BEFORE UPDATE ON scoring.model FOR EACH ROW WHEN ((((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.version IS DISTINCT FROM new.version)) OR (old.created_at IS DISTINCT FROM new.created_at))) EXECUTE FUNCTION audit.tg_refuse('organization_id, version and created_at never change.');
+
+CREATE TRIGGER _130_keep_active BEFORE UPDATE ON scoring.model FOR EACH ROW WHEN (((old.state <> 'draft'::text) AND ((new.state = 'draft'::text) OR (old.document IS DISTINCT FROM new.document)))) EXECUTE FUNCTION audit.tg_refuse('A version that was active never changes: make a new draft.');
+
+CREATE TRIGGER _140_keep_history BEFORE DELETE ON scoring.model FOR EACH ROW WHEN ((old.state <> 'draft'::text)) EXECUTE FUNCTION audit.tg_refuse('The history of scores names its models.');
+
+CREATE TRIGGER _500_apply AFTER INSERT ON scoring.score FOR EACH ROW WHEN ((new.kind = 'scored'::text)) EXECUTE FUNCTION scoring.tg_score__apply();
+
+CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON scoring.model FOR EACH ROW EXECUTE FUNCTION audit.tg_record('scoring_model', 'version');
+
+CREATE TRIGGER _900_record AFTER DELETE OR UPDATE ON scoring.score FOR EACH ROW EXECUTE FUNCTION audit.tg_record('score', 'id');
+
+CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON scoring.signal FOR EACH ROW EXECUTE FUNCTION audit.tg_signal__record();
+
 ALTER TABLE ONLY app.idempotency_key
     ADD CONSTRAINT idempotency_key_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
 
@@ -3536,6 +5000,15 @@ ALTER TABLE ONLY auth.api_key
 ALTER TABLE ONLY auth.api_key
     ADD CONSTRAINT api_key_rotated_from_is_api_key FOREIGN KEY (organization_id, rotated_from) REFERENCES auth.api_key(organization_id, id);
 
+ALTER TABLE ONLY scoring.model
+    ADD CONSTRAINT model_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
+
+ALTER TABLE ONLY scoring.score
+    ADD CONSTRAINT score_belongs_to_lead FOREIGN KEY (organization_id, lead_id) REFERENCES app.lead(organization_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY scoring.signal
+    ADD CONSTRAINT signal_belongs_to_lead FOREIGN KEY (organization_id, lead_id) REFERENCES app.lead(organization_id, id) ON DELETE CASCADE;
+
 ALTER TABLE app.idempotency_key ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY idempotency_key_exec_all ON app.idempotency_key TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('write'::text) AS organization_id))) WITH CHECK ((organization_id = ( SELECT auth.organization_id('write'::text) AS organization_id)));
@@ -3549,6 +5022,8 @@ CREATE POLICY lead_exec_select ON app.lead FOR SELECT TO leads_exec USING ((orga
 CREATE POLICY lead_exec_update ON app.lead FOR UPDATE TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('write'::text) AS organization_id))) WITH CHECK ((organization_id = ( SELECT auth.organization_id('write'::text) AS organization_id)));
 
 CREATE POLICY lead_jobs_insert ON app.lead FOR INSERT TO leads_jobs WITH CHECK (true);
+
+CREATE POLICY lead_jobs_select ON app.lead FOR SELECT TO leads_jobs USING (true);
 
 ALTER TABLE app.organization ENABLE ROW LEVEL SECURITY;
 
@@ -3584,6 +5059,34 @@ CREATE POLICY api_key_jobs_select ON auth.api_key FOR SELECT TO leads_jobs USING
 
 CREATE POLICY api_key_jobs_update ON auth.api_key FOR UPDATE TO leads_jobs USING (true) WITH CHECK (true);
 
+ALTER TABLE scoring.model ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY model_exec_select ON scoring.model FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)));
+
+CREATE POLICY model_jobs_insert ON scoring.model FOR INSERT TO leads_jobs WITH CHECK (true);
+
+CREATE POLICY model_jobs_select ON scoring.model FOR SELECT TO leads_jobs USING (true);
+
+CREATE POLICY model_jobs_update ON scoring.model FOR UPDATE TO leads_jobs USING (true) WITH CHECK (true);
+
+ALTER TABLE scoring.score ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY score_exec_insert ON scoring.score FOR INSERT TO leads_exec WITH CHECK ((organization_id = ( SELECT auth.organization_id('write'::text) AS organization_id)));
+
+CREATE POLICY score_exec_select ON scoring.score FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)));
+
+CREATE POLICY score_jobs_insert ON scoring.score FOR INSERT TO leads_jobs WITH CHECK (true);
+
+ALTER TABLE scoring.signal ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY signal_exec_insert ON scoring.signal FOR INSERT TO leads_exec WITH CHECK ((organization_id = ( SELECT auth.organization_id('write'::text) AS organization_id)));
+
+CREATE POLICY signal_exec_select ON scoring.signal FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)));
+
+CREATE POLICY signal_jobs_insert ON scoring.signal FOR INSERT TO leads_jobs WITH CHECK (true);
+
+CREATE POLICY signal_jobs_select ON scoring.signal FOR SELECT TO leads_jobs USING (true);
+
 GRANT USAGE ON SCHEMA admin TO leads_jobs;
 GRANT USAGE ON SCHEMA admin TO leads_operator;
 
@@ -3610,9 +5113,15 @@ GRANT USAGE ON SCHEMA auth TO leads_api;
 
 REVOKE USAGE ON SCHEMA public FROM PUBLIC;
 
+GRANT USAGE ON SCHEMA scoring TO leads_exec;
+GRANT USAGE ON SCHEMA scoring TO leads_jobs;
+
 REVOKE ALL ON FUNCTION api.is_cursor(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.is_cursor(value text) TO leads_exec;
 GRANT ALL ON FUNCTION api.is_cursor(value text) TO leads_api;
+
+REVOKE ALL ON FUNCTION admin.activate_scoring_model(organization_id uuid, version integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.activate_scoring_model(organization_id uuid, version integer) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.add_stage(organization_id uuid, name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.add_stage(organization_id uuid, name text) TO leads_operator;
@@ -3627,7 +5136,16 @@ GRANT SELECT ON TABLE api.route TO leads_jobs;
 
 REVOKE ALL ON FUNCTION admin.api_findings(release integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION admin.backtest_leads(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.backtest_leads(organization_id uuid) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.backtest_scoring_model(organization_id uuid, document jsonb, lead_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.backtest_scoring_model(organization_id uuid, document jsonb, lead_ids uuid[]) TO leads_operator;
+
 REVOKE ALL ON FUNCTION admin.catalogue() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.check_scoring_model(document jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.check_scoring_model(document jsonb) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.create_key(organization_id uuid, scope text, digest bytea, name text, expires_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.create_key(organization_id uuid, scope text, digest bytea, name text, expires_at timestamp with time zone) TO leads_operator;
@@ -3636,6 +5154,9 @@ REVOKE ALL ON FUNCTION admin.create_organization(name text, environment text) FR
 GRANT ALL ON FUNCTION admin.create_organization(name text, environment text) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.drift() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.findings(release integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.findings(release integer) TO leads_operator;
@@ -3686,6 +5207,9 @@ GRANT ALL ON FUNCTION admin.keys(organization_id uuid) TO leads_operator;
 REVOKE ALL ON FUNCTION admin.load_leads(organization_id uuid, leads jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.load_leads(organization_id uuid, leads jsonb) TO leads_operator;
 
+REVOKE ALL ON FUNCTION admin.load_signals(organization_id uuid, signals jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.load_signals(organization_id uuid, signals jsonb) TO leads_operator;
+
 GRANT REFERENCES ON TABLE app.organization TO leads_auth;
 GRANT SELECT ON TABLE app.organization TO leads_exec;
 GRANT SELECT ON TABLE app.organization TO leads_jobs;
@@ -3711,11 +5235,20 @@ GRANT ALL ON FUNCTION admin.revoke_key(id uuid) TO leads_operator;
 REVOKE ALL ON FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval) TO leads_operator;
 
+REVOKE ALL ON FUNCTION admin.scoring_models(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.scoring_models(organization_id uuid) TO leads_operator;
+
 REVOKE ALL ON FUNCTION admin.stages(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.stages(organization_id uuid) TO leads_operator;
 
+REVOKE ALL ON FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uuid, instant timestamp with time zone, document jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uuid, instant timestamp with time zone, document jsonb) TO leads_operator;
+
 REVOKE ALL ON FUNCTION api.create_lead(body text, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.create_lead(body text, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
+
+REVOKE ALL ON FUNCTION api.create_signals(id uuid, body text, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.create_signals(id uuid, body text, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
 
 REVOKE ALL ON FUNCTION api.default_text(function oid, "position" integer) FROM PUBLIC;
 
@@ -3769,6 +5302,9 @@ REVOKE ALL ON FUNCTION app.lead_etag(revision integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_etag(revision integer) TO leads_exec;
 
 GRANT SELECT ON TABLE app.lead TO leads_exec;
+GRANT SELECT ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(id) ON TABLE app.lead TO leads_jobs;
 
 GRANT INSERT(organization_id) ON TABLE app.lead TO leads_exec;
 GRANT INSERT(organization_id) ON TABLE app.lead TO leads_jobs;
@@ -3815,6 +5351,8 @@ GRANT INSERT(created_at) ON TABLE app.lead TO leads_jobs;
 
 GRANT INSERT(updated_at) ON TABLE app.lead TO leads_jobs;
 
+GRANT UPDATE(score_id) ON TABLE app.lead TO leads_exec;
+
 REVOKE ALL ON FUNCTION app.lead_whole(lead app.lead) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_whole(lead app.lead) TO leads_exec;
 
@@ -3836,6 +5374,12 @@ GRANT ALL ON FUNCTION api.list_audit_events("limit" api.page_size, cursor api.cu
 REVOKE ALL ON FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone) TO leads_api;
 
+REVOKE ALL ON FUNCTION api.list_scores(id uuid, "limit" api.page_size, cursor api.cursor) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.list_scores(id uuid, "limit" api.page_size, cursor api.cursor) TO leads_api;
+
+REVOKE ALL ON FUNCTION api.list_signals(id uuid, "limit" api.page_size, cursor api.cursor) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.list_signals(id uuid, "limit" api.page_size, cursor api.cursor) TO leads_api;
+
 GRANT SELECT ON TABLE api.problem TO leads_exec;
 
 REVOKE ALL ON FUNCTION api.problems() FROM PUBLIC;
@@ -3843,6 +5387,9 @@ GRANT ALL ON FUNCTION api.problems() TO leads_api;
 
 REVOKE ALL ON FUNCTION api.routes() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.routes() TO leads_api;
+
+REVOKE ALL ON FUNCTION api.score_lead(id uuid, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.score_lead(id uuid, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
 
 REVOKE ALL ON FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags) TO leads_api;
@@ -3888,6 +5435,9 @@ GRANT ALL ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with ti
 REVOKE ALL ON FUNCTION app.raise_faults(status integer, code text, errors json) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.raise_faults(status integer, code text, errors json) TO leads_exec;
 
+REVOKE ALL ON FUNCTION app.read_instant(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.read_instant(value text) TO leads_exec;
+
 REVOKE ALL ON FUNCTION app.read_object(body text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.read_object(body text) TO leads_exec;
 
@@ -3912,6 +5462,9 @@ GRANT ALL ON FUNCTION audit.tg_record() TO leads_auth;
 REVOKE ALL ON FUNCTION audit.tg_refuse() FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.tg_refuse() TO leads_auth;
 
+REVOKE ALL ON FUNCTION audit.tg_signal__record() FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.tg_signal__record() TO leads_owner;
+
 REVOKE ALL ON FUNCTION audit.write_event(organization_id uuid, action text, lead_id uuid, about text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION auth.enter(key_digest text, request_id text, scope text, read_only boolean) FROM PUBLIC;
@@ -3919,6 +5472,114 @@ GRANT ALL ON FUNCTION auth.enter(key_digest text, request_id text, scope text, r
 
 REVOKE ALL ON FUNCTION auth.key_id() FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.key_id() TO leads_audit;
+
+REVOKE ALL ON FUNCTION scoring.is_decimal(value jsonb, low numeric, high numeric) FROM PUBLIC;
+GRANT ALL ON FUNCTION scoring.is_decimal(value jsonb, low numeric, high numeric) TO leads_exec;
+GRANT ALL ON FUNCTION scoring.is_decimal(value jsonb, low numeric, high numeric) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION scoring.is_model(document jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION scoring.is_model(document jsonb) TO leads_exec;
+GRANT ALL ON FUNCTION scoring.is_model(document jsonb) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION scoring.is_signal_value(value jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION scoring.is_signal_value(value jsonb) TO leads_exec;
+GRANT ALL ON FUNCTION scoring.is_signal_value(value jsonb) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION scoring.model_faults(document jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION scoring.model_faults(document jsonb) TO leads_exec;
+GRANT ALL ON FUNCTION scoring.model_faults(document jsonb) TO leads_jobs;
+
+GRANT SELECT ON TABLE scoring.default_model TO leads_exec;
+GRANT SELECT ON TABLE scoring.default_model TO leads_jobs;
+
+GRANT SELECT ON TABLE scoring.model TO leads_exec;
+GRANT SELECT ON TABLE scoring.model TO leads_jobs;
+
+GRANT INSERT(organization_id) ON TABLE scoring.model TO leads_jobs;
+
+GRANT INSERT(version) ON TABLE scoring.model TO leads_jobs;
+
+GRANT UPDATE(state) ON TABLE scoring.model TO leads_jobs;
+
+GRANT INSERT(document),UPDATE(document) ON TABLE scoring.model TO leads_jobs;
+
+GRANT UPDATE(activated_at) ON TABLE scoring.model TO leads_jobs;
+
+REVOKE ALL ON FUNCTION scoring.model_in_force(organization_id uuid, OUT model text, OUT model_version integer, OUT document jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION scoring.model_in_force(organization_id uuid, OUT model text, OUT model_version integer, OUT document jsonb) TO leads_exec;
+GRANT ALL ON FUNCTION scoring.model_in_force(organization_id uuid, OUT model text, OUT model_version integer, OUT document jsonb) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION scoring.reckon(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION scoring.reckon(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) TO leads_exec;
+GRANT ALL ON FUNCTION scoring.reckon(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) TO leads_jobs;
+
+GRANT SELECT ON TABLE scoring.score TO leads_exec;
+
+GRANT INSERT(organization_id) ON TABLE scoring.score TO leads_exec;
+GRANT INSERT(organization_id) ON TABLE scoring.score TO leads_jobs;
+
+GRANT INSERT(lead_id) ON TABLE scoring.score TO leads_exec;
+GRANT INSERT(lead_id) ON TABLE scoring.score TO leads_jobs;
+
+GRANT INSERT(kind) ON TABLE scoring.score TO leads_exec;
+GRANT INSERT(kind) ON TABLE scoring.score TO leads_jobs;
+
+GRANT INSERT(lead_score) ON TABLE scoring.score TO leads_exec;
+GRANT INSERT(lead_score) ON TABLE scoring.score TO leads_jobs;
+
+GRANT INSERT(ai_reasoning) ON TABLE scoring.score TO leads_exec;
+GRANT INSERT(ai_reasoning) ON TABLE scoring.score TO leads_jobs;
+
+GRANT INSERT(model) ON TABLE scoring.score TO leads_exec;
+
+GRANT INSERT(model_version) ON TABLE scoring.score TO leads_exec;
+
+GRANT INSERT(base) ON TABLE scoring.score TO leads_exec;
+
+GRANT INSERT(contributions) ON TABLE scoring.score TO leads_exec;
+
+GRANT INSERT(created_at) ON TABLE scoring.score TO leads_exec;
+GRANT INSERT(created_at) ON TABLE scoring.score TO leads_jobs;
+
+REVOKE ALL ON FUNCTION scoring.score_item(score scoring.score) FROM PUBLIC;
+GRANT ALL ON FUNCTION scoring.score_item(score scoring.score) TO leads_exec;
+
+REVOKE ALL ON FUNCTION scoring.score_lead(organization_id uuid, lead_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION scoring.score_lead(organization_id uuid, lead_id uuid) TO leads_exec;
+
+REVOKE ALL ON FUNCTION scoring.signal_faults(fields jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION scoring.signal_faults(fields jsonb) TO leads_exec;
+
+GRANT SELECT ON TABLE scoring.signal TO leads_exec;
+GRANT SELECT ON TABLE scoring.signal TO leads_jobs;
+
+GRANT INSERT(id) ON TABLE scoring.signal TO leads_exec;
+GRANT INSERT(id) ON TABLE scoring.signal TO leads_jobs;
+
+GRANT INSERT(organization_id) ON TABLE scoring.signal TO leads_exec;
+GRANT INSERT(organization_id) ON TABLE scoring.signal TO leads_jobs;
+
+GRANT INSERT(lead_id) ON TABLE scoring.signal TO leads_exec;
+GRANT INSERT(lead_id) ON TABLE scoring.signal TO leads_jobs;
+
+GRANT INSERT(type) ON TABLE scoring.signal TO leads_exec;
+GRANT INSERT(type) ON TABLE scoring.signal TO leads_jobs;
+
+GRANT INSERT(value) ON TABLE scoring.signal TO leads_exec;
+GRANT INSERT(value) ON TABLE scoring.signal TO leads_jobs;
+
+GRANT INSERT(observed_at) ON TABLE scoring.signal TO leads_exec;
+GRANT INSERT(observed_at) ON TABLE scoring.signal TO leads_jobs;
+
+GRANT INSERT(dedupe_key) ON TABLE scoring.signal TO leads_exec;
+GRANT INSERT(dedupe_key) ON TABLE scoring.signal TO leads_jobs;
+
+REVOKE ALL ON FUNCTION scoring.signal_item(signal scoring.signal) FROM PUBLIC;
+GRANT ALL ON FUNCTION scoring.signal_item(signal scoring.signal) TO leads_exec;
+
+REVOKE ALL ON FUNCTION scoring.tg_lead__keep_score() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION scoring.tg_score__apply() FROM PUBLIC;
 
 ALTER DEFAULT PRIVILEGES FOR ROLE leads_audit REVOKE ALL ON FUNCTIONS FROM PUBLIC;
 
@@ -3972,6 +5633,10 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"page_size_within_1_and_200","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number from 1 to 200.","field":"limit","field_code":"out_of_range"}
 -- {"raised_by":"payload_too_large","status":413,"code":"payload_too_large","title":"Payload too large","detail":"A body has at most 64 KiB. Send less.","field":null,"field_code":null}
 -- {"raised_by":"precondition_failed","status":412,"code":"precondition_failed","title":"Precondition failed","detail":"The record has changed since: If-Match no longer holds. Get it again, and repeat the change on what it is now.","field":null,"field_code":null}
+-- {"raised_by":"signal_dedupe_key_is_text_of_1_to_255","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a text of 1 to 255 characters.","field":"dedupe_key","field_code":"invalid_dedupe_key"}
+-- {"raised_by":"signal_times_have_a_year_of_4_digits","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must lie in the years 1 to 9999.","field":"observed_at","field_code":"invalid_timestamp"}
+-- {"raised_by":"signal_type_is_name","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be 1 to 64 characters out of a-z, 0-9, _ and -.","field":"type","field_code":"invalid_name"}
+-- {"raised_by":"signal_value_is_flat","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be true, false, null, a number, a text, or a flat object of these.","field":"value","field_code":"invalid_value"}
 -- {"raised_by":"unauthorized","status":401,"code":"unauthorized","title":"Unauthorized","detail":"Send a valid API key: Authorization: Bearer lk_….","field":null,"field_code":null}
 -- {"raised_by":"unavailable","status":503,"code":"unavailable","title":"Unavailable","detail":"The server is busy. Nothing was done. Try again.","field":null,"field_code":null}
 -- {"raised_by":"unsupported_media_type","status":415,"code":"unsupported_media_type","title":"Unsupported media type","detail":"Send the body as application/json (a PATCH also as application/merge-patch+json).","field":null,"field_code":null}
@@ -3983,9 +5648,16 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"method":"GET","path":"/health","function":"api.get_health","scope":"read","problems":["invalid_parameter"]}
 -- {"method":"GET","path":"/leads","function":"api.list_leads","scope":"read","problems":["invalid_parameter","validation_failed"]}
 -- {"method":"GET","path":"/leads/{id}","function":"api.get_lead","scope":"read","problems":["invalid_parameter","not_found"]}
+-- {"method":"GET","path":"/leads/{id}/scores","function":"api.list_scores","scope":"read","problems":["invalid_parameter","not_found"]}
+-- {"method":"GET","path":"/leads/{id}/signals","function":"api.list_signals","scope":"read","problems":["invalid_parameter","not_found"]}
 -- {"method":"GET","path":"/organizations/me","function":"api.get_organization","scope":"read","problems":["invalid_parameter"]}
 -- {"method":"PATCH","path":"/leads/{id}","function":"api.update_lead","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","not_found","precondition_failed"]}
 -- {"method":"POST","path":"/leads","function":"api.create_lead","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","idempotency_key_reused","idempotency_in_progress"]}
+-- {"method":"POST","path":"/leads/{id}/score","function":"api.score_lead","scope":"write","problems":["invalid_parameter","not_found","idempotency_key_reused","idempotency_in_progress"]}
+-- {"method":"POST","path":"/leads/{id}/signals","function":"api.create_signals","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","not_found","idempotency_key_reused","idempotency_in_progress"]}
+
+-- the rows of scoring.default_model
+-- {"version":1,"document":{"base": 0.55, "rules": [{"name": "storm_event", "label": "Recent storm event in service radius", "signal": "storm_event", "weight": 0.18, "half_life_hours": 72}, {"name": "phone_validated", "label": "phone validated", "signal": "phone_validated", "weight": 0.10}, {"name": "fast_form_completion", "label": "fast form completion", "signal": "fast_form_completion", "weight": 0.08}, {"name": "email_bounced", "label": "email bounced", "signal": "email_bounced", "weight": -0.15}], "rescore_on_signal": false}}
 
 -- the roles
 -- {"role": "leads_api", "rolcanlogin": true, "rolsuper": false, "rolcreaterole": false, "rolcreatedb": false, "rolbypassrls": false, "rolreplication": false, "member_of": []}

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from app import settings
 from app.cli.output import Mistake
-from bench import database, load, machine, measure, report, server
+from bench import database, load, machine, measure, report, scoring, server
 from bench.figures import Spoilt
 from bench.operations import PAIRS
 
@@ -48,7 +48,7 @@ def bench(rounds: int, seconds: int, connections: int, json_file: TextIO | None)
         json_file.write(json.dumps(whole, indent=2) + "\n")
     out = Console(width=120, soft_wrap=True)
     out.print(report.table(whole["operations"]))
-    for sentence in report.sentences(whole):
+    for sentence in [*report.sentences(whole), *scoring.sentences(whole["scoring"])]:
         out.print(sentence, highlight=False)
 
 
@@ -65,6 +65,8 @@ def _measured(plan: measure.Plan, folder: Path, say: measure.Say) -> dict[str, A
     ):
         facts = machine.facts(measured.server_version()) | {"load_at_start": load_at_start}
         rounds = measure.rounds(plan, measured, served, folder, say)
+        say(f"scoring: single leads, and a backtest of {scoring.LEADS:,}")
+        scored = scoring.measure(measured)
     return {
         "machine": facts | {"load_at_end": machine.load()},
         "options": {
@@ -75,4 +77,5 @@ def _measured(plan: measure.Plan, folder: Path, say: measure.Say) -> dict[str, A
         },
         "second_start": report.start(starts),
         "operations": report.operations(rounds),
+        "scoring": scored,
     }

@@ -69,6 +69,7 @@ class Database:
 
     url: str
     superuser_url: str
+    operator_url: str
     postmaster: int
     pairs: tuple[Pair, ...]
     table: Table
@@ -109,7 +110,9 @@ def running(folder: Path) -> Iterator[Database]:
         table = routes.load(server.url("leads_api"))
         _write_pairs(server.url("postgres"), pairs, table)
         postmaster = int((folder / "postgres" / "postmaster.pid").read_text().split()[0])
-        database = Database(server.url("leads_api"), server.url("postgres"), postmaster, pairs, table)
+        database = Database(
+            server.url("leads_api"), server.url("postgres"), server.url("leads_operator"), postmaster, pairs, table
+        )
         _check(database)
         database.tidy()
         yield database

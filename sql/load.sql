@@ -25,6 +25,7 @@ reset role;
 \ir app/utc_text.sql
 \ir audit/tg_record.sql
 \ir audit/tg_lead__record.sql
+\ir audit/tg_signal__record.sql
 \ir audit/event_item.sql
 \ir audit/event_etag.sql
 \ir audit/event.policies.sql
@@ -44,12 +45,14 @@ reset role;
 \ir app/pipeline_stage.policies.sql
 \ir app/pipeline_stage.triggers.sql
 \ir app/pipeline_stage.grants.sql
+\ir scoring/tg_lead__keep_score.sql
 \ir app/lead.policies.sql
 \ir app/lead.triggers.sql
 \ir app/lead.grants.sql
 \ir app/idempotency_key.policies.sql
 \ir app/idempotency_key.grants.sql
 
+\ir app/read_instant.sql
 \ir app/raise_faults.sql
 \ir app/duplicate_keys.sql
 \ir app/read_object.sql
@@ -66,6 +69,25 @@ reset role;
 \ir app/lead_whole.sql
 \ir app/lead_change.sql
 
+\ir scoring/default_model.rows.sql
+\ir scoring/default_model.grants.sql
+\ir scoring/model.policies.sql
+\ir scoring/model.triggers.sql
+\ir scoring/model.grants.sql
+\ir scoring/signal.policies.sql
+\ir scoring/signal.triggers.sql
+\ir scoring/signal.grants.sql
+\ir scoring/tg_score__apply.sql
+\ir scoring/score.policies.sql
+\ir scoring/score.triggers.sql
+\ir scoring/score.grants.sql
+\ir scoring/model_in_force.sql
+\ir scoring/reckon.sql
+\ir scoring/score_lead.sql
+\ir scoring/signal_faults.sql
+\ir scoring/signal_item.sql
+\ir scoring/score_item.sql
+
 \ir api/problem.grants.sql
 \ir api/problem.rows.sql
 \ir api/problems.sql
@@ -79,6 +101,10 @@ reset role;
 \ir api/create_lead.sql
 \ir api/get_lead.sql
 \ir api/update_lead.sql
+\ir api/create_signals.sql
+\ir api/list_signals.sql
+\ir api/score_lead.sql
+\ir api/list_scores.sql
 \ir api/list_audit_events.sql
 \ir api/get_audit_event.sql
 \ir api/get_health.sql
@@ -96,6 +122,14 @@ reset role;
 \ir admin/rotate_key.sql
 \ir admin/revoke_key.sql
 \ir admin/load_leads.sql
+\ir admin/load_signals.sql
+\ir admin/check_scoring_model.sql
+\ir admin/scoring_models.sql
+\ir admin/edit_scoring_model.sql
+\ir admin/activate_scoring_model.sql
+\ir admin/try_scoring_model.sql
+\ir admin/backtest_leads.sql
+\ir admin/backtest_scoring_model.sql
 \ir admin/catalogue_entry.grants.sql
 \ir admin/catalogue.sql
 \ir admin/drift.sql

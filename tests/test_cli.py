@@ -20,44 +20,7 @@ import pytest
 from app import embedded, migrations
 from app.cli import keys
 from app.settings import ROOT
-from conftest import Database, Organization, Server
-
-
-@pytest.fixture(scope="module")
-def leads(database: Database) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs ``leads`` with the four addresses of the module's database."""
-    addresses = {
-        "DATABASE_URL": database.url("leads_api"),
-        "LEADS_MIGRATE_URL": database.url("leads_migrator"),
-        "LEADS_OPERATOR_URL": database.url("leads_operator"),
-    }
-
-    def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "app", *arguments],
-            cwd=ROOT,
-            env={**os.environ, **addresses, **environ},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    return run
-
-
-Leads = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def printed(done: subprocess.CompletedProcess[str]) -> str:
-    assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    return done.stdout.strip()
-
-
-def mistake(done: subprocess.CompletedProcess[str]) -> str:
-    assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
-    assert "Traceback" not in done.stderr
-    return done.stderr.strip()
+from conftest import Database, Leads, Organization, Server, mistake, printed
 
 
 def test_organizations(leads: Leads) -> None:
@@ -219,7 +182,9 @@ def test_the_plan_run_by_hand_makes_the_same_schema(leads: Leads, new_database: 
     owners = (
         "select p.oid::regprocedure::text as f, p.proowner::regrole::text as o, p.proacl::text as a from pg_proc as p "
     )
-    owners += "where p.pronamespace::regnamespace::text in ('admin', 'api', 'app', 'audit', 'auth') order by 1"
+    owners += (
+        "where p.pronamespace::regnamespace::text in ('admin', 'api', 'app', 'audit', 'auth', 'scoring') order by 1"
+    )
     assert empty.sql(owners) == migrated.sql(owners)
 
 

@@ -205,3 +205,58 @@ def test_control_coalesce_makes_a_filter_of_the_range(
 def test_control_without_its_index_a_page_costs_more(session: Session, index: str, arguments: str) -> None:
     session.execute(f"drop index app.{index}")
     assert buffers(session, f"api.list_leads({arguments})") > MOST
+
+
+_SIGNALS = """
+insert into scoring.signal (organization_id, lead_id, type, observed_at)
+select l.organization_id, l.id, t.type, now() - interval '1 minute' * n
+from app.lead as l
+cross join unnest(array['storm_event', 'phone_validated', 'fast_form_completion', 'page_view']) as t (type)
+cross join generate_series(1, %(each)s) as n
+where l.organization_id = %(organization)s and l.id = %(lead)s
+"""
+
+
+def score_buffers(session: Session, alice: Organization, lead: str) -> int:
+    """Buffers that scoring the lead touches."""
+    claim = sha256(alice.keys["write"].encode()).hexdigest()
+    session.execute("set local session_replication_role = origin")
+    session.execute("select auth.enter(%s, 'a-request', 'write', false)", [claim])
+    assert session.execute(f"select (api.score_lead('{lead}')).status").fetchall()[0]["status"] == 200
+    return buffers(session, f"api.score_lead('{lead}')")
+
+
+def test_a_score_costs_the_same_however_many_signals_the_lead_has(session: Session, alice: Organization) -> None:
+    """The latest of each type is found by an index: 4, 100 and 10,000 signals."""
+    rows = session.execute("select id from app.lead where organization_id = %s limit 3", [alice.id]).fetchall()
+    session.execute("set local session_replication_role = replica")
+    for row, each in zip(rows, (1, 25, 2500), strict=True):
+        session.execute(_SIGNALS, {"organization": alice.id, "lead": row["id"], "each": each})
+    few, more, many = (score_buffers(session, alice, row["id"]) for row in rows)
+    assert few < MOST
+    # Three lookups, each in an index that is a level deeper or two.
+    assert abs(more - few) <= 10
+    assert abs(many - few) <= 10
+
+
+@pytest.mark.parametrize("function", ["list_signals", "list_scores"])
+def test_a_page_of_signals_or_scores_costs_no_more_for_many(
+    session: Session, alice: Organization, function: str
+) -> None:
+    lead = session.execute("select id from app.lead where organization_id = %s limit 1", [alice.id]).fetchall()[0]["id"]
+    session.execute("set local session_replication_role = replica")
+    session.execute(_SIGNALS, {"organization": alice.id, "lead": lead, "each": 2500})
+    session.execute(
+        "insert into scoring.score (organization_id, lead_id, kind, lead_score) "
+        "select %s, %s, 'set', 5 from generate_series(1, 10000)",
+        [alice.id, lead],
+    )
+    assert buffers(session, f"api.{function}('{lead}')") < MOST
+
+
+def test_control_without_its_index_a_score_costs_more(session: Session, alice: Organization) -> None:
+    lead = session.execute("select id from app.lead where organization_id = %s limit 1", [alice.id]).fetchall()[0]["id"]
+    session.execute("set local session_replication_role = replica")
+    session.execute(_SIGNALS, {"organization": alice.id, "lead": lead, "each": 2500})
+    session.execute("drop index scoring.signal_by_observed_at")
+    assert score_buffers(session, alice, lead) > MOST

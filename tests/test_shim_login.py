@@ -39,7 +39,8 @@ def session(database: Database, alice: Organization, bob: Organization) -> Itera
 def test_no_table_is_readable(session: Session, database: Database) -> None:
     relations = database.sql(
         "select c.oid::regclass::text as name from pg_class as c join pg_namespace as n on n.oid = c.relnamespace "
-        "where n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'yoyo') and c.relkind in ('r', 'v', 'm', 'p', 'S')"
+        "where n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'scoring', 'yoyo') "
+        "and c.relkind in ('r', 'v', 'm', 'p', 'S')"
     )
     assert len(relations) > 8
     for relation in relations:
@@ -59,6 +60,7 @@ def test_what_it_may_execute(session: Session) -> None:
     assert {row["name"] for row in found} == {
         "auth.enter",
         "api.create_lead",
+        "api.create_signals",
         "api.get_audit_event",
         "api.get_health",
         "api.get_lead",
@@ -67,9 +69,12 @@ def test_what_it_may_execute(session: Session) -> None:
         "api.is_cursor",
         "api.list_audit_events",
         "api.list_leads",
+        "api.list_scores",
+        "api.list_signals",
         "api.problems",
         "api.routes",
         "api.schema_version",
+        "api.score_lead",
         "api.session_faults",
         "api.update_lead",
     }

@@ -6,7 +6,7 @@ from types import FrameType
 
 import click
 
-from app.cli import demo, doctor, keys, migrate, organizations, serve
+from app.cli import demo, doctor, keys, migrate, organizations, scoring, serve
 from app.cli.output import plain_errors
 
 
@@ -17,7 +17,7 @@ def leads() -> None:
 
     Without DATABASE_URL, each command uses the embedded PostgreSQL in LEADS_DATA_DIR (.data), and starts it where it
     isn't running. With it, there are four addresses, one login each: DATABASE_URL for serve, LEADS_MIGRATE_URL for
-    migrate, LEADS_OPERATOR_URL for organizations, keys and demo, and LEADS_WORKER_URL.
+    migrate, LEADS_OPERATOR_URL for organizations, keys, scoring and demo, and LEADS_WORKER_URL.
     """
 
 
@@ -27,6 +27,7 @@ for _command in (
     migrate.migrate,
     organizations.organizations,
     keys.keys,
+    scoring.scoring,
     doctor.doctor,
 ):
     leads.add_command(_command)

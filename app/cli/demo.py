@@ -5,6 +5,7 @@ import json
 import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import click
 import psycopg
@@ -32,6 +33,14 @@ _PAIN = (
 )
 _TIMELINE = ("today", "this_week", "this_month", "this_quarter", "just_looking")
 _BUDGET = ("under_5k", "5k_to_15k", "15k_to_50k", "over_50k")
+# Type, value, and how often leads that were qualified, and all others, have it.
+_SIGNALS = (
+    ("storm_event", True, 0.5, 0.2),
+    ("phone_validated", True, 0.8, 0.4),
+    ("fast_form_completion", True, 0.5, 0.3),
+    ("email_bounced", True, 0.02, 0.15),
+    ("page_views", 4, 0.6, 0.5),
+)
 _SIZE = ("1-10", "11-50", "51-200", "201-500")
 
 
@@ -52,8 +61,10 @@ def seed(operator_url: str) -> str:
         for name, count, number in ((ORGANIZATION, COUNT, 1), (STRANGER, 20, 2)):
             if name not in there:
                 there[name] = call(connection, "admin.create_organization", name, "test")[0]["create_organization"]
-                leads = json.dumps(_leads(random.Random(number), count), default=str)
-                call(connection, "admin.load_leads", there[name], leads)
+                leads = _leads(random.Random(number), count)
+                call(connection, "admin.load_leads", there[name], json.dumps(leads, default=str))
+                signals = _signals(random.Random(number), leads)
+                call(connection, "admin.load_signals", there[name], json.dumps(signals, default=str))
         key = new_key("test")
         call(connection, "admin.create_key", there[ORGANIZATION], "write", digest(key), "demo")
     return key
@@ -82,11 +93,12 @@ def _leads(draw: random.Random, count: int) -> list[dict[str, Any]]:
         # More of them lately, and most by day.
         created = now - timedelta(days=90 * draw.random() ** 1.5, hours=draw.choice((0, 0, 0, 9)) * draw.random())
         touched = created + (now - created) * draw.random() * (0.0 if stage == "new" else 0.8)
-        is_qualified = stage in ("qualified", "proposal", "won")
+        is_qualified = stage in ("qualified", "proposal", "won") or (stage == "lost" and draw.random() < 0.6)
         is_business = draw.random() < 0.3
         first, last = draw.choice(_FIRST), draw.choice(_LAST)
         leads.append(
             {
+                "id": _id(draw, created),
                 "name": f"{first} {last}",
                 "company": f"{draw.choice(_COMPANY)} {draw.choice(_TRADE)}" if is_business else None,
                 "email": f"{first}.{last}{draw.randrange(1000)}@example.com".lower()
@@ -107,6 +119,27 @@ def _leads(draw: random.Random, count: int) -> list[dict[str, Any]]:
             }
         )
     return leads
+
+
+def _signals(draw: random.Random, leads: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What was observed of the leads, within the hours after they came; more often of those that came far."""
+    return [
+        {
+            "lead_id": lead["id"],
+            "type": type,
+            "value": value,
+            "observed_at": lead["created_at"] + timedelta(minutes=draw.randrange(1, 20)),
+        }
+        for lead in leads
+        for type, value, often, seldom in _SIGNALS
+        if draw.random() < (often if lead["pipeline_stage"] in ("qualified", "proposal", "won") else seldom)
+    ]
+
+
+def _id(draw: random.Random, created: datetime) -> UUID:
+    """A UUID of version 7 (RFC 9562, section 5.7) of that time."""
+    milliseconds = int(created.timestamp() * 1000)
+    return UUID(int=milliseconds << 80 | 7 << 76 | draw.getrandbits(12) << 64 | 2 << 62 | draw.getrandbits(62))
 
 
 def _one(draw: random.Random, weights: dict[Any, int]) -> Any:

@@ -48,7 +48,14 @@ where
         ('app.pipeline_stage.pipeline_stage_jobs_select', 'leads_jobs', 'select'),
         ('app.pipeline_stage.pipeline_stage_jobs_insert', 'leads_jobs', 'insert'),
         ('app.pipeline_stage.pipeline_stage_jobs_delete', 'leads_jobs', 'delete'),
+        ('app.lead.lead_jobs_select', 'leads_jobs', 'select'),
         ('app.lead.lead_jobs_insert', 'leads_jobs', 'insert'),
+        ('scoring.model.model_jobs_select', 'leads_jobs', 'select'),
+        ('scoring.model.model_jobs_insert', 'leads_jobs', 'insert'),
+        ('scoring.model.model_jobs_update', 'leads_jobs', 'update'),
+        ('scoring.signal.signal_jobs_select', 'leads_jobs', 'select'),
+        ('scoring.signal.signal_jobs_insert', 'leads_jobs', 'insert'),
+        ('scoring.score.score_jobs_insert', 'leads_jobs', 'insert'),
         -- the triggers that record
         ('audit.event.event_audit_insert', 'leads_audit', 'insert')
       )

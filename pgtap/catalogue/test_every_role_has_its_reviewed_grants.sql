@@ -6,7 +6,7 @@ create view test.granted as
 with our_schema as (
   select n.oid, n.nspname as name, n.nspowner as owner, n.nspacl as acl
   from pg_namespace as n
-  where n.nspname in ('app', 'auth', 'audit', 'api', 'admin')
+  where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring')
 ),
 acl as (
   select
@@ -59,6 +59,7 @@ from (values
     usage on schema api
     usage on schema auth
     execute on api.create_lead
+    execute on api.create_signals
     execute on api.get_audit_event
     execute on api.get_health
     execute on api.get_lead
@@ -67,27 +68,38 @@ from (values
     execute on api.is_cursor
     execute on api.list_audit_events
     execute on api.list_leads
+    execute on api.list_scores
+    execute on api.list_signals
     execute on api.problems
     execute on api.routes
     execute on api.schema_version
+    execute on api.score_lead
     execute on api.update_lead
     execute on auth.enter
   '),
   ('leads_operator', '
     usage on schema admin
+    execute on admin.activate_scoring_model
     execute on admin.add_stage
+    execute on admin.backtest_leads
+    execute on admin.backtest_scoring_model
+    execute on admin.check_scoring_model
     execute on admin.create_key
     execute on admin.create_organization
+    execute on admin.edit_scoring_model
     execute on admin.findings
     execute on admin.good_key
     execute on admin.keys
     execute on admin.load_leads
+    execute on admin.load_signals
     execute on admin.organization
     execute on admin.organizations
     execute on admin.remove_stage
     execute on admin.revoke_key
     execute on admin.rotate_key
+    execute on admin.scoring_models
     execute on admin.stages
+    execute on admin.try_scoring_model
   '),
   ('leads_worker', ''),
   ('leads_exec', '
@@ -95,6 +107,7 @@ from (values
     usage on schema app
     usage on schema audit
     usage on schema auth
+    usage on schema scoring
     select on api.problem
     select on api.route
     delete, insert, select, update on app.idempotency_key
@@ -105,11 +118,19 @@ from (values
     select on app.lead
     update (
       name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points, timeline,
-      budget_range, ai_reasoning
+      budget_range, ai_reasoning, score_id
     ) on app.lead
     select on app.organization
     select on app.pipeline_stage
     select on audit.event
+    select on scoring.default_model
+    select on scoring.model
+    insert (
+      organization_id, lead_id, kind, lead_score, ai_reasoning, model, model_version, base, contributions, created_at
+    ) on scoring.score
+    select on scoring.score
+    insert (id, organization_id, lead_id, type, value, observed_at, dedupe_key) on scoring.signal
+    select on scoring.signal
     execute on api.is_cursor
     execute on app.claim_idempotency_key
     execute on app.contact_fault
@@ -128,6 +149,7 @@ from (values
     execute on app.page_answer
     execute on app.page_bound
     execute on app.raise_faults
+    execute on app.read_instant
     execute on app.read_object
     execute on app.stage_filter_faults
     execute on app.trim_text
@@ -136,6 +158,16 @@ from (values
     execute on audit.event_item
     execute on auth.key_scopes
     execute on auth.organization_id
+    execute on scoring.is_decimal
+    execute on scoring.is_model
+    execute on scoring.is_signal_value
+    execute on scoring.model_faults
+    execute on scoring.model_in_force
+    execute on scoring.reckon
+    execute on scoring.score_item
+    execute on scoring.score_lead
+    execute on scoring.signal_faults
+    execute on scoring.signal_item
   '),
   ('leads_auth', '
     usage on schema app
@@ -155,17 +187,26 @@ from (values
     usage on schema app
     usage on schema audit
     usage on schema auth
+    usage on schema scoring
     select on api.route
     insert (
-      organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size,
+      id, organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size,
       pain_points, timeline, budget_range, ai_reasoning, qualification_completed_at, created_at, updated_at
     ) on app.lead
+    select on app.lead
     insert (organization_id, name, environment) on app.organization
     select on app.organization
     delete, insert, select on app.pipeline_stage
     insert (organization_id, id, name, scopes, digest, expires_at, rotated_from) on auth.api_key
     select (organization_id, id, name, scopes, created_at, expires_at, revoked_at, rotated_from) on auth.api_key
     update (expires_at, revoked_at) on auth.api_key
+    select on scoring.default_model
+    insert (organization_id, version, document) on scoring.model
+    select on scoring.model
+    update (state, document, activated_at) on scoring.model
+    insert (organization_id, lead_id, kind, lead_score, ai_reasoning, created_at) on scoring.score
+    insert (id, organization_id, lead_id, type, value, observed_at, dedupe_key) on scoring.signal
+    select on scoring.signal
     execute on api.schema_version
     execute on app.is_email
     execute on app.is_name
@@ -173,6 +214,12 @@ from (values
     execute on app.new_id
     execute on app.trim_text
     execute on app.utc_text
+    execute on scoring.is_decimal
+    execute on scoring.is_model
+    execute on scoring.is_signal_value
+    execute on scoring.model_faults
+    execute on scoring.model_in_force
+    execute on scoring.reckon
   '),
   ('leads_audit', '
     usage on schema app
@@ -194,6 +241,7 @@ from (values
     execute on api.schema_version
     execute on audit.tg_lead__record
     execute on audit.tg_record
+    execute on audit.tg_signal__record
   '),
   ('public', '
     execute on api.session_faults

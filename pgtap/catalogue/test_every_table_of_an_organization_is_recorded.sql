@@ -8,7 +8,7 @@ from (
   from pg_class as c
   join pg_namespace as n on n.oid = c.relnamespace
   join pg_attribute as a on a.attrelid = c.oid and a.attname = 'organization_id' and not a.attisdropped
-  where n.nspname in ('app', 'auth', 'audit', 'api', 'admin') and c.relkind in ('r', 'p')
+  where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring') and c.relkind in ('r', 'p')
 ) as t
 where
   -- reviewed: kept answers go after a day and change nothing; the log itself
@@ -22,7 +22,8 @@ where
       and g.tgname = '_900_record'
       and f.proowner::regrole::text = 'leads_audit'
       -- for each row, after insert, delete and update, of whatever column and whoever
-      and g.tgtype::integer = 1 | 4 | 8 | 16
+      -- (reviewed: a new score is recorded with the lead that it changes)
+      and g.tgtype::integer = case t.oid::regclass::text when 'scoring.score' then 1 | 8 | 16 else 1 | 4 | 8 | 16 end
       and g.tgqual is null
       and g.tgattr::text = ''
       and g.tgenabled in ('O', 'A')

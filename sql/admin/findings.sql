@@ -24,7 +24,7 @@ begin atomic
   our_schema as (
     select n.oid, n.nspname as name, n.nspacl as acl
     from pg_catalog.pg_namespace as n
-    where n.nspname in ('app', 'auth', 'audit', 'api', 'admin') or n.nspowner in (select r.oid from our_role as r)
+    where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring') or n.nspowner in (select r.oid from our_role as r)
   ),
   relation as (
     select
@@ -222,14 +222,25 @@ begin atomic
 
   -- Each tenant table's changes are recorded, but for what is no business of the log, and the log itself.
   expected_trigger as (
-    select t.oid, t.name as "table", '_900_record'::name as trigger, false as is_always
+    select
+      t.oid, t.name as "table", '_900_record'::name as trigger, false as is_always,
+      -- tgtype's bits: row 1, before 2, insert 4, delete 8, update 16. A new score is recorded with its lead.
+      case t.name when 'scoring.score' then 1 | 8 | 16 else 1 | 4 | 8 | 16 end as type
     from tenant_table as t
     where t.name not in ('app.idempotency_key', 'audit.event')
     union all
-    select t.oid, t.name, g.trigger, g.is_always
+    select t.oid, t.name, g.trigger, g.is_always, null
     from (values
       ('app.lead', '_100_refuse_truncate', false),
+      ('app.lead', '_600_keep_first_score', false),
+      ('app.lead', '_610_keep_set_score', false),
       ('auth.api_key', '_100_refuse_truncate', false),
+      ('scoring.model', '_100_refuse_truncate', false),
+      ('scoring.model', '_130_keep_active', false),
+      ('scoring.model', '_140_keep_history', false),
+      ('scoring.score', '_100_refuse_truncate', false),
+      ('scoring.score', '_500_apply', false),
+      ('scoring.signal', '_100_refuse_truncate', false),
       ('audit.event', '_100_refuse_change', true),
       ('audit.event', '_110_refuse_truncate', true)
     ) as g ("table", trigger, is_always)
@@ -249,7 +260,7 @@ begin atomic
     union all
     select
       format('trigger %I on %s', e.trigger, e."table"),
-      'The trigger doesn''t fire after each INSERT, UPDATE and DELETE: some changes leave no trace in the audit log.',
+      'The trigger doesn''t fire after each change: some changes leave no trace in the audit log.',
       coalesce(d.remedy, 'Write it like its neighbours in sql/, in a new migration, and say: leads migrate')
     from expected_trigger as e
     join pg_catalog.pg_trigger as t on t.tgrelid = e.oid and t.tgname = e.trigger
@@ -257,8 +268,7 @@ begin atomic
     left join drift as d on d.object = format('trigger %I on %s', e.trigger, e."table")
     where
       e.trigger = '_900_record'
-      -- tgtype's bits: row 1, before 2, insert 4, delete 8, update 16
-      and (t.tgtype & 31 <> 29 or t.tgqual is not null or t.tgattr::text <> '' or f.pronamespace <> 'audit'::regnamespace)
+      and (t.tgtype & 31 <> e.type or t.tgqual is not null or t.tgattr::text <> '' or f.pronamespace <> 'audit'::regnamespace)
     union all
     select
       format('trigger %I on %s', t.tgname, r.name),

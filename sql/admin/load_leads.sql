@@ -13,11 +13,11 @@ declare
   v_count integer;
 begin
   insert into app.lead (
-    organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
+    id, organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
     timeline, budget_range, ai_reasoning, qualification_completed_at, created_at, updated_at
   )
   select
-    v_organization_id, l.name, l.company, l.email, l.source, l.lead_score, l.pipeline_stage, l.industry, l.company_size,
+    coalesce(l.id, app.new_id()), v_organization_id, l.name, l.company, l.email, l.source, l.lead_score, l.pipeline_stage, l.industry, l.company_size,
     l.pain_points, l.timeline, l.budget_range, l.ai_reasoning, l.qualification_completed_at, l.created_at, l.updated_at
   from jsonb_populate_recordset(null::app.lead, load_leads.leads) as l;
   get diagnostics v_count = row_count;

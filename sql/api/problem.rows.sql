@@ -82,3 +82,14 @@ from (values
   ('lead_budget_range_is_text_of_1_to_128', 'budget_range', 'too_long', 'This must be a text of 1 to 128 characters.'),
   ('lead_ai_reasoning_is_text_of_1_to_10000', 'ai_reasoning', 'too_long', 'This must be a text of 1 to 10,000 characters.')
 ) as c (raised_by, field, field_code, detail);
+
+-- Constraints on a signal: scoring.signal_faults finds what breaks them first.
+insert into api.problem (raised_by, status, code, title, detail, field, field_code)
+select c.raised_by, 422, 'validation_failed', 'Validation failed', c.detail, c.field, c.field_code
+from (values
+  ('signal_type_is_name', 'type', 'invalid_name', 'This must be 1 to 64 characters out of a-z, 0-9, _ and -.'),
+  ('signal_value_is_flat', 'value', 'invalid_value',
+    'This must be true, false, null, a number, a text, or a flat object of these.'),
+  ('signal_dedupe_key_is_text_of_1_to_255', 'dedupe_key', 'invalid_dedupe_key', 'This must be a text of 1 to 255 characters.'),
+  ('signal_times_have_a_year_of_4_digits', 'observed_at', 'invalid_timestamp', 'This must lie in the years 1 to 9999.')
+) as c (raised_by, field, field_code, detail);

@@ -11,11 +11,11 @@ grant
   ),
   update (
     name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points, timeline,
-    budget_range, ai_reasoning
+    budget_range, ai_reasoning, score_id
   )
 on app.lead to leads_exec;
 
-grant insert (
-  organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
+grant select, insert (
+  id, organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
   timeline, budget_range, ai_reasoning, qualification_completed_at, created_at, updated_at
 ) on app.lead to leads_jobs;

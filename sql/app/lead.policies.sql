@@ -4,6 +4,7 @@ set local role leads_owner;
 drop policy if exists lead_exec_select on app.lead;
 drop policy if exists lead_exec_insert on app.lead;
 drop policy if exists lead_exec_update on app.lead;
+drop policy if exists lead_jobs_select on app.lead;
 drop policy if exists lead_jobs_insert on app.lead;
 
 create policy lead_exec_select on app.lead for select to leads_exec
@@ -16,5 +17,7 @@ create policy lead_exec_update on app.lead for update to leads_exec
   using (organization_id = (select auth.organization_id('write')))
   with check (organization_id = (select auth.organization_id('write')));
 
+-- admin.try_scoring_model, admin.backtest_scoring_model
+create policy lead_jobs_select on app.lead for select to leads_jobs using (true);
 -- admin.load_leads
 create policy lead_jobs_insert on app.lead for insert to leads_jobs with check (true);

@@ -3,6 +3,8 @@ set local role leads_owner;
 
 drop trigger if exists _100_refuse_truncate on app.lead;
 drop trigger if exists _500_stamp on app.lead;
+drop trigger if exists _600_keep_first_score on app.lead;
+drop trigger if exists _610_keep_set_score on app.lead;
 drop trigger if exists _900_record on app.lead;
 
 -- TRUNCATE fires no row trigger: leads would go without a trace.
@@ -11,6 +13,18 @@ create trigger _100_refuse_truncate before truncate on app.lead
 
 create trigger _500_stamp before insert or update on app.lead
   for each row execute function app.tg_lead__stamp();
+
+create trigger _600_keep_first_score after insert on app.lead
+  for each row when (new.lead_score <> 0 or new.ai_reasoning is not null)
+  execute function scoring.tg_lead__keep_score();
+
+create trigger _610_keep_set_score after update on app.lead
+  for each row
+  when (
+    (old.lead_score, old.ai_reasoning) is distinct from (new.lead_score, new.ai_reasoning)
+    and old.score_id is not distinct from new.score_id
+  )
+  execute function scoring.tg_lead__keep_score();
 
 create trigger _900_record after insert or update or delete on app.lead
   for each row execute function audit.tg_lead__record();

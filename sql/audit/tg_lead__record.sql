@@ -9,6 +9,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_is_scored boolean := tg_op = 'UPDATE' and new.score_id is distinct from old.score_id and new.score_id is not null;
   v_diff text;
 begin
   -- The columns are written out: a third of the cost of a loop over them. Old is all null on INSERT, new on DELETE.
@@ -43,22 +44,31 @@ begin
         'from', app.utc_text(old.qualification_completed_at), 'to', app.utc_text(new.qualification_completed_at)
       ) end
   );
-  if tg_op = 'UPDATE' and v_diff = '' then
+  if tg_op = 'UPDATE' and v_diff = '' and not v_is_scored then
     return null;
   end if;
 
   perform audit.write_event(
     coalesce(new.organization_id, old.organization_id),
-    case tg_op when 'INSERT' then 'lead.created' when 'UPDATE' then 'lead.updated' else 'lead.deleted' end,
+    case
+      when v_is_scored then 'lead.scored'
+      when tg_op = 'INSERT' then 'lead.created'
+      when tg_op = 'UPDATE' then 'lead.updated'
+      else 'lead.deleted'
+    end,
     coalesce(new.id, old.id),
-    concat('"lead_id":"', coalesce(new.id, old.id), '","diff":{', v_diff, '}')
+    concat(
+      '"lead_id":"', coalesce(new.id, old.id), '"',
+      case when v_is_scored then ',"score_id":"' || new.score_id || '"' end,
+      ',"diff":{', v_diff, '}'
+    )
   );
   return null;
 end
 $$;
 
 comment on function audit.tg_lead__record() is
-  'Writes lead.created, lead.updated or lead.deleted with {"field": {"from": …, "to": …}} for each field that changed: '
-  'those of PATCH, and qualification_completed_at.';
+  'Writes lead.created, lead.updated or lead.deleted, or lead.scored where a model''s score changed the lead, with '
+  '{"field": {"from": …, "to": …}} for each field that changed: those of PATCH, and qualification_completed_at.';
 
 grant execute on function audit.tg_lead__record() to leads_owner;

@@ -4,10 +4,12 @@ select plan(2);
 -- what the triggers write, as the reference lists it
 create view test.written as
 select e.entity || '.' || a.action as action
-from (values ('lead'), ('api_key'), ('organization'), ('pipeline_stage')) as e (entity)
+from (
+  values ('lead'), ('signal'), ('scoring_model'), ('api_key'), ('organization'), ('pipeline_stage')
+) as e (entity)
 cross join (values ('created'), ('updated'), ('deleted')) as a (action)
 union all
-values ('api_key.rotated'), ('api_key.revoked');
+values ('api_key.rotated'), ('api_key.revoked'), ('lead.scored'), ('score.updated'), ('score.deleted');
 
 select is_empty(
   $$
@@ -22,11 +24,11 @@ select is_empty(
 );
 select set_eq(
   $$
-    select case when t.tgnargs = 0 then 'lead' else split_part(encode(t.tgargs, 'escape'), '\000', 1) end
+    select case when t.tgnargs = 0 then substring(t.tgfoid::regproc::text from 'tg_([a-z]+)__record') else split_part(encode(t.tgargs, 'escape'), '\000', 1) end
     from pg_trigger as t
     where t.tgname = '_900_record'
   $$,
-  array['lead', 'api_key', 'organization', 'pipeline_stage'],
+  array['lead', 'signal', 'score', 'scoring_model', 'api_key', 'organization', 'pipeline_stage'],
   'and these are all that are recorded'
 );
 

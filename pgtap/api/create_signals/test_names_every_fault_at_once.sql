@@ -1,0 +1,25 @@
+begin;
+select plan(11);
+
+select act_as('alice');
+select made_lead('{"email": "ada@example.com"}');
+
+select is(faults(format('select api.create_signals(%L, %L)', lead('ada@example.com'), c.body)), c.faults, c.body)
+from (values
+  ('{}', '{type required}'::text[]),
+  ('{"type": 3, "x": 1}', '{type wrong_type,x unknown_field}'),
+  ('{"type": "A"}', '{type invalid_name}'),
+  ('{"type": "a", "value": [1]}', '{value invalid_value}'),
+  ('{"type": "a", "value": {"b": {"c": 1}}}', '{value invalid_value}'),
+  ('{"type": "a", "observed_at": "2026-02-30", "dedupe_key": ""}',
+    '{dedupe_key invalid_dedupe_key,observed_at invalid_timestamp}'),
+  ('{"type": "a", "observed_at": "now"}', '{observed_at invalid_timestamp}'),
+  ('{"signals": []}', '{signals wrong_type}'),
+  ('{"signals": 3, "type": "a"}', '{signals wrong_type,type unknown_field}'),
+  ('{"signals": [{"type": "a"}, 3, {"value": 1}]}', '{signals[1] wrong_type,signals[2].type required}')
+) as c (body, faults);
+select act_as('dba');
+select is((select count(*) from scoring.signal), 0::bigint, 'none is added');
+
+select * from finish();
+rollback;

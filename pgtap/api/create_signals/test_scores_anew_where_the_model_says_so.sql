@@ -1,0 +1,25 @@
+begin;
+select plan(4);
+
+select act_as('alice');
+select made_lead('{"email": "ada@example.com"}');
+
+select api.create_signals(lead('ada@example.com'), '{"type": "storm_event", "dedupe_key": "k"}');
+select is((api.get_lead(lead('ada@example.com'))).body::json ->> 'lead_score', '0', 'the default one doesn''t');
+select act_as('operator');
+select (admin.edit_scoring_model(organization('alice'), '{
+  "base": 0.2, "rescore_on_signal": true,
+  "rules": [{"name": "storm", "signal": "storm_event", "label": "storm", "weight": 0.3}]
+}'))::text;
+select (admin.activate_scoring_model(organization('alice')))::text;
+select act_as('alice');
+select api.create_signals(lead('ada@example.com'), '{"type": "storm_event", "dedupe_key": "k"}');
+select is((api.get_lead(lead('ada@example.com'))).body::json ->> 'lead_score', '0', 'nor does one that was there');
+select api.create_signals(lead('ada@example.com'), '{"type": "visits"}');
+select is((api.get_lead(lead('ada@example.com'))).body::json ->> 'lead_score', '50', 'a new one does');
+select is(
+  (api.list_scores(lead('ada@example.com'))).body::json #>> '{data,0,model}', 'own', 'by the organization''s own model'
+);
+
+select * from finish();
+rollback;

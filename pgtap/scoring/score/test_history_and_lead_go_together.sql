@@ -1,0 +1,24 @@
+begin;
+select plan(5);
+
+select act_as('alice');
+select made_lead('{"email": "ada@example.com"}');
+
+select api.score_lead(lead('ada@example.com'));
+select act_as('dba');
+update app.lead set lead_score = 7 where id = lead('ada@example.com');
+select is((select count(*) from scoring.score as s where s.kind = 'set' and s.lead_score = 7), 1::bigint, 'a change in SQL is kept');
+insert into scoring.score (organization_id, lead_id, kind, lead_score, ai_reasoning, model, model_version, base, contributions)
+values (organization('alice'), lead('ada@example.com'), 'scored', 9, 'by hand', 'own', 1, 0.09, '[]');
+select is((select l.lead_score from app.lead as l), 9, 'a score in SQL changes the lead');
+select is(
+  (select e.action from audit.event as e order by e.id desc limit 1), 'lead.scored', 'and is recorded'
+);
+update scoring.score set lead_score = 8 where lead_score = 9;
+select is(
+  (select e.action from audit.event as e order by e.id desc limit 1), 'score.updated', 'as is who rewrites it'
+);
+select throws_ok('truncate scoring.score', 'PT409', 'refused', 'nobody empties it');
+
+select * from finish();
+rollback;

@@ -1,0 +1,62 @@
+-- admin.activate_scoring_model - leads scoring activate: has a version score from now on.
+set local role leads_jobs;
+
+create or replace function admin.activate_scoring_model(organization_id uuid, version integer default null)
+returns integer
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_organization_id uuid := (admin.organization(activate_scoring_model.organization_id)).organization_id;
+  v_model scoring.model;
+begin
+  -- All of them: two that activate at once wait for each other here.
+  perform from scoring.model as m where m.organization_id = v_organization_id order by m.version for update;
+  select m.* into v_model
+  from scoring.model as m
+  where
+    m.organization_id = v_organization_id
+    and case
+      when activate_scoring_model.version is null then m.state = 'draft'
+      else m.version = activate_scoring_model.version
+    end;
+  if not found then
+    raise sqlstate 'PT404' using
+      message = 'model_not_found',
+      hint = case
+        when activate_scoring_model.version is not null then
+          format('The organization has no scoring model of version %s.', activate_scoring_model.version)
+        else coalesce(
+          (
+            select format('There is no draft: version %s is active since %s.', m.version, app.utc_text(m.activated_at))
+            from scoring.model as m
+            where m.organization_id = v_organization_id and m.state = 'active'
+          ),
+          'There is no draft.'
+        ) || ' Begin one with: leads scoring edit FILE'
+      end;
+  end if;
+  if v_model.state = 'active' then
+    raise sqlstate 'PT409' using
+      message = 'model_is_active',
+      hint = format('Version %s is active already, since %s.', v_model.version, app.utc_text(v_model.activated_at));
+  end if;
+  update scoring.model as m
+  set state = 'retired'
+  where m.organization_id = v_organization_id and m.state = 'active';
+  update scoring.model as m
+  set state = 'active', activated_at = date_trunc('milliseconds', now())
+  where m.organization_id = v_organization_id and m.version = v_model.version;
+  return v_model.version;
+end
+$$;
+
+comment on function admin.activate_scoring_model(uuid, integer) is
+$$Makes a version of the organization's scoring models the active one, and retires the one before; the version.
+
+version: null is the draft; a retired one can be taken back. An active version never changes again. Raises PT404
+organization_not_found and model_not_found, PT409 model_is_active.$$;
+
+grant execute on function admin.activate_scoring_model(uuid, integer) to leads_operator;

@@ -1,0 +1,50 @@
+-- admin.backtest_scoring_model - leads scoring backtest: what a model would have given the leads whose end is known.
+set local role leads_jobs;
+
+create or replace function admin.backtest_scoring_model(
+  organization_id uuid,
+  document jsonb,
+  lead_ids uuid[] default null
+)
+returns table (lead_id uuid, is_won boolean, lead_score integer, score_in_force integer)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := (admin.organization(backtest_scoring_model.organization_id)).organization_id;
+  v_in_force jsonb := (scoring.model_in_force(v_organization_id)).document;
+  v_ids uuid[];
+  v_instants timestamptz[];
+  v_are_won boolean[];
+begin
+  perform admin.check_scoring_model(backtest_scoring_model.document);
+  v_ids := coalesce(
+    backtest_scoring_model.lead_ids,
+    array(select b.lead_id from admin.backtest_leads(v_organization_id) as b where b.is_qualified)
+  );
+  select array_agg(l.id), array_agg(l.qualification_completed_at), array_agg(l.pipeline_stage = 'won')
+  into v_ids, v_instants, v_are_won
+  from unnest(v_ids) as i (id)
+  join app.lead as l on l.organization_id = v_organization_id and l.id = i.id
+  where l.pipeline_stage in ('won', 'lost') and l.qualification_completed_at is not null;
+
+  return query
+  select l.id, l.is_won, r.lead_score, f.lead_score
+  from unnest(v_ids, v_are_won) as l (id, is_won)
+  join scoring.reckon(v_organization_id, v_ids, v_instants, backtest_scoring_model.document, false) as r on r.lead_id = l.id
+  join scoring.reckon(v_organization_id, v_ids, v_instants, v_in_force, false) as f on f.lead_id = l.id;
+end
+$$;
+
+comment on function admin.backtest_scoring_model(uuid, jsonb, uuid[]) is
+$$Scores each lead that is won or lost as of its qualification, from what had been observed until then, and keeps nothing.
+
+lead_ids: some of admin.backtest_leads, none twice; null: all, in one statement. Leads that were never qualified are left
+out. A lead's own fields count as they are now. score_in_force: what the model in force gives. Raises PT404
+organization_not_found, PT422 invalid_model.$$;
+
+grant execute on function admin.backtest_scoring_model(uuid, jsonb, uuid[]) to leads_operator;

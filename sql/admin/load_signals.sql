@@ -1,0 +1,29 @@
+-- admin.load_signals - leads demo: signals with their own times.
+set local role leads_jobs;
+
+create or replace function admin.load_signals(organization_id uuid, signals jsonb)
+returns integer
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := (admin.organization(load_signals.organization_id)).organization_id;
+  v_count integer;
+begin
+  insert into scoring.signal (organization_id, lead_id, type, value, observed_at, dedupe_key)
+  select v_organization_id, s.lead_id, s.type, coalesce(s.value, 'true'), s.observed_at, s.dedupe_key
+  from jsonb_populate_recordset(null::scoring.signal, load_signals.signals) as s
+  on conflict (organization_id, lead_id, dedupe_key) do nothing;
+  get diagnostics v_count = row_count;
+  return v_count;
+end
+$$;
+
+comment on function admin.load_signals(uuid, jsonb) is
+  'Inserts signals, a JSON array of {lead_id, type, value, observed_at, dedupe_key}; returns how many were new. Raises '
+  'PT404 organization_not_found, and the violations of the table''s constraints.';
+
+grant execute on function admin.load_signals(uuid, jsonb) to leads_operator;

@@ -1,0 +1,55 @@
+-- api.score_lead - POST /leads/{id}/score.
+set local role leads_exec;
+
+create or replace function api.score_lead(
+  id uuid,
+  idempotency_key api.idempotency_key default null,
+  idempotency_wait integer default 5000
+)
+returns api.answer
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_organization_id uuid := auth.organization_id('write');
+  v_answer api.answer := app.claim_idempotency_key(
+    v_organization_id, score_lead.idempotency_key, score_lead.idempotency_wait,
+    concat('POST /leads/', score_lead.id, '/score')
+  );
+  v_score scoring.score;
+begin
+  if v_answer.status is not null then
+    return v_answer;
+  end if;
+
+  v_score := scoring.score_lead(v_organization_id, score_lead.id);
+  if v_score.id is null then
+    return null;
+  end if;
+
+  select
+    200,
+    json_build_object('ETag', app.lead_etag(l.revision)),
+    row_to_json(
+      row(l.id, v_score.lead_score, v_score.ai_reasoning, app.utc_text(v_score.created_at))::api.new_score
+    )::text
+  into v_answer
+  from app.lead as l
+  where l.organization_id = v_organization_id and l.id = score_lead.id;
+  if score_lead.idempotency_key is not null then
+    perform app.keep_answer(v_organization_id, score_lead.idempotency_key, v_answer);
+  end if;
+  return v_answer;
+end
+$$;
+
+comment on function api.score_lead(uuid, api.idempotency_key, integer) is
+$$Score a lead.
+
+Scores the lead by the organization's scoring model, or the default one, from the latest signal of each type, and
+writes lead_score and ai_reasoning: the reasons, with what each contributed, strongest first. They stand until the next
+score, or until somebody sets them. The history keeps each score; the audit log has lead.scored. The request has no body.$$;
+
+grant execute on function api.score_lead(uuid, api.idempotency_key, integer) to leads_api;

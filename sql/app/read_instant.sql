@@ -1,0 +1,39 @@
+-- app.read_instant - an instant that a body gives as text.
+set local role leads_owner;
+
+create or replace function app.read_instant(value text)
+returns timestamptz
+language plpgsql
+stable
+parallel safe
+security invoker
+set search_path = pg_catalog, pg_temp
+set timezone = 'UTC'
+set datestyle = 'ISO, YMD'
+as $$
+declare
+  v_instant timestamptz;
+begin
+  if
+    read_instant.value collate "C"
+    !~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9]))?$'
+  then
+    return null;
+  end if;
+  v_instant := date_trunc('milliseconds', read_instant.value::timestamptz);
+  if v_instant >= '0001-01-01 00:00:00Z' and v_instant < '10000-01-01 00:00:00Z' then
+    return v_instant;
+  end if;
+  return null;
+exception
+  -- A day that the calendar lacks, and an offset that PostgreSQL lacks.
+  when datetime_field_overflow or invalid_time_zone_displacement_value then
+    return null;
+end
+$$;
+
+comment on function app.read_instant(text) is
+  'The instant that an ISO 8601 text gives: YYYY-MM-DD, which is midnight UTC, or date and time with Z or an offset; '
+  'years 1 to 9999; in milliseconds, the rest cut off. Null where it is none.';
+
+grant execute on function app.read_instant(text) to leads_exec;

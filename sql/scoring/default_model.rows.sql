@@ -1,0 +1,24 @@
+-- scoring.default_model - the models of an organization that has none of its own.
+set local role leads_owner;
+
+delete from scoring.default_model;
+
+-- A change is a new version, behind the others: the history names the version that scored.
+insert into scoring.default_model (version, document)
+values
+  (1, $${
+    "base": 0.55,
+    "rescore_on_signal": false,
+    "rules": [
+      {
+        "name": "storm_event", "signal": "storm_event", "label": "Recent storm event in service radius",
+        "weight": 0.18, "half_life_hours": 72
+      },
+      {"name": "phone_validated", "signal": "phone_validated", "label": "phone validated", "weight": 0.10},
+      {
+        "name": "fast_form_completion", "signal": "fast_form_completion", "label": "fast form completion",
+        "weight": 0.08
+      },
+      {"name": "email_bounced", "signal": "email_bounced", "label": "email bounced", "weight": -0.15}
+    ]
+  }$$);

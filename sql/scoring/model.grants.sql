@@ -1,0 +1,9 @@
+-- scoring.model - who may do what with the models' table.
+set local role leads_owner;
+
+revoke all on scoring.model
+from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+
+grant select on scoring.model to leads_exec;
+grant select, insert (organization_id, version, document), update (state, document, activated_at) on scoring.model
+to leads_jobs;

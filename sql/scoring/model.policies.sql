@@ -1,0 +1,15 @@
+-- scoring.model - the policies of the models' table.
+set local role leads_owner;
+
+drop policy if exists model_exec_select on scoring.model;
+drop policy if exists model_jobs_select on scoring.model;
+drop policy if exists model_jobs_insert on scoring.model;
+drop policy if exists model_jobs_update on scoring.model;
+
+create policy model_exec_select on scoring.model for select to leads_exec
+  using (organization_id = (select auth.organization_id('read')));
+
+-- admin.edit_scoring_model, admin.activate_scoring_model
+create policy model_jobs_select on scoring.model for select to leads_jobs using (true);
+create policy model_jobs_insert on scoring.model for insert to leads_jobs with check (true);
+create policy model_jobs_update on scoring.model for update to leads_jobs using (true) with check (true);

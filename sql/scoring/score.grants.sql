@@ -1,0 +1,14 @@
+-- scoring.score - who may do what with the history of scores.
+set local role leads_owner;
+
+revoke all on scoring.score
+from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+
+grant
+  select,
+  insert (
+    organization_id, lead_id, kind, lead_score, ai_reasoning, model, model_version, base, contributions, created_at
+  )
+on scoring.score to leads_exec;
+
+grant insert (organization_id, lead_id, kind, lead_score, ai_reasoning, created_at) on scoring.score to leads_jobs;

@@ -1,0 +1,15 @@
+-- scoring.score - the policies of the scores' table.
+set local role leads_owner;
+
+drop policy if exists score_exec_select on scoring.score;
+drop policy if exists score_exec_insert on scoring.score;
+drop policy if exists score_jobs_insert on scoring.score;
+
+create policy score_exec_select on scoring.score for select to leads_exec
+  using (organization_id = (select auth.organization_id('read')));
+
+create policy score_exec_insert on scoring.score for insert to leads_exec
+  with check (organization_id = (select auth.organization_id('write')));
+
+-- admin.load_leads: a lead that comes with a score has one that was set.
+create policy score_jobs_insert on scoring.score for insert to leads_jobs with check (true);

@@ -1,0 +1,16 @@
+-- scoring.score - the triggers of the history of scores.
+set local role leads_owner;
+
+drop trigger if exists _100_refuse_truncate on scoring.score;
+drop trigger if exists _500_apply on scoring.score;
+drop trigger if exists _900_record on scoring.score;
+
+create trigger _100_refuse_truncate before truncate on scoring.score
+  for each statement execute function audit.tg_refuse('Every score is kept.');
+
+create trigger _500_apply after insert on scoring.score
+  for each row when (new.kind = 'scored') execute function scoring.tg_score__apply();
+
+-- What is inserted is recorded with the lead's change: lead.scored, lead.updated, lead.created.
+create trigger _900_record after update or delete on scoring.score
+  for each row execute function audit.tg_record('score', 'id');

@@ -1,0 +1,43 @@
+-- scoring.score_lead - scores a lead from its latest signals, and keeps the score.
+set local role leads_owner;
+
+create or replace function scoring.score_lead(organization_id uuid, lead_id uuid)
+returns scoring.score
+language plpgsql
+volatile
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_instant timestamptz;
+  v_model record;
+  v_score scoring.score;
+begin
+  -- Who comes second waits here, and then sees the signals that the first one saw, and the first one's own.
+  select greatest(date_trunc('milliseconds', now()), l.updated_at) into v_instant
+  from app.lead as l
+  where l.organization_id = score_lead.organization_id and l.id = score_lead.lead_id
+  for no key update;
+  if not found then
+    return null;
+  end if;
+
+  select m.* into v_model from scoring.model_in_force(score_lead.organization_id) as m;
+  insert into scoring.score (
+    organization_id, lead_id, kind, lead_score, ai_reasoning, model, model_version, base, contributions, created_at
+  )
+  select
+    score_lead.organization_id, r.lead_id, 'scored', r.lead_score, r.ai_reasoning, v_model.model, v_model.model_version,
+    (v_model.document ->> 'base')::numeric, r.contributions, v_instant
+  from scoring.reckon(
+    score_lead.organization_id, array[score_lead.lead_id], array[v_instant], v_model.document, true
+  ) as r
+  returning * into v_score;
+  return v_score;
+end
+$$;
+
+comment on function scoring.score_lead(uuid, uuid) is
+  'Scores the lead as of now by the model in force; a trigger gives the lead what it says. Null: there is no such lead.';
+
+grant execute on function scoring.score_lead(uuid, uuid) to leads_exec;

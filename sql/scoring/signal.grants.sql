@@ -1,0 +1,8 @@
+-- scoring.signal - who may do what with the signals' table.
+set local role leads_owner;
+
+revoke all on scoring.signal
+from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+
+grant select, insert (id, organization_id, lead_id, type, value, observed_at, dedupe_key) on scoring.signal
+to leads_exec, leads_jobs;

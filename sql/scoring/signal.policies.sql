@@ -1,0 +1,17 @@
+-- scoring.signal - the policies of the signals' table.
+set local role leads_owner;
+
+drop policy if exists signal_exec_select on scoring.signal;
+drop policy if exists signal_exec_insert on scoring.signal;
+drop policy if exists signal_jobs_select on scoring.signal;
+drop policy if exists signal_jobs_insert on scoring.signal;
+
+create policy signal_exec_select on scoring.signal for select to leads_exec
+  using (organization_id = (select auth.organization_id('read')));
+
+create policy signal_exec_insert on scoring.signal for insert to leads_exec
+  with check (organization_id = (select auth.organization_id('write')));
+
+-- admin.try_scoring_model, admin.load_signals
+create policy signal_jobs_select on scoring.signal for select to leads_jobs using (true);
+create policy signal_jobs_insert on scoring.signal for insert to leads_jobs with check (true);

@@ -1,0 +1,17 @@
+-- scoring.signal - the triggers of the signals' table.
+set local role leads_owner;
+
+drop trigger if exists _100_refuse_truncate on scoring.signal;
+drop trigger if exists _120_keep_identity on scoring.signal;
+drop trigger if exists _900_record on scoring.signal;
+
+create trigger _100_refuse_truncate before truncate on scoring.signal
+  for each statement execute function audit.tg_refuse('Delete signals with DELETE, so that each is recorded.');
+
+create trigger _120_keep_identity before update on scoring.signal
+  for each row
+  when ((old.organization_id, old.id, old.lead_id) is distinct from (new.organization_id, new.id, new.lead_id))
+  execute function audit.tg_refuse('organization_id, id and lead_id never change.');
+
+create trigger _900_record after insert or update or delete on scoring.signal
+  for each row execute function audit.tg_signal__record();

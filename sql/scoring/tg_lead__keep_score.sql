@@ -1,0 +1,19 @@
+-- scoring.tg_lead__keep_score - keeps a score that was written to the lead, not made by a model.
+set local role leads_owner;
+
+create or replace function scoring.tg_lead__keep_score()
+returns trigger
+language plpgsql
+volatile
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into scoring.score (organization_id, lead_id, kind, lead_score, ai_reasoning, created_at)
+  values (new.organization_id, new.id, 'set', new.lead_score, new.ai_reasoning, new.updated_at);
+  return null;
+end
+$$;
+
+comment on function scoring.tg_lead__keep_score() is
+  'Adds to the history a score and its reasons, set by whoever wrote the lead, as of the lead''s updated_at.';
