@@ -11,7 +11,7 @@ UV := uv==0.13.9
 COMPILE := .venv/bin/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-header
 
-.PHONY: help install serve test lint check bench test-15 secrets schema freeze lock clean
+.PHONY: help install serve test lint check bench fuzz test-15 secrets schema freeze lock clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -45,6 +45,10 @@ test-15: .venv/.dev ## Run the tests on PostgreSQL 15 (PG15_BIN: the folder of i
 	  "install it (Debian: apt install postgresql-15), or say make test-15 PG15_BIN=FOLDER." >&2; exit 2; }
 	@.venv/bin/python -m tools.pgtap
 	LEADS_PG_BIN='$(PG15_BIN)' .venv/bin/pytest $(ARGS)
+
+fuzz: .venv/.dev ## Run the property tests in full: 10,000 random models and leads (CASES), new ones each time
+	@.venv/bin/python -m tools.pgtap
+	SCORING_CASES=$(or $(CASES),10000) .venv/bin/pytest tests/test_scoring_formula.py $(ARGS)
 
 secrets: ## Make the password files that docker-compose.yml reads
 	@$(PYTHON) -m tools.secrets $(ARGS)

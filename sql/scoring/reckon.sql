@@ -63,7 +63,7 @@ begin
       r.*,
       s.id as signal_id,
       -- A signal from the future is one of now.
-      greatest(extract(epoch from m.instant - s.observed_at), 0) / 3600 as age_hours,
+      greatest(extract(epoch from m.instant - s.observed_at), 0) as age,
       case
         when r.key is not null then case when jsonb_typeof(s.value) = 'object' then s.value -> r.key end
         when r.signal is not null then s.value
@@ -93,8 +93,9 @@ begin
         case
           when e.half_life_hours is null then e.weight
           -- A weight of at most 1 has come to nothing after 8 half-lives.
-          when e.age_hours >= 8 * e.half_life_hours then 0
-          else e.weight * power(0.5, e.age_hours / e.half_life_hours)
+          when e.age >= 8 * 3600 * e.half_life_hours then 0
+          -- To 40 digits: with the usual 16 the reckoning itself could move a half cent.
+          else e.weight * power(round(0.5, 40), round(e.age, 40) / (3600 * e.half_life_hours))
         end,
         2
       ) as contribution
