@@ -1086,22 +1086,27 @@ CREATE FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) R
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+#variable_conflict use_column
 declare
   v_organization_id uuid := (admin.organization(edit_scoring_model.organization_id)).organization_id;
   v_version integer;
 begin
   perform admin.check_scoring_model(edit_scoring_model.document);
-  update scoring.model as m
-  set document = edit_scoring_model.document
-  where m.organization_id = v_organization_id and m.state = 'draft'
-  returning m.version into v_version;
-  if not found then
+  -- Two that begin a draft at once: the second finds the first one's.
+  loop
+    update scoring.model as m
+    set document = edit_scoring_model.document
+    where m.organization_id = v_organization_id and m.state = 'draft'
+    returning m.version into v_version;
+    exit when found;
     insert into scoring.model (organization_id, version, document)
     select v_organization_id, coalesce(max(m.version), 0) + 1, edit_scoring_model.document
     from scoring.model as m
     where m.organization_id = v_organization_id
+    on conflict do nothing
     returning version into v_version;
-  end if;
+    exit when found;
+  end loop;
   return v_version;
 end
 $$;
@@ -1323,7 +1328,7 @@ CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TA
              '_900_record'::name AS trigger,
              false AS is_always,
                  CASE t.name
-                     WHEN 'scoring.score'::text THEN ((1 | 8) | 16)
+                     WHEN 'scoring.score'::text THEN (1 | 8)
                      ELSE (((1 | 4) | 8) | 16)
                  END AS type
             FROM tenant_table t
@@ -1334,7 +1339,7 @@ CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TA
              g.trigger,
              g.is_always,
              NULL::integer
-            FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('app.lead'::text,'_600_keep_first_score'::text,false), ('app.lead'::text,'_610_keep_set_score'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_130_keep_active'::text,false), ('scoring.model'::text,'_140_keep_history'::text,false), ('scoring.score'::text,'_100_refuse_truncate'::text,false), ('scoring.score'::text,'_500_apply'::text,false), ('scoring.signal'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true)) g("table", trigger, is_always)
+            FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('app.lead'::text,'_110_keep_score_id'::text,false), ('app.lead'::text,'_600_keep_first_score'::text,false), ('app.lead'::text,'_610_keep_set_score'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_130_keep_active'::text,false), ('scoring.model'::text,'_140_keep_history'::text,false), ('scoring.score'::text,'_100_refuse_truncate'::text,false), ('scoring.score'::text,'_110_refuse_change'::text,false), ('scoring.score'::text,'_120_refuse_insert'::text,false), ('scoring.score'::text,'_500_apply'::text,false), ('scoring.signal'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true)) g("table", trigger, is_always)
               JOIN tenant_table t ON ((t.name = g."table")))
          ), trigger_finding AS (
           SELECT format('trigger %I on %s'::text, e.trigger, e."table") AS subject,
@@ -1913,8 +1918,14 @@ declare
   v_count integer;
 begin
   insert into scoring.signal (organization_id, lead_id, type, value, observed_at, dedupe_key)
-  select v_organization_id, s.lead_id, s.type, coalesce(s.value, 'true'), s.observed_at, s.dedupe_key
-  from jsonb_populate_recordset(null::scoring.signal, load_signals.signals) as s
+  select
+    v_organization_id,
+    (s.signal ->> 'lead_id')::uuid,
+    s.signal ->> 'type',
+    coalesce(s.signal -> 'value', 'true'),
+    (s.signal ->> 'observed_at')::timestamptz,
+    s.signal ->> 'dedupe_key'
+  from jsonb_array_elements(load_signals.signals) as s (signal)
   on conflict (organization_id, lead_id, dedupe_key) do nothing;
   get diagnostics v_count = row_count;
   return v_count;
@@ -2249,7 +2260,8 @@ begin
 
   perform from app.lead as l where l.organization_id = v_organization_id and l.id = create_signals.id;
   if not found then
-    return null;
+    -- Raised, so that the claim goes with it.
+    raise sqlstate 'PT404' using message = 'not_found';
   end if;
 
   v_fields := case when v_is_batch then v_fields -> 'signals' else jsonb_build_array(v_fields) end;
@@ -2295,7 +2307,12 @@ begin
   if
     exists (select from scoring.signal as i where i.organization_id = v_organization_id and i.id = any (v_ids))
     and (
-      select m.document -> 'rescore_on_signal' = 'true' from scoring.model_in_force(v_organization_id) as m
+      select m.document -> 'rescore_on_signal' = 'true' and exists (
+        select
+        from jsonb_array_elements(m.document -> 'rules') as r (rule)
+        join jsonb_array_elements(v_fields) as s (signal) on s.signal -> 'type' = r.rule -> 'signal'
+      )
+      from scoring.model_in_force(v_organization_id) as m
     )
   then
     perform scoring.score_lead(v_organization_id, create_signals.id);
@@ -2321,7 +2338,7 @@ A signal, or {"signals": […]} with up to 200 of them: all are added, or none. 
 left out, else true, false, null, a number, a text, or a flat object of these; observed_at is now when left out, and may
 lie in the past. A signal with a dedupe_key that the lead has a signal of already adds nothing: the answer has the
 first. Of each type the latest counts for the score (observed_at, then id), and false and null count nothing. Where the
-organization''s scoring model says so, the lead is scored anew at once.';
+organization''s scoring model says so, and looks at such a signal, the lead is scored anew at once.';
 
 CREATE FUNCTION api.default_text(function oid, "position" integer) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -2834,9 +2851,9 @@ COMMENT ON FUNCTION api.list_audit_events("limit" api.page_size, cursor api.curs
 
 Every change of the organization''s records, whoever made it: over the API, in SQL, by a worker or by the system. Filters
 are exact; several values, separated by commas, mean any of them. start_at is inclusive, end_at exclusive. Actions:
-lead.created, lead.updated, lead.scored, lead.deleted; signal.created, signal.updated, signal.deleted; score.updated,
-score.deleted; scoring_model.created, scoring_model.updated, scoring_model.deleted; api_key.created, api_key.rotated, api_key.updated, api_key.revoked,
-api_key.deleted; organization.created, organization.updated, organization.deleted; pipeline_stage.created,
+lead.created, lead.updated, lead.scored, lead.deleted; signal.created, signal.updated, signal.deleted; score.deleted;
+scoring_model.created, scoring_model.updated, scoring_model.deleted; api_key.created, api_key.rotated, api_key.updated,
+api_key.revoked, api_key.deleted; organization.created, organization.updated, organization.deleted; pipeline_stage.created,
 pipeline_stage.updated, pipeline_stage.deleted.';
 
 CREATE FUNCTION api.list_leads("limit" api.page_size DEFAULT 50, cursor api.cursor DEFAULT NULL::text, pipeline_stage api.any_of DEFAULT NULL::text[], source api.any_of DEFAULT NULL::text[], email api.any_of DEFAULT NULL::text[], start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, end_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS api.answer
@@ -3133,7 +3150,8 @@ begin
 
   v_score := scoring.score_lead(v_organization_id, score_lead.id);
   if v_score.id is null then
-    return null;
+    -- Raised, so that the claim goes with it.
+    raise sqlstate 'PT404' using message = 'not_found';
   end if;
 
   select
@@ -3899,7 +3917,7 @@ begin
   perform audit.write_event(
     (v_row ->> 'organization_id')::uuid,
     v_entity || '.' || v_action,
-    null,
+    (v_row ->> 'lead_id')::uuid,
     concat(to_json(v_entity || case when v_key = 'id' then '_id' else '' end), ':', v_row -> v_key, ',"diff":{', v_diff, '}')
   );
   return null;
@@ -4157,6 +4175,9 @@ begin
       from jsonb_object_keys(document) as k (key)
       where k.key not in ('base', 'rescore_on_signal', 'groups', 'rules')
       union all
+      select 0, 'base', 'too_large', 'A model has at most 64 KiB as JSON, and at most 64 groups. Make it smaller.'
+      where octet_length(document::text) > 65536 or (select count(*) from "group" as g) > 64
+      union all
       select 0, 'base', 'out_of_range', 'This must be a number from 0 to 1 with at most two decimals.'
       where scoring.is_decimal(document -> 'base', 0, 1) is not true
       union all
@@ -4166,7 +4187,7 @@ begin
       select 0, 'groups', 'wrong_type', 'This must be a table with a table for each group.'
       where jsonb_typeof(document -> 'groups') <> 'object'
       union all
-      select 0, 'groups.' || g.name, 'invalid_name', 'A group''s name has 1 to 64 characters out of a-z, 0-9, _ and -.'
+      select 0, 'groups.' || g.name, 'invalid_name', 'A group''s name has 1 to 64 characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9.'
       from "group" as g
       where not app.is_name(g.name)
       union all
@@ -4181,7 +4202,7 @@ begin
       select 0, 'rules', 'wrong_type', 'This must be a list of rules; it may be empty.'
       where jsonb_typeof(document -> 'rules') is distinct from 'array'
       union all
-      select 0, 'rules', 'too_many', 'A model has at most 64 rules.'
+      select 65, 'rules[64]', 'too_many', 'A model has at most 64 rules.'
       where jsonb_typeof(document -> 'rules') = 'array' and jsonb_array_length(document -> 'rules') > 64
       union all
       select r.position, r.path, 'wrong_type', 'A rule is a table.'
@@ -4288,9 +4309,15 @@ begin
       union all
       select
         r.position, r.path || '.label', 'invalid_label',
-        'A rule has a label: a text of 1 to 128 characters without white space at its ends.'
+        'A rule has a label: a line of 1 to 128 characters without white space at its ends.'
       from whole as r
-      where (jsonb_typeof(r.rule -> 'label') = 'string' and app.is_text(r.rule ->> 'label', 128)) is not true
+      where
+        (
+          jsonb_typeof(r.rule -> 'label') = 'string'
+          and app.is_text(r.rule ->> 'label', 128)
+          -- controls, and what ends a line or turns its direction
+          and r.rule ->> 'label' collate "C" !~ U&'[\0001-\001F\007F-\009F\2028-\202E\2066-\2069]'
+        ) is not true
       union all
       select
         r.position, r.path || '.weight', 'out_of_range',
@@ -4552,7 +4579,7 @@ begin
     round(100 * least(greatest(v_base + coalesce(s.total, 0), 0), 1))::integer,
     coalesce(
       s.sentence,
-      format('No rule of the scoring model applies: this is its base, %s.', round(v_base, 2))
+      format('No rule of the scoring model counts: this is its base, %s.', round(v_base, 2))
     ),
     coalesce(s.contributions, '[]')
   from moment as m
@@ -4638,13 +4665,15 @@ declare
   v_score scoring.score;
 begin
   -- Who comes second waits here, and then sees the signals that the first one saw, and the first one's own.
-  select greatest(date_trunc('milliseconds', now()), l.updated_at) into v_instant
+  perform
   from app.lead as l
   where l.organization_id = score_lead.organization_id and l.id = score_lead.lead_id
   for no key update;
   if not found then
     return null;
   end if;
+  -- The clock's: whoever was waited for comes before in the history.
+  v_instant := date_trunc('milliseconds', clock_timestamp());
 
   select m.* into v_model from scoring.model_in_force(score_lead.organization_id) as m;
   insert into scoring.score (
@@ -4823,14 +4852,18 @@ CREATE FUNCTION scoring.tg_lead__keep_score() RETURNS trigger
     AS $$
 begin
   insert into scoring.score (organization_id, lead_id, kind, lead_score, ai_reasoning, created_at)
-  values (new.organization_id, new.id, 'set', new.lead_score, new.ai_reasoning, new.updated_at);
+  values (
+    new.organization_id, new.id, 'set', new.lead_score, new.ai_reasoning,
+    -- The clock's, as a model's are; a lead may be loaded with times of its own.
+    case tg_op when 'INSERT' then new.updated_at else date_trunc('milliseconds', clock_timestamp()) end
+  );
   return null;
 end
 $$;
 
 ALTER FUNCTION scoring.tg_lead__keep_score() OWNER TO leads_owner;
 
-COMMENT ON FUNCTION scoring.tg_lead__keep_score() IS 'Adds to the history a score and its reasons, set by whoever wrote the lead, as of the lead''s updated_at.';
+COMMENT ON FUNCTION scoring.tg_lead__keep_score() IS 'Adds to the history a score and its reasons, set by whoever wrote the lead.';
 
 CREATE FUNCTION scoring.tg_score__apply() RETURNS trigger
     LANGUAGE plpgsql
@@ -4925,6 +4958,8 @@ CREATE INDEX signal_by_observed_at ON scoring.signal USING btree (organization_i
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON app.lead FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Delete leads with DELETE, so that each is recorded.');
 
+CREATE TRIGGER _110_keep_score_id BEFORE UPDATE ON app.lead FOR EACH ROW WHEN (((old.score_id IS DISTINCT FROM new.score_id) AND (pg_trigger_depth() = 0))) EXECUTE FUNCTION audit.tg_refuse('score_id follows the history: insert into scoring.score.');
+
 CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON app.organization FOR EACH ROW WHEN (((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.created_at IS DISTINCT FROM new.created_at))) EXECUTE FUNCTION audit.tg_refuse('organization_id and created_at never change.');
 
 CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON app.pipeline_stage FOR EACH ROW WHEN ((old.organization_id IS DISTINCT FROM new.organization_id)) EXECUTE FUNCTION audit.tg_refuse('organization_id never changes.');
@@ -4961,15 +4996,23 @@ CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON auth.api_key FOR EACH ROW WHE
 
 CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON auth.api_key FOR EACH ROW EXECUTE FUNCTION audit.tg_record('api_key', 'id');
 
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON scoring.default_model FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('The history of scores names its models.');
+
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON scoring.model FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('The history of scores names its models.');
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON scoring.score FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Every score is kept.');
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON scoring.signal FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Delete signals with DELETE, so that each is recorded.');
 
-CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON scoring.signal FOR EACH ROW WHEN ((((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.id IS DISTINCT FROM new.id)) OR (old.lead_id IS DISTINCT FROM new.lead_id))) EXECUTE FUNCTION audit.tg_refuse('organization_id, id and lead_id never change.');
+CREATE TRIGGER _110_refuse_change BEFORE DELETE OR UPDATE ON scoring.default_model FOR EACH ROW EXECUTE FUNCTION audit.tg_refuse('A version never changes: add the next one.');
+
+CREATE TRIGGER _110_refuse_change BEFORE UPDATE ON scoring.score FOR EACH ROW EXECUTE FUNCTION audit.tg_refuse('A score never changes: score the lead anew.');
+
+CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON scoring.signal FOR EACH ROW WHEN (((((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.id IS DISTINCT FROM new.id)) OR (old.lead_id IS DISTINCT FROM new.lead_id)) OR (old.created_at IS DISTINCT FROM new.created_at))) EXECUTE FUNCTION audit.tg_refuse('organization_id, id, lead_id and created_at never change.');
 
 CREATE TRIGGER _120_keep_version BEFORE UPDATE ON scoring.model FOR EACH ROW WHEN ((((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.version IS DISTINCT FROM new.version)) OR (old.created_at IS DISTINCT FROM new.created_at))) EXECUTE FUNCTION audit.tg_refuse('organization_id, version and created_at never change.');
+
+CREATE TRIGGER _120_refuse_insert BEFORE INSERT ON scoring.score FOR EACH ROW WHEN (((new.kind = 'set'::text) AND (pg_trigger_depth() = 0))) EXECUTE FUNCTION audit.tg_refuse('Set lead_score of the lead: that adds to its history.');
 
 CREATE TRIGGER _130_keep_active BEFORE UPDATE ON scoring.model FOR EACH ROW WHEN (((old.state <> 'draft'::text) AND ((new.state = 'draft'::text) OR (old.document IS DISTINCT FROM new.document)))) EXECUTE FUNCTION audit.tg_refuse('A version that was active never changes: make a new draft.');
 
@@ -4979,7 +5022,7 @@ CREATE TRIGGER _500_apply AFTER INSERT ON scoring.score FOR EACH ROW WHEN ((new.
 
 CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON scoring.model FOR EACH ROW EXECUTE FUNCTION audit.tg_record('scoring_model', 'version');
 
-CREATE TRIGGER _900_record AFTER DELETE OR UPDATE ON scoring.score FOR EACH ROW EXECUTE FUNCTION audit.tg_record('score', 'id');
+CREATE TRIGGER _900_record AFTER DELETE ON scoring.score FOR EACH ROW EXECUTE FUNCTION audit.tg_record('score', 'id');
 
 CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON scoring.signal FOR EACH ROW EXECUTE FUNCTION audit.tg_signal__record();
 

@@ -102,6 +102,9 @@ begin
       from jsonb_object_keys(document) as k (key)
       where k.key not in ('base', 'rescore_on_signal', 'groups', 'rules')
       union all
+      select 0, 'base', 'too_large', 'A model has at most 64 KiB as JSON, and at most 64 groups. Make it smaller.'
+      where octet_length(document::text) > 65536 or (select count(*) from "group" as g) > 64
+      union all
       select 0, 'base', 'out_of_range', 'This must be a number from 0 to 1 with at most two decimals.'
       where scoring.is_decimal(document -> 'base', 0, 1) is not true
       union all
@@ -111,7 +114,7 @@ begin
       select 0, 'groups', 'wrong_type', 'This must be a table with a table for each group.'
       where jsonb_typeof(document -> 'groups') <> 'object'
       union all
-      select 0, 'groups.' || g.name, 'invalid_name', 'A group''s name has 1 to 64 characters out of a-z, 0-9, _ and -.'
+      select 0, 'groups.' || g.name, 'invalid_name', 'A group''s name has 1 to 64 characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9.'
       from "group" as g
       where not app.is_name(g.name)
       union all
@@ -126,7 +129,7 @@ begin
       select 0, 'rules', 'wrong_type', 'This must be a list of rules; it may be empty.'
       where jsonb_typeof(document -> 'rules') is distinct from 'array'
       union all
-      select 0, 'rules', 'too_many', 'A model has at most 64 rules.'
+      select 65, 'rules[64]', 'too_many', 'A model has at most 64 rules.'
       where jsonb_typeof(document -> 'rules') = 'array' and jsonb_array_length(document -> 'rules') > 64
       union all
       select r.position, r.path, 'wrong_type', 'A rule is a table.'
@@ -233,9 +236,15 @@ begin
       union all
       select
         r.position, r.path || '.label', 'invalid_label',
-        'A rule has a label: a text of 1 to 128 characters without white space at its ends.'
+        'A rule has a label: a line of 1 to 128 characters without white space at its ends.'
       from whole as r
-      where (jsonb_typeof(r.rule -> 'label') = 'string' and app.is_text(r.rule ->> 'label', 128)) is not true
+      where
+        (
+          jsonb_typeof(r.rule -> 'label') = 'string'
+          and app.is_text(r.rule ->> 'label', 128)
+          -- controls, and what ends a line or turns its direction
+          and r.rule ->> 'label' collate "C" !~ U&'[\0001-\001F\007F-\009F\2028-\202E\2066-\2069]'
+        ) is not true
       union all
       select
         r.position, r.path || '.weight', 'out_of_range',
@@ -521,6 +530,84 @@ comment on function api.schema_version() is 'The number of the newest migration 
 grant execute on function api.schema_version() to leads_owner, leads_jobs, leads_api;
 -- end frozen sql/api/schema_version.sql
 
+-- begin frozen sql/audit/tg_record.sql
+-- audit.tg_record - writes the change of a small table's row to the log, whoever makes it.
+set local role leads_audit;
+
+create or replace function audit.tg_record()
+returns trigger
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_entity text := tg_argv[0];
+  v_key text := tg_argv[1];
+  v_old jsonb := to_jsonb(old);
+  v_new jsonb := to_jsonb(new);
+  v_row jsonb := coalesce(v_new, v_old);
+  v_diff text;
+  v_action text := case tg_op when 'INSERT' then 'created' when 'UPDATE' then 'updated' else 'deleted' end;
+begin
+  with field as (
+    select
+      a.attnum as position,
+      a.attname as name,
+      case
+        when a.atttypid = 'timestamptz'::regtype then to_jsonb(app.utc_text((v_old ->> a.attname)::timestamptz))
+        -- Enough to see that a key was exchanged.
+        when a.attname = 'digest' then to_jsonb(left(v_old ->> a.attname, 10))
+        else nullif(v_old -> a.attname, 'null')
+      end as old_value,
+      case
+        when a.atttypid = 'timestamptz'::regtype then to_jsonb(app.utc_text((v_new ->> a.attname)::timestamptz))
+        when a.attname = 'digest' then to_jsonb(left(v_new ->> a.attname, 10))
+        else nullif(v_new -> a.attname, 'null')
+      end as new_value
+    from pg_catalog.pg_attribute as a
+    where
+      a.attrelid = tg_relid
+      and a.attnum > 0
+      and not a.attisdropped
+      and a.attname not in ('organization_id', 'id', 'created_at')
+      and (a.attname <> 'digest' or tg_op = 'UPDATE')
+  )
+  select string_agg(
+    concat(to_json(f.name), ':', json_build_object('from', f.old_value, 'to', f.new_value)), ',' order by f.position
+  )
+  into v_diff
+  from field as f
+  where f.old_value is distinct from f.new_value;
+  if tg_op = 'UPDATE' and v_diff is null then
+    return null;
+  end if;
+
+  if v_new ->> 'rotated_from' is not null and tg_op = 'INSERT' then
+    v_action := 'rotated';
+  elsif v_new ->> 'revoked_at' is not null and v_old ->> 'revoked_at' is null and tg_op = 'UPDATE' then
+    v_action := 'revoked';
+  end if;
+
+  perform audit.write_event(
+    (v_row ->> 'organization_id')::uuid,
+    v_entity || '.' || v_action,
+    (v_row ->> 'lead_id')::uuid,
+    concat(to_json(v_entity || case when v_key = 'id' then '_id' else '' end), ':', v_row -> v_key, ',"diff":{', v_diff, '}')
+  );
+  return null;
+end
+$$;
+
+comment on function audit.tg_record() is
+$$Writes <entity>.created, .updated or .deleted with a diff of the row's columns; for a key also .rotated and .revoked.
+
+Arguments: the entity's name, and the column that names the row. organization_id, id, created_at are left out of the diff, and so is
+a key's digest, unless it was exchanged. For tables that change seldom: it reads the row as JSON.$$;
+
+grant execute on function audit.tg_record() to leads_owner, leads_auth;
+-- end frozen sql/audit/tg_record.sql
+
 -- begin frozen sql/audit/tg_lead__record.sql
 -- audit.tg_lead__record - writes a lead's change to the log, whoever makes it.
 set local role leads_audit;
@@ -663,13 +750,17 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   insert into scoring.score (organization_id, lead_id, kind, lead_score, ai_reasoning, created_at)
-  values (new.organization_id, new.id, 'set', new.lead_score, new.ai_reasoning, new.updated_at);
+  values (
+    new.organization_id, new.id, 'set', new.lead_score, new.ai_reasoning,
+    -- The clock's, as a model's are; a lead may be loaded with times of its own.
+    case tg_op when 'INSERT' then new.updated_at else date_trunc('milliseconds', clock_timestamp()) end
+  );
   return null;
 end
 $$;
 
 comment on function scoring.tg_lead__keep_score() is
-  'Adds to the history a score and its reasons, set by whoever wrote the lead, as of the lead''s updated_at.';
+  'Adds to the history a score and its reasons, set by whoever wrote the lead.';
 -- end frozen sql/scoring/tg_lead__keep_score.sql
 
 -- begin frozen sql/app/lead.policies.sql
@@ -703,6 +794,7 @@ create policy lead_jobs_insert on app.lead for insert to leads_jobs with check (
 set local role leads_owner;
 
 drop trigger if exists _100_refuse_truncate on app.lead;
+drop trigger if exists _110_keep_score_id on app.lead;
 drop trigger if exists _500_stamp on app.lead;
 drop trigger if exists _600_keep_first_score on app.lead;
 drop trigger if exists _610_keep_set_score on app.lead;
@@ -711,6 +803,11 @@ drop trigger if exists _900_record on app.lead;
 -- TRUNCATE fires no row trigger: leads would go without a trace.
 create trigger _100_refuse_truncate before truncate on app.lead
   for each statement execute function audit.tg_refuse('Delete leads with DELETE, so that each is recorded.');
+
+-- scoring.tg_score__apply, which runs inside another trigger, sets it.
+create trigger _110_keep_score_id before update on app.lead
+  for each row when (old.score_id is distinct from new.score_id and pg_trigger_depth() = 0)
+  execute function audit.tg_refuse('score_id follows the history: insert into scoring.score.');
 
 create trigger _500_stamp before insert or update on app.lead
   for each row execute function app.tg_lead__stamp();
@@ -797,13 +894,26 @@ comment on function app.read_instant(text) is
 grant execute on function app.read_instant(text) to leads_exec;
 -- end frozen sql/app/read_instant.sql
 
+-- begin frozen sql/scoring/default_model.triggers.sql
+-- scoring.default_model - the guard of the default models.
+set local role leads_owner;
+
+drop trigger if exists _100_refuse_truncate on scoring.default_model;
+drop trigger if exists _110_refuse_change on scoring.default_model;
+
+create trigger _100_refuse_truncate before truncate on scoring.default_model
+  for each statement execute function audit.tg_refuse('The history of scores names its models.');
+
+create trigger _110_refuse_change before update or delete on scoring.default_model
+  for each row execute function audit.tg_refuse('A version never changes: add the next one.');
+-- end frozen sql/scoring/default_model.triggers.sql
+
 -- begin frozen sql/scoring/default_model.rows.sql
 -- scoring.default_model - the models of an organization that has none of its own.
 set local role leads_owner;
 
-delete from scoring.default_model;
-
--- A change is a new version, behind the others: the history names the version that scored.
+-- A change is a new version, behind the others: the history names the version that scored, and a trigger refuses another
+-- document under its number.
 insert into scoring.default_model (version, document)
 values
   (1, $${
@@ -821,7 +931,9 @@ values
       },
       {"name": "email_bounced", "signal": "email_bounced", "label": "email bounced", "weight": -0.15}
     ]
-  }$$);
+  }$$)
+on conflict (version) do update set document = excluded.document
+where default_model.document is distinct from excluded.document;
 -- end frozen sql/scoring/default_model.rows.sql
 
 -- begin frozen sql/scoring/default_model.grants.sql
@@ -928,8 +1040,11 @@ create trigger _100_refuse_truncate before truncate on scoring.signal
 
 create trigger _120_keep_identity before update on scoring.signal
   for each row
-  when ((old.organization_id, old.id, old.lead_id) is distinct from (new.organization_id, new.id, new.lead_id))
-  execute function audit.tg_refuse('organization_id, id and lead_id never change.');
+  when (
+    (old.organization_id, old.id, old.lead_id, old.created_at)
+    is distinct from (new.organization_id, new.id, new.lead_id, new.created_at)
+  )
+  execute function audit.tg_refuse('organization_id, id, lead_id and created_at never change.');
 
 create trigger _900_record after insert or update or delete on scoring.signal
   for each row execute function audit.tg_signal__record();
@@ -992,17 +1107,27 @@ create policy score_jobs_insert on scoring.score for insert to leads_jobs with c
 set local role leads_owner;
 
 drop trigger if exists _100_refuse_truncate on scoring.score;
+drop trigger if exists _110_refuse_change on scoring.score;
+drop trigger if exists _120_refuse_insert on scoring.score;
 drop trigger if exists _500_apply on scoring.score;
 drop trigger if exists _900_record on scoring.score;
 
 create trigger _100_refuse_truncate before truncate on scoring.score
   for each statement execute function audit.tg_refuse('Every score is kept.');
 
+create trigger _110_refuse_change before update on scoring.score
+  for each row execute function audit.tg_refuse('A score never changes: score the lead anew.');
+
+-- The lead's own trigger, which runs inside another, adds it.
+create trigger _120_refuse_insert before insert on scoring.score
+  for each row when (new.kind = 'set' and pg_trigger_depth() = 0)
+  execute function audit.tg_refuse('Set lead_score of the lead: that adds to its history.');
+
 create trigger _500_apply after insert on scoring.score
   for each row when (new.kind = 'scored') execute function scoring.tg_score__apply();
 
 -- What is inserted is recorded with the lead's change: lead.scored, lead.updated, lead.created.
-create trigger _900_record after update or delete on scoring.score
+create trigger _900_record after delete on scoring.score
   for each row execute function audit.tg_record('score', 'id');
 -- end frozen sql/scoring/score.triggers.sql
 
@@ -1215,7 +1340,7 @@ begin
     round(100 * least(greatest(v_base + coalesce(s.total, 0), 0), 1))::integer,
     coalesce(
       s.sentence,
-      format('No rule of the scoring model applies: this is its base, %s.', round(v_base, 2))
+      format('No rule of the scoring model counts: this is its base, %s.', round(v_base, 2))
     ),
     coalesce(s.contributions, '[]')
   from moment as m
@@ -1254,13 +1379,15 @@ declare
   v_score scoring.score;
 begin
   -- Who comes second waits here, and then sees the signals that the first one saw, and the first one's own.
-  select greatest(date_trunc('milliseconds', now()), l.updated_at) into v_instant
+  perform
   from app.lead as l
   where l.organization_id = score_lead.organization_id and l.id = score_lead.lead_id
   for no key update;
   if not found then
     return null;
   end if;
+  -- The clock's: whoever was waited for comes before in the history.
+  v_instant := date_trunc('milliseconds', clock_timestamp());
 
   select m.* into v_model from scoring.model_in_force(score_lead.organization_id) as m;
   insert into scoring.score (
@@ -1583,7 +1710,8 @@ begin
 
   perform from app.lead as l where l.organization_id = v_organization_id and l.id = create_signals.id;
   if not found then
-    return null;
+    -- Raised, so that the claim goes with it.
+    raise sqlstate 'PT404' using message = 'not_found';
   end if;
 
   v_fields := case when v_is_batch then v_fields -> 'signals' else jsonb_build_array(v_fields) end;
@@ -1629,7 +1757,12 @@ begin
   if
     exists (select from scoring.signal as i where i.organization_id = v_organization_id and i.id = any (v_ids))
     and (
-      select m.document -> 'rescore_on_signal' = 'true' from scoring.model_in_force(v_organization_id) as m
+      select m.document -> 'rescore_on_signal' = 'true' and exists (
+        select
+        from jsonb_array_elements(m.document -> 'rules') as r (rule)
+        join jsonb_array_elements(v_fields) as s (signal) on s.signal -> 'type' = r.rule -> 'signal'
+      )
+      from scoring.model_in_force(v_organization_id) as m
     )
   then
     perform scoring.score_lead(v_organization_id, create_signals.id);
@@ -1654,7 +1787,7 @@ A signal, or {"signals": […]} with up to 200 of them: all are added, or none. 
 left out, else true, false, null, a number, a text, or a flat object of these; observed_at is now when left out, and may
 lie in the past. A signal with a dedupe_key that the lead has a signal of already adds nothing: the answer has the
 first. Of each type the latest counts for the score (observed_at, then id), and false and null count nothing. Where the
-organization's scoring model says so, the lead is scored anew at once.$$;
+organization's scoring model says so, and looks at such a signal, the lead is scored anew at once.$$;
 
 grant execute on function api.create_signals(uuid, text, api.idempotency_key, integer) to leads_api;
 -- end frozen sql/api/create_signals.sql
@@ -1740,7 +1873,8 @@ begin
 
   v_score := scoring.score_lead(v_organization_id, score_lead.id);
   if v_score.id is null then
-    return null;
+    -- Raised, so that the claim goes with it.
+    raise sqlstate 'PT404' using message = 'not_found';
   end if;
 
   select
@@ -1938,9 +2072,9 @@ $$List the audit log, newest first.
 
 Every change of the organization's records, whoever made it: over the API, in SQL, by a worker or by the system. Filters
 are exact; several values, separated by commas, mean any of them. start_at is inclusive, end_at exclusive. Actions:
-lead.created, lead.updated, lead.scored, lead.deleted; signal.created, signal.updated, signal.deleted; score.updated,
-score.deleted; scoring_model.created, scoring_model.updated, scoring_model.deleted; api_key.created, api_key.rotated, api_key.updated, api_key.revoked,
-api_key.deleted; organization.created, organization.updated, organization.deleted; pipeline_stage.created,
+lead.created, lead.updated, lead.scored, lead.deleted; signal.created, signal.updated, signal.deleted; score.deleted;
+scoring_model.created, scoring_model.updated, scoring_model.deleted; api_key.created, api_key.rotated, api_key.updated,
+api_key.revoked, api_key.deleted; organization.created, organization.updated, organization.deleted; pipeline_stage.created,
 pipeline_stage.updated, pipeline_stage.deleted.$$;
 
 grant execute on function
@@ -2000,8 +2134,14 @@ declare
   v_count integer;
 begin
   insert into scoring.signal (organization_id, lead_id, type, value, observed_at, dedupe_key)
-  select v_organization_id, s.lead_id, s.type, coalesce(s.value, 'true'), s.observed_at, s.dedupe_key
-  from jsonb_populate_recordset(null::scoring.signal, load_signals.signals) as s
+  select
+    v_organization_id,
+    (s.signal ->> 'lead_id')::uuid,
+    s.signal ->> 'type',
+    coalesce(s.signal -> 'value', 'true'),
+    (s.signal ->> 'observed_at')::timestamptz,
+    s.signal ->> 'dedupe_key'
+  from jsonb_array_elements(load_signals.signals) as s (signal)
   on conflict (organization_id, lead_id, dedupe_key) do nothing;
   get diagnostics v_count = row_count;
   return v_count;
@@ -2098,22 +2238,27 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+#variable_conflict use_column
 declare
   v_organization_id uuid := (admin.organization(edit_scoring_model.organization_id)).organization_id;
   v_version integer;
 begin
   perform admin.check_scoring_model(edit_scoring_model.document);
-  update scoring.model as m
-  set document = edit_scoring_model.document
-  where m.organization_id = v_organization_id and m.state = 'draft'
-  returning m.version into v_version;
-  if not found then
+  -- Two that begin a draft at once: the second finds the first one's.
+  loop
+    update scoring.model as m
+    set document = edit_scoring_model.document
+    where m.organization_id = v_organization_id and m.state = 'draft'
+    returning m.version into v_version;
+    exit when found;
     insert into scoring.model (organization_id, version, document)
     select v_organization_id, coalesce(max(m.version), 0) + 1, edit_scoring_model.document
     from scoring.model as m
     where m.organization_id = v_organization_id
+    on conflict do nothing
     returning version into v_version;
-  end if;
+    exit when found;
+  end loop;
   return v_version;
 end
 $$;
@@ -2942,13 +3087,14 @@ begin atomic
     select
       t.oid, t.name as "table", '_900_record'::name as trigger, false as is_always,
       -- tgtype's bits: row 1, before 2, insert 4, delete 8, update 16. A new score is recorded with its lead.
-      case t.name when 'scoring.score' then 1 | 8 | 16 else 1 | 4 | 8 | 16 end as type
+      case t.name when 'scoring.score' then 1 | 8 else 1 | 4 | 8 | 16 end as type
     from tenant_table as t
     where t.name not in ('app.idempotency_key', 'audit.event')
     union all
     select t.oid, t.name, g.trigger, g.is_always, null
     from (values
       ('app.lead', '_100_refuse_truncate', false),
+      ('app.lead', '_110_keep_score_id', false),
       ('app.lead', '_600_keep_first_score', false),
       ('app.lead', '_610_keep_set_score', false),
       ('auth.api_key', '_100_refuse_truncate', false),
@@ -2956,6 +3102,8 @@ begin atomic
       ('scoring.model', '_130_keep_active', false),
       ('scoring.model', '_140_keep_history', false),
       ('scoring.score', '_100_refuse_truncate', false),
+      ('scoring.score', '_110_refuse_change', false),
+      ('scoring.score', '_120_refuse_insert', false),
       ('scoring.score', '_500_apply', false),
       ('scoring.signal', '_100_refuse_truncate', false),
       ('audit.event', '_100_refuse_change', true),

@@ -69,6 +69,7 @@ reset role;
 \ir app/lead_whole.sql
 \ir app/lead_change.sql
 
+\ir scoring/default_model.triggers.sql
 \ir scoring/default_model.rows.sql
 \ir scoring/default_model.grants.sql
 \ir scoring/model.policies.sql

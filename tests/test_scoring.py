@@ -63,7 +63,7 @@ def test_the_reference_case_over_http(server: Server, acme: Organization) -> Non
         assert client.post(f"/leads/{lead}/signals", json={"signals": signals}).status_code == 201
         answer = client.post(f"/leads/{lead}/score")
         assert answer.status_code == 200
-        scored_at = client.get(f"/leads/{lead}").json()["updated_at"]
+        scored_at = client.get(f"/leads/{lead}/scores").json()["data"][0]["created_at"]
         assert answer.text == (
             f'{{"id":"{lead}","lead_score":91,"ai_reasoning":"Recent storm event in service radius (+0.18); phone '
             f'validated (+0.10); fast form completion (+0.08)","scored_at":"{scored_at}"}}'
@@ -189,6 +189,10 @@ def test_a_model_from_its_file_to_its_activation(
         (("cap = 0.2", "cap = 20"), 5, "cap: A group has a cap"),
         (('group = "intent"', 'group = "other"'), 13, "group: There is no such group"),
         (("rescore_on_signal = true", "rescore = true"), 2, "rescore: A model has base"),
+        (('label = "many views"', 'label = "many\\nviews"'), 20, "label: A rule has a label: a line of"),
+        (("base = 0.5", "base = 0.5\nwhen = 1979-05-27"), 1, "A date or time is no value"),
+        (("[groups.intent]\ncap = 0.2", "groups.intent.cap = 20"), 4, "cap: A group has a cap"),
+        (('label = "storm"', 'label = """\n[[rules]]\nweight = 5\n"""'), 10, "label: A rule has a label: a line of"),
     ],
 )
 def test_a_fault_of_a_model_is_a_sentence_with_the_line(
@@ -196,7 +200,8 @@ def test_a_fault_of_a_model_is_a_sentence_with_the_line(
 ) -> None:
     assert change[0] in MODEL
     said = mistake(leads("scoring", "edit", model(MODEL.replace(*change)), "--organization", acme.id))
-    assert any(f"model.toml:{line}: {words}" in sentence for sentence in said.splitlines()), said
+    place = "model.toml" if words.startswith("A date") else f"model.toml:{line}"
+    assert any(f"{place}: {words}" in sentence for sentence in said.splitlines()), said
 
 
 def test_other_mistakes_are_sentences(leads: Leads, acme: Organization, model: Callable[[str], str]) -> None:
@@ -206,6 +211,14 @@ def test_other_mistakes_are_sentences(leads: Leads, acme: Organization, model: C
     assert "has no lead" in mistake(leads("scoring", "try", str(uuid4()), *of))
     assert "inf and nan" in mistake(leads("scoring", "edit", model("base = nan\nrules = []"), *of))
     assert "date such as 2026-04-27" in mistake(leads("scoring", "try", str(uuid4()), *of, "--as-of", "soon"))
+    assert "RANGE" in mistake(leads("scoring", "activate", *of, "--version", "99999999999")).upper()
+    assert "Say one of" in mistake(leads("scoring", "show", *of, "--draft", "--default"))
+    assert "nested too deep" in mistake(leads("scoring", "edit", model("base = " + "[" * 3000 + "]" * 3000), *of))
+    assert "thousands of digits" in mistake(leads("scoring", "edit", model("base = " + "9" * 5000), *of))
+    assert "NUL" in mistake(leads("scoring", "edit", model('base = "\\u0000"'), *of))
+    path = model(MODEL)
+    assert "is the model's file" in mistake(leads("scoring", "backtest", "--model", path, *of, "--picture", path))
+    assert "can't be written" in mistake(leads("scoring", "backtest", "--model", path, *of, "--picture", "/nowhere/a"))
     assert "There is no organization" in mistake(leads("scoring", "show", "--organization", str(uuid4())))
     assert "nothing to judge by" in mistake(leads("scoring", "backtest", "--model", model(MODEL), *of))
 
@@ -253,3 +266,33 @@ def test_the_band_of_100_is_the_last() -> None:
         "10-19",
         "90-100",
     ]
+
+
+def test_a_change_of_one_rule_leaves_the_others_lines(
+    leads: Leads, acme: Organization, model: Callable[[str], str]
+) -> None:
+    of = ("--organization", acme.id)
+    printed(leads("scoring", "edit", model("\ufeff" + MODEL), *of))
+    printed(leads("scoring", "activate", *of))
+    assert printed(
+        leads("scoring", "edit", model(MODEL.replace('"many views"', f'"{"views " * 20}"'.replace(' "', '"'))), *of)
+    )
+    changed = [line for line in printed(leads("scoring", "diff", *of)).splitlines()[2:] if line[0] in "+-"]
+    assert [line.partition(" = ")[0] for line in changed] == ["-label", "+label"]
+
+
+def test_a_model_of_65_rules_is_too_many_and_the_65th_is_named(
+    leads: Leads, acme: Organization, model: Callable[[str], str]
+) -> None:
+    rules = "".join(f'[[rules]]\nname = "r{n}"\nsignal = "s"\nlabel = "L"\nweight = 0.01\n' for n in range(65))
+    said = mistake(leads("scoring", "edit", model(f"base = 0.5\n{rules}"), "--organization", acme.id))
+    assert "model.toml:322: rules[64]: A model has at most 64 rules." in said
+    rules = rules.removesuffix(rules[rules.rindex("[[") :])
+    printed(leads("scoring", "edit", model(f"base = 0.5\n{rules}"), "--organization", acme.id))
+
+
+def test_drafts_that_begin_at_once_are_one(leads: Leads, acme: Organization, model: Callable[[str], str]) -> None:
+    path = model(MODEL)
+    with ThreadPoolExecutor(4) as threads:
+        said = list(threads.map(lambda _: printed(leads("scoring", "edit", path, "--organization", acme.id)), range(4)))
+    assert all(sentence.startswith("Version 1 is the draft") for sentence in said)

@@ -53,7 +53,7 @@ VALUES = [True, *SCALARS, *(dict(zip(KEYS[: n % 5], SCALARS[n:] + SCALARS, stric
 HALF_LIVES = [100, None, 7_200, None, 1, 2_400, 8_760_000]
 LABELS = [
     "phone validated", "Recent storm event in service radius", 'said "yes"', "a (+0.18); b (-0.15)", "100%s %1$s %%",
-    "it's", "\\u0041 \\", "👩🏽‍🔧", "🏚" * 128, "$1 {0} ; (", "No rule of the scoring model applies", "a\nb", "null",
+    "it's", "\\u0041 \\", "👩🏽‍🔧", "🏚" * 128, "$1 {0} ; (", "No rule of the scoring model counts", "a b", "null",
 ]  # fmt: skip
 
 
@@ -131,7 +131,7 @@ def reckoned(batch: Batch, lead: Lead, rounding: str = ROUND_HALF_UP, has_caps: 
         return Outcome(
             score=int((100 * share).quantize(Decimal(1), ROUND_HALF_UP)),
             sentence="; ".join(f"{row.rule['label']} ({row.contribution:+.2f})" for row in rows)
-            or f"No rule of the scoring model applies: this is its base, {base}.",
+            or f"No rule of the scoring model counts: this is its base, {base}.",
             contributions=spelled(
                 [
                     {
@@ -276,7 +276,12 @@ def hundredths(numbers: st.SearchStrategy[int]) -> st.SearchStrategy[Decimal]:
 
 
 labels = st.sampled_from(LABELS) | st.text(
-    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=128
+    # What a label may not have: controls, and what ends a line or turns its direction.
+    st.characters(
+        exclude_categories=["Cs", "Cc", "Zl", "Zp"],
+        exclude_characters="\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",
+    ),
+    max_size=128,
 ).map(lambda label: label.strip(WHITE_SPACE)).filter(bool)
 weights = hundredths(
     st.sampled_from([1, 2, 3, -1, 5, 7, 10, 18, -15, -6, 64, 100])
@@ -413,7 +418,7 @@ def test_sql_and_decimal_agree_on_every_score_sentence_and_contribution(connecti
     compared = half_cents = cut = 0
 
     # A batch has some eleven leads.
-    @settings(fuzz, max_examples=CASES // 8)
+    @settings(fuzz, max_examples=CASES // 6)
     @given(batches())
     def check(batch: Batch) -> None:
         nonlocal compared, half_cents, cut

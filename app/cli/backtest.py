@@ -76,6 +76,8 @@ def picture(result: Result) -> str:
     for name, is_file in (("by the file", True), ("by the model in force", False)):
         points = [(band["mean_score"], band["won_share"] * 100) for band in calibration(result.scores(is_file))]
         chart.add_line(points, name=name)
+        # A single band is a point, which a line doesn't show.
+        chart.add_dots(points)
     chart.add_line([(0, 0), (100, 100)], name="as the score says", stroke_color="#bbb")
     rendered: str = chart.to_svg()
     return rendered

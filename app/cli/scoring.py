@@ -2,8 +2,10 @@
 
 import difflib
 import json
+import os
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +24,6 @@ from app.cli.addresses import call, operator
 from app.cli.backtest import Result, picture, report
 from app.cli.output import Mistake, json_option, one, rows
 
-_KEYS = ("base", "rescore_on_signal", "groups", "rules")
 _RULE_KEYS = ("name", "signal", "field", "key", "operator", "value", "label", "weight", "half_life_hours", "group")
 _CHUNK = 1000
 """Leads of one statement, so that a backtest shows how far it is."""
@@ -36,7 +37,9 @@ def _instant(_: click.Context, param: click.Parameter, value: str | None) -> str
 
 
 _organization = click.option("--organization", type=click.UUID, required=True, help="The organization's id.")
-_file = click.File("r", encoding="utf-8")
+# A byte order mark is no part of the file.
+_file = click.File("r", encoding="utf-8-sig")
+_version = click.IntRange(1, 2**31 - 1)
 
 
 @click.group()
@@ -50,12 +53,14 @@ def scoring() -> None:
 
 @scoring.command()
 @_organization
-@click.option("--version", type=int, help="That version of the organization's own.")
+@click.option("--version", type=_version, help="That version of the organization's own.")
 @click.option("--draft", is_flag=True, help="The draft.")
 @click.option("--default", "default", is_flag=True, help="The model of organizations that have none of their own.")
 @json_option
 def show(organization: UUID, version: int | None, draft: bool, default: bool, as_json: bool) -> None:
     """Print the model in force, or another, as TOML; with --json, all versions."""
+    if (version is not None) + draft + default > 1:
+        raise Mistake("Say one of --version, --draft and --default.")
     with operator() as connection:
         models = call(connection, "admin.scoring_models", organization)
     if as_json:
@@ -109,7 +114,7 @@ def diff(organization: UUID) -> None:
 
 @scoring.command()
 @_organization
-@click.option("--version", type=int, help="Take that version instead of the draft; a retired one may come back.")
+@click.option("--version", type=_version, help="Take that version instead of the draft; a retired one may come back.")
 @json_option
 def activate(organization: UUID, version: int | None, as_json: bool) -> None:
     """Have the draft score from now on."""
@@ -133,7 +138,7 @@ def try_(lead: UUID, organization: UUID, file: TextIO | None, as_of: str | None,
     with operator() as connection, _by_line(file.name if file else "", text):
         found = call(connection, "admin.try_scoring_model", organization, lead, as_of, document)[0]
     if as_json:
-        rows([found], (), as_json)
+        rows([found | {"base": float(found["base"])}], (), as_json)
         return
     click.echo(f"{found['lead_score']}  {found['ai_reasoning']}")
 
@@ -153,15 +158,19 @@ def try_(lead: UUID, organization: UUID, file: TextIO | None, as_of: str | None,
 def backtest(file: TextIO, organization: UUID, path: Path, as_json: bool) -> None:
     """Score all leads that are won or lost as of their qualification, by FILE and by the model in force.
 
-    Prints the share that was won by score band, the AUC, and what changes; nothing is kept. Only signals that were
-    observed before a lead was qualified count; its own fields count as they are now.
+    Prints the share that was won by score band, the AUC, and what changes; nothing is kept. Only signals that had been
+    observed when a lead was qualified count; its own fields count as they are now.
     """
     document, text = _read(file)
+    _check_picture(path, file.name)
     with operator() as connection, _by_line(file.name, text):
+        # One snapshot: a model that is activated meanwhile doesn't count for a part of the leads.
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         known = call(connection, "admin.backtest_leads", organization)
         ids = [lead["lead_id"] for lead in known if lead["is_qualified"]]
         result = Result(unqualified=len(known) - len(ids))
-        with Progress(console=Console(stderr=True), transient=True) as progress:
+        console = Console(stderr=True)
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
             for start in progress.track(range(0, len(ids), _CHUNK), description="Scoring"):
                 chunk = ids[start : start + _CHUNK]
                 result.add(call(connection, "admin.backtest_scoring_model", organization, document, chunk))
@@ -181,28 +190,51 @@ def _title(model: DictRow) -> str:
     return f"{model['model']} version {model['version']}, {model['state']}{since}"
 
 
+def _check_picture(path: Path, model: str) -> None:
+    """Raises Mistake where the picture can't be written, before anything is scored."""
+    if path.exists() and Path(model).exists() and path.samefile(model):
+        raise Mistake(f"{path} is the model's file. Say --picture FILE with another.")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise Mistake(f"The picture can't be written to {path}. Say --picture FILE.")
+
+
 def _read(file: TextIO) -> tuple[str, str]:
     """The model as JSON, and the file's text. Raises Mistake."""
     try:
         text = file.read()
         document = tomllib.loads(text)
-        return json.dumps(document, allow_nan=False, default=str), text
     except tomllib.TOMLDecodeError as error:
         place = re.search(r" \(at line (\d+), column \d+\)$", str(error))
-        line = place[1] if place else text.count("\n") + 1
-        raise Mistake(
-            f"{file.name}:{line}: This is no TOML: {str(error).removesuffix(place[0] if place else '')}."
-        ) from None
+        line, what = (place[1], place[0]) if place else (text.count("\n") + 1, "")
+        raise Mistake(f"{file.name}:{line}: This is no TOML: {str(error).removesuffix(what)}.") from None
     except UnicodeDecodeError:
         raise Mistake(f"{file.name}: This is not UTF-8.") from None
+    except RecursionError:
+        raise Mistake(f"{file.name}: This is nested too deep for a scoring model.") from None
+    except OSError as error:
+        raise Mistake(f"{file.name} can't be read: {error.strerror}.") from None
+    except ValueError:
+        raise Mistake(f"{file.name}: It has a number of thousands of digits. Make it shorter.") from None
+    try:
+        made = json.dumps(document, allow_nan=False)
+    except TypeError:
+        raise Mistake(f"{file.name}: A date or time is no value of a scoring model. Write it as a text.") from None
     except ValueError:
         raise Mistake(f"{file.name}: inf and nan are no numbers of a scoring model.") from None
+    if "\\u0000" in made:
+        raise Mistake(f"{file.name}: It has a NUL character. Leave it out.")
+    return made, text
 
 
 def _toml(document: dict[str, Any]) -> str:
-    whole = {key: document[key] for key in _KEYS if key in document}
-    whole["rules"] = [{key: rule[key] for key in _RULE_KEYS if key in rule} for rule in document["rules"]]
-    return tomli_w.dumps(whole)
+    """The model as TOML, each rule a table of its own, so that a change of one leaves the others' lines."""
+    head: dict[str, Any] = {key: document[key] for key in ("base", "rescore_on_signal") if key in document}
+    if not document["rules"]:
+        head["rules"] = []
+    groups = {"groups": document["groups"]} if document.get("groups") else {}
+    rules = ({key: rule[key] for key in _RULE_KEYS if key in rule} for rule in document["rules"])
+    parts = [tomli_w.dumps(head), tomli_w.dumps(groups), *(f"[[rules]]\n{tomli_w.dumps(rule)}" for rule in rules)]
+    return "\n".join(filter(None, parts))
 
 
 @contextmanager
@@ -218,23 +250,31 @@ def _by_line(name: str, text: str) -> Iterator[None]:
         for fault in json.loads(error.diag.message_detail or "[]"):
             path = fault["field"]
             while path and path not in places:
-                path = path.rpartition(".")[0]
+                # What contains it: rules[0].weight, rules[0], rules.
+                path = path.rpartition(".")[0] if "." in path else path.rpartition("[")[0]
             key = fault["field"].removeprefix(path).lstrip(".") or path.rpartition(".")[2]
             line = places.get(path, 1)
             sentences.append((line, f"{name}:{line}: {key}: {fault['detail']}"))
         raise Mistake("\n".join(sentence for _, sentence in sorted(sentences))) from None
 
 
+_NAME = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""
+_DOTTED = rf"{_NAME}(?:\s*\.\s*{_NAME})*"
+_LINES = re.compile(rf"\s*(?:\[\[\s*(?P<list>{_DOTTED})\s*\]\]|\[\s*(?P<table>{_DOTTED})\s*\]|(?P<key>{_DOTTED})\s*=)")
+
+
 def _places(text: str) -> Iterator[tuple[str, int]]:
-    """Where each table and key begins: ("rules[0].weight", 12). As far as a line shows it."""
-    table, count = "", 0
-    for number, line in enumerate(text.splitlines(), 1):
-        if match := re.match(r"\s*\[\[\s*(\w+)\s*\]\]", line):
-            table = f"{match[1]}[{count}]"
-            count += 1
-            yield table, number
-        elif match := re.match(r"\s*\[\s*([^\]]+?)\s*\]", line):
-            table = match[1].replace('"', "")
-            yield table, number
-        elif match := re.match(r"""\s*(?:"([^"]+)"|([\w-]+))\s*=""", line):
-            yield ".".join(filter(None, (table, match[1] or match[2]))), number
+    """Where each table and key begins: ("rules[0].weight", 12). As far as the beginning of a line shows it."""
+    table, counts, quotes = "", Counter[str](), ""
+    for number, line in enumerate(text.split("\n"), 1):
+        if not quotes and (match := _LINES.match(line)):
+            name = ".".join(part.strip("\"'") for part in re.findall(_NAME, match[match.lastgroup or 0]))
+            if match.lastgroup == "key":
+                yield ".".join(filter(None, (table, name))), number
+            else:
+                table = f"{name}[{counts[name]}]" if match.lastgroup == "list" else name
+                counts[name] += match.lastgroup == "list"
+                yield table, number
+        # A text of several lines may look like anything.
+        for mark in re.findall(r'"""|\'\'\'', line):
+            quotes = "" if quotes == mark else quotes or mark

@@ -22,8 +22,8 @@ where
       and g.tgname = '_900_record'
       and f.proowner::regrole::text = 'leads_audit'
       -- for each row, after insert, delete and update, of whatever column and whoever
-      -- (reviewed: a new score is recorded with the lead that it changes)
-      and g.tgtype::integer = case t.oid::regclass::text when 'scoring.score' then 1 | 8 | 16 else 1 | 4 | 8 | 16 end
+      -- (reviewed: a new score is recorded with the lead that it changes, and none is updated)
+      and g.tgtype::integer = case t.oid::regclass::text when 'scoring.score' then 1 | 8 else 1 | 4 | 8 | 16 end
       and g.tgqual is null
       and g.tgattr::text = ''
       and g.tgenabled in ('O', 'A')

@@ -8,22 +8,27 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+#variable_conflict use_column
 declare
   v_organization_id uuid := (admin.organization(edit_scoring_model.organization_id)).organization_id;
   v_version integer;
 begin
   perform admin.check_scoring_model(edit_scoring_model.document);
-  update scoring.model as m
-  set document = edit_scoring_model.document
-  where m.organization_id = v_organization_id and m.state = 'draft'
-  returning m.version into v_version;
-  if not found then
+  -- Two that begin a draft at once: the second finds the first one's.
+  loop
+    update scoring.model as m
+    set document = edit_scoring_model.document
+    where m.organization_id = v_organization_id and m.state = 'draft'
+    returning m.version into v_version;
+    exit when found;
     insert into scoring.model (organization_id, version, document)
     select v_organization_id, coalesce(max(m.version), 0) + 1, edit_scoring_model.document
     from scoring.model as m
     where m.organization_id = v_organization_id
+    on conflict do nothing
     returning version into v_version;
-  end if;
+    exit when found;
+  end loop;
   return v_version;
 end
 $$;

@@ -225,13 +225,14 @@ begin atomic
     select
       t.oid, t.name as "table", '_900_record'::name as trigger, false as is_always,
       -- tgtype's bits: row 1, before 2, insert 4, delete 8, update 16. A new score is recorded with its lead.
-      case t.name when 'scoring.score' then 1 | 8 | 16 else 1 | 4 | 8 | 16 end as type
+      case t.name when 'scoring.score' then 1 | 8 else 1 | 4 | 8 | 16 end as type
     from tenant_table as t
     where t.name not in ('app.idempotency_key', 'audit.event')
     union all
     select t.oid, t.name, g.trigger, g.is_always, null
     from (values
       ('app.lead', '_100_refuse_truncate', false),
+      ('app.lead', '_110_keep_score_id', false),
       ('app.lead', '_600_keep_first_score', false),
       ('app.lead', '_610_keep_set_score', false),
       ('auth.api_key', '_100_refuse_truncate', false),
@@ -239,6 +240,8 @@ begin atomic
       ('scoring.model', '_130_keep_active', false),
       ('scoring.model', '_140_keep_history', false),
       ('scoring.score', '_100_refuse_truncate', false),
+      ('scoring.score', '_110_refuse_change', false),
+      ('scoring.score', '_120_refuse_insert', false),
       ('scoring.score', '_500_apply', false),
       ('scoring.signal', '_100_refuse_truncate', false),
       ('audit.event', '_100_refuse_change', true),

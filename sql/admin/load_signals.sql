@@ -14,8 +14,14 @@ declare
   v_count integer;
 begin
   insert into scoring.signal (organization_id, lead_id, type, value, observed_at, dedupe_key)
-  select v_organization_id, s.lead_id, s.type, coalesce(s.value, 'true'), s.observed_at, s.dedupe_key
-  from jsonb_populate_recordset(null::scoring.signal, load_signals.signals) as s
+  select
+    v_organization_id,
+    (s.signal ->> 'lead_id')::uuid,
+    s.signal ->> 'type',
+    coalesce(s.signal -> 'value', 'true'),
+    (s.signal ->> 'observed_at')::timestamptz,
+    s.signal ->> 'dedupe_key'
+  from jsonb_array_elements(load_signals.signals) as s (signal)
   on conflict (organization_id, lead_id, dedupe_key) do nothing;
   get diagnostics v_count = row_count;
   return v_count;

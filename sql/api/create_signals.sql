@@ -33,7 +33,8 @@ begin
 
   perform from app.lead as l where l.organization_id = v_organization_id and l.id = create_signals.id;
   if not found then
-    return null;
+    -- Raised, so that the claim goes with it.
+    raise sqlstate 'PT404' using message = 'not_found';
   end if;
 
   v_fields := case when v_is_batch then v_fields -> 'signals' else jsonb_build_array(v_fields) end;
@@ -79,7 +80,12 @@ begin
   if
     exists (select from scoring.signal as i where i.organization_id = v_organization_id and i.id = any (v_ids))
     and (
-      select m.document -> 'rescore_on_signal' = 'true' from scoring.model_in_force(v_organization_id) as m
+      select m.document -> 'rescore_on_signal' = 'true' and exists (
+        select
+        from jsonb_array_elements(m.document -> 'rules') as r (rule)
+        join jsonb_array_elements(v_fields) as s (signal) on s.signal -> 'type' = r.rule -> 'signal'
+      )
+      from scoring.model_in_force(v_organization_id) as m
     )
   then
     perform scoring.score_lead(v_organization_id, create_signals.id);
@@ -104,6 +110,6 @@ A signal, or {"signals": […]} with up to 200 of them: all are added, or none. 
 left out, else true, false, null, a number, a text, or a flat object of these; observed_at is now when left out, and may
 lie in the past. A signal with a dedupe_key that the lead has a signal of already adds nothing: the answer has the
 first. Of each type the latest counts for the score (observed_at, then id), and false and null count nothing. Where the
-organization's scoring model says so, the lead is scored anew at once.$$;
+organization's scoring model says so, and looks at such a signal, the lead is scored anew at once.$$;
 
 grant execute on function api.create_signals(uuid, text, api.idempotency_key, integer) to leads_api;

@@ -26,7 +26,8 @@ begin
 
   v_score := scoring.score_lead(v_organization_id, score_lead.id);
   if v_score.id is null then
-    return null;
+    -- Raised, so that the claim goes with it.
+    raise sqlstate 'PT404' using message = 'not_found';
   end if;
 
   select

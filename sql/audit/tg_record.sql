@@ -59,7 +59,7 @@ begin
   perform audit.write_event(
     (v_row ->> 'organization_id')::uuid,
     v_entity || '.' || v_action,
-    null,
+    (v_row ->> 'lead_id')::uuid,
     concat(to_json(v_entity || case when v_key = 'id' then '_id' else '' end), ':', v_row -> v_key, ',"diff":{', v_diff, '}')
   );
   return null;

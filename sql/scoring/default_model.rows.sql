@@ -1,9 +1,8 @@
 -- scoring.default_model - the models of an organization that has none of its own.
 set local role leads_owner;
 
-delete from scoring.default_model;
-
--- A change is a new version, behind the others: the history names the version that scored.
+-- A change is a new version, behind the others: the history names the version that scored, and a trigger refuses another
+-- document under its number.
 insert into scoring.default_model (version, document)
 values
   (1, $${
@@ -21,4 +20,6 @@ values
       },
       {"name": "email_bounced", "signal": "email_bounced", "label": "email bounced", "weight": -0.15}
     ]
-  }$$);
+  }$$)
+on conflict (version) do update set document = excluded.document
+where default_model.document is distinct from excluded.document;

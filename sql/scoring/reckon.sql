@@ -158,7 +158,7 @@ begin
     round(100 * least(greatest(v_base + coalesce(s.total, 0), 0), 1))::integer,
     coalesce(
       s.sentence,
-      format('No rule of the scoring model applies: this is its base, %s.', round(v_base, 2))
+      format('No rule of the scoring model counts: this is its base, %s.', round(v_base, 2))
     ),
     coalesce(s.contributions, '[]')
   from moment as m

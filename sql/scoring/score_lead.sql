@@ -14,13 +14,15 @@ declare
   v_score scoring.score;
 begin
   -- Who comes second waits here, and then sees the signals that the first one saw, and the first one's own.
-  select greatest(date_trunc('milliseconds', now()), l.updated_at) into v_instant
+  perform
   from app.lead as l
   where l.organization_id = score_lead.organization_id and l.id = score_lead.lead_id
   for no key update;
   if not found then
     return null;
   end if;
+  -- The clock's: whoever was waited for comes before in the history.
+  v_instant := date_trunc('milliseconds', clock_timestamp());
 
   select m.* into v_model from scoring.model_in_force(score_lead.organization_id) as m;
   insert into scoring.score (

@@ -10,10 +10,14 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   insert into scoring.score (organization_id, lead_id, kind, lead_score, ai_reasoning, created_at)
-  values (new.organization_id, new.id, 'set', new.lead_score, new.ai_reasoning, new.updated_at);
+  values (
+    new.organization_id, new.id, 'set', new.lead_score, new.ai_reasoning,
+    -- The clock's, as a model's are; a lead may be loaded with times of its own.
+    case tg_op when 'INSERT' then new.updated_at else date_trunc('milliseconds', clock_timestamp()) end
+  );
   return null;
 end
 $$;
 
 comment on function scoring.tg_lead__keep_score() is
-  'Adds to the history a score and its reasons, set by whoever wrote the lead, as of the lead''s updated_at.';
+  'Adds to the history a score and its reasons, set by whoever wrote the lead.';

@@ -1,5 +1,5 @@
 begin;
-select plan(4);
+select plan(5);
 
 select act_as('alice');
 select made_lead('{"email": "ada@example.com"}');
@@ -16,6 +16,8 @@ select act_as('alice');
 select api.create_signals(lead('ada@example.com'), '{"type": "storm_event", "dedupe_key": "k"}');
 select is((api.get_lead(lead('ada@example.com'))).body::json ->> 'lead_score', '0', 'nor does one that was there');
 select api.create_signals(lead('ada@example.com'), '{"type": "visits"}');
+select is((api.get_lead(lead('ada@example.com'))).body::json ->> 'lead_score', '0', 'nor one that no rule looks at');
+select api.create_signals(lead('ada@example.com'), '{"type": "storm_event"}');
 select is((api.get_lead(lead('ada@example.com'))).body::json ->> 'lead_score', '50', 'a new one does');
 select is(
   (api.list_scores(lead('ada@example.com'))).body::json #>> '{data,0,model}', 'own', 'by the organization''s own model'

@@ -9,7 +9,7 @@ from (
 ) as e (entity)
 cross join (values ('created'), ('updated'), ('deleted')) as a (action)
 union all
-values ('api_key.rotated'), ('api_key.revoked'), ('lead.scored'), ('score.updated'), ('score.deleted');
+values ('api_key.rotated'), ('api_key.revoked'), ('lead.scored'), ('score.deleted');
 
 select is_empty(
   $$

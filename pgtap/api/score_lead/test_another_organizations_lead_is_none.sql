@@ -8,10 +8,12 @@ select api.create_signals(lead('ada@example.com'), '{"type": "storm_event"}');
 select api.score_lead(lead('ada@example.com'));
 
 select act_as('bob');
-select is(api.score_lead(lead('ada@example.com')), null, 'nothing to score');
+select throws_ok(format('select api.score_lead(%L)', lead('ada@example.com')), 'PT404', 'not_found', 'nothing to score');
 select is(api.list_scores(lead('ada@example.com')), null, 'no history');
 select is(api.list_signals(lead('ada@example.com')), null, 'no signals');
-select is(api.create_signals(lead('ada@example.com'), '{"type": "x"}'), null, 'and none to add');
+select throws_ok(
+  format('select api.create_signals(%L, ''{"type": "x"}'')', lead('ada@example.com')), 'PT404', 'not_found', 'and none to add'
+);
 
 select act_inside('bob');
 select is_empty('select s.id from scoring.signal as s', 'no row of hers');
@@ -31,7 +33,9 @@ select throws_ok(
   '23503', null, 'nor hangs his own on her lead'
 );
 select act_as('alice', 'read');
-select is(api.score_lead(lead('ada@example.com')), null, 'a key that only reads doesn''t score');
+select throws_ok(
+  format('select api.score_lead(%L)', lead('ada@example.com')), 'PT404', null, 'a key that only reads doesn''t score'
+);
 
 select * from finish();
 rollback;

@@ -16,7 +16,7 @@ select is(
   format(
     '{"id":"%s","lead_score":91,"ai_reasoning":"Recent storm event in service radius (+0.18); phone validated (+0.10); '
     'fast form completion (+0.08)","scored_at":"%s"}',
-    lead('ada@example.com'), to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+    lead('ada@example.com'), (kept('score')).body::json ->> 'scored_at'
   ),
   'the body, character for character'
 );

@@ -21,7 +21,7 @@ select is(
     'lead_id', lead('ada@example.com'),
     'diff', '{
       "lead_score": {"from": 0, "to": 55},
-      "ai_reasoning": {"from": null, "to": "No rule of the scoring model applies: this is its base, 0.55."}
+      "ai_reasoning": {"from": null, "to": "No rule of the scoring model counts: this is its base, 0.55."}
     }'::jsonb
   ),
   'with the diff'

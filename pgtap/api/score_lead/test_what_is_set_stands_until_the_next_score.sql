@@ -21,7 +21,7 @@ select set_eq(
   $$,
   $$
     values
-      ('scored', 55, 'No rule of the scoring model applies: this is its base, 0.55.', 'default', 1, 0.55),
+      ('scored', 55, 'No rule of the scoring model counts: this is its base, 0.55.', 'default', 1, 0.55),
       ('set', 3, 'a hunch', null, null, null)
   $$,
   'the history tells which'

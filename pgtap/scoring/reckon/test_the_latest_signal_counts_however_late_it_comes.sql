@@ -16,7 +16,7 @@ select is(s.ai_reasoning, t.expected, t.note)
 from (values
   ('2026-01-01 00:00:00Z'::timestamptz, 'Recent storm event in service radius (+0.18)', 'seen just then'),
   ('2026-01-03 23:59:59Z', 'Recent storm event in service radius (+0.09)', 'a half-life later'),
-  ('2026-01-04 00:00:00Z', 'No rule of the scoring model applies: this is its base, 0.55.', 'taken back'),
+  ('2026-01-04 00:00:00Z', 'No rule of the scoring model counts: this is its base, 0.55.', 'taken back'),
   ('2027-01-01 00:00:00Z', 'fast form completion (+0.08)', 'and what came then')
 ) as t (at, expected, note)
 cross join lateral admin.try_scoring_model(organization('alice'), lead('ada@example.com'), t.at) as s;

@@ -1,5 +1,5 @@
 begin;
-select plan(5);
+select plan(9);
 
 select act_as('alice');
 select made_lead('{"email": "ada@example.com"}');
@@ -14,9 +14,22 @@ select is((select l.lead_score from app.lead as l), 9, 'a score in SQL changes t
 select is(
   (select e.action from audit.event as e order by e.id desc limit 1), 'lead.scored', 'and is recorded'
 );
-update scoring.score set lead_score = 8 where lead_score = 9;
+select throws_ok('update scoring.score set lead_score = 8', 'PT409', 'refused', 'nobody rewrites one');
+select throws_ok(
+  format(
+    'insert into scoring.score (organization_id, lead_id, kind, lead_score) values (%L, %L, ''set'', 5)',
+    organization('alice'), lead('ada@example.com')
+  ),
+  'PT409', 'refused', 'nor adds one that was never set'
+);
+select throws_ok('update app.lead set score_id = null, lead_score = 8', 'PT409', 'refused', 'nor changes the lead past it');
+select throws_ok(
+  'update app.lead set score_id = gen_random_uuid()', 'PT409', 'refused', 'nor names a score that is not there'
+);
+delete from scoring.score where lead_score = 7;
 select is(
-  (select e.action from audit.event as e order by e.id desc limit 1), 'score.updated', 'as is who rewrites it'
+  (select e.action || ' ' || e.lead_id from audit.event as e order by e.id desc limit 1),
+  'score.deleted ' || lead('ada@example.com'), 'who deletes one leaves a trace with the lead'
 );
 select throws_ok('truncate scoring.score', 'PT409', 'refused', 'nobody empties it');
 

@@ -1,0 +1,11 @@
+-- scoring.default_model - the guard of the default models.
+set local role leads_owner;
+
+drop trigger if exists _100_refuse_truncate on scoring.default_model;
+drop trigger if exists _110_refuse_change on scoring.default_model;
+
+create trigger _100_refuse_truncate before truncate on scoring.default_model
+  for each statement execute function audit.tg_refuse('The history of scores names its models.');
+
+create trigger _110_refuse_change before update or delete on scoring.default_model
+  for each row execute function audit.tg_refuse('A version never changes: add the next one.');
