@@ -51,9 +51,10 @@ class _Joined(asyncio.Transport):
         self._transport.close()
 
     def _send(self) -> None:
-        if self._parts:
-            self._transport.write(b"".join(self._parts))
-            self._parts.clear()
+        parts, self._parts = self._parts, []
+        # The client may have gone since: then there is nobody to send it to, and uvloop would raise.
+        if parts and not self._transport.is_closing():
+            self._transport.write(b"".join(parts))
 
 
 class Protocol(HttpToolsProtocol):

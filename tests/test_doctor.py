@@ -195,6 +195,24 @@ TRIGGERS = [
         "The guard is missing",
     ),
     Case(
+        "a history that can be rewritten",
+        "drop trigger _110_refuse_change on scoring.score",
+        "trigger _110_refuse_change on scoring.score",
+        "The guard is missing",
+    ),
+    Case(
+        "scores set without a history",
+        "alter table app.lead disable trigger _610_keep_set_score",
+        "trigger _610_keep_set_score on app.lead",
+        "The trigger is disabled",
+    ),
+    Case(
+        "a default model that can be changed",
+        "drop trigger _110_refuse_change on scoring.default_model",
+        "trigger _110_refuse_change on scoring.default_model",
+        "It is missing",
+    ),
+    Case(
         "guard that replication passes",
         "alter table audit.event enable trigger _110_refuse_truncate",
         "trigger _110_refuse_truncate on audit.event",

@@ -1,5 +1,6 @@
 """What a stranger may send before anybody asks for a key."""
 
+import asyncio
 import socket
 import time
 from contextlib import closing, suppress
@@ -97,11 +98,52 @@ def test_a_slow_head_is_cut_off(server: Server) -> None:
         assert protocol.HEAD_PATIENCE - 1 < time.monotonic() - began < protocol.HEAD_PATIENCE + 10
 
 
-def test_an_answer_is_one_write(server: Server) -> None:
-    with closing(connect(server)) as connection:
-        for _ in range(20):
-            send(connection, b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert connection.recv(65536).endswith(b'{"status":"ok"}')
+class Recorder(asyncio.Transport):
+    """A transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[bytes] = []
+        self.is_closed = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        assert not self.is_closed
+        self.sent.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("end", "sent"),
+    [
+        ("nothing", [b"headbody"]),
+        ("we close", [b"headbody"]),
+        ("the client goes", []),
+    ],
+)
+def test_what_is_written_in_one_turn_is_sent_together_unless_the_client_has_gone(end: str, sent: list[bytes]) -> None:
+    recorder = Recorder()
+
+    async def answer() -> None:
+        joined = protocol._Joined(recorder, asyncio.get_running_loop())
+        joined.write(b"head")
+        joined.write(b"body")
+        if end == "we close":
+            joined.close()
+        elif end == "the client goes":
+            recorder.close()
+        await asyncio.sleep(0.01)
+
+    asyncio.run(answer())
+    assert recorder.sent == sent
 
 
 def test_a_large_body_before_a_head_in_parts_is_not_counted_with_it(server: Server) -> None:
