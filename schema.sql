@@ -1339,7 +1339,7 @@ CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TA
              g.trigger,
              g.is_always,
              NULL::integer
-            FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('app.lead'::text,'_110_keep_score_id'::text,false), ('app.lead'::text,'_600_keep_first_score'::text,false), ('app.lead'::text,'_610_keep_set_score'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_130_keep_active'::text,false), ('scoring.model'::text,'_140_keep_history'::text,false), ('scoring.score'::text,'_100_refuse_truncate'::text,false), ('scoring.score'::text,'_110_refuse_change'::text,false), ('scoring.score'::text,'_120_refuse_insert'::text,false), ('scoring.score'::text,'_500_apply'::text,false), ('scoring.signal'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true)) g("table", trigger, is_always)
+            FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('app.lead'::text,'_110_check_first_score'::text,false), ('app.lead'::text,'_120_check_score'::text,false), ('app.lead'::text,'_600_keep_first_score'::text,false), ('app.lead'::text,'_610_keep_set_score'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_130_keep_active'::text,false), ('scoring.model'::text,'_140_keep_history'::text,false), ('scoring.score'::text,'_100_refuse_truncate'::text,false), ('scoring.score'::text,'_110_refuse_change'::text,false), ('scoring.score'::text,'_120_check'::text,false), ('scoring.score'::text,'_500_apply'::text,false), ('scoring.signal'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true)) g("table", trigger, is_always)
               JOIN tenant_table t ON ((t.name = g."table")))
          ), trigger_finding AS (
           SELECT format('trigger %I on %s'::text, e.trigger, e."table") AS subject,
@@ -2304,17 +2304,15 @@ begin
     order by s.ordinality
   );
 
-  if
-    exists (select from scoring.signal as i where i.organization_id = v_organization_id and i.id = any (v_ids))
-    and (
-      select m.document -> 'rescore_on_signal' = 'true' and exists (
-        select
-        from jsonb_array_elements(m.document -> 'rules') as r (rule)
-        join jsonb_array_elements(v_fields) as s (signal) on s.signal -> 'type' = r.rule -> 'signal'
-      )
-      from scoring.model_in_force(v_organization_id) as m
+  if (
+    select m.document -> 'rescore_on_signal' = 'true' and exists (
+      select
+      from scoring.signal as i
+      join jsonb_array_elements(m.document -> 'rules') as r (rule) on r.rule ->> 'signal' = i.type
+      where i.organization_id = v_organization_id and i.id = any (v_ids)
     )
-  then
+    from scoring.model_in_force(v_organization_id) as m
+  ) then
     perform scoring.score_lead(v_organization_id, create_signals.id);
   end if;
 
@@ -3176,7 +3174,7 @@ COMMENT ON FUNCTION api.score_lead(id uuid, idempotency_key api.idempotency_key,
 
 Scores the lead by the organization''s scoring model, or the default one, from the latest signal of each type, and
 writes lead_score and ai_reasoning: the reasons, with what each contributed, strongest first. They stand until the next
-score, or until somebody sets them. The history keeps each score; the audit log has lead.scored. The request has no body.';
+score, or until somebody sets them. The history keeps each score; the audit log has lead.scored. A body is ignored.';
 
 CREATE FUNCTION api.session_faults() RETURNS SETOF text
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -4846,6 +4844,33 @@ ALTER FUNCTION scoring.signal_item(signal scoring.signal) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION scoring.signal_item(signal scoring.signal) IS 'The eight fields of a signal, in the order of the body.';
 
+CREATE FUNCTION scoring.tg_lead__check_score() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if not exists (
+    select
+    from scoring.score as s
+    where
+      s.organization_id = new.organization_id
+      and s.id = new.score_id
+      and s.lead_id = new.id
+      and s.kind = 'scored'
+      and (s.lead_score, s.ai_reasoning) is not distinct from (new.lead_score, new.ai_reasoning)
+  ) then
+    raise sqlstate 'PT409' using
+      message = 'refused',
+      hint = 'score_id names a score of the lead that says the same: insert into scoring.score, which sets it.';
+  end if;
+  return new;
+end
+$$;
+
+ALTER FUNCTION scoring.tg_lead__check_score() OWNER TO leads_owner;
+
+COMMENT ON FUNCTION scoring.tg_lead__check_score() IS 'Raises PT409 refused unless score_id names a row of the lead''s history, made by a model, with the lead''s very score and reasons.';
+
 CREATE FUNCTION scoring.tg_lead__keep_score() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4855,7 +4880,9 @@ begin
   values (
     new.organization_id, new.id, 'set', new.lead_score, new.ai_reasoning,
     -- The clock's, as a model's are; a lead may be loaded with times of its own.
-    case tg_op when 'INSERT' then new.updated_at else date_trunc('milliseconds', clock_timestamp()) end
+    least(
+      case tg_op when 'INSERT' then new.updated_at end, date_trunc('milliseconds', clock_timestamp())
+    )
   );
   return null;
 end
@@ -4879,7 +4906,35 @@ $$;
 
 ALTER FUNCTION scoring.tg_score__apply() OWNER TO leads_owner;
 
-COMMENT ON FUNCTION scoring.tg_score__apply() IS 'Writes lead_score, ai_reasoning and score_id of the lead, so that history and lead can''t differ.';
+COMMENT ON FUNCTION scoring.tg_score__apply() IS 'Writes lead_score, ai_reasoning and score_id of the lead: a new score is what changes it.';
+
+CREATE FUNCTION scoring.tg_score__check() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if new.created_at > clock_timestamp() then
+    raise sqlstate 'PT409' using message = 'refused', hint = 'A score''s created_at doesn''t lie in the future.';
+  end if;
+  if new.kind = 'set' and not exists (
+    select
+    from app.lead as l
+    where
+      l.organization_id = new.organization_id
+      and l.id = new.lead_id
+      and (l.lead_score, l.ai_reasoning) is not distinct from (new.lead_score, new.ai_reasoning)
+  ) then
+    raise sqlstate 'PT409' using
+      message = 'refused',
+      hint = 'The lead has another score. Set lead_score of the lead: that adds to its history.';
+  end if;
+  return new;
+end
+$$;
+
+ALTER FUNCTION scoring.tg_score__check() OWNER TO leads_owner;
+
+COMMENT ON FUNCTION scoring.tg_score__check() IS 'Raises PT409 refused for a score of kind set that isn''t the lead''s, and for a created_at in the future.';
 
 ALTER TABLE ONLY admin.catalogue_entry
     ADD CONSTRAINT catalogue_entry_pkey PRIMARY KEY (object);
@@ -4958,7 +5013,9 @@ CREATE INDEX signal_by_observed_at ON scoring.signal USING btree (organization_i
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON app.lead FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Delete leads with DELETE, so that each is recorded.');
 
-CREATE TRIGGER _110_keep_score_id BEFORE UPDATE ON app.lead FOR EACH ROW WHEN (((old.score_id IS DISTINCT FROM new.score_id) AND (pg_trigger_depth() = 0))) EXECUTE FUNCTION audit.tg_refuse('score_id follows the history: insert into scoring.score.');
+CREATE TRIGGER _110_check_first_score BEFORE INSERT ON app.lead FOR EACH ROW WHEN ((new.score_id IS NOT NULL)) EXECUTE FUNCTION scoring.tg_lead__check_score();
+
+CREATE TRIGGER _120_check_score BEFORE UPDATE ON app.lead FOR EACH ROW WHEN ((old.score_id IS DISTINCT FROM new.score_id)) EXECUTE FUNCTION scoring.tg_lead__check_score();
 
 CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON app.organization FOR EACH ROW WHEN (((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.created_at IS DISTINCT FROM new.created_at))) EXECUTE FUNCTION audit.tg_refuse('organization_id and created_at never change.');
 
@@ -5008,11 +5065,11 @@ CREATE TRIGGER _110_refuse_change BEFORE DELETE OR UPDATE ON scoring.default_mod
 
 CREATE TRIGGER _110_refuse_change BEFORE UPDATE ON scoring.score FOR EACH ROW EXECUTE FUNCTION audit.tg_refuse('A score never changes: score the lead anew.');
 
+CREATE TRIGGER _120_check BEFORE INSERT ON scoring.score FOR EACH ROW EXECUTE FUNCTION scoring.tg_score__check();
+
 CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON scoring.signal FOR EACH ROW WHEN (((((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.id IS DISTINCT FROM new.id)) OR (old.lead_id IS DISTINCT FROM new.lead_id)) OR (old.created_at IS DISTINCT FROM new.created_at))) EXECUTE FUNCTION audit.tg_refuse('organization_id, id, lead_id and created_at never change.');
 
 CREATE TRIGGER _120_keep_version BEFORE UPDATE ON scoring.model FOR EACH ROW WHEN ((((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.version IS DISTINCT FROM new.version)) OR (old.created_at IS DISTINCT FROM new.created_at))) EXECUTE FUNCTION audit.tg_refuse('organization_id, version and created_at never change.');
-
-CREATE TRIGGER _120_refuse_insert BEFORE INSERT ON scoring.score FOR EACH ROW WHEN (((new.kind = 'set'::text) AND (pg_trigger_depth() = 0))) EXECUTE FUNCTION audit.tg_refuse('Set lead_score of the lead: that adds to its history.');
 
 CREATE TRIGGER _130_keep_active BEFORE UPDATE ON scoring.model FOR EACH ROW WHEN (((old.state <> 'draft'::text) AND ((new.state = 'draft'::text) OR (old.document IS DISTINCT FROM new.document)))) EXECUTE FUNCTION audit.tg_refuse('A version that was active never changes: make a new draft.');
 
@@ -5621,9 +5678,13 @@ GRANT INSERT(dedupe_key) ON TABLE scoring.signal TO leads_jobs;
 REVOKE ALL ON FUNCTION scoring.signal_item(signal scoring.signal) FROM PUBLIC;
 GRANT ALL ON FUNCTION scoring.signal_item(signal scoring.signal) TO leads_exec;
 
+REVOKE ALL ON FUNCTION scoring.tg_lead__check_score() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION scoring.tg_lead__keep_score() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION scoring.tg_score__apply() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION scoring.tg_score__check() FROM PUBLIC;
 
 ALTER DEFAULT PRIVILEGES FOR ROLE leads_audit REVOKE ALL ON FUNCTIONS FROM PUBLIC;
 

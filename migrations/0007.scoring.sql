@@ -737,6 +737,41 @@ comment on function audit.tg_signal__record() is
 grant execute on function audit.tg_signal__record() to leads_owner;
 -- end frozen sql/audit/tg_signal__record.sql
 
+-- begin frozen sql/scoring/tg_lead__check_score.sql
+-- scoring.tg_lead__check_score - refuses a score_id that the history doesn't bear out.
+set local role leads_owner;
+
+create or replace function scoring.tg_lead__check_score()
+returns trigger
+language plpgsql
+volatile
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (
+    select
+    from scoring.score as s
+    where
+      s.organization_id = new.organization_id
+      and s.id = new.score_id
+      and s.lead_id = new.id
+      and s.kind = 'scored'
+      and (s.lead_score, s.ai_reasoning) is not distinct from (new.lead_score, new.ai_reasoning)
+  ) then
+    raise sqlstate 'PT409' using
+      message = 'refused',
+      hint = 'score_id names a score of the lead that says the same: insert into scoring.score, which sets it.';
+  end if;
+  return new;
+end
+$$;
+
+comment on function scoring.tg_lead__check_score() is
+  'Raises PT409 refused unless score_id names a row of the lead''s history, made by a model, with the lead''s very score '
+  'and reasons.';
+-- end frozen sql/scoring/tg_lead__check_score.sql
+
 -- begin frozen sql/scoring/tg_lead__keep_score.sql
 -- scoring.tg_lead__keep_score - keeps a score that was written to the lead, not made by a model.
 set local role leads_owner;
@@ -753,7 +788,9 @@ begin
   values (
     new.organization_id, new.id, 'set', new.lead_score, new.ai_reasoning,
     -- The clock's, as a model's are; a lead may be loaded with times of its own.
-    case tg_op when 'INSERT' then new.updated_at else date_trunc('milliseconds', clock_timestamp()) end
+    least(
+      case tg_op when 'INSERT' then new.updated_at end, date_trunc('milliseconds', clock_timestamp())
+    )
   );
   return null;
 end
@@ -794,7 +831,8 @@ create policy lead_jobs_insert on app.lead for insert to leads_jobs with check (
 set local role leads_owner;
 
 drop trigger if exists _100_refuse_truncate on app.lead;
-drop trigger if exists _110_keep_score_id on app.lead;
+drop trigger if exists _110_check_first_score on app.lead;
+drop trigger if exists _120_check_score on app.lead;
 drop trigger if exists _500_stamp on app.lead;
 drop trigger if exists _600_keep_first_score on app.lead;
 drop trigger if exists _610_keep_set_score on app.lead;
@@ -804,10 +842,11 @@ drop trigger if exists _900_record on app.lead;
 create trigger _100_refuse_truncate before truncate on app.lead
   for each statement execute function audit.tg_refuse('Delete leads with DELETE, so that each is recorded.');
 
--- scoring.tg_score__apply, which runs inside another trigger, sets it.
-create trigger _110_keep_score_id before update on app.lead
-  for each row when (old.score_id is distinct from new.score_id and pg_trigger_depth() = 0)
-  execute function audit.tg_refuse('score_id follows the history: insert into scoring.score.');
+create trigger _110_check_first_score before insert on app.lead
+  for each row when (new.score_id is not null) execute function scoring.tg_lead__check_score();
+
+create trigger _120_check_score before update on app.lead
+  for each row when (old.score_id is distinct from new.score_id) execute function scoring.tg_lead__check_score();
 
 create trigger _500_stamp before insert or update on app.lead
   for each row execute function app.tg_lead__stamp();
@@ -1061,6 +1100,41 @@ grant select, insert (id, organization_id, lead_id, type, value, observed_at, de
 to leads_exec, leads_jobs;
 -- end frozen sql/scoring/signal.grants.sql
 
+-- begin frozen sql/scoring/tg_score__check.sql
+-- scoring.tg_score__check - refuses what never was the lead's score, and what lies in the future.
+set local role leads_owner;
+
+create or replace function scoring.tg_score__check()
+returns trigger
+language plpgsql
+volatile
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if new.created_at > clock_timestamp() then
+    raise sqlstate 'PT409' using message = 'refused', hint = 'A score''s created_at doesn''t lie in the future.';
+  end if;
+  if new.kind = 'set' and not exists (
+    select
+    from app.lead as l
+    where
+      l.organization_id = new.organization_id
+      and l.id = new.lead_id
+      and (l.lead_score, l.ai_reasoning) is not distinct from (new.lead_score, new.ai_reasoning)
+  ) then
+    raise sqlstate 'PT409' using
+      message = 'refused',
+      hint = 'The lead has another score. Set lead_score of the lead: that adds to its history.';
+  end if;
+  return new;
+end
+$$;
+
+comment on function scoring.tg_score__check() is
+  'Raises PT409 refused for a score of kind set that isn''t the lead''s, and for a created_at in the future.';
+-- end frozen sql/scoring/tg_score__check.sql
+
 -- begin frozen sql/scoring/tg_score__apply.sql
 -- scoring.tg_score__apply - gives the lead the score that a model has made.
 set local role leads_owner;
@@ -1081,7 +1155,7 @@ end
 $$;
 
 comment on function scoring.tg_score__apply() is
-  'Writes lead_score, ai_reasoning and score_id of the lead, so that history and lead can''t differ.';
+  'Writes lead_score, ai_reasoning and score_id of the lead: a new score is what changes it.';
 -- end frozen sql/scoring/tg_score__apply.sql
 
 -- begin frozen sql/scoring/score.policies.sql
@@ -1108,7 +1182,7 @@ set local role leads_owner;
 
 drop trigger if exists _100_refuse_truncate on scoring.score;
 drop trigger if exists _110_refuse_change on scoring.score;
-drop trigger if exists _120_refuse_insert on scoring.score;
+drop trigger if exists _120_check on scoring.score;
 drop trigger if exists _500_apply on scoring.score;
 drop trigger if exists _900_record on scoring.score;
 
@@ -1118,10 +1192,8 @@ create trigger _100_refuse_truncate before truncate on scoring.score
 create trigger _110_refuse_change before update on scoring.score
   for each row execute function audit.tg_refuse('A score never changes: score the lead anew.');
 
--- The lead's own trigger, which runs inside another, adds it.
-create trigger _120_refuse_insert before insert on scoring.score
-  for each row when (new.kind = 'set' and pg_trigger_depth() = 0)
-  execute function audit.tg_refuse('Set lead_score of the lead: that adds to its history.');
+create trigger _120_check before insert on scoring.score
+  for each row execute function scoring.tg_score__check();
 
 create trigger _500_apply after insert on scoring.score
   for each row when (new.kind = 'scored') execute function scoring.tg_score__apply();
@@ -1754,17 +1826,15 @@ begin
     order by s.ordinality
   );
 
-  if
-    exists (select from scoring.signal as i where i.organization_id = v_organization_id and i.id = any (v_ids))
-    and (
-      select m.document -> 'rescore_on_signal' = 'true' and exists (
-        select
-        from jsonb_array_elements(m.document -> 'rules') as r (rule)
-        join jsonb_array_elements(v_fields) as s (signal) on s.signal -> 'type' = r.rule -> 'signal'
-      )
-      from scoring.model_in_force(v_organization_id) as m
+  if (
+    select m.document -> 'rescore_on_signal' = 'true' and exists (
+      select
+      from scoring.signal as i
+      join jsonb_array_elements(m.document -> 'rules') as r (rule) on r.rule ->> 'signal' = i.type
+      where i.organization_id = v_organization_id and i.id = any (v_ids)
     )
-  then
+    from scoring.model_in_force(v_organization_id) as m
+  ) then
     perform scoring.score_lead(v_organization_id, create_signals.id);
   end if;
 
@@ -1898,7 +1968,7 @@ $$Score a lead.
 
 Scores the lead by the organization's scoring model, or the default one, from the latest signal of each type, and
 writes lead_score and ai_reasoning: the reasons, with what each contributed, strongest first. They stand until the next
-score, or until somebody sets them. The history keeps each score; the audit log has lead.scored. The request has no body.$$;
+score, or until somebody sets them. The history keeps each score; the audit log has lead.scored. A body is ignored.$$;
 
 grant execute on function api.score_lead(uuid, api.idempotency_key, integer) to leads_api;
 -- end frozen sql/api/score_lead.sql
@@ -3094,7 +3164,8 @@ begin atomic
     select t.oid, t.name, g.trigger, g.is_always, null
     from (values
       ('app.lead', '_100_refuse_truncate', false),
-      ('app.lead', '_110_keep_score_id', false),
+      ('app.lead', '_110_check_first_score', false),
+      ('app.lead', '_120_check_score', false),
       ('app.lead', '_600_keep_first_score', false),
       ('app.lead', '_610_keep_set_score', false),
       ('auth.api_key', '_100_refuse_truncate', false),
@@ -3103,7 +3174,7 @@ begin atomic
       ('scoring.model', '_140_keep_history', false),
       ('scoring.score', '_100_refuse_truncate', false),
       ('scoring.score', '_110_refuse_change', false),
-      ('scoring.score', '_120_refuse_insert', false),
+      ('scoring.score', '_120_check', false),
       ('scoring.score', '_500_apply', false),
       ('scoring.signal', '_100_refuse_truncate', false),
       ('audit.event', '_100_refuse_change', true),

@@ -45,6 +45,7 @@ reset role;
 \ir app/pipeline_stage.policies.sql
 \ir app/pipeline_stage.triggers.sql
 \ir app/pipeline_stage.grants.sql
+\ir scoring/tg_lead__check_score.sql
 \ir scoring/tg_lead__keep_score.sql
 \ir app/lead.policies.sql
 \ir app/lead.triggers.sql
@@ -78,6 +79,7 @@ reset role;
 \ir scoring/signal.policies.sql
 \ir scoring/signal.triggers.sql
 \ir scoring/signal.grants.sql
+\ir scoring/tg_score__check.sql
 \ir scoring/tg_score__apply.sql
 \ir scoring/score.policies.sql
 \ir scoring/score.triggers.sql

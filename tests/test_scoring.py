@@ -38,6 +38,20 @@ weight = 0.05
 """
 
 
+ODD_MODEL = """\
+base = 0.5
+[[rules]] # \'\'\' begins no text here
+name = "a"
+signal = "a"
+label = 'C:\\u0000'
+operator = "equals"
+value = 0.1234567890123456789012345
+weight = 0.01
+[[rules]]
+weight = 0.02
+"""
+
+
 @pytest.fixture
 def acme(new_organization: Callable[..., Organization]) -> Organization:
     """An organization without leads."""
@@ -215,6 +229,10 @@ def test_other_mistakes_are_sentences(leads: Leads, acme: Organization, model: C
     assert "Say one of" in mistake(leads("scoring", "show", *of, "--draft", "--default"))
     assert "nested too deep" in mistake(leads("scoring", "edit", model("base = " + "[" * 3000 + "]" * 3000), *of))
     assert "thousands of digits" in mistake(leads("scoring", "edit", model("base = " + "9" * 5000), *of))
+    said = mistake(leads("scoring", "edit", model(ODD_MODEL), *of))
+    assert {line.partition(":")[2].partition(":")[0] for line in said.splitlines()} == {"9"}
+    odd = model(ODD_MODEL.replace("[[rules]]\nweight = 0.02\n", ""))
+    assert "Version 1 is the draft" in printed(leads("scoring", "edit", odd, *of))
     assert "NUL" in mistake(leads("scoring", "edit", model('base = "\\u0000"'), *of))
     path = model(MODEL)
     assert "is the model's file" in mistake(leads("scoring", "backtest", "--model", path, *of, "--picture", path))

@@ -8,9 +8,10 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TextIO
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import click
 import psycopg
@@ -162,7 +163,7 @@ def backtest(file: TextIO, organization: UUID, path: Path, as_json: bool) -> Non
     observed when a lead was qualified count; its own fields count as they are now.
     """
     document, text = _read(file)
-    _check_picture(path, file.name)
+    _check_picture(path, file)
     with operator() as connection, _by_line(file.name, text):
         # One snapshot: a model that is activated meanwhile doesn't count for a part of the leads.
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
@@ -190,9 +191,9 @@ def _title(model: DictRow) -> str:
     return f"{model['model']} version {model['version']}, {model['state']}{since}"
 
 
-def _check_picture(path: Path, model: str) -> None:
+def _check_picture(path: Path, model: TextIO) -> None:
     """Raises Mistake where the picture can't be written, before anything is scored."""
-    if path.exists() and Path(model).exists() and path.samefile(model):
+    if path.exists() and os.path.samestat(path.stat(), os.fstat(model.fileno())):
         raise Mistake(f"{path} is the model's file. Say --picture FILE with another.")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise Mistake(f"The picture can't be written to {path}. Say --picture FILE.")
@@ -202,7 +203,7 @@ def _read(file: TextIO) -> tuple[str, str]:
     """The model as JSON, and the file's text. Raises Mistake."""
     try:
         text = file.read()
-        document = tomllib.loads(text)
+        document = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
         place = re.search(r" \(at line (\d+), column \d+\)$", str(error))
         line, what = (place[1], place[0]) if place else (text.count("\n") + 1, "")
@@ -215,13 +216,23 @@ def _read(file: TextIO) -> tuple[str, str]:
         raise Mistake(f"{file.name} can't be read: {error.strerror}.") from None
     except ValueError:
         raise Mistake(f"{file.name}: It has a number of thousands of digits. Make it shorter.") from None
+    # JSON has all digits of a number, which a float hasn't.
+    mark = uuid4().hex
+    problem = f"{file.name}: A date or time is no value of a scoring model. Write it as a text."
+
+    def number(value: object) -> dict[str, str]:
+        nonlocal problem
+        if isinstance(value, Decimal) and value.is_finite():
+            return {mark: str(value)}
+        if isinstance(value, Decimal):
+            problem = f"{file.name}: inf and nan are no numbers of a scoring model."
+        raise TypeError
+
     try:
-        made = json.dumps(document, allow_nan=False)
+        made = re.sub(rf'\{{"{mark}": "([^"]*)"\}}', r"\1", json.dumps(document, default=number))
     except TypeError:
-        raise Mistake(f"{file.name}: A date or time is no value of a scoring model. Write it as a text.") from None
-    except ValueError:
-        raise Mistake(f"{file.name}: inf and nan are no numbers of a scoring model.") from None
-    if "\\u0000" in made:
+        raise Mistake(problem) from None
+    if re.search(r"(?<!\\)(?:\\\\)*\\u0000", made):
         raise Mistake(f"{file.name}: It has a NUL character. Leave it out.")
     return made, text
 
@@ -262,6 +273,8 @@ _NAME = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""
 _DOTTED = rf"{_NAME}(?:\s*\.\s*{_NAME})*"
 _LINES = re.compile(rf"\s*(?:\[\[\s*(?P<list>{_DOTTED})\s*\]\]|\[\s*(?P<table>{_DOTTED})\s*\]|(?P<key>{_DOTTED})\s*=)")
 
+_TOKEN = re.compile(r"""\"{3}|'{3}|"(?:[^"\\]|\\.)*"|'[^']*'|#.*""")
+
 
 def _places(text: str) -> Iterator[tuple[str, int]]:
     """Where each table and key begins: ("rules[0].weight", 12). As far as the beginning of a line shows it."""
@@ -276,5 +289,12 @@ def _places(text: str) -> Iterator[tuple[str, int]]:
                 counts[name] += match.lastgroup == "list"
                 yield table, number
         # A text of several lines may look like anything.
-        for mark in re.findall(r'"""|\'\'\'', line):
-            quotes = "" if quotes == mark else quotes or mark
+        while line:
+            if quotes:
+                _, ended, line = line.partition(quotes)
+                quotes = "" if ended else quotes
+            elif (token := _TOKEN.search(line)) and not token[0].startswith("#"):
+                line = line[token.end() :]
+                quotes = token[0] if token[0] in ('"""', "'''") else ""
+            else:
+                break

@@ -232,7 +232,8 @@ begin atomic
     select t.oid, t.name, g.trigger, g.is_always, null
     from (values
       ('app.lead', '_100_refuse_truncate', false),
-      ('app.lead', '_110_keep_score_id', false),
+      ('app.lead', '_110_check_first_score', false),
+      ('app.lead', '_120_check_score', false),
       ('app.lead', '_600_keep_first_score', false),
       ('app.lead', '_610_keep_set_score', false),
       ('auth.api_key', '_100_refuse_truncate', false),
@@ -241,7 +242,7 @@ begin atomic
       ('scoring.model', '_140_keep_history', false),
       ('scoring.score', '_100_refuse_truncate', false),
       ('scoring.score', '_110_refuse_change', false),
-      ('scoring.score', '_120_refuse_insert', false),
+      ('scoring.score', '_120_check', false),
       ('scoring.score', '_500_apply', false),
       ('scoring.signal', '_100_refuse_truncate', false),
       ('audit.event', '_100_refuse_change', true),

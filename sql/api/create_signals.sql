@@ -77,17 +77,15 @@ begin
     order by s.ordinality
   );
 
-  if
-    exists (select from scoring.signal as i where i.organization_id = v_organization_id and i.id = any (v_ids))
-    and (
-      select m.document -> 'rescore_on_signal' = 'true' and exists (
-        select
-        from jsonb_array_elements(m.document -> 'rules') as r (rule)
-        join jsonb_array_elements(v_fields) as s (signal) on s.signal -> 'type' = r.rule -> 'signal'
-      )
-      from scoring.model_in_force(v_organization_id) as m
+  if (
+    select m.document -> 'rescore_on_signal' = 'true' and exists (
+      select
+      from scoring.signal as i
+      join jsonb_array_elements(m.document -> 'rules') as r (rule) on r.rule ->> 'signal' = i.type
+      where i.organization_id = v_organization_id and i.id = any (v_ids)
     )
-  then
+    from scoring.model_in_force(v_organization_id) as m
+  ) then
     perform scoring.score_lead(v_organization_id, create_signals.id);
   end if;
 

@@ -51,6 +51,6 @@ $$Score a lead.
 
 Scores the lead by the organization's scoring model, or the default one, from the latest signal of each type, and
 writes lead_score and ai_reasoning: the reasons, with what each contributed, strongest first. They stand until the next
-score, or until somebody sets them. The history keeps each score; the audit log has lead.scored. The request has no body.$$;
+score, or until somebody sets them. The history keeps each score; the audit log has lead.scored. A body is ignored.$$;
 
 grant execute on function api.score_lead(uuid, api.idempotency_key, integer) to leads_api;

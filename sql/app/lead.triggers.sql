@@ -2,7 +2,8 @@
 set local role leads_owner;
 
 drop trigger if exists _100_refuse_truncate on app.lead;
-drop trigger if exists _110_keep_score_id on app.lead;
+drop trigger if exists _110_check_first_score on app.lead;
+drop trigger if exists _120_check_score on app.lead;
 drop trigger if exists _500_stamp on app.lead;
 drop trigger if exists _600_keep_first_score on app.lead;
 drop trigger if exists _610_keep_set_score on app.lead;
@@ -12,10 +13,11 @@ drop trigger if exists _900_record on app.lead;
 create trigger _100_refuse_truncate before truncate on app.lead
   for each statement execute function audit.tg_refuse('Delete leads with DELETE, so that each is recorded.');
 
--- scoring.tg_score__apply, which runs inside another trigger, sets it.
-create trigger _110_keep_score_id before update on app.lead
-  for each row when (old.score_id is distinct from new.score_id and pg_trigger_depth() = 0)
-  execute function audit.tg_refuse('score_id follows the history: insert into scoring.score.');
+create trigger _110_check_first_score before insert on app.lead
+  for each row when (new.score_id is not null) execute function scoring.tg_lead__check_score();
+
+create trigger _120_check_score before update on app.lead
+  for each row when (old.score_id is distinct from new.score_id) execute function scoring.tg_lead__check_score();
 
 create trigger _500_stamp before insert or update on app.lead
   for each row execute function app.tg_lead__stamp();

@@ -3,7 +3,7 @@ set local role leads_owner;
 
 drop trigger if exists _100_refuse_truncate on scoring.score;
 drop trigger if exists _110_refuse_change on scoring.score;
-drop trigger if exists _120_refuse_insert on scoring.score;
+drop trigger if exists _120_check on scoring.score;
 drop trigger if exists _500_apply on scoring.score;
 drop trigger if exists _900_record on scoring.score;
 
@@ -13,10 +13,8 @@ create trigger _100_refuse_truncate before truncate on scoring.score
 create trigger _110_refuse_change before update on scoring.score
   for each row execute function audit.tg_refuse('A score never changes: score the lead anew.');
 
--- The lead's own trigger, which runs inside another, adds it.
-create trigger _120_refuse_insert before insert on scoring.score
-  for each row when (new.kind = 'set' and pg_trigger_depth() = 0)
-  execute function audit.tg_refuse('Set lead_score of the lead: that adds to its history.');
+create trigger _120_check before insert on scoring.score
+  for each row execute function scoring.tg_score__check();
 
 create trigger _500_apply after insert on scoring.score
   for each row when (new.kind = 'scored') execute function scoring.tg_score__apply();

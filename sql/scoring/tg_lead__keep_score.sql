@@ -13,7 +13,9 @@ begin
   values (
     new.organization_id, new.id, 'set', new.lead_score, new.ai_reasoning,
     -- The clock's, as a model's are; a lead may be loaded with times of its own.
-    case tg_op when 'INSERT' then new.updated_at else date_trunc('milliseconds', clock_timestamp()) end
+    least(
+      case tg_op when 'INSERT' then new.updated_at end, date_trunc('milliseconds', clock_timestamp())
+    )
   );
   return null;
 end

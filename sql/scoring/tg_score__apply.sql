@@ -17,4 +17,4 @@ end
 $$;
 
 comment on function scoring.tg_score__apply() is
-  'Writes lead_score, ai_reasoning and score_id of the lead, so that history and lead can''t differ.';
+  'Writes lead_score, ai_reasoning and score_id of the lead: a new score is what changes it.';

@@ -1,5 +1,5 @@
 begin;
-select plan(5);
+select plan(6);
 
 select act_as('alice');
 select made_lead('{"email": "ada@example.com"}');
@@ -17,6 +17,12 @@ select api.create_signals(lead('ada@example.com'), '{"type": "storm_event", "ded
 select is((api.get_lead(lead('ada@example.com'))).body::json ->> 'lead_score', '0', 'nor does one that was there');
 select api.create_signals(lead('ada@example.com'), '{"type": "visits"}');
 select is((api.get_lead(lead('ada@example.com'))).body::json ->> 'lead_score', '0', 'nor one that no rule looks at');
+select api.create_signals(
+  lead('ada@example.com'), '{"signals": [{"type": "visits"}, {"type": "storm_event", "dedupe_key": "k"}]}'
+);
+select is(
+  (api.get_lead(lead('ada@example.com'))).body::json ->> 'lead_score', '0', 'nor with one that was there beside it'
+);
 select api.create_signals(lead('ada@example.com'), '{"type": "storm_event"}');
 select is((api.get_lead(lead('ada@example.com'))).body::json ->> 'lead_score', '50', 'a new one does');
 select is(

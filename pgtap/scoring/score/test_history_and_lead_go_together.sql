@@ -1,5 +1,5 @@
 begin;
-select plan(9);
+select plan(13);
 
 select act_as('alice');
 select made_lead('{"email": "ada@example.com"}');
@@ -25,6 +25,48 @@ select throws_ok(
 select throws_ok('update app.lead set score_id = null, lead_score = 8', 'PT409', 'refused', 'nor changes the lead past it');
 select throws_ok(
   'update app.lead set score_id = gen_random_uuid()', 'PT409', 'refused', 'nor names a score that is not there'
+);
+select throws_ok(
+  format('insert into app.lead (organization_id, email, score_id) values (%L, ''x@example.com'', app.new_id())', organization('alice')),
+  'PT409', 'refused', 'nor brings one along'
+);
+select throws_ok(
+  format(
+    $$
+      insert into scoring.score
+        (organization_id, lead_id, kind, lead_score, ai_reasoning, model, model_version, base, contributions, created_at)
+      values (%L, %L, 'scored', 9, 'later', 'own', 1, 0.09, '[]', clock_timestamp() + interval '1 day')
+    $$,
+    organization('alice'), lead('ada@example.com')
+  ),
+  'PT409', 'refused', 'nor scores in the future'
+);
+
+-- A trigger of a DBA's own, in which these would be at a depth.
+create table test.any (statement text);
+create function test.tg_any()
+returns trigger
+language plpgsql
+as $$
+begin
+  execute new.statement;
+  return new;
+end
+$$;
+create trigger _100_any before insert on test.any for each row execute function test.tg_any();
+select throws_ok(
+  $$insert into test.any values ('update app.lead set score_id = null, lead_score = 8')$$, 'PT409', 'refused',
+  'inside a trigger neither'
+);
+select throws_ok(
+  format(
+    'insert into test.any values (%L)',
+    format(
+      'insert into scoring.score (organization_id, lead_id, kind, lead_score) values (%L, %L, ''set'', 5)',
+      organization('alice'), lead('ada@example.com')
+    )
+  ),
+  'PT409', 'refused', 'nor that'
 );
 delete from scoring.score where lead_score = 7;
 select is(

@@ -1,0 +1,32 @@
+-- scoring.tg_lead__check_score - refuses a score_id that the history doesn't bear out.
+set local role leads_owner;
+
+create or replace function scoring.tg_lead__check_score()
+returns trigger
+language plpgsql
+volatile
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (
+    select
+    from scoring.score as s
+    where
+      s.organization_id = new.organization_id
+      and s.id = new.score_id
+      and s.lead_id = new.id
+      and s.kind = 'scored'
+      and (s.lead_score, s.ai_reasoning) is not distinct from (new.lead_score, new.ai_reasoning)
+  ) then
+    raise sqlstate 'PT409' using
+      message = 'refused',
+      hint = 'score_id names a score of the lead that says the same: insert into scoring.score, which sets it.';
+  end if;
+  return new;
+end
+$$;
+
+comment on function scoring.tg_lead__check_score() is
+  'Raises PT409 refused unless score_id names a row of the lead''s history, made by a model, with the lead''s very score '
+  'and reasons.';

@@ -1,0 +1,32 @@
+-- scoring.tg_score__check - refuses what never was the lead's score, and what lies in the future.
+set local role leads_owner;
+
+create or replace function scoring.tg_score__check()
+returns trigger
+language plpgsql
+volatile
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if new.created_at > clock_timestamp() then
+    raise sqlstate 'PT409' using message = 'refused', hint = 'A score''s created_at doesn''t lie in the future.';
+  end if;
+  if new.kind = 'set' and not exists (
+    select
+    from app.lead as l
+    where
+      l.organization_id = new.organization_id
+      and l.id = new.lead_id
+      and (l.lead_score, l.ai_reasoning) is not distinct from (new.lead_score, new.ai_reasoning)
+  ) then
+    raise sqlstate 'PT409' using
+      message = 'refused',
+      hint = 'The lead has another score. Set lead_score of the lead: that adds to its history.';
+  end if;
+  return new;
+end
+$$;
+
+comment on function scoring.tg_score__check() is
+  'Raises PT409 refused for a score of kind set that isn''t the lead''s, and for a created_at in the future.';
