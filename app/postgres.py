@@ -233,7 +233,8 @@ class Pool:
             # Without a timer of its own, which would cost more than the wait: the watch ends it.
             return await future
         except asyncio.CancelledError:
-            if future.done() and not future.cancelled():
+            # What it was given in that very moment goes back; the watch may have ended it as well.
+            if future.done() and not future.cancelled() and future.exception() is None:
                 self._release(future.result())
             raise
 

@@ -24,7 +24,7 @@ _SCORES = 300
 _LEADS = """
 set session_replication_role = replica;
 insert into app.lead (organization_id, email, pipeline_stage, qualification_completed_at)
-select o.id, 'p' || n || '@example.com', case when n %% 3 = 0 then 'won' else 'lost' end, now()
+select o.id, 'p' || n || '@example.com', case when n % 3 = 0 then 'won' else 'lost' end, now()
 from (select {organization}::uuid as id) as o
 cross join generate_series(1, {leads}) as n;
 insert into scoring.signal (organization_id, lead_id, type, observed_at)
@@ -40,7 +40,7 @@ select
   l.organization_id, l.id, (array['storm_event', 'phone_validated', 'visits'])[1 + n %% 3], now() - interval '1 s' * n
 from app.lead as l
 cross join generate_series(1, %s) as n
-where l.organization_id = (select organization_id from app.lead where id = %s) and l.id = %s
+where l.id = %s
 """
 _SCORE = """
 select (a.r).status
@@ -91,7 +91,7 @@ def sentences(found: dict[str, Any]) -> list[str]:
 def _scores(database: Database, superuser: psycopg.Connection[Any], index: int, count: int) -> Score:
     pair = database.pairs[index]
     claim = hashlib.sha256(pair.key.encode()).hexdigest()
-    superuser.execute(_SIGNALS, [count, pair.lead, pair.lead])
+    superuser.execute(_SIGNALS, [count, pair.lead])
     superuser.execute("vacuum analyze scoring.signal")
     with psycopg.connect(session_of(database.url), autocommit=True, prepare_threshold=0) as session:
         for _ in range(10):
@@ -110,7 +110,7 @@ def _scores(database: Database, superuser: psycopg.Connection[Any], index: int, 
 def _backtest(database: Database, superuser: psycopg.Connection[Any]) -> dict[str, Any]:
     made = superuser.execute("select admin.create_organization('Backtest', 'test')::text").fetchone()
     organization = made[0] if made else ""
-    for statement in _LEADS.format(organization=f"'{organization}'", leads=LEADS).replace("%%", "%").split(";"):
+    for statement in _LEADS.format(organization=f"'{organization}'", leads=LEADS).split(";"):
         superuser.execute(statement.encode())
     superuser.execute("vacuum analyze app.lead, scoring.signal")
     with psycopg.connect(database.operator_url, autocommit=True) as operator:

@@ -33,6 +33,7 @@ _PAIN = (
 )
 _TIMELINE = ("today", "this_week", "this_month", "this_quarter", "just_looking")
 _BUDGET = ("under_5k", "5k_to_15k", "15k_to_50k", "over_50k")
+_FAR = ("qualified", "proposal", "won")
 # Type, value, and how often leads that were qualified, and all others, have it.
 _SIGNALS = (
     ("storm_event", True, 0.5, 0.2),
@@ -93,7 +94,7 @@ def _leads(draw: random.Random, count: int) -> list[dict[str, Any]]:
         # More of them lately, and most by day.
         created = now - timedelta(days=90 * draw.random() ** 1.5, hours=draw.choice((0, 0, 0, 9)) * draw.random())
         touched = created + (now - created) * draw.random() * (0.0 if stage == "new" else 0.8)
-        is_qualified = stage in ("qualified", "proposal", "won") or (stage == "lost" and draw.random() < 0.6)
+        is_qualified = stage in _FAR or (stage == "lost" and draw.random() < 0.6)
         is_business = draw.random() < 0.3
         first, last = draw.choice(_FIRST), draw.choice(_LAST)
         leads.append(
@@ -122,7 +123,7 @@ def _leads(draw: random.Random, count: int) -> list[dict[str, Any]]:
 
 
 def _signals(draw: random.Random, leads: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What was observed of the leads, within the hours after they came; more often of those that came far."""
+    """What was observed of the leads, within minutes after they came; more often of those that came far."""
     return [
         {
             "lead_id": lead["id"],
@@ -132,7 +133,7 @@ def _signals(draw: random.Random, leads: list[dict[str, Any]]) -> list[dict[str,
         }
         for lead in leads
         for type, value, often, seldom in _SIGNALS
-        if draw.random() < (often if lead["pipeline_stage"] in ("qualified", "proposal", "won") else seldom)
+        if draw.random() < (often if lead["pipeline_stage"] in _FAR else seldom)
     ]
 
 
