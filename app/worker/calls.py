@@ -1,0 +1,179 @@
+"""HTTP to a vendor: one call, one deadline, no retry, no redirect, and no address that isn't public."""
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
+
+import httpx
+
+from app.worker.guard import CONNECT, Guard
+from app.worker.vendors import CallFailed, NotMade, OutcomeUnknown, Sent, Unauthorized
+
+Before = Callable[[Sent | None], Awaitable[float]]
+"""Asked before each call; told what the call makes, None for a look-up. It renews the lease, and gives the event
+loop's time by which the call must be over. What it raises passes through."""
+
+_MOST = 1 << 20  # bytes of an answer that are read
+_NOTHING_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
+
+
+def client(*, allow_loopback: bool) -> httpx.AsyncClient:
+    """What all calls of a worker go through. It keeps nothing from one call for the next, which may be a stranger's.
+
+    A connection serves one call: one that the vendor has just closed would leave a POST's outcome unknown.
+    """
+    return httpx.AsyncClient(
+        transport=Guard(allow_loopback=allow_loopback),
+        headers={
+            "user-agent": "leads-api",
+            "accept": "application/json, text/plain;q=0.9, */*;q=0.1",
+            "accept-encoding": "identity",  # what is read is what was sent: no bomb
+            "connection": "close",
+        },
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        timeout=httpx.Timeout(None, connect=CONNECT, pool=CONNECT),
+        follow_redirects=False,
+        trust_env=False,
+    )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a vendor answered, where the status alone doesn't decide: 2xx, and most of 4xx."""
+
+    vendor: str
+    status: int
+    text: str
+    is_html: bool = False
+    hides: str = field(default="", repr=False)
+    """What the vendor's words are given without: the credential."""
+
+    def json(self) -> Any:
+        """The body; None, where it isn't JSON."""
+        try:
+            return json.loads(self.text)
+        except (ValueError, RecursionError):
+            return None
+
+    def reason(self) -> str:
+        """The vendor's words, in a line of at most 500 characters; empty, where they aren't for people."""
+        if self.is_html:
+            return ""
+        words = self.text
+        match self.json():
+            case (
+                {"message": str(said)}
+                | {"error": str(said)}
+                | {"errorMessage": str(said)}
+                | {"detail": str(said)}
+                | {"errors": [{"message": str(said)}, *_]}
+            ):
+                words = said
+        if self.hides:
+            words = words.replace(self.hides, "…")
+        printable = "".join(c if c.isprintable() else " " for c in words)
+        return " ".join(printable.split())[:500]
+
+    def __str__(self) -> str:
+        return f"{self.vendor} answered {self.status}" + (f": {reason}" if (reason := self.reason()) else "")
+
+
+@dataclass(frozen=True)
+class Calls:
+    """The calls to one vendor with one credential."""
+
+    vendor: str
+    """As people know it, for the sentences of errors."""
+    base_url: str
+    credential: str = field(repr=False)
+    """Never repeated in a message, even if the vendor repeats it."""
+    headers: Mapping[str, str] = field(repr=False)
+    client: httpx.AsyncClient
+    before: Before
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        content: bytes | None = None,
+        params: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
+        makes: Sent | None = None,
+    ) -> Answer:
+        """Makes the call. Raises CallFailed: a lost answer means OutcomeUnknown if the call makes something."""
+        lost = NotMade if makes is None else OutcomeUnknown
+        deadline = await self.before(makes)
+        if asyncio.get_running_loop().time() >= deadline:
+            raise NotMade(f"{self.vendor} wasn't called: there was no time left")
+        try:
+            async with (
+                asyncio.timeout_at(deadline),
+                self.client.stream(
+                    method,
+                    self.base_url + path,
+                    json=json,
+                    content=content,
+                    params=params,
+                    headers={**self.headers, **(headers or {})},
+                ) as response,
+            ):
+                body = await _read(response)
+        # `from None`: the library's own messages may quote a header, and so the credential
+        except _NOTHING_SENT as error:
+            raise NotMade(f"{self.vendor} can't be reached: {error}".replace(self.credential, "…")) from None
+        except (TimeoutError, httpx.TimeoutException):
+            raise lost(f"{self.vendor} didn't answer in time") from None
+        except (httpx.HTTPError, OSError):
+            raise lost(f"{self.vendor} broke off the connection without an answer that can be read") from None
+        return self._judge(response, body, lost)
+
+    def _judge(self, response: httpx.Response, body: bytes, lost: type[CallFailed]) -> Answer:
+        is_html = "html" in response.headers.get("content-type", "")
+        text = body[:_MOST].decode("utf-8", "replace")
+        answer = Answer(self.vendor, status := response.status_code, text, is_html, self.credential)
+        wait = retry_after(response.headers.get("retry-after", ""))
+        if status in (401, 403):
+            raise Unauthorized(str(answer), status)
+        if status == 429:
+            raise NotMade(str(answer), status, wait)
+        if status == 408 or status >= 500:
+            raise lost(str(answer), status, wait)
+        if 300 <= status < 400:
+            raise NotMade(f"{self.vendor} answered {status} with a redirect, which isn't followed", status)
+        if len(body) > _MOST:
+            raise lost(f"{self.vendor} answered {status} with more than {_MOST} bytes", status)
+        return answer
+
+
+def retry_after(text: str) -> float | None:
+    """The seconds that a Retry-After header asks for (RFC 9110, section 10.2.3); None: it can't be read."""
+    if re.fullmatch(r"[0-9]{1,9}", text := text.strip()):
+        return float(text)
+    try:
+        at = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
+
+
+async def _read(response: httpx.Response) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > _MOST:
+            break
+    return bytes(body)

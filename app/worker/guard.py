@@ -1,0 +1,93 @@
+"""The way out to a vendor: https to a public address, which is looked up once and is the one connected to.
+
+A connection's address comes from a tenant, and so could name what only this machine may reach, such as the metadata
+of its cloud. Checking the name isn't enough, as it may resolve anew to something else: the connection goes to the
+address that was checked, while TLS still checks the certificate against the name.
+"""
+
+import asyncio
+import socket
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+import httpx
+
+from app.worker.vendors import NotMade, Refused
+
+CONNECT = 3.0
+"""Seconds that a name's resolution, and a connection to one address, may take each."""
+
+_SPECIAL = [
+    ip_network(network)
+    for network in (
+        "168.63.129.16/32",  # Azure's metadata, at an address that looks public
+        "192.0.0.0/24",  # protocol assignments (RFC 6890)
+        "192.88.99.0/24",  # 6to4 relays (RFC 7526)
+        "2001::/23",  # Teredo, and other protocol assignments (RFC 2928)
+        "2001:db8::/32",  # documentation (RFC 3849)
+        "2002::/16",  # 6to4: an IPv4 address in disguise (RFC 3056)
+        "3fff::/20",  # documentation (RFC 9637)
+    )
+]
+_GLOBAL_UNICAST = ip_network("2000::/3")  # RFC 4291: mapped, NAT64, local and multicast ones are all outside of it
+
+
+class Guard(httpx.AsyncBaseTransport):
+    """Lets a request through to public addresses only. Raises Refused, and NotMade for a name without an address."""
+
+    def __init__(self, *, allow_loopback: bool) -> None:
+        self._allow_loopback = allow_loopback
+        self._transport = httpx.AsyncHTTPTransport(
+            verify=httpx.create_ssl_context(trust_env=False), trust_env=False, limits=httpx.Limits(max_connections=100)
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Connects to the first of the host's addresses that takes a connection."""
+        host = request.url.raw_host.decode("ascii")
+        if request.url.userinfo:
+            raise Refused(f"The address of {host} has a user or a password in it")
+        addresses = await _resolve(host)
+        for address in addresses:
+            if not is_public(address) and not (self._allow_loopback and address.is_loopback):
+                raise Refused(f"{host} is at {address}, which isn't a public address")
+        is_here = self._allow_loopback and all(address.is_loopback for address in addresses)
+        if request.url.scheme != "https" and not is_here:
+            raise Refused(f"The address of {host} isn't an https one")
+        for address in addresses[:-1]:
+            try:
+                return await self._send(request, host, address)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                continue  # nothing was sent
+        return await self._send(request, host, addresses[-1])
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self._transport.aclose()
+
+    async def _send(self, request: httpx.Request, host: str, address: IPv4Address | IPv6Address) -> httpx.Response:
+        return await self._transport.handle_async_request(
+            httpx.Request(
+                request.method,
+                request.url.copy_with(host=str(address)),
+                headers=request.headers,  # with the name in Host
+                stream=request.stream,
+                extensions={**request.extensions, "sni_hostname": host},
+            )
+        )
+
+
+def is_public(address: IPv4Address | IPv6Address) -> bool:
+    """Whether the address is one on the internet, plainly written: no form that carries another address in it."""
+    if any(address in network for network in _SPECIAL):
+        return False
+    if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
+        return False
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+async def _resolve(host: str) -> list[IPv4Address | IPv6Address]:
+    try:
+        async with asyncio.timeout(CONNECT):
+            found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise NotMade(f"{host} can't be reached: its name has no address now") from None
+    return [ip_address(sockaddr[0]) for *_, sockaddr in found]

@@ -1,0 +1,81 @@
+"""Credentials: AES-256-GCM with a key that only the environment of the worker and the operator has.
+
+The database keeps ciphertexts, and the id of the key that each was made with. A ciphertext is bound to its
+organization, vendor and key: copied to another row, it can't be decrypted.
+"""
+
+import base64
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+_NONCE = 12  # bytes, random: NIST SP 800-38D, section 8.2.2, allows 2**32 encryptions with a key
+
+
+class VaultError(Exception):
+    """A credential can't be decrypted here. The message is a sentence that says what to do."""
+
+
+class Vault:
+    """Encrypts with the first of its keys, 32 bytes each, and decrypts with any of them."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        self._keys = {key_id(key): AESGCM(key) for key in keys}
+        self.ids = tuple(self._keys)
+
+    def encrypt(self, credential: str, *, organization_id: UUID, vendor: str) -> tuple[bytes, str]:
+        """The nonce, the ciphertext and its tag, in one; and the key's id."""
+        id, nonce = self.ids[0], os.urandom(_NONCE)
+        data = self._keys[id].encrypt(nonce, credential.encode(), _bound_to(organization_id, vendor, id))
+        return nonce + data, id
+
+    def decrypt(self, data: bytes, *, key_id: str, organization_id: UUID, vendor: str) -> str:
+        """The credential. Raises VaultError."""
+        if key_id not in self._keys:
+            raise VaultError(
+                f"The credential was encrypted with the key {key_id}, which is not here: "
+                "bring that key back, or run `leads crm connect` again."
+            )
+        nonce, sealed = data[:_NONCE], data[_NONCE:]
+        try:
+            return self._keys[key_id].decrypt(nonce, sealed, _bound_to(organization_id, vendor, key_id)).decode()
+        except (InvalidTag, ValueError):
+            raise VaultError(
+                f"The credential is not what the key {key_id} encrypted for this organization and {vendor}: "
+                "run `leads crm connect` again."
+            ) from None
+
+
+def key_id(key: bytes) -> str:
+    """What a key is called: it tells keys apart, and tells nothing of them."""
+    return hashlib.sha256(b"leads-crm-key:" + key).hexdigest()[:16]
+
+
+def new_key() -> str:
+    """A new random key, as the environment has it."""
+    return base64.b64encode(os.urandom(32)).decode()
+
+
+def read(text: str) -> Vault:
+    """The vault of a setting's text: keys in base64, plain or URL-safe, separated by commas.
+
+    Raises ValueError, the message saying what the text must be, and nothing of what it is.
+    """
+    return Vault([_key(part.strip()) for part in text.split(",")])
+
+
+def _key(text: str) -> bytes:
+    text = text.replace("-", "+").replace("_", "/")
+    if not re.fullmatch(r"[A-Za-z0-9+/]{43}=?", text):
+        raise ValueError("it must be keys of 32 bytes in base64, separated by commas")
+    return base64.b64decode(text.rstrip("=") + "=")
+
+
+def _bound_to(organization_id: UUID, vendor: str, key_id: str) -> bytes:
+    # unambiguous: the first part has 16 bytes, the last 16, and the vendor's name is what is between
+    return organization_id.bytes + vendor.encode() + key_id.encode()

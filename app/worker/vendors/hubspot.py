@@ -1,0 +1,168 @@
+"""HubSpot: contacts. An address is unique there; a custom unique property makes repeats harmless.
+
+Source: developers.hubspot.com, CRM API, contacts.
+"""
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from app.worker.calls import Answer, Before, Calls
+from app.worker.vendors import (
+    Account,
+    Contact,
+    NotMade,
+    OutcomeUnknown,
+    Record,
+    Refused,
+    Sent,
+    Setting,
+    Unauthorized,
+    Vendor,
+    typed,
+)
+
+_TELLING = (207, 400, 409)  # the statuses of a clash
+
+
+def path_prefix(text: str) -> str:
+    """Raises ValueError."""
+    if not re.fullmatch(r"(/[a-z0-9-]+)+", prefix := text.strip().rstrip("/")):
+        raise ValueError("it must be a path such as /crm/objects/2026-03")
+    return prefix
+
+
+def unique_property(text: str) -> str:
+    """Raises ValueError."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,99}", name := text.strip()):
+        raise ValueError("it must be a property's internal name, such as leads_api_id")
+    return name
+
+
+SETTINGS = {
+    "unique_property": Setting(
+        "A contact property with unique values that holds our lead's id, such as leads_api_id.", False, unique_property
+    ),
+    "path_prefix": Setting("The objects' path, if not /crm/v3/objects.", False, path_prefix),
+    "base_url": Setting("The API's address, if not https://api.hubapi.com.", False, typed.base),
+}
+
+
+def of(client: httpx.AsyncClient, settings: Mapping[str, Any], credential: str, before: Before) -> Vendor:
+    """The account that the private app's access token opens."""
+    base_url = settings.get("base_url", "https://api.hubapi.com")
+    headers = {"authorization": f"Bearer {credential}"}
+    return _HubSpot(
+        Calls("HubSpot", base_url, credential, headers, client, before),
+        settings.get("path_prefix", "/crm/v3/objects") + "/contacts",
+        settings.get("unique_property"),
+    )
+
+
+@dataclass(frozen=True)
+class _HubSpot:
+    calls: Calls
+    path: str
+    unique_property: str | None
+
+    @property
+    def creates_once(self) -> bool:
+        return self.unique_property is not None
+
+    async def verify(self) -> Account:
+        await self._get(self.path, {"limit": 1})
+        try:
+            portal = (await self._get("/account-info/v3/details", {})).get("portalId")
+        except Unauthorized:  # the token may do what is needed, and not this
+            portal = None
+        return Account(None if portal is None else f"portal {portal}", await self._faults())
+
+    async def find_by_email(self, email: str) -> list[Record]:
+        params = {"idProperty": "email", "properties": self._properties}
+        answer = await self.calls.request("GET", f"{self.path}/{quote(email, safe='')}", params=params)
+        return [] if answer.status == 404 else [self._record(_object(answer))]
+
+    async def find_by_name(self, display_name: str) -> None:
+        """Its search lags, and matches words."""
+
+    async def create(self, contact: Contact, display_name: str) -> Record:
+        first, _, last = (contact.name or "").rpartition(" ")
+        # who has no name here is to be recognized by what stands for it
+        properties = {
+            "email": contact.email,
+            "firstname": (first or last).strip() or (None if contact.email else display_name),
+            "lastname": last if first else None,
+            "company": contact.company,
+            "lifecyclestage": "lead",
+        }
+        body: dict[str, Any] = {"properties": {name: value for name, value in properties.items() if value}}
+        path = self.path
+        if self.unique_property:
+            path += "/batch/upsert"
+            body["properties"][self.unique_property] = contact.lead_id
+            body = {"inputs": [{"id": contact.lead_id, "idProperty": self.unique_property, **body}]}
+        answer = await self.calls.request("POST", path, json=body, makes=Sent(contact.email, display_name))
+        match answer.json():
+            case {"id": str(id)} | {"results": [{"id": str(id), "new": True}]} if answer.status < 300:
+                return Record(id, contact.email, is_new=True)
+            case {"results": [{"id": str(id)}]} if answer.status < 300:
+                return Record(id, contact.email)
+            case {"message": str(said)} | {"errors": [{"message": str(said)}, *_]} if answer.status in _TELLING:
+                # the vendor's own sentence, not something that a lead's field was made to say
+                if found := re.search(r"already exists\W{1,3}Existing ID:\s*(\d+)", said):
+                    return Record(found[1])
+                raise Refused(str(answer), answer.status)
+        if answer.status >= 400:
+            raise Refused(str(answer), answer.status)
+        raise OutcomeUnknown(f"HubSpot answered {answer.status} without an id", answer.status)
+
+    async def records(self) -> AsyncIterator[Record]:
+        params: dict[str, str | int] = {"limit": 100, "properties": self._properties}
+        while True:
+            page = await self._get(self.path, params)
+            if not isinstance(results := page.get("results"), list):
+                raise NotMade("HubSpot answered 200 with something that isn't contacts", 200)
+            for result in results:
+                yield self._record(result)
+            match page:
+                case {"paging": {"next": {"after": str(after)}}}:
+                    params["after"] = after
+                case _:
+                    return
+
+    @property
+    def _properties(self) -> str:
+        return ",".join(filter(None, ("email", "firstname", "lastname", self.unique_property)))
+
+    async def _get(self, path: str, params: Mapping[str, str | int]) -> dict[str, Any]:
+        return _object(await self.calls.request("GET", path, params=params))
+
+    async def _faults(self) -> tuple[str, ...]:
+        if not (name := self.unique_property):
+            return ()
+        answer = await self.calls.request("GET", f"/crm/v3/properties/contacts/{name}")
+        if answer.status == 404:
+            return (f"unique_property is {name}, which is no property of the account's contacts.",)
+        if _object(answer).get("hasUniqueValue") is not True:
+            return (f"unique_property is {name}, which doesn't have unique values in the account.",)
+        return ()
+
+    def _record(self, contact: Any) -> Record:
+        match contact:
+            case {"id": str(id), "properties": dict(has)}:
+                names = (has.get("firstname"), has.get("lastname"))
+                external_id = has.get(self.unique_property) if self.unique_property else None
+                return Record(id, has.get("email"), " ".join(filter(None, names)) or None, external_id)
+        raise NotMade("HubSpot answered with something that isn't a contact", 200)
+
+
+def _object(answer: Answer) -> dict[str, Any]:
+    if answer.status >= 400:
+        raise Refused(str(answer), answer.status)
+    if not isinstance(body := answer.json(), dict):
+        raise NotMade(f"HubSpot answered {answer.status} with something that isn't an object", answer.status)
+    return body

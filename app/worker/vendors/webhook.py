@@ -1,0 +1,76 @@
+"""A webhook: each lead posted to an address, signed (Standard Webhooks 1.0.0).
+
+The receiver drops a repeat by its webhook-id, which stays the same.
+"""
+
+import base64
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+from standardwebhooks import Webhook
+
+from app.worker.calls import Before, Calls
+from app.worker.vendors import Account, Contact, Record, Refused, Sent, Setting, Vendor, typed
+
+SETTINGS = {"url": Setting("The https address that leads are posted to.", True, typed.address)}
+
+
+def signing_secret(text: str) -> str:
+    """`whsec_` and 24 to 64 bytes in base64. Raises ValueError."""
+    stem, prefix, encoded = (text := text.strip()).partition("whsec_")
+    try:
+        size = len(base64.b64decode(encoded, validate=True))
+    except ValueError:
+        size = 0
+    if stem or not prefix or not 24 <= size <= 64:
+        raise ValueError("it must be whsec_ and 24 to 64 bytes in base64")
+    return text
+
+
+def of(client: httpx.AsyncClient, settings: Mapping[str, Any], credential: str, before: Before) -> Vendor:
+    """The receiver at the address, which knows the signing secret."""
+    return _Webhook(Calls("The webhook", settings["url"], credential, {}, client, before), Webhook(credential))
+
+
+@dataclass(frozen=True)
+class _Webhook:
+    calls: Calls
+    signer: Webhook
+    creates_once: bool = True
+
+    async def verify(self) -> Account:
+        """Nothing can be asked of a receiver without sending it something."""
+        return Account(httpx.URL(self.calls.base_url).host)
+
+    async def find_by_email(self, email: str) -> list[Record]:
+        return []
+
+    async def find_by_name(self, display_name: str) -> None:
+        """It can't be asked."""
+
+    async def create(self, contact: Contact, display_name: str) -> Record:
+        id, now = f"msg_{contact.sync_id}", datetime.now(UTC)
+        at = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        content = json.dumps({"type": "lead.pushed", "timestamp": at, "data": contact.lead}, separators=(",", ":"))
+        answer = await self.calls.request(
+            "POST",
+            "",
+            content=content.encode(),
+            headers={
+                "content-type": "application/json",
+                "webhook-id": id,
+                "webhook-timestamp": str(int(now.timestamp())),
+                "webhook-signature": self.signer.sign(id, now, content),
+            },
+            makes=Sent(contact.email, display_name),
+        )
+        if answer.status >= 400:
+            raise Refused(str(answer), answer.status)
+        return Record(id, is_new=True)
+
+    def records(self) -> AsyncIterator[Record]:
+        raise NotImplementedError("a webhook's receiver can't be asked what it has")

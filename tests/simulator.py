@@ -1,0 +1,404 @@
+"""A CRM that isn't one: each vendor's rules as far as they are known, and every way to fail, on 127.0.0.1."""
+
+import asyncio
+import json
+import random
+import re
+import secrets
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import h11
+from standardwebhooks import Webhook, WebhookVerificationError
+
+KEY = "key-of-the-sandbox-0001"
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+WAYS = (
+    *("hang", "error", "429", "429_retry_after", "reset", "redirect"),
+    *("store_then_hang", "store_then_error", "store_then_reset"),
+)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A request, as it came."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    content: bytes
+    at: float = field(default_factory=time.monotonic)
+
+    @property
+    def body(self) -> Any:
+        return json.loads(self.content) if self.content else None
+
+
+@dataclass
+class Reply:
+    """An answer: an object as JSON, a text as it is."""
+
+    status: int
+    body: Any = ""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Simulator:
+    """What the simulator knows, how it is set, and how to make it fail. The test may change it at any time."""
+
+    port: int = 0
+    keys: dict[str, str] = field(default_factory=lambda: {KEY: "sandbox"})
+    """API keys, and whose account each opens."""
+    secret: str = SECRET
+    latency: float = 0.0
+    """Seconds before a request is acted on: a client that gives up sooner doesn't stop it."""
+    lag: float = 0.0
+    """Seconds before JobNimbus's search shows a new record."""
+    limit: int | None = None
+    """JobNimbus's calls a second; one more is answered 429. HubSpot's are 190 in 10 seconds."""
+    keeps_external_id: bool = True
+    workflows: dict[str, list[str]] = field(default_factory=lambda: {"Customer": ["Lead", "Sold"]})
+    sources: list[str] = field(default_factory=lambda: ["Google Ads", "Referral"])
+    unique_properties: list[str] = field(default_factory=lambda: ["leads_api_id"])
+    clash_status: int = 409
+    """What HubSpot answers for an address that it has: 409, and 400 or 207 in some cases."""
+    hook_status: int = 200
+    hang: float = 12.0
+    requests: list[Seen] = field(default_factory=list)
+    deliveries: list[Any] = field(default_factory=list)
+    """What the webhook's receiver took, each webhook-id once."""
+    _stored: list[dict[str, Any]] = field(default_factory=list)
+    _hook_ids: set[str] = field(default_factory=set)
+    _failures: list[tuple[str, str, float]] = field(default_factory=list)
+    _share: float = 0.0
+    _random: random.Random = field(default_factory=random.Random)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _run: Callable[[Awaitable[None]], None] = lambda _: None
+    _listener: asyncio.Server | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def contacts(self) -> list[dict[str, Any]]:
+        """The records that are stored, in either vendor's form; without the names that start with _."""
+        with self._lock:
+            return [{name: record[name] for name in record if name[0] != "_"} for record in self._stored]
+
+    def fail(self, kind: str, times: int = 1, on: str = "any", *, retry_after: float = 2) -> None:
+        """The next calls fail in that way, one of WAYS; on: create, look_up or any."""
+        assert kind in WAYS
+        assert on in ("create", "look_up", "any")
+        with self._lock:
+            self._failures += [(kind, on, retry_after)] * times
+
+    def chaos(self, share: float, seed: int, *, hang: float = 8.0) -> None:
+        """Each call fails with that probability from now on, in any of WAYS. 0 ends it."""
+        with self._lock:
+            self._share, self.hang, self._random = share, hang, random.Random(seed)
+
+    def down(self) -> None:
+        """Refuses connections, until it is up."""
+        self._run(self._close())
+
+    def up(self) -> None:
+        """Takes connections again, at the same port."""
+        self._run(self._open())
+
+    async def _open(self) -> None:
+        self._listener = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self._listener.sockets[0].getsockname()[1]
+
+    async def _close(self) -> None:
+        if self._listener:
+            self._listener.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            connection = h11.Connection(h11.SERVER)
+            if not (seen := await _receive(connection, reader)):
+                return
+            with self._lock:
+                self.requests.append(seen)
+                way, retry_after = self._way(seen)
+            await asyncio.sleep(self.latency)
+            with self._lock:
+                reply = self._reply(seen) if way is None or way.startswith("store_then_") else Reply(0)
+            match way and way.removeprefix("store_then_"):
+                case "hang":
+                    await asyncio.sleep(self.hang)
+                    return
+                case "reset":
+                    writer.get_extra_info("socket").setsockopt(
+                        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                    )
+                    writer.transport.abort()
+                    return
+                case "error":
+                    reply = Reply(500, "Internal error")
+                case "429":
+                    reply = Reply(429, "Too many requests")
+                case "429_retry_after":
+                    reply = Reply(429, "Too many requests", {"retry-after": f"{retry_after:g}"})
+                case "redirect":
+                    reply = Reply(302, "", {"location": f"{self.url}/elsewhere"})
+            _send(connection, writer, reply)
+            await writer.drain()
+        except (ConnectionError, h11.RemoteProtocolError, asyncio.CancelledError):
+            pass  # the client went away, or the simulator is stopped
+        finally:
+            writer.close()
+
+    def _way(self, seen: Seen) -> tuple[str | None, float]:
+        is_on = ("any", "look_up" if seen.method == "GET" else "create")
+        for failure in self._failures:
+            if failure[1] in is_on:
+                self._failures.remove(failure)
+                return failure[0], failure[2]
+        return (self._random.choice(WAYS), 1) if self._random.random() < self._share else (None, 0)
+
+    def _reply(self, seen: Seen) -> Reply:
+        if seen.path == "/hook":
+            return self._hook(seen)
+        account = self.keys.get(seen.headers.get("authorization", "").removeprefix("Bearer "))
+        if account is None:
+            return Reply(401, "Unauthorized")
+        if seen.path.startswith("/api1/"):
+            return self._is_too_often("/api1/", 1.0, self.limit) or self._jobnimbus(seen, account)
+        if self._is_too_often("/crm/", 10.0, 190):
+            return _hubspot_error(429, "You have reached your ten_secondly_rolling limit.", "RATE_LIMITS")
+        return self._hubspot(seen, account)
+
+    def _is_too_often(self, path: str, seconds: float, limit: int | None) -> Reply | None:
+        since = time.monotonic() - seconds
+        recent = sum(seen.path.startswith(path) and seen.at > since for seen in self.requests[-1000:])
+        return Reply(429, "Too many requests") if limit is not None and recent > limit else None
+
+    def _hook(self, seen: Seen) -> Reply:
+        try:
+            body = Webhook(self.secret).verify(seen.content, seen.headers)
+        except WebhookVerificationError as error:
+            return Reply(400, str(error))
+        if self.hook_status < 300 and seen.headers["webhook-id"] not in self._hook_ids:
+            self._hook_ids.add(seen.headers["webhook-id"])
+            self.deliveries.append(body)
+        return Reply(self.hook_status)
+
+    # JobNimbus
+
+    def _jobnimbus(self, seen: Seen, account: str) -> Reply:
+        match seen.method, seen.path.removeprefix("/api1"):
+            case "GET", "/account/settings":
+                workflows = [
+                    {"name": name, "object_type": "contact", "status": [{"name": status} for status in statuses]}
+                    for name, statuses in self.workflows.items()
+                ]
+                return Reply(200, {"workflows": workflows, "sources": [{"SourceName": name} for name in self.sources]})
+            case "GET", "/contacts":
+                return self._search(seen, account)
+            case "POST", "/contacts":
+                return self._create(seen.body, account)
+        return Reply(404, "Not found")
+
+    def _search(self, seen: Seen, account: str) -> Reply:
+        size, start = int(seen.query.get("size", "1000")), int(seen.query.get("from", "0"))
+        if not 1 <= size <= 1000 or start + size > 10_000:
+            return Reply(400, "Result window is too large")
+        musts = json.loads(seen.query.get("filter", '{"must":[]}'))["must"]
+        now = time.monotonic()
+        found = [
+            record
+            for record in self._stored
+            if "jnid" in record
+            and record["_account"] == account
+            and record["_at"] + self.lag <= now
+            and all(_matches(record, must) for must in musts)
+        ]
+        by = seen.query.get("sort_field", "date_created")
+        found.sort(key=lambda record: record[by], reverse=seen.query.get("sort_direction", "desc") == "desc")
+        fields = seen.query["fields"].split(",") if "fields" in seen.query else None
+        page = [
+            {name: value for name, value in record.items() if name[0] != "_" and (fields is None or name in fields)}
+            for record in found[start : start + size]
+        ]
+        return Reply(200, {"count": len(found), "results": page})
+
+    def _create(self, body: dict[str, Any], account: str) -> Reply:
+        if body.get("record_type_name") not in self.workflows:
+            return Reply(400, "Invalid record_type_name")
+        if body.get("status_name") not in self.workflows[body["record_type_name"]]:
+            return Reply(400, "Invalid status_name")
+        if body.get("source_name", self.sources[0]) not in self.sources:
+            return Reply(400, "Invalid source_name")
+        if not (name := body.get("display_name") or body.get("first_name") or body.get("company")):
+            return Reply(400, "A name is required")
+        others = (record for record in self._stored if "jnid" in record and record["_account"] == account)
+        if any(record["display_name"].lower() == name.lower() for record in others):
+            return Reply(400, "Duplicate contact exists")
+        if not self.keeps_external_id:
+            body.pop("external_id", None)
+        shown = {"jnid": f"jn_{secrets.token_hex(10)}", **body, "display_name": name, "date_created": int(time.time())}
+        self._stored.append({**shown, "_account": account, "_at": time.monotonic()})
+        return Reply(200, shown)
+
+    # HubSpot
+
+    def _hubspot(self, seen: Seen, account: str) -> Reply:
+        if seen.path == "/account-info/v3/details":
+            return Reply(200, {"portalId": 117422})
+        if found := re.fullmatch(r"/crm/v3/properties/contacts/(\w+)", seen.path):
+            return Reply(200, {"name": found[1], "hasUniqueValue": found[1] in self.unique_properties})
+        if not (found := re.fullmatch(r"/crm/(?:v3/objects|objects/\d{4}-\d{2})/contacts(?:/(.+))?", seen.path)):
+            return _hubspot_error(404, "resource not found", "OBJECT_NOT_FOUND")
+        mine = [record for record in self._stored if "properties" in record and record["_account"] == account]
+        match seen.method, found[1]:
+            case "GET", None:
+                after, limit = int(seen.query.get("after", "0")), int(seen.query.get("limit", "10"))
+                page = {"results": [_shown(record, seen) for record in mine[after : after + limit]]}
+                more = {"paging": {"next": {"after": str(after + limit)}}} if after + limit < len(mine) else {}
+                return Reply(200, page | more)
+            case "GET", key:
+                by = seen.query.get("idProperty")
+                for record in mine:
+                    if key and key.lower() == (record["properties"].get(by, "").lower() if by else record["id"]):
+                        return Reply(200, _shown(record, seen))
+                return Reply(404)
+            case "POST", None:
+                return self._insert(seen.body["properties"], mine, account)
+            case "POST", "batch/upsert":
+                return self._upsert(seen.body["inputs"][0], mine, account)
+        return Reply(405)
+
+    def _insert(self, properties: dict[str, str], mine: list[dict[str, Any]], account: str) -> Reply:
+        known = {"email", "firstname", "lastname", "company", "phone", "lifecyclestage", *self.unique_properties}
+        if unknown := set(properties) - known:
+            return _hubspot_error(400, f"Property {unknown.pop()!r} does not exist", "VALIDATION_ERROR")
+        if not {"email", "firstname", "lastname"} & set(properties):
+            return _hubspot_error(400, "email, firstname or lastname is required", "VALIDATION_ERROR")
+        for record in mine:
+            if properties.get("email", "").lower() == record["properties"].get("email", "?"):
+                said = f"Contact already exists. Existing ID: {record['id']}"
+                return _hubspot_error(self.clash_status, said, "CONFLICT")
+        if "email" in properties:
+            properties["email"] = properties["email"].lower()
+        record = {"id": str(1000 + len(self._stored)), "properties": properties, "archived": False}
+        self._stored.append({**record, "_account": account})
+        return Reply(201, record)
+
+    def _upsert(self, wanted: dict[str, Any], mine: list[dict[str, Any]], account: str) -> Reply:
+        if (by := wanted["idProperty"]) not in self.unique_properties:
+            return _hubspot_error(400, f"{by} is not a unique property", "VALIDATION_ERROR")
+        for record in mine:
+            if record["properties"].get(by) == wanted["id"]:
+                record["properties"].update(wanted["properties"])
+                return Reply(200, {"status": "COMPLETE", "results": [{"id": record["id"], "new": False}]})
+        reply = self._insert(wanted["properties"], mine, account)
+        if reply.status == 201:
+            return Reply(200, {"status": "COMPLETE", "results": [{"id": reply.body["id"], "new": True}]})
+        if reply.status == 207:
+            return Reply(207, {"status": "COMPLETE", "results": [], "numErrors": 1, "errors": [reply.body]})
+        return reply
+
+
+@contextmanager
+def running() -> Iterator[Simulator]:
+    """A simulator that takes calls until the end of the block."""
+    simulator, loop = Simulator(), asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    def run(work: Any) -> None:
+        asyncio.run_coroutine_threadsafe(work, loop).result(10)
+
+    async def stop() -> None:
+        await simulator._close()
+        calls = asyncio.all_tasks() - {asyncio.current_task()}
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+
+    simulator._run = run
+    simulator.up()
+    try:
+        yield simulator
+    finally:
+        run(stop())
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _receive(connection: h11.Connection, reader: asyncio.StreamReader) -> Seen | None:
+    request: h11.Request | None = None
+    content = b""
+    while True:
+        match connection.next_event():
+            case h11.NEED_DATA:
+                connection.receive_data(await reader.read(1 << 16))
+            case h11.Request() as head:
+                request = head
+            case h11.Data() as data:
+                content += data.data
+            case h11.EndOfMessage() if request:
+                parts = urlsplit(request.target.decode())
+                headers = {name.decode().lower(): value.decode() for name, value in request.headers}
+                query = dict(parse_qsl(parts.query))
+                return Seen(request.method.decode(), unquote(parts.path), query, headers, content)
+            case h11.ConnectionClosed():
+                return None
+
+
+def _send(connection: h11.Connection, writer: asyncio.StreamWriter, reply: Reply) -> None:
+    is_text = isinstance(reply.body, str)
+    content = (reply.body if is_text else json.dumps(reply.body)).encode()
+    headers = {
+        "content-type": "text/plain" if is_text else "application/json",
+        "content-length": str(len(content)),
+        "connection": "close",
+        **reply.headers,
+    }
+    writer.write(connection.send(h11.Response(status_code=reply.status, headers=list(headers.items()))) or b"")
+    writer.write(connection.send(h11.Data(data=content)) or b"")
+    writer.write(connection.send(h11.EndOfMessage()) or b"")
+
+
+def _matches(record: dict[str, Any], must: dict[str, Any]) -> bool:
+    match must:
+        case {"term": term}:
+            return all(record.get(name) == value for name, value in term.items())
+        case {"range": between}:
+            return all(record[name] >= bounds["gte"] for name, bounds in between.items())
+    raise ValueError(must)
+
+
+def _shown(record: dict[str, Any], seen: Seen) -> dict[str, Any]:
+    names = seen.query.get("properties", "email,firstname,lastname").split(",")
+    shown = {name: record["properties"].get(name) for name in names}
+    return {"id": record["id"], "properties": shown, "archived": False}
+
+
+def _hubspot_error(status: int, message: str, category: str) -> Reply:
+    body = {"status": "error", "message": message, "correlationId": secrets.token_hex(16), "category": category}
+    if status == 429:
+        body |= {"errorType": "RATE_LIMIT", "policyName": "TEN_SECONDLY_ROLLING"}
+    return Reply(status, body)
+
+
+if __name__ == "__main__":
+    # For a process of its own: prints its address, and runs until it is ended. Argument: latency, in seconds.
+    with running() as alone:
+        alone.latency = float(sys.argv[1])
+        print(alone.url, flush=True)
+        signal.pause()
