@@ -28,6 +28,12 @@ ALTER SCHEMA auth OWNER TO leads_owner;
 
 COMMENT ON SCHEMA auth IS 'Who is asking: keys, and the functions that prove a claim.';
 
+CREATE SCHEMA crm;
+
+ALTER SCHEMA crm OWNER TO leads_owner;
+
+COMMENT ON SCHEMA crm IS 'Pushing leads to a CRM, once and only once.';
+
 CREATE SCHEMA scoring;
 
 ALTER SCHEMA scoring OWNER TO leads_owner;
@@ -70,6 +76,34 @@ CREATE TYPE api.audit_event AS (
 ALTER TYPE api.audit_event OWNER TO leads_owner;
 
 COMMENT ON TYPE api.audit_event IS 'A row of the audit log.';
+
+CREATE TYPE api.crm_connection AS (
+	id uuid,
+	organization_id uuid,
+	vendor text,
+	account text,
+	state text,
+	fault text,
+	push_stage text,
+	settle_seconds integer,
+	settings json,
+	created_at api.utc_time
+);
+
+ALTER TYPE api.crm_connection OWNER TO leads_owner;
+
+COMMENT ON TYPE api.crm_connection IS 'A connection to a CRM, as the API shows it: all but the credential.';
+
+CREATE TYPE api.crm_sync AS (
+	vendor text,
+	external_id text,
+	status text,
+	last_synced_at api.utc_time
+);
+
+ALTER TYPE api.crm_sync OWNER TO leads_owner;
+
+COMMENT ON TYPE api.crm_sync IS 'The state of a lead''s push to the CRM, as the API shows it.';
 
 CREATE FUNCTION api.is_cursor(value text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -182,6 +216,15 @@ ALTER TYPE api.lead_item OWNER TO leads_owner;
 
 COMMENT ON TYPE api.lead_item IS 'A lead as a list shows it.';
 
+CREATE TYPE api.lead_sync AS (
+	id uuid,
+	crm_sync api.crm_sync
+);
+
+ALTER TYPE api.lead_sync OWNER TO leads_owner;
+
+COMMENT ON TYPE api.lead_sync IS 'What a push answers: id is the lead''s; crm_sync is null for a lead that was never pushed.';
+
 CREATE TYPE api.new_score AS (
 	id uuid,
 	lead_score integer,
@@ -244,6 +287,31 @@ CREATE TYPE api.signal AS (
 ALTER TYPE api.signal OWNER TO leads_owner;
 
 COMMENT ON TYPE api.signal IS 'A signal, as the API shows it.';
+
+CREATE TYPE crm.job AS (
+	organization_id uuid,
+	sync_id uuid,
+	attempt integer,
+	vendor text,
+	settings json,
+	credential bytea,
+	credential_key text,
+	contact json,
+	open_attempts json
+);
+
+ALTER TYPE crm.job OWNER TO leads_owner;
+
+COMMENT ON TYPE crm.job IS 'A leased sync, with all that its push needs.';
+
+CREATE TYPE crm.permission AS (
+	verdict text,
+	wait_seconds numeric
+);
+
+ALTER TYPE crm.permission OWNER TO leads_owner;
+
+COMMENT ON TYPE crm.permission IS 'Whether a call to the vendor may be made. go; wait: ask again after wait_seconds; stop: the lease is lost or given back.';
 
 CREATE FUNCTION admin.activate_scoring_model(organization_id uuid, version integer DEFAULT NULL::integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -334,7 +402,7 @@ COMMENT ON FUNCTION admin.add_stage(organization_id uuid, name text) IS 'Adds a 
 CREATE FUNCTION api.schema_version() RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
- SELECT 7;
+ SELECT 8;
 END;
 
 ALTER FUNCTION api.schema_version() OWNER TO leads_exec;
@@ -347,9 +415,13 @@ CREATE TABLE api.route (
     function text NOT NULL,
     scope text,
     problems text[] DEFAULT '{}'::text[] NOT NULL,
+    wait_seconds integer,
+    wait_function text,
     CONSTRAINT route_method_is_known CHECK ((method = ANY (ARRAY['GET'::text, 'POST'::text, 'PUT'::text, 'PATCH'::text, 'DELETE'::text]))),
     CONSTRAINT route_path_is_absolute CHECK ((path ~ '^(/[^/?#]+)+$'::text)),
-    CONSTRAINT route_scope_is_known CHECK ((scope = ANY (ARRAY['read'::text, 'write'::text, 'admin'::text])))
+    CONSTRAINT route_scope_is_known CHECK ((scope = ANY (ARRAY['read'::text, 'write'::text, 'admin'::text]))),
+    CONSTRAINT route_waits_by_a_function CHECK (((wait_seconds IS NULL) = (wait_function IS NULL))),
+    CONSTRAINT route_waits_for_at_most_a_minute CHECK (((wait_seconds >= 1) AND (wait_seconds <= 60)))
 );
 
 ALTER TABLE api.route OWNER TO leads_owner;
@@ -365,6 +437,10 @@ COMMENT ON COLUMN api.route.function IS 'The function that answers, with its sch
 COMMENT ON COLUMN api.route.scope IS 'The scope that the key needs; null: no key is asked for.';
 
 COMMENT ON COLUMN api.route.problems IS 'The codes of the errors that this route can give, beside those that every route can.';
+
+COMMENT ON COLUMN api.route.wait_seconds IS 'An answer that another transaction makes: how long a 202 waits for it, without a connection. One whose Retry-After is longer than what is left doesn''t wait.';
+
+COMMENT ON COLUMN api.route.wait_function IS 'The function that is asked for it: it only reads, and takes its arguments by name out of the route''s.';
 
 CREATE FUNCTION admin.api_findings(release integer) RETURNS TABLE(subject text, finding text, remedy text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -520,7 +596,7 @@ CREATE FUNCTION admin.catalogue() RETURNS TABLE(object text, definition text, re
              (n.nspowner)::regrole AS owner,
              n.nspacl AS acl
             FROM pg_namespace n
-           WHERE ((n.nspname = ANY (ARRAY['app'::name, 'auth'::name, 'audit'::name, 'api'::name, 'admin'::name, 'scoring'::name])) OR (n.nspowner IN ( SELECT r.oid
+           WHERE ((n.nspname = ANY (ARRAY['app'::name, 'auth'::name, 'audit'::name, 'api'::name, 'admin'::name, 'scoring'::name, 'crm'::name])) OR (n.nspowner IN ( SELECT r.oid
                     FROM our_role r)))
          ), relation AS (
           SELECT c.oid,
@@ -890,6 +966,43 @@ COMMENT ON FUNCTION admin.catalogue() IS 'Every object of our schemas, every gra
 definition: the SQL that makes it, or makes it so again, ending with a semicolon; without one, where no single statement
 could: what it is, in words. removal: the SQL that takes it away; null for what can''t go.';
 
+CREATE FUNCTION admin.change_crm_connection(organization_id uuid, change text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := (admin.organization(change_crm_connection.organization_id)).organization_id;
+begin
+  case change_crm_connection.change
+    when 'pause' then
+      update crm.connection as c set state = 'paused', fault = null where c.organization_id = v_organization_id;
+    when 'resume' then
+      update crm.connection as c
+      set state = 'active', fault = null, blocked_until = null
+      where c.organization_id = v_organization_id;
+    when 'disconnect' then
+      delete from crm.connection as c where c.organization_id = v_organization_id;
+    else
+      raise sqlstate 'PT422' using
+        message = 'unknown_change', hint = 'A connection is paused, resumed or disconnected: pause, resume, disconnect.';
+  end case;
+  if not found then
+    raise sqlstate 'PT404' using
+      message = 'connection_not_found',
+      hint = 'The organization has no connection to a CRM. Make one with: leads crm connect';
+  end if;
+  perform pg_notify('leads_crm', '');
+end
+$$;
+
+ALTER FUNCTION admin.change_crm_connection(organization_id uuid, change text) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.change_crm_connection(organization_id uuid, change text) IS 'Pauses, resumes or removes the organization''s connection.
+
+change: pause (pushes wait; those by a stage''s change are skipped), resume (also after the vendor refused the credential),
+disconnect (the credential goes; the syncs stay, and the same account, connected again, takes them up). Raises PT404
+organization_not_found, connection_not_found, PT422 unknown_change.';
+
 CREATE FUNCTION admin.check_scoring_model(document jsonb) RETURNS void
     LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -912,6 +1025,81 @@ $$;
 ALTER FUNCTION admin.check_scoring_model(document jsonb) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.check_scoring_model(document jsonb) IS 'Raises PT422 invalid_model, with all faults as a JSON array of {field, code, detail} in the detail.';
+
+CREATE FUNCTION admin.connect_crm(organization_id uuid, vendor text, account text, settings jsonb, credential bytea DEFAULT NULL::bytea, credential_key text DEFAULT NULL::text, push_stage text DEFAULT NULL::text, settle_seconds integer DEFAULT NULL::integer) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization app.organization := admin.organization(connect_crm.organization_id);
+  v_vendor crm.vendor;
+begin
+  select v.* into v_vendor from crm.vendor as v where v.name = connect_crm.vendor;
+  if not found then
+    raise sqlstate 'PT404' using message = 'vendor_not_found', hint = format(
+      'There is no adapter for "%s". There is one for %s.', connect_crm.vendor,
+      (select string_agg(v.name, ', ' order by v.name) from crm.vendor as v)
+    );
+  end if;
+  if connect_crm.settle_seconds not between 0 and 3600 then
+    raise sqlstate 'PT422' using
+      message = 'out_of_range', hint = 'settle_seconds must be a whole number from 0 to 3600.';
+  end if;
+  if (connect_crm.credential is null) <> (v_organization.environment = 'test') then
+    raise sqlstate 'PT422' using message = 'invalid_credential', hint = case v_organization.environment
+      when 'test' then 'A test organization''s pushes are simulated: it has no credential.'
+      else 'A connection needs the vendor''s credential.'
+    end;
+  end if;
+
+  insert into crm.connection as c (
+    organization_id, vendor, account, push_stage, settings, settle_seconds, credential, credential_key
+  )
+  values (
+    v_organization.organization_id,
+    v_vendor.name,
+    connect_crm.account,
+    coalesce(connect_crm.push_stage, 'qualified'),
+    connect_crm.settings,
+    coalesce(connect_crm.settle_seconds, v_vendor.settle_seconds),
+    connect_crm.credential,
+    connect_crm.credential_key
+  )
+  on conflict (organization_id) do update
+  set
+    vendor = excluded.vendor,
+    account = excluded.account,
+    state = 'active',
+    fault = null,
+    push_stage = coalesce(connect_crm.push_stage, c.push_stage),
+    settings = excluded.settings,
+    settle_seconds = case
+      when connect_crm.settle_seconds is null and c.vendor = excluded.vendor then c.settle_seconds
+      else excluded.settle_seconds
+    end,
+    credential = excluded.credential,
+    credential_key = excluded.credential_key,
+    blocked_until = null,
+    paced_until = null;
+  perform pg_notify('leads_crm', '');
+exception
+  when foreign_key_violation then
+    raise sqlstate 'PT404' using message = 'stage_not_found', hint = format(
+      'The organization has no stage "%s". "leads organizations stages" shows them.',
+      coalesce(connect_crm.push_stage, 'qualified')
+    );
+end
+$$;
+
+ALTER FUNCTION admin.connect_crm(organization_id uuid, vendor text, account text, settings jsonb, credential bytea, credential_key text, push_stage text, settle_seconds integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.connect_crm(organization_id uuid, vendor text, account text, settings jsonb, credential bytea, credential_key text, push_stage text, settle_seconds integer) IS 'Makes the organization''s connection to a CRM, or replaces it; one that was paused is active again.
+
+account: which of the vendor''s accounts: syncs with the same one are taken up. credential: encrypted, with credential_key
+the id of the key that decrypts it; null for a test organization. push_stage, settle_seconds: null is "qualified" and the vendor''s
+own, or what the connection before had. Raises PT404 organization_not_found, vendor_not_found, stage_not_found, PT422
+out_of_range, invalid_credential.';
 
 CREATE FUNCTION admin.create_key(organization_id uuid, scope text, digest bytea, name text DEFAULT NULL::text, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
@@ -973,6 +1161,401 @@ $$;
 ALTER FUNCTION admin.create_organization(name text, environment text) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.create_organization(name text, environment text) IS 'Makes an organization with the six pipeline stages that each starts with, and returns its id. environment: live or test. Raises PT422 invalid_name.';
+
+CREATE FUNCTION app.is_name(value text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  return value collate "C" ~ '^[a-z0-9][a-z0-9_-]{0,63}$';
+end
+$_$;
+
+ALTER FUNCTION app.is_name(value text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.is_name(value text) IS 'Whether the value is a machine name of 1 to 64 characters: a-z, 0-9, and after the first character _ and -.';
+
+CREATE FUNCTION app.is_text(value text, max_length integer) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return char_length(value) between 1 and max_length and value = app.trim_text(value);
+end
+$$;
+
+ALTER FUNCTION app.is_text(value text, max_length integer) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.is_text(value text, max_length integer) IS 'Whether the value is a text of 1 to max_length characters with no white space at its ends. Null for null.';
+
+CREATE FUNCTION app.new_id() RETURNS uuid
+    LANGUAGE sql PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ((((lpad(to_hex((t.micros / 1000)), 12, '0'::text) || '7'::text) || lpad(to_hex((((t.micros % (1000)::bigint) * 4096) / 1000)), 3, '0'::text)) || substr((gen_random_uuid())::text, 20)))::uuid AS uuid
+    FROM ( SELECT ((EXTRACT(epoch FROM clock_timestamp()) * (1000000)::numeric))::bigint AS micros) t;
+END;
+
+ALTER FUNCTION app.new_id() OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.new_id() IS 'A new UUID of version 7 (RFC 9562, section 5.7): 48 bits of milliseconds, then the fraction of the millisecond in 12 bits (section 6.2, method 3), so that ids made one after another keep their order; 62 random bits.';
+
+CREATE FUNCTION app.utc_text(instant timestamp with time zone) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT to_char((instant AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'::text) AS to_char;
+END;
+
+ALTER FUNCTION app.utc_text(instant timestamp with time zone) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.utc_text(instant timestamp with time zone) IS 'The instant in UTC with milliseconds (RFC 3339): 2026-04-27T13:22:05.114Z, whatever the session''s zone. Null for null.';
+
+CREATE TABLE crm.sync (
+    organization_id uuid NOT NULL,
+    id uuid DEFAULT app.new_id() NOT NULL,
+    lead_id uuid NOT NULL,
+    vendor text NOT NULL,
+    account text NOT NULL,
+    status text DEFAULT 'pending'::text NOT NULL,
+    external_id text,
+    error_code text,
+    error text,
+    run_at timestamp(3) with time zone,
+    leased_by integer,
+    attempts integer DEFAULT 0 NOT NULL,
+    begun_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
+    begun_after integer DEFAULT 0 NOT NULL,
+    email_key text COLLATE pg_catalog."C",
+    last_synced_at timestamp(3) with time zone,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    CONSTRAINT sync_counts_attempts CHECK (((attempts >= begun_after) AND (begun_after >= 0))),
+    CONSTRAINT sync_error_code_is_known CHECK (
+CASE status
+    WHEN 'failed'::text THEN (error_code = ANY (ARRAY['rejected'::text, 'outcome_unknown'::text, 'gave_up'::text]))
+    WHEN 'skipped'::text THEN (error_code = ANY (ARRAY['paused'::text, 'incomplete'::text]))
+    ELSE (error_code IS NULL)
+END),
+    CONSTRAINT sync_error_is_text_of_1_to_1000 CHECK (app.is_text(error, 1000)),
+    CONSTRAINT sync_external_id_is_text_of_1_to_255 CHECK (app.is_text(external_id, 255)),
+    CONSTRAINT sync_has_a_time_when_it_is_ok CHECK (((status = 'ok'::text) = (last_synced_at IS NOT NULL))),
+    CONSTRAINT sync_has_an_external_id_when_it_is_ok CHECK (((status = 'ok'::text) = (external_id IS NOT NULL))),
+    CONSTRAINT sync_runs_at_a_time_until_it_ends CHECK (((status = ANY (ARRAY['pending'::text, 'in_progress'::text])) = (run_at IS NOT NULL))),
+    CONSTRAINT sync_says_why_it_failed CHECK (((status = ANY (ARRAY['failed'::text, 'skipped'::text])) = (error_code IS NOT NULL))),
+    CONSTRAINT sync_status_is_known CHECK ((status = ANY (ARRAY['pending'::text, 'in_progress'::text, 'ok'::text, 'failed'::text, 'skipped'::text]))),
+    CONSTRAINT sync_vendor_is_name CHECK (app.is_name(vendor))
+);
+ALTER TABLE ONLY crm.sync ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY crm.sync ALTER COLUMN id SET STATISTICS 0;
+ALTER TABLE ONLY crm.sync ALTER COLUMN lead_id SET STATISTICS 0;
+ALTER TABLE ONLY crm.sync ALTER COLUMN vendor SET STATISTICS 0;
+ALTER TABLE ONLY crm.sync ALTER COLUMN account SET STATISTICS 0;
+ALTER TABLE ONLY crm.sync ALTER COLUMN status SET STATISTICS 0;
+ALTER TABLE ONLY crm.sync ALTER COLUMN external_id SET STATISTICS 0;
+ALTER TABLE ONLY crm.sync ALTER COLUMN error_code SET STATISTICS 0;
+ALTER TABLE ONLY crm.sync ALTER COLUMN error SET STATISTICS 0;
+ALTER TABLE ONLY crm.sync ALTER COLUMN run_at SET STATISTICS 0;
+ALTER TABLE ONLY crm.sync ALTER COLUMN leased_by SET STATISTICS 0;
+ALTER TABLE ONLY crm.sync ALTER COLUMN attempts SET STATISTICS 0;
+ALTER TABLE ONLY crm.sync ALTER COLUMN begun_at SET STATISTICS 0;
+ALTER TABLE ONLY crm.sync ALTER COLUMN begun_after SET STATISTICS 0;
+ALTER TABLE ONLY crm.sync ALTER COLUMN email_key SET STATISTICS 0;
+ALTER TABLE ONLY crm.sync ALTER COLUMN last_synced_at SET STATISTICS 0;
+ALTER TABLE ONLY crm.sync ALTER COLUMN created_at SET STATISTICS 0;
+
+ALTER TABLE ONLY crm.sync FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE crm.sync OWNER TO leads_owner;
+
+COMMENT ON TABLE crm.sync IS 'A lead in a CRM: the state of its push, and the outbox of those that are due. Written in the lead''s own transaction.';
+
+COMMENT ON COLUMN crm.sync.vendor IS 'The CRM, as of the connection when the push was asked for.';
+
+COMMENT ON COLUMN crm.sync.account IS 'The vendor''s account.';
+
+COMMENT ON COLUMN crm.sync.status IS 'pending: waits for run_at. in_progress: a worker has it until run_at. ok: it has its record, for good. failed, skipped: nothing more happens by itself; error_code says why.';
+
+COMMENT ON COLUMN crm.sync.external_id IS 'The record''s id at the vendor.';
+
+COMMENT ON COLUMN crm.sync.error_code IS 'rejected: the vendor refused. outcome_unknown: a record may have been made, and the vendor''s search can''t tell. gave_up: no answer in 24 hours and 20 attempts. paused: the connection was, at the stage''s change. incomplete: the lead lacked what the vendor needs.';
+
+COMMENT ON COLUMN crm.sync.error IS 'The vendor''s own words.';
+
+COMMENT ON COLUMN crm.sync.run_at IS 'pending: when it is due. in_progress: when its lease ends.';
+
+COMMENT ON COLUMN crm.sync.leased_by IS 'in_progress: the process id of the worker''s session. Once that is gone, its lease ends.';
+
+COMMENT ON COLUMN crm.sync.attempts IS 'Counts the attempts; the fencing token: who holds an older one writes nothing.';
+
+COMMENT ON COLUMN crm.sync.begun_at IS 'When this round of attempts began: what the backoff and its end go by.';
+
+COMMENT ON COLUMN crm.sync.begun_after IS 'How many attempts the rounds before had.';
+
+COMMENT ON COLUMN crm.sync.email_key IS 'The lead''s address at the last attempt, A-Z in lower case: pushes of one account and address go one after another.';
+
+COMMENT ON COLUMN crm.sync.last_synced_at IS 'When the record was made or linked.';
+
+CREATE FUNCTION admin.crm_queue(organization_id uuid DEFAULT NULL::uuid, row_limit integer DEFAULT 1000) RETURNS TABLE(organization_id uuid, lead_id uuid, vendor text, account text, status text, error_code text, error text, attempts integer, run_at text, created_at text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT s.organization_id,
+     s.lead_id,
+     s.vendor,
+     s.account,
+     s.status,
+     s.error_code,
+     s.error,
+     s.attempts,
+     app.utc_text(s.run_at) AS utc_text,
+     app.utc_text(s.created_at) AS utc_text
+    FROM crm.sync s
+   WHERE ((s.status <> 'ok'::text) AND ((crm_queue.organization_id IS NULL) OR (s.organization_id = crm_queue.organization_id)))
+   ORDER BY s.created_at, s.id
+  LIMIT crm_queue.row_limit;
+END;
+
+ALTER FUNCTION admin.crm_queue(organization_id uuid, row_limit integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.crm_queue(organization_id uuid, row_limit integer) IS 'The pushes that are not through, the oldest first, of all organizations or of one: what waits, what failed or was skipped, and why. error: the vendor''s words at the last attempt. run_at: when it is due, or its lease ends.';
+
+CREATE FUNCTION app.is_email(value text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  return
+    char_length(value) <= 254
+    and strpos(value, '@') <= 65
+    and value collate "C" ~ '^[a-zA-Z0-9.!#$%&''*+/=?^_`{|}~-]+@[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)+$';
+end
+$_$;
+
+ALTER FUNCTION app.is_email(value text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.is_email(value text) IS 'Whether the value is an e-mail address by the rule of the HTML standard (section 4.10.5.1.5, "valid e-mail address"), with a dot in the domain; at most 254 characters, 64 before the @ (RFC 5321, section 4.5.3.1). No quoted local part; an internationalized domain comes as xn--. Null for null.';
+
+CREATE TABLE app.lead (
+    id uuid DEFAULT app.new_id() NOT NULL,
+    organization_id uuid NOT NULL,
+    name text,
+    company text,
+    email text,
+    source text,
+    lead_score integer DEFAULT 0 NOT NULL,
+    pipeline_stage text DEFAULT 'new'::text NOT NULL,
+    industry text,
+    company_size text,
+    pain_points text,
+    timeline text,
+    budget_range text,
+    ai_reasoning text,
+    qualification_completed_at timestamp(3) with time zone,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    updated_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    revision integer DEFAULT 1 NOT NULL,
+    email_key text GENERATED ALWAYS AS (lower((email COLLATE "C"))) STORED COLLATE pg_catalog."C",
+    pipeline_stage_and_source text GENERATED ALWAYS AS (((pipeline_stage || '/'::text) || source)) STORED COLLATE pg_catalog."C",
+    score_id uuid,
+    CONSTRAINT lead_ai_reasoning_is_text_of_1_to_10000 CHECK (app.is_text(ai_reasoning, 10000)),
+    CONSTRAINT lead_budget_range_is_text_of_1_to_128 CHECK (app.is_text(budget_range, 128)),
+    CONSTRAINT lead_company_is_text_of_1_to_255 CHECK (app.is_text(company, 255)),
+    CONSTRAINT lead_company_size_is_text_of_1_to_128 CHECK (app.is_text(company_size, 128)),
+    CONSTRAINT lead_email_is_email CHECK (app.is_email(email)),
+    CONSTRAINT lead_has_email_or_name_and_company CHECK (((email IS NOT NULL) OR ((name IS NOT NULL) AND (company IS NOT NULL)))),
+    CONSTRAINT lead_industry_is_text_of_1_to_128 CHECK (app.is_text(industry, 128)),
+    CONSTRAINT lead_name_is_text_of_1_to_255 CHECK (app.is_text(name, 255)),
+    CONSTRAINT lead_pain_points_is_text_of_1_to_10000 CHECK (app.is_text(pain_points, 10000)),
+    CONSTRAINT lead_score_within_0_and_100 CHECK (((lead_score >= 0) AND (lead_score <= 100))),
+    CONSTRAINT lead_source_is_name CHECK (app.is_name(source)),
+    CONSTRAINT lead_timeline_is_text_of_1_to_128 CHECK (app.is_text(timeline, 128)),
+    CONSTRAINT lead_times_have_a_year_of_4_digits CHECK (((created_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone) AND (updated_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (updated_at < '10000-01-01 00:00:00+00'::timestamp with time zone)))
+);
+ALTER TABLE ONLY app.lead ALTER COLUMN id SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN name SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN company SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN email SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN source SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN lead_score SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN pipeline_stage SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN industry SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN company_size SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN pain_points SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN timeline SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN budget_range SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN ai_reasoning SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN qualification_completed_at SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN created_at SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN updated_at SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN revision SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN email_key SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN pipeline_stage_and_source SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN score_id SET STATISTICS 0;
+
+ALTER TABLE ONLY app.lead FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.lead OWNER TO leads_owner;
+
+COMMENT ON TABLE app.lead IS 'Leads: people and companies that asked for something, or were found.';
+
+COMMENT ON COLUMN app.lead.id IS 'The lead''s id, a UUID of version 7.';
+
+COMMENT ON COLUMN app.lead.organization_id IS 'The organization whose lead it is.';
+
+COMMENT ON COLUMN app.lead.name IS 'The person''s name.';
+
+COMMENT ON COLUMN app.lead.company IS 'The company''s name.';
+
+COMMENT ON COLUMN app.lead.email IS 'The e-mail address, as it was sent.';
+
+COMMENT ON COLUMN app.lead.source IS 'Where the lead came from, as a machine name, such as google_ads.';
+
+COMMENT ON COLUMN app.lead.lead_score IS 'How promising the lead is, from 0 to 100.';
+
+COMMENT ON COLUMN app.lead.pipeline_stage IS 'The stage that the lead stands in; the stages belong to the organization.';
+
+COMMENT ON COLUMN app.lead.industry IS 'The lead''s industry.';
+
+COMMENT ON COLUMN app.lead.company_size IS 'The company''s size, in the words of the source.';
+
+COMMENT ON COLUMN app.lead.pain_points IS 'What troubles the lead.';
+
+COMMENT ON COLUMN app.lead.timeline IS 'When the lead wants to act.';
+
+COMMENT ON COLUMN app.lead.budget_range IS 'What the lead wants to spend.';
+
+COMMENT ON COLUMN app.lead.ai_reasoning IS 'Why the lead has its score, in words.';
+
+COMMENT ON COLUMN app.lead.qualification_completed_at IS 'When the lead first reached the stage "qualified".';
+
+COMMENT ON COLUMN app.lead.created_at IS 'When the lead was created.';
+
+COMMENT ON COLUMN app.lead.updated_at IS 'When the lead was last changed.';
+
+COMMENT ON COLUMN app.lead.revision IS 'Counts the changes; the ETag is made from it. Never shown as such.';
+
+COMMENT ON COLUMN app.lead.email_key IS 'The e-mail address with A-Z in lower case: what the filter compares.';
+
+COMMENT ON COLUMN app.lead.pipeline_stage_and_source IS 'The stage and the source in one: what a filter by both compares. Were it two columns, no statistics would tell the planner their index from that of one of them, and it would take whichever was made last.';
+
+COMMENT ON COLUMN app.lead.score_id IS 'The latest score that a model gave. Never shown; a change of it is lead.scored.';
+
+CREATE TABLE crm.connection (
+    organization_id uuid NOT NULL,
+    id uuid DEFAULT app.new_id() NOT NULL,
+    vendor text NOT NULL,
+    account text NOT NULL,
+    state text DEFAULT 'active'::text NOT NULL,
+    fault text,
+    push_stage text DEFAULT 'qualified'::text NOT NULL,
+    settings jsonb DEFAULT '{}'::jsonb NOT NULL,
+    settle_seconds integer NOT NULL,
+    credential bytea,
+    credential_key text,
+    blocked_until timestamp(3) with time zone,
+    paced_until timestamp(3) with time zone,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    CONSTRAINT connection_account_is_text_of_1_to_255 CHECK (app.is_text(account, 255)),
+    CONSTRAINT connection_credential_says_its_key CHECK (((credential IS NULL) = (credential_key IS NULL))),
+    CONSTRAINT connection_has_a_fault_only_when_it_is_paused CHECK (((fault IS NULL) OR (state = 'paused'::text))),
+    CONSTRAINT connection_settings_are_an_object CHECK ((jsonb_typeof(settings) = 'object'::text)),
+    CONSTRAINT connection_settles_within_an_hour CHECK (((settle_seconds >= 0) AND (settle_seconds <= 3600))),
+    CONSTRAINT connection_state_is_active_or_paused CHECK ((state = ANY (ARRAY['active'::text, 'paused'::text]))),
+    CONSTRAINT connection_vendor_is_name CHECK (app.is_name(vendor))
+);
+ALTER TABLE ONLY crm.connection ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY crm.connection ALTER COLUMN id SET STATISTICS 0;
+ALTER TABLE ONLY crm.connection ALTER COLUMN vendor SET STATISTICS 0;
+ALTER TABLE ONLY crm.connection ALTER COLUMN account SET STATISTICS 0;
+ALTER TABLE ONLY crm.connection ALTER COLUMN state SET STATISTICS 0;
+ALTER TABLE ONLY crm.connection ALTER COLUMN fault SET STATISTICS 0;
+ALTER TABLE ONLY crm.connection ALTER COLUMN push_stage SET STATISTICS 0;
+ALTER TABLE ONLY crm.connection ALTER COLUMN settings SET STATISTICS 0;
+ALTER TABLE ONLY crm.connection ALTER COLUMN settle_seconds SET STATISTICS 0;
+ALTER TABLE ONLY crm.connection ALTER COLUMN credential SET STATISTICS 0;
+ALTER TABLE ONLY crm.connection ALTER COLUMN credential_key SET STATISTICS 0;
+ALTER TABLE ONLY crm.connection ALTER COLUMN blocked_until SET STATISTICS 0;
+ALTER TABLE ONLY crm.connection ALTER COLUMN paced_until SET STATISTICS 0;
+ALTER TABLE ONLY crm.connection ALTER COLUMN created_at SET STATISTICS 0;
+
+ALTER TABLE ONLY crm.connection FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE crm.connection OWNER TO leads_owner;
+
+COMMENT ON TABLE crm.connection IS 'An organization''s connection to its CRM: one at most.';
+
+COMMENT ON COLUMN crm.connection.account IS 'Which of the vendor''s accounts it opens: the same one, connected again, takes up its syncs.';
+
+COMMENT ON COLUMN crm.connection.state IS 'active, or paused: by an operator, or because the vendor refused the credential.';
+
+COMMENT ON COLUMN crm.connection.fault IS 'Why it was paused, in the vendor''s words; null: by an operator.';
+
+COMMENT ON COLUMN crm.connection.push_stage IS 'A lead that enters this stage is pushed by itself.';
+
+COMMENT ON COLUMN crm.connection.settings IS 'What the vendor''s adapter needs besides the credential.';
+
+COMMENT ON COLUMN crm.connection.settle_seconds IS 'As of the vendor, for this account.';
+
+COMMENT ON COLUMN crm.connection.credential IS 'The vendor''s key, AES-256-GCM: a nonce of 12 bytes, then the ciphertext with its tag. What decrypts it is in the environment of the worker and the operator alone. Null: a test organization''s, whose pushes are simulated.';
+
+COMMENT ON COLUMN crm.connection.credential_key IS 'The id of the key that decrypts the credential.';
+
+COMMENT ON COLUMN crm.connection.blocked_until IS 'The vendor said Retry-After: no worker calls it before.';
+
+COMMENT ON COLUMN crm.connection.paced_until IS 'When the calls granted so far would have come at an even pace.';
+
+CREATE FUNCTION admin.crm_syncs(organization_id uuid) RETURNS TABLE(lead_id uuid, status text, external_id text, error_code text, email text, last_synced_at timestamp with time zone)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT s.lead_id,
+     s.status,
+     s.external_id,
+     s.error_code,
+     l.email,
+     s.last_synced_at
+    FROM ((crm.connection c
+      JOIN crm.sync s ON (((s.organization_id = c.organization_id) AND (s.vendor = c.vendor) AND (s.account = c.account))))
+      JOIN app.lead l ON (((l.organization_id = s.organization_id) AND (l.id = s.lead_id))))
+   WHERE (c.organization_id = crm_syncs.organization_id)
+   ORDER BY s.id;
+END;
+
+ALTER FUNCTION admin.crm_syncs(organization_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.crm_syncs(organization_id uuid) IS 'All pushes of the organization''s connection, with the leads'' addresses.';
+
+CREATE FUNCTION admin.delete_expired_answers(batch integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_deleted integer;
+begin
+  with expired as (
+    select e.organization_id, e.key_digest
+    from app.organization as o
+    cross join lateral (
+      select k.organization_id, k.key_digest
+      from app.idempotency_key as k
+      where k.organization_id = o.organization_id and k.created_at < now() - interval '24 hours'
+      order by k.created_at
+      limit delete_expired_answers.batch
+    ) as e
+    limit delete_expired_answers.batch
+  )
+  delete from app.idempotency_key as k
+  using expired as e
+  where
+    k.organization_id = e.organization_id
+    and k.key_digest = e.key_digest
+    -- Asked again of the row as it is: a claim may just have taken it over.
+    and k.created_at < now() - interval '24 hours';
+  get diagnostics v_deleted = row_count;
+  return v_deleted;
+end
+$$;
+
+ALTER FUNCTION admin.delete_expired_answers(batch integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.delete_expired_answers(batch integer) IS 'Deletes up to batch answers older than 24 hours of all organizations; how many. A worker asks every hour, until it is fewer: each claim only takes away a few of its own organization''s.';
 
 CREATE TABLE admin.catalogue_entry (
     object text NOT NULL,
@@ -1139,7 +1722,7 @@ CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TA
              n.nspname AS name,
              n.nspacl AS acl
             FROM pg_namespace n
-           WHERE ((n.nspname = ANY (ARRAY['app'::name, 'auth'::name, 'audit'::name, 'api'::name, 'admin'::name, 'scoring'::name])) OR (n.nspowner IN ( SELECT r.oid
+           WHERE ((n.nspname = ANY (ARRAY['app'::name, 'auth'::name, 'audit'::name, 'api'::name, 'admin'::name, 'scoring'::name, 'crm'::name])) OR (n.nspowner IN ( SELECT r.oid
                     FROM our_role r)))
          ), relation AS (
           SELECT c.oid,
@@ -1332,14 +1915,14 @@ CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TA
                      ELSE (((1 | 4) | 8) | 16)
                  END AS type
             FROM tenant_table t
-           WHERE (t.name <> ALL (ARRAY['app.idempotency_key'::text, 'audit.event'::text]))
+           WHERE (t.name <> ALL (ARRAY['app.idempotency_key'::text, 'crm.attempt'::text, 'audit.event'::text]))
          UNION ALL
           SELECT t.oid,
              t.name,
              g.trigger,
              g.is_always,
              NULL::integer
-            FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('app.lead'::text,'_110_check_first_score'::text,false), ('app.lead'::text,'_120_check_score'::text,false), ('app.lead'::text,'_600_keep_first_score'::text,false), ('app.lead'::text,'_610_keep_set_score'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_130_keep_active'::text,false), ('scoring.model'::text,'_140_keep_history'::text,false), ('scoring.score'::text,'_100_refuse_truncate'::text,false), ('scoring.score'::text,'_110_refuse_change'::text,false), ('scoring.score'::text,'_120_check'::text,false), ('scoring.score'::text,'_500_apply'::text,false), ('scoring.signal'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true)) g("table", trigger, is_always)
+            FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('app.lead'::text,'_110_check_first_score'::text,false), ('app.lead'::text,'_120_check_score'::text,false), ('app.lead'::text,'_600_keep_first_score'::text,false), ('app.lead'::text,'_610_keep_set_score'::text,false), ('app.lead'::text,'_910_push_first_stage'::text,false), ('app.lead'::text,'_920_push_stage'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_110_keep_outcome'::text,false), ('crm.connection'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_110_keep_identity'::text,false), ('crm.sync'::text,'_120_keep_outcome'::text,false), ('crm.sync'::text,'_130_count_up'::text,false), ('crm.sync'::text,'_140_lease_by_attempt'::text,false), ('scoring.model'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_130_keep_active'::text,false), ('scoring.model'::text,'_140_keep_history'::text,false), ('scoring.score'::text,'_100_refuse_truncate'::text,false), ('scoring.score'::text,'_110_refuse_change'::text,false), ('scoring.score'::text,'_120_check'::text,false), ('scoring.score'::text,'_500_apply'::text,false), ('scoring.signal'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true)) g("table", trigger, is_always)
               JOIN tenant_table t ON ((t.name = g."table")))
          ), trigger_finding AS (
           SELECT format('trigger %I on %s'::text, e.trigger, e."table") AS subject,
@@ -1451,7 +2034,7 @@ CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TA
          ), definer AS (
           SELECT d.schema,
              array_agg(d.owner ORDER BY d.rank) AS owners
-            FROM ( VALUES ('api'::text,'leads_exec'::text,1), ('auth'::text,'leads_auth'::text,1), ('audit'::text,'leads_audit'::text,1), ('audit'::text,'leads_eraser'::text,2), ('admin'::text,'leads_jobs'::text,1), ('admin'::text,'leads_owner'::text,2)) d(schema, owner, rank)
+            FROM ( VALUES ('api'::text,'leads_exec'::text,1), ('auth'::text,'leads_auth'::text,1), ('audit'::text,'leads_audit'::text,1), ('audit'::text,'leads_eraser'::text,2), ('admin'::text,'leads_jobs'::text,1), ('admin'::text,'leads_owner'::text,2), ('crm'::text,'leads_jobs'::text,1)) d(schema, owner, rank)
            GROUP BY d.schema
          ), function_finding AS (
           SELECT ('function '::text || f.name) AS subject,
@@ -1786,40 +2369,6 @@ COMMENT ON FUNCTION admin.keep_catalogue(drifted jsonb) IS 'Keeps the schema as 
 
 drifted: what admin.drift() gave before the migrations, definition by object: what they left as it was isn''t kept.';
 
-CREATE FUNCTION app.is_text(value text, max_length integer) RETURNS boolean
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-  return char_length(value) between 1 and max_length and value = app.trim_text(value);
-end
-$$;
-
-ALTER FUNCTION app.is_text(value text, max_length integer) OWNER TO leads_owner;
-
-COMMENT ON FUNCTION app.is_text(value text, max_length integer) IS 'Whether the value is a text of 1 to max_length characters with no white space at its ends. Null for null.';
-
-CREATE FUNCTION app.new_id() RETURNS uuid
-    LANGUAGE sql PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT ((((lpad(to_hex((t.micros / 1000)), 12, '0'::text) || '7'::text) || lpad(to_hex((((t.micros % (1000)::bigint) * 4096) / 1000)), 3, '0'::text)) || substr((gen_random_uuid())::text, 20)))::uuid AS uuid
-    FROM ( SELECT ((EXTRACT(epoch FROM clock_timestamp()) * (1000000)::numeric))::bigint AS micros) t;
-END;
-
-ALTER FUNCTION app.new_id() OWNER TO leads_owner;
-
-COMMENT ON FUNCTION app.new_id() IS 'A new UUID of version 7 (RFC 9562, section 5.7): 48 bits of milliseconds, then the fraction of the millisecond in 12 bits (section 6.2, method 3), so that ids made one after another keep their order; 62 random bits.';
-
-CREATE FUNCTION app.utc_text(instant timestamp with time zone) RETURNS text
-    LANGUAGE sql STABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT to_char((instant AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'::text) AS to_char;
-END;
-
-ALTER FUNCTION app.utc_text(instant timestamp with time zone) OWNER TO leads_owner;
-
-COMMENT ON FUNCTION app.utc_text(instant timestamp with time zone) IS 'The instant in UTC with milliseconds (RFC 3339): 2026-04-27T13:22:05.114Z, whatever the session''s zone. Null for null.';
-
 CREATE TABLE auth.api_key (
     organization_id uuid NOT NULL,
     id uuid DEFAULT app.new_id() NOT NULL,
@@ -1999,6 +2548,7 @@ CREATE FUNCTION admin.remove_stage(organization_id uuid, name text) RETURNS void
     AS $$
 declare
   v_organization_id uuid := (admin.organization(remove_stage.organization_id)).organization_id;
+  v_constraint text;
 begin
   delete from app.pipeline_stage as s
   where s.organization_id = v_organization_id and s.name = remove_stage.name;
@@ -2009,6 +2559,13 @@ begin
   end if;
 exception
   when foreign_key_violation then
+    get stacked diagnostics v_constraint = constraint_name;
+    if v_constraint = 'connection_push_stage_exists' then
+      raise sqlstate 'PT409' using message = 'stage_pushes', hint = format(
+        'A lead that enters "%s" is pushed to the CRM. Say "leads crm connect" with another --push-stage first.',
+        remove_stage.name
+      );
+    end if;
     raise sqlstate 'PT409' using
       message = 'stage_has_leads',
       hint = format('The stage "%s" has leads in it. Move them to another stage first.', remove_stage.name);
@@ -2017,7 +2574,75 @@ $$;
 
 ALTER FUNCTION admin.remove_stage(organization_id uuid, name text) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.remove_stage(organization_id uuid, name text) IS 'Removes a pipeline stage. Raises PT404 organization_not_found and stage_not_found, PT409 stage_has_leads and stage_new_is_needed.';
+COMMENT ON FUNCTION admin.remove_stage(organization_id uuid, name text) IS 'Removes a pipeline stage. Raises PT404 organization_not_found and stage_not_found, PT409 stage_has_leads, stage_pushes and stage_new_is_needed.';
+
+CREATE FUNCTION admin.retry_crm(organization_id uuid, lead_id uuid DEFAULT NULL::uuid, external_id text DEFAULT NULL::text) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := (admin.organization(retry_crm.organization_id)).organization_id;
+  v_now timestamptz := date_trunc('milliseconds', clock_timestamp());
+  v_ids uuid[];
+begin
+  if retry_crm.external_id is not null and retry_crm.lead_id is null then
+    raise sqlstate 'PT422' using
+      message = 'lead_needed', hint = 'A record is one lead''s: say which lead has it.';
+  end if;
+  if retry_crm.external_id is not null and app.is_text(retry_crm.external_id, 255) is not true then
+    raise sqlstate 'PT422' using
+      message = 'invalid_external_id', hint = 'The record''s id must be a text of 1 to 255 characters.';
+  end if;
+  -- What nobody knows is for one lead at a time: somebody has looked.
+  with failed as (
+    select s.id
+    from crm.sync as s
+    join crm.connection as c
+      on c.organization_id = s.organization_id and c.vendor = s.vendor and c.account = s.account
+    where
+      s.organization_id = v_organization_id
+      and (s.status in ('failed', 'skipped') or (s.status = 'pending' and retry_crm.external_id is not null))
+      and case
+        when retry_crm.lead_id is null then s.error_code <> 'outcome_unknown'
+        else s.lead_id = retry_crm.lead_id
+      end
+    for no key update of s
+  )
+  select array_agg(f.id) into v_ids from failed as f;
+  if v_ids is null then
+    raise sqlstate 'PT404' using message = 'push_not_found', hint = case
+      when retry_crm.lead_id is null then
+        'No push of the organization''s connection has failed or was skipped, but for outcome_unknown, which is retried lead by lead.'
+      else 'The lead has no push with the organization''s connection that failed or was skipped. "leads crm queue" shows them.'
+    end;
+  end if;
+
+  update crm.attempt as a
+  set outcome = 'dismissed'
+  where a.organization_id = v_organization_id and a.sync_id = any (v_ids) and a.outcome is null;
+  update crm.sync as s
+  set
+    status = case when retry_crm.external_id is null then 'pending' else 'ok' end,
+    external_id = retry_crm.external_id,
+    last_synced_at = case when retry_crm.external_id is not null then v_now end,
+    run_at = case when retry_crm.external_id is null then v_now end,
+    error_code = null,
+    error = null,
+    begun_at = v_now,
+    begun_after = s.attempts
+  where s.organization_id = v_organization_id and s.id = any (v_ids);
+  perform pg_notify('leads_crm', '');
+  return cardinality(v_ids);
+end
+$$;
+
+ALTER FUNCTION admin.retry_crm(organization_id uuid, lead_id uuid, external_id text) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.retry_crm(organization_id uuid, lead_id uuid, external_id text) IS 'Has pushes that failed or were skipped begin anew; how many.
+
+lead_id: null: all of the organization''s connection but those with outcome_unknown; with a lead, also that: the caller has looked,
+and the vendor has no record of it. external_id: the caller has looked, and this is the lead''s record: it is linked, and nothing is
+sent. Raises PT404 organization_not_found, push_not_found, PT422 invalid_external_id, lead_needed.';
 
 CREATE FUNCTION admin.revoke_key(id uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2215,6 +2840,7 @@ begin
     app.trim_text(v_fields ->> 'ai_reasoning')
   )
   returning * into v_lead;
+  perform crm.wake_worker(v_organization_id, v_lead.id);
 
   v_answer := row(
     201,
@@ -2469,6 +3095,64 @@ COMMENT ON FUNCTION api.get_audit_event(id uuid) IS 'Get a row of the audit log.
 
 Another organization''s row is answered like one that never was: 404.';
 
+CREATE FUNCTION crm.account_in_force(organization_id uuid) RETURNS TABLE(vendor text, account text)
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT c.vendor,
+     c.account
+    FROM crm.connection c
+   WHERE (c.organization_id = account_in_force.organization_id);
+END;
+
+ALTER FUNCTION crm.account_in_force(organization_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION crm.account_in_force(organization_id uuid) IS 'Vendor and account of the organization''s connection: all of it that a key without the scope admin comes to know.';
+
+CREATE FUNCTION crm.sync_in_force(organization_id uuid, lead_id uuid) RETURNS crm.sync
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT s.*::crm.sync AS s
+    FROM (crm.sync s
+      LEFT JOIN crm.account_in_force(sync_in_force.organization_id) c(vendor, account) ON (((c.vendor = s.vendor) AND (c.account = s.account))))
+   WHERE ((s.organization_id = sync_in_force.organization_id) AND (s.lead_id = sync_in_force.lead_id))
+   ORDER BY (c.vendor IS NOT NULL) DESC, s.created_at DESC, s.id DESC
+  LIMIT 1;
+END;
+
+ALTER FUNCTION crm.sync_in_force(organization_id uuid, lead_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION crm.sync_in_force(organization_id uuid, lead_id uuid) IS 'The lead''s sync with the organization''s connection, else the latest with one that it had. Null: it was never pushed.';
+
+CREATE FUNCTION crm.sync_item(lead_id uuid, sync crm.sync) RETURNS api.lead_sync
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ROW(lead_id,
+         CASE
+             WHEN ((sync).id IS NOT NULL) THEN ROW((sync).vendor, (sync).external_id, (sync).status, (app.utc_text((sync).last_synced_at))::api.utc_time)::api.crm_sync
+             ELSE NULL::api.crm_sync
+         END)::api.lead_sync AS "row";
+END;
+
+ALTER FUNCTION crm.sync_item(lead_id uuid, sync crm.sync) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION crm.sync_item(lead_id uuid, sync crm.sync) IS 'The lead''s id and the four fields of its sync, or null for none.';
+
+CREATE FUNCTION api.get_crm_sync(id uuid) RETURNS api.answer
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT ROW(200, NULL::json, (row_to_json(crm.sync_item(l.id, crm.sync_in_force(l.organization_id, l.id))))::text)::api.answer AS "row"
+    FROM app.lead l
+   WHERE ((l.organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)) AND (l.id = get_crm_sync.id));
+END;
+
+ALTER FUNCTION api.get_crm_sync(id uuid) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.get_crm_sync(id uuid) IS 'Get the state of a lead''s push.
+
+crm_sync is null for a lead that was never pushed. status: pending, in_progress, ok, failed, or skipped (when it entered
+the stage the connection was paused, or it lacked what the vendor needs). Why a push failed stands in the audit log:
+lead.crm_push_failed, with the vendor''s reason.';
+
 CREATE FUNCTION auth.key_scopes() RETURNS text[]
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
     BEGIN ATOMIC
@@ -2494,35 +3178,6 @@ COMMENT ON FUNCTION api.get_health() IS 'See what a key is good for.
 
 The organization that the key belongs to, its environment (live or test), and the key''s scopes.';
 
-CREATE FUNCTION app.is_email(value text) RETURNS boolean
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-begin
-  return
-    char_length(value) <= 254
-    and strpos(value, '@') <= 65
-    and value collate "C" ~ '^[a-zA-Z0-9.!#$%&''*+/=?^_`{|}~-]+@[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)+$';
-end
-$_$;
-
-ALTER FUNCTION app.is_email(value text) OWNER TO leads_owner;
-
-COMMENT ON FUNCTION app.is_email(value text) IS 'Whether the value is an e-mail address by the rule of the HTML standard (section 4.10.5.1.5, "valid e-mail address"), with a dot in the domain; at most 254 characters, 64 before the @ (RFC 5321, section 4.5.3.1). No quoted local part; an internationalized domain comes as xn--. Null for null.';
-
-CREATE FUNCTION app.is_name(value text) RETURNS boolean
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-begin
-  return value collate "C" ~ '^[a-z0-9][a-z0-9_-]{0,63}$';
-end
-$_$;
-
-ALTER FUNCTION app.is_name(value text) OWNER TO leads_owner;
-
-COMMENT ON FUNCTION app.is_name(value text) IS 'Whether the value is a machine name of 1 to 64 characters: a-z, 0-9, and after the first character _ and -.';
-
 CREATE FUNCTION app.lead_etag(revision integer) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -2532,112 +3187,6 @@ END;
 ALTER FUNCTION app.lead_etag(revision integer) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.lead_etag(revision integer) IS 'A strong entity tag (RFC 9110, section 8.8.3): another one after every change of the lead, and where a new version of the schema may show it otherwise.';
-
-CREATE TABLE app.lead (
-    id uuid DEFAULT app.new_id() NOT NULL,
-    organization_id uuid NOT NULL,
-    name text,
-    company text,
-    email text,
-    source text,
-    lead_score integer DEFAULT 0 NOT NULL,
-    pipeline_stage text DEFAULT 'new'::text NOT NULL,
-    industry text,
-    company_size text,
-    pain_points text,
-    timeline text,
-    budget_range text,
-    ai_reasoning text,
-    qualification_completed_at timestamp(3) with time zone,
-    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
-    updated_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
-    revision integer DEFAULT 1 NOT NULL,
-    email_key text GENERATED ALWAYS AS (lower((email COLLATE "C"))) STORED COLLATE pg_catalog."C",
-    pipeline_stage_and_source text GENERATED ALWAYS AS (((pipeline_stage || '/'::text) || source)) STORED COLLATE pg_catalog."C",
-    score_id uuid,
-    CONSTRAINT lead_ai_reasoning_is_text_of_1_to_10000 CHECK (app.is_text(ai_reasoning, 10000)),
-    CONSTRAINT lead_budget_range_is_text_of_1_to_128 CHECK (app.is_text(budget_range, 128)),
-    CONSTRAINT lead_company_is_text_of_1_to_255 CHECK (app.is_text(company, 255)),
-    CONSTRAINT lead_company_size_is_text_of_1_to_128 CHECK (app.is_text(company_size, 128)),
-    CONSTRAINT lead_email_is_email CHECK (app.is_email(email)),
-    CONSTRAINT lead_has_email_or_name_and_company CHECK (((email IS NOT NULL) OR ((name IS NOT NULL) AND (company IS NOT NULL)))),
-    CONSTRAINT lead_industry_is_text_of_1_to_128 CHECK (app.is_text(industry, 128)),
-    CONSTRAINT lead_name_is_text_of_1_to_255 CHECK (app.is_text(name, 255)),
-    CONSTRAINT lead_pain_points_is_text_of_1_to_10000 CHECK (app.is_text(pain_points, 10000)),
-    CONSTRAINT lead_score_within_0_and_100 CHECK (((lead_score >= 0) AND (lead_score <= 100))),
-    CONSTRAINT lead_source_is_name CHECK (app.is_name(source)),
-    CONSTRAINT lead_timeline_is_text_of_1_to_128 CHECK (app.is_text(timeline, 128)),
-    CONSTRAINT lead_times_have_a_year_of_4_digits CHECK (((created_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone) AND (updated_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (updated_at < '10000-01-01 00:00:00+00'::timestamp with time zone)))
-);
-ALTER TABLE ONLY app.lead ALTER COLUMN id SET STATISTICS 0;
-ALTER TABLE ONLY app.lead ALTER COLUMN organization_id SET STATISTICS 0;
-ALTER TABLE ONLY app.lead ALTER COLUMN name SET STATISTICS 0;
-ALTER TABLE ONLY app.lead ALTER COLUMN company SET STATISTICS 0;
-ALTER TABLE ONLY app.lead ALTER COLUMN email SET STATISTICS 0;
-ALTER TABLE ONLY app.lead ALTER COLUMN source SET STATISTICS 0;
-ALTER TABLE ONLY app.lead ALTER COLUMN lead_score SET STATISTICS 0;
-ALTER TABLE ONLY app.lead ALTER COLUMN pipeline_stage SET STATISTICS 0;
-ALTER TABLE ONLY app.lead ALTER COLUMN industry SET STATISTICS 0;
-ALTER TABLE ONLY app.lead ALTER COLUMN company_size SET STATISTICS 0;
-ALTER TABLE ONLY app.lead ALTER COLUMN pain_points SET STATISTICS 0;
-ALTER TABLE ONLY app.lead ALTER COLUMN timeline SET STATISTICS 0;
-ALTER TABLE ONLY app.lead ALTER COLUMN budget_range SET STATISTICS 0;
-ALTER TABLE ONLY app.lead ALTER COLUMN ai_reasoning SET STATISTICS 0;
-ALTER TABLE ONLY app.lead ALTER COLUMN qualification_completed_at SET STATISTICS 0;
-ALTER TABLE ONLY app.lead ALTER COLUMN created_at SET STATISTICS 0;
-ALTER TABLE ONLY app.lead ALTER COLUMN updated_at SET STATISTICS 0;
-ALTER TABLE ONLY app.lead ALTER COLUMN revision SET STATISTICS 0;
-ALTER TABLE ONLY app.lead ALTER COLUMN email_key SET STATISTICS 0;
-ALTER TABLE ONLY app.lead ALTER COLUMN pipeline_stage_and_source SET STATISTICS 0;
-ALTER TABLE ONLY app.lead ALTER COLUMN score_id SET STATISTICS 0;
-
-ALTER TABLE ONLY app.lead FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE app.lead OWNER TO leads_owner;
-
-COMMENT ON TABLE app.lead IS 'Leads: people and companies that asked for something, or were found.';
-
-COMMENT ON COLUMN app.lead.id IS 'The lead''s id, a UUID of version 7.';
-
-COMMENT ON COLUMN app.lead.organization_id IS 'The organization whose lead it is.';
-
-COMMENT ON COLUMN app.lead.name IS 'The person''s name.';
-
-COMMENT ON COLUMN app.lead.company IS 'The company''s name.';
-
-COMMENT ON COLUMN app.lead.email IS 'The e-mail address, as it was sent.';
-
-COMMENT ON COLUMN app.lead.source IS 'Where the lead came from, as a machine name, such as google_ads.';
-
-COMMENT ON COLUMN app.lead.lead_score IS 'How promising the lead is, from 0 to 100.';
-
-COMMENT ON COLUMN app.lead.pipeline_stage IS 'The stage that the lead stands in; the stages belong to the organization.';
-
-COMMENT ON COLUMN app.lead.industry IS 'The lead''s industry.';
-
-COMMENT ON COLUMN app.lead.company_size IS 'The company''s size, in the words of the source.';
-
-COMMENT ON COLUMN app.lead.pain_points IS 'What troubles the lead.';
-
-COMMENT ON COLUMN app.lead.timeline IS 'When the lead wants to act.';
-
-COMMENT ON COLUMN app.lead.budget_range IS 'What the lead wants to spend.';
-
-COMMENT ON COLUMN app.lead.ai_reasoning IS 'Why the lead has its score, in words.';
-
-COMMENT ON COLUMN app.lead.qualification_completed_at IS 'When the lead first reached the stage "qualified".';
-
-COMMENT ON COLUMN app.lead.created_at IS 'When the lead was created.';
-
-COMMENT ON COLUMN app.lead.updated_at IS 'When the lead was last changed.';
-
-COMMENT ON COLUMN app.lead.revision IS 'Counts the changes; the ETag is made from it. Never shown as such.';
-
-COMMENT ON COLUMN app.lead.email_key IS 'The e-mail address with A-Z in lower case: what the filter compares.';
-
-COMMENT ON COLUMN app.lead.pipeline_stage_and_source IS 'The stage and the source in one: what a filter by both compares. Were it two columns, no statistics would tell the planner their index from that of one of them, and it would take whichever was made last.';
-
-COMMENT ON COLUMN app.lead.score_id IS 'The latest score that a model gave. Never shown; a change of it is lead.scored.';
 
 CREATE FUNCTION app.lead_whole(lead app.lead) RETURNS api.lead
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -2698,6 +3247,26 @@ ALTER FUNCTION api.get_organization() OWNER TO leads_exec;
 COMMENT ON FUNCTION api.get_organization() IS 'Get the organization.
 
 The organization that the key belongs to, with its pipeline stages in their order.';
+
+CREATE FUNCTION api.get_push(id uuid) RETURNS api.answer
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_sync crm.sync := crm.sync_in_force(auth.organization_id('write'), get_push.id);
+begin
+  if v_sync.id is null then
+    return null;
+  end if;
+  return crm.push_answer(get_push.id, v_sync);
+end
+$$;
+
+ALTER FUNCTION api.get_push(id uuid) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.get_push(id uuid) IS 'Look how a push stands.
+
+What api.push_lead answers, without beginning anything: the server asks it while a client waits.';
 
 CREATE FUNCTION api.input_faults(names text[], types text[], given text[]) RETURNS json
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -2849,10 +3418,27 @@ COMMENT ON FUNCTION api.list_audit_events("limit" api.page_size, cursor api.curs
 
 Every change of the organization''s records, whoever made it: over the API, in SQL, by a worker or by the system. Filters
 are exact; several values, separated by commas, mean any of them. start_at is inclusive, end_at exclusive. Actions:
-lead.created, lead.updated, lead.scored, lead.deleted; signal.created, signal.updated, signal.deleted; score.deleted;
+lead.created, lead.updated, lead.scored, lead.deleted; lead.crm_push_requested, lead.crm_pushed, lead.crm_push_failed,
+lead.crm_push_skipped; crm_connection.created, crm_connection.updated, crm_connection.deleted; crm_sync.updated,
+crm_sync.deleted; signal.created, signal.updated, signal.deleted; score.deleted;
 scoring_model.created, scoring_model.updated, scoring_model.deleted; api_key.created, api_key.rotated, api_key.updated,
 api_key.revoked, api_key.deleted; organization.created, organization.updated, organization.deleted; pipeline_stage.created,
 pipeline_stage.updated, pipeline_stage.deleted.';
+
+CREATE FUNCTION api.list_crm_connections() RETURNS api.answer
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT ROW(200, NULL::json, (json_build_object('data', COALESCE(json_agg(ROW(c.id, c.organization_id, c.vendor, c.account, c.state, c.fault, c.push_stage, c.settle_seconds, (c.settings)::json, (app.utc_text(c.created_at))::api.utc_time)::api.crm_connection), '[]'::json), 'next_cursor', NULL::unknown))::text)::api.answer AS "row"
+    FROM crm.connection c
+   WHERE (c.organization_id = ( SELECT auth.organization_id('admin'::text) AS organization_id));
+END;
+
+ALTER FUNCTION api.list_crm_connections() OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.list_crm_connections() IS 'List the CRM connections.
+
+An organization has one at the most. state is active or paused; fault says why, where the vendor refused the credential. The
+credential is never shown. An operator makes, pauses and removes connections.';
 
 CREATE FUNCTION api.list_leads("limit" api.page_size DEFAULT 50, cursor api.cursor DEFAULT NULL::text, pipeline_stage api.any_of DEFAULT NULL::text[], source api.any_of DEFAULT NULL::text[], email api.any_of DEFAULT NULL::text[], start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, end_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS api.answer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -3104,7 +3690,46 @@ ALTER FUNCTION api.problems() OWNER TO leads_exec;
 
 COMMENT ON FUNCTION api.problems() IS 'The rows of api.problem.';
 
-CREATE FUNCTION api.routes() RETURNS TABLE(method text, path text, function text, scope text, is_read_only boolean, arguments json)
+CREATE FUNCTION api.push_lead(id uuid, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := auth.organization_id('write');
+  v_sync crm.sync;
+begin
+  -- Only a guard against another request under the key: the answer is made anew each time, and never kept.
+  perform app.claim_idempotency_key(
+    v_organization_id, push_lead.idempotency_key, push_lead.idempotency_wait,
+    concat('POST /leads/', push_lead.id, '/push-to-crm')
+  );
+
+  perform from app.lead as l where l.organization_id = v_organization_id and l.id = push_lead.id;
+  if not found then
+    -- Raised, so that the claim goes with it.
+    raise sqlstate 'PT404' using message = 'not_found';
+  end if;
+
+  v_sync := crm.request_push(v_organization_id, push_lead.id, true);
+  if v_sync.id is null then
+    raise sqlstate 'PT409' using message = 'crm_not_configured';
+  end if;
+  perform crm.wake_worker(v_organization_id, push_lead.id);
+  return crm.push_answer(push_lead.id, v_sync);
+end
+$$;
+
+ALTER FUNCTION api.push_lead(id uuid, idempotency_key api.idempotency_key, idempotency_wait integer) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.push_lead(id uuid, idempotency_key api.idempotency_key, idempotency_wait integer) IS 'Push a lead to the CRM.
+
+For when the push by itself, at the stage''s change, failed or was skipped. A lead that has its record already keeps it: the
+same external_id again, and no call to the vendor. Else the push begins, and the answer is waited for, 10 seconds at the
+most: 200 with the external_id; or 202 with status pending, while the push goes on by itself (Retry-After says when to
+look again). 502 crm_rejected has the vendor''s reason. After an outcome that nobody can know nothing is sent, 409
+crm_outcome_unknown, until an operator has looked. A body is ignored.';
+
+CREATE FUNCTION api.routes() RETURNS TABLE(method text, path text, function text, scope text, is_read_only boolean, arguments json, wait_seconds integer, wait_function text, wait_arguments text[])
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
@@ -3115,20 +3740,32 @@ CREATE FUNCTION api.routes() RETURNS TABLE(method text, path text, function text
      (f.provolatile <> 'v'::"char"),
      ( SELECT json_agg(json_build_object('name', a.name, 'type', format_type(a.type, NULL::integer), 'base_type', format_type(COALESCE(NULLIF(t.typbasetype, (0)::oid), t.oid), NULL::integer), 'default', api.default_text(f.oid, (a."position")::integer)) ORDER BY a."position") AS json_agg
             FROM (UNNEST((f.proargtypes)::oid[], f.proargnames[:f.pronargs]) WITH ORDINALITY a(type, name, "position")
-              JOIN pg_type t ON ((t.oid = a.type)))) AS json_agg
-    FROM (api.route r
+              JOIN pg_type t ON ((t.oid = a.type)))) AS json_agg,
+     r.wait_seconds,
+     r.wait_function,
+         CASE
+             WHEN (w.provolatile <> 'v'::"char") THEN w.proargnames[:w.pronargs]
+             ELSE NULL::text[]
+         END AS "case"
+    FROM ((api.route r
       LEFT JOIN pg_proc f ON (((f.oid = (
          CASE
              WHEN (r.function ~ '^[a-z_][a-z0-9_]*[.][a-z_][a-z0-9_]*$'::text) THEN to_regproc(r.function)
              ELSE NULL::regproc
          END)::oid) AND (f.prorettype = ('api.answer'::regtype)::oid) AND has_function_privilege(SESSION_USER, f.oid, 'execute'::text))))
+      LEFT JOIN pg_proc w ON (((w.oid = (
+         CASE
+             WHEN (r.wait_function ~ '^[a-z_][a-z0-9_]*[.][a-z_][a-z0-9_]*$'::text) THEN to_regproc(r.wait_function)
+             ELSE NULL::regproc
+         END)::oid) AND (w.prorettype = ('api.answer'::regtype)::oid) AND has_function_privilege(SESSION_USER, w.oid, 'execute'::text))))
    ORDER BY r.path, r.method;
 END;
 
 ALTER FUNCTION api.routes() OWNER TO leads_exec;
 
 COMMENT ON FUNCTION api.routes() IS 'The routes. is_read_only and arguments are null where there is no such function that returns api.answer and that the
-login may execute. arguments: name, type, base_type (a domain''s base) and default (the value as text, or null), in order.';
+login may execute. arguments: name, type, base_type (a domain''s base) and default (the value as text, or null), in order.
+wait_arguments: the names of wait_function''s arguments; null where there is none such that only reads.';
 
 CREATE FUNCTION api.score_lead(id uuid, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3258,6 +3895,9 @@ begin
       ai_reasoning = v_new.ai_reasoning
     where l.organization_id = v_organization_id and l.id = update_lead.id
     returning l.* into v_new;
+  end if;
+  if v_new.pipeline_stage <> v_old.pipeline_stage then
+    perform crm.wake_worker(v_organization_id, update_lead.id);
   end if;
 
   return row(
@@ -3867,6 +4507,7 @@ CREATE FUNCTION audit.tg_record() RETURNS trigger
 declare
   v_entity text := tg_argv[0];
   v_key text := tg_argv[1];
+  v_left_out text[] := coalesce(tg_argv[2:], '{}');
   v_old jsonb := to_jsonb(old);
   v_new jsonb := to_jsonb(new);
   v_row jsonb := coalesce(v_new, v_old);
@@ -3880,12 +4521,12 @@ begin
       case
         when a.atttypid = 'timestamptz'::regtype then to_jsonb(app.utc_text((v_old ->> a.attname)::timestamptz))
         -- Enough to see that a key was exchanged.
-        when a.attname = 'digest' then to_jsonb(left(v_old ->> a.attname, 10))
+        when a.attname in ('digest', 'credential') then to_jsonb(left(v_old ->> a.attname, 10))
         else nullif(v_old -> a.attname, 'null')
       end as old_value,
       case
         when a.atttypid = 'timestamptz'::regtype then to_jsonb(app.utc_text((v_new ->> a.attname)::timestamptz))
-        when a.attname = 'digest' then to_jsonb(left(v_new ->> a.attname, 10))
+        when a.attname in ('digest', 'credential') then to_jsonb(left(v_new ->> a.attname, 10))
         else nullif(v_new -> a.attname, 'null')
       end as new_value
     from pg_catalog.pg_attribute as a
@@ -3894,7 +4535,8 @@ begin
       and a.attnum > 0
       and not a.attisdropped
       and a.attname not in ('organization_id', 'id', 'created_at')
-      and (a.attname <> 'digest' or tg_op = 'UPDATE')
+      and (a.attname not in ('digest', 'credential') or tg_op = 'UPDATE')
+      and a.attname <> all (v_left_out)
   )
   select string_agg(
     concat(to_json(f.name), ':', json_build_object('from', f.old_value, 'to', f.new_value)), ',' order by f.position
@@ -3926,8 +4568,8 @@ ALTER FUNCTION audit.tg_record() OWNER TO leads_audit;
 
 COMMENT ON FUNCTION audit.tg_record() IS 'Writes <entity>.created, .updated or .deleted with a diff of the row''s columns; for a key also .rotated and .revoked.
 
-Arguments: the entity''s name, and the column that names the row. organization_id, id, created_at are left out of the diff, and so is
-a key''s digest, unless it was exchanged. For tables that change seldom: it reads the row as JSON.';
+Arguments: the entity''s name, the column that names the row, and columns that are no business of the log. organization_id, id,
+created_at are left out of the diff too, and so is a digest or a credential, unless it was exchanged: then its first 4 bytes stand. For tables that change seldom: it reads the row as JSON.';
 
 CREATE FUNCTION audit.tg_refuse() RETURNS trigger
     LANGUAGE plpgsql
@@ -3985,6 +4627,53 @@ $$;
 ALTER FUNCTION audit.tg_signal__record() OWNER TO leads_audit;
 
 COMMENT ON FUNCTION audit.tg_signal__record() IS 'Writes signal.created, signal.updated or signal.deleted with {"field": {"from": …, "to": …}} for each field that changed: type, value, observed_at and dedupe_key.';
+
+CREATE FUNCTION audit.tg_sync__record() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_row crm.sync := case when tg_op = 'DELETE' then old else new end;
+  v_action text := case
+    when tg_op = 'DELETE' then 'crm_sync.deleted'
+    when tg_op = 'UPDATE' and new.status in ('pending', 'in_progress') and old.status in ('pending', 'in_progress') then null
+    when tg_op = 'UPDATE' and new.status = old.status then
+      case
+        when (old.external_id, old.error_code, old.error, old.last_synced_at)
+          is distinct from (new.external_id, new.error_code, new.error, new.last_synced_at) then 'crm_sync.updated'
+      end
+    when new.status in ('pending', 'in_progress') then 'lead.crm_push_requested'
+    when new.status = 'ok' then 'lead.crm_pushed'
+    when new.status = 'failed' then 'lead.crm_push_failed'
+    when new.status = 'skipped' then 'lead.crm_push_skipped'
+  end;
+begin
+  -- Leases and delays are no change that anybody must know of; crm.attempt has them.
+  if v_action is null then
+    return null;
+  end if;
+  perform audit.write_event(
+    v_row.organization_id,
+    v_action,
+    v_row.lead_id,
+    concat_ws(
+      ',',
+      '"lead_id":"' || v_row.lead_id || '"',
+      '"sync_id":"' || v_row.id || '"',
+      '"vendor":' || to_json(v_row.vendor),
+      '"external_id":' || coalesce(to_json(v_row.external_id)::text, 'null'),
+      '"attempts":' || v_row.attempts,
+      '"error_code":' || to_json(v_row.error_code),
+      case when v_row.error_code is not null then '"error":' || coalesce(to_json(v_row.error)::text, 'null') end
+    )
+  );
+  return null;
+end
+$$;
+
+ALTER FUNCTION audit.tg_sync__record() OWNER TO leads_audit;
+
+COMMENT ON FUNCTION audit.tg_sync__record() IS 'Writes lead.crm_push_requested, lead.crm_pushed, lead.crm_push_failed or lead.crm_push_skipped as the status changes, with vendor, external_id and attempts, and for the latter two error_code and the vendor''s words; crm_sync.updated and crm_sync.deleted for what nothing of ours does.';
 
 CREATE FUNCTION audit.write_event(organization_id uuid, action text, lead_id uuid, about text) RETURNS void
     LANGUAGE plpgsql
@@ -4074,6 +4763,728 @@ END;
 ALTER FUNCTION auth.key_id() OWNER TO leads_auth;
 
 COMMENT ON FUNCTION auth.key_id() IS 'The id of the key that this transaction''s claim proves; null without one.';
+
+CREATE FUNCTION crm.begin_call(organization_id uuid, sync_id uuid, attempt integer, display_name text DEFAULT NULL::text, email text DEFAULT NULL::text) RETURNS crm.permission
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := begin_call.organization_id;
+  v_sync crm.sync;
+  v_connection record;
+  v_now timestamptz;
+  v_at timestamptz;
+  v_spacing interval;
+begin
+  -- The fence: who holds an older attempt stops here.
+  select s.* into v_sync
+  from crm.sync as s
+  where
+    s.organization_id = v_organization_id
+    and s.id = begin_call.sync_id
+    and s.attempts = begin_call.attempt
+    and s.status = 'in_progress'
+  for no key update;
+  if not found then
+    return row('stop', null)::crm.permission;
+  end if;
+  -- Another call of this attempt: the one before was answered, and nothing was made.
+  update crm.attempt as a
+  set sent_at = null
+  where
+    a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts
+    and a.sent_at is not null;
+
+  select c.state, c.blocked_until, c.paced_until, v.calls, v.call_seconds into v_connection
+  from crm.connection as c
+  join crm.vendor as v on v.name = c.vendor
+  where c.organization_id = v_organization_id and c.vendor = v_sync.vendor and c.account = v_sync.account;
+  if v_connection.calls is not null then
+    -- One after another: the pace is the connection's, over all workers.
+    select c.state, c.blocked_until, c.paced_until into v_connection.state, v_connection.blocked_until, v_connection.paced_until
+    from crm.connection as c
+    where c.organization_id = v_organization_id
+    for no key update;
+  end if;
+  v_now := date_trunc('milliseconds', clock_timestamp());
+  v_at := greatest(v_now, v_connection.blocked_until);
+  if v_connection.calls is not null then
+    -- An even pace at nine tenths of what the vendor takes, and one tenth at once: no span of call_seconds has more.
+    -- In whole milliseconds, upwards: paced_until has no finer ones.
+    v_spacing := make_interval(secs => ceil(1000 * v_connection.call_seconds / (0.9 * v_connection.calls)) / 1000);
+    v_at := greatest(v_at, v_connection.paced_until - v_spacing * (0.1 * v_connection.calls));
+  end if;
+
+  if v_connection.state is distinct from 'active' or v_at > v_now + interval '2 seconds' then
+    -- Paused, disconnected, or a long wait: it is given back.
+    update crm.attempt as a
+    set outcome = 'not_made'
+    where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;
+    update crm.sync as s
+    set status = 'pending', run_at = greatest(v_at, v_now)
+    where s.organization_id = v_organization_id and s.id = v_sync.id;
+    return row('stop', null)::crm.permission;
+  end if;
+  if v_at > v_now then
+    return row('wait', extract(epoch from v_at - v_now))::crm.permission;
+  end if;
+
+  if v_connection.calls is not null then
+    update crm.connection as c
+    set paced_until = greatest(c.paced_until, v_now) + v_spacing
+    where c.organization_id = v_organization_id;
+  end if;
+  update crm.sync as s
+  set run_at = v_now + interval '15 seconds', leased_by = pg_backend_pid()
+  where s.organization_id = v_organization_id and s.id = v_sync.id;
+  if begin_call.display_name is not null then
+    -- The look-ups before it have told what the attempts before made: nothing.
+    update crm.attempt as a
+    set outcome = 'settled'
+    where
+      a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number < v_sync.attempts
+      and a.outcome is null;
+    update crm.attempt as a
+    set sent_at = v_now, email = begin_call.email, display_name = begin_call.display_name
+    where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;
+  end if;
+  return row('go', null)::crm.permission;
+end
+$$;
+
+ALTER FUNCTION crm.begin_call(organization_id uuid, sync_id uuid, attempt integer, display_name text, email text) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION crm.begin_call(organization_id uuid, sync_id uuid, attempt integer, display_name text, email text) IS 'Permits one call to the vendor, which must be over within 5 seconds of the asking, and renews the lease to 15 seconds.
+
+attempt: the fencing token. display_name, email: what the call sends, where it makes a record: they and the time are
+committed before it is made; null: it only looks. go; wait: the vendor''s pace, ask again after wait_seconds, 2 at the most; stop:
+the lease is another''s, or was given back (paused, disconnected, a longer wait), and the worker lets go of it.';
+
+CREATE FUNCTION crm.connections_without_key(key_ids text[]) RETURNS integer
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT (count(*))::integer AS count
+    FROM (crm.connection c
+      JOIN app.organization o ON ((o.organization_id = c.organization_id)))
+   WHERE ((c.state = 'active'::text) AND (o.environment = 'live'::text) AND (c.credential_key <> ALL (connections_without_key.key_ids)));
+END;
+
+ALTER FUNCTION crm.connections_without_key(key_ids text[]) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION crm.connections_without_key(key_ids text[]) IS 'How many active connections have a credential that none of the keys decrypts: what was encrypted with a lost key.';
+
+CREATE FUNCTION crm.contact(lead app.lead, sync_id uuid) RETURNS json
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT json_build_object('lead_id', (lead).id, 'sync_id', sync_id, 'display_name', COALESCE((lead).name, (lead).company, (lead).email), 'name', (lead).name, 'company', (lead).company, 'email', (lead).email, 'source', (lead).source, 'description', concat_ws('
+'::text, format('Score %s, stage %s.'::text, (lead).lead_score, (lead).pipeline_stage), ('Reasons: '::text || (lead).ai_reasoning), ('Timeline: '::text || (lead).timeline), ('Budget: '::text || (lead).budget_range), ('Industry: '::text || (lead).industry), ('Company size: '::text || (lead).company_size), ('Pain points: '::text || (lead).pain_points)), 'lead', app.lead_whole(lead)) AS json_build_object;
+END;
+
+ALTER FUNCTION crm.contact(lead app.lead, sync_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION crm.contact(lead app.lead, sync_id uuid) IS 'The lead''s fields that an adapter names in the vendor''s words, with display_name (the name, else the company, else the address), description (what is known, a line each) and the whole lead as the API shows it.';
+
+CREATE FUNCTION crm.lease_syncs(key_ids text[], batch integer, running jsonb DEFAULT '{}'::jsonb) RETURNS SETOF crm.job
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_connection record;
+  v_due record;
+  v_now timestamptz;
+  v_put_off timestamptz;
+  v_known text;
+  v_is_blocked boolean;
+  v_left integer := least(greatest(lease_syncs.batch, 0), 64);
+  v_free integer;
+  v_seen integer;
+  v_running jsonb := lease_syncs.running;
+begin
+  -- A session that is gone was most likely a killed worker's: its leases end now. A worker that was only cut off is
+  -- fenced by the attempt's number, and what it has sent is waited out all the same.
+  with gone as (
+    select s.organization_id, s.id
+    from crm.connection as c
+    join crm.sync as s on s.organization_id = c.organization_id and s.vendor = c.vendor and s.account = c.account
+    where
+      s.status = 'in_progress'
+      and s.run_at > clock_timestamp()
+      and not exists (select from pg_catalog.pg_stat_activity as a where a.pid = s.leased_by)
+      and (crm.open_until(s.organization_id, s.id, c.settle_seconds) > clock_timestamp()) is not true
+    for no key update of s skip locked
+  )
+  update crm.sync as s
+  set run_at = date_trunc('milliseconds', clock_timestamp())
+  from gone as g
+  where s.organization_id = g.organization_id and s.id = g.id;
+
+  while v_left > 0 loop
+    -- The connection is locked while its syncs are looked at: two workers never weigh the same ones. One that another
+    -- worker has is passed over.
+    select
+      c.organization_id, c.vendor, c.account, c.settings, c.settle_seconds, c.credential, c.credential_key,
+      v.has_search, o.environment, v.calls_at_once - coalesce((v_running ->> c.organization_id::text)::integer, 0) as free
+    into v_connection
+    from crm.connection as c
+    join crm.vendor as v on v.name = c.vendor
+    join app.organization as o on o.organization_id = c.organization_id
+    cross join lateral (
+      select s.run_at
+      from crm.sync as s
+      where
+        s.organization_id = c.organization_id and s.vendor = c.vendor and s.account = c.account
+        and s.run_at <= clock_timestamp()
+      order by s.run_at
+      limit 1
+    ) as d
+    where
+      c.state = 'active'
+      and (c.blocked_until is null or c.blocked_until <= clock_timestamp())
+      and (o.environment = 'test' or c.credential_key = any (lease_syncs.key_ids))
+      and v.calls_at_once > coalesce((v_running ->> c.organization_id::text)::integer, 0)
+    order by d.run_at, c.organization_id
+    limit 1
+    for no key update of c skip locked;
+    exit when not found;
+
+    v_free := least(v_connection.free, v_left);
+    v_seen := 0;
+    for v_due in
+      select s.*, l.email_key as lead_email_key, l as lead
+      from crm.sync as s
+      join app.lead as l on l.organization_id = s.organization_id and l.id = s.lead_id
+      where
+        s.organization_id = v_connection.organization_id
+        and s.vendor = v_connection.vendor
+        and s.account = v_connection.account
+        and s.run_at <= clock_timestamp()
+      order by s.run_at, s.id
+      limit 4 * v_free
+      for no key update of s skip locked
+    loop
+      v_seen := v_seen + 1;
+      v_now := date_trunc('milliseconds', clock_timestamp());
+      v_put_off := crm.open_until(v_due.organization_id, v_due.id, v_connection.settle_seconds);
+      v_known := null;
+      if v_put_off > v_now then
+        -- It stays whose it is: the answer to what was sent may still come.
+        update crm.sync as s
+        set run_at = v_put_off
+        where s.organization_id = v_due.organization_id and s.id = v_due.id;
+        continue;
+      end if;
+      v_is_blocked := false;
+
+      if v_connection.has_search and v_due.lead_email_key is not null then
+        -- Another push with this address: one that may have made a record must be through first, the older of two.
+        select true into v_is_blocked
+        from crm.sync as s
+        where
+          s.organization_id = v_due.organization_id
+          and s.email_key = v_due.lead_email_key
+          and s.vendor = v_due.vendor
+          and s.account = v_due.account
+          and s.id <> v_due.id
+          and (
+            s.status = 'in_progress'
+            or (
+              s.status = 'pending'
+              and crm.open_until(s.organization_id, s.id, 0) is not null
+              and (v_put_off is null or s.id < v_due.id)
+            )
+          )
+        limit 1;
+        v_is_blocked := coalesce(v_is_blocked, false);
+        if not v_is_blocked and v_put_off is null then
+          -- One that has just been made, and that the vendor's search may not show yet.
+          select s.external_id into v_known
+          from crm.sync as s
+          where
+            s.organization_id = v_due.organization_id
+            and s.email_key = v_due.lead_email_key
+            and s.vendor = v_due.vendor
+            and s.account = v_due.account
+            and s.status = 'ok'
+            and s.last_synced_at > v_now - make_interval(secs => 60 + v_connection.settle_seconds)
+          order by s.last_synced_at desc
+          limit 1;
+        end if;
+      end if;
+
+      if v_is_blocked then
+        update crm.sync as s
+        set status = 'pending', run_at = v_now + interval '0.5 seconds'
+        where s.organization_id = v_due.organization_id and s.id = v_due.id;
+        continue;
+      end if;
+      if v_connection.environment = 'test' then
+        v_known := 'simulated_' || v_due.id;
+      end if;
+
+      update crm.sync as s
+      set
+        status = 'in_progress',
+        run_at = v_now + interval '15 seconds',
+        leased_by = pg_backend_pid(),
+        attempts = s.attempts + 1,
+        email_key = case when v_connection.has_search then v_due.lead_email_key end
+      where s.organization_id = v_due.organization_id and s.id = v_due.id;
+      insert into crm.attempt (organization_id, sync_id, number)
+      values (v_due.organization_id, v_due.id, v_due.attempts + 1);
+      if v_known is not null then
+        perform crm.settle_attempt(
+          v_due.organization_id, v_due.id, v_due.attempts + 1,
+          case v_connection.environment when 'test' then 'simulated' else 'linked' end, v_known
+        );
+        v_left := v_left - 1;
+        exit when v_left = 0;
+        continue;
+      end if;
+
+      return query
+      select
+        v_due.organization_id,
+        v_due.id,
+        v_due.attempts + 1,
+        v_due.vendor,
+        v_connection.settings::json,
+        v_connection.credential,
+        v_connection.credential_key,
+        crm.contact(v_due.lead, v_due.id),
+        (
+          select coalesce(json_agg(json_build_object('email', a.email, 'display_name', a.display_name) order by a.number), '[]')
+          from crm.attempt as a
+          where
+            a.organization_id = v_due.organization_id
+            and a.sync_id = v_due.id
+            and a.sent_at is not null
+            and a.outcome is null
+        );
+      v_running := v_running || jsonb_build_object(
+        v_due.organization_id, coalesce((v_running ->> v_due.organization_id::text)::integer, 0) + 1
+      );
+      v_left := v_left - 1;
+      v_free := v_free - 1;
+      exit when v_free = 0;
+    end loop;
+    -- Somebody else has what is due here: the next round finds it.
+    exit when v_seen = 0 or v_left = 0;
+  end loop;
+end
+$$;
+
+ALTER FUNCTION crm.lease_syncs(key_ids text[], batch integer, running jsonb) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION crm.lease_syncs(key_ids text[], batch integer, running jsonb) IS 'Leases up to batch (1 to 64) pushes that are due, of the connections whose credential one of the keys decrypts.
+
+Each is a new attempt, whose number is the fencing token, and is the worker''s for 15 seconds, or as long as its session
+lives, unless it renews them with crm.begin_call. running: how many pushes of each organization the worker has already, {"<organization_id>": 3}: it gets no more
+of one connection than calls_at_once. Not leased: a push before its open attempts have settled; one whose address another push
+has; what waits for Retry-After. A lead whose address has just got a record is
+linked to it; a test organization''s push is simulated: neither comes to a worker.';
+
+CREATE TABLE crm.attempt (
+    organization_id uuid NOT NULL,
+    sync_id uuid NOT NULL,
+    number integer NOT NULL,
+    email text,
+    display_name text,
+    sent_at timestamp(3) with time zone,
+    outcome text,
+    http_status integer,
+    message text,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
+    CONSTRAINT attempt_keeps_what_was_sent CHECK (((sent_at IS NULL) OR (display_name IS NOT NULL))),
+    CONSTRAINT attempt_message_is_text_of_1_to_1000 CHECK (app.is_text(message, 1000)),
+    CONSTRAINT attempt_number_is_positive CHECK ((number > 0)),
+    CONSTRAINT attempt_outcome_is_known CHECK ((outcome = ANY (ARRAY['created'::text, 'linked'::text, 'simulated'::text, 'refused'::text, 'not_made'::text, 'settled'::text, 'dismissed'::text])))
+);
+ALTER TABLE ONLY crm.attempt ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY crm.attempt ALTER COLUMN sync_id SET STATISTICS 0;
+ALTER TABLE ONLY crm.attempt ALTER COLUMN number SET STATISTICS 0;
+ALTER TABLE ONLY crm.attempt ALTER COLUMN email SET STATISTICS 0;
+ALTER TABLE ONLY crm.attempt ALTER COLUMN display_name SET STATISTICS 0;
+ALTER TABLE ONLY crm.attempt ALTER COLUMN sent_at SET STATISTICS 0;
+ALTER TABLE ONLY crm.attempt ALTER COLUMN outcome SET STATISTICS 0;
+ALTER TABLE ONLY crm.attempt ALTER COLUMN http_status SET STATISTICS 0;
+ALTER TABLE ONLY crm.attempt ALTER COLUMN message SET STATISTICS 0;
+ALTER TABLE ONLY crm.attempt ALTER COLUMN created_at SET STATISTICS 0;
+
+ALTER TABLE ONLY crm.attempt FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE crm.attempt OWNER TO leads_owner;
+
+COMMENT ON TABLE crm.attempt IS 'The attempts of a sync. One that was sent and has no outcome may have made a record: it is open.';
+
+COMMENT ON COLUMN crm.attempt.number IS 'What the sync''s attempts counted.';
+
+COMMENT ON COLUMN crm.attempt.email IS 'The address that was sent.';
+
+COMMENT ON COLUMN crm.attempt.display_name IS 'The name that was sent.';
+
+COMMENT ON COLUMN crm.attempt.sent_at IS 'Committed right before the call that makes the record; null: there was none.';
+
+COMMENT ON COLUMN crm.attempt.outcome IS 'created, linked, simulated: the sync is ok by it. refused: by the vendor. not_made: nothing was made, for sure. settled: a later attempt found what it had made, or that it had made nothing. dismissed: a person said so. Null: unknown yet.';
+
+COMMENT ON COLUMN crm.attempt.http_status IS 'The status of the last answer; null: there was none.';
+
+COMMENT ON COLUMN crm.attempt.message IS 'What went wrong, in the vendor''s words.';
+
+CREATE FUNCTION crm.open_until(organization_id uuid, sync_id uuid, settle_seconds integer) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT (max(a.sent_at) + make_interval(secs => ((5 + open_until.settle_seconds))::double precision))
+    FROM crm.attempt a
+   WHERE ((a.organization_id = open_until.organization_id) AND (a.sync_id = open_until.sync_id) AND (a.sent_at IS NOT NULL) AND (a.outcome IS NULL));
+END;
+
+ALTER FUNCTION crm.open_until(organization_id uuid, sync_id uuid, settle_seconds integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION crm.open_until(organization_id uuid, sync_id uuid, settle_seconds integer) IS 'The last open attempt''s sent_at, a call''s deadline and settle_seconds: no look-up before. Null: none is open.';
+
+CREATE FUNCTION crm.push_answer(lead_id uuid, sync crm.sync) RETURNS api.answer
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_title text;
+  v_is_paused boolean;
+  v_blocked_until timestamptz;
+  v_seconds integer;
+  v_sync crm.sync := push_answer.sync;
+begin
+  select v.title into v_title from crm.vendor as v where v.name = (sync).vendor;
+  case
+    when (sync).status in ('pending', 'in_progress') then
+      select c.state = 'paused', c.blocked_until into v_is_paused, v_blocked_until
+      from crm.connection as c
+      where c.organization_id = (sync).organization_id and c.vendor = (sync).vendor and c.account = (sync).account;
+      v_seconds := case
+        -- Till a person resumes it.
+        when coalesce(v_is_paused, true) then 60
+        when (sync).status = 'in_progress' then 1
+        else greatest(1, ceil(extract(epoch from greatest((sync).run_at, v_blocked_until) - clock_timestamp())))
+      end;
+      -- To who asked it is one wait, whether a worker has it just now or not.
+      v_sync.status := 'pending';
+      return row(
+        202, json_build_object('Retry-After', v_seconds::text), row_to_json(crm.sync_item(lead_id, v_sync))::text
+      )::api.answer;
+    when (sync).status = 'ok' then
+      return row(200, null, row_to_json(crm.sync_item(lead_id, sync))::text)::api.answer;
+    when (sync).error_code = 'outcome_unknown' then
+      raise sqlstate 'PT409' using message = 'crm_outcome_unknown';
+    when (sync).error_code = 'rejected' then
+      raise sqlstate 'PT502' using
+        message = 'crm_rejected',
+        hint = format('%s refused the lead: %s', v_title, coalesce((sync).error, 'it gave no reason.'));
+    else
+      raise sqlstate 'PT502' using message = 'crm_unavailable', hint = format(
+        '%s could not be reached for a day: %s. Push the lead again.', v_title, coalesce((sync).error, 'it gave no reason')
+      );
+  end case;
+end
+$$;
+
+ALTER FUNCTION crm.push_answer(lead_id uuid, sync crm.sync) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION crm.push_answer(lead_id uuid, sync crm.sync) IS '200 with the record''s id where it is there, 202 while the push is under way. Raises PT502 crm_rejected, with the vendor''s
+reason, and crm_unavailable, PT409 crm_outcome_unknown.';
+
+CREATE FUNCTION crm.request_push(organization_id uuid, lead_id uuid, is_asked boolean) RETURNS crm.sync
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := request_push.organization_id;
+  v_lead_id uuid := request_push.lead_id;
+  v_now timestamptz := date_trunc('milliseconds', clock_timestamp());
+  v_connection record;
+  v_lead record;
+  v_skipped text;
+  v_sync crm.sync;
+begin
+  select c.vendor, c.account, c.state, v.title, v.needs_name into v_connection
+  from crm.connection as c
+  join crm.vendor as v on v.name = c.vendor
+  where c.organization_id = v_organization_id;
+  if not found then
+    return null;
+  end if;
+  select l.name, l.company, l.email_key into v_lead
+  from app.lead as l
+  where l.organization_id = v_organization_id and l.id = v_lead_id;
+
+  select s.* into v_sync
+  from crm.sync as s
+  where
+    s.organization_id = v_organization_id
+    and s.lead_id = v_lead_id
+    and s.vendor = v_connection.vendor
+    and s.account = v_connection.account;
+  -- Nothing more is to be done, and nobody is waited for.
+  if v_sync.status = 'ok' or v_sync.error_code = 'outcome_unknown' then
+    return v_sync;
+  end if;
+
+  if v_connection.needs_name and v_lead.name is null and v_lead.company is null then
+    if request_push.is_asked then
+      raise sqlstate 'PT422' using message = 'validation_failed', detail = json_build_array(json_build_object(
+        'field', 'name', 'code', 'required_by_crm',
+        'detail', format('%s needs a name or a company. Give the lead one, and push it again.', v_connection.title)
+      ))::text;
+    end if;
+    v_skipped := 'incomplete';
+  elsif v_connection.state = 'paused' and not request_push.is_asked then
+    v_skipped := 'paused';
+  end if;
+
+  -- 50 that ask at once make one row; the rest of them find it.
+  insert into crm.sync as s (organization_id, lead_id, vendor, account, status, error_code, run_at, email_key)
+  values (
+    v_organization_id,
+    v_lead_id,
+    v_connection.vendor,
+    v_connection.account,
+    case when v_skipped is null then 'pending' else 'skipped' end,
+    v_skipped,
+    case when v_skipped is null then v_now end,
+    v_lead.email_key
+  )
+  on conflict (organization_id, lead_id, vendor, account) do update
+  set
+    status = excluded.status,
+    error_code = excluded.error_code,
+    error = null,
+    run_at = excluded.run_at,
+    begun_at = case when s.status = 'pending' then s.begun_at else v_now end,
+    begun_after = case when s.status = 'pending' then s.begun_after else s.attempts end
+  where
+    case s.status
+      -- Who asks doesn't wait for the backoff; what may have been made is still waited out, by who leases.
+      when 'pending' then request_push.is_asked and s.run_at > v_now
+      when 'failed' then s.error_code <> 'outcome_unknown' and (v_skipped is null or request_push.is_asked)
+      when 'skipped' then v_skipped is null
+      else false
+    end
+  returning s.* into v_sync;
+  if not found then
+    select s.* into v_sync
+    from crm.sync as s
+    where
+      s.organization_id = v_organization_id
+      and s.lead_id = v_lead_id
+      and s.vendor = v_connection.vendor
+      and s.account = v_connection.account;
+  end if;
+  return v_sync;
+end
+$$;
+
+ALTER FUNCTION crm.request_push(organization_id uuid, lead_id uuid, is_asked boolean) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION crm.request_push(organization_id uuid, lead_id uuid, is_asked boolean) IS 'Puts the lead''s push into the outbox of the organization''s connection; a repeat finds how it stands. The caller notifies.
+
+is_asked: somebody asked for it: then a paused connection makes it wait, where the stage''s change would be skipped; one that
+waits for its backoff is due now; and a lead that lacks what the vendor needs is PT422 validation_failed. What failed or
+was skipped begins anew; what is ok, or has an unknown outcome, stays as it is. Null: the organization has no connection.';
+
+CREATE FUNCTION crm.seconds_until_due(key_ids text[]) RETURNS numeric
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT EXTRACT(epoch FROM (min(GREATEST(d.run_at, c.blocked_until)) - clock_timestamp())) AS "extract"
+    FROM ((crm.connection c
+      JOIN app.organization o ON ((o.organization_id = c.organization_id)))
+      CROSS JOIN LATERAL ( SELECT s.run_at
+            FROM crm.sync s
+           WHERE ((s.organization_id = c.organization_id) AND (s.vendor = c.vendor) AND (s.account = c.account) AND (s.run_at IS NOT NULL))
+           ORDER BY s.run_at
+          LIMIT 1) d)
+   WHERE ((c.state = 'active'::text) AND ((o.environment = 'test'::text) OR (c.credential_key = ANY (seconds_until_due.key_ids))));
+END;
+
+ALTER FUNCTION crm.seconds_until_due(key_ids text[]) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION crm.seconds_until_due(key_ids text[]) IS 'Seconds until the next push is due, or its lease ends; negative: it is due. Null: none waits.';
+
+CREATE FUNCTION crm.settle_attempt(organization_id uuid, sync_id uuid, attempt integer, outcome text, external_id text DEFAULT NULL::text, http_status integer DEFAULT NULL::integer, message text DEFAULT NULL::text, retry_after numeric DEFAULT NULL::numeric) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := settle_attempt.organization_id;
+  v_outcome text := settle_attempt.outcome;
+  v_message text := app.trim_text(left(app.trim_text(settle_attempt.message), 1000));
+  v_now timestamptz := date_trunc('milliseconds', clock_timestamp());
+  v_sync crm.sync;
+  v_settle_seconds integer;
+  v_has_search boolean;
+  v_open_until timestamptz;
+  v_age numeric;
+  v_tries integer;
+  v_failures integer;
+  v_delay numeric;
+  v_error_code text;
+begin
+  if (
+    v_outcome in ('created', 'linked', 'simulated', 'refused', 'unauthorized', 'not_made', 'unknown', 'undecided')
+  ) is not true then
+    raise sqlstate 'PT422' using message = 'unknown_outcome', hint = format('There is no outcome "%s".', v_outcome);
+  end if;
+  v_message := nullif(v_message, '');
+  if v_outcome in ('created', 'linked', 'simulated') and app.is_text(settle_attempt.external_id, 255) is not true then
+    v_outcome := 'undecided';
+    v_message := 'The vendor has a record, and gave an id that can''t be kept: 1 to 255 characters can.';
+  end if;
+  -- The fence: what an older attempt has to say, its successor finds at the vendor.
+  select s.* into v_sync
+  from crm.sync as s
+  where
+    s.organization_id = v_organization_id
+    and s.id = settle_attempt.sync_id
+    and s.attempts = settle_attempt.attempt
+    and s.status = 'in_progress'
+  for no key update;
+  if not found then
+    return null;
+  end if;
+
+  update crm.attempt as a
+  set
+    outcome = case v_outcome
+      when 'unknown' then null
+      when 'unauthorized' then 'refused'
+      when 'undecided' then 'not_made'
+      else v_outcome
+    end,
+    -- Open, though the last call was a look-up: what the vendor has may be what an earlier attempt made.
+    sent_at = case when v_outcome = 'unknown' and a.display_name is not null then coalesce(a.sent_at, v_now) else a.sent_at end,
+    http_status = settle_attempt.http_status,
+    message = v_message
+  where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;
+
+  if v_outcome in ('created', 'linked', 'simulated') then
+    update crm.attempt as a
+    set outcome = 'settled'
+    where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.outcome is null;
+    update crm.sync as s
+    set
+      status = 'ok', external_id = settle_attempt.external_id, last_synced_at = v_now, run_at = null, error_code = null,
+      error = null
+    where s.organization_id = v_organization_id and s.id = v_sync.id;
+    return 'ok';
+  end if;
+
+  -- What the vendor asks for holds for the whole connection; a 429 without a time for a moment.
+  select v.has_search, coalesce(c.settle_seconds, v.settle_seconds) into v_has_search, v_settle_seconds
+  from crm.vendor as v
+  left join crm.connection as c
+    on c.organization_id = v_organization_id and c.vendor = v.name and c.account = v_sync.account
+  where v.name = v_sync.vendor;
+  update crm.connection as c
+  set blocked_until = greatest(
+    c.blocked_until,
+    v_now + make_interval(secs => least(greatest(coalesce(settle_attempt.retry_after, 0.25), 0), 3600))
+  )
+  where
+    c.organization_id = v_organization_id and c.vendor = v_sync.vendor and c.account = v_sync.account
+    and (settle_attempt.retry_after is not null or settle_attempt.http_status = 429);
+  if v_outcome = 'unauthorized' then
+    update crm.connection as c
+    set state = 'paused', fault = coalesce(v_message, 'The vendor refused the credential.')
+    where
+      c.organization_id = v_organization_id and c.vendor = v_sync.vendor and c.account = v_sync.account
+      and c.state = 'active';
+  end if;
+
+  v_open_until := crm.open_until(v_organization_id, v_sync.id, v_settle_seconds);
+  v_age := extract(epoch from v_now - v_sync.begun_at);
+  v_tries := v_sync.attempts - v_sync.begun_after;
+  v_error_code := case
+    when v_outcome = 'undecided' then 'outcome_unknown'
+    -- With the connection paused, what is open waits for it.
+    when v_outcome in ('refused', 'unauthorized') then
+      case when v_open_until is null or not v_has_search then 'rejected' when v_outcome = 'refused' then 'outcome_unknown' end
+    when v_age >= 86400 and v_tries >= 20 then
+      case when v_open_until is null or not v_has_search then 'gave_up' else 'outcome_unknown' end
+  end;
+  if v_error_code is not null then
+    update crm.sync as s
+    set status = 'failed', error_code = v_error_code, error = v_message, run_at = null
+    where s.organization_id = v_organization_id and s.id = v_sync.id;
+    return 'failed';
+  end if;
+
+  -- 1, 2, 4, 8, 10 seconds; after ten minutes twice as long every ten minutes, up to an hour. Half of it is chance, so
+  -- that those who failed together don't come back together. That a worker died is no fault of the vendor's.
+  select count(*) into v_failures
+  from crm.attempt as a
+  where
+    a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number > v_sync.begun_after
+    and (a.message is not null or a.outcome = 'not_made');
+  v_delay := least(
+    2 ^ least(greatest(v_failures - 1, 0), 12)::numeric, 10 * 2 ^ least(greatest(v_age - 600, 0) / 600, 20), 3600
+  ) * (0.5 + random()::numeric / 2);
+  update crm.sync as s
+  set
+    status = 'pending',
+    run_at = greatest(v_now + make_interval(secs => v_delay::double precision), v_open_until),
+    error = v_message
+  where s.organization_id = v_organization_id and s.id = v_sync.id;
+  return 'pending';
+end
+$$;
+
+ALTER FUNCTION crm.settle_attempt(organization_id uuid, sync_id uuid, attempt integer, outcome text, external_id text, http_status integer, message text, retry_after numeric) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION crm.settle_attempt(organization_id uuid, sync_id uuid, attempt integer, outcome text, external_id text, http_status integer, message text, retry_after numeric) IS 'What came of an attempt; the sync''s status after it, or null where the lease is another''s.
+
+outcome: created, linked (to a record that was there): the sync is ok, with external_id. refused: failed. unauthorized: failed,
+and the connection is paused. not_made: nothing was made; tried again. unknown: something may have been made; tried again, after
+settle_seconds. undecided: the vendor''s search can''t tell: failed, until a person says so. retry_after: seconds, 3,600 at the
+most, for which the whole connection waits. A push ends after 24 hours and 20 attempts. Raises PT422 unknown_outcome.';
+
+CREATE FUNCTION crm.tg_lead__push() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  -- With its owner's rights: whoever changes the lead, in SQL too, reads no connection.
+  if exists (
+    select
+    from crm.connection as c
+    where c.organization_id = new.organization_id and c.push_stage = new.pipeline_stage
+  ) then
+    perform crm.request_push(new.organization_id, new.id, false);
+  end if;
+  return null;
+end
+$$;
+
+ALTER FUNCTION crm.tg_lead__push() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION crm.tg_lead__push() IS 'Asks for the push of a lead that has entered the connection''s push_stage, in the lead''s own transaction.';
+
+CREATE FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  -- Only where there is something to do: at its commit who notifies waits for all others that do.
+  if exists (
+    select
+    from crm.sync as s
+    where s.organization_id = wake_worker.organization_id and s.lead_id = wake_worker.lead_id and s.status = 'pending'
+  ) then
+    perform pg_notify('leads_crm', '');
+  end if;
+end
+$$;
+
+ALTER FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) IS 'NOTIFY leads_crm, without data, where the lead has a push that waits. From functions, not triggers; whoever changes leads in SQL is found by the workers'' polling.';
 
 CREATE FUNCTION scoring.is_decimal(value jsonb, low numeric, high numeric) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -4936,6 +6347,72 @@ ALTER FUNCTION scoring.tg_score__check() OWNER TO leads_owner;
 
 COMMENT ON FUNCTION scoring.tg_score__check() IS 'Raises PT409 refused for a score of kind set that isn''t the lead''s, and for a created_at in the future.';
 
+CREATE TABLE crm.vendor (
+    name text NOT NULL,
+    title text NOT NULL,
+    has_search boolean NOT NULL,
+    needs_name boolean NOT NULL,
+    settle_seconds integer NOT NULL,
+    calls_at_once integer NOT NULL,
+    calls integer,
+    call_seconds integer,
+    CONSTRAINT vendor_limits_calls_by_number_and_time CHECK ((((calls IS NULL) = (call_seconds IS NULL)) AND (calls > 0) AND (call_seconds > 0))),
+    CONSTRAINT vendor_name_is_name CHECK (app.is_name(name)),
+    CONSTRAINT vendor_settles_within_an_hour CHECK (((settle_seconds >= 0) AND (settle_seconds <= 3600))),
+    CONSTRAINT vendor_takes_1_to_64_calls_at_once CHECK (((calls_at_once >= 1) AND (calls_at_once <= 64)))
+);
+
+ALTER TABLE crm.vendor OWNER TO leads_owner;
+
+COMMENT ON TABLE crm.vendor IS 'The CRMs that there is an adapter for, the same for all organizations.';
+
+COMMENT ON COLUMN crm.vendor.title IS 'What people call it.';
+
+COMMENT ON COLUMN crm.vendor.has_search IS 'Whether a record can be looked up by its e-mail address: two leads with one address then share a record. Where it can''t, the vendor drops repeats by the sync''s id.';
+
+COMMENT ON COLUMN crm.vendor.needs_name IS 'Whether an address alone is not enough: a name or a company is needed.';
+
+COMMENT ON COLUMN crm.vendor.settle_seconds IS 'Seconds after a call''s deadline by which the vendor has finished it and shows its record in a look-up; a connection may say otherwise.';
+
+COMMENT ON COLUMN crm.vendor.calls_at_once IS 'So many calls of one connection does a worker have under way at the most.';
+
+COMMENT ON COLUMN crm.vendor.calls IS 'So many calls the vendor takes within call_seconds; null: it doesn''t say.';
+
+ALTER TABLE ONLY app.organization
+    ADD CONSTRAINT organization_pkey PRIMARY KEY (organization_id);
+
+ALTER TABLE ONLY crm.connection
+    ADD CONSTRAINT connection_pkey PRIMARY KEY (organization_id);
+
+CREATE FUNCTION admin.crm_connections(organization_id uuid DEFAULT NULL::uuid) RETURNS TABLE(organization_id uuid, organization text, environment text, vendor text, account text, state text, fault text, push_stage text, settle_seconds integer, settings json, credential bytea, credential_key text, waiting integer, failed integer)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT c.organization_id,
+     o.name,
+     o.environment,
+     c.vendor,
+     c.account,
+     c.state,
+     c.fault,
+     c.push_stage,
+     c.settle_seconds,
+     (c.settings)::json AS settings,
+     c.credential,
+     c.credential_key,
+     (count(*) FILTER (WHERE (s.status = ANY (ARRAY['pending'::text, 'in_progress'::text]))))::integer AS count,
+     (count(*) FILTER (WHERE (s.status = 'failed'::text)))::integer AS count
+    FROM ((crm.connection c
+      JOIN app.organization o ON ((o.organization_id = c.organization_id)))
+      LEFT JOIN crm.sync s ON (((s.organization_id = c.organization_id) AND (s.vendor = c.vendor) AND (s.account = c.account) AND (s.status = ANY (ARRAY['pending'::text, 'in_progress'::text, 'failed'::text])))))
+   WHERE ((crm_connections.organization_id IS NULL) OR (c.organization_id = crm_connections.organization_id))
+   GROUP BY o.organization_id, c.organization_id
+   ORDER BY o.created_at, c.organization_id;
+END;
+
+ALTER FUNCTION admin.crm_connections(organization_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.crm_connections(organization_id uuid) IS 'The connections of all organizations, or of one: with the credential, encrypted, and how many pushes wait and have failed.';
+
 ALTER TABLE ONLY admin.catalogue_entry
     ADD CONSTRAINT catalogue_entry_pkey PRIMARY KEY (object);
 
@@ -4951,9 +6428,6 @@ ALTER TABLE ONLY app.idempotency_key
 ALTER TABLE ONLY app.lead
     ADD CONSTRAINT lead_pkey PRIMARY KEY (organization_id, id);
 
-ALTER TABLE ONLY app.organization
-    ADD CONSTRAINT organization_pkey PRIMARY KEY (organization_id);
-
 ALTER TABLE ONLY app.pipeline_stage
     ADD CONSTRAINT pipeline_stage_pkey PRIMARY KEY (organization_id, name);
 
@@ -4965,6 +6439,18 @@ ALTER TABLE ONLY auth.api_key
 
 ALTER TABLE ONLY auth.api_key
     ADD CONSTRAINT api_key_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY crm.attempt
+    ADD CONSTRAINT attempt_pkey PRIMARY KEY (organization_id, sync_id, number);
+
+ALTER TABLE ONLY crm.sync
+    ADD CONSTRAINT sync_is_the_only_one_of_lead_and_account UNIQUE (organization_id, lead_id, vendor, account);
+
+ALTER TABLE ONLY crm.sync
+    ADD CONSTRAINT sync_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY crm.vendor
+    ADD CONSTRAINT vendor_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY scoring.default_model
     ADD CONSTRAINT default_model_pkey PRIMARY KEY (version);
@@ -5000,6 +6486,12 @@ CREATE INDEX event_by_created_at ON audit.event USING btree (organization_id, cr
 CREATE INDEX event_by_lead_id ON audit.event USING btree (organization_id, lead_id, created_at DESC, id DESC);
 
 CREATE INDEX event_by_source ON audit.event USING btree (organization_id, source, created_at DESC, id DESC);
+
+CREATE INDEX sync_by_email_key ON crm.sync USING btree (organization_id, email_key, vendor, account);
+
+CREATE UNIQUE INDEX sync_by_email_key_in_progress ON crm.sync USING btree (organization_id, vendor, account, email_key) WHERE (status = 'in_progress'::text);
+
+CREATE INDEX sync_by_run_at ON crm.sync USING btree (organization_id, vendor, account, run_at) WHERE (run_at IS NOT NULL);
 
 CREATE UNIQUE INDEX model_by_active ON scoring.model USING btree (organization_id) WHERE (state = 'active'::text);
 
@@ -5039,6 +6531,10 @@ CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON app.organization 
 
 CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON app.pipeline_stage FOR EACH ROW EXECUTE FUNCTION audit.tg_record('pipeline_stage', 'name');
 
+CREATE TRIGGER _910_push_first_stage AFTER INSERT ON app.lead FOR EACH ROW EXECUTE FUNCTION crm.tg_lead__push();
+
+CREATE TRIGGER _920_push_stage AFTER UPDATE ON app.lead FOR EACH ROW WHEN ((old.pipeline_stage IS DISTINCT FROM new.pipeline_stage)) EXECUTE FUNCTION crm.tg_lead__push();
+
 CREATE TRIGGER _100_refuse_change BEFORE DELETE OR UPDATE ON audit.event FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('The audit log is append-only: write a new event instead.');
 
 ALTER TABLE audit.event ENABLE ALWAYS TRIGGER _100_refuse_change;
@@ -5052,6 +6548,26 @@ CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON auth.api_key FOR EACH STA
 CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON auth.api_key FOR EACH ROW WHEN ((((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.id IS DISTINCT FROM new.id)) OR (old.created_at IS DISTINCT FROM new.created_at))) EXECUTE FUNCTION audit.tg_refuse('organization_id, id and created_at never change.');
 
 CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON auth.api_key FOR EACH ROW EXECUTE FUNCTION audit.tg_record('api_key', 'id');
+
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON crm.attempt FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('An attempt that is forgotten may have made a record.');
+
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON crm.connection FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Say "leads crm disconnect", so that each is recorded.');
+
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON crm.sync FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('A lead whose sync is forgotten would be pushed twice.');
+
+CREATE TRIGGER _110_keep_identity BEFORE UPDATE ON crm.sync FOR EACH ROW WHEN ((((((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.id IS DISTINCT FROM new.id)) OR (old.lead_id IS DISTINCT FROM new.lead_id)) OR (old.vendor IS DISTINCT FROM new.vendor)) OR (old.account IS DISTINCT FROM new.account))) EXECUTE FUNCTION audit.tg_refuse('organization_id, id, lead_id, vendor and account never change.');
+
+CREATE TRIGGER _110_keep_outcome BEFORE UPDATE ON crm.attempt FOR EACH ROW WHEN (((old.outcome IS NOT NULL) AND (old.outcome IS DISTINCT FROM new.outcome))) EXECUTE FUNCTION audit.tg_refuse('What became of an attempt never changes.');
+
+CREATE TRIGGER _120_keep_outcome BEFORE UPDATE ON crm.sync FOR EACH ROW WHEN (((old.status = 'ok'::text) AND ((old.status IS DISTINCT FROM new.status) OR (old.external_id IS DISTINCT FROM new.external_id)))) EXECUTE FUNCTION audit.tg_refuse('A sync that is ok has its record for good: else there would be a second one.');
+
+CREATE TRIGGER _130_count_up BEFORE UPDATE ON crm.sync FOR EACH ROW WHEN ((new.attempts < old.attempts)) EXECUTE FUNCTION audit.tg_refuse('attempts is the fencing token: it only counts up.');
+
+CREATE TRIGGER _140_lease_by_attempt BEFORE UPDATE ON crm.sync FOR EACH ROW WHEN (((new.status = 'in_progress'::text) AND (old.status <> 'in_progress'::text) AND (new.attempts = old.attempts))) EXECUTE FUNCTION audit.tg_refuse('A lease is a new attempt: count attempts up.');
+
+CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON crm.connection FOR EACH ROW EXECUTE FUNCTION audit.tg_record('crm_connection', 'id', 'blocked_until', 'paced_until');
+
+CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON crm.sync FOR EACH ROW EXECUTE FUNCTION audit.tg_sync__record();
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON scoring.default_model FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('The history of scores names its models.');
 
@@ -5101,6 +6617,18 @@ ALTER TABLE ONLY auth.api_key
 ALTER TABLE ONLY auth.api_key
     ADD CONSTRAINT api_key_rotated_from_is_api_key FOREIGN KEY (organization_id, rotated_from) REFERENCES auth.api_key(organization_id, id);
 
+ALTER TABLE ONLY crm.attempt
+    ADD CONSTRAINT attempt_belongs_to_sync FOREIGN KEY (organization_id, sync_id) REFERENCES crm.sync(organization_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY crm.connection
+    ADD CONSTRAINT connection_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
+
+ALTER TABLE ONLY crm.connection
+    ADD CONSTRAINT connection_push_stage_exists FOREIGN KEY (organization_id, push_stage) REFERENCES app.pipeline_stage(organization_id, name);
+
+ALTER TABLE ONLY crm.sync
+    ADD CONSTRAINT sync_belongs_to_lead FOREIGN KEY (organization_id, lead_id) REFERENCES app.lead(organization_id, id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY scoring.model
     ADD CONSTRAINT model_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
 
@@ -5113,6 +6641,10 @@ ALTER TABLE ONLY scoring.signal
 ALTER TABLE app.idempotency_key ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY idempotency_key_exec_all ON app.idempotency_key TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('write'::text) AS organization_id))) WITH CHECK ((organization_id = ( SELECT auth.organization_id('write'::text) AS organization_id)));
+
+CREATE POLICY idempotency_key_jobs_delete ON app.idempotency_key FOR DELETE TO leads_jobs USING (true);
+
+CREATE POLICY idempotency_key_jobs_select ON app.idempotency_key FOR SELECT TO leads_jobs USING (true);
 
 ALTER TABLE app.lead ENABLE ROW LEVEL SECURITY;
 
@@ -5160,6 +6692,36 @@ CREATE POLICY api_key_jobs_select ON auth.api_key FOR SELECT TO leads_jobs USING
 
 CREATE POLICY api_key_jobs_update ON auth.api_key FOR UPDATE TO leads_jobs USING (true) WITH CHECK (true);
 
+ALTER TABLE crm.attempt ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY attempt_jobs_insert ON crm.attempt FOR INSERT TO leads_jobs WITH CHECK (true);
+
+CREATE POLICY attempt_jobs_select ON crm.attempt FOR SELECT TO leads_jobs USING (true);
+
+CREATE POLICY attempt_jobs_update ON crm.attempt FOR UPDATE TO leads_jobs USING (true) WITH CHECK (true);
+
+ALTER TABLE crm.connection ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY connection_exec_select ON crm.connection FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('admin'::text) AS organization_id)));
+
+CREATE POLICY connection_jobs_delete ON crm.connection FOR DELETE TO leads_jobs USING (true);
+
+CREATE POLICY connection_jobs_insert ON crm.connection FOR INSERT TO leads_jobs WITH CHECK (true);
+
+CREATE POLICY connection_jobs_select ON crm.connection FOR SELECT TO leads_jobs USING (true);
+
+CREATE POLICY connection_jobs_update ON crm.connection FOR UPDATE TO leads_jobs USING (true) WITH CHECK (true);
+
+ALTER TABLE crm.sync ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY sync_exec_select ON crm.sync FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)));
+
+CREATE POLICY sync_jobs_insert ON crm.sync FOR INSERT TO leads_jobs WITH CHECK (true);
+
+CREATE POLICY sync_jobs_select ON crm.sync FOR SELECT TO leads_jobs USING (true);
+
+CREATE POLICY sync_jobs_update ON crm.sync FOR UPDATE TO leads_jobs USING (true) WITH CHECK (true);
+
 ALTER TABLE scoring.model ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY model_exec_select ON scoring.model FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)));
@@ -5190,6 +6752,7 @@ CREATE POLICY signal_jobs_select ON scoring.signal FOR SELECT TO leads_jobs USIN
 
 GRANT USAGE ON SCHEMA admin TO leads_jobs;
 GRANT USAGE ON SCHEMA admin TO leads_operator;
+GRANT USAGE ON SCHEMA admin TO leads_worker;
 
 GRANT USAGE ON SCHEMA api TO leads_exec;
 GRANT USAGE ON SCHEMA api TO leads_jobs;
@@ -5211,6 +6774,11 @@ GRANT USAGE ON SCHEMA auth TO leads_exec;
 GRANT USAGE ON SCHEMA auth TO leads_jobs;
 GRANT USAGE ON SCHEMA auth TO leads_audit;
 GRANT USAGE ON SCHEMA auth TO leads_api;
+
+GRANT USAGE ON SCHEMA crm TO leads_exec;
+GRANT USAGE ON SCHEMA crm TO leads_jobs;
+GRANT USAGE ON SCHEMA crm TO leads_audit;
+GRANT USAGE ON SCHEMA crm TO leads_worker;
 
 REVOKE USAGE ON SCHEMA public FROM PUBLIC;
 
@@ -5245,8 +6813,14 @@ GRANT ALL ON FUNCTION admin.backtest_scoring_model(organization_id uuid, documen
 
 REVOKE ALL ON FUNCTION admin.catalogue() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION admin.change_crm_connection(organization_id uuid, change text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.change_crm_connection(organization_id uuid, change text) TO leads_operator;
+
 REVOKE ALL ON FUNCTION admin.check_scoring_model(document jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.check_scoring_model(document jsonb) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.connect_crm(organization_id uuid, vendor text, account text, settings jsonb, credential bytea, credential_key text, push_stage text, settle_seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.connect_crm(organization_id uuid, vendor text, account text, settings jsonb, credential bytea, credential_key text, push_stage text, settle_seconds integer) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.create_key(organization_id uuid, scope text, digest bytea, name text, expires_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.create_key(organization_id uuid, scope text, digest bytea, name text, expires_at timestamp with time zone) TO leads_operator;
@@ -5254,18 +6828,11 @@ GRANT ALL ON FUNCTION admin.create_key(organization_id uuid, scope text, digest 
 REVOKE ALL ON FUNCTION admin.create_organization(name text, environment text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.create_organization(name text, environment text) TO leads_operator;
 
-REVOKE ALL ON FUNCTION admin.drift() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) TO leads_operator;
-
-REVOKE ALL ON FUNCTION admin.findings(release integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION admin.findings(release integer) TO leads_operator;
-
-REVOKE ALL ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) TO leads_operator;
-
-REVOKE ALL ON FUNCTION admin.keep_catalogue(drifted jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION app.is_name(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.is_name(value text) TO leads_auth;
+GRANT ALL ON FUNCTION app.is_name(value text) TO leads_exec;
+GRANT ALL ON FUNCTION app.is_name(value text) TO leads_jobs;
+GRANT ALL ON FUNCTION app.is_name(value text) TO leads_audit;
 
 REVOKE ALL ON FUNCTION app.is_text(value text, max_length integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_auth;
@@ -5283,6 +6850,156 @@ REVOKE ALL ON FUNCTION app.utc_text(instant timestamp with time zone) FROM PUBLI
 GRANT ALL ON FUNCTION app.utc_text(instant timestamp with time zone) TO leads_exec;
 GRANT ALL ON FUNCTION app.utc_text(instant timestamp with time zone) TO leads_jobs;
 GRANT ALL ON FUNCTION app.utc_text(instant timestamp with time zone) TO leads_audit;
+
+GRANT SELECT ON TABLE crm.sync TO leads_exec;
+GRANT SELECT ON TABLE crm.sync TO leads_jobs;
+
+GRANT INSERT(organization_id) ON TABLE crm.sync TO leads_jobs;
+
+GRANT INSERT(lead_id) ON TABLE crm.sync TO leads_jobs;
+
+GRANT INSERT(vendor) ON TABLE crm.sync TO leads_jobs;
+
+GRANT INSERT(account) ON TABLE crm.sync TO leads_jobs;
+
+GRANT INSERT(status),UPDATE(status) ON TABLE crm.sync TO leads_jobs;
+
+GRANT UPDATE(external_id) ON TABLE crm.sync TO leads_jobs;
+
+GRANT INSERT(error_code),UPDATE(error_code) ON TABLE crm.sync TO leads_jobs;
+
+GRANT UPDATE(error) ON TABLE crm.sync TO leads_jobs;
+
+GRANT INSERT(run_at),UPDATE(run_at) ON TABLE crm.sync TO leads_jobs;
+
+GRANT UPDATE(leased_by) ON TABLE crm.sync TO leads_jobs;
+
+GRANT UPDATE(attempts) ON TABLE crm.sync TO leads_jobs;
+
+GRANT UPDATE(begun_at) ON TABLE crm.sync TO leads_jobs;
+
+GRANT UPDATE(begun_after) ON TABLE crm.sync TO leads_jobs;
+
+GRANT INSERT(email_key),UPDATE(email_key) ON TABLE crm.sync TO leads_jobs;
+
+GRANT UPDATE(last_synced_at) ON TABLE crm.sync TO leads_jobs;
+
+REVOKE ALL ON FUNCTION admin.crm_queue(organization_id uuid, row_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.crm_queue(organization_id uuid, row_limit integer) TO leads_operator;
+
+REVOKE ALL ON FUNCTION app.is_email(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.is_email(value text) TO leads_exec;
+GRANT ALL ON FUNCTION app.is_email(value text) TO leads_jobs;
+
+GRANT SELECT ON TABLE app.lead TO leads_exec;
+GRANT SELECT ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(id) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(organization_id) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(organization_id) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(name),UPDATE(name) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(name) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(company),UPDATE(company) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(company) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(email),UPDATE(email) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(email) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(source),UPDATE(source) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(source) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(lead_score),UPDATE(lead_score) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(lead_score) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(pipeline_stage),UPDATE(pipeline_stage) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(pipeline_stage) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(industry),UPDATE(industry) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(industry) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(company_size),UPDATE(company_size) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(company_size) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(pain_points),UPDATE(pain_points) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(pain_points) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(timeline),UPDATE(timeline) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(timeline) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(budget_range),UPDATE(budget_range) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(budget_range) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(ai_reasoning),UPDATE(ai_reasoning) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(ai_reasoning) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(qualification_completed_at) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(created_at) ON TABLE app.lead TO leads_jobs;
+
+GRANT INSERT(updated_at) ON TABLE app.lead TO leads_jobs;
+
+GRANT UPDATE(score_id) ON TABLE app.lead TO leads_exec;
+
+GRANT SELECT,DELETE ON TABLE crm.connection TO leads_jobs;
+
+GRANT SELECT(organization_id) ON TABLE crm.connection TO leads_exec;
+GRANT INSERT(organization_id) ON TABLE crm.connection TO leads_jobs;
+
+GRANT SELECT(id) ON TABLE crm.connection TO leads_exec;
+GRANT UPDATE(id) ON TABLE crm.connection TO leads_jobs;
+
+GRANT SELECT(vendor) ON TABLE crm.connection TO leads_exec;
+GRANT INSERT(vendor),UPDATE(vendor) ON TABLE crm.connection TO leads_jobs;
+
+GRANT SELECT(account) ON TABLE crm.connection TO leads_exec;
+GRANT INSERT(account),UPDATE(account) ON TABLE crm.connection TO leads_jobs;
+
+GRANT SELECT(state) ON TABLE crm.connection TO leads_exec;
+GRANT UPDATE(state) ON TABLE crm.connection TO leads_jobs;
+
+GRANT SELECT(fault) ON TABLE crm.connection TO leads_exec;
+GRANT UPDATE(fault) ON TABLE crm.connection TO leads_jobs;
+
+GRANT SELECT(push_stage) ON TABLE crm.connection TO leads_exec;
+GRANT INSERT(push_stage),UPDATE(push_stage) ON TABLE crm.connection TO leads_jobs;
+
+GRANT SELECT(settings) ON TABLE crm.connection TO leads_exec;
+GRANT INSERT(settings),UPDATE(settings) ON TABLE crm.connection TO leads_jobs;
+
+GRANT SELECT(settle_seconds) ON TABLE crm.connection TO leads_exec;
+GRANT INSERT(settle_seconds),UPDATE(settle_seconds) ON TABLE crm.connection TO leads_jobs;
+
+GRANT INSERT(credential),UPDATE(credential) ON TABLE crm.connection TO leads_jobs;
+
+GRANT INSERT(credential_key),UPDATE(credential_key) ON TABLE crm.connection TO leads_jobs;
+
+GRANT UPDATE(blocked_until) ON TABLE crm.connection TO leads_jobs;
+
+GRANT UPDATE(paced_until) ON TABLE crm.connection TO leads_jobs;
+
+GRANT SELECT(created_at) ON TABLE crm.connection TO leads_exec;
+
+REVOKE ALL ON FUNCTION admin.crm_syncs(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.crm_syncs(organization_id uuid) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.delete_expired_answers(batch integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.delete_expired_answers(batch integer) TO leads_worker;
+
+REVOKE ALL ON FUNCTION admin.drift() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.findings(release integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.findings(release integer) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.keep_catalogue(drifted jsonb) FROM PUBLIC;
 
 GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE auth.api_key TO leads_jobs;
 
@@ -5329,6 +7046,9 @@ GRANT ALL ON FUNCTION admin.organizations() TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.remove_stage(organization_id uuid, name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.remove_stage(organization_id uuid, name text) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.retry_crm(organization_id uuid, lead_id uuid, external_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.retry_crm(organization_id uuid, lead_id uuid, external_id text) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.revoke_key(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.revoke_key(id uuid) TO leads_operator;
@@ -5383,79 +7103,30 @@ GRANT ALL ON FUNCTION auth.organization_id(scope text) TO leads_exec;
 REVOKE ALL ON FUNCTION api.get_audit_event(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.get_audit_event(id uuid) TO leads_api;
 
+REVOKE ALL ON FUNCTION crm.account_in_force(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION crm.account_in_force(organization_id uuid) TO leads_exec;
+
+REVOKE ALL ON FUNCTION crm.sync_in_force(organization_id uuid, lead_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION crm.sync_in_force(organization_id uuid, lead_id uuid) TO leads_exec;
+
+REVOKE ALL ON FUNCTION crm.sync_item(lead_id uuid, sync crm.sync) FROM PUBLIC;
+GRANT ALL ON FUNCTION crm.sync_item(lead_id uuid, sync crm.sync) TO leads_exec;
+
+REVOKE ALL ON FUNCTION api.get_crm_sync(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.get_crm_sync(id uuid) TO leads_api;
+
 REVOKE ALL ON FUNCTION auth.key_scopes() FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.key_scopes() TO leads_exec;
 
 REVOKE ALL ON FUNCTION api.get_health() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.get_health() TO leads_api;
 
-REVOKE ALL ON FUNCTION app.is_email(value text) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.is_email(value text) TO leads_exec;
-GRANT ALL ON FUNCTION app.is_email(value text) TO leads_jobs;
-
-REVOKE ALL ON FUNCTION app.is_name(value text) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.is_name(value text) TO leads_auth;
-GRANT ALL ON FUNCTION app.is_name(value text) TO leads_exec;
-GRANT ALL ON FUNCTION app.is_name(value text) TO leads_jobs;
-GRANT ALL ON FUNCTION app.is_name(value text) TO leads_audit;
-
 REVOKE ALL ON FUNCTION app.lead_etag(revision integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_etag(revision integer) TO leads_exec;
 
-GRANT SELECT ON TABLE app.lead TO leads_exec;
-GRANT SELECT ON TABLE app.lead TO leads_jobs;
-
-GRANT INSERT(id) ON TABLE app.lead TO leads_jobs;
-
-GRANT INSERT(organization_id) ON TABLE app.lead TO leads_exec;
-GRANT INSERT(organization_id) ON TABLE app.lead TO leads_jobs;
-
-GRANT INSERT(name),UPDATE(name) ON TABLE app.lead TO leads_exec;
-GRANT INSERT(name) ON TABLE app.lead TO leads_jobs;
-
-GRANT INSERT(company),UPDATE(company) ON TABLE app.lead TO leads_exec;
-GRANT INSERT(company) ON TABLE app.lead TO leads_jobs;
-
-GRANT INSERT(email),UPDATE(email) ON TABLE app.lead TO leads_exec;
-GRANT INSERT(email) ON TABLE app.lead TO leads_jobs;
-
-GRANT INSERT(source),UPDATE(source) ON TABLE app.lead TO leads_exec;
-GRANT INSERT(source) ON TABLE app.lead TO leads_jobs;
-
-GRANT INSERT(lead_score),UPDATE(lead_score) ON TABLE app.lead TO leads_exec;
-GRANT INSERT(lead_score) ON TABLE app.lead TO leads_jobs;
-
-GRANT INSERT(pipeline_stage),UPDATE(pipeline_stage) ON TABLE app.lead TO leads_exec;
-GRANT INSERT(pipeline_stage) ON TABLE app.lead TO leads_jobs;
-
-GRANT INSERT(industry),UPDATE(industry) ON TABLE app.lead TO leads_exec;
-GRANT INSERT(industry) ON TABLE app.lead TO leads_jobs;
-
-GRANT INSERT(company_size),UPDATE(company_size) ON TABLE app.lead TO leads_exec;
-GRANT INSERT(company_size) ON TABLE app.lead TO leads_jobs;
-
-GRANT INSERT(pain_points),UPDATE(pain_points) ON TABLE app.lead TO leads_exec;
-GRANT INSERT(pain_points) ON TABLE app.lead TO leads_jobs;
-
-GRANT INSERT(timeline),UPDATE(timeline) ON TABLE app.lead TO leads_exec;
-GRANT INSERT(timeline) ON TABLE app.lead TO leads_jobs;
-
-GRANT INSERT(budget_range),UPDATE(budget_range) ON TABLE app.lead TO leads_exec;
-GRANT INSERT(budget_range) ON TABLE app.lead TO leads_jobs;
-
-GRANT INSERT(ai_reasoning),UPDATE(ai_reasoning) ON TABLE app.lead TO leads_exec;
-GRANT INSERT(ai_reasoning) ON TABLE app.lead TO leads_jobs;
-
-GRANT INSERT(qualification_completed_at) ON TABLE app.lead TO leads_jobs;
-
-GRANT INSERT(created_at) ON TABLE app.lead TO leads_jobs;
-
-GRANT INSERT(updated_at) ON TABLE app.lead TO leads_jobs;
-
-GRANT UPDATE(score_id) ON TABLE app.lead TO leads_exec;
-
 REVOKE ALL ON FUNCTION app.lead_whole(lead app.lead) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_whole(lead app.lead) TO leads_exec;
+GRANT ALL ON FUNCTION app.lead_whole(lead app.lead) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION api.get_lead(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.get_lead(id uuid) TO leads_api;
@@ -5466,11 +7137,17 @@ GRANT SELECT,INSERT,DELETE ON TABLE app.pipeline_stage TO leads_jobs;
 REVOKE ALL ON FUNCTION api.get_organization() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.get_organization() TO leads_api;
 
+REVOKE ALL ON FUNCTION api.get_push(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.get_push(id uuid) TO leads_api;
+
 REVOKE ALL ON FUNCTION api.input_faults(names text[], types text[], given text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.input_faults(names text[], types text[], given text[]) TO leads_api;
 
 REVOKE ALL ON FUNCTION api.list_audit_events("limit" api.page_size, cursor api.cursor, action api.any_of, source api.any_of, lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.list_audit_events("limit" api.page_size, cursor api.cursor, action api.any_of, source api.any_of, lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone) TO leads_api;
+
+REVOKE ALL ON FUNCTION api.list_crm_connections() FROM PUBLIC;
+GRANT ALL ON FUNCTION api.list_crm_connections() TO leads_api;
 
 REVOKE ALL ON FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone) TO leads_api;
@@ -5485,6 +7162,9 @@ GRANT SELECT ON TABLE api.problem TO leads_exec;
 
 REVOKE ALL ON FUNCTION api.problems() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.problems() TO leads_api;
+
+REVOKE ALL ON FUNCTION api.push_lead(id uuid, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.push_lead(id uuid, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
 
 REVOKE ALL ON FUNCTION api.routes() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.routes() TO leads_api;
@@ -5508,6 +7188,13 @@ REVOKE ALL ON FUNCTION app.is_etag_matched(if_match text, etag text) FROM PUBLIC
 GRANT ALL ON FUNCTION app.is_etag_matched(if_match text, etag text) TO leads_exec;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.idempotency_key TO leads_exec;
+GRANT DELETE ON TABLE app.idempotency_key TO leads_jobs;
+
+GRANT SELECT(organization_id) ON TABLE app.idempotency_key TO leads_jobs;
+
+GRANT SELECT(key_digest) ON TABLE app.idempotency_key TO leads_jobs;
+
+GRANT SELECT(created_at) ON TABLE app.idempotency_key TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.keep_answer(organization_id uuid, idempotency_key text, answer api.answer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.keep_answer(organization_id uuid, idempotency_key text, answer api.answer) TO leads_exec;
@@ -5566,6 +7253,9 @@ GRANT ALL ON FUNCTION audit.tg_refuse() TO leads_auth;
 REVOKE ALL ON FUNCTION audit.tg_signal__record() FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.tg_signal__record() TO leads_owner;
 
+REVOKE ALL ON FUNCTION audit.tg_sync__record() FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.tg_sync__record() TO leads_owner;
+
 REVOKE ALL ON FUNCTION audit.write_event(organization_id uuid, action text, lead_id uuid, about text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION auth.enter(key_digest text, request_id text, scope text, read_only boolean) FROM PUBLIC;
@@ -5573,6 +7263,57 @@ GRANT ALL ON FUNCTION auth.enter(key_digest text, request_id text, scope text, r
 
 REVOKE ALL ON FUNCTION auth.key_id() FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.key_id() TO leads_audit;
+
+REVOKE ALL ON FUNCTION crm.begin_call(organization_id uuid, sync_id uuid, attempt integer, display_name text, email text) FROM PUBLIC;
+GRANT ALL ON FUNCTION crm.begin_call(organization_id uuid, sync_id uuid, attempt integer, display_name text, email text) TO leads_worker;
+
+REVOKE ALL ON FUNCTION crm.connections_without_key(key_ids text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION crm.connections_without_key(key_ids text[]) TO leads_worker;
+
+REVOKE ALL ON FUNCTION crm.contact(lead app.lead, sync_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION crm.lease_syncs(key_ids text[], batch integer, running jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION crm.lease_syncs(key_ids text[], batch integer, running jsonb) TO leads_worker;
+
+GRANT SELECT ON TABLE crm.attempt TO leads_jobs;
+
+GRANT INSERT(organization_id) ON TABLE crm.attempt TO leads_jobs;
+
+GRANT INSERT(sync_id) ON TABLE crm.attempt TO leads_jobs;
+
+GRANT INSERT(number) ON TABLE crm.attempt TO leads_jobs;
+
+GRANT UPDATE(email) ON TABLE crm.attempt TO leads_jobs;
+
+GRANT UPDATE(display_name) ON TABLE crm.attempt TO leads_jobs;
+
+GRANT UPDATE(sent_at) ON TABLE crm.attempt TO leads_jobs;
+
+GRANT INSERT(outcome),UPDATE(outcome) ON TABLE crm.attempt TO leads_jobs;
+
+GRANT UPDATE(http_status) ON TABLE crm.attempt TO leads_jobs;
+
+GRANT UPDATE(message) ON TABLE crm.attempt TO leads_jobs;
+
+REVOKE ALL ON FUNCTION crm.open_until(organization_id uuid, sync_id uuid, settle_seconds integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION crm.push_answer(lead_id uuid, sync crm.sync) FROM PUBLIC;
+GRANT ALL ON FUNCTION crm.push_answer(lead_id uuid, sync crm.sync) TO leads_exec;
+
+REVOKE ALL ON FUNCTION crm.request_push(organization_id uuid, lead_id uuid, is_asked boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION crm.request_push(organization_id uuid, lead_id uuid, is_asked boolean) TO leads_exec;
+
+REVOKE ALL ON FUNCTION crm.seconds_until_due(key_ids text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION crm.seconds_until_due(key_ids text[]) TO leads_worker;
+
+REVOKE ALL ON FUNCTION crm.settle_attempt(organization_id uuid, sync_id uuid, attempt integer, outcome text, external_id text, http_status integer, message text, retry_after numeric) FROM PUBLIC;
+GRANT ALL ON FUNCTION crm.settle_attempt(organization_id uuid, sync_id uuid, attempt integer, outcome text, external_id text, http_status integer, message text, retry_after numeric) TO leads_worker;
+
+REVOKE ALL ON FUNCTION crm.tg_lead__push() FROM PUBLIC;
+GRANT ALL ON FUNCTION crm.tg_lead__push() TO leads_owner;
+
+REVOKE ALL ON FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) TO leads_exec;
 
 REVOKE ALL ON FUNCTION scoring.is_decimal(value jsonb, low numeric, high numeric) FROM PUBLIC;
 GRANT ALL ON FUNCTION scoring.is_decimal(value jsonb, low numeric, high numeric) TO leads_exec;
@@ -5686,6 +7427,11 @@ REVOKE ALL ON FUNCTION scoring.tg_score__apply() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION scoring.tg_score__check() FROM PUBLIC;
 
+GRANT SELECT ON TABLE crm.vendor TO leads_jobs;
+
+REVOKE ALL ON FUNCTION admin.crm_connections(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.crm_connections(organization_id uuid) TO leads_operator;
+
 ALTER DEFAULT PRIVILEGES FOR ROLE leads_audit REVOKE ALL ON FUNCTIONS FROM PUBLIC;
 
 ALTER DEFAULT PRIVILEGES FOR ROLE leads_auth REVOKE ALL ON FUNCTIONS FROM PUBLIC;
@@ -5709,6 +7455,10 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"55P03","status":503,"code":"unavailable","title":"Unavailable","detail":"The database is busy. Nothing was done. Try again.","field":null,"field_code":null}
 -- {"raised_by":"57014","status":503,"code":"unavailable","title":"Unavailable","detail":"The request took too long. Nothing was done. Try again.","field":null,"field_code":null}
 -- {"raised_by":"any_of_has_at_most_10_values","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This may have up to 10 values.","field":"filter","field_code":"too_many_values"}
+-- {"raised_by":"crm_not_configured","status":409,"code":"crm_not_configured","title":"CRM not configured","detail":"The organization has no connection to a CRM. Its operator makes one with: leads crm connect","field":null,"field_code":null}
+-- {"raised_by":"crm_outcome_unknown","status":409,"code":"crm_outcome_unknown","title":"Outcome unknown","detail":"The CRM may have a record of this lead already, and its search can't tell. Nothing was sent. Somebody looks there, and says so with: leads crm retry","field":null,"field_code":null}
+-- {"raised_by":"crm_rejected","status":502,"code":"crm_rejected","title":"CRM rejected the lead","detail":"The CRM refused the lead. Mend what it names, and push again.","field":null,"field_code":null}
+-- {"raised_by":"crm_unavailable","status":502,"code":"crm_unavailable","title":"CRM unavailable","detail":"The CRM could not be reached for a day. Push the lead again.","field":null,"field_code":null}
 -- {"raised_by":"cursor_is_well_formed","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This is no cursor. Take next_cursor of the page before as it is, or leave it out for the first page.","field":"cursor","field_code":"invalid_cursor"}
 -- {"raised_by":"entity_tags_are_well_formed","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be * or entity tags as they came in ETag, in their double quotes.","field":"If-Match","field_code":"invalid_entity_tag"}
 -- {"raised_by":"idempotency_in_progress","status":409,"code":"idempotency_in_progress","title":"Request in progress","detail":"A request under this Idempotency-Key is still running. Repeat it in a moment.","field":null,"field_code":null}
@@ -5748,21 +7498,29 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"validation_failed","status":422,"code":"validation_failed","title":"Validation failed","detail":"Mend what errors lists, and send the request again.","field":null,"field_code":null}
 
 -- the rows of api.route
--- {"method":"GET","path":"/audit-log","function":"api.list_audit_events","scope":"read","problems":["invalid_parameter","validation_failed"]}
--- {"method":"GET","path":"/audit-log/{id}","function":"api.get_audit_event","scope":"read","problems":["invalid_parameter","not_found"]}
--- {"method":"GET","path":"/health","function":"api.get_health","scope":"read","problems":["invalid_parameter"]}
--- {"method":"GET","path":"/leads","function":"api.list_leads","scope":"read","problems":["invalid_parameter","validation_failed"]}
--- {"method":"GET","path":"/leads/{id}","function":"api.get_lead","scope":"read","problems":["invalid_parameter","not_found"]}
--- {"method":"GET","path":"/leads/{id}/scores","function":"api.list_scores","scope":"read","problems":["invalid_parameter","not_found"]}
--- {"method":"GET","path":"/leads/{id}/signals","function":"api.list_signals","scope":"read","problems":["invalid_parameter","not_found"]}
--- {"method":"GET","path":"/organizations/me","function":"api.get_organization","scope":"read","problems":["invalid_parameter"]}
--- {"method":"PATCH","path":"/leads/{id}","function":"api.update_lead","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","not_found","precondition_failed"]}
--- {"method":"POST","path":"/leads","function":"api.create_lead","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","idempotency_key_reused","idempotency_in_progress"]}
--- {"method":"POST","path":"/leads/{id}/score","function":"api.score_lead","scope":"write","problems":["invalid_parameter","not_found","idempotency_key_reused","idempotency_in_progress"]}
--- {"method":"POST","path":"/leads/{id}/signals","function":"api.create_signals","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","not_found","idempotency_key_reused","idempotency_in_progress"]}
+-- {"method":"GET","path":"/audit-log","function":"api.list_audit_events","scope":"read","problems":["invalid_parameter","validation_failed"],"wait_seconds":null,"wait_function":null}
+-- {"method":"GET","path":"/audit-log/{id}","function":"api.get_audit_event","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null}
+-- {"method":"GET","path":"/crm-connections","function":"api.list_crm_connections","scope":"admin","problems":["invalid_parameter"],"wait_seconds":null,"wait_function":null}
+-- {"method":"GET","path":"/health","function":"api.get_health","scope":"read","problems":["invalid_parameter"],"wait_seconds":null,"wait_function":null}
+-- {"method":"GET","path":"/leads","function":"api.list_leads","scope":"read","problems":["invalid_parameter","validation_failed"],"wait_seconds":null,"wait_function":null}
+-- {"method":"GET","path":"/leads/{id}","function":"api.get_lead","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null}
+-- {"method":"GET","path":"/leads/{id}/crm-sync","function":"api.get_crm_sync","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null}
+-- {"method":"GET","path":"/leads/{id}/scores","function":"api.list_scores","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null}
+-- {"method":"GET","path":"/leads/{id}/signals","function":"api.list_signals","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null}
+-- {"method":"GET","path":"/organizations/me","function":"api.get_organization","scope":"read","problems":["invalid_parameter"],"wait_seconds":null,"wait_function":null}
+-- {"method":"PATCH","path":"/leads/{id}","function":"api.update_lead","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","not_found","precondition_failed"],"wait_seconds":null,"wait_function":null}
+-- {"method":"POST","path":"/leads","function":"api.create_lead","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","idempotency_key_reused","idempotency_in_progress"],"wait_seconds":null,"wait_function":null}
+-- {"method":"POST","path":"/leads/{id}/push-to-crm","function":"api.push_lead","scope":"write","problems":["invalid_parameter","validation_failed","not_found","idempotency_key_reused","idempotency_in_progress","crm_not_configured","crm_outcome_unknown","crm_rejected","crm_unavailable"],"wait_seconds":10,"wait_function":"api.get_push"}
+-- {"method":"POST","path":"/leads/{id}/score","function":"api.score_lead","scope":"write","problems":["invalid_parameter","not_found","idempotency_key_reused","idempotency_in_progress"],"wait_seconds":null,"wait_function":null}
+-- {"method":"POST","path":"/leads/{id}/signals","function":"api.create_signals","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","not_found","idempotency_key_reused","idempotency_in_progress"],"wait_seconds":null,"wait_function":null}
 
 -- the rows of scoring.default_model
 -- {"version":1,"document":{"base": 0.55, "rules": [{"name": "storm_event", "label": "Recent storm event in service radius", "signal": "storm_event", "weight": 0.18, "half_life_hours": 72}, {"name": "phone_validated", "label": "phone validated", "signal": "phone_validated", "weight": 0.10}, {"name": "fast_form_completion", "label": "fast form completion", "signal": "fast_form_completion", "weight": 0.08}, {"name": "email_bounced", "label": "email bounced", "signal": "email_bounced", "weight": -0.15}], "rescore_on_signal": false}}
+
+-- the rows of crm.vendor
+-- {"name":"hubspot","title":"HubSpot","has_search":true,"needs_name":false,"settle_seconds":5,"calls_at_once":8,"calls":190,"call_seconds":10}
+-- {"name":"jobnimbus","title":"JobNimbus","has_search":true,"needs_name":true,"settle_seconds":10,"calls_at_once":8,"calls":null,"call_seconds":null}
+-- {"name":"webhook","title":"Webhook","has_search":false,"needs_name":false,"settle_seconds":0,"calls_at_once":8,"calls":null,"call_seconds":null}
 
 -- the roles
 -- {"role": "leads_api", "rolcanlogin": true, "rolsuper": false, "rolcreaterole": false, "rolcreatedb": false, "rolbypassrls": false, "rolreplication": false, "member_of": []}

@@ -10,6 +10,7 @@ grant create on schema auth to leads_auth;
 grant create on schema api to leads_exec;
 grant create on schema admin to leads_jobs;
 grant create on schema audit to leads_audit;
+grant create on schema crm to leads_jobs;
 reset role;
 
 \ir auth/claimed_key.sql
@@ -26,6 +27,7 @@ reset role;
 \ir audit/tg_record.sql
 \ir audit/tg_lead__record.sql
 \ir audit/tg_signal__record.sql
+\ir audit/tg_sync__record.sql
 \ir audit/event_item.sql
 \ir audit/event_etag.sql
 \ir audit/event.policies.sql
@@ -47,6 +49,8 @@ reset role;
 \ir app/pipeline_stage.grants.sql
 \ir scoring/tg_lead__check_score.sql
 \ir scoring/tg_lead__keep_score.sql
+\ir crm/request_push.sql
+\ir crm/tg_lead__push.sql
 \ir app/lead.policies.sql
 \ir app/lead.triggers.sql
 \ir app/lead.grants.sql
@@ -91,6 +95,30 @@ reset role;
 \ir scoring/signal_item.sql
 \ir scoring/score_item.sql
 
+\ir crm/vendor.rows.sql
+\ir crm/vendor.grants.sql
+\ir crm/connection.policies.sql
+\ir crm/connection.triggers.sql
+\ir crm/connection.grants.sql
+\ir crm/sync.policies.sql
+\ir crm/sync.triggers.sql
+\ir crm/sync.grants.sql
+\ir crm/attempt.policies.sql
+\ir crm/attempt.triggers.sql
+\ir crm/attempt.grants.sql
+\ir crm/wake_worker.sql
+\ir crm/account_in_force.sql
+\ir crm/sync_in_force.sql
+\ir crm/sync_item.sql
+\ir crm/push_answer.sql
+\ir crm/open_until.sql
+\ir crm/contact.sql
+\ir crm/settle_attempt.sql
+\ir crm/lease_syncs.sql
+\ir crm/seconds_until_due.sql
+\ir crm/connections_without_key.sql
+\ir crm/begin_call.sql
+
 \ir api/problem.grants.sql
 \ir api/problem.rows.sql
 \ir api/problems.sql
@@ -108,6 +136,10 @@ reset role;
 \ir api/list_signals.sql
 \ir api/score_lead.sql
 \ir api/list_scores.sql
+\ir api/push_lead.sql
+\ir api/get_push.sql
+\ir api/get_crm_sync.sql
+\ir api/list_crm_connections.sql
 \ir api/list_audit_events.sql
 \ir api/get_audit_event.sql
 \ir api/get_health.sql
@@ -133,6 +165,13 @@ reset role;
 \ir admin/try_scoring_model.sql
 \ir admin/backtest_leads.sql
 \ir admin/backtest_scoring_model.sql
+\ir admin/connect_crm.sql
+\ir admin/crm_connections.sql
+\ir admin/change_crm_connection.sql
+\ir admin/crm_queue.sql
+\ir admin/retry_crm.sql
+\ir admin/crm_syncs.sql
+\ir admin/delete_expired_answers.sql
 \ir admin/catalogue_entry.grants.sql
 \ir admin/catalogue.sql
 \ir admin/drift.sql
@@ -145,6 +184,7 @@ revoke create on schema auth from leads_auth;
 revoke create on schema api from leads_exec;
 revoke create on schema admin from leads_jobs;
 revoke create on schema audit from leads_audit;
+revoke create on schema crm from leads_jobs;
 reset role;
 do $$ begin execute format('revoke leads_audit from %I', session_user); end $$;
 commit;

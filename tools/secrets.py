@@ -1,10 +1,11 @@
-"""The password files that docker-compose.yml reads: random, one a login, and never made anew unasked.
+"""The files of secrets that docker-compose.yml reads: a random password a login, and the key of the CRM credentials.
 
-`python -m tools.secrets` makes those that are missing in the folder `secrets/`. A password in use stays: the database
-keeps what it was set up with, and a new file alone would only lock its login out. It needs nothing but Python.
+`python -m tools.secrets` makes those that are missing in the folder `secrets/`. One in use stays: the database keeps
+what it was set up with, and a new password alone would only lock its login out. It needs nothing but Python.
 """
 
 import argparse
+import base64
 import os
 import secrets
 import stat
@@ -12,8 +13,11 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent.parent / "secrets"
-LOGINS = ("postgres", "leads_migrator", "leads_api", "leads_operator")
+LOGINS = ("postgres", "leads_migrator", "leads_api", "leads_operator", "leads_worker")
 """The logins that have a file: of the superuser, of the migrations, and of each address that a service has."""
+
+CRM_KEY = "crm_key"
+"""The file of what encrypts the CRM credentials, in the form that app/worker/vault.py reads."""
 
 # Docker Compose mounts a secret's file as it is: owner and mode in the container are those of the host, and the users
 # there (PostgreSQL's and ours) are neither the owner nor in the owner's group. So a file must be readable for all. What
@@ -26,7 +30,8 @@ A database that is there already still has the old ones. Give it those of two lo
   docker compose exec postgres psql --username=postgres --command='\\password leads_migrator'
   docker compose exec postgres psql --username=postgres --command='\\password postgres'
 and the other ones by the migrations, which come first at each start:
-  docker compose up --detach --force-recreate"""
+  docker compose up --detach --force-recreate
+The new CRM key stands before the old one, which still decrypts: docs/crm.md tells when it can go."""
 
 
 class SecretsError(Exception):
@@ -46,15 +51,15 @@ def make(folder: Path, *, force: bool = False) -> tuple[list[Path], list[Path]]:
     made, kept = [], []
     try:
         _make_folder(folder)
-        for login in LOGINS:
-            path = folder / file_name(login)
+        for name in (*map(file_name, LOGINS), CRM_KEY):
+            path = folder / name
             _check_kind(path)
             if path.exists() and not force:
                 _check_content(path)
                 path.chmod(FILE_MODE)
                 kept.append(path)
             else:
-                _write(path, secrets.token_hex(32))
+                _write(path, _new_keys(path) if name == CRM_KEY else secrets.token_hex(32))
                 made.append(path)
     except OSError as error:
         raise SecretsError(
@@ -102,12 +107,18 @@ def _check_content(path: Path) -> None:
         raise SecretsError(f"{path} is empty: remove it, and say it again.")
 
 
-def _write(path: Path, password: str) -> None:
+def _new_keys(path: Path) -> str:
+    """A new key of 32 bytes, which encrypts from now on, and behind it those that what is kept was encrypted with."""
+    old = path.read_text(errors="replace").strip() if path.exists() else ""
+    return ",".join(filter(None, (base64.b64encode(secrets.token_bytes(32)).decode(), old)))
+
+
+def _write(path: Path, secret: str) -> None:
     """Writes beside the place and renames: a file is whole, or not there."""
     new = path.with_name(path.name + ".new")
     new.unlink(missing_ok=True)
     with open(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-        file.write(password + "\n")
+        file.write(secret + "\n")
     new.chmod(FILE_MODE)
     new.replace(path)
 

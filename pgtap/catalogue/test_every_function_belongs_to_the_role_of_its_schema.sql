@@ -6,12 +6,14 @@ select p.oid::regproc || ' of ' || p.proowner::regrole as finding
 from pg_proc as p
 join pg_namespace as n on n.oid = p.pronamespace
 where
-  n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring')
+  n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm')
   and case
-    -- with its owner's rights: who asks, what a client reaches, what an operator reaches, what records
+    -- with its owner's rights: who asks, what a client reaches, what an operator reaches, what records, what works across
+    -- organizations
     when p.prosecdef then
       (n.nspname, p.proowner::regrole::text) not in (
-        ('auth', 'leads_auth'), ('api', 'leads_exec'), ('admin', 'leads_jobs'), ('audit', 'leads_audit')
+        ('auth', 'leads_auth'), ('api', 'leads_exec'), ('admin', 'leads_jobs'), ('audit', 'leads_audit'),
+        ('crm', 'leads_jobs')
       )
     else p.proowner::regrole::text not in ('leads_owner', 'leads_auth', 'leads_exec', 'leads_jobs', 'leads_audit')
   end;

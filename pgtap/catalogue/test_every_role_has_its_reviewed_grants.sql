@@ -6,7 +6,7 @@ create view test.granted as
 with our_schema as (
   select n.oid, n.nspname as name, n.nspowner as owner, n.nspacl as acl
   from pg_namespace as n
-  where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring')
+  where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm')
 ),
 acl as (
   select
@@ -61,16 +61,20 @@ from (values
     execute on api.create_lead
     execute on api.create_signals
     execute on api.get_audit_event
+    execute on api.get_crm_sync
     execute on api.get_health
     execute on api.get_lead
     execute on api.get_organization
+    execute on api.get_push
     execute on api.input_faults
     execute on api.is_cursor
     execute on api.list_audit_events
+    execute on api.list_crm_connections
     execute on api.list_leads
     execute on api.list_scores
     execute on api.list_signals
     execute on api.problems
+    execute on api.push_lead
     execute on api.routes
     execute on api.schema_version
     execute on api.score_lead
@@ -83,9 +87,14 @@ from (values
     execute on admin.add_stage
     execute on admin.backtest_leads
     execute on admin.backtest_scoring_model
+    execute on admin.change_crm_connection
     execute on admin.check_scoring_model
+    execute on admin.connect_crm
     execute on admin.create_key
     execute on admin.create_organization
+    execute on admin.crm_connections
+    execute on admin.crm_queue
+    execute on admin.crm_syncs
     execute on admin.edit_scoring_model
     execute on admin.findings
     execute on admin.good_key
@@ -95,18 +104,29 @@ from (values
     execute on admin.organization
     execute on admin.organizations
     execute on admin.remove_stage
+    execute on admin.retry_crm
     execute on admin.revoke_key
     execute on admin.rotate_key
     execute on admin.scoring_models
     execute on admin.stages
     execute on admin.try_scoring_model
   '),
-  ('leads_worker', ''),
+  ('leads_worker', '
+    usage on schema admin
+    usage on schema crm
+    execute on admin.delete_expired_answers
+    execute on crm.begin_call
+    execute on crm.connections_without_key
+    execute on crm.lease_syncs
+    execute on crm.seconds_until_due
+    execute on crm.settle_attempt
+  '),
   ('leads_exec', '
     usage on schema api
     usage on schema app
     usage on schema audit
     usage on schema auth
+    usage on schema crm
     usage on schema scoring
     select on api.problem
     select on api.route
@@ -123,6 +143,10 @@ from (values
     select on app.organization
     select on app.pipeline_stage
     select on audit.event
+    select (
+      organization_id, id, vendor, account, state, fault, push_stage, settings, settle_seconds, created_at
+    ) on crm.connection
+    select on crm.sync
     select on scoring.default_model
     select on scoring.model
     insert (
@@ -158,6 +182,12 @@ from (values
     execute on audit.event_item
     execute on auth.key_scopes
     execute on auth.organization_id
+    execute on crm.account_in_force
+    execute on crm.push_answer
+    execute on crm.request_push
+    execute on crm.sync_in_force
+    execute on crm.sync_item
+    execute on crm.wake_worker
     execute on scoring.is_decimal
     execute on scoring.is_model
     execute on scoring.is_signal_value
@@ -187,8 +217,11 @@ from (values
     usage on schema app
     usage on schema audit
     usage on schema auth
+    usage on schema crm
     usage on schema scoring
     select on api.route
+    delete on app.idempotency_key
+    select (organization_id, key_digest, created_at) on app.idempotency_key
     insert (
       id, organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size,
       pain_points, timeline, budget_range, ai_reasoning, qualification_completed_at, created_at, updated_at
@@ -200,6 +233,24 @@ from (values
     insert (organization_id, id, name, scopes, digest, expires_at, rotated_from) on auth.api_key
     select (organization_id, id, name, scopes, created_at, expires_at, revoked_at, rotated_from) on auth.api_key
     update (expires_at, revoked_at) on auth.api_key
+    insert (organization_id, sync_id, number, outcome) on crm.attempt
+    select on crm.attempt
+    update (email, display_name, sent_at, outcome, http_status, message) on crm.attempt
+    delete, select on crm.connection
+    insert (
+      organization_id, vendor, account, push_stage, settings, settle_seconds, credential, credential_key
+    ) on crm.connection
+    update (
+      id, vendor, account, state, fault, push_stage, settings, settle_seconds, credential, credential_key, blocked_until,
+      paced_until
+    ) on crm.connection
+    insert (organization_id, lead_id, vendor, account, status, error_code, run_at, email_key) on crm.sync
+    select on crm.sync
+    update (
+      status, external_id, error_code, error, run_at, leased_by, attempts, begun_at, begun_after, email_key,
+      last_synced_at
+    ) on crm.sync
+    select on crm.vendor
     select on scoring.default_model
     insert (organization_id, version, document) on scoring.model
     select on scoring.model
@@ -211,6 +262,7 @@ from (values
     execute on app.is_email
     execute on app.is_name
     execute on app.is_text
+    execute on app.lead_whole
     execute on app.new_id
     execute on app.trim_text
     execute on app.utc_text
@@ -225,6 +277,7 @@ from (values
     usage on schema app
     usage on schema audit
     usage on schema auth
+    usage on schema crm
     insert (organization_id, action, source, correlation_id, lead_id, payload, salt, payload_digest) on audit.event
     execute on app.is_name
     execute on app.is_text
@@ -242,6 +295,8 @@ from (values
     execute on audit.tg_lead__record
     execute on audit.tg_record
     execute on audit.tg_signal__record
+    execute on audit.tg_sync__record
+    execute on crm.tg_lead__push
   '),
   ('public', '
     execute on api.session_faults

@@ -24,7 +24,7 @@ begin atomic
   our_schema as (
     select n.oid, n.nspname as name, n.nspacl as acl
     from pg_catalog.pg_namespace as n
-    where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring') or n.nspowner in (select r.oid from our_role as r)
+    where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm') or n.nspowner in (select r.oid from our_role as r)
   ),
   relation as (
     select
@@ -227,7 +227,7 @@ begin atomic
       -- tgtype's bits: row 1, before 2, insert 4, delete 8, update 16. A new score is recorded with its lead.
       case t.name when 'scoring.score' then 1 | 8 else 1 | 4 | 8 | 16 end as type
     from tenant_table as t
-    where t.name not in ('app.idempotency_key', 'audit.event')
+    where t.name not in ('app.idempotency_key', 'crm.attempt', 'audit.event')
     union all
     select t.oid, t.name, g.trigger, g.is_always, null
     from (values
@@ -236,7 +236,17 @@ begin atomic
       ('app.lead', '_120_check_score', false),
       ('app.lead', '_600_keep_first_score', false),
       ('app.lead', '_610_keep_set_score', false),
+      ('app.lead', '_910_push_first_stage', false),
+      ('app.lead', '_920_push_stage', false),
       ('auth.api_key', '_100_refuse_truncate', false),
+      ('crm.attempt', '_100_refuse_truncate', false),
+      ('crm.attempt', '_110_keep_outcome', false),
+      ('crm.connection', '_100_refuse_truncate', false),
+      ('crm.sync', '_100_refuse_truncate', false),
+      ('crm.sync', '_110_keep_identity', false),
+      ('crm.sync', '_120_keep_outcome', false),
+      ('crm.sync', '_130_count_up', false),
+      ('crm.sync', '_140_lease_by_attempt', false),
       ('scoring.model', '_100_refuse_truncate', false),
       ('scoring.model', '_130_keep_active', false),
       ('scoring.model', '_140_keep_history', false),
@@ -368,7 +378,7 @@ begin atomic
     select d.schema, array_agg(d.owner order by d.rank) as owners
     from (values
       ('api', 'leads_exec', 1), ('auth', 'leads_auth', 1), ('audit', 'leads_audit', 1), ('audit', 'leads_eraser', 2),
-      ('admin', 'leads_jobs', 1), ('admin', 'leads_owner', 2)
+      ('admin', 'leads_jobs', 1), ('admin', 'leads_owner', 2), ('crm', 'leads_jobs', 1)
     ) as d (schema, owner, rank)
     group by d.schema
   ),

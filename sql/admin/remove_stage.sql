@@ -10,6 +10,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := (admin.organization(remove_stage.organization_id)).organization_id;
+  v_constraint text;
 begin
   delete from app.pipeline_stage as s
   where s.organization_id = v_organization_id and s.name = remove_stage.name;
@@ -20,6 +21,13 @@ begin
   end if;
 exception
   when foreign_key_violation then
+    get stacked diagnostics v_constraint = constraint_name;
+    if v_constraint = 'connection_push_stage_exists' then
+      raise sqlstate 'PT409' using message = 'stage_pushes', hint = format(
+        'A lead that enters "%s" is pushed to the CRM. Say "leads crm connect" with another --push-stage first.',
+        remove_stage.name
+      );
+    end if;
     raise sqlstate 'PT409' using
       message = 'stage_has_leads',
       hint = format('The stage "%s" has leads in it. Move them to another stage first.', remove_stage.name);
@@ -27,7 +35,7 @@ end
 $$;
 
 comment on function admin.remove_stage(uuid, text) is
-  'Removes a pipeline stage. Raises PT404 organization_not_found and stage_not_found, PT409 stage_has_leads and '
-  'stage_new_is_needed.';
+  'Removes a pipeline stage. Raises PT404 organization_not_found and stage_not_found, PT409 stage_has_leads, '
+  'stage_pushes and stage_new_is_needed.';
 
 grant execute on function admin.remove_stage(uuid, text) to leads_operator;

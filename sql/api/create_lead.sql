@@ -55,6 +55,7 @@ begin
     app.trim_text(v_fields ->> 'ai_reasoning')
   )
   returning * into v_lead;
+  perform crm.wake_worker(v_organization_id, v_lead.id);
 
   v_answer := row(
     201,

@@ -30,7 +30,14 @@ values
   ('idempotency_key_reused', 422, 'idempotency_key_reused', 'Idempotency key reused',
     'Another request came under this Idempotency-Key within 24 hours. Take a new key for a new request.'),
   ('idempotency_in_progress', 409, 'idempotency_in_progress', 'Request in progress',
-    'A request under this Idempotency-Key is still running. Repeat it in a moment.');
+    'A request under this Idempotency-Key is still running. Repeat it in a moment.'),
+  ('crm_not_configured', 409, 'crm_not_configured', 'CRM not configured',
+    'The organization has no connection to a CRM. Its operator makes one with: leads crm connect'),
+  ('crm_outcome_unknown', 409, 'crm_outcome_unknown', 'Outcome unknown',
+    'The CRM may have a record of this lead already, and its search can''t tell. Nothing was sent. Somebody looks there, and '
+    'says so with: leads crm retry'),
+  ('crm_rejected', 502, 'crm_rejected', 'CRM rejected the lead', 'The CRM refused the lead. Mend what it names, and push again.'),
+  ('crm_unavailable', 502, 'crm_unavailable', 'CRM unavailable', 'The CRM could not be reached for a day. Push the lead again.');
 
 -- SQLSTATEs (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 insert into api.problem (raised_by, status, code, title, detail, field, field_code)

@@ -8,7 +8,10 @@ returns table (
   function text,
   scope text,
   is_read_only boolean,
-  arguments json
+  arguments json,
+  wait_seconds integer,
+  wait_function text,
+  wait_arguments text[]
 )
 language sql
 stable
@@ -33,18 +36,26 @@ begin atomic
       )
       from unnest(f.proargtypes::oid[], f.proargnames[:f.pronargs]) with ordinality as a (type, name, position)
       join pg_catalog.pg_type as t on t.oid = a.type
-    )
+    ),
+    r.wait_seconds,
+    r.wait_function,
+    case when w.provolatile <> 'v' then w.proargnames[:w.pronargs] end
   from api.route as r
   left join pg_catalog.pg_proc as f
     -- A name of three parts, and before PostgreSQL 16 any odd one, is an error, not null.
     on f.oid = case when r.function ~ '^[a-z_][a-z0-9_]*[.][a-z_][a-z0-9_]*$' then to_regproc(r.function) end
     and f.prorettype = 'api.answer'::regtype
     and has_function_privilege(session_user, f.oid, 'execute')
+  left join pg_catalog.pg_proc as w
+    on w.oid = case when r.wait_function ~ '^[a-z_][a-z0-9_]*[.][a-z_][a-z0-9_]*$' then to_regproc(r.wait_function) end
+    and w.prorettype = 'api.answer'::regtype
+    and has_function_privilege(session_user, w.oid, 'execute')
   order by r.path, r.method;
 end;
 
 comment on function api.routes() is
 $$The routes. is_read_only and arguments are null where there is no such function that returns api.answer and that the
-login may execute. arguments: name, type, base_type (a domain's base) and default (the value as text, or null), in order.$$;
+login may execute. arguments: name, type, base_type (a domain's base) and default (the value as text, or null), in order.
+wait_arguments: the names of wait_function's arguments; null where there is none such that only reads.$$;
 
 grant execute on function api.routes() to leads_api;

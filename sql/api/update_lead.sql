@@ -65,6 +65,9 @@ begin
     where l.organization_id = v_organization_id and l.id = update_lead.id
     returning l.* into v_new;
   end if;
+  if v_new.pipeline_stage <> v_old.pipeline_stage then
+    perform crm.wake_worker(v_organization_id, update_lead.id);
+  end if;
 
   return row(
     200,

@@ -2,7 +2,13 @@
 set local role leads_owner;
 
 drop policy if exists idempotency_key_exec_all on app.idempotency_key;
+drop policy if exists idempotency_key_jobs_select on app.idempotency_key;
+drop policy if exists idempotency_key_jobs_delete on app.idempotency_key;
 
 create policy idempotency_key_exec_all on app.idempotency_key for all to leads_exec
   using (organization_id = (select auth.organization_id('write')))
   with check (organization_id = (select auth.organization_id('write')));
+
+-- admin.delete_expired_answers
+create policy idempotency_key_jobs_select on app.idempotency_key for select to leads_jobs using (true);
+create policy idempotency_key_jobs_delete on app.idempotency_key for delete to leads_jobs using (true);

@@ -8,6 +8,8 @@ drop trigger if exists _500_stamp on app.lead;
 drop trigger if exists _600_keep_first_score on app.lead;
 drop trigger if exists _610_keep_set_score on app.lead;
 drop trigger if exists _900_record on app.lead;
+drop trigger if exists _910_push_first_stage on app.lead;
+drop trigger if exists _920_push_stage on app.lead;
 
 -- TRUNCATE fires no row trigger: leads would go without a trace.
 create trigger _100_refuse_truncate before truncate on app.lead
@@ -36,3 +38,10 @@ create trigger _610_keep_set_score after update on app.lead
 
 create trigger _900_record after insert or update or delete on app.lead
   for each row execute function audit.tg_lead__record();
+
+-- Behind the record, whose event then stands before that of the push.
+create trigger _910_push_first_stage after insert on app.lead
+  for each row execute function crm.tg_lead__push();
+
+create trigger _920_push_stage after update on app.lead
+  for each row when (old.pipeline_stage is distinct from new.pipeline_stage) execute function crm.tg_lead__push();

@@ -17,4 +17,4 @@ end;
 
 comment on function app.lead_whole(app.lead) is 'All 17 fields of a lead, in the order of the body.';
 
-grant execute on function app.lead_whole(app.lead) to leads_exec;
+grant execute on function app.lead_whole(app.lead) to leads_exec, leads_jobs;

@@ -11,6 +11,7 @@ as $$
 declare
   v_entity text := tg_argv[0];
   v_key text := tg_argv[1];
+  v_left_out text[] := coalesce(tg_argv[2:], '{}');
   v_old jsonb := to_jsonb(old);
   v_new jsonb := to_jsonb(new);
   v_row jsonb := coalesce(v_new, v_old);
@@ -24,12 +25,12 @@ begin
       case
         when a.atttypid = 'timestamptz'::regtype then to_jsonb(app.utc_text((v_old ->> a.attname)::timestamptz))
         -- Enough to see that a key was exchanged.
-        when a.attname = 'digest' then to_jsonb(left(v_old ->> a.attname, 10))
+        when a.attname in ('digest', 'credential') then to_jsonb(left(v_old ->> a.attname, 10))
         else nullif(v_old -> a.attname, 'null')
       end as old_value,
       case
         when a.atttypid = 'timestamptz'::regtype then to_jsonb(app.utc_text((v_new ->> a.attname)::timestamptz))
-        when a.attname = 'digest' then to_jsonb(left(v_new ->> a.attname, 10))
+        when a.attname in ('digest', 'credential') then to_jsonb(left(v_new ->> a.attname, 10))
         else nullif(v_new -> a.attname, 'null')
       end as new_value
     from pg_catalog.pg_attribute as a
@@ -38,7 +39,8 @@ begin
       and a.attnum > 0
       and not a.attisdropped
       and a.attname not in ('organization_id', 'id', 'created_at')
-      and (a.attname <> 'digest' or tg_op = 'UPDATE')
+      and (a.attname not in ('digest', 'credential') or tg_op = 'UPDATE')
+      and a.attname <> all (v_left_out)
   )
   select string_agg(
     concat(to_json(f.name), ':', json_build_object('from', f.old_value, 'to', f.new_value)), ',' order by f.position
@@ -69,7 +71,7 @@ $$;
 comment on function audit.tg_record() is
 $$Writes <entity>.created, .updated or .deleted with a diff of the row's columns; for a key also .rotated and .revoked.
 
-Arguments: the entity's name, and the column that names the row. organization_id, id, created_at are left out of the diff, and so is
-a key's digest, unless it was exchanged. For tables that change seldom: it reads the row as JSON.$$;
+Arguments: the entity's name, the column that names the row, and columns that are no business of the log. organization_id, id,
+created_at are left out of the diff too, and so is a digest or a credential, unless it was exchanged: then its first 4 bytes stand. For tables that change seldom: it reads the row as JSON.$$;
 
 grant execute on function audit.tg_record() to leads_owner, leads_auth;

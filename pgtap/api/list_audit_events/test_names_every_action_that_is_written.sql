@@ -5,11 +5,12 @@ select plan(2);
 create view test.written as
 select e.entity || '.' || a.action as action
 from (
-  values ('lead'), ('signal'), ('scoring_model'), ('api_key'), ('organization'), ('pipeline_stage')
+  values ('lead'), ('signal'), ('scoring_model'), ('crm_connection'), ('api_key'), ('organization'), ('pipeline_stage')
 ) as e (entity)
 cross join (values ('created'), ('updated'), ('deleted')) as a (action)
 union all
-values ('api_key.rotated'), ('api_key.revoked'), ('lead.scored'), ('score.deleted');
+values ('api_key.rotated'), ('api_key.revoked'), ('lead.scored'), ('score.deleted'), ('crm_sync.updated'), ('crm_sync.deleted'),
+  ('lead.crm_push_requested'), ('lead.crm_pushed'), ('lead.crm_push_failed'), ('lead.crm_push_skipped');
 
 select is_empty(
   $$
@@ -28,7 +29,7 @@ select set_eq(
     from pg_trigger as t
     where t.tgname = '_900_record'
   $$,
-  array['lead', 'signal', 'score', 'scoring_model', 'api_key', 'organization', 'pipeline_stage'],
+  array['lead', 'signal', 'score', 'scoring_model', 'sync', 'crm_connection', 'api_key', 'organization', 'pipeline_stage'],
   'and these are all that are recorded'
 );
 

@@ -1,0 +1,68 @@
+begin;
+select plan(11);
+
+-- Acme is live, and has a connection; the dba does what a worker does.
+create function test.acme()
+returns uuid
+language sql
+stable
+security definer
+begin atomic
+  select o.organization_id from app.organization as o where o.name = 'Acme';
+end;
+create function test.sync(name text)
+returns crm.sync
+language sql
+stable
+security definer
+begin atomic
+  select s
+  from crm.sync as s
+  join app.lead as l on l.organization_id = s.organization_id and l.id = s.lead_id
+  where l.name = sync.name;
+end;
+create function test.leased(batch integer default 64)
+returns text[]
+language sql
+volatile
+begin atomic
+  select array(
+    select j.contact ->> 'name'
+    from crm.lease_syncs('{k}', leased.batch) as j
+    order by j.contact ->> 'name' collate "C"
+  );
+end;
+select admin.create_organization('Acme', 'live')::text;
+select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\x00', 'k');
+
+insert into app.lead (organization_id, email, name, pipeline_stage) values (acme(), 'ada@example.com', 'Ada', 'qualified');
+
+create view test.connected as select c.state, c.fault, c.blocked_until from crm.connection as c;
+select act_as('operator');
+select throws_ok($$select admin.change_crm_connection(acme(), 'stop')$$, 'PT422', 'unknown_change', 'there is no other');
+select throws_ok($$select admin.change_crm_connection(acme(), null)$$, 'PT422', 'unknown_change', 'nor none');
+select throws_ok(
+  format('select admin.change_crm_connection(organization(''bob''), %L)', c), 'PT404', 'connection_not_found', c || ': bob has none'
+)
+from unnest('{pause,resume,disconnect}'::text[]) as c;
+select throws_ok(
+  $$select admin.change_crm_connection('00000000-0000-7000-8000-000000000000', 'pause')$$, 'PT404', 'organization_not_found',
+  'there is no such organization'
+);
+select admin.change_crm_connection(acme(), 'pause');
+select act_as('dba');
+select results_eq('select * from test.connected', $$values ('paused', null::text, null::timestamptz)$$, 'paused, by no fault');
+update crm.connection set fault = 'Invalid token.', blocked_until = now() + interval '1 hour';
+select act_as('operator');
+select admin.change_crm_connection(acme(), 'resume');
+select act_as('dba');
+select results_eq('select * from test.connected', $$values ('active', null::text, null::timestamptz)$$, 'active, at once');
+select is(leased(), '{Ada}', 'its pushes go on');
+select act_as('operator');
+select admin.change_crm_connection(acme(), 'disconnect');
+select act_as('dba');
+select is_empty('select * from crm.connection', 'gone');
+select is((sync('Ada')).status, 'in_progress', 'the push stays');
+
+select * from finish();
+rollback;

@@ -1,0 +1,78 @@
+begin;
+select plan(12);
+
+-- Acme is live, and has a connection; the dba does what a worker does.
+create function test.acme()
+returns uuid
+language sql
+stable
+security definer
+begin atomic
+  select o.organization_id from app.organization as o where o.name = 'Acme';
+end;
+create function test.sync(name text)
+returns crm.sync
+language sql
+stable
+security definer
+begin atomic
+  select s
+  from crm.sync as s
+  join app.lead as l on l.organization_id = s.organization_id and l.id = s.lead_id
+  where l.name = sync.name;
+end;
+create function test.leased(batch integer default 64)
+returns text[]
+language sql
+volatile
+begin atomic
+  select array(
+    select j.contact ->> 'name'
+    from crm.lease_syncs('{k}', leased.batch) as j
+    order by j.contact ->> 'name' collate "C"
+  );
+end;
+select admin.create_organization('Acme', 'live')::text;
+select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\x00', 'k');
+
+insert into app.lead (organization_id, email, name, pipeline_stage) values (acme(), 'ada@example.com', 'Ada', 'qualified');
+
+create view test.connected as
+select c.vendor, c.account, c.state, c.fault, c.push_stage, c.settle_seconds, c.credential_key, c.blocked_until, c.paced_until
+from crm.connection as c;
+select admin.connect_crm(acme(), 'hubspot', 'another account', '{}', '\x00', 'k');
+select is(leased(), '{}', 'another account has nothing to do with them');
+select is((sync('Ada')).account || (sync('Ada')).status, 'an accountpending', 'they wait');
+select is(
+  (select w.waiting from admin.crm_connections(acme()) as w), 0, 'and don''t count among its own'
+);
+
+update crm.connection
+set state = 'paused', fault = 'Invalid token.', push_stage = 'won', settle_seconds = 77, blocked_until = now(), paced_until = now();
+select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\x01', 'l');
+select results_eq(
+  'select * from test.connected',
+  $$values ('hubspot', 'an account', 'active', null::text, 'won', 77, 'l', null::timestamptz, null::timestamptz)$$,
+  'replaced, it is active again, and keeps what wasn''t said'
+);
+select is((select w.waiting from admin.crm_connections(acme()) as w), 1, 'the account has its push back');
+select is(array(select j.credential from crm.lease_syncs('{l}', 64) as j), '{"\\x01"}'::bytea[], 'which goes on, with the new credential');
+select format('It is %s.', crm.settle_attempt(acme(), (sync('Ada')).id, 1, 'created', '7'));
+
+select admin.connect_crm(acme(), 'webhook', 'an account', '{}', '\x01', 'l');
+select is((select c.settle_seconds from test.connected as c), 0, 'another vendor has its own time to settle');
+select is((select c.push_stage from test.connected as c), 'won', 'and the stage that there was');
+select admin.change_crm_connection(acme(), 'disconnect');
+select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\x01', 'l');
+select is((select c.push_stage || c.settle_seconds from test.connected as c), 'qualified5', 'a new one begins with ours');
+select is((crm.request_push(acme(), lead('ada@example.com'), true)).external_id, '7', 'what is through stays so');
+select is(
+  (select count(*) from crm.connection as c where c.organization_id = acme()), 1::bigint, 'an organization has one'
+);
+select throws_ok(
+  format($$insert into crm.connection (organization_id, vendor, account, settle_seconds) values (%L, 'webhook', 'b', 0)$$, acme()),
+  '23505', null, 'at the most'
+);
+
+select * from finish();
+rollback;

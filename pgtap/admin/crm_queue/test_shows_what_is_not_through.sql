@@ -1,0 +1,64 @@
+begin;
+select plan(4);
+
+-- Acme is live, and has a connection; the dba does what a worker does.
+create function test.acme()
+returns uuid
+language sql
+stable
+security definer
+begin atomic
+  select o.organization_id from app.organization as o where o.name = 'Acme';
+end;
+create function test.sync(name text)
+returns crm.sync
+language sql
+stable
+security definer
+begin atomic
+  select s
+  from crm.sync as s
+  join app.lead as l on l.organization_id = s.organization_id and l.id = s.lead_id
+  where l.name = sync.name;
+end;
+create function test.leased(batch integer default 64)
+returns text[]
+language sql
+volatile
+begin atomic
+  select array(
+    select j.contact ->> 'name'
+    from crm.lease_syncs('{k}', leased.batch) as j
+    order by j.contact ->> 'name' collate "C"
+  );
+end;
+select admin.create_organization('Acme', 'live')::text;
+select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\x00', 'k');
+
+insert into app.lead (organization_id, email, name, pipeline_stage)
+select acme(), n || '@example.com', n, 'qualified' from unnest('{ok,failed,pending}'::text[]) as n;
+select leased()::text;
+select format('It is %s.', crm.settle_attempt(acme(), (sync('ok')).id, 1, 'created', '7'));
+select crm.settle_attempt(acme(), (sync('failed')).id, 1, 'refused', message => 'No.');
+select crm.settle_attempt(acme(), (sync('pending')).id, 1, 'not_made', message => 'Bad gateway.');
+select act_as('operator');
+select results_eq(
+  $$
+    select
+      q.organization_id, q.lead_id, q.vendor, q.account, q.status, q.error_code, q.error, q.attempts, q.run_at is null
+    from admin.crm_queue() as q
+    order by q.status
+  $$,
+  $$
+    values
+      (acme(), lead('failed@example.com'), 'hubspot', 'an account', 'failed', 'rejected', 'No.', 1, true),
+      (acme(), lead('pending@example.com'), 'hubspot', 'an account', 'pending', null, 'Bad gateway.', 1, false)
+  $$,
+  'and why'
+);
+select is((select count(*) from admin.crm_queue(null, 1)), 1::bigint, 'so many at the most');
+select is((select count(*) from admin.crm_queue(acme())), 2::bigint, 'of one organization');
+select is_empty('select * from admin.crm_queue(organization(''bob''))', 'bob has none');
+
+select * from finish();
+rollback;

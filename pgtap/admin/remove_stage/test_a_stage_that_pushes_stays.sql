@@ -1,0 +1,17 @@
+begin;
+select plan(4);
+
+select act_as('operator');
+select admin.connect_crm(organization('alice'), 'hubspot', 'hers', '{}', push_stage => 'won');
+select throws_ok($$select admin.remove_stage(organization('alice'), 'won')$$, 'PT409', 'stage_pushes', 'hers pushes');
+select is(
+  hint($$select admin.remove_stage(organization('alice'), 'won')$$),
+  'A lead that enters "won" is pushed to the CRM. Say "leads crm connect" with another --push-stage first.',
+  'and says what to do'
+);
+select lives_ok($$select admin.remove_stage(organization('alice'), 'qualified')$$, 'another doesn''t');
+select admin.connect_crm(organization('alice'), 'hubspot', 'hers', '{}', push_stage => 'proposal');
+select lives_ok($$select admin.remove_stage(organization('alice'), 'won')$$, 'once another pushes it may go');
+
+select * from finish();
+rollback;

@@ -1,0 +1,64 @@
+begin;
+select plan(10);
+
+-- Acme is live, and has a connection; the dba does what a worker does.
+create function test.acme()
+returns uuid
+language sql
+stable
+security definer
+begin atomic
+  select o.organization_id from app.organization as o where o.name = 'Acme';
+end;
+create function test.sync(name text)
+returns crm.sync
+language sql
+stable
+security definer
+begin atomic
+  select s
+  from crm.sync as s
+  join app.lead as l on l.organization_id = s.organization_id and l.id = s.lead_id
+  where l.name = sync.name;
+end;
+create function test.leased(batch integer default 64)
+returns text[]
+language sql
+volatile
+begin atomic
+  select array(
+    select j.contact ->> 'name'
+    from crm.lease_syncs('{k}', leased.batch) as j
+    order by j.contact ->> 'name' collate "C"
+  );
+end;
+select admin.create_organization('Acme', 'live')::text;
+select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\x00', 'k');
+
+insert into app.lead (organization_id, email, name, pipeline_stage)
+values (acme(), 'ada@example.com', 'Ada', 'qualified'), (acme(), 'eve@example.com', 'Eve', 'qualified');
+select leased()::text;
+select (crm.begin_call(acme(), s.id, 1, 'A name')).verdict from crm.sync as s;
+select crm.settle_attempt(acme(), s.id, 1, 'undecided') from crm.sync as s;
+
+select act_as('operator');
+select throws_ok(
+  format('select admin.retry_crm(acme(), lead(''ada@example.com''), %L)', i), 'PT422', 'invalid_external_id', format('no id: "%s"', left(i, 5))
+)
+from unnest(array['', ' ', repeat('x', 256)]) as i;
+select throws_ok(
+  $$select admin.retry_crm(organization('bob'), lead('ada@example.com'), '7')$$, 'PT404', 'push_not_found', 'of its organization'
+);
+select is(admin.retry_crm(acme(), lead('ada@example.com'), '7'), 1, 'linked');
+select act_as('dba');
+select is((sync('Ada')).status || (sync('Ada')).external_id, 'ok7', 'it is through');
+select ok((sync('Ada')).last_synced_at > now() - interval '1 minute', 'as of now');
+select is(leased(), '{}', 'and nothing is sent');
+select is((sync('Eve')).error_code, 'outcome_unknown', 'another stays as it is');
+select act_as('operator');
+select throws_ok(
+  $$select admin.retry_crm(acme(), lead('ada@example.com'), '8')$$, 'PT404', 'push_not_found', 'what is through has its record for good'
+);
+
+select * from finish();
+rollback;

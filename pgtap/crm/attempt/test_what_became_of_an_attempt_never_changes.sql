@@ -1,0 +1,53 @@
+begin;
+select plan(8);
+
+-- Acme is live, and has a connection; the dba does what a worker does.
+create function test.acme()
+returns uuid
+language sql
+stable
+security definer
+begin atomic
+  select o.organization_id from app.organization as o where o.name = 'Acme';
+end;
+create function test.sync(name text)
+returns crm.sync
+language sql
+stable
+security definer
+begin atomic
+  select s
+  from crm.sync as s
+  join app.lead as l on l.organization_id = s.organization_id and l.id = s.lead_id
+  where l.name = sync.name;
+end;
+create function test.leased(batch integer default 64)
+returns text[]
+language sql
+volatile
+begin atomic
+  select array(
+    select j.contact ->> 'name'
+    from crm.lease_syncs('{k}', leased.batch) as j
+    order by j.contact ->> 'name' collate "C"
+  );
+end;
+select admin.create_organization('Acme', 'live')::text;
+select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\x00', 'k');
+
+insert into app.lead (organization_id, email, name, pipeline_stage) values (acme(), 'ada@example.com', 'Ada', 'qualified');
+
+select leased()::text;
+select (crm.begin_call(acme(), (sync('Ada')).id, 1, 'Ada')).verdict;
+select throws_ok($$update crm.attempt set outcome = 'lost'$$, '23514', null, 'an outcome that there isn''t');
+select throws_ok('update crm.attempt set display_name = null', '23514', null, 'sent, without what was');
+select throws_ok('update crm.attempt set number = 0', '23514', null, 'no attempt');
+select lives_ok($$update crm.attempt set outcome = 'not_made'$$, 'it has one');
+select throws_ok($$update crm.attempt set outcome = 'created'$$, 'PT409', 'refused', 'not another');
+select throws_ok('update crm.attempt set outcome = null', 'PT409', 'refused', 'nor none');
+select lives_ok($$update crm.attempt set message = 'No.'$$, 'what was said may be added');
+alter table crm.attempt disable trigger _110_keep_outcome;
+select lives_ok('update crm.attempt set outcome = null', 'the trigger alone keeps it');
+
+select * from finish();
+rollback;

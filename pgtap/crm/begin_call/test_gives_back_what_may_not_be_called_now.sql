@@ -1,0 +1,77 @@
+begin;
+select plan(16);
+
+-- Acme is live, and has a connection; the dba does what a worker does.
+create function test.acme()
+returns uuid
+language sql
+stable
+security definer
+begin atomic
+  select o.organization_id from app.organization as o where o.name = 'Acme';
+end;
+create function test.sync(name text)
+returns crm.sync
+language sql
+stable
+security definer
+begin atomic
+  select s
+  from crm.sync as s
+  join app.lead as l on l.organization_id = s.organization_id and l.id = s.lead_id
+  where l.name = sync.name;
+end;
+create function test.leased(batch integer default 64)
+returns text[]
+language sql
+volatile
+begin atomic
+  select array(
+    select j.contact ->> 'name'
+    from crm.lease_syncs('{k}', leased.batch) as j
+    order by j.contact ->> 'name' collate "C"
+  );
+end;
+select admin.create_organization('Acme', 'live')::text;
+select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\x00', 'k');
+
+insert into app.lead (organization_id, email, name, pipeline_stage)
+values
+  (acme(), 'ada@example.com', 'Ada', 'qualified'), (acme(), 'eve@example.com', 'Eve', 'qualified'),
+  (acme(), 'liz@example.com', 'Liz', 'qualified');
+select leased()::text;
+
+update crm.connection set blocked_until = clock_timestamp() + interval '1 second';
+select is((crm.begin_call(acme(), (sync('Ada')).id, 1, 'Ada')).verdict, 'wait', 'a short wait');
+select ok(
+  (crm.begin_call(acme(), (sync('Ada')).id, 1, 'Ada')).wait_seconds between 0.5 and 1, 'of so many seconds'
+);
+select is((sync('Ada')).status, 'in_progress', 'keeps it');
+select is((select a.sent_at from crm.attempt as a where a.sync_id = (sync('Ada')).id), null, 'nothing is sent');
+
+update crm.connection set blocked_until = clock_timestamp() + interval '1 minute';
+select is((crm.begin_call(acme(), (sync('Ada')).id, 1, 'Ada')).verdict, 'stop', 'a long one');
+select is((sync('Ada')).status, 'pending', 'gives it back');
+select is((sync('Ada')).run_at, (select c.blocked_until from crm.connection as c), 'until then');
+select results_eq(
+  $$select a.outcome, a.sent_at from crm.attempt as a where a.sync_id = (sync('Ada')).id$$,
+  $$values ('not_made', null::timestamptz)$$, 'the attempt made nothing'
+);
+select is((crm.begin_call(acme(), (sync('Ada')).id, 1, 'Ada')).verdict, 'stop', 'and goes on no more');
+select is(crm.settle_attempt(acme(), (sync('Ada')).id, 1, 'created', '7'), null, 'nor tells');
+
+update crm.connection set blocked_until = null;
+select admin.change_crm_connection(acme(), 'pause');
+select is((crm.begin_call(acme(), (sync('Eve')).id, 1, 'Eve')).verdict, 'stop', 'paused');
+select ok((sync('Eve')).status = 'pending' and (sync('Eve')).run_at <= clock_timestamp(), 'it waits to be resumed');
+select admin.change_crm_connection(acme(), 'resume');
+select is(leased(), '{Eve}', 'and goes on');
+
+select admin.change_crm_connection(acme(), 'disconnect');
+select is((crm.begin_call(acme(), (sync('Liz')).id, 1, 'Liz')).verdict, 'stop', 'disconnected');
+select admin.connect_crm(acme(), 'hubspot', 'another account', '{}', '\x00', 'k');
+select is((crm.begin_call(acme(), (sync('Eve')).id, 2, 'Eve')).verdict, 'stop', 'another account''s credential is not for it');
+select is((sync('Liz')).status || (sync('Eve')).status, 'pendingpending', 'they wait');
+
+select * from finish();
+rollback;

@@ -1,0 +1,85 @@
+begin;
+select plan(4);
+
+-- Acme is live, and has a connection; the dba does what a worker does.
+create function test.acme()
+returns uuid
+language sql
+stable
+security definer
+begin atomic
+  select o.organization_id from app.organization as o where o.name = 'Acme';
+end;
+create function test.sync(name text)
+returns crm.sync
+language sql
+stable
+security definer
+begin atomic
+  select s
+  from crm.sync as s
+  join app.lead as l on l.organization_id = s.organization_id and l.id = s.lead_id
+  where l.name = sync.name;
+end;
+create function test.leased(batch integer default 64)
+returns text[]
+language sql
+volatile
+begin atomic
+  select array(
+    select j.contact ->> 'name'
+    from crm.lease_syncs('{k}', leased.batch) as j
+    order by j.contact ->> 'name' collate "C"
+  );
+end;
+select admin.create_organization('Acme', 'live')::text;
+select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\x00', 'k');
+
+insert into app.lead (organization_id, email, name, pipeline_stage) values (acme(), 'ada@example.com', 'Ada', 'qualified');
+
+select leased()::text;
+-- Who is told to wait does, without the test: paced_until comes nearer by the same time.
+create table test.permitted (second numeric);
+do $$
+declare
+  v_start timestamptz := clock_timestamp();
+  v_slept numeric := 0;
+  v_answer crm.permission;
+begin
+  loop
+    v_answer := crm.begin_call(acme(), (sync('Ada')).id, 1, 'Ada');
+    if v_answer.verdict = 'go' then
+      insert into test.permitted values (extract(epoch from clock_timestamp() - v_start) + v_slept);
+    elsif v_answer.verdict = 'wait' then
+      v_answer.wait_seconds := ceil(v_answer.wait_seconds * 1000) / 1000;
+      update crm.connection set paced_until = paced_until - make_interval(secs => v_answer.wait_seconds::double precision);
+      v_slept := v_slept + v_answer.wait_seconds;
+    else
+      raise 'The lease is gone.';
+    end if;
+    exit when extract(epoch from clock_timestamp() - v_start) + v_slept > 21;
+  end loop;
+end
+$$;
+
+select cmp_ok(
+  (select count(*) from test.permitted as p where p.second < 0.5), '>=', 19::bigint, 'a tenth of them goes at once'
+);
+select cmp_ok(
+  (select count(*) from test.permitted as p where p.second < 0.5), '<', 60::bigint, 'and then they wait'
+);
+select cmp_ok(
+  (
+    select max(n.calls)
+    from (
+      select count(*) over (order by p.second range between 9.999 preceding and current row) as calls from test.permitted as p
+    ) as n
+  ),
+  '<=', 190::bigint, 'no 10 seconds have more than HubSpot takes'
+);
+select cmp_ok(
+  (select count(*) from test.permitted as p where p.second between 10 and 20), '>=', 160::bigint, 'nor much fewer'
+);
+
+select * from finish();
+rollback;

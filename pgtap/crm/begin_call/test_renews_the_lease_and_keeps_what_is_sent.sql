@@ -1,0 +1,84 @@
+begin;
+select plan(12);
+
+-- Acme is live, and has a connection; the dba does what a worker does.
+create function test.acme()
+returns uuid
+language sql
+stable
+security definer
+begin atomic
+  select o.organization_id from app.organization as o where o.name = 'Acme';
+end;
+create function test.sync(name text)
+returns crm.sync
+language sql
+stable
+security definer
+begin atomic
+  select s
+  from crm.sync as s
+  join app.lead as l on l.organization_id = s.organization_id and l.id = s.lead_id
+  where l.name = sync.name;
+end;
+create function test.leased(batch integer default 64)
+returns text[]
+language sql
+volatile
+begin atomic
+  select array(
+    select j.contact ->> 'name'
+    from crm.lease_syncs('{k}', leased.batch) as j
+    order by j.contact ->> 'name' collate "C"
+  );
+end;
+select admin.create_organization('Acme', 'live')::text;
+select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\x00', 'k');
+
+insert into app.lead (organization_id, email, name, pipeline_stage) values (acme(), 'ada@example.com', 'Ada', 'qualified');
+
+select leased()::text;
+update crm.sync set run_at = clock_timestamp() + interval '1 second';
+select is((crm.begin_call(acme(), (sync('Ada')).id, 1)).verdict, 'go', 'a look-up');
+select ok(
+  (sync('Ada')).run_at between clock_timestamp() + interval '13 seconds' and clock_timestamp() + interval '15 seconds',
+  'has 15 seconds again'
+);
+select results_eq(
+  'select a.sent_at, a.email, a.display_name from crm.attempt as a', $$values (null::timestamptz, null::text, null::text)$$,
+  'it makes nothing'
+);
+
+update crm.sync set run_at = clock_timestamp() + interval '1 second';
+select is((crm.begin_call(acme(), (sync('Ada')).id, 1, 'Ada Byron', 'Ada@example.com')).verdict, 'go', 'what makes a record');
+select ok((sync('Ada')).run_at > clock_timestamp() + interval '13 seconds', 'has 15 seconds too');
+select results_eq(
+  'select a.email, a.display_name, a.outcome from crm.attempt as a', $$values ('Ada@example.com', 'Ada Byron', null::text)$$,
+  'what is sent is kept'
+);
+select ok(
+  (select a.sent_at between clock_timestamp() - interval '1 second' and clock_timestamp() from crm.attempt as a),
+  'with the time'
+);
+
+select is((crm.begin_call(acme(), (sync('Ada')).id, 1)).verdict, 'go', 'the next call: that one was answered');
+select is((select a.sent_at from crm.attempt as a), null, 'and made nothing');
+
+select (crm.begin_call(acme(), (sync('Ada')).id, 1, 'Ada', 'ada@example.com')).verdict;
+update crm.attempt set sent_at = now() - interval '1 minute';
+update crm.sync set run_at = now() - interval '1 second';
+select leased()::text;
+select (crm.begin_call(acme(), (sync('Ada')).id, 2)).verdict;
+select is(
+  (select a.outcome from crm.attempt as a where a.number = 1), null, 'a look-up leaves the attempt before open'
+);
+select (crm.begin_call(acme(), (sync('Ada')).id, 2, 'Ada', 'ada@example.com')).verdict;
+select results_eq(
+  'select a.number, a.outcome, a.sent_at is null from crm.attempt as a order by a.number',
+  $$values (1, 'settled', false), (2, null, false)$$,
+  'what makes a record has looked: nothing was made'
+);
+select is((sync('Ada')).attempts, 2, 'no call is an attempt');
+
+select * from finish();
+rollback;

@@ -1,0 +1,71 @@
+begin;
+select plan(7);
+
+-- Acme is live, and has a connection; the dba does what a worker does.
+create function test.acme()
+returns uuid
+language sql
+stable
+security definer
+begin atomic
+  select o.organization_id from app.organization as o where o.name = 'Acme';
+end;
+create function test.sync(name text)
+returns crm.sync
+language sql
+stable
+security definer
+begin atomic
+  select s
+  from crm.sync as s
+  join app.lead as l on l.organization_id = s.organization_id and l.id = s.lead_id
+  where l.name = sync.name;
+end;
+create function test.leased(batch integer default 64)
+returns text[]
+language sql
+volatile
+begin atomic
+  select array(
+    select j.contact ->> 'name'
+    from crm.lease_syncs('{k}', leased.batch) as j
+    order by j.contact ->> 'name' collate "C"
+  );
+end;
+select admin.create_organization('Acme', 'live')::text;
+select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\x00', 'k');
+
+create view test.recorded as
+select e.action, e.payload::jsonb -> 'diff' as diff from audit.event as e where e.action like 'crm_connection.%' order by e.id;
+select results_eq(
+  'select * from test.recorded',
+  $$
+    values ('crm_connection.created', '{
+      "vendor": {"from": null, "to": "hubspot"}, "account": {"from": null, "to": "an account"},
+      "state": {"from": null, "to": "active"}, "push_stage": {"from": null, "to": "qualified"},
+      "settings": {"from": null, "to": {}}, "settle_seconds": {"from": null, "to": 5},
+      "credential_key": {"from": null, "to": "k"}
+    }'::jsonb)
+  $$,
+  'made'
+);
+update crm.connection set blocked_until = now(), paced_until = now();
+select is((select count(*) from test.recorded), 1::bigint, 'what the vendor''s answers bring is none of the log''s business');
+select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\xc0ffee00c0ffee', 'k');
+select results_eq(
+  'select * from test.recorded offset 1',
+  $$values ('crm_connection.updated', '{"credential": {"from": "\\x00", "to": "\\xc0ffee00"}}'::jsonb)$$,
+  'that the credential was exchanged, and no more of it'
+);
+select admin.change_crm_connection(acme(), 'pause');
+select results_eq(
+  'select * from test.recorded offset 2',
+  $$values ('crm_connection.updated', '{"state": {"from": "active", "to": "paused"}}'::jsonb)$$, 'paused'
+);
+select admin.change_crm_connection(acme(), 'disconnect');
+select is((select r.action from test.recorded as r offset 3), 'crm_connection.deleted', 'removed');
+select is((select count(*) from test.recorded), 4::bigint, 'and nothing else');
+select is_empty($$select e.id from audit.event as e where e.payload::text like '%c0ffee00c0ffee%'$$, 'no event has it');
+
+select * from finish();
+rollback;

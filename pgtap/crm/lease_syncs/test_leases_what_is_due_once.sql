@@ -1,0 +1,69 @@
+begin;
+select plan(9);
+
+-- Acme is live, and has a connection; the dba does what a worker does.
+create function test.acme()
+returns uuid
+language sql
+stable
+security definer
+begin atomic
+  select o.organization_id from app.organization as o where o.name = 'Acme';
+end;
+create function test.sync(name text)
+returns crm.sync
+language sql
+stable
+security definer
+begin atomic
+  select s
+  from crm.sync as s
+  join app.lead as l on l.organization_id = s.organization_id and l.id = s.lead_id
+  where l.name = sync.name;
+end;
+create function test.leased(batch integer default 64)
+returns text[]
+language sql
+volatile
+begin atomic
+  select array(
+    select j.contact ->> 'name'
+    from crm.lease_syncs('{k}', leased.batch) as j
+    order by j.contact ->> 'name' collate "C"
+  );
+end;
+select admin.create_organization('Acme', 'live')::text;
+select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\x00', 'k');
+
+insert into app.lead (organization_id, email, name, pipeline_stage) values (acme(), 'ada@example.com', 'Ada', 'qualified');
+insert into app.lead (organization_id, email, name, pipeline_stage) values (acme(), 'eve@example.com', 'Eve', 'qualified');
+update crm.sync set run_at = now() + interval '1 minute' where id = (sync('Eve')).id;
+
+create table test.job as select j.* from crm.lease_syncs('{other,k}', 64) as j;
+select results_eq(
+  'select j.organization_id, j.sync_id, j.attempt, j.vendor, j.credential, j.credential_key from test.job as j',
+  $$select acme(), (sync('Ada')).id, 1, 'hubspot', '\x00'::bytea, 'k'$$,
+  'what is due, and not what isn''t'
+);
+select is((sync('Ada')).status || (sync('Ada')).attempts, 'in_progress1', 'it is a new attempt');
+select ok(
+  (sync('Ada')).run_at between clock_timestamp() + interval '13 seconds' and clock_timestamp() + interval '15 seconds',
+  'for 15 seconds'
+);
+select results_eq(
+  'select a.sync_id, a.number, a.sent_at, a.outcome from crm.attempt as a',
+  $$select (sync('Ada')).id, 1, null::timestamptz, null::text$$,
+  'which is kept'
+);
+select is(leased(), '{}', 'nobody else gets it');
+update crm.sync set run_at = now() - interval '1 second';
+select is(leased(0), '{}', 'a batch of none');
+select is(leased(1), '{Ada}', 'a batch of one, the longest due');
+select is(leased(), '{Eve}', 'and the rest');
+select results_eq(
+  'select s.attempts, (select count(*) from crm.attempt as a where a.sync_id = s.id) from crm.sync as s order by s.attempts',
+  $$values (1, 1::bigint), (2, 2)$$, 'an attempt for each lease'
+);
+
+select * from finish();
+rollback;

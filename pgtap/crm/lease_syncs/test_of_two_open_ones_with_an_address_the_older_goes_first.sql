@@ -1,0 +1,66 @@
+begin;
+select plan(4);
+
+-- Acme is live, and has a connection; the dba does what a worker does.
+create function test.acme()
+returns uuid
+language sql
+stable
+security definer
+begin atomic
+  select o.organization_id from app.organization as o where o.name = 'Acme';
+end;
+create function test.sync(name text)
+returns crm.sync
+language sql
+stable
+security definer
+begin atomic
+  select s
+  from crm.sync as s
+  join app.lead as l on l.organization_id = s.organization_id and l.id = s.lead_id
+  where l.name = sync.name;
+end;
+create function test.leased(batch integer default 64)
+returns text[]
+language sql
+volatile
+begin atomic
+  select array(
+    select j.contact ->> 'name'
+    from crm.lease_syncs('{k}', leased.batch) as j
+    order by j.contact ->> 'name' collate "C"
+  );
+end;
+select admin.create_organization('Acme', 'live')::text;
+select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\x00', 'k');
+
+insert into app.lead (organization_id, email, name, pipeline_stage)
+values (acme(), 'ada@example.com', 'Ada', 'qualified'), (acme(), 'eve@example.com', 'Eve', 'qualified');
+select leased()::text;
+select (crm.begin_call(acme(), s.id, 1, 'A name')).verdict from crm.sync as s;
+select crm.settle_attempt(acme(), s.id, 1, 'unknown') from crm.sync as s;
+update crm.attempt set sent_at = now() - interval '1 minute';
+update app.lead set email = 'ada@example.com';
+update crm.sync set email_key = 'ada@example.com', run_at = now() - interval '1 second';
+
+create table test.pair as
+select s.id, row_number() over (order by s.id) as age, l.name
+from crm.sync as s
+join app.lead as l on l.id = s.lead_id;
+update crm.sync set run_at = now() - interval '9 seconds' where id = (select p.id from test.pair as p where p.age = 2);
+select is(leased(), (select array[p.name] from test.pair as p where p.age = 1), 'the older, though it is due later');
+select is(
+  (select s.status from crm.sync as s join test.pair as p on p.id = s.id where p.age = 2), 'pending', 'the younger waits'
+);
+select is(
+  crm.settle_attempt(acme(), (select p.id from test.pair as p where p.age = 1), 2, 'linked', '7'), 'ok', 'it is through'
+);
+update crm.sync set run_at = now() - interval '1 second' where status = 'pending';
+select is(
+  leased(), (select array[p.name] from test.pair as p where p.age = 2),
+  'what the younger may have made is looked for, not taken for the other''s'
+);
+
+select * from finish();
+rollback;

@@ -1,0 +1,85 @@
+begin;
+select plan(14);
+
+-- Acme is live, and has a connection; the dba does what a worker does.
+create function test.acme()
+returns uuid
+language sql
+stable
+security definer
+begin atomic
+  select o.organization_id from app.organization as o where o.name = 'Acme';
+end;
+create function test.sync(name text)
+returns crm.sync
+language sql
+stable
+security definer
+begin atomic
+  select s
+  from crm.sync as s
+  join app.lead as l on l.organization_id = s.organization_id and l.id = s.lead_id
+  where l.name = sync.name;
+end;
+create function test.leased(batch integer default 64)
+returns text[]
+language sql
+volatile
+begin atomic
+  select array(
+    select j.contact ->> 'name'
+    from crm.lease_syncs('{k}', leased.batch) as j
+    order by j.contact ->> 'name' collate "C"
+  );
+end;
+select admin.create_organization('Acme', 'live')::text;
+select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\x00', 'k');
+
+insert into app.lead (organization_id, email, name, pipeline_stage)
+values (acme(), 'ada@example.com', 'Ada', 'qualified'), (acme(), 'ADA@Example.com', 'Eve', 'qualified');
+update crm.sync set run_at = now() - interval '2 seconds' where id = (sync('Ada')).id;
+update crm.sync set run_at = now() - interval '1 second' where id = (sync('Eve')).id;
+
+select is(leased(), '{Ada}', 'one of two, however the address is written');
+select is((sync('Eve')).status || (sync('Eve')).attempts, 'pending0', 'the other waits');
+select ok(
+  (sync('Eve')).run_at between clock_timestamp() and clock_timestamp() + interval '0.5 seconds', 'for half a second'
+);
+select throws_ok(
+  $$
+    update crm.sync set status = 'in_progress', attempts = 1, run_at = now(), email_key = 'ada@example.com'
+    where id = (sync('Eve')).id
+  $$,
+  '23505', null, 'even with a worker that doesn''t look'
+);
+
+-- a call that nobody knows the end of
+select (crm.begin_call(acme(), (sync('Ada')).id, 1, 'Ada', 'ada@example.com')).verdict;
+select is(crm.settle_attempt(acme(), (sync('Ada')).id, 1, 'unknown'), 'pending', 'the first may have made a record');
+update crm.sync set run_at = now() - interval '1 second' where id = (sync('Eve')).id;
+select is(leased(), '{}', 'and is waited for, though it isn''t with a worker');
+
+update crm.attempt set sent_at = now() - interval '1 minute';
+update crm.sync set run_at = now() - interval '1 second' where id = (sync('Ada')).id;
+select is(leased(), '{Ada}', 'it goes first, and looks');
+select is(crm.settle_attempt(acme(), (sync('Ada')).id, 2, 'linked', '7'), 'ok', 'it finds its record');
+
+update crm.sync set run_at = now() - interval '1 second' where id = (sync('Eve')).id;
+select is(leased(), '{}', 'the other comes to no worker');
+select is((sync('Eve')).status || (sync('Eve')).external_id, 'ok7', 'it is linked to the record that was just made');
+select results_eq(
+  $$select a.outcome from crm.attempt as a where a.sync_id = (sync('Eve')).id$$, array['linked'], 'by an attempt'
+);
+
+insert into app.lead (organization_id, email, name, pipeline_stage) values (acme(), 'ada@example.com', 'Liz', 'qualified');
+update crm.sync set last_synced_at = now() - interval '64 seconds' where status = 'ok';
+select is(leased(), '{}', 'for as long as a look-up may not show it');
+insert into app.lead (organization_id, email, name, pipeline_stage) values (acme(), 'ada@example.com', 'Mae', 'qualified');
+update crm.sync set last_synced_at = now() - interval '66 seconds' where status = 'ok';
+select is(leased(), '{Mae}', 'then a look-up finds it');
+insert into app.lead (organization_id, name, company, pipeline_stage)
+values (acme(), 'Nan', 'One', 'qualified'), (acme(), 'Pat', 'One', 'qualified');
+select is(leased(), '{Nan,Pat}', 'who have no address have none in common');
+
+select * from finish();
+rollback;

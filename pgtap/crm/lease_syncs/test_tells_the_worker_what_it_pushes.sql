@@ -1,0 +1,65 @@
+begin;
+select plan(3);
+
+-- Acme is live, and has a connection; the dba does what a worker does.
+create function test.acme()
+returns uuid
+language sql
+stable
+security definer
+begin atomic
+  select o.organization_id from app.organization as o where o.name = 'Acme';
+end;
+create function test.sync(name text)
+returns crm.sync
+language sql
+stable
+security definer
+begin atomic
+  select s
+  from crm.sync as s
+  join app.lead as l on l.organization_id = s.organization_id and l.id = s.lead_id
+  where l.name = sync.name;
+end;
+create function test.leased(batch integer default 64)
+returns text[]
+language sql
+volatile
+begin atomic
+  select array(
+    select j.contact ->> 'name'
+    from crm.lease_syncs('{k}', leased.batch) as j
+    order by j.contact ->> 'name' collate "C"
+  );
+end;
+select admin.create_organization('Acme', 'live')::text;
+select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\x00', 'k');
+
+insert into app.lead (
+  organization_id, email, name, company, source, pipeline_stage, lead_score, ai_reasoning, timeline, budget_range
+)
+values (acme(), 'ada@example.com', 'Ada', 'Engines', 'web', 'qualified', 91, 'Storm.', 'soon', '10-20k');
+update crm.connection set settings = '{"region": "eu"}';
+create table test.job as select j.* from crm.lease_syncs('{k}', 64) as j;
+select is(
+  (select j.contact::jsonb - 'lead' from test.job as j),
+  jsonb_build_object(
+    'lead_id', lead('ada@example.com'), 'sync_id', (sync('Ada')).id, 'display_name', 'Ada', 'name', 'Ada', 'company', 'Engines',
+    'email', 'ada@example.com', 'source', 'web',
+    'description', E'Score 91, stage qualified.\nReasons: Storm.\nTimeline: soon\nBudget: 10-20k'
+  ),
+  'the contact, whose description leaves out what isn''t known'
+);
+select is((select j.settings::jsonb from test.job as j), '{"region": "eu"}', 'the adapter''s settings');
+select is(
+  (select array_agg(crm.contact(l, null) ->> 'display_name' order by n.display_name) from (
+    values ('c@example.com', null, 'Company'), ('e@example.com', null, null), ('n@example.com', 'Name', 'Company')
+  ) as n (display_name, name, company)
+  cross join lateral jsonb_populate_record(
+    null::app.lead, jsonb_build_object('email', n.display_name, 'name', n.name, 'company', n.company)
+  ) as l),
+  '{Company,e@example.com,Name}', 'the name, else the company, else the address'
+);
+
+select * from finish();
+rollback;

@@ -1,0 +1,79 @@
+begin;
+select plan(9);
+
+-- Acme is live, and has a connection; the dba does what a worker does.
+create function test.acme()
+returns uuid
+language sql
+stable
+security definer
+begin atomic
+  select o.organization_id from app.organization as o where o.name = 'Acme';
+end;
+create function test.sync(name text)
+returns crm.sync
+language sql
+stable
+security definer
+begin atomic
+  select s
+  from crm.sync as s
+  join app.lead as l on l.organization_id = s.organization_id and l.id = s.lead_id
+  where l.name = sync.name;
+end;
+create function test.leased(batch integer default 64)
+returns text[]
+language sql
+volatile
+begin atomic
+  select array(
+    select j.contact ->> 'name'
+    from crm.lease_syncs('{k}', leased.batch) as j
+    order by j.contact ->> 'name' collate "C"
+  );
+end;
+select admin.create_organization('Acme', 'live')::text;
+select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\x00', 'k');
+
+insert into app.lead (organization_id, email, name, pipeline_stage) values (acme(), 'ada@example.com', 'Ada', 'qualified');
+
+select leased()::text;
+select (crm.begin_call(acme(), (sync('Ada')).id, 1, 'Ada Byron', 'ada@example.com')).verdict;
+-- its worker is gone
+create function test.after(elapsed interval)
+returns text[]
+language sql
+volatile
+begin atomic
+  update crm.attempt set sent_at = date_trunc('milliseconds', clock_timestamp()) - after.elapsed where outcome is null;
+  update crm.sync set run_at = now() - interval '1 second';
+  select leased();
+end;
+select is(after('9 seconds'), '{}', 'a call''s 5 seconds and HubSpot''s 5 are not over');
+select is((sync('Ada')).status, 'in_progress', 'its answer may still come');
+select is(
+  (sync('Ada')).run_at, (select a.sent_at + interval '10 seconds' from crm.attempt as a), 'it is looked at then'
+);
+select is((sync('Ada')).attempts, 1, 'without an attempt');
+update crm.connection set settle_seconds = 7;
+select is(after('11 seconds'), '{}', 'the connection may say longer');
+create table test.job as
+select null::crm.job as job where false;
+update crm.attempt set sent_at = now() - interval '12 seconds';
+update crm.sync set run_at = now() - interval '1 second';
+insert into test.job select j from crm.lease_syncs('{k}', 64) as j;
+select is((sync('Ada')).attempts, 2, 'over');
+select is(
+  (select (j.job).open_attempts::jsonb from test.job as j),
+  '[{"email": "ada@example.com", "display_name": "Ada Byron"}]', 'with what was sent, to be looked for'
+);
+update crm.attempt set outcome = 'settled' where number = 1;
+update crm.attempt set sent_at = now(), display_name = 'Ada', outcome = 'not_made' where number = 2;
+update crm.sync set run_at = now() - interval '1 second';
+truncate test.job;
+insert into test.job select j from crm.lease_syncs('{k}', 64) as j;
+select is((sync('Ada')).attempts, 3, 'what is known is not waited for');
+select is((select (j.job).open_attempts::jsonb from test.job as j), '[]', 'nor looked for');
+
+select * from finish();
+rollback;

@@ -1,0 +1,68 @@
+begin;
+select plan(9);
+
+-- Acme is live, and has a connection; the dba does what a worker does.
+create function test.acme()
+returns uuid
+language sql
+stable
+security definer
+begin atomic
+  select o.organization_id from app.organization as o where o.name = 'Acme';
+end;
+create function test.sync(name text)
+returns crm.sync
+language sql
+stable
+security definer
+begin atomic
+  select s
+  from crm.sync as s
+  join app.lead as l on l.organization_id = s.organization_id and l.id = s.lead_id
+  where l.name = sync.name;
+end;
+create function test.leased(batch integer default 64)
+returns text[]
+language sql
+volatile
+begin atomic
+  select array(
+    select j.contact ->> 'name'
+    from crm.lease_syncs('{k}', leased.batch) as j
+    order by j.contact ->> 'name' collate "C"
+  );
+end;
+select admin.create_organization('Acme', 'live')::text;
+select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\x00', 'k');
+
+insert into app.lead (organization_id, email, name) values (acme(), 'Ada@example.com', 'Ada');
+create view test.asked as
+select r.*
+from crm.request_push(acme(), lead('Ada@example.com'), true) as r;
+
+create table test.first as select a.* from test.asked as a;
+select results_eq(
+  'select f.status, f.attempts, f.begun_after, f.vendor, f.account, f.email_key = ''ada@example.com'' from test.first as f',
+  $$values ('pending', 0, 0, 'hubspot', 'an account', true)$$,
+  'the first one makes it'
+);
+select cmp_ok((select f.run_at from test.first as f), '<=', clock_timestamp(), 'due now');
+select is(
+  (select to_jsonb(a) from test.asked as a), (select to_jsonb(f) from test.first as f), 'the second finds it, as it is'
+);
+select is(leased(), '{Ada}', 'a worker takes it');
+create table test.taken as select (sync('Ada')).*;
+select is(
+  (select to_jsonb(a) from test.asked as a), (select to_jsonb(t) from test.taken as t), 'a worker''s stays the worker''s'
+);
+select is(
+  crm.settle_attempt(acme(), (sync('Ada')).id, 1, 'created', '7'), 'ok', 'and it is through'
+);
+select is((select a.status || a.external_id from test.asked as a), 'ok7', 'it stays ok');
+select is(
+  (crm.request_push(acme(), lead('Ada@example.com'), false)).status, 'ok', 'by the stage''s change too'
+);
+select is((select count(*) from crm.sync), 1::bigint, 'and is the only one');
+
+select * from finish();
+rollback;

@@ -1,0 +1,82 @@
+begin;
+select plan(10);
+
+-- Acme is live, and has a connection; the dba does what a worker does.
+create function test.acme()
+returns uuid
+language sql
+stable
+security definer
+begin atomic
+  select o.organization_id from app.organization as o where o.name = 'Acme';
+end;
+create function test.sync(name text)
+returns crm.sync
+language sql
+stable
+security definer
+begin atomic
+  select s
+  from crm.sync as s
+  join app.lead as l on l.organization_id = s.organization_id and l.id = s.lead_id
+  where l.name = sync.name;
+end;
+create function test.leased(batch integer default 64)
+returns text[]
+language sql
+volatile
+begin atomic
+  select array(
+    select j.contact ->> 'name'
+    from crm.lease_syncs('{k}', leased.batch) as j
+    order by j.contact ->> 'name' collate "C"
+  );
+end;
+select admin.create_organization('Acme', 'live')::text;
+select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\x00', 'k');
+
+insert into app.lead (organization_id, email, name) values (acme(), 'ada@example.com', 'Ada');
+create view test.standing as
+select s.status, s.error_code, s.error, s.attempts, s.begun_after, s.run_at <= clock_timestamp() as is_due from crm.sync as s;
+select (crm.request_push(acme(), lead('ada@example.com'), true)).status;
+select leased()::text;
+select crm.settle_attempt(acme(), (sync('Ada')).id, 1, 'refused', message => 'No.');
+update crm.sync set begun_at = now() - interval '3 days';
+
+select results_eq(
+  'select * from test.standing', $$values ('failed', 'rejected', 'No.', 1, 0, null::boolean)$$, 'it has failed'
+);
+select (crm.request_push(acme(), lead('ada@example.com'), true)).status;
+select results_eq(
+  'select * from test.standing', $$values ('pending', null, null, 1, 1, true)$$, 'asked for again, it begins anew'
+);
+select cmp_ok((sync('Ada')).begun_at, '>', now() - interval '1 minute', 'with 24 hours before it');
+
+select leased()::text;
+select crm.settle_attempt(acme(), (sync('Ada')).id, 2, 'refused', message => 'No.');
+select (crm.request_push(acme(), lead('ada@example.com'), false)).status;
+select results_eq(
+  'select * from test.standing', $$values ('pending', null, null, 2, 2, true)$$, 'by the stage''s change too'
+);
+
+update crm.sync set status = 'failed', error_code = 'gave_up', run_at = null;
+select is((crm.request_push(acme(), lead('ada@example.com'), true)).status, 'pending', 'what was given up as well');
+
+select leased()::text;
+select is(
+  crm.settle_attempt(acme(), (sync('Ada')).id, 3, 'undecided', message => 'Two of them.'), 'failed', 'nobody knows'
+);
+create table test.before as select (sync('Ada')).*;
+select is((select b.error_code from test.before as b), 'outcome_unknown', 'so it says');
+select results_eq(
+  $$select * from crm.request_push(acme(), lead('ada@example.com'), true)$$, 'select * from test.before',
+  'and stays so when it is asked for'
+);
+select results_eq(
+  $$select * from crm.request_push(acme(), lead('ada@example.com'), false)$$, 'select * from test.before',
+  'and by the stage''s change'
+);
+select is_empty($$select * from crm.lease_syncs('{k}', 64)$$, 'no worker gets it');
+
+select * from finish();
+rollback;

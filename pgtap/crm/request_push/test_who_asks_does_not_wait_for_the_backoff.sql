@@ -1,0 +1,67 @@
+begin;
+select plan(7);
+
+-- Acme is live, and has a connection; the dba does what a worker does.
+create function test.acme()
+returns uuid
+language sql
+stable
+security definer
+begin atomic
+  select o.organization_id from app.organization as o where o.name = 'Acme';
+end;
+create function test.sync(name text)
+returns crm.sync
+language sql
+stable
+security definer
+begin atomic
+  select s
+  from crm.sync as s
+  join app.lead as l on l.organization_id = s.organization_id and l.id = s.lead_id
+  where l.name = sync.name;
+end;
+create function test.leased(batch integer default 64)
+returns text[]
+language sql
+volatile
+begin atomic
+  select array(
+    select j.contact ->> 'name'
+    from crm.lease_syncs('{k}', leased.batch) as j
+    order by j.contact ->> 'name' collate "C"
+  );
+end;
+select admin.create_organization('Acme', 'live')::text;
+select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\x00', 'k');
+
+insert into app.lead (organization_id, email, name) values (acme(), 'ada@example.com', 'Ada');
+select (crm.request_push(acme(), lead('ada@example.com'), true)).status;
+select leased()::text;
+select (crm.begin_call(acme(), (sync('Ada')).id, 1, 'Ada', 'ada@example.com')).verdict;
+select crm.settle_attempt(acme(), (sync('Ada')).id, 1, 'unknown', message => 'No answer.');
+update crm.sync set run_at = now() + interval '1 hour', begun_at = now() - interval '2 hours';
+create table test.before as select (sync('Ada')).*;
+
+select results_eq(
+  $$select * from crm.request_push(acme(), lead('ada@example.com'), false)$$, 'select * from test.before',
+  'the stage''s change leaves it as it is'
+);
+select is((crm.request_push(acme(), lead('ada@example.com'), true)).status, 'pending', 'asked for');
+select cmp_ok((sync('Ada')).run_at, '<=', clock_timestamp(), 'it is due');
+select results_eq(
+  $$select begun_at, begun_after, attempts from crm.sync$$, 'select begun_at, begun_after, attempts from test.before',
+  'and no new round'
+);
+select is(leased(), '{}', 'what may have been made is still waited for');
+update crm.attempt set sent_at = now() - interval '1 minute';
+select (crm.request_push(acme(), lead('ada@example.com'), true)).status;
+select is(leased(), '{Ada}', 'and then looked for');
+create table test.taken as select (sync('Ada')).*;
+select results_eq(
+  $$select * from crm.request_push(acme(), lead('ada@example.com'), true)$$, 'select * from test.taken',
+  'a lease is not cut short'
+);
+
+select * from finish();
+rollback;

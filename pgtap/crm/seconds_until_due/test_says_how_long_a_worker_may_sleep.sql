@@ -1,0 +1,57 @@
+begin;
+select plan(8);
+
+-- Acme is live, and has a connection; the dba does what a worker does.
+create function test.acme()
+returns uuid
+language sql
+stable
+security definer
+begin atomic
+  select o.organization_id from app.organization as o where o.name = 'Acme';
+end;
+create function test.sync(name text)
+returns crm.sync
+language sql
+stable
+security definer
+begin atomic
+  select s
+  from crm.sync as s
+  join app.lead as l on l.organization_id = s.organization_id and l.id = s.lead_id
+  where l.name = sync.name;
+end;
+create function test.leased(batch integer default 64)
+returns text[]
+language sql
+volatile
+begin atomic
+  select array(
+    select j.contact ->> 'name'
+    from crm.lease_syncs('{k}', leased.batch) as j
+    order by j.contact ->> 'name' collate "C"
+  );
+end;
+select admin.create_organization('Acme', 'live')::text;
+select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\x00', 'k');
+
+select is(crm.seconds_until_due('{k}'), null, 'for good, as nothing waits');
+insert into app.lead (organization_id, email, name, pipeline_stage) values (acme(), 'ada@example.com', 'Ada', 'qualified');
+
+select cmp_ok(crm.seconds_until_due('{k}'), '<=', 0.0, 'not at all');
+select is(crm.seconds_until_due('{l}'), null, 'what another worker''s key decrypts is none of its business');
+update crm.sync set run_at = clock_timestamp() + interval '1 minute';
+select ok(crm.seconds_until_due('{k}') between 58 and 60, 'until it is due');
+update crm.connection set blocked_until = clock_timestamp() + interval '2 minutes';
+select ok(crm.seconds_until_due('{k}') between 118 and 120, 'until the vendor may be called again');
+update crm.connection set state = 'paused';
+select is(crm.seconds_until_due('{k}'), null, 'paused');
+update crm.connection set state = 'active', blocked_until = null;
+update crm.sync set run_at = now() - interval '1 second';
+select leased()::text;
+select ok(crm.seconds_until_due('{k}') between 13 and 15, 'until a lease ends');
+select format('It is %s.', crm.settle_attempt(acme(), (sync('Ada')).id, 1, 'created', '7'));
+select is(crm.seconds_until_due('{k}'), null, 'what is through is due no more');
+
+select * from finish();
+rollback;

@@ -1,0 +1,98 @@
+begin;
+select plan(11);
+
+-- Acme is live, and has a connection; the dba does what a worker does.
+create function test.acme()
+returns uuid
+language sql
+stable
+security definer
+begin atomic
+  select o.organization_id from app.organization as o where o.name = 'Acme';
+end;
+create function test.sync(name text)
+returns crm.sync
+language sql
+stable
+security definer
+begin atomic
+  select s
+  from crm.sync as s
+  join app.lead as l on l.organization_id = s.organization_id and l.id = s.lead_id
+  where l.name = sync.name;
+end;
+create function test.leased(batch integer default 64)
+returns text[]
+language sql
+volatile
+begin atomic
+  select array(
+    select j.contact ->> 'name'
+    from crm.lease_syncs('{k}', leased.batch) as j
+    order by j.contact ->> 'name' collate "C"
+  );
+end;
+select admin.create_organization('Acme', 'live')::text;
+select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\x00', 'k');
+
+insert into app.lead (organization_id, email, name, pipeline_stage)
+select acme(), n || '@example.com', n, 'qualified' from generate_series(1, 8) as n;
+create view test.delay as
+select extract(epoch from s.run_at - clock_timestamp()) as seconds from crm.sync as s where s.status = 'pending';
+-- What 8 pushes wait, at that many tries and that age.
+create function test.delays(tries integer, age interval)
+returns numeric[]
+language plpgsql
+volatile
+as $$
+begin
+  update crm.sync
+  set
+    status = 'in_progress', attempts = attempts + delays.tries, begun_after = attempts,
+    run_at = clock_timestamp() + interval '15 seconds', begun_at = clock_timestamp() - delays.age;
+  insert into crm.attempt (organization_id, sync_id, number, outcome, message)
+  select s.organization_id, s.id, n, case when n < s.attempts then 'not_made' end, 'Bad gateway.'
+  from crm.sync as s
+  cross join lateral generate_series(s.begun_after + 1, s.attempts) as n;
+  perform crm.settle_attempt(acme(), s.id, s.attempts, 'not_made', message => 'Bad gateway.') from crm.sync as s;
+  return (select array[min(d.seconds), max(d.seconds), count(*)] from test.delay as d);
+end
+$$;
+create table test.sample as
+select t.*, delays(t.tries, t.age::interval) as delays
+from (values
+  (1, '1 second', 1.0), (2, '1 second', 2.0), (4, '10 seconds', 8.0), (9, '5 minutes', 10.0), (40, '9 minutes', 10.0),
+  (40, '30 minutes', 40.0), (60, '4 hours', 3600.0), (60, '23 hours', 3600.0)
+) as t (tries, age, seconds);
+
+select ok(
+  s.delays[1] between s.seconds / 2 - 0.3 and s.seconds
+  and s.delays[2] between s.seconds / 2 - 0.3 and s.seconds
+  and s.delays[3] = 8,
+  format('try %s after %s: from half of %s seconds, to all of it', s.tries, s.age, s.seconds)
+)
+from test.sample as s;
+select cmp_ok(
+  (select s.delays[2] - s.delays[1] from test.sample as s where s.age = '9 minutes'), '>', 0.1, 'they don''t come back together'
+);
+
+update crm.sync
+set
+  status = 'in_progress', attempts = attempts + 1, begun_after = attempts, begun_at = clock_timestamp(),
+  run_at = clock_timestamp() + interval '15 seconds';
+insert into crm.attempt (organization_id, sync_id, number) select s.organization_id, s.id, s.attempts from crm.sync as s;
+select (crm.begin_call(acme(), s.id, s.attempts, 'A name')).verdict from crm.sync as s;
+select crm.settle_attempt(acme(), s.id, s.attempts, 'unknown') from crm.sync as s;
+select is_empty(
+  $$
+    select s.run_at, a.sent_at
+    from crm.sync as s
+    join crm.attempt as a on a.sync_id = s.id and a.number = s.attempts
+    where s.run_at < a.sent_at + interval '10 seconds'
+  $$,
+  'what may have been made is given the time to show'
+);
+select is((select count(*) from crm.attempt as a where a.sent_at is not null and a.outcome is null), 8::bigint, 'of all of them');
+
+select * from finish();
+rollback;

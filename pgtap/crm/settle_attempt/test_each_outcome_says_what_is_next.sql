@@ -1,0 +1,92 @@
+begin;
+select plan(5);
+
+-- Acme is live, and has a connection; the dba does what a worker does.
+create function test.acme()
+returns uuid
+language sql
+stable
+security definer
+begin atomic
+  select o.organization_id from app.organization as o where o.name = 'Acme';
+end;
+create function test.sync(name text)
+returns crm.sync
+language sql
+stable
+security definer
+begin atomic
+  select s
+  from crm.sync as s
+  join app.lead as l on l.organization_id = s.organization_id and l.id = s.lead_id
+  where l.name = sync.name;
+end;
+create function test.leased(batch integer default 64)
+returns text[]
+language sql
+volatile
+begin atomic
+  select array(
+    select j.contact ->> 'name'
+    from crm.lease_syncs('{k}', leased.batch) as j
+    order by j.contact ->> 'name' collate "C"
+  );
+end;
+select admin.create_organization('Acme', 'live')::text;
+select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\x00', 'k');
+
+insert into app.lead (organization_id, email, name, pipeline_stage)
+select acme(), o || '@example.com', o, 'qualified'
+from unnest('{created,linked,refused,not_made,unknown,undecided,unauthorized,simulated}'::text[]) as o;
+select leased()::text;
+select (crm.begin_call(acme(), s.id, 1, 'A name')).verdict from crm.sync as s;
+create table test.settled as
+select
+  o.outcome,
+  crm.settle_attempt(
+    acme(), (sync(o.outcome)).id, 1, o.outcome,
+    case when o.outcome in ('created', 'linked', 'simulated') then 'the record' end, 201, '  Its words. '
+  ) as status
+from unnest('{created,linked,refused,not_made,unknown,undecided,unauthorized,simulated}'::text[]) as o (outcome);
+
+select set_eq(
+  $$
+    select t.outcome, t.status as answer, s.status, s.external_id, s.error_code, s.error, a.outcome as kept
+    from test.settled as t
+    join app.lead as l on l.name = t.outcome
+    join crm.sync as s on s.lead_id = l.id
+    join crm.attempt as a on a.sync_id = s.id
+  $$,
+  $$
+    values
+      ('created', 'ok', 'ok', 'the record', null, null, 'created'),
+      ('linked', 'ok', 'ok', 'the record', null, null, 'linked'),
+      ('simulated', 'ok', 'ok', 'the record', null, null, 'simulated'),
+      ('refused', 'failed', 'failed', null, 'rejected', 'Its words.', 'refused'),
+      ('unauthorized', 'failed', 'failed', null, 'rejected', 'Its words.', 'refused'),
+      ('undecided', 'failed', 'failed', null, 'outcome_unknown', 'Its words.', 'not_made'),
+      ('not_made', 'pending', 'pending', null, null, 'Its words.', 'not_made'),
+      ('unknown', 'pending', 'pending', null, null, 'Its words.', null)
+  $$,
+  'each its own'
+);
+select is_empty(
+  $$select * from crm.attempt as a where (a.http_status, a.message) is distinct from (201, 'Its words.')$$,
+  'every attempt keeps what was answered'
+);
+select is_empty(
+  $$
+    select * from crm.sync as s
+    where s.status = 'ok' and s.last_synced_at not between clock_timestamp() - interval '5 seconds' and clock_timestamp()
+  $$,
+  'what is ok has its time'
+);
+select throws_ok(
+  $$select crm.settle_attempt(acme(), (sync('unknown')).id, 1, 'fine')$$, 'PT422', 'unknown_outcome', 'there is no other'
+);
+select throws_ok(
+  $$select crm.settle_attempt(acme(), (sync('unknown')).id, 1, 'pending')$$, 'PT422', 'unknown_outcome', 'a status is none'
+);
+
+select * from finish();
+rollback;

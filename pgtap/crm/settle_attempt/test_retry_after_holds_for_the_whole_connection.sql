@@ -1,0 +1,67 @@
+begin;
+select plan(9);
+
+-- Acme is live, and has a connection; the dba does what a worker does.
+create function test.acme()
+returns uuid
+language sql
+stable
+security definer
+begin atomic
+  select o.organization_id from app.organization as o where o.name = 'Acme';
+end;
+create function test.sync(name text)
+returns crm.sync
+language sql
+stable
+security definer
+begin atomic
+  select s
+  from crm.sync as s
+  join app.lead as l on l.organization_id = s.organization_id and l.id = s.lead_id
+  where l.name = sync.name;
+end;
+create function test.leased(batch integer default 64)
+returns text[]
+language sql
+volatile
+begin atomic
+  select array(
+    select j.contact ->> 'name'
+    from crm.lease_syncs('{k}', leased.batch) as j
+    order by j.contact ->> 'name' collate "C"
+  );
+end;
+select admin.create_organization('Acme', 'live')::text;
+select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\x00', 'k');
+
+insert into app.lead (organization_id, email, name, pipeline_stage)
+select acme(), n || '@example.com', n, 'qualified' from generate_series(1, 8) as n;
+create function test.blocked(name text, http_status integer, retry_after numeric)
+returns numeric
+language plpgsql
+volatile
+as $$
+begin
+  perform crm.settle_attempt(
+    acme(), (sync(blocked.name)).id, 1, 'not_made', http_status => blocked.http_status, retry_after => blocked.retry_after
+  );
+  return (select round(4 * extract(epoch from c.blocked_until - clock_timestamp())) / 4 from crm.connection as c);
+end
+$$;
+select leased()::text;
+select is(blocked('1', 503, null), null, 'nothing is asked for');
+select ok(blocked('2', 429, null) between 0.25 and 1, 'a 429 without a time');
+select is(blocked('3', 429, 30), 30::numeric, 'as long as is asked for');
+select is(blocked('4', 429, 10), 30::numeric, 'never less');
+select is(leased(), '{}', 'for all of the connection''s');
+select is(blocked('5', 503, 86400), 3600::numeric, 'an hour at the most');
+update crm.connection set blocked_until = null;
+select cmp_ok(blocked('6', 429, -5), '<=', 0::numeric, 'a time that is past');
+update crm.connection set blocked_until = null;
+select is(blocked('7', 503, 0.5), 0.5, 'half a second');
+update crm.connection set account = 'another account', blocked_until = null;
+select is(blocked('8', 429, 30), null, 'another account isn''t blocked');
+
+select * from finish();
+rollback;

@@ -1,0 +1,74 @@
+begin;
+select plan(9);
+
+-- Acme is live, and has a connection; the dba does what a worker does.
+create function test.acme()
+returns uuid
+language sql
+stable
+security definer
+begin atomic
+  select o.organization_id from app.organization as o where o.name = 'Acme';
+end;
+create function test.sync(name text)
+returns crm.sync
+language sql
+stable
+security definer
+begin atomic
+  select s
+  from crm.sync as s
+  join app.lead as l on l.organization_id = s.organization_id and l.id = s.lead_id
+  where l.name = sync.name;
+end;
+create function test.leased(batch integer default 64)
+returns text[]
+language sql
+volatile
+begin atomic
+  select array(
+    select j.contact ->> 'name'
+    from crm.lease_syncs('{k}', leased.batch) as j
+    order by j.contact ->> 'name' collate "C"
+  );
+end;
+select admin.create_organization('Acme', 'live')::text;
+select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\x00', 'k');
+
+insert into app.lead (organization_id, email, name, pipeline_stage)
+values
+  (acme(), 'ada@example.com', 'Ada', 'qualified'), (acme(), 'eve@example.com', 'Eve', 'qualified'),
+  (acme(), 'liz@example.com', 'Liz', 'qualified');
+create view test.connected as select c.state, c.fault from crm.connection as c;
+select leased()::text;
+select is(crm.settle_attempt(acme(), (sync('Ada')).id, 1, 'refused', message => 'No.'), 'failed', 'a refused lead');
+select results_eq('select * from test.connected', $$values ('active', null::text)$$, 'is no fault of the connection');
+select is(
+  crm.settle_attempt(acme(), (sync('Eve')).id, 1, 'unauthorized', message => 'Invalid token.'), 'failed', 'a refused credential'
+);
+select results_eq('select * from test.connected', $$values ('paused', 'Invalid token.')$$, 'is');
+select crm.settle_attempt(acme(), (sync('Liz')).id, 1, 'unauthorized', message => 'Once more.');
+select results_eq('select * from test.connected', $$values ('paused', 'Invalid token.')$$, 'the first words stay');
+
+select admin.change_crm_connection(acme(), 'resume');
+select results_eq('select * from test.connected', $$values ('active', null::text)$$, 'a person resumes it');
+select is(admin.retry_crm(acme()), 3, 'and has them pushed');
+select leased()::text;
+select crm.settle_attempt(acme(), (sync('Liz')).id, 2, 'unauthorized');
+select results_eq(
+  'select * from test.connected', $$values ('paused', 'The vendor refused the credential.')$$, 'without words, with ours'
+);
+
+-- what may have been made is looked for, once there is a credential that is good
+select admin.change_crm_connection(acme(), 'resume');
+select (crm.begin_call(acme(), (sync('Eve')).id, 2, 'Eve')).verdict;
+select crm.settle_attempt(acme(), (sync('Eve')).id, 2, 'unknown');
+update crm.attempt set sent_at = now() - interval '1 minute' where sent_at is not null;
+update crm.sync set run_at = now() - interval '1 second' where id = (sync('Eve')).id;
+select leased()::text;
+select is(
+  crm.settle_attempt(acme(), (sync('Eve')).id, 3, 'unauthorized'), 'pending', 'with something open it waits instead'
+);
+
+select * from finish();
+rollback;

@@ -1,0 +1,55 @@
+begin;
+select plan(9);
+
+select admin.connect_crm(organization(a), 'hubspot', a, '{}') from unnest('{alice,bob}'::text[]) as a;
+insert into app.lead (organization_id, email, pipeline_stage)
+select organization(a), a || '@example.com', 'qualified' from unnest('{alice,bob}'::text[]) as a;
+create function test.refusal(statement text)
+returns text
+language plpgsql
+as $$
+begin
+  execute statement;
+  return null;
+exception
+  when others then
+    return sqlstate;
+end
+$$;
+
+select act_inside('alice', 'read');
+select is(
+  (select array_agg(s.organization_id) from crm.sync as s), array[organization('alice')], 'alice sees hers'
+);
+select act_inside('stranger');
+select is_empty('select s.id from crm.sync as s', 'a stranger none');
+
+select act_inside('alice', 'read');
+select is_empty('select c.vendor from crm.connection as c', 'who may read sees no connection');
+select act_inside('alice', 'write');
+select is_empty('select c.vendor from crm.connection as c', 'nor does who may write');
+select act_inside('alice', 'admin');
+select is(
+  (select array_agg(c.account) from crm.connection as c), array['alice'], 'an admin sees hers'
+);
+select is(refusal('select c.credential from crm.connection as c'), '42501', 'without the credential');
+select is(refusal('select a.email from crm.attempt as a'), '42501', 'attempts are the worker''s');
+select is(
+  array(
+    select refusal(w) from unnest(array[
+      'update crm.sync set status = status', 'delete from crm.sync', 'update crm.connection set state = state',
+      'delete from crm.connection', 'insert into crm.sync (lead_id) values (null)'
+    ]) as w
+  ),
+  array_fill('42501'::text, '{5}'), 'and it writes none of them'
+);
+select act_as('alice', 'admin');
+select is(
+  array(
+    select refusal('select 1 from ' || t) from unnest('{crm.vendor,crm.connection,crm.sync,crm.attempt}'::text[]) as t
+  ),
+  array_fill('42501'::text, '{4}'), 'the server reads no table'
+);
+
+select * from finish();
+rollback;

@@ -1,0 +1,63 @@
+begin;
+select plan(8);
+
+-- Acme is live, and has a connection; the dba does what a worker does.
+create function test.acme()
+returns uuid
+language sql
+stable
+security definer
+begin atomic
+  select o.organization_id from app.organization as o where o.name = 'Acme';
+end;
+create function test.sync(name text)
+returns crm.sync
+language sql
+stable
+security definer
+begin atomic
+  select s
+  from crm.sync as s
+  join app.lead as l on l.organization_id = s.organization_id and l.id = s.lead_id
+  where l.name = sync.name;
+end;
+create function test.leased(batch integer default 64)
+returns text[]
+language sql
+volatile
+begin atomic
+  select array(
+    select j.contact ->> 'name'
+    from crm.lease_syncs('{k}', leased.batch) as j
+    order by j.contact ->> 'name' collate "C"
+  );
+end;
+select admin.create_organization('Acme', 'live')::text;
+select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\x00', 'k');
+
+insert into app.lead (organization_id, email, name, pipeline_stage) values (acme(), 'ada@example.com', 'Ada', 'qualified');
+insert into app.lead (organization_id, email, name) values (acme(), 'eve@example.com', 'Eve');
+select throws_ok('update crm.sync set ' || c.change, 'PT409', 'refused', c.change)
+from (values
+  ('id = app.new_id()'), ('lead_id = lead(''eve@example.com'')'), ('vendor = ''webhook'''), ('account = ''another'''),
+  ('organization_id = organization(''bob'')')
+) as c (change);
+alter table crm.sync disable trigger _110_keep_identity;
+select lives_ok('update crm.sync set account = ''another''', 'the trigger alone keeps it');
+select throws_ok(
+  format(
+    $$insert into crm.sync (organization_id, lead_id, vendor, account, run_at) values (%L, %L, 'hubspot', 'another', now())$$,
+    acme(), lead('ada@example.com')
+  ),
+  '23505', null, 'a lead has one with each account'
+);
+select throws_ok(
+  format(
+    $$insert into crm.sync (organization_id, lead_id, vendor, account, run_at) values (%L, %L, 'hubspot', 'a', now())$$,
+    organization('bob'), lead('ada@example.com')
+  ),
+  '23503', null, 'of its own organization'
+);
+
+select * from finish();
+rollback;

@@ -1,0 +1,43 @@
+-- admin.change_crm_connection - leads crm pause, resume, disconnect.
+set local role leads_jobs;
+
+create or replace function admin.change_crm_connection(organization_id uuid, change text)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_organization_id uuid := (admin.organization(change_crm_connection.organization_id)).organization_id;
+begin
+  case change_crm_connection.change
+    when 'pause' then
+      update crm.connection as c set state = 'paused', fault = null where c.organization_id = v_organization_id;
+    when 'resume' then
+      update crm.connection as c
+      set state = 'active', fault = null, blocked_until = null
+      where c.organization_id = v_organization_id;
+    when 'disconnect' then
+      delete from crm.connection as c where c.organization_id = v_organization_id;
+    else
+      raise sqlstate 'PT422' using
+        message = 'unknown_change', hint = 'A connection is paused, resumed or disconnected: pause, resume, disconnect.';
+  end case;
+  if not found then
+    raise sqlstate 'PT404' using
+      message = 'connection_not_found',
+      hint = 'The organization has no connection to a CRM. Make one with: leads crm connect';
+  end if;
+  perform pg_notify('leads_crm', '');
+end
+$$;
+
+comment on function admin.change_crm_connection(uuid, text) is
+$$Pauses, resumes or removes the organization's connection.
+
+change: pause (pushes wait; those by a stage's change are skipped), resume (also after the vendor refused the credential),
+disconnect (the credential goes; the syncs stay, and the same account, connected again, takes them up). Raises PT404
+organization_not_found, connection_not_found, PT422 unknown_change.$$;
+
+grant execute on function admin.change_crm_connection(uuid, text) to leads_operator;

@@ -1,0 +1,90 @@
+-- admin.connect_crm - leads crm connect.
+set local role leads_jobs;
+
+create or replace function admin.connect_crm(
+  organization_id uuid,
+  vendor text,
+  account text,
+  settings jsonb,
+  credential bytea default null,
+  credential_key text default null,
+  push_stage text default null,
+  settle_seconds integer default null
+)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  v_organization app.organization := admin.organization(connect_crm.organization_id);
+  v_vendor crm.vendor;
+begin
+  select v.* into v_vendor from crm.vendor as v where v.name = connect_crm.vendor;
+  if not found then
+    raise sqlstate 'PT404' using message = 'vendor_not_found', hint = format(
+      'There is no adapter for "%s". There is one for %s.', connect_crm.vendor,
+      (select string_agg(v.name, ', ' order by v.name) from crm.vendor as v)
+    );
+  end if;
+  if connect_crm.settle_seconds not between 0 and 3600 then
+    raise sqlstate 'PT422' using
+      message = 'out_of_range', hint = 'settle_seconds must be a whole number from 0 to 3600.';
+  end if;
+  if (connect_crm.credential is null) <> (v_organization.environment = 'test') then
+    raise sqlstate 'PT422' using message = 'invalid_credential', hint = case v_organization.environment
+      when 'test' then 'A test organization''s pushes are simulated: it has no credential.'
+      else 'A connection needs the vendor''s credential.'
+    end;
+  end if;
+
+  insert into crm.connection as c (
+    organization_id, vendor, account, push_stage, settings, settle_seconds, credential, credential_key
+  )
+  values (
+    v_organization.organization_id,
+    v_vendor.name,
+    connect_crm.account,
+    coalesce(connect_crm.push_stage, 'qualified'),
+    connect_crm.settings,
+    coalesce(connect_crm.settle_seconds, v_vendor.settle_seconds),
+    connect_crm.credential,
+    connect_crm.credential_key
+  )
+  on conflict (organization_id) do update
+  set
+    vendor = excluded.vendor,
+    account = excluded.account,
+    state = 'active',
+    fault = null,
+    push_stage = coalesce(connect_crm.push_stage, c.push_stage),
+    settings = excluded.settings,
+    settle_seconds = case
+      when connect_crm.settle_seconds is null and c.vendor = excluded.vendor then c.settle_seconds
+      else excluded.settle_seconds
+    end,
+    credential = excluded.credential,
+    credential_key = excluded.credential_key,
+    blocked_until = null,
+    paced_until = null;
+  perform pg_notify('leads_crm', '');
+exception
+  when foreign_key_violation then
+    raise sqlstate 'PT404' using message = 'stage_not_found', hint = format(
+      'The organization has no stage "%s". "leads organizations stages" shows them.',
+      coalesce(connect_crm.push_stage, 'qualified')
+    );
+end
+$$;
+
+comment on function admin.connect_crm(uuid, text, text, jsonb, bytea, text, text, integer) is
+$$Makes the organization's connection to a CRM, or replaces it; one that was paused is active again.
+
+account: which of the vendor's accounts: syncs with the same one are taken up. credential: encrypted, with credential_key
+the id of the key that decrypts it; null for a test organization. push_stage, settle_seconds: null is "qualified" and the vendor's
+own, or what the connection before had. Raises PT404 organization_not_found, vendor_not_found, stage_not_found, PT422
+out_of_range, invalid_credential.$$;
+
+grant execute on function admin.connect_crm(uuid, text, text, jsonb, bytea, text, text, integer) to leads_operator;

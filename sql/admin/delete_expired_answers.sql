@@ -1,0 +1,42 @@
+-- admin.delete_expired_answers - takes away the answers that Idempotency-Keys have kept for a day.
+set local role leads_jobs;
+
+create or replace function admin.delete_expired_answers(batch integer)
+returns integer
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_deleted integer;
+begin
+  with expired as (
+    select e.organization_id, e.key_digest
+    from app.organization as o
+    cross join lateral (
+      select k.organization_id, k.key_digest
+      from app.idempotency_key as k
+      where k.organization_id = o.organization_id and k.created_at < now() - interval '24 hours'
+      order by k.created_at
+      limit delete_expired_answers.batch
+    ) as e
+    limit delete_expired_answers.batch
+  )
+  delete from app.idempotency_key as k
+  using expired as e
+  where
+    k.organization_id = e.organization_id
+    and k.key_digest = e.key_digest
+    -- Asked again of the row as it is: a claim may just have taken it over.
+    and k.created_at < now() - interval '24 hours';
+  get diagnostics v_deleted = row_count;
+  return v_deleted;
+end
+$$;
+
+comment on function admin.delete_expired_answers(integer) is
+  'Deletes up to batch answers older than 24 hours of all organizations; how many. A worker asks '
+  'every hour, until it is fewer: each claim only takes away a few of its own organization''s.';
+
+grant execute on function admin.delete_expired_answers(integer) to leads_worker;

@@ -1,0 +1,74 @@
+-- admin.retry_crm - leads crm retry: a person says that pushes may begin anew, or which record a lead has.
+set local role leads_jobs;
+
+create or replace function admin.retry_crm(organization_id uuid, lead_id uuid default null, external_id text default null)
+returns integer
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_organization_id uuid := (admin.organization(retry_crm.organization_id)).organization_id;
+  v_now timestamptz := date_trunc('milliseconds', clock_timestamp());
+  v_ids uuid[];
+begin
+  if retry_crm.external_id is not null and retry_crm.lead_id is null then
+    raise sqlstate 'PT422' using
+      message = 'lead_needed', hint = 'A record is one lead''s: say which lead has it.';
+  end if;
+  if retry_crm.external_id is not null and app.is_text(retry_crm.external_id, 255) is not true then
+    raise sqlstate 'PT422' using
+      message = 'invalid_external_id', hint = 'The record''s id must be a text of 1 to 255 characters.';
+  end if;
+  -- What nobody knows is for one lead at a time: somebody has looked.
+  with failed as (
+    select s.id
+    from crm.sync as s
+    join crm.connection as c
+      on c.organization_id = s.organization_id and c.vendor = s.vendor and c.account = s.account
+    where
+      s.organization_id = v_organization_id
+      and (s.status in ('failed', 'skipped') or (s.status = 'pending' and retry_crm.external_id is not null))
+      and case
+        when retry_crm.lead_id is null then s.error_code <> 'outcome_unknown'
+        else s.lead_id = retry_crm.lead_id
+      end
+    for no key update of s
+  )
+  select array_agg(f.id) into v_ids from failed as f;
+  if v_ids is null then
+    raise sqlstate 'PT404' using message = 'push_not_found', hint = case
+      when retry_crm.lead_id is null then
+        'No push of the organization''s connection has failed or was skipped, but for outcome_unknown, which is retried lead by lead.'
+      else 'The lead has no push with the organization''s connection that failed or was skipped. "leads crm queue" shows them.'
+    end;
+  end if;
+
+  update crm.attempt as a
+  set outcome = 'dismissed'
+  where a.organization_id = v_organization_id and a.sync_id = any (v_ids) and a.outcome is null;
+  update crm.sync as s
+  set
+    status = case when retry_crm.external_id is null then 'pending' else 'ok' end,
+    external_id = retry_crm.external_id,
+    last_synced_at = case when retry_crm.external_id is not null then v_now end,
+    run_at = case when retry_crm.external_id is null then v_now end,
+    error_code = null,
+    error = null,
+    begun_at = v_now,
+    begun_after = s.attempts
+  where s.organization_id = v_organization_id and s.id = any (v_ids);
+  perform pg_notify('leads_crm', '');
+  return cardinality(v_ids);
+end
+$$;
+
+comment on function admin.retry_crm(uuid, uuid, text) is
+$$Has pushes that failed or were skipped begin anew; how many.
+
+lead_id: null: all of the organization's connection but those with outcome_unknown; with a lead, also that: the caller has looked,
+and the vendor has no record of it. external_id: the caller has looked, and this is the lead's record: it is linked, and nothing is
+sent. Raises PT404 organization_not_found, push_not_found, PT422 invalid_external_id, lead_needed.$$;
+
+grant execute on function admin.retry_crm(uuid, uuid, text) to leads_operator;

@@ -1,0 +1,26 @@
+-- api.get_push - how the push that POST /leads/{id}/push-to-crm began stands by now.
+set local role leads_exec;
+
+create or replace function api.get_push(id uuid)
+returns api.answer
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_sync crm.sync := crm.sync_in_force(auth.organization_id('write'), get_push.id);
+begin
+  if v_sync.id is null then
+    return null;
+  end if;
+  return crm.push_answer(get_push.id, v_sync);
+end
+$$;
+
+comment on function api.get_push(uuid) is
+$$Look how a push stands.
+
+What api.push_lead answers, without beginning anything: the server asks it while a client waits.$$;
+
+grant execute on function api.get_push(uuid) to leads_api;

@@ -1,0 +1,49 @@
+-- api.push_lead - POST /leads/{id}/push-to-crm.
+set local role leads_exec;
+
+create or replace function api.push_lead(
+  id uuid,
+  idempotency_key api.idempotency_key default null,
+  idempotency_wait integer default 5000
+)
+returns api.answer
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_organization_id uuid := auth.organization_id('write');
+  v_sync crm.sync;
+begin
+  -- Only a guard against another request under the key: the answer is made anew each time, and never kept.
+  perform app.claim_idempotency_key(
+    v_organization_id, push_lead.idempotency_key, push_lead.idempotency_wait,
+    concat('POST /leads/', push_lead.id, '/push-to-crm')
+  );
+
+  perform from app.lead as l where l.organization_id = v_organization_id and l.id = push_lead.id;
+  if not found then
+    -- Raised, so that the claim goes with it.
+    raise sqlstate 'PT404' using message = 'not_found';
+  end if;
+
+  v_sync := crm.request_push(v_organization_id, push_lead.id, true);
+  if v_sync.id is null then
+    raise sqlstate 'PT409' using message = 'crm_not_configured';
+  end if;
+  perform crm.wake_worker(v_organization_id, push_lead.id);
+  return crm.push_answer(push_lead.id, v_sync);
+end
+$$;
+
+comment on function api.push_lead(uuid, api.idempotency_key, integer) is
+$$Push a lead to the CRM.
+
+For when the push by itself, at the stage's change, failed or was skipped. A lead that has its record already keeps it: the
+same external_id again, and no call to the vendor. Else the push begins, and the answer is waited for, 10 seconds at the
+most: 200 with the external_id; or 202 with status pending, while the push goes on by itself (Retry-After says when to
+look again). 502 crm_rejected has the vendor's reason. After an outcome that nobody can know nothing is sent, 409
+crm_outcome_unknown, until an operator has looked. A body is ignored.$$;
+
+grant execute on function api.push_lead(uuid, api.idempotency_key, integer) to leads_api;

@@ -1,0 +1,11 @@
+-- crm.attempt - who may do what with the attempts' table.
+set local role leads_owner;
+
+revoke all on crm.attempt
+from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+
+grant
+  select,
+  insert (organization_id, sync_id, number, outcome),
+  update (email, display_name, sent_at, outcome, http_status, message)
+on crm.attempt to leads_jobs;

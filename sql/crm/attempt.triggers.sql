@@ -1,0 +1,12 @@
+-- crm.attempt - the guards of the attempts.
+set local role leads_owner;
+
+drop trigger if exists _100_refuse_truncate on crm.attempt;
+drop trigger if exists _110_keep_outcome on crm.attempt;
+
+create trigger _100_refuse_truncate before truncate on crm.attempt
+  for each statement execute function audit.tg_refuse('An attempt that is forgotten may have made a record.');
+
+create trigger _110_keep_outcome before update on crm.attempt
+  for each row when (old.outcome is not null and old.outcome is distinct from new.outcome)
+  execute function audit.tg_refuse('What became of an attempt never changes.');

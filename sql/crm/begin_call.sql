@@ -1,0 +1,108 @@
+-- crm.begin_call - asks, before each call to a vendor, whether it may be made; renews the lease.
+set local role leads_jobs;
+
+create or replace function crm.begin_call(
+  organization_id uuid,
+  sync_id uuid,
+  attempt integer,
+  display_name text default null,
+  email text default null
+)
+returns crm.permission
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_organization_id uuid := begin_call.organization_id;
+  v_sync crm.sync;
+  v_connection record;
+  v_now timestamptz;
+  v_at timestamptz;
+  v_spacing interval;
+begin
+  -- The fence: who holds an older attempt stops here.
+  select s.* into v_sync
+  from crm.sync as s
+  where
+    s.organization_id = v_organization_id
+    and s.id = begin_call.sync_id
+    and s.attempts = begin_call.attempt
+    and s.status = 'in_progress'
+  for no key update;
+  if not found then
+    return row('stop', null)::crm.permission;
+  end if;
+  -- Another call of this attempt: the one before was answered, and nothing was made.
+  update crm.attempt as a
+  set sent_at = null
+  where
+    a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts
+    and a.sent_at is not null;
+
+  select c.state, c.blocked_until, c.paced_until, v.calls, v.call_seconds into v_connection
+  from crm.connection as c
+  join crm.vendor as v on v.name = c.vendor
+  where c.organization_id = v_organization_id and c.vendor = v_sync.vendor and c.account = v_sync.account;
+  if v_connection.calls is not null then
+    -- One after another: the pace is the connection's, over all workers.
+    select c.state, c.blocked_until, c.paced_until into v_connection.state, v_connection.blocked_until, v_connection.paced_until
+    from crm.connection as c
+    where c.organization_id = v_organization_id
+    for no key update;
+  end if;
+  v_now := date_trunc('milliseconds', clock_timestamp());
+  v_at := greatest(v_now, v_connection.blocked_until);
+  if v_connection.calls is not null then
+    -- An even pace at nine tenths of what the vendor takes, and one tenth at once: no span of call_seconds has more.
+    -- In whole milliseconds, upwards: paced_until has no finer ones.
+    v_spacing := make_interval(secs => ceil(1000 * v_connection.call_seconds / (0.9 * v_connection.calls)) / 1000);
+    v_at := greatest(v_at, v_connection.paced_until - v_spacing * (0.1 * v_connection.calls));
+  end if;
+
+  if v_connection.state is distinct from 'active' or v_at > v_now + interval '2 seconds' then
+    -- Paused, disconnected, or a long wait: it is given back.
+    update crm.attempt as a
+    set outcome = 'not_made'
+    where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;
+    update crm.sync as s
+    set status = 'pending', run_at = greatest(v_at, v_now)
+    where s.organization_id = v_organization_id and s.id = v_sync.id;
+    return row('stop', null)::crm.permission;
+  end if;
+  if v_at > v_now then
+    return row('wait', extract(epoch from v_at - v_now))::crm.permission;
+  end if;
+
+  if v_connection.calls is not null then
+    update crm.connection as c
+    set paced_until = greatest(c.paced_until, v_now) + v_spacing
+    where c.organization_id = v_organization_id;
+  end if;
+  update crm.sync as s
+  set run_at = v_now + interval '15 seconds', leased_by = pg_backend_pid()
+  where s.organization_id = v_organization_id and s.id = v_sync.id;
+  if begin_call.display_name is not null then
+    -- The look-ups before it have told what the attempts before made: nothing.
+    update crm.attempt as a
+    set outcome = 'settled'
+    where
+      a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number < v_sync.attempts
+      and a.outcome is null;
+    update crm.attempt as a
+    set sent_at = v_now, email = begin_call.email, display_name = begin_call.display_name
+    where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;
+  end if;
+  return row('go', null)::crm.permission;
+end
+$$;
+
+comment on function crm.begin_call(uuid, uuid, integer, text, text) is
+$$Permits one call to the vendor, which must be over within 5 seconds of the asking, and renews the lease to 15 seconds.
+
+attempt: the fencing token. display_name, email: what the call sends, where it makes a record: they and the time are
+committed before it is made; null: it only looks. go; wait: the vendor's pace, ask again after wait_seconds, 2 at the most; stop:
+the lease is another's, or was given back (paused, disconnected, a longer wait), and the worker lets go of it.$$;
+
+grant execute on function crm.begin_call(uuid, uuid, integer, text, text) to leads_worker;

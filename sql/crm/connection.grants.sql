@@ -1,0 +1,19 @@
+-- crm.connection - who may do what with the connections' table.
+set local role leads_owner;
+
+revoke all on crm.connection
+from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+
+grant select (
+  organization_id, id, vendor, account, state, fault, push_stage, settings, settle_seconds, created_at
+) on crm.connection to leads_exec;
+
+grant
+  select,
+  insert (organization_id, vendor, account, push_stage, settings, settle_seconds, credential, credential_key),
+  update (
+    id, vendor, account, state, fault, push_stage, settings, settle_seconds, credential, credential_key, blocked_until,
+    paced_until
+  ),
+  delete
+on crm.connection to leads_jobs;

@@ -1,0 +1,18 @@
+-- crm.connection - the policies of the connections' table.
+set local role leads_owner;
+
+drop policy if exists connection_exec_select on crm.connection;
+drop policy if exists connection_jobs_select on crm.connection;
+drop policy if exists connection_jobs_insert on crm.connection;
+drop policy if exists connection_jobs_update on crm.connection;
+drop policy if exists connection_jobs_delete on crm.connection;
+
+-- What stands behind an admin's route.
+create policy connection_exec_select on crm.connection for select to leads_exec
+  using (organization_id = (select auth.organization_id('admin')));
+
+-- The worker's functions, and leads crm.
+create policy connection_jobs_select on crm.connection for select to leads_jobs using (true);
+create policy connection_jobs_insert on crm.connection for insert to leads_jobs with check (true);
+create policy connection_jobs_update on crm.connection for update to leads_jobs using (true) with check (true);
+create policy connection_jobs_delete on crm.connection for delete to leads_jobs using (true);

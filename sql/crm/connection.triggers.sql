@@ -1,0 +1,12 @@
+-- crm.connection - the triggers of the connections' table.
+set local role leads_owner;
+
+drop trigger if exists _100_refuse_truncate on crm.connection;
+drop trigger if exists _900_record on crm.connection;
+
+create trigger _100_refuse_truncate before truncate on crm.connection
+  for each statement execute function audit.tg_refuse('Say "leads crm disconnect", so that each is recorded.');
+
+-- Blocks and the pace come and go with the vendor's answers.
+create trigger _900_record after insert or update or delete on crm.connection
+  for each row execute function audit.tg_record('crm_connection', 'id', 'blocked_until', 'paced_until');

@@ -1,0 +1,105 @@
+-- crm.request_push - puts a lead's push into the outbox, or finds how it stands.
+set local role leads_jobs;
+
+create or replace function crm.request_push(organization_id uuid, lead_id uuid, is_asked boolean)
+returns crm.sync
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := request_push.organization_id;
+  v_lead_id uuid := request_push.lead_id;
+  v_now timestamptz := date_trunc('milliseconds', clock_timestamp());
+  v_connection record;
+  v_lead record;
+  v_skipped text;
+  v_sync crm.sync;
+begin
+  select c.vendor, c.account, c.state, v.title, v.needs_name into v_connection
+  from crm.connection as c
+  join crm.vendor as v on v.name = c.vendor
+  where c.organization_id = v_organization_id;
+  if not found then
+    return null;
+  end if;
+  select l.name, l.company, l.email_key into v_lead
+  from app.lead as l
+  where l.organization_id = v_organization_id and l.id = v_lead_id;
+
+  select s.* into v_sync
+  from crm.sync as s
+  where
+    s.organization_id = v_organization_id
+    and s.lead_id = v_lead_id
+    and s.vendor = v_connection.vendor
+    and s.account = v_connection.account;
+  -- Nothing more is to be done, and nobody is waited for.
+  if v_sync.status = 'ok' or v_sync.error_code = 'outcome_unknown' then
+    return v_sync;
+  end if;
+
+  if v_connection.needs_name and v_lead.name is null and v_lead.company is null then
+    if request_push.is_asked then
+      raise sqlstate 'PT422' using message = 'validation_failed', detail = json_build_array(json_build_object(
+        'field', 'name', 'code', 'required_by_crm',
+        'detail', format('%s needs a name or a company. Give the lead one, and push it again.', v_connection.title)
+      ))::text;
+    end if;
+    v_skipped := 'incomplete';
+  elsif v_connection.state = 'paused' and not request_push.is_asked then
+    v_skipped := 'paused';
+  end if;
+
+  -- 50 that ask at once make one row; the rest of them find it.
+  insert into crm.sync as s (organization_id, lead_id, vendor, account, status, error_code, run_at, email_key)
+  values (
+    v_organization_id,
+    v_lead_id,
+    v_connection.vendor,
+    v_connection.account,
+    case when v_skipped is null then 'pending' else 'skipped' end,
+    v_skipped,
+    case when v_skipped is null then v_now end,
+    v_lead.email_key
+  )
+  on conflict (organization_id, lead_id, vendor, account) do update
+  set
+    status = excluded.status,
+    error_code = excluded.error_code,
+    error = null,
+    run_at = excluded.run_at,
+    begun_at = case when s.status = 'pending' then s.begun_at else v_now end,
+    begun_after = case when s.status = 'pending' then s.begun_after else s.attempts end
+  where
+    case s.status
+      -- Who asks doesn't wait for the backoff; what may have been made is still waited out, by who leases.
+      when 'pending' then request_push.is_asked and s.run_at > v_now
+      when 'failed' then s.error_code <> 'outcome_unknown' and (v_skipped is null or request_push.is_asked)
+      when 'skipped' then v_skipped is null
+      else false
+    end
+  returning s.* into v_sync;
+  if not found then
+    select s.* into v_sync
+    from crm.sync as s
+    where
+      s.organization_id = v_organization_id
+      and s.lead_id = v_lead_id
+      and s.vendor = v_connection.vendor
+      and s.account = v_connection.account;
+  end if;
+  return v_sync;
+end
+$$;
+
+comment on function crm.request_push(uuid, uuid, boolean) is
+$$Puts the lead's push into the outbox of the organization's connection; a repeat finds how it stands. The caller notifies.
+
+is_asked: somebody asked for it: then a paused connection makes it wait, where the stage's change would be skipped; one that
+waits for its backoff is due now; and a lead that lacks what the vendor needs is PT422 validation_failed. What failed or
+was skipped begins anew; what is ok, or has an unknown outcome, stays as it is. Null: the organization has no connection.$$;
+
+grant execute on function crm.request_push(uuid, uuid, boolean) to leads_exec;

@@ -1,0 +1,152 @@
+-- crm.settle_attempt - says what came of an attempt, and decides what is next.
+set local role leads_jobs;
+
+create or replace function crm.settle_attempt(
+  organization_id uuid,
+  sync_id uuid,
+  attempt integer,
+  outcome text,
+  external_id text default null,
+  http_status integer default null,
+  message text default null,
+  retry_after numeric default null
+)
+returns text
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_organization_id uuid := settle_attempt.organization_id;
+  v_outcome text := settle_attempt.outcome;
+  v_message text := app.trim_text(left(app.trim_text(settle_attempt.message), 1000));
+  v_now timestamptz := date_trunc('milliseconds', clock_timestamp());
+  v_sync crm.sync;
+  v_settle_seconds integer;
+  v_has_search boolean;
+  v_open_until timestamptz;
+  v_age numeric;
+  v_tries integer;
+  v_failures integer;
+  v_delay numeric;
+  v_error_code text;
+begin
+  if (
+    v_outcome in ('created', 'linked', 'simulated', 'refused', 'unauthorized', 'not_made', 'unknown', 'undecided')
+  ) is not true then
+    raise sqlstate 'PT422' using message = 'unknown_outcome', hint = format('There is no outcome "%s".', v_outcome);
+  end if;
+  v_message := nullif(v_message, '');
+  if v_outcome in ('created', 'linked', 'simulated') and app.is_text(settle_attempt.external_id, 255) is not true then
+    v_outcome := 'undecided';
+    v_message := 'The vendor has a record, and gave an id that can''t be kept: 1 to 255 characters can.';
+  end if;
+  -- The fence: what an older attempt has to say, its successor finds at the vendor.
+  select s.* into v_sync
+  from crm.sync as s
+  where
+    s.organization_id = v_organization_id
+    and s.id = settle_attempt.sync_id
+    and s.attempts = settle_attempt.attempt
+    and s.status = 'in_progress'
+  for no key update;
+  if not found then
+    return null;
+  end if;
+
+  update crm.attempt as a
+  set
+    outcome = case v_outcome
+      when 'unknown' then null
+      when 'unauthorized' then 'refused'
+      when 'undecided' then 'not_made'
+      else v_outcome
+    end,
+    -- Open, though the last call was a look-up: what the vendor has may be what an earlier attempt made.
+    sent_at = case when v_outcome = 'unknown' and a.display_name is not null then coalesce(a.sent_at, v_now) else a.sent_at end,
+    http_status = settle_attempt.http_status,
+    message = v_message
+  where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;
+
+  if v_outcome in ('created', 'linked', 'simulated') then
+    update crm.attempt as a
+    set outcome = 'settled'
+    where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.outcome is null;
+    update crm.sync as s
+    set
+      status = 'ok', external_id = settle_attempt.external_id, last_synced_at = v_now, run_at = null, error_code = null,
+      error = null
+    where s.organization_id = v_organization_id and s.id = v_sync.id;
+    return 'ok';
+  end if;
+
+  -- What the vendor asks for holds for the whole connection; a 429 without a time for a moment.
+  select v.has_search, coalesce(c.settle_seconds, v.settle_seconds) into v_has_search, v_settle_seconds
+  from crm.vendor as v
+  left join crm.connection as c
+    on c.organization_id = v_organization_id and c.vendor = v.name and c.account = v_sync.account
+  where v.name = v_sync.vendor;
+  update crm.connection as c
+  set blocked_until = greatest(
+    c.blocked_until,
+    v_now + make_interval(secs => least(greatest(coalesce(settle_attempt.retry_after, 0.25), 0), 3600))
+  )
+  where
+    c.organization_id = v_organization_id and c.vendor = v_sync.vendor and c.account = v_sync.account
+    and (settle_attempt.retry_after is not null or settle_attempt.http_status = 429);
+  if v_outcome = 'unauthorized' then
+    update crm.connection as c
+    set state = 'paused', fault = coalesce(v_message, 'The vendor refused the credential.')
+    where
+      c.organization_id = v_organization_id and c.vendor = v_sync.vendor and c.account = v_sync.account
+      and c.state = 'active';
+  end if;
+
+  v_open_until := crm.open_until(v_organization_id, v_sync.id, v_settle_seconds);
+  v_age := extract(epoch from v_now - v_sync.begun_at);
+  v_tries := v_sync.attempts - v_sync.begun_after;
+  v_error_code := case
+    when v_outcome = 'undecided' then 'outcome_unknown'
+    -- With the connection paused, what is open waits for it.
+    when v_outcome in ('refused', 'unauthorized') then
+      case when v_open_until is null or not v_has_search then 'rejected' when v_outcome = 'refused' then 'outcome_unknown' end
+    when v_age >= 86400 and v_tries >= 20 then
+      case when v_open_until is null or not v_has_search then 'gave_up' else 'outcome_unknown' end
+  end;
+  if v_error_code is not null then
+    update crm.sync as s
+    set status = 'failed', error_code = v_error_code, error = v_message, run_at = null
+    where s.organization_id = v_organization_id and s.id = v_sync.id;
+    return 'failed';
+  end if;
+
+  -- 1, 2, 4, 8, 10 seconds; after ten minutes twice as long every ten minutes, up to an hour. Half of it is chance, so
+  -- that those who failed together don't come back together. That a worker died is no fault of the vendor's.
+  select count(*) into v_failures
+  from crm.attempt as a
+  where
+    a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number > v_sync.begun_after
+    and (a.message is not null or a.outcome = 'not_made');
+  v_delay := least(
+    2 ^ least(greatest(v_failures - 1, 0), 12)::numeric, 10 * 2 ^ least(greatest(v_age - 600, 0) / 600, 20), 3600
+  ) * (0.5 + random()::numeric / 2);
+  update crm.sync as s
+  set
+    status = 'pending',
+    run_at = greatest(v_now + make_interval(secs => v_delay::double precision), v_open_until),
+    error = v_message
+  where s.organization_id = v_organization_id and s.id = v_sync.id;
+  return 'pending';
+end
+$$;
+
+comment on function crm.settle_attempt(uuid, uuid, integer, text, text, integer, text, numeric) is
+$$What came of an attempt; the sync's status after it, or null where the lease is another's.
+
+outcome: created, linked (to a record that was there): the sync is ok, with external_id. refused: failed. unauthorized: failed,
+and the connection is paused. not_made: nothing was made; tried again. unknown: something may have been made; tried again, after
+settle_seconds. undecided: the vendor's search can't tell: failed, until a person says so. retry_after: seconds, 3,600 at the
+most, for which the whole connection waits. A push ends after 24 hours and 20 attempts. Raises PT422 unknown_outcome.$$;
+
+grant execute on function crm.settle_attempt(uuid, uuid, integer, text, text, integer, text, numeric) to leads_worker;

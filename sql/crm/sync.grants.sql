@@ -1,0 +1,16 @@
+-- crm.sync - who may do what with the syncs' table.
+set local role leads_owner;
+
+revoke all on crm.sync
+from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+
+grant select on crm.sync to leads_exec;
+
+grant
+  select,
+  insert (organization_id, lead_id, vendor, account, status, error_code, run_at, email_key),
+  update (
+    status, external_id, error_code, error, run_at, leased_by, attempts, begun_at, begun_after, email_key,
+    last_synced_at
+  )
+on crm.sync to leads_jobs;

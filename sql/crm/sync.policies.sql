@@ -1,0 +1,15 @@
+-- crm.sync - the policies of the syncs' table.
+set local role leads_owner;
+
+drop policy if exists sync_exec_select on crm.sync;
+drop policy if exists sync_jobs_select on crm.sync;
+drop policy if exists sync_jobs_insert on crm.sync;
+drop policy if exists sync_jobs_update on crm.sync;
+
+create policy sync_exec_select on crm.sync for select to leads_exec
+  using (organization_id = (select auth.organization_id('read')));
+
+-- crm.request_push, the worker's functions, and leads crm.
+create policy sync_jobs_select on crm.sync for select to leads_jobs using (true);
+create policy sync_jobs_insert on crm.sync for insert to leads_jobs with check (true);
+create policy sync_jobs_update on crm.sync for update to leads_jobs using (true) with check (true);

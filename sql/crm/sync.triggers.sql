@@ -1,0 +1,38 @@
+-- crm.sync - the guards of the syncs, and their record.
+set local role leads_owner;
+
+drop trigger if exists _100_refuse_truncate on crm.sync;
+drop trigger if exists _110_keep_identity on crm.sync;
+drop trigger if exists _120_keep_outcome on crm.sync;
+drop trigger if exists _130_count_up on crm.sync;
+drop trigger if exists _140_lease_by_attempt on crm.sync;
+drop trigger if exists _900_record on crm.sync;
+
+create trigger _100_refuse_truncate before truncate on crm.sync
+  for each statement execute function audit.tg_refuse('A lead whose sync is forgotten would be pushed twice.');
+
+create trigger _110_keep_identity before update on crm.sync
+  for each row
+  when (
+    (old.organization_id, old.id, old.lead_id, old.vendor, old.account)
+    is distinct from (new.organization_id, new.id, new.lead_id, new.vendor, new.account)
+  )
+  execute function audit.tg_refuse('organization_id, id, lead_id, vendor and account never change.');
+
+create trigger _120_keep_outcome before update on crm.sync
+  for each row
+  when (old.status = 'ok' and (old.status, old.external_id) is distinct from (new.status, new.external_id))
+  execute function audit.tg_refuse('A sync that is ok has its record for good: else there would be a second one.');
+
+create trigger _130_count_up before update on crm.sync
+  for each row when (new.attempts < old.attempts)
+  execute function audit.tg_refuse('attempts is the fencing token: it only counts up.');
+
+-- A lease is taken by a new attempt alone; who holds one may only renew it.
+create trigger _140_lease_by_attempt before update on crm.sync
+  for each row
+  when (new.status = 'in_progress' and old.status <> 'in_progress' and new.attempts = old.attempts)
+  execute function audit.tg_refuse('A lease is a new attempt: count attempts up.');
+
+create trigger _900_record after insert or update or delete on crm.sync
+  for each row execute function audit.tg_sync__record();

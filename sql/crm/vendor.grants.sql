@@ -1,0 +1,7 @@
+-- crm.vendor - who may do what with the vendors' table.
+set local role leads_owner;
+
+revoke all on crm.vendor
+from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+
+grant select on crm.vendor to leads_jobs;
