@@ -7,6 +7,7 @@ only after ``auth.enter`` alone has let the caller pass; everything else the fun
 
 import asyncio
 import json
+import random
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
@@ -20,7 +21,7 @@ from app import log, problems, values
 from app.postgres import ConnectionLost, Pool, Statement, StatementFailed, Unavailable
 from app.problems import Fault, Problem
 from app.request import Receive, Request, Scope, Values, read_arguments, read_body, read_query, read_request
-from app.routes import HEADERS, Route, Table
+from app.routes import HEADERS, Route, Table, Wait
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
@@ -28,6 +29,9 @@ Headers = list[tuple[bytes, bytes]]
 PREFIX = "/api/v1"
 IDEMPOTENCY_WAIT = 5.0
 """Seconds that a repeat waits for the first request under its Idempotency-Key."""
+
+WAIT_PAUSE = 0.05
+"""Seconds before an answer that another transaction makes is asked for the first time."""
 
 _ENTER = Statement(b"enter", b"select api.input_faults($5, $6, $7) from auth.enter($1, $2, $3, $4)")
 _ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
@@ -100,7 +104,34 @@ class Api:
             result = await self._execute(request, route, arguments)
         else:
             result = await self._in_turn(request, route, arguments, key)
+        if route.wait is not None:
+            result = await self._awaited(request, route, route.wait, arguments, result)
         return self._rendered(request, result)
+
+    async def _awaited(
+        self, request: Request, route: Route, wait: Wait, arguments: Values, result: PGresult
+    ) -> PGresult:
+        """The answer that another transaction makes, or the latest 202. Between the questions nothing is held."""
+        given = dict(zip(route.names, arguments, strict=True))
+        entering = (request.digest, request.id, route.scope, b"t")
+        values = (*entering, *(given[name] for name in wait.names))
+        began = time.monotonic()
+        pause = WAIT_PAUSE
+        while result.ntuples and result.get_value(0, 0) == b"202":
+            left = began + wait.seconds - time.monotonic()
+            if left <= 0 or _retry_after(result) > left:
+                break
+            # Longer each time, and never all at once: 200 that wait are no load.
+            await asyncio.sleep(min(pause * random.uniform(0.8, 1.2), left))
+            pause *= 1.5
+            try:
+                result = await self._ask(wait.statement, values, is_read_only=True)
+            except StatementFailed as error:
+                raise Refused(self._problem(request, error)) from None
+            except Refused:
+                # The database is busy. What was begun goes on.
+                continue
+        return result
 
     async def _in_turn(self, request: Request, route: Route, arguments: Values, key: bytes) -> PGresult:
         # Repeats wait here, not on a connection each. What makes them one effect is the claim in the database.
@@ -221,6 +252,10 @@ def _is_known(request: Request, tag: str) -> bool:
     if known is None:
         return False
     return known.strip() == b"*" or tag in _ENTITY_TAG.findall(known.decode("latin-1"))
+
+
+def _retry_after(result: PGresult) -> float:
+    return float(json.loads(result.get_value(0, 1) or b"{}").get("Retry-After", 0))
 
 
 def _array(items: Iterable[str | bytes]) -> bytes:

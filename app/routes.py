@@ -7,7 +7,7 @@ still be waited; every other from the query. Their types say which texts are tak
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -43,6 +43,16 @@ class Argument:
 
 
 @dataclass(frozen=True)
+class Wait:
+    """How the answer that another transaction makes is waited for: 202 until then."""
+
+    seconds: int
+    statement: Statement
+    names: tuple[str, ...]
+    """The names of the function's arguments, which are among the route's."""
+
+
+@dataclass(frozen=True)
 class Route:
     """A line of the route table."""
 
@@ -52,6 +62,7 @@ class Route:
     is_read_only: bool
     arguments: tuple[Argument, ...]
     statement: Statement
+    wait: Wait | None = None
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -164,6 +175,30 @@ def _route(row: Mapping[str, Any]) -> Route:
     missing = names - {argument.name for argument in arguments}
     if missing:
         raise ValueError(f"{function} has no argument named {', '.join(sorted(missing))}")
+    return Route(
+        method=method,
+        path=row["path"],
+        scope=row["scope"].encode() if row["scope"] else None,
+        is_read_only=method == "GET",
+        arguments=arguments,
+        statement=_statement(function, arguments),
+        wait=_wait(row, {argument.name: argument for argument in arguments}),
+    )
+
+
+def _wait(row: Mapping[str, Any], arguments: Mapping[str, Argument]) -> Wait | None:
+    if row["wait_function"] is None:
+        return None
+    if row["wait_arguments"] is None:
+        raise ValueError(f"there is no function {row['wait_function']} that only reads and returns api.answer")
+    names = tuple(row["wait_arguments"])
+    if unknown := set(names) - set(arguments):
+        raise ValueError(f"{row['function']} has no argument named {', '.join(sorted(unknown))}")
+    statement = _statement(row["wait_function"], [arguments[name] for name in names])
+    return Wait(row["wait_seconds"], statement, names)
+
+
+def _statement(function: str, arguments: Sequence[Argument]) -> Statement:
     placeholders = ", ".join(f"${_FIRST + i}" for i in range(len(arguments)))
     # offset 0 is a fence: without it the function may run once for each column.
     text = (
@@ -171,12 +206,5 @@ def _route(row: Mapping[str, Any]) -> Route:
         f"from (select {function}({placeholders}) as r from auth.enter($1, $2, $3, $4) offset 0) as a"
     ).encode()
     types = ",".join(argument.type for argument in arguments).encode()
-    return Route(
-        method=method,
-        path=row["path"],
-        scope=row["scope"].encode() if row["scope"] else None,
-        is_read_only=method == "GET",
-        arguments=arguments,
-        # Of the types too: a statement that is prepared keeps those that the function had then.
-        statement=Statement(hashlib.sha256(text + types).hexdigest()[:32].encode(), text),
-    )
+    # Of the types too: a statement that is prepared keeps those that the function had then.
+    return Statement(hashlib.sha256(text + types).hexdigest()[:32].encode(), text)

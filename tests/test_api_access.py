@@ -37,6 +37,9 @@ CASES = {
     ("GET", "/leads/{id}/signals"): Case(200, of="lead"),
     ("POST", "/leads/{id}/score"): Case(200, of="lead"),
     ("GET", "/leads/{id}/scores"): Case(200, of="lead"),
+    ("POST", "/leads/{id}/push-to-crm"): Case(202, of="lead"),
+    ("GET", "/leads/{id}/crm-sync"): Case(200, of="lead"),
+    ("GET", "/crm-connections"): Case(200),
     ("GET", "/audit-log"): Case(200),
     ("GET", "/audit-log/{id}"): Case(200, of="event"),
     ("GET", "/health"): Case(200),
@@ -65,8 +68,14 @@ def tenants(database: Database, server: Server) -> tuple[Tenant, Tenant]:
     def make(name: str) -> Tenant:
         organization = make_organization(database, name)
         with server.client(organization.keys["write"]) as client:
-            lead = client.post("/leads", json={"email": "first@example.com"}).json()["id"]
+            lead = client.post("/leads", json={"name": "A", "email": "first@example.com"}).json()["id"]
             event = client.get("/audit-log", params={"lead_id": lead}).json()["data"][0]["id"]
+        # Paused: a push is taken, and nobody waits for it.
+        for statement in (
+            "select admin.connect_crm(%s, 'jobnimbus', 'default', '{}')",
+            "select admin.change_crm_connection(%s, 'pause')",
+        ):
+            database.sql(statement, organization.id, login="leads_operator")
         return Tenant(organization, {"lead": lead, "event": event})
 
     return make("A"), make("B")

@@ -39,7 +39,7 @@ def session(database: Database, alice: Organization, bob: Organization) -> Itera
 def test_no_table_is_readable(session: Session, database: Database) -> None:
     relations = database.sql(
         "select c.oid::regclass::text as name from pg_class as c join pg_namespace as n on n.oid = c.relnamespace "
-        "where n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'scoring', 'yoyo') "
+        "where n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'crm', 'scoring', 'yoyo') "
         "and c.relkind in ('r', 'v', 'm', 'p', 'S')"
     )
     assert len(relations) > 8
@@ -62,16 +62,20 @@ def test_what_it_may_execute(session: Session) -> None:
         "api.create_lead",
         "api.create_signals",
         "api.get_audit_event",
+        "api.get_crm_sync",
         "api.get_health",
         "api.get_lead",
         "api.get_organization",
+        "api.get_push",
         "api.input_faults",
         "api.is_cursor",
         "api.list_audit_events",
+        "api.list_crm_connections",
         "api.list_leads",
         "api.list_scores",
         "api.list_signals",
         "api.problems",
+        "api.push_lead",
         "api.routes",
         "api.schema_version",
         "api.score_lead",
@@ -93,6 +97,7 @@ READS = (
     "api.list_audit_events()",
     "api.get_organization()",
     "api.get_health()",
+    "api.list_crm_connections()",
 )
 
 
