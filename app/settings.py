@@ -41,6 +41,12 @@ class Settings:
     """Requests of each server process that may wait for a connection; one more is answered 503."""
     cors_origins: tuple[str, ...]
     """Origins whose pages may call the API; empty: CORS is off."""
+    crm_key: str | None
+    """What encrypts the CRM credentials, in the form that app/worker/vault.py reads; None: the embedded case's own."""
+    has_worker: bool
+    """Whether serve runs a CRM worker beside the embedded server."""
+    allow_loopback_vendors: bool
+    """Whether a vendor may be on this machine: for tests and sandboxes."""
 
 
 def read(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -80,6 +86,9 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         connections=value("LEADS_CONNECTIONS", 8, _whole(1, 100)),
         queue=value("LEADS_QUEUE", 256, _whole(0, 10000)),
         cors_origins=value("LEADS_CORS_ORIGINS", (), _origins),
+        crm_key=value("LEADS_CRM_KEY", None, str) or value("LEADS_CRM_KEY_FILE", None, _password),
+        has_worker=value("LEADS_WORKER", True, _switch({"on": True, "off": False})),
+        allow_loopback_vendors=value("LEADS_ALLOW_LOOPBACK_VENDORS", False, _switch({"1": True, "0": False})),
     )
 
 
@@ -88,6 +97,15 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
         if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
             raise ValueError(f"it must be a whole number from {low} to {high}")
         return int(text)
+
+    return parse
+
+
+def _switch(words: Mapping[str, bool]) -> Callable[[str], bool]:
+    def parse(text: str) -> bool:
+        if text not in words:
+            raise ValueError(f"it must be {' or '.join(words)}")
+        return words[text]
 
     return parse
 

@@ -34,6 +34,10 @@ class Addresses:
         """The shim's. Raises Mistake."""
         return _given(self.api, "DATABASE_URL", "leads_api")
 
+    def of_worker(self) -> str:
+        """The worker's. Raises Mistake."""
+        return _given(self.worker, "LEADS_WORKER_URL", "leads_worker")
+
 
 @contextmanager
 def addresses() -> Iterator[Addresses]:

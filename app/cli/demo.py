@@ -66,6 +66,10 @@ def seed(operator_url: str) -> str:
                 call(connection, "admin.load_leads", there[name], json.dumps(leads, default=str))
                 signals = _signals(random.Random(number), leads)
                 call(connection, "admin.load_signals", there[name], json.dumps(signals, default=str))
+        if not call(connection, "admin.crm_connections", there[ORGANIZATION]):
+            # Behind the leads, which don't go out by themselves then. Simulated, since the organization is a test one.
+            settings = {"record_type_name": "Customer", "status_name": "Lead"}
+            call(connection, "admin.connect_crm", there[ORGANIZATION], "jobnimbus", "demo", json.dumps(settings))
         key = new_key("test")
         call(connection, "admin.create_key", there[ORGANIZATION], "write", digest(key), "demo")
     return key

@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -12,7 +13,7 @@ from uvicorn.supervisors import Multiprocess
 
 from app import migrations, settings
 from app.api import PREFIX
-from app.cli import demo, migrate
+from app.cli import demo, migrate, worker
 from app.cli.addresses import Addresses, addresses, call, connect
 from app.cli.output import Mistake
 from app.postgres import session_of
@@ -24,11 +25,12 @@ from app.settings import Settings
 @click.option("--host", help="The address to listen on. [default: HOST, or 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port; 0: any that is free. [default: PORT, or 8000]")
 @click.option("--workers", type=click.IntRange(1, 64), help="Server processes. [default: WORKERS, or 1]")
-def serve(host: str | None, port: int | None, workers: int | None) -> None:
+@click.option("--no-worker", is_flag=True, help="Push nothing to CRMs. [the same: LEADS_WORKER=off]")
+def serve(host: str | None, port: int | None, workers: int | None, no_worker: bool) -> None:
     """Serve the API until Ctrl-C.
 
-    Without DATABASE_URL the embedded PostgreSQL is started, migrated and, the first time, given a demo organization.
-    With it nothing is started, migrated or seeded.
+    Without DATABASE_URL the embedded PostgreSQL is started, migrated and, the first time, given a demo organization; a
+    CRM worker runs beside the server. With it nothing is started, migrated or seeded: see leads worker.
     """
     given = settings.read()
     host = given.host if host is None else host
@@ -37,7 +39,8 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
         key = _prepare_embedded(found, given) if found.is_embedded else None
         _check(url)
         click.echo(_banner(host, listener.getsockname()[1], key))
-        _run(listener, url, given.workers if workers is None else workers)
+        with worker.beside(found, given) if found.is_embedded and given.has_worker and not no_worker else nullcontext():
+            _run(listener, url, given.workers if workers is None else workers)
 
 
 def _prepare_embedded(found: Addresses, given: Settings) -> str:

@@ -1,0 +1,136 @@
+"""The worker's side of the outbox: the functions of schema crm, each a transaction of its own."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import namedtuple_row
+from psycopg.types.json import Jsonb
+
+from app.worker.push import Outcome
+from app.worker.vendors import Contact, Sent
+
+_SESSION = {
+    "idle_session_timeout": "0",
+    "idle_in_transaction_session_timeout": "10000",
+    "jit": "off",
+    "lock_timeout": "5000",
+    "row_security": "on",
+    "statement_timeout": "10000",
+    # What is committed before a call must still be there after a crash.
+    "synchronous_commit": "on",
+    "timezone": "UTC",
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A leased push."""
+
+    organization_id: UUID
+    sync_id: UUID
+    attempt: int
+    """The fencing token."""
+    vendor: str
+    settings: dict[str, Any]
+    credential: bytes
+    credential_key: str
+    contact: Contact
+    open_attempts: tuple[Sent, ...]
+
+
+def session_of(url: str) -> str:
+    """The connection string of a worker's session; ``options`` in the address are kept."""
+    options = [
+        str(conninfo_to_dict(url).get("options", "")),
+        *(f"-c {name}={value}" for name, value in _SESSION.items()),
+    ]
+    return make_conninfo(
+        url, options=" ".join(options), application_name="leads-worker", connect_timeout=5, client_encoding="utf8"
+    )
+
+
+class Outbox:
+    """The functions, over one connection, which is opened again when it was lost. They raise psycopg.Error."""
+
+    def __init__(self, url: str, key_ids: Sequence[str]) -> None:
+        self._conninfo = session_of(url)
+        self._key_ids = list(key_ids)
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._lock = asyncio.Lock()
+
+    async def lease(self, batch: int, running: Counter[UUID]) -> list[Job]:
+        """Up to batch pushes that are due; running: those that this worker has, by organization."""
+        counts = Jsonb({str(organization_id): count for organization_id, count in running.items()})
+        return [_job(row) for row in await self._call("crm.lease_syncs", self._key_ids, batch, counts)]
+
+    async def seconds_until_due(self) -> float | None:
+        """How long until the next push is due; negative: it is. None: none waits."""
+        seconds = (await self._call("crm.seconds_until_due", self._key_ids))[0][0]
+        return None if seconds is None else float(seconds)
+
+    async def connections_without_key(self) -> int:
+        """How many active connections have a credential that no key here decrypts."""
+        return int((await self._call("crm.connections_without_key", self._key_ids))[0][0])
+
+    async def begin_call(self, job: Job, sent: Sent | None) -> tuple[str, float]:
+        """The verdict of crm.begin_call, and the seconds to wait."""
+        given = (sent.display_name, sent.email) if sent else (None, None)
+        row = (await self._call("crm.begin_call", job.organization_id, job.sync_id, job.attempt, *given))[0]
+        return row.verdict, float(row.wait_seconds or 0)
+
+    async def settle(self, job: Job, outcome: Outcome) -> str | None:
+        """The sync's status after the attempt; None: the lease was another's."""
+        rows = await self._call(
+            "crm.settle_attempt",
+            job.organization_id,
+            job.sync_id,
+            job.attempt,
+            outcome.outcome,
+            outcome.external_id,
+            outcome.http_status,
+            outcome.message,
+            outcome.retry_after,
+        )
+        status: str | None = rows[0][0]
+        return status
+
+    async def delete_expired_answers(self, batch: int) -> int:
+        """How many kept answers were taken away."""
+        return int((await self._call("admin.delete_expired_answers", batch))[0][0])
+
+    async def close(self) -> None:
+        """Closes the connection."""
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def _call(self, function: str, *arguments: Any) -> list[Any]:
+        statement = f"select * from {function}({', '.join(['%s'] * len(arguments))})"
+        async with self._lock:
+            connection = self._connection
+            if connection is None or connection.closed:
+                connection = await psycopg.AsyncConnection.connect(
+                    self._conninfo, autocommit=True, row_factory=namedtuple_row
+                )
+                self._connection = connection
+            cursor = await connection.execute(statement, arguments)
+            return await cursor.fetchall()
+
+
+def _job(row: Any) -> Job:
+    return Job(
+        organization_id=row.organization_id,
+        sync_id=row.sync_id,
+        attempt=row.attempt,
+        vendor=row.vendor,
+        settings=row.settings,
+        credential=row.credential,
+        credential_key=row.credential_key,
+        contact=Contact(**row.contact),
+        open_attempts=tuple(Sent(**attempt) for attempt in row.open_attempts),
+    )
