@@ -11,7 +11,7 @@ UV := uv==0.13.9
 COMPILE := .venv/bin/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-header
 
-.PHONY: help install serve test lint check bench fuzz test-15 secrets schema freeze lock clean
+.PHONY: help install serve test lint check bench fuzz test-15 torture secrets schema freeze lock clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -50,7 +50,10 @@ fuzz: .venv/.dev ## Run the property tests in full: 10,000 random models and lea
 	@.venv/bin/python -m tools.pgtap
 	SCORING_CASES=$(or $(CASES),10000) .venv/bin/pytest tests/test_scoring_formula.py $(ARGS)
 
-secrets: ## Make the password files that docker-compose.yml reads
+torture: .venv/.dev ## Push 500 leads while the vendor fails and workers are killed (TORTURE_LEADS, TORTURE_SEED)
+	TORTURE_LEADS=$${TORTURE_LEADS:-500} .venv/bin/pytest -n0 -s tests/test_crm_torture.py $(ARGS)
+
+secrets: ## Make the password and key files that docker-compose.yml reads
 	@$(PYTHON) -m tools.secrets $(ARGS)
 
 schema: .venv/.dev ## Write schema.sql anew from the migrations

@@ -70,6 +70,7 @@ class Database:
     url: str
     superuser_url: str
     operator_url: str
+    worker_url: str
     postmaster: int
     pairs: tuple[Pair, ...]
     table: Table
@@ -111,7 +112,13 @@ def running(folder: Path) -> Iterator[Database]:
         _write_pairs(server.url("postgres"), pairs, table)
         postmaster = int((folder / "postgres" / "postmaster.pid").read_text().split()[0])
         database = Database(
-            server.url("leads_api"), server.url("postgres"), server.url("leads_operator"), postmaster, pairs, table
+            server.url("leads_api"),
+            server.url("postgres"),
+            server.url("leads_operator"),
+            server.url("leads_worker"),
+            postmaster,
+            pairs,
+            table,
         )
         _check(database)
         database.tidy()

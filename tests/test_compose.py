@@ -3,8 +3,8 @@
 The second half is what an engine would do, as far as it can be done without one: the image's build stage is run in a
 folder, PostgreSQL is set up as its image sets it up, and each service's own command is run in the order that
 `depends_on` gives. What is run, and with which environment, is read out of the two files. What it takes instead of
-containers: paths (/srv/leads, /opt/venv, /run/secrets) lie in a folder of the test's own, and the host `postgres` and
-the ports are 127.0.0.1's.
+containers: paths (/srv/leads, /opt/venv, /run/secrets) lie in a folder of the test's own, the host `postgres` and the
+ports are 127.0.0.1's, and the CRM is a simulator there.
 """
 
 import json
@@ -30,6 +30,7 @@ from urllib.parse import urlsplit
 import httpx
 import psycopg
 import pytest
+import simulator
 import yaml
 from dockerfile_parse import DockerfileParser  # type: ignore[import-untyped]
 
@@ -108,15 +109,15 @@ def test_no_password_stands_in_it() -> None:
         assert urlsplit(text).password is None
         assert "password=" not in text
     named = {name: value for service in SERVICES.values() for name, value in service.get("environment", {}).items()}
-    passwords = {name: value for name, value in named.items() if "PASSWORD" in name or "SECRET" in name}
-    assert passwords
-    for name, value in passwords.items():
+    kept = {name: value for name, value in named.items() if re.search("PASSWORD|SECRET|KEY", name)}
+    assert {"DATABASE_PASSWORD_FILE", "LEADS_CRM_KEY_FILE"} <= kept.keys()
+    for name, value in kept.items():
         assert name.endswith("_FILE")
         assert value.startswith("/run/secrets/")
 
 
 def test_its_secrets_are_the_files_that_make_secrets_makes() -> None:
-    made = {secrets.file_name(login) for login in secrets.LOGINS}
+    made = {*map(secrets.file_name, secrets.LOGINS), secrets.CRM_KEY}
     assert SPEC["secrets"] == {name: {"file": f"./{secrets.FOLDER.name}/{name}"} for name in made}
 
 
@@ -147,9 +148,20 @@ def test_each_service_has_the_logins_that_it_needs() -> None:
         for name in OURS
     }
     assert logins == {
-        "migrate": {"leads_migrator", "leads_api", "leads_operator"},
+        "migrate": {"leads_migrator", "leads_api", "leads_operator", "leads_worker"},
         "api": {"leads_api"},
+        "worker": {"leads_worker"},
         "operator": {"leads_operator"},
+    }
+
+
+def test_the_crm_key_is_the_workers_and_the_operators_alone() -> None:
+    named = {name: service.get("environment", {}).get("LEADS_CRM_KEY_FILE") for name, service in SERVICES.items()}
+    place = f"/run/secrets/{secrets.CRM_KEY}"
+    assert {name: file for name, file in named.items() if file} == {"worker": place, "operator": place}
+    assert {name for name, service in SERVICES.items() if secrets.CRM_KEY in service.get("secrets", [])} == {
+        "worker",
+        "operator",
     }
 
 
@@ -162,21 +174,38 @@ def test_what_waits_for_what() -> None:
         "postgres": {},
         "migrate": {"postgres": "service_healthy"},
         "api": {"postgres": "service_healthy", "migrate": "service_completed_successfully"},
+        "worker": {"postgres": "service_healthy", "migrate": "service_completed_successfully"},
         "operator": {"postgres": "service_healthy"},
     }
 
 
-def test_what_goes_on_running_says_whether_it_is_well() -> None:
+def test_what_others_wait_for_says_whether_it_is_well() -> None:
     lasting = {name for name, service in SERVICES.items() if service.get("restart") == "unless-stopped"}
-    assert lasting == {"postgres", "api"}
-    assert {name for name, service in SERVICES.items() if "healthcheck" in service} == lasting
+    assert lasting == {"postgres", "api", "worker"}
+    # nobody calls the worker
+    assert {name for name, service in SERVICES.items() if "healthcheck" in service} == lasting - {"worker"}
 
 
 def test_only_the_api_is_open_and_only_to_this_machine() -> None:
     ports = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert ports == {"api": ["127.0.0.1:8000:8000"]}
+
+
+def test_only_what_calls_outside_or_is_called_from_there_has_a_way_out() -> None:
     assert SPEC["networks"]["database"]["internal"] is True
-    assert {name for name, service in SERVICES.items() if service["networks"] != ["database"]} == {"api"}
+    networks = {name: service["networks"] for name, service in SERVICES.items()}
+    both = ["database", "default"]
+    assert networks == {
+        "postgres": ["database"],
+        "migrate": ["database"],
+        "api": both,
+        "worker": both,
+        "operator": both,
+    }
+
+
+def test_the_worker_may_finish_what_is_under_way() -> None:
+    assert SERVICES["worker"]["stop_grace_period"] == "40s"
 
 
 def test_no_service_may_more_than_it_needs() -> None:
@@ -195,6 +224,7 @@ def test_our_image_is_built_once_and_never_taken_from_a_registry() -> None:
     assert {name: SERVICES[name]["pull_policy"] for name in OURS} == {
         "migrate": "build",
         "api": "never",
+        "worker": "never",
         "operator": "never",
     }
 
@@ -352,6 +382,8 @@ class Place:
             given[variable] = value.replace("@postgres/", f"@127.0.0.1:{self.postgres_port}/")
         if name == "api":
             given |= {"HOST": "127.0.0.1", "PORT": str(self.api_port)}
+        if name in ("worker", "operator"):
+            given |= {"LEADS_ALLOW_LOOPBACK_VENDORS": "1"}  # the vendor is a simulator here
         return given | {"PATH": f"{self.image}/opt/venv/bin:/usr/bin:/bin"}
 
     def command(self, name: str, *instead: str) -> list[str]:
@@ -362,6 +394,13 @@ class Place:
     def run(self, name: str, *instead: str) -> subprocess.CompletedProcess[str]:
         command, folder = self.command(name, *instead), f"{self.image}{values(FINAL, 'WORKDIR')[-1]}"
         return subprocess.run(command, env=self.environment(name), cwd=folder, capture_output=True, text=True)
+
+    def start(self, name: str, log: Path) -> subprocess.Popen[bytes]:
+        folder = f"{self.image}{values(FINAL, 'WORKDIR')[-1]}"
+        with log.open("wb") as file:
+            return subprocess.Popen(
+                self.command(name), env=self.environment(name), cwd=folder, stdout=file, stderr=file
+            )
 
     def is_healthy(self, name: str, **variables: str) -> bool:
         """What a service's health check says."""
@@ -503,6 +542,7 @@ class Stack:
     place: Place
     postgres: Postgres
     api_log: Path
+    worker_log: Path
     healthy_while_scripts_run: bool
     migrated: subprocess.CompletedProcess[str]
     files: dict[Path, int]
@@ -537,18 +577,15 @@ def stack(top: Path, image: Path) -> Iterator[Stack]:
         migrated = place.run("migrate")
         assert migrated.returncode == 0, migrated.stderr
         api_log = top / "api.log"
-        with api_log.open("wb") as log:
-            api = subprocess.Popen(
-                place.command("api"),
-                env=place.environment("api"),
-                cwd=f"{image}{values(FINAL, 'WORKDIR')[-1]}",
-                stdout=log,
-                stderr=log,
-            )
-        with ending(api, signal.SIGTERM):
+        api = place.start("api", api_log)
+        worker_log = top / "worker.log"
+        worker = place.start("worker", worker_log)
+        with ending(api, signal.SIGTERM), ending(worker, signal.SIGTERM):
             wait_for(lambda: place.is_healthy("api"), api, api_log)
-            yield Stack(place, postgres, api_log, healthy, migrated, files)
+            wait_for(lambda: "Pushing to CRMs" in worker_log.read_text(), worker, worker_log)
+            yield Stack(place, postgres, api_log, worker_log, healthy, migrated, files)
     assert api.returncode == 0
+    assert worker.returncode == 0, worker_log.read_text()
 
 
 def test_a_key_made_by_the_operator_is_good_for_the_api(stack: Stack) -> None:
@@ -563,6 +600,46 @@ def test_a_key_made_by_the_operator_is_good_for_the_api(stack: Stack) -> None:
         assert lead.status_code == 201, lead.text
         assert [one["email"] for one in client.get("/leads").json()["data"]] == ["dana@example.com"]
     assert httpx.get(f"{base}/leads").status_code == 401
+
+
+def pushed(stack: Stack, organization: str) -> dict[str, Any]:
+    """What pushing a new lead of the organization answers, once the worker has had it."""
+    run = stack.place.run
+    key = run("operator", "keys", "create", "--organization", organization, "--scopes", "write").stdout.strip()
+    base = f"http://127.0.0.1:{stack.place.api_port}/api/v1"
+    with httpx.Client(base_url=base, headers={"Authorization": f"Bearer {key}"}, timeout=20) as client:
+        lead = client.post("/leads", json={"name": "Dana Dalton", "email": "dana@example.com"}).json()
+        answer = client.post(f"/leads/{lead['id']}/push-to-crm")
+    assert answer.status_code == 200, f"{answer.text}\n{stack.worker_log.read_text()}"
+    sync: dict[str, Any] = answer.json()["crm_sync"]
+    return sync | {"lead_id": lead["id"]}
+
+
+def test_the_worker_pushes_a_lead_with_the_credential_that_the_operator_has_kept(stack: Stack) -> None:
+    run = stack.place.run
+    organization = json.loads(run("operator", "organizations", "create", "Alder Roofing", "--json").stdout)["id"]
+    key_file = stack.place.top / "vendors-key"
+    key_file.write_text(simulator.KEY)
+    with simulator.running() as vendor:
+        sets = ("record_type_name=Customer", "status_name=Lead", f"base_url={vendor.url}/api1")
+        connected = run(
+            *("operator", "crm", "connect", "jobnimbus", "--organization", organization),
+            *("--api-key-file", str(key_file)),
+            *(part for setting in sets for part in ("--set", setting)),
+        )
+        assert connected.returncode == 0, connected.stderr
+        sync = pushed(stack, organization)
+        assert [(one["jnid"], one["external_id"]) for one in vendor.contacts] == [
+            (sync["external_id"], sync["lead_id"])
+        ]
+
+
+def test_the_worker_simulates_a_test_organizations_push(stack: Stack) -> None:
+    run = stack.place.run
+    organization = json.loads(run("operator", "organizations", "create", "Birch Plumbing", "--test", "--json").stdout)
+    connected = run("operator", "crm", "connect", "webhook", "--organization", organization["id"])
+    assert connected.returncode == 0, connected.stderr
+    assert pushed(stack, organization["id"])["external_id"].startswith("simulated_")
 
 
 def test_the_operators_service_says_without_arguments_what_there_is(stack: Stack) -> None:
@@ -596,6 +673,7 @@ def test_the_api_is_healthy_only_where_it_says_that_it_is_ready(stack: Stack) ->
 def test_the_migrations_give_the_logins_their_passwords_and_may_run_again(stack: Stack) -> None:
     assert "leads_api: the password in DATABASE_URL is set." in stack.migrated.stderr
     assert "leads_operator: the password in LEADS_OPERATOR_URL is set." in stack.migrated.stderr
+    assert "leads_worker: the password in LEADS_WORKER_URL is set." in stack.migrated.stderr
     again = stack.place.run("migrate")
     assert again.returncode == 0
     assert "Nothing to apply" in again.stderr
@@ -614,12 +692,9 @@ def test_a_login_comes_in_by_tcp_with_its_own_password_and_no_other(stack: Stack
 def test_a_login_without_a_password_does_not_come_in(stack: Stack) -> None:
     with pytest.raises(psycopg.OperationalError, match="no password supplied"):
         psycopg.connect(host="127.0.0.1", port=stack.place.postgres_port, user="leads_api", dbname="leads")
-    # there is no service of the worker's, and so nothing gave it one
-    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-        stack.place.connect("leads_worker", "leads_worker")
 
 
-@pytest.mark.parametrize("login", ["leads_api", "leads_operator"])
+@pytest.mark.parametrize("login", ["leads_api", "leads_operator", "leads_worker"])
 def test_a_services_login_reads_no_table(stack: Stack, login: str) -> None:
     with stack.place.connect("postgres") as superuser, stack.place.connect(login) as connection:
         tables = superuser.execute(
@@ -637,7 +712,7 @@ def test_a_services_login_reads_no_table(stack: Stack, login: str) -> None:
             connection.execute("select lo_create(0)")
 
 
-@pytest.mark.parametrize("login", ["leads_api", "leads_operator", "leads_migrator"])
+@pytest.mark.parametrize("login", ["leads_api", "leads_operator", "leads_worker", "leads_migrator"])
 def test_our_logins_have_no_business_in_the_other_databases(stack: Stack, login: str) -> None:
     for database in ("postgres", "template1"):
         with pytest.raises(psycopg.OperationalError, match='permission denied for database "'):
@@ -693,7 +768,9 @@ def test_no_password_is_logged_not_even_where_a_script_fails(stack: Stack) -> No
     logged = stack.postgres.log.read_text()
     assert "database system is ready to accept connections" in logged
     logged += stack.api_log.read_text() + stack.migrated.stdout + stack.migrated.stderr + again.stdout + again.stderr
+    logged += stack.worker_log.read_text()
     assert not [login for login in secrets.LOGINS if stack.place.password(login) in logged]
+    assert (stack.place.top / "secrets" / secrets.CRM_KEY).read_text().strip() not in logged
 
 
 def test_what_runs_needs_to_write_nothing_in_the_image(stack: Stack) -> None:

@@ -1,3 +1,4 @@
+import base64
 import os
 import pwd
 import re
@@ -7,9 +8,12 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
+from app import settings
+from app.worker import vault
 from tools import secrets
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user of the system")
@@ -32,14 +36,40 @@ def test_each_login_gets_a_random_password_of_its_own(folder: Path) -> None:
     made, kept = secrets.make(folder)
     assert kept == []
     assert sorted(made) == sorted(folder.iterdir())
-    assert sorted(texts(folder)) == [
+    passwords = texts(folder)
+    del passwords["crm_key"]
+    assert sorted(passwords) == [
         "leads_api_password",
         "leads_migrator_password",
         "leads_operator_password",
+        "leads_worker_password",
         "postgres_password",
     ]
-    assert len(set(texts(folder).values())) == 4
-    assert all(re.fullmatch(r"[0-9a-f]{64}\n", text) for text in texts(folder).values())
+    assert len(set(passwords.values())) == 5
+    assert all(re.fullmatch(r"[0-9a-f]{64}\n", text) for text in passwords.values())
+
+
+def test_the_crm_key_is_one_that_the_vault_reads(folder: Path, tmp_path: Path) -> None:
+    secrets.make(folder)
+    secrets.make(tmp_path / "other")
+    text, other = texts(folder)["crm_key"], texts(tmp_path / "other")["crm_key"]
+    assert text != other
+    assert len(base64.b64decode(text.strip(), validate=True)) == 32
+    given = settings.read({"LEADS_CRM_KEY_FILE": str(folder / "crm_key")})
+    assert given.crm_key is not None
+    assert len(vault.read(given.crm_key).ids) == 1
+
+
+def test_a_new_crm_key_stands_before_the_old_one_which_still_decrypts(folder: Path) -> None:
+    secrets.make(folder)
+    old = vault.read(texts(folder)["crm_key"])
+    organization = UUID(int=1)
+    sealed, id = old.encrypt("key-of-the-vendor", organization_id=organization, vendor="hubspot")
+    secrets.make(folder, force=True)
+    both = vault.read(texts(folder)["crm_key"].strip())
+    assert both.ids[1:] == old.ids
+    assert both.ids[0] != id
+    assert both.decrypt(sealed, key_id=id, organization_id=organization, vendor="hubspot") == "key-of-the-vendor"
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
@@ -87,7 +117,7 @@ def test_what_is_there_is_kept_and_what_is_missing_is_made(folder: Path) -> None
     (folder / "postgres_password").chmod(0o600)
     made, kept = secrets.make(folder)
     assert [path.name for path in made] == ["leads_api_password"]
-    assert len(kept) == 3
+    assert len(kept) == 5
     assert {name for name, text in texts(folder).items() if text != before[name]} == {"leads_api_password"}
     assert mode(folder / "postgres_password") == 0o644
 
@@ -96,7 +126,7 @@ def test_force_makes_all_of_them_anew(folder: Path) -> None:
     secrets.make(folder)
     before = texts(folder)
     made, kept = secrets.make(folder, force=True)
-    assert len(made) == 4
+    assert len(made) == 6
     assert kept == []
     assert set(texts(folder).values()).isdisjoint(before.values())
 
@@ -149,12 +179,13 @@ def test_the_command_says_what_it_did_and_shows_no_password(
         assert secrets.main() == 0
         said[arguments] = capsys.readouterr().out
         assert not any(text.strip() in said[arguments] for text in texts(folder).values())
-    assert said[()].splitlines() == [f"made  secrets/{secrets.file_name(login)}" for login in secrets.LOGINS]
-    assert said["--force",].count("made  ") == 4
+    names = [*map(secrets.file_name, secrets.LOGINS), "crm_key"]
+    assert said[()].splitlines() == [f"made  secrets/{name}" for name in names]
+    assert said["--force",].count("made  ") == 6
     assert r"--command='\password leads_migrator'" in said["--force",]
     monkeypatch.setattr("sys.argv", ["secrets"])
     assert secrets.main() == 0
-    assert capsys.readouterr().out.count("kept  ") == 4
+    assert capsys.readouterr().out.count("kept  ") == 6
     (folder / "leads_api_password").write_text("")
     assert secrets.main() == 2
     assert "leads_api_password is empty" in capsys.readouterr().err
