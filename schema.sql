@@ -297,7 +297,8 @@ CREATE TYPE crm.job AS (
 	credential bytea,
 	credential_key text,
 	contact json,
-	open_attempts json
+	open_attempts json,
+	spellings text[]
 );
 
 ALTER TYPE crm.job OWNER TO leads_owner;
@@ -1078,6 +1079,7 @@ begin
       when connect_crm.settle_seconds is null and c.vendor = excluded.vendor then c.settle_seconds
       else excluded.settle_seconds
     end,
+    revision = c.revision + 1,
     credential = excluded.credential,
     credential_key = excluded.credential_key,
     blocked_until = null,
@@ -1448,6 +1450,7 @@ CREATE TABLE crm.connection (
     push_stage text DEFAULT 'qualified'::text NOT NULL,
     settings jsonb DEFAULT '{}'::jsonb NOT NULL,
     settle_seconds integer NOT NULL,
+    revision integer DEFAULT 1 NOT NULL,
     credential bytea,
     credential_key text,
     blocked_until timestamp(3) with time zone,
@@ -1470,6 +1473,7 @@ ALTER TABLE ONLY crm.connection ALTER COLUMN fault SET STATISTICS 0;
 ALTER TABLE ONLY crm.connection ALTER COLUMN push_stage SET STATISTICS 0;
 ALTER TABLE ONLY crm.connection ALTER COLUMN settings SET STATISTICS 0;
 ALTER TABLE ONLY crm.connection ALTER COLUMN settle_seconds SET STATISTICS 0;
+ALTER TABLE ONLY crm.connection ALTER COLUMN revision SET STATISTICS 0;
 ALTER TABLE ONLY crm.connection ALTER COLUMN credential SET STATISTICS 0;
 ALTER TABLE ONLY crm.connection ALTER COLUMN credential_key SET STATISTICS 0;
 ALTER TABLE ONLY crm.connection ALTER COLUMN blocked_until SET STATISTICS 0;
@@ -1493,6 +1497,8 @@ COMMENT ON COLUMN crm.connection.push_stage IS 'A lead that enters this stage is
 COMMENT ON COLUMN crm.connection.settings IS 'What the vendor''s adapter needs besides the credential.';
 
 COMMENT ON COLUMN crm.connection.settle_seconds IS 'As of the vendor, for this account.';
+
+COMMENT ON COLUMN crm.connection.revision IS 'Counts how often it was made: an attempt with an older credential says nothing of this one.';
 
 COMMENT ON COLUMN crm.connection.credential IS 'The vendor''s key, AES-256-GCM: a nonce of 12 bytes, then the ciphertext with its tag. What decrypts it is in the environment of the worker and the operator alone. Null: a test organization''s, whose pushes are simulated.';
 
@@ -2606,6 +2612,7 @@ begin
         when retry_crm.lead_id is null then s.error_code <> 'outcome_unknown'
         else s.lead_id = retry_crm.lead_id
       end
+    order by s.id
     for no key update of s
   )
   select array_agg(f.id) into v_ids from failed as f;
@@ -3428,7 +3435,7 @@ pipeline_stage.updated, pipeline_stage.deleted.';
 CREATE FUNCTION api.list_crm_connections() RETURNS api.answer
     LANGUAGE sql STABLE SECURITY DEFINER
     BEGIN ATOMIC
- SELECT ROW(200, NULL::json, (json_build_object('data', COALESCE(json_agg(ROW(c.id, c.organization_id, c.vendor, c.account, c.state, c.fault, c.push_stage, c.settle_seconds, (c.settings)::json, (app.utc_text(c.created_at))::api.utc_time)::api.crm_connection), '[]'::json), 'next_cursor', NULL::unknown))::text)::api.answer AS "row"
+ SELECT ROW(200, NULL::json, concat('{"data":[', string_agg((row_to_json(ROW(c.id, c.organization_id, c.vendor, c.account, c.state, c.fault, c.push_stage, c.settle_seconds, (c.settings)::json, (app.utc_text(c.created_at))::api.utc_time)::api.crm_connection))::text, ','::text), '],"next_cursor":null}'))::api.answer AS "row"
     FROM crm.connection c
    WHERE (c.organization_id = ( SELECT auth.organization_id('admin'::text) AS organization_id));
 END;
@@ -4795,7 +4802,7 @@ begin
     a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts
     and a.sent_at is not null;
 
-  select c.state, c.blocked_until, c.paced_until, v.calls, v.call_seconds into v_connection
+  select c.state, c.revision, c.blocked_until, c.paced_until, v.calls, v.call_seconds into v_connection
   from crm.connection as c
   join crm.vendor as v on v.name = c.vendor
   where c.organization_id = v_organization_id and c.vendor = v_sync.vendor and c.account = v_sync.account;
@@ -4815,8 +4822,18 @@ begin
     v_at := greatest(v_at, v_connection.paced_until - v_spacing * (0.1 * v_connection.calls));
   end if;
 
-  if v_connection.state is distinct from 'active' or v_at > v_now + interval '2 seconds' then
-    -- Paused, disconnected, or a long wait: it is given back.
+  if
+    v_connection.state is distinct from 'active'
+    or v_at > v_now + interval '2 seconds'
+    or not exists (
+      select
+      from crm.attempt as a
+      where
+        a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts
+        and a.connection_revision = v_connection.revision
+    )
+  then
+    -- Paused, disconnected, made anew with another credential, or a long wait: it is given back.
     update crm.attempt as a
     set outcome = 'not_made'
     where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;
@@ -4838,12 +4855,6 @@ begin
   set run_at = v_now + interval '15 seconds', leased_by = pg_backend_pid()
   where s.organization_id = v_organization_id and s.id = v_sync.id;
   if begin_call.display_name is not null then
-    -- The look-ups before it have told what the attempts before made: nothing.
-    update crm.attempt as a
-    set outcome = 'settled'
-    where
-      a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number < v_sync.attempts
-      and a.outcome is null;
     update crm.attempt as a
     set sent_at = v_now, email = begin_call.email, display_name = begin_call.display_name
     where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;
@@ -4889,16 +4900,19 @@ CREATE FUNCTION crm.lease_syncs(key_ids text[], batch integer, running jsonb DEF
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  -- One instant for the whole call: what is put off isn't due again in it. In a variable: an index serves no volatile value.
+  v_started timestamptz := date_trunc('milliseconds', clock_timestamp());
+  v_left integer := least(greatest(lease_syncs.batch, 0), 64);
+  v_seen uuid[] := '{}';
   v_connection record;
+  v_held jsonb;
   v_due record;
   v_now timestamptz;
+  v_open_until timestamptz;
+  v_recent record;
   v_put_off timestamptz;
   v_known text;
-  v_is_blocked boolean;
-  v_left integer := least(greatest(lease_syncs.batch, 0), 64);
   v_free integer;
-  v_seen integer;
-  v_running jsonb := lease_syncs.running;
 begin
   -- A session that is gone was most likely a killed worker's: its leases end now. A worker that was only cut off is
   -- fenced by the attempt's number, and what it has sent is waited out all the same.
@@ -4908,22 +4922,23 @@ begin
     join crm.sync as s on s.organization_id = c.organization_id and s.vendor = c.vendor and s.account = c.account
     where
       s.status = 'in_progress'
-      and s.run_at > clock_timestamp()
+      and s.run_at > v_started
       and not exists (select from pg_catalog.pg_stat_activity as a where a.pid = s.leased_by)
-      and (crm.open_until(s.organization_id, s.id, c.settle_seconds) > clock_timestamp()) is not true
+      and (crm.open_until(s.organization_id, s.id, c.settle_seconds) > v_started) is not true
     for no key update of s skip locked
   )
   update crm.sync as s
-  set run_at = date_trunc('milliseconds', clock_timestamp())
+  set run_at = v_started
   from gone as g
   where s.organization_id = g.organization_id and s.id = g.id;
 
   while v_left > 0 loop
-    -- The connection is locked while its syncs are looked at: two workers never weigh the same ones. One that another
-    -- worker has is passed over.
+    -- Each connection once. It is locked while its syncs are looked at: two workers never weigh the same ones. One that
+    -- another worker has is passed over.
     select
-      c.organization_id, c.vendor, c.account, c.settings, c.settle_seconds, c.credential, c.credential_key,
-      v.has_search, o.environment, v.calls_at_once - coalesce((v_running ->> c.organization_id::text)::integer, 0) as free
+      c.organization_id, c.vendor, c.account, c.revision, c.settings, c.settle_seconds, c.credential, c.credential_key,
+      v.has_search, o.environment,
+      v.calls_at_once - coalesce((lease_syncs.running ->> c.organization_id::text)::integer, 0) as free
     into v_connection
     from crm.connection as c
     join crm.vendor as v on v.name = c.vendor
@@ -4933,22 +4948,44 @@ begin
       from crm.sync as s
       where
         s.organization_id = c.organization_id and s.vendor = c.vendor and s.account = c.account
-        and s.run_at <= clock_timestamp()
+        and s.run_at <= v_started
       order by s.run_at
       limit 1
     ) as d
     where
       c.state = 'active'
-      and (c.blocked_until is null or c.blocked_until <= clock_timestamp())
+      and c.organization_id <> all (v_seen)
+      and (c.blocked_until is null or c.blocked_until <= v_started)
       and (o.environment = 'test' or c.credential_key = any (lease_syncs.key_ids))
-      and v.calls_at_once > coalesce((v_running ->> c.organization_id::text)::integer, 0)
+      and v.calls_at_once > coalesce((lease_syncs.running ->> c.organization_id::text)::integer, 0)
     order by d.run_at, c.organization_id
     limit 1
     for no key update of c skip locked;
     exit when not found;
 
+    v_seen := v_seen || v_connection.organization_id;
     v_free := least(v_connection.free, v_left);
-    v_seen := 0;
+    -- The addresses that pushes with open attempts hold, each with the oldest of those. What has failed holds its own
+    -- until the vendor's search shows what it may have made.
+    select jsonb_object_agg(h.email_key, h.id) into v_held
+    from (
+      select s.email_key, min(s.id::text) as id
+      from crm.attempt as a
+      join crm.sync as s on s.organization_id = a.organization_id and s.id = a.sync_id
+      where
+        a.organization_id = v_connection.organization_id
+        and a.sent_at is not null
+        and a.outcome is null
+        and s.vendor = v_connection.vendor
+        and s.account = v_connection.account
+        and s.email_key is not null
+        and (
+          s.status in ('pending', 'in_progress')
+          or a.sent_at + make_interval(secs => 5 + v_connection.settle_seconds) > v_started
+        )
+      group by s.email_key
+    ) as h;
+
     for v_due in
       select s.*, l.email_key as lead_email_key, l as lead
       from crm.sync as s
@@ -4957,47 +4994,44 @@ begin
         s.organization_id = v_connection.organization_id
         and s.vendor = v_connection.vendor
         and s.account = v_connection.account
-        and s.run_at <= clock_timestamp()
+        and s.run_at <= v_started
       order by s.run_at, s.id
       limit 4 * v_free
       for no key update of s skip locked
     loop
-      v_seen := v_seen + 1;
       v_now := date_trunc('milliseconds', clock_timestamp());
-      v_put_off := crm.open_until(v_due.organization_id, v_due.id, v_connection.settle_seconds);
-      v_known := null;
-      if v_put_off > v_now then
+      v_open_until := crm.open_until(v_due.organization_id, v_due.id, v_connection.settle_seconds);
+      if v_open_until > v_now then
         -- It stays whose it is: the answer to what was sent may still come.
         update crm.sync as s
-        set run_at = v_put_off
+        set run_at = v_open_until
         where s.organization_id = v_due.organization_id and s.id = v_due.id;
         continue;
       end if;
-      v_is_blocked := false;
 
-      if v_connection.has_search and v_due.lead_email_key is not null then
-        -- Another push with this address: one that may have made a record must be through first, the older of two.
-        select true into v_is_blocked
-        from crm.sync as s
-        where
-          s.organization_id = v_due.organization_id
-          and s.email_key = v_due.lead_email_key
-          and s.vendor = v_due.vendor
-          and s.account = v_due.account
-          and s.id <> v_due.id
-          and (
-            s.status = 'in_progress'
-            or (
-              s.status = 'pending'
-              and crm.open_until(s.organization_id, s.id, 0) is not null
-              and (v_put_off is null or s.id < v_due.id)
-            )
-          )
-        limit 1;
-        v_is_blocked := coalesce(v_is_blocked, false);
-        if not v_is_blocked and v_put_off is null then
-          -- One that has just been made, and that the vendor's search may not show yet.
-          select s.external_id into v_known
+      v_put_off := null;
+      v_known := case v_connection.environment when 'test' then 'simulated_' || v_due.id end;
+      if v_connection.has_search and v_due.lead_email_key is not null and v_known is null then
+        if exists (
+          select
+          from crm.sync as s
+          where
+            s.organization_id = v_due.organization_id
+            and s.vendor = v_due.vendor
+            and s.account = v_due.account
+            and s.email_key = v_due.lead_email_key
+            and s.status = 'in_progress'
+            and s.id <> v_due.id
+        )
+        or (
+          v_held ->> v_due.lead_email_key <> v_due.id::text
+          and (v_open_until is null or v_held ->> v_due.lead_email_key < v_due.id::text)
+        ) then
+          -- Another push has this address, or may have made a record with it; the longer the wait, the less it is asked.
+          v_put_off := v_now + least(greatest((v_now - v_due.begun_at) / 8, interval '0.25 seconds'), interval '10 seconds');
+        else
+          -- A record that has just been made, and that the vendor's search may not show yet.
+          select s.external_id, s.last_synced_at into v_recent
           from crm.sync as s
           where
             s.organization_id = v_due.organization_id
@@ -5008,17 +5042,19 @@ begin
             and s.last_synced_at > v_now - make_interval(secs => 60 + v_connection.settle_seconds)
           order by s.last_synced_at desc
           limit 1;
+          if v_open_until is null then
+            v_known := v_recent.external_id;
+          elsif v_recent.last_synced_at + make_interval(secs => v_connection.settle_seconds) > v_now then
+            -- This one may have a record of its own, by an older address: the look-up must show both.
+            v_put_off := v_recent.last_synced_at + make_interval(secs => v_connection.settle_seconds);
+          end if;
         end if;
       end if;
-
-      if v_is_blocked then
+      if v_put_off is not null then
         update crm.sync as s
-        set status = 'pending', run_at = v_now + interval '0.5 seconds'
+        set status = 'pending', run_at = v_put_off
         where s.organization_id = v_due.organization_id and s.id = v_due.id;
         continue;
-      end if;
-      if v_connection.environment = 'test' then
-        v_known := 'simulated_' || v_due.id;
       end if;
 
       update crm.sync as s
@@ -5029,14 +5065,14 @@ begin
         attempts = s.attempts + 1,
         email_key = case when v_connection.has_search then v_due.lead_email_key end
       where s.organization_id = v_due.organization_id and s.id = v_due.id;
-      insert into crm.attempt (organization_id, sync_id, number)
-      values (v_due.organization_id, v_due.id, v_due.attempts + 1);
+      insert into crm.attempt (organization_id, sync_id, number, connection_revision)
+      values (v_due.organization_id, v_due.id, v_due.attempts + 1, v_connection.revision);
+      v_left := v_left - 1;
       if v_known is not null then
         perform crm.settle_attempt(
           v_due.organization_id, v_due.id, v_due.attempts + 1,
           case v_connection.environment when 'test' then 'simulated' else 'linked' end, v_known
         );
-        v_left := v_left - 1;
         exit when v_left = 0;
         continue;
       end if;
@@ -5059,16 +5095,25 @@ begin
             and a.sync_id = v_due.id
             and a.sent_at is not null
             and a.outcome is null
+        ),
+        -- A vendor's search may tell capitals apart, and the address may stand there as another lead had it.
+        array(
+          select distinct a.email
+          from crm.sync as s
+          join crm.attempt as a on a.organization_id = s.organization_id and a.sync_id = s.id
+          where
+            s.organization_id = v_due.organization_id
+            and s.email_key = v_due.lead_email_key
+            and s.vendor = v_due.vendor
+            and s.account = v_due.account
+            and s.status = 'ok'
+            and a.outcome = 'created'
+            and lower(a.email collate "C") = v_due.lead_email_key
+          limit 8
         );
-      v_running := v_running || jsonb_build_object(
-        v_due.organization_id, coalesce((v_running ->> v_due.organization_id::text)::integer, 0) + 1
-      );
-      v_left := v_left - 1;
       v_free := v_free - 1;
-      exit when v_free = 0;
+      exit when v_free = 0 or v_left = 0;
     end loop;
-    -- Somebody else has what is due here: the next round finds it.
-    exit when v_seen = 0 or v_left = 0;
   end loop;
 end
 $$;
@@ -5078,15 +5123,16 @@ ALTER FUNCTION crm.lease_syncs(key_ids text[], batch integer, running jsonb) OWN
 COMMENT ON FUNCTION crm.lease_syncs(key_ids text[], batch integer, running jsonb) IS 'Leases up to batch (1 to 64) pushes that are due, of the connections whose credential one of the keys decrypts.
 
 Each is a new attempt, whose number is the fencing token, and is the worker''s for 15 seconds, or as long as its session
-lives, unless it renews them with crm.begin_call. running: how many pushes of each organization the worker has already, {"<organization_id>": 3}: it gets no more
-of one connection than calls_at_once. Not leased: a push before its open attempts have settled; one whose address another push
-has; what waits for Retry-After. A lead whose address has just got a record is
-linked to it; a test organization''s push is simulated: neither comes to a worker.';
+lives, unless it renews them with crm.begin_call. running: how many pushes of each organization the worker has already,
+{"<organization_id>": 3}: it gets no more of one connection than calls_at_once. Not leased: a push before its open
+attempts have settled; one whose address another push has; what waits for Retry-After. A lead whose address has just got
+a record is linked to it; a test organization''s push is simulated: neither comes to a worker.';
 
 CREATE TABLE crm.attempt (
     organization_id uuid NOT NULL,
     sync_id uuid NOT NULL,
     number integer NOT NULL,
+    connection_revision integer NOT NULL,
     email text,
     display_name text,
     sent_at timestamp(3) with time zone,
@@ -5102,6 +5148,7 @@ CREATE TABLE crm.attempt (
 ALTER TABLE ONLY crm.attempt ALTER COLUMN organization_id SET STATISTICS 0;
 ALTER TABLE ONLY crm.attempt ALTER COLUMN sync_id SET STATISTICS 0;
 ALTER TABLE ONLY crm.attempt ALTER COLUMN number SET STATISTICS 0;
+ALTER TABLE ONLY crm.attempt ALTER COLUMN connection_revision SET STATISTICS 0;
 ALTER TABLE ONLY crm.attempt ALTER COLUMN email SET STATISTICS 0;
 ALTER TABLE ONLY crm.attempt ALTER COLUMN display_name SET STATISTICS 0;
 ALTER TABLE ONLY crm.attempt ALTER COLUMN sent_at SET STATISTICS 0;
@@ -5117,6 +5164,8 @@ ALTER TABLE crm.attempt OWNER TO leads_owner;
 COMMENT ON TABLE crm.attempt IS 'The attempts of a sync. One that was sent and has no outcome may have made a record: it is open.';
 
 COMMENT ON COLUMN crm.attempt.number IS 'What the sync''s attempts counted.';
+
+COMMENT ON COLUMN crm.attempt.connection_revision IS 'Which revision of the connection it is made with.';
 
 COMMENT ON COLUMN crm.attempt.email IS 'The address that was sent.';
 
@@ -5223,8 +5272,12 @@ begin
     and s.lead_id = v_lead_id
     and s.vendor = v_connection.vendor
     and s.account = v_connection.account;
-  -- Nothing more is to be done, and nobody is waited for.
-  if v_sync.status = 'ok' or v_sync.error_code = 'outcome_unknown' then
+  -- Nothing is to be done, and the row isn't locked: a worker would wait for this transaction.
+  if
+    v_sync.status in ('ok', 'in_progress')
+    or v_sync.error_code = 'outcome_unknown'
+    or (v_sync.status = 'pending' and not (request_push.is_asked and v_sync.run_at > v_now))
+  then
     return v_sync;
   end if;
 
@@ -5264,7 +5317,7 @@ begin
     case s.status
       -- Who asks doesn't wait for the backoff; what may have been made is still waited out, by who leases.
       when 'pending' then request_push.is_asked and s.run_at > v_now
-      when 'failed' then s.error_code <> 'outcome_unknown' and (v_skipped is null or request_push.is_asked)
+      when 'failed' then s.error_code <> 'outcome_unknown' and v_skipped is null
       when 'skipped' then v_skipped is null
       else false
     end
@@ -5308,7 +5361,7 @@ ALTER FUNCTION crm.seconds_until_due(key_ids text[]) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION crm.seconds_until_due(key_ids text[]) IS 'Seconds until the next push is due, or its lease ends; negative: it is due. Null: none waits.';
 
-CREATE FUNCTION crm.settle_attempt(organization_id uuid, sync_id uuid, attempt integer, outcome text, external_id text DEFAULT NULL::text, http_status integer DEFAULT NULL::integer, message text DEFAULT NULL::text, retry_after numeric DEFAULT NULL::numeric) RETURNS text
+CREATE FUNCTION crm.settle_attempt(organization_id uuid, sync_id uuid, attempt integer, outcome text, external_id text DEFAULT NULL::text, http_status integer DEFAULT NULL::integer, message text DEFAULT NULL::text, retry_after double precision DEFAULT NULL::double precision) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -5318,6 +5371,7 @@ declare
   v_message text := app.trim_text(left(app.trim_text(settle_attempt.message), 1000));
   v_now timestamptz := date_trunc('milliseconds', clock_timestamp());
   v_sync crm.sync;
+  v_attempt crm.attempt;
   v_settle_seconds integer;
   v_has_search boolean;
   v_open_until timestamptz;
@@ -5362,7 +5416,8 @@ begin
     sent_at = case when v_outcome = 'unknown' and a.display_name is not null then coalesce(a.sent_at, v_now) else a.sent_at end,
     http_status = settle_attempt.http_status,
     message = v_message
-  where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;
+  where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts
+  returning a.* into v_attempt;
 
   if v_outcome in ('created', 'linked', 'simulated') then
     update crm.attempt as a
@@ -5395,7 +5450,19 @@ begin
     set state = 'paused', fault = coalesce(v_message, 'The vendor refused the credential.')
     where
       c.organization_id = v_organization_id and c.vendor = v_sync.vendor and c.account = v_sync.account
-      and c.state = 'active';
+      and c.state = 'active'
+      and c.revision = v_attempt.connection_revision;
+    -- It was made anew meanwhile: an older credential's refusal says nothing of it.
+    perform
+    from crm.connection as c
+    where c.organization_id = v_organization_id and c.revision = v_attempt.connection_revision;
+    v_outcome := case when found then v_outcome else 'not_made' end;
+  end if;
+  if v_outcome = 'refused' and v_attempt.display_name is not null then
+    -- The look-ups came before, and found nothing of what the attempts before it sent.
+    update crm.attempt as a
+    set outcome = 'settled'
+    where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.outcome is null;
   end if;
 
   v_open_until := crm.open_until(v_organization_id, v_sync.id, v_settle_seconds);
@@ -5436,9 +5503,9 @@ begin
 end
 $$;
 
-ALTER FUNCTION crm.settle_attempt(organization_id uuid, sync_id uuid, attempt integer, outcome text, external_id text, http_status integer, message text, retry_after numeric) OWNER TO leads_jobs;
+ALTER FUNCTION crm.settle_attempt(organization_id uuid, sync_id uuid, attempt integer, outcome text, external_id text, http_status integer, message text, retry_after double precision) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION crm.settle_attempt(organization_id uuid, sync_id uuid, attempt integer, outcome text, external_id text, http_status integer, message text, retry_after numeric) IS 'What came of an attempt; the sync''s status after it, or null where the lease is another''s.
+COMMENT ON FUNCTION crm.settle_attempt(organization_id uuid, sync_id uuid, attempt integer, outcome text, external_id text, http_status integer, message text, retry_after double precision) IS 'What came of an attempt; the sync''s status after it, or null where the lease is another''s.
 
 outcome: created, linked (to a record that was there): the sync is ok, with external_id. refused: failed. unauthorized: failed,
 and the connection is paused. not_made: nothing was made; tried again. unknown: something may have been made; tried again, after
@@ -6487,6 +6554,8 @@ CREATE INDEX event_by_lead_id ON audit.event USING btree (organization_id, lead_
 
 CREATE INDEX event_by_source ON audit.event USING btree (organization_id, source, created_at DESC, id DESC);
 
+CREATE INDEX attempt_by_open ON crm.attempt USING btree (organization_id, sync_id) WHERE ((sent_at IS NOT NULL) AND (outcome IS NULL));
+
 CREATE INDEX sync_by_email_key ON crm.sync USING btree (organization_id, email_key, vendor, account);
 
 CREATE UNIQUE INDEX sync_by_email_key_in_progress ON crm.sync USING btree (organization_id, vendor, account, email_key) WHERE (status = 'in_progress'::text);
@@ -6565,7 +6634,7 @@ CREATE TRIGGER _130_count_up BEFORE UPDATE ON crm.sync FOR EACH ROW WHEN ((new.a
 
 CREATE TRIGGER _140_lease_by_attempt BEFORE UPDATE ON crm.sync FOR EACH ROW WHEN (((new.status = 'in_progress'::text) AND (old.status <> 'in_progress'::text) AND (new.attempts = old.attempts))) EXECUTE FUNCTION audit.tg_refuse('A lease is a new attempt: count attempts up.');
 
-CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON crm.connection FOR EACH ROW EXECUTE FUNCTION audit.tg_record('crm_connection', 'id', 'blocked_until', 'paced_until');
+CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON crm.connection FOR EACH ROW EXECUTE FUNCTION audit.tg_record('crm_connection', 'id', 'revision', 'blocked_until', 'paced_until');
 
 CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON crm.sync FOR EACH ROW EXECUTE FUNCTION audit.tg_sync__record();
 
@@ -6949,7 +7018,6 @@ GRANT SELECT(organization_id) ON TABLE crm.connection TO leads_exec;
 GRANT INSERT(organization_id) ON TABLE crm.connection TO leads_jobs;
 
 GRANT SELECT(id) ON TABLE crm.connection TO leads_exec;
-GRANT UPDATE(id) ON TABLE crm.connection TO leads_jobs;
 
 GRANT SELECT(vendor) ON TABLE crm.connection TO leads_exec;
 GRANT INSERT(vendor),UPDATE(vendor) ON TABLE crm.connection TO leads_jobs;
@@ -6971,6 +7039,8 @@ GRANT INSERT(settings),UPDATE(settings) ON TABLE crm.connection TO leads_jobs;
 
 GRANT SELECT(settle_seconds) ON TABLE crm.connection TO leads_exec;
 GRANT INSERT(settle_seconds),UPDATE(settle_seconds) ON TABLE crm.connection TO leads_jobs;
+
+GRANT UPDATE(revision) ON TABLE crm.connection TO leads_jobs;
 
 GRANT INSERT(credential),UPDATE(credential) ON TABLE crm.connection TO leads_jobs;
 
@@ -7283,13 +7353,15 @@ GRANT INSERT(sync_id) ON TABLE crm.attempt TO leads_jobs;
 
 GRANT INSERT(number) ON TABLE crm.attempt TO leads_jobs;
 
+GRANT INSERT(connection_revision) ON TABLE crm.attempt TO leads_jobs;
+
 GRANT UPDATE(email) ON TABLE crm.attempt TO leads_jobs;
 
 GRANT UPDATE(display_name) ON TABLE crm.attempt TO leads_jobs;
 
 GRANT UPDATE(sent_at) ON TABLE crm.attempt TO leads_jobs;
 
-GRANT INSERT(outcome),UPDATE(outcome) ON TABLE crm.attempt TO leads_jobs;
+GRANT UPDATE(outcome) ON TABLE crm.attempt TO leads_jobs;
 
 GRANT UPDATE(http_status) ON TABLE crm.attempt TO leads_jobs;
 
@@ -7306,8 +7378,8 @@ GRANT ALL ON FUNCTION crm.request_push(organization_id uuid, lead_id uuid, is_as
 REVOKE ALL ON FUNCTION crm.seconds_until_due(key_ids text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.seconds_until_due(key_ids text[]) TO leads_worker;
 
-REVOKE ALL ON FUNCTION crm.settle_attempt(organization_id uuid, sync_id uuid, attempt integer, outcome text, external_id text, http_status integer, message text, retry_after numeric) FROM PUBLIC;
-GRANT ALL ON FUNCTION crm.settle_attempt(organization_id uuid, sync_id uuid, attempt integer, outcome text, external_id text, http_status integer, message text, retry_after numeric) TO leads_worker;
+REVOKE ALL ON FUNCTION crm.settle_attempt(organization_id uuid, sync_id uuid, attempt integer, outcome text, external_id text, http_status integer, message text, retry_after double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION crm.settle_attempt(organization_id uuid, sync_id uuid, attempt integer, outcome text, external_id text, http_status integer, message text, retry_after double precision) TO leads_worker;
 
 REVOKE ALL ON FUNCTION crm.tg_lead__push() FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.tg_lead__push() TO leads_owner;

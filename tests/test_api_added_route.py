@@ -204,6 +204,62 @@ def test_a_line_that_is_no_good_is_logged_and_skipped_and_the_others_stay(
             assert other.get(f"/good/{ID}").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("wait", "made", "said"),
+    [
+        ("api.no_such_wait", "", "there is no function api.no_such_wait that only reads"),
+        ("api.writing_wait", function("writing_wait(id uuid)", volatility="volatile"), "that only reads"),
+        ("api.other_wait", function("other_wait(lead uuid)"), "has no argument named lead"),
+    ],
+)
+def test_a_wait_that_is_no_good_is_logged_and_its_route_skipped(
+    server: Server, database: Database, client: httpx.Client, wait: str, made: str, said: str
+) -> None:
+    path = "/" + wait.removeprefix("api.") + "/{id}"
+    with database.connect() as connection:
+        connection.execute(ECHO.encode())
+        connection.execute(made.encode())
+        connection.execute(
+            "insert into api.route (method, path, function, scope, wait_seconds, wait_function) "
+            "values ('GET', %s, 'api.echo', 'read', 1, %s)",
+            [path, wait],
+        )
+        connection.execute("notify leads_routes")
+    soon(lambda: any(path in line.get("message", "") and said in line["message"] for line in server.lines()))
+    check_problem(client.get(path.replace("{id}", ID)), 404, "not_found")
+
+
+def test_a_202_is_asked_again_until_it_is_another_or_says_later(
+    server: Server, database: Database, client: httpx.Client
+) -> None:
+    """One that changes after 0.5 seconds, one that says to come back in a minute, one that stays as it is."""
+    answer = "select row(%s, json_build_object('Retry-After', '%s'), '{}')::api.answer"
+    begin = "create function api.begin_%s(id uuid) returns api.answer language sql volatile begin atomic %s; end"
+    ask = "create function api.ask_%s(id uuid) returns api.answer language sql stable begin atomic %s; end"
+    until = "case when clock_timestamp() > '{}' then 200 else 202 end"
+    now = database.sql("select clock_timestamp() + interval '0.5 s' as at")[0]["at"]
+    with database.connect() as connection:
+        for name, first, then in (
+            ("soon", answer % (202, 1), answer % (until.format(now.isoformat()), 1)),
+            ("later", answer % (202, 60), answer % (200, 1)),
+            ("never", answer % (202, 1), answer % (202, 1)),
+        ):
+            connection.execute((begin % (name, first)).encode())
+            connection.execute((ask % (name, then)).encode())
+            connection.execute(f"grant execute on function api.begin_{name}, api.ask_{name} to leads_api".encode())
+            connection.execute(
+                "insert into api.route (method, path, function, scope, wait_seconds, wait_function) "
+                "values ('POST', %s, %s, 'read', 2, %s)",
+                [f"/{name}/{{id}}", f"api.begin_{name}", f"api.ask_{name}"],
+            )
+        connection.execute("notify leads_routes")
+    soon(lambda: client.post(f"/later/{ID}").status_code == 202)
+    found = {name: client.post(f"/{name}/{ID}") for name in ("soon", "later", "never")}
+    assert {name: answer.status_code for name, answer in found.items()} == {"soon": 200, "later": 202, "never": 202}
+    assert found["later"].headers["retry-after"] == "60"
+    assert found["never"].elapsed.total_seconds() >= 1.9
+
+
 def test_a_function_that_changes_its_types_is_asked_anew(database: Database, client: httpx.Client) -> None:
     function = """create function api.typed(value {type}) returns api.answer language sql stable begin atomic
         select row(200, null, json_build_object('is', pg_typeof(typed.value), 'value', typed.value)::text)::api.answer;

@@ -5,7 +5,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -170,20 +169,16 @@ def test_an_unknown_outcome_keeps_the_vendors_wish() -> None:
     assert (raised.value.status, raised.value.retry_after) == (503, 30)
 
 
-@pytest.mark.parametrize(
-    ("text", "low", "high"),
-    [
-        ("120", 120, 120),
-        (" 0 ", 0, 0),
-        (format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True), 3500, 3601),
-        ((datetime.now(UTC) + timedelta(hours=1)).strftime("%a %b %d %H:%M:%S %Y"), 3500, 3601),
-        ("Sun, 06 Nov 1994 08:49:37 GMT", 0, 0),
-    ],
-)
-def test_retry_after(text: str, low: float, high: float) -> None:
-    seconds = retry_after(text)
+@pytest.mark.parametrize(("text", "seconds"), [("120", 120), (" 0 ", 0), ("Sun, 06 Nov 1994 08:49:37 GMT", 0)])
+def test_retry_after(text: str, seconds: float) -> None:
+    assert retry_after(text) == seconds
+
+
+@pytest.mark.parametrize("form", ["%a, %d %b %Y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y"])
+def test_a_retry_after_may_be_a_date(form: str) -> None:
+    seconds = retry_after((datetime.now(UTC) + timedelta(hours=1)).strftime(form))
     assert seconds is not None
-    assert low <= seconds <= high
+    assert 3590 <= seconds <= 3600
 
 
 @pytest.mark.parametrize("text", ["", "-1", "soon", "1.5", "9" * 400, "١", "Sun, 99 Nov 1994 08:49:37 GMT"])
@@ -194,7 +189,7 @@ def test_a_retry_after_that_says_nothing(text: str) -> None:
 @pytest.mark.parametrize(("makes", "method"), [(SENT, "POST"), (None, "GET")])
 def test_a_redirect_is_not_followed(vendor: Simulator, makes: Sent | None, method: str) -> None:
     vendor.fail("redirect")
-    with pytest.raises(Refused, match="answered 302 with a redirect, which isn't followed"):
+    with pytest.raises(NotMade, match="answered 302 with a redirect, which isn't followed"):
         call(vendor.url, "/api1/contacts", makes=makes, json={})
     assert [(seen.method, seen.path) for seen in vendor.requests] == [(method, "/api1/contacts")]
 

@@ -619,7 +619,7 @@ def test_disabled_foreign_keys_are_found(connection: psycopg.Connection[dict[str
     with connection.transaction(force_rollback=True):
         connection.execute("alter table app.pipeline_stage disable trigger all")
         found = findings(connection)
-        assert sum("RI_ConstraintTrigger" in subject for subject in found) == 4
+        assert sum("RI_ConstraintTrigger" in subject for subject in found) == 6
         for row in found.values():
             connection.execute(row["remedy"])
         assert not findings(connection)

@@ -75,3 +75,19 @@ def test_what_is_no_address_is_refused_without_showing_a_password(file: Path) ->
     with pytest.raises(SettingsError, match=r"^DATABASE_URL is no address") as caught:
         settings.read({"DATABASE_URL": "leads_api:secret@host", "DATABASE_PASSWORD_FILE": str(file)})
     assert "secret" not in str(caught.value)
+
+
+def test_the_crm_key_may_stand_in_a_file(file: Path) -> None:
+    assert settings.read({}).crm_key is None
+    assert settings.read({"LEADS_CRM_KEY": "a key"}).crm_key == "a key"
+    assert settings.read({"LEADS_CRM_KEY_FILE": str(file)}).crm_key == "it's a \\ pass@word/ü"
+    with pytest.raises(SettingsError, match="LEADS_CRM_KEY_FILE"):
+        settings.read({"LEADS_CRM_KEY_FILE": str(file.with_name("missing"))})
+
+
+def test_the_switches() -> None:
+    assert (settings.read({}).has_worker, settings.read({}).allow_loopback_vendors) == (True, False)
+    found = settings.read({"LEADS_WORKER": "off", "LEADS_ALLOW_LOOPBACK_VENDORS": "1"})
+    assert (found.has_worker, found.allow_loopback_vendors) == (False, True)
+    with pytest.raises(SettingsError, match="LEADS_WORKER is 'no', but it must be on or off"):
+        settings.read({"LEADS_WORKER": "no"})

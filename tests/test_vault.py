@@ -84,7 +84,7 @@ def test_a_key_may_be_written_either_way_and_without_padding(write: object) -> N
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "A" * 42, "A" * 44, "A" * 43 + "==", "é" * 43, f"{vault.new_key()},", "A" * 42 + "!"]
+    "text", ["", "x", "A" * 42, "A" * 44, "A" * 43 + "==", "é" * 43, "A" * 43 + "=,", "A" * 42 + "!"]
 )
 def test_what_is_no_key_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(ValueError, match=r"^it must be keys of 32 bytes in base64") as raised:

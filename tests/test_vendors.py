@@ -230,7 +230,7 @@ def test_jobnimbus_is_asked_for_an_address_in_both_spellings(vendor: Simulator) 
             "fields": "jnid,display_name,email,external_id,date_created",
             "sort_field": "date_created",
             "sort_direction": "asc",
-            "size": "2",
+            "size": "100",
         }
         for email in ("Jane@example.com", "jane@example.com")
     ]

@@ -18,7 +18,7 @@ from app.cli.reconcile import compare, report
 from app.cli.worker import vault
 from app.worker.calls import client
 from app.worker.vault import VaultError
-from app.worker.vendors import Account, CallFailed, Sent, Setting, Vendor
+from app.worker.vendors import Account, CallFailed, Sent, Setting, Vendor, typed
 from app.worker.vendors.known import VENDORS, Kind
 
 _organization: Callable[..., Any] = click.option(
@@ -35,11 +35,18 @@ def _seconds(text: str) -> int:
     return int(text)
 
 
+def _account(text: str) -> str:
+    name = typed.text(text)
+    if len(name) > 255:
+        raise ValueError("it must have 255 characters at the most")
+    return name
+
+
 # What every connection has.
 _COMMON = {
-    "push_stage": Setting("A lead that enters this stage is pushed by itself (qualified).", False, str.strip),
+    "push_stage": Setting("A lead that enters this stage is pushed by itself (qualified).", False, typed.text),
     "settle_seconds": Setting("Seconds until the vendor's look-up shows what it has made.", False, _seconds),
-    "account": Setting("A name for the vendor's account, where the vendor doesn't tell one.", False, str.strip),
+    "account": Setting("A name for the vendor's account, where the vendor doesn't tell one.", False, _account),
 }
 
 
@@ -132,7 +139,7 @@ def list_(organization: UUID | None, as_json: bool) -> None:
     with addresses() as found, connect(found.of_operator()) as connection:
         connections = call(connection, "admin.crm_connections", organization)
         given = settings.read()
-        ids = vault(found, given).ids if found.is_embedded or given.crm_key else None
+        ids = vault(found, given, makes=False).ids if found.is_embedded or given.crm_key else None
     for row in connections:
         del row["credential"]
         if ids is not None and row["credential_key"] and row["credential_key"] not in ids:
@@ -210,7 +217,7 @@ def reconcile(organization: UUID, as_json: bool) -> None:
             raise Mistake("A test organization's pushes are simulated: there is nothing to compare with.")
         given = settings.read()
         try:
-            credential = vault(found, given).decrypt(
+            credential = vault(found, given, makes=False).decrypt(
                 there[0]["credential"],
                 key_id=there[0]["credential_key"],
                 organization_id=organization,
@@ -261,8 +268,10 @@ def _parsed(known: Mapping[str, Setting], sets: tuple[str, ...]) -> dict[str, An
     parsed = {}
     for text in sets:
         name, is_given, value = text.partition("=")
-        if name not in known or not is_given:
-            raise Mistake(f"--set {text}: say NAME=VALUE. The settings are {', '.join(known)}.")
+        if not is_given:
+            raise Mistake(f"--set {text}: say NAME=VALUE.")
+        if name not in known:
+            raise Mistake(f"There is no setting {name} here. The settings are {', '.join(known)}.")
         try:
             parsed[name] = known[name].parse(value)
         except ValueError as error:
@@ -283,6 +292,8 @@ def _key(kind: Kind, key_file: TextIO | None) -> str:
     if key_file is not None:
         try:
             return kind.parse_credential(key_file.read())
+        except UnicodeDecodeError:
+            raise Mistake("--api-key-file: that file isn't text.") from None
         except ValueError as error:
             raise Mistake(f"--api-key-file: that is no {kind.credential}: {error}.") from None
     if not sys.stdin.isatty():

@@ -72,6 +72,8 @@ def plain_errors() -> Iterator[None]:
             _say(f"The login may not do this: {error.diag.message_primary}. Check the address that the command uses.")
         else:
             _say(f"The database refused: {error.diag.message_primary or error}.")
+    except UnicodeEncodeError:
+        _say("What was typed isn't all text in UTF-8. Type it anew.")
     except (Mistake, SettingsError, EmbeddedError) as error:
         _say(str(error))
 

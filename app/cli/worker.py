@@ -59,12 +59,17 @@ def beside(found: Addresses, given: Settings) -> Iterator[None]:
         thread.join()
 
 
-def vault(found: Addresses, given: Settings) -> Vault:
-    """What LEADS_CRM_KEY says, or the embedded case's own key, made on first use. Raises SettingsError, Mistake."""
+def vault(found: Addresses, given: Settings, *, makes: bool = True) -> Vault:
+    """What LEADS_CRM_KEY says, or the embedded case's own key, made on first use, unless told not to.
+
+    Raises SettingsError, Mistake.
+    """
     if given.crm_key is not None:
         name, text = "LEADS_CRM_KEY", given.crm_key
     elif found.is_embedded:
         path = given.data_dir / "crm-key"
+        if not makes and not path.exists():
+            return Vault(())
         name, text = str(path), _kept(path)
     else:
         raise Mistake(

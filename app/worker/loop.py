@@ -25,6 +25,9 @@ POLL = 5.0
 CALL_SECONDS = 5.0
 """Seconds that a call may take, counted from before the database is asked for it (crm.begin_call)."""
 
+PATIENCE = 12.0
+"""Seconds for which a push waits to be let call: less than its lease."""
+
 _HOUSEKEEPING = 3600.0
 _BATCH = 1000
 _CHANNEL = "leads_crm"
@@ -109,14 +112,19 @@ class Worker:
     async def _push(self, job: Job) -> Outcome:
         async def before(sent: Sent | None) -> float:
             loop = asyncio.get_running_loop()
-            while True:
+            end = loop.time() + PATIENCE
+            while loop.time() < end:
                 deadline = loop.time() + CALL_SECONDS
-                verdict, wait = await self._outbox.begin_call(job, sent)
+                try:
+                    verdict, wait = await self._outbox.begin_call(job, sent)
+                except psycopg.errors.LockNotAvailable:
+                    verdict, wait = "wait", 0.25
                 if verdict == "go":
                     return deadline
                 if verdict != "wait":
-                    raise LeaseLost
+                    break
                 await asyncio.sleep(wait)
+            raise LeaseLost
 
         try:
             credential = self._vault.decrypt(
@@ -125,10 +133,16 @@ class Worker:
         except VaultError as error:
             return Outcome("unauthorized", message=str(error))
         vendor = VENDORS[job.vendor].of(self._http, job.settings, credential, before)
-        return await push(vendor, job.contact, job.open_attempts)
+        try:
+            return await push(vendor, job.contact, job.open_attempts, job.spellings)
+        except (LeaseLost, psycopg.Error):
+            raise
+        except Exception as error:
+            # Of an answer that nobody has foreseen; with a backoff, and an end.
+            return Outcome("unknown", message=f"The answer can't be read ({type(error).__name__}).")
 
     async def _settle(self, job: Job, outcome: Outcome) -> str | None:
-        """Says it as long as the lease may stand: a database that was away for a moment costs no attempt."""
+        """Says it as long as the lease may stand: a lock, or a database that was away, costs no attempt."""
         for pause in (0.2, 0.5, 1.0, 2.0, 4.0):
             try:
                 return await self._outbox.settle(job, outcome)

@@ -19,7 +19,8 @@ _SESSION = {
     "idle_session_timeout": "0",
     "idle_in_transaction_session_timeout": "10000",
     "jit": "off",
-    "lock_timeout": "5000",
+    # Short: one connection serves all pushes. Who finds a lock asks again.
+    "lock_timeout": "250",
     "row_security": "on",
     "statement_timeout": "10000",
     # What is committed before a call must still be there after a crash.
@@ -42,6 +43,8 @@ class Job:
     credential_key: str
     contact: Contact
     open_attempts: tuple[Sent, ...]
+    spellings: tuple[str, ...]
+    """The lead's address, as records of it may have it at the vendor."""
 
 
 def session_of(url: str) -> str:
@@ -133,4 +136,5 @@ def _job(row: Any) -> Job:
         credential_key=row.credential_key,
         contact=Contact(**row.contact),
         open_attempts=tuple(Sent(**attempt) for attempt in row.open_attempts),
+        spellings=tuple(row.spellings),
     )

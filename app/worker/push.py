@@ -37,15 +37,17 @@ class Undecided(Exception):
     """A record may be the one that an earlier attempt made, and nothing at the vendor tells."""
 
 
-async def push(vendor: Vendor, contact: Contact, open_attempts: Iterable[Sent]) -> Outcome:
+async def push(
+    vendor: Vendor, contact: Contact, open_attempts: Iterable[Sent], spellings: Iterable[str] = ()
+) -> Outcome:
     """Finds the lead's record at the vendor, or makes it.
 
-    open_attempts: what was sent by attempts whose outcome is unknown. What the calls before each call raise passes
-    through.
+    open_attempts: what was sent by attempts whose outcome is unknown. spellings: the lead's address as records may have
+    it. What the calls before each call raise passes through.
     """
     attempts = list(open_attempts)
     try:
-        found = await _find(vendor, contact, attempts)
+        found = await _find(vendor, contact, attempts, spellings)
         record = found or await _create(vendor, contact, is_first=not attempts)
     except Undecided as reason:
         return Outcome("undecided", message=str(reason))
@@ -57,17 +59,24 @@ async def push(vendor: Vendor, contact: Contact, open_attempts: Iterable[Sent]) 
         return _failed("unknown", error)
     except NotMade as error:
         return _failed("not_made", error)
+    if not record.id.isprintable() or not 0 < len(record.id) <= 255:
+        return Outcome("undecided", message="The vendor has a record, and gave an id that can't be kept.")
     return Outcome("created" if record.is_new else "linked", external_id=record.id)
 
 
-async def _find(vendor: Vendor, contact: Contact, attempts: list[Sent]) -> Record | None:
+async def _find(vendor: Vendor, contact: Contact, attempts: list[Sent], spellings: Iterable[str]) -> Record | None:
     """The record that an earlier attempt made, or that has the lead's address. Raises Undecided."""
-    emails = [attempt.email for attempt in attempts if attempt.email]
-    if contact.email:
-        emails.append(contact.email)
-    for email in dict.fromkeys(emails):
-        if found := await vendor.find_by_email(email):
-            return _own(found, contact) or found[0]
+    present = [contact.email, *spellings] if contact.email else []
+    for email in dict.fromkeys((*(attempt.email for attempt in attempts), *present)):
+        if not email or not (found := await vendor.find_by_email(email)):
+            continue
+        if own := _own(found, contact):
+            return own
+        if email.lower() == (contact.email or "").lower():
+            return found[0]
+        # Of an address that the lead had: it may be the record of who has it now.
+        if any(record.external_id is None for record in found):
+            raise Undecided(f"There is a record with {email}, and nothing in it tells whether it is this lead's.")
     if vendor.creates_once:
         return None
     for name in dict.fromkeys(attempt.display_name for attempt in attempts if not attempt.email):

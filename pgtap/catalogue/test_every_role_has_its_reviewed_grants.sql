@@ -233,7 +233,7 @@ from (values
     insert (organization_id, id, name, scopes, digest, expires_at, rotated_from) on auth.api_key
     select (organization_id, id, name, scopes, created_at, expires_at, revoked_at, rotated_from) on auth.api_key
     update (expires_at, revoked_at) on auth.api_key
-    insert (organization_id, sync_id, number, outcome) on crm.attempt
+    insert (organization_id, sync_id, number, connection_revision) on crm.attempt
     select on crm.attempt
     update (email, display_name, sent_at, outcome, http_status, message) on crm.attempt
     delete, select on crm.connection
@@ -241,7 +241,7 @@ from (values
       organization_id, vendor, account, push_stage, settings, settle_seconds, credential, credential_key
     ) on crm.connection
     update (
-      id, vendor, account, state, fault, push_stage, settings, settle_seconds, credential, credential_key, blocked_until,
+      vendor, account, state, fault, push_stage, settings, settle_seconds, revision, credential, credential_key, blocked_until,
       paced_until
     ) on crm.connection
     insert (organization_id, lead_id, vendor, account, status, error_code, run_at, email_key) on crm.sync

@@ -65,6 +65,7 @@ begin
       when connect_crm.settle_seconds is null and c.vendor = excluded.vendor then c.settle_seconds
       else excluded.settle_seconds
     end,
+    revision = c.revision + 1,
     credential = excluded.credential,
     credential_key = excluded.credential_key,
     blocked_until = null,

@@ -34,6 +34,7 @@ begin
         when retry_crm.lead_id is null then s.error_code <> 'outcome_unknown'
         else s.lead_id = retry_crm.lead_id
       end
+    order by s.id
     for no key update of s
   )
   select array_agg(f.id) into v_ids from failed as f;

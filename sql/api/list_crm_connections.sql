@@ -10,19 +10,19 @@ begin atomic
   select row(
     200,
     null,
-    json_build_object(
-      'data',
-      coalesce(
-        json_agg(
+    concat(
+      '{"data":[',
+      string_agg(
+        row_to_json(
           row(
             c.id, c.organization_id, c.vendor, c.account, c.state, c.fault, c.push_stage, c.settle_seconds, c.settings::json,
             app.utc_text(c.created_at)
           )::api.crm_connection
-        ),
-        '[]'
+        )::text,
+        ','
       ),
-      'next_cursor', null
-    )::text
+      '],"next_cursor":null}'
+    )
   )::api.answer
   from crm.connection as c
   where c.organization_id = (select auth.organization_id('admin'));

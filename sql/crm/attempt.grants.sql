@@ -6,6 +6,6 @@ from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, le
 
 grant
   select,
-  insert (organization_id, sync_id, number, outcome),
+  insert (organization_id, sync_id, number, connection_revision),
   update (email, display_name, sent_at, outcome, http_status, message)
 on crm.attempt to leads_jobs;

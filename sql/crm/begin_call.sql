@@ -41,7 +41,7 @@ begin
     a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts
     and a.sent_at is not null;
 
-  select c.state, c.blocked_until, c.paced_until, v.calls, v.call_seconds into v_connection
+  select c.state, c.revision, c.blocked_until, c.paced_until, v.calls, v.call_seconds into v_connection
   from crm.connection as c
   join crm.vendor as v on v.name = c.vendor
   where c.organization_id = v_organization_id and c.vendor = v_sync.vendor and c.account = v_sync.account;
@@ -61,8 +61,18 @@ begin
     v_at := greatest(v_at, v_connection.paced_until - v_spacing * (0.1 * v_connection.calls));
   end if;
 
-  if v_connection.state is distinct from 'active' or v_at > v_now + interval '2 seconds' then
-    -- Paused, disconnected, or a long wait: it is given back.
+  if
+    v_connection.state is distinct from 'active'
+    or v_at > v_now + interval '2 seconds'
+    or not exists (
+      select
+      from crm.attempt as a
+      where
+        a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts
+        and a.connection_revision = v_connection.revision
+    )
+  then
+    -- Paused, disconnected, made anew with another credential, or a long wait: it is given back.
     update crm.attempt as a
     set outcome = 'not_made'
     where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;
@@ -84,12 +94,6 @@ begin
   set run_at = v_now + interval '15 seconds', leased_by = pg_backend_pid()
   where s.organization_id = v_organization_id and s.id = v_sync.id;
   if begin_call.display_name is not null then
-    -- The look-ups before it have told what the attempts before made: nothing.
-    update crm.attempt as a
-    set outcome = 'settled'
-    where
-      a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number < v_sync.attempts
-      and a.outcome is null;
     update crm.attempt as a
     set sent_at = v_now, email = begin_call.email, display_name = begin_call.display_name
     where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;

@@ -12,8 +12,8 @@ grant
   select,
   insert (organization_id, vendor, account, push_stage, settings, settle_seconds, credential, credential_key),
   update (
-    id, vendor, account, state, fault, push_stage, settings, settle_seconds, credential, credential_key, blocked_until,
-    paced_until
+    vendor, account, state, fault, push_stage, settings, settle_seconds, revision, credential, credential_key,
+    blocked_until, paced_until
   ),
   delete
 on crm.connection to leads_jobs;

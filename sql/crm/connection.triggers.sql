@@ -9,4 +9,4 @@ create trigger _100_refuse_truncate before truncate on crm.connection
 
 -- Blocks and the pace come and go with the vendor's answers.
 create trigger _900_record after insert or update or delete on crm.connection
-  for each row execute function audit.tg_record('crm_connection', 'id', 'blocked_until', 'paced_until');
+  for each row execute function audit.tg_record('crm_connection', 'id', 'revision', 'blocked_until', 'paced_until');

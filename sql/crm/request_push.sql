@@ -36,8 +36,12 @@ begin
     and s.lead_id = v_lead_id
     and s.vendor = v_connection.vendor
     and s.account = v_connection.account;
-  -- Nothing more is to be done, and nobody is waited for.
-  if v_sync.status = 'ok' or v_sync.error_code = 'outcome_unknown' then
+  -- Nothing is to be done, and the row isn't locked: a worker would wait for this transaction.
+  if
+    v_sync.status in ('ok', 'in_progress')
+    or v_sync.error_code = 'outcome_unknown'
+    or (v_sync.status = 'pending' and not (request_push.is_asked and v_sync.run_at > v_now))
+  then
     return v_sync;
   end if;
 
@@ -77,7 +81,7 @@ begin
     case s.status
       -- Who asks doesn't wait for the backoff; what may have been made is still waited out, by who leases.
       when 'pending' then request_push.is_asked and s.run_at > v_now
-      when 'failed' then s.error_code <> 'outcome_unknown' and (v_skipped is null or request_push.is_asked)
+      when 'failed' then s.error_code <> 'outcome_unknown' and v_skipped is null
       when 'skipped' then v_skipped is null
       else false
     end

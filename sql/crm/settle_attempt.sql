@@ -9,7 +9,7 @@ create or replace function crm.settle_attempt(
   external_id text default null,
   http_status integer default null,
   message text default null,
-  retry_after numeric default null
+  retry_after double precision default null
 )
 returns text
 language plpgsql
@@ -23,6 +23,7 @@ declare
   v_message text := app.trim_text(left(app.trim_text(settle_attempt.message), 1000));
   v_now timestamptz := date_trunc('milliseconds', clock_timestamp());
   v_sync crm.sync;
+  v_attempt crm.attempt;
   v_settle_seconds integer;
   v_has_search boolean;
   v_open_until timestamptz;
@@ -67,7 +68,8 @@ begin
     sent_at = case when v_outcome = 'unknown' and a.display_name is not null then coalesce(a.sent_at, v_now) else a.sent_at end,
     http_status = settle_attempt.http_status,
     message = v_message
-  where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;
+  where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts
+  returning a.* into v_attempt;
 
   if v_outcome in ('created', 'linked', 'simulated') then
     update crm.attempt as a
@@ -100,7 +102,19 @@ begin
     set state = 'paused', fault = coalesce(v_message, 'The vendor refused the credential.')
     where
       c.organization_id = v_organization_id and c.vendor = v_sync.vendor and c.account = v_sync.account
-      and c.state = 'active';
+      and c.state = 'active'
+      and c.revision = v_attempt.connection_revision;
+    -- It was made anew meanwhile: an older credential's refusal says nothing of it.
+    perform
+    from crm.connection as c
+    where c.organization_id = v_organization_id and c.revision = v_attempt.connection_revision;
+    v_outcome := case when found then v_outcome else 'not_made' end;
+  end if;
+  if v_outcome = 'refused' and v_attempt.display_name is not null then
+    -- The look-ups came before, and found nothing of what the attempts before it sent.
+    update crm.attempt as a
+    set outcome = 'settled'
+    where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.outcome is null;
   end if;
 
   v_open_until := crm.open_until(v_organization_id, v_sync.id, v_settle_seconds);
@@ -141,7 +155,7 @@ begin
 end
 $$;
 
-comment on function crm.settle_attempt(uuid, uuid, integer, text, text, integer, text, numeric) is
+comment on function crm.settle_attempt(uuid, uuid, integer, text, text, integer, text, double precision) is
 $$What came of an attempt; the sync's status after it, or null where the lease is another's.
 
 outcome: created, linked (to a record that was there): the sync is ok, with external_id. refused: failed. unauthorized: failed,
@@ -149,4 +163,4 @@ and the connection is paused. not_made: nothing was made; tried again. unknown: 
 settle_seconds. undecided: the vendor's search can't tell: failed, until a person says so. retry_after: seconds, 3,600 at the
 most, for which the whole connection waits. A push ends after 24 hours and 20 attempts. Raises PT422 unknown_outcome.$$;
 
-grant execute on function crm.settle_attempt(uuid, uuid, integer, text, text, integer, text, numeric) to leads_worker;
+grant execute on function crm.settle_attempt(uuid, uuid, integer, text, text, integer, text, double precision) to leads_worker;

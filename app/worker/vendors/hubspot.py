@@ -112,8 +112,8 @@ class _HubSpot:
             case {"results": [{"id": str(id)}]} if answer.status < 300:
                 return Record(id, contact.email)
             case {"message": str(said)} | {"errors": [{"message": str(said)}, *_]} if answer.status in _TELLING:
-                # the vendor's own sentence, not something that a lead's field was made to say
-                if found := re.search(r"already exists\W{1,3}Existing ID:\s*(\d+)", said):
+                # the vendor's own sentence, and it alone: a lead's field may be made to say the same inside another
+                if found := re.fullmatch(r"Contact already exists\. Existing ID: ([0-9]{1,20})\.?", said.strip()):
                     return Record(found[1])
                 raise Refused(str(answer), answer.status)
         if answer.status >= 400:
@@ -154,9 +154,10 @@ class _HubSpot:
     def _record(self, contact: Any) -> Record:
         match contact:
             case {"id": str(id), "properties": dict(has)}:
-                names = (has.get("firstname"), has.get("lastname"))
-                external_id = has.get(self.unique_property) if self.unique_property else None
-                return Record(id, has.get("email"), " ".join(filter(None, names)) or None, external_id)
+                texts = {name: value for name, value in has.items() if isinstance(value, str)}
+                names = (texts.get("firstname"), texts.get("lastname"))
+                external_id = texts.get(self.unique_property) if self.unique_property else None
+                return Record(id, texts.get("email"), " ".join(filter(None, names)) or None, external_id)
         raise NotMade("HubSpot answered with something that isn't a contact", 200)
 
 

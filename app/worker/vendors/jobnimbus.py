@@ -152,7 +152,9 @@ def _results(answer: Answer) -> list[dict[str, Any]]:
 
 
 def _is_contact(result: Any) -> bool:
-    return isinstance(result, dict) and isinstance(result.get("jnid"), str) and bool(result["jnid"])
+    if not isinstance(result, dict) or not isinstance(result.get("jnid"), str) or not result["jnid"]:
+        return False
+    return all(isinstance(result.get(name), str | None) for name in ("email", "display_name", "external_id"))
 
 
 def _record(contact: Any, *, is_new: bool = False) -> Record:

@@ -44,7 +44,9 @@ class _Webhook:
 
     async def verify(self) -> Account:
         """Nothing can be asked of a receiver without sending it something."""
-        return Account(httpx.URL(self.calls.base_url).host)
+        url = httpx.URL(self.calls.base_url)
+        # Two addresses of one host are two receivers; what follows a ? may be a secret.
+        return Account((url.netloc.decode() + url.path.rstrip("/"))[:255])
 
     async def find_by_email(self, email: str) -> list[Record]:
         return []

@@ -2,7 +2,7 @@ begin;
 select plan(6);
 
 select act_as('alice', 'admin');
-select is((api.list_crm_connections()).body, '{"data" : [], "next_cursor" : null}', 'there is none');
+select is((api.list_crm_connections()).body, '{"data":[],"next_cursor":null}', 'there is none');
 select act_as('operator');
 select admin.connect_crm(organization(a), 'hubspot', a, '{"region": "eu"}', settle_seconds => 9)
 from unnest('{alice,bob}'::text[]) as a;

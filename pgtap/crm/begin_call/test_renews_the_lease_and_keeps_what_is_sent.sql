@@ -75,8 +75,8 @@ select is(
 select (crm.begin_call(acme(), (sync('Ada')).id, 2, 'Ada', 'ada@example.com')).verdict;
 select results_eq(
   'select a.number, a.outcome, a.sent_at is null from crm.attempt as a order by a.number',
-  $$values (1, 'settled', false), (2, null, false)$$,
-  'what makes a record has looked: nothing was made'
+  $$values (1, null::text, false), (2, null, false)$$,
+  'until something decides all that was sent is open'
 );
 select is((sync('Ada')).attempts, 2, 'no call is an attempt');
 

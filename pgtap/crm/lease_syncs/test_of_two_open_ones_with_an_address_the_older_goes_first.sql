@@ -1,5 +1,5 @@
 begin;
-select plan(4);
+select plan(5);
 
 -- Acme is live, and has a connection; the dba does what a worker does.
 create function test.acme()
@@ -57,6 +57,11 @@ select is(
   crm.settle_attempt(acme(), (select p.id from test.pair as p where p.age = 1), 2, 'linked', '7'), 'ok', 'it is through'
 );
 update crm.sync set run_at = now() - interval '1 second' where status = 'pending';
+select is(leased(), '{}', 'what has just been made must show first');
+update crm.sync
+set
+  run_at = case when status = 'pending' then now() - interval '1 second' end,
+  last_synced_at = last_synced_at - interval '1 minute';
 select is(
   leased(), (select array[p.name] from test.pair as p where p.age = 2),
   'what the younger may have made is looked for, not taken for the other''s'

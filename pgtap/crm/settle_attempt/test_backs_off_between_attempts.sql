@@ -50,8 +50,8 @@ begin
   set
     status = 'in_progress', attempts = attempts + delays.tries, begun_after = attempts,
     run_at = clock_timestamp() + interval '15 seconds', begun_at = clock_timestamp() - delays.age;
-  insert into crm.attempt (organization_id, sync_id, number, outcome, message)
-  select s.organization_id, s.id, n, case when n < s.attempts then 'not_made' end, 'Bad gateway.'
+  insert into crm.attempt (organization_id, sync_id, number, connection_revision, outcome, message)
+  select s.organization_id, s.id, n, 1, case when n < s.attempts then 'not_made' end, 'Bad gateway.'
   from crm.sync as s
   cross join lateral generate_series(s.begun_after + 1, s.attempts) as n;
   perform crm.settle_attempt(acme(), s.id, s.attempts, 'not_made', message => 'Bad gateway.') from crm.sync as s;
@@ -80,7 +80,7 @@ update crm.sync
 set
   status = 'in_progress', attempts = attempts + 1, begun_after = attempts, begun_at = clock_timestamp(),
   run_at = clock_timestamp() + interval '15 seconds';
-insert into crm.attempt (organization_id, sync_id, number) select s.organization_id, s.id, s.attempts from crm.sync as s;
+insert into crm.attempt (organization_id, sync_id, number, connection_revision) select s.organization_id, s.id, s.attempts, 1 from crm.sync as s;
 select (crm.begin_call(acme(), s.id, s.attempts, 'A name')).verdict from crm.sync as s;
 select crm.settle_attempt(acme(), s.id, s.attempts, 'unknown') from crm.sync as s;
 select is_empty(
