@@ -119,7 +119,7 @@ class Api:
         pause = WAIT_PAUSE
         while result.ntuples and result.get_value(0, 0) == b"202":
             left = began + wait.seconds - time.monotonic()
-            if left <= 0 or _retry_after(result) > left:
+            if left <= 0 or _retry_after(result) > max(left, 1.0):
                 break
             # Longer each time, and never all at once: 200 that wait are no load.
             await asyncio.sleep(min(pause * random.uniform(0.8, 1.2), left))

@@ -217,11 +217,10 @@ def test_a_wait_that_is_no_good_is_logged_and_its_route_skipped(
 ) -> None:
     path = "/" + wait.removeprefix("api.") + "/{id}"
     with database.connect() as connection:
-        connection.execute(ECHO.encode())
         connection.execute(made.encode())
         connection.execute(
             "insert into api.route (method, path, function, scope, wait_seconds, wait_function) "
-            "values ('GET', %s, 'api.echo', 'read', 1, %s)",
+            "values ('GET', %s, 'api.get_lead', 'read', 1, %s)",
             [path, wait],
         )
         connection.execute("notify leads_routes")

@@ -256,7 +256,7 @@ def data_dir(run_dir: Path) -> Iterator[Path]:
     assert not (path / "postgres" / "postmaster.pid").exists()
 
 
-def start(data_dir: Path, output: Path) -> tuple[subprocess.Popen[bytes], str]:
+def start(data_dir: Path, output: Path, *options: str) -> tuple[subprocess.Popen[bytes], str]:
     """Starts ``leads serve`` from nothing, and gives what it printed."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("DATABASE_URL", "LEADS_"))}
     if "LEADS_PG_BIN" in os.environ:
@@ -264,7 +264,11 @@ def start(data_dir: Path, output: Path) -> tuple[subprocess.Popen[bytes], str]:
     environ |= {"LEADS_DATA_DIR": str(data_dir), "PORT": "0"}
     with output.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "app", "serve"], cwd=ROOT, env=environ, stdout=file, stderr=subprocess.STDOUT
+            [sys.executable, "-m", "app", "serve", *options],
+            cwd=ROOT,
+            env=environ,
+            stdout=file,
+            stderr=subprocess.STDOUT,
         )
     for _ in range(1200):
         if "curl" in output.read_text() or process.poll() is not None:
@@ -289,6 +293,12 @@ def test_serve_from_nothing_and_again(data_dir: Path, tmp_path: Path) -> None:
         auth = {"Authorization": f"Bearer {found[0]}"}
         made = httpx.post(base[0] + "/leads", json={"email": "kept@example.com"}, headers=auth)
         assert made.status_code == 201
+        # A worker runs beside it; the demo organization's pushes are simulated.
+        lead = httpx.get(base[0] + "/leads?pipeline_stage=contacted&limit=1", headers=auth).json()["data"][0]["id"]
+        pushed = httpx.post(f"{base[0]}/leads/{lead}/push-to-crm", headers=auth, timeout=20)
+        assert pushed.status_code == 200
+        assert pushed.json()["crm_sync"]["external_id"].startswith("simulated_")
+        assert (data_dir / "crm-key").stat().st_mode & 0o777 == 0o600
         settings = subprocess.run(
             [str(embedded.binary("psql")), "-XAt", _url(data_dir), "-c", "show fsync", "-c", "show data_checksums"],
             capture_output=True, text=True, check=True,
@@ -298,7 +308,7 @@ def test_serve_from_nothing_and_again(data_dir: Path, tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
 
-    process, text = start(data_dir, tmp_path / "second")
+    process, text = start(data_dir, tmp_path / "second", "--no-worker")
     try:
         assert found[0] in text
         assert "Applying" not in text
@@ -306,6 +316,9 @@ def test_serve_from_nothing_and_again(data_dir: Path, tmp_path: Path) -> None:
         assert base
         kept_lead = httpx.get(base[0] + made.headers["location"].removeprefix("/api/v1"), headers=auth)
         assert kept_lead.json()["email"] == "kept@example.com"
+        lead = httpx.get(base[0] + "/leads?pipeline_stage=lost&limit=1", headers=auth).json()["data"][0]["id"]
+        pushed = httpx.post(f"{base[0]}/leads/{lead}/push-to-crm", headers=auth, timeout=20)
+        assert (pushed.status_code, pushed.json()["crm_sync"]["status"]) == (202, "pending")
     finally:
         process.terminate()
         assert process.wait(30) == 0

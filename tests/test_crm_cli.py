@@ -2,16 +2,12 @@
 
 import json
 import os
-import signal
-import stat
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import httpx
 import pytest
-from pushing import connect, leads_crm, live_organization, wait_for
+from pushing import connect, leads_crm, live_organization
 from simulator import KEY, Simulator, running
 
 from app.settings import ROOT
@@ -153,49 +149,6 @@ def test_a_webhook_and_a_test_organization_cant_be_compared(database: Database) 
         connect(database, simulated, vendor)
     assert "webhook" in mistake(leads_crm(database, "reconcile", "--organization", organization.id))
     assert "simulated" in mistake(leads_crm(database, "reconcile", "--organization", simulated.id))
-
-
-@pytest.mark.parametrize("off", [(), ("--no-worker",)])
-def test_serve_has_a_worker_beside_its_own_database(tmp_path: Path, off: tuple[str, ...]) -> None:
-    data = tmp_path / "data"
-    environ = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
-    log = (tmp_path / "log").open("w+")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "app", "serve", "--port", "0", *off],
-        cwd=ROOT,
-        env=environ | {"LEADS_DATA_DIR": str(data)},
-        stdout=log,
-        stderr=subprocess.STDOUT,
-    )
-    try:
-        tmp_path.chmod(0o755)
-        banner = wait_for(lambda: "Ctrl-C" in (tmp_path / "log").read_text() and (tmp_path / "log").read_text(), 90)
-        base = banner.split("The Leads API is at ")[1].split()[0]
-        key = (data / "demo-key").read_text().strip()
-        with httpx.Client(base_url=base, headers={"Authorization": f"Bearer {key}"}, timeout=30) as api:
-            wait_for(lambda: _answers(api))
-            lead = api.get("/leads?pipeline_stage=new&limit=1").json()["data"][0]["id"]
-            began = time.monotonic()
-            answer = api.post(f"/leads/{lead}/push-to-crm")
-        if off:
-            assert (answer.status_code, time.monotonic() - began >= 9) == (202, True)
-            assert not (data / "crm-key").exists()
-        else:
-            assert answer.status_code == 200
-            assert answer.json()["crm_sync"]["external_id"].startswith("simulated_")
-            assert stat.S_IMODE((data / "crm-key").stat().st_mode) == 0o600
-    finally:
-        log.close()
-        process.send_signal(signal.SIGINT)
-        code = process.wait(60)
-    assert code in (0, 130)
-
-
-def _answers(api: httpx.Client) -> bool:
-    try:
-        return api.get("/health").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def test_a_worker_needs_its_address_its_key_and_a_schema(leads: object, database: Database) -> None:

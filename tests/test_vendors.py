@@ -471,7 +471,7 @@ def test_a_webhook_that_is_gone_refuses(vendor: Simulator) -> None:
 
 
 def test_a_webhook_cannot_be_asked(vendor: Simulator) -> None:
-    assert ask(vendor, "webhook", lambda it: it.verify()) == Account("127.0.0.1")
+    assert ask(vendor, "webhook", lambda it: it.verify()) == Account(f"127.0.0.1:{vendor.port}/hook")
     assert ask(vendor, "webhook", lambda it: it.find_by_email("jane@example.com")) == []
     assert ask(vendor, "webhook", lambda it: it.find_by_name("Jane")) is None
     with pytest.raises(NotImplementedError):
