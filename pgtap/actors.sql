@@ -257,3 +257,45 @@ $$;
 
 comment on function test.is_reported(text, text, text) is
   'Makes a fault, asserts that the rule reports it and nothing else, and undoes it.';
+
+
+-- A CRM: a test that needs one makes the live organization "Acme", and does as the dba what a worker does
+
+create function test.acme()
+returns uuid
+language sql
+stable
+security definer
+begin atomic
+  select o.organization_id from app.organization as o where o.name = 'Acme';
+end;
+
+comment on function test.acme() is 'The live organization that the test has made.';
+
+create function test.sync(name text)
+returns crm.sync
+language sql
+stable
+security definer
+begin atomic
+  select s
+  from crm.sync as s
+  join app.lead as l on l.organization_id = s.organization_id and l.id = s.lead_id
+  where l.name = sync.name;
+end;
+
+comment on function test.sync(text) is 'The push of the lead with that name.';
+
+create function test.leased(batch integer default 64)
+returns text[]
+language sql
+volatile
+begin atomic
+  select array(
+    select j.contact ->> 'name'
+    from crm.lease_syncs('{k}', leased.batch) as j
+    order by j.contact ->> 'name' collate "C"
+  );
+end;
+
+comment on function test.leased(integer) is 'Leases what is due, as a worker with the key k: the leads'' names.';
