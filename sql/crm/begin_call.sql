@@ -17,6 +17,7 @@ as $$
 declare
   v_organization_id uuid := begin_call.organization_id;
   v_sync crm.sync;
+  v_attempt crm.attempt;
   v_connection record;
   v_now timestamptz;
   v_at timestamptz;
@@ -34,24 +35,26 @@ begin
   if not found then
     return row('stop', null)::crm.permission;
   end if;
-  -- Another call of this attempt: the one before was answered, and nothing was made.
-  update crm.attempt as a
-  set sent_at = null
-  where
-    a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts
-    and a.sent_at is not null;
+  select a.* into v_attempt
+  from crm.attempt as a
+  where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;
+  if v_attempt.sent_at is not null then
+    -- Another call of this attempt: the one before was answered, and nothing was made.
+    update crm.attempt as a
+    set sent_at = null
+    where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;
+  end if;
 
+  -- Where the vendor has a pace, one after another: it is the connection's, over all workers.
+  perform
+  from crm.connection as c
+  join crm.vendor as v on v.name = c.vendor
+  where c.organization_id = v_organization_id and v.calls is not null
+  for no key update of c;
   select c.state, c.revision, c.blocked_until, c.paced_until, v.calls, v.call_seconds into v_connection
   from crm.connection as c
   join crm.vendor as v on v.name = c.vendor
   where c.organization_id = v_organization_id and c.vendor = v_sync.vendor and c.account = v_sync.account;
-  if v_connection.calls is not null then
-    -- One after another: the pace is the connection's, over all workers.
-    select c.state, c.blocked_until, c.paced_until into v_connection.state, v_connection.blocked_until, v_connection.paced_until
-    from crm.connection as c
-    where c.organization_id = v_organization_id
-    for no key update;
-  end if;
   v_now := date_trunc('milliseconds', clock_timestamp());
   v_at := greatest(v_now, v_connection.blocked_until);
   if v_connection.calls is not null then
@@ -63,14 +66,8 @@ begin
 
   if
     v_connection.state is distinct from 'active'
+    or v_connection.revision <> v_attempt.connection_revision
     or v_at > v_now + interval '2 seconds'
-    or not exists (
-      select
-      from crm.attempt as a
-      where
-        a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts
-        and a.connection_revision = v_connection.revision
-    )
   then
     -- Paused, disconnected, made anew with another credential, or a long wait: it is given back.
     update crm.attempt as a
