@@ -7,7 +7,7 @@ once for each connection.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -38,14 +38,14 @@ SESSION = {
 }
 
 
-def session_of(url: str) -> str:
-    """The connection string of one of the server's own sessions; ``options`` in the address are kept."""
+def session_of(url: str, settings: Mapping[str, str] = SESSION, application_name: str = "leads-api") -> str:
+    """The connection string of one of our own sessions; ``options`` in the address are kept."""
     options = [
         str(conninfo_to_dict(url).get("options", "")),
-        *(f"-c {name}={value}" for name, value in SESSION.items()),
+        *(f"-c {name}={value}" for name, value in settings.items()),
     ]
     return make_conninfo(
-        url, options=" ".join(options), application_name="leads-api", connect_timeout=5, client_encoding="utf8"
+        url, options=" ".join(options), application_name=application_name, connect_timeout=5, client_encoding="utf8"
     )
 
 

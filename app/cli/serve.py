@@ -3,8 +3,7 @@
 import errno
 import os
 import socket
-from contextlib import nullcontext
-from pathlib import Path
+from contextlib import AbstractContextManager, nullcontext
 
 import click
 import psycopg
@@ -13,7 +12,7 @@ from uvicorn.supervisors import Multiprocess
 
 from app import migrations, settings
 from app.api import PREFIX
-from app.cli import demo, migrate, worker
+from app.cli import demo, migrate, secret_file
 from app.cli.addresses import Addresses, addresses, call, connect
 from app.cli.output import Mistake
 from app.postgres import session_of
@@ -39,7 +38,8 @@ def serve(host: str | None, port: int | None, workers: int | None, no_worker: bo
         key = _prepare_embedded(found, given) if found.is_embedded else None
         _check(url)
         click.echo(_banner(host, listener.getsockname()[1], key))
-        with worker.beside(found, given) if found.is_embedded and given.has_worker and not no_worker else nullcontext():
+        has_worker = found.is_embedded and given.has_worker and not no_worker
+        with _worker(found, given) if has_worker else nullcontext():
             _run(listener, url, given.workers if workers is None else workers)
 
 
@@ -54,14 +54,16 @@ def _prepare_embedded(found: Addresses, given: Settings) -> str:
     key = kept.read_text().strip() if kept.exists() else ""
     if not demo.is_good(found.of_api(), key):
         key = demo.seed(found.of_operator())
-        _keep(kept, key)
+        kept.unlink(missing_ok=True)
+        secret_file.write(kept, key)
     return key
 
 
-def _keep(path: Path, key: str) -> None:
-    path.unlink(missing_ok=True)
-    with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-        file.write(key + "\n")
+def _worker(found: Addresses, given: Settings) -> AbstractContextManager[None]:
+    # Imported here: what calls vendors takes a while to load, and who serves another database has no use for it.
+    from app.cli import worker
+
+    return worker.beside(found, given)
 
 
 def _check(url: str) -> None:

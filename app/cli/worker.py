@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from app import log, settings
+from app.cli import secret_file
 from app.cli.addresses import Addresses, addresses, connect
 from app.cli.output import Mistake
 from app.settings import Settings, SettingsError
@@ -87,8 +88,7 @@ def _kept(path: Path) -> str:
     if not path.exists():
         # Whole or not at all, and the first one's where two begin at once.
         made = path.with_name(f"crm-key.{os.getpid()}")
-        with open(os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-            file.write(new_key() + "\n")
+        secret_file.write(made, new_key())
         with suppress(FileExistsError):
             os.link(made, path)
         made.unlink()

@@ -8,10 +8,10 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import namedtuple_row
 from psycopg.types.json import Jsonb
 
+from app import postgres
 from app.worker.push import Outcome
 from app.worker.vendors import Contact, Sent
 
@@ -48,14 +48,8 @@ class Job:
 
 
 def session_of(url: str) -> str:
-    """The connection string of a worker's session; ``options`` in the address are kept."""
-    options = [
-        str(conninfo_to_dict(url).get("options", "")),
-        *(f"-c {name}={value}" for name, value in _SESSION.items()),
-    ]
-    return make_conninfo(
-        url, options=" ".join(options), application_name="leads-worker", connect_timeout=5, client_encoding="utf8"
-    )
+    """The connection string of a worker's session."""
+    return postgres.session_of(url, _SESSION, "leads-worker")
 
 
 class Outbox:

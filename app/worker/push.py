@@ -59,7 +59,7 @@ async def push(
         return _failed("unknown", error)
     except NotMade as error:
         return _failed("not_made", error)
-    if not record.id.isprintable() or not 0 < len(record.id) <= 255:
+    if not record.id.isprintable():  # PostgreSQL takes no NUL; crm.settle_attempt looks at the length
         return Outcome("undecided", message="The vendor has a record, and gave an id that can't be kept.")
     return Outcome("created" if record.is_new else "linked", external_id=record.id)
 
