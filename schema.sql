@@ -28,6 +28,12 @@ ALTER SCHEMA auth OWNER TO leads_owner;
 
 COMMENT ON SCHEMA auth IS 'Who is asking: keys, and the functions that prove a claim.';
 
+CREATE SCHEMA bi;
+
+ALTER SCHEMA bi OWNER TO leads_owner;
+
+COMMENT ON SCHEMA bi IS 'What an analyst reaches: views, each of the analyst''s own organization alone.';
+
 CREATE SCHEMA crm;
 
 ALTER SCHEMA crm OWNER TO leads_owner;
@@ -400,10 +406,117 @@ ALTER FUNCTION admin.add_stage(organization_id uuid, name text) OWNER TO leads_j
 
 COMMENT ON FUNCTION admin.add_stage(organization_id uuid, name text) IS 'Adds a pipeline stage behind the others. Raises PT404 organization_not_found, PT422 invalid_name, PT409 stage_exists.';
 
+CREATE FUNCTION app.is_text(value text, max_length integer) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return char_length(value) between 1 and max_length and value = app.trim_text(value);
+end
+$$;
+
+ALTER FUNCTION app.is_text(value text, max_length integer) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.is_text(value text, max_length integer) IS 'Whether the value is a text of 1 to max_length characters with no white space at its ends. Null for null.';
+
+CREATE FUNCTION app.new_id() RETURNS uuid
+    LANGUAGE sql PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ((((lpad(to_hex((t.micros / 1000)), 12, '0'::text) || '7'::text) || lpad(to_hex((((t.micros % (1000)::bigint) * 4096) / 1000)), 3, '0'::text)) || substr((gen_random_uuid())::text, 20)))::uuid AS uuid
+    FROM ( SELECT ((EXTRACT(epoch FROM clock_timestamp()) * (1000000)::numeric))::bigint AS micros) t;
+END;
+
+ALTER FUNCTION app.new_id() OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.new_id() IS 'A new UUID of version 7 (RFC 9562, section 5.7): 48 bits of milliseconds, then the fraction of the millisecond in 12 bits (section 6.2, method 3), so that ids made one after another keep their order; 62 random bits.';
+
+CREATE FUNCTION app.utc_text(instant timestamp with time zone) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT to_char((instant AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'::text) AS to_char;
+END;
+
+ALTER FUNCTION app.utc_text(instant timestamp with time zone) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.utc_text(instant timestamp with time zone) IS 'The instant in UTC with milliseconds (RFC 3339): 2026-04-27T13:22:05.114Z, whatever the session''s zone. Null for null.';
+
+CREATE TABLE app.organization (
+    organization_id uuid DEFAULT app.new_id() NOT NULL,
+    name text NOT NULL,
+    environment text DEFAULT 'live'::text NOT NULL,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    CONSTRAINT organization_environment_is_live_or_test CHECK ((environment = ANY (ARRAY['live'::text, 'test'::text]))),
+    CONSTRAINT organization_name_is_text_of_1_to_255 CHECK (app.is_text(name, 255))
+);
+ALTER TABLE ONLY app.organization ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY app.organization ALTER COLUMN name SET STATISTICS 0;
+ALTER TABLE ONLY app.organization ALTER COLUMN environment SET STATISTICS 0;
+ALTER TABLE ONLY app.organization ALTER COLUMN created_at SET STATISTICS 0;
+
+ALTER TABLE ONLY app.organization FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.organization OWNER TO leads_owner;
+
+COMMENT ON TABLE app.organization IS 'A tenant: a business that keeps its leads here.';
+
+COMMENT ON COLUMN app.organization.environment IS 'live or test; a test organization never causes a call to the outside.';
+
+CREATE TABLE auth.analyst (
+    organization_id uuid NOT NULL,
+    role_oid oid NOT NULL,
+    role_name name NOT NULL,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    expires_at timestamp(3) with time zone
+);
+ALTER TABLE ONLY auth.analyst ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY auth.analyst ALTER COLUMN role_oid SET STATISTICS 0;
+ALTER TABLE ONLY auth.analyst ALTER COLUMN role_name SET STATISTICS 0;
+ALTER TABLE ONLY auth.analyst ALTER COLUMN created_at SET STATISTICS 0;
+ALTER TABLE ONLY auth.analyst ALTER COLUMN expires_at SET STATISTICS 0;
+
+ALTER TABLE ONLY auth.analyst FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE auth.analyst OWNER TO leads_auth;
+
+COMMENT ON TABLE auth.analyst IS 'Analysts'' logins, each bound to one organization.';
+
+COMMENT ON COLUMN auth.analyst.role_oid IS 'The login''s oid in this cluster.';
+
+COMMENT ON COLUMN auth.analyst.role_name IS 'The login''s name. Both must match: in a restored dump, or once the login was dropped, the oid may be another role''s.';
+
+COMMENT ON COLUMN auth.analyst.expires_at IS 'From this instant on the login sees no row; null: never.';
+
+CREATE FUNCTION admin.analysts(organization_id uuid DEFAULT NULL::uuid) RETURNS TABLE(login text, organization_id uuid, organization text, state text, created_at text, expires_at text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT (a.role_name)::text AS role_name,
+     a.organization_id,
+     o.name,
+         CASE
+             WHEN (r.rolname IS DISTINCT FROM a.role_name) THEN 'gone'::text
+             WHEN (NOT r.rolcanlogin) THEN 'revoked'::text
+             WHEN (a.expires_at <= now()) THEN 'expired'::text
+             ELSE 'good'::text
+         END AS "case",
+     app.utc_text(a.created_at) AS utc_text,
+     app.utc_text(a.expires_at) AS utc_text
+    FROM ((auth.analyst a
+      JOIN app.organization o ON ((o.organization_id = a.organization_id)))
+      LEFT JOIN pg_roles r ON ((r.oid = a.role_oid)))
+   WHERE ((a.organization_id = analysts.organization_id) OR (analysts.organization_id IS NULL))
+   ORDER BY a.created_at, a.role_name;
+END;
+
+ALTER FUNCTION admin.analysts(organization_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.analysts(organization_id uuid) IS 'The analysts of an organization, or of all where it is null; the oldest first.
+
+state: good; expired; revoked: the login is being removed; gone: the cluster has no such login, say "leads bi revoke".';
+
 CREATE FUNCTION api.schema_version() RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
- SELECT 8;
+ SELECT 9;
 END;
 
 ALTER FUNCTION api.schema_version() OWNER TO leads_exec;
@@ -564,6 +677,27 @@ lead_ids: some of admin.backtest_leads, none twice; null: all, in one statement.
 out. A lead''s own fields count as they are now. score_in_force: what the model in force gives. Raises PT404
 organization_not_found, PT422 invalid_model.';
 
+CREATE FUNCTION admin.bind_analyst(login text, organization_id uuid, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization app.organization := admin.organization(bind_analyst.organization_id);
+  v_oid oid := (select r.oid from pg_catalog.pg_roles as r where r.rolname = bind_analyst.login);
+begin
+  -- What stands for a login that was dropped, and whose oid this one has got.
+  delete from auth.analyst as a where a.role_oid = v_oid and a.role_name <> bind_analyst.login;
+  insert into auth.analyst (organization_id, role_oid, role_name, expires_at)
+  values (v_organization.organization_id, v_oid, bind_analyst.login, bind_analyst.expires_at);
+end
+$$;
+
+ALTER FUNCTION admin.bind_analyst(login text, organization_id uuid, expires_at timestamp with time zone) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.bind_analyst(login text, organization_id uuid, expires_at timestamp with time zone) IS 'Binds a login, by oid and name, to one organization. For admin.create_analyst alone: no login may execute it.
+
+Raises PT404 organization_not_found, and 23505 analyst_role_oid_is_unique for a login that is bound already.';
+
 CREATE FUNCTION admin.catalogue() RETURNS TABLE(object text, definition text, removal text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -597,7 +731,7 @@ CREATE FUNCTION admin.catalogue() RETURNS TABLE(object text, definition text, re
              (n.nspowner)::regrole AS owner,
              n.nspacl AS acl
             FROM pg_namespace n
-           WHERE ((n.nspname = ANY (ARRAY['app'::name, 'auth'::name, 'audit'::name, 'api'::name, 'admin'::name, 'scoring'::name, 'crm'::name])) OR (n.nspowner IN ( SELECT r.oid
+           WHERE ((n.nspname = ANY (ARRAY['app'::name, 'auth'::name, 'audit'::name, 'api'::name, 'admin'::name, 'scoring'::name, 'crm'::name, 'bi'::name])) OR (n.nspowner IN ( SELECT r.oid
                     FROM our_role r)))
          ), relation AS (
           SELECT c.oid,
@@ -1103,6 +1237,66 @@ the id of the key that decrypts it; null for a test organization. push_stage, se
 own, or what the connection before had. Raises PT404 organization_not_found, vendor_not_found, stage_not_found, PT422
 out_of_range, invalid_credential.';
 
+CREATE FUNCTION admin.create_analyst(login text, organization_id uuid, verifier text, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_setting text;
+begin
+  if create_analyst.login collate "C" !~ '^[a-z_][a-z0-9_]{0,62}$' or create_analyst.login ~ '^(pg_|leads_)' then
+    raise sqlstate 'PT422' using message = 'invalid_login', hint =
+      'A login is 1 to 63 characters: a-z, 0-9 and _, no digit first, and neither pg_ nor leads_ in front. Every login of '
+      'the cluster can see the name: keep customers'' names out of it.';
+  end if;
+  if create_analyst.verifier !~ '^SCRAM-SHA-256\$' then
+    raise sqlstate 'PT422' using message = 'invalid_verifier', hint =
+      'The verifier must be one of SCRAM-SHA-256 (RFC 5803): a password never comes here.';
+  end if;
+  if exists (select from pg_catalog.pg_roles as r where r.rolname = create_analyst.login) then
+    raise sqlstate 'PT409' using message = 'login_exists', hint = format(
+      'There is a login "%s" already. Choose another name, or say first: leads bi revoke %s',
+      create_analyst.login, create_analyst.login
+    );
+  end if;
+
+  execute format(
+    'create role %I login nosuperuser nocreatedb nocreaterole noreplication inherit connection limit 5 password %L '
+    'valid until %L',
+    create_analyst.login, create_analyst.verifier, coalesce(create_analyst.expires_at::text, 'infinity')
+  );
+  -- What a session begins with; the analyst may set it otherwise, and sees no more by it.
+  foreach v_setting in array array[
+    'search_path = bi',
+    'timezone = ''UTC''',
+    'default_transaction_read_only = on',
+    'statement_timeout = ''60s''',
+    'lock_timeout = ''5s''',
+    -- A transaction that is left open keeps VACUUM from all that was deleted since.
+    'idle_in_transaction_session_timeout = ''60s''',
+    'idle_session_timeout = ''8h'''
+  ]
+  loop
+    execute format('alter role %I set %s', create_analyst.login, v_setting);
+  end loop;
+  perform admin.bind_analyst(create_analyst.login, create_analyst.organization_id, create_analyst.expires_at);
+  -- PostgreSQL 15 knows no SET FALSE: there the policy alone holds, which asks for session_user.
+  execute format(
+    'grant leads_bi to %I%s',
+    create_analyst.login,
+    case when current_setting('server_version_num')::integer >= 160000 then ' with inherit true, set false' end
+  );
+end
+$_$;
+
+ALTER FUNCTION admin.create_analyst(login text, organization_id uuid, verifier text, expires_at timestamp with time zone) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.create_analyst(login text, organization_id uuid, verifier text, expires_at timestamp with time zone) IS 'Makes a login that reads schema bi, of one organization alone. For the migrating login, which has CREATEROLE.
+
+login: 1 to 63 characters out of a-z, 0-9 and _. verifier: the password''s SCRAM-SHA-256 verifier (RFC 5803). expires_at: from
+then on the login can''t log in and sees no row; null: never. Raises PT404 organization_not_found, PT409 login_exists, PT422
+invalid_login, invalid_verifier; 42501 where the caller lacks CREATEROLE, or ADMIN OPTION on leads_bi.';
+
 CREATE FUNCTION admin.create_key(organization_id uuid, scope text, digest bytea, name text DEFAULT NULL::text, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1176,40 +1370,6 @@ $_$;
 ALTER FUNCTION app.is_name(value text) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.is_name(value text) IS 'Whether the value is a machine name of 1 to 64 characters: a-z, 0-9, and after the first character _ and -.';
-
-CREATE FUNCTION app.is_text(value text, max_length integer) RETURNS boolean
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-  return char_length(value) between 1 and max_length and value = app.trim_text(value);
-end
-$$;
-
-ALTER FUNCTION app.is_text(value text, max_length integer) OWNER TO leads_owner;
-
-COMMENT ON FUNCTION app.is_text(value text, max_length integer) IS 'Whether the value is a text of 1 to max_length characters with no white space at its ends. Null for null.';
-
-CREATE FUNCTION app.new_id() RETURNS uuid
-    LANGUAGE sql PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT ((((lpad(to_hex((t.micros / 1000)), 12, '0'::text) || '7'::text) || lpad(to_hex((((t.micros % (1000)::bigint) * 4096) / 1000)), 3, '0'::text)) || substr((gen_random_uuid())::text, 20)))::uuid AS uuid
-    FROM ( SELECT ((EXTRACT(epoch FROM clock_timestamp()) * (1000000)::numeric))::bigint AS micros) t;
-END;
-
-ALTER FUNCTION app.new_id() OWNER TO leads_owner;
-
-COMMENT ON FUNCTION app.new_id() IS 'A new UUID of version 7 (RFC 9562, section 5.7): 48 bits of milliseconds, then the fraction of the millisecond in 12 bits (section 6.2, method 3), so that ids made one after another keep their order; 62 random bits.';
-
-CREATE FUNCTION app.utc_text(instant timestamp with time zone) RETURNS text
-    LANGUAGE sql STABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT to_char((instant AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'::text) AS to_char;
-END;
-
-ALTER FUNCTION app.utc_text(instant timestamp with time zone) OWNER TO leads_owner;
-
-COMMENT ON FUNCTION app.utc_text(instant timestamp with time zone) IS 'The instant in UTC with milliseconds (RFC 3339): 2026-04-27T13:22:05.114Z, whatever the session''s zone. Null for null.';
 
 CREATE TABLE crm.sync (
     organization_id uuid NOT NULL,
@@ -1671,6 +1831,43 @@ COMMENT ON FUNCTION admin.drift() IS 'The objects that are not what leads migrat
 remedy: SQL that puts the object back, or words. definition: what it is now; null where it is gone. whole: the object that
 it came or went with. One row, "catalogue", where none was kept (new) or another version of PostgreSQL kept it (changed).';
 
+CREATE FUNCTION admin.drop_analyst(login text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if not exists (select from pg_catalog.pg_roles as r where r.rolname = drop_analyst.login) then
+    return;
+  end if;
+  if
+    exists (select from admin.analysts() as a where a.login = drop_analyst.login)
+    or not exists (
+      select
+      from pg_catalog.pg_roles as r
+      join pg_catalog.pg_auth_members as m on m.member = r.oid and m.roleid = 'leads_bi'::regrole
+      where r.rolname = drop_analyst.login and not r.rolcanlogin and not r.rolsuper and not r.rolcreaterole
+    )
+  then
+    raise sqlstate 'PT409' using message = 'analyst_not_revoked', hint = format(
+      '"%s" isn''t a login that was revoked. Say: leads bi revoke %s', drop_analyst.login, drop_analyst.login
+    );
+  end if;
+  -- Who made the role has ADMIN OPTION on it, and to end its sessions needs its rights.
+  execute format('grant %I to %I', drop_analyst.login, current_user);
+  perform pg_terminate_backend(a.pid, 5000)
+  from pg_catalog.pg_stat_activity as a
+  where a.usename = drop_analyst.login;
+  execute format('drop role %I', drop_analyst.login);
+end
+$$;
+
+ALTER FUNCTION admin.drop_analyst(login text) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.drop_analyst(login text) IS 'Ends a revoked analyst''s sessions, waiting up to 5 seconds for each, and drops the login, if it is there. For the
+migrating login.
+
+Raises PT409 analyst_not_revoked; 2BP01 for a login that something depends on.';
+
 CREATE FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1728,7 +1925,7 @@ CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TA
              n.nspname AS name,
              n.nspacl AS acl
             FROM pg_namespace n
-           WHERE ((n.nspname = ANY (ARRAY['app'::name, 'auth'::name, 'audit'::name, 'api'::name, 'admin'::name, 'scoring'::name, 'crm'::name])) OR (n.nspowner IN ( SELECT r.oid
+           WHERE ((n.nspname = ANY (ARRAY['app'::name, 'auth'::name, 'audit'::name, 'api'::name, 'admin'::name, 'scoring'::name, 'crm'::name, 'bi'::name])) OR (n.nspowner IN ( SELECT r.oid
                     FROM our_role r)))
          ), relation AS (
           SELECT c.oid,
@@ -1776,6 +1973,7 @@ CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TA
              (m.member)::regrole AS member_name,
              (m.grantor)::regrole AS grantor,
              r.kind,
+             (l.rolname)::text AS login_name,
              (EXISTS ( SELECT
                     FROM our_role o
                    WHERE (o.oid = m.member))) AS is_member_ours,
@@ -1908,9 +2106,58 @@ CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TA
                  END AS finding,
              p.remedy
             FROM passage p
-           WHERE ((p.role IS NULL) OR (NOT (((p.expression = 'true'::text) AND (p.role = ANY (ARRAY['leads_auth'::name, 'leads_jobs'::name, 'leads_audit'::name]))) OR ((p.role = 'leads_exec'::name) AND (p.expression IN ( SELECT format('(organization_id = ( SELECT auth.organization_id(%L::text) AS organization_id))'::text, s.scope) AS format
+           WHERE ((p.role IS NULL) OR (NOT (((p.expression = 'true'::text) AND (p.role = ANY (ARRAY['leads_auth'::name, 'leads_jobs'::name, 'leads_audit'::name]))) OR ((p.role = 'leads_bi'::name) AND (p.command = 'r'::"char") AND (p.expression = '(organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id))'::text)) OR ((p.role = 'leads_exec'::name) AND (p.expression IN ( SELECT format('(organization_id = ( SELECT auth.organization_id(%L::text) AS organization_id))'::text, s.scope) AS format
                     FROM ( VALUES ('read'::text), ('write'::text), ('admin'::text)) s(scope)
                    WHERE ((s.scope <> 'read'::text) OR (p.command = 'r'::"char"))))))))
+         ), analyst_finding AS (
+          SELECT ('role '::text || m.member_name) AS subject,
+             'It is bound to no organization, so it reads nothing.'::text AS finding,
+             format('revoke leads_bi from %s granted by %s;'::text, m.member_name, m.grantor) AS remedy
+            FROM membership m
+           WHERE ((m.kind = 'group'::text) AND (m.may_set OR m.inherits) AND (NOT m.is_member_ours) AND (NOT m.is_migrating) AND (NOT (EXISTS ( SELECT
+                    FROM auth.analyst a
+                   WHERE ((a.role_oid = m.member) AND ((a.role_name)::text = m.login_name))))))
+         UNION ALL
+          SELECT ('analyst '::text || quote_ident((a.role_name)::text)),
+             'The cluster has no such login, or another one of its name: a dump was restored, or the login was dropped.'::text,
+             format('Say: leads bi revoke %s; then, if it is still wanted, leads bi create'::text, a.role_name) AS format
+            FROM auth.analyst a
+           WHERE (NOT (EXISTS ( SELECT
+                    FROM pg_roles r
+                   WHERE ((r.oid = a.role_oid) AND (r.rolname = a.role_name)))))
+         UNION ALL
+          SELECT format('membership of %s in %s'::text, m.member_name, m.granted) AS format,
+             'An analyst''s login is a member of leads_bi alone: it would have that role''s rights.'::text,
+             m.removal
+            FROM (membership m
+              JOIN auth.analyst a ON ((a.role_oid = m.member)))
+           WHERE (m.kind IS DISTINCT FROM 'group'::text)
+         UNION ALL
+          SELECT ('role '::text || quote_ident((r.rolname)::text)),
+             format('It has %s, which no analyst needs.'::text, x.name) AS format,
+             format('alter role %I no%s;'::text, r.rolname, lower(x.name)) AS format
+            FROM ((auth.analyst a
+              JOIN pg_roles r ON ((r.oid = a.role_oid)))
+              CROSS JOIN LATERAL ( VALUES ('CREATEROLE'::text,r.rolcreaterole), ('CREATEDB'::text,r.rolcreatedb), ('REPLICATION'::text,r.rolreplication)) x(name, is_held))
+           WHERE x.is_held
+         UNION ALL
+          SELECT ('table '::text || t.name),
+             'Analysts read it, and no restrictive policy is the floor under those that let pass.'::text,
+             format('create policy bi_all on %s as restrictive for all to leads_bi using (organization_id = (select auth.analyst_organization_id()));'::text, t.name) AS format
+            FROM tenant_table t
+           WHERE ((EXISTS ( SELECT
+                    FROM ((pg_attribute c
+                      CROSS JOIN LATERAL aclexplode(c.attacl) x(grantor, grantee, privilege_type, is_grantable))
+                      JOIN our_role r ON (((r.oid = x.grantee) AND (r.kind = 'group'::text))))
+                   WHERE (c.attrelid = t.oid)
+                 UNION ALL
+                  SELECT
+                    FROM (aclexplode(t.acl) x(grantor, grantee, privilege_type, is_grantable)
+                      JOIN our_role r ON (((r.oid = x.grantee) AND (r.kind = 'group'::text)))))) AND (NOT (EXISTS ( SELECT
+                    FROM pg_policy p
+                   WHERE ((p.polrelid = t.oid) AND (NOT p.polpermissive) AND (p.polcmd = '*'::"char") AND (p.polroles = ARRAY( SELECT r.oid
+                            FROM our_role r
+                           WHERE (r.kind = 'group'::text))) AND (pg_get_expr(p.polqual, p.polrelid) = '(organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id))'::text))))))
          ), expected_trigger AS (
           SELECT t.oid,
              t.name AS "table",
@@ -1997,7 +2244,7 @@ CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TA
                      WHEN (c.contype = 'f'::"char") THEN c.conkey[1]
                      WHEN (c.contype = ANY (ARRAY['p'::"char", 'u'::"char", 'x'::"char"])) THEN i.indkey[0]
                      ELSE NULL::smallint
-                 END) AND (c.conname <> 'api_key_digest_is_unique'::name))
+                 END) AND (c.conname <> ALL (ARRAY['api_key_digest_is_unique'::name, 'analyst_role_oid_is_unique'::name])))
          ), index_finding AS (
           SELECT k.subject,
              k.finding,
@@ -2247,6 +2494,11 @@ CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TA
              policy_finding.remedy
             FROM policy_finding
          UNION ALL
+          SELECT analyst_finding.subject,
+             analyst_finding.finding,
+             analyst_finding.remedy
+            FROM analyst_finding
+         UNION ALL
           SELECT trigger_finding.subject,
              trigger_finding.finding,
              trigger_finding.remedy
@@ -2491,27 +2743,6 @@ ALTER FUNCTION admin.load_signals(organization_id uuid, signals jsonb) OWNER TO 
 
 COMMENT ON FUNCTION admin.load_signals(organization_id uuid, signals jsonb) IS 'Inserts signals, a JSON array of {lead_id, type, value, observed_at, dedupe_key}; returns how many were new. Raises PT404 organization_not_found, and the violations of the table''s constraints.';
 
-CREATE TABLE app.organization (
-    organization_id uuid DEFAULT app.new_id() NOT NULL,
-    name text NOT NULL,
-    environment text DEFAULT 'live'::text NOT NULL,
-    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
-    CONSTRAINT organization_environment_is_live_or_test CHECK ((environment = ANY (ARRAY['live'::text, 'test'::text]))),
-    CONSTRAINT organization_name_is_text_of_1_to_255 CHECK (app.is_text(name, 255))
-);
-ALTER TABLE ONLY app.organization ALTER COLUMN organization_id SET STATISTICS 0;
-ALTER TABLE ONLY app.organization ALTER COLUMN name SET STATISTICS 0;
-ALTER TABLE ONLY app.organization ALTER COLUMN environment SET STATISTICS 0;
-ALTER TABLE ONLY app.organization ALTER COLUMN created_at SET STATISTICS 0;
-
-ALTER TABLE ONLY app.organization FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE app.organization OWNER TO leads_owner;
-
-COMMENT ON TABLE app.organization IS 'A tenant: a business that keeps its leads here.';
-
-COMMENT ON COLUMN app.organization.environment IS 'live or test; a test organization never causes a call to the outside.';
-
 CREATE FUNCTION admin.organization(organization_id uuid) RETURNS app.organization
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2650,6 +2881,44 @@ COMMENT ON FUNCTION admin.retry_crm(organization_id uuid, lead_id uuid, external
 lead_id: null: all of the organization''s connection but those with outcome_unknown; with a lead, also that: the caller has looked,
 and the vendor has no record of it. external_id: the caller has looked, and this is the lead''s record: it is linked, and nothing is
 sent. Raises PT404 organization_not_found, push_not_found, PT422 invalid_external_id, lead_needed.';
+
+CREATE FUNCTION admin.revoke_analyst(login text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_is_ours boolean := exists (
+    select
+    from pg_catalog.pg_roles as r
+    where
+      r.rolname = revoke_analyst.login
+      -- Who can do more than read isn't an analyst's login, and isn't dropped here.
+      and not r.rolsuper and not r.rolcreaterole
+      and exists (
+        select
+        from pg_catalog.pg_auth_members as m
+        where m.member = r.oid and m.roleid = 'leads_bi'::regrole
+      )
+  );
+begin
+  if not v_is_ours and not exists (select from admin.analysts() as a where a.login = revoke_analyst.login) then
+    raise sqlstate 'PT404' using message = 'analyst_not_found', hint = format(
+      'There is no analyst "%s". "leads bi list" shows them.', revoke_analyst.login
+    );
+  end if;
+  perform admin.unbind_analyst(revoke_analyst.login);
+  if v_is_ours then
+    execute format('alter role %I nologin', revoke_analyst.login);
+  end if;
+end
+$$;
+
+ALTER FUNCTION admin.revoke_analyst(login text) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.revoke_analyst(login text) IS 'Takes its organization from an analyst''s login, and bars it: once committed, no new session can be opened.
+
+admin.drop_analyst then ends the login''s sessions, in a transaction of its own: an open one of the analyst''s may still have
+its snapshot. For the migrating login. Raises PT404 analyst_not_found.';
 
 CREATE FUNCTION admin.revoke_key(id uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2799,6 +3068,19 @@ COMMENT ON FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uuid, 
 
 instant: null is now; else only signals that were observed until then count. document: null is the model in force, whose
 name and version are given. Raises PT404 organization_not_found and lead_not_found, PT422 invalid_model.';
+
+CREATE FUNCTION admin.unbind_analyst(login text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  delete from auth.analyst as a where a.role_name = unbind_analyst.login;
+end
+$$;
+
+ALTER FUNCTION admin.unbind_analyst(login text) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.unbind_analyst(login text) IS 'Takes its organization from a login, which then sees no row. For admin.revoke_analyst alone: no login may execute it.';
 
 CREATE FUNCTION api.create_lead(body text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3016,6 +3298,8 @@ CREATE TABLE audit.event (
     payload_digest bytea NOT NULL,
     created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
     action_and_source text GENERATED ALWAYS AS (((action || '/'::text) || source)) STORED COLLATE pg_catalog."C",
+    stage_left text GENERATED ALWAYS AS ((payload #>> '{diff,pipeline_stage,from}'::text[])) STORED COLLATE pg_catalog."C",
+    stage_entered text GENERATED ALWAYS AS ((payload #>> '{diff,pipeline_stage,to}'::text[])) STORED COLLATE pg_catalog."C",
     CONSTRAINT event_payload_digest_has_32_bytes CHECK ((octet_length(payload_digest) = 32)),
     CONSTRAINT event_source_is_known CHECK ((source = ANY (ARRAY['api'::text, 'sql'::text, 'worker'::text, 'system'::text])))
 );
@@ -3030,6 +3314,8 @@ ALTER TABLE ONLY audit.event ALTER COLUMN salt SET STATISTICS 0;
 ALTER TABLE ONLY audit.event ALTER COLUMN payload_digest SET STATISTICS 0;
 ALTER TABLE ONLY audit.event ALTER COLUMN created_at SET STATISTICS 0;
 ALTER TABLE ONLY audit.event ALTER COLUMN action_and_source SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN stage_left SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN stage_entered SET STATISTICS 0;
 
 ALTER TABLE ONLY audit.event FORCE ROW LEVEL SECURITY;
 
@@ -3054,6 +3340,10 @@ COMMENT ON COLUMN audit.event.payload_digest IS 'SHA-256 of the salt and the pay
 COMMENT ON COLUMN audit.event.created_at IS 'When the change was made. The clock''s time, not the transaction''s: of two changes of one record, which wait for each other, the later one stands later.';
 
 COMMENT ON COLUMN audit.event.action_and_source IS 'The action and the source in one: what a filter by action compares.';
+
+COMMENT ON COLUMN audit.event.stage_left IS 'The pipeline stage that the lead left by this change; null: it left none.';
+
+COMMENT ON COLUMN audit.event.stage_entered IS 'The pipeline stage that the lead entered by this change; null: it entered none.';
 
 CREATE FUNCTION audit.event_item(event audit.event) RETURNS api.audit_event
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -3427,9 +3717,10 @@ Every change of the organization''s records, whoever made it: over the API, in S
 are exact; several values, separated by commas, mean any of them. start_at is inclusive, end_at exclusive. Actions:
 lead.created, lead.updated, lead.scored, lead.deleted; lead.crm_push_requested, lead.crm_pushed, lead.crm_push_failed,
 lead.crm_push_skipped; crm_connection.created, crm_connection.updated, crm_connection.deleted; crm_sync.updated,
-crm_sync.deleted; signal.created, signal.updated, signal.deleted; score.deleted;
-scoring_model.created, scoring_model.updated, scoring_model.deleted; api_key.created, api_key.rotated, api_key.updated,
-api_key.revoked, api_key.deleted; organization.created, organization.updated, organization.deleted; pipeline_stage.created,
+crm_sync.deleted; signal.created, signal.updated, signal.deleted; score.deleted; scoring_model.created,
+scoring_model.updated, scoring_model.deleted; api_key.created, api_key.rotated, api_key.updated, api_key.revoked,
+api_key.deleted; analyst.created, analyst.updated, analyst.deleted; organization.created, organization.updated,
+organization.deleted; pipeline_stage.created,
 pipeline_stage.updated, pipeline_stage.deleted.';
 
 CREATE FUNCTION api.list_crm_connections() RETURNS api.answer
@@ -4723,6 +5014,19 @@ COMMENT ON FUNCTION audit.write_event(organization_id uuid, action text, lead_id
 about: the payload''s own members, as JSON text without the braces. The source is read off the login: api for leads_api
 with a good claim, worker for leads_worker, system for leads_operator and the migrating login, sql for any other. For
 the triggers'' functions alone: leads_audit owns them, and nobody else may execute this.';
+
+CREATE FUNCTION auth.analyst_organization_id() RETURNS uuid
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT a.organization_id
+    FROM (auth.analyst a
+      JOIN pg_roles r ON (((r.oid = a.role_oid) AND (r.rolname = a.role_name))))
+   WHERE ((r.rolname = SESSION_USER) AND ((a.expires_at IS NULL) OR (a.expires_at > clock_timestamp())));
+END;
+
+ALTER FUNCTION auth.analyst_organization_id() OWNER TO leads_auth;
+
+COMMENT ON FUNCTION auth.analyst_organization_id() IS 'The organization that session_user is bound to, by oid and name; else null, which no row has.';
 
 CREATE FUNCTION auth.enter(key_digest text, request_id text, scope text, read_only boolean) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -6411,6 +6715,287 @@ ALTER FUNCTION scoring.tg_score__check() OWNER TO leads_owner;
 
 COMMENT ON FUNCTION scoring.tg_score__check() IS 'Raises PT409 refused for a score of kind set that isn''t the lead''s, and for a created_at in the future.';
 
+CREATE VIEW bi.lead_changes WITH (security_invoker='true') AS
+ SELECT e.id AS event_id,
+    e.organization_id,
+    e.lead_id,
+    e.created_at AS changed_at,
+    e.action,
+    d.key AS field,
+    (d.value ->> 'from'::text) AS old_value,
+    (d.value ->> 'to'::text) AS new_value,
+    COALESCE(((d.value ->> 'erased'::text))::boolean, false) AS is_erased,
+    e.source,
+    ((e.payload ->> 'key_id'::text))::uuid AS key_id,
+    (e.payload ->> 'role'::text) AS role,
+    e.correlation_id
+   FROM (audit.event e
+     CROSS JOIN LATERAL json_each((e.payload -> 'diff'::text)) d(key, value))
+  WHERE ((e.organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)) AND (e.action = ANY (ARRAY['lead.created'::text, 'lead.updated'::text, 'lead.scored'::text, 'lead.deleted'::text, 'lead.erased'::text])));
+
+ALTER VIEW bi.lead_changes OWNER TO leads_owner;
+
+COMMENT ON VIEW bi.lead_changes IS 'Every change of a lead, a row for each field that changed, from the audit log. Ask for a lead or a period: the whole log is long. changed_at is timestamptz: it prints in the session''s time zone, which is UTC unless it was changed.';
+
+COMMENT ON COLUMN bi.lead_changes.event_id IS 'The audit event''s id, a UUID of version 7: the rows of one change share it.';
+
+COMMENT ON COLUMN bi.lead_changes.organization_id IS 'The organization''s id: the same in every row.';
+
+COMMENT ON COLUMN bi.lead_changes.lead_id IS 'The lead''s id.';
+
+COMMENT ON COLUMN bi.lead_changes.changed_at IS 'timestamptz: when the change was made.';
+
+COMMENT ON COLUMN bi.lead_changes.action IS 'lead.created, lead.updated, lead.scored, lead.deleted or lead.erased.';
+
+COMMENT ON COLUMN bi.lead_changes.field IS 'The field''s name, as in bi.leads.';
+
+COMMENT ON COLUMN bi.lead_changes.old_value IS 'The value before, as text; an instant in UTC; null: there was none.';
+
+COMMENT ON COLUMN bi.lead_changes.new_value IS 'The value after, as text; an instant in UTC; null: there is none.';
+
+COMMENT ON COLUMN bi.lead_changes.is_erased IS 'Whether the values were erased since, for a person''s right to be forgotten.';
+
+COMMENT ON COLUMN bi.lead_changes.source IS 'Where the change came from: api, sql, worker or system.';
+
+COMMENT ON COLUMN bi.lead_changes.key_id IS 'The id of the API key that made it; null: it came from elsewhere.';
+
+COMMENT ON COLUMN bi.lead_changes.role IS 'The database login that made it; null: it came from the API.';
+
+COMMENT ON COLUMN bi.lead_changes.correlation_id IS 'The X-Request-Id of the request that made it; null outside requests.';
+
+CREATE VIEW bi.leads WITH (security_invoker='true') AS
+ SELECT id,
+    organization_id,
+    name,
+    company,
+    email,
+    source,
+    lead_score,
+    pipeline_stage,
+    industry,
+    company_size,
+    pain_points,
+    timeline,
+    budget_range,
+    ai_reasoning,
+    qualification_completed_at,
+    created_at,
+    updated_at
+   FROM app.lead l
+  WHERE (organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id));
+
+ALTER VIEW bi.leads OWNER TO leads_owner;
+
+COMMENT ON VIEW bi.leads IS 'The organization''s leads as they are now, a row each. Instants are timestamptz, in milliseconds: they print in the session''s time zone, which is UTC unless it was changed.';
+
+COMMENT ON COLUMN bi.leads.id IS 'The lead''s id, a UUID of version 7.';
+
+COMMENT ON COLUMN bi.leads.organization_id IS 'The organization''s id: the same in every row.';
+
+COMMENT ON COLUMN bi.leads.name IS 'The person''s name; up to 255 characters.';
+
+COMMENT ON COLUMN bi.leads.company IS 'The company''s name; up to 255 characters.';
+
+COMMENT ON COLUMN bi.leads.email IS 'The e-mail address, as it was sent; up to 254 characters.';
+
+COMMENT ON COLUMN bi.leads.source IS 'Where the lead came from, as a machine name such as google_ads; null: not known.';
+
+COMMENT ON COLUMN bi.leads.lead_score IS 'How promising the lead is: a whole number from 0 to 100.';
+
+COMMENT ON COLUMN bi.leads.pipeline_stage IS 'The stage that the lead stands in now.';
+
+COMMENT ON COLUMN bi.leads.industry IS 'The lead''s industry, in the words of the source.';
+
+COMMENT ON COLUMN bi.leads.company_size IS 'The company''s size, in the words of the source.';
+
+COMMENT ON COLUMN bi.leads.pain_points IS 'What troubles the lead; up to 10,000 characters.';
+
+COMMENT ON COLUMN bi.leads.timeline IS 'When the lead wants to act, in words.';
+
+COMMENT ON COLUMN bi.leads.budget_range IS 'What the lead wants to spend, in words.';
+
+COMMENT ON COLUMN bi.leads.ai_reasoning IS 'Why the lead has its score, in words.';
+
+COMMENT ON COLUMN bi.leads.qualification_completed_at IS 'timestamptz: when the lead first reached the stage "qualified"; null: it has not.';
+
+COMMENT ON COLUMN bi.leads.created_at IS 'timestamptz: when the lead came in.';
+
+COMMENT ON COLUMN bi.leads.updated_at IS 'timestamptz: when the lead was last changed.';
+
+CREATE VIEW bi.pipeline_daily WITH (security_invoker='true') AS
+ WITH change AS (
+         SELECT e.stage_entered,
+            e.stage_left,
+            ((e.created_at AT TIME ZONE 'UTC'::text))::date AS day,
+            count(*) AS leads
+           FROM audit.event e
+          WHERE ((e.organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)) AND ((e.stage_left IS NOT NULL) OR (e.stage_entered IS NOT NULL)))
+          GROUP BY e.stage_entered, e.stage_left, (((e.created_at AT TIME ZONE 'UTC'::text))::date)
+        ), movement AS (
+         SELECT m_1.day,
+            m_1.stage,
+            sum(m_1.entered) AS entered,
+            sum(m_1.departed) AS departed
+           FROM ( SELECT c_1.day,
+                    c_1.stage_entered AS stage,
+                    c_1.leads AS entered,
+                    (0)::bigint AS departed
+                   FROM change c_1
+                  WHERE (c_1.stage_entered IS NOT NULL)
+                UNION ALL
+                 SELECT c_1.day,
+                    c_1.stage_left,
+                    (0)::bigint AS int8,
+                    c_1.leads
+                   FROM change c_1
+                  WHERE (c_1.stage_left IS NOT NULL)) m_1
+          GROUP BY m_1.day, m_1.stage
+        ), cell AS (
+         SELECT (d.day)::date AS day,
+            s.stage,
+            s."position"
+           FROM ((( SELECT min(m_1.day) AS first_day
+                   FROM movement m_1) f
+             CROSS JOIN LATERAL generate_series((f.first_day)::timestamp without time zone, (((now() AT TIME ZONE 'UTC'::text))::date)::timestamp without time zone, '1 day'::interval) d(day))
+             CROSS JOIN ( SELECT COALESCE(m_1.stage, p.name) AS stage,
+                    p."position"
+                   FROM (( SELECT DISTINCT m_2.stage
+                           FROM movement m_2) m_1
+                     FULL JOIN ( SELECT p_1.name,
+                            p_1."position"
+                           FROM app.pipeline_stage p_1
+                          WHERE (p_1.organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id))) p ON ((p.name = m_1.stage)))) s)
+        )
+ SELECT c.day,
+    c.stage,
+    c."position",
+    (COALESCE(m.entered, (0)::numeric))::bigint AS entered,
+    (COALESCE(m.departed, (0)::numeric))::bigint AS departed,
+    (sum((COALESCE(m.entered, (0)::numeric) - COALESCE(m.departed, (0)::numeric))) OVER (PARTITION BY c.stage ORDER BY c.day))::bigint AS leads
+   FROM (cell c
+     LEFT JOIN movement m ON (((m.day = c.day) AND (m.stage = c.stage))));
+
+ALTER VIEW bi.pipeline_daily OWNER TO leads_owner;
+
+COMMENT ON VIEW bi.pipeline_daily IS 'The pipeline by day, from the audit log: a row for each stage and each day since the first change. Days are those of UTC, whatever the session''s time zone.';
+
+COMMENT ON COLUMN bi.pipeline_daily.day IS 'The day, from midnight to midnight UTC; the last is today, so far.';
+
+COMMENT ON COLUMN bi.pipeline_daily.stage IS 'The stage.';
+
+COMMENT ON COLUMN bi.pipeline_daily."position" IS 'Where the stage stands in the pipeline, from 1; null: it was removed since.';
+
+COMMENT ON COLUMN bi.pipeline_daily.entered IS 'How many times a lead entered the stage on that day.';
+
+COMMENT ON COLUMN bi.pipeline_daily.departed IS 'How many times a lead left it on that day, the deleted and erased too.';
+
+COMMENT ON COLUMN bi.pipeline_daily.leads IS 'How many leads stood in it at the day''s end.';
+
+CREATE VIEW bi.score_calibration WITH (security_invoker='true') AS
+ WITH counted AS (
+         SELECT LEAST((l.lead_score / 10), 9) AS band,
+            count(*) AS leads,
+            count(*) FILTER (WHERE (l.pipeline_stage = 'won'::text)) AS won,
+            count(*) FILTER (WHERE (l.pipeline_stage = 'lost'::text)) AS lost
+           FROM app.lead l
+          WHERE (l.organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id))
+          GROUP BY LEAST((l.lead_score / 10), 9)
+        )
+ SELECT (b.band * 10) AS score_from,
+        CASE b.band
+            WHEN 9 THEN 100
+            ELSE ((b.band * 10) + 9)
+        END AS score_to,
+    COALESCE(c.leads, (0)::bigint) AS leads,
+    COALESCE(c.won, (0)::bigint) AS won,
+    COALESCE(c.lost, (0)::bigint) AS lost,
+    round(((c.won)::numeric / (NULLIF((c.won + c.lost), 0))::numeric), 4) AS won_share
+   FROM (generate_series(0, 9) b(band)
+     LEFT JOIN counted c ON ((c.band = b.band)));
+
+ALTER VIEW bi.score_calibration OWNER TO leads_owner;
+
+COMMENT ON VIEW bi.score_calibration IS 'Whether a high score means what it says: ten score bands, with the share won of each, over all leads as they are now.';
+
+COMMENT ON COLUMN bi.score_calibration.score_from IS 'The band''s lowest score: 0, 10, … 90.';
+
+COMMENT ON COLUMN bi.score_calibration.score_to IS 'The band''s highest score, included: 9, 19, … 89, 100.';
+
+COMMENT ON COLUMN bi.score_calibration.leads IS 'How many leads have such a score now.';
+
+COMMENT ON COLUMN bi.score_calibration.won IS 'How many of them stand in the stage "won".';
+
+COMMENT ON COLUMN bi.score_calibration.lost IS 'How many of them stand in the stage "lost".';
+
+COMMENT ON COLUMN bi.score_calibration.won_share IS 'won divided by won and lost, from 0 to 1, to 4 decimals: of those that are decided; null: none is.';
+
+CREATE VIEW bi.source_performance WITH (security_invoker='true') AS
+ SELECT source,
+    count(*) AS leads,
+    count(qualification_completed_at) AS qualified,
+    count(*) FILTER (WHERE (pipeline_stage = 'won'::text)) AS won,
+    round(((count(*) FILTER (WHERE (pipeline_stage = 'won'::text)))::numeric / (count(*))::numeric), 4) AS conversion,
+    round(((percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY ((EXTRACT(epoch FROM (qualification_completed_at - created_at)))::double precision)) / (3600)::double precision))::numeric, 2) AS median_hours_to_qualify
+   FROM app.lead l
+  WHERE (organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id))
+  GROUP BY source;
+
+ALTER VIEW bi.source_performance OWNER TO leads_owner;
+
+COMMENT ON VIEW bi.source_performance IS 'What each source brings, over all of the organization''s leads as they are now: a row for each source, and one for leads without any.';
+
+COMMENT ON COLUMN bi.source_performance.source IS 'The source; null: leads whose source isn''t known.';
+
+COMMENT ON COLUMN bi.source_performance.leads IS 'How many leads it brought.';
+
+COMMENT ON COLUMN bi.source_performance.qualified IS 'How many of them have reached the stage "qualified", whatever came after.';
+
+COMMENT ON COLUMN bi.source_performance.won IS 'How many of them stand in the stage "won" now.';
+
+COMMENT ON COLUMN bi.source_performance.conversion IS 'won divided by leads, from 0 to 1, to 4 decimals.';
+
+COMMENT ON COLUMN bi.source_performance.median_hours_to_qualify IS 'The median of the hours from created_at to qualification_completed_at, to 2 decimals, of those that are qualified; null: none is.';
+
+CREATE VIEW bi.stage_history WITH (security_invoker='true') AS
+ WITH stay AS (
+         SELECT e.organization_id,
+            e.lead_id,
+            e.stage_entered AS stage,
+            e.created_at AS entered_at,
+            lead(e.created_at) OVER lead_in_time AS left_at,
+            lead(e.stage_entered) OVER lead_in_time AS next_stage
+           FROM audit.event e
+          WHERE ((e.organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)) AND ((e.stage_left IS NOT NULL) OR (e.stage_entered IS NOT NULL)))
+          WINDOW lead_in_time AS (PARTITION BY e.organization_id, e.lead_id ORDER BY e.created_at, e.id)
+        )
+ SELECT organization_id,
+    lead_id,
+    stage,
+    entered_at,
+    left_at,
+    (left_at - entered_at) AS duration,
+    next_stage
+   FROM stay s
+  WHERE (stage IS NOT NULL);
+
+ALTER VIEW bi.stage_history OWNER TO leads_owner;
+
+COMMENT ON VIEW bi.stage_history IS 'Each stay of a lead in a stage, from the audit log; of leads since deleted or erased too. Instants are timestamptz: they print in the session''s time zone, which is UTC unless it was changed.';
+
+COMMENT ON COLUMN bi.stage_history.organization_id IS 'The organization''s id: the same in every row.';
+
+COMMENT ON COLUMN bi.stage_history.lead_id IS 'The lead''s id.';
+
+COMMENT ON COLUMN bi.stage_history.stage IS 'The stage.';
+
+COMMENT ON COLUMN bi.stage_history.entered_at IS 'timestamptz: when the lead entered it. Of a lead that was imported, the first stage''s is the import.';
+
+COMMENT ON COLUMN bi.stage_history.left_at IS 'timestamptz: when the lead left it; null: it stands there now.';
+
+COMMENT ON COLUMN bi.stage_history.duration IS 'interval of days, hours and seconds, left_at less entered_at; null: it stands there now. In hours: extract(epoch from duration) / 3600.';
+
+COMMENT ON COLUMN bi.stage_history.next_stage IS 'The stage after it; null: it stands there now, or was deleted or erased.';
+
 CREATE TABLE crm.vendor (
     name text NOT NULL,
     title text NOT NULL,
@@ -6498,6 +7083,12 @@ ALTER TABLE ONLY app.pipeline_stage
 ALTER TABLE ONLY audit.event
     ADD CONSTRAINT event_pkey PRIMARY KEY (organization_id, id);
 
+ALTER TABLE ONLY auth.analyst
+    ADD CONSTRAINT analyst_pkey PRIMARY KEY (organization_id, role_oid);
+
+ALTER TABLE ONLY auth.analyst
+    ADD CONSTRAINT analyst_role_oid_is_unique UNIQUE (role_oid);
+
 ALTER TABLE ONLY auth.api_key
     ADD CONSTRAINT api_key_digest_is_unique UNIQUE (digest);
 
@@ -6550,6 +7141,8 @@ CREATE INDEX event_by_created_at ON audit.event USING btree (organization_id, cr
 CREATE INDEX event_by_lead_id ON audit.event USING btree (organization_id, lead_id, created_at DESC, id DESC);
 
 CREATE INDEX event_by_source ON audit.event USING btree (organization_id, source, created_at DESC, id DESC);
+
+CREATE INDEX event_by_stage_change ON audit.event USING btree (organization_id, lead_id, created_at, id) INCLUDE (stage_left, stage_entered) WHERE ((stage_left IS NOT NULL) OR (stage_entered IS NOT NULL));
 
 CREATE INDEX attempt_by_open ON crm.attempt USING btree (organization_id, sync_id) WHERE ((sent_at IS NOT NULL) AND (outcome IS NULL));
 
@@ -6609,9 +7202,15 @@ CREATE TRIGGER _110_refuse_truncate BEFORE TRUNCATE ON audit.event FOR EACH STAT
 
 ALTER TABLE audit.event ENABLE ALWAYS TRIGGER _110_refuse_truncate;
 
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON auth.analyst FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Say "leads bi revoke", so that each is recorded.');
+
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON auth.api_key FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Revoke keys instead, so that each is recorded.');
 
+CREATE TRIGGER _110_refuse_change BEFORE UPDATE ON auth.analyst FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Revoke the analyst, and make another.');
+
 CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON auth.api_key FOR EACH ROW WHEN ((((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.id IS DISTINCT FROM new.id)) OR (old.created_at IS DISTINCT FROM new.created_at))) EXECUTE FUNCTION audit.tg_refuse('organization_id, id and created_at never change.');
+
+CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON auth.analyst FOR EACH ROW EXECUTE FUNCTION audit.tg_record('analyst', 'role_name');
 
 CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON auth.api_key FOR EACH ROW EXECUTE FUNCTION audit.tg_record('api_key', 'id');
 
@@ -6677,6 +7276,9 @@ ALTER TABLE ONLY app.pipeline_stage
 ALTER TABLE ONLY audit.event
     ADD CONSTRAINT event_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
 
+ALTER TABLE ONLY auth.analyst
+    ADD CONSTRAINT analyst_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
+
 ALTER TABLE ONLY auth.api_key
     ADD CONSTRAINT api_key_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
 
@@ -6714,6 +7316,10 @@ CREATE POLICY idempotency_key_jobs_select ON app.idempotency_key FOR SELECT TO l
 
 ALTER TABLE app.lead ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY lead_bi_all ON app.lead AS RESTRICTIVE TO leads_bi USING ((organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)));
+
+CREATE POLICY lead_bi_select ON app.lead FOR SELECT TO leads_bi USING ((organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)));
+
 CREATE POLICY lead_exec_insert ON app.lead FOR INSERT TO leads_exec WITH CHECK ((organization_id = ( SELECT auth.organization_id('write'::text) AS organization_id)));
 
 CREATE POLICY lead_exec_select ON app.lead FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)));
@@ -6734,6 +7340,10 @@ CREATE POLICY organization_jobs_select ON app.organization FOR SELECT TO leads_j
 
 ALTER TABLE app.pipeline_stage ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY pipeline_stage_bi_all ON app.pipeline_stage AS RESTRICTIVE TO leads_bi USING ((organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)));
+
+CREATE POLICY pipeline_stage_bi_select ON app.pipeline_stage FOR SELECT TO leads_bi USING ((organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)));
+
 CREATE POLICY pipeline_stage_exec_select ON app.pipeline_stage FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)));
 
 CREATE POLICY pipeline_stage_jobs_delete ON app.pipeline_stage FOR DELETE TO leads_jobs USING (true);
@@ -6746,7 +7356,21 @@ ALTER TABLE audit.event ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY event_audit_insert ON audit.event FOR INSERT TO leads_audit WITH CHECK (true);
 
+CREATE POLICY event_bi_all ON audit.event AS RESTRICTIVE TO leads_bi USING ((organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)));
+
+CREATE POLICY event_bi_select ON audit.event FOR SELECT TO leads_bi USING ((organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)));
+
 CREATE POLICY event_exec_select ON audit.event FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)));
+
+ALTER TABLE auth.analyst ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY analyst_auth_select ON auth.analyst FOR SELECT TO leads_auth USING (true);
+
+CREATE POLICY analyst_jobs_delete ON auth.analyst FOR DELETE TO leads_jobs USING (true);
+
+CREATE POLICY analyst_jobs_insert ON auth.analyst FOR INSERT TO leads_jobs WITH CHECK (true);
+
+CREATE POLICY analyst_jobs_select ON auth.analyst FOR SELECT TO leads_jobs USING (true);
 
 ALTER TABLE auth.api_key ENABLE ROW LEVEL SECURITY;
 
@@ -6841,6 +7465,8 @@ GRANT USAGE ON SCHEMA auth TO leads_jobs;
 GRANT USAGE ON SCHEMA auth TO leads_audit;
 GRANT USAGE ON SCHEMA auth TO leads_api;
 
+GRANT USAGE ON SCHEMA bi TO leads_bi;
+
 GRANT USAGE ON SCHEMA crm TO leads_exec;
 GRANT USAGE ON SCHEMA crm TO leads_jobs;
 GRANT USAGE ON SCHEMA crm TO leads_audit;
@@ -6861,45 +7487,6 @@ GRANT ALL ON FUNCTION admin.activate_scoring_model(organization_id uuid, version
 REVOKE ALL ON FUNCTION admin.add_stage(organization_id uuid, name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.add_stage(organization_id uuid, name text) TO leads_operator;
 
-REVOKE ALL ON FUNCTION api.schema_version() FROM PUBLIC;
-GRANT ALL ON FUNCTION api.schema_version() TO leads_owner;
-GRANT ALL ON FUNCTION api.schema_version() TO leads_jobs;
-GRANT ALL ON FUNCTION api.schema_version() TO leads_api;
-
-GRANT SELECT ON TABLE api.route TO leads_exec;
-GRANT SELECT ON TABLE api.route TO leads_jobs;
-
-REVOKE ALL ON FUNCTION admin.api_findings(release integer) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION admin.backtest_leads(organization_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION admin.backtest_leads(organization_id uuid) TO leads_operator;
-
-REVOKE ALL ON FUNCTION admin.backtest_scoring_model(organization_id uuid, document jsonb, lead_ids uuid[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION admin.backtest_scoring_model(organization_id uuid, document jsonb, lead_ids uuid[]) TO leads_operator;
-
-REVOKE ALL ON FUNCTION admin.catalogue() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION admin.change_crm_connection(organization_id uuid, change text) FROM PUBLIC;
-GRANT ALL ON FUNCTION admin.change_crm_connection(organization_id uuid, change text) TO leads_operator;
-
-REVOKE ALL ON FUNCTION admin.check_scoring_model(document jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION admin.check_scoring_model(document jsonb) TO leads_operator;
-
-REVOKE ALL ON FUNCTION admin.connect_crm(organization_id uuid, vendor text, account text, settings jsonb, credential bytea, credential_key text, push_stage text, settle_seconds integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION admin.connect_crm(organization_id uuid, vendor text, account text, settings jsonb, credential bytea, credential_key text, push_stage text, settle_seconds integer) TO leads_operator;
-
-REVOKE ALL ON FUNCTION admin.create_key(organization_id uuid, scope text, digest bytea, name text, expires_at timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION admin.create_key(organization_id uuid, scope text, digest bytea, name text, expires_at timestamp with time zone) TO leads_operator;
-
-REVOKE ALL ON FUNCTION admin.create_organization(name text, environment text) FROM PUBLIC;
-GRANT ALL ON FUNCTION admin.create_organization(name text, environment text) TO leads_operator;
-
-REVOKE ALL ON FUNCTION app.is_name(value text) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.is_name(value text) TO leads_auth;
-GRANT ALL ON FUNCTION app.is_name(value text) TO leads_exec;
-GRANT ALL ON FUNCTION app.is_name(value text) TO leads_jobs;
-GRANT ALL ON FUNCTION app.is_name(value text) TO leads_audit;
-
 REVOKE ALL ON FUNCTION app.is_text(value text, max_length integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_auth;
 GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_exec;
@@ -6916,6 +7503,72 @@ REVOKE ALL ON FUNCTION app.utc_text(instant timestamp with time zone) FROM PUBLI
 GRANT ALL ON FUNCTION app.utc_text(instant timestamp with time zone) TO leads_exec;
 GRANT ALL ON FUNCTION app.utc_text(instant timestamp with time zone) TO leads_jobs;
 GRANT ALL ON FUNCTION app.utc_text(instant timestamp with time zone) TO leads_audit;
+
+GRANT REFERENCES ON TABLE app.organization TO leads_auth;
+GRANT SELECT ON TABLE app.organization TO leads_exec;
+GRANT SELECT ON TABLE app.organization TO leads_jobs;
+
+GRANT INSERT(organization_id) ON TABLE app.organization TO leads_jobs;
+
+GRANT INSERT(name) ON TABLE app.organization TO leads_jobs;
+
+GRANT INSERT(environment) ON TABLE app.organization TO leads_jobs;
+
+GRANT SELECT,DELETE ON TABLE auth.analyst TO leads_jobs;
+
+GRANT INSERT(organization_id) ON TABLE auth.analyst TO leads_jobs;
+
+GRANT INSERT(role_oid) ON TABLE auth.analyst TO leads_jobs;
+
+GRANT INSERT(role_name) ON TABLE auth.analyst TO leads_jobs;
+
+GRANT INSERT(expires_at) ON TABLE auth.analyst TO leads_jobs;
+
+REVOKE ALL ON FUNCTION admin.analysts(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.analysts(organization_id uuid) TO leads_operator;
+
+REVOKE ALL ON FUNCTION api.schema_version() FROM PUBLIC;
+GRANT ALL ON FUNCTION api.schema_version() TO leads_owner;
+GRANT ALL ON FUNCTION api.schema_version() TO leads_jobs;
+GRANT ALL ON FUNCTION api.schema_version() TO leads_api;
+
+GRANT SELECT ON TABLE api.route TO leads_exec;
+GRANT SELECT ON TABLE api.route TO leads_jobs;
+
+REVOKE ALL ON FUNCTION admin.api_findings(release integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.backtest_leads(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.backtest_leads(organization_id uuid) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.backtest_scoring_model(organization_id uuid, document jsonb, lead_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.backtest_scoring_model(organization_id uuid, document jsonb, lead_ids uuid[]) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.bind_analyst(login text, organization_id uuid, expires_at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.catalogue() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.change_crm_connection(organization_id uuid, change text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.change_crm_connection(organization_id uuid, change text) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.check_scoring_model(document jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.check_scoring_model(document jsonb) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.connect_crm(organization_id uuid, vendor text, account text, settings jsonb, credential bytea, credential_key text, push_stage text, settle_seconds integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.connect_crm(organization_id uuid, vendor text, account text, settings jsonb, credential bytea, credential_key text, push_stage text, settle_seconds integer) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.create_analyst(login text, organization_id uuid, verifier text, expires_at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.create_key(organization_id uuid, scope text, digest bytea, name text, expires_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.create_key(organization_id uuid, scope text, digest bytea, name text, expires_at timestamp with time zone) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.create_organization(name text, environment text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.create_organization(name text, environment text) TO leads_operator;
+
+REVOKE ALL ON FUNCTION app.is_name(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.is_name(value text) TO leads_auth;
+GRANT ALL ON FUNCTION app.is_name(value text) TO leads_exec;
+GRANT ALL ON FUNCTION app.is_name(value text) TO leads_jobs;
+GRANT ALL ON FUNCTION app.is_name(value text) TO leads_audit;
 
 GRANT SELECT ON TABLE crm.sync TO leads_exec;
 GRANT SELECT ON TABLE crm.sync TO leads_jobs;
@@ -6961,51 +7614,68 @@ GRANT SELECT ON TABLE app.lead TO leads_exec;
 GRANT SELECT ON TABLE app.lead TO leads_jobs;
 
 GRANT INSERT(id) ON TABLE app.lead TO leads_jobs;
+GRANT SELECT(id) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(organization_id) ON TABLE app.lead TO leads_exec;
 GRANT INSERT(organization_id) ON TABLE app.lead TO leads_jobs;
+GRANT SELECT(organization_id) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(name),UPDATE(name) ON TABLE app.lead TO leads_exec;
 GRANT INSERT(name) ON TABLE app.lead TO leads_jobs;
+GRANT SELECT(name) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(company),UPDATE(company) ON TABLE app.lead TO leads_exec;
 GRANT INSERT(company) ON TABLE app.lead TO leads_jobs;
+GRANT SELECT(company) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(email),UPDATE(email) ON TABLE app.lead TO leads_exec;
 GRANT INSERT(email) ON TABLE app.lead TO leads_jobs;
+GRANT SELECT(email) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(source),UPDATE(source) ON TABLE app.lead TO leads_exec;
 GRANT INSERT(source) ON TABLE app.lead TO leads_jobs;
+GRANT SELECT(source) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(lead_score),UPDATE(lead_score) ON TABLE app.lead TO leads_exec;
 GRANT INSERT(lead_score) ON TABLE app.lead TO leads_jobs;
+GRANT SELECT(lead_score) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(pipeline_stage),UPDATE(pipeline_stage) ON TABLE app.lead TO leads_exec;
 GRANT INSERT(pipeline_stage) ON TABLE app.lead TO leads_jobs;
+GRANT SELECT(pipeline_stage) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(industry),UPDATE(industry) ON TABLE app.lead TO leads_exec;
 GRANT INSERT(industry) ON TABLE app.lead TO leads_jobs;
+GRANT SELECT(industry) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(company_size),UPDATE(company_size) ON TABLE app.lead TO leads_exec;
 GRANT INSERT(company_size) ON TABLE app.lead TO leads_jobs;
+GRANT SELECT(company_size) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(pain_points),UPDATE(pain_points) ON TABLE app.lead TO leads_exec;
 GRANT INSERT(pain_points) ON TABLE app.lead TO leads_jobs;
+GRANT SELECT(pain_points) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(timeline),UPDATE(timeline) ON TABLE app.lead TO leads_exec;
 GRANT INSERT(timeline) ON TABLE app.lead TO leads_jobs;
+GRANT SELECT(timeline) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(budget_range),UPDATE(budget_range) ON TABLE app.lead TO leads_exec;
 GRANT INSERT(budget_range) ON TABLE app.lead TO leads_jobs;
+GRANT SELECT(budget_range) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(ai_reasoning),UPDATE(ai_reasoning) ON TABLE app.lead TO leads_exec;
 GRANT INSERT(ai_reasoning) ON TABLE app.lead TO leads_jobs;
+GRANT SELECT(ai_reasoning) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(qualification_completed_at) ON TABLE app.lead TO leads_jobs;
+GRANT SELECT(qualification_completed_at) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(created_at) ON TABLE app.lead TO leads_jobs;
+GRANT SELECT(created_at) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(updated_at) ON TABLE app.lead TO leads_jobs;
+GRANT SELECT(updated_at) ON TABLE app.lead TO leads_bi;
 
 GRANT UPDATE(score_id) ON TABLE app.lead TO leads_exec;
 
@@ -7057,6 +7727,8 @@ GRANT ALL ON FUNCTION admin.delete_expired_answers(batch integer) TO leads_worke
 
 REVOKE ALL ON FUNCTION admin.drift() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION admin.drop_analyst(login text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) TO leads_operator;
 
@@ -7095,16 +7767,6 @@ GRANT ALL ON FUNCTION admin.load_leads(organization_id uuid, leads jsonb) TO lea
 REVOKE ALL ON FUNCTION admin.load_signals(organization_id uuid, signals jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.load_signals(organization_id uuid, signals jsonb) TO leads_operator;
 
-GRANT REFERENCES ON TABLE app.organization TO leads_auth;
-GRANT SELECT ON TABLE app.organization TO leads_exec;
-GRANT SELECT ON TABLE app.organization TO leads_jobs;
-
-GRANT INSERT(organization_id) ON TABLE app.organization TO leads_jobs;
-
-GRANT INSERT(name) ON TABLE app.organization TO leads_jobs;
-
-GRANT INSERT(environment) ON TABLE app.organization TO leads_jobs;
-
 REVOKE ALL ON FUNCTION admin.organization(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.organization(organization_id uuid) TO leads_operator;
 
@@ -7116,6 +7778,8 @@ GRANT ALL ON FUNCTION admin.remove_stage(organization_id uuid, name text) TO lea
 
 REVOKE ALL ON FUNCTION admin.retry_crm(organization_id uuid, lead_id uuid, external_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.retry_crm(organization_id uuid, lead_id uuid, external_id text) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.revoke_analyst(login text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.revoke_key(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.revoke_key(id uuid) TO leads_operator;
@@ -7132,6 +7796,8 @@ GRANT ALL ON FUNCTION admin.stages(organization_id uuid) TO leads_operator;
 REVOKE ALL ON FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uuid, instant timestamp with time zone, document jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uuid, instant timestamp with time zone, document jsonb) TO leads_operator;
 
+REVOKE ALL ON FUNCTION admin.unbind_analyst(login text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION api.create_lead(body text, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.create_lead(body text, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
 
@@ -7145,21 +7811,35 @@ GRANT ALL ON FUNCTION audit.event_etag(payload_digest bytea, salt bytea) TO lead
 
 GRANT SELECT ON TABLE audit.event TO leads_exec;
 
+GRANT SELECT(id) ON TABLE audit.event TO leads_bi;
+
 GRANT INSERT(organization_id) ON TABLE audit.event TO leads_audit;
+GRANT SELECT(organization_id) ON TABLE audit.event TO leads_bi;
 
 GRANT INSERT(action) ON TABLE audit.event TO leads_audit;
+GRANT SELECT(action) ON TABLE audit.event TO leads_bi;
 
 GRANT INSERT(source) ON TABLE audit.event TO leads_audit;
+GRANT SELECT(source) ON TABLE audit.event TO leads_bi;
 
 GRANT INSERT(correlation_id) ON TABLE audit.event TO leads_audit;
+GRANT SELECT(correlation_id) ON TABLE audit.event TO leads_bi;
 
 GRANT INSERT(lead_id) ON TABLE audit.event TO leads_audit;
+GRANT SELECT(lead_id) ON TABLE audit.event TO leads_bi;
 
 GRANT INSERT(payload) ON TABLE audit.event TO leads_audit;
+GRANT SELECT(payload) ON TABLE audit.event TO leads_bi;
 
 GRANT INSERT(salt) ON TABLE audit.event TO leads_audit;
 
 GRANT INSERT(payload_digest) ON TABLE audit.event TO leads_audit;
+
+GRANT SELECT(created_at) ON TABLE audit.event TO leads_bi;
+
+GRANT SELECT(stage_left) ON TABLE audit.event TO leads_bi;
+
+GRANT SELECT(stage_entered) ON TABLE audit.event TO leads_bi;
 
 REVOKE ALL ON FUNCTION audit.event_item(event audit.event) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.event_item(event audit.event) TO leads_exec;
@@ -7200,6 +7880,12 @@ GRANT ALL ON FUNCTION api.get_lead(id uuid) TO leads_api;
 
 GRANT SELECT ON TABLE app.pipeline_stage TO leads_exec;
 GRANT SELECT,INSERT,DELETE ON TABLE app.pipeline_stage TO leads_jobs;
+
+GRANT SELECT(organization_id) ON TABLE app.pipeline_stage TO leads_bi;
+
+GRANT SELECT(name) ON TABLE app.pipeline_stage TO leads_bi;
+
+GRANT SELECT("position") ON TABLE app.pipeline_stage TO leads_bi;
 
 REVOKE ALL ON FUNCTION api.get_organization() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.get_organization() TO leads_api;
@@ -7324,6 +8010,9 @@ REVOKE ALL ON FUNCTION audit.tg_sync__record() FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.tg_sync__record() TO leads_owner;
 
 REVOKE ALL ON FUNCTION audit.write_event(organization_id uuid, action text, lead_id uuid, about text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION auth.analyst_organization_id() FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.analyst_organization_id() TO leads_bi;
 
 REVOKE ALL ON FUNCTION auth.enter(key_digest text, request_id text, scope text, read_only boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.enter(key_digest text, request_id text, scope text, read_only boolean) TO leads_api;
@@ -7495,6 +8184,18 @@ REVOKE ALL ON FUNCTION scoring.tg_lead__keep_score() FROM PUBLIC;
 REVOKE ALL ON FUNCTION scoring.tg_score__apply() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION scoring.tg_score__check() FROM PUBLIC;
+
+GRANT SELECT ON TABLE bi.lead_changes TO leads_bi;
+
+GRANT SELECT ON TABLE bi.leads TO leads_bi;
+
+GRANT SELECT ON TABLE bi.pipeline_daily TO leads_bi;
+
+GRANT SELECT ON TABLE bi.score_calibration TO leads_bi;
+
+GRANT SELECT ON TABLE bi.source_performance TO leads_bi;
+
+GRANT SELECT ON TABLE bi.stage_history TO leads_bi;
 
 GRANT SELECT ON TABLE crm.vendor TO leads_jobs;
 

@@ -45,11 +45,12 @@ SYSTEM_USER = "leads-postgres"
 
 # sizeof(sockaddr_un.sun_path) less the closing NUL: unix(7), and <sys/un.h> of macOS.
 _SOCKET_PATH_MAX = 107 if sys.platform == "linux" else 103
-_HBA = """\
+_HBA = f"""\
 # Written at each start of the server: changes made here are lost.
-local  all  all                peer map=leads
-host   all  all  127.0.0.1/32  scram-sha-256
-host   all  all  ::1/128       scram-sha-256
+local  all  {",".join(LOGINS)}  peer map=leads
+# Analysts, with their passwords; nobody else comes by TCP.
+local  all  +leads_bi                scram-sha-256
+host   all  +leads_bi  127.0.0.1/32  scram-sha-256
 """
 # What to do about a program's last words.
 _REMEDIES = {
@@ -115,7 +116,8 @@ def running(data_dir: Path, *, tcp_port: int | None = None, options: Mapping[str
     """Keep the server of `data_dir` running for the block: start it, or join it; the last one out stops it.
 
     The first use makes the cluster, the role `leads_migrator` and the database `leads`. `tcp_port` opens that port on
-    127.0.0.1, with passwords only; `options` are more settings of the server, for the case that it is started here.
+    127.0.0.1, for analysts alone, by their passwords; `options` are more settings of the server, for the case that it
+    is started here.
     Raises EmbeddedError. A process killed in the block (SIGTERM by default too) leaves the server to the next one.
     """
     data_dir = data_dir.resolve()

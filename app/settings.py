@@ -29,6 +29,8 @@ class Settings:
 
     host: str
     port: int
+    bi_port: int | None
+    """The TCP port on 127.0.0.1 where the embedded server takes analysts; None: TCP is off."""
     workers: int
     data_dir: Path
     database_url: str | None
@@ -77,6 +79,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         host=value("HOST", "127.0.0.1", str),
         port=value("PORT", 8000, _whole(0, 65535)),
+        bi_port=value("BI_PORT", None, _whole(1, 65535)),
         workers=value("WORKERS", 1, _whole(1, 64)),
         data_dir=value("LEADS_DATA_DIR", ROOT / ".data", lambda text: Path(text).expanduser().absolute()),
         database_url=address("DATABASE_URL"),

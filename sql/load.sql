@@ -18,6 +18,7 @@ reset role;
 \ir auth/organization_id.sql
 \ir auth/key_id.sql
 \ir auth/key_scopes.sql
+\ir auth/analyst_organization_id.sql
 \ir api/schema_version.sql
 
 \ir audit/tg_refuse.sql
@@ -37,6 +38,9 @@ reset role;
 \ir auth/api_key.policies.sql
 \ir auth/api_key.triggers.sql
 \ir auth/api_key.grants.sql
+\ir auth/analyst.policies.sql
+\ir auth/analyst.triggers.sql
+\ir auth/analyst.grants.sql
 
 \ir app/tg_organization__add_pipeline_stages.sql
 \ir app/tg_pipeline_stage__keep_new.sql
@@ -145,6 +149,13 @@ reset role;
 \ir api/get_health.sql
 \ir api/get_organization.sql
 
+\ir bi/leads.sql
+\ir bi/lead_changes.sql
+\ir bi/stage_history.sql
+\ir bi/pipeline_daily.sql
+\ir bi/source_performance.sql
+\ir bi/score_calibration.sql
+
 \ir admin/organization.sql
 \ir admin/create_organization.sql
 \ir admin/organizations.sql
@@ -156,6 +167,12 @@ reset role;
 \ir admin/keys.sql
 \ir admin/rotate_key.sql
 \ir admin/revoke_key.sql
+\ir admin/analysts.sql
+\ir admin/bind_analyst.sql
+\ir admin/create_analyst.sql
+\ir admin/unbind_analyst.sql
+\ir admin/revoke_analyst.sql
+\ir admin/drop_analyst.sql
 \ir admin/load_leads.sql
 \ir admin/load_signals.sql
 \ir admin/check_scoring_model.sql

@@ -26,17 +26,25 @@ IS_LED = "organization_id = (select auth.organization_id('{}'))"
 
 @dataclass(frozen=True)
 class Case:
-    """Something that somebody does to a database. finding: words of what is found. also: what else that touches."""
+    """Something that somebody does to a database. finding: words of what is found."""
 
     name: str
     sql: str
     subject: str
     finding: str
-    also: frozenset[str] = field(default_factory=frozenset)
+    also: frozenset[str] | None = field(default_factory=frozenset)
+    """What else that touches; None: much."""
     is_mended: bool = True
     """Whether the remedy, where it is SQL, leaves nothing to be found."""
     since: int = 15
 
+
+BOUND = (
+    "create role doctor_ann login; "
+    "with o as (insert into app.organization (name) values ('Acme') returning organization_id) "
+    "insert into auth.analyst (organization_id, role_oid, role_name) "
+    "select o.organization_id, r.oid, r.rolname from o cross join pg_roles as r where r.rolname = 'doctor_ann'; "
+)
 
 ROLES = [
     Case("superuser", "alter role leads_exec superuser", "role leads_exec", "SUPERUSER"),
@@ -46,7 +54,14 @@ ROLES = [
     Case("replication", "alter role leads_worker replication", "role leads_worker", "REPLICATION"),
     Case("owner logs in", "alter role leads_owner login", "role leads_owner", "It can log in"),
     Case("login can't", "alter role leads_worker nologin", "role leads_worker", "It can't log in"),
-    Case("role missing", "alter role leads_bi rename to doctor_gone", "role leads_bi", "missing"),
+    Case(
+        "role missing",
+        "alter role leads_bi rename to doctor_gone",
+        "role leads_bi",
+        "missing",
+        also=None,
+        is_mended=False,
+    ),
     Case("noinherit", "alter role leads_auth noinherit", "role leads_auth", "isn't what the migrations have made"),
     Case(
         "shim in an owner",
@@ -86,21 +101,55 @@ ROLES = [
     ),
     Case(
         "analyst may SET ROLE",
-        "create role doctor_ann login; grant leads_bi to doctor_ann with inherit true",
+        BOUND + "grant leads_bi to doctor_ann with inherit true",
         "membership of doctor_ann in leads_bi",
         "SET ROLE",
         since=16,
     ),
     Case(
         "analyst with BYPASSRLS",
-        "create role doctor_ann login bypassrls; grant leads_bi to doctor_ann with set false",
+        BOUND + "alter role doctor_ann bypassrls; grant leads_bi to doctor_ann with set false",
         "role doctor_ann",
         "doesn't bind the login",
+        since=16,
+    ),
+    Case(
+        "analyst with CREATEDB",
+        BOUND + "alter role doctor_ann createdb",
+        "role doctor_ann",
+        "CREATEDB",
+    ),
+    Case(
+        "analyst reads all data",
+        BOUND + "grant pg_read_all_data to doctor_ann",
+        "membership of doctor_ann in pg_read_all_data",
+        "alone",
+    ),
+    Case(
+        "analyst of nobody",
+        "create role doctor_ann login; grant leads_bi to doctor_ann with set false",
+        "role doctor_ann",
+        "bound to no organization",
         since=16,
     ),
 ]
 
 ROW_SECURITY = [
+    Case(
+        "floor dropped",
+        "drop policy event_bi_all on audit.event",
+        "table audit.event",
+        "no restrictive policy",
+        also=frozenset({"policy event_bi_all on audit.event"}),
+        is_mended=False,
+    ),
+    Case(
+        "analysts' policy on a setting",
+        "alter policy lead_bi_select on app.lead "
+        "using (organization_id = (select current_setting('app.organization_id')::uuid))",
+        "policy lead_bi_select on app.lead",
+        "reviewed form",
+    ),
     Case("RLS off", "alter table app.lead disable row level security", "table app.lead", "security is off"),
     Case("FORCE off", "alter table auth.api_key no force row level security", "table auth.api_key", "isn't forced"),
     Case(
@@ -596,7 +645,7 @@ def test_it_is_found_and_mended(case: Case, connection: psycopg.Connection[dict[
     with connection.transaction(force_rollback=True):
         connection.execute(case.sql)
         found = findings(connection)
-        assert found.keys() == {case.subject, *case.also}
+        assert case.also is None or found.keys() == {case.subject, *case.also}
         assert case.finding in found[case.subject]["finding"]
         remedy = found[case.subject]["remedy"]
         if remedy.endswith("app/superuser.sql"):
@@ -885,3 +934,12 @@ def test_migrating_twice_side_by_side_keeps_the_catalogue(
     with doctor.keeping_catalogue(url), doctor.keeping_catalogue(url):
         database.sql("create index lead_mine on app.lead (organization_id, company)")
     assert {one.subject for one in doctor.examine(url, is_migrating=True)[0]} == BASELINE
+
+
+def test_a_binding_without_its_login_is_found(connection: psycopg.Connection[dict[str, Any]]) -> None:
+    with connection.transaction(force_rollback=True):
+        connection.execute(BOUND)
+        connection.execute("alter role doctor_ann rename to doctor_eve")
+        found = findings(connection)
+        assert found.keys() == {"analyst doctor_ann"}
+        assert "leads bi revoke doctor_ann" in found["analyst doctor_ann"]["remedy"]

@@ -227,18 +227,18 @@ def test_nobody_is_trusted(shared: tuple[Path, embedded.Server]) -> None:
     place, server = shared
     with psycopg.connect(server.url("postgres")) as connection:
         rules = connection.execute(
-            "select type, auth_method, options, error from pg_hba_file_rules order by type"
+            "select type, user_name, address, auth_method, options, error from pg_hba_file_rules order by line_number"
         ).fetchall()
         maps = connection.execute(
             "select map_name, sys_name, pg_username, error from pg_ident_file_mappings"
         ).fetchall()
+    logins = ("postgres", "leads_migrator", "leads_api", "leads_operator", "leads_worker")
     assert rules == [
-        ("host", "scram-sha-256", None, None),
-        ("host", "scram-sha-256", None, None),
-        ("local", "peer", ["map=leads"], None),
+        ("local", list(logins), None, "peer", ["map=leads"], None),
+        ("local", ["+leads_bi"], None, "scram-sha-256", None, None),
+        ("host", ["+leads_bi"], "127.0.0.1", "scram-sha-256", None, None),
     ]
     user = pwd.getpwuid(os.geteuid()).pw_name
-    logins = ("postgres", "leads_migrator", "leads_api", "leads_operator", "leads_worker")
     assert maps == [("leads", user, role, None) for role in logins]
     for file in place.glob("**/pg_hba.conf"):  # initdb's own too, should somebody start the cluster by hand
         assert "trust" not in "".join(line for line in file.read_text().splitlines() if not line.startswith("#"))
@@ -257,23 +257,30 @@ def test_another_user_is_refused_even_on_an_open_socket(place: Path) -> None:
     with running(place) as server:
         server.socket_dir.chmod(0o755)
         (server.socket_dir / f".s.PGSQL.{server.port}").chmod(0o777)
-        for role in (*embedded.LOGINS, "nobody"):
+        for role in embedded.LOGINS:
             assert "Peer authentication failed" in as_nobody(partial(psycopg.connect, server.url(role))), role
+        assert "no pg_hba.conf entry" in as_nobody(partial(psycopg.connect, server.url("nobody")))
 
 
-def test_tcp_wants_a_password(place: Path) -> None:
+def test_tcp_is_for_analysts_with_a_password(place: Path) -> None:
     port = free_port()
     with running(place, tcp_port=port) as server:
         assert server.port == port
         with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+            connection.execute(
+                "create role leads_bi; create role analyst login password 'open sesame' in role leads_bi"
+            )
             connection.execute("create role visitor login password 'open sesame'")
-        for role in ("postgres", "leads_migrator", "visitor"):
+        for address in (f"127.0.0.1:{port}", f"?host={server.socket_dir}&port={port}"):
+            url = f"@{address}/leads" if ":" in address else f"@/leads{address}"
             with pytest.raises(psycopg.OperationalError, match="no password supplied"):
-                psycopg.connect(f"postgresql://{role}@127.0.0.1:{port}/leads")
+                psycopg.connect(f"postgresql://analyst{url}")
             with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-                psycopg.connect(f"postgresql://{role}:wrong@127.0.0.1:{port}/leads")
-        address = f"postgresql://visitor:open%20sesame@127.0.0.1:{port}/leads"
-        assert ask(address, "select session_user::text") == ("visitor",)
+                psycopg.connect(f"postgresql://analyst:wrong{url}")
+            assert ask(f"postgresql://analyst:open%20sesame{url}", "select session_user::text") == ("analyst",)
+        for role in ("postgres", "leads_migrator", "leads_api", "visitor"):
+            with pytest.raises(psycopg.OperationalError, match=r"no pg_hba\.conf entry"):
+                psycopg.connect(f"postgresql://{role}:open%20sesame@127.0.0.1:{port}/leads")
 
 
 def test_tcp_is_off_unless_asked_for(shared: tuple[Path, embedded.Server]) -> None:

@@ -77,11 +77,11 @@ def test_files_are_named_as_the_objects(database: Database) -> None:
             """
             select n.nspname || '.' || p.proname as name
             from pg_catalog.pg_proc as p join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
-            where n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'crm', 'scoring')
+            where n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'bi', 'crm', 'scoring')
             union all
             select n.nspname || '.' || c.relname
             from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-            where n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'crm', 'scoring') and c.relkind = 'v'
+            where n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'bi', 'crm', 'scoring') and c.relkind = 'v'
             union all
             select distinct n.nspname || '.' || c.relname || '.policies'
             from pg_catalog.pg_policy as p
@@ -96,7 +96,7 @@ def test_files_are_named_as_the_objects(database: Database) -> None:
             union all
             select n.nspname || '.' || c.relname || '.grants'
             from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-            where n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'crm', 'scoring') and c.relkind = 'r'
+            where n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'bi', 'crm', 'scoring') and c.relkind = 'r'
             """
         )
     }

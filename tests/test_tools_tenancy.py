@@ -50,6 +50,10 @@ CASES = r"""
 - select * from app.lead as l where l.organization_id = auth.organization_id('read')
 + select * from app.lead as l where l.organization_id = (select auth.organization_id('read'))
 
+# what the login is bound to, likewise
+- select * from app.lead as l where l.organization_id = auth.analyst_organization_id()
++ select * from app.lead as l where l.organization_id = (select auth.analyst_organization_id())
+
 # a setting is no proof
 - select * from app.lead as l where l.organization_id = current_setting('x')::uuid
 + select * from app.lead as l where l.organization_id = v::uuid

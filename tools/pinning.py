@@ -17,6 +17,7 @@ from sqlglot import exp
 from tools.tree import identifier
 
 TENANT = "organization_id"
+CLAIMS = frozenset({"organization_id", "analyst_organization_id"})
 
 Ref = tuple[str, str]  # a source's alias, a column
 Column = tuple[str, bool]  # a column's name, whether it is the id of an organization that is pinned
@@ -157,12 +158,12 @@ class Pinning:
 
 
 def is_claim(node: exp.Expr) -> bool:
-    """Whether this calls a function `organization_id` in a schema of ours: the organization that the caller has proved.
+    """Whether this calls a function of `CLAIMS` in a schema: the organization that the caller's key or login proves.
 
     As a condition it counts within a subselect only, `= (select auth.organization_id('read'))`: bare, it runs per row.
     """
     return (
         isinstance(node, exp.Dot)
         and isinstance(node.expression, exp.Anonymous)
-        and node.expression.name.lower() == TENANT
+        and node.expression.name.lower() in CLAIMS
     )

@@ -9,7 +9,8 @@ import click
 
 from app.cli.output import plain_errors
 
-_COMMANDS = ("serve", "demo", "migrate", "organizations", "keys", "scoring", "crm", "worker", "doctor")
+_COMMANDS = ("serve", "demo", "migrate", "organizations", "keys", "scoring", "crm", "worker", "bi", "psql", "doctor")
+_MODULES = {"psql": "bi"}
 
 
 class _Commands(click.Group):
@@ -21,7 +22,9 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"app.cli.{cmd_name}"), cmd_name)
+        command: click.Command = getattr(
+            importlib.import_module(f"app.cli.{_MODULES.get(cmd_name, cmd_name)}"), cmd_name
+        )
         return command
 
 
@@ -32,7 +35,8 @@ def leads() -> None:
 
     Without DATABASE_URL, each command uses the embedded PostgreSQL in LEADS_DATA_DIR (.data), and starts it where it
     isn't running. With it, there are four addresses, one login each: DATABASE_URL for serve, LEADS_MIGRATE_URL for
-    migrate, LEADS_OPERATOR_URL for organizations, keys, scoring, crm and demo, and LEADS_WORKER_URL for worker.
+    migrate, bi and psql, LEADS_OPERATOR_URL for organizations, keys, scoring, crm and demo, and LEADS_WORKER_URL for
+    worker.
     """
 
 

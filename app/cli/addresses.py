@@ -40,16 +40,17 @@ class Addresses:
 
 
 @contextmanager
-def addresses() -> Iterator[Addresses]:
+def addresses(*, bi_port: int | None = None) -> Iterator[Addresses]:
     """The addresses that the environment gives, or the embedded server's, which runs for the block.
 
-    One of the four variables is enough for the embedded server to stay out. Raises SettingsError and EmbeddedError.
+    One of the four variables is enough for the embedded server to stay out. bi_port: the embedded server takes
+    analysts there. Raises SettingsError and EmbeddedError.
     """
     given = settings.read()
     if given.database_url or given.migrate_url or given.operator_url or given.worker_url:
         yield Addresses(given.database_url, given.migrate_url, given.operator_url, given.worker_url, False)
         return
-    with embedded.running(given.data_dir) as server:
+    with embedded.running(given.data_dir, tcp_port=bi_port) as server:
         yield Addresses(
             api=server.url("leads_api"),
             migrate=server.url("leads_migrator"),

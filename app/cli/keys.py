@@ -38,10 +38,13 @@ def digest(key: str) -> bytes:
     return hashlib.sha256(hashlib.sha256(key.encode()).digest()).digest()
 
 
-class _Instant(click.ParamType[datetime]):
+class Instant(click.ParamType[datetime]):
+    """A time as users say it: 90d, 2026-12-31 or 2026-12-31T12:00:00Z."""
+
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The instant, of what was typed."""
         if isinstance(value, datetime):
             return value
         if (duration := _duration(value)) is not None:
@@ -88,7 +91,7 @@ def keys() -> None:
 @click.option("--organization", required=True, type=click.UUID, metavar="ID", help="Whose key it is.")
 @click.option("--scopes", required=True, type=_Scopes(), help="read, write, admin; each holds the ones before it.")
 @click.option("--name", help="What it is for.")
-@click.option("--expires", type=_Instant(), help="When it ends: 90d, 2026-12-31 or a full time. Never, if left out.")
+@click.option("--expires", type=Instant(), help="When it ends: 90d, 2026-12-31 or a full time. Never, if left out.")
 @json_option
 def create(organization: UUID, scopes: str, name: str | None, expires: datetime | None, as_json: bool) -> None:
     """Make a key, and show it: this once, and never again."""

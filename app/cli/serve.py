@@ -23,9 +23,14 @@ from app.settings import Settings
 @click.command()
 @click.option("--host", help="The address to listen on. [default: HOST, or 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="The port; 0: any that is free. [default: PORT, or 8000]")
+@click.option(
+    "--bi-port",
+    type=click.IntRange(1, 65535),
+    help="The embedded PostgreSQL takes analysts on this port of 127.0.0.1. [default: BI_PORT, or none]",
+)
 @click.option("--workers", type=click.IntRange(1, 64), help="Server processes. [default: WORKERS, or 1]")
 @click.option("--no-worker", is_flag=True, help="Push nothing to CRMs. [the same: LEADS_WORKER=off]")
-def serve(host: str | None, port: int | None, workers: int | None, no_worker: bool) -> None:
+def serve(host: str | None, port: int | None, bi_port: int | None, workers: int | None, no_worker: bool) -> None:
     """Serve the API until Ctrl-C.
 
     Without DATABASE_URL the embedded PostgreSQL is started, migrated and, the first time, given a demo organization; a
@@ -33,11 +38,14 @@ def serve(host: str | None, port: int | None, workers: int | None, no_worker: bo
     """
     given = settings.read()
     host = given.host if host is None else host
-    with _bind(host, given.port if port is None else port) as listener, addresses() as found:
+    bi_port = given.bi_port if bi_port is None else bi_port
+    with _bind(host, given.port if port is None else port) as listener, addresses(bi_port=bi_port) as found:
+        if bi_port and not found.is_embedded:
+            raise Mistake("BI_PORT is the embedded server's: with DATABASE_URL analysts connect to that server itself.")
         url = found.of_api()
         key = _prepare_embedded(found, given) if found.is_embedded else None
         _check(url)
-        click.echo(_banner(host, listener.getsockname()[1], key))
+        click.echo(_banner(host, listener.getsockname()[1], key, bi_port))
         has_worker = found.is_embedded and given.has_worker and not no_worker
         with _worker(found, given) if has_worker else nullcontext():
             _run(listener, url, given.workers if workers is None else workers)
@@ -104,9 +112,11 @@ def _bind(host: str, port: int) -> socket.socket:
         raise Mistake(f"{host}:{port} can't be listened on: {error.strerror}. Set HOST and PORT anew.") from None
 
 
-def _banner(host: str, port: int, key: str | None) -> str:
+def _banner(host: str, port: int, key: str | None, bi_port: int | None) -> str:
     base = f"http://{f'[{host}]' if ':' in host else host}:{port}{PREFIX}"
     lines = [f"The Leads API is at {base}"]
+    if bi_port:
+        lines.append(f"Analysts connect to 127.0.0.1:{bi_port}, database leads, with a login of: leads bi create")
     if key:
         lines += [
             f"Demo key:  {key}",

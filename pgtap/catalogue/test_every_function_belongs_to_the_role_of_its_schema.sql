@@ -6,7 +6,7 @@ select p.oid::regproc || ' of ' || p.proowner::regrole as finding
 from pg_proc as p
 join pg_namespace as n on n.oid = p.pronamespace
 where
-  n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm')
+  n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi')
   and case
     -- with its owner's rights: who asks, what a client reaches, what an operator reaches, what records, what works across
     -- organizations

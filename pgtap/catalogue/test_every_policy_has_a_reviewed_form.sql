@@ -1,5 +1,5 @@
 begin;
-select plan(13);
+select plan(20);
 
 create view test.policy as
 select
@@ -31,8 +31,13 @@ join test.pinned as i on i.scope = case
   else 'write'
 end
 where
-  not p.is_permissive
-  or case
+  case
+    -- one permissive policy, and one restrictive as the floor
+    when p.roles = 'leads_bi' then
+      p.using_expression <> '(organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id))'
+      or p.check_expression is not null
+      or p.command <> case when p.is_permissive then 'select' else 'all' end
+    when not p.is_permissive then true
     when p.roles = 'leads_exec' then
       (p.using_expression, p.check_expression) is distinct from (
         case when p.command <> 'insert' then i.expression end,
@@ -48,6 +53,10 @@ where
         ('auth.api_key.api_key_jobs_select', 'leads_jobs', 'select'),
         ('auth.api_key.api_key_jobs_insert', 'leads_jobs', 'insert'),
         ('auth.api_key.api_key_jobs_update', 'leads_jobs', 'update'),
+        ('auth.analyst.analyst_auth_select', 'leads_auth', 'select'),
+        ('auth.analyst.analyst_jobs_select', 'leads_jobs', 'select'),
+        ('auth.analyst.analyst_jobs_insert', 'leads_jobs', 'insert'),
+        ('auth.analyst.analyst_jobs_delete', 'leads_jobs', 'delete'),
         ('app.organization.organization_jobs_select', 'leads_jobs', 'select'),
         ('app.organization.organization_jobs_insert', 'leads_jobs', 'insert'),
         ('app.pipeline_stage.pipeline_stage_jobs_select', 'leads_jobs', 'select'),
@@ -80,6 +89,21 @@ where
   end;
 
 select is_kept('test.policy_out_of_form');
+-- whatever analysts may read has the floor
+create view test.table_without_floor as
+select distinct g.table_schema || '.' || g.table_name as finding
+from information_schema.column_privileges as g
+where
+  g.grantee = 'leads_bi'
+  and g.table_schema <> 'bi'
+  and not exists (
+    select
+    from test.policy as p
+    where p.name = format('%s.%s.%s_bi_all', g.table_schema, g.table_name, g.table_name) and not p.is_permissive
+  );
+select is_kept('test.table_without_floor');
+select is_reported('test.table_without_floor', 'drop policy event_bi_all on audit.event', 'audit.event');
+
 select cmp_ok((select count(*) from test.policy as p where p.roles = 'leads_exec'), '>=', 7::bigint, 'of the API''s');
 select is_reported('test.policy_out_of_form', c.fault, c.finding)
 from (values
@@ -114,6 +138,23 @@ from (values
   ('alter policy event_audit_insert on audit.event with check (source = ''sql'')', 'audit.event.event_audit_insert'),
   (
     'create policy x on app.lead as restrictive for select to leads_exec using (organization_id is not null)',
+    'app.lead.x'
+  ),
+  ('create policy x on app.lead for select to leads_bi using (true)', 'app.lead.x'),
+  ('create policy x on app.lead for select to leads_bi using (organization_id = auth.analyst_organization_id())', 'app.lead.x'),
+  (
+    $$
+      create policy x on app.lead for select to leads_bi
+        using (organization_id = (select current_setting('leads.organization_id')::uuid))
+    $$,
+    'app.lead.x'
+  ),
+  ('alter policy lead_bi_all on app.lead using (true)', 'app.lead.lead_bi_all'),
+  (
+    $$
+      create policy x on app.lead for all to leads_bi
+        using (organization_id = (select auth.analyst_organization_id()))
+    $$,
     'app.lead.x'
   )
 ) as c (fault, finding);

@@ -6,7 +6,7 @@ create view test.granted as
 with our_schema as (
   select n.oid, n.nspname as name, n.nspowner as owner, n.nspacl as acl
   from pg_namespace as n
-  where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm')
+  where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi')
 ),
 acl as (
   select
@@ -85,6 +85,7 @@ from (values
     usage on schema admin
     execute on admin.activate_scoring_model
     execute on admin.add_stage
+    execute on admin.analysts
     execute on admin.backtest_leads
     execute on admin.backtest_scoring_model
     execute on admin.change_crm_connection
@@ -230,6 +231,8 @@ from (values
     insert (organization_id, name, environment) on app.organization
     select on app.organization
     delete, insert, select on app.pipeline_stage
+    delete, select on auth.analyst
+    insert (organization_id, role_oid, role_name, expires_at) on auth.analyst
     insert (organization_id, id, name, scopes, digest, expires_at, rotated_from) on auth.api_key
     select (organization_id, id, name, scopes, created_at, expires_at, revoked_at, rotated_from) on auth.api_key
     update (expires_at, revoked_at) on auth.api_key
@@ -289,7 +292,24 @@ from (values
   ('leads_eraser', '
     usage on schema audit
   '),
-  ('leads_bi', ''),
+  ('leads_bi', '
+    usage on schema bi
+    select on bi.lead_changes
+    select on bi.leads
+    select on bi.pipeline_daily
+    select on bi.score_calibration
+    select on bi.source_performance
+    select on bi.stage_history
+    select (
+      id, organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size,
+      pain_points, timeline, budget_range, ai_reasoning, qualification_completed_at, created_at, updated_at
+    ) on app.lead
+    select (organization_id, name, position) on app.pipeline_stage
+    select (
+      id, organization_id, action, source, correlation_id, lead_id, payload, created_at, stage_left, stage_entered
+    ) on audit.event
+    execute on auth.analyst_organization_id
+  '),
   ('leads_owner', '
     execute on api.schema_version
     execute on audit.tg_lead__record

@@ -26,7 +26,7 @@ begin atomic
   our_schema as (
     select n.oid, quote_ident(n.nspname) as name, n.nspowner::regrole as owner, n.nspacl as acl
     from pg_catalog.pg_namespace as n
-    where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm') or n.nspowner in (select r.oid from our_role as r)
+    where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi') or n.nspowner in (select r.oid from our_role as r)
   ),
   relation as (
     select

@@ -24,7 +24,7 @@ begin atomic
   our_schema as (
     select n.oid, n.nspname as name, n.nspacl as acl
     from pg_catalog.pg_namespace as n
-    where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm') or n.nspowner in (select r.oid from our_role as r)
+    where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi') or n.nspowner in (select r.oid from our_role as r)
   ),
   relation as (
     select
@@ -55,6 +55,7 @@ begin atomic
   membership as (
     select
       m.member, m.roleid::regrole as granted, m.member::regrole as member_name, m.grantor::regrole as grantor, r.kind,
+      l.rolname::text as login_name,
       exists (select from our_role as o where o.oid = m.member) as is_member_ours,
       -- PostgreSQL 15 has neither column: there a member inherits, and may SET ROLE.
       coalesce((to_jsonb(m) ->> 'set_option')::boolean, true) as may_set,
@@ -209,6 +210,11 @@ begin atomic
         -- The organization isn't known yet, or all are meant: each of these roles owns functions only.
         (p.expression = 'true' and p.role in ('leads_auth', 'leads_jobs', 'leads_audit'))
         or (
+          p.role = 'leads_bi'
+          and p.command = 'r'
+          and p.expression = '(organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id))'
+        )
+        or (
           p.role = 'leads_exec'
           and p.expression in (
             -- To read, any scope will do.
@@ -217,6 +223,84 @@ begin atomic
             where s.scope <> 'read' or p.command = 'r'
           )
         )
+      )
+  ),
+
+  -- Who reads schema bi, and what such a login must not be.
+  analyst_finding as (
+    select
+      'role ' || m.member_name as subject,
+      'It is bound to no organization, so it reads nothing.' as finding,
+      format('revoke leads_bi from %s granted by %s;', m.member_name, m.grantor) as remedy
+    from membership as m
+    where
+      m.kind = 'group'
+      and (m.may_set or m.inherits)
+      and not m.is_member_ours
+      and not m.is_migrating
+      and not exists (
+        select from auth.analyst as a where a.role_oid = m.member and a.role_name::text = m.login_name
+      )
+    union all
+    select
+      'analyst ' || quote_ident(a.role_name),
+      'The cluster has no such login, or another one of its name: a dump was restored, or the login was dropped.',
+      format('Say: leads bi revoke %s; then, if it is still wanted, leads bi create', a.role_name)
+    from auth.analyst as a
+    where not exists (
+      select from pg_catalog.pg_roles as r where r.oid = a.role_oid and r.rolname = a.role_name
+    )
+    union all
+    select
+      format('membership of %s in %s', m.member_name, m.granted),
+      'An analyst''s login is a member of leads_bi alone: it would have that role''s rights.',
+      m.removal
+    from membership as m
+    join auth.analyst as a on a.role_oid = m.member
+    where m.kind is distinct from 'group'
+    union all
+    select
+      'role ' || quote_ident(r.rolname),
+      format('It has %s, which no analyst needs.', x.name),
+      format('alter role %I no%s;', r.rolname, lower(x.name))
+    from auth.analyst as a
+    join pg_catalog.pg_roles as r on r.oid = a.role_oid
+    cross join lateral (values
+      ('CREATEROLE', r.rolcreaterole), ('CREATEDB', r.rolcreatedb), ('REPLICATION', r.rolreplication)
+    ) as x (name, is_held)
+    where x.is_held
+    union all
+    select
+      'table ' || t.name,
+      'Analysts read it, and no restrictive policy is the floor under those that let pass.',
+      format(
+        'create policy bi_all on %s as restrictive for all to leads_bi '
+        'using (organization_id = (select auth.analyst_organization_id()));',
+        t.name
+      )
+    from tenant_table as t
+    where
+      exists (
+        select
+        from pg_catalog.pg_attribute as c
+        cross join lateral aclexplode(c.attacl) as x
+        join our_role as r on r.oid = x.grantee and r.kind = 'group'
+        where c.attrelid = t.oid
+        union all
+        select
+        from aclexplode(t.acl) as x
+        join our_role as r on r.oid = x.grantee and r.kind = 'group'
+      )
+      and not exists (
+        select
+        from pg_catalog.pg_policy as p
+        where
+          p.polrelid = t.oid
+          and not p.polpermissive
+          and p.polcmd = '*'
+          and p.polroles = array(select r.oid from our_role as r where r.kind = 'group')
+          and pg_get_expr(p.polqual, p.polrelid)
+            = '(organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id))'
       )
   ),
 
@@ -323,7 +407,7 @@ begin atomic
     left join pg_catalog.pg_index as i on i.indexrelid = c.conindid
     where
       t.tenant_column <> case when c.contype = 'f' then c.conkey[1] when c.contype in ('p', 'u', 'x') then i.indkey[0] end
-      and c.conname <> 'api_key_digest_is_unique'
+      and c.conname not in ('api_key_digest_is_unique', 'analyst_role_oid_is_unique')
   ),
   index_finding as (
     select
@@ -620,6 +704,7 @@ begin atomic
     select * from role_finding
     union all select * from row_security_finding
     union all select * from policy_finding
+    union all select * from analyst_finding
     union all select * from trigger_finding
     union all select * from index_finding
     union all select * from function_finding

@@ -19,3 +19,9 @@ grant select, insert (
   id, organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
   timeline, budget_range, ai_reasoning, qualification_completed_at, created_at, updated_at
 ) on app.lead to leads_jobs;
+
+-- What the views of schema bi show; no analyst may enter schema app.
+grant select (
+  id, organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
+  timeline, budget_range, ai_reasoning, qualification_completed_at, created_at, updated_at
+) on app.lead to leads_bi;

@@ -6,6 +6,8 @@ drop policy if exists lead_exec_insert on app.lead;
 drop policy if exists lead_exec_update on app.lead;
 drop policy if exists lead_jobs_select on app.lead;
 drop policy if exists lead_jobs_insert on app.lead;
+drop policy if exists lead_bi_select on app.lead;
+drop policy if exists lead_bi_all on app.lead;
 
 create policy lead_exec_select on app.lead for select to leads_exec
   using (organization_id = (select auth.organization_id('read')));
@@ -21,3 +23,10 @@ create policy lead_exec_update on app.lead for update to leads_exec
 create policy lead_jobs_select on app.lead for select to leads_jobs using (true);
 -- admin.load_leads
 create policy lead_jobs_insert on app.lead for insert to leads_jobs with check (true);
+
+create policy lead_bi_select on app.lead for select to leads_bi
+  using (organization_id = (select auth.analyst_organization_id()));
+
+-- The floor under whatever policy is added later.
+create policy lead_bi_all on app.lead as restrictive for all to leads_bi
+  using (organization_id = (select auth.analyst_organization_id()));

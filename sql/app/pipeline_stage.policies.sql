@@ -5,6 +5,8 @@ drop policy if exists pipeline_stage_exec_select on app.pipeline_stage;
 drop policy if exists pipeline_stage_jobs_select on app.pipeline_stage;
 drop policy if exists pipeline_stage_jobs_insert on app.pipeline_stage;
 drop policy if exists pipeline_stage_jobs_delete on app.pipeline_stage;
+drop policy if exists pipeline_stage_bi_select on app.pipeline_stage;
+drop policy if exists pipeline_stage_bi_all on app.pipeline_stage;
 
 create policy pipeline_stage_exec_select on app.pipeline_stage for select to leads_exec
   using (organization_id = (select auth.organization_id('read')));
@@ -12,3 +14,10 @@ create policy pipeline_stage_exec_select on app.pipeline_stage for select to lea
 create policy pipeline_stage_jobs_select on app.pipeline_stage for select to leads_jobs using (true);
 create policy pipeline_stage_jobs_insert on app.pipeline_stage for insert to leads_jobs with check (true);
 create policy pipeline_stage_jobs_delete on app.pipeline_stage for delete to leads_jobs using (true);
+
+create policy pipeline_stage_bi_select on app.pipeline_stage for select to leads_bi
+  using (organization_id = (select auth.analyst_organization_id()));
+
+-- The floor under whatever policy is added later.
+create policy pipeline_stage_bi_all on app.pipeline_stage as restrictive for all to leads_bi
+  using (organization_id = (select auth.analyst_organization_id()));

@@ -7,3 +7,7 @@ revoke all on audit.event from leads_auth, leads_exec, leads_jobs, leads_audit, 
 grant select on audit.event to leads_exec;
 grant insert (organization_id, action, source, correlation_id, lead_id, payload, salt, payload_digest) on audit.event
 to leads_audit;
+-- What the views of schema bi show; no analyst may enter schema audit.
+grant select (
+  id, organization_id, action, source, correlation_id, lead_id, payload, created_at, stage_left, stage_entered
+) on audit.event to leads_bi;

@@ -3,9 +3,18 @@ set local role leads_owner;
 
 drop policy if exists event_exec_select on audit.event;
 drop policy if exists event_audit_insert on audit.event;
+drop policy if exists event_bi_select on audit.event;
+drop policy if exists event_bi_all on audit.event;
 
 create policy event_exec_select on audit.event for select to leads_exec
   using (organization_id = (select auth.organization_id('read')));
 
 -- Only the triggers' functions belong to leads_audit, and nobody is a member: the organization comes from the row.
 create policy event_audit_insert on audit.event for insert to leads_audit with check (true);
+
+create policy event_bi_select on audit.event for select to leads_bi
+  using (organization_id = (select auth.analyst_organization_id()));
+
+-- The floor under whatever policy is added later.
+create policy event_bi_all on audit.event as restrictive for all to leads_bi
+  using (organization_id = (select auth.analyst_organization_id()));

@@ -1,0 +1,41 @@
+-- admin.drop_analyst - leads bi revoke LOGIN, the second half: ends the sessions, and drops the login.
+set local role leads_jobs;
+
+create or replace function admin.drop_analyst(login text)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (select from pg_catalog.pg_roles as r where r.rolname = drop_analyst.login) then
+    return;
+  end if;
+  if
+    exists (select from admin.analysts() as a where a.login = drop_analyst.login)
+    or not exists (
+      select
+      from pg_catalog.pg_roles as r
+      join pg_catalog.pg_auth_members as m on m.member = r.oid and m.roleid = 'leads_bi'::regrole
+      where r.rolname = drop_analyst.login and not r.rolcanlogin and not r.rolsuper and not r.rolcreaterole
+    )
+  then
+    raise sqlstate 'PT409' using message = 'analyst_not_revoked', hint = format(
+      '"%s" isn''t a login that was revoked. Say: leads bi revoke %s', drop_analyst.login, drop_analyst.login
+    );
+  end if;
+  -- Who made the role has ADMIN OPTION on it, and to end its sessions needs its rights.
+  execute format('grant %I to %I', drop_analyst.login, current_user);
+  perform pg_terminate_backend(a.pid, 5000)
+  from pg_catalog.pg_stat_activity as a
+  where a.usename = drop_analyst.login;
+  execute format('drop role %I', drop_analyst.login);
+end
+$$;
+
+comment on function admin.drop_analyst(text) is
+$$Ends a revoked analyst's sessions, waiting up to 5 seconds for each, and drops the login, if it is there. For the
+migrating login.
+
+Raises PT409 analyst_not_revoked; 2BP01 for a login that something depends on.$$;

@@ -1,0 +1,15 @@
+-- auth.analyst - the policies of the analysts' bindings.
+set local role leads_auth;
+
+drop policy if exists analyst_auth_select on auth.analyst;
+drop policy if exists analyst_jobs_select on auth.analyst;
+drop policy if exists analyst_jobs_insert on auth.analyst;
+drop policy if exists analyst_jobs_delete on auth.analyst;
+
+-- The organization isn't known before the binding is found.
+create policy analyst_auth_select on auth.analyst for select to leads_auth using (true);
+
+-- leads bi
+create policy analyst_jobs_select on auth.analyst for select to leads_jobs using (true);
+create policy analyst_jobs_insert on auth.analyst for insert to leads_jobs with check (true);
+create policy analyst_jobs_delete on auth.analyst for delete to leads_jobs using (true);

@@ -1,0 +1,67 @@
+-- bi.pipeline_daily - for each day and stage: leads that entered, left, and stood there at its end.
+set local role leads_owner;
+
+create or replace view bi.pipeline_daily with (security_invoker = true) as
+with change as (
+  select
+    e.stage_entered,
+    e.stage_left,
+    (e.created_at at time zone 'UTC')::date as day,
+    count(*) as leads
+  from audit.event as e
+  where
+    e.organization_id = (select auth.analyst_organization_id())
+    and (e.stage_left is not null or e.stage_entered is not null)
+  group by e.stage_entered, e.stage_left, (e.created_at at time zone 'UTC')::date
+),
+movement as (
+  select m.day, m.stage, sum(m.entered) as entered, sum(m.departed) as departed
+  from (
+    select c.day, c.stage_entered as stage, c.leads as entered, 0::bigint as departed
+    from change as c
+    where c.stage_entered is not null
+    union all
+    select c.day, c.stage_left, 0::bigint, c.leads
+    from change as c
+    where c.stage_left is not null
+  ) as m
+  group by m.day, m.stage
+),
+-- Every day and stage, so that a chart has no holes.
+cell as (
+  select d.day::date as day, s.stage, s.position
+  from (select min(m.day) as first_day from movement as m) as f
+  cross join lateral generate_series(
+    f.first_day::timestamp, (now() at time zone 'UTC')::date::timestamp, interval '1 day'
+  ) as d (day)
+  cross join (
+    select coalesce(m.stage, p.name) as stage, p.position
+    from (select distinct m.stage from movement as m) as m
+    full join (
+      select p.name, p.position
+      from app.pipeline_stage as p
+      where p.organization_id = (select auth.analyst_organization_id())
+    ) as p on p.name = m.stage
+  ) as s
+)
+select
+  c.day,
+  c.stage,
+  c.position,
+  coalesce(m.entered, 0)::bigint as entered,
+  coalesce(m.departed, 0)::bigint as departed,
+  (sum(coalesce(m.entered, 0) - coalesce(m.departed, 0)) over (partition by c.stage order by c.day))::bigint as leads
+from cell as c
+left join movement as m on m.day = c.day and m.stage = c.stage;
+
+comment on view bi.pipeline_daily is
+  'The pipeline by day, from the audit log: a row for each stage and each day since the first change. Days are those of UTC, '
+  'whatever the session''s time zone.';
+comment on column bi.pipeline_daily.day is 'The day, from midnight to midnight UTC; the last is today, so far.';
+comment on column bi.pipeline_daily.stage is 'The stage.';
+comment on column bi.pipeline_daily.position is 'Where the stage stands in the pipeline, from 1; null: it was removed since.';
+comment on column bi.pipeline_daily.entered is 'How many times a lead entered the stage on that day.';
+comment on column bi.pipeline_daily.departed is 'How many times a lead left it on that day, the deleted and erased too.';
+comment on column bi.pipeline_daily.leads is 'How many leads stood in it at the day''s end.';
+
+grant select on bi.pipeline_daily to leads_bi;
