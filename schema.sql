@@ -83,6 +83,63 @@ ALTER TYPE api.audit_event OWNER TO leads_owner;
 
 COMMENT ON TYPE api.audit_event IS 'A row of the audit log.';
 
+CREATE TYPE api.chain_fault AS (
+	"position" bigint,
+	event_id uuid,
+	code text,
+	detail text
+);
+
+ALTER TYPE api.chain_fault OWNER TO leads_owner;
+
+COMMENT ON TYPE api.chain_fault IS 'The first event that doesn''t hold.';
+
+COMMENT ON COLUMN api.chain_fault."position" IS 'Its position in the chain; null: it has none.';
+
+COMMENT ON COLUMN api.chain_fault.event_id IS 'Its id; null: the seal that named it is gone.';
+
+COMMENT ON COLUMN api.chain_fault.code IS 'head_mismatch, seal_missing, event_missing, hash_mismatch, payload_mismatch or not_sealed.';
+
+COMMENT ON COLUMN api.chain_fault.detail IS 'What that means, in a sentence.';
+
+CREATE DOMAIN api.chain_head AS text
+	CONSTRAINT chain_head_is_position_and_hash CHECK (((VALUE COLLATE "C") ~ '^[1-9][0-9]{0,17}:[0-9a-f]{64}$'::text));
+
+ALTER DOMAIN api.chain_head OWNER TO leads_owner;
+
+COMMENT ON DOMAIN api.chain_head IS 'A chain''s head as it was once: a position, a colon, and its hash in 64 hexadecimal digits.';
+
+CREATE TYPE api.chain_verdict AS (
+	organization_id uuid,
+	holds boolean,
+	fault api.chain_fault,
+	verified_from bigint,
+	verified_to bigint,
+	next_after text,
+	head text,
+	unsealed bigint
+);
+
+ALTER TYPE api.chain_verdict OWNER TO leads_owner;
+
+COMMENT ON TYPE api.chain_verdict IS 'Whether a part of the audit log''s chain holds.';
+
+COMMENT ON COLUMN api.chain_verdict.organization_id IS 'The organization''s id.';
+
+COMMENT ON COLUMN api.chain_verdict.holds IS 'Whether every seal and event that was verified holds.';
+
+COMMENT ON COLUMN api.chain_verdict.fault IS 'The first that doesn''t; null: all hold.';
+
+COMMENT ON COLUMN api.chain_verdict.verified_from IS 'The first position that was asked for.';
+
+COMMENT ON COLUMN api.chain_verdict.verified_to IS 'The last position that was verified; less than verified_from: none was.';
+
+COMMENT ON COLUMN api.chain_verdict.next_after IS 'after of the next part; null: the chain ends here.';
+
+COMMENT ON COLUMN api.chain_verdict.head IS 'The last seal verified, as head takes it: keep it elsewhere, and ask with it later. Null: none is.';
+
+COMMENT ON COLUMN api.chain_verdict.unsealed IS 'How many events wait for their seal; a worker seals them each second.';
+
 CREATE TYPE api.crm_connection AS (
 	id uuid,
 	organization_id uuid,
@@ -278,6 +335,20 @@ CREATE TYPE api.score AS (
 ALTER TYPE api.score OWNER TO leads_owner;
 
 COMMENT ON TYPE api.score IS 'An entry in the history of a lead''s score, as the API shows it.';
+
+CREATE DOMAIN api.seal_count AS integer
+	CONSTRAINT seal_count_within_1_and_10000 CHECK (((VALUE >= 1) AND (VALUE <= 10000)));
+
+ALTER DOMAIN api.seal_count OWNER TO leads_owner;
+
+COMMENT ON DOMAIN api.seal_count IS 'How many seals are verified at the most.';
+
+CREATE DOMAIN api.seal_position AS text
+	CONSTRAINT seal_position_is_a_whole_number CHECK (((VALUE COLLATE "C") ~ '^[0-9]{1,18}$'::text));
+
+ALTER DOMAIN api.seal_position OWNER TO leads_owner;
+
+COMMENT ON DOMAIN api.seal_position IS 'A seal''s position; 0 stands before the first.';
 
 CREATE TYPE api.signal AS (
 	id uuid,
@@ -516,7 +587,7 @@ state: good; expired; revoked: the login is being removed; gone: the cluster has
 CREATE FUNCTION api.schema_version() RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
- SELECT 9;
+ SELECT 10;
 END;
 
 ALTER FUNCTION api.schema_version() OWNER TO leads_exec;
@@ -1100,6 +1171,75 @@ COMMENT ON FUNCTION admin.catalogue() IS 'Every object of our schemas, every gra
 
 definition: the SQL that makes it, or makes it so again, ending with a semicolon; without one, where no single statement
 could: what it is, in words. removal: the SQL that takes it away; null for what can''t go.';
+
+CREATE TABLE audit.seal (
+    organization_id uuid NOT NULL,
+    "position" bigint NOT NULL,
+    event_id uuid NOT NULL,
+    hash bytea NOT NULL,
+    sealed_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
+    CONSTRAINT seal_hash_has_32_bytes CHECK ((octet_length(hash) = 32)),
+    CONSTRAINT seal_position_is_positive CHECK (("position" > 0))
+);
+ALTER TABLE ONLY audit.seal ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY audit.seal ALTER COLUMN "position" SET STATISTICS 0;
+ALTER TABLE ONLY audit.seal ALTER COLUMN event_id SET STATISTICS 0;
+ALTER TABLE ONLY audit.seal ALTER COLUMN hash SET STATISTICS 0;
+ALTER TABLE ONLY audit.seal ALTER COLUMN sealed_at SET STATISTICS 0;
+
+ALTER TABLE ONLY audit.seal FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE audit.seal OWNER TO leads_owner;
+
+COMMENT ON TABLE audit.seal IS 'The organization''s chain: a seal over each event and all before it. Append-only.';
+
+COMMENT ON COLUMN audit.seal."position" IS 'Where the event stands in the chain: 1, 2, 3, … without a gap.';
+
+COMMENT ON COLUMN audit.seal.event_id IS 'The event''s id.';
+
+COMMENT ON COLUMN audit.seal.hash IS 'SHA-256 of the hash before it and the event''s own (audit.event_hash); before the first stands SHA-256 of the organization''s 16 bytes.';
+
+COMMENT ON COLUMN audit.seal.sealed_at IS 'When it was sealed.';
+
+CREATE TABLE audit.unsealed (
+    organization_id uuid NOT NULL,
+    event_id uuid NOT NULL
+);
+ALTER TABLE ONLY audit.unsealed ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY audit.unsealed ALTER COLUMN event_id SET STATISTICS 0;
+
+ALTER TABLE ONLY audit.unsealed FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE audit.unsealed OWNER TO leads_owner;
+
+COMMENT ON TABLE audit.unsealed IS 'Events that no seal covers yet: one that commits late isn''t skipped. A worker seals them each second.';
+
+COMMENT ON COLUMN audit.unsealed.event_id IS 'The event''s id.';
+
+CREATE FUNCTION admin.chain_heads(organization_id uuid DEFAULT NULL::uuid) RETURNS TABLE(organization_id uuid, head text, sealed_at text, unsealed bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT o.organization_id,
+     ((h."position" || ':'::text) || encode(h.hash, 'hex'::text)),
+     app.utc_text(h.sealed_at) AS utc_text,
+     ( SELECT count(*) AS count
+            FROM audit.unsealed u
+           WHERE (u.organization_id = o.organization_id)) AS count
+    FROM (app.organization o
+      LEFT JOIN LATERAL ( SELECT s."position",
+             s.hash,
+             s.sealed_at
+            FROM audit.seal s
+           WHERE (s.organization_id = o.organization_id)
+           ORDER BY s."position" DESC
+          LIMIT 1) h ON (true))
+   WHERE ((o.organization_id = chain_heads.organization_id) OR (chain_heads.organization_id IS NULL))
+   ORDER BY o.organization_id;
+END;
+
+ALTER FUNCTION admin.chain_heads(organization_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.chain_heads(organization_id uuid) IS 'The head of an organization''s chain, or of each where it is null: position and hash, as audit.chain_verdict takes them; null: nothing is sealed. unsealed: events that wait.';
 
 CREATE FUNCTION admin.change_crm_connection(organization_id uuid, change text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1901,6 +2041,65 @@ ALTER FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) OW
 
 COMMENT ON FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) IS 'Replaces the organization''s draft of a scoring model, or begins one; its version. Raises PT404 organization_not_found, PT422 invalid_model.';
 
+CREATE TABLE audit.event (
+    id uuid DEFAULT app.new_id() NOT NULL,
+    organization_id uuid NOT NULL,
+    action text NOT NULL,
+    source text NOT NULL,
+    correlation_id text,
+    lead_id uuid,
+    payload json NOT NULL,
+    salt bytea,
+    payload_digest bytea NOT NULL,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
+    action_and_source text GENERATED ALWAYS AS (((action || '/'::text) || source)) STORED COLLATE pg_catalog."C",
+    stage_left text GENERATED ALWAYS AS ((payload #>> '{diff,pipeline_stage,from}'::text[])) STORED COLLATE pg_catalog."C",
+    stage_entered text GENERATED ALWAYS AS ((payload #>> '{diff,pipeline_stage,to}'::text[])) STORED COLLATE pg_catalog."C",
+    CONSTRAINT event_payload_digest_has_32_bytes CHECK ((octet_length(payload_digest) = 32)),
+    CONSTRAINT event_source_is_known CHECK ((source = ANY (ARRAY['api'::text, 'sql'::text, 'worker'::text, 'system'::text])))
+);
+ALTER TABLE ONLY audit.event ALTER COLUMN id SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN action SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN source SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN correlation_id SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN lead_id SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN payload SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN salt SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN payload_digest SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN created_at SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN action_and_source SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN stage_left SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN stage_entered SET STATISTICS 0;
+
+ALTER TABLE ONLY audit.event FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE audit.event OWNER TO leads_owner;
+
+COMMENT ON TABLE audit.event IS 'Every change, who made it and from where. Append-only.';
+
+COMMENT ON COLUMN audit.event.action IS 'What happened, such as lead.updated.';
+
+COMMENT ON COLUMN audit.event.source IS 'Where the change came from: api, sql, worker or system. Read off the login, never told.';
+
+COMMENT ON COLUMN audit.event.correlation_id IS 'The X-Request-Id of the request that made the change; null outside requests.';
+
+COMMENT ON COLUMN audit.event.lead_id IS 'The lead that the event is about; null for other events.';
+
+COMMENT ON COLUMN audit.event.payload IS 'What changed, with the key or the login that changed it.';
+
+COMMENT ON COLUMN audit.event.salt IS '16 random bytes; they go when a person is erased.';
+
+COMMENT ON COLUMN audit.event.payload_digest IS 'SHA-256 of the salt and the payload as they were written: it stays when a person''s values go.';
+
+COMMENT ON COLUMN audit.event.created_at IS 'When the change was made. The clock''s time, not the transaction''s: of two changes of one record, which wait for each other, the later one stands later.';
+
+COMMENT ON COLUMN audit.event.action_and_source IS 'The action and the source in one: what a filter by action compares.';
+
+COMMENT ON COLUMN audit.event.stage_left IS 'The pipeline stage that the lead left by this change; null: it left none.';
+
+COMMENT ON COLUMN audit.event.stage_entered IS 'The pipeline stage that the lead entered by this change; null: it entered none.';
+
 CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TABLE(subject text, finding text, remedy text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2168,14 +2367,14 @@ CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TA
                      ELSE (((1 | 4) | 8) | 16)
                  END AS type
             FROM tenant_table t
-           WHERE (t.name <> ALL (ARRAY['app.idempotency_key'::text, 'crm.attempt'::text, 'audit.event'::text]))
+           WHERE (t.name <> ALL (ARRAY['app.idempotency_key'::text, 'crm.attempt'::text, 'audit.event'::text, 'audit.unsealed'::text, 'audit.seal'::text]))
          UNION ALL
           SELECT t.oid,
              t.name,
              g.trigger,
              g.is_always,
              NULL::integer
-            FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('app.lead'::text,'_110_check_first_score'::text,false), ('app.lead'::text,'_120_check_score'::text,false), ('app.lead'::text,'_600_keep_first_score'::text,false), ('app.lead'::text,'_610_keep_set_score'::text,false), ('app.lead'::text,'_910_push_first_stage'::text,false), ('app.lead'::text,'_920_push_stage'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_110_keep_outcome'::text,false), ('crm.connection'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_110_keep_identity'::text,false), ('crm.sync'::text,'_120_keep_outcome'::text,false), ('crm.sync'::text,'_130_count_up'::text,false), ('crm.sync'::text,'_140_lease_by_attempt'::text,false), ('scoring.model'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_130_keep_active'::text,false), ('scoring.model'::text,'_140_keep_history'::text,false), ('scoring.score'::text,'_100_refuse_truncate'::text,false), ('scoring.score'::text,'_110_refuse_change'::text,false), ('scoring.score'::text,'_120_check'::text,false), ('scoring.score'::text,'_500_apply'::text,false), ('scoring.signal'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true)) g("table", trigger, is_always)
+            FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('app.lead'::text,'_110_check_first_score'::text,false), ('app.lead'::text,'_120_check_score'::text,false), ('app.lead'::text,'_600_keep_first_score'::text,false), ('app.lead'::text,'_610_keep_set_score'::text,false), ('app.lead'::text,'_910_push_first_stage'::text,false), ('app.lead'::text,'_920_push_stage'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_110_keep_outcome'::text,false), ('crm.connection'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_110_keep_identity'::text,false), ('crm.sync'::text,'_120_keep_outcome'::text,false), ('crm.sync'::text,'_130_count_up'::text,false), ('crm.sync'::text,'_140_lease_by_attempt'::text,false), ('scoring.model'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_130_keep_active'::text,false), ('scoring.model'::text,'_140_keep_history'::text,false), ('scoring.score'::text,'_100_refuse_truncate'::text,false), ('scoring.score'::text,'_110_refuse_change'::text,false), ('scoring.score'::text,'_120_check'::text,false), ('scoring.score'::text,'_500_apply'::text,false), ('scoring.signal'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true), ('audit.seal'::text,'_100_refuse_change'::text,true), ('audit.seal'::text,'_110_refuse_truncate'::text,true), ('audit.unsealed'::text,'_100_refuse_truncate'::text,false)) g("table", trigger, is_always)
               JOIN tenant_table t ON ((t.name = g."table")))
          ), trigger_finding AS (
           SELECT format('trigger %I on %s'::text, e.trigger, e."table") AS subject,
@@ -2429,6 +2628,25 @@ CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TA
               CROSS JOIN LATERAL aclexplode(p.paracl) x(grantor, grantee, privilege_type, is_grantable))
               LEFT JOIN our_role r ON ((r.oid = x.grantee)))
            WHERE ((x.grantee = (0)::oid) OR (r.oid IS NOT NULL))
+         ), seal_finding AS (
+          SELECT ('organization '::text || o.organization_id) AS subject,
+             format('%s events wait for their seal, the oldest since %s: until then nobody can tell whether they were changed.'::text, q.events, app.utc_text(q.since)) AS finding,
+             'Start a worker (leads worker), or say once: leads audit seal'::text AS remedy
+            FROM (app.organization o
+              CROSS JOIN LATERAL ( SELECT count(*) AS events,
+                     min(e.created_at) AS since
+                    FROM (audit.unsealed u
+                      JOIN audit.event e ON (((e.organization_id = u.organization_id) AND (e.id = u.event_id))))
+                   WHERE (u.organization_id = o.organization_id)) q)
+           WHERE (q.since < (now() - '00:01:00'::interval))
+         UNION ALL
+          SELECT ('organization '::text || u.organization_id),
+             format('The event %s was removed from the log before it was sealed.'::text, u.event_id) AS format,
+             format('Say: leads audit verify --organization %s; and find out who did it.'::text, u.organization_id) AS format
+            FROM audit.unsealed u
+           WHERE (NOT (EXISTS ( SELECT
+                    FROM audit.event e
+                   WHERE ((e.organization_id = u.organization_id) AND (e.id = u.event_id)))))
          ), setting_finding AS (
           SELECT ('setting '::text || w.name) AS subject,
                  CASE w.harm
@@ -2518,6 +2736,11 @@ CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TA
              grant_finding.finding,
              grant_finding.remedy
             FROM grant_finding
+         UNION ALL
+          SELECT seal_finding.subject,
+             seal_finding.finding,
+             seal_finding.remedy
+            FROM seal_finding
          UNION ALL
           SELECT api_findings.subject,
              api_findings.finding,
@@ -3008,6 +3231,79 @@ COMMENT ON FUNCTION admin.scoring_models(organization_id uuid) IS 'The organizat
 
 state: draft, active or retired; a default model is unused while the organization has an active one of its own.';
 
+CREATE FUNCTION admin.seal_events(after uuid DEFAULT NULL::uuid, batch integer DEFAULT 1000) RETURNS TABLE(organization_id uuid, sealed integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := seal_events.after;
+  v_event audit.event;
+  v_position bigint;
+  v_hash bytea;
+  v_sealed integer := 0;
+begin
+  loop
+    v_organization_id := (
+      select u.organization_id
+      from audit.unsealed as u
+      where v_organization_id is null or u.organization_id > v_organization_id
+      order by u.organization_id
+      limit 1
+    );
+    if v_organization_id is null then
+      return;
+    end if;
+    -- One sealer at a time for an organization, and whoever comes second does another's. Who writes events never waits:
+    -- a foreign key's lock isn't in this one's way.
+    perform from app.organization as o where o.organization_id = v_organization_id for no key update skip locked;
+    exit when found;
+  end loop;
+
+  select s.position, s.hash
+  into v_position, v_hash
+  from audit.seal as s
+  where s.organization_id = v_organization_id
+  order by s.position desc
+  limit 1;
+  v_position := coalesce(v_position, 0);
+  v_hash := coalesce(v_hash, sha256(uuid_send(v_organization_id)));
+
+  for v_event in
+    select e.*
+    from (
+      select u.event_id
+      from audit.unsealed as u
+      where u.organization_id = v_organization_id
+      order by u.event_id
+      limit seal_events.batch
+    ) as q
+    -- What was removed before it was sealed stays in the queue, where it is found.
+    join audit.event as e on e.organization_id = v_organization_id and e.id = q.event_id
+    order by e.id
+  loop
+    v_position := v_position + 1;
+    v_hash := sha256(
+      v_hash || audit.event_hash(
+        v_position, v_event.id, v_event.organization_id, v_event.action, v_event.source, v_event.correlation_id,
+        v_event.lead_id, v_event.payload_digest, v_event.created_at
+      )
+    );
+    insert into audit.seal (organization_id, position, event_id, hash)
+    values (v_organization_id, v_position, v_event.id, v_hash);
+    delete from audit.unsealed as u where u.organization_id = v_organization_id and u.event_id = v_event.id;
+    v_sealed := v_sealed + 1;
+  end loop;
+  return query select v_organization_id, v_sealed;
+end
+$$;
+
+ALTER FUNCTION admin.seal_events(after uuid, batch integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.seal_events(after uuid, batch integer) IS 'Seals up to batch new events, the oldest first, of the next organization after one that has any; null: of the first.
+
+No row: none after it has any. sealed: how many; fewer than batch: all that were committed. Any number of workers may do so at
+once.';
+
 CREATE FUNCTION admin.stages(organization_id uuid) RETURNS TABLE("position" integer, name text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3081,6 +3377,27 @@ $$;
 ALTER FUNCTION admin.unbind_analyst(login text) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.unbind_analyst(login text) IS 'Takes its organization from a login, which then sees no row. For admin.revoke_analyst alone: no login may execute it.';
+
+CREATE FUNCTION admin.verify_chain(organization_id uuid, after bigint DEFAULT 0, "limit" api.seal_count DEFAULT 1000, kept_head api.chain_head DEFAULT NULL::text) RETURNS TABLE(holds boolean, verified_to bigint, next_after text, head text, unsealed bigint, code text, "position" bigint, event_id uuid, detail text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization app.organization := admin.organization(verify_chain.organization_id);
+begin
+  return query
+  select
+    v.holds, v.verified_to, v.next_after, v.head, v.unsealed,
+    (v.fault).code, (v.fault)."position", (v.fault).event_id, (v.fault).detail
+  from audit.chain_verdict(
+    v_organization.organization_id, verify_chain.after, verify_chain.limit, verify_chain.kept_head
+  ) as v;
+end
+$$;
+
+ALTER FUNCTION admin.verify_chain(organization_id uuid, after bigint, "limit" api.seal_count, kept_head api.chain_head) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.verify_chain(organization_id uuid, after bigint, "limit" api.seal_count, kept_head api.chain_head) IS 'What audit.chain_verdict says of an organization, with the fault in the same row. Raises PT404 organization_not_found.';
 
 CREATE FUNCTION api.create_lead(body text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3285,65 +3602,6 @@ END;
 ALTER FUNCTION audit.event_etag(payload_digest bytea, salt bytea) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION audit.event_etag(payload_digest bytea, salt bytea) IS 'A strong entity tag (RFC 9110, section 8.8.3): another one once the event''s values are erased.';
-
-CREATE TABLE audit.event (
-    id uuid DEFAULT app.new_id() NOT NULL,
-    organization_id uuid NOT NULL,
-    action text NOT NULL,
-    source text NOT NULL,
-    correlation_id text,
-    lead_id uuid,
-    payload json NOT NULL,
-    salt bytea,
-    payload_digest bytea NOT NULL,
-    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
-    action_and_source text GENERATED ALWAYS AS (((action || '/'::text) || source)) STORED COLLATE pg_catalog."C",
-    stage_left text GENERATED ALWAYS AS ((payload #>> '{diff,pipeline_stage,from}'::text[])) STORED COLLATE pg_catalog."C",
-    stage_entered text GENERATED ALWAYS AS ((payload #>> '{diff,pipeline_stage,to}'::text[])) STORED COLLATE pg_catalog."C",
-    CONSTRAINT event_payload_digest_has_32_bytes CHECK ((octet_length(payload_digest) = 32)),
-    CONSTRAINT event_source_is_known CHECK ((source = ANY (ARRAY['api'::text, 'sql'::text, 'worker'::text, 'system'::text])))
-);
-ALTER TABLE ONLY audit.event ALTER COLUMN id SET STATISTICS 0;
-ALTER TABLE ONLY audit.event ALTER COLUMN organization_id SET STATISTICS 0;
-ALTER TABLE ONLY audit.event ALTER COLUMN action SET STATISTICS 0;
-ALTER TABLE ONLY audit.event ALTER COLUMN source SET STATISTICS 0;
-ALTER TABLE ONLY audit.event ALTER COLUMN correlation_id SET STATISTICS 0;
-ALTER TABLE ONLY audit.event ALTER COLUMN lead_id SET STATISTICS 0;
-ALTER TABLE ONLY audit.event ALTER COLUMN payload SET STATISTICS 0;
-ALTER TABLE ONLY audit.event ALTER COLUMN salt SET STATISTICS 0;
-ALTER TABLE ONLY audit.event ALTER COLUMN payload_digest SET STATISTICS 0;
-ALTER TABLE ONLY audit.event ALTER COLUMN created_at SET STATISTICS 0;
-ALTER TABLE ONLY audit.event ALTER COLUMN action_and_source SET STATISTICS 0;
-ALTER TABLE ONLY audit.event ALTER COLUMN stage_left SET STATISTICS 0;
-ALTER TABLE ONLY audit.event ALTER COLUMN stage_entered SET STATISTICS 0;
-
-ALTER TABLE ONLY audit.event FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE audit.event OWNER TO leads_owner;
-
-COMMENT ON TABLE audit.event IS 'Every change, who made it and from where. Append-only.';
-
-COMMENT ON COLUMN audit.event.action IS 'What happened, such as lead.updated.';
-
-COMMENT ON COLUMN audit.event.source IS 'Where the change came from: api, sql, worker or system. Read off the login, never told.';
-
-COMMENT ON COLUMN audit.event.correlation_id IS 'The X-Request-Id of the request that made the change; null outside requests.';
-
-COMMENT ON COLUMN audit.event.lead_id IS 'The lead that the event is about; null for other events.';
-
-COMMENT ON COLUMN audit.event.payload IS 'What changed, with the key or the login that changed it.';
-
-COMMENT ON COLUMN audit.event.salt IS '16 random bytes; they go when a person is erased.';
-
-COMMENT ON COLUMN audit.event.payload_digest IS 'SHA-256 of the salt and the payload as they were written: it stays when a person''s values go.';
-
-COMMENT ON COLUMN audit.event.created_at IS 'When the change was made. The clock''s time, not the transaction''s: of two changes of one record, which wait for each other, the later one stands later.';
-
-COMMENT ON COLUMN audit.event.action_and_source IS 'The action and the source in one: what a filter by action compares.';
-
-COMMENT ON COLUMN audit.event.stage_left IS 'The pipeline stage that the lead left by this change; null: it left none.';
-
-COMMENT ON COLUMN audit.event.stage_entered IS 'The pipeline stage that the lead entered by this change; null: it entered none.';
 
 CREATE FUNCTION audit.event_item(event audit.event) RETURNS api.audit_event
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -4215,6 +4473,33 @@ null. The lead must have an email, or a name and a company, afterwards. A patch 
 With If-Match the change is made only while the lead has that tag, else 412. Every change stands in the audit log as
 lead.updated. The answer has nine of the lead''s fields.';
 
+CREATE FUNCTION api.verify_audit_log(after api.seal_position DEFAULT '0'::text, "limit" api.seal_count DEFAULT 1000, head api.chain_head DEFAULT NULL::text) RETURNS api.answer
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := auth.organization_id('admin');
+begin
+  return row(
+    200,
+    null,
+    row_to_json(
+      audit.chain_verdict(
+        v_organization_id, verify_audit_log.after::bigint, verify_audit_log.limit, verify_audit_log.head
+      )
+    )::text
+  )::api.answer;
+end
+$$;
+
+ALTER FUNCTION api.verify_audit_log(after api.seal_position, "limit" api.seal_count, head api.chain_head) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.verify_audit_log(after api.seal_position, "limit" api.seal_count, head api.chain_head) IS 'Verify the audit log.
+
+Each event is sealed by a hash over itself and all before it, within a second or so. This verifies up to limit seals after a
+position, and names the first event that doesn''t hold. Ask on with next_after until it is null. Keep head somewhere else:
+asked with it later, a log that was cut off or made anew is found out, even where a database administrator did it.';
+
 CREATE FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) RETURNS api.answer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4717,6 +5002,203 @@ ALTER FUNCTION app.tg_pipeline_stage__keep_new() OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.tg_pipeline_stage__keep_new() IS 'Refuses to remove or rename the stage "new".';
 
+CREATE FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head DEFAULT NULL::text) RETURNS api.chain_verdict
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    AS $$
+declare
+  v_organization_id uuid := chain_verdict.organization_id;
+  v_before audit.seal;
+  v_last audit.seal;
+  v_first_id uuid;
+  v_last_id uuid;
+  v_is_end boolean;
+  v_unsealed bigint;
+  v_fault api.chain_fault;
+  v_verdict api.chain_verdict;
+begin
+  select s.* into v_before
+  from audit.seal as s
+  where s.organization_id = v_organization_id and s.position = chain_verdict.after;
+  select p.* into v_last
+  from (
+    select s.*
+    from audit.seal as s
+    where s.organization_id = v_organization_id and s.position > chain_verdict.after
+    order by s.position
+    limit chain_verdict.limit
+  ) as p
+  order by p.position desc
+  limit 1;
+  v_is_end := not exists (
+    select
+    from audit.seal as s
+    where s.organization_id = v_organization_id and s.position > coalesce(v_last.position, chain_verdict.after)
+  );
+  v_unsealed := (select count(*) from audit.unsealed as u where u.organization_id = v_organization_id);
+
+  if
+    chain_verdict.head is not null
+    and not exists (
+      select
+      from audit.seal as s
+      where
+        s.organization_id = v_organization_id
+        and s.position = split_part(chain_verdict.head, ':', 1)::bigint
+        and s.hash = decode(split_part(chain_verdict.head, ':', 2), 'hex')
+    )
+  then
+    v_fault.position := split_part(chain_verdict.head, ':', 1);
+    v_fault.code := 'head_mismatch';
+  elsif chain_verdict.after > 0 and v_before.position is null then
+    v_fault.position := chain_verdict.after;
+    v_fault.code := 'seal_missing';
+  else
+    with page as (
+      select
+        s.position, s.event_id, s.hash,
+        chain_verdict.after + row_number() over chain as expected_position,
+        coalesce(lag(s.hash) over chain, v_before.hash, sha256(uuid_send(v_organization_id))) as hash_before
+      from audit.seal as s
+      where
+        s.organization_id = v_organization_id
+        and s.position > chain_verdict.after
+        and s.position <= v_last.position
+      window chain as (order by s.position)
+    ),
+    sealed as materialized (
+      select
+        p.position, p.event_id, p.expected_position, e.lead_id, e.id is not null as is_there,
+        p.hash = sha256(
+          p.hash_before || audit.event_hash(
+            p.position, e.id, e.organization_id, e.action, e.source, e.correlation_id, e.lead_id, e.payload_digest,
+            e.created_at
+          )
+        ) as is_chained,
+        e.payload_digest as written, sha256(e.salt || convert_to(e.payload::text, 'UTF8')) as present
+      from page as p
+      left join audit.event as e on e.organization_id = v_organization_id and e.id = p.event_id
+    ),
+    -- What is left of an erased event, as a sealed lead.erased or organization.erased lists it.
+    listed as materialized (
+      select (i.item ->> 'event_id')::uuid as event_id, decode(i.item ->> 'digest', 'hex') as digest
+      from (
+        select distinct s.lead_id
+        from sealed as s
+        where s.present is distinct from s.written
+      ) as l
+      join audit.event as e
+        on e.organization_id = v_organization_id
+        and e.lead_id is not distinct from l.lead_id
+        and e.action in ('lead.erased', 'organization.erased')
+      cross join lateral json_array_elements(e.payload -> 'erased') as i (item)
+      where
+        e.payload_digest = sha256(e.salt || convert_to(e.payload::text, 'UTF8'))
+        and (
+          exists (select from audit.seal as s where s.organization_id = v_organization_id and s.event_id = e.id)
+          or exists (select from audit.unsealed as u where u.organization_id = v_organization_id and u.event_id = e.id)
+        )
+    )
+    select s.position, s.event_id, f.code
+    into v_fault.position, v_fault.event_id, v_fault.code
+    from sealed as s
+    cross join lateral (
+      select
+        case
+          when s.position <> s.expected_position then 'seal_missing'
+          when not s.is_there then 'event_missing'
+          when not s.is_chained then 'hash_mismatch'
+          when
+            s.present is distinct from s.written
+            and not exists (select from listed as l where l.event_id = s.event_id and l.digest = s.present)
+            then 'payload_mismatch'
+        end as code
+    ) as f
+    where f.code is not null
+    order by s.position
+    limit 1;
+
+    if v_fault.code = 'seal_missing' then
+      v_fault.event_id := null;
+      v_fault.position := (
+        select coalesce(max(s.position), chain_verdict.after) + 1
+        from audit.seal as s
+        where s.organization_id = v_organization_id and s.position < v_fault.position
+      );
+    elsif v_fault.code is null then
+      -- Events that have no seal: from the id of the last part's last event on, so that the parts together leave none out.
+      select e.id
+      into v_fault.event_id
+      from audit.event as e
+      where
+        e.organization_id = v_organization_id
+        and (v_before.position is null or e.id > v_before.event_id)
+        and (v_is_end or e.id <= v_last.event_id)
+        and not exists (select from audit.seal as s where s.organization_id = v_organization_id and s.event_id = e.id)
+        and not exists (select from audit.unsealed as u where u.organization_id = v_organization_id and u.event_id = e.id)
+      order by e.id
+      limit 1;
+      if found then
+        v_fault.code := 'not_sealed';
+      elsif v_is_end then
+        select u.event_id
+        into v_fault.event_id
+        from audit.unsealed as u
+        where
+          u.organization_id = v_organization_id
+          and not exists (select from audit.event as e where e.organization_id = v_organization_id and e.id = u.event_id)
+        order by u.event_id
+        limit 1;
+        if found then
+          v_fault.code := 'event_missing';
+        end if;
+      end if;
+    end if;
+  end if;
+
+  v_fault.detail := case v_fault.code
+    when 'head_mismatch' then 'The chain that the head was taken from isn''t this one: seals were removed, or made anew.'
+    when 'seal_missing' then 'The seal at this position was removed.'
+    when 'event_missing' then 'The event was removed from the log.'
+    when 'hash_mismatch' then 'The event or its seal was changed, or another was put in its place.'
+    when 'payload_mismatch' then 'The event''s payload was changed, and no erasure tells of it.'
+    when 'not_sealed' then 'The event neither has a seal nor waits for one: it was put into the log behind its back.'
+  end;
+  v_verdict.organization_id := v_organization_id;
+  v_verdict.holds := v_fault.code is null;
+  v_verdict.fault := case when v_fault.code is not null then v_fault end;
+  v_verdict.verified_from := chain_verdict.after + 1;
+  v_verdict.verified_to := coalesce(v_last.position, chain_verdict.after);
+  v_verdict.next_after := case when not v_is_end then v_last.position::text end;
+  if v_last.position is null then
+    v_last := v_before;
+  end if;
+  v_verdict.head := v_last.position || ':' || encode(v_last.hash, 'hex');
+  v_verdict.unsealed := v_unsealed;
+  return v_verdict;
+end
+$$;
+
+ALTER FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) IS 'Whether up to limit seals after a position hold, and every event that belongs to them; else the first that doesn''t.
+
+after: 0 for the chain''s beginning. head: a head that was kept elsewhere; null: none. Sees what its caller sees.';
+
+CREATE FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) RETURNS bytea
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT sha256(convert_to((json_build_array("position", id, organization_id, action, source, correlation_id, lead_id, encode(payload_digest, 'hex'::text), app.utc_text(created_at)))::text, 'UTF8'::name)) AS sha256;
+END;
+
+ALTER FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) IS 'SHA-256 of a JSON array in UTF-8, as Python''s json.dumps(…, ensure_ascii=False) writes it: the position in the chain, id,
+organization_id, action, source, correlation_id, lead_id, payload_digest in hexadecimal digits, created_at.
+
+The payload is in it by its digest alone: so its values can be erased, and the chain holds.';
+
 CREATE FUNCTION audit.is_migrating_login() RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -4992,9 +5474,11 @@ declare
     '}'
   );
   v_salt bytea := uuid_send(gen_random_uuid());
+  v_id uuid := app.new_id();
 begin
-  insert into audit.event (organization_id, action, source, correlation_id, lead_id, payload, salt, payload_digest)
+  insert into audit.event (id, organization_id, action, source, correlation_id, lead_id, payload, salt, payload_digest)
   values (
+    v_id,
     write_event.organization_id,
     write_event.action,
     v_source,
@@ -5004,6 +5488,7 @@ begin
     v_salt,
     sha256(v_salt || convert_to(v_payload, 'UTF8'))
   );
+  insert into audit.unsealed (organization_id, event_id) values (write_event.organization_id, v_id);
 end
 $$;
 
@@ -7083,6 +7568,15 @@ ALTER TABLE ONLY app.pipeline_stage
 ALTER TABLE ONLY audit.event
     ADD CONSTRAINT event_pkey PRIMARY KEY (organization_id, id);
 
+ALTER TABLE ONLY audit.seal
+    ADD CONSTRAINT seal_is_the_only_one_of_an_event UNIQUE (organization_id, event_id);
+
+ALTER TABLE ONLY audit.seal
+    ADD CONSTRAINT seal_pkey PRIMARY KEY (organization_id, "position");
+
+ALTER TABLE ONLY audit.unsealed
+    ADD CONSTRAINT unsealed_pkey PRIMARY KEY (organization_id, event_id);
+
 ALTER TABLE ONLY auth.analyst
     ADD CONSTRAINT analyst_pkey PRIMARY KEY (organization_id, role_oid);
 
@@ -7198,9 +7692,19 @@ CREATE TRIGGER _100_refuse_change BEFORE DELETE OR UPDATE ON audit.event FOR EAC
 
 ALTER TABLE audit.event ENABLE ALWAYS TRIGGER _100_refuse_change;
 
+CREATE TRIGGER _100_refuse_change BEFORE DELETE OR UPDATE ON audit.seal FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('The chain is append-only.');
+
+ALTER TABLE audit.seal ENABLE ALWAYS TRIGGER _100_refuse_change;
+
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON audit.unsealed FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('An event that is taken from the queue is never sealed.');
+
 CREATE TRIGGER _110_refuse_truncate BEFORE TRUNCATE ON audit.event FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('The audit log is append-only: write a new event instead.');
 
 ALTER TABLE audit.event ENABLE ALWAYS TRIGGER _110_refuse_truncate;
+
+CREATE TRIGGER _110_refuse_truncate BEFORE TRUNCATE ON audit.seal FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('The chain is append-only.');
+
+ALTER TABLE audit.seal ENABLE ALWAYS TRIGGER _110_refuse_truncate;
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON auth.analyst FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Say "leads bi revoke", so that each is recorded.');
 
@@ -7276,6 +7780,9 @@ ALTER TABLE ONLY app.pipeline_stage
 ALTER TABLE ONLY audit.event
     ADD CONSTRAINT event_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
 
+ALTER TABLE ONLY audit.seal
+    ADD CONSTRAINT seal_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
+
 ALTER TABLE ONLY auth.analyst
     ADD CONSTRAINT analyst_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
 
@@ -7338,6 +7845,8 @@ CREATE POLICY organization_jobs_insert ON app.organization FOR INSERT TO leads_j
 
 CREATE POLICY organization_jobs_select ON app.organization FOR SELECT TO leads_jobs USING (true);
 
+CREATE POLICY organization_jobs_update ON app.organization FOR UPDATE TO leads_jobs USING (true) WITH CHECK (true);
+
 ALTER TABLE app.pipeline_stage ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY pipeline_stage_bi_all ON app.pipeline_stage AS RESTRICTIVE TO leads_bi USING ((organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)));
@@ -7361,6 +7870,26 @@ CREATE POLICY event_bi_all ON audit.event AS RESTRICTIVE TO leads_bi USING ((org
 CREATE POLICY event_bi_select ON audit.event FOR SELECT TO leads_bi USING ((organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)));
 
 CREATE POLICY event_exec_select ON audit.event FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)));
+
+CREATE POLICY event_jobs_select ON audit.event FOR SELECT TO leads_jobs USING (true);
+
+ALTER TABLE audit.seal ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY seal_exec_select ON audit.seal FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('admin'::text) AS organization_id)));
+
+CREATE POLICY seal_jobs_insert ON audit.seal FOR INSERT TO leads_jobs WITH CHECK (true);
+
+CREATE POLICY seal_jobs_select ON audit.seal FOR SELECT TO leads_jobs USING (true);
+
+ALTER TABLE audit.unsealed ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY unsealed_audit_insert ON audit.unsealed FOR INSERT TO leads_audit WITH CHECK (true);
+
+CREATE POLICY unsealed_exec_select ON audit.unsealed FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('admin'::text) AS organization_id)));
+
+CREATE POLICY unsealed_jobs_delete ON audit.unsealed FOR DELETE TO leads_jobs USING (true);
+
+CREATE POLICY unsealed_jobs_select ON audit.unsealed FOR SELECT TO leads_jobs USING (true);
 
 ALTER TABLE auth.analyst ENABLE ROW LEVEL SECURITY;
 
@@ -7508,7 +8037,7 @@ GRANT REFERENCES ON TABLE app.organization TO leads_auth;
 GRANT SELECT ON TABLE app.organization TO leads_exec;
 GRANT SELECT ON TABLE app.organization TO leads_jobs;
 
-GRANT INSERT(organization_id) ON TABLE app.organization TO leads_jobs;
+GRANT INSERT(organization_id),UPDATE(organization_id) ON TABLE app.organization TO leads_jobs;
 
 GRANT INSERT(name) ON TABLE app.organization TO leads_jobs;
 
@@ -7546,6 +8075,24 @@ GRANT ALL ON FUNCTION admin.backtest_scoring_model(organization_id uuid, documen
 REVOKE ALL ON FUNCTION admin.bind_analyst(login text, organization_id uuid, expires_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.catalogue() FROM PUBLIC;
+
+GRANT SELECT ON TABLE audit.seal TO leads_exec;
+GRANT SELECT ON TABLE audit.seal TO leads_jobs;
+
+GRANT INSERT(organization_id) ON TABLE audit.seal TO leads_jobs;
+
+GRANT INSERT("position") ON TABLE audit.seal TO leads_jobs;
+
+GRANT INSERT(event_id) ON TABLE audit.seal TO leads_jobs;
+
+GRANT INSERT(hash) ON TABLE audit.seal TO leads_jobs;
+
+GRANT SELECT ON TABLE audit.unsealed TO leads_exec;
+GRANT INSERT ON TABLE audit.unsealed TO leads_audit;
+GRANT SELECT,DELETE ON TABLE audit.unsealed TO leads_jobs;
+
+REVOKE ALL ON FUNCTION admin.chain_heads(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.chain_heads(organization_id uuid) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.change_crm_connection(organization_id uuid, change text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.change_crm_connection(organization_id uuid, change text) TO leads_operator;
@@ -7732,6 +8279,40 @@ REVOKE ALL ON FUNCTION admin.drop_analyst(login text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) TO leads_operator;
 
+GRANT SELECT ON TABLE audit.event TO leads_exec;
+GRANT SELECT ON TABLE audit.event TO leads_jobs;
+
+GRANT INSERT(id) ON TABLE audit.event TO leads_audit;
+GRANT SELECT(id) ON TABLE audit.event TO leads_bi;
+
+GRANT INSERT(organization_id) ON TABLE audit.event TO leads_audit;
+GRANT SELECT(organization_id) ON TABLE audit.event TO leads_bi;
+
+GRANT INSERT(action) ON TABLE audit.event TO leads_audit;
+GRANT SELECT(action) ON TABLE audit.event TO leads_bi;
+
+GRANT INSERT(source) ON TABLE audit.event TO leads_audit;
+GRANT SELECT(source) ON TABLE audit.event TO leads_bi;
+
+GRANT INSERT(correlation_id) ON TABLE audit.event TO leads_audit;
+GRANT SELECT(correlation_id) ON TABLE audit.event TO leads_bi;
+
+GRANT INSERT(lead_id) ON TABLE audit.event TO leads_audit;
+GRANT SELECT(lead_id) ON TABLE audit.event TO leads_bi;
+
+GRANT INSERT(payload) ON TABLE audit.event TO leads_audit;
+GRANT SELECT(payload) ON TABLE audit.event TO leads_bi;
+
+GRANT INSERT(salt) ON TABLE audit.event TO leads_audit;
+
+GRANT INSERT(payload_digest) ON TABLE audit.event TO leads_audit;
+
+GRANT SELECT(created_at) ON TABLE audit.event TO leads_bi;
+
+GRANT SELECT(stage_left) ON TABLE audit.event TO leads_bi;
+
+GRANT SELECT(stage_entered) ON TABLE audit.event TO leads_bi;
+
 REVOKE ALL ON FUNCTION admin.findings(release integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.findings(release integer) TO leads_operator;
 
@@ -7790,6 +8371,10 @@ GRANT ALL ON FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval) 
 REVOKE ALL ON FUNCTION admin.scoring_models(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.scoring_models(organization_id uuid) TO leads_operator;
 
+REVOKE ALL ON FUNCTION admin.seal_events(after uuid, batch integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.seal_events(after uuid, batch integer) TO leads_worker;
+GRANT ALL ON FUNCTION admin.seal_events(after uuid, batch integer) TO leads_operator;
+
 REVOKE ALL ON FUNCTION admin.stages(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.stages(organization_id uuid) TO leads_operator;
 
@@ -7797,6 +8382,9 @@ REVOKE ALL ON FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uui
 GRANT ALL ON FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uuid, instant timestamp with time zone, document jsonb) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.unbind_analyst(login text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.verify_chain(organization_id uuid, after bigint, "limit" api.seal_count, kept_head api.chain_head) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.verify_chain(organization_id uuid, after bigint, "limit" api.seal_count, kept_head api.chain_head) TO leads_operator;
 
 REVOKE ALL ON FUNCTION api.create_lead(body text, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.create_lead(body text, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
@@ -7808,38 +8396,6 @@ REVOKE ALL ON FUNCTION api.default_text(function oid, "position" integer) FROM P
 
 REVOKE ALL ON FUNCTION audit.event_etag(payload_digest bytea, salt bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.event_etag(payload_digest bytea, salt bytea) TO leads_exec;
-
-GRANT SELECT ON TABLE audit.event TO leads_exec;
-
-GRANT SELECT(id) ON TABLE audit.event TO leads_bi;
-
-GRANT INSERT(organization_id) ON TABLE audit.event TO leads_audit;
-GRANT SELECT(organization_id) ON TABLE audit.event TO leads_bi;
-
-GRANT INSERT(action) ON TABLE audit.event TO leads_audit;
-GRANT SELECT(action) ON TABLE audit.event TO leads_bi;
-
-GRANT INSERT(source) ON TABLE audit.event TO leads_audit;
-GRANT SELECT(source) ON TABLE audit.event TO leads_bi;
-
-GRANT INSERT(correlation_id) ON TABLE audit.event TO leads_audit;
-GRANT SELECT(correlation_id) ON TABLE audit.event TO leads_bi;
-
-GRANT INSERT(lead_id) ON TABLE audit.event TO leads_audit;
-GRANT SELECT(lead_id) ON TABLE audit.event TO leads_bi;
-
-GRANT INSERT(payload) ON TABLE audit.event TO leads_audit;
-GRANT SELECT(payload) ON TABLE audit.event TO leads_bi;
-
-GRANT INSERT(salt) ON TABLE audit.event TO leads_audit;
-
-GRANT INSERT(payload_digest) ON TABLE audit.event TO leads_audit;
-
-GRANT SELECT(created_at) ON TABLE audit.event TO leads_bi;
-
-GRANT SELECT(stage_left) ON TABLE audit.event TO leads_bi;
-
-GRANT SELECT(stage_entered) ON TABLE audit.event TO leads_bi;
 
 REVOKE ALL ON FUNCTION audit.event_item(event audit.event) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.event_item(event audit.event) TO leads_exec;
@@ -7928,6 +8484,9 @@ GRANT ALL ON FUNCTION api.score_lead(id uuid, idempotency_key api.idempotency_ke
 REVOKE ALL ON FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags) TO leads_api;
 
+REVOKE ALL ON FUNCTION api.verify_audit_log(after api.seal_position, "limit" api.seal_count, head api.chain_head) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.verify_audit_log(after api.seal_position, "limit" api.seal_count, head api.chain_head) TO leads_api;
+
 REVOKE ALL ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) TO leads_exec;
 
@@ -7990,6 +8549,14 @@ REVOKE ALL ON FUNCTION app.tg_lead__stamp() FROM PUBLIC;
 REVOKE ALL ON FUNCTION app.tg_organization__add_pipeline_stages() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.tg_pipeline_stage__keep_new() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) TO leads_exec;
+GRANT ALL ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) TO leads_exec;
+GRANT ALL ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION audit.is_migrating_login() FROM PUBLIC;
 
@@ -8225,6 +8792,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"55P03","status":503,"code":"unavailable","title":"Unavailable","detail":"The database is busy. Nothing was done. Try again.","field":null,"field_code":null}
 -- {"raised_by":"57014","status":503,"code":"unavailable","title":"Unavailable","detail":"The request took too long. Nothing was done. Try again.","field":null,"field_code":null}
 -- {"raised_by":"any_of_has_at_most_10_values","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This may have up to 10 values.","field":"filter","field_code":"too_many_values"}
+-- {"raised_by":"chain_head_is_position_and_hash","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be head as an earlier answer had it: a position, a colon and 64 hexadecimal digits.","field":"head","field_code":"invalid_head"}
 -- {"raised_by":"crm_not_configured","status":409,"code":"crm_not_configured","title":"CRM not configured","detail":"The organization has no connection to a CRM. Its operator makes one with: leads crm connect","field":null,"field_code":null}
 -- {"raised_by":"crm_outcome_unknown","status":409,"code":"crm_outcome_unknown","title":"Outcome unknown","detail":"The CRM may have a record of this lead already, and its search can't tell. Nothing was sent. Somebody looks there, and says so with: leads crm retry","field":null,"field_code":null}
 -- {"raised_by":"crm_rejected","status":502,"code":"crm_rejected","title":"CRM rejected the lead","detail":"The CRM refused the lead. Mend what it names, and push again.","field":null,"field_code":null}
@@ -8258,6 +8826,8 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"page_size_within_1_and_200","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number from 1 to 200.","field":"limit","field_code":"out_of_range"}
 -- {"raised_by":"payload_too_large","status":413,"code":"payload_too_large","title":"Payload too large","detail":"A body has at most 64 KiB. Send less.","field":null,"field_code":null}
 -- {"raised_by":"precondition_failed","status":412,"code":"precondition_failed","title":"Precondition failed","detail":"The record has changed since: If-Match no longer holds. Get it again, and repeat the change on what it is now.","field":null,"field_code":null}
+-- {"raised_by":"seal_count_within_1_and_10000","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number from 1 to 10000.","field":"limit","field_code":"out_of_range"}
+-- {"raised_by":"seal_position_is_a_whole_number","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number, such as next_after of the part before.","field":"after","field_code":"invalid_position"}
 -- {"raised_by":"signal_dedupe_key_is_text_of_1_to_255","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a text of 1 to 255 characters.","field":"dedupe_key","field_code":"invalid_dedupe_key"}
 -- {"raised_by":"signal_times_have_a_year_of_4_digits","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must lie in the years 1 to 9999.","field":"observed_at","field_code":"invalid_timestamp"}
 -- {"raised_by":"signal_type_is_name","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be 1 to 64 characters out of a-z, 0-9, _ and -.","field":"type","field_code":"invalid_name"}
@@ -8269,6 +8839,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 
 -- the rows of api.route
 -- {"method":"GET","path":"/audit-log","function":"api.list_audit_events","scope":"read","problems":["invalid_parameter","validation_failed"],"wait_seconds":null,"wait_function":null}
+-- {"method":"GET","path":"/audit-log/verify","function":"api.verify_audit_log","scope":"admin","problems":["invalid_parameter"],"wait_seconds":null,"wait_function":null}
 -- {"method":"GET","path":"/audit-log/{id}","function":"api.get_audit_event","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null}
 -- {"method":"GET","path":"/crm-connections","function":"api.list_crm_connections","scope":"admin","problems":["invalid_parameter"],"wait_seconds":null,"wait_function":null}
 -- {"method":"GET","path":"/health","function":"api.get_health","scope":"read","problems":["invalid_parameter"],"wait_seconds":null,"wait_function":null}

@@ -31,9 +31,17 @@ reset role;
 \ir audit/tg_sync__record.sql
 \ir audit/event_item.sql
 \ir audit/event_etag.sql
+\ir audit/event_hash.sql
+\ir audit/chain_verdict.sql
 \ir audit/event.policies.sql
 \ir audit/event.triggers.sql
 \ir audit/event.grants.sql
+\ir audit/unsealed.policies.sql
+\ir audit/unsealed.triggers.sql
+\ir audit/unsealed.grants.sql
+\ir audit/seal.policies.sql
+\ir audit/seal.triggers.sql
+\ir audit/seal.grants.sql
 
 \ir auth/api_key.policies.sql
 \ir auth/api_key.triggers.sql
@@ -146,6 +154,7 @@ reset role;
 \ir api/list_crm_connections.sql
 \ir api/list_audit_events.sql
 \ir api/get_audit_event.sql
+\ir api/verify_audit_log.sql
 \ir api/get_health.sql
 \ir api/get_organization.sql
 
@@ -189,6 +198,9 @@ reset role;
 \ir admin/retry_crm.sql
 \ir admin/crm_syncs.sql
 \ir admin/delete_expired_answers.sql
+\ir admin/seal_events.sql
+\ir admin/verify_chain.sql
+\ir admin/chain_heads.sql
 \ir admin/catalogue_entry.grants.sql
 \ir admin/catalogue.sql
 \ir admin/drift.sql

@@ -41,6 +41,7 @@ CASES = {
     ("GET", "/leads/{id}/crm-sync"): Case(200, of="lead"),
     ("GET", "/crm-connections"): Case(200),
     ("GET", "/audit-log"): Case(200),
+    ("GET", "/audit-log/verify"): Case(200),
     ("GET", "/audit-log/{id}"): Case(200, of="event"),
     ("GET", "/health"): Case(200),
     ("GET", "/organizations/me"): Case(200),

@@ -244,6 +244,18 @@ TRIGGERS = [
         "The guard is missing",
     ),
     Case(
+        "no guard of the chain",
+        "drop trigger _100_refuse_change on audit.seal",
+        "trigger _100_refuse_change on audit.seal",
+        "The guard is missing",
+    ),
+    Case(
+        "a guard of the chain that a setting lifts",
+        "alter table audit.seal enable trigger _100_refuse_change",
+        "trigger _100_refuse_change on audit.seal",
+        "session_replication_role",
+    ),
+    Case(
         "a history that can be rewritten",
         "drop trigger _110_refuse_change on scoring.score",
         "trigger _110_refuse_change on scoring.score",
@@ -943,3 +955,32 @@ def test_a_binding_without_its_login_is_found(connection: psycopg.Connection[dic
         found = findings(connection)
         assert found.keys() == {"analyst doctor_ann"}
         assert "leads bi revoke doctor_ann" in found["analyst doctor_ann"]["remedy"]
+
+
+def test_events_that_wait_for_their_seal_are_found(connection: psycopg.Connection[dict[str, Any]]) -> None:
+    with connection.transaction(force_rollback=True):
+        made = connection.execute("insert into app.organization (name) values ('Acme') returning organization_id")
+        subject = f"organization {made.fetchall()[0]['organization_id']}"
+        assert subject not in findings(connection)
+        connection.execute(
+            "alter table audit.event disable trigger user; "
+            "update audit.event set created_at = created_at - interval '61 seconds'; "
+            "alter table audit.event enable trigger user; alter table audit.event enable always trigger _100_refuse_change"
+            "; alter table audit.event enable always trigger _110_refuse_truncate"
+        )
+        assert findings(connection)[subject]["finding"].startswith("7 events wait for their seal, the oldest since ")
+        connection.execute("select * from admin.seal_events(null, 1000)")
+        assert subject not in findings(connection)
+
+
+def test_an_event_that_was_removed_before_it_was_sealed_is_found(
+    connection: psycopg.Connection[dict[str, Any]],
+) -> None:
+    with connection.transaction(force_rollback=True):
+        connection.execute("insert into app.organization (name) values ('Acme')")
+        connection.execute(
+            "alter table audit.event disable trigger user; "
+            "delete from audit.event where action = 'organization.created'; alter table audit.event enable trigger user"
+        )
+        found = [row for row in findings(connection).values() if "before it was sealed" in row["finding"]]
+        assert len(found) == 1

@@ -9,7 +9,20 @@ import click
 
 from app.cli.output import plain_errors
 
-_COMMANDS = ("serve", "demo", "migrate", "organizations", "keys", "scoring", "crm", "worker", "bi", "psql", "doctor")
+_COMMANDS = (
+    "serve",
+    "demo",
+    "migrate",
+    "organizations",
+    "keys",
+    "scoring",
+    "crm",
+    "worker",
+    "bi",
+    "psql",
+    "audit",
+    "doctor",
+)
 _MODULES = {"psql": "bi"}
 
 
@@ -35,8 +48,8 @@ def leads() -> None:
 
     Without DATABASE_URL, each command uses the embedded PostgreSQL in LEADS_DATA_DIR (.data), and starts it where it
     isn't running. With it, there are four addresses, one login each: DATABASE_URL for serve, LEADS_MIGRATE_URL for
-    migrate, bi and psql, LEADS_OPERATOR_URL for organizations, keys, scoring, crm and demo, and LEADS_WORKER_URL for
-    worker.
+    migrate, bi and psql, LEADS_OPERATOR_URL for organizations, keys, scoring, crm, audit and demo, and
+    LEADS_WORKER_URL for worker.
     """
 
 

@@ -28,6 +28,9 @@ CALL_SECONDS = 5.0
 PATIENCE = 12.0
 """Seconds for which a push waits to be let call: less than its lease."""
 
+SEAL = 1.0
+"""Seconds from one round of the sealer to the next: as long can an event be changed, and no seal shows it."""
+
 _HOUSEKEEPING = 3600.0
 _BATCH = 1000
 _CHANNEL = "leads_crm"
@@ -44,6 +47,8 @@ class Worker:
         self._url = url
         self._vault = vault
         self._outbox = Outbox(url, vault.ids)
+        # A connection of its own: no push waits for a batch.
+        self._sealer = Outbox(url, ())
         self._http = client(allow_loopback=allow_loopback)
         self._awake = asyncio.Event()
         self._stopping = False
@@ -57,7 +62,11 @@ class Worker:
 
     async def run(self) -> None:
         """Works until stop()."""
-        watches = [asyncio.create_task(self._listen()), asyncio.create_task(self._keep_house())]
+        watches = [
+            asyncio.create_task(self._listen()),
+            asyncio.create_task(self._keep_house()),
+            asyncio.create_task(self._seal()),
+        ]
         try:
             while not self._stopping:
                 try:
@@ -77,6 +86,7 @@ class Worker:
             await asyncio.gather(*watches, return_exceptions=True)
             await self._http.aclose()
             await self._outbox.close()
+            await self._sealer.close()
 
     async def _turn(self) -> float:
         """Begins what is due, as far as there is room; the seconds until there is more to do."""
@@ -161,6 +171,24 @@ class Worker:
                         self._awake.set()
             except psycopg.Error:
                 await asyncio.sleep(1.0)
+
+    async def _seal(self) -> None:
+        """Seals what was written, organization by organization, round after round."""
+        after: UUID | None = None
+        has_more = False
+        while True:
+            try:
+                found = await self._sealer.seal(after, _BATCH)
+            except psycopg.Error as error:
+                log.write("warning", message=f"The audit log can't be sealed for now: {type(error).__name__}.")
+                found, has_more = None, False
+            if found is not None:
+                after = found[0]
+                has_more |= found[1] == _BATCH
+                continue
+            if not has_more:
+                await asyncio.sleep(SEAL)
+            after, has_more = None, False
 
     async def _keep_house(self) -> None:
         while True:

@@ -101,6 +101,11 @@ class Outbox:
         """How many kept answers were taken away."""
         return int((await self._call("admin.delete_expired_answers", batch))[0][0])
 
+    async def seal(self, after: UUID | None, batch: int) -> tuple[UUID, int] | None:
+        """The next organization after one, and how many of its events were sealed. None: there is none."""
+        rows = await self._call("admin.seal_events", after, batch)
+        return (rows[0].organization_id, rows[0].sealed) if rows else None
+
     async def close(self) -> None:
         """Closes the connection."""
         if self._connection is not None:

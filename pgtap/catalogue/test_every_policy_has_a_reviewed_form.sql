@@ -26,7 +26,9 @@ select p.name as finding
 from test.policy as p
 join test.pinned as i on i.scope = case
   -- reviewed: what stands behind an admin's route
-  when p.name = 'crm.connection.connection_exec_select' then 'admin'
+  when p.name in (
+    'crm.connection.connection_exec_select', 'audit.seal.seal_exec_select', 'audit.unsealed.unsealed_exec_select'
+  ) then 'admin'
   when p.command = 'select' then 'read'
   else 'write'
 end
@@ -83,8 +85,16 @@ where
         ('crm.attempt.attempt_jobs_select', 'leads_jobs', 'select'),
         ('crm.attempt.attempt_jobs_insert', 'leads_jobs', 'insert'),
         ('crm.attempt.attempt_jobs_update', 'leads_jobs', 'update'),
+        -- the sealer
+        ('app.organization.organization_jobs_update', 'leads_jobs', 'update'),
+        ('audit.event.event_jobs_select', 'leads_jobs', 'select'),
+        ('audit.seal.seal_jobs_select', 'leads_jobs', 'select'),
+        ('audit.seal.seal_jobs_insert', 'leads_jobs', 'insert'),
+        ('audit.unsealed.unsealed_jobs_select', 'leads_jobs', 'select'),
+        ('audit.unsealed.unsealed_jobs_delete', 'leads_jobs', 'delete'),
         -- the triggers that record
-        ('audit.event.event_audit_insert', 'leads_audit', 'insert')
+        ('audit.event.event_audit_insert', 'leads_audit', 'insert'),
+        ('audit.unsealed.unsealed_audit_insert', 'leads_audit', 'insert')
       )
   end;
 

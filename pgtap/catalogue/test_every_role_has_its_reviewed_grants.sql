@@ -79,6 +79,7 @@ from (values
     execute on api.schema_version
     execute on api.score_lead
     execute on api.update_lead
+    execute on api.verify_audit_log
     execute on auth.enter
   '),
   ('leads_operator', '
@@ -88,6 +89,7 @@ from (values
     execute on admin.analysts
     execute on admin.backtest_leads
     execute on admin.backtest_scoring_model
+    execute on admin.chain_heads
     execute on admin.change_crm_connection
     execute on admin.check_scoring_model
     execute on admin.connect_crm
@@ -109,13 +111,16 @@ from (values
     execute on admin.revoke_key
     execute on admin.rotate_key
     execute on admin.scoring_models
+    execute on admin.seal_events
     execute on admin.stages
     execute on admin.try_scoring_model
+    execute on admin.verify_chain
   '),
   ('leads_worker', '
     usage on schema admin
     usage on schema crm
     execute on admin.delete_expired_answers
+    execute on admin.seal_events
     execute on crm.begin_call
     execute on crm.connections_without_key
     execute on crm.lease_syncs
@@ -144,6 +149,8 @@ from (values
     select on app.organization
     select on app.pipeline_stage
     select on audit.event
+    select on audit.seal
+    select on audit.unsealed
     select (
       organization_id, id, vendor, account, state, fault, push_stage, settings, settle_seconds, created_at
     ) on crm.connection
@@ -179,7 +186,9 @@ from (values
     execute on app.stage_filter_faults
     execute on app.trim_text
     execute on app.utc_text
+    execute on audit.chain_verdict
     execute on audit.event_etag
+    execute on audit.event_hash
     execute on audit.event_item
     execute on auth.key_scopes
     execute on auth.organization_id
@@ -230,7 +239,12 @@ from (values
     select on app.lead
     insert (organization_id, name, environment) on app.organization
     select on app.organization
+    update (organization_id) on app.organization
     delete, insert, select on app.pipeline_stage
+    select on audit.event
+    select on audit.seal
+    insert (organization_id, position, event_id, hash) on audit.seal
+    delete, select on audit.unsealed
     delete, select on auth.analyst
     insert (organization_id, role_oid, role_name, expires_at) on auth.analyst
     insert (organization_id, id, name, scopes, digest, expires_at, rotated_from) on auth.api_key
@@ -269,6 +283,8 @@ from (values
     execute on app.new_id
     execute on app.trim_text
     execute on app.utc_text
+    execute on audit.chain_verdict
+    execute on audit.event_hash
     execute on scoring.is_decimal
     execute on scoring.is_model
     execute on scoring.is_signal_value
@@ -281,7 +297,8 @@ from (values
     usage on schema audit
     usage on schema auth
     usage on schema crm
-    insert (organization_id, action, source, correlation_id, lead_id, payload, salt, payload_digest) on audit.event
+    insert (id, organization_id, action, source, correlation_id, lead_id, payload, salt, payload_digest) on audit.event
+    insert on audit.unsealed
     execute on app.is_name
     execute on app.is_text
     execute on app.new_id

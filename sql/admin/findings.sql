@@ -311,7 +311,7 @@ begin atomic
       -- tgtype's bits: row 1, before 2, insert 4, delete 8, update 16. A new score is recorded with its lead.
       case t.name when 'scoring.score' then 1 | 8 else 1 | 4 | 8 | 16 end as type
     from tenant_table as t
-    where t.name not in ('app.idempotency_key', 'crm.attempt', 'audit.event')
+    where t.name not in ('app.idempotency_key', 'crm.attempt', 'audit.event', 'audit.unsealed', 'audit.seal')
     union all
     select t.oid, t.name, g.trigger, g.is_always, null
     from (values
@@ -340,7 +340,10 @@ begin atomic
       ('scoring.score', '_500_apply', false),
       ('scoring.signal', '_100_refuse_truncate', false),
       ('audit.event', '_100_refuse_change', true),
-      ('audit.event', '_110_refuse_truncate', true)
+      ('audit.event', '_110_refuse_truncate', true),
+      ('audit.seal', '_100_refuse_change', true),
+      ('audit.seal', '_110_refuse_truncate', true),
+      ('audit.unsealed', '_100_refuse_truncate', false)
     ) as g ("table", trigger, is_always)
     join tenant_table as t on t.name = g."table"
   ),
@@ -626,6 +629,32 @@ begin atomic
     where x.grantee = 0 or r.oid is not null
   ),
 
+  -- A worker seals each second.
+  seal_finding as (
+    select
+      'organization ' || o.organization_id as subject,
+      format(
+        '%s events wait for their seal, the oldest since %s: until then nobody can tell whether they were changed.',
+        q.events, app.utc_text(q.since)
+      ) as finding,
+      'Start a worker (leads worker), or say once: leads audit seal' as remedy
+    from app.organization as o
+    cross join lateral (
+      select count(*) as events, min(e.created_at) as since
+      from audit.unsealed as u
+      join audit.event as e on e.organization_id = u.organization_id and e.id = u.event_id
+      where u.organization_id = o.organization_id
+    ) as q
+    where q.since < now() - interval '1 minute'
+    union all
+    select
+      'organization ' || u.organization_id,
+      format('The event %s was removed from the log before it was sealed.', u.event_id),
+      format('Say: leads audit verify --organization %s; and find out who did it.', u.organization_id)
+    from audit.unsealed as u
+    where not exists (select from audit.event as e where e.organization_id = u.organization_id and e.id = u.event_id)
+  ),
+
   setting_finding as (
     select
       'setting ' || w.name as subject,
@@ -709,6 +738,7 @@ begin atomic
     union all select * from index_finding
     union all select * from function_finding
     union all select * from grant_finding
+    union all select * from seal_finding
     union all select * from admin.api_findings(findings.release)
     union all select * from setting_finding
   )

@@ -68,7 +68,13 @@ values
   ('entity_tags_are_well_formed', 400, 'invalid_parameter', 'Invalid parameter',
     'This must be * or entity tags as they came in ETag, in their double quotes.', 'If-Match', 'invalid_entity_tag'),
   ('idempotency_key_is_1_to_255_printable_characters', 400, 'invalid_parameter', 'Invalid parameter',
-    'This must be 1 to 255 printable ASCII characters.', 'Idempotency-Key', 'invalid_idempotency_key');
+    'This must be 1 to 255 printable ASCII characters.', 'Idempotency-Key', 'invalid_idempotency_key'),
+  ('seal_count_within_1_and_10000', 400, 'invalid_parameter', 'Invalid parameter',
+    'This must be a whole number from 1 to 10000.', 'limit', 'out_of_range'),
+  ('seal_position_is_a_whole_number', 400, 'invalid_parameter', 'Invalid parameter',
+    'This must be a whole number, such as next_after of the part before.', 'after', 'invalid_position'),
+  ('chain_head_is_position_and_hash', 400, 'invalid_parameter', 'Invalid parameter',
+    'This must be head as an earlier answer had it: a position, a colon and 64 hexadecimal digits.', 'head', 'invalid_head');
 
 -- Constraints on a lead: app.lead_faults finds what breaks them first; where it doesn't, they still hold.
 insert into api.problem (raised_by, status, code, title, detail, field, field_code)

@@ -20,6 +20,7 @@ values
   ('GET', '/leads/{id}/crm-sync', 'api.get_crm_sync', 'read', '{invalid_parameter,not_found}'),
   ('GET', '/crm-connections', 'api.list_crm_connections', 'admin', '{invalid_parameter}'),
   ('GET', '/audit-log', 'api.list_audit_events', 'read', '{invalid_parameter,validation_failed}'),
+  ('GET', '/audit-log/verify', 'api.verify_audit_log', 'admin', '{invalid_parameter}'),
   ('GET', '/audit-log/{id}', 'api.get_audit_event', 'read', '{invalid_parameter,not_found}'),
   ('GET', '/health', 'api.get_health', 'read', '{invalid_parameter}'),
   ('GET', '/organizations/me', 'api.get_organization', 'read', '{invalid_parameter}');

@@ -5,4 +5,5 @@ revoke all on app.organization from leads_auth, leads_exec, leads_jobs, leads_au
 
 grant references on app.organization to leads_auth;
 grant select on app.organization to leads_exec;
-grant select, insert (organization_id, name, environment) on app.organization to leads_jobs;
+-- admin.seal_events locks the row, for which PostgreSQL asks for UPDATE; organization_id never changes.
+grant select, insert (organization_id, name, environment), update (organization_id) on app.organization to leads_jobs;

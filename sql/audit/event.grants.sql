@@ -1,11 +1,12 @@
 -- audit.event - who may do what with the audit log.
 set local role leads_owner;
 
--- The owner too: what isn't granted can't be typed by accident. The trigger stops whoever grants it again.
 revoke all on audit.event from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
 grant select on audit.event to leads_exec;
-grant insert (organization_id, action, source, correlation_id, lead_id, payload, salt, payload_digest) on audit.event
+-- admin.seal_events, admin.verify_chain
+grant select on audit.event to leads_jobs;
+grant insert (id, organization_id, action, source, correlation_id, lead_id, payload, salt, payload_digest) on audit.event
 to leads_audit;
 -- What the views of schema bi show; no analyst may enter schema audit.
 grant select (

@@ -3,6 +3,7 @@ set local role leads_owner;
 
 drop policy if exists event_exec_select on audit.event;
 drop policy if exists event_audit_insert on audit.event;
+drop policy if exists event_jobs_select on audit.event;
 drop policy if exists event_bi_select on audit.event;
 drop policy if exists event_bi_all on audit.event;
 
@@ -11,6 +12,9 @@ create policy event_exec_select on audit.event for select to leads_exec
 
 -- Only the triggers' functions belong to leads_audit, and nobody is a member: the organization comes from the row.
 create policy event_audit_insert on audit.event for insert to leads_audit with check (true);
+
+-- admin.seal_events, admin.verify_chain
+create policy event_jobs_select on audit.event for select to leads_jobs using (true);
 
 create policy event_bi_select on audit.event for select to leads_bi
   using (organization_id = (select auth.analyst_organization_id()));

@@ -28,9 +28,11 @@ declare
     '}'
   );
   v_salt bytea := uuid_send(gen_random_uuid());
+  v_id uuid := app.new_id();
 begin
-  insert into audit.event (organization_id, action, source, correlation_id, lead_id, payload, salt, payload_digest)
+  insert into audit.event (id, organization_id, action, source, correlation_id, lead_id, payload, salt, payload_digest)
   values (
+    v_id,
     write_event.organization_id,
     write_event.action,
     v_source,
@@ -40,6 +42,7 @@ begin
     v_salt,
     sha256(v_salt || convert_to(v_payload, 'UTF8'))
   );
+  insert into audit.unsealed (organization_id, event_id) values (write_event.organization_id, v_id);
 end
 $$;
 

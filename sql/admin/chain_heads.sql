@@ -1,0 +1,31 @@
+-- admin.chain_heads - leads audit seal --export.
+set local role leads_jobs;
+
+create or replace function admin.chain_heads(organization_id uuid default null)
+returns table (organization_id uuid, head text, sealed_at text, unsealed bigint)
+language sql
+stable
+security definer
+begin atomic
+  select
+    o.organization_id,
+    h.position || ':' || encode(h.hash, 'hex'),
+    app.utc_text(h.sealed_at),
+    (select count(*) from audit.unsealed as u where u.organization_id = o.organization_id)
+  from app.organization as o
+  left join lateral (
+    select s.position, s.hash, s.sealed_at
+    from audit.seal as s
+    where s.organization_id = o.organization_id
+    order by s.position desc
+    limit 1
+  ) as h on true
+  where o.organization_id = chain_heads.organization_id or chain_heads.organization_id is null
+  order by o.organization_id;
+end;
+
+comment on function admin.chain_heads(uuid) is
+  'The head of an organization''s chain, or of each where it is null: position and hash, as audit.chain_verdict takes them; null: '
+  'nothing is sealed. unsealed: events that wait.';
+
+grant execute on function admin.chain_heads(uuid) to leads_operator;

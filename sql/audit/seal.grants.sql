@@ -1,0 +1,7 @@
+-- audit.seal - who may do what with the seals.
+set local role leads_owner;
+
+revoke all on audit.seal from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+
+grant select on audit.seal to leads_exec;
+grant select, insert (organization_id, position, event_id, hash) on audit.seal to leads_jobs;

@@ -1,0 +1,13 @@
+-- audit.seal - the policies of the seals.
+set local role leads_owner;
+
+drop policy if exists seal_exec_select on audit.seal;
+drop policy if exists seal_jobs_select on audit.seal;
+drop policy if exists seal_jobs_insert on audit.seal;
+
+create policy seal_exec_select on audit.seal for select to leads_exec
+  using (organization_id = (select auth.organization_id('admin')));
+
+-- admin.seal_events, admin.verify_chain
+create policy seal_jobs_select on audit.seal for select to leads_jobs using (true);
+create policy seal_jobs_insert on audit.seal for insert to leads_jobs with check (true);

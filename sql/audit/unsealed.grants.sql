@@ -1,0 +1,8 @@
+-- audit.unsealed - who may do what with the queue of the sealer.
+set local role leads_owner;
+
+revoke all on audit.unsealed from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+
+grant select on audit.unsealed to leads_exec;
+grant insert on audit.unsealed to leads_audit;
+grant select, delete on audit.unsealed to leads_jobs;

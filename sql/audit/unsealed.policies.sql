@@ -1,0 +1,17 @@
+-- audit.unsealed - the policies of the queue of the sealer.
+set local role leads_owner;
+
+drop policy if exists unsealed_exec_select on audit.unsealed;
+drop policy if exists unsealed_audit_insert on audit.unsealed;
+drop policy if exists unsealed_jobs_select on audit.unsealed;
+drop policy if exists unsealed_jobs_delete on audit.unsealed;
+
+create policy unsealed_exec_select on audit.unsealed for select to leads_exec
+  using (organization_id = (select auth.organization_id('admin')));
+
+-- audit.write_event
+create policy unsealed_audit_insert on audit.unsealed for insert to leads_audit with check (true);
+
+-- admin.seal_events, admin.verify_chain
+create policy unsealed_jobs_select on audit.unsealed for select to leads_jobs using (true);
+create policy unsealed_jobs_delete on audit.unsealed for delete to leads_jobs using (true);
