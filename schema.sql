@@ -513,16 +513,19 @@ COMMENT ON FUNCTION app.utc_text(instant timestamp with time zone) IS 'The insta
 
 CREATE TABLE app.organization (
     organization_id uuid DEFAULT app.new_id() NOT NULL,
-    name text NOT NULL,
+    name text,
     environment text DEFAULT 'live'::text NOT NULL,
     created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    erased_at timestamp(3) with time zone,
     CONSTRAINT organization_environment_is_live_or_test CHECK ((environment = ANY (ARRAY['live'::text, 'test'::text]))),
+    CONSTRAINT organization_has_a_name_until_it_is_erased CHECK (((name IS NULL) = (erased_at IS NOT NULL))),
     CONSTRAINT organization_name_is_text_of_1_to_255 CHECK (app.is_text(name, 255))
 );
 ALTER TABLE ONLY app.organization ALTER COLUMN organization_id SET STATISTICS 0;
 ALTER TABLE ONLY app.organization ALTER COLUMN name SET STATISTICS 0;
 ALTER TABLE ONLY app.organization ALTER COLUMN environment SET STATISTICS 0;
 ALTER TABLE ONLY app.organization ALTER COLUMN created_at SET STATISTICS 0;
+ALTER TABLE ONLY app.organization ALTER COLUMN erased_at SET STATISTICS 0;
 
 ALTER TABLE ONLY app.organization FORCE ROW LEVEL SECURITY;
 
@@ -530,7 +533,11 @@ ALTER TABLE app.organization OWNER TO leads_owner;
 
 COMMENT ON TABLE app.organization IS 'A tenant: a business that keeps its leads here.';
 
+COMMENT ON COLUMN app.organization.name IS 'Null once it is erased.';
+
 COMMENT ON COLUMN app.organization.environment IS 'live or test; a test organization never causes a call to the outside.';
+
+COMMENT ON COLUMN app.organization.erased_at IS 'When it was erased; null: it wasn''t.';
 
 CREATE TABLE auth.analyst (
     organization_id uuid NOT NULL,
@@ -587,7 +594,7 @@ state: good; expired; revoked: the login is being removed; gone: the cluster has
 CREATE FUNCTION api.schema_version() RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
- SELECT 10;
+ SELECT 11;
 END;
 
 ALTER FUNCTION api.schema_version() OWNER TO leads_exec;
@@ -2041,6 +2048,185 @@ ALTER FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) OW
 
 COMMENT ON FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) IS 'Replaces the organization''s draft of a scoring model, or begins one; its version. Raises PT404 organization_not_found, PT422 invalid_model.';
 
+CREATE FUNCTION audit.erase_lead(organization_id uuid, lead_id uuid) RETURNS TABLE(wait_seconds numeric, rows_gone bigint, events bigint, copies json)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := erase_lead.organization_id;
+  v_lead_id uuid := erase_lead.lead_id;
+  v_stage text;
+  v_until timestamptz;
+  v_count bigint;
+  v_gone bigint := 0;
+  v_items text[];
+  v_copies json;
+begin
+  -- Whoever changes the lead, or adds to it, comes before this or finds nothing.
+  select l.pipeline_stage into v_stage
+  from app.lead as l
+  where l.organization_id = v_organization_id and l.id = v_lead_id
+  for update;
+  perform from crm.sync as s
+  where s.organization_id = v_organization_id and s.lead_id = v_lead_id
+  for update;
+  select max(s.run_at) into v_until
+  from crm.sync as s
+  where
+    s.organization_id = v_organization_id
+    and s.lead_id = v_lead_id
+    and s.status = 'in_progress'
+    and s.run_at > clock_timestamp();
+  if v_until is not null then
+    -- The vendor is being called: what it has made is known soon.
+    return query select round(extract(epoch from v_until - clock_timestamp()), 3), 0::bigint, 0::bigint, null::json;
+    return;
+  end if;
+
+  v_copies := crm.copies(v_organization_id, v_lead_id);
+  -- Not by the foreign keys' cascades, which would run as the tables' owner, and be recorded with all values.
+  delete from crm.attempt as a
+  using crm.sync as s
+  where
+    s.organization_id = v_organization_id
+    and s.lead_id = v_lead_id
+    and a.organization_id = s.organization_id
+    and a.sync_id = s.id;
+  get diagnostics v_count = row_count;
+  v_gone := v_gone + v_count;
+  delete from crm.sync as s where s.organization_id = v_organization_id and s.lead_id = v_lead_id;
+  get diagnostics v_count = row_count;
+  v_gone := v_gone + v_count;
+  delete from scoring.signal as s where s.organization_id = v_organization_id and s.lead_id = v_lead_id;
+  get diagnostics v_count = row_count;
+  v_gone := v_gone + v_count;
+  delete from scoring.score as s where s.organization_id = v_organization_id and s.lead_id = v_lead_id;
+  get diagnostics v_count = row_count;
+  v_gone := v_gone + v_count;
+  delete from app.lead as l where l.organization_id = v_organization_id and l.id = v_lead_id;
+  get diagnostics v_count = row_count;
+  v_gone := v_gone + v_count;
+
+  update app.idempotency_key as k
+  set request_digest = null, status = null, headers = null, body = null
+  where
+    k.organization_id = v_organization_id
+    and (strpos(k.body, v_lead_id::text) > 0 or strpos(k.headers::text, v_lead_id::text) > 0);
+  get diagnostics v_count = row_count;
+  v_gone := v_gone + v_count;
+
+  v_items := audit.erase_events(v_organization_id, v_lead_id);
+  if v_gone > 0 or cardinality(v_items) > 0 then
+    perform audit.record_erasure(
+      v_organization_id,
+      v_lead_id,
+      concat(
+        '"lead_id":"', v_lead_id, '","diff":{',
+        case when v_stage is not null then '"pipeline_stage":' || json_build_object('from', v_stage, 'to', null) end,
+        '},"erased":[', array_to_string(v_items, ','), ']'
+      )
+    );
+  end if;
+  return query select 0::numeric, v_gone, cardinality(v_items)::bigint, v_copies;
+end
+$$;
+
+ALTER FUNCTION audit.erase_lead(organization_id uuid, lead_id uuid) OWNER TO leads_eraser;
+
+COMMENT ON FUNCTION audit.erase_lead(organization_id uuid, lead_id uuid) IS 'Erases a lead, also one that was deleted before: its rows go, with its signals, scores, pushes and attempts; the values in its
+events and in kept answers become {"erased": true} and null; lead.erased tells of it. Done twice, it does nothing.
+
+wait_seconds: above 0, nothing was done, for a push of the lead holds a lease for so long; ask again. rows_gone: rows deleted
+or emptied; events: events whose values were erased; copies: what crm.copies
+gave before.';
+
+CREATE FUNCTION admin.erase_lead(organization_id uuid, lead_id uuid) RETURNS TABLE(wait_seconds numeric, rows_gone bigint, events bigint, copies json)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT e.wait_seconds,
+     e.rows_gone,
+     e.events,
+     e.copies
+    FROM audit.erase_lead(erase_lead.organization_id, erase_lead.lead_id) e(wait_seconds, rows_gone, events, copies);
+END;
+
+ALTER FUNCTION admin.erase_lead(organization_id uuid, lead_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.erase_lead(organization_id uuid, lead_id uuid) IS 'What audit.erase_lead does, for the operator.';
+
+CREATE FUNCTION admin.erase_organization(organization_id uuid, after uuid DEFAULT NULL::uuid, batch integer DEFAULT 100) RETURNS TABLE(last_lead_id uuid, leads integer, events bigint, wait_seconds numeric, is_done boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid;
+  v_lead_id uuid := erase_organization.after;
+  v_next_id uuid;
+  v_done record;
+  v_leads integer := 0;
+  v_events bigint := 0;
+begin
+  select o.organization_id into v_organization_id
+  from app.organization as o
+  where o.organization_id = erase_organization.organization_id;
+  if v_organization_id is null then
+    raise sqlstate 'PT404' using
+      message = 'organization_not_found',
+      hint = format(
+        'There is no organization %s. "leads organizations list" shows them.', erase_organization.organization_id
+      );
+  end if;
+
+  -- From the first batch on nothing comes in, and nothing goes out.
+  update auth.api_key as k
+  set name = null, revoked_at = coalesce(k.revoked_at, date_trunc('milliseconds', clock_timestamp()))
+  where k.organization_id = v_organization_id and (k.revoked_at is null or k.name is not null);
+  delete from auth.analyst as a where a.organization_id = v_organization_id;
+  delete from crm.connection as c where c.organization_id = v_organization_id;
+
+  -- By the log, which has those that were deleted, too, and then by what is left.
+  for v_number in 1 .. greatest(erase_organization.batch, 1) loop
+    v_next_id := (
+      select e.lead_id
+      from audit.event as e
+      where
+        e.organization_id = v_organization_id
+        and e.lead_id is not null
+        and (v_lead_id is null or e.lead_id > v_lead_id)
+      order by e.lead_id
+      limit 1
+    );
+    v_next_id := coalesce(v_next_id, (
+      select l.id from app.lead as l where l.organization_id = v_organization_id order by l.id limit 1
+    ));
+    if v_next_id is null then
+      v_events := v_events + audit.erase_organization(v_organization_id);
+      return query select null::uuid, v_leads, v_events, 0::numeric, true;
+      return;
+    end if;
+    select e.wait_seconds, e.rows_gone, e.events into v_done
+    from audit.erase_lead(v_organization_id, v_next_id) as e;
+    if v_done.wait_seconds > 0 then
+      return query select v_lead_id, v_leads, v_events, v_done.wait_seconds, false;
+      return;
+    end if;
+    v_leads := v_leads + (v_done.rows_gone > 0 or v_done.events > 0)::integer;
+    v_events := v_events + v_done.events;
+    v_lead_id := v_next_id;
+  end loop;
+  return query select v_lead_id, v_leads, v_events, 0::numeric, false;
+end
+$$;
+
+ALTER FUNCTION admin.erase_organization(organization_id uuid, after uuid, batch integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.erase_organization(organization_id uuid, after uuid, batch integer) IS 'Erases up to batch leads of an organization, the next after a lead; null: the first; behind the last, all else that it has.
+
+Keys are revoked, analysts unbound and the connection removed from the first batch on. last_lead_id: after, for the next batch. leads, events:
+how many this batch erased. wait_seconds: above 0, a push holds a lease for so long: ask again then. is_done: all is erased. What
+broke off is taken up by asking from the first again. Raises PT404 organization_not_found.';
+
 CREATE TABLE audit.event (
     id uuid DEFAULT app.new_id() NOT NULL,
     organization_id uuid NOT NULL,
@@ -2088,7 +2274,7 @@ COMMENT ON COLUMN audit.event.lead_id IS 'The lead that the event is about; null
 
 COMMENT ON COLUMN audit.event.payload IS 'What changed, with the key or the login that changed it.';
 
-COMMENT ON COLUMN audit.event.salt IS '16 random bytes; they go when a person is erased.';
+COMMENT ON COLUMN audit.event.salt IS '16 random bytes; null once the event''s values are erased.';
 
 COMMENT ON COLUMN audit.event.payload_digest IS 'SHA-256 of the salt and the payload as they were written: it stays when a person''s values go.';
 
@@ -2305,7 +2491,7 @@ CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TA
                  END AS finding,
              p.remedy
             FROM passage p
-           WHERE ((p.role IS NULL) OR (NOT (((p.expression = 'true'::text) AND (p.role = ANY (ARRAY['leads_auth'::name, 'leads_jobs'::name, 'leads_audit'::name]))) OR ((p.role = 'leads_bi'::name) AND (p.command = 'r'::"char") AND (p.expression = '(organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id))'::text)) OR ((p.role = 'leads_exec'::name) AND (p.expression IN ( SELECT format('(organization_id = ( SELECT auth.organization_id(%L::text) AS organization_id))'::text, s.scope) AS format
+           WHERE ((p.role IS NULL) OR (NOT (((p.expression = 'true'::text) AND (p.role = ANY (ARRAY['leads_auth'::name, 'leads_jobs'::name, 'leads_audit'::name, 'leads_eraser'::name]))) OR ((p.role = 'leads_bi'::name) AND (p.command = 'r'::"char") AND (p.expression = '(organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id))'::text)) OR ((p.role = 'leads_exec'::name) AND (p.expression IN ( SELECT format('(organization_id = ( SELECT auth.organization_id(%L::text) AS organization_id))'::text, s.scope) AS format
                     FROM ( VALUES ('read'::text), ('write'::text), ('admin'::text)) s(scope)
                    WHERE ((s.scope <> 'read'::text) OR (p.command = 'r'::"char"))))))))
          ), analyst_finding AS (
@@ -2365,7 +2551,11 @@ CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TA
                  CASE t.name
                      WHEN 'scoring.score'::text THEN (1 | 8)
                      ELSE (((1 | 4) | 8) | 16)
-                 END AS type
+                 END AS type,
+                 CASE
+                     WHEN (t.name = ANY (ARRAY['app.lead'::text, 'scoring.signal'::text, 'scoring.score'::text, 'crm.sync'::text])) THEN '(CURRENT_USER <> ''leads_eraser''::name)'::text
+                     ELSE NULL::text
+                 END AS condition
             FROM tenant_table t
            WHERE (t.name <> ALL (ARRAY['app.idempotency_key'::text, 'crm.attempt'::text, 'audit.event'::text, 'audit.unsealed'::text, 'audit.seal'::text]))
          UNION ALL
@@ -2373,8 +2563,9 @@ CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TA
              t.name,
              g.trigger,
              g.is_always,
-             NULL::integer
-            FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('app.lead'::text,'_110_check_first_score'::text,false), ('app.lead'::text,'_120_check_score'::text,false), ('app.lead'::text,'_600_keep_first_score'::text,false), ('app.lead'::text,'_610_keep_set_score'::text,false), ('app.lead'::text,'_910_push_first_stage'::text,false), ('app.lead'::text,'_920_push_stage'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_110_keep_outcome'::text,false), ('crm.connection'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_110_keep_identity'::text,false), ('crm.sync'::text,'_120_keep_outcome'::text,false), ('crm.sync'::text,'_130_count_up'::text,false), ('crm.sync'::text,'_140_lease_by_attempt'::text,false), ('scoring.model'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_130_keep_active'::text,false), ('scoring.model'::text,'_140_keep_history'::text,false), ('scoring.score'::text,'_100_refuse_truncate'::text,false), ('scoring.score'::text,'_110_refuse_change'::text,false), ('scoring.score'::text,'_120_check'::text,false), ('scoring.score'::text,'_500_apply'::text,false), ('scoring.signal'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true), ('audit.seal'::text,'_100_refuse_change'::text,true), ('audit.seal'::text,'_110_refuse_truncate'::text,true), ('audit.unsealed'::text,'_100_refuse_truncate'::text,false)) g("table", trigger, is_always)
+             NULL::integer,
+             NULL::text
+            FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('app.lead'::text,'_110_check_first_score'::text,false), ('app.lead'::text,'_120_check_score'::text,false), ('app.lead'::text,'_600_keep_first_score'::text,false), ('app.lead'::text,'_610_keep_set_score'::text,false), ('app.lead'::text,'_910_push_first_stage'::text,false), ('app.lead'::text,'_920_push_stage'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_110_keep_outcome'::text,false), ('crm.connection'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_110_keep_identity'::text,false), ('crm.sync'::text,'_120_keep_outcome'::text,false), ('crm.sync'::text,'_130_count_up'::text,false), ('crm.sync'::text,'_140_lease_by_attempt'::text,false), ('scoring.model'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_130_keep_active'::text,false), ('scoring.model'::text,'_140_keep_history'::text,false), ('scoring.score'::text,'_100_refuse_truncate'::text,false), ('scoring.score'::text,'_110_refuse_change'::text,false), ('scoring.score'::text,'_120_check'::text,false), ('scoring.score'::text,'_500_apply'::text,false), ('scoring.signal'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_105_refuse_delete'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true), ('audit.event'::text,'_120_check_erasure'::text,true), ('audit.seal'::text,'_100_refuse_change'::text,true), ('audit.seal'::text,'_110_refuse_truncate'::text,true), ('audit.unsealed'::text,'_100_refuse_truncate'::text,false)) g("table", trigger, is_always)
               JOIN tenant_table t ON ((t.name = g."table")))
          ), trigger_finding AS (
           SELECT format('trigger %I on %s'::text, e.trigger, e."table") AS subject,
@@ -2396,7 +2587,7 @@ CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TA
               JOIN pg_trigger t ON (((t.tgrelid = e.oid) AND (t.tgname = e.trigger))))
               JOIN pg_proc f ON ((f.oid = t.tgfoid)))
               LEFT JOIN drift d ON ((d.object = format('trigger %I on %s'::text, e.trigger, e."table"))))
-           WHERE ((e.trigger = '_900_record'::name) AND ((((t.tgtype)::integer & 31) <> e.type) OR (t.tgqual IS NOT NULL) OR ((t.tgattr)::text <> ''::text) OR (f.pronamespace <> ('audit'::regnamespace)::oid)))
+           WHERE ((e.trigger = '_900_record'::name) AND ((((t.tgtype)::integer & 31) <> e.type) OR (e.condition IS DISTINCT FROM "substring"(pg_get_triggerdef(t.oid), ' WHEN \((.*)\) EXECUTE FUNCTION '::text)) OR ((t.tgattr)::text <> ''::text) OR (f.pronamespace <> ('audit'::regnamespace)::oid)))
          UNION ALL
           SELECT format('trigger %I on %s'::text, t.tgname, r.name) AS format,
                  CASE
@@ -2913,6 +3104,115 @@ ALTER FUNCTION admin.keys(organization_id uuid) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.keys(organization_id uuid) IS 'The keys of an organization, or of all where it is null; the oldest first.';
 
+CREATE TABLE crm.attempt (
+    organization_id uuid NOT NULL,
+    sync_id uuid NOT NULL,
+    number integer NOT NULL,
+    connection_revision integer NOT NULL,
+    email text,
+    display_name text,
+    sent_at timestamp(3) with time zone,
+    outcome text,
+    http_status integer,
+    message text,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
+    CONSTRAINT attempt_keeps_what_was_sent CHECK (((sent_at IS NULL) OR (display_name IS NOT NULL))),
+    CONSTRAINT attempt_message_is_text_of_1_to_1000 CHECK (app.is_text(message, 1000)),
+    CONSTRAINT attempt_number_is_positive CHECK ((number > 0)),
+    CONSTRAINT attempt_outcome_is_known CHECK ((outcome = ANY (ARRAY['created'::text, 'linked'::text, 'simulated'::text, 'refused'::text, 'not_made'::text, 'settled'::text, 'dismissed'::text])))
+);
+ALTER TABLE ONLY crm.attempt ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY crm.attempt ALTER COLUMN sync_id SET STATISTICS 0;
+ALTER TABLE ONLY crm.attempt ALTER COLUMN number SET STATISTICS 0;
+ALTER TABLE ONLY crm.attempt ALTER COLUMN connection_revision SET STATISTICS 0;
+ALTER TABLE ONLY crm.attempt ALTER COLUMN email SET STATISTICS 0;
+ALTER TABLE ONLY crm.attempt ALTER COLUMN display_name SET STATISTICS 0;
+ALTER TABLE ONLY crm.attempt ALTER COLUMN sent_at SET STATISTICS 0;
+ALTER TABLE ONLY crm.attempt ALTER COLUMN outcome SET STATISTICS 0;
+ALTER TABLE ONLY crm.attempt ALTER COLUMN http_status SET STATISTICS 0;
+ALTER TABLE ONLY crm.attempt ALTER COLUMN message SET STATISTICS 0;
+ALTER TABLE ONLY crm.attempt ALTER COLUMN created_at SET STATISTICS 0;
+
+ALTER TABLE ONLY crm.attempt FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE crm.attempt OWNER TO leads_owner;
+
+COMMENT ON TABLE crm.attempt IS 'The attempts of a sync. One that was sent and has no outcome may have made a record: it is open.';
+
+COMMENT ON COLUMN crm.attempt.number IS 'What the sync''s attempts counted.';
+
+COMMENT ON COLUMN crm.attempt.connection_revision IS 'Which revision of the connection it is made with.';
+
+COMMENT ON COLUMN crm.attempt.email IS 'The address that was sent.';
+
+COMMENT ON COLUMN crm.attempt.display_name IS 'The name that was sent.';
+
+COMMENT ON COLUMN crm.attempt.sent_at IS 'Committed right before the call that makes the record; null: there was none.';
+
+COMMENT ON COLUMN crm.attempt.outcome IS 'created, linked, simulated: the sync is ok by it. refused: by the vendor. not_made: nothing was made, for sure. settled: a later attempt found what it had made, or that it had made nothing. dismissed: a person said so. Null: unknown yet.';
+
+COMMENT ON COLUMN crm.attempt.http_status IS 'The status of the last answer; null: there was none.';
+
+COMMENT ON COLUMN crm.attempt.message IS 'What went wrong, in the vendor''s words.';
+
+CREATE FUNCTION crm.copies(organization_id uuid, lead_id uuid) RETURNS json
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT COALESCE(json_agg(json_build_object('vendor', s.vendor, 'account', s.account, 'status', s.status, 'external_id', s.external_id, 'may_have_made', ( SELECT COALESCE(json_agg(json_build_object('email', a.email, 'display_name', a.display_name, 'sent_at', app.utc_text(a.sent_at)) ORDER BY a.number), '[]'::json) AS "coalesce"
+            FROM crm.attempt a
+           WHERE ((a.organization_id = s.organization_id) AND (a.sync_id = s.id) AND (a.sent_at IS NOT NULL) AND (a.outcome IS NULL)))) ORDER BY s.created_at, s.id), '[]'::json) AS "coalesce"
+    FROM crm.sync s
+   WHERE ((s.organization_id = copies.organization_id) AND (s.lead_id = copies.lead_id));
+END;
+
+ALTER FUNCTION crm.copies(organization_id uuid, lead_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION crm.copies(organization_id uuid, lead_id uuid) IS '[{"vendor", "account", "status", "external_id", "may_have_made": [{"email", "display_name", "sent_at"}]}], one for each push.
+
+external_id: the record''s, null where none is known. may_have_made: calls of which it isn''t known whether they made one.';
+
+CREATE FUNCTION admin.leads_to_erase(organization_id uuid DEFAULT NULL::uuid, lead_id uuid DEFAULT NULL::uuid, email text DEFAULT NULL::text) RETURNS TABLE(organization_id uuid, lead_id uuid, name text, email text, is_deleted boolean, events bigint, copies json)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ WITH candidate AS (
+          SELECT o.organization_id,
+             f.id
+            FROM (app.organization o
+              CROSS JOIN LATERAL ( SELECT l_1.id
+                    FROM app.lead l_1
+                   WHERE ((l_1.organization_id = o.organization_id) AND ((l_1.id = leads_to_erase.lead_id) OR ((leads_to_erase.lead_id IS NULL) AND (l_1.email_key = lower((leads_to_erase.email COLLATE "C"))))))
+                 UNION
+                  SELECT e.lead_id
+                    FROM audit.event e
+                   WHERE ((e.organization_id = o.organization_id) AND (e.lead_id = leads_to_erase.lead_id))
+                 UNION
+                  SELECT e.lead_id
+                    FROM audit.event e
+                   WHERE ((leads_to_erase.lead_id IS NULL) AND (leads_to_erase.organization_id IS NOT NULL) AND (e.organization_id = o.organization_id) AND (e.lead_id IS NOT NULL) AND ((lower((leads_to_erase.email COLLATE "C")) = lower((e.payload #>> ('{diff,email,from}'::text[] COLLATE "C")))) OR (lower((leads_to_erase.email COLLATE "C")) = lower((e.payload #>> ('{diff,email,to}'::text[] COLLATE "C"))))))) f)
+           WHERE ((o.organization_id = leads_to_erase.organization_id) OR (leads_to_erase.organization_id IS NULL))
+         )
+  SELECT c.organization_id,
+     c.id,
+     l.name,
+     l.email,
+     (l.id IS NULL),
+     ( SELECT count(*) AS count
+            FROM audit.event e
+           WHERE ((e.organization_id = c.organization_id) AND (e.lead_id = c.id))) AS count,
+     crm.copies(c.organization_id, c.id) AS copies
+    FROM (candidate c
+      LEFT JOIN app.lead l ON (((l.organization_id = c.organization_id) AND (l.id = c.id))))
+   ORDER BY c.organization_id, c.id;
+END;
+
+ALTER FUNCTION admin.leads_to_erase(organization_id uuid, lead_id uuid, email text) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.leads_to_erase(organization_id uuid, lead_id uuid, email text) IS 'The leads with an id, or of an organization with an e-mail address (ASCII case ignored): those that have it, that had it once, and
+that were deleted.
+
+name, email: null where the lead was deleted. events: how many the log has of it. copies: what crm.copies gives.';
+
 CREATE FUNCTION admin.load_leads(organization_id uuid, leads jsonb) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2979,21 +3279,29 @@ begin
       message = 'organization_not_found',
       hint = format('There is no organization %s. "leads organizations list" shows them.', organization.organization_id);
   end if;
+  if v_organization.erased_at is not null then
+    raise sqlstate 'PT409' using
+      message = 'organization_erased',
+      hint = format(
+        'The organization %s was erased at %s.', organization.organization_id, app.utc_text(v_organization.erased_at)
+      );
+  end if;
   return v_organization;
 end
 $$;
 
 ALTER FUNCTION admin.organization(organization_id uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.organization(organization_id uuid) IS 'The organization. Raises PT404 organization_not_found.';
+COMMENT ON FUNCTION admin.organization(organization_id uuid) IS 'The organization. Raises PT404 organization_not_found, PT409 organization_erased.';
 
-CREATE FUNCTION admin.organizations() RETURNS TABLE(id uuid, name text, environment text, created_at text)
+CREATE FUNCTION admin.organizations() RETURNS TABLE(id uuid, name text, environment text, created_at text, erased_at text)
     LANGUAGE sql STABLE SECURITY DEFINER
     BEGIN ATOMIC
  SELECT o.organization_id,
      o.name,
      o.environment,
-     app.utc_text(o.created_at) AS utc_text
+     app.utc_text(o.created_at) AS utc_text,
+     app.utc_text(o.erased_at) AS utc_text
     FROM app.organization o
    ORDER BY o.created_at, o.organization_id;
 END;
@@ -3382,15 +3690,19 @@ CREATE FUNCTION admin.verify_chain(organization_id uuid, after bigint DEFAULT 0,
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-  v_organization app.organization := admin.organization(verify_chain.organization_id);
 begin
+  -- Also of an erased one: its log stays.
+  if not exists (select from app.organization as o where o.organization_id = verify_chain.organization_id) then
+    raise sqlstate 'PT404' using
+      message = 'organization_not_found',
+      hint = format('There is no organization %s. "leads organizations list" shows them.', verify_chain.organization_id);
+  end if;
   return query
   select
     v.holds, v.verified_to, v.next_after, v.head, v.unsealed,
     (v.fault).code, (v.fault)."position", (v.fault).event_id, (v.fault).detail
   from audit.chain_verdict(
-    v_organization.organization_id, verify_chain.after, verify_chain.limit, verify_chain.kept_head
+    verify_chain.organization_id, verify_chain.after, verify_chain.limit, verify_chain.kept_head
   ) as v;
 end
 $$;
@@ -3973,13 +4285,12 @@ COMMENT ON FUNCTION api.list_audit_events("limit" api.page_size, cursor api.curs
 
 Every change of the organization''s records, whoever made it: over the API, in SQL, by a worker or by the system. Filters
 are exact; several values, separated by commas, mean any of them. start_at is inclusive, end_at exclusive. Actions:
-lead.created, lead.updated, lead.scored, lead.deleted; lead.crm_push_requested, lead.crm_pushed, lead.crm_push_failed,
-lead.crm_push_skipped; crm_connection.created, crm_connection.updated, crm_connection.deleted; crm_sync.updated,
+lead.created, lead.updated, lead.scored, lead.deleted, lead.erased; lead.crm_push_requested, lead.crm_pushed,
+lead.crm_push_failed, lead.crm_push_skipped; crm_connection.created, crm_connection.updated, crm_connection.deleted; crm_sync.updated,
 crm_sync.deleted; signal.created, signal.updated, signal.deleted; score.deleted; scoring_model.created,
 scoring_model.updated, scoring_model.deleted; api_key.created, api_key.rotated, api_key.updated, api_key.revoked,
 api_key.deleted; analyst.created, analyst.updated, analyst.deleted; organization.created, organization.updated,
-organization.deleted; pipeline_stage.created,
-pipeline_stage.updated, pipeline_stage.deleted.';
+organization.deleted, organization.erased; pipeline_stage.created, pipeline_stage.updated, pipeline_stage.deleted.';
 
 CREATE FUNCTION api.list_crm_connections() RETURNS api.answer
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -4555,6 +4866,9 @@ begin
   select k.* into v_kept
   from app.idempotency_key as k
   where k.organization_id = v_organization_id and k.key_digest = v_key_digest;
+  if v_kept.request_digest is null then
+    raise sqlstate 'PT409' using message = 'erased';
+  end if;
   if v_kept.request_digest is distinct from v_request_digest then
     raise sqlstate 'PT422' using message = 'idempotency_key_reused';
   end if;
@@ -4572,7 +4886,7 @@ COMMENT ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_
 
 wait: milliseconds to wait for a transaction that holds the claim, at least 1. request: method, path and body, raw.
 Null: the claim is made (or idempotency_key is null), and the answer is to be kept with app.keep_answer. An answer: the
-kept one. Raises PT409 idempotency_in_progress, and PT422 idempotency_key_reused for another request under the key.
+kept one. Raises PT409 idempotency_in_progress, erased, and PT422 idempotency_key_reused for another request under the key.
 Whoever finds a fault afterwards raises it: then the claim goes with the transaction.';
 
 CREATE FUNCTION app.contact_fault() RETURNS json
@@ -4641,12 +4955,13 @@ COMMENT ON FUNCTION app.is_etag_matched(if_match text, etag text) IS 'Whether If
 CREATE TABLE app.idempotency_key (
     organization_id uuid NOT NULL,
     key_digest bytea NOT NULL,
-    request_digest bytea NOT NULL,
+    request_digest bytea,
     status integer,
     headers json,
     body text,
     created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
-    CONSTRAINT idempotency_key_digests_have_32_bytes CHECK (((octet_length(key_digest) = 32) AND (octet_length(request_digest) = 32)))
+    CONSTRAINT idempotency_key_digests_have_32_bytes CHECK (((octet_length(key_digest) = 32) AND (octet_length(request_digest) = 32))),
+    CONSTRAINT idempotency_key_forgets_all_when_it_is_erased CHECK (((request_digest IS NOT NULL) OR ((status IS NULL) AND (headers IS NULL) AND (body IS NULL))))
 );
 ALTER TABLE ONLY app.idempotency_key ALTER COLUMN organization_id SET STATISTICS 0;
 ALTER TABLE ONLY app.idempotency_key ALTER COLUMN key_digest SET STATISTICS 0;
@@ -4664,7 +4979,7 @@ COMMENT ON TABLE app.idempotency_key IS 'The answers kept for 24 hours under an 
 
 COMMENT ON COLUMN app.idempotency_key.key_digest IS 'SHA-256 of organization_id and the key: a key may hold an address.';
 
-COMMENT ON COLUMN app.idempotency_key.request_digest IS 'SHA-256 of method, path and body.';
+COMMENT ON COLUMN app.idempotency_key.request_digest IS 'SHA-256 of the request: another one under the key is refused. Null: the answer was erased.';
 
 CREATE FUNCTION app.keep_answer(organization_id uuid, idempotency_key text, answer api.answer) RETURNS void
     LANGUAGE sql
@@ -5076,7 +5391,7 @@ begin
             e.created_at
           )
         ) as is_chained,
-        e.payload_digest as written, sha256(e.salt || convert_to(e.payload::text, 'UTF8')) as present
+        e.payload_digest as written, sha256(coalesce(e.salt, '') || convert_to(e.payload::text, 'UTF8')) as present
       from page as p
       left join audit.event as e on e.organization_id = v_organization_id and e.id = p.event_id
     ),
@@ -5090,7 +5405,7 @@ begin
       ) as l
       join audit.event as e
         on e.organization_id = v_organization_id
-        and e.lead_id is not distinct from l.lead_id
+        and (e.lead_id = l.lead_id or e.lead_id is null)
         and e.action in ('lead.erased', 'organization.erased')
       cross join lateral json_array_elements(e.payload -> 'erased') as i (item)
       where
@@ -5186,6 +5501,109 @@ COMMENT ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "lim
 
 after: 0 for the chain''s beginning. head: a head that was kept elsewhere; null: none. Sees what its caller sees.';
 
+CREATE FUNCTION audit.erase_events(organization_id uuid, lead_id uuid) RETURNS text[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_event record;
+  v_items text[] := '{}';
+begin
+  for v_event in
+    select e.id, p.payload
+    from audit.event as e
+    cross join lateral (select audit.erased_payload(e.payload) as payload offset 0) as p
+    where
+      e.organization_id = erase_events.organization_id
+      and (e.lead_id = erase_events.lead_id or erase_events.lead_id is null)
+      and e.salt is not null
+      -- What tells of an erasure holds no values.
+      and e.action not in ('lead.erased', 'organization.erased')
+      and p.payload::text <> e.payload::text
+    order by e.id
+  loop
+    update audit.event as e
+    set payload = v_event.payload, salt = null
+    where e.organization_id = erase_events.organization_id and e.id = v_event.id;
+    v_items := v_items || format(
+      '{"event_id":"%s","digest":"%s"}', v_event.id, encode(sha256(convert_to(v_event.payload::text, 'UTF8')), 'hex')
+    );
+  end loop;
+  return v_items;
+end
+$$;
+
+ALTER FUNCTION audit.erase_events(organization_id uuid, lead_id uuid) OWNER TO leads_eraser;
+
+COMMENT ON FUNCTION audit.erase_events(organization_id uuid, lead_id uuid) IS 'Erases the values of a lead''s events, or of all of the organization where lead_id is null.
+
+Gives {"event_id": …, "digest": …} for each event that it changed: SHA-256, in hexadecimal digits, of the payload that is left.';
+
+CREATE FUNCTION audit.erase_organization(organization_id uuid) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := erase_organization.organization_id;
+  v_now timestamptz := date_trunc('milliseconds', clock_timestamp());
+  v_items text[];
+begin
+  perform from app.organization as o where o.organization_id = v_organization_id for update;
+  if exists (select from app.lead as l where l.organization_id = v_organization_id) then
+    raise sqlstate 'PT409' using
+      message = 'leads_left', hint = 'Leads have come in meanwhile. Say it again: leads erase --organization ID';
+  end if;
+  delete from app.idempotency_key as k where k.organization_id = v_organization_id;
+  delete from scoring.model as m where m.organization_id = v_organization_id;
+  delete from app.pipeline_stage as p where p.organization_id = v_organization_id;
+  update app.organization as o
+  set name = null, erased_at = v_now
+  where o.organization_id = v_organization_id and o.erased_at is null;
+
+  -- Those of these very changes too.
+  v_items := audit.erase_events(v_organization_id, null);
+  if cardinality(v_items) > 0 then
+    perform audit.record_erasure(
+      v_organization_id, null, concat('"organization":"', v_organization_id, '","erased":[', array_to_string(v_items, ','), ']')
+    );
+  end if;
+  return cardinality(v_items);
+end
+$$;
+
+ALTER FUNCTION audit.erase_organization(organization_id uuid) OWNER TO leads_eraser;
+
+COMMENT ON FUNCTION audit.erase_organization(organization_id uuid) IS 'Erases an organization whose leads are erased: its stages, models, kept answers and name go, and the values in all its
+events; organization.erased tells of it. The id, the log and its seals stay. Gives how many events were changed.
+
+Raises PT409 leads_left.';
+
+CREATE FUNCTION audit.erased_payload(payload json) RETURNS json
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ((('{'::text || string_agg((((to_json(m.key))::text || ':'::text) || left_over.value), ','::text ORDER BY m.number)) || '}'::text))::json AS "json"
+    FROM (json_each(erased_payload.payload) WITH ORDINALITY m(key, value, number)
+      CROSS JOIN LATERAL ( SELECT
+                 CASE
+                     WHEN ((m.value)::text = 'null'::text) THEN 'null'::text
+                     WHEN (m.key = ANY (ARRAY['lead_id'::text, 'signal_id'::text, 'score_id'::text, 'sync_id'::text, 'api_key_id'::text, 'crm_connection_id'::text, 'organization'::text, 'scoring_model'::text, 'pipeline_stage'::text, 'key_id'::text, 'role'::text, 'vendor'::text, 'attempts'::text, 'error_code'::text])) THEN (m.value)::text
+                     WHEN (m.key = 'diff'::text) THEN ( SELECT (('{'::text || COALESCE(string_agg((((to_json(d.key))::text || ':'::text) ||
+                             CASE
+                                 WHEN ((d.key = ANY (ARRAY['lead_score'::text, 'pipeline_stage'::text, 'source'::text])) OR (d.key ~~ '%\_at'::text)) THEN (d.value)::text
+                                 ELSE '{"erased": true}'::text
+                             END), ','::text ORDER BY d.number), ''::text)) || '}'::text)
+                        FROM json_each(m.value) WITH ORDINALITY d(key, value, number))
+                     ELSE '{"erased": true}'::text
+                 END AS value) left_over);
+END;
+
+ALTER FUNCTION audit.erased_payload(payload json) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION audit.erased_payload(payload json) IS 'The payload with {"erased": true} for each value that can tell of a person, in the order that it had.
+
+What stays: ids of ours, who made the change, vendor, attempts and error_code of a push, and of the diff lead_score,
+pipeline_stage, source and times. Of what is erased already, the same again.';
+
 CREATE FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) RETURNS bytea
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -5212,6 +5630,55 @@ END;
 ALTER FUNCTION audit.is_migrating_login() OWNER TO leads_audit;
 
 COMMENT ON FUNCTION audit.is_migrating_login() IS 'Whether session_user has been granted leads_owner, which the migrating login grants to itself.';
+
+CREATE FUNCTION audit.record_erasure(organization_id uuid, lead_id uuid, about text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform audit.write_event(
+    record_erasure.organization_id,
+    case when record_erasure.lead_id is null then 'organization.erased' else 'lead.erased' end,
+    record_erasure.lead_id,
+    record_erasure.about
+  );
+end
+$$;
+
+ALTER FUNCTION audit.record_erasure(organization_id uuid, lead_id uuid, about text) OWNER TO leads_audit;
+
+COMMENT ON FUNCTION audit.record_erasure(organization_id uuid, lead_id uuid, about text) IS 'Writes lead.erased, or, where lead_id is null, organization.erased. For the erasing functions alone.
+
+about: the payload''s own members, as audit.write_event takes them; "erased" lists each erased event with the SHA-256 of the
+payload that is left: audit.chain_verdict takes no other.';
+
+CREATE FUNCTION audit.tg_event__check_erasure() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if
+    new.payload::text = audit.erased_payload(old.payload)::text
+    and new.salt is null
+    and (
+      new.id, new.organization_id, new.action, new.source, new.correlation_id, new.lead_id, new.payload_digest,
+      new.created_at
+    ) is not distinct from (
+      old.id, old.organization_id, old.action, old.source, old.correlation_id, old.lead_id, old.payload_digest,
+      old.created_at
+    )
+  then
+    return new;
+  end if;
+  raise sqlstate 'PT409' using
+    message = 'refused',
+    hint = 'An erasure sets payload to audit.erased_payload(payload) and salt to null, and changes nothing else.';
+end
+$$;
+
+ALTER FUNCTION audit.tg_event__check_erasure() OWNER TO leads_owner;
+
+COMMENT ON FUNCTION audit.tg_event__check_erasure() IS 'Raises PT409 refused, unless the payload becomes what audit.erased_payload leaves of it, the salt null, and nothing else changes.';
 
 CREATE FUNCTION audit.tg_lead__record() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -5913,57 +6380,6 @@ lives, unless it renews them with crm.begin_call. running: how many pushes of ea
 {"<organization_id>": 3}: it gets no more of one connection than calls_at_once. Not leased: a push before its open
 attempts have settled; one whose address another push has; what waits for Retry-After. A lead whose address has just got
 a record is linked to it; a test organization''s push is simulated: neither comes to a worker.';
-
-CREATE TABLE crm.attempt (
-    organization_id uuid NOT NULL,
-    sync_id uuid NOT NULL,
-    number integer NOT NULL,
-    connection_revision integer NOT NULL,
-    email text,
-    display_name text,
-    sent_at timestamp(3) with time zone,
-    outcome text,
-    http_status integer,
-    message text,
-    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
-    CONSTRAINT attempt_keeps_what_was_sent CHECK (((sent_at IS NULL) OR (display_name IS NOT NULL))),
-    CONSTRAINT attempt_message_is_text_of_1_to_1000 CHECK (app.is_text(message, 1000)),
-    CONSTRAINT attempt_number_is_positive CHECK ((number > 0)),
-    CONSTRAINT attempt_outcome_is_known CHECK ((outcome = ANY (ARRAY['created'::text, 'linked'::text, 'simulated'::text, 'refused'::text, 'not_made'::text, 'settled'::text, 'dismissed'::text])))
-);
-ALTER TABLE ONLY crm.attempt ALTER COLUMN organization_id SET STATISTICS 0;
-ALTER TABLE ONLY crm.attempt ALTER COLUMN sync_id SET STATISTICS 0;
-ALTER TABLE ONLY crm.attempt ALTER COLUMN number SET STATISTICS 0;
-ALTER TABLE ONLY crm.attempt ALTER COLUMN connection_revision SET STATISTICS 0;
-ALTER TABLE ONLY crm.attempt ALTER COLUMN email SET STATISTICS 0;
-ALTER TABLE ONLY crm.attempt ALTER COLUMN display_name SET STATISTICS 0;
-ALTER TABLE ONLY crm.attempt ALTER COLUMN sent_at SET STATISTICS 0;
-ALTER TABLE ONLY crm.attempt ALTER COLUMN outcome SET STATISTICS 0;
-ALTER TABLE ONLY crm.attempt ALTER COLUMN http_status SET STATISTICS 0;
-ALTER TABLE ONLY crm.attempt ALTER COLUMN message SET STATISTICS 0;
-ALTER TABLE ONLY crm.attempt ALTER COLUMN created_at SET STATISTICS 0;
-
-ALTER TABLE ONLY crm.attempt FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE crm.attempt OWNER TO leads_owner;
-
-COMMENT ON TABLE crm.attempt IS 'The attempts of a sync. One that was sent and has no outcome may have made a record: it is open.';
-
-COMMENT ON COLUMN crm.attempt.number IS 'What the sync''s attempts counted.';
-
-COMMENT ON COLUMN crm.attempt.connection_revision IS 'Which revision of the connection it is made with.';
-
-COMMENT ON COLUMN crm.attempt.email IS 'The address that was sent.';
-
-COMMENT ON COLUMN crm.attempt.display_name IS 'The name that was sent.';
-
-COMMENT ON COLUMN crm.attempt.sent_at IS 'Committed right before the call that makes the record; null: there was none.';
-
-COMMENT ON COLUMN crm.attempt.outcome IS 'created, linked, simulated: the sync is ok by it. refused: by the vendor. not_made: nothing was made, for sure. settled: a later attempt found what it had made, or that it had made nothing. dismissed: a person said so. Null: unknown yet.';
-
-COMMENT ON COLUMN crm.attempt.http_status IS 'The status of the last answer; null: there was none.';
-
-COMMENT ON COLUMN crm.attempt.message IS 'What went wrong, in the vendor''s words.';
 
 CREATE FUNCTION crm.open_until(organization_id uuid, sync_id uuid, settle_seconds integer) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
@@ -7668,7 +8084,7 @@ CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON app.pipeline_stage FOR EACH R
 
 CREATE TRIGGER _500_add_pipeline_stages AFTER INSERT ON app.organization FOR EACH ROW EXECUTE FUNCTION app.tg_organization__add_pipeline_stages();
 
-CREATE TRIGGER _500_keep_new BEFORE DELETE ON app.pipeline_stage FOR EACH ROW WHEN ((old.name = 'new'::text)) EXECUTE FUNCTION app.tg_pipeline_stage__keep_new();
+CREATE TRIGGER _500_keep_new BEFORE DELETE ON app.pipeline_stage FOR EACH ROW WHEN (((old.name = 'new'::text) AND (CURRENT_USER <> 'leads_eraser'::name))) EXECUTE FUNCTION app.tg_pipeline_stage__keep_new();
 
 CREATE TRIGGER _500_stamp BEFORE INSERT OR UPDATE ON app.lead FOR EACH ROW EXECUTE FUNCTION app.tg_lead__stamp();
 
@@ -7678,7 +8094,7 @@ CREATE TRIGGER _600_keep_first_score AFTER INSERT ON app.lead FOR EACH ROW WHEN 
 
 CREATE TRIGGER _610_keep_set_score AFTER UPDATE ON app.lead FOR EACH ROW WHEN ((((old.lead_score IS DISTINCT FROM new.lead_score) OR (old.ai_reasoning IS DISTINCT FROM new.ai_reasoning)) AND (NOT (old.score_id IS DISTINCT FROM new.score_id)))) EXECUTE FUNCTION scoring.tg_lead__keep_score();
 
-CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON app.lead FOR EACH ROW EXECUTE FUNCTION audit.tg_lead__record();
+CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON app.lead FOR EACH ROW WHEN ((CURRENT_USER <> 'leads_eraser'::name)) EXECUTE FUNCTION audit.tg_lead__record();
 
 CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON app.organization FOR EACH ROW EXECUTE FUNCTION audit.tg_record('organization', 'organization_id');
 
@@ -7688,7 +8104,7 @@ CREATE TRIGGER _910_push_first_stage AFTER INSERT ON app.lead FOR EACH ROW EXECU
 
 CREATE TRIGGER _920_push_stage AFTER UPDATE ON app.lead FOR EACH ROW WHEN ((old.pipeline_stage IS DISTINCT FROM new.pipeline_stage)) EXECUTE FUNCTION crm.tg_lead__push();
 
-CREATE TRIGGER _100_refuse_change BEFORE DELETE OR UPDATE ON audit.event FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('The audit log is append-only: write a new event instead.');
+CREATE TRIGGER _100_refuse_change BEFORE UPDATE ON audit.event FOR EACH STATEMENT WHEN ((CURRENT_USER <> 'leads_eraser'::name)) EXECUTE FUNCTION audit.tg_refuse('The audit log is append-only: write a new event instead.');
 
 ALTER TABLE audit.event ENABLE ALWAYS TRIGGER _100_refuse_change;
 
@@ -7698,6 +8114,10 @@ ALTER TABLE audit.seal ENABLE ALWAYS TRIGGER _100_refuse_change;
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON audit.unsealed FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('An event that is taken from the queue is never sealed.');
 
+CREATE TRIGGER _105_refuse_delete BEFORE DELETE ON audit.event FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('The audit log is append-only: write a new event instead.');
+
+ALTER TABLE audit.event ENABLE ALWAYS TRIGGER _105_refuse_delete;
+
 CREATE TRIGGER _110_refuse_truncate BEFORE TRUNCATE ON audit.event FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('The audit log is append-only: write a new event instead.');
 
 ALTER TABLE audit.event ENABLE ALWAYS TRIGGER _110_refuse_truncate;
@@ -7705,6 +8125,10 @@ ALTER TABLE audit.event ENABLE ALWAYS TRIGGER _110_refuse_truncate;
 CREATE TRIGGER _110_refuse_truncate BEFORE TRUNCATE ON audit.seal FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('The chain is append-only.');
 
 ALTER TABLE audit.seal ENABLE ALWAYS TRIGGER _110_refuse_truncate;
+
+CREATE TRIGGER _120_check_erasure BEFORE UPDATE ON audit.event FOR EACH ROW EXECUTE FUNCTION audit.tg_event__check_erasure();
+
+ALTER TABLE audit.event ENABLE ALWAYS TRIGGER _120_check_erasure;
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON auth.analyst FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Say "leads bi revoke", so that each is recorded.');
 
@@ -7736,7 +8160,7 @@ CREATE TRIGGER _140_lease_by_attempt BEFORE UPDATE ON crm.sync FOR EACH ROW WHEN
 
 CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON crm.connection FOR EACH ROW EXECUTE FUNCTION audit.tg_record('crm_connection', 'id', 'revision', 'blocked_until', 'paced_until');
 
-CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON crm.sync FOR EACH ROW EXECUTE FUNCTION audit.tg_sync__record();
+CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON crm.sync FOR EACH ROW WHEN ((CURRENT_USER <> 'leads_eraser'::name)) EXECUTE FUNCTION audit.tg_sync__record();
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON scoring.default_model FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('The history of scores names its models.');
 
@@ -7758,15 +8182,15 @@ CREATE TRIGGER _120_keep_version BEFORE UPDATE ON scoring.model FOR EACH ROW WHE
 
 CREATE TRIGGER _130_keep_active BEFORE UPDATE ON scoring.model FOR EACH ROW WHEN (((old.state <> 'draft'::text) AND ((new.state = 'draft'::text) OR (old.document IS DISTINCT FROM new.document)))) EXECUTE FUNCTION audit.tg_refuse('A version that was active never changes: make a new draft.');
 
-CREATE TRIGGER _140_keep_history BEFORE DELETE ON scoring.model FOR EACH ROW WHEN ((old.state <> 'draft'::text)) EXECUTE FUNCTION audit.tg_refuse('The history of scores names its models.');
+CREATE TRIGGER _140_keep_history BEFORE DELETE ON scoring.model FOR EACH ROW WHEN (((old.state <> 'draft'::text) AND (CURRENT_USER <> 'leads_eraser'::name))) EXECUTE FUNCTION audit.tg_refuse('The history of scores names its models.');
 
 CREATE TRIGGER _500_apply AFTER INSERT ON scoring.score FOR EACH ROW WHEN ((new.kind = 'scored'::text)) EXECUTE FUNCTION scoring.tg_score__apply();
 
 CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON scoring.model FOR EACH ROW EXECUTE FUNCTION audit.tg_record('scoring_model', 'version');
 
-CREATE TRIGGER _900_record AFTER DELETE ON scoring.score FOR EACH ROW EXECUTE FUNCTION audit.tg_record('score', 'id');
+CREATE TRIGGER _900_record AFTER DELETE ON scoring.score FOR EACH ROW WHEN ((CURRENT_USER <> 'leads_eraser'::name)) EXECUTE FUNCTION audit.tg_record('score', 'id');
 
-CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON scoring.signal FOR EACH ROW EXECUTE FUNCTION audit.tg_signal__record();
+CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON scoring.signal FOR EACH ROW WHEN ((CURRENT_USER <> 'leads_eraser'::name)) EXECUTE FUNCTION audit.tg_signal__record();
 
 ALTER TABLE ONLY app.idempotency_key
     ADD CONSTRAINT idempotency_key_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
@@ -7815,6 +8239,12 @@ ALTER TABLE ONLY scoring.signal
 
 ALTER TABLE app.idempotency_key ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY idempotency_key_eraser_delete ON app.idempotency_key FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY idempotency_key_eraser_select ON app.idempotency_key FOR SELECT TO leads_eraser USING (true);
+
+CREATE POLICY idempotency_key_eraser_update ON app.idempotency_key FOR UPDATE TO leads_eraser USING (true) WITH CHECK (true);
+
 CREATE POLICY idempotency_key_exec_all ON app.idempotency_key TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('write'::text) AS organization_id))) WITH CHECK ((organization_id = ( SELECT auth.organization_id('write'::text) AS organization_id)));
 
 CREATE POLICY idempotency_key_jobs_delete ON app.idempotency_key FOR DELETE TO leads_jobs USING (true);
@@ -7827,6 +8257,12 @@ CREATE POLICY lead_bi_all ON app.lead AS RESTRICTIVE TO leads_bi USING ((organiz
 
 CREATE POLICY lead_bi_select ON app.lead FOR SELECT TO leads_bi USING ((organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)));
 
+CREATE POLICY lead_eraser_delete ON app.lead FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY lead_eraser_select ON app.lead FOR SELECT TO leads_eraser USING (true);
+
+CREATE POLICY lead_eraser_update ON app.lead FOR UPDATE TO leads_eraser USING (true) WITH CHECK (true);
+
 CREATE POLICY lead_exec_insert ON app.lead FOR INSERT TO leads_exec WITH CHECK ((organization_id = ( SELECT auth.organization_id('write'::text) AS organization_id)));
 
 CREATE POLICY lead_exec_select ON app.lead FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)));
@@ -7838,6 +8274,10 @@ CREATE POLICY lead_jobs_insert ON app.lead FOR INSERT TO leads_jobs WITH CHECK (
 CREATE POLICY lead_jobs_select ON app.lead FOR SELECT TO leads_jobs USING (true);
 
 ALTER TABLE app.organization ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY organization_eraser_select ON app.organization FOR SELECT TO leads_eraser USING (true);
+
+CREATE POLICY organization_eraser_update ON app.organization FOR UPDATE TO leads_eraser USING (true) WITH CHECK (true);
 
 CREATE POLICY organization_exec_select ON app.organization FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)));
 
@@ -7852,6 +8292,10 @@ ALTER TABLE app.pipeline_stage ENABLE ROW LEVEL SECURITY;
 CREATE POLICY pipeline_stage_bi_all ON app.pipeline_stage AS RESTRICTIVE TO leads_bi USING ((organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)));
 
 CREATE POLICY pipeline_stage_bi_select ON app.pipeline_stage FOR SELECT TO leads_bi USING ((organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)));
+
+CREATE POLICY pipeline_stage_eraser_delete ON app.pipeline_stage FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY pipeline_stage_eraser_select ON app.pipeline_stage FOR SELECT TO leads_eraser USING (true);
 
 CREATE POLICY pipeline_stage_exec_select ON app.pipeline_stage FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)));
 
@@ -7868,6 +8312,10 @@ CREATE POLICY event_audit_insert ON audit.event FOR INSERT TO leads_audit WITH C
 CREATE POLICY event_bi_all ON audit.event AS RESTRICTIVE TO leads_bi USING ((organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)));
 
 CREATE POLICY event_bi_select ON audit.event FOR SELECT TO leads_bi USING ((organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)));
+
+CREATE POLICY event_eraser_select ON audit.event FOR SELECT TO leads_eraser USING (true);
+
+CREATE POLICY event_eraser_update ON audit.event FOR UPDATE TO leads_eraser USING (true) WITH CHECK (true);
 
 CREATE POLICY event_exec_select ON audit.event FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)));
 
@@ -7913,6 +8361,10 @@ CREATE POLICY api_key_jobs_update ON auth.api_key FOR UPDATE TO leads_jobs USING
 
 ALTER TABLE crm.attempt ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY attempt_eraser_delete ON crm.attempt FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY attempt_eraser_select ON crm.attempt FOR SELECT TO leads_eraser USING (true);
+
 CREATE POLICY attempt_jobs_insert ON crm.attempt FOR INSERT TO leads_jobs WITH CHECK (true);
 
 CREATE POLICY attempt_jobs_select ON crm.attempt FOR SELECT TO leads_jobs USING (true);
@@ -7933,6 +8385,12 @@ CREATE POLICY connection_jobs_update ON crm.connection FOR UPDATE TO leads_jobs 
 
 ALTER TABLE crm.sync ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY sync_eraser_delete ON crm.sync FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY sync_eraser_select ON crm.sync FOR SELECT TO leads_eraser USING (true);
+
+CREATE POLICY sync_eraser_update ON crm.sync FOR UPDATE TO leads_eraser USING (true) WITH CHECK (true);
+
 CREATE POLICY sync_exec_select ON crm.sync FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)));
 
 CREATE POLICY sync_jobs_insert ON crm.sync FOR INSERT TO leads_jobs WITH CHECK (true);
@@ -7942,6 +8400,10 @@ CREATE POLICY sync_jobs_select ON crm.sync FOR SELECT TO leads_jobs USING (true)
 CREATE POLICY sync_jobs_update ON crm.sync FOR UPDATE TO leads_jobs USING (true) WITH CHECK (true);
 
 ALTER TABLE scoring.model ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY model_eraser_delete ON scoring.model FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY model_eraser_select ON scoring.model FOR SELECT TO leads_eraser USING (true);
 
 CREATE POLICY model_exec_select ON scoring.model FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)));
 
@@ -7953,6 +8415,10 @@ CREATE POLICY model_jobs_update ON scoring.model FOR UPDATE TO leads_jobs USING 
 
 ALTER TABLE scoring.score ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY score_eraser_delete ON scoring.score FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY score_eraser_select ON scoring.score FOR SELECT TO leads_eraser USING (true);
+
 CREATE POLICY score_exec_insert ON scoring.score FOR INSERT TO leads_exec WITH CHECK ((organization_id = ( SELECT auth.organization_id('write'::text) AS organization_id)));
 
 CREATE POLICY score_exec_select ON scoring.score FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)));
@@ -7960,6 +8426,10 @@ CREATE POLICY score_exec_select ON scoring.score FOR SELECT TO leads_exec USING 
 CREATE POLICY score_jobs_insert ON scoring.score FOR INSERT TO leads_jobs WITH CHECK (true);
 
 ALTER TABLE scoring.signal ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY signal_eraser_delete ON scoring.signal FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY signal_eraser_select ON scoring.signal FOR SELECT TO leads_eraser USING (true);
 
 CREATE POLICY signal_exec_insert ON scoring.signal FOR INSERT TO leads_exec WITH CHECK ((organization_id = ( SELECT auth.organization_id('write'::text) AS organization_id)));
 
@@ -7981,6 +8451,7 @@ GRANT USAGE ON SCHEMA app TO leads_auth;
 GRANT USAGE ON SCHEMA app TO leads_exec;
 GRANT USAGE ON SCHEMA app TO leads_jobs;
 GRANT USAGE ON SCHEMA app TO leads_audit;
+GRANT USAGE ON SCHEMA app TO leads_eraser;
 
 GRANT USAGE ON SCHEMA audit TO leads_auth;
 GRANT USAGE ON SCHEMA audit TO leads_exec;
@@ -8000,11 +8471,13 @@ GRANT USAGE ON SCHEMA crm TO leads_exec;
 GRANT USAGE ON SCHEMA crm TO leads_jobs;
 GRANT USAGE ON SCHEMA crm TO leads_audit;
 GRANT USAGE ON SCHEMA crm TO leads_worker;
+GRANT USAGE ON SCHEMA crm TO leads_eraser;
 
 REVOKE USAGE ON SCHEMA public FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA scoring TO leads_exec;
 GRANT USAGE ON SCHEMA scoring TO leads_jobs;
+GRANT USAGE ON SCHEMA scoring TO leads_eraser;
 
 REVOKE ALL ON FUNCTION api.is_cursor(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.is_cursor(value text) TO leads_exec;
@@ -8021,6 +8494,7 @@ GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_auth;
 GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_exec;
 GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_jobs;
 GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_audit;
+GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_eraser;
 
 REVOKE ALL ON FUNCTION app.new_id() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.new_id() TO leads_auth;
@@ -8032,16 +8506,21 @@ REVOKE ALL ON FUNCTION app.utc_text(instant timestamp with time zone) FROM PUBLI
 GRANT ALL ON FUNCTION app.utc_text(instant timestamp with time zone) TO leads_exec;
 GRANT ALL ON FUNCTION app.utc_text(instant timestamp with time zone) TO leads_jobs;
 GRANT ALL ON FUNCTION app.utc_text(instant timestamp with time zone) TO leads_audit;
+GRANT ALL ON FUNCTION app.utc_text(instant timestamp with time zone) TO leads_eraser;
 
 GRANT REFERENCES ON TABLE app.organization TO leads_auth;
 GRANT SELECT ON TABLE app.organization TO leads_exec;
 GRANT SELECT ON TABLE app.organization TO leads_jobs;
 
 GRANT INSERT(organization_id),UPDATE(organization_id) ON TABLE app.organization TO leads_jobs;
+GRANT SELECT(organization_id) ON TABLE app.organization TO leads_eraser;
 
 GRANT INSERT(name) ON TABLE app.organization TO leads_jobs;
+GRANT UPDATE(name) ON TABLE app.organization TO leads_eraser;
 
 GRANT INSERT(environment) ON TABLE app.organization TO leads_jobs;
+
+GRANT SELECT(erased_at),UPDATE(erased_at) ON TABLE app.organization TO leads_eraser;
 
 GRANT SELECT,DELETE ON TABLE auth.analyst TO leads_jobs;
 
@@ -8119,8 +8598,10 @@ GRANT ALL ON FUNCTION app.is_name(value text) TO leads_audit;
 
 GRANT SELECT ON TABLE crm.sync TO leads_exec;
 GRANT SELECT ON TABLE crm.sync TO leads_jobs;
+GRANT SELECT,DELETE ON TABLE crm.sync TO leads_eraser;
 
 GRANT INSERT(organization_id) ON TABLE crm.sync TO leads_jobs;
+GRANT UPDATE(organization_id) ON TABLE crm.sync TO leads_eraser;
 
 GRANT INSERT(lead_id) ON TABLE crm.sync TO leads_jobs;
 
@@ -8159,13 +8640,16 @@ GRANT ALL ON FUNCTION app.is_email(value text) TO leads_jobs;
 
 GRANT SELECT ON TABLE app.lead TO leads_exec;
 GRANT SELECT ON TABLE app.lead TO leads_jobs;
+GRANT DELETE ON TABLE app.lead TO leads_eraser;
 
 GRANT INSERT(id) ON TABLE app.lead TO leads_jobs;
 GRANT SELECT(id) ON TABLE app.lead TO leads_bi;
+GRANT SELECT(id) ON TABLE app.lead TO leads_eraser;
 
 GRANT INSERT(organization_id) ON TABLE app.lead TO leads_exec;
 GRANT INSERT(organization_id) ON TABLE app.lead TO leads_jobs;
 GRANT SELECT(organization_id) ON TABLE app.lead TO leads_bi;
+GRANT SELECT(organization_id),UPDATE(organization_id) ON TABLE app.lead TO leads_eraser;
 
 GRANT INSERT(name),UPDATE(name) ON TABLE app.lead TO leads_exec;
 GRANT INSERT(name) ON TABLE app.lead TO leads_jobs;
@@ -8190,6 +8674,7 @@ GRANT SELECT(lead_score) ON TABLE app.lead TO leads_bi;
 GRANT INSERT(pipeline_stage),UPDATE(pipeline_stage) ON TABLE app.lead TO leads_exec;
 GRANT INSERT(pipeline_stage) ON TABLE app.lead TO leads_jobs;
 GRANT SELECT(pipeline_stage) ON TABLE app.lead TO leads_bi;
+GRANT SELECT(pipeline_stage) ON TABLE app.lead TO leads_eraser;
 
 GRANT INSERT(industry),UPDATE(industry) ON TABLE app.lead TO leads_exec;
 GRANT INSERT(industry) ON TABLE app.lead TO leads_jobs;
@@ -8279,17 +8764,29 @@ REVOKE ALL ON FUNCTION admin.drop_analyst(login text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) TO leads_operator;
 
+REVOKE ALL ON FUNCTION audit.erase_lead(organization_id uuid, lead_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.erase_lead(organization_id uuid, lead_id uuid) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION admin.erase_lead(organization_id uuid, lead_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.erase_lead(organization_id uuid, lead_id uuid) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.erase_organization(organization_id uuid, after uuid, batch integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.erase_organization(organization_id uuid, after uuid, batch integer) TO leads_operator;
+
 GRANT SELECT ON TABLE audit.event TO leads_exec;
 GRANT SELECT ON TABLE audit.event TO leads_jobs;
 
 GRANT INSERT(id) ON TABLE audit.event TO leads_audit;
 GRANT SELECT(id) ON TABLE audit.event TO leads_bi;
+GRANT SELECT(id) ON TABLE audit.event TO leads_eraser;
 
 GRANT INSERT(organization_id) ON TABLE audit.event TO leads_audit;
 GRANT SELECT(organization_id) ON TABLE audit.event TO leads_bi;
+GRANT SELECT(organization_id) ON TABLE audit.event TO leads_eraser;
 
 GRANT INSERT(action) ON TABLE audit.event TO leads_audit;
 GRANT SELECT(action) ON TABLE audit.event TO leads_bi;
+GRANT SELECT(action) ON TABLE audit.event TO leads_eraser;
 
 GRANT INSERT(source) ON TABLE audit.event TO leads_audit;
 GRANT SELECT(source) ON TABLE audit.event TO leads_bi;
@@ -8299,11 +8796,14 @@ GRANT SELECT(correlation_id) ON TABLE audit.event TO leads_bi;
 
 GRANT INSERT(lead_id) ON TABLE audit.event TO leads_audit;
 GRANT SELECT(lead_id) ON TABLE audit.event TO leads_bi;
+GRANT SELECT(lead_id) ON TABLE audit.event TO leads_eraser;
 
 GRANT INSERT(payload) ON TABLE audit.event TO leads_audit;
 GRANT SELECT(payload) ON TABLE audit.event TO leads_bi;
+GRANT SELECT(payload),UPDATE(payload) ON TABLE audit.event TO leads_eraser;
 
 GRANT INSERT(salt) ON TABLE audit.event TO leads_audit;
+GRANT SELECT(salt),UPDATE(salt) ON TABLE audit.event TO leads_eraser;
 
 GRANT INSERT(payload_digest) ON TABLE audit.event TO leads_audit;
 
@@ -8325,7 +8825,7 @@ GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE auth.api_key TO l
 
 GRANT SELECT(id),INSERT(id) ON TABLE auth.api_key TO leads_jobs;
 
-GRANT SELECT(name),INSERT(name) ON TABLE auth.api_key TO leads_jobs;
+GRANT SELECT(name),INSERT(name),UPDATE(name) ON TABLE auth.api_key TO leads_jobs;
 
 GRANT SELECT(scopes),INSERT(scopes) ON TABLE auth.api_key TO leads_jobs;
 
@@ -8341,6 +8841,35 @@ GRANT SELECT(rotated_from),INSERT(rotated_from) ON TABLE auth.api_key TO leads_j
 
 REVOKE ALL ON FUNCTION admin.keys(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.keys(organization_id uuid) TO leads_operator;
+
+GRANT SELECT ON TABLE crm.attempt TO leads_jobs;
+GRANT SELECT,DELETE ON TABLE crm.attempt TO leads_eraser;
+
+GRANT INSERT(organization_id) ON TABLE crm.attempt TO leads_jobs;
+
+GRANT INSERT(sync_id) ON TABLE crm.attempt TO leads_jobs;
+
+GRANT INSERT(number) ON TABLE crm.attempt TO leads_jobs;
+
+GRANT INSERT(connection_revision) ON TABLE crm.attempt TO leads_jobs;
+
+GRANT UPDATE(email) ON TABLE crm.attempt TO leads_jobs;
+
+GRANT UPDATE(display_name) ON TABLE crm.attempt TO leads_jobs;
+
+GRANT UPDATE(sent_at) ON TABLE crm.attempt TO leads_jobs;
+
+GRANT UPDATE(outcome) ON TABLE crm.attempt TO leads_jobs;
+
+GRANT UPDATE(http_status) ON TABLE crm.attempt TO leads_jobs;
+
+GRANT UPDATE(message) ON TABLE crm.attempt TO leads_jobs;
+
+REVOKE ALL ON FUNCTION crm.copies(organization_id uuid, lead_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION crm.copies(organization_id uuid, lead_id uuid) TO leads_eraser;
+
+REVOKE ALL ON FUNCTION admin.leads_to_erase(organization_id uuid, lead_id uuid, email text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.leads_to_erase(organization_id uuid, lead_id uuid, email text) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.load_leads(organization_id uuid, leads jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.load_leads(organization_id uuid, leads jsonb) TO leads_operator;
@@ -8436,8 +8965,10 @@ GRANT ALL ON FUNCTION api.get_lead(id uuid) TO leads_api;
 
 GRANT SELECT ON TABLE app.pipeline_stage TO leads_exec;
 GRANT SELECT,INSERT,DELETE ON TABLE app.pipeline_stage TO leads_jobs;
+GRANT DELETE ON TABLE app.pipeline_stage TO leads_eraser;
 
 GRANT SELECT(organization_id) ON TABLE app.pipeline_stage TO leads_bi;
+GRANT SELECT(organization_id) ON TABLE app.pipeline_stage TO leads_eraser;
 
 GRANT SELECT(name) ON TABLE app.pipeline_stage TO leads_bi;
 
@@ -8501,10 +9032,20 @@ GRANT ALL ON FUNCTION app.is_etag_matched(if_match text, etag text) TO leads_exe
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.idempotency_key TO leads_exec;
 GRANT DELETE ON TABLE app.idempotency_key TO leads_jobs;
+GRANT DELETE ON TABLE app.idempotency_key TO leads_eraser;
 
 GRANT SELECT(organization_id) ON TABLE app.idempotency_key TO leads_jobs;
+GRANT SELECT(organization_id) ON TABLE app.idempotency_key TO leads_eraser;
 
 GRANT SELECT(key_digest) ON TABLE app.idempotency_key TO leads_jobs;
+
+GRANT UPDATE(request_digest) ON TABLE app.idempotency_key TO leads_eraser;
+
+GRANT UPDATE(status) ON TABLE app.idempotency_key TO leads_eraser;
+
+GRANT SELECT(headers),UPDATE(headers) ON TABLE app.idempotency_key TO leads_eraser;
+
+GRANT SELECT(body),UPDATE(body) ON TABLE app.idempotency_key TO leads_eraser;
 
 GRANT SELECT(created_at) ON TABLE app.idempotency_key TO leads_jobs;
 
@@ -8519,6 +9060,7 @@ GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_auth;
 GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_exec;
 GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_jobs;
 GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_audit;
+GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_eraser;
 
 REVOKE ALL ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb) TO leads_exec;
@@ -8554,11 +9096,24 @@ REVOKE ALL ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "
 GRANT ALL ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) TO leads_exec;
 GRANT ALL ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) TO leads_jobs;
 
+REVOKE ALL ON FUNCTION audit.erase_events(organization_id uuid, lead_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.erase_organization(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.erase_organization(organization_id uuid) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION audit.erased_payload(payload json) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.erased_payload(payload json) TO leads_eraser;
+
 REVOKE ALL ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) TO leads_exec;
 GRANT ALL ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION audit.is_migrating_login() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.record_erasure(organization_id uuid, lead_id uuid, about text) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.record_erasure(organization_id uuid, lead_id uuid, about text) TO leads_eraser;
+
+REVOKE ALL ON FUNCTION audit.tg_event__check_erasure() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.tg_lead__record() FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.tg_lead__record() TO leads_owner;
@@ -8597,28 +9152,6 @@ REVOKE ALL ON FUNCTION crm.contact(lead app.lead, sync_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION crm.lease_syncs(key_ids text[], batch integer, running jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.lease_syncs(key_ids text[], batch integer, running jsonb) TO leads_worker;
-
-GRANT SELECT ON TABLE crm.attempt TO leads_jobs;
-
-GRANT INSERT(organization_id) ON TABLE crm.attempt TO leads_jobs;
-
-GRANT INSERT(sync_id) ON TABLE crm.attempt TO leads_jobs;
-
-GRANT INSERT(number) ON TABLE crm.attempt TO leads_jobs;
-
-GRANT INSERT(connection_revision) ON TABLE crm.attempt TO leads_jobs;
-
-GRANT UPDATE(email) ON TABLE crm.attempt TO leads_jobs;
-
-GRANT UPDATE(display_name) ON TABLE crm.attempt TO leads_jobs;
-
-GRANT UPDATE(sent_at) ON TABLE crm.attempt TO leads_jobs;
-
-GRANT UPDATE(outcome) ON TABLE crm.attempt TO leads_jobs;
-
-GRANT UPDATE(http_status) ON TABLE crm.attempt TO leads_jobs;
-
-GRANT UPDATE(message) ON TABLE crm.attempt TO leads_jobs;
 
 REVOKE ALL ON FUNCTION crm.open_until(organization_id uuid, sync_id uuid, settle_seconds integer) FROM PUBLIC;
 
@@ -8661,8 +9194,10 @@ GRANT SELECT ON TABLE scoring.default_model TO leads_jobs;
 
 GRANT SELECT ON TABLE scoring.model TO leads_exec;
 GRANT SELECT ON TABLE scoring.model TO leads_jobs;
+GRANT DELETE ON TABLE scoring.model TO leads_eraser;
 
 GRANT INSERT(organization_id) ON TABLE scoring.model TO leads_jobs;
+GRANT SELECT(organization_id) ON TABLE scoring.model TO leads_eraser;
 
 GRANT INSERT(version) ON TABLE scoring.model TO leads_jobs;
 
@@ -8681,12 +9216,15 @@ GRANT ALL ON FUNCTION scoring.reckon(organization_id uuid, lead_ids uuid[], inst
 GRANT ALL ON FUNCTION scoring.reckon(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) TO leads_jobs;
 
 GRANT SELECT ON TABLE scoring.score TO leads_exec;
+GRANT DELETE ON TABLE scoring.score TO leads_eraser;
 
 GRANT INSERT(organization_id) ON TABLE scoring.score TO leads_exec;
 GRANT INSERT(organization_id) ON TABLE scoring.score TO leads_jobs;
+GRANT SELECT(organization_id) ON TABLE scoring.score TO leads_eraser;
 
 GRANT INSERT(lead_id) ON TABLE scoring.score TO leads_exec;
 GRANT INSERT(lead_id) ON TABLE scoring.score TO leads_jobs;
+GRANT SELECT(lead_id) ON TABLE scoring.score TO leads_eraser;
 
 GRANT INSERT(kind) ON TABLE scoring.score TO leads_exec;
 GRANT INSERT(kind) ON TABLE scoring.score TO leads_jobs;
@@ -8719,15 +9257,18 @@ GRANT ALL ON FUNCTION scoring.signal_faults(fields jsonb) TO leads_exec;
 
 GRANT SELECT ON TABLE scoring.signal TO leads_exec;
 GRANT SELECT ON TABLE scoring.signal TO leads_jobs;
+GRANT DELETE ON TABLE scoring.signal TO leads_eraser;
 
 GRANT INSERT(id) ON TABLE scoring.signal TO leads_exec;
 GRANT INSERT(id) ON TABLE scoring.signal TO leads_jobs;
 
 GRANT INSERT(organization_id) ON TABLE scoring.signal TO leads_exec;
 GRANT INSERT(organization_id) ON TABLE scoring.signal TO leads_jobs;
+GRANT SELECT(organization_id) ON TABLE scoring.signal TO leads_eraser;
 
 GRANT INSERT(lead_id) ON TABLE scoring.signal TO leads_exec;
 GRANT INSERT(lead_id) ON TABLE scoring.signal TO leads_jobs;
+GRANT SELECT(lead_id) ON TABLE scoring.signal TO leads_eraser;
 
 GRANT INSERT(type) ON TABLE scoring.signal TO leads_exec;
 GRANT INSERT(type) ON TABLE scoring.signal TO leads_jobs;
@@ -8799,6 +9340,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"crm_unavailable","status":502,"code":"crm_unavailable","title":"CRM unavailable","detail":"The CRM could not be reached for a day. Push the lead again.","field":null,"field_code":null}
 -- {"raised_by":"cursor_is_well_formed","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This is no cursor. Take next_cursor of the page before as it is, or leave it out for the first page.","field":"cursor","field_code":"invalid_cursor"}
 -- {"raised_by":"entity_tags_are_well_formed","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be * or entity tags as they came in ETag, in their double quotes.","field":"If-Match","field_code":"invalid_entity_tag"}
+-- {"raised_by":"erased","status":409,"code":"erased","title":"Erased","detail":"The request under this Idempotency-Key was done, and its lead was erased since. Nothing was done now. Take a new key for a new request.","field":null,"field_code":null}
 -- {"raised_by":"idempotency_in_progress","status":409,"code":"idempotency_in_progress","title":"Request in progress","detail":"A request under this Idempotency-Key is still running. Repeat it in a moment.","field":null,"field_code":null}
 -- {"raised_by":"idempotency_key_is_1_to_255_printable_characters","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be 1 to 255 printable ASCII characters.","field":"Idempotency-Key","field_code":"invalid_idempotency_key"}
 -- {"raised_by":"idempotency_key_reused","status":422,"code":"idempotency_key_reused","title":"Idempotency key reused","detail":"Another request came under this Idempotency-Key within 24 hours. Take a new key for a new request.","field":null,"field_code":null}
@@ -8850,10 +9392,10 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"method":"GET","path":"/leads/{id}/signals","function":"api.list_signals","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null}
 -- {"method":"GET","path":"/organizations/me","function":"api.get_organization","scope":"read","problems":["invalid_parameter"],"wait_seconds":null,"wait_function":null}
 -- {"method":"PATCH","path":"/leads/{id}","function":"api.update_lead","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","not_found","precondition_failed"],"wait_seconds":null,"wait_function":null}
--- {"method":"POST","path":"/leads","function":"api.create_lead","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","idempotency_key_reused","idempotency_in_progress"],"wait_seconds":null,"wait_function":null}
--- {"method":"POST","path":"/leads/{id}/push-to-crm","function":"api.push_lead","scope":"write","problems":["invalid_parameter","validation_failed","not_found","idempotency_key_reused","idempotency_in_progress","crm_not_configured","crm_outcome_unknown","crm_rejected","crm_unavailable"],"wait_seconds":10,"wait_function":"api.get_push"}
--- {"method":"POST","path":"/leads/{id}/score","function":"api.score_lead","scope":"write","problems":["invalid_parameter","not_found","idempotency_key_reused","idempotency_in_progress"],"wait_seconds":null,"wait_function":null}
--- {"method":"POST","path":"/leads/{id}/signals","function":"api.create_signals","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","not_found","idempotency_key_reused","idempotency_in_progress"],"wait_seconds":null,"wait_function":null}
+-- {"method":"POST","path":"/leads","function":"api.create_lead","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","idempotency_key_reused","idempotency_in_progress","erased"],"wait_seconds":null,"wait_function":null}
+-- {"method":"POST","path":"/leads/{id}/push-to-crm","function":"api.push_lead","scope":"write","problems":["invalid_parameter","validation_failed","not_found","idempotency_key_reused","idempotency_in_progress","erased","crm_not_configured","crm_outcome_unknown","crm_rejected","crm_unavailable"],"wait_seconds":10,"wait_function":"api.get_push"}
+-- {"method":"POST","path":"/leads/{id}/score","function":"api.score_lead","scope":"write","problems":["invalid_parameter","not_found","idempotency_key_reused","idempotency_in_progress","erased"],"wait_seconds":null,"wait_function":null}
+-- {"method":"POST","path":"/leads/{id}/signals","function":"api.create_signals","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","not_found","idempotency_key_reused","idempotency_in_progress","erased"],"wait_seconds":null,"wait_function":null}
 
 -- the rows of scoring.default_model
 -- {"version":1,"document":{"base": 0.55, "rules": [{"name": "storm_event", "label": "Recent storm event in service radius", "signal": "storm_event", "weight": 0.18, "half_life_hours": 72}, {"name": "phone_validated", "label": "phone validated", "signal": "phone_validated", "weight": 0.10}, {"name": "fast_form_completion", "label": "fast form completion", "signal": "fast_form_completion", "weight": 0.08}, {"name": "email_bounced", "label": "email bounced", "signal": "email_bounced", "weight": -0.15}], "rescore_on_signal": false}}

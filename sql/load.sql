@@ -3,13 +3,13 @@
 begin;
 set local lock_timeout = '5s';
 set local client_min_messages = warning;
-do $$ begin execute format('grant leads_audit to %I', session_user); end $$;
+do $$ begin execute format('grant leads_audit, leads_eraser to %I', session_user); end $$;
 -- Who owns functions in a schema creates them there, and only now: what runs as them later can't.
 set local role leads_owner;
 grant create on schema auth to leads_auth;
 grant create on schema api to leads_exec;
 grant create on schema admin to leads_jobs;
-grant create on schema audit to leads_audit;
+grant create on schema audit to leads_audit, leads_eraser;
 grant create on schema crm to leads_jobs;
 reset role;
 
@@ -31,6 +31,13 @@ reset role;
 \ir audit/tg_sync__record.sql
 \ir audit/event_item.sql
 \ir audit/event_etag.sql
+\ir audit/erased_payload.sql
+\ir audit/tg_event__check_erasure.sql
+\ir audit/record_erasure.sql
+\ir crm/copies.sql
+\ir audit/erase_events.sql
+\ir audit/erase_lead.sql
+\ir audit/erase_organization.sql
 \ir audit/event_hash.sql
 \ir audit/chain_verdict.sql
 \ir audit/event.policies.sql
@@ -198,6 +205,9 @@ reset role;
 \ir admin/retry_crm.sql
 \ir admin/crm_syncs.sql
 \ir admin/delete_expired_answers.sql
+\ir admin/leads_to_erase.sql
+\ir admin/erase_lead.sql
+\ir admin/erase_organization.sql
 \ir admin/seal_events.sql
 \ir admin/verify_chain.sql
 \ir admin/chain_heads.sql
@@ -212,8 +222,8 @@ set local role leads_owner;
 revoke create on schema auth from leads_auth;
 revoke create on schema api from leads_exec;
 revoke create on schema admin from leads_jobs;
-revoke create on schema audit from leads_audit;
+revoke create on schema audit from leads_audit, leads_eraser;
 revoke create on schema crm from leads_jobs;
 reset role;
-do $$ begin execute format('revoke leads_audit from %I', session_user); end $$;
+do $$ begin execute format('revoke leads_audit, leads_eraser from %I', session_user); end $$;
 commit;

@@ -963,9 +963,9 @@ def test_events_that_wait_for_their_seal_are_found(connection: psycopg.Connectio
         subject = f"organization {made.fetchall()[0]['organization_id']}"
         assert subject not in findings(connection)
         connection.execute(
-            "alter table audit.event disable trigger _100_refuse_change; "
+            "alter table audit.event disable trigger _100_refuse_change, disable trigger _120_check_erasure; "
             "update audit.event set created_at = created_at - interval '61 seconds'; "
-            "alter table audit.event enable always trigger _100_refuse_change"
+            "alter table audit.event enable always trigger _100_refuse_change, enable always trigger _120_check_erasure"
         )
         assert findings(connection)[subject]["finding"].startswith("7 events wait for their seal, the oldest since ")
         connection.execute("select * from admin.seal_events(null, 1000)")

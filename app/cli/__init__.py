@@ -21,6 +21,7 @@ _COMMANDS = (
     "bi",
     "psql",
     "audit",
+    "erase",
     "doctor",
 )
 _MODULES = {"psql": "bi"}
@@ -48,8 +49,8 @@ def leads() -> None:
 
     Without DATABASE_URL, each command uses the embedded PostgreSQL in LEADS_DATA_DIR (.data), and starts it where it
     isn't running. With it, there are four addresses, one login each: DATABASE_URL for serve, LEADS_MIGRATE_URL for
-    migrate, bi and psql, LEADS_OPERATOR_URL for organizations, keys, scoring, crm, audit and demo, and
-    LEADS_WORKER_URL for worker.
+    migrate, bi and psql, LEADS_OPERATOR_URL for organizations, keys, scoring, crm, audit,
+    erase and demo, and LEADS_WORKER_URL for worker.
     """
 
 

@@ -69,7 +69,7 @@ def list_(organization: UUID | None, as_json: bool) -> None:
 def revoke(login: str, as_json: bool) -> None:
     """Drop the login LOGIN, and end its sessions."""
     with _migrator() as (_, connection):
-        _revoke(connection, login)
+        revoke_login(connection, login)
     one({"login": login, "state": "dropped"}, f"The login {login} is dropped.", as_json)
 
 
@@ -87,7 +87,7 @@ def psql(organization: UUID | None, arguments: tuple[str, ...]) -> None:
         for row in call(connection, "admin.analysts", None):
             # Those whose leads psql was killed.
             if row["login"].startswith("psql_") and row["state"] != "good":
-                _revoke(connection, row["login"])
+                revoke_login(connection, row["login"])
         login = f"psql_{secrets.token_hex(6)}"
         password = _create(connection, login, organization, datetime.now(UTC) + timedelta(hours=_HOURS))
         # Ctrl-C is for psql, which cancels a query by it.
@@ -100,7 +100,7 @@ def psql(organization: UUID | None, arguments: tuple[str, ...]) -> None:
             done = subprocess.run([_program(), address, *arguments], env=environment, check=False)
         finally:
             with suppress(psycopg.OperationalError):  # the login ends by itself
-                _revoke(connection, login)
+                revoke_login(connection, login)
     raise click.exceptions.Exit(done.returncode)
 
 
@@ -118,7 +118,8 @@ def _create(connection: psycopg.Connection[DictRow], login: str, organization: U
     return password
 
 
-def _revoke(connection: psycopg.Connection[DictRow], login: str) -> None:
+def revoke_login(connection: psycopg.Connection[DictRow], login: str) -> None:
+    """Drops an analyst's login, and ends its sessions. Raises psycopg.Error."""
     # Two transactions: the first must be seen by all before the login's sessions are looked for.
     call(connection, "admin.revoke_analyst", login)
     call(connection, "admin.drop_analyst", login)

@@ -31,7 +31,7 @@ def list_(as_json: bool) -> None:
     """List the organizations, the oldest first."""
     with operator() as connection:
         found = call(connection, "admin.organizations")
-    rows(found, ("id", "name", "environment", "created_at"), as_json)
+    rows(found, ("id", "name", "environment", "created_at", "erased_at"), as_json)
 
 
 @organizations.command()

@@ -8,14 +8,14 @@ join pg_namespace as n on n.oid = p.pronamespace
 where
   n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi')
   and case
-    -- with its owner's rights: who asks, what a client reaches, what an operator reaches, what records, what works across
-    -- organizations
+    -- with its owner's rights: who asks, what a client reaches, what an operator reaches, what records, what erases, what
+    -- works across organizations
     when p.prosecdef then
       (n.nspname, p.proowner::regrole::text) not in (
         ('auth', 'leads_auth'), ('api', 'leads_exec'), ('admin', 'leads_jobs'), ('audit', 'leads_audit'),
-        ('crm', 'leads_jobs')
+        ('audit', 'leads_eraser'), ('crm', 'leads_jobs')
       )
-    else p.proowner::regrole::text not in ('leads_owner', 'leads_auth', 'leads_exec', 'leads_jobs', 'leads_audit')
+    else p.proowner::regrole::text not in ('leads_owner', 'leads_auth', 'leads_exec', 'leads_jobs', 'leads_audit', 'leads_eraser')
   end;
 
 select is_kept('test.function_of_a_wrong_owner');

@@ -99,9 +99,12 @@ from (values
     execute on admin.crm_queue
     execute on admin.crm_syncs
     execute on admin.edit_scoring_model
+    execute on admin.erase_lead
+    execute on admin.erase_organization
     execute on admin.findings
     execute on admin.good_key
     execute on admin.keys
+    execute on admin.leads_to_erase
     execute on admin.load_leads
     execute on admin.load_signals
     execute on admin.organization
@@ -249,7 +252,7 @@ from (values
     insert (organization_id, role_oid, role_name, expires_at) on auth.analyst
     insert (organization_id, id, name, scopes, digest, expires_at, rotated_from) on auth.api_key
     select (organization_id, id, name, scopes, created_at, expires_at, revoked_at, rotated_from) on auth.api_key
-    update (expires_at, revoked_at) on auth.api_key
+    update (name, expires_at, revoked_at) on auth.api_key
     insert (organization_id, sync_id, number, connection_revision) on crm.attempt
     select on crm.attempt
     update (email, display_name, sent_at, outcome, http_status, message) on crm.attempt
@@ -284,6 +287,8 @@ from (values
     execute on app.trim_text
     execute on app.utc_text
     execute on audit.chain_verdict
+    execute on audit.erase_lead
+    execute on audit.erase_organization
     execute on audit.event_hash
     execute on scoring.is_decimal
     execute on scoring.is_model
@@ -307,7 +312,37 @@ from (values
     execute on auth.key_id
   '),
   ('leads_eraser', '
+    usage on schema app
     usage on schema audit
+    usage on schema crm
+    usage on schema scoring
+    select (organization_id, headers, body) on app.idempotency_key
+    update (request_digest, status, headers, body) on app.idempotency_key
+    delete on app.idempotency_key
+    select (id, organization_id, pipeline_stage) on app.lead
+    update (organization_id) on app.lead
+    delete on app.lead
+    select (organization_id, erased_at) on app.organization
+    update (name, erased_at) on app.organization
+    select (organization_id) on app.pipeline_stage
+    delete on app.pipeline_stage
+    select (id, organization_id, action, lead_id, payload, salt) on audit.event
+    update (payload, salt) on audit.event
+    delete, select on crm.attempt
+    delete, select on crm.sync
+    update (organization_id) on crm.sync
+    select (organization_id) on scoring.model
+    delete on scoring.model
+    select (organization_id, lead_id) on scoring.score
+    delete on scoring.score
+    select (organization_id, lead_id) on scoring.signal
+    delete on scoring.signal
+    execute on app.is_text
+    execute on app.trim_text
+    execute on app.utc_text
+    execute on audit.erased_payload
+    execute on crm.copies
+    execute on audit.record_erasure
   '),
   ('leads_bi', '
     usage on schema bi

@@ -208,7 +208,7 @@ begin atomic
       p.role is null
       or not (
         -- The organization isn't known yet, or all are meant: each of these roles owns functions only.
-        (p.expression = 'true' and p.role in ('leads_auth', 'leads_jobs', 'leads_audit'))
+        (p.expression = 'true' and p.role in ('leads_auth', 'leads_jobs', 'leads_audit', 'leads_eraser'))
         or (
           p.role = 'leads_bi'
           and p.command = 'r'
@@ -309,11 +309,16 @@ begin atomic
     select
       t.oid, t.name as "table", '_900_record'::name as trigger, false as is_always,
       -- tgtype's bits: row 1, before 2, insert 4, delete 8, update 16. A new score is recorded with its lead.
-      case t.name when 'scoring.score' then 1 | 8 else 1 | 4 | 8 | 16 end as type
+      case t.name when 'scoring.score' then 1 | 8 else 1 | 4 | 8 | 16 end as type,
+      -- An erasure writes an event of its own.
+      case
+        when t.name in ('app.lead', 'scoring.signal', 'scoring.score', 'crm.sync')
+        then '(CURRENT_USER <> ''leads_eraser''::name)'
+      end as condition
     from tenant_table as t
     where t.name not in ('app.idempotency_key', 'crm.attempt', 'audit.event', 'audit.unsealed', 'audit.seal')
     union all
-    select t.oid, t.name, g.trigger, g.is_always, null
+    select t.oid, t.name, g.trigger, g.is_always, null, null
     from (values
       ('app.lead', '_100_refuse_truncate', false),
       ('app.lead', '_110_check_first_score', false),
@@ -340,7 +345,9 @@ begin atomic
       ('scoring.score', '_500_apply', false),
       ('scoring.signal', '_100_refuse_truncate', false),
       ('audit.event', '_100_refuse_change', true),
+      ('audit.event', '_105_refuse_delete', true),
       ('audit.event', '_110_refuse_truncate', true),
+      ('audit.event', '_120_check_erasure', true),
       ('audit.seal', '_100_refuse_change', true),
       ('audit.seal', '_110_refuse_truncate', true),
       ('audit.unsealed', '_100_refuse_truncate', false)
@@ -369,7 +376,12 @@ begin atomic
     left join drift as d on d.object = format('trigger %I on %s', e.trigger, e."table")
     where
       e.trigger = '_900_record'
-      and (t.tgtype & 31 <> e.type or t.tgqual is not null or t.tgattr::text <> '' or f.pronamespace <> 'audit'::regnamespace)
+      and (
+        t.tgtype & 31 <> e.type
+        or e.condition is distinct from substring(pg_get_triggerdef(t.oid), ' WHEN \((.*)\) EXECUTE FUNCTION ')
+        or t.tgattr::text <> ''
+        or f.pronamespace <> 'audit'::regnamespace
+      )
     union all
     select
       format('trigger %I on %s', t.tgname, r.name),

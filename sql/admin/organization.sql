@@ -17,10 +17,17 @@ begin
       message = 'organization_not_found',
       hint = format('There is no organization %s. "leads organizations list" shows them.', organization.organization_id);
   end if;
+  if v_organization.erased_at is not null then
+    raise sqlstate 'PT409' using
+      message = 'organization_erased',
+      hint = format(
+        'The organization %s was erased at %s.', organization.organization_id, app.utc_text(v_organization.erased_at)
+      );
+  end if;
   return v_organization;
 end
 $$;
 
-comment on function admin.organization(uuid) is 'The organization. Raises PT404 organization_not_found.';
+comment on function admin.organization(uuid) is 'The organization. Raises PT404 organization_not_found, PT409 organization_erased.';
 
 grant execute on function admin.organization(uuid) to leads_operator;

@@ -23,15 +23,19 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_organization app.organization := admin.organization(verify_chain.organization_id);
 begin
+  -- Also of an erased one: its log stays.
+  if not exists (select from app.organization as o where o.organization_id = verify_chain.organization_id) then
+    raise sqlstate 'PT404' using
+      message = 'organization_not_found',
+      hint = format('There is no organization %s. "leads organizations list" shows them.', verify_chain.organization_id);
+  end if;
   return query
   select
     v.holds, v.verified_to, v.next_after, v.head, v.unsealed,
     (v.fault).code, (v.fault)."position", (v.fault).event_id, (v.fault).detail
   from audit.chain_verdict(
-    v_organization.organization_id, verify_chain.after, verify_chain.limit, verify_chain.kept_head
+    verify_chain.organization_id, verify_chain.after, verify_chain.limit, verify_chain.kept_head
   ) as v;
 end
 $$;

@@ -113,13 +113,12 @@ $$List the audit log, newest first.
 
 Every change of the organization's records, whoever made it: over the API, in SQL, by a worker or by the system. Filters
 are exact; several values, separated by commas, mean any of them. start_at is inclusive, end_at exclusive. Actions:
-lead.created, lead.updated, lead.scored, lead.deleted; lead.crm_push_requested, lead.crm_pushed, lead.crm_push_failed,
-lead.crm_push_skipped; crm_connection.created, crm_connection.updated, crm_connection.deleted; crm_sync.updated,
+lead.created, lead.updated, lead.scored, lead.deleted, lead.erased; lead.crm_push_requested, lead.crm_pushed,
+lead.crm_push_failed, lead.crm_push_skipped; crm_connection.created, crm_connection.updated, crm_connection.deleted; crm_sync.updated,
 crm_sync.deleted; signal.created, signal.updated, signal.deleted; score.deleted; scoring_model.created,
 scoring_model.updated, scoring_model.deleted; api_key.created, api_key.rotated, api_key.updated, api_key.revoked,
 api_key.deleted; analyst.created, analyst.updated, analyst.deleted; organization.created, organization.updated,
-organization.deleted; pipeline_stage.created,
-pipeline_stage.updated, pipeline_stage.deleted.$$;
+organization.deleted, organization.erased; pipeline_stage.created, pipeline_stage.updated, pipeline_stage.deleted.$$;
 
 grant execute on function
   api.list_audit_events(api.page_size, api.cursor, api.any_of, api.any_of, uuid, timestamptz, timestamptz)

@@ -31,6 +31,8 @@ values
     'Another request came under this Idempotency-Key within 24 hours. Take a new key for a new request.'),
   ('idempotency_in_progress', 409, 'idempotency_in_progress', 'Request in progress',
     'A request under this Idempotency-Key is still running. Repeat it in a moment.'),
+  ('erased', 409, 'erased', 'Erased',
+    'The request under this Idempotency-Key was done, and its lead was erased since. Nothing was done now. Take a new key for a new request.'),
   ('crm_not_configured', 409, 'crm_not_configured', 'CRM not configured',
     'The organization has no connection to a CRM. Its operator makes one with: leads crm connect'),
   ('crm_outcome_unknown', 409, 'crm_outcome_unknown', 'Outcome unknown',

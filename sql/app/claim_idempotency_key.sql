@@ -64,6 +64,9 @@ begin
   select k.* into v_kept
   from app.idempotency_key as k
   where k.organization_id = v_organization_id and k.key_digest = v_key_digest;
+  if v_kept.request_digest is null then
+    raise sqlstate 'PT409' using message = 'erased';
+  end if;
   if v_kept.request_digest is distinct from v_request_digest then
     raise sqlstate 'PT422' using message = 'idempotency_key_reused';
   end if;
@@ -80,7 +83,7 @@ $$Claims the key for this transaction, or gives the answer that is kept under it
 
 wait: milliseconds to wait for a transaction that holds the claim, at least 1. request: method, path and body, raw.
 Null: the claim is made (or idempotency_key is null), and the answer is to be kept with app.keep_answer. An answer: the
-kept one. Raises PT409 idempotency_in_progress, and PT422 idempotency_key_reused for another request under the key.
+kept one. Raises PT409 idempotency_in_progress, erased, and PT422 idempotency_key_reused for another request under the key.
 Whoever finds a fault afterwards raises it: then the claim goes with the transaction.$$;
 
 grant execute on function app.claim_idempotency_key(uuid, text, integer, text) to leads_exec;

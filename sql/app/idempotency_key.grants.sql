@@ -5,3 +5,6 @@ revoke all on app.idempotency_key from leads_auth, leads_exec, leads_jobs, leads
 
 grant select, insert, update, delete on app.idempotency_key to leads_exec;
 grant select (organization_id, key_digest, created_at), delete on app.idempotency_key to leads_jobs;
+
+grant select (organization_id, headers, body), update (request_digest, status, headers, body), delete on app.idempotency_key
+to leads_eraser;

@@ -4,6 +4,9 @@ set local role leads_owner;
 drop policy if exists idempotency_key_exec_all on app.idempotency_key;
 drop policy if exists idempotency_key_jobs_select on app.idempotency_key;
 drop policy if exists idempotency_key_jobs_delete on app.idempotency_key;
+drop policy if exists idempotency_key_eraser_select on app.idempotency_key;
+drop policy if exists idempotency_key_eraser_update on app.idempotency_key;
+drop policy if exists idempotency_key_eraser_delete on app.idempotency_key;
 
 create policy idempotency_key_exec_all on app.idempotency_key for all to leads_exec
   using (organization_id = (select auth.organization_id('write')))
@@ -12,3 +15,8 @@ create policy idempotency_key_exec_all on app.idempotency_key for all to leads_e
 -- admin.delete_expired_answers
 create policy idempotency_key_jobs_select on app.idempotency_key for select to leads_jobs using (true);
 create policy idempotency_key_jobs_delete on app.idempotency_key for delete to leads_jobs using (true);
+
+-- leads erase
+create policy idempotency_key_eraser_select on app.idempotency_key for select to leads_eraser using (true);
+create policy idempotency_key_eraser_update on app.idempotency_key for update to leads_eraser using (true) with check (true);
+create policy idempotency_key_eraser_delete on app.idempotency_key for delete to leads_eraser using (true);

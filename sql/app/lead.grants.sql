@@ -25,3 +25,6 @@ grant select (
   id, organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
   timeline, budget_range, ai_reasoning, qualification_completed_at, created_at, updated_at
 ) on app.lead to leads_bi;
+
+-- leads erase locks the row, for which PostgreSQL asks for UPDATE; organization_id never changes.
+grant select (organization_id, id, pipeline_stage), update (organization_id), delete on app.lead to leads_eraser;

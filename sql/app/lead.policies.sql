@@ -8,6 +8,9 @@ drop policy if exists lead_jobs_select on app.lead;
 drop policy if exists lead_jobs_insert on app.lead;
 drop policy if exists lead_bi_select on app.lead;
 drop policy if exists lead_bi_all on app.lead;
+drop policy if exists lead_eraser_select on app.lead;
+drop policy if exists lead_eraser_update on app.lead;
+drop policy if exists lead_eraser_delete on app.lead;
 
 create policy lead_exec_select on app.lead for select to leads_exec
   using (organization_id = (select auth.organization_id('read')));
@@ -30,3 +33,8 @@ create policy lead_bi_select on app.lead for select to leads_bi
 -- The floor under whatever policy is added later.
 create policy lead_bi_all on app.lead as restrictive for all to leads_bi
   using (organization_id = (select auth.analyst_organization_id()));
+
+-- leads erase
+create policy lead_eraser_select on app.lead for select to leads_eraser using (true);
+create policy lead_eraser_update on app.lead for update to leads_eraser using (true) with check (true);
+create policy lead_eraser_delete on app.lead for delete to leads_eraser using (true);

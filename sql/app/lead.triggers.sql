@@ -36,8 +36,9 @@ create trigger _610_keep_set_score after update on app.lead
   )
   execute function scoring.tg_lead__keep_score();
 
+-- An erasure writes lead.erased, and no values.
 create trigger _900_record after insert or update or delete on app.lead
-  for each row execute function audit.tg_lead__record();
+  for each row when (current_user <> 'leads_eraser') execute function audit.tg_lead__record();
 
 -- Behind the record, whose event then stands before that of the push.
 create trigger _910_push_first_stage after insert on app.lead

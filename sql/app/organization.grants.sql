@@ -7,3 +7,5 @@ grant references on app.organization to leads_auth;
 grant select on app.organization to leads_exec;
 -- admin.seal_events locks the row, for which PostgreSQL asks for UPDATE; organization_id never changes.
 grant select, insert (organization_id, name, environment), update (organization_id) on app.organization to leads_jobs;
+
+grant select (organization_id, erased_at), update (name, erased_at) on app.organization to leads_eraser;

@@ -5,6 +5,8 @@ drop policy if exists organization_exec_select on app.organization;
 drop policy if exists organization_jobs_select on app.organization;
 drop policy if exists organization_jobs_insert on app.organization;
 drop policy if exists organization_jobs_update on app.organization;
+drop policy if exists organization_eraser_select on app.organization;
+drop policy if exists organization_eraser_update on app.organization;
 
 create policy organization_exec_select on app.organization for select to leads_exec
   using (organization_id = (select auth.organization_id('read')));
@@ -13,3 +15,7 @@ create policy organization_jobs_select on app.organization for select to leads_j
 create policy organization_jobs_insert on app.organization for insert to leads_jobs with check (true);
 -- admin.seal_events locks the row.
 create policy organization_jobs_update on app.organization for update to leads_jobs using (true) with check (true);
+
+-- leads erase
+create policy organization_eraser_select on app.organization for select to leads_eraser using (true);
+create policy organization_eraser_update on app.organization for update to leads_eraser using (true) with check (true);

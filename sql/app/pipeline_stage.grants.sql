@@ -6,3 +6,5 @@ revoke all on app.pipeline_stage from leads_auth, leads_exec, leads_jobs, leads_
 grant select on app.pipeline_stage to leads_exec;
 grant select, insert, delete on app.pipeline_stage to leads_jobs;
 grant select (organization_id, name, position) on app.pipeline_stage to leads_bi;
+
+grant select (organization_id), delete on app.pipeline_stage to leads_eraser;

@@ -7,6 +7,8 @@ drop policy if exists pipeline_stage_jobs_insert on app.pipeline_stage;
 drop policy if exists pipeline_stage_jobs_delete on app.pipeline_stage;
 drop policy if exists pipeline_stage_bi_select on app.pipeline_stage;
 drop policy if exists pipeline_stage_bi_all on app.pipeline_stage;
+drop policy if exists pipeline_stage_eraser_select on app.pipeline_stage;
+drop policy if exists pipeline_stage_eraser_delete on app.pipeline_stage;
 
 create policy pipeline_stage_exec_select on app.pipeline_stage for select to leads_exec
   using (organization_id = (select auth.organization_id('read')));
@@ -21,3 +23,7 @@ create policy pipeline_stage_bi_select on app.pipeline_stage for select to leads
 -- The floor under whatever policy is added later.
 create policy pipeline_stage_bi_all on app.pipeline_stage as restrictive for all to leads_bi
   using (organization_id = (select auth.analyst_organization_id()));
+
+-- leads erase
+create policy pipeline_stage_eraser_select on app.pipeline_stage for select to leads_eraser using (true);
+create policy pipeline_stage_eraser_delete on app.pipeline_stage for delete to leads_eraser using (true);

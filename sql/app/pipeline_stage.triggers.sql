@@ -7,7 +7,8 @@ drop trigger if exists _120_keep_identity on app.pipeline_stage;
 drop trigger if exists _900_record on app.pipeline_stage;
 
 create trigger _500_keep_new before delete on app.pipeline_stage
-  for each row when (old.name = 'new') execute function app.tg_pipeline_stage__keep_new();
+  for each row when (old.name = 'new' and current_user <> 'leads_eraser')
+  execute function app.tg_pipeline_stage__keep_new();
 
 create trigger _510_keep_new before update on app.pipeline_stage
   for each row when (old.name = 'new' and new.name <> 'new') execute function app.tg_pipeline_stage__keep_new();

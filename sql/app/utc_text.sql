@@ -13,4 +13,4 @@ end;
 comment on function app.utc_text(timestamptz) is
   'The instant in UTC with milliseconds (RFC 3339): 2026-04-27T13:22:05.114Z, whatever the session''s zone. Null for null.';
 
-grant execute on function app.utc_text(timestamptz) to leads_exec, leads_jobs, leads_audit;
+grant execute on function app.utc_text(timestamptz) to leads_exec, leads_jobs, leads_audit, leads_eraser;

@@ -83,7 +83,7 @@ begin
             e.created_at
           )
         ) as is_chained,
-        e.payload_digest as written, sha256(e.salt || convert_to(e.payload::text, 'UTF8')) as present
+        e.payload_digest as written, sha256(coalesce(e.salt, '') || convert_to(e.payload::text, 'UTF8')) as present
       from page as p
       left join audit.event as e on e.organization_id = v_organization_id and e.id = p.event_id
     ),
@@ -97,7 +97,7 @@ begin
       ) as l
       join audit.event as e
         on e.organization_id = v_organization_id
-        and e.lead_id is not distinct from l.lead_id
+        and (e.lead_id = l.lead_id or e.lead_id is null)
         and e.action in ('lead.erased', 'organization.erased')
       cross join lateral json_array_elements(e.payload -> 'erased') as i (item)
       where

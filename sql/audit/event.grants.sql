@@ -12,3 +12,6 @@ to leads_audit;
 grant select (
   id, organization_id, action, source, correlation_id, lead_id, payload, created_at, stage_left, stage_entered
 ) on audit.event to leads_bi;
+
+-- leads erase: the trigger checks what an update does.
+grant select (organization_id, id, action, lead_id, payload, salt), update (payload, salt) on audit.event to leads_eraser;

@@ -6,6 +6,8 @@ drop policy if exists event_audit_insert on audit.event;
 drop policy if exists event_jobs_select on audit.event;
 drop policy if exists event_bi_select on audit.event;
 drop policy if exists event_bi_all on audit.event;
+drop policy if exists event_eraser_select on audit.event;
+drop policy if exists event_eraser_update on audit.event;
 
 create policy event_exec_select on audit.event for select to leads_exec
   using (organization_id = (select auth.organization_id('read')));
@@ -22,3 +24,7 @@ create policy event_bi_select on audit.event for select to leads_bi
 -- The floor under whatever policy is added later.
 create policy event_bi_all on audit.event as restrictive for all to leads_bi
   using (organization_id = (select auth.analyst_organization_id()));
+
+-- leads erase
+create policy event_eraser_select on audit.event for select to leads_eraser using (true);
+create policy event_eraser_update on audit.event for update to leads_eraser using (true) with check (true);

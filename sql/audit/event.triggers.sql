@@ -2,15 +2,27 @@
 set local role leads_owner;
 
 drop trigger if exists _100_refuse_change on audit.event;
+drop trigger if exists _105_refuse_delete on audit.event;
 drop trigger if exists _110_refuse_truncate on audit.event;
+drop trigger if exists _120_check_erasure on audit.event;
 
 -- For each statement, not each row: a role that sees no row gets the error too.
-create trigger _100_refuse_change before update or delete on audit.event
+-- The one exception is checked row by row.
+create trigger _100_refuse_change before update on audit.event
+  for each statement when (current_user <> 'leads_eraser')
+  execute function audit.tg_refuse('The audit log is append-only: write a new event instead.');
+
+create trigger _105_refuse_delete before delete on audit.event
   for each statement execute function audit.tg_refuse('The audit log is append-only: write a new event instead.');
 
 create trigger _110_refuse_truncate before truncate on audit.event
   for each statement execute function audit.tg_refuse('The audit log is append-only: write a new event instead.');
 
+create trigger _120_check_erasure before update on audit.event
+  for each row execute function audit.tg_event__check_erasure();
+
 -- Also where session_replication_role says otherwise.
 alter table audit.event enable always trigger _100_refuse_change;
+alter table audit.event enable always trigger _105_refuse_delete;
 alter table audit.event enable always trigger _110_refuse_truncate;
+alter table audit.event enable always trigger _120_check_erasure;

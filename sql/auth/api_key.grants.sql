@@ -5,4 +5,4 @@ revoke all on auth.api_key from leads_owner, leads_exec, leads_jobs, leads_audit
 
 grant select (organization_id, id, name, scopes, created_at, expires_at, revoked_at, rotated_from) on auth.api_key to leads_jobs;
 grant insert (organization_id, id, name, scopes, digest, expires_at, rotated_from) on auth.api_key to leads_jobs;
-grant update (expires_at, revoked_at) on auth.api_key to leads_jobs;
+grant update (name, expires_at, revoked_at) on auth.api_key to leads_jobs;

@@ -9,3 +9,5 @@ grant
   insert (organization_id, sync_id, number, connection_revision),
   update (email, display_name, sent_at, outcome, http_status, message)
 on crm.attempt to leads_jobs;
+
+grant select, delete on crm.attempt to leads_eraser;

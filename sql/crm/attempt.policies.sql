@@ -4,8 +4,14 @@ set local role leads_owner;
 drop policy if exists attempt_jobs_select on crm.attempt;
 drop policy if exists attempt_jobs_insert on crm.attempt;
 drop policy if exists attempt_jobs_update on crm.attempt;
+drop policy if exists attempt_eraser_select on crm.attempt;
+drop policy if exists attempt_eraser_delete on crm.attempt;
 
 -- The worker's functions, and leads crm.
 create policy attempt_jobs_select on crm.attempt for select to leads_jobs using (true);
 create policy attempt_jobs_insert on crm.attempt for insert to leads_jobs with check (true);
 create policy attempt_jobs_update on crm.attempt for update to leads_jobs using (true) with check (true);
+
+-- leads erase
+create policy attempt_eraser_select on crm.attempt for select to leads_eraser using (true);
+create policy attempt_eraser_delete on crm.attempt for delete to leads_eraser using (true);

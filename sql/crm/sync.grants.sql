@@ -14,3 +14,5 @@ grant
     last_synced_at
   )
 on crm.sync to leads_jobs;
+
+grant select, update (organization_id), delete on crm.sync to leads_eraser;

@@ -5,6 +5,9 @@ drop policy if exists sync_exec_select on crm.sync;
 drop policy if exists sync_jobs_select on crm.sync;
 drop policy if exists sync_jobs_insert on crm.sync;
 drop policy if exists sync_jobs_update on crm.sync;
+drop policy if exists sync_eraser_select on crm.sync;
+drop policy if exists sync_eraser_update on crm.sync;
+drop policy if exists sync_eraser_delete on crm.sync;
 
 create policy sync_exec_select on crm.sync for select to leads_exec
   using (organization_id = (select auth.organization_id('read')));
@@ -13,3 +16,8 @@ create policy sync_exec_select on crm.sync for select to leads_exec
 create policy sync_jobs_select on crm.sync for select to leads_jobs using (true);
 create policy sync_jobs_insert on crm.sync for insert to leads_jobs with check (true);
 create policy sync_jobs_update on crm.sync for update to leads_jobs using (true) with check (true);
+
+-- leads erase
+create policy sync_eraser_select on crm.sync for select to leads_eraser using (true);
+create policy sync_eraser_update on crm.sync for update to leads_eraser using (true) with check (true);
+create policy sync_eraser_delete on crm.sync for delete to leads_eraser using (true);

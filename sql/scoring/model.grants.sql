@@ -7,3 +7,5 @@ from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, le
 grant select on scoring.model to leads_exec;
 grant select, insert (organization_id, version, document), update (state, document, activated_at) on scoring.model
 to leads_jobs;
+
+grant select (organization_id), delete on scoring.model to leads_eraser;

@@ -5,6 +5,8 @@ drop policy if exists model_exec_select on scoring.model;
 drop policy if exists model_jobs_select on scoring.model;
 drop policy if exists model_jobs_insert on scoring.model;
 drop policy if exists model_jobs_update on scoring.model;
+drop policy if exists model_eraser_select on scoring.model;
+drop policy if exists model_eraser_delete on scoring.model;
 
 create policy model_exec_select on scoring.model for select to leads_exec
   using (organization_id = (select auth.organization_id('read')));
@@ -13,3 +15,7 @@ create policy model_exec_select on scoring.model for select to leads_exec
 create policy model_jobs_select on scoring.model for select to leads_jobs using (true);
 create policy model_jobs_insert on scoring.model for insert to leads_jobs with check (true);
 create policy model_jobs_update on scoring.model for update to leads_jobs using (true) with check (true);
+
+-- leads erase
+create policy model_eraser_select on scoring.model for select to leads_eraser using (true);
+create policy model_eraser_delete on scoring.model for delete to leads_eraser using (true);

@@ -12,3 +12,5 @@ grant
 on scoring.score to leads_exec;
 
 grant insert (organization_id, lead_id, kind, lead_score, ai_reasoning, created_at) on scoring.score to leads_jobs;
+
+grant select (organization_id, lead_id), delete on scoring.score to leads_eraser;

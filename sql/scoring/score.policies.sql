@@ -4,6 +4,8 @@ set local role leads_owner;
 drop policy if exists score_exec_select on scoring.score;
 drop policy if exists score_exec_insert on scoring.score;
 drop policy if exists score_jobs_insert on scoring.score;
+drop policy if exists score_eraser_select on scoring.score;
+drop policy if exists score_eraser_delete on scoring.score;
 
 create policy score_exec_select on scoring.score for select to leads_exec
   using (organization_id = (select auth.organization_id('read')));
@@ -13,3 +15,7 @@ create policy score_exec_insert on scoring.score for insert to leads_exec
 
 -- admin.load_leads: a lead that comes with a score has one that was set.
 create policy score_jobs_insert on scoring.score for insert to leads_jobs with check (true);
+
+-- leads erase
+create policy score_eraser_select on scoring.score for select to leads_eraser using (true);
+create policy score_eraser_delete on scoring.score for delete to leads_eraser using (true);

@@ -6,3 +6,5 @@ from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, le
 
 grant select, insert (id, organization_id, lead_id, type, value, observed_at, dedupe_key) on scoring.signal
 to leads_exec, leads_jobs;
+
+grant select (organization_id, lead_id), delete on scoring.signal to leads_eraser;

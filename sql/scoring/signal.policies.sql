@@ -5,6 +5,8 @@ drop policy if exists signal_exec_select on scoring.signal;
 drop policy if exists signal_exec_insert on scoring.signal;
 drop policy if exists signal_jobs_select on scoring.signal;
 drop policy if exists signal_jobs_insert on scoring.signal;
+drop policy if exists signal_eraser_select on scoring.signal;
+drop policy if exists signal_eraser_delete on scoring.signal;
 
 create policy signal_exec_select on scoring.signal for select to leads_exec
   using (organization_id = (select auth.organization_id('read')));
@@ -15,3 +17,7 @@ create policy signal_exec_insert on scoring.signal for insert to leads_exec
 -- admin.try_scoring_model, admin.load_signals
 create policy signal_jobs_select on scoring.signal for select to leads_jobs using (true);
 create policy signal_jobs_insert on scoring.signal for insert to leads_jobs with check (true);
+
+-- leads erase
+create policy signal_eraser_select on scoring.signal for select to leads_eraser using (true);
+create policy signal_eraser_delete on scoring.signal for delete to leads_eraser using (true);

@@ -1,0 +1,42 @@
+-- audit.erase_events - erases the values of events, and lists what is left of them.
+set local role leads_eraser;
+
+create or replace function audit.erase_events(organization_id uuid, lead_id uuid)
+returns text[]
+language plpgsql
+volatile
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_event record;
+  v_items text[] := '{}';
+begin
+  for v_event in
+    select e.id, p.payload
+    from audit.event as e
+    cross join lateral (select audit.erased_payload(e.payload) as payload offset 0) as p
+    where
+      e.organization_id = erase_events.organization_id
+      and (e.lead_id = erase_events.lead_id or erase_events.lead_id is null)
+      and e.salt is not null
+      -- What tells of an erasure holds no values.
+      and e.action not in ('lead.erased', 'organization.erased')
+      and p.payload::text <> e.payload::text
+    order by e.id
+  loop
+    update audit.event as e
+    set payload = v_event.payload, salt = null
+    where e.organization_id = erase_events.organization_id and e.id = v_event.id;
+    v_items := v_items || format(
+      '{"event_id":"%s","digest":"%s"}', v_event.id, encode(sha256(convert_to(v_event.payload::text, 'UTF8')), 'hex')
+    );
+  end loop;
+  return v_items;
+end
+$$;
+
+comment on function audit.erase_events(uuid, uuid) is
+$$Erases the values of a lead's events, or of all of the organization where lead_id is null.
+
+Gives {"event_id": …, "digest": …} for each event that it changed: SHA-256, in hexadecimal digits, of the payload that is left.$$;

@@ -1,0 +1,98 @@
+-- audit.erase_lead - erases a person: the lead's rows, and the values that other rows keep of it.
+set local role leads_eraser;
+
+create or replace function audit.erase_lead(organization_id uuid, lead_id uuid)
+returns table (wait_seconds numeric, rows_gone bigint, events bigint, copies json)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_organization_id uuid := erase_lead.organization_id;
+  v_lead_id uuid := erase_lead.lead_id;
+  v_stage text;
+  v_until timestamptz;
+  v_count bigint;
+  v_gone bigint := 0;
+  v_items text[];
+  v_copies json;
+begin
+  -- Whoever changes the lead, or adds to it, comes before this or finds nothing.
+  select l.pipeline_stage into v_stage
+  from app.lead as l
+  where l.organization_id = v_organization_id and l.id = v_lead_id
+  for update;
+  perform from crm.sync as s
+  where s.organization_id = v_organization_id and s.lead_id = v_lead_id
+  for update;
+  select max(s.run_at) into v_until
+  from crm.sync as s
+  where
+    s.organization_id = v_organization_id
+    and s.lead_id = v_lead_id
+    and s.status = 'in_progress'
+    and s.run_at > clock_timestamp();
+  if v_until is not null then
+    -- The vendor is being called: what it has made is known soon.
+    return query select round(extract(epoch from v_until - clock_timestamp()), 3), 0::bigint, 0::bigint, null::json;
+    return;
+  end if;
+
+  v_copies := crm.copies(v_organization_id, v_lead_id);
+  -- Not by the foreign keys' cascades, which would run as the tables' owner, and be recorded with all values.
+  delete from crm.attempt as a
+  using crm.sync as s
+  where
+    s.organization_id = v_organization_id
+    and s.lead_id = v_lead_id
+    and a.organization_id = s.organization_id
+    and a.sync_id = s.id;
+  get diagnostics v_count = row_count;
+  v_gone := v_gone + v_count;
+  delete from crm.sync as s where s.organization_id = v_organization_id and s.lead_id = v_lead_id;
+  get diagnostics v_count = row_count;
+  v_gone := v_gone + v_count;
+  delete from scoring.signal as s where s.organization_id = v_organization_id and s.lead_id = v_lead_id;
+  get diagnostics v_count = row_count;
+  v_gone := v_gone + v_count;
+  delete from scoring.score as s where s.organization_id = v_organization_id and s.lead_id = v_lead_id;
+  get diagnostics v_count = row_count;
+  v_gone := v_gone + v_count;
+  delete from app.lead as l where l.organization_id = v_organization_id and l.id = v_lead_id;
+  get diagnostics v_count = row_count;
+  v_gone := v_gone + v_count;
+
+  update app.idempotency_key as k
+  set request_digest = null, status = null, headers = null, body = null
+  where
+    k.organization_id = v_organization_id
+    and (strpos(k.body, v_lead_id::text) > 0 or strpos(k.headers::text, v_lead_id::text) > 0);
+  get diagnostics v_count = row_count;
+  v_gone := v_gone + v_count;
+
+  v_items := audit.erase_events(v_organization_id, v_lead_id);
+  if v_gone > 0 or cardinality(v_items) > 0 then
+    perform audit.record_erasure(
+      v_organization_id,
+      v_lead_id,
+      concat(
+        '"lead_id":"', v_lead_id, '","diff":{',
+        case when v_stage is not null then '"pipeline_stage":' || json_build_object('from', v_stage, 'to', null) end,
+        '},"erased":[', array_to_string(v_items, ','), ']'
+      )
+    );
+  end if;
+  return query select 0::numeric, v_gone, cardinality(v_items)::bigint, v_copies;
+end
+$$;
+
+comment on function audit.erase_lead(uuid, uuid) is
+$$Erases a lead, also one that was deleted before: its rows go, with its signals, scores, pushes and attempts; the values in its
+events and in kept answers become {"erased": true} and null; lead.erased tells of it. Done twice, it does nothing.
+
+wait_seconds: above 0, nothing was done, for a push of the lead holds a lease for so long; ask again. rows_gone: rows deleted
+or emptied; events: events whose values were erased; copies: what crm.copies
+gave before.$$;
+
+grant execute on function audit.erase_lead(uuid, uuid) to leads_jobs;

@@ -1,0 +1,45 @@
+-- audit.erase_organization - erases what an organization has besides its leads.
+set local role leads_eraser;
+
+create or replace function audit.erase_organization(organization_id uuid)
+returns bigint
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_organization_id uuid := erase_organization.organization_id;
+  v_now timestamptz := date_trunc('milliseconds', clock_timestamp());
+  v_items text[];
+begin
+  perform from app.organization as o where o.organization_id = v_organization_id for update;
+  if exists (select from app.lead as l where l.organization_id = v_organization_id) then
+    raise sqlstate 'PT409' using
+      message = 'leads_left', hint = 'Leads have come in meanwhile. Say it again: leads erase --organization ID';
+  end if;
+  delete from app.idempotency_key as k where k.organization_id = v_organization_id;
+  delete from scoring.model as m where m.organization_id = v_organization_id;
+  delete from app.pipeline_stage as p where p.organization_id = v_organization_id;
+  update app.organization as o
+  set name = null, erased_at = v_now
+  where o.organization_id = v_organization_id and o.erased_at is null;
+
+  -- Those of these very changes too.
+  v_items := audit.erase_events(v_organization_id, null);
+  if cardinality(v_items) > 0 then
+    perform audit.record_erasure(
+      v_organization_id, null, concat('"organization":"', v_organization_id, '","erased":[', array_to_string(v_items, ','), ']')
+    );
+  end if;
+  return cardinality(v_items);
+end
+$$;
+
+comment on function audit.erase_organization(uuid) is
+$$Erases an organization whose leads are erased: its stages, models, kept answers and name go, and the values in all its
+events; organization.erased tells of it. The id, the log and its seals stay. Gives how many events were changed.
+
+Raises PT409 leads_left.$$;
+
+grant execute on function audit.erase_organization(uuid) to leads_jobs;

@@ -1,0 +1,50 @@
+-- audit.erased_payload - what is left of an event's payload once the person is erased.
+set local role leads_owner;
+
+create or replace function audit.erased_payload(payload json)
+returns json
+language sql
+immutable
+parallel safe
+begin atomic
+  select ('{' || string_agg(to_json(m.key)::text || ':' || left_over.value, ',' order by m.number) || '}')::json
+  from json_each(erased_payload.payload) with ordinality as m (key, value, number)
+  cross join lateral (
+    select
+      case
+        when m.value::text = 'null' then 'null'
+        -- Ids of ours, who made the change, and how a push went.
+        when
+          m.key in (
+            'lead_id', 'signal_id', 'score_id', 'sync_id', 'api_key_id', 'crm_connection_id', 'organization',
+            'scoring_model', 'pipeline_stage', 'key_id', 'role', 'vendor', 'attempts', 'error_code'
+          )
+          then m.value::text
+        when m.key = 'diff' then (
+          select
+            '{'
+            || coalesce(
+              string_agg(
+                to_json(d.key)::text || ':' || case
+                  when d.key in ('lead_score', 'pipeline_stage', 'source') or d.key like '%\_at' then d.value::text
+                  else '{"erased": true}'
+                end,
+                ',' order by d.number
+              ),
+              ''
+            )
+            || '}'
+          from json_each(m.value) with ordinality as d (key, value, number)
+        )
+        else '{"erased": true}'
+      end as value
+  ) as left_over;
+end;
+
+comment on function audit.erased_payload(json) is
+$$The payload with {"erased": true} for each value that can tell of a person, in the order that it had.
+
+What stays: ids of ours, who made the change, vendor, attempts and error_code of a push, and of the diff lead_score,
+pipeline_stage, source and times. Of what is erased already, the same again.$$;
+
+grant execute on function audit.erased_payload(json) to leads_eraser;

@@ -1,0 +1,27 @@
+-- audit.record_erasure - writes the event that tells of an erasure.
+set local role leads_audit;
+
+create or replace function audit.record_erasure(organization_id uuid, lead_id uuid, about text)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform audit.write_event(
+    record_erasure.organization_id,
+    case when record_erasure.lead_id is null then 'organization.erased' else 'lead.erased' end,
+    record_erasure.lead_id,
+    record_erasure.about
+  );
+end
+$$;
+
+comment on function audit.record_erasure(uuid, uuid, text) is
+$$Writes lead.erased, or, where lead_id is null, organization.erased. For the erasing functions alone.
+
+about: the payload's own members, as audit.write_event takes them; "erased" lists each erased event with the SHA-256 of the
+payload that is left: audit.chain_verdict takes no other.$$;
+
+grant execute on function audit.record_erasure(uuid, uuid, text) to leads_eraser;
