@@ -2,7 +2,8 @@
 
 psycopg's own asynchronous connection and pool cost more processor time than everything else of a request together, so
 this speaks to ``psycopg.pq``: each connection has one permanent reader on its socket, and each statement is prepared
-once for each connection.
+once for each connection. Where a pooler hands the server's sessions about, none is prepared: a name that stays on a
+session is one that somebody else there can give to another statement, which then gets the next caller's claim.
 """
 
 import asyncio
@@ -94,6 +95,10 @@ class _Connection:
     async def execute(self, statement: Statement, values: Sequence[bytes | None]) -> pq.abc.PGresult:
         self.started = self._loop.time()
         try:
+            if not self._pool.is_preparing:
+                # The text and the values in one message: nothing that the session holds stands between them.
+                self.pgconn.send_query_params(statement.text, values)
+                return await self._answer()
             if statement.name not in self.prepared:
                 self.pgconn.send_prepare(statement.name, statement.text)
                 result = await self._answer()
@@ -168,7 +173,8 @@ class _Connection:
 class Pool:
     """A few connections, each with one statement at a time, and a bounded queue before them."""
 
-    def __init__(self, url: str, size: int, queue: int) -> None:
+    def __init__(self, url: str, size: int, queue: int, *, is_preparing: bool = True) -> None:
+        self.is_preparing = is_preparing
         self._conninfo = session_of(url).encode()
         self._size = size
         self._queue = queue

@@ -20,17 +20,20 @@ from app.api import PREFIX, Api, common_headers
 from app.postgres import Pool, session_of
 from app.request import read_request
 
+ROUTES_PAUSE = 10.0
+"""Seconds between two looks at the routes where nothing can be listened for."""
+
 
 def create(given: settings.Settings, url: str) -> ASGIApp:
     """The application that serves the database at this address, as the login in it."""
     # Read before the first request: a database that can't be served must fail the start.
-    pool = Pool(url, given.connections, given.queue)
+    pool = Pool(url, given.connections, given.queue, is_preparing=given.prepared_statements)
     api = Api(pool, routes.load(url))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await pool.open()
-        watch = asyncio.create_task(_watch_routes(url, api))
+        watch = asyncio.create_task(_watch_routes(url, api, listens=given.prepared_statements))
         yield
         watch.cancel()
         await pool.close()
@@ -92,13 +95,20 @@ def create(given: settings.Settings, url: str) -> ASGIApp:
     )
 
 
-async def _watch_routes(url: str, api: Api) -> None:
-    """Reads the routes again on NOTIFY, at most once a second; requests under way keep the table they began with."""
+async def _watch_routes(url: str, api: Api, *, listens: bool) -> None:
+    """Reads the routes again on NOTIFY, at most once a second; requests under way keep the table they began with.
+
+    Behind a pooler LISTEN would stay on a session that others get, and not tell us: there they are read now and then.
+    """
     loop = asyncio.get_running_loop()
     conninfo = session_of(url)
     with ThreadPoolExecutor(1) as executor:
         while True:
             try:
+                if not listens:
+                    await asyncio.sleep(ROUTES_PAUSE)
+                    api.table = await loop.run_in_executor(executor, routes.load, url)
+                    continue
                 async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as connection:
                     await connection.execute(f"listen {routes.CHANNEL}")
                     while True:

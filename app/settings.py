@@ -41,6 +41,8 @@ class Settings:
     """Database connections of each server process, 1 to 100."""
     queue: int
     """Requests of each server process that may wait for a connection; one more is answered 503."""
+    prepared_statements: bool
+    """Whether statements stay prepared on a connection; off: sent whole each time, for a pooler's shared sessions."""
     cors_origins: tuple[str, ...]
     """Origins whose pages may call the API; empty: CORS is off."""
     crm_key: str | None
@@ -88,6 +90,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         worker_url=address("LEADS_WORKER_URL"),
         connections=value("LEADS_CONNECTIONS", 8, _whole(1, 100)),
         queue=value("LEADS_QUEUE", 256, _whole(0, 10000)),
+        prepared_statements=value("LEADS_PREPARED_STATEMENTS", True, _switch({"on": True, "off": False})),
         cors_origins=value("LEADS_CORS_ORIGINS", (), _origins),
         crm_key=value("LEADS_CRM_KEY", None, str) or value("LEADS_CRM_KEY_FILE", None, _password),
         has_worker=value("LEADS_WORKER", True, _switch({"on": True, "off": False})),

@@ -91,3 +91,10 @@ def test_the_switches() -> None:
     assert (found.has_worker, found.allow_loopback_vendors) == (False, True)
     with pytest.raises(SettingsError, match="LEADS_WORKER is 'no', but it must be on or off"):
         settings.read({"LEADS_WORKER": "no"})
+
+
+def test_statements_are_prepared_unless_said_otherwise() -> None:
+    assert settings.read({}).prepared_statements
+    assert not settings.read({"LEADS_PREPARED_STATEMENTS": "off"}).prepared_statements
+    with pytest.raises(SettingsError, match="LEADS_PREPARED_STATEMENTS is '0', but it must be on or off"):
+        settings.read({"LEADS_PREPARED_STATEMENTS": "0"})
