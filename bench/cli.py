@@ -11,7 +11,7 @@ from rich.console import Console
 
 from app import settings
 from app.cli.output import Mistake
-from bench import crm, database, load, machine, measure, report, scoring, server
+from bench import crm, database, isolation, load, machine, measure, report, scoring, server
 from bench.figures import Spoilt
 from bench.operations import PAIRS
 
@@ -48,7 +48,12 @@ def bench(rounds: int, seconds: int, connections: int, json_file: TextIO | None)
         json_file.write(json.dumps(whole, indent=2) + "\n")
     out = Console(width=120, soft_wrap=True)
     out.print(report.table(whole["operations"]))
-    for sentence in [*report.sentences(whole), *scoring.sentences(whole["scoring"]), *crm.sentences(whole["crm"])]:
+    for sentence in [
+        *report.sentences(whole),
+        *isolation.sentences(whole["isolation"]),
+        *scoring.sentences(whole["scoring"]),
+        *crm.sentences(whole["crm"]),
+    ]:
         out.print(sentence, highlight=False)
 
 
@@ -65,6 +70,7 @@ def _measured(plan: measure.Plan, folder: Path, say: measure.Say) -> dict[str, A
     ):
         facts = machine.facts(measured.server_version()) | {"load_at_start": load_at_start}
         rounds = measure.rounds(plan, measured, served, folder, say)
+        isolated = isolation.measure(plan, measured, say)
         say(f"scoring: single leads, and a backtest of {scoring.LEADS:,}")
         scored = scoring.measure(measured)
         say(f"the outbox: {crm.LEADS} pushes, and a worker without work for {crm.IDLE:.0f} s")
@@ -79,6 +85,7 @@ def _measured(plan: measure.Plan, folder: Path, say: measure.Say) -> dict[str, A
         },
         "second_start": report.start(starts),
         "operations": report.operations(rounds),
+        "isolation": isolated,
         "scoring": scored,
         "crm": pushed,
     }

@@ -58,7 +58,7 @@ order by l.organization_id, l.created_at
 _PAIRS = """
 create schema bench;
 grant usage on schema bench to leads_api;
-create table bench.pair (n integer primary key, digest text not null, lead text not null);
+create table bench.pair (n integer primary key, digest text not null, lead text not null, organization text not null);
 grant select on bench.pair to leads_api
 """
 
@@ -107,7 +107,7 @@ def running(folder: Path) -> Iterator[Database]:
             for statement in _FILL.format(leads=LEADS).split(";"):
                 connection.execute(statement.encode())
             leads: dict[object, str] = dict(connection.execute(_ONE_EACH).fetchall())
-        pairs = tuple(Pair(key, leads[organization]) for organization, key in keys.items())
+        pairs = tuple(Pair(key, leads[organization], str(organization)) for organization, key in keys.items())
         table = routes.load(server.url("leads_api"))
         _write_pairs(server.url("postgres"), pairs, table)
         postmaster = int((folder / "postgres" / "postmaster.pid").read_text().split()[0])
@@ -141,7 +141,8 @@ def _write_pairs(url: str, pairs: Sequence[Pair], table: Table) -> None:
         connection.execute(_PAIRS)
         for number, pair in enumerate(pairs):
             one = call(OPERATIONS[0], table, pair, "")
-            connection.execute("insert into bench.pair values (%s, %s, %s)", [number, one.digest, pair.lead])
+            values = [number, one.digest, pair.lead, pair.organization]
+            connection.execute("insert into bench.pair values (%s, %s, %s, %s)", values)
 
 
 def _check(database: Database) -> None:

@@ -38,7 +38,8 @@ def script(calls: Sequence[Call], pair: Pair, *, turns: int, clients: int) -> Sc
 
     In prepared mode a variable is a parameter, and one that isn't defined is NULL. No two clients share a pair.
     """
-    names = {calls[0].digest: "digest", pair.lead: "lead"}
+    # The organization last: where a statement begins with it, it is no claim.
+    names = {calls[0].digest: "digest", pair.lead: "lead", pair.organization: "organization"}
     own = len(names)
 
     def statement(one: Call) -> str:
@@ -52,7 +53,7 @@ def script(calls: Sequence[Call], pair: Pair, *, turns: int, clients: int) -> Sc
     lines = [
         f"\\if :turn % {turns} = 0",
         f"\\set n :client_id * {share} + :turn / {turns} % {share}",
-        "select p.digest, p.lead from bench.pair as p where p.n = :n \\gset",
+        "select p.digest, p.lead, p.organization from bench.pair as p where p.n = :n \\gset",
         "\\endif",
         "\\set turn :turn + 1",
         *map(statement, calls),

@@ -20,6 +20,7 @@ class Pair:
 
     key: str
     lead: str
+    organization: str
 
 
 @dataclass(frozen=True)

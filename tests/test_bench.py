@@ -12,11 +12,11 @@ from app.cli.output import Mistake
 from app.postgres import Statement
 from app.routes import Argument, Route, Table
 from app.settings import ROOT
-from bench import cpu, figures, floor, load, report
+from bench import cpu, figures, floor, isolation, load, report
 from bench.figures import Round, Sample, Spoilt
 from bench.operations import OPERATIONS, Call, Operation, Pair, call
 
-PAIR = Pair("lk_test_one", "0192f0c1-2345-7abc-8def-0123456789ab")
+PAIR = Pair("lk_test_one", "0192f0c1-2345-7abc-8def-0123456789ab", "0192f0c1-2345-7abc-8def-ba9876543210")
 PATCH = OPERATIONS[3]
 
 
@@ -87,8 +87,33 @@ def test_script_sends_the_statement_with_each_value_as_a_parameter() -> None:
             assert sent != text_before, (name, sent)
         assert sent == text
     # What comes from bench.pair must not be set beforehand, and NULL is what no variable holds.
-    assert not {"digest", "lead", "nothing"} & made.variables.keys()
+    assert not {"digest", "lead", "organization", "nothing"} & made.variables.keys()
     assert made.calls == 2
+
+
+def test_script_knows_an_organization_in_the_place_of_a_claim() -> None:
+    made = floor.script([Call("select f($1, $2)", (PAIR.organization, PAIR.lead))], PAIR, turns=10, clients=1)
+    assert "select f(:organization, :lead);" in made.text.splitlines()
+    assert made.variables == {"turn": "0"}
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        (0.0318, "1.59 (0.64-3.18) times; goal at most 1.6, reached."),
+        (0.0322, "1.61 (0.64-3.22) times; goal at most 1.6, missed."),
+    ],
+)
+def test_isolation_is_to_cost_1_6_times_a_read_without_it_in_the_middle_round(key: float, said: str) -> None:
+    samples = {
+        "none": [Sample(1000, 1.0, 0.0, 0.020), Sample(1000, 1.0, 0.0, 0.050), Sample(1000, 1.0, 0.0, 0.010)],
+        "setting": [Sample(1000, 1.0, 0.0, 0.025)] * 3,
+        "entered": [Sample(1000, 1.0, 0.0, 0.030)] * 3,
+        "key": [Sample(1000, 1.0, 0.0, key)] * 3,
+    }
+    first, second = isolation.sentences(isolation.figures_of(samples))
+    assert first.endswith(said)
+    assert "no policy 30 µs, 1.50 (0.60-3.00) times" in second
 
 
 def test_script_gives_no_pair_to_two_clients() -> None:
@@ -112,7 +137,7 @@ def test_call_has_what_the_server_would_send() -> None:
 
 
 def test_wrk_goes_through_all_pairs_before_the_next_body(tmp_path: Path) -> None:
-    pairs = [Pair("k1", "l1"), Pair("k2", "l2")]
+    pairs = [Pair("k1", "l1", "o1"), Pair("k2", "l2", "o2")]
     load.write_requests(tmp_path / "requests", Operation("x", 1.0, "PATCH", "/leads/{lead}", ("A", "B")), pairs)
     lines = [line.split("\t") for line in (tmp_path / "requests").read_text().splitlines()]
     assert lines == [["PATCH", f"/leads/l{n}", f"k{n}", body] for body in "AB" for n in (1, 2)]
