@@ -1,6 +1,7 @@
 -- Whom the tests are told by. alice has a key of each scope of one organization, bob of another, a stranger has none:
--- all three come through the shim's login. The operator has the login of the command line; the dba is the superuser
--- that runs the tests. Run once, on a migrated database; each test rolls back what it does.
+-- all three come through the shim's login. The operator has the login of the command line, the migrator that of the
+-- migrations; the dba is the superuser that runs the tests. ana is an analyst of alice's organization, ben of bob's, once a
+-- test has made them. Run once, on a migrated database; each test rolls back what it does.
 create schema test;
 grant usage on schema test to public;
 set search_path = tap, test;
@@ -71,8 +72,10 @@ begin
     reset role;
     perform set_config('leads.key_digest', '', true);
     perform set_config('leads.request_id', '', true);
-    if act_as.actor = 'operator' then
-      perform set_config('session_authorization', 'leads_operator', true);
+    if act_as.actor in ('operator', 'migrator') then
+      perform set_config('session_authorization', 'leads_' || act_as.actor, true);
+    elsif act_as.actor in ('ana', 'ben') then
+      perform set_config('session_authorization', test.login(act_as.actor), true);
     elsif act_as.actor <> 'dba' then
       raise 'Who is %?', act_as.actor;
     end if;
@@ -81,8 +84,8 @@ end
 $$;
 
 comment on function test.act_as(text, text) is
-  'From here on the test is told by alice, bob, a stranger, the operator or the dba. scope: that of alice''s or bob''s '
-  'key.';
+  'From here on the test is told by alice, bob, a stranger, ana, ben, the operator, the migrator or the dba. scope: that of '
+  'alice''s or bob''s key.';
 
 create function test.act_inside(actor text, scope text default 'write')
 returns void
@@ -138,8 +141,90 @@ end;
 
 comment on function test.lead(text) is 'The id of the lead with that address, whoever asks.';
 
+create function test.login(analyst text)
+returns text
+language sql
+stable
+begin atomic
+  -- Logins belong to the cluster, where tests of other databases make theirs.
+  select format('%s_%s', login.analyst, current_database());
+end;
+
+comment on function test.login(text) is 'The login of ana or ben.';
+
+create function test.bound_organization()
+returns uuid
+language sql
+stable
+begin atomic
+  select auth.analyst_organization_id();
+end;
+
+comment on function test.bound_organization() is
+  'auth.analyst_organization_id, which who may not use the schema can''t name.';
+
+create function test.verifier()
+returns text
+language sql
+immutable
+begin atomic
+  select 'SCRAM-SHA-256$4096:' || encode('salt', 'base64') || '$' || encode(sha256('stored'), 'base64') || ':'
+    || encode(sha256('server'), 'base64');
+end;
+
+comment on function test.verifier() is 'The SCRAM verifier of a password that nobody has.';
+
 
 -- Doing and asserting
+
+create function test.make_analyst(analyst text, expires_at timestamptz default null)
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  perform test.act_as('migrator');
+  perform admin.create_analyst(
+    test.login(make_analyst.analyst),
+    test.organization(case make_analyst.analyst when 'ana' then 'alice' else 'bob' end),
+    test.verifier(),
+    make_analyst.expires_at
+  );
+end
+$$;
+
+comment on function test.make_analyst(text, timestamptz) is 'Makes ana, of alice''s organization, or ben, of bob''s; as the migrator.';
+
+create function test.move_lead(actor text, lead_id uuid, stage_left text, stage_entered text, at timestamptz)
+returns void
+language plpgsql
+volatile
+as $$
+begin
+  perform test.act_as('dba');
+  insert into audit.event (organization_id, action, source, lead_id, payload, payload_digest, created_at)
+  values (
+    test.organization(move_lead.actor),
+    case
+      when move_lead.stage_left is null then 'lead.created'
+      when move_lead.stage_entered is null then 'lead.deleted'
+      else 'lead.updated'
+    end,
+    'sql',
+    move_lead.lead_id,
+    json_build_object(
+      'diff',
+      json_build_object('pipeline_stage', json_build_object('from', move_lead.stage_left, 'to', move_lead.stage_entered))
+    ),
+    sha256(''),
+    move_lead.at
+  );
+end
+$$;
+
+comment on function test.move_lead(text, uuid, text, text, timestamptz) is
+  'Writes into the log of alice''s or bob''s organization, as the dba, that a lead changed its stage at that time; null: it came in, '
+  'or was deleted.';
 
 create function test.made_lead(fields text)
 returns text

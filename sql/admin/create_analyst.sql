@@ -21,9 +21,13 @@ begin
       'A login is 1 to 63 characters: a-z, 0-9 and _, no digit first, and neither pg_ nor leads_ in front. Every login of '
       'the cluster can see the name: keep customers'' names out of it.';
   end if;
-  if create_analyst.verifier !~ '^SCRAM-SHA-256\$' then
+  if create_analyst.verifier is null or create_analyst.verifier !~ '^SCRAM-SHA-256\$' then
     raise sqlstate 'PT422' using message = 'invalid_verifier', hint =
       'The verifier must be one of SCRAM-SHA-256 (RFC 5803): a password never comes here.';
+  end if;
+  if create_analyst.expires_at <= now() then
+    raise sqlstate 'PT422' using
+      message = 'expired', hint = 'The login would have expired already: give a later time.';
   end if;
   if exists (select from pg_catalog.pg_roles as r where r.rolname = create_analyst.login) then
     raise sqlstate 'PT409' using message = 'login_exists', hint = format(
@@ -66,4 +70,4 @@ $$Makes a login that reads schema bi, of one organization alone. For the migrati
 
 login: 1 to 63 characters out of a-z, 0-9 and _. verifier: the password's SCRAM-SHA-256 verifier (RFC 5803). expires_at: from
 then on the login can't log in and sees no row; null: never. Raises PT404 organization_not_found, PT409 login_exists, PT422
-invalid_login, invalid_verifier; 42501 where the caller lacks CREATEROLE, or ADMIN OPTION on leads_bi.$$;
+invalid_login, invalid_verifier, expired; 42501 where the caller lacks CREATEROLE, or ADMIN OPTION on leads_bi.$$;
