@@ -1,0 +1,11 @@
+begin;
+select plan(2);
+
+select make_analyst('ana');
+select act_as('operator');
+select throws_ok($$select admin.bind_analyst(login('ana'), organization('bob'))$$, '42501', null, 'not the operator');
+select act_as('ana');
+select throws_ok($$select admin.bind_analyst(login('ana'), organization('bob'))$$, '42501', null, 'nor an analyst');
+
+select * from finish();
+rollback;

@@ -1,0 +1,15 @@
+begin;
+select plan(3);
+
+select make_analyst('ana');
+select throws_ok(
+  $$select admin.create_analyst(login('ana'), organization('bob'), verifier())$$, 'PT409', 'login_exists', 'an analyst''s'
+);
+select throws_ok(
+  $$select admin.create_analyst('postgres', organization('bob'), verifier())$$, 'PT409', 'login_exists', 'or another''s'
+);
+select act_as('ana');
+select is(bound_organization(), organization('alice'), 'and leaves it as it is');
+
+select * from finish();
+rollback;

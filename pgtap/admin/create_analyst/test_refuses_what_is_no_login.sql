@@ -1,0 +1,15 @@
+begin;
+select plan(11);
+
+select act_as('migrator');
+select throws_ok(
+  format('select admin.create_analyst(%L, organization(''alice''), verifier())', c.login), 'PT422', 'invalid_login', c.why
+)
+from (values
+  ('', 'nothing'), (' ana', 'a blank'), ('Ana', 'upper case'), ('1ana', 'a digit first'), ('ana-b', 'a dash'),
+  ('änä', 'letters that aren''t ASCII'), (repeat('a', 64), '64 characters, which PostgreSQL would cut'),
+  ('pg_ana', 'PostgreSQL''s own'), ('leads_ana', 'ours'), (E'ana\n', 'a line''s end'), ('ana"; drop role leads_api; --', 'SQL')
+) as c (login, why);
+
+select * from finish();
+rollback;

@@ -1,0 +1,56 @@
+begin;
+select plan(5);
+
+select make_analyst('ana', '2100-01-01 00:00Z');
+select act_as('dba');
+select results_eq(
+  $$
+    select
+      r.rolcanlogin, r.rolsuper or r.rolcreaterole or r.rolcreatedb or r.rolreplication or r.rolbypassrls,
+      r.rolconnlimit, r.rolvaliduntil
+    from pg_roles as r
+    where r.rolname = login('ana')
+  $$,
+  $$values (true, false, 5, '2100-01-01 00:00Z'::timestamptz)$$,
+  'a login with 5 connections until then, and no other right'
+);
+select results_eq(
+  $$
+    select m.roleid::regrole::text, m.admin_option
+    from pg_auth_members as m
+    where m.member = (select r.oid from pg_roles as r where r.rolname = login('ana'))
+  $$,
+  $$values ('leads_bi', false)$$,
+  'in leads_bi alone'
+);
+select is(
+  (select r.rolpassword from pg_authid as r where r.rolname = login('ana')), verifier(), 'its password is the one that was given'
+);
+select set_eq(
+  $$
+    select unnest(s.setconfig)
+    from pg_db_role_setting as s
+    where s.setrole = (select r.oid from pg_roles as r where r.rolname = login('ana'))
+  $$,
+  array[
+    'search_path=bi', 'TimeZone=UTC', 'default_transaction_read_only=on', 'statement_timeout=60s', 'lock_timeout=5s',
+    'idle_in_transaction_session_timeout=60s', 'idle_session_timeout=8h'
+  ],
+  'what its sessions begin with'
+);
+select is(
+  array(
+    select c.oid::regclass::text
+    from pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    where
+      n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'yoyo')
+      and c.relkind in ('r', 'p', 'v', 'm')
+      and has_schema_privilege(login('ana'), n.oid, 'usage')
+  ),
+  '{}'::text[],
+  'it names no table and no view outside bi'
+);
+
+select * from finish();
+rollback;

@@ -1,0 +1,12 @@
+begin;
+select plan(2);
+
+select make_analyst('ana');
+select make_analyst('ben');
+select act_as('operator');
+select throws_ok($$select admin.revoke_analyst(login('ana'))$$, '42501', null, 'not the operator');
+select act_as('ben');
+select throws_ok($$select admin.revoke_analyst(login('ana'))$$, '42501', null, 'nor another analyst');
+
+select * from finish();
+rollback;

@@ -1,0 +1,20 @@
+begin;
+select plan(5);
+
+select act_as('alice');
+select made_lead('{"email": "ada@example.com"}');
+select make_analyst('ana');
+select make_analyst('ben');
+select act_as('ana');
+select isnt_empty('select from bi.leads', 'before');
+
+select act_as('migrator');
+select lives_ok($$select admin.revoke_analyst(login('ana'))$$, 'revoked');
+select is((select r.rolcanlogin from pg_roles as r where r.rolname = login('ana')), false, 'it can''t log in');
+select act_as('ana');
+select is_empty('select from bi.leads', 'after');
+select act_as('ben');
+select is(bound_organization(), organization('bob'), 'another stays as it is');
+
+select * from finish();
+rollback;

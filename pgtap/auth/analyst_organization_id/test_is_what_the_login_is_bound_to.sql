@@ -1,0 +1,17 @@
+begin;
+select plan(3);
+
+select make_analyst('ana');
+select make_analyst('ben');
+select act_as('ana');
+select is(bound_organization(), organization('alice'), 'ana''s');
+select act_as('ben');
+select is(bound_organization(), organization('bob'), 'ben''s');
+
+select act_as('dba');
+create role somebody in role leads_bi;
+set local session authorization somebody;
+select is(bound_organization(), null, 'who is bound to none has none');
+
+select * from finish();
+rollback;

@@ -1,0 +1,18 @@
+begin;
+select plan(1);
+
+select act_as('alice');
+select made_lead('{"email": "ada@example.com"}');
+select make_analyst('ana');
+select act_as('dba');
+delete from app.lead where email = 'ada@example.com';
+
+select act_as('ana');
+select results_eq(
+  $$select c.old_value, c.new_value, c.source, c.role from bi.lead_changes as c where c.action = 'lead.deleted' and c.field = 'email'$$,
+  $$values ('ada@example.com', null::text, 'sql', 'postgres')$$,
+  'its e-mail address, and who deleted it'
+);
+
+select * from finish();
+rollback;

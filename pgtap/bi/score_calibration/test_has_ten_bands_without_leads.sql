@@ -1,0 +1,16 @@
+begin;
+select plan(1);
+
+select make_analyst('ana');
+select act_as('ana');
+select results_eq(
+  $$
+    select count(*), min(c.score_from), max(c.score_to), sum(c.leads), sum(c.won), sum(c.lost), count(c.won_share)
+    from bi.score_calibration as c
+  $$,
+  $$values (10::bigint, 0, 100, 0::numeric, 0::numeric, 0::numeric, 0::bigint)$$,
+  'all of them empty'
+);
+
+select * from finish();
+rollback;

@@ -1,0 +1,27 @@
+begin;
+select plan(1);
+
+select act_as('dba');
+insert into app.lead (organization_id, email, lead_score, pipeline_stage)
+select organization(l.actor), 'lead@example.com', l.score, l.stage
+from (values
+  ('alice', 85, 'won'), ('alice', 85, 'won'), ('alice', 85, 'lost'), ('alice', 85, 'proposal'),
+  ('alice', 15, 'new'),
+  ('bob', 85, 'lost')
+) as l (actor, score, stage);
+select make_analyst('ana');
+
+select act_as('ana');
+select results_eq(
+  $$
+    select c.score_from, c.leads, c.won, c.lost, c.won_share
+    from bi.score_calibration as c
+    where c.leads > 0
+    order by c.score_from
+  $$,
+  $$values (10, 1::bigint, 0::bigint, 0::bigint, null::numeric), (80, 4, 2, 1, 0.6667)$$,
+  'of alice''s alone; none is decided of those from 10 to 19'
+);
+
+select * from finish();
+rollback;

@@ -1,0 +1,15 @@
+begin;
+select plan(2);
+
+select act_as('bob');
+select made_lead('{"email": "bea@example.com"}');
+select make_analyst('ana');
+select make_analyst('ben');
+
+select act_as('ben');
+select isnt_empty('select from bi.source_performance', 'bob has one');
+select act_as('ana');
+select is_empty('select from bi.source_performance', 'alice has none, and no row divides by zero');
+
+select * from finish();
+rollback;

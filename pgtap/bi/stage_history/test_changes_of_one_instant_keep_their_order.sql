@@ -1,0 +1,24 @@
+begin;
+select plan(1);
+
+select act_as('dba');
+insert into audit.event (id, organization_id, action, source, lead_id, payload, payload_digest, created_at)
+select
+  e.id, organization('alice'), 'lead.updated', 'sql', '00000000-0000-7000-8000-000000000001', e.payload, sha256(''),
+  '2026-03-01 10:00Z'
+from (values
+  -- written in the other order
+  ('00000000-0000-7000-8000-00000000000b'::uuid, '{"diff": {"pipeline_stage": {"from": "contacted", "to": "won"}}}'::json),
+  ('00000000-0000-7000-8000-00000000000a', '{"diff": {"pipeline_stage": {"from": "new", "to": "contacted"}}}')
+) as e (id, payload);
+select make_analyst('ana');
+
+select act_as('ana');
+select results_eq(
+  $$select h.stage collate "default", h.duration, h.next_stage collate "default" from bi.stage_history as h order by h.stage$$,
+  $$values ('contacted', interval '0', 'won'), ('won', null, null)$$,
+  'that of their ids'
+);
+
+select * from finish();
+rollback;
