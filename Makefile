@@ -11,7 +11,7 @@ UV := uv==0.13.9
 COMPILE := .venv/bin/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-header
 
-.PHONY: help install serve test lint check bench fuzz test-15 torture secrets schema freeze lock clean
+.PHONY: help install serve psql test lint check bench fuzz test-15 torture secrets schema freeze lock clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -19,8 +19,11 @@ help: ## Show this list
 
 install: .venv/.serve ## Set up .venv, with the command line .venv/bin/leads, and start nothing
 
-serve: .venv/.serve ## Set up what is missing and serve, database and all (HOST, PORT, LEADS_DATA_DIR, DATABASE_URL)
+serve: .venv/.serve ## Set up what is missing and serve, database and all (HOST, PORT, BI_PORT, LEADS_DATA_DIR, DATABASE_URL)
 	@.venv/bin/leads serve
+
+psql: .venv/.serve ## Open psql as an analyst of the demo (ARGS='--organization ID': of another; what else psql takes)
+	@.venv/bin/leads psql $(ARGS)
 
 test: .venv/.dev ## Run every test, pgTAP's and pytest's, against a PostgreSQL that it starts
 	@.venv/bin/python -m tools.pgtap
