@@ -1,5 +1,5 @@
 begin;
-select plan(7);
+select plan(8);
 
 select act_as('dba');
 create role somebody nologin;
@@ -8,6 +8,16 @@ create role chief nologin createrole in role leads_bi;
 select make_analyst('ana');
 select throws_ok(format('select admin.drop_analyst(%L)', r.login), 'PT409', 'analyst_not_revoked', r.login)
 from (values (login('ana')), ('somebody'), ('member'), ('chief'), ('leads_owner'), ('leads_bi')) as r (login);
+select act_as('dba');
+do $$
+begin
+  execute format('alter role %I nologin', login('ana'));
+end
+$$;
+select act_as('migrator');
+select throws_ok(
+  $$select admin.drop_analyst(login('ana'))$$, 'PT409', 'analyst_not_revoked', 'barred by hand, and bound still'
+);
 select has_role(login('ana')::name, 'ana''s login stands');
 
 select * from finish();
