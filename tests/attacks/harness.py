@@ -1,0 +1,240 @@
+"""Non-interference: an attack runs in two copies of one database that differ in the victim's rows alone.
+
+An attack leaks where something of the victim's comes back, or where the two copies answer differently. Where the
+attacker knows a value already (a ``Twin``), the same statements run in one copy with a value that the victim has and
+with one that exists nowhere: the answers must be the same, since else they tell which it was.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import psycopg
+from psycopg import pq
+
+NO_ROW = "no row"
+SAME = "same"
+ERROR = "error"
+
+VICTIM_ACTS = "-- the victim acts"
+"""In place of a statement: now the victim's request comes in, on another session."""
+
+
+@dataclass(frozen=True)
+class Attack:
+    """Statements that one session sends, one after the other, whatever the ones before answered."""
+
+    name: str
+    statements: tuple[str, ...]
+    verdict: str = SAME
+    """What the last statement must come to: NO_ROW (an error will do), ERROR, SAME, or an SQLSTATE."""
+    is_twin: bool = False
+    """Whether the statements hold values of the victim's, in braces, which the attacker is supposed to know."""
+    variants: frozenset[str] = field(default_factory=frozenset)
+    """Where it makes sense; empty: everywhere."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one statement brought back."""
+
+    sqlstate: str | None
+    rows: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One of the two copies: its name, what is secret in it, and what a twin's braces stand for."""
+
+    name: str
+    oid: int
+    secrets: frozenset[str]
+    known: Mapping[str, str]
+    """Values that the victim has here."""
+    unknown: Mapping[str, str]
+    """Values of the same length that nobody has."""
+    own: Mapping[str, str]
+    """The attacker's own: the same in both copies."""
+    since: datetime
+    """When the copies were ready, and the attacks began."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an attack. leak: what leaked, in words; empty: nothing did."""
+
+    attack: Attack
+    statements: int
+    leak: str
+    answers: tuple[Answer, ...]
+
+    def is_as_expected(self) -> bool:
+        """Whether the last statement came to what the case says."""
+        last, verdict = self.answers[-1], self.attack.verdict
+        if verdict == SAME:
+            return True
+        if verdict == NO_ROW:
+            return last.rows == 0
+        return last.sqlstate is not None and verdict in (ERROR, last.sqlstate)
+
+
+class Session:
+    """A login's session in one copy, spoken to by the simple protocol: COPY, errors and notices come back whole."""
+
+    def __init__(self, connect: Callable[[], psycopg.Connection], acts: Callable[[], None] = lambda: None) -> None:
+        self._connect = connect
+        self._acts = acts
+        self._connection = connect()
+        self._notices: list[str] = []
+        self._listen()
+
+    def _listen(self) -> None:
+        self._connection.pgconn.notice_handler = lambda result: self._notices.append(_fields(result))
+
+    def run(self, statements: Sequence[str]) -> Iterator[Answer]:
+        """Sends the statements, and leaves the session as new."""
+        for statement in statements:
+            yield self._send(statement)
+        self._clean()
+
+    def pid(self) -> int:
+        return self._connection.pgconn.backend_pid
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _clean(self) -> None:
+        try:
+            self._connection.execute("rollback")
+            self._connection.execute("discard all")
+        except psycopg.Error:
+            self._connection.close()
+            self._connection = self._connect()
+            self._listen()
+
+    def _send(self, statement: str) -> Answer:
+        if statement == VICTIM_ACTS:
+            self._acts()
+            return Answer(None, 0, "")
+        connection = self._connection.pgconn
+        self._notices.clear()
+        lines: list[str] = []
+        sqlstate, rows = None, 0
+        try:
+            connection.send_query(statement.encode())
+            while (result := connection.get_result()) is not None:
+                if result.status == pq.ExecStatus.COPY_OUT:
+                    while (data := connection.get_copy_data(0))[0] > 0:
+                        lines.append(bytes(data[1]).decode(errors="replace").rstrip("\n"))
+                        rows += 1
+                elif result.status == pq.ExecStatus.COPY_IN:
+                    connection.put_copy_end(b"nothing to copy")
+                elif result.status == pq.ExecStatus.COPY_BOTH:
+                    raise psycopg.OperationalError("a replication stream began")
+                elif result.status in (pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.BAD_RESPONSE):
+                    state = result.error_field(pq.DiagnosticField.SQLSTATE)
+                    sqlstate = (state or b"").decode()
+                    lines.append(_fields(result))
+                else:
+                    lines.append((result.command_status or b"").decode())
+                    rows += result.ntuples
+                    lines += (
+                        "|".join(
+                            (result.get_value(row, column) or b"\\N").decode(errors="replace")
+                            for column in range(result.nfields)
+                        )
+                        for row in range(result.ntuples)
+                    )
+                if result.status == pq.ExecStatus.FATAL_ERROR and connection.status == pq.ConnStatus.BAD:
+                    break
+            connection.consume_input()
+            while (notification := connection.notifies()) is not None:
+                lines.append(f"notification {notification.relname!r} {notification.extra!r}")
+        except psycopg.Error as error:
+            sqlstate = sqlstate or "08000"
+            lines.append(str(error))
+        return Answer(sqlstate, rows, "\n".join([*lines, *self._notices]))
+
+
+def _fields(result: pq.abc.PGresult) -> str:
+    """All that an error or a notice says."""
+    found = (
+        (name, result.error_field(name))
+        for name in pq.DiagnosticField
+        # Not the position in the server's source, nor the severity in the session's language.
+        if name.name not in ("SOURCE_FILE", "SOURCE_LINE", "SOURCE_FUNCTION", "SEVERITY")
+    )
+    return "; ".join(f"{name.name.lower()} {value.decode(errors='replace')}" for name, value in found if value)
+
+
+def attempt(attack: Attack, sessions: Sequence[Session], copies: Sequence[Copy]) -> Outcome:
+    """Runs the attack: a twin in the first copy with both sets of values, any other in both copies."""
+    if attack.is_twin:
+        runs = [(sessions[0], copies[0], copies[0].known), (sessions[0], copies[0], copies[0].unknown)]
+    else:
+        runs = [(session, copy, {}) for session, copy in zip(sessions, copies, strict=True)]
+    answers: list[tuple[Answer, ...]] = []
+    told: list[list[str]] = []
+    leak = ""
+    for session, copy, values in runs:
+        pid = session.pid()
+        got = tuple(session.run([_filled(one, copy.own | values) for one in attack.statements]))
+        texts = [_without(values, answer.text) for answer in got]
+        for statement, text in zip(attack.statements, texts, strict=True):
+            if found := next((secret for secret in copy.secrets if secret in text.lower()), None):
+                leak = leak or f"{statement!r} brought back {found!r}: {text[:300]}"
+        answers.append(got)
+        told.append(
+            [
+                normalised(text, copy, pid, is_ordered=statement.startswith("explain"))
+                for statement, text in zip(attack.statements, texts, strict=True)
+            ]
+        )
+    for statement, one, other in zip(attack.statements, *told, strict=True):
+        if one != other and not leak:
+            leak = f"{statement!r} tells one from the other:\n{_difference(one, other)}"
+    return Outcome(attack, len(runs) * len(attack.statements), leak, answers[0])
+
+
+def _filled(statement: str, values: Mapping[str, str]) -> str:
+    return re.sub(r"\{(\w+)\}", lambda match: values.get(match[1], match[0]), statement)
+
+
+def _without(values: Mapping[str, str], text: str) -> str:
+    """The text without what the attacker typed: an error that repeats its own statement tells nothing."""
+    for name, value in sorted(values.items(), key=lambda item: -len(item[1])):
+        text = text.replace(value, f"{{{name}}}")
+    return text
+
+
+def _difference(one: str, other: str) -> str:
+    ones, others = one.splitlines(), other.splitlines()
+    for first, second in zip(ones, others, strict=False):
+        if first != second:
+            return f"  {first[:300]}\n  {second[:300]}"
+    return f"  {len(ones)} and {len(others)} lines"
+
+
+_UUID_7 = re.compile(r"\b([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\b")
+_TIME = re.compile(r"\b(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(\.\d+)?(\+00|Z)?")
+
+
+def normalised(text: str, copy: Copy, pid: int, *, is_ordered: bool) -> str:
+    """The text less what differs between any two databases and any two moments, and nothing else."""
+    # The copies have different names and oids: the attacker knows where it is connected.
+    text = text.replace(copy.name, "<database>")
+    text = re.sub(rf"\b{copy.oid}\b", "<database's oid>", text)
+    # A session's own process.
+    text = re.sub(rf"\b{pid}\b", "<own pid>", text)
+    # An id that was made since the attacks began: the attacker's own new row. The victim's are secrets, looked for before.
+    text = _UUID_7.sub(lambda match: "<new id>" if _made_at(match) >= copy.since else match[0], text)
+    # What the clock says now: the victim's rows are older.
+    text = _TIME.sub(lambda match: "<now>" if f"{match[1]} {match[2]}" >= f"{copy.since:%F %T}" else match[0], text)
+    # Rows without an ORDER BY come as the plan has them, and the plan turns on how large the table is: see open.py.
+    return text if is_ordered else "\n".join(sorted(text.splitlines()))
+
+
+def _made_at(uuid: re.Match[str]) -> datetime:
+    return datetime.fromtimestamp(int(uuid[1] + uuid[2], 16) / 1000, UTC)
