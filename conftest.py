@@ -260,3 +260,11 @@ def pgtap_connection(
         connection.execute(pgtap.script().encode())
         connection.execute((ROOT / "pgtap" / "actors.sql").read_bytes())
         yield connection
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests/test_attack.py has counted: a worker of pytest-xdist's tells it by the test's report."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties:
+            if name == "attacks":
+                terminalreporter.write_line(f"Attacks: {value}.")

@@ -31,7 +31,7 @@ FORMS = (
     "select {columns} from {table} tablesample bernoulli (100) repeatable (1)",
     "copy {table} to stdout",
     "copy (select {columns} from {table}) to stdout with (format csv, header)",
-    "copy (select {columns} from {table}) to stdout with (format binary)",
+    "copy (select {columns} from {table} order by 1, 2) to stdout with (format binary)",
     "select query_to_xml('select {columns} from {table}', true, true, '')",
     "select table_to_xml('{table}', true, false, '')",
     "declare c cursor with hold for select {columns} from {table};fetch all c",
@@ -161,15 +161,22 @@ def _roles(roles: Sequence[str]) -> Iterator[Attack]:
             if role == "mallory" and "password" in form:
                 # One's own password is one's own to change; the suite goes on with the one that it has.
                 continue
-            yield Attack(
-                f"{form}, then read", (*form.split(";"), "table bi.leads", "table app.lead", "table audit.event"), SAME
-            )
             # Whatever it became: it sees no row of anybody else.
             yield Attack(
-                f"{form}, then look for another",
-                (*form.split(";"), "select * from bi.leads where email not like 'own%'"),
+                f"{form}, then read",
+                (
+                    *form.split(";"),
+                    "select * from bi.leads order by id",
+                    "table app.lead",
+                    "table audit.event",
+                    "select * from bi.leads where email not like 'own%'",
+                ),
                 NO_ROW,
             )
+
+
+# Reads all rows of a table, everybody's, in the order in which they lie.
+SCAN = ("set enable_indexscan = off", "set enable_bitmapscan = off", "set enable_indexonlyscan = off")
 
 
 def _leaks() -> Iterator[Attack]:
@@ -199,6 +206,7 @@ def _leaks() -> Iterator[Attack]:
             yield Attack(
                 f"leaky: {name} over {relation}",
                 (
+                    *SCAN,
                     "listen seen",
                     f"select count(*) from {relation} where {condition}",
                     "select current_setting('mallory.seen', true)",
@@ -213,6 +221,7 @@ def _leaks() -> Iterator[Attack]:
             yield Attack(
                 f"leaky: {name} in a do block, over {relation}",
                 (
+                    *SCAN,
                     f"do $$ declare r record; begin for r in select * from {relation} where {condition} loop "
                     "raise notice '%', r; end loop; end $$",
                 ),
@@ -241,7 +250,11 @@ def _leaks() -> Iterator[Attack]:
         )
         yield Attack(
             f"temp leakproof function over {relation}",
-            (trap.replace("cost", "leakproof cost"), f"select 1 from {relation} where pg_temp.spy({column}::text)"),
+            (
+                "create temp table made ()",
+                trap.replace("cost", "leakproof cost"),
+                f"select 1 from {relation} where pg_temp.spy({column}::text)",
+            ),
         )
         yield Attack(
             f"temp view over {relation}",
@@ -517,8 +530,11 @@ def _oracles() -> Iterator[Attack]:
             asked = question
             for name, value in names.items():
                 asked = asked.replace(f"{{{name}}}", value)
+            scene = frozenset({"product"} if where == "views" else {"granted"})
             for plan in PLANS:
-                yield Attack(f"explain {where} {number}, {', '.join(plan)}", (*plan, EXPLAIN + asked), SAME, True)
+                yield Attack(
+                    f"explain {where} {number}, {', '.join(plan)}", (*plan, EXPLAIN + asked), SAME, True, scene
+                )
             yield Attack(
                 f"explain without analyze {where} {number}", (f"explain (verbose, costs) {asked}",), SAME, True
             )
@@ -690,9 +706,9 @@ def _changes() -> Iterator[Attack]:
         "select pg_create_logical_replication_slot('x', 'test_decoding')",
         "select pg_create_physical_replication_slot('x')",
         "select * from pg_logical_slot_peek_changes('x', null, null)",
-        "select pg_logical_emit_message(false, 'x', 'y')",
+        "select pg_logical_emit_message(false, 'x', 'y') is null",
         "select pg_log_backend_memory_contexts(pg_backend_pid())",
-        "select pg_export_snapshot()",
+        "select pg_export_snapshot() is null",
         "select pg_stat_reset()",
         "select pg_stat_reset_single_table_counters('app.lead'::regclass)",
         "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'leads_api'",

@@ -12,8 +12,8 @@ import psycopg
 
 from app import embedded
 from app.cli import migrate
-from conftest import Database, Organization, make_organization
 from attacks.harness import Copy, Session
+from conftest import Database, Organization, make_organization
 
 ANALYST = "mallory"
 VICTIM_ANALYST = "victoria"
@@ -168,13 +168,14 @@ def make(server: embedded.Server) -> World:
     _make_analyst(base, ANALYST, mallory.id)
     databases = (_created(server, "attack_one", base), _created(server, "attack_two", base))
     with base.connect("leads_migrator") as connection:
-        connection.execute("create role victoria login".encode())
+        connection.execute(b"create role victoria login")
         connection.execute(f"alter role victoria password '{PASSWORD}'".encode())
         connection.execute("grant leads_bi to victoria")
     victims = (Victim(databases[0], "a", 40), Victim(databases[1], "b", 150))
     time.sleep(1)
     since = datetime.now(UTC)
-    copies = (_copy(databases[0], victims[0], own, since), _copy(databases[1], victims[1], own, since))
+    own_a, own_b = ({**own, "secret": claim(victim.keys["admin"])} for victim in victims)
+    copies = (_copy(databases[0], victims[0], own_a, since), _copy(databases[1], victims[1], own_b, since))
     return World(server, databases, copies, victims)
 
 
