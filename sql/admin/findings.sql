@@ -275,7 +275,7 @@ begin atomic
       'Analysts read it, and no restrictive policy is the floor under those that let pass.',
       format(
         'create policy bi_all on %s as restrictive for all to leads_bi '
-        'using (organization_id = (select auth.analyst_organization_id()));',
+        'using ((select auth.analyst_organization_id()) = organization_id);',
         t.name
       )
     from tenant_table as t
@@ -300,7 +300,7 @@ begin atomic
           and p.polcmd = '*'
           and p.polroles = array(select r.oid from our_role as r where r.kind = 'group')
           and pg_get_expr(p.polqual, p.polrelid)
-            = '(organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id))'
+            = '(( SELECT auth.analyst_organization_id() AS analyst_organization_id) = organization_id)'
       )
   ),
 

@@ -30,9 +30,10 @@ create policy lead_jobs_insert on app.lead for insert to leads_jobs with check (
 create policy lead_bi_select on app.lead for select to leads_bi
   using (organization_id = (select auth.analyst_organization_id()));
 
--- The floor under whatever policy is added later.
+-- The floor under whatever policy is added later. Said the other way round, or PostgreSQL would drop it as a repetition: with
+-- two, EXPLAIN ANALYZE runs both subselects always, not only once a row of anybody's has passed the analyst's conditions.
 create policy lead_bi_all on app.lead as restrictive for all to leads_bi
-  using (organization_id = (select auth.analyst_organization_id()));
+  using ((select auth.analyst_organization_id()) = organization_id);
 
 -- leads erase
 create policy lead_eraser_select on app.lead for select to leads_eraser using (true);

@@ -20,9 +20,10 @@ create policy pipeline_stage_jobs_delete on app.pipeline_stage for delete to lea
 create policy pipeline_stage_bi_select on app.pipeline_stage for select to leads_bi
   using (organization_id = (select auth.analyst_organization_id()));
 
--- The floor under whatever policy is added later.
+-- The floor under whatever policy is added later. Said the other way round, or PostgreSQL would drop it as a repetition: with
+-- two, EXPLAIN ANALYZE runs both subselects always, not only once a row of anybody's has passed the analyst's conditions.
 create policy pipeline_stage_bi_all on app.pipeline_stage as restrictive for all to leads_bi
-  using (organization_id = (select auth.analyst_organization_id()));
+  using ((select auth.analyst_organization_id()) = organization_id);
 
 -- leads erase
 create policy pipeline_stage_eraser_select on app.pipeline_stage for select to leads_eraser using (true);
