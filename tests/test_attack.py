@@ -1,8 +1,8 @@
 """Two organizations in one database: whatever SQL one of them sends, it learns nothing of the other.
 
 The attacks are data, in tests/attacks. Each runs in two copies of a database that differ in the victim's rows alone;
-controls, designs that leak, show that the runner sees a leak. The tests run in their order: what the later ones grant, the
-first ones are without.
+controls, designs that leak, show that the runner sees a leak. The tests run in their order: what the
+later ones grant, the first ones are without.
 """
 
 import os

@@ -511,7 +511,14 @@ PLANS: tuple[tuple[str, ...], ...] = (
     ("set random_page_cost = 1000000",),
     ("set seq_page_cost = 1000000", "set cpu_tuple_cost = 0"),
     ("set jit = on", "set jit_above_cost = 0", "set jit_optimize_above_cost = 0"),
-    ("set parallel_setup_cost = 0", "set parallel_tuple_cost = 0", "set min_parallel_table_scan_size = 0"),
+    (
+        "set parallel_setup_cost = 0",
+        "set parallel_tuple_cost = 0",
+        "set min_parallel_table_scan_size = 0",
+        # One worker and no leader: else "loops" says who of them was first.
+        "set max_parallel_workers_per_gather = 1",
+        "set parallel_leader_participation = off",
+    ),
     ("set debug_parallel_query = on", "set force_parallel_mode = on"),
     ("set from_collapse_limit = 1", "set join_collapse_limit = 1"),
     ("set geqo_threshold = 2", "set geqo_seed = 0.5"),
