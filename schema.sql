@@ -2532,7 +2532,7 @@ CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TA
          UNION ALL
           SELECT ('table '::text || t.name),
              'Analysts read it, and no restrictive policy is the floor under those that let pass.'::text,
-             format('create policy bi_all on %s as restrictive for all to leads_bi using (organization_id = (select auth.analyst_organization_id()));'::text, t.name) AS format
+             format('create policy bi_all on %s as restrictive for all to leads_bi using ((select auth.analyst_organization_id()) = organization_id);'::text, t.name) AS format
             FROM tenant_table t
            WHERE ((EXISTS ( SELECT
                     FROM ((pg_attribute c
@@ -2546,7 +2546,7 @@ CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TA
                     FROM pg_policy p
                    WHERE ((p.polrelid = t.oid) AND (NOT p.polpermissive) AND (p.polcmd = '*'::"char") AND (p.polroles = ARRAY( SELECT r.oid
                             FROM our_role r
-                           WHERE (r.kind = 'group'::text))) AND (pg_get_expr(p.polqual, p.polrelid) = '(organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id))'::text))))))
+                           WHERE (r.kind = 'group'::text))) AND (pg_get_expr(p.polqual, p.polrelid) = '(( SELECT auth.analyst_organization_id() AS analyst_organization_id) = organization_id)'::text))))))
          ), expected_trigger AS (
           SELECT t.oid,
              t.name AS "table",
@@ -8257,7 +8257,7 @@ CREATE POLICY idempotency_key_jobs_select ON app.idempotency_key FOR SELECT TO l
 
 ALTER TABLE app.lead ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY lead_bi_all ON app.lead AS RESTRICTIVE TO leads_bi USING ((organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)));
+CREATE POLICY lead_bi_all ON app.lead AS RESTRICTIVE TO leads_bi USING ((( SELECT auth.analyst_organization_id() AS analyst_organization_id) = organization_id));
 
 CREATE POLICY lead_bi_select ON app.lead FOR SELECT TO leads_bi USING ((organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)));
 
@@ -8293,7 +8293,7 @@ CREATE POLICY organization_jobs_update ON app.organization FOR UPDATE TO leads_j
 
 ALTER TABLE app.pipeline_stage ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY pipeline_stage_bi_all ON app.pipeline_stage AS RESTRICTIVE TO leads_bi USING ((organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)));
+CREATE POLICY pipeline_stage_bi_all ON app.pipeline_stage AS RESTRICTIVE TO leads_bi USING ((( SELECT auth.analyst_organization_id() AS analyst_organization_id) = organization_id));
 
 CREATE POLICY pipeline_stage_bi_select ON app.pipeline_stage FOR SELECT TO leads_bi USING ((organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)));
 
@@ -8313,7 +8313,7 @@ ALTER TABLE audit.event ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY event_audit_insert ON audit.event FOR INSERT TO leads_audit WITH CHECK (true);
 
-CREATE POLICY event_bi_all ON audit.event AS RESTRICTIVE TO leads_bi USING ((organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)));
+CREATE POLICY event_bi_all ON audit.event AS RESTRICTIVE TO leads_bi USING ((( SELECT auth.analyst_organization_id() AS analyst_organization_id) = organization_id));
 
 CREATE POLICY event_bi_select ON audit.event FOR SELECT TO leads_bi USING ((organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)));
 
