@@ -81,6 +81,7 @@ def test_what_it_may_execute(session: Session) -> None:
         "api.score_lead",
         "api.session_faults",
         "api.update_lead",
+        "api.verify_audit_log",
     }
 
 
