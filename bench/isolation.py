@@ -3,9 +3,10 @@
 All sides read the same lead of the same table by the same index, and make the same answer, byte for byte, by the body
 of ``api.get_lead``; pgbench runs each on its own, in turns. They differ in how the organization is found:
 
-* ``none``, the baseline: a parameter says it. No auth.enter, and no row-level security: a superuser owns the function.
+* ``none``: a parameter says it. No auth.enter, and no row-level security: a superuser owns the function.
 * ``setting``: a policy asks a setting, which anybody with SQL sets as they like. No key is proven.
-* ``entered``: as the baseline, behind auth.enter: the key is proven, and then the parameter is believed.
+* ``entered``, the baseline: as ``none``, behind auth.enter: the key is proven, as every API must, and then the
+  parameter is believed.
 * ``key``: the server's own statement. auth.enter proves the key, and the policy asks for its organization.
 """
 
@@ -24,7 +25,7 @@ from bench.measure import Plan, Say
 from bench.operations import OPERATIONS, Call, Pair, call
 
 GOAL = 1.6
-"""So many times the baseline the server's own read may cost."""
+"""So many times the baseline the server's own read may cost: what the policy costs, and not what proving a key does."""
 
 _COMPARED = (("key", "none"), ("setting", "none"), ("entered", "none"), ("key", "entered"))
 _POLICY = "(select auth.organization_id('read'))"
@@ -65,7 +66,7 @@ def figures_of(samples: Mapping[str, Sequence[Sample]]) -> dict[str, Any]:
     ratios = {f"{one}/{base}": asdict(_ratio(samples[one], samples[base])) for one, base in _COMPARED}
     return {
         "goal": GOAL,
-        "is_reached": ratios["key/none"]["median"] <= GOAL,
+        "is_reached": ratios["key/entered"]["median"] <= GOAL,
         "postgres_us": {name: median(_each(one) * 1e6 for one in taken) for name, taken in samples.items()},
         "ratios": ratios,
         "rounds": {name: [asdict(one) for one in taken] for name, taken in samples.items()},
@@ -81,11 +82,11 @@ def sentences(found: dict[str, Any]) -> list[str]:
 
     return [
         f"Isolation, CPU of PostgreSQL for one read: {cost['key']:.0f} µs under the key-verified policy, "
-        f"{cost['none']:.0f} µs without row-level security and auth.enter: {times('key/none')} times; goal at most "
-        f"{found['goal']:.1f}, {'reached' if found['is_reached'] else 'missed'}.",
-        f"On the way: a policy on a mere setting {cost['setting']:.0f} µs, {times('setting/none')} times; the key "
-        f"proven and no policy {cost['entered']:.0f} µs, {times('entered/none')} times. The policy alone, with the key "
-        f"proven on either side: {times('key/entered')} times.",
+        f"{cost['entered']:.0f} µs with the key proven and no row-level security: {times('key/entered')} times; goal at "
+        f"most {found['goal']:.1f}, {'reached' if found['is_reached'] else 'missed'}.",
+        f"With no key proven at all {cost['none']:.0f} µs: the policy's is {times('key/none')} times that, a policy on a "
+        f"mere setting ({cost['setting']:.0f} µs) {times('setting/none')}, the key proven and no policy "
+        f"{times('entered/none')}.",
     ]
 
 

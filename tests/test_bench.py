@@ -106,14 +106,14 @@ def test_script_knows_an_organization_in_the_place_of_a_claim() -> None:
 )
 def test_isolation_is_to_cost_1_6_times_a_read_without_it_in_the_middle_round(key: float, said: str) -> None:
     samples = {
-        "none": [Sample(1000, 1.0, 0.0, 0.020), Sample(1000, 1.0, 0.0, 0.050), Sample(1000, 1.0, 0.0, 0.010)],
+        "none": [Sample(1000, 1.0, 0.0, 0.010)] * 3,
         "setting": [Sample(1000, 1.0, 0.0, 0.025)] * 3,
-        "entered": [Sample(1000, 1.0, 0.0, 0.030)] * 3,
+        "entered": [Sample(1000, 1.0, 0.0, 0.020), Sample(1000, 1.0, 0.0, 0.050), Sample(1000, 1.0, 0.0, 0.010)],
         "key": [Sample(1000, 1.0, 0.0, key)] * 3,
     }
     first, second = isolation.sentences(isolation.figures_of(samples))
     assert first.endswith(said)
-    assert "no policy 30 µs, 1.50 (0.60-3.00) times" in second
+    assert "policy on a mere setting (25 µs) 2.50 (2.50-2.50), the key proven and no policy 2.00 (1.00-5.00)" in second
 
 
 def test_script_gives_no_pair_to_two_clients() -> None:
