@@ -82,10 +82,10 @@ def sentences(found: dict[str, Any]) -> list[str]:
 
     return [
         f"Isolation, CPU of PostgreSQL for one read: {cost['key']:.0f} µs under the key-verified policy, "
-        f"{cost['entered']:.0f} µs with the key proven and no row-level security: {times('key/entered')} times; goal at "
-        f"most {found['goal']:.1f}, {'reached' if found['is_reached'] else 'missed'}.",
-        f"With no key proven at all {cost['none']:.0f} µs: the policy's is {times('key/none')} times that, a policy on a "
-        f"mere setting ({cost['setting']:.0f} µs) {times('setting/none')}, the key proven and no policy "
+        f"{cost['entered']:.0f} µs with the key proven and no row-level security: {times('key/entered')} times; goal "
+        f"at most {found['goal']:.1f}, {'reached' if found['is_reached'] else 'missed'}.",
+        f"With no key proven at all {cost['none']:.0f} µs: the policy's is {times('key/none')} times that, a policy on "
+        f"a mere setting ({cost['setting']:.0f} µs) {times('setting/none')}, the key proven and no policy "
         f"{times('entered/none')}.",
     ]
 
