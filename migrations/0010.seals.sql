@@ -34,7 +34,8 @@ comment on column audit.seal.hash is
   'organization''s 16 bytes.';
 comment on column audit.seal.sealed_at is 'When it was sealed.';
 
--- What was written before is sealed as it stands now. No event may be written between this and the trigger's function.
+-- What was written before is sealed as it stands now. No event may be written between this and the new audit.write_event: the
+-- lock keeps writers waiting, some 2 seconds for each million events.
 lock table audit.event in share row exclusive mode;
 alter table audit.event no force row level security;
 insert into audit.unsealed (organization_id, event_id)
