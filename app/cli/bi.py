@@ -59,6 +59,8 @@ def create(login: str, organization: UUID, expires: datetime | None, as_json: bo
 def list_(organization: UUID | None, as_json: bool) -> None:
     """List analysts, the oldest first."""
     with _migrator() as (_, connection):
+        if organization is not None:
+            call(connection, "admin.organization", organization)  # says so where there is none
         found = call(connection, "admin.analysts", organization)
     rows(found, ("login", "organization_id", "organization", "state", "created_at", "expires_at"), as_json)
 
