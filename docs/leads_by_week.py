@@ -42,7 +42,7 @@ def picture(rows: list[tuple[date, str, int]]) -> str:
     slot = (_WIDTH - _LEFT - _RIGHT) / len(weeks)
     floor = _HEIGHT - _BOTTOM
 
-    parts = [f'<text x="{_LEFT}" y="26" font-weight="bold">Leads that came in, by week and source</text>']
+    parts = [f'<text x="{_LEFT}" y="26" style="font-weight: bold">Leads that came in, by week and source</text>']
     for value in range(0, top + 1, step):
         y = floor - value * scale
         parts.append(f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')

@@ -411,9 +411,8 @@ class TestAnOrganization:
         assert lead in {str(row["lead_id"]) for row in database.sql("select lead_id from audit.event")}
 
         # Once more, it does nothing; and nothing can be made in it.
-        assert "0 leads, and the values in 0 events" in printed_all(
-            leads("erase", "--organization", organization.id, "--yes")
-        )
+        again = leads("erase", "--organization", organization.id, "--yes")
+        assert "was erased before: there was nothing left" in printed_all(again)
         assert "was erased" in mistake(leads("keys", "create", "--organization", organization.id, "--scopes", "read"))
         listed = json.loads(printed(leads("organizations", "list", "--json")))
         assert [(row["name"], row["erased_at"] is not None) for row in listed] == [(None, True), ("Stays", False)]
@@ -462,6 +461,7 @@ class TestOnTheCommandLine:
         asked = leads(*command)
         assert asked.returncode == 130
         assert "It can't be undone." in asked.stderr
+        assert asked.stderr.endswith("Nothing is erased. Where nobody can answer, say --yes.\n")
         assert erasable(database, organization.id) == {lead, str(former), str(other)}
         for words in (
             lead,

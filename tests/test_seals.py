@@ -421,7 +421,12 @@ class TestOnTheCommandLine:
         nowhere = "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"
         assert nowhere in mistake(leads("audit", "verify", "--organization", nowhere))
         heads = tmp_path / "heads.json"
-        heads.write_text("{}")
-        assert "leads audit seal --export" in mistake(leads("audit", "verify", "--head", str(heads)))
+        for text in (
+            "{}",
+            f'[{{"organization_id": "{nowhere}", "head": 5}}]',
+            f'[{{"organization_id": "{nowhere}", "head": "0:"}}]',
+        ):
+            heads.write_text(text)
+            assert "leads audit seal --export" in mistake(leads("audit", "verify", "--head", str(heads)))
         heads.write_text(json.dumps([{"organization_id": nowhere, "head": "1:" + 64 * "0"}]))
         assert nowhere in mistake(leads("audit", "verify", "--head", str(heads)))

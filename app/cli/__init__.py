@@ -47,10 +47,10 @@ class _Commands(click.Group):
 def leads() -> None:
     """The Leads API: serve it, and look after its database.
 
-    Without DATABASE_URL, each command uses the embedded PostgreSQL in LEADS_DATA_DIR (.data), and starts it where it
-    isn't running. With it, there are four addresses, one login each: DATABASE_URL for serve, LEADS_MIGRATE_URL for
-    migrate, bi and psql, LEADS_OPERATOR_URL for organizations, keys, scoring, crm, audit,
-    erase and demo, and LEADS_WORKER_URL for worker.
+    Without addresses, each command uses the embedded PostgreSQL in LEADS_DATA_DIR (.data), and starts it where it
+    isn't running. For a PostgreSQL of your own there are four, one login each: DATABASE_URL for serve,
+    LEADS_MIGRATE_URL for migrate, doctor, bi and psql, LEADS_OPERATOR_URL for organizations, keys, scoring, crm,
+    audit, erase and demo, and LEADS_WORKER_URL for worker.
     """
 
 

@@ -1,6 +1,7 @@
 """``leads audit``: seals the audit log, and verifies that nobody has changed it."""
 
 import json
+import re
 import sys
 from typing import TextIO
 from uuid import UUID
@@ -17,6 +18,8 @@ from app.cli.output import Mistake, json_option, one, rows
 _BATCH = 1000
 _PART = 10_000
 """Seals that are verified at once: the most that the database takes."""
+_HEAD = re.compile(r"[1-9][0-9]{0,17}:[0-9a-f]{64}")
+"""A head, as api.chain_head has it: a position and a hash."""
 
 
 @click.group()
@@ -111,6 +114,9 @@ def _read_heads(file: TextIO) -> dict[UUID, str]:
         found: list[dict[str, str]] = json.load(file)
         if not isinstance(found, list):
             raise TypeError
-        return {UUID(row["organization_id"]): row["head"] for row in found if row["head"] is not None}
+        heads = {UUID(row["organization_id"]): row["head"] for row in found if row["head"] is not None}
+        if not all(_HEAD.fullmatch(head) for head in heads.values()):
+            raise ValueError
+        return heads
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Mistake("That is no file of heads: give it as leads audit seal --export printed it.") from error

@@ -79,7 +79,8 @@ def _erase_leads(
         return
     for item in done:
         click.echo(
-            f"{item['lead_id']} is erased: {item['rows_gone']} rows, and the values in {item['events']} events."
+            f"{item['lead_id']} is erased: {_counted(item['rows_gone'], 'row')}, and the values in "
+            f"{_counted(item['events'], 'event')}."
             if item["rows_gone"] or item["events"]
             else f"{item['lead_id']} was erased before: there was nothing left."
         )
@@ -117,7 +118,11 @@ def _erase_organization(
         counts = {"organization_id": organization, "leads": leads, "events": events, "logins_left": analysts}
         click.echo(json.dumps(counts, default=str, indent=2))
     else:
-        click.echo(f"{organization} is erased: {_counted(leads, 'lead')}, and the values in {events} events.")
+        click.echo(
+            f"{organization} is erased: {_counted(leads, 'lead')}, and the values in {_counted(events, 'event')}."
+            if leads or events or known[0]["erased_at"] is None
+            else f"{organization} was erased before: there was nothing left."
+        )
     if analysts:
         click.echo(
             "Its analysts' logins see nothing any more, and are still there: set LEADS_MIGRATE_URL, and say "
@@ -150,8 +155,16 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _confirm(question: str, yes: bool) -> None:
-    if not yes:
-        click.confirm(f"{question}? It can't be undone.", abort=True, err=True)
+    if yes:
+        return
+    try:
+        is_meant = click.confirm(f"{question}? It can't be undone.", err=True)
+    except click.Abort:
+        click.echo("\nNothing is erased. Where nobody can answer, say --yes.", err=True)
+        raise
+    if not is_meant:
+        click.echo("Nothing is erased.", err=True)
+        raise click.Abort
 
 
 def _wait(seconds: Any, why: str) -> None:

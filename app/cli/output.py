@@ -1,5 +1,6 @@
 """What commands print: tables for people, JSON for programs, and one plain sentence for a mistake."""
 
+import errno
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -54,6 +55,10 @@ def plain_errors() -> Iterator[None]:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        _say(f"What was to be written could not be: {error.strerror}. Make room, and say it again.")
     except psycopg.OperationalError as error:
         said = str(error).strip().splitlines()[0]
         if said.endswith("does not exist"):

@@ -29,7 +29,7 @@ from app.settings import Settings
     help="The embedded PostgreSQL takes analysts on this port of 127.0.0.1. [default: BI_PORT, or none]",
 )
 @click.option("--workers", type=click.IntRange(1, 64), help="Server processes. [default: WORKERS, or 1]")
-@click.option("--no-worker", is_flag=True, help="Push nothing to CRMs. [the same: LEADS_WORKER=off]")
+@click.option("--no-worker", is_flag=True, help="Push nothing to CRMs, and seal nothing. [the same: LEADS_WORKER=off]")
 def serve(host: str | None, port: int | None, bi_port: int | None, workers: int | None, no_worker: bool) -> None:
     """Serve the API until Ctrl-C.
 

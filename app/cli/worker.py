@@ -22,7 +22,7 @@ from app.worker.vault import Vault, new_key, read
 
 @click.command()
 def worker() -> None:
-    """Push leads to CRMs until Ctrl-C or SIGTERM: then what is under way is finished first.
+    """Push leads to CRMs, and seal the audit log, until Ctrl-C or SIGTERM: then what is under way is finished first.
 
     Any number of workers may run at once. Without the four addresses it works on the embedded server's database; with
     them it needs LEADS_WORKER_URL and LEADS_CRM_KEY.
