@@ -323,6 +323,22 @@ class TestTheGuard:
         seal(database)
         assert verdict(database, organization.id)["code"] == "payload_mismatch"
 
+    def test_an_erasure_hides_no_change_that_came_before_it(self, database: Database, server: Server) -> None:
+        organization = make_organization(database)
+        lead = new_person(database, server, organization)
+        seal(database)
+        database.sql(
+            "alter table audit.event disable trigger user; update audit.event"
+            " set payload = replace(payload::text, 'website', 'referral')::json"
+            f" where lead_id = '{lead}' and action = 'lead.created'; alter table audit.event enable trigger user;"
+            " alter table audit.event enable always trigger _120_check_erasure"
+        )
+        assert verdict(database, organization.id)["code"] == "payload_mismatch"
+        erase(database, organization.id, lead)
+        seal(database)
+        assert verdict(database, organization.id)["code"] == "payload_mismatch"
+        assert found(database, *CANARY.values(), of=organization.id) == {}
+
     def test_what_is_left_can_not_be_changed_either(self, database: Database, server: Server) -> None:
         organization = make_organization(database)
         lead = new_person(database, server, organization)

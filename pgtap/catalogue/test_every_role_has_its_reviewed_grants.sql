@@ -326,7 +326,7 @@ from (values
     update (name, erased_at) on app.organization
     select (organization_id) on app.pipeline_stage
     delete on app.pipeline_stage
-    select (id, organization_id, action, lead_id, payload, salt) on audit.event
+    select (id, organization_id, action, lead_id, payload, salt, payload_digest) on audit.event
     update (payload, salt) on audit.event
     delete, select on crm.attempt
     delete, select on crm.sync

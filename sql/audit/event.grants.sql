@@ -14,4 +14,4 @@ grant select (
 ) on audit.event to leads_bi;
 
 -- leads erase: the trigger checks what an update does.
-grant select (organization_id, id, action, lead_id, payload, salt), update (payload, salt) on audit.event to leads_eraser;
+grant select (organization_id, id, action, lead_id, payload, salt, payload_digest), update (payload, salt) on audit.event to leads_eraser;
