@@ -429,4 +429,7 @@ class TestOnTheCommandLine:
             heads.write_text(text)
             assert "leads audit seal --export" in mistake(leads("audit", "verify", "--head", str(heads)))
         heads.write_text(json.dumps([{"organization_id": nowhere, "head": "1:" + 64 * "0"}]))
-        assert nowhere in mistake(leads("audit", "verify", "--head", str(heads)))
+        done = leads("audit", "verify", "--head", str(heads))
+        assert done.returncode == 1
+        assert f"doesn't have: {nowhere}" in done.stderr
+        assert "The file has no head of " in done.stderr

@@ -56,16 +56,18 @@ def verify(context: click.Context, organization: UUID | None, heads_file: TextIO
         known = [row["organization_id"] for row in present]
         missing = [] if organization else [each for each in kept if each not in known]
         verdicts = [_verify(connection, row["organization_id"], kept.get(row["organization_id"])) for row in present]
-    if missing:
-        gone = ", ".join(str(each) for each in missing)
-        raise Mistake(f"The heads name organizations that this database doesn't have: {gone}.")
     faults = [verdict for verdict in verdicts if not verdict["holds"]]
     rows(
         verdicts,
         ("organization_id", "holds", "verified", "unsealed", "code", "position", "event_id", "detail"),
         as_json,
     )
-    if faults:
+    if heads_file and (unkept := [str(each) for each in known if each not in kept]):
+        click.echo(f"The file has no head of {', '.join(unkept)}: a log that was cut off isn't found out.", err=True)
+    if missing:
+        gone = ", ".join(str(each) for each in missing)
+        click.echo(f"The heads name organizations that this database doesn't have: {gone}.", err=True)
+    if faults or missing:
         context.exit(1)
 
 
