@@ -2165,7 +2165,8 @@ CREATE FUNCTION admin.erase_organization(organization_id uuid, after uuid DEFAUL
     AS $$
 declare
   v_organization_id uuid;
-  v_lead_id uuid := erase_organization.after;
+  -- Not null: the next lead's condition would have two shapes, and a plan for both walks the log from its beginning.
+  v_lead_id uuid := coalesce(erase_organization.after, '00000000-0000-0000-0000-000000000000');
   v_next_id uuid;
   v_done record;
   v_leads integer := 0;
@@ -2188,6 +2189,8 @@ begin
   where k.organization_id = v_organization_id and (k.revoked_at is null or k.name is not null);
   delete from auth.analyst as a where a.organization_id = v_organization_id;
   delete from crm.connection as c where c.organization_id = v_organization_id;
+  -- Or each lead's erasure would look through them all.
+  delete from app.idempotency_key as k where k.organization_id = v_organization_id;
 
   -- By the log, which has those that were deleted, too, and then by what is left.
   for v_number in 1 .. greatest(erase_organization.batch, 1) loop
@@ -2196,8 +2199,7 @@ begin
       from audit.event as e
       where
         e.organization_id = v_organization_id
-        and e.lead_id is not null
-        and (v_lead_id is null or e.lead_id > v_lead_id)
+        and e.lead_id > v_lead_id
       order by e.lead_id
       limit 1
     );
@@ -2227,8 +2229,8 @@ ALTER FUNCTION admin.erase_organization(organization_id uuid, after uuid, batch 
 
 COMMENT ON FUNCTION admin.erase_organization(organization_id uuid, after uuid, batch integer) IS 'Erases up to batch leads of an organization, the next after a lead; null: the first; behind the last, all else that it has.
 
-Keys are revoked, analysts unbound and the connection removed from the first batch on. last_lead_id: after, for the next batch. leads, events:
-how many this batch erased. wait_seconds: above 0, a push holds a lease for so long: ask again then. is_done: all is erased. What
+Keys are revoked, analysts unbound, the connection and kept answers removed from the first batch on. last_lead_id: after, for
+the next batch; null: all is erased. leads, events: how many this batch erased. wait_seconds: above 0, a push holds a lease for so long: ask again then. is_done: all is erased. What
 broke off is taken up by asking from the first again. Raises PT404 organization_not_found.';
 
 CREATE TABLE audit.event (
@@ -3548,7 +3550,8 @@ CREATE FUNCTION admin.seal_events(after uuid DEFAULT NULL::uuid, batch integer D
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_organization_id uuid := seal_events.after;
+  -- Not null: the next one's condition would have two shapes, and a plan for both walks the queue from its beginning.
+  v_organization_id uuid := coalesce(seal_events.after, '00000000-0000-0000-0000-000000000000');
   v_event audit.event;
   v_position bigint;
   v_hash bytea;
@@ -3558,7 +3561,7 @@ begin
     v_organization_id := (
       select u.organization_id
       from audit.unsealed as u
-      where v_organization_id is null or u.organization_id > v_organization_id
+      where u.organization_id > v_organization_id
       order by u.organization_id
       limit 1
     );

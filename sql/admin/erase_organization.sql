@@ -14,7 +14,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid;
-  v_lead_id uuid := erase_organization.after;
+  -- Not null: the next lead's condition would have two shapes, and a plan for both walks the log from its beginning.
+  v_lead_id uuid := coalesce(erase_organization.after, '00000000-0000-0000-0000-000000000000');
   v_next_id uuid;
   v_done record;
   v_leads integer := 0;
@@ -37,6 +38,8 @@ begin
   where k.organization_id = v_organization_id and (k.revoked_at is null or k.name is not null);
   delete from auth.analyst as a where a.organization_id = v_organization_id;
   delete from crm.connection as c where c.organization_id = v_organization_id;
+  -- Or each lead's erasure would look through them all.
+  delete from app.idempotency_key as k where k.organization_id = v_organization_id;
 
   -- By the log, which has those that were deleted, too, and then by what is left.
   for v_number in 1 .. greatest(erase_organization.batch, 1) loop
@@ -45,8 +48,7 @@ begin
       from audit.event as e
       where
         e.organization_id = v_organization_id
-        and e.lead_id is not null
-        and (v_lead_id is null or e.lead_id > v_lead_id)
+        and e.lead_id > v_lead_id
       order by e.lead_id
       limit 1
     );
@@ -75,8 +77,8 @@ $$;
 comment on function admin.erase_organization(uuid, uuid, integer) is
 $$Erases up to batch leads of an organization, the next after a lead; null: the first; behind the last, all else that it has.
 
-Keys are revoked, analysts unbound and the connection removed from the first batch on. last_lead_id: after, for the next batch. leads, events:
-how many this batch erased. wait_seconds: above 0, a push holds a lease for so long: ask again then. is_done: all is erased. What
+Keys are revoked, analysts unbound, the connection and kept answers removed from the first batch on. last_lead_id: after, for
+the next batch; null: all is erased. leads, events: how many this batch erased. wait_seconds: above 0, a push holds a lease for so long: ask again then. is_done: all is erased. What
 broke off is taken up by asking from the first again. Raises PT404 organization_not_found.$$;
 
 grant execute on function admin.erase_organization(uuid, uuid, integer) to leads_operator;

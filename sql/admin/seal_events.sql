@@ -9,7 +9,8 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_organization_id uuid := seal_events.after;
+  -- Not null: the next one's condition would have two shapes, and a plan for both walks the queue from its beginning.
+  v_organization_id uuid := coalesce(seal_events.after, '00000000-0000-0000-0000-000000000000');
   v_event audit.event;
   v_position bigint;
   v_hash bytea;
@@ -19,7 +20,7 @@ begin
     v_organization_id := (
       select u.organization_id
       from audit.unsealed as u
-      where v_organization_id is null or u.organization_id > v_organization_id
+      where u.organization_id > v_organization_id
       order by u.organization_id
       limit 1
     );
