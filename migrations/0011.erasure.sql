@@ -461,6 +461,211 @@ Raises PT409 leads_left.$$;
 grant execute on function audit.erase_organization(uuid) to leads_jobs;
 -- end frozen sql/audit/erase_organization.sql
 
+-- begin frozen sql/audit/chain_verdict.sql
+-- audit.chain_verdict - whether a part of an organization's chain holds, and the first event that doesn't.
+set local role leads_owner;
+
+create or replace function audit.chain_verdict(
+  organization_id uuid,
+  after bigint,
+  "limit" integer,
+  head api.chain_head default null
+)
+returns api.chain_verdict
+language plpgsql
+stable
+security invoker
+set search_path = pg_catalog, pg_temp
+set jit = off
+as $$
+declare
+  v_organization_id uuid := chain_verdict.organization_id;
+  v_before audit.seal;
+  v_last audit.seal;
+  v_first_id uuid;
+  v_last_id uuid;
+  v_is_end boolean;
+  v_unsealed bigint;
+  v_fault api.chain_fault;
+  v_verdict api.chain_verdict;
+begin
+  select s.* into v_before
+  from audit.seal as s
+  where s.organization_id = v_organization_id and s.position = chain_verdict.after;
+  select p.* into v_last
+  from (
+    select s.*
+    from audit.seal as s
+    where s.organization_id = v_organization_id and s.position > chain_verdict.after
+    order by s.position
+    limit chain_verdict.limit
+  ) as p
+  order by p.position desc
+  limit 1;
+  v_is_end := not exists (
+    select
+    from audit.seal as s
+    where s.organization_id = v_organization_id and s.position > coalesce(v_last.position, chain_verdict.after)
+  );
+  v_unsealed := (select count(*) from audit.unsealed as u where u.organization_id = v_organization_id);
+
+  if
+    chain_verdict.head is not null
+    and not exists (
+      select
+      from audit.seal as s
+      where
+        s.organization_id = v_organization_id
+        and s.position = split_part(chain_verdict.head, ':', 1)::bigint
+        and s.hash = decode(split_part(chain_verdict.head, ':', 2), 'hex')
+    )
+  then
+    v_fault.position := split_part(chain_verdict.head, ':', 1);
+    v_fault.code := 'head_mismatch';
+  elsif chain_verdict.after > 0 and v_before.position is null then
+    v_fault.position := chain_verdict.after;
+    v_fault.code := 'seal_missing';
+  else
+    with page as (
+      select
+        s.position, s.event_id, s.hash,
+        chain_verdict.after + row_number() over chain as expected_position,
+        coalesce(lag(s.hash) over chain, v_before.hash, sha256(uuid_send(v_organization_id))) as hash_before
+      from audit.seal as s
+      where
+        s.organization_id = v_organization_id
+        and s.position > chain_verdict.after
+        and s.position <= v_last.position
+      window chain as (order by s.position)
+    ),
+    sealed as materialized (
+      select
+        p.position, p.event_id, p.expected_position, e.lead_id, e.id is not null as is_there,
+        p.hash = sha256(
+          p.hash_before || audit.event_hash(
+            p.position, e.id, e.organization_id, e.action, e.source, e.correlation_id, e.lead_id, e.payload_digest,
+            e.created_at
+          )
+        ) as is_chained,
+        e.payload_digest as written, sha256(coalesce(e.salt, '') || convert_to(e.payload::text, 'UTF8')) as present
+      from page as p
+      left join audit.event as e on e.organization_id = v_organization_id and e.id = p.event_id
+    ),
+    telling as (
+      select e.*
+      from (select distinct s.lead_id from sealed as s where s.present is distinct from s.written) as l
+      join audit.event as e
+        on e.organization_id = v_organization_id and e.lead_id = l.lead_id and e.action = 'lead.erased'
+      union all
+      -- Lists events of any lead: read once, not once for each.
+      select e.*
+      from audit.event as e
+      where
+        e.organization_id = v_organization_id
+        and e.lead_id is null
+        and e.action = 'organization.erased'
+        and exists (select from sealed as s where s.present is distinct from s.written)
+    ),
+    -- What is left of an erased event, as a sealed lead.erased or organization.erased lists it.
+    listed as materialized (
+      select (i.item ->> 'event_id')::uuid as event_id, decode(i.item ->> 'digest', 'hex') as digest
+      from telling as e
+      cross join lateral json_array_elements(e.payload -> 'erased') as i (item)
+      where
+        e.payload_digest = sha256(e.salt || convert_to(e.payload::text, 'UTF8'))
+        and (
+          exists (select from audit.seal as s where s.organization_id = v_organization_id and s.event_id = e.id)
+          or exists (select from audit.unsealed as u where u.organization_id = v_organization_id and u.event_id = e.id)
+        )
+    )
+    select s.position, s.event_id, f.code
+    into v_fault.position, v_fault.event_id, v_fault.code
+    from sealed as s
+    cross join lateral (
+      select
+        case
+          when s.position <> s.expected_position then 'seal_missing'
+          when not s.is_there then 'event_missing'
+          when not s.is_chained then 'hash_mismatch'
+          when
+            s.present is distinct from s.written
+            and not exists (select from listed as l where l.event_id = s.event_id and l.digest = s.present)
+            then 'payload_mismatch'
+        end as code
+    ) as f
+    where f.code is not null
+    order by s.position
+    limit 1;
+
+    if v_fault.code = 'seal_missing' then
+      v_fault.event_id := null;
+      v_fault.position := (
+        select coalesce(max(s.position), chain_verdict.after) + 1
+        from audit.seal as s
+        where s.organization_id = v_organization_id and s.position < v_fault.position
+      );
+    elsif v_fault.code is null then
+      -- Events that have no seal: from the id of the last part's last event on, so that the parts together leave none out.
+      select e.id
+      into v_fault.event_id
+      from audit.event as e
+      where
+        e.organization_id = v_organization_id
+        and (v_before.position is null or e.id > v_before.event_id)
+        and (v_is_end or e.id <= v_last.event_id)
+        and not exists (select from audit.seal as s where s.organization_id = v_organization_id and s.event_id = e.id)
+        and not exists (select from audit.unsealed as u where u.organization_id = v_organization_id and u.event_id = e.id)
+      order by e.id
+      limit 1;
+      if found then
+        v_fault.code := 'not_sealed';
+      elsif v_is_end then
+        select u.event_id
+        into v_fault.event_id
+        from audit.unsealed as u
+        where
+          u.organization_id = v_organization_id
+          and not exists (select from audit.event as e where e.organization_id = v_organization_id and e.id = u.event_id)
+        order by u.event_id
+        limit 1;
+        if found then
+          v_fault.code := 'event_missing';
+        end if;
+      end if;
+    end if;
+  end if;
+
+  v_fault.detail := case v_fault.code
+    when 'head_mismatch' then 'The chain that the head was taken from isn''t this one: seals were removed, or made anew.'
+    when 'seal_missing' then 'The seal at this position was removed.'
+    when 'event_missing' then 'The event was removed from the log.'
+    when 'hash_mismatch' then 'The event or its seal was changed, or another was put in its place.'
+    when 'payload_mismatch' then 'The event''s payload was changed, and no erasure tells of it.'
+    when 'not_sealed' then 'The event neither has a seal nor waits for one: it was put into the log behind its back.'
+  end;
+  v_verdict.organization_id := v_organization_id;
+  v_verdict.holds := v_fault.code is null;
+  v_verdict.fault := case when v_fault.code is not null then v_fault end;
+  v_verdict.verified_from := chain_verdict.after + 1;
+  v_verdict.verified_to := coalesce(v_last.position, chain_verdict.after);
+  v_verdict.next_after := case when not v_is_end then v_last.position::text end;
+  if v_last.position is null then
+    v_last := v_before;
+  end if;
+  v_verdict.head := v_last.position || ':' || encode(v_last.hash, 'hex');
+  v_verdict.unsealed := v_unsealed;
+  return v_verdict;
+end
+$$;
+
+comment on function audit.chain_verdict(uuid, bigint, integer, api.chain_head) is
+$$Whether up to limit seals after a position hold, and every event that belongs to them; else the first that doesn't.
+
+after: 0 for the chain's beginning. head: a head that was kept elsewhere; null: none. Sees what its caller sees.$$;
+
+grant execute on function audit.chain_verdict(uuid, bigint, integer, api.chain_head) to leads_exec, leads_jobs;
+-- end frozen sql/audit/chain_verdict.sql
+
 -- begin frozen sql/audit/event.policies.sql
 -- audit.event - the policies of the audit log.
 set local role leads_owner;

@@ -87,18 +87,25 @@ begin
       from page as p
       left join audit.event as e on e.organization_id = v_organization_id and e.id = p.event_id
     ),
+    telling as (
+      select e.*
+      from (select distinct s.lead_id from sealed as s where s.present is distinct from s.written) as l
+      join audit.event as e
+        on e.organization_id = v_organization_id and e.lead_id = l.lead_id and e.action = 'lead.erased'
+      union all
+      -- Lists events of any lead: read once, not once for each.
+      select e.*
+      from audit.event as e
+      where
+        e.organization_id = v_organization_id
+        and e.lead_id is null
+        and e.action = 'organization.erased'
+        and exists (select from sealed as s where s.present is distinct from s.written)
+    ),
     -- What is left of an erased event, as a sealed lead.erased or organization.erased lists it.
     listed as materialized (
       select (i.item ->> 'event_id')::uuid as event_id, decode(i.item ->> 'digest', 'hex') as digest
-      from (
-        select distinct s.lead_id
-        from sealed as s
-        where s.present is distinct from s.written
-      ) as l
-      join audit.event as e
-        on e.organization_id = v_organization_id
-        and (e.lead_id = l.lead_id or e.lead_id is null)
-        and e.action in ('lead.erased', 'organization.erased')
+      from telling as e
       cross join lateral json_array_elements(e.payload -> 'erased') as i (item)
       where
         e.payload_digest = sha256(e.salt || convert_to(e.payload::text, 'UTF8'))
