@@ -41,6 +41,13 @@ FORMS = (
     "select {columns} from only {table} for share",
 )
 
+# What picks another's rows out of a view, beside organization_id. No lead of the attacker's has a score of 90.
+ANOTHERS = {
+    "bi.pipeline_daily": "stage = '{victim_stage}'",
+    "bi.source_performance": "source = '{victim_source}'",
+    "bi.score_calibration": "score_from = 90 and leads > 0",
+}
+
 
 def attacks(tables: Mapping[str, str], views: Sequence[str], roles: Sequence[str]) -> Iterator[Attack]:
     """All of them. tables: each with the columns that analysts' views need, or ``*``; roles: of the whole server."""
@@ -70,19 +77,8 @@ def _relations(tables: Mapping[str, str], views: Sequence[str]) -> Iterator[Atta
                 ERROR if is_refused else SAME,
             )
     for view in views:
-        yield Attack(
-            f"{view} of another", (f"select * from {view} where {_key(view)} = '{{{_value(view)}}}'",), NO_ROW, True
-        )
-
-
-def _key(view: str) -> str:
-    return {"bi.pipeline_daily": "stage", "bi.source_performance": "source", "bi.score_calibration": "score_band"}.get(
-        view, "organization_id"
-    )
-
-
-def _value(view: str) -> str:
-    return {"stage": "victim_stage", "source": "victim_source", "score_band": "victim_stage"}.get(_key(view), "victim")
+        condition = ANOTHERS.get(view, "organization_id = '{victim}'")
+        yield Attack(f"{view} of another", (f"select * from {view} where {condition}",), NO_ROW, True)
 
 
 def _settings() -> Iterator[Attack]:
@@ -588,7 +584,8 @@ def _oracles() -> Iterator[Attack]:
         'refresh materialized view "{victim}"',
     ):
         yield Attack(f"constraint: {form}", (form,), SAME, True)
-        yield Attack(f"constraint: explain {form}", (EXPLAIN + form,), SAME, True)
+        if "references" not in form:  # EXPLAIN takes no CREATE TABLE
+            yield Attack(f"constraint: explain {form}", (EXPLAIN + form,), SAME, True)
 
 
 def _copies() -> Iterator[Attack]:
@@ -674,7 +671,7 @@ def _changes() -> Iterator[Attack]:
         "create foreign data wrapper mine",
         "create language c",
         "create database mine template attack_one",
-        "alter database {database} set row_security = off",
+        "do $$ begin execute format('alter database %I set row_security = off', current_database()); end $$",
         "create tablespace mine location '/tmp'",
         "alter system set log_statement = 'all'",
         "import foreign schema x from server y into bi",

@@ -6,7 +6,7 @@ from attacks.harness import ERROR, SAME, VICTIM_ACTS, VICTIMS, Attack
 
 READS = (
     "api.list_leads()",
-    "api.list_leads(200, null, null, null, '{victim_email}')",
+    "api.list_leads(200, null, null, null, array['{victim_email}'])",
     "api.list_audit_events(200)",
     "api.get_organization()",
     "api.get_health()",
