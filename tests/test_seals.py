@@ -419,7 +419,8 @@ class TestOnTheCommandLine:
         assert done.returncode == 1
         assert [row["code"] for row in json.loads(done.stdout)] == [None, "payload_mismatch", None]
 
-    def test_says_what_is_wrong(self, leads: Leads, tmp_path: Path) -> None:
+    def test_says_what_is_wrong(self, database: Database, leads: Leads, tmp_path: Path) -> None:
+        there = make_organization(database)
         nowhere = "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"
         assert nowhere in mistake(leads("audit", "verify", "--organization", nowhere))
         heads = tmp_path / "heads.json"
@@ -431,7 +432,9 @@ class TestOnTheCommandLine:
             heads.write_text(text)
             assert "leads audit seal --export" in mistake(leads("audit", "verify", "--head", str(heads)))
         heads.write_text(json.dumps([{"organization_id": nowhere, "head": "1:" + 64 * "0"}]))
-        done = leads("audit", "verify", "--head", str(heads))
+        done = leads("audit", "verify", "--head", str(heads), "--json")
         assert done.returncode == 1
+        # What is there is told all the same.
+        assert there.id in [row["organization_id"] for row in json.loads(done.stdout)]
         assert f"doesn't have: {nowhere}" in done.stderr
         assert "The file has no head of " in done.stderr
