@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
+from chain import seal, verdict
 from contract import check_problem
 from pushing import working
 
@@ -29,27 +29,6 @@ def tampered(new_database: Callable[..., Database]) -> Database:
         make_organization(database, name)
     seal(database)
     return database
-
-
-def seal(database: Database) -> int:
-    """Seals all there is; how many events."""
-    total, after = 0, None
-    while rows := database.sql("select * from admin.seal_events(%s::uuid, 1000)", after, login="leads_operator"):
-        after, total = rows[0]["organization_id"], total + rows[0]["sealed"]
-    return total
-
-
-def verdict(database: Database, organization: Any, *, limit: int = 10_000, head: str | None = None) -> dict[str, Any]:
-    """The first row of admin.verify_chain that doesn't hold, or the last, reading the chain in parts."""
-    after = 0
-    while True:
-        statement = "select to_jsonb(v) as v from admin.verify_chain(%s, %s, %s, %s) as v"
-        found: dict[str, Any] = database.sql(statement, organization, after, limit, head, login="leads_operator")[0][
-            "v"
-        ]
-        if not found["holds"] or found["next_after"] is None:
-            return found
-        after, head = int(found["next_after"]), None
 
 
 def organizations(database: Database) -> list[UUID]:
