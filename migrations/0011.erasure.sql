@@ -637,7 +637,7 @@ begin
 
   v_fault.detail := case v_fault.code
     when 'head_mismatch' then 'The chain that the head was taken from isn''t this one: seals were removed, or made anew.'
-    when 'seal_missing' then 'The seal at this position was removed.'
+    when 'seal_missing' then 'There is no seal at this position: it was removed, or there never was one.'
     when 'event_missing' then 'The event was removed from the log.'
     when 'hash_mismatch' then 'The event or its seal was changed, or another was put in its place.'
     when 'payload_mismatch' then 'The event''s payload was changed, and no erasure tells of it.'
@@ -2017,16 +2017,12 @@ begin
 
   for v_event in
     select e.*
-    from (
-      select u.event_id
-      from audit.unsealed as u
-      where u.organization_id = v_organization_id
-      order by u.event_id
-      limit seal_events.batch
-    ) as q
+    from audit.unsealed as u
     -- What was removed before it was sealed stays in the queue, where it is found.
-    join audit.event as e on e.organization_id = v_organization_id and e.id = q.event_id
-    order by e.id
+    join audit.event as e on e.organization_id = v_organization_id and e.id = u.event_id
+    where u.organization_id = v_organization_id
+    order by u.event_id
+    limit seal_events.batch
   loop
     v_position := v_position + 1;
     v_hash := sha256(

@@ -44,16 +44,12 @@ begin
 
   for v_event in
     select e.*
-    from (
-      select u.event_id
-      from audit.unsealed as u
-      where u.organization_id = v_organization_id
-      order by u.event_id
-      limit seal_events.batch
-    ) as q
+    from audit.unsealed as u
     -- What was removed before it was sealed stays in the queue, where it is found.
-    join audit.event as e on e.organization_id = v_organization_id and e.id = q.event_id
-    order by e.id
+    join audit.event as e on e.organization_id = v_organization_id and e.id = u.event_id
+    where u.organization_id = v_organization_id
+    order by u.event_id
+    limit seal_events.batch
   loop
     v_position := v_position + 1;
     v_hash := sha256(

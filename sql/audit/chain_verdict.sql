@@ -173,7 +173,7 @@ begin
 
   v_fault.detail := case v_fault.code
     when 'head_mismatch' then 'The chain that the head was taken from isn''t this one: seals were removed, or made anew.'
-    when 'seal_missing' then 'The seal at this position was removed.'
+    when 'seal_missing' then 'There is no seal at this position: it was removed, or there never was one.'
     when 'event_missing' then 'The event was removed from the log.'
     when 'hash_mismatch' then 'The event or its seal was changed, or another was put in its place.'
     when 'payload_mismatch' then 'The event''s payload was changed, and no erasure tells of it.'
