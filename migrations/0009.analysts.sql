@@ -6,6 +6,16 @@ create schema bi authorization leads_owner;
 
 set local role leads_owner;
 
+-- At once, and in the order in which a request takes them: one that waits for a lock of this migration must hold none that this
+-- will want. Each request begins with its key.
+set local role leads_auth;
+lock table auth.api_key in access exclusive mode;
+set local role leads_owner;
+lock table
+  app.organization, app.idempotency_key, app.pipeline_stage, app.lead, scoring.model, scoring.signal,
+  scoring.score, crm.connection, crm.sync, crm.attempt, audit.event
+in access exclusive mode;
+
 comment on schema bi is 'What an analyst reaches: views, each of the analyst''s own organization alone.';
 grant usage on schema bi to leads_bi;
 grant create on schema auth to leads_auth;

@@ -3,6 +3,17 @@ set local lock_timeout = '5s';
 set local row_security = off;
 set local role leads_owner;
 
+-- At once, and in the order in which a request takes them: one that waits for a lock of this migration must hold none that this
+-- will want. Each request begins with its key. And nobody may be waiting inside the old audit.write_event when the new one
+-- comes, which is why every table is here whose triggers call it: his event would come to no queue.
+set local role leads_auth;
+lock table auth.api_key, auth.analyst in access exclusive mode;
+set local role leads_owner;
+lock table
+  app.organization, app.idempotency_key, app.pipeline_stage, app.lead, scoring.model,
+  scoring.signal, scoring.score, crm.connection, crm.sync, crm.attempt, audit.event
+in access exclusive mode;
+
 create table audit.unsealed (
   organization_id uuid not null,
   event_id uuid not null,
@@ -34,9 +45,7 @@ comment on column audit.seal.hash is
   'organization''s 16 bytes.';
 comment on column audit.seal.sealed_at is 'When it was sealed.';
 
--- What was written before is sealed as it stands now. No event may be written between this and the new audit.write_event: the
--- lock keeps writers waiting, some 2 seconds for each million events.
-lock table audit.event in share row exclusive mode;
+-- What was written before is sealed as it stands now, some 2 seconds for each million events. Requests wait so long.
 alter table audit.event no force row level security;
 insert into audit.unsealed (organization_id, event_id)
 select e.organization_id, e.id

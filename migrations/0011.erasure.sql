@@ -3,6 +3,16 @@ set local lock_timeout = '5s';
 set local row_security = off;
 set local role leads_owner;
 
+-- At once, and in the order in which a request takes them: one that waits for a lock of this migration must hold none that this
+-- will want. Each request begins with its key.
+set local role leads_auth;
+lock table auth.api_key in access exclusive mode;
+set local role leads_owner;
+lock table
+  app.organization, app.idempotency_key, app.pipeline_stage, app.lead, scoring.model, scoring.signal,
+  scoring.score, crm.connection, crm.sync, crm.attempt, audit.event
+in access exclusive mode;
+
 -- Of an erased organization only the id, the times and the log's skeleton stay.
 alter table app.organization
   -- Every release so far reads a null name as it reads a text.

@@ -1,5 +1,6 @@
 """Erasure: what told of a person is nowhere afterwards, and the log still verifies."""
 
+import hashlib
 import json
 import os
 import re
@@ -192,6 +193,46 @@ class TestALead:
         created = after[-1]["payload"]
         assert created["diff"]["email"] == ERASED
         assert created["diff"]["source"] == {"from": None, "to": "website"}
+
+    def test_an_answer_that_was_under_way_is_not_kept(self, database: Database, server: Server) -> None:
+        """A repeated signal adds no row, and so waited for nothing."""
+        organization = make_organization(database)
+        lead = new_person(database, server, organization)
+        body = json.dumps({"type": "storm_event", "value": "late-zq7xk", "dedupe_key": CANARY["dedupe"]})
+        done: list[dict[str, Any]] = []
+        with psycopg.connect(database.url("leads_api")) as slow:
+            proof = hashlib.sha256(organization.keys["write"].encode()).hexdigest()
+            slow.execute("select auth.enter(%s, 'late', 'write', false)", (proof,))
+            slow.execute("select api.create_signals(%s, %s, 'late')", (lead, body))
+            eraser = threading.Thread(target=lambda: done.append(erase(database, organization.id, lead)))
+            eraser.start()
+            time.sleep(0.5)
+            assert done == []
+            slow.commit()
+        eraser.join()
+        assert done[0]["rows_gone"] > 0
+        assert database.sql(
+            "select from app.idempotency_key where organization_id = %s and strpos(body, %s) > 0", organization.id, lead
+        ) == []
+
+    def test_a_signal_that_comes_second_finds_nothing(self, database: Database, server: Server) -> None:
+        organization = make_organization(database)
+        lead = new_person(database, server, organization)
+        answers = []
+
+        def add() -> None:
+            with server.client(organization.keys["write"]) as client:
+                answers.append(client.post(f"/leads/{lead}/signals", json={"type": "storm_event"}))
+
+        with psycopg.connect(database.url("leads_operator")) as slow:
+            slow.execute("select * from admin.erase_lead(%s, %s)", (organization.id, lead))
+            adder = threading.Thread(target=add)
+            adder.start()
+            time.sleep(0.5)
+            assert answers == []
+            slow.commit()
+        adder.join()
+        check_problem(answers[0], 404, "not_found")
 
     def test_done_twice_it_does_nothing(self, database: Database, server: Server) -> None:
         organization = make_organization(database)

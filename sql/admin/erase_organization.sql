@@ -37,6 +37,11 @@ begin
   set name = null, revoked_at = coalesce(k.revoked_at, date_trunc('milliseconds', clock_timestamp()))
   where k.organization_id = v_organization_id and (k.revoked_at is null or k.name is not null);
   delete from auth.analyst as a where a.organization_id = v_organization_id;
+  -- A worker locks its push, and then the connection: in this order here, too.
+  perform from crm.sync as s
+  where s.organization_id = v_organization_id and s.status = 'in_progress'
+  order by s.id
+  for update;
   delete from crm.connection as c where c.organization_id = v_organization_id;
   -- Or each lead's erasure would look through them all.
   delete from app.idempotency_key as k where k.organization_id = v_organization_id;

@@ -42,6 +42,13 @@ begin
   v_position := coalesce(v_position, 0);
   v_hash := coalesce(v_hash, sha256(uuid_send(v_organization_id)));
 
+  -- One that was put into the queue again is sealed already: it would stop this one, and all that come after it.
+  delete from audit.unsealed as u
+  where
+    u.organization_id = v_organization_id
+    and exists (
+      select from audit.seal as s where s.organization_id = v_organization_id and s.event_id = u.event_id
+    );
   for v_event in
     select e.*
     from audit.unsealed as u

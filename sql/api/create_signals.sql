@@ -31,7 +31,8 @@ begin
 
   perform app.raise_faults(422, 'validation_failed', scoring.signal_faults(v_fields));
 
-  perform from app.lead as l where l.organization_id = v_organization_id and l.id = create_signals.id;
+  -- Locked, or an erasure could come between, and what this answers be kept behind it.
+  perform from app.lead as l where l.organization_id = v_organization_id and l.id = create_signals.id for key share;
   if not found then
     -- Raised, so that the claim goes with it.
     raise sqlstate 'PT404' using message = 'not_found';

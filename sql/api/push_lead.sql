@@ -22,7 +22,8 @@ begin
     concat('POST /leads/', push_lead.id, '/push-to-crm')
   );
 
-  perform from app.lead as l where l.organization_id = v_organization_id and l.id = push_lead.id;
+  -- Locked, or an erasure could come between, and what this answers be kept behind it.
+  perform from app.lead as l where l.organization_id = v_organization_id and l.id = push_lead.id for key share;
   if not found then
     -- Raised, so that the claim goes with it.
     raise sqlstate 'PT404' using message = 'not_found';

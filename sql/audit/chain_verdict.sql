@@ -83,7 +83,8 @@ begin
             e.created_at
           )
         ) as is_chained,
-        e.payload_digest as written, sha256(coalesce(e.salt, '') || convert_to(e.payload::text, 'UTF8')) as present
+        e.payload_digest as written, sha256(coalesce(e.salt, '') || convert_to(e.payload::text, 'UTF8')) as present,
+        e.salt, e.payload
       from page as p
       left join audit.event as e on e.organization_id = v_organization_id and e.id = p.event_id
     ),
@@ -125,7 +126,12 @@ begin
           when not s.is_chained then 'hash_mismatch'
           when
             s.present is distinct from s.written
-            and not exists (select from listed as l where l.event_id = s.event_id and l.digest = s.present)
+            and (
+              not exists (select from listed as l where l.event_id = s.event_id and l.digest = s.present)
+              -- A list alone doesn't do: what it lists must be what an erasure leaves.
+              or s.salt is not null
+              or audit.erased_payload(s.payload)::text <> s.payload::text
+            )
             then 'payload_mismatch'
         end as code
     ) as f

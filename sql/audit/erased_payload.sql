@@ -47,4 +47,5 @@ $$The payload with {"erased": true} for each value that can tell of a person, in
 What stays: ids of ours, who made the change, vendor, attempts and error_code of a push, and of the diff lead_score,
 pipeline_stage, source and times. Of what is erased already, the same again.$$;
 
-grant execute on function audit.erased_payload(json) to leads_eraser;
+-- audit.chain_verdict, which its callers run as themselves
+grant execute on function audit.erased_payload(json) to leads_eraser, leads_exec, leads_jobs;
