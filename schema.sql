@@ -2188,9 +2188,23 @@ begin
   set name = null, revoked_at = coalesce(k.revoked_at, date_trunc('milliseconds', clock_timestamp()))
   where k.organization_id = v_organization_id and (k.revoked_at is null or k.name is not null);
   delete from auth.analyst as a where a.organization_id = v_organization_id;
+  -- A worker locks its push, and then the connection: in this order here, too.
+  perform from crm.sync as s
+  where s.organization_id = v_organization_id and s.status = 'in_progress'
+  order by s.id
+  for update;
   delete from crm.connection as c where c.organization_id = v_organization_id;
   -- Or each lead's erasure would look through them all.
   delete from app.idempotency_key as k where k.organization_id = v_organization_id;
+
+  -- Said again of one that is erased: there is nothing to walk through.
+  if
+    exists (select from app.organization as o where o.organization_id = v_organization_id and o.erased_at is not null)
+    and not exists (select from app.lead as l where l.organization_id = v_organization_id)
+  then
+    return query select null::uuid, 0, audit.erase_organization(v_organization_id), 0::numeric, true;
+    return;
+  end if;
 
   -- By the log, which has those that were deleted, too, and then by what is left.
   for v_number in 1 .. greatest(erase_organization.batch, 1) loop
@@ -2230,8 +2244,9 @@ ALTER FUNCTION admin.erase_organization(organization_id uuid, after uuid, batch 
 COMMENT ON FUNCTION admin.erase_organization(organization_id uuid, after uuid, batch integer) IS 'Erases up to batch leads of an organization, the next after a lead; null: the first; behind the last, all else that it has.
 
 Keys are revoked, analysts unbound, the connection and kept answers removed from the first batch on. last_lead_id: after, for
-the next batch; null: all is erased. leads, events: how many this batch erased. wait_seconds: above 0, a push holds a lease for so long: ask again then. is_done: all is erased. What
-broke off is taken up by asking from the first again. Raises PT404 organization_not_found.';
+the next batch; null: all is erased. leads, events: how many this batch erased. wait_seconds: above 0, a push holds a lease
+for so long: ask again then. is_done: all is erased. What broke off is taken up by asking from the first again. Raises PT404
+organization_not_found.';
 
 CREATE TABLE audit.event (
     id uuid DEFAULT app.new_id() NOT NULL,
@@ -3583,6 +3598,13 @@ begin
   v_position := coalesce(v_position, 0);
   v_hash := coalesce(v_hash, sha256(uuid_send(v_organization_id)));
 
+  -- One that was put into the queue again is sealed already: it would stop this one, and all that come after it.
+  delete from audit.unsealed as u
+  where
+    u.organization_id = v_organization_id
+    and exists (
+      select from audit.seal as s where s.organization_id = v_organization_id and s.event_id = u.event_id
+    );
   for v_event in
     select e.*
     from audit.unsealed as u
@@ -3805,7 +3827,8 @@ begin
 
   perform app.raise_faults(422, 'validation_failed', scoring.signal_faults(v_fields));
 
-  perform from app.lead as l where l.organization_id = v_organization_id and l.id = create_signals.id;
+  -- Locked, or an erasure could come between, and what this answers be kept behind it.
+  perform from app.lead as l where l.organization_id = v_organization_id and l.id = create_signals.id for key share;
   if not found then
     -- Raised, so that the claim goes with it.
     raise sqlstate 'PT404' using message = 'not_found';
@@ -4574,7 +4597,8 @@ begin
     concat('POST /leads/', push_lead.id, '/push-to-crm')
   );
 
-  perform from app.lead as l where l.organization_id = v_organization_id and l.id = push_lead.id;
+  -- Locked, or an erasure could come between, and what this answers be kept behind it.
+  perform from app.lead as l where l.organization_id = v_organization_id and l.id = push_lead.id for key share;
   if not found then
     -- Raised, so that the claim goes with it.
     raise sqlstate 'PT404' using message = 'not_found';
@@ -5394,7 +5418,8 @@ begin
             e.created_at
           )
         ) as is_chained,
-        e.payload_digest as written, sha256(coalesce(e.salt, '') || convert_to(e.payload::text, 'UTF8')) as present
+        e.payload_digest as written, sha256(coalesce(e.salt, '') || convert_to(e.payload::text, 'UTF8')) as present,
+        e.salt, e.payload
       from page as p
       left join audit.event as e on e.organization_id = v_organization_id and e.id = p.event_id
     ),
@@ -5436,7 +5461,12 @@ begin
           when not s.is_chained then 'hash_mismatch'
           when
             s.present is distinct from s.written
-            and not exists (select from listed as l where l.event_id = s.event_id and l.digest = s.present)
+            and (
+              not exists (select from listed as l where l.event_id = s.event_id and l.digest = s.present)
+              -- A list alone doesn't do: what it lists must be what an erasure leaves.
+              or s.salt is not null
+              or audit.erased_payload(s.payload)::text <> s.payload::text
+            )
             then 'payload_mismatch'
         end as code
     ) as f
@@ -9120,6 +9150,8 @@ GRANT ALL ON FUNCTION audit.erase_organization(organization_id uuid) TO leads_jo
 
 REVOKE ALL ON FUNCTION audit.erased_payload(payload json) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.erased_payload(payload json) TO leads_eraser;
+GRANT ALL ON FUNCTION audit.erased_payload(payload json) TO leads_exec;
+GRANT ALL ON FUNCTION audit.erased_payload(payload json) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) TO leads_exec;

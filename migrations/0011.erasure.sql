@@ -154,7 +154,8 @@ $$The payload with {"erased": true} for each value that can tell of a person, in
 What stays: ids of ours, who made the change, vendor, attempts and error_code of a push, and of the diff lead_score,
 pipeline_stage, source and times. Of what is erased already, the same again.$$;
 
-grant execute on function audit.erased_payload(json) to leads_eraser;
+-- audit.chain_verdict, which its callers run as themselves
+grant execute on function audit.erased_payload(json) to leads_eraser, leads_exec, leads_jobs;
 -- end frozen sql/audit/erased_payload.sql
 
 -- begin frozen sql/audit/tg_event__check_erasure.sql
@@ -557,7 +558,8 @@ begin
             e.created_at
           )
         ) as is_chained,
-        e.payload_digest as written, sha256(coalesce(e.salt, '') || convert_to(e.payload::text, 'UTF8')) as present
+        e.payload_digest as written, sha256(coalesce(e.salt, '') || convert_to(e.payload::text, 'UTF8')) as present,
+        e.salt, e.payload
       from page as p
       left join audit.event as e on e.organization_id = v_organization_id and e.id = p.event_id
     ),
@@ -599,7 +601,12 @@ begin
           when not s.is_chained then 'hash_mismatch'
           when
             s.present is distinct from s.written
-            and not exists (select from listed as l where l.event_id = s.event_id and l.digest = s.present)
+            and (
+              not exists (select from listed as l where l.event_id = s.event_id and l.digest = s.present)
+              -- A list alone doesn't do: what it lists must be what an erasure leaves.
+              or s.salt is not null
+              or audit.erased_payload(s.payload)::text <> s.payload::text
+            )
             then 'payload_mismatch'
         end as code
     ) as f
@@ -1613,6 +1620,176 @@ values
     10, 'api.get_push');
 -- end frozen sql/api/route.rows.sql
 
+-- begin frozen sql/api/create_signals.sql
+-- api.create_signals - POST /leads/{id}/signals.
+set local role leads_exec;
+
+create or replace function api.create_signals(
+  id uuid,
+  body text,
+  idempotency_key api.idempotency_key default null,
+  idempotency_wait integer default 5000
+)
+returns api.answer
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := auth.organization_id('write');
+  v_fields jsonb := app.read_object(create_signals.body);
+  v_answer api.answer := app.claim_idempotency_key(
+    v_organization_id, create_signals.idempotency_key, create_signals.idempotency_wait,
+    concat('POST /leads/', create_signals.id, '/signals', chr(10), create_signals.body)
+  );
+  v_is_batch boolean := v_fields ? 'signals';
+  v_ids uuid[];
+  v_items text[];
+begin
+  if v_answer.status is not null then
+    return v_answer;
+  end if;
+
+  perform app.raise_faults(422, 'validation_failed', scoring.signal_faults(v_fields));
+
+  -- Locked, or an erasure could come between, and what this answers be kept behind it.
+  perform from app.lead as l where l.organization_id = v_organization_id and l.id = create_signals.id for key share;
+  if not found then
+    -- Raised, so that the claim goes with it.
+    raise sqlstate 'PT404' using message = 'not_found';
+  end if;
+
+  v_fields := case when v_is_batch then v_fields -> 'signals' else jsonb_build_array(v_fields) end;
+  -- Ids in the order that they were sent in, which is that of a page.
+  v_ids := array(select app.new_id() from generate_series(1, jsonb_array_length(v_fields)));
+
+  with sent as (
+    select
+      v_ids[s.ordinality] as id,
+      s.signal ->> 'type' as type,
+      coalesce(s.signal -> 'value', 'true') as value,
+      coalesce(app.read_instant(s.signal ->> 'observed_at'), date_trunc('milliseconds', now())) as observed_at,
+      app.trim_text(s.signal ->> 'dedupe_key') as dedupe_key
+    from jsonb_array_elements(v_fields) with ordinality as s (signal, ordinality)
+  )
+  insert into scoring.signal (id, organization_id, lead_id, type, value, observed_at, dedupe_key)
+  select s.id, v_organization_id, create_signals.id, s.type, s.value, s.observed_at, s.dedupe_key
+  from sent as s
+  -- Two batches with the same keys wait for each other in one order, and so for no deadlock.
+  order by s.dedupe_key, s.id
+  on conflict (organization_id, lead_id, dedupe_key) do nothing;
+
+  -- Where a key was there already, the first signal under it.
+  v_items := array(
+    select row_to_json(scoring.signal_item(i))::text
+    from jsonb_array_elements(v_fields) with ordinality as s (signal, ordinality)
+    cross join lateral (
+      select i.*
+      from scoring.signal as i
+      where i.organization_id = v_organization_id and i.id = v_ids[s.ordinality]
+      union all
+      select i.*
+      from scoring.signal as i
+      where
+        i.organization_id = v_organization_id
+        and i.lead_id = create_signals.id
+        and i.dedupe_key = app.trim_text(s.signal ->> 'dedupe_key')
+        and i.id <> v_ids[s.ordinality]
+    ) as i
+    order by s.ordinality
+  );
+
+  if (
+    select m.document -> 'rescore_on_signal' = 'true' and exists (
+      select
+      from scoring.signal as i
+      join jsonb_array_elements(m.document -> 'rules') as r (rule) on r.rule ->> 'signal' = i.type
+      where i.organization_id = v_organization_id and i.id = any (v_ids)
+    )
+    from scoring.model_in_force(v_organization_id) as m
+  ) then
+    perform scoring.score_lead(v_organization_id, create_signals.id);
+  end if;
+
+  v_answer := row(
+    201,
+    null,
+    case when v_is_batch then '{"data":[' || array_to_string(v_items, ',') || ']}' else v_items[1] end
+  );
+  if create_signals.idempotency_key is not null then
+    perform app.keep_answer(v_organization_id, create_signals.idempotency_key, v_answer);
+  end if;
+  return v_answer;
+end
+$$;
+
+comment on function api.create_signals(uuid, text, api.idempotency_key, integer) is
+$$Add signals to a lead.
+
+A signal, or {"signals": […]} with up to 200 of them: all are added, or none. type is a machine name; value is true when
+left out, else true, false, null, a number, a text, or a flat object of these; observed_at is now when left out, and may
+lie in the past. A signal with a dedupe_key that the lead has a signal of already adds nothing: the answer has the
+first. Of each type the latest counts for the score (observed_at, then id), and false and null count nothing. Where the
+organization's scoring model says so, and looks at such a signal, the lead is scored anew at once.$$;
+
+grant execute on function api.create_signals(uuid, text, api.idempotency_key, integer) to leads_api;
+-- end frozen sql/api/create_signals.sql
+
+-- begin frozen sql/api/push_lead.sql
+-- api.push_lead - POST /leads/{id}/push-to-crm.
+set local role leads_exec;
+
+create or replace function api.push_lead(
+  id uuid,
+  idempotency_key api.idempotency_key default null,
+  idempotency_wait integer default 5000
+)
+returns api.answer
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_organization_id uuid := auth.organization_id('write');
+  v_sync crm.sync;
+begin
+  -- Only a guard against another request under the key: the answer is made anew each time, and never kept.
+  perform app.claim_idempotency_key(
+    v_organization_id, push_lead.idempotency_key, push_lead.idempotency_wait,
+    concat('POST /leads/', push_lead.id, '/push-to-crm')
+  );
+
+  -- Locked, or an erasure could come between, and what this answers be kept behind it.
+  perform from app.lead as l where l.organization_id = v_organization_id and l.id = push_lead.id for key share;
+  if not found then
+    -- Raised, so that the claim goes with it.
+    raise sqlstate 'PT404' using message = 'not_found';
+  end if;
+
+  v_sync := crm.request_push(v_organization_id, push_lead.id, true);
+  if v_sync.id is null then
+    raise sqlstate 'PT409' using message = 'crm_not_configured';
+  end if;
+  perform crm.wake_worker(v_organization_id, push_lead.id);
+  return crm.push_answer(push_lead.id, v_sync);
+end
+$$;
+
+comment on function api.push_lead(uuid, api.idempotency_key, integer) is
+$$Push a lead to the CRM.
+
+For when the push by itself, at the stage's change, failed or was skipped. A lead that has its record already keeps it: the
+same external_id again, and no call to the vendor. Else the push begins, and the answer is waited for, 10 seconds at the
+most: 200 with the external_id; or 202 with status pending, while the push goes on by itself (Retry-After says when to
+look again). 502 crm_rejected has the vendor's reason. After an outcome that nobody can know nothing is sent, 409
+crm_outcome_unknown, until an operator has looked. A body is ignored.$$;
+
+grant execute on function api.push_lead(uuid, api.idempotency_key, integer) to leads_api;
+-- end frozen sql/api/push_lead.sql
+
 -- begin frozen sql/api/list_audit_events.sql
 -- api.list_audit_events - GET /audit-log.
 set local role leads_exec;
@@ -1933,9 +2110,23 @@ begin
   set name = null, revoked_at = coalesce(k.revoked_at, date_trunc('milliseconds', clock_timestamp()))
   where k.organization_id = v_organization_id and (k.revoked_at is null or k.name is not null);
   delete from auth.analyst as a where a.organization_id = v_organization_id;
+  -- A worker locks its push, and then the connection: in this order here, too.
+  perform from crm.sync as s
+  where s.organization_id = v_organization_id and s.status = 'in_progress'
+  order by s.id
+  for update;
   delete from crm.connection as c where c.organization_id = v_organization_id;
   -- Or each lead's erasure would look through them all.
   delete from app.idempotency_key as k where k.organization_id = v_organization_id;
+
+  -- Said again of one that is erased: there is nothing to walk through.
+  if
+    exists (select from app.organization as o where o.organization_id = v_organization_id and o.erased_at is not null)
+    and not exists (select from app.lead as l where l.organization_id = v_organization_id)
+  then
+    return query select null::uuid, 0, audit.erase_organization(v_organization_id), 0::numeric, true;
+    return;
+  end if;
 
   -- By the log, which has those that were deleted, too, and then by what is left.
   for v_number in 1 .. greatest(erase_organization.batch, 1) loop
@@ -1974,8 +2165,9 @@ comment on function admin.erase_organization(uuid, uuid, integer) is
 $$Erases up to batch leads of an organization, the next after a lead; null: the first; behind the last, all else that it has.
 
 Keys are revoked, analysts unbound, the connection and kept answers removed from the first batch on. last_lead_id: after, for
-the next batch; null: all is erased. leads, events: how many this batch erased. wait_seconds: above 0, a push holds a lease for so long: ask again then. is_done: all is erased. What
-broke off is taken up by asking from the first again. Raises PT404 organization_not_found.$$;
+the next batch; null: all is erased. leads, events: how many this batch erased. wait_seconds: above 0, a push holds a lease
+for so long: ask again then. is_done: all is erased. What broke off is taken up by asking from the first again. Raises PT404
+organization_not_found.$$;
 
 grant execute on function admin.erase_organization(uuid, uuid, integer) to leads_operator;
 -- end frozen sql/admin/erase_organization.sql
@@ -2025,6 +2217,13 @@ begin
   v_position := coalesce(v_position, 0);
   v_hash := coalesce(v_hash, sha256(uuid_send(v_organization_id)));
 
+  -- One that was put into the queue again is sealed already: it would stop this one, and all that come after it.
+  delete from audit.unsealed as u
+  where
+    u.organization_id = v_organization_id
+    and exists (
+      select from audit.seal as s where s.organization_id = v_organization_id and s.event_id = u.event_id
+    );
   for v_event in
     select e.*
     from audit.unsealed as u

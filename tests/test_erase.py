@@ -211,9 +211,14 @@ class TestALead:
             slow.commit()
         eraser.join()
         assert done[0]["rows_gone"] > 0
-        assert database.sql(
-            "select from app.idempotency_key where organization_id = %s and strpos(body, %s) > 0", organization.id, lead
-        ) == []
+        assert (
+            database.sql(
+                "select from app.idempotency_key where organization_id = %s and strpos(body, %s) > 0",
+                organization.id,
+                lead,
+            )
+            == []
+        )
 
     def test_a_signal_that_comes_second_finds_nothing(self, database: Database, server: Server) -> None:
         organization = make_organization(database)
@@ -360,6 +365,27 @@ class TestTheGuard:
         assert verdict(database, organization.id)["code"] == "payload_mismatch"
         # Afterwards an erasure finds nothing of it to list: the finding stays.
         erase(database, organization.id, lead)
+        seal(database)
+        assert verdict(database, organization.id)["code"] == "payload_mismatch"
+
+    def test_a_forged_erasure_of_another_form_is_found(self, database: Database, server: Server) -> None:
+        organization = make_organization(database)
+        lead = new_person(database, server, organization)
+        seal(database)
+        forged = '{"lead_id":"x","diff":{"email":{"from":null,"to":"evil@example.com"}}}'
+        digest = hashlib.sha256(forged.encode()).hexdigest()
+        database.sql(
+            f"""
+            alter table audit.event disable trigger user;
+            update audit.event set payload = '{forged}', salt = null
+            where lead_id = '{lead}' and action = 'lead.created';
+            alter table audit.event enable trigger user;
+            select audit.record_erasure(
+              organization_id, lead_id, format('"erased":[{{"event_id":"%s","digest":"{digest}"}}]', id)
+            )
+            from audit.event where lead_id = '{lead}' and action = 'lead.created'
+            """
+        )
         seal(database)
         assert verdict(database, organization.id)["code"] == "payload_mismatch"
 

@@ -253,6 +253,23 @@ def test_an_event_that_commits_late_is_sealed_after_those_before_it(database: Da
     assert [row["stage"] for row in order] == ["late", "meanwhile", "early"]
 
 
+def test_what_is_queued_again_stops_no_sealer(database: Database) -> None:
+    organization, other = make_organization(database), make_organization(database)
+    seal(database)
+    database.sql(
+        "insert into audit.unsealed"
+        " select organization_id, event_id from audit.seal where organization_id = %s limit 1",
+        organization.id,
+    )
+    add = "insert into app.pipeline_stage (organization_id, name, position) values (%s, 'later', 90)"
+    for each in (organization, other):
+        database.sql(add, each.id)
+    seal(database)
+    for each in (organization, other):
+        found = verdict(database, each.id)
+        assert (found["holds"], found["unsealed"]) == (True, 0)
+
+
 def test_many_sealers_make_one_chain_while_events_are_written(database: Database) -> None:
     made = [make_organization(database) for _ in range(3)]
     stop = threading.Event()

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -64,7 +65,7 @@ def _erase_leads(
     done = []
     for row in leads:
         while True:
-            gone = call(connection, "admin.erase_lead", row["organization_id"], row["lead_id"])[0]
+            gone = _patient(connection, "admin.erase_lead", row["organization_id"], row["lead_id"])
             if gone["wait_seconds"] == 0:
                 break
             _wait(gone["wait_seconds"], f"A push of {row['lead_id']} is under way")
@@ -107,7 +108,7 @@ def _erase_organization(
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("erasing", total=None)
         while True:
-            part = call(connection, "admin.erase_organization", organization, after, _BATCH)[0]
+            part = _patient(connection, "admin.erase_organization", organization, after, _BATCH)
             after, leads, events = part["last_lead_id"], leads + part["leads"], events + part["events"]
             progress.update(task, description=f"{leads} leads, {events} events")
             if part["is_done"]:
@@ -129,6 +130,14 @@ def _erase_organization(
             + "; ".join(f"leads bi revoke {login}" for login in analysts),
             err=True,
         )
+
+
+def _patient(connection: psycopg.Connection[DictRow], function: str, *arguments: object) -> DictRow:
+    """The function's row. A request that locks the same rows in another order is rare: then it is asked again."""
+    for _ in range(5):
+        with suppress(psycopg.errors.DeadlockDetected):
+            return call(connection, function, *arguments)[0]
+    return call(connection, function, *arguments)[0]
 
 
 def _described(row: DictRow) -> list[str]:

@@ -190,6 +190,7 @@ from (values
     execute on app.trim_text
     execute on app.utc_text
     execute on audit.chain_verdict
+    execute on audit.erased_payload
     execute on audit.event_etag
     execute on audit.event_hash
     execute on audit.event_item
@@ -289,6 +290,7 @@ from (values
     execute on audit.chain_verdict
     execute on audit.erase_lead
     execute on audit.erase_organization
+    execute on audit.erased_payload
     execute on audit.event_hash
     execute on scoring.is_decimal
     execute on scoring.is_model

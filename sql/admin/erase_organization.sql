@@ -46,6 +46,15 @@ begin
   -- Or each lead's erasure would look through them all.
   delete from app.idempotency_key as k where k.organization_id = v_organization_id;
 
+  -- Said again of one that is erased: there is nothing to walk through.
+  if
+    exists (select from app.organization as o where o.organization_id = v_organization_id and o.erased_at is not null)
+    and not exists (select from app.lead as l where l.organization_id = v_organization_id)
+  then
+    return query select null::uuid, 0, audit.erase_organization(v_organization_id), 0::numeric, true;
+    return;
+  end if;
+
   -- By the log, which has those that were deleted, too, and then by what is left.
   for v_number in 1 .. greatest(erase_organization.batch, 1) loop
     v_next_id := (
@@ -83,7 +92,8 @@ comment on function admin.erase_organization(uuid, uuid, integer) is
 $$Erases up to batch leads of an organization, the next after a lead; null: the first; behind the last, all else that it has.
 
 Keys are revoked, analysts unbound, the connection and kept answers removed from the first batch on. last_lead_id: after, for
-the next batch; null: all is erased. leads, events: how many this batch erased. wait_seconds: above 0, a push holds a lease for so long: ask again then. is_done: all is erased. What
-broke off is taken up by asking from the first again. Raises PT404 organization_not_found.$$;
+the next batch; null: all is erased. leads, events: how many this batch erased. wait_seconds: above 0, a push holds a lease
+for so long: ask again then. is_done: all is erased. What broke off is taken up by asking from the first again. Raises PT404
+organization_not_found.$$;
 
 grant execute on function admin.erase_organization(uuid, uuid, integer) to leads_operator;
