@@ -56,6 +56,12 @@ ALTER TYPE api.answer OWNER TO leads_owner;
 
 COMMENT ON TYPE api.answer IS 'What a route''s function returns: the HTTP status, further headers by name, and the body, which is JSON.';
 
+COMMENT ON COLUMN api.answer.status IS 'The HTTP status.';
+
+COMMENT ON COLUMN api.answer.headers IS 'Further headers, by name.';
+
+COMMENT ON COLUMN api.answer.body IS 'The body, JSON.';
+
 CREATE DOMAIN api.any_of AS text[]
 	CONSTRAINT any_of_has_at_most_10_values CHECK ((cardinality(VALUE) <= 10));
 
@@ -82,6 +88,20 @@ CREATE TYPE api.audit_event AS (
 ALTER TYPE api.audit_event OWNER TO leads_owner;
 
 COMMENT ON TYPE api.audit_event IS 'A row of the audit log.';
+
+COMMENT ON COLUMN api.audit_event.id IS 'The event''s id, a UUID of version 7.';
+
+COMMENT ON COLUMN api.audit_event.organization_id IS 'The organization''s id.';
+
+COMMENT ON COLUMN api.audit_event.action IS 'What happened, such as lead.updated.';
+
+COMMENT ON COLUMN api.audit_event.source IS 'Where the change came from: over the API, in SQL, by a worker, or by the system.';
+
+COMMENT ON COLUMN api.audit_event.correlation_id IS 'The X-Request-Id of the request that made the change; null outside requests.';
+
+COMMENT ON COLUMN api.audit_event.payload IS 'What changed: for a lead, diff has {"from": …, "to": …} for each field; key_id is the key''s that made the change, or null, and then role is the login.';
+
+COMMENT ON COLUMN api.audit_event.created_at IS 'When the change was made.';
 
 CREATE TYPE api.chain_fault AS (
 	"position" bigint,
@@ -157,6 +177,26 @@ ALTER TYPE api.crm_connection OWNER TO leads_owner;
 
 COMMENT ON TYPE api.crm_connection IS 'A connection to a CRM, as the API shows it: all but the credential.';
 
+COMMENT ON COLUMN api.crm_connection.id IS 'The connection''s id.';
+
+COMMENT ON COLUMN api.crm_connection.organization_id IS 'The organization''s id.';
+
+COMMENT ON COLUMN api.crm_connection.vendor IS 'The CRM.';
+
+COMMENT ON COLUMN api.crm_connection.account IS 'Its account there.';
+
+COMMENT ON COLUMN api.crm_connection.state IS 'active or paused.';
+
+COMMENT ON COLUMN api.crm_connection.fault IS 'Why it is paused, where the vendor refused the credential; else null.';
+
+COMMENT ON COLUMN api.crm_connection.push_stage IS 'A lead that enters this stage is pushed by itself.';
+
+COMMENT ON COLUMN api.crm_connection.settle_seconds IS 'Seconds until the vendor''s look-up shows what it has made; null: the vendor''s usual.';
+
+COMMENT ON COLUMN api.crm_connection.settings IS 'What else the vendor needs, by its adapter''s names.';
+
+COMMENT ON COLUMN api.crm_connection.created_at IS 'When it was made.';
+
 CREATE TYPE api.crm_sync AS (
 	vendor text,
 	external_id text,
@@ -167,6 +207,14 @@ CREATE TYPE api.crm_sync AS (
 ALTER TYPE api.crm_sync OWNER TO leads_owner;
 
 COMMENT ON TYPE api.crm_sync IS 'The state of a lead''s push to the CRM, as the API shows it.';
+
+COMMENT ON COLUMN api.crm_sync.vendor IS 'The CRM.';
+
+COMMENT ON COLUMN api.crm_sync.external_id IS 'The record''s id there; null: there is none yet.';
+
+COMMENT ON COLUMN api.crm_sync.status IS 'pending, in_progress, ok, failed or skipped.';
+
+COMMENT ON COLUMN api.crm_sync.last_synced_at IS 'When the record was made or found; null: it has not been.';
 
 CREATE FUNCTION api.is_cursor(value text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -213,6 +261,14 @@ ALTER TYPE api.health OWNER TO leads_owner;
 
 COMMENT ON TYPE api.health IS 'What a key is good for.';
 
+COMMENT ON COLUMN api.health.status IS 'ok.';
+
+COMMENT ON COLUMN api.health.organization_id IS 'The organization that the key belongs to.';
+
+COMMENT ON COLUMN api.health.environment IS 'live or test.';
+
+COMMENT ON COLUMN api.health.scopes IS 'What the key may: read, write, admin.';
+
 CREATE DOMAIN api.idempotency_key AS text
 	CONSTRAINT idempotency_key_is_1_to_255_printable_characters CHECK (((VALUE COLLATE "C") ~ '^[\x20-\x7E]{1,255}$'::text));
 
@@ -244,6 +300,40 @@ ALTER TYPE api.lead OWNER TO leads_owner;
 
 COMMENT ON TYPE api.lead IS 'A lead, whole.';
 
+COMMENT ON COLUMN api.lead.id IS 'The lead''s id, a UUID of version 7.';
+
+COMMENT ON COLUMN api.lead.organization_id IS 'The organization''s id.';
+
+COMMENT ON COLUMN api.lead.name IS 'The person''s name.';
+
+COMMENT ON COLUMN api.lead.company IS 'The company''s name.';
+
+COMMENT ON COLUMN api.lead.email IS 'The e-mail address, as it was sent. Two leads may share one.';
+
+COMMENT ON COLUMN api.lead.source IS 'Where the lead came from: a machine name.';
+
+COMMENT ON COLUMN api.lead.lead_score IS 'How promising the lead is.';
+
+COMMENT ON COLUMN api.lead.pipeline_stage IS 'The stage that it stands in: one of the organization''s.';
+
+COMMENT ON COLUMN api.lead.industry IS 'The industry.';
+
+COMMENT ON COLUMN api.lead.company_size IS 'The company''s size, in words.';
+
+COMMENT ON COLUMN api.lead.pain_points IS 'What troubles the lead.';
+
+COMMENT ON COLUMN api.lead.timeline IS 'When the lead wants to act, in words.';
+
+COMMENT ON COLUMN api.lead.budget_range IS 'What the lead wants to spend, in words.';
+
+COMMENT ON COLUMN api.lead.ai_reasoning IS 'Why the lead has its score, in words.';
+
+COMMENT ON COLUMN api.lead.qualification_completed_at IS 'When the lead first reached the stage "qualified"; null: it has not.';
+
+COMMENT ON COLUMN api.lead.created_at IS 'When the lead came in.';
+
+COMMENT ON COLUMN api.lead.updated_at IS 'When it was last changed.';
+
 CREATE TYPE api.lead_change AS (
 	id uuid,
 	organization_id uuid,
@@ -259,6 +349,67 @@ CREATE TYPE api.lead_change AS (
 ALTER TYPE api.lead_change OWNER TO leads_owner;
 
 COMMENT ON TYPE api.lead_change IS 'A lead as the answer to its change shows it.';
+
+COMMENT ON COLUMN api.lead_change.id IS 'The lead''s id, a UUID of version 7.';
+
+COMMENT ON COLUMN api.lead_change.organization_id IS 'The organization''s id.';
+
+COMMENT ON COLUMN api.lead_change.name IS 'The person''s name.';
+
+COMMENT ON COLUMN api.lead_change.company IS 'The company''s name.';
+
+COMMENT ON COLUMN api.lead_change.email IS 'The e-mail address, as it was sent. Two leads may share one.';
+
+COMMENT ON COLUMN api.lead_change.source IS 'Where the lead came from: a machine name.';
+
+COMMENT ON COLUMN api.lead_change.lead_score IS 'How promising the lead is.';
+
+COMMENT ON COLUMN api.lead_change.pipeline_stage IS 'The stage that it stands in: one of the organization''s.';
+
+COMMENT ON COLUMN api.lead_change.updated_at IS 'When it was last changed.';
+
+CREATE TYPE api.lead_input AS (
+	name text,
+	company text,
+	email text,
+	source text,
+	lead_score integer,
+	pipeline_stage text,
+	industry text,
+	company_size text,
+	pain_points text,
+	timeline text,
+	budget_range text,
+	ai_reasoning text
+);
+
+ALTER TYPE api.lead_input OWNER TO leads_owner;
+
+COMMENT ON TYPE api.lead_input IS 'What a client says of a lead.';
+
+COMMENT ON COLUMN api.lead_input.name IS 'The person''s name.';
+
+COMMENT ON COLUMN api.lead_input.company IS 'The company''s name.';
+
+COMMENT ON COLUMN api.lead_input.email IS 'The e-mail address, as it was sent. Two leads may share one.';
+
+COMMENT ON COLUMN api.lead_input.source IS 'Where the lead came from: a machine name.';
+
+COMMENT ON COLUMN api.lead_input.lead_score IS 'How promising the lead is.';
+
+COMMENT ON COLUMN api.lead_input.pipeline_stage IS 'The stage that it stands in: one of the organization''s.';
+
+COMMENT ON COLUMN api.lead_input.industry IS 'The industry.';
+
+COMMENT ON COLUMN api.lead_input.company_size IS 'The company''s size, in words.';
+
+COMMENT ON COLUMN api.lead_input.pain_points IS 'What troubles the lead.';
+
+COMMENT ON COLUMN api.lead_input.timeline IS 'When the lead wants to act, in words.';
+
+COMMENT ON COLUMN api.lead_input.budget_range IS 'What the lead wants to spend, in words.';
+
+COMMENT ON COLUMN api.lead_input.ai_reasoning IS 'Why the lead has its score, in words.';
 
 CREATE TYPE api.lead_item AS (
 	id uuid,
@@ -279,6 +430,30 @@ ALTER TYPE api.lead_item OWNER TO leads_owner;
 
 COMMENT ON TYPE api.lead_item IS 'A lead as a list shows it.';
 
+COMMENT ON COLUMN api.lead_item.id IS 'The lead''s id, a UUID of version 7.';
+
+COMMENT ON COLUMN api.lead_item.organization_id IS 'The organization''s id.';
+
+COMMENT ON COLUMN api.lead_item.name IS 'The person''s name.';
+
+COMMENT ON COLUMN api.lead_item.company IS 'The company''s name.';
+
+COMMENT ON COLUMN api.lead_item.email IS 'The e-mail address, as it was sent. Two leads may share one.';
+
+COMMENT ON COLUMN api.lead_item.source IS 'Where the lead came from: a machine name.';
+
+COMMENT ON COLUMN api.lead_item.lead_score IS 'How promising the lead is.';
+
+COMMENT ON COLUMN api.lead_item.pipeline_stage IS 'The stage that it stands in: one of the organization''s.';
+
+COMMENT ON COLUMN api.lead_item.industry IS 'The industry.';
+
+COMMENT ON COLUMN api.lead_item.company_size IS 'The company''s size, in words.';
+
+COMMENT ON COLUMN api.lead_item.created_at IS 'When the lead came in.';
+
+COMMENT ON COLUMN api.lead_item.updated_at IS 'When it was last changed.';
+
 CREATE TYPE api.lead_sync AS (
 	id uuid,
 	crm_sync api.crm_sync
@@ -287,6 +462,10 @@ CREATE TYPE api.lead_sync AS (
 ALTER TYPE api.lead_sync OWNER TO leads_owner;
 
 COMMENT ON TYPE api.lead_sync IS 'What a push answers: id is the lead''s; crm_sync is null for a lead that was never pushed.';
+
+COMMENT ON COLUMN api.lead_sync.id IS 'The lead''s id.';
+
+COMMENT ON COLUMN api.lead_sync.crm_sync IS 'How the push stands; null: the lead was never pushed.';
 
 CREATE TYPE api.new_score AS (
 	id uuid,
@@ -299,6 +478,14 @@ ALTER TYPE api.new_score OWNER TO leads_owner;
 
 COMMENT ON TYPE api.new_score IS 'What POST /leads/{id}/score answers: id is the lead''s.';
 
+COMMENT ON COLUMN api.new_score.id IS 'The lead''s id.';
+
+COMMENT ON COLUMN api.new_score.lead_score IS 'The new score.';
+
+COMMENT ON COLUMN api.new_score.ai_reasoning IS 'The reasons, with what each contributed, strongest first.';
+
+COMMENT ON COLUMN api.new_score.scored_at IS 'When it was made.';
+
 CREATE TYPE api.organization AS (
 	id uuid,
 	name text,
@@ -310,6 +497,16 @@ CREATE TYPE api.organization AS (
 ALTER TYPE api.organization OWNER TO leads_owner;
 
 COMMENT ON TYPE api.organization IS 'An organization.';
+
+COMMENT ON COLUMN api.organization.id IS 'The organization''s id.';
+
+COMMENT ON COLUMN api.organization.name IS 'Its name.';
+
+COMMENT ON COLUMN api.organization.environment IS 'live, or test: a test organization never calls outside.';
+
+COMMENT ON COLUMN api.organization.pipeline_stages IS 'The stages that a lead can stand in, in their order.';
+
+COMMENT ON COLUMN api.organization.created_at IS 'When it was made.';
 
 CREATE DOMAIN api.page_size AS integer
 	CONSTRAINT page_size_within_1_and_200 CHECK (((VALUE >= 1) AND (VALUE <= 200)));
@@ -335,6 +532,28 @@ CREATE TYPE api.score AS (
 ALTER TYPE api.score OWNER TO leads_owner;
 
 COMMENT ON TYPE api.score IS 'An entry in the history of a lead''s score, as the API shows it.';
+
+COMMENT ON COLUMN api.score.id IS 'The entry''s id, a UUID of version 7.';
+
+COMMENT ON COLUMN api.score.organization_id IS 'The organization''s id.';
+
+COMMENT ON COLUMN api.score.lead_id IS 'The lead''s id.';
+
+COMMENT ON COLUMN api.score.kind IS 'scored: by a model; set: written to the lead.';
+
+COMMENT ON COLUMN api.score.lead_score IS 'The score.';
+
+COMMENT ON COLUMN api.score.ai_reasoning IS 'The reasons, in words.';
+
+COMMENT ON COLUMN api.score.model IS 'own or default; null: no model made it.';
+
+COMMENT ON COLUMN api.score.model_version IS 'The model''s version; null: no model made it.';
+
+COMMENT ON COLUMN api.score.base IS 'What the score begins at, from 0 to 1; null: no model made it.';
+
+COMMENT ON COLUMN api.score.contributions IS 'What was summed, strongest first; null: no model made it.';
+
+COMMENT ON COLUMN api.score.created_at IS 'When it was made.';
 
 CREATE DOMAIN api.seal_count AS integer
 	CONSTRAINT seal_count_within_1_and_10000 CHECK (((VALUE >= 1) AND (VALUE <= 10000)));
@@ -364,6 +583,41 @@ CREATE TYPE api.signal AS (
 ALTER TYPE api.signal OWNER TO leads_owner;
 
 COMMENT ON TYPE api.signal IS 'A signal, as the API shows it.';
+
+COMMENT ON COLUMN api.signal.id IS 'The signal''s id, a UUID of version 7.';
+
+COMMENT ON COLUMN api.signal.organization_id IS 'The organization''s id.';
+
+COMMENT ON COLUMN api.signal.lead_id IS 'The lead''s id.';
+
+COMMENT ON COLUMN api.signal.type IS 'What was observed: a machine name, such as storm_event.';
+
+COMMENT ON COLUMN api.signal.value IS 'What was seen: true when left out; false and null count nothing for the score.';
+
+COMMENT ON COLUMN api.signal.observed_at IS 'When it was observed: now when left out; it may lie in the past.';
+
+COMMENT ON COLUMN api.signal.dedupe_key IS 'Makes a repeat harmless: a signal under a key that the lead has one of already adds nothing.';
+
+COMMENT ON COLUMN api.signal.created_at IS 'When it came in.';
+
+CREATE TYPE api.signal_input AS (
+	type text,
+	value json,
+	observed_at timestamp with time zone,
+	dedupe_key text
+);
+
+ALTER TYPE api.signal_input OWNER TO leads_owner;
+
+COMMENT ON TYPE api.signal_input IS 'Something that was observed of a lead.';
+
+COMMENT ON COLUMN api.signal_input.type IS 'What was observed: a machine name, such as storm_event.';
+
+COMMENT ON COLUMN api.signal_input.value IS 'What was seen: true when left out; false and null count nothing for the score.';
+
+COMMENT ON COLUMN api.signal_input.observed_at IS 'When it was observed: now when left out; it may lie in the past.';
+
+COMMENT ON COLUMN api.signal_input.dedupe_key IS 'Makes a repeat harmless: a signal under a key that the lead has one of already adds nothing.';
 
 CREATE TYPE crm.job AS (
 	organization_id uuid,
@@ -594,7 +848,7 @@ state: good; expired; revoked: the login is being removed; gone: the cluster has
 CREATE FUNCTION api.schema_version() RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
- SELECT 11;
+ SELECT 12;
 END;
 
 ALTER FUNCTION api.schema_version() OWNER TO leads_exec;
@@ -609,6 +863,14 @@ CREATE TABLE api.route (
     problems text[] DEFAULT '{}'::text[] NOT NULL,
     wait_seconds integer,
     wait_function text,
+    tag text,
+    "position" integer,
+    request text,
+    rule json,
+    answer text,
+    form text,
+    statuses integer[],
+    headers text[],
     CONSTRAINT route_method_is_known CHECK ((method = ANY (ARRAY['GET'::text, 'POST'::text, 'PUT'::text, 'PATCH'::text, 'DELETE'::text]))),
     CONSTRAINT route_path_is_absolute CHECK ((path ~ '^(/[^/?#]+)+$'::text)),
     CONSTRAINT route_scope_is_known CHECK ((scope = ANY (ARRAY['read'::text, 'write'::text, 'admin'::text]))),
@@ -633,6 +895,22 @@ COMMENT ON COLUMN api.route.problems IS 'The codes of the errors that this route
 COMMENT ON COLUMN api.route.wait_seconds IS 'An answer that another transaction makes: how long a 202 waits for it, without a connection. One whose Retry-After is longer than what is left doesn''t wait.';
 
 COMMENT ON COLUMN api.route.wait_function IS 'The function that is asked for it: it only reads, and takes its arguments by name out of the route''s.';
+
+COMMENT ON COLUMN api.route.tag IS 'The chapter of the reference; null: its last, "Other".';
+
+COMMENT ON COLUMN api.route."position" IS 'Where it stands in its chapter.';
+
+COMMENT ON COLUMN api.route.request IS 'The type of schema api that the body shows; null: it takes none, or any JSON.';
+
+COMMENT ON COLUMN api.route.rule IS 'JSON Schema of the body, where it is more than its type: "$body" stands for that.';
+
+COMMENT ON COLUMN api.route.answer IS 'The type of schema api that the answer shows; null: any JSON.';
+
+COMMENT ON COLUMN api.route.form IS 'How the answer shows it: object (also null), list ({"data": […]}), page (that, with next_cursor), or one_or_list: as the body was.';
+
+COMMENT ON COLUMN api.route.statuses IS 'The statuses of success; null: 200.';
+
+COMMENT ON COLUMN api.route.headers IS 'Headers that a success has, beside X-Request-Id.';
 
 CREATE FUNCTION admin.api_findings(release integer) RETURNS TABLE(subject text, finding text, remedy text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -1636,8 +1914,7 @@ CREATE FUNCTION app.is_email(value text) RETURNS boolean
 begin
   return
     char_length(value) <= 254
-    and strpos(value, '@') <= 65
-    and value collate "C" ~ '^[a-zA-Z0-9.!#$%&''*+/=?^_`{|}~-]+@[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)+$';
+    and value collate "C" ~ '^[a-zA-Z0-9.!#$%&''*+/=?^_`{|}~-]{1,64}@[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)+$';
 end
 $_$;
 
@@ -3927,6 +4204,16 @@ ALTER FUNCTION api.default_text(function oid, "position" integer) OWNER TO leads
 
 COMMENT ON FUNCTION api.default_text(function oid, "position" integer) IS 'The value of the default of the argument at that position (from 1), as text; null where there is none.';
 
+CREATE FUNCTION api.expression(definition text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT replace((regexp_match(definition, '~ ''((?:[^'']|'''')+)'''::text))[1], ''''''::text, ''''::text) AS replace;
+END;
+
+ALTER FUNCTION api.expression(definition text) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.expression(definition text) IS 'The first regular expression in a constraint''s definition, or in a function''s source; null: there is none.';
+
 CREATE FUNCTION audit.event_etag(payload_digest bytea, salt bytea) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -4534,6 +4821,225 @@ COMMENT ON FUNCTION api.list_signals(id uuid, "limit" api.page_size, cursor api.
 
 The newest first, in the order in which they came in.';
 
+CREATE FUNCTION api.schema_name(type text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT replace(initcap(replace(regexp_replace(type, '^api\.'::text, ''::text), '_'::text, ' '::text)), ' '::text, ''::text) AS replace;
+END;
+
+ALTER FUNCTION api.schema_name(type text) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.schema_name(type text) IS 'LeadItem for lead_item, with or without its schema.';
+
+CREATE FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, is_input boolean, more text) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ WITH source AS (
+          SELECT t.typname AS name,
+             format_type(COALESCE(NULLIF(t.typbasetype, (0)::oid), t.oid), NULL::integer) AS base,
+             (t.typtype = 'c'::"char") AS is_composite,
+             array_to_string(value_schema.checks, ' '::text) AS checks
+            FROM pg_type t
+           WHERE (t.oid = value_schema.type)
+         ), fact AS (
+          SELECT s.name,
+             s.base,
+             s.is_composite,
+             s.checks,
+             (regexp_match(s.checks, 'app\.is_text\([^,]+, ([0-9]+)\)'::text))[1] AS max_length,
+             (s.checks ~ 'app\.is_name\('::text) AS is_name,
+             (s.checks ~ 'app\.is_email\('::text) AS is_email,
+             (s.checks ~ 'scoring\.is_signal_value\('::text) AS is_signal_value,
+             (regexp_match(s.checks, '>= ([0-9]+)'::text))[1] AS minimum,
+             (regexp_match(s.checks, '<= ([0-9]+)'::text))[1] AS maximum,
+             ( SELECT (json_agg(v.word[1]))::text AS json_agg
+                    FROM regexp_matches((regexp_match(s.checks, '= ANY \(ARRAY\[([^]]*)\]'::text))[1], '''([a-z_]+)'''::text, 'g'::text) v(word)) AS words
+            FROM source s
+         )
+  SELECT (('{'::text || concat_ws(','::text,
+         CASE
+             WHEN f.is_composite THEN
+             CASE
+                 WHEN value_schema.is_nullable THEN format('"anyOf":[{"$ref":"#/components/schemas/%s"},{"type":"null"}]'::text, api.schema_name((f.name)::text))
+                 ELSE format('"$ref":"#/components/schemas/%s"'::text, api.schema_name((f.name)::text))
+             END
+             WHEN f.is_signal_value THEN '"anyOf":[{"type":["boolean","null","number"]},{"type":"string","maxLength":1000,"pattern":"^[^\\u0000]*$"},{"type":"object","maxProperties":32,"propertyNames":{"minLength":1,"maxLength":64,"pattern":"^[^\\u0000]*$"},"additionalProperties":{"anyOf":[{"type":["boolean","null","number"]},{"type":"string","maxLength":1000,"pattern":"^[^\\u0000]*$"}]}}]'::text
+             WHEN (f.base = ANY (ARRAY['json'::text, 'jsonb'::text])) THEN NULL::text
+             WHEN (f.base = 'text[]'::text) THEN ((('"type":"array","items":{'::text || concat_ws(','::text, '"type":"string"', ('"enum":'::text || f.words),
+             CASE
+                 WHEN (f.checks ~ 'cardinality'::text) THEN '"minLength":1'::text
+                 ELSE NULL::text
+             END)) || '}'::text) ||
+             CASE
+                 WHEN (f.checks ~ 'cardinality'::text) THEN (',"minItems":1,"maxItems":'::text || f.maximum)
+                 ELSE ''::text
+             END)
+             WHEN (f.base = 'timestamp with time zone'::text) THEN (('"anyOf":[{"type":"string","format":"date-time"},{"type":"string","format":"date"}'::text ||
+             CASE
+                 WHEN value_schema.is_nullable THEN ',{"type":"null"}'::text
+                 ELSE ''::text
+             END) || ']'::text)
+             ELSE ( SELECT ('"type":'::text ||
+                     CASE
+                         WHEN value_schema.is_nullable THEN format('["%s","null"]'::text, k.kind)
+                         ELSE format('"%s"'::text, k.kind)
+                     END)
+                FROM ( SELECT
+                             CASE f.base
+                                 WHEN 'integer'::text THEN 'integer'::text
+                                 WHEN 'bigint'::text THEN 'integer'::text
+                                 WHEN 'numeric'::text THEN 'number'::text
+                                 WHEN 'boolean'::text THEN 'boolean'::text
+                                 ELSE 'string'::text
+                             END AS kind) k)
+         END,
+         CASE
+             WHEN (f.base = 'uuid'::text) THEN '"format":"uuid"'::text
+             ELSE NULL::text
+         END,
+         CASE
+             WHEN (f.name = 'utc_time'::name) THEN '"format":"date-time"'::text
+             ELSE NULL::text
+         END,
+         CASE
+             WHEN ((f.words IS NOT NULL) AND (f.base <> 'text[]'::text)) THEN ('"enum":'::text ||
+             CASE
+                 WHEN value_schema.is_nullable THEN replace(f.words, ']'::text, ', null]'::text)
+                 ELSE f.words
+             END)
+             ELSE NULL::text
+         END,
+         CASE
+             WHEN (f.max_length IS NOT NULL) THEN ('"minLength":1,"maxLength":'::text || f.max_length)
+             ELSE NULL::text
+         END,
+         CASE
+             WHEN f.is_email THEN '"format":"email","maxLength":254'::text
+             ELSE NULL::text
+         END,
+         CASE
+             WHEN f.is_name THEN ('"pattern":'::text || to_json(api.expression(( SELECT p.prosrc
+                FROM pg_proc p
+               WHERE (p.oid = ('app.is_name(text)'::regprocedure)::oid)))))
+             WHEN f.is_email THEN ('"pattern":'::text || to_json(api.expression(( SELECT p.prosrc
+                FROM pg_proc p
+               WHERE (p.oid = ('app.is_email(text)'::regprocedure)::oid)))))
+             WHEN ((f.max_length IS NOT NULL) AND value_schema.is_input) THEN ('"pattern":'::text || to_json('^[^\u0000]*[^\u0000\t\n\v\f\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000][^\u0000]*$'::text))
+             WHEN (f.checks ~ 'is_cursor\('::text) THEN ('"pattern":'::text || to_json('^[A-Za-z0-9_-]{1,200}$'::text))
+             WHEN ((f.base = 'text'::text) AND (f.checks ~ ' ~ '::text)) THEN ('"pattern":'::text || to_json(api.expression(f.checks)))
+             ELSE NULL::text
+         END,
+         CASE
+             WHEN (f.base = ANY (ARRAY['integer'::text, 'bigint'::text, 'numeric'::text])) THEN ('"minimum":'::text || f.minimum)
+             ELSE NULL::text
+         END,
+         CASE
+             WHEN (f.base = ANY (ARRAY['integer'::text, 'bigint'::text, 'numeric'::text])) THEN ('"maximum":'::text || f.maximum)
+             ELSE NULL::text
+         END, value_schema.more)) || '}'::text)
+    FROM fact f;
+END;
+
+ALTER FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, is_input boolean, more text) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, is_input boolean, more text) IS 'JSON Schema (2020-12, as OpenAPI 3.1 has it), as text.
+
+type: the value''s, a domain too. checks: the constraints on it, as pg_get_constraintdef gives them. is_input: whether a client sends it. more: further members, as
+JSON text without braces; null: none.';
+
+CREATE TABLE api.shape (
+    type text NOT NULL,
+    relation text,
+    never_null text[] DEFAULT '{}'::text[] NOT NULL,
+    example json
+);
+
+ALTER TABLE api.shape OWNER TO leads_owner;
+
+COMMENT ON TABLE api.shape IS 'What a type of schema api shows: a body, or a part of one.';
+
+COMMENT ON COLUMN api.shape.type IS 'The type, with its schema.';
+
+COMMENT ON COLUMN api.shape.relation IS 'The table whose rows it shows: the constraints on a column of the same name hold for the field. Null: none.';
+
+COMMENT ON COLUMN api.shape.never_null IS 'Fields that are never null, where no column of the table says so.';
+
+COMMENT ON COLUMN api.shape.example IS 'An example.';
+
+CREATE FUNCTION api.type_schema(type text) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ WITH shape AS (
+          SELECT t.oid,
+             t.typrelid,
+             s_1.relation,
+             COALESCE(s_1.never_null, '{}'::text[]) AS never_null,
+             s_1.example,
+             (t.typname ~~ '%\_input'::text) AS is_input
+            FROM (pg_type t
+              LEFT JOIN api.shape s_1 ON ((s_1.type = type_schema.type)))
+           WHERE (t.oid = (to_regtype(type_schema.type))::oid)
+         ), field AS (
+          SELECT a.attname AS name,
+             a.attnum AS "position",
+             api.value_schema(a.atttypid, (ARRAY( SELECT pg_get_constraintdef(k.oid) AS pg_get_constraintdef
+                    FROM pg_constraint k
+                   WHERE ((k.conrelid = c.attrelid) AND (k.contype = 'c'::"char") AND (k.conkey = ARRAY[c.attnum]))
+                   ORDER BY k.conname) || ARRAY( SELECT 'app.is_name('::text
+                    FROM pg_constraint k
+                   WHERE ((k.conrelid = c.attrelid) AND (k.contype = 'f'::"char") AND (c.attnum = ANY (k.conkey)) AND (c.attname <> 'organization_id'::name) AND (c.atttypid = ('text'::regtype)::oid)))), (NOT (COALESCE(c.attnotnull, false) OR (a.attname = ANY (s_1.never_null)))), s_1.is_input, ('"description":'::text || to_json(col_description(a.attrelid, (a.attnum)::integer)))) AS schema
+            FROM ((shape s_1
+              JOIN pg_attribute a ON (((a.attrelid = s_1.typrelid) AND (a.attnum > 0) AND (NOT a.attisdropped))))
+              LEFT JOIN pg_attribute c ON (((c.attrelid = (to_regclass(s_1.relation))::oid) AND (c.attname = a.attname) AND (NOT c.attisdropped))))
+         )
+  SELECT (('{'::text || concat_ws(','::text, '"type":"object"', ('"description":'::text || to_json(obj_description(s.oid, 'pg_type'::name))),
+         CASE
+             WHEN (NOT s.is_input) THEN ('"required":'::text || ( SELECT json_agg(f.name ORDER BY f."position") AS json_agg
+                FROM field f))
+             ELSE NULL::text
+         END, (('"properties":{'::text || ( SELECT string_agg(((to_json(f.name) || ':'::text) || f.schema), ','::text ORDER BY f."position") AS string_agg
+            FROM field f)) || '}'::text), '"additionalProperties":false', (('"examples":['::text || s.example) || ']'::text))) || '}'::text)
+    FROM shape s;
+END;
+
+ALTER FUNCTION api.type_schema(type text) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.type_schema(type text) IS 'JSON Schema (2020-12), as text, of a composite type: its attributes with their comments, and with the constraints on the columns that api.shape says it shows. Null: there is no such type.';
+
+CREATE TABLE api.guide (
+    "position" integer NOT NULL,
+    title text NOT NULL,
+    body text NOT NULL
+);
+
+ALTER TABLE api.guide OWNER TO leads_owner;
+
+COMMENT ON TABLE api.guide IS 'The text in front of the reference, a row for each section.';
+
+COMMENT ON COLUMN api.guide."position" IS 'Where it stands; the first is 1.';
+
+COMMENT ON COLUMN api.guide.title IS 'The section''s title.';
+
+COMMENT ON COLUMN api.guide.body IS 'The section, in Markdown.';
+
+CREATE TABLE api.parameter (
+    name text NOT NULL,
+    description text NOT NULL,
+    example text
+);
+
+ALTER TABLE api.parameter OWNER TO leads_owner;
+
+COMMENT ON TABLE api.parameter IS 'What a parameter of a route means, wherever its name stands.';
+
+COMMENT ON COLUMN api.parameter.name IS 'The argument''s name.';
+
+COMMENT ON COLUMN api.parameter.description IS 'What it means, in Markdown.';
+
+COMMENT ON COLUMN api.parameter.example IS 'A value, as it stands in a request.';
+
 CREATE TABLE api.problem (
     raised_by text NOT NULL,
     status integer NOT NULL,
@@ -4564,6 +5070,286 @@ COMMENT ON COLUMN api.problem.detail IS 'The member detail, where the error brin
 COMMENT ON COLUMN api.problem.field IS 'The field that a constraint is about.';
 
 COMMENT ON COLUMN api.problem.field_code IS 'The code in that field''s entry in errors.';
+
+CREATE TABLE api.tag (
+    name text NOT NULL,
+    "position" integer NOT NULL,
+    description text NOT NULL
+);
+
+ALTER TABLE api.tag OWNER TO leads_owner;
+
+COMMENT ON TABLE api.tag IS 'The chapters of the reference, in their order.';
+
+COMMENT ON COLUMN api.tag.name IS 'The chapter''s title.';
+
+COMMENT ON COLUMN api.tag."position" IS 'Where it stands; the first is 1.';
+
+COMMENT ON COLUMN api.tag.description IS 'What it is about, in Markdown.';
+
+CREATE FUNCTION api.openapi() RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    BEGIN ATOMIC
+ WITH operation AS (
+          SELECT r.method,
+             r.path,
+             r.scope,
+             r.request,
+             r.rule,
+             r.answer,
+             r.form,
+             r.headers,
+             f.oid AS function,
+             COALESCE(r.tag, 'Other'::text) AS tag,
+             COALESCE(t."position", 1000) AS tag_position,
+             COALESCE(r."position", 1000) AS "position",
+             COALESCE(r.statuses, '{200}'::integer[]) AS statuses,
+             f.proname AS id,
+             f.proargnames[:f.pronargs] AS arguments,
+             split_part(obj_description(f.oid, 'pg_proc'::name), '
+'::text, 1) AS summary,
+             NULLIF(btrim(regexp_replace(obj_description(f.oid, 'pg_proc'::name), '^[^\n]*\n*'::text, ''::text), '
+ '::text), ''::text) AS description,
+             ((((r.problems || ARRAY['unauthorized'::text, 'internal'::text, 'unavailable'::text]) ||
+                 CASE
+                     WHEN (r.scope IS NOT NULL) THEN ARRAY['insufficient_scope'::text]
+                     ELSE NULL::text[]
+                 END) ||
+                 CASE
+                     WHEN (r.method <> 'GET'::text) THEN ARRAY['outcome_unknown'::text]
+                     ELSE NULL::text[]
+                 END) ||
+                 CASE
+                     WHEN ('body'::text = ANY (f.proargnames)) THEN ARRAY['payload_too_large'::text, 'unsupported_media_type'::text]
+                     ELSE NULL::text[]
+                 END) AS problems
+            FROM ((api.route r
+              JOIN pg_proc f ON (((f.oid = (
+                 CASE
+                     WHEN (r.function ~ '^[a-z_][a-z0-9_]*[.][a-z_][a-z0-9_]*$'::text) THEN to_regproc(r.function)
+                     ELSE NULL::regproc
+                 END)::oid) AND (f.prorettype = ('api.answer'::regtype)::oid) AND has_function_privilege(SESSION_USER, f.oid, 'execute'::text))))
+              LEFT JOIN api.tag t ON ((t.name = r.tag)))
+         ), argument AS (
+          SELECT o.method,
+             o.path,
+             a."position",
+             a.name,
+             a.type,
+             api.default_text(o.function, (a."position")::integer) AS default_text,
+             (a."position" > (p.pronargs - p.pronargdefaults)) AS is_optional,
+             COALESCE(d.description, obj_description(a.type, 'pg_type'::name)) AS description,
+             d.example,
+                 CASE
+                     WHEN (o.path ~~ (('%{'::text || a.name) || '}%'::text)) THEN 'path'::text
+                     WHEN (a.name = ANY (ARRAY['if_match'::text, 'idempotency_key'::text])) THEN 'header'::text
+                     ELSE 'query'::text
+                 END AS place,
+             format_type(COALESCE(NULLIF(t.typbasetype, (0)::oid), t.oid), NULL::integer) AS base,
+             (ARRAY( SELECT pg_get_constraintdef(k.oid) AS pg_get_constraintdef
+                    FROM pg_constraint k
+                   WHERE (k.contypid = a.type)
+                   ORDER BY k.conname) || ARRAY( SELECT pg_get_constraintdef(k.oid) AS pg_get_constraintdef
+                    FROM ((api.shape s
+                      JOIN pg_attribute c ON (((c.attrelid = (to_regclass(s.relation))::oid) AND (c.attname = a.name))))
+                      JOIN pg_constraint k ON (((k.conrelid = c.attrelid) AND (k.contype = 'c'::"char") AND (k.conkey = ARRAY[c.attnum]))))
+                   WHERE ((s.type = o.answer) AND (pg_get_constraintdef(k.oid) ~~ '%= ANY (ARRAY[%'::text))
+                   ORDER BY k.conname)) AS checks
+            FROM ((((operation o
+              JOIN pg_proc p ON ((p.oid = o.function)))
+              CROSS JOIN LATERAL UNNEST((p.proargtypes)::oid[], p.proargnames[:p.pronargs]) WITH ORDINALITY a(type, name, "position"))
+              JOIN pg_type t ON ((t.oid = a.type)))
+              LEFT JOIN api.parameter d ON ((d.name = a.name)))
+           WHERE (a.name <> ALL (ARRAY['body'::text, 'idempotency_wait'::text]))
+         ), parameter AS (
+          SELECT a.method,
+             a.path,
+             (('{'::text || concat_ws(','::text, ('"name":'::text || to_json(
+                 CASE a.name
+                     WHEN 'if_match'::text THEN 'If-Match'::text
+                     WHEN 'idempotency_key'::text THEN 'Idempotency-Key'::text
+                     ELSE a.name
+                 END)), format('"in":"%s"'::text, a.place),
+                 CASE
+                     WHEN ((a.place = 'path'::text) OR (NOT a.is_optional)) THEN '"required":true'::text
+                     ELSE NULL::text
+                 END, ('"description":'::text || to_json(a.description)),
+                 CASE
+                     WHEN (a.base = 'text[]'::text) THEN '"style":"form","explode":false'::text
+                     ELSE NULL::text
+                 END, ('"schema":'::text || api.value_schema(a.type, a.checks, false, true, ('"default":'::text ||
+                 CASE
+                     WHEN (a.base = 'integer'::text) THEN a.default_text
+                     ELSE (to_json(a.default_text))::text
+                 END))), ('"example":'::text ||
+                 CASE
+                     WHEN (a.base = 'text[]'::text) THEN (to_json(string_to_array(a.example, ','::text)))::text
+                     ELSE (to_json(a.example))::text
+                 END))) || '}'::text) AS text,
+             a."position"
+            FROM argument a
+         UNION ALL
+          SELECT o.method,
+             o.path,
+             (('{"name":"If-None-Match","in":"header","description":'::text || to_json('The ETag of what you have: 304, without a body, while it still is so.'::text)) || ',"schema":{"type":"string"}}'::text),
+             1000
+            FROM operation o
+           WHERE ((o.method = 'GET'::text) AND ('ETag'::text = ANY (o.headers)))
+         ), success AS (
+          SELECT o.method,
+             o.path,
+             (s.status)::text AS status,
+             (('{'::text || concat_ws(','::text, ('"description":'::text || to_json(
+                 CASE s.status
+                     WHEN 201 THEN 'Created.'::text
+                     WHEN 202 THEN 'Under way.'::text
+                     ELSE 'OK.'::text
+                 END)), (('"headers":{'::text || ( SELECT string_agg((to_json(h.name) || format(':{"$ref":"#/components/headers/%s"}'::text, h.name)), ','::text ORDER BY h.number) AS string_agg
+                    FROM unnest(((((ARRAY['X-Request-Id'::text] ||
+                         CASE
+                             WHEN (s.status <> 202) THEN o.headers
+                             ELSE NULL::text[]
+                         END) ||
+                         CASE
+                             WHEN (s.status = 202) THEN ARRAY['Retry-After'::text]
+                             ELSE NULL::text[]
+                         END) ||
+                         CASE
+                             WHEN (o.form = 'page'::text) THEN ARRAY['Link'::text]
+                             ELSE NULL::text[]
+                         END) ||
+                         CASE
+                             WHEN (('idempotency_key'::text = ANY (o.arguments)) AND (s.status <> 202)) THEN ARRAY['Idempotency-Replayed'::text]
+                             ELSE NULL::text[]
+                         END)) WITH ORDINALITY h(name, number))) || '}'::text), (('"content":{"application/json":{"schema":'::text ||
+                 CASE COALESCE(o.form, 'object'::text)
+                     WHEN 'object'::text THEN e.one
+                     WHEN 'list'::text THEN e.list
+                     WHEN 'page'::text THEN (((('{"type":"object","required":["data","next_cursor"],"properties":{"data":{"type":"array","items":'::text || e.one) || '},"next_cursor":{"type":["string","null"],"description":'::text) || to_json('The cursor of the next page; null: this is the last.'::text)) || '}},"additionalProperties":false}'::text)
+                     ELSE format('{"anyOf":[%s,%s]}'::text, e.one, e.list)
+                 END) || '}}'::text), (('"links":{'::text || ( SELECT string_agg(l.text, ','::text ORDER BY l.name) AS string_agg
+                    FROM ( SELECT n.id AS name,
+                             format('"%s":{"operationId":"%s","parameters":{"id":"$response.body#/id"}}'::text, n.id, n.id) AS text
+                            FROM operation n
+                           WHERE ((s.status = 201) AND e.has_id AND (n.path ~~ (o.path || '/{id}%'::text)))
+                         UNION ALL
+                          SELECT 'next_page'::name,
+                             format('"next_page":{"operationId":"%s","parameters":{"cursor":"$response.body#/next_cursor"}}'::text, o.id) AS format
+                           WHERE (o.form = 'page'::text)) l)) || '}'::text))) || '}'::text) AS text
+            FROM ((operation o
+              CROSS JOIN LATERAL unnest(o.statuses) s(status))
+              CROSS JOIN LATERAL ( SELECT r.one,
+                     (('{"type":"object","required":["data"],"properties":{"data":{"type":"array","items":'::text || r.one) || '}},"additionalProperties":false}'::text) AS list,
+                     r.has_id
+                    FROM ( SELECT COALESCE(format('{"$ref":"#/components/schemas/%s"}'::text, api.schema_name(o.answer)), '{}'::text) AS one,
+                             (EXISTS ( SELECT
+                                    FROM (pg_type t
+                                      JOIN pg_attribute a ON (((a.attrelid = t.typrelid) AND (a.attname = 'id'::name))))
+                                   WHERE ((t.oid = (to_regtype(o.answer))::oid) AND (COALESCE(o.form, 'object'::text) = 'object'::text)))) AS has_id) r) e)
+         UNION ALL
+          SELECT o.method,
+             o.path,
+             '304'::text,
+             '{"description":"It is as If-None-Match says: there is no body.","headers":{"ETag":{"$ref":"#/components/headers/ETag"}}}'::text
+            FROM operation o
+           WHERE ((o.method = 'GET'::text) AND ('ETag'::text = ANY (o.headers)))
+         ), failure AS (
+          SELECT o.method,
+             o.path,
+             (p.status)::text AS status,
+             (('{'::text || concat_ws(','::text, ('"description":'::text || to_json(string_agg(format('`%s`: %s'::text, p.code, p.detail), '
+
+'::text ORDER BY p.code))), (('"headers":{"X-Request-Id":{"$ref":"#/components/headers/X-Request-Id"}'::text ||
+                 CASE p.status
+                     WHEN 401 THEN ',"WWW-Authenticate":{"$ref":"#/components/headers/WWW-Authenticate"}'::text
+                     WHEN 503 THEN ',"Retry-After":{"$ref":"#/components/headers/Retry-After"}'::text
+                     ELSE ''::text
+                 END) || '}'::text), ((((('"content":{"application/problem+json":{"schema":{"allOf":[{"$ref":"#/components/schemas/Problem"},'::text || '{"type":"object","properties":{"code":{"enum":'::text) || json_agg(p.code ORDER BY p.code)) || '}}}]},"examples":{'::text) || string_agg((((to_json(p.code) || ':{"value":'::text) || json_build_object('type', ('/docs#'::text || p.code), 'title', p.title, 'status', p.status, 'detail', p.detail, 'code', p.code, 'errors', '[]'::json, 'request_id', '4f6c1c0e8d3b4a8c9a35c8f2b1d7e640')) || '}'::text), ','::text ORDER BY p.code)) || '}}}'::text))) || '}'::text) AS text
+            FROM (operation o
+              JOIN api.problem p ON (((p.code = ANY (o.problems)) AND (p.raised_by = p.code))))
+           GROUP BY o.method, o.path, p.status
+         ), response AS (
+          SELECT a.method,
+             a.path,
+             (('{'::text || string_agg(((to_json(a.status) || ':'::text) || a.text), ','::text ORDER BY a.status)) || '}'::text) AS text
+            FROM ( SELECT success.method,
+                     success.path,
+                     success.status,
+                     success.text
+                    FROM success
+                 UNION ALL
+                  SELECT failure.method,
+                     failure.path,
+                     failure.status,
+                     failure.text
+                    FROM failure) a
+           GROUP BY a.method, a.path
+         ), item AS (
+          SELECT o.path,
+             min(o.tag_position) OVER by_path AS tag_position,
+             min(o."position") OVER by_path AS "position",
+             o."position" AS own_position,
+             ((format('"%s":{'::text, lower(o.method)) || concat_ws(','::text, format('"operationId":"%s"'::text, o.id), ('"tags":'::text || json_build_array(o.tag)), ('"summary":'::text || to_json(rtrim(o.summary, '.'::text))), ('"description":'::text || to_json(concat_ws('
+
+'::text, o.description, (('Scope: '::text || COALESCE(format('`%s`'::text, o.scope), 'none; no key is asked for'::text)) || '.'::text)))), (('"security":['::text || COALESCE(format('{"key":["%s"]}'::text, o.scope), ''::text)) || ']'::text), ( SELECT (('"parameters":['::text || string_agg(p.text, ','::text ORDER BY p."position")) || ']'::text)
+                    FROM parameter p
+                   WHERE ((p.method = o.method) AND (p.path = o.path))),
+                 CASE
+                     WHEN ('body'::text = ANY (o.arguments)) THEN (('"requestBody":{"required":true,"content":{'::text || ( SELECT string_agg((((to_json(m.type) || ':{"schema":'::text) ||
+                             CASE
+                                 WHEN (o.request IS NULL) THEN '{"type":"object"}'::text
+                                 WHEN (o.rule IS NULL) THEN format('{"$ref":"#/components/schemas/%s"}'::text, api.schema_name(o.request))
+                                 ELSE replace((o.rule)::text, '"$body"'::text, format('{"$ref":"#/components/schemas/%s"}'::text, api.schema_name(o.request)))
+                             END) || '}'::text), ','::text) AS string_agg
+                        FROM unnest((ARRAY['application/json'::text] ||
+                             CASE
+                                 WHEN (o.method = 'PATCH'::text) THEN ARRAY['application/merge-patch+json'::text]
+                                 ELSE NULL::text[]
+                             END)) m(type))) || '}}'::text)
+                     ELSE NULL::text
+                 END, ('"responses":'::text || r.text))) || '}'::text) AS text
+            FROM (operation o
+              JOIN response r ON (((r.method = o.method) AND (r.path = o.path))))
+           WINDOW by_path AS (PARTITION BY o.path)
+         ), path AS (
+          SELECT i.tag_position,
+             i."position",
+             i.path,
+             (((to_json(i.path) || ':{'::text) || string_agg(i.text, ','::text ORDER BY i.own_position)) || '}'::text) AS text
+            FROM item i
+           GROUP BY i.tag_position, i."position", i.path
+         ), used AS (
+          SELECT DISTINCT s.name
+            FROM (operation o
+              CROSS JOIN LATERAL ( SELECT o.answer AS name
+                 UNION
+                  SELECT o.request
+                 UNION
+                  SELECT ((a.atttypid)::regtype)::text AS atttypid
+                    FROM ((pg_type t
+                      JOIN pg_attribute a ON (((a.attrelid = t.typrelid) AND (a.attnum > 0))))
+                      JOIN pg_type i ON (((i.oid = a.atttypid) AND (i.typtype = 'c'::"char"))))
+                   WHERE (t.oid = (to_regtype(o.answer))::oid)) s)
+           WHERE (s.name IS NOT NULL)
+         )
+  SELECT (((((((((((('{"openapi":"3.1.0","info":'::text || json_build_object('title', 'Leads API', 'version', ('1.'::text || api.schema_version()), 'description', ( SELECT string_agg(format('## %s
+
+%s'::text, g.title, g.body), '
+
+'::text ORDER BY g."position") AS string_agg
+            FROM api.guide g))) || ',"servers":[{"url":"/api/v1"}],"tags":'::text) || COALESCE(( SELECT json_agg(json_build_object('name', t.name, 'description', t.description) ORDER BY t."position") AS json_agg
+            FROM api.tag t), '[]'::json)) || ',"paths":{'::text) || COALESCE(( SELECT string_agg(p.text, ','::text ORDER BY p.tag_position, p."position", p.path) AS string_agg
+            FROM path p), ''::text)) || '},"components":{"securitySchemes":{"key":{"type":"http","scheme":"bearer","bearerFormat":"lk_…","description":'::text) || to_json('A key of one organization. Its scope is read; write, which holds read; or admin, which holds write.'::text)) || '}},"headers":{'::text) || ( SELECT string_agg(((to_json(h.name) || ':'::text) || json_build_object('description', h.description, 'schema', json_build_object('type', h.type))), ','::text) AS string_agg
+            FROM ( VALUES ('X-Request-Id'::text,'string'::text,'Yours, or one that was made: it is in the audit log and in the server''s log too.'::text), ('ETag'::text,'string'::text,'The entity tag (RFC 9110, section 8.8.3): another one once it has changed.'::text), ('Location'::text,'string'::text,'Where the new record is.'::text), ('Link'::text,'string'::text,'The address of the next page, rel="next" (RFC 8288); none: this is the last.'::text), ('Retry-After'::text,'string'::text,'Seconds until it is worth asking again.'::text), ('Idempotency-Replayed'::text,'string'::text,'true: this is the first answer again.'::text), ('WWW-Authenticate'::text,'string'::text,'Bearer.'::text)) h(name, type, description))) || '},"schemas":{'::text) || concat_ws(','::text, ( SELECT string_agg(((to_json(api.schema_name(u.name)) || ':'::text) || api.type_schema(u.name)), ','::text ORDER BY u.name) AS string_agg
+            FROM used u), ('"Problem":'::text || json_build_object('type', 'object', 'description', 'An error (RFC 9457).', 'required', '["type","title","status","detail","code","errors","request_id"]'::json, 'properties', json_build_object('type', '{"type":"string","description":"What the reference says of it."}'::json, 'title', '{"type":"string","description":"It, in a few words."}'::json, 'status', '{"type":"integer","description":"The HTTP status."}'::json, 'detail', '{"type":"string","description":"What to do next."}'::json, 'code', '{"type":"string","description":"It, as a stable word."}'::json, 'errors', json_build_object('type', 'array', 'description', 'All that is wrong with the request.', 'items', json_build_object('type', 'object', 'required', '["field","code","detail"]'::json, 'properties', json_build_object('field', '{"type":"string","description":"The field, parameter or header."}'::json, 'code', '{"type":"string","description":"What is wrong with it, as a stable word."}'::json, 'detail', '{"type":"string","description":"What it must be."}'::json), 'additionalProperties', false)), 'request_id', '{"type":"string","description":"X-Request-Id."}'::json), 'additionalProperties', false)))) || '}}}'::text);
+END;
+
+ALTER FUNCTION api.openapi() OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.openapi() IS 'The reference, JSON as text (https://spec.openapis.org/oas/v3.1.0): made of the route table, of the functions'' signatures and
+comments, and of the constraints on what they take and show. A route that the login may not execute isn''t in it.';
 
 CREATE FUNCTION api.problems() RETURNS SETOF api.problem
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -5204,14 +5990,19 @@ begin
   then
     return null;
   end if;
-  v_instant := date_trunc('milliseconds', read_instant.value::timestamptz);
+  -- PostgreSQL itself takes no offset of 16 hours or more, and RFC 3339 has those up to 23:59.
+  v_instant := date_trunc(
+    'milliseconds',
+    regexp_replace(read_instant.value, '([Zz]|[+-][0-9]{2}:[0-9]{2})$', '')::timestamp at time zone 'UTC'
+    - coalesce(substring(read_instant.value from '[+-][0-9]{2}:[0-9]{2}$')::interval, interval '0')
+  );
   if v_instant >= '0001-01-01 00:00:00Z' and v_instant < '10000-01-01 00:00:00Z' then
     return v_instant;
   end if;
   return null;
 exception
-  -- A day that the calendar lacks, and an offset that PostgreSQL lacks.
-  when datetime_field_overflow or invalid_time_zone_displacement_value then
+  -- A day that the calendar lacks.
+  when datetime_field_overflow then
     return null;
 end
 $_$;
@@ -8012,11 +8803,23 @@ COMMENT ON FUNCTION admin.crm_connections(organization_id uuid) IS 'The connecti
 ALTER TABLE ONLY admin.catalogue_entry
     ADD CONSTRAINT catalogue_entry_pkey PRIMARY KEY (object);
 
+ALTER TABLE ONLY api.guide
+    ADD CONSTRAINT guide_pkey PRIMARY KEY ("position");
+
+ALTER TABLE ONLY api.parameter
+    ADD CONSTRAINT parameter_pkey PRIMARY KEY (name);
+
 ALTER TABLE ONLY api.problem
     ADD CONSTRAINT problem_pkey PRIMARY KEY (raised_by);
 
 ALTER TABLE ONLY api.route
     ADD CONSTRAINT route_pkey PRIMARY KEY (method, path);
+
+ALTER TABLE ONLY api.shape
+    ADD CONSTRAINT shape_pkey PRIMARY KEY (type);
+
+ALTER TABLE ONLY api.tag
+    ADD CONSTRAINT tag_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY app.idempotency_key
     ADD CONSTRAINT idempotency_key_pkey PRIMARY KEY (organization_id, key_digest);
@@ -8970,6 +9773,8 @@ GRANT ALL ON FUNCTION api.create_signals(id uuid, body text, idempotency_key api
 
 REVOKE ALL ON FUNCTION api.default_text(function oid, "position" integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION api.expression(definition text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION audit.event_etag(payload_digest bytea, salt bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.event_etag(payload_digest bytea, salt bytea) TO leads_exec;
 
@@ -9045,7 +9850,24 @@ GRANT ALL ON FUNCTION api.list_scores(id uuid, "limit" api.page_size, cursor api
 REVOKE ALL ON FUNCTION api.list_signals(id uuid, "limit" api.page_size, cursor api.cursor) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.list_signals(id uuid, "limit" api.page_size, cursor api.cursor) TO leads_api;
 
+REVOKE ALL ON FUNCTION api.schema_name(type text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, is_input boolean, more text) FROM PUBLIC;
+
+GRANT SELECT ON TABLE api.shape TO leads_exec;
+
+REVOKE ALL ON FUNCTION api.type_schema(type text) FROM PUBLIC;
+
+GRANT SELECT ON TABLE api.guide TO leads_exec;
+
+GRANT SELECT ON TABLE api.parameter TO leads_exec;
+
 GRANT SELECT ON TABLE api.problem TO leads_exec;
+
+GRANT SELECT ON TABLE api.tag TO leads_exec;
+
+REVOKE ALL ON FUNCTION api.openapi() FROM PUBLIC;
+GRANT ALL ON FUNCTION api.openapi() TO leads_api;
 
 REVOKE ALL ON FUNCTION api.problems() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.problems() TO leads_api;
@@ -9429,22 +10251,70 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"validation_failed","status":422,"code":"validation_failed","title":"Validation failed","detail":"Mend what errors lists, and send the request again.","field":null,"field_code":null}
 
 -- the rows of api.route
--- {"method":"GET","path":"/audit-log","function":"api.list_audit_events","scope":"read","problems":["invalid_parameter","validation_failed"],"wait_seconds":null,"wait_function":null}
--- {"method":"GET","path":"/audit-log/verify","function":"api.verify_audit_log","scope":"admin","problems":["invalid_parameter"],"wait_seconds":null,"wait_function":null}
--- {"method":"GET","path":"/audit-log/{id}","function":"api.get_audit_event","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null}
--- {"method":"GET","path":"/crm-connections","function":"api.list_crm_connections","scope":"admin","problems":["invalid_parameter"],"wait_seconds":null,"wait_function":null}
--- {"method":"GET","path":"/health","function":"api.get_health","scope":"read","problems":["invalid_parameter"],"wait_seconds":null,"wait_function":null}
--- {"method":"GET","path":"/leads","function":"api.list_leads","scope":"read","problems":["invalid_parameter","validation_failed"],"wait_seconds":null,"wait_function":null}
--- {"method":"GET","path":"/leads/{id}","function":"api.get_lead","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null}
--- {"method":"GET","path":"/leads/{id}/crm-sync","function":"api.get_crm_sync","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null}
--- {"method":"GET","path":"/leads/{id}/scores","function":"api.list_scores","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null}
--- {"method":"GET","path":"/leads/{id}/signals","function":"api.list_signals","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null}
--- {"method":"GET","path":"/organizations/me","function":"api.get_organization","scope":"read","problems":["invalid_parameter"],"wait_seconds":null,"wait_function":null}
--- {"method":"PATCH","path":"/leads/{id}","function":"api.update_lead","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","not_found","precondition_failed"],"wait_seconds":null,"wait_function":null}
--- {"method":"POST","path":"/leads","function":"api.create_lead","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","idempotency_key_reused","idempotency_in_progress","erased"],"wait_seconds":null,"wait_function":null}
--- {"method":"POST","path":"/leads/{id}/push-to-crm","function":"api.push_lead","scope":"write","problems":["invalid_parameter","validation_failed","not_found","idempotency_key_reused","idempotency_in_progress","erased","crm_not_configured","crm_outcome_unknown","crm_rejected","crm_unavailable"],"wait_seconds":10,"wait_function":"api.get_push"}
--- {"method":"POST","path":"/leads/{id}/score","function":"api.score_lead","scope":"write","problems":["invalid_parameter","not_found","idempotency_key_reused","idempotency_in_progress","erased"],"wait_seconds":null,"wait_function":null}
--- {"method":"POST","path":"/leads/{id}/signals","function":"api.create_signals","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","not_found","idempotency_key_reused","idempotency_in_progress","erased"],"wait_seconds":null,"wait_function":null}
+-- {"method":"GET","path":"/audit-log","function":"api.list_audit_events","scope":"read","problems":["invalid_parameter","validation_failed"],"wait_seconds":null,"wait_function":null,"tag":"Audit log","position":1,"request":null,"rule":null,"answer":"api.audit_event","form":"page","statuses":null,"headers":null}
+-- {"method":"GET","path":"/audit-log/verify","function":"api.verify_audit_log","scope":"admin","problems":["invalid_parameter"],"wait_seconds":null,"wait_function":null,"tag":"Audit log","position":3,"request":null,"rule":null,"answer":"api.chain_verdict","form":"object","statuses":null,"headers":null}
+-- {"method":"GET","path":"/audit-log/{id}","function":"api.get_audit_event","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null,"tag":"Audit log","position":2,"request":null,"rule":null,"answer":"api.audit_event","form":"object","statuses":null,"headers":["ETag"]}
+-- {"method":"GET","path":"/crm-connections","function":"api.list_crm_connections","scope":"admin","problems":["invalid_parameter"],"wait_seconds":null,"wait_function":null,"tag":"CRM","position":3,"request":null,"rule":null,"answer":"api.crm_connection","form":"page","statuses":null,"headers":null}
+-- {"method":"GET","path":"/health","function":"api.get_health","scope":"read","problems":["invalid_parameter"],"wait_seconds":null,"wait_function":null,"tag":"Organization","position":2,"request":null,"rule":null,"answer":"api.health","form":"object","statuses":null,"headers":null}
+-- {"method":"GET","path":"/leads","function":"api.list_leads","scope":"read","problems":["invalid_parameter","validation_failed"],"wait_seconds":null,"wait_function":null,"tag":"Leads","position":1,"request":null,"rule":null,"answer":"api.lead_item","form":"page","statuses":null,"headers":null}
+-- {"method":"GET","path":"/leads/{id}","function":"api.get_lead","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null,"tag":"Leads","position":3,"request":null,"rule":null,"answer":"api.lead","form":"object","statuses":null,"headers":["ETag"]}
+-- {"method":"GET","path":"/leads/{id}/crm-sync","function":"api.get_crm_sync","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null,"tag":"CRM","position":2,"request":null,"rule":null,"answer":"api.lead_sync","form":"object","statuses":null,"headers":null}
+-- {"method":"GET","path":"/leads/{id}/scores","function":"api.list_scores","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null,"tag":"Scoring","position":4,"request":null,"rule":null,"answer":"api.score","form":"page","statuses":null,"headers":null}
+-- {"method":"GET","path":"/leads/{id}/signals","function":"api.list_signals","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null,"tag":"Scoring","position":2,"request":null,"rule":null,"answer":"api.signal","form":"page","statuses":null,"headers":null}
+-- {"method":"GET","path":"/organizations/me","function":"api.get_organization","scope":"read","problems":["invalid_parameter"],"wait_seconds":null,"wait_function":null,"tag":"Organization","position":1,"request":null,"rule":null,"answer":"api.organization","form":"object","statuses":null,"headers":null}
+-- {"method":"PATCH","path":"/leads/{id}","function":"api.update_lead","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","not_found","precondition_failed"],"wait_seconds":null,"wait_function":null,"tag":"Leads","position":4,"request":"api.lead_input","rule":null,"answer":"api.lead_change","form":"object","statuses":null,"headers":["ETag"]}
+-- {"method":"POST","path":"/leads","function":"api.create_lead","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","idempotency_key_reused","idempotency_in_progress","erased"],"wait_seconds":null,"wait_function":null,"tag":"Leads","position":2,"request":"api.lead_input","rule":{"allOf":["$body",{"anyOf":[{"required":["email"],"properties":{"email":{"type":"string"}}},{"required":["name","company"],"properties":{"name":{"type":"string"},"company":{"type":"string"}}}]}]},"answer":"api.lead_item","form":"object","statuses":[201],"headers":["Location","ETag"]}
+-- {"method":"POST","path":"/leads/{id}/push-to-crm","function":"api.push_lead","scope":"write","problems":["invalid_parameter","validation_failed","not_found","idempotency_key_reused","idempotency_in_progress","erased","crm_not_configured","crm_outcome_unknown","crm_rejected","crm_unavailable"],"wait_seconds":10,"wait_function":"api.get_push","tag":"CRM","position":1,"request":null,"rule":null,"answer":"api.lead_sync","form":"object","statuses":[200,202],"headers":null}
+-- {"method":"POST","path":"/leads/{id}/score","function":"api.score_lead","scope":"write","problems":["invalid_parameter","not_found","idempotency_key_reused","idempotency_in_progress","erased"],"wait_seconds":null,"wait_function":null,"tag":"Scoring","position":3,"request":null,"rule":null,"answer":"api.new_score","form":"object","statuses":null,"headers":["ETag"]}
+-- {"method":"POST","path":"/leads/{id}/signals","function":"api.create_signals","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","not_found","idempotency_key_reused","idempotency_in_progress","erased"],"wait_seconds":null,"wait_function":null,"tag":"Scoring","position":1,"request":"api.signal_input","rule":{"oneOf":[{"allOf":["$body",{"required":["type"]}]},{"type":"object","required":["signals"],"properties":{"signals":{"type":"array","minItems":1,"maxItems":200,"items":{"allOf":["$body",{"required":["type"]}]}}},"additionalProperties":false}]},"answer":"api.signal","form":"one_or_list","statuses":[201],"headers":null}
+
+-- the rows of api.tag
+-- {"name":"Audit log","position":4,"description":"Every change, who made it and from where; and the proof that nobody has changed the log."}
+-- {"name":"CRM","position":3,"description":"The record of a lead in the organization's CRM: made once and only once."}
+-- {"name":"Leads","position":1,"description":"People and companies who asked for something. Every lead belongs to the organization of the key."}
+-- {"name":"Organization","position":5,"description":"Whose key this is."}
+-- {"name":"Scoring","position":2,"description":"What was observed of a lead, and the score that the organization's model makes of it, with reasons."}
+
+-- the rows of api.guide
+-- {"position":1,"title":"Keys","body":"Send a key with each request: `Authorization: Bearer lk_live_…`. A key belongs to one organization, and nothing of another can be\nreached with it: somebody else's record is answered like one that never was, 404.\n\nIts scope is `read`; `write`, which holds `read`; or `admin`, which holds `write`. A key is shown once, when it is made. Keep it on a\nserver, never in a page. `lk_test_…` is a test organization's: its pushes are simulated, and nothing goes out.\n\n```sh\ncurl -H \"Authorization: Bearer $KEY\" \"$API/health\"\n```"}
+-- {"position":2,"title":"Errors","body":"Errors are `application/problem+json` (RFC 9457). `code` is a stable word: switch on it. `detail` says what to do next. `errors` lists\neverything that is wrong with the request, by field. `request_id` is in the server's log and in the audit log: quote it when you ask.\n\nWhat is checked first: the path (404), the method (405), the key (401), its scope (403), the body's size (413), its type (415), the form\n(400), `Idempotency-Key`, the fields (422), the record (404), `If-Match` (412). 5xx may be sent again; a 503 has `Retry-After`."}
+-- {"position":3,"title":"Paging","body":"Lists are newest first. `limit` is 1 to 200, 50 when left out. Pass `next_cursor` on as `cursor` until it is null, or follow `Link`.\nA walk gives every row that stood when it began exactly once, whatever comes in meanwhile.\n\nRows commit out of the order of `created_at`. Who polls with `start_at` overlaps by some minutes, and drops repeats by `id`. To follow\nchanges, poll the audit log."}
+-- {"position":4,"title":"Idempotency","body":"A POST with an `Idempotency-Key` (1 to 255 printable characters: a form's id, say) can be repeated: for 24 hours the same key and request\ngive the first answer again, with `Idempotency-Replayed: true`. Another request under the key is 422. A repeat while the first runs\nwaits up to 5 seconds, then 409. Only what succeeded is kept."}
+-- {"position":5,"title":"Concurrency","body":"`ETag` comes with a lead. Send it back as `If-Match` with a PATCH: the change is made only while nobody else has changed the lead, else 412. As\n`If-None-Match` with a GET it gives 304 while nothing has changed."}
+
+-- the rows of api.parameter
+-- {"name":"action","description":"Only events with one of these actions.","example":"lead.updated"}
+-- {"name":"after","description":"The position of the last seal verified: `next_after` of the part before.","example":null}
+-- {"name":"cursor","description":"Where the page begins: `next_cursor` of the page before, as it is. Left out: the first page.","example":null}
+-- {"name":"email","description":"Only leads with one of these addresses; A-Z are taken as a-z.","example":"sarah.mitchell@example.com"}
+-- {"name":"end_at","description":"Only what is older. Exclusive.","example":null}
+-- {"name":"head","description":"A `head` that was kept: the chain must still hold it.","example":null}
+-- {"name":"id","description":"The record's id.","example":"9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"}
+-- {"name":"idempotency_key","description":"Makes a repeat harmless: the same key and request give the first answer again, for 24 hours.","example":"form-7731"}
+-- {"name":"if_match","description":"The change is made only while the record has one of these tags, as `ETag` gave them; else 412.","example":null}
+-- {"name":"lead_id","description":"Only events of this lead.","example":null}
+-- {"name":"limit","description":"How many there may be in the answer.","example":null}
+-- {"name":"pipeline_stage","description":"Only leads that stand in one of these stages.","example":"qualified,won"}
+-- {"name":"source","description":"Only what has one of these sources.","example":null}
+-- {"name":"start_at","description":"Only what is this old or younger: a date (midnight UTC), or a time with `Z` or an offset. Inclusive.","example":null}
+
+-- the rows of api.shape
+-- {"type":"api.audit_event","relation":"audit.event","never_null":[],"example":{"id": "01a15d1e-0a5c-7c11-8a3c-5d1f1d6c2a91", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "action": "lead.updated", "source": "api", "correlation_id": "4f6c1c0e8d3b4a8c9a35c8f2b1d7e640", "payload": {"lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "diff": {"pipeline_stage": {"from": "qualified", "to": "won"}, "lead_score": {"from": 87, "to": 92}}, "key_id": "3f0d5a52-3c7e-4d6f-9a64-7d1b0a2e4c11"}, "created_at": "2026-04-27T18:55:42.001Z"}}
+-- {"type":"api.chain_fault","relation":null,"never_null":["code","detail"],"example":null}
+-- {"type":"api.chain_verdict","relation":null,"never_null":["organization_id","holds","verified_from","verified_to","unsealed"],"example":null}
+-- {"type":"api.crm_connection","relation":"crm.connection","never_null":[],"example":null}
+-- {"type":"api.crm_sync","relation":"crm.sync","never_null":[],"example":null}
+-- {"type":"api.health","relation":null,"never_null":["status","organization_id","environment","scopes"],"example":{"status": "ok", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "environment": "live", "scopes": ["read", "write"]}}
+-- {"type":"api.lead","relation":"app.lead","never_null":[],"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": "residential", "company_size": null, "pain_points": "Recurring basement moisture after spring rain", "timeline": "this_week", "budget_range": null, "ai_reasoning": "High urgency: water damage signal, recent storm event, in-radius", "qualification_completed_at": "2026-04-27T13:22:09.218Z", "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z"}}
+-- {"type":"api.lead_change","relation":"app.lead","never_null":[],"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 92, "pipeline_stage": "won", "updated_at": "2026-04-27T18:55:42.001Z"}}
+-- {"type":"api.lead_input","relation":"app.lead","never_null":[],"example":{"name": "Sarah Mitchell", "email": "sarah.mitchell@example.com", "source": "website", "industry": "residential", "pipeline_stage": "new"}}
+-- {"type":"api.lead_item","relation":"app.lead","never_null":[],"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": null, "company_size": null, "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z"}}
+-- {"type":"api.lead_sync","relation":null,"never_null":["id"],"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "crm_sync": {"vendor": "jobnimbus", "external_id": "jn_117422", "status": "ok", "last_synced_at": "2026-04-27T19:03:42.118Z"}}}
+-- {"type":"api.new_score","relation":null,"never_null":["id","lead_score","ai_reasoning","scored_at"],"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "lead_score": 91, "ai_reasoning": "Recent storm event in service radius (+0.18); phone validated (+0.10); fast form completion (+0.08)", "scored_at": "2026-04-27T19:01:15.214Z"}}
+-- {"type":"api.organization","relation":"app.organization","never_null":["id","name","pipeline_stages"],"example":null}
+-- {"type":"api.score","relation":"scoring.score","never_null":[],"example":null}
+-- {"type":"api.signal","relation":"scoring.signal","never_null":[],"example":{"id": "01a15d1d-53d4-7897-a198-06530f93fb05", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "type": "storm_event", "value": {"miles": 4.2}, "observed_at": "2026-04-27T13:20:00.000Z", "dedupe_key": null, "created_at": "2026-04-27T13:22:06.030Z"}}
+-- {"type":"api.signal_input","relation":"scoring.signal","never_null":[],"example":{"type": "storm_event", "value": {"miles": 4.2}, "observed_at": "2026-04-27T13:20:00Z"}}
 
 -- the rows of scoring.default_model
 -- {"version":1,"document":{"base": 0.55, "rules": [{"name": "storm_event", "label": "Recent storm event in service radius", "signal": "storm_event", "weight": 0.18, "half_life_hours": 72}, {"name": "phone_validated", "label": "phone validated", "signal": "phone_validated", "weight": 0.10}, {"name": "fast_form_completion", "label": "fast form completion", "signal": "fast_form_completion", "weight": 0.08}, {"name": "email_bounced", "label": "email bounced", "signal": "email_bounced", "weight": -0.15}], "rescore_on_signal": false}}

@@ -91,9 +91,11 @@ class Match:
 
 @dataclass(frozen=True)
 class Table:
-    """All routes and problems, read together."""
+    """All routes and problems, and the reference of them, read together."""
 
     problems: problems.Table
+    reference: bytes = b""
+    """OpenAPI 3.1, JSON."""
     _static: dict[str, Match] = field(default_factory=dict)
     _shapes: dict[int, dict[tuple[int, ...], dict[tuple[str, ...], tuple[dict[str, Route], tuple[str, ...]]]]] = field(
         default_factory=dict
@@ -136,7 +138,10 @@ class Table:
 def load(url: str) -> Table:
     """Reads the routes and problems. Raises psycopg.Error. A line that is no good is logged and left out."""
     with psycopg.connect(session_of(url), autocommit=True, row_factory=dict_row) as connection:
-        table = Table({row.pop("raised_by"): problems.Row(**row) for row in _rows(connection, "api.problems()")})
+        table = Table(
+            {row.pop("raised_by"): problems.Row(**row) for row in _rows(connection, "api.problems()")},
+            next(_rows(connection, "api.openapi()"))["openapi"].encode(),
+        )
         for row in _rows(connection, "api.routes()"):
             try:
                 table.add(_route(row))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -47,6 +48,13 @@ def create(given: settings.Settings, url: str) -> ASGIApp:
             return JSONResponse({"status": "ok"})
         return JSONResponse({"status": "unavailable"}, 503, {"Retry-After": "1"})
 
+    async def reference(request: Request) -> Response:
+        body = api.table.reference
+        tag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
+        if request.headers.get("if-none-match") == tag:
+            return Response(None, 304, {"ETag": tag})
+        return Response(body, 200, {"ETag": tag}, "application/json")
+
     async def refuse(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         word = {404: "not_found", 405: "method_not_allowed"}.get(status, "internal")
@@ -55,7 +63,7 @@ def create(given: settings.Settings, url: str) -> ASGIApp:
         return Response(problem.body(request.state.request_id), problem.status, headers, "application/problem+json")
 
     starlette = Starlette(
-        routes=[Route("/livez", livez), Route("/readyz", readyz)],
+        routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/openapi.json", reference)],
         exception_handlers={HTTPException: refuse, Exception: refuse},
         lifespan=lifespan,
     )

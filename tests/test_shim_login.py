@@ -74,6 +74,7 @@ def test_what_it_may_execute(session: Session) -> None:
         "api.list_leads",
         "api.list_scores",
         "api.list_signals",
+        "api.openapi",
         "api.problems",
         "api.push_lead",
         "api.routes",

@@ -17,7 +17,16 @@ from app.settings import ROOT
 
 FILE = ROOT / "schema.sql"
 
-_ROWS = ("api.problem", "api.route", "scoring.default_model", "crm.vendor")
+_ROWS = (
+    "api.problem",
+    "api.route",
+    "api.tag",
+    "api.guide",
+    "api.parameter",
+    "api.shape",
+    "scoring.default_model",
+    "crm.vendor",
+)
 # What depends on the run, the version or the server's own objects.
 _NOISE = re.compile(
     r"^(?:--.*|\\(?:un)?restrict .*|SET .*|SELECT pg_catalog\.set_config.*|.* ON FUNCTION pg_catalog\..*)\n",

@@ -73,6 +73,7 @@ from (values
     execute on api.list_leads
     execute on api.list_scores
     execute on api.list_signals
+    execute on api.openapi
     execute on api.problems
     execute on api.push_lead
     execute on api.routes
@@ -137,8 +138,12 @@ from (values
     usage on schema auth
     usage on schema crm
     usage on schema scoring
+    select on api.guide
+    select on api.parameter
     select on api.problem
     select on api.route
+    select on api.shape
+    select on api.tag
     delete, insert, select, update on app.idempotency_key
     insert (
       organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size,

@@ -7,7 +7,7 @@ language sql
 immutable
 parallel safe
 begin atomic
-  select 11;
+  select 12;
 end;
 
 comment on function api.schema_version() is 'The number of the newest migration that this schema has.';

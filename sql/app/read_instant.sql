@@ -20,14 +20,19 @@ begin
   then
     return null;
   end if;
-  v_instant := date_trunc('milliseconds', read_instant.value::timestamptz);
+  -- PostgreSQL itself takes no offset of 16 hours or more, and RFC 3339 has those up to 23:59.
+  v_instant := date_trunc(
+    'milliseconds',
+    regexp_replace(read_instant.value, '([Zz]|[+-][0-9]{2}:[0-9]{2})$', '')::timestamp at time zone 'UTC'
+    - coalesce(substring(read_instant.value from '[+-][0-9]{2}:[0-9]{2}$')::interval, interval '0')
+  );
   if v_instant >= '0001-01-01 00:00:00Z' and v_instant < '10000-01-01 00:00:00Z' then
     return v_instant;
   end if;
   return null;
 exception
-  -- A day that the calendar lacks, and an offset that PostgreSQL lacks.
-  when datetime_field_overflow or invalid_time_zone_displacement_value then
+  -- A day that the calendar lacks.
+  when datetime_field_overflow then
     return null;
 end
 $$;

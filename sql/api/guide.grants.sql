@@ -1,0 +1,6 @@
+-- api.guide - who may do what with the reference's table.
+set local role leads_owner;
+
+revoke all on api.guide from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+
+grant select on api.guide to leads_exec;

@@ -1,0 +1,6 @@
+-- api.parameter - who may do what with the reference's table.
+set local role leads_owner;
+
+revoke all on api.parameter from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+
+grant select on api.parameter to leads_exec;

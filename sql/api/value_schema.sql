@@ -1,0 +1,104 @@
+-- api.value_schema - the JSON Schema of one value: a field's, or a parameter's.
+set local role leads_exec;
+
+create or replace function api.value_schema(type oid, checks text[], is_nullable boolean, is_input boolean, more text)
+returns text
+language sql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+begin atomic
+  with source as (
+    select
+      t.typname as name,
+      format_type(coalesce(nullif(t.typbasetype, 0), t.oid), null) as base,
+      t.typtype = 'c' as is_composite,
+      array_to_string(value_schema.checks, ' ') as checks
+    from pg_catalog.pg_type as t
+    where t.oid = value_schema.type
+  ),
+  fact as (
+    select
+      s.*,
+      (regexp_match(s.checks, 'app\.is_text\([^,]+, ([0-9]+)\)'))[1] as max_length,
+      s.checks ~ 'app\.is_name\(' as is_name,
+      s.checks ~ 'app\.is_email\(' as is_email,
+      s.checks ~ 'scoring\.is_signal_value\(' as is_signal_value,
+      (regexp_match(s.checks, '>= ([0-9]+)'))[1] as minimum,
+      (regexp_match(s.checks, '<= ([0-9]+)'))[1] as maximum,
+      (
+        select json_agg(v.word[1])::text
+        from regexp_matches((regexp_match(s.checks, '= ANY \(ARRAY\[([^]]*)\]'))[1], '''([a-z_]+)''', 'g') as v (word)
+      ) as words
+    from source as s
+  )
+  select
+    '{' || concat_ws(
+      ',',
+      case
+        when f.is_composite then
+          case
+            when value_schema.is_nullable
+              then format('"anyOf":[{"$ref":"#/components/schemas/%s"},{"type":"null"}]', api.schema_name(f.name))
+            else format('"$ref":"#/components/schemas/%s"', api.schema_name(f.name))
+          end
+        when f.is_signal_value then
+          '"anyOf":[{"type":["boolean","null","number"]},{"type":"string","maxLength":1000,"pattern":"^[^\\u0000]*$"},'
+          '{"type":"object","maxProperties":32,"propertyNames":{"minLength":1,"maxLength":64,"pattern":"^[^\\u0000]*$"},'
+          '"additionalProperties":{"anyOf":[{"type":["boolean","null","number"]},'
+          '{"type":"string","maxLength":1000,"pattern":"^[^\\u0000]*$"}]}}]'
+        when f.base in ('json', 'jsonb') then null
+        when f.base = 'text[]' then
+          '"type":"array","items":{' || concat_ws(
+            ',', '"type":"string"', '"enum":' || f.words, case when f.checks ~ 'cardinality' then '"minLength":1' end
+          ) || '}' || case when f.checks ~ 'cardinality' then ',"minItems":1,"maxItems":' || f.maximum else '' end
+        when f.base = 'timestamp with time zone' then
+          '"anyOf":[{"type":"string","format":"date-time"},{"type":"string","format":"date"}'
+          || case when value_schema.is_nullable then ',{"type":"null"}' else '' end || ']'
+        else (
+          select '"type":' || case when value_schema.is_nullable then format('["%s","null"]', k.kind) else format('"%s"', k.kind) end
+          from (
+            select case f.base
+              when 'integer' then 'integer' when 'bigint' then 'integer' when 'numeric' then 'number'
+              when 'boolean' then 'boolean' else 'string'
+            end as kind
+          ) as k
+        )
+      end,
+      case when f.base = 'uuid' then '"format":"uuid"' end,
+      case when f.name = 'utc_time' then '"format":"date-time"' end,
+      case
+        when f.words is not null and f.base <> 'text[]'
+        then '"enum":' || case when value_schema.is_nullable then replace(f.words, ']', ', null]') else f.words end
+      end,
+      case when f.max_length is not null then '"minLength":1,"maxLength":' || f.max_length end,
+      case
+        when f.is_email then '"format":"email","maxLength":254'
+      end,
+      case
+        when f.is_name then '"pattern":' || to_json(api.expression(
+          (select p.prosrc from pg_catalog.pg_proc as p where p.oid = 'app.is_name(text)'::regprocedure)
+        ))
+        when f.is_email then '"pattern":' || to_json(api.expression(
+          (select p.prosrc from pg_catalog.pg_proc as p where p.oid = 'app.is_email(text)'::regprocedure)
+        ))
+        when f.max_length is not null and value_schema.is_input then
+          -- White space at its ends is taken off, and something must be left; PostgreSQL keeps no NUL.
+          '"pattern":' || to_json(
+            '^[^\u0000]*[^\u0000\t\n\v\f\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000][^\u0000]*$'::text
+          )
+        when f.checks ~ 'is_cursor\(' then '"pattern":' || to_json('^[A-Za-z0-9_-]{1,200}$'::text)
+        when f.base = 'text' and f.checks ~ ' ~ ' then '"pattern":' || to_json(api.expression(f.checks))
+      end,
+      case when f.base in ('integer', 'bigint', 'numeric') then '"minimum":' || f.minimum end,
+      case when f.base in ('integer', 'bigint', 'numeric') then '"maximum":' || f.maximum end,
+      value_schema.more
+    ) || '}'
+  from fact as f;
+end;
+
+comment on function api.value_schema(oid, text[], boolean, boolean, text) is
+$$JSON Schema (2020-12, as OpenAPI 3.1 has it), as text.
+
+type: the value's, a domain too. checks: the constraints on it, as pg_get_constraintdef gives them. is_input: whether a client sends it. more: further members, as
+JSON text without braces; null: none.$$;
