@@ -871,9 +871,11 @@ CREATE TABLE api.route (
     form text,
     statuses integer[],
     headers text[],
+    CONSTRAINT route_form_is_known CHECK ((form = ANY (ARRAY['object'::text, 'list'::text, 'page'::text, 'one_or_list'::text]))),
     CONSTRAINT route_method_is_known CHECK ((method = ANY (ARRAY['GET'::text, 'POST'::text, 'PUT'::text, 'PATCH'::text, 'DELETE'::text]))),
     CONSTRAINT route_path_is_absolute CHECK ((path ~ '^(/[^/?#]+)+$'::text)),
     CONSTRAINT route_scope_is_known CHECK ((scope = ANY (ARRAY['read'::text, 'write'::text, 'admin'::text]))),
+    CONSTRAINT route_shows_types_of_api CHECK (((request ~ '^api\.[a-z_][a-z0-9_]*$'::text) AND (answer ~ '^api\.[a-z_][a-z0-9_]*$'::text))),
     CONSTRAINT route_waits_by_a_function CHECK (((wait_seconds IS NULL) = (wait_function IS NULL))),
     CONSTRAINT route_waits_for_at_most_a_minute CHECK (((wait_seconds >= 1) AND (wait_seconds <= 60)))
 );
@@ -921,6 +923,8 @@ CREATE FUNCTION admin.api_findings(release integer) RETURNS TABLE(subject text, 
           SELECT r.method,
              r.path,
              r.function,
+             r.request,
+             r.answer,
              format('route %s %s'::text, r.method, r.path) AS subject,
              format('delete from api.route where method = %L and path = %L; notify leads_routes;'::text, r.method, r.path) AS removal,
              (f.oid)::regprocedure AS name,
@@ -955,6 +959,13 @@ CREATE FUNCTION admin.api_findings(release integer) RETURNS TABLE(subject text, 
      r.removal
     FROM route r
    WHERE (r.returned <> ('api.answer'::regtype)::oid)
+ UNION ALL
+  SELECT r.subject,
+     format('There is no type %s: the reference shows any JSON.'::text, t.name) AS format,
+     format('update api.route set %I = null where method = %L and path = %L; notify leads_routes;'::text, t.field, r.method, r.path) AS format
+    FROM (route r
+      CROSS JOIN LATERAL ( VALUES ('request'::text,r.request), ('answer'::text,r.answer)) t(field, name))
+   WHERE ((t.name IS NOT NULL) AND (to_regtype(t.name) IS NULL))
  UNION ALL
   SELECT ('function '::text || r.name),
      format('It is VOLATILE, and GET %s calls it: a GET must not write.'::text, r.path) AS format,
@@ -5096,12 +5107,18 @@ CREATE FUNCTION api.openapi() RETURNS text
           SELECT r.method,
              r.path,
              r.scope,
-             r.request,
              r.rule,
-             r.answer,
              r.form,
              r.headers,
              f.oid AS function,
+                 CASE
+                     WHEN (to_regtype(r.request) IS NOT NULL) THEN r.request
+                     ELSE NULL::text
+                 END AS request,
+                 CASE
+                     WHEN (to_regtype(r.answer) IS NOT NULL) THEN r.answer
+                     ELSE NULL::text
+                 END AS answer,
              COALESCE(r.tag, 'Other'::text) AS tag,
              COALESCE(t."position", 1000) AS tag_position,
              COALESCE(r."position", 1000) AS "position",

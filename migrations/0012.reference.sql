@@ -65,6 +65,13 @@ alter table api.route
   add column statuses integer[],
   add column headers text[];
 
+-- squawk-ignore constraint-missing-not-valid
+alter table api.route add constraint route_form_is_known check (form in ('object', 'list', 'page', 'one_or_list'));
+-- squawk-ignore constraint-missing-not-valid
+alter table api.route add constraint route_shows_types_of_api check (
+  request ~ '^api\.[a-z_][a-z0-9_]*$' and answer ~ '^api\.[a-z_][a-z0-9_]*$'
+);
+
 comment on column api.route.tag is 'The chapter of the reference; null: its last, "Other".';
 comment on column api.route.position is 'Where it stands in its chapter.';
 comment on column api.route.request is 'The type of schema api that the body shows; null: it takes none, or any JSON.';
@@ -777,7 +784,10 @@ set jit = off
 begin atomic
   with operation as (
     select
-      r.method, r.path, r.scope, r.request, r.rule, r.answer, r.form, r.headers, f.oid as function,
+      r.method, r.path, r.scope, r.rule, r.form, r.headers, f.oid as function,
+      -- A type that isn't there is any JSON; leads doctor names it.
+      case when to_regtype(r.request) is not null then r.request end as request,
+      case when to_regtype(r.answer) is not null then r.answer end as answer,
       coalesce(r.tag, 'Other') as tag,
       coalesce(t.position, 1000) as tag_position,
       coalesce(r.position, 1000) as position,
@@ -1103,6 +1113,79 @@ comments, and of the constraints on what they take and show. A route that the lo
 
 grant execute on function api.openapi() to leads_api;
 -- end frozen sql/api/openapi.sql
+
+-- begin frozen sql/admin/api_findings.sql
+-- admin.api_findings - what is wrong with the API's version and routes.
+set local role leads_jobs;
+
+create or replace function admin.api_findings(release integer)
+returns table (subject text, finding text, remedy text)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
+begin atomic
+  with route as (
+    select
+      r.method, r.path, r.function, r.request, r.answer,
+      format('route %s %s', r.method, r.path) as subject,
+      format('delete from api.route where method = %L and path = %L; notify leads_routes;', r.method, r.path) as removal,
+      f.oid::regprocedure as name, f.oid, f.provolatile as volatility, f.prorettype as returned
+    from api.route as r
+    left join pg_catalog.pg_proc as f
+      -- A name of three parts, and before PostgreSQL 16 any odd one, is an error, not null.
+      on f.oid = case when r.function ~ '^[a-z_][a-z0-9_]*[.][a-z_][a-z0-9_]*$' then to_regproc(r.function) end
+  )
+  select
+    'version',
+    format('The schema is at version %s, and this release needs %s.', api.schema_version(), api_findings.release),
+    'leads migrate'
+  where api.schema_version() < api_findings.release
+  union all
+  select
+    'version',
+    format('The schema is at version %s, and this release goes up to %s.', api.schema_version(), api_findings.release),
+    'Install the release that the schema was migrated by.'
+  where api.schema_version() > api_findings.release
+  union all
+  select r.subject, format('There is no function %s, or there are several.', r.function), r.removal
+  from route as r
+  where r.oid is null
+  union all
+  select r.subject, format('%s doesn''t return api.answer.', r.name), r.removal
+  from route as r
+  where r.returned <> 'api.answer'::regtype
+  union all
+  select
+    r.subject,
+    format('There is no type %s: the reference shows any JSON.', t.name),
+    format('update api.route set %I = null where method = %L and path = %L; notify leads_routes;', t.field, r.method, r.path)
+  from route as r
+  cross join lateral (values ('request', r.request), ('answer', r.answer)) as t (field, name)
+  where t.name is not null and to_regtype(t.name) is null
+  union all
+  select
+    'function ' || r.name,
+    format('It is VOLATILE, and GET %s calls it: a GET must not write.', r.path),
+    format('alter function %s stable;', r.name)
+  from route as r
+  where r.method = 'GET' and r.volatility = 'v'
+  union all
+  select
+    format('grant execute on routine %s to leads_api', r.name),
+    format('It is missing, and %s %s needs it.', r.method, r.path),
+    format('grant execute on routine %s to leads_api;', r.name)
+  from route as r
+  join pg_catalog.pg_roles as l on l.rolname = 'leads_api'
+  where not has_function_privilege(l.oid, r.oid, 'execute');
+end;
+
+comment on function admin.api_findings(integer) is
+$$Findings of the groups version and routes, as admin.findings() gives them.
+
+release: the number of the newest migration that the asking program has; null: no question.$$;
+-- end frozen sql/admin/api_findings.sql
 
 set local role leads_owner;
 revoke create on schema auth from leads_auth;

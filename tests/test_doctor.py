@@ -627,7 +627,16 @@ DRIFT = [
     ),
 ]
 
-CASES = [*ROLES, *ROW_SECURITY, *TRIGGERS, *INDEXES, *FUNCTIONS, *GRANTS, *SETTINGS, *DRIFT]
+REFERENCE = [
+    Case(
+        "a route that shows a type that isn't there",
+        "update api.route set answer = 'api.nothing' where path = '/health'",
+        "route GET /health",
+        "There is no type api.nothing",
+    ),
+]
+
+CASES = [*ROLES, *ROW_SECURITY, *TRIGGERS, *INDEXES, *FUNCTIONS, *GRANTS, *SETTINGS, *DRIFT, *REFERENCE]
 
 
 @pytest.fixture(scope="module")

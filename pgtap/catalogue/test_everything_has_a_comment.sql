@@ -1,5 +1,5 @@
 begin;
-select plan(9);
+select plan(10);
 
 create view test.object_without_a_comment as
 with our_schema as (
@@ -29,7 +29,7 @@ object (name, classoid, objoid, objsubid) as (
   from our_schema as s
   join pg_class as c on c.relnamespace = s.oid
   join pg_attribute as a on a.attrelid = c.oid
-  where s.name = 'api' and c.relkind in ('r', 'v') and a.attnum > 0 and not a.attisdropped
+  where s.name = 'api' and c.relkind in ('r', 'v', 'c') and a.attnum > 0 and not a.attisdropped
 )
 select o.name as finding
 from object as o
@@ -47,7 +47,8 @@ from (values
   ('comment on view auth.claimed_key is null', 'table auth.claimed_key'),
   ('comment on domain api.cursor is null', 'type api.cursor'),
   ('comment on type api.answer is null', 'type api.answer'),
-  ('comment on column api.problem.title is null', 'column api.problem.title')
+  ('comment on column api.problem.title is null', 'column api.problem.title'),
+  ('comment on column api.lead.name is null', 'column api.lead.name')
 ) as c (fault, finding);
 
 select * from finish();

@@ -11,7 +11,7 @@ set quote_all_identifiers = off
 begin atomic
   with route as (
     select
-      r.method, r.path, r.function,
+      r.method, r.path, r.function, r.request, r.answer,
       format('route %s %s', r.method, r.path) as subject,
       format('delete from api.route where method = %L and path = %L; notify leads_routes;', r.method, r.path) as removal,
       f.oid::regprocedure as name, f.oid, f.provolatile as volatility, f.prorettype as returned
@@ -39,6 +39,14 @@ begin atomic
   select r.subject, format('%s doesn''t return api.answer.', r.name), r.removal
   from route as r
   where r.returned <> 'api.answer'::regtype
+  union all
+  select
+    r.subject,
+    format('There is no type %s: the reference shows any JSON.', t.name),
+    format('update api.route set %I = null where method = %L and path = %L; notify leads_routes;', t.field, r.method, r.path)
+  from route as r
+  cross join lateral (values ('request', r.request), ('answer', r.answer)) as t (field, name)
+  where t.name is not null and to_regtype(t.name) is null
   union all
   select
     'function ' || r.name,

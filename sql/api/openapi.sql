@@ -11,7 +11,10 @@ set jit = off
 begin atomic
   with operation as (
     select
-      r.method, r.path, r.scope, r.request, r.rule, r.answer, r.form, r.headers, f.oid as function,
+      r.method, r.path, r.scope, r.rule, r.form, r.headers, f.oid as function,
+      -- A type that isn't there is any JSON; leads doctor names it.
+      case when to_regtype(r.request) is not null then r.request end as request,
+      case when to_regtype(r.answer) is not null then r.answer end as answer,
       coalesce(r.tag, 'Other') as tag,
       coalesce(t.position, 1000) as tag_position,
       coalesce(r.position, 1000) as position,

@@ -1,0 +1,25 @@
+begin;
+select plan(4);
+
+create view test.parameter as
+select p.key || ' ' || (a.value ->> 'name') as finding, a.value
+from jsonb_each(api.openapi()::jsonb -> 'paths') as p
+cross join lateral jsonb_each(p.value) as m
+cross join lateral jsonb_array_elements(coalesce(m.value -> 'parameters', '[]')) as a;
+
+select is_empty('select finding from test.parameter where value ->> ''description'' is null', 'each parameter');
+select is_empty(
+  'select s.key, f.key from jsonb_each(api.openapi()::jsonb #> ''{components,schemas}'') as s cross join lateral jsonb_each(s.value -> ''properties'') as f where f.value ->> ''description'' is null',
+  'each field'
+);
+select is_empty(
+  'select t.name from (select answer as name from api.route union select request from api.route) as t where t.name is not null and not exists (select from api.shape as s where s.type = t.name)',
+  'each type says what it shows'
+);
+select is_empty(
+  'select s.type from api.shape as s where to_regtype(s.type) is null or (s.relation is not null and to_regclass(s.relation) is null)',
+  'and what it shows is there'
+);
+
+select * from finish();
+rollback;
