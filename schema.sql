@@ -5019,6 +5019,30 @@ ALTER FUNCTION api.type_schema(type text) OWNER TO leads_exec;
 
 COMMENT ON FUNCTION api.type_schema(type text) IS 'JSON Schema (2020-12), as text, of a composite type: its attributes with their comments, and with the constraints on the columns that api.shape says it shows. Null: there is no such type.';
 
+CREATE FUNCTION app.page_answer(items text[], page_size integer) RETURNS api.answer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ WITH last AS (
+          SELECT ((page_answer.items)[page_answer.page_size])::json AS item
+           WHERE (cardinality(page_answer.items) > page_answer.page_size)
+         ), next AS (
+          SELECT translate(encode(convert_to((((('{"created_at":"'::text || (last.item ->> 'created_at'::text)) || '","id":"'::text) || (last.item ->> 'id'::text)) || '"}'::text), 'UTF8'::name), 'base64'::text), '+/=
+'::text, '-_'::text) AS cursor
+            FROM last
+         )
+  SELECT ROW(200, json_build_object('Next-Cursor', next.cursor), (((('{"data":['::text || array_to_string((page_answer.items)[:page_answer.page_size], ','::text)) || '],"next_cursor":'::text) || COALESCE((('"'::text || next.cursor) || '"'::text), 'null'::text)) || '}'::text))::api.answer AS "row"
+    FROM (( SELECT) page
+      LEFT JOIN next ON (true));
+END;
+
+ALTER FUNCTION app.page_answer(items text[], page_size integer) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.page_answer(items text[], page_size integer) IS 'The answer {"data": […], "next_cursor": …}.
+
+items: the rows as JSON, in order, one more than page_size where a next page exists. The cursor is unpadded base64url
+(RFC 4648, section 5) of compact JSON with created_at and id of the last row given. The header Next-Cursor is for the
+shim, which makes Link of it; null: no header.';
+
 CREATE TABLE api.guide (
     "position" integer NOT NULL,
     title text NOT NULL,
@@ -5240,13 +5264,18 @@ CREATE FUNCTION api.openapi() RETURNS text
                          CASE
                              WHEN (('idempotency_key'::text = ANY (o.arguments)) AND (s.status <> 202)) THEN ARRAY['Idempotency-Replayed'::text]
                              ELSE NULL::text[]
-                         END)) WITH ORDINALITY h(name, number))) || '}'::text), (('"content":{"application/json":{"schema":'::text ||
+                         END)) WITH ORDINALITY h(name, number))) || '}'::text), ((('"content":{"application/json":{"schema":'::text ||
                  CASE COALESCE(o.form, 'object'::text)
                      WHEN 'object'::text THEN e.one
                      WHEN 'list'::text THEN e.list
                      WHEN 'page'::text THEN (((('{"type":"object","required":["data","next_cursor"],"properties":{"data":{"type":"array","items":'::text || e.one) || '},"next_cursor":{"type":["string","null"],"description":'::text) || to_json('The cursor of the next page; null: this is the last.'::text)) || '}},"additionalProperties":false}'::text)
                      ELSE format('{"anyOf":[%s,%s]}'::text, e.one, e.list)
-                 END) || '}}'::text), (('"links":{'::text || ( SELECT string_agg(l.text, ','::text ORDER BY l.name) AS string_agg
+                 END) || COALESCE((',"example":'::text ||
+                 CASE o.form
+                     WHEN 'page'::text THEN (app.page_answer(ARRAY[(e.example)::text, (e.example)::text], 1)).body
+                     WHEN 'list'::text THEN (('{"data":['::text || e.example) || ']}'::text)
+                     ELSE (e.example)::text
+                 END), ''::text)) || '}}'::text), (('"links":{'::text || ( SELECT string_agg(l.text, ','::text ORDER BY l.name) AS string_agg
                     FROM ( SELECT n.id AS name,
                              format('"%s":{"operationId":"%s","parameters":{"id":"$response.body#/id"}}'::text, n.id, n.id) AS text
                             FROM operation n
@@ -5259,8 +5288,12 @@ CREATE FUNCTION api.openapi() RETURNS text
               CROSS JOIN LATERAL unnest(o.statuses) s(status))
               CROSS JOIN LATERAL ( SELECT r.one,
                      (('{"type":"object","required":["data"],"properties":{"data":{"type":"array","items":'::text || r.one) || '}},"additionalProperties":false}'::text) AS list,
-                     r.has_id
-                    FROM ( SELECT COALESCE(format('{"$ref":"#/components/schemas/%s"}'::text, api.schema_name(o.answer)), '{}'::text) AS one,
+                     r.has_id,
+                     r.example
+                    FROM ( SELECT ( SELECT s_1.example
+                                    FROM api.shape s_1
+                                   WHERE (s_1.type = o.answer)) AS example,
+                             COALESCE(format('{"$ref":"#/components/schemas/%s"}'::text, api.schema_name(o.answer)), '{}'::text) AS one,
                              (EXISTS ( SELECT
                                     FROM (pg_type t
                                       JOIN pg_attribute a ON (((a.attrelid = t.typrelid) AND (a.attname = 'id'::name))))
@@ -5314,12 +5347,14 @@ CREATE FUNCTION api.openapi() RETURNS text
                     FROM parameter p
                    WHERE ((p.method = o.method) AND (p.path = o.path))),
                  CASE
-                     WHEN ('body'::text = ANY (o.arguments)) THEN (('"requestBody":{"required":true,"content":{'::text || ( SELECT string_agg((((to_json(m.type) || ':{"schema":'::text) ||
+                     WHEN ('body'::text = ANY (o.arguments)) THEN (('"requestBody":{"required":true,"content":{'::text || ( SELECT string_agg(((((to_json(m.type) || ':{"schema":'::text) ||
                              CASE
                                  WHEN (o.request IS NULL) THEN '{"type":"object"}'::text
                                  WHEN (o.rule IS NULL) THEN format('{"$ref":"#/components/schemas/%s"}'::text, api.schema_name(o.request))
                                  ELSE replace((o.rule)::text, '"$body"'::text, format('{"$ref":"#/components/schemas/%s"}'::text, api.schema_name(o.request)))
-                             END) || '}'::text), ','::text) AS string_agg
+                             END) || COALESCE((',"example":'::text || ( SELECT s.example
+                                FROM api.shape s
+                               WHERE (s.type = o.request))), ''::text)) || '}'::text), ','::text) AS string_agg
                         FROM unnest((ARRAY['application/json'::text] ||
                              CASE
                                  WHEN (o.method = 'PATCH'::text) THEN ARRAY['application/merge-patch+json'::text]
@@ -5921,30 +5956,6 @@ END;
 ALTER FUNCTION app.lead_item(lead app.lead) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.lead_item(lead app.lead) IS 'The 12 fields of a lead that a list shows, in the order of the body.';
-
-CREATE FUNCTION app.page_answer(items text[], page_size integer) RETURNS api.answer
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    BEGIN ATOMIC
- WITH last AS (
-          SELECT ((page_answer.items)[page_answer.page_size])::json AS item
-           WHERE (cardinality(page_answer.items) > page_answer.page_size)
-         ), next AS (
-          SELECT translate(encode(convert_to((((('{"created_at":"'::text || (last.item ->> 'created_at'::text)) || '","id":"'::text) || (last.item ->> 'id'::text)) || '"}'::text), 'UTF8'::name), 'base64'::text), '+/=
-'::text, '-_'::text) AS cursor
-            FROM last
-         )
-  SELECT ROW(200, json_build_object('Next-Cursor', next.cursor), (((('{"data":['::text || array_to_string((page_answer.items)[:page_answer.page_size], ','::text)) || '],"next_cursor":'::text) || COALESCE((('"'::text || next.cursor) || '"'::text), 'null'::text)) || '}'::text))::api.answer AS "row"
-    FROM (( SELECT) page
-      LEFT JOIN next ON (true));
-END;
-
-ALTER FUNCTION app.page_answer(items text[], page_size integer) OWNER TO leads_owner;
-
-COMMENT ON FUNCTION app.page_answer(items text[], page_size integer) IS 'The answer {"data": […], "next_cursor": …}.
-
-items: the rows as JSON, in order, one more than page_size where a next page exists. The cursor is unpadded base64url
-(RFC 4648, section 5) of compact JSON with created_at and id of the last row given. The header Next-Cursor is for the
-shim, which makes Link of it; null: no header.';
 
 CREATE FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) RETURNS record
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -9875,6 +9886,9 @@ GRANT SELECT ON TABLE api.shape TO leads_exec;
 
 REVOKE ALL ON FUNCTION api.type_schema(type text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION app.page_answer(items text[], page_size integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.page_answer(items text[], page_size integer) TO leads_exec;
+
 GRANT SELECT ON TABLE api.guide TO leads_exec;
 
 GRANT SELECT ON TABLE api.parameter TO leads_exec;
@@ -9953,9 +9967,6 @@ GRANT ALL ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb) TO lea
 
 REVOKE ALL ON FUNCTION app.lead_item(lead app.lead) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_item(lead app.lead) TO leads_exec;
-
-REVOKE ALL ON FUNCTION app.page_answer(items text[], page_size integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.page_answer(items text[], page_size integer) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) TO leads_exec;
@@ -10318,8 +10329,8 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- the rows of api.shape
 -- {"type":"api.audit_event","relation":"audit.event","never_null":[],"example":{"id": "01a15d1e-0a5c-7c11-8a3c-5d1f1d6c2a91", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "action": "lead.updated", "source": "api", "correlation_id": "4f6c1c0e8d3b4a8c9a35c8f2b1d7e640", "payload": {"lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "diff": {"pipeline_stage": {"from": "qualified", "to": "won"}, "lead_score": {"from": 87, "to": 92}}, "key_id": "3f0d5a52-3c7e-4d6f-9a64-7d1b0a2e4c11"}, "created_at": "2026-04-27T18:55:42.001Z"}}
 -- {"type":"api.chain_fault","relation":null,"never_null":["code","detail"],"example":null}
--- {"type":"api.chain_verdict","relation":null,"never_null":["organization_id","holds","verified_from","verified_to","unsealed"],"example":null}
--- {"type":"api.crm_connection","relation":"crm.connection","never_null":[],"example":null}
+-- {"type":"api.chain_verdict","relation":null,"never_null":["organization_id","holds","verified_from","verified_to","unsealed"],"example":{"organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "holds": true, "fault": null, "verified_from": 1, "verified_to": 583, "next_after": null, "head": "583:fcc5b98b28bdea1ea9f95e5f1a7f529ca275366987c4743222202462510eaf54", "unsealed": 0}}
+-- {"type":"api.crm_connection","relation":"crm.connection","never_null":[],"example":{"id": "01a15d20-0b2c-7d3e-8f4a-5b6c7d8e9fa0", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "vendor": "jobnimbus", "account": "default", "state": "active", "fault": null, "push_stage": "qualified", "settle_seconds": 60, "settings": {"record_type_name": "Customer", "status_name": "Lead"}, "created_at": "2026-04-20T09:00:00.000Z"}}
 -- {"type":"api.crm_sync","relation":"crm.sync","never_null":[],"example":null}
 -- {"type":"api.health","relation":null,"never_null":["status","organization_id","environment","scopes"],"example":{"status": "ok", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "environment": "live", "scopes": ["read", "write"]}}
 -- {"type":"api.lead","relation":"app.lead","never_null":[],"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": "residential", "company_size": null, "pain_points": "Recurring basement moisture after spring rain", "timeline": "this_week", "budget_range": null, "ai_reasoning": "High urgency: water damage signal, recent storm event, in-radius", "qualification_completed_at": "2026-04-27T13:22:09.218Z", "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z"}}
@@ -10328,8 +10339,8 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"type":"api.lead_item","relation":"app.lead","never_null":[],"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": null, "company_size": null, "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z"}}
 -- {"type":"api.lead_sync","relation":null,"never_null":["id"],"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "crm_sync": {"vendor": "jobnimbus", "external_id": "jn_117422", "status": "ok", "last_synced_at": "2026-04-27T19:03:42.118Z"}}}
 -- {"type":"api.new_score","relation":null,"never_null":["id","lead_score","ai_reasoning","scored_at"],"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "lead_score": 91, "ai_reasoning": "Recent storm event in service radius (+0.18); phone validated (+0.10); fast form completion (+0.08)", "scored_at": "2026-04-27T19:01:15.214Z"}}
--- {"type":"api.organization","relation":"app.organization","never_null":["id","name","pipeline_stages"],"example":null}
--- {"type":"api.score","relation":"scoring.score","never_null":[],"example":null}
+-- {"type":"api.organization","relation":"app.organization","never_null":["id","name","pipeline_stages"],"example":{"id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Acme Restoration", "environment": "live", "pipeline_stages": ["new", "contacted", "qualified", "proposal", "won", "lost"], "created_at": "2026-04-20T09:00:00.000Z"}}
+-- {"type":"api.score","relation":"scoring.score","never_null":[],"example":{"id": "01a15d1f-77aa-7be0-9d1c-2f6a0b1c3d4e", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "kind": "set", "lead_score": 92, "ai_reasoning": null, "model": null, "model_version": null, "base": null, "contributions": null, "created_at": "2026-04-27T18:55:42.001Z"}}
 -- {"type":"api.signal","relation":"scoring.signal","never_null":[],"example":{"id": "01a15d1d-53d4-7897-a198-06530f93fb05", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "type": "storm_event", "value": {"miles": 4.2}, "observed_at": "2026-04-27T13:20:00.000Z", "dedupe_key": null, "created_at": "2026-04-27T13:22:06.030Z"}}
 -- {"type":"api.signal_input","relation":"scoring.signal","never_null":[],"example":{"type": "storm_event", "value": {"miles": 4.2}, "observed_at": "2026-04-27T13:20:00Z"}}
 

@@ -123,7 +123,15 @@ begin atomic
             || '},"next_cursor":{"type":["string","null"],"description":'
             || to_json('The cursor of the next page; null: this is the last.'::text) || '}},"additionalProperties":false}'
           else format('{"anyOf":[%s,%s]}', e.one, e.list)
-        end || '}}',
+        end || coalesce(
+          ',"example":' || case o.form
+            -- Of two there is a next page, with its cursor.
+            when 'page' then (app.page_answer(array[e.example, e.example]::text[], 1)).body
+            when 'list' then '{"data":[' || e.example || ']}'
+            else e.example::text
+          end,
+          ''
+        ) || '}}',
         '"links":{' || (
           select string_agg(l.text, ',' order by l.name)
           from (
@@ -148,9 +156,11 @@ begin atomic
         r.one,
         '{"type":"object","required":["data"],"properties":{"data":{"type":"array","items":' || r.one
         || '}},"additionalProperties":false}' as list,
-        r.has_id
+        r.has_id,
+        r.example
       from (
         select
+          (select s.example from api.shape as s where s.type = o.answer) as example,
           coalesce(format('{"$ref":"#/components/schemas/%s"}', api.schema_name(o.answer)), '{}') as one,
           exists (
             select
@@ -231,7 +241,9 @@ begin atomic
                 else replace(
                   o.rule::text, '"$body"', format('{"$ref":"#/components/schemas/%s"}', api.schema_name(o.request))
                 )
-              end || '}',
+              end || coalesce(
+                ',"example":' || (select s.example from api.shape as s where s.type = o.request), ''
+              ) || '}',
               ','
             )
             from unnest(
