@@ -69,6 +69,7 @@ def _measured(plan: measure.Plan, folder: Path, say: measure.Say) -> dict[str, A
         server.running(folder / "server.log", DATABASE_URL=measured.url) as served,
     ):
         facts = machine.facts(measured.server_version()) | {"load_at_start": load_at_start}
+        pages = server.reference(served.base, 50)
         rounds = measure.rounds(plan, measured, served, folder, say)
         isolated = isolation.measure(plan, measured, say)
         say(f"scoring: single leads, and a backtest of {scoring.LEADS:,}")
@@ -83,7 +84,8 @@ def _measured(plan: measure.Plan, folder: Path, say: measure.Say) -> dict[str, A
             "connections": plan.connections,
             "clients": plan.clients,
         },
-        "second_start": report.start(starts),
+        "second_start": report.timing(starts, report.START_GOAL),
+        "reference": report.timing(pages, report.REFERENCE_GOAL),
         "operations": report.operations(rounds),
         "isolation": isolated,
         "scoring": scored,
