@@ -227,9 +227,14 @@ CREATE FUNCTION api.is_cursor(value text) RETURNS boolean
          END AS "case"
     FROM ( SELECT
                  CASE
-                     WHEN (((is_cursor.value COLLATE "C") ~ '^[A-Za-z0-9_-]{1,200}$'::text) AND ((char_length(is_cursor.value) % 4) <> 1)) THEN convert_from(decode((translate(is_cursor.value, '-_'::text, '+/'::text) || repeat('='::text, ((4 - (char_length(is_cursor.value) % 4)) % 4))), 'base64'::text), 'LATIN1'::name)
+                     WHEN (POSITION(('\x00'::bytea) IN (o.octets)) = 0) THEN convert_from(o.octets, 'LATIN1'::name)
                      ELSE NULL::text
-                 END AS content) t;
+                 END AS content
+            FROM ( SELECT
+                         CASE
+                             WHEN (((is_cursor.value COLLATE "C") ~ '^[A-Za-z0-9_-]{1,200}$'::text) AND ((char_length(is_cursor.value) % 4) <> 1)) THEN decode((translate(is_cursor.value, '-_'::text, '+/'::text) || repeat('='::text, ((4 - (char_length(is_cursor.value) % 4)) % 4))), 'base64'::text)
+                             ELSE NULL::bytea
+                         END AS octets) o) t;
 END;
 
 ALTER FUNCTION api.is_cursor(value text) OWNER TO leads_owner;
@@ -4879,7 +4884,7 @@ CREATE FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, i
              WHEN (f.base = ANY (ARRAY['json'::text, 'jsonb'::text])) THEN NULL::text
              WHEN (f.base = 'text[]'::text) THEN ((('"type":"array","items":{'::text || concat_ws(','::text, '"type":"string"', ('"enum":'::text || f.words),
              CASE
-                 WHEN (f.checks ~ 'cardinality'::text) THEN '"minLength":1'::text
+                 WHEN ((f.checks ~ 'cardinality'::text) AND (f.words IS NULL)) THEN '"pattern":"^[^,\\u0000]+$"'::text
                  ELSE NULL::text
              END)) || '}'::text) ||
              CASE
@@ -4926,7 +4931,7 @@ CREATE FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, i
              ELSE NULL::text
          END,
          CASE
-             WHEN f.is_email THEN '"format":"email","maxLength":254'::text
+             WHEN f.is_email THEN '"maxLength":254'::text
              ELSE NULL::text
          END,
          CASE
@@ -5283,7 +5288,7 @@ CREATE FUNCTION api.openapi() RETURNS text
                          UNION ALL
                           SELECT 'next_page'::name,
                              format('"next_page":{"operationId":"%s","parameters":{"cursor":"$response.body#/next_cursor"}}'::text, o.id) AS format
-                           WHERE (o.form = 'page'::text)) l)) || '}'::text))) || '}'::text) AS text
+                           WHERE ((o.form = 'page'::text) AND ('cursor'::text = ANY (o.arguments)))) l)) || '}'::text))) || '}'::text) AS text
             FROM ((operation o
               CROSS JOIN LATERAL unnest(o.statuses) s(status))
               CROSS JOIN LATERAL ( SELECT r.one,
@@ -10319,7 +10324,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"name":"head","description":"A `head` that was kept: the chain must still hold it.","example":null}
 -- {"name":"id","description":"The record's id.","example":"9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"}
 -- {"name":"idempotency_key","description":"Makes a repeat harmless: the same key and request give the first answer again, for 24 hours.","example":"form-7731"}
--- {"name":"if_match","description":"The change is made only while the record has one of these tags, as `ETag` gave them; else 412.","example":null}
+-- {"name":"if_match","description":"The change is made only while the record has one of these tags, as `ETag` gave them; else 412.","example":"\"1.11\""}
 -- {"name":"lead_id","description":"Only events of this lead.","example":null}
 -- {"name":"limit","description":"How many there may be in the answer.","example":null}
 -- {"name":"pipeline_stage","description":"Only leads that stand in one of these stages.","example":"qualified,won"}

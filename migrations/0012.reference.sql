@@ -98,6 +98,35 @@ begin
 end
 $$;
 
+-- The same as before, but for octets with a NUL, which no text takes: they are no cursor, and were a fault of the server's.
+create or replace function api.is_cursor(value text)
+returns boolean
+language sql
+immutable
+parallel safe
+begin atomic
+  -- Each case is reached only where the ones before it found nothing: what passes the last one casts.
+  select case
+    when value is null then null
+    when t.content is null or t.content !~ (
+      '^\{"created_at":"(?!0000)\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z",'
+      '"id":"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"\}$'
+    ) then false
+    else substr(t.content, 24, 2)::integer <= extract(
+      day from make_date(substr(t.content, 16, 4)::integer, substr(t.content, 21, 2)::integer, 1) + interval '1 month -1 day'
+    )
+  end
+  from (
+    select case when position('\x00'::bytea in o.octets) = 0 then convert_from(o.octets, 'LATIN1') end as content
+    from (
+      select case
+        when value collate "C" ~ '^[A-Za-z0-9_-]{1,200}$' and char_length(value) % 4 <> 1 then
+          decode(translate(value, '-_', '+/') || repeat('=', (4 - char_length(value) % 4) % 4), 'base64')
+      end as octets
+    ) as o
+  ) as t;
+end;
+
 -- What a client sends.
 create type api.lead_input as (
   name text,
@@ -502,7 +531,7 @@ values
   ('end_at', 'Only what is older. Exclusive.', null),
   ('action', 'Only events with one of these actions.', 'lead.updated'),
   ('lead_id', 'Only events of this lead.', null),
-  ('if_match', 'The change is made only while the record has one of these tags, as `ETag` gave them; else 412.', null),
+  ('if_match', 'The change is made only while the record has one of these tags, as `ETag` gave them; else 412.', '"1.11"'),
   ('idempotency_key', 'Makes a repeat harmless: the same key and request give the first answer again, for 24 hours.', 'form-7731'),
   ('after', 'The position of the last seal verified: `next_after` of the part before.', null),
   ('head', 'A `head` that was kept: the chain must still hold it.', null);
@@ -651,7 +680,9 @@ begin atomic
         when f.base in ('json', 'jsonb') then null
         when f.base = 'text[]' then
           '"type":"array","items":{' || concat_ws(
-            ',', '"type":"string"', '"enum":' || f.words, case when f.checks ~ 'cardinality' then '"minLength":1' end
+            ',', '"type":"string"', '"enum":' || f.words,
+            -- A comma ends a value, however it is written.
+            case when f.checks ~ 'cardinality' and f.words is null then '"pattern":"^[^,\\u0000]+$"' end
           ) || '}' || case when f.checks ~ 'cardinality' then ',"minItems":1,"maxItems":' || f.maximum else '' end
         when f.base = 'timestamp with time zone' then
           '"anyOf":[{"type":"string","format":"date-time"},{"type":"string","format":"date"}'
@@ -673,9 +704,8 @@ begin atomic
         then '"enum":' || case when value_schema.is_nullable then replace(f.words, ']', ', null]') else f.words end
       end,
       case when f.max_length is not null then '"minLength":1,"maxLength":' || f.max_length end,
-      case
-        when f.is_email then '"format":"email","maxLength":254'
-      end,
+      -- Not format: email, which refuses some of what the pattern takes (a dot in front, two dots in a row).
+      case when f.is_email then '"maxLength":254' end,
       case
         when f.is_name then '"pattern":' || to_json(api.expression(
           (select p.prosrc from pg_catalog.pg_proc as p where p.oid = 'app.is_name(text)'::regprocedure)
@@ -922,7 +952,7 @@ begin atomic
             union all
             select
               'next_page', format('"next_page":{"operationId":"%s","parameters":{"cursor":"$response.body#/next_cursor"}}', o.id)
-            where o.form = 'page'
+            where o.form = 'page' and 'cursor' = any (o.arguments)
           ) as l
         ) || '}'
       ) || '}' as text

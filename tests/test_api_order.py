@@ -183,6 +183,7 @@ BAD_QUERIES: list[tuple[str, list[tuple[str, str]]]] = [
     ("cursor=", [("cursor", "empty_value")]),
     ("cursor=A", [("cursor", "invalid_cursor")]),
     ("cursor=e30", [("cursor", "invalid_cursor")]),
+    ("cursor=AAAA", [("cursor", "invalid_cursor")]),
     ("cursor=eyJjcmVhdGVkX2F0IjoiMjAyNi0wNC0yN1QxMzoyMjowNS4xMTRaIiwiaWQiOiI5ZjFjOGEzMi00ZDY1LTRlMmItOGE5MS0zYzBlN2Q0YjJmMTgifQ==",
      [("cursor", "invalid_cursor")]),
     ("cursor=" + "A" * 5000, [("cursor", "invalid_cursor")]),

@@ -145,7 +145,7 @@ begin atomic
             union all
             select
               'next_page', format('"next_page":{"operationId":"%s","parameters":{"cursor":"$response.body#/next_cursor"}}', o.id)
-            where o.form = 'page'
+            where o.form = 'page' and 'cursor' = any (o.arguments)
           ) as l
         ) || '}'
       ) || '}' as text

@@ -15,7 +15,7 @@ values
   ('end_at', 'Only what is older. Exclusive.', null),
   ('action', 'Only events with one of these actions.', 'lead.updated'),
   ('lead_id', 'Only events of this lead.', null),
-  ('if_match', 'The change is made only while the record has one of these tags, as `ETag` gave them; else 412.', null),
+  ('if_match', 'The change is made only while the record has one of these tags, as `ETag` gave them; else 412.', '"1.11"'),
   ('idempotency_key', 'Makes a repeat harmless: the same key and request give the first answer again, for 24 hours.', 'form-7731'),
   ('after', 'The position of the last seal verified: `next_after` of the part before.', null),
   ('head', 'A `head` that was kept: the chain must still hold it.', null);

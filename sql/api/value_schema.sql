@@ -50,7 +50,9 @@ begin atomic
         when f.base in ('json', 'jsonb') then null
         when f.base = 'text[]' then
           '"type":"array","items":{' || concat_ws(
-            ',', '"type":"string"', '"enum":' || f.words, case when f.checks ~ 'cardinality' then '"minLength":1' end
+            ',', '"type":"string"', '"enum":' || f.words,
+            -- A comma ends a value, however it is written.
+            case when f.checks ~ 'cardinality' and f.words is null then '"pattern":"^[^,\\u0000]+$"' end
           ) || '}' || case when f.checks ~ 'cardinality' then ',"minItems":1,"maxItems":' || f.maximum else '' end
         when f.base = 'timestamp with time zone' then
           '"anyOf":[{"type":"string","format":"date-time"},{"type":"string","format":"date"}'
@@ -72,9 +74,8 @@ begin atomic
         then '"enum":' || case when value_schema.is_nullable then replace(f.words, ']', ', null]') else f.words end
       end,
       case when f.max_length is not null then '"minLength":1,"maxLength":' || f.max_length end,
-      case
-        when f.is_email then '"format":"email","maxLength":254'
-      end,
+      -- Not format: email, which refuses some of what the pattern takes (a dot in front, two dots in a row).
+      case when f.is_email then '"maxLength":254' end,
       case
         when f.is_name then '"pattern":' || to_json(api.expression(
           (select p.prosrc from pg_catalog.pg_proc as p where p.oid = 'app.is_name(text)'::regprocedure)

@@ -1,5 +1,5 @@
 begin;
-select plan(48);
+select plan(49);
 
 create function test.encoded(content text)
 returns text
@@ -75,7 +75,7 @@ from (values
     'cut off: no base64'
   ),
   ('+/+/', 'base64, not base64url'), ('e30 ', 'a space'), (U&'e30\00E4', 'a letter that it doesn''t have'),
-  ('____', 'no text'),
+  ('____', 'no text'), ('AAAA', 'a NUL, which no text has'),
   (repeat('e30', 1000), 'huge')
 ) as c (value, why);
 select is(api.is_cursor(null), null, 'null is neither');
