@@ -83,9 +83,13 @@ begin atomic
           a.checks,
           false,
           true,
-          '"default":' || case when a.base = 'integer' then a.default_text else to_json(a.default_text)::text end
+          '"default":' || case when a.base in ('integer', 'boolean') then a.default_text else to_json(a.default_text)::text end
         ),
-        '"example":' || case when a.base = 'text[]' then to_json(string_to_array(a.example, ','))::text else to_json(a.example)::text end
+        '"example":' || case
+          when a.base = 'text[]' then to_json(string_to_array(a.example, ','))::text
+          when a.base in ('integer', 'boolean') then a.example
+          else to_json(a.example)::text
+        end
       ) || '}' as text,
       a.position
     from argument as a
@@ -161,7 +165,7 @@ begin atomic
       from (
         select
           (select s.example from api.shape as s where s.type = o.answer) as example,
-          coalesce(format('{"$ref":"#/components/schemas/%s"}', api.schema_name(o.answer)), '{}') as one,
+          coalesce('{"$ref":"#/components/schemas/' || api.schema_name(o.answer) || '"}', '{}') as one,
           exists (
             select
             from pg_catalog.pg_type as t

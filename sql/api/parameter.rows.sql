@@ -7,7 +7,8 @@ insert into api.parameter (name, description, example)
 values
   ('id', 'The record''s id.', '9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18'),
   ('limit', 'How many there may be in the answer.', null),
-  ('cursor', 'Where the page begins: `next_cursor` of the page before, as it is. Left out: the first page.', null),
+  ('cursor', 'Where the page begins: `next_cursor` of the page before, as it is. Left out: the first page.',
+    'eyJjcmVhdGVkX2F0IjoiMjAyNi0wNC0yN1QxMzoyMjowNS4xMTRaIiwiaWQiOiI5ZjFjOGEzMi00ZDY1LTRlMmItOGE5MS0zYzBlN2Q0YjJmMTgifQ'),
   ('pipeline_stage', 'Only leads that stand in one of these stages.', 'qualified,won'),
   ('source', 'Only what has one of these sources.', null),
   ('email', 'Only leads with one of these addresses; A-Z are taken as a-z.', 'sarah.mitchell@example.com'),
