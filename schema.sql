@@ -5227,11 +5227,12 @@ CREATE FUNCTION api.openapi() RETURNS text
                      ELSE NULL::text
                  END, ('"schema":'::text || api.value_schema(a.type, a.checks, false, true, ('"default":'::text ||
                  CASE
-                     WHEN (a.base = 'integer'::text) THEN a.default_text
+                     WHEN (a.base = ANY (ARRAY['integer'::text, 'boolean'::text])) THEN a.default_text
                      ELSE (to_json(a.default_text))::text
                  END))), ('"example":'::text ||
                  CASE
                      WHEN (a.base = 'text[]'::text) THEN (to_json(string_to_array(a.example, ','::text)))::text
+                     WHEN (a.base = ANY (ARRAY['integer'::text, 'boolean'::text])) THEN a.example
                      ELSE (to_json(a.example))::text
                  END))) || '}'::text) AS text,
              a."position"
@@ -5298,7 +5299,7 @@ CREATE FUNCTION api.openapi() RETURNS text
                     FROM ( SELECT ( SELECT s_1.example
                                     FROM api.shape s_1
                                    WHERE (s_1.type = o.answer)) AS example,
-                             COALESCE(format('{"$ref":"#/components/schemas/%s"}'::text, api.schema_name(o.answer)), '{}'::text) AS one,
+                             COALESCE((('{"$ref":"#/components/schemas/'::text || api.schema_name(o.answer)) || '"}'::text), '{}'::text) AS one,
                              (EXISTS ( SELECT
                                     FROM (pg_type t
                                       JOIN pg_attribute a ON (((a.attrelid = t.typrelid) AND (a.attname = 'id'::name))))
@@ -10318,7 +10319,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- the rows of api.parameter
 -- {"name":"action","description":"Only events with one of these actions.","example":"lead.updated"}
 -- {"name":"after","description":"The position of the last seal verified: `next_after` of the part before.","example":null}
--- {"name":"cursor","description":"Where the page begins: `next_cursor` of the page before, as it is. Left out: the first page.","example":null}
+-- {"name":"cursor","description":"Where the page begins: `next_cursor` of the page before, as it is. Left out: the first page.","example":"eyJjcmVhdGVkX2F0IjoiMjAyNi0wNC0yN1QxMzoyMjowNS4xMTRaIiwiaWQiOiI5ZjFjOGEzMi00ZDY1LTRlMmItOGE5MS0zYzBlN2Q0YjJmMTgifQ"}
 -- {"name":"email","description":"Only leads with one of these addresses; A-Z are taken as a-z.","example":"sarah.mitchell@example.com"}
 -- {"name":"end_at","description":"Only what is older. Exclusive.","example":null}
 -- {"name":"head","description":"A `head` that was kept: the chain must still hold it.","example":null}

@@ -523,7 +523,8 @@ insert into api.parameter (name, description, example)
 values
   ('id', 'The record''s id.', '9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18'),
   ('limit', 'How many there may be in the answer.', null),
-  ('cursor', 'Where the page begins: `next_cursor` of the page before, as it is. Left out: the first page.', null),
+  ('cursor', 'Where the page begins: `next_cursor` of the page before, as it is. Left out: the first page.',
+    'eyJjcmVhdGVkX2F0IjoiMjAyNi0wNC0yN1QxMzoyMjowNS4xMTRaIiwiaWQiOiI5ZjFjOGEzMi00ZDY1LTRlMmItOGE5MS0zYzBlN2Q0YjJmMTgifQ'),
   ('pipeline_stage', 'Only leads that stand in one of these stages.', 'qualified,won'),
   ('source', 'Only what has one of these sources.', null),
   ('email', 'Only leads with one of these addresses; A-Z are taken as a-z.', 'sarah.mitchell@example.com'),
@@ -890,9 +891,13 @@ begin atomic
           a.checks,
           false,
           true,
-          '"default":' || case when a.base = 'integer' then a.default_text else to_json(a.default_text)::text end
+          '"default":' || case when a.base in ('integer', 'boolean') then a.default_text else to_json(a.default_text)::text end
         ),
-        '"example":' || case when a.base = 'text[]' then to_json(string_to_array(a.example, ','))::text else to_json(a.example)::text end
+        '"example":' || case
+          when a.base = 'text[]' then to_json(string_to_array(a.example, ','))::text
+          when a.base in ('integer', 'boolean') then a.example
+          else to_json(a.example)::text
+        end
       ) || '}' as text,
       a.position
     from argument as a
@@ -968,7 +973,7 @@ begin atomic
       from (
         select
           (select s.example from api.shape as s where s.type = o.answer) as example,
-          coalesce(format('{"$ref":"#/components/schemas/%s"}', api.schema_name(o.answer)), '{}') as one,
+          coalesce('{"$ref":"#/components/schemas/' || api.schema_name(o.answer) || '"}', '{}') as one,
           exists (
             select
             from pg_catalog.pg_type as t
