@@ -5392,12 +5392,19 @@ CREATE FUNCTION api.openapi() RETURNS text
                    WHERE (t.oid = (to_regtype(o.answer))::oid)) s)
            WHERE (s.name IS NOT NULL)
          )
-  SELECT (((((((((((('{"openapi":"3.1.0","info":'::text || json_build_object('title', 'Leads API', 'version', ('1.'::text || api.schema_version()), 'description', ( SELECT string_agg(format('## %s
+  SELECT (((((((((((('{"openapi":"3.1.0","info":'::text || json_build_object('title', 'Leads API', 'version', ('1.'::text || api.schema_version()), 'description', concat_ws('
+
+'::text, ( SELECT string_agg(format('## %s
 
 %s'::text, g.title, g.body), '
 
 '::text ORDER BY g."position") AS string_agg
-            FROM api.guide g))) || ',"servers":[{"url":"/api/v1"}],"tags":'::text) || COALESCE(( SELECT json_agg(json_build_object('name', t.name, 'description', t.description) ORDER BY t."position") AS json_agg
+            FROM api.guide g), '## Error codes', ( SELECT ('| code | status | what to do |
+| --- | --- | --- |
+'::text || string_agg(format('| `%s` | %s | %s |'::text, e.code, e.status, e.detail), '
+'::text ORDER BY e.status, e.code))
+            FROM api.problem e
+           WHERE (e.raised_by = e.code))))) || ',"servers":[{"url":"/api/v1"}],"tags":'::text) || COALESCE(( SELECT json_agg(json_build_object('name', t.name, 'description', t.description) ORDER BY t."position") AS json_agg
             FROM api.tag t), '[]'::json)) || ',"paths":{'::text) || COALESCE(( SELECT string_agg(p.text, ','::text ORDER BY p.tag_position, p."position", p.path) AS string_agg
             FROM path p), ''::text)) || '},"components":{"securitySchemes":{"key":{"type":"http","scheme":"bearer","bearerFormat":"lk_…","description":'::text) || to_json('A key of one organization. Its scope is read; write, which holds read; or admin, which holds write.'::text)) || '}},"headers":{'::text) || ( SELECT string_agg(((to_json(h.name) || ':'::text) || json_build_object('description', h.description, 'schema', json_build_object('type', h.type))), ','::text) AS string_agg
             FROM ( VALUES ('X-Request-Id'::text,'string'::text,'Yours, or one that was made: it is in the audit log and in the server''s log too.'::text), ('ETag'::text,'string'::text,'The entity tag (RFC 9110, section 8.8.3): another one once it has changed.'::text), ('Location'::text,'string'::text,'Where the new record is.'::text), ('Link'::text,'string'::text,'The address of the next page, rel="next" (RFC 8288); none: this is the last.'::text), ('Retry-After'::text,'string'::text,'Seconds until it is worth asking again.'::text), ('Idempotency-Replayed'::text,'string'::text,'true: this is the first answer again.'::text), ('WWW-Authenticate'::text,'string'::text,'Bearer.'::text)) h(name, type, description))) || '},"schemas":{'::text) || concat_ws(','::text, ( SELECT string_agg(((to_json(api.schema_name(u.name)) || ':'::text) || api.type_schema(u.name)), ','::text ORDER BY u.name) AS string_agg

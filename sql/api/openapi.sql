@@ -289,7 +289,18 @@ begin atomic
     '{"openapi":"3.1.0","info":' || json_build_object(
       'title', 'Leads API',
       'version', '1.' || api.schema_version(),
-      'description', (select string_agg(format(E'## %s\n\n%s', g.title, g.body), E'\n\n' order by g.position) from api.guide as g)
+      'description', concat_ws(
+        E'\n\n',
+        (select string_agg(format(E'## %s\n\n%s', g.title, g.body), E'\n\n' order by g.position) from api.guide as g),
+        '## Error codes',
+        -- What a problem's type names is a row of this table.
+        (
+          select E'| code | status | what to do |\n| --- | --- | --- |\n'
+            || string_agg(format('| `%s` | %s | %s |', e.code, e.status, e.detail), E'\n' order by e.status, e.code)
+          from api.problem as e
+          where e.raised_by = e.code
+        )
+      )
     )
     || ',"servers":[{"url":"/api/v1"}],"tags":' || coalesce(
       (select json_agg(json_build_object('name', t.name, 'description', t.description) order by t.position) from api.tag as t), '[]'
