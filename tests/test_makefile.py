@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).resolve().parent.parent
+TOOLS = ("tools/build.lock", "tools/page.lock", "tools/axe.lock")
 
 
 def program(path: Path, text: str) -> None:
@@ -49,7 +50,7 @@ class Clone:
 def clone(tmp_path: Path) -> Clone:
     clone = Clone(tmp_path / "a clone", tmp_path / "bin")
     (clone.folder / "tools").mkdir(parents=True)
-    for name in ("Makefile", "pyproject.toml", "requirements.lock", "requirements-dev.lock", "tools/build.lock"):
+    for name in ("Makefile", "pyproject.toml", "requirements.lock", "requirements-dev.lock", *TOOLS):
         shutil.copy(REPO / name, clone.folder / name)
     program(
         clone.programs / "in-venv",
@@ -132,6 +133,7 @@ def test_serve_installs_once(clone: Clone) -> None:
     assert first.stdout.splitlines()[-1] == "leads serve"
     assert clone.installed() == [
         "--require-hashes -r tools/build.lock -r requirements.lock",
+        "--no-deps --require-hashes -r tools/page.lock",
         "--no-deps --no-build-isolation -e .",
     ]
     assert clone.make("serve").stdout == "leads serve\n"
@@ -142,8 +144,10 @@ def test_a_dev_install_adds_to_the_serve_install(clone: Clone) -> None:
     clone.make(".venv/.dev")
     assert clone.installed() == [
         "--require-hashes -r tools/build.lock -r requirements.lock",
+        "--no-deps --require-hashes -r tools/page.lock",
         "--no-deps --no-build-isolation -e .",
         "--require-hashes -r tools/build.lock -r requirements-dev.lock",
+        "--no-deps --require-hashes -r tools/axe.lock",
     ]
     assert clone.make("serve").stdout == "leads serve\n"
     assert clone.installed() == []
@@ -156,7 +160,7 @@ def test_an_install_that_failed_is_done_again(clone: Clone) -> None:
     clone.installed()
     del clone.variables["NO_REGISTRY"]
     assert clone.make("serve").stdout.splitlines()[-1] == "leads serve"
-    assert len(clone.installed()) == 2
+    assert len(clone.installed()) == 3
 
 
 def test_a_venv_that_was_left_unfinished_is_made_anew(clone: Clone) -> None:
@@ -164,7 +168,7 @@ def test_a_venv_that_was_left_unfinished_is_made_anew(clone: Clone) -> None:
     (clone.folder / ".venv" / ".made").unlink()
     clone.installed()
     assert clone.make("serve").returncode == 0
-    assert len(clone.installed()) == 2
+    assert len(clone.installed()) == 3
 
 
 def test_a_clone_that_was_moved_gets_a_venv_of_its_own(clone: Clone) -> None:
@@ -172,7 +176,7 @@ def test_a_clone_that_was_moved_gets_a_venv_of_its_own(clone: Clone) -> None:
     clone.folder = clone.folder.rename(clone.folder.with_name("moved"))
     clone.installed()
     assert clone.make("serve").stdout.startswith("Making .venv")
-    assert len(clone.installed()) == 2
+    assert len(clone.installed()) == 3
 
 
 def test_a_newer_lock_file_is_installed(clone: Clone) -> None:
@@ -180,7 +184,7 @@ def test_a_newer_lock_file_is_installed(clone: Clone) -> None:
     clone.installed()
     os.utime(clone.folder / ".venv" / ".serve", (0, 0))
     assert clone.make("serve").returncode == 0
-    assert len(clone.installed()) == 2
+    assert len(clone.installed()) == 3
 
 
 def test_without_a_wheel_another_postgresql_will_do(clone: Clone) -> None:
@@ -204,6 +208,23 @@ def pins(lock: str) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lock, re.MULTILINE))
 
 
+def test_ci_gets_the_browser_where_there_is_none(tmp_path: Path) -> None:
+    for name in ("make", "apt-get"):
+        program(tmp_path / "bin" / name, f'echo {name} "$@" >> "$LOG"')
+    (tmp_path / "bin" / "dirname").symlink_to(shutil.which("dirname") or "")
+    environment = {"PATH": f"{tmp_path}/bin", "LOG": str(tmp_path / "log")}
+    subprocess.run(["/bin/bash", str(REPO / ".ci" / "run")], env=environment, check=True)
+    installed = "apt-get -qq install -y chromium chromium-driver"
+    assert (tmp_path / "log").read_text().splitlines() == ["apt-get -qq update", installed, "make lint", "make test"]
+
+
+def test_what_comes_without_its_dependencies_is_one_package_pinned_by_hash() -> None:
+    for name, package in (("tools/page.lock", "star-openapi-scalar"), ("tools/axe.lock", "axe-playwright-python")):
+        lock = (REPO / name).read_text()
+        assert pins(lock).keys() == {package}
+        assert "--hash=sha256:" in lock
+
+
 def test_the_lock_files_agree() -> None:
     serve = pins((REPO / "requirements.lock").read_text())
     dev = pins((REPO / "requirements-dev.lock").read_text())
@@ -221,6 +242,8 @@ def test_what_the_build_needs_is_locked() -> None:
 @pytest.mark.parametrize(("failing", "ran", "code"), [("none", ["lint", "test"], 0), ("lint", ["lint"], 1)])
 def test_ci_lints_and_then_tests(tmp_path: Path, failing: str, ran: list[str], code: int) -> None:
     program(tmp_path / "bin" / "make", f'echo "$1"; [ "$1" != {failing} ]')
+    for name in ("chromium", "chromedriver"):
+        program(tmp_path / "bin" / name, "")
     result = subprocess.run(
         ["/bin/bash", str(REPO / ".ci" / "run")],
         cwd=tmp_path,
