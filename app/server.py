@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import hashlib
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import log, problems, routes, settings
+from app import log, problems, reference, routes, settings
 from app.api import PREFIX, Api, common_headers
 from app.postgres import Pool, session_of
 from app.request import read_request
@@ -48,13 +47,6 @@ def create(given: settings.Settings, url: str) -> ASGIApp:
             return JSONResponse({"status": "ok"})
         return JSONResponse({"status": "unavailable"}, 503, {"Retry-After": "1"})
 
-    async def reference(request: Request) -> Response:
-        body = api.table.reference
-        tag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
-        if request.headers.get("if-none-match") == tag:
-            return Response(None, 304, {"ETag": tag})
-        return Response(body, 200, {"ETag": tag}, "application/json")
-
     async def refuse(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
         word = {404: "not_found", 405: "method_not_allowed"}.get(status, "internal")
@@ -63,7 +55,11 @@ def create(given: settings.Settings, url: str) -> ASGIApp:
         return Response(problem.body(request.state.request_id), problem.status, headers, "application/problem+json")
 
     starlette = Starlette(
-        routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/openapi.json", reference)],
+        routes=[
+            Route("/livez", livez),
+            Route("/readyz", readyz),
+            *reference.routes(lambda: api.table.reference, lambda: api.table.problems),
+        ],
         exception_handlers={HTTPException: refuse, Exception: refuse},
         lifespan=lifespan,
     )
@@ -79,7 +75,9 @@ def create(given: settings.Settings, url: str) -> ASGIApp:
 
         async def send_as_all(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *common_headers(request.id)]
+                own = {name for name, _ in message["headers"]}
+                common = [header for header in common_headers(request.id) if header[0] not in own]
+                message["headers"] = [*message["headers"], *common]
                 log.request(request.id, request.method, request.path, message["status"], time.perf_counter() - started)
             await send(message)
 

@@ -1,0 +1,220 @@
+"""An OpenAPI 3.1 document as Markdown, and as the index that llms.txt is (https://llmstxt.org).
+
+Pure functions: the document in, text out. Whatever the document has is said: a rule that isn't known here is shown as
+JSON rather than left out.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+Node = Mapping[str, Any]
+_METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+_DEPTH = 4
+"""How deep objects in objects are shown as rows of one table."""
+
+_SAID = {"type", "description", "properties", "required", "items", "$ref", "allOf", "anyOf", "oneOf", "enum", "format"}
+_SAID |= {"additionalProperties", "example", "examples", "title"}
+
+
+def reference(document: Node) -> str:
+    """The whole reference."""
+    return "\n\n".join(_parts(document)) + "\n"
+
+
+def index(document: Node) -> str:
+    """What llms.txt says: what this is, and where each thing is told."""
+    info = document["info"]
+    lines = [f"# {info['title']}"]
+    if summary := info.get("summary"):
+        lines += ["", f"> {summary}"]
+    chapters = [line.removeprefix("## ") for line in info.get("description", "").splitlines() if line.startswith("## ")]
+    lines += [
+        "",
+        f"Version {info['version']}. Everything is in one Markdown file, the guide in front, and in one OpenAPI file.",
+        "",
+        "## Reference",
+        "",
+        f"- [Reference in Markdown](/docs.md): {', '.join(chapters) or 'the guide'}, and each operation",
+        "- [OpenAPI document](/openapi.json): the same for tools",
+    ]
+    for tag, operations in _chapters(document):
+        lines += ["", f"## {tag['name']}", ""]
+        if description := tag.get("description"):
+            lines += [_line(description), ""]
+        lines += [
+            f"- [{method.upper()} {path}](/docs.md#{operation['operationId']}): {_line(operation.get('summary', ''))}"
+            for method, path, operation in operations
+        ]
+    lines += ["", "## Optional", "", "- [Reference for people](/docs): a page where requests can be tried"]
+    return "\n".join(lines) + "\n"
+
+
+def _parts(document: Node) -> Iterator[str]:
+    info = document["info"]
+    yield f"# {info['title']}"
+    servers = ", ".join(f"`{server['url']}`" for server in document.get("servers", ()))
+    yield f"Version {info['version']}. All paths are below {servers}."
+    if description := info.get("description"):
+        yield description
+    for tag, operations in _chapters(document):
+        yield f"## {tag['name']}"
+        if description := tag.get("description"):
+            yield description
+        for method, path, operation in operations:
+            yield from _operation(document, method, path, operation)
+    yield "## Objects"
+    for name, schema in document.get("components", {}).get("schemas", {}).items():
+        yield f"### {name}"
+        if description := schema.get("description"):
+            yield description
+        yield from _fields(schema)
+
+
+def _chapters(document: Node) -> Iterator[tuple[Node, list[tuple[str, str, Node]]]]:
+    """Each tag with its operations, in the document's order; a tag that is not declared stands last."""
+    by_tag: dict[str, list[tuple[str, str, Node]]] = {}
+    for path, item in document["paths"].items():
+        for method in _METHODS:
+            if method in item:
+                tag = next(iter(item[method].get("tags", ())), "Other")
+                by_tag.setdefault(tag, []).append((method, path, item[method]))
+    declared = {tag["name"]: tag for tag in document.get("tags", ())}
+    for name in (*declared, *(name for name in by_tag if name not in declared)):
+        if name in by_tag:
+            yield declared.get(name, {"name": name}), by_tag[name]
+
+
+def _operation(document: Node, method: str, path: str, operation: Node) -> Iterator[str]:
+    yield f'<a id="{operation["operationId"]}"></a>\n\n### {operation.get("summary", path)}'
+    yield f"`{method.upper()} {path}`"
+    if description := operation.get("description"):
+        yield description
+    if parameters := [_resolved(document, parameter) for parameter in operation.get("parameters", ())]:
+        rows = [
+            (
+                f"`{one['name']}`",
+                one["in"],
+                _type(one["schema"]),
+                _rules(one["schema"], one.get("required", False), one),
+            )
+            for one in parameters
+        ]
+        yield _table(("parameter", "in", "type", "meaning"), rows)
+    if body := operation.get("requestBody"):
+        yield f"**Body**, {'required' if body.get('required') else 'optional'}:"
+        yield from _content(body.get("content", {}))
+    for status, response in operation["responses"].items():
+        response = _resolved(document, response)
+        headers = [f"`{name}`" for name in response.get("headers", {})]
+        said = f"**{status}** {_line(response.get('description', ''))}".rstrip()
+        yield said + (f" Headers: {', '.join(headers)}." if headers else "")
+        # Problems are all of one form, which stands once under Objects.
+        if status.startswith("2"):
+            yield from _content(response.get("content", {}))
+
+
+def _content(content: Node) -> Iterator[str]:
+    types_of: dict[str, list[str]] = {}
+    for media_type, media in content.items():
+        types_of.setdefault(json.dumps(media), []).append(f"`{media_type}`")
+    for media_json, types in types_of.items():
+        media = json.loads(media_json)
+        schema = media.get("schema", {})
+        yield f"{', '.join(types)}: {_type(schema)}"
+        yield from _fields(schema)
+        examples = [(name, one.get("value")) for name, one in media.get("examples", {}).items()]
+        if "example" in media:
+            examples.append(("", media["example"]))
+        for name, value in examples:
+            yield (f"Example, {name}:" if name else "Example:") + "\n\n" + _block(value)
+
+
+def _block(value: object) -> str:
+    return f"```json\n{json.dumps(value, indent=2, ensure_ascii=False)}\n```"
+
+
+def _fields(schema: Node) -> Iterator[str]:
+    rows = list(_rows(schema, "", _DEPTH))
+    if rows:
+        yield _table(("field", "type", "meaning"), rows)
+
+
+def _rows(schema: Node, prefix: str, depth: int) -> Iterator[tuple[str, str, str]]:
+    for part in schema.get("allOf", ()):
+        yield from _rows(part, prefix, depth)
+    required = schema.get("required", ())
+    for name, field in schema.get("properties", {}).items():
+        place = f"{prefix}{name}"
+        yield f"`{place}`", _type(field), _rules(field, name in required, field)
+        if depth > 1:
+            yield from _rows(field, f"{place}.", depth - 1)
+            yield from _rows(field.get("items", {}), f"{place}[].", depth - 1)
+
+
+def _type(schema: Node) -> str:
+    """A schema in a few words."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    for word, joint in (("anyOf", " or "), ("oneOf", " or "), ("allOf", " and ")):
+        if word in schema:
+            said = dict.fromkeys(_type(part) for part in schema[word])
+            return joint.join(one for one in said if one != "any") or "any"
+    if "const" in schema:
+        return f"`{json.dumps(schema['const'])}`"
+    types = schema.get("type", "any")
+    names = [types] if isinstance(types, str) else list(types)
+    each = [
+        f"array of {_type(schema['items'])}"
+        if name == "array" and "items" in schema
+        else f"{name} ({schema['format']})"
+        if name == "string" and "format" in schema
+        else name
+        for name in names
+    ]
+    return " or ".join(each)
+
+
+def _code(value: object) -> str:
+    return f"`{json.dumps(value, ensure_ascii=False)}`"
+
+
+def _rules(schema: Node, is_required: bool, described: Node) -> str:
+    """What else is said of a value: whether it must be there, what it means, what it may be."""
+    said = ["Required."] if is_required else []
+    if description := described.get("description"):
+        said.append(_line(description))
+    if "enum" in schema:
+        said.append(
+            "One of " + ", ".join(f"`{json.dumps(value, ensure_ascii=False)}`" for value in schema["enum"]) + "."
+        )
+    said += [
+        f"{word}: `{json.dumps(value, ensure_ascii=False)}`."
+        for word, value in schema.items()
+        if word not in _SAID and word != "const"
+    ]
+    example = described.get("example", next(iter(schema.get("examples", ())), None))
+    if example is not None:
+        said.append(f"Example: {_code(example)}.")
+    return " ".join(said)
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *(tuple(cell.replace("|", "\\|") for cell in row) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _resolved(document: Node, node: Node) -> Node:
+    """What a local reference points at (RFC 6901)."""
+    if "$ref" not in node:
+        return node
+    found: Any = document
+    for step in node["$ref"].removeprefix("#/").split("/"):
+        found = found[step.replace("~1", "/").replace("~0", "~")]
+    resolved: Node = found
+    return resolved
