@@ -5392,7 +5392,7 @@ CREATE FUNCTION api.openapi() RETURNS text
                    WHERE (t.oid = (to_regtype(o.answer))::oid)) s)
            WHERE (s.name IS NOT NULL)
          )
-  SELECT (((((((((((('{"openapi":"3.1.0","info":'::text || json_build_object('title', 'Leads API', 'version', ('1.'::text || api.schema_version()), 'description', concat_ws('
+  SELECT (((((((((((('{"openapi":"3.1.0","info":'::text || json_build_object('title', 'Leads API', 'summary', 'Inbound leads of an organization: kept, scored with reasons, pushed to its CRM once and only once, and audited.', 'version', ('1.'::text || api.schema_version()), 'description', concat_ws('
 
 '::text, ( SELECT string_agg(format('## %s
 

@@ -1096,6 +1096,7 @@ begin atomic
   select
     '{"openapi":"3.1.0","info":' || json_build_object(
       'title', 'Leads API',
+      'summary', 'Inbound leads of an organization: kept, scored with reasons, pushed to its CRM once and only once, and audited.',
       'version', '1.' || api.schema_version(),
       'description', concat_ws(
         E'\n\n',
