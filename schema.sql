@@ -5229,12 +5229,16 @@ CREATE FUNCTION api.openapi() RETURNS text
                  CASE
                      WHEN (a.base = ANY (ARRAY['integer'::text, 'boolean'::text])) THEN a.default_text
                      ELSE (to_json(a.default_text))::text
-                 END))), ('"example":'::text ||
+                 END))), ((('"examples":{"default":{"value":'::text ||
                  CASE
                      WHEN (a.base = 'text[]'::text) THEN (to_json(string_to_array(a.example, ','::text)))::text
                      WHEN (a.base = ANY (ARRAY['integer'::text, 'boolean'::text])) THEN a.example
                      ELSE (to_json(a.example))::text
-                 END))) || '}'::text) AS text,
+                 END) ||
+                 CASE
+                     WHEN a.is_optional THEN ',"x-disabled":true'::text
+                     ELSE ''::text
+                 END) || '}}'::text))) || '}'::text) AS text,
              a."position"
             FROM argument a
          UNION ALL

@@ -194,7 +194,11 @@ def _rules(schema: Node, is_required: bool, described: Node) -> str:
         for word, value in schema.items()
         if word not in _SAID and word != "const"
     ]
-    example = described.get("example", next(iter(schema.get("examples", ())), None))
+    # A parameter has its example by a name, a field of a body in a list.
+    given = described.get("examples")
+    example = next((one["value"] for one in given.values()), None) if isinstance(given, dict) else None
+    if example is None:
+        example = next(iter(schema.get("examples", ())), None)
     if example is not None:
         said.append(f"Example: {_code(example)}.")
     return " ".join(said)

@@ -893,11 +893,12 @@ begin atomic
           true,
           '"default":' || case when a.base in ('integer', 'boolean') then a.default_text else to_json(a.default_text)::text end
         ),
-        '"example":' || case
+        -- x-disabled: the page's try-it shows it, and doesn't send it by itself
+        '"examples":{"default":{"value":' || case
           when a.base = 'text[]' then to_json(string_to_array(a.example, ','))::text
           when a.base in ('integer', 'boolean') then a.example
           else to_json(a.example)::text
-        end
+        end || case when a.is_optional then ',"x-disabled":true' else '' end || '}}'
       ) || '}' as text,
       a.position
     from argument as a

@@ -38,7 +38,7 @@ def before_load_schema(context: HookContext, raw_schema: dict[str, Any]) -> None
             for parameter in operation.get("parameters", ()):
                 if parameter["name"] == "If-Match":
                     parameter["schema"]["format"] = "entity-tags"
-                    parameter.pop("example", None)
+                    parameter.pop("examples", None)
 
 
 def _pick(words: list[str], text: str) -> str:

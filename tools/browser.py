@@ -76,12 +76,6 @@ class Browser:
         self.find("button", "Test Request").click()
         self.find("[role=dialog] input[placeholder=Token]").send_keys(key)
 
-    def leave_out(self, *parameters: str) -> None:
-        """Takes parameters out of the request, which their examples put in."""
-        for name in parameters:
-            box = f'[role=dialog] input[aria-label="Include {name} in request"]'
-            self.script("document.querySelector(arguments[0]).click()", box)
-
     def send(self) -> str:
         """Sends the request; the answer's text."""
         self.find("[role=dialog] button", "Send").click()
