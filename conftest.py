@@ -49,7 +49,7 @@ def run_dir() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def cluster(run_dir: Path) -> Iterator[embedded.Server]:
     """The server, with the template migrated by a login that is no superuser."""
-    options = {"fsync": "off", "max_connections": "300"}
+    options = {"fsync": "off", "max_connections": "600"}
     with embedded.running(run_dir / "postgres", options=options) as server:
         with filelock.FileLock(run_dir / "template.lock"):
             if not (run_dir / "template").exists():
