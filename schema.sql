@@ -877,10 +877,13 @@ CREATE TABLE api.route (
     statuses integer[],
     headers text[],
     CONSTRAINT route_form_is_known CHECK ((form = ANY (ARRAY['object'::text, 'list'::text, 'page'::text, 'one_or_list'::text]))),
+    CONSTRAINT route_headers_are_names CHECK ((array_to_string(headers, ' '::text, '?'::text) ~ '^[A-Za-z0-9-]+( [A-Za-z0-9-]+)*$'::text)),
     CONSTRAINT route_method_is_known CHECK ((method = ANY (ARRAY['GET'::text, 'POST'::text, 'PUT'::text, 'PATCH'::text, 'DELETE'::text]))),
     CONSTRAINT route_path_is_absolute CHECK ((path ~ '^(/[^/?#]+)+$'::text)),
+    CONSTRAINT route_rule_is_an_object CHECK ((json_typeof(rule) = 'object'::text)),
     CONSTRAINT route_scope_is_known CHECK ((scope = ANY (ARRAY['read'::text, 'write'::text, 'admin'::text]))),
     CONSTRAINT route_shows_types_of_api CHECK (((request ~ '^api\.[a-z_][a-z0-9_]*$'::text) AND (answer ~ '^api\.[a-z_][a-z0-9_]*$'::text))),
+    CONSTRAINT route_succeeds_by_statuses_of_success CHECK (((200 <= ALL (statuses)) AND (299 >= ALL (statuses)) AND (cardinality(statuses) > 0))),
     CONSTRAINT route_waits_by_a_function CHECK (((wait_seconds IS NULL) = (wait_function IS NULL))),
     CONSTRAINT route_waits_for_at_most_a_minute CHECK (((wait_seconds >= 1) AND (wait_seconds <= 60)))
 );
@@ -966,11 +969,11 @@ CREATE FUNCTION admin.api_findings(release integer) RETURNS TABLE(subject text, 
    WHERE (r.returned <> ('api.answer'::regtype)::oid)
  UNION ALL
   SELECT r.subject,
-     format('There is no type %s: the reference shows any JSON.'::text, t.name) AS format,
+     format('There is no composite type %s: the reference shows any JSON.'::text, t.name) AS format,
      format('update api.route set %I = null where method = %L and path = %L; notify leads_routes;'::text, t.field, r.method, r.path) AS format
     FROM (route r
       CROSS JOIN LATERAL ( VALUES ('request'::text,r.request), ('answer'::text,r.answer)) t(field, name))
-   WHERE ((t.name IS NOT NULL) AND (to_regtype(t.name) IS NULL))
+   WHERE ((t.name IS NOT NULL) AND (to_regclass(t.name) IS NULL))
  UNION ALL
   SELECT ('function '::text || r.name),
      format('It is VOLATILE, and GET %s calls it: a GET must not write.'::text, r.path) AS format,
@@ -4855,22 +4858,27 @@ CREATE FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, i
           SELECT t.typname AS name,
              format_type(COALESCE(NULLIF(t.typbasetype, (0)::oid), t.oid), NULL::integer) AS base,
              (t.typtype = 'c'::"char") AS is_composite,
+             i.typname AS item_name,
+             (i.typtype = 'c'::"char") AS is_list_of_composites,
              array_to_string(value_schema.checks, ' '::text) AS checks
-            FROM pg_type t
+            FROM (pg_type t
+              LEFT JOIN pg_type i ON ((i.typarray = t.oid)))
            WHERE (t.oid = value_schema.type)
          ), fact AS (
           SELECT s.name,
              s.base,
              s.is_composite,
+             s.item_name,
+             s.is_list_of_composites,
              s.checks,
              (regexp_match(s.checks, 'app\.is_text\([^,]+, ([0-9]+)\)'::text))[1] AS max_length,
              (s.checks ~ 'app\.is_name\('::text) AS is_name,
              (s.checks ~ 'app\.is_email\('::text) AS is_email,
              (s.checks ~ 'scoring\.is_signal_value\('::text) AS is_signal_value,
-             (regexp_match(s.checks, '>= ([0-9]+)'::text))[1] AS minimum,
-             (regexp_match(s.checks, '<= ([0-9]+)'::text))[1] AS maximum,
-             ( SELECT (json_agg(v.word[1]))::text AS json_agg
-                    FROM regexp_matches((regexp_match(s.checks, '= ANY \(ARRAY\[([^]]*)\]'::text))[1], '''([a-z_]+)'''::text, 'g'::text) v(word)) AS words
+             (regexp_match(s.checks, '>= [('']*(-?[0-9]+(\.[0-9]+)?)'::text))[1] AS minimum,
+             (regexp_match(s.checks, '<= [('']*(-?[0-9]+(\.[0-9]+)?)'::text))[1] AS maximum,
+             ( SELECT (json_agg(replace(v.word[1], ''''''::text, ''''::text)))::text AS json_agg
+                    FROM regexp_matches((regexp_match(s.checks, '= ANY \(ARRAY\[(.*?)\]\)'::text))[1], '''((?:[^'']|'''')*)'''::text, 'g'::text) v(word)) AS words
             FROM source s
          )
   SELECT (('{'::text || concat_ws(','::text,
@@ -4882,7 +4890,7 @@ CREATE FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, i
              END
              WHEN f.is_signal_value THEN '"anyOf":[{"type":["boolean","null","number"]},{"type":"string","maxLength":1000,"pattern":"^[^\\u0000]*$"},{"type":"object","maxProperties":32,"propertyNames":{"minLength":1,"maxLength":64,"pattern":"^[^\\u0000]*$"},"additionalProperties":{"anyOf":[{"type":["boolean","null","number"]},{"type":"string","maxLength":1000,"pattern":"^[^\\u0000]*$"}]}}]'::text
              WHEN (f.base = ANY (ARRAY['json'::text, 'jsonb'::text])) THEN NULL::text
-             WHEN (f.base = 'text[]'::text) THEN ((('"type":"array","items":{'::text || concat_ws(','::text, '"type":"string"', ('"enum":'::text || f.words),
+             WHEN (f.base = 'text[]'::text) THEN ((((k.type || ',"items":{'::text) || concat_ws(','::text, '"type":"string"', ('"enum":'::text || f.words),
              CASE
                  WHEN ((f.checks ~ 'cardinality'::text) AND (f.words IS NULL)) THEN '"pattern":"^[^,\\u0000]+$"'::text
                  ELSE NULL::text
@@ -4896,19 +4904,8 @@ CREATE FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, i
                  WHEN value_schema.is_nullable THEN ',{"type":"null"}'::text
                  ELSE ''::text
              END) || ']'::text)
-             ELSE ( SELECT ('"type":'::text ||
-                     CASE
-                         WHEN value_schema.is_nullable THEN format('["%s","null"]'::text, k.kind)
-                         ELSE format('"%s"'::text, k.kind)
-                     END)
-                FROM ( SELECT
-                             CASE f.base
-                                 WHEN 'integer'::text THEN 'integer'::text
-                                 WHEN 'bigint'::text THEN 'integer'::text
-                                 WHEN 'numeric'::text THEN 'number'::text
-                                 WHEN 'boolean'::text THEN 'boolean'::text
-                                 ELSE 'string'::text
-                             END AS kind) k)
+             WHEN f.is_list_of_composites THEN (k.type || format(',"items":{"$ref":"#/components/schemas/%s"}'::text, api.schema_name((f.item_name)::text)))
+             ELSE k.type
          END,
          CASE
              WHEN (f.base = 'uuid'::text) THEN '"format":"uuid"'::text
@@ -4921,7 +4918,7 @@ CREATE FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, i
          CASE
              WHEN ((f.words IS NOT NULL) AND (f.base <> 'text[]'::text)) THEN ('"enum":'::text ||
              CASE
-                 WHEN value_schema.is_nullable THEN replace(f.words, ']'::text, ', null]'::text)
+                 WHEN value_schema.is_nullable THEN regexp_replace(f.words, '\]$'::text, ', null]'::text)
                  ELSE f.words
              END)
              ELSE NULL::text
@@ -4947,14 +4944,27 @@ CREATE FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, i
              ELSE NULL::text
          END,
          CASE
-             WHEN (f.base = ANY (ARRAY['integer'::text, 'bigint'::text, 'numeric'::text])) THEN ('"minimum":'::text || f.minimum)
+             WHEN (k.type ~ 'integer|number'::text) THEN ('"minimum":'::text || f.minimum)
              ELSE NULL::text
          END,
          CASE
-             WHEN (f.base = ANY (ARRAY['integer'::text, 'bigint'::text, 'numeric'::text])) THEN ('"maximum":'::text || f.maximum)
+             WHEN (k.type ~ 'integer|number'::text) THEN ('"maximum":'::text || f.maximum)
              ELSE NULL::text
          END, value_schema.more)) || '}'::text)
-    FROM fact f;
+    FROM (fact f
+      CROSS JOIN LATERAL ( SELECT ('"type":'::text ||
+                 CASE
+                     WHEN value_schema.is_nullable THEN format('["%s","null"]'::text, n.name)
+                     ELSE format('"%s"'::text, n.name)
+                 END) AS type
+            FROM ( SELECT
+                         CASE
+                             WHEN (f.base = ANY (ARRAY['smallint'::text, 'integer'::text, 'bigint'::text])) THEN 'integer'::text
+                             WHEN (f.base = ANY (ARRAY['numeric'::text, 'real'::text, 'double precision'::text])) THEN 'number'::text
+                             WHEN (f.base = 'boolean'::text) THEN 'boolean'::text
+                             WHEN (f.base ~~ '%[]'::text) THEN 'array'::text
+                             ELSE 'string'::text
+                         END AS name) n) k);
 END;
 
 ALTER FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, is_input boolean, more text) OWNER TO leads_exec;
@@ -4968,7 +4978,8 @@ CREATE TABLE api.shape (
     type text NOT NULL,
     relation text,
     never_null text[] DEFAULT '{}'::text[] NOT NULL,
-    example json
+    example json,
+    CONSTRAINT shape_names_a_relation CHECK ((relation ~ '^[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*$'::text))
 );
 
 ALTER TABLE api.shape OWNER TO leads_owner;
@@ -5132,7 +5143,7 @@ CREATE FUNCTION api.openapi() RETURNS text
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'
     BEGIN ATOMIC
- WITH operation AS (
+ WITH RECURSIVE operation AS (
           SELECT r.method,
              r.path,
              r.scope,
@@ -5141,18 +5152,18 @@ CREATE FUNCTION api.openapi() RETURNS text
              r.headers,
              f.oid AS function,
                  CASE
-                     WHEN (to_regtype(r.request) IS NOT NULL) THEN r.request
+                     WHEN (to_regclass(r.request) IS NOT NULL) THEN r.request
                      ELSE NULL::text
                  END AS request,
                  CASE
-                     WHEN (to_regtype(r.answer) IS NOT NULL) THEN r.answer
+                     WHEN (to_regclass(r.answer) IS NOT NULL) THEN r.answer
                      ELSE NULL::text
                  END AS answer,
              COALESCE(r.tag, 'Other'::text) AS tag,
              COALESCE(t."position", 1000) AS tag_position,
              COALESCE(r."position", 1000) AS "position",
              COALESCE(r.statuses, '{200}'::integer[]) AS statuses,
-             f.proname AS id,
+             ((f.proname)::text || COALESCE(('_'::text || NULLIF(row_number() OVER (PARTITION BY f.proname ORDER BY r.path, r.method), 1)), ''::text)) AS id,
              f.proargnames[:f.pronargs] AS arguments,
              split_part(obj_description(f.oid, 'pg_proc'::name), '
 '::text, 1) AS summary,
@@ -5189,7 +5200,7 @@ CREATE FUNCTION api.openapi() RETURNS text
              COALESCE(d.description, obj_description(a.type, 'pg_type'::name)) AS description,
              d.example,
                  CASE
-                     WHEN (o.path ~~ (('%{'::text || a.name) || '}%'::text)) THEN 'path'::text
+                     WHEN (strpos(o.path, (('{'::text || a.name) || '}'::text)) > 0) THEN 'path'::text
                      WHEN (a.name = ANY (ARRAY['if_match'::text, 'idempotency_key'::text])) THEN 'header'::text
                      ELSE 'query'::text
                  END AS place,
@@ -5232,7 +5243,8 @@ CREATE FUNCTION api.openapi() RETURNS text
                  END))), ((('"examples":{"default":{"value":'::text ||
                  CASE
                      WHEN (a.base = 'text[]'::text) THEN (to_json(string_to_array(a.example, ','::text)))::text
-                     WHEN (a.base = ANY (ARRAY['integer'::text, 'boolean'::text])) THEN a.example
+                     WHEN ((a.base = 'integer'::text) AND (a.example ~ '^-?(0|[1-9][0-9]*)$'::text)) THEN a.example
+                     WHEN ((a.base = 'boolean'::text) AND (a.example = ANY (ARRAY['true'::text, 'false'::text]))) THEN a.example
                      ELSE (to_json(a.example))::text
                  END) ||
                  CASE
@@ -5248,6 +5260,15 @@ CREATE FUNCTION api.openapi() RETURNS text
              1000
             FROM operation o
            WHERE ((o.method = 'GET'::text) AND ('ETag'::text = ANY (o.headers)))
+         ), known_header(name, description) AS (
+          VALUES ('X-Request-Id'::text,'Yours, or one that was made: it is in the audit log and in the server''s log too.'::text), ('ETag'::text,'The entity tag (RFC 9110, section 8.8.3): another one once it has changed.'::text), ('Location'::text,'Where the new record is.'::text), ('Link'::text,'The address of the next page, rel="next" (RFC 8288); none: this is the last.'::text), ('Retry-After'::text,'Seconds until it is worth asking again.'::text), ('Idempotency-Replayed'::text,'true: this is the first answer again.'::text), ('WWW-Authenticate'::text,'Bearer.'::text)
+         ), header AS (
+          SELECT COALESCE(k.name, h.name) AS name,
+             k.description
+            FROM (known_header k
+              FULL JOIN ( SELECT DISTINCT n.name
+                    FROM (operation o
+                      CROSS JOIN LATERAL unnest(o.headers) n(name))) h ON ((h.name = k.name)))
          ), success AS (
           SELECT o.method,
              o.path,
@@ -5289,9 +5310,9 @@ CREATE FUNCTION api.openapi() RETURNS text
                     FROM ( SELECT n.id AS name,
                              format('"%s":{"operationId":"%s","parameters":{"id":"$response.body#/id"}}'::text, n.id, n.id) AS text
                             FROM operation n
-                           WHERE ((s.status = 201) AND e.has_id AND (n.path ~~ (o.path || '/{id}%'::text)))
+                           WHERE ((s.status = 201) AND e.has_id AND starts_with(n.path, (o.path || '/{id}'::text)))
                          UNION ALL
-                          SELECT 'next_page'::name,
+                          SELECT 'next_page'::text,
                              format('"next_page":{"operationId":"%s","parameters":{"cursor":"$response.body#/next_cursor"}}'::text, o.id) AS format
                            WHERE ((o.form = 'page'::text) AND ('cursor'::text = ANY (o.arguments)))) l)) || '}'::text))) || '}'::text) AS text
             FROM ((operation o
@@ -5383,18 +5404,16 @@ CREATE FUNCTION api.openapi() RETURNS text
             FROM item i
            GROUP BY i.tag_position, i."position", i.path
          ), used AS (
-          SELECT DISTINCT s.name
+          SELECT t.oid,
+             t.typrelid
             FROM (operation o
-              CROSS JOIN LATERAL ( SELECT o.answer AS name
-                 UNION
-                  SELECT o.request
-                 UNION
-                  SELECT ((a.atttypid)::regtype)::text AS atttypid
-                    FROM ((pg_type t
-                      JOIN pg_attribute a ON (((a.attrelid = t.typrelid) AND (a.attnum > 0))))
-                      JOIN pg_type i ON (((i.oid = a.atttypid) AND (i.typtype = 'c'::"char"))))
-                   WHERE (t.oid = (to_regtype(o.answer))::oid)) s)
-           WHERE (s.name IS NOT NULL)
+              JOIN pg_type t ON (((t.oid = (to_regtype(o.answer))::oid) OR (t.oid = (to_regtype(o.request))::oid))))
+         UNION
+          SELECT i.oid,
+             i.typrelid
+            FROM ((used u
+              JOIN pg_attribute a ON (((a.attrelid = u.typrelid) AND (a.attnum > 0) AND (NOT a.attisdropped))))
+              JOIN pg_type i ON ((((a.atttypid = i.oid) OR (a.atttypid = i.typarray)) AND (i.typtype = 'c'::"char"))))
          )
   SELECT (((((((((((('{"openapi":"3.1.0","info":'::text || json_build_object('title', 'Leads API', 'summary', 'Inbound leads of an organization: kept, scored with reasons, pushed to its CRM once and only once, and audited.', 'version', ('1.'::text || api.schema_version()), 'description', concat_ws('
 
@@ -5410,9 +5429,10 @@ CREATE FUNCTION api.openapi() RETURNS text
             FROM api.problem e
            WHERE (e.raised_by = e.code))))) || ',"servers":[{"url":"/api/v1"}],"tags":'::text) || COALESCE(( SELECT json_agg(json_build_object('name', t.name, 'description', t.description) ORDER BY t."position") AS json_agg
             FROM api.tag t), '[]'::json)) || ',"paths":{'::text) || COALESCE(( SELECT string_agg(p.text, ','::text ORDER BY p.tag_position, p."position", p.path) AS string_agg
-            FROM path p), ''::text)) || '},"components":{"securitySchemes":{"key":{"type":"http","scheme":"bearer","bearerFormat":"lk_…","description":'::text) || to_json('A key of one organization. Its scope is read; write, which holds read; or admin, which holds write.'::text)) || '}},"headers":{'::text) || ( SELECT string_agg(((to_json(h.name) || ':'::text) || json_build_object('description', h.description, 'schema', json_build_object('type', h.type))), ','::text) AS string_agg
-            FROM ( VALUES ('X-Request-Id'::text,'string'::text,'Yours, or one that was made: it is in the audit log and in the server''s log too.'::text), ('ETag'::text,'string'::text,'The entity tag (RFC 9110, section 8.8.3): another one once it has changed.'::text), ('Location'::text,'string'::text,'Where the new record is.'::text), ('Link'::text,'string'::text,'The address of the next page, rel="next" (RFC 8288); none: this is the last.'::text), ('Retry-After'::text,'string'::text,'Seconds until it is worth asking again.'::text), ('Idempotency-Replayed'::text,'string'::text,'true: this is the first answer again.'::text), ('WWW-Authenticate'::text,'string'::text,'Bearer.'::text)) h(name, type, description))) || '},"schemas":{'::text) || concat_ws(','::text, ( SELECT string_agg(((to_json(api.schema_name(u.name)) || ':'::text) || api.type_schema(u.name)), ','::text ORDER BY u.name) AS string_agg
-            FROM used u), ('"Problem":'::text || json_build_object('type', 'object', 'description', 'An error (RFC 9457).', 'required', '["type","title","status","detail","code","errors","request_id"]'::json, 'properties', json_build_object('type', '{"type":"string","description":"What the reference says of it."}'::json, 'title', '{"type":"string","description":"It, in a few words."}'::json, 'status', '{"type":"integer","description":"The HTTP status."}'::json, 'detail', '{"type":"string","description":"What to do next."}'::json, 'code', '{"type":"string","description":"It, as a stable word."}'::json, 'errors', json_build_object('type', 'array', 'description', 'All that is wrong with the request.', 'items', json_build_object('type', 'object', 'required', '["field","code","detail"]'::json, 'properties', json_build_object('field', '{"type":"string","description":"The field, parameter or header."}'::json, 'code', '{"type":"string","description":"What is wrong with it, as a stable word."}'::json, 'detail', '{"type":"string","description":"What it must be."}'::json), 'additionalProperties', false)), 'request_id', '{"type":"string","description":"X-Request-Id."}'::json), 'additionalProperties', false)))) || '}}}'::text);
+            FROM path p), ''::text)) || '},"components":{"securitySchemes":{"key":{"type":"http","scheme":"bearer","bearerFormat":"lk_…","description":'::text) || to_json('A key of one organization. Its scope is read; write, which holds read; or admin, which holds write.'::text)) || '}},"headers":{'::text) || ( SELECT string_agg((((to_json(h.name) || ':{'::text) || concat_ws(','::text, ('"description":'::text || to_json(h.description)), '"schema":{"type":"string"}')) || '}'::text), ','::text ORDER BY h.name) AS string_agg
+            FROM header h)) || '},"schemas":{'::text) || concat_ws(','::text, ( SELECT string_agg(((to_json(api.schema_name(n.name)) || ':'::text) || api.type_schema(n.name)), ','::text ORDER BY n.name) AS string_agg
+            FROM (used u
+              CROSS JOIN LATERAL ( SELECT ((u.oid)::regtype)::text AS oid) n(name))), ('"Problem":'::text || json_build_object('type', 'object', 'description', 'An error (RFC 9457).', 'required', '["type","title","status","detail","code","errors","request_id"]'::json, 'properties', json_build_object('type', '{"type":"string","description":"What the reference says of it."}'::json, 'title', '{"type":"string","description":"It, in a few words."}'::json, 'status', '{"type":"integer","description":"The HTTP status."}'::json, 'detail', '{"type":"string","description":"What to do next."}'::json, 'code', '{"type":"string","description":"It, as a stable word."}'::json, 'errors', json_build_object('type', 'array', 'description', 'All that is wrong with the request.', 'items', json_build_object('type', 'object', 'required', '["field","code","detail"]'::json, 'properties', json_build_object('field', '{"type":"string","description":"The field, parameter or header."}'::json, 'code', '{"type":"string","description":"What is wrong with it, as a stable word."}'::json, 'detail', '{"type":"string","description":"What it must be."}'::json), 'additionalProperties', false)), 'request_id', '{"type":"string","description":"X-Request-Id."}'::json), 'additionalProperties', false)))) || '}}}'::text);
 END;
 
 ALTER FUNCTION api.openapi() OWNER TO leads_exec;

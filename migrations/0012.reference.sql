@@ -44,7 +44,9 @@ create table api.shape (
   relation text,
   never_null text[] not null default '{}',
   example json,
-  constraint shape_pkey primary key (type)
+  constraint shape_pkey primary key (type),
+  -- Before PostgreSQL 16 to_regclass raises of an odd name, and gives no null.
+  constraint shape_names_a_relation check (relation ~ '^[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*$')
 );
 
 comment on table api.shape is 'What a type of schema api shows: a body, or a part of one.';
@@ -71,6 +73,14 @@ alter table api.route add constraint route_form_is_known check (form in ('object
 alter table api.route add constraint route_shows_types_of_api check (
   request ~ '^api\.[a-z_][a-z0-9_]*$' and answer ~ '^api\.[a-z_][a-z0-9_]*$'
 );
+-- squawk-ignore constraint-missing-not-valid
+alter table api.route add constraint route_rule_is_an_object check (json_typeof(rule) = 'object');
+-- squawk-ignore constraint-missing-not-valid
+alter table api.route add constraint route_succeeds_by_statuses_of_success check (
+  200 <= all (statuses) and 299 >= all (statuses) and cardinality(statuses) > 0
+);
+-- squawk-ignore constraint-missing-not-valid
+alter table api.route add constraint route_headers_are_names check (array_to_string(headers, ' ', '?') ~ '^[A-Za-z0-9-]+( [A-Za-z0-9-]+)*$');
 
 comment on column api.route.tag is 'The chapter of the reference; null: its last, "Other".';
 comment on column api.route.position is 'Where it stands in its chapter.';
@@ -644,8 +654,11 @@ begin atomic
       t.typname as name,
       format_type(coalesce(nullif(t.typbasetype, 0), t.oid), null) as base,
       t.typtype = 'c' as is_composite,
+      i.typname as item_name,
+      i.typtype = 'c' as is_list_of_composites,
       array_to_string(value_schema.checks, ' ') as checks
     from pg_catalog.pg_type as t
+    left join pg_catalog.pg_type as i on i.typarray = t.oid
     where t.oid = value_schema.type
   ),
   fact as (
@@ -655,11 +668,11 @@ begin atomic
       s.checks ~ 'app\.is_name\(' as is_name,
       s.checks ~ 'app\.is_email\(' as is_email,
       s.checks ~ 'scoring\.is_signal_value\(' as is_signal_value,
-      (regexp_match(s.checks, '>= ([0-9]+)'))[1] as minimum,
-      (regexp_match(s.checks, '<= ([0-9]+)'))[1] as maximum,
+      (regexp_match(s.checks, '>= [('']*(-?[0-9]+(\.[0-9]+)?)'))[1] as minimum,
+      (regexp_match(s.checks, '<= [('']*(-?[0-9]+(\.[0-9]+)?)'))[1] as maximum,
       (
-        select json_agg(v.word[1])::text
-        from regexp_matches((regexp_match(s.checks, '= ANY \(ARRAY\[([^]]*)\]'))[1], '''([a-z_]+)''', 'g') as v (word)
+        select json_agg(replace(v.word[1], '''''', ''''))::text
+        from regexp_matches((regexp_match(s.checks, '= ANY \(ARRAY\[(.*?)\]\)'))[1], '''((?:[^'']|'''')*)''', 'g') as v (word)
       ) as words
     from source as s
   )
@@ -680,7 +693,7 @@ begin atomic
           '{"type":"string","maxLength":1000,"pattern":"^[^\\u0000]*$"}]}}]'
         when f.base in ('json', 'jsonb') then null
         when f.base = 'text[]' then
-          '"type":"array","items":{' || concat_ws(
+          k.type || ',"items":{' || concat_ws(
             ',', '"type":"string"', '"enum":' || f.words,
             -- A comma ends a value, however it is written.
             case when f.checks ~ 'cardinality' and f.words is null then '"pattern":"^[^,\\u0000]+$"' end
@@ -688,21 +701,15 @@ begin atomic
         when f.base = 'timestamp with time zone' then
           '"anyOf":[{"type":"string","format":"date-time"},{"type":"string","format":"date"}'
           || case when value_schema.is_nullable then ',{"type":"null"}' else '' end || ']'
-        else (
-          select '"type":' || case when value_schema.is_nullable then format('["%s","null"]', k.kind) else format('"%s"', k.kind) end
-          from (
-            select case f.base
-              when 'integer' then 'integer' when 'bigint' then 'integer' when 'numeric' then 'number'
-              when 'boolean' then 'boolean' else 'string'
-            end as kind
-          ) as k
-        )
+        when f.is_list_of_composites then
+          k.type || format(',"items":{"$ref":"#/components/schemas/%s"}', api.schema_name(f.item_name))
+        else k.type
       end,
       case when f.base = 'uuid' then '"format":"uuid"' end,
       case when f.name = 'utc_time' then '"format":"date-time"' end,
       case
         when f.words is not null and f.base <> 'text[]'
-        then '"enum":' || case when value_schema.is_nullable then replace(f.words, ']', ', null]') else f.words end
+        then '"enum":' || case when value_schema.is_nullable then regexp_replace(f.words, '\]$', ', null]') else f.words end
       end,
       case when f.max_length is not null then '"minLength":1,"maxLength":' || f.max_length end,
       -- Not format: email, which refuses some of what the pattern takes (a dot in front, two dots in a row).
@@ -722,11 +729,23 @@ begin atomic
         when f.checks ~ 'is_cursor\(' then '"pattern":' || to_json('^[A-Za-z0-9_-]{1,200}$'::text)
         when f.base = 'text' and f.checks ~ ' ~ ' then '"pattern":' || to_json(api.expression(f.checks))
       end,
-      case when f.base in ('integer', 'bigint', 'numeric') then '"minimum":' || f.minimum end,
-      case when f.base in ('integer', 'bigint', 'numeric') then '"maximum":' || f.maximum end,
+      case when k.type ~ 'integer|number' then '"minimum":' || f.minimum end,
+      case when k.type ~ 'integer|number' then '"maximum":' || f.maximum end,
       value_schema.more
     ) || '}'
-  from fact as f;
+  from fact as f
+  cross join lateral (
+    select '"type":' || case when value_schema.is_nullable then format('["%s","null"]', n.name) else format('"%s"', n.name) end as type
+    from (
+      select case
+        when f.base in ('smallint', 'integer', 'bigint') then 'integer'
+        when f.base in ('numeric', 'real', 'double precision') then 'number'
+        when f.base = 'boolean' then 'boolean'
+        when f.base like '%[]' then 'array'
+        else 'string'
+      end as name
+    ) as n
+  ) as k;
 end;
 
 comment on function api.value_schema(oid, text[], boolean, boolean, text) is
@@ -817,17 +836,18 @@ security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
 begin atomic
-  with operation as (
+  with recursive operation as (
     select
       r.method, r.path, r.scope, r.rule, r.form, r.headers, f.oid as function,
-      -- A type that isn't there is any JSON; leads doctor names it.
-      case when to_regtype(r.request) is not null then r.request end as request,
-      case when to_regtype(r.answer) is not null then r.answer end as answer,
+      -- A composite type that isn't there is any JSON; leads doctor names it.
+      case when to_regclass(r.request) is not null then r.request end as request,
+      case when to_regclass(r.answer) is not null then r.answer end as answer,
       coalesce(r.tag, 'Other') as tag,
       coalesce(t.position, 1000) as tag_position,
       coalesce(r.position, 1000) as position,
       coalesce(r.statuses, '{200}') as statuses,
-      f.proname as id,
+      -- An id is one operation's: the second route of a function has a number.
+      f.proname || coalesce('_' || nullif(row_number() over (partition by f.proname order by r.path, r.method), 1), '') as id,
       f.proargnames[:f.pronargs] as arguments,
       split_part(obj_description(f.oid, 'pg_proc'), E'\n', 1) as summary,
       nullif(btrim(regexp_replace(obj_description(f.oid, 'pg_proc'), '^[^\n]*\n*', ''), E'\n '), '') as description,
@@ -851,7 +871,7 @@ begin atomic
       coalesce(d.description, obj_description(a.type, 'pg_type')) as description,
       d.example,
       case
-        when o.path like '%{' || a.name || '}%' then 'path'
+        when strpos(o.path, '{' || a.name || '}') > 0 then 'path'
         when a.name in ('if_match', 'idempotency_key') then 'header'
         else 'query'
       end as place,
@@ -896,7 +916,8 @@ begin atomic
         -- x-disabled: the page's try-it shows it, and doesn't send it by itself
         '"examples":{"default":{"value":' || case
           when a.base = 'text[]' then to_json(string_to_array(a.example, ','))::text
-          when a.base in ('integer', 'boolean') then a.example
+          when a.base = 'integer' and a.example ~ '^-?(0|[1-9][0-9]*)$' then a.example
+          when a.base = 'boolean' and a.example in ('true', 'false') then a.example
           else to_json(a.example)::text
         end || case when a.is_optional then ',"x-disabled":true' else '' end || '}}'
       ) || '}' as text,
@@ -911,6 +932,23 @@ begin atomic
       1000
     from operation as o
     where o.method = 'GET' and 'ETag' = any (o.headers)
+  ),
+  known_header (name, description) as (
+    values
+      ('X-Request-Id', 'Yours, or one that was made: it is in the audit log and in the server''s log too.'),
+      ('ETag', 'The entity tag (RFC 9110, section 8.8.3): another one once it has changed.'),
+      ('Location', 'Where the new record is.'),
+      ('Link', 'The address of the next page, rel="next" (RFC 8288); none: this is the last.'),
+      ('Retry-After', 'Seconds until it is worth asking again.'),
+      ('Idempotency-Replayed', 'true: this is the first answer again.'),
+      ('WWW-Authenticate', 'Bearer.')
+  ),
+  header as (
+    select coalesce(k.name, h.name) as name, k.description
+    from known_header as k
+    full join (
+      select distinct n.name from operation as o cross join lateral unnest(o.headers) as n (name)
+    ) as h on h.name = k.name
   ),
   success as (
     select
@@ -954,7 +992,7 @@ begin atomic
                 '"%s":{"operationId":"%s","parameters":{"id":"$response.body#/id"}}', n.id, n.id
               ) as text
             from operation as n
-            where s.status = 201 and e.has_id and n.path like o.path || '/{id}%'
+            where s.status = 201 and e.has_id and starts_with(n.path, o.path || '/{id}')
             union all
             select
               'next_page', format('"next_page":{"operationId":"%s","parameters":{"cursor":"$response.body#/next_cursor"}}', o.id)
@@ -1079,20 +1117,14 @@ begin atomic
   ),
   -- The types that a body shows, and those inside them.
   used as (
-    select distinct s.name
+    select t.oid, t.typrelid
     from operation as o
-    cross join lateral (
-      select o.answer as name
-      union
-      select o.request
-      union
-      select a.atttypid::regtype::text
-      from pg_catalog.pg_type as t
-      join pg_catalog.pg_attribute as a on a.attrelid = t.typrelid and a.attnum > 0
-      join pg_catalog.pg_type as i on i.oid = a.atttypid and i.typtype = 'c'
-      where t.oid = to_regtype(o.answer)
-    ) as s
-    where s.name is not null
+    join pg_catalog.pg_type as t on t.oid in (to_regtype(o.answer), to_regtype(o.request))
+    union
+    select i.oid, i.typrelid
+    from used as u
+    join pg_catalog.pg_attribute as a on a.attrelid = u.typrelid and a.attnum > 0 and not a.attisdropped
+    join pg_catalog.pg_type as i on a.atttypid in (i.oid, i.typarray) and i.typtype = 'c'
   )
   select
     '{"openapi":"3.1.0","info":' || json_build_object(
@@ -1123,22 +1155,19 @@ begin atomic
     || '}},"headers":{'
     || (
       select string_agg(
-        to_json(h.name) || ':' || json_build_object('description', h.description, 'schema', json_build_object('type', h.type)), ','
+        to_json(h.name) || ':{' || concat_ws(',', '"description":' || to_json(h.description), '"schema":{"type":"string"}') || '}',
+        ',' order by h.name
       )
-      from (values
-        ('X-Request-Id', 'string', 'Yours, or one that was made: it is in the audit log and in the server''s log too.'),
-        ('ETag', 'string', 'The entity tag (RFC 9110, section 8.8.3): another one once it has changed.'),
-        ('Location', 'string', 'Where the new record is.'),
-        ('Link', 'string', 'The address of the next page, rel="next" (RFC 8288); none: this is the last.'),
-        ('Retry-After', 'string', 'Seconds until it is worth asking again.'),
-        ('Idempotency-Replayed', 'string', 'true: this is the first answer again.'),
-        ('WWW-Authenticate', 'string', 'Bearer.')
-      ) as h (name, type, description)
+      from header as h
     )
     || '},"schemas":{'
     || concat_ws(
       ',',
-      (select string_agg(to_json(api.schema_name(u.name)) || ':' || api.type_schema(u.name), ',' order by u.name) from used as u),
+      (
+        select string_agg(to_json(api.schema_name(n.name)) || ':' || api.type_schema(n.name), ',' order by n.name)
+        from used as u
+        cross join lateral (select u.oid::regtype::text) as n (name)
+      ),
       '"Problem":' || json_build_object(
         'type', 'object',
         'description', 'An error (RFC 9457).',
@@ -1223,11 +1252,11 @@ begin atomic
   union all
   select
     r.subject,
-    format('There is no type %s: the reference shows any JSON.', t.name),
+    format('There is no composite type %s: the reference shows any JSON.', t.name),
     format('update api.route set %I = null where method = %L and path = %L; notify leads_routes;', t.field, r.method, r.path)
   from route as r
   cross join lateral (values ('request', r.request), ('answer', r.answer)) as t (field, name)
-  where t.name is not null and to_regtype(t.name) is null
+  where t.name is not null and to_regclass(t.name) is null
   union all
   select
     'function ' || r.name,

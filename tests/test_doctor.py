@@ -632,7 +632,7 @@ REFERENCE = [
         "a route that shows a type that isn't there",
         "update api.route set answer = 'api.nothing' where path = '/health'",
         "route GET /health",
-        "There is no type api.nothing",
+        "There is no composite type api.nothing",
     ),
 ]
 

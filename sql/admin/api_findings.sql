@@ -42,11 +42,11 @@ begin atomic
   union all
   select
     r.subject,
-    format('There is no type %s: the reference shows any JSON.', t.name),
+    format('There is no composite type %s: the reference shows any JSON.', t.name),
     format('update api.route set %I = null where method = %L and path = %L; notify leads_routes;', t.field, r.method, r.path)
   from route as r
   cross join lateral (values ('request', r.request), ('answer', r.answer)) as t (field, name)
-  where t.name is not null and to_regtype(t.name) is null
+  where t.name is not null and to_regclass(t.name) is null
   union all
   select
     'function ' || r.name,

@@ -9,17 +9,18 @@ security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
 begin atomic
-  with operation as (
+  with recursive operation as (
     select
       r.method, r.path, r.scope, r.rule, r.form, r.headers, f.oid as function,
-      -- A type that isn't there is any JSON; leads doctor names it.
-      case when to_regtype(r.request) is not null then r.request end as request,
-      case when to_regtype(r.answer) is not null then r.answer end as answer,
+      -- A composite type that isn't there is any JSON; leads doctor names it.
+      case when to_regclass(r.request) is not null then r.request end as request,
+      case when to_regclass(r.answer) is not null then r.answer end as answer,
       coalesce(r.tag, 'Other') as tag,
       coalesce(t.position, 1000) as tag_position,
       coalesce(r.position, 1000) as position,
       coalesce(r.statuses, '{200}') as statuses,
-      f.proname as id,
+      -- An id is one operation's: the second route of a function has a number.
+      f.proname || coalesce('_' || nullif(row_number() over (partition by f.proname order by r.path, r.method), 1), '') as id,
       f.proargnames[:f.pronargs] as arguments,
       split_part(obj_description(f.oid, 'pg_proc'), E'\n', 1) as summary,
       nullif(btrim(regexp_replace(obj_description(f.oid, 'pg_proc'), '^[^\n]*\n*', ''), E'\n '), '') as description,
@@ -43,7 +44,7 @@ begin atomic
       coalesce(d.description, obj_description(a.type, 'pg_type')) as description,
       d.example,
       case
-        when o.path like '%{' || a.name || '}%' then 'path'
+        when strpos(o.path, '{' || a.name || '}') > 0 then 'path'
         when a.name in ('if_match', 'idempotency_key') then 'header'
         else 'query'
       end as place,
@@ -88,7 +89,8 @@ begin atomic
         -- x-disabled: the page's try-it shows it, and doesn't send it by itself
         '"examples":{"default":{"value":' || case
           when a.base = 'text[]' then to_json(string_to_array(a.example, ','))::text
-          when a.base in ('integer', 'boolean') then a.example
+          when a.base = 'integer' and a.example ~ '^-?(0|[1-9][0-9]*)$' then a.example
+          when a.base = 'boolean' and a.example in ('true', 'false') then a.example
           else to_json(a.example)::text
         end || case when a.is_optional then ',"x-disabled":true' else '' end || '}}'
       ) || '}' as text,
@@ -103,6 +105,23 @@ begin atomic
       1000
     from operation as o
     where o.method = 'GET' and 'ETag' = any (o.headers)
+  ),
+  known_header (name, description) as (
+    values
+      ('X-Request-Id', 'Yours, or one that was made: it is in the audit log and in the server''s log too.'),
+      ('ETag', 'The entity tag (RFC 9110, section 8.8.3): another one once it has changed.'),
+      ('Location', 'Where the new record is.'),
+      ('Link', 'The address of the next page, rel="next" (RFC 8288); none: this is the last.'),
+      ('Retry-After', 'Seconds until it is worth asking again.'),
+      ('Idempotency-Replayed', 'true: this is the first answer again.'),
+      ('WWW-Authenticate', 'Bearer.')
+  ),
+  header as (
+    select coalesce(k.name, h.name) as name, k.description
+    from known_header as k
+    full join (
+      select distinct n.name from operation as o cross join lateral unnest(o.headers) as n (name)
+    ) as h on h.name = k.name
   ),
   success as (
     select
@@ -146,7 +165,7 @@ begin atomic
                 '"%s":{"operationId":"%s","parameters":{"id":"$response.body#/id"}}', n.id, n.id
               ) as text
             from operation as n
-            where s.status = 201 and e.has_id and n.path like o.path || '/{id}%'
+            where s.status = 201 and e.has_id and starts_with(n.path, o.path || '/{id}')
             union all
             select
               'next_page', format('"next_page":{"operationId":"%s","parameters":{"cursor":"$response.body#/next_cursor"}}', o.id)
@@ -271,20 +290,14 @@ begin atomic
   ),
   -- The types that a body shows, and those inside them.
   used as (
-    select distinct s.name
+    select t.oid, t.typrelid
     from operation as o
-    cross join lateral (
-      select o.answer as name
-      union
-      select o.request
-      union
-      select a.atttypid::regtype::text
-      from pg_catalog.pg_type as t
-      join pg_catalog.pg_attribute as a on a.attrelid = t.typrelid and a.attnum > 0
-      join pg_catalog.pg_type as i on i.oid = a.atttypid and i.typtype = 'c'
-      where t.oid = to_regtype(o.answer)
-    ) as s
-    where s.name is not null
+    join pg_catalog.pg_type as t on t.oid in (to_regtype(o.answer), to_regtype(o.request))
+    union
+    select i.oid, i.typrelid
+    from used as u
+    join pg_catalog.pg_attribute as a on a.attrelid = u.typrelid and a.attnum > 0 and not a.attisdropped
+    join pg_catalog.pg_type as i on a.atttypid in (i.oid, i.typarray) and i.typtype = 'c'
   )
   select
     '{"openapi":"3.1.0","info":' || json_build_object(
@@ -315,22 +328,19 @@ begin atomic
     || '}},"headers":{'
     || (
       select string_agg(
-        to_json(h.name) || ':' || json_build_object('description', h.description, 'schema', json_build_object('type', h.type)), ','
+        to_json(h.name) || ':{' || concat_ws(',', '"description":' || to_json(h.description), '"schema":{"type":"string"}') || '}',
+        ',' order by h.name
       )
-      from (values
-        ('X-Request-Id', 'string', 'Yours, or one that was made: it is in the audit log and in the server''s log too.'),
-        ('ETag', 'string', 'The entity tag (RFC 9110, section 8.8.3): another one once it has changed.'),
-        ('Location', 'string', 'Where the new record is.'),
-        ('Link', 'string', 'The address of the next page, rel="next" (RFC 8288); none: this is the last.'),
-        ('Retry-After', 'string', 'Seconds until it is worth asking again.'),
-        ('Idempotency-Replayed', 'string', 'true: this is the first answer again.'),
-        ('WWW-Authenticate', 'string', 'Bearer.')
-      ) as h (name, type, description)
+      from header as h
     )
     || '},"schemas":{'
     || concat_ws(
       ',',
-      (select string_agg(to_json(api.schema_name(u.name)) || ':' || api.type_schema(u.name), ',' order by u.name) from used as u),
+      (
+        select string_agg(to_json(api.schema_name(n.name)) || ':' || api.type_schema(n.name), ',' order by n.name)
+        from used as u
+        cross join lateral (select u.oid::regtype::text) as n (name)
+      ),
       '"Problem":' || json_build_object(
         'type', 'object',
         'description', 'An error (RFC 9457).',

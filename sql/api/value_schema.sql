@@ -13,8 +13,11 @@ begin atomic
       t.typname as name,
       format_type(coalesce(nullif(t.typbasetype, 0), t.oid), null) as base,
       t.typtype = 'c' as is_composite,
+      i.typname as item_name,
+      i.typtype = 'c' as is_list_of_composites,
       array_to_string(value_schema.checks, ' ') as checks
     from pg_catalog.pg_type as t
+    left join pg_catalog.pg_type as i on i.typarray = t.oid
     where t.oid = value_schema.type
   ),
   fact as (
@@ -24,11 +27,11 @@ begin atomic
       s.checks ~ 'app\.is_name\(' as is_name,
       s.checks ~ 'app\.is_email\(' as is_email,
       s.checks ~ 'scoring\.is_signal_value\(' as is_signal_value,
-      (regexp_match(s.checks, '>= ([0-9]+)'))[1] as minimum,
-      (regexp_match(s.checks, '<= ([0-9]+)'))[1] as maximum,
+      (regexp_match(s.checks, '>= [('']*(-?[0-9]+(\.[0-9]+)?)'))[1] as minimum,
+      (regexp_match(s.checks, '<= [('']*(-?[0-9]+(\.[0-9]+)?)'))[1] as maximum,
       (
-        select json_agg(v.word[1])::text
-        from regexp_matches((regexp_match(s.checks, '= ANY \(ARRAY\[([^]]*)\]'))[1], '''([a-z_]+)''', 'g') as v (word)
+        select json_agg(replace(v.word[1], '''''', ''''))::text
+        from regexp_matches((regexp_match(s.checks, '= ANY \(ARRAY\[(.*?)\]\)'))[1], '''((?:[^'']|'''')*)''', 'g') as v (word)
       ) as words
     from source as s
   )
@@ -49,7 +52,7 @@ begin atomic
           '{"type":"string","maxLength":1000,"pattern":"^[^\\u0000]*$"}]}}]'
         when f.base in ('json', 'jsonb') then null
         when f.base = 'text[]' then
-          '"type":"array","items":{' || concat_ws(
+          k.type || ',"items":{' || concat_ws(
             ',', '"type":"string"', '"enum":' || f.words,
             -- A comma ends a value, however it is written.
             case when f.checks ~ 'cardinality' and f.words is null then '"pattern":"^[^,\\u0000]+$"' end
@@ -57,21 +60,15 @@ begin atomic
         when f.base = 'timestamp with time zone' then
           '"anyOf":[{"type":"string","format":"date-time"},{"type":"string","format":"date"}'
           || case when value_schema.is_nullable then ',{"type":"null"}' else '' end || ']'
-        else (
-          select '"type":' || case when value_schema.is_nullable then format('["%s","null"]', k.kind) else format('"%s"', k.kind) end
-          from (
-            select case f.base
-              when 'integer' then 'integer' when 'bigint' then 'integer' when 'numeric' then 'number'
-              when 'boolean' then 'boolean' else 'string'
-            end as kind
-          ) as k
-        )
+        when f.is_list_of_composites then
+          k.type || format(',"items":{"$ref":"#/components/schemas/%s"}', api.schema_name(f.item_name))
+        else k.type
       end,
       case when f.base = 'uuid' then '"format":"uuid"' end,
       case when f.name = 'utc_time' then '"format":"date-time"' end,
       case
         when f.words is not null and f.base <> 'text[]'
-        then '"enum":' || case when value_schema.is_nullable then replace(f.words, ']', ', null]') else f.words end
+        then '"enum":' || case when value_schema.is_nullable then regexp_replace(f.words, '\]$', ', null]') else f.words end
       end,
       case when f.max_length is not null then '"minLength":1,"maxLength":' || f.max_length end,
       -- Not format: email, which refuses some of what the pattern takes (a dot in front, two dots in a row).
@@ -91,11 +88,23 @@ begin atomic
         when f.checks ~ 'is_cursor\(' then '"pattern":' || to_json('^[A-Za-z0-9_-]{1,200}$'::text)
         when f.base = 'text' and f.checks ~ ' ~ ' then '"pattern":' || to_json(api.expression(f.checks))
       end,
-      case when f.base in ('integer', 'bigint', 'numeric') then '"minimum":' || f.minimum end,
-      case when f.base in ('integer', 'bigint', 'numeric') then '"maximum":' || f.maximum end,
+      case when k.type ~ 'integer|number' then '"minimum":' || f.minimum end,
+      case when k.type ~ 'integer|number' then '"maximum":' || f.maximum end,
       value_schema.more
     ) || '}'
-  from fact as f;
+  from fact as f
+  cross join lateral (
+    select '"type":' || case when value_schema.is_nullable then format('["%s","null"]', n.name) else format('"%s"', n.name) end as type
+    from (
+      select case
+        when f.base in ('smallint', 'integer', 'bigint') then 'integer'
+        when f.base in ('numeric', 'real', 'double precision') then 'number'
+        when f.base = 'boolean' then 'boolean'
+        when f.base like '%[]' then 'array'
+        else 'string'
+      end as name
+    ) as n
+  ) as k;
 end;
 
 comment on function api.value_schema(oid, text[], boolean, boolean, text) is

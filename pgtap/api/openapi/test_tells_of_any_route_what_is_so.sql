@@ -1,0 +1,68 @@
+begin;
+select plan(11);
+
+create type api.part as (at interval, share double precision);
+create type api.whole as (parts api.part[], numbers integer[], kind text, share numeric);
+create table test.whole (
+  kind text check (kind in ('A-b', 'it''s', 'c d')),
+  share numeric check (share >= -0.5 and share <= 0.5)
+);
+insert into api.shape (type, relation) values ('api.whole', 'test.whole');
+create domain api.word as text;
+
+create function api.get_whole(id uuid, "limit" integer default 5, is_new boolean default false)
+returns api.answer
+language sql
+stable
+as $$select null::api.answer$$;
+grant execute on function api.get_whole(uuid, integer, boolean) to leads_api;
+update api.parameter set example = 'many' where name = 'limit';
+insert into api.parameter (name, description, example) values ('is_new', 'New.', '');
+insert into api.route (method, path, function, answer, headers)
+values
+  ('GET', '/a"b\c</script>/{id}', 'api.get_whole', 'api.whole', '{X-Whole}'),
+  ('GET', '/wholes/{id}', 'api.get_whole', 'api.word', null);
+
+create function test.operation(path text)
+returns jsonb
+language sql
+as $$select api.openapi()::jsonb #> array['paths', operation.path, 'get']$$;
+create function test.fields(type text)
+returns jsonb
+language sql
+as $$select api.openapi()::jsonb #> array['components', 'schemas', fields.type, 'properties']$$;
+
+select is(test.operation('/a"b\c</script>/{id}') ->> 'operationId', 'get_whole', 'a path may have quotes');
+select is(test.operation('/wholes/{id}') ->> 'operationId', 'get_whole_2', 'an id is one operation''s');
+select is(
+  test.operation('/wholes/{id}') #> '{responses,200,content,application/json,schema}', '{}', 'a type of one value is any JSON'
+);
+select is(
+  jsonb_path_query_array(test.operation('/wholes/{id}'), '$.parameters[1 to 2].examples.default.value'),
+  '["many", ""]',
+  'an example that is no JSON is a text'
+);
+select is(
+  api.openapi()::jsonb #> '{components,headers,X-Whole}', '{"schema": {"type": "string"}}', 'a header that only one route has'
+);
+select is(
+  test.fields('Whole') -> 'parts',
+  '{"type": ["array", "null"], "items": {"$ref": "#/components/schemas/Part"}}',
+  'a list of another type'
+);
+select is(
+  test.fields('Part'), '{"at": {"type": ["string", "null"]}, "share": {"type": ["number", "null"]}}', 'which is there too'
+);
+select is(test.fields('Whole') -> 'kind' -> 'enum', '["A-b", "it''s", "c d", null]', 'any words');
+select is(
+  test.fields('Whole') -> 'share', '{"type": ["number", "null"], "minimum": -0.5, "maximum": 0.5}', 'bounds that are no integers'
+);
+select throws_ok(
+  $$update api.route set rule = '[1]' where path = '/leads'$$, '23514', null, 'a rule is an object'
+);
+select throws_ok(
+  $$update api.route set headers = '{"X\"y"}', statuses = '{404}' where path = '/leads'$$, '23514', null, 'a header is a name'
+);
+
+select * from finish();
+rollback;
