@@ -46,7 +46,6 @@ PAGE_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
 }
 
 CONFIGURATION: dict[str, Any] = {
@@ -147,21 +146,26 @@ def routes(
 ) -> list[Route]:
     """Where the reference is, in each of its forms. ``found``: what the page loads; None: its package isn't there."""
 
+    def made() -> Texts:
+        if not document():
+            raise HTTPException(503, headers={"Retry-After": "10"})
+        return texts(document())
+
     def openapi(request: Request) -> Response:
-        return _tagged(request, document(), "application/json")
+        return _tagged(request, made().openapi, "application/json")
 
     def as_markdown(request: Request) -> Response:
-        return _tagged(request, texts(document()).markdown, "text/markdown; charset=utf-8")
+        return _tagged(request, made().markdown, "text/markdown; charset=utf-8")
 
     def as_index(request: Request) -> Response:
-        return _tagged(request, texts(document()).index, "text/plain; charset=utf-8")
+        return _tagged(request, made().index, "text/plain; charset=utf-8")
 
     def as_page(request: Request) -> Response:
         loaded = found()
         if loaded is None:
             problem = problems.of_word(table(), "not_found", detail=_MISSING)
             return Response(problem.body(request.state.request_id), 404, None, "application/problem+json")
-        content = page(texts(document()).title, loaded)
+        content = page(made().title, loaded)
         return _tagged(request, content, "text/html; charset=utf-8", PAGE_HEADERS)
 
     def file(request: Request) -> Response:
@@ -192,7 +196,7 @@ def routes(
 def _tagged(request: Request, content: bytes, media_type: str, headers: Mapping[str, str] | None = None) -> Response:
     """An answer with an entity tag, or 304 for who has it (RFC 9110, section 13.1.2)."""
     tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
-    named = {**(headers or {}), "ETag": tag}
+    named = {"X-Content-Type-Options": "nosniff", **(headers or {}), "ETag": tag}
     known = request.headers.get("if-none-match", "")
     if known.strip() == "*" or tag in re.findall(r'"[^"]*"', known):
         return Response(None, 304, named)

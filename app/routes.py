@@ -6,9 +6,10 @@ still be waited; every other from the query. Their types say which texts are tak
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -95,7 +96,7 @@ class Table:
 
     problems: problems.Table
     reference: bytes = b""
-    """OpenAPI 3.1, JSON."""
+    """OpenAPI 3.1, JSON; empty: there is none for now."""
     _static: dict[str, Match] = field(default_factory=dict)
     _shapes: dict[int, dict[tuple[int, ...], dict[tuple[str, ...], tuple[dict[str, Route], tuple[str, ...]]]]] = field(
         default_factory=dict
@@ -135,19 +136,40 @@ class Table:
         return None
 
 
-def load(url: str) -> Table:
-    """Reads the routes and problems. Raises psycopg.Error. A line that is no good is logged and left out."""
+def load(url: str, last_reference: bytes = b"") -> Table:
+    """Reads the routes, problems and reference. Raises psycopg.Error. A line that is no good is logged and left out.
+
+    ``last_reference`` stays where there is none to be had: without it the API serves on.
+    """
     with psycopg.connect(session_of(url), autocommit=True, row_factory=dict_row) as connection:
-        table = Table(
-            {row.pop("raised_by"): problems.Row(**row) for row in _rows(connection, "api.problems()")},
-            next(_rows(connection, "api.openapi()"))["openapi"].encode(),
-        )
+        table = Table({row.pop("raised_by"): problems.Row(**row) for row in _rows(connection, "api.problems()")})
+        left_out = []
         for row in _rows(connection, "api.routes()"):
             try:
                 table.add(_route(row))
             except ValueError as error:
                 log.write("error", message=f"The route {row['method']} {row['path']} is left out: {error}.")
-    return table
+                left_out.append((row["path"], row["method"].lower()))
+        try:
+            document = next(_rows(connection, "api.openapi()"))["openapi"]
+            reference = _without(document, left_out)
+        except (psycopg.Error, ValueError) as error:
+            log.write("error", message=f"The reference stays as it was: {type(error).__name__}: {error}.")
+            reference = last_reference
+    return replace(table, reference=reference)
+
+
+def _without(document: str, left_out: Sequence[tuple[str, str]]) -> bytes:
+    """The reference without the routes that aren't served. Raises ValueError: it is no JSON."""
+    parsed = json.loads(document)
+    if not left_out:
+        return document.encode()
+    for path, method in left_out:
+        item = parsed["paths"].get(path, {})
+        item.pop(method, None)
+        if not item:
+            parsed["paths"].pop(path, None)
+    return json.dumps(parsed, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _rows(connection: psycopg.Connection[dict[str, Any]], function: str) -> Iterator[dict[str, Any]]:

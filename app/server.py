@@ -49,7 +49,7 @@ def create(given: settings.Settings, url: str) -> ASGIApp:
 
     async def refuse(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
-        word = {404: "not_found", 405: "method_not_allowed"}.get(status, "internal")
+        word = {404: "not_found", 405: "method_not_allowed", 503: "unavailable"}.get(status, "internal")
         headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
         problem = problems.of_word(api.table.problems, word)
         return Response(problem.body(request.state.request_id), problem.status, headers, "application/problem+json")
@@ -113,13 +113,13 @@ async def _watch_routes(url: str, api: Api, *, listens: bool) -> None:
             try:
                 if not listens:
                     await asyncio.sleep(ROUTES_PAUSE)
-                    api.table = await loop.run_in_executor(executor, routes.load, url)
+                    api.table = await loop.run_in_executor(executor, routes.load, url, api.table.reference)
                     continue
                 async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as connection:
                     await connection.execute(f"listen {routes.CHANNEL}")
                     while True:
                         # At first too: what was said while nobody listened is in the table.
-                        api.table = await loop.run_in_executor(executor, routes.load, url)
+                        api.table = await loop.run_in_executor(executor, routes.load, url, api.table.reference)
                         await asyncio.sleep(1.0)
                         async for _ in connection.notifies(stop_after=1):
                             pass

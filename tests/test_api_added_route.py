@@ -202,6 +202,9 @@ def test_a_line_that_is_no_good_is_logged_and_skipped_and_the_others_stay(
             check_problem(other.get(f"/leads/{ID}"), 404, "not_found")
             assert other.get("/leads").status_code == 200
             assert other.get(f"/good/{ID}").status_code == 200
+        told = httpx.get(one.base + "/openapi.json", verify=False).json()["paths"]
+        assert "/good/{id}" in told
+        assert not set(BAD_LINES) & set(told)
 
 
 @pytest.mark.parametrize(

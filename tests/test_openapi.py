@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from test_api_added_route import ECHO, ID, soon
 
-from conftest import Database, Organization, Server
+from conftest import Database, Organization, Server, make_organization
 
 REDOCLY = "@redocly/cli@2.77.0"
 PROBLEM = "application/problem+json"
@@ -182,3 +182,34 @@ def test_it_is_served_with_a_tag(server: Server) -> None:
         again = client.get("/openapi.json", headers={"If-None-Match": first.headers["etag"]})
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
         assert client.get("/openapi.json", headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_without_a_reference_the_old_one_stays_and_the_api_serves_on(
+    new_database: Callable[..., Database], new_server: Callable[..., Server]
+) -> None:
+    database = new_database()
+    key = make_organization(database).keys["read"]
+    server = new_server(database)
+    old = httpx.get(server.base + "/openapi.json", verify=False)
+    with database.connect() as connection:
+        connection.execute("revoke execute on function api.openapi() from leads_api")
+        connection.execute("notify leads_routes")
+    soon(
+        lambda: any("The reference stays as it was" in line["message"] for line in server.lines() if "message" in line)
+    )
+    assert httpx.get(server.base + "/openapi.json", verify=False).content == old.content
+    # A server that starts now has none.
+    late = new_server(database)
+    for path in ("/openapi.json", "/docs", "/docs.md", "/llms.txt"):
+        refused = httpx.get(late.base + path, verify=False)
+        assert (refused.status_code, refused.json()["code"], refused.headers["retry-after"]) == (
+            503,
+            "unavailable",
+            "10",
+        )
+    with late.client(key) as client:
+        assert client.get("/leads").status_code == 200
+    with database.connect() as connection:
+        connection.execute("grant execute on function api.openapi() to leads_api")
+        connection.execute("notify leads_routes")
+    soon(lambda: httpx.get(late.base + "/openapi.json", verify=False).content == old.content)
