@@ -14,7 +14,9 @@ _DEPTH = 4
 """How deep objects in objects are shown as rows of one table."""
 
 _SAID = {"type", "description", "properties", "required", "items", "$ref", "allOf", "anyOf", "oneOf", "enum", "format"}
-_SAID |= {"additionalProperties", "example", "examples", "title"}
+_SAID |= {"additionalProperties", "const", "example", "examples", "title"}
+_PARTS = ("allOf", "anyOf", "oneOf")
+_IN_THE_TYPE = {"$ref", "format", "type"}
 
 
 def reference(document: Node) -> str:
@@ -122,6 +124,8 @@ def _content(content: Node) -> Iterator[str]:
         media = json.loads(media_json)
         schema = media.get("schema", {})
         yield f"{', '.join(types)}: {_type(schema)}"
+        if any(word in schema for word in _PARTS):
+            yield "Schema:\n\n" + _block(schema)
         yield from _fields(schema)
         examples = [(name, one.get("value")) for name, one in media.get("examples", {}).items()]
         if "example" in media:
@@ -186,14 +190,17 @@ def _rules(schema: Node, is_required: bool, described: Node) -> str:
     if description := described.get("description"):
         said.append(_line(description))
     if "enum" in schema:
-        said.append(
-            "One of " + ", ".join(f"`{json.dumps(value, ensure_ascii=False)}`" for value in schema["enum"]) + "."
-        )
+        said.append(f"One of {', '.join(map(_code, schema['enum']))}.")
+    said += [f"{word}: {_code(value)}." for word, value in schema.items() if word not in _SAID]
+    # Of its parts the type says what they are, and not what they may be; an object's fields have rows of their own.
     said += [
-        f"{word}: `{json.dumps(value, ensure_ascii=False)}`."
-        for word, value in schema.items()
-        if word not in _SAID and word != "const"
+        f"{word}: {_code(schema[word])}."
+        for word in _PARTS
+        if any(set(part) - _IN_THE_TYPE for part in schema.get(word, ()))
     ]
+    items = schema.get("items", {})
+    if "properties" not in items and set(items) - _IN_THE_TYPE:
+        said.append(f"items: {_code(items)}.")
     # A parameter has its example by a name, a field of a body in a list.
     given = described.get("examples")
     example = next((one["value"] for one in given.values()), None) if isinstance(given, dict) else None

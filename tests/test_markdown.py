@@ -156,3 +156,16 @@ def test_all_that_is_served_is_told(server: Server) -> None:
     places = set(re.findall(r'<a id="([^"]+)">', whole)) | {name.lower() for name in document["components"]["schemas"]}
     assert set(re.findall(r"\]\(#([^)]+)\)", whole)) <= places
     assert set(re.findall(r"/docs\.md#([^)]+)\)", index)) <= places
+
+
+def test_what_the_parts_of_a_value_may_be_is_told(server: Server) -> None:
+    whole = httpx.get(f"{server.base}/docs.md").text
+    create, signals, events = (
+        whole.partition(f'<a id="{name}">')[2].partition("<a id=")[0]
+        for name in ("create_lead", "create_signals", "list_audit_events")
+    )
+    # a rule of a body, a body of two forms, words that a list is of, and bounds of one of several types
+    assert re.search(r'"required": \[\s+"name",\s+"company"\s+\]', create)
+    assert '"maxItems": 200' in signals
+    assert re.search(r'\| `source` \| .*items: `{"type": "string", "enum": \[".*"system"', events)
+    assert re.search(r'\| `value` \| .*anyOf: `.*"maxLength": 1000', whole)
