@@ -109,8 +109,14 @@ def _operation(document: Node, method: str, path: str, operation: Node) -> Itera
     for status, response in operation["responses"].items():
         response = _resolved(document, response)
         headers = [f"`{name}`" for name in response.get("headers", {})]
-        said = f"**{status}** {_line(response.get('description', ''))}".rstrip()
-        yield said + (f" Headers: {', '.join(headers)}." if headers else "")
+        # A problem's description has a paragraph a code.
+        said = [_line(part) for part in response.get("description", "").split("\n\n")]
+        heard = f"Headers: {', '.join(headers)}." if headers else ""
+        if len(said) == 1:
+            yield " ".join(part for part in (f"**{status}**", *said, heard) if part)
+        else:
+            yield f"**{status}** {heard}".rstrip()
+            yield "\n".join(f"- {part}" for part in said)
         # Problems are all of one form, which stands once under Objects.
         if status.startswith("2"):
             yield from _content(response.get("content", {}))
@@ -142,6 +148,9 @@ def _fields(schema: Node) -> Iterator[str]:
     rows = list(_rows(schema, "", _DEPTH))
     if rows:
         yield _table(("field", "type", "meaning"), rows)
+    # What else it may be, and has no name.
+    for part in (*schema.get("oneOf", ()), *schema.get("anyOf", ())):
+        yield from _fields(part)
 
 
 def _rows(schema: Node, prefix: str, depth: int) -> Iterator[tuple[str, str, str]]:
@@ -189,8 +198,12 @@ def _rules(schema: Node, is_required: bool, described: Node) -> str:
     said = ["Required."] if is_required else []
     if description := described.get("description"):
         said.append(_line(description))
-    if "enum" in schema:
-        said.append(f"One of {', '.join(map(_code, schema['enum']))}.")
+    items = schema.get("items", {})
+    said += [
+        f"{word} of {', '.join(map(_code, one['enum']))}."
+        for word, one in (("One", schema), ("Each one", items))
+        if "enum" in one
+    ]
     said += [f"{word}: {_code(value)}." for word, value in schema.items() if word not in _SAID]
     # Of its parts the type says what they are, and not what they may be; an object's fields have rows of their own.
     said += [
@@ -198,8 +211,7 @@ def _rules(schema: Node, is_required: bool, described: Node) -> str:
         for word in _PARTS
         if any(set(part) - _IN_THE_TYPE for part in schema.get(word, ()))
     ]
-    items = schema.get("items", {})
-    if "properties" not in items and set(items) - _IN_THE_TYPE:
+    if "properties" not in items and set(items) - _IN_THE_TYPE - {"enum"}:
         said.append(f"items: {_code(items)}.")
     # A parameter has its example by a name, a field of a body in a list.
     given = described.get("examples")

@@ -26,6 +26,7 @@ SMALL: dict[str, Any] = {
                 "parameters": [
                     {"$ref": "#/components/parameters/id"},
                     {"name": "to", "in": "query", "schema": {"enum": ["a|b", "c"]}},
+                    {"name": "by", "in": "query", "schema": {"type": "array", "items": {"enum": ["air", "sea"]}}},
                 ],
                 "responses": {
                     "200": {
@@ -38,7 +39,23 @@ SMALL: dict[str, Any] = {
             },
         },
         "/odd": {
-            "post": {"operationId": "odd", "responses": {}, "requestBody": {"content": {"text/x": {"example": 1}}}}
+            "post": {
+                "operationId": "odd",
+                "responses": {},
+                "requestBody": {
+                    "content": {
+                        "text/x": {
+                            "schema": {
+                                "oneOf": [
+                                    {"$ref": "#/components/schemas/Parcel"},
+                                    {"type": "object", "properties": {"all": {"type": "array", "maxItems": 2}}},
+                                ]
+                            },
+                            "example": 1,
+                        }
+                    }
+                },
+            }
         },
     },
     "components": {
@@ -86,12 +103,16 @@ on its way.
 | --- | --- | --- | --- |
 | `id` | path | string | Required. |
 | `to` | query | any | One of `"a\\|b"`, `"c"`. |
+| `by` | query | array of any | Each one of `"air"`, `"sea"`. |
 
 **200** OK. Headers: `ETag`.
 
 `application/json`: [Parcel](#parcel)
 
-**404** `not_found`: No. `gone`: No more.
+**404**
+
+- `not_found`: No.
+- `gone`: No more.
 
 ## Other
 
@@ -103,7 +124,11 @@ on its way.
 
 **Body**, optional:
 
-`text/x`: any
+`text/x`: [Parcel](#parcel) or object
+
+| field | type | meaning |
+| --- | --- | --- |
+| `all` | array | maxItems: `2`. |
 
 Example:
 
