@@ -191,7 +191,7 @@ COMMENT ON COLUMN api.crm_connection.fault IS 'Why it is paused, where the vendo
 
 COMMENT ON COLUMN api.crm_connection.push_stage IS 'A lead that enters this stage is pushed by itself.';
 
-COMMENT ON COLUMN api.crm_connection.settle_seconds IS 'Seconds until the vendor''s look-up shows what it has made; null: the vendor''s usual.';
+COMMENT ON COLUMN api.crm_connection.settle_seconds IS 'Seconds until the vendor''s look-up shows what it has made.';
 
 COMMENT ON COLUMN api.crm_connection.settings IS 'What else the vendor needs, by its adapter''s names.';
 
@@ -876,6 +876,7 @@ CREATE TABLE api.route (
     form text,
     statuses integer[],
     headers text[],
+    examples json,
     CONSTRAINT route_form_is_known CHECK ((form = ANY (ARRAY['object'::text, 'list'::text, 'page'::text, 'one_or_list'::text]))),
     CONSTRAINT route_headers_are_names CHECK ((array_to_string(headers, ' '::text, '?'::text) ~ '^[A-Za-z0-9-]+( [A-Za-z0-9-]+)*$'::text)),
     CONSTRAINT route_method_is_known CHECK ((method = ANY (ARRAY['GET'::text, 'POST'::text, 'PUT'::text, 'PATCH'::text, 'DELETE'::text]))),
@@ -921,6 +922,8 @@ COMMENT ON COLUMN api.route.form IS 'How the answer shows it: object (also null)
 COMMENT ON COLUMN api.route.statuses IS 'The statuses of success; null: 200.';
 
 COMMENT ON COLUMN api.route.headers IS 'Headers that a success has, beside X-Request-Id.';
+
+COMMENT ON COLUMN api.route.examples IS 'Examples by "request" and by status, where those of the types that it shows would mislead; null: they wouldn''t.';
 
 CREATE FUNCTION admin.api_findings(release integer) RETURNS TABLE(subject text, finding text, remedy text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -5150,6 +5153,7 @@ CREATE FUNCTION api.openapi() RETURNS text
              r.rule,
              r.form,
              r.headers,
+             r.examples,
              f.oid AS function,
                  CASE
                      WHEN (to_regclass(r.request) IS NOT NULL) THEN r.request
@@ -5289,7 +5293,7 @@ CREATE FUNCTION api.openapi() RETURNS text
                              ELSE NULL::text[]
                          END) ||
                          CASE
-                             WHEN (o.form = 'page'::text) THEN ARRAY['Link'::text]
+                             WHEN ((o.form = 'page'::text) AND ('cursor'::text = ANY (o.arguments))) THEN ARRAY['Link'::text]
                              ELSE NULL::text[]
                          END) ||
                          CASE
@@ -5301,12 +5305,16 @@ CREATE FUNCTION api.openapi() RETURNS text
                      WHEN 'list'::text THEN e.list
                      WHEN 'page'::text THEN (((('{"type":"object","required":["data","next_cursor"],"properties":{"data":{"type":"array","items":'::text || e.one) || '},"next_cursor":{"type":["string","null"],"description":'::text) || to_json('The cursor of the next page; null: this is the last.'::text)) || '}},"additionalProperties":false}'::text)
                      ELSE format('{"anyOf":[%s,%s]}'::text, e.one, e.list)
-                 END) || COALESCE((',"example":'::text ||
+                 END) || COALESCE((',"example":'::text || COALESCE(((o.examples -> (s.status)::text))::text,
                  CASE o.form
-                     WHEN 'page'::text THEN (app.page_answer(ARRAY[(e.example)::text, (e.example)::text], 1)).body
+                     WHEN 'page'::text THEN (app.page_answer(array_fill((e.example)::text, ARRAY[
+                     CASE
+                         WHEN ('cursor'::text = ANY (o.arguments)) THEN 2
+                         ELSE 1
+                     END]), 1)).body
                      WHEN 'list'::text THEN (('{"data":['::text || e.example) || ']}'::text)
                      ELSE (e.example)::text
-                 END), ''::text)) || '}}'::text), (('"links":{'::text || ( SELECT string_agg(l.text, ','::text ORDER BY l.name) AS string_agg
+                 END)), ''::text)) || '}}'::text), (('"links":{'::text || ( SELECT string_agg(l.text, ','::text ORDER BY l.name) AS string_agg
                     FROM ( SELECT n.id AS name,
                              format('"%s":{"operationId":"%s","parameters":{"id":"$response.body#/id"}}'::text, n.id, n.id) AS text
                             FROM operation n
@@ -5383,9 +5391,9 @@ CREATE FUNCTION api.openapi() RETURNS text
                                  WHEN (o.request IS NULL) THEN '{"type":"object"}'::text
                                  WHEN (o.rule IS NULL) THEN format('{"$ref":"#/components/schemas/%s"}'::text, api.schema_name(o.request))
                                  ELSE replace((o.rule)::text, '"$body"'::text, format('{"$ref":"#/components/schemas/%s"}'::text, api.schema_name(o.request)))
-                             END) || COALESCE((',"example":'::text || ( SELECT s.example
+                             END) || COALESCE((',"example":'::text || COALESCE(((o.examples -> 'request'::text))::text, ( SELECT (s.example)::text AS example
                                 FROM api.shape s
-                               WHERE (s.type = o.request))), ''::text)) || '}'::text), ','::text) AS string_agg
+                               WHERE (s.type = o.request)))), ''::text)) || '}'::text), ','::text) AS string_agg
                         FROM unnest((ARRAY['application/json'::text] ||
                              CASE
                                  WHEN (o.method = 'PATCH'::text) THEN ARRAY['application/merge-patch+json'::text]
@@ -10316,22 +10324,22 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"validation_failed","status":422,"code":"validation_failed","title":"Validation failed","detail":"Mend what errors lists, and send the request again.","field":null,"field_code":null}
 
 -- the rows of api.route
--- {"method":"GET","path":"/audit-log","function":"api.list_audit_events","scope":"read","problems":["invalid_parameter","validation_failed"],"wait_seconds":null,"wait_function":null,"tag":"Audit log","position":1,"request":null,"rule":null,"answer":"api.audit_event","form":"page","statuses":null,"headers":null}
--- {"method":"GET","path":"/audit-log/verify","function":"api.verify_audit_log","scope":"admin","problems":["invalid_parameter"],"wait_seconds":null,"wait_function":null,"tag":"Audit log","position":3,"request":null,"rule":null,"answer":"api.chain_verdict","form":"object","statuses":null,"headers":null}
--- {"method":"GET","path":"/audit-log/{id}","function":"api.get_audit_event","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null,"tag":"Audit log","position":2,"request":null,"rule":null,"answer":"api.audit_event","form":"object","statuses":null,"headers":["ETag"]}
--- {"method":"GET","path":"/crm-connections","function":"api.list_crm_connections","scope":"admin","problems":["invalid_parameter"],"wait_seconds":null,"wait_function":null,"tag":"CRM","position":3,"request":null,"rule":null,"answer":"api.crm_connection","form":"page","statuses":null,"headers":null}
--- {"method":"GET","path":"/health","function":"api.get_health","scope":"read","problems":["invalid_parameter"],"wait_seconds":null,"wait_function":null,"tag":"Organization","position":2,"request":null,"rule":null,"answer":"api.health","form":"object","statuses":null,"headers":null}
--- {"method":"GET","path":"/leads","function":"api.list_leads","scope":"read","problems":["invalid_parameter","validation_failed"],"wait_seconds":null,"wait_function":null,"tag":"Leads","position":1,"request":null,"rule":null,"answer":"api.lead_item","form":"page","statuses":null,"headers":null}
--- {"method":"GET","path":"/leads/{id}","function":"api.get_lead","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null,"tag":"Leads","position":3,"request":null,"rule":null,"answer":"api.lead","form":"object","statuses":null,"headers":["ETag"]}
--- {"method":"GET","path":"/leads/{id}/crm-sync","function":"api.get_crm_sync","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null,"tag":"CRM","position":2,"request":null,"rule":null,"answer":"api.lead_sync","form":"object","statuses":null,"headers":null}
--- {"method":"GET","path":"/leads/{id}/scores","function":"api.list_scores","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null,"tag":"Scoring","position":4,"request":null,"rule":null,"answer":"api.score","form":"page","statuses":null,"headers":null}
--- {"method":"GET","path":"/leads/{id}/signals","function":"api.list_signals","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null,"tag":"Scoring","position":2,"request":null,"rule":null,"answer":"api.signal","form":"page","statuses":null,"headers":null}
--- {"method":"GET","path":"/organizations/me","function":"api.get_organization","scope":"read","problems":["invalid_parameter"],"wait_seconds":null,"wait_function":null,"tag":"Organization","position":1,"request":null,"rule":null,"answer":"api.organization","form":"object","statuses":null,"headers":null}
--- {"method":"PATCH","path":"/leads/{id}","function":"api.update_lead","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","not_found","precondition_failed"],"wait_seconds":null,"wait_function":null,"tag":"Leads","position":4,"request":"api.lead_input","rule":null,"answer":"api.lead_change","form":"object","statuses":null,"headers":["ETag"]}
--- {"method":"POST","path":"/leads","function":"api.create_lead","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","idempotency_key_reused","idempotency_in_progress","erased"],"wait_seconds":null,"wait_function":null,"tag":"Leads","position":2,"request":"api.lead_input","rule":{"allOf":["$body",{"anyOf":[{"required":["email"],"properties":{"email":{"type":"string"}}},{"required":["name","company"],"properties":{"name":{"type":"string"},"company":{"type":"string"}}}]}]},"answer":"api.lead_item","form":"object","statuses":[201],"headers":["Location","ETag"]}
--- {"method":"POST","path":"/leads/{id}/push-to-crm","function":"api.push_lead","scope":"write","problems":["invalid_parameter","validation_failed","not_found","idempotency_key_reused","idempotency_in_progress","erased","crm_not_configured","crm_outcome_unknown","crm_rejected","crm_unavailable"],"wait_seconds":10,"wait_function":"api.get_push","tag":"CRM","position":1,"request":null,"rule":null,"answer":"api.lead_sync","form":"object","statuses":[200,202],"headers":null}
--- {"method":"POST","path":"/leads/{id}/score","function":"api.score_lead","scope":"write","problems":["invalid_parameter","not_found","idempotency_key_reused","idempotency_in_progress","erased"],"wait_seconds":null,"wait_function":null,"tag":"Scoring","position":3,"request":null,"rule":null,"answer":"api.new_score","form":"object","statuses":null,"headers":["ETag"]}
--- {"method":"POST","path":"/leads/{id}/signals","function":"api.create_signals","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","not_found","idempotency_key_reused","idempotency_in_progress","erased"],"wait_seconds":null,"wait_function":null,"tag":"Scoring","position":1,"request":"api.signal_input","rule":{"oneOf":[{"allOf":["$body",{"required":["type"]}]},{"type":"object","required":["signals"],"properties":{"signals":{"type":"array","minItems":1,"maxItems":200,"items":{"allOf":["$body",{"required":["type"]}]}}},"additionalProperties":false}]},"answer":"api.signal","form":"one_or_list","statuses":[201],"headers":null}
+-- {"method":"GET","path":"/audit-log","function":"api.list_audit_events","scope":"read","problems":["invalid_parameter","validation_failed"],"wait_seconds":null,"wait_function":null,"tag":"Audit log","position":1,"request":null,"rule":null,"answer":"api.audit_event","form":"page","statuses":null,"headers":null,"examples":null}
+-- {"method":"GET","path":"/audit-log/verify","function":"api.verify_audit_log","scope":"admin","problems":["invalid_parameter"],"wait_seconds":null,"wait_function":null,"tag":"Audit log","position":3,"request":null,"rule":null,"answer":"api.chain_verdict","form":"object","statuses":null,"headers":null,"examples":null}
+-- {"method":"GET","path":"/audit-log/{id}","function":"api.get_audit_event","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null,"tag":"Audit log","position":2,"request":null,"rule":null,"answer":"api.audit_event","form":"object","statuses":null,"headers":["ETag"],"examples":null}
+-- {"method":"GET","path":"/crm-connections","function":"api.list_crm_connections","scope":"admin","problems":["invalid_parameter"],"wait_seconds":null,"wait_function":null,"tag":"CRM","position":3,"request":null,"rule":null,"answer":"api.crm_connection","form":"page","statuses":null,"headers":null,"examples":null}
+-- {"method":"GET","path":"/health","function":"api.get_health","scope":"read","problems":["invalid_parameter"],"wait_seconds":null,"wait_function":null,"tag":"Organization","position":2,"request":null,"rule":null,"answer":"api.health","form":"object","statuses":null,"headers":null,"examples":null}
+-- {"method":"GET","path":"/leads","function":"api.list_leads","scope":"read","problems":["invalid_parameter","validation_failed"],"wait_seconds":null,"wait_function":null,"tag":"Leads","position":1,"request":null,"rule":null,"answer":"api.lead_item","form":"page","statuses":null,"headers":null,"examples":null}
+-- {"method":"GET","path":"/leads/{id}","function":"api.get_lead","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null,"tag":"Leads","position":3,"request":null,"rule":null,"answer":"api.lead","form":"object","statuses":null,"headers":["ETag"],"examples":null}
+-- {"method":"GET","path":"/leads/{id}/crm-sync","function":"api.get_crm_sync","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null,"tag":"CRM","position":2,"request":null,"rule":null,"answer":"api.lead_sync","form":"object","statuses":null,"headers":null,"examples":null}
+-- {"method":"GET","path":"/leads/{id}/scores","function":"api.list_scores","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null,"tag":"Scoring","position":4,"request":null,"rule":null,"answer":"api.score","form":"page","statuses":null,"headers":null,"examples":null}
+-- {"method":"GET","path":"/leads/{id}/signals","function":"api.list_signals","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null,"tag":"Scoring","position":2,"request":null,"rule":null,"answer":"api.signal","form":"page","statuses":null,"headers":null,"examples":null}
+-- {"method":"GET","path":"/organizations/me","function":"api.get_organization","scope":"read","problems":["invalid_parameter"],"wait_seconds":null,"wait_function":null,"tag":"Organization","position":1,"request":null,"rule":null,"answer":"api.organization","form":"object","statuses":null,"headers":null,"examples":null}
+-- {"method":"PATCH","path":"/leads/{id}","function":"api.update_lead","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","not_found","precondition_failed"],"wait_seconds":null,"wait_function":null,"tag":"Leads","position":4,"request":"api.lead_input","rule":null,"answer":"api.lead_change","form":"object","statuses":null,"headers":["ETag"],"examples":{"request": {"pipeline_stage": "won", "lead_score": 92}}}
+-- {"method":"POST","path":"/leads","function":"api.create_lead","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","idempotency_key_reused","idempotency_in_progress","erased"],"wait_seconds":null,"wait_function":null,"tag":"Leads","position":2,"request":"api.lead_input","rule":{"allOf":["$body",{"anyOf":[{"required":["email"],"properties":{"email":{"type":"string"}}},{"required":["name","company"],"properties":{"name":{"type":"string"},"company":{"type":"string"}}}]}]},"answer":"api.lead_item","form":"object","statuses":[201],"headers":["Location","ETag"],"examples":{"201": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "website", "lead_score": 0, "pipeline_stage": "new", "industry": "residential", "company_size": null, "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:05.114Z"}}}
+-- {"method":"POST","path":"/leads/{id}/push-to-crm","function":"api.push_lead","scope":"write","problems":["invalid_parameter","validation_failed","not_found","idempotency_key_reused","idempotency_in_progress","erased","crm_not_configured","crm_outcome_unknown","crm_rejected","crm_unavailable"],"wait_seconds":10,"wait_function":"api.get_push","tag":"CRM","position":1,"request":null,"rule":null,"answer":"api.lead_sync","form":"object","statuses":[200,202],"headers":null,"examples":{"202": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "crm_sync": {"vendor": "jobnimbus", "external_id": null, "status": "pending", "last_synced_at": null}}}}
+-- {"method":"POST","path":"/leads/{id}/score","function":"api.score_lead","scope":"write","problems":["invalid_parameter","not_found","idempotency_key_reused","idempotency_in_progress","erased"],"wait_seconds":null,"wait_function":null,"tag":"Scoring","position":3,"request":null,"rule":null,"answer":"api.new_score","form":"object","statuses":null,"headers":["ETag"],"examples":null}
+-- {"method":"POST","path":"/leads/{id}/signals","function":"api.create_signals","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","not_found","idempotency_key_reused","idempotency_in_progress","erased"],"wait_seconds":null,"wait_function":null,"tag":"Scoring","position":1,"request":"api.signal_input","rule":{"oneOf":[{"allOf":["$body",{"required":["type"]}]},{"type":"object","required":["signals"],"properties":{"signals":{"type":"array","minItems":1,"maxItems":200,"items":{"allOf":["$body",{"required":["type"]}]}}},"additionalProperties":false}]},"answer":"api.signal","form":"one_or_list","statuses":[201],"headers":null,"examples":null}
 
 -- the rows of api.tag
 -- {"name":"Audit log","position":4,"description":"Every change, who made it and from where; and the proof that nobody has changed the log."}
@@ -10341,8 +10349,8 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"name":"Scoring","position":2,"description":"What was observed of a lead, and the score that the organization's model makes of it, with reasons."}
 
 -- the rows of api.guide
--- {"position":1,"title":"Keys","body":"Send a key with each request: `Authorization: Bearer lk_live_…`. A key belongs to one organization, and nothing of another can be\nreached with it: somebody else's record is answered like one that never was, 404.\n\nIts scope is `read`; `write`, which holds `read`; or `admin`, which holds `write`. A key is shown once, when it is made. Keep it on a\nserver, never in a page. `lk_test_…` is a test organization's: its pushes are simulated, and nothing goes out.\n\n```sh\ncurl -H \"Authorization: Bearer $KEY\" \"$API/health\"\n```"}
--- {"position":2,"title":"Errors","body":"Errors are `application/problem+json` (RFC 9457). `code` is a stable word: switch on it. `detail` says what to do next. `errors` lists\neverything that is wrong with the request, by field. `request_id` is in the server's log and in the audit log: quote it when you ask.\n\nWhat is checked first: the path (404), the method (405), the key (401), its scope (403), the body's size (413), its type (415), the form\n(400), `Idempotency-Key`, the fields (422), the record (404), `If-Match` (412). 5xx may be sent again; a 503 has `Retry-After`."}
+-- {"position":1,"title":"Keys","body":"Send a key with each request: `Authorization: Bearer lk_live_…`. A key belongs to one organization, and nothing of another can be\nreached with it: somebody else's record is answered like one that never was, 404.\n\nIts scope is `read`; `write`, which holds `read`; or `admin`, which holds `write`. A key is shown once, when it is made. Keep it on a\nserver, never in a page. `lk_test_…` is a test organization's: its pushes are simulated, and nothing goes out.\n\n```sh\nAPI=https://leads.example.com/api/v1  # this server's address\ncurl -H \"Authorization: Bearer $KEY\" \"$API/health\"\n```"}
+-- {"position":2,"title":"Errors","body":"Errors are `application/problem+json` (RFC 9457). `code` is a stable word: switch on it. `detail` says what to do next. `errors` lists\neverything that is wrong with the request, by field. `request_id` is in the server's log and in the audit log: quote it when you ask.\n\nWhat is checked first: the path (404), the method (405), the key (401), its scope (403), the body's size (413), its type (415), the form\n(400), `Idempotency-Key`, the fields (422), the record (404), `If-Match` (412).\n\nAfter a 5xx a GET may be sent again, and so may a POST with its `Idempotency-Key`. Else look first whether the change was made, where `code`\nis `outcome_unknown`. A 503 has `Retry-After`."}
 -- {"position":3,"title":"Paging","body":"Lists are newest first. `limit` is 1 to 200, 50 when left out. Pass `next_cursor` on as `cursor` until it is null, or follow `Link`.\nA walk gives every row that stood when it began exactly once, whatever comes in meanwhile.\n\nRows commit out of the order of `created_at`. Who polls with `start_at` overlaps by some minutes, and drops repeats by `id`. To follow\nchanges, poll the audit log."}
 -- {"position":4,"title":"Idempotency","body":"A POST with an `Idempotency-Key` (1 to 255 printable characters: a form's id, say) can be repeated: for 24 hours the same key and request\ngive the first answer again, with `Idempotency-Replayed: true`. Another request under the key is 422. A repeat while the first runs\nwaits up to 5 seconds, then 409. Only what succeeded is kept."}
 -- {"position":5,"title":"Concurrency","body":"`ETag` comes with a lead. Send it back as `If-Match` with a PATCH: the change is made only while nobody else has changed the lead, else 412. As\n`If-None-Match` with a GET it gives 304 while nothing has changed."}

@@ -65,7 +65,8 @@ alter table api.route
   add column answer text,
   add column form text,
   add column statuses integer[],
-  add column headers text[];
+  add column headers text[],
+  add column examples json;
 
 -- squawk-ignore constraint-missing-not-valid
 alter table api.route add constraint route_form_is_known check (form in ('object', 'list', 'page', 'one_or_list'));
@@ -92,6 +93,8 @@ comment on column api.route.form is
   'How the answer shows it: object (also null), list ({"data": […]}), page (that, with next_cursor), or one_or_list: as the body was.';
 comment on column api.route.statuses is 'The statuses of success; null: 200.';
 comment on column api.route.headers is 'Headers that a success has, beside X-Request-Id.';
+comment on column api.route.examples is
+  'Examples by "request" and by status, where those of the types that it shows would mislead; null: they wouldn''t.';
 
 -- The same as before, in one expression: the reference shows it.
 create or replace function app.is_email(value text)
@@ -285,8 +288,7 @@ comment on column api.crm_connection.account is 'Its account there.';
 comment on column api.crm_connection.state is 'active or paused.';
 comment on column api.crm_connection.fault is 'Why it is paused, where the vendor refused the credential; else null.';
 comment on column api.crm_connection.push_stage is 'A lead that enters this stage is pushed by itself.';
-comment on column api.crm_connection.settle_seconds is
-  'Seconds until the vendor''s look-up shows what it has made; null: the vendor''s usual.';
+comment on column api.crm_connection.settle_seconds is 'Seconds until the vendor''s look-up shows what it has made.';
 comment on column api.crm_connection.settings is 'What else the vendor needs, by its adapter''s names.';
 comment on column api.crm_connection.created_at is 'When it was made.';
 
@@ -386,68 +388,71 @@ set local role leads_owner;
 delete from api.route;
 
 insert into api.route (
-  method, path, function, scope, tag, position, problems, request, answer, form, statuses, headers, rule
+  method, path, function, scope, tag, position, problems, request, answer, form, statuses, headers, rule, examples
 )
 values
   ('GET', '/leads', 'api.list_leads', 'read', 'Leads', 1,
     '{invalid_parameter,validation_failed}',
-    null, 'api.lead_item', 'page', null, null, null),
+    null, 'api.lead_item', 'page', null, null, null, null),
   ('POST', '/leads', 'api.create_lead', 'write', 'Leads', 2,
     '{invalid_body,invalid_parameter,validation_failed,idempotency_key_reused,idempotency_in_progress,erased}',
     'api.lead_input', 'api.lead_item', 'object', '{201}', '{Location,ETag}', '{"allOf":["$body",{"anyOf":[{"required":["email"],"properties":{"email":{"type":"string"}}},'
-      '{"required":["name","company"],"properties":{"name":{"type":"string"},"company":{"type":"string"}}}]}]}'),
+      '{"required":["name","company"],"properties":{"name":{"type":"string"},"company":{"type":"string"}}}]}]}',
+    '{"201": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "website", "lead_score": 0, "pipeline_stage": "new", "industry": "residential", "company_size": null, "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:05.114Z"}}'),
   ('GET', '/leads/{id}', 'api.get_lead', 'read', 'Leads', 3,
     '{invalid_parameter,not_found}',
-    null, 'api.lead', 'object', null, '{ETag}', null),
+    null, 'api.lead', 'object', null, '{ETag}', null, null),
   ('PATCH', '/leads/{id}', 'api.update_lead', 'write', 'Leads', 4,
     '{invalid_body,invalid_parameter,validation_failed,not_found,precondition_failed}',
-    'api.lead_input', 'api.lead_change', 'object', null, '{ETag}', null),
+    'api.lead_input', 'api.lead_change', 'object', null, '{ETag}', null,
+    '{"request": {"pipeline_stage": "won", "lead_score": 92}}'),
   ('POST', '/leads/{id}/signals', 'api.create_signals', 'write', 'Scoring', 1,
     '{invalid_body,invalid_parameter,validation_failed,not_found,idempotency_key_reused,idempotency_in_progress,erased}',
     'api.signal_input', 'api.signal', 'one_or_list', '{201}', null, '{"oneOf":[{"allOf":["$body",{"required":["type"]}]},{"type":"object","required":["signals"],"properties":{"signals":'
       '{"type":"array","minItems":1,"maxItems":200,"items":{"allOf":["$body",{"required":["type"]}]}}},'
-      '"additionalProperties":false}]}'),
+      '"additionalProperties":false}]}', null),
   ('GET', '/leads/{id}/signals', 'api.list_signals', 'read', 'Scoring', 2,
     '{invalid_parameter,not_found}',
-    null, 'api.signal', 'page', null, null, null),
+    null, 'api.signal', 'page', null, null, null, null),
   ('POST', '/leads/{id}/score', 'api.score_lead', 'write', 'Scoring', 3,
     '{invalid_parameter,not_found,idempotency_key_reused,idempotency_in_progress,erased}',
-    null, 'api.new_score', 'object', null, '{ETag}', null),
+    null, 'api.new_score', 'object', null, '{ETag}', null, null),
   ('GET', '/leads/{id}/scores', 'api.list_scores', 'read', 'Scoring', 4,
     '{invalid_parameter,not_found}',
-    null, 'api.score', 'page', null, null, null),
+    null, 'api.score', 'page', null, null, null, null),
   ('GET', '/leads/{id}/crm-sync', 'api.get_crm_sync', 'read', 'CRM', 2,
     '{invalid_parameter,not_found}',
-    null, 'api.lead_sync', 'object', null, null, null),
+    null, 'api.lead_sync', 'object', null, null, null, null),
   ('GET', '/crm-connections', 'api.list_crm_connections', 'admin', 'CRM', 3,
     '{invalid_parameter}',
-    null, 'api.crm_connection', 'page', null, null, null),
+    null, 'api.crm_connection', 'page', null, null, null, null),
   ('GET', '/audit-log', 'api.list_audit_events', 'read', 'Audit log', 1,
     '{invalid_parameter,validation_failed}',
-    null, 'api.audit_event', 'page', null, null, null),
+    null, 'api.audit_event', 'page', null, null, null, null),
   ('GET', '/audit-log/{id}', 'api.get_audit_event', 'read', 'Audit log', 2,
     '{invalid_parameter,not_found}',
-    null, 'api.audit_event', 'object', null, '{ETag}', null),
+    null, 'api.audit_event', 'object', null, '{ETag}', null, null),
   ('GET', '/audit-log/verify', 'api.verify_audit_log', 'admin', 'Audit log', 3,
     '{invalid_parameter}',
-    null, 'api.chain_verdict', 'object', null, null, null),
+    null, 'api.chain_verdict', 'object', null, null, null, null),
   ('GET', '/organizations/me', 'api.get_organization', 'read', 'Organization', 1,
     '{invalid_parameter}',
-    null, 'api.organization', 'object', null, null, null),
+    null, 'api.organization', 'object', null, null, null, null),
   ('GET', '/health', 'api.get_health', 'read', 'Organization', 2,
     '{invalid_parameter}',
-    null, 'api.health', 'object', null, null, null);
+    null, 'api.health', 'object', null, null, null, null);
 
 -- The worker makes the answer: who asks waits for it, without a connection.
 insert into api.route (
-  method, path, function, scope, tag, position, problems, request, answer, form, statuses, headers, rule, wait_seconds,
-  wait_function
+  method, path, function, scope, tag, position, problems, request, answer, form, statuses, headers, rule, examples,
+  wait_seconds, wait_function
 )
 values
   ('POST', '/leads/{id}/push-to-crm', 'api.push_lead', 'write', 'CRM', 1,
     '{invalid_parameter,validation_failed,not_found,idempotency_key_reused,idempotency_in_progress,erased,'
     'crm_not_configured,crm_outcome_unknown,crm_rejected,crm_unavailable}',
     null, 'api.lead_sync', 'object', '{200,202}', null, null,
+    '{"202": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "crm_sync": {"vendor": "jobnimbus", "external_id": null, "status": "pending", "last_synced_at": null}}}',
     10, 'api.get_push');
 -- end frozen sql/api/route.rows.sql
 
@@ -491,6 +496,7 @@ Its scope is `read`; `write`, which holds `read`; or `admin`, which holds `write
 server, never in a page. `lk_test_…` is a test organization's: its pushes are simulated, and nothing goes out.
 
 ```sh
+API=https://leads.example.com/api/v1  # this server's address
 curl -H "Authorization: Bearer $KEY" "$API/health"
 ```$$),
   (2, 'Errors',
@@ -498,7 +504,10 @@ $$Errors are `application/problem+json` (RFC 9457). `code` is a stable word: swi
 everything that is wrong with the request, by field. `request_id` is in the server's log and in the audit log: quote it when you ask.
 
 What is checked first: the path (404), the method (405), the key (401), its scope (403), the body's size (413), its type (415), the form
-(400), `Idempotency-Key`, the fields (422), the record (404), `If-Match` (412). 5xx may be sent again; a 503 has `Retry-After`.$$),
+(400), `Idempotency-Key`, the fields (422), the record (404), `If-Match` (412).
+
+After a 5xx a GET may be sent again, and so may a POST with its `Idempotency-Key`. Else look first whether the change was made, where `code`
+is `outcome_unknown`. A 503 has `Retry-After`.$$),
   (3, 'Paging',
 $$Lists are newest first. `limit` is 1 to 200, 50 when left out. Pass `next_cursor` on as `cursor` until it is null, or follow `Link`.
 A walk gives every row that stood when it began exactly once, whatever comes in meanwhile.
@@ -838,7 +847,7 @@ set jit = off
 begin atomic
   with recursive operation as (
     select
-      r.method, r.path, r.scope, r.rule, r.form, r.headers, f.oid as function,
+      r.method, r.path, r.scope, r.rule, r.form, r.headers, r.examples, f.oid as function,
       -- A composite type that isn't there is any JSON; leads doctor names it.
       case when to_regclass(r.request) is not null then r.request end as request,
       case when to_regclass(r.answer) is not null then r.answer end as answer,
@@ -962,7 +971,7 @@ begin atomic
             array['X-Request-Id']
             || case when s.status <> 202 then o.headers end
             || case when s.status = 202 then array['Retry-After'] end
-            || case when o.form = 'page' then array['Link'] end
+            || case when o.form = 'page' and 'cursor' = any (o.arguments) then array['Link'] end
             || case when 'idempotency_key' = any (o.arguments) and s.status <> 202 then array['Idempotency-Replayed'] end
           ) with ordinality as h (name, number)
         ) || '}',
@@ -975,12 +984,16 @@ begin atomic
             || to_json('The cursor of the next page; null: this is the last.'::text) || '}},"additionalProperties":false}'
           else format('{"anyOf":[%s,%s]}', e.one, e.list)
         end || coalesce(
-          ',"example":' || case o.form
-            -- Of two there is a next page, with its cursor.
-            when 'page' then (app.page_answer(array[e.example, e.example]::text[], 1)).body
-            when 'list' then '{"data":[' || e.example || ']}'
-            else e.example::text
-          end,
+          ',"example":' || coalesce(
+            (o.examples -> s.status::text)::text,
+            case o.form
+              -- Of two there is a next page, with its cursor; what takes no cursor has one page.
+              when 'page' then
+                (app.page_answer(array_fill(e.example::text, array[case when 'cursor' = any (o.arguments) then 2 else 1 end]), 1)).body
+              when 'list' then '{"data":[' || e.example || ']}'
+              else e.example::text
+            end
+          ),
           ''
         ) || '}}',
         '"links":{' || (
@@ -1093,7 +1106,10 @@ begin atomic
                   o.rule::text, '"$body"', format('{"$ref":"#/components/schemas/%s"}', api.schema_name(o.request))
                 )
               end || coalesce(
-                ',"example":' || (select s.example from api.shape as s where s.type = o.request), ''
+                ',"example":' || coalesce(
+                  (o.examples -> 'request')::text, (select s.example::text from api.shape as s where s.type = o.request)
+                ),
+                ''
               ) || '}',
               ','
             )

@@ -13,6 +13,7 @@ Its scope is `read`; `write`, which holds `read`; or `admin`, which holds `write
 server, never in a page. `lk_test_…` is a test organization's: its pushes are simulated, and nothing goes out.
 
 ```sh
+API=https://leads.example.com/api/v1  # this server's address
 curl -H "Authorization: Bearer $KEY" "$API/health"
 ```$$),
   (2, 'Errors',
@@ -20,7 +21,10 @@ $$Errors are `application/problem+json` (RFC 9457). `code` is a stable word: swi
 everything that is wrong with the request, by field. `request_id` is in the server's log and in the audit log: quote it when you ask.
 
 What is checked first: the path (404), the method (405), the key (401), its scope (403), the body's size (413), its type (415), the form
-(400), `Idempotency-Key`, the fields (422), the record (404), `If-Match` (412). 5xx may be sent again; a 503 has `Retry-After`.$$),
+(400), `Idempotency-Key`, the fields (422), the record (404), `If-Match` (412).
+
+After a 5xx a GET may be sent again, and so may a POST with its `Idempotency-Key`. Else look first whether the change was made, where `code`
+is `outcome_unknown`. A 503 has `Retry-After`.$$),
   (3, 'Paging',
 $$Lists are newest first. `limit` is 1 to 200, 50 when left out. Pass `next_cursor` on as `cursor` until it is null, or follow `Link`.
 A walk gives every row that stood when it began exactly once, whatever comes in meanwhile.

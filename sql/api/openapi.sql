@@ -11,7 +11,7 @@ set jit = off
 begin atomic
   with recursive operation as (
     select
-      r.method, r.path, r.scope, r.rule, r.form, r.headers, f.oid as function,
+      r.method, r.path, r.scope, r.rule, r.form, r.headers, r.examples, f.oid as function,
       -- A composite type that isn't there is any JSON; leads doctor names it.
       case when to_regclass(r.request) is not null then r.request end as request,
       case when to_regclass(r.answer) is not null then r.answer end as answer,
@@ -135,7 +135,7 @@ begin atomic
             array['X-Request-Id']
             || case when s.status <> 202 then o.headers end
             || case when s.status = 202 then array['Retry-After'] end
-            || case when o.form = 'page' then array['Link'] end
+            || case when o.form = 'page' and 'cursor' = any (o.arguments) then array['Link'] end
             || case when 'idempotency_key' = any (o.arguments) and s.status <> 202 then array['Idempotency-Replayed'] end
           ) with ordinality as h (name, number)
         ) || '}',
@@ -148,12 +148,16 @@ begin atomic
             || to_json('The cursor of the next page; null: this is the last.'::text) || '}},"additionalProperties":false}'
           else format('{"anyOf":[%s,%s]}', e.one, e.list)
         end || coalesce(
-          ',"example":' || case o.form
-            -- Of two there is a next page, with its cursor.
-            when 'page' then (app.page_answer(array[e.example, e.example]::text[], 1)).body
-            when 'list' then '{"data":[' || e.example || ']}'
-            else e.example::text
-          end,
+          ',"example":' || coalesce(
+            (o.examples -> s.status::text)::text,
+            case o.form
+              -- Of two there is a next page, with its cursor; what takes no cursor has one page.
+              when 'page' then
+                (app.page_answer(array_fill(e.example::text, array[case when 'cursor' = any (o.arguments) then 2 else 1 end]), 1)).body
+              when 'list' then '{"data":[' || e.example || ']}'
+              else e.example::text
+            end
+          ),
           ''
         ) || '}}',
         '"links":{' || (
@@ -266,7 +270,10 @@ begin atomic
                   o.rule::text, '"$body"', format('{"$ref":"#/components/schemas/%s"}', api.schema_name(o.request))
                 )
               end || coalesce(
-                ',"example":' || (select s.example from api.shape as s where s.type = o.request), ''
+                ',"example":' || coalesce(
+                  (o.examples -> 'request')::text, (select s.example::text from api.shape as s where s.type = o.request)
+                ),
+                ''
               ) || '}',
               ','
             )
