@@ -148,9 +148,6 @@ def _fields(schema: Node) -> Iterator[str]:
     rows = list(_rows(schema, "", _DEPTH))
     if rows:
         yield _table(("field", "type", "meaning"), rows)
-    # What else it may be, and has no name.
-    for part in (*schema.get("oneOf", ()), *schema.get("anyOf", ())):
-        yield from _fields(part)
 
 
 def _rows(schema: Node, prefix: str, depth: int) -> Iterator[tuple[str, str, str]]:

@@ -126,9 +126,26 @@ on its way.
 
 `text/x`: [Parcel](#parcel) or object
 
-| field | type | meaning |
-| --- | --- | --- |
-| `all` | array | maxItems: `2`. |
+Schema:
+
+```json
+{
+  "oneOf": [
+    {
+      "$ref": "#/components/schemas/Parcel"
+    },
+    {
+      "type": "object",
+      "properties": {
+        "all": {
+          "type": "array",
+          "maxItems": 2
+        }
+      }
+    }
+  ]
+}
+```
 
 Example:
 
@@ -192,5 +209,5 @@ def test_what_the_parts_of_a_value_may_be_is_told(server: Server) -> None:
     # a rule of a body, a body of two forms, words that a list is of, and bounds of one of several types
     assert re.search(r'"required": \[\s+"name",\s+"company"\s+\]', create)
     assert '"maxItems": 200' in signals
-    assert re.search(r'\| `source` \| .*items: `{"type": "string", "enum": \[".*"system"', events)
+    assert re.search(r'\| `source` \| .*Each one of `"api"`, .*`"system"`\.', events)
     assert re.search(r'\| `value` \| .*anyOf: `.*"maxLength": 1000', whole)

@@ -213,3 +213,19 @@ def test_without_a_reference_the_old_one_stays_and_the_api_serves_on(
         connection.execute("grant execute on function api.openapi() to leads_api")
         connection.execute("notify leads_routes")
     soon(lambda: httpx.get(late.base + "/openapi.json", verify=False).content == old.content)
+
+
+def test_examples_are_those_of_their_operation(document: Document) -> None:
+    def example(method: str, path: str, status: str) -> Any:
+        return document["paths"][path][method]["responses"][status]["content"]["application/json"]["example"]
+
+    create = document["paths"]["/leads"]["post"]
+    sent = create["requestBody"]["content"]["application/json"]["example"]
+    assert sent.items() <= example("post", "/leads", "201").items()
+    for media in document["paths"]["/leads/{id}"]["patch"]["requestBody"]["content"].values():
+        assert media["example"].items() <= example("patch", "/leads/{id}", "200").items()
+    assert example("post", "/leads/{id}/push-to-crm", "202")["crm_sync"]["status"] == "pending"
+    assert example("get", "/leads", "200")["next_cursor"] is not None
+    # It takes no cursor.
+    assert example("get", "/crm-connections", "200")["next_cursor"] is None
+    assert "Link" not in document["paths"]["/crm-connections"]["get"]["responses"]["200"]["headers"]
