@@ -18,7 +18,8 @@ curl -H "Authorization: Bearer $KEY" "$API/health"
 ```$$),
   (2, 'Errors',
 $$Errors are `application/problem+json` (RFC 9457). `code` is a stable word: switch on it. `detail` says what to do next. `errors` lists
-everything that is wrong with the request, by field. `request_id` is in the server's log and in the audit log: quote it when you ask.
+everything that is wrong with the request, by field. `request_id` is the `X-Request-Id` that you sent, or one that was made. It is in the
+server's log and in the audit log: quote it when you ask.
 
 What is checked first: the path (404), the method (405), the key (401), its scope (403), the body's size (413), its type (415), the form
 (400), `Idempotency-Key`, the fields (422), the record (404), `If-Match` (412).
