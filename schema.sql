@@ -5355,9 +5355,22 @@ CREATE FUNCTION api.openapi() RETURNS text
                      WHEN 401 THEN ',"WWW-Authenticate":{"$ref":"#/components/headers/WWW-Authenticate"}'::text
                      WHEN 503 THEN ',"Retry-After":{"$ref":"#/components/headers/Retry-After"}'::text
                      ELSE ''::text
-                 END) || '}'::text), ((((('"content":{"application/problem+json":{"schema":{"allOf":[{"$ref":"#/components/schemas/Problem"},'::text || '{"type":"object","properties":{"code":{"enum":'::text) || json_agg(p.code ORDER BY p.code)) || '}}}]},"examples":{'::text) || string_agg((((to_json(p.code) || ':{"value":'::text) || json_build_object('type', ('/docs#'::text || p.code), 'title', p.title, 'status', p.status, 'detail', p.detail, 'code', p.code, 'errors', '[]'::json, 'request_id', '4f6c1c0e8d3b4a8c9a35c8f2b1d7e640')) || '}'::text), ','::text ORDER BY p.code)) || '}}}'::text))) || '}'::text) AS text
-            FROM (operation o
+                 END) || '}'::text), ((((('"content":{"application/problem+json":{"schema":{"allOf":[{"$ref":"#/components/schemas/Problem"},'::text || '{"type":"object","properties":{"code":{"enum":'::text) || json_agg(p.code ORDER BY p.code)) || '}}}]},"examples":{'::text) || string_agg((((to_json(p.code) || ':{"value":'::text) || json_build_object('type', ('/docs#'::text || p.code), 'title', p.title, 'status', p.status, 'detail', p.detail, 'code', p.code, 'errors', e.errors, 'request_id', '4f6c1c0e8d3b4a8c9a35c8f2b1d7e640')) || '}'::text), ','::text ORDER BY p.code)) || '}}}'::text))) || '}'::text) AS text
+            FROM ((operation o
               JOIN api.problem p ON (((p.code = ANY (o.problems)) AND (p.raised_by = p.code))))
+              CROSS JOIN LATERAL ( SELECT COALESCE(json_agg(json_build_object('field', f.field, 'code', f.field_code, 'detail', f.detail)), '[]'::json) AS errors
+                    FROM ( SELECT x.field,
+                             x.field_code,
+                             x.detail
+                            FROM (api.problem x
+                              LEFT JOIN pg_attribute a ON (((a.attrelid = (to_regclass(o.request))::oid) AND (a.attnum > 0) AND (a.attname = x.field))))
+                           WHERE ((x.code = p.code) AND
+                                 CASE p.status
+                                     WHEN 422 THEN (a.attnum IS NOT NULL)
+                                     ELSE (x.field = ANY (o.arguments))
+                                 END)
+                           ORDER BY a.attnum, x.raised_by
+                          LIMIT 1) f) e)
            GROUP BY o.method, o.path, p.status
          ), response AS (
           SELECT a.method,

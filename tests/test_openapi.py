@@ -224,6 +224,8 @@ def test_examples_are_those_of_their_operation(document: Document) -> None:
     assert sent.items() <= example("post", "/leads", "201").items()
     for media in document["paths"]["/leads/{id}"]["patch"]["requestBody"]["content"].values():
         assert media["example"].items() <= example("patch", "/leads/{id}", "200").items()
+    refused = create["responses"]["422"]["content"]["application/problem+json"]["examples"]["validation_failed"]
+    assert [error["field"] in sent for error in refused["value"]["errors"]] == [True]
     assert example("post", "/leads/{id}/push-to-crm", "202")["crm_sync"]["status"] == "pending"
     assert example("get", "/leads", "200")["next_cursor"] is not None
     # It takes no cursor.

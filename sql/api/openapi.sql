@@ -225,7 +225,7 @@ begin atomic
             'status', p.status,
             'detail', p.detail,
             'code', p.code,
-            'errors', '[]'::json,
+            'errors', e.errors,
             'request_id', '4f6c1c0e8d3b4a8c9a35c8f2b1d7e640'
           ) || '}',
           ',' order by p.code
@@ -233,6 +233,23 @@ begin atomic
       ) || '}' as text
     from operation as o
     join api.problem as p on p.code = any (o.problems) and p.raised_by = p.code
+    -- What may be wrong with something that this route takes.
+    cross join lateral (
+      select coalesce(
+        json_agg(json_build_object('field', f.field, 'code', f.field_code, 'detail', f.detail)), '[]'
+      ) as errors
+      from (
+        select x.field, x.field_code, x.detail
+        from api.problem as x
+        left join pg_catalog.pg_attribute as a
+          on a.attrelid = to_regclass(o.request) and a.attnum > 0 and a.attname = x.field
+        where
+          x.code = p.code
+          and case p.status when 422 then a.attnum is not null else x.field = any (o.arguments) end
+        order by a.attnum, x.raised_by
+        limit 1
+      ) as f
+    ) as e
     group by o.method, o.path, p.status
   ),
   response as (
