@@ -154,6 +154,8 @@ def load(url: str, last_reference: bytes = b"") -> Table:
             document = next(_rows(connection, "api.openapi()"))["openapi"]
             reference = _without(document, left_out)
         except (psycopg.Error, ValueError) as error:
+            if connection.closed:
+                raise  # all is read again
             log.write("error", message=f"The reference stays as it was: {type(error).__name__}: {error}.")
             reference = last_reference
     return replace(table, reference=reference)
