@@ -2,18 +2,15 @@
 
 import json
 import re
-import sys
 from typing import TextIO
 from uuid import UUID
 
 import click
 import psycopg
 from psycopg.rows import DictRow
-from rich.console import Console
-from rich.progress import Progress
 
 from app.cli.addresses import call, operator
-from app.cli.output import Mistake, json_option, one, rows
+from app.cli.output import Mistake, json_option, one, progress, rows
 
 _BATCH = 1000
 _PART = 10_000
@@ -98,12 +95,12 @@ def seal(export: bool, organization: UUID | None, as_json: bool) -> None:
 def _verify(connection: psycopg.Connection[DictRow], organization: UUID, head: str | None) -> DictRow:
     """The verdict over a whole chain, its fault in the same row."""
     after, verified = 0, 0
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task(str(organization), total=None)
+    with progress() as bar:
+        task = bar.add_task(str(organization), total=None)
         while True:
             row = call(connection, "admin.verify_chain", organization, after, _PART, head)[0]
             verified = row["verified_to"]
-            progress.update(task, completed=verified, description=f"{organization} {verified}")
+            bar.update(task, completed=verified, description=f"{organization} {verified}")
             head = None
             if not row["holds"] or row["next_after"] is None:
                 break

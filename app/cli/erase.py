@@ -1,7 +1,6 @@
 """``leads erase``: a person's right to be forgotten, and organizations that have left."""
 
 import json
-import sys
 import time
 from contextlib import suppress
 from typing import Any
@@ -10,12 +9,10 @@ from uuid import UUID
 import click
 import psycopg
 from psycopg.rows import DictRow
-from rich.console import Console
-from rich.progress import Progress
 
 from app.cli import bi
 from app.cli.addresses import Addresses, addresses, call, connect
-from app.cli.output import Mistake, json_option
+from app.cli.output import Mistake, json_option, progress
 
 _BATCH = 100
 
@@ -105,12 +102,12 @@ def _erase_organization(
                 bi.revoke_login(migrator, analysts.pop())
 
     leads, events, after = 0, 0, None
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task("erasing", total=None)
+    with progress() as bar:
+        task = bar.add_task("erasing", total=None)
         while True:
             part = _patient(connection, "admin.erase_organization", organization, after, _BATCH)
             after, leads, events = part["last_lead_id"], leads + part["leads"], events + part["events"]
-            progress.update(task, description=f"{leads} leads, {events} events")
+            bar.update(task, description=f"{leads} leads, {events} events")
             if part["is_done"]:
                 break
             if part["wait_seconds"]:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 import psycopg
 from rich.console import Console
+from rich.progress import Progress, ProgressColumn
 from rich.table import Table
 
 from app.embedded import EmbeddedError
@@ -39,6 +40,12 @@ def rows(found: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json: bo
 def one(found: Mapping[str, Any], sentence: str, as_json: bool) -> None:
     """Prints one result: as JSON, or the sentence."""
     click.echo(json.dumps(found, default=str, indent=2) if as_json else sentence)
+
+
+def progress(*columns: ProgressColumn) -> Progress:
+    """A bar for long work, on standard error, where that is a terminal."""
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 @contextmanager

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from psycopg.rows import DictRow
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn
+from rich.progress import SpinnerColumn, TextColumn
 
-from app.cli.output import rows
+from app.cli.output import progress, rows
 from app.worker.vendors import Record, Vendor
 
 
@@ -19,13 +19,12 @@ async def compare(vendor: Vendor, organization: UUID, syncs: Callable[[], list[D
     # A push that ends meanwhile: its record may be new to the one side, and must not be missed on the other.
     began = datetime.now(UTC)
     records = []
-    console = Console(stderr=True)
     columns = SpinnerColumn(), TextColumn("{task.description} {task.completed:.0f}")
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("Reading the vendor's records:", total=None)
+    with progress(*columns) as bar:
+        task = bar.add_task("Reading the vendor's records:", total=None)
         async for record in vendor.records():
             records.append(record)
-            progress.advance(task)
+            bar.advance(task)
     return list(_findings(records, organization, syncs(), began))
 
 

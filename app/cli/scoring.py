@@ -9,14 +9,12 @@ from uuid import UUID
 import click
 import psycopg
 from psycopg.rows import DictRow
-from rich.console import Console
-from rich.progress import Progress
 
 from app import values
 from app.cli.addresses import call, operator
 from app.cli.backtest import Result, picture, report
 from app.cli.model_file import by_line, read, toml
-from app.cli.output import Mistake, json_option, one, rows
+from app.cli.output import Mistake, json_option, one, progress, rows
 
 _CHUNK = 1000
 """Leads of one statement, so that a backtest shows how far it is."""
@@ -162,9 +160,8 @@ def backtest(file: TextIO, organization: UUID, path: Path, as_json: bool) -> Non
         known = call(connection, "admin.backtest_leads", organization)
         ids = [lead["lead_id"] for lead in known if lead["is_qualified"]]
         result = Result(unqualified=len(known) - len(ids))
-        console = Console(stderr=True)
-        with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-            for start in progress.track(range(0, len(ids), _CHUNK), description="Scoring"):
+        with progress() as bar:
+            for start in bar.track(range(0, len(ids), _CHUNK), description="Scoring"):
                 chunk = ids[start : start + _CHUNK]
                 result.add(call(connection, "admin.backtest_scoring_model", organization, document, chunk))
     if not result.rows:
