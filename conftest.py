@@ -11,7 +11,7 @@ import tempfile
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,23 +138,23 @@ def make_key(database: Database, organization_id: str, scope: str, environment: 
     return key
 
 
+def free_port() -> int:
+    """A TCP port that nobody listens on just now."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+        return int(probe.getsockname()[1])
+
+
 Leads = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture(scope="module")
-def leads(database: Database) -> Leads:
-    """Runs ``leads`` with the four addresses of the module's database."""
-    addresses = {
-        "DATABASE_URL": database.url("leads_api"),
-        "LEADS_MIGRATE_URL": database.url("leads_migrator"),
-        "LEADS_OPERATOR_URL": database.url("leads_operator"),
-    }
+def leads_in(environ: Mapping[str, str]) -> Leads:
+    """Runs ``leads`` in an environment, to which each call may add."""
 
-    def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "app", *arguments],
             cwd=ROOT,
-            env={**os.environ, **addresses, **environ},
+            env={**environ, **more},
             capture_output=True,
             text=True,
             timeout=60,
@@ -162,6 +162,22 @@ def leads(database: Database) -> Leads:
         )
 
     return run
+
+
+def leads_on(database: Database) -> Leads:
+    """Runs ``leads`` with the addresses of a database, all but the worker's."""
+    addresses = {
+        "DATABASE_URL": database.url("leads_api"),
+        "LEADS_MIGRATE_URL": database.url("leads_migrator"),
+        "LEADS_OPERATOR_URL": database.url("leads_operator"),
+    }
+    return leads_in({**os.environ, **addresses})
+
+
+@pytest.fixture(scope="module")
+def leads(database: Database) -> Leads:
+    """Runs ``leads`` with the addresses of the module's database."""
+    return leads_on(database)
 
 
 def printed(done: subprocess.CompletedProcess[str]) -> str:
@@ -208,8 +224,7 @@ def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
 
     def start(database: Database, **environ: str) -> Server:
         log = tmp_path_factory.mktemp("server") / "log"
-        with closing(socket.create_server(("127.0.0.1", 0))) as probe:
-            port = probe.getsockname()[1]
+        port = free_port()
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "app", "serve", "--port", str(port)],

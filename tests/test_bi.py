@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,8 +21,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from app import embedded
 from app.cli import migrate
-from app.settings import ROOT
-from conftest import Database, Leads, Organization, mistake, printed
+from conftest import Database, Leads, Organization, free_port, leads_in, mistake, printed
 
 ADDRESSES = ("DATABASE_URL", "LEADS_MIGRATE_URL", "LEADS_OPERATOR_URL", "LEADS_WORKER_URL", "BI_PORT")
 
@@ -51,25 +49,7 @@ class Place:
 def command(folder: Path) -> Leads:
     """Runs ``leads`` with the folder's database, and with no address."""
     kept = {name: value for name, value in os.environ.items() if name not in ADDRESSES}
-
-    def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "app", *arguments],
-            cwd=ROOT,
-            env={**kept, "LEADS_DATA_DIR": str(folder), **environ},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    return run
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return leads_in({**kept, "LEADS_DATA_DIR": str(folder)})
 
 
 @pytest.fixture(scope="module")

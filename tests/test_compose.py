@@ -18,11 +18,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from socket import create_server
 from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,6 +35,7 @@ from dockerfile_parse import DockerfileParser  # type: ignore[import-untyped]
 
 from app import embedded
 from app.settings import ROOT
+from conftest import free_port
 from tools import secrets
 
 COMPOSE = ROOT / "docker-compose.yml"
@@ -548,11 +548,6 @@ class Stack:
     migrated: subprocess.CompletedProcess[str]
     files: dict[Path, int]
     """The image's files and when they were changed, before the first command ran."""
-
-
-def free_port() -> int:
-    with closing(create_server(("127.0.0.1", 0))) as probe:
-        return int(probe.getsockname()[1])
 
 
 def changed(image: Path) -> dict[Path, int]:

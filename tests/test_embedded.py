@@ -24,6 +24,7 @@ import pytest
 
 from app import embedded
 from app.embedded import EmbeddedError, harden, running
+from conftest import free_port
 
 ROOT = os.geteuid() == 0
 as_root = pytest.mark.skipif(
@@ -118,12 +119,6 @@ def as_nobody(work: Callable[[], object]) -> str:
     os.waitpid(child, 0)
     with open(reader, "rb") as said:
         return said.read().decode()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 # What a start makes

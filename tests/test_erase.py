@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-import os
 import re
 import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -18,8 +16,7 @@ import pytest
 from chain import seal, verdict
 from contract import check_problem
 
-from app.settings import ROOT
-from conftest import Database, Leads, Organization, Server, make_organization, mistake, printed
+from conftest import Database, Leads, Organization, Server, leads_on, make_organization, mistake, printed
 
 ERASED = {"erased": True}
 # None of them compresses, so that they can be looked for in files.
@@ -456,7 +453,7 @@ class TestAnOrganization:
         values = [*CANARY.values(), "zq7 gone roofing", "deleted-zq7xk", "key-zq7xk", login]
         assert set(found(database, *values)) == set(values)
 
-        leads = _leads(database)
+        leads = leads_on(database)
         said = printed_all(leads("erase", "--organization", organization.id, "--yes"))
         assert "is erased: 2 leads" in said
         assert found(database, *values) == {}
@@ -589,19 +586,3 @@ def printed_all(done: subprocess.CompletedProcess[str]) -> str:
     """What a command printed that went well, whatever it said beside it."""
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def _leads(database: Database) -> Leads:
-    addresses = {
-        "LEADS_MIGRATE_URL": database.url("leads_migrator"),
-        "LEADS_OPERATOR_URL": database.url("leads_operator"),
-    }
-    return lambda *arguments: subprocess.run(
-        [sys.executable, "-m", "app", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **addresses},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )

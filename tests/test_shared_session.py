@@ -15,7 +15,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from psycopg import pq
 from app import embedded, postgres, routes
 from app.server import ROUTES_PAUSE
 from app.settings import ROOT
-from conftest import Database, Organization, Server, make_organization
+from conftest import Database, Organization, Server, free_port, make_organization
 
 STEAL = """
 deallocate all;
@@ -72,11 +72,6 @@ LOOKS = (
     "select c.* from pg_cursors as c",
     "select a.* from pg_stat_activity as a",
 )
-
-
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
-        return int(probe.getsockname()[1])
 
 
 def claim(key: str) -> str:
