@@ -2463,7 +2463,8 @@ CREATE FUNCTION admin.erase_organization(organization_id uuid, after uuid DEFAUL
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_organization_id uuid;
+  v_organization app.organization := admin.known_organization(erase_organization.organization_id);
+  v_organization_id uuid := v_organization.organization_id;
   -- Not null: the next lead's condition would have two shapes, and a plan for both walks the log from its beginning.
   v_lead_id uuid := coalesce(erase_organization.after, '00000000-0000-0000-0000-000000000000');
   v_next_id uuid;
@@ -2471,17 +2472,6 @@ declare
   v_leads integer := 0;
   v_events bigint := 0;
 begin
-  select o.organization_id into v_organization_id
-  from app.organization as o
-  where o.organization_id = erase_organization.organization_id;
-  if v_organization_id is null then
-    raise sqlstate 'PT404' using
-      message = 'organization_not_found',
-      hint = format(
-        'There is no organization %s. "leads organizations list" shows them.', erase_organization.organization_id
-      );
-  end if;
-
   -- From the first batch on nothing comes in, and nothing goes out.
   update auth.api_key as k
   set name = null, revoked_at = coalesce(k.revoked_at, date_trunc('milliseconds', clock_timestamp()))
@@ -2498,7 +2488,7 @@ begin
 
   -- Said again of one that is erased: there is nothing to walk through.
   if
-    exists (select from app.organization as o where o.organization_id = v_organization_id and o.erased_at is not null)
+    v_organization.erased_at is not null
     and not exists (select from app.lead as l where l.organization_id = v_organization_id)
   then
     return query select null::uuid, 0, audit.erase_organization(v_organization_id), 0::numeric, true;
@@ -3424,6 +3414,31 @@ ALTER FUNCTION admin.keys(organization_id uuid) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.keys(organization_id uuid) IS 'The keys of an organization, or of all where it is null; the oldest first.';
 
+CREATE FUNCTION admin.known_organization(organization_id uuid) RETURNS app.organization
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization app.organization;
+begin
+  select o.* into v_organization
+  from app.organization as o
+  where o.organization_id = known_organization.organization_id;
+  if not found then
+    raise sqlstate 'PT404' using
+      message = 'organization_not_found',
+      hint = format(
+        'There is no organization %s. "leads organizations list" shows them.', known_organization.organization_id
+      );
+  end if;
+  return v_organization;
+end
+$$;
+
+ALTER FUNCTION admin.known_organization(organization_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.known_organization(organization_id uuid) IS 'The organization; of an erased one the name is null. Raises PT404 organization_not_found.';
+
 CREATE TABLE crm.attempt (
     organization_id uuid NOT NULL,
     sync_id uuid NOT NULL,
@@ -3591,14 +3606,8 @@ CREATE FUNCTION admin.organization(organization_id uuid) RETURNS app.organizatio
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_organization app.organization;
+  v_organization app.organization := admin.known_organization(organization.organization_id);
 begin
-  select o.* into v_organization from app.organization as o where o.organization_id = organization.organization_id;
-  if not found then
-    raise sqlstate 'PT404' using
-      message = 'organization_not_found',
-      hint = format('There is no organization %s. "leads organizations list" shows them.', organization.organization_id);
-  end if;
   if v_organization.erased_at is not null then
     raise sqlstate 'PT409' using
       message = 'organization_erased',
@@ -4016,11 +4025,7 @@ CREATE FUNCTION admin.verify_chain(organization_id uuid, after bigint DEFAULT 0,
     AS $$
 begin
   -- Also of an erased one: its log stays.
-  if not exists (select from app.organization as o where o.organization_id = verify_chain.organization_id) then
-    raise sqlstate 'PT404' using
-      message = 'organization_not_found',
-      hint = format('There is no organization %s. "leads organizations list" shows them.', verify_chain.organization_id);
-  end if;
+  perform admin.known_organization(verify_chain.organization_id);
   return query
   select
     v.holds, v.verified_to, v.next_after, v.head, v.unsealed,
@@ -9777,6 +9782,9 @@ GRANT SELECT(rotated_from),INSERT(rotated_from) ON TABLE auth.api_key TO leads_j
 
 REVOKE ALL ON FUNCTION admin.keys(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.keys(organization_id uuid) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.known_organization(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.known_organization(organization_id uuid) TO leads_operator;
 
 GRANT SELECT ON TABLE crm.attempt TO leads_jobs;
 GRANT SELECT,DELETE ON TABLE crm.attempt TO leads_eraser;

@@ -1918,6 +1918,40 @@ grant execute on function
 to leads_api;
 -- end frozen sql/api/list_audit_events.sql
 
+-- begin frozen sql/admin/known_organization.sql
+-- admin.known_organization - one organization, which must be there; an erased one too.
+set local role leads_jobs;
+
+create or replace function admin.known_organization(organization_id uuid)
+returns app.organization
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_organization app.organization;
+begin
+  select o.* into v_organization
+  from app.organization as o
+  where o.organization_id = known_organization.organization_id;
+  if not found then
+    raise sqlstate 'PT404' using
+      message = 'organization_not_found',
+      hint = format(
+        'There is no organization %s. "leads organizations list" shows them.', known_organization.organization_id
+      );
+  end if;
+  return v_organization;
+end
+$$;
+
+comment on function admin.known_organization(uuid) is
+  'The organization; of an erased one the name is null. Raises PT404 organization_not_found.';
+
+grant execute on function admin.known_organization(uuid) to leads_operator;
+-- end frozen sql/admin/known_organization.sql
+
 -- begin frozen sql/admin/organization.sql
 -- admin.organization - one organization, which must be there.
 set local role leads_jobs;
@@ -1930,14 +1964,8 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_organization app.organization;
+  v_organization app.organization := admin.known_organization(organization.organization_id);
 begin
-  select o.* into v_organization from app.organization as o where o.organization_id = organization.organization_id;
-  if not found then
-    raise sqlstate 'PT404' using
-      message = 'organization_not_found',
-      hint = format('There is no organization %s. "leads organizations list" shows them.', organization.organization_id);
-  end if;
   if v_organization.erased_at is not null then
     raise sqlstate 'PT409' using
       message = 'organization_erased',
@@ -2086,7 +2114,8 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_organization_id uuid;
+  v_organization app.organization := admin.known_organization(erase_organization.organization_id);
+  v_organization_id uuid := v_organization.organization_id;
   -- Not null: the next lead's condition would have two shapes, and a plan for both walks the log from its beginning.
   v_lead_id uuid := coalesce(erase_organization.after, '00000000-0000-0000-0000-000000000000');
   v_next_id uuid;
@@ -2094,17 +2123,6 @@ declare
   v_leads integer := 0;
   v_events bigint := 0;
 begin
-  select o.organization_id into v_organization_id
-  from app.organization as o
-  where o.organization_id = erase_organization.organization_id;
-  if v_organization_id is null then
-    raise sqlstate 'PT404' using
-      message = 'organization_not_found',
-      hint = format(
-        'There is no organization %s. "leads organizations list" shows them.', erase_organization.organization_id
-      );
-  end if;
-
   -- From the first batch on nothing comes in, and nothing goes out.
   update auth.api_key as k
   set name = null, revoked_at = coalesce(k.revoked_at, date_trunc('milliseconds', clock_timestamp()))
@@ -2121,7 +2139,7 @@ begin
 
   -- Said again of one that is erased: there is nothing to walk through.
   if
-    exists (select from app.organization as o where o.organization_id = v_organization_id and o.erased_at is not null)
+    v_organization.erased_at is not null
     and not exists (select from app.lead as l where l.organization_id = v_organization_id)
   then
     return query select null::uuid, 0, audit.erase_organization(v_organization_id), 0::numeric, true;
@@ -2286,11 +2304,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   -- Also of an erased one: its log stays.
-  if not exists (select from app.organization as o where o.organization_id = verify_chain.organization_id) then
-    raise sqlstate 'PT404' using
-      message = 'organization_not_found',
-      hint = format('There is no organization %s. "leads organizations list" shows them.', verify_chain.organization_id);
-  end if;
+  perform admin.known_organization(verify_chain.organization_id);
   return query
   select
     v.holds, v.verified_to, v.next_after, v.head, v.unsealed,

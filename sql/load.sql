@@ -185,6 +185,7 @@ reset role;
 \ir bi/source_performance.sql
 \ir bi/score_calibration.sql
 
+\ir admin/known_organization.sql
 \ir admin/organization.sql
 \ir admin/create_organization.sql
 \ir admin/organizations.sql

@@ -87,11 +87,10 @@ def _erase_leads(
 def _erase_organization(
     found: Addresses, connection: psycopg.Connection[DictRow], organization: UUID, yes: bool, as_json: bool
 ) -> None:
-    known = [row for row in call(connection, "admin.organizations") if row["id"] == organization]
-    if not known:
-        raise Mistake(f'There is no organization {organization}. "leads organizations list" shows them.')
+    call(connection, "admin.known_organization", organization)  # says so where there is none
+    known = next(row for row in call(connection, "admin.organizations") if row["id"] == organization)
     analysts = [row["login"] for row in call(connection, "admin.analysts", organization)]
-    name = known[0]["name"] or f"erased at {known[0]['erased_at']}"
+    name = known["name"] or f"erased at {known['erased_at']}"
     click.echo(
         f"{organization} ({name}): all its leads, keys, stages, models, analysts and its CRM connection.", err=as_json
     )
@@ -118,7 +117,7 @@ def _erase_organization(
     else:
         click.echo(
             f"{organization} is erased: {_counted(leads, 'lead')}, and the values in {_counted(events, 'event')}."
-            if leads or events or known[0]["erased_at"] is None
+            if leads or events or known["erased_at"] is None
             else f"{organization} was erased before: there was nothing left."
         )
     if analysts:

@@ -105,6 +105,7 @@ from (values
     execute on admin.findings
     execute on admin.good_key
     execute on admin.keys
+    execute on admin.known_organization
     execute on admin.leads_to_erase
     execute on admin.load_leads
     execute on admin.load_signals

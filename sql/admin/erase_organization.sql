@@ -13,7 +13,8 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_organization_id uuid;
+  v_organization app.organization := admin.known_organization(erase_organization.organization_id);
+  v_organization_id uuid := v_organization.organization_id;
   -- Not null: the next lead's condition would have two shapes, and a plan for both walks the log from its beginning.
   v_lead_id uuid := coalesce(erase_organization.after, '00000000-0000-0000-0000-000000000000');
   v_next_id uuid;
@@ -21,17 +22,6 @@ declare
   v_leads integer := 0;
   v_events bigint := 0;
 begin
-  select o.organization_id into v_organization_id
-  from app.organization as o
-  where o.organization_id = erase_organization.organization_id;
-  if v_organization_id is null then
-    raise sqlstate 'PT404' using
-      message = 'organization_not_found',
-      hint = format(
-        'There is no organization %s. "leads organizations list" shows them.', erase_organization.organization_id
-      );
-  end if;
-
   -- From the first batch on nothing comes in, and nothing goes out.
   update auth.api_key as k
   set name = null, revoked_at = coalesce(k.revoked_at, date_trunc('milliseconds', clock_timestamp()))
@@ -48,7 +38,7 @@ begin
 
   -- Said again of one that is erased: there is nothing to walk through.
   if
-    exists (select from app.organization as o where o.organization_id = v_organization_id and o.erased_at is not null)
+    v_organization.erased_at is not null
     and not exists (select from app.lead as l where l.organization_id = v_organization_id)
   then
     return query select null::uuid, 0, audit.erase_organization(v_organization_id), 0::numeric, true;

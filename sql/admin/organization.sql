@@ -9,14 +9,8 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_organization app.organization;
+  v_organization app.organization := admin.known_organization(organization.organization_id);
 begin
-  select o.* into v_organization from app.organization as o where o.organization_id = organization.organization_id;
-  if not found then
-    raise sqlstate 'PT404' using
-      message = 'organization_not_found',
-      hint = format('There is no organization %s. "leads organizations list" shows them.', organization.organization_id);
-  end if;
   if v_organization.erased_at is not null then
     raise sqlstate 'PT409' using
       message = 'organization_erased',

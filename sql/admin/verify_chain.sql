@@ -25,11 +25,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   -- Also of an erased one: its log stays.
-  if not exists (select from app.organization as o where o.organization_id = verify_chain.organization_id) then
-    raise sqlstate 'PT404' using
-      message = 'organization_not_found',
-      hint = format('There is no organization %s. "leads organizations list" shows them.', verify_chain.organization_id);
-  end if;
+  perform admin.known_organization(verify_chain.organization_id);
   return query
   select
     v.holds, v.verified_to, v.next_after, v.head, v.unsealed,
