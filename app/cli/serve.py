@@ -113,8 +113,9 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 def _banner(host: str, port: int, key: str | None, bi_port: int | None) -> str:
-    base = f"http://{f'[{host}]' if ':' in host else host}:{port}{PREFIX}"
-    lines = [f"The Leads API is at {base}"]
+    root = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    base = f"{root}{PREFIX}"
+    lines = [f"The Leads API is at {base}", f"To read of it, and to try it: {root}/docs"]
     if bi_port:
         lines.append(f"Analysts connect to 127.0.0.1:{bi_port}, database leads, with a login of: leads bi create")
     if key:
