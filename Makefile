@@ -52,10 +52,10 @@ test-15: .venv/.dev ## Run the tests on PostgreSQL 15 (PG15_BIN: the folder of i
 fuzz: .venv/.dev ## Run in full what is random, new each time: 10,000 models and leads, 10,000 requests (CASES, PROOF_SEED)
 	@.venv/bin/python -m tools.pgtap
 	SCORING_CASES=$(or $(CASES),10000) PROOF_CASES=$(or $(CASES),10000) \
-	  .venv/bin/pytest tests/test_scoring_formula.py tests/test_openapi_proof.py $(ARGS)
+	  .venv/bin/pytest tests/scoring/test_formula.py tests/reference/test_openapi_proof.py $(ARGS)
 
 torture: .venv/.dev ## Push 500 leads while the vendor fails and workers are killed (TORTURE_LEADS, TORTURE_SEED)
-	TORTURE_LEADS=$${TORTURE_LEADS:-500} .venv/bin/pytest -n0 -s tests/test_crm_torture.py $(ARGS)
+	TORTURE_LEADS=$${TORTURE_LEADS:-500} .venv/bin/pytest -n0 -s tests/crm/test_torture.py $(ARGS)
 
 screenshots: .venv/.dev ## Take the pictures of the reference anew (docs/reference_*.png)
 	.venv/bin/python -m tools.screenshots $(ARGS)

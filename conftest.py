@@ -1,33 +1,26 @@
 """A PostgreSQL that the tests start themselves, and a database for each module, copied from one migrated template."""
 
 import itertools
-import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import uuid
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import filelock
 import httpx
 import psycopg
 import pytest
-from psycopg.rows import dict_row
 
 from app import embedded
-from app.cli import migrate
-from app.cli.keys import digest, new_key
 from app.settings import ROOT
-from tools import pgtap
+from tests.support.database import Database, Organization, make_organization
+from tests.support.process import Leads, Server, free_port, leads_on
+from tools import pgtap, unreleased
 
 _TEMPLATE = "leads_template"
 _names = (f"t{os.getpid()}_{number}" for number in itertools.count())
@@ -62,37 +55,7 @@ def _make_template(server: embedded.Server) -> None:
     with psycopg.connect(server.url("postgres", "postgres"), autocommit=True) as connection:
         connection.execute(f"create database {_TEMPLATE} owner leads_migrator")
     embedded.harden(server.url("postgres", _TEMPLATE))
-    migrate.apply(server.url("leads_migrator", _TEMPLATE))
-
-
-@dataclass(frozen=True)
-class Database:
-    """A database of the test's own."""
-
-    server: embedded.Server
-    name: str
-
-    def url(self, login: str = "postgres") -> str:
-        """Its address for a login."""
-        return self.server.url(login, self.name)
-
-    def connect(self, login: str = "postgres", **options: Any) -> psycopg.Connection[dict[str, Any]]:
-        """A connection in autocommit mode, whose rows are dictionaries."""
-        return psycopg.connect(self.url(login), autocommit=True, row_factory=dict_row, **options)
-
-    def sql(self, statement: str, *values: Any, login: str = "postgres") -> list[dict[str, Any]]:
-        """The rows of one statement, run as the login; a superuser unless said otherwise."""
-        with self.connect(login) as connection:
-            cursor = connection.execute(statement, values or None)
-            return cursor.fetchall() if cursor.description else []
-
-
-@dataclass(frozen=True)
-class Organization:
-    """An organization with a key of each scope."""
-
-    id: str
-    keys: dict[str, str]
+    unreleased.apply(server.url("leads_migrator", _TEMPLATE))
 
 
 @pytest.fixture(scope="session")
@@ -122,99 +85,10 @@ def new_organization(database: Database) -> Callable[..., Organization]:
     return lambda **options: make_organization(database, **options)
 
 
-def make_organization(database: Database, name: str = "Acme Restoration", environment: str = "test") -> Organization:
-    """Makes an organization with a key of each scope."""
-    made = database.sql("select admin.create_organization(%s, %s) as id", name, environment, login="leads_operator")
-    organization = Organization(str(made[0]["id"]), {})
-    for scope in ("read", "write", "admin"):
-        organization.keys[scope] = make_key(database, organization.id, scope)
-    return organization
-
-
-def make_key(database: Database, organization_id: str, scope: str, environment: str = "test") -> str:
-    """Makes a key."""
-    key = new_key(environment)
-    database.sql("select admin.create_key(%s, %s, %s)", organization_id, scope, digest(key), login="leads_operator")
-    return key
-
-
-def free_port() -> int:
-    """A TCP port that nobody listens on just now."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
-        return int(probe.getsockname()[1])
-
-
-Leads = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def leads_in(environ: Mapping[str, str]) -> Leads:
-    """Runs ``leads`` in an environment, to which each call may add."""
-
-    def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "app", *arguments],
-            cwd=ROOT,
-            env={**environ, **more},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    return run
-
-
-def leads_on(database: Database) -> Leads:
-    """Runs ``leads`` with the addresses of a database, all but the worker's."""
-    addresses = {
-        "DATABASE_URL": database.url("leads_api"),
-        "LEADS_MIGRATE_URL": database.url("leads_migrator"),
-        "LEADS_OPERATOR_URL": database.url("leads_operator"),
-    }
-    return leads_in({**os.environ, **addresses})
-
-
 @pytest.fixture(scope="module")
 def leads(database: Database) -> Leads:
     """Runs ``leads`` with the addresses of the module's database."""
     return leads_on(database)
-
-
-def printed(done: subprocess.CompletedProcess[str]) -> str:
-    """What a command printed that went well."""
-    assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    return done.stdout.strip()
-
-
-def mistake(done: subprocess.CompletedProcess[str]) -> str:
-    """What a command said that found a mistake."""
-    assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
-    assert "Traceback" not in done.stderr
-    return done.stderr.strip()
-
-
-@dataclass(frozen=True)
-class Server:
-    """A server process of ours."""
-
-    process: subprocess.Popen[bytes]
-    base: str
-    log: Path
-
-    def client(self, key: str | None = None, **options: Any) -> httpx.Client:
-        """An HTTP client for the API, with the key."""
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        # No TLS here; making a context for it takes 40 ms.
-        return httpx.Client(base_url=self.base + "/api/v1", headers=headers, timeout=30, verify=False, **options)
-
-    def lines(self) -> list[dict[str, Any]]:
-        """What it has logged so far. It holds lines for a moment: so one of our own is waited for."""
-        mark = uuid.uuid4().hex
-        httpx.get(self.base + "/livez", headers={"X-Request-Id": mark}, verify=False, timeout=10)
-        end = time.monotonic() + 10
-        while mark not in self.log.read_text() and time.monotonic() < end:
-            time.sleep(0.02)
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
 
 @pytest.fixture(scope="session")
@@ -278,7 +152,7 @@ def pgtap_connection(
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What tests/test_attack.py has counted: a worker of pytest-xdist's tells it by the test's report."""
+    """What tests/attacks/test_attack.py has counted: a worker of pytest-xdist's tells it by the test's report."""
     for report in terminalreporter.stats.get("passed", []):
         for name, value in report.user_properties:
             if name == "attacks":

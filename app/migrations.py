@@ -33,7 +33,7 @@ class Migration:
 
 def all_() -> list[Migration]:
     """The migrations in their order."""
-    return [Migration(path.name.removesuffix(".sql"), path) for path in sorted(FOLDER.glob("*.sql"))]
+    return [Migration(path.name.removesuffix(".sql"), path) for path in sorted(FOLDER.glob("[0-9]*.sql"))]
 
 
 def newest() -> int:
@@ -65,8 +65,8 @@ def pending(url: str) -> list[Migration]:
     return [migration for migration in all_() if migration.id not in applied]
 
 
-def apply(url: str, *, break_lock: bool = False) -> Iterator[Migration]:
-    """Applies those that are pending, one after another, and gives each before its turn.
+def apply(url: str, *, break_lock: bool = False, folder: Path = FOLDER) -> Iterator[Migration]:
+    """Applies those that are pending, one after another, and gives each before its turn. folder: where they stand.
 
     Raises MigrationError and psycopg.Error; the migration that failed leaves nothing behind.
     """
@@ -83,7 +83,8 @@ def apply(url: str, *, break_lock: bool = False) -> Iterator[Migration]:
                     backend.break_lock()
                 with backend.lock(timeout=10):
                     files = {migration.id: migration for migration in all_()}
-                    for migration in backend.to_apply(yoyo.read_migrations(str(FOLDER))):
+                    numbered = yoyo.read_migrations(str(folder)).filter(lambda migration: migration.id in files)
+                    for migration in backend.to_apply(numbered):
                         yield files[migration.id]
                         backend.apply_one(migration)
         except yoyo.exceptions.LockTimeout:

@@ -78,7 +78,7 @@ def load_order(repo: Path) -> list[Path]:
 
 def migrations(repo: Path) -> list[Path]:
     """The migrations, in the order in which they run."""
-    return sorted((repo / "migrations").glob("*.sql"))
+    return sorted((repo / "migrations").glob("[0-9]*.sql"))
 
 
 def copies(texts: Iterable[tuple[str, str]]) -> dict[str, Copy]:

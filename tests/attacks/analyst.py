@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from attacks.harness import ERROR, NO_ROW, SAME, VICTIM_ACTS, Attack
+from tests.attacks.harness import ERROR, NO_ROW, SAME, VICTIM_ACTS, Attack
 
 EXPLAIN = "explain (analyze, timing off, summary off, buffers off) "
 

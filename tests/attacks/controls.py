@@ -1,6 +1,6 @@
 """Designs that leak, attacked by the same runner: a suite that finds nothing in them finds nothing anywhere."""
 
-from attacks.harness import VICTIMS, Attack
+from tests.attacks.harness import VICTIMS, Attack
 
 NAIVE = """
 create schema naive;

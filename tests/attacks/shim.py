@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from attacks.harness import ERROR, SAME, VICTIM_ACTS, VICTIMS, Attack
+from tests.attacks.harness import ERROR, SAME, VICTIM_ACTS, VICTIMS, Attack
 
 READS = (
     "api.list_leads()",

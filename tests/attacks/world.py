@@ -12,8 +12,8 @@ import psycopg
 
 from app import embedded
 from app.cli import migrate
-from attacks.harness import Copy, Session
-from conftest import Database, Organization, make_organization
+from tests.attacks.harness import Copy, Session
+from tests.support.database import Database, Organization, make_organization
 
 ANALYST = "mallory"
 VICTIM_ANALYST = "victoria"

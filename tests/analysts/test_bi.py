@@ -1,0 +1,315 @@
+"""Analysts: a login made by the command line, over TCP, by its password; and psql as one of them."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from app import embedded
+from app.cli import migrate
+from tests.support.database import Database, Organization
+from tests.support.process import Leads, free_port, leads_in, mistake, printed
+
+ADDRESSES = ("DATABASE_URL", "LEADS_MIGRATE_URL", "LEADS_OPERATOR_URL", "LEADS_WORKER_URL", "BI_PORT")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A data folder with its own server, which takes analysts by TCP."""
+
+    folder: Path
+    server: embedded.Server
+    leads: Leads
+    organization: str
+
+    def sql(self, statement: str, *values: Any, login: str = "postgres") -> list[tuple[Any, ...]]:
+        """The rows of a statement; a superuser's unless said otherwise."""
+        with psycopg.connect(self.server.url(login), autocommit=True) as connection:
+            cursor = connection.execute(statement.encode(), values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def analyst(self, login: str, *options: str) -> str:
+        """The address of a new analyst, as it is printed."""
+        return printed(self.leads("bi", "create", login, "--organization", self.organization, *options))
+
+
+def command(folder: Path) -> Leads:
+    """Runs ``leads`` with the folder's database, and with no address."""
+    kept = {name: value for name, value in os.environ.items() if name not in ADDRESSES}
+    return leads_in({**kept, "LEADS_DATA_DIR": str(folder)})
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    made = Path(tempfile.mkdtemp(prefix="leads-bi-", dir="/tmp"))
+    made.chmod(0o755)
+    yield made / "data"
+    for pid_file in made.glob("*/postgres/postmaster.pid"):  # of a test that failed
+        embedded._stop(pid_file.parent.parent)
+    shutil.rmtree(made)
+
+
+@pytest.fixture(scope="module")
+def place(folder: Path) -> Iterator[Place]:
+    with embedded.running(folder, tcp_port=free_port(), options={"fsync": "off"}) as server:
+        migrate.apply(server.url("leads_migrator"))
+        leads = command(folder)
+        acme, other = (
+            printed(leads("organizations", "create", name)) for name in ("Acme Restoration", "Bolt Plumbing")
+        )
+        made = Place(folder, server, leads, acme)
+        for organization, count in ((acme, 3), (other, 5)):
+            made.sql(
+                "insert into app.lead (organization_id, email) select %s, 'a@example.com' from generate_series(1, %s)",
+                organization,
+                count,
+            )
+        yield made
+
+
+def ask(url: str, query: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(query.encode()).fetchall()
+
+
+def refused(url: str) -> str:
+    """What the server says to who doesn't get in."""
+    with pytest.raises(psycopg.OperationalError) as caught:
+        psycopg.connect(url).close()
+    return str(caught.value)
+
+
+def logins(place: Place, pattern: str) -> list[str]:
+    return [row[0] for row in place.sql("select rolname::text from pg_roles where rolname ~ %s", pattern)]
+
+
+# leads bi create
+
+
+def test_the_address_that_is_printed_works_over_tcp(place: Place) -> None:
+    url = place.analyst("ann")
+    assert re.fullmatch(rf"postgresql://ann:[\w-]{{32}}@127\.0\.0\.1:{place.server.port}/leads", url)
+    with psycopg.connect(url) as connection:
+        info = connection.info
+        assert (info.user, info.host, info.port) == ("ann", "127.0.0.1", place.server.port)
+        assert connection.execute("select count(*) from leads").fetchall() == [(3,)]  # bi is the search path
+
+
+def test_the_password_is_shown_once(place: Place) -> None:
+    made = json.loads(place.analyst("bea", "--json"))
+    assert made.keys() == {"login", "organization_id", "password", "url"}
+    assert (made["login"], made["organization_id"]) == ("bea", place.organization)
+    assert ask(made["url"], "select session_user::text") == [("bea",)]
+    kept = place.sql("select rolpassword from pg_authid where rolname = 'bea'")[0][0]
+    assert kept.startswith("SCRAM-SHA-256$")
+    for told in (printed(place.leads("bi", "list", "--json")), (place.folder / "postgresql.log").read_text()):
+        assert made["password"] not in told
+
+
+def test_a_wrong_password_is_refused(place: Place) -> None:
+    url = place.analyst("cleo")
+    password = str(conninfo_to_dict(url)["password"])
+    for wrong in (f":{password[::-1]}@", ":@", "@"):
+        said = refused(url.replace(f":{password}@", wrong))
+        assert "password authentication failed" in said or "no password supplied" in said
+
+
+def test_what_a_session_begins_with(place: Place) -> None:
+    url = place.analyst("dora")
+    expected = {
+        "default_transaction_read_only": "on",
+        "statement_timeout": "1min",
+        "lock_timeout": "5s",
+        "idle_in_transaction_session_timeout": "1min",
+        "idle_session_timeout": "8h",
+        "TimeZone": "UTC",
+        "search_path": "bi",
+    }
+    assert {name: ask(url, f"show {name}")[0][0] for name in expected} == expected
+    with ExitStack() as stack:
+        for _ in range(5):
+            stack.enter_context(psycopg.connect(url))
+        assert 'too many connections for role "dora"' in refused(url)
+
+
+def test_an_expired_login_is_refused_and_its_open_session_sees_nothing(place: Place) -> None:
+    url = place.analyst("eve", "--expires", "3s")
+    with psycopg.connect(url, autocommit=True) as connection:
+        assert connection.execute("select count(*) from leads").fetchall() == [(3,)]
+        listed = {row["login"]: row for row in json.loads(printed(place.leads("bi", "list", "--json")))}
+        assert listed["eve"]["expires_at"] is not None
+        deadline = time.monotonic() + 20
+        while connection.execute("select count(*) from leads").fetchall() != [(0,)]:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    assert "password authentication failed" in refused(url)
+    listed = {row["login"]: row for row in json.loads(printed(place.leads("bi", "list", "--json")))}
+    assert listed["eve"]["state"] == "expired"
+    assert "is dropped" in printed(place.leads("bi", "revoke", "eve"))
+
+
+def test_who_has_no_tcp_yet_is_told_how(folder: Path) -> None:
+    other = folder.parent / "quiet"
+    with embedded.running(other, options={"fsync": "off"}) as server:
+        migrate.apply(server.url("leads_migrator"))
+    leads = command(other)
+    acme = printed(leads("organizations", "create", "Acme Restoration"))
+    made = leads("bi", "create", "ann", "--organization", acme)
+    assert made.stdout.strip().endswith("@127.0.0.1:5433/leads")
+    assert made.stderr == "Nothing listens there yet. Say: leads serve --bi-port 5433\n"
+
+    port = free_port()
+    made = leads("bi", "create", "bea", "--organization", acme, BI_PORT=str(port))
+    assert f"leads serve --bi-port {port}" in made.stderr
+    with embedded.running(other, tcp_port=port):
+        assert ask(made.stdout.strip(), "select count(*) from leads") == [(0,)]
+
+
+def test_on_a_server_of_ones_own(
+    leads: Leads, database: Database, new_organization: Callable[..., Organization]
+) -> None:
+    """The address is that of LEADS_MIGRATE_URL: here a socket, and another database than leads."""
+    login = f"own_{uuid4().hex[:12]}"
+    url = printed(leads("bi", "create", login, "--organization", new_organization().id))
+    assert ask(url, "select session_user::text, current_database()::text") == [(login, database.name)]
+    counted = ("-c", "select 40 + 2", "-tA")
+    assert printed(leads("psql", "--organization", new_organization().id, *counted)) == "42"
+    printed(leads("bi", "revoke", login))
+    assert database.sql("select 1 from pg_roles where rolname = %s", login) == []
+
+
+# leads bi list
+
+
+def test_analysts_are_listed_in_the_order_in_which_they_were_made(place: Place) -> None:
+    place.analyst("zoe")
+    place.analyst("abe", "--expires", "2100-01-01")
+    listed = json.loads(printed(place.leads("bi", "list", "--organization", place.organization, "--json")))
+    found = [row for row in listed if row["login"] in ("zoe", "abe")]
+    assert [(row["login"], row["organization"], row["state"], row["expires_at"]) for row in found] == [
+        ("zoe", "Acme Restoration", "good", None),
+        ("abe", "Acme Restoration", "good", "2100-01-01T00:00:00.000Z"),
+    ]
+    assert "2100-01-01T00:00:00.000Z" in printed(place.leads("bi", "list"))
+    assert "There is no organization" in mistake(place.leads("bi", "list", "--organization", str(uuid4())))
+
+
+# leads bi revoke
+
+
+def test_revoking_ends_every_open_session(place: Place) -> None:
+    url = place.analyst("fay")
+    other = place.analyst("gil")
+    with psycopg.connect(url) as idle, psycopg.connect(url) as within, psycopg.connect(other) as spared:
+        idle.execute("select 1")
+        idle.rollback()
+        within.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        assert within.execute("select count(*) from leads").fetchall() == [(3,)]  # from now on it has its snapshot
+
+        done = json.loads(printed(place.leads("bi", "revoke", "fay", "--json")))
+        assert done == {"login": "fay", "state": "dropped"}
+        for connection in (idle, within):
+            with pytest.raises(psycopg.OperationalError, match="terminating connection"):
+                connection.execute("select count(*) from leads")
+        assert spared.execute("select count(*) from leads").fetchall() == [(3,)]
+    assert "password authentication failed" in refused(url) or "no pg_hba.conf entry" in refused(url)
+    assert logins(place, "^fay$") == []
+    place.analyst("fay")  # the name is free again
+
+
+def test_revoking_a_query_that_runs_ends_it(place: Place) -> None:
+    url = place.analyst("hal")
+    query = "import sys, psycopg; psycopg.connect(sys.argv[1]).execute('select pg_sleep(50) from leads')"
+    with subprocess.Popen([sys.executable, "-c", query, url], stderr=subprocess.PIPE, text=True) as running:
+        active = "select 1 from pg_stat_activity where usename = 'hal' and query ~ 'pg_sleep'"
+        deadline = time.monotonic() + 20
+        while not place.sql(active):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        printed(place.leads("bi", "revoke", "hal"))
+        assert "AdminShutdown" in running.communicate(timeout=20)[1]
+
+
+def test_a_revocation_that_broke_off_is_finished_by_the_next(place: Place) -> None:
+    place.analyst("ida")
+    place.sql("select admin.revoke_analyst('ida')", login="leads_migrator")
+    assert logins(place, "^ida$") == ["ida"]
+    printed(place.leads("bi", "revoke", "ida"))
+    assert logins(place, "^ida$") == []
+
+
+# leads psql
+
+
+def test_psql_sees_what_an_analyst_sees_and_leaves_no_login(place: Place) -> None:
+    arguments = ("psql", "--organization", place.organization)
+    assert printed(place.leads(*arguments, "-tAc", "select count(*) from bi.leads")) == "3"
+    assert re.fullmatch("psql_[0-9a-f]{12}", printed(place.leads(*arguments, "-tAc", "select session_user")))
+    said = place.leads(*arguments, "-c", "select from app.lead where score_id is null")
+    assert (said.returncode, "permission denied" in said.stderr) == (1, True)  # 1 is psql's own
+    assert logins(place, "^psql_") == []
+    assert "psql_" not in printed(place.leads("bi", "list"))
+
+
+def test_psql_without_an_organization_takes_the_demos(place: Place) -> None:
+    assert "Whose leads? Say --organization ID" in mistake(place.leads("psql", "-c", "select 1"))
+    printed(place.leads("demo"))
+    assert printed(place.leads("psql", "-tAc", "select count(*) from leads")) == "200"
+
+
+def test_psql_drops_the_login_of_one_that_was_killed(place: Place) -> None:
+    place.analyst("psql_0123456789ab", "--expires", "1s")
+    place.analyst("psql_ba9876543210")  # of one that runs
+    time.sleep(1.1)
+    printed(place.leads("psql", "-c", "select 1"))
+    assert logins(place, "^psql_") == ["psql_ba9876543210"]
+    printed(place.leads("bi", "revoke", "psql_ba9876543210"))
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["bi", "create", "ann"], "Missing option '--organization'"),
+        (["bi", "create", "ann", "--organization", "acme"], "not a valid UUID"),
+        (["bi", "create", "new_one", "--organization", str(uuid4())], "There is no organization"),
+        (["bi", "create", "Ann", "--organization", "ACME"], "A login is 1 to 63 characters"),
+        (["bi", "create", "leads_api", "--organization", "ACME"], "neither pg_ nor leads_ in front"),
+        (["bi", "create", "postgres", "--organization", "ACME"], 'There is a login "postgres" already'),
+        (["bi", "create", "late", "--organization", "ACME", "--expires", "2020-01-01"], "expired already"),
+        (["bi", "create", "late", "--organization", "ACME", "--expires", "soon"], "say 90d, 2026-12-31"),
+        (["bi", "revoke", "nobody_at_all"], '"leads bi list" shows them'),
+        (["bi", "revoke", "leads_api"], 'There is no analyst "leads_api"'),
+        (["psql", "--organization", str(uuid4())], "There is no organization"),
+    ],
+)
+def test_a_mistake_is_a_sentence_and_exit_code_2(place: Place, arguments: list[str], sentence: str) -> None:
+    before = logins(place, ".")
+    said = mistake(place.leads(*(place.organization if part == "ACME" else part for part in arguments)))
+    assert sentence in said
+    assert logins(place, ".") == before
+
+
+def test_who_may_make_no_logins_is_told(leads: Leads, database: Database) -> None:
+    said = mistake(leads("bi", "list", LEADS_MIGRATE_URL=""))
+    assert "LEADS_MIGRATE_URL is not set" in said
+    said = mistake(
+        leads("bi", "create", "ann", "--organization", str(uuid4()), LEADS_MIGRATE_URL=database.url("leads_api"))
+    )
+    assert "may not do this" in said or "no schema of ours" in said

@@ -1,0 +1,263 @@
+"""Who gets in: every route of the route table, with every kind of key, for every kind of id."""
+
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from app.cli.keys import new_key
+from tests.support.contract import anonymous, check_headers, check_problem
+from tests.support.database import Database, Organization, make_key, make_organization
+from tests.support.process import Server
+
+NEVER = "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"
+MALFORMED = "9f1c8a32-4d65-4e2b-8a91"
+
+
+@dataclass(frozen=True)
+class Case:
+    """How a route is asked for what is there: the good status, and the request."""
+
+    status: int
+    of: str | None = None
+    """What the id in the path is the id of."""
+    json: Any = None
+
+
+# A new route needs a line here.
+CASES = {
+    ("GET", "/leads"): Case(200),
+    ("POST", "/leads"): Case(201, json={"email": "new@example.com"}),
+    ("GET", "/leads/{id}"): Case(200, of="lead"),
+    ("PATCH", "/leads/{id}"): Case(200, of="lead", json={"timeline": "soon"}),
+    ("POST", "/leads/{id}/signals"): Case(201, of="lead", json={"type": "storm_event"}),
+    ("GET", "/leads/{id}/signals"): Case(200, of="lead"),
+    ("POST", "/leads/{id}/score"): Case(200, of="lead"),
+    ("GET", "/leads/{id}/scores"): Case(200, of="lead"),
+    ("POST", "/leads/{id}/push-to-crm"): Case(202, of="lead"),
+    ("GET", "/leads/{id}/crm-sync"): Case(200, of="lead"),
+    ("GET", "/crm-connections"): Case(200),
+    ("GET", "/audit-log"): Case(200),
+    ("GET", "/audit-log/verify"): Case(200),
+    ("GET", "/audit-log/{id}"): Case(200, of="event"),
+    ("GET", "/health"): Case(200),
+    ("GET", "/organizations/me"): Case(200),
+}
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """An organization with a record of each kind."""
+
+    organization: Organization
+    ids: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def server(database: Database, new_server: Callable[..., Server]) -> Server:
+    """A server with one connection: who comes next is on the same session."""
+    return new_server(database, LEADS_CONNECTIONS="1")
+
+
+@pytest.fixture(scope="module")
+def tenants(database: Database, server: Server) -> tuple[Tenant, Tenant]:
+    """Two organizations."""
+
+    def make(name: str) -> Tenant:
+        organization = make_organization(database, name)
+        with server.client(organization.keys["write"]) as client:
+            lead = client.post("/leads", json={"name": "A", "email": "first@example.com"}).json()["id"]
+            event = client.get("/audit-log", params={"lead_id": lead}).json()["data"][0]["id"]
+        # Paused: a push is taken, and nobody waits for it.
+        for statement in (
+            "select admin.connect_crm(%s, 'jobnimbus', 'default', '{}')",
+            "select admin.change_crm_connection(%s, 'pause')",
+        ):
+            database.sql(statement, organization.id, login="leads_operator")
+        return Tenant(organization, {"lead": lead, "event": event})
+
+    return make("A"), make("B")
+
+
+def bad_authorizations(database: Database, organization: Organization) -> Iterator[tuple[str, str | None]]:
+    """What lets nobody in, by kind."""
+    good = organization.keys["admin"]
+    yield "no key", None
+    yield "no scheme", good
+    yield "another scheme", f"Basic {good}"
+    yield "scheme alone", "Bearer"
+    yield "a broken key", f"Bearer {good[:-1]}"
+    yield "a key in another case", f"Bearer {good.swapcase()}"
+    yield "two keys", f"Bearer {good} {good}"
+    yield "a NUL's and a quote's escapes", "Bearer %00'\\u0000"
+    yield "octets beyond ASCII", "Bearer clé"
+    yield "the digest", f"Bearer {secrets.token_hex(32)}"
+    yield "an unknown key", f"Bearer {new_key('live')}"
+    for verb, change in (("expired", "expires_at = now() - interval '1 second'"), ("revoked", "revoked_at = now()")):
+        key = make_key(database, organization.id, "admin")
+        with database.connect() as connection:
+            connection.execute(
+                f"""update auth.api_key set {change}
+                where id = (select id from auth.api_key order by created_at desc, id desc limit 1)"""
+            )
+        yield verb, f"Bearer {key}"
+
+
+def send(
+    client: httpx.Client, method: str, path: str, case: Case, id: str | None, authorization: str | None
+) -> httpx.Response:
+    """The case's request, with that id and that header."""
+    headers = {b"X-Request-Id": b"same"}
+    if authorization is not None:
+        headers[b"Authorization"] = authorization.encode("latin-1")
+    url = path if id is None else path.replace("{id}", id)
+    content = None if case.json is None else json.dumps(case.json)
+    if content is not None:
+        headers[b"Content-Type"] = b"application/json"
+    return client.request(method, url, content=content, headers=headers)
+
+
+def written(database: Database) -> list[dict[str, Any]]:
+    """A figure that any write would change."""
+    return database.sql("select (select count(*) from app.lead) as leads, (select count(*) from audit.event) as events")
+
+
+@pytest.fixture(scope="module")
+def routes(database: Database) -> dict[tuple[str, str], str | None]:
+    """The scope of each route of the route table."""
+    return {(row["method"], row["path"]): row["scope"] for row in database.sql("select * from api.route")}
+
+
+def test_each_route_of_the_route_table_has_a_case(routes: dict[tuple[str, str], str | None]) -> None:
+    assert set(CASES) == set(routes)
+    assert all((case.of is not None) == ("{id}" in path) for (_, path), case in CASES.items())
+
+
+def test_nobody_gets_in_without_a_good_key_and_the_answer_does_not_say_why(
+    server: Server, database: Database, tenants: tuple[Tenant, Tenant], routes: dict[tuple[str, str], str | None]
+) -> None:
+    ours, theirs = tenants
+    bad = list(bad_authorizations(database, ours.organization))
+    before = written(database)
+    answers = set()
+    with server.client() as client:
+        for (method, path), case in CASES.items():
+            for kind, authorization in bad:
+                for id in ids_of(case, ours, theirs):
+                    response = send(client, method, path, case, id, authorization)
+                    check_problem(response, 401, "unauthorized")
+                    assert response.headers["www-authenticate"] == "Bearer", (method, path, kind)
+                    answers.add(response.content)
+    assert len(answers) == 1
+    assert written(database) == before
+    assert all(scope is not None for scope in routes.values())
+
+
+def ids_of(case: Case, ours: Tenant, theirs: Tenant) -> list[str | None]:
+    """Own id, the other's, one that never was, a malformed one; none for a path without."""
+    return [None] if case.of is None else [ours.ids[case.of], theirs.ids[case.of], NEVER, MALFORMED]
+
+
+def test_a_key_without_the_scope_is_told_which_one(
+    server: Server, database: Database, tenants: tuple[Tenant, Tenant], routes: dict[tuple[str, str], str | None]
+) -> None:
+    ours, theirs = tenants
+    before = written(database)
+    refused = 0
+    with server.client() as client:
+        for (method, path), case in CASES.items():
+            if routes[method, path] == "read":
+                continue
+            for id in ids_of(case, ours, theirs):
+                response = send(client, method, path, case, id, f"Bearer {ours.organization.keys['read']}")
+                problem = check_problem(response, 403, "insufficient_scope")
+                assert f'"{routes[method, path]}"' in problem["detail"]
+                refused += 1
+    assert refused >= 5
+    assert written(database) == before
+
+
+@pytest.mark.parametrize("scope", ["read", "write", "admin"])
+def test_another_organizations_record_is_like_one_that_never_was(
+    server: Server,
+    tenants: tuple[Tenant, Tenant],
+    routes: dict[tuple[str, str], str | None],
+    scope: str,
+) -> None:
+    levels = ["read", "write", "admin"]
+    with server.client() as client:
+        for ours, theirs in (tenants, tenants[::-1]):
+            authorization = f"Bearer {ours.organization.keys[scope]}"
+            for (method, path), case in CASES.items():
+                if levels.index(routes[method, path] or "read") > levels.index(scope):
+                    continue
+                own, *others = (
+                    send(client, method, path, case, id, authorization) for id in ids_of(case, ours, theirs)
+                )
+                assert own.status_code == case.status, own.text
+                check_headers(own)
+                assert theirs.organization.id not in own.text
+                if not others:
+                    continue
+                for other in others:
+                    check_problem(other, 404, "not_found")
+                assert len({(repr(anonymous(other)), other.content) for other in others}) == 1
+
+
+def test_a_page_has_the_own_records_only(server: Server, tenants: tuple[Tenant, Tenant]) -> None:
+    for ours, theirs in (tenants, tenants[::-1]):
+        with server.client(ours.organization.keys["read"]) as client:
+            for path in ("/leads", "/audit-log"):
+                rows = client.get(path, params={"limit": 200}).json()["data"]
+                assert rows
+                assert {row["organization_id"] for row in rows} == {ours.organization.id}
+            rows = client.get("/audit-log", params={"lead_id": theirs.ids["lead"]}).json()
+            assert rows == {"data": [], "next_cursor": None}
+            assert client.get("/organizations/me").json()["id"] == ours.organization.id
+
+
+def test_the_scheme_is_taken_in_any_case(server: Server, tenants: tuple[Tenant, Tenant]) -> None:
+    key = tenants[0].organization.keys["read"]
+    with server.client() as client:
+        for authorization in (f"bearer {key}", f"BEARER {key}", f"Bearer  {key}"):
+            assert client.get("/health", headers={"Authorization": authorization}).status_code == 200
+
+
+def test_a_key_works_from_its_first_moment_to_its_last(
+    server: Server, database: Database, new_organization: Callable[..., Organization]
+) -> None:
+    acme = new_organization()
+    key = make_key(database, acme.id, "read")
+    with server.client(key) as client:
+        assert client.get("/health").json()["scopes"] == ["read"]
+        database.sql(
+            "update auth.api_key set expires_at = now() + interval '1 hour' where organization_id = %s", acme.id
+        )
+        assert client.get("/health").status_code == 200
+        database.sql("update auth.api_key set revoked_at = now() where organization_id = %s", acme.id)
+        check_problem(client.get("/health"), 401, "unauthorized")
+
+
+def test_nothing_is_left_of_a_caller_for_the_next_one_on_the_connection(
+    server: Server, new_organization: Callable[..., Organization]
+) -> None:
+    ours, theirs = new_organization(), new_organization()
+    with server.client() as client:
+        for _ in range(3):
+            for organization in (ours, theirs):
+                answer = client.get("/health", headers={"Authorization": f"Bearer {organization.keys['read']}"})
+                assert answer.json()["organization_id"] == organization.id
+            check_problem(client.get("/health"), 401, "unauthorized")
+            answer = client.patch(
+                f"/leads/{NEVER}", json={}, headers={"Authorization": f"Bearer {theirs.keys['read']}"}
+            )
+            check_problem(answer, 403, "insufficient_scope")
+        # A request that only reads leaves the connection able to write.
+        answer = client.post(
+            "/leads", json={"email": "a@example.com"}, headers={"Authorization": f"Bearer {ours.keys['write']}"}
+        )
+        assert answer.json()["organization_id"] == ours.id

@@ -1,0 +1,317 @@
+"""An endpoint is a function and a line of the route table: SQL adds it and takes it away while the server runs."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from tests.support.contract import check_headers, check_problem
+from tests.support.database import Database, Organization
+from tests.support.process import Server
+
+ECHO = """
+create function api.echo(
+  id uuid,
+  size integer default 7,
+  is_new boolean default false,
+  tags api.any_of default null,
+  at timestamptz default null
+)
+returns api.answer
+language sql
+stable
+begin atomic
+  select row(
+    200,
+    json_build_object('X-Echo', echo.size),
+    json_build_object(
+      'id', echo.id, 'size', echo.size, 'is_new', echo.is_new, 'tags', echo.tags, 'at', echo.at at time zone 'UTC',
+      'organization_id', auth.organization_id('read')
+    )::text
+  )::api.answer;
+end;
+alter function api.echo(uuid, integer, boolean, api.any_of, timestamptz) owner to leads_exec;
+alter function api.echo(uuid, integer, boolean, api.any_of, timestamptz) security definer;
+grant execute on function api.echo(uuid, integer, boolean, api.any_of, timestamptz) to leads_api;
+"""
+
+ID = "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"
+
+
+@pytest.fixture(scope="module")
+def acme(new_organization: Callable[..., Organization]) -> Organization:
+    """The organization whose keys are used."""
+    return new_organization()
+
+
+@pytest.fixture
+def client(server: Server, acme: Organization) -> Iterator[httpx.Client]:
+    """A client with a key that writes."""
+    with server.client(acme.keys["write"]) as client:
+        yield client
+
+
+def soon(condition: Callable[[], bool], seconds: float = 5) -> float:
+    """Waits, fails where it isn't so in time, and tells how long it took."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < seconds
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+def test_an_endpoint_comes_and_goes_by_sql_alone_and_no_request_is_dropped(
+    server: Server, database: Database, acme: Organization, client: httpx.Client
+) -> None:
+    done = threading.Event()
+    seen: Counter[int] = Counter()
+
+    def others() -> None:
+        with server.client(acme.keys["write"]) as other:
+            while not done.is_set():
+                seen[other.get("/leads?limit=1").status_code] += 1
+                seen[other.post("/leads", json={"email": "a@example.com"}).status_code] += 1
+
+    traffic = threading.Thread(target=others)
+    traffic.start()
+    try:
+        for _ in range(2):
+            check_problem(client.get(f"/things/{ID}/echo"), 404, "not_found")
+            with database.connect("postgres") as connection, connection.transaction():
+                connection.execute(ECHO.encode())
+                connection.execute("insert into api.route values ('GET', '/things/{id}/echo', 'api.echo', 'read')")
+                connection.execute("notify leads_routes")
+            assert soon(lambda: client.get(f"/things/{ID}/echo").status_code == 200) < 4
+            answer = client.get(f"/things/{ID}/echo?size=-3&is_new=true&tags=a,b&at=2026-03-01T15:00:00+02:00")
+            check_headers(answer)
+            assert answer.headers["x-echo"] == "-3"
+            assert answer.json() == {
+                "id": ID,
+                "size": -3,
+                "is_new": True,
+                "tags": ["a", "b"],
+                "at": "2026-03-01T13:00:00",
+                "organization_id": acme.id,
+            }
+            # Defaults, the types' faults, a foreign id: all by the general way.
+            assert client.get(f"/things/{ID}/echo").json()["size"] == 7
+            assert client.get("/things/none/echo").json()["id"] is None
+            check_problem(
+                client.get(f"/things/{ID}/echo?size=x&is_new=yes&tags=1,2,3,4,5,6,7,8,9,10,11&at=now&nope=1"),
+                400,
+                "invalid_parameter",
+                ("nope", "unknown_parameter"),
+                ("size", "invalid_integer"),
+                ("is_new", "invalid_boolean"),
+                ("at", "invalid_timestamp"),
+                ("tags", "too_many_values"),
+                in_order=True,
+            )
+            answer = client.post(f"/things/{ID}/echo")
+            check_problem(answer, 405, "method_not_allowed")
+            assert answer.headers["allow"] == "GET, HEAD"
+            check_problem(client.get(f"/things/{ID}/echo", headers={"Authorization": ""}), 401, "unauthorized")
+
+            database.sql("delete from api.route where path = '/things/{id}/echo'")
+            database.sql("notify leads_routes")
+            assert soon(lambda: client.get(f"/things/{ID}/echo").status_code == 404) < 4
+            database.sql("drop function api.echo")
+    finally:
+        done.set()
+        traffic.join()
+    assert set(seen) == {200, 201}
+    assert seen.total() > 20
+
+
+def test_many_notices_are_one_reading_a_second_and_the_last_one_counts(
+    database: Database, client: httpx.Client
+) -> None:
+    with database.connect() as connection:
+        connection.execute(ECHO.encode())
+        for n in range(30):
+            connection.execute("insert into api.route values ('GET', %s, 'api.echo', 'read')", [f"/n{n}/{{id}}"])
+            connection.execute("notify leads_routes")
+        soon(lambda: client.get(f"/n29/{ID}").status_code == 200)
+        assert client.get(f"/n0/{ID}").status_code == 200
+        connection.execute("delete from api.route where function = 'api.echo'")
+        connection.execute("notify leads_routes")
+        soon(lambda: client.get(f"/n29/{ID}").status_code == 404)
+        connection.execute("drop function api.echo")
+
+
+def function(signature: str, returns: str = "api.answer", volatility: str = "stable", grant: str = "") -> str:
+    """What makes a function and, unless said otherwise, lets the shim execute it."""
+    return (
+        f"create function api.{signature} returns {returns} language sql {volatility} "
+        f"begin atomic select null::{returns}; end; "
+    ) + (grant or f"grant execute on function api.{signature} to leads_api")
+
+
+# A line that is no good: what makes the function, the function, and a part of what the log says.
+BAD_LINES = {
+    "/missing": ("", "api.no_such_function", "there is no function"),
+    "/elsewhere": ("", "Api.Echo; drop table", "must be written schema.function"),
+    "/volatile": (function("volatile()", volatility="volatile"), "api.volatile", "must be STABLE"),
+    "/odd_type": (function("odd_type(at point)"), "api.odd_type", "has the type point"),
+    "/odd_answer": (function("odd_answer()", returns="text"), "api.odd_answer", "returns api.answer"),
+    "/nameless": (function("nameless(text)"), "api.nameless", "without a name"),
+    "/parameter/{id}": (function("parameter(key text)"), "api.parameter", "no argument named id"),
+    "/part/x{id}": (function("part(id uuid)"), "api.part", "must be a segment"),
+    "/leads/{lead_id}": (
+        function("drop_lead(lead_id uuid)", volatility="volatile"),
+        "api.drop_lead",
+        "calls the path's parameters id",
+    ),
+    "/ungranted": (
+        function("ungranted()", grant="revoke execute on function api.ungranted() from public"),
+        "api.ungranted",
+        "may execute",
+    ),
+    "/overloaded": (
+        function("overloaded(a text)") + ";" + function("overloaded(a uuid)"),
+        "api.overloaded",
+        "there is no function",
+    ),
+}
+
+
+def test_a_line_that_is_no_good_is_logged_and_skipped_and_the_others_stay(
+    server: Server, database: Database, client: httpx.Client, new_server: Callable[..., Server]
+) -> None:
+    with database.connect() as connection:
+        connection.execute(ECHO.encode())
+        connection.execute("insert into api.route values ('GET', '/good/{id}', 'api.echo', 'read')")
+        for path, (made, function, _) in BAD_LINES.items():
+            connection.execute(made.encode())
+            method = "DELETE" if path == "/leads/{lead_id}" else "GET"
+            connection.execute("insert into api.route values (%s, %s, %s, 'read')", [method, path, function])
+        connection.execute("notify leads_routes")
+    soon(lambda: client.get(f"/good/{ID}").status_code == 200)
+    # A server that starts now does the same.
+    for one in (server, new_server(database)):
+        messages = [line["message"] for line in one.lines() if line["level"] == "error"]
+        for path, (_, _, said) in BAD_LINES.items():
+            assert [m for m in messages if f" {path} is left out" in m and said in m], (path, messages)
+        with one.client(client.headers["authorization"].removeprefix("Bearer ")) as other:
+            for path in BAD_LINES:
+                if path != "/leads/{lead_id}":
+                    check_problem(other.get(path.replace("{id}", ID)), 404, "not_found")
+            check_problem(other.delete(f"/leads/{ID}"), 405, "method_not_allowed")
+            check_problem(other.get(f"/leads/{ID}"), 404, "not_found")
+            assert other.get("/leads").status_code == 200
+            assert other.get(f"/good/{ID}").status_code == 200
+        told = httpx.get(one.base + "/openapi.json", verify=False).json()["paths"]
+        assert "/good/{id}" in told
+        assert not set(BAD_LINES) & set(told)
+
+
+@pytest.mark.parametrize(
+    ("wait", "made", "said"),
+    [
+        ("api.no_such_wait", "", "there is no function api.no_such_wait that only reads"),
+        ("api.writing_wait", function("writing_wait(id uuid)", volatility="volatile"), "that only reads"),
+        ("api.other_wait", function("other_wait(lead uuid)"), "has no argument named lead"),
+    ],
+)
+def test_a_wait_that_is_no_good_is_logged_and_its_route_skipped(
+    server: Server, database: Database, client: httpx.Client, wait: str, made: str, said: str
+) -> None:
+    path = "/" + wait.removeprefix("api.") + "/{id}"
+    with database.connect() as connection:
+        connection.execute(made.encode())
+        connection.execute(
+            "insert into api.route (method, path, function, scope, wait_seconds, wait_function) "
+            "values ('GET', %s, 'api.get_lead', 'read', 1, %s)",
+            [path, wait],
+        )
+        connection.execute("notify leads_routes")
+    soon(lambda: any(path in line.get("message", "") and said in line["message"] for line in server.lines()))
+    check_problem(client.get(path.replace("{id}", ID)), 404, "not_found")
+
+
+def test_a_202_is_asked_again_until_it_is_another_or_says_later(
+    server: Server, database: Database, client: httpx.Client
+) -> None:
+    """One that changes after 0.5 seconds, one that says to come back in a minute, one that stays as it is."""
+    answer = "select row(%s, json_build_object('Retry-After', '%s'), '{}')::api.answer"
+    begin = "create function api.begin_%s(id uuid) returns api.answer language sql volatile begin atomic %s; end"
+    ask = "create function api.ask_%s(id uuid) returns api.answer language sql stable begin atomic %s; end"
+    until = "case when clock_timestamp() > '{}' then 200 else 202 end"
+    now = database.sql("select clock_timestamp() + interval '0.5 s' as at")[0]["at"]
+    with database.connect() as connection:
+        for name, first, then in (
+            ("soon", answer % (202, 1), answer % (until.format(now.isoformat()), 1)),
+            ("later", answer % (202, 60), answer % (200, 1)),
+            ("never", answer % (202, 1), answer % (202, 1)),
+        ):
+            connection.execute((begin % (name, first)).encode())
+            connection.execute((ask % (name, then)).encode())
+            connection.execute(f"grant execute on function api.begin_{name}, api.ask_{name} to leads_api".encode())
+            connection.execute(
+                "insert into api.route (method, path, function, scope, wait_seconds, wait_function) "
+                "values ('POST', %s, %s, 'read', 2, %s)",
+                [f"/{name}/{{id}}", f"api.begin_{name}", f"api.ask_{name}"],
+            )
+        connection.execute("notify leads_routes")
+    soon(lambda: client.post(f"/later/{ID}").status_code == 202)
+    found = {name: client.post(f"/{name}/{ID}") for name in ("soon", "later", "never")}
+    assert {name: answer.status_code for name, answer in found.items()} == {"soon": 200, "later": 202, "never": 202}
+    assert found["later"].headers["retry-after"] == "60"
+    assert found["never"].elapsed.total_seconds() >= 1.9
+
+
+def test_a_function_that_changes_its_types_is_asked_anew(database: Database, client: httpx.Client) -> None:
+    function = """create function api.typed(value {type}) returns api.answer language sql stable begin atomic
+        select row(200, null, json_build_object('is', pg_typeof(typed.value), 'value', typed.value)::text)::api.answer;
+      end;
+      grant execute on function api.typed to leads_api;"""
+    with database.connect() as connection:
+        connection.execute(function.format(type="integer").encode())
+        connection.execute("insert into api.route values ('GET', '/typed', 'api.typed', 'read')")
+        connection.execute("notify leads_routes")
+        soon(lambda: client.get("/typed?value=1").status_code == 200)
+        for _ in range(20):
+            assert client.get("/typed?value=1").json() == {"is": "integer", "value": 1}
+        with connection.transaction():
+            connection.execute("drop function api.typed(integer)")
+            connection.execute(function.format(type="text").encode())
+            connection.execute("notify leads_routes")
+        soon(lambda: client.get("/typed?value=one").status_code == 200)
+        for _ in range(20):
+            assert client.get("/typed?value=one").json() == {"is": "text", "value": "one"}
+
+
+def test_a_public_route_asks_for_no_key(database: Database, server: Server) -> None:
+    with database.connect() as connection, server.client() as client:
+        connection.execute(
+            """create function api.hello() returns api.answer language sql stable
+            begin atomic select row(200, null, '"hello"')::api.answer; end;
+            grant execute on function api.hello to leads_api;
+            insert into api.route values ('GET', '/hello', 'api.hello', null);
+            notify leads_routes"""
+        )
+        soon(lambda: client.get("/hello").status_code == 200)
+        assert client.get("/hello", headers={"Authorization": "Bearer x"}).json() == "hello"
+        check_problem(client.get("/hello?a=1"), 400, "invalid_parameter", ("a", "unknown_parameter"))
+
+
+def test_a_get_can_write_nothing_however_its_function_is_made(database: Database, client: httpx.Client) -> None:
+    with database.connect() as connection:
+        connection.execute(
+            """create function api.sneak_write() returns void language plpgsql volatile security definer as
+              'begin update app.lead set lead_score = 99; end';
+            create function api.sneak() returns api.answer language plpgsql stable security definer as
+              'begin perform api.sneak_write(); return row(200, null, null)::api.answer; end';
+            grant execute on function api.sneak to leads_api;
+            insert into api.route values ('GET', '/sneak', 'api.sneak', 'read');
+            notify leads_routes"""
+        )
+        soon(lambda: client.get("/sneak").status_code != 404)
+        for _ in range(5):
+            check_problem(client.get("/sneak"), 500, "internal")
+        made = client.post("/leads", json={"email": "a@example.com"})
+        assert made.status_code == 201
+        assert database.sql("select count(*) from app.lead where lead_score = 99") == [{"count": 0}]

@@ -1,0 +1,94 @@
+"""HEAD, OPTIONS and CORS, and that configuration alone turns CORS on."""
+
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from tests.support.contract import check_headers, check_problem
+from tests.support.database import Database, Organization
+from tests.support.process import Server
+
+ORIGIN = "https://app.example.com"
+PREFLIGHT = {
+    "Origin": ORIGIN,
+    "Access-Control-Request-Method": "PATCH",
+    "Access-Control-Request-Headers": "authorization, content-type, if-match, idempotency-key, x-request-id",
+}
+
+
+@pytest.fixture(scope="module")
+def acme(new_organization: Callable[..., Organization]) -> Organization:
+    """The organization whose keys are used."""
+    return new_organization()
+
+
+@pytest.fixture(scope="module")
+def client(server: Server, acme: Organization) -> Iterator[httpx.Client]:
+    """A client of a server as it is by default."""
+    with server.client(acme.keys["write"]) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def cors(database: Database, new_server: Callable[..., Server], acme: Organization) -> Iterator[httpx.Client]:
+    """A client of a server that lets two origins in."""
+    with new_server(database, LEADS_CORS_ORIGINS=f"{ORIGIN}, http://localhost:3000").client(
+        acme.keys["write"]
+    ) as client:
+        yield client
+
+
+def test_head_is_get_without_the_body(client: httpx.Client) -> None:
+    made = client.post("/leads", json={"email": "a@example.com"})
+    lead = made.headers["location"].removeprefix("/api/v1")
+    client.post("/leads", json={"email": "b@example.com"})
+    event = client.get("/audit-log?limit=1").json()["data"][0]["id"]
+    for path in ("/leads?limit=1", lead, "/audit-log?limit=1", f"/audit-log/{event}", "/health", "/organizations/me"):
+        get, head = (client.request(method, path, headers={"X-Request-Id": "a"}) for method in ("GET", "HEAD"))
+        assert (get.status_code, head.status_code) == (200, 200)
+        assert head.content == b""
+        assert int(head.headers["content-length"]) == len(get.content) > 0
+        same = [{name: value for name, value in answer.headers.items() if name != "date"} for answer in (get, head)]
+        assert same[0] == same[1]
+        check_headers(head)
+
+
+def test_a_patch_and_a_post_have_no_head(client: httpx.Client) -> None:
+    assert client.request("HEAD", "/leads/x").status_code == 404
+
+
+def test_cors_is_off_by_default(client: httpx.Client) -> None:
+    answer = client.get("/leads", headers={"Origin": ORIGIN})
+    assert answer.status_code == 200
+    refused = client.options("/leads", headers=PREFLIGHT)
+    check_problem(refused, 405, "method_not_allowed")
+    for headers in (answer.headers, refused.headers):
+        assert not [name for name in headers if name.startswith("access-control-")]
+
+
+def test_cors_lets_the_origins_in_that_are_named(cors: httpx.Client) -> None:
+    preflight = cors.options("/leads/x", headers=PREFLIGHT)
+    assert preflight.status_code == 200
+    assert preflight.headers["access-control-allow-origin"] == ORIGIN
+    assert "PATCH" in preflight.headers["access-control-allow-methods"]
+    assert "access-control-allow-credentials" not in preflight.headers
+    for path, status in (("/leads", 200), ("/leads?limit=0", 400), ("/nowhere", 404)):
+        answer = cors.get(path, headers={"Origin": "http://localhost:3000"})
+        assert answer.status_code == status
+        assert answer.headers["access-control-allow-origin"] == "http://localhost:3000"
+        exposed = answer.headers["access-control-expose-headers"].split(", ")
+        assert {"ETag", "Link", "Location", "X-Request-Id", "Retry-After", "Idempotency-Replayed"} == set(exposed)
+        check_headers(answer)
+        assert "Origin" in answer.headers["vary"]
+    refused = cors.get("/leads", headers={"Origin": ORIGIN, "Authorization": "Bearer x"})
+    check_problem(refused, 401, "unauthorized")
+    assert refused.headers["access-control-allow-origin"] == ORIGIN
+
+
+def test_cors_lets_no_other_origin_in(cors: httpx.Client) -> None:
+    for origin in ("https://evil.example.com", f"{ORIGIN}.evil.example.com", "http://app.example.com", "null"):
+        answer = cors.get("/leads", headers={"Origin": origin})
+        assert "access-control-allow-origin" not in answer.headers
+        assert cors.options("/leads", headers=PREFLIGHT | {"Origin": origin}).status_code == 400
+    check_problem(cors.options("/leads"), 405, "method_not_allowed")

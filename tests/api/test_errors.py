@@ -1,0 +1,146 @@
+"""Errors: each has the members of a problem, and none tells of the inside."""
+
+import json
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from tests.support.contract import check_headers, check_problem
+from tests.support.database import Database, Organization
+from tests.support.process import Server
+
+# Raises what it is told, with things in it that nobody outside may see.
+FAIL = """
+create function api.fail(raised_by text, kind text, status integer)
+returns api.answer
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  case kind
+    when 'word' then
+      raise exception using errcode = 'PT' || status, message = raised_by;
+    when 'sqlstate' then
+      raise exception using errcode = raised_by, message = 'insider: relation "app.lead"', detail = 'insider',
+        hint = 'insider';
+    when 'constraint' then
+      raise exception using errcode = 'check_violation', constraint = raised_by, table = 'insider',
+        message = 'insider: relation "app.lead"', detail = 'Failing row contains (insider).';
+    when 'told' then
+      raise exception using errcode = 'PT' || status, message = raised_by, hint = 'Do this instead.',
+        detail = '[{"field": "size", "code": "too_small", "detail": "This is too small."}]';
+  end case;
+end
+$$;
+grant execute on function api.fail(text, text, integer) to leads_api;
+insert into api.route (method, path, function, scope) values ('GET', '/fail', 'api.fail', 'read');
+"""
+
+
+@pytest.fixture(scope="module")
+def database(new_database: Callable[..., Database]) -> Database:
+    """With a route that fails as it is told."""
+    database = new_database()
+    database.sql(FAIL)
+    return database
+
+
+@pytest.fixture(scope="module")
+def client(server: Server, new_organization: Callable[..., Organization]) -> Iterator[httpx.Client]:
+    """A client with a key that reads."""
+    with server.client(new_organization().keys["read"]) as client:
+        yield client
+
+
+def test_each_row_of_the_problem_table_is_answered_as_it_says(client: httpx.Client, database: Database) -> None:
+    # Allow, which belongs to a 405, only the shim can say.
+    rows = database.sql("select * from api.problem where raised_by <> 'method_not_allowed'")
+    assert len(rows) > 30
+    for row in rows:
+        raised_by, status = row["raised_by"], row["status"]
+        if len(raised_by) == 5 and (raised_by[0].isdigit() or raised_by.isupper()):
+            kind = "sqlstate"
+        else:
+            kind = "word" if raised_by == row["code"] else "constraint"
+        answer = client.get("/fail", params={"raised_by": raised_by, "kind": kind, "status": status})
+        errors = [(row["field"], row["field_code"])] if row["field"] else []
+        problem = check_problem(answer, status, row["code"], *errors)
+        assert problem["title"] == row["title"]
+        assert "insider" not in answer.text
+        assert (problem["errors"][0]["detail"] if errors else problem["detail"]) == row["detail"]
+
+
+@pytest.mark.parametrize("sqlstate", ["53000", "53100", "53200", "53300", "57P01", "57P03", "08006"])
+def test_a_database_without_room_is_503(client: httpx.Client, sqlstate: str) -> None:
+    answer = client.get("/fail", params={"raised_by": sqlstate, "kind": "sqlstate", "status": 0})
+    check_problem(answer, 503, "unavailable")
+    assert answer.headers["retry-after"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("raised_by", "kind"),
+    [("22012", "sqlstate"), ("23505", "sqlstate"), ("42P01", "sqlstate"), ("42501", "sqlstate"), ("XX000", "sqlstate"),
+     ("25006", "sqlstate"), ("P0001", "sqlstate"), ("nobody_knows_it", "constraint"), ("x", "no kind at all")],
+)  # fmt: skip
+def test_a_bug_is_500_and_only_the_log_tells_of_it(
+    client: httpx.Client, server: Server, raised_by: str, kind: str
+) -> None:
+    id = f"bug-{raised_by}"
+    answer = client.get(
+        "/fail", params={"raised_by": raised_by, "kind": kind, "status": 0}, headers={"X-Request-Id": id}
+    )
+    check_problem(answer, 500, "internal")
+    assert "insider" not in answer.text
+    (line,) = [line for line in server.lines() if line.get("request_id") == id and line["level"] == "error"]
+    assert line["sqlstate"]
+    assert line["message"]
+    assert client.get("/health").status_code == 200
+
+
+def test_a_function_brings_its_own_words_and_faults(client: httpx.Client) -> None:
+    answer = client.get("/fail", params={"raised_by": "tea_only", "kind": "told", "status": 418})
+    problem = check_problem(answer, 418, "tea_only", ("size", "too_small"))
+    assert problem["detail"] == "Do this instead."
+    assert problem["errors"][0]["detail"] == "This is too small."
+    # A word that the table has, under another status.
+    answer = client.get("/fail", params={"raised_by": "not_found", "kind": "told", "status": 409})
+    assert check_problem(answer, 409, "not_found", ("size", "too_small"))["title"] == "Not found"
+    for status in (429, 503):
+        answer = client.get("/fail", params={"raised_by": "later", "kind": "word", "status": status})
+        check_problem(answer, status, "later")
+
+
+def test_a_problem_has_no_body_on_head_and_the_same_headers(client: httpx.Client) -> None:
+    for path in ("/leads?limit=0", "/nowhere", "/leads/9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"):
+        get, head = (client.request(method, path, headers={"X-Request-Id": "a"}) for method in ("GET", "HEAD"))
+        assert head.content == b""
+        assert head.status_code == get.status_code
+        same = [{name: value for name, value in answer.headers.items() if name != "date"} for answer in (get, head)]
+        assert same[0] == same[1]
+
+
+def test_what_a_client_sent_comes_back_as_text_only(client: httpx.Client) -> None:
+    answer = client.get("/leads", params={"pipeline_stage": '<b>"\\\u2028🏚</b>'})
+    problem = check_problem(answer, 422, "validation_failed", ("pipeline_stage", "unknown_stage"))
+    assert '<b>"\\\u2028🏚</b>' in problem["errors"][0]["detail"]
+    answer = client.get("/leads?%3Cb%3E=1")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert json.loads(answer.content)["errors"][0]["field"] == "<b>"
+
+
+def test_around_the_api_an_error_is_a_problem_too(server: Server) -> None:
+    with httpx.Client(base_url=server.base, verify=False) as root:
+        for path in ("/", "/nowhere", "/api", "/api/v1", "/api/v2/leads", "/livez/", "/%00", "/api/v1leads"):
+            for method in ("GET", "POST"):
+                check_problem(root.request(method, path), 404, "not_found")
+            assert root.get(path, headers={"X-Request-Id": "mine"}).json()["request_id"] == "mine"
+        for path in ("/livez", "/readyz"):
+            check_problem(root.post(path), 405, "method_not_allowed")
+            assert set(root.post(path).headers["allow"].split(", ")) == {"GET", "HEAD"}
+            answer = root.get(path)
+            assert answer.json() == {"status": "ok"}
+            check_headers(answer)
+            assert root.head(path).status_code == 200
+    assert [line for line in server.lines() if line.get("request_id") == "mine" and line["status"] == 404]

@@ -1,0 +1,201 @@
+"""Random requests: a good answer or a problem, never a 5xx."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.contract import CHANGE, ITEM, WHITE_SPACE, check_headers, check_problem
+from tests.support.database import Database, Organization
+from tests.support.process import Server
+
+# The same examples each time, so that what fails fails for everybody.
+fuzz = settings(
+    max_examples=80,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+FIELDS = [
+    "name", "company", "email", "source", "lead_score", "pipeline_stage", "industry", "company_size", "pain_points",
+    "timeline", "budget_range", "ai_reasoning", "id", "created_at", "x",
+]  # fmt: skip
+
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(-1, 101)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=300)
+    | st.sampled_from(["", " ", "a@example.com", "won", "new", "google_ads", "\x00", "\ud800", "87"])
+)
+anything = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+)
+good_leads = st.fixed_dictionaries(
+    {"email": st.sampled_from(["a@example.com", "B+c@Example.org"])},
+    optional={
+        "name": st.text(max_size=255),
+        "company": st.none() | st.text(max_size=255),
+        "lead_score": st.integers(0, 100),
+        "pipeline_stage": st.sampled_from(["new", "won", " lost"]),
+        "pain_points": st.text(max_size=2000),
+        "source": st.none() | st.from_regex(r"[a-z0-9][a-z0-9_-]{0,63}", fullmatch=True),
+    },
+)
+lead_bodies = st.dictionaries(st.sampled_from(FIELDS), scalars, max_size=8)
+parameters = st.sampled_from(
+    ["limit", "cursor", "pipeline_stage", "source", "email", "start_at", "end_at", "action", "lead_id", "id", "", "x"]
+)
+words = (
+    st.text(max_size=40)
+    | st.integers(-300, 300).map(str)
+    | st.datetimes().map(str)
+    | st.datetimes().map(lambda instant: instant.isoformat() + "Z")
+    | st.dates().map(str)
+    | st.uuids().map(str)
+    | st.lists(st.sampled_from(["new", "won", "api", "lead.created", "a@example.com", ""]), max_size=12).map(",".join)
+)
+queries = st.lists(st.tuples(parameters, words), max_size=5)
+octets = st.binary(max_size=200) | st.text(alphabet='{}[]",:\\u0123456789.eE-+tfn alse', max_size=80).map(str.encode)
+
+
+@pytest.fixture(scope="module")
+def acme(new_organization: Callable[..., Organization]) -> Organization:
+    """The organization whose keys are used."""
+    return new_organization()
+
+
+@pytest.fixture(scope="module")
+def client(server: Server, acme: Organization) -> Iterator[httpx.Client]:
+    """A client with a key that writes."""
+    with server.client(acme.keys["write"]) as client:
+        client.headers["Content-Type"] = "application/json"
+        yield client
+
+
+def check(answer: httpx.Response, *, good: tuple[int, ...]) -> None:
+    """Whether this is a good answer, or a problem that is the request's."""
+    assert answer.status_code < 500, answer.text
+    check_headers(answer)
+    if answer.status_code in good:
+        assert answer.headers["content-type"] == "application/json"
+        return
+    assert answer.status_code in (400, 404, 422)
+    problem = answer.json()
+    errors = [(entry["field"], entry["code"]) for entry in problem["errors"]]
+    check_problem(answer, answer.status_code, problem["code"], *errors)
+    assert errors or answer.status_code == 404
+    assert len(set(errors)) == len(errors)
+
+
+def count(database: Database, organization: Organization) -> int:
+    return int(database.sql("select count(*) from app.lead where organization_id = %s", organization.id)[0]["count"])
+
+
+@fuzz
+@given(body=good_leads | lead_bodies | anything)
+def test_a_body_of_any_json(client: httpx.Client, body: Any) -> None:
+    content = json.dumps(body)
+    made = client.post("/leads", content=content)
+    check(made, good=(201,))
+    if made.status_code == 201:
+        lead = made.json()
+        assert list(lead) == ITEM
+        for field in ITEM:
+            if body.get(field) is not None:
+                assert lead[field] == (body[field].strip(WHITE_SPACE) if isinstance(body[field], str) else body[field])
+        changed = client.patch(made.headers["location"].removeprefix("/api/v1"), content=content)
+        assert changed.status_code == 200
+        assert list(changed.json()) == CHANGE
+        assert changed.headers["etag"] == made.headers["etag"]
+
+
+@fuzz
+@given(change=good_leads | lead_bodies | anything)
+def test_a_change_of_any_json(client: httpx.Client, database: Database, acme: Organization, change: Any) -> None:
+    path = client.post("/leads", content=b'{"email": "a@example.com"}').headers["location"].removeprefix("/api/v1")
+    before = client.get(path)
+    answer = client.patch(path, content=json.dumps(change))
+    check(answer, good=(200,))
+    after = client.get(path)
+    if answer.status_code == 200:
+        assert {field: after.json()[field] for field in CHANGE} == answer.json()
+    else:
+        assert (after.content, after.headers["etag"]) == (before.content, before.headers["etag"])
+
+
+@fuzz
+@given(content=octets)
+def test_a_body_of_any_octets(client: httpx.Client, content: bytes) -> None:
+    check(client.post("/leads", content=content), good=(201,))
+
+
+@fuzz
+@given(
+    query=queries,
+    path=st.sampled_from(["/leads", "/audit-log", "/health", "/leads/9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"]),
+)
+def test_a_query_of_any_text(client: httpx.Client, query: list[tuple[str, str]], path: str) -> None:
+    params: list[tuple[str, str | int | float | bool | None]] = [
+        (name, value.encode("utf-8", "replace").decode()) for name, value in query
+    ]
+    answer = client.get(path, params=params)
+    check(answer, good=(200,))
+    if answer.status_code == 200 and "data" in answer.json():
+        assert list(answer.json()) == ["data", "next_cursor"]
+
+
+@fuzz
+@given(query=st.text(alphabet="%&=+;,0123456789abcdefABCDEFlimtcursonz-:TZ.", max_size=60))
+def test_a_query_of_any_form(client: httpx.Client, query: str) -> None:
+    check(client.get(f"/leads?{query}"), good=(200,))
+
+
+@fuzz
+@given(value=st.text(max_size=30) | st.text(alphabet="0123456789-:.TZtz+ ", max_size=30))
+def test_a_date_of_any_text(client: httpx.Client, value: str) -> None:
+    answer = client.get("/leads", params={"start_at": value.encode("utf-8", "replace").decode()})
+    check(answer, good=(200,))
+
+
+@fuzz
+@given(
+    segment=(
+        st.text(min_size=1, max_size=40).map(lambda text: text.encode("utf-8", "replace"))
+        | st.binary(min_size=1, max_size=40)
+    ).map(quote)
+)
+def test_a_path_of_any_octets(client: httpx.Client, segment: str) -> None:
+    check_problem(client.get(f"/leads/{segment}/"), 404, "not_found")
+    check_problem(client.get(f"/audit-log/x{segment}"), 404, "not_found")
+
+
+@fuzz
+@given(
+    tag=st.binary(max_size=30).filter(lambda value: not set(value) & {0, 10, 13} and value.strip() == value),
+    key=st.binary(max_size=30).filter(lambda value: not set(value) & {0, 10, 13} and value.strip() == value),
+)
+def test_headers_of_any_octets(client: httpx.Client, tag: bytes, key: bytes) -> None:
+    path = "/leads/9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"
+    for method, url, headers, good in (
+        ("GET", path, [(b"If-None-Match", tag)], (200, 304)),
+        ("PATCH", path, [(b"If-Match", tag)], (200,)),
+        ("POST", "/leads", [(b"Idempotency-Key", key)], (201,)),
+    ):
+        try:
+            answer = client.request(method, url, content=b'{"email": "a@example.com"}', headers=headers)
+        except httpx.LocalProtocolError:
+            continue
+        if answer.headers["content-type"].startswith("text/plain"):
+            assert answer.status_code == 400  # no header of HTTP's
+        else:
+            check(answer, good=good)

@@ -1,0 +1,306 @@
+"""Idempotency-Key: one effect, and the first answer again, for 24 hours."""
+
+import json
+import secrets
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import psycopg
+import pytest
+
+from app.cli.keys import new_key
+from tests.support.contract import check_problem
+from tests.support.database import Database, Organization, make_key
+from tests.support.process import Server
+
+BODY = {"email": "a@example.com"}
+
+
+@pytest.fixture
+def acme(new_organization: Callable[..., Organization]) -> Organization:
+    """An organization without leads."""
+    return new_organization()
+
+
+def leads(database: Database, organization: Organization) -> int:
+    """How many leads there are, each with its one event."""
+    (counts,) = database.sql(
+        """select count(distinct l.id) as leads, count(e.id) as events
+        from app.lead as l left join audit.event as e on e.lead_id = l.id and e.action = 'lead.created'
+        where l.organization_id = %s""",
+        organization.id,
+    )
+    assert counts["leads"] == counts["events"]
+    return int(counts["leads"])
+
+
+def what_repeats(response: httpx.Response) -> tuple[int, str, str, bytes]:
+    """What a replay repeats."""
+    return response.status_code, response.headers["location"], response.headers["etag"], response.content
+
+
+def test_fifty_at_once_are_one_effect_and_fifty_equal_answers(
+    server: Server, database: Database, new_server: Callable[..., Server], acme: Organization
+) -> None:
+    another_process = new_server(database)
+    for servers in ([server], [server, another_process]):
+        before = leads(database, acme)
+        key = secrets.token_hex(8)
+        barrier = threading.Barrier(50)
+        with ThreadPoolExecutor(50) as threads:
+            clients = [servers[n % len(servers)].client(acme.keys["write"]) for n in range(50)]
+
+            def post(client: httpx.Client, key: str = key, barrier: threading.Barrier = barrier) -> httpx.Response:
+                barrier.wait()
+                return client.post("/leads", json=BODY, headers={"Idempotency-Key": key})
+
+            answers = list(threads.map(post, clients))
+            for client in clients:
+                client.close()
+        assert leads(database, acme) == before + 1
+        assert len({what_repeats(answer) for answer in answers}) == 1
+        assert answers[0].status_code == 201
+        replayed = Counter(answer.headers.get("idempotency-replayed") for answer in answers)
+        assert replayed == {None: 1, "true": 49}
+        assert len({answer.headers["x-request-id"] for answer in answers}) == 50
+
+
+def test_a_repeat_is_answered_as_the_first_even_after_a_change(
+    server: Server, database: Database, acme: Organization
+) -> None:
+    with server.client(acme.keys["write"]) as client:
+        first = client.post("/leads", json=BODY, headers={"Idempotency-Key": "k"})
+        assert "idempotency-replayed" not in first.headers
+        path = first.headers["location"].removeprefix("/api/v1")
+        assert client.get(path).headers["etag"] == first.headers["etag"]
+        client.patch(path, json={"lead_score": 50})
+        again = client.post("/leads", json=BODY, headers={"Idempotency-Key": "k"})
+        assert what_repeats(again) == what_repeats(first)
+        assert again.headers["idempotency-replayed"] == "true"
+        assert again.headers["content-type"] == first.headers["content-type"]
+        # Another key of the same organization, too.
+        with server.client(acme.keys["admin"]) as other:
+            assert what_repeats(other.post("/leads", json=BODY, headers={"Idempotency-Key": "k"})) == what_repeats(
+                first
+            )
+        assert client.post("/leads", json=BODY).status_code == 201
+    assert leads(database, acme) == 2
+
+
+def test_another_request_under_the_key_is_422(server: Server, database: Database, acme: Organization) -> None:
+    with server.client(acme.keys["write"]) as client:
+        client.headers.update({"Idempotency-Key": "k", "Content-Type": "application/json"})
+        body = b'{"email": "a@example.com"}'
+        assert client.post("/leads", content=body).status_code == 201
+        # The octets count, not what they mean.
+        for other in (b'{"email":"a@example.com"}', b'{"email": "b@example.com"}', b"{}", b'{"email": 1}'):
+            check_problem(client.post("/leads", content=other), 422, "idempotency_key_reused")
+        assert client.post("/leads", content=body).headers["idempotency-replayed"] == "true"
+        # Malformed comes first.
+        check_problem(client.post("/leads", content=b"{"), 400, "invalid_body", ("body", "invalid_json"))
+    assert leads(database, acme) == 1
+
+
+def test_a_refusal_is_not_kept(server: Server, database: Database, acme: Organization) -> None:
+    with server.client(acme.keys["write"]) as client:
+        client.headers["Idempotency-Key"] = "k"
+        for body in ({"email": "nobody"}, {}, {"email": "a@example.com", "pipeline_stage": "nope"}):
+            for _ in range(2):
+                answer = client.post("/leads", json=body)
+                assert answer.status_code == 422
+                assert answer.json()["code"] == "validation_failed"
+        check_problem(client.post("/leads", content=b"{}"), 415, "unsupported_media_type")
+        assert database.sql("select 1 from app.idempotency_key where organization_id = %s", acme.id) == []
+        made = client.post("/leads", json=BODY)
+        assert made.status_code == 201
+        assert "idempotency-replayed" not in made.headers
+    assert leads(database, acme) == 1
+
+
+def test_a_key_is_the_organizations_own(server: Server, new_organization: Callable[..., Organization]) -> None:
+    made = []
+    for organization in (new_organization(), new_organization()):
+        with server.client(organization.keys["write"]) as client:
+            answer = client.post("/leads", json=BODY, headers={"Idempotency-Key": "the same"})
+            assert "idempotency-replayed" not in answer.headers
+            assert answer.json()["organization_id"] == organization.id
+            made.append(answer.json()["id"])
+    assert made[0] != made[1]
+
+
+def test_who_is_asking_and_what_for_is_checked_before_a_replay(
+    server: Server, database: Database, acme: Organization
+) -> None:
+    key = make_key(database, acme.id, "write")
+    headers = {"Idempotency-Key": "k"}
+    with server.client(key) as client:
+        assert client.post("/leads", json=BODY, headers=headers).status_code == 201
+        database.sql(
+            "update auth.api_key set revoked_at = now() where id = (select max(id::text)::uuid from auth.api_key)"
+        )
+        check_problem(client.post("/leads", json=BODY, headers=headers), 401, "unauthorized")
+    for other, status, code in ((acme.keys["read"], 403, "insufficient_scope"), (new_key("test"), 401, "unauthorized")):
+        with server.client(other) as client:
+            check_problem(client.post("/leads", json=BODY, headers=headers), status, code)
+
+
+def test_after_24_hours_a_key_is_a_new_one(server: Server, database: Database, acme: Organization) -> None:
+    with server.client(acme.keys["write"]) as client:
+
+        def post(key: str, email: str = "a@example.com") -> httpx.Response:
+            return client.post("/leads", json={"email": email}, headers={"Idempotency-Key": key})
+
+        def age(interval: str) -> None:
+            database.sql(
+                "update app.idempotency_key set created_at = now() - %s::interval where organization_id = %s",
+                interval,
+                acme.id,
+            )
+
+        first = post("k")
+        age("23 hours 59 minutes")
+        assert what_repeats(post("k")) == what_repeats(first)
+        check_problem(post("k", "b@example.com"), 422, "idempotency_key_reused")
+        age("24 hours 1 second")
+        second = post("k", "b@example.com")
+        assert second.status_code == 201
+        assert "idempotency-replayed" not in second.headers
+        assert what_repeats(post("k", "b@example.com")) == what_repeats(second)
+        check_problem(post("k"), 422, "idempotency_key_reused")
+
+        # Expired ones go, some with each claim.
+        for n in range(12):
+            post(f"old{n}")
+        age("25 hours")
+        post("new")
+        post("newer")
+        rows = database.sql("select count(*) from app.idempotency_key where organization_id = %s", acme.id)
+        assert rows == [{"count": 2}]
+
+
+def test_neither_the_key_nor_its_plain_digest_is_kept(server: Server, database: Database, acme: Organization) -> None:
+    with server.client(acme.keys["write"]) as client:
+        client.post("/leads", json=BODY, headers={"Idempotency-Key": "ada@example.com"})
+    (row,) = database.sql(
+        """select key_digest = sha256('ada@example.com') as is_plain, k::text as all
+        from app.idempotency_key as k where organization_id = %s""",
+        acme.id,
+    )
+    assert row["is_plain"] is False
+    assert "ada@" not in row["all"]
+
+
+GOOD_KEYS = [
+    "a",
+    "a" * 255,
+    " ~!@#$%^&*()_+{}|:\"<>?`-=[]\\;',./".strip(),
+    "a b",
+    "8e03978e-40d5-43dd-bc93-6894a57f9324",
+]
+BAD_KEYS = ["", "a" * 256, "clé", "\u00a0", "a\tb"]
+
+
+def test_a_key_is_1_to_255_printable_characters(server: Server, database: Database, acme: Organization) -> None:
+    with server.client(acme.keys["write"]) as client:
+        for key in GOOD_KEYS:
+            made = client.post("/leads", json=BODY, headers={"Idempotency-Key": key})
+            again = client.post("/leads", json=BODY, headers={"Idempotency-Key": key})
+            assert what_repeats(again) == what_repeats(made)
+        for key in BAD_KEYS:
+            answer = client.post("/leads", json=BODY, headers=[(b"Idempotency-Key", key.encode("latin-1"))])
+            check_problem(answer, 400, "invalid_parameter", ("Idempotency-Key", "invalid_idempotency_key"))
+    assert leads(database, acme) == len(GOOD_KEYS)
+
+
+def test_a_get_and_a_patch_do_not_mind_the_header(server: Server, acme: Organization) -> None:
+    with server.client(acme.keys["write"]) as client:
+        client.headers["Idempotency-Key"] = "k"
+        path = client.post("/leads", json=BODY).headers["location"].removeprefix("/api/v1")
+        for n in (1, 2):
+            assert client.patch(path, json={"lead_score": n}).json()["lead_score"] == n
+            assert client.get(path).json()["lead_score"] == n
+
+
+def hold(database: Database, organization: Organization, key: str) -> psycopg.Connection[dict[str, object]]:
+    """A transaction, as another server process would have it open, that has made the lead under the key."""
+    connection = database.connect("leads_api")
+    connection.autocommit = False
+    connection.execute(
+        "select auth.enter(encode(sha256(%s), 'hex'), 'held', 'write', false)", [organization.keys["write"].encode()]
+    )
+    connection.execute("select api.create_lead(%s, %s, 5000)", [json.dumps(BODY), key])
+    return connection
+
+
+def test_repeats_wait_for_the_first_and_get_its_answer_and_hold_nobody_up(
+    server: Server, database: Database, acme: Organization
+) -> None:
+    with (
+        hold(database, acme, "k") as held,
+        server.client(acme.keys["write"]) as client,
+        ThreadPoolExecutor(8) as threads,
+    ):
+        content, headers = json.dumps(BODY), {"Idempotency-Key": "k", "Content-Type": "application/json"}
+        # Twice as many as there are connections.
+        repeats = [threads.submit(client.post, "/leads", content=content, headers=headers) for _ in range(8)]
+        time.sleep(0.5)
+        assert client.get("/health").elapsed.total_seconds() < 2
+        assert not any(repeat.done() for repeat in repeats)
+        held.commit()
+        answers = [repeat.result() for repeat in repeats]
+    assert {answer.headers["idempotency-replayed"] for answer in answers} == {"true"}
+    assert len({what_repeats(answer) for answer in answers}) == 1
+    assert leads(database, acme) == 1
+
+
+def test_where_the_first_gives_up_the_repeat_takes_its_place(
+    server: Server, database: Database, acme: Organization
+) -> None:
+    with (
+        hold(database, acme, "k") as held,
+        server.client(acme.keys["write"]) as client,
+        ThreadPoolExecutor(2) as threads,
+    ):
+        repeats = [threads.submit(client.post, "/leads", json=BODY, headers={"Idempotency-Key": "k"}) for _ in range(2)]
+        time.sleep(0.3)
+        held.rollback()
+        answers = [repeat.result() for repeat in repeats]
+    assert Counter(answer.headers.get("idempotency-replayed") for answer in answers) == {None: 1, "true": 1}
+    assert len({what_repeats(answer) for answer in answers}) == 1
+    assert leads(database, acme) == 1
+
+
+def test_while_the_first_runs_a_repeat_is_409_after_5_seconds_wherever_it_waited(
+    server: Server, database: Database, acme: Organization
+) -> None:
+    content = json.dumps(BODY)
+
+    def post(delay: float) -> tuple[httpx.Response, float]:
+        time.sleep(delay)
+        began = time.monotonic()
+        with server.client(acme.keys["write"]) as client:
+            headers = {"Idempotency-Key": "k", "Content-Type": "application/json"}
+            answer = client.post("/leads", content=content, headers=headers)
+            return answer, time.monotonic() - began
+
+    # The first waits in the database; the second in the server all the time, the third there at first.
+    with hold(database, acme, "k") as held, ThreadPoolExecutor(3) as threads:
+        answers = list(threads.map(post, (0.0, 0.2, 2.5)))
+        for answer, seconds in answers:
+            check_problem(answer, 409, "idempotency_in_progress")
+            assert 4.5 < seconds < 8
+        # Other keys, and requests without one, aren't held up.
+        with server.client(acme.keys["write"]) as client:
+            began = time.monotonic()
+            assert client.post("/leads", json=BODY, headers={"Idempotency-Key": "l"}).status_code == 201
+            assert client.post("/leads", json=BODY).status_code == 201
+            assert time.monotonic() - began < 2
+        held.commit()
+    answer, _ = post(0)
+    assert answer.status_code == 201
+    assert answer.headers["idempotency-replayed"] == "true"
+    assert leads(database, acme) == 3

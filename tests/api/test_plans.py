@@ -1,0 +1,262 @@
+"""What a page costs, in buffers touched, as the executing role and under generic plans: by EXPLAIN of the very call.
+
+The buffers of a function's call include those of the statements inside it. 100,000 leads and as many events of one
+organization lie among those of another; the limits are the contract's: a page costs the same wherever it is.
+"""
+
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.support.database import Database, Organization, make_organization
+
+ROWS = 100_000
+PAGE = 50
+MOST = 200
+"""Buffers that a page of 50 may touch, whatever its filter."""
+
+# Every tenth row is the other organization's. "ads" never meets the stage "new", though both are frequent.
+_LEADS = """
+insert into app.lead (id, organization_id, email, pipeline_stage, source, created_at, updated_at)
+select
+  gen_random_uuid(),
+  case when s %% 10 = 0 then %(bob)s else %(alice)s end::uuid,
+  format('p%%s@example.com', s %% 50000),
+  case when s %% 3 = 0 then 'new' when s %% 1000 = 1 then 'won' else 'contacted' end,
+  case when s %% 3 = 0 then 'web' when s %% 3 = 1 then 'ads' end,
+  t.at, t.at
+from generate_series(1, %(rows)s) as s
+cross join lateral (select timestamptz '2026-01-01 00:00:00Z' + interval '1 second' * s as at) as t
+"""
+_EVENTS = """
+insert into audit.event (id, organization_id, action, source, lead_id, payload, payload_digest, created_at)
+select
+  gen_random_uuid(),
+  case when s %% 10 = 0 then %(bob)s else %(alice)s end::uuid,
+  case when s %% 3 = 0 then 'lead.created' else 'lead.updated' end,
+  case when s %% 3 = 0 then 'sql' else 'api' end,
+  format('00000000-0000-7000-8000-%%s', lpad((s %% 20000)::text, 12, '0'))::uuid,
+  '{}', sha256(''), timestamptz '2026-01-01 00:00:00Z' + interval '1 second' * s
+from generate_series(1, %(rows)s) as s
+"""
+_INDEXES = """
+select i.indexrelid::regclass::text as name, pg_get_indexdef(i.indexrelid) as definition
+from pg_index as i
+where i.indrelid in ('app.lead'::regclass, 'audit.event'::regclass) and not i.indisprimary
+order by i.indexrelid
+"""
+
+Session = psycopg.Connection[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def alice(database: Database) -> Organization:
+    """The organization with 100,000 leads and events."""
+    alice, bob = make_organization(database, "Alice Roofing"), make_organization(database, "Bob Plumbing")
+    with database.connect() as connection, connection.transaction():
+        # neither triggers nor, row for row, indexes: it is the load that takes long
+        connection.execute("set local session_replication_role = replica")
+        indexes = connection.execute(_INDEXES).fetchall()
+        for index in indexes:
+            connection.execute(f"drop index {index['name']}")
+        for statement in (_LEADS, _EVENTS):
+            connection.execute(statement, {"alice": alice.id, "bob": bob.id, "rows": ROWS * 10 // 9})
+        for index in indexes:
+            connection.execute(index["definition"])
+    database.sql("analyze app.lead, audit.event")
+    return alice
+
+
+@pytest.fixture
+def session(database: Database, alice: Organization) -> Iterator[Session]:
+    """A superuser's transaction, rolled back: controls change the schema in it; :func:`buffers` acts as the shim."""
+    with database.connect() as connection:
+        connection.execute("begin")
+        claim = sha256(alice.keys["read"].encode()).hexdigest()
+        connection.execute("select auth.enter(%s, 'a-request', 'read', false)", [claim])
+        connection.execute("set local plan_cache_mode = force_generic_plan")
+        yield connection
+        connection.execute("rollback")
+
+
+def buffers(session: Session, call: str) -> int:
+    """Buffers that the call touches; the first run, which reads the catalogue and plans, isn't counted."""
+    session.execute("set local session authorization leads_api")
+    for _ in range(2):
+        explained = session.execute(f"explain (analyze, buffers, timing off, format json) select {call}").fetchall()
+    session.execute("reset session authorization")
+    plan = explained[0]["QUERY PLAN"][0]["Plan"]
+    return int(plan["Shared Hit Blocks"]) + int(plan["Shared Read Blocks"])
+
+
+def cursor_of_page(database: Database, table: str, organization: str, number: int) -> str:
+    """The cursor that leads to a page: it names the last row of the page before."""
+    rows = database.sql(
+        "select json_build_object('id', t.id, 'created_at', app.utc_text(t.created_at))::text as item "
+        f"from {table} as t where t.organization_id = %s order by t.created_at desc, t.id desc offset %s limit 2",
+        organization,
+        (number - 1) * PAGE - 1,
+    )
+    page = "select (app.page_answer(%s, 1)).headers ->> 'Next-Cursor' as cursor"
+    return str(database.sql(page, [row["item"] for row in rows])[0]["cursor"])
+
+
+@pytest.mark.parametrize(("function", "table"), [("list_leads", "app.lead"), ("list_audit_events", "audit.event")])
+def test_page_1000_costs_what_page_1_costs(
+    session: Session, database: Database, alice: Organization, function: str, table: str
+) -> None:
+    cursor = cursor_of_page(database, table, alice.id, 1000)
+    first, later = buffers(session, f"api.{function}()"), buffers(session, f"api.{function}(50, '{cursor}')")
+    assert abs(first - later) <= 2
+    assert first < MOST
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "pipeline_stage => '{contacted}'",
+        "pipeline_stage => '{won}'",
+        "pipeline_stage => '{lost}'",  # no row
+        "pipeline_stage => '{new,won,contacted}'",
+        "pipeline_stage => '{lost,proposal}'",
+        "source => '{ads}'",
+        "source => '{fair}'",  # no row
+        "source => '{ads,web,fair}'",
+        "pipeline_stage => '{new}', source => '{web}'",
+        "pipeline_stage => '{new}', source => '{ads}'",  # no row, though each has many
+        "pipeline_stage => '{new,contacted}', source => '{ads,web}'",
+        "email => '{P7@example.com}'",
+        "email => '{nobody@example.com}'",
+        "email => '{p1@example.com,p2@example.com,p3@example.com}'",
+        "email => '{p7@example.com}', pipeline_stage => '{new}', source => '{web}'",
+        "start_at => '2026-01-01 12:00Z', end_at => '2026-01-01 13:00Z'",
+        "start_at => '2027-01-01 12:00Z'",
+        "end_at => '2025-01-01 12:00Z'",
+        "end_at => '2026-01-01 01:00Z', pipeline_stage => '{won}'",
+        "end_at => '2026-01-01 01:00Z', pipeline_stage => '{new,contacted}', source => '{ads,web}'",
+    ],
+)
+def test_no_filter_of_leads_costs_more(session: Session, arguments: str) -> None:
+    assert buffers(session, f"api.list_leads({arguments})") < MOST
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "action => '{lead.created}'",
+        "action => '{lead.sold}'",  # no row
+        "action => '{lead.created,lead.updated}'",
+        "source => '{sql}'",
+        "source => '{worker}'",  # no row
+        "source => '{sql,worker,api}'",
+        "action => '{lead.created}', source => '{sql}'",
+        "action => '{lead.created}', source => '{api}'",  # no row, though each has many
+        "lead_id => '00000000-0000-7000-8000-000000000007'",
+        "lead_id => '00000000-0000-7000-8000-999999999999'",
+        "lead_id => '00000000-0000-7000-8000-000000000007', action => '{lead.created}', source => '{sql}'",
+        "end_at => '2026-01-01 01:00Z', source => '{sql}'",
+    ],
+)
+def test_no_filter_of_events_costs_more(session: Session, arguments: str) -> None:
+    assert buffers(session, f"api.list_audit_events({arguments})") < MOST
+
+
+@pytest.mark.parametrize(
+    ("index", "call"),
+    [
+        ("app.lead_by_pipeline_stage", "api.list_leads(pipeline_stage => '{new}', source => '{ads}')"),
+        ("app.lead_by_source", "api.list_leads(pipeline_stage => '{new}', source => '{ads}')"),
+        ("audit.event_by_source", "api.list_audit_events(action => '{lead.created}', source => '{api}')"),
+        ("audit.event_by_action_and_source", "api.list_audit_events(action => '{lead.created}', source => '{api}')"),
+    ],
+)
+def test_two_filters_cost_no_more_whichever_index_was_made_last(session: Session, index: str, call: str) -> None:
+    """Without statistics two indexes cost the same, and the newer is taken: a restored dump has another order."""
+    definition = next(one["definition"] for one in session.execute(_INDEXES).fetchall() if one["name"] == index)
+    session.execute(f"drop index {index}")
+    session.execute(definition)
+    assert buffers(session, call) < MOST
+
+
+def test_control_coalesce_makes_a_filter_of_the_range(
+    session: Session, database: Database, alice: Organization
+) -> None:
+    """Under RLS it counts as leaky: the same function, with coalesce in the row comparison, reads all pages before."""
+    cursor = cursor_of_page(database, "app.lead", alice.id, 1000)
+    signature = "api.list_leads(api.page_size,api.cursor,api.any_of,api.any_of,api.any_of,timestamptz,timestamptz)"
+    definition = session.execute("select pg_get_functiondef(%s::regprocedure) as sql", [signature]).fetchall()[0]["sql"]
+    leaky = definition.replace("(v_at, v_id)", "(coalesce(v_at, 'infinity'), coalesce(v_id, v_id))")
+    assert leaky != definition
+    session.execute(leaky)
+    assert buffers(session, f"api.list_leads(50, '{cursor}')") > 5 * MOST
+
+
+@pytest.mark.parametrize(
+    ("index", "arguments"),
+    [
+        ("lead_by_created_at", ""),
+        ("lead_by_pipeline_stage_and_source", "pipeline_stage => '{new}', source => '{ads}'"),
+        ("lead_by_email_key", "email => '{nobody@example.com}'"),
+    ],
+)
+def test_control_without_its_index_a_page_costs_more(session: Session, index: str, arguments: str) -> None:
+    session.execute(f"drop index app.{index}")
+    assert buffers(session, f"api.list_leads({arguments})") > MOST
+
+
+_SIGNALS = """
+insert into scoring.signal (organization_id, lead_id, type, observed_at)
+select l.organization_id, l.id, t.type, now() - interval '1 minute' * n
+from app.lead as l
+cross join unnest(array['storm_event', 'phone_validated', 'fast_form_completion', 'page_view']) as t (type)
+cross join generate_series(1, %(each)s) as n
+where l.organization_id = %(organization)s and l.id = %(lead)s
+"""
+
+
+def score_buffers(session: Session, alice: Organization, lead: str) -> int:
+    """Buffers that scoring the lead touches."""
+    claim = sha256(alice.keys["write"].encode()).hexdigest()
+    session.execute("set local session_replication_role = origin")
+    session.execute("select auth.enter(%s, 'a-request', 'write', false)", [claim])
+    assert session.execute(f"select (api.score_lead('{lead}')).status").fetchall()[0]["status"] == 200
+    return buffers(session, f"api.score_lead('{lead}')")
+
+
+def test_a_score_costs_the_same_however_many_signals_the_lead_has(session: Session, alice: Organization) -> None:
+    """The latest of each type is found by an index: 4, 100 and 10,000 signals."""
+    rows = session.execute("select id from app.lead where organization_id = %s limit 3", [alice.id]).fetchall()
+    session.execute("set local session_replication_role = replica")
+    for row, each in zip(rows, (1, 25, 2500), strict=True):
+        session.execute(_SIGNALS, {"organization": alice.id, "lead": row["id"], "each": each})
+    few, more, many = (score_buffers(session, alice, row["id"]) for row in rows)
+    assert few < MOST
+    # Three lookups, each in an index that is a level deeper or two.
+    assert abs(more - few) <= 10
+    assert abs(many - few) <= 10
+
+
+@pytest.mark.parametrize("function", ["list_signals", "list_scores"])
+def test_a_page_of_signals_or_scores_costs_no_more_for_many(
+    session: Session, alice: Organization, function: str
+) -> None:
+    lead = session.execute("select id from app.lead where organization_id = %s limit 1", [alice.id]).fetchall()[0]["id"]
+    session.execute("set local session_replication_role = replica")
+    session.execute(_SIGNALS, {"organization": alice.id, "lead": lead, "each": 2500})
+    session.execute(
+        "insert into scoring.score (organization_id, lead_id, kind, lead_score) "
+        "select %s, %s, 'set', 5 from generate_series(1, 10000)",
+        [alice.id, lead],
+    )
+    assert buffers(session, f"api.{function}('{lead}')") < MOST
+
+
+def test_control_without_its_index_a_score_costs_more(session: Session, alice: Organization) -> None:
+    lead = session.execute("select id from app.lead where organization_id = %s limit 1", [alice.id]).fetchall()[0]["id"]
+    session.execute("set local session_replication_role = replica")
+    session.execute(_SIGNALS, {"organization": alice.id, "lead": lead, "each": 2500})
+    session.execute("drop index scoring.signal_by_observed_at")
+    assert score_buffers(session, alice, lead) > MOST

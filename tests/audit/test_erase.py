@@ -1,0 +1,589 @@
+"""Erasure: what told of a person is nowhere afterwards, and the log still verifies."""
+
+import hashlib
+import json
+import re
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.support.chain import seal, verdict
+from tests.support.contract import check_problem
+from tests.support.database import Database, Organization, make_organization
+from tests.support.process import Leads, Server, leads_on, mistake, printed
+
+ERASED = {"erased": True}
+# None of them compresses, so that they can be looked for in files.
+CANARY = {
+    field: f"{field}-zq7{number}xk"
+    for number, field in enumerate(
+        ("name", "company", "email", "industry", "size", "pain", "timeline", "budget", "reason", "value", "dedupe")
+    )
+}
+PERSON = {
+    "name": CANARY["name"],
+    "company": CANARY["company"],
+    "email": f"{CANARY['email']}@example.com",
+    "source": "website",
+    "industry": CANARY["industry"],
+    "company_size": CANARY["size"],
+    "pain_points": CANARY["pain"],
+    "timeline": CANARY["timeline"],
+    "budget_range": CANARY["budget"],
+}
+OUTSIDE = ("external", "said", "sent", "shown", "answered")
+"""What stands in the outbox; the vendor's words and ids are the person's too."""
+
+
+def new_person(database: Database, server: Server, organization: Organization) -> str:
+    """A lead with something in each table that keeps what tells of a person; its id."""
+    with server.client(organization.keys["write"]) as client:
+        made = client.post("/leads", json=PERSON, headers={"Idempotency-Key": "made"})
+        assert made.status_code == 201
+        lead: str = made.json()["id"]
+        signal = {"type": "storm_event", "value": {"note": CANARY["value"]}, "dedupe_key": CANARY["dedupe"]}
+        assert (
+            client.post(f"/leads/{lead}/signals", json=signal, headers={"Idempotency-Key": "seen"}).status_code == 201
+        )
+        changed = {"ai_reasoning": CANARY["reason"], "pipeline_stage": "contacted", "timeline": "soon"}
+        assert client.patch(f"/leads/{lead}", json=changed).status_code == 200
+        assert client.post(f"/leads/{lead}/score").status_code == 200
+    # As a push leaves it, of two accounts.
+    database.sql(
+        """
+        with sync as (
+          insert into crm.sync (organization_id, lead_id, vendor, account, status, external_id, error_code, error,
+            email_key, attempts, last_synced_at)
+          select organization_id, id, 'hubspot', 'one', 'ok', 'external-zq7xk', null, null, email_key, 1,
+            date_trunc('ms', now())
+          from app.lead where id = %(lead)s
+          union all
+          select organization_id, id, 'hubspot', 'two', 'failed', null, 'rejected', 'said-zq7xk', email_key, 1, null
+          from app.lead where id = %(lead)s
+          returning organization_id, id, status
+        )
+        insert into crm.attempt (organization_id, sync_id, number, connection_revision, email, display_name, sent_at,
+          outcome, message)
+        select organization_id, id, 1, 1, 'sent-zq7xk@example.com', 'shown-zq7xk', date_trunc('ms', now()),
+          case status when 'ok' then 'created' end, 'answered-zq7xk'
+        from sync
+        """.replace("%(lead)s", f"'{lead}'")
+    )
+    return lead
+
+
+def found(database: Database, *values: str, of: str = "") -> dict[str, set[str]]:
+    """In which tables a row holds each value, whatever its capitals. of: only an organization's rows."""
+    seen: dict[str, set[str]] = {}
+    with database.connect() as connection:
+        tables = connection.execute(
+            "select c.oid::regclass::text as name from pg_class as c where c.relkind in ('r', 'm', 'S')"
+            " and c.relpersistence <> 't'"
+        )
+        for table in [row["name"] for row in tables.fetchall()]:
+            rows = connection.execute(f"select lower(t::text) as row from {table} as t").fetchall()
+            for value in values:
+                if any(value.lower() in row["row"] and of in row["row"] for row in rows):
+                    seen.setdefault(value, set()).add(table)
+    return seen
+
+
+def left_in_files(database: Database, *values: str) -> dict[str, int]:
+    """As in_files, after VACUUM FULL; again for 20 seconds, since it keeps what some snapshot of the server may see."""
+    end = time.monotonic() + 20
+    while True:
+        with database.connect() as connection:
+            connection.execute("vacuum full")
+        left = in_files(database, *values)
+        if not left or time.monotonic() > end:
+            return left
+        time.sleep(0.5)
+
+
+def in_files(database: Database, *values: str) -> dict[str, int]:
+    """In how many files of the database each value stands."""
+    with database.connect() as connection:
+        connection.execute("checkpoint")
+        where = connection.execute(
+            "select current_setting('data_directory') || '/base/' || oid as folder from pg_database"
+            " where datname = current_database()"
+        ).fetchall()[0]["folder"]
+    contents = [path.read_bytes().lower() for path in Path(where).iterdir()]
+    counts = {value: sum(value.lower().encode() in content for content in contents) for value in values}
+    return {value: count for value, count in counts.items() if count}
+
+
+def erase(database: Database, organization: str, lead: str) -> dict[str, Any]:
+    """What admin.erase_lead gives."""
+    return database.sql("select * from admin.erase_lead(%s, %s)", organization, lead, login="leads_operator")[0]
+
+
+class TestALead:
+    """leads erase --lead."""
+
+    def test_nothing_that_told_of_the_person_is_left(
+        self, new_database: Callable[..., Database], new_server: Callable[..., Server]
+    ) -> None:
+        database = new_database()
+        server = new_server(database)
+        organization, bystander = make_organization(database), make_organization(database, "Beacon Roofing")
+        lead = new_person(database, server, organization)
+        with server.client(bystander.keys["write"]) as client:
+            kept = client.post("/leads", json={"email": "bystander-zq7xk@example.com"}).json()["id"]
+        seal(database)
+        everything = [*CANARY.values(), *(f"{name}-zq7xk" for name in OUTSIDE)]
+        # The control: the search finds each of them.
+        before = found(database, *everything)
+        assert set(before) == set(everything)
+        assert {table for tables in before.values() for table in tables} >= {
+            "app.lead", "audit.event", "app.idempotency_key", "scoring.signal", "scoring.score", "crm.sync",
+            "crm.attempt",
+        }  # fmt: skip
+        assert set(in_files(database, *everything)) == set(everything)
+
+        gone = erase(database, organization.id, lead)
+        assert gone["wait_seconds"] == 0
+        assert gone["events"] >= 5
+        assert found(database, *everything) == {}
+        assert left_in_files(database, *everything) == {}
+
+        assert found(database, "bystander-zq7xk") != {}
+        assert set(in_files(database, "bystander-zq7xk")) == {"bystander-zq7xk"}
+        with server.client(bystander.keys["read"]) as client:
+            assert client.get(f"/leads/{kept}").status_code == 200
+        seal(database)
+        for each in (organization, bystander):
+            seen = verdict(database, each.id)
+            assert (seen["holds"], seen["unsealed"]) == (True, 0), seen
+
+    def test_the_log_tells_of_it(self, database: Database, server: Server) -> None:
+        organization = make_organization(database)
+        lead = new_person(database, server, organization)
+        with server.client(organization.keys["read"]) as client:
+            before = client.get("/audit-log", params={"lead_id": lead}).json()["data"]
+            tags = {event["id"]: client.get(f"/audit-log/{event['id']}").headers["etag"] for event in before}
+            erase(database, organization.id, lead)
+            after = client.get("/audit-log", params={"lead_id": lead}).json()["data"]
+            check_problem(client.get(f"/leads/{lead}"), 404, "not_found")
+            for event in after[1:]:
+                assert client.get(f"/audit-log/{event['id']}").headers["etag"] != tags[event["id"]]
+        # One event, and those before it as they were, but for their values.
+        assert [event["id"] for event in after[1:]] == [event["id"] for event in before]
+        told = after[0]
+        assert (told["action"], told["source"]) == ("lead.erased", "system")
+        assert list(told["payload"]) == ["lead_id", "diff", "erased", "key_id", "role"]
+        assert told["payload"]["diff"] == {"pipeline_stage": {"from": "contacted", "to": None}}
+        assert sorted(item["event_id"] for item in told["payload"]["erased"]) == sorted(event["id"] for event in before)
+        assert (told["payload"]["key_id"], told["payload"]["role"]) == (None, "leads_operator")
+        for old, new in zip(before, after[1:], strict=True):
+            assert {**old, "payload": None} == {**new, "payload": None}
+            assert list(old["payload"]) == list(new["payload"])
+            for name, change in old["payload"].get("diff", {}).items():
+                stays = name in ("lead_score", "pipeline_stage", "source") or name.endswith("_at")
+                assert new["payload"]["diff"][name] == (change if stays else ERASED)
+        created = after[-1]["payload"]
+        assert created["diff"]["email"] == ERASED
+        assert created["diff"]["source"] == {"from": None, "to": "website"}
+
+    def test_an_answer_that_was_under_way_is_not_kept(self, database: Database, server: Server) -> None:
+        """A repeated signal adds no row, and so waited for nothing."""
+        organization = make_organization(database)
+        lead = new_person(database, server, organization)
+        body = json.dumps({"type": "storm_event", "value": "late-zq7xk", "dedupe_key": CANARY["dedupe"]})
+        done: list[dict[str, Any]] = []
+        with psycopg.connect(database.url("leads_api")) as slow:
+            proof = hashlib.sha256(organization.keys["write"].encode()).hexdigest()
+            slow.execute("select auth.enter(%s, 'late', 'write', false)", (proof,))
+            slow.execute("select api.create_signals(%s, %s, 'late')", (lead, body))
+            eraser = threading.Thread(target=lambda: done.append(erase(database, organization.id, lead)))
+            eraser.start()
+            time.sleep(0.5)
+            assert done == []
+            slow.commit()
+        eraser.join()
+        assert done[0]["rows_gone"] > 0
+        assert (
+            database.sql(
+                "select from app.idempotency_key where organization_id = %s and strpos(body, %s) > 0",
+                organization.id,
+                lead,
+            )
+            == []
+        )
+
+    def test_a_signal_that_comes_second_finds_nothing(self, database: Database, server: Server) -> None:
+        organization = make_organization(database)
+        lead = new_person(database, server, organization)
+        answers = []
+
+        def add() -> None:
+            with server.client(organization.keys["write"]) as client:
+                answers.append(client.post(f"/leads/{lead}/signals", json={"type": "storm_event"}))
+
+        with psycopg.connect(database.url("leads_operator")) as slow:
+            slow.execute("select * from admin.erase_lead(%s, %s)", (organization.id, lead))
+            adder = threading.Thread(target=add)
+            adder.start()
+            time.sleep(0.5)
+            assert answers == []
+            slow.commit()
+        adder.join()
+        check_problem(answers[0], 404, "not_found")
+
+    def test_done_twice_it_does_nothing(self, database: Database, server: Server) -> None:
+        organization = make_organization(database)
+        lead = new_person(database, server, organization)
+        assert erase(database, organization.id, lead)["rows_gone"] > 0
+        count = "select count(*) as n from audit.event where lead_id = %s"
+        events = database.sql(count, lead)[0]["n"]
+        again = erase(database, organization.id, lead)
+        assert (again["rows_gone"], again["events"]) == (0, 0)
+        assert database.sql(count, lead)[0]["n"] == events
+
+    def test_one_that_was_deleted_before(self, database: Database, server: Server) -> None:
+        organization = make_organization(database)
+        lead = new_person(database, server, organization)
+        database.sql("delete from app.lead where id = %s", lead)
+        assert set(found(database, *CANARY.values(), of=organization.id)) == set(CANARY.values())
+        assert erase(database, organization.id, lead)["events"] > 5
+        assert found(database, *CANARY.values(), of=organization.id) == {}
+        told = database.sql("select payload from audit.event where lead_id = %s and action = 'lead.erased'", lead)
+        assert told[0]["payload"]["diff"] == {}
+        seal(database)
+        assert verdict(database, organization.id)["holds"]
+
+    def test_a_repeat_of_what_made_it_is_409(self, database: Database, server: Server) -> None:
+        organization = make_organization(database)
+        lead = new_person(database, server, organization)
+        with server.client(organization.keys["write"]) as client:
+            other = client.post(
+                "/leads", json={"email": "bob@example.com"}, headers={"Idempotency-Key": "other"}
+            ).json()
+            erase(database, organization.id, lead)
+            for body in (PERSON, {"email": "carol@example.com"}):
+                check_problem(client.post("/leads", json=body, headers={"Idempotency-Key": "made"}), 409, "erased")
+            again = client.post("/leads", json={"email": "bob@example.com"}, headers={"Idempotency-Key": "other"})
+            assert (again.status_code, again.json()["id"]) == (201, other["id"])
+            # After its day the key is free again.
+            database.sql("update app.idempotency_key set created_at = created_at - interval '25 hours'")
+            assert client.post("/leads", json=PERSON, headers={"Idempotency-Key": "made"}).status_code == 201
+
+    def test_what_is_being_written_is_waited_for(self, database: Database, server: Server) -> None:
+        organization = make_organization(database)
+        lead = new_person(database, server, organization)
+        with database.connect() as writer:
+            with writer.transaction():
+                writer.execute("update app.lead set timeline = 'late-zq7xk' where id = %s", (lead,))
+                erasing = threading.Thread(target=erase, args=(database, organization.id, lead))
+                erasing.start()
+                time.sleep(0.3)
+                assert erasing.is_alive()
+            erasing.join(20)
+        assert found(database, "late-zq7xk", *CANARY.values(), of=organization.id) == {}
+
+    def test_a_push_that_is_under_way_is_waited_for(self, database: Database, server: Server) -> None:
+        organization = make_organization(database)
+        lead = new_person(database, server, organization)
+        database.sql(
+            "insert into crm.sync (organization_id, lead_id, vendor, account, status, run_at, attempts) "
+            "values (%s, %s, 'hubspot', 'three', 'in_progress', date_trunc('ms', now()) + interval '2 seconds', 1)",
+            organization.id,
+            lead,
+        )
+        waits = erase(database, organization.id, lead)
+        assert 0 < waits["wait_seconds"] <= 2
+        assert waits["rows_gone"] == 0
+        assert set(found(database, *CANARY.values(), of=organization.id)) == set(CANARY.values())
+        time.sleep(float(waits["wait_seconds"]) + 0.1)
+        assert erase(database, organization.id, lead)["rows_gone"] > 0
+
+    def test_analysts_see_that_it_left_its_stage(self, database: Database, server: Server) -> None:
+        organization = make_organization(database)
+        lead = new_person(database, server, organization)
+        erase(database, organization.id, lead)
+        stays = database.sql(
+            "select stage_left, stage_entered from audit.event where lead_id = %s"
+            " and (stage_left is not null or stage_entered is not null) order by id",
+            lead,
+        )
+        moves = [(row["stage_left"], row["stage_entered"]) for row in stays]
+        assert moves == [(None, "new"), ("new", "contacted"), ("contacted", None)]
+
+
+class TestTheGuard:
+    """Nothing but an erasure passes it, and one that no event tells of is found."""
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "payload = '{}', salt = null",
+            "salt = null",
+            "payload = audit.erased_payload(payload)",
+            "payload = audit.erased_payload(payload), salt = decode(repeat('00', 16), 'hex')",
+            "payload = (audit.erased_payload(payload)::text || ' ')::json, salt = null",
+        ],
+    )
+    def test_another_change_is_refused(self, database: Database, server: Server, change: str) -> None:
+        organization = make_organization(database)
+        new_person(database, server, organization)
+        with pytest.raises(psycopg.Error) as raised:
+            database.sql(
+                f"set role leads_eraser; update audit.event set {change} where organization_id = '{organization.id}'"
+            )
+        assert raised.value.sqlstate == "PT409"
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "delete from audit.event",
+            "update audit.event set action = 'x'",
+            "truncate audit.event",
+            "delete from audit.seal",
+        ],
+    )
+    def test_the_eraser_may_do_no_more(self, database: Database, statement: str) -> None:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            database.sql(f"set role leads_eraser; {statement}")
+
+    def test_an_erasure_that_no_event_tells_of_is_found(self, database: Database, server: Server) -> None:
+        organization = make_organization(database)
+        lead = new_person(database, server, organization)
+        seal(database)
+        database.sql(
+            "set role leads_eraser; update audit.event set payload = audit.erased_payload(payload), salt = null"
+            f" where organization_id = '{organization.id}' and lead_id = '{lead}'"
+        )
+        assert verdict(database, organization.id)["code"] == "payload_mismatch"
+        # Afterwards an erasure finds nothing of it to list: the finding stays.
+        erase(database, organization.id, lead)
+        seal(database)
+        assert verdict(database, organization.id)["code"] == "payload_mismatch"
+
+    def test_a_forged_erasure_of_another_form_is_found(self, database: Database, server: Server) -> None:
+        organization = make_organization(database)
+        lead = new_person(database, server, organization)
+        seal(database)
+        forged = '{"lead_id":"x","diff":{"email":{"from":null,"to":"evil@example.com"}}}'
+        digest = hashlib.sha256(forged.encode()).hexdigest()
+        database.sql(
+            f"""
+            alter table audit.event disable trigger user;
+            update audit.event set payload = '{forged}', salt = null
+            where lead_id = '{lead}' and action = 'lead.created';
+            alter table audit.event enable trigger user;
+            select audit.record_erasure(
+              organization_id, lead_id, format('"erased":[{{"event_id":"%s","digest":"{digest}"}}]', id)
+            )
+            from audit.event where lead_id = '{lead}' and action = 'lead.created'
+            """
+        )
+        seal(database)
+        assert verdict(database, organization.id)["code"] == "payload_mismatch"
+
+    def test_an_erasure_hides_no_change_that_came_before_it(self, database: Database, server: Server) -> None:
+        organization = make_organization(database)
+        lead = new_person(database, server, organization)
+        seal(database)
+        database.sql(
+            "alter table audit.event disable trigger user; update audit.event"
+            " set payload = replace(payload::text, 'website', 'referral')::json"
+            f" where lead_id = '{lead}' and action = 'lead.created'; alter table audit.event enable trigger user;"
+            " alter table audit.event enable always trigger _120_check_erasure"
+        )
+        assert verdict(database, organization.id)["code"] == "payload_mismatch"
+        erase(database, organization.id, lead)
+        seal(database)
+        assert verdict(database, organization.id)["code"] == "payload_mismatch"
+        assert found(database, *CANARY.values(), of=organization.id) == {}
+
+    def test_what_is_left_can_not_be_changed_either(self, database: Database, server: Server) -> None:
+        organization = make_organization(database)
+        lead = new_person(database, server, organization)
+        erase(database, organization.id, lead)
+        seal(database)
+        assert verdict(database, organization.id)["holds"]
+        database.sql(
+            "alter table audit.event disable trigger user; update audit.event"
+            " set payload = replace(payload::text, 'website', 'referral')::json"
+            f" where lead_id = '{lead}' and action = 'lead.created'"
+        )
+        seen = verdict(database, organization.id)
+        assert (seen["holds"], seen["code"]) == (False, "payload_mismatch")
+        database.sql(
+            "update audit.event set payload = '{\"erased\":[]}',"
+            " payload_digest = sha256(salt || '{\"erased\":[]}'::bytea)"
+            f" where lead_id = '{lead}' and action = 'lead.erased'"
+        )
+        assert not verdict(database, organization.id)["holds"]
+
+
+class TestAnOrganization:
+    """leads erase --organization."""
+
+    def test_nothing_but_the_logs_skeleton_is_left(
+        self, new_database: Callable[..., Database], new_server: Callable[..., Server]
+    ) -> None:
+        database = new_database()
+        server = new_server(database)
+        organization, bystander = make_organization(database, "Zq7 Gone Roofing"), make_organization(database, "Stays")
+        lead = new_person(database, server, organization)
+        deleted = database.sql(
+            "insert into app.lead (organization_id, email) values (%s, 'deleted-zq7xk@example.com') returning id",
+            organization.id,
+        )[0]["id"]
+        database.sql("delete from app.lead where id = %s", deleted)
+        database.sql("select admin.add_stage(%s, 'stage-zq7xk')", organization.id, login="leads_operator")
+        database.sql(
+            "insert into auth.api_key (organization_id, name, scopes, digest)"
+            " values (%s, 'key-zq7xk', '{read}', sha256('x'))",
+            organization.id,
+        )
+        login = f"ann_zq7xk_{uuid.uuid4().hex[:8]}"
+        verifier = "SCRAM-SHA-256$4096:c2FsdA==$c3RvcmVk:c2VydmVy"
+        database.sql(
+            "select admin.create_analyst(%s, %s, %s)", login, organization.id, verifier, login="leads_migrator"
+        )
+        seal(database)
+        values = [*CANARY.values(), "zq7 gone roofing", "deleted-zq7xk", "key-zq7xk", login]
+        assert set(found(database, *values)) == set(values)
+
+        leads = leads_on(database)
+        said = printed_all(leads("erase", "--organization", organization.id, "--yes"))
+        assert "is erased: 2 leads" in said
+        assert found(database, *values) == {}
+        assert left_in_files(database, *values) == {}
+
+        left = {
+            table: database.sql(f"select from {table} where organization_id = %s", organization.id)
+            for table in (
+                "app.lead", "app.pipeline_stage", "app.idempotency_key", "auth.analyst", "crm.sync",
+                "crm.connection",
+                "scoring.model", "scoring.signal", "scoring.score",
+            )
+        }  # fmt: skip
+        assert not any(left.values()), left
+        row = database.sql("select * from app.organization where organization_id = %s", organization.id)[0]
+        assert row["name"] is None
+        assert row["erased_at"] is not None
+        keys = database.sql("select name, revoked_at from auth.api_key where organization_id = %s", organization.id)
+        assert len(keys) == 4
+        assert all(key["name"] is None and key["revoked_at"] for key in keys)
+        with server.client(organization.keys["admin"]) as client:
+            check_problem(client.get("/leads"), 401, "unauthorized")
+        seal(database)
+        for each in (organization, bystander):
+            assert verdict(database, each.id)["holds"]
+        actions = database.sql(
+            "select action, count(*) as n from audit.event where organization_id = %s"
+            " and action in ('lead.erased', 'organization.erased') group by 1 order by 1",
+            organization.id,
+        )
+        assert [(row["action"], row["n"]) for row in actions] == [("lead.erased", 2), ("organization.erased", 1)]
+        assert lead in {str(row["lead_id"]) for row in database.sql("select lead_id from audit.event")}
+
+        # Once more, it does nothing; and nothing can be made in it.
+        again = leads("erase", "--organization", organization.id, "--yes")
+        assert "was erased before: there was nothing left" in printed_all(again)
+        assert "was erased" in mistake(leads("keys", "create", "--organization", organization.id, "--scopes", "read"))
+        listed = json.loads(printed(leads("organizations", "list", "--json")))
+        assert [(row["name"], row["erased_at"] is not None) for row in listed] == [(None, True), ("Stays", False)]
+
+    def test_what_broke_off_is_taken_up(self, database: Database) -> None:
+        organization = make_organization(database)
+        database.sql(
+            "insert into app.lead (organization_id, email)"
+            " select %s, 'resume-zq7xk@example.com' from generate_series(1, 25)",
+            organization.id,
+        )
+        step = "select * from admin.erase_organization(%s, %s::uuid, 10)"
+        first = database.sql(step, organization.id, None, login="leads_operator")[0]
+        assert (first["leads"], first["is_done"]) == (10, False)
+        # Its keys are revoked from the first batch on.
+        assert database.sql(
+            "select count(*) as n from auth.api_key where organization_id = %s and revoked_at is null", organization.id
+        ) == [{"n": 0}]
+        # The command died here: the next one begins anew.
+        leads, after = 0, None
+        while True:
+            part = database.sql(step, organization.id, after, login="leads_operator")[0]
+            after, leads = part["last_lead_id"], leads + part["leads"]
+            if part["is_done"]:
+                break
+        assert leads == 15
+        assert found(database, "resume-zq7xk") == {}
+        seal(database)
+        assert verdict(database, organization.id)["holds"]
+
+
+class TestOnTheCommandLine:
+    """leads erase."""
+
+    def test_a_person_is_listed_asked_for_and_erased(self, database: Database, server: Server, leads: Leads) -> None:
+        organization = make_organization(database)
+        lead = new_person(database, server, organization)
+        add = "insert into app.lead (organization_id, email) values (%s, %s) returning id"
+        former = database.sql(add, organization.id, PERSON["email"].upper())[0]["id"]
+        database.sql("update app.lead set email = 'new-name@example.com' where id = %s", former)
+        deleted = database.sql(add, organization.id, PERSON["email"])[0]["id"]
+        database.sql("delete from app.lead where id = %s", deleted)
+        other = database.sql(add, organization.id, "other@example.com")[0]["id"]
+        command = ("erase", "--organization", organization.id, "--email", PERSON["email"])
+
+        asked = leads(*command)
+        assert asked.returncode == 130
+        assert "It can't be undone." in asked.stderr
+        assert asked.stderr.endswith("Nothing is erased. Where nobody can answer, say --yes.\n")
+        assert erasable(database, organization.id) == {lead, str(former), str(other)}
+        for words in (
+            lead,
+            f"{former} (new-name@example.com)",
+            f"{deleted} (deleted before)",
+            "external-zq7xk; erase it there",
+        ):
+            assert words in asked.stdout
+        assert "may have made a record for sent-zq7xk@example.com" in asked.stdout
+
+        done = json.loads(printed_all(leads(*command, "--yes", "--json")))
+        assert {row["lead_id"] for row in done} == {lead, str(former), str(deleted)}
+        assert [copy["external_id"] for row in done for copy in row["copies"]] == ["external-zq7xk", None]
+        assert erasable(database, organization.id) == {str(other)}
+        assert found(database, PERSON["email"], of=organization.id) == {}
+        assert "no such lead" in mistake(leads(*command, "--yes"))
+
+    def test_a_lead_by_its_id_alone(self, database: Database, server: Server, leads: Leads) -> None:
+        organization = make_organization(database)
+        lead = new_person(database, server, organization)
+        said = printed(leads("erase", "--lead", lead, "--yes"))
+        assert re.search(rf"{lead} is erased: \d+ rows, and the values in \d+ events\.", said)
+        assert "there was nothing left" in printed(leads("erase", "--lead", lead, "--yes"))
+
+    @pytest.mark.parametrize(
+        ("arguments", "says"),
+        [
+            ((), "Erase what?"),
+            (("--email", "ada@example.com"), "--email needs --organization"),
+            (("--lead", str(uuid.UUID(int=7)), "--yes"), "no such lead"),
+            (("--organization", str(uuid.UUID(int=7)), "--yes"), "no organization"),
+            (("--organization", str(uuid.UUID(int=7)), "--email", "a@example.com", "--yes"), "no organization"),
+        ],
+    )
+    def test_a_mistake_is_said(self, leads: Leads, arguments: tuple[str, ...], says: str) -> None:
+        assert says in mistake(leads("erase", *arguments))
+
+
+def erasable(database: Database, organization: str) -> set[str]:
+    """The ids of the leads that are there."""
+    return {str(row["id"]) for row in database.sql("select id from app.lead where organization_id = %s", organization)}
+
+
+def printed_all(done: subprocess.CompletedProcess[str]) -> str:
+    """What a command printed that went well, whatever it said beside it."""
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -1,0 +1,437 @@
+"""The chain over the audit log: what a superuser does behind the log's back is found, and named."""
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from tests.support.chain import seal, verdict
+from tests.support.contract import check_problem
+from tests.support.database import Database, Organization, make_organization
+from tests.support.process import Leads, Server, mistake, printed
+from tests.support.pushing import working
+
+# Whoever may alter the tables takes the guards away first.
+UNGUARDED = "alter table audit.event disable trigger user; alter table audit.seal disable trigger user; "
+
+
+@pytest.fixture
+def tampered(new_database: Callable[..., Database]) -> Database:
+    """A database with a chain of some seals, and a second organization whose chain nobody touches."""
+    database = new_database()
+    for name in ("Acme Restoration", "Beacon Roofing"):
+        make_organization(database, name)
+    seal(database)
+    return database
+
+
+def organizations(database: Database) -> list[UUID]:
+    """Those of the database, the oldest first."""
+    return [row["organization_id"] for row in database.sql("select organization_id from app.organization order by 1")]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What somebody does to the third event of the first organization ($1), and what is found of it."""
+
+    name: str
+    sql: str
+    code: str | None
+    position: int | None = 3
+    has_event: bool = True
+
+
+THIRD = "(select s.event_id from audit.seal as s where s.organization_id = '{o}' and s.position = 3)"
+CASES = [
+    Case(
+        "the payload",
+        f"update audit.event set payload = '{{\"key_id\":null}}' where id = {THIRD}",
+        "payload_mismatch",
+    ),
+    Case(
+        "a space in the payload",
+        f"update audit.event set payload = (payload || ' ')::json where id = {THIRD}",
+        "payload_mismatch",
+    ),
+    Case(
+        "the payload and its digest",
+        f"update audit.event set payload = '{{}}', payload_digest = sha256(salt || '{{}}'::bytea) where id = {THIRD}",
+        "hash_mismatch",
+    ),
+    Case("the salt", f"update audit.event set salt = null where id = {THIRD}", "payload_mismatch"),
+    Case("the action", f"update audit.event set action = 'lead.updated' where id = {THIRD}", "hash_mismatch"),
+    Case("the source", f"update audit.event set source = 'api' where id = {THIRD}", "hash_mismatch"),
+    Case("the request", f"update audit.event set correlation_id = 'x' where id = {THIRD}", "hash_mismatch"),
+    Case("the lead", f"update audit.event set lead_id = organization_id where id = {THIRD}", "hash_mismatch"),
+    Case("the time", f"update audit.event set created_at = created_at + '1 ms' where id = {THIRD}", "hash_mismatch"),
+    Case(
+        "the id",
+        f"update audit.event set id = gen_random_uuid() where id = {THIRD}",
+        "event_missing",
+    ),
+    Case("the event goes", f"delete from audit.event where id = {THIRD}", "event_missing"),
+    Case(
+        "the event goes with its seal",
+        "with gone as (delete from audit.seal where organization_id = '{o}' and position = 3 returning event_id) "
+        "delete from audit.event where id = (select event_id from gone)",
+        "seal_missing",
+        has_event=False,
+    ),
+    Case(
+        "the first goes with its seal",
+        "with gone as (delete from audit.seal where organization_id = '{o}' and position = 1 returning event_id) "
+        "delete from audit.event where id = (select event_id from gone)",
+        "seal_missing",
+        1,
+        has_event=False,
+    ),
+    Case(
+        "the gap is closed",
+        "with gone as (delete from audit.seal where organization_id = '{o}' and position = 3 returning event_id) "
+        "delete from audit.event where id = (select event_id from gone); "
+        "update audit.seal set position = position + 1000 where organization_id = '{o}' and position > 3; "
+        "update audit.seal set position = position - 1001 where organization_id = '{o}' and position > 1000",
+        "hash_mismatch",
+    ),
+    Case(
+        "the hash",
+        "update audit.seal set hash = sha256('x') where organization_id = '{o}' and position = 3",
+        "hash_mismatch",
+    ),
+    Case(
+        "two change places",
+        "update audit.seal set position = position + 1000 where organization_id = '{o}' and position in (3, 4); "
+        "update audit.seal set position = 1007 - position where organization_id = '{o}' and position > 1000",
+        "hash_mismatch",
+    ),
+    Case(
+        "the seal alone goes",
+        "delete from audit.seal where organization_id = '{o}' and position = 3",
+        "seal_missing",
+        has_event=False,
+    ),
+    Case(
+        "an event is slipped in",
+        "insert into audit.event (organization_id, action, source, payload, payload_digest) "
+        "values ('{o}', 'lead.updated', 'api', '{}', sha256('{}'))",
+        "not_sealed",
+        None,
+    ),
+    Case(
+        "an old event is slipped in",
+        "insert into audit.event (id, organization_id, action, source, payload, payload_digest) "
+        "values ('00000000-0000-7000-8000-000000000000', '{o}', 'lead.updated', 'api', '{}', sha256('{}'))",
+        "not_sealed",
+        None,
+    ),
+    Case(
+        "an event that waits goes",
+        "insert into app.pipeline_stage (organization_id, name, position) values ('{o}', 'later', 90); "
+        "delete from audit.event where organization_id = '{o}' and id in (select event_id from audit.unsealed)",
+        "event_missing",
+        None,
+    ),
+    Case(
+        "an event that waits is taken from the queue",
+        "insert into app.pipeline_stage (organization_id, name, position) values ('{o}', 'later', 90); "
+        "delete from audit.unsealed where organization_id = '{o}'",
+        "not_sealed",
+        None,
+    ),
+    Case(
+        "the end is cut off",
+        "with gone as (delete from audit.seal where organization_id = '{o}' and position > 3 returning event_id) "
+        "delete from audit.event where id in (select event_id from gone)",
+        None,
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_what_is_changed_behind_the_log_is_named(tampered: Database, case: Case) -> None:
+    first, second = organizations(tampered)
+    before = {each: verdict(tampered, each) for each in (first, second)}
+    assert all(each["holds"] for each in before.values())
+    tampered.sql(UNGUARDED + case.sql.replace("{o}", str(first)))
+
+    found = [verdict(tampered, first, limit=limit) for limit in (10_000, 2, 1)]
+    for each in found:
+        if case.code is None:
+            assert each["holds"], each
+            continue
+        assert (each["holds"], each["code"]) == (False, case.code)
+        assert each["position"] == case.position
+        assert (each["event_id"] is not None) == case.has_event
+        assert each["detail"]
+    assert verdict(tampered, second) == before[second]
+    # A head that was kept finds what the chain alone can't.
+    if case.name == "the end is cut off":
+        assert verdict(tampered, first, head=before[first]["head"])["code"] == "head_mismatch"
+
+
+def test_a_chain_made_anew_holds_and_a_kept_head_finds_it(tampered: Database) -> None:
+    first = organizations(tampered)[0]
+    head = verdict(tampered, first)["head"]
+    tampered.sql(
+        UNGUARDED + "update audit.event set payload = '{}', payload_digest = sha256(salt || '{}'::bytea) "
+        f"where id = {THIRD.replace('{o}', str(first))}; delete from audit.seal where organization_id = '{first}'; "
+        f"insert into audit.unsealed select organization_id, id from audit.event where organization_id = '{first}'"
+    )
+    seal(tampered)
+    assert verdict(tampered, first)["holds"]
+    assert verdict(tampered, first, head=head)["code"] == "head_mismatch"
+
+
+def test_the_guard_refuses_a_superuser_too(tampered: Database) -> None:
+    for statement in ("update audit.seal set hash = hash", "delete from audit.seal", "truncate audit.seal"):
+        for setting in ("origin", "replica"):
+            with pytest.raises(psycopg.Error, match="refused") as raised:
+                tampered.sql(f"set session_replication_role = {setting}; {statement}")
+            assert raised.value.sqlstate == "PT409"
+
+
+def test_anybody_can_compute_the_chain(tampered: Database) -> None:
+    for organization in organizations(tampered):
+        link = hashlib.sha256(organization.bytes).digest()
+        rows = tampered.sql(
+            "select s.position, s.hash, e.id, e.organization_id, e.action, e.source, e.correlation_id, e.lead_id,"
+            " e.payload::text, e.salt, e.payload_digest, app.utc_text(e.created_at) as created_at"
+            " from audit.seal as s join audit.event as e on e.id = s.event_id"
+            " where s.organization_id = %s order by s.position",
+            organization,
+        )
+        assert len(rows) > 5
+        for position, row in enumerate(rows, 1):
+            digest = hashlib.sha256(row["salt"] + row["payload"].encode()).digest()
+            assert digest == row["payload_digest"]
+            fields = [
+                position,
+                *(row[name] and str(row[name]) for name in ("id", "organization_id", "action", "source")),
+                *(row[name] and str(row[name]) for name in ("correlation_id", "lead_id")),
+                digest.hex(),
+                row["created_at"],
+            ]
+            own = hashlib.sha256(json.dumps(fields, ensure_ascii=False).encode()).digest()
+            link = hashlib.sha256(link + own).digest()
+            assert (row["position"], row["hash"]) == (position, link)
+
+
+def test_an_event_that_commits_late_is_sealed_after_those_before_it(database: Database) -> None:
+    organization = make_organization(database)
+    add = "insert into app.pipeline_stage (organization_id, name, position) values (%s, %s, 50)"
+    with database.connect() as late, late.transaction():
+        late.execute(add, (organization.id, "late"))
+        database.sql(add, organization.id, "early")
+        # The sealer waits for nobody, and nobody for the sealer.
+        with database.connect() as sealer, sealer.transaction():
+            sealer.execute("set local lock_timeout = '1s'")
+            after, sealed = None, set()
+            while row := sealer.execute("select * from admin.seal_events(%s, 1000)", (after,)).fetchone():
+                after = row["organization_id"]
+                sealed.add(str(after))
+            assert organization.id in sealed
+            database.sql("set lock_timeout = '1s'; " + add.replace("%s", "'{}'").format(organization.id, "meanwhile"))
+        seal(database)
+    assert (
+        database.sql("select count(*) as n from audit.unsealed where organization_id = %s", organization.id)[0]["n"]
+        == 1
+    )
+    seal(database)
+    found = verdict(database, organization.id)
+    assert (found["holds"], found["unsealed"]) == (True, 0)
+    order = database.sql(
+        "select e.payload ->> 'pipeline_stage' as stage from audit.seal as s join audit.event as e on e.id = s.event_id"
+        " where s.organization_id = %s order by s.position desc limit 3",
+        organization.id,
+    )
+    assert [row["stage"] for row in order] == ["late", "meanwhile", "early"]
+
+
+def test_what_is_queued_again_stops_no_sealer(database: Database) -> None:
+    organization, other = make_organization(database), make_organization(database)
+    seal(database)
+    database.sql(
+        "insert into audit.unsealed"
+        " select organization_id, event_id from audit.seal where organization_id = %s limit 1",
+        organization.id,
+    )
+    add = "insert into app.pipeline_stage (organization_id, name, position) values (%s, 'later', 90)"
+    for each in (organization, other):
+        database.sql(add, each.id)
+    seal(database)
+    for each in (organization, other):
+        found = verdict(database, each.id)
+        assert (found["holds"], found["unsealed"]) == (True, 0)
+
+
+def test_many_sealers_make_one_chain_while_events_are_written(database: Database) -> None:
+    made = [make_organization(database) for _ in range(3)]
+    stop = threading.Event()
+    failed: list[Exception] = []
+
+    def sealing() -> None:
+        try:
+            with database.connect("leads_worker") as connection:
+                while not stop.is_set():
+                    after = None
+                    while row := connection.execute("select * from admin.seal_events(%s, 7)", (after,)).fetchone():
+                        after = row["organization_id"]
+        except Exception as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=sealing) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    add = "insert into app.lead (organization_id, email) select %s, 'ada@example.com' from generate_series(1, 5)"
+    for _ in range(20):
+        for organization in made:
+            database.sql(add, organization.id)
+    stop.set()
+    for thread in threads:
+        thread.join(30)
+    assert not failed
+    seal(database)
+    for organization in made:
+        found = verdict(database, organization.id)
+        assert (found["holds"], found["unsealed"]) == (True, 0)
+        assert found["verified_to"] > 100
+
+
+def test_a_worker_seals_within_seconds(database: Database, tmp_path: Path) -> None:
+    organization = make_organization(database)
+    waiting = "select count(*) as n from audit.unsealed where organization_id = %s"
+    assert database.sql(waiting, organization.id)[0]["n"] > 0
+    with working(database, tmp_path):
+        end = time.monotonic() + 20
+        while database.sql(waiting, organization.id)[0]["n"] and time.monotonic() < end:
+            time.sleep(0.1)
+    found = verdict(database, organization.id)
+    assert (found["holds"], found["unsealed"]) == (True, 0)
+    assert found["verified_to"] > 0
+
+
+class TestOverHttp:
+    """GET /audit-log/verify."""
+
+    @pytest.fixture
+    def organization(self, database: Database, server: Server) -> Organization:
+        made = make_organization(database)
+        seal(database)
+        return made
+
+    def test_says_that_it_holds(self, organization: Organization, server: Server) -> None:
+        with server.client(organization.keys["admin"]) as client:
+            answer = client.get("/audit-log/verify")
+        assert answer.status_code == 200
+        body = answer.json()
+        assert list(body) == [
+            "organization_id", "holds", "fault", "verified_from", "verified_to", "next_after", "head", "unsealed",
+        ]  # fmt: skip
+        assert body["organization_id"] == organization.id
+        assert (body["holds"], body["fault"], body["verified_from"], body["next_after"]) == (True, None, 1, None)
+        assert body["verified_to"] > 5
+        assert body["head"].startswith(f"{body['verified_to']}:")
+
+    def test_is_walked_in_parts(self, organization: Organization, server: Server) -> None:
+        with server.client(organization.keys["admin"]) as client:
+            whole = client.get("/audit-log/verify").json()
+            after: str | None = "0"
+            seen = 0
+            while after is not None:
+                part = client.get("/audit-log/verify", params={"after": after, "limit": 3}).json()
+                assert part["holds"]
+                assert part["verified_from"] == seen + 1
+                after, seen = part["next_after"], part["verified_to"]
+        assert (seen, part["head"]) == (whole["verified_to"], whole["head"])
+
+    def test_takes_a_head_that_was_kept(self, organization: Organization, server: Server) -> None:
+        with server.client(organization.keys["admin"]) as client:
+            head = client.get("/audit-log/verify", params={"limit": 3}).json()["head"]
+            assert client.get("/audit-log/verify", params={"head": head}).json()["holds"]
+            other = client.get("/audit-log/verify", params={"head": "3:" + 64 * "0"}).json()
+        assert (other["holds"], other["fault"]["code"], other["fault"]["position"]) == (False, "head_mismatch", 3)
+
+    def test_names_what_was_changed(self, database: Database, server: Server) -> None:
+        organization, other = make_organization(database), make_organization(database)
+        seal(database)
+        database.sql(UNGUARDED + CASES[0].sql.replace("{o}", organization.id))
+        third = database.sql(f"select {THIRD.replace('{o}', organization.id)} as id")[0]["id"]
+        with server.client(organization.keys["admin"]) as client:
+            fault = client.get("/audit-log/verify").json()["fault"]
+        assert (fault["position"], fault["event_id"], fault["code"]) == (3, str(third), "payload_mismatch")
+        with server.client(other.keys["admin"]) as client:
+            assert client.get("/audit-log/verify").json()["holds"]
+
+    @pytest.mark.parametrize(
+        ("query", "code"),
+        [
+            ("limit=0", "out_of_range"),
+            ("limit=10001", "out_of_range"),
+            ("after=-1", "invalid_position"),
+            ("after=x", "invalid_position"),
+            ("head=3", "invalid_head"),
+        ],
+    )
+    def test_refuses_what_it_does_not_take(
+        self, organization: Organization, server: Server, query: str, code: str
+    ) -> None:
+        with server.client(organization.keys["admin"]) as client:
+            answer = client.get(f"/audit-log/verify?{query}")
+        check_problem(answer, 400, "invalid_parameter", (query.split("=", maxsplit=1)[0], code))
+
+    def test_is_for_admins(self, organization: Organization, server: Server) -> None:
+        with server.client(organization.keys["write"]) as client:
+            check_problem(client.get("/audit-log/verify"), 403, "insufficient_scope")
+
+
+class TestOnTheCommandLine:
+    """leads audit."""
+
+    def test_seals_exports_and_verifies(self, tampered: Database, leads: Leads, tmp_path: Path) -> None:
+        addresses = {"LEADS_OPERATOR_URL": tampered.url("leads_operator")}
+        first, second = organizations(tampered)
+        make_organization(tampered, "Cedar Plumbing")
+        assert printed(leads("audit", "seal", **addresses)).endswith("events were sealed.")
+        heads = tmp_path / "heads.json"
+        heads.write_text(printed(leads("audit", "seal", "--export", **addresses)))
+        assert [row["organization_id"] for row in json.loads(heads.read_text())][:2] == [str(first), str(second)]
+        done = leads("audit", "verify", "--head", str(heads), "--json", **addresses)
+        assert done.returncode == 0
+        assert [row["holds"] for row in json.loads(done.stdout)] == [True, True, True]
+
+        tampered.sql(UNGUARDED + CASES[-1].sql.replace("{o}", str(first)))
+        assert leads("audit", "verify", **addresses).returncode == 0
+        done = leads("audit", "verify", "--head", str(heads), "--organization", str(first), **addresses)
+        assert done.returncode == 1
+        assert "head_mismatch" in done.stdout
+        tampered.sql(UNGUARDED + CASES[0].sql.replace("{o}", str(second)))
+        done = leads("audit", "verify", "--json", **addresses)
+        assert done.returncode == 1
+        assert [row["code"] for row in json.loads(done.stdout)] == [None, "payload_mismatch", None]
+
+    def test_says_what_is_wrong(self, database: Database, leads: Leads, tmp_path: Path) -> None:
+        there = make_organization(database)
+        nowhere = "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"
+        assert nowhere in mistake(leads("audit", "verify", "--organization", nowhere))
+        heads = tmp_path / "heads.json"
+        for text in (
+            "{}",
+            f'[{{"organization_id": "{nowhere}", "head": 5}}]',
+            f'[{{"organization_id": "{nowhere}", "head": "0:"}}]',
+        ):
+            heads.write_text(text)
+            assert "leads audit seal --export" in mistake(leads("audit", "verify", "--head", str(heads)))
+        heads.write_text(json.dumps([{"organization_id": nowhere, "head": "1:" + 64 * "0"}]))
+        done = leads("audit", "verify", "--head", str(heads), "--json")
+        assert done.returncode == 1
+        # What is there is told all the same.
+        assert there.id in [row["organization_id"] for row in json.loads(done.stdout)]
+        assert f"doesn't have: {nowhere}" in done.stderr
+        assert "The file has no head of " in done.stderr

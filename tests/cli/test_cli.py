@@ -1,0 +1,330 @@
+"""The command line, as an operator uses it."""
+
+import hashlib
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from app import embedded, migrations
+from app.cli import keys
+from app.settings import ROOT
+from tests.support.database import Database, Organization
+from tests.support.process import Leads, Server, mistake, printed
+
+
+def test_organizations(leads: Leads) -> None:
+    live = printed(leads("organizations", "create", "Acme Plumbing"))
+    test = json.loads(printed(leads("organizations", "create", "Acme Trials", "--test", "--json")))
+    assert test["environment"] == "test"
+    listed = {row["id"]: row for row in json.loads(printed(leads("organizations", "list", "--json")))}
+    assert (listed[live]["name"], listed[live]["environment"]) == ("Acme Plumbing", "live")
+    assert listed[test["id"]]["name"] == "Acme Trials"
+    assert "Acme Plumbing" in printed(leads("organizations", "list"))
+
+    stages = [row["name"] for row in json.loads(printed(leads("organizations", "stages", live, "--json")))]
+    assert stages == ["new", "contacted", "qualified", "proposal", "won", "lost"]
+    added = json.loads(printed(leads("organizations", "stages", live, "--add", "on-hold", "--json")))
+    assert added[-1] == {"position": 7, "name": "on-hold"}
+    removed = json.loads(printed(leads("organizations", "stages", live, "--remove", "proposal", "--json")))
+    assert "proposal" not in [row["name"] for row in removed]
+
+
+def get(server: Server, key: str, path: str) -> httpx.Response:
+    with server.client(key) as client:
+        return client.get(path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["organizations", "create", " "], "The name must be a text of 1 to 255 characters."),
+        (["organizations", "stages", "nonsense"], "not a valid UUID"),
+        (["organizations", "stages", str(uuid4())], '"leads organizations list" shows them'),
+        (["keys", "create", "--organization", str(uuid4()), "--scopes", "read"], "There is no organization"),
+        (
+            ["keys", "create", "--organization", str(uuid4()), "--scopes", "root"],
+            "the scopes are read, write and admin",
+        ),
+        (["keys", "create", "--scopes", "read"], "Missing option '--organization'"),
+        (["keys", "rotate", str(uuid4())], '"leads keys list" shows them'),
+        (["keys", "rotate", str(uuid4()), "--overlap", "soon"], "say 30m, 24h or 7d"),
+        (["keys", "revoke", str(uuid4())], "There is no key"),
+        (["keys", "list", "--organization", str(uuid4())], "There is no organization"),
+        (["no-such-command"], "No such command"),
+    ],
+)
+def test_a_mistake_is_a_sentence_and_exit_code_2(leads: Leads, arguments: list[str], sentence: str) -> None:
+    assert sentence in mistake(leads(*arguments))
+
+
+def test_stage_rules(leads: Leads, new_organization: Callable[..., Organization], database: Database) -> None:
+    acme = new_organization()
+    database.sql(
+        "insert into app.lead (organization_id, email, pipeline_stage) values (%s, 'a@example.com', 'won')", acme.id
+    )
+    assert "has leads in it" in mistake(leads("organizations", "stages", acme.id, "--remove", "won"))
+    assert "where every lead begins" in mistake(leads("organizations", "stages", acme.id, "--remove", "new"))
+    assert "has no stage" in mistake(leads("organizations", "stages", acme.id, "--remove", "nope"))
+    assert "1 to 64 characters" in mistake(leads("organizations", "stages", acme.id, "--add", "On Hold"))
+    assert "already" in mistake(leads("organizations", "stages", acme.id, "--add", "won"))
+
+
+def test_keys(leads: Leads, server: Server, new_organization: Callable[..., Organization], database: Database) -> None:
+    acme = new_organization()
+    made = json.loads(
+        printed(leads("keys", "create", "--organization", acme.id, "--scopes", "read,write", "--name", "web", "--json"))
+    )
+    key = made["key"]
+    assert get(server, key, "/health").json()["scopes"] == ["read", "write"]
+
+    text = printed(leads("keys", "list"))
+    assert made["id"] in text
+    assert key not in text
+    kept = database.sql("select digest from auth.api_key where id = %s", made["id"])[0]["digest"]
+    assert kept == hashlib.sha256(hashlib.sha256(key.encode()).digest()).digest()
+
+    new = printed(leads("keys", "rotate", made["id"], "--overlap", "1h"))
+    assert get(server, key, "/health").status_code == 200
+    assert get(server, new, "/health").json()["scopes"] == ["read", "write"]
+    listed = json.loads(printed(leads("keys", "list", "--organization", acme.id, "--json")))
+    assert [row["rotated_from"] for row in listed if row["name"] == "web"] == [None, made["id"]]
+
+    printed(leads("keys", "revoke", made["id"]))
+    assert get(server, key, "/health").status_code == 401
+    assert get(server, new, "/health").status_code == 200
+    assert "revoked or has expired" in mistake(leads("keys", "revoke", made["id"]))
+
+    actions = [row["action"] for row in get(server, new, "/audit-log?source=system&limit=3").json()["data"]]
+    assert actions == ["api_key.revoked", "api_key.rotated", "api_key.updated"]
+
+
+def test_a_rotated_key_ends_at_once_without_overlap(
+    leads: Leads, server: Server, new_organization: Callable[..., Organization]
+) -> None:
+    made = json.loads(
+        printed(leads("keys", "create", "--organization", new_organization().id, "--scopes", "read", "--json"))
+    )
+    printed(leads("keys", "rotate", made["id"], "--overlap", "0s"))
+    assert get(server, made["key"], "/health").status_code == 401
+
+
+def test_a_key_is_rotated_once(leads: Leads, new_organization: Callable[..., Organization]) -> None:
+    """A second rotation would take the end of the overlap for the key's own."""
+    organization = new_organization().id
+    made = json.loads(printed(leads("keys", "create", "--organization", organization, "--scopes", "read", "--json")))
+    new = json.loads(printed(leads("keys", "rotate", made["id"], "--json")))
+    assert f"Rotate the one that replaces it: {new['id']}" in mistake(leads("keys", "rotate", made["id"]))
+    printed(leads("keys", "rotate", new["id"]))
+    listed = json.loads(printed(leads("keys", "list", "--organization", organization, "--json")))
+    assert listed[-1]["expires_at"] is None
+
+
+def test_a_key_expires(leads: Leads, server: Server, new_organization: Callable[..., Organization]) -> None:
+    key = printed(
+        leads("keys", "create", "--organization", new_organization().id, "--scopes", "read", "--expires", "2s")
+    )
+    assert get(server, key, "/health").status_code == 200
+    time.sleep(2)
+    assert get(server, key, "/health").status_code == 401
+    past = leads(
+        "keys", "create", "--organization", new_organization().id, "--scopes", "read", "--expires", "2020-01-01"
+    )
+    assert "expired already" in mistake(past)
+
+
+def test_the_checksum_of_a_key() -> None:
+    key = keys.new_key("live")
+    assert re.fullmatch(r"lk_live_[0-9A-Za-z]{30}[0-9A-Za-z]{6}", key)
+    alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    value = 0
+    for character in key[-6:]:
+        value = value * 62 + alphabet.index(character)
+    assert value == zlib.crc32(key[:-6].encode())
+    assert len({keys.new_key("test") for _ in range(1000)}) == 1000
+
+
+def test_migrate_plan_applies_nothing(leads: Leads, new_database: Callable[..., Database]) -> None:
+    empty = new_database(template=None)
+    done = leads("migrate", "--plan", LEADS_MIGRATE_URL=empty.url("leads_migrator"))
+    assert "create table app.lead (" in done.stdout
+    assert done.stdout.count("\nbegin;\n") == done.stdout.count("\ncommit;\n") == len(migrations.all_())
+    assert "to apply" in done.stderr
+    assert empty.sql("select count(*) as n from pg_namespace where nspname in ('app', 'yoyo')") == [{"n": 0}]
+
+    behind = leads("serve", "--port", "0", DATABASE_URL=empty.url("leads_api"))
+    assert "run: leads migrate" in mistake(behind)
+
+    applied = leads("migrate", LEADS_MIGRATE_URL=empty.url("leads_migrator"))
+    assert applied.returncode == 0, applied.stderr
+    assert "Applying 0003.leads.sql" in applied.stderr
+    again = leads("migrate", LEADS_MIGRATE_URL=empty.url("leads_migrator"))
+    assert "up to date" in again.stderr
+    assert leads("migrate", "--plan", LEADS_MIGRATE_URL=empty.url("leads_migrator")).stdout == ""
+
+
+def test_the_plan_run_by_hand_makes_the_same_schema(leads: Leads, new_database: Callable[..., Database]) -> None:
+    empty, migrated = new_database(template=None), new_database()
+    plan = leads("migrate", "--plan", LEADS_MIGRATE_URL=empty.url("leads_migrator")).stdout
+    command = [str(embedded.binary("psql")), "-Xq", "-v", "ON_ERROR_STOP=1", empty.url("leads_migrator")]
+    done = subprocess.run(command, input=plan, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    owners = (
+        "select p.oid::regprocedure::text as f, p.proowner::regrole::text as o, p.proacl::text as a from pg_proc as p "
+    )
+    owners += "where p.pronamespace::regnamespace::text = any(%s) order by 1"
+    schemas = ["admin", "api", "app", "audit", "auth", "crm", "scoring"]
+    assert empty.sql(owners, schemas) == migrated.sql(owners, schemas)
+
+
+def test_passwords_that_are_not_there_are_said(leads: Leads) -> None:
+    assert "No password is set" in mistake(leads("migrate", "--set-passwords"))
+
+
+def test_a_schema_that_is_behind_is_not_served(leads: Leads, new_database: Callable[..., Database]) -> None:
+    old = new_database()
+    body = "returns integer language sql immutable begin atomic select 1; end"
+    old.sql(f"create or replace function api.schema_version() {body}")
+    assert "is at version 1" in mistake(leads("serve", "--port", "0", DATABASE_URL=old.url("leads_api")))
+
+
+@pytest.mark.parametrize(
+    ("login", "sentence"),
+    [
+        ("postgres", "is a superuser"),
+        ("leads_migrator", "owns what it should only call"),
+        ("leads_operator", "may not"),
+    ],
+)
+def test_only_the_shims_login_serves(leads: Leads, database: Database, login: str, sentence: str) -> None:
+    assert sentence in mistake(leads("serve", "--port", "0", DATABASE_URL=database.url(login)))
+
+
+def test_set_up_that_is_wrong_is_said(leads: Leads, server: Server, database: Database) -> None:
+    port = server.base.rpartition(":")[2]
+    assert f"Port {port} on 127.0.0.1 is taken" in mistake(leads("serve", "--port", port))
+    assert "HOST" in mistake(leads("serve", "--host", "no.such.host.example.com", "--port", "0"))
+    assert "PORT is 'eighty'" in mistake(leads("serve", PORT="eighty"))
+    assert "can't be reached" in mistake(
+        leads("organizations", "list", LEADS_OPERATOR_URL="postgresql://127.0.0.1:1/x")
+    )
+    assert "LEADS_OPERATOR_URL is not set" in mistake(leads("organizations", "list", LEADS_OPERATOR_URL=""))
+    assert "CREATEROLE" in mistake(leads("migrate", LEADS_MIGRATE_URL=database.url("leads_operator"))).upper()
+
+
+def test_help_everywhere(leads: Leads) -> None:
+    for command in ([], ["serve"], ["demo"], ["migrate"], ["organizations"], ["keys", "create"], ["keys"], ["doctor"]):
+        assert printed(leads(*command, "--help")).startswith("Usage:")
+
+
+def test_demo_on_request(
+    leads: Leads, new_database: Callable[..., Database], new_server: Callable[..., Server]
+) -> None:
+    database = new_database()
+    operator = {"LEADS_OPERATOR_URL": database.url("leads_operator")}
+    key = printed(leads("demo", **operator))
+    another = printed(leads("demo", **operator))
+    with new_server(database).client(key) as client:
+        assert len(client.get("/leads?limit=200").json()["data"]) == 200
+        assert client.get("/organizations/me").json()["environment"] == "test"
+    assert another != key
+    assert database.sql("select count(*) as n from app.organization") == [{"n": 2}]
+    ages = database.sql(
+        "select extract(day from now() - min(created_at))::integer as oldest, max(created_at) <= now() as past "
+        "from app.lead"
+    )
+    assert 80 <= ages[0]["oldest"] <= 90
+    assert ages[0]["past"]
+
+
+@pytest.fixture
+def data_dir(run_dir: Path) -> Iterator[Path]:
+    """A data folder of the test's own, which the server's user may reach."""
+    path = run_dir / f"data-{uuid4().hex[:8]}"
+    path.mkdir()
+    yield path
+    assert not (path / "postgres" / "postmaster.pid").exists()
+
+
+def start(data_dir: Path, output: Path, *options: str) -> tuple[subprocess.Popen[bytes], str]:
+    """Starts ``leads serve`` from nothing, and gives what it printed."""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(("DATABASE_URL", "LEADS_"))}
+    if "LEADS_PG_BIN" in os.environ:
+        environ["LEADS_PG_BIN"] = os.environ["LEADS_PG_BIN"]
+    environ |= {"LEADS_DATA_DIR": str(data_dir), "PORT": "0"}
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app", "serve", *options],
+            cwd=ROOT,
+            env=environ,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    for _ in range(1200):
+        if "curl" in output.read_text() or process.poll() is not None:
+            break
+        time.sleep(0.05)
+    return process, output.read_text()
+
+
+def test_serve_from_nothing_and_again(data_dir: Path, tmp_path: Path) -> None:
+    process, text = start(data_dir, tmp_path / "first")
+    try:
+        line = next(line for line in text.splitlines() if line.strip().startswith("curl"))
+        answer = subprocess.run(shlex.split(line), capture_output=True, text=True, check=True).stdout
+        assert len(json.loads(answer)["data"]) == 2
+        found = re.search(r"lk_test_\w+", text)
+        assert found
+        kept = data_dir / "demo-key"
+        assert kept.stat().st_mode & 0o777 == 0o600
+        assert kept.read_text().strip() == found[0]
+        base = re.search(r"http://\S+/api/v1", text)
+        assert base
+        auth = {"Authorization": f"Bearer {found[0]}"}
+        made = httpx.post(base[0] + "/leads", json={"email": "kept@example.com"}, headers=auth)
+        assert made.status_code == 201
+        # A worker runs beside it; the demo organization's pushes are simulated.
+        lead = httpx.get(base[0] + "/leads?pipeline_stage=contacted&limit=1", headers=auth).json()["data"][0]["id"]
+        pushed = httpx.post(f"{base[0]}/leads/{lead}/push-to-crm", headers=auth, timeout=20)
+        assert pushed.status_code == 200
+        assert pushed.json()["crm_sync"]["external_id"].startswith("simulated_")
+        assert (data_dir / "crm-key").stat().st_mode & 0o777 == 0o600
+        settings = subprocess.run(
+            [str(embedded.binary("psql")), "-XAt", _url(data_dir), "-c", "show fsync", "-c", "show data_checksums"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert settings.stdout.split() == ["on", "on"]
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+
+    process, text = start(data_dir, tmp_path / "second", "--no-worker")
+    try:
+        assert found[0] in text
+        assert "Applying" not in text
+        base = re.search(r"http://\S+/api/v1", text)
+        assert base
+        kept_lead = httpx.get(base[0] + made.headers["location"].removeprefix("/api/v1"), headers=auth)
+        assert kept_lead.json()["email"] == "kept@example.com"
+        lead = httpx.get(base[0] + "/leads?pipeline_stage=lost&limit=1", headers=auth).json()["data"][0]["id"]
+        pushed = httpx.post(f"{base[0]}/leads/{lead}/push-to-crm", headers=auth, timeout=20)
+        assert (pushed.status_code, pushed.json()["crm_sync"]["status"]) == (202, "pending")
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+
+
+def _url(data_dir: Path) -> str:
+    with embedded.running(data_dir) as server:
+        return server.url("leads_operator")

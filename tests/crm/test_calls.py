@@ -1,0 +1,430 @@
+import asyncio
+import socket
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+import httpx
+import pytest
+
+from app.worker import calls, guard
+from app.worker.calls import Answer, Calls, retry_after
+from app.worker.vendors import CallFailed, NotMade, OutcomeUnknown, Refused, Sent, Unauthorized
+from tests.support import simulator
+from tests.support.simulator import KEY, Simulator
+
+SENT = Sent("jane@example.com", "Jane Doe")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Simulator]:
+    with simulator.running() as running:
+        yield running
+
+
+@pytest.fixture
+def vendor(server: Simulator) -> Simulator:
+    assert not server._failures
+    server.requests.clear()
+    return server
+
+
+def call(
+    url: str,
+    path: str = "",
+    *,
+    makes: Sent | None = None,
+    seconds: float = 5,
+    allow_loopback: bool = True,
+    credential: str = KEY,
+    before: Callable[[Sent | None], Awaitable[float]] | None = None,
+    **more: Any,
+) -> Answer:
+    async def in_time(_: Sent | None) -> float:
+        return asyncio.get_running_loop().time() + seconds
+
+    async def run() -> Answer:
+        headers = {"authorization": f"Bearer {credential}"}
+        async with calls.client(allow_loopback=allow_loopback) as client:
+            made = Calls("JobNimbus", url, credential, headers, client, before or in_time)
+            return await made.request("GET" if makes is None else "POST", path, makes=makes, **more)
+
+    return asyncio.run(run())
+
+
+def told(response: bytes, makes: Sent | None = None) -> Answer:
+    """What comes of a call that is answered with these bytes."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(response)
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    async def before(_: Sent | None) -> float:
+        return asyncio.get_running_loop().time() + 5
+
+    async def run() -> Answer:
+        async with (
+            await asyncio.start_server(serve, "127.0.0.1", 0) as listener,
+            calls.client(allow_loopback=True) as client,
+        ):
+            url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+            return await Calls("JobNimbus", url, KEY, {}, client, before).request("GET", "/", makes=makes)
+
+    return asyncio.run(run())
+
+
+def http(status: str, body: bytes = b"", *headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"content-length: {len(body)}", *headers]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def test_before_hears_what_each_call_makes_and_may_forbid_it(vendor: Simulator) -> None:
+    class LeaseLostError(Exception):
+        pass
+
+    heard: list[Sent | None] = []
+
+    async def before(makes: Sent | None) -> float:
+        heard.append(makes)
+        raise LeaseLostError
+
+    for makes in (None, SENT):
+        with pytest.raises(LeaseLostError):
+            call(vendor.url, "/api1/contacts", makes=makes, before=before)
+    assert heard == [None, SENT]
+    assert vendor.requests == []
+
+
+def test_without_time_left_nothing_is_sent(vendor: Simulator) -> None:
+    with pytest.raises(NotMade, match="no time left"):
+        call(vendor.url, "/api1/contacts", makes=SENT, seconds=0)
+    assert vendor.requests == []
+
+
+@pytest.mark.parametrize(("makes", "outcome"), [(SENT, OutcomeUnknown), (None, NotMade)])
+@pytest.mark.parametrize(
+    ("kind", "words"), [("hang", "didn't answer in time"), ("reset", "broke off"), ("error", "answered 500: Internal")]
+)
+def test_a_lost_answer(vendor: Simulator, makes: Sent | None, outcome: type[CallFailed], kind: str, words: str) -> None:
+    vendor.fail(kind)
+    began = time.monotonic()
+    with pytest.raises(CallFailed, match=f"JobNimbus {words}") as raised:
+        call(vendor.url, "/api1/contacts", makes=makes, seconds=0.5, json={})
+    assert type(raised.value) is outcome
+    assert time.monotonic() - began < 1.5
+
+
+@pytest.mark.parametrize(("makes", "outcome"), [(SENT, OutcomeUnknown), (None, NotMade)])
+@pytest.mark.parametrize(
+    "response",
+    [
+        http("408 Request Timeout"),
+        http("502 Bad Gateway"),
+        http("200 OK", b"x" * (calls._MOST + 1)),
+        http("200 OK", b"{}", "content-encoding: gzip"),
+        b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf",
+        b"what?\r\n\r\n",
+        b"",
+    ],
+)
+def test_an_answer_that_says_nothing(response: bytes, makes: Sent | None, outcome: type[CallFailed]) -> None:
+    with pytest.raises(CallFailed) as raised:
+        told(response, makes)
+    assert type(raised.value) is outcome
+
+
+def test_an_answer_of_a_mebibyte_is_read() -> None:
+    assert len(told(http("200 OK", b"x" * calls._MOST)).text) == 1 << 20
+
+
+def test_no_connection_means_nothing_was_made(vendor: Simulator) -> None:
+    vendor.down()
+    try:
+        with pytest.raises(NotMade, match="JobNimbus can't be reached: ") as raised:
+            call(vendor.url, "/api1/contacts", makes=SENT)
+        assert raised.value.status is None
+    finally:
+        vendor.up()
+    assert call(vendor.url, "/api1/contacts").status == 200
+
+
+@pytest.mark.parametrize("makes", [SENT, None])
+def test_too_many_calls_say_when_to_come_again(vendor: Simulator, makes: Sent | None) -> None:
+    vendor.fail("429_retry_after", retry_after=7)
+    with pytest.raises(NotMade, match=r"^JobNimbus answered 429: Too many requests$") as raised:
+        call(vendor.url, "/api1/contacts", makes=makes, json={})
+    assert (raised.value.status, raised.value.retry_after) == (429, 7)
+
+
+def test_an_unknown_outcome_keeps_the_vendors_wish() -> None:
+    with pytest.raises(OutcomeUnknown) as raised:
+        told(http("503 Service Unavailable", b"", "retry-after: 30"), SENT)
+    assert (raised.value.status, raised.value.retry_after) == (503, 30)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("120", 120), (" 0 ", 0), ("Sun, 06 Nov 1994 08:49:37 GMT", 0)])
+def test_retry_after(text: str, seconds: float) -> None:
+    assert retry_after(text) == seconds
+
+
+@pytest.mark.parametrize("form", ["%a, %d %b %Y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y"])
+def test_a_retry_after_may_be_a_date(form: str) -> None:
+    seconds = retry_after((datetime.now(UTC) + timedelta(hours=1)).strftime(form))
+    assert seconds is not None
+    assert 3590 <= seconds <= 3600
+
+
+@pytest.mark.parametrize("text", ["", "-1", "soon", "1.5", "9" * 400, "١", "Sun, 99 Nov 1994 08:49:37 GMT"])
+def test_a_retry_after_that_says_nothing(text: str) -> None:
+    assert retry_after(text) is None
+
+
+@pytest.mark.parametrize(("makes", "method"), [(SENT, "POST"), (None, "GET")])
+def test_a_redirect_is_not_followed(vendor: Simulator, makes: Sent | None, method: str) -> None:
+    vendor.fail("redirect")
+    with pytest.raises(NotMade, match="answered 302 with a redirect, which isn't followed"):
+        call(vendor.url, "/api1/contacts", makes=makes, json={})
+    assert [(seen.method, seen.path) for seen in vendor.requests] == [(method, "/api1/contacts")]
+
+
+def test_a_wrong_key_is_told_apart(vendor: Simulator) -> None:
+    for makes in (SENT, None):
+        with pytest.raises(Unauthorized, match=r"^JobNimbus answered 401: Unauthorized$"):
+            call(vendor.url, "/api1/contacts", makes=makes, credential="key-of-nobody", json={})
+
+
+def test_other_refusals_are_the_adapters_to_judge() -> None:
+    answer = told(http("400 Bad Request", b"Duplicate contact\r\n\x1b[1m exists\n"), SENT)
+    assert answer.status == 400
+    assert str(answer) == "JobNimbus answered 400: Duplicate contact [1m exists"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"message": "No such status"}', "No such status"),
+        ('{"error": "No"}', "No"),
+        ('{"errorMessage": "No"}', "No"),
+        ('{"detail": "No", "message": {}}', "No"),
+        ('{"errors": [{"message": "No"}]}', "No"),
+        ('{"code": 7}', '{"code": 7}'),
+        ("[" * 100_000, "[" * 500),
+        ("x" * 501, "x" * 500),
+        ("", ""),
+    ],
+)
+def test_the_reason_is_the_vendors_words(text: str, reason: str) -> None:
+    assert Answer("JobNimbus", 400, text).reason() == reason
+
+
+def test_a_page_for_browsers_is_no_reason() -> None:
+    assert str(told(http("404 Not Found", b"<h1>Oops</h1>", "content-type: text/html"))) == "JobNimbus answered 404"
+
+
+@pytest.mark.parametrize("status", ["401 Unauthorized", "429 Too Many", "500 Error", "400 Bad Request"])
+def test_the_credential_is_never_repeated(status: str) -> None:
+    try:
+        said = str(told(http(status, f"Wrong key {KEY}, sorry".encode()), SENT))
+    except CallFailed as error:
+        said = str(error)
+    assert said.endswith(": Wrong key …, sorry")
+
+
+def test_a_credential_that_is_no_header_is_not_repeated_either(vendor: Simulator) -> None:
+    with pytest.raises(CallFailed) as raised:
+        call(vendor.url, "/api1/contacts", credential=f"{KEY}\nx")
+    assert KEY not in str(raised.value)
+    assert raised.value.__suppress_context__
+    assert KEY not in repr(Calls("JobNimbus", "", KEY, {"authorization": KEY}, None, None))  # type: ignore[arg-type]
+
+
+def test_nothing_is_kept_from_one_call_for_the_next() -> None:
+    response = http("200 OK", b"", "set-cookie: session=1; Path=/")
+    asked: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(response)
+        writer.close()
+        await writer.wait_closed()
+
+    async def run() -> None:
+        async with (
+            await asyncio.start_server(serve, "127.0.0.1", 0) as listener,
+            calls.client(allow_loopback=True) as client,
+        ):
+            for _ in range(2):
+                await client.get(f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/")
+
+    asyncio.run(run())
+    assert len(asked) == 2
+    assert b"cookie" not in asked[1].lower()
+    assert b"connection: close" in asked[1].lower()
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1", "127.1.2.3", "[::1]", "localhost", "2130706433", "0x7f000001", "127.1"),
+        *("10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "100.64.0.1", "100.100.100.200"),
+        *("168.63.129.16", "192.0.0.192", "192.88.99.1", "198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255"),
+        *("[::]", "[fd00:ec2::254]", "[fe80::1]", "[ff02::1]", "[fec0::1]", "[::10.0.0.1]", "[2001:db8::1]"),
+        *("[::ffff:10.0.0.1]", "[::ffff:8.8.8.8]", "[64:ff9b::a00:1]", "[64:ff9b::808:808]", "[64:ff9b:1::1]"),
+        *("[2002:a00:1::1]", "[2002:808:808::1]", "[2001:0:1::1]", "[100::1]", "[5f00::1]"),
+    ],
+)
+def test_an_address_that_is_not_public_is_refused(host: str) -> None:
+    with pytest.raises(Refused, match="isn't a public address"):
+        call(f"https://{host}/", makes=SENT, allow_loopback=False)
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1", "169.254.169.254", "0.0.0.0", "[::]", "[::ffff:127.0.0.1]"])
+def test_loopback_allowed_is_only_loopback_allowed(host: str) -> None:
+    with pytest.raises(Refused, match="isn't a public address"):
+        call(f"https://{host}/", makes=SENT)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "93.184.216.34", "2606:4700::1111", "2a00:1450::1"])
+def test_a_public_address_is_public(address: str) -> None:
+    assert guard.is_public(ip_address(address))
+
+
+def test_every_network_for_special_purposes_is_spelled() -> None:
+    for network in guard._SPECIAL:
+        assert not guard.is_public(ip_network(network)[0])
+
+
+@pytest.mark.parametrize("url", ["http://93.184.216.34/", "ftp://93.184.216.34/", "file:///etc/passwd", "//x", ""])
+@pytest.mark.parametrize("allow_loopback", [True, False])
+def test_only_https_goes_out(url: str, allow_loopback: bool) -> None:
+    with pytest.raises((Refused, NotMade), match=r"isn't an https one|can't be reached"):
+        call(url, makes=SENT, allow_loopback=allow_loopback)
+
+
+def test_http_to_the_internet_is_refused() -> None:
+    with pytest.raises(Refused, match=r"93\.184\.216\.34 isn't an https one"):
+        call("http://93.184.216.34/", makes=SENT)
+
+
+def test_a_user_in_the_address_is_refused(vendor: Simulator) -> None:
+    with pytest.raises(Refused, match="has a user or a password in it"):
+        call(vendor.url.replace("//", "//jane:secret@"), "/api1/contacts")
+    assert vendor.requests == []
+
+
+def resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
+    """Any name is at these addresses; the list fills with the names asked for."""
+    asked: list[str] = []
+    original = asyncio.BaseEventLoop.getaddrinfo
+
+    async def getaddrinfo(self: Any, host: str, port: Any, **more: Any) -> Any:
+        if host.replace(".", "").isdigit():
+            return await original(self, host, port, **more)
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in addresses]
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", getaddrinfo)
+    return asked
+
+
+def test_one_private_address_among_public_ones_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolving(monkeypatch, "93.184.216.34", "10.0.0.1")
+    with pytest.raises(Refused, match=r"crm\.example\.com is at 10\.0\.0\.1"):
+        call("https://crm.example.com/", makes=SENT)
+
+
+def test_a_name_half_here_may_not_be_called_by_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolving(monkeypatch, "127.0.0.1", "93.184.216.34")
+    with pytest.raises(Refused, match="isn't an https one"):
+        call("http://crm.example.com/", makes=SENT)
+
+
+def test_the_connection_goes_to_the_address_that_was_checked(
+    vendor: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = resolving(monkeypatch, "127.0.0.1")
+    assert call(f"http://crm.example.com:{vendor.port}", "/api1/contacts").status == 200
+    assert asked == ["crm.example.com"]
+    assert vendor.requests[0].headers["host"] == f"crm.example.com:{vendor.port}"
+
+
+@pytest.mark.parametrize("addresses", [("127.0.0.99", "127.0.0.1"), ("127.0.0.1", "127.0.0.99")])
+def test_the_next_address_is_tried_when_one_takes_no_connection(
+    vendor: Simulator, monkeypatch: pytest.MonkeyPatch, addresses: tuple[str, str]
+) -> None:
+    resolving(monkeypatch, *addresses)
+    assert call(f"http://crm.example.com:{vendor.port}", "/api1/contacts", makes=SENT, json={}).status == 400
+    assert len(vendor.requests) == 1
+
+
+def test_a_name_without_an_address_may_get_one_later() -> None:
+    with pytest.raises(NotMade, match=r"nowhere\.invalid can't be reached"):
+        call("https://nowhere.invalid/", makes=SENT)
+
+
+def test_tls_checks_the_certificate_against_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    hello: list[str | None] = []
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_side.sni_callback = lambda connection, name, context: hello.append(name)
+    client_side = ssl.create_default_context()
+    trust(server_side, client_side, "crm.example.com")
+    monkeypatch.setattr(httpx, "create_ssl_context", lambda **_: client_side)
+    resolving(monkeypatch, "127.0.0.1")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(http("200 OK", b"fine", "connection: close"))
+        writer.close()
+        with suppress(OSError, asyncio.CancelledError):
+            await writer.wait_closed()
+
+    async def run(host: str) -> str:
+        async def before(_: Sent | None) -> float:
+            return asyncio.get_running_loop().time() + 5
+
+        async with (
+            await asyncio.start_server(serve, "127.0.0.1", 0, ssl=server_side) as listener,
+            calls.client(allow_loopback=True) as client,
+        ):
+            port = listener.sockets[0].getsockname()[1]
+            return (await Calls("It", f"https://{host}:{port}", KEY, {}, client, before).request("GET", "/")).text
+
+    assert asyncio.run(run("crm.example.com")) == "fine"
+    assert hello == ["crm.example.com"]
+    with pytest.raises(NotMade, match="CERTIFICATE_VERIFY_FAILED"):
+        asyncio.run(run("other.example.com"))
+
+
+def trust(server_side: ssl.SSLContext, client_side: ssl.SSLContext, name: str) -> None:
+    """Gives the server a certificate for the name, and the client trust in it."""
+    import tempfile
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key, subject = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    certificate = made.public_bytes(serialization.Encoding.PEM)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(private + certificate)
+        file.flush()
+        server_side.load_cert_chain(file.name)
+    client_side.load_verify_locations(cadata=certificate.decode())

@@ -1,0 +1,206 @@
+"""Once and only once: each way in which a call can fail, and each vendor's own rules."""
+
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from tests.support.database import Database, Organization
+from tests.support.process import Server
+from tests.support.pushing import (  # noqa: F401
+    Worker,
+    api,
+    connect,
+    ends,
+    leads_crm,
+    live_organization,
+    new_lead,
+    organization,
+    push,
+    state,
+    vendor,
+    worker,
+)
+from tests.support.simulator import KEY, Simulator
+
+
+@pytest.mark.parametrize("way", ["store_then_hang", "store_then_error", "store_then_reset"])
+def test_a_record_whose_answer_was_lost_is_found(
+    way: str, api: httpx.Client, worker: Worker, vendor: Simulator
+) -> None:
+    vendor.fail(way, on="create")
+    vendor.lag = 0.8
+    lead = new_lead(api)
+    push(api, lead)
+    assert ends(api, lead)["external_id"] == vendor.contacts[0]["jnid"]
+    assert len(vendor.contacts) == 1
+
+
+@pytest.mark.parametrize("way", ["hang", "error", "reset", "429", "429_retry_after", "redirect"])
+@pytest.mark.parametrize("on", ["create", "look_up"])
+def test_a_call_that_failed_is_made_again(
+    way: str, on: str, api: httpx.Client, worker: Worker, vendor: Simulator
+) -> None:
+    vendor.fail(way, on=on, retry_after=1)
+    lead = new_lead(api)
+    push(api, lead)
+    assert ends(api, lead)["status"] == "ok"
+    assert len(vendor.contacts) == 1
+
+
+def test_a_search_that_lags_more_than_it_should_makes_no_second_record_of_a_name(
+    api: httpx.Client, worker: Worker, vendor: Simulator
+) -> None:
+    """The vendor breaks its promise: what it refuses as a duplicate, and doesn't show yet, may be our own."""
+    vendor.fail("store_then_error", on="create")
+    vendor.lag = 9
+    lead = new_lead(api)
+    push(api, lead)
+    assert ends(api, lead)["external_id"] == vendor.contacts[0]["jnid"]
+    assert len(vendor.contacts) == 1
+    assert len([seen for seen in vendor.requests if seen.method == "POST"]) > 1
+
+
+def test_two_leads_of_one_person_share_a_record(api: httpx.Client, worker: Worker, vendor: Simulator) -> None:
+    vendor.lag = 30
+    leads = [new_lead(api, email=email) for email in ("ada.abbott@example.com", "Ada.Abbott@example.com")]
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda lead: push(api, lead).json()["crm_sync"], leads)
+    assert first["external_id"] == second["external_id"] == vendor.contacts[0]["jnid"]
+    assert len(vendor.contacts) == 1
+
+
+def test_somebody_elses_record_of_the_same_name_is_never_adopted(
+    api: httpx.Client, worker: Worker, vendor: Simulator
+) -> None:
+    first, second = new_lead(api), new_lead(api, email="another.ada@example.com")
+    ids = [push(api, lead).json()["crm_sync"]["external_id"] for lead in (first, second)]
+    assert len(set(ids)) == 2
+    assert [record["display_name"] for record in vendor.contacts] == ["Ada Abbott", f"Ada Abbott ({second[-6:]})"]
+
+
+def test_where_the_search_cant_tell_a_person_has_to(
+    api: httpx.Client,
+    worker: Worker,
+    vendor: Simulator,
+    database: Database,
+    organization: Organization,
+) -> None:
+    vendor.keeps_external_id = False
+    vendor.fail("store_then_error", on="create")
+    lead = new_lead(api, email=None, company="Alder Bakery")
+    push(api, lead)
+    assert ends(api, lead)["status"] == "failed"
+    again = push(api, lead)
+    assert (again.status_code, again.json()["code"]) == (409, "crm_outcome_unknown")
+    made = vendor.contacts[0]["jnid"]
+    assert len(vendor.contacts) == 1
+
+    here = ("--organization", organization.id)
+    queue = json.loads(leads_crm(database, "queue", *here, "--json").stdout)
+    assert [(row["lead_id"], row["error_code"]) for row in queue] == [(lead, "outcome_unknown")]
+    assert leads_crm(database, "retry", *here).returncode == 2
+    assert leads_crm(database, "retry", lead, "--link", made, *here).returncode == 0
+    assert push(api, lead).json()["crm_sync"]["external_id"] == made
+    assert len(vendor.contacts) == 1
+
+
+def test_what_the_vendor_doesnt_have_is_pushed_again_when_a_person_says_so(
+    api: httpx.Client,
+    worker: Worker,
+    vendor: Simulator,
+    database: Database,
+    organization: Organization,
+) -> None:
+    vendor.keeps_external_id = False
+    lead, other = (new_lead(api, email=None, company="Alder Bakery") for _ in range(2))
+    push(api, other)
+    vendor.fail("error", on="create")
+    push(api, lead)
+    assert ends(api, lead)["status"] == "failed"
+    leads_crm(database, "retry", lead, "--organization", organization.id)
+    assert ends(api, lead)["status"] == "ok"
+    assert len(vendor.contacts) == 2
+
+
+def test_hubspot_gives_the_id_of_the_contact_that_it_has(
+    server: Server, database: Database, worker: Worker, vendor: Simulator
+) -> None:
+    organization = live_organization(database)
+    connect(database, organization, vendor, "hubspot", settle_seconds=1)
+    with server.client(organization.keys["write"]) as api:
+        lead = new_lead(api)
+        vendor.fail("store_then_error", on="create")
+        push(api, lead)
+        assert ends(api, lead)["external_id"] == vendor.contacts[0]["id"]
+        # Without an address nothing tells, after an outcome that nobody knows.
+        nameless = new_lead(api, email=None, company="Alder Bakery")
+        vendor.fail("error", on="create")
+        push(api, nameless)
+        assert ends(api, nameless)["status"] == "failed"
+
+
+def test_hubspot_with_a_unique_property_repeats_without_harm(
+    server: Server, database: Database, worker: Worker, vendor: Simulator
+) -> None:
+    organization = live_organization(database)
+    connect(database, organization, vendor, "hubspot", settle_seconds=1, unique_property="leads_api_id")
+    with server.client(organization.keys["write"]) as api:
+        lead = new_lead(api, email=None, company="Alder Bakery")
+        vendor.fail("store_then_error", on="create")
+        push(api, lead)
+        assert ends(api, lead)["status"] == "ok"
+    assert len(vendor.contacts) == 1
+
+
+def test_a_webhook_is_sent_with_one_id_until_it_is_answered(
+    server: Server, database: Database, worker: Worker, vendor: Simulator
+) -> None:
+    organization = live_organization(database)
+    connect(database, organization, vendor, "webhook")
+    with server.client(organization.keys["write"]) as api:
+        lead = new_lead(api)
+        vendor.fail("store_then_error", times=2)
+        push(api, lead)
+        sync = ends(api, lead)
+        whole = api.get(f"/leads/{lead}").json()
+    sent = {seen.headers["webhook-id"] for seen in vendor.requests}
+    assert (sent, len(vendor.requests)) == ({sync["external_id"]}, 3)
+    (delivery,) = vendor.deliveries
+    assert (delivery["type"], delivery["data"]) == ("lead.pushed", whole)
+
+
+def test_a_refused_key_pauses_the_connection_until_it_is_made_anew(
+    api: httpx.Client,
+    worker: Worker,
+    vendor: Simulator,
+    database: Database,
+    organization: Organization,
+) -> None:
+    vendor.keys = {"another-key": "sandbox"}
+    lead = new_lead(api)
+    answer = push(api, lead)
+    assert (answer.status_code, answer.json()["code"]) == (502, "crm_rejected")
+    listed = json.loads(leads_crm(database, "list", "--organization", organization.id, "--json").stdout)
+    assert listed[0]["state"] == "paused"
+    assert "401" in listed[0]["fault"]
+    # By itself: skipped. Asked for: it waits, and the client doesn't.
+    skipped = new_lead(api, name="Bea Barnes", email="bea@example.com", pipeline_stage="qualified")
+    assert state(api, skipped)["status"] == "skipped"
+    asked = push(api, skipped)
+    assert (asked.status_code, asked.elapsed.total_seconds() < 5) == (202, True)
+    vendor.keys = {KEY: "sandbox"}
+    connect(database, organization, vendor, settle_seconds=1)
+    assert ends(api, skipped)["status"] == "ok"
+    assert leads_crm(database, "retry", "--organization", organization.id).returncode == 0
+    assert ends(api, lead)["status"] == "ok"
+
+
+def test_a_dump_gives_nobody_a_crm(organization: Organization, database: Database) -> None:
+    rows = database.sql("select c::text as row from crm.connection as c")
+    rows += database.sql("select e.payload::text as row from audit.event as e")
+    key = KEY.encode()
+    for form in (key.decode(), key.hex(), hashlib.sha256(key).hexdigest()):
+        assert not any(form in row["row"] for row in rows)

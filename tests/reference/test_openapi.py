@@ -1,0 +1,234 @@
+"""The reference is whole and well-formed: a validator, a linter, and what a reader looks for in it."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from tests.api.test_added_route import ECHO, ID, soon
+from tests.support.database import Database, Organization, make_organization
+from tests.support.process import Server
+
+REDOCLY = "@redocly/cli@2.77.0"
+PROBLEM = "application/problem+json"
+
+Document = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def document(server: Server) -> Document:
+    """The reference."""
+    found: Document = httpx.get(server.base + "/openapi.json", verify=False).json()
+    return found
+
+
+@pytest.fixture(scope="module")
+def operations(document: Document) -> dict[tuple[str, str], Document]:
+    """Each operation, by method and path."""
+    return {
+        (method.upper(), path): operation
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+    }
+
+
+def test_it_is_openapi_3_1(document: Document) -> None:
+    assert document["openapi"] == "3.1.0"
+    assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
+
+
+@pytest.mark.skipif(shutil.which("npx") is None, reason=f"There is no npx here, and so no linter: {REDOCLY}.")
+def test_a_linter_of_the_field_finds_nothing(document: Document, tmp_path: Path) -> None:
+    (tmp_path / "openapi.json").write_text(json.dumps(document))
+    # One of these is of a rule that takes no allOf for what it is, the other of a licence that the API has none of.
+    (tmp_path / "redocly.yaml").write_text(
+        "extends: [recommended-strict]\nrules: {info-license: off, no-required-schema-properties-undefined: off}\n"
+    )
+    done = subprocess.run(
+        ["npx", "--yes", REDOCLY, "lint", "--config", "redocly.yaml", "--format", "stylish", "openapi.json"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if "npm error code E" in done.stdout:
+        pytest.skip(f"npm can't get the linter, {REDOCLY}: {done.stdout.strip().splitlines()[-1]}")
+    assert done.returncode == 0, done.stdout
+    assert "valid" in done.stdout
+
+
+def schemas(value: Any) -> Iterator[Document]:
+    """Each schema that has an example or examples, a parameter's and a body's with its own."""
+    if isinstance(value, list):
+        for inner in value:
+            yield from schemas(inner)
+    elif isinstance(value, dict):
+        schema = value.get("schema", value)
+        found = [one["value"] for one in value["examples"].values()] if isinstance(value.get("examples"), dict) else []
+        found += value["examples"] if isinstance(value.get("examples"), list) else []
+        found += [value["example"]] if "example" in value else []
+        if found and isinstance(schema, dict):
+            yield {"schema": schema, "examples": found}
+        for name, inner in value.items():
+            if name not in ("example", "examples"):
+                yield from schemas(inner)
+
+
+def test_each_example_is_as_its_schema_says(document: Document) -> None:
+    checked = 0
+    for found in schemas(document):
+        validator = Draft202012Validator(
+            {**found["schema"], "components": document["components"]},
+            format_checker=Draft202012Validator.FORMAT_CHECKER,
+        )
+        for example in found["examples"]:
+            assert [error.message for error in validator.iter_errors(example)] == [], example
+            checked += 1
+    assert checked > 100
+
+
+def test_everything_is_told(document: Document, operations: dict[tuple[str, str], Document]) -> None:
+    tags = {tag["name"] for tag in document["tags"]}
+    for key, operation in operations.items():
+        assert operation["summary"], key
+        assert operation["description"], key
+        assert set(operation["tags"]) <= tags, key
+        assert all(parameter["description"] for parameter in operation.get("parameters", ())), key
+        assert all(answer["description"] for answer in operation["responses"].values()), key
+    ids = [operation["operationId"] for operation in operations.values()]
+    assert len(set(ids)) == len(ids)
+    for name, schema in document["components"]["schemas"].items():
+        assert schema["description"], name
+        for field, value in schema["properties"].items():
+            assert value.get("description"), (name, field)
+    for header in document["components"]["headers"].values():
+        assert header["description"]
+
+
+def test_every_route_is_in_it_with_every_error_that_it_can_give(
+    database: Database, operations: dict[tuple[str, str], Document]
+) -> None:
+    routes = database.sql("select method, path, problems, scope from api.route")
+    assert {(route["method"], route["path"]) for route in routes} == set(operations)
+    statuses = {row["code"]: row["status"] for row in database.sql("select distinct code, status from api.problem")}
+    for route in routes:
+        expected = {*route["problems"], "unauthorized", "insufficient_scope", "internal", "unavailable"}
+        operation = operations[route["method"], route["path"]]
+        if "requestBody" in operation:
+            expected |= {"payload_too_large", "unsupported_media_type"}
+        if route["method"] != "GET":
+            expected |= {"outcome_unknown"}
+        told = {
+            (code, int(status), example["value"]["code"], example["value"]["status"])
+            for status, answer in operation["responses"].items()
+            for code, example in answer.get("content", {})
+            .get("application/problem+json", {})
+            .get("examples", {})
+            .items()
+        }
+        assert told == {(code, statuses[code], code, statuses[code]) for code in expected}
+
+
+def test_an_endpoint_added_by_sql_is_in_it_and_one_taken_away_is_not(
+    database: Database, server: Server, new_organization: Callable[..., Organization]
+) -> None:
+    path = "/things/{id}/told"
+
+    def told() -> Document | None:
+        found: Document = httpx.get(server.base + "/openapi.json", verify=False).json()["paths"]
+        item: Document | None = found.get(path)
+        return item
+
+    tag = httpx.get(server.base + "/openapi.json", verify=False).headers["etag"]
+    with database.connect() as connection:
+        connection.execute(ECHO.encode())
+        connection.execute(
+            "comment on function api.echo(uuid, integer, boolean, api.any_of, timestamptz) is 'Echo it.'"
+        )
+        connection.execute("insert into api.route values ('GET', %s, 'api.echo', 'read')", [path])
+        connection.execute("notify leads_routes")
+        soon(lambda: told() is not None)
+        operation = (told() or {})["get"]
+        assert (operation["summary"], operation["tags"]) == ("Echo it", ["Other"])
+        assert {p["name"]: (p["in"], p["schema"]["type"]) for p in operation["parameters"] if p["name"] != "at"} == {
+            "id": ("path", "string"),
+            "size": ("query", "integer"),
+            "is_new": ("query", "boolean"),
+            "tags": ("query", "array"),
+        }
+        changed = httpx.get(server.base + "/openapi.json", headers={"If-None-Match": tag}, verify=False)
+        assert (changed.status_code, changed.headers["etag"] != tag) == (200, True)
+        assert [error.message for error in OpenAPIV31SpecValidator(changed.json()).iter_errors()] == []
+        with server.client(new_organization().keys["read"]) as client:
+            assert client.get(path.replace("{id}", ID)).status_code == 200
+        connection.execute("delete from api.route where path = %s", [path])
+        connection.execute("notify leads_routes")
+        soon(lambda: told() is None)
+        connection.execute("drop function api.echo")
+    assert httpx.get(server.base + "/openapi.json", verify=False).headers["etag"] == tag
+
+
+def test_it_is_served_with_a_tag(server: Server) -> None:
+    with httpx.Client(base_url=server.base, verify=False) as client:
+        first = client.get("/openapi.json")
+        assert (first.status_code, first.headers["content-type"]) == (200, "application/json")
+        again = client.get("/openapi.json", headers={"If-None-Match": first.headers["etag"]})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
+        assert client.get("/openapi.json", headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_without_a_reference_the_old_one_stays_and_the_api_serves_on(
+    new_database: Callable[..., Database], new_server: Callable[..., Server]
+) -> None:
+    database = new_database()
+    key = make_organization(database).keys["read"]
+    server = new_server(database)
+    old = httpx.get(server.base + "/openapi.json", verify=False)
+    with database.connect() as connection:
+        connection.execute("revoke execute on function api.openapi() from leads_api")
+        connection.execute("notify leads_routes")
+    soon(
+        lambda: any("The reference stays as it was" in line["message"] for line in server.lines() if "message" in line)
+    )
+    assert httpx.get(server.base + "/openapi.json", verify=False).content == old.content
+    # A server that starts now has none.
+    late = new_server(database)
+    for path in ("/openapi.json", "/docs", "/docs.md", "/llms.txt"):
+        refused = httpx.get(late.base + path, verify=False)
+        assert (refused.status_code, refused.json()["code"], refused.headers["retry-after"]) == (
+            503,
+            "unavailable",
+            "10",
+        )
+    with late.client(key) as client:
+        assert client.get("/leads").status_code == 200
+    with database.connect() as connection:
+        connection.execute("grant execute on function api.openapi() to leads_api")
+        connection.execute("notify leads_routes")
+    soon(lambda: httpx.get(late.base + "/openapi.json", verify=False).content == old.content)
+
+
+def test_examples_are_those_of_their_operation(document: Document) -> None:
+    def example(method: str, path: str, status: str) -> Any:
+        return document["paths"][path][method]["responses"][status]["content"]["application/json"]["example"]
+
+    create = document["paths"]["/leads"]["post"]
+    sent = create["requestBody"]["content"]["application/json"]["example"]
+    assert sent.items() <= example("post", "/leads", "201").items()
+    for media in document["paths"]["/leads/{id}"]["patch"]["requestBody"]["content"].values():
+        assert media["example"].items() <= example("patch", "/leads/{id}", "200").items()
+    refused = create["responses"]["422"]["content"]["application/problem+json"]["examples"]["validation_failed"]
+    assert [error["field"] in sent for error in refused["value"]["errors"]] == [True]
+    assert example("post", "/leads/{id}/push-to-crm", "202")["crm_sync"]["status"] == "pending"
+    assert example("get", "/leads", "200")["next_cursor"] is not None
+    # It takes no cursor.
+    assert example("get", "/crm-connections", "200")["next_cursor"] is None
+    assert "Link" not in document["paths"]["/crm-connections"]["get"]["responses"]["200"]["headers"]

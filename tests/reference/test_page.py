@@ -1,0 +1,247 @@
+"""The reference's page in a real browser: what people do with it, and what must never happen on the way."""
+
+from collections.abc import Callable, Iterator
+from importlib import resources
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
+
+from app import reference
+from tests.support.database import Database, Organization
+from tests.support.process import Server
+from tools import browser
+from tools.browser import Browser, wait
+
+pytestmark = pytest.mark.skipif(not browser.is_here(), reason=browser.MISSING)
+
+AXE = resources.files("axe_playwright_python").joinpath("axe.min.js")
+
+
+@pytest.fixture(scope="module")
+def acme(new_organization: Callable[..., Organization], server: Server) -> Organization:
+    """An organization with one lead."""
+    made = new_organization()
+    with server.client(made.keys["write"]) as client:
+        assert client.post("/leads", json={"email": "ada@example.com"}).status_code == 201
+    return made
+
+
+def checked(page: Browser, server: Server) -> Iterator[Browser]:
+    """A page on which, whatever a test does, nothing is complained of and no other host is asked."""
+    page.complaints(), page.requests()
+    yield page
+    assert page.complaints() == []
+    assert {urlsplit(url).netloc for url in page.requests()} == {urlsplit(server.base).netloc}
+
+
+@pytest.fixture(scope="module")
+def desktop() -> Iterator[Browser]:
+    with browser.running(1400, 900) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def telephone() -> Iterator[Browser]:
+    with browser.running(390, 844) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def dark() -> Iterator[Browser]:
+    with browser.running(1400, 900, is_dark=True) as page:
+        yield page
+
+
+@pytest.fixture
+def page(desktop: Browser, server: Server) -> Iterator[Browser]:
+    yield from checked(desktop, server)
+
+
+@pytest.fixture
+def small(telephone: Browser, server: Server) -> Iterator[Browser]:
+    yield from checked(telephone, server)
+
+
+@pytest.fixture
+def night(dark: Browser, server: Server) -> Iterator[Browser]:
+    yield from checked(dark, server)
+
+
+def faults(page: Browser) -> list[tuple[str, str, Any]]:
+    """What axe finds of serious and critical faults. There are no exceptions."""
+    page.script(AXE.read_text(encoding="utf-8"))
+    found = page.driver.execute_async_script(
+        "axe.run(document, {resultTypes: ['violations']}).then(arguments[arguments.length - 1])"
+    )
+    assert len(found["passes"]) > 10
+    return [
+        (one["impact"], one["id"], [node["target"] for node in one["nodes"]])
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+    ]
+
+
+def is_fitting(page: Browser) -> bool:
+    return bool(page.script("return document.documentElement.scrollWidth <= innerWidth"))
+
+
+def background(page: Browser) -> int:
+    """How bright the page's ground is, 0 to 255."""
+    color = page.script("return getComputedStyle(document.body).getPropertyValue('--scalar-background-1')").strip()
+    return int(color[1:3] if len(color) == 7 else color[1] * 2, 16)
+
+
+def operation(server: Server) -> str:
+    return f"{server.base}/docs#tag/leads/GET/leads"
+
+
+def test_it_shows_the_guide_and_every_operation(page: Browser, server: Server) -> None:
+    page.open(f"{server.base}/docs")
+    assert page.driver.title == "Leads API"
+    for chapter in ("Keys", "Errors", "Paging", "Idempotency", "Concurrency", "Error codes"):
+        page.find("h2", chapter)
+    document = httpx.get(f"{server.base}/openapi.json").json()
+    places = page.script("return [...document.querySelectorAll('a[href^=\"#tag/\"]')].map(a => a.hash.slice(5))")
+    assert {tag["name"].lower().replace(" ", "-") for tag in document["tags"]} <= set(places)
+    assert page.find("h1").text == document["info"]["title"]
+
+
+def test_its_samples_are_for_curl_python_and_javascript(page: Browser, server: Server) -> None:
+    page.open(f"{server.base}/docs")
+    tabs = [page.find("[role=tab]", name).text for name in ("Shell", "Python", "JavaScript")]
+    assert len(tabs) == 3
+    page.open(operation(server))
+    assert "curl" in page.find("button", "Shell Curl").text.lower()
+
+
+def test_a_request_is_tried_with_ones_own_key(page: Browser, server: Server, acme: Organization) -> None:
+    page.open(operation(server))
+    page.try_out(acme.keys["read"])
+    assert "ada@example.com" in page.send()
+    assert "200 OK" in page.find("[role=dialog] section, [role=dialog]", "200 OK").text
+    assert faults(page) == []
+
+
+def test_a_key_is_kept_nowhere(page: Browser, server: Server, acme: Organization) -> None:
+    page.open(operation(server))
+    page.try_out(acme.keys["read"])
+    page.send()
+    kept = page.script(
+        "return JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, location.href])"
+    )
+    assert acme.keys["read"] not in kept
+
+
+def test_it_can_be_used_by_keyboard_alone(page: Browser, server: Server, acme: Organization) -> None:
+    page.open(operation(server))
+    page.find("button", "Test Request")
+
+    def until(name: str, steps: int = 80) -> None:
+        for _ in range(steps):
+            ActionChains(page.driver).send_keys(Keys.TAB).perform()
+            if name in page.script(
+                "const e = document.activeElement; return `${e.textContent} ${e.placeholder ?? ''}`"
+            ):
+                return
+        raise AssertionError(f"{name} can't be reached")
+
+    page.script("document.querySelector('section[id$=\"GET/leads\"]')?.scrollIntoView()")
+    until("Test Request", 120)
+    ActionChains(page.driver).send_keys(Keys.ENTER).perform()
+    page.find("[role=dialog] input[placeholder=Token]")
+    until("Token")
+    ActionChains(page.driver).send_keys(acme.keys["read"]).perform()
+    ActionChains(page.driver).key_down(Keys.CONTROL).send_keys(Keys.ENTER).key_up(Keys.CONTROL).perform()
+    assert '"next_cursor"' in page.answer()
+    ActionChains(page.driver).send_keys(Keys.ESCAPE).perform()
+    wait(
+        lambda: not any(one.is_displayed() for one in page.driver.find_elements("css selector", "[role=dialog]")),
+        "way back",
+    )
+    assert "Test Request" in page.script("return document.activeElement.textContent")
+
+
+@pytest.mark.parametrize("code", ["not_found", "idempotency_key_reused", "internal"])
+def test_what_a_problems_type_names_is_there(page: Browser, server: Server, code: str) -> None:
+    page.open(f"{server.base}/docs#{code}")
+    check_led_to(page, code)
+
+
+def test_another_problems_type_is_found_on_the_open_page(page: Browser, server: Server) -> None:
+    page.open(f"{server.base}/docs")
+    page.script("location.hash = 'erased'")
+    check_led_to(page, "erased")
+
+
+def check_led_to(page: Browser, code: str) -> None:
+    wait(
+        lambda: page.driver.current_url.endswith(f"#{code}") and page.script("return document.activeElement.cells"),
+        code,
+    )
+    cell, top, height = page.script(
+        "const e = document.activeElement; return [e.cells[0].textContent, e.getBoundingClientRect().top, innerHeight]"
+    )
+    assert cell.strip() == code
+    assert 0 < top < height
+
+
+def test_every_code_has_a_row(page: Browser, server: Server, database: Database) -> None:
+    page.open(f"{server.base}/docs")
+    page.find("h2", "Error codes")
+    rows = page.script("return [...document.querySelectorAll('td:first-child > code')].map(one => one.textContent)")
+    codes = {row["code"] for row in database.sql("select distinct code from api.problem")}
+    assert codes == set(rows)
+
+
+def test_on_a_telephone_nothing_is_wider_than_it(small: Browser, server: Server, acme: Organization) -> None:
+    small.open(f"{server.base}/docs")
+    small.find("h2", "Error codes")
+    assert is_fitting(small)
+    assert faults(small) == []
+    small.open(operation(server))
+    small.find("button", "Test Request")
+    assert is_fitting(small)
+    small.try_out(acme.keys["read"])
+    assert "ada@example.com" in small.send()
+    assert is_fitting(small)
+    assert faults(small) == []
+
+
+def test_it_is_dark_for_who_has_it_dark(page: Browser, night: Browser, server: Server) -> None:
+    page.open(f"{server.base}/docs")
+    night.open(f"{server.base}/docs")
+    wait(lambda: background(night) < 40 and background(page) > 200, "dark page")
+
+
+@pytest.mark.parametrize("place", ["", "#not_found", "#tag/leads/GET/leads", "#tag/leads/POST/leads", "#models"])
+def test_axe_finds_no_serious_fault(page: Browser, night: Browser, server: Server, place: str) -> None:
+    for each in (page, night):
+        each.open(f"{server.base}/docs{place}")
+        each.find("button" if "tag" in place else "h2", "Test Request" if "tag" in place else "Keys")
+        assert faults(each) == []
+
+
+def test_axe_and_the_policy_are_at_work(desktop: Browser, server: Server) -> None:
+    desktop.open(f"{server.base}/docs")
+    desktop.script(
+        "document.querySelector('h1').insertAdjacentHTML('afterend', '<img src=\"data:,\"><p onclick=\"1\">')"
+    )
+    assert [fault[1] for fault in faults(desktop)] == ["image-alt"]
+    desktop.complaints()
+    desktop.script(
+        "const s = document.createElement('script'); s.textContent = 'document.title = 1'; document.body.append(s);"
+        "fetch('http://127.0.0.2/').catch(() => 0)"
+    )
+    found = wait(lambda: desktop.complaints() or None, "complaint")
+    assert "Content Security Policy" in " ".join(found)
+    assert desktop.driver.title == "Leads API"
+
+
+def test_the_policy_allows_no_other_host() -> None:
+    assert "http" not in reference.POLICY
+    assert "*" not in reference.POLICY
+    assert "unsafe-eval" not in reference.POLICY

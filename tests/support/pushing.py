@@ -1,0 +1,175 @@
+"""What the tests of the CRM share: a connected organization, its leads, and worker processes on them."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from app.settings import ROOT
+from app.worker.vault import new_key
+from tests.support.database import Database, Organization, make_organization
+from tests.support.process import Server
+from tests.support.simulator import KEY, Simulator, running
+
+CRM_KEY = new_key()
+ENVIRON = {"LEADS_CRM_KEY": CRM_KEY, "LEADS_ALLOW_LOOPBACK_VENDORS": "1"}
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A worker process."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def stop(self) -> int:
+        """Ends it in order; its exit code."""
+        self.process.terminate()
+        return self.process.wait(60)
+
+
+def connect(
+    database: Database, organization: Organization, simulator: Simulator, vendor: str = "jobnimbus", **settings: Any
+) -> None:
+    """Connects by the command line, with the simulator's key."""
+    base = {
+        "jobnimbus": {
+            "record_type_name": "Customer",
+            "status_name": "Lead",
+            "source_names": "google_ads=Google Ads",
+            "base_url": f"{simulator.url}/api1",
+        },
+        "hubspot": {"base_url": simulator.url},
+        "webhook": {"url": f"{simulator.url}/hook"},
+    }[vendor]
+    sets = [part for name, value in {**base, **settings}.items() for part in ("--set", f"{name}={value}")]
+    done = leads_crm(
+        database,
+        *("connect", vendor, "--organization", organization.id, "--api-key-file", "-", *sets),
+        input=simulator.secret if vendor == "webhook" else KEY,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def leads_crm(database: Database, *arguments: str, input: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+    """Runs ``leads crm``."""
+    return subprocess.run(
+        [sys.executable, "-m", "app", "crm", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "LEADS_OPERATOR_URL": database.url("leads_operator"), **ENVIRON, **environ},
+        input=input,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def start_worker(database: Database, log: Path, **environ: str) -> Worker:
+    """Starts a worker process."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app", "worker"],
+            cwd=ROOT,
+            env={**os.environ, "LEADS_WORKER_URL": database.url("leads_worker"), **ENVIRON, **environ},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    return Worker(process, log)
+
+
+@contextmanager
+def working(database: Database, folder: Path, **environ: str) -> Iterator[Worker]:
+    """A worker for the block."""
+    worker = start_worker(database, folder / "worker.log", **environ)
+    try:
+        yield worker
+    finally:
+        if worker.process.poll() is None:
+            worker.stop()
+    # An attempt that broke off is tried again, and a test would pass all the same, only later.
+    assert '"level":"error"' not in worker.log.read_text()
+
+
+def live_organization(database: Database, name: str = "Acme Restoration") -> Organization:
+    """An organization whose pushes go out."""
+    return make_organization(database, name, environment="live")
+
+
+def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:
+    """What it gives, once that is true."""
+    end = time.monotonic() + seconds
+    while True:
+        found = what()
+        if found:
+            return found
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.05)
+
+
+# Fixtures, and the words that the tests are told in
+
+
+@pytest.fixture
+def vendor() -> Iterator[Simulator]:
+    """A CRM that shows what it has at once."""
+    with running() as started:
+        yield started
+
+
+@pytest.fixture
+def organization(database: Database, vendor: Simulator) -> Organization:
+    """A live organization that is connected to the simulated JobNimbus."""
+    made = live_organization(database)
+    connect(database, made, vendor, settle_seconds=1)
+    vendor.requests.clear()
+    return made
+
+
+@pytest.fixture(scope="module")
+def worker(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    """A worker for the module's database."""
+    with working(database, tmp_path_factory.mktemp("worker")) as started:
+        yield started
+
+
+@pytest.fixture
+def api(server: Server, organization: Organization) -> Iterator[httpx.Client]:
+    """The API, with a key that writes."""
+    with server.client(organization.keys["write"]) as client:
+        yield client
+
+
+def new_lead(api: httpx.Client, **fields: Any) -> str:
+    """Creates a lead; its id."""
+    given = {"name": "Ada Abbott", "email": "ada.abbott@example.com"} | fields
+    id: str = api.post("/leads", json=given).json()["id"]
+    return id
+
+
+def push(api: httpx.Client, lead: str, **headers: str) -> httpx.Response:
+    """Asks for the push."""
+    return api.post(f"/leads/{lead}/push-to-crm", headers=headers)
+
+
+def state(api: httpx.Client, lead: str) -> Any:
+    """How it stands; None: never pushed."""
+    return api.get(f"/leads/{lead}/crm-sync").json()["crm_sync"]
+
+
+def ends(api: httpx.Client, lead: str) -> Any:
+    """The sync, once nothing more happens to it by itself."""
+    return wait_for(lambda: (s := state(api, lead)) and s["status"] not in ("pending", "in_progress") and s)
+
+
+def actions(api: httpx.Client, lead: str) -> list[str]:
+    """What the audit log says of the lead, the oldest first."""
+    return [event["action"] for event in reversed(api.get(f"/audit-log?lead_id={lead}").json()["data"])]
