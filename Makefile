@@ -34,6 +34,7 @@ lint: .venv/.dev ## Check style, types, SQL, frozen copies and migrations
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy --strict $(wildcard app tools tests bench)
 	.venv/bin/python -m tools.lint_sql
+	.venv/bin/python -m tools.headers
 	.venv/bin/python -m tools.freeze --check
 	.venv/bin/python -m tools.freeze checksums --check
 	.venv/bin/squawk migrations/*.sql

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from app.settings import ROOT
+
+
 SQUAWK = Path(sys.executable).parent / "squawk"
 
 
@@ -19,36 +21,31 @@ def squawk(*files: Path) -> subprocess.CompletedProcess[str]:
     ("rule", "bad", "good"),
     [
         (
-            "require-lock-timeout",
-            "alter table app.lead add column x text;",
-            "set local lock_timeout = '5s';\nalter table app.lead add column x text;",
-        ),
-        (
             "require-concurrent-index-creation",
-            "set local lock_timeout = '5s';\ncreate index x on app.lead (organization_id, stage);",
-            "-- transactional: false\n-- squawk-disable-assume-in-transaction\nset lock_timeout = '5s';\n"
+            "create index x on app.lead (organization_id, stage);",
+            "-- transactional: false\n-- squawk-disable-assume-in-transaction\n"
             "create index concurrently if not exists x on app.lead (organization_id, stage);",
         ),
         (
             "ban-drop-column",
-            "set local lock_timeout = '5s';\nalter table app.lead drop column if exists x;",
-            "set local lock_timeout = '5s';\n-- The last release reads it no more.\n-- squawk-ignore ban-drop-column\n"
+            "alter table app.lead drop column if exists x;",
+            "-- The last release reads it no more.\n-- squawk-ignore ban-drop-column\n"
             "alter table app.lead drop column if exists x;",
         ),
         (
             "adding-required-field",
-            "set local lock_timeout = '5s';\nalter table app.lead add column x text not null;",
-            "set local lock_timeout = '5s';\nalter table app.lead add column x text not null default '';",
+            "alter table app.lead add column x text not null;",
+            "alter table app.lead add column x text not null default '';",
         ),
         (
             "constraint-missing-not-valid",
-            "set local lock_timeout = '5s';\nalter table app.lead add constraint c check (x <> '');",
-            "set local lock_timeout = '5s';\nalter table app.lead add constraint c check (x <> '') not valid;",
+            "alter table app.lead add constraint c check (x <> '');",
+            "alter table app.lead add constraint c check (x <> '') not valid;",
         ),
         (
             "syntax-error",
-            "set local lock_timeout = '5s';\nalter table app.lead add columm x text y;",
-            "set local lock_timeout = '5s';\ncreate domain api.d as text check (value <> '');\n"
+            "alter table app.lead add columm x text y;",
+            "create domain api.d as text check (value <> '');\n"
             "create table app.counted (organization_id uuid, n integer);",
         ),
     ],
