@@ -8,7 +8,6 @@ import pytest
 
 from app.settings import ROOT
 
-
 SQUAWK = Path(sys.executable).parent / "squawk"
 
 
