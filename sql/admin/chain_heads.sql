@@ -1,4 +1,4 @@
--- admin.chain_heads - leads audit seal --export.
+-- admin.chain_heads - lists the heads of the chains, for leads audit seal --export.
 set local role leads_jobs;
 
 create or replace function admin.chain_heads(organization_id uuid default null)
@@ -25,7 +25,9 @@ begin atomic
 end;
 
 comment on function admin.chain_heads(uuid) is
-  'The head of an organization''s chain, or of each where it is null: position and hash, as audit.chain_verdict takes them; null: '
-  'nothing is sealed. unsealed: events that wait.';
+$$The head of an organization's chain; null: of every organization's.
+
+head: position and hash, in the format that audit.chain_verdict takes; null if nothing is sealed yet. sealed_at: UTC.
+unsealed: the number of events that have no seal yet.$$;
 
 grant execute on function admin.chain_heads(uuid) to leads_operator;

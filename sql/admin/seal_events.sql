@@ -1,4 +1,4 @@
--- admin.seal_events - seals one organization's new events, as a worker does each second.
+-- admin.seal_events - seals the new events of one organization. A worker calls it every second.
 set local role leads_jobs;
 
 create or replace function admin.seal_events(after uuid default null, batch integer default 1000)
@@ -9,7 +9,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- Not null: the next one's condition would have two shapes, and a plan for both walks the queue from its beginning.
+  -- A value in place of null, because a plan that handles both scans the queue from its beginning.
   v_organization_id uuid := coalesce(seal_events.after, '00000000-0000-0000-0000-000000000000');
   v_event audit.event;
   v_position bigint;
@@ -27,8 +27,8 @@ begin
     if v_organization_id is null then
       return;
     end if;
-    -- One sealer at a time for an organization, and whoever comes second does another's. Who writes events never waits:
-    -- a foreign key's lock isn't in this one's way.
+    -- The lock lets one sealer at a time work for an organization; a second sealer takes another organization.
+    -- Sessions that write events don't wait: a foreign key check takes a lock that doesn't conflict with this one.
     perform from app.organization as o where o.organization_id = v_organization_id for no key update skip locked;
     exit when found;
   end loop;
@@ -42,7 +42,7 @@ begin
   v_position := coalesce(v_position, 0);
   v_hash := coalesce(v_hash, sha256(uuid_send(v_organization_id)));
 
-  -- One that was put into the queue again is sealed already: it would stop this one, and all that come after it.
+  -- An event that was put into the queue again already has a seal. It would make every later insert fail.
   delete from audit.unsealed as u
   where
     u.organization_id = v_organization_id
@@ -52,7 +52,7 @@ begin
   for v_event in
     select e.*
     from audit.unsealed as u
-    -- What was removed before it was sealed stays in the queue, where it is found.
+    -- An event that was removed before it was sealed stays in the queue, where leads doctor finds it.
     join audit.event as e on e.organization_id = v_organization_id and e.id = u.event_id
     where u.organization_id = v_organization_id
     order by u.event_id
@@ -75,9 +75,10 @@ end
 $$;
 
 comment on function admin.seal_events(uuid, integer) is
-$$Seals up to batch new events, the oldest first, of the next organization after one that has any; null: of the first.
+$$Seals up to batch new events of one organization, the oldest first.
 
-No row: none after it has any. sealed: how many; fewer than batch: all that were committed. Any number of workers may do so at
-once.$$;
+It takes the first organization with an id greater than "after" that has unsealed events; null: the first of all.
+Returns no row if there is no such organization. sealed: the number of events; if it is less than batch, no committed event
+of the organization is left. Several workers may call it at the same time.$$;
 
 grant execute on function admin.seal_events(uuid, integer) to leads_worker, leads_operator;

@@ -1,4 +1,4 @@
--- admin.verify_chain - leads audit verify.
+-- admin.verify_chain - verifies a part of an organization's chain, for leads audit verify.
 set local role leads_jobs;
 
 create or replace function admin.verify_chain(
@@ -24,7 +24,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- Also of an erased one: its log stays.
+  -- This accepts an erased organization: its log is kept.
   perform admin.known_organization(verify_chain.organization_id);
   return query
   select
@@ -37,6 +37,8 @@ end
 $$;
 
 comment on function admin.verify_chain(uuid, bigint, api.seal_count, api.chain_head) is
-  'What audit.chain_verdict says of an organization, with the fault in the same row. Raises PT404 organization_not_found.';
+$$Verifies a part of an organization's chain: audit.chain_verdict, with the fault's fields in the same row.
+
+after, "limit", kept_head: see audit.chain_verdict. Raises PT404 organization_not_found.$$;
 
 grant execute on function admin.verify_chain(uuid, bigint, api.seal_count, api.chain_head) to leads_operator;

@@ -1,4 +1,4 @@
--- audit.chain_verdict - whether a part of an organization's chain holds, and the first event that doesn't.
+-- audit.chain_verdict - verifies a part of an organization's chain, and names the first event that fails.
 set local role leads_owner;
 
 create or replace function audit.chain_verdict(
@@ -94,7 +94,7 @@ begin
       join audit.event as e
         on e.organization_id = v_organization_id and e.lead_id = l.lead_id and e.action = 'lead.erased'
       union all
-      -- Lists events of any lead: read once, not once for each.
+      -- This event lists events of all leads, so it is read once and not once for each lead.
       select e.*
       from audit.event as e
       where
@@ -103,7 +103,7 @@ begin
         and e.action = 'organization.erased'
         and exists (select from sealed as s where s.present is distinct from s.written)
     ),
-    -- What is left of an erased event, as a sealed lead.erased or organization.erased lists it.
+    -- The digests of erased payloads, which a lead.erased or organization.erased event lists.
     listed as materialized (
       select (i.item ->> 'event_id')::uuid as event_id, decode(i.item ->> 'digest', 'hex') as digest
       from telling as e
@@ -128,7 +128,7 @@ begin
             s.present is distinct from s.written
             and (
               not exists (select from listed as l where l.event_id = s.event_id and l.digest = s.present)
-              -- A list alone doesn't do: what it lists must be what an erasure leaves.
+              -- To be listed isn't enough: the payload must also have the form that an erasure leaves.
               or s.salt is not null
               or audit.erased_payload(s.payload)::text <> s.payload::text
             )
@@ -147,7 +147,8 @@ begin
         where s.organization_id = v_organization_id and s.position < v_fault.position
       );
     elsif v_fault.code is null then
-      -- Events that have no seal: from the id of the last part's last event on, so that the parts together leave none out.
+      -- Events without a seal. The search starts after the previous part's last event, so that consecutive parts cover
+      -- every event.
       select e.id
       into v_fault.event_id
       from audit.event as e
@@ -201,8 +202,10 @@ end
 $$;
 
 comment on function audit.chain_verdict(uuid, bigint, integer, api.chain_head) is
-$$Whether up to limit seals after a position hold, and every event that belongs to them; else the first that doesn't.
+$$Verifies up to "limit" seals after a position, and the events that they seal. Reports the first fault.
 
-after: 0 for the chain's beginning. head: a head that was kept elsewhere; null: none. Sees what its caller sees.$$;
+after: the position of the last seal that was verified before; 0 starts at the beginning of the chain. "limit": a number of
+seals. head: a head that was exported earlier and kept elsewhere, which the chain must still contain; null: none.
+Runs with the caller's rights, so row-level security applies.$$;
 
 grant execute on function audit.chain_verdict(uuid, bigint, integer, api.chain_head) to leads_exec, leads_jobs;

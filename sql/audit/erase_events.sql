@@ -1,4 +1,4 @@
--- audit.erase_events - erases the values of events, and lists what is left of them.
+-- audit.erase_events - erases the personal values in events, and lists the digests of the payloads that remain.
 set local role leads_eraser;
 
 create or replace function audit.erase_events(organization_id uuid, lead_id uuid)
@@ -23,7 +23,7 @@ begin
       e.organization_id = erase_events.organization_id
       and (e.lead_id = erase_events.lead_id or erase_events.lead_id is null)
       and e.salt is not null
-      -- What tells of an erasure holds no values.
+      -- Events about an erasure contain no personal values.
       and e.action not in ('lead.erased', 'organization.erased')
       and p.payload::text <> e.payload::text
     order by e.id
@@ -31,7 +31,7 @@ begin
     update audit.event as e
     set payload = v_event.payload, salt = null
     where e.organization_id = erase_events.organization_id and e.id = v_event.id;
-    -- One that somebody has changed isn't vouched for: the chain goes on showing it.
+    -- An event that was tampered with is not listed, so that the verification still reports it.
     continue when not v_event.is_as_written;
     v_items := v_items || format(
       '{"event_id":"%s","digest":"%s"}', v_event.id, encode(sha256(convert_to(v_event.payload::text, 'UTF8')), 'hex')
@@ -42,7 +42,7 @@ end
 $$;
 
 comment on function audit.erase_events(uuid, uuid) is
-$$Erases the values of a lead's events, or of all of the organization where lead_id is null.
+$$Erases the personal values in a lead's events; if lead_id is null, in all events of the organization.
 
-Gives {"event_id": …, "digest": …} for each event that it changed, but for those whose payload wasn't the one that was written:
-SHA-256, in hexadecimal digits, of the payload that is left.$$;
+Returns a JSON text {"event_id": …, "digest": …} for each event that it changed, except for events whose payload had been
+tampered with. digest: the SHA-256 of the payload that remains, in hexadecimal digits.$$;

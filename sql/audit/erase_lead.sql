@@ -1,4 +1,4 @@
--- audit.erase_lead - erases a person: the lead's rows, and the values that other rows keep of it.
+-- audit.erase_lead - erases a lead: its rows, and its values in other rows.
 set local role leads_eraser;
 
 create or replace function audit.erase_lead(organization_id uuid, lead_id uuid)
@@ -18,7 +18,7 @@ declare
   v_items text[];
   v_copies json;
 begin
-  -- Whoever changes the lead, or adds to it, comes before this or finds nothing.
+  -- The locks make a concurrent change either commit before the erasure or find no lead.
   select l.pipeline_stage into v_stage
   from app.lead as l
   where l.organization_id = v_organization_id and l.id = v_lead_id
@@ -34,13 +34,14 @@ begin
     and s.status = 'in_progress'
     and s.run_at > clock_timestamp();
   if v_until is not null then
-    -- The vendor is being called: what it has made is known soon.
+    -- A worker is calling the vendor. The result, and with it the record to list as a copy, is known soon.
     return query select round(extract(epoch from v_until - clock_timestamp()), 3), 0::bigint, 0::bigint, null::json;
     return;
   end if;
 
   v_copies := crm.copies(v_organization_id, v_lead_id);
-  -- Not by the foreign keys' cascades, which would run as the tables' owner, and be recorded with all values.
+  -- Explicit deletes instead of cascades: a cascade runs as the table's owner, and the audit triggers would then record
+  -- all values.
   delete from crm.attempt as a
   using crm.sync as s
   where
@@ -88,11 +89,12 @@ end
 $$;
 
 comment on function audit.erase_lead(uuid, uuid) is
-$$Erases a lead, also one that was deleted before: its rows go, with its signals, scores, pushes and attempts; the values in its
-events and in kept answers become {"erased": true} and null; lead.erased tells of it. Done twice, it does nothing.
+$$Erases a lead, even one that was deleted before. A second call changes nothing.
 
-wait_seconds: above 0, nothing was done, for a push of the lead holds a lease for so long; ask again. rows_gone: rows deleted
-or emptied; events: events whose values were erased; copies: what crm.copies
-gave before.$$;
+It deletes the lead with its signals, scores, pushes and attempts, replaces the values in its events by {"erased": true},
+sets kept answers to null, and writes the event lead.erased.
+wait_seconds: if it is greater than 0, nothing was done because a push holds a lease for that many seconds; call again then.
+rows_gone: the number of rows that were deleted or emptied. events: the number of events whose values were erased. copies:
+the records at CRMs, as crm.copies returned them before.$$;
 
 grant execute on function audit.erase_lead(uuid, uuid) to leads_jobs;

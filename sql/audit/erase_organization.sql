@@ -1,4 +1,4 @@
--- audit.erase_organization - erases what an organization has besides its leads.
+-- audit.erase_organization - erases an organization's data after its leads are erased.
 set local role leads_eraser;
 
 create or replace function audit.erase_organization(organization_id uuid)
@@ -16,7 +16,7 @@ begin
   perform from app.organization as o where o.organization_id = v_organization_id for update;
   if exists (select from app.lead as l where l.organization_id = v_organization_id) then
     raise sqlstate 'PT409' using
-      message = 'leads_left', hint = 'Leads have come in meanwhile. Say it again: leads erase --organization ID';
+      message = 'leads_left', hint = 'New leads arrived during the erasure. Run the command again: leads erase --organization ID';
   end if;
   delete from app.idempotency_key as k where k.organization_id = v_organization_id;
   delete from scoring.model as m where m.organization_id = v_organization_id;
@@ -25,7 +25,7 @@ begin
   set name = null, erased_at = v_now
   where o.organization_id = v_organization_id and o.erased_at is null;
 
-  -- Those of these very changes too.
+  -- This includes the events that the statements above wrote.
   v_items := audit.erase_events(v_organization_id, null);
   if cardinality(v_items) > 0 then
     perform audit.record_erasure(
@@ -37,9 +37,10 @@ end
 $$;
 
 comment on function audit.erase_organization(uuid) is
-$$Erases an organization whose leads are erased: its stages, models, kept answers and name go, and the values in all its
-events; organization.erased tells of it. The id, the log and its seals stay. Gives how many events were changed.
+$$Erases an organization whose leads are already erased. Returns the number of events that were changed.
 
-Raises PT409 leads_left.$$;
+It deletes the stages, models, kept answers and the name, erases the values in all events, and writes the event
+organization.erased. The id, the log and its seals are kept.
+Raises PT409 leads_left if the organization has leads.$$;
 
 grant execute on function audit.erase_organization(uuid) to leads_jobs;

@@ -1,4 +1,4 @@
--- audit.erased_payload - what is left of an event's payload once the person is erased.
+-- audit.erased_payload - replaces the personal values in an event's payload.
 set local role leads_owner;
 
 create or replace function audit.erased_payload(payload json)
@@ -13,7 +13,7 @@ begin atomic
     select
       case
         when m.value::text = 'null' then 'null'
-        -- Ids of ours, who made the change, and how a push went.
+        -- Our own ids, the actor, and the result of a push.
         when
           m.key in (
             'lead_id', 'signal_id', 'score_id', 'sync_id', 'api_key_id', 'crm_connection_id', 'organization',
@@ -42,10 +42,10 @@ begin atomic
 end;
 
 comment on function audit.erased_payload(json) is
-$$The payload with {"erased": true} for each value that can tell of a person, in the order that it had.
+$$The payload with {"erased": true} in place of each value that may identify a person. The order of the members is kept.
 
-What stays: ids of ours, who made the change, vendor, attempts and error_code of a push, and of the diff lead_score,
-pipeline_stage, source and times. Of what is erased already, the same again.$$;
+These values stay: our own ids, the actor, a push's vendor, attempts and error_code, and in the diff lead_score,
+pipeline_stage, source and times. The result for an erased payload is the same payload.$$;
 
--- audit.chain_verdict, which its callers run as themselves
+-- audit.chain_verdict calls it with the rights of its own callers.
 grant execute on function audit.erased_payload(json) to leads_eraser, leads_exec, leads_jobs;

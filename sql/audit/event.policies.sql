@@ -12,7 +12,7 @@ drop policy if exists event_eraser_update on audit.event;
 create policy event_exec_select on audit.event for select to leads_exec
   using (organization_id = (select auth.organization_id('read')));
 
--- Only the triggers' functions belong to leads_audit, and nobody is a member: the organization comes from the row.
+-- Only the trigger functions run as leads_audit, which has no members. The organization comes from the changed row.
 create policy event_audit_insert on audit.event for insert to leads_audit with check (true);
 
 -- admin.seal_events, admin.verify_chain
@@ -21,8 +21,9 @@ create policy event_jobs_select on audit.event for select to leads_jobs using (t
 create policy event_bi_select on audit.event for select to leads_bi
   using (organization_id = (select auth.analyst_organization_id()));
 
--- The floor under whatever policy is added later. Said the other way round, or PostgreSQL would drop it as a repetition: with
--- two, EXPLAIN ANALYZE runs both subselects always, not only once a row of anybody's has passed the analyst's conditions.
+-- This limits every policy that is added later. The operands are swapped so that the planner doesn't merge this policy with
+-- the permissive one. With two conditions EXPLAIN ANALYZE always runs both subselects, and not only after a row of another
+-- organization has matched the analyst's own conditions.
 create policy event_bi_all on audit.event as restrictive for all to leads_bi
   using ((select auth.analyst_organization_id()) = organization_id);
 

@@ -1,4 +1,4 @@
--- audit.event - the guard of the audit log.
+-- audit.event - the triggers that make the audit log append-only.
 set local role leads_owner;
 
 drop trigger if exists _100_refuse_change on audit.event;
@@ -6,8 +6,8 @@ drop trigger if exists _105_refuse_delete on audit.event;
 drop trigger if exists _110_refuse_truncate on audit.event;
 drop trigger if exists _120_check_erasure on audit.event;
 
--- For each statement, not each row: a role that sees no row gets the error too.
--- The one exception is checked row by row.
+-- A statement trigger, so that a role that sees no row gets the error too. The one exception, an erasure, is checked for
+-- each row by _120_check_erasure.
 create trigger _100_refuse_change before update on audit.event
   for each statement when (current_user <> 'leads_eraser')
   execute function audit.tg_refuse('The audit log is append-only: write a new event instead.');
@@ -21,7 +21,7 @@ create trigger _110_refuse_truncate before truncate on audit.event
 create trigger _120_check_erasure before update on audit.event
   for each row execute function audit.tg_event__check_erasure();
 
--- Also where session_replication_role says otherwise.
+-- ALWAYS: the triggers fire even if session_replication_role is replica.
 alter table audit.event enable always trigger _100_refuse_change;
 alter table audit.event enable always trigger _105_refuse_delete;
 alter table audit.event enable always trigger _110_refuse_truncate;

@@ -1,4 +1,4 @@
--- audit.event_hash - an event's own hash, which its seal covers.
+-- audit.event_hash - computes the hash of one event, which its seal includes.
 set local role leads_owner;
 
 create or replace function audit.event_hash(
@@ -29,10 +29,11 @@ begin atomic
 end;
 
 comment on function audit.event_hash(bigint, uuid, uuid, text, text, text, uuid, bytea, timestamptz) is
-$$SHA-256 of a JSON array in UTF-8, as Python's json.dumps(…, ensure_ascii=False) writes it: the position in the chain, id,
-organization_id, action, source, correlation_id, lead_id, payload_digest in hexadecimal digits, created_at.
+$$The SHA-256 of an event: 32 bytes.
 
-The payload is in it by its digest alone: so its values can be erased, and the chain holds.$$;
+The input is a JSON array in UTF-8, in the format of Python's json.dumps(…, ensure_ascii=False): the position in the chain,
+id, organization_id, action, source, correlation_id, lead_id, payload_digest as hexadecimal digits, created_at.
+The array has the payload's digest and not the payload, so that values can be erased while the chain stays valid.$$;
 
 grant execute on function audit.event_hash(bigint, uuid, uuid, text, text, text, uuid, bytea, timestamptz)
 to leads_exec, leads_jobs;

@@ -1,4 +1,4 @@
--- audit.event_item - an event as the API shows it.
+-- audit.event_item - converts an event to the API's format.
 set local role leads_owner;
 
 create or replace function audit.event_item(event audit.event)

@@ -1,4 +1,4 @@
--- audit.is_migrating_login - whether the login is the one that runs the migrations.
+-- audit.is_migrating_login - tells whether the session's login is the one that runs the migrations.
 set local role leads_audit;
 
 create or replace function audit.is_migrating_login()
@@ -17,4 +17,4 @@ begin atomic
 end;
 
 comment on function audit.is_migrating_login() is
-  'Whether session_user has been granted leads_owner, which the migrating login grants to itself.';
+  'Whether session_user is a member of leads_owner. Only the migrating login is: it grants itself the role.';

@@ -1,4 +1,4 @@
--- audit.record_erasure - writes the event that tells of an erasure.
+-- audit.record_erasure - writes the event that records an erasure.
 set local role leads_audit;
 
 create or replace function audit.record_erasure(organization_id uuid, lead_id uuid, about text)
@@ -19,9 +19,9 @@ end
 $$;
 
 comment on function audit.record_erasure(uuid, uuid, text) is
-$$Writes lead.erased, or, where lead_id is null, organization.erased. For the erasing functions alone.
+$$Writes the event lead.erased; if lead_id is null, organization.erased. Only the erasing functions call it.
 
-about: the payload's own members, as audit.write_event takes them; "erased" lists each erased event with the SHA-256 of the
-payload that is left: audit.chain_verdict takes no other.$$;
+about: members of the payload, in the format of audit.write_event. The member "erased" lists each erased event with the
+SHA-256 of the payload that remains; audit.chain_verdict accepts no other erased payload.$$;
 
 grant execute on function audit.record_erasure(uuid, uuid, text) to leads_eraser;

@@ -1,4 +1,4 @@
--- audit.seal - who may do what with the seals.
+-- audit.seal - the privileges on the seals.
 set local role leads_owner;
 
 revoke all on audit.seal from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;

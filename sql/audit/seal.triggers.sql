@@ -1,4 +1,4 @@
--- audit.seal - the guard of the seals.
+-- audit.seal - the triggers that make the seals append-only.
 set local role leads_owner;
 
 drop trigger if exists _100_refuse_change on audit.seal;
@@ -10,6 +10,6 @@ create trigger _100_refuse_change before update or delete on audit.seal
 create trigger _110_refuse_truncate before truncate on audit.seal
   for each statement execute function audit.tg_refuse('The chain is append-only.');
 
--- Also where session_replication_role says otherwise.
+-- ALWAYS: the triggers fire even if session_replication_role is replica.
 alter table audit.seal enable always trigger _100_refuse_change;
 alter table audit.seal enable always trigger _110_refuse_truncate;

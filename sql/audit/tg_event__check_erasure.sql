@@ -1,4 +1,4 @@
--- audit.tg_event__check_erasure - lets an event be changed by its erasure, and by nothing else.
+-- audit.tg_event__check_erasure - allows an event to be erased, and refuses every other change.
 set local role leads_owner;
 
 create or replace function audit.tg_event__check_erasure()
@@ -29,4 +29,6 @@ end
 $$;
 
 comment on function audit.tg_event__check_erasure() is
-  'Raises PT409 refused, unless the payload becomes what audit.erased_payload leaves of it, the salt null, and nothing else changes.';
+$$Trigger: allows an update only if it sets payload to audit.erased_payload(payload) and salt to null, and nothing else.
+
+Raises PT409 refused.$$;

@@ -1,4 +1,4 @@
--- audit.tg_lead__record - writes a lead's change to the log, whoever makes it.
+-- audit.tg_lead__record - records every change of a lead in the audit log.
 set local role leads_audit;
 
 create or replace function audit.tg_lead__record()
@@ -12,7 +12,8 @@ declare
   v_is_scored boolean := tg_op = 'UPDATE' and new.score_id is distinct from old.score_id and new.score_id is not null;
   v_diff text;
 begin
-  -- The columns are written out: a third of the cost of a loop over them. Old is all null on INSERT, new on DELETE.
+  -- The columns are written out because a loop over them costs three times as much. On INSERT, old is all null; on
+  -- DELETE, new is.
   v_diff := concat_ws(
     ',',
     case when old.name is distinct from new.name then
@@ -68,7 +69,9 @@ end
 $$;
 
 comment on function audit.tg_lead__record() is
-  'Writes lead.created, lead.updated or lead.deleted, or lead.scored where a model''s score changed the lead, with '
-  '{"field": {"from": …, "to": …}} for each field that changed: those of PATCH, and qualification_completed_at.';
+$$Trigger: writes lead.created, lead.updated, lead.deleted or, if a model's score changed the lead, lead.scored.
+
+The payload's diff has {"field": {"from": …, "to": …}} for each changed field: the fields of PATCH, and
+qualification_completed_at.$$;
 
 grant execute on function audit.tg_lead__record() to leads_owner;

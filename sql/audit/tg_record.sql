@@ -1,4 +1,4 @@
--- audit.tg_record - writes the change of a small table's row to the log, whoever makes it.
+-- audit.tg_record - records every change of a row in the audit log, for tables that change seldom.
 set local role leads_audit;
 
 create or replace function audit.tg_record()
@@ -24,7 +24,7 @@ begin
       a.attname as name,
       case
         when a.atttypid = 'timestamptz'::regtype then to_jsonb(app.utc_text((v_old ->> a.attname)::timestamptz))
-        -- Enough to see that a key was exchanged.
+        -- 4 bytes show that the secret was replaced, and no more.
         when a.attname in ('digest', 'credential') then to_jsonb(left(v_old ->> a.attname, 10))
         else nullif(v_old -> a.attname, 'null')
       end as old_value,
@@ -69,9 +69,10 @@ end
 $$;
 
 comment on function audit.tg_record() is
-$$Writes <entity>.created, .updated or .deleted with a diff of the row's columns; for a key also .rotated and .revoked.
+$$Trigger: writes <entity>.created, .updated or .deleted with a diff of the row's columns; for a key also .rotated and .revoked.
 
-Arguments: the entity's name, the column that names the row, and columns that are no business of the log. organization_id, id,
-created_at are left out of the diff too, and so is a digest or a credential, unless it was exchanged: then its first 4 bytes stand. For tables that change seldom: it reads the row as JSON.$$;
+Arguments: the name of the entity, the column that identifies the row, and columns that the diff leaves out. The diff always
+leaves out organization_id, id and created_at. It shows the first 4 bytes of a digest or credential if it was replaced.
+The function reads the row as JSON, which is slow: it is for tables that change seldom.$$;
 
 grant execute on function audit.tg_record() to leads_owner, leads_auth;

@@ -1,4 +1,4 @@
--- audit.tg_refuse - refuses a statement, with the sentence in the trigger's argument.
+-- audit.tg_refuse - refuses a statement.
 set local role leads_owner;
 
 create or replace function audit.tg_refuse()
@@ -15,6 +15,6 @@ begin
 end
 $$;
 
-comment on function audit.tg_refuse() is 'Raises PT409 refused. Argument: what to do instead.';
+comment on function audit.tg_refuse() is 'Trigger: raises PT409 refused. Argument: a sentence that says what to do instead.';
 
 grant execute on function audit.tg_refuse() to leads_auth;

@@ -1,4 +1,4 @@
--- audit.tg_signal__record - writes a signal's change to the log, whoever makes it.
+-- audit.tg_signal__record - records every change of a signal in the audit log.
 set local role leads_audit;
 
 create or replace function audit.tg_signal__record()
@@ -11,7 +11,7 @@ as $$
 declare
   v_diff text;
 begin
-  -- Old is all null on INSERT, new on DELETE.
+  -- On INSERT, old is all null; on DELETE, new is.
   v_diff := concat_ws(
     ',',
     case when old.type is distinct from new.type then
@@ -43,7 +43,8 @@ end
 $$;
 
 comment on function audit.tg_signal__record() is
-  'Writes signal.created, signal.updated or signal.deleted with {"field": {"from": …, "to": …}} for each field that '
-  'changed: type, value, observed_at and dedupe_key.';
+$$Trigger: writes signal.created, signal.updated or signal.deleted.
+
+The payload's diff has {"field": {"from": …, "to": …}} for each changed field: type, value, observed_at and dedupe_key.$$;
 
 grant execute on function audit.tg_signal__record() to leads_owner;

@@ -1,4 +1,4 @@
--- audit.tg_sync__record - writes what becomes of a lead's push to the log, whoever makes it so.
+-- audit.tg_sync__record - records the request and the result of a push in the audit log.
 set local role leads_audit;
 
 create or replace function audit.tg_sync__record()
@@ -24,7 +24,7 @@ declare
     when new.status = 'skipped' then 'lead.crm_push_skipped'
   end;
 begin
-  -- Leases and delays are no change that anybody must know of; crm.attempt has them.
+  -- Leases and delays are not recorded here: crm.attempt has them.
   if v_action is null then
     return null;
   end if;
@@ -48,8 +48,9 @@ end
 $$;
 
 comment on function audit.tg_sync__record() is
-  'Writes lead.crm_push_requested, lead.crm_pushed, lead.crm_push_failed or lead.crm_push_skipped as the status changes, '
-  'with vendor, external_id and attempts, and for the latter two error_code and the vendor''s words; crm_sync.updated and '
-  'crm_sync.deleted for what nothing of ours does.';
+$$Trigger: writes lead.crm_push_requested, lead.crm_pushed, lead.crm_push_failed or lead.crm_push_skipped when the status changes.
+
+The payload has vendor, external_id and attempts; for the last two events also error_code and the vendor's message.
+crm_sync.updated and crm_sync.deleted record changes that no function of this schema makes.$$;
 
 grant execute on function audit.tg_sync__record() to leads_owner;

@@ -1,4 +1,4 @@
--- audit.unsealed - who may do what with the queue of the sealer.
+-- audit.unsealed - the privileges on the queue of events without a seal.
 set local role leads_owner;
 
 revoke all on audit.unsealed from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;

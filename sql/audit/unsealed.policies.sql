@@ -1,4 +1,4 @@
--- audit.unsealed - the policies of the queue of the sealer.
+-- audit.unsealed - the policies of the queue of events without a seal.
 set local role leads_owner;
 
 drop policy if exists unsealed_exec_select on audit.unsealed;

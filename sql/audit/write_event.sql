@@ -1,4 +1,4 @@
--- audit.write_event - the one place that writes the log.
+-- audit.write_event - writes an event to the audit log. No other function inserts one.
 set local role leads_audit;
 
 create or replace function audit.write_event(
@@ -14,7 +14,7 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- Who is asking is what the key proves, or the login; no setting names an actor.
+  -- The actor comes from the proven key or from the login, never from a setting.
   v_key_id uuid := case when session_user = 'leads_api' then auth.key_id() end;
   v_source text := case
     when v_key_id is not null then 'api'
@@ -47,8 +47,8 @@ end
 $$;
 
 comment on function audit.write_event(uuid, text, uuid, text) is
-$$Writes an event, with who made the change and from where.
+$$Writes an event, with its actor and its source.
 
-about: the payload's own members, as JSON text without the braces. The source is read off the login: api for leads_api
-with a good claim, worker for leads_worker, system for leads_operator and the migrating login, sql for any other. For
-the triggers' functions alone: leads_audit owns them, and nobody else may execute this.$$;
+about: members of the payload, as JSON text without the braces. The source comes from the login: api for leads_api with a
+proven key, worker for leads_worker, system for leads_operator and the migrating login, sql for every other login.
+Only functions that leads_audit owns may execute it.$$;

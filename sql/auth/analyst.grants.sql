@@ -1,4 +1,4 @@
--- auth.analyst - who may do what with the analysts' bindings.
+-- auth.analyst - the privileges on the analysts' logins.
 set local role leads_auth;
 
 revoke all on auth.analyst from leads_owner, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;

@@ -1,4 +1,4 @@
--- auth.analyst - the policies of the analysts' bindings.
+-- auth.analyst - the policies of the analysts' logins.
 set local role leads_auth;
 
 drop policy if exists analyst_auth_select on auth.analyst;
@@ -6,7 +6,7 @@ drop policy if exists analyst_jobs_select on auth.analyst;
 drop policy if exists analyst_jobs_insert on auth.analyst;
 drop policy if exists analyst_jobs_delete on auth.analyst;
 
--- The organization isn't known before the binding is found.
+-- The organization is known only after the row is read.
 create policy analyst_auth_select on auth.analyst for select to leads_auth using (true);
 
 -- leads bi

@@ -1,4 +1,4 @@
--- auth.analyst - the triggers of the analysts' bindings.
+-- auth.analyst - the triggers of the analysts' logins.
 set local role leads_auth;
 
 drop trigger if exists _100_refuse_truncate on auth.analyst;
@@ -6,11 +6,11 @@ drop trigger if exists _110_refuse_change on auth.analyst;
 drop trigger if exists _900_record on auth.analyst;
 
 create trigger _100_refuse_truncate before truncate on auth.analyst
-  for each statement execute function audit.tg_refuse('Say "leads bi revoke", so that each is recorded.');
+  for each statement execute function audit.tg_refuse('Use "leads bi revoke", which records each change.');
 
--- A session that was opened for one organization never sees another's rows.
+-- An open session of an analyst must not change to another organization.
 create trigger _110_refuse_change before update on auth.analyst
-  for each statement execute function audit.tg_refuse('Revoke the analyst, and make another.');
+  for each statement execute function audit.tg_refuse('Revoke the analyst and create another one.');
 
 create trigger _900_record after insert or update or delete on auth.analyst
   for each row execute function audit.tg_record('analyst', 'role_name');

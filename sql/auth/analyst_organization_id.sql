@@ -1,4 +1,4 @@
--- auth.analyst_organization_id - the one organization that the login is bound to: what every policy of leads_bi asks.
+-- auth.analyst_organization_id - the organization of an analyst's login. Every policy of leads_bi calls it.
 set local role leads_auth;
 
 create or replace function auth.analyst_organization_id()
@@ -12,12 +12,14 @@ begin atomic
   from auth.analyst as a
   join pg_catalog.pg_roles as r on r.oid = a.role_oid and r.rolname = a.role_name
   where
-    -- Who logged in. No setting says it, and SET ROLE doesn't change it.
+    -- session_user: neither a setting nor SET ROLE changes it.
     r.rolname = session_user
     and (a.expires_at is null or a.expires_at > clock_timestamp());
 end;
 
 comment on function auth.analyst_organization_id() is
-  'The organization that session_user is bound to, by oid and name; else null, which no row has.';
+$$The organization that session_user may read; null if there is none or the login has expired.
+
+The login is compared by oid and by name. No row has the organization null.$$;
 
 grant execute on function auth.analyst_organization_id() to leads_bi;

@@ -1,4 +1,4 @@
--- auth.api_key - who may do what with the keys' table.
+-- auth.api_key - the privileges on the API keys.
 set local role leads_auth;
 
 revoke all on auth.api_key from leads_owner, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;

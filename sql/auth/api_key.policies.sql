@@ -1,4 +1,4 @@
--- auth.api_key - the policies of the keys' table.
+-- auth.api_key - the policies of the API keys.
 set local role leads_auth;
 
 drop policy if exists api_key_auth_select on auth.api_key;
@@ -6,7 +6,7 @@ drop policy if exists api_key_jobs_select on auth.api_key;
 drop policy if exists api_key_jobs_insert on auth.api_key;
 drop policy if exists api_key_jobs_update on auth.api_key;
 
--- The organization isn't known before the key is found.
+-- The organization is known only after the row is read.
 create policy api_key_auth_select on auth.api_key for select to leads_auth using (true);
 
 create policy api_key_jobs_select on auth.api_key for select to leads_jobs using (true);

@@ -1,4 +1,4 @@
--- auth.api_key - the triggers of the keys' table.
+-- auth.api_key - the triggers of the API keys.
 set local role leads_auth;
 
 drop trigger if exists _100_refuse_truncate on auth.api_key;
@@ -6,7 +6,7 @@ drop trigger if exists _120_keep_identity on auth.api_key;
 drop trigger if exists _900_record on auth.api_key;
 
 create trigger _100_refuse_truncate before truncate on auth.api_key
-  for each statement execute function audit.tg_refuse('Revoke keys instead, so that each is recorded.');
+  for each statement execute function audit.tg_refuse('Revoke keys instead, which records each change.');
 
 create trigger _120_keep_identity before update on auth.api_key
   for each row when ((old.organization_id, old.id, old.created_at) is distinct from (new.organization_id, new.id, new.created_at))

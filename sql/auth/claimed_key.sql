@@ -1,4 +1,4 @@
--- auth.claimed_key - the key whose claim this transaction holds, while it is good: one row or none.
+-- auth.claimed_key - the API key that this transaction has proven, if the key is valid: one row or none.
 set local role leads_auth;
 
 create or replace view auth.claimed_key with (security_invoker = true) as
@@ -8,13 +8,15 @@ select
   k.scopes
 from auth.api_key as k
 where
-  -- A subselect: reckoned once a query, not once a row where the planner reads a small table whole.
+  -- The subselect is computed once per query. Without it, a sequential scan would compute the digest for each row.
   k.digest = (select sha256(decode(nullif(current_setting('leads.key_digest', true), ''), 'hex')))
   and k.revoked_at is null
-  -- The clock, and no old snapshot: a transaction that is kept open doesn't keep a key good.
+  -- clock_timestamp() and read committed: a key expires and is revoked also inside a transaction that stays open.
   and (k.expires_at is null or k.expires_at > clock_timestamp())
   and current_setting('transaction_isolation') = 'read committed';
 
 comment on view auth.claimed_key is
-  'The claim is a proof, not a name: the setting leads.key_digest holds the SHA-256 of a key, in hex, and only who has '
-  'the key can say it. What is stored is the SHA-256 of that.';
+$$The key that the claim of this transaction proves.
+
+The claim is the setting leads.key_digest: the SHA-256 of the key as hexadecimal digits, which only the holder of the key can
+compute. The table stores the SHA-256 of the claim, so a value that is read from the table is no claim.$$;

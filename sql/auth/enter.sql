@@ -1,4 +1,4 @@
--- auth.enter - the first thing in every request's statement: proves the claim and sets the context.
+-- auth.enter - begins a request: checks the key and sets the context. Every statement of the API server calls it first.
 set local role leads_auth;
 
 create or replace function auth.enter(key_digest text, request_id text, scope text, read_only boolean)
@@ -34,10 +34,11 @@ end
 $$;
 
 comment on function auth.enter(text, text, text, boolean) is
-$$Proves who is asking and sets the request's context, for the transaction.
+$$Checks the caller's key and sets the context of the request, until the transaction ends.
 
-key_digest: SHA-256 of the key, 64 hexadecimal digits; null: no key. request_id: the X-Request-Id, up to 64 characters.
-scope: what the route asks for; null: a public route, no key is needed. read_only: whether the transaction may write.
-Raises PT401 unauthorized (no key, unknown, expired or revoked) and PT403 insufficient_scope.$$;
+key_digest: SHA-256 of the key, 64 hexadecimal digits; null if there is no key. request_id: the X-Request-Id, up to 64
+characters. scope: the scope that the route requires; null for a public route, which needs no key. read_only: true makes the
+transaction read-only.
+Raises PT401 unauthorized (no key, or an unknown, expired or revoked one) and PT403 insufficient_scope.$$;
 
 grant execute on function auth.enter(text, text, text, boolean) to leads_api;

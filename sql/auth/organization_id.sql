@@ -1,4 +1,4 @@
--- auth.organization_id - the organization of the claimed key, if the key holds the scope: what every policy asks.
+-- auth.organization_id - the organization of the request's key. Every policy of leads_exec calls it.
 set local role leads_auth;
 
 create or replace function auth.organization_id(scope text)
@@ -12,6 +12,8 @@ begin atomic
 end;
 
 comment on function auth.organization_id(text) is
-  'The organization whose key this transaction''s claim proves, if that key holds the scope; else null, which no row has.';
+$$The organization of the key that this transaction has proven; null if there is none or the key lacks the scope.
+
+No row has the organization null.$$;
 
 grant execute on function auth.organization_id(text) to leads_exec;

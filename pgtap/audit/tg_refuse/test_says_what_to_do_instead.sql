@@ -8,7 +8,7 @@ select is(
 );
 select is(
   hint('truncate auth.api_key cascade'),
-  'TRUNCATE on auth.api_key is refused. Revoke keys instead, so that each is recorded.',
+  'TRUNCATE on auth.api_key is refused. Revoke keys instead, which records each change.',
   'of keys'
 );
 
