@@ -10,9 +10,10 @@ from pathlib import Path
 
 import psycopg
 
-from app import embedded, migrations, routes
+from app import embedded, migrations
 from app.cli.keys import digest, new_key
-from app.routes import Table
+from app.server import routes
+from app.server.routes import Table
 from bench.figures import Spoilt
 from bench.operations import OPERATIONS, PAIRS, Pair, call
 

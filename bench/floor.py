@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app import embedded
-from app.postgres import SESSION
+from app.session import SERVER
 from bench import cpu
 from bench.figures import Sample, Spoilt, less
 from bench.operations import PAIRS, Call, Pair
@@ -80,7 +80,7 @@ def run(url: str, given: Script, *, clients: int, seconds: int, postmaster: int)
 
 
 def _run(url: str, given: Script, clients: int, how_long: list[str], postmaster: int) -> Sample:
-    options = " ".join(f"-c {name}={value}" for name, value in SESSION.items())
+    options = " ".join(f"-c {name}={value}" for name, value in SERVER.items())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "script"
         path.write_text(given.text)

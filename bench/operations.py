@@ -6,9 +6,9 @@ The server's own code makes them, so that the two can't drift apart.
 import json
 from dataclasses import dataclass
 
-from app.api import PREFIX
-from app.request import read_arguments, read_request
-from app.routes import Table
+from app.server.api import PREFIX
+from app.server.request import read_arguments, read_request
+from app.server.routes import Table
 
 PAIRS = 100
 """So many keys, each of another organization, with a lead each, take turns."""

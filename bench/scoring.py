@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from app.postgres import session_of
+from app.session import address
 from bench import cpu
 from bench.database import Database
 from bench.figures import Spoilt
@@ -93,7 +93,7 @@ def _scores(database: Database, superuser: psycopg.Connection[Any], index: int, 
     claim = hashlib.sha256(pair.key.encode()).hexdigest()
     superuser.execute(_SIGNALS, [count, pair.lead])
     superuser.execute("vacuum analyze scoring.signal")
-    with psycopg.connect(session_of(database.url), autocommit=True, prepare_threshold=0) as session:
+    with psycopg.connect(address(database.url), autocommit=True, prepare_threshold=0) as session:
         for _ in range(10):
             session.execute(_SCORE, [pair.lead, claim])
         before = cpu.seconds(database.postmaster)

@@ -10,9 +10,9 @@ from uuid import UUID
 
 import click
 
-from app import values
 from app.cli.addresses import call, operator
 from app.cli.output import json_option, one, rows
+from app.server import values
 
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SCOPES = ("read", "write", "admin")

@@ -10,11 +10,11 @@ import click
 import psycopg
 from psycopg.rows import DictRow
 
-from app import values
 from app.cli.addresses import call, operator
 from app.cli.backtest import Result, picture, report
 from app.cli.model_file import by_line, read, toml
 from app.cli.output import Mistake, json_option, one, progress, rows
+from app.server import values
 
 _CHUNK = 1000
 """Leads of one statement, so that a backtest shows how far it is."""

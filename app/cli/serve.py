@@ -10,13 +10,12 @@ import psycopg
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from app import migrations, settings
-from app.api import PREFIX
+from app import migrations, session, settings
 from app.cli import demo, migrate, secret_file
 from app.cli.addresses import Addresses, addresses, call, connect
 from app.cli.output import Mistake
-from app.postgres import session_of
-from app.protocol import Protocol
+from app.server.api import PREFIX
+from app.server.protocol import Protocol
 from app.settings import Settings
 
 
@@ -77,7 +76,7 @@ def _worker(found: Addresses, given: Settings) -> AbstractContextManager[None]:
 def _check(url: str) -> None:
     """Raises Mistake for a schema that is behind, and for a login that must not serve."""
     needed = migrations.newest()
-    with connect(session_of(url)) as connection:
+    with connect(session.address(url)) as connection:
         try:
             version = call(connection, "api.schema_version")[0]["schema_version"]
         except (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedFunction):
@@ -133,7 +132,7 @@ def _run(listener: socket.socket, url: str, workers: int) -> None:
     # For the server processes, which read their settings anew.
     os.environ["DATABASE_URL"] = url
     config = uvicorn.Config(
-        "app.server:from_environment",
+        "app.server.application:from_environment",
         factory=True,
         workers=workers,
         http=Protocol,

@@ -11,7 +11,7 @@ import psycopg
 from psycopg.rows import namedtuple_row
 from psycopg.types.json import Jsonb
 
-from app import postgres
+from app import session
 from app.worker.push import Outcome
 from app.worker.vendors import Contact, Sent
 
@@ -49,7 +49,7 @@ class Job:
 
 def session_of(url: str) -> str:
     """The connection string of a worker's session."""
-    return postgres.session_of(url, _SESSION, "leads-worker")
+    return session.address(url, _SESSION, "leads-worker")
 
 
 class Outbox:

@@ -21,6 +21,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from app import embedded
 from app.cli import migrate
+from app.embedded import process
 from tests.support.database import Database, Organization
 from tests.support.process import Leads, free_port, leads_in, mistake, printed
 
@@ -59,7 +60,7 @@ def folder() -> Iterator[Path]:
     made.chmod(0o755)
     yield made / "data"
     for pid_file in made.glob("*/postgres/postmaster.pid"):  # of a test that failed
-        embedded._stop(pid_file.parent.parent)
+        process.stop(pid_file.parent.parent)
     shutil.rmtree(made)
 
 

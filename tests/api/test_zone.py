@@ -8,7 +8,7 @@ import httpx
 import psycopg
 import pytest
 
-from app.values import array
+from app.server.values import array
 from tests.support.database import Database, Organization
 from tests.support.process import Server
 

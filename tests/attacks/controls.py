@@ -78,7 +78,7 @@ SUPERUSER_ATTACKS = tuple(
     )
 )
 
-# A session of the shim that several tenants share. The server calls statements by name (app/postgres.py), and whoever
+# A session of the shim that several tenants share. The server calls statements by name (app/server/postgres.py), and whoever
 # has SQL on a pooled session may put another statement under the name. The leak is real where tenants share a session
 # with somebody who has the shim's password and SQL of their choice: no client of the HTTP API has. The path of unnamed
 # statements, which holds nothing that can be replaced, is tried in shim.py: its requests are sent as they are.

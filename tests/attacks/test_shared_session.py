@@ -23,8 +23,10 @@ import psycopg
 import pytest
 from psycopg import pq
 
-from app import embedded, postgres, routes
-from app.server import ROUTES_PAUSE
+from app.embedded.account import server_account
+from app.server import postgres, routes
+from app.server.application import ROUTES_PAUSE
+from app.session import SERVER
 from app.settings import ROOT
 from tests.support.database import Database, Organization, make_organization
 from tests.support.process import Server, free_port
@@ -228,7 +230,7 @@ def new_pooler(database: Database, run_dir: Path) -> Iterator[Callable[..., str]
     program = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin")
     if program is None:
         pytest.skip("NOT TESTED: PgBouncer is not installed (Debian: apt install pgbouncer)")
-    account = embedded._account()
+    account = server_account()
     owner: dict[str, Any] = {}
     if os.geteuid() != account.pw_uid:
         owner = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
@@ -442,7 +444,7 @@ def test_a_pooler_that_resets_gives_each_session_what_the_server_asks_for(resett
         with psycopg.connect(resetting, autocommit=True) as session:
             rows = session.execute("select lower(name), setting from pg_settings").fetchall()
         found: dict[str, str] = dict(rows)
-        for name, value in postgres.SESSION.items():
+        for name, value in SERVER.items():
             # Of a session's start only; a login's own setting of it loads nothing but from a folder of trusted files.
             if name != "local_preload_libraries":
                 assert found[name] == value.replace("\\ ", " "), name

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from app import markdown
+from app.server import markdown
 from tests.support.process import Server
 
 SMALL: dict[str, Any] = {

@@ -10,7 +10,7 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from app import reference
+from app.server import reference
 from tests.support.database import Database, Organization
 from tests.support.process import Server
 from tools import browser

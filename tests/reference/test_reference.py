@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app import reference
+from app.server import reference
 from tests.support.process import Server
 
 FORMS = {

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from app import problems
-from app.problems import Row
+from app.server import problems
+from app.server.problems import Row
 
 TABLE = {
     "not_found": Row(404, "not_found", "Not found", "There is nothing."),

@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 
 import pytest
 
-from app import protocol
+from app.server import protocol
 from tests.support.process import Server
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from app.postgres import Statement
-from app.routes import Route, Table
+from app.server.postgres import Statement
+from app.server.routes import Route, Table
 
 
 def table(*lines: tuple[str, str]) -> Table:

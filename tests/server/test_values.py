@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import values
+from app.server import values
 from tests.support.database import Database
 
 

@@ -33,6 +33,7 @@ import yaml
 from dockerfile_parse import DockerfileParser  # type: ignore[import-untyped]
 
 from app import embedded
+from app.embedded import account, cluster
 from app.settings import ROOT
 from tests.support import simulator
 from tests.support.process import free_port
@@ -451,10 +452,10 @@ class Postgres:
     def __init__(self, place: Place) -> None:
         self.place = place
         self.log = place.top / "postgresql.log"
-        self.account = embedded._account()
+        self.account = account.server_account()
         self.programs = embedded.binary("postgres").resolve().parent
-        if not embedded._can(self.account, self.programs / "initdb", "--version"):
-            self.programs = embedded._copy(self.programs, place.top)
+        if not account.can_run(self.account, self.programs / "initdb", "--version"):
+            self.programs = cluster.copy_programs(self.programs, place.top)
         # where the socket is: in the image that is compiled into psql
         self.run_dir = place.top / "run"
         self.data = place.top / "data"
@@ -468,7 +469,7 @@ class Postgres:
         }
 
     def try_(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
-        options = embedded._as(self.account) | {"env": self.variables}
+        options = account.subprocess_options(self.account) | {"env": self.variables}
         return subprocess.run(command, capture_output=True, text=True, **options)
 
     def run(self, *command: str | Path) -> None:
@@ -481,7 +482,7 @@ class Postgres:
         program, *settings = SERVICES["postgres"]["command"]
         here = [f"--unix_socket_directories={self.run_dir}", f"--listen_addresses={listen_addresses}"]
         command: list[str | Path] = [self.programs / program, "-D", self.data, *settings, *here]
-        options = embedded._as(self.account) | {"env": self.variables}
+        options = account.subprocess_options(self.account) | {"env": self.variables}
         with self.log.open("ab") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, **options)
         ready: list[str | Path] = [self.programs / "pg_isready", "--quiet"]

@@ -23,7 +23,7 @@ import psycopg
 import pytest
 
 from app import embedded
-from app.embedded import EmbeddedError, harden, running
+from app.embedded import EmbeddedError, account, cluster, folders, harden, process, running
 from tests.support.process import free_port
 
 ROOT = os.geteuid() == 0
@@ -47,7 +47,7 @@ def folder_for_all() -> Iterator[Path]:
     folder.chmod(0o755)
     yield folder
     for pid_file in folder.glob("**/postmaster.pid"):  # a test that failed may have left its server behind
-        embedded._stop(pid_file.parent.parent)
+        process.stop(pid_file.parent.parent)
     shutil.rmtree(folder)
 
 
@@ -129,7 +129,7 @@ def test_first_start_makes_all_of_it(place: Path) -> None:
         assert server.socket_dir == place / "run"
         for folder in (place / "postgres", server.socket_dir):
             assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-            assert folder.stat().st_uid == embedded._account().pw_uid
+            assert folder.stat().st_uid == account.server_account().pw_uid
         assert ask(server.url("leads_migrator"), "select session_user::text") == ("leads_migrator",)
         owner = "select pg_get_userbyid(datdba), pg_encoding_to_char(encoding) from pg_database where datname = 'leads'"
         assert ask(server.url("postgres"), owner) == ("leads_migrator", "UTF8")
@@ -207,7 +207,7 @@ def test_first_start_interrupted_after_initdb_is_completed_by_the_next(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(embedded, "_furnish", interrupt)
+        patched.setattr(cluster, "create_database", interrupt)
         with pytest.raises(KeyboardInterrupt), running(place):
             pass
     assert server_pid(place) is None
@@ -436,16 +436,16 @@ def test_a_process_of_another_program_is_not_ended(place: Path, monkeypatch: pyt
     """After a power cut postmaster.pid may name any process: it must be neither joined nor stopped."""
     with running(place) as server:
         kept = (place / "postgres" / "postmaster.pid").read_text()
-    other = subprocess.Popen(["/bin/sleep", "60"], **embedded._as(embedded._account()))
+    other = subprocess.Popen(["/bin/sleep", "60"], **account.subprocess_options(account.server_account()))
     try:
         (place / "postgres" / "postmaster.pid").write_text(f"{other.pid}\n" + kept.split("\n", 1)[1])
         with monkeypatch.context() as patched:
-            patched.setattr(embedded, "_ticks", pytest.fail)
-            embedded._stop(place)
+            patched.setattr(process, "polls", pytest.fail)
+            process.stop(place)
             with socket.socket(socket.AF_UNIX) as listener:
                 listener.bind(str(server.socket_dir / f".s.PGSQL.{server.port}"))
                 listener.listen()
-                embedded._stop(place)
+                process.stop(place)
         (server.socket_dir / f".s.PGSQL.{server.port}").unlink()
         with pytest.raises(EmbeddedError, match=r"delete postmaster.pid"), running(place):
             pass
@@ -465,12 +465,12 @@ def test_a_long_wait_is_said_once(
         nonlocal now
         now += seconds
 
-    monkeypatch.setattr(embedded, "time", SimpleNamespace(monotonic=lambda: now, sleep=sleep))
-    for _ in embedded._ticks("Waiting."):
+    monkeypatch.setattr(folders, "time", SimpleNamespace(monotonic=lambda: now, sleep=sleep))
+    for _ in folders.polls("Waiting."):
         if now > 4.9:
             break
     assert capsys.readouterr().err == ""
-    for turn, _ in enumerate(embedded._ticks("Waiting.")):
+    for turn, _ in enumerate(folders.polls("Waiting.")):
         if turn > 1000:
             break
     assert capsys.readouterr().err == "Waiting.\n"
@@ -632,7 +632,7 @@ def test_data_of_another_major_version_is_a_sentence(place: Path) -> None:
 
 @as_root
 def test_root_without_useradd_is_told_what_to_do(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "SYSTEM_USER", "no such user")  # nor could useradd make it
+    monkeypatch.setattr(account, "SYSTEM_USER", "no such user")  # nor could useradd make it
     monkeypatch.setattr("shutil.which", lambda name: None)
     with (
         pytest.raises(EmbeddedError, match=r"no program useradd\): run as an ordinary user, or set DATABASE_URL"),

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from app import values
 from app.cli.output import Mistake
-from app.postgres import Statement
-from app.routes import Argument, Route, Table
+from app.server import values
+from app.server.postgres import Statement
+from app.server.routes import Argument, Route, Table
 from app.settings import ROOT
 from bench import cpu, figures, floor, isolation, load, report
 from bench.figures import Round, Sample, Spoilt

@@ -16,8 +16,9 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from app import log, problems, values
-from app.postgres import Statement, session_of
+from app import log, session
+from app.server import problems, values
+from app.server.postgres import Statement
 
 HEADERS = {"if_match": "If-Match", "idempotency_key": "Idempotency-Key"}
 """The arguments that come from a header."""
@@ -141,7 +142,7 @@ def load(url: str, last_reference: bytes = b"") -> Table:
 
     ``last_reference`` stays where there is none to be had: without it the API serves on.
     """
-    with psycopg.connect(session_of(url), autocommit=True, row_factory=dict_row) as connection:
+    with psycopg.connect(session.address(url), autocommit=True, row_factory=dict_row) as connection:
         table = Table({row.pop("raised_by"): problems.Row(**row) for row in _rows(connection, "api.problems()")})
         left_out = []
         for row in _rows(connection, "api.routes()"):

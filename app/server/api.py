@@ -17,11 +17,12 @@ from urllib.parse import quote, urlencode
 
 from psycopg.pq.abc import PGresult
 
-from app import log, problems, values
-from app.postgres import ConnectionLost, Pool, Statement, StatementFailed, Unavailable
-from app.problems import Fault, Problem
-from app.request import Receive, Request, Scope, Values, read_arguments, read_body, read_query, read_request
-from app.routes import HEADERS, Route, Table, Wait
+from app import log
+from app.server import problems, values
+from app.server.postgres import ConnectionLost, Pool, Statement, StatementFailed, Unavailable
+from app.server.problems import Fault, Problem
+from app.server.request import Receive, Request, Scope, Values, read_arguments, read_body, read_query, read_request
+from app.server.routes import HEADERS, Route, Table, Wait
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]

@@ -15,10 +15,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import log, problems, reference, routes, settings
-from app.api import PREFIX, Api, common_headers
-from app.postgres import Pool, session_of
-from app.request import read_request
+from app import log, session, settings
+from app.server import problems, reference, routes
+from app.server.api import PREFIX, Api, common_headers
+from app.server.postgres import Pool
+from app.server.request import read_request
 
 ROUTES_PAUSE = 10.0
 """Seconds between two looks at the routes where nothing can be listened for."""
@@ -107,7 +108,7 @@ async def _watch_routes(url: str, api: Api, *, listens: bool) -> None:
     Behind a pooler LISTEN would stay on a session that others get, and not tell us: there they are read now and then.
     """
     loop = asyncio.get_running_loop()
-    conninfo = session_of(url)
+    conninfo = session.address(url)
     with ThreadPoolExecutor(1) as executor:
         while True:
             try:

@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app import markdown, problems
+from app.server import markdown, problems
 
 POLICY = "; ".join(
     (
@@ -102,7 +102,7 @@ def files() -> Files | None:
         renderer = resources.files(_PACKAGE).joinpath(_RENDERER).read_bytes()
     except (ModuleNotFoundError, FileNotFoundError):
         return None
-    own = resources.files("app") / "page"
+    own = resources.files("app.server") / "page"
     return Files(
         _file("page.css", (own / "page.css").read_bytes(), "text/css; charset=utf-8"),
         _file("page.js", (own / "page.js").read_bytes(), "text/javascript; charset=utf-8"),
@@ -112,7 +112,7 @@ def files() -> Files | None:
 
 def page(title: str, found: Files) -> bytes:
     """The page, as HTML."""
-    template = Template((resources.files("app") / "page" / "page.html").read_text(encoding="utf-8"))
+    template = Template((resources.files("app.server") / "page" / "page.html").read_text(encoding="utf-8"))
     return template.substitute(
         title=html.escape(title),
         style=found.style.path,

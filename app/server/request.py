@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from app import values
-from app.problems import Fault
-from app.routes import HEADERS, Route
+from app.server import values
+from app.server.problems import Fault
+from app.server.routes import HEADERS, Route
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -8,46 +8,19 @@ session is one that somebody else there can give to another statement, which the
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psycopg
 from psycopg import pq
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from app import session
 
 DEADLINE = 15.0
 """Seconds after which a connection that doesn't answer is given up; the server's own statement_timeout comes first."""
 
 PATIENCE = 5.0
 """Seconds that a request waits for a connection."""
-
-SESSION = {
-    # Whoever has the login's password may set what new sessions begin with: what we rely on is said here.
-    "default_transaction_read_only": "off",
-    "idle_session_timeout": "0",
-    "local_preload_libraries": "",
-    "row_security": "on",
-    "default_transaction_isolation": "read\\ committed",
-    "idle_in_transaction_session_timeout": "10000",
-    "jit": "off",
-    # A DBA's lock; behind an Idempotency-Key the function itself says how long to wait.
-    "lock_timeout": "5000",
-    # The statements' plans are good for every value: the tables keep no statistics on purpose.
-    "plan_cache_mode": "force_generic_plan",
-    "statement_timeout": "10000",
-    "timezone": "UTC",
-}
-
-
-def session_of(url: str, settings: Mapping[str, str] = SESSION, application_name: str = "leads-api") -> str:
-    """The connection string of one of our own sessions; ``options`` in the address are kept."""
-    options = [
-        str(conninfo_to_dict(url).get("options", "")),
-        *(f"-c {name}={value}" for name, value in settings.items()),
-    ]
-    return make_conninfo(
-        url, options=" ".join(options), application_name=application_name, connect_timeout=5, client_encoding="utf8"
-    )
 
 
 class Unavailable(Exception):
@@ -175,7 +148,7 @@ class Pool:
 
     def __init__(self, url: str, size: int, queue: int, *, is_preparing: bool = True) -> None:
         self.is_preparing = is_preparing
-        self._conninfo = session_of(url).encode()
+        self._conninfo = session.address(url).encode()
         self._size = size
         self._queue = queue
         self._idle: list[_Connection] = []

@@ -1,0 +1,69 @@
+"""PostgreSQL from the wheel. Everything else in the repository reaches it through this package.
+
+A data folder stands for a server. A process that needs the database enters `running(data_dir)`. The first process
+starts the server, later ones join it, and the last one stops it. Two lock files in the data folder count the processes:
+each one holds `clients.lock` shared, and a process that starts or stops the server holds `start.lock`. The kernel
+releases the locks of a killed process. The server that it leaves behind is joined by the next process.
+
+    data_dir/       belongs to the user who runs the command
+      postgres/     the cluster (PGDATA), mode 0700, belongs to the account that the server runs as
+      run/          the socket, likewise; if that path is too long, a shorter one (`folders.make_socket_dir`)
+      pg_hba.conf, pg_ident.conf, postgresql.log, start.lock, clients.lock
+
+That account is the current user or, for root, a system user, because PostgreSQL refuses to run as root. Everything
+except those two folders belongs to the current user: root never writes where the server's account could have placed a
+symbolic link.
+"""
+
+import fcntl
+import os
+import pwd
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from app.embedded import account, cluster, folders, process
+from app.embedded.account import SYSTEM_USER
+from app.embedded.cluster import LOGINS, binary, harden
+from app.embedded.errors import EmbeddedError, plain_errors
+from app.embedded.process import Server
+
+__all__ = ["LOGINS", "SYSTEM_USER", "EmbeddedError", "Server", "binary", "harden", "running"]
+
+
+@contextmanager
+def running(data_dir: Path, *, tcp_port: int | None = None, options: Mapping[str, str] = {}) -> Iterator[Server]:
+    """Keep the server of `data_dir` running for the block: start or join it, and stop it if no other process uses it.
+
+    The first use creates the cluster, the role `leads_migrator` and the database `leads`. `tcp_port` opens that port on
+    127.0.0.1 for analysts, who log in with their passwords. `options` are more settings of the server; they apply only
+    if this call starts it.
+    Raises EmbeddedError. If the process is killed in the block (SIGTERM does so by default), the server goes on.
+    """
+    data_dir = data_dir.resolve()
+    with plain_errors(data_dir):
+        folders.make_data_dir(data_dir)
+        clients = folders.open_file(data_dir / "clients.lock", os.O_RDWR)
+    with clients:
+        try:
+            with plain_errors(data_dir), folders.exclusive(data_dir):
+                fcntl.flock(clients, fcntl.LOCK_SH)
+                owner = account.server_account()
+                cluster.check_owner(data_dir, owner)
+                server = process.join(data_dir, tcp_port) or _start(data_dir, owner, tcp_port, options)
+                cluster.create_database(server)
+            yield server
+        finally:
+            # BlockingIOError: another process still uses the server.
+            with plain_errors(data_dir), folders.exclusive(data_dir), suppress(BlockingIOError):
+                fcntl.flock(clients, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                process.stop(data_dir)
+
+
+def _start(data_dir: Path, owner: pwd.struct_passwd, tcp_port: int | None, options: Mapping[str, str]) -> Server:
+    programs = cluster.usable_programs(data_dir, owner)
+    server = Server(folders.make_socket_dir(data_dir, owner), tcp_port or 5432)
+    cluster.create(data_dir, programs, owner, sync=options.get("fsync") != "off")
+    command = cluster.command(data_dir, programs, server, has_tcp=bool(tcp_port), options=options)
+    process.start(data_dir, command, owner)
+    return server

@@ -1,0 +1,37 @@
+"""The settings of our own database sessions, as a part of the connection string.
+
+A login's password also allows its holder to change what new sessions start with (``alter role ... set``). Each setting
+that we rely on is therefore sent with the connection itself.
+"""
+
+from collections.abc import Mapping
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+SERVER = {
+    "default_transaction_isolation": "read\\ committed",
+    "default_transaction_read_only": "off",
+    "idle_in_transaction_session_timeout": "10000",
+    "idle_session_timeout": "0",
+    "jit": "off",
+    "local_preload_libraries": "",
+    # Bounds the wait for a DBA's lock. Behind an Idempotency-Key the function sets its own timeout.
+    "lock_timeout": "5000",
+    # One plan is good for every value, because the tables have no statistics on purpose.
+    "plan_cache_mode": "force_generic_plan",
+    "row_security": "on",
+    "statement_timeout": "10000",
+    "timezone": "UTC",
+}
+"""Settings of the HTTP server's sessions."""
+
+
+def address(url: str, settings: Mapping[str, str] = SERVER, application_name: str = "leads-api") -> str:
+    """The connection string of a session with these settings. Options that the URL already has are kept."""
+    options = [
+        str(conninfo_to_dict(url).get("options", "")),
+        *(f"-c {name}={value}" for name, value in settings.items()),
+    ]
+    return make_conninfo(
+        url, options=" ".join(options), application_name=application_name, connect_timeout=5, client_encoding="utf8"
+    )
