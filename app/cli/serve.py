@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 import socket
 from contextlib import AbstractContextManager, nullcontext
 
@@ -16,7 +17,7 @@ from app.cli.addresses import Addresses, addresses, call, connect
 from app.cli.output import Mistake
 from app.server.api import PREFIX
 from app.server.protocol import Protocol
-from app.settings import Settings
+from app.settings import ROOT, Settings
 
 
 @click.command()
@@ -44,7 +45,7 @@ def serve(host: str | None, port: int | None, bi_port: int | None, workers: int 
         url = found.of_api()
         key = _prepare_embedded(found, given) if found.is_embedded else None
         _check(url)
-        click.echo(_banner(host, listener.getsockname()[1], key, bi_port))
+        click.echo(_banner(host, listener.getsockname()[1], key, given, bi_port))
         has_worker = found.is_embedded and given.has_worker and not no_worker
         with _worker(found, given) if has_worker else nullcontext():
             _run(listener, url, given.workers if workers is None else workers)
@@ -111,19 +112,25 @@ def _bind(host: str, port: int) -> socket.socket:
         raise Mistake(f"{host}:{port} can't be listened on: {error.strerror}. Set HOST and PORT anew.") from None
 
 
-def _banner(host: str, port: int, key: str | None, bi_port: int | None) -> str:
+def _banner(host: str, port: int, key: str | None, settings: Settings, bi_port: int | None) -> str:
     root = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     base = f"{root}{PREFIX}"
-    lines = [f"The Leads API is at {base}", f"To read of it, and to try it: {root}/docs"]
+    lines = [f"The Leads API is at {base}", f"API reference: {root}/docs"]
     if bi_port:
-        lines.append(f"Analysts connect to 127.0.0.1:{bi_port}, database leads, with a login of: leads bi create")
+        lines.append(f"Analysts connect to 127.0.0.1:{bi_port}, database leads. To create a login: leads bi create")
     if key:
+        variables = {"API": base, "KEY": key}
+        if settings.data_dir != ROOT / ".data":
+            variables["LEADS_DATA_DIR"] = str(settings.data_dir)
         lines += [
-            f"Demo key:  {key}",
             "",
+            "To list two leads of the demo organization:",
             f"  curl -s -H 'Authorization: Bearer {key}' '{base}/leads?limit=2'",
             "",
-            "Ctrl-C stops it, the database too. Requests are logged below, a line of JSON each.",
+            "To follow the tour in README.md, paste this line into a second terminal:",
+            "  export " + " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items()),
+            "",
+            "Press Ctrl-C to stop the API and PostgreSQL. Each request is logged below as one line of JSON.",
         ]
     return "\n".join(lines)
 
