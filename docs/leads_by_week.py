@@ -1,8 +1,8 @@
-"""The picture in bi.md: the answer to its first question, as stacked columns, readable on light and on dark.
+"""Draws the picture in bi.md: the answer to its first question, as stacked columns, on light and dark backgrounds.
 
     .venv/bin/python docs/leads_by_week.py ADDRESS > docs/leads_by_week.svg
 
-ADDRESS is an analyst's, as leads bi create prints it.
+ADDRESS is the address of an analyst, as leads bi create prints it.
 """
 
 import re
@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 800, 400, 50, 150, 50, 40
-# Told apart by who sees few colours too (Okabe and Ito); each stands out from white and from near-black.
+# Distinguishable with colour blindness (Okabe and Ito), and visible on white and on near-black.
 _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c8c8c")
 _STYLE = """\
 rect.ground { fill: #ffffff } text { fill: #333333; font: 13px sans-serif } line { stroke: #dddddd }
@@ -22,27 +22,27 @@ rect.ground { fill: #ffffff } text { fill: #333333; font: 13px sans-serif } line
 
 
 def answer(address: str) -> list[tuple[date, str, int]]:
-    """Week, source and leads, as the page's first query gives them. Raises psycopg.Error."""
+    """Returns week, source and leads: the rows of the page's first query. Raises psycopg.Error."""
     page = Path(__file__).with_name("bi.md").read_text(encoding="utf-8")
-    found = re.search(r"```sql\n(.+?)```", page.partition("### 1.")[2], re.DOTALL)
-    assert found is not None
+    query = re.search(r"```sql\n(.+?)```", page.partition("### 1.")[2], re.DOTALL)
+    assert query is not None
     with psycopg.connect(address) as connection:
-        return connection.execute(found.group(1).encode()).fetchall()
+        return connection.execute(query.group(1).encode()).fetchall()
 
 
 def picture(rows: list[tuple[date, str, int]]) -> str:
-    """The rows as SVG."""
+    """Returns the rows as SVG."""
     weeks = sorted({week for week, _, _ in rows})
     totals = {week: sum(leads for other, _, leads in rows if other == week) for week in weeks}
-    brought = {source: sum(leads for _, other, leads in rows if other == source) for _, source, _ in rows}
-    sources = sorted(brought, key=lambda source: (source == "unknown", -brought[source]))
+    counts = {source: sum(leads for _, other, leads in rows if other == source) for _, source, _ in rows}
+    sources = sorted(counts, key=lambda source: (source == "unknown", -counts[source]))
     step = max(1, round(max(totals.values()) / 4))
     top = step * -(-max(totals.values()) // step)
     scale = (_HEIGHT - _TOP - _BOTTOM) / top
     slot = (_WIDTH - _LEFT - _RIGHT) / len(weeks)
     floor = _HEIGHT - _BOTTOM
 
-    parts = [f'<text x="{_LEFT}" y="26" style="font-weight: bold">Leads that came in, by week and source</text>']
+    parts = [f'<text x="{_LEFT}" y="26" style="font-weight: bold">Leads created, by week and source</text>']
     for value in range(0, top + 1, step):
         y = floor - value * scale
         parts.append(f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
