@@ -142,7 +142,8 @@ reset role;
 \ir api/problem.rows.sql
 \ir api/problems.sql
 \ir api/route.grants.sql
-\ir api/route.rows.sql
+\ir api/operation.grants.sql
+\ir api/document.sql
 \ir api/tag.rows.sql
 \ir api/tag.grants.sql
 \ir api/guide.rows.sql
@@ -151,12 +152,27 @@ reset role;
 \ir api/parameter.grants.sql
 \ir api/shape.rows.sql
 \ir api/shape.grants.sql
+\ir api/named_schema.rows.sql
+\ir api/named_schema.grants.sql
+\ir api/release_version.sql
 \ir api/default_text.sql
 \ir api/routes.sql
+\ir api/object_text.sql
+\ir api/json_text.sql
 \ir api/expression.sql
 \ir api/schema_name.sql
+\ir api/schema_reference.sql
 \ir api/value_schema.sql
 \ir api/type_schema.sql
+\ir api/operations.sql
+\ir api/operation_parameters.sql
+\ir api/operation_bodies.sql
+\ir api/operation_problems.sql
+\ir api/operation_successes.sql
+\ir api/openapi_info.sql
+\ir api/openapi_headers.sql
+\ir api/openapi_paths.sql
+\ir api/openapi_schemas.sql
 \ir api/openapi.sql
 \ir api/input_faults.sql
 \ir api/session_faults.sql
@@ -177,6 +193,7 @@ reset role;
 \ir api/verify_audit_log.sql
 \ir api/get_health.sql
 \ir api/get_organization.sql
+\ir api/route.rows.sql
 
 \ir bi/leads.sql
 \ir bi/lead_changes.sql

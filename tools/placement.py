@@ -19,11 +19,11 @@ OF_CODE = frozenset({"function", "procedure", "view", "trigger", "policy"})
 OF_TABLES = frozenset({"table", "domain", "type", "index", "sequence", "schema", "extension", "role"})
 # What a file's name ends with, and the statements that it holds.
 KINDS = {
-    "": ("create function", "create procedure", "create view", "comment on", "grant", "revoke"),
+    "": ("create function", "create procedure", "create view", "comment on", "grant", "revoke", "call"),
     "policies": ("create policy", "comment on"),
     "triggers": ("create trigger", "comment on", "alter table"),
     "grants": ("grant", "revoke"),
-    "rows": ("delete", "insert"),
+    "rows": ("delete", "insert", "notify"),
 }
 HEADER = re.compile(r"-- (\S+) - \S.*\.")
 # What migrations make, they may grant on, beside memberships, which have no ON.

@@ -20,10 +20,12 @@ FILE = ROOT / "schema.sql"
 _ROWS = (
     "api.problem",
     "api.route",
+    "api.operation",
     "api.tag",
     "api.guide",
     "api.parameter",
     "api.shape",
+    "api.named_schema",
     "scoring.default_model",
     "crm.vendor",
 )

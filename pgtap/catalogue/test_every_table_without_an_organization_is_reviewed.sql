@@ -13,7 +13,8 @@ where
   )
   -- reviewed: the schema's own tables, the same for all
   and c.oid::regclass::text not in (
-    'api.problem', 'api.route', 'api.tag', 'api.guide', 'api.parameter', 'api.shape', 'admin.catalogue_entry',
+    'api.problem', 'api.route', 'api.operation', 'api.tag', 'api.guide', 'api.parameter', 'api.shape',
+    'api.named_schema', 'admin.catalogue_entry',
     'scoring.default_model', 'crm.vendor'
   );
 

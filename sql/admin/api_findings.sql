@@ -1,4 +1,4 @@
--- admin.api_findings - what is wrong with the API's version and routes.
+-- admin.api_findings - the findings about the API's version and routes.
 set local role leads_jobs;
 
 create or replace function admin.api_findings(release integer)
@@ -11,13 +11,14 @@ set quote_all_identifiers = off
 begin atomic
   with route as (
     select
-      r.method, r.path, r.function, r.request, r.answer,
+      r.method, r.path, r.function, o.request, o.answer,
       format('route %s %s', r.method, r.path) as subject,
       format('delete from api.route where method = %L and path = %L; notify leads_routes;', r.method, r.path) as removal,
       f.oid::regprocedure as name, f.oid, f.provolatile as volatility, f.prorettype as returned
     from api.route as r
+    left join api.operation as o on o.function = r.function
     left join pg_catalog.pg_proc as f
-      -- A name of three parts, and before PostgreSQL 16 any odd one, is an error, not null.
+      -- to_regproc raises an error for a name of three parts, and before PostgreSQL 16 for any malformed name.
       on f.oid = case when r.function ~ '^[a-z_][a-z0-9_]*[.][a-z_][a-z0-9_]*$' then to_regproc(r.function) end
   )
   select
@@ -32,7 +33,7 @@ begin atomic
     'Install the release that the schema was migrated by.'
   where api.schema_version() > api_findings.release
   union all
-  select r.subject, format('There is no function %s, or there are several.', r.function), r.removal
+  select r.subject, format('There is no function %s, or there are several with this name.', r.function), r.removal
   from route as r
   where r.oid is null
   union all
@@ -42,8 +43,8 @@ begin atomic
   union all
   select
     r.subject,
-    format('There is no composite type %s: the reference shows any JSON.', t.name),
-    format('update api.route set %I = null where method = %L and path = %L; notify leads_routes;', t.field, r.method, r.path)
+    format('There is no composite type %s, so the reference shows any JSON.', t.name),
+    format('update api.operation set %I = null where function = %L; notify leads_routes;', t.field, r.function)
   from route as r
   cross join lateral (values ('request', r.request), ('answer', r.answer)) as t (field, name)
   where t.name is not null and to_regclass(t.name) is null
@@ -65,6 +66,6 @@ begin atomic
 end;
 
 comment on function admin.api_findings(integer) is
-$$Findings of the groups version and routes, as admin.findings() gives them.
+$$Findings of the groups version and routes, in the form of admin.findings().
 
-release: the number of the newest migration that the asking program has; null: no question.$$;
+release: the number of the newest migration that the calling program has. Null: the version is not checked.$$;

@@ -72,8 +72,34 @@ $$;
 comment on function api.create_lead(text, api.idempotency_key, integer) is
 $$Create a lead.
 
-At least one of email, or name and company together, is required. lead_score begins at 0 and pipeline_stage at "new",
-unless given. Text is kept as sent, without the white space at its ends. Two leads may share an address: nothing is
-merged. The answer has the 12 fields that a list shows.$$;
+A lead needs an email, or a name and a company. The default of lead_score is 0, that of pipeline_stage is "new". White
+space at the ends of a text is removed. Two leads can have the same address: the API does not merge them. The response
+has the 12 fields that a list shows.$$;
 
 grant execute on function api.create_lead(text, api.idempotency_key, integer) to leads_api;
+
+set local role leads_owner;
+call api.document(
+  'api.create_lead',
+  tag => 'Leads',
+  request => 'api.lead_input',
+  rule => '{
+    "description": "A new lead, with an email, or a name and a company.",
+    "allOf": [
+      "$body",
+      {
+        "anyOf": [
+          {"required": ["email"], "properties": {"email": {"type": "string"}}},
+          {
+            "required": ["name", "company"],
+            "properties": {"name": {"type": "string"}, "company": {"type": "string"}}
+          }
+        ]
+      }
+    ]
+  }',
+  answer => 'api.lead_item',
+  statuses => '{201}',
+  headers => '{Location,ETag}',
+  examples => '{"201": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "website", "lead_score": 0, "pipeline_stage": "new", "industry": "residential", "company_size": null, "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:05.114Z"}}'
+);

@@ -105,10 +105,25 @@ $$;
 comment on function api.create_signals(uuid, text, api.idempotency_key, integer) is
 $$Add signals to a lead.
 
-A signal, or {"signals": […]} with up to 200 of them: all are added, or none. type is a machine name; value is true when
-left out, else true, false, null, a number, a text, or a flat object of these; observed_at is now when left out, and may
-lie in the past. A signal with a dedupe_key that the lead has a signal of already adds nothing: the answer has the
-first. Of each type the latest counts for the score (observed_at, then id), and false and null count nothing. Where the
-organization's scoring model says so, and looks at such a signal, the lead is scored anew at once.$$;
+The body is a signal, or {"signals": […]} with up to 200 signals. Either all are added, or none. type is a machine name.
+value is true, false, null, a number, a text, or a flat object of these; the default is true. The default of observed_at
+is now, and it can be in the past. If the lead already has a signal with the same dedupe_key, nothing is added, and the
+response has that first signal. Only the latest signal of each type counts for the score (by observed_at, then id);
+false and null do not count. If the organization's scoring model says so and uses such a signal, the lead is scored
+again at once.$$;
 
 grant execute on function api.create_signals(uuid, text, api.idempotency_key, integer) to leads_api;
+
+set local role leads_owner;
+call api.document(
+  'api.create_signals',
+  tag => 'Scoring',
+  request => 'api.signal_input',
+  rule => '{
+    "description": "One signal, or several.",
+    "oneOf": ["$body", {"$ref": "#/components/schemas/SignalBatch"}]
+  }',
+  answer => 'api.signal',
+  form => 'one_or_list',
+  statuses => '{201}'
+);

@@ -20,4 +20,4 @@ end
 $$;
 
 comment on function api.default_text(oid, integer) is
-  'The value of the default of the argument at that position (from 1), as text; null where there is none.';
+  'The default of the argument at a position (from 1), as text. Null if the argument has no default.';

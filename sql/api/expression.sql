@@ -1,4 +1,4 @@
--- api.expression - the regular expression that a check is made by, for the reference.
+-- api.expression - the regular expression in a check, for the reference.
 set local role leads_exec;
 
 create or replace function api.expression(definition text)
@@ -11,4 +11,4 @@ begin atomic
 end;
 
 comment on function api.expression(text) is
-  'The first regular expression in a constraint''s definition, or in a function''s source; null: there is none.';
+  'The first regular expression in the definition of a constraint or the source of a function. Null if there is none.';

@@ -17,8 +17,13 @@ begin atomic
 end;
 
 comment on function api.get_audit_event(uuid) is
-$$Get a row of the audit log.
+$$Get an event of the audit log.
 
-Another organization's row is answered like one that never was: 404.$$;
+An event of another organization returns 404, as if it did not exist.$$;
 
 grant execute on function api.get_audit_event(uuid) to leads_api;
+
+set local role leads_owner;
+call api.document(
+  'api.get_audit_event', tag => 'Audit log', answer => 'api.audit_event', headers => '{ETag}'
+);

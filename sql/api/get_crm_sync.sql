@@ -19,8 +19,11 @@ end;
 comment on function api.get_crm_sync(uuid) is
 $$Get the state of a lead's push.
 
-crm_sync is null for a lead that was never pushed. status: pending, in_progress, ok, failed, or skipped (when it entered
-the stage the connection was paused, or it lacked what the vendor needs). Why a push failed stands in the audit log:
-lead.crm_push_failed, with the vendor's reason.$$;
+crm_sync is null if the lead was never pushed. status is pending, in_progress, ok, failed or skipped. A push is skipped
+if the connection was paused when the lead entered the stage, or if the lead did not have what the CRM requires. The
+audit log has the reason why a push failed: lead.crm_push_failed.$$;
 
 grant execute on function api.get_crm_sync(uuid) to leads_api;
+
+set local role leads_owner;
+call api.document('api.get_crm_sync', tag => 'CRM', answer => 'api.lead_sync');

@@ -17,8 +17,11 @@ begin atomic
 end;
 
 comment on function api.get_health() is
-$$See what a key is good for.
+$$Check a key.
 
-The organization that the key belongs to, its environment (live or test), and the key's scopes.$$;
+The response has the organization that the key belongs to, its environment (live or test), and the scopes of the key.$$;
 
 grant execute on function api.get_health() to leads_api;
+
+set local role leads_owner;
+call api.document('api.get_health', tag => 'Organization', answer => 'api.health');

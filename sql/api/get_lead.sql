@@ -19,6 +19,9 @@ end;
 comment on function api.get_lead(uuid) is
 $$Get a lead.
 
-All 17 fields. Another organization's lead is answered like one that never was: 404.$$;
+The response has all 17 fields. A lead of another organization returns 404, as if it did not exist.$$;
 
 grant execute on function api.get_lead(uuid) to leads_api;
+
+set local role leads_owner;
+call api.document('api.get_lead', tag => 'Leads', answer => 'api.lead', headers => '{ETag}');

@@ -32,6 +32,9 @@ end;
 comment on function api.get_organization() is
 $$Get the organization.
 
-The organization that the key belongs to, with its pipeline stages in their order.$$;
+The response has the organization that the key belongs to, with its pipeline stages in their order.$$;
 
 grant execute on function api.get_organization() to leads_api;
+
+set local role leads_owner;
+call api.document('api.get_organization', tag => 'Organization', answer => 'api.organization');

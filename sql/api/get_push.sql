@@ -19,8 +19,8 @@ end
 $$;
 
 comment on function api.get_push(uuid) is
-$$Look how a push stands.
+$$Get the state of a push that is in progress.
 
-What api.push_lead answers, without beginning anything: the server asks it while a client waits.$$;
+The response is that of api.push_lead, but no push begins. The server calls this function while a client waits.$$;
 
 grant execute on function api.get_push(uuid) to leads_api;

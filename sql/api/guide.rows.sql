@@ -1,4 +1,4 @@
--- api.guide - the text in front of the reference.
+-- api.guide - the guide at the beginning of the reference.
 set local role leads_owner;
 
 delete from api.guide;
@@ -6,36 +6,43 @@ delete from api.guide;
 insert into api.guide (position, title, body)
 values
   (1, 'Keys',
-$$Send a key with each request: `Authorization: Bearer lk_live_…`. A key belongs to one organization, and nothing of another can be
-reached with it: somebody else's record is answered like one that never was, 404.
+$$Send a key with each request: `Authorization: Bearer lk_live_…`. A key belongs to one organization and reaches only that
+organization's records. The API answers a request for any other record with 404, as if the record did not exist.
 
-Its scope is `read`; `write`, which holds `read`; or `admin`, which holds `write`. A key is shown once, when it is made. Keep it on a
-server, never in a page. `lk_test_…` is a test organization's: its pushes are simulated, and nothing goes out.
+The scope of a key is `read`, `write` or `admin`. `write` includes `read`, and `admin` includes `write`. A key is shown
+once, when it is created. Keep it on a server, never in a web page. Keys that begin with `lk_test_` belong to a test
+organization: its pushes to a CRM are simulated, and no data leaves the server.
 
 ```sh
-API=https://leads.example.com/api/v1  # this server's address
+API=https://leads.example.com/api/v1  # the address of this server
 curl -H "Authorization: Bearer $KEY" "$API/health"
 ```$$),
   (2, 'Errors',
-$$Errors are `application/problem+json` (RFC 9457). `code` is a stable word: switch on it. `detail` says what to do next. `errors` lists
-everything that is wrong with the request, by field. `request_id` is the `X-Request-Id` that you sent, or one that was made. It is in the
-server's log and in the audit log: quote it when you ask.
+$$Errors are `application/problem+json` (RFC 9457). `code` is a stable word for your program. `detail` says what to do
+next. `errors` lists everything that is wrong with the request, by field. `request_id` is the `X-Request-Id` that you
+sent, or one that the server generated. It is also in the server's log and in the audit log. Include it when you ask for
+support.
 
-What is checked first: the path (404), the method (405), the key (401), its scope (403), the body's size (413), its type (415), the form
-(400), `Idempotency-Key`, the fields (422), the record (404), `If-Match` (412).
+The API checks in this order: the path (404), the method (405), the key (401), the scope (403), the size of the body
+(413), its type (415), the form of the request (400), `Idempotency-Key`, the fields (422), the record (404), `If-Match`
+(412).
 
-After a 5xx a GET may be sent again, and so may a POST with its `Idempotency-Key`. Else look first whether the change was made, where `code`
-is `outcome_unknown`. A 503 has `Retry-After`.$$),
+After a status of 500 or more you can repeat a GET, and also a POST that has an `Idempotency-Key`. Before you repeat any
+other request that failed with the code `outcome_unknown`, check whether the change was made. A response with status 503
+has `Retry-After`.$$),
   (3, 'Paging',
-$$Lists are newest first. `limit` is 1 to 200, 50 when left out. Pass `next_cursor` on as `cursor` until it is null, or follow `Link`.
-A walk gives every row that stood when it began exactly once, whatever comes in meanwhile.
+$$Lists are sorted from newest to oldest. `limit` is a number from 1 to 200; the default is 50. To get the next page, send
+`next_cursor` as `cursor`, until it is null, or follow the `Link` header. The pages contain every row that existed when
+you requested the first page exactly once, even if rows are added in the meantime.
 
-Rows commit out of the order of `created_at`. Who polls with `start_at` overlaps by some minutes, and drops repeats by `id`. To follow
-changes, poll the audit log.$$),
+Rows do not become visible in the order of `created_at`. If you poll with `start_at`, request an overlap of some minutes
+and drop duplicates by `id`. To follow changes, poll the audit log.$$),
   (4, 'Idempotency',
-$$A POST with an `Idempotency-Key` (1 to 255 printable characters: a form's id, say) can be repeated: for 24 hours the same key and request
-give the first answer again, with `Idempotency-Replayed: true`. Another request under the key is 422. A repeat while the first runs
-waits up to 5 seconds, then 409. Only what succeeded is kept.$$),
+$$You can repeat a POST that has an `Idempotency-Key` (1 to 255 printable characters, for example the id of a form). For
+24 hours, the same key with the same request returns the first response again, with `Idempotency-Replayed: true`.
+Another request with the same key returns 422. If the first request is still running, a repeat waits up to 5 seconds,
+and then returns 409. Only successful responses are kept.$$),
   (5, 'Concurrency',
-$$`ETag` comes with a lead. Send it back as `If-Match` with a PATCH: the change is made only while nobody else has changed the lead, else 412. As
-`If-None-Match` with a GET it gives 304 while nothing has changed.$$);
+$$The response with a lead has an `ETag`. Send it as `If-Match` with a PATCH: the change is made only if the lead has not
+changed since, otherwise the API returns 412. Send it as `If-None-Match` with a GET: the API returns 304 if the lead has
+not changed.$$);

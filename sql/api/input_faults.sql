@@ -1,7 +1,7 @@
--- api.input_faults - all that is malformed in a request's values: a statement stops at the first.
+-- api.input_faults - all errors in the values of a request. PostgreSQL itself stops at the first one.
 set local role leads_exec;
 
-create or replace function api.input_faults(names text[], types text[], given text[])
+create or replace function api.input_faults(names text[], types text[], texts text[])
 returns json
 language plpgsql
 stable
@@ -24,9 +24,9 @@ begin
       and t.typnamespace = 'api'::regnamespace;
     begin
       if input_faults.names[v_index] = 'body' then
-        perform app.read_object(input_faults.given[v_index]);
+        perform app.read_object(input_faults.texts[v_index]);
       else
-        execute format('select %L::%s', input_faults.given[v_index], coalesce(v_type, 'text'));
+        execute format('select %L::%s', input_faults.texts[v_index], coalesce(v_type, 'text'));
       end if;
     exception
       when sqlstate 'PT400' then
@@ -46,9 +46,9 @@ end
 $$;
 
 comment on function api.input_faults(text[], text[], text[]) is
-$$The entries for errors for each value that breaks its domain's CHECK, and for a body that is no object; null: none.
+$$The entries for errors: each value that violates the CHECK of its domain, and a body that is not an object. Null: none.
 
-names: the parameters, or body; types: their types (other than a domain of this schema is passed over); given: their
-values as text. The shim asks this once it knows of a fault.$$;
+names: the parameters, or body. types: their types; only domains of schema api are checked. texts: the values as text. The
+server calls this after it has found an error.$$;
 
 grant execute on function api.input_faults(text[], text[], text[]) to leads_api;

@@ -111,8 +111,9 @@ $$;
 comment on function api.list_audit_events(api.page_size, api.cursor, api.any_of, api.any_of, uuid, timestamptz, timestamptz) is
 $$List the audit log, newest first.
 
-Every change of the organization's records, whoever made it: over the API, in SQL, by a worker or by the system. Filters
-are exact; several values, separated by commas, mean any of them. start_at is inclusive, end_at exclusive. Actions:
+The log has every change of the organization's records: over the API, in SQL, by a worker or by the system. Filters
+match exact values. Several values, separated by commas, match any of them. start_at is inclusive, end_at exclusive.
+Actions:
 lead.created, lead.updated, lead.scored, lead.deleted, lead.erased; lead.crm_push_requested, lead.crm_pushed,
 lead.crm_push_failed, lead.crm_push_skipped; crm_connection.created, crm_connection.updated, crm_connection.deleted; crm_sync.updated,
 crm_sync.deleted; signal.created, signal.updated, signal.deleted; score.deleted; scoring_model.created,
@@ -123,3 +124,8 @@ organization.deleted, organization.erased; pipeline_stage.created, pipeline_stag
 grant execute on function
   api.list_audit_events(api.page_size, api.cursor, api.any_of, api.any_of, uuid, timestamptz, timestamptz)
 to leads_api;
+
+set local role leads_owner;
+call api.document(
+  'api.list_audit_events', tag => 'Audit log', answer => 'api.audit_event', problems => '{validation_failed}'
+);

@@ -31,7 +31,10 @@ end;
 comment on function api.list_crm_connections() is
 $$List the CRM connections.
 
-An organization has one at the most. state is active or paused; fault says why, where the vendor refused the credential. The
-credential is never shown. An operator makes, pauses and removes connections.$$;
+An organization has at most one connection. state is active or paused. fault says why, if the CRM rejected the
+credential. The credential itself is never shown. An operator creates, pauses and removes connections.$$;
 
 grant execute on function api.list_crm_connections() to leads_api;
+
+set local role leads_owner;
+call api.document('api.list_crm_connections', tag => 'CRM', answer => 'api.crm_connection', form => 'page');

@@ -128,11 +128,17 @@ $$;
 comment on function api.list_leads(api.page_size, api.cursor, api.any_of, api.any_of, api.any_of, timestamptz, timestamptz) is
 $$List leads, newest first.
 
-Ordered by created_at, then id, both descending. Filters are exact; several values, separated by commas, mean any of
-them; an unknown stage is 422. email takes A-Z as a-z. start_at is inclusive, end_at exclusive. Walking the pages gives
-every lead that stood when the walk began exactly once. Rows commit out of the order of created_at: who polls with
-start_at overlaps by some minutes and drops repeats by id.$$;
+The order is created_at, then id, both descending. Filters match exact values. Several values, separated by commas,
+match any of them. An unknown stage is an error (422). email ignores the case of A to Z. start_at is inclusive, end_at
+exclusive. The pages contain every lead that existed when you requested the first page exactly once. Rows do not become
+visible in the order of created_at: if you poll with start_at, request an overlap of some minutes and drop duplicates by
+id.$$;
 
 grant execute on function
   api.list_leads(api.page_size, api.cursor, api.any_of, api.any_of, api.any_of, timestamptz, timestamptz)
 to leads_api;
+
+set local role leads_owner;
+call api.document(
+  'api.list_leads', tag => 'Leads', answer => 'api.lead_item', problems => '{validation_failed}'
+);

@@ -42,9 +42,13 @@ end
 $$;
 
 comment on function api.list_scores(uuid, api.page_size, api.cursor) is
-$$List the history of a lead's score.
+$$List the history of a lead's score, newest first.
 
-The newest first. kind is scored (by a model: model is own or default, with its version, its base, and the
-contributions that were summed) or set (written to the lead, over the API or in SQL; the rest is null).$$;
+kind is scored or set. scored: a model computed the score; model is own or default, and the entry has the version of the
+model, its base, and the contributions. set: someone wrote the score to the lead, over the API or in SQL; the other
+fields are null.$$;
 
 grant execute on function api.list_scores(uuid, api.page_size, api.cursor) to leads_api;
+
+set local role leads_owner;
+call api.document('api.list_scores', tag => 'Scoring', answer => 'api.score');

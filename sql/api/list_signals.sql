@@ -42,8 +42,11 @@ end
 $$;
 
 comment on function api.list_signals(uuid, api.page_size, api.cursor) is
-$$List a lead's signals.
+$$List the signals of a lead, newest first.
 
-The newest first, in the order in which they came in.$$;
+The order is created_at, then id, both descending.$$;
 
 grant execute on function api.list_signals(uuid, api.page_size, api.cursor) to leads_api;
+
+set local role leads_owner;
+call api.document('api.list_signals', tag => 'Scoring', answer => 'api.signal');

@@ -1,94 +1,94 @@
--- api.problem - how each error is answered.
+-- api.problem - the response for each error.
 set local role leads_owner;
 
 delete from api.problem;
 
--- Words that the shim raises.
+-- Words that the server raises.
 insert into api.problem (raised_by, status, code, title, detail)
 values
   ('not_found', 404, 'not_found', 'Not found', 'There is nothing at this address. Check the path and the id.'),
-  ('method_not_allowed', 405, 'method_not_allowed', 'Method not allowed', 'Use one of the methods that the header Allow names.'),
-  ('payload_too_large', 413, 'payload_too_large', 'Payload too large', 'A body has at most 64 KiB. Send less.'),
+  ('method_not_allowed', 405, 'method_not_allowed', 'Method not allowed', 'Use one of the methods in the Allow header.'),
+  ('payload_too_large', 413, 'payload_too_large', 'Payload too large', 'The body is larger than 64 KiB. Send a smaller one.'),
   ('unsupported_media_type', 415, 'unsupported_media_type', 'Unsupported media type',
-    'Send the body as application/json (a PATCH also as application/merge-patch+json).'),
-  ('invalid_parameter', 400, 'invalid_parameter', 'Invalid parameter', 'Mend what errors lists, and send the request again.'),
-  ('internal', 500, 'internal', 'Internal error', 'This is a fault of the server. Report it with the request_id.'),
+    'Send the body as application/json. For a PATCH, application/merge-patch+json is also accepted.'),
+  ('invalid_parameter', 400, 'invalid_parameter', 'Invalid parameter', 'Fix the fields listed in errors and send the request again.'),
+  ('internal', 500, 'internal', 'Internal error', 'An error occurred in the server. Report it with the request_id.'),
   ('unavailable', 503, 'unavailable', 'Unavailable', 'The server is busy. Nothing was done. Try again.'),
   ('outcome_unknown', 503, 'outcome_unknown', 'Unavailable',
-    'The connection to the database was lost, and whether the change was made is unknown. Look, or repeat a POST with its '
-    'Idempotency-Key.');
+    'The connection to the database was lost. The change may or may not have been made. Check the record, or repeat the '
+    'request if it has an Idempotency-Key.');
 
 -- Words that functions raise.
 insert into api.problem (raised_by, status, code, title, detail)
 values
   ('unauthorized', 401, 'unauthorized', 'Unauthorized', 'Send a valid API key: Authorization: Bearer lk_….'),
-  ('insufficient_scope', 403, 'insufficient_scope', 'Insufficient scope', 'This key lacks a scope. Use a key that has it.'),
-  ('invalid_body', 400, 'invalid_body', 'Invalid body', 'Mend what errors lists, and send the request again.'),
-  ('validation_failed', 422, 'validation_failed', 'Validation failed', 'Mend what errors lists, and send the request again.'),
+  ('insufficient_scope', 403, 'insufficient_scope', 'Insufficient scope', 'The key does not have the required scope. Use a key that has it.'),
+  ('invalid_body', 400, 'invalid_body', 'Invalid body', 'Fix the fields listed in errors and send the request again.'),
+  ('validation_failed', 422, 'validation_failed', 'Validation failed', 'Fix the fields listed in errors and send the request again.'),
   ('precondition_failed', 412, 'precondition_failed', 'Precondition failed',
-    'The record has changed since: If-Match no longer holds. Get it again, and repeat the change on what it is now.'),
+    'The record has changed since you read it, so If-Match does not match. Get the record again and repeat the change.'),
   ('idempotency_key_reused', 422, 'idempotency_key_reused', 'Idempotency key reused',
-    'Another request came under this Idempotency-Key within 24 hours. Take a new key for a new request.'),
+    'This Idempotency-Key was used for another request within the last 24 hours. Use a new key for a new request.'),
   ('idempotency_in_progress', 409, 'idempotency_in_progress', 'Request in progress',
-    'A request under this Idempotency-Key is still running. Repeat it in a moment.'),
+    'A request with this Idempotency-Key is still running. Repeat the request in a moment.'),
   ('erased', 409, 'erased', 'Erased',
-    'The request under this Idempotency-Key was done, and its lead was erased since. Nothing was done now. Take a new key for a new request.'),
+    'The request with this Idempotency-Key succeeded earlier, and its lead was erased later. Nothing was changed now. Use a new key for a new request.'),
   ('crm_not_configured', 409, 'crm_not_configured', 'CRM not configured',
-    'The organization has no connection to a CRM. Its operator makes one with: leads crm connect'),
+    'The organization has no connection to a CRM. An operator can create one with: leads crm connect'),
   ('crm_outcome_unknown', 409, 'crm_outcome_unknown', 'Outcome unknown',
-    'The CRM may have a record of this lead already, and its search can''t tell. Nothing was sent. Somebody looks there, and '
-    'says so with: leads crm retry'),
-  ('crm_rejected', 502, 'crm_rejected', 'CRM rejected the lead', 'The CRM refused the lead. Mend what it names, and push again.'),
-  ('crm_unavailable', 502, 'crm_unavailable', 'CRM unavailable', 'The CRM could not be reached for a day. Push the lead again.');
+    'The CRM may already have a record of this lead, and its search cannot tell. Nothing was sent. An operator must check '
+    'the CRM and then run: leads crm retry'),
+  ('crm_rejected', 502, 'crm_rejected', 'CRM rejected the lead', 'The CRM rejected the lead. Fix the problem that it reports and push the lead again.'),
+  ('crm_unavailable', 502, 'crm_unavailable', 'CRM unavailable', 'The CRM was not reachable for a day. Push the lead again.');
 
 -- SQLSTATEs (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 insert into api.problem (raised_by, status, code, title, detail, field, field_code)
 values
   ('22P02', 400, 'invalid_body', 'Invalid body', 'The body is not valid JSON.', 'body', 'invalid_json'),
-  ('22P05', 400, 'invalid_body', 'Invalid body', 'The body has a NUL character (\u0000). Leave it out.', 'body', 'nul_character'),
-  ('54001', 400, 'invalid_body', 'Invalid body', 'The body is nested more than 32 deep.', 'body', 'too_deep'),
-  ('22003', 422, 'validation_failed', 'Validation failed', 'The body has a number that is out of all range.', 'body', 'out_of_range');
+  ('22P05', 400, 'invalid_body', 'Invalid body', 'The body contains a NUL character (\u0000). Remove it.', 'body', 'nul_character'),
+  ('54001', 400, 'invalid_body', 'Invalid body', 'The body is nested more than 32 levels deep.', 'body', 'too_deep'),
+  ('22003', 422, 'validation_failed', 'Validation failed', 'The body contains a number that is out of range.', 'body', 'out_of_range');
 
 insert into api.problem (raised_by, status, code, title, detail)
 values
-  ('25006', 500, 'internal', 'Internal error', 'This is a fault of the server. Report it with the request_id.'),
+  ('25006', 500, 'internal', 'Internal error', 'An error occurred in the server. Report it with the request_id.'),
   ('40001', 503, 'unavailable', 'Unavailable', 'The database is busy. Nothing was done. Try again.'),
   ('40P01', 503, 'unavailable', 'Unavailable', 'The database is busy. Nothing was done. Try again.'),
   ('55P03', 503, 'unavailable', 'Unavailable', 'The database is busy. Nothing was done. Try again.'),
   ('57014', 503, 'unavailable', 'Unavailable', 'The request took too long. Nothing was done. Try again.');
 
--- Constraints on what a request gives.
+-- Constraints on the arguments of a request.
 insert into api.problem (raised_by, status, code, title, detail, field, field_code)
 values
   ('page_size_within_1_and_200', 400, 'invalid_parameter', 'Invalid parameter', 'This must be a whole number from 1 to 200.',
     'limit', 'out_of_range'),
   ('cursor_is_well_formed', 400, 'invalid_parameter', 'Invalid parameter',
-    'This is no cursor. Take next_cursor of the page before as it is, or leave it out for the first page.',
+    'This is not a cursor. Send the next_cursor of the previous page unchanged, or leave it out for the first page.',
     'cursor', 'invalid_cursor'),
-  ('any_of_has_at_most_10_values', 400, 'invalid_parameter', 'Invalid parameter', 'This may have up to 10 values.',
+  ('any_of_has_at_most_10_values', 400, 'invalid_parameter', 'Invalid parameter', 'This can have at most 10 values.',
     'filter', 'too_many_values'),
   ('entity_tags_are_well_formed', 400, 'invalid_parameter', 'Invalid parameter',
-    'This must be * or entity tags as they came in ETag, in their double quotes.', 'If-Match', 'invalid_entity_tag'),
+    'This must be * or entity tags as ETag returned them, with their double quotes.', 'If-Match', 'invalid_entity_tag'),
   ('idempotency_key_is_1_to_255_printable_characters', 400, 'invalid_parameter', 'Invalid parameter',
     'This must be 1 to 255 printable ASCII characters.', 'Idempotency-Key', 'invalid_idempotency_key'),
   ('seal_count_within_1_and_10000', 400, 'invalid_parameter', 'Invalid parameter',
     'This must be a whole number from 1 to 10000.', 'limit', 'out_of_range'),
   ('seal_position_is_a_whole_number', 400, 'invalid_parameter', 'Invalid parameter',
-    'This must be a whole number, such as next_after of the part before.', 'after', 'invalid_position'),
+    'This must be a whole number, such as the next_after of the previous response.', 'after', 'invalid_position'),
   ('chain_head_is_position_and_hash', 400, 'invalid_parameter', 'Invalid parameter',
-    'This must be head as an earlier answer had it: a position, a colon and 64 hexadecimal digits.', 'head', 'invalid_head');
+    'This must be the head of an earlier response: a position, a colon and 64 hexadecimal digits.', 'head', 'invalid_head');
 
--- Constraints on a lead: app.lead_faults finds what breaks them first; where it doesn't, they still hold.
+-- Constraints on a lead. app.lead_faults reports these errors first; the constraints are the second check.
 insert into api.problem (raised_by, status, code, title, detail, field, field_code)
 select c.raised_by, 422, 'validation_failed', 'Validation failed', c.detail, c.field, c.field_code
 from (values
   ('lead_has_email_or_name_and_company', 'email', 'contact_required', 'A lead needs an email, or a name and a company.'),
   ('lead_pipeline_stage_exists', 'pipeline_stage', 'unknown_stage', 'This must be one of the organization''s pipeline stages.'),
-  ('lead_times_have_a_year_of_4_digits', 'created_at', 'out_of_range', 'This must lie in the years 1 to 9999.'),
+  ('lead_times_have_a_year_of_4_digits', 'created_at', 'out_of_range', 'The year must be from 1 to 9999.'),
   ('lead_name_is_text_of_1_to_255', 'name', 'too_long', 'This must be a text of 1 to 255 characters.'),
   ('lead_company_is_text_of_1_to_255', 'company', 'too_long', 'This must be a text of 1 to 255 characters.'),
   ('lead_email_is_email', 'email', 'invalid_email', 'This must be an e-mail address such as ada@example.com.'),
-  ('lead_source_is_name', 'source', 'invalid_name', 'This must be 1 to 64 characters out of a-z, 0-9, _ and -.'),
+  ('lead_source_is_name', 'source', 'invalid_name', 'This must be 1 to 64 of the characters a-z, 0-9, _ and -.'),
   ('lead_score_within_0_and_100', 'lead_score', 'out_of_range', 'This must be a whole number from 0 to 100.'),
   ('lead_industry_is_text_of_1_to_128', 'industry', 'too_long', 'This must be a text of 1 to 128 characters.'),
   ('lead_company_size_is_text_of_1_to_128', 'company_size', 'too_long', 'This must be a text of 1 to 128 characters.'),
@@ -98,13 +98,13 @@ from (values
   ('lead_ai_reasoning_is_text_of_1_to_10000', 'ai_reasoning', 'too_long', 'This must be a text of 1 to 10,000 characters.')
 ) as c (raised_by, field, field_code, detail);
 
--- Constraints on a signal: scoring.signal_faults finds what breaks them first.
+-- Constraints on a signal. scoring.signal_faults reports these errors first.
 insert into api.problem (raised_by, status, code, title, detail, field, field_code)
 select c.raised_by, 422, 'validation_failed', 'Validation failed', c.detail, c.field, c.field_code
 from (values
-  ('signal_type_is_name', 'type', 'invalid_name', 'This must be 1 to 64 characters out of a-z, 0-9, _ and -.'),
+  ('signal_type_is_name', 'type', 'invalid_name', 'This must be 1 to 64 of the characters a-z, 0-9, _ and -.'),
   ('signal_value_is_flat', 'value', 'invalid_value',
     'This must be true, false, null, a number, a text, or a flat object of these.'),
   ('signal_dedupe_key_is_text_of_1_to_255', 'dedupe_key', 'invalid_dedupe_key', 'This must be a text of 1 to 255 characters.'),
-  ('signal_times_have_a_year_of_4_digits', 'observed_at', 'invalid_timestamp', 'This must lie in the years 1 to 9999.')
+  ('signal_times_have_a_year_of_4_digits', 'observed_at', 'invalid_timestamp', 'The year must be from 1 to 9999.')
 ) as c (raised_by, field, field_code, detail);

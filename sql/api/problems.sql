@@ -1,4 +1,4 @@
--- api.problems - what the shim reads at start: how each error is answered.
+-- api.problems - the response for each error. The server reads it with the routes.
 set local role leads_exec;
 
 create or replace function api.problems()

@@ -41,10 +41,20 @@ $$;
 comment on function api.push_lead(uuid, api.idempotency_key, integer) is
 $$Push a lead to the CRM.
 
-For when the push by itself, at the stage's change, failed or was skipped. A lead that has its record already keeps it: the
-same external_id again, and no call to the vendor. Else the push begins, and the answer is waited for, 10 seconds at the
-most: 200 with the external_id; or 202 with status pending, while the push goes on by itself (Retry-After says when to
-look again). 502 crm_rejected has the vendor's reason. After an outcome that nobody can know nothing is sent, 409
-crm_outcome_unknown, until an operator has looked. A body is ignored.$$;
+Use this if the automatic push at the change of the stage failed or was skipped. If the lead already has a record, the
+response has the same external_id, and the CRM is not called. Otherwise the push begins, and the API waits up to 10
+seconds for the result: 200 with the external_id, or 202 with the status pending while the push continues (Retry-After
+says when to ask again). 502 crm_rejected has the reason of the CRM. If the outcome of an earlier push is unknown,
+nothing is sent, and the response is 409 crm_outcome_unknown until an operator has checked the CRM. A body is ignored.$$;
 
 grant execute on function api.push_lead(uuid, api.idempotency_key, integer) to leads_api;
+
+set local role leads_owner;
+call api.document(
+  'api.push_lead',
+  tag => 'CRM',
+  answer => 'api.lead_sync',
+  statuses => '{200,202}',
+  problems => '{validation_failed,crm_not_configured,crm_outcome_unknown,crm_rejected,crm_unavailable}',
+  examples => '{"202": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "crm_sync": {"vendor": "jobnimbus", "external_id": null, "status": "pending", "last_synced_at": null}}}'
+);

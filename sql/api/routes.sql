@@ -1,4 +1,4 @@
--- api.routes - what the shim reads at start: the route table with the functions' signatures.
+-- api.routes - the routes with the signatures of their functions. The server reads them at its start and on NOTIFY.
 set local role leads_exec;
 
 create or replace function api.routes()
@@ -42,7 +42,7 @@ begin atomic
     case when w.provolatile <> 'v' then w.proargnames[:w.pronargs] end
   from api.route as r
   left join pg_catalog.pg_proc as f
-    -- A name of three parts, and before PostgreSQL 16 any odd one, is an error, not null.
+    -- to_regproc raises an error for a name of three parts, and before PostgreSQL 16 for any malformed name.
     on f.oid = case when r.function ~ '^[a-z_][a-z0-9_]*[.][a-z_][a-z0-9_]*$' then to_regproc(r.function) end
     and f.prorettype = 'api.answer'::regtype
     and has_function_privilege(session_user, f.oid, 'execute')
@@ -54,8 +54,10 @@ begin atomic
 end;
 
 comment on function api.routes() is
-$$The routes. is_read_only and arguments are null where there is no such function that returns api.answer and that the
-login may execute. arguments: name, type, base_type (a domain's base) and default (the value as text, or null), in order.
-wait_arguments: the names of wait_function's arguments; null where there is none such that only reads.$$;
+$$The routes.
+
+is_read_only and arguments are null if there is no single function of that name that returns api.answer and that the login
+may execute. arguments: name, type, base_type (the type under a domain) and default (as text, or null), in order.
+wait_arguments: the names of the arguments of wait_function. Null if there is no such function, or if it can write.$$;
 
 grant execute on function api.routes() to leads_api;

@@ -1,4 +1,4 @@
--- api.schema_name - what the reference calls a type of schema api.
+-- api.schema_name - the name of a type of schema api in the OpenAPI document.
 set local role leads_exec;
 
 create or replace function api.schema_name(type text)
@@ -10,4 +10,5 @@ begin atomic
   select replace(initcap(replace(regexp_replace(schema_name.type, '^api\.', ''), '_', ' ')), ' ', '');
 end;
 
-comment on function api.schema_name(text) is 'LeadItem for lead_item, with or without its schema.';
+comment on function api.schema_name(text) is
+  'The words of a name in camel case: LeadItem for lead_item or api.lead_item.';

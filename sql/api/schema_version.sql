@@ -10,6 +10,6 @@ begin atomic
   select 12;
 end;
 
-comment on function api.schema_version() is 'The number of the newest migration that this schema has.';
+comment on function api.schema_version() is 'The number of the newest migration of this schema. api.release_version is the version of the release.';
 
 grant execute on function api.schema_version() to leads_owner, leads_jobs, leads_api;

@@ -49,8 +49,12 @@ $$;
 comment on function api.score_lead(uuid, api.idempotency_key, integer) is
 $$Score a lead.
 
-Scores the lead by the organization's scoring model, or the default one, from the latest signal of each type, and
-writes lead_score and ai_reasoning: the reasons, with what each contributed, strongest first. They stand until the next
-score, or until somebody sets them. The history keeps each score; the audit log has lead.scored. A body is ignored.$$;
+The organization's scoring model, or the default model, computes the score from the latest signal of each type. The API
+writes lead_score and ai_reasoning: the reasons with their contributions, strongest first. They stay until the next
+score, or until someone changes them. The history keeps each score, and the audit log records lead.scored. A body is
+ignored.$$;
 
 grant execute on function api.score_lead(uuid, api.idempotency_key, integer) to leads_api;
+
+set local role leads_owner;
+call api.document('api.score_lead', tag => 'Scoring', answer => 'api.new_score', headers => '{ETag}');

@@ -1,4 +1,4 @@
--- api.tag - who may do what with the reference's table.
+-- api.tag - the privileges on a table of the reference.
 set local role leads_owner;
 
 revoke all on api.tag from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;

@@ -5,8 +5,8 @@ delete from api.tag;
 
 insert into api.tag (name, position, description)
 values
-  ('Leads', 1, 'People and companies who asked for something. Every lead belongs to the organization of the key.'),
-  ('Scoring', 2, 'What was observed of a lead, and the score that the organization''s model makes of it, with reasons.'),
-  ('CRM', 3, 'The record of a lead in the organization''s CRM: made once and only once.'),
-  ('Audit log', 4, 'Every change, who made it and from where; and the proof that nobody has changed the log.'),
-  ('Organization', 5, 'Whose key this is.');
+  ('Leads', 1, 'People and companies that are interested in your services. A key reaches only the leads of its organization.'),
+  ('Scoring', 2, 'Signals about a lead, and the score that the organization''s model computes from them, with its reasons.'),
+  ('CRM', 3, 'The record of a lead in the organization''s CRM. Each lead gets one record, and never a second one.'),
+  ('Audit log', 4, 'Every change, with its author and origin, and the proof that the log itself was not changed.'),
+  ('Organization', 5, 'The organization that the key belongs to.');

@@ -80,9 +80,19 @@ $$;
 comment on function api.update_lead(uuid, text, api.entity_tags) is
 $$Change a lead.
 
-A JSON merge patch (RFC 7396): a field that is left out stays, null clears it; pipeline_stage and lead_score can't be
-null. The lead must have an email, or a name and a company, afterwards. A patch that changes nothing writes nothing.
-With If-Match the change is made only while the lead has that tag, else 412. Every change stands in the audit log as
-lead.updated. The answer has nine of the lead's fields.$$;
+The body is a JSON merge patch (RFC 7396): a field that you leave out keeps its value, and null clears it. pipeline_stage
+and lead_score cannot be null. After the change the lead must still have an email, or a name and a company. A patch that
+changes nothing writes nothing. With If-Match, the change is made only if the lead still has that tag; otherwise the
+response is 412. The audit log records each change as lead.updated. The response has nine of the lead's fields.$$;
 
 grant execute on function api.update_lead(uuid, text, api.entity_tags) to leads_api;
+
+set local role leads_owner;
+call api.document(
+  'api.update_lead',
+  tag => 'Leads',
+  request => 'api.lead_input',
+  answer => 'api.lead_change',
+  headers => '{ETag}',
+  examples => '{"request": {"pipeline_stage": "won", "lead_score": 92}}'
+);

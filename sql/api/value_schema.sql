@@ -1,4 +1,4 @@
--- api.value_schema - the JSON Schema of one value: a field's, or a parameter's.
+-- api.value_schema - the JSON Schema of one value: a field or a parameter.
 set local role leads_exec;
 
 create or replace function api.value_schema(type oid, checks text[], is_nullable boolean, is_input boolean, more text)
@@ -26,7 +26,6 @@ begin atomic
       (regexp_match(s.checks, 'app\.is_text\([^,]+, ([0-9]+)\)'))[1] as max_length,
       s.checks ~ 'app\.is_name\(' as is_name,
       s.checks ~ 'app\.is_email\(' as is_email,
-      s.checks ~ 'scoring\.is_signal_value\(' as is_signal_value,
       (regexp_match(s.checks, '>= [('']*(-?[0-9]+(\.[0-9]+)?)'))[1] as minimum,
       (regexp_match(s.checks, '<= [('']*(-?[0-9]+(\.[0-9]+)?)'))[1] as maximum,
       (
@@ -45,16 +44,11 @@ begin atomic
               then format('"anyOf":[{"$ref":"#/components/schemas/%s"},{"type":"null"}]', api.schema_name(f.name))
             else format('"$ref":"#/components/schemas/%s"', api.schema_name(f.name))
           end
-        when f.is_signal_value then
-          '"anyOf":[{"type":["boolean","null","number"]},{"type":"string","maxLength":1000,"pattern":"^[^\\u0000]*$"},'
-          '{"type":"object","maxProperties":32,"propertyNames":{"minLength":1,"maxLength":64,"pattern":"^[^\\u0000]*$"},'
-          '"additionalProperties":{"anyOf":[{"type":["boolean","null","number"]},'
-          '{"type":"string","maxLength":1000,"pattern":"^[^\\u0000]*$"}]}}]'
         when f.base in ('json', 'jsonb') then null
         when f.base = 'text[]' then
           k.type || ',"items":{' || concat_ws(
             ',', '"type":"string"', '"enum":' || f.words,
-            -- A comma ends a value, however it is written.
+            -- A comma always separates values, even if it is escaped.
             case when f.checks ~ 'cardinality' and f.words is null then '"pattern":"^[^,\\u0000]+$"' end
           ) || '}' || case when f.checks ~ 'cardinality' then ',"minItems":1,"maxItems":' || f.maximum else '' end
         when f.base = 'timestamp with time zone' then
@@ -71,7 +65,7 @@ begin atomic
         then '"enum":' || case when value_schema.is_nullable then regexp_replace(f.words, '\]$', ', null]') else f.words end
       end,
       case when f.max_length is not null then '"minLength":1,"maxLength":' || f.max_length end,
-      -- Not format: email, which refuses some of what the pattern takes (a dot in front, two dots in a row).
+      -- Not "format": "email", which rejects some addresses that the pattern accepts (a leading dot, two dots in a row).
       case when f.is_email then '"maxLength":254' end,
       case
         when f.is_name then '"pattern":' || to_json(api.expression(
@@ -81,7 +75,7 @@ begin atomic
           (select p.prosrc from pg_catalog.pg_proc as p where p.oid = 'app.is_email(text)'::regprocedure)
         ))
         when f.max_length is not null and value_schema.is_input then
-          -- White space at its ends is taken off, and something must be left; PostgreSQL keeps no NUL.
+          -- White space at the ends is removed, and something must remain. PostgreSQL cannot store NUL.
           '"pattern":' || to_json(
             '^[^\u0000]*[^\u0000\t\n\v\f\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000][^\u0000]*$'::text
           )
@@ -108,7 +102,8 @@ begin atomic
 end;
 
 comment on function api.value_schema(oid, text[], boolean, boolean, text) is
-$$JSON Schema (2020-12, as OpenAPI 3.1 has it), as text.
+$$The JSON Schema (2020-12, as in OpenAPI 3.1) of a value, as text.
 
-type: the value's, a domain too. checks: the constraints on it, as pg_get_constraintdef gives them. is_input: whether a client sends it. more: further members, as
-JSON text without braces; null: none.$$;
+type: the type of the value; it can be a domain. checks: the constraints on the value, as pg_get_constraintdef prints
+them. is_input: whether a client sends the value. more: further members of the schema, as JSON text without braces;
+null: none.$$;

@@ -30,8 +30,12 @@ $$;
 comment on function api.verify_audit_log(api.seal_position, api.seal_count, api.chain_head) is
 $$Verify the audit log.
 
-Each event is sealed by a hash over itself and all before it, within a second or so. This verifies up to limit seals after a
-position, and names the first event that doesn't hold. Ask on with next_after until it is null. Keep head somewhere else:
-asked with it later, a log that was cut off or made anew is found out, even where a database administrator did it.$$;
+Within about a second, each event is sealed with a hash of itself and of all events before it. This request verifies up
+to limit seals after a position, and returns the first event that does not match its seal. Repeat it with next_after
+until next_after is null. Keep head in another system: if you send it later, the API detects a log that was truncated or
+rewritten, even by a database administrator.$$;
 
 grant execute on function api.verify_audit_log(api.seal_position, api.seal_count, api.chain_head) to leads_api;
+
+set local role leads_owner;
+call api.document('api.verify_audit_log', tag => 'Audit log', answer => 'api.chain_verdict');

@@ -630,7 +630,7 @@ DRIFT = [
 REFERENCE = [
     Case(
         "a route that shows a type that isn't there",
-        "update api.route set answer = 'api.nothing' where path = '/health'",
+        "update api.operation set answer = 'api.nothing' where function = 'api.get_health'",
         "route GET /health",
         "There is no composite type api.nothing",
     ),

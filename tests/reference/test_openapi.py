@@ -1,4 +1,4 @@
-"""The reference is whole and well-formed: a validator, a linter, and what a reader looks for in it."""
+"""The OpenAPI document is complete and well-formed: a validator, a linter, and what a reader expects to find."""
 
 import json
 import shutil
@@ -39,17 +39,25 @@ def operations(document: Document) -> dict[tuple[str, str], Document]:
     }
 
 
+def resolved(document: Document, response: Document) -> Document:
+    """The response, or the shared one that it refers to."""
+    if "$ref" not in response:
+        return response
+    shared: Document = document["components"]["responses"][response["$ref"].rpartition("/")[2]]
+    return shared
+
+
 def test_it_is_openapi_3_1(document: Document) -> None:
     assert document["openapi"] == "3.1.0"
     assert [error.message for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
 
 
-@pytest.mark.skipif(shutil.which("npx") is None, reason=f"There is no npx here, and so no linter: {REDOCLY}.")
+@pytest.mark.skipif(shutil.which("npx") is None, reason=f"The linter {REDOCLY} needs npx.")
 def test_a_linter_of_the_field_finds_nothing(document: Document, tmp_path: Path) -> None:
     (tmp_path / "openapi.json").write_text(json.dumps(document))
-    # One of these is of a rule that takes no allOf for what it is, the other of a licence that the API has none of.
+    # The rule does not look into allOf.
     (tmp_path / "redocly.yaml").write_text(
-        "extends: [recommended-strict]\nrules: {info-license: off, no-required-schema-properties-undefined: off}\n"
+        "extends: [recommended-strict]\nrules: {no-required-schema-properties-undefined: off}\n"
     )
     done = subprocess.run(
         ["npx", "--yes", REDOCLY, "lint", "--config", "redocly.yaml", "--format", "stylish", "openapi.json"],
@@ -92,7 +100,7 @@ def test_each_example_is_as_its_schema_says(document: Document) -> None:
         for example in found["examples"]:
             assert [error.message for error in validator.iter_errors(example)] == [], example
             checked += 1
-    assert checked > 100
+    assert checked > 80
 
 
 def test_everything_is_told(document: Document, operations: dict[tuple[str, str], Document]) -> None:
@@ -102,35 +110,46 @@ def test_everything_is_told(document: Document, operations: dict[tuple[str, str]
         assert operation["description"], key
         assert set(operation["tags"]) <= tags, key
         assert all(parameter["description"] for parameter in operation.get("parameters", ())), key
-        assert all(answer["description"] for answer in operation["responses"].values()), key
+        assert all(resolved(document, answer)["description"] for answer in operation["responses"].values()), key
     ids = [operation["operationId"] for operation in operations.values()]
     assert len(set(ids)) == len(ids)
     for name, schema in document["components"]["schemas"].items():
         assert schema["description"], name
-        for field, value in schema["properties"].items():
+        for field, value in schema.get("properties", {}).items():
             assert value.get("description"), (name, field)
     for header in document["components"]["headers"].values():
         assert header["description"]
 
 
 def test_every_route_is_in_it_with_every_error_that_it_can_give(
-    database: Database, operations: dict[tuple[str, str], Document]
+    database: Database, document: Document, operations: dict[tuple[str, str], Document]
 ) -> None:
-    routes = database.sql("select method, path, problems, scope from api.route")
+    routes = database.sql(
+        "select r.method, r.path, r.scope, o.problems from api.route as r join api.operation as o using (function)"
+    )
     assert {(route["method"], route["path"]) for route in routes} == set(operations)
     statuses = {row["code"]: row["status"] for row in database.sql("select distinct code, status from api.problem")}
     for route in routes:
         expected = {*route["problems"], "unauthorized", "insufficient_scope", "internal", "unavailable"}
+        expected |= {"invalid_parameter"}
         operation = operations[route["method"], route["path"]]
+        parameters = {parameter["name"] for parameter in operation.get("parameters", ())}
+        if "{" in route["path"]:
+            expected |= {"not_found"}
         if "requestBody" in operation:
-            expected |= {"payload_too_large", "unsupported_media_type"}
+            expected |= {"invalid_body", "validation_failed", "payload_too_large", "unsupported_media_type"}
+        if "If-Match" in parameters:
+            expected |= {"precondition_failed"}
+        if "Idempotency-Key" in parameters:
+            expected |= {"idempotency_key_reused", "idempotency_in_progress", "erased"}
         if route["method"] != "GET":
             expected |= {"outcome_unknown"}
         told = {
             (code, int(status), example["value"]["code"], example["value"]["status"])
-            for status, answer in operation["responses"].items()
-            for code, example in answer.get("content", {})
-            .get("application/problem+json", {})
+            for status, response in operation["responses"].items()
+            for code, example in resolved(document, response)
+            .get("content", {})
+            .get(PROBLEM, {})
             .get("examples", {})
             .items()
         }
@@ -225,10 +244,44 @@ def test_examples_are_those_of_their_operation(document: Document) -> None:
     assert sent.items() <= example("post", "/leads", "201").items()
     for media in document["paths"]["/leads/{id}"]["patch"]["requestBody"]["content"].values():
         assert media["example"].items() <= example("patch", "/leads/{id}", "200").items()
-    refused = create["responses"]["422"]["content"]["application/problem+json"]["examples"]["validation_failed"]
+    refused = resolved(document, create["responses"]["422"])["content"][PROBLEM]["examples"]["validation_failed"]
     assert [error["field"] in sent for error in refused["value"]["errors"]] == [True]
     assert example("post", "/leads/{id}/push-to-crm", "202")["crm_sync"]["status"] == "pending"
     assert example("get", "/leads", "200")["next_cursor"] is not None
     # It takes no cursor.
     assert example("get", "/crm-connections", "200")["next_cursor"] is None
     assert "Link" not in document["paths"]["/crm-connections"]["get"]["responses"]["200"]["headers"]
+
+
+def test_what_several_operations_share_stands_once(document: Document) -> None:
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            for status, response in operation["responses"].items():
+                assert (int(status) >= 400) is ("$ref" in response), (method, path, status)
+    texts = [json.dumps(response, sort_keys=True) for response in document["components"]["responses"].values()]
+    assert len(set(texts)) == len(texts)
+    assert len(json.dumps(document)) < 105_000
+
+
+def test_the_words_that_a_field_can_have_are_listed(document: Document, database: Database) -> None:
+    schemas = document["components"]["schemas"]
+    codes = {row["code"] for row in database.sql("select code from api.problem")}
+    assert set(schemas["ProblemCode"]["enum"]) == codes
+    listed = {
+        (name, field)
+        for name, schema in schemas.items()
+        for field, value in schema.get("properties", {}).items()
+        if "enum" in value or "enum" in value.get("items", {})
+    }
+    assert listed == {
+        ("AuditEvent", "source"),
+        ("ChainFault", "code"),
+        ("CrmConnection", "state"),
+        ("CrmSync", "status"),
+        ("Health", "environment"),
+        ("Health", "scopes"),
+        ("Health", "status"),
+        ("Organization", "environment"),
+        ("Score", "kind"),
+        ("Score", "model"),
+    }

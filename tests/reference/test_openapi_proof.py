@@ -94,7 +94,8 @@ def without_status(document: Document) -> None:
 
 
 def with_other_media_type(document: Document) -> None:
-    content = document["paths"]["/leads"]["get"]["responses"]["400"]["content"]
+    name = document["paths"]["/leads"]["get"]["responses"]["400"]["$ref"].rpartition("/")[2]
+    content = document["components"]["responses"][name]["content"]
     content["application/json"] = content.pop("application/problem+json")
 
 
@@ -123,14 +124,23 @@ def with_lower_bound(document: Document) -> None:
 
 
 def without_rule(document: Document) -> None:
-    body = document["paths"]["/leads"]["post"]["requestBody"]["content"]["application/json"]
-    body["schema"] = body["schema"]["allOf"][0]
+    schemas = document["components"]["schemas"]
+    schemas["CreateLeadBody"] = schemas["CreateLeadBody"]["allOf"][0]
 
 
 def with_optional_type(document: Document) -> None:
     """As if a signal needed no type."""
-    body = document["paths"]["/leads/{id}/signals"]["post"]["requestBody"]["content"]["application/json"]
-    body["schema"] = body["schema"]["oneOf"][0]["allOf"][0]
+    del document["components"]["schemas"]["SignalInput"]["required"]
+
+
+def with_other_code(document: Document) -> None:
+    """The words beside $ref hold too."""
+    content = document["components"]["responses"]["NotFound"]["content"]["application/problem+json"]
+    content["schema"]["properties"]["code"]["enum"] = ["gone"]
+
+
+def with_other_change(document: Document) -> None:
+    document["components"]["schemas"]["FieldChange"]["properties"]["from"]["type"] = "boolean"
 
 
 def with_public_operation(document: Document) -> None:
@@ -153,6 +163,8 @@ def with_public_operation(document: Document) -> None:
         (with_lower_bound, "list_leads", "AcceptedNegativeData"),
         (without_rule, "create_lead", "RejectedPositiveData"),
         (with_optional_type, "create_signals", "RejectedPositiveData"),
+        (with_other_code, "get_lead", "JsonSchemaError"),
+        (with_other_change, "list_audit_events", "JsonSchemaError"),
         (with_public_operation, "get_health", "UndefinedStatusCode"),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",

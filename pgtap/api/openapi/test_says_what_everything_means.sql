@@ -1,5 +1,5 @@
 begin;
-select plan(4);
+select plan(6);
 
 create view test.parameter as
 select p.key || ' ' || (a.value ->> 'name') as finding, a.value
@@ -13,12 +13,20 @@ select is_empty(
   'each field'
 );
 select is_empty(
-  'select t.name from (select answer as name from api.route union select request from api.route) as t where t.name is not null and not exists (select from api.shape as s where s.type = t.name)',
+  'select t.name from (select answer as name from api.operation union select request from api.operation) as t where t.name is not null and not exists (select from api.shape as s where s.type = t.name)',
   'each type says what it shows'
 );
 select is_empty(
   'select s.type from api.shape as s where to_regtype(s.type) is null or (s.relation is not null and to_regclass(s.relation) is null)',
   'and what it shows is there'
+);
+select is_empty(
+  'select r.function from api.route as r where not exists (select from api.operation as o where o.function = r.function)',
+  'each route has documentation'
+);
+select is_empty(
+  'select o.function from api.operation as o where o.tag not in (select t.name from api.tag as t) or not exists (select from api.route as r where r.function = o.function)',
+  'and each documentation has a route and a chapter'
 );
 
 select * from finish();

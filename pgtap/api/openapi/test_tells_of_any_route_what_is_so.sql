@@ -1,5 +1,5 @@
 begin;
-select plan(11);
+select plan(13);
 
 create type api.part as (at interval, share double precision);
 create type api.whole as (parts api.part[], numbers integer[], kind text, share numeric);
@@ -18,10 +18,19 @@ as $$select null::api.answer$$;
 grant execute on function api.get_whole(uuid, integer, boolean) to leads_api;
 update api.parameter set example = 'many' where name = 'limit';
 insert into api.parameter (name, description, example) values ('is_new', 'New.', '');
-insert into api.route (method, path, function, answer, headers)
+create function api.get_word(id uuid)
+returns api.answer
+language sql
+stable
+as $$select null::api.answer$$;
+grant execute on function api.get_word(uuid) to leads_api;
+call api.document('api.get_whole', tag => 'Leads', answer => 'api.whole', headers => '{X-Whole}');
+call api.document('api.get_word', tag => 'Leads', answer => 'api.word');
+insert into api.route (method, path, function)
 values
-  ('GET', '/a"b\c</script>/{id}', 'api.get_whole', 'api.whole', '{X-Whole}'),
-  ('GET', '/wholes/{id}', 'api.get_whole', 'api.word', null);
+  ('GET', '/a"b\c</script>/{id}', 'api.get_whole'),
+  ('GET', '/wholes/{id}', 'api.get_whole'),
+  ('GET', '/words/{id}', 'api.get_word');
 
 create function test.operation(path text)
 returns jsonb
@@ -35,7 +44,7 @@ as $$select api.openapi()::jsonb #> array['components', 'schemas', fields.type, 
 select is(test.operation('/a"b\c</script>/{id}') ->> 'operationId', 'get_whole', 'a path may have quotes');
 select is(test.operation('/wholes/{id}') ->> 'operationId', 'get_whole_2', 'an id is one operation''s');
 select is(
-  test.operation('/wholes/{id}') #> '{responses,200,content,application/json,schema}', '{}', 'a type of one value is any JSON'
+  test.operation('/words/{id}') #> '{responses,200,content,application/json,schema}', '{}', 'a type of one value is any JSON'
 );
 select is(
   jsonb_path_query_array(test.operation('/wholes/{id}'), '$.parameters[1 to 2].examples.default.value'),
@@ -58,10 +67,21 @@ select is(
   test.fields('Whole') -> 'share', '{"type": ["number", "null"], "minimum": -0.5, "maximum": 0.5}', 'bounds that are no integers'
 );
 select throws_ok(
-  $$update api.route set rule = '[1]' where path = '/leads'$$, '23514', null, 'a rule is an object'
+  $$call api.document('api.get_word', tag => 'Leads', rule => '[1]')$$, '23514', null, 'a rule is an object'
 );
 select throws_ok(
-  $$update api.route set headers = '{"X\"y"}', statuses = '{404}' where path = '/leads'$$, '23514', null, 'a header is a name'
+  $$call api.document('api.get_word', tag => 'Leads', headers => '{"X\"y"}')$$, '23514', null, 'a header is a name'
+);
+select throws_ok(
+  $$call api.document('api.get_word', tag => 'Leads', statuses => '{404}')$$, '23514', null, 'a success has a status of success'
+);
+call api.document('api.get_word', tag => 'CRM', parameters => '{"id": "The id of the word."}');
+select is(
+  jsonb_build_array(
+    test.operation('/words/{id}') -> 'tags', test.operation('/words/{id}') #> '{parameters,0,description}'
+  ),
+  '[["CRM"], "The id of the word."]',
+  'the last documentation of a function counts, and it can describe a parameter'
 );
 
 select * from finish();

@@ -20,9 +20,9 @@ where (c.conrelid = 'app.lead'::regclass and c.contype in ('c', 'f'))
 except
 select p.raised_by from api.problem as p;
 create view test.routes_with_an_unknown_problem as
-select format('%s %s: %s', r.method, r.path, u.code) as finding
-from api.route as r
-cross join unnest(r.problems) as u (code)
+select format('%s: %s', o.function, u.code) as finding
+from api.operation as o
+cross join unnest(o.problems) as u (code)
 where u.code not in (select p.code from api.problem as p);
 
 select cmp_ok(
@@ -47,8 +47,8 @@ select is_reported(
 select is_kept('test.routes_with_an_unknown_problem');
 select is_reported(
   'test.routes_with_an_unknown_problem',
-  $$insert into api.route (method, path, function, problems) values ('GET', '/x', 'api.x', '{no_such_word}')$$,
-  'GET /x: no_such_word'
+  $$call api.document('api.x', tag => 'Leads', problems => '{no_such_word}')$$,
+  'api.x: no_such_word'
 );
 
 select * from finish();

@@ -1,0 +1,35 @@
+-- api.openapi_info - the info object of the OpenAPI document: title, version, license and guide.
+set local role leads_exec;
+
+create or replace function api.openapi_info()
+returns text
+language sql
+stable
+security invoker
+set search_path = pg_catalog, pg_temp
+begin atomic
+  select api.object_text(
+    'title', '"Leads API"',
+    'summary', api.json_text(
+      'Leads of an organization: stored, scored with reasons, pushed to its CRM exactly once, and audited.'
+    ),
+    'version', api.json_text(api.release_version()),
+    'contact', '{"name":"API support","url":"https://example.com/support","email":"api@example.com"}',
+    'license', '{"name":"MIT","identifier":"MIT"}',
+    'description', api.json_text(concat_ws(
+      E'\n\n',
+      (select string_agg(format(E'## %s\n\n%s', g.title, g.body), E'\n\n' order by g.position) from api.guide as g),
+      '## Error codes',
+      -- The type of a problem is the address of its row in this table.
+      (
+        select E'| code | status | what to do |\n| --- | --- | --- |\n'
+          || string_agg(format('| `%s` | %s | %s |', p.code, p.status, p.detail), E'\n' order by p.status, p.code)
+        from api.problem as p
+        where p.raised_by = p.code
+      )
+    ))
+  );
+end;
+
+comment on function api.openapi_info() is
+  'The info object, as JSON text. Its description is the guide (api.guide), with a table of the error codes.';

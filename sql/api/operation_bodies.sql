@@ -1,0 +1,48 @@
+-- api.operation_bodies - the OpenAPI request body of each operation that takes one.
+set local role leads_exec;
+
+create or replace function api.operation_bodies()
+returns table (operation_id text, body text, schema_name text, schema text)
+language sql
+stable
+security invoker
+set search_path = pg_catalog, pg_temp
+begin atomic
+  with operation as (
+    select
+      o.id,
+      o.method,
+      o.request,
+      -- A rule is a schema with a name of its own.
+      case when o.request is not null and o.rule is not null then o.id || '_body' end as schema_name,
+      replace(json_strip_nulls(o.rule)::text, '"$body"', api.schema_reference(o.request)) as schema,
+      coalesce(
+        (o.examples -> 'request')::text, (select s.example::text from api.shape as s where s.type = o.request)
+      ) as example
+    from api.operations() as o
+    where 'body' = any (o.arguments)
+  )
+  select
+    o.id,
+    api.object_text(
+      'required', 'true',
+      'content', api.object_text(
+        'application/json', m.content,
+        'application/merge-patch+json', case when o.method = 'PATCH' then m.content end
+      )
+    ),
+    o.schema_name,
+    case when o.schema_name is not null then o.schema end
+  from operation as o
+  cross join lateral (
+    select api.object_text(
+      'schema', coalesce(api.schema_reference(coalesce(o.schema_name, o.request)), '{"type":"object"}'),
+      'example', o.example
+    ) as content
+  ) as m;
+end;
+
+comment on function api.operation_bodies() is
+$$The request body of each operation whose function has the argument body.
+
+schema_name, schema: the schema of the operation's rule, with its name as api.schema_name takes it. Null: the body is described by its type.$$;

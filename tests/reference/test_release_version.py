@@ -1,0 +1,13 @@
+"""The version of the release is the same in pyproject.toml, in the database and in the reference."""
+
+import tomllib
+
+import httpx
+
+from app.settings import ROOT
+from tests.support.process import Server
+
+
+def test_the_reference_has_the_version_of_the_release(server: Server) -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert httpx.get(server.base + "/openapi.json").json()["info"]["version"] == version
