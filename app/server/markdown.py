@@ -1,7 +1,6 @@
-"""An OpenAPI 3.1 document as Markdown, and as the index that llms.txt is (https://llmstxt.org).
+"""Renders an OpenAPI 3.1 document as Markdown, and as an index for llms.txt (https://llmstxt.org).
 
-Pure functions: the document in, text out. Whatever the document has is said: a rule that isn't known here is shown as
-JSON rather than left out.
+The functions are pure. Nothing is left out: a keyword that this module does not know is shown as JSON.
 """
 
 import json
@@ -11,21 +10,21 @@ from typing import Any
 Node = Mapping[str, Any]
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _DEPTH = 4
-"""How deep objects in objects are shown as rows of one table."""
+"""How many levels of nested objects a table shows."""
 
-_SAID = {"type", "description", "properties", "required", "items", "$ref", "allOf", "anyOf", "oneOf", "enum", "format"}
-_SAID |= {"additionalProperties", "const", "example", "examples", "title"}
+_SHOWN = {"type", "description", "properties", "required", "items", "$ref", "allOf", "anyOf", "oneOf", "enum", "format"}
+_SHOWN |= {"additionalProperties", "const", "example", "examples", "title"}
 _PARTS = ("allOf", "anyOf", "oneOf")
-_IN_THE_TYPE = {"$ref", "format", "type"}
+_TYPE_KEYWORDS = {"$ref", "format", "type"}
 
 
 def reference(document: Node) -> str:
-    """The whole reference."""
+    """The reference as Markdown."""
     return "\n\n".join(_parts(document)) + "\n"
 
 
 def index(document: Node) -> str:
-    """What llms.txt says: what this is, and where each thing is told."""
+    """The index for llms.txt: a title, a summary, and a link to each operation."""
     info = document["info"]
     lines = [f"# {info['title']}"]
     if summary := info.get("summary"):
@@ -33,12 +32,12 @@ def index(document: Node) -> str:
     chapters = [line.removeprefix("## ") for line in info.get("description", "").splitlines() if line.startswith("## ")]
     lines += [
         "",
-        f"Version {info['version']}. Everything is in one Markdown file, the guide in front, and in one OpenAPI file.",
+        f"Version {info['version']}. The reference is one Markdown file, which begins with a guide, and one OpenAPI file.",
         "",
         "## Reference",
         "",
         f"- [Reference in Markdown](/docs.md): {', '.join(chapters) or 'the guide'}, and each operation",
-        "- [OpenAPI document](/openapi.json): the same for tools",
+        "- [OpenAPI document](/openapi.json): the same content for tools",
     ]
     for tag, operations in _chapters(document):
         lines += ["", f"## {tag['name']}", ""]
@@ -48,7 +47,7 @@ def index(document: Node) -> str:
             f"- [{method.upper()} {path}](/docs.md#{operation['operationId']}): {_line(operation.get('summary', ''))}"
             for method, path, operation in operations
         ]
-    lines += ["", "## Optional", "", "- [Reference for people](/docs): a page where requests can be tried"]
+    lines += ["", "## Optional", "", "- [Interactive reference](/docs): a page that can send requests"]
     return "\n".join(lines) + "\n"
 
 
@@ -70,11 +69,16 @@ def _parts(document: Node) -> Iterator[str]:
         yield f"### {name}"
         if description := schema.get("description"):
             yield description
+        if "enum" in schema:
+            yield _rules(schema, False, {})
+        parts = {word: schema[word] for word in (*_PARTS, "additionalProperties") if schema.get(word)}
+        if any(isinstance(part, dict | list) for part in parts.values()):
+            yield "Schema:\n\n" + _block(parts)
         yield from _fields(schema)
 
 
 def _chapters(document: Node) -> Iterator[tuple[Node, list[tuple[str, str, Node]]]]:
-    """Each tag with its operations, in the document's order; a tag that is not declared stands last."""
+    """Each tag with its operations, in the order of the document. Tags that are not declared come last."""
     by_tag: dict[str, list[tuple[str, str, Node]]] = {}
     for path, item in document["paths"].items():
         for method in _METHODS:
@@ -109,7 +113,7 @@ def _operation(document: Node, method: str, path: str, operation: Node) -> Itera
     for status, response in operation["responses"].items():
         response = _resolved(document, response)
         headers = [f"`{name}`" for name in response.get("headers", {})]
-        # A problem's description has a paragraph a code.
+        # The description of a problem has a paragraph for each code.
         said = [_line(part) for part in response.get("description", "").split("\n\n")]
         heard = f"Headers: {', '.join(headers)}." if headers else ""
         if len(said) == 1:
@@ -117,7 +121,7 @@ def _operation(document: Node, method: str, path: str, operation: Node) -> Itera
         else:
             yield f"**{status}** {heard}".rstrip()
             yield "\n".join(f"- {part}" for part in said)
-        # Problems are all of one form, which stands once under Objects.
+        # All problems have the same schema, which is under Objects.
         if status.startswith("2"):
             yield from _content(response.get("content", {}))
 
@@ -163,7 +167,7 @@ def _rows(schema: Node, prefix: str, depth: int) -> Iterator[tuple[str, str, str
 
 
 def _type(schema: Node) -> str:
-    """A schema in a few words."""
+    """The type of a value, in a few words."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"
@@ -191,7 +195,7 @@ def _code(value: object) -> str:
 
 
 def _rules(schema: Node, is_required: bool, described: Node) -> str:
-    """What else is said of a value: whether it must be there, what it means, what it may be."""
+    """The other properties of a value: whether it is required, what it means, and its constraints."""
     said = ["Required."] if is_required else []
     if description := described.get("description"):
         said.append(_line(description))
@@ -201,18 +205,18 @@ def _rules(schema: Node, is_required: bool, described: Node) -> str:
         for word, one in (("One", schema), ("Each one", items))
         if "enum" in one
     ]
-    said += [f"{word}: {_code(value)}." for word, value in schema.items() if word not in _SAID]
-    # Of its parts the type says what they are, and not what they may be; an object's fields have rows of their own.
+    said += [f"{word}: {_code(value)}." for word, value in schema.items() if word not in _SHOWN]
+    # The type names the parts of a value, and not their constraints. The fields of an object have their own rows.
     said += [
         f"{word}: {_code(schema[word])}."
         for word in _PARTS
-        if any(set(part) - _IN_THE_TYPE for part in schema.get(word, ()))
+        if any(set(part) - _TYPE_KEYWORDS for part in schema.get(word, ()))
     ]
-    if "properties" not in items and set(items) - _IN_THE_TYPE - {"enum"}:
+    if "properties" not in items and set(items) - _TYPE_KEYWORDS - {"enum"}:
         said.append(f"items: {_code(items)}.")
-    # A parameter has its example by a name, a field of a body in a list.
-    given = described.get("examples")
-    example = next((one["value"] for one in given.values()), None) if isinstance(given, dict) else None
+    # A parameter has a mapping of named examples, a field of a body has a list.
+    examples = described.get("examples")
+    example = next((one["value"] for one in examples.values()), None) if isinstance(examples, dict) else None
     if example is None:
         example = next(iter(schema.get("examples", ())), None)
     if example is not None:
@@ -230,11 +234,11 @@ def _line(text: str) -> str:
 
 
 def _resolved(document: Node, node: Node) -> Node:
-    """What a local reference points at (RFC 6901)."""
+    """The target of a local reference (RFC 6901)."""
     if "$ref" not in node:
         return node
-    found: Any = document
+    target: Any = document
     for step in node["$ref"].removeprefix("#/").split("/"):
-        found = found[step.replace("~1", "/").replace("~0", "~")]
-    resolved: Node = found
+        target = target[step.replace("~1", "/").replace("~0", "~")]
+    resolved: Node = target
     return resolved

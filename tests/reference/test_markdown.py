@@ -202,12 +202,15 @@ def test_all_that_is_served_is_told(server: Server) -> None:
 
 def test_what_the_parts_of_a_value_may_be_is_told(server: Server) -> None:
     whole = httpx.get(f"{server.base}/docs.md").text
-    create, signals, events = (
-        whole.partition(f'<a id="{name}">')[2].partition("<a id=")[0]
-        for name in ("create_lead", "create_signals", "list_audit_events")
+    events = whole.partition('<a id="list_audit_events">')[2].partition("<a id=")[0]
+    create, signals, batch, value, codes = (
+        whole.partition(f"\n### {name}\n")[2].partition("\n### ")[0]
+        for name in ("CreateLeadBody", "CreateSignalsBody", "SignalBatch", "SignalValue", "ProblemCode")
     )
     # a rule of a body, a body of two forms, words that a list is of, and bounds of one of several types
     assert re.search(r'"required": \[\s+"name",\s+"company"\s+\]', create)
-    assert '"maxItems": 200' in signals
+    assert '"$ref": "#/components/schemas/SignalBatch"' in signals
+    assert "maxItems: `200`" in batch
     assert re.search(r'\| `source` \| .*Each one of `"api"`, .*`"system"`\.', events)
-    assert re.search(r'\| `value` \| .*anyOf: `.*"maxLength": 1000', whole)
+    assert '"maxLength": 1000' in value
+    assert '`"not_found"`' in codes
