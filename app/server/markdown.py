@@ -32,7 +32,7 @@ def index(document: Node) -> str:
     chapters = [line.removeprefix("## ") for line in info.get("description", "").splitlines() if line.startswith("## ")]
     lines += [
         "",
-        f"Version {info['version']}. The reference is one Markdown file, which begins with a guide, and one OpenAPI file.",
+        f"Version {info['version']}. There is one Markdown file, which begins with a guide, and one OpenAPI file.",
         "",
         "## Reference",
         "",
