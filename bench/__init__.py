@@ -1,6 +1,7 @@
-"""The benchmark: what a request costs here, beside what PostgreSQL alone takes for the same call.
+"""The benchmark: what a request costs, compared with what PostgreSQL needs for the same statement.
 
-pgbench sends PostgreSQL the very statement that the server sends, with the same values; wrk sends the server the
-requests that these come from. Both are counted in processor time, from /proc, which holds still where requests a second
-don't: efficiency is pgbench's (client and PostgreSQL) divided by ours (server and PostgreSQL), and higher is better.
+pgbench sends PostgreSQL the statements of the server, with the same values. wrk sends the server the requests that
+produce these statements. Both are measured as processor time, from /proc, because requests per second vary too much on
+a busy machine. Efficiency is pgbench's processor time (client and PostgreSQL) divided by ours (server and PostgreSQL).
+Higher is better.
 """

@@ -6,7 +6,7 @@ import sys
 from app.cli.output import plain_errors
 from bench.cli import bench
 
-# As on Ctrl-C: what was started is ended, and the temporary folder goes.
+# Like Ctrl-C: stop the processes that were started, and delete the temporary folder.
 signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 with plain_errors():
     bench(standalone_mode=False)

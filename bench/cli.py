@@ -1,4 +1,4 @@
-"""``make bench``: figures go to standard output, and what is under way to standard error."""
+"""``make bench``: prints figures to standard output, and progress to standard error."""
 
 import json
 import sys
@@ -12,23 +12,25 @@ from rich.console import Console
 from app import settings
 from app.cli.output import Mistake
 from bench import crm, database, isolation, load, machine, measure, report, scoring, server
-from bench.figures import Spoilt
+from bench.figures import BenchmarkError
 from bench.operations import PAIRS
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
-@click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True, help="How often each is measured.")
-@click.option("--seconds", type=click.IntRange(1, 60), default=4, show_default=True, help="How long each time.")
-@click.option("--connections", type=click.IntRange(1, 64), default=16, show_default=True, help="wrk's, to the server.")
-@click.option("--json", "json_file", type=click.File("w", lazy=False), help="All figures, into a file.")
+@click.option("--rounds", type=click.IntRange(1, 100), default=3, show_default=True, help="Rounds of each measurement.")
+@click.option(
+    "--seconds", type=click.IntRange(1, 60), default=4, show_default=True, help="Seconds of each measurement."
+)
+@click.option("--connections", type=click.IntRange(1, 64), default=16, show_default=True, help="Connections of wrk.")
+@click.option("--json", "json_file", type=click.File("w", lazy=False), help="Write all figures to this file.")
 def bench(rounds: int, seconds: int, connections: int, json_file: TextIO | None) -> None:
-    """Measure: CPU per request of the server and of PostgreSQL, beside pgbench's for the same statements.
+    """Measure the processor time of a request in the server and PostgreSQL, compared with pgbench.
 
-    LEADS_CONNECTIONS says how many connections to PostgreSQL the server has, and so how many clients pgbench has.
+    LEADS_CONNECTIONS sets the number of the server's connections to PostgreSQL, and of pgbench's clients.
     """
     load.program()
     if not Path("/proc/self/stat").exists():
-        raise Mistake("The benchmark reads processor time from /proc, which only Linux has.")
+        raise Mistake("The benchmark reads processor time from /proc, which exists only on Linux.")
     plan = measure.Plan(rounds, seconds, connections, min(settings.read().connections, PAIRS))
     console = Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="leads-bench-") as name, console.status("…") as status:
@@ -39,31 +41,31 @@ def bench(rounds: int, seconds: int, connections: int, json_file: TextIO | None)
                 print(sentence, file=sys.stderr, flush=True)
 
         try:
-            whole = _measured(plan, Path(name), say)
-        except Spoilt as error:
+            results = _measured(plan, Path(name), say)
+        except BenchmarkError as error:
             status.stop()
             click.echo(error, err=True)
             sys.exit(1)
     if json_file:
-        json_file.write(json.dumps(whole, indent=2) + "\n")
+        json_file.write(json.dumps(results, indent=2) + "\n")
     out = Console(width=120, soft_wrap=True)
-    out.print(report.table(whole["operations"]))
+    out.print(report.table(results["operations"]))
     for sentence in [
-        *report.sentences(whole),
-        *isolation.sentences(whole["isolation"]),
-        *scoring.sentences(whole["scoring"]),
-        *crm.sentences(whole["crm"]),
+        *report.sentences(results),
+        *isolation.sentences(results["isolation"]),
+        *scoring.sentences(results["scoring"]),
+        *crm.sentences(results["crm"]),
     ]:
         out.print(sentence, highlight=False)
 
 
 def _measured(plan: measure.Plan, folder: Path, say: measure.Say) -> dict[str, Any]:
-    # The account that PostgreSQL runs as for root must be able to pass.
+    # If root runs the benchmark, PostgreSQL runs as another user, which must be able to enter.
     folder.chmod(0o755)
     load_at_start = machine.load()
-    say("starting the server with its own PostgreSQL, and again")
+    say("starting the server with its own PostgreSQL, four times")
     starts = server.second_starts(folder, 3)
-    say("making the database: 100 organizations with 1,000 leads each")
+    say("creating the database: 100 organizations with 1,000 leads each")
     with (
         database.running(folder / "database") as measured,
         server.running(folder / "server.log", DATABASE_URL=measured.url) as served,
@@ -74,7 +76,7 @@ def _measured(plan: measure.Plan, folder: Path, say: measure.Say) -> dict[str, A
         isolated = isolation.measure(plan, measured, say)
         say(f"scoring: single leads, and a backtest of {scoring.LEADS:,}")
         scored = scoring.measure(measured)
-        say(f"the outbox: {crm.LEADS} pushes, and a worker without work for {crm.IDLE:.0f} s")
+        say(f"the outbox: {crm.LEADS} pushes, and an idle worker for {crm.IDLE:.0f} s")
         pushed = crm.measure(measured, folder)
     return {
         "machine": facts | {"load_at_end": machine.load()},

@@ -1,4 +1,4 @@
-"""Processor time, from Linux's /proc: of a process, of all that descend from it, and of those that it has outlived."""
+"""Reads the processor time of a process and its descendants from Linux's /proc."""
 
 import os
 from pathlib import Path
@@ -7,9 +7,9 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def seconds(pid: int, proc: Path = Path("/proc")) -> float:
-    """User and system time of the process, of its descendants that live, and of those that were waited for.
+    """Returns the user and system time of the process, its living descendants, and its ended children.
 
-    Raises FileNotFoundError where there is no such process. Source: proc_pid_stat(5).
+    Raises FileNotFoundError if the process does not exist. Source: proc_pid_stat(5).
     """
     children: dict[int, list[int]] = {}
     ticks: dict[int, int] = {}
@@ -18,16 +18,16 @@ def seconds(pid: int, proc: Path = Path("/proc")) -> float:
             stat = (folder / "stat").read_text(errors="replace")
         except (FileNotFoundError, ProcessLookupError):
             continue
-        # The name before it, in parentheses, may hold anything; what follows begins with field 3.
+        # The process name, in parentheses, may contain any character. After it comes field 3.
         fields = stat[stat.rindex(")") + 1 :].split()
         children.setdefault(int(fields[1]), []).append(int(folder.name))
-        # utime, stime, and cutime, cstime of the children that were waited for.
+        # utime and stime, and cutime and cstime of the children that have ended.
         ticks[int(folder.name)] = sum(int(field) for field in fields[11:15])
     if pid not in ticks:
         raise FileNotFoundError(f"There is no process {pid}.")
     total, tree = 0, [pid]
     while tree:
-        one = tree.pop()
-        total += ticks[one]
-        tree += children.get(one, ())
+        process = tree.pop()
+        total += ticks[process]
+        tree += children.get(process, ())
     return total / _TICKS

@@ -1,6 +1,7 @@
-"""The outbox: pushes a second of one worker against a vendor that answers in 50 ms, and what a worker costs idle.
+"""The outbox: how many leads a worker pushes per second to a vendor that answers in 50 ms, and the cost of an idle one.
 
-Each push is a look-up and a call that makes the record: 100 ms at the vendor, eight at once of one connection.
+Each push is a look-up and a call that creates the record: 100 ms at the vendor. Eight pushes of a connection run at
+once.
 """
 
 import json
@@ -20,19 +21,19 @@ from app.settings import ROOT
 from app.worker.vault import new_key, read
 from bench import cpu
 from bench.database import Database
-from bench.figures import Spoilt
+from bench.figures import BenchmarkError
 
 LEADS = 400
 LATENCY = 0.05
-"""Seconds until the vendor answers a call."""
+"""Seconds that the vendor takes to answer a call."""
 IDLE = 60.0
-"""Seconds for which a worker without work is watched."""
+"""Seconds for which an idle worker is measured."""
 _KEY = "key-of-the-sandbox-0001"  # the simulator's
 _PATIENCE = 120.0
 
 
 def measure(database: Database, folder: Path) -> dict[str, Any]:
-    """The figures. Raises Spoilt."""
+    """Returns the figures. Raises BenchmarkError."""
     key = new_key()
     with _vendor() as url, psycopg.connect(database.superuser_url, autocommit=True) as superuser:
         organization = _connected(database, url, key)
@@ -57,20 +58,20 @@ def measure(database: Database, folder: Path) -> dict[str, Any]:
     }
 
 
-def sentences(found: dict[str, Any]) -> list[str]:
-    """The figures in words."""
+def sentences(results: dict[str, Any]) -> list[str]:
+    """Returns the figures as sentences."""
     return [
-        "Pushes by one worker, of one connection, to a vendor that answers in {latency_ms:.0f} ms: "
-        "{pushes_per_second:.0f} a second; CPU of each {worker_ms:.1f} ms of the worker (its start too) and "
-        "{postgres_ms:.1f} ms of PostgreSQL.".format(**found),
-        "A worker without work: {idle_transactions_per_minute:.0f} queries a minute.".format(**found),
+        "Pushes of one worker and one connection to a vendor that answers in {latency_ms:.0f} ms: "
+        "{pushes_per_second:.0f} per second. CPU per push: {worker_ms:.1f} ms in the worker (including its start), "
+        "{postgres_ms:.1f} ms in PostgreSQL.".format(**results),
+        "An idle worker: {idle_transactions_per_minute:.0f} transactions per minute.".format(**results),
     ]
 
 
 def _connected(database: Database, url: str, key: str) -> UUID:
     with psycopg.connect(database.operator_url, autocommit=True) as operator:
-        made = operator.execute("select admin.create_organization('Pushes', 'live')").fetchone()
-        organization: UUID = made[0] if made else UUID(int=0)
+        row = operator.execute("select admin.create_organization('Pushes', 'live')").fetchone()
+        organization: UUID = row[0] if row else UUID(int=0)
         credential, key_id = read(key).encrypt(_KEY, organization_id=organization, vendor="jobnimbus")
         settings = {"record_type_name": "Customer", "status_name": "Lead", "base_url": url + "/api1"}
         operator.execute(
@@ -81,7 +82,7 @@ def _connected(database: Database, url: str, key: str) -> UUID:
 
 
 def _rate(superuser: psycopg.Connection[Any], organization: UUID) -> float:
-    """Pushes a second, from the first to the last that is through."""
+    """Returns the pushes per second, from the first to the last that was completed."""
     end = time.monotonic() + _PATIENCE
     while time.monotonic() < end:
         row = superuser.execute(
@@ -92,11 +93,11 @@ def _rate(superuser: psycopg.Connection[Any], organization: UUID) -> float:
         if row and row[0] == LEADS:
             return (LEADS - 1) / float(row[1])
         time.sleep(0.5)
-    raise Spoilt("The pushes don't come through.")
+    raise BenchmarkError(f"The pushes were not completed within {_PATIENCE:.0f} s.")
 
 
 def _idle(superuser: psycopg.Connection[Any]) -> float:
-    """Transactions a minute in the database, less the two that look at it."""
+    """Returns the transactions per minute in the database, without the two that measure them."""
 
     def transactions() -> int:
         superuser.execute("select pg_stat_clear_snapshot()")
@@ -106,7 +107,7 @@ def _idle(superuser: psycopg.Connection[Any]) -> float:
         ).fetchone()
         return int(row[0]) if row else 0
 
-    # Sessions tell what they have done at most once a second, and when they do something.
+    # A session reports its statistics at most once per second, and only when it runs something.
     time.sleep(6)
     before, began = transactions(), time.monotonic()
     time.sleep(IDLE)
@@ -115,8 +116,8 @@ def _idle(superuser: psycopg.Connection[Any]) -> float:
 
 @contextmanager
 def _vendor() -> Iterator[str]:
-    command = [sys.executable, str(ROOT / "tests" / "simulator.py"), str(LATENCY)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-m", "tests.support.simulator", str(LATENCY)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield (process.stdout.readline() if process.stdout else "").strip()
         finally:
@@ -125,10 +126,10 @@ def _vendor() -> Iterator[str]:
 
 @contextmanager
 def _worker(database: Database, log: Path, key: str) -> Iterator[int]:
-    given = {"LEADS_WORKER_URL": database.worker_url, "LEADS_CRM_KEY": key, "LEADS_ALLOW_LOOPBACK_VENDORS": "1"}
+    environ = {"LEADS_WORKER_URL": database.worker_url, "LEADS_CRM_KEY": key, "LEADS_ALLOW_LOOPBACK_VENDORS": "1"}
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "app", "worker"], cwd=ROOT, env=os.environ | given, stdout=output, stderr=output
+            [sys.executable, "-m", "app", "worker"], cwd=ROOT, env=os.environ | environ, stdout=output, stderr=output
         )
     try:
         yield process.pid

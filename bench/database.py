@@ -1,6 +1,7 @@
-"""The database that is measured: a PostgreSQL of our own in a temporary folder, with 100 organizations of 1,000 leads.
+"""The measured database: an embedded PostgreSQL in a temporary folder, with 100 organizations of 1,000 leads each.
 
-It is as safe as any: fsync and synchronous_commit are on. No checkpoint falls into a run: it would hit one side.
+fsync and synchronous_commit are on, as in production. No checkpoint happens during a run, because it would slow only
+one of the compared sides.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from app import embedded, migrations
 from app.cli.keys import digest, new_key
 from app.server import routes
 from app.server.routes import Table
-from bench.figures import Spoilt
+from bench.figures import BenchmarkError
 from bench.operations import OPERATIONS, PAIRS, Pair, call
 
 LEADS = 1000
@@ -22,7 +23,7 @@ LEADS = 1000
 
 _OPTIONS = {"shared_buffers": "512MB", "max_wal_size": "8GB", "checkpoint_timeout": "1h"}
 
-# Without the triggers: a row of the audit log for each would take a minute.
+# Without triggers, because an audit event for each row would take a minute.
 _FILL = """
 set session_replication_role = replica;
 insert into app.lead (
@@ -66,7 +67,7 @@ grant select on bench.pair to leads_api
 
 @dataclass(frozen=True)
 class Database:
-    """The server's processes, and the address for the shim's login."""
+    """The addresses of the database for each login, its postmaster's process id, and what the operations need."""
 
     url: str
     superuser_url: str
@@ -77,29 +78,29 @@ class Database:
     table: Table
 
     def tidy(self) -> None:
-        """Vacuums: what one round has left behind isn't swept in the next."""
+        """Vacuums, so that no round cleans up after the one before it."""
         with psycopg.connect(self.superuser_url, autocommit=True) as connection:
             connection.execute("vacuum (analyze)")
 
     def changes(self) -> int:
-        """How many changes of a lead the audit log holds."""
+        """Returns the number of changes of leads in the audit log."""
         with psycopg.connect(self.superuser_url, autocommit=True) as connection:
             row = connection.execute("select count(*) from audit.event where action = 'lead.updated'").fetchone()
         return int(row[0]) if row else 0
 
     def server_version(self) -> str:
-        """PostgreSQL's version. Raises Spoilt where a commit isn't written through to the disk."""
+        """Returns PostgreSQL's version. Raises BenchmarkError if commits are not flushed to disk."""
         with psycopg.connect(self.superuser_url, autocommit=True) as connection:
             for name in ("fsync", "synchronous_commit"):
                 row = connection.execute("select current_setting(%s)", [name]).fetchone()
                 if row != ("on",):
-                    raise Spoilt(f"{name} is off: writes would cost less than they do.")
+                    raise BenchmarkError(f"{name} is off, so that writes would cost less than in production.")
             return connection.info.parameter_status("server_version") or ""
 
 
 @contextmanager
 def running(folder: Path) -> Iterator[Database]:
-    """Makes the database in the folder, and ends its server after the block. Raises EmbeddedError and psycopg.Error."""
+    """Creates the database in the folder, and stops its server after the block. Raises EmbeddedError, psycopg.Error."""
     with embedded.running(folder, options=_OPTIONS) as server:
         for _ in migrations.apply(server.url("leads_migrator")):
             pass
@@ -141,18 +142,18 @@ def _write_pairs(url: str, pairs: Sequence[Pair], table: Table) -> None:
     with psycopg.connect(url) as connection:
         connection.execute(_PAIRS)
         for number, pair in enumerate(pairs):
-            one = call(OPERATIONS[0], table, pair, "")
-            values = [number, one.digest, pair.lead, pair.organization]
+            read = call(OPERATIONS[0], table, pair, "")
+            values = [number, read.digest, pair.lead, pair.organization]
             connection.execute("insert into bench.pair values (%s, %s, %s, %s)", values)
 
 
 def _check(database: Database) -> None:
-    """Raises Spoilt where a call isn't answered as it should be: pgbench doesn't look at what it gets."""
+    """Raises BenchmarkError if a call fails: pgbench does not check the rows that it receives."""
     with psycopg.connect(database.url, autocommit=True, cursor_factory=psycopg.RawCursor) as connection:
         for operation in OPERATIONS:
             for pair in database.pairs:
                 for body in operation.bodies:
-                    one = call(operation, database.table, pair, body)
-                    row = connection.execute(one.text.encode(), one.values).fetchone()
+                    statement = call(operation, database.table, pair, body)
+                    row = connection.execute(statement.text.encode(), statement.values).fetchone()
                     if row is None or row[0] not in (200, 201):
-                        raise Spoilt(f"{operation.name}: PostgreSQL answers {row}.")
+                        raise BenchmarkError(f"{operation.name}: PostgreSQL returned {row}.")

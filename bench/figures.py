@@ -1,4 +1,4 @@
-"""How the figures are reckoned: CPU a request, efficiency, and what of them is shown."""
+"""Computes the figures: processor time per request, efficiency, and their spread."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,31 +7,31 @@ from statistics import median
 
 @dataclass(frozen=True)
 class Sample:
-    """One run of pgbench or wrk: how many requests, in how many seconds, for how much processor time."""
+    """One run of pgbench or wrk: the number of requests, the seconds, and the processor time."""
 
     requests: int
     seconds: float
     front: float
-    """Seconds of processor time of what speaks to PostgreSQL: pgbench, or the server."""
+    """Seconds of processor time of PostgreSQL's client: pgbench, or the server."""
     postgres: float
-    """Seconds of processor time of PostgreSQL, all of its processes."""
+    """Seconds of processor time of all processes of PostgreSQL."""
     p50: float | None = None
-    """Milliseconds that half of the requests took at most."""
+    """The median latency, in milliseconds."""
     p99: float | None = None
 
     @property
     def cpu(self) -> float:
-        """Microseconds of processor time a request."""
+        """Microseconds of processor time per request."""
         return (self.front + self.postgres) / self.requests * 1e6
 
     @property
     def rate(self) -> float:
-        """Requests a second."""
+        """Requests per second."""
         return self.requests / self.seconds
 
 
 def less(whole: Sample, part: Sample) -> Sample:
-    """The whole without the part."""
+    """Returns the whole without the part."""
     return Sample(
         whole.requests - part.requests,
         whole.seconds - part.seconds,
@@ -42,20 +42,20 @@ def less(whole: Sample, part: Sample) -> Sample:
 
 @dataclass(frozen=True)
 class Round:
-    """pgbench's and the server's sample of one operation, taken one after the other."""
+    """The samples of pgbench and of the server for one operation, measured one after the other."""
 
     floor: Sample
     server: Sample
 
     @property
     def efficiency(self) -> float:
-        """pgbench's CPU (client and PostgreSQL) divided by ours (server and PostgreSQL): higher is better."""
+        """pgbench's CPU (client and PostgreSQL) divided by ours (server and PostgreSQL). Higher is better."""
         return self.floor.cpu / self.server.cpu
 
 
 @dataclass(frozen=True)
 class Spread:
-    """The middle one of several figures, with the least and the greatest."""
+    """The median, the minimum and the maximum of several figures."""
 
     median: float
     least: float
@@ -63,22 +63,22 @@ class Spread:
 
 
 def spread(figures: Sequence[float]) -> Spread:
-    """Of one figure at least."""
+    """Returns the spread of at least one figure."""
     return Spread(median(figures), min(figures), max(figures))
 
 
 def efficiency(rounds: Sequence[Round]) -> Spread:
-    """The rounds' efficiencies: each compares what was measured side by side, and noise of minutes cancels out."""
-    return spread([one.efficiency for one in rounds])
+    """Returns the spread of the rounds' efficiencies. The runs of a round are close in time, which reduces noise."""
+    return spread([each.efficiency for each in rounds])
 
 
 def microseconds(samples: Sequence[Sample]) -> tuple[float, float]:
-    """The samples' medians of front and PostgreSQL, in microseconds of processor time a request."""
+    """Returns the medians of front and PostgreSQL, in microseconds of processor time per request."""
     return (
-        median(one.front / one.requests * 1e6 for one in samples),
-        median(one.postgres / one.requests * 1e6 for one in samples),
+        median(sample.front / sample.requests * 1e6 for sample in samples),
+        median(sample.postgres / sample.requests * 1e6 for sample in samples),
     )
 
 
-class Spoilt(Exception):
-    """Something failed while it was measured: the figures are worth nothing."""
+class BenchmarkError(Exception):
+    """Something failed during a measurement, so its figures are invalid."""

@@ -1,7 +1,8 @@
-"""pgbench: what PostgreSQL, and the leanest client there is, need for the statement that the server sends.
+"""pgbench: the processor time of PostgreSQL and a minimal client for the statements that the server sends.
 
-A session has one script and so, like the server's, each statement prepared once: a script for each key and lead would
-double what a read costs. Its clients take another key and lead from the table ``bench.pair`` every few turns.
+All clients run one script, so that a session prepares each statement once, like the server. A script for each key and
+lead would double the cost of a read. Instead, each client reads another key and lead from the table ``bench.pair``
+every few turns.
 """
 
 import os
@@ -16,7 +17,7 @@ from pathlib import Path
 from app import embedded
 from app.session import SERVER
 from bench import cpu
-from bench.figures import Sample, Spoilt, less
+from bench.figures import BenchmarkError, Sample, less
 from bench.operations import PAIRS, Call, Pair
 
 _PROCESSED = re.compile(r"^number of transactions actually processed: (\d+)", re.MULTILINE)
@@ -25,29 +26,29 @@ _FAILED = re.compile(r"^number of failed transactions: (\d+)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Script:
-    """A script of pgbench, and the variables that it needs."""
+    """A script for pgbench, and the variables that it needs."""
 
     text: str
     variables: dict[str, str]
     calls: int
-    """So many statements of the server's are in it."""
+    """The number of the server's statements in the script."""
 
 
 def script(calls: Sequence[Call], pair: Pair, *, turns: int, clients: int) -> Script:
-    """The calls, made for the pair, one after another, with another pair in its place every so many turns.
+    """Returns a script with the calls of the pair. Every few turns, a client replaces the pair by another one.
 
-    In prepared mode a variable is a parameter, and one that isn't defined is NULL. No two clients share a pair.
+    In prepared mode, a variable is a parameter, and an undefined variable is NULL. No two clients share a pair.
     """
-    # The organization last: where a statement begins with it, it is no claim.
+    # The organization comes last, because it replaces the digest if a statement starts with it.
     names = {calls[0].digest: "digest", pair.lead: "lead", pair.organization: "organization"}
-    own = len(names)
+    pair_names = len(names)
 
-    def statement(one: Call) -> str:
+    def statement(call: Call) -> str:
         def name(placeholder: re.Match[str]) -> str:
-            value = one.values[int(placeholder[1]) - 1]
+            value = call.values[int(placeholder[1]) - 1]
             return ":nothing" if value is None else ":" + names.setdefault(value, f"v{len(names)}")
 
-        return re.sub(r"\$(\d+)", name, one.text) + ";"
+        return re.sub(r"\$(\d+)", name, call.text) + ";"
 
     share = PAIRS // clients
     lines = [
@@ -58,47 +59,47 @@ def script(calls: Sequence[Call], pair: Pair, *, turns: int, clients: int) -> Sc
         "\\set turn :turn + 1",
         *map(statement, calls),
     ]
-    variables = {name: value for value, name in list(names.items())[own:]}
+    variables = {name: value for value, name in list(names.items())[pair_names:]}
     return Script("\n".join(lines) + "\n", {"turn": "0", **variables}, len(calls))
 
 
 def counts(report: str) -> tuple[int, int]:
-    """How many transactions pgbench's report says were done, and how many failed. Raises Spoilt."""
+    """Returns the numbers of processed and failed transactions in pgbench's report. Raises BenchmarkError."""
     processed, failed = _PROCESSED.search(report), _FAILED.search(report)
     if processed is None or failed is None:
-        raise Spoilt(f"pgbench gives no counts, but: {report.strip()}")
+        raise BenchmarkError(f"pgbench printed no counts, but: {report.strip()}")
     return int(processed[1]), int(failed[1])
 
 
-def run(url: str, given: Script, *, clients: int, seconds: int, postmaster: int) -> Sample:
-    """Runs pgbench with so many clients, on sessions like the server's. Raises Spoilt where anything fails.
+def run(url: str, script: Script, *, clients: int, seconds: int, postmaster: int) -> Sample:
+    """Runs pgbench with sessions like the server's. Raises BenchmarkError if anything fails.
 
-    What connecting and preparing costs, which the server's connections have behind them, is measured and taken off.
+    The cost of connecting and preparing is measured and subtracted, because the server's connections are already open.
     """
-    start = _run(url, given, clients, ["-t", "1"], postmaster)
-    return less(_run(url, given, clients, ["-T", str(seconds)], postmaster), start)
+    start = _run(url, script, clients, ["-t", "1"], postmaster)
+    return less(_run(url, script, clients, ["-T", str(seconds)], postmaster), start)
 
 
-def _run(url: str, given: Script, clients: int, how_long: list[str], postmaster: int) -> Sample:
+def _run(url: str, script: Script, clients: int, duration: list[str], postmaster: int) -> Sample:
     options = " ".join(f"-c {name}={value}" for name, value in SERVER.items())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "script"
-        path.write_text(given.text)
+        path.write_text(script.text)
         command = [str(embedded.binary("pgbench")), "-n", "-M", "prepared", "-c", str(clients), "-f", str(path)]
-        command += [*how_long, *(f"-D{name}={value}" for name, value in given.variables.items()), url]
+        command += [*duration, *(f"-D{name}={value}" for name, value in script.variables.items()), url]
         before, front, began = cpu.seconds(postmaster), _children(), time.monotonic()
         environment = {**os.environ, "PGOPTIONS": options}
-        ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
-        front, took = _children() - front, time.monotonic() - began
-    # A session's time shows in its parent once it has ended, which it does a little after pgbench.
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+        front, elapsed = _children() - front, time.monotonic() - began
+    # A session's time is added to its parent's when the session ends, which is shortly after pgbench ends.
     time.sleep(0.5)
     postgres = cpu.seconds(postmaster) - before
-    if ran.returncode != 0:
-        raise Spoilt(f"pgbench failed: {ran.stderr.strip()}")
-    done, failed = counts(ran.stdout)
-    if failed or not done:
-        raise Spoilt(f"pgbench made {done} transactions, and {failed} failed.")
-    return Sample(done * given.calls, took, front, postgres)
+    if done.returncode != 0:
+        raise BenchmarkError(f"pgbench failed: {done.stderr.strip()}")
+    processed, failed = counts(done.stdout)
+    if failed or not processed:
+        raise BenchmarkError(f"pgbench processed {processed} transactions, and {failed} failed.")
+    return Sample(processed * script.calls, elapsed, front, postgres)
 
 
 def _children() -> float:

@@ -1,13 +1,13 @@
-"""What the isolation costs: PostgreSQL's processor time of one read, under the key-verified policy and under none.
+"""The cost of isolation: PostgreSQL's processor time of one read, with and without the policy that verifies the key.
 
-All sides read the same lead of the same table by the same index, and make the same answer, byte for byte, by the body
-of ``api.get_lead``; pgbench runs each on its own, in turns. They differ in how the organization is found:
+All sides read the same lead from the same table with the same index, and produce the same response, byte for byte, with
+the body of ``api.get_lead``. pgbench runs the sides alternately. They differ in the source of the organization:
 
-* ``none``: a parameter says it. No auth.enter, and no row-level security: a superuser owns the function.
-* ``setting``: a policy asks a setting, which anybody with SQL sets as they like. No key is proven.
-* ``entered``, the baseline: as ``none``, behind auth.enter: the key is proven, as every API must, and then the
-  parameter is believed.
-* ``key``: the server's own statement. auth.enter proves the key, and the policy asks for its organization.
+* ``none``: a parameter. No auth.enter and no row-level security, because a superuser owns the function.
+* ``setting``: a policy that reads a setting, which anyone with SQL can change. No key is checked.
+* ``entered``, the baseline: like ``none``, after auth.enter. The key is checked, as in every API, but the organization
+  is still a parameter.
+* ``key``: the server's own statement. auth.enter checks the key, and the policy derives the organization from it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,12 +20,12 @@ import psycopg
 from app.settings import ROOT
 from bench import floor
 from bench.database import Database
-from bench.figures import Sample, Spoilt, Spread, spread
+from bench.figures import BenchmarkError, Sample, Spread, spread
 from bench.measure import Plan, Say
 from bench.operations import OPERATIONS, Call, Pair, call
 
 GOAL = 1.6
-"""So many times the baseline the server's own read may cost: what the policy costs, and not what proving a key does."""
+"""The maximum cost of the server's read, relative to the baseline: the cost of the policy, without the key check."""
 
 _COMPARED = (("key", "none"), ("setting", "none"), ("entered", "none"), ("key", "entered"))
 _POLICY = "(select auth.organization_id('read'))"
@@ -50,7 +50,7 @@ _TEXT = "select (a.r).status, (a.r).headers, (a.r).body from (select {call} as r
 
 
 def measure(plan: Plan, database: Database, say: Say) -> dict[str, Any]:
-    """The figures. Raises Spoilt."""
+    """Returns the figures. Raises BenchmarkError."""
     with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
         _make(superuser)
         try:
@@ -62,36 +62,36 @@ def measure(plan: Plan, database: Database, say: Say) -> dict[str, Any]:
 
 
 def figures_of(samples: Mapping[str, Sequence[Sample]]) -> dict[str, Any]:
-    """The sides' samples, of which those of one round stand at the same place, as figures."""
-    ratios = {f"{one}/{base}": asdict(_ratio(samples[one], samples[base])) for one, base in _COMPARED}
+    """Returns the figures of the sides' samples. Samples with the same position are from the same round."""
+    ratios = {f"{side}/{base}": asdict(_ratio(samples[side], samples[base])) for side, base in _COMPARED}
     return {
         "goal": GOAL,
         "is_reached": ratios["key/entered"]["median"] <= GOAL,
-        "postgres_us": {name: median(_each(one) * 1e6 for one in taken) for name, taken in samples.items()},
+        "postgres_us": {name: median(_cost(sample) * 1e6 for sample in side) for name, side in samples.items()},
         "ratios": ratios,
-        "rounds": {name: [asdict(one) for one in taken] for name, taken in samples.items()},
+        "rounds": {name: [asdict(sample) for sample in side] for name, side in samples.items()},
     }
 
 
-def sentences(found: dict[str, Any]) -> list[str]:
-    """The figures in words."""
-    cost = found["postgres_us"]
+def sentences(results: dict[str, Any]) -> list[str]:
+    """Returns the figures as sentences."""
+    cost = results["postgres_us"]
 
     def times(name: str) -> str:
-        return "{median:.2f} ({least:.2f}-{greatest:.2f})".format(**found["ratios"][name])
+        return "{median:.2f} ({least:.2f}-{greatest:.2f})".format(**results["ratios"][name])
 
     return [
-        f"Isolation, CPU of PostgreSQL for one read: {cost['key']:.0f} µs under the key-verified policy, "
-        f"{cost['entered']:.0f} µs with the key proven and no row-level security: {times('key/entered')} times; goal "
-        f"at most {found['goal']:.1f}, {'reached' if found['is_reached'] else 'missed'}.",
-        f"With no key proven at all {cost['none']:.0f} µs: the policy's is {times('key/none')} times that, a policy on "
-        f"a mere setting ({cost['setting']:.0f} µs) {times('setting/none')}, the key proven and no policy "
+        f"Isolation, CPU of PostgreSQL for one read: {cost['key']:.0f} µs with the policy that verifies the key, "
+        f"{cost['entered']:.0f} µs with a key check and no row-level security: {times('key/entered')} times; goal at "
+        f"most {results['goal']:.1f}, {'reached' if results['is_reached'] else 'missed'}.",
+        f"Without any key check: {cost['none']:.0f} µs. Relative to this, the policy costs {times('key/none')} times, "
+        f"a policy on a plain setting ({cost['setting']:.0f} µs) {times('setting/none')}, a key check and no policy "
         f"{times('entered/none')}.",
     ]
 
 
 def calls(database: Database, pair: Pair) -> dict[str, Call]:
-    """Each side's statement, with the values for the pair."""
+    """Returns the statement of each side, with the values for the pair."""
     key = call(OPERATIONS[0], database.table, pair, "")
     entering = "from auth.enter($1, $2, $3, $4)"
     none = _TEXT.format(call="bench.get_lead($1, $2)", entering="")
@@ -100,7 +100,7 @@ def calls(database: Database, pair: Pair) -> dict[str, Call]:
     )
     entered = _TEXT.format(call="bench.get_lead($6, $5)", entering=entering)
     if key.text != _TEXT.format(call="api.get_lead($5)", entering=entering):
-        raise Spoilt("The server's statement isn't what the baseline was made after.")
+        raise BenchmarkError("The server's statement has changed: update the baseline in bench/isolation.py.")
     return {
         "none": Call(none, (pair.organization, pair.lead)),
         "setting": Call(setting, (pair.organization, pair.lead)),
@@ -110,11 +110,11 @@ def calls(database: Database, pair: Pair) -> dict[str, Call]:
 
 
 def _make(superuser: psycopg.Connection[Any]) -> None:
-    """Makes the baseline's functions out of the server's own, so that they can't drift apart. Raises Spoilt."""
+    """Creates the baseline's functions from the body of the server's function. Raises BenchmarkError."""
     text = _BODY.read_text()
     body = text[text.index("returns api.answer") : text.index("\nend;") + len("\nend;")]
     if body.count(_POLICY) != 1 or body.count("get_lead.id") != 1:
-        raise Spoilt("api.get_lead isn't what the baseline was made after.")
+        raise BenchmarkError("api.get_lead has changed: update the baseline in bench/isolation.py.")
     by_parameter = body.replace(_POLICY, "get_lead.organization_id")
     by_setting = body.replace(_POLICY, "(select current_setting('bench.organization_id', true)::uuid)")
     superuser.execute(f"create function bench.get_lead(organization_id uuid, id uuid) {by_parameter}".encode())
@@ -130,24 +130,25 @@ def _run(superuser: psycopg.Connection[Any], statements: str) -> None:
 
 
 def _check(database: Database) -> None:
-    """Raises Spoilt unless all sides answer alike."""
+    """Raises BenchmarkError unless all sides return the same response."""
     with psycopg.connect(database.url, autocommit=True, cursor_factory=psycopg.RawCursor) as connection:
         for pair in database.pairs:
             sides = calls(database, pair).values()
-            answers = [connection.execute(one.text.encode(), one.values).fetchone() for one in sides]
+            answers = [connection.execute(side.text.encode(), side.values).fetchone() for side in sides]
             if any(answer != answers[0] for answer in answers) or not answers[0] or answers[0][0] != 200:
-                raise Spoilt(f"A read is answered {answers}.")
+                raise BenchmarkError(f"A read returned {answers}.")
 
 
 def _rounds(plan: Plan, database: Database, say: Say) -> dict[str, list[Sample]]:
     pair = database.pairs[0]
     scripts = {
-        name: floor.script([one], pair, turns=100, clients=plan.clients) for name, one in calls(database, pair).items()
+        name: floor.script([side], pair, turns=100, clients=plan.clients)
+        for name, side in calls(database, pair).items()
     }
     samples: dict[str, list[Sample]] = {name: [] for name in scripts}
     database.tidy()
     for number in range(plan.rounds):
-        # Each is first, and last, as often as the others.
+        # Each side is first and last equally often.
         order = [*scripts][number % len(scripts) :] + [*scripts][: number % len(scripts)]
         for name in order:
             say(f"isolation, round {number + 1} of {plan.rounds}: {name}")
@@ -163,9 +164,9 @@ def _rounds(plan: Plan, database: Database, say: Say) -> dict[str, list[Sample]]
     return samples
 
 
-def _each(sample: Sample) -> float:
+def _cost(sample: Sample) -> float:
     return sample.postgres / sample.requests
 
 
 def _ratio(samples: Sequence[Sample], base: Sequence[Sample]) -> Spread:
-    return spread([_each(one) / _each(other) for one, other in zip(samples, base, strict=True)])
+    return spread([_cost(sample) / _cost(other) for sample, other in zip(samples, base, strict=True)])

@@ -1,4 +1,4 @@
-"""wrk: requests to the server over loopback, and what they cost it and PostgreSQL."""
+"""wrk: sends requests to the server over loopback, and measures what they cost the server and PostgreSQL."""
 
 import json
 import shutil
@@ -9,22 +9,22 @@ from typing import Any
 
 from app.cli.output import Mistake
 from bench import cpu
-from bench.figures import Sample, Spoilt
+from bench.figures import BenchmarkError, Sample
 from bench.operations import Operation, Pair
 
 _LUA = Path(__file__).with_name("wrk.lua")
 
 
 def program() -> str:
-    """Where wrk is. Raises Mistake where it isn't."""
-    found = shutil.which("wrk")
-    if found is None:
-        raise Mistake("The benchmark sends its requests with wrk, which is not installed: apt install wrk")
-    return found
+    """Returns the path of wrk. Raises Mistake if it is not installed."""
+    path = shutil.which("wrk")
+    if path is None:
+        raise Mistake("The benchmark needs wrk, which is not installed: apt install wrk")
+    return path
 
 
 def write_requests(path: Path, operation: Operation, pairs: Sequence[Pair]) -> None:
-    """Writes what wrk.lua reads: all pairs with the first body, then all with the next."""
+    """Writes the file for wrk.lua: all pairs with the first body, then all pairs with the next one."""
     lines = (
         "\t".join((operation.method, operation.path.format(lead=pair.lead), pair.key, body))
         for body in operation.bodies
@@ -34,31 +34,33 @@ def write_requests(path: Path, operation: Operation, pairs: Sequence[Pair]) -> N
 
 
 def summary(report: str) -> dict[str, Any]:
-    """What wrk.lua says at the end. Raises Spoilt."""
+    """Returns the summary that wrk.lua prints. Raises BenchmarkError."""
     lines = [line for line in report.splitlines() if line.startswith("{")]
     if not lines:
-        raise Spoilt(f"wrk gives no summary, but: {report.strip()}")
-    found: dict[str, Any] = json.loads(lines[-1])
-    return found
+        raise BenchmarkError(f"wrk printed no summary, but: {report.strip()}")
+    result: dict[str, Any] = json.loads(lines[-1])
+    return result
 
 
 def run(base: str, requests: Path, *, connections: int, seconds: int, server: int, postmaster: int) -> Sample:
-    """Runs wrk on the file of requests. Raises Spoilt where any answer is no 2xx, or none comes."""
+    """Runs wrk on the file of requests. Raises BenchmarkError if a response is not 2xx or is missing."""
     command = [program(), "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "-s", str(_LUA)]
     command += [base, "--", str(requests)]
     front, postgres = cpu.seconds(server), cpu.seconds(postmaster)
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60)
     front, postgres = cpu.seconds(server) - front, cpu.seconds(postmaster) - postgres
-    if ran.returncode != 0:
-        raise Spoilt(f"wrk failed: {(ran.stderr or ran.stdout).strip()}")
-    found = summary(ran.stdout)
-    if found["refused"] or found["broken"] or not found["requests"]:
-        raise Spoilt("wrk: of {requests} requests {refused} were refused, and {broken} failed.".format(**found))
+    if done.returncode != 0:
+        raise BenchmarkError(f"wrk failed: {(done.stderr or done.stdout).strip()}")
+    result = summary(done.stdout)
+    if result["refused"] or result["broken"] or not result["requests"]:
+        raise BenchmarkError(
+            "wrk: {refused} of {requests} requests were refused, and {broken} failed.".format(**result)
+        )
     return Sample(
-        requests=found["requests"],
-        seconds=found["microseconds"] / 1e6,
+        requests=result["requests"],
+        seconds=result["microseconds"] / 1e6,
         front=front,
         postgres=postgres,
-        p50=found["p50"] / 1e3,
-        p99=found["p99"] / 1e3,
+        p50=result["p50"] / 1e3,
+        p99=result["p99"] / 1e3,
     )

@@ -1,4 +1,4 @@
-"""The facts without which a figure says little: the machine, its load, the versions, the commit."""
+"""The context of the figures: the machine, its load, the versions and the commit."""
 
 import os
 import platform
@@ -9,7 +9,7 @@ from app.settings import ROOT
 
 
 def facts(server_version: str) -> dict[str, Any]:
-    """What doesn't change while it is measured."""
+    """Returns what does not change during the benchmark."""
     return {
         "cores": os.cpu_count(),
         "machine": f"{platform.system()} {platform.machine()}",
@@ -21,13 +21,13 @@ def facts(server_version: str) -> dict[str, Any]:
 
 
 def load() -> float:
-    """Processes that ran or wanted to, on the average of the last minute."""
+    """Returns the load average of the last minute."""
     return round(os.getloadavg()[0], 2)
 
 
 def _git(*arguments: str) -> str | None:
     try:
-        ran = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=30)
     except FileNotFoundError:
         return None
-    return ran.stdout.strip() if ran.returncode == 0 else None
+    return done.stdout.strip() if done.returncode == 0 else None

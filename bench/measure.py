@@ -1,4 +1,4 @@
-"""The rounds: each operation by pgbench and by wrk, one right after the other, each first in every other round."""
+"""The rounds: each operation with pgbench and wrk, one directly after the other. The first one alternates."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,35 +6,35 @@ from pathlib import Path
 
 from bench import floor, load
 from bench.database import Database
-from bench.figures import Round, Sample, Spoilt
+from bench.figures import BenchmarkError, Round, Sample
 from bench.operations import OPERATIONS, PAIRS, Operation, call
 from bench.server import Server
 
 Say = Callable[[str], None]
 
 _TURNS = {"GET": 100, "POST": 100, "PATCH": 10}
-"""So many turns a client of pgbench takes before it fetches another pair; else the fetching would count."""
+"""Turns of a pgbench client before it reads another pair, so that the cost of reading it is negligible."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured."""
+    """The extent of the benchmark."""
 
     rounds: int
     seconds: int
     connections: int
-    """wrk's, to the server."""
+    """Connections of wrk to the server."""
     clients: int
-    """pgbench's; as many as the server has connections to PostgreSQL."""
+    """Clients of pgbench: as many as the server has connections to PostgreSQL."""
 
 
 def rounds(plan: Plan, database: Database, server: Server, folder: Path, say: Say) -> dict[str, list[Round]]:
-    """Measures, and gives each operation's rounds. Raises Spoilt."""
-    found: dict[str, list[Round]] = {operation.name: [] for operation in OPERATIONS}
+    """Measures each operation and returns its rounds. Raises BenchmarkError."""
+    results: dict[str, list[Round]] = {operation.name: [] for operation in OPERATIONS}
     for operation in OPERATIONS:
         load.write_requests(folder / operation.name, operation, database.pairs)
         say(f"warming up: {operation.name}")
-        # The server's connections prepare their statements at their first use.
+        # The server's connections prepare a statement at its first use.
         _by_wrk(operation, Plan(1, 1, plan.connections, plan.clients), database, server, folder)
     for number in range(plan.rounds):
         database.tidy()
@@ -46,8 +46,8 @@ def rounds(plan: Plan, database: Database, server: Server, folder: Path, say: Sa
             else:
                 served = _by_wrk(operation, plan, database, server, folder)
                 at_floor = _by_pgbench(operation, plan, database)
-            found[operation.name].append(Round(at_floor, served))
-    return found
+            results[operation.name].append(Round(at_floor, served))
+    return results
 
 
 def _by_pgbench(operation: Operation, plan: Plan, database: Database) -> Sample:
@@ -79,12 +79,15 @@ def _by_wrk(operation: Operation, plan: Plan, database: Database, server: Server
 
 
 def _changing(operation: Operation, database: Database, measure: Callable[[], Sample]) -> Sample:
-    """Measures; a patch that changes nothing costs little: each pair may have one, where the side before left off."""
+    """Measures, and checks that patches change something, because others are cheap.
+
+    The first patch of each pair may change nothing, because the previous run may have ended with the same values.
+    """
     if operation.method != "PATCH":
         return measure()
     before = database.changes()
     sample = measure()
     changed = database.changes() - before
     if changed < sample.requests - PAIRS:
-        raise Spoilt(f"Of {sample.requests} patches only {changed} changed something.")
+        raise BenchmarkError(f"Only {changed} of {sample.requests} patches changed something.")
     return sample

@@ -1,6 +1,6 @@
-"""The four operations that are measured: as HTTP requests, and as the statement and values that come of them.
+"""The four measured operations: as HTTP requests, and as the resulting statements with their values.
 
-The server's own code makes them, so that the two can't drift apart.
+The server's own code produces the statements, so that they are always those of the server.
 """
 
 import json
@@ -11,12 +11,12 @@ from app.server.request import read_arguments, read_request
 from app.server.routes import Table
 
 PAIRS = 100
-"""So many keys, each of another organization, with a lead each, take turns."""
+"""The number of keys that take turns. Each belongs to another organization and has one lead."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A key, and a lead of its organization."""
+    """A key, its organization, and a lead of it."""
 
     key: str
     lead: str
@@ -25,26 +25,26 @@ class Pair:
 
 @dataclass(frozen=True)
 class Operation:
-    """What is measured, and the efficiency that it should reach."""
+    """A measured operation, and the efficiency that it should reach."""
 
     name: str
     goal: float
     method: str
     path: str
     bodies: tuple[str, ...]
-    """Sent in turn: so each patch changes what the one before it left."""
+    """Sent in turn, so that each patch changes the result of the previous one."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """A statement's text, and its values in their order."""
+    """The text of a statement, and its values in order."""
 
     text: str
     values: tuple[str | None, ...]
 
     @property
     def digest(self) -> str:
-        """The claim: what stands for the key."""
+        """The claim: the digest of the key."""
         return self.values[0] or ""
 
 
@@ -81,12 +81,12 @@ OPERATIONS = (
 
 
 def call(operation: Operation, table: Table, pair: Pair, body: str) -> Call:
-    """What the server would ask PostgreSQL for the request."""
+    """Returns the statement that the server would send for the request."""
     path = operation.path.format(lead=pair.lead)
     headers = [(b"host", b"127.0.0.1"), (b"authorization", b"Bearer " + pair.key.encode())]
     request = read_request({"method": operation.method, "path": path, "query_string": b"", "headers": headers})
     match = table.match(path.removeprefix(PREFIX))
-    assert match, f"{path} is no route"
+    assert match, f"{path} is not a route"
     route = match.routes[operation.method]
     arguments = read_arguments(request, route, match.parameters, body.encode() if body else None)
     entering = (request.digest, request.id, route.scope, b"t" if route.is_read_only else b"f")

@@ -1,6 +1,6 @@
-"""Scoring: what one score costs with 1, 100 and 10,000 signals on the lead, and a backtest of 100,000 leads.
+"""Scoring: the cost of one score with 1, 100 and 10,000 signals on the lead, and of a backtest of 100,000 leads.
 
-Each score is POST /leads/{id}/score's own statement, a transaction of its own; the backtest is one statement.
+Each score is the statement of POST /leads/{id}/score, in its own transaction. The backtest is one statement.
 """
 
 import hashlib
@@ -13,12 +13,12 @@ import psycopg
 from app.session import address
 from bench import cpu
 from bench.database import Database
-from bench.figures import Spoilt
+from bench.figures import BenchmarkError
 
 SIGNALS = (1, 100, 10_000)
-"""So many signals a lead has, of three types in turn."""
+"""The numbers of signals of a lead, of three types in turn."""
 LEADS = 100_000
-"""Leads of the backtest, won or lost, with three signals each."""
+"""The number of leads in the backtest. They are won or lost, and have three signals each."""
 _SCORES = 300
 
 _LEADS = """
@@ -70,21 +70,21 @@ class Score:
 
 
 def measure(database: Database) -> dict[str, Any]:
-    """The figures. Raises Spoilt."""
+    """Returns the figures. Raises BenchmarkError."""
     with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
         scores = [_scores(database, superuser, index, count) for index, count in enumerate(SIGNALS)]
         backtest = _backtest(database, superuser)
     return {"scores": [vars(score) for score in scores], "backtest": backtest}
 
 
-def sentences(found: dict[str, Any]) -> list[str]:
-    """The figures in words."""
-    one = "with {signals:,} signals {postgres_us:,.0f} µs and {buffers} buffers"
-    scores = "; ".join(one.format(**score) for score in found["scores"])
+def sentences(results: dict[str, Any]) -> list[str]:
+    """Returns the figures as sentences."""
+    template = "with {signals:,} signals {postgres_us:,.0f} µs and {buffers} buffers"
+    scores = "; ".join(template.format(**score) for score in results["scores"])
     return [
         f"One score, CPU of PostgreSQL: {scores}.",
-        "A backtest of {leads:,} leads by two models, one statement: {seconds:.1f} s, {per_thousand_ms:.0f} ms per "
-        "1,000.".format(**found["backtest"]),
+        "A backtest of {leads:,} leads with two models, in one statement: {seconds:.1f} s, {per_thousand_ms:.0f} ms "
+        "per 1,000.".format(**results["backtest"]),
     ]
 
 
@@ -100,23 +100,23 @@ def _scores(database: Database, superuser: psycopg.Connection[Any], index: int, 
         for _ in range(_SCORES):
             row = session.execute(_SCORE, [pair.lead, claim]).fetchone()
             if row != (200,):
-                raise Spoilt(f"A score is answered {row}.")
-        took = cpu.seconds(database.postmaster) - before
+                raise BenchmarkError(f"A score returned {row}.")
+        elapsed = cpu.seconds(database.postmaster) - before
         plan = session.execute("explain (analyze, buffers, format json) " + _SCORE, [pair.lead, claim]).fetchone()
     root = plan[0][0]["Plan"] if plan else {}
-    return Score(count, root["Shared Hit Blocks"] + root["Shared Read Blocks"], took / _SCORES * 1e6)
+    return Score(count, root["Shared Hit Blocks"] + root["Shared Read Blocks"], elapsed / _SCORES * 1e6)
 
 
 def _backtest(database: Database, superuser: psycopg.Connection[Any]) -> dict[str, Any]:
-    made = superuser.execute("select admin.create_organization('Backtest', 'test')::text").fetchone()
-    organization = made[0] if made else ""
+    created = superuser.execute("select admin.create_organization('Backtest', 'test')::text").fetchone()
+    organization = created[0] if created else ""
     for statement in _LEADS.format(organization=f"'{organization}'", leads=LEADS).split(";"):
         superuser.execute(statement.encode())
     superuser.execute("vacuum analyze app.lead, scoring.signal")
     with psycopg.connect(database.operator_url, autocommit=True) as operator:
         began = time.monotonic()
         row = operator.execute(_BACKTEST, {"organization": organization}).fetchone()
-        took = time.monotonic() - began
+        elapsed = time.monotonic() - began
     if row != (LEADS,):
-        raise Spoilt(f"The backtest scored {row}.")
-    return {"leads": LEADS, "seconds": took, "per_thousand_ms": took / LEADS * 1000 * 1000}
+        raise BenchmarkError(f"The backtest scored {row}.")
+    return {"leads": LEADS, "seconds": elapsed, "per_thousand_ms": elapsed / LEADS * 1000 * 1000}

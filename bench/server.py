@@ -1,4 +1,4 @@
-"""``leads serve`` as an operator runs it, one worker: on the measured database, and with one of its own."""
+"""Runs ``leads serve`` with one server process, on the measured database or with an embedded one."""
 
 import os
 import socket
@@ -13,16 +13,16 @@ from pathlib import Path
 import httpx
 
 from app.settings import ROOT
-from bench.figures import Spoilt
+from bench.figures import BenchmarkError
 
 _ADDRESSES = ("DATABASE_URL", "LEADS_MIGRATE_URL", "LEADS_OPERATOR_URL", "LEADS_WORKER_URL")
 _PATIENCE = 120.0
-"""Seconds: a first start makes the database."""
+"""Seconds that a start may take. The first start creates the database."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server that answers."""
+    """A running server."""
 
     base: str
     pid: int
@@ -32,19 +32,19 @@ class Server:
 
 @contextmanager
 def running(log: Path, **environment: str) -> Iterator[Server]:
-    """Runs the server for the block, with its log in the file. Raises Spoilt."""
+    """Runs the server during the block, and logs to the file. Raises BenchmarkError."""
     with closing(socket.create_server(("127.0.0.1", 0))) as probe:
         port = probe.getsockname()[1]
     base = f"http://127.0.0.1:{port}"
-    given = {name: value for name, value in os.environ.items() if name not in _ADDRESSES} | environment
+    environ = {name: value for name, value in os.environ.items() if name not in _ADDRESSES} | environment
     command = [sys.executable, "-m", "app", "serve", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     began = time.monotonic()
     with log.open("ab") as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=given, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=output, stderr=subprocess.STDOUT)
     try:
         while not _is_ready(base):
             if process.poll() is not None or time.monotonic() - began > _PATIENCE:
-                raise Spoilt(f"The server doesn't come up: {log.read_text(errors='replace')[-500:].strip()}")
+                raise BenchmarkError(f"The server did not start: {log.read_text(errors='replace')[-500:].strip()}")
             time.sleep(0.01)
         yield Server(base, process.pid, time.monotonic() - began)
     finally:
@@ -57,7 +57,7 @@ def running(log: Path, **environment: str) -> Iterator[Server]:
 
 
 def second_starts(folder: Path, times: int) -> list[float]:
-    """Seconds until the server answers, with its own PostgreSQL and its data there already, so many times."""
+    """Returns the seconds of several starts with an embedded PostgreSQL whose data already exists."""
     environment = {"LEADS_DATA_DIR": str(folder / "start")}
     starts = []
     for _ in range(1 + times):
@@ -67,14 +67,14 @@ def second_starts(folder: Path, times: int) -> list[float]:
 
 
 def reference(base: str, times: int) -> list[float]:
-    """Seconds of an answer with the whole of /openapi.json, so many times, over one connection."""
-    taken = []
+    """Returns the seconds of several responses with the whole of /openapi.json, over one connection."""
+    durations = []
     with httpx.Client(base_url=base, trust_env=False) as client:
         for _ in range(times):
             began = time.perf_counter()
             client.get("/openapi.json").raise_for_status()
-            taken.append(time.perf_counter() - began)
-    return taken
+            durations.append(time.perf_counter() - began)
+    return durations
 
 
 def _is_ready(base: str) -> bool:

@@ -1,4 +1,4 @@
--- What wrk sends: in turn, each line of the file that is named after "--": method, path, key and body, a tab between.
+-- wrk sends the lines of the file that is named after "--", in turn: method, path, key and body, separated by tabs.
 local requests = {}
 local turn = 0
 

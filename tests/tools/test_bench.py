@@ -1,4 +1,4 @@
-"""The benchmark's reckoning and reading; how fast anything is, no test says."""
+"""The benchmark computes and parses correctly. No test asserts a speed."""
 
 import os
 import subprocess
@@ -13,14 +13,14 @@ from app.server.postgres import Statement
 from app.server.routes import Argument, Route, Table
 from app.settings import ROOT
 from bench import cpu, figures, floor, isolation, load, report
-from bench.figures import Round, Sample, Spoilt
+from bench.figures import BenchmarkError, Round, Sample
 from bench.operations import OPERATIONS, Call, Operation, Pair, call
 
 PAIR = Pair("lk_test_one", "0192f0c1-2345-7abc-8def-0123456789ab", "0192f0c1-2345-7abc-8def-ba9876543210")
 PATCH = OPERATIONS[3]
 
 
-def test_efficiency_is_pgbench_cpu_by_ours_in_the_middle_round() -> None:
+def test_efficiency_is_the_median_of_pgbench_cpu_divided_by_ours() -> None:
     rounds = [
         Round(Sample(1000, 1.0, 0.010, 0.090), Sample(500, 1.0, 0.060, 0.040)),  # 100 µs by 200 µs
         Round(Sample(1000, 1.0, 0.010, 0.050), Sample(500, 1.0, 0.060, 0.040)),  # 60 by 200
@@ -30,20 +30,20 @@ def test_efficiency_is_pgbench_cpu_by_ours_in_the_middle_round() -> None:
     assert (seen.median, seen.least, seen.greatest) == pytest.approx((0.5, 0.3, 0.9))
 
 
-def test_cpu_and_rate_are_of_one_request() -> None:
+def test_cpu_and_rate_are_per_request() -> None:
     sample = Sample(requests=2000, seconds=4.0, front=0.1, postgres=0.3)
     assert (sample.cpu, sample.rate) == pytest.approx((200.0, 500.0))
     assert figures.microseconds([sample, sample]) == pytest.approx((50.0, 150.0))
 
 
-def test_what_connecting_costs_is_taken_off() -> None:
+def test_the_cost_of_connecting_is_subtracted() -> None:
     rest = figures.less(Sample(1004, 4.5, 0.12, 0.56), Sample(4, 0.5, 0.02, 0.06))
     assert (rest.requests, rest.seconds, rest.front, rest.postgres) == pytest.approx((1000, 4.0, 0.1, 0.5))
 
 
 @pytest.mark.parametrize(("ours", "word"), [(0.200, "reached"), (0.201, "missed")])
 def test_a_goal_is_reached_or_missed(ours: float, word: str) -> None:
-    # "patch" is to reach 0.80: 160 µs by 200 do, by 201 don't.
+    # The goal of "patch" is 0.80: 160 µs / 200 µs reach it, 160 µs / 201 µs do not.
     rounds = [Round(Sample(1000, 1.0, 0.0, 0.160), Sample(1000, 1.0, 0.0, ours, 1.5, 2.5))]
     shown = report.operations({"patch": rounds})
     table = report.table(shown)
@@ -56,24 +56,24 @@ def test_a_second_start_must_take_less_than_three_seconds() -> None:
     assert seen == [True, False]
 
 
-def test_reads_pgbench_counts() -> None:
+def test_the_counts_of_pgbench_are_read() -> None:
     text = (
         "pgbench (18.6)\nnumber of clients: 4\nnumber of transactions actually processed: 10422\n"
         "number of failed transactions: 3 (0.029%)\nlatency average = 0.76 ms\ntps = 5211.0 (without initial)\n"
     )
     assert floor.counts(text) == (10422, 3)
-    with pytest.raises(Spoilt, match="no counts"):
+    with pytest.raises(BenchmarkError, match="no counts"):
         floor.counts("pgbench: error: connection failed")
 
 
-def test_reads_wrk_summary_among_its_own_words() -> None:
+def test_the_summary_of_wrk_is_read() -> None:
     text = 'Running 1s test\n  {not ours\n\n{"requests": 7, "microseconds": 1000, "refused": 0, "broken": 0}\n'
     assert load.summary(text)["requests"] == 7
-    with pytest.raises(Spoilt, match="no summary"):
+    with pytest.raises(BenchmarkError, match="no summary"):
         load.summary("unable to connect to 127.0.0.1:1 Connection refused")
 
 
-def test_script_sends_the_statement_with_each_value_as_a_parameter() -> None:
+def test_a_script_sends_each_value_as_a_parameter() -> None:
     text = "select (a.r).status from (select api.f($5, $6) as r from auth.enter($1, $2, $3, $4) offset 0) as a"
     one = Call(text, ("d1g357", "rid", "write", "f", PAIR.lead, None))
     two = Call(text, ("d1g357", "rid", "write", "f", PAIR.lead, '{"a":1}'))
@@ -87,12 +87,12 @@ def test_script_sends_the_statement_with_each_value_as_a_parameter() -> None:
             text_before, sent = sent, sent.replace(f":{name}", f"${number}", 1)
             assert sent != text_before, (name, sent)
         assert sent == text
-    # What comes from bench.pair must not be set beforehand, and NULL is what no variable holds.
+    # Variables from bench.pair must not be set beforehand. An undefined variable is NULL.
     assert not {"digest", "lead", "organization", "nothing"} & made.variables.keys()
     assert made.calls == 2
 
 
-def test_script_knows_an_organization_in_the_place_of_a_claim() -> None:
+def test_a_script_may_have_the_organization_in_place_of_the_claim() -> None:
     made = floor.script([Call("select f($1, $2)", (PAIR.organization, PAIR.lead))], PAIR, turns=10, clients=1)
     assert "select f(:organization, :lead);" in made.text.splitlines()
     assert made.variables == {"turn": "0"}
@@ -105,7 +105,7 @@ def test_script_knows_an_organization_in_the_place_of_a_claim() -> None:
         (0.0322, "1.61 (0.64-3.22) times; goal at most 1.6, missed."),
     ],
 )
-def test_isolation_is_to_cost_1_6_times_a_read_without_it_in_the_middle_round(key: float, said: str) -> None:
+def test_isolation_may_cost_1_6_times_the_baseline_in_the_median(key: float, said: str) -> None:
     samples = {
         "none": [Sample(1000, 1.0, 0.0, 0.010)] * 3,
         "setting": [Sample(1000, 1.0, 0.0, 0.025)] * 3,
@@ -114,15 +114,15 @@ def test_isolation_is_to_cost_1_6_times_a_read_without_it_in_the_middle_round(ke
     }
     first, second = isolation.sentences(isolation.figures_of(samples))
     assert first.endswith(said)
-    assert "policy on a mere setting (25 µs) 2.50 (2.50-2.50), the key proven and no policy 2.00 (1.00-5.00)" in second
+    assert "policy on a plain setting (25 µs) 2.50 (2.50-2.50), a key check and no policy 2.00 (1.00-5.00)" in second
 
 
-def test_script_gives_no_pair_to_two_clients() -> None:
+def test_a_script_does_not_give_a_pair_to_two_clients() -> None:
     made = floor.script([Call("select $1", ("d",))], PAIR, turns=10, clients=3)
     assert "\\set n :client_id * 33 + :turn / 10 % 33" in made.text
 
 
-def test_call_has_what_the_server_would_send() -> None:
+def test_a_call_is_what_the_server_sends() -> None:
     table = Table({})
     arguments = tuple(
         Argument(name, type, name == "id", None, values.reader(type))
@@ -137,14 +137,14 @@ def test_call_has_what_the_server_would_send() -> None:
     assert rest == ["write", "f", PAIR.lead, PATCH.bodies[0], None]
 
 
-def test_wrk_goes_through_all_pairs_before_the_next_body(tmp_path: Path) -> None:
+def test_wrk_uses_all_pairs_before_the_next_body(tmp_path: Path) -> None:
     pairs = [Pair("k1", "l1", "o1"), Pair("k2", "l2", "o2")]
     load.write_requests(tmp_path / "requests", Operation("x", 1.0, "PATCH", "/leads/{lead}", ("A", "B")), pairs)
     lines = [line.split("\t") for line in (tmp_path / "requests").read_text().splitlines()]
     assert lines == [["PATCH", f"/leads/l{n}", f"k{n}", body] for body in "AB" for n in (1, 2)]
 
 
-def test_cpu_is_of_a_process_its_descendants_and_the_ended_ones(tmp_path: Path) -> None:
+def test_cpu_includes_descendants_and_ended_children(tmp_path: Path) -> None:
     def process(pid: int, parent: int, name: str, *times: int) -> None:
         (tmp_path / str(pid)).mkdir()
         before_times = " ".join(["S", str(parent), *["0"] * 9])
@@ -161,10 +161,10 @@ def test_cpu_is_of_a_process_its_descendants_and_the_ended_ones(tmp_path: Path) 
         cpu.seconds(99, tmp_path)
 
 
-def test_without_wrk_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_wrk_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Mistake, match="apt install wrk"):
         load.program()
     ran = subprocess.run([sys.executable, "-m", "bench"], cwd=ROOT, capture_output=True, text=True)
     assert (ran.returncode, ran.stdout) == (2, "")
-    assert ran.stderr == "The benchmark sends its requests with wrk, which is not installed: apt install wrk\n"
+    assert ran.stderr == "The benchmark needs wrk, which is not installed: apt install wrk\n"
