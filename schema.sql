@@ -2,13 +2,13 @@ CREATE SCHEMA admin;
 
 ALTER SCHEMA admin OWNER TO leads_owner;
 
-COMMENT ON SCHEMA admin IS 'What an operator reaches: the functions behind the command line.';
+COMMENT ON SCHEMA admin IS 'Functions for operators: the command line calls them.';
 
 CREATE SCHEMA api;
 
 ALTER SCHEMA api OWNER TO leads_owner;
 
-COMMENT ON SCHEMA api IS 'What a client reaches: functions, the route table, the errors.';
+COMMENT ON SCHEMA api IS 'What a client reaches: functions, the route table and the errors.';
 
 CREATE SCHEMA app;
 
@@ -20,31 +20,31 @@ CREATE SCHEMA audit;
 
 ALTER SCHEMA audit OWNER TO leads_owner;
 
-COMMENT ON SCHEMA audit IS 'The append-only log of every change.';
+COMMENT ON SCHEMA audit IS 'The append-only log of every change, and its chain of hashes.';
 
 CREATE SCHEMA auth;
 
 ALTER SCHEMA auth OWNER TO leads_owner;
 
-COMMENT ON SCHEMA auth IS 'Who is asking: keys, and the functions that prove a claim.';
+COMMENT ON SCHEMA auth IS 'API keys, analysts'' logins, and the functions that prove who makes a request.';
 
 CREATE SCHEMA bi;
 
 ALTER SCHEMA bi OWNER TO leads_owner;
 
-COMMENT ON SCHEMA bi IS 'What an analyst reaches: views, each of the analyst''s own organization alone.';
+COMMENT ON SCHEMA bi IS 'Views for analysts. Each shows the rows of the analyst''s organization only.';
 
 CREATE SCHEMA crm;
 
 ALTER SCHEMA crm OWNER TO leads_owner;
 
-COMMENT ON SCHEMA crm IS 'Pushing leads to a CRM, once and only once.';
+COMMENT ON SCHEMA crm IS 'Pushes leads to a CRM exactly once.';
 
 CREATE SCHEMA scoring;
 
 ALTER SCHEMA scoring OWNER TO leads_owner;
 
-COMMENT ON SCHEMA scoring IS 'Why a lead has its score: signals, models, and the history of scores.';
+COMMENT ON SCHEMA scoring IS 'Signals, scoring models, and the history of scores.';
 
 CREATE TYPE api.answer AS (
 	status integer,
@@ -325,7 +325,7 @@ COMMENT ON COLUMN api.lead.industry IS 'The industry.';
 
 COMMENT ON COLUMN api.lead.company_size IS 'The company''s size, in words.';
 
-COMMENT ON COLUMN api.lead.pain_points IS 'What troubles the lead.';
+COMMENT ON COLUMN api.lead.pain_points IS 'The lead''s problems.';
 
 COMMENT ON COLUMN api.lead.timeline IS 'When the lead wants to act, in words.';
 
@@ -408,7 +408,7 @@ COMMENT ON COLUMN api.lead_input.industry IS 'The industry.';
 
 COMMENT ON COLUMN api.lead_input.company_size IS 'The company''s size, in words.';
 
-COMMENT ON COLUMN api.lead_input.pain_points IS 'What troubles the lead.';
+COMMENT ON COLUMN api.lead_input.pain_points IS 'The lead''s problems.';
 
 COMMENT ON COLUMN api.lead_input.timeline IS 'When the lead wants to act, in words.';
 
@@ -639,7 +639,7 @@ CREATE TYPE crm.job AS (
 
 ALTER TYPE crm.job OWNER TO leads_owner;
 
-COMMENT ON TYPE crm.job IS 'A leased sync, with all that its push needs.';
+COMMENT ON TYPE crm.job IS 'A leased sync, with everything that its push needs.';
 
 CREATE TYPE crm.permission AS (
 	verdict text,
@@ -648,7 +648,7 @@ CREATE TYPE crm.permission AS (
 
 ALTER TYPE crm.permission OWNER TO leads_owner;
 
-COMMENT ON TYPE crm.permission IS 'Whether a call to the vendor may be made. go; wait: ask again after wait_seconds; stop: the lease is lost or given back.';
+COMMENT ON TYPE crm.permission IS 'Whether the worker may call the vendor. go: yes. wait: ask again after wait_seconds. stop: the lease is lost or returned.';
 
 CREATE FUNCTION admin.activate_scoring_model(organization_id uuid, version integer DEFAULT NULL::integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -790,13 +790,13 @@ ALTER TABLE ONLY app.organization FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.organization OWNER TO leads_owner;
 
-COMMENT ON TABLE app.organization IS 'A tenant: a business that keeps its leads here.';
+COMMENT ON TABLE app.organization IS 'A tenant: a business that keeps its leads here. Of an erased organization only this row and its audit log stay.';
 
-COMMENT ON COLUMN app.organization.name IS 'Null once it is erased.';
+COMMENT ON COLUMN app.organization.name IS 'The business''s name; null once it is erased.';
 
-COMMENT ON COLUMN app.organization.environment IS 'live or test; a test organization never causes a call to the outside.';
+COMMENT ON COLUMN app.organization.environment IS 'live or test. A test organization never causes a call to another system.';
 
-COMMENT ON COLUMN app.organization.erased_at IS 'When it was erased; null: it wasn''t.';
+COMMENT ON COLUMN app.organization.erased_at IS 'When it was erased; null: it is not erased.';
 
 CREATE TABLE auth.analyst (
     organization_id uuid NOT NULL,
@@ -815,13 +815,13 @@ ALTER TABLE ONLY auth.analyst FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE auth.analyst OWNER TO leads_auth;
 
-COMMENT ON TABLE auth.analyst IS 'Analysts'' logins, each bound to one organization.';
+COMMENT ON TABLE auth.analyst IS 'Analysts'' logins. Each is bound to one organization.';
 
 COMMENT ON COLUMN auth.analyst.role_oid IS 'The login''s oid in this cluster.';
 
-COMMENT ON COLUMN auth.analyst.role_name IS 'The login''s name. Both must match: in a restored dump, or once the login was dropped, the oid may be another role''s.';
+COMMENT ON COLUMN auth.analyst.role_name IS 'The login''s name. Oid and name must both match: after a restore, or once the login was dropped, the oid may be another role''s.';
 
-COMMENT ON COLUMN auth.analyst.expires_at IS 'From this instant on the login sees no row; null: never.';
+COMMENT ON COLUMN auth.analyst.expires_at IS 'The login sees no row from this instant on; null: the binding does not expire.';
 
 CREATE FUNCTION admin.analysts(organization_id uuid DEFAULT NULL::uuid) RETURNS TABLE(login text, organization_id uuid, organization text, state text, created_at text, expires_at text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -853,7 +853,7 @@ state: good; expired; revoked: the login is being removed; gone: the cluster has
 CREATE FUNCTION api.schema_version() RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
- SELECT 12;
+ SELECT 1;
 END;
 
 ALTER FUNCTION api.schema_version() OWNER TO leads_exec;
@@ -1132,7 +1132,7 @@ CREATE FUNCTION admin.catalogue() RETURNS TABLE(object text, definition text, re
                     FROM unnest(c.reloptions) o(option)) AS options
             FROM pg_class c
            WHERE ((c.relnamespace IN ( SELECT s.oid
-                    FROM our_schema s)) AND (c.relkind = ANY (ARRAY['r'::"char", 'p'::"char", 'v'::"char", 'm'::"char", 'f'::"char", 'S'::"char"])))
+                    FROM our_schema s)) AND (c.relkind = ANY (ARRAY['r'::"char", 'p'::"char", 'v'::"char", 'm'::"char", 'f'::"char", 'S'::"char"])) AND (NOT c.relispartition))
          ), attribute AS (
           SELECT a.attrelid AS relation,
              a.attnum AS "position",
@@ -1479,32 +1479,56 @@ COMMENT ON FUNCTION admin.catalogue() IS 'Every object of our schemas, every gra
 definition: the SQL that makes it, or makes it so again, ending with a semicolon; without one, where no single statement
 could: what it is, in words. removal: the SQL that takes it away; null for what can''t go.';
 
+CREATE FUNCTION app.id_time(id uuid) RETURNS timestamp with time zone
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return timestamptz 'epoch'
+    + ('x' || translate(left(id::text, 13), '-', ''))::bit(48)::bigint * interval '1 millisecond';
+end
+$$;
+
+ALTER FUNCTION app.id_time(id uuid) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.id_time(id uuid) IS 'The instant in a UUID of version 7 (RFC 9562, section 5.7), in milliseconds. A UUID of another version gives some instant.';
+
 CREATE TABLE audit.seal (
     organization_id uuid NOT NULL,
     "position" bigint NOT NULL,
     event_id uuid NOT NULL,
+    event_hash bytea NOT NULL,
     hash bytea NOT NULL,
+    created_at timestamp(3) with time zone NOT NULL,
     sealed_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
-    CONSTRAINT seal_hash_has_32_bytes CHECK ((octet_length(hash) = 32)),
+    CONSTRAINT seal_created_at_is_the_time_of_its_event CHECK ((created_at = app.id_time(event_id))),
+    CONSTRAINT seal_hashes_have_32_bytes CHECK (((octet_length(event_hash) = 32) AND (octet_length(hash) = 32))),
     CONSTRAINT seal_position_is_positive CHECK (("position" > 0))
-);
+)
+PARTITION BY RANGE (created_at);
 ALTER TABLE ONLY audit.seal ALTER COLUMN organization_id SET STATISTICS 0;
 ALTER TABLE ONLY audit.seal ALTER COLUMN "position" SET STATISTICS 0;
 ALTER TABLE ONLY audit.seal ALTER COLUMN event_id SET STATISTICS 0;
+ALTER TABLE ONLY audit.seal ALTER COLUMN event_hash SET STATISTICS 0;
 ALTER TABLE ONLY audit.seal ALTER COLUMN hash SET STATISTICS 0;
+ALTER TABLE ONLY audit.seal ALTER COLUMN created_at SET STATISTICS 0;
 ALTER TABLE ONLY audit.seal ALTER COLUMN sealed_at SET STATISTICS 0;
 
 ALTER TABLE ONLY audit.seal FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE audit.seal OWNER TO leads_owner;
 
-COMMENT ON TABLE audit.seal IS 'The organization''s chain: a seal over each event and all before it. Append-only.';
+COMMENT ON TABLE audit.seal IS 'The organization''s chain of hashes: a seal covers an event and all events before it. Append-only. Partitioned by year.';
 
-COMMENT ON COLUMN audit.seal."position" IS 'Where the event stands in the chain: 1, 2, 3, … without a gap.';
+COMMENT ON COLUMN audit.seal."position" IS 'The event''s position in the chain: 1, 2, 3, … without a gap.';
 
 COMMENT ON COLUMN audit.seal.event_id IS 'The event''s id.';
 
-COMMENT ON COLUMN audit.seal.hash IS 'SHA-256 of the hash before it and the event''s own (audit.event_hash); before the first stands SHA-256 of the organization''s 16 bytes.';
+COMMENT ON COLUMN audit.seal.event_hash IS 'The event''s own hash, from audit.event_hash. With it the chain can be computed without the events.';
+
+COMMENT ON COLUMN audit.seal.hash IS 'SHA-256 of the hash of the seal before and event_hash. Before the first seal stands SHA-256 of the organization''s 16 bytes.';
+
+COMMENT ON COLUMN audit.seal.created_at IS 'The event''s created_at.';
 
 COMMENT ON COLUMN audit.seal.sealed_at IS 'When it was sealed.';
 
@@ -1519,12 +1543,13 @@ ALTER TABLE ONLY audit.unsealed FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE audit.unsealed OWNER TO leads_owner;
 
-COMMENT ON TABLE audit.unsealed IS 'Events that no seal covers yet: one that commits late isn''t skipped. A worker seals them each second.';
+COMMENT ON TABLE audit.unsealed IS 'The queue of events that have no seal yet, so that an event that commits late is not skipped. A worker seals them every second.';
 
 COMMENT ON COLUMN audit.unsealed.event_id IS 'The event''s id.';
 
 CREATE FUNCTION admin.chain_heads(organization_id uuid DEFAULT NULL::uuid) RETURNS TABLE(organization_id uuid, head text, sealed_at text, unsealed bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
+    SET enable_sort TO 'off'
     BEGIN ATOMIC
  SELECT o.organization_id,
      ((h."position" || ':'::text) || encode(h.hash, 'hex'::text)),
@@ -1546,7 +1571,10 @@ END;
 
 ALTER FUNCTION admin.chain_heads(organization_id uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.chain_heads(organization_id uuid) IS 'The head of an organization''s chain, or of each where it is null: position and hash, as audit.chain_verdict takes them; null: nothing is sealed. unsealed: events that wait.';
+COMMENT ON FUNCTION admin.chain_heads(organization_id uuid) IS 'The head of an organization''s chain; null: of every organization''s.
+
+head: position and hash, in the format that audit.chain_verdict takes; null if nothing is sealed yet. sealed_at: UTC.
+unsealed: the number of events that have no seal yet.';
 
 CREATE FUNCTION admin.change_crm_connection(organization_id uuid, change text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1748,6 +1776,24 @@ login: 1 to 63 characters out of a-z, 0-9 and _. verifier: the password''s SCRAM
 then on the login can''t log in and sees no row; null: never. Raises PT404 organization_not_found, PT409 login_exists, PT422
 invalid_login, invalid_verifier, expired; 42501 where the caller lacks CREATEROLE, or ADMIN OPTION on leads_bi.';
 
+CREATE FUNCTION admin.create_audit_partitions() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_year integer := extract(year from now() at time zone 'UTC');
+begin
+  perform audit.create_partitions(v_year);
+  perform audit.create_partitions(v_year + 1);
+end
+$$;
+
+ALTER FUNCTION admin.create_audit_partitions() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.create_audit_partitions() IS 'Creates the partitions of the audit log and its seals for this year and the next one, unless they exist.
+
+Without a partition for the current year every write fails. Raises 55P03 if a lock cannot be had in 2 seconds: call it again.';
+
 CREATE FUNCTION admin.create_key(organization_id uuid, scope text, digest bytea, name text DEFAULT NULL::text, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1878,33 +1924,33 @@ ALTER TABLE ONLY crm.sync FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE crm.sync OWNER TO leads_owner;
 
-COMMENT ON TABLE crm.sync IS 'A lead in a CRM: the state of its push, and the outbox of those that are due. Written in the lead''s own transaction.';
+COMMENT ON TABLE crm.sync IS 'The push of a lead to a CRM: its state, and the outbox of pushes that are due. Written in the transaction that changes the lead.';
 
-COMMENT ON COLUMN crm.sync.vendor IS 'The CRM, as of the connection when the push was asked for.';
+COMMENT ON COLUMN crm.sync.vendor IS 'The CRM of the connection at the time of the request.';
 
 COMMENT ON COLUMN crm.sync.account IS 'The vendor''s account.';
 
-COMMENT ON COLUMN crm.sync.status IS 'pending: waits for run_at. in_progress: a worker has it until run_at. ok: it has its record, for good. failed, skipped: nothing more happens by itself; error_code says why.';
+COMMENT ON COLUMN crm.sync.status IS 'pending: it waits for run_at. in_progress: a worker holds a lease until run_at. ok: the record exists. failed, skipped: nothing more happens automatically; error_code says why.';
 
 COMMENT ON COLUMN crm.sync.external_id IS 'The record''s id at the vendor.';
 
-COMMENT ON COLUMN crm.sync.error_code IS 'rejected: the vendor refused. outcome_unknown: a record may have been made, and the vendor''s search can''t tell. gave_up: no answer in 24 hours and 20 attempts. paused: the connection was, at the stage''s change. incomplete: the lead lacked what the vendor needs.';
+COMMENT ON COLUMN crm.sync.error_code IS 'rejected: the vendor refused it. outcome_unknown: a record may exist, and the vendor''s search cannot tell. gave_up: no answer in 24 hours and 20 attempts. paused: the connection was paused when the stage changed. incomplete: the lead lacked a field that the vendor needs.';
 
-COMMENT ON COLUMN crm.sync.error IS 'The vendor''s own words.';
+COMMENT ON COLUMN crm.sync.error IS 'The vendor''s message.';
 
-COMMENT ON COLUMN crm.sync.run_at IS 'pending: when it is due. in_progress: when its lease ends.';
+COMMENT ON COLUMN crm.sync.run_at IS 'pending: when the push is due. in_progress: when its lease ends.';
 
-COMMENT ON COLUMN crm.sync.leased_by IS 'in_progress: the process id of the worker''s session. Once that is gone, its lease ends.';
+COMMENT ON COLUMN crm.sync.leased_by IS 'in_progress: the process id of the worker''s session. The lease ends when that session ends.';
 
-COMMENT ON COLUMN crm.sync.attempts IS 'Counts the attempts; the fencing token: who holds an older one writes nothing.';
+COMMENT ON COLUMN crm.sync.attempts IS 'The number of attempts. It is the fencing token: a worker with an older number can write nothing.';
 
-COMMENT ON COLUMN crm.sync.begun_at IS 'When this round of attempts began: what the backoff and its end go by.';
+COMMENT ON COLUMN crm.sync.begun_at IS 'When this series of attempts began. The backoff and its end are computed from it.';
 
-COMMENT ON COLUMN crm.sync.begun_after IS 'How many attempts the rounds before had.';
+COMMENT ON COLUMN crm.sync.begun_after IS 'The number of attempts in earlier series.';
 
-COMMENT ON COLUMN crm.sync.email_key IS 'The lead''s address at the last attempt, A-Z in lower case: pushes of one account and address go one after another.';
+COMMENT ON COLUMN crm.sync.email_key IS 'The lead''s e-mail address at the last attempt, with A-Z in lower case. Pushes of one account and address run one after another.';
 
-COMMENT ON COLUMN crm.sync.last_synced_at IS 'When the record was made or linked.';
+COMMENT ON COLUMN crm.sync.last_synced_at IS 'When the record was created or linked.';
 
 CREATE FUNCTION admin.crm_queue(organization_id uuid DEFAULT NULL::uuid, row_limit integer DEFAULT 1000) RETURNS TABLE(organization_id uuid, lead_id uuid, vendor text, account text, status text, error_code text, error text, attempts integer, run_at text, created_at text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -2006,11 +2052,11 @@ ALTER TABLE ONLY app.lead FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.lead OWNER TO leads_owner;
 
-COMMENT ON TABLE app.lead IS 'Leads: people and companies that asked for something, or were found.';
+COMMENT ON TABLE app.lead IS 'Leads: people and companies that may become customers.';
 
 COMMENT ON COLUMN app.lead.id IS 'The lead''s id, a UUID of version 7.';
 
-COMMENT ON COLUMN app.lead.organization_id IS 'The organization whose lead it is.';
+COMMENT ON COLUMN app.lead.organization_id IS 'The id of the organization that the lead belongs to.';
 
 COMMENT ON COLUMN app.lead.name IS 'The person''s name.';
 
@@ -2022,13 +2068,13 @@ COMMENT ON COLUMN app.lead.source IS 'Where the lead came from, as a machine nam
 
 COMMENT ON COLUMN app.lead.lead_score IS 'How promising the lead is, from 0 to 100.';
 
-COMMENT ON COLUMN app.lead.pipeline_stage IS 'The stage that the lead stands in; the stages belong to the organization.';
+COMMENT ON COLUMN app.lead.pipeline_stage IS 'The lead''s stage, one of the organization''s stages.';
 
 COMMENT ON COLUMN app.lead.industry IS 'The lead''s industry.';
 
 COMMENT ON COLUMN app.lead.company_size IS 'The company''s size, in the words of the source.';
 
-COMMENT ON COLUMN app.lead.pain_points IS 'What troubles the lead.';
+COMMENT ON COLUMN app.lead.pain_points IS 'The lead''s problems.';
 
 COMMENT ON COLUMN app.lead.timeline IS 'When the lead wants to act.';
 
@@ -2042,13 +2088,13 @@ COMMENT ON COLUMN app.lead.created_at IS 'When the lead was created.';
 
 COMMENT ON COLUMN app.lead.updated_at IS 'When the lead was last changed.';
 
-COMMENT ON COLUMN app.lead.revision IS 'Counts the changes; the ETag is made from it. Never shown as such.';
+COMMENT ON COLUMN app.lead.revision IS 'The number of changes, from 1. The ETag contains it; no body shows it.';
 
-COMMENT ON COLUMN app.lead.email_key IS 'The e-mail address with A-Z in lower case: what the filter compares.';
+COMMENT ON COLUMN app.lead.email_key IS 'The e-mail address with A-Z in lower case. The filter by e-mail compares it.';
 
-COMMENT ON COLUMN app.lead.pipeline_stage_and_source IS 'The stage and the source in one: what a filter by both compares. Were it two columns, no statistics would tell the planner their index from that of one of them, and it would take whichever was made last.';
+COMMENT ON COLUMN app.lead.pipeline_stage_and_source IS 'Stage and source in one column, for a filter by both. With two columns and no statistics, the planner could not tell their index from an index on one of them.';
 
-COMMENT ON COLUMN app.lead.score_id IS 'The latest score that a model gave. Never shown; a change of it is lead.scored.';
+COMMENT ON COLUMN app.lead.score_id IS 'The latest score that a model gave. No body shows it; a change of it is recorded as lead.scored.';
 
 CREATE TABLE crm.connection (
     organization_id uuid NOT NULL,
@@ -2094,29 +2140,29 @@ ALTER TABLE ONLY crm.connection FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE crm.connection OWNER TO leads_owner;
 
-COMMENT ON TABLE crm.connection IS 'An organization''s connection to its CRM: one at most.';
+COMMENT ON TABLE crm.connection IS 'An organization''s connection to its CRM. An organization has at most one.';
 
-COMMENT ON COLUMN crm.connection.account IS 'Which of the vendor''s accounts it opens: the same one, connected again, takes up its syncs.';
+COMMENT ON COLUMN crm.connection.account IS 'The vendor''s account. When the same account is connected again, its syncs are used again.';
 
-COMMENT ON COLUMN crm.connection.state IS 'active, or paused: by an operator, or because the vendor refused the credential.';
+COMMENT ON COLUMN crm.connection.state IS 'active or paused. An operator pauses it, or the worker does when the vendor refuses the credential.';
 
-COMMENT ON COLUMN crm.connection.fault IS 'Why it was paused, in the vendor''s words; null: by an operator.';
+COMMENT ON COLUMN crm.connection.fault IS 'The vendor''s message if the worker paused it; null if an operator did.';
 
-COMMENT ON COLUMN crm.connection.push_stage IS 'A lead that enters this stage is pushed by itself.';
+COMMENT ON COLUMN crm.connection.push_stage IS 'A lead that enters this stage is pushed automatically.';
 
-COMMENT ON COLUMN crm.connection.settings IS 'What the vendor''s adapter needs besides the credential.';
+COMMENT ON COLUMN crm.connection.settings IS 'The adapter''s settings, without the credential.';
 
-COMMENT ON COLUMN crm.connection.settle_seconds IS 'As of the vendor, for this account.';
+COMMENT ON COLUMN crm.connection.settle_seconds IS 'As crm.vendor.settle_seconds, for this account.';
 
-COMMENT ON COLUMN crm.connection.revision IS 'Counts how often it was made: an attempt with an older credential says nothing of this one.';
+COMMENT ON COLUMN crm.connection.revision IS 'The number of times that it was connected. The result of an attempt with an older credential does not change it.';
 
-COMMENT ON COLUMN crm.connection.credential IS 'The vendor''s key, AES-256-GCM: a nonce of 12 bytes, then the ciphertext with its tag. What decrypts it is in the environment of the worker and the operator alone. Null: a test organization''s, whose pushes are simulated.';
+COMMENT ON COLUMN crm.connection.credential IS 'The vendor''s key, encrypted with AES-256-GCM: a nonce of 12 bytes, then the ciphertext with its tag. Only the worker''s and the operator''s environment have the decryption key. Null: a test organization, whose pushes are simulated.';
 
-COMMENT ON COLUMN crm.connection.credential_key IS 'The id of the key that decrypts the credential.';
+COMMENT ON COLUMN crm.connection.credential_key IS 'The id of the decryption key.';
 
-COMMENT ON COLUMN crm.connection.blocked_until IS 'The vendor said Retry-After: no worker calls it before.';
+COMMENT ON COLUMN crm.connection.blocked_until IS 'No worker calls the vendor before this instant: it sent Retry-After.';
 
-COMMENT ON COLUMN crm.connection.paced_until IS 'When the calls granted so far would have come at an even pace.';
+COMMENT ON COLUMN crm.connection.paced_until IS 'When the calls granted so far would have ended at an even pace.';
 
 CREATE FUNCTION admin.crm_syncs(organization_id uuid) RETURNS TABLE(lead_id uuid, status text, external_id text, error_code text, email text, last_synced_at timestamp with time zone)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -2180,7 +2226,7 @@ CREATE TABLE admin.catalogue_entry (
 
 ALTER TABLE admin.catalogue_entry OWNER TO leads_jobs;
 
-COMMENT ON TABLE admin.catalogue_entry IS 'The schema as leads migrate left it: a row for each row of admin.catalogue().';
+COMMENT ON TABLE admin.catalogue_entry IS 'The schema after the last leads migrate: one row for each row of admin.catalogue(). leads doctor compares the live schema with it.';
 
 CREATE FUNCTION admin.drift() RETURNS TABLE(object text, change text, remedy text, definition text, whole text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -2365,7 +2411,7 @@ declare
   v_items text[];
   v_copies json;
 begin
-  -- Whoever changes the lead, or adds to it, comes before this or finds nothing.
+  -- The locks make a concurrent change either commit before the erasure or find no lead.
   select l.pipeline_stage into v_stage
   from app.lead as l
   where l.organization_id = v_organization_id and l.id = v_lead_id
@@ -2381,13 +2427,14 @@ begin
     and s.status = 'in_progress'
     and s.run_at > clock_timestamp();
   if v_until is not null then
-    -- The vendor is being called: what it has made is known soon.
+    -- A worker is calling the vendor. The result, and with it the record to list as a copy, is known soon.
     return query select round(extract(epoch from v_until - clock_timestamp()), 3), 0::bigint, 0::bigint, null::json;
     return;
   end if;
 
   v_copies := crm.copies(v_organization_id, v_lead_id);
-  -- Not by the foreign keys' cascades, which would run as the tables' owner, and be recorded with all values.
+  -- Explicit deletes instead of cascades: a cascade runs as the table's owner, and the audit triggers would then record
+  -- all values.
   delete from crm.attempt as a
   using crm.sync as s
   where
@@ -2436,12 +2483,13 @@ $$;
 
 ALTER FUNCTION audit.erase_lead(organization_id uuid, lead_id uuid) OWNER TO leads_eraser;
 
-COMMENT ON FUNCTION audit.erase_lead(organization_id uuid, lead_id uuid) IS 'Erases a lead, also one that was deleted before: its rows go, with its signals, scores, pushes and attempts; the values in its
-events and in kept answers become {"erased": true} and null; lead.erased tells of it. Done twice, it does nothing.
+COMMENT ON FUNCTION audit.erase_lead(organization_id uuid, lead_id uuid) IS 'Erases a lead, even one that was deleted before. A second call changes nothing.
 
-wait_seconds: above 0, nothing was done, for a push of the lead holds a lease for so long; ask again. rows_gone: rows deleted
-or emptied; events: events whose values were erased; copies: what crm.copies
-gave before.';
+It deletes the lead with its signals, scores, pushes and attempts, replaces the values in its events by {"erased": true},
+sets kept answers to null, and writes the event lead.erased.
+wait_seconds: if it is greater than 0, nothing was done because a push holds a lease for that many seconds; call again then.
+rows_gone: the number of rows that were deleted or emptied. events: the number of events whose values were erased. copies:
+the records at CRMs, as crm.copies returned them before.';
 
 CREATE FUNCTION admin.erase_lead(organization_id uuid, lead_id uuid) RETURNS TABLE(wait_seconds numeric, rows_gone bigint, events bigint, copies json)
     LANGUAGE sql SECURITY DEFINER
@@ -2547,13 +2595,15 @@ CREATE TABLE audit.event (
     payload json NOT NULL,
     salt bytea,
     payload_digest bytea NOT NULL,
-    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
+    created_at timestamp(3) with time zone NOT NULL,
     action_and_source text GENERATED ALWAYS AS (((action || '/'::text) || source)) STORED COLLATE pg_catalog."C",
     stage_left text GENERATED ALWAYS AS ((payload #>> '{diff,pipeline_stage,from}'::text[])) STORED COLLATE pg_catalog."C",
     stage_entered text GENERATED ALWAYS AS ((payload #>> '{diff,pipeline_stage,to}'::text[])) STORED COLLATE pg_catalog."C",
+    CONSTRAINT event_created_at_is_the_time_of_its_id CHECK ((created_at = app.id_time(id))),
     CONSTRAINT event_payload_digest_has_32_bytes CHECK ((octet_length(payload_digest) = 32)),
     CONSTRAINT event_source_is_known CHECK ((source = ANY (ARRAY['api'::text, 'sql'::text, 'worker'::text, 'system'::text])))
-);
+)
+PARTITION BY RANGE (created_at);
 ALTER TABLE ONLY audit.event ALTER COLUMN id SET STATISTICS 0;
 ALTER TABLE ONLY audit.event ALTER COLUMN organization_id SET STATISTICS 0;
 ALTER TABLE ONLY audit.event ALTER COLUMN action SET STATISTICS 0;
@@ -2572,29 +2622,29 @@ ALTER TABLE ONLY audit.event FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE audit.event OWNER TO leads_owner;
 
-COMMENT ON TABLE audit.event IS 'Every change, who made it and from where. Append-only.';
+COMMENT ON TABLE audit.event IS 'Every change: what changed, who changed it, and from where. Append-only. Partitioned by year.';
 
 COMMENT ON COLUMN audit.event.action IS 'What happened, such as lead.updated.';
 
-COMMENT ON COLUMN audit.event.source IS 'Where the change came from: api, sql, worker or system. Read off the login, never told.';
+COMMENT ON COLUMN audit.event.source IS 'Where the change came from: api, sql, worker or system. It is derived from the login, not from anything the caller says.';
 
 COMMENT ON COLUMN audit.event.correlation_id IS 'The X-Request-Id of the request that made the change; null outside requests.';
 
 COMMENT ON COLUMN audit.event.lead_id IS 'The lead that the event is about; null for other events.';
 
-COMMENT ON COLUMN audit.event.payload IS 'What changed, with the key or the login that changed it.';
+COMMENT ON COLUMN audit.event.payload IS 'What changed, and the API key or the login that changed it.';
 
 COMMENT ON COLUMN audit.event.salt IS '16 random bytes; null once the event''s values are erased.';
 
-COMMENT ON COLUMN audit.event.payload_digest IS 'SHA-256 of the salt and the payload as they were written: it stays when a person''s values go.';
+COMMENT ON COLUMN audit.event.payload_digest IS 'SHA-256 of the salt and the original payload. It stays when a person''s values are erased.';
 
-COMMENT ON COLUMN audit.event.created_at IS 'When the change was made. The clock''s time, not the transaction''s: of two changes of one record, which wait for each other, the later one stands later.';
+COMMENT ON COLUMN audit.event.created_at IS 'When the change was made: the instant in id. It is the clock''s time, not the transaction''s, so that of two changes of one record, which wait for each other, the later one has the later time.';
 
-COMMENT ON COLUMN audit.event.action_and_source IS 'The action and the source in one: what a filter by action compares.';
+COMMENT ON COLUMN audit.event.action_and_source IS 'Action and source in one column, for a filter by both.';
 
-COMMENT ON COLUMN audit.event.stage_left IS 'The pipeline stage that the lead left by this change; null: it left none.';
+COMMENT ON COLUMN audit.event.stage_left IS 'The pipeline stage that the lead left by this change; null: none.';
 
-COMMENT ON COLUMN audit.event.stage_entered IS 'The pipeline stage that the lead entered by this change; null: it entered none.';
+COMMENT ON COLUMN audit.event.stage_entered IS 'The pipeline stage that the lead entered by this change; null: none.';
 
 CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TABLE(subject text, finding text, remedy text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -3379,15 +3429,15 @@ ALTER TABLE ONLY auth.api_key FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE auth.api_key OWNER TO leads_auth;
 
-COMMENT ON TABLE auth.api_key IS 'API keys. No key stands here, only the SHA-256 of its SHA-256.';
+COMMENT ON TABLE auth.api_key IS 'API keys. The key itself is not stored: only the SHA-256 of its SHA-256 is.';
 
-COMMENT ON COLUMN auth.api_key.scopes IS 'What the key may do, each scope written out: {read}, {read,write} or {read,write,admin}.';
+COMMENT ON COLUMN auth.api_key.scopes IS 'What the key may do: {read}, {read,write} or {read,write,admin}.';
 
-COMMENT ON COLUMN auth.api_key.digest IS 'SHA-256 of the SHA-256 of the key. The claim of a request is the inner digest, so what stands here is no claim.';
+COMMENT ON COLUMN auth.api_key.digest IS 'SHA-256 of the SHA-256 of the key. A request proves itself by the inner digest, so a digest read here proves nothing.';
 
-COMMENT ON COLUMN auth.api_key.expires_at IS 'From this instant on the key is refused; null: never.';
+COMMENT ON COLUMN auth.api_key.expires_at IS 'The key is refused from this instant on; null: it does not expire.';
 
-COMMENT ON COLUMN auth.api_key.rotated_from IS 'The key that this one replaces.';
+COMMENT ON COLUMN auth.api_key.rotated_from IS 'The id of the key that this key replaces.';
 
 CREATE FUNCTION admin.keys(organization_id uuid DEFAULT NULL::uuid) RETURNS TABLE(id uuid, organization_id uuid, name text, scopes text[], state text, created_at text, expires_at text, revoked_at text, rotated_from uuid)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -3472,23 +3522,23 @@ ALTER TABLE ONLY crm.attempt FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE crm.attempt OWNER TO leads_owner;
 
-COMMENT ON TABLE crm.attempt IS 'The attempts of a sync. One that was sent and has no outcome may have made a record: it is open.';
+COMMENT ON TABLE crm.attempt IS 'The attempts of a sync. An attempt that was sent and has no outcome is open: it may have created a record.';
 
-COMMENT ON COLUMN crm.attempt.number IS 'What the sync''s attempts counted.';
+COMMENT ON COLUMN crm.attempt.number IS 'The value of crm.sync.attempts for this attempt.';
 
-COMMENT ON COLUMN crm.attempt.connection_revision IS 'Which revision of the connection it is made with.';
+COMMENT ON COLUMN crm.attempt.connection_revision IS 'The connection''s revision that it uses.';
 
-COMMENT ON COLUMN crm.attempt.email IS 'The address that was sent.';
+COMMENT ON COLUMN crm.attempt.email IS 'The e-mail address that was sent.';
 
 COMMENT ON COLUMN crm.attempt.display_name IS 'The name that was sent.';
 
-COMMENT ON COLUMN crm.attempt.sent_at IS 'Committed right before the call that makes the record; null: there was none.';
+COMMENT ON COLUMN crm.attempt.sent_at IS 'Committed directly before the call that creates the record; null: no such call was made.';
 
-COMMENT ON COLUMN crm.attempt.outcome IS 'created, linked, simulated: the sync is ok by it. refused: by the vendor. not_made: nothing was made, for sure. settled: a later attempt found what it had made, or that it had made nothing. dismissed: a person said so. Null: unknown yet.';
+COMMENT ON COLUMN crm.attempt.outcome IS 'created, linked, simulated: the sync is ok through it. refused: by the vendor. not_made: no record was created. settled: a later attempt found out whether it had created a record. dismissed: an operator decided. Null: not known yet.';
 
-COMMENT ON COLUMN crm.attempt.http_status IS 'The status of the last answer; null: there was none.';
+COMMENT ON COLUMN crm.attempt.http_status IS 'The status of the last answer; null: no answer.';
 
-COMMENT ON COLUMN crm.attempt.message IS 'What went wrong, in the vendor''s words.';
+COMMENT ON COLUMN crm.attempt.message IS 'The vendor''s message, if it failed.';
 
 CREATE FUNCTION crm.copies(organization_id uuid, lead_id uuid) RETURNS json
     LANGUAGE sql STABLE
@@ -3871,12 +3921,14 @@ state: draft, active or retired; a default model is unused while the organizatio
 CREATE FUNCTION admin.seal_events(after uuid DEFAULT NULL::uuid, batch integer DEFAULT 1000) RETURNS TABLE(organization_id uuid, sealed integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_sort TO 'off'
     AS $$
 declare
-  -- Not null: the next one's condition would have two shapes, and a plan for both walks the queue from its beginning.
+  -- A value in place of null, because a plan that handles both scans the queue from its beginning.
   v_organization_id uuid := coalesce(seal_events.after, '00000000-0000-0000-0000-000000000000');
   v_event audit.event;
   v_position bigint;
+  v_event_hash bytea;
   v_hash bytea;
   v_sealed integer := 0;
 begin
@@ -3891,8 +3943,8 @@ begin
     if v_organization_id is null then
       return;
     end if;
-    -- One sealer at a time for an organization, and whoever comes second does another's. Who writes events never waits:
-    -- a foreign key's lock isn't in this one's way.
+    -- The lock lets one sealer at a time work for an organization; a second sealer takes another organization.
+    -- Sessions that write events don't wait: a foreign key check takes a lock that doesn't conflict with this one.
     perform from app.organization as o where o.organization_id = v_organization_id for no key update skip locked;
     exit when found;
   end loop;
@@ -3906,31 +3958,36 @@ begin
   v_position := coalesce(v_position, 0);
   v_hash := coalesce(v_hash, sha256(uuid_send(v_organization_id)));
 
-  -- One that was put into the queue again is sealed already: it would stop this one, and all that come after it.
+  -- An event that was put into the queue again already has a seal. It would make every later insert fail.
   delete from audit.unsealed as u
   where
     u.organization_id = v_organization_id
     and exists (
-      select from audit.seal as s where s.organization_id = v_organization_id and s.event_id = u.event_id
+      select
+      from audit.seal as s
+      where
+        s.organization_id = v_organization_id
+        and s.event_id = u.event_id
+        and s.created_at = app.id_time(u.event_id)
     );
   for v_event in
     select e.*
     from audit.unsealed as u
-    -- What was removed before it was sealed stays in the queue, where it is found.
-    join audit.event as e on e.organization_id = v_organization_id and e.id = u.event_id
+    -- An event that was removed before it was sealed stays in the queue, where leads doctor finds it.
+    join audit.event as e
+      on e.organization_id = v_organization_id and e.id = u.event_id and e.created_at = app.id_time(u.event_id)
     where u.organization_id = v_organization_id
     order by u.event_id
     limit seal_events.batch
   loop
     v_position := v_position + 1;
-    v_hash := sha256(
-      v_hash || audit.event_hash(
-        v_position, v_event.id, v_event.organization_id, v_event.action, v_event.source, v_event.correlation_id,
-        v_event.lead_id, v_event.payload_digest, v_event.created_at
-      )
+    v_event_hash := audit.event_hash(
+      v_position, v_event.id, v_event.organization_id, v_event.action, v_event.source, v_event.correlation_id,
+      v_event.lead_id, v_event.payload_digest, v_event.created_at
     );
-    insert into audit.seal (organization_id, position, event_id, hash)
-    values (v_organization_id, v_position, v_event.id, v_hash);
+    v_hash := sha256(v_hash || v_event_hash);
+    insert into audit.seal (organization_id, position, event_id, event_hash, hash, created_at)
+    values (v_organization_id, v_position, v_event.id, v_event_hash, v_hash, v_event.created_at);
     delete from audit.unsealed as u where u.organization_id = v_organization_id and u.event_id = v_event.id;
     v_sealed := v_sealed + 1;
   end loop;
@@ -3940,10 +3997,11 @@ $$;
 
 ALTER FUNCTION admin.seal_events(after uuid, batch integer) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.seal_events(after uuid, batch integer) IS 'Seals up to batch new events, the oldest first, of the next organization after one that has any; null: of the first.
+COMMENT ON FUNCTION admin.seal_events(after uuid, batch integer) IS 'Seals up to batch new events of one organization, the oldest first.
 
-No row: none after it has any. sealed: how many; fewer than batch: all that were committed. Any number of workers may do so at
-once.';
+It takes the first organization with an id greater than "after" that has unsealed events; null: the first of all.
+Returns no row if there is no such organization. sealed: the number of events; if it is less than batch, no committed event
+of the organization is left. Several workers may call it at the same time.';
 
 CREATE FUNCTION admin.stages(organization_id uuid) RETURNS TABLE("position" integer, name text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -4024,7 +4082,7 @@ CREATE FUNCTION admin.verify_chain(organization_id uuid, after bigint DEFAULT 0,
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  -- Also of an erased one: its log stays.
+  -- This accepts an erased organization: its log is kept.
   perform admin.known_organization(verify_chain.organization_id);
   return query
   select
@@ -4038,7 +4096,9 @@ $$;
 
 ALTER FUNCTION admin.verify_chain(organization_id uuid, after bigint, "limit" api.seal_count, kept_head api.chain_head) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.verify_chain(organization_id uuid, after bigint, "limit" api.seal_count, kept_head api.chain_head) IS 'What audit.chain_verdict says of an organization, with the fault in the same row. Raises PT404 organization_not_found.';
+COMMENT ON FUNCTION admin.verify_chain(organization_id uuid, after bigint, "limit" api.seal_count, kept_head api.chain_head) IS 'Verifies a part of an organization''s chain: audit.chain_verdict, with the fault''s fields in the same row.
+
+after, "limit", kept_head: see audit.chain_verdict. Raises PT404 organization_not_found.';
 
 CREATE FUNCTION api.create_lead(body text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4253,7 +4313,7 @@ END;
 
 ALTER FUNCTION audit.event_etag(payload_digest bytea, salt bytea) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION audit.event_etag(payload_digest bytea, salt bytea) IS 'A strong entity tag (RFC 9110, section 8.8.3): another one once the event''s values are erased.';
+COMMENT ON FUNCTION audit.event_etag(payload_digest bytea, salt bytea) IS 'A strong entity tag (RFC 9110, section 8.8.3). It changes when the event''s values are erased.';
 
 CREATE FUNCTION audit.event_item(event audit.event) RETURNS api.audit_event
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -4274,7 +4334,10 @@ CREATE VIEW auth.claimed_key WITH (security_invoker='true') AS
 
 ALTER VIEW auth.claimed_key OWNER TO leads_auth;
 
-COMMENT ON VIEW auth.claimed_key IS 'The claim is a proof, not a name: the setting leads.key_digest holds the SHA-256 of a key, in hex, and only who has the key can say it. What is stored is the SHA-256 of that.';
+COMMENT ON VIEW auth.claimed_key IS 'The key that the claim of this transaction proves.
+
+The claim is the setting leads.key_digest: the SHA-256 of the key as hexadecimal digits, which only the holder of the key can
+compute. The table stores the SHA-256 of the claim, so a value that is read from the table is no claim.';
 
 CREATE FUNCTION auth.organization_id(scope text) RETURNS uuid
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
@@ -4286,14 +4349,16 @@ END;
 
 ALTER FUNCTION auth.organization_id(scope text) OWNER TO leads_auth;
 
-COMMENT ON FUNCTION auth.organization_id(scope text) IS 'The organization whose key this transaction''s claim proves, if that key holds the scope; else null, which no row has.';
+COMMENT ON FUNCTION auth.organization_id(scope text) IS 'The organization of the key that this transaction has proven; null if there is none or the key lacks the scope.
+
+No row has the organization null.';
 
 CREATE FUNCTION api.get_audit_event(id uuid) RETURNS api.answer
     LANGUAGE sql STABLE SECURITY DEFINER
     BEGIN ATOMIC
  SELECT ROW(200, json_build_object('ETag', audit.event_etag(e.payload_digest, e.salt)), (row_to_json(audit.event_item(e.*)))::text)::api.answer AS "row"
     FROM audit.event e
-   WHERE ((e.organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)) AND (e.id = get_audit_event.id));
+   WHERE ((e.organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)) AND (e.id = get_audit_event.id) AND (e.created_at = app.id_time(get_audit_event.id)));
 END;
 
 ALTER FUNCTION api.get_audit_event(id uuid) OWNER TO leads_exec;
@@ -4369,7 +4434,7 @@ END;
 
 ALTER FUNCTION auth.key_scopes() OWNER TO leads_auth;
 
-COMMENT ON FUNCTION auth.key_scopes() IS 'The scopes of the key that this transaction''s claim proves; null without one.';
+COMMENT ON FUNCTION auth.key_scopes() IS 'The scopes of the key that this transaction has proven; null if there is none.';
 
 CREATE FUNCTION api.get_health() RETURNS api.answer
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -4434,9 +4499,9 @@ ALTER TABLE ONLY app.pipeline_stage FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.pipeline_stage OWNER TO leads_owner;
 
-COMMENT ON TABLE app.pipeline_stage IS 'The stages that an organization''s leads pass through.';
+COMMENT ON TABLE app.pipeline_stage IS 'The stages of an organization''s pipeline.';
 
-COMMENT ON COLUMN app.pipeline_stage."position" IS 'Where the stage stands in the pipeline, from 1.';
+COMMENT ON COLUMN app.pipeline_stage."position" IS 'The stage''s place in the pipeline, from 1.';
 
 CREATE FUNCTION api.get_organization() RETURNS api.answer
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -4526,6 +4591,7 @@ values as text. The shim asks this once it knows of a fault.';
 CREATE FUNCTION api.list_audit_events("limit" api.page_size DEFAULT 50, cursor api.cursor DEFAULT NULL::text, action api.any_of DEFAULT NULL::text[], source api.any_of DEFAULT NULL::text[], lead_id uuid DEFAULT NULL::uuid, start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, end_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS api.answer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_sort TO 'off'
     AS $$
 declare
   v_organization_id uuid := auth.organization_id('read');
@@ -5903,11 +5969,11 @@ ALTER TABLE ONLY app.idempotency_key FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.idempotency_key OWNER TO leads_owner;
 
-COMMENT ON TABLE app.idempotency_key IS 'The answers kept for 24 hours under an Idempotency-Key. A claim without an answer has no status.';
+COMMENT ON TABLE app.idempotency_key IS 'Answers that are kept for 24 hours under an Idempotency-Key. A row without a status has no answer yet.';
 
-COMMENT ON COLUMN app.idempotency_key.key_digest IS 'SHA-256 of organization_id and the key: a key may hold an address.';
+COMMENT ON COLUMN app.idempotency_key.key_digest IS 'SHA-256 of organization_id and the key, because a key may contain an e-mail address.';
 
-COMMENT ON COLUMN app.idempotency_key.request_digest IS 'SHA-256 of the request: another one under the key is refused. Null: the answer was erased.';
+COMMENT ON COLUMN app.idempotency_key.request_digest IS 'SHA-256 of method, path and body. Another request under the key is refused. Null: the answer was erased.';
 
 CREATE FUNCTION app.keep_answer(organization_id uuid, idempotency_key text, answer api.answer) RETURNS void
     LANGUAGE sql
@@ -6230,6 +6296,7 @@ CREATE FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" 
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'
+    SET enable_sort TO 'off'
     AS $$
 declare
   v_organization_id uuid := chain_verdict.organization_id;
@@ -6281,7 +6348,7 @@ begin
   else
     with page as (
       select
-        s.position, s.event_id, s.hash,
+        s.position, s.event_id, s.event_hash, s.hash, s.created_at,
         chain_verdict.after + row_number() over chain as expected_position,
         coalesce(lag(s.hash) over chain, v_before.hash, sha256(uuid_send(v_organization_id))) as hash_before
       from audit.seal as s
@@ -6294,8 +6361,9 @@ begin
     sealed as materialized (
       select
         p.position, p.event_id, p.expected_position, e.lead_id, e.id is not null as is_there,
-        p.hash = sha256(
-          p.hash_before || audit.event_hash(
+        (
+          p.hash = sha256(p.hash_before || p.event_hash)
+          and p.event_hash = audit.event_hash(
             p.position, e.id, e.organization_id, e.action, e.source, e.correlation_id, e.lead_id, e.payload_digest,
             e.created_at
           )
@@ -6303,7 +6371,8 @@ begin
         e.payload_digest as written, sha256(coalesce(e.salt, '') || convert_to(e.payload::text, 'UTF8')) as present,
         e.salt, e.payload
       from page as p
-      left join audit.event as e on e.organization_id = v_organization_id and e.id = p.event_id
+      left join audit.event as e
+        on e.organization_id = v_organization_id and e.id = p.event_id and e.created_at = p.created_at
     ),
     telling as (
       select e.*
@@ -6311,7 +6380,7 @@ begin
       join audit.event as e
         on e.organization_id = v_organization_id and e.lead_id = l.lead_id and e.action = 'lead.erased'
       union all
-      -- Lists events of any lead: read once, not once for each.
+      -- This event lists events of all leads, so it is read once and not once for each lead.
       select e.*
       from audit.event as e
       where
@@ -6320,7 +6389,7 @@ begin
         and e.action = 'organization.erased'
         and exists (select from sealed as s where s.present is distinct from s.written)
     ),
-    -- What is left of an erased event, as a sealed lead.erased or organization.erased lists it.
+    -- The digests of erased payloads, which a lead.erased or organization.erased event lists.
     listed as materialized (
       select (i.item ->> 'event_id')::uuid as event_id, decode(i.item ->> 'digest', 'hex') as digest
       from telling as e
@@ -6328,7 +6397,11 @@ begin
       where
         e.payload_digest = sha256(e.salt || convert_to(e.payload::text, 'UTF8'))
         and (
-          exists (select from audit.seal as s where s.organization_id = v_organization_id and s.event_id = e.id)
+          exists (
+            select
+            from audit.seal as s
+            where s.organization_id = v_organization_id and s.event_id = e.id and s.created_at = e.created_at
+          )
           or exists (select from audit.unsealed as u where u.organization_id = v_organization_id and u.event_id = e.id)
         )
     )
@@ -6345,7 +6418,7 @@ begin
             s.present is distinct from s.written
             and (
               not exists (select from listed as l where l.event_id = s.event_id and l.digest = s.present)
-              -- A list alone doesn't do: what it lists must be what an erasure leaves.
+              -- To be listed isn't enough: the payload must also have the form that an erasure leaves.
               or s.salt is not null
               or audit.erased_payload(s.payload)::text <> s.payload::text
             )
@@ -6364,15 +6437,22 @@ begin
         where s.organization_id = v_organization_id and s.position < v_fault.position
       );
     elsif v_fault.code is null then
-      -- Events that have no seal: from the id of the last part's last event on, so that the parts together leave none out.
+      -- Events without a seal. The search starts after the previous part's last event, so that consecutive parts cover
+      -- every event.
       select e.id
       into v_fault.event_id
       from audit.event as e
       where
         e.organization_id = v_organization_id
         and (v_before.position is null or e.id > v_before.event_id)
+        and (v_before.position is null or e.created_at >= v_before.created_at)
         and (v_is_end or e.id <= v_last.event_id)
-        and not exists (select from audit.seal as s where s.organization_id = v_organization_id and s.event_id = e.id)
+        and (v_is_end or e.created_at <= v_last.created_at)
+        and not exists (
+          select
+          from audit.seal as s
+          where s.organization_id = v_organization_id and s.event_id = e.id and s.created_at = e.created_at
+        )
         and not exists (select from audit.unsealed as u where u.organization_id = v_organization_id and u.event_id = e.id)
       order by e.id
       limit 1;
@@ -6384,7 +6464,14 @@ begin
         from audit.unsealed as u
         where
           u.organization_id = v_organization_id
-          and not exists (select from audit.event as e where e.organization_id = v_organization_id and e.id = u.event_id)
+          and not exists (
+            select
+            from audit.event as e
+            where
+              e.organization_id = v_organization_id
+              and e.id = u.event_id
+              and e.created_at = app.id_time(u.event_id)
+          )
         order by u.event_id
         limit 1;
         if found then
@@ -6397,7 +6484,7 @@ begin
   v_fault.detail := case v_fault.code
     when 'head_mismatch' then 'The chain that the head was taken from isn''t this one: seals were removed, or made anew.'
     when 'seal_missing' then 'There is no seal at this position: it was removed, or there never was one.'
-    when 'event_missing' then 'The event was removed from the log.'
+    when 'event_missing' then 'The event was removed from the log, or its id or its time was changed.'
     when 'hash_mismatch' then 'The event or its seal was changed, or another was put in its place.'
     when 'payload_mismatch' then 'The event''s payload was changed, and no erasure tells of it.'
     when 'not_sealed' then 'The event neither has a seal nor waits for one: it was put into the log behind its back.'
@@ -6419,9 +6506,76 @@ $$;
 
 ALTER FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) IS 'Whether up to limit seals after a position hold, and every event that belongs to them; else the first that doesn''t.
+COMMENT ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) IS 'Verifies up to "limit" seals after a position, and the events that they seal. Reports the first fault.
 
-after: 0 for the chain''s beginning. head: a head that was kept elsewhere; null: none. Sees what its caller sees.';
+after: the position of the last seal that was verified before; 0 starts at the beginning of the chain. "limit": a number of
+seals. head: a head that was exported earlier and kept elsewhere, which the chain must still contain; null: none.
+Runs with the caller''s rights, so row-level security applies.';
+
+CREATE FUNCTION audit.create_partitions(year integer) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_table text;
+  v_partition text;
+  v_column name;
+begin
+  foreach v_table in array array['event', 'seal'] loop
+    v_partition := v_table || '_' || create_partitions.year;
+    continue when to_regclass('audit.' || v_partition) is not null;
+    -- Of two sessions, the second waits here, and then finds the partition.
+    execute format('lock table audit.%I in share update exclusive mode', v_table);
+    continue when to_regclass('audit.' || v_partition) is not null;
+
+    -- Not CREATE TABLE … PARTITION OF, which would block every reader and writer of the log.
+    execute format(
+      'create table audit.%I (like audit.%I including defaults including generated including constraints '
+      'including indexes including storage)',
+      v_partition, v_table
+    );
+    if v_table = 'seal' then
+      execute format(
+        'alter table audit.%I add constraint %I unique (organization_id, position)',
+        v_partition, v_partition || '_position_is_unique'
+      );
+    end if;
+    -- Without a policy nobody reads or writes the partition by its own name, its owner included.
+    execute format('alter table audit.%I enable row level security, force row level security', v_partition);
+    for v_column in
+      select a.attname
+      from pg_catalog.pg_attribute as a
+      where a.attrelid = to_regclass('audit.' || v_partition) and a.attnum > 0
+    loop
+      execute format('alter table audit.%I alter column %I set statistics 0', v_partition, v_column);
+    end loop;
+    -- A statement on the partition fires only the partition's own statement triggers.
+    execute format(
+      'create trigger _100_refuse_change before update or delete or truncate on audit.%I '
+      'for each statement execute function audit.tg_refuse(%L)',
+      v_partition, format('Use audit.%s, which is append-only.', v_table)
+    );
+    execute format('alter table audit.%I enable always trigger _100_refuse_change', v_partition);
+    execute format(
+      'comment on table audit.%I is %L',
+      v_partition, format('The rows of audit.%s of the year %s in UTC.', v_table, create_partitions.year)
+    );
+    execute format(
+      'alter table audit.%I attach partition audit.%I for values from (%L) to (%L)',
+      v_table, v_partition,
+      create_partitions.year || '-01-01 00:00:00Z', create_partitions.year + 1 || '-01-01 00:00:00Z'
+    );
+  end loop;
+end
+$$;
+
+ALTER FUNCTION audit.create_partitions(year integer) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION audit.create_partitions(year integer) IS 'Creates the partitions of audit.event and audit.seal for a year in UTC, unless they exist.
+
+A partition has what PostgreSQL does not copy from the parent: row-level security, statistics 0 on every column, and a
+trigger that refuses UPDATE, DELETE and TRUNCATE by the partition''s name. Raises 55P03 if a lock cannot be had in 2 seconds.';
 
 CREATE FUNCTION audit.erase_events(organization_id uuid, lead_id uuid) RETURNS text[]
     LANGUAGE plpgsql
@@ -6434,6 +6588,7 @@ begin
   for v_event in
     select
       e.id,
+      e.created_at,
       p.payload,
       e.payload_digest = sha256(e.salt || convert_to(e.payload::text, 'UTF8')) as is_as_written
     from audit.event as e
@@ -6442,15 +6597,18 @@ begin
       e.organization_id = erase_events.organization_id
       and (e.lead_id = erase_events.lead_id or erase_events.lead_id is null)
       and e.salt is not null
-      -- What tells of an erasure holds no values.
+      -- Events about an erasure contain no personal values.
       and e.action not in ('lead.erased', 'organization.erased')
       and p.payload::text <> e.payload::text
     order by e.id
   loop
     update audit.event as e
     set payload = v_event.payload, salt = null
-    where e.organization_id = erase_events.organization_id and e.id = v_event.id;
-    -- One that somebody has changed isn't vouched for: the chain goes on showing it.
+    where
+      e.organization_id = erase_events.organization_id
+      and e.id = v_event.id
+      and e.created_at = v_event.created_at;
+    -- An event that was tampered with is not listed, so that the verification still reports it.
     continue when not v_event.is_as_written;
     v_items := v_items || format(
       '{"event_id":"%s","digest":"%s"}', v_event.id, encode(sha256(convert_to(v_event.payload::text, 'UTF8')), 'hex')
@@ -6462,10 +6620,10 @@ $$;
 
 ALTER FUNCTION audit.erase_events(organization_id uuid, lead_id uuid) OWNER TO leads_eraser;
 
-COMMENT ON FUNCTION audit.erase_events(organization_id uuid, lead_id uuid) IS 'Erases the values of a lead''s events, or of all of the organization where lead_id is null.
+COMMENT ON FUNCTION audit.erase_events(organization_id uuid, lead_id uuid) IS 'Erases the personal values in a lead''s events; if lead_id is null, in all events of the organization.
 
-Gives {"event_id": …, "digest": …} for each event that it changed, but for those whose payload wasn''t the one that was written:
-SHA-256, in hexadecimal digits, of the payload that is left.';
+Returns a JSON text {"event_id": …, "digest": …} for each event that it changed, except for events whose payload had been
+tampered with. digest: the SHA-256 of the payload that remains, in hexadecimal digits.';
 
 CREATE FUNCTION audit.erase_organization(organization_id uuid) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -6479,7 +6637,7 @@ begin
   perform from app.organization as o where o.organization_id = v_organization_id for update;
   if exists (select from app.lead as l where l.organization_id = v_organization_id) then
     raise sqlstate 'PT409' using
-      message = 'leads_left', hint = 'Leads have come in meanwhile. Say it again: leads erase --organization ID';
+      message = 'leads_left', hint = 'New leads arrived during the erasure. Run the command again: leads erase --organization ID';
   end if;
   delete from app.idempotency_key as k where k.organization_id = v_organization_id;
   delete from scoring.model as m where m.organization_id = v_organization_id;
@@ -6488,7 +6646,7 @@ begin
   set name = null, erased_at = v_now
   where o.organization_id = v_organization_id and o.erased_at is null;
 
-  -- Those of these very changes too.
+  -- This includes the events that the statements above wrote.
   v_items := audit.erase_events(v_organization_id, null);
   if cardinality(v_items) > 0 then
     perform audit.record_erasure(
@@ -6501,10 +6659,11 @@ $$;
 
 ALTER FUNCTION audit.erase_organization(organization_id uuid) OWNER TO leads_eraser;
 
-COMMENT ON FUNCTION audit.erase_organization(organization_id uuid) IS 'Erases an organization whose leads are erased: its stages, models, kept answers and name go, and the values in all its
-events; organization.erased tells of it. The id, the log and its seals stay. Gives how many events were changed.
+COMMENT ON FUNCTION audit.erase_organization(organization_id uuid) IS 'Erases an organization whose leads are already erased. Returns the number of events that were changed.
 
-Raises PT409 leads_left.';
+It deletes the stages, models, kept answers and the name, erases the values in all events, and writes the event
+organization.erased. The id, the log and its seals are kept.
+Raises PT409 leads_left if the organization has leads.';
 
 CREATE FUNCTION audit.erased_payload(payload json) RETURNS json
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -6527,10 +6686,10 @@ END;
 
 ALTER FUNCTION audit.erased_payload(payload json) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION audit.erased_payload(payload json) IS 'The payload with {"erased": true} for each value that can tell of a person, in the order that it had.
+COMMENT ON FUNCTION audit.erased_payload(payload json) IS 'The payload with {"erased": true} in place of each value that may identify a person. The order of the members is kept.
 
-What stays: ids of ours, who made the change, vendor, attempts and error_code of a push, and of the diff lead_score,
-pipeline_stage, source and times. Of what is erased already, the same again.';
+These values stay: our own ids, the actor, a push''s vendor, attempts and error_code, and in the diff lead_score,
+pipeline_stage, source and times. The result for an erased payload is the same payload.';
 
 CREATE FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) RETURNS bytea
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -6540,10 +6699,11 @@ END;
 
 ALTER FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) IS 'SHA-256 of a JSON array in UTF-8, as Python''s json.dumps(…, ensure_ascii=False) writes it: the position in the chain, id,
-organization_id, action, source, correlation_id, lead_id, payload_digest in hexadecimal digits, created_at.
+COMMENT ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) IS 'The SHA-256 of an event: 32 bytes.
 
-The payload is in it by its digest alone: so its values can be erased, and the chain holds.';
+The input is a JSON array in UTF-8, in the format of Python''s json.dumps(…, ensure_ascii=False): the position in the chain,
+id, organization_id, action, source, correlation_id, lead_id, payload_digest as hexadecimal digits, created_at.
+The array has the payload''s digest and not the payload, so that values can be erased while the chain stays valid.';
 
 CREATE FUNCTION audit.is_migrating_login() RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -6557,7 +6717,7 @@ END;
 
 ALTER FUNCTION audit.is_migrating_login() OWNER TO leads_audit;
 
-COMMENT ON FUNCTION audit.is_migrating_login() IS 'Whether session_user has been granted leads_owner, which the migrating login grants to itself.';
+COMMENT ON FUNCTION audit.is_migrating_login() IS 'Whether session_user is a member of leads_owner. Only the migrating login is: it grants itself the role.';
 
 CREATE FUNCTION audit.record_erasure(organization_id uuid, lead_id uuid, about text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -6575,10 +6735,10 @@ $$;
 
 ALTER FUNCTION audit.record_erasure(organization_id uuid, lead_id uuid, about text) OWNER TO leads_audit;
 
-COMMENT ON FUNCTION audit.record_erasure(organization_id uuid, lead_id uuid, about text) IS 'Writes lead.erased, or, where lead_id is null, organization.erased. For the erasing functions alone.
+COMMENT ON FUNCTION audit.record_erasure(organization_id uuid, lead_id uuid, about text) IS 'Writes the event lead.erased; if lead_id is null, organization.erased. Only the erasing functions call it.
 
-about: the payload''s own members, as audit.write_event takes them; "erased" lists each erased event with the SHA-256 of the
-payload that is left: audit.chain_verdict takes no other.';
+about: members of the payload, in the format of audit.write_event. The member "erased" lists each erased event with the
+SHA-256 of the payload that remains; audit.chain_verdict accepts no other erased payload.';
 
 CREATE FUNCTION audit.tg_event__check_erasure() RETURNS trigger
     LANGUAGE plpgsql
@@ -6606,7 +6766,9 @@ $$;
 
 ALTER FUNCTION audit.tg_event__check_erasure() OWNER TO leads_owner;
 
-COMMENT ON FUNCTION audit.tg_event__check_erasure() IS 'Raises PT409 refused, unless the payload becomes what audit.erased_payload leaves of it, the salt null, and nothing else changes.';
+COMMENT ON FUNCTION audit.tg_event__check_erasure() IS 'Trigger: allows an update only if it sets payload to audit.erased_payload(payload) and salt to null, and nothing else.
+
+Raises PT409 refused.';
 
 CREATE FUNCTION audit.tg_lead__record() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -6616,7 +6778,8 @@ declare
   v_is_scored boolean := tg_op = 'UPDATE' and new.score_id is distinct from old.score_id and new.score_id is not null;
   v_diff text;
 begin
-  -- The columns are written out: a third of the cost of a loop over them. Old is all null on INSERT, new on DELETE.
+  -- The columns are written out because a loop over them costs three times as much. On INSERT, old is all null; on
+  -- DELETE, new is.
   v_diff := concat_ws(
     ',',
     case when old.name is distinct from new.name then
@@ -6673,7 +6836,10 @@ $$;
 
 ALTER FUNCTION audit.tg_lead__record() OWNER TO leads_audit;
 
-COMMENT ON FUNCTION audit.tg_lead__record() IS 'Writes lead.created, lead.updated or lead.deleted, or lead.scored where a model''s score changed the lead, with {"field": {"from": …, "to": …}} for each field that changed: those of PATCH, and qualification_completed_at.';
+COMMENT ON FUNCTION audit.tg_lead__record() IS 'Trigger: writes lead.created, lead.updated, lead.deleted or, if a model''s score changed the lead, lead.scored.
+
+The payload''s diff has {"field": {"from": …, "to": …}} for each changed field: the fields of PATCH, and
+qualification_completed_at.';
 
 CREATE FUNCTION audit.tg_record() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -6695,7 +6861,7 @@ begin
       a.attname as name,
       case
         when a.atttypid = 'timestamptz'::regtype then to_jsonb(app.utc_text((v_old ->> a.attname)::timestamptz))
-        -- Enough to see that a key was exchanged.
+        -- 4 bytes show that the secret was replaced, and no more.
         when a.attname in ('digest', 'credential') then to_jsonb(left(v_old ->> a.attname, 10))
         else nullif(v_old -> a.attname, 'null')
       end as old_value,
@@ -6741,10 +6907,11 @@ $$;
 
 ALTER FUNCTION audit.tg_record() OWNER TO leads_audit;
 
-COMMENT ON FUNCTION audit.tg_record() IS 'Writes <entity>.created, .updated or .deleted with a diff of the row''s columns; for a key also .rotated and .revoked.
+COMMENT ON FUNCTION audit.tg_record() IS 'Trigger: writes <entity>.created, .updated or .deleted with a diff of the row''s columns; for a key also .rotated and .revoked.
 
-Arguments: the entity''s name, the column that names the row, and columns that are no business of the log. organization_id, id,
-created_at are left out of the diff too, and so is a digest or a credential, unless it was exchanged: then its first 4 bytes stand. For tables that change seldom: it reads the row as JSON.';
+Arguments: the name of the entity, the column that identifies the row, and columns that the diff leaves out. The diff always
+leaves out organization_id, id and created_at. It shows the first 4 bytes of a digest or credential if it was replaced.
+The function reads the row as JSON, which is slow: it is for tables that change seldom.';
 
 CREATE FUNCTION audit.tg_refuse() RETURNS trigger
     LANGUAGE plpgsql
@@ -6759,7 +6926,7 @@ $$;
 
 ALTER FUNCTION audit.tg_refuse() OWNER TO leads_owner;
 
-COMMENT ON FUNCTION audit.tg_refuse() IS 'Raises PT409 refused. Argument: what to do instead.';
+COMMENT ON FUNCTION audit.tg_refuse() IS 'Trigger: raises PT409 refused. Argument: a sentence that says what to do instead.';
 
 CREATE FUNCTION audit.tg_signal__record() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -6768,7 +6935,7 @@ CREATE FUNCTION audit.tg_signal__record() RETURNS trigger
 declare
   v_diff text;
 begin
-  -- Old is all null on INSERT, new on DELETE.
+  -- On INSERT, old is all null; on DELETE, new is.
   v_diff := concat_ws(
     ',',
     case when old.type is distinct from new.type then
@@ -6801,7 +6968,9 @@ $$;
 
 ALTER FUNCTION audit.tg_signal__record() OWNER TO leads_audit;
 
-COMMENT ON FUNCTION audit.tg_signal__record() IS 'Writes signal.created, signal.updated or signal.deleted with {"field": {"from": …, "to": …}} for each field that changed: type, value, observed_at and dedupe_key.';
+COMMENT ON FUNCTION audit.tg_signal__record() IS 'Trigger: writes signal.created, signal.updated or signal.deleted.
+
+The payload''s diff has {"field": {"from": …, "to": …}} for each changed field: type, value, observed_at and dedupe_key.';
 
 CREATE FUNCTION audit.tg_sync__record() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -6823,7 +6992,7 @@ declare
     when new.status = 'skipped' then 'lead.crm_push_skipped'
   end;
 begin
-  -- Leases and delays are no change that anybody must know of; crm.attempt has them.
+  -- Leases and delays are not recorded here: crm.attempt has them.
   if v_action is null then
     return null;
   end if;
@@ -6848,14 +7017,17 @@ $$;
 
 ALTER FUNCTION audit.tg_sync__record() OWNER TO leads_audit;
 
-COMMENT ON FUNCTION audit.tg_sync__record() IS 'Writes lead.crm_push_requested, lead.crm_pushed, lead.crm_push_failed or lead.crm_push_skipped as the status changes, with vendor, external_id and attempts, and for the latter two error_code and the vendor''s words; crm_sync.updated and crm_sync.deleted for what nothing of ours does.';
+COMMENT ON FUNCTION audit.tg_sync__record() IS 'Trigger: writes lead.crm_push_requested, lead.crm_pushed, lead.crm_push_failed or lead.crm_push_skipped when the status changes.
+
+The payload has vendor, external_id and attempts; for the last two events also error_code and the vendor''s message.
+crm_sync.updated and crm_sync.deleted record changes that no function of this schema makes.';
 
 CREATE FUNCTION audit.write_event(organization_id uuid, action text, lead_id uuid, about text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  -- Who is asking is what the key proves, or the login; no setting names an actor.
+  -- The actor comes from the proven key or from the login, never from a setting.
   v_key_id uuid := case when session_user = 'leads_api' then auth.key_id() end;
   v_source text := case
     when v_key_id is not null then 'api'
@@ -6871,7 +7043,9 @@ declare
   v_salt bytea := uuid_send(gen_random_uuid());
   v_id uuid := app.new_id();
 begin
-  insert into audit.event (id, organization_id, action, source, correlation_id, lead_id, payload, salt, payload_digest)
+  insert into audit.event (
+    id, organization_id, action, source, correlation_id, lead_id, payload, salt, payload_digest, created_at
+  )
   values (
     v_id,
     write_event.organization_id,
@@ -6881,7 +7055,8 @@ begin
     write_event.lead_id,
     v_payload::json,
     v_salt,
-    sha256(v_salt || convert_to(v_payload, 'UTF8'))
+    sha256(v_salt || convert_to(v_payload, 'UTF8')),
+    app.id_time(v_id)
   );
   insert into audit.unsealed (organization_id, event_id) values (write_event.organization_id, v_id);
 end
@@ -6889,11 +7064,11 @@ $$;
 
 ALTER FUNCTION audit.write_event(organization_id uuid, action text, lead_id uuid, about text) OWNER TO leads_audit;
 
-COMMENT ON FUNCTION audit.write_event(organization_id uuid, action text, lead_id uuid, about text) IS 'Writes an event, with who made the change and from where.
+COMMENT ON FUNCTION audit.write_event(organization_id uuid, action text, lead_id uuid, about text) IS 'Writes an event, with its actor and its source.
 
-about: the payload''s own members, as JSON text without the braces. The source is read off the login: api for leads_api
-with a good claim, worker for leads_worker, system for leads_operator and the migrating login, sql for any other. For
-the triggers'' functions alone: leads_audit owns them, and nobody else may execute this.';
+about: members of the payload, as JSON text without the braces. The source comes from the login: api for leads_api with a
+proven key, worker for leads_worker, system for leads_operator and the migrating login, sql for every other login.
+Only functions that leads_audit owns may execute it.';
 
 CREATE FUNCTION auth.analyst_organization_id() RETURNS uuid
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
@@ -6906,7 +7081,9 @@ END;
 
 ALTER FUNCTION auth.analyst_organization_id() OWNER TO leads_auth;
 
-COMMENT ON FUNCTION auth.analyst_organization_id() IS 'The organization that session_user is bound to, by oid and name; else null, which no row has.';
+COMMENT ON FUNCTION auth.analyst_organization_id() IS 'The organization that session_user may read; null if there is none or the login has expired.
+
+The login is compared by oid and by name. No row has the organization null.';
 
 CREATE FUNCTION auth.enter(key_digest text, request_id text, scope text, read_only boolean) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -6938,11 +7115,12 @@ $$;
 
 ALTER FUNCTION auth.enter(key_digest text, request_id text, scope text, read_only boolean) OWNER TO leads_auth;
 
-COMMENT ON FUNCTION auth.enter(key_digest text, request_id text, scope text, read_only boolean) IS 'Proves who is asking and sets the request''s context, for the transaction.
+COMMENT ON FUNCTION auth.enter(key_digest text, request_id text, scope text, read_only boolean) IS 'Checks the caller''s key and sets the context of the request, until the transaction ends.
 
-key_digest: SHA-256 of the key, 64 hexadecimal digits; null: no key. request_id: the X-Request-Id, up to 64 characters.
-scope: what the route asks for; null: a public route, no key is needed. read_only: whether the transaction may write.
-Raises PT401 unauthorized (no key, unknown, expired or revoked) and PT403 insufficient_scope.';
+key_digest: SHA-256 of the key, 64 hexadecimal digits; null if there is no key. request_id: the X-Request-Id, up to 64
+characters. scope: the scope that the route requires; null for a public route, which needs no key. read_only: true makes the
+transaction read-only.
+Raises PT401 unauthorized (no key, or an unknown, expired or revoked one) and PT403 insufficient_scope.';
 
 CREATE FUNCTION auth.key_id() RETURNS uuid
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
@@ -6953,7 +7131,7 @@ END;
 
 ALTER FUNCTION auth.key_id() OWNER TO leads_auth;
 
-COMMENT ON FUNCTION auth.key_id() IS 'The id of the key that this transaction''s claim proves; null without one.';
+COMMENT ON FUNCTION auth.key_id() IS 'The id of the key that this transaction has proven; null if there is none.';
 
 CREATE FUNCTION crm.begin_call(organization_id uuid, sync_id uuid, attempt integer, display_name text DEFAULT NULL::text, email text DEFAULT NULL::text) RETURNS crm.permission
     LANGUAGE plpgsql SECURITY DEFINER
@@ -7717,7 +7895,7 @@ CREATE FUNCTION scoring.is_signal_value(value jsonb) RETURNS boolean
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  -- A member's own members stand in no branch below.
+  -- An object within an object is refused.
   return case jsonb_typeof(is_signal_value.value)
     when 'array' then false
     when 'string' then char_length(is_signal_value.value #>> '{}') <= 1000
@@ -7761,7 +7939,7 @@ begin
         case jsonb_typeof(document -> 'rules') when 'array' then document -> 'rules' else '[]' end
       ) with ordinality as r (rule, ordinality)
     ),
-    -- Members are looked up in objects alone; what is no object has its fault, and no others.
+    -- A rule that is not an object has that one fault. Only objects are searched for members.
     whole as (
       select
         r.path, r.position, r.rule,
@@ -7999,15 +8177,15 @@ ALTER TABLE ONLY scoring.model FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE scoring.model OWNER TO leads_owner;
 
-COMMENT ON TABLE scoring.model IS 'The scoring models of an organization. One version is active at most; one is a draft.';
+COMMENT ON TABLE scoring.model IS 'The scoring models of an organization. At most one version is active, and at most one is a draft.';
 
 COMMENT ON COLUMN scoring.model.version IS 'Counts from 1.';
 
-COMMENT ON COLUMN scoring.model.state IS 'draft: may be changed. active: scores leads. retired: was active, and can be again.';
+COMMENT ON COLUMN scoring.model.state IS 'draft: it may be changed. active: it scores leads. retired: it was active, and can be activated again.';
 
 COMMENT ON COLUMN scoring.model.document IS 'The model: base, rescore_on_signal, groups, rules.';
 
-COMMENT ON COLUMN scoring.model.activated_at IS 'When the version was last made the active one.';
+COMMENT ON COLUMN scoring.model.activated_at IS 'When the version was last activated.';
 
 CREATE FUNCTION scoring.model_in_force(organization_id uuid, OUT model text, OUT model_version integer, OUT document jsonb) RETURNS record
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -8239,17 +8417,17 @@ ALTER TABLE ONLY scoring.score FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE scoring.score OWNER TO leads_owner;
 
-COMMENT ON TABLE scoring.score IS 'The history of each lead''s score and reasons: scored by a model, or set by whoever wrote the lead. A new row of the first kind changes the lead.';
+COMMENT ON TABLE scoring.score IS 'The history of each lead''s score and reasons. Inserting a row of kind "scored" changes the lead.';
 
-COMMENT ON COLUMN scoring.score.kind IS 'scored: by a model. set: written to the lead.';
+COMMENT ON COLUMN scoring.score.kind IS 'scored: a model computed it. set: a client wrote it to the lead.';
 
-COMMENT ON COLUMN scoring.score.model IS 'Whose model has scored: the organization''s own, or the default.';
+COMMENT ON COLUMN scoring.score.model IS 'Which model computed it: the organization''s own, or the default.';
 
-COMMENT ON COLUMN scoring.score.base IS 'What the contributions were added to, from 0 to 1.';
+COMMENT ON COLUMN scoring.score.base IS 'The number that the contributions were added to, from 0 to 1.';
 
-COMMENT ON COLUMN scoring.score.contributions IS 'The rows that were summed, in the order of the sentence: [{"rule", "label", "contribution", "signal_id"}].';
+COMMENT ON COLUMN scoring.score.contributions IS 'The summands, in the order of the sentence: [{"rule", "label", "contribution", "signal_id"}].';
 
-COMMENT ON COLUMN scoring.score.created_at IS 'When it was scored or set: the instant that ages are reckoned to.';
+COMMENT ON COLUMN scoring.score.created_at IS 'When it was computed or set. Ages of signals are computed at this instant.';
 
 CREATE FUNCTION scoring.score_item(score scoring.score) RETURNS api.score
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -8428,19 +8606,19 @@ ALTER TABLE ONLY scoring.signal FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE scoring.signal OWNER TO leads_owner;
 
-COMMENT ON TABLE scoring.signal IS 'What was observed of a lead. Of each type the latest counts.';
+COMMENT ON TABLE scoring.signal IS 'Observations of a lead. Of each type the latest signal counts.';
 
-COMMENT ON COLUMN scoring.signal.type IS 'What was observed, as a machine name, such as storm_event.';
+COMMENT ON COLUMN scoring.signal.type IS 'What was observed, as a machine name such as storm_event.';
 
-COMMENT ON COLUMN scoring.signal.value IS 'true, false, null, a number, a text, or a flat object of these; false and null count nothing.';
+COMMENT ON COLUMN scoring.signal.value IS 'true, false, null, a number, a text, or a flat object of these. false and null do not count.';
 
-COMMENT ON COLUMN scoring.signal.observed_at IS 'When it was observed; the age that decay goes by.';
+COMMENT ON COLUMN scoring.signal.observed_at IS 'When it was observed. The decay is computed from it.';
 
-COMMENT ON COLUMN scoring.signal.dedupe_key IS 'The sender''s own key: the same again is no second signal.';
+COMMENT ON COLUMN scoring.signal.dedupe_key IS 'The sender''s key: a second signal with the same key is not stored.';
 
-COMMENT ON COLUMN scoring.signal.created_at IS 'When it came in.';
+COMMENT ON COLUMN scoring.signal.created_at IS 'When it was stored.';
 
-COMMENT ON COLUMN scoring.signal.lead_and_type IS 'The lead and the type in one: what the look-up of the latest compares. Were it two columns, no statistics would tell the planner their index from the other ones that begin with the lead.';
+COMMENT ON COLUMN scoring.signal.lead_and_type IS 'Lead and type in one column, to find the latest signal. With two columns and no statistics, the planner could not tell their index from the other indexes that begin with the lead.';
 
 CREATE FUNCTION scoring.signal_item(signal scoring.signal) RETURNS api.signal
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -8842,19 +9020,19 @@ CREATE TABLE crm.vendor (
 
 ALTER TABLE crm.vendor OWNER TO leads_owner;
 
-COMMENT ON TABLE crm.vendor IS 'The CRMs that there is an adapter for, the same for all organizations.';
+COMMENT ON TABLE crm.vendor IS 'The CRMs that have an adapter. The list is the same for all organizations.';
 
-COMMENT ON COLUMN crm.vendor.title IS 'What people call it.';
+COMMENT ON COLUMN crm.vendor.title IS 'The vendor''s name for people to read.';
 
-COMMENT ON COLUMN crm.vendor.has_search IS 'Whether a record can be looked up by its e-mail address: two leads with one address then share a record. Where it can''t, the vendor drops repeats by the sync''s id.';
+COMMENT ON COLUMN crm.vendor.has_search IS 'Whether a record can be found by its e-mail address. If so, two leads with one address share a record. If not, the vendor drops repeats by the sync''s id.';
 
-COMMENT ON COLUMN crm.vendor.needs_name IS 'Whether an address alone is not enough: a name or a company is needed.';
+COMMENT ON COLUMN crm.vendor.needs_name IS 'Whether the vendor needs a name or a company beside the e-mail address.';
 
-COMMENT ON COLUMN crm.vendor.settle_seconds IS 'Seconds after a call''s deadline by which the vendor has finished it and shows its record in a look-up; a connection may say otherwise.';
+COMMENT ON COLUMN crm.vendor.settle_seconds IS 'Seconds after a call''s deadline within which the vendor finishes the call and its search shows the record. A connection may override it.';
 
-COMMENT ON COLUMN crm.vendor.calls_at_once IS 'So many calls of one connection does a worker have under way at the most.';
+COMMENT ON COLUMN crm.vendor.calls_at_once IS 'The maximum number of concurrent calls that a worker makes for one connection.';
 
-COMMENT ON COLUMN crm.vendor.calls IS 'So many calls the vendor takes within call_seconds; null: it doesn''t say.';
+COMMENT ON COLUMN crm.vendor.calls IS 'The maximum number of calls that the vendor accepts within call_seconds; null: not documented.';
 
 ALTER TABLE ONLY app.organization
     ADD CONSTRAINT organization_pkey PRIMARY KEY (organization_id);
@@ -8922,13 +9100,10 @@ ALTER TABLE ONLY app.pipeline_stage
     ADD CONSTRAINT pipeline_stage_pkey PRIMARY KEY (organization_id, name);
 
 ALTER TABLE ONLY audit.event
-    ADD CONSTRAINT event_pkey PRIMARY KEY (organization_id, id);
+    ADD CONSTRAINT event_pkey PRIMARY KEY (organization_id, id, created_at);
 
 ALTER TABLE ONLY audit.seal
-    ADD CONSTRAINT seal_is_the_only_one_of_an_event UNIQUE (organization_id, event_id);
-
-ALTER TABLE ONLY audit.seal
-    ADD CONSTRAINT seal_pkey PRIMARY KEY (organization_id, "position");
+    ADD CONSTRAINT seal_pkey PRIMARY KEY (organization_id, event_id, created_at);
 
 ALTER TABLE ONLY audit.unsealed
     ADD CONSTRAINT unsealed_pkey PRIMARY KEY (organization_id, event_id);
@@ -8984,15 +9159,15 @@ CREATE INDEX lead_by_pipeline_stage_and_source ON app.lead USING btree (organiza
 
 CREATE INDEX lead_by_source ON app.lead USING btree (organization_id, source, created_at DESC, id DESC);
 
-CREATE INDEX event_by_action_and_source ON audit.event USING btree (organization_id, action_and_source, created_at DESC, id DESC);
+CREATE INDEX event_by_action_and_source ON ONLY audit.event USING btree (organization_id, action_and_source, created_at DESC, id DESC);
 
-CREATE INDEX event_by_created_at ON audit.event USING btree (organization_id, created_at DESC, id DESC);
+CREATE INDEX event_by_created_at ON ONLY audit.event USING btree (organization_id, created_at DESC, id DESC);
 
-CREATE INDEX event_by_lead_id ON audit.event USING btree (organization_id, lead_id, created_at DESC, id DESC);
+CREATE INDEX event_by_lead_id ON ONLY audit.event USING btree (organization_id, lead_id, created_at DESC, id DESC);
 
-CREATE INDEX event_by_source ON audit.event USING btree (organization_id, source, created_at DESC, id DESC);
+CREATE INDEX event_by_source ON ONLY audit.event USING btree (organization_id, source, created_at DESC, id DESC);
 
-CREATE INDEX event_by_stage_change ON audit.event USING btree (organization_id, lead_id, created_at, id) INCLUDE (stage_left, stage_entered) WHERE ((stage_left IS NOT NULL) OR (stage_entered IS NOT NULL));
+CREATE INDEX event_by_stage_change ON ONLY audit.event USING btree (organization_id, lead_id, created_at, id) INCLUDE (stage_left, stage_entered) WHERE ((stage_left IS NOT NULL) OR (stage_entered IS NOT NULL));
 
 CREATE INDEX attempt_by_open ON crm.attempt USING btree (organization_id, sync_id) WHERE ((sent_at IS NOT NULL) AND (outcome IS NULL));
 
@@ -9052,7 +9227,7 @@ CREATE TRIGGER _100_refuse_change BEFORE DELETE OR UPDATE ON audit.seal FOR EACH
 
 ALTER TABLE audit.seal ENABLE ALWAYS TRIGGER _100_refuse_change;
 
-CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON audit.unsealed FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('An event that is taken from the queue is never sealed.');
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON audit.unsealed FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('An event that leaves the queue without a seal never gets one.');
 
 CREATE TRIGGER _105_refuse_delete BEFORE DELETE ON audit.event FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('The audit log is append-only: write a new event instead.');
 
@@ -9070,11 +9245,11 @@ CREATE TRIGGER _120_check_erasure BEFORE UPDATE ON audit.event FOR EACH ROW EXEC
 
 ALTER TABLE audit.event ENABLE ALWAYS TRIGGER _120_check_erasure;
 
-CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON auth.analyst FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Say "leads bi revoke", so that each is recorded.');
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON auth.analyst FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Use "leads bi revoke", which records each change.');
 
-CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON auth.api_key FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Revoke keys instead, so that each is recorded.');
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON auth.api_key FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Revoke keys instead, which records each change.');
 
-CREATE TRIGGER _110_refuse_change BEFORE UPDATE ON auth.analyst FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Revoke the analyst, and make another.');
+CREATE TRIGGER _110_refuse_change BEFORE UPDATE ON auth.analyst FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Revoke the analyst and create another one.');
 
 CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON auth.api_key FOR EACH ROW WHEN ((((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.id IS DISTINCT FROM new.id)) OR (old.created_at IS DISTINCT FROM new.created_at))) EXECUTE FUNCTION audit.tg_refuse('organization_id, id and created_at never change.');
 
@@ -9141,10 +9316,10 @@ ALTER TABLE ONLY app.lead
 ALTER TABLE ONLY app.pipeline_stage
     ADD CONSTRAINT pipeline_stage_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
 
-ALTER TABLE ONLY audit.event
+ALTER TABLE audit.event
     ADD CONSTRAINT event_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
 
-ALTER TABLE ONLY audit.seal
+ALTER TABLE audit.seal
     ADD CONSTRAINT seal_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
 
 ALTER TABLE ONLY auth.analyst
@@ -9410,8 +9585,8 @@ GRANT USAGE ON SCHEMA bi TO leads_bi;
 GRANT USAGE ON SCHEMA crm TO leads_exec;
 GRANT USAGE ON SCHEMA crm TO leads_jobs;
 GRANT USAGE ON SCHEMA crm TO leads_audit;
-GRANT USAGE ON SCHEMA crm TO leads_worker;
 GRANT USAGE ON SCHEMA crm TO leads_eraser;
+GRANT USAGE ON SCHEMA crm TO leads_worker;
 
 REVOKE USAGE ON SCHEMA public FROM PUBLIC;
 
@@ -9495,6 +9670,12 @@ REVOKE ALL ON FUNCTION admin.bind_analyst(login text, organization_id uuid, expi
 
 REVOKE ALL ON FUNCTION admin.catalogue() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION app.id_time(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.id_time(id uuid) TO leads_audit;
+GRANT ALL ON FUNCTION app.id_time(id uuid) TO leads_exec;
+GRANT ALL ON FUNCTION app.id_time(id uuid) TO leads_jobs;
+GRANT ALL ON FUNCTION app.id_time(id uuid) TO leads_eraser;
+
 GRANT SELECT ON TABLE audit.seal TO leads_exec;
 GRANT SELECT ON TABLE audit.seal TO leads_jobs;
 
@@ -9504,7 +9685,11 @@ GRANT INSERT("position") ON TABLE audit.seal TO leads_jobs;
 
 GRANT INSERT(event_id) ON TABLE audit.seal TO leads_jobs;
 
+GRANT INSERT(event_hash) ON TABLE audit.seal TO leads_jobs;
+
 GRANT INSERT(hash) ON TABLE audit.seal TO leads_jobs;
+
+GRANT INSERT(created_at) ON TABLE audit.seal TO leads_jobs;
 
 GRANT SELECT ON TABLE audit.unsealed TO leads_exec;
 GRANT INSERT ON TABLE audit.unsealed TO leads_audit;
@@ -9523,6 +9708,10 @@ REVOKE ALL ON FUNCTION admin.connect_crm(organization_id uuid, vendor text, acco
 GRANT ALL ON FUNCTION admin.connect_crm(organization_id uuid, vendor text, account text, settings jsonb, credential bytea, credential_key text, push_stage text, settle_seconds integer) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.create_analyst(login text, organization_id uuid, verifier text, expires_at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.create_audit_partitions() FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.create_audit_partitions() TO leads_worker;
+GRANT ALL ON FUNCTION admin.create_audit_partitions() TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.create_key(organization_id uuid, scope text, digest bytea, name text, expires_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.create_key(organization_id uuid, scope text, digest bytea, name text, expires_at timestamp with time zone) TO leads_operator;
@@ -9748,7 +9937,9 @@ GRANT SELECT(salt),UPDATE(salt) ON TABLE audit.event TO leads_eraser;
 GRANT INSERT(payload_digest) ON TABLE audit.event TO leads_audit;
 GRANT SELECT(payload_digest) ON TABLE audit.event TO leads_eraser;
 
+GRANT INSERT(created_at) ON TABLE audit.event TO leads_audit;
 GRANT SELECT(created_at) ON TABLE audit.event TO leads_bi;
+GRANT SELECT(created_at) ON TABLE audit.event TO leads_eraser;
 
 GRANT SELECT(stage_left) ON TABLE audit.event TO leads_bi;
 
@@ -10058,6 +10249,9 @@ REVOKE ALL ON FUNCTION app.tg_pipeline_stage__keep_new() FROM PUBLIC;
 REVOKE ALL ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) TO leads_exec;
 GRANT ALL ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION audit.create_partitions(year integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.create_partitions(year integer) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION audit.erase_events(organization_id uuid, lead_id uuid) FROM PUBLIC;
 

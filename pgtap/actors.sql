@@ -195,6 +195,22 @@ $$;
 
 comment on function test.make_analyst(text, timestamptz) is 'Makes ana, of alice''s organization, or ben, of bob''s; as the migrator.';
 
+create function test.event_id(at timestamptz)
+returns uuid
+language sql
+volatile
+begin atomic
+  select (
+    lpad(to_hex((extract(epoch from event_id.at) * 1000)::bigint), 12, '0')
+    || '7' || substr(replace(gen_random_uuid()::text, '-', ''), 14)
+  )::uuid;
+end;
+
+comment on function test.event_id(timestamptz) is 'A UUID of version 7 of that time, such as an event of that time has.';
+
+-- Events of tests have times of these years.
+select audit.create_partitions(y.year) from (values (2020), (2025), (2026)) as y (year);
+
 create function test.move_lead(actor text, lead_id uuid, stage_left text, stage_entered text, at timestamptz)
 returns void
 language plpgsql
@@ -202,8 +218,9 @@ volatile
 as $$
 begin
   perform test.act_as('dba');
-  insert into audit.event (organization_id, action, source, lead_id, payload, payload_digest, created_at)
+  insert into audit.event (id, organization_id, action, source, lead_id, payload, payload_digest, created_at)
   values (
+    test.event_id(move_lead.at),
     test.organization(move_lead.actor),
     case
       when move_lead.stage_left is null then 'lead.created'

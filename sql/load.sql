@@ -49,6 +49,8 @@ reset role;
 \ir audit/seal.policies.sql
 \ir audit/seal.triggers.sql
 \ir audit/seal.grants.sql
+\ir audit/create_partitions.sql
+\ir audit/event.partitions.sql
 
 \ir auth/api_key.policies.sql
 \ir auth/api_key.triggers.sql
@@ -240,6 +242,7 @@ reset role;
 \ir admin/erase_lead.sql
 \ir admin/erase_organization.sql
 \ir admin/seal_events.sql
+\ir admin/create_audit_partitions.sql
 \ir admin/verify_chain.sql
 \ir admin/chain_heads.sql
 \ir admin/catalogue_entry.grants.sql

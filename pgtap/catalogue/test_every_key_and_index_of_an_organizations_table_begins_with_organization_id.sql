@@ -21,7 +21,7 @@ select format('foreign key %s on %s', k.conname, k.conrelid::regclass)
 from pg_constraint as k
 join test.tenant_table as t on t.oid = k.conrelid
 left join test.tenant_table as r on r.oid = k.confrelid
-where k.contype = 'f' and (k.conkey[1], k.confkey[1]) is distinct from (t.organization_id, r.organization_id)
+where k.contype = 'f' and k.conparentid = 0 and (k.conkey[1], k.confkey[1]) is distinct from (t.organization_id, r.organization_id)
 union all
 select 'no primary key on ' || t.oid::regclass
 from test.tenant_table as t

@@ -77,6 +77,7 @@ from (values
     execute on admin.change_crm_connection
     execute on admin.check_scoring_model
     execute on admin.connect_crm
+    execute on admin.create_audit_partitions
     execute on admin.create_key
     execute on admin.create_organization
     execute on admin.crm_connections
@@ -107,6 +108,7 @@ from (values
   ('leads_worker', '
     usage on schema admin
     usage on schema crm
+    execute on admin.create_audit_partitions
     execute on admin.delete_expired_answers
     execute on admin.seal_events
     execute on crm.begin_call
@@ -161,6 +163,7 @@ from (values
     execute on app.claim_idempotency_key
     execute on app.contact_fault
     execute on app.duplicate_keys
+    execute on app.id_time
     execute on app.is_email
     execute on app.is_etag_matched
     execute on app.is_name
@@ -239,7 +242,7 @@ from (values
     delete, insert, select on app.pipeline_stage
     select on audit.event
     select on audit.seal
-    insert (organization_id, position, event_id, hash) on audit.seal
+    insert (organization_id, position, event_id, event_hash, hash, created_at) on audit.seal
     delete, select on audit.unsealed
     delete, select on auth.analyst
     insert (organization_id, role_oid, role_name, expires_at) on auth.analyst
@@ -272,6 +275,7 @@ from (values
     insert (id, organization_id, lead_id, type, value, observed_at, dedupe_key) on scoring.signal
     select on scoring.signal
     execute on api.schema_version
+    execute on app.id_time
     execute on app.is_email
     execute on app.is_name
     execute on app.is_text
@@ -280,6 +284,7 @@ from (values
     execute on app.trim_text
     execute on app.utc_text
     execute on audit.chain_verdict
+    execute on audit.create_partitions
     execute on audit.erase_lead
     execute on audit.erase_organization
     execute on audit.erased_payload
@@ -296,8 +301,9 @@ from (values
     usage on schema audit
     usage on schema auth
     usage on schema crm
-    insert (id, organization_id, action, source, correlation_id, lead_id, payload, salt, payload_digest) on audit.event
+    insert (id, organization_id, action, source, correlation_id, lead_id, payload, salt, payload_digest, created_at) on audit.event
     insert on audit.unsealed
+    execute on app.id_time
     execute on app.is_name
     execute on app.is_text
     execute on app.new_id
@@ -320,7 +326,7 @@ from (values
     update (name, erased_at) on app.organization
     select (organization_id) on app.pipeline_stage
     delete on app.pipeline_stage
-    select (id, organization_id, action, lead_id, payload, salt, payload_digest) on audit.event
+    select (id, organization_id, action, lead_id, payload, salt, payload_digest, created_at) on audit.event
     update (payload, salt) on audit.event
     delete, select on crm.attempt
     delete, select on crm.sync
@@ -331,6 +337,7 @@ from (values
     delete on scoring.score
     select (organization_id, lead_id) on scoring.signal
     delete on scoring.signal
+    execute on app.id_time
     execute on app.is_text
     execute on app.trim_text
     execute on app.utc_text

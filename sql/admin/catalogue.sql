@@ -40,6 +40,8 @@ begin atomic
       (select string_agg(o.option, ', ' order by o.option) from unnest(c.reloptions) as o (option)) as options
     from pg_catalog.pg_class as c
     where c.relnamespace in (select s.oid from our_schema as s) and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+      -- A worker creates the audit log's partitions.
+      and not c.relispartition
   ),
   attribute as (
     select

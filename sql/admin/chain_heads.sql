@@ -6,6 +6,8 @@ returns table (organization_id uuid, head text, sealed_at text, unsealed bigint)
 language sql
 stable
 security definer
+-- Without statistics the planner expects few seals, and would sort all of them to find the last.
+set enable_sort = off
 begin atomic
   select
     o.organization_id,

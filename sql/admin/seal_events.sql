@@ -7,12 +7,15 @@ language plpgsql
 volatile
 security definer
 set search_path = pg_catalog, pg_temp
+-- Without statistics the planner expects few seals, and would sort all of them to find the last.
+set enable_sort = off
 as $$
 declare
   -- A value in place of null, because a plan that handles both scans the queue from its beginning.
   v_organization_id uuid := coalesce(seal_events.after, '00000000-0000-0000-0000-000000000000');
   v_event audit.event;
   v_position bigint;
+  v_event_hash bytea;
   v_hash bytea;
   v_sealed integer := 0;
 begin
@@ -47,26 +50,31 @@ begin
   where
     u.organization_id = v_organization_id
     and exists (
-      select from audit.seal as s where s.organization_id = v_organization_id and s.event_id = u.event_id
+      select
+      from audit.seal as s
+      where
+        s.organization_id = v_organization_id
+        and s.event_id = u.event_id
+        and s.created_at = app.id_time(u.event_id)
     );
   for v_event in
     select e.*
     from audit.unsealed as u
     -- An event that was removed before it was sealed stays in the queue, where leads doctor finds it.
-    join audit.event as e on e.organization_id = v_organization_id and e.id = u.event_id
+    join audit.event as e
+      on e.organization_id = v_organization_id and e.id = u.event_id and e.created_at = app.id_time(u.event_id)
     where u.organization_id = v_organization_id
     order by u.event_id
     limit seal_events.batch
   loop
     v_position := v_position + 1;
-    v_hash := sha256(
-      v_hash || audit.event_hash(
-        v_position, v_event.id, v_event.organization_id, v_event.action, v_event.source, v_event.correlation_id,
-        v_event.lead_id, v_event.payload_digest, v_event.created_at
-      )
+    v_event_hash := audit.event_hash(
+      v_position, v_event.id, v_event.organization_id, v_event.action, v_event.source, v_event.correlation_id,
+      v_event.lead_id, v_event.payload_digest, v_event.created_at
     );
-    insert into audit.seal (organization_id, position, event_id, hash)
-    values (v_organization_id, v_position, v_event.id, v_hash);
+    v_hash := sha256(v_hash || v_event_hash);
+    insert into audit.seal (organization_id, position, event_id, event_hash, hash, created_at)
+    values (v_organization_id, v_position, v_event.id, v_event_hash, v_hash, v_event.created_at);
     delete from audit.unsealed as u where u.organization_id = v_organization_id and u.event_id = v_event.id;
     v_sealed := v_sealed + 1;
   end loop;

@@ -13,7 +13,11 @@ begin atomic
     row_to_json(audit.event_item(e))::text
   )::api.answer
   from audit.event as e
-  where e.organization_id = (select auth.organization_id('read')) and e.id = get_audit_event.id;
+  where
+    e.organization_id = (select auth.organization_id('read'))
+    and e.id = get_audit_event.id
+    -- The id tells the partition.
+    and e.created_at = app.id_time(get_audit_event.id);
 end;
 
 comment on function api.get_audit_event(uuid) is

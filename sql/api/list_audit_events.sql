@@ -15,6 +15,8 @@ language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
+-- Without statistics the planner expects few rows, and would sort all partitions instead of reading the newest page in order.
+set enable_sort = off
 as $$
 declare
   v_organization_id uuid := auth.organization_id('read');

@@ -13,6 +13,8 @@ stable
 security invoker
 set search_path = pg_catalog, pg_temp
 set jit = off
+-- Without statistics the planner expects few seals, and would sort all of them for a page.
+set enable_sort = off
 as $$
 declare
   v_organization_id uuid := chain_verdict.organization_id;
@@ -64,7 +66,7 @@ begin
   else
     with page as (
       select
-        s.position, s.event_id, s.hash,
+        s.position, s.event_id, s.event_hash, s.hash, s.created_at,
         chain_verdict.after + row_number() over chain as expected_position,
         coalesce(lag(s.hash) over chain, v_before.hash, sha256(uuid_send(v_organization_id))) as hash_before
       from audit.seal as s
@@ -77,8 +79,9 @@ begin
     sealed as materialized (
       select
         p.position, p.event_id, p.expected_position, e.lead_id, e.id is not null as is_there,
-        p.hash = sha256(
-          p.hash_before || audit.event_hash(
+        (
+          p.hash = sha256(p.hash_before || p.event_hash)
+          and p.event_hash = audit.event_hash(
             p.position, e.id, e.organization_id, e.action, e.source, e.correlation_id, e.lead_id, e.payload_digest,
             e.created_at
           )
@@ -86,7 +89,8 @@ begin
         e.payload_digest as written, sha256(coalesce(e.salt, '') || convert_to(e.payload::text, 'UTF8')) as present,
         e.salt, e.payload
       from page as p
-      left join audit.event as e on e.organization_id = v_organization_id and e.id = p.event_id
+      left join audit.event as e
+        on e.organization_id = v_organization_id and e.id = p.event_id and e.created_at = p.created_at
     ),
     telling as (
       select e.*
@@ -111,7 +115,11 @@ begin
       where
         e.payload_digest = sha256(e.salt || convert_to(e.payload::text, 'UTF8'))
         and (
-          exists (select from audit.seal as s where s.organization_id = v_organization_id and s.event_id = e.id)
+          exists (
+            select
+            from audit.seal as s
+            where s.organization_id = v_organization_id and s.event_id = e.id and s.created_at = e.created_at
+          )
           or exists (select from audit.unsealed as u where u.organization_id = v_organization_id and u.event_id = e.id)
         )
     )
@@ -155,8 +163,14 @@ begin
       where
         e.organization_id = v_organization_id
         and (v_before.position is null or e.id > v_before.event_id)
+        and (v_before.position is null or e.created_at >= v_before.created_at)
         and (v_is_end or e.id <= v_last.event_id)
-        and not exists (select from audit.seal as s where s.organization_id = v_organization_id and s.event_id = e.id)
+        and (v_is_end or e.created_at <= v_last.created_at)
+        and not exists (
+          select
+          from audit.seal as s
+          where s.organization_id = v_organization_id and s.event_id = e.id and s.created_at = e.created_at
+        )
         and not exists (select from audit.unsealed as u where u.organization_id = v_organization_id and u.event_id = e.id)
       order by e.id
       limit 1;
@@ -168,7 +182,14 @@ begin
         from audit.unsealed as u
         where
           u.organization_id = v_organization_id
-          and not exists (select from audit.event as e where e.organization_id = v_organization_id and e.id = u.event_id)
+          and not exists (
+            select
+            from audit.event as e
+            where
+              e.organization_id = v_organization_id
+              and e.id = u.event_id
+              and e.created_at = app.id_time(u.event_id)
+          )
         order by u.event_id
         limit 1;
         if found then
@@ -181,7 +202,7 @@ begin
   v_fault.detail := case v_fault.code
     when 'head_mismatch' then 'The chain that the head was taken from isn''t this one: seals were removed, or made anew.'
     when 'seal_missing' then 'There is no seal at this position: it was removed, or there never was one.'
-    when 'event_missing' then 'The event was removed from the log.'
+    when 'event_missing' then 'The event was removed from the log, or its id or its time was changed.'
     when 'hash_mismatch' then 'The event or its seal was changed, or another was put in its place.'
     when 'payload_mismatch' then 'The event''s payload was changed, and no erasure tells of it.'
     when 'not_sealed' then 'The event neither has a seal nor waits for one: it was put into the log behind its back.'

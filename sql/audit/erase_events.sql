@@ -15,6 +15,7 @@ begin
   for v_event in
     select
       e.id,
+      e.created_at,
       p.payload,
       e.payload_digest = sha256(e.salt || convert_to(e.payload::text, 'UTF8')) as is_as_written
     from audit.event as e
@@ -30,7 +31,10 @@ begin
   loop
     update audit.event as e
     set payload = v_event.payload, salt = null
-    where e.organization_id = erase_events.organization_id and e.id = v_event.id;
+    where
+      e.organization_id = erase_events.organization_id
+      and e.id = v_event.id
+      and e.created_at = v_event.created_at;
     -- An event that was tampered with is not listed, so that the verification still reports it.
     continue when not v_event.is_as_written;
     v_items := v_items || format(

@@ -30,7 +30,9 @@ declare
   v_salt bytea := uuid_send(gen_random_uuid());
   v_id uuid := app.new_id();
 begin
-  insert into audit.event (id, organization_id, action, source, correlation_id, lead_id, payload, salt, payload_digest)
+  insert into audit.event (
+    id, organization_id, action, source, correlation_id, lead_id, payload, salt, payload_digest, created_at
+  )
   values (
     v_id,
     write_event.organization_id,
@@ -40,7 +42,8 @@ begin
     write_event.lead_id,
     v_payload::json,
     v_salt,
-    sha256(v_salt || convert_to(v_payload, 'UTF8'))
+    sha256(v_salt || convert_to(v_payload, 'UTF8')),
+    app.id_time(v_id)
   );
   insert into audit.unsealed (organization_id, event_id) values (write_event.organization_id, v_id);
 end

@@ -34,16 +34,18 @@ cross join lateral (select timestamptz '2026-01-01 00:00:00Z' + interval '1 seco
 _EVENTS = """
 insert into audit.event (id, organization_id, action, source, lead_id, payload, payload_digest, created_at)
 select
-  gen_random_uuid(),
+  (lpad(to_hex((extract(epoch from t.at) * 1000)::bigint), 12, '0') || '7'
+    || substr(replace(gen_random_uuid()::text, '-', ''), 14))::uuid,
   case when s %% 10 = 0 then %(bob)s else %(alice)s end::uuid,
   case when s %% 3 = 0 then 'lead.created' else 'lead.updated' end,
   case when s %% 3 = 0 then 'sql' else 'api' end,
   format('00000000-0000-7000-8000-%%s', lpad((s %% 20000)::text, 12, '0'))::uuid,
-  '{}', sha256(''), timestamptz '2026-01-01 00:00:00Z' + interval '1 second' * s
+  '{}', sha256(''), t.at
 from generate_series(1, %(rows)s) as s
+cross join lateral (select timestamptz '2026-01-01 00:00:00Z' + interval '1 second' * s as at) as t
 """
 _INDEXES = """
-select i.indexrelid::regclass::text as name, pg_get_indexdef(i.indexrelid) as definition
+select i.indexrelid::regclass::text as name, replace(pg_get_indexdef(i.indexrelid), ' ON ONLY ', ' ON ') as definition
 from pg_index as i
 where i.indrelid in ('app.lead'::regclass, 'audit.event'::regclass) and not i.indisprimary
 order by i.indexrelid
@@ -62,6 +64,7 @@ def alice(database: Database) -> Organization:
         indexes = connection.execute(_INDEXES).fetchall()
         for index in indexes:
             connection.execute(f"drop index {index['name']}")
+        connection.execute("select audit.create_partitions(2026)")
         for statement in (_LEADS, _EVENTS):
             connection.execute(statement, {"alice": alice.id, "bob": bob.id, "rows": ROWS * 10 // 9})
         for index in indexes:

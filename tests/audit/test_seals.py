@@ -19,7 +19,12 @@ from tests.support.process import Leads, Server, mistake, printed
 from tests.support.pushing import working
 
 # Whoever may alter the tables takes the guards away first.
-UNGUARDED = "alter table audit.event disable trigger user; alter table audit.seal disable trigger user; "
+# What a superuser can switch off before changing the log. Partitions inherit it.
+UNGUARDED = (
+    "alter table audit.event disable trigger user; "
+    "alter table audit.seal disable trigger user; "
+    "alter table audit.event drop constraint if exists event_created_at_is_the_time_of_its_id; "
+)
 
 
 @pytest.fixture
@@ -70,7 +75,8 @@ CASES = [
     Case("the source", f"update audit.event set source = 'api' where id = {THIRD}", "hash_mismatch"),
     Case("the request", f"update audit.event set correlation_id = 'x' where id = {THIRD}", "hash_mismatch"),
     Case("the lead", f"update audit.event set lead_id = organization_id where id = {THIRD}", "hash_mismatch"),
-    Case("the time", f"update audit.event set created_at = created_at + '1 ms' where id = {THIRD}", "hash_mismatch"),
+    # The time is part of the key: the seal's event is gone.
+    Case("the time", f"update audit.event set created_at = created_at + '1 ms' where id = {THIRD}", "event_missing"),
     Case(
         "the id",
         f"update audit.event set id = gen_random_uuid() where id = {THIRD}",
@@ -106,6 +112,18 @@ CASES = [
         "hash_mismatch",
     ),
     Case(
+        "the event's own hash",
+        "update audit.seal set event_hash = sha256('x') where organization_id = '{o}' and position = 3",
+        "hash_mismatch",
+    ),
+    Case(
+        "the event's own hash and the seal's",
+        "update audit.seal set event_hash = sha256('x'), hash = sha256("
+        "(select s.hash from audit.seal as s where s.organization_id = '{o}' and s.position = 2) || sha256('x')) "
+        "where organization_id = '{o}' and position = 3",
+        "hash_mismatch",
+    ),
+    Case(
         "two change places",
         "update audit.seal set position = position + 1000 where organization_id = '{o}' and position in (3, 4); "
         "update audit.seal set position = 1007 - position where organization_id = '{o}' and position > 1000",
@@ -119,15 +137,19 @@ CASES = [
     ),
     Case(
         "an event is slipped in",
-        "insert into audit.event (organization_id, action, source, payload, payload_digest) "
-        "values ('{o}', 'lead.updated', 'api', '{}', sha256('{}'))",
+        "insert into audit.event (id, organization_id, action, source, payload, payload_digest, created_at) "
+        "select i.id, '{o}', 'lead.updated', 'api', '{}', sha256('{}'), app.id_time(i.id) "
+        "from (select app.new_id() as id offset 0) as i",
         "not_sealed",
         None,
     ),
     Case(
         "an old event is slipped in",
-        "insert into audit.event (id, organization_id, action, source, payload, payload_digest) "
-        "values ('00000000-0000-7000-8000-000000000000', '{o}', 'lead.updated', 'api', '{}', sha256('{}'))",
+        # At the beginning of the year, whose partition exists.
+        "insert into audit.event (id, organization_id, action, source, payload, payload_digest, created_at) "
+        "select i.id, '{o}', 'lead.updated', 'api', '{}', sha256('{}'), app.id_time(i.id) "
+        "from (select (lpad(to_hex((extract(epoch from date_trunc('year', now() at time zone 'UTC')) * 1000)::bigint), "
+        "12, '0') || '70008000000000000000')::uuid as id) as i",
         "not_sealed",
         None,
     ),

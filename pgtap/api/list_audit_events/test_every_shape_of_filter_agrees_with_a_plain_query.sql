@@ -38,16 +38,18 @@ as $$
   )
 $$;
 
-insert into audit.event (organization_id, action, source, lead_id, payload, payload_digest, created_at)
+insert into audit.event (id, organization_id, action, source, lead_id, payload, payload_digest, created_at)
 select
+  event_id(t.at),
   organization(a.actor),
   (array['lead.created', 'lead.updated', 'lead.deleted'])[1 + s % 3],
   (array['api', 'sql', 'system', 'worker'])[1 + s / 3 % 4],
   format('00000000-0000-7000-8000-%s', lpad((s % 4)::text, 12, '0'))::uuid,
   '{}',
   sha256(''),
-  timestamptz '2026-01-01 12:00:00Z' + interval '1 millisecond' * (s / 10)
+  t.at
 from generate_series(1, 120) as s
+cross join lateral (select timestamptz '2026-01-01 12:00:00Z' + interval '1 millisecond' * (s / 10) as at) as t
 cross join (values ('alice'), ('bob')) as a (actor);
 create table test.compared (walked uuid[], expected uuid[]);
 grant insert, select on test.compared to public;

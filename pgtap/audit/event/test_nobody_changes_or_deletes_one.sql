@@ -20,9 +20,9 @@ select throws_ok(a.statement, 'PT409', 'refused', 'as a replica: ' || a.statemen
 set local session_replication_role = origin;
 select throws_ok(
   $$
-    insert into audit.event (id, organization_id, action, source, payload, payload_digest)
-    select e.id, e.organization_id, 'x', 'sql', '{}', sha256('') from audit.event as e
-    on conflict (organization_id, id) do update set action = excluded.action
+    insert into audit.event (id, organization_id, action, source, payload, payload_digest, created_at)
+    select e.id, e.organization_id, 'x', 'sql', '{}', sha256(''), e.created_at from audit.event as e
+    on conflict (organization_id, id, created_at) do update set action = excluded.action
   $$,
   'PT409', 'refused', 'by on conflict do update'
 );

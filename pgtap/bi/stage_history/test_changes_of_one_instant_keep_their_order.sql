@@ -5,11 +5,11 @@ select act_as('dba');
 insert into audit.event (id, organization_id, action, source, lead_id, payload, payload_digest, created_at)
 select
   e.id, organization('alice'), 'lead.updated', 'sql', '00000000-0000-7000-8000-000000000001', e.payload, sha256(''),
-  '2026-03-01 10:00Z'
+  app.id_time(e.id)
 from (values
   -- written in the other order
-  ('00000000-0000-7000-8000-00000000000b'::uuid, '{"diff": {"pipeline_stage": {"from": "contacted", "to": "won"}}}'::json),
-  ('00000000-0000-7000-8000-00000000000a', '{"diff": {"pipeline_stage": {"from": "new", "to": "contacted"}}}')
+  ('019ca8d7-2d00-7000-8000-00000000000b'::uuid, '{"diff": {"pipeline_stage": {"from": "contacted", "to": "won"}}}'::json),
+  ('019ca8d7-2d00-7000-8000-00000000000a', '{"diff": {"pipeline_stage": {"from": "new", "to": "contacted"}}}')
 ) as e (id, payload);
 select make_analyst('ana');
 

@@ -1,6 +1,10 @@
--- Leads, and the kept answers of idempotency keys.
-set local lock_timeout = '5s';
-set local row_security = off;
+-- Leads, and the answers kept under idempotency keys.
+--
+-- Locks: none that matter; every object is new.
+-- Duration: no rows exist yet.
+-- Phase: baseline
+-- If it breaks off: nothing is left behind; run leads migrate again.
+
 set local role leads_owner;
 
 create function app.is_email(value text)
@@ -13,8 +17,7 @@ as $$
 begin
   return
     char_length(value) <= 254
-    and strpos(value, '@') <= 65
-    and value collate "C" ~ '^[a-zA-Z0-9.!#$%&''*+/=?^_`{|}~-]+@[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)+$';
+    and value collate "C" ~ '^[a-zA-Z0-9.!#$%&''*+/=?^_`{|}~-]{1,64}@[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)+$';
 end
 $$;
 
@@ -44,11 +47,12 @@ create table app.lead (
   revision integer not null default 1,
   email_key text collate "C" generated always as (lower(email collate "C")) stored,
   pipeline_stage_and_source text collate "C" generated always as (pipeline_stage || '/' || source) stored,
+  score_id uuid,
   constraint lead_pkey primary key (organization_id, id),
   constraint lead_pipeline_stage_exists
     foreign key (organization_id, pipeline_stage) references app.pipeline_stage (organization_id, name),
   constraint lead_has_email_or_name_and_company check (email is not null or (name is not null and company is not null)),
-  -- What the API can write, and a cursor can hold.
+  -- The API and its cursors print a year of 4 digits.
   constraint lead_times_have_a_year_of_4_digits check (
     created_at >= '0001-01-01 00:00:00Z' and created_at < '10000-01-01 00:00:00Z'
     and updated_at >= '0001-01-01 00:00:00Z' and updated_at < '10000-01-01 00:00:00Z'
@@ -66,32 +70,34 @@ create table app.lead (
   constraint lead_ai_reasoning_is_text_of_1_to_10000 check (app.is_text(ai_reasoning, 10000))
 );
 
-comment on table app.lead is 'Leads: people and companies that asked for something, or were found.';
+comment on table app.lead is 'Leads: people and companies that may become customers.';
 comment on column app.lead.id is 'The lead''s id, a UUID of version 7.';
-comment on column app.lead.organization_id is 'The organization whose lead it is.';
+comment on column app.lead.organization_id is 'The id of the organization that the lead belongs to.';
 comment on column app.lead.name is 'The person''s name.';
 comment on column app.lead.company is 'The company''s name.';
 comment on column app.lead.email is 'The e-mail address, as it was sent.';
 comment on column app.lead.source is 'Where the lead came from, as a machine name, such as google_ads.';
 comment on column app.lead.lead_score is 'How promising the lead is, from 0 to 100.';
-comment on column app.lead.pipeline_stage is 'The stage that the lead stands in; the stages belong to the organization.';
+comment on column app.lead.pipeline_stage is 'The lead''s stage, one of the organization''s stages.';
 comment on column app.lead.industry is 'The lead''s industry.';
 comment on column app.lead.company_size is 'The company''s size, in the words of the source.';
-comment on column app.lead.pain_points is 'What troubles the lead.';
+comment on column app.lead.pain_points is 'The lead''s problems.';
 comment on column app.lead.timeline is 'When the lead wants to act.';
 comment on column app.lead.budget_range is 'What the lead wants to spend.';
 comment on column app.lead.ai_reasoning is 'Why the lead has its score, in words.';
 comment on column app.lead.qualification_completed_at is 'When the lead first reached the stage "qualified".';
 comment on column app.lead.created_at is 'When the lead was created.';
 comment on column app.lead.updated_at is 'When the lead was last changed.';
-comment on column app.lead.revision is 'Counts the changes; the ETag is made from it. Never shown as such.';
-comment on column app.lead.email_key is 'The e-mail address with A-Z in lower case: what the filter compares.';
+comment on column app.lead.revision is 'The number of changes, from 1. The ETag contains it; no body shows it.';
+comment on column app.lead.email_key is 'The e-mail address with A-Z in lower case. The filter by e-mail compares it.';
 
 comment on column app.lead.pipeline_stage_and_source is
-  'The stage and the source in one: what a filter by both compares. Were it two columns, no statistics would tell the '
-  'planner their index from that of one of them, and it would take whichever was made last.';
+  'Stage and source in one column, for a filter by both. With two columns and no statistics, the planner could not tell '
+  'their index from an index on one of them.';
+comment on column app.lead.score_id is
+  'The latest score that a model gave. No body shows it; a change of it is recorded as lead.scored.';
 
--- Each filter that the API has walks one of these in the order of a page.
+-- Each filter of the API reads one of these indexes in the order of a page.
 create index lead_by_created_at on app.lead (organization_id, created_at desc, id desc);
 create index lead_by_pipeline_stage on app.lead (organization_id, pipeline_stage, created_at desc, id desc);
 create index lead_by_source on app.lead (organization_id, source, created_at desc, id desc);
@@ -101,32 +107,10 @@ create index lead_by_email_key on app.lead (organization_id, email_key, created_
 
 alter table app.lead enable row level security, force row level security;
 
-alter table app.lead
-  alter column id set statistics 0,
-  alter column organization_id set statistics 0,
-  alter column name set statistics 0,
-  alter column company set statistics 0,
-  alter column email set statistics 0,
-  alter column source set statistics 0,
-  alter column lead_score set statistics 0,
-  alter column pipeline_stage set statistics 0,
-  alter column industry set statistics 0,
-  alter column company_size set statistics 0,
-  alter column pain_points set statistics 0,
-  alter column timeline set statistics 0,
-  alter column budget_range set statistics 0,
-  alter column ai_reasoning set statistics 0,
-  alter column qualification_completed_at set statistics 0,
-  alter column created_at set statistics 0,
-  alter column updated_at set statistics 0,
-  alter column revision set statistics 0,
-  alter column email_key set statistics 0,
-  alter column pipeline_stage_and_source set statistics 0;
-
 create table app.idempotency_key (
   organization_id uuid not null,
   key_digest bytea not null,
-  request_digest bytea not null,
+  request_digest bytea,
   status integer,
   headers json,
   body text,
@@ -134,25 +118,20 @@ create table app.idempotency_key (
   constraint idempotency_key_pkey primary key (organization_id, key_digest),
   constraint idempotency_key_belongs_to_organization foreign key (organization_id) references app.organization,
   constraint idempotency_key_digests_have_32_bytes
-    check (octet_length(key_digest) = 32 and octet_length(request_digest) = 32)
+    check (octet_length(key_digest) = 32 and octet_length(request_digest) = 32),
+  constraint idempotency_key_forgets_all_when_it_is_erased
+    check (request_digest is not null or (status is null and headers is null and body is null))
 );
 
-comment on table app.idempotency_key is 'The answers kept for 24 hours under an Idempotency-Key. A claim without an answer has no status.';
-comment on column app.idempotency_key.key_digest is 'SHA-256 of organization_id and the key: a key may hold an address.';
-comment on column app.idempotency_key.request_digest is 'SHA-256 of method, path and body.';
+comment on table app.idempotency_key is
+  'Answers that are kept for 24 hours under an Idempotency-Key. A row without a status has no answer yet.';
+comment on column app.idempotency_key.key_digest is 'SHA-256 of organization_id and the key, because a key may contain an e-mail address.';
+comment on column app.idempotency_key.request_digest is
+  'SHA-256 of method, path and body. Another request under the key is refused. Null: the answer was erased.';
 
 create index idempotency_key_by_created_at on app.idempotency_key (organization_id, created_at);
 
 alter table app.idempotency_key enable row level security, force row level security;
-
-alter table app.idempotency_key
-  alter column organization_id set statistics 0,
-  alter column key_digest set statistics 0,
-  alter column request_digest set statistics 0,
-  alter column status set statistics 0,
-  alter column headers set statistics 0,
-  alter column body set statistics 0,
-  alter column created_at set statistics 0;
 
 grant execute on function app.is_email(text) to leads_exec, leads_jobs;
 

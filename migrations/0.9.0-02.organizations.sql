@@ -1,6 +1,10 @@
--- Organizations, their pipeline stages and their API keys.
-set local lock_timeout = '5s';
-set local row_security = off;
+-- Organizations, their pipeline stages, their API keys and their analysts.
+--
+-- Locks: none that matter; every object is new.
+-- Duration: no rows exist yet.
+-- Phase: baseline
+-- If it breaks off: nothing is left behind; run leads migrate again.
+
 set local role leads_owner;
 
 create function app.new_id()
@@ -38,8 +42,8 @@ comment on function app.trim_text(text) is
   'The text without the white space at its ends: the 25 characters of Unicode''s property White_Space, whatever the '
   'database''s locale.';
 
--- In plpgsql: a CHECK is planned anew in every INSERT and UPDATE, and a function in SQL would be parsed and inlined
--- each time (a tenth of the cost of a write).
+-- In plpgsql, because a CHECK is planned in every INSERT and UPDATE: a function in SQL would be parsed and inlined each
+-- time, which is a tenth of the cost of a write.
 create function app.is_text(value text, max_length integer)
 returns boolean
 language plpgsql
@@ -72,16 +76,21 @@ comment on function app.is_name(text) is
 
 create table app.organization (
   organization_id uuid not null default app.new_id(),
-  name text not null,
+  name text,
   environment text not null default 'live',
   created_at timestamptz(3) not null default date_trunc('milliseconds', now()),
+  erased_at timestamptz(3),
   constraint organization_pkey primary key (organization_id),
   constraint organization_name_is_text_of_1_to_255 check (app.is_text(name, 255)),
+  constraint organization_has_a_name_until_it_is_erased check ((name is null) = (erased_at is not null)),
   constraint organization_environment_is_live_or_test check (environment in ('live', 'test'))
 );
 
-comment on table app.organization is 'A tenant: a business that keeps its leads here.';
-comment on column app.organization.environment is 'live or test; a test organization never causes a call to the outside.';
+comment on table app.organization is
+  'A tenant: a business that keeps its leads here. Of an erased organization only this row and its audit log stay.';
+comment on column app.organization.name is 'The business''s name; null once it is erased.';
+comment on column app.organization.environment is 'live or test. A test organization never causes a call to another system.';
+comment on column app.organization.erased_at is 'When it was erased; null: it is not erased.';
 
 create table app.pipeline_stage (
   organization_id uuid not null,
@@ -93,25 +102,16 @@ create table app.pipeline_stage (
   constraint pipeline_stage_position_is_positive check (position > 0)
 );
 
-comment on table app.pipeline_stage is 'The stages that an organization''s leads pass through.';
-comment on column app.pipeline_stage.position is 'Where the stage stands in the pipeline, from 1.';
+comment on table app.pipeline_stage is 'The stages of an organization''s pipeline.';
+comment on column app.pipeline_stage.position is 'The stage''s place in the pipeline, from 1.';
 
 alter table app.organization enable row level security, force row level security;
 alter table app.pipeline_stage enable row level security, force row level security;
 
--- Statistics of a tenant table would tell one tenant, by EXPLAIN, what another has.
-alter table app.organization
-  alter column organization_id set statistics 0,
-  alter column name set statistics 0,
-  alter column environment set statistics 0,
-  alter column created_at set statistics 0;
-alter table app.pipeline_stage
-  alter column organization_id set statistics 0,
-  alter column name set statistics 0,
-  alter column position set statistics 0;
-
 grant execute on function app.new_id(), app.trim_text(text), app.is_text(text, integer), app.is_name(text)
   to leads_auth, leads_exec, leads_jobs, leads_audit;
+-- A constraint on the organization's name calls these when an organization is erased.
+grant execute on function app.is_text(text, integer), app.trim_text(text) to leads_eraser;
 grant references on app.organization to leads_auth;
 grant create on schema auth to leads_auth;
 
@@ -133,31 +133,39 @@ create table auth.api_key (
   constraint api_key_digest_is_unique unique (digest),
   constraint api_key_digest_has_32_bytes check (octet_length(digest) = 32),
   constraint api_key_name_is_text_of_1_to_255 check (app.is_text(name, 255)),
-  -- admin holds write, and write holds read: a key's scopes are written out.
+  -- admin includes write, and write includes read: each scope of a key is listed.
   constraint api_key_scopes_are_a_level check (
     scopes in (array['read'], array['read', 'write'], array['read', 'write', 'admin'])
   )
 );
 
-comment on table auth.api_key is 'API keys. No key stands here, only the SHA-256 of its SHA-256.';
-comment on column auth.api_key.scopes is 'What the key may do, each scope written out: {read}, {read,write} or {read,write,admin}.';
+comment on table auth.api_key is 'API keys. The key itself is not stored: only the SHA-256 of its SHA-256 is.';
+comment on column auth.api_key.scopes is 'What the key may do: {read}, {read,write} or {read,write,admin}.';
 comment on column auth.api_key.digest is
-  'SHA-256 of the SHA-256 of the key. The claim of a request is the inner digest, so what stands here is no claim.';
-comment on column auth.api_key.expires_at is 'From this instant on the key is refused; null: never.';
-comment on column auth.api_key.rotated_from is 'The key that this one replaces.';
+  'SHA-256 of the SHA-256 of the key. A request proves itself by the inner digest, so a digest read here proves nothing.';
+comment on column auth.api_key.expires_at is 'The key is refused from this instant on; null: it does not expire.';
+comment on column auth.api_key.rotated_from is 'The id of the key that this key replaces.';
 
 alter table auth.api_key enable row level security, force row level security;
 
-alter table auth.api_key
-  alter column organization_id set statistics 0,
-  alter column id set statistics 0,
-  alter column name set statistics 0,
-  alter column scopes set statistics 0,
-  alter column digest set statistics 0,
-  alter column created_at set statistics 0,
-  alter column expires_at set statistics 0,
-  alter column revoked_at set statistics 0,
-  alter column rotated_from set statistics 0;
+create table auth.analyst (
+  organization_id uuid not null,
+  role_oid oid not null,
+  role_name name not null,
+  created_at timestamptz(3) not null default date_trunc('milliseconds', now()),
+  expires_at timestamptz(3),
+  constraint analyst_pkey primary key (organization_id, role_oid),
+  constraint analyst_belongs_to_organization foreign key (organization_id) references app.organization,
+  constraint analyst_role_oid_is_unique unique (role_oid)
+);
+
+comment on table auth.analyst is 'Analysts'' logins. Each is bound to one organization.';
+comment on column auth.analyst.role_oid is 'The login''s oid in this cluster.';
+comment on column auth.analyst.role_name is
+  'The login''s name. Oid and name must both match: after a restore, or once the login was dropped, the oid may be another role''s.';
+comment on column auth.analyst.expires_at is 'The login sees no row from this instant on; null: the binding does not expire.';
+
+alter table auth.analyst enable row level security, force row level security;
 
 set local role leads_owner;
 

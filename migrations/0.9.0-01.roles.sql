@@ -1,9 +1,12 @@
 -- Roles, schemas and default privileges.
 --
--- Run by a login with CREATEROLE that owns the database; it need not be a superuser. Roles belong to the whole
--- cluster: one that is there already (a second database, a restored dump) is kept as it is.
-set local lock_timeout = '5s';
-set local row_security = off;
+-- Run it as a login with CREATEROLE that owns the database. It need not be a superuser. Roles belong to the whole
+-- cluster: a role that exists already (a second database, a restored dump) is kept as it is.
+--
+-- Locks: none that matter; every object is new.
+-- Duration: no rows exist yet.
+-- Phase: baseline
+-- If it breaks off: nothing is left behind; run leads migrate again.
 
 do $$
 declare
@@ -30,15 +33,15 @@ begin
 end
 $$;
 
--- The migrating login creates objects as their owners. Nobody stays a member of leads_audit and leads_eraser: a
--- migration that makes something of theirs grants the membership to itself and takes it back.
+-- The migrating login creates each object as the object's owner. No login stays a member of leads_audit or
+-- leads_eraser: a migration that creates their objects grants itself the membership, and revokes it at the end.
 do $$
 begin
   execute format('grant leads_owner, leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser to %I', session_user);
 end
 $$;
 
--- A function is nobody's to execute until a grant says so. (The form with IN SCHEMA would not take PUBLIC's away.)
+-- PUBLIC may not execute a new function. (The form with IN SCHEMA would not remove PUBLIC's privilege.)
 alter default privileges for role leads_owner revoke execute on functions from public;
 alter default privileges for role leads_auth revoke execute on functions from public;
 alter default privileges for role leads_exec revoke execute on functions from public;
@@ -50,21 +53,30 @@ create schema app authorization leads_owner;
 create schema auth authorization leads_owner;
 create schema audit authorization leads_owner;
 create schema api authorization leads_owner;
+create schema scoring authorization leads_owner;
+create schema crm authorization leads_owner;
+create schema bi authorization leads_owner;
 create schema admin authorization leads_owner;
 
 set local role leads_owner;
 
 comment on schema app is 'Leads and their rules.';
-comment on schema auth is 'Who is asking: keys, and the functions that prove a claim.';
-comment on schema audit is 'The append-only log of every change.';
-comment on schema api is 'What a client reaches: functions, the route table, the errors.';
-comment on schema admin is 'What an operator reaches: the functions behind the command line.';
+comment on schema auth is 'API keys, analysts'' logins, and the functions that prove who makes a request.';
+comment on schema audit is 'The append-only log of every change, and its chain of hashes.';
+comment on schema api is 'What a client reaches: functions, the route table and the errors.';
+comment on schema scoring is 'Signals, scoring models, and the history of scores.';
+comment on schema crm is 'Pushes leads to a CRM exactly once.';
+comment on schema bi is 'Views for analysts. Each shows the rows of the analyst''s organization only.';
+comment on schema admin is 'Functions for operators: the command line calls them.';
 
-grant usage on schema app to leads_auth, leads_exec, leads_jobs, leads_audit;
+grant usage on schema app to leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser;
 grant usage on schema auth to leads_auth, leads_exec, leads_jobs, leads_audit, leads_api;
 grant usage on schema audit to leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser;
 grant usage on schema api to leads_exec, leads_jobs, leads_api;
-grant usage on schema admin to leads_jobs, leads_operator;
+grant usage on schema scoring to leads_exec, leads_jobs, leads_eraser;
+grant usage on schema crm to leads_exec, leads_jobs, leads_audit, leads_eraser, leads_worker;
+grant usage on schema bi to leads_bi;
+grant usage on schema admin to leads_jobs, leads_operator, leads_worker;
 
 reset role;
 
