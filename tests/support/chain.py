@@ -1,4 +1,4 @@
-"""The chain over the audit log, sealed and verified as the operator does."""
+"""Seals and verifies the chain of the audit log, as the operator."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from tests.support.database import Database
 
 
 def seal(database: Database) -> int:
-    """Seals all there is; how many events."""
+    """Seals all events, and returns their number."""
     total, after = 0, None
     while rows := database.sql("select * from admin.seal_events(%s::uuid, 1000)", after, login="leads_operator"):
         after, total = rows[0]["organization_id"], total + rows[0]["sealed"]
@@ -14,13 +14,12 @@ def seal(database: Database) -> int:
 
 
 def verdict(database: Database, organization: Any, *, limit: int = 10_000, head: str | None = None) -> dict[str, Any]:
-    """The first row of admin.verify_chain that doesn't hold, or the last, reading the chain in parts."""
+    """Reads the chain in parts, and returns the first row of admin.verify_chain that fails, or else the last."""
     after = 0
     while True:
         statement = "select to_jsonb(v) as v from admin.verify_chain(%s, %s, %s, %s) as v"
-        found: dict[str, Any] = database.sql(statement, organization, after, limit, head, login="leads_operator")[0][
-            "v"
-        ]
-        if not found["holds"] or found["next_after"] is None:
-            return found
-        after, head = int(found["next_after"]), None
+        rows = database.sql(statement, organization, after, limit, head, login="leads_operator")
+        row: dict[str, Any] = rows[0]["v"]
+        if not row["holds"] or row["next_after"] is None:
+            return row
+        after, head = int(row["next_after"]), None

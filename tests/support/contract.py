@@ -1,4 +1,4 @@
-"""What every answer of the API has in common, as checks that the tests share."""
+"""Checks that apply to every response of the API."""
 
 import re
 from typing import Any
@@ -24,7 +24,7 @@ WHITE_SPACE = (
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
-# What would tell of the inside: SQL, PostgreSQL's and Python's own words, schemas' objects, constraints' names.
+# Words that reveal internals: SQL, words of PostgreSQL and Python, objects of our schemas, names of constraints.
 _INSIDE = re.compile(
     r"\b(select|insert|update|sqlstate|relation|constraint|plpgsql|psycopg|traceback|pg_\w+"
     r"|(?:app|auth|audit|api|admin|public)\.\w+|\w+_within_\w+|\w+_is_text\w*)\b",
@@ -33,7 +33,7 @@ _INSIDE = re.compile(
 
 
 def check_headers(response: httpx.Response) -> None:
-    """Whether the headers are there that every answer has."""
+    """Checks the headers that every response has."""
     assert response.headers["cache-control"] == "private, no-cache"
     assert "Authorization" in response.headers["vary"]
     assert re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}", response.headers["x-request-id"])
@@ -42,7 +42,7 @@ def check_headers(response: httpx.Response) -> None:
 def check_problem(
     response: httpx.Response, status: int, code: str, *errors: tuple[str, str], in_order: bool = False
 ) -> dict[str, Any]:
-    """Whether this is that problem, with exactly these entries (field, code) in errors; gives its members."""
+    """Checks the problem, with exactly these entries (field, code) in errors, and returns its members."""
     assert response.status_code == status, response.text
     check_headers(response)
     assert response.headers["content-type"] == "application/problem+json"
@@ -55,11 +55,11 @@ def check_problem(
     assert problem["request_id"] == response.headers["x-request-id"]
     for text in (problem["title"], problem["detail"], *(entry["detail"] for entry in problem["errors"])):
         assert text[0].isupper()
-        # What the client itself sent comes back in quotes.
+        # Text in quotes was sent by the client.
         assert not _INSIDE.search(re.sub('"[^"]*"', "", text)), text
     assert all(list(entry) == ["field", "code", "detail"] for entry in problem["errors"])
-    found = [(entry["field"], entry["code"]) for entry in problem["errors"]]
-    assert (found if in_order else sorted(found)) == (list(errors) if in_order else sorted(errors))
+    entries = [(entry["field"], entry["code"]) for entry in problem["errors"]]
+    assert (entries if in_order else sorted(entries)) == (list(errors) if in_order else sorted(errors))
     assert ("retry-after" in response.headers) is (status in (429, 503))
     assert ("www-authenticate" in response.headers) is (status == 401)
     assert ("allow" in response.headers) is (status == 405)
@@ -67,7 +67,7 @@ def check_problem(
 
 
 def anonymous(response: httpx.Response) -> tuple[int, dict[str, str], bytes]:
-    """All of an answer but the request id and the date: to compare answers byte for byte."""
+    """Returns the response without its request id and date, to compare responses byte for byte."""
     id = response.headers["x-request-id"].encode()
     headers = {name: value for name, value in response.headers.items() if name not in ("x-request-id", "date")}
     return response.status_code, headers, response.content.replace(id, b"")

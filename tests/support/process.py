@@ -1,4 +1,4 @@
-"""Commands and servers of ours, as processes."""
+"""Runs ``leads`` commands and servers as processes."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from tests.support.database import Database
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on just now."""
+    """Returns a TCP port that is free at the moment."""
     with closing(socket.create_server(("127.0.0.1", 0))) as probe:
         return int(probe.getsockname()[1])
 
@@ -29,7 +29,7 @@ Leads = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def leads_in(environ: Mapping[str, str]) -> Leads:
-    """Runs ``leads`` in an environment, to which each call may add."""
+    """Returns a function that runs ``leads`` in the environment. Each call can add variables."""
 
     def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -46,7 +46,7 @@ def leads_in(environ: Mapping[str, str]) -> Leads:
 
 
 def leads_on(database: Database) -> Leads:
-    """Runs ``leads`` with the addresses of a database, all but the worker's."""
+    """Returns a function that runs ``leads`` with the addresses of a database, without the worker's."""
     addresses = {
         "DATABASE_URL": database.url("leads_api"),
         "LEADS_MIGRATE_URL": database.url("leads_migrator"),
@@ -56,13 +56,13 @@ def leads_on(database: Database) -> Leads:
 
 
 def printed(done: subprocess.CompletedProcess[str]) -> str:
-    """What a command printed that went well."""
+    """Returns the output of a successful command."""
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     return done.stdout.strip()
 
 
 def mistake(done: subprocess.CompletedProcess[str]) -> str:
-    """What a command said that found a mistake."""
+    """Returns the message of a command that reported a mistake."""
     assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
     assert "Traceback" not in done.stderr
     return done.stderr.strip()
@@ -70,20 +70,20 @@ def mistake(done: subprocess.CompletedProcess[str]) -> str:
 
 @dataclass(frozen=True)
 class Server:
-    """A server process of ours."""
+    """A process of ``leads serve``."""
 
     process: subprocess.Popen[bytes]
     base: str
     log: Path
 
     def client(self, key: str | None = None, **options: Any) -> httpx.Client:
-        """An HTTP client for the API, with the key."""
+        """Returns an HTTP client for the API, with the key."""
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        # No TLS here; making a context for it takes 40 ms.
+        # There is no TLS, and to create an unused context takes 40 ms.
         return httpx.Client(base_url=self.base + "/api/v1", headers=headers, timeout=30, verify=False, **options)
 
     def lines(self) -> list[dict[str, Any]]:
-        """What it has logged so far. It holds lines for a moment: so one of our own is waited for."""
+        """Returns the logged lines. The server buffers lines, so this waits for the line of a request of its own."""
         mark = uuid.uuid4().hex
         httpx.get(self.base + "/livez", headers={"X-Request-Id": mark}, verify=False, timeout=10)
         end = time.monotonic() + 10

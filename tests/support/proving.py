@@ -1,4 +1,4 @@
-"""The proof that the reference is true: schemathesis, with all its checks, sends what it says to a server, and more."""
+"""Proves that the reference is correct: runs schemathesis with all its checks on a server."""
 
 import json
 import os
@@ -17,32 +17,32 @@ PHASES = ("examples", "coverage", "fuzzing", "stateful")
 
 @dataclass(frozen=True)
 class Proof:
-    """What schemathesis found."""
+    """The result of schemathesis."""
 
     output: str
     report: dict[str, Any]
 
     @property
     def found(self) -> set[str]:
-        """The kinds of its failures, and of what it could not try."""
+        """The types of its failures, and its errors."""
         return {failure["type"] for failure in self.report["failures"]} | {
             json.dumps(error) for error in self.report["errors"]
         }
 
     @property
     def cases(self) -> int:
-        """How many requests it made up."""
+        """The number of generated requests."""
         return int(self.report["test_cases"]["generated"])
 
     def share(self, operation: str, what: str = "accepted") -> float:
-        """The share of the operation's valid requests that were accepted."""
+        """Returns the share of the operation's valid requests that were accepted."""
         counts = list(self.report["valid_rates"].get(operation, {}).values())
-        every = sum(sum(phase.values()) for phase in counts)
-        return sum(phase[what] for phase in counts) / every if every else 0.0
+        total = sum(sum(phase.values()) for phase in counts)
+        return sum(phase[what] for phase in counts) / total if total else 0.0
 
 
 def known(client: httpx.Client) -> dict[str, list[str]]:
-    """What there is, for tests/support/openapi_hooks.py."""
+    """Returns ids and stages in the database, for tests/support/openapi_hooks.py."""
     return {
         "leads": [lead["id"] for lead in client.get("/leads?limit=20").json()["data"]],
         "events": [event["id"] for event in client.get("/audit-log?limit=20").json()["data"]],
@@ -60,7 +60,10 @@ def prove(
     phases: Sequence[str] = PHASES,
     operations: Sequence[str] = (),
 ) -> Proof:
-    """Tries the document on the client's server, with its key; examples: cases for an operation and phase."""
+    """Tests the client's server against the document, with the client's key.
+
+    ``examples`` is the number of cases per operation and phase.
+    """
     folder.mkdir(exist_ok=True)
     (folder / "openapi.json").write_bytes(document)
     key = client.headers["authorization"].removeprefix("Bearer ")
@@ -77,7 +80,7 @@ def prove(
         max-examples = {examples}
         database = "none"
 
-        # Refused can be what is right in itself: there is no such record, or it has changed since.
+        # A valid request can be refused: the record does not exist, or it has changed.
         [checks.positive_data_acceptance]
         expected-statuses = ["2xx", 304, 404, 409, 412]
 

@@ -1,4 +1,4 @@
-"""What the tests of the CRM share: a connected organization, its leads, and worker processes on them."""
+"""Shared by the tests of the CRM: a connected organization, its leads, and worker processes."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ class Worker:
     log: Path
 
     def stop(self) -> int:
-        """Ends it in order; its exit code."""
+        """Stops the worker with SIGTERM, and returns its exit code."""
         self.process.terminate()
         return self.process.wait(60)
 
@@ -39,7 +39,7 @@ class Worker:
 def connect(
     database: Database, organization: Organization, simulator: Simulator, vendor: str = "jobnimbus", **settings: Any
 ) -> None:
-    """Connects by the command line, with the simulator's key."""
+    """Connects the organization with the command line and the simulator's key."""
     base = {
         "jobnimbus": {
             "record_type_name": "Customer",
@@ -50,10 +50,10 @@ def connect(
         "hubspot": {"base_url": simulator.url},
         "webhook": {"url": f"{simulator.url}/hook"},
     }[vendor]
-    sets = [part for name, value in {**base, **settings}.items() for part in ("--set", f"{name}={value}")]
+    options = [part for name, value in {**base, **settings}.items() for part in ("--set", f"{name}={value}")]
     done = leads_crm(
         database,
-        *("connect", vendor, "--organization", organization.id, "--api-key-file", "-", *sets),
+        *("connect", vendor, "--organization", organization.id, "--api-key-file", "-", *options),
         input=simulator.secret if vendor == "webhook" else KEY,
     )
     assert done.returncode == 0, done.stderr
@@ -88,39 +88,39 @@ def start_worker(database: Database, log: Path, **environ: str) -> Worker:
 
 @contextmanager
 def working(database: Database, folder: Path, **environ: str) -> Iterator[Worker]:
-    """A worker for the block."""
+    """Runs a worker during the block."""
     worker = start_worker(database, folder / "worker.log", **environ)
     try:
         yield worker
     finally:
         if worker.process.poll() is None:
             worker.stop()
-    # An attempt that broke off is tried again, and a test would pass all the same, only later.
+    # An interrupted attempt is retried, so that a test would still pass, but later.
     assert '"level":"error"' not in worker.log.read_text()
 
 
 def live_organization(database: Database, name: str = "Acme Restoration") -> Organization:
-    """An organization whose pushes go out."""
+    """Creates an organization whose pushes are not simulated."""
     return make_organization(database, name, environment="live")
 
 
 def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:
-    """What it gives, once that is true."""
+    """Calls the function until its result is true, and returns the result."""
     end = time.monotonic() + seconds
     while True:
-        found = what()
-        if found:
-            return found
+        result = what()
+        if result:
+            return result
         assert time.monotonic() < end, "it took too long"
         time.sleep(0.05)
 
 
-# Fixtures, and the words that the tests are told in
+# Fixtures and short functions for the tests
 
 
 @pytest.fixture
 def vendor() -> Iterator[Simulator]:
-    """A CRM that shows what it has at once."""
+    """A simulated CRM whose search shows a record at once."""
     with running() as started:
         yield started
 
@@ -128,48 +128,48 @@ def vendor() -> Iterator[Simulator]:
 @pytest.fixture
 def organization(database: Database, vendor: Simulator) -> Organization:
     """A live organization that is connected to the simulated JobNimbus."""
-    made = live_organization(database)
-    connect(database, made, vendor, settle_seconds=1)
+    created = live_organization(database)
+    connect(database, created, vendor, settle_seconds=1)
     vendor.requests.clear()
-    return made
+    return created
 
 
 @pytest.fixture(scope="module")
 def worker(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    """A worker for the module's database."""
+    """A worker on the module's database."""
     with working(database, tmp_path_factory.mktemp("worker")) as started:
         yield started
 
 
 @pytest.fixture
 def api(server: Server, organization: Organization) -> Iterator[httpx.Client]:
-    """The API, with a key that writes."""
+    """A client of the API, with a key of scope write."""
     with server.client(organization.keys["write"]) as client:
         yield client
 
 
 def new_lead(api: httpx.Client, **fields: Any) -> str:
-    """Creates a lead; its id."""
-    given = {"name": "Ada Abbott", "email": "ada.abbott@example.com"} | fields
-    id: str = api.post("/leads", json=given).json()["id"]
+    """Creates a lead, and returns its id."""
+    body = {"name": "Ada Abbott", "email": "ada.abbott@example.com"} | fields
+    id: str = api.post("/leads", json=body).json()["id"]
     return id
 
 
 def push(api: httpx.Client, lead: str, **headers: str) -> httpx.Response:
-    """Asks for the push."""
+    """Requests the push."""
     return api.post(f"/leads/{lead}/push-to-crm", headers=headers)
 
 
 def state(api: httpx.Client, lead: str) -> Any:
-    """How it stands; None: never pushed."""
+    """Returns the state of the push, or None if the lead was never pushed."""
     return api.get(f"/leads/{lead}/crm-sync").json()["crm_sync"]
 
 
 def ends(api: httpx.Client, lead: str) -> Any:
-    """The sync, once nothing more happens to it by itself."""
+    """Waits until the push has ended, and returns its state."""
     return wait_for(lambda: (s := state(api, lead)) and s["status"] not in ("pending", "in_progress") and s)
 
 
 def actions(api: httpx.Client, lead: str) -> list[str]:
-    """What the audit log says of the lead, the oldest first."""
+    """Returns the actions in the audit log of the lead, the oldest first."""
     return [event["action"] for event in reversed(api.get(f"/audit-log?lead_id={lead}").json()["data"])]

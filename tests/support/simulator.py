@@ -1,4 +1,4 @@
-"""A CRM that isn't one: each vendor's rules as far as they are known, and every way to fail, on 127.0.0.1."""
+"""A simulated CRM on 127.0.0.1: the known rules of each vendor, and every kind of failure."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ WAYS = (
 
 @dataclass(frozen=True)
 class Seen:
-    """A request, as it came."""
+    """A received request."""
 
     method: str
     path: str
@@ -46,7 +46,7 @@ class Seen:
 
 @dataclass
 class Reply:
-    """An answer: an object as JSON, a text as it is."""
+    """A response. An object is sent as JSON, a text unchanged."""
 
     status: int
     body: Any = ""
@@ -55,29 +55,29 @@ class Reply:
 
 @dataclass
 class Simulator:
-    """What the simulator knows, how it is set, and how to make it fail. The test may change it at any time."""
+    """The simulator's records and settings, and methods that make it fail. A test can change them at any time."""
 
     port: int = 0
     keys: dict[str, str] = field(default_factory=lambda: {KEY: "sandbox"})
-    """API keys, and whose account each opens."""
+    """API keys, and the account of each key."""
     secret: str = SECRET
     latency: float = 0.0
-    """Seconds before a request is acted on: a client that gives up sooner doesn't stop it."""
+    """Seconds before a request is processed, even if the client gives up earlier."""
     lag: float = 0.0
-    """Seconds before JobNimbus's search shows a new record."""
+    """Seconds until JobNimbus's search shows a new record."""
     limit: int | None = None
-    """JobNimbus's calls a second; one more is answered 429. HubSpot's are 190 in 10 seconds."""
+    """Calls per second that JobNimbus accepts before it responds with 429. HubSpot's limit is 190 in 10 seconds."""
     keeps_external_id: bool = True
     workflows: dict[str, list[str]] = field(default_factory=lambda: {"Customer": ["Lead", "Sold"]})
     sources: list[str] = field(default_factory=lambda: ["Google Ads", "Referral"])
     unique_properties: list[str] = field(default_factory=lambda: ["leads_api_id"])
     clash_status: int = 409
-    """What HubSpot answers for an address that it has: 409, and 400 or 207 in some cases."""
+    """HubSpot's status for an existing address: 409, and in some cases 400 or 207."""
     hook_status: int = 200
     hang: float = 12.0
     requests: list[Seen] = field(default_factory=list)
     deliveries: list[Any] = field(default_factory=list)
-    """What the webhook's receiver took, each webhook-id once."""
+    """The bodies that the webhook's receiver accepted, each webhook-id once."""
     _stored: list[dict[str, Any]] = field(default_factory=list)
     _hook_ids: set[str] = field(default_factory=set)
     _failures: list[tuple[str, str, float]] = field(default_factory=list)
@@ -93,28 +93,28 @@ class Simulator:
 
     @property
     def contacts(self) -> list[dict[str, Any]]:
-        """The records that are stored, in either vendor's form; without the names that start with _."""
+        """The stored records, in the form of each vendor, without the internal fields that start with _."""
         with self._lock:
             return [{name: record[name] for name in record if name[0] != "_"} for record in self._stored]
 
     def fail(self, kind: str, times: int = 1, on: str = "any", *, retry_after: float = 2) -> None:
-        """The next calls fail in that way, one of WAYS; on: create, look_up or any."""
+        """Makes the next calls fail in this way, one of WAYS. ``on`` is create, look_up or any."""
         assert kind in WAYS
         assert on in ("create", "look_up", "any")
         with self._lock:
             self._failures += [(kind, on, retry_after)] * times
 
     def chaos(self, share: float, seed: int, *, hang: float = 8.0) -> None:
-        """Each call fails with that probability from now on, in any of WAYS. 0 ends it."""
+        """From now on, each call fails with this probability, in a random one of WAYS. 0 stops it."""
         with self._lock:
             self._share, self.hang, self._random = share, hang, random.Random(seed)
 
     def down(self) -> None:
-        """Refuses connections, until it is up."""
+        """Refuses connections until ``up`` is called."""
         self._run(self._close())
 
     def up(self) -> None:
-        """Takes connections again, at the same port."""
+        """Accepts connections again, on the same port."""
         self._run(self._open())
 
     async def _open(self) -> None:
@@ -218,7 +218,7 @@ class Simulator:
             return Reply(400, "Result window is too large")
         musts = json.loads(seen.query.get("filter", '{"must":[]}'))["must"]
         now = time.monotonic()
-        found = [
+        matching = [
             record
             for record in self._stored
             if "jnid" in record
@@ -227,13 +227,13 @@ class Simulator:
             and all(_matches(record, must) for must in musts)
         ]
         by = seen.query.get("sort_field", "date_created")
-        found.sort(key=lambda record: record[by], reverse=seen.query.get("sort_direction", "desc") == "desc")
+        matching.sort(key=lambda record: record[by], reverse=seen.query.get("sort_direction", "desc") == "desc")
         fields = seen.query["fields"].split(",") if "fields" in seen.query else None
         page = [
             {name: value for name, value in record.items() if name[0] != "_" and (fields is None or name in fields)}
-            for record in found[start : start + size]
+            for record in matching[start : start + size]
         ]
-        return Reply(200, {"count": len(found), "results": page})
+        return Reply(200, {"count": len(matching), "results": page})
 
     def _create(self, body: dict[str, Any], account: str) -> Reply:
         if body.get("record_type_name") not in self.workflows:
@@ -258,12 +258,12 @@ class Simulator:
     def _hubspot(self, seen: Seen, account: str) -> Reply:
         if seen.path == "/account-info/v3/details":
             return Reply(200, {"portalId": 117422})
-        if found := re.fullmatch(r"/crm/v3/properties/contacts/(\w+)", seen.path):
-            return Reply(200, {"name": found[1], "hasUniqueValue": found[1] in self.unique_properties})
-        if not (found := re.fullmatch(r"/crm/(?:v3/objects|objects/\d{4}-\d{2})/contacts(?:/(.+))?", seen.path)):
+        if match := re.fullmatch(r"/crm/v3/properties/contacts/(\w+)", seen.path):
+            return Reply(200, {"name": match[1], "hasUniqueValue": match[1] in self.unique_properties})
+        if not (match := re.fullmatch(r"/crm/(?:v3/objects|objects/\d{4}-\d{2})/contacts(?:/(.+))?", seen.path)):
             return _hubspot_error(404, "resource not found", "OBJECT_NOT_FOUND")
         mine = [record for record in self._stored if "properties" in record and record["_account"] == account]
-        match seen.method, found[1]:
+        match seen.method, match[1]:
             case "GET", None:
                 after, limit = int(seen.query.get("after", "0")), int(seen.query.get("limit", "10"))
                 page = {"results": [_shown(record, seen) for record in mine[after : after + limit]]}
@@ -289,8 +289,8 @@ class Simulator:
             return _hubspot_error(400, "email, firstname or lastname is required", "VALIDATION_ERROR")
         for record in mine:
             if properties.get("email", "").lower() == record["properties"].get("email", "?"):
-                said = f"Contact already exists. Existing ID: {record['id']}"
-                return _hubspot_error(self.clash_status, said, "CONFLICT")
+                message = f"Contact already exists. Existing ID: {record['id']}"
+                return _hubspot_error(self.clash_status, message, "CONFLICT")
         if "email" in properties:
             properties["email"] = properties["email"].lower()
         record = {"id": str(1000 + len(self._stored)), "properties": properties, "archived": False}
@@ -314,7 +314,7 @@ class Simulator:
 
 @contextmanager
 def running() -> Iterator[Simulator]:
-    """A simulator that takes calls until the end of the block."""
+    """Runs a simulator during the block."""
     simulator, loop = Simulator(), asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
@@ -397,7 +397,7 @@ def _hubspot_error(status: int, message: str, category: str) -> Reply:
 
 
 if __name__ == "__main__":
-    # For a process of its own: prints its address, and runs until it is ended. Argument: latency, in seconds.
+    # As a separate process: prints its address and runs until it is stopped. Argument: latency in seconds.
     with running() as alone:
         alone.latency = float(sys.argv[1])
         print(alone.url, flush=True)
