@@ -12,7 +12,8 @@ select
   d.value ->> 'from' as old_value,
   d.value ->> 'to' as new_value,
   coalesce((d.value ->> 'erased')::boolean, false) as is_erased,
-  e.source,
+  -- Not "source", which is where a lead came from.
+  e.source as changed_via,
   (e.payload ->> 'key_id')::uuid as key_id,
   e.payload ->> 'role' as role,
   e.correlation_id
@@ -23,20 +24,20 @@ where
   and e.action in ('lead.created', 'lead.updated', 'lead.scored', 'lead.deleted', 'lead.erased');
 
 comment on view bi.lead_changes is
-  'Every change of a lead, a row for each field that changed, from the audit log. Ask for a lead or a period: the whole '
-  'log is long. changed_at is timestamptz: it prints in the session''s time zone, which is UTC unless it was changed.';
-comment on column bi.lead_changes.event_id is 'The audit event''s id, a UUID of version 7: the rows of one change share it.';
-comment on column bi.lead_changes.organization_id is 'The organization''s id: the same in every row.';
+  'Every change of a lead, one row for each field that changed, from the audit log. Filter by lead or by period, because '
+  'the whole log is long. changed_at is printed in the session''s time zone, which is UTC by default.';
+comment on column bi.lead_changes.event_id is 'The audit event''s id, a UUID of version 7. The rows of one change have the same.';
+comment on column bi.lead_changes.organization_id is 'The organization''s id, the same in every row.';
 comment on column bi.lead_changes.lead_id is 'The lead''s id.';
 comment on column bi.lead_changes.changed_at is 'timestamptz: when the change was made.';
 comment on column bi.lead_changes.action is 'lead.created, lead.updated, lead.scored, lead.deleted or lead.erased.';
 comment on column bi.lead_changes.field is 'The field''s name, as in bi.leads.';
-comment on column bi.lead_changes.old_value is 'The value before, as text; an instant in UTC; null: there was none.';
-comment on column bi.lead_changes.new_value is 'The value after, as text; an instant in UTC; null: there is none.';
-comment on column bi.lead_changes.is_erased is 'Whether the values were erased since, for a person''s right to be forgotten.';
-comment on column bi.lead_changes.source is 'Where the change came from: api, sql, worker or system.';
-comment on column bi.lead_changes.key_id is 'The id of the API key that made it; null: it came from elsewhere.';
-comment on column bi.lead_changes.role is 'The database login that made it; null: it came from the API.';
-comment on column bi.lead_changes.correlation_id is 'The X-Request-Id of the request that made it; null outside requests.';
+comment on column bi.lead_changes.old_value is 'The value before the change, as text, times in UTC; null: none.';
+comment on column bi.lead_changes.new_value is 'The value after the change, as text, times in UTC; null: none.';
+comment on column bi.lead_changes.is_erased is 'Whether the values were erased since, on a person''s request.';
+comment on column bi.lead_changes.changed_via is 'Where the change came from: api, sql, worker or system.';
+comment on column bi.lead_changes.key_id is 'The id of the API key that made the change; null: it was not made through the API.';
+comment on column bi.lead_changes.role is 'The database login that made the change; null: it was made through the API.';
+comment on column bi.lead_changes.correlation_id is 'The X-Request-Id of the request that made the change; null outside requests.';
 
 grant select on bi.lead_changes to leads_bi;

@@ -1,4 +1,4 @@
--- bi.leads - the leads, field for field as the API has them.
+-- bi.leads - the leads, with the fields of the API.
 set local role leads_owner;
 
 create or replace view bi.leads with (security_invoker = true) as
@@ -17,33 +17,34 @@ select
   l.timeline,
   l.budget_range,
   l.ai_reasoning,
-  l.qualification_completed_at,
+  -- First among the times: tools that choose a time column by themselves take the first.
   l.created_at,
-  l.updated_at
+  l.updated_at,
+  l.qualification_completed_at
 from app.lead as l
--- The policy says so too: it holds without this, and this without it.
+-- The policy has the same condition. Each of the two is sufficient.
 where l.organization_id = (select auth.analyst_organization_id());
 
 comment on view bi.leads is
-  'The organization''s leads as they are now, a row each. Instants are timestamptz, in milliseconds: they print in the '
-  'session''s time zone, which is UTC unless it was changed.';
+  'The organization''s leads, as they are now. Times are timestamptz in milliseconds. They are printed in the session''s '
+  'time zone, which is UTC by default.';
 comment on column bi.leads.id is 'The lead''s id, a UUID of version 7.';
-comment on column bi.leads.organization_id is 'The organization''s id: the same in every row.';
+comment on column bi.leads.organization_id is 'The organization''s id, the same in every row.';
 comment on column bi.leads.name is 'The person''s name; up to 255 characters.';
 comment on column bi.leads.company is 'The company''s name; up to 255 characters.';
 comment on column bi.leads.email is 'The e-mail address, as it was sent; up to 254 characters.';
-comment on column bi.leads.source is 'Where the lead came from, as a machine name such as google_ads; null: not known.';
-comment on column bi.leads.lead_score is 'How promising the lead is: a whole number from 0 to 100.';
-comment on column bi.leads.pipeline_stage is 'The stage that the lead stands in now.';
+comment on column bi.leads.source is 'Where the lead came from, as a machine name such as google_ads; null: unknown.';
+comment on column bi.leads.lead_score is 'How promising the lead is, a whole number from 0 to 100.';
+comment on column bi.leads.pipeline_stage is 'The lead''s stage.';
 comment on column bi.leads.industry is 'The lead''s industry, in the words of the source.';
 comment on column bi.leads.company_size is 'The company''s size, in the words of the source.';
-comment on column bi.leads.pain_points is 'What troubles the lead; up to 10,000 characters.';
+comment on column bi.leads.pain_points is 'The lead''s problems; up to 10,000 characters.';
 comment on column bi.leads.timeline is 'When the lead wants to act, in words.';
 comment on column bi.leads.budget_range is 'What the lead wants to spend, in words.';
 comment on column bi.leads.ai_reasoning is 'Why the lead has its score, in words.';
 comment on column bi.leads.qualification_completed_at is
   'timestamptz: when the lead first reached the stage "qualified"; null: it has not.';
-comment on column bi.leads.created_at is 'timestamptz: when the lead came in.';
+comment on column bi.leads.created_at is 'timestamptz: when the lead was created.';
 comment on column bi.leads.updated_at is 'timestamptz: when the lead was last changed.';
 
 grant select on bi.leads to leads_bi;

@@ -1,4 +1,4 @@
--- bi.pipeline_daily - for each day and stage: leads that entered, left, and stood there at its end.
+-- bi.pipeline_daily - for each day and stage: the leads that entered, left, and were there at the end of the day.
 set local role leads_owner;
 
 create or replace view bi.pipeline_daily with (security_invoker = true) as
@@ -27,7 +27,7 @@ movement as (
   ) as m
   group by m.day, m.stage
 ),
--- Every day and stage, so that a chart has no holes.
+-- Every day and stage, so that a chart has no gaps.
 cell as (
   select d.day::date as day, s.stage, s.position
   from (select min(m.day) as first_day from movement as m) as f
@@ -50,18 +50,18 @@ select
   c.position,
   coalesce(m.entered, 0)::bigint as entered,
   coalesce(m.departed, 0)::bigint as departed,
-  (sum(coalesce(m.entered, 0) - coalesce(m.departed, 0)) over (partition by c.stage order by c.day))::bigint as leads
+  (sum(coalesce(m.entered, 0) - coalesce(m.departed, 0)) over (partition by c.stage order by c.day))::bigint as lead_count
 from cell as c
 left join movement as m on m.day = c.day and m.stage = c.stage;
 
 comment on view bi.pipeline_daily is
-  'The pipeline by day, from the audit log: a row for each stage and each day since the first change. Days are those of UTC, '
-  'whatever the session''s time zone.';
-comment on column bi.pipeline_daily.day is 'The day, from midnight to midnight UTC; the last is today, so far.';
+  'The pipeline by day, from the audit log: one row for each stage and each day since the first change. Days are in UTC, '
+  'whatever the session''s time zone is.';
+comment on column bi.pipeline_daily.day is 'The day, from midnight to midnight UTC. The last day is today, until now.';
 comment on column bi.pipeline_daily.stage is 'The stage.';
-comment on column bi.pipeline_daily.position is 'Where the stage stands in the pipeline, from 1; null: it was removed since.';
-comment on column bi.pipeline_daily.entered is 'How many times a lead entered the stage on that day.';
-comment on column bi.pipeline_daily.departed is 'How many times a lead left it on that day, the deleted and erased too.';
-comment on column bi.pipeline_daily.leads is 'How many leads stood in it at the day''s end.';
+comment on column bi.pipeline_daily.position is 'The stage''s place in the pipeline, from 1; null: the stage was removed.';
+comment on column bi.pipeline_daily.entered is 'The number of times that a lead entered the stage on that day.';
+comment on column bi.pipeline_daily.departed is 'The number of times that a lead left the stage on that day, including deleted and erased leads.';
+comment on column bi.pipeline_daily.lead_count is 'The number of leads in the stage at the end of the day.';
 
 grant select on bi.pipeline_daily to leads_bi;

@@ -1,4 +1,4 @@
--- bi.stage_history - each stay of a lead in a stage: entered, left, duration.
+-- bi.stage_history - each stay of a lead in a stage: entered, left, hours.
 set local role leads_owner;
 
 create or replace view bi.stage_history with (security_invoker = true) as
@@ -22,24 +22,23 @@ select
   s.stage,
   s.entered_at,
   s.left_at,
-  s.left_at - s.entered_at as duration,
+  -- Not an interval, which several clients cannot read.
+  extract(epoch from s.left_at - s.entered_at)::double precision / 3600 as hours,
   s.next_stage
 from stay as s
--- Who was deleted or erased left a stage and entered none.
+-- A lead that was deleted or erased left a stage and entered none.
 where s.stage is not null;
 
 comment on view bi.stage_history is
-  'Each stay of a lead in a stage, from the audit log; of leads since deleted or erased too. Instants are timestamptz: they '
-  'print in the session''s time zone, which is UTC unless it was changed.';
-comment on column bi.stage_history.organization_id is 'The organization''s id: the same in every row.';
+  'Each stay of a lead in a stage, from the audit log, including leads that were deleted or erased. Times are printed in the '
+  'session''s time zone, which is UTC by default.';
+comment on column bi.stage_history.organization_id is 'The organization''s id, the same in every row.';
 comment on column bi.stage_history.lead_id is 'The lead''s id.';
 comment on column bi.stage_history.stage is 'The stage.';
 comment on column bi.stage_history.entered_at is
-  'timestamptz: when the lead entered it. Of a lead that was imported, the first stage''s is the import.';
-comment on column bi.stage_history.left_at is 'timestamptz: when the lead left it; null: it stands there now.';
-comment on column bi.stage_history.duration is
-  'interval of days, hours and seconds, left_at less entered_at; null: it stands there now. In hours: '
-  'extract(epoch from duration) / 3600.';
-comment on column bi.stage_history.next_stage is 'The stage after it; null: it stands there now, or was deleted or erased.';
+  'timestamptz: when the lead entered the stage. For the first stage of an imported lead, the time of the import.';
+comment on column bi.stage_history.left_at is 'timestamptz: when the lead left the stage; null: it is in the stage.';
+comment on column bi.stage_history.hours is 'The hours from entered_at to left_at; null: it is in the stage.';
+comment on column bi.stage_history.next_stage is 'The next stage; null: the lead is in the stage, or was deleted or erased.';
 
 grant select on bi.stage_history to leads_bi;

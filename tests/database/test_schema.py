@@ -96,7 +96,8 @@ def test_files_are_named_as_the_objects(database: Database) -> None:
             union all
             select n.nspname || '.' || c.relname || '.grants'
             from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-            where n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'bi', 'crm', 'scoring') and c.relkind in ('r', 'p')
+            where n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'bi', 'crm', 'scoring')
+              and c.relkind in ('r', 'p')
               and not c.relispartition
             """
         )

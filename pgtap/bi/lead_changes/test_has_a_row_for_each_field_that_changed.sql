@@ -9,7 +9,7 @@ select make_analyst('ana');
 select act_as('ana');
 select results_eq(
   $$
-    select c.field, c.old_value, c.new_value, c.is_erased, c.source, c.key_id, c.role, c.correlation_id
+    select c.field, c.old_value, c.new_value, c.is_erased, c.changed_via, c.key_id, c.role, c.correlation_id
     from bi.lead_changes as c
     where c.lead_id = lead('ada@example.com') and c.action = 'lead.updated'
     order by c.field

@@ -11,7 +11,7 @@ select make_analyst('ana');
 select act_as('ana');
 select results_eq(
   $$
-    select d.day, d.position, d.entered, d.departed, d.leads
+    select d.day, d.position, d.entered, d.departed, d.lead_count
     from bi.pipeline_daily as d
     where d.stage = 'on-hold' and d.day < '2026-03-04'
     order by d.day

@@ -16,7 +16,7 @@ select make_analyst('ana');
 select act_as('ana');
 select results_eq(
   $$
-    select d.day, d.stage collate "default", d.entered, d.departed, d.leads
+    select d.day, d.stage collate "default", d.entered, d.departed, d.lead_count
     from bi.pipeline_daily as d
     where d.day between '2026-03-01' and '2026-03-03' and d.stage in ('new', 'won', 'lost')
     order by d.day, d.position
@@ -36,7 +36,7 @@ select results_eq(
   'of alice''s'
 );
 select results_eq(
-  $$select d.stage collate "default", d.leads from bi.pipeline_daily as d where d.leads > 0 and d.day = (now() at time zone 'UTC')::date order by d.position$$,
+  $$select d.stage collate "default", d.lead_count from bi.pipeline_daily as d where d.lead_count > 0 and d.day = (now() at time zone 'UTC')::date order by d.position$$,
   $$values ('new', 1::bigint), ('won', 1)$$,
   'and they stand there today'
 );

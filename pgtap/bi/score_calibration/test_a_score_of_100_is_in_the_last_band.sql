@@ -9,7 +9,7 @@ select make_analyst('ana');
 
 select act_as('ana');
 select results_eq(
-  'select c.score_from, c.score_to, c.leads from bi.score_calibration as c where c.leads > 0 order by c.score_from',
+  'select c.score_from, c.score_to, c.lead_count from bi.score_calibration as c where c.lead_count > 0 order by c.score_from',
   $$values (0, 9, 2::bigint), (10, 19, 1), (80, 89, 1), (90, 100, 3)$$,
   'and each other score in the one that holds it'
 );

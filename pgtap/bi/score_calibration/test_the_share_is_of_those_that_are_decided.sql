@@ -14,12 +14,12 @@ select make_analyst('ana');
 select act_as('ana');
 select results_eq(
   $$
-    select c.score_from, c.leads, c.won, c.lost, c.won_share
+    select c.score_from, c.lead_count, c.won, c.lost, c.win_rate_of_decided
     from bi.score_calibration as c
-    where c.leads > 0
+    where c.lead_count > 0
     order by c.score_from
   $$,
-  $$values (10, 1::bigint, 0::bigint, 0::bigint, null::numeric), (80, 4, 2, 1, 0.6667)$$,
+  $$values (10, 1::bigint, 0::bigint, 0::bigint, null::float8), (80, 4, 2, 1, 0.6667)$$,
   'of alice''s alone; none is decided of those from 10 to 19'
 );
 

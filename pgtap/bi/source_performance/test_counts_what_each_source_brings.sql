@@ -18,15 +18,15 @@ select make_analyst('ana');
 select act_as('ana');
 select results_eq(
   $$
-    select p.source, p.leads, p.qualified, p.won, p.conversion, p.median_hours_to_qualify
+    select p.source, p.lead_count, p.qualified, p.won, p.win_rate, p.median_hours_to_qualify
     from bi.source_performance as p
     order by p.source nulls last
   $$,
   $$
     values
-      ('referral', 3::bigint, 2::bigint, 1::bigint, 0.3333, 2.50),
-      ('website', 1, 1, 0, 0.0000, 1.50),
-      (null, 1, 0, 0, 0.0000, null)
+      ('referral', 3::bigint, 2::bigint, 1::bigint, 0.3333::float8, 2.5::float8),
+      ('website', 1, 1, 0, 0, 1.5),
+      (null, 1, 0, 0, 0, null)
   $$,
   'of alice''s alone, those without a source too'
 );

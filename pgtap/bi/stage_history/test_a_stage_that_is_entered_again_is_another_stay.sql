@@ -11,8 +11,8 @@ select make_analyst('ana');
 
 select act_as('ana');
 select results_eq(
-  $$select h.duration, h.next_stage collate "default" from bi.stage_history as h where h.stage = 'new' order by h.entered_at$$,
-  $$values (interval '1 day', 'lost'), (null, null)$$,
+  $$select h.hours, h.next_stage collate "default" from bi.stage_history as h where h.stage = 'new' order by h.entered_at$$,
+  $$values (24::float8, 'lost'), (null, null)$$,
   'two stays in new, the second of which lasts'
 );
 

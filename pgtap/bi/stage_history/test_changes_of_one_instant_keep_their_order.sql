@@ -15,8 +15,8 @@ select make_analyst('ana');
 
 select act_as('ana');
 select results_eq(
-  $$select h.stage collate "default", h.duration, h.next_stage collate "default" from bi.stage_history as h order by h.stage$$,
-  $$values ('contacted', interval '0', 'won'), ('won', null, null)$$,
+  $$select h.stage collate "default", h.hours, h.next_stage collate "default" from bi.stage_history as h order by h.stage$$,
+  $$values ('contacted', 0::float8, 'won'), ('won', null, null)$$,
   'that of their ids'
 );
 

@@ -12,11 +12,11 @@ select make_analyst('ana');
 
 select act_as('ana');
 select results_eq(
-  $$select h.stage collate "default", h.entered_at, h.left_at, h.duration, h.next_stage collate "default" from bi.stage_history as h order by h.entered_at$$,
+  $$select h.stage collate "default", h.entered_at, h.left_at, h.hours, h.next_stage collate "default" from bi.stage_history as h order by h.entered_at$$,
   $$
     values
-      ('new', '2026-03-01 10:00Z'::timestamptz(3), '2026-03-01 12:30Z'::timestamptz(3), interval '2:30', 'contacted'),
-      ('contacted', '2026-03-01 12:30Z', '2026-03-04 12:30Z', interval '3 days', 'won'),
+      ('new', '2026-03-01 10:00Z'::timestamptz(3), '2026-03-01 12:30Z'::timestamptz(3), 2.5::float8, 'contacted'),
+      ('contacted', '2026-03-01 12:30Z', '2026-03-04 12:30Z', 72, 'won'),
       ('new', '2026-03-02 10:00Z', null, null, null),
       ('won', '2026-03-04 12:30Z', null, null, null)
   $$,
