@@ -13,6 +13,7 @@ grant create on schema audit to leads_audit, leads_eraser;
 grant create on schema crm to leads_jobs;
 reset role;
 
+\ir auth/roles.sql
 \ir auth/claimed_key.sql
 \ir auth/enter.sql
 \ir auth/organization_id.sql

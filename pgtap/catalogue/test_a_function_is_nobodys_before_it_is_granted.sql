@@ -3,18 +3,18 @@ select plan(3);
 
 create view test.open_default as
 select r.name as finding
-from (values
-  ('leads_owner'), ('leads_auth'), ('leads_exec'), ('leads_jobs'), ('leads_audit'), ('leads_eraser')
-) as r (name)
-where not exists (
-  select
-  from pg_default_acl as d
-  where
-    d.defaclrole = r.name::regrole
-    and d.defaclobjtype = 'f'
-    and d.defaclnamespace = 0
-    and not exists (select from aclexplode(d.defaclacl) as x where x.grantee <> d.defaclrole)
-);
+from auth.roles() as r
+where
+  r.kind in ('owner', 'sealed')
+  and not exists (
+    select
+    from pg_default_acl as d
+    where
+      d.defaclrole = r.name::regrole
+      and d.defaclobjtype = 'f'
+      and d.defaclnamespace = 0
+      and not exists (select from aclexplode(d.defaclacl) as x where x.grantee <> d.defaclrole)
+  );
 
 select is_kept('test.open_default');
 select is_reported(

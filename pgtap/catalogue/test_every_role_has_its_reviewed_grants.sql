@@ -190,6 +190,7 @@ from (values
     execute on audit.event_item
     execute on auth.key_scopes
     execute on auth.organization_id
+    execute on auth.roles
     execute on crm.account_in_force
     execute on crm.push_answer
     execute on crm.request_push
@@ -289,6 +290,7 @@ from (values
     execute on audit.erase_organization
     execute on audit.erased_payload
     execute on audit.event_hash
+    execute on auth.roles
     execute on scoring.is_decimal
     execute on scoring.is_model
     execute on scoring.is_signal_value

@@ -1,4 +1,4 @@
--- api.session_faults - why a login is no good for the shim.
+-- api.session_faults - checks that the session's login may serve requests.
 set local role leads_exec;
 
 create or replace function api.session_faults()
@@ -7,23 +7,26 @@ language sql
 stable
 security definer
 begin atomic
-  select format('The login "%s" is a superuser: row-level security doesn''t bind it.', r.rolname)
+  select format('The login "%s" is a superuser, so row-level security doesn''t apply.', r.rolname)
   from pg_catalog.pg_roles as r
   where r.rolname = session_user and r.rolsuper
   union all
-  select format('The login "%s" has BYPASSRLS: row-level security doesn''t bind it.', r.rolname)
+  select format('The login "%s" has BYPASSRLS, so row-level security doesn''t apply.', r.rolname)
   from pg_catalog.pg_roles as r
   where r.rolname = session_user and r.rolbypassrls and not r.rolsuper
   union all
-  select format('The login "%s" owns what it should only call: it is a member of %s.', session_user, o.rolname)
-  from pg_catalog.pg_roles as o
+  select format('The login "%s" is a member of %s, which owns objects.', session_user, o.rolname)
+  from auth.roles() as e
+  join pg_catalog.pg_roles as o on o.rolname = e.name
   where
-    o.rolname in ('leads_owner', 'leads_auth', 'leads_exec', 'leads_jobs', 'leads_audit', 'leads_eraser')
+    e.kind in ('owner', 'sealed')
     and pg_has_role(session_user, o.oid, 'member')
     and not exists (select from pg_catalog.pg_roles as s where s.rolname = session_user and s.rolsuper);
 end;
 
 comment on function api.session_faults() is
-  'A sentence for each reason why the login must not serve requests: superuser, BYPASSRLS, membership in an owner. None: it may.';
+$$A sentence for each reason why the login must not serve requests; no row if it may.
+
+The reasons: it is a superuser, it has BYPASSRLS, or it is a member of a role that owns objects.$$;
 
 grant execute on function api.session_faults() to public;

@@ -203,7 +203,7 @@ def test_a_schema_that_is_behind_is_not_served(leads: Leads, new_database: Calla
     ("login", "sentence"),
     [
         ("postgres", "is a superuser"),
-        ("leads_migrator", "owns what it should only call"),
+        ("leads_migrator", "which owns objects"),
         ("leads_operator", "may not"),
     ],
 )

@@ -28,10 +28,10 @@ from (values
   ('leads_api', '{}'::text[]),
   ('leads_worker', '{}'),
   ('test_bystander', '{}'),
-  ('test_superuser', array['The login "test_superuser" is a superuser: row-level security doesn''t bind it.']),
-  ('test_bypassrls', array['The login "test_bypassrls" has BYPASSRLS: row-level security doesn''t bind it.']),
-  ('test_owner', array['The login "test_owner" owns what it should only call: it is a member of leads_exec.']),
-  ('test_deputy', array['The login "test_deputy" owns what it should only call: it is a member of leads_exec.'])
+  ('test_superuser', array['The login "test_superuser" is a superuser, so row-level security doesn''t apply.']),
+  ('test_bypassrls', array['The login "test_bypassrls" has BYPASSRLS, so row-level security doesn''t apply.']),
+  ('test_owner', array['The login "test_owner" is a member of leads_exec, which owns objects.']),
+  ('test_deputy', array['The login "test_deputy" is a member of leads_exec, which owns objects.'])
 ) as c (login, expected);
 
 select * from finish();
