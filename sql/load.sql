@@ -247,10 +247,26 @@ reset role;
 \ir admin/verify_chain.sql
 \ir admin/chain_heads.sql
 \ir admin/catalogue_entry.grants.sql
+\ir admin/role.sql
+\ir admin/schema.sql
+\ir admin/relation.sql
+\ir admin/tenant_table.sql
+\ir admin/membership.sql
 \ir admin/catalogue.sql
 \ir admin/drift.sql
 \ir admin/keep_catalogue.sql
 \ir admin/api_findings.sql
+\ir admin/role_findings.sql
+\ir admin/row_security_findings.sql
+\ir admin/policy_findings.sql
+\ir admin/analyst_findings.sql
+\ir admin/trigger_findings.sql
+\ir admin/key_findings.sql
+\ir admin/statistics_findings.sql
+\ir admin/function_findings.sql
+\ir admin/grant_findings.sql
+\ir admin/seal_findings.sql
+\ir admin/setting_findings.sql
 \ir admin/findings.sql
 
 set local role leads_owner;

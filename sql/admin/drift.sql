@@ -1,4 +1,4 @@
--- admin.drift - what somebody has changed since leads migrate kept the catalogue.
+-- admin.drift - lists the objects that were changed since leads migrate kept the catalogue.
 set local role leads_jobs;
 
 create or replace function admin.drift()
@@ -14,8 +14,8 @@ begin atomic
     union all
     select false, e.object, e.definition, null from admin.catalogue_entry as e
   ),
-  -- A restored dump prints what it has read: some parentheses fewer, and a constant's type for its name. A body that
-  -- stands as text stays as it is.
+  -- After a dump is restored, PostgreSQL prints some expressions with fewer parentheses, and constants without a column
+  -- name. The comparison ignores both, except in a function body that is stored as text.
   object as (
     select
       p.*,
@@ -38,11 +38,11 @@ begin atomic
     full join (select o.* from object as o where not o.is_live) as kept on kept.object = live.object
     where kept.comparable is distinct from live.comparable
   ),
-  -- Where nothing is kept there is nothing to compare with; and each version of PostgreSQL prints in its own way.
+  -- Without a kept catalogue there is nothing to compare with, and each version of PostgreSQL prints definitions differently.
   incomparable as (
     select c.change, c.kept from compared as c where c.object = 'server'
   ),
-  -- An object that is new or missing as a whole, with its parts: a table with its columns, a function with its grants.
+  -- Objects that are new or missing together with their parts, such as a table's columns or a function's grants.
   whole as (
     select c.object, c.change, regexp_replace(c.object, '^(materialized view|foreign table|\w+) ', '') as name
     from compared as c
@@ -54,10 +54,10 @@ begin atomic
     c.object,
     c.change,
     case
-      when c.change = 'new' then coalesce(c.removal, 'Take it away.')
+      when c.change = 'new' then coalesce(c.removal, 'Revert the change.')
       when c.change = 'missing' and c.object ~ '^(schema|table|sequence) ' then 'Restore it from a backup.'
       when c.kept like '%;' and not (c.change = 'changed' and c.object ~ '^(type|domain) ') then c.kept
-      else 'Make it again what it was: ' || rtrim(c.kept, ';')
+      else 'Restore this definition: ' || rtrim(c.kept, ';')
     end,
     c.live,
     (
@@ -76,7 +76,7 @@ begin atomic
     i.change,
     case
       when i.change = 'new' then 'leads migrate'
-      else format('Compare with schema.sql, since it was kept under %s, then say: leads doctor --accept', i.kept)
+      else format('It was kept under %s. Compare the schema with schema.sql, then run: leads doctor --accept', i.kept)
     end,
     null,
     null
@@ -85,7 +85,9 @@ begin atomic
 end;
 
 comment on function admin.drift() is
-$$The objects that are not what leads migrate has kept: change is new, missing or changed.
+$$The objects that differ from the catalogue that leads migrate has kept.
 
-remedy: SQL that puts the object back, or words. definition: what it is now; null where it is gone. whole: the object that
-it came or went with. One row, "catalogue", where none was kept (new) or another version of PostgreSQL kept it (changed).$$;
+change: "new", "missing" or "changed". remedy: SQL that restores the object and ends with a semicolon, or else a sentence.
+definition: the present definition; null if the object is missing. whole: the object that this one is a part of, if that is
+new or missing too. If no catalogue is kept, there is one row: "catalogue", "new". If another version of PostgreSQL kept the
+catalogue: "catalogue", "changed".$$;

@@ -1,4 +1,4 @@
--- admin.keep_catalogue - keeps what the schema is, for admin.drift() to compare with.
+-- admin.keep_catalogue - stores the present catalogue, which admin.drift() compares with later.
 set local role leads_jobs;
 
 create or replace function admin.keep_catalogue(drifted jsonb default '{}')
@@ -12,7 +12,8 @@ begin atomic
   with live as (
     select c.object, c.definition from admin.catalogue() as c
   ),
-  -- What was adrift before the migrations, and is still as it was, no migration has made: it stays adrift.
+  -- An object that differed before the migrations and has not changed since is not the migrations' work. It is not kept,
+  -- so admin.drift() goes on listing it.
   adrift as (
     select d.object
     from jsonb_each_text(keep_catalogue.drifted) as d (object, definition)
@@ -33,6 +34,7 @@ begin atomic
 end;
 
 comment on function admin.keep_catalogue(jsonb) is
-$$Keeps the schema as it is now. For the migrating login: an operator must not bless what somebody else has changed.
+$$Stores the present catalogue. Only the migrating login may execute it: an operator must not accept changes made by others.
 
-drifted: what admin.drift() gave before the migrations, definition by object: what they left as it was isn't kept.$$;
+drifted: definition by object, as admin.drift() returned them before the migrations. Objects that still have these definitions
+are not stored.$$;

@@ -1,0 +1,88 @@
+-- admin.analyst_findings - the findings about analysts' logins and the tables that they read.
+set local role leads_jobs;
+
+create or replace function admin.analyst_findings()
+returns table (subject text, finding text, remedy text)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
+begin atomic
+  select
+    'role ' || m.member,
+    'The analyst''s login has no organization, so it reads nothing.',
+    m.removal
+  from admin.membership as m
+  where
+    m.granted_kind = 'group'
+    and (m.may_set or m.inherits)
+    and not m.is_member_ours
+    and not m.is_migrating
+    and not exists (
+      select from auth.analyst as a where a.role_oid = m.member_id and a.role_name::text = m.login_name::text
+    )
+  union all
+  select
+    'analyst ' || quote_ident(a.role_name),
+    'The cluster has no such login, or a new login with the same name: the login was dropped, or a dump was restored.',
+    format('leads bi revoke %s (then, if the analyst still needs it, leads bi create)', a.role_name)
+  from auth.analyst as a
+  where not exists (
+    select from pg_catalog.pg_roles as r where r.oid = a.role_oid and r.rolname = a.role_name
+  )
+  union all
+  select
+    format('membership of %s in %s', m.member, m.granted),
+    'An analyst''s login must not be a member of any role but leads_bi, because it gets that role''s rights.',
+    m.removal
+  from admin.membership as m
+  join auth.analyst as a on a.role_oid = m.member_id
+  where m.granted_kind is distinct from 'group'
+  union all
+  select
+    'role ' || quote_ident(r.rolname),
+    format('The analyst''s login has the attribute %s, which it doesn''t need.', x.name),
+    format('alter role %I no%s;', r.rolname, lower(x.name))
+  from auth.analyst as a
+  join pg_catalog.pg_roles as r on r.oid = a.role_oid
+  cross join lateral (values
+    ('CREATEROLE', r.rolcreaterole), ('CREATEDB', r.rolcreatedb), ('REPLICATION', r.rolreplication)
+  ) as x (name, is_held)
+  where x.is_held
+  union all
+  select
+    'table ' || t.name,
+    'Analysts may read the table, and no restrictive policy limits them to their organization.',
+    format(
+      'create policy %I on %s as restrictive for all to %I '
+      'using ((select auth.analyst_organization_id()) = organization_id);',
+      c.relname || '_bi_all', t.name, g.name
+    )
+  from admin.tenant_table as t
+  join pg_catalog.pg_class as c on c.oid = t.oid
+  join admin.role as g on g.kind = 'group'
+  where
+    exists (
+      select from aclexplode(t.acl) as x where x.grantee = g.oid
+      union all
+      select
+      from pg_catalog.pg_attribute as a
+      cross join lateral aclexplode(a.attacl) as x
+      where a.attrelid = t.oid and x.grantee = g.oid
+    )
+    and not exists (
+      select
+      from pg_catalog.pg_policy as p
+      where
+        p.polrelid = t.oid
+        and not p.polpermissive
+        and p.polcmd = '*'
+        and p.polroles = array[g.oid]
+        and pg_get_expr(p.polqual, p.polrelid)
+          = '(( SELECT auth.analyst_organization_id() AS analyst_organization_id) = organization_id)'
+    );
+end;
+
+comment on function admin.analyst_findings() is
+  'Findings about the logins of auth.analyst and the tables that leads_bi reads, in the form of admin.findings().';

@@ -1,0 +1,101 @@
+-- admin.grant_findings - the findings about privileges that no login needs.
+set local role leads_jobs;
+
+create or replace function admin.grant_findings()
+returns table (subject text, finding text, remedy text)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
+begin atomic
+  with privilege as (
+    select
+      case r.kind when 'S' then 'sequence ' else 'table ' end || r.name as target, false as is_schema,
+      lower(x.privilege_type) as name, x.grantee
+    from admin.relation as r
+    cross join lateral aclexplode(r.acl) as x
+    union all
+    select 'table ' || r.name, false, format('%s (%I)', lower(x.privilege_type), a.attname), x.grantee
+    from admin.relation as r
+    join pg_catalog.pg_attribute as a on a.attrelid = r.oid
+    cross join lateral aclexplode(a.attacl) as x
+    union all
+    select format('schema %s', s.name), true, lower(x.privilege_type), x.grantee
+    from admin.schema as s
+    cross join lateral aclexplode(s.acl) as x
+  )
+  select
+    format('grant %s on %s to %s', p.name, p.target, r.name),
+    case
+      when p.is_schema then 'The role can create objects that take the place of ours.'
+      else 'The login must access tables through functions only.'
+    end,
+    format('revoke %s on %s from %I;', p.name, p.target, r.name)
+  from privilege as p
+  join admin.role as r on r.oid = p.grantee
+  where
+    case
+      when p.is_schema then p.name = 'create' and r.kind in ('login', 'group')
+      else r.kind = 'login'
+    end
+  union all
+  select
+    format('grant %s on %s to public', p.name, p.target),
+    'Every role has the privilege.',
+    format('revoke %s on %s from public;', p.name, p.target)
+  from privilege as p
+  where p.grantee = 0
+  union all
+  select
+    format('grant %s on database to %s', lower(x.privilege_type), coalesce(r.name, 'public')),
+    case x.privilege_type
+      when 'CREATE' then 'The role can create schemas, and in them functions that take the place of others.'
+      else 'The role can create temporary objects, which take the place of others if a search_path permits it.'
+    end,
+    case
+      when r.name is null and x.privilege_type = 'TEMPORARY'
+      then 'As a superuser, run in this database: psql -f app/superuser.sql'
+      else format('revoke %s on database %I from %s;', lower(x.privilege_type), d.datname, coalesce(r.name, 'public'))
+    end
+  from pg_catalog.pg_database as d
+  cross join lateral aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) as x
+  left join admin.role as r on r.oid = x.grantee
+  where
+    d.datname = current_database()
+    and x.privilege_type in ('CREATE', 'TEMPORARY')
+    and (x.grantee = 0 or r.kind in ('login', 'group'))
+  union all
+  select
+    format('grant %s on schema public to public', lower(x.privilege_type)),
+    'No role may use the schema public, which stays empty.',
+    'As a superuser, run in this database: psql -f app/superuser.sql'
+  from pg_catalog.pg_namespace as n
+  cross join lateral aclexplode(n.nspacl) as x
+  where n.nspname = 'public' and x.grantee = 0
+  union all
+  select
+    format('grant execute on function %s to public', f.oid::regprocedure),
+    'Every role can store data in large objects, which no policy protects.',
+    'As a superuser, run in this database: psql -f app/superuser.sql'
+  from pg_catalog.pg_proc as f
+  cross join lateral aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) as x
+  where
+    f.pronamespace = 'pg_catalog'::regnamespace
+    and f.proname in ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_import', 'lo_export')
+    and x.grantee = 0
+  union all
+  select
+    format('grant %s on parameter %s to %s', lower(x.privilege_type), p.parname, coalesce(r.name, 'public')),
+    'The role can change a setting that only superusers may change.',
+    format(
+      '/* as a superuser */ revoke %s on parameter %s from %s;',
+      lower(x.privilege_type), p.parname, coalesce(quote_ident(r.name), 'public')
+    )
+  from pg_catalog.pg_parameter_acl as p
+  cross join lateral aclexplode(p.paracl) as x
+  left join admin.role as r on r.oid = x.grantee
+  where x.grantee = 0 or r.oid is not null;
+end;
+
+comment on function admin.grant_findings() is 'Findings about privileges, in the form of admin.findings().';

@@ -1,0 +1,78 @@
+-- admin.role_findings - the findings about the roles' attributes and memberships.
+set local role leads_jobs;
+
+create or replace function admin.role_findings()
+returns table (subject text, finding text, remedy text)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
+begin atomic
+  select
+    'role ' || r.name,
+    'The role doesn''t exist.',
+    format('create role %I %s;', r.name, case r.kind when 'login' then 'login' else 'nologin' end)
+  from admin.role as r
+  where r.oid is null
+  union all
+  select
+    'role ' || r.name,
+    format('The role has the attribute %s, which it doesn''t need.', a.name),
+    format('/* as a superuser */ alter role %I no%s;', r.name, lower(a.name))
+  from admin.role as r
+  cross join lateral (values
+    ('SUPERUSER', r.is_superuser), ('BYPASSRLS', r.bypasses_rls), ('CREATEROLE', r.can_create_roles),
+    ('CREATEDB', r.can_create_databases), ('REPLICATION', r.can_replicate)
+  ) as a (name, is_held)
+  where a.is_held
+  union all
+  select
+    'role ' || r.name,
+    'The role can log in. A role that owns objects must not.',
+    format('alter role %I nologin;', r.name)
+  from admin.role as r
+  where r.can_login and r.kind <> 'login'
+  union all
+  select 'role ' || r.name, 'The role can''t log in.', format('alter role %I login;', r.name)
+  from admin.role as r
+  where not r.can_login and r.kind = 'login'
+  union all
+  select
+    format('membership of %s in %s', m.member, m.granted),
+    format('%s must not be a member of any role, because it gets that role''s rights.', m.member),
+    m.removal
+  from admin.membership as m
+  where m.is_member_ours
+  union all
+  select
+    format('membership of %s in %s', m.member, m.granted),
+    case m.granted_kind
+      when 'sealed' then 'Nobody may act as this role: only its own functions write or erase the audit log.'
+      when 'owner' then 'Only the migrating login may act as this role, which owns objects.'
+      else 'The member can act as this login.'
+    end,
+    m.removal
+  from admin.membership as m
+  where
+    not m.is_member_ours
+    -- The creator of a role keeps a membership with ADMIN OPTION alone, which can't be revoked.
+    and (m.may_set or m.inherits)
+    and (m.granted_kind in ('sealed', 'login') or (m.granted_kind = 'owner' and not m.is_migrating))
+  union all
+  select
+    format('membership of %s in %s', m.member, m.granted),
+    'The analyst may SET ROLE to the group. The limits of the analyst''s own login then no longer apply.',
+    format('grant %s to %s with inherit true, set false granted by %s;', m.granted, m.member, m.grantor)
+  from admin.membership as m
+  where m.granted_kind = 'group' and m.has_options and m.may_set and not m.is_member_ours
+  union all
+  select
+    'role ' || m.member,
+    'The analyst is a superuser or has BYPASSRLS, so row-level security doesn''t apply.',
+    format('/* as a superuser */ alter role %s nosuperuser nobypassrls;', m.member)
+  from admin.membership as m
+  where m.granted_kind = 'group' and m.bypasses_rls and not m.is_migrating;
+end;
+
+comment on function admin.role_findings() is 'Findings about the roles of auth.roles(), in the form of admin.findings().';

@@ -1,0 +1,85 @@
+-- admin.setting_findings - the findings about the server's settings, and the settings of roles and the database.
+set local role leads_jobs;
+
+create or replace function admin.setting_findings()
+returns table (subject text, finding text, remedy text)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
+begin atomic
+  select
+    'setting ' || w.name,
+    case w.harm
+      when 'loss' then 'A power failure can destroy the database.'
+      when 'corruption' then 'Data that the disk has corrupted isn''t detected.'
+      when 'parameters' then 'The server''s log can contain parameters, which are credentials and personal data.'
+      when 'rows' then 'The server''s log can contain personal data, because an error''s DETAIL shows the row.'
+    end,
+    case w.harm
+      when 'corruption' then 'Stop the server, and run: pg_checksums --enable -D DATA_FOLDER'
+      else format('/* as a superuser */ alter system set %s = %L; select pg_reload_conf();', w.name, w.value)
+    end
+  from (values
+    ('fsync', 'on', 'loss'),
+    ('full_page_writes', 'on', 'loss'),
+    ('data_checksums', 'on', 'corruption'),
+    ('log_error_verbosity', 'terse', 'rows'),
+    ('log_parameter_max_length', '0', 'parameters'),
+    ('log_parameter_max_length_on_error', '0', 'parameters'),
+    -- These settings exist only if the server has loaded the library.
+    ('auto_explain.log_parameter_max_length', '0', 'parameters'),
+    ('pgaudit.log_parameter', 'off', 'parameters')
+  ) as w (name, value, harm)
+  join pg_catalog.pg_settings as s on s.name = w.name
+  where s.setting <> w.value
+  union all
+  select
+    'setting synchronous_commit', 'A power failure can lose changes that were acknowledged.',
+    '/* as a superuser */ alter system set synchronous_commit = ''on''; select pg_reload_conf();'
+  from pg_catalog.pg_settings as s
+  where s.name = 'synchronous_commit' and s.setting = 'off' and s.source in ('configuration file', 'command line')
+  union all
+  select
+    format(
+      'setting %s of %s', c.name, coalesce(r.name, case s.setdatabase when 0 then 'all roles' else 'the database' end)
+    ),
+    case
+      when c.name like 'leads.%' then 'Every session of the login would begin with a claim.'
+      when c.name = 'synchronous_commit' then 'A power failure can lose changes that were acknowledged.'
+      when c.name like 'log\_%' then 'The server''s log can contain credentials and personal data.'
+      else 'The setting changes what functions do, or as which role they run.'
+    end,
+    format(
+      'alter %s reset %s;',
+      case
+        when r.oid is null and s.setdatabase = 0 then 'role all'
+        when r.oid is null then format('database %I', current_database())
+        when s.setdatabase = 0 then format('role %I', r.name)
+        else format('role %I in database %I', r.name, current_database())
+      end,
+      c.name
+    )
+  from pg_catalog.pg_db_role_setting as s
+  left join admin.role as r on r.oid = s.setrole
+  cross join lateral (
+    select lower(split_part(u.line, '=', 1)) as name, substr(u.line, strpos(u.line, '=') + 1) as value
+    from unnest(s.setconfig) as u (line)
+  ) as c
+  where
+    s.setdatabase in (0, (select d.oid from pg_catalog.pg_database as d where d.datname = current_database()))
+    and (s.setrole = 0 or r.oid is not null)
+    and (
+      -- A login can change its own settings, and with any of them make its later sessions fail.
+      r.oid is not null
+      or c.name in ('search_path', 'row_security', 'session_replication_role', 'role', 'session_authorization')
+      or c.name in ('local_preload_libraries', 'session_preload_libraries')
+      or c.name like 'leads.%'
+      or (c.name = 'synchronous_commit' and c.value = 'off')
+      or (c.name in ('log_parameter_max_length', 'log_parameter_max_length_on_error') and c.value <> '0')
+      or (c.name = 'log_error_verbosity' and c.value <> 'terse')
+    );
+end;
+
+comment on function admin.setting_findings() is 'Findings about settings, in the form of admin.findings().';

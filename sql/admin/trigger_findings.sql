@@ -1,0 +1,113 @@
+-- admin.trigger_findings - the findings about triggers that record or refuse changes.
+set local role leads_jobs;
+
+create or replace function admin.trigger_findings()
+returns table (subject text, finding text, remedy text)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set quote_all_identifiers = off
+begin atomic
+  -- tgtype's bits: row 1, before 2, insert 4, delete 8, update 16.
+  with expected_trigger as (
+    select
+      t.oid, t.name as "table", '_900_record'::name as name, false as is_always,
+      -- A new score is recorded with its lead, and a score is never updated.
+      case t.name when 'scoring.score' then 1 | 8 else 1 | 4 | 8 | 16 end as type,
+      -- An erasure writes its own event.
+      case
+        when t.name in ('app.lead', 'scoring.signal', 'scoring.score', 'crm.sync')
+        then '(CURRENT_USER <> ''leads_eraser''::name)'
+      end as condition
+    from admin.tenant_table as t
+    where
+      not t.is_partition
+      -- Kept answers, which expire after a day; attempts, which are a log of their own; and the audit log.
+      and t.name not in ('app.idempotency_key', 'crm.attempt', 'audit.event', 'audit.unsealed', 'audit.seal')
+    union all
+    select t.oid, t.name, g.trigger, g.is_always, null, null
+    from (values
+      ('app.lead', '_100_refuse_truncate', false),
+      ('app.lead', '_110_check_first_score', false),
+      ('app.lead', '_120_check_score', false),
+      ('app.lead', '_600_keep_first_score', false),
+      ('app.lead', '_610_keep_set_score', false),
+      ('app.lead', '_910_push_first_stage', false),
+      ('app.lead', '_920_push_stage', false),
+      ('auth.api_key', '_100_refuse_truncate', false),
+      ('crm.attempt', '_100_refuse_truncate', false),
+      ('crm.attempt', '_110_keep_outcome', false),
+      ('crm.connection', '_100_refuse_truncate', false),
+      ('crm.sync', '_100_refuse_truncate', false),
+      ('crm.sync', '_110_keep_identity', false),
+      ('crm.sync', '_120_keep_outcome', false),
+      ('crm.sync', '_130_count_up', false),
+      ('crm.sync', '_140_lease_by_attempt', false),
+      ('scoring.model', '_100_refuse_truncate', false),
+      ('scoring.model', '_130_keep_active', false),
+      ('scoring.model', '_140_keep_history', false),
+      ('scoring.score', '_100_refuse_truncate', false),
+      ('scoring.score', '_110_refuse_change', false),
+      ('scoring.score', '_120_check', false),
+      ('scoring.score', '_500_apply', false),
+      ('scoring.signal', '_100_refuse_truncate', false),
+      ('audit.event', '_100_refuse_change', true),
+      ('audit.event', '_105_refuse_delete', true),
+      ('audit.event', '_110_refuse_truncate', true),
+      ('audit.event', '_120_check_erasure', true),
+      ('audit.seal', '_100_refuse_change', true),
+      ('audit.seal', '_110_refuse_truncate', true),
+      ('audit.unsealed', '_100_refuse_truncate', false)
+    ) as g ("table", trigger, is_always)
+    join admin.tenant_table as t on t.name = g."table"
+    union all
+    -- A statement that names a partition fires the partition's own statement triggers, and not the parent's.
+    select t.oid, t.name, '_100_refuse_change', true, null, null
+    from admin.tenant_table as t
+    where t.is_partition and t.root in ('audit.event', 'audit.seal')
+  )
+  select
+    format('trigger %I on %s', e.name, e."table"),
+    case e.name
+      when '_900_record' then 'The trigger doesn''t exist: the audit log doesn''t record changes of the table.'
+      else 'The trigger doesn''t exist: changes that must be refused or checked are not.'
+    end,
+    'Create the trigger in a new migration, like the triggers of similar tables in sql/. Then run: leads migrate'
+  from expected_trigger as e
+  where not exists (select from pg_catalog.pg_trigger as t where t.tgrelid = e.oid and t.tgname = e.name)
+  union all
+  select
+    format('trigger %I on %s', e.name, e."table"),
+    'The trigger doesn''t fire for every change, so the audit log doesn''t record all of them.',
+    'Create the trigger in a new migration, like the triggers of similar tables in sql/. Then run: leads migrate'
+  from expected_trigger as e
+  join pg_catalog.pg_trigger as t on t.tgrelid = e.oid and t.tgname = e.name
+  join pg_catalog.pg_proc as f on f.oid = t.tgfoid
+  where
+    e.name = '_900_record'
+    and (
+      t.tgtype & 31 <> e.type
+      or e.condition is distinct from substring(pg_get_triggerdef(t.oid), ' WHEN \((.*)\) EXECUTE FUNCTION ')
+      or t.tgattr::text <> ''
+      or f.pronamespace <> 'audit'::regnamespace
+    )
+  union all
+  select
+    format('trigger %I on %s', t.tgname, r.name),
+    case
+      when t.tgenabled = 'D' then 'The trigger is disabled.'
+      when t.tgenabled = 'R' then 'The trigger fires for replicated changes only.'
+      else 'The trigger doesn''t fire if session_replication_role is replica.'
+    end,
+    format('alter table %s enable %strigger %I;', r.name, case when e.is_always then 'always ' end, t.tgname)
+  from admin.relation as r
+  join pg_catalog.pg_trigger as t on t.tgrelid = r.oid
+  left join expected_trigger as e on e.oid = r.oid and e.name = t.tgname
+  where t.tgenabled in ('D', 'R') or (e.is_always and t.tgenabled <> 'A');
+end;
+
+comment on function admin.trigger_findings() is
+$$Findings about triggers that don't exist or don't always fire, in the form of admin.findings().
+
+If a kept definition of the trigger exists, admin.findings() uses it as the remedy.$$;
