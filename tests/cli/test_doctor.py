@@ -428,7 +428,7 @@ def test_events_that_wait_for_their_seal_are_found(connection: psycopg.Connectio
             "update audit.event set created_at = created_at - interval '61 seconds'; "
             "alter table audit.event enable always trigger _100_refuse_change, enable always trigger _120_check_erasure"
         )
-        assert findings(connection)[subject]["finding"].startswith("7 events wait for their seal, the oldest since ")
+        assert findings(connection)[subject]["finding"].startswith("7 events have no seal yet, the oldest since ")
         connection.execute("select * from admin.seal_events(null, 1000)")
         assert subject not in findings(connection)
 
