@@ -12,7 +12,7 @@ begin atomic
   select
     'organization ' || o.organization_id,
     format(
-      '%s events have no seal yet, the oldest since %s. A change of these events can''t be detected.',
+      'Events without a seal: %s. The oldest is of %s. A change of these events can''t be detected.',
       q.events, app.utc_text(q.since)
     ),
     'Start a worker (leads worker), or run once: leads audit seal'

@@ -14,11 +14,13 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -421,14 +423,18 @@ def test_a_binding_without_its_login_is_found(connection: psycopg.Connection[dic
 def test_events_that_wait_for_their_seal_are_found(connection: psycopg.Connection[dict[str, Any]]) -> None:
     with connection.transaction(force_rollback=True):
         made = connection.execute("insert into app.organization (name) values ('Acme') returning organization_id")
-        subject = f"organization {made.fetchall()[0]['organization_id']}"
+        organization = made.fetchall()[0]["organization_id"]
+        subject = f"organization {organization}"
         assert subject not in findings(connection)
+        # A UUID of version 7 has the event's time.
+        id = UUID(int=int((time.time() - 61) * 1000) << 80 | 7 << 76 | 2 << 62)
         connection.execute(
-            "alter table audit.event disable trigger _100_refuse_change, disable trigger _120_check_erasure; "
-            "update audit.event set created_at = created_at - interval '61 seconds'; "
-            "alter table audit.event enable always trigger _100_refuse_change, enable always trigger _120_check_erasure"
+            "insert into audit.event (id, organization_id, action, source, payload, payload_digest, created_at) "
+            "values (%s, %s, 'organization.updated', 'sql', '{}', sha256(''), app.id_time(%s))",
+            [id, organization, id],
         )
-        assert findings(connection)[subject]["finding"].startswith("7 events have no seal yet, the oldest since ")
+        connection.execute("insert into audit.unsealed (organization_id, event_id) values (%s, %s)", [organization, id])
+        assert findings(connection)[subject]["finding"].startswith("Events without a seal: 8. The oldest is of ")
         connection.execute("select * from admin.seal_events(null, 1000)")
         assert subject not in findings(connection)
 
