@@ -1,4 +1,4 @@
-"""Analysts: a login made by the command line, over TCP, by its password; and psql as one of them."""
+"""Analysts: logins that the command line creates, connections over TCP with a password, and ``leads psql``."""
 
 import json
 import os
@@ -30,7 +30,7 @@ ADDRESSES = ("DATABASE_URL", "LEADS_MIGRATE_URL", "LEADS_OPERATOR_URL", "LEADS_W
 
 @dataclass(frozen=True)
 class Place:
-    """A data folder with its own server, which takes analysts by TCP."""
+    """A data folder with its own server, which accepts analysts over TCP."""
 
     folder: Path
     server: embedded.Server
@@ -38,18 +38,18 @@ class Place:
     organization: str
 
     def sql(self, statement: str, *values: Any, login: str = "postgres") -> list[tuple[Any, ...]]:
-        """The rows of a statement; a superuser's unless said otherwise."""
+        """Runs a statement as the login, by default a superuser, and returns its rows."""
         with psycopg.connect(self.server.url(login), autocommit=True) as connection:
             cursor = connection.execute(statement.encode(), values or None)
             return cursor.fetchall() if cursor.description else []
 
     def analyst(self, login: str, *options: str) -> str:
-        """The address of a new analyst, as it is printed."""
+        """Creates an analyst, and returns the printed address."""
         return printed(self.leads("bi", "create", login, "--organization", self.organization, *options))
 
 
 def command(folder: Path) -> Leads:
-    """Runs ``leads`` with the folder's database, and with no address."""
+    """Returns a function that runs ``leads`` with the folder's database, and without addresses."""
     kept = {name: value for name, value in os.environ.items() if name not in ADDRESSES}
     return leads_in({**kept, "LEADS_DATA_DIR": str(folder)})
 
@@ -88,7 +88,7 @@ def ask(url: str, query: str) -> list[tuple[Any, ...]]:
 
 
 def refused(url: str) -> str:
-    """What the server says to who doesn't get in."""
+    """Returns the server's message when it refuses the connection."""
     with pytest.raises(psycopg.OperationalError) as caught:
         psycopg.connect(url).close()
     return str(caught.value)
@@ -101,7 +101,7 @@ def logins(place: Place, pattern: str) -> list[str]:
 # leads bi create
 
 
-def test_the_address_that_is_printed_works_over_tcp(place: Place) -> None:
+def test_the_printed_address_works_over_tcp(place: Place) -> None:
     url = place.analyst("ann")
     assert re.fullmatch(rf"postgresql://ann:[\w-]{{32}}@127\.0\.0\.1:{place.server.port}/leads", url)
     with psycopg.connect(url) as connection:
@@ -129,7 +129,7 @@ def test_a_wrong_password_is_refused(place: Place) -> None:
         assert "password authentication failed" in said or "no password supplied" in said
 
 
-def test_what_a_session_begins_with(place: Place) -> None:
+def test_the_defaults_of_a_session(place: Place) -> None:
     url = place.analyst("dora")
     expected = {
         "default_transaction_read_only": "on",
@@ -163,7 +163,7 @@ def test_an_expired_login_is_refused_and_its_open_session_sees_nothing(place: Pl
     assert "is dropped" in printed(place.leads("bi", "revoke", "eve"))
 
 
-def test_who_has_no_tcp_yet_is_told_how(folder: Path) -> None:
+def test_without_an_open_port_a_hint_is_printed(folder: Path) -> None:
     other = folder.parent / "quiet"
     with embedded.running(other, options={"fsync": "off"}) as server:
         migrate.apply(server.url("leads_migrator"))
@@ -180,10 +180,8 @@ def test_who_has_no_tcp_yet_is_told_how(folder: Path) -> None:
         assert ask(made.stdout.strip(), "select count(*) from leads") == [(0,)]
 
 
-def test_on_a_server_of_ones_own(
-    leads: Leads, database: Database, new_organization: Callable[..., Organization]
-) -> None:
-    """The address is that of LEADS_MIGRATE_URL: here a socket, and another database than leads."""
+def test_with_your_own_server(leads: Leads, database: Database, new_organization: Callable[..., Organization]) -> None:
+    """The address is that of LEADS_MIGRATE_URL: here a socket, and a database that is not called leads."""
     login = f"own_{uuid4().hex[:12]}"
     url = printed(leads("bi", "create", login, "--organization", new_organization().id))
     assert ask(url, "select session_user::text, current_database()::text") == [(login, database.name)]
@@ -196,12 +194,12 @@ def test_on_a_server_of_ones_own(
 # leads bi list
 
 
-def test_analysts_are_listed_in_the_order_in_which_they_were_made(place: Place) -> None:
+def test_analysts_are_listed_oldest_first(place: Place) -> None:
     place.analyst("zoe")
     place.analyst("abe", "--expires", "2100-01-01")
     listed = json.loads(printed(place.leads("bi", "list", "--organization", place.organization, "--json")))
-    found = [row for row in listed if row["login"] in ("zoe", "abe")]
-    assert [(row["login"], row["organization"], row["state"], row["expires_at"]) for row in found] == [
+    rows = [row for row in listed if row["login"] in ("zoe", "abe")]
+    assert [(row["login"], row["organization"], row["state"], row["expires_at"]) for row in rows] == [
         ("zoe", "Acme Restoration", "good", None),
         ("abe", "Acme Restoration", "good", "2100-01-01T00:00:00.000Z"),
     ]
@@ -232,7 +230,7 @@ def test_revoking_ends_every_open_session(place: Place) -> None:
     place.analyst("fay")  # the name is free again
 
 
-def test_revoking_a_query_that_runs_ends_it(place: Place) -> None:
+def test_revoking_ends_a_running_query(place: Place) -> None:
     url = place.analyst("hal")
     query = "import sys, psycopg; psycopg.connect(sys.argv[1]).execute('select pg_sleep(50) from leads')"
     with subprocess.Popen([sys.executable, "-c", query, url], stderr=subprocess.PIPE, text=True) as running:
@@ -245,7 +243,7 @@ def test_revoking_a_query_that_runs_ends_it(place: Place) -> None:
         assert "AdminShutdown" in running.communicate(timeout=20)[1]
 
 
-def test_a_revocation_that_broke_off_is_finished_by_the_next(place: Place) -> None:
+def test_an_interrupted_revocation_is_completed_by_the_next(place: Place) -> None:
     place.analyst("ida")
     place.sql("select admin.revoke_analyst('ida')", login="leads_migrator")
     assert logins(place, "^ida$") == ["ida"]
@@ -256,7 +254,7 @@ def test_a_revocation_that_broke_off_is_finished_by_the_next(place: Place) -> No
 # leads psql
 
 
-def test_psql_sees_what_an_analyst_sees_and_leaves_no_login(place: Place) -> None:
+def test_psql_runs_as_an_analyst_and_leaves_no_login(place: Place) -> None:
     arguments = ("psql", "--organization", place.organization)
     assert printed(place.leads(*arguments, "-tAc", "select count(*) from bi.leads")) == "3"
     assert re.fullmatch("psql_[0-9a-f]{12}", printed(place.leads(*arguments, "-tAc", "select session_user")))
@@ -266,13 +264,13 @@ def test_psql_sees_what_an_analyst_sees_and_leaves_no_login(place: Place) -> Non
     assert "psql_" not in printed(place.leads("bi", "list"))
 
 
-def test_psql_without_an_organization_takes_the_demos(place: Place) -> None:
+def test_psql_uses_the_demo_organization_by_default(place: Place) -> None:
     assert "Whose leads? Say --organization ID" in mistake(place.leads("psql", "-c", "select 1"))
     printed(place.leads("demo"))
     assert printed(place.leads("psql", "-tAc", "select count(*) from leads")) == "200"
 
 
-def test_psql_drops_the_login_of_one_that_was_killed(place: Place) -> None:
+def test_psql_drops_the_login_of_a_killed_psql(place: Place) -> None:
     place.analyst("psql_0123456789ab", "--expires", "1s")
     place.analyst("psql_ba9876543210")  # of one that runs
     time.sleep(1.1)
@@ -307,7 +305,7 @@ def test_a_mistake_is_a_sentence_and_exit_code_2(place: Place, arguments: list[s
     assert logins(place, ".") == before
 
 
-def test_who_may_make_no_logins_is_told(leads: Leads, database: Database) -> None:
+def test_a_login_that_cannot_create_logins_is_reported(leads: Leads, database: Database) -> None:
     said = mistake(leads("bi", "list", LEADS_MIGRATE_URL=""))
     assert "LEADS_MIGRATE_URL is not set" in said
     said = mistake(

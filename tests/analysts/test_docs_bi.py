@@ -1,4 +1,4 @@
-"""docs/bi.md: its ten questions are asked, and what it says of sessions and views is so."""
+"""The ten questions in docs/bi.md run, its list of views is complete, and its picture is drawn from its query."""
 
 import re
 import subprocess
@@ -16,7 +16,7 @@ from tests.support.process import Leads, printed
 
 PAGE = (ROOT / "docs" / "bi.md").read_text(encoding="utf-8")
 QUESTIONS = re.findall(r"^### (\d+)\. .+?\n\n```sql\n(.+?)```(?:\n\n```text\n(.+?)\n)?", PAGE, re.DOTALL | re.MULTILINE)
-# In each source a lead that was won at once, and one that nobody has touched for a month.
+# For each source, a lead that was won and one that is unchanged for a month.
 SEED = """
 insert into app.lead (organization_id, email, source, lead_score, created_at, updated_at)
 select
@@ -45,7 +45,7 @@ def analyst(
     printed(leads("bi", "revoke", login))
 
 
-def test_there_are_ten() -> None:
+def test_there_are_ten_questions() -> None:
     assert [int(number) for number, _, _ in QUESTIONS] == list(range(1, 11))
 
 
@@ -56,8 +56,8 @@ def test_each_question_has_an_answer(
     cursor = analyst.execute(query.encode())
     assert cursor.fetchall(), number
     if shown:
-        named = [column.name for column in cursor.description or ()]
-        assert [name.strip() for name in shown.splitlines()[0].split("|")] == named
+        names = [column.name for column in cursor.description or ()]
+        assert [name.strip() for name in shown.splitlines()[0].split("|")] == names
 
 
 @pytest.mark.parametrize(
@@ -71,18 +71,18 @@ def test_each_question_has_an_answer(
         (10, ("sql", "postgres", "lead.created", "pipeline_stage", 4)),
     ],
 )
-def test_an_answer_is_of_the_analysts_organization(
+def test_an_answer_contains_only_the_analysts_organization(
     analyst: psycopg.Connection[tuple[object, ...]], number: int, expected: tuple[object, ...]
 ) -> None:
-    found = analyst.execute(QUESTIONS[number - 1][1].encode()).fetchall()
+    rows = analyst.execute(QUESTIONS[number - 1][1].encode()).fetchall()
     width = len(expected)
-    assert expected in [row[start : start + width] for row in found for start in range(len(row) - width + 1)]
+    assert expected in [row[start : start + width] for row in rows for start in range(len(row) - width + 1)]
 
 
-def test_every_view_is_told_of(analyst: psycopg.Connection[tuple[object, ...]]) -> None:
+def test_every_view_is_described(analyst: psycopg.Connection[tuple[object, ...]]) -> None:
     views = "select relname::text from pg_class where relnamespace = 'bi'::regnamespace and relkind = 'v'"
-    told = re.findall(r"^\| `(\w+)` \|", PAGE.partition("## Get a login")[0], re.MULTILINE)
-    assert {(name,) for name in told} == set(analyst.execute(views.encode()).fetchall())
+    described = re.findall(r"^\| `(\w+)` \|", PAGE.partition("## Get a login")[0], re.MULTILINE)
+    assert {(name,) for name in described} == set(analyst.execute(views.encode()).fetchall())
 
 
 def test_the_picture_is_drawn_from_the_page(analyst: psycopg.Connection[tuple[object, ...]]) -> None:

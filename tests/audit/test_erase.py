@@ -1,4 +1,4 @@
-"""Erasure: what told of a person is nowhere afterwards, and the log still verifies."""
+"""Erasure removes all personal values from the database and its files, and the audit log still verifies."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ from tests.support.database import Database, Organization, make_organization
 from tests.support.process import Leads, Server, leads_on, mistake, printed
 
 ERASED = {"erased": True}
-# None of them compresses, so that they can be looked for in files.
+# PostgreSQL does not compress values this short, so that the tests can search for them in files.
 CANARY = {
     field: f"{field}-zq7{number}xk"
     for number, field in enumerate(
@@ -39,11 +39,11 @@ PERSON = {
     "budget_range": CANARY["budget"],
 }
 OUTSIDE = ("external", "said", "sent", "shown", "answered")
-"""What stands in the outbox; the vendor's words and ids are the person's too."""
+"""Values in the outbox. The vendor's messages and ids are personal too."""
 
 
 def new_person(database: Database, server: Server, organization: Organization) -> str:
-    """A lead with something in each table that keeps what tells of a person; its id."""
+    """Creates a lead with values in each table that stores personal data, and returns its id."""
     with server.client(organization.keys["write"]) as client:
         made = client.post("/leads", json=PERSON, headers={"Idempotency-Key": "made"})
         assert made.status_code == 201
@@ -55,7 +55,7 @@ def new_person(database: Database, server: Server, organization: Organization) -
         changed = {"ai_reasoning": CANARY["reason"], "pipeline_stage": "contacted", "timeline": "soon"}
         assert client.patch(f"/leads/{lead}", json=changed).status_code == 200
         assert client.post(f"/leads/{lead}/score").status_code == 200
-    # As a push leaves it, of two accounts.
+    # The rows of two pushes, to two accounts.
     database.sql(
         """
         with sync as (
@@ -79,8 +79,8 @@ def new_person(database: Database, server: Server, organization: Organization) -
     return lead
 
 
-def found(database: Database, *values: str, of: str = "") -> dict[str, set[str]]:
-    """In which tables a row holds each value, whatever its capitals. of: only an organization's rows."""
+def tables_with(database: Database, *values: str, of: str = "") -> dict[str, set[str]]:
+    """Returns the tables that contain each value, in any case. ``of`` selects an organization's rows."""
     seen: dict[str, set[str]] = {}
     with database.connect() as connection:
         tables = connection.execute(
@@ -96,7 +96,7 @@ def found(database: Database, *values: str, of: str = "") -> dict[str, set[str]]
 
 
 def left_in_files(database: Database, *values: str) -> dict[str, int]:
-    """As in_files, after VACUUM FULL; again for 20 seconds, since it keeps what some snapshot of the server may see."""
+    """Runs VACUUM FULL and in_files, for up to 20 s: VACUUM keeps rows that a snapshot on the server can still see."""
     end = time.monotonic() + 20
     while True:
         with database.connect() as connection:
@@ -108,7 +108,7 @@ def left_in_files(database: Database, *values: str) -> dict[str, int]:
 
 
 def in_files(database: Database, *values: str) -> dict[str, int]:
-    """In how many files of the database each value stands."""
+    """Returns the number of files of the database that contain each value."""
     with database.connect() as connection:
         connection.execute("checkpoint")
         where = connection.execute(
@@ -121,14 +121,14 @@ def in_files(database: Database, *values: str) -> dict[str, int]:
 
 
 def erase(database: Database, organization: str, lead: str) -> dict[str, Any]:
-    """What admin.erase_lead gives."""
+    """Returns the row of admin.erase_lead."""
     return database.sql("select * from admin.erase_lead(%s, %s)", organization, lead, login="leads_operator")[0]
 
 
 class TestALead:
     """leads erase --lead."""
 
-    def test_nothing_that_told_of_the_person_is_left(
+    def test_no_personal_value_remains(
         self, new_database: Callable[..., Database], new_server: Callable[..., Server]
     ) -> None:
         database = new_database()
@@ -139,8 +139,8 @@ class TestALead:
             kept = client.post("/leads", json={"email": "bystander-zq7xk@example.com"}).json()["id"]
         seal(database)
         everything = [*CANARY.values(), *(f"{name}-zq7xk" for name in OUTSIDE)]
-        # The control: the search finds each of them.
-        before = found(database, *everything)
+        # Control: the search finds each value before the erasure.
+        before = tables_with(database, *everything)
         assert set(before) == set(everything)
         assert {table for tables in before.values() for table in tables} >= {
             "app.lead", "audit.event", "app.idempotency_key", "scoring.signal", "scoring.score", "crm.sync",
@@ -151,10 +151,10 @@ class TestALead:
         gone = erase(database, organization.id, lead)
         assert gone["wait_seconds"] == 0
         assert gone["events"] >= 5
-        assert found(database, *everything) == {}
+        assert tables_with(database, *everything) == {}
         assert left_in_files(database, *everything) == {}
 
-        assert found(database, "bystander-zq7xk") != {}
+        assert tables_with(database, "bystander-zq7xk") != {}
         assert set(in_files(database, "bystander-zq7xk")) == {"bystander-zq7xk"}
         with server.client(bystander.keys["read"]) as client:
             assert client.get(f"/leads/{kept}").status_code == 200
@@ -163,7 +163,7 @@ class TestALead:
             seen = verdict(database, each.id)
             assert (seen["holds"], seen["unsealed"]) == (True, 0), seen
 
-    def test_the_log_tells_of_it(self, database: Database, server: Server) -> None:
+    def test_the_log_records_the_erasure(self, database: Database, server: Server) -> None:
         organization = make_organization(database)
         lead = new_person(database, server, organization)
         with server.client(organization.keys["read"]) as client:
@@ -174,7 +174,7 @@ class TestALead:
             check_problem(client.get(f"/leads/{lead}"), 404, "not_found")
             for event in after[1:]:
                 assert client.get(f"/audit-log/{event['id']}").headers["etag"] != tags[event["id"]]
-        # One event, and those before it as they were, but for their values.
+        # There is one new event. The earlier ones are unchanged, except for their values.
         assert [event["id"] for event in after[1:]] == [event["id"] for event in before]
         told = after[0]
         assert (told["action"], told["source"]) == ("lead.erased", "system")
@@ -192,8 +192,8 @@ class TestALead:
         assert created["diff"]["email"] == ERASED
         assert created["diff"]["source"] == {"from": None, "to": "website"}
 
-    def test_an_answer_that_was_under_way_is_not_kept(self, database: Database, server: Server) -> None:
-        """A repeated signal adds no row, and so waited for nothing."""
+    def test_the_response_of_a_running_request_is_not_stored(self, database: Database, server: Server) -> None:
+        """A repeated signal adds no row, so it used to wait for no lock."""
         organization = make_organization(database)
         lead = new_person(database, server, organization)
         body = json.dumps({"type": "storm_event", "value": "late-zq7xk", "dedupe_key": CANARY["dedupe"]})
@@ -218,7 +218,7 @@ class TestALead:
             == []
         )
 
-    def test_a_signal_that_comes_second_finds_nothing(self, database: Database, server: Server) -> None:
+    def test_a_signal_that_waits_for_the_erasure_gets_404(self, database: Database, server: Server) -> None:
         organization = make_organization(database)
         lead = new_person(database, server, organization)
         answers = []
@@ -237,7 +237,7 @@ class TestALead:
         adder.join()
         check_problem(answers[0], 404, "not_found")
 
-    def test_done_twice_it_does_nothing(self, database: Database, server: Server) -> None:
+    def test_a_repeated_erasure_does_nothing(self, database: Database, server: Server) -> None:
         organization = make_organization(database)
         lead = new_person(database, server, organization)
         assert erase(database, organization.id, lead)["rows_gone"] > 0
@@ -247,19 +247,19 @@ class TestALead:
         assert (again["rows_gone"], again["events"]) == (0, 0)
         assert database.sql(count, lead)[0]["n"] == events
 
-    def test_one_that_was_deleted_before(self, database: Database, server: Server) -> None:
+    def test_a_deleted_lead_can_be_erased(self, database: Database, server: Server) -> None:
         organization = make_organization(database)
         lead = new_person(database, server, organization)
         database.sql("delete from app.lead where id = %s", lead)
-        assert set(found(database, *CANARY.values(), of=organization.id)) == set(CANARY.values())
+        assert set(tables_with(database, *CANARY.values(), of=organization.id)) == set(CANARY.values())
         assert erase(database, organization.id, lead)["events"] > 5
-        assert found(database, *CANARY.values(), of=organization.id) == {}
+        assert tables_with(database, *CANARY.values(), of=organization.id) == {}
         told = database.sql("select payload from audit.event where lead_id = %s and action = 'lead.erased'", lead)
         assert told[0]["payload"]["diff"] == {}
         seal(database)
         assert verdict(database, organization.id)["holds"]
 
-    def test_a_repeat_of_what_made_it_is_409(self, database: Database, server: Server) -> None:
+    def test_a_repeat_of_the_request_that_created_it_is_409(self, database: Database, server: Server) -> None:
         organization = make_organization(database)
         lead = new_person(database, server, organization)
         with server.client(organization.keys["write"]) as client:
@@ -271,11 +271,11 @@ class TestALead:
                 check_problem(client.post("/leads", json=body, headers={"Idempotency-Key": "made"}), 409, "erased")
             again = client.post("/leads", json={"email": "bob@example.com"}, headers={"Idempotency-Key": "other"})
             assert (again.status_code, again.json()["id"]) == (201, other["id"])
-            # After its day the key is free again.
+            # After 24 hours, the key can be used again.
             database.sql("update app.idempotency_key set created_at = created_at - interval '25 hours'")
             assert client.post("/leads", json=PERSON, headers={"Idempotency-Key": "made"}).status_code == 201
 
-    def test_what_is_being_written_is_waited_for(self, database: Database, server: Server) -> None:
+    def test_erasure_waits_for_a_running_update(self, database: Database, server: Server) -> None:
         organization = make_organization(database)
         lead = new_person(database, server, organization)
         with database.connect() as writer:
@@ -286,9 +286,9 @@ class TestALead:
                 time.sleep(0.3)
                 assert erasing.is_alive()
             erasing.join(20)
-        assert found(database, "late-zq7xk", *CANARY.values(), of=organization.id) == {}
+        assert tables_with(database, "late-zq7xk", *CANARY.values(), of=organization.id) == {}
 
-    def test_a_push_that_is_under_way_is_waited_for(self, database: Database, server: Server) -> None:
+    def test_erasure_waits_for_a_running_push(self, database: Database, server: Server) -> None:
         organization = make_organization(database)
         lead = new_person(database, server, organization)
         database.sql(
@@ -300,11 +300,11 @@ class TestALead:
         waits = erase(database, organization.id, lead)
         assert 0 < waits["wait_seconds"] <= 2
         assert waits["rows_gone"] == 0
-        assert set(found(database, *CANARY.values(), of=organization.id)) == set(CANARY.values())
+        assert set(tables_with(database, *CANARY.values(), of=organization.id)) == set(CANARY.values())
         time.sleep(float(waits["wait_seconds"]) + 0.1)
         assert erase(database, organization.id, lead)["rows_gone"] > 0
 
-    def test_analysts_see_that_it_left_its_stage(self, database: Database, server: Server) -> None:
+    def test_analysts_see_that_the_lead_left_its_stage(self, database: Database, server: Server) -> None:
         organization = make_organization(database)
         lead = new_person(database, server, organization)
         erase(database, organization.id, lead)
@@ -318,7 +318,7 @@ class TestALead:
 
 
 class TestTheGuard:
-    """Nothing but an erasure passes it, and one that no event tells of is found."""
+    """The trigger accepts only an erasure, and verification detects an erasure that no event records."""
 
     @pytest.mark.parametrize(
         "change",
@@ -330,7 +330,7 @@ class TestTheGuard:
             "payload = (audit.erased_payload(payload)::text || ' ')::json, salt = null",
         ],
     )
-    def test_another_change_is_refused(self, database: Database, server: Server, change: str) -> None:
+    def test_any_other_change_is_refused(self, database: Database, server: Server, change: str) -> None:
         organization = make_organization(database)
         new_person(database, server, organization)
         with pytest.raises(psycopg.Error) as raised:
@@ -348,11 +348,11 @@ class TestTheGuard:
             "delete from audit.seal",
         ],
     )
-    def test_the_eraser_may_do_no_more(self, database: Database, statement: str) -> None:
+    def test_the_eraser_has_no_other_privilege(self, database: Database, statement: str) -> None:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             database.sql(f"set role leads_eraser; {statement}")
 
-    def test_an_erasure_that_no_event_tells_of_is_found(self, database: Database, server: Server) -> None:
+    def test_an_erasure_without_an_event_is_detected(self, database: Database, server: Server) -> None:
         organization = make_organization(database)
         lead = new_person(database, server, organization)
         seal(database)
@@ -361,12 +361,12 @@ class TestTheGuard:
             f" where organization_id = '{organization.id}' and lead_id = '{lead}'"
         )
         assert verdict(database, organization.id)["code"] == "payload_mismatch"
-        # Afterwards an erasure finds nothing of it to list: the finding stays.
+        # A later erasure has nothing left to list, so the log still fails.
         erase(database, organization.id, lead)
         seal(database)
         assert verdict(database, organization.id)["code"] == "payload_mismatch"
 
-    def test_a_forged_erasure_of_another_form_is_found(self, database: Database, server: Server) -> None:
+    def test_a_forged_erasure_with_another_payload_is_detected(self, database: Database, server: Server) -> None:
         organization = make_organization(database)
         lead = new_person(database, server, organization)
         seal(database)
@@ -387,7 +387,7 @@ class TestTheGuard:
         seal(database)
         assert verdict(database, organization.id)["code"] == "payload_mismatch"
 
-    def test_an_erasure_hides_no_change_that_came_before_it(self, database: Database, server: Server) -> None:
+    def test_an_erasure_does_not_hide_an_earlier_change(self, database: Database, server: Server) -> None:
         organization = make_organization(database)
         lead = new_person(database, server, organization)
         seal(database)
@@ -401,9 +401,9 @@ class TestTheGuard:
         erase(database, organization.id, lead)
         seal(database)
         assert verdict(database, organization.id)["code"] == "payload_mismatch"
-        assert found(database, *CANARY.values(), of=organization.id) == {}
+        assert tables_with(database, *CANARY.values(), of=organization.id) == {}
 
-    def test_what_is_left_can_not_be_changed_either(self, database: Database, server: Server) -> None:
+    def test_a_change_after_an_erasure_is_detected(self, database: Database, server: Server) -> None:
         organization = make_organization(database)
         lead = new_person(database, server, organization)
         erase(database, organization.id, lead)
@@ -427,7 +427,7 @@ class TestTheGuard:
 class TestAnOrganization:
     """leads erase --organization."""
 
-    def test_nothing_but_the_logs_skeleton_is_left(
+    def test_only_the_remains_of_the_log_are_left(
         self, new_database: Callable[..., Database], new_server: Callable[..., Server]
     ) -> None:
         database = new_database()
@@ -452,12 +452,12 @@ class TestAnOrganization:
         )
         seal(database)
         values = [*CANARY.values(), "zq7 gone roofing", "deleted-zq7xk", "key-zq7xk", login]
-        assert set(found(database, *values)) == set(values)
+        assert set(tables_with(database, *values)) == set(values)
 
         leads = leads_on(database)
         said = printed_all(leads("erase", "--organization", organization.id, "--yes"))
         assert "is erased: 2 leads" in said
-        assert found(database, *values) == {}
+        assert tables_with(database, *values) == {}
         assert left_in_files(database, *values) == {}
 
         left = {
@@ -488,14 +488,14 @@ class TestAnOrganization:
         assert [(row["action"], row["n"]) for row in actions] == [("lead.erased", 2), ("organization.erased", 1)]
         assert lead in {str(row["lead_id"]) for row in database.sql("select lead_id from audit.event")}
 
-        # Once more, it does nothing; and nothing can be made in it.
+        # A repeat does nothing, and nothing can be created in the organization.
         again = leads("erase", "--organization", organization.id, "--yes")
         assert "was erased before: there was nothing left" in printed_all(again)
         assert "was erased" in mistake(leads("keys", "create", "--organization", organization.id, "--scopes", "read"))
         listed = json.loads(printed(leads("organizations", "list", "--json")))
         assert [(row["name"], row["erased_at"] is not None) for row in listed] == [(None, True), ("Stays", False)]
 
-    def test_what_broke_off_is_taken_up(self, database: Database) -> None:
+    def test_an_interrupted_erasure_continues(self, database: Database) -> None:
         organization = make_organization(database)
         database.sql(
             "insert into app.lead (organization_id, email)"
@@ -505,11 +505,11 @@ class TestAnOrganization:
         step = "select * from admin.erase_organization(%s, %s::uuid, 10)"
         first = database.sql(step, organization.id, None, login="leads_operator")[0]
         assert (first["leads"], first["is_done"]) == (10, False)
-        # Its keys are revoked from the first batch on.
+        # The first batch revokes the keys.
         assert database.sql(
             "select count(*) as n from auth.api_key where organization_id = %s and revoked_at is null", organization.id
         ) == [{"n": 0}]
-        # The command died here: the next one begins anew.
+        # The command was killed here. The next one starts from the beginning.
         leads, after = 0, None
         while True:
             part = database.sql(step, organization.id, after, login="leads_operator")[0]
@@ -517,7 +517,7 @@ class TestAnOrganization:
             if part["is_done"]:
                 break
         assert leads == 15
-        assert found(database, "resume-zq7xk") == {}
+        assert tables_with(database, "resume-zq7xk") == {}
         seal(database)
         assert verdict(database, organization.id)["holds"]
 
@@ -525,7 +525,7 @@ class TestAnOrganization:
 class TestOnTheCommandLine:
     """leads erase."""
 
-    def test_a_person_is_listed_asked_for_and_erased(self, database: Database, server: Server, leads: Leads) -> None:
+    def test_a_person_is_listed_confirmed_and_erased(self, database: Database, server: Server, leads: Leads) -> None:
         organization = make_organization(database)
         lead = new_person(database, server, organization)
         add = "insert into app.lead (organization_id, email) values (%s, %s) returning id"
@@ -554,10 +554,10 @@ class TestOnTheCommandLine:
         assert {row["lead_id"] for row in done} == {lead, str(former), str(deleted)}
         assert [copy["external_id"] for row in done for copy in row["copies"]] == ["external-zq7xk", None]
         assert erasable(database, organization.id) == {str(other)}
-        assert found(database, PERSON["email"], of=organization.id) == {}
+        assert tables_with(database, PERSON["email"], of=organization.id) == {}
         assert "no such lead" in mistake(leads(*command, "--yes"))
 
-    def test_a_lead_by_its_id_alone(self, database: Database, server: Server, leads: Leads) -> None:
+    def test_a_lead_is_erased_by_its_id(self, database: Database, server: Server, leads: Leads) -> None:
         organization = make_organization(database)
         lead = new_person(database, server, organization)
         said = printed(leads("erase", "--lead", lead, "--yes"))
@@ -574,16 +574,16 @@ class TestOnTheCommandLine:
             (("--organization", str(uuid.UUID(int=7)), "--email", "a@example.com", "--yes"), "no organization"),
         ],
     )
-    def test_a_mistake_is_said(self, leads: Leads, arguments: tuple[str, ...], says: str) -> None:
+    def test_a_mistake_is_reported(self, leads: Leads, arguments: tuple[str, ...], says: str) -> None:
         assert says in mistake(leads("erase", *arguments))
 
 
 def erasable(database: Database, organization: str) -> set[str]:
-    """The ids of the leads that are there."""
+    """Returns the ids of the organization's leads."""
     return {str(row["id"]) for row in database.sql("select id from app.lead where organization_id = %s", organization)}
 
 
 def printed_all(done: subprocess.CompletedProcess[str]) -> str:
-    """What a command printed that went well, whatever it said beside it."""
+    """Returns the output of a successful command, ignoring its standard error."""
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -1,4 +1,4 @@
-"""The chain over the audit log: what a superuser does behind the log's back is found, and named."""
+"""The hash chain of the audit log: verification detects and names what a superuser changes."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from tests.support.database import Database, Organization, make_organization
 from tests.support.process import Leads, Server, mistake, printed
 from tests.support.pushing import working
 
-# Whoever may alter the tables takes the guards away first.
+# An attacker who can alter the tables disables the triggers first.
 # What a superuser can switch off before changing the log. Partitions inherit it.
 UNGUARDED = (
     "alter table audit.event disable trigger user; "
@@ -29,7 +29,7 @@ UNGUARDED = (
 
 @pytest.fixture
 def tampered(new_database: Callable[..., Database]) -> Database:
-    """A database with a chain of some seals, and a second organization whose chain nobody touches."""
+    """A database with a chain of some seals, and a second organization whose chain stays unchanged."""
     database = new_database()
     for name in ("Acme Restoration", "Beacon Roofing"):
         make_organization(database, name)
@@ -38,13 +38,13 @@ def tampered(new_database: Callable[..., Database]) -> Database:
 
 
 def organizations(database: Database) -> list[UUID]:
-    """Those of the database, the oldest first."""
+    """Returns the organizations of the database, the oldest first."""
     return [row["organization_id"] for row in database.sql("select organization_id from app.organization order by 1")]
 
 
 @dataclass(frozen=True)
 class Case:
-    """What somebody does to the third event of the first organization ($1), and what is found of it."""
+    """An attack on the third event of the first organization ({o}), and what verification reports."""
 
     name: str
     sql: str
@@ -177,14 +177,14 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_what_is_changed_behind_the_log_is_named(tampered: Database, case: Case) -> None:
+def test_verification_names_the_change(tampered: Database, case: Case) -> None:
     first, second = organizations(tampered)
     before = {each: verdict(tampered, each) for each in (first, second)}
     assert all(each["holds"] for each in before.values())
     tampered.sql(UNGUARDED + case.sql.replace("{o}", str(first)))
 
-    found = [verdict(tampered, first, limit=limit) for limit in (10_000, 2, 1)]
-    for each in found:
+    results = [verdict(tampered, first, limit=limit) for limit in (10_000, 2, 1)]
+    for each in results:
         if case.code is None:
             assert each["holds"], each
             continue
@@ -193,12 +193,12 @@ def test_what_is_changed_behind_the_log_is_named(tampered: Database, case: Case)
         assert (each["event_id"] is not None) == case.has_event
         assert each["detail"]
     assert verdict(tampered, second) == before[second]
-    # A head that was kept finds what the chain alone can't.
+    # A stored head detects what the chain alone cannot.
     if case.name == "the end is cut off":
         assert verdict(tampered, first, head=before[first]["head"])["code"] == "head_mismatch"
 
 
-def test_a_chain_made_anew_holds_and_a_kept_head_finds_it(tampered: Database) -> None:
+def test_only_a_stored_head_detects_a_rebuilt_chain(tampered: Database) -> None:
     first = organizations(tampered)[0]
     head = verdict(tampered, first)["head"]
     tampered.sql(
@@ -211,7 +211,7 @@ def test_a_chain_made_anew_holds_and_a_kept_head_finds_it(tampered: Database) ->
     assert verdict(tampered, first, head=head)["code"] == "head_mismatch"
 
 
-def test_the_guard_refuses_a_superuser_too(tampered: Database) -> None:
+def test_the_trigger_refuses_superusers_too(tampered: Database) -> None:
     for statement in ("update audit.seal set hash = hash", "delete from audit.seal", "truncate audit.seal"):
         for setting in ("origin", "replica"):
             with pytest.raises(psycopg.Error, match="refused") as raised:
@@ -219,7 +219,7 @@ def test_the_guard_refuses_a_superuser_too(tampered: Database) -> None:
             assert raised.value.sqlstate == "PT409"
 
 
-def test_anybody_can_compute_the_chain(tampered: Database) -> None:
+def test_the_chain_can_be_computed_in_python(tampered: Database) -> None:
     for organization in organizations(tampered):
         link = hashlib.sha256(organization.bytes).digest()
         rows = tampered.sql(
@@ -245,13 +245,13 @@ def test_anybody_can_compute_the_chain(tampered: Database) -> None:
             assert (row["position"], row["hash"]) == (position, link)
 
 
-def test_an_event_that_commits_late_is_sealed_after_those_before_it(database: Database) -> None:
+def test_an_event_that_commits_late_is_sealed_later(database: Database) -> None:
     organization = make_organization(database)
     add = "insert into app.pipeline_stage (organization_id, name, position) values (%s, %s, 50)"
     with database.connect() as late, late.transaction():
         late.execute(add, (organization.id, "late"))
         database.sql(add, organization.id, "early")
-        # The sealer waits for nobody, and nobody for the sealer.
+        # The sealer waits for no transaction, and no transaction waits for the sealer.
         with database.connect() as sealer, sealer.transaction():
             sealer.execute("set local lock_timeout = '1s'")
             after, sealed = None, set()
@@ -266,8 +266,8 @@ def test_an_event_that_commits_late_is_sealed_after_those_before_it(database: Da
         == 1
     )
     seal(database)
-    found = verdict(database, organization.id)
-    assert (found["holds"], found["unsealed"]) == (True, 0)
+    result = verdict(database, organization.id)
+    assert (result["holds"], result["unsealed"]) == (True, 0)
     order = database.sql(
         "select e.payload ->> 'pipeline_stage' as stage from audit.seal as s join audit.event as e on e.id = s.event_id"
         " where s.organization_id = %s order by s.position desc limit 3",
@@ -276,7 +276,7 @@ def test_an_event_that_commits_late_is_sealed_after_those_before_it(database: Da
     assert [row["stage"] for row in order] == ["late", "meanwhile", "early"]
 
 
-def test_what_is_queued_again_stops_no_sealer(database: Database) -> None:
+def test_an_event_that_is_queued_twice_does_not_stop_the_sealer(database: Database) -> None:
     organization, other = make_organization(database), make_organization(database)
     seal(database)
     database.sql(
@@ -289,11 +289,11 @@ def test_what_is_queued_again_stops_no_sealer(database: Database) -> None:
         database.sql(add, each.id)
     seal(database)
     for each in (organization, other):
-        found = verdict(database, each.id)
-        assert (found["holds"], found["unsealed"]) == (True, 0)
+        result = verdict(database, each.id)
+        assert (result["holds"], result["unsealed"]) == (True, 0)
 
 
-def test_many_sealers_make_one_chain_while_events_are_written(database: Database) -> None:
+def test_concurrent_sealers_build_one_chain(database: Database) -> None:
     made = [make_organization(database) for _ in range(3)]
     stop = threading.Event()
     failed: list[Exception] = []
@@ -321,9 +321,9 @@ def test_many_sealers_make_one_chain_while_events_are_written(database: Database
     assert not failed
     seal(database)
     for organization in made:
-        found = verdict(database, organization.id)
-        assert (found["holds"], found["unsealed"]) == (True, 0)
-        assert found["verified_to"] > 100
+        result = verdict(database, organization.id)
+        assert (result["holds"], result["unsealed"]) == (True, 0)
+        assert result["verified_to"] > 100
 
 
 def test_a_worker_seals_within_seconds(database: Database, tmp_path: Path) -> None:
@@ -334,9 +334,9 @@ def test_a_worker_seals_within_seconds(database: Database, tmp_path: Path) -> No
         end = time.monotonic() + 20
         while database.sql(waiting, organization.id)[0]["n"] and time.monotonic() < end:
             time.sleep(0.1)
-    found = verdict(database, organization.id)
-    assert (found["holds"], found["unsealed"]) == (True, 0)
-    assert found["verified_to"] > 0
+    result = verdict(database, organization.id)
+    assert (result["holds"], result["unsealed"]) == (True, 0)
+    assert result["verified_to"] > 0
 
 
 class TestOverHttp:
@@ -348,7 +348,7 @@ class TestOverHttp:
         seal(database)
         return made
 
-    def test_says_that_it_holds(self, organization: Organization, server: Server) -> None:
+    def test_reports_an_unchanged_log(self, organization: Organization, server: Server) -> None:
         with server.client(organization.keys["admin"]) as client:
             answer = client.get("/audit-log/verify")
         assert answer.status_code == 200
@@ -361,7 +361,7 @@ class TestOverHttp:
         assert body["verified_to"] > 5
         assert body["head"].startswith(f"{body['verified_to']}:")
 
-    def test_is_walked_in_parts(self, organization: Organization, server: Server) -> None:
+    def test_verifies_in_parts(self, organization: Organization, server: Server) -> None:
         with server.client(organization.keys["admin"]) as client:
             whole = client.get("/audit-log/verify").json()
             after: str | None = "0"
@@ -373,14 +373,14 @@ class TestOverHttp:
                 after, seen = part["next_after"], part["verified_to"]
         assert (seen, part["head"]) == (whole["verified_to"], whole["head"])
 
-    def test_takes_a_head_that_was_kept(self, organization: Organization, server: Server) -> None:
+    def test_accepts_a_stored_head(self, organization: Organization, server: Server) -> None:
         with server.client(organization.keys["admin"]) as client:
             head = client.get("/audit-log/verify", params={"limit": 3}).json()["head"]
             assert client.get("/audit-log/verify", params={"head": head}).json()["holds"]
             other = client.get("/audit-log/verify", params={"head": "3:" + 64 * "0"}).json()
         assert (other["holds"], other["fault"]["code"], other["fault"]["position"]) == (False, "head_mismatch", 3)
 
-    def test_names_what_was_changed(self, database: Database, server: Server) -> None:
+    def test_names_the_changed_event(self, database: Database, server: Server) -> None:
         organization, other = make_organization(database), make_organization(database)
         seal(database)
         database.sql(UNGUARDED + CASES[0].sql.replace("{o}", organization.id))
@@ -401,14 +401,14 @@ class TestOverHttp:
             ("head=3", "invalid_head"),
         ],
     )
-    def test_refuses_what_it_does_not_take(
+    def test_refuses_invalid_parameters(
         self, organization: Organization, server: Server, query: str, code: str
     ) -> None:
         with server.client(organization.keys["admin"]) as client:
             answer = client.get(f"/audit-log/verify?{query}")
         check_problem(answer, 400, "invalid_parameter", (query.split("=", maxsplit=1)[0], code))
 
-    def test_is_for_admins(self, organization: Organization, server: Server) -> None:
+    def test_requires_scope_admin(self, organization: Organization, server: Server) -> None:
         with server.client(organization.keys["write"]) as client:
             check_problem(client.get("/audit-log/verify"), 403, "insufficient_scope")
 
@@ -438,7 +438,7 @@ class TestOnTheCommandLine:
         assert done.returncode == 1
         assert [row["code"] for row in json.loads(done.stdout)] == [None, "payload_mismatch", None]
 
-    def test_says_what_is_wrong(self, database: Database, leads: Leads, tmp_path: Path) -> None:
+    def test_reports_mistakes(self, database: Database, leads: Leads, tmp_path: Path) -> None:
         there = make_organization(database)
         nowhere = "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"
         assert nowhere in mistake(leads("audit", "verify", "--organization", nowhere))
@@ -453,7 +453,7 @@ class TestOnTheCommandLine:
         heads.write_text(json.dumps([{"organization_id": nowhere, "head": "1:" + 64 * "0"}]))
         done = leads("audit", "verify", "--head", str(heads), "--json")
         assert done.returncode == 1
-        # What is there is told all the same.
+        # The existing organizations are still reported.
         assert there.id in [row["organization_id"] for row in json.loads(done.stdout)]
         assert f"doesn't have: {nowhere}" in done.stderr
         assert "The file has no head of " in done.stderr

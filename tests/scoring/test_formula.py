@@ -1,4 +1,4 @@
-"""The formula twice: what scoring.reckon says of random models and leads is what Python's decimal says."""
+"""Computes scores twice: scoring.reckon and Python's decimal agree on random models and leads."""
 
 import json
 import math
@@ -20,13 +20,13 @@ from tests.support.contract import WHITE_SPACE
 from tests.support.database import Database
 
 CASES = int(os.environ.get("SCORING_CASES", "1000"))
-"""How many pairs of a model and a lead are compared, at least."""
+"""The minimum number of compared pairs of a model and a lead."""
 
 Connection = psycopg.Connection[dict[str, Any]]
 
 fuzz = settings(
     deadline=None,
-    # The same examples each time, so that what fails fails for everybody; where more are asked for, others.
+    # The examples are always the same, so that a failure is reproducible. With SCORING_CASES they are random.
     derandomize="SCORING_CASES" not in os.environ,
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
@@ -67,7 +67,7 @@ class Signal:
 
 @dataclass(frozen=True)
 class Lead:
-    """A lead, and the instant that it is scored as of."""
+    """A lead, and the time as of which it is scored."""
 
     id: uuid.UUID
     fields: dict[str, str | None]
@@ -77,7 +77,7 @@ class Lead:
 
 @dataclass(frozen=True)
 class Batch:
-    """A model, and leads that it scores in one call. Its numbers are decimals."""
+    """A model, and leads that are scored with it in one call. The numbers of the model are decimals."""
 
     model: dict[str, Any]
     leads: list[Lead]
@@ -93,18 +93,18 @@ class Outcome:
 
 @dataclass
 class Row:
-    """A rule that holds."""
+    """A rule that applies, with its contribution."""
 
     rule: dict[str, Any]
     signal_id: str | None
     contribution: Decimal
 
 
-# --- the reckoning in decimal ---
+# --- the computation in decimal ---
 
 
 def reckoned(batch: Batch, lead: Lead, rounding: str = ROUND_HALF_UP, has_caps: bool = True) -> Outcome:
-    """What the specification says of a lead. Other arguments than the defaults are wrong."""
+    """Returns the score according to the specification. Arguments other than the defaults give wrong scores."""
     with localcontext(prec=60):
         latest: dict[str | None, Signal] = {}
         for signal in sorted(lead.signals, key=lambda signal: (signal.observed_at, signal.id)):
@@ -113,10 +113,10 @@ def reckoned(batch: Batch, lead: Lead, rounding: str = ROUND_HALF_UP, has_caps: 
 
         rows: list[Row] = []
         for rule in batch.model["rules"]:
-            found = latest.get(rule.get("signal"))
-            if holds(rule, value_of(rule, lead, found)):
-                part = contribution(rule, lead, found).quantize(CENT, rounding)
-                rows.append(Row(rule, str(found.id) if found else None, part))
+            latest_signal = latest.get(rule.get("signal"))
+            if holds(rule, value_of(rule, lead, latest_signal)):
+                part = contribution(rule, lead, latest_signal).quantize(CENT, rounding)
+                rows.append(Row(rule, str(latest_signal.id) if latest_signal else None, part))
 
         for name, group in batch.model.get("groups", {}).items():
             left = group["cap"].quantize(CENT)
@@ -189,7 +189,7 @@ def contribution(rule: dict[str, Any], lead: Lead, signal: Signal | None) -> Dec
 
 
 def spelled(value: Any) -> str:
-    """The value as JSON, with decimals as they are."""
+    """Returns the value as JSON, with unchanged decimals."""
     match value:
         case Decimal():
             return str(value)
@@ -201,12 +201,12 @@ def spelled(value: Any) -> str:
             return json.dumps(value)
 
 
-# --- the reckoning in SQL ---
+# --- the computation in SQL ---
 
 
 @contextmanager
 def kept(connection: Connection, batch: Batch) -> Iterator[uuid.UUID]:
-    """Keeps the leads for as long as the context lasts, without triggers; gives their organization's id."""
+    """Stores the leads during the block, without triggers, and yields the id of their organization."""
     organization_id = uuid.uuid4()
     leads: list[dict[str, Any]] = [{"id": str(lead.id), **lead.fields} for lead in batch.leads]
     signals: list[dict[str, Any]] = [
@@ -227,7 +227,7 @@ def kept(connection: Connection, batch: Batch) -> Iterator[uuid.UUID]:
             select %s, r.* from json_to_recordset(%s) as r (id uuid, {" text, ".join(FIELDS)} text)""".encode(),
             [organization_id, spelled(leads)],
         )
-        # A JSON null comes out of the record as SQL's.
+        # json_to_recordset turns a JSON null into an SQL null.
         connection.execute(
             """insert into scoring.signal (organization_id, id, lead_id, type, value, observed_at)
             select %s, r.id, r.lead_id, r.type, coalesce(r.value, 'null'), r.observed_at from json_to_recordset(%s)
@@ -248,7 +248,7 @@ def arguments(organization_id: uuid.UUID, batch: Batch) -> list[Any]:
 
 
 def outcomes(connection: Connection, batch: Batch) -> dict[uuid.UUID, Outcome]:
-    """What scoring.reckon says of each lead, by the lead's id."""
+    """Returns the outcome of scoring.reckon for each lead, by the lead's id."""
     with kept(connection, batch) as organization_id:
         rows = connection.execute(
             """select r.lead_id, r.lead_score, r.ai_reasoning, r.contributions::text
@@ -270,13 +270,13 @@ def outcomes(connection: Connection, batch: Batch) -> dict[uuid.UUID, Outcome]:
 
 
 def hundredths(numbers: st.SearchStrategy[int]) -> st.SearchStrategy[Decimal]:
-    """Numbers of two decimals, spelled as 0.10 or as short as may be."""
+    """Numbers with two decimals, written as 0.10 or as short as possible."""
     decimals = numbers.map(lambda number: Decimal(number).scaleb(-2))
     return decimals | decimals.map(Decimal.normalize)
 
 
 labels = st.sampled_from(LABELS) | st.text(
-    # What a label may not have: controls, and what ends a line or turns its direction.
+    # A label must not contain control characters, line separators or characters that change the text direction.
     st.characters(
         exclude_categories=["Cs", "Cc", "Zl", "Zp"],
         exclude_characters="\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",
@@ -293,7 +293,7 @@ caps = hundredths(st.sampled_from([20, 10, 5, 1]) | st.integers(1, 100))
 
 
 def picked(*pools: Sequence[Any]) -> st.SearchStrategy[list[Any]]:
-    """One of each pool. It is a single draw, since a draw takes Hypothesis some 0.1 ms."""
+    """One element of each pool, in a single draw, because a draw takes Hypothesis about 0.1 ms."""
 
     def pick(number: int) -> list[Any]:
         picks = []
@@ -303,7 +303,7 @@ def picked(*pools: Sequence[Any]) -> st.SearchStrategy[list[Any]]:
         return picks
 
     count = math.prod(map(len, pools))
-    # Of larger numbers, Hypothesis prefers the small ones.
+    # Hypothesis prefers small numbers in a large range.
     assert count <= 2**24
     return st.integers(0, count - 1).map(pick)
 
@@ -357,14 +357,14 @@ def models(draw: st.DrawFn) -> dict[str, Any]:
     drawn = draw(
         st.lists(rule, min_size=6, max_size=20) | st.lists(rule, max_size=64) | st.lists(rule, min_size=20, max_size=64)
     )
-    # Their names stand in another order than the rules.
+    # The order of the names differs from the order of the rules.
     model["rules"] = [{"name": f"rule-{99 - nth}", **rule} for nth, rule in enumerate(drawn)]
     return model
 
 
 @st.composite
 def leads(draw: st.DrawFn, number: int, model: dict[str, Any]) -> Lead:
-    """A lead whose signals are as old as the half-lives of the rules that look at them, or not."""
+    """A lead with signals whose ages are the half-lives of the rules that use them, or other ages."""
     fields = dict(zip(FIELDS, draw(LEAD), strict=True))
     if not (fields["name"] and fields["company"]):
         fields["email"] = fields["email"] or "a@b.co"
@@ -394,7 +394,7 @@ def batches(draw: st.DrawFn) -> Batch:
 
 
 def lead_with(*signals: tuple[str, Any, timedelta]) -> Lead:
-    """A lead with signals: each a type, a value and an age at noon."""
+    """Returns a lead with signals. Each signal is a type, a value and an age at noon."""
     return Lead(
         uuid.uuid4(),
         dict.fromkeys(FIELDS) | {"email": "ada@example.com"},
@@ -407,26 +407,26 @@ def lead_with(*signals: tuple[str, Any, timedelta]) -> Lead:
 
 @pytest.fixture(scope="module")
 def connection(database: Database) -> Iterator[Connection]:
-    """A superuser's connection."""
+    """A connection as a superuser."""
     with database.connect() as connection:
         yield connection
 
 
-# What a failure shows may be long.
+# The output of a failure can be long.
 @pytest.mark.filterwarnings("ignore:Generating overly large repr")
-def test_sql_and_decimal_agree_on_every_score_sentence_and_contribution(connection: Connection) -> None:
+def test_sql_and_decimal_agree_on_scores_sentences_and_contributions(connection: Connection) -> None:
     compared = half_cents = cut = 0
 
-    # A batch has some eleven leads.
+    # A batch has about eleven leads.
     @settings(fuzz, max_examples=CASES // 6)
     @given(batches())
     def check(batch: Batch) -> None:
         nonlocal compared, half_cents, cut
         [faults] = connection.execute("select scoring.model_faults(%s)::text", [spelled(batch.model)]).fetchall()
         assert faults["model_faults"] is None
-        given = outcomes(connection, batch)
+        results = outcomes(connection, batch)
         for lead in batch.leads:
-            outcome, expected = given[lead.id], reckoned(batch, lead)
+            outcome, expected = results[lead.id], reckoned(batch, lead)
             assert outcome == expected, f"{spelled(batch.model)} as of {lead.instant} for {lead}"
             summed = [entry["contribution"] for entry in json.loads(outcome.contributions, parse_float=Decimal)]
             assert outcome.score == 100 * min(max(batch.model["base"] + sum(summed), 0), 1)
@@ -440,7 +440,7 @@ def test_sql_and_decimal_agree_on_every_score_sentence_and_contribution(connecti
     assert cut > CASES / 20
 
 
-def test_a_wrong_reckoning_is_told_from_the_right_one(connection: Connection) -> None:
+def test_a_wrong_computation_is_detected(connection: Connection) -> None:
     def rule(name: str, weight: str, **members: Any) -> dict[str, Any]:
         return {"name": name, "signal": name, "label": name, "weight": Decimal(weight), **members}
 
@@ -478,10 +478,10 @@ def test_a_wrong_reckoning_is_told_from_the_right_one(connection: Connection) ->
         ("0.93", "83989.96", 2279569129123, 11),
     ],
 )
-def test_the_reckoning_itself_moves_no_half_cent(
+def test_the_computation_rounds_half_cents_correctly(
     connection: Connection, weight: str, half_life: str, milliseconds: int, score: int
 ) -> None:
-    """Contributions within 1e-19 of half a cent, found by a search of 32 million: 16 digits fall on the wrong side."""
+    """Contributions within 1e-19 of half a cent, from a search of 32 million. With 16 digits they round wrongly."""
     rule = {
         "name": "r",
         "signal": "visits",
@@ -496,7 +496,7 @@ def test_the_reckoning_itself_moves_no_half_cent(
 
 
 @pytest.mark.filterwarnings("ignore:Generating overly large repr")
-def test_the_same_leads_give_the_same_bytes_whatever_the_session_has_set(connection: Connection) -> None:
+def test_settings_of_the_session_do_not_change_the_bytes(connection: Connection) -> None:
     @settings(fuzz, max_examples=10)
     @given(batches())
     def check(batch: Batch) -> None:

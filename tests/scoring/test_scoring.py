@@ -1,4 +1,4 @@
-"""Scoring, as a client and an operator use it."""
+"""Scoring over HTTP and on the command line."""
 
 import json
 from collections.abc import Callable
@@ -61,7 +61,7 @@ def acme(new_organization: Callable[..., Organization]) -> Organization:
 
 @pytest.fixture
 def model(tmp_path: Path) -> Callable[[str], str]:
-    """Writes a model's file; its path."""
+    """Writes a model to a file, and returns its path."""
 
     def write(text: str) -> str:
         path = tmp_path / "model.toml"
@@ -102,16 +102,16 @@ def test_history_and_signals_are_paged(server: Server, acme: Organization) -> No
             ("signals", [signal["id"] for signal in reversed(made)]),
             ("scores", [14, 13, 12, 11, 10]),
         ):
-            found, url = [], f"/leads/{lead}/{path}?limit={3 if path == 'scores' else 70}"
+            seen, url = [], f"/leads/{lead}/{path}?limit={3 if path == 'scores' else 70}"
             while url:
                 page = client.get(url)
-                found += [row["id"] if path == "signals" else row["lead_score"] for row in page.json()["data"]]
+                seen += [row["id"] if path == "signals" else row["lead_score"] for row in page.json()["data"]]
                 url = page.links["next"]["url"].removeprefix("/api/v1") if "next" in page.links else ""
-            assert found == expected
+            assert seen == expected
         assert client.post(f"/leads/{lead}/signals", json={"signals": signals + signals[:1]}).status_code == 422
 
 
-def test_of_fifty_at_once_under_one_dedupe_key_one_counts(server: Server, acme: Organization) -> None:
+def test_of_fifty_concurrent_signals_with_one_dedupe_key_one_counts(server: Server, acme: Organization) -> None:
     with server.client(acme.keys["write"]) as client:
         lead = client.post("/leads", json={"email": "ada@example.com"}).json()["id"]
         with ThreadPoolExecutor(16) as threads:
@@ -126,7 +126,7 @@ def test_of_fifty_at_once_under_one_dedupe_key_one_counts(server: Server, acme: 
         assert len(client.get(f"/leads/{lead}/signals").json()["data"]) == 1
 
 
-def test_signals_that_come_at_once_are_all_in_the_score(
+def test_concurrent_signals_are_all_in_the_score(
     server: Server,
     database: Database,
     leads: Leads,
@@ -149,14 +149,14 @@ def test_signals_that_come_at_once_are_all_in_the_score(
         assert len(client.get(f"/leads/{lead}/scores").json()["data"]) == 20
 
 
-def test_a_model_from_its_file_to_its_activation(
+def test_a_model_is_edited_tried_and_activated(
     leads: Leads, server: Server, new_organization: Callable[..., Organization], model: Callable[[str], str]
 ) -> None:
     organization = new_organization()
     of = ("--organization", organization.id)
     default = printed(leads("scoring", "show", *of))
     assert default.startswith("# default version 1, active\nbase = 0.55\n")
-    # What is shown can be edited.
+    # The output of show is valid input for edit.
     assert "version 1" in printed(leads("scoring", "edit", model(default), *of)).lower()
     assert printed(leads("scoring", "diff", *of)) == "The draft says what the model in force says."
     assert json.loads(printed(leads("scoring", "edit", model(MODEL), *of, "--json"))) == {"version": 1}
@@ -210,7 +210,7 @@ def test_a_model_from_its_file_to_its_activation(
         (('label = "storm"', 'label = """\n[[rules]]\nweight = 5\n"""'), 10, "label: A rule has a label: a line of"),
     ],
 )
-def test_a_fault_of_a_model_is_a_sentence_with_the_line(
+def test_a_mistake_in_a_model_is_reported_with_its_line(
     leads: Leads, acme: Organization, model: Callable[[str], str], change: tuple[str, str], line: int, words: str
 ) -> None:
     assert change[0] in MODEL
@@ -219,7 +219,7 @@ def test_a_fault_of_a_model_is_a_sentence_with_the_line(
     assert any(f"{place}: {words}" in sentence for sentence in said.splitlines()), said
 
 
-def test_other_mistakes_are_sentences(leads: Leads, acme: Organization, model: Callable[[str], str]) -> None:
+def test_other_mistakes_are_reported(leads: Leads, acme: Organization, model: Callable[[str], str]) -> None:
     of = ("--organization", acme.id)
     assert "There is no draft" in mistake(leads("scoring", "diff", *of))
     assert "no such scoring model" in mistake(leads("scoring", "show", *of, "--version", "9"))
@@ -242,7 +242,7 @@ def test_other_mistakes_are_sentences(leads: Leads, acme: Organization, model: C
     assert "nothing to judge by" in mistake(leads("scoring", "backtest", "--model", model(MODEL), *of))
 
 
-def test_a_backtest_prints_what_it_finds_and_draws_the_curve(
+def test_a_backtest_prints_its_result_and_draws_the_curve(
     leads: Leads, database: Database, model: Callable[[str], str], tmp_path: Path
 ) -> None:
     printed(leads("demo"))
@@ -252,10 +252,10 @@ def test_a_backtest_prints_what_it_finds_and_draws_the_curve(
     arguments = ("scoring", "backtest", "--model", model(MODEL), "--organization", str(demo["organization_id"]))
     done = leads(*arguments, "--picture", str(picture), "--json")
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert found["leads"] == sum(band["leads"] for band in found["calibration"]) > 10
-    assert 0.5 < found["auc_in_force"] <= 1
-    assert found["higher"] + found["lower"] > 0
+    result = json.loads(done.stdout)
+    assert result["leads"] == sum(band["leads"] for band in result["calibration"]) > 10
+    assert 0.5 < result["auc_in_force"] <= 1
+    assert result["higher"] + result["lower"] > 0
     assert database.sql("select count(*) from scoring.score") == before
     assert ElementTree.parse(picture).getroot().tag.endswith("svg")
     said = leads(*arguments, "--picture", str(picture)).stdout
@@ -273,13 +273,13 @@ def test_a_backtest_prints_what_it_finds_and_draws_the_curve(
         ([(True, 1)], None),
     ],
 )
-def test_auc_is_how_often_a_won_lead_has_the_higher_score(
+def test_auc_is_the_probability_that_a_won_lead_has_the_higher_score(
     scores: list[tuple[bool, int]], expected: float | None
 ) -> None:
     assert backtest.auc(scores) == expected
 
 
-def test_the_band_of_100_is_the_last() -> None:
+def test_a_score_of_100_is_in_the_last_band() -> None:
     assert [band["band"] for band in backtest.calibration([(True, 0), (True, 9), (False, 10), (True, 100)])] == [
         "0-9",
         "10-19",
@@ -287,7 +287,7 @@ def test_the_band_of_100_is_the_last() -> None:
     ]
 
 
-def test_a_change_of_one_rule_leaves_the_others_lines(
+def test_a_change_of_one_rule_keeps_the_lines_of_the_others(
     leads: Leads, acme: Organization, model: Callable[[str], str]
 ) -> None:
     of = ("--organization", acme.id)
@@ -300,9 +300,7 @@ def test_a_change_of_one_rule_leaves_the_others_lines(
     assert [line.partition(" = ")[0] for line in changed] == ["-label", "+label"]
 
 
-def test_a_model_of_65_rules_is_too_many_and_the_65th_is_named(
-    leads: Leads, acme: Organization, model: Callable[[str], str]
-) -> None:
+def test_the_65th_rule_is_refused(leads: Leads, acme: Organization, model: Callable[[str], str]) -> None:
     rules = "".join(f'[[rules]]\nname = "r{n}"\nsignal = "s"\nlabel = "L"\nweight = 0.01\n' for n in range(65))
     said = mistake(leads("scoring", "edit", model(f"base = 0.5\n{rules}"), "--organization", acme.id))
     assert "model.toml:322: rules[64]: A model has at most 64 rules." in said
@@ -310,7 +308,7 @@ def test_a_model_of_65_rules_is_too_many_and_the_65th_is_named(
     printed(leads("scoring", "edit", model(f"base = 0.5\n{rules}"), "--organization", acme.id))
 
 
-def test_drafts_that_begin_at_once_are_one(leads: Leads, acme: Organization, model: Callable[[str], str]) -> None:
+def test_concurrent_edits_create_one_draft(leads: Leads, acme: Organization, model: Callable[[str], str]) -> None:
     path = model(MODEL)
     with ThreadPoolExecutor(4) as threads:
         said = list(threads.map(lambda _: printed(leads("scoring", "edit", path, "--organization", acme.id)), range(4)))
