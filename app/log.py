@@ -1,16 +1,21 @@
-"""One line of JSON on standard error for each request, and for each thing that an operator should see.
+"""The log: one line of JSON on standard error for each request, and for each event that an operator should see.
 
-Never a key, a query or a body.
+No line contains an API key, a query or a body.
 """
 
 import asyncio
 import json
 import sys
+import traceback
 from datetime import UTC, datetime
 from json.encoder import encode_basestring_ascii
+from pathlib import Path
+from types import TracebackType
 
 _HELD = 0.05
 """Seconds that a request's line may wait for others, to be written together with them."""
+
+_ROOT = str(Path(__file__).parent.parent) + "/"
 
 _lines: list[str] = []
 
@@ -20,11 +25,20 @@ def write(level: str, **members: object) -> None:
     sys.stderr.write(json.dumps({"time": _now(), "level": level} | members, separators=(",", ":"), default=str) + "\n")
 
 
+def failure(message: str, error: BaseException, **members: object) -> None:
+    """Writes an error that nobody expected: its type and its traceback, the innermost frame last.
+
+    A frame is a place in the source and the source line. The values of variables are left out, and so is the error's
+    own message, because it may quote one: a field of a lead, or a header with a credential.
+    """
+    write("error", **members, message=message, error=type(error).__qualname__, traceback=_frames(error))
+
+
 def request(id: bytes, method: str, path: str, status: int, seconds: float) -> None:
     """Writes a request's line, a moment later. To be called in the event loop.
 
-    Put together by hand, which is a tenth of the shim's work on a read less. Only a path can have what JSON must
-    escape: an id and a method are tokens (RFC 9110, section 5.6.2).
+    The JSON is put together by hand, because json.dumps would be a tenth of the server's work on a read. Only a path
+    can contain what JSON must escape: an id and a method are tokens (RFC 9110, section 5.6.2).
     """
     if not _lines:
         asyncio.get_running_loop().call_later(_HELD, flush)
@@ -39,6 +53,26 @@ def flush() -> None:
     text = "".join(_lines)
     _lines.clear()
     sys.stderr.write(text)
+
+
+def _frames(error: BaseException) -> list[str]:
+    """The frames of an error, after those of its cause, and followed by those of the errors that it groups."""
+    frames: list[str] = []
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if cause is not None:
+        frames += [*_frames(cause), f"{type(cause).__qualname__} led to {type(error).__qualname__}"]
+    frames += _places(error.__traceback__)
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            frames += [*_frames(part), type(part).__qualname__]
+    return frames
+
+
+def _places(trace: TracebackType | None) -> list[str]:
+    return [
+        f"{frame.filename.removeprefix(_ROOT)}:{frame.lineno} in {frame.name}: {frame.line}"
+        for frame in traceback.extract_tb(trace)
+    ]
 
 
 def _now() -> str:

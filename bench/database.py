@@ -13,7 +13,7 @@ import psycopg
 
 from app import embedded, migrations
 from app.cli.keys import digest, new_key
-from app.server import routes
+from app.server import loading
 from app.server.routes import Table
 from bench.figures import BenchmarkError
 from bench.operations import OPERATIONS, PAIRS, Pair, call
@@ -110,7 +110,7 @@ def running(folder: Path) -> Iterator[Database]:
                 connection.execute(statement.encode())
             leads: dict[object, str] = dict(connection.execute(_ONE_EACH).fetchall())
         pairs = tuple(Pair(key, leads[organization], str(organization)) for organization, key in keys.items())
-        table = routes.load(server.url("leads_api"))
+        table = loading.load(server.url("leads_api"))
         _write_pairs(server.url("postgres"), pairs, table)
         postmaster = int((folder / "postgres" / "postmaster.pid").read_text().split()[0])
         database = Database(

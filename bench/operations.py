@@ -7,7 +7,8 @@ import json
 from dataclasses import dataclass
 
 from app.server.api import PREFIX
-from app.server.request import read_arguments, read_request
+from app.server.request import Call as ParsedCall
+from app.server.request import parse, read_request
 from app.server.routes import Table
 
 PAIRS = 100
@@ -88,7 +89,8 @@ def call(operation: Operation, table: Table, pair: Pair, body: str) -> Call:
     match = table.match(path.removeprefix(PREFIX))
     assert match, f"{path} is not a route"
     route = match.routes[operation.method]
-    arguments = read_arguments(request, route, match.parameters, body.encode() if body else None)
+    parsed = parse(request, route, match.parameters, body.encode() if body else None)
+    assert isinstance(parsed, ParsedCall), f"{path} is refused"
     entering = (request.digest, request.id, route.scope, b"t" if route.is_read_only else b"f")
-    values = (None if value is None else value.decode() for value in (*entering, *arguments))
+    values = (None if value is None else value.decode() for value in (*entering, *parsed.arguments))
     return Call(route.statement.text.decode(), tuple(values))

@@ -49,10 +49,10 @@ class Instant(click.ParamType[datetime]):
             return value
         if (duration := _duration(value)) is not None:
             return datetime.now(UTC) + duration
-        try:
-            return datetime.fromisoformat(values.instant(value))
-        except values.Fault:
-            self.fail(f"{value!r} is no time: say 90d, 2026-12-31 or 2026-12-31T12:00:00Z.", param, ctx)
+        instant = values.instant(value, "")
+        if isinstance(instant, str):
+            return datetime.fromisoformat(instant)
+        self.fail(f"{value!r} is no time: say 90d, 2026-12-31 or 2026-12-31T12:00:00Z.", param, ctx)
 
 
 class _Duration(click.ParamType[timedelta]):

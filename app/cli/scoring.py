@@ -21,10 +21,12 @@ _CHUNK = 1000
 
 
 def _instant(_: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    try:
-        return None if value is None else values.instant(value)
-    except values.Fault as fault:
-        raise click.BadParameter(fault.detail, param=param) from None
+    if value is None:
+        return None
+    instant = values.instant(value, "")
+    if isinstance(instant, str):
+        return instant
+    raise click.BadParameter(instant.detail, param=param)
 
 
 _organization = click.option("--organization", type=click.UUID, required=True, help="The organization's id.")

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +12,7 @@ from pathlib import Path
 import click
 
 from app import log, settings
+from app.background import Background, GivenUp
 from app.cli import secret_file
 from app.cli.addresses import Addresses, addresses, connect
 from app.cli.output import Mistake
@@ -33,7 +35,12 @@ def worker() -> None:
         opened = vault(found, given)
         _check(url)
         click.echo(f"Pushing to CRMs, with the key {', '.join(opened.ids)}. Ctrl-C stops it. Pushes are logged below.")
-        asyncio.run(_until_a_signal(url, opened, given))
+        try:
+            asyncio.run(_until_a_signal(url, opened, given))
+        except GivenUp as error:
+            # The exit code tells a supervisor to start the worker again.
+            log.write("error", message=f"The worker ends. {error}")
+            sys.exit(1)
 
 
 @contextmanager
@@ -43,10 +50,12 @@ def beside(found: Addresses, given: Settings) -> Iterator[None]:
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
 
     def run() -> None:
+        # The server goes on without a worker, so a worker that fails is started again until the end of the block.
+        worker = Background().run(
+            "worker", lambda: work(url, opened, allow_loopback=given.allow_loopback_vendors, stop=stop)
+        )
         try:
-            loop.run_until_complete(work(url, opened, allow_loopback=given.allow_loopback_vendors, stop=stop))
-        except Exception as error:
-            log.write("error", message=f"The CRM worker has ended: {type(error).__name__}: {error}")
+            loop.run_until_complete(worker)
         finally:
             loop.close()
 

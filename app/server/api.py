@@ -1,8 +1,11 @@
-"""One request: match, arguments, the one statement, the answer. Plain ASGI, and no business noun.
+"""Answers a request: find the route, parse the request, run its one statement, write the response. Plain ASGI.
 
-What is checked first: the path (404), the method (405); then PostgreSQL proves the key (401) and its scope (403); then
-the body's size (413) and type (415), and the form of body and parameters (400). A fault that is found here is answered
-only after ``auth.enter`` alone has let the caller pass; everything else the function behind the route answers.
+The order of the checks: the path (404) and the method (405); the key (401) and its scope (403), which
+PostgreSQL checks; the body's size (413) and type (415); the form of the body and of the parameters
+(400). If the server itself finds an error of form, it first asks PostgreSQL for ``auth.enter`` alone, so
+that only a caller with a valid key sees the error. All other errors come from the function.
+
+Each step returns its result or a Problem, which is then the response.
 """
 
 import asyncio
@@ -18,31 +21,27 @@ from urllib.parse import quote, urlencode
 from psycopg.pq.abc import PGresult
 
 from app import log
-from app.server import problems, values
+from app.server import problems
 from app.server.postgres import ConnectionLost, Pool, Statement, StatementFailed, Unavailable
-from app.server.problems import Fault, Problem
-from app.server.request import Receive, Request, Scope, Values, read_arguments, read_body, read_query, read_request
+from app.server.problems import FieldError, Problem
+from app.server.request import Call, Receive, Refusal, Request, Scope, parse, read_body, read_request
 from app.server.routes import HEADERS, Route, Table, Wait
+from app.server.values import array
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
+Response = tuple[int, Headers, bytes]
+"""Status, headers and body."""
 
 PREFIX = "/api/v1"
 IDEMPOTENCY_WAIT = 5.0
-"""Seconds that a repeat waits for the first request under its Idempotency-Key."""
+"""Seconds that a request waits for an earlier one with the same Idempotency-Key."""
 
 WAIT_PAUSE = 0.05
-"""Seconds before an answer that another transaction makes is asked for the first time."""
+"""Seconds before the first question whether another transaction has made the answer."""
 
 _ENTER = Statement(b"enter", b"select api.input_faults($5, $6, $7) from auth.enter($1, $2, $3, $4)")
 _ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
-
-
-class Refused(Exception):
-    """The request is answered with this problem."""
-
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
 
 
 @dataclass
@@ -64,14 +63,17 @@ class Api:
         started = time.perf_counter()
         request = read_request(scope)
         try:
-            status, headers, body = await self._answer(request, receive)
-        except Refused as refusal:
-            status, headers, body = _refusal(request, refusal.problem)
+            response = await self._answer(request, receive)
         except asyncio.IncompleteReadError:
-            return
+            return  # the client has disconnected
         except Exception as error:
-            log.write("error", request_id=request.id.decode(), message=f"{type(error).__name__}: {error}")
-            status, headers, body = _refusal(request, problems.of_word(self.table.problems, "internal"))
+            log.failure("The request failed.", error, request_id=request.id.decode())
+            response = self._problem("internal")
+        if isinstance(response, Problem):
+            content_type = (b"content-type", b"application/problem+json")
+            body = response.body(request.id.decode())
+            response = response.status, [content_type, *response.headers], body
+        status, headers, body = response
         headers += common_headers(request.id)
         if status != 304:
             headers.append((b"content-length", b"%d" % len(body)))
@@ -79,142 +81,155 @@ class Api:
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else body})
         log.request(request.id, request.method, request.path, status, time.perf_counter() - started)
 
-    async def _answer(self, request: Request, receive: Receive) -> tuple[int, Headers, bytes]:
+    async def _answer(self, request: Request, receive: Receive) -> Response | Problem:
         match = self.table.match(request.path[len(PREFIX) :])
         if match is None:
-            raise self._refused("not_found")
+            return self._problem("not_found")
         route = match.routes.get("GET" if request.method == "HEAD" else request.method)
         if route is None:
             methods = {"HEAD", *match.routes} if "GET" in match.routes else match.routes
-            raise self._refused("method_not_allowed", allow=", ".join(sorted(methods)))
+            return self._problem("method_not_allowed", allow=", ".join(sorted(methods)))
 
-        body = None
-        if route.takes_body:
-            word, body = await read_body(request, receive)
-            if word:
-                await self._enter(request, route)
-                raise self._refused(word)
-        if request.query:
-            read_query(request, route)
-        arguments = read_arguments(request, route, match.parameters, body)
-        if request.faults:
-            await self._refuse_input(request, route, arguments)
+        body = await read_body(request, receive) if route.takes_body else None
+        if isinstance(body, Refusal):
+            return await self._refuse(request, route, body)
+        call = parse(request, route, match.parameters, body)
+        if isinstance(call, Refusal):
+            return await self._refuse(request, route, call)
 
         key = request.headers.get(b"idempotency-key") if "idempotency_key" in route.names else None
         if key is None:
-            result = await self._execute(request, route, arguments)
+            result = await self._run(request, route, call)
         else:
-            result = await self._in_turn(request, route, arguments, key)
-        if route.wait is not None:
-            result = await self._awaited(request, route, route.wait, arguments, result)
-        return self._rendered(request, result)
+            result = await self._run_in_turn(request, route, call, key)
+        if route.wait is not None and not isinstance(result, Problem):
+            result = await self._wait(request, route, route.wait, call, result)
+        if isinstance(result, Problem):
+            return result
+        return self._respond(request, call, result)
 
-    async def _awaited(
-        self, request: Request, route: Route, wait: Wait, arguments: Values, result: PGresult
-    ) -> PGresult:
-        """The answer that another transaction makes, or the latest 202. Between the questions nothing is held."""
-        given = dict(zip(route.names, arguments, strict=True))
-        entering = (request.digest, request.id, route.scope, b"t")
-        values = (*entering, *(given[name] for name in wait.names))
-        began = time.monotonic()
-        pause = WAIT_PAUSE
-        while result.ntuples and result.get_value(0, 0) == b"202":
-            left = began + wait.seconds - time.monotonic()
-            if left <= 0 or _retry_after(result) > max(left, 1.0):
-                break
-            # Longer each time, and never all at once: 200 that wait are no load.
-            await asyncio.sleep(min(pause * random.uniform(0.8, 1.2), left))
-            pause *= 1.5
-            try:
-                result = await self._ask(wait.statement, values, is_read_only=True)
-            except StatementFailed as error:
-                raise Refused(self._problem(request, error)) from None
-            except Refused:
-                # The database is busy. What was begun goes on.
-                continue
-        return result
+    async def _refuse(self, request: Request, route: Route, refusal: Refusal) -> Problem:
+        """The problem of a request of the wrong form. A caller without a valid key gets that problem instead."""
+        errors = await self._check(request, route, refusal.arguments)
+        if isinstance(errors, Problem):
+            return errors
+        if refusal.word is not None:
+            return self._problem(refusal.word)
+        return self._invalid(route, [*refusal.errors, *errors])
 
-    async def _in_turn(self, request: Request, route: Route, arguments: Values, key: bytes) -> PGresult:
-        # Repeats wait here, not on a connection each. What makes them one effect is the claim in the database.
+    async def _run(self, request: Request, route: Route, call: Call) -> PGresult | Problem:
+        """Runs the route's function."""
+        entering = (request.digest, request.id, route.scope, b"t" if route.is_read_only else b"f")
+        result = await self._query(route.statement, (*entering, *call.arguments), is_read_only=route.is_read_only)
+        if not isinstance(result, StatementFailed):
+            return result
+        problem = self._problem_of(request, result)
+        if problem.status == 400 and result.constraint:
+            # PostgreSQL stops at the first value that breaks its domain. The response lists all of them.
+            errors = await self._check(request, route, call.arguments)
+            if isinstance(errors, Problem):
+                return errors
+            if errors:
+                return self._invalid(route, errors)
+        return problem
+
+    async def _run_in_turn(self, request: Request, route: Route, call: Call, key: bytes) -> PGresult | Problem:
+        """Runs the route's function after the earlier requests with the same Idempotency-Key.
+
+        They wait here so that they occupy no connection. The claim in the database is what makes them one effect.
+        """
         claim = b"\n".join((request.digest or b"", route.method.encode(), request.path.encode(), key))
         turn = self._turns.setdefault(claim, _Turn())
         turn.users += 1
-        began = time.monotonic()
+        started = time.monotonic()
         try:
             async with asyncio.timeout(IDEMPOTENCY_WAIT):
                 await turn.lock.acquire()
             try:
                 if "idempotency_wait" in route.names:
-                    left = IDEMPOTENCY_WAIT - (time.monotonic() - began)
-                    arguments[route.names.index("idempotency_wait")] = b"%d" % max(1, int(left * 1000))
-                return await self._execute(request, route, arguments)
+                    left = IDEMPOTENCY_WAIT - (time.monotonic() - started)
+                    call.arguments[route.names.index("idempotency_wait")] = b"%d" % max(1, int(left * 1000))
+                return await self._run(request, route, call)
             finally:
                 turn.lock.release()
         except TimeoutError:
-            await self._enter(request, route)
-            raise self._refused("idempotency_in_progress") from None
+            errors = await self._check(request, route)
+            return errors if isinstance(errors, Problem) else self._problem("idempotency_in_progress")
         finally:
             turn.users -= 1
             if not turn.users:
                 del self._turns[claim]
 
-    async def _execute(self, request: Request, route: Route, arguments: Values) -> PGresult:
-        entering = (request.digest, request.id, route.scope, b"t" if route.is_read_only else b"f")
-        try:
-            return await self._ask(route.statement, (*entering, *arguments), is_read_only=route.is_read_only)
-        except StatementFailed as error:
-            problem = self._problem(request, error)
-            if problem.status == 400 and error.constraint:
-                # A domain's: PostgreSQL stops at the first.
-                await self._refuse_input(request, route, arguments)
-            raise Refused(problem) from None
+    async def _wait(
+        self, request: Request, route: Route, wait: Wait, call: Call, result: PGresult
+    ) -> PGresult | Problem:
+        """The answer that another transaction makes, or the latest 202. No connection is held between the questions."""
+        arguments = dict(zip(route.names, call.arguments, strict=True))
+        parameters = (request.digest, request.id, route.scope, b"t", *(arguments[name] for name in wait.names))
+        started = time.monotonic()
+        pause = WAIT_PAUSE
+        while result.ntuples and result.get_value(0, 0) == b"202":
+            left = started + wait.seconds - time.monotonic()
+            if left <= 0 or _retry_after(result) > max(left, 1.0):
+                break
+            # The pauses grow and vary, so that 200 waiting requests are no load.
+            await asyncio.sleep(min(pause * random.uniform(0.8, 1.2), left))
+            pause *= 1.5
+            latest = await self._query(wait.statement, parameters, is_read_only=True)
+            if isinstance(latest, StatementFailed):
+                return self._problem_of(request, latest)
+            if not isinstance(latest, Problem):
+                result = latest
+            # Otherwise the database is busy. What was started goes on.
+        return result
 
-    async def _enter(self, request: Request, route: Route, given: Iterable[tuple[str, str, bytes]] = ()) -> list[Fault]:
-        """Lets the caller pass, or raises; gives the faults that the types find in the values given."""
-        names, types, texts = (_array(column) for column in zip(*given, strict=True)) if given else (b"{}",) * 3
+    async def _check(
+        self, request: Request, route: Route, arguments: Sequence[bytes | None] = ()
+    ) -> list[FieldError] | Problem:
+        """Checks the key, its scope, and the arguments against their types: the errors that PostgreSQL finds."""
+        checked = [
+            (HEADERS.get(argument.name, argument.name), argument.type, value.decode())
+            for argument, value in zip(route.arguments, arguments, strict=False)
+            if value is not None
+        ]
+        arrays = (array(item[index] for item in checked).encode() for index in range(3))
         entering = (request.digest, request.id, route.scope, b"t")
-        try:
-            result = await self._ask(_ENTER, (*entering, names, types, texts), is_read_only=True)
-        except StatementFailed as error:
-            raise Refused(self._problem(request, error)) from None
-        faults: list[Fault] = json.loads(result.get_value(0, 0) or b"[]")
-        return faults
+        result = await self._query(_ENTER, (*entering, *arrays), is_read_only=True)
+        if isinstance(result, StatementFailed):
+            return self._problem_of(request, result)
+        if isinstance(result, Problem):
+            return result
+        return problems.read_errors(result.get_value(0, 0) or b"[]")
 
-    async def _ask(self, statement: Statement, given: Sequence[bytes | None], *, is_read_only: bool) -> PGresult:
-        """Runs the statement, and once more where the connection was lost and it only reads. Raises StatementFailed."""
+    async def _query(
+        self, statement: Statement, parameters: Sequence[bytes | None], *, is_read_only: bool
+    ) -> PGresult | StatementFailed | Problem:
+        """Runs the statement. If the connection is lost, a statement that only reads runs once more."""
         try:
             try:
-                return await self._pool.execute(statement, given)
+                return await self._pool.execute(statement, parameters)
             except ConnectionLost:
                 if not is_read_only:
                     raise
-                return await self._pool.execute(statement, given)
+                return await self._pool.execute(statement, parameters)
+        except StatementFailed as error:
+            return error
         except ConnectionLost:
-            raise self._refused("unavailable" if is_read_only else "outcome_unknown") from None
+            return self._problem("unavailable" if is_read_only else "outcome_unknown")
         except Unavailable:
-            raise self._refused("unavailable") from None
+            return self._problem("unavailable")
 
-    async def _refuse_input(self, request: Request, route: Route, arguments: Values) -> None:
-        given = [
-            (HEADERS.get(argument.name, argument.name), argument.type, value)
-            for argument, value in zip(route.arguments, arguments, strict=True)
-            if value is not None
-        ]
-        faults = request.faults + await self._enter(request, route, given)
-        if faults:
-            is_body = route.takes_body and all(fault["field"] == "body" for fault in faults)
-            raise self._refused("invalid_body" if is_body else "invalid_parameter", errors=faults)
-
-    def _rendered(self, request: Request, result: PGresult) -> tuple[int, Headers, bytes]:
+    def _respond(self, request: Request, call: Call, result: PGresult) -> Response | Problem:
+        """The response of a function's result. No row, or a row of nulls, means that there is no such record."""
         status_text = result.get_value(0, 0) if result.ntuples else None
         if status_text is None:
-            raise self._refused("not_found")
+            return self._problem("not_found")
         headers: Headers = []
         for name, value in json.loads(result.get_value(0, 1) or b"{}").items():
             if value is None:
                 continue
             if name == "Next-Cursor":
-                query = urlencode(request.parameters | {"cursor": value})
+                query = urlencode({**call.parameters, "cursor": value})
                 headers.append((b"link", f'<{quote(request.path)}?{query}>; rel="next"'.encode()))
                 continue
             if name == "ETag" and request.method in ("GET", "HEAD") and _is_known(request, value):
@@ -225,30 +240,27 @@ class Api:
             headers.append((b"content-type", b"application/json"))
         return int(status_text), headers, body or b""
 
-    def _problem(self, request: Request, error: StatementFailed) -> Problem:
-        problem = problems.of_error(
-            self.table.problems, error.sqlstate, error.message, error.detail, error.hint, error.constraint
-        )
+    def _invalid(self, route: Route, errors: Sequence[FieldError]) -> Problem:
+        is_body = route.takes_body and all(error.field == "body" for error in errors)
+        return self._problem("invalid_body" if is_body else "invalid_parameter", errors=errors)
+
+    def _problem_of(self, request: Request, error: StatementFailed) -> Problem:
+        problem = problems.of_error(self.table.problems, error)
         if problem.status == 500:
             log.write("error", request_id=request.id.decode(), sqlstate=error.sqlstate, message=error.message)
         return problem
 
-    def _refused(self, word: str, *, errors: Iterable[Fault] = (), allow: str | None = None) -> Refused:
-        return Refused(problems.of_word(self.table.problems, word, errors=tuple(errors), allow=allow))
+    def _problem(self, word: str, *, errors: Iterable[FieldError] = (), allow: str | None = None) -> Problem:
+        return problems.of_word(self.table.problems, word, errors=tuple(errors), allow=allow)
 
 
 def common_headers(request_id: bytes) -> Headers:
-    """The headers that every answer has."""
+    """The headers that every response has."""
     return [(b"cache-control", b"private, no-cache"), (b"vary", b"Authorization"), (b"x-request-id", request_id)]
 
 
-def _refusal(request: Request, problem: Problem) -> tuple[int, Headers, bytes]:
-    headers = [(b"content-type", b"application/problem+json"), *problem.headers]
-    return problem.status, headers, problem.body(request.id.decode())
-
-
 def _is_known(request: Request, tag: str) -> bool:
-    """Whether If-None-Match holds this tag (RFC 9110, section 13.1.2: compared weakly)."""
+    """Whether If-None-Match contains this tag (RFC 9110, section 13.1.2: weak comparison)."""
     known = request.headers.get(b"if-none-match")
     if known is None:
         return False
@@ -257,8 +269,3 @@ def _is_known(request: Request, tag: str) -> bool:
 
 def _retry_after(result: PGresult) -> float:
     return float(json.loads(result.get_value(0, 1) or b"{}").get("Retry-After", 0))
-
-
-def _array(items: Iterable[str | bytes]) -> bytes:
-    texts = (item.decode() if isinstance(item, bytes) else item for item in items)
-    return values.array(texts).encode()

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import pq
 
-from app import session
+from app import log, session
+from app.background import Background
 
 DEADLINE = 15.0
 """Seconds after which a connection that doesn't answer is given up; the server's own statement_timeout comes first."""
@@ -31,9 +32,9 @@ class ConnectionLost(Exception):
     """The connection went while a statement was under way: whether it was done is unknown."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class StatementFailed(Exception):
-    """PostgreSQL's answer is an error. Nothing was done."""
+    """PostgreSQL's response is an error. Nothing was done."""
 
     sqlstate: str
     message: str
@@ -155,18 +156,19 @@ class Pool:
         self._all: set[_Connection] = set()
         self._waiting: deque[tuple[float, asyncio.Future[_Connection]]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background()
         self._closed = False
 
     async def open(self) -> None:
         """Opens all connections. Raises psycopg.OperationalError where the server can't be reached."""
         for connection in await asyncio.gather(*(self._connect() for _ in range(self._size))):
             self._release(connection)
-        self._start(self._watch_deadlines())
+        self._start(self._background.run("deadlines", self._watch_deadlines))
 
     @property
     def is_ready(self) -> bool:
-        """Whether at least one connection is open."""
-        return bool(self._all)
+        """Whether at least one connection is open, and the deadlines of waiting requests are watched."""
+        return bool(self._all) and not self._background.failing()
 
     async def execute(self, statement: Statement, values: Sequence[bytes | None]) -> pq.abc.PGresult:
         """Runs the statement, a transaction of its own, and gives its rows.
@@ -244,8 +246,11 @@ class Pool:
                 self._release(await self._connect())
                 return
             except psycopg.OperationalError:
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, 5.0)
+                pass  # the server can't be reached: /readyz shows it
+            except Exception as error:
+                log.failure("A database connection can't be opened.", error)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 5.0)
 
     async def _watch_deadlines(self) -> None:
         loop = asyncio.get_running_loop()

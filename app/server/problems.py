@@ -1,27 +1,37 @@
-"""An error as problem+json (RFC 9457), by one table: the rows of ``api.problem``.
+"""Errors as problem+json (RFC 9457). One table defines them: the rows of ``api.problem``.
 
-What an error is called decides its row:
+The row is found by the column ``raised_by``:
 
-=============================  ==========================================================
-raised                         the row's ``raised_by``
-=============================  ==========================================================
-by the shim                    a word, such as ``not_found``
-by a function, SQLSTATE PTnnn  the error's message, a word; ``nnn`` is the HTTP status
-by a constraint                the constraint's name
-by PostgreSQL otherwise        the SQLSTATE
-=============================  ==========================================================
+==============================  =========================================================
+the error comes from            ``raised_by``
+==============================  =========================================================
+the server                      a word, such as ``not_found``
+a function, SQLSTATE ``PTnnn``  the error's message, a word; ``nnn`` is the HTTP status
+a constraint                    the constraint's name
+PostgreSQL, in any other case   the SQLSTATE
+==============================  =========================================================
 
-An error without a row is a bug: 500, and nothing of it is shown.
+An error without a row is a bug: the response is 500 and shows nothing of it.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
 
-Fault = Mapping[str, Any]
-"""An entry of ``errors``: field, code and detail."""
+from app.server.postgres import StatementFailed
+
+MAX_ERRORS = 100
+"""Entries of ``errors`` that a response shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """An entry of ``errors``: what is wrong with one field, parameter or header."""
+
+    field: str
+    code: str
+    detail: str
 
 
 @dataclass(frozen=True)
@@ -37,24 +47,22 @@ class Row:
 
 
 Table = Mapping[str, Row]
-
-MAX_ERRORS = 100
-"""Entries of ``errors`` that are shown."""
+"""The rows by ``raised_by``."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """An error as it is answered; ``headers`` are those that belong to it (RFC 9110)."""
+    """An error as the response shows it. ``headers`` are those that belong to the error (RFC 9110)."""
 
     status: int
     code: str
     title: str
     detail: str
-    errors: Sequence[Fault] = ()
-    headers: Sequence[tuple[bytes, bytes]] = field(default=())
+    errors: Sequence[FieldError] = ()
+    headers: Sequence[tuple[bytes, bytes]] = ()
 
     def body(self, request_id: str) -> bytes:
-        """The members in their order, as UTF-8. ``type`` is the place in the reference where the code is explained."""
+        """The members in their order, as UTF-8. ``type`` is where the reference explains the code."""
         return json.dumps(
             {
                 "type": f"/docs#{self.code}",
@@ -62,7 +70,10 @@ class Problem:
                 "status": self.status,
                 "detail": self.detail,
                 "code": self.code,
-                "errors": list(self.errors[:MAX_ERRORS]),
+                "errors": [
+                    {"field": error.field, "code": error.code, "detail": error.detail}
+                    for error in self.errors[:MAX_ERRORS]
+                ],
                 "request_id": request_id,
             },
             ensure_ascii=False,
@@ -70,8 +81,8 @@ class Problem:
         ).encode()
 
 
-# What is answered before, or without, a database that could say more.
-_BARE = {
+# These also occur before the database has been read, and when it can't be reached.
+_BUILT_IN = {
     "not_found": Row(404, "not_found", "Not found", "There is nothing at this address. Check the path and the id."),
     "unavailable": Row(503, "unavailable", "Unavailable", "The server is busy. Nothing was done. Try again."),
     "internal": Row(500, "internal", "Internal error", "This is a fault of the server. Report it with the request_id."),
@@ -83,12 +94,12 @@ def of_word(
     word: str,
     *,
     detail: str | None = None,
-    errors: Sequence[Fault] = (),
+    errors: Sequence[FieldError] = (),
     status: int | None = None,
     allow: str | None = None,
 ) -> Problem:
-    """The problem that a word stands for. status: the one that a function raised; allow: Allow's value, of a 405."""
-    row = table.get(word) or _BARE.get(word)
+    """The problem of a word. status: the one that a function raised; allow: the Allow header of a 405."""
+    row = table.get(word) or _BUILT_IN.get(word)
     if row is None:
         if status is None:
             return of_word(table, "internal")
@@ -98,23 +109,25 @@ def of_word(
     return Problem(status, row.code, row.title, detail or row.detail, errors, _headers(status, allow))
 
 
-def of_error(
-    table: Table, sqlstate: str, message: str, detail: str | None, hint: str | None, constraint: str
-) -> Problem:
-    """The problem that a PostgreSQL error stands for. Its message, detail and hint show only where we raised it."""
-    if sqlstate.startswith("PT") and sqlstate[2:].isdigit():
-        return of_word(
-            table, message, detail=hint, errors=json.loads(detail) if detail else (), status=int(sqlstate[2:])
-        )
-    row = table.get(constraint) or table.get(sqlstate)
+def of_error(table: Table, error: StatementFailed) -> Problem:
+    """The problem of a PostgreSQL error. Its own message, detail and hint are shown only if our SQL raised it."""
+    if error.sqlstate.startswith("PT") and error.sqlstate[2:].isdigit():
+        raised = read_errors(error.detail) if error.detail else ()
+        return of_word(table, error.message, detail=error.hint, errors=raised, status=int(error.sqlstate[2:]))
+    row = table.get(error.constraint) or table.get(error.sqlstate)
     if row is None:
         # Too many connections, out of memory or disk (class 53), a shutdown (57P0x), a lost connection (class 08).
-        busy = sqlstate.startswith(("53", "57P", "08"))
+        busy = error.sqlstate.startswith(("53", "57P", "08"))
         return of_word(table, "unavailable" if busy else "internal")
     if row.field is None:
         return Problem(row.status, row.code, row.title, row.detail, (), _headers(row.status))
-    errors = ({"field": row.field, "code": row.field_code, "detail": row.detail},)
+    errors = (FieldError(row.field, row.field_code or "", row.detail),)
     return of_word(table, row.code, errors=errors, status=row.status)
+
+
+def read_errors(text: str | bytes) -> list[FieldError]:
+    """The field errors that a function of the database gives as JSON."""
+    return [FieldError(error["field"], error["code"], error["detail"]) for error in json.loads(text)]
 
 
 def _headers(status: int, allow: str | None = None) -> Sequence[tuple[bytes, bytes]]:

@@ -1,58 +1,74 @@
-"""A request as it came: its id and its claim, its body, its query, and the arguments that they make.
+"""Reading a request: its headers, its body, and the values of the route's arguments.
 
-What is wrong with it is gathered, not raised: an answer names all faults at once.
+``parse`` returns a Call, or a Refusal that lists everything that is wrong with the request's form.
 """
 
 import asyncio
 import hashlib
 import os
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from app.server import values
-from app.server.problems import Fault
+from app.server.problems import FieldError
 from app.server.routes import HEADERS, Route
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Values = list[bytes | None]
+Arguments = list[bytes | None]
+"""The values of a route's arguments, in their order."""
 
 MAX_BODY = 64 * 1024
-"""Octets of a request's body."""
+"""Bytes of a request's body."""
 MAX_QUERY = 16 * 1024
-"""Octets of a request's query."""
+"""Bytes of a request's query."""
 
 _REQUEST_ID = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")  # a token: RFC 9110, section 5.6.2
 _UTF8 = re.compile(r'\s*(?:charset\s*=\s*"?utf-?8"?)?\s*')
 _PATCH_TYPES = ("application/json", "application/merge-patch+json")
+_NO_PARAMETERS: Mapping[str, str] = {}
 
 
-@dataclass
+@dataclass(slots=True)
 class Request:
-    """A request as far as it has been read."""
+    """A request's line and headers. Nothing changes it after ``read_request``."""
 
     id: bytes
     method: str
     path: str
     query: bytes
     headers: dict[bytes, bytes]
-    """By name in lower case; of several, joined as a list (RFC 9110, section 5.3)."""
+    """By name in lower case. Repeated headers are joined as a list (RFC 9110, section 5.3)."""
     repeated: set[bytes]
+    """The names of the repeated headers."""
     digest: bytes | None
-    """SHA-256 of the key, in hexadecimal: the claim. None: there is no key."""
-    parameters: dict[str, str] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
+    """SHA-256 of the API key, in hexadecimal. None: the request has no key."""
 
-    def add_fault(self, name: str, code: str, detail: str) -> None:
-        """Adds an entry for ``errors``."""
-        self.faults.append({"field": name, "code": code, "detail": detail})
+
+@dataclass(slots=True)
+class Call:
+    """A request of the right form."""
+
+    arguments: Arguments
+    parameters: Mapping[str, str]
+    """The query's parameters."""
+
+
+@dataclass(slots=True)
+class Refusal:
+    """A request of the wrong form. The response says so only after PostgreSQL has accepted the caller's key."""
+
+    word: str | None = None
+    """The problem's word. None: the word depends on all errors, including those that PostgreSQL finds."""
+    errors: Sequence[FieldError] = ()
+    arguments: Sequence[bytes | None] = ()
+    """What could be read. PostgreSQL checks it too, so that one response lists all errors."""
 
 
 def read_request(scope: Scope) -> Request:
-    """The request of an ASGI scope. Its id is the caller's, if that is a token of up to 64, else a new one."""
+    """The request of an ASGI scope. Its id is the caller's X-Request-Id if that is a token of up to 64, else new."""
     headers: dict[bytes, bytes] = {}
     repeated: set[bytes] = set()
     for name, value in scope["headers"]:
@@ -73,10 +89,10 @@ def read_request(scope: Scope) -> Request:
     )
 
 
-async def read_body(request: Request, receive: Receive) -> tuple[str | None, bytes | None]:
-    """The word of what it is refused for, or the body; None for both where it has faults that no text could carry.
+async def read_body(request: Request, receive: Receive) -> bytes | Refusal:
+    """The request's body, or the refusal of its size or type.
 
-    Raises asyncio.IncompleteReadError where the client is gone.
+    Raises asyncio.IncompleteReadError if the client has disconnected.
     """
     length = request.headers.get(b"content-length", b"0")
     body = bytearray()
@@ -90,19 +106,47 @@ async def read_body(request: Request, receive: Receive) -> tuple[str | None, byt
         is_large = len(body) > MAX_BODY
         more = message.get("more_body", False) and not is_large
     if is_large:
-        return "payload_too_large", None
+        return Refusal("payload_too_large")
     if not _is_json(request):
-        return "unsupported_media_type", None
-    try:
-        body.decode()
-    except UnicodeDecodeError:
-        request.add_fault("body", "not_utf8", "The body must be UTF-8.")
-        return None, None
-    if 0 in body:
-        # libpq would end the text there, silently.
-        request.add_fault("body", "nul_character", "The body has a NUL character. Leave it out.")
-        return None, None
-    return None, bytes(body)
+        return Refusal("unsupported_media_type")
+    return bytes(body)
+
+
+def parse(request: Request, route: Route, path_parameters: Mapping[str, str], body: bytes | None) -> Call | Refusal:
+    """The values of the route's arguments, each of a form that PostgreSQL can cast; or everything that is wrong."""
+    errors: list[FieldError] = []
+    if body is not None and (error := _body_error(body)):
+        errors.append(error)
+        body = None
+    parameters = _read_query(request.query, route, errors) if request.query else _NO_PARAMETERS
+    arguments: Arguments = []
+    for argument in route.arguments:
+        name = argument.name
+        value: bytes | None = argument.default
+        if name == "body":
+            value = body
+        elif name in path_parameters:
+            # An id of the wrong form is a typing error: the function is called without an id and finds no record.
+            text = argument.read(path_parameters[name], name)
+            value = text.encode() if isinstance(text, str) else None
+        elif name in HEADERS:
+            header = HEADERS[name].lower().encode()
+            value = request.headers.get(header)
+            if value is not None:
+                # Bytes beyond ASCII are Latin-1 (RFC 9110, section 5.5).
+                value = value.decode("latin-1").encode()
+            if header in request.repeated and name != "if_match":
+                errors.append(FieldError(HEADERS[name], "repeated_header", "This is given twice. Give it once."))
+        elif name in parameters:
+            text = argument.read(parameters[name], name)
+            if isinstance(text, str):
+                value = text.encode()
+            else:
+                errors.append(text)
+        arguments.append(value)
+    if errors:
+        return Refusal(errors=errors, arguments=arguments)
+    return Call(arguments, parameters)
 
 
 def _is_json(request: Request) -> bool:
@@ -115,13 +159,26 @@ def _is_json(request: Request) -> bool:
     )
 
 
-def read_query(request: Request, route: Route) -> None:
-    """Reads the parameters that the route takes; any other, and a repeated one, is a fault, once for each name."""
-    if len(request.query) > MAX_QUERY:
-        request.add_fault("query", "too_long", f"The query has at most {MAX_QUERY // 1024} KiB. Ask for less.")
-        return
-    at_fault: set[str] = set()
-    for part in request.query.split(b"&"):
+def _body_error(body: bytes) -> FieldError | None:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return FieldError("body", "not_utf8", "The body must be UTF-8.")
+    if 0 in body:
+        # libpq would cut the text off there, without an error.
+        return FieldError("body", "nul_character", "The body has a NUL character. Leave it out.")
+    return None
+
+
+def _read_query(query: bytes, route: Route, errors: list[FieldError]) -> dict[str, str]:
+    """The parameters that the route takes. Unknown and repeated ones are added to errors, once for each name."""
+    parameters: dict[str, str] = {}
+    if len(query) > MAX_QUERY:
+        detail = f"The query has at most {MAX_QUERY // 1024} KiB. Ask for less."
+        errors.append(FieldError("query", "too_long", detail))
+        return parameters
+    wrong_names: set[str] = set()
+    for part in query.split(b"&"):
         raw_name, _, raw_value = part.replace(b"+", b" ").partition(b"=")
         name = raw_name.decode("latin-1")
         try:
@@ -132,46 +189,16 @@ def read_query(request: Request, route: Route) -> None:
         else:
             if not part:
                 continue
-            if name in request.parameters:
+            if name in parameters:
                 code, detail = "repeated_parameter", "This is given more than once. Give it once."
             elif name in route.query_names:
-                request.parameters[name] = value
+                parameters[name] = value
                 continue
             else:
                 known = ", ".join(route.query_names)
                 code = "unknown_parameter"
                 detail = f"There is no such parameter here. {f'Known are {known}' if known else 'Leave it out'}."
-        if name not in at_fault:
-            at_fault.add(name)
-            request.add_fault(name[:100], code, detail)
-
-
-def read_arguments(request: Request, route: Route, in_path: dict[str, str], body: bytes | None) -> Values:
-    """The values of the route's arguments, as PostgreSQL casts them; what it wouldn't cast is a fault."""
-    given: Values = []
-    for argument in route.arguments:
-        name = argument.name
-        value: bytes | None = argument.default
-        if name == "body":
-            value = body
-        elif name in in_path:
-            # An id that is none is somebody's typing error: the function finds no record of it.
-            try:
-                value = argument.read(in_path[name]).encode()
-            except values.Fault:
-                value = None
-        elif name in HEADERS:
-            header = HEADERS[name].lower().encode()
-            value = request.headers.get(header)
-            if value is not None:
-                # Octets beyond ASCII stay what they are: Latin-1 (RFC 9110, section 5.5).
-                value = value.decode("latin-1").encode()
-            if header in request.repeated and name != "if_match":
-                request.add_fault(HEADERS[name], "repeated_header", "This is given twice. Give it once.")
-        elif name in request.parameters:
-            try:
-                value = argument.read(request.parameters[name]).encode()
-            except values.Fault as fault:
-                request.add_fault(name, fault.code, fault.detail)
-        given.append(value)
-    return given
+        if name not in wrong_names:
+            wrong_names.add(name)
+            errors.append(FieldError(name[:100], code, detail))
+    return parameters

@@ -1,35 +1,24 @@
-"""The route table of the database as a dispatch table: which function answers, and what goes into its arguments.
+"""The routes, as the server looks them up: which function answers a request, and what its arguments are.
 
-A function's arguments are filled by their names: a name in the path's braces from the path; ``body`` with the request's
-body, raw; ``if_match`` and ``idempotency_key`` from their headers; ``idempotency_wait`` with the milliseconds that may
-still be waited; every other from the query. Their types say which texts are taken.
+A function's arguments are filled by their names. A name in braces in the path comes from the path. ``body`` is the
+request's body, unchanged. ``if_match`` and ``idempotency_key`` come from their headers. ``idempotency_wait`` is the
+number of milliseconds that the function may still wait. Every other argument comes from the query. An argument's type
+decides which texts are accepted.
 """
 
-import hashlib
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
-import psycopg
-from psycopg.rows import dict_row
-
-from app import log, session
-from app.server import problems, values
+from app.server import problems
 from app.server.postgres import Statement
+from app.server.values import Reader
 
 HEADERS = {"if_match": "If-Match", "idempotency_key": "Idempotency-Key"}
 """The arguments that come from a header."""
 
-CHANNEL = "leads_routes"
-"""NOTIFY on this channel has the routes read again."""
-
-_PATH = re.compile(r"(?:/(?:[^{}/]+|\{[a-z_][a-z0-9_]*\}))+")
-_FUNCTION = re.compile(r"[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*")
-_FIRST = 5
-"""$1 to $4 are auth.enter's: digest, request id, scope, read only."""
+_PARAMETER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 
 
 @dataclass(frozen=True)
@@ -40,13 +29,12 @@ class Argument:
     type: str
     is_in_path: bool
     default: bytes | None
-    read: Callable[[str], str]
-    """Gives the text that PostgreSQL casts; raises values.Fault."""
+    read: Reader
 
 
 @dataclass(frozen=True)
 class Wait:
-    """How the answer that another transaction makes is waited for: 202 until then."""
+    """How to wait for an answer that another transaction makes. Until it is there, the statement answers 202."""
 
     seconds: int
     statement: Statement
@@ -79,7 +67,7 @@ class Route:
 
     @cached_property
     def takes_body(self) -> bool:
-        """Whether a request's body is read."""
+        """Whether the request's body is read."""
         return "body" in self.names
 
 
@@ -87,154 +75,49 @@ class Route:
 class Match:
     """What a path leads to: the routes by method, and the path's parameters."""
 
-    routes: dict[str, Route]
-    parameters: dict[str, str]
+    routes: Mapping[str, Route]
+    parameters: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Table:
-    """All routes and problems, and the reference of them, read together."""
+    """All routes and problems, and the reference of them, read together. Nothing changes a table."""
 
     problems: problems.Table
     reference: bytes = b""
-    """OpenAPI 3.1, JSON; empty: there is none for now."""
-    _static: dict[str, Match] = field(default_factory=dict)
-    _shapes: dict[int, dict[tuple[int, ...], dict[tuple[str, ...], tuple[dict[str, Route], tuple[str, ...]]]]] = field(
-        default_factory=dict
-    )
-    """By how many segments a path has, which of them are parameters, and the segments with those left empty."""
-
-    def add(self, route: Route) -> None:
-        """Adds a route; one path may have several methods."""
-        segments = route.path.split("/")
-        holes = tuple(i for i, segment in enumerate(segments) if segment.startswith("{"))
-        if not holes:
-            match = self._static.setdefault(route.path, Match({}, {}))
-            match.routes[route.method] = route
-            return
-        names = tuple(segments[i][1:-1] for i in holes)
-        key = tuple("" if i in holes else segment for i, segment in enumerate(segments))
-        shapes = self._shapes.setdefault(len(segments), {}).setdefault(holes, {})
-        routes, known = shapes.setdefault(key, ({}, names))
-        if names != known:
-            raise ValueError(f"another method calls the path's parameters {', '.join(known)}")
-        routes[route.method] = route
+    """OpenAPI 3.1, JSON. Empty: there is none at the moment."""
+    fixed: Mapping[str, Match] = field(default_factory=dict)
+    """The paths without parameters."""
+    patterns: Mapping[str, tuple[re.Pattern[str], Mapping[str, Route]]] = field(default_factory=dict)
+    """The paths with parameters, by the path with empty braces. The first one that matches is taken."""
 
     def match(self, path: str) -> Match | None:
-        """The routes at a path. A segment that could be an id may be anything but empty; a fixed path goes first."""
-        found = self._static.get(path)
-        if found is not None:
-            return found
-        segments = path.split("/")
-        for holes, shapes in self._shapes.get(len(segments), {}).items():
-            key = segments.copy()
-            for i in holes:
-                key[i] = ""
-            entry = shapes.get(tuple(key))
-            if entry is not None and all(segments[i] for i in holes):
-                routes, names = entry
-                return Match(routes, dict(zip(names, (segments[i] for i in holes), strict=True)))
+        """The routes of a path. A parameter matches a segment that isn't empty. Fixed paths take precedence."""
+        match = self.fixed.get(path)
+        if match is not None:
+            return match
+        for pattern, routes in self.patterns.values():
+            segments = pattern.fullmatch(path)
+            if segments is not None:
+                return Match(routes, segments.groupdict())
         return None
 
-
-def load(url: str, last_reference: bytes = b"") -> Table:
-    """Reads the routes, problems and reference. Raises psycopg.Error. A line that is no good is logged and left out.
-
-    ``last_reference`` stays where there is none to be had: without it the API serves on.
-    """
-    with psycopg.connect(session.address(url), autocommit=True, row_factory=dict_row) as connection:
-        table = Table({row.pop("raised_by"): problems.Row(**row) for row in _rows(connection, "api.problems()")})
-        left_out = []
-        for row in _rows(connection, "api.routes()"):
-            try:
-                table.add(_route(row))
-            except ValueError as error:
-                log.write("error", message=f"The route {row['method']} {row['path']} is left out: {error}.")
-                left_out.append((row["path"], row["method"].lower()))
-        try:
-            document = next(_rows(connection, "api.openapi()"))["openapi"]
-            reference = _without(document, left_out)
-        except (psycopg.Error, ValueError) as error:
-            if connection.closed:
-                raise  # all is read again
-            log.write("error", message=f"The reference stays as it was: {type(error).__name__}: {error}.")
-            reference = last_reference
-    return replace(table, reference=reference)
+    def with_route(self, route: Route) -> "Table":
+        """This table and a route more. Raises ValueError if another method names the path's parameters differently."""
+        names = _PARAMETER.findall(route.path)
+        if not names:
+            known = self.fixed[route.path].routes if route.path in self.fixed else {}
+            return replace(self, fixed={**self.fixed, route.path: Match({**known, route.method: route}, {})})
+        if len(set(names)) < len(names):
+            raise ValueError("two parameters in the path have the same name")
+        shape = _PARAMETER.sub("{}", route.path)
+        pattern, routes = self.patterns.get(shape, (_pattern(route.path), {}))
+        if list(pattern.groupindex) != names:
+            raise ValueError(f"another method calls the path's parameters {', '.join(pattern.groupindex)}")
+        return replace(self, patterns={**self.patterns, shape: (pattern, {**routes, route.method: route})})
 
 
-def _without(document: str, left_out: Sequence[tuple[str, str]]) -> bytes:
-    """The reference without the routes that aren't served. Raises ValueError: it is no JSON."""
-    parsed = json.loads(document)
-    if not left_out:
-        return document.encode()
-    for path, method in left_out:
-        item = parsed["paths"].get(path, {})
-        item.pop(method, None)
-        if not item:
-            parsed["paths"].pop(path, None)
-    return json.dumps(parsed, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _rows(connection: psycopg.Connection[dict[str, Any]], function: str) -> Iterator[dict[str, Any]]:
-    return iter(connection.execute(f"select * from {function}").fetchall())
-
-
-def _route(row: Mapping[str, Any]) -> Route:
-    function, method = row["function"], row["method"]
-    if not _FUNCTION.fullmatch(function):
-        raise ValueError(f'"{function}" must be written schema.function, in lower case')
-    if row["is_read_only"] is None:
-        raise ValueError(f"there is no function {function} that returns api.answer and that this login may execute")
-    if method == "GET" and not row["is_read_only"]:
-        raise ValueError(f"{function} must be STABLE, because GET only reads")
-    names = {segment[1:-1] for segment in row["path"].split("/") if segment.startswith("{")}
-    if not _PATH.fullmatch(row["path"]):
-        raise ValueError("a parameter in the path must be a segment, and written {name}")
-    if not all(argument["name"] for argument in row["arguments"] or ()):
-        raise ValueError(f"{function} has an argument without a name")
-    arguments = tuple(
-        Argument(
-            name=argument["name"],
-            type=argument["type"],
-            is_in_path=argument["name"] in names,
-            default=None if argument["default"] is None else argument["default"].encode(),
-            read=values.reader(argument["base_type"]),
-        )
-        for argument in row["arguments"] or ()
-    )
-    missing = names - {argument.name for argument in arguments}
-    if missing:
-        raise ValueError(f"{function} has no argument named {', '.join(sorted(missing))}")
-    return Route(
-        method=method,
-        path=row["path"],
-        scope=row["scope"].encode() if row["scope"] else None,
-        is_read_only=method == "GET",
-        arguments=arguments,
-        statement=_statement(function, arguments),
-        wait=_wait(row, {argument.name: argument for argument in arguments}),
-    )
-
-
-def _wait(row: Mapping[str, Any], arguments: Mapping[str, Argument]) -> Wait | None:
-    if row["wait_function"] is None:
-        return None
-    if row["wait_arguments"] is None:
-        raise ValueError(f"there is no function {row['wait_function']} that only reads and returns api.answer")
-    names = tuple(row["wait_arguments"])
-    if unknown := set(names) - set(arguments):
-        raise ValueError(f"{row['function']} has no argument named {', '.join(sorted(unknown))}")
-    statement = _statement(row["wait_function"], [arguments[name] for name in names])
-    return Wait(row["wait_seconds"], statement, names)
-
-
-def _statement(function: str, arguments: Sequence[Argument]) -> Statement:
-    placeholders = ", ".join(f"${_FIRST + i}" for i in range(len(arguments)))
-    # offset 0 is a fence: without it the function may run once for each column.
-    text = (
-        "select (a.r).status, (a.r).headers, (a.r).body "
-        f"from (select {function}({placeholders}) as r from auth.enter($1, $2, $3, $4) offset 0) as a"
-    ).encode()
-    types = ",".join(argument.type for argument in arguments).encode()
-    # Of the types too: a statement that is prepared keeps those that the function had then.
-    return Statement(hashlib.sha256(text + types).hexdigest()[:32].encode(), text)
+def _pattern(path: str) -> re.Pattern[str]:
+    # split gives the fixed parts and the parameters' names in turn
+    parts = _PARAMETER.split(path)
+    return re.compile("".join(f"(?P<{part}>[^/]+)" if i % 2 else re.escape(part) for i, part in enumerate(parts)))

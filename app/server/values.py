@@ -1,21 +1,17 @@
-"""The texts that a parameter of each type takes, and what is handed to PostgreSQL for them: only what casts.
+"""Parameters of each type: from the text in the request to the text that PostgreSQL casts.
 
-A cast in PostgreSQL stops at the first value and names no parameter, and it takes more than an API should: ``now``,
-``infinity``, dates without a zone.
+A reader takes the text and the parameter's name. It returns the text for PostgreSQL, or a FieldError. PostgreSQL's own
+cast would report only the first wrong value and not name the parameter. It also accepts more than an API should:
+``now``, ``infinity``, dates without a time zone.
 """
 
 import datetime
 import re
 from collections.abc import Callable, Iterable
 
+from app.server.problems import FieldError
 
-class Fault(Exception):
-    """A value that its type doesn't take: a code, a word, and a detail, a sentence."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        self.code = code
-        self.detail = detail
-
+Reader = Callable[[str, str], str | FieldError]
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _INTEGER = re.compile(r"-?[0-9]{1,10}", re.ASCII)
@@ -28,53 +24,50 @@ _INSTANT = re.compile(
 )
 
 
-def reader(base_type: str) -> Callable[[str], str]:
-    """What reads a value of the type, as PostgreSQL's format_type names it. Raises ValueError for other types."""
+def reader(base_type: str) -> Reader:
+    """The reader of a type, which is named as PostgreSQL's format_type names it. Raises ValueError for other types."""
     try:
         return _READERS[base_type]
     except KeyError:
         raise ValueError(f"an argument has the type {base_type}; use one of {', '.join(_READERS)}") from None
 
 
-def text(value: str) -> str:
-    """Any text but an empty one, and none with a NUL, at which libpq would cut it off."""
+def text(value: str, field: str) -> str | FieldError:
+    """Any text that isn't empty and contains no NUL, because libpq would cut it off there."""
     if not value:
-        raise Fault("empty_value", "This is empty. Give a value, or leave the parameter out.")
+        return FieldError(field, "empty_value", "This is empty. Give a value, or leave the parameter out.")
     if "\0" in value:
-        raise Fault("nul_character", "This has a NUL character. Leave it out.")
+        return FieldError(field, "nul_character", "This has a NUL character. Leave it out.")
     return value
 
 
-def integer(value: str) -> str:
-    """A whole number within four bytes."""
-    text(value)
-    if not _INTEGER.fullmatch(value) or not -(2**31) <= int(value) < 2**31:
-        raise Fault("invalid_integer", "This must be a whole number.")
-    return value
+def integer(value: str, field: str) -> str | FieldError:
+    """A whole number of four bytes."""
+    if _INTEGER.fullmatch(value) and -(2**31) <= int(value) < 2**31:
+        return value
+    return _text_error(value, field) or FieldError(field, "invalid_integer", "This must be a whole number.")
 
 
-def uuid(value: str) -> str:
+def uuid(value: str, field: str) -> str | FieldError:
     """A UUID in its common form (RFC 9562, section 4)."""
-    text(value)
-    if not _UUID.fullmatch(value):
-        raise Fault("invalid_uuid", "This must be a UUID such as 9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18.")
-    return value.lower()
+    if _UUID.fullmatch(value):
+        return value.lower()
+    detail = "This must be a UUID such as 9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18."
+    return _text_error(value, field) or FieldError(field, "invalid_uuid", detail)
 
 
-def boolean(value: str) -> str:
+def boolean(value: str, field: str) -> str | FieldError:
     """true or false."""
-    text(value)
-    if value not in ("true", "false"):
-        raise Fault("invalid_boolean", "This must be true or false.")
-    return value
+    if value in ("true", "false"):
+        return value
+    return _text_error(value, field) or FieldError(field, "invalid_boolean", "This must be true or false.")
 
 
-def instant(value: str) -> str:
-    """A date, which is midnight UTC, or a date and time with Z or an offset; years 0001 to 9999.
+def instant(value: str, field: str) -> str | FieldError:
+    """A date, which means midnight UTC, or a date and time with Z or an offset; years 0001 to 9999.
 
-    A space stands for a plus sign: that is what a plus sign in a query means unless it is encoded.
+    A space stands for a plus sign, because that is how an unencoded plus sign in a query is decoded.
     """
-    text(value)
     match = _INSTANT.fullmatch(value)
     try:
         if match is None:
@@ -85,19 +78,24 @@ def instant(value: str) -> str:
         else:
             offset = "+00:00" if offset in "Zz" else offset.replace(" ", "+")
             parsed = datetime.datetime.fromisoformat(f"{date}T{time}{(fraction or '')[:7]}{offset}")
-        # To the form that needs no zone; a year outside 0001 to 9999 overflows.
+        # In UTC the text needs no zone. A year outside 0001 to 9999 overflows.
         return parsed.astimezone(datetime.UTC).isoformat()
     except (ValueError, OverflowError):
-        raise Fault(
+        return _text_error(value, field) or FieldError(
+            field,
             "invalid_timestamp",
             "This must be a date such as 2026-04-27 (midnight UTC), or a date and time with Z or an offset such as "
             "2026-04-27T13:22:05Z.",
-        ) from None
+        )
 
 
-def text_list(value: str) -> str:
+def text_list(value: str, field: str) -> str | FieldError:
     """Texts separated by commas, as an array literal."""
-    return array(text(item) for item in value.split(","))
+    items = value.split(",")
+    for item in items:
+        if error := _text_error(item, field):
+            return error
+    return array(items)
 
 
 def array(items: Iterable[str]) -> str:
@@ -105,7 +103,12 @@ def array(items: Iterable[str]) -> str:
     return "{" + ",".join('"' + item.replace("\\", "\\\\").replace('"', '\\"') + '"' for item in items) + "}"
 
 
-_READERS: dict[str, Callable[[str], str]] = {
+def _text_error(value: str, field: str) -> FieldError | None:
+    result = text(value, field)
+    return result if isinstance(result, FieldError) else None
+
+
+_READERS: dict[str, Reader] = {
     "text": text,
     "integer": integer,
     "uuid": uuid,

@@ -1,4 +1,7 @@
-"""The loop: leases what is due, pushes it, says what came of it; sleeps until something is due, or a NOTIFY."""
+"""The worker's loop: it leases the pushes that are due, makes them, and reports their outcomes.
+
+Between two rounds it sleeps until a push is due or the database notifies it.
+"""
 
 import asyncio
 import contextlib
@@ -9,6 +12,7 @@ from uuid import UUID
 import psycopg
 
 from app import log
+from app.background import Background
 from app.worker.calls import client
 from app.worker.outbox import Job, Outbox, session_of
 from app.worker.push import Outcome, push
@@ -17,19 +21,22 @@ from app.worker.vendors import Sent
 from app.worker.vendors.known import VENDORS
 
 JOBS = 16
-"""Pushes of one worker that are under way at once; of one connection crm.lease_syncs gives fewer."""
+"""Pushes of one worker that run at once. crm.lease_syncs leases fewer of one connection."""
 
 POLL = 5.0
-"""Seconds after which it looks although nothing has woken it: for leads that were changed in SQL."""
+"""Seconds after which the worker looks for pushes even without a notification: for leads that were changed in SQL."""
 
 CALL_SECONDS = 5.0
 """Seconds that a call may take, counted from before the database is asked for it (crm.begin_call)."""
 
 PATIENCE = 12.0
-"""Seconds for which a push waits to be let call: less than its lease."""
+"""Seconds that a push waits for the permission to call. Less than its lease."""
 
 SEAL = 1.0
-"""Seconds from one round of the sealer to the next: as long can an event be changed, and no seal shows it."""
+"""Seconds between two rounds of the sealer. For that long an event can be changed without a seal that shows it."""
+
+ATTEMPTS = 5
+"""Failures in a row after which the worker ends."""
 
 _HOUSEKEEPING = 3600.0
 _BATCH = 1000
@@ -37,59 +44,69 @@ _CHANNEL = "leads_crm"
 
 
 class LeaseLost(Exception):
-    """The push is another worker's, or was given back: nothing more may be done for it here."""
+    """The push belongs to another worker now, or was given back. This worker must do nothing more for it."""
 
 
 class Worker:
-    """Any number of them may work at once, in any number of processes."""
+    """Any number of workers may run at once, in any number of processes."""
 
     def __init__(self, url: str, vault: Vault, *, allow_loopback: bool) -> None:
         self._url = url
         self._vault = vault
         self._outbox = Outbox(url, vault.ids)
-        # A connection of its own: no push waits for a batch.
+        # On a connection of its own, so that no push waits for a batch of seals.
         self._sealer = Outbox(url, ())
         self._http = client(allow_loopback=allow_loopback)
+        self._background = Background(attempts=ATTEMPTS)
         self._awake = asyncio.Event()
         self._stopping = False
         self._running: dict[asyncio.Task[None], UUID] = {}
-        """Whose push each task is."""
+        """The organization of each push that runs."""
 
     def stop(self) -> None:
-        """Leases nothing more; what is under way is finished, which takes some seconds. Not for other threads."""
+        """Leases nothing more. The pushes that run are finished, which takes some seconds. Not thread-safe."""
         self._stopping = True
         self._awake.set()
 
     async def run(self) -> None:
-        """Works until stop()."""
-        watches = [
-            asyncio.create_task(self._listen()),
-            asyncio.create_task(self._keep_house()),
-            asyncio.create_task(self._seal()),
-        ]
+        """Works until stop(). Raises GivenUp if one of its tasks fails ATTEMPTS times in a row."""
         try:
-            while not self._stopping:
-                try:
-                    pause = await self._turn()
-                except psycopg.Error as error:
-                    log.write("warning", message=f"The outbox can't be read for now: {type(error).__name__}.")
-                    pause = 1.0
-                if pause > 0:
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(pause):
-                            await self._awake.wait()
-                self._awake.clear()
-            await asyncio.gather(*self._running)
+            async with asyncio.TaskGroup() as tasks:
+                watches = [
+                    tasks.create_task(self._background.run(name, work))
+                    for name, work in (
+                        ("listener", self._listen),
+                        ("housekeeping", self._keep_house),
+                        ("sealer", self._seal),
+                    )
+                ]
+                await self._background.run("pushes", self._push_until_stopped)
+                for watch in watches:
+                    watch.cancel()
+        except ExceptionGroup as group:
+            # Only Background.run raises here, and all its errors mean the same.
+            raise group.exceptions[0] from None
         finally:
-            for watch in watches:
-                watch.cancel()
-            await asyncio.gather(*watches, return_exceptions=True)
+            await asyncio.gather(*self._running)
             await self._http.aclose()
             await self._outbox.close()
             await self._sealer.close()
 
-    async def _turn(self) -> float:
-        """Begins what is due, as far as there is room; the seconds until there is more to do."""
+    async def _push_until_stopped(self) -> None:
+        while not self._stopping:
+            try:
+                pause = await self._lease()
+            except psycopg.Error as error:
+                log.write("warning", message=f"The outbox can't be read for now: {type(error).__name__}.")
+                pause = 1.0
+            if pause > 0:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._awake.wait()
+            self._awake.clear()
+
+    async def _lease(self) -> float:
+        """Starts pushes that are due, up to JOBS. Returns the seconds until there is more to do."""
         room = JOBS - len(self._running)
         if room:
             for job in await self._outbox.lease(room, Counter(self._running.values())):
@@ -98,7 +115,7 @@ class Worker:
                 task.add_done_callback(self._done)
             room = JOBS - len(self._running)
         due = await self._outbox.seconds_until_due() if room else None
-        # What is due, and wasn't leased, is held back by something that ends soon; a push that ends wakes it sooner.
+        # A push that is due and wasn't leased is held back for a short time. A push that ends wakes the loop sooner.
         return POLL if due is None else min(max(due, 0.25 if self._running else 0.05), POLL)
 
     def _done(self, task: asyncio.Task[None]) -> None:
@@ -106,18 +123,17 @@ class Worker:
         self._awake.set()
 
     async def _work(self, job: Job) -> None:
-        about = {"sync_id": job.sync_id, "attempt": job.attempt, "vendor": job.vendor}
-        began = time.perf_counter()
+        started = time.perf_counter()
         try:
             outcome = await self._push(job)
             status = await self._settle(job, outcome)
-            milliseconds = round((time.perf_counter() - began) * 1000)
-            log.write("info", **about, outcome=outcome.outcome, sync=status or "lost", ms=milliseconds)
+            milliseconds = round((time.perf_counter() - started) * 1000)
+            log.write("info", **_about(job), outcome=outcome.outcome, sync=status or "lost", ms=milliseconds)
         except LeaseLost:
-            log.write("info", **about, outcome="let_go")
+            log.write("info", **_about(job), outcome="let_go")
         except Exception as error:
-            # The lease runs out, and the next attempt looks for what this one may have made.
-            log.write("error", **about, message=f"{type(error).__name__}: {error}")
+            # The lease expires, and the next attempt looks for the record that this one may have created.
+            log.failure("The push failed.", error, **_about(job))
 
     async def _push(self, job: Job) -> Outcome:
         async def before(sent: Sent | None) -> float:
@@ -148,11 +164,13 @@ class Worker:
         except (LeaseLost, psycopg.Error):
             raise
         except Exception as error:
-            # Of an answer that nobody has foreseen; with a backoff, and an end.
+            # A bug of the adapter, or a response that it doesn't expect. A call may have been made, so that the outcome
+            # is unknown: the next attempt comes after a pause, and the number of attempts is limited.
+            log.failure("The adapter failed.", error, **_about(job))
             return Outcome("unknown", message=f"The answer can't be read ({type(error).__name__}).")
 
     async def _settle(self, job: Job, outcome: Outcome) -> str | None:
-        """Says it as long as the lease may stand: a lock, or a database that was away, costs no attempt."""
+        """Reports the outcome, and tries for as long as the lease may last: a lock must not cost an attempt."""
         for pause in (0.2, 0.5, 1.0, 2.0, 4.0):
             try:
                 return await self._outbox.settle(job, outcome)
@@ -162,52 +180,47 @@ class Worker:
 
     async def _listen(self) -> None:
         while True:
-            try:
-                async with await psycopg.AsyncConnection.connect(session_of(self._url), autocommit=True) as connection:
-                    await connection.execute(f"listen {_CHANNEL}")
-                    # What was said while nobody listened.
+            async with await psycopg.AsyncConnection.connect(session_of(self._url), autocommit=True) as connection:
+                await connection.execute(f"listen {_CHANNEL}")
+                # For what was notified before we listened.
+                self._awake.set()
+                async for _ in connection.notifies():
                     self._awake.set()
-                    async for _ in connection.notifies():
-                        self._awake.set()
-            except psycopg.Error:
-                await asyncio.sleep(1.0)
 
     async def _seal(self) -> None:
-        """Seals what was written, organization by organization, round after round."""
+        """Seals the events of one organization after another, round after round."""
         after: UUID | None = None
         has_more = False
         while True:
-            try:
-                found = await self._sealer.seal(after, _BATCH)
-            except psycopg.Error as error:
-                log.write("warning", message=f"The audit log can't be sealed for now: {type(error).__name__}.")
-                found, has_more = None, False
-            if found is not None:
-                after = found[0]
-                has_more |= found[1] == _BATCH
+            batch = await self._sealer.seal(after, _BATCH)
+            if batch is not None:
+                after, count = batch
+                has_more |= count == _BATCH
                 continue
             if not has_more:
                 await asyncio.sleep(SEAL)
             after, has_more = None, False
 
     async def _keep_house(self) -> None:
+        """Warns of missing keys, and deletes expired answers, once an hour."""
         while True:
-            try:
-                if count := await self._outbox.connections_without_key():
-                    log.write(
-                        "warning",
-                        message=f"{count} CRM connections are encrypted with a key that isn't here: their pushes wait. "
-                        "Bring the key back (LEADS_CRM_KEY), or make them again with: leads crm connect",
-                    )
-                while await self._outbox.delete_expired_answers(_BATCH) == _BATCH:
-                    pass
-                await asyncio.sleep(_HOUSEKEEPING)
-            except psycopg.Error:
-                await asyncio.sleep(60.0)
+            if count := await self._outbox.connections_without_key():
+                log.write(
+                    "warning",
+                    message=f"{count} CRM connections are encrypted with a key that isn't here: their pushes wait. "
+                    "Bring the key back (LEADS_CRM_KEY), or make them again with: leads crm connect",
+                )
+            while await self._outbox.delete_expired_answers(_BATCH) == _BATCH:
+                pass
+            await asyncio.sleep(_HOUSEKEEPING)
+
+
+def _about(job: Job) -> dict[str, object]:
+    return {"sync_id": job.sync_id, "attempt": job.attempt, "vendor": job.vendor}
 
 
 async def work(url: str, vault: Vault, *, allow_loopback: bool, stop: asyncio.Event) -> None:
-    """Works until stop is set, and what is under way is finished."""
+    """Works until stop is set and the pushes that run are finished. Raises GivenUp."""
     worker = Worker(url, vault, allow_loopback=allow_loopback)
     running = asyncio.create_task(worker.run())
     stopping = asyncio.create_task(stop.wait())

@@ -24,7 +24,7 @@ import pytest
 from psycopg import pq
 
 from app.embedded.account import server_account
-from app.server import postgres, routes
+from app.server import loading, postgres
 from app.server.application import ROUTES_PAUSE
 from app.session import SERVER
 from app.settings import ROOT
@@ -113,7 +113,7 @@ def lead(database: Database, alice: Organization) -> str:
 @pytest.fixture(scope="module")
 def statement(database: Database) -> postgres.Statement:
     """That of GET /leads/{id}."""
-    match = routes.load(database.url("leads_api")).match("/leads/x")
+    match = loading.load(database.url("leads_api")).match("/leads/x")
     assert match
     return match.routes["GET"].statement
 
@@ -184,12 +184,10 @@ def test_no_statement_of_ours_names_anything_that_a_search_path_decides(database
     """Every function is qualified; there is no operator, no cast and no type, and the fence is a keyword's."""
     with database.connect("leads_api") as session:
         functions = [str(row["function"]) for row in session.execute("select function from api.routes()")]
-    table = routes.load(database.url("leads_api"))
-    texts = {route.statement.text.decode() for match in table._static.values() for route in match.routes.values()}
-    for shapes in table._shapes.values():
-        for shape in shapes.values():
-            for found, _ in shape.values():
-                texts |= {route.statement.text.decode() for route in found.values()}
+    table = loading.load(database.url("leads_api"))
+    by_method = [match.routes for match in table.fixed.values()]
+    by_method += [routes for _, routes in table.patterns.values()]
+    texts = {route.statement.text.decode() for routes in by_method for route in routes.values()}
     assert len(texts) > 10
     for text in texts:
         head, _, rest = text.partition("from (select ")

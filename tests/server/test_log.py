@@ -41,3 +41,34 @@ def test_lines_that_wait_are_written_at_the_end(capsys: pytest.CaptureFixture[st
     log.flush()
     lines = capsys.readouterr().err.splitlines()
     assert [json.loads(line)["request_id"] for line in lines] == ["r-0", "r-1", "r-2"]
+
+
+def test_a_failure_shows_where_it_happened_and_no_value(capsys: pytest.CaptureFixture[str]) -> None:
+    field = "a lead's field"
+
+    def parse(text: str) -> int:
+        return int(text)
+
+    async def fail() -> None:
+        try:
+            parse(field)
+        except ValueError as error:
+            raise RuntimeError(field) from error
+
+    async def group() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(fail())
+
+    try:
+        asyncio.run(group())
+    except ExceptionGroup as error:
+        log.failure("It failed.", error, sync_id=7)
+    text = capsys.readouterr().err
+    assert field not in text
+    line = json.loads(text)
+    places = line.pop("traceback")
+    del line["time"]
+    assert line == {"level": "error", "sync_id": 7, "message": "It failed.", "error": "ExceptionGroup"}
+    assert places.index("ValueError led to RuntimeError") > 0
+    assert places[-1] == "RuntimeError"
+    assert any(re.fullmatch(r"tests/server/test_log\.py:\d+ in parse: return int\(text\)", place) for place in places)

@@ -3,11 +3,12 @@ import json
 import pytest
 
 from app.server import problems
-from app.server.problems import Row
+from app.server.postgres import StatementFailed
+from app.server.problems import FieldError, Row
 
 TABLE = {
     "not_found": Row(404, "not_found", "Not found", "There is nothing."),
-    "invalid": Row(422, "invalid", "Invalid", "Mend it."),
+    "invalid": Row(422, "invalid", "Invalid", "Fix it."),
     "internal": Row(500, "internal", "Internal error", "Report it."),
     "unavailable": Row(503, "unavailable", "Unavailable", "Try again."),
     "size_is_small": Row(422, "invalid", "Invalid", "This is too large.", "size", "too_large"),
@@ -18,22 +19,22 @@ TABLE = {
 def of_error(
     sqlstate: str, message: str = "secret", detail: str | None = "secret", constraint: str = ""
 ) -> problems.Problem:
-    problem = problems.of_error(TABLE, sqlstate, message, detail, "secret", constraint)
+    problem = problems.of_error(TABLE, StatementFailed(sqlstate, message, detail, "secret", constraint))
     if not sqlstate.startswith("PT"):
         assert b"secret" not in problem.body("r")
     return problem
 
 
 def test_a_body_has_the_members_in_their_order() -> None:
-    fault = {"field": "é", "code": "x", "detail": "X."}
-    body = problems.of_word(TABLE, "invalid", errors=(fault,)).body("r-1")
+    errors = (FieldError("é", "x", "X."),)
+    body = problems.of_word(TABLE, "invalid", errors=errors).body("r-1")
     assert list(json.loads(body).items()) == [
         ("type", "/docs#invalid"),
         ("title", "Invalid"),
         ("status", 422),
-        ("detail", "Mend it."),
+        ("detail", "Fix it."),
         ("code", "invalid"),
-        ("errors", [fault]),
+        ("errors", [{"field": "é", "code": "x", "detail": "X."}]),
         ("request_id", "r-1"),
     ]
     assert "é".encode() in body
@@ -41,8 +42,8 @@ def test_a_body_has_the_members_in_their_order() -> None:
 
 def test_a_constraint_is_found_before_its_sqlstate() -> None:
     problem = of_error("23514", constraint="size_is_small")
-    assert (problem.status, problem.code, problem.detail) == (422, "invalid", "Mend it.")
-    assert problem.errors == ({"field": "size", "code": "too_large", "detail": "This is too large."},)
+    assert (problem.status, problem.code, problem.detail) == (422, "invalid", "Fix it.")
+    assert problem.errors == (FieldError("size", "too_large", "This is too large."),)
     assert (of_error("22P02").status, of_error("22P02").code) == (400, "invalid_json")
 
 
@@ -58,14 +59,14 @@ def test_a_database_without_room_is_503(sqlstate: str) -> None:
     assert problem.headers == ((b"retry-after", b"1"),)
 
 
-def test_what_a_function_raises_shows_its_hint_and_its_faults() -> None:
-    faults = '[{"field": "a", "code": "b", "detail": "C."}]'
-    problem = problems.of_error(TABLE, "PT409", "not_found", faults, "Look.", "")
+def test_what_a_function_raises_shows_its_hint_and_its_errors() -> None:
+    errors = '[{"field": "a", "code": "b", "detail": "C."}]'
+    problem = problems.of_error(TABLE, StatementFailed("PT409", "not_found", errors, "Look.", ""))
     assert (problem.status, problem.code, problem.title, problem.detail) == (409, "not_found", "Not found", "Look.")
-    assert problem.errors == json.loads(faults)
-    problem = problems.of_error(TABLE, "PT418", "tea_only", None, None, "")
+    assert problem.errors == [FieldError("a", "b", "C.")]
+    problem = problems.of_error(TABLE, StatementFailed("PT418", "tea_only", None, None, ""))
     assert (problem.status, problem.code, problem.title) == (418, "tea_only", "I'm a Teapot")
-    assert problems.of_error(TABLE, "PT499", "odd", None, None, "").title == "Error"
+    assert problems.of_error(TABLE, StatementFailed("PT499", "odd", None, None, "")).title == "Error"
 
 
 def test_without_a_table_there_are_still_words() -> None:

@@ -7,7 +7,7 @@ from app.server.routes import Route, Table
 def table(*lines: tuple[str, str]) -> Table:
     table = Table({})
     for method, path in lines:
-        table.add(Route(method, path, b"read", method == "GET", (), Statement(path.encode(), b"")))
+        table = table.with_route(Route(method, path, b"read", method == "GET", (), Statement(path.encode(), b"")))
     return table
 
 

@@ -123,12 +123,12 @@ def test_a_script_does_not_give_a_pair_to_two_clients() -> None:
 
 
 def test_a_call_is_what_the_server_sends() -> None:
-    table = Table({})
     arguments = tuple(
         Argument(name, type, name == "id", None, values.reader(type))
         for name, type in (("id", "uuid"), ("body", "text"), ("if_match", "text"))
     )
-    table.add(Route("PATCH", "/leads/{id}", b"write", False, arguments, Statement(b"s", b"select 1")))
+    route = Route("PATCH", "/leads/{id}", b"write", False, arguments, Statement(b"s", b"select 1"))
+    table = Table({}).with_route(route)
     made = call(PATCH, table, PAIR, PATCH.bodies[0])
     digest, _, *rest = made.values
     assert made.text == "select 1"

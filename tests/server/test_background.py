@@ -1,0 +1,91 @@
+"""A background task that fails is logged with its traceback, started again, and in the end given up."""
+
+import asyncio
+import json
+from typing import Any
+
+import psycopg
+import pytest
+
+from app import background
+from app.background import Background, GivenUp
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, seconds in (("FIRST_PAUSE", 0.01), ("LONGEST_PAUSE", 0.02), ("STEADY", 0.2)):
+        monkeypatch.setattr(background, name, seconds)
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_a_task_that_fails_is_logged_and_starts_again_until_it_works(capsys: pytest.CaptureFixture[str]) -> None:
+    calls = 0
+
+    async def work() -> None:
+        nonlocal calls
+        calls += 1
+        secret = "not to be logged"
+        if calls < 3:
+            raise AttributeError(secret)
+
+    async def run() -> None:
+        tasks = Background()
+        await tasks.run("sweeper", work)
+        assert tasks.failing() == ["sweeper"]
+        await asyncio.sleep(0.3)
+        assert tasks.failing() == []
+
+    asyncio.run(run())
+    assert calls == 3
+    logged = lines(capsys)
+    assert [(line["level"], line["message"], line["error"]) for line in logged] == [
+        ("error", "The task 'sweeper' failed.", "AttributeError")
+    ] * 2
+    assert logged[0]["traceback"][-1].endswith("in work: raise AttributeError(secret)")
+    assert "not to be logged" not in json.dumps(logged)
+
+
+def test_a_task_that_fails_too_many_times_in_a_row_is_given_up(capsys: pytest.CaptureFixture[str]) -> None:
+    async def work() -> None:
+        raise KeyError
+
+    with pytest.raises(GivenUp, match="'sweeper' failed 4 times in a row"):
+        asyncio.run(Background(attempts=4).run("sweeper", work))
+    assert len(lines(capsys)) == 4
+
+
+def test_a_failure_after_a_steady_time_counts_as_the_first() -> None:
+    calls = 0
+
+    async def work() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            return
+        await asyncio.sleep(0.25)
+        raise KeyError
+
+    asyncio.run(Background(attempts=2).run("sweeper", work))
+
+
+def test_a_database_that_is_away_is_a_warning_and_never_given_up(capsys: pytest.CaptureFixture[str]) -> None:
+    calls = 0
+
+    async def work() -> None:
+        nonlocal calls
+        calls += 1
+        if calls < 5:
+            raise psycopg.OperationalError("host=secret")
+
+    async def run() -> None:
+        tasks = Background(attempts=2)
+        await tasks.run("sweeper", work)
+        assert tasks.failing() == []
+
+    asyncio.run(run())
+    logged = lines(capsys)
+    assert [line["level"] for line in logged] == ["warning"] * 4
+    assert "secret" not in json.dumps(logged)

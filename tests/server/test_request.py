@@ -1,0 +1,115 @@
+"""Parsing: a call, or a refusal that lists every error of form, in the order in which they are found."""
+
+import asyncio
+from collections.abc import Mapping
+
+import pytest
+
+from app.server import values
+from app.server.postgres import Statement
+from app.server.request import (
+    MAX_BODY,
+    MAX_QUERY,
+    Call,
+    Receive,
+    Refusal,
+    Request,
+    Scope,
+    parse,
+    read_body,
+    read_request,
+)
+from app.server.routes import Argument, Route
+
+ROUTE = Route(
+    "PATCH",
+    "/leads/{id}",
+    b"write",
+    False,
+    (
+        Argument("id", "uuid", True, None, values.uuid),
+        Argument("body", "text", False, None, values.text),
+        Argument("limit", "integer", False, b"50", values.integer),
+        Argument("idempotency_key", "text", False, None, values.text),
+    ),
+    Statement(b"s", b"select 1"),
+)
+ID = "9F1C8A32-4D65-4E2B-8A91-3C0E7D4B2F18"
+
+
+def request(query: bytes = b"", *headers: tuple[bytes, bytes]) -> Request:
+    return read_request({"method": "PATCH", "path": "/leads/x", "query_string": query, "headers": headers})
+
+
+def errors(parsed: Call | Refusal) -> list[tuple[str, str]]:
+    assert isinstance(parsed, Refusal)
+    assert parsed.word is None
+    return [(error.field, error.code) for error in parsed.errors]
+
+
+def test_a_call_has_the_arguments_in_their_order_and_the_query() -> None:
+    parsed = parse(request(b"limit=7", (b"idempotency-key", b"k\xe9")), ROUTE, {"id": ID}, b"{}")
+    assert isinstance(parsed, Call)
+    assert parsed.arguments == [ID.lower().encode(), b"{}", b"7", "ké".encode()]
+    assert parsed.parameters == {"limit": "7"}
+
+
+def test_a_default_fills_in_and_a_malformed_id_is_no_error() -> None:
+    parsed = parse(request(), ROUTE, {"id": "x"}, b"")
+    assert parsed == Call([None, b"", b"50", None], {})
+
+
+def test_all_errors_come_together_the_bodys_first() -> None:
+    twice = ((b"idempotency-key", b"a"), (b"idempotency-key", b"b"))
+    parsed = parse(request(b"limit=x&no=1&no=2&limit=1", *twice), ROUTE, {"id": ID}, b"\xff")
+    assert errors(parsed) == [
+        ("body", "not_utf8"),
+        ("no", "unknown_parameter"),
+        ("limit", "repeated_parameter"),
+        ("limit", "invalid_integer"),
+        ("Idempotency-Key", "repeated_header"),
+    ]
+    # What could be read goes to PostgreSQL, which checks it too.
+    assert isinstance(parsed, Refusal)
+    assert parsed.arguments == [ID.lower().encode(), None, b"50", b"a, b"]
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "expected"),
+    [
+        (b"", b"a\0", ("body", "nul_character")),
+        (b"a=%ff", b"", ("a", "not_utf8")),
+        (b"a=" + b"b" * MAX_QUERY, b"", ("query", "too_long")),
+        (b"limit=", b"", ("limit", "empty_value")),
+    ],
+)
+def test_each_error_names_its_field(query: bytes, body: bytes, expected: tuple[str, str]) -> None:
+    assert errors(parse(request(query), ROUTE, {}, body)) == [expected]
+
+
+def body_of(headers: Mapping[bytes, bytes], *parts: bytes) -> bytes | Refusal:
+    messages = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
+    messages.append({"type": "http.request", "body": b"", "more_body": False})
+
+    async def receive() -> Scope:
+        return messages.pop(0)
+
+    reader: Receive = receive
+    return asyncio.run(read_body(request(b"", *headers.items()), reader))
+
+
+def test_a_body_is_read_whole_or_refused_by_its_size_before_its_type() -> None:
+    json = {b"content-type": b"application/json; charset=utf-8"}
+    assert body_of(json, b"{", b"}") == b"{}"
+    assert body_of({}, b"{}") == Refusal("unsupported_media_type")
+    assert body_of(json | {b"content-encoding": b"gzip"}, b"{}") == Refusal("unsupported_media_type")
+    assert body_of({}, b"x" * MAX_BODY, b"x") == Refusal("payload_too_large")
+    assert body_of({b"content-length": b"%d" % (MAX_BODY + 1)}) == Refusal("payload_too_large")
+
+
+def test_a_client_that_disconnects_has_no_body() -> None:
+    async def receive() -> Scope:
+        return {"type": "http.disconnect"}
+
+    with pytest.raises(asyncio.IncompleteReadError):
+        asyncio.run(read_body(request(), receive))
