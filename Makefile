@@ -11,7 +11,7 @@ UV := uv==0.13.9
 COMPILE := .venv/bin/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-header
 
-.PHONY: help install serve psql test lint check bench fuzz test-15 torture screenshots secrets schema freeze lock clean
+.PHONY: help install serve psql test lint check bench fuzz test-15 torture screenshots secrets schema baseline release reset lock clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -34,8 +34,6 @@ lint: .venv/.dev ## Check style, types, SQL, frozen copies and migrations
 	.venv/bin/mypy --strict $(wildcard app tools tests bench)
 	.venv/bin/python -m tools.lint_sql
 	.venv/bin/python -m tools.headers
-	.venv/bin/python -m tools.freeze --check
-	.venv/bin/python -m tools.freeze checksums --check
 	.venv/bin/squawk migrations/*.sql
 
 check: lint test ## Run lint, then test
@@ -64,8 +62,14 @@ secrets: ## Create the password and key files for docker-compose.yml
 schema: .venv/.dev ## Generate schema.sql from the migrations
 	@.venv/bin/python -m tools.schema
 
-freeze: .venv/.dev ## Copy changes in sql/ into the last migration, and update the checksums
-	@.venv/bin/python -m tools.freeze $(ARGS)
+baseline: .venv/.dev ## Before the first release: copy sql/ into the baseline migrations again
+	@.venv/bin/python -m tools.release --baseline
+
+release: .venv/.dev ## Make a release: freeze sql/ and migrations/next.sql, write the checksums, commit and tag (VERSION)
+	@.venv/bin/python -m tools.release $(VERSION)
+
+reset: ## Delete the development database in .data
+	rm -rf .data
 
 lock: .venv/.made ## Generate the lock files from pyproject.toml (ARGS=--upgrade: newest versions)
 	@$(PIP) $(UV)

@@ -54,26 +54,26 @@ CREATE TYPE api.answer AS (
 
 ALTER TYPE api.answer OWNER TO leads_owner;
 
-COMMENT ON TYPE api.answer IS 'What a route''s function returns: the HTTP status, further headers by name, and the body, which is JSON.';
+COMMENT ON TYPE api.answer IS 'The result of a route''s function: the HTTP status, headers by name, and the body as JSON text.';
 
 COMMENT ON COLUMN api.answer.status IS 'The HTTP status.';
 
-COMMENT ON COLUMN api.answer.headers IS 'Further headers, by name.';
+COMMENT ON COLUMN api.answer.headers IS 'Headers, by name.';
 
-COMMENT ON COLUMN api.answer.body IS 'The body, JSON.';
+COMMENT ON COLUMN api.answer.body IS 'The body, as JSON text.';
 
 CREATE DOMAIN api.any_of AS text[]
 	CONSTRAINT any_of_has_at_most_10_values CHECK ((cardinality(VALUE) <= 10));
 
 ALTER DOMAIN api.any_of OWNER TO leads_owner;
 
-COMMENT ON DOMAIN api.any_of IS 'Up to 10 values, separated by commas; any of them may match.';
+COMMENT ON DOMAIN api.any_of IS 'Up to 10 values, separated by commas. A row matches if it has any of them.';
 
 CREATE DOMAIN api.utc_time AS text;
 
 ALTER DOMAIN api.utc_time OWNER TO leads_owner;
 
-COMMENT ON DOMAIN api.utc_time IS 'An instant, RFC 3339, in UTC with milliseconds: 2026-04-27T13:22:05.114Z.';
+COMMENT ON DOMAIN api.utc_time IS 'A time in UTC with milliseconds (RFC 3339), such as 2026-04-27T13:22:05.114Z.';
 
 CREATE TYPE api.audit_event AS (
 	id uuid,
@@ -87,7 +87,7 @@ CREATE TYPE api.audit_event AS (
 
 ALTER TYPE api.audit_event OWNER TO leads_owner;
 
-COMMENT ON TYPE api.audit_event IS 'A row of the audit log.';
+COMMENT ON TYPE api.audit_event IS 'An event of the audit log.';
 
 COMMENT ON COLUMN api.audit_event.id IS 'The event''s id, a UUID of version 7.';
 
@@ -95,7 +95,7 @@ COMMENT ON COLUMN api.audit_event.organization_id IS 'The organization''s id.';
 
 COMMENT ON COLUMN api.audit_event.action IS 'What happened, such as lead.updated.';
 
-COMMENT ON COLUMN api.audit_event.source IS 'Where the change came from: over the API, in SQL, by a worker, or by the system.';
+COMMENT ON COLUMN api.audit_event.source IS 'The origin of the change: the API, SQL, a worker, or the system.';
 
 COMMENT ON COLUMN api.audit_event.correlation_id IS 'The X-Request-Id of the request that made the change; null outside requests.';
 
@@ -112,22 +112,22 @@ CREATE TYPE api.chain_fault AS (
 
 ALTER TYPE api.chain_fault OWNER TO leads_owner;
 
-COMMENT ON TYPE api.chain_fault IS 'The first event that doesn''t hold.';
+COMMENT ON TYPE api.chain_fault IS 'The first event of the audit log that does not match its seal.';
 
-COMMENT ON COLUMN api.chain_fault."position" IS 'Its position in the chain; null: it has none.';
+COMMENT ON COLUMN api.chain_fault."position" IS 'The position of the event in the chain; null if it has none.';
 
-COMMENT ON COLUMN api.chain_fault.event_id IS 'Its id; null: the seal that named it is gone.';
+COMMENT ON COLUMN api.chain_fault.event_id IS 'The id of the event; null if the seal that names it is missing.';
 
-COMMENT ON COLUMN api.chain_fault.code IS 'head_mismatch, seal_missing, event_missing, hash_mismatch, payload_mismatch or not_sealed.';
+COMMENT ON COLUMN api.chain_fault.code IS 'What is wrong, as a stable word.';
 
-COMMENT ON COLUMN api.chain_fault.detail IS 'What that means, in a sentence.';
+COMMENT ON COLUMN api.chain_fault.detail IS 'What is wrong, in a sentence.';
 
 CREATE DOMAIN api.chain_head AS text
 	CONSTRAINT chain_head_is_position_and_hash CHECK (((VALUE COLLATE "C") ~ '^[1-9][0-9]{0,17}:[0-9a-f]{64}$'::text));
 
 ALTER DOMAIN api.chain_head OWNER TO leads_owner;
 
-COMMENT ON DOMAIN api.chain_head IS 'A chain''s head as it was once: a position, a colon, and its hash in 64 hexadecimal digits.';
+COMMENT ON DOMAIN api.chain_head IS 'The head of a chain at an earlier time: a position, a colon, and the hash in 64 hexadecimal digits.';
 
 CREATE TYPE api.chain_verdict AS (
 	organization_id uuid,
@@ -142,23 +142,23 @@ CREATE TYPE api.chain_verdict AS (
 
 ALTER TYPE api.chain_verdict OWNER TO leads_owner;
 
-COMMENT ON TYPE api.chain_verdict IS 'Whether a part of the audit log''s chain holds.';
+COMMENT ON TYPE api.chain_verdict IS 'The result of verifying a part of the audit log.';
 
 COMMENT ON COLUMN api.chain_verdict.organization_id IS 'The organization''s id.';
 
-COMMENT ON COLUMN api.chain_verdict.holds IS 'Whether every seal and event that was verified holds.';
+COMMENT ON COLUMN api.chain_verdict.holds IS 'Whether every event that was verified matches its seal.';
 
-COMMENT ON COLUMN api.chain_verdict.fault IS 'The first that doesn''t; null: all hold.';
+COMMENT ON COLUMN api.chain_verdict.fault IS 'The first event that does not match; null if all match.';
 
-COMMENT ON COLUMN api.chain_verdict.verified_from IS 'The first position that was asked for.';
+COMMENT ON COLUMN api.chain_verdict.verified_from IS 'The first position that was requested.';
 
-COMMENT ON COLUMN api.chain_verdict.verified_to IS 'The last position that was verified; less than verified_from: none was.';
+COMMENT ON COLUMN api.chain_verdict.verified_to IS 'The last position that was verified. It is less than verified_from if nothing was verified.';
 
-COMMENT ON COLUMN api.chain_verdict.next_after IS 'after of the next part; null: the chain ends here.';
+COMMENT ON COLUMN api.chain_verdict.next_after IS 'The value of after for the next request; null at the end of the chain.';
 
 COMMENT ON COLUMN api.chain_verdict.head IS 'The last seal verified, as head takes it: keep it elsewhere, and ask with it later. Null: none is.';
 
-COMMENT ON COLUMN api.chain_verdict.unsealed IS 'How many events wait for their seal; a worker seals them each second.';
+COMMENT ON COLUMN api.chain_verdict.unsealed IS 'How many events are not sealed yet. A worker seals them every second.';
 
 CREATE TYPE api.crm_connection AS (
 	id uuid,
@@ -175,7 +175,7 @@ CREATE TYPE api.crm_connection AS (
 
 ALTER TYPE api.crm_connection OWNER TO leads_owner;
 
-COMMENT ON TYPE api.crm_connection IS 'A connection to a CRM, as the API shows it: all but the credential.';
+COMMENT ON TYPE api.crm_connection IS 'A connection to a CRM, without its credential.';
 
 COMMENT ON COLUMN api.crm_connection.id IS 'The connection''s id.';
 
@@ -183,19 +183,19 @@ COMMENT ON COLUMN api.crm_connection.organization_id IS 'The organization''s id.
 
 COMMENT ON COLUMN api.crm_connection.vendor IS 'The CRM.';
 
-COMMENT ON COLUMN api.crm_connection.account IS 'Its account there.';
+COMMENT ON COLUMN api.crm_connection.account IS 'The account in the CRM.';
 
-COMMENT ON COLUMN api.crm_connection.state IS 'active or paused.';
+COMMENT ON COLUMN api.crm_connection.state IS 'The state of the connection.';
 
-COMMENT ON COLUMN api.crm_connection.fault IS 'Why it is paused, where the vendor refused the credential; else null.';
+COMMENT ON COLUMN api.crm_connection.fault IS 'Why the connection is paused, if the CRM rejected the credential; otherwise null.';
 
-COMMENT ON COLUMN api.crm_connection.push_stage IS 'A lead that enters this stage is pushed by itself.';
+COMMENT ON COLUMN api.crm_connection.push_stage IS 'A lead that enters this stage is pushed automatically.';
 
-COMMENT ON COLUMN api.crm_connection.settle_seconds IS 'Seconds until the vendor''s look-up shows what it has made.';
+COMMENT ON COLUMN api.crm_connection.settle_seconds IS 'How many seconds after a call the CRM needs until its search finds the record.';
 
-COMMENT ON COLUMN api.crm_connection.settings IS 'What else the vendor needs, by its adapter''s names.';
+COMMENT ON COLUMN api.crm_connection.settings IS 'Further settings that the CRM needs.';
 
-COMMENT ON COLUMN api.crm_connection.created_at IS 'When it was made.';
+COMMENT ON COLUMN api.crm_connection.created_at IS 'When the connection was created.';
 
 CREATE TYPE api.crm_sync AS (
 	vendor text,
@@ -206,15 +206,15 @@ CREATE TYPE api.crm_sync AS (
 
 ALTER TYPE api.crm_sync OWNER TO leads_owner;
 
-COMMENT ON TYPE api.crm_sync IS 'The state of a lead''s push to the CRM, as the API shows it.';
+COMMENT ON TYPE api.crm_sync IS 'The state of a lead''s push to the CRM.';
 
 COMMENT ON COLUMN api.crm_sync.vendor IS 'The CRM.';
 
-COMMENT ON COLUMN api.crm_sync.external_id IS 'The record''s id there; null: there is none yet.';
+COMMENT ON COLUMN api.crm_sync.external_id IS 'The id of the record in the CRM; null if there is none yet.';
 
-COMMENT ON COLUMN api.crm_sync.status IS 'pending, in_progress, ok, failed or skipped.';
+COMMENT ON COLUMN api.crm_sync.status IS 'The state of the push.';
 
-COMMENT ON COLUMN api.crm_sync.last_synced_at IS 'When the record was made or found; null: it has not been.';
+COMMENT ON COLUMN api.crm_sync.last_synced_at IS 'When the record was created or found; null if that has not happened.';
 
 CREATE FUNCTION api.is_cursor(value text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -246,14 +246,14 @@ CREATE DOMAIN api.cursor AS text
 
 ALTER DOMAIN api.cursor OWNER TO leads_owner;
 
-COMMENT ON DOMAIN api.cursor IS 'Where the page begins: the next_cursor of the page before. Opaque.';
+COMMENT ON DOMAIN api.cursor IS 'The next_cursor of the previous page. Its content is opaque.';
 
 CREATE DOMAIN api.entity_tags AS text
 	CONSTRAINT entity_tags_are_well_formed CHECK (((VALUE COLLATE "C") ~ '^[ \t]*(\*|(W/)?"[^"]*"([ \t]*,[ \t]*(W/)?"[^"]*")*)[ \t]*$'::text));
 
 ALTER DOMAIN api.entity_tags OWNER TO leads_owner;
 
-COMMENT ON DOMAIN api.entity_tags IS 'Entity tags as ETag gave them, in their quotes, separated by commas; or * (RFC 9110, section 13.1.1).';
+COMMENT ON DOMAIN api.entity_tags IS 'Entity tags as ETag returned them, with their quotes, separated by commas; or * (RFC 9110, section 13.1.1).';
 
 CREATE TYPE api.health AS (
 	status text,
@@ -264,22 +264,22 @@ CREATE TYPE api.health AS (
 
 ALTER TYPE api.health OWNER TO leads_owner;
 
-COMMENT ON TYPE api.health IS 'What a key is good for.';
+COMMENT ON TYPE api.health IS 'The organization and the scopes of a key.';
 
-COMMENT ON COLUMN api.health.status IS 'ok.';
+COMMENT ON COLUMN api.health.status IS 'Always ok.';
 
 COMMENT ON COLUMN api.health.organization_id IS 'The organization that the key belongs to.';
 
-COMMENT ON COLUMN api.health.environment IS 'live or test.';
+COMMENT ON COLUMN api.health.environment IS 'The environment of the organization.';
 
-COMMENT ON COLUMN api.health.scopes IS 'What the key may: read, write, admin.';
+COMMENT ON COLUMN api.health.scopes IS 'The scopes of the key.';
 
 CREATE DOMAIN api.idempotency_key AS text
 	CONSTRAINT idempotency_key_is_1_to_255_printable_characters CHECK (((VALUE COLLATE "C") ~ '^[\x20-\x7E]{1,255}$'::text));
 
 ALTER DOMAIN api.idempotency_key OWNER TO leads_owner;
 
-COMMENT ON DOMAIN api.idempotency_key IS 'Makes a repeat of the request harmless: for 24 hours the same key and request give the first answer again.';
+COMMENT ON DOMAIN api.idempotency_key IS 'Makes the request safe to repeat: for 24 hours the same key and request return the first response again.';
 
 CREATE TYPE api.lead AS (
 	id uuid,
@@ -303,41 +303,41 @@ CREATE TYPE api.lead AS (
 
 ALTER TYPE api.lead OWNER TO leads_owner;
 
-COMMENT ON TYPE api.lead IS 'A lead, whole.';
+COMMENT ON TYPE api.lead IS 'A lead with all its fields.';
 
 COMMENT ON COLUMN api.lead.id IS 'The lead''s id, a UUID of version 7.';
 
 COMMENT ON COLUMN api.lead.organization_id IS 'The organization''s id.';
 
-COMMENT ON COLUMN api.lead.name IS 'The person''s name.';
+COMMENT ON COLUMN api.lead.name IS 'The name of the person.';
 
-COMMENT ON COLUMN api.lead.company IS 'The company''s name.';
+COMMENT ON COLUMN api.lead.company IS 'The name of the company.';
 
-COMMENT ON COLUMN api.lead.email IS 'The e-mail address, as it was sent. Two leads may share one.';
+COMMENT ON COLUMN api.lead.email IS 'The e-mail address as it was sent. Two leads can have the same one.';
 
-COMMENT ON COLUMN api.lead.source IS 'Where the lead came from: a machine name.';
+COMMENT ON COLUMN api.lead.source IS 'The origin of the lead, as a machine name.';
 
-COMMENT ON COLUMN api.lead.lead_score IS 'How promising the lead is.';
+COMMENT ON COLUMN api.lead.lead_score IS 'How promising the lead is, from 0 to 100.';
 
-COMMENT ON COLUMN api.lead.pipeline_stage IS 'The stage that it stands in: one of the organization''s.';
+COMMENT ON COLUMN api.lead.pipeline_stage IS 'The pipeline stage of the lead: one of the organization''s stages.';
 
 COMMENT ON COLUMN api.lead.industry IS 'The industry.';
 
-COMMENT ON COLUMN api.lead.company_size IS 'The company''s size, in words.';
+COMMENT ON COLUMN api.lead.company_size IS 'The size of the company, as free text.';
 
-COMMENT ON COLUMN api.lead.pain_points IS 'The lead''s problems.';
+COMMENT ON COLUMN api.lead.pain_points IS 'The problems that the lead wants to solve.';
 
-COMMENT ON COLUMN api.lead.timeline IS 'When the lead wants to act, in words.';
+COMMENT ON COLUMN api.lead.timeline IS 'When the lead wants to act, as free text.';
 
-COMMENT ON COLUMN api.lead.budget_range IS 'What the lead wants to spend, in words.';
+COMMENT ON COLUMN api.lead.budget_range IS 'How much the lead wants to spend, as free text.';
 
-COMMENT ON COLUMN api.lead.ai_reasoning IS 'Why the lead has its score, in words.';
+COMMENT ON COLUMN api.lead.ai_reasoning IS 'The reasons for the score, as text.';
 
-COMMENT ON COLUMN api.lead.qualification_completed_at IS 'When the lead first reached the stage "qualified"; null: it has not.';
+COMMENT ON COLUMN api.lead.qualification_completed_at IS 'When the lead first reached the stage "qualified"; null if it has not.';
 
-COMMENT ON COLUMN api.lead.created_at IS 'When the lead came in.';
+COMMENT ON COLUMN api.lead.created_at IS 'When the lead was created.';
 
-COMMENT ON COLUMN api.lead.updated_at IS 'When it was last changed.';
+COMMENT ON COLUMN api.lead.updated_at IS 'When the lead was last changed.';
 
 CREATE TYPE api.lead_change AS (
 	id uuid,
@@ -353,25 +353,25 @@ CREATE TYPE api.lead_change AS (
 
 ALTER TYPE api.lead_change OWNER TO leads_owner;
 
-COMMENT ON TYPE api.lead_change IS 'A lead as the answer to its change shows it.';
+COMMENT ON TYPE api.lead_change IS 'A lead in the response to a change.';
 
 COMMENT ON COLUMN api.lead_change.id IS 'The lead''s id, a UUID of version 7.';
 
 COMMENT ON COLUMN api.lead_change.organization_id IS 'The organization''s id.';
 
-COMMENT ON COLUMN api.lead_change.name IS 'The person''s name.';
+COMMENT ON COLUMN api.lead_change.name IS 'The name of the person.';
 
-COMMENT ON COLUMN api.lead_change.company IS 'The company''s name.';
+COMMENT ON COLUMN api.lead_change.company IS 'The name of the company.';
 
-COMMENT ON COLUMN api.lead_change.email IS 'The e-mail address, as it was sent. Two leads may share one.';
+COMMENT ON COLUMN api.lead_change.email IS 'The e-mail address as it was sent. Two leads can have the same one.';
 
-COMMENT ON COLUMN api.lead_change.source IS 'Where the lead came from: a machine name.';
+COMMENT ON COLUMN api.lead_change.source IS 'The origin of the lead, as a machine name.';
 
-COMMENT ON COLUMN api.lead_change.lead_score IS 'How promising the lead is.';
+COMMENT ON COLUMN api.lead_change.lead_score IS 'How promising the lead is, from 0 to 100.';
 
-COMMENT ON COLUMN api.lead_change.pipeline_stage IS 'The stage that it stands in: one of the organization''s.';
+COMMENT ON COLUMN api.lead_change.pipeline_stage IS 'The pipeline stage of the lead: one of the organization''s stages.';
 
-COMMENT ON COLUMN api.lead_change.updated_at IS 'When it was last changed.';
+COMMENT ON COLUMN api.lead_change.updated_at IS 'When the lead was last changed.';
 
 CREATE TYPE api.lead_input AS (
 	name text,
@@ -390,31 +390,31 @@ CREATE TYPE api.lead_input AS (
 
 ALTER TYPE api.lead_input OWNER TO leads_owner;
 
-COMMENT ON TYPE api.lead_input IS 'What a client says of a lead.';
+COMMENT ON TYPE api.lead_input IS 'The fields of a lead that a client can write.';
 
-COMMENT ON COLUMN api.lead_input.name IS 'The person''s name.';
+COMMENT ON COLUMN api.lead_input.name IS 'The name of the person.';
 
-COMMENT ON COLUMN api.lead_input.company IS 'The company''s name.';
+COMMENT ON COLUMN api.lead_input.company IS 'The name of the company.';
 
-COMMENT ON COLUMN api.lead_input.email IS 'The e-mail address, as it was sent. Two leads may share one.';
+COMMENT ON COLUMN api.lead_input.email IS 'The e-mail address as it was sent. Two leads can have the same one.';
 
-COMMENT ON COLUMN api.lead_input.source IS 'Where the lead came from: a machine name.';
+COMMENT ON COLUMN api.lead_input.source IS 'The origin of the lead, as a machine name.';
 
-COMMENT ON COLUMN api.lead_input.lead_score IS 'How promising the lead is.';
+COMMENT ON COLUMN api.lead_input.lead_score IS 'How promising the lead is, from 0 to 100.';
 
-COMMENT ON COLUMN api.lead_input.pipeline_stage IS 'The stage that it stands in: one of the organization''s.';
+COMMENT ON COLUMN api.lead_input.pipeline_stage IS 'The pipeline stage of the lead: one of the organization''s stages.';
 
 COMMENT ON COLUMN api.lead_input.industry IS 'The industry.';
 
-COMMENT ON COLUMN api.lead_input.company_size IS 'The company''s size, in words.';
+COMMENT ON COLUMN api.lead_input.company_size IS 'The size of the company, as free text.';
 
-COMMENT ON COLUMN api.lead_input.pain_points IS 'The lead''s problems.';
+COMMENT ON COLUMN api.lead_input.pain_points IS 'The problems that the lead wants to solve.';
 
-COMMENT ON COLUMN api.lead_input.timeline IS 'When the lead wants to act, in words.';
+COMMENT ON COLUMN api.lead_input.timeline IS 'When the lead wants to act, as free text.';
 
-COMMENT ON COLUMN api.lead_input.budget_range IS 'What the lead wants to spend, in words.';
+COMMENT ON COLUMN api.lead_input.budget_range IS 'How much the lead wants to spend, as free text.';
 
-COMMENT ON COLUMN api.lead_input.ai_reasoning IS 'Why the lead has its score, in words.';
+COMMENT ON COLUMN api.lead_input.ai_reasoning IS 'The reasons for the score, as text.';
 
 CREATE TYPE api.lead_item AS (
 	id uuid,
@@ -433,31 +433,31 @@ CREATE TYPE api.lead_item AS (
 
 ALTER TYPE api.lead_item OWNER TO leads_owner;
 
-COMMENT ON TYPE api.lead_item IS 'A lead as a list shows it.';
+COMMENT ON TYPE api.lead_item IS 'A lead in a list.';
 
 COMMENT ON COLUMN api.lead_item.id IS 'The lead''s id, a UUID of version 7.';
 
 COMMENT ON COLUMN api.lead_item.organization_id IS 'The organization''s id.';
 
-COMMENT ON COLUMN api.lead_item.name IS 'The person''s name.';
+COMMENT ON COLUMN api.lead_item.name IS 'The name of the person.';
 
-COMMENT ON COLUMN api.lead_item.company IS 'The company''s name.';
+COMMENT ON COLUMN api.lead_item.company IS 'The name of the company.';
 
-COMMENT ON COLUMN api.lead_item.email IS 'The e-mail address, as it was sent. Two leads may share one.';
+COMMENT ON COLUMN api.lead_item.email IS 'The e-mail address as it was sent. Two leads can have the same one.';
 
-COMMENT ON COLUMN api.lead_item.source IS 'Where the lead came from: a machine name.';
+COMMENT ON COLUMN api.lead_item.source IS 'The origin of the lead, as a machine name.';
 
-COMMENT ON COLUMN api.lead_item.lead_score IS 'How promising the lead is.';
+COMMENT ON COLUMN api.lead_item.lead_score IS 'How promising the lead is, from 0 to 100.';
 
-COMMENT ON COLUMN api.lead_item.pipeline_stage IS 'The stage that it stands in: one of the organization''s.';
+COMMENT ON COLUMN api.lead_item.pipeline_stage IS 'The pipeline stage of the lead: one of the organization''s stages.';
 
 COMMENT ON COLUMN api.lead_item.industry IS 'The industry.';
 
-COMMENT ON COLUMN api.lead_item.company_size IS 'The company''s size, in words.';
+COMMENT ON COLUMN api.lead_item.company_size IS 'The size of the company, as free text.';
 
-COMMENT ON COLUMN api.lead_item.created_at IS 'When the lead came in.';
+COMMENT ON COLUMN api.lead_item.created_at IS 'When the lead was created.';
 
-COMMENT ON COLUMN api.lead_item.updated_at IS 'When it was last changed.';
+COMMENT ON COLUMN api.lead_item.updated_at IS 'When the lead was last changed.';
 
 CREATE TYPE api.lead_sync AS (
 	id uuid,
@@ -466,11 +466,11 @@ CREATE TYPE api.lead_sync AS (
 
 ALTER TYPE api.lead_sync OWNER TO leads_owner;
 
-COMMENT ON TYPE api.lead_sync IS 'What a push answers: id is the lead''s; crm_sync is null for a lead that was never pushed.';
+COMMENT ON TYPE api.lead_sync IS 'A lead with the state of its push to the CRM.';
 
 COMMENT ON COLUMN api.lead_sync.id IS 'The lead''s id.';
 
-COMMENT ON COLUMN api.lead_sync.crm_sync IS 'How the push stands; null: the lead was never pushed.';
+COMMENT ON COLUMN api.lead_sync.crm_sync IS 'The state of the push; null if the lead was never pushed.';
 
 CREATE TYPE api.new_score AS (
 	id uuid,
@@ -481,15 +481,15 @@ CREATE TYPE api.new_score AS (
 
 ALTER TYPE api.new_score OWNER TO leads_owner;
 
-COMMENT ON TYPE api.new_score IS 'What POST /leads/{id}/score answers: id is the lead''s.';
+COMMENT ON TYPE api.new_score IS 'The result of scoring a lead.';
 
 COMMENT ON COLUMN api.new_score.id IS 'The lead''s id.';
 
 COMMENT ON COLUMN api.new_score.lead_score IS 'The new score.';
 
-COMMENT ON COLUMN api.new_score.ai_reasoning IS 'The reasons, with what each contributed, strongest first.';
+COMMENT ON COLUMN api.new_score.ai_reasoning IS 'The reasons for the score, with their contributions, strongest first.';
 
-COMMENT ON COLUMN api.new_score.scored_at IS 'When it was made.';
+COMMENT ON COLUMN api.new_score.scored_at IS 'When the score was computed.';
 
 CREATE TYPE api.organization AS (
 	id uuid,
@@ -505,20 +505,20 @@ COMMENT ON TYPE api.organization IS 'An organization.';
 
 COMMENT ON COLUMN api.organization.id IS 'The organization''s id.';
 
-COMMENT ON COLUMN api.organization.name IS 'Its name.';
+COMMENT ON COLUMN api.organization.name IS 'The name of the organization.';
 
-COMMENT ON COLUMN api.organization.environment IS 'live, or test: a test organization never calls outside.';
+COMMENT ON COLUMN api.organization.environment IS 'live or test. A test organization never causes calls to other systems.';
 
-COMMENT ON COLUMN api.organization.pipeline_stages IS 'The stages that a lead can stand in, in their order.';
+COMMENT ON COLUMN api.organization.pipeline_stages IS 'The pipeline stages of a lead, in their order.';
 
-COMMENT ON COLUMN api.organization.created_at IS 'When it was made.';
+COMMENT ON COLUMN api.organization.created_at IS 'When the organization was created.';
 
 CREATE DOMAIN api.page_size AS integer
 	CONSTRAINT page_size_within_1_and_200 CHECK (((VALUE >= 1) AND (VALUE <= 200)));
 
 ALTER DOMAIN api.page_size OWNER TO leads_owner;
 
-COMMENT ON DOMAIN api.page_size IS 'How many rows a page has at the most.';
+COMMENT ON DOMAIN api.page_size IS 'The maximum number of rows in a page.';
 
 CREATE TYPE api.score AS (
 	id uuid,
@@ -536,7 +536,7 @@ CREATE TYPE api.score AS (
 
 ALTER TYPE api.score OWNER TO leads_owner;
 
-COMMENT ON TYPE api.score IS 'An entry in the history of a lead''s score, as the API shows it.';
+COMMENT ON TYPE api.score IS 'An entry in the history of a lead''s score.';
 
 COMMENT ON COLUMN api.score.id IS 'The entry''s id, a UUID of version 7.';
 
@@ -544,35 +544,35 @@ COMMENT ON COLUMN api.score.organization_id IS 'The organization''s id.';
 
 COMMENT ON COLUMN api.score.lead_id IS 'The lead''s id.';
 
-COMMENT ON COLUMN api.score.kind IS 'scored: by a model; set: written to the lead.';
+COMMENT ON COLUMN api.score.kind IS 'scored: a model computed the score. set: someone wrote it to the lead.';
 
 COMMENT ON COLUMN api.score.lead_score IS 'The score.';
 
-COMMENT ON COLUMN api.score.ai_reasoning IS 'The reasons, in words.';
+COMMENT ON COLUMN api.score.ai_reasoning IS 'The reasons for the score, as text.';
 
-COMMENT ON COLUMN api.score.model IS 'own or default; null: no model made it.';
+COMMENT ON COLUMN api.score.model IS 'own or default; null if no model computed the score.';
 
-COMMENT ON COLUMN api.score.model_version IS 'The model''s version; null: no model made it.';
+COMMENT ON COLUMN api.score.model_version IS 'The version of the model; null if no model computed the score.';
 
-COMMENT ON COLUMN api.score.base IS 'What the score begins at, from 0 to 1; null: no model made it.';
+COMMENT ON COLUMN api.score.base IS 'The base of the score, from 0 to 1; null if no model computed the score.';
 
-COMMENT ON COLUMN api.score.contributions IS 'What was summed, strongest first; null: no model made it.';
+COMMENT ON COLUMN api.score.contributions IS 'The contributions that were added to the base, strongest first; null if no model computed the score.';
 
-COMMENT ON COLUMN api.score.created_at IS 'When it was made.';
+COMMENT ON COLUMN api.score.created_at IS 'When the score was computed or set.';
 
 CREATE DOMAIN api.seal_count AS integer
 	CONSTRAINT seal_count_within_1_and_10000 CHECK (((VALUE >= 1) AND (VALUE <= 10000)));
 
 ALTER DOMAIN api.seal_count OWNER TO leads_owner;
 
-COMMENT ON DOMAIN api.seal_count IS 'How many seals are verified at the most.';
+COMMENT ON DOMAIN api.seal_count IS 'The maximum number of seals to verify.';
 
 CREATE DOMAIN api.seal_position AS text
 	CONSTRAINT seal_position_is_a_whole_number CHECK (((VALUE COLLATE "C") ~ '^[0-9]{1,18}$'::text));
 
 ALTER DOMAIN api.seal_position OWNER TO leads_owner;
 
-COMMENT ON DOMAIN api.seal_position IS 'A seal''s position; 0 stands before the first.';
+COMMENT ON DOMAIN api.seal_position IS 'The position of a seal. 0 is the position before the first seal.';
 
 CREATE TYPE api.signal AS (
 	id uuid,
@@ -587,7 +587,7 @@ CREATE TYPE api.signal AS (
 
 ALTER TYPE api.signal OWNER TO leads_owner;
 
-COMMENT ON TYPE api.signal IS 'A signal, as the API shows it.';
+COMMENT ON TYPE api.signal IS 'An observation about a lead, as it is stored.';
 
 COMMENT ON COLUMN api.signal.id IS 'The signal''s id, a UUID of version 7.';
 
@@ -595,15 +595,15 @@ COMMENT ON COLUMN api.signal.organization_id IS 'The organization''s id.';
 
 COMMENT ON COLUMN api.signal.lead_id IS 'The lead''s id.';
 
-COMMENT ON COLUMN api.signal.type IS 'What was observed: a machine name, such as storm_event.';
+COMMENT ON COLUMN api.signal.type IS 'What was observed, as a machine name such as storm_event.';
 
-COMMENT ON COLUMN api.signal.value IS 'What was seen: true when left out; false and null count nothing for the score.';
+COMMENT ON COLUMN api.signal.value IS 'The value that was observed. false and null do not count for the score.';
 
-COMMENT ON COLUMN api.signal.observed_at IS 'When it was observed: now when left out; it may lie in the past.';
+COMMENT ON COLUMN api.signal.observed_at IS 'When it was observed.';
 
-COMMENT ON COLUMN api.signal.dedupe_key IS 'Makes a repeat harmless: a signal under a key that the lead has one of already adds nothing.';
+COMMENT ON COLUMN api.signal.dedupe_key IS 'Your own key. A second signal of the lead with the same key is not added.';
 
-COMMENT ON COLUMN api.signal.created_at IS 'When it came in.';
+COMMENT ON COLUMN api.signal.created_at IS 'When the signal was added.';
 
 CREATE TYPE api.signal_input AS (
 	type text,
@@ -614,15 +614,15 @@ CREATE TYPE api.signal_input AS (
 
 ALTER TYPE api.signal_input OWNER TO leads_owner;
 
-COMMENT ON TYPE api.signal_input IS 'Something that was observed of a lead.';
+COMMENT ON TYPE api.signal_input IS 'An observation about a lead.';
 
-COMMENT ON COLUMN api.signal_input.type IS 'What was observed: a machine name, such as storm_event.';
+COMMENT ON COLUMN api.signal_input.type IS 'What was observed, as a machine name such as storm_event.';
 
-COMMENT ON COLUMN api.signal_input.value IS 'What was seen: true when left out; false and null count nothing for the score.';
+COMMENT ON COLUMN api.signal_input.value IS 'The value that was observed. The default is true. false and null do not count for the score.';
 
-COMMENT ON COLUMN api.signal_input.observed_at IS 'When it was observed: now when left out; it may lie in the past.';
+COMMENT ON COLUMN api.signal_input.observed_at IS 'When it was observed. The default is now; it can be in the past.';
 
-COMMENT ON COLUMN api.signal_input.dedupe_key IS 'Makes a repeat harmless: a signal under a key that the lead has one of already adds nothing.';
+COMMENT ON COLUMN api.signal_input.dedupe_key IS 'Your own key. If the lead already has a signal with the same key, nothing is added.';
 
 CREATE TYPE crm.job AS (
 	organization_id uuid,
@@ -858,72 +858,84 @@ END;
 
 ALTER FUNCTION api.schema_version() OWNER TO leads_exec;
 
-COMMENT ON FUNCTION api.schema_version() IS 'The number of the newest migration that this schema has.';
+COMMENT ON FUNCTION api.schema_version() IS 'The number of the newest migration of this schema. api.release_version is the version of the release.';
+
+CREATE TABLE api.operation (
+    function text NOT NULL,
+    tag text NOT NULL,
+    request text,
+    rule json,
+    answer text,
+    form text,
+    statuses integer[] DEFAULT '{200}'::integer[] NOT NULL,
+    headers text[] DEFAULT '{}'::text[] NOT NULL,
+    problems text[] DEFAULT '{}'::text[] NOT NULL,
+    parameters json DEFAULT '{}'::json NOT NULL,
+    examples json DEFAULT '{}'::json NOT NULL,
+    CONSTRAINT operation_examples_are_an_object CHECK ((json_typeof(examples) = 'object'::text)),
+    CONSTRAINT operation_form_is_known CHECK ((form = ANY (ARRAY['object'::text, 'list'::text, 'page'::text, 'one_or_list'::text]))),
+    CONSTRAINT operation_headers_are_names CHECK ((array_to_string(headers, ''::text, '?'::text) ~ '^[A-Za-z0-9-]*$'::text)),
+    CONSTRAINT operation_parameters_are_an_object CHECK ((json_typeof(parameters) = 'object'::text)),
+    CONSTRAINT operation_rule_is_an_object CHECK ((json_typeof(rule) = 'object'::text)),
+    CONSTRAINT operation_shows_types_of_api CHECK (((request ~ '^api\.[a-z_][a-z0-9_]*$'::text) AND (answer ~ '^api\.[a-z_][a-z0-9_]*$'::text))),
+    CONSTRAINT operation_succeeds_with_statuses_of_success CHECK (((200 <= ALL (statuses)) AND (299 >= ALL (statuses)) AND (cardinality(statuses) > 0)))
+);
+
+ALTER TABLE api.operation OWNER TO leads_owner;
+
+COMMENT ON TABLE api.operation IS 'What the reference says about an endpoint and the catalogue cannot: a row for each function. api.document writes it.';
+
+COMMENT ON COLUMN api.operation.function IS 'The function of the route, with its schema.';
+
+COMMENT ON COLUMN api.operation.tag IS 'The chapter of the reference.';
+
+COMMENT ON COLUMN api.operation.request IS 'The type of the body. Null: there is no body, or it is any JSON object.';
+
+COMMENT ON COLUMN api.operation.rule IS 'The JSON Schema of the body if the type alone does not describe it. "$body" stands for the type.';
+
+COMMENT ON COLUMN api.operation.answer IS 'The type of the answer. Null: any JSON.';
+
+COMMENT ON COLUMN api.operation.form IS 'How the answer shows its type: object, list ({"data": […]}), page (a list with next_cursor), or one_or_list (an object or a list, as in the request). Null: page if the function has the argument cursor, else object.';
+
+COMMENT ON COLUMN api.operation.statuses IS 'The statuses of success.';
+
+COMMENT ON COLUMN api.operation.headers IS 'The headers of a success, besides those that every response has.';
+
+COMMENT ON COLUMN api.operation.problems IS 'The error codes that the function raises, besides those that follow from the method, the path and the arguments.';
+
+COMMENT ON COLUMN api.operation.parameters IS 'Descriptions of parameters, by name, where api.parameter has none or another.';
+
+COMMENT ON COLUMN api.operation.examples IS 'Examples by "request" and by status, where those of the types would mislead.';
 
 CREATE TABLE api.route (
     method text NOT NULL,
     path text NOT NULL,
     function text NOT NULL,
     scope text,
-    problems text[] DEFAULT '{}'::text[] NOT NULL,
     wait_seconds integer,
     wait_function text,
-    tag text,
-    "position" integer,
-    request text,
-    rule json,
-    answer text,
-    form text,
-    statuses integer[],
-    headers text[],
-    examples json,
-    CONSTRAINT route_form_is_known CHECK ((form = ANY (ARRAY['object'::text, 'list'::text, 'page'::text, 'one_or_list'::text]))),
-    CONSTRAINT route_headers_are_names CHECK ((array_to_string(headers, ' '::text, '?'::text) ~ '^[A-Za-z0-9-]+( [A-Za-z0-9-]+)*$'::text)),
     CONSTRAINT route_method_is_known CHECK ((method = ANY (ARRAY['GET'::text, 'POST'::text, 'PUT'::text, 'PATCH'::text, 'DELETE'::text]))),
     CONSTRAINT route_path_is_absolute CHECK ((path ~ '^(/[^/?#]+)+$'::text)),
-    CONSTRAINT route_rule_is_an_object CHECK ((json_typeof(rule) = 'object'::text)),
     CONSTRAINT route_scope_is_known CHECK ((scope = ANY (ARRAY['read'::text, 'write'::text, 'admin'::text]))),
-    CONSTRAINT route_shows_types_of_api CHECK (((request ~ '^api\.[a-z_][a-z0-9_]*$'::text) AND (answer ~ '^api\.[a-z_][a-z0-9_]*$'::text))),
-    CONSTRAINT route_succeeds_by_statuses_of_success CHECK (((200 <= ALL (statuses)) AND (299 >= ALL (statuses)) AND (cardinality(statuses) > 0))),
     CONSTRAINT route_waits_by_a_function CHECK (((wait_seconds IS NULL) = (wait_function IS NULL))),
     CONSTRAINT route_waits_for_at_most_a_minute CHECK (((wait_seconds >= 1) AND (wait_seconds <= 60)))
 );
 
 ALTER TABLE api.route OWNER TO leads_owner;
 
-COMMENT ON TABLE api.route IS 'The routes. A running server takes up a change on NOTIFY leads_routes. Path parameters stand in braces, with the name of the function''s argument.';
+COMMENT ON TABLE api.route IS 'The routes: which function answers a method on a path. A server reads them again on NOTIFY leads_routes.';
 
 COMMENT ON COLUMN api.route.method IS 'The HTTP method; HEAD is answered wherever GET is.';
 
-COMMENT ON COLUMN api.route.path IS 'The path below /api/v1, such as /leads/{id}.';
+COMMENT ON COLUMN api.route.path IS 'The path below /api/v1, such as /leads/{id}. A name in braces is an argument of the function.';
 
-COMMENT ON COLUMN api.route.function IS 'The function that answers, with its schema; it returns api.answer.';
+COMMENT ON COLUMN api.route.function IS 'The function that answers, with its schema. It returns api.answer.';
 
-COMMENT ON COLUMN api.route.scope IS 'The scope that the key needs; null: no key is asked for.';
-
-COMMENT ON COLUMN api.route.problems IS 'The codes of the errors that this route can give, beside those that every route can.';
+COMMENT ON COLUMN api.route.scope IS 'The scope that the key needs. Null: the route needs no key.';
 
 COMMENT ON COLUMN api.route.wait_seconds IS 'An answer that another transaction makes: how long a 202 waits for it, without a connection. One whose Retry-After is longer than what is left doesn''t wait.';
 
 COMMENT ON COLUMN api.route.wait_function IS 'The function that is asked for it: it only reads, and takes its arguments by name out of the route''s.';
-
-COMMENT ON COLUMN api.route.tag IS 'The chapter of the reference; null: its last, "Other".';
-
-COMMENT ON COLUMN api.route."position" IS 'Where it stands in its chapter.';
-
-COMMENT ON COLUMN api.route.request IS 'The type of schema api that the body shows; null: it takes none, or any JSON.';
-
-COMMENT ON COLUMN api.route.rule IS 'JSON Schema of the body, where it is more than its type: "$body" stands for that.';
-
-COMMENT ON COLUMN api.route.answer IS 'The type of schema api that the answer shows; null: any JSON.';
-
-COMMENT ON COLUMN api.route.form IS 'How the answer shows it: object (also null), list ({"data": […]}), page (that, with next_cursor), or one_or_list: as the body was.';
-
-COMMENT ON COLUMN api.route.statuses IS 'The statuses of success; null: 200.';
-
-COMMENT ON COLUMN api.route.headers IS 'Headers that a success has, beside X-Request-Id.';
-
-COMMENT ON COLUMN api.route.examples IS 'Examples by "request" and by status, where those of the types that it shows would mislead; null: they wouldn''t.';
 
 CREATE FUNCTION admin.api_findings(release integer) RETURNS TABLE(subject text, finding text, remedy text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -934,15 +946,16 @@ CREATE FUNCTION admin.api_findings(release integer) RETURNS TABLE(subject text, 
           SELECT r.method,
              r.path,
              r.function,
-             r.request,
-             r.answer,
+             o.request,
+             o.answer,
              format('route %s %s'::text, r.method, r.path) AS subject,
              format('delete from api.route where method = %L and path = %L; notify leads_routes;'::text, r.method, r.path) AS removal,
              (f.oid)::regprocedure AS name,
              f.oid,
              f.provolatile AS volatility,
              f.prorettype AS returned
-            FROM (api.route r
+            FROM ((api.route r
+              LEFT JOIN api.operation o ON ((o.function = r.function)))
               LEFT JOIN pg_proc f ON ((f.oid = (
                  CASE
                      WHEN (r.function ~ '^[a-z_][a-z0-9_]*[.][a-z_][a-z0-9_]*$'::text) THEN to_regproc(r.function)
@@ -960,7 +973,7 @@ CREATE FUNCTION admin.api_findings(release integer) RETURNS TABLE(subject text, 
    WHERE (api.schema_version() > api_findings.release)
  UNION ALL
   SELECT r.subject,
-     format('There is no function %s, or there are several.'::text, r.function) AS format,
+     format('There is no function %s, or there are several with this name.'::text, r.function) AS format,
      r.removal
     FROM route r
    WHERE (r.oid IS NULL)
@@ -972,8 +985,8 @@ CREATE FUNCTION admin.api_findings(release integer) RETURNS TABLE(subject text, 
    WHERE (r.returned <> ('api.answer'::regtype)::oid)
  UNION ALL
   SELECT r.subject,
-     format('There is no composite type %s: the reference shows any JSON.'::text, t.name) AS format,
-     format('update api.route set %I = null where method = %L and path = %L; notify leads_routes;'::text, t.field, r.method, r.path) AS format
+     format('There is no composite type %s, so the reference shows any JSON.'::text, t.name) AS format,
+     format('update api.operation set %I = null where function = %L; notify leads_routes;'::text, t.field, r.function) AS format
     FROM (route r
       CROSS JOIN LATERAL ( VALUES ('request'::text,r.request), ('answer'::text,r.answer)) t(field, name))
    WHERE ((t.name IS NOT NULL) AND (to_regclass(t.name) IS NULL))
@@ -994,9 +1007,9 @@ END;
 
 ALTER FUNCTION admin.api_findings(release integer) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.api_findings(release integer) IS 'Findings of the groups version and routes, as admin.findings() gives them.
+COMMENT ON FUNCTION admin.api_findings(release integer) IS 'Findings of the groups version and routes, in the form of admin.findings().
 
-release: the number of the newest migration that the asking program has; null: no question.';
+release: the number of the newest migration that the calling program has. Null: the version is not checked.';
 
 CREATE FUNCTION admin.backtest_leads(organization_id uuid) RETURNS TABLE(lead_id uuid, is_qualified boolean)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -4165,9 +4178,9 @@ ALTER FUNCTION api.create_lead(body text, idempotency_key api.idempotency_key, i
 
 COMMENT ON FUNCTION api.create_lead(body text, idempotency_key api.idempotency_key, idempotency_wait integer) IS 'Create a lead.
 
-At least one of email, or name and company together, is required. lead_score begins at 0 and pipeline_stage at "new",
-unless given. Text is kept as sent, without the white space at its ends. Two leads may share an address: nothing is
-merged. The answer has the 12 fields that a list shows.';
+A lead needs an email, or a name and a company. The default of lead_score is 0, that of pipeline_stage is "new". White
+space at the ends of a text is removed. Two leads can have the same address: the API does not merge them. The response
+has the 12 fields that a list shows.';
 
 CREATE FUNCTION api.create_signals(id uuid, body text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4266,11 +4279,12 @@ ALTER FUNCTION api.create_signals(id uuid, body text, idempotency_key api.idempo
 
 COMMENT ON FUNCTION api.create_signals(id uuid, body text, idempotency_key api.idempotency_key, idempotency_wait integer) IS 'Add signals to a lead.
 
-A signal, or {"signals": […]} with up to 200 of them: all are added, or none. type is a machine name; value is true when
-left out, else true, false, null, a number, a text, or a flat object of these; observed_at is now when left out, and may
-lie in the past. A signal with a dedupe_key that the lead has a signal of already adds nothing: the answer has the
-first. Of each type the latest counts for the score (observed_at, then id), and false and null count nothing. Where the
-organization''s scoring model says so, and looks at such a signal, the lead is scored anew at once.';
+The body is a signal, or {"signals": […]} with up to 200 signals. Either all are added, or none. type is a machine name.
+value is true, false, null, a number, a text, or a flat object of these; the default is true. The default of observed_at
+is now, and it can be in the past. If the lead already has a signal with the same dedupe_key, nothing is added, and the
+response has that first signal. Only the latest signal of each type counts for the score (by observed_at, then id);
+false and null do not count. If the organization''s scoring model says so and uses such a signal, the lead is scored
+again at once.';
 
 CREATE FUNCTION api.default_text(function oid, "position" integer) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -4289,7 +4303,7 @@ $$;
 
 ALTER FUNCTION api.default_text(function oid, "position" integer) OWNER TO leads_exec;
 
-COMMENT ON FUNCTION api.default_text(function oid, "position" integer) IS 'The value of the default of the argument at that position (from 1), as text; null where there is none.';
+COMMENT ON FUNCTION api.default_text(function oid, "position" integer) IS 'The default of the argument at a position (from 1), as text. Null if the argument has no default.';
 
 CREATE FUNCTION api.expression(definition text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -4299,7 +4313,7 @@ END;
 
 ALTER FUNCTION api.expression(definition text) OWNER TO leads_exec;
 
-COMMENT ON FUNCTION api.expression(definition text) IS 'The first regular expression in a constraint''s definition, or in a function''s source; null: there is none.';
+COMMENT ON FUNCTION api.expression(definition text) IS 'The first regular expression in the definition of a constraint or the source of a function. Null if there is none.';
 
 CREATE FUNCTION audit.event_etag(payload_digest bytea, salt bytea) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -4363,9 +4377,9 @@ END;
 
 ALTER FUNCTION api.get_audit_event(id uuid) OWNER TO leads_exec;
 
-COMMENT ON FUNCTION api.get_audit_event(id uuid) IS 'Get a row of the audit log.
+COMMENT ON FUNCTION api.get_audit_event(id uuid) IS 'Get an event of the audit log.
 
-Another organization''s row is answered like one that never was: 404.';
+An event of another organization returns 404, as if it did not exist.';
 
 CREATE FUNCTION crm.account_in_force(organization_id uuid) RETURNS TABLE(vendor text, account text)
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
@@ -4421,9 +4435,9 @@ ALTER FUNCTION api.get_crm_sync(id uuid) OWNER TO leads_exec;
 
 COMMENT ON FUNCTION api.get_crm_sync(id uuid) IS 'Get the state of a lead''s push.
 
-crm_sync is null for a lead that was never pushed. status: pending, in_progress, ok, failed, or skipped (when it entered
-the stage the connection was paused, or it lacked what the vendor needs). Why a push failed stands in the audit log:
-lead.crm_push_failed, with the vendor''s reason.';
+crm_sync is null if the lead was never pushed. status is pending, in_progress, ok, failed or skipped. A push is skipped
+if the connection was paused when the lead entered the stage, or if the lead did not have what the CRM requires. The
+audit log has the reason why a push failed: lead.crm_push_failed.';
 
 CREATE FUNCTION auth.key_scopes() RETURNS text[]
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
@@ -4446,9 +4460,9 @@ END;
 
 ALTER FUNCTION api.get_health() OWNER TO leads_exec;
 
-COMMENT ON FUNCTION api.get_health() IS 'See what a key is good for.
+COMMENT ON FUNCTION api.get_health() IS 'Check a key.
 
-The organization that the key belongs to, its environment (live or test), and the key''s scopes.';
+The response has the organization that the key belongs to, its environment (live or test), and the scopes of the key.';
 
 CREATE FUNCTION app.lead_etag(revision integer) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -4482,7 +4496,7 @@ ALTER FUNCTION api.get_lead(id uuid) OWNER TO leads_exec;
 
 COMMENT ON FUNCTION api.get_lead(id uuid) IS 'Get a lead.
 
-All 17 fields. Another organization''s lead is answered like one that never was: 404.';
+The response has all 17 fields. A lead of another organization returns 404, as if it did not exist.';
 
 CREATE TABLE app.pipeline_stage (
     organization_id uuid NOT NULL,
@@ -4518,7 +4532,7 @@ ALTER FUNCTION api.get_organization() OWNER TO leads_exec;
 
 COMMENT ON FUNCTION api.get_organization() IS 'Get the organization.
 
-The organization that the key belongs to, with its pipeline stages in their order.';
+The response has the organization that the key belongs to, with its pipeline stages in their order.';
 
 CREATE FUNCTION api.get_push(id uuid) RETURNS api.answer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -4536,11 +4550,11 @@ $$;
 
 ALTER FUNCTION api.get_push(id uuid) OWNER TO leads_exec;
 
-COMMENT ON FUNCTION api.get_push(id uuid) IS 'Look how a push stands.
+COMMENT ON FUNCTION api.get_push(id uuid) IS 'Get the state of a push that is in progress.
 
-What api.push_lead answers, without beginning anything: the server asks it while a client waits.';
+The response is that of api.push_lead, but no push begins. The server calls this function while a client waits.';
 
-CREATE FUNCTION api.input_faults(names text[], types text[], given text[]) RETURNS json
+CREATE FUNCTION api.input_faults(names text[], types text[], texts text[]) RETURNS json
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -4560,9 +4574,9 @@ begin
       and t.typnamespace = 'api'::regnamespace;
     begin
       if input_faults.names[v_index] = 'body' then
-        perform app.read_object(input_faults.given[v_index]);
+        perform app.read_object(input_faults.texts[v_index]);
       else
-        execute format('select %L::%s', input_faults.given[v_index], coalesce(v_type, 'text'));
+        execute format('select %L::%s', input_faults.texts[v_index], coalesce(v_type, 'text'));
       end if;
     exception
       when sqlstate 'PT400' then
@@ -4581,12 +4595,22 @@ begin
 end
 $$;
 
-ALTER FUNCTION api.input_faults(names text[], types text[], given text[]) OWNER TO leads_exec;
+ALTER FUNCTION api.input_faults(names text[], types text[], texts text[]) OWNER TO leads_exec;
 
-COMMENT ON FUNCTION api.input_faults(names text[], types text[], given text[]) IS 'The entries for errors for each value that breaks its domain''s CHECK, and for a body that is no object; null: none.
+COMMENT ON FUNCTION api.input_faults(names text[], types text[], texts text[]) IS 'The entries for errors: each value that violates the CHECK of its domain, and a body that is not an object. Null: none.
 
-names: the parameters, or body; types: their types (other than a domain of this schema is passed over); given: their
-values as text. The shim asks this once it knows of a fault.';
+names: the parameters, or body. types: their types; only domains of schema api are checked. texts: the values as text. The
+server calls this after it has found an error.';
+
+CREATE FUNCTION api.json_text(content text) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT (to_json(content))::text AS to_json;
+END;
+
+ALTER FUNCTION api.json_text(content text) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.json_text(content text) IS 'The JSON string of a text, as text. Null for null.';
 
 CREATE FUNCTION api.list_audit_events("limit" api.page_size DEFAULT 50, cursor api.cursor DEFAULT NULL::text, action api.any_of DEFAULT NULL::text[], source api.any_of DEFAULT NULL::text[], lead_id uuid DEFAULT NULL::uuid, start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, end_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS api.answer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -4689,8 +4713,9 @@ ALTER FUNCTION api.list_audit_events("limit" api.page_size, cursor api.cursor, a
 
 COMMENT ON FUNCTION api.list_audit_events("limit" api.page_size, cursor api.cursor, action api.any_of, source api.any_of, lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone) IS 'List the audit log, newest first.
 
-Every change of the organization''s records, whoever made it: over the API, in SQL, by a worker or by the system. Filters
-are exact; several values, separated by commas, mean any of them. start_at is inclusive, end_at exclusive. Actions:
+The log has every change of the organization''s records: over the API, in SQL, by a worker or by the system. Filters
+match exact values. Several values, separated by commas, match any of them. start_at is inclusive, end_at exclusive.
+Actions:
 lead.created, lead.updated, lead.scored, lead.deleted, lead.erased; lead.crm_push_requested, lead.crm_pushed,
 lead.crm_push_failed, lead.crm_push_skipped; crm_connection.created, crm_connection.updated, crm_connection.deleted; crm_sync.updated,
 crm_sync.deleted; signal.created, signal.updated, signal.deleted; score.deleted; scoring_model.created,
@@ -4710,8 +4735,8 @@ ALTER FUNCTION api.list_crm_connections() OWNER TO leads_exec;
 
 COMMENT ON FUNCTION api.list_crm_connections() IS 'List the CRM connections.
 
-An organization has one at the most. state is active or paused; fault says why, where the vendor refused the credential. The
-credential is never shown. An operator makes, pauses and removes connections.';
+An organization has at most one connection. state is active or paused. fault says why, if the CRM rejected the
+credential. The credential itself is never shown. An operator creates, pauses and removes connections.';
 
 CREATE FUNCTION api.list_leads("limit" api.page_size DEFAULT 50, cursor api.cursor DEFAULT NULL::text, pipeline_stage api.any_of DEFAULT NULL::text[], source api.any_of DEFAULT NULL::text[], email api.any_of DEFAULT NULL::text[], start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, end_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS api.answer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -4830,10 +4855,11 @@ ALTER FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline
 
 COMMENT ON FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone) IS 'List leads, newest first.
 
-Ordered by created_at, then id, both descending. Filters are exact; several values, separated by commas, mean any of
-them; an unknown stage is 422. email takes A-Z as a-z. start_at is inclusive, end_at exclusive. Walking the pages gives
-every lead that stood when the walk began exactly once. Rows commit out of the order of created_at: who polls with
-start_at overlaps by some minutes and drops repeats by id.';
+The order is created_at, then id, both descending. Filters match exact values. Several values, separated by commas,
+match any of them. An unknown stage is an error (422). email ignores the case of A to Z. start_at is inclusive, end_at
+exclusive. The pages contain every lead that existed when you requested the first page exactly once. Rows do not become
+visible in the order of created_at: if you poll with start_at, request an overlap of some minutes and drop duplicates by
+id.';
 
 CREATE FUNCTION api.list_scores(id uuid, "limit" api.page_size DEFAULT 50, cursor api.cursor DEFAULT NULL::text) RETURNS api.answer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -4870,10 +4896,11 @@ $$;
 
 ALTER FUNCTION api.list_scores(id uuid, "limit" api.page_size, cursor api.cursor) OWNER TO leads_exec;
 
-COMMENT ON FUNCTION api.list_scores(id uuid, "limit" api.page_size, cursor api.cursor) IS 'List the history of a lead''s score.
+COMMENT ON FUNCTION api.list_scores(id uuid, "limit" api.page_size, cursor api.cursor) IS 'List the history of a lead''s score, newest first.
 
-The newest first. kind is scored (by a model: model is own or default, with its version, its base, and the
-contributions that were summed) or set (written to the lead, over the API or in SQL; the rest is null).';
+kind is scored or set. scored: a model computed the score; model is own or default, and the entry has the version of the
+model, its base, and the contributions. set: someone wrote the score to the lead, over the API or in SQL; the other
+fields are null.';
 
 CREATE FUNCTION api.list_signals(id uuid, "limit" api.page_size DEFAULT 50, cursor api.cursor DEFAULT NULL::text) RETURNS api.answer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -4910,9 +4937,201 @@ $$;
 
 ALTER FUNCTION api.list_signals(id uuid, "limit" api.page_size, cursor api.cursor) OWNER TO leads_exec;
 
-COMMENT ON FUNCTION api.list_signals(id uuid, "limit" api.page_size, cursor api.cursor) IS 'List a lead''s signals.
+COMMENT ON FUNCTION api.list_signals(id uuid, "limit" api.page_size, cursor api.cursor) IS 'List the signals of a lead, newest first.
 
-The newest first, in the order in which they came in.';
+The order is created_at, then id, both descending.';
+
+CREATE FUNCTION api.object_text(VARIADIC members text[]) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT (('{'::text || COALESCE(string_agg(((to_json((object_text.members)[n.n]) || ':'::text) || (object_text.members)[(n.n + 1)]), ','::text ORDER BY n.n), ''::text)) || '}'::text)
+    FROM generate_series(1, cardinality(object_text.members), 2) n(n)
+   WHERE ((object_text.members)[(n.n + 1)] IS NOT NULL);
+END;
+
+ALTER FUNCTION api.object_text(VARIADIC members text[]) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.object_text(VARIADIC members text[]) IS 'A JSON object. json_build_object adds white space, and jsonb changes the order.
+
+members: names and values in turn; a value is JSON text, and a member whose value is null is left out.';
+
+CREATE FUNCTION api.operations() RETURNS TABLE(id text, method text, path text, scope text, function oid, arguments text[], tag text, summary text, description text, request text, rule json, answer text, form text, statuses integer[], headers text[], problems text[], parameters json, examples json)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT ((f.proname)::text || COALESCE(('_'::text || NULLIF(row_number() OVER (PARTITION BY f.proname ORDER BY r.path, r.method), 1)), ''::text)),
+     r.method,
+     r.path,
+     r.scope,
+     f.oid,
+     a.arguments,
+     COALESCE(o.tag, 'Other'::text) AS "coalesce",
+     rtrim(split_part(obj_description(f.oid, 'pg_proc'::name), '
+'::text, 1), '.'::text) AS rtrim,
+     NULLIF(btrim(regexp_replace(obj_description(f.oid, 'pg_proc'::name), '^[^\n]*\n*'::text, ''::text), '
+ '::text), ''::text) AS "nullif",
+         CASE
+             WHEN (to_regclass(o.request) IS NOT NULL) THEN o.request
+             ELSE NULL::text
+         END AS "case",
+     o.rule,
+         CASE
+             WHEN (to_regclass(o.answer) IS NOT NULL) THEN o.answer
+             ELSE NULL::text
+         END AS "case",
+     COALESCE(o.form,
+         CASE
+             WHEN ('cursor'::text = ANY (a.arguments)) THEN 'page'::text
+             ELSE 'object'::text
+         END) AS "coalesce",
+     COALESCE(o.statuses, '{200}'::integer[]) AS "coalesce",
+     COALESCE(o.headers, '{}'::text[]) AS "coalesce",
+     (((((((COALESCE(o.problems, '{}'::text[]) || ARRAY['invalid_parameter'::text, 'unauthorized'::text, 'internal'::text, 'unavailable'::text]) ||
+         CASE
+             WHEN (r.scope IS NOT NULL) THEN ARRAY['insufficient_scope'::text]
+             ELSE NULL::text[]
+         END) ||
+         CASE
+             WHEN (r.method <> 'GET'::text) THEN ARRAY['outcome_unknown'::text]
+             ELSE NULL::text[]
+         END) ||
+         CASE
+             WHEN (strpos(r.path, '{'::text) > 0) THEN ARRAY['not_found'::text]
+             ELSE NULL::text[]
+         END) ||
+         CASE
+             WHEN ('if_match'::text = ANY (a.arguments)) THEN ARRAY['precondition_failed'::text]
+             ELSE NULL::text[]
+         END) ||
+         CASE
+             WHEN ('idempotency_key'::text = ANY (a.arguments)) THEN ARRAY['idempotency_key_reused'::text, 'idempotency_in_progress'::text, 'erased'::text]
+             ELSE NULL::text[]
+         END) ||
+         CASE
+             WHEN ('body'::text = ANY (a.arguments)) THEN ARRAY['invalid_body'::text, 'payload_too_large'::text, 'unsupported_media_type'::text, 'validation_failed'::text]
+             ELSE NULL::text[]
+         END),
+     COALESCE(o.parameters, '{}'::json) AS "coalesce",
+     COALESCE(o.examples, '{}'::json) AS "coalesce"
+    FROM (((api.route r
+      JOIN pg_proc f ON (((f.oid = (
+         CASE
+             WHEN (r.function ~ '^[a-z_][a-z0-9_]*[.][a-z_][a-z0-9_]*$'::text) THEN to_regproc(r.function)
+             ELSE NULL::regproc
+         END)::oid) AND (f.prorettype = ('api.answer'::regtype)::oid) AND has_function_privilege(SESSION_USER, f.oid, 'execute'::text))))
+      CROSS JOIN LATERAL ( SELECT COALESCE(f.proargnames[:f.pronargs], '{}'::text[]) AS arguments) a)
+      LEFT JOIN api.operation o ON ((o.function = r.function)));
+END;
+
+ALTER FUNCTION api.operations() OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.operations() IS 'A row for each route whose function the login may execute.
+
+id: the operationId. arguments: the names of the function''s arguments. problems: the codes of all errors that the
+operation can return, those of api.operation and those that follow from the method, the path and the arguments. The
+other columns are those of api.route and api.operation, with the defaults filled in.';
+
+CREATE FUNCTION api.openapi_headers() RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ WITH known(name, description) AS (
+          VALUES ('X-Request-Id'::text,'The id of the request: yours, or one that the server generated. It is also in the audit log and in the server''s log.'::text), ('ETag'::text,'The entity tag of the record (RFC 9110, section 8.8.3). Every change gives the record another tag.'::text), ('Location'::text,'The address of the new record.'::text), ('Link'::text,'The address of the next page, with rel="next" (RFC 8288). The last page has no Link.'::text), ('Retry-After'::text,'How many seconds to wait before you send the request again.'::text), ('Idempotency-Replayed'::text,'true if this is the first response again.'::text), ('WWW-Authenticate'::text,'Always Bearer.'::text)
+         ), header AS (
+          SELECT COALESCE(k.name, h_1.name) AS name,
+             k.description
+            FROM (known k
+              FULL JOIN ( SELECT DISTINCT n.name
+                    FROM (api.operations() o(id, method, path, scope, function, arguments, tag, summary, description, request, rule, answer, form, statuses, headers, problems, parameters, examples)
+                      CROSS JOIN LATERAL unnest(o.headers) n(name))) h_1 ON ((h_1.name = k.name)))
+         )
+  SELECT (('{'::text || string_agg(((api.json_text(h.name) || ':'::text) || api.object_text(VARIADIC ARRAY['description'::text, api.json_text(h.description), 'schema'::text, '{"type":"string"}'::text])), ','::text ORDER BY h.name)) || '}'::text)
+    FROM header h;
+END;
+
+ALTER FUNCTION api.openapi_headers() OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.openapi_headers() IS 'The shared headers, as JSON text: those that the server sends, and those of the documentation of an operation.';
+
+CREATE FUNCTION api.release_version() RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT '0.9.0'::text;
+END;
+
+ALTER FUNCTION api.release_version() OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.release_version() IS 'The version of the release that made this schema. The reference shows it.';
+
+CREATE TABLE api.guide (
+    "position" integer NOT NULL,
+    title text NOT NULL,
+    body text NOT NULL
+);
+
+ALTER TABLE api.guide OWNER TO leads_owner;
+
+COMMENT ON TABLE api.guide IS 'The guide at the beginning of the reference: a row for each section.';
+
+COMMENT ON COLUMN api.guide."position" IS 'The position of the section, from 1.';
+
+COMMENT ON COLUMN api.guide.title IS 'The title of the section.';
+
+COMMENT ON COLUMN api.guide.body IS 'The section, in Markdown.';
+
+CREATE TABLE api.problem (
+    raised_by text NOT NULL,
+    status integer NOT NULL,
+    code text NOT NULL,
+    title text NOT NULL,
+    detail text NOT NULL,
+    field text,
+    field_code text,
+    CONSTRAINT problem_code_is_name CHECK (app.is_name(code)),
+    CONSTRAINT problem_field_has_a_code CHECK (((field IS NULL) = (field_code IS NULL))),
+    CONSTRAINT problem_status_is_an_error CHECK (((status >= 400) AND (status <= 599)))
+);
+
+ALTER TABLE api.problem OWNER TO leads_owner;
+
+COMMENT ON TABLE api.problem IS 'How an error is answered (RFC 9457): one row for each code word, SQLSTATE and constraint.';
+
+COMMENT ON COLUMN api.problem.raised_by IS 'The word that a function or the shim raises, a SQLSTATE, or the name of a constraint.';
+
+COMMENT ON COLUMN api.problem.status IS 'The HTTP status.';
+
+COMMENT ON COLUMN api.problem.code IS 'The member code of the answer.';
+
+COMMENT ON COLUMN api.problem.title IS 'The member title of the answer.';
+
+COMMENT ON COLUMN api.problem.detail IS 'The member detail, where the error brings none; of a field''s error, its detail.';
+
+COMMENT ON COLUMN api.problem.field IS 'The field that a constraint is about.';
+
+COMMENT ON COLUMN api.problem.field_code IS 'The code in that field''s entry in errors.';
+
+CREATE FUNCTION api.openapi_info() RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT api.object_text(VARIADIC ARRAY['title'::text, '"Leads API"'::text, 'summary'::text, api.json_text('Leads of an organization: stored, scored with reasons, pushed to its CRM exactly once, and audited.'::text), 'version'::text, api.json_text(api.release_version()), 'contact'::text, '{"name":"API support","url":"https://example.com/support","email":"api@example.com"}'::text, 'license'::text, '{"name":"MIT","identifier":"MIT"}'::text, 'description'::text, api.json_text(concat_ws('
+
+'::text, ( SELECT string_agg(format('## %s
+
+%s'::text, g.title, g.body), '
+
+'::text ORDER BY g."position") AS string_agg
+            FROM api.guide g), '## Error codes', ( SELECT ('| code | status | what to do |
+| --- | --- | --- |
+'::text || string_agg(format('| `%s` | %s | %s |'::text, p.code, p.status, p.detail), '
+'::text ORDER BY p.status, p.code))
+            FROM api.problem p
+           WHERE (p.raised_by = p.code))))]) AS object_text;
+END;
+
+ALTER FUNCTION api.openapi_info() OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.openapi_info() IS 'The info object, as JSON text. Its description is the guide (api.guide), with a table of the error codes.';
 
 CREATE FUNCTION api.schema_name(type text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -4922,7 +5141,81 @@ END;
 
 ALTER FUNCTION api.schema_name(type text) OWNER TO leads_exec;
 
-COMMENT ON FUNCTION api.schema_name(type text) IS 'LeadItem for lead_item, with or without its schema.';
+COMMENT ON FUNCTION api.schema_name(type text) IS 'The words of a name in camel case: LeadItem for lead_item or api.lead_item.';
+
+CREATE FUNCTION api.schema_reference(type text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT (('{"$ref":"#/components/schemas/'::text || api.schema_name(type)) || '"}'::text);
+END;
+
+ALTER FUNCTION api.schema_reference(type text) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.schema_reference(type text) IS 'A JSON Schema, as text, that refers to the schema of a type of schema api. Null for null.';
+
+CREATE TABLE api.shape (
+    type text NOT NULL,
+    relation text,
+    never_null text[] DEFAULT '{}'::text[] NOT NULL,
+    example json,
+    fields json DEFAULT '{}'::json NOT NULL,
+    CONSTRAINT shape_fields_are_an_object CHECK ((json_typeof(fields) = 'object'::text)),
+    CONSTRAINT shape_names_a_relation CHECK ((relation ~ '^[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*$'::text))
+);
+
+ALTER TABLE api.shape OWNER TO leads_owner;
+
+COMMENT ON TABLE api.shape IS 'What the reference says about a type of schema api and the catalogue cannot.';
+
+COMMENT ON COLUMN api.shape.type IS 'The type, with its schema.';
+
+COMMENT ON COLUMN api.shape.relation IS 'The table whose rows the type shows. The constraints on a column apply to the field of the same name. Null: no table.';
+
+COMMENT ON COLUMN api.shape.never_null IS 'Fields that are never null although no column of the table says so. In a request, they are required.';
+
+COMMENT ON COLUMN api.shape.example IS 'An example.';
+
+COMMENT ON COLUMN api.shape.fields IS 'JSON Schemas of fields, by name, where the type and the constraints say too little. The description is added.';
+
+CREATE FUNCTION api.operation_bodies() RETURNS TABLE(operation_id text, body text, schema_name text, schema text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ WITH operation AS (
+          SELECT o_1.id,
+             o_1.method,
+             o_1.request,
+                 CASE
+                     WHEN ((o_1.request IS NOT NULL) AND (o_1.rule IS NOT NULL)) THEN (o_1.id || '_body'::text)
+                     ELSE NULL::text
+                 END AS schema_name,
+             replace((json_strip_nulls(o_1.rule))::text, '"$body"'::text, api.schema_reference(o_1.request)) AS schema,
+             COALESCE(((o_1.examples -> 'request'::text))::text, ( SELECT (s.example)::text AS example
+                    FROM api.shape s
+                   WHERE (s.type = o_1.request))) AS example
+            FROM api.operations() o_1(id, method, path, scope, function, arguments, tag, summary, description, request, rule, answer, form, statuses, headers, problems, parameters, examples)
+           WHERE ('body'::text = ANY (o_1.arguments))
+         )
+  SELECT o.id,
+     api.object_text(VARIADIC ARRAY['required'::text, 'true'::text, 'content'::text, api.object_text(VARIADIC ARRAY['application/json'::text, m.content, 'application/merge-patch+json'::text,
+         CASE
+             WHEN (o.method = 'PATCH'::text) THEN m.content
+             ELSE NULL::text
+         END])]) AS object_text,
+     o.schema_name,
+         CASE
+             WHEN (o.schema_name IS NOT NULL) THEN o.schema
+             ELSE NULL::text
+         END AS "case"
+    FROM (operation o
+      CROSS JOIN LATERAL ( SELECT api.object_text(VARIADIC ARRAY['schema'::text, COALESCE(api.schema_reference(COALESCE(o.schema_name, o.request)), '{"type":"object"}'::text), 'example'::text, o.example]) AS content) m);
+END;
+
+ALTER FUNCTION api.operation_bodies() OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.operation_bodies() IS 'The request body of each operation whose function has the argument body.
+
+schema_name, schema: the schema of the operation''s rule, with its name as api.schema_name takes it. Null: the body is described by its type.';
 
 CREATE FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, is_input boolean, more text) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -4948,7 +5241,6 @@ CREATE FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, i
              (regexp_match(s.checks, 'app\.is_text\([^,]+, ([0-9]+)\)'::text))[1] AS max_length,
              (s.checks ~ 'app\.is_name\('::text) AS is_name,
              (s.checks ~ 'app\.is_email\('::text) AS is_email,
-             (s.checks ~ 'scoring\.is_signal_value\('::text) AS is_signal_value,
              (regexp_match(s.checks, '>= [('']*(-?[0-9]+(\.[0-9]+)?)'::text))[1] AS minimum,
              (regexp_match(s.checks, '<= [('']*(-?[0-9]+(\.[0-9]+)?)'::text))[1] AS maximum,
              ( SELECT (json_agg(replace(v.word[1], ''''''::text, ''''::text)))::text AS json_agg
@@ -4962,7 +5254,6 @@ CREATE FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, i
                  WHEN value_schema.is_nullable THEN format('"anyOf":[{"$ref":"#/components/schemas/%s"},{"type":"null"}]'::text, api.schema_name((f.name)::text))
                  ELSE format('"$ref":"#/components/schemas/%s"'::text, api.schema_name((f.name)::text))
              END
-             WHEN f.is_signal_value THEN '"anyOf":[{"type":["boolean","null","number"]},{"type":"string","maxLength":1000,"pattern":"^[^\\u0000]*$"},{"type":"object","maxProperties":32,"propertyNames":{"minLength":1,"maxLength":64,"pattern":"^[^\\u0000]*$"},"additionalProperties":{"anyOf":[{"type":["boolean","null","number"]},{"type":"string","maxLength":1000,"pattern":"^[^\\u0000]*$"}]}}]'::text
              WHEN (f.base = ANY (ARRAY['json'::text, 'jsonb'::text])) THEN NULL::text
              WHEN (f.base = 'text[]'::text) THEN ((((k.type || ',"items":{'::text) || concat_ws(','::text, '"type":"string"', ('"enum":'::text || f.words),
              CASE
@@ -5043,71 +5334,167 @@ END;
 
 ALTER FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, is_input boolean, more text) OWNER TO leads_exec;
 
-COMMENT ON FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, is_input boolean, more text) IS 'JSON Schema (2020-12, as OpenAPI 3.1 has it), as text.
+COMMENT ON FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, is_input boolean, more text) IS 'The JSON Schema (2020-12, as in OpenAPI 3.1) of a value, as text.
 
-type: the value''s, a domain too. checks: the constraints on it, as pg_get_constraintdef gives them. is_input: whether a client sends it. more: further members, as
-JSON text without braces; null: none.';
+type: the type of the value; it can be a domain. checks: the constraints on the value, as pg_get_constraintdef prints
+them. is_input: whether a client sends the value. more: further members of the schema, as JSON text without braces;
+null: none.';
 
-CREATE TABLE api.shape (
-    type text NOT NULL,
-    relation text,
-    never_null text[] DEFAULT '{}'::text[] NOT NULL,
-    example json,
-    CONSTRAINT shape_names_a_relation CHECK ((relation ~ '^[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*$'::text))
+CREATE TABLE api.parameter (
+    name text NOT NULL,
+    description text NOT NULL,
+    example text
 );
 
-ALTER TABLE api.shape OWNER TO leads_owner;
+ALTER TABLE api.parameter OWNER TO leads_owner;
 
-COMMENT ON TABLE api.shape IS 'What a type of schema api shows: a body, or a part of one.';
+COMMENT ON TABLE api.parameter IS 'The descriptions of parameters that several routes share.';
 
-COMMENT ON COLUMN api.shape.type IS 'The type, with its schema.';
+COMMENT ON COLUMN api.parameter.name IS 'The name of the argument.';
 
-COMMENT ON COLUMN api.shape.relation IS 'The table whose rows it shows: the constraints on a column of the same name hold for the field. Null: none.';
+COMMENT ON COLUMN api.parameter.description IS 'What the parameter does, in Markdown.';
 
-COMMENT ON COLUMN api.shape.never_null IS 'Fields that are never null, where no column of the table says so.';
+COMMENT ON COLUMN api.parameter.example IS 'A value, as a client sends it.';
 
-COMMENT ON COLUMN api.shape.example IS 'An example.';
-
-CREATE FUNCTION api.type_schema(type text) RETURNS text
-    LANGUAGE sql STABLE PARALLEL SAFE
+CREATE FUNCTION api.operation_parameters() RETURNS TABLE(operation_id text, parameters text)
+    LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
- WITH shape AS (
-          SELECT t.oid,
-             t.typrelid,
-             s_1.relation,
-             COALESCE(s_1.never_null, '{}'::text[]) AS never_null,
-             s_1.example,
-             (t.typname ~~ '%\_input'::text) AS is_input
-            FROM (pg_type t
-              LEFT JOIN api.shape s_1 ON ((s_1.type = type_schema.type)))
-           WHERE (t.oid = (to_regtype(type_schema.type))::oid)
-         ), field AS (
-          SELECT a.attname AS name,
-             a.attnum AS "position",
-             api.value_schema(a.atttypid, (ARRAY( SELECT pg_get_constraintdef(k.oid) AS pg_get_constraintdef
+ WITH argument AS (
+          SELECT o.id AS operation_id,
+             a."position",
+             a.name,
+             a.type,
+             api.default_text(o.function, (a."position")::integer) AS default_text,
+             (a."position" > (p_1.pronargs - p_1.pronargdefaults)) AS is_optional,
+             COALESCE((o.parameters ->> a.name), d.description, obj_description(a.type, 'pg_type'::name)) AS description,
+             d.example,
+                 CASE
+                     WHEN (strpos(o.path, (('{'::text || a.name) || '}'::text)) > 0) THEN 'path'::text
+                     WHEN (a.name = ANY (ARRAY['if_match'::text, 'idempotency_key'::text])) THEN 'header'::text
+                     ELSE 'query'::text
+                 END AS place,
+             format_type(COALESCE(NULLIF(t.typbasetype, (0)::oid), t.oid), NULL::integer) AS base,
+             (ARRAY( SELECT pg_get_constraintdef(k.oid) AS pg_get_constraintdef
                     FROM pg_constraint k
-                   WHERE ((k.conrelid = c.attrelid) AND (k.contype = 'c'::"char") AND (k.conkey = ARRAY[c.attnum]))
-                   ORDER BY k.conname) || ARRAY( SELECT 'app.is_name('::text
-                    FROM pg_constraint k
-                   WHERE ((k.conrelid = c.attrelid) AND (k.contype = 'f'::"char") AND (c.attnum = ANY (k.conkey)) AND (c.attname <> 'organization_id'::name) AND (c.atttypid = ('text'::regtype)::oid)))), (NOT (COALESCE(c.attnotnull, false) OR (a.attname = ANY (s_1.never_null)))), s_1.is_input, ('"description":'::text || to_json(col_description(a.attrelid, (a.attnum)::integer)))) AS schema
-            FROM ((shape s_1
-              JOIN pg_attribute a ON (((a.attrelid = s_1.typrelid) AND (a.attnum > 0) AND (NOT a.attisdropped))))
-              LEFT JOIN pg_attribute c ON (((c.attrelid = (to_regclass(s_1.relation))::oid) AND (c.attname = a.attname) AND (NOT c.attisdropped))))
+                   WHERE (k.contypid = a.type)
+                   ORDER BY k.conname) || ARRAY( SELECT pg_get_constraintdef(k.oid) AS pg_get_constraintdef
+                    FROM ((api.shape s
+                      JOIN pg_attribute c ON (((c.attrelid = (to_regclass(s.relation))::oid) AND (c.attname = a.name))))
+                      JOIN pg_constraint k ON (((k.conrelid = c.attrelid) AND (k.contype = 'c'::"char") AND (k.conkey = ARRAY[c.attnum]))))
+                   WHERE ((s.type = o.answer) AND (pg_get_constraintdef(k.oid) ~~ '%= ANY (ARRAY[%'::text))
+                   ORDER BY k.conname)) AS checks
+            FROM ((((api.operations() o(id, method, path, scope, function, arguments, tag, summary, description, request, rule, answer, form, statuses, headers, problems, parameters, examples)
+              JOIN pg_proc p_1 ON ((p_1.oid = o.function)))
+              CROSS JOIN LATERAL UNNEST((p_1.proargtypes)::oid[], o.arguments) WITH ORDINALITY a(type, name, "position"))
+              JOIN pg_type t ON ((t.oid = a.type)))
+              LEFT JOIN api.parameter d ON ((d.name = a.name)))
+           WHERE (a.name <> ALL (ARRAY['body'::text, 'idempotency_wait'::text]))
+         ), parameter AS (
+          SELECT a.operation_id,
+             a."position",
+             api.object_text(VARIADIC ARRAY['name'::text, api.json_text(
+                 CASE a.name
+                     WHEN 'if_match'::text THEN 'If-Match'::text
+                     WHEN 'idempotency_key'::text THEN 'Idempotency-Key'::text
+                     ELSE a.name
+                 END), 'in'::text, api.json_text(a.place), 'required'::text,
+                 CASE
+                     WHEN ((a.place = 'path'::text) OR (NOT a.is_optional)) THEN 'true'::text
+                     ELSE NULL::text
+                 END, 'description'::text, api.json_text(a.description), 'style'::text,
+                 CASE
+                     WHEN (a.base = 'text[]'::text) THEN '"form"'::text
+                     ELSE NULL::text
+                 END, 'explode'::text,
+                 CASE
+                     WHEN (a.base = 'text[]'::text) THEN 'false'::text
+                     ELSE NULL::text
+                 END, 'schema'::text, api.value_schema(a.type, a.checks, false, true, ('"default":'::text ||
+                 CASE
+                     WHEN (a.base = ANY (ARRAY['integer'::text, 'boolean'::text])) THEN a.default_text
+                     ELSE api.json_text(a.default_text)
+                 END)), 'examples'::text, ((('{"default":{"value":'::text ||
+                 CASE
+                     WHEN (a.base = 'text[]'::text) THEN (to_json(string_to_array(a.example, ','::text)))::text
+                     WHEN ((a.base = 'integer'::text) AND (a.example ~ '^-?(0|[1-9][0-9]*)$'::text)) THEN a.example
+                     WHEN ((a.base = 'boolean'::text) AND (a.example = ANY (ARRAY['true'::text, 'false'::text]))) THEN a.example
+                     ELSE api.json_text(a.example)
+                 END) ||
+                 CASE
+                     WHEN a.is_optional THEN ',"x-disabled":true'::text
+                     ELSE ''::text
+                 END) || '}}'::text)]) AS text
+            FROM argument a
+         UNION ALL
+          SELECT o.id,
+             1000,
+             api.object_text(VARIADIC ARRAY['name'::text, '"If-None-Match"'::text, 'in'::text, '"header"'::text, 'description'::text, '"The ETag that you have. If the record still has it, the response is 304 without a body."'::text, 'schema'::text, '{"type":"string"}'::text]) AS object_text
+            FROM api.operations() o(id, method, path, scope, function, arguments, tag, summary, description, request, rule, answer, form, statuses, headers, problems, parameters, examples)
+           WHERE ((o.method = 'GET'::text) AND ('ETag'::text = ANY (o.headers)))
          )
-  SELECT (('{'::text || concat_ws(','::text, '"type":"object"', ('"description":'::text || to_json(obj_description(s.oid, 'pg_type'::name))),
-         CASE
-             WHEN (NOT s.is_input) THEN ('"required":'::text || ( SELECT json_agg(f.name ORDER BY f."position") AS json_agg
-                FROM field f))
-             ELSE NULL::text
-         END, (('"properties":{'::text || ( SELECT string_agg(((to_json(f.name) || ':'::text) || f.schema), ','::text ORDER BY f."position") AS string_agg
-            FROM field f)) || '}'::text), '"additionalProperties":false', (('"examples":['::text || s.example) || ']'::text))) || '}'::text)
-    FROM shape s;
+  SELECT p.operation_id,
+     (('['::text || string_agg(p.text, ','::text ORDER BY p."position")) || ']'::text)
+    FROM parameter p
+   GROUP BY p.operation_id;
 END;
 
-ALTER FUNCTION api.type_schema(type text) OWNER TO leads_exec;
+ALTER FUNCTION api.operation_parameters() OWNER TO leads_exec;
 
-COMMENT ON FUNCTION api.type_schema(type text) IS 'JSON Schema (2020-12), as text, of a composite type: its attributes with their comments, and with the constraints on the columns that api.shape says it shows. Null: there is no such type.';
+COMMENT ON FUNCTION api.operation_parameters() IS 'The parameters of each operation that has any, as a JSON array: from the names, types and defaults of the arguments.';
+
+CREATE FUNCTION api.operation_problems() RETURNS TABLE(operation_id text, status integer, name text, response text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ WITH failure AS (
+          SELECT o.id AS operation_id,
+             p.status,
+             p.code,
+             p.title,
+             p.detail,
+             f_1.field,
+             f_1.field_code,
+             f_1.field_detail
+            FROM ((api.operations() o(id, method, path, scope, function, arguments, tag, summary, description, request, rule, answer, form, statuses, headers, problems, parameters, examples)
+              JOIN api.problem p ON (((p.code = ANY (o.problems)) AND (p.raised_by = p.code))))
+              LEFT JOIN LATERAL ( SELECT x.field,
+                     x.field_code,
+                     x.detail AS field_detail
+                    FROM (api.problem x
+                      LEFT JOIN pg_attribute a ON (((a.attrelid = (to_regclass(o.request))::oid) AND (a.attnum > 0) AND (a.attname = x.field))))
+                   WHERE ((x.code = p.code) AND
+                         CASE p.status
+                             WHEN 422 THEN (a.attnum IS NOT NULL)
+                             ELSE (x.field = ANY (o.arguments))
+                         END)
+                   ORDER BY a.attnum, x.raised_by
+                  LIMIT 1) f_1 ON (true))
+         )
+  SELECT f.operation_id,
+     f.status,
+     (api.schema_name(string_agg(f.code, '_or_'::text ORDER BY f.code)) || COALESCE(('In'::text || api.schema_name(string_agg(DISTINCT f.field, '_and_'::text))), ''::text)),
+     api.object_text(VARIADIC ARRAY['description'::text, api.json_text(string_agg(format('`%s`: %s'::text, f.code, f.detail), '
+
+'::text ORDER BY f.code)), 'headers'::text, api.object_text(VARIADIC ARRAY['X-Request-Id'::text, '{"$ref":"#/components/headers/X-Request-Id"}'::text, 'WWW-Authenticate'::text,
+         CASE f.status
+             WHEN 401 THEN '{"$ref":"#/components/headers/WWW-Authenticate"}'::text
+             ELSE NULL::text
+         END, 'Retry-After'::text,
+         CASE f.status
+             WHEN 503 THEN '{"$ref":"#/components/headers/Retry-After"}'::text
+             ELSE NULL::text
+         END]), 'content'::text, api.object_text(VARIADIC ARRAY['application/problem+json'::text, api.object_text(VARIADIC ARRAY['schema'::text, (('{"$ref":"#/components/schemas/Problem","properties":{"code":{"enum":['::text || string_agg(api.json_text(f.code), ','::text ORDER BY f.code)) || ']}}}'::text), 'examples'::text, (('{'::text || string_agg((((api.json_text(f.code) || ':{"value":'::text) || api.object_text(VARIADIC ARRAY['type'::text, api.json_text(('/docs#'::text || f.code)), 'title'::text, api.json_text(f.title), 'status'::text, (f.status)::text, 'detail'::text, api.json_text(f.detail), 'code'::text, api.json_text(f.code), 'errors'::text, COALESCE((((((('[{"field":'::text || api.json_text(f.field)) || ',"code":'::text) || api.json_text(f.field_code)) || ',"detail":'::text) || api.json_text(f.field_detail)) || '}]'::text), '[]'::text), 'request_id'::text, '"4f6c1c0e8d3b4a8c9a35c8f2b1d7e640"'::text])) || '}'::text), ','::text ORDER BY f.code)) || '}'::text)])])]) AS object_text
+    FROM failure f
+   GROUP BY f.operation_id, f.status;
+END;
+
+ALTER FUNCTION api.operation_problems() OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.operation_problems() IS 'The error responses of each operation, a row for each status.
+
+name: of the shared response in components/responses: the codes, and the fields that its examples name. response: the
+shared response itself.';
 
 CREATE FUNCTION app.page_answer(items text[], page_size integer) RETURNS api.answer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -5133,68 +5520,124 @@ items: the rows as JSON, in order, one more than page_size where a next page exi
 (RFC 4648, section 5) of compact JSON with created_at and id of the last row given. The header Next-Cursor is for the
 shim, which makes Link of it; null: no header.';
 
-CREATE TABLE api.guide (
-    "position" integer NOT NULL,
-    title text NOT NULL,
-    body text NOT NULL
-);
+CREATE FUNCTION api.operation_successes() RETURNS TABLE(operation_id text, status integer, response text, schema_name text, schema text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ WITH operation AS (
+          SELECT o.id,
+             o.method,
+             o.path,
+             o.form,
+             o.statuses,
+             o.headers,
+             o.examples,
+             ('cursor'::text = ANY (o.arguments)) AS is_paged,
+             ('idempotency_key'::text = ANY (o.arguments)) AS is_repeatable,
+             (EXISTS ( SELECT
+                    FROM pg_attribute a
+                   WHERE ((a.attrelid = (to_regclass(o.answer))::oid) AND (a.attname = 'id'::name) AND (o.form = 'object'::text)))) AS has_id,
+             (s.example)::text AS example,
+             COALESCE(api.schema_reference(o.answer), '{}'::text) AS item,
+             ((regexp_replace(o.answer, '_item$'::text, ''::text) ||
+                 CASE
+                     WHEN (to_regclass((o.answer || '_item'::text)) IS NOT NULL) THEN '_whole'::text
+                     ELSE ''::text
+                 END) ||
+                 CASE o.form
+                     WHEN 'page'::text THEN '_page'::text
+                     ELSE '_list'::text
+                 END) AS schema_name
+            FROM (api.operations() o(id, method, path, scope, function, arguments, tag, summary, description, request, rule, answer, form, statuses, headers, problems, parameters, examples)
+              LEFT JOIN api.shape s ON ((s.type = o.answer)))
+         ), content AS (
+          SELECT o.id,
+             o.method,
+             o.path,
+             o.form,
+             o.statuses,
+             o.headers,
+             o.examples,
+             o.is_paged,
+             o.is_repeatable,
+             o.has_id,
+             o.example,
+             o.item,
+             o.schema_name,
+                 CASE o.form
+                     WHEN 'page'::text THEN api.object_text(VARIADIC ARRAY['type'::text, '"object"'::text, 'description'::text, '"One page of a list."'::text, 'required'::text, '["data","next_cursor"]'::text, 'properties'::text, api.object_text(VARIADIC ARRAY['data'::text, (('{"type":"array","description":"The rows of the page.","items":'::text || o.item) || '}'::text), 'next_cursor'::text, '{"type":["string","null"],"description":"The cursor of the next page; null on the last page."}'::text]), 'additionalProperties'::text, 'false'::text])
+                     ELSE api.object_text(VARIADIC ARRAY['type'::text, '"object"'::text, 'description'::text, '"A list."'::text, 'required'::text, '["data"]'::text, 'properties'::text, (('{"data":{"type":"array","description":"The rows of the list.","items":'::text || o.item) || '}}'::text), 'additionalProperties'::text, 'false'::text])
+                 END AS listing,
+                 CASE o.form
+                     WHEN 'page'::text THEN (app.page_answer(array_fill(o.example, ARRAY[
+                     CASE
+                         WHEN o.is_paged THEN 2
+                         ELSE 1
+                     END]), 1)).body
+                     WHEN 'list'::text THEN (('{"data":['::text || o.example) || ']}'::text)
+                     ELSE o.example
+                 END AS form_example
+            FROM operation o
+         )
+  SELECT c.id,
+     s.status,
+     api.object_text(VARIADIC ARRAY['description'::text,
+         CASE s.status
+             WHEN 201 THEN '"Created."'::text
+             WHEN 202 THEN '"Accepted: not finished yet."'::text
+             ELSE '"OK."'::text
+         END, 'headers'::text, ( SELECT (('{'::text || string_agg((api.json_text(h.name) || format(':{"$ref":"#/components/headers/%s"}'::text, h.name)), ','::text ORDER BY h."position")) || '}'::text)
+            FROM unnest((((ARRAY['X-Request-Id'::text] ||
+                 CASE s.status
+                     WHEN 202 THEN ARRAY['Retry-After'::text]
+                     ELSE c.headers
+                 END) ||
+                 CASE
+                     WHEN ((c.form = 'page'::text) AND c.is_paged) THEN ARRAY['Link'::text]
+                     ELSE NULL::text[]
+                 END) ||
+                 CASE
+                     WHEN (c.is_repeatable AND (s.status <> 202)) THEN ARRAY['Idempotency-Replayed'::text]
+                     ELSE NULL::text[]
+                 END)) WITH ORDINALITY h(name, "position")), 'content'::text, (('{"application/json":'::text || api.object_text(VARIADIC ARRAY['schema'::text,
+         CASE
+             WHEN (c.form = 'object'::text) THEN c.item
+             WHEN (c.form = 'one_or_list'::text) THEN format('{"anyOf":[%s,%s]}'::text, c.item, COALESCE(api.schema_reference(c.schema_name), c.listing))
+             ELSE COALESCE(api.schema_reference(c.schema_name), c.listing)
+         END, 'example'::text, COALESCE(((c.examples -> (s.status)::text))::text, c.form_example)])) || '}'::text), 'links'::text, ( SELECT (('{'::text || string_agg(((api.json_text(l.name) || ':'::text) || l.link), ','::text ORDER BY l.name)) || '}'::text)
+            FROM ( SELECT n.id AS name,
+                     format('{"operationId":"%s","parameters":{"id":"$response.body#/id"}}'::text, n.id) AS link
+                    FROM operation n
+                   WHERE ((s.status = 201) AND c.has_id AND starts_with(n.path, (c.path || '/{id}'::text)))
+                 UNION ALL
+                  SELECT 'next_page'::text,
+                     format('{"operationId":"%s","parameters":{"cursor":"$response.body#/next_cursor"}}'::text, c.id) AS format
+                   WHERE ((c.form = 'page'::text) AND c.is_paged)) l)]) AS object_text,
+         CASE
+             WHEN (c.form <> 'object'::text) THEN c.schema_name
+             ELSE NULL::text
+         END AS "case",
+         CASE
+             WHEN ((c.form <> 'object'::text) AND (c.schema_name IS NOT NULL)) THEN c.listing
+             ELSE NULL::text
+         END AS "case"
+    FROM (content c
+      CROSS JOIN LATERAL unnest(c.statuses) s(status))
+ UNION ALL
+  SELECT c.id,
+     304,
+     api.object_text(VARIADIC ARRAY['description'::text, '"Not modified: the record still has the tag in If-None-Match. There is no body."'::text, 'headers'::text, '{"ETag":{"$ref":"#/components/headers/ETag"}}'::text]) AS object_text,
+     NULL::text,
+     NULL::text
+    FROM content c
+   WHERE ((c.method = 'GET'::text) AND ('ETag'::text = ANY (c.headers)));
+END;
 
-ALTER TABLE api.guide OWNER TO leads_owner;
+ALTER FUNCTION api.operation_successes() OWNER TO leads_exec;
 
-COMMENT ON TABLE api.guide IS 'The text in front of the reference, a row for each section.';
+COMMENT ON FUNCTION api.operation_successes() IS 'The responses for success of each operation, a row for each status, and 304 where the response has an ETag.
 
-COMMENT ON COLUMN api.guide."position" IS 'Where it stands; the first is 1.';
-
-COMMENT ON COLUMN api.guide.title IS 'The section''s title.';
-
-COMMENT ON COLUMN api.guide.body IS 'The section, in Markdown.';
-
-CREATE TABLE api.parameter (
-    name text NOT NULL,
-    description text NOT NULL,
-    example text
-);
-
-ALTER TABLE api.parameter OWNER TO leads_owner;
-
-COMMENT ON TABLE api.parameter IS 'What a parameter of a route means, wherever its name stands.';
-
-COMMENT ON COLUMN api.parameter.name IS 'The argument''s name.';
-
-COMMENT ON COLUMN api.parameter.description IS 'What it means, in Markdown.';
-
-COMMENT ON COLUMN api.parameter.example IS 'A value, as it stands in a request.';
-
-CREATE TABLE api.problem (
-    raised_by text NOT NULL,
-    status integer NOT NULL,
-    code text NOT NULL,
-    title text NOT NULL,
-    detail text NOT NULL,
-    field text,
-    field_code text,
-    CONSTRAINT problem_code_is_name CHECK (app.is_name(code)),
-    CONSTRAINT problem_field_has_a_code CHECK (((field IS NULL) = (field_code IS NULL))),
-    CONSTRAINT problem_status_is_an_error CHECK (((status >= 400) AND (status <= 599)))
-);
-
-ALTER TABLE api.problem OWNER TO leads_owner;
-
-COMMENT ON TABLE api.problem IS 'How an error is answered (RFC 9457): one row for each code word, SQLSTATE and constraint.';
-
-COMMENT ON COLUMN api.problem.raised_by IS 'The word that a function or the shim raises, a SQLSTATE, or the name of a constraint.';
-
-COMMENT ON COLUMN api.problem.status IS 'The HTTP status.';
-
-COMMENT ON COLUMN api.problem.code IS 'The member code of the answer.';
-
-COMMENT ON COLUMN api.problem.title IS 'The member title of the answer.';
-
-COMMENT ON COLUMN api.problem.detail IS 'The member detail, where the error brings none; of a field''s error, its detail.';
-
-COMMENT ON COLUMN api.problem.field IS 'The field that a constraint is about.';
-
-COMMENT ON COLUMN api.problem.field_code IS 'The code in that field''s entry in errors.';
+schema_name, schema: the schema of a page or a list, with its name as api.schema_name takes it. Null: the response is described by its type.';
 
 CREATE TABLE api.tag (
     name text NOT NULL,
@@ -5204,333 +5647,195 @@ CREATE TABLE api.tag (
 
 ALTER TABLE api.tag OWNER TO leads_owner;
 
-COMMENT ON TABLE api.tag IS 'The chapters of the reference, in their order.';
+COMMENT ON TABLE api.tag IS 'The chapters of the reference.';
 
-COMMENT ON COLUMN api.tag.name IS 'The chapter''s title.';
+COMMENT ON COLUMN api.tag.name IS 'The title of the chapter.';
 
-COMMENT ON COLUMN api.tag."position" IS 'Where it stands; the first is 1.';
+COMMENT ON COLUMN api.tag."position" IS 'The position of the chapter, from 1.';
 
-COMMENT ON COLUMN api.tag.description IS 'What it is about, in Markdown.';
+COMMENT ON COLUMN api.tag.description IS 'The description of the chapter, in Markdown.';
+
+CREATE FUNCTION api.openapi_paths() RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ WITH response AS (
+          SELECT s.operation_id,
+             (s.status)::text AS status,
+             s.response
+            FROM api.operation_successes() s(operation_id, status, response, schema_name, schema)
+         UNION ALL
+          SELECT p_1.operation_id,
+             (p_1.status)::text AS status,
+             format('{"$ref":"#/components/responses/%s"}'::text, p_1.name) AS format
+            FROM api.operation_problems() p_1(operation_id, status, name, response)
+         ), responses AS (
+          SELECT r.operation_id,
+             (('{'::text || string_agg(((api.json_text(r.status) || ':'::text) || r.response), ','::text ORDER BY r.status)) || '}'::text) AS text
+            FROM response r
+           GROUP BY r.operation_id
+         ), operation AS (
+          SELECT o.path,
+             COALESCE(t."position", 1000) AS tag_position,
+             array_position(ARRAY['GET'::text, 'POST'::text, 'PUT'::text, 'PATCH'::text, 'DELETE'::text], o.method) AS method_position,
+             ((api.json_text(lower(o.method)) || ':'::text) || api.object_text(VARIADIC ARRAY['operationId'::text, api.json_text(o.id), 'tags'::text, (('['::text || api.json_text(o.tag)) || ']'::text), 'summary'::text, api.json_text(o.summary), 'description'::text, api.json_text(concat_ws('
+
+'::text, o.description,
+                 CASE
+                     WHEN (o.scope IS NULL) THEN 'No key is needed.'::text
+                     ELSE format('Scope: `%s`.'::text, o.scope)
+                 END)), 'security'::text, (('['::text || COALESCE(format('{"key":["%s"]}'::text, o.scope), ''::text)) || ']'::text), 'parameters'::text, p_1.parameters, 'requestBody'::text, b.body, 'responses'::text, r.text])) AS text
+            FROM ((((api.operations() o(id, method, path, scope, function, arguments, tag, summary, description, request, rule, answer, form, statuses, headers, problems, parameters, examples)
+              JOIN responses r ON ((r.operation_id = o.id)))
+              LEFT JOIN api.operation_parameters() p_1(operation_id, parameters) ON ((p_1.operation_id = o.id)))
+              LEFT JOIN api.operation_bodies() b(operation_id, body, schema_name, schema) ON ((b.operation_id = o.id)))
+              LEFT JOIN api.tag t ON ((t.name = o.tag)))
+         ), path AS (
+          SELECT min(o.tag_position) AS tag_position,
+             o.path,
+             (((api.json_text(o.path) || ':{'::text) || string_agg(o.text, ','::text ORDER BY o.method_position)) || '}'::text) AS text
+            FROM operation o
+           GROUP BY o.path
+         )
+  SELECT (('{'::text || COALESCE(string_agg(p.text, ','::text ORDER BY p.tag_position, (p.path COLLATE "C")), ''::text)) || '}'::text)
+    FROM path p;
+END;
+
+ALTER FUNCTION api.openapi_paths() OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.openapi_paths() IS 'The paths, as JSON text, in the order of the chapters and then of the addresses.';
+
+CREATE FUNCTION api.type_schema(type text) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ WITH shape AS (
+          SELECT t.oid,
+             t.typrelid,
+             s_1.relation,
+             COALESCE(s_1.never_null, '{}'::text[]) AS never_null,
+             s_1.fields,
+             s_1.example,
+             (t.typname ~~ '%\_input'::text) AS is_input
+            FROM (pg_type t
+              LEFT JOIN api.shape s_1 ON ((s_1.type = type_schema.type)))
+           WHERE (t.oid = (to_regtype(type_schema.type))::oid)
+         ), field AS (
+          SELECT a.attname AS name,
+             a.attnum AS "position",
+             ((NOT s_1.is_input) OR (a.attname = ANY (s_1.never_null))) AS is_required,
+             ('"description":'::text || api.json_text(col_description(a.attrelid, (a.attnum)::integer))) AS description,
+             (json_strip_nulls((s_1.fields -> (a.attname)::text)))::text AS schema,
+             api.value_schema(a.atttypid, (ARRAY( SELECT pg_get_constraintdef(k.oid) AS pg_get_constraintdef
+                    FROM pg_constraint k
+                   WHERE ((k.conrelid = c.attrelid) AND (k.contype = 'c'::"char") AND (k.conkey = ARRAY[c.attnum]))
+                   ORDER BY k.conname) || ARRAY( SELECT 'app.is_name('::text
+                    FROM pg_constraint k
+                   WHERE ((k.conrelid = c.attrelid) AND (k.contype = 'f'::"char") AND (c.attnum = ANY (k.conkey)) AND (c.attname <> 'organization_id'::name) AND (c.atttypid = ('text'::regtype)::oid)))), (NOT (COALESCE(c.attnotnull, false) OR (a.attname = ANY (s_1.never_null)))), s_1.is_input, ('"description":'::text || api.json_text(col_description(a.attrelid, (a.attnum)::integer)))) AS derived_schema
+            FROM ((shape s_1
+              JOIN pg_attribute a ON (((a.attrelid = s_1.typrelid) AND (a.attnum > 0) AND (NOT a.attisdropped))))
+              LEFT JOIN pg_attribute c ON (((c.attrelid = (to_regclass(s_1.relation))::oid) AND (c.attname = a.attname) AND (NOT c.attisdropped))))
+         )
+  SELECT api.object_text(VARIADIC ARRAY['type'::text, '"object"'::text, 'description'::text, api.json_text(obj_description(s.oid, 'pg_type'::name)), 'required'::text, ( SELECT (('['::text || string_agg(api.json_text((f.name)::text), ','::text ORDER BY f."position")) || ']'::text)
+            FROM field f
+           WHERE f.is_required), 'properties'::text, ( SELECT (('{'::text || string_agg(((api.json_text((f.name)::text) || ':'::text) || COALESCE(("left"(f.schema, '-1'::integer) || concat((','::text || f.description), '}')), f.derived_schema)), ','::text ORDER BY f."position")) || '}'::text)
+            FROM field f), 'additionalProperties'::text, 'false'::text, 'examples'::text, (('['::text || s.example) || ']'::text)]) AS object_text
+    FROM shape s;
+END;
+
+ALTER FUNCTION api.type_schema(type text) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.type_schema(type text) IS 'The JSON Schema (2020-12) of a composite type, as text. Null if there is no such type.
+
+The fields are the attributes of the type, with their comments, and with the constraints on the columns of the table that
+api.shape names for the type. Types whose names end with _input describe requests.';
+
+CREATE TABLE api.named_schema (
+    name text NOT NULL,
+    schema json NOT NULL,
+    CONSTRAINT named_schema_name_is_camel_case CHECK ((name ~ '^[A-Z][A-Za-z0-9]*$'::text)),
+    CONSTRAINT named_schema_schema_is_an_object CHECK ((json_typeof(schema) = 'object'::text))
+);
+
+ALTER TABLE api.named_schema OWNER TO leads_owner;
+
+COMMENT ON TABLE api.named_schema IS 'The JSON Schemas of JSON values that no type of schema api describes.';
+
+COMMENT ON COLUMN api.named_schema.name IS 'The name of the schema in the reference.';
+
+COMMENT ON COLUMN api.named_schema.schema IS 'The JSON Schema (2020-12).';
+
+CREATE FUNCTION api.openapi_schemas() RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ WITH RECURSIVE type AS (
+          SELECT t.oid,
+             t.typrelid
+            FROM ((api.operations() o(id, method, path, scope, function, arguments, tag, summary, description, request, rule, answer, form, statuses, headers, problems, parameters, examples)
+              CROSS JOIN LATERAL ( VALUES (o.answer), (o.request)) n(name))
+              JOIN pg_type t ON ((t.oid = (to_regtype(n.name))::oid)))
+         UNION
+          SELECT i.oid,
+             i.typrelid
+            FROM (((type u
+              JOIN pg_attribute a ON (((a.attrelid = u.typrelid) AND (a.attnum > 0) AND (NOT a.attisdropped))))
+              JOIN pg_type f ON ((f.oid = a.atttypid)))
+              JOIN pg_type i ON (((i.oid = COALESCE(NULLIF(f.typelem, (0)::oid), f.oid)) AND (i.typtype = 'c'::"char"))))
+         ), schema AS (
+          SELECT api.schema_name(n.name) AS name,
+             api.type_schema(n.name) AS text
+            FROM (type u
+              CROSS JOIN LATERAL ( SELECT ((u.oid)::regtype)::text AS oid) n(name))
+         UNION
+          SELECT api.schema_name(s_1.schema_name) AS schema_name,
+             s_1.schema
+            FROM api.operation_successes() s_1(operation_id, status, response, schema_name, schema)
+           WHERE (s_1.schema IS NOT NULL)
+         UNION
+          SELECT api.schema_name(b.schema_name) AS schema_name,
+             b.schema
+            FROM api.operation_bodies() b(operation_id, body, schema_name, schema)
+           WHERE (b.schema IS NOT NULL)
+         UNION
+          SELECT n.name,
+             (json_strip_nulls(n.schema))::text AS json_strip_nulls
+            FROM api.named_schema n
+         UNION
+          SELECT 'ProblemCode'::text,
+             api.object_text(VARIADIC ARRAY['type'::text, '"string"'::text, 'description'::text, '"The codes of all errors. The guide explains each."'::text, 'enum'::text, ( SELECT (json_agg(c.code ORDER BY c.code))::text AS json_agg
+                    FROM ( SELECT DISTINCT p.code
+                            FROM api.problem p) c)]) AS object_text
+         )
+  SELECT (('{'::text || string_agg(((api.json_text(s.name) || ':'::text) || s.text), ','::text ORDER BY (s.name COLLATE "C"))) || '}'::text)
+    FROM schema s;
+END;
+
+ALTER FUNCTION api.openapi_schemas() OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.openapi_schemas() IS 'The schemas, as JSON text: of the types that requests and answers show and of those inside them, of pages and lists, of
+the bodies with a rule, of api.named_schema, and ProblemCode.';
 
 CREATE FUNCTION api.openapi() RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
     BEGIN ATOMIC
- WITH RECURSIVE operation AS (
-          SELECT r.method,
-             r.path,
-             r.scope,
-             r.rule,
-             r.form,
-             r.headers,
-             r.examples,
-             f.oid AS function,
-                 CASE
-                     WHEN (to_regclass(r.request) IS NOT NULL) THEN r.request
-                     ELSE NULL::text
-                 END AS request,
-                 CASE
-                     WHEN (to_regclass(r.answer) IS NOT NULL) THEN r.answer
-                     ELSE NULL::text
-                 END AS answer,
-             COALESCE(r.tag, 'Other'::text) AS tag,
-             COALESCE(t."position", 1000) AS tag_position,
-             COALESCE(r."position", 1000) AS "position",
-             COALESCE(r.statuses, '{200}'::integer[]) AS statuses,
-             ((f.proname)::text || COALESCE(('_'::text || NULLIF(row_number() OVER (PARTITION BY f.proname ORDER BY r.path, r.method), 1)), ''::text)) AS id,
-             f.proargnames[:f.pronargs] AS arguments,
-             split_part(obj_description(f.oid, 'pg_proc'::name), '
-'::text, 1) AS summary,
-             NULLIF(btrim(regexp_replace(obj_description(f.oid, 'pg_proc'::name), '^[^\n]*\n*'::text, ''::text), '
- '::text), ''::text) AS description,
-             ((((r.problems || ARRAY['unauthorized'::text, 'internal'::text, 'unavailable'::text]) ||
-                 CASE
-                     WHEN (r.scope IS NOT NULL) THEN ARRAY['insufficient_scope'::text]
-                     ELSE NULL::text[]
-                 END) ||
-                 CASE
-                     WHEN (r.method <> 'GET'::text) THEN ARRAY['outcome_unknown'::text]
-                     ELSE NULL::text[]
-                 END) ||
-                 CASE
-                     WHEN ('body'::text = ANY (f.proargnames)) THEN ARRAY['payload_too_large'::text, 'unsupported_media_type'::text]
-                     ELSE NULL::text[]
-                 END) AS problems
-            FROM ((api.route r
-              JOIN pg_proc f ON (((f.oid = (
-                 CASE
-                     WHEN (r.function ~ '^[a-z_][a-z0-9_]*[.][a-z_][a-z0-9_]*$'::text) THEN to_regproc(r.function)
-                     ELSE NULL::regproc
-                 END)::oid) AND (f.prorettype = ('api.answer'::regtype)::oid) AND has_function_privilege(SESSION_USER, f.oid, 'execute'::text))))
-              LEFT JOIN api.tag t ON ((t.name = r.tag)))
-         ), argument AS (
-          SELECT o.method,
-             o.path,
-             a."position",
-             a.name,
-             a.type,
-             api.default_text(o.function, (a."position")::integer) AS default_text,
-             (a."position" > (p.pronargs - p.pronargdefaults)) AS is_optional,
-             COALESCE(d.description, obj_description(a.type, 'pg_type'::name)) AS description,
-             d.example,
-                 CASE
-                     WHEN (strpos(o.path, (('{'::text || a.name) || '}'::text)) > 0) THEN 'path'::text
-                     WHEN (a.name = ANY (ARRAY['if_match'::text, 'idempotency_key'::text])) THEN 'header'::text
-                     ELSE 'query'::text
-                 END AS place,
-             format_type(COALESCE(NULLIF(t.typbasetype, (0)::oid), t.oid), NULL::integer) AS base,
-             (ARRAY( SELECT pg_get_constraintdef(k.oid) AS pg_get_constraintdef
-                    FROM pg_constraint k
-                   WHERE (k.contypid = a.type)
-                   ORDER BY k.conname) || ARRAY( SELECT pg_get_constraintdef(k.oid) AS pg_get_constraintdef
-                    FROM ((api.shape s
-                      JOIN pg_attribute c ON (((c.attrelid = (to_regclass(s.relation))::oid) AND (c.attname = a.name))))
-                      JOIN pg_constraint k ON (((k.conrelid = c.attrelid) AND (k.contype = 'c'::"char") AND (k.conkey = ARRAY[c.attnum]))))
-                   WHERE ((s.type = o.answer) AND (pg_get_constraintdef(k.oid) ~~ '%= ANY (ARRAY[%'::text))
-                   ORDER BY k.conname)) AS checks
-            FROM ((((operation o
-              JOIN pg_proc p ON ((p.oid = o.function)))
-              CROSS JOIN LATERAL UNNEST((p.proargtypes)::oid[], p.proargnames[:p.pronargs]) WITH ORDINALITY a(type, name, "position"))
-              JOIN pg_type t ON ((t.oid = a.type)))
-              LEFT JOIN api.parameter d ON ((d.name = a.name)))
-           WHERE (a.name <> ALL (ARRAY['body'::text, 'idempotency_wait'::text]))
-         ), parameter AS (
-          SELECT a.method,
-             a.path,
-             (('{'::text || concat_ws(','::text, ('"name":'::text || to_json(
-                 CASE a.name
-                     WHEN 'if_match'::text THEN 'If-Match'::text
-                     WHEN 'idempotency_key'::text THEN 'Idempotency-Key'::text
-                     ELSE a.name
-                 END)), format('"in":"%s"'::text, a.place),
-                 CASE
-                     WHEN ((a.place = 'path'::text) OR (NOT a.is_optional)) THEN '"required":true'::text
-                     ELSE NULL::text
-                 END, ('"description":'::text || to_json(a.description)),
-                 CASE
-                     WHEN (a.base = 'text[]'::text) THEN '"style":"form","explode":false'::text
-                     ELSE NULL::text
-                 END, ('"schema":'::text || api.value_schema(a.type, a.checks, false, true, ('"default":'::text ||
-                 CASE
-                     WHEN (a.base = ANY (ARRAY['integer'::text, 'boolean'::text])) THEN a.default_text
-                     ELSE (to_json(a.default_text))::text
-                 END))), ((('"examples":{"default":{"value":'::text ||
-                 CASE
-                     WHEN (a.base = 'text[]'::text) THEN (to_json(string_to_array(a.example, ','::text)))::text
-                     WHEN ((a.base = 'integer'::text) AND (a.example ~ '^-?(0|[1-9][0-9]*)$'::text)) THEN a.example
-                     WHEN ((a.base = 'boolean'::text) AND (a.example = ANY (ARRAY['true'::text, 'false'::text]))) THEN a.example
-                     ELSE (to_json(a.example))::text
-                 END) ||
-                 CASE
-                     WHEN a.is_optional THEN ',"x-disabled":true'::text
-                     ELSE ''::text
-                 END) || '}}'::text))) || '}'::text) AS text,
-             a."position"
-            FROM argument a
-         UNION ALL
-          SELECT o.method,
-             o.path,
-             (('{"name":"If-None-Match","in":"header","description":'::text || to_json('The ETag of what you have: 304, without a body, while it still is so.'::text)) || ',"schema":{"type":"string"}}'::text),
-             1000
-            FROM operation o
-           WHERE ((o.method = 'GET'::text) AND ('ETag'::text = ANY (o.headers)))
-         ), known_header(name, description) AS (
-          VALUES ('X-Request-Id'::text,'Yours, or one that was made: it is in the audit log and in the server''s log too.'::text), ('ETag'::text,'The entity tag (RFC 9110, section 8.8.3): another one once it has changed.'::text), ('Location'::text,'Where the new record is.'::text), ('Link'::text,'The address of the next page, rel="next" (RFC 8288); none: this is the last.'::text), ('Retry-After'::text,'Seconds until it is worth asking again.'::text), ('Idempotency-Replayed'::text,'true: this is the first answer again.'::text), ('WWW-Authenticate'::text,'Bearer.'::text)
-         ), header AS (
-          SELECT COALESCE(k.name, h.name) AS name,
-             k.description
-            FROM (known_header k
-              FULL JOIN ( SELECT DISTINCT n.name
-                    FROM (operation o
-                      CROSS JOIN LATERAL unnest(o.headers) n(name))) h ON ((h.name = k.name)))
-         ), success AS (
-          SELECT o.method,
-             o.path,
-             (s.status)::text AS status,
-             (('{'::text || concat_ws(','::text, ('"description":'::text || to_json(
-                 CASE s.status
-                     WHEN 201 THEN 'Created.'::text
-                     WHEN 202 THEN 'Under way.'::text
-                     ELSE 'OK.'::text
-                 END)), (('"headers":{'::text || ( SELECT string_agg((to_json(h.name) || format(':{"$ref":"#/components/headers/%s"}'::text, h.name)), ','::text ORDER BY h.number) AS string_agg
-                    FROM unnest(((((ARRAY['X-Request-Id'::text] ||
-                         CASE
-                             WHEN (s.status <> 202) THEN o.headers
-                             ELSE NULL::text[]
-                         END) ||
-                         CASE
-                             WHEN (s.status = 202) THEN ARRAY['Retry-After'::text]
-                             ELSE NULL::text[]
-                         END) ||
-                         CASE
-                             WHEN ((o.form = 'page'::text) AND ('cursor'::text = ANY (o.arguments))) THEN ARRAY['Link'::text]
-                             ELSE NULL::text[]
-                         END) ||
-                         CASE
-                             WHEN (('idempotency_key'::text = ANY (o.arguments)) AND (s.status <> 202)) THEN ARRAY['Idempotency-Replayed'::text]
-                             ELSE NULL::text[]
-                         END)) WITH ORDINALITY h(name, number))) || '}'::text), ((('"content":{"application/json":{"schema":'::text ||
-                 CASE COALESCE(o.form, 'object'::text)
-                     WHEN 'object'::text THEN e.one
-                     WHEN 'list'::text THEN e.list
-                     WHEN 'page'::text THEN (((('{"type":"object","required":["data","next_cursor"],"properties":{"data":{"type":"array","items":'::text || e.one) || '},"next_cursor":{"type":["string","null"],"description":'::text) || to_json('The cursor of the next page; null: this is the last.'::text)) || '}},"additionalProperties":false}'::text)
-                     ELSE format('{"anyOf":[%s,%s]}'::text, e.one, e.list)
-                 END) || COALESCE((',"example":'::text || COALESCE(((o.examples -> (s.status)::text))::text,
-                 CASE o.form
-                     WHEN 'page'::text THEN (app.page_answer(array_fill((e.example)::text, ARRAY[
-                     CASE
-                         WHEN ('cursor'::text = ANY (o.arguments)) THEN 2
-                         ELSE 1
-                     END]), 1)).body
-                     WHEN 'list'::text THEN (('{"data":['::text || e.example) || ']}'::text)
-                     ELSE (e.example)::text
-                 END)), ''::text)) || '}}'::text), (('"links":{'::text || ( SELECT string_agg(l.text, ','::text ORDER BY l.name) AS string_agg
-                    FROM ( SELECT n.id AS name,
-                             format('"%s":{"operationId":"%s","parameters":{"id":"$response.body#/id"}}'::text, n.id, n.id) AS text
-                            FROM operation n
-                           WHERE ((s.status = 201) AND e.has_id AND starts_with(n.path, (o.path || '/{id}'::text)))
-                         UNION ALL
-                          SELECT 'next_page'::text,
-                             format('"next_page":{"operationId":"%s","parameters":{"cursor":"$response.body#/next_cursor"}}'::text, o.id) AS format
-                           WHERE ((o.form = 'page'::text) AND ('cursor'::text = ANY (o.arguments)))) l)) || '}'::text))) || '}'::text) AS text
-            FROM ((operation o
-              CROSS JOIN LATERAL unnest(o.statuses) s(status))
-              CROSS JOIN LATERAL ( SELECT r.one,
-                     (('{"type":"object","required":["data"],"properties":{"data":{"type":"array","items":'::text || r.one) || '}},"additionalProperties":false}'::text) AS list,
-                     r.has_id,
-                     r.example
-                    FROM ( SELECT ( SELECT s_1.example
-                                    FROM api.shape s_1
-                                   WHERE (s_1.type = o.answer)) AS example,
-                             COALESCE((('{"$ref":"#/components/schemas/'::text || api.schema_name(o.answer)) || '"}'::text), '{}'::text) AS one,
-                             (EXISTS ( SELECT
-                                    FROM (pg_type t
-                                      JOIN pg_attribute a ON (((a.attrelid = t.typrelid) AND (a.attname = 'id'::name))))
-                                   WHERE ((t.oid = (to_regtype(o.answer))::oid) AND (COALESCE(o.form, 'object'::text) = 'object'::text)))) AS has_id) r) e)
-         UNION ALL
-          SELECT o.method,
-             o.path,
-             '304'::text,
-             '{"description":"It is as If-None-Match says: there is no body.","headers":{"ETag":{"$ref":"#/components/headers/ETag"}}}'::text
-            FROM operation o
-           WHERE ((o.method = 'GET'::text) AND ('ETag'::text = ANY (o.headers)))
-         ), failure AS (
-          SELECT o.method,
-             o.path,
-             (p.status)::text AS status,
-             (('{'::text || concat_ws(','::text, ('"description":'::text || to_json(string_agg(format('`%s`: %s'::text, p.code, p.detail), '
-
-'::text ORDER BY p.code))), (('"headers":{"X-Request-Id":{"$ref":"#/components/headers/X-Request-Id"}'::text ||
-                 CASE p.status
-                     WHEN 401 THEN ',"WWW-Authenticate":{"$ref":"#/components/headers/WWW-Authenticate"}'::text
-                     WHEN 503 THEN ',"Retry-After":{"$ref":"#/components/headers/Retry-After"}'::text
-                     ELSE ''::text
-                 END) || '}'::text), ((((('"content":{"application/problem+json":{"schema":{"allOf":[{"$ref":"#/components/schemas/Problem"},'::text || '{"type":"object","properties":{"code":{"enum":'::text) || json_agg(p.code ORDER BY p.code)) || '}}}]},"examples":{'::text) || string_agg((((to_json(p.code) || ':{"value":'::text) || json_build_object('type', ('/docs#'::text || p.code), 'title', p.title, 'status', p.status, 'detail', p.detail, 'code', p.code, 'errors', e.errors, 'request_id', '4f6c1c0e8d3b4a8c9a35c8f2b1d7e640')) || '}'::text), ','::text ORDER BY p.code)) || '}}}'::text))) || '}'::text) AS text
-            FROM ((operation o
-              JOIN api.problem p ON (((p.code = ANY (o.problems)) AND (p.raised_by = p.code))))
-              CROSS JOIN LATERAL ( SELECT COALESCE(json_agg(json_build_object('field', f.field, 'code', f.field_code, 'detail', f.detail)), '[]'::json) AS errors
-                    FROM ( SELECT x.field,
-                             x.field_code,
-                             x.detail
-                            FROM (api.problem x
-                              LEFT JOIN pg_attribute a ON (((a.attrelid = (to_regclass(o.request))::oid) AND (a.attnum > 0) AND (a.attname = x.field))))
-                           WHERE ((x.code = p.code) AND
-                                 CASE p.status
-                                     WHEN 422 THEN (a.attnum IS NOT NULL)
-                                     ELSE (x.field = ANY (o.arguments))
-                                 END)
-                           ORDER BY a.attnum, x.raised_by
-                          LIMIT 1) f) e)
-           GROUP BY o.method, o.path, p.status
-         ), response AS (
-          SELECT a.method,
-             a.path,
-             (('{'::text || string_agg(((to_json(a.status) || ':'::text) || a.text), ','::text ORDER BY a.status)) || '}'::text) AS text
-            FROM ( SELECT success.method,
-                     success.path,
-                     success.status,
-                     success.text
-                    FROM success
-                 UNION ALL
-                  SELECT failure.method,
-                     failure.path,
-                     failure.status,
-                     failure.text
-                    FROM failure) a
-           GROUP BY a.method, a.path
-         ), item AS (
-          SELECT o.path,
-             min(o.tag_position) OVER by_path AS tag_position,
-             min(o."position") OVER by_path AS "position",
-             o."position" AS own_position,
-             ((format('"%s":{'::text, lower(o.method)) || concat_ws(','::text, format('"operationId":"%s"'::text, o.id), ('"tags":'::text || json_build_array(o.tag)), ('"summary":'::text || to_json(rtrim(o.summary, '.'::text))), ('"description":'::text || to_json(concat_ws('
-
-'::text, o.description, (('Scope: '::text || COALESCE(format('`%s`'::text, o.scope), 'none; no key is asked for'::text)) || '.'::text)))), (('"security":['::text || COALESCE(format('{"key":["%s"]}'::text, o.scope), ''::text)) || ']'::text), ( SELECT (('"parameters":['::text || string_agg(p.text, ','::text ORDER BY p."position")) || ']'::text)
-                    FROM parameter p
-                   WHERE ((p.method = o.method) AND (p.path = o.path))),
-                 CASE
-                     WHEN ('body'::text = ANY (o.arguments)) THEN (('"requestBody":{"required":true,"content":{'::text || ( SELECT string_agg(((((to_json(m.type) || ':{"schema":'::text) ||
-                             CASE
-                                 WHEN (o.request IS NULL) THEN '{"type":"object"}'::text
-                                 WHEN (o.rule IS NULL) THEN format('{"$ref":"#/components/schemas/%s"}'::text, api.schema_name(o.request))
-                                 ELSE replace((o.rule)::text, '"$body"'::text, format('{"$ref":"#/components/schemas/%s"}'::text, api.schema_name(o.request)))
-                             END) || COALESCE((',"example":'::text || COALESCE(((o.examples -> 'request'::text))::text, ( SELECT (s.example)::text AS example
-                                FROM api.shape s
-                               WHERE (s.type = o.request)))), ''::text)) || '}'::text), ','::text) AS string_agg
-                        FROM unnest((ARRAY['application/json'::text] ||
-                             CASE
-                                 WHEN (o.method = 'PATCH'::text) THEN ARRAY['application/merge-patch+json'::text]
-                                 ELSE NULL::text[]
-                             END)) m(type))) || '}}'::text)
-                     ELSE NULL::text
-                 END, ('"responses":'::text || r.text))) || '}'::text) AS text
-            FROM (operation o
-              JOIN response r ON (((r.method = o.method) AND (r.path = o.path))))
-           WINDOW by_path AS (PARTITION BY o.path)
-         ), path AS (
-          SELECT i.tag_position,
-             i."position",
-             i.path,
-             (((to_json(i.path) || ':{'::text) || string_agg(i.text, ','::text ORDER BY i.own_position)) || '}'::text) AS text
-            FROM item i
-           GROUP BY i.tag_position, i."position", i.path
-         ), used AS (
-          SELECT t.oid,
-             t.typrelid
-            FROM (operation o
-              JOIN pg_type t ON (((t.oid = (to_regtype(o.answer))::oid) OR (t.oid = (to_regtype(o.request))::oid))))
-         UNION
-          SELECT i.oid,
-             i.typrelid
-            FROM ((used u
-              JOIN pg_attribute a ON (((a.attrelid = u.typrelid) AND (a.attnum > 0) AND (NOT a.attisdropped))))
-              JOIN pg_type i ON ((((a.atttypid = i.oid) OR (a.atttypid = i.typarray)) AND (i.typtype = 'c'::"char"))))
-         )
-  SELECT (((((((((((('{"openapi":"3.1.0","info":'::text || json_build_object('title', 'Leads API', 'summary', 'Inbound leads of an organization: kept, scored with reasons, pushed to its CRM once and only once, and audited.', 'version', ('1.'::text || api.schema_version()), 'description', concat_ws('
-
-'::text, ( SELECT string_agg(format('## %s
-
-%s'::text, g.title, g.body), '
-
-'::text ORDER BY g."position") AS string_agg
-            FROM api.guide g), '## Error codes', ( SELECT ('| code | status | what to do |
-| --- | --- | --- |
-'::text || string_agg(format('| `%s` | %s | %s |'::text, e.code, e.status, e.detail), '
-'::text ORDER BY e.status, e.code))
-            FROM api.problem e
-           WHERE (e.raised_by = e.code))))) || ',"servers":[{"url":"/api/v1"}],"tags":'::text) || COALESCE(( SELECT json_agg(json_build_object('name', t.name, 'description', t.description) ORDER BY t."position") AS json_agg
-            FROM api.tag t), '[]'::json)) || ',"paths":{'::text) || COALESCE(( SELECT string_agg(p.text, ','::text ORDER BY p.tag_position, p."position", p.path) AS string_agg
-            FROM path p), ''::text)) || '},"components":{"securitySchemes":{"key":{"type":"http","scheme":"bearer","bearerFormat":"lk_…","description":'::text) || to_json('A key of one organization. Its scope is read; write, which holds read; or admin, which holds write.'::text)) || '}},"headers":{'::text) || ( SELECT string_agg((((to_json(h.name) || ':{'::text) || concat_ws(','::text, ('"description":'::text || to_json(h.description)), '"schema":{"type":"string"}')) || '}'::text), ','::text ORDER BY h.name) AS string_agg
-            FROM header h)) || '},"schemas":{'::text) || concat_ws(','::text, ( SELECT string_agg(((to_json(api.schema_name(n.name)) || ':'::text) || api.type_schema(n.name)), ','::text ORDER BY n.name) AS string_agg
-            FROM (used u
-              CROSS JOIN LATERAL ( SELECT ((u.oid)::regtype)::text AS oid) n(name))), ('"Problem":'::text || json_build_object('type', 'object', 'description', 'An error (RFC 9457).', 'required', '["type","title","status","detail","code","errors","request_id"]'::json, 'properties', json_build_object('type', '{"type":"string","description":"What the reference says of it."}'::json, 'title', '{"type":"string","description":"It, in a few words."}'::json, 'status', '{"type":"integer","description":"The HTTP status."}'::json, 'detail', '{"type":"string","description":"What to do next."}'::json, 'code', '{"type":"string","description":"It, as a stable word."}'::json, 'errors', json_build_object('type', 'array', 'description', 'All that is wrong with the request.', 'items', json_build_object('type', 'object', 'required', '["field","code","detail"]'::json, 'properties', json_build_object('field', '{"type":"string","description":"The field, parameter or header."}'::json, 'code', '{"type":"string","description":"What is wrong with it, as a stable word."}'::json, 'detail', '{"type":"string","description":"What it must be."}'::json), 'additionalProperties', false)), 'request_id', '{"type":"string","description":"X-Request-Id."}'::json), 'additionalProperties', false)))) || '}}}'::text);
+ SELECT api.object_text(VARIADIC ARRAY['openapi'::text, '"3.1.0"'::text, 'info'::text, api.openapi_info(), 'servers'::text, '[{"url":"/api/v1"}]'::text, 'tags'::text, ( SELECT (('['::text || COALESCE(string_agg(api.object_text(VARIADIC ARRAY['name'::text, api.json_text(t.name), 'description'::text, api.json_text(t.description)]), ','::text ORDER BY t."position"), ''::text)) || ']'::text)
+            FROM api.tag t), 'paths'::text, api.openapi_paths(), 'components'::text, api.object_text(VARIADIC ARRAY['securitySchemes'::text, (('{"key":'::text || api.object_text(VARIADIC ARRAY['type'::text, '"http"'::text, 'scheme'::text, '"bearer"'::text, 'bearerFormat'::text, '"lk_…"'::text, 'description'::text, api.json_text('A key of one organization. Its scope is read, write or admin; write includes read, and admin includes write.'::text)])) || '}'::text), 'headers'::text, api.openapi_headers(), 'responses'::text, ( SELECT (('{'::text || COALESCE(string_agg(((api.json_text(p.name) || ':'::text) || p.response), ','::text ORDER BY p.name), ''::text)) || '}'::text)
+            FROM ( SELECT DISTINCT ON (p_1.name) p_1.name,
+                     p_1.response
+                    FROM api.operation_problems() p_1(operation_id, status, name, response)
+                   ORDER BY p_1.name, p_1.response) p), 'schemas'::text, api.openapi_schemas()])]) AS object_text;
 END;
 
 ALTER FUNCTION api.openapi() OWNER TO leads_exec;
 
-COMMENT ON FUNCTION api.openapi() IS 'The reference, JSON as text (https://spec.openapis.org/oas/v3.1.0): made of the route table, of the functions'' signatures and
-comments, and of the constraints on what they take and show. A route that the login may not execute isn''t in it.';
+COMMENT ON FUNCTION api.openapi() IS 'The OpenAPI document, as JSON text (https://spec.openapis.org/oas/v3.1.0).
+
+It is made from the routes, the signatures and comments of their functions, the constraints on what they accept and
+return, and the rows of api.operation. It leaves out a route whose function the login may not execute.';
 
 CREATE FUNCTION api.problems() RETURNS SETOF api.problem
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -5584,11 +5889,11 @@ ALTER FUNCTION api.push_lead(id uuid, idempotency_key api.idempotency_key, idemp
 
 COMMENT ON FUNCTION api.push_lead(id uuid, idempotency_key api.idempotency_key, idempotency_wait integer) IS 'Push a lead to the CRM.
 
-For when the push by itself, at the stage''s change, failed or was skipped. A lead that has its record already keeps it: the
-same external_id again, and no call to the vendor. Else the push begins, and the answer is waited for, 10 seconds at the
-most: 200 with the external_id; or 202 with status pending, while the push goes on by itself (Retry-After says when to
-look again). 502 crm_rejected has the vendor''s reason. After an outcome that nobody can know nothing is sent, 409
-crm_outcome_unknown, until an operator has looked. A body is ignored.';
+Use this if the automatic push at the change of the stage failed or was skipped. If the lead already has a record, the
+response has the same external_id, and the CRM is not called. Otherwise the push begins, and the API waits up to 10
+seconds for the result: 200 with the external_id, or 202 with the status pending while the push continues (Retry-After
+says when to ask again). 502 crm_rejected has the reason of the CRM. If the outcome of an earlier push is unknown,
+nothing is sent, and the response is 409 crm_outcome_unknown until an operator has checked the CRM. A body is ignored.';
 
 CREATE FUNCTION api.routes() RETURNS TABLE(method text, path text, function text, scope text, is_read_only boolean, arguments json, wait_seconds integer, wait_function text, wait_arguments text[])
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -5624,9 +5929,11 @@ END;
 
 ALTER FUNCTION api.routes() OWNER TO leads_exec;
 
-COMMENT ON FUNCTION api.routes() IS 'The routes. is_read_only and arguments are null where there is no such function that returns api.answer and that the
-login may execute. arguments: name, type, base_type (a domain''s base) and default (the value as text, or null), in order.
-wait_arguments: the names of wait_function''s arguments; null where there is none such that only reads.';
+COMMENT ON FUNCTION api.routes() IS 'The routes.
+
+is_read_only and arguments are null if there is no single function of that name that returns api.answer and that the login
+may execute. arguments: name, type, base_type (the type under a domain) and default (as text, or null), in order.
+wait_arguments: the names of the arguments of wait_function. Null if there is no such function, or if it can write.';
 
 CREATE FUNCTION api.score_lead(id uuid, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -5670,9 +5977,10 @@ ALTER FUNCTION api.score_lead(id uuid, idempotency_key api.idempotency_key, idem
 
 COMMENT ON FUNCTION api.score_lead(id uuid, idempotency_key api.idempotency_key, idempotency_wait integer) IS 'Score a lead.
 
-Scores the lead by the organization''s scoring model, or the default one, from the latest signal of each type, and
-writes lead_score and ai_reasoning: the reasons, with what each contributed, strongest first. They stand until the next
-score, or until somebody sets them. The history keeps each score; the audit log has lead.scored. A body is ignored.';
+The organization''s scoring model, or the default model, computes the score from the latest signal of each type. The API
+writes lead_score and ai_reasoning: the reasons with their contributions, strongest first. They stay until the next
+score, or until someone changes them. The history keeps each score, and the audit log records lead.scored. A body is
+ignored.';
 
 CREATE FUNCTION api.session_faults() RETURNS SETOF text
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -5773,10 +6081,10 @@ ALTER FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags) OWN
 
 COMMENT ON FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags) IS 'Change a lead.
 
-A JSON merge patch (RFC 7396): a field that is left out stays, null clears it; pipeline_stage and lead_score can''t be
-null. The lead must have an email, or a name and a company, afterwards. A patch that changes nothing writes nothing.
-With If-Match the change is made only while the lead has that tag, else 412. Every change stands in the audit log as
-lead.updated. The answer has nine of the lead''s fields.';
+The body is a JSON merge patch (RFC 7396): a field that you leave out keeps its value, and null clears it. pipeline_stage
+and lead_score cannot be null. After the change the lead must still have an email, or a name and a company. A patch that
+changes nothing writes nothing. With If-Match, the change is made only if the lead still has that tag; otherwise the
+response is 412. The audit log records each change as lead.updated. The response has nine of the lead''s fields.';
 
 CREATE FUNCTION api.verify_audit_log(after api.seal_position DEFAULT '0'::text, "limit" api.seal_count DEFAULT 1000, head api.chain_head DEFAULT NULL::text) RETURNS api.answer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -5801,9 +6109,10 @@ ALTER FUNCTION api.verify_audit_log(after api.seal_position, "limit" api.seal_co
 
 COMMENT ON FUNCTION api.verify_audit_log(after api.seal_position, "limit" api.seal_count, head api.chain_head) IS 'Verify the audit log.
 
-Each event is sealed by a hash over itself and all before it, within a second or so. This verifies up to limit seals after a
-position, and names the first event that doesn''t hold. Ask on with next_after until it is null. Keep head somewhere else:
-asked with it later, a log that was cut off or made anew is found out, even where a database administrator did it.';
+Within about a second, each event is sealed with a hash of itself and of all events before it. This request verifies up
+to limit seals after a position, and returns the first event that does not match its seal. Repeat it with next_after
+until next_after is null. Keep head in another system: if you send it later, the API detects a log that was truncated or
+rewritten, even by a database administrator.';
 
 CREATE FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) RETURNS api.answer
     LANGUAGE plpgsql
@@ -5892,6 +6201,42 @@ END;
 ALTER FUNCTION app.contact_fault() OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.contact_fault() IS 'The entry in errors for a lead without an email, or a name and a company.';
+
+CREATE PROCEDURE app.drop_policies(IN of_table regclass)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_name name;
+begin
+  for v_name in select p.polname from pg_catalog.pg_policy as p where p.polrelid = of_table loop
+    execute format('drop policy %I on %s', v_name, of_table);
+  end loop;
+end
+$$;
+
+ALTER PROCEDURE app.drop_policies(IN of_table regclass) OWNER TO leads_owner;
+
+COMMENT ON PROCEDURE app.drop_policies(IN of_table regclass) IS 'Drops all policies of a table. A file that creates the policies of a table calls it first.';
+
+CREATE PROCEDURE app.drop_triggers(IN of_table regclass)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_name name;
+begin
+  for v_name in
+    select t.tgname from pg_catalog.pg_trigger as t where t.tgrelid = of_table and not t.tgisinternal
+  loop
+    execute format('drop trigger %I on %s', v_name, of_table);
+  end loop;
+end
+$$;
+
+ALTER PROCEDURE app.drop_triggers(IN of_table regclass) OWNER TO leads_owner;
+
+COMMENT ON PROCEDURE app.drop_triggers(IN of_table regclass) IS 'Drops all triggers of a table, except those of its foreign keys. A file that creates the triggers of a table calls it first.';
 
 CREATE FUNCTION app.duplicate_keys(value json) RETURNS SETOF text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -8732,7 +9077,7 @@ CREATE VIEW bi.lead_changes WITH (security_invoker='true') AS
     (d.value ->> 'from'::text) AS old_value,
     (d.value ->> 'to'::text) AS new_value,
     COALESCE(((d.value ->> 'erased'::text))::boolean, false) AS is_erased,
-    e.source,
+    e.source AS changed_via,
     ((e.payload ->> 'key_id'::text))::uuid AS key_id,
     (e.payload ->> 'role'::text) AS role,
     e.correlation_id
@@ -8742,11 +9087,11 @@ CREATE VIEW bi.lead_changes WITH (security_invoker='true') AS
 
 ALTER VIEW bi.lead_changes OWNER TO leads_owner;
 
-COMMENT ON VIEW bi.lead_changes IS 'Every change of a lead, a row for each field that changed, from the audit log. Ask for a lead or a period: the whole log is long. changed_at is timestamptz: it prints in the session''s time zone, which is UTC unless it was changed.';
+COMMENT ON VIEW bi.lead_changes IS 'Every change of a lead, one row for each field that changed, from the audit log. Filter by lead or by period, because the whole log is long. changed_at is printed in the session''s time zone, which is UTC by default.';
 
-COMMENT ON COLUMN bi.lead_changes.event_id IS 'The audit event''s id, a UUID of version 7: the rows of one change share it.';
+COMMENT ON COLUMN bi.lead_changes.event_id IS 'The audit event''s id, a UUID of version 7. The rows of one change have the same.';
 
-COMMENT ON COLUMN bi.lead_changes.organization_id IS 'The organization''s id: the same in every row.';
+COMMENT ON COLUMN bi.lead_changes.organization_id IS 'The organization''s id, the same in every row.';
 
 COMMENT ON COLUMN bi.lead_changes.lead_id IS 'The lead''s id.';
 
@@ -8756,19 +9101,19 @@ COMMENT ON COLUMN bi.lead_changes.action IS 'lead.created, lead.updated, lead.sc
 
 COMMENT ON COLUMN bi.lead_changes.field IS 'The field''s name, as in bi.leads.';
 
-COMMENT ON COLUMN bi.lead_changes.old_value IS 'The value before, as text; an instant in UTC; null: there was none.';
+COMMENT ON COLUMN bi.lead_changes.old_value IS 'The value before the change, as text, times in UTC; null: none.';
 
-COMMENT ON COLUMN bi.lead_changes.new_value IS 'The value after, as text; an instant in UTC; null: there is none.';
+COMMENT ON COLUMN bi.lead_changes.new_value IS 'The value after the change, as text, times in UTC; null: none.';
 
-COMMENT ON COLUMN bi.lead_changes.is_erased IS 'Whether the values were erased since, for a person''s right to be forgotten.';
+COMMENT ON COLUMN bi.lead_changes.is_erased IS 'Whether the values were erased since, on a person''s request.';
 
-COMMENT ON COLUMN bi.lead_changes.source IS 'Where the change came from: api, sql, worker or system.';
+COMMENT ON COLUMN bi.lead_changes.changed_via IS 'Where the change came from: api, sql, worker or system.';
 
-COMMENT ON COLUMN bi.lead_changes.key_id IS 'The id of the API key that made it; null: it came from elsewhere.';
+COMMENT ON COLUMN bi.lead_changes.key_id IS 'The id of the API key that made the change; null: it was not made through the API.';
 
-COMMENT ON COLUMN bi.lead_changes.role IS 'The database login that made it; null: it came from the API.';
+COMMENT ON COLUMN bi.lead_changes.role IS 'The database login that made the change; null: it was made through the API.';
 
-COMMENT ON COLUMN bi.lead_changes.correlation_id IS 'The X-Request-Id of the request that made it; null outside requests.';
+COMMENT ON COLUMN bi.lead_changes.correlation_id IS 'The X-Request-Id of the request that made the change; null outside requests.';
 
 CREATE VIEW bi.leads WITH (security_invoker='true') AS
  SELECT id,
@@ -8785,19 +9130,19 @@ CREATE VIEW bi.leads WITH (security_invoker='true') AS
     timeline,
     budget_range,
     ai_reasoning,
-    qualification_completed_at,
     created_at,
-    updated_at
+    updated_at,
+    qualification_completed_at
    FROM app.lead l
   WHERE (organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id));
 
 ALTER VIEW bi.leads OWNER TO leads_owner;
 
-COMMENT ON VIEW bi.leads IS 'The organization''s leads as they are now, a row each. Instants are timestamptz, in milliseconds: they print in the session''s time zone, which is UTC unless it was changed.';
+COMMENT ON VIEW bi.leads IS 'The organization''s leads, as they are now. Times are timestamptz in milliseconds. They are printed in the session''s time zone, which is UTC by default.';
 
 COMMENT ON COLUMN bi.leads.id IS 'The lead''s id, a UUID of version 7.';
 
-COMMENT ON COLUMN bi.leads.organization_id IS 'The organization''s id: the same in every row.';
+COMMENT ON COLUMN bi.leads.organization_id IS 'The organization''s id, the same in every row.';
 
 COMMENT ON COLUMN bi.leads.name IS 'The person''s name; up to 255 characters.';
 
@@ -8805,17 +9150,17 @@ COMMENT ON COLUMN bi.leads.company IS 'The company''s name; up to 255 characters
 
 COMMENT ON COLUMN bi.leads.email IS 'The e-mail address, as it was sent; up to 254 characters.';
 
-COMMENT ON COLUMN bi.leads.source IS 'Where the lead came from, as a machine name such as google_ads; null: not known.';
+COMMENT ON COLUMN bi.leads.source IS 'Where the lead came from, as a machine name such as google_ads; null: unknown.';
 
-COMMENT ON COLUMN bi.leads.lead_score IS 'How promising the lead is: a whole number from 0 to 100.';
+COMMENT ON COLUMN bi.leads.lead_score IS 'How promising the lead is, a whole number from 0 to 100.';
 
-COMMENT ON COLUMN bi.leads.pipeline_stage IS 'The stage that the lead stands in now.';
+COMMENT ON COLUMN bi.leads.pipeline_stage IS 'The lead''s stage.';
 
 COMMENT ON COLUMN bi.leads.industry IS 'The lead''s industry, in the words of the source.';
 
 COMMENT ON COLUMN bi.leads.company_size IS 'The company''s size, in the words of the source.';
 
-COMMENT ON COLUMN bi.leads.pain_points IS 'What troubles the lead; up to 10,000 characters.';
+COMMENT ON COLUMN bi.leads.pain_points IS 'The lead''s problems; up to 10,000 characters.';
 
 COMMENT ON COLUMN bi.leads.timeline IS 'When the lead wants to act, in words.';
 
@@ -8823,11 +9168,11 @@ COMMENT ON COLUMN bi.leads.budget_range IS 'What the lead wants to spend, in wor
 
 COMMENT ON COLUMN bi.leads.ai_reasoning IS 'Why the lead has its score, in words.';
 
-COMMENT ON COLUMN bi.leads.qualification_completed_at IS 'timestamptz: when the lead first reached the stage "qualified"; null: it has not.';
-
-COMMENT ON COLUMN bi.leads.created_at IS 'timestamptz: when the lead came in.';
+COMMENT ON COLUMN bi.leads.created_at IS 'timestamptz: when the lead was created.';
 
 COMMENT ON COLUMN bi.leads.updated_at IS 'timestamptz: when the lead was last changed.';
+
+COMMENT ON COLUMN bi.leads.qualification_completed_at IS 'timestamptz: when the lead first reached the stage "qualified"; null: it has not.';
 
 CREATE VIEW bi.pipeline_daily WITH (security_invoker='true') AS
  WITH change AS (
@@ -8878,30 +9223,30 @@ CREATE VIEW bi.pipeline_daily WITH (security_invoker='true') AS
     c."position",
     (COALESCE(m.entered, (0)::numeric))::bigint AS entered,
     (COALESCE(m.departed, (0)::numeric))::bigint AS departed,
-    (sum((COALESCE(m.entered, (0)::numeric) - COALESCE(m.departed, (0)::numeric))) OVER (PARTITION BY c.stage ORDER BY c.day))::bigint AS leads
+    (sum((COALESCE(m.entered, (0)::numeric) - COALESCE(m.departed, (0)::numeric))) OVER (PARTITION BY c.stage ORDER BY c.day))::bigint AS lead_count
    FROM (cell c
      LEFT JOIN movement m ON (((m.day = c.day) AND (m.stage = c.stage))));
 
 ALTER VIEW bi.pipeline_daily OWNER TO leads_owner;
 
-COMMENT ON VIEW bi.pipeline_daily IS 'The pipeline by day, from the audit log: a row for each stage and each day since the first change. Days are those of UTC, whatever the session''s time zone.';
+COMMENT ON VIEW bi.pipeline_daily IS 'The pipeline by day, from the audit log: one row for each stage and each day since the first change. Days are in UTC, whatever the session''s time zone is.';
 
-COMMENT ON COLUMN bi.pipeline_daily.day IS 'The day, from midnight to midnight UTC; the last is today, so far.';
+COMMENT ON COLUMN bi.pipeline_daily.day IS 'The day, from midnight to midnight UTC. The last day is today, until now.';
 
 COMMENT ON COLUMN bi.pipeline_daily.stage IS 'The stage.';
 
-COMMENT ON COLUMN bi.pipeline_daily."position" IS 'Where the stage stands in the pipeline, from 1; null: it was removed since.';
+COMMENT ON COLUMN bi.pipeline_daily."position" IS 'The stage''s place in the pipeline, from 1; null: the stage was removed.';
 
-COMMENT ON COLUMN bi.pipeline_daily.entered IS 'How many times a lead entered the stage on that day.';
+COMMENT ON COLUMN bi.pipeline_daily.entered IS 'The number of times that a lead entered the stage on that day.';
 
-COMMENT ON COLUMN bi.pipeline_daily.departed IS 'How many times a lead left it on that day, the deleted and erased too.';
+COMMENT ON COLUMN bi.pipeline_daily.departed IS 'The number of times that a lead left the stage on that day, including deleted and erased leads.';
 
-COMMENT ON COLUMN bi.pipeline_daily.leads IS 'How many leads stood in it at the day''s end.';
+COMMENT ON COLUMN bi.pipeline_daily.lead_count IS 'The number of leads in the stage at the end of the day.';
 
 CREATE VIEW bi.score_calibration WITH (security_invoker='true') AS
  WITH counted AS (
          SELECT LEAST((l.lead_score / 10), 9) AS band,
-            count(*) AS leads,
+            count(*) AS lead_count,
             count(*) FILTER (WHERE (l.pipeline_stage = 'won'::text)) AS won,
             count(*) FILTER (WHERE (l.pipeline_stage = 'lost'::text)) AS lost
            FROM app.lead l
@@ -8913,55 +9258,55 @@ CREATE VIEW bi.score_calibration WITH (security_invoker='true') AS
             WHEN 9 THEN 100
             ELSE ((b.band * 10) + 9)
         END AS score_to,
-    COALESCE(c.leads, (0)::bigint) AS leads,
+    COALESCE(c.lead_count, (0)::bigint) AS lead_count,
     COALESCE(c.won, (0)::bigint) AS won,
     COALESCE(c.lost, (0)::bigint) AS lost,
-    round(((c.won)::numeric / (NULLIF((c.won + c.lost), 0))::numeric), 4) AS won_share
+    (round(((c.won)::numeric / (NULLIF((c.won + c.lost), 0))::numeric), 4))::double precision AS win_rate_of_decided
    FROM (generate_series(0, 9) b(band)
      LEFT JOIN counted c ON ((c.band = b.band)));
 
 ALTER VIEW bi.score_calibration OWNER TO leads_owner;
 
-COMMENT ON VIEW bi.score_calibration IS 'Whether a high score means what it says: ten score bands, with the share won of each, over all leads as they are now.';
+COMMENT ON VIEW bi.score_calibration IS 'Whether higher scores win more: ten score bands with the win rate of each, over all leads as they are now.';
 
-COMMENT ON COLUMN bi.score_calibration.score_from IS 'The band''s lowest score: 0, 10, … 90.';
+COMMENT ON COLUMN bi.score_calibration.score_from IS 'The lowest score of the band: 0, 10, … 90.';
 
-COMMENT ON COLUMN bi.score_calibration.score_to IS 'The band''s highest score, included: 9, 19, … 89, 100.';
+COMMENT ON COLUMN bi.score_calibration.score_to IS 'The highest score of the band, included: 9, 19, … 89, 100.';
 
-COMMENT ON COLUMN bi.score_calibration.leads IS 'How many leads have such a score now.';
+COMMENT ON COLUMN bi.score_calibration.lead_count IS 'The number of leads with such a score.';
 
-COMMENT ON COLUMN bi.score_calibration.won IS 'How many of them stand in the stage "won".';
+COMMENT ON COLUMN bi.score_calibration.won IS 'The number of them in the stage "won".';
 
-COMMENT ON COLUMN bi.score_calibration.lost IS 'How many of them stand in the stage "lost".';
+COMMENT ON COLUMN bi.score_calibration.lost IS 'The number of them in the stage "lost".';
 
-COMMENT ON COLUMN bi.score_calibration.won_share IS 'won divided by won and lost, from 0 to 1, to 4 decimals: of those that are decided; null: none is.';
+COMMENT ON COLUMN bi.score_calibration.win_rate_of_decided IS 'won divided by the sum of won and lost, from 0 to 1, to 4 decimals; null: no lead of the band is won or lost.';
 
 CREATE VIEW bi.source_performance WITH (security_invoker='true') AS
  SELECT source,
-    count(*) AS leads,
+    count(*) AS lead_count,
     count(qualification_completed_at) AS qualified,
     count(*) FILTER (WHERE (pipeline_stage = 'won'::text)) AS won,
-    round(((count(*) FILTER (WHERE (pipeline_stage = 'won'::text)))::numeric / (count(*))::numeric), 4) AS conversion,
-    round(((percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY ((EXTRACT(epoch FROM (qualification_completed_at - created_at)))::double precision)) / (3600)::double precision))::numeric, 2) AS median_hours_to_qualify
+    (round(((count(*) FILTER (WHERE (pipeline_stage = 'won'::text)))::numeric / (count(*))::numeric), 4))::double precision AS win_rate,
+    (round(((percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY ((EXTRACT(epoch FROM (qualification_completed_at - created_at)))::double precision)) / (3600)::double precision))::numeric, 2))::double precision AS median_hours_to_qualify
    FROM app.lead l
   WHERE (organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id))
   GROUP BY source;
 
 ALTER VIEW bi.source_performance OWNER TO leads_owner;
 
-COMMENT ON VIEW bi.source_performance IS 'What each source brings, over all of the organization''s leads as they are now: a row for each source, and one for leads without any.';
+COMMENT ON VIEW bi.source_performance IS 'The result of each source, over all of the organization''s leads as they are now: one row for each source, and one for leads without a source.';
 
-COMMENT ON COLUMN bi.source_performance.source IS 'The source; null: leads whose source isn''t known.';
+COMMENT ON COLUMN bi.source_performance.source IS 'The source; null: leads without a source.';
 
-COMMENT ON COLUMN bi.source_performance.leads IS 'How many leads it brought.';
+COMMENT ON COLUMN bi.source_performance.lead_count IS 'The number of leads from the source.';
 
-COMMENT ON COLUMN bi.source_performance.qualified IS 'How many of them have reached the stage "qualified", whatever came after.';
+COMMENT ON COLUMN bi.source_performance.qualified IS 'The number of them that have reached the stage "qualified", whatever happened afterwards.';
 
-COMMENT ON COLUMN bi.source_performance.won IS 'How many of them stand in the stage "won" now.';
+COMMENT ON COLUMN bi.source_performance.won IS 'The number of them in the stage "won".';
 
-COMMENT ON COLUMN bi.source_performance.conversion IS 'won divided by leads, from 0 to 1, to 4 decimals.';
+COMMENT ON COLUMN bi.source_performance.win_rate IS 'won divided by lead_count, from 0 to 1, to 4 decimals.';
 
-COMMENT ON COLUMN bi.source_performance.median_hours_to_qualify IS 'The median of the hours from created_at to qualification_completed_at, to 2 decimals, of those that are qualified; null: none is.';
+COMMENT ON COLUMN bi.source_performance.median_hours_to_qualify IS 'The median of the hours from created_at to qualification_completed_at, to 2 decimals, of the leads that are qualified; null: none is.';
 
 CREATE VIEW bi.stage_history WITH (security_invoker='true') AS
  WITH stay AS (
@@ -8980,28 +9325,28 @@ CREATE VIEW bi.stage_history WITH (security_invoker='true') AS
     stage,
     entered_at,
     left_at,
-    (left_at - entered_at) AS duration,
+    ((EXTRACT(epoch FROM (left_at - entered_at)))::double precision / (3600)::double precision) AS hours,
     next_stage
    FROM stay s
   WHERE (stage IS NOT NULL);
 
 ALTER VIEW bi.stage_history OWNER TO leads_owner;
 
-COMMENT ON VIEW bi.stage_history IS 'Each stay of a lead in a stage, from the audit log; of leads since deleted or erased too. Instants are timestamptz: they print in the session''s time zone, which is UTC unless it was changed.';
+COMMENT ON VIEW bi.stage_history IS 'Each stay of a lead in a stage, from the audit log, including leads that were deleted or erased. Times are printed in the session''s time zone, which is UTC by default.';
 
-COMMENT ON COLUMN bi.stage_history.organization_id IS 'The organization''s id: the same in every row.';
+COMMENT ON COLUMN bi.stage_history.organization_id IS 'The organization''s id, the same in every row.';
 
 COMMENT ON COLUMN bi.stage_history.lead_id IS 'The lead''s id.';
 
 COMMENT ON COLUMN bi.stage_history.stage IS 'The stage.';
 
-COMMENT ON COLUMN bi.stage_history.entered_at IS 'timestamptz: when the lead entered it. Of a lead that was imported, the first stage''s is the import.';
+COMMENT ON COLUMN bi.stage_history.entered_at IS 'timestamptz: when the lead entered the stage. For the first stage of an imported lead, the time of the import.';
 
-COMMENT ON COLUMN bi.stage_history.left_at IS 'timestamptz: when the lead left it; null: it stands there now.';
+COMMENT ON COLUMN bi.stage_history.left_at IS 'timestamptz: when the lead left the stage; null: it is in the stage.';
 
-COMMENT ON COLUMN bi.stage_history.duration IS 'interval of days, hours and seconds, left_at less entered_at; null: it stands there now. In hours: extract(epoch from duration) / 3600.';
+COMMENT ON COLUMN bi.stage_history.hours IS 'The hours from entered_at to left_at; null: it is in the stage.';
 
-COMMENT ON COLUMN bi.stage_history.next_stage IS 'The stage after it; null: it stands there now, or was deleted or erased.';
+COMMENT ON COLUMN bi.stage_history.next_stage IS 'The next stage; null: the lead is in the stage, or was deleted or erased.';
 
 CREATE TABLE crm.vendor (
     name text NOT NULL,
@@ -9069,11 +9414,31 @@ ALTER FUNCTION admin.crm_connections(organization_id uuid) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.crm_connections(organization_id uuid) IS 'The connections of all organizations, or of one: with the credential, encrypted, and how many pushes wait and have failed.';
 
+ALTER TABLE ONLY api.operation
+    ADD CONSTRAINT operation_pkey PRIMARY KEY (function);
+
+CREATE PROCEDURE api.document(IN function text, IN tag text, IN request text DEFAULT NULL::text, IN rule json DEFAULT NULL::json, IN answer text DEFAULT NULL::text, IN form text DEFAULT NULL::text, IN statuses integer[] DEFAULT '{200}'::integer[], IN headers text[] DEFAULT '{}'::text[], IN problems text[] DEFAULT '{}'::text[], IN parameters json DEFAULT '{}'::json, IN examples json DEFAULT '{}'::json)
+    LANGUAGE sql
+    BEGIN ATOMIC
+ INSERT INTO api.operation (function, tag, request, rule, answer, form, statuses, headers, problems, parameters, examples)
+   VALUES (document.function, document.tag, document.request, document.rule, document.answer, document.form, document.statuses, document.headers, document.problems, document.parameters, document.examples) ON CONFLICT ON CONSTRAINT operation_pkey DO UPDATE SET tag = excluded.tag, request = excluded.request, rule = excluded.rule, answer = excluded.answer, form = excluded.form, statuses = excluded.statuses, headers = excluded.headers, problems = excluded.problems, parameters = excluded.parameters, examples = excluded.examples;
+END;
+
+ALTER PROCEDURE api.document(IN function text, IN tag text, IN request text, IN rule json, IN answer text, IN form text, IN statuses integer[], IN headers text[], IN problems text[], IN parameters json, IN examples json) OWNER TO leads_owner;
+
+COMMENT ON PROCEDURE api.document(IN function text, IN tag text, IN request text, IN rule json, IN answer text, IN form text, IN statuses integer[], IN headers text[], IN problems text[], IN parameters json, IN examples json) IS 'Writes the row of api.operation for a function; the comments on its columns explain the arguments.
+
+The summary and the description come from the function''s comment, the parameters from its signature, and the fields from
+the types. Only the owner of the table can call it.';
+
 ALTER TABLE ONLY admin.catalogue_entry
     ADD CONSTRAINT catalogue_entry_pkey PRIMARY KEY (object);
 
 ALTER TABLE ONLY api.guide
     ADD CONSTRAINT guide_pkey PRIMARY KEY ("position");
+
+ALTER TABLE ONLY api.named_schema
+    ADD CONSTRAINT named_schema_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY api.parameter
     ADD CONSTRAINT parameter_pkey PRIMARY KEY (name);
@@ -9655,6 +10020,9 @@ GRANT ALL ON FUNCTION api.schema_version() TO leads_owner;
 GRANT ALL ON FUNCTION api.schema_version() TO leads_jobs;
 GRANT ALL ON FUNCTION api.schema_version() TO leads_api;
 
+GRANT SELECT ON TABLE api.operation TO leads_exec;
+GRANT SELECT ON TABLE api.operation TO leads_jobs;
+
 GRANT SELECT ON TABLE api.route TO leads_exec;
 GRANT SELECT ON TABLE api.route TO leads_jobs;
 
@@ -10117,8 +10485,10 @@ GRANT ALL ON FUNCTION api.get_organization() TO leads_api;
 REVOKE ALL ON FUNCTION api.get_push(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.get_push(id uuid) TO leads_api;
 
-REVOKE ALL ON FUNCTION api.input_faults(names text[], types text[], given text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION api.input_faults(names text[], types text[], given text[]) TO leads_api;
+REVOKE ALL ON FUNCTION api.input_faults(names text[], types text[], texts text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.input_faults(names text[], types text[], texts text[]) TO leads_api;
+
+REVOKE ALL ON FUNCTION api.json_text(content text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION api.list_audit_events("limit" api.page_size, cursor api.cursor, action api.any_of, source api.any_of, lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.list_audit_events("limit" api.page_size, cursor api.cursor, action api.any_of, source api.any_of, lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone) TO leads_api;
@@ -10135,24 +10505,50 @@ GRANT ALL ON FUNCTION api.list_scores(id uuid, "limit" api.page_size, cursor api
 REVOKE ALL ON FUNCTION api.list_signals(id uuid, "limit" api.page_size, cursor api.cursor) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.list_signals(id uuid, "limit" api.page_size, cursor api.cursor) TO leads_api;
 
+REVOKE ALL ON FUNCTION api.object_text(VARIADIC members text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION api.operations() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION api.openapi_headers() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION api.release_version() FROM PUBLIC;
+
+GRANT SELECT ON TABLE api.guide TO leads_exec;
+
+GRANT SELECT ON TABLE api.problem TO leads_exec;
+
+REVOKE ALL ON FUNCTION api.openapi_info() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION api.schema_name(type text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, is_input boolean, more text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION api.schema_reference(type text) FROM PUBLIC;
 
 GRANT SELECT ON TABLE api.shape TO leads_exec;
 
-REVOKE ALL ON FUNCTION api.type_schema(type text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION api.operation_bodies() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, is_input boolean, more text) FROM PUBLIC;
+
+GRANT SELECT ON TABLE api.parameter TO leads_exec;
+
+REVOKE ALL ON FUNCTION api.operation_parameters() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION api.operation_problems() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.page_answer(items text[], page_size integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.page_answer(items text[], page_size integer) TO leads_exec;
 
-GRANT SELECT ON TABLE api.guide TO leads_exec;
-
-GRANT SELECT ON TABLE api.parameter TO leads_exec;
-
-GRANT SELECT ON TABLE api.problem TO leads_exec;
+REVOKE ALL ON FUNCTION api.operation_successes() FROM PUBLIC;
 
 GRANT SELECT ON TABLE api.tag TO leads_exec;
+
+REVOKE ALL ON FUNCTION api.openapi_paths() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION api.type_schema(type text) FROM PUBLIC;
+
+GRANT SELECT ON TABLE api.named_schema TO leads_exec;
+
+REVOKE ALL ON FUNCTION api.openapi_schemas() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION api.openapi() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.openapi() TO leads_api;
@@ -10180,6 +10576,12 @@ GRANT ALL ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotenc
 
 REVOKE ALL ON FUNCTION app.contact_fault() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.contact_fault() TO leads_exec;
+
+REVOKE ALL ON PROCEDURE app.drop_policies(IN of_table regclass) FROM PUBLIC;
+GRANT ALL ON PROCEDURE app.drop_policies(IN of_table regclass) TO leads_auth;
+
+REVOKE ALL ON PROCEDURE app.drop_triggers(IN of_table regclass) FROM PUBLIC;
+GRANT ALL ON PROCEDURE app.drop_triggers(IN of_table regclass) TO leads_auth;
 
 REVOKE ALL ON FUNCTION app.duplicate_keys(value json) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.duplicate_keys(value json) TO leads_exec;
@@ -10469,6 +10871,8 @@ GRANT SELECT ON TABLE crm.vendor TO leads_jobs;
 REVOKE ALL ON FUNCTION admin.crm_connections(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.crm_connections(organization_id uuid) TO leads_operator;
 
+REVOKE ALL ON PROCEDURE api.document(IN function text, IN tag text, IN request text, IN rule json, IN answer text, IN form text, IN statuses integer[], IN headers text[], IN problems text[], IN parameters json, IN examples json) FROM PUBLIC;
+
 ALTER DEFAULT PRIVILEGES FOR ROLE leads_audit REVOKE ALL ON FUNCTIONS FROM PUBLIC;
 
 ALTER DEFAULT PRIVILEGES FOR ROLE leads_auth REVOKE ALL ON FUNCTIONS FROM PUBLIC;
@@ -10482,31 +10886,31 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_jobs REVOKE ALL ON FUNCTIONS FROM PUBLIC
 ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLIC;
 
 -- the rows of api.problem
--- {"raised_by":"22003","status":422,"code":"validation_failed","title":"Validation failed","detail":"The body has a number that is out of all range.","field":"body","field_code":"out_of_range"}
+-- {"raised_by":"22003","status":422,"code":"validation_failed","title":"Validation failed","detail":"The body contains a number that is out of range.","field":"body","field_code":"out_of_range"}
 -- {"raised_by":"22P02","status":400,"code":"invalid_body","title":"Invalid body","detail":"The body is not valid JSON.","field":"body","field_code":"invalid_json"}
--- {"raised_by":"22P05","status":400,"code":"invalid_body","title":"Invalid body","detail":"The body has a NUL character (\\u0000). Leave it out.","field":"body","field_code":"nul_character"}
--- {"raised_by":"25006","status":500,"code":"internal","title":"Internal error","detail":"This is a fault of the server. Report it with the request_id.","field":null,"field_code":null}
+-- {"raised_by":"22P05","status":400,"code":"invalid_body","title":"Invalid body","detail":"The body contains a NUL character (\\u0000). Remove it.","field":"body","field_code":"nul_character"}
+-- {"raised_by":"25006","status":500,"code":"internal","title":"Internal error","detail":"An error occurred in the server. Report it with the request_id.","field":null,"field_code":null}
 -- {"raised_by":"40001","status":503,"code":"unavailable","title":"Unavailable","detail":"The database is busy. Nothing was done. Try again.","field":null,"field_code":null}
 -- {"raised_by":"40P01","status":503,"code":"unavailable","title":"Unavailable","detail":"The database is busy. Nothing was done. Try again.","field":null,"field_code":null}
--- {"raised_by":"54001","status":400,"code":"invalid_body","title":"Invalid body","detail":"The body is nested more than 32 deep.","field":"body","field_code":"too_deep"}
+-- {"raised_by":"54001","status":400,"code":"invalid_body","title":"Invalid body","detail":"The body is nested more than 32 levels deep.","field":"body","field_code":"too_deep"}
 -- {"raised_by":"55P03","status":503,"code":"unavailable","title":"Unavailable","detail":"The database is busy. Nothing was done. Try again.","field":null,"field_code":null}
 -- {"raised_by":"57014","status":503,"code":"unavailable","title":"Unavailable","detail":"The request took too long. Nothing was done. Try again.","field":null,"field_code":null}
--- {"raised_by":"any_of_has_at_most_10_values","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This may have up to 10 values.","field":"filter","field_code":"too_many_values"}
--- {"raised_by":"chain_head_is_position_and_hash","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be head as an earlier answer had it: a position, a colon and 64 hexadecimal digits.","field":"head","field_code":"invalid_head"}
--- {"raised_by":"crm_not_configured","status":409,"code":"crm_not_configured","title":"CRM not configured","detail":"The organization has no connection to a CRM. Its operator makes one with: leads crm connect","field":null,"field_code":null}
--- {"raised_by":"crm_outcome_unknown","status":409,"code":"crm_outcome_unknown","title":"Outcome unknown","detail":"The CRM may have a record of this lead already, and its search can't tell. Nothing was sent. Somebody looks there, and says so with: leads crm retry","field":null,"field_code":null}
--- {"raised_by":"crm_rejected","status":502,"code":"crm_rejected","title":"CRM rejected the lead","detail":"The CRM refused the lead. Mend what it names, and push again.","field":null,"field_code":null}
--- {"raised_by":"crm_unavailable","status":502,"code":"crm_unavailable","title":"CRM unavailable","detail":"The CRM could not be reached for a day. Push the lead again.","field":null,"field_code":null}
--- {"raised_by":"cursor_is_well_formed","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This is no cursor. Take next_cursor of the page before as it is, or leave it out for the first page.","field":"cursor","field_code":"invalid_cursor"}
--- {"raised_by":"entity_tags_are_well_formed","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be * or entity tags as they came in ETag, in their double quotes.","field":"If-Match","field_code":"invalid_entity_tag"}
--- {"raised_by":"erased","status":409,"code":"erased","title":"Erased","detail":"The request under this Idempotency-Key was done, and its lead was erased since. Nothing was done now. Take a new key for a new request.","field":null,"field_code":null}
--- {"raised_by":"idempotency_in_progress","status":409,"code":"idempotency_in_progress","title":"Request in progress","detail":"A request under this Idempotency-Key is still running. Repeat it in a moment.","field":null,"field_code":null}
+-- {"raised_by":"any_of_has_at_most_10_values","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This can have at most 10 values.","field":"filter","field_code":"too_many_values"}
+-- {"raised_by":"chain_head_is_position_and_hash","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be the head of an earlier response: a position, a colon and 64 hexadecimal digits.","field":"head","field_code":"invalid_head"}
+-- {"raised_by":"crm_not_configured","status":409,"code":"crm_not_configured","title":"CRM not configured","detail":"The organization has no connection to a CRM. An operator can create one with: leads crm connect","field":null,"field_code":null}
+-- {"raised_by":"crm_outcome_unknown","status":409,"code":"crm_outcome_unknown","title":"Outcome unknown","detail":"The CRM may already have a record of this lead, and its search cannot tell. Nothing was sent. An operator must check the CRM and then run: leads crm retry","field":null,"field_code":null}
+-- {"raised_by":"crm_rejected","status":502,"code":"crm_rejected","title":"CRM rejected the lead","detail":"The CRM rejected the lead. Fix the problem that it reports and push the lead again.","field":null,"field_code":null}
+-- {"raised_by":"crm_unavailable","status":502,"code":"crm_unavailable","title":"CRM unavailable","detail":"The CRM was not reachable for a day. Push the lead again.","field":null,"field_code":null}
+-- {"raised_by":"cursor_is_well_formed","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This is not a cursor. Send the next_cursor of the previous page unchanged, or leave it out for the first page.","field":"cursor","field_code":"invalid_cursor"}
+-- {"raised_by":"entity_tags_are_well_formed","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be * or entity tags as ETag returned them, with their double quotes.","field":"If-Match","field_code":"invalid_entity_tag"}
+-- {"raised_by":"erased","status":409,"code":"erased","title":"Erased","detail":"The request with this Idempotency-Key succeeded earlier, and its lead was erased later. Nothing was changed now. Use a new key for a new request.","field":null,"field_code":null}
+-- {"raised_by":"idempotency_in_progress","status":409,"code":"idempotency_in_progress","title":"Request in progress","detail":"A request with this Idempotency-Key is still running. Repeat the request in a moment.","field":null,"field_code":null}
 -- {"raised_by":"idempotency_key_is_1_to_255_printable_characters","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be 1 to 255 printable ASCII characters.","field":"Idempotency-Key","field_code":"invalid_idempotency_key"}
--- {"raised_by":"idempotency_key_reused","status":422,"code":"idempotency_key_reused","title":"Idempotency key reused","detail":"Another request came under this Idempotency-Key within 24 hours. Take a new key for a new request.","field":null,"field_code":null}
--- {"raised_by":"insufficient_scope","status":403,"code":"insufficient_scope","title":"Insufficient scope","detail":"This key lacks a scope. Use a key that has it.","field":null,"field_code":null}
--- {"raised_by":"internal","status":500,"code":"internal","title":"Internal error","detail":"This is a fault of the server. Report it with the request_id.","field":null,"field_code":null}
--- {"raised_by":"invalid_body","status":400,"code":"invalid_body","title":"Invalid body","detail":"Mend what errors lists, and send the request again.","field":null,"field_code":null}
--- {"raised_by":"invalid_parameter","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"Mend what errors lists, and send the request again.","field":null,"field_code":null}
+-- {"raised_by":"idempotency_key_reused","status":422,"code":"idempotency_key_reused","title":"Idempotency key reused","detail":"This Idempotency-Key was used for another request within the last 24 hours. Use a new key for a new request.","field":null,"field_code":null}
+-- {"raised_by":"insufficient_scope","status":403,"code":"insufficient_scope","title":"Insufficient scope","detail":"The key does not have the required scope. Use a key that has it.","field":null,"field_code":null}
+-- {"raised_by":"internal","status":500,"code":"internal","title":"Internal error","detail":"An error occurred in the server. Report it with the request_id.","field":null,"field_code":null}
+-- {"raised_by":"invalid_body","status":400,"code":"invalid_body","title":"Invalid body","detail":"Fix the fields listed in errors and send the request again.","field":null,"field_code":null}
+-- {"raised_by":"invalid_parameter","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"Fix the fields listed in errors and send the request again.","field":null,"field_code":null}
 -- {"raised_by":"lead_ai_reasoning_is_text_of_1_to_10000","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a text of 1 to 10,000 characters.","field":"ai_reasoning","field_code":"too_long"}
 -- {"raised_by":"lead_budget_range_is_text_of_1_to_128","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a text of 1 to 128 characters.","field":"budget_range","field_code":"too_long"}
 -- {"raised_by":"lead_company_is_text_of_1_to_255","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a text of 1 to 255 characters.","field":"company","field_code":"too_long"}
@@ -10518,91 +10922,242 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"lead_pain_points_is_text_of_1_to_10000","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a text of 1 to 10,000 characters.","field":"pain_points","field_code":"too_long"}
 -- {"raised_by":"lead_pipeline_stage_exists","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be one of the organization's pipeline stages.","field":"pipeline_stage","field_code":"unknown_stage"}
 -- {"raised_by":"lead_score_within_0_and_100","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a whole number from 0 to 100.","field":"lead_score","field_code":"out_of_range"}
--- {"raised_by":"lead_source_is_name","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be 1 to 64 characters out of a-z, 0-9, _ and -.","field":"source","field_code":"invalid_name"}
+-- {"raised_by":"lead_source_is_name","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be 1 to 64 of the characters a-z, 0-9, _ and -.","field":"source","field_code":"invalid_name"}
 -- {"raised_by":"lead_timeline_is_text_of_1_to_128","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a text of 1 to 128 characters.","field":"timeline","field_code":"too_long"}
--- {"raised_by":"lead_times_have_a_year_of_4_digits","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must lie in the years 1 to 9999.","field":"created_at","field_code":"out_of_range"}
--- {"raised_by":"method_not_allowed","status":405,"code":"method_not_allowed","title":"Method not allowed","detail":"Use one of the methods that the header Allow names.","field":null,"field_code":null}
+-- {"raised_by":"lead_times_have_a_year_of_4_digits","status":422,"code":"validation_failed","title":"Validation failed","detail":"The year must be from 1 to 9999.","field":"created_at","field_code":"out_of_range"}
+-- {"raised_by":"method_not_allowed","status":405,"code":"method_not_allowed","title":"Method not allowed","detail":"Use one of the methods in the Allow header.","field":null,"field_code":null}
 -- {"raised_by":"not_found","status":404,"code":"not_found","title":"Not found","detail":"There is nothing at this address. Check the path and the id.","field":null,"field_code":null}
--- {"raised_by":"outcome_unknown","status":503,"code":"outcome_unknown","title":"Unavailable","detail":"The connection to the database was lost, and whether the change was made is unknown. Look, or repeat a POST with its Idempotency-Key.","field":null,"field_code":null}
+-- {"raised_by":"outcome_unknown","status":503,"code":"outcome_unknown","title":"Unavailable","detail":"The connection to the database was lost. The change may or may not have been made. Check the record, or repeat the request if it has an Idempotency-Key.","field":null,"field_code":null}
 -- {"raised_by":"page_size_within_1_and_200","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number from 1 to 200.","field":"limit","field_code":"out_of_range"}
--- {"raised_by":"payload_too_large","status":413,"code":"payload_too_large","title":"Payload too large","detail":"A body has at most 64 KiB. Send less.","field":null,"field_code":null}
--- {"raised_by":"precondition_failed","status":412,"code":"precondition_failed","title":"Precondition failed","detail":"The record has changed since: If-Match no longer holds. Get it again, and repeat the change on what it is now.","field":null,"field_code":null}
+-- {"raised_by":"payload_too_large","status":413,"code":"payload_too_large","title":"Payload too large","detail":"The body is larger than 64 KiB. Send a smaller one.","field":null,"field_code":null}
+-- {"raised_by":"precondition_failed","status":412,"code":"precondition_failed","title":"Precondition failed","detail":"The record has changed since you read it, so If-Match does not match. Get the record again and repeat the change.","field":null,"field_code":null}
 -- {"raised_by":"seal_count_within_1_and_10000","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number from 1 to 10000.","field":"limit","field_code":"out_of_range"}
--- {"raised_by":"seal_position_is_a_whole_number","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number, such as next_after of the part before.","field":"after","field_code":"invalid_position"}
+-- {"raised_by":"seal_position_is_a_whole_number","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number, such as the next_after of the previous response.","field":"after","field_code":"invalid_position"}
 -- {"raised_by":"signal_dedupe_key_is_text_of_1_to_255","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a text of 1 to 255 characters.","field":"dedupe_key","field_code":"invalid_dedupe_key"}
--- {"raised_by":"signal_times_have_a_year_of_4_digits","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must lie in the years 1 to 9999.","field":"observed_at","field_code":"invalid_timestamp"}
--- {"raised_by":"signal_type_is_name","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be 1 to 64 characters out of a-z, 0-9, _ and -.","field":"type","field_code":"invalid_name"}
+-- {"raised_by":"signal_times_have_a_year_of_4_digits","status":422,"code":"validation_failed","title":"Validation failed","detail":"The year must be from 1 to 9999.","field":"observed_at","field_code":"invalid_timestamp"}
+-- {"raised_by":"signal_type_is_name","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be 1 to 64 of the characters a-z, 0-9, _ and -.","field":"type","field_code":"invalid_name"}
 -- {"raised_by":"signal_value_is_flat","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be true, false, null, a number, a text, or a flat object of these.","field":"value","field_code":"invalid_value"}
 -- {"raised_by":"unauthorized","status":401,"code":"unauthorized","title":"Unauthorized","detail":"Send a valid API key: Authorization: Bearer lk_….","field":null,"field_code":null}
 -- {"raised_by":"unavailable","status":503,"code":"unavailable","title":"Unavailable","detail":"The server is busy. Nothing was done. Try again.","field":null,"field_code":null}
--- {"raised_by":"unsupported_media_type","status":415,"code":"unsupported_media_type","title":"Unsupported media type","detail":"Send the body as application/json (a PATCH also as application/merge-patch+json).","field":null,"field_code":null}
--- {"raised_by":"validation_failed","status":422,"code":"validation_failed","title":"Validation failed","detail":"Mend what errors lists, and send the request again.","field":null,"field_code":null}
+-- {"raised_by":"unsupported_media_type","status":415,"code":"unsupported_media_type","title":"Unsupported media type","detail":"Send the body as application/json. For a PATCH, application/merge-patch+json is also accepted.","field":null,"field_code":null}
+-- {"raised_by":"validation_failed","status":422,"code":"validation_failed","title":"Validation failed","detail":"Fix the fields listed in errors and send the request again.","field":null,"field_code":null}
 
 -- the rows of api.route
--- {"method":"GET","path":"/audit-log","function":"api.list_audit_events","scope":"read","problems":["invalid_parameter","validation_failed"],"wait_seconds":null,"wait_function":null,"tag":"Audit log","position":1,"request":null,"rule":null,"answer":"api.audit_event","form":"page","statuses":null,"headers":null,"examples":null}
--- {"method":"GET","path":"/audit-log/verify","function":"api.verify_audit_log","scope":"admin","problems":["invalid_parameter"],"wait_seconds":null,"wait_function":null,"tag":"Audit log","position":3,"request":null,"rule":null,"answer":"api.chain_verdict","form":"object","statuses":null,"headers":null,"examples":null}
--- {"method":"GET","path":"/audit-log/{id}","function":"api.get_audit_event","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null,"tag":"Audit log","position":2,"request":null,"rule":null,"answer":"api.audit_event","form":"object","statuses":null,"headers":["ETag"],"examples":null}
--- {"method":"GET","path":"/crm-connections","function":"api.list_crm_connections","scope":"admin","problems":["invalid_parameter"],"wait_seconds":null,"wait_function":null,"tag":"CRM","position":3,"request":null,"rule":null,"answer":"api.crm_connection","form":"page","statuses":null,"headers":null,"examples":null}
--- {"method":"GET","path":"/health","function":"api.get_health","scope":"read","problems":["invalid_parameter"],"wait_seconds":null,"wait_function":null,"tag":"Organization","position":2,"request":null,"rule":null,"answer":"api.health","form":"object","statuses":null,"headers":null,"examples":null}
--- {"method":"GET","path":"/leads","function":"api.list_leads","scope":"read","problems":["invalid_parameter","validation_failed"],"wait_seconds":null,"wait_function":null,"tag":"Leads","position":1,"request":null,"rule":null,"answer":"api.lead_item","form":"page","statuses":null,"headers":null,"examples":null}
--- {"method":"GET","path":"/leads/{id}","function":"api.get_lead","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null,"tag":"Leads","position":3,"request":null,"rule":null,"answer":"api.lead","form":"object","statuses":null,"headers":["ETag"],"examples":null}
--- {"method":"GET","path":"/leads/{id}/crm-sync","function":"api.get_crm_sync","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null,"tag":"CRM","position":2,"request":null,"rule":null,"answer":"api.lead_sync","form":"object","statuses":null,"headers":null,"examples":null}
--- {"method":"GET","path":"/leads/{id}/scores","function":"api.list_scores","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null,"tag":"Scoring","position":4,"request":null,"rule":null,"answer":"api.score","form":"page","statuses":null,"headers":null,"examples":null}
--- {"method":"GET","path":"/leads/{id}/signals","function":"api.list_signals","scope":"read","problems":["invalid_parameter","not_found"],"wait_seconds":null,"wait_function":null,"tag":"Scoring","position":2,"request":null,"rule":null,"answer":"api.signal","form":"page","statuses":null,"headers":null,"examples":null}
--- {"method":"GET","path":"/organizations/me","function":"api.get_organization","scope":"read","problems":["invalid_parameter"],"wait_seconds":null,"wait_function":null,"tag":"Organization","position":1,"request":null,"rule":null,"answer":"api.organization","form":"object","statuses":null,"headers":null,"examples":null}
--- {"method":"PATCH","path":"/leads/{id}","function":"api.update_lead","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","not_found","precondition_failed"],"wait_seconds":null,"wait_function":null,"tag":"Leads","position":4,"request":"api.lead_input","rule":null,"answer":"api.lead_change","form":"object","statuses":null,"headers":["ETag"],"examples":{"request": {"pipeline_stage": "won", "lead_score": 92}}}
--- {"method":"POST","path":"/leads","function":"api.create_lead","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","idempotency_key_reused","idempotency_in_progress","erased"],"wait_seconds":null,"wait_function":null,"tag":"Leads","position":2,"request":"api.lead_input","rule":{"allOf":["$body",{"anyOf":[{"required":["email"],"properties":{"email":{"type":"string"}}},{"required":["name","company"],"properties":{"name":{"type":"string"},"company":{"type":"string"}}}]}]},"answer":"api.lead_item","form":"object","statuses":[201],"headers":["Location","ETag"],"examples":{"201": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "website", "lead_score": 0, "pipeline_stage": "new", "industry": "residential", "company_size": null, "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:05.114Z"}}}
--- {"method":"POST","path":"/leads/{id}/push-to-crm","function":"api.push_lead","scope":"write","problems":["invalid_parameter","validation_failed","not_found","idempotency_key_reused","idempotency_in_progress","erased","crm_not_configured","crm_outcome_unknown","crm_rejected","crm_unavailable"],"wait_seconds":10,"wait_function":"api.get_push","tag":"CRM","position":1,"request":null,"rule":null,"answer":"api.lead_sync","form":"object","statuses":[200,202],"headers":null,"examples":{"202": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "crm_sync": {"vendor": "jobnimbus", "external_id": null, "status": "pending", "last_synced_at": null}}}}
--- {"method":"POST","path":"/leads/{id}/score","function":"api.score_lead","scope":"write","problems":["invalid_parameter","not_found","idempotency_key_reused","idempotency_in_progress","erased"],"wait_seconds":null,"wait_function":null,"tag":"Scoring","position":3,"request":null,"rule":null,"answer":"api.new_score","form":"object","statuses":null,"headers":["ETag"],"examples":null}
--- {"method":"POST","path":"/leads/{id}/signals","function":"api.create_signals","scope":"write","problems":["invalid_body","invalid_parameter","validation_failed","not_found","idempotency_key_reused","idempotency_in_progress","erased"],"wait_seconds":null,"wait_function":null,"tag":"Scoring","position":1,"request":"api.signal_input","rule":{"oneOf":[{"allOf":["$body",{"required":["type"]}]},{"type":"object","required":["signals"],"properties":{"signals":{"type":"array","minItems":1,"maxItems":200,"items":{"allOf":["$body",{"required":["type"]}]}}},"additionalProperties":false}]},"answer":"api.signal","form":"one_or_list","statuses":[201],"headers":null,"examples":null}
+-- {"method":"GET","path":"/audit-log","function":"api.list_audit_events","scope":"read","wait_seconds":null,"wait_function":null}
+-- {"method":"GET","path":"/audit-log/verify","function":"api.verify_audit_log","scope":"admin","wait_seconds":null,"wait_function":null}
+-- {"method":"GET","path":"/audit-log/{id}","function":"api.get_audit_event","scope":"read","wait_seconds":null,"wait_function":null}
+-- {"method":"GET","path":"/crm-connections","function":"api.list_crm_connections","scope":"admin","wait_seconds":null,"wait_function":null}
+-- {"method":"GET","path":"/health","function":"api.get_health","scope":"read","wait_seconds":null,"wait_function":null}
+-- {"method":"GET","path":"/leads","function":"api.list_leads","scope":"read","wait_seconds":null,"wait_function":null}
+-- {"method":"GET","path":"/leads/{id}","function":"api.get_lead","scope":"read","wait_seconds":null,"wait_function":null}
+-- {"method":"GET","path":"/leads/{id}/crm-sync","function":"api.get_crm_sync","scope":"read","wait_seconds":null,"wait_function":null}
+-- {"method":"GET","path":"/leads/{id}/scores","function":"api.list_scores","scope":"read","wait_seconds":null,"wait_function":null}
+-- {"method":"GET","path":"/leads/{id}/signals","function":"api.list_signals","scope":"read","wait_seconds":null,"wait_function":null}
+-- {"method":"GET","path":"/organizations/me","function":"api.get_organization","scope":"read","wait_seconds":null,"wait_function":null}
+-- {"method":"PATCH","path":"/leads/{id}","function":"api.update_lead","scope":"write","wait_seconds":null,"wait_function":null}
+-- {"method":"POST","path":"/leads","function":"api.create_lead","scope":"write","wait_seconds":null,"wait_function":null}
+-- {"method":"POST","path":"/leads/{id}/push-to-crm","function":"api.push_lead","scope":"write","wait_seconds":10,"wait_function":"api.get_push"}
+-- {"method":"POST","path":"/leads/{id}/score","function":"api.score_lead","scope":"write","wait_seconds":null,"wait_function":null}
+-- {"method":"POST","path":"/leads/{id}/signals","function":"api.create_signals","scope":"write","wait_seconds":null,"wait_function":null}
+
+-- the rows of api.operation
+-- {"function":"api.create_lead","tag":"Leads","request":"api.lead_input","rule":{
+    "description": "A new lead, with an email, or a name and a company.",
+    "allOf": [
+      "$body",
+      {
+        "anyOf": [
+          {"required": ["email"], "properties": {"email": {"type": "string"}}},
+          {
+            "required": ["name", "company"],
+            "properties": {"name": {"type": "string"}, "company": {"type": "string"}}
+          }
+        ]
+      }
+    ]
+  },"answer":"api.lead_item","form":null,"statuses":[201],"headers":["Location","ETag"],"problems":[],"parameters":{},"examples":{"201": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "website", "lead_score": 0, "pipeline_stage": "new", "industry": "residential", "company_size": null, "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:05.114Z"}}}
+-- {"function":"api.create_signals","tag":"Scoring","request":"api.signal_input","rule":{
+    "description": "One signal, or several.",
+    "oneOf": ["$body", {"$ref": "#/components/schemas/SignalBatch"}]
+  },"answer":"api.signal","form":"one_or_list","statuses":[201],"headers":[],"problems":[],"parameters":{},"examples":{}}
+-- {"function":"api.get_audit_event","tag":"Audit log","request":null,"rule":null,"answer":"api.audit_event","form":null,"statuses":[200],"headers":["ETag"],"problems":[],"parameters":{},"examples":{}}
+-- {"function":"api.get_crm_sync","tag":"CRM","request":null,"rule":null,"answer":"api.lead_sync","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
+-- {"function":"api.get_health","tag":"Organization","request":null,"rule":null,"answer":"api.health","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
+-- {"function":"api.get_lead","tag":"Leads","request":null,"rule":null,"answer":"api.lead","form":null,"statuses":[200],"headers":["ETag"],"problems":[],"parameters":{},"examples":{}}
+-- {"function":"api.get_organization","tag":"Organization","request":null,"rule":null,"answer":"api.organization","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
+-- {"function":"api.list_audit_events","tag":"Audit log","request":null,"rule":null,"answer":"api.audit_event","form":null,"statuses":[200],"headers":[],"problems":["validation_failed"],"parameters":{},"examples":{}}
+-- {"function":"api.list_crm_connections","tag":"CRM","request":null,"rule":null,"answer":"api.crm_connection","form":"page","statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
+-- {"function":"api.list_leads","tag":"Leads","request":null,"rule":null,"answer":"api.lead_item","form":null,"statuses":[200],"headers":[],"problems":["validation_failed"],"parameters":{},"examples":{}}
+-- {"function":"api.list_scores","tag":"Scoring","request":null,"rule":null,"answer":"api.score","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
+-- {"function":"api.list_signals","tag":"Scoring","request":null,"rule":null,"answer":"api.signal","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
+-- {"function":"api.push_lead","tag":"CRM","request":null,"rule":null,"answer":"api.lead_sync","form":null,"statuses":[200,202],"headers":[],"problems":["validation_failed","crm_not_configured","crm_outcome_unknown","crm_rejected","crm_unavailable"],"parameters":{},"examples":{"202": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "crm_sync": {"vendor": "jobnimbus", "external_id": null, "status": "pending", "last_synced_at": null}}}}
+-- {"function":"api.score_lead","tag":"Scoring","request":null,"rule":null,"answer":"api.new_score","form":null,"statuses":[200],"headers":["ETag"],"problems":[],"parameters":{},"examples":{}}
+-- {"function":"api.update_lead","tag":"Leads","request":"api.lead_input","rule":null,"answer":"api.lead_change","form":null,"statuses":[200],"headers":["ETag"],"problems":[],"parameters":{},"examples":{"request": {"pipeline_stage": "won", "lead_score": 92}}}
+-- {"function":"api.verify_audit_log","tag":"Audit log","request":null,"rule":null,"answer":"api.chain_verdict","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 
 -- the rows of api.tag
--- {"name":"Audit log","position":4,"description":"Every change, who made it and from where; and the proof that nobody has changed the log."}
--- {"name":"CRM","position":3,"description":"The record of a lead in the organization's CRM: made once and only once."}
--- {"name":"Leads","position":1,"description":"People and companies who asked for something. Every lead belongs to the organization of the key."}
--- {"name":"Organization","position":5,"description":"Whose key this is."}
--- {"name":"Scoring","position":2,"description":"What was observed of a lead, and the score that the organization's model makes of it, with reasons."}
+-- {"name":"Audit log","position":4,"description":"Every change, with its author and origin, and the proof that the log itself was not changed."}
+-- {"name":"CRM","position":3,"description":"The record of a lead in the organization's CRM. Each lead gets one record, and never a second one."}
+-- {"name":"Leads","position":1,"description":"People and companies that are interested in your services. A key reaches only the leads of its organization."}
+-- {"name":"Organization","position":5,"description":"The organization that the key belongs to."}
+-- {"name":"Scoring","position":2,"description":"Signals about a lead, and the score that the organization's model computes from them, with its reasons."}
 
 -- the rows of api.guide
--- {"position":1,"title":"Keys","body":"Send a key with each request: `Authorization: Bearer lk_live_…`. A key belongs to one organization, and nothing of another can be\nreached with it: somebody else's record is answered like one that never was, 404.\n\nIts scope is `read`; `write`, which holds `read`; or `admin`, which holds `write`. A key is shown once, when it is made. Keep it on a\nserver, never in a page. `lk_test_…` is a test organization's: its pushes are simulated, and nothing goes out.\n\n```sh\nAPI=https://leads.example.com/api/v1  # this server's address\ncurl -H \"Authorization: Bearer $KEY\" \"$API/health\"\n```"}
--- {"position":2,"title":"Errors","body":"Errors are `application/problem+json` (RFC 9457). `code` is a stable word: switch on it. `detail` says what to do next. `errors` lists\neverything that is wrong with the request, by field. `request_id` is the `X-Request-Id` that you sent, or one that was made. It is in the\nserver's log and in the audit log: quote it when you ask.\n\nWhat is checked first: the path (404), the method (405), the key (401), its scope (403), the body's size (413), its type (415), the form\n(400), `Idempotency-Key`, the fields (422), the record (404), `If-Match` (412).\n\nAfter a 5xx a GET may be sent again, and so may a POST with its `Idempotency-Key`. Else look first whether the change was made, where `code`\nis `outcome_unknown`. A 503 has `Retry-After`."}
--- {"position":3,"title":"Paging","body":"Lists are newest first. `limit` is 1 to 200, 50 when left out. Pass `next_cursor` on as `cursor` until it is null, or follow `Link`.\nA walk gives every row that stood when it began exactly once, whatever comes in meanwhile.\n\nRows commit out of the order of `created_at`. Who polls with `start_at` overlaps by some minutes, and drops repeats by `id`. To follow\nchanges, poll the audit log."}
--- {"position":4,"title":"Idempotency","body":"A POST with an `Idempotency-Key` (1 to 255 printable characters: a form's id, say) can be repeated: for 24 hours the same key and request\ngive the first answer again, with `Idempotency-Replayed: true`. Another request under the key is 422. A repeat while the first runs\nwaits up to 5 seconds, then 409. Only what succeeded is kept."}
--- {"position":5,"title":"Concurrency","body":"`ETag` comes with a lead. Send it back as `If-Match` with a PATCH: the change is made only while nobody else has changed the lead, else 412. As\n`If-None-Match` with a GET it gives 304 while nothing has changed."}
+-- {"position":1,"title":"Keys","body":"Send a key with each request: `Authorization: Bearer lk_live_…`. A key belongs to one organization and reaches only that\norganization's records. The API answers a request for any other record with 404, as if the record did not exist.\n\nThe scope of a key is `read`, `write` or `admin`. `write` includes `read`, and `admin` includes `write`. A key is shown\nonce, when it is created. Keep it on a server, never in a web page. Keys that begin with `lk_test_` belong to a test\norganization: its pushes to a CRM are simulated, and no data leaves the server.\n\n```sh\nAPI=https://leads.example.com/api/v1  # the address of this server\ncurl -H \"Authorization: Bearer $KEY\" \"$API/health\"\n```"}
+-- {"position":2,"title":"Errors","body":"Errors are `application/problem+json` (RFC 9457). `code` is a stable word for your program. `detail` says what to do\nnext. `errors` lists everything that is wrong with the request, by field. `request_id` is the `X-Request-Id` that you\nsent, or one that the server generated. It is also in the server's log and in the audit log. Include it when you ask for\nsupport.\n\nThe API checks in this order: the path (404), the method (405), the key (401), the scope (403), the size of the body\n(413), its type (415), the form of the request (400), `Idempotency-Key`, the fields (422), the record (404), `If-Match`\n(412).\n\nAfter a status of 500 or more you can repeat a GET, and also a POST that has an `Idempotency-Key`. Before you repeat any\nother request that failed with the code `outcome_unknown`, check whether the change was made. A response with status 503\nhas `Retry-After`."}
+-- {"position":3,"title":"Paging","body":"Lists are sorted from newest to oldest. `limit` is a number from 1 to 200; the default is 50. To get the next page, send\n`next_cursor` as `cursor`, until it is null, or follow the `Link` header. The pages contain every row that existed when\nyou requested the first page exactly once, even if rows are added in the meantime.\n\nRows do not become visible in the order of `created_at`. If you poll with `start_at`, request an overlap of some minutes\nand drop duplicates by `id`. To follow changes, poll the audit log."}
+-- {"position":4,"title":"Idempotency","body":"You can repeat a POST that has an `Idempotency-Key` (1 to 255 printable characters, for example the id of a form). For\n24 hours, the same key with the same request returns the first response again, with `Idempotency-Replayed: true`.\nAnother request with the same key returns 422. If the first request is still running, a repeat waits up to 5 seconds,\nand then returns 409. Only successful responses are kept."}
+-- {"position":5,"title":"Concurrency","body":"The response with a lead has an `ETag`. Send it as `If-Match` with a PATCH: the change is made only if the lead has not\nchanged since, otherwise the API returns 412. Send it as `If-None-Match` with a GET: the API returns 304 if the lead has\nnot changed."}
 
 -- the rows of api.parameter
 -- {"name":"action","description":"Only events with one of these actions.","example":"lead.updated"}
--- {"name":"after","description":"The position of the last seal verified: `next_after` of the part before.","example":null}
--- {"name":"cursor","description":"Where the page begins: `next_cursor` of the page before, as it is. Left out: the first page.","example":"eyJjcmVhdGVkX2F0IjoiMjAyNi0wNC0yN1QxMzoyMjowNS4xMTRaIiwiaWQiOiI5ZjFjOGEzMi00ZDY1LTRlMmItOGE5MS0zYzBlN2Q0YjJmMTgifQ"}
--- {"name":"email","description":"Only leads with one of these addresses; A-Z are taken as a-z.","example":"sarah.mitchell@example.com"}
--- {"name":"end_at","description":"Only what is older. Exclusive.","example":null}
--- {"name":"head","description":"A `head` that was kept: the chain must still hold it.","example":null}
--- {"name":"id","description":"The record's id.","example":"9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"}
--- {"name":"idempotency_key","description":"Makes a repeat harmless: the same key and request give the first answer again, for 24 hours.","example":"form-7731"}
--- {"name":"if_match","description":"The change is made only while the record has one of these tags, as `ETag` gave them; else 412.","example":"\"1.11\""}
+-- {"name":"after","description":"The position of the last seal that was verified: the `next_after` of the previous response.","example":null}
+-- {"name":"cursor","description":"The `next_cursor` of the previous page. Leave it out for the first page.","example":"eyJjcmVhdGVkX2F0IjoiMjAyNi0wNC0yN1QxMzoyMjowNS4xMTRaIiwiaWQiOiI5ZjFjOGEzMi00ZDY1LTRlMmItOGE5MS0zYzBlN2Q0YjJmMTgifQ"}
+-- {"name":"email","description":"Only leads with one of these addresses. Upper and lower case letters A to Z are equal.","example":"sarah.mitchell@example.com"}
+-- {"name":"end_at","description":"Only rows created before this time: a date (midnight UTC), or a time with `Z` or an offset.","example":null}
+-- {"name":"head","description":"A `head` that you kept from an earlier response. The chain must still contain it.","example":null}
+-- {"name":"id","description":"The id of the record.","example":"9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"}
+-- {"name":"idempotency_key","description":"Makes the request safe to repeat: for 24 hours the same key and request return the first response again.","example":"form-7731"}
+-- {"name":"if_match","description":"Make the change only if the record has one of these tags, as `ETag` returned them. Otherwise: 412.","example":"\"1.11\""}
 -- {"name":"lead_id","description":"Only events of this lead.","example":null}
--- {"name":"limit","description":"How many there may be in the answer.","example":null}
--- {"name":"pipeline_stage","description":"Only leads that stand in one of these stages.","example":"qualified,won"}
--- {"name":"source","description":"Only what has one of these sources.","example":null}
--- {"name":"start_at","description":"Only what is this old or younger: a date (midnight UTC), or a time with `Z` or an offset. Inclusive.","example":null}
+-- {"name":"limit","description":"The maximum number of rows in the response.","example":null}
+-- {"name":"pipeline_stage","description":"Only leads in one of these stages.","example":"qualified,won"}
+-- {"name":"source","description":"Only rows with one of these sources.","example":null}
+-- {"name":"start_at","description":"Only rows created at this time or later: a date (midnight UTC), or a time with `Z` or an offset.","example":null}
 
 -- the rows of api.shape
--- {"type":"api.audit_event","relation":"audit.event","never_null":[],"example":{"id": "01a15d1e-0a5c-7c11-8a3c-5d1f1d6c2a91", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "action": "lead.updated", "source": "api", "correlation_id": "4f6c1c0e8d3b4a8c9a35c8f2b1d7e640", "payload": {"lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "diff": {"pipeline_stage": {"from": "qualified", "to": "won"}, "lead_score": {"from": 87, "to": 92}}, "key_id": "3f0d5a52-3c7e-4d6f-9a64-7d1b0a2e4c11"}, "created_at": "2026-04-27T18:55:42.001Z"}}
--- {"type":"api.chain_fault","relation":null,"never_null":["code","detail"],"example":null}
--- {"type":"api.chain_verdict","relation":null,"never_null":["organization_id","holds","verified_from","verified_to","unsealed"],"example":{"organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "holds": true, "fault": null, "verified_from": 1, "verified_to": 583, "next_after": null, "head": "583:fcc5b98b28bdea1ea9f95e5f1a7f529ca275366987c4743222202462510eaf54", "unsealed": 0}}
--- {"type":"api.crm_connection","relation":"crm.connection","never_null":[],"example":{"id": "01a15d20-0b2c-7d3e-8f4a-5b6c7d8e9fa0", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "vendor": "jobnimbus", "account": "default", "state": "active", "fault": null, "push_stage": "qualified", "settle_seconds": 60, "settings": {"record_type_name": "Customer", "status_name": "Lead"}, "created_at": "2026-04-20T09:00:00.000Z"}}
--- {"type":"api.crm_sync","relation":"crm.sync","never_null":[],"example":null}
--- {"type":"api.health","relation":null,"never_null":["status","organization_id","environment","scopes"],"example":{"status": "ok", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "environment": "live", "scopes": ["read", "write"]}}
--- {"type":"api.lead","relation":"app.lead","never_null":[],"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": "residential", "company_size": null, "pain_points": "Recurring basement moisture after spring rain", "timeline": "this_week", "budget_range": null, "ai_reasoning": "High urgency: water damage signal, recent storm event, in-radius", "qualification_completed_at": "2026-04-27T13:22:09.218Z", "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z"}}
--- {"type":"api.lead_change","relation":"app.lead","never_null":[],"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 92, "pipeline_stage": "won", "updated_at": "2026-04-27T18:55:42.001Z"}}
--- {"type":"api.lead_input","relation":"app.lead","never_null":[],"example":{"name": "Sarah Mitchell", "email": "sarah.mitchell@example.com", "source": "website", "industry": "residential", "pipeline_stage": "new"}}
--- {"type":"api.lead_item","relation":"app.lead","never_null":[],"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": null, "company_size": null, "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z"}}
--- {"type":"api.lead_sync","relation":null,"never_null":["id"],"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "crm_sync": {"vendor": "jobnimbus", "external_id": "jn_117422", "status": "ok", "last_synced_at": "2026-04-27T19:03:42.118Z"}}}
--- {"type":"api.new_score","relation":null,"never_null":["id","lead_score","ai_reasoning","scored_at"],"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "lead_score": 91, "ai_reasoning": "Recent storm event in service radius (+0.18); phone validated (+0.10); fast form completion (+0.08)", "scored_at": "2026-04-27T19:01:15.214Z"}}
--- {"type":"api.organization","relation":"app.organization","never_null":["id","name","pipeline_stages"],"example":{"id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Acme Restoration", "environment": "live", "pipeline_stages": ["new", "contacted", "qualified", "proposal", "won", "lost"], "created_at": "2026-04-20T09:00:00.000Z"}}
--- {"type":"api.score","relation":"scoring.score","never_null":[],"example":{"id": "01a15d1f-77aa-7be0-9d1c-2f6a0b1c3d4e", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "kind": "set", "lead_score": 92, "ai_reasoning": null, "model": null, "model_version": null, "base": null, "contributions": null, "created_at": "2026-04-27T18:55:42.001Z"}}
--- {"type":"api.signal","relation":"scoring.signal","never_null":[],"example":{"id": "01a15d1d-53d4-7897-a198-06530f93fb05", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "type": "storm_event", "value": {"miles": 4.2}, "observed_at": "2026-04-27T13:20:00.000Z", "dedupe_key": null, "created_at": "2026-04-27T13:22:06.030Z"}}
--- {"type":"api.signal_input","relation":"scoring.signal","never_null":[],"example":{"type": "storm_event", "value": {"miles": 4.2}, "observed_at": "2026-04-27T13:20:00Z"}}
+-- {"type":"api.audit_event","relation":"audit.event","never_null":[],"example":{"id": "01a15d1e-0a5c-7c11-8a3c-5d1f1d6c2a91", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "action": "lead.updated", "source": "api", "correlation_id": "4f6c1c0e8d3b4a8c9a35c8f2b1d7e640", "payload": {"lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "diff": {"pipeline_stage": {"from": "qualified", "to": "won"}, "lead_score": {"from": 87, "to": 92}}, "key_id": "3f0d5a52-3c7e-4d6f-9a64-7d1b0a2e4c11"}, "created_at": "2026-04-27T18:55:42.001Z"},"fields":{"payload":{"$ref":"#/components/schemas/AuditPayload"}}}
+-- {"type":"api.chain_fault","relation":null,"never_null":["code","detail"],"example":null,"fields":{"code":{"type":"string","enum":["head_mismatch","seal_missing","event_missing","hash_mismatch","payload_mismatch","not_sealed"]}}}
+-- {"type":"api.chain_verdict","relation":null,"never_null":["organization_id","holds","verified_from","verified_to","unsealed"],"example":{"organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "holds": true, "fault": null, "verified_from": 1, "verified_to": 583, "next_after": null, "head": "583:fcc5b98b28bdea1ea9f95e5f1a7f529ca275366987c4743222202462510eaf54", "unsealed": 0},"fields":{}}
+-- {"type":"api.crm_connection","relation":"crm.connection","never_null":[],"example":{"id": "01a15d20-0b2c-7d3e-8f4a-5b6c7d8e9fa0", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "vendor": "jobnimbus", "account": "default", "state": "active", "fault": null, "push_stage": "qualified", "settle_seconds": 60, "settings": {"record_type_name": "Customer", "status_name": "Lead"}, "created_at": "2026-04-20T09:00:00.000Z"},"fields":{"settings":{"$ref":"#/components/schemas/CrmConnectionSettings"}}}
+-- {"type":"api.crm_sync","relation":"crm.sync","never_null":[],"example":null,"fields":{}}
+-- {"type":"api.health","relation":"app.organization","never_null":["status","organization_id","environment","scopes"],"example":{"status": "ok", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "environment": "live", "scopes": ["read", "write"]},"fields":{"status":{"type":"string","enum":["ok"]},"scopes":{"type":"array","items":{"type":"string","enum":["read","write","admin"]}}}}
+-- {"type":"api.lead","relation":"app.lead","never_null":[],"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": "residential", "company_size": null, "pain_points": "Recurring basement moisture after spring rain", "timeline": "this_week", "budget_range": null, "ai_reasoning": "High urgency: water damage signal, recent storm event, in-radius", "qualification_completed_at": "2026-04-27T13:22:09.218Z", "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z"},"fields":{}}
+-- {"type":"api.lead_change","relation":"app.lead","never_null":[],"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 92, "pipeline_stage": "won", "updated_at": "2026-04-27T18:55:42.001Z"},"fields":{}}
+-- {"type":"api.lead_input","relation":"app.lead","never_null":[],"example":{"name": "Sarah Mitchell", "email": "sarah.mitchell@example.com", "source": "website", "industry": "residential", "pipeline_stage": "new"},"fields":{}}
+-- {"type":"api.lead_item","relation":"app.lead","never_null":[],"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": null, "company_size": null, "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z"},"fields":{}}
+-- {"type":"api.lead_sync","relation":null,"never_null":["id"],"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "crm_sync": {"vendor": "jobnimbus", "external_id": "jn_117422", "status": "ok", "last_synced_at": "2026-04-27T19:03:42.118Z"}},"fields":{}}
+-- {"type":"api.new_score","relation":"scoring.score","never_null":["id","lead_score","ai_reasoning","scored_at"],"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "lead_score": 91, "ai_reasoning": "Recent storm event in service radius (+0.18); phone validated (+0.10); fast form completion (+0.08)", "scored_at": "2026-04-27T19:01:15.214Z"},"fields":{}}
+-- {"type":"api.organization","relation":"app.organization","never_null":["id","name","pipeline_stages"],"example":{"id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Acme Restoration", "environment": "live", "pipeline_stages": ["new", "contacted", "qualified", "proposal", "won", "lost"], "created_at": "2026-04-20T09:00:00.000Z"},"fields":{}}
+-- {"type":"api.score","relation":"scoring.score","never_null":[],"example":{"id": "01a15d1f-77aa-7be0-9d1c-2f6a0b1c3d4e", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "kind": "set", "lead_score": 92, "ai_reasoning": null, "model": null, "model_version": null, "base": null, "contributions": null, "created_at": "2026-04-27T18:55:42.001Z"},"fields":{"contributions":{"type":["array","null"],"items":{"$ref":"#/components/schemas/Contribution"}}}}
+-- {"type":"api.signal","relation":"scoring.signal","never_null":[],"example":{"id": "01a15d1d-53d4-7897-a198-06530f93fb05", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "type": "storm_event", "value": {"miles": 4.2}, "observed_at": "2026-04-27T13:20:00.000Z", "dedupe_key": null, "created_at": "2026-04-27T13:22:06.030Z"},"fields":{"value":{"$ref":"#/components/schemas/SignalValue"}}}
+-- {"type":"api.signal_input","relation":"scoring.signal","never_null":["type"],"example":{"type": "storm_event", "value": {"miles": 4.2}, "observed_at": "2026-04-27T13:20:00Z"},"fields":{"value":{"$ref":"#/components/schemas/SignalValue"}}}
+
+-- the rows of api.named_schema
+-- {"name":"AuditPayload","schema":{
+    "type": "object",
+    "description": "The details of an event. Each action has its own members; these are common to several.",
+    "properties": {
+      "lead_id": {"type": "string", "format": "uuid", "description": "The lead, if the event is about one."},
+      "diff": {"$ref": "#/components/schemas/Diff", "description": "What changed."},
+      "key_id": {
+        "type": ["string", "null"],
+        "format": "uuid",
+        "description": "The API key that made the change; null if the change was not made over the API."
+      },
+      "role": {"type": "string", "description": "The database login that made the change, if no API key did."}
+    },
+    "additionalProperties": true
+  }}
+-- {"name":"Contribution","schema":{
+    "type": "object",
+    "description": "What one rule of the scoring model added to a score.",
+    "required": ["rule", "label", "contribution", "signal_id"],
+    "properties": {
+      "rule": {"type": "string", "description": "The name of the rule."},
+      "label": {"type": "string", "description": "The label of the rule, as in ai_reasoning."},
+      "contribution": {"type": "number", "description": "The amount, with two decimals. It can be negative."},
+      "signal_id": {
+        "type": ["string", "null"],
+        "format": "uuid",
+        "description": "The signal that the rule matched; null if it matched a field of the lead."
+      }
+    },
+    "additionalProperties": false
+  }}
+-- {"name":"CrmConnectionSettings","schema":{
+    "type": "object",
+    "description": "The settings of a connection. Each CRM has its own.",
+    "additionalProperties": true
+  }}
+-- {"name":"Diff","schema":{
+    "type": "object",
+    "description": "The fields that changed, by name.",
+    "additionalProperties": {"$ref": "#/components/schemas/FieldChange"}
+  }}
+-- {"name":"FieldChange","schema":{
+    "type": "object",
+    "description": "The change of one field. If the person was erased, there is only erased.",
+    "properties": {
+      "from": {"description": "The value before the change; null if there was none."},
+      "to": {"description": "The value after the change; null if there is none."},
+      "erased": {"type": "boolean", "description": "true: the values were erased at the request of the person."}
+    },
+    "additionalProperties": false
+  }}
+-- {"name":"FieldError","schema":{
+    "type": "object",
+    "description": "One thing that is wrong with a request.",
+    "required": ["field", "code", "detail"],
+    "properties": {
+      "field": {"type": "string", "description": "The field, parameter or header."},
+      "code": {"type": "string", "description": "The error as a stable word."},
+      "detail": {"type": "string", "description": "What the value must be."}
+    },
+    "additionalProperties": false
+  }}
+-- {"name":"Problem","schema":{
+    "type": "object",
+    "description": "An error (RFC 9457).",
+    "required": ["type", "title", "status", "detail", "code", "errors", "request_id"],
+    "properties": {
+      "type": {"type": "string", "description": "The address of the code in this reference."},
+      "title": {"type": "string", "description": "The error in a few words."},
+      "status": {"type": "integer", "description": "The HTTP status."},
+      "detail": {"type": "string", "description": "What to do next."},
+      "code": {"$ref": "#/components/schemas/ProblemCode", "description": "The error as a stable word."},
+      "errors": {
+        "type": "array",
+        "description": "Everything that is wrong with the request.",
+        "items": {"$ref": "#/components/schemas/FieldError"}
+      },
+      "request_id": {"type": "string", "description": "The X-Request-Id of the response."}
+    },
+    "additionalProperties": false
+  }}
+-- {"name":"SignalBatch","schema":{
+    "type": "object",
+    "description": "Several signals about one lead. Either all are added, or none.",
+    "required": ["signals"],
+    "properties": {
+      "signals": {
+        "type": "array",
+        "description": "The signals.",
+        "minItems": 1,
+        "maxItems": 200,
+        "items": {"$ref": "#/components/schemas/SignalInput"}
+      }
+    },
+    "additionalProperties": false
+  }}
+-- {"name":"SignalValue","schema":{
+    "description": "true, false, null, a number, a text, or a flat object of these.",
+    "anyOf": [
+      {"type": ["boolean", "null", "number"]},
+      {"type": "string", "maxLength": 1000, "pattern": "^[^\\u0000]*$"},
+      {
+        "type": "object",
+        "maxProperties": 32,
+        "propertyNames": {"minLength": 1, "maxLength": 64, "pattern": "^[^\\u0000]*$"},
+        "additionalProperties": {
+          "anyOf": [
+            {"type": ["boolean", "null", "number"]},
+            {"type": "string", "maxLength": 1000, "pattern": "^[^\\u0000]*$"}
+          ]
+        }
+      }
+    ]
+  }}
 
 -- the rows of scoring.default_model
 -- {"version":1,"document":{"base": 0.55, "rules": [{"name": "storm_event", "label": "Recent storm event in service radius", "signal": "storm_event", "weight": 0.18, "half_life_hours": 72}, {"name": "phone_validated", "label": "phone validated", "signal": "phone_validated", "weight": 0.10}, {"name": "fast_form_completion", "label": "fast form completion", "signal": "fast_form_completion", "weight": 0.08}, {"name": "email_bounced", "label": "email bounced", "signal": "email_bounced", "weight": -0.15}], "rescore_on_signal": false}}

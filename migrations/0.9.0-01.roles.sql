@@ -78,6 +78,42 @@ grant usage on schema crm to leads_exec, leads_jobs, leads_audit, leads_eraser, 
 grant usage on schema bi to leads_bi;
 grant usage on schema admin to leads_jobs, leads_operator, leads_worker;
 
+create procedure app.drop_policies(of_table regclass)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_name name;
+begin
+  for v_name in select p.polname from pg_catalog.pg_policy as p where p.polrelid = of_table loop
+    execute format('drop policy %I on %s', v_name, of_table);
+  end loop;
+end
+$$;
+
+comment on procedure app.drop_policies(regclass) is
+  'Drops all policies of a table. A file that creates the policies of a table calls it first.';
+
+create procedure app.drop_triggers(of_table regclass)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_name name;
+begin
+  for v_name in
+    select t.tgname from pg_catalog.pg_trigger as t where t.tgrelid = of_table and not t.tgisinternal
+  loop
+    execute format('drop trigger %I on %s', v_name, of_table);
+  end loop;
+end
+$$;
+
+comment on procedure app.drop_triggers(regclass) is
+  'Drops all triggers of a table, except those of its foreign keys. A file that creates the triggers of a table calls it first.';
+
+grant execute on procedure app.drop_policies(regclass), app.drop_triggers(regclass) to leads_auth;
+
 reset role;
 
 do $$

@@ -1,10 +1,11 @@
--- The table of contents: every object of sql/, in an order in which each finds what it needs. Run by the migrating
--- login, with psql, on a database whose tables are there: psql -v ON_ERROR_STOP=1 -f sql/load.sql
+-- The table of contents: every object of sql/, each after the objects that it needs. A release freezes each section into
+-- a migration of its own. To load all of it into a database that has the tables, as the migrating login:
+-- psql -v ON_ERROR_STOP=1 -f sql/load.sql
 begin;
 set local lock_timeout = '5s';
 set local client_min_messages = warning;
 do $$ begin execute format('grant leads_audit, leads_eraser to %I', session_user); end $$;
--- Who owns functions in a schema creates them there, and only now: what runs as them later can't.
+-- These roles own functions in the schemas. They may create objects there only now, so functions that run as them cannot.
 set local role leads_owner;
 grant create on schema auth to leads_auth;
 grant create on schema api to leads_exec;
@@ -13,6 +14,7 @@ grant create on schema audit to leads_audit, leads_eraser;
 grant create on schema crm to leads_jobs;
 reset role;
 
+-- section auth: The functions that prove who makes a request.
 \ir auth/roles.sql
 \ir auth/claimed_key.sql
 \ir auth/enter.sql
@@ -22,6 +24,7 @@ reset role;
 \ir auth/analyst_organization_id.sql
 \ir api/schema_version.sql
 
+-- section audit: The audit log: what writes it, seals it, verifies it, and erases values in it.
 \ir audit/tg_refuse.sql
 \ir audit/is_migrating_login.sql
 \ir audit/write_event.sql
@@ -53,6 +56,7 @@ reset role;
 \ir audit/create_partitions.sql
 \ir audit/event.partitions.sql
 
+-- section keys: API keys and analysts: policies, triggers and grants.
 \ir auth/api_key.policies.sql
 \ir auth/api_key.triggers.sql
 \ir auth/api_key.grants.sql
@@ -60,6 +64,7 @@ reset role;
 \ir auth/analyst.triggers.sql
 \ir auth/analyst.grants.sql
 
+-- section leads: Organizations and leads: policies, triggers, grants, and the checks of bodies.
 \ir app/tg_organization__add_pipeline_stages.sql
 \ir app/tg_pipeline_stage__keep_new.sql
 \ir app/tg_lead__stamp.sql
@@ -96,6 +101,7 @@ reset role;
 \ir app/lead_whole.sql
 \ir app/lead_change.sql
 
+-- section scoring: Scoring.
 \ir scoring/default_model.triggers.sql
 \ir scoring/default_model.rows.sql
 \ir scoring/default_model.grants.sql
@@ -117,6 +123,7 @@ reset role;
 \ir scoring/signal_item.sql
 \ir scoring/score_item.sql
 
+-- section crm: CRM pushes.
 \ir crm/vendor.rows.sql
 \ir crm/vendor.grants.sql
 \ir crm/connection.policies.sql
@@ -141,6 +148,7 @@ reset role;
 \ir crm/connections_without_key.sql
 \ir crm/begin_call.sql
 
+-- section api: The API: errors, routes, the reference, and the functions that answer requests.
 \ir api/problem.grants.sql
 \ir api/problem.rows.sql
 \ir api/problems.sql
@@ -198,6 +206,7 @@ reset role;
 \ir api/get_organization.sql
 \ir api/route.rows.sql
 
+-- section bi: The views of analysts.
 \ir bi/leads.sql
 \ir bi/lead_changes.sql
 \ir bi/stage_history.sql
@@ -205,6 +214,7 @@ reset role;
 \ir bi/source_performance.sql
 \ir bi/score_calibration.sql
 
+-- section admin: The functions behind the command line.
 \ir admin/known_organization.sql
 \ir admin/organization.sql
 \ir admin/create_organization.sql

@@ -1,4 +1,4 @@
-"""Frozen copies: what a migration holds of sql/, between two marker lines, byte for byte.
+"""Frozen copies: the files of sql/ that a migration contains, between two marker lines, byte for byte.
 
 -- begin frozen sql/api/get_lead.sql
 …
@@ -8,67 +8,61 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 BLOCK = re.compile(r"^-- begin frozen (\S+)\n(.*?)^-- end frozen \1\n", re.MULTILINE | re.DOTALL)
 MARKER = re.compile(r"^-- (?:begin|end) frozen\b", re.MULTILINE)
 INCLUDE = re.compile(r"^\\ir +(\S+)[ \t]*$", re.MULTILINE)
-COMMENT = re.compile(r"--[^\n]*")
-PARENTHESES = re.compile(r"\([^()]*\)")
-NAME = r'"?(\w+)"?\."?(\w+)"?'
-# What a statement outside copies does away with: a whole object, or some of what a file of a table makes.
-WHOLE = re.compile(
-    r"\bdrop\s+(?:table|(?:materialized\s+)?view|function|procedure|routine|aggregate)\b([^;]*)", re.IGNORECASE
-)
-PARTS = {
-    "policies": re.compile(rf"\bdrop\s+policy\b[^;]*\bon\s+{NAME}", re.IGNORECASE),
-    "triggers": re.compile(rf"\bdrop\s+trigger\b[^;]*\bon\s+{NAME}", re.IGNORECASE),
-    "grants": re.compile(rf"\brevoke\b[^;]*\bon\s+(?:table\s+)?{NAME}", re.IGNORECASE),
-    "rows": re.compile(rf"\b(?:delete\s+from|truncate)\s+{NAME}", re.IGNORECASE),
-}
+SECTION = re.compile(r"^-- section (\w+): (.+)$", re.MULTILINE)
 
 
 class Refused(Exception):
-    """What was asked for can't be done; the message is a sentence for who asked."""
+    """The request can't be carried out. The message is a sentence for the user."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """A frozen copy. path: of its file, from the repository's root. start, end: offsets, with the marker lines."""
+    """A frozen copy. path: the file's path from the repository's root."""
 
     path: str
     text: str
-    start: int = 0
-    end: int = 0
 
     def __str__(self) -> str:
         return f"-- begin frozen {self.path}\n{self.text}-- end frozen {self.path}\n"
 
 
 @dataclass(frozen=True)
-class Copy:
-    """The last copy of a file. is_undone: a statement after it takes away some of what it made."""
+class Section:
+    """A part of sql/load.sql. title: what its objects are. paths: its files, from the repository's root, in order."""
 
-    text: str
-    migration: str
-    is_undone: bool = False
+    name: str
+    title: str
+    paths: list[str]
 
 
 def frozen_blocks(migration_text: str) -> list[Block]:
-    """The frozen copies in a migration, in their order. Raises Refused where the marker lines don't pair."""
-    blocks = [Block(found[1], found[2], *found.span()) for found in BLOCK.finditer(migration_text)]
+    """The frozen copies in a migration, in order. Raises Refused if the marker lines do not pair."""
+    blocks = [Block(match[1], match[2]) for match in BLOCK.finditer(migration_text)]
     if len(MARKER.findall(migration_text)) != 2 * len(blocks):
         raise Refused(
-            "A line '-- begin frozen' has no '-- end frozen' with the same path behind it, or is within another."
+            "After a line '-- begin frozen' there must be '-- end frozen' with the same path, before the next begins."
         )
     return blocks
 
 
 def without_frozen_blocks(text: str) -> str:
     """A migration without its frozen copies. Their lines stay, empty, so that line numbers hold."""
-    return BLOCK.sub(lambda found: "\n" * found[0].count("\n"), text)
+    return BLOCK.sub(lambda match: "\n" * match[0].count("\n"), text)
+
+
+def migrations(repo: Path) -> list[Path]:
+    """The released migrations in the order in which they run."""
+    return sorted((repo / "migrations").glob("[0-9]*.sql"), key=_order)
+
+
+def _order(path: Path) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", path.name)[:4])
 
 
 def load_order(repo: Path) -> list[Path]:
@@ -76,32 +70,10 @@ def load_order(repo: Path) -> list[Path]:
     return [Path("sql") / name for name in INCLUDE.findall((repo / "sql/load.sql").read_text())]
 
 
-def migrations(repo: Path) -> list[Path]:
-    """The migrations, in the order in which they run."""
-    return sorted((repo / "migrations").glob("[0-9]*.sql"))
-
-
-def copies(texts: Iterable[tuple[str, str]]) -> dict[str, Copy]:
-    """The last copy of each file in these migrations (name, text), but for those whose object is dropped after it."""
-    found: dict[str, Copy] = {}
-    for name, text in texts:
-        done = 0
-        for block in frozen_blocks(text):
-            _undo(found, text[done : block.start])
-            found[block.path] = Copy(block.text, name)
-            done = block.end
-        _undo(found, text[done:])
-    return found
-
-
-def _undo(found: dict[str, Copy], text: str) -> None:
-    text = COMMENT.sub("", text)
-    for names in WHOLE.findall(text):
-        for schema, name in re.findall(NAME, PARENTHESES.sub("", names)):
-            for path in [f"sql/{schema}/{name}.sql", *(f"sql/{schema}/{name}.{part}.sql" for part in PARTS)]:
-                found.pop(path, None)
-    for part, pattern in PARTS.items():
-        for schema, name in pattern.findall(text):
-            path = f"sql/{schema}/{name}.{part}.sql"
-            if path in found:
-                found[path] = replace(found[path], is_undone=True)
+def sections(repo: Path) -> list[Section]:
+    """The sections of sql/load.sql. Each begins with a line such as ``-- section auth: Keys and analysts.``"""
+    _, *parts = SECTION.split((repo / "sql/load.sql").read_text())
+    return [
+        Section(name, title, [f"sql/{path}" for path in INCLUDE.findall(text)])
+        for name, title, text in zip(parts[::3], parts[1::3], parts[2::3], strict=True)
+    ]

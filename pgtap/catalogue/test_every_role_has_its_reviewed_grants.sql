@@ -213,6 +213,8 @@ from (values
     usage on schema audit
     usage on schema auth
     references on app.organization
+    execute on app.drop_policies
+    execute on app.drop_triggers
     execute on app.is_name
     execute on app.is_text
     execute on app.new_id

@@ -1,12 +1,7 @@
 -- app.idempotency_key - the policies of the kept answers' table.
 set local role leads_owner;
 
-drop policy if exists idempotency_key_exec_all on app.idempotency_key;
-drop policy if exists idempotency_key_jobs_select on app.idempotency_key;
-drop policy if exists idempotency_key_jobs_delete on app.idempotency_key;
-drop policy if exists idempotency_key_eraser_select on app.idempotency_key;
-drop policy if exists idempotency_key_eraser_update on app.idempotency_key;
-drop policy if exists idempotency_key_eraser_delete on app.idempotency_key;
+call app.drop_policies('app.idempotency_key');
 
 create policy idempotency_key_exec_all on app.idempotency_key for all to leads_exec
   using (organization_id = (select auth.organization_id('write')))

@@ -1,16 +1,7 @@
 -- app.lead - the policies of the leads' table.
 set local role leads_owner;
 
-drop policy if exists lead_exec_select on app.lead;
-drop policy if exists lead_exec_insert on app.lead;
-drop policy if exists lead_exec_update on app.lead;
-drop policy if exists lead_jobs_select on app.lead;
-drop policy if exists lead_jobs_insert on app.lead;
-drop policy if exists lead_bi_select on app.lead;
-drop policy if exists lead_bi_all on app.lead;
-drop policy if exists lead_eraser_select on app.lead;
-drop policy if exists lead_eraser_update on app.lead;
-drop policy if exists lead_eraser_delete on app.lead;
+call app.drop_policies('app.lead');
 
 create policy lead_exec_select on app.lead for select to leads_exec
   using (organization_id = (select auth.organization_id('read')));

@@ -1,15 +1,7 @@
 -- app.lead - the triggers of the leads' table.
 set local role leads_owner;
 
-drop trigger if exists _100_refuse_truncate on app.lead;
-drop trigger if exists _110_check_first_score on app.lead;
-drop trigger if exists _120_check_score on app.lead;
-drop trigger if exists _500_stamp on app.lead;
-drop trigger if exists _600_keep_first_score on app.lead;
-drop trigger if exists _610_keep_set_score on app.lead;
-drop trigger if exists _900_record on app.lead;
-drop trigger if exists _910_push_first_stage on app.lead;
-drop trigger if exists _920_push_stage on app.lead;
+call app.drop_triggers('app.lead');
 
 -- TRUNCATE fires no row trigger: leads would go without a trace.
 create trigger _100_refuse_truncate before truncate on app.lead

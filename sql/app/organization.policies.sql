@@ -1,12 +1,7 @@
 -- app.organization - the policies of the organizations' table.
 set local role leads_owner;
 
-drop policy if exists organization_exec_select on app.organization;
-drop policy if exists organization_jobs_select on app.organization;
-drop policy if exists organization_jobs_insert on app.organization;
-drop policy if exists organization_jobs_update on app.organization;
-drop policy if exists organization_eraser_select on app.organization;
-drop policy if exists organization_eraser_update on app.organization;
+call app.drop_policies('app.organization');
 
 create policy organization_exec_select on app.organization for select to leads_exec
   using (organization_id = (select auth.organization_id('read')));

@@ -1,9 +1,7 @@
 -- app.organization - the triggers of the organizations' table.
 set local role leads_owner;
 
-drop trigger if exists _500_add_pipeline_stages on app.organization;
-drop trigger if exists _120_keep_identity on app.organization;
-drop trigger if exists _900_record on app.organization;
+call app.drop_triggers('app.organization');
 
 create trigger _500_add_pipeline_stages after insert on app.organization
   for each row execute function app.tg_organization__add_pipeline_stages();

@@ -1,14 +1,7 @@
 -- app.pipeline_stage - the policies of the stages' table.
 set local role leads_owner;
 
-drop policy if exists pipeline_stage_exec_select on app.pipeline_stage;
-drop policy if exists pipeline_stage_jobs_select on app.pipeline_stage;
-drop policy if exists pipeline_stage_jobs_insert on app.pipeline_stage;
-drop policy if exists pipeline_stage_jobs_delete on app.pipeline_stage;
-drop policy if exists pipeline_stage_bi_select on app.pipeline_stage;
-drop policy if exists pipeline_stage_bi_all on app.pipeline_stage;
-drop policy if exists pipeline_stage_eraser_select on app.pipeline_stage;
-drop policy if exists pipeline_stage_eraser_delete on app.pipeline_stage;
+call app.drop_policies('app.pipeline_stage');
 
 create policy pipeline_stage_exec_select on app.pipeline_stage for select to leads_exec
   using (organization_id = (select auth.organization_id('read')));

@@ -1,10 +1,7 @@
 -- app.pipeline_stage - the triggers of the stages' table.
 set local role leads_owner;
 
-drop trigger if exists _500_keep_new on app.pipeline_stage;
-drop trigger if exists _510_keep_new on app.pipeline_stage;
-drop trigger if exists _120_keep_identity on app.pipeline_stage;
-drop trigger if exists _900_record on app.pipeline_stage;
+call app.drop_triggers('app.pipeline_stage');
 
 create trigger _500_keep_new before delete on app.pipeline_stage
   for each row when (old.name = 'new' and current_user <> 'leads_eraser')

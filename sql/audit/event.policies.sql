@@ -1,13 +1,7 @@
 -- audit.event - the policies of the audit log.
 set local role leads_owner;
 
-drop policy if exists event_exec_select on audit.event;
-drop policy if exists event_audit_insert on audit.event;
-drop policy if exists event_jobs_select on audit.event;
-drop policy if exists event_bi_select on audit.event;
-drop policy if exists event_bi_all on audit.event;
-drop policy if exists event_eraser_select on audit.event;
-drop policy if exists event_eraser_update on audit.event;
+call app.drop_policies('audit.event');
 
 create policy event_exec_select on audit.event for select to leads_exec
   using (organization_id = (select auth.organization_id('read')));

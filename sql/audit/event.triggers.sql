@@ -1,10 +1,7 @@
 -- audit.event - the triggers that make the audit log append-only.
 set local role leads_owner;
 
-drop trigger if exists _100_refuse_change on audit.event;
-drop trigger if exists _105_refuse_delete on audit.event;
-drop trigger if exists _110_refuse_truncate on audit.event;
-drop trigger if exists _120_check_erasure on audit.event;
+call app.drop_triggers('audit.event');
 
 -- A statement trigger, so that a role that sees no row gets the error too. The one exception, an erasure, is checked for
 -- each row by _120_check_erasure.

@@ -1,9 +1,7 @@
 -- audit.seal - the policies of the seals.
 set local role leads_owner;
 
-drop policy if exists seal_exec_select on audit.seal;
-drop policy if exists seal_jobs_select on audit.seal;
-drop policy if exists seal_jobs_insert on audit.seal;
+call app.drop_policies('audit.seal');
 
 create policy seal_exec_select on audit.seal for select to leads_exec
   using (organization_id = (select auth.organization_id('admin')));

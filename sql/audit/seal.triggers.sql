@@ -1,8 +1,7 @@
 -- audit.seal - the triggers that make the seals append-only.
 set local role leads_owner;
 
-drop trigger if exists _100_refuse_change on audit.seal;
-drop trigger if exists _110_refuse_truncate on audit.seal;
+call app.drop_triggers('audit.seal');
 
 create trigger _100_refuse_change before update or delete on audit.seal
   for each statement execute function audit.tg_refuse('The chain is append-only.');

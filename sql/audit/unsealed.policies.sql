@@ -1,10 +1,7 @@
 -- audit.unsealed - the policies of the queue of events without a seal.
 set local role leads_owner;
 
-drop policy if exists unsealed_exec_select on audit.unsealed;
-drop policy if exists unsealed_audit_insert on audit.unsealed;
-drop policy if exists unsealed_jobs_select on audit.unsealed;
-drop policy if exists unsealed_jobs_delete on audit.unsealed;
+call app.drop_policies('audit.unsealed');
 
 create policy unsealed_exec_select on audit.unsealed for select to leads_exec
   using (organization_id = (select auth.organization_id('admin')));

@@ -1,10 +1,7 @@
 -- auth.analyst - the policies of the analysts' logins.
 set local role leads_auth;
 
-drop policy if exists analyst_auth_select on auth.analyst;
-drop policy if exists analyst_jobs_select on auth.analyst;
-drop policy if exists analyst_jobs_insert on auth.analyst;
-drop policy if exists analyst_jobs_delete on auth.analyst;
+call app.drop_policies('auth.analyst');
 
 -- The organization is known only after the row is read.
 create policy analyst_auth_select on auth.analyst for select to leads_auth using (true);

@@ -1,9 +1,7 @@
 -- auth.analyst - the triggers of the analysts' logins.
 set local role leads_auth;
 
-drop trigger if exists _100_refuse_truncate on auth.analyst;
-drop trigger if exists _110_refuse_change on auth.analyst;
-drop trigger if exists _900_record on auth.analyst;
+call app.drop_triggers('auth.analyst');
 
 create trigger _100_refuse_truncate before truncate on auth.analyst
   for each statement execute function audit.tg_refuse('Use "leads bi revoke", which records each change.');

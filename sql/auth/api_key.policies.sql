@@ -1,10 +1,7 @@
 -- auth.api_key - the policies of the API keys.
 set local role leads_auth;
 
-drop policy if exists api_key_auth_select on auth.api_key;
-drop policy if exists api_key_jobs_select on auth.api_key;
-drop policy if exists api_key_jobs_insert on auth.api_key;
-drop policy if exists api_key_jobs_update on auth.api_key;
+call app.drop_policies('auth.api_key');
 
 -- The organization is known only after the row is read.
 create policy api_key_auth_select on auth.api_key for select to leads_auth using (true);

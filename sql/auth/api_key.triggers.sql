@@ -1,9 +1,7 @@
 -- auth.api_key - the triggers of the API keys.
 set local role leads_auth;
 
-drop trigger if exists _100_refuse_truncate on auth.api_key;
-drop trigger if exists _120_keep_identity on auth.api_key;
-drop trigger if exists _900_record on auth.api_key;
+call app.drop_triggers('auth.api_key');
 
 create trigger _100_refuse_truncate before truncate on auth.api_key
   for each statement execute function audit.tg_refuse('Revoke keys instead, which records each change.');

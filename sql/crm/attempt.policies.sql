@@ -1,11 +1,7 @@
 -- crm.attempt - the policies of the attempts' table.
 set local role leads_owner;
 
-drop policy if exists attempt_jobs_select on crm.attempt;
-drop policy if exists attempt_jobs_insert on crm.attempt;
-drop policy if exists attempt_jobs_update on crm.attempt;
-drop policy if exists attempt_eraser_select on crm.attempt;
-drop policy if exists attempt_eraser_delete on crm.attempt;
+call app.drop_policies('crm.attempt');
 
 -- The worker's functions, and leads crm.
 create policy attempt_jobs_select on crm.attempt for select to leads_jobs using (true);

@@ -1,8 +1,7 @@
 -- crm.attempt - the guards of the attempts.
 set local role leads_owner;
 
-drop trigger if exists _100_refuse_truncate on crm.attempt;
-drop trigger if exists _110_keep_outcome on crm.attempt;
+call app.drop_triggers('crm.attempt');
 
 create trigger _100_refuse_truncate before truncate on crm.attempt
   for each statement execute function audit.tg_refuse('An attempt that is forgotten may have made a record.');

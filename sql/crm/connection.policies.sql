@@ -1,11 +1,7 @@
 -- crm.connection - the policies of the connections' table.
 set local role leads_owner;
 
-drop policy if exists connection_exec_select on crm.connection;
-drop policy if exists connection_jobs_select on crm.connection;
-drop policy if exists connection_jobs_insert on crm.connection;
-drop policy if exists connection_jobs_update on crm.connection;
-drop policy if exists connection_jobs_delete on crm.connection;
+call app.drop_policies('crm.connection');
 
 -- What stands behind an admin's route.
 create policy connection_exec_select on crm.connection for select to leads_exec

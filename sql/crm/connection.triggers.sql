@@ -1,8 +1,7 @@
 -- crm.connection - the triggers of the connections' table.
 set local role leads_owner;
 
-drop trigger if exists _100_refuse_truncate on crm.connection;
-drop trigger if exists _900_record on crm.connection;
+call app.drop_triggers('crm.connection');
 
 create trigger _100_refuse_truncate before truncate on crm.connection
   for each statement execute function audit.tg_refuse('Say "leads crm disconnect", so that each is recorded.');

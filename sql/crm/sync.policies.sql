@@ -1,13 +1,7 @@
 -- crm.sync - the policies of the syncs' table.
 set local role leads_owner;
 
-drop policy if exists sync_exec_select on crm.sync;
-drop policy if exists sync_jobs_select on crm.sync;
-drop policy if exists sync_jobs_insert on crm.sync;
-drop policy if exists sync_jobs_update on crm.sync;
-drop policy if exists sync_eraser_select on crm.sync;
-drop policy if exists sync_eraser_update on crm.sync;
-drop policy if exists sync_eraser_delete on crm.sync;
+call app.drop_policies('crm.sync');
 
 create policy sync_exec_select on crm.sync for select to leads_exec
   using (organization_id = (select auth.organization_id('read')));

@@ -1,12 +1,7 @@
 -- crm.sync - the guards of the syncs, and their record.
 set local role leads_owner;
 
-drop trigger if exists _100_refuse_truncate on crm.sync;
-drop trigger if exists _110_keep_identity on crm.sync;
-drop trigger if exists _120_keep_outcome on crm.sync;
-drop trigger if exists _130_count_up on crm.sync;
-drop trigger if exists _140_lease_by_attempt on crm.sync;
-drop trigger if exists _900_record on crm.sync;
+call app.drop_triggers('crm.sync');
 
 create trigger _100_refuse_truncate before truncate on crm.sync
   for each statement execute function audit.tg_refuse('A lead whose sync is forgotten would be pushed twice.');

@@ -1,8 +1,7 @@
 -- scoring.default_model - the guard of the default models.
 set local role leads_owner;
 
-drop trigger if exists _100_refuse_truncate on scoring.default_model;
-drop trigger if exists _110_refuse_change on scoring.default_model;
+call app.drop_triggers('scoring.default_model');
 
 create trigger _100_refuse_truncate before truncate on scoring.default_model
   for each statement execute function audit.tg_refuse('The history of scores names its models.');

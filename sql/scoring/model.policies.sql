@@ -1,12 +1,7 @@
 -- scoring.model - the policies of the models' table.
 set local role leads_owner;
 
-drop policy if exists model_exec_select on scoring.model;
-drop policy if exists model_jobs_select on scoring.model;
-drop policy if exists model_jobs_insert on scoring.model;
-drop policy if exists model_jobs_update on scoring.model;
-drop policy if exists model_eraser_select on scoring.model;
-drop policy if exists model_eraser_delete on scoring.model;
+call app.drop_policies('scoring.model');
 
 create policy model_exec_select on scoring.model for select to leads_exec
   using (organization_id = (select auth.organization_id('read')));

@@ -1,11 +1,7 @@
 -- scoring.model - the triggers of the models' table.
 set local role leads_owner;
 
-drop trigger if exists _100_refuse_truncate on scoring.model;
-drop trigger if exists _120_keep_version on scoring.model;
-drop trigger if exists _130_keep_active on scoring.model;
-drop trigger if exists _140_keep_history on scoring.model;
-drop trigger if exists _900_record on scoring.model;
+call app.drop_triggers('scoring.model');
 
 create trigger _100_refuse_truncate before truncate on scoring.model
   for each statement execute function audit.tg_refuse('The history of scores names its models.');

@@ -1,11 +1,7 @@
 -- scoring.score - the policies of the scores' table.
 set local role leads_owner;
 
-drop policy if exists score_exec_select on scoring.score;
-drop policy if exists score_exec_insert on scoring.score;
-drop policy if exists score_jobs_insert on scoring.score;
-drop policy if exists score_eraser_select on scoring.score;
-drop policy if exists score_eraser_delete on scoring.score;
+call app.drop_policies('scoring.score');
 
 create policy score_exec_select on scoring.score for select to leads_exec
   using (organization_id = (select auth.organization_id('read')));

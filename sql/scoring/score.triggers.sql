@@ -1,11 +1,7 @@
 -- scoring.score - the triggers of the history of scores.
 set local role leads_owner;
 
-drop trigger if exists _100_refuse_truncate on scoring.score;
-drop trigger if exists _110_refuse_change on scoring.score;
-drop trigger if exists _120_check on scoring.score;
-drop trigger if exists _500_apply on scoring.score;
-drop trigger if exists _900_record on scoring.score;
+call app.drop_triggers('scoring.score');
 
 create trigger _100_refuse_truncate before truncate on scoring.score
   for each statement execute function audit.tg_refuse('Every score is kept.');

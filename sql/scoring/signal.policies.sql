@@ -1,12 +1,7 @@
 -- scoring.signal - the policies of the signals' table.
 set local role leads_owner;
 
-drop policy if exists signal_exec_select on scoring.signal;
-drop policy if exists signal_exec_insert on scoring.signal;
-drop policy if exists signal_jobs_select on scoring.signal;
-drop policy if exists signal_jobs_insert on scoring.signal;
-drop policy if exists signal_eraser_select on scoring.signal;
-drop policy if exists signal_eraser_delete on scoring.signal;
+call app.drop_policies('scoring.signal');
 
 create policy signal_exec_select on scoring.signal for select to leads_exec
   using (organization_id = (select auth.organization_id('read')));

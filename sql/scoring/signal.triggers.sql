@@ -1,9 +1,7 @@
 -- scoring.signal - the triggers of the signals' table.
 set local role leads_owner;
 
-drop trigger if exists _100_refuse_truncate on scoring.signal;
-drop trigger if exists _120_keep_identity on scoring.signal;
-drop trigger if exists _900_record on scoring.signal;
+call app.drop_triggers('scoring.signal');
 
 create trigger _100_refuse_truncate before truncate on scoring.signal
   for each statement execute function audit.tg_refuse('Delete signals with DELETE, so that each is recorded.');

@@ -106,7 +106,8 @@ def test_files_are_named_as_the_objects(database: Database) -> None:
     in_migrations = set()
     for migration in migrations.all_():
         text = frozen.without_frozen_blocks(migration.path.read_text())
-        in_migrations |= {f"{s}.{f}" for s, f in re.findall(r"^create function (\w+)\.(\w+)", text, re.MULTILINE)}
+        created = re.findall(r"^create (?:function|procedure) (\w+\.\w+)", text, re.MULTILINE)
+        in_migrations |= set(created)
     made = files("*/*.sql") - files("*/*.rows.sql") - files("*/*.partitions.sql")
     assert made == objects - in_migrations
 
