@@ -736,6 +736,214 @@ ALTER FUNCTION admin.add_stage(organization_id uuid, name text) OWNER TO leads_j
 
 COMMENT ON FUNCTION admin.add_stage(organization_id uuid, name text) IS 'Adds a pipeline stage behind the others. Raises PT404 organization_not_found, PT422 invalid_name, PT409 stage_exists.';
 
+CREATE FUNCTION auth.roles() RETURNS TABLE(name text, kind text, definer_schemas text[])
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT r.name,
+     r.kind,
+     r.definer_schemas
+    FROM ( VALUES ('leads_owner'::text,'owner'::text,ARRAY[]::text[]), ('leads_auth'::text,'owner'::text,ARRAY['auth'::text]), ('leads_exec'::text,'owner'::text,ARRAY['api'::text]), ('leads_jobs'::text,'owner'::text,ARRAY['admin'::text, 'crm'::text]), ('leads_audit'::text,'sealed'::text,ARRAY['audit'::text]), ('leads_eraser'::text,'sealed'::text,ARRAY['audit'::text]), ('leads_bi'::text,'group'::text,NULL::text[]), ('leads_api'::text,'login'::text,NULL::text[]), ('leads_worker'::text,'login'::text,NULL::text[]), ('leads_operator'::text,'login'::text,NULL::text[])) r(name, kind, definer_schemas);
+END;
+
+ALTER FUNCTION auth.roles() OWNER TO leads_owner;
+
+COMMENT ON FUNCTION auth.roles() IS 'The database roles that the migrations create.
+
+kind: "owner" owns objects, and the migrating login may act as it. "sealed" owns functions, and nobody may act as it. "group"
+has the analysts'' logins as its members. "login" can log in; the other kinds can''t. definer_schemas: the schemas in which the
+role may own SECURITY DEFINER functions; null: it owns no objects.';
+
+CREATE VIEW admin.role WITH (security_invoker='true') AS
+ SELECT e.name,
+    e.kind,
+    (e.kind = ANY (ARRAY['owner'::text, 'sealed'::text])) AS is_owner,
+    e.definer_schemas,
+    r.oid,
+    r.rolcanlogin AS can_login,
+    r.rolinherit AS inherits,
+    r.rolsuper AS is_superuser,
+    r.rolbypassrls AS bypasses_rls,
+    r.rolcreaterole AS can_create_roles,
+    r.rolcreatedb AS can_create_databases,
+    r.rolreplication AS can_replicate
+   FROM (auth.roles() e(name, kind, definer_schemas)
+     LEFT JOIN pg_roles r ON ((r.rolname = e.name)));
+
+ALTER VIEW admin.role OWNER TO leads_jobs;
+
+COMMENT ON VIEW admin.role IS 'The roles of auth.roles() with their attributes. A role that does not exist has null attributes.';
+
+CREATE VIEW admin.membership WITH (security_invoker='true') AS
+ SELECT m.member AS member_id,
+    (m.member)::regrole AS member,
+    l.rolname AS login_name,
+    (m.roleid)::regrole AS granted,
+    (m.grantor)::regrole AS grantor,
+    r.kind AS granted_kind,
+    (EXISTS ( SELECT
+           FROM admin.role o
+          WHERE (o.oid = m.member))) AS is_member_ours,
+    COALESCE(((to_jsonb(m.*) ->> 'set_option'::text))::boolean, true) AS may_set,
+    COALESCE(((to_jsonb(m.*) ->> 'inherit_option'::text))::boolean, true) AS inherits,
+    (to_jsonb(m.*) ? 'set_option'::text) AS has_options,
+    (l.rolcanlogin AND (l.rolcreaterole OR l.rolsuper)) AS is_migrating,
+    (l.rolsuper OR l.rolbypassrls) AS bypasses_rls,
+    format('revoke %s from %s granted by %s;'::text, (m.roleid)::regrole, (m.member)::regrole, (m.grantor)::regrole) AS removal
+   FROM ((pg_auth_members m
+     JOIN pg_roles l ON ((l.oid = m.member)))
+     LEFT JOIN admin.role r ON ((r.oid = m.roleid)));
+
+ALTER VIEW admin.membership OWNER TO leads_jobs;
+
+COMMENT ON VIEW admin.membership IS 'The memberships of roles in roles.
+
+granted_kind: the kind that auth.roles() gives the granted role; null for a role of another application. is_migrating: the
+member can log in and create roles, as the migrating login does. removal: SQL that removes the membership.';
+
+CREATE VIEW admin.schema WITH (security_invoker='true') AS
+ SELECT oid,
+    quote_ident((nspname)::text) AS name,
+    (nspowner)::regrole AS owner,
+    nspacl AS acl
+   FROM pg_namespace n
+  WHERE ((nspname = ANY (ARRAY['app'::name, 'auth'::name, 'audit'::name, 'api'::name, 'admin'::name, 'scoring'::name, 'crm'::name, 'bi'::name])) OR (nspowner IN ( SELECT r.oid
+           FROM admin.role r)));
+
+ALTER VIEW admin.schema OWNER TO leads_jobs;
+
+COMMENT ON VIEW admin.schema IS 'The schemas of the application, and every other schema that belongs to one of its roles.';
+
+CREATE VIEW admin.relation WITH (security_invoker='true') AS
+ SELECT oid,
+    ((oid)::regclass)::text AS name,
+    relkind AS kind,
+        CASE relkind
+            WHEN 'v'::"char" THEN 'view'::text
+            WHEN 'm'::"char" THEN 'materialized view'::text
+            WHEN 'f'::"char" THEN 'foreign table'::text
+            WHEN 'S'::"char" THEN 'sequence'::text
+            ELSE 'table'::text
+        END AS noun,
+    relowner AS owner_id,
+    relacl AS acl,
+    reloptions AS options,
+    relpersistence AS persistence,
+    relrowsecurity AS has_rls,
+    relforcerowsecurity AS forces_rls,
+    relispartition AS is_partition
+   FROM pg_class c
+  WHERE ((relnamespace IN ( SELECT s.oid
+           FROM admin.schema s)) AND (relkind = ANY (ARRAY['r'::"char", 'p'::"char", 'v'::"char", 'm'::"char", 'f'::"char", 'S'::"char"])));
+
+ALTER VIEW admin.relation OWNER TO leads_jobs;
+
+COMMENT ON VIEW admin.relation IS 'The tables, partitions, views, foreign tables and sequences in the schemas of admin.schema.
+
+name: with its schema if the caller''s search_path is pg_catalog.';
+
+CREATE VIEW admin.tenant_table WITH (security_invoker='true') AS
+ SELECT r.oid,
+    r.name,
+    (COALESCE(pg_partition_root((r.oid)::regclass), (r.oid)::regclass))::text AS root,
+    r.is_partition,
+    r.acl,
+    r.has_rls,
+    r.forces_rls,
+    a.attnum AS tenant_column
+   FROM (admin.relation r
+     JOIN pg_attribute a ON (((a.attrelid = r.oid) AND (a.attname = 'organization_id'::name) AND (NOT a.attisdropped))))
+  WHERE (r.kind = ANY (ARRAY['r'::"char", 'p'::"char"]));
+
+ALTER VIEW admin.tenant_table OWNER TO leads_jobs;
+
+COMMENT ON VIEW admin.tenant_table IS 'The tables and partitions that have a column organization_id.
+
+root: the partitioned table to which a partition belongs; for every other table its own name. tenant_column: the number of the
+column organization_id.';
+
+CREATE TABLE auth.analyst (
+    organization_id uuid NOT NULL,
+    role_oid oid NOT NULL,
+    role_name name NOT NULL,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    expires_at timestamp(3) with time zone
+);
+ALTER TABLE ONLY auth.analyst ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY auth.analyst ALTER COLUMN role_oid SET STATISTICS 0;
+ALTER TABLE ONLY auth.analyst ALTER COLUMN role_name SET STATISTICS 0;
+ALTER TABLE ONLY auth.analyst ALTER COLUMN created_at SET STATISTICS 0;
+ALTER TABLE ONLY auth.analyst ALTER COLUMN expires_at SET STATISTICS 0;
+
+ALTER TABLE ONLY auth.analyst FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE auth.analyst OWNER TO leads_auth;
+
+COMMENT ON TABLE auth.analyst IS 'Analysts'' logins. Each is bound to one organization.';
+
+COMMENT ON COLUMN auth.analyst.role_oid IS 'The login''s oid in this cluster.';
+
+COMMENT ON COLUMN auth.analyst.role_name IS 'The login''s name. Oid and name must both match: after a restore, or once the login was dropped, the oid may be another role''s.';
+
+COMMENT ON COLUMN auth.analyst.expires_at IS 'The login sees no row from this instant on; null: the binding does not expire.';
+
+CREATE FUNCTION admin.analyst_findings() RETURNS TABLE(subject text, finding text, remedy text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET quote_all_identifiers TO 'off'
+    BEGIN ATOMIC
+ SELECT ('role '::text || m.member),
+     'The analyst''s login has no organization, so it reads nothing.'::text,
+     m.removal
+    FROM admin.membership m
+   WHERE ((m.granted_kind = 'group'::text) AND (m.may_set OR m.inherits) AND (NOT m.is_member_ours) AND (NOT m.is_migrating) AND (NOT (EXISTS ( SELECT
+            FROM auth.analyst a
+           WHERE ((a.role_oid = m.member_id) AND ((a.role_name)::text = (m.login_name)::text))))))
+ UNION ALL
+  SELECT ('analyst '::text || quote_ident((a.role_name)::text)),
+     'The cluster has no such login, or a new login with the same name: the login was dropped, or a dump was restored.'::text,
+     format('leads bi revoke %s (then, if the analyst still needs it, leads bi create)'::text, a.role_name) AS format
+    FROM auth.analyst a
+   WHERE (NOT (EXISTS ( SELECT
+            FROM pg_roles r
+           WHERE ((r.oid = a.role_oid) AND (r.rolname = a.role_name)))))
+ UNION ALL
+  SELECT format('membership of %s in %s'::text, m.member, m.granted) AS format,
+     'An analyst''s login must not be a member of any role but leads_bi, because it gets that role''s rights.'::text,
+     m.removal
+    FROM (admin.membership m
+      JOIN auth.analyst a ON ((a.role_oid = m.member_id)))
+   WHERE (m.granted_kind IS DISTINCT FROM 'group'::text)
+ UNION ALL
+  SELECT ('role '::text || quote_ident((r.rolname)::text)),
+     format('The analyst''s login has the attribute %s, which it doesn''t need.'::text, x.name) AS format,
+     format('alter role %I no%s;'::text, r.rolname, lower(x.name)) AS format
+    FROM ((auth.analyst a
+      JOIN pg_roles r ON ((r.oid = a.role_oid)))
+      CROSS JOIN LATERAL ( VALUES ('CREATEROLE'::text,r.rolcreaterole), ('CREATEDB'::text,r.rolcreatedb), ('REPLICATION'::text,r.rolreplication)) x(name, is_held))
+   WHERE x.is_held
+ UNION ALL
+  SELECT ('table '::text || t.name),
+     'Analysts may read the table, and no restrictive policy limits them to their organization.'::text,
+     format('create policy %I on %s as restrictive for all to %I using ((select auth.analyst_organization_id()) = organization_id);'::text, ((c.relname)::text || '_bi_all'::text), t.name, g.name) AS format
+    FROM ((admin.tenant_table t
+      JOIN pg_class c ON ((c.oid = t.oid)))
+      JOIN admin.role g ON ((g.kind = 'group'::text)))
+   WHERE ((EXISTS ( SELECT
+            FROM aclexplode(t.acl) x(grantor, grantee, privilege_type, is_grantable)
+           WHERE (x.grantee = g.oid)
+         UNION ALL
+          SELECT
+            FROM (pg_attribute a
+              CROSS JOIN LATERAL aclexplode(a.attacl) x(grantor, grantee, privilege_type, is_grantable))
+           WHERE ((a.attrelid = t.oid) AND (x.grantee = g.oid)))) AND (NOT (EXISTS ( SELECT
+            FROM pg_policy p
+           WHERE ((p.polrelid = t.oid) AND (NOT p.polpermissive) AND (p.polcmd = '*'::"char") AND (p.polroles = ARRAY[g.oid]) AND (pg_get_expr(p.polqual, p.polrelid) = '(( SELECT auth.analyst_organization_id() AS analyst_organization_id) = organization_id)'::text))))));
+END;
+
+ALTER FUNCTION admin.analyst_findings() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.analyst_findings() IS 'Findings about the logins of auth.analyst and the tables that leads_bi reads, in the form of admin.findings().';
+
 CREATE FUNCTION app.is_text(value text, max_length integer) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -797,31 +1005,6 @@ COMMENT ON COLUMN app.organization.name IS 'The business''s name; null once it i
 COMMENT ON COLUMN app.organization.environment IS 'live or test. A test organization never causes a call to another system.';
 
 COMMENT ON COLUMN app.organization.erased_at IS 'When it was erased; null: it is not erased.';
-
-CREATE TABLE auth.analyst (
-    organization_id uuid NOT NULL,
-    role_oid oid NOT NULL,
-    role_name name NOT NULL,
-    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
-    expires_at timestamp(3) with time zone
-);
-ALTER TABLE ONLY auth.analyst ALTER COLUMN organization_id SET STATISTICS 0;
-ALTER TABLE ONLY auth.analyst ALTER COLUMN role_oid SET STATISTICS 0;
-ALTER TABLE ONLY auth.analyst ALTER COLUMN role_name SET STATISTICS 0;
-ALTER TABLE ONLY auth.analyst ALTER COLUMN created_at SET STATISTICS 0;
-ALTER TABLE ONLY auth.analyst ALTER COLUMN expires_at SET STATISTICS 0;
-
-ALTER TABLE ONLY auth.analyst FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE auth.analyst OWNER TO leads_auth;
-
-COMMENT ON TABLE auth.analyst IS 'Analysts'' logins. Each is bound to one organization.';
-
-COMMENT ON COLUMN auth.analyst.role_oid IS 'The login''s oid in this cluster.';
-
-COMMENT ON COLUMN auth.analyst.role_name IS 'The login''s name. Oid and name must both match: after a restore, or once the login was dropped, the oid may be another role''s.';
-
-COMMENT ON COLUMN auth.analyst.expires_at IS 'The login sees no row from this instant on; null: the binding does not expire.';
 
 CREATE FUNCTION admin.analysts(organization_id uuid DEFAULT NULL::uuid) RETURNS TABLE(login text, organization_id uuid, organization text, state text, created_at text, expires_at text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -2308,10 +2491,10 @@ CREATE FUNCTION admin.drift() RETURNS TABLE(object text, change text, remedy tex
   SELECT c.object,
      c.change,
          CASE
-             WHEN (c.change = 'new'::text) THEN COALESCE(c.removal, 'Take it away.'::text)
+             WHEN (c.change = 'new'::text) THEN COALESCE(c.removal, 'Revert the change.'::text)
              WHEN ((c.change = 'missing'::text) AND (c.object ~ '^(schema|table|sequence) '::text)) THEN 'Restore it from a backup.'::text
              WHEN ((c.kept ~~ '%;'::text) AND (NOT ((c.change = 'changed'::text) AND (c.object ~ '^(type|domain) '::text)))) THEN c.kept
-             ELSE ('Make it again what it was: '::text || rtrim(c.kept, ';'::text))
+             ELSE ('Restore this definition: '::text || rtrim(c.kept, ';'::text))
          END AS "case",
      c.live,
      ( SELECT min(w.object) AS min
@@ -2325,7 +2508,7 @@ CREATE FUNCTION admin.drift() RETURNS TABLE(object text, change text, remedy tex
      i.change,
          CASE
              WHEN (i.change = 'new'::text) THEN 'leads migrate'::text
-             ELSE format('Compare with schema.sql, since it was kept under %s, then say: leads doctor --accept'::text, i.kept)
+             ELSE format('It was kept under %s. Compare the schema with schema.sql, then run: leads doctor --accept'::text, i.kept)
          END AS format,
      NULL::text,
      NULL::text
@@ -2335,10 +2518,12 @@ END;
 
 ALTER FUNCTION admin.drift() OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.drift() IS 'The objects that are not what leads migrate has kept: change is new, missing or changed.
+COMMENT ON FUNCTION admin.drift() IS 'The objects that differ from the catalogue that leads migrate has kept.
 
-remedy: SQL that puts the object back, or words. definition: what it is now; null where it is gone. whole: the object that
-it came or went with. One row, "catalogue", where none was kept (new) or another version of PostgreSQL kept it (changed).';
+change: "new", "missing" or "changed". remedy: SQL that restores the object and ends with a semicolon, or else a sentence.
+definition: the present definition; null if the object is missing. whole: the object that this one is a part of, if that is
+new or missing too. If no catalogue is kept, there is one row: "catalogue", "new". If another version of PostgreSQL kept the
+catalogue: "catalogue", "changed".';
 
 CREATE FUNCTION admin.drop_analyst(login text) RETURNS void
     LANGUAGE plpgsql
@@ -2598,6 +2783,412 @@ the next batch; null: all is erased. leads, events: how many this batch erased. 
 for so long: ask again then. is_done: all is erased. What broke off is taken up by asking from the first again. Raises PT404
 organization_not_found.';
 
+CREATE FUNCTION admin.function_findings() RETURNS TABLE(subject text, finding text, remedy text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET quote_all_identifiers TO 'off'
+    BEGIN ATOMIC
+ WITH routine AS (
+          SELECT (p.oid)::regprocedure AS name,
+             n.nspname AS schema,
+             (s.oid IS NOT NULL) AS is_ours,
+             o.rolname AS owner,
+             (r.oid IS NOT NULL) AS is_owner_ours,
+             COALESCE((n.nspname = ANY (r.definer_schemas)), false) AS may_be_definer,
+             p.prosecdef AS is_definer,
+             (p.prosqlbody IS NOT NULL) AS is_atomic,
+             p.proconfig AS settings,
+             p.proleakproof AS is_leakproof,
+             COALESCE(p.proacl, acldefault('f'::"char", p.proowner)) AS acl
+            FROM ((((pg_proc p
+              JOIN pg_namespace n ON ((n.oid = p.pronamespace)))
+              JOIN pg_roles o ON ((o.oid = p.proowner)))
+              LEFT JOIN admin.schema s ON ((s.oid = n.oid)))
+              LEFT JOIN admin.role r ON (((r.oid = o.oid) AND r.is_owner)))
+           WHERE ((s.oid IS NOT NULL) OR (r.oid IS NOT NULL))
+         ), definer AS (
+          SELECT s.schema,
+             min(r.name) AS owner
+            FROM (admin.role r
+              CROSS JOIN LATERAL unnest(r.definer_schemas) s(schema))
+           GROUP BY s.schema
+         )
+  SELECT ('function '::text || f.name),
+     'The caller''s search_path or temporary objects decide what the names in the function mean.'::text,
+     format('alter routine %s set search_path = pg_catalog, pg_temp;'::text, f.name) AS format
+    FROM routine f
+   WHERE (f.is_ours AND (NOT f.is_atomic) AND (NOT COALESCE((f.settings @> ARRAY['search_path=pg_catalog, pg_temp'::text]), false)))
+ UNION ALL
+  SELECT format('grant execute on routine %s to public'::text, f.name) AS format,
+     'Every role may execute the function.'::text,
+     format('revoke execute on routine %s from public;'::text, f.name) AS format
+    FROM routine f
+   WHERE (f.is_ours AND ((f.name)::text <> 'api.session_faults()'::text) AND (EXISTS ( SELECT
+            FROM aclexplode(f.acl) x(grantor, grantee, privilege_type, is_grantable)
+           WHERE (x.grantee = (0)::oid))))
+ UNION ALL
+  SELECT ('function '::text || f.name),
+     format('The function belongs to %s.'::text, f.owner) AS format,
+     format('alter routine %s owner to %I;'::text, f.name, COALESCE(d.owner, 'leads_owner'::text)) AS format
+    FROM (routine f
+      LEFT JOIN definer d ON ((d.schema = f.schema)))
+   WHERE (f.is_ours AND ((NOT f.is_owner_ours) OR (f.is_definer AND (d.schema IS NOT NULL) AND (NOT f.may_be_definer))) AND (((f.name)::text <> 'audit.create_partitions(integer)'::text) OR (f.owner <> 'leads_owner'::name)))
+ UNION ALL
+  SELECT ('function '::text || f.name),
+     format('The function is SECURITY DEFINER, with the rights of %s. No function in this schema needs that.'::text, f.owner) AS format,
+     format('alter routine %s security invoker;'::text, f.name) AS format
+    FROM routine f
+   WHERE (f.is_ours AND f.is_definer AND (NOT (f.schema IN ( SELECT d.schema
+            FROM definer d))))
+ UNION ALL
+  SELECT format('%s %s'::text, k.noun, (c.oid)::regclass) AS format,
+     format('It belongs to %s, but it is in a schema of another application.'::text, (c.relowner)::regrole) AS format,
+     format('drop %s %s;'::text, k.noun, (c.oid)::regclass) AS format
+    FROM ((pg_class c
+      JOIN admin.role r ON ((r.oid = c.relowner)))
+      JOIN ( VALUES ('r'::"char",'table'::text), ('p'::"char",'table'::text), ('v'::"char",'view'::text), ('m'::"char",'materialized view'::text)) k(kind, noun) ON ((k.kind = c.relkind)))
+   WHERE (NOT (c.relnamespace IN ( SELECT s.oid
+            FROM admin.schema s)))
+ UNION ALL
+  SELECT ('function '::text || f.name),
+     format('It belongs to %s, but it is in a schema of another application.'::text, f.owner) AS format,
+     format('drop routine %s;'::text, f.name) AS format
+    FROM routine f
+   WHERE (f.is_owner_ours AND (NOT f.is_ours))
+ UNION ALL
+  SELECT ('function '::text || f.name),
+     'The function is marked as leakproof: the planner may give it rows that a policy hides.'::text,
+     format('/* as a superuser */ alter function %s not leakproof;'::text, f.name) AS format
+    FROM routine f
+   WHERE (f.is_ours AND f.is_leakproof)
+ UNION ALL
+  SELECT format('default privileges of %s on functions'::text, r.name) AS format,
+     'Every role may execute each function that this role creates.'::text,
+     format('alter default privileges for role %I revoke execute on functions from public;'::text, r.name) AS format
+    FROM (admin.role r
+      LEFT JOIN pg_default_acl d ON (((d.defaclrole = r.oid) AND (d.defaclnamespace = (0)::oid) AND (d.defaclobjtype = 'f'::"char"))))
+   WHERE (r.is_owner AND (r.oid IS NOT NULL) AND (EXISTS ( SELECT
+            FROM aclexplode(COALESCE(d.defaclacl, acldefault('f'::"char", r.oid))) x(grantor, grantee, privilege_type, is_grantable)
+           WHERE (x.grantee = (0)::oid))));
+END;
+
+ALTER FUNCTION admin.function_findings() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.function_findings() IS 'Findings about functions, and about objects outside of our schemas, in the form of admin.findings().';
+
+CREATE FUNCTION admin.grant_findings() RETURNS TABLE(subject text, finding text, remedy text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET quote_all_identifiers TO 'off'
+    BEGIN ATOMIC
+ WITH privilege AS (
+          SELECT (
+                 CASE r.kind
+                     WHEN 'S'::"char" THEN 'sequence '::text
+                     ELSE 'table '::text
+                 END || r.name) AS target,
+             false AS is_schema,
+             lower(x.privilege_type) AS name,
+             x.grantee
+            FROM (admin.relation r
+              CROSS JOIN LATERAL aclexplode(r.acl) x(grantor, grantee, privilege_type, is_grantable))
+         UNION ALL
+          SELECT ('table '::text || r.name),
+             false,
+             format('%s (%I)'::text, lower(x.privilege_type), a.attname) AS format,
+             x.grantee
+            FROM ((admin.relation r
+              JOIN pg_attribute a ON ((a.attrelid = r.oid)))
+              CROSS JOIN LATERAL aclexplode(a.attacl) x(grantor, grantee, privilege_type, is_grantable))
+         UNION ALL
+          SELECT format('schema %s'::text, s.name) AS format,
+             true,
+             lower(x.privilege_type) AS lower,
+             x.grantee
+            FROM (admin.schema s
+              CROSS JOIN LATERAL aclexplode(s.acl) x(grantor, grantee, privilege_type, is_grantable))
+         )
+  SELECT format('grant %s on %s to %s'::text, p.name, p.target, r.name) AS format,
+         CASE
+             WHEN p.is_schema THEN 'The role can create objects that take the place of ours.'::text
+             ELSE 'The login must access tables through functions only.'::text
+         END AS "case",
+     format('revoke %s on %s from %I;'::text, p.name, p.target, r.name) AS format
+    FROM (privilege p
+      JOIN admin.role r ON ((r.oid = p.grantee)))
+   WHERE
+         CASE
+             WHEN p.is_schema THEN ((p.name = 'create'::text) AND (r.kind = ANY (ARRAY['login'::text, 'group'::text])))
+             ELSE (r.kind = 'login'::text)
+         END
+ UNION ALL
+  SELECT format('grant %s on %s to public'::text, p.name, p.target) AS format,
+     'Every role has the privilege.'::text,
+     format('revoke %s on %s from public;'::text, p.name, p.target) AS format
+    FROM privilege p
+   WHERE (p.grantee = (0)::oid)
+ UNION ALL
+  SELECT format('grant %s on database to %s'::text, lower(x.privilege_type), COALESCE(r.name, 'public'::text)) AS format,
+         CASE x.privilege_type
+             WHEN 'CREATE'::text THEN 'The role can create schemas, and in them functions that take the place of others.'::text
+             ELSE 'The role can create temporary objects, which take the place of others if a search_path permits it.'::text
+         END AS "case",
+         CASE
+             WHEN ((r.name IS NULL) AND (x.privilege_type = 'TEMPORARY'::text)) THEN 'As a superuser, run in this database: psql -f app/superuser.sql'::text
+             ELSE format('revoke %s on database %I from %s;'::text, lower(x.privilege_type), d.datname, COALESCE(r.name, 'public'::text))
+         END AS format
+    FROM ((pg_database d
+      CROSS JOIN LATERAL aclexplode(COALESCE(d.datacl, acldefault('d'::"char", d.datdba))) x(grantor, grantee, privilege_type, is_grantable))
+      LEFT JOIN admin.role r ON ((r.oid = x.grantee)))
+   WHERE ((d.datname = current_database()) AND (x.privilege_type = ANY (ARRAY['CREATE'::text, 'TEMPORARY'::text])) AND ((x.grantee = (0)::oid) OR (r.kind = ANY (ARRAY['login'::text, 'group'::text]))))
+ UNION ALL
+  SELECT format('grant %s on schema public to public'::text, lower(x.privilege_type)) AS format,
+     'No role may use the schema public, which stays empty.'::text,
+     'As a superuser, run in this database: psql -f app/superuser.sql'::text
+    FROM (pg_namespace n
+      CROSS JOIN LATERAL aclexplode(n.nspacl) x(grantor, grantee, privilege_type, is_grantable))
+   WHERE ((n.nspname = 'public'::name) AND (x.grantee = (0)::oid))
+ UNION ALL
+  SELECT format('grant execute on function %s to public'::text, (f.oid)::regprocedure) AS format,
+     'Every role can store data in large objects, which no policy protects.'::text,
+     'As a superuser, run in this database: psql -f app/superuser.sql'::text
+    FROM (pg_proc f
+      CROSS JOIN LATERAL aclexplode(COALESCE(f.proacl, acldefault('f'::"char", f.proowner))) x(grantor, grantee, privilege_type, is_grantable))
+   WHERE ((f.pronamespace = ('pg_catalog'::regnamespace)::oid) AND (f.proname = ANY (ARRAY['lo_creat'::name, 'lo_create'::name, 'lo_from_bytea'::name, 'lo_import'::name, 'lo_export'::name])) AND (x.grantee = (0)::oid))
+ UNION ALL
+  SELECT format('grant %s on parameter %s to %s'::text, lower(x.privilege_type), p.parname, COALESCE(r.name, 'public'::text)) AS format,
+     'The role can change a setting that only superusers may change.'::text,
+     format('/* as a superuser */ revoke %s on parameter %s from %s;'::text, lower(x.privilege_type), p.parname, COALESCE(quote_ident(r.name), 'public'::text)) AS format
+    FROM ((pg_parameter_acl p
+      CROSS JOIN LATERAL aclexplode(p.paracl) x(grantor, grantee, privilege_type, is_grantable))
+      LEFT JOIN admin.role r ON ((r.oid = x.grantee)))
+   WHERE ((x.grantee = (0)::oid) OR (r.oid IS NOT NULL));
+END;
+
+ALTER FUNCTION admin.grant_findings() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.grant_findings() IS 'Findings about privileges, in the form of admin.findings().';
+
+CREATE FUNCTION admin.key_findings() RETURNS TABLE(subject text, finding text, remedy text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET quote_all_identifiers TO 'off'
+    BEGIN ATOMIC
+ SELECT format('index %s on %s'::text, (i.indexrelid)::regclass, t.name) AS format,
+     'The index doesn''t begin with organization_id: EXPLAIN shows one organization what others have.'::text,
+     format('drop index %s;'::text, (i.indexrelid)::regclass) AS format
+    FROM (admin.tenant_table t
+      JOIN pg_index i ON ((i.indrelid = t.oid)))
+   WHERE ((i.indkey[0] <> t.tenant_column) AND (NOT (EXISTS ( SELECT
+            FROM pg_constraint c
+           WHERE ((c.conindid = i.indexrelid) AND (c.conrelid = t.oid))))))
+ UNION ALL
+  SELECT format('constraint %I on %s'::text, c.conname, t.name) AS format,
+         CASE c.contype
+             WHEN 'f'::"char" THEN 'The foreign key doesn''t begin with organization_id: it can refer to another organization''s row.'::text
+             ELSE 'The key doesn''t begin with organization_id: EXPLAIN shows one organization what others have.'::text
+         END AS "case",
+     format('alter table %s drop constraint %I;'::text, t.name, c.conname) AS format
+    FROM ((admin.tenant_table t
+      JOIN pg_constraint c ON ((c.conrelid = t.oid)))
+      LEFT JOIN pg_index i ON ((i.indexrelid = c.conindid)))
+   WHERE ((t.tenant_column <>
+         CASE
+             WHEN (c.contype = 'f'::"char") THEN c.conkey[1]
+             WHEN (c.contype = ANY (ARRAY['p'::"char", 'u'::"char", 'x'::"char"])) THEN i.indkey[0]
+             ELSE NULL::smallint
+         END) AND (c.conname <> ALL (ARRAY['api_key_digest_is_unique'::name, 'analyst_role_oid_is_unique'::name])));
+END;
+
+ALTER FUNCTION admin.key_findings() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.key_findings() IS 'Findings about keys and indexes of tenant tables, in the form of admin.findings().
+
+The remedy drops the key; admin.findings() replaces it by the kept definition if there is one.';
+
+CREATE FUNCTION admin.partition_findings() RETURNS TABLE(subject text, finding text, remedy text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT format('table audit.%s_%s'::text, t.name, y.year) AS format,
+     format('The partition of audit.%s for %s doesn''t exist. Without it every write of that year fails.'::text, t.name, y.year) AS format,
+     'select admin.create_audit_partitions();'::text
+    FROM (( VALUES ('event'::text), ('seal'::text)) t(name)
+      CROSS JOIN LATERAL ( SELECT ((EXTRACT(year FROM (now() AT TIME ZONE 'UTC'::text)))::integer + n.n) AS year
+            FROM generate_series(0, 1) n(n)) y)
+   WHERE (NOT (EXISTS ( SELECT
+            FROM (pg_inherits i
+              JOIN pg_class c ON ((c.oid = i.inhrelid)))
+           WHERE ((i.inhparent = (to_regclass(('audit.'::text || t.name)))::oid) AND (NOT i.inhdetachpending) AND (c.relname = ((t.name || '_'::text) || y.year))))));
+END;
+
+ALTER FUNCTION admin.partition_findings() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.partition_findings() IS 'Findings about a missing partition of audit.event or audit.seal for this year or the next, in the form of admin.findings().
+
+A worker creates both every hour.';
+
+CREATE FUNCTION admin.policy_findings() RETURNS TABLE(subject text, finding text, remedy text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET quote_all_identifiers TO 'off'
+    BEGIN ATOMIC
+ WITH reviewed(role, command, expression) AS (
+          SELECT r.name,
+             NULL::text AS "?column?",
+             'true'::text AS "?column?"
+            FROM ( VALUES ('leads_auth'::text), ('leads_jobs'::text), ('leads_audit'::text), ('leads_eraser'::text)) r(name)
+         UNION ALL
+          SELECT 'leads_exec'::text,
+             s.command,
+             format('(organization_id = ( SELECT auth.organization_id(%L::text) AS organization_id))'::text, s.scope) AS format
+            FROM ( VALUES ('read'::text,'r'::text), ('write'::text,NULL::text), ('admin'::text,NULL::text)) s(scope, command)
+         UNION ALL
+          SELECT 'leads_bi'::text,
+             'r'::text,
+             '(organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id))'::text
+         ), permission AS (
+          SELECT t.name AS "table",
+             p_1.polname AS policy,
+             p_1.polcmd AS command,
+             r.rolname AS role,
+             e.expression
+            FROM ((((admin.tenant_table t
+              JOIN pg_policy p_1 ON (((p_1.polrelid = t.oid) AND p_1.polpermissive)))
+              CROSS JOIN LATERAL unnest(p_1.polroles) g(id))
+              LEFT JOIN pg_roles r ON ((r.oid = g.id)))
+              CROSS JOIN LATERAL ( SELECT COALESCE(pg_get_expr(p_1.polqual, p_1.polrelid), 'true'::text) AS expression
+                   WHERE (p_1.polcmd <> 'a'::"char")
+                 UNION
+                  SELECT COALESCE(pg_get_expr(COALESCE(p_1.polwithcheck, p_1.polqual), p_1.polrelid), 'true'::text) AS "coalesce"
+                   WHERE (p_1.polcmd <> ALL (ARRAY['r'::"char", 'd'::"char"]))) e)
+         )
+  SELECT format('policy %I on %s'::text, p.policy, p."table") AS format,
+         CASE
+             WHEN (p.role IS NULL) THEN 'The policy applies to every role.'::text
+             WHEN (p.expression = 'true'::text) THEN format('The policy gives %s the rows of all organizations.'::text, p.role)
+             ELSE format('The policy isn''t of a reviewed form: %s'::text, p.expression)
+         END AS format,
+     format('drop policy %I on %s;'::text, p.policy, p."table") AS format
+    FROM permission p
+   WHERE (NOT (EXISTS ( SELECT
+            FROM reviewed r
+           WHERE ((r.role = p.role) AND (r.expression = p.expression) AND ((p.command)::text = COALESCE(r.command, (p.command)::text))))));
+END;
+
+ALTER FUNCTION admin.policy_findings() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.policy_findings() IS 'Findings about permissive policies on tenant tables, in the form of admin.findings().
+
+The remedy drops the policy; admin.findings() replaces it by the kept definition if there is one.';
+
+CREATE FUNCTION admin.role_findings() RETURNS TABLE(subject text, finding text, remedy text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET quote_all_identifiers TO 'off'
+    BEGIN ATOMIC
+ SELECT ('role '::text || r.name),
+     'The role doesn''t exist.'::text,
+     format('create role %I %s;'::text, r.name,
+         CASE r.kind
+             WHEN 'login'::text THEN 'login'::text
+             ELSE 'nologin'::text
+         END) AS format
+    FROM admin.role r
+   WHERE (r.oid IS NULL)
+ UNION ALL
+  SELECT ('role '::text || r.name),
+     format('The role has the attribute %s, which it doesn''t need.'::text, a.name) AS format,
+     format('/* as a superuser */ alter role %I no%s;'::text, r.name, lower(a.name)) AS format
+    FROM (admin.role r
+      CROSS JOIN LATERAL ( VALUES ('SUPERUSER'::text,r.is_superuser), ('BYPASSRLS'::text,r.bypasses_rls), ('CREATEROLE'::text,r.can_create_roles), ('CREATEDB'::text,r.can_create_databases), ('REPLICATION'::text,r.can_replicate)) a(name, is_held))
+   WHERE a.is_held
+ UNION ALL
+  SELECT ('role '::text || r.name),
+     'The role can log in. A role that owns objects must not.'::text,
+     format('alter role %I nologin;'::text, r.name) AS format
+    FROM admin.role r
+   WHERE (r.can_login AND (r.kind <> 'login'::text))
+ UNION ALL
+  SELECT ('role '::text || r.name),
+     'The role can''t log in.'::text,
+     format('alter role %I login;'::text, r.name) AS format
+    FROM admin.role r
+   WHERE ((NOT r.can_login) AND (r.kind = 'login'::text))
+ UNION ALL
+  SELECT format('membership of %s in %s'::text, m.member, m.granted) AS format,
+     format('%s must not be a member of any role, because it gets that role''s rights.'::text, m.member) AS format,
+     m.removal
+    FROM admin.membership m
+   WHERE m.is_member_ours
+ UNION ALL
+  SELECT format('membership of %s in %s'::text, m.member, m.granted) AS format,
+         CASE m.granted_kind
+             WHEN 'sealed'::text THEN 'Nobody may act as this role: only its own functions write or erase the audit log.'::text
+             WHEN 'owner'::text THEN 'Only the migrating login may act as this role, which owns objects.'::text
+             ELSE 'The member can act as this login.'::text
+         END AS "case",
+     m.removal
+    FROM admin.membership m
+   WHERE ((NOT m.is_member_ours) AND (m.may_set OR m.inherits) AND ((m.granted_kind = ANY (ARRAY['sealed'::text, 'login'::text])) OR ((m.granted_kind = 'owner'::text) AND (NOT m.is_migrating))))
+ UNION ALL
+  SELECT format('membership of %s in %s'::text, m.member, m.granted) AS format,
+     'The analyst may SET ROLE to the group. The limits of the analyst''s own login then no longer apply.'::text,
+     format('grant %s to %s with inherit true, set false granted by %s;'::text, m.granted, m.member, m.grantor) AS format
+    FROM admin.membership m
+   WHERE ((m.granted_kind = 'group'::text) AND m.has_options AND m.may_set AND (NOT m.is_member_ours))
+ UNION ALL
+  SELECT ('role '::text || m.member),
+     'The analyst is a superuser or has BYPASSRLS, so row-level security doesn''t apply.'::text,
+     format('/* as a superuser */ alter role %s nosuperuser nobypassrls;'::text, m.member) AS format
+    FROM admin.membership m
+   WHERE ((m.granted_kind = 'group'::text) AND m.bypasses_rls AND (NOT m.is_migrating));
+END;
+
+ALTER FUNCTION admin.role_findings() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.role_findings() IS 'Findings about the roles of auth.roles(), in the form of admin.findings().';
+
+CREATE FUNCTION admin.row_security_findings() RETURNS TABLE(subject text, finding text, remedy text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET quote_all_identifiers TO 'off'
+    BEGIN ATOMIC
+ SELECT ('table '::text || t.name),
+     'Row-level security is disabled: every role that may read the table reads the rows of all organizations.'::text,
+     format('alter table %s enable row level security;'::text, t.name) AS format
+    FROM admin.tenant_table t
+   WHERE (NOT t.has_rls)
+ UNION ALL
+  SELECT ('table '::text || t.name),
+     'Row-level security isn''t forced, so it doesn''t apply to the table''s owner.'::text,
+     format('alter table %s force row level security;'::text, t.name) AS format
+    FROM admin.tenant_table t
+   WHERE (NOT t.forces_rls)
+ UNION ALL
+  SELECT ('view '::text || v.name),
+     'The view reads with its owner''s rights and not with those of the caller.'::text,
+     format('alter view %s set (security_invoker = true);'::text, v.name) AS format
+    FROM admin.relation v
+   WHERE ((v.kind = 'v'::"char") AND (NOT COALESCE((v.options @> ARRAY['security_invoker=true'::text]), false)))
+ UNION ALL
+  SELECT format('%s %s'::text, r.noun, r.name) AS format,
+     format('Row-level security can''t protect a %s.'::text, r.noun) AS format,
+     format('drop %s %s;'::text, r.noun, r.name) AS format
+    FROM admin.relation r
+   WHERE (r.kind = ANY (ARRAY['m'::"char", 'f'::"char"]))
+ UNION ALL
+  SELECT format('rule %I on %s'::text, w.rulename, r.name) AS format,
+     'A rule rewrites statements on the table, and may discard them.'::text,
+     format('drop rule %I on %s;'::text, w.rulename, r.name) AS format
+    FROM (admin.relation r
+      JOIN pg_rewrite w ON ((w.ev_class = r.oid)))
+   WHERE ((r.kind <> ALL (ARRAY['v'::"char", 'm'::"char"])) AND (w.rulename <> '_RETURN'::name));
+END;
+
+ALTER FUNCTION admin.row_security_findings() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.row_security_findings() IS 'Findings about tables, views and rules that defeat row-level security, in the form of admin.findings().';
+
 CREATE TABLE audit.event (
     id uuid DEFAULT app.new_id() NOT NULL,
     organization_id uuid NOT NULL,
@@ -2659,267 +3250,143 @@ COMMENT ON COLUMN audit.event.stage_left IS 'The pipeline stage that the lead le
 
 COMMENT ON COLUMN audit.event.stage_entered IS 'The pipeline stage that the lead entered by this change; null: none.';
 
-CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TABLE(subject text, finding text, remedy text)
+CREATE FUNCTION admin.seal_findings() RETURNS TABLE(subject text, finding text, remedy text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT ('organization '::text || o.organization_id),
+     format('Events without a seal: %s. The oldest is of %s. A change of these events can''t be detected.'::text, q.events, app.utc_text(q.since)) AS format,
+     'Start a worker (leads worker), or run once: leads audit seal'::text
+    FROM (app.organization o
+      CROSS JOIN LATERAL ( SELECT count(*) AS events,
+             min(e.created_at) AS since
+            FROM (audit.unsealed u
+              JOIN audit.event e ON (((e.organization_id = u.organization_id) AND (e.id = u.event_id))))
+           WHERE (u.organization_id = o.organization_id)) q)
+   WHERE (q.since < (now() - '00:01:00'::interval))
+ UNION ALL
+  SELECT ('organization '::text || u.organization_id),
+     format('The event %s was removed from the audit log before it was sealed.'::text, u.event_id) AS format,
+     format('Find out who removed it. To list the faults, run: leads audit verify --organization %s'::text, u.organization_id) AS format
+    FROM audit.unsealed u
+   WHERE (NOT (EXISTS ( SELECT
+            FROM audit.event e
+           WHERE ((e.organization_id = u.organization_id) AND (e.id = u.event_id)))));
+END;
+
+ALTER FUNCTION admin.seal_findings() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.seal_findings() IS 'Findings about events of the audit log that have waited for their seal for more than a minute, or that were removed before.
+
+In the form of admin.findings().';
+
+CREATE FUNCTION admin.setting_findings() RETURNS TABLE(subject text, finding text, remedy text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET quote_all_identifiers TO 'off'
-    SET jit TO 'off'
     BEGIN ATOMIC
- WITH our_role AS (
-          SELECT e.name,
-             e.kind,
-             (e.kind = 'login'::text) AS may_log_in,
-             r.oid,
-             r.rolcanlogin,
-             r.rolsuper,
-             r.rolbypassrls,
-             r.rolcreaterole,
-             r.rolcreatedb,
-             r.rolreplication
-            FROM (( VALUES ('leads_owner'::text,'owner'::text), ('leads_auth'::text,'owner'::text), ('leads_exec'::text,'owner'::text), ('leads_jobs'::text,'owner'::text), ('leads_audit'::text,'sealed'::text), ('leads_eraser'::text,'sealed'::text), ('leads_bi'::text,'group'::text), ('leads_api'::text,'login'::text), ('leads_worker'::text,'login'::text), ('leads_operator'::text,'login'::text)) e(name, kind)
-              LEFT JOIN pg_roles r ON ((r.rolname = e.name)))
-         ), our_schema AS (
-          SELECT n.oid,
-             n.nspname AS name,
-             n.nspacl AS acl
-            FROM pg_namespace n
-           WHERE ((n.nspname = ANY (ARRAY['app'::name, 'auth'::name, 'audit'::name, 'api'::name, 'admin'::name, 'scoring'::name, 'crm'::name, 'bi'::name])) OR (n.nspowner IN ( SELECT r.oid
-                    FROM our_role r)))
-         ), relation AS (
-          SELECT c.oid,
-             ((c.oid)::regclass)::text AS name,
-             c.relkind AS kind,
-             c.relacl AS acl,
-             c.reloptions AS options,
-             c.relrowsecurity AS has_rls,
-             c.relforcerowsecurity AS forces_rls
-            FROM pg_class c
-           WHERE ((c.relnamespace IN ( SELECT s.oid
-                    FROM our_schema s)) AND (c.relkind = ANY (ARRAY['r'::"char", 'p'::"char", 'v'::"char", 'm'::"char", 'f'::"char", 'S'::"char"])))
-         ), tenant_table AS (
-          SELECT r.oid,
-             r.name,
-             r.kind,
-             r.acl,
-             r.options,
-             r.has_rls,
-             r.forces_rls,
-             a.attnum AS tenant_column
-            FROM (relation r
-              JOIN pg_attribute a ON (((a.attrelid = r.oid) AND (a.attname = 'organization_id'::name) AND (NOT a.attisdropped))))
-           WHERE (r.kind = ANY (ARRAY['r'::"char", 'p'::"char"]))
-         ), routine AS (
-          SELECT (p.oid)::regprocedure AS name,
-             n.nspname AS schema,
-             (s.oid IS NOT NULL) AS is_ours,
-             o.rolname AS owner,
-             (r.oid IS NOT NULL) AS is_owner_ours,
-             p.prosecdef AS is_definer,
-             (p.prosqlbody IS NOT NULL) AS is_atomic,
-             p.proconfig AS settings,
-             p.proleakproof AS is_leakproof,
-             COALESCE(p.proacl, acldefault('f'::"char", p.proowner)) AS acl
-            FROM ((((pg_proc p
-              JOIN pg_namespace n ON ((n.oid = p.pronamespace)))
-              JOIN pg_roles o ON ((o.oid = p.proowner)))
-              LEFT JOIN our_schema s ON ((s.oid = n.oid)))
-              LEFT JOIN our_role r ON (((r.oid = o.oid) AND (r.kind = ANY (ARRAY['owner'::text, 'sealed'::text])))))
-           WHERE ((s.oid IS NOT NULL) OR (r.oid IS NOT NULL))
-         ), membership AS (
-          SELECT m.member,
-             (m.roleid)::regrole AS granted,
-             (m.member)::regrole AS member_name,
-             (m.grantor)::regrole AS grantor,
-             r.kind,
-             (l.rolname)::text AS login_name,
-             (EXISTS ( SELECT
-                    FROM our_role o
-                   WHERE (o.oid = m.member))) AS is_member_ours,
-             COALESCE(((to_jsonb(m.*) ->> 'set_option'::text))::boolean, true) AS may_set,
-             COALESCE(((to_jsonb(m.*) ->> 'inherit_option'::text))::boolean, true) AS inherits,
-             (to_jsonb(m.*) ? 'set_option'::text) AS has_options,
-             format('revoke %s from %s granted by %s;'::text, (m.roleid)::regrole, (m.member)::regrole, (m.grantor)::regrole) AS removal,
-             (l.rolcanlogin AND (l.rolcreaterole OR l.rolsuper)) AS is_migrating
-            FROM ((pg_auth_members m
-              JOIN pg_roles l ON ((l.oid = m.member)))
-              LEFT JOIN our_role r ON ((r.oid = m.roleid)))
-         ), drift AS (
-          SELECT d.object,
-             d.change,
-             d.remedy,
-             d.definition,
-             d.whole
-            FROM admin.drift() d(object, change, remedy, definition, whole)
-           WHERE (d.whole IS NULL)
-         ), role_finding AS (
-          SELECT ('role '::text || r.name) AS subject,
-             'The role is missing.'::text AS finding,
-             format('create role %I %s;'::text, r.name,
-                 CASE
-                     WHEN r.may_log_in THEN 'login'::text
-                     ELSE 'nologin'::text
-                 END) AS remedy
-            FROM our_role r
-           WHERE (r.oid IS NULL)
-         UNION ALL
-          SELECT ('role '::text || r.name),
-             format('It has %s, which none of our roles needs.'::text, a.name) AS format,
-             format('/* as a superuser */ alter role %I no%s;'::text, r.name, lower(a.name)) AS format
-            FROM (our_role r
-              CROSS JOIN LATERAL ( VALUES ('SUPERUSER'::text,r.rolsuper), ('BYPASSRLS'::text,r.rolbypassrls), ('CREATEROLE'::text,r.rolcreaterole), ('CREATEDB'::text,r.rolcreatedb), ('REPLICATION'::text,r.rolreplication)) a(name, is_held))
-           WHERE a.is_held
-         UNION ALL
-          SELECT ('role '::text || r.name),
-             'It can log in, and owns what logins should only call.'::text,
-             format('alter role %I nologin;'::text, r.name) AS format
-            FROM our_role r
-           WHERE (r.rolcanlogin AND (NOT r.may_log_in))
-         UNION ALL
-          SELECT ('role '::text || r.name),
-             'It can''t log in.'::text,
-             format('alter role %I login;'::text, r.name) AS format
-            FROM our_role r
-           WHERE ((NOT r.rolcanlogin) AND r.may_log_in)
-         UNION ALL
-          SELECT format('membership of %s in %s'::text, m.member_name, m.granted) AS format,
-             'None of our roles is a member of another role: it would have that role''s rights.'::text,
-             m.removal
-            FROM membership m
-           WHERE m.is_member_ours
-         UNION ALL
-          SELECT format('membership of %s in %s'::text, m.member_name, m.granted) AS format,
-                 CASE m.kind
-                     WHEN 'sealed'::text THEN 'Nobody acts as this role: its functions alone write, or erase, what the audit log holds.'::text
-                     WHEN 'owner'::text THEN 'Only the migrating login acts as this role, which owns our objects.'::text
-                     ELSE 'The member can act as this login.'::text
-                 END AS "case",
-             m.removal
-            FROM membership m
-           WHERE ((NOT m.is_member_ours) AND (m.may_set OR m.inherits) AND ((m.kind = ANY (ARRAY['sealed'::text, 'login'::text])) OR ((m.kind = 'owner'::text) AND (NOT m.is_migrating))))
-         UNION ALL
-          SELECT format('membership of %s in %s'::text, m.member_name, m.granted) AS format,
-             'An analyst who may SET ROLE to the group sheds what is bound to the analyst''s own login.'::text,
-             format('grant leads_bi to %s with inherit true, set false granted by %s;'::text, m.member_name, m.grantor) AS format
-            FROM membership m
-           WHERE ((m.kind = 'group'::text) AND m.has_options AND m.may_set AND (NOT m.is_member_ours))
-         UNION ALL
-          SELECT ('role '::text || m.member_name),
-             'The analyst is a superuser or has BYPASSRLS: row-level security doesn''t bind the login.'::text,
-             format('/* as a superuser */ alter role %s nosuperuser nobypassrls;'::text, m.member_name) AS format
-            FROM (membership m
-              JOIN pg_roles l ON ((l.oid = m.member)))
-           WHERE ((m.kind = 'group'::text) AND (l.rolsuper OR l.rolbypassrls) AND (NOT m.is_migrating))
-         ), row_security_finding AS (
-          SELECT ('table '::text || t.name) AS subject,
-             'Row-level security is off: each caller sees all organizations.'::text AS finding,
-             format('alter table %s enable row level security;'::text, t.name) AS remedy
-            FROM tenant_table t
-           WHERE (NOT t.has_rls)
-         UNION ALL
-          SELECT ('table '::text || t.name),
-             'Row-level security isn''t forced: it doesn''t bind the table''s owner.'::text,
-             format('alter table %s force row level security;'::text, t.name) AS format
-            FROM tenant_table t
-           WHERE (NOT t.forces_rls)
-         UNION ALL
-          SELECT ('view '::text || v.name),
-             'It reads as its owner, whoever asks.'::text,
-             format('alter view %s set (security_invoker = true);'::text, v.name) AS format
-            FROM relation v
-           WHERE ((v.kind = 'v'::"char") AND (NOT COALESCE((v.options @> ARRAY['security_invoker=true'::text]), false)))
-         UNION ALL
-          SELECT format('%s %s'::text, n.noun, r.name) AS format,
-             'Row-level security can''t bind a relation of this kind.'::text,
-             format('drop %s %s;'::text, n.noun, r.name) AS format
-            FROM (relation r
-              JOIN ( VALUES ('m'::"char",'materialized view'::text), ('f'::"char",'foreign table'::text)) n(kind, noun) ON ((n.kind = r.kind)))
-         UNION ALL
-          SELECT format('rule %I on %s'::text, w.rulename, r.name) AS format,
-             'A rule rewrites statements on the table, and may swallow them.'::text,
-             format('drop rule %I on %s;'::text, w.rulename, r.name) AS format
-            FROM (relation r
-              JOIN pg_rewrite w ON ((w.ev_class = r.oid)))
-           WHERE ((r.kind <> 'v'::"char") AND (r.kind <> 'm'::"char") AND (w.rulename <> '_RETURN'::name))
-         ), passage AS (
-          SELECT t.name AS "table",
-             p.polname AS name,
-             p.polcmd AS command,
-             r.rolname AS role,
-             e.expression,
-             COALESCE(d.remedy, format('drop policy %I on %s;'::text, p.polname, t.name)) AS remedy
-            FROM (((((tenant_table t
-              JOIN pg_policy p ON (((p.polrelid = t.oid) AND p.polpermissive)))
-              CROSS JOIN LATERAL unnest(p.polroles) g(id))
-              LEFT JOIN pg_roles r ON ((r.oid = g.id)))
-              CROSS JOIN LATERAL ( SELECT DISTINCT COALESCE(x.expression, 'true'::text) AS expression
-                    FROM ( VALUES (pg_get_expr(p.polqual, p.polrelid),(p.polcmd <> 'a'::"char")), (pg_get_expr(COALESCE(p.polwithcheck, p.polqual), p.polrelid),(p.polcmd <> ALL (ARRAY['r'::"char", 'd'::"char"])))) x(expression, is_used)
-                   WHERE x.is_used) e)
-              LEFT JOIN drift d ON ((d.object = format('policy %I on %s'::text, p.polname, t.name))))
-         ), policy_finding AS (
-          SELECT format('policy %I on %s'::text, p.name, p."table") AS subject,
-                 CASE
-                     WHEN (p.role IS NULL) THEN 'It lets everybody pass.'::text
-                     WHEN (p.expression = 'true'::text) THEN format('It lets %s reach the rows of all organizations.'::text, p.role)
-                     ELSE format('It isn''t of the reviewed form: %s'::text, p.expression)
-                 END AS finding,
-             p.remedy
-            FROM passage p
-           WHERE ((p.role IS NULL) OR (NOT (((p.expression = 'true'::text) AND (p.role = ANY (ARRAY['leads_auth'::name, 'leads_jobs'::name, 'leads_audit'::name, 'leads_eraser'::name]))) OR ((p.role = 'leads_bi'::name) AND (p.command = 'r'::"char") AND (p.expression = '(organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id))'::text)) OR ((p.role = 'leads_exec'::name) AND (p.expression IN ( SELECT format('(organization_id = ( SELECT auth.organization_id(%L::text) AS organization_id))'::text, s.scope) AS format
-                    FROM ( VALUES ('read'::text), ('write'::text), ('admin'::text)) s(scope)
-                   WHERE ((s.scope <> 'read'::text) OR (p.command = 'r'::"char"))))))))
-         ), analyst_finding AS (
-          SELECT ('role '::text || m.member_name) AS subject,
-             'It is bound to no organization, so it reads nothing.'::text AS finding,
-             format('revoke leads_bi from %s granted by %s;'::text, m.member_name, m.grantor) AS remedy
-            FROM membership m
-           WHERE ((m.kind = 'group'::text) AND (m.may_set OR m.inherits) AND (NOT m.is_member_ours) AND (NOT m.is_migrating) AND (NOT (EXISTS ( SELECT
-                    FROM auth.analyst a
-                   WHERE ((a.role_oid = m.member) AND ((a.role_name)::text = m.login_name))))))
-         UNION ALL
-          SELECT ('analyst '::text || quote_ident((a.role_name)::text)),
-             'The cluster has no such login, or another one of its name: a dump was restored, or the login was dropped.'::text,
-             format('Say: leads bi revoke %s; then, if it is still wanted, leads bi create'::text, a.role_name) AS format
-            FROM auth.analyst a
-           WHERE (NOT (EXISTS ( SELECT
-                    FROM pg_roles r
-                   WHERE ((r.oid = a.role_oid) AND (r.rolname = a.role_name)))))
-         UNION ALL
-          SELECT format('membership of %s in %s'::text, m.member_name, m.granted) AS format,
-             'An analyst''s login is a member of leads_bi alone: it would have that role''s rights.'::text,
-             m.removal
-            FROM (membership m
-              JOIN auth.analyst a ON ((a.role_oid = m.member)))
-           WHERE (m.kind IS DISTINCT FROM 'group'::text)
-         UNION ALL
-          SELECT ('role '::text || quote_ident((r.rolname)::text)),
-             format('It has %s, which no analyst needs.'::text, x.name) AS format,
-             format('alter role %I no%s;'::text, r.rolname, lower(x.name)) AS format
-            FROM ((auth.analyst a
-              JOIN pg_roles r ON ((r.oid = a.role_oid)))
-              CROSS JOIN LATERAL ( VALUES ('CREATEROLE'::text,r.rolcreaterole), ('CREATEDB'::text,r.rolcreatedb), ('REPLICATION'::text,r.rolreplication)) x(name, is_held))
-           WHERE x.is_held
-         UNION ALL
-          SELECT ('table '::text || t.name),
-             'Analysts read it, and no restrictive policy is the floor under those that let pass.'::text,
-             format('create policy bi_all on %s as restrictive for all to leads_bi using ((select auth.analyst_organization_id()) = organization_id);'::text, t.name) AS format
-            FROM tenant_table t
-           WHERE ((EXISTS ( SELECT
-                    FROM ((pg_attribute c
-                      CROSS JOIN LATERAL aclexplode(c.attacl) x(grantor, grantee, privilege_type, is_grantable))
-                      JOIN our_role r ON (((r.oid = x.grantee) AND (r.kind = 'group'::text))))
-                   WHERE (c.attrelid = t.oid)
-                 UNION ALL
-                  SELECT
-                    FROM (aclexplode(t.acl) x(grantor, grantee, privilege_type, is_grantable)
-                      JOIN our_role r ON (((r.oid = x.grantee) AND (r.kind = 'group'::text)))))) AND (NOT (EXISTS ( SELECT
-                    FROM pg_policy p
-                   WHERE ((p.polrelid = t.oid) AND (NOT p.polpermissive) AND (p.polcmd = '*'::"char") AND (p.polroles = ARRAY( SELECT r.oid
-                            FROM our_role r
-                           WHERE (r.kind = 'group'::text))) AND (pg_get_expr(p.polqual, p.polrelid) = '(( SELECT auth.analyst_organization_id() AS analyst_organization_id) = organization_id)'::text))))))
-         ), expected_trigger AS (
+ SELECT ('setting '::text || w.name),
+         CASE w.harm
+             WHEN 'loss'::text THEN 'A power failure can destroy the database.'::text
+             WHEN 'corruption'::text THEN 'Data that the disk has corrupted isn''t detected.'::text
+             WHEN 'parameters'::text THEN 'The server''s log can contain parameters, which are credentials and personal data.'::text
+             WHEN 'rows'::text THEN 'The server''s log can contain personal data, because an error''s DETAIL shows the row.'::text
+             ELSE NULL::text
+         END AS "case",
+         CASE w.harm
+             WHEN 'corruption'::text THEN 'Stop the server, and run: pg_checksums --enable -D DATA_FOLDER'::text
+             ELSE format('/* as a superuser */ alter system set %s = %L; select pg_reload_conf();'::text, w.name, w.value)
+         END AS format
+    FROM (( VALUES ('fsync'::text,'on'::text,'loss'::text), ('full_page_writes'::text,'on'::text,'loss'::text), ('data_checksums'::text,'on'::text,'corruption'::text), ('log_error_verbosity'::text,'terse'::text,'rows'::text), ('log_parameter_max_length'::text,'0'::text,'parameters'::text), ('log_parameter_max_length_on_error'::text,'0'::text,'parameters'::text), ('auto_explain.log_parameter_max_length'::text,'0'::text,'parameters'::text), ('pgaudit.log_parameter'::text,'off'::text,'parameters'::text)) w(name, value, harm)
+      JOIN pg_settings s ON ((s.name = w.name)))
+   WHERE (s.setting <> w.value)
+ UNION ALL
+  SELECT 'setting synchronous_commit'::text,
+     'A power failure can lose changes that were acknowledged.'::text,
+     '/* as a superuser */ alter system set synchronous_commit = ''on''; select pg_reload_conf();'::text
+    FROM pg_settings s
+   WHERE ((s.name = 'synchronous_commit'::text) AND (s.setting = 'off'::text) AND (s.source = ANY (ARRAY['configuration file'::text, 'command line'::text])))
+ UNION ALL
+  SELECT format('setting %s of %s'::text, c.name, COALESCE(r.name,
+         CASE s.setdatabase
+             WHEN 0 THEN 'all roles'::text
+             ELSE 'the database'::text
+         END)) AS format,
+         CASE
+             WHEN (c.name ~~ 'leads.%'::text) THEN 'Every session of the login would begin with a claim.'::text
+             WHEN (c.name = 'synchronous_commit'::text) THEN 'A power failure can lose changes that were acknowledged.'::text
+             WHEN (c.name ~~ 'log\_%'::text) THEN 'The server''s log can contain credentials and personal data.'::text
+             ELSE 'The setting changes what functions do, or as which role they run.'::text
+         END AS "case",
+     format('alter %s reset %s;'::text,
+         CASE
+             WHEN ((r.oid IS NULL) AND (s.setdatabase = (0)::oid)) THEN 'role all'::text
+             WHEN (r.oid IS NULL) THEN format('database %I'::text, current_database())
+             WHEN (s.setdatabase = (0)::oid) THEN format('role %I'::text, r.name)
+             ELSE format('role %I in database %I'::text, r.name, current_database())
+         END, c.name) AS format
+    FROM ((pg_db_role_setting s
+      LEFT JOIN admin.role r ON ((r.oid = s.setrole)))
+      CROSS JOIN LATERAL ( SELECT lower(split_part(u.line, '='::text, 1)) AS name,
+             substr(u.line, (strpos(u.line, '='::text) + 1)) AS value
+            FROM unnest(s.setconfig) u(line)) c)
+   WHERE ((s.setdatabase = ANY (ARRAY[(0)::oid, ( SELECT d.oid
+            FROM pg_database d
+           WHERE (d.datname = current_database()))])) AND ((s.setrole = (0)::oid) OR (r.oid IS NOT NULL)) AND ((r.oid IS NOT NULL) OR (c.name = ANY (ARRAY['search_path'::text, 'row_security'::text, 'session_replication_role'::text, 'role'::text, 'session_authorization'::text])) OR (c.name = ANY (ARRAY['local_preload_libraries'::text, 'session_preload_libraries'::text])) OR (c.name ~~ 'leads.%'::text) OR ((c.name = 'synchronous_commit'::text) AND (c.value = 'off'::text)) OR ((c.name = ANY (ARRAY['log_parameter_max_length'::text, 'log_parameter_max_length_on_error'::text])) AND (c.value <> '0'::text)) OR ((c.name = 'log_error_verbosity'::text) AND (c.value <> 'terse'::text))));
+END;
+
+ALTER FUNCTION admin.setting_findings() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.setting_findings() IS 'Findings about settings, in the form of admin.findings().';
+
+CREATE FUNCTION admin.statistics_findings() RETURNS TABLE(subject text, finding text, remedy text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET quote_all_identifiers TO 'off'
+    BEGIN ATOMIC
+ SELECT format('column %s.%I'::text, t.name, a.attname) AS format,
+     'ANALYZE collects statistics of the column: EXPLAIN shows one organization what others have.'::text,
+     format('alter table %s alter column %I set statistics 0;'::text, t.name, a.attname) AS format
+    FROM (admin.tenant_table t
+      JOIN pg_attribute a ON (((a.attrelid = t.oid) AND (a.attnum > 0) AND (NOT a.attisdropped))))
+   WHERE (COALESCE((a.attstattarget)::integer, '-1'::integer) <> 0)
+ UNION ALL
+  SELECT format('index %s on %s'::text, (i.indexrelid)::regclass, t.name) AS format,
+     'ANALYZE collects statistics of an expression in the index: EXPLAIN shows one organization what others have.'::text,
+     format('alter index %s alter column %s set statistics 0;'::text, (i.indexrelid)::regclass, a.attnum) AS format
+    FROM ((admin.tenant_table t
+      JOIN pg_index i ON ((i.indrelid = t.oid)))
+      JOIN pg_attribute a ON ((a.attrelid = i.indexrelid)))
+   WHERE ((i.indkey[(a.attnum - 1)] = 0) AND (COALESCE((a.attstattarget)::integer, '-1'::integer) <> 0))
+ UNION ALL
+  SELECT format('statistics %I.%I'::text, n.nspname, s.stxname) AS format,
+     'ANALYZE collects statistics of several columns: EXPLAIN shows one organization what others have.'::text,
+     format('drop statistics %I.%I;'::text, n.nspname, s.stxname) AS format
+    FROM ((admin.tenant_table t
+      JOIN pg_statistic_ext s ON ((s.stxrelid = t.oid)))
+      JOIN pg_namespace n ON ((n.oid = s.stxnamespace)))
+ UNION ALL
+  SELECT format('index %s on %s'::text, (i.indexrelid)::regclass, r.name) AS format,
+     'The index is invalid, so no query uses it: CREATE INDEX CONCURRENTLY did not finish.'::text,
+     format('reindex index %s;'::text, (i.indexrelid)::regclass) AS format
+    FROM (admin.relation r
+      JOIN pg_index i ON ((i.indrelid = r.oid)))
+   WHERE (NOT i.indisvalid);
+END;
+
+ALTER FUNCTION admin.statistics_findings() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.statistics_findings() IS 'Findings about statistics of tenant tables and about invalid indexes, in the form of admin.findings().';
+
+CREATE FUNCTION admin.trigger_findings() RETURNS TABLE(subject text, finding text, remedy text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET quote_all_identifiers TO 'off'
+    BEGIN ATOMIC
+ WITH expected_trigger AS (
           SELECT t.oid,
              t.name AS "table",
-             '_900_record'::name AS trigger,
+             '_900_record'::name AS name,
              false AS is_always,
                  CASE t.name
                      WHEN 'scoring.score'::text THEN (1 | 8)
@@ -2929,8 +3396,8 @@ CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TA
                      WHEN (t.name = ANY (ARRAY['app.lead'::text, 'scoring.signal'::text, 'scoring.score'::text, 'crm.sync'::text])) THEN '(CURRENT_USER <> ''leads_eraser''::name)'::text
                      ELSE NULL::text
                  END AS condition
-            FROM tenant_table t
-           WHERE (t.name <> ALL (ARRAY['app.idempotency_key'::text, 'crm.attempt'::text, 'audit.event'::text, 'audit.unsealed'::text, 'audit.seal'::text]))
+            FROM admin.tenant_table t
+           WHERE ((NOT t.is_partition) AND (t.name <> ALL (ARRAY['app.idempotency_key'::text, 'crm.attempt'::text, 'audit.event'::text, 'audit.unsealed'::text, 'audit.seal'::text])))
          UNION ALL
           SELECT t.oid,
              t.name,
@@ -2939,409 +3406,182 @@ CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TA
              NULL::integer,
              NULL::text
             FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('app.lead'::text,'_110_check_first_score'::text,false), ('app.lead'::text,'_120_check_score'::text,false), ('app.lead'::text,'_600_keep_first_score'::text,false), ('app.lead'::text,'_610_keep_set_score'::text,false), ('app.lead'::text,'_910_push_first_stage'::text,false), ('app.lead'::text,'_920_push_stage'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_110_keep_outcome'::text,false), ('crm.connection'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_110_keep_identity'::text,false), ('crm.sync'::text,'_120_keep_outcome'::text,false), ('crm.sync'::text,'_130_count_up'::text,false), ('crm.sync'::text,'_140_lease_by_attempt'::text,false), ('scoring.model'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_130_keep_active'::text,false), ('scoring.model'::text,'_140_keep_history'::text,false), ('scoring.score'::text,'_100_refuse_truncate'::text,false), ('scoring.score'::text,'_110_refuse_change'::text,false), ('scoring.score'::text,'_120_check'::text,false), ('scoring.score'::text,'_500_apply'::text,false), ('scoring.signal'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_105_refuse_delete'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true), ('audit.event'::text,'_120_check_erasure'::text,true), ('audit.seal'::text,'_100_refuse_change'::text,true), ('audit.seal'::text,'_110_refuse_truncate'::text,true), ('audit.unsealed'::text,'_100_refuse_truncate'::text,false)) g("table", trigger, is_always)
-              JOIN tenant_table t ON ((t.name = g."table")))
-         ), trigger_finding AS (
-          SELECT format('trigger %I on %s'::text, e.trigger, e."table") AS subject,
-                 CASE e.trigger
-                     WHEN '_900_record'::name THEN 'The trigger is missing: changes leave no trace in the audit log.'::text
-                     ELSE 'The guard is missing: what must not be changed can be.'::text
-                 END AS finding,
-             COALESCE(d.remedy, 'Write it like its neighbours in sql/, in a new migration, and say: leads migrate'::text) AS remedy
-            FROM (expected_trigger e
-              LEFT JOIN drift d ON ((d.object = format('trigger %I on %s'::text, e.trigger, e."table"))))
-           WHERE (NOT (EXISTS ( SELECT
-                    FROM pg_trigger t
-                   WHERE ((t.tgrelid = e.oid) AND (t.tgname = e.trigger)))))
+              JOIN admin.tenant_table t ON ((t.name = g."table")))
          UNION ALL
-          SELECT format('trigger %I on %s'::text, e.trigger, e."table") AS format,
-             'The trigger doesn''t fire after each change: some changes leave no trace in the audit log.'::text,
-             COALESCE(d.remedy, 'Write it like its neighbours in sql/, in a new migration, and say: leads migrate'::text) AS "coalesce"
-            FROM (((expected_trigger e
-              JOIN pg_trigger t ON (((t.tgrelid = e.oid) AND (t.tgname = e.trigger))))
-              JOIN pg_proc f ON ((f.oid = t.tgfoid)))
-              LEFT JOIN drift d ON ((d.object = format('trigger %I on %s'::text, e.trigger, e."table"))))
-           WHERE ((e.trigger = '_900_record'::name) AND ((((t.tgtype)::integer & 31) <> e.type) OR (e.condition IS DISTINCT FROM "substring"(pg_get_triggerdef(t.oid), ' WHEN \((.*)\) EXECUTE FUNCTION '::text)) OR ((t.tgattr)::text <> ''::text) OR (f.pronamespace <> ('audit'::regnamespace)::oid)))
-         UNION ALL
-          SELECT format('trigger %I on %s'::text, t.tgname, r.name) AS format,
-                 CASE
-                     WHEN (t.tgenabled = 'D'::"char") THEN 'The trigger is disabled.'::text
-                     WHEN (t.tgenabled = 'R'::"char") THEN 'The trigger fires for replicated changes only.'::text
-                     ELSE 'The guard doesn''t fire where session_replication_role says replica.'::text
-                 END AS "case",
-             format('alter table %s enable %strigger %I;'::text, r.name,
-                 CASE
-                     WHEN e.is_always THEN 'always '::text
-                     ELSE NULL::text
-                 END, t.tgname) AS format
-            FROM ((relation r
-              JOIN pg_trigger t ON ((t.tgrelid = r.oid)))
-              LEFT JOIN expected_trigger e ON (((e.oid = r.oid) AND (e.trigger = t.tgname))))
-           WHERE ((t.tgenabled = ANY (ARRAY['D'::"char", 'R'::"char"])) OR (e.is_always AND (t.tgenabled <> 'A'::"char")))
-         ), key AS (
-          SELECT 'index'::text AS noun,
-             (i.indexrelid)::regclass AS index,
-             t.name AS "table",
-             NULL::name AS name,
-             format('index %s on %s'::text, (i.indexrelid)::regclass, t.name) AS subject,
-             'The index isn''t led by organization_id: EXPLAIN shows one tenant what another has.'::text AS finding
-            FROM (tenant_table t
-              JOIN pg_index i ON ((i.indrelid = t.oid)))
-           WHERE ((i.indkey[0] <> t.tenant_column) AND (NOT (EXISTS ( SELECT
-                    FROM pg_constraint c
-                   WHERE ((c.conindid = i.indexrelid) AND (c.conrelid = t.oid))))))
-         UNION ALL
-          SELECT 'constraint'::text,
-             NULL::regclass,
+          SELECT t.oid,
              t.name,
-             c.conname,
-             format('constraint %I on %s'::text, c.conname, t.name) AS format,
-                 CASE c.contype
-                     WHEN 'f'::"char" THEN 'The foreign key isn''t led by organization_id: it can refer to another tenant''s row.'::text
-                     ELSE 'The key isn''t led by organization_id: EXPLAIN shows one tenant what another has.'::text
-                 END AS "case"
-            FROM ((tenant_table t
-              JOIN pg_constraint c ON ((c.conrelid = t.oid)))
-              LEFT JOIN pg_index i ON ((i.indexrelid = c.conindid)))
-           WHERE ((t.tenant_column <>
-                 CASE
-                     WHEN (c.contype = 'f'::"char") THEN c.conkey[1]
-                     WHEN (c.contype = ANY (ARRAY['p'::"char", 'u'::"char", 'x'::"char"])) THEN i.indkey[0]
-                     ELSE NULL::smallint
-                 END) AND (c.conname <> ALL (ARRAY['api_key_digest_is_unique'::name, 'analyst_role_oid_is_unique'::name])))
-         ), index_finding AS (
-          SELECT k.subject,
-             k.finding,
-             COALESCE(d.remedy,
-                 CASE k.noun
-                     WHEN 'index'::text THEN format('drop index %s;'::text, k.index)
-                     ELSE format('alter table %s drop constraint %I;'::text, k."table", k.name)
-                 END) AS remedy
-            FROM (key k
-              LEFT JOIN drift d ON ((d.object = k.subject)))
-         UNION ALL
-          SELECT format('index %s on %s'::text, (i.indexrelid)::regclass, r.name) AS format,
-             'The index is invalid: CREATE INDEX CONCURRENTLY broke off, and no query uses it.'::text,
-             format('reindex index %s;'::text, (i.indexrelid)::regclass) AS format
-            FROM (relation r
-              JOIN pg_index i ON ((i.indrelid = r.oid)))
-           WHERE (NOT i.indisvalid)
-         UNION ALL
-          SELECT format('column %s.%I'::text, t.name, a.attname) AS format,
-             'ANALYZE keeps statistics of the column: EXPLAIN shows one tenant what another has.'::text,
-             format('alter table %s alter column %I set statistics 0;'::text, t.name, a.attname) AS format
-            FROM (tenant_table t
-              JOIN pg_attribute a ON (((a.attrelid = t.oid) AND (a.attnum > 0) AND (NOT a.attisdropped))))
-           WHERE (COALESCE((a.attstattarget)::integer, '-1'::integer) <> 0)
-         UNION ALL
-          SELECT format('index %s on %s'::text, (i.indexrelid)::regclass, t.name) AS format,
-             'ANALYZE keeps statistics of an expression in the index: EXPLAIN shows one tenant what another has.'::text,
-             format('alter index %s alter column %s set statistics 0;'::text, (i.indexrelid)::regclass, a.attnum) AS format
-            FROM ((tenant_table t
-              JOIN pg_index i ON ((i.indrelid = t.oid)))
-              JOIN pg_attribute a ON ((a.attrelid = i.indexrelid)))
-           WHERE ((i.indkey[(a.attnum - 1)] = 0) AND (COALESCE((a.attstattarget)::integer, '-1'::integer) <> 0))
-         UNION ALL
-          SELECT format('statistics %I.%I'::text, n.nspname, s.stxname) AS format,
-             'ANALYZE keeps statistics of several columns: EXPLAIN shows one tenant what another has.'::text,
-             format('drop statistics %I.%I;'::text, n.nspname, s.stxname) AS format
-            FROM ((tenant_table t
-              JOIN pg_statistic_ext s ON ((s.stxrelid = t.oid)))
-              JOIN pg_namespace n ON ((n.oid = s.stxnamespace)))
-         ), definer AS (
-          SELECT d.schema,
-             array_agg(d.owner ORDER BY d.rank) AS owners
-            FROM ( VALUES ('api'::text,'leads_exec'::text,1), ('auth'::text,'leads_auth'::text,1), ('audit'::text,'leads_audit'::text,1), ('audit'::text,'leads_eraser'::text,2), ('admin'::text,'leads_jobs'::text,1), ('admin'::text,'leads_owner'::text,2), ('crm'::text,'leads_jobs'::text,1)) d(schema, owner, rank)
-           GROUP BY d.schema
-         ), function_finding AS (
-          SELECT ('function '::text || f.name) AS subject,
-             'A caller''s search_path, or temporary objects, decide what the names in it mean.'::text AS finding,
-             format('alter routine %s set search_path = pg_catalog, pg_temp;'::text, f.name) AS remedy
-            FROM routine f
-           WHERE (f.is_ours AND (NOT f.is_atomic) AND (NOT COALESCE((f.settings @> ARRAY['search_path=pg_catalog, pg_temp'::text]), false)))
-         UNION ALL
-          SELECT format('grant execute on routine %s to public'::text, f.name) AS format,
-             'Everybody may execute it.'::text,
-             format('revoke execute on routine %s from public;'::text, f.name) AS format
-            FROM routine f
-           WHERE (f.is_ours AND ((f.name)::text <> 'api.session_faults()'::text) AND (EXISTS ( SELECT
-                    FROM aclexplode(f.acl) x(grantor, grantee, privilege_type, is_grantable)
-                   WHERE (x.grantee = (0)::oid))))
-         UNION ALL
-          SELECT ('function '::text || f.name),
-             format('It belongs to %s.'::text, f.owner) AS format,
-             format('alter routine %s owner to %I;'::text, f.name, COALESCE(d.owners[1], 'leads_owner'::text)) AS format
-            FROM (routine f
-              LEFT JOIN definer d ON ((d.schema = f.schema)))
-           WHERE (f.is_ours AND ((NOT f.is_owner_ours) OR (f.is_definer AND (NOT (f.owner = ANY (d.owners))))))
-         UNION ALL
-          SELECT ('function '::text || f.name),
-             format('It is SECURITY DEFINER, and has the rights of %s; in this schema none needs another''s.'::text, f.owner) AS format,
-             format('alter routine %s security invoker;'::text, f.name) AS format
-            FROM routine f
-           WHERE (f.is_ours AND f.is_definer AND (NOT (f.schema IN ( SELECT d.schema
-                    FROM definer d))))
-         UNION ALL
-          SELECT format('%s %s'::text, k.noun, (c.oid)::regclass) AS format,
-             format('It has the rights of %s, and stands outside our schemas.'::text, (c.relowner)::regrole) AS format,
-             format('drop %s %s;'::text, k.noun, (c.oid)::regclass) AS format
-            FROM ((pg_class c
-              JOIN our_role r ON ((r.oid = c.relowner)))
-              JOIN ( VALUES ('r'::"char",'table'::text), ('p'::"char",'table'::text), ('v'::"char",'view'::text), ('m'::"char",'materialized view'::text)) k(kind, noun) ON ((k.kind = c.relkind)))
-           WHERE (NOT (c.relnamespace IN ( SELECT s.oid
-                    FROM our_schema s)))
-         UNION ALL
-          SELECT ('function '::text || f.name),
-             format('It has the rights of %s, and stands outside our schemas.'::text, f.owner) AS format,
-             format('drop routine %s;'::text, f.name) AS format
-            FROM routine f
-           WHERE (f.is_owner_ours AND (NOT f.is_ours))
-         UNION ALL
-          SELECT ('function '::text || f.name),
-             'It counts as leakproof: the planner may show it rows that a policy hides.'::text,
-             format('/* as a superuser */ alter function %s not leakproof;'::text, f.name) AS format
-            FROM routine f
-           WHERE (f.is_ours AND f.is_leakproof)
-         UNION ALL
-          SELECT format('default privileges of %s on functions'::text, r.name) AS format,
-             'Everybody may execute each function that the role makes.'::text,
-             format('alter default privileges for role %I revoke execute on functions from public;'::text, r.name) AS format
-            FROM (our_role r
-              LEFT JOIN pg_default_acl d ON (((d.defaclrole = r.oid) AND (d.defaclnamespace = (0)::oid) AND (d.defaclobjtype = 'f'::"char"))))
-           WHERE ((r.kind = ANY (ARRAY['owner'::text, 'sealed'::text])) AND (r.oid IS NOT NULL) AND (EXISTS ( SELECT
-                    FROM aclexplode(COALESCE(d.defaclacl, acldefault('f'::"char", r.oid))) x(grantor, grantee, privilege_type, is_grantable)
-                   WHERE (x.grantee = (0)::oid))))
-         ), held AS (
-          SELECT (
-                 CASE r.kind
-                     WHEN 'S'::"char" THEN 'sequence '::text
-                     ELSE 'table '::text
-                 END || r.name) AS target,
-             false AS is_schema,
-             lower(x.privilege_type) AS privilege,
-             x.grantee
-            FROM (relation r
-              CROSS JOIN LATERAL aclexplode(r.acl) x(grantor, grantee, privilege_type, is_grantable))
-         UNION ALL
-          SELECT ('table '::text || r.name),
-             false,
-             format('%s (%I)'::text, lower(x.privilege_type), a.attname) AS format,
-             x.grantee
-            FROM ((relation r
-              JOIN pg_attribute a ON ((a.attrelid = r.oid)))
-              CROSS JOIN LATERAL aclexplode(a.attacl) x(grantor, grantee, privilege_type, is_grantable))
-         UNION ALL
-          SELECT format('schema %I'::text, s.name) AS format,
+             '_100_refuse_change'::name,
              true,
-             lower(x.privilege_type) AS lower,
-             x.grantee
-            FROM (our_schema s
-              CROSS JOIN LATERAL aclexplode(s.acl) x(grantor, grantee, privilege_type, is_grantable))
-         ), grant_finding AS (
-          SELECT format('grant %s on %s to %s'::text, h.privilege, h.target, r.name) AS subject,
-                 CASE
-                     WHEN h.is_schema THEN 'It can make objects, and so stand in for ours.'::text
-                     ELSE 'The login reaches tables by functions alone.'::text
-                 END AS finding,
-             format('revoke %s on %s from %I;'::text, h.privilege, h.target, r.name) AS remedy
-            FROM (held h
-              JOIN our_role r ON ((r.oid = h.grantee)))
-           WHERE
-                 CASE
-                     WHEN h.is_schema THEN ((h.privilege = 'create'::text) AND (r.kind = ANY (ARRAY['login'::text, 'group'::text])))
-                     ELSE (r.kind = 'login'::text)
-                 END
+             NULL::integer,
+             NULL::text
+            FROM admin.tenant_table t
+           WHERE (t.is_partition AND (t.root = ANY (ARRAY['audit.event'::text, 'audit.seal'::text])))
+         )
+  SELECT format('trigger %I on %s'::text, e.name, e."table") AS format,
+         CASE e.name
+             WHEN '_900_record'::name THEN 'The trigger doesn''t exist: the audit log doesn''t record changes of the table.'::text
+             ELSE 'The trigger doesn''t exist: changes that must be refused or checked are not.'::text
+         END AS "case",
+     'Create the trigger in a new migration, like the triggers of similar tables in sql/. Then run: leads migrate'::text
+    FROM expected_trigger e
+   WHERE (NOT (EXISTS ( SELECT
+            FROM pg_trigger t
+           WHERE ((t.tgrelid = e.oid) AND (t.tgname = e.name)))))
+ UNION ALL
+  SELECT format('trigger %I on %s'::text, e.name, e."table") AS format,
+     'The trigger doesn''t fire for every change, so the audit log doesn''t record all of them.'::text,
+     'Create the trigger in a new migration, like the triggers of similar tables in sql/. Then run: leads migrate'::text
+    FROM ((expected_trigger e
+      JOIN pg_trigger t ON (((t.tgrelid = e.oid) AND (t.tgname = e.name))))
+      JOIN pg_proc f ON ((f.oid = t.tgfoid)))
+   WHERE ((e.name = '_900_record'::name) AND ((((t.tgtype)::integer & 31) <> e.type) OR (e.condition IS DISTINCT FROM "substring"(pg_get_triggerdef(t.oid), ' WHEN \((.*)\) EXECUTE FUNCTION '::text)) OR ((t.tgattr)::text <> ''::text) OR (f.pronamespace <> ('audit'::regnamespace)::oid)))
+ UNION ALL
+  SELECT format('trigger %I on %s'::text, t.tgname, r.name) AS format,
+         CASE
+             WHEN (t.tgenabled = 'D'::"char") THEN 'The trigger is disabled.'::text
+             WHEN (t.tgenabled = 'R'::"char") THEN 'The trigger fires for replicated changes only.'::text
+             ELSE 'The trigger doesn''t fire if session_replication_role is replica.'::text
+         END AS "case",
+     format('alter table %s enable %strigger %I;'::text, r.name,
+         CASE
+             WHEN e.is_always THEN 'always '::text
+             ELSE NULL::text
+         END, t.tgname) AS format
+    FROM ((admin.relation r
+      JOIN pg_trigger t ON ((t.tgrelid = r.oid)))
+      LEFT JOIN expected_trigger e ON (((e.oid = r.oid) AND (e.name = t.tgname))))
+   WHERE ((t.tgenabled = ANY (ARRAY['D'::"char", 'R'::"char"])) OR (e.is_always AND (t.tgenabled <> 'A'::"char")));
+END;
+
+ALTER FUNCTION admin.trigger_findings() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.trigger_findings() IS 'Findings about triggers that don''t exist or don''t always fire, in the form of admin.findings().
+
+If a kept definition of the trigger exists, admin.findings() uses it as the remedy.';
+
+CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TABLE(subject text, finding text, remedy text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    BEGIN ATOMIC
+ WITH drift AS (
+          SELECT d.object,
+             d.change,
+             d.remedy,
+             d.definition,
+             d.whole
+            FROM admin.drift() d(object, change, remedy, definition, whole)
+           WHERE (d.whole IS NULL)
+         ), rule_finding AS (
+          SELECT f.subject,
+             f.finding,
+             f.remedy,
+             false AS is_restorable
+            FROM admin.role_findings() f(subject, finding, remedy)
          UNION ALL
-          SELECT format('grant %s on %s to public'::text, h.privilege, h.target) AS format,
-             'Everybody has it.'::text,
-             format('revoke %s on %s from public;'::text, h.privilege, h.target) AS format
-            FROM held h
-           WHERE (h.grantee = (0)::oid)
+          SELECT f.subject,
+             f.finding,
+             f.remedy,
+             false
+            FROM admin.row_security_findings() f(subject, finding, remedy)
          UNION ALL
-          SELECT format('grant %s on database to %s'::text, lower(x.privilege_type), COALESCE(r.name, 'public'::text)) AS format,
-                 CASE x.privilege_type
-                     WHEN 'CREATE'::text THEN 'It can make schemas, and so stand in for functions of others.'::text
-                     ELSE 'It can make temporary objects, which stand in for others where a search_path is open.'::text
-                 END AS "case",
-                 CASE
-                     WHEN ((r.name IS NULL) AND (x.privilege_type = 'TEMPORARY'::text)) THEN 'As a superuser, in this database: psql -f app/superuser.sql'::text
-                     ELSE format('revoke %s on database %I from %s;'::text, lower(x.privilege_type), d.datname, COALESCE(r.name, 'public'::text))
-                 END AS format
-            FROM ((pg_database d
-              CROSS JOIN LATERAL aclexplode(COALESCE(d.datacl, acldefault('d'::"char", d.datdba))) x(grantor, grantee, privilege_type, is_grantable))
-              LEFT JOIN our_role r ON ((r.oid = x.grantee)))
-           WHERE ((d.datname = current_database()) AND (x.privilege_type = ANY (ARRAY['CREATE'::text, 'TEMPORARY'::text])) AND ((x.grantee = (0)::oid) OR (r.kind = ANY (ARRAY['login'::text, 'group'::text]))))
+          SELECT f.subject,
+             f.finding,
+             f.remedy,
+             true
+            FROM admin.policy_findings() f(subject, finding, remedy)
          UNION ALL
-          SELECT format('grant %s on schema public to public'::text, lower(x.privilege_type)) AS format,
-             'The schema public stays empty, and nobody''s.'::text,
-             'As a superuser, in this database: psql -f app/superuser.sql'::text
-            FROM (pg_namespace n
-              CROSS JOIN LATERAL aclexplode(n.nspacl) x(grantor, grantee, privilege_type, is_grantable))
-           WHERE ((n.nspname = 'public'::name) AND (x.grantee = (0)::oid))
+          SELECT f.subject,
+             f.finding,
+             f.remedy,
+             false
+            FROM admin.analyst_findings() f(subject, finding, remedy)
          UNION ALL
-          SELECT format('grant execute on function %s to public'::text, (f.oid)::regprocedure) AS format,
-             'Everybody can keep data in large objects, which belong to no organization and have no policy.'::text,
-             'As a superuser, in this database: psql -f app/superuser.sql'::text
-            FROM (pg_proc f
-              CROSS JOIN LATERAL aclexplode(COALESCE(f.proacl, acldefault('f'::"char", f.proowner))) x(grantor, grantee, privilege_type, is_grantable))
-           WHERE ((f.pronamespace = ('pg_catalog'::regnamespace)::oid) AND (f.proname = ANY (ARRAY['lo_creat'::name, 'lo_create'::name, 'lo_from_bytea'::name, 'lo_import'::name, 'lo_export'::name])) AND (x.grantee = (0)::oid))
+          SELECT f.subject,
+             f.finding,
+             f.remedy,
+             true
+            FROM admin.trigger_findings() f(subject, finding, remedy)
          UNION ALL
-          SELECT format('grant %s on parameter %s to %s'::text, lower(x.privilege_type), p.parname, COALESCE(r.name, 'public'::text)) AS format,
-             'It can change a setting that is a superuser''s.'::text,
-             format('/* as a superuser */ revoke %s on parameter %s from %s;'::text, lower(x.privilege_type), p.parname, COALESCE(quote_ident(r.name), 'public'::text)) AS format
-            FROM ((pg_parameter_acl p
-              CROSS JOIN LATERAL aclexplode(p.paracl) x(grantor, grantee, privilege_type, is_grantable))
-              LEFT JOIN our_role r ON ((r.oid = x.grantee)))
-           WHERE ((x.grantee = (0)::oid) OR (r.oid IS NOT NULL))
-         ), seal_finding AS (
-          SELECT ('organization '::text || o.organization_id) AS subject,
-             format('%s events wait for their seal, the oldest since %s: until then nobody can tell whether they were changed.'::text, q.events, app.utc_text(q.since)) AS finding,
-             'Start a worker (leads worker), or say once: leads audit seal'::text AS remedy
-            FROM (app.organization o
-              CROSS JOIN LATERAL ( SELECT count(*) AS events,
-                     min(e.created_at) AS since
-                    FROM (audit.unsealed u
-                      JOIN audit.event e ON (((e.organization_id = u.organization_id) AND (e.id = u.event_id))))
-                   WHERE (u.organization_id = o.organization_id)) q)
-           WHERE (q.since < (now() - '00:01:00'::interval))
+          SELECT f.subject,
+             f.finding,
+             f.remedy,
+             true
+            FROM admin.key_findings() f(subject, finding, remedy)
          UNION ALL
-          SELECT ('organization '::text || u.organization_id),
-             format('The event %s was removed from the log before it was sealed.'::text, u.event_id) AS format,
-             format('Say: leads audit verify --organization %s; and find out who did it.'::text, u.organization_id) AS format
-            FROM audit.unsealed u
-           WHERE (NOT (EXISTS ( SELECT
-                    FROM audit.event e
-                   WHERE ((e.organization_id = u.organization_id) AND (e.id = u.event_id)))))
-         ), setting_finding AS (
-          SELECT ('setting '::text || w.name) AS subject,
-                 CASE w.harm
-                     WHEN 'loss'::text THEN 'A power cut can destroy the database.'::text
-                     WHEN 'decay'::text THEN 'What a disk has spoilt isn''t noticed.'::text
-                     WHEN 'parameters'::text THEN 'The server''s log can show parameters, which are credentials and personal data.'::text
-                     WHEN 'rows'::text THEN 'The server''s log can show personal data: the DETAIL of an error holds the row.'::text
-                     ELSE NULL::text
-                 END AS finding,
-                 CASE w.harm
-                     WHEN 'decay'::text THEN 'Stop the server, and say: pg_checksums --enable -D DATA_FOLDER'::text
-                     ELSE format('As a superuser: alter system set %s = %L; then: select pg_reload_conf();'::text, w.name, w.good)
-                 END AS remedy
-            FROM (( VALUES ('fsync'::text,'on'::text,'loss'::text), ('full_page_writes'::text,'on'::text,'loss'::text), ('data_checksums'::text,'on'::text,'decay'::text), ('log_error_verbosity'::text,'terse'::text,'rows'::text), ('log_parameter_max_length'::text,'0'::text,'parameters'::text), ('log_parameter_max_length_on_error'::text,'0'::text,'parameters'::text), ('auto_explain.log_parameter_max_length'::text,'0'::text,'parameters'::text), ('pgaudit.log_parameter'::text,'off'::text,'parameters'::text)) w(name, good, harm)
-              JOIN pg_settings s ON ((s.name = w.name)))
-           WHERE (s.setting <> w.good)
+          SELECT f.subject,
+             f.finding,
+             f.remedy,
+             false
+            FROM admin.statistics_findings() f(subject, finding, remedy)
          UNION ALL
-          SELECT 'setting synchronous_commit'::text,
-             'A power cut can lose what was acknowledged.'::text,
-             'As a superuser: alter system set synchronous_commit = ''on''; then: select pg_reload_conf();'::text
-            FROM pg_settings s
-           WHERE ((s.name = 'synchronous_commit'::text) AND (s.setting = 'off'::text) AND (s.source = ANY (ARRAY['configuration file'::text, 'command line'::text])))
+          SELECT f.subject,
+             f.finding,
+             f.remedy,
+             false
+            FROM admin.function_findings() f(subject, finding, remedy)
          UNION ALL
-          SELECT format('setting %s of %s'::text, c.name, COALESCE(r.name,
-                 CASE s.setdatabase
-                     WHEN 0 THEN 'all roles'::text
-                     ELSE 'the database'::text
-                 END)) AS format,
-                 CASE
-                     WHEN (c.name ~~ 'leads.%'::text) THEN 'Each session of the login would begin with a claim.'::text
-                     WHEN (c.name = 'synchronous_commit'::text) THEN 'A power cut can lose what was acknowledged.'::text
-                     WHEN (c.name ~~ 'log\_%'::text) THEN 'The server''s log can show credentials and personal data.'::text
-                     ELSE 'It changes what our functions mean, or who is asking.'::text
-                 END AS "case",
-             format('alter %s reset %s;'::text,
-                 CASE
-                     WHEN ((r.oid IS NULL) AND (s.setdatabase = (0)::oid)) THEN 'role all'::text
-                     WHEN (r.oid IS NULL) THEN format('database %I'::text, current_database())
-                     WHEN (s.setdatabase = (0)::oid) THEN format('role %I'::text, r.name)
-                     ELSE format('role %I in database %I'::text, r.name, current_database())
-                 END, c.name) AS format
-            FROM ((pg_db_role_setting s
-              LEFT JOIN our_role r ON ((r.oid = s.setrole)))
-              CROSS JOIN LATERAL ( SELECT lower(split_part(u.line, '='::text, 1)) AS name,
-                     substr(u.line, (strpos(u.line, '='::text) + 1)) AS value
-                    FROM unnest(s.setconfig) u(line)) c)
-           WHERE ((s.setdatabase = ANY (ARRAY[(0)::oid, ( SELECT d.oid
-                    FROM pg_database d
-                   WHERE (d.datname = current_database()))])) AND ((s.setrole = (0)::oid) OR (r.oid IS NOT NULL)) AND ((r.oid IS NOT NULL) OR (c.name = ANY (ARRAY['search_path'::text, 'row_security'::text, 'session_replication_role'::text, 'role'::text, 'session_authorization'::text])) OR (c.name = ANY (ARRAY['local_preload_libraries'::text, 'session_preload_libraries'::text])) OR (c.name ~~ 'leads.%'::text) OR ((c.name = 'synchronous_commit'::text) AND (c.value = 'off'::text)) OR ((c.name = ANY (ARRAY['log_parameter_max_length'::text, 'log_parameter_max_length_on_error'::text])) AND (c.value <> '0'::text)) OR ((c.name = 'log_error_verbosity'::text) AND (c.value <> 'terse'::text))))
-         ), found AS (
-          SELECT role_finding.subject,
-             role_finding.finding,
-             role_finding.remedy
-            FROM role_finding
+          SELECT f.subject,
+             f.finding,
+             f.remedy,
+             false
+            FROM admin.grant_findings() f(subject, finding, remedy)
          UNION ALL
-          SELECT row_security_finding.subject,
-             row_security_finding.finding,
-             row_security_finding.remedy
-            FROM row_security_finding
+          SELECT f.subject,
+             f.finding,
+             f.remedy,
+             false
+            FROM admin.seal_findings() f(subject, finding, remedy)
          UNION ALL
-          SELECT policy_finding.subject,
-             policy_finding.finding,
-             policy_finding.remedy
-            FROM policy_finding
+          SELECT f.subject,
+             f.finding,
+             f.remedy,
+             false
+            FROM admin.partition_findings() f(subject, finding, remedy)
          UNION ALL
-          SELECT analyst_finding.subject,
-             analyst_finding.finding,
-             analyst_finding.remedy
-            FROM analyst_finding
+          SELECT f.subject,
+             f.finding,
+             f.remedy,
+             false
+            FROM admin.api_findings(findings.release) f(subject, finding, remedy)
          UNION ALL
-          SELECT trigger_finding.subject,
-             trigger_finding.finding,
-             trigger_finding.remedy
-            FROM trigger_finding
-         UNION ALL
-          SELECT index_finding.subject,
-             index_finding.finding,
-             index_finding.remedy
-            FROM index_finding
-         UNION ALL
-          SELECT function_finding.subject,
-             function_finding.finding,
-             function_finding.remedy
-            FROM function_finding
-         UNION ALL
-          SELECT grant_finding.subject,
-             grant_finding.finding,
-             grant_finding.remedy
-            FROM grant_finding
-         UNION ALL
-          SELECT seal_finding.subject,
-             seal_finding.finding,
-             seal_finding.remedy
-            FROM seal_finding
-         UNION ALL
-          SELECT api_findings.subject,
-             api_findings.finding,
-             api_findings.remedy
-            FROM admin.api_findings(findings.release) api_findings(subject, finding, remedy)
-         UNION ALL
-          SELECT setting_finding.subject,
-             setting_finding.finding,
-             setting_finding.remedy
-            FROM setting_finding
+          SELECT f.subject,
+             f.finding,
+             f.remedy,
+             false
+            FROM admin.setting_findings() f(subject, finding, remedy)
          )
   SELECT f.subject,
      f.finding,
-     f.remedy
-    FROM found f
+         CASE
+             WHEN f.is_restorable THEN COALESCE(d.remedy, f.remedy)
+             ELSE f.remedy
+         END AS remedy
+    FROM (rule_finding f
+      LEFT JOIN drift d ON ((d.object = f.subject)))
  UNION ALL
   SELECT d.object,
          CASE
-             WHEN ((d.object = 'catalogue'::text) AND (d.change = 'new'::text)) THEN 'None is kept: what somebody has changed can''t be told.'::text
-             WHEN (d.object = 'catalogue'::text) THEN 'Another PostgreSQL kept it: what somebody has changed can''t be told.'::text
-             WHEN (d.change = 'new'::text) THEN 'No migration has made it.'::text
-             WHEN (d.change = 'missing'::text) THEN 'It is missing: no migration has taken it away.'::text
-             ELSE 'It isn''t what the migrations have made.'::text
+             WHEN ((d.object = 'catalogue'::text) AND (d.change = 'new'::text)) THEN 'No catalogue is kept, so changes can''t be detected.'::text
+             WHEN (d.object = 'catalogue'::text) THEN 'Another version of PostgreSQL kept the catalogue, so changes can''t be detected.'::text
+             WHEN (d.change = 'new'::text) THEN 'No migration has created it.'::text
+             WHEN (d.change = 'missing'::text) THEN 'It doesn''t exist, and no migration has dropped it.'::text
+             ELSE 'It was changed, and not by a migration.'::text
          END AS "case",
      d.remedy
     FROM drift d
    WHERE (NOT (EXISTS ( SELECT
-            FROM found f
+            FROM rule_finding f
            WHERE (f.subject = d.object))));
 END;
 
 ALTER FUNCTION admin.findings(release integer) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.findings(release integer) IS 'What is wrong with this database: a row for each finding, with SQL that mends it (ending with a semicolon), or words.
+COMMENT ON FUNCTION admin.findings(release integer) IS 'What is wrong with this database: one row for each finding.
 
-release: the number of the newest migration that the asking program has; null: versions aren''t compared. What it can''t
-see, for want of a superuser''s rights: pg_hba.conf, passwords, what libraries the server loads, kept statistics.';
+release: the number of the newest migration that the calling program has; null: versions aren''t compared. remedy: SQL, which
+ends with a semicolon, or else a command or a sentence. Some things only a superuser can see, and this function doesn''t check:
+pg_hba.conf, passwords, the libraries that the server loads, and statistics that ANALYZE collected before.';
 
 CREATE FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3410,9 +3650,10 @@ END;
 
 ALTER FUNCTION admin.keep_catalogue(drifted jsonb) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.keep_catalogue(drifted jsonb) IS 'Keeps the schema as it is now. For the migrating login: an operator must not bless what somebody else has changed.
+COMMENT ON FUNCTION admin.keep_catalogue(drifted jsonb) IS 'Stores the present catalogue. Only the migrating login may execute it: an operator must not accept changes made by others.
 
-drifted: what admin.drift() gave before the migrations, definition by object: what they left as it was isn''t kept.';
+drifted: definition by object, as admin.drift() returned them before the migrations. Objects that still have these definitions
+are not stored.';
 
 CREATE TABLE auth.api_key (
     organization_id uuid NOT NULL,
@@ -5985,24 +6226,27 @@ ignored.';
 CREATE FUNCTION api.session_faults() RETURNS SETOF text
     LANGUAGE sql STABLE SECURITY DEFINER
     BEGIN ATOMIC
- SELECT format('The login "%s" is a superuser: row-level security doesn''t bind it.'::text, r.rolname) AS format
+ SELECT format('The login "%s" is a superuser, so row-level security doesn''t apply.'::text, r.rolname) AS format
     FROM pg_roles r
    WHERE ((r.rolname = SESSION_USER) AND r.rolsuper)
  UNION ALL
-  SELECT format('The login "%s" has BYPASSRLS: row-level security doesn''t bind it.'::text, r.rolname) AS format
+  SELECT format('The login "%s" has BYPASSRLS, so row-level security doesn''t apply.'::text, r.rolname) AS format
     FROM pg_roles r
    WHERE ((r.rolname = SESSION_USER) AND r.rolbypassrls AND (NOT r.rolsuper))
  UNION ALL
-  SELECT format('The login "%s" owns what it should only call: it is a member of %s.'::text, SESSION_USER, o.rolname) AS format
-    FROM pg_roles o
-   WHERE ((o.rolname = ANY (ARRAY['leads_owner'::name, 'leads_auth'::name, 'leads_exec'::name, 'leads_jobs'::name, 'leads_audit'::name, 'leads_eraser'::name])) AND pg_has_role(SESSION_USER, o.oid, 'member'::text) AND (NOT (EXISTS ( SELECT
+  SELECT format('The login "%s" is a member of %s, which owns objects.'::text, SESSION_USER, o.rolname) AS format
+    FROM (auth.roles() e(name, kind, definer_schemas)
+      JOIN pg_roles o ON ((o.rolname = e.name)))
+   WHERE ((e.kind = ANY (ARRAY['owner'::text, 'sealed'::text])) AND pg_has_role(SESSION_USER, o.oid, 'member'::text) AND (NOT (EXISTS ( SELECT
             FROM pg_roles s
            WHERE ((s.rolname = SESSION_USER) AND s.rolsuper)))));
 END;
 
 ALTER FUNCTION api.session_faults() OWNER TO leads_exec;
 
-COMMENT ON FUNCTION api.session_faults() IS 'A sentence for each reason why the login must not serve requests: superuser, BYPASSRLS, membership in an owner. None: it may.';
+COMMENT ON FUNCTION api.session_faults() IS 'A sentence for each reason why the login must not serve requests; no row if it may.
+
+The reasons: it is a superuser, it has BYPASSRLS, or it is a member of a role that owns objects.';
 
 CREATE FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags DEFAULT NULL::text) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -9969,6 +10213,22 @@ GRANT ALL ON FUNCTION admin.activate_scoring_model(organization_id uuid, version
 REVOKE ALL ON FUNCTION admin.add_stage(organization_id uuid, name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.add_stage(organization_id uuid, name text) TO leads_operator;
 
+REVOKE ALL ON FUNCTION auth.roles() FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.roles() TO leads_exec;
+GRANT ALL ON FUNCTION auth.roles() TO leads_jobs;
+
+GRANT SELECT,DELETE ON TABLE auth.analyst TO leads_jobs;
+
+GRANT INSERT(organization_id) ON TABLE auth.analyst TO leads_jobs;
+
+GRANT INSERT(role_oid) ON TABLE auth.analyst TO leads_jobs;
+
+GRANT INSERT(role_name) ON TABLE auth.analyst TO leads_jobs;
+
+GRANT INSERT(expires_at) ON TABLE auth.analyst TO leads_jobs;
+
+REVOKE ALL ON FUNCTION admin.analyst_findings() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION app.is_text(value text, max_length integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_auth;
 GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_exec;
@@ -10001,16 +10261,6 @@ GRANT UPDATE(name) ON TABLE app.organization TO leads_eraser;
 GRANT INSERT(environment) ON TABLE app.organization TO leads_jobs;
 
 GRANT SELECT(erased_at),UPDATE(erased_at) ON TABLE app.organization TO leads_eraser;
-
-GRANT SELECT,DELETE ON TABLE auth.analyst TO leads_jobs;
-
-GRANT INSERT(organization_id) ON TABLE auth.analyst TO leads_jobs;
-
-GRANT INSERT(role_oid) ON TABLE auth.analyst TO leads_jobs;
-
-GRANT INSERT(role_name) ON TABLE auth.analyst TO leads_jobs;
-
-GRANT INSERT(expires_at) ON TABLE auth.analyst TO leads_jobs;
 
 REVOKE ALL ON FUNCTION admin.analysts(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.analysts(organization_id uuid) TO leads_operator;
@@ -10270,6 +10520,20 @@ GRANT ALL ON FUNCTION admin.erase_lead(organization_id uuid, lead_id uuid) TO le
 REVOKE ALL ON FUNCTION admin.erase_organization(organization_id uuid, after uuid, batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.erase_organization(organization_id uuid, after uuid, batch integer) TO leads_operator;
 
+REVOKE ALL ON FUNCTION admin.function_findings() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.grant_findings() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.key_findings() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.partition_findings() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.policy_findings() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.role_findings() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.row_security_findings() FROM PUBLIC;
+
 GRANT SELECT ON TABLE audit.event TO leads_exec;
 GRANT SELECT ON TABLE audit.event TO leads_jobs;
 
@@ -10312,6 +10576,14 @@ GRANT SELECT(created_at) ON TABLE audit.event TO leads_eraser;
 GRANT SELECT(stage_left) ON TABLE audit.event TO leads_bi;
 
 GRANT SELECT(stage_entered) ON TABLE audit.event TO leads_bi;
+
+REVOKE ALL ON FUNCTION admin.seal_findings() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.setting_findings() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.statistics_findings() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.trigger_findings() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.findings(release integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.findings(release integer) TO leads_operator;

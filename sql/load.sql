@@ -276,6 +276,7 @@ reset role;
 \ir admin/function_findings.sql
 \ir admin/grant_findings.sql
 \ir admin/seal_findings.sql
+\ir admin/partition_findings.sql
 \ir admin/setting_findings.sql
 \ir admin/findings.sql
 

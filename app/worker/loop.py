@@ -202,8 +202,9 @@ class Worker:
             after, has_more = None, False
 
     async def _keep_house(self) -> None:
-        """Warns of missing keys, and deletes expired answers, once an hour."""
+        """Creates partitions, warns of missing keys, and deletes expired answers, once an hour."""
         while True:
+            await self._outbox.create_audit_partitions()
             if count := await self._outbox.connections_without_key():
                 log.write(
                     "warning",

@@ -97,6 +97,10 @@ class Outbox:
         status: str | None = rows[0][0]
         return status
 
+    async def create_audit_partitions(self) -> None:
+        """Creates the audit log's partitions of this year and the next one, unless they exist."""
+        await self._call("admin.create_audit_partitions")
+
     async def delete_expired_answers(self, batch: int) -> int:
         """How many kept answers were taken away."""
         return int((await self._call("admin.delete_expired_answers", batch))[0][0])

@@ -1,0 +1,178 @@
+"""The audit log's partitions: complete when they are created, and created before they are needed."""
+
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.support import pushing
+from tests.support.chain import seal, verdict
+from tests.support.database import Database, make_organization
+
+YEAR = datetime.now(UTC).year
+NEXT = YEAR + 1
+
+
+def drop_next_year(database: Database) -> None:
+    database.sql(f"drop table audit.event_{NEXT}, audit.seal_{NEXT}")
+
+
+def partitions(database: Database) -> list[str]:
+    rows = database.sql(
+        "select c.relname from pg_inherits as i join pg_class as c on c.oid = i.inhrelid "
+        "where i.inhparent in ('audit.event'::regclass, 'audit.seal'::regclass) order by c.relname"
+    )
+    return [row["relname"] for row in rows]
+
+
+def without_years(rows: list[dict[str, Any]]) -> list[str]:
+    return [str(row).replace(str(YEAR), "YEAR").replace(str(NEXT), "YEAR") for row in rows]
+
+
+def test_this_year_and_the_next_have_partitions(database: Database) -> None:
+    years = (YEAR, NEXT)
+    assert partitions(database) == [f"{table}_{year}" for table in ("event", "seal") for year in years]
+
+
+def test_a_worker_creates_what_is_missing_and_doctor_finds_it(database: Database) -> None:
+    drop_next_year(database)
+    found = {row["subject"]: row for row in database.sql("select * from admin.findings()", login="leads_operator")}
+    for table in ("event", "seal"):
+        assert "every write of that year fails" in found[f"table audit.{table}_{NEXT}"]["finding"]
+    database.sql("select admin.create_audit_partitions()", login="leads_worker")
+    subjects = {row["subject"] for row in database.sql("select * from admin.findings()", login="leads_operator")}
+    assert not any("audit" in subject for subject in subjects)
+
+
+def test_the_worker_creates_them_by_itself(database: Database, tmp_path: Path) -> None:
+    drop_next_year(database)
+    with pushing.working(database, tmp_path):
+        pushing.wait_for(lambda: f"seal_{NEXT}" in partitions(database))
+
+
+@pytest.mark.parametrize("year", [YEAR, NEXT])
+@pytest.mark.parametrize("table", ["event", "seal"])
+@pytest.mark.parametrize("setting", ["origin", "replica"])
+def test_a_partition_refuses_changes_by_its_own_name(database: Database, table: str, year: int, setting: str) -> None:
+    for statement in (
+        f"update audit.{table}_{year} set created_at = created_at",
+        f"delete from audit.{table}_{year}",
+        f"truncate audit.{table}_{year}",
+    ):
+        with pytest.raises(psycopg.Error, match="refused") as error:
+            database.sql(f"set session_replication_role = {setting}; {statement}")
+        assert error.value.sqlstate == "PT409"
+
+
+@pytest.mark.parametrize("login", ["leads_api", "leads_worker", "leads_operator"])
+def test_no_login_reads_a_partition_by_its_own_name(database: Database, login: str) -> None:
+    for table in ("event", "seal"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            database.sql(f"select from audit.{table}_{YEAR}", login=login)
+
+
+def test_the_owner_sees_no_row_of_a_partition(database: Database) -> None:
+    make_organization(database)
+    assert database.sql(f"select count(*) as n from audit.event_{YEAR}")[0]["n"] > 0
+    rows = database.sql(f"set role leads_owner; select count(*) as n from audit.event_{YEAR}", login="leads_migrator")
+    assert rows == [] or rows[0]["n"] == 0
+    with database.connect("leads_migrator") as connection:
+        connection.execute("set role leads_owner")
+        assert connection.execute(f"select from audit.event_{YEAR}").fetchall() == []
+
+
+def test_partitions_are_alike(database: Database) -> None:
+    """The guards, the constraints, the indexes and the columns of the next year's are those of this year's."""
+    for statement in (
+        "select pg_get_triggerdef(oid) as d, tgenabled from pg_trigger "
+        "where tgrelid = %s::regclass and not tgisinternal order by d",
+        "select contype, pg_get_constraintdef(oid) as d from pg_constraint where conrelid = %s::regclass order by d",
+        "select pg_get_indexdef(indexrelid) as d from pg_index where indrelid = %s::regclass order by d",
+        "select attname, attstattarget, attgenerated, attnotnull from pg_attribute "
+        "where attrelid = %s::regclass and attnum > 0 order by attnum",
+        "select relrowsecurity, relforcerowsecurity, relacl from pg_class where oid = %s::regclass",
+    ):
+        for table in ("event", "seal"):
+            rows = [without_years(database.sql(statement, f"audit.{table}_{year}")) for year in (YEAR, NEXT)]
+            assert rows[0] == rows[1], statement
+
+
+def test_an_events_time_is_the_instant_in_its_id(database: Database) -> None:
+    organization = make_organization(database)
+    insert = (
+        "insert into audit.event (id, organization_id, action, source, payload, payload_digest, created_at) "
+        "select i.id, %s, 'lead.updated', 'sql', '{}', sha256(''), app.id_time(i.id) + %s::interval "
+        "from (select app.new_id() as id offset 0) as i"
+    )
+    database.sql(insert, organization.id, "0")
+    with pytest.raises(psycopg.errors.CheckViolation, match="event_created_at_is_the_time_of_its_id"):
+        database.sql(insert, organization.id, "1 ms")
+
+
+def test_creating_partitions_waits_for_no_writer_and_no_writer_waits_for_it(database: Database) -> None:
+    organization = make_organization(database)
+    add = "insert into app.lead (organization_id, email) values (%s, 'ada@example.com')"
+    drop_next_year(database)
+    with database.connect() as writer, database.connect() as other, writer.transaction():
+        writer.execute(add, [organization.id])
+        with database.connect("leads_worker") as worker, worker.transaction():
+            worker.execute("select admin.create_audit_partitions()")
+            other.execute("set lock_timeout = '2s'")
+            other.execute(add, [organization.id])
+    assert f"event_{NEXT}" in partitions(database)
+
+
+def test_two_workers_at_once_create_each_partition_once(database: Database) -> None:
+    drop_next_year(database)
+    errors: list[Exception] = []
+
+    def create() -> None:
+        try:
+            database.sql("select admin.create_audit_partitions()", login="leads_worker")
+        except psycopg.Error as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=create) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert errors == []
+    assert [name for name in partitions(database) if name.endswith(str(NEXT))] == [f"event_{NEXT}", f"seal_{NEXT}"]
+
+
+def test_the_chain_passes_from_one_year_to_the_next(database: Database) -> None:
+    """Events of two partitions are sealed in one chain, paged in order, and found by id."""
+    organization = make_organization(database)
+    database.sql(
+        """
+        with made as (
+          insert into audit.event (id, organization_id, action, source, payload, salt, payload_digest, created_at)
+          select i.id, %s, 'lead.updated', 'sql', '{}', 'salt', sha256('salt' || '{}'::bytea), app.id_time(i.id)
+          from (
+            select (
+              lpad(to_hex((extract(epoch from t.at) * 1000)::bigint), 12, '0') || '70008000000000000000'
+            )::uuid as id
+            from generate_series(
+              make_timestamptz(%s, 12, 31, 23, 59, 58, 'UTC'), make_timestamptz(%s, 1, 1, 0, 0, 2, 'UTC'), '1 second'
+            ) as t (at)
+          ) as i
+          returning organization_id, id
+        )
+        insert into audit.unsealed (organization_id, event_id) select organization_id, id from made
+        """,
+        organization.id,
+        YEAR,
+        NEXT,
+    )
+    seal(database)
+    for limit in (10_000, 2):
+        assert verdict(database, organization.id, limit=limit)["holds"]
+    rows = database.sql(
+        "select tableoid::regclass::text as name, count(*) as n from audit.seal where organization_id = %s group by 1",
+        organization.id,
+    )
+    assert {row["name"]: row["n"] for row in rows}[f"audit.seal_{NEXT}"] == 3
