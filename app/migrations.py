@@ -1,22 +1,27 @@
-"""The migrations in ``migrations/``, run by yoyo: which there are, which a database has, and how it gets the others."""
+"""The migrations in ``migrations/``: their order, what each file says, and which of them a database lacks."""
 
 import hashlib
-import warnings
-from collections.abc import Iterator
+import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import psycopg
-import yoyo
-from psycopg.conninfo import conninfo_to_dict
 
 from app.settings import ROOT
 
 FOLDER = ROOT / "migrations"
 SUMS = FOLDER / "SHA256SUMS"
-"""The files' checksums, in the form of sha256sum."""
+"""The files' checksums, in the format of sha256sum."""
+
+_ID = re.compile(r"(?:(\d+)\.(\d+)\.(\d+)-(\d+)|(\d{4}))\.[a-z]\w*")
+"""A release and a number; before 0.9.0 a number alone."""
+_NOT_TRANSACTIONAL = re.compile(r"^-- transactional: *false *$", re.MULTILINE)
+_STEP = re.compile(r"^-- step\b.*$", re.MULTILINE)
+_BACKFILL = re.compile(r"^-- backfill: *(.*?) *$", re.MULTILINE)
+_FUNCTION_AND_TABLE = re.compile(r"(\w+\.\w+) \((\w+\.\w+)\)")
+_COMMENT_OR_EMPTY = re.compile(r"\s*(--.*)?")
 
 
 class MigrationError(Exception):
@@ -24,16 +29,72 @@ class MigrationError(Exception):
 
 
 @dataclass(frozen=True)
+class Backfill:
+    """A function that fills a table in batches: both names with their schema."""
+
+    function: str
+    table: str
+
+
+@dataclass(frozen=True)
 class Migration:
-    """A file in migrations/; its id is its name without the ending."""
+    """A file in migrations/. Its id is its name without the ending."""
 
     id: str
     path: Path
 
+    @cached_property
+    def text(self) -> str:
+        """The whole file."""
+        return self.path.read_text()
 
-def all_() -> list[Migration]:
-    """The migrations in their order."""
-    return [Migration(path.name.removesuffix(".sql"), path) for path in sorted(FOLDER.glob("[0-9]*.sql"))]
+    @property
+    def is_transactional(self) -> bool:
+        """Whether the file runs as one transaction."""
+        return not _NOT_TRANSACTIONAL.search(self.header)
+
+    @property
+    def backfill(self) -> Backfill | None:
+        """The backfill that the file stands for. Raises MigrationError where the line can't be read."""
+        line = _BACKFILL.search(self.header)
+        if line is None:
+            return None
+        names = _FUNCTION_AND_TABLE.fullmatch(line[1])
+        if names is None or self.header != self.text:
+            raise MigrationError(
+                f"{self.path.name}: a backfill is one line, such as '-- backfill: admin.fill_origin (app.lead)', in a "
+                "file without statements."
+            )
+        return Backfill(names[1], names[2])
+
+    @property
+    def steps(self) -> list[str]:
+        """The text of each step of a file that isn't transactional. Raises MigrationError where there is none."""
+        before, *steps = _STEP.split(self.text)
+        if not steps or before != self.header:
+            raise MigrationError(f"{self.path.name}: each statement must be in a step, after a line '-- step'.")
+        return steps
+
+    @property
+    def header(self) -> str:
+        """The comments before the first statement or step."""
+        lines = []
+        for line in self.text.splitlines(keepends=True):
+            if not _COMMENT_OR_EMPTY.fullmatch(line.rstrip("\n")) or _STEP.match(line):
+                break
+            lines.append(line)
+        return "".join(lines)
+
+
+def all_(folder: Path | None = None) -> list[Migration]:
+    """The migrations of the folder (migrations/), by release and number. Raises MigrationError for a wrong name."""
+    migrations = []
+    for path in (folder or FOLDER).glob("[0-9]*.sql"):
+        migration = Migration(path.name.removesuffix(".sql"), path)
+        if _order(migration.id) is None:
+            raise MigrationError(f"migrations/{path.name} must have a name such as 1.0.0-01.lead_origin.sql.")
+        migrations.append(migration)
+    return sorted(migrations, key=lambda migration: _order(migration.id) or ())
 
 
 def newest() -> int:
@@ -42,75 +103,54 @@ def newest() -> int:
 
 
 def check_sums() -> None:
-    """Raises MigrationError where a file isn't what it was when released: yoyo knows a file by its name alone."""
-    sums = {name: sum_ for sum_, name in (line.split() for line in SUMS.read_text().splitlines())}
+    """Raises MigrationError where a file isn't what was released: a database knows a migration by its name alone."""
+    sums = {name: digest for digest, name in (line.split() for line in SUMS.read_text().splitlines())}
     for migration in all_():
-        found = hashlib.sha256(migration.path.read_bytes()).hexdigest()
+        digest = hashlib.sha256(migration.path.read_bytes()).hexdigest()
         if migration.path.name not in sums:
             raise MigrationError(f"migrations/{migration.path.name} is not in SHA256SUMS. Run: make freeze")
-        if sums[migration.path.name] != found:
+        if sums[migration.path.name] != digest:
             raise MigrationError(
                 f"migrations/{migration.path.name} is not what SHA256SUMS says: somebody edited it. Restore it (git "
                 "checkout migrations), and put the change into a new migration."
             )
 
 
-def pending(url: str) -> list[Migration]:
-    """Those that the database doesn't have. Only reads. Raises psycopg.Error."""
-    with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
-        table = connection.execute("select to_regclass('yoyo._yoyo_migration')").fetchone()
-        if table is None or table[0] is None:
-            return all_()
-        applied = {row[0] for row in connection.execute("select migration_id from yoyo._yoyo_migration")}
-    return [migration for migration in all_() if migration.id not in applied]
+def pending(url: str, folder: Path | None = None) -> list[Migration]:
+    """The migrations that the database lacks. Only reads.
 
-
-def apply(url: str, *, break_lock: bool = False, folder: Path = FOLDER) -> Iterator[Migration]:
-    """Applies those that are pending, one after another, and gives each before its turn. folder: where they stand.
-
-    Raises MigrationError and psycopg.Error; the migration that failed leaves nothing behind.
+    Raises MigrationError for a database with a history that this release doesn't know, and psycopg.Error.
     """
-    check_sums()
     with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
-        _check_login(connection)
-        # yoyo's own tables stand apart from ours.
-        connection.execute("create schema if not exists yoyo")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            with yoyo.get_backend(_yoyo_url(url)) as backend:
-                if break_lock:
-                    backend.break_lock()
-                with backend.lock(timeout=10):
-                    files = {migration.id: migration for migration in all_()}
-                    numbered = yoyo.read_migrations(str(folder)).filter(lambda migration: migration.id in files)
-                    for migration in backend.to_apply(numbered):
-                        yield files[migration.id]
-                        backend.apply_one(migration)
-        except yoyo.exceptions.LockTimeout:
-            raise MigrationError(
-                "Another leads migrate is under way, or one broke off. If none is, say: leads migrate --break-lock"
-            ) from None
+        applied = applied_ids(connection)
+    return [migration for migration in all_(folder) if migration.id not in applied]
 
 
-def _check_login(connection: psycopg.Connection[Any]) -> None:
-    row = connection.execute(
-        "select rolcreaterole or rolsuper, has_database_privilege(current_database(), 'create') "
-        "from pg_catalog.pg_roles where rolname = session_user"
-    ).fetchone()
-    if row is None or not row[0]:
+def applied_ids(connection: psycopg.Connection[Any]) -> set[str]:
+    """The ids of the migrations that the database has.
+
+    Raises MigrationError for one that is neither of this release nor newer, and psycopg.Error.
+    """
+    table = connection.execute("select to_regclass('yoyo._yoyo_migration')").fetchone()
+    if table is None or table[0] is None:
+        return set()
+    applied = {row[0] for row in connection.execute("select migration_id from yoyo._yoyo_migration")}
+    ids = {migration.id for migration in all_()}
+    newest_order = max(_order(id) or () for id in ids)
+    unknown = [id for id in applied - ids if (order := _order(id)) is None or order < newest_order]
+    if unknown:
         raise MigrationError(
-            "The migrating login may not create roles. Say, as a superuser: "
-            f"alter role {connection.info.user} createrole"
+            f"This database has migrations that this release doesn't know ({', '.join(sorted(unknown))}): a version "
+            "before the first release created it. Nothing was changed. It can't be upgraded. Export its data, create "
+            "a new database and load them there, as docs/upgrading.md shows. If you don't need the data (the "
+            "embedded server's folder .data), move the database away and run the command again."
         )
-    if not row[1]:
-        raise MigrationError(
-            "The migrating login may not create schemas. Say, as the database's owner: "
-            f"alter database {connection.info.dbname} owner to {connection.info.user}"
-        )
+    return applied
 
 
-def _yoyo_url(url: str) -> str:
-    parameters = {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
-    database = parameters.pop("dbname", "")
-    return f"postgresql+psycopg:///{database}?{urlencode(parameters | {'schema': 'yoyo'})}"
+def _order(id: str) -> tuple[int, ...] | None:
+    """The release and the number in an id, to sort by; None where the id is of another form."""
+    if parts := _ID.fullmatch(id):
+        *release, number, number_only = (int(part or 0) for part in parts.groups())
+        return (*release, number or number_only)
+    return None

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import psycopg
 
-from app import embedded, migrations
+from app import embedded, migration_run
 from app.cli.keys import digest, new_key
+from app.migration_lock import locked
 from app.server import loading
 from app.server.routes import Table
 from bench.figures import BenchmarkError
@@ -102,8 +103,9 @@ class Database:
 def running(folder: Path) -> Iterator[Database]:
     """Creates the database in the folder, and stops its server after the block. Raises EmbeddedError, psycopg.Error."""
     with embedded.running(folder, options=_OPTIONS) as server:
-        for _ in migrations.apply(server.url("leads_migrator")):
-            pass
+        with locked(server.url("leads_migrator")) as lock:
+            for _ in migration_run.apply(lock):
+                pass
         keys = _organizations(server.url("leads_operator"))
         with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
             for statement in _FILL.format(leads=LEADS).split(";"):

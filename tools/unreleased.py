@@ -9,8 +9,9 @@ from pathlib import Path
 
 import psycopg
 
-from app import migrations
+from app import migration_run, migrations
 from app.cli.doctor import keeping_catalogue
+from app.migration_lock import locked
 from app.settings import ROOT
 from tools.frozen import INCLUDE, without_frozen_blocks
 
@@ -24,8 +25,9 @@ def apply(url: str) -> None:
             for path in migrations.FOLDER.iterdir():
                 text = path.read_text()
                 Path(folder, path.name).write_text(without_frozen_blocks(text) if path.suffix == ".sql" else text)
-            for _ in migrations.apply(url, folder=Path(folder)):
-                pass
+            with locked(url) as lock:
+                for _ in migration_run.apply(lock, folder=Path(folder)):
+                    pass
         with psycopg.connect(url, autocommit=True) as connection:
             if NEXT.exists():
                 connection.execute(f"begin;\n{NEXT.read_text()}\ncommit;".encode())

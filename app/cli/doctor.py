@@ -107,6 +107,9 @@ def examine(url: str, *, is_migrating: bool) -> tuple[list[Finding], list[NotSee
         pending = migrations.pending(url) if is_migrating else None
     except psycopg.errors.InsufficientPrivilege:
         pending = None
+    except migrations.MigrationError as error:
+        pending = []
+        findings.append(Finding("migrations", str(error), "See docs/upgrading.md."))
     if pending is None:
         not_seen.append(_PENDING)
     elif pending:

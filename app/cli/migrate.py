@@ -4,84 +4,162 @@ import click
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from app import migrations
+from app import migration_diff, migration_lock, migration_run, migrations
 from app.cli import doctor
 from app.cli.addresses import Addresses, addresses, connect
-from app.cli.output import Mistake
+from app.cli.output import Mistake, progress
+from app.migrations import Migration
 
 _PLAN = """\
--- To read: leads migrate runs this, one transaction for each file, and records what it ran in tables of its own in the
--- schemas yoyo (which it makes) and admin (catalogue_entry). Where you run it yourself, it doesn't know of it.
+-- This is what leads migrate runs. You can run it yourself, as the login of LEADS_MIGRATE_URL:
+--   leads migrate --plan | psql -v ON_ERROR_STOP=1 "$LEADS_MIGRATE_URL"
+-- If a statement fails with a lock timeout, run its transaction again. At the end, record what you ran:
+--   leads migrate --mark-applied
 """
 
 
 @click.command()
-@click.option("--plan", is_flag=True, help="Print the migrations that would run, and apply nothing.")
-@click.option("--set-passwords", is_flag=True, help="Give the logins the passwords that stand in their addresses.")
-@click.option("--break-lock", is_flag=True, help="Take the lock of a leads migrate that broke off.")
-def migrate(plan: bool, set_passwords: bool, break_lock: bool) -> None:
+@click.option("--plan", is_flag=True, help="Print the SQL of the pending migrations, and apply nothing.")
+@click.option(
+    "--diff",
+    is_flag=True,
+    help="With --plan: print instead how each function, view, policy, grant and other object of the database would "
+    "change. Needs CREATEDB: the migrations run in a scratch database, which is dropped afterwards.",
+)
+@click.option(
+    "--mark-applied",
+    is_flag=True,
+    help="Record the pending migrations as applied, and run nothing: for a plan that was run through psql.",
+)
+@click.option(
+    "--give-up-after",
+    type=click.IntRange(1, 86400),
+    default=int(migration_run.GIVE_UP_AFTER),
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to try again while a migration doesn't get its locks.",
+)
+@click.option("--set-passwords", is_flag=True, help="Set the passwords of the logins to those in their addresses.")
+def migrate(plan: bool, diff: bool, mark_applied: bool, give_up_after: int, set_passwords: bool) -> None:
     """Apply the migrations that the database lacks.
 
-    As the login in LEADS_MIGRATE_URL, which needs CREATEROLE and owns the database, and need not be a superuser.
+    Connects with LEADS_MIGRATE_URL. That login needs CREATEROLE and must own the database; it need not be a superuser.
+
+    The API can serve meanwhile. Each migration waits 200 ms for a lock and then lets the others go first and tries
+    again. A second leads migrate waits until the first one ends. After an interruption, run leads migrate again.
+    Migrations go forward only.
     """
+    if (diff and not plan) or (plan + mark_applied + set_passwords > 1):
+        raise click.UsageError("--diff needs --plan. --plan, --mark-applied and --set-passwords exclude each other.")
     with addresses() as found:
         url = found.of_migrate()
         connect(url).close()
         try:
+            if diff:
+                click.echo(migration_diff.of_pending(url), nl=False)
+                return
             if plan:
                 print_plan(url)
                 return
-            apply(url, break_lock=break_lock)
+            if mark_applied:
+                mark(url)
+                return
+            apply(url, give_up_after)
         except migrations.MigrationError as error:
             raise Mistake(str(error)) from None
         if set_passwords:
             give_passwords(found)
 
 
-def apply(url: str, *, break_lock: bool = False) -> None:
-    """Applies what is pending, says so, and keeps what the schema is then. Raises MigrationError and psycopg.Error."""
-    count = 0
-    with doctor.keeping_catalogue(url):
-        name = ""
+class _Report:
+    """Progress on standard error: sentences, and a bar for backfills."""
+
+    def __init__(self) -> None:
+        self.bar: Progress | None = None
+        self.task: TaskID | None = None
+        self.changed = 0
+
+    def say(self, sentence: str) -> None:
+        click.echo(sentence, err=True)
+
+    def fill(self, migration: Migration, changed: int, expected: int) -> None:
+        if self.bar is None or self.task is None:
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self.bar = progress(*columns)
+            self.bar.start()
+            self.task = self.bar.add_task(migration.path.name, total=expected or None)
+            self.changed = 0
+        self.changed += changed
+        self.bar.update(self.task, completed=self.changed, total=max(expected, self.changed) if expected else None)
+
+    def end(self) -> None:
+        """Ends the bar, and says how many rows the backfill has changed."""
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
+            click.echo(f"  {self.changed} rows changed.", err=True)
+
+
+def apply(url: str, give_up_after: float = migration_run.GIVE_UP_AFTER) -> None:
+    """Applies the pending migrations, names each, and keeps the catalogue. Raises MigrationError and psycopg.Error."""
+    report = _Report()
+    count, name = 0, ""
+    with migration_lock.locked(url, report.say) as lock, doctor.keeping_catalogue(url):
         try:
-            for migration in migrations.apply(url, break_lock=break_lock):
+            for migration in migration_run.apply(lock, report, give_up_after=give_up_after):
+                report.end()
                 name = migration.path.name
                 click.echo(f"Applying {name} ...", err=True)
                 count += 1
         except psycopg.Error as error:
             raise _failure(name, error) from None
+        finally:
+            report.end()
     click.echo(f"{count} applied." if count else "Nothing to apply: the schema is up to date.", err=True)
 
 
+def mark(url: str) -> None:
+    """Records the pending migrations as applied. Raises MigrationError and psycopg.Error."""
+    with migration_lock.locked(url, _Report().say) as lock:
+        marked = migration_run.mark_applied(lock)
+    for migration in marked:
+        click.echo(f"Recorded {migration.path.name}.", err=True)
+    click.echo(
+        "Run leads doctor now. It shows what the plan has changed; leads doctor --accept keeps that as the schema."
+        if marked
+        else "Nothing to record: all migrations are recorded as applied.",
+        err=True,
+    )
+
+
 def _failure(name: str, error: psycopg.Error) -> Mistake:
-    said = error.diag.message_primary or str(error).strip()
-    if "permission denied to grant role" in said:
+    message = error.diag.message_primary or str(error).strip()
+    if "permission denied to grant role" in message:
         remedy = (
-            "The roles belong to the whole cluster, and another login made them: migrate as that login, or have it, or "
-            "a superuser, grant this one leads_owner, leads_auth, leads_exec, leads_jobs, leads_audit and leads_eraser "
-            "with admin option."
+            "The roles belong to the whole cluster, and another login created them. Migrate as that login; or let it, "
+            "or a superuser, grant leads_owner, leads_auth, leads_exec, leads_jobs, leads_audit and leads_eraser to "
+            "this login with admin option."
         )
-    elif error.sqlstate == "55P03":
-        remedy = "Something else holds a lock: run leads migrate again, at a quieter time."
     else:
-        remedy = "Mend the cause, and run leads migrate again."
-    return Mistake(f"{name or 'leads migrate'} failed and left nothing behind: {said}. {remedy}")
+        remedy = "Fix the cause, and run leads migrate again."
+    return Mistake(f"{name or 'leads migrate'} failed: {message}. {remedy}")
 
 
 def print_plan(url: str) -> None:
-    """Prints the migrations that are pending, whole, each in its transaction."""
+    """Prints the SQL of the pending migrations. Raises MigrationError and psycopg.Error."""
     migrations.check_sums()
     pending = migrations.pending(url)
     if pending:
         click.echo(_PLAN)
     for migration in pending:
-        click.echo(f"-- {migration.path.name}\nbegin;\n\n{migration.path.read_text()}\ncommit;\n")
+        click.echo(f"-- {migration.path.name}\n{migration_run.as_script(migration)}\n")
     click.echo(f"{len(pending)} to apply." if pending else "Nothing to apply: the schema is up to date.", err=True)
 
 
 def give_passwords(found: Addresses) -> None:
-    """Sends a SCRAM verifier for each address that has a password: the password itself never leaves this process."""
+    """Sets the passwords in the addresses. Only SCRAM verifiers are sent: no password leaves this process."""
     urls = {
         "DATABASE_URL": ("leads_api", found.api),
         "LEADS_OPERATOR_URL": ("leads_operator", found.operator),
@@ -92,7 +170,7 @@ def give_passwords(found: Addresses) -> None:
         for name, (login, url) in urls.items():
             address = conninfo_to_dict(url or "")
             if not address.get("password"):
-                click.echo(f"{login}: no password in {name}, so it keeps the one that it has, or has none.", err=True)
+                click.echo(f"{login}: {name} has no password, so the login's password stays as it is.", err=True)
                 continue
             if address.get("user") != login:
                 raise Mistake(f"{name} names the login {address.get('user')}; it must be {login}.")

@@ -168,7 +168,7 @@ def test_migrate_plan_applies_nothing(leads: Leads, new_database: Callable[..., 
 
     applied = leads("migrate", LEADS_MIGRATE_URL=empty.url("leads_migrator"))
     assert applied.returncode == 0, applied.stderr
-    assert "Applying 0003.leads.sql" in applied.stderr
+    assert "Applying 0.9.0-03.leads.sql" in applied.stderr
     again = leads("migrate", LEADS_MIGRATE_URL=empty.url("leads_migrator"))
     assert "up to date" in again.stderr
     assert leads("migrate", "--plan", LEADS_MIGRATE_URL=empty.url("leads_migrator")).stdout == ""
@@ -194,9 +194,9 @@ def test_passwords_that_are_not_there_are_said(leads: Leads) -> None:
 
 def test_a_schema_that_is_behind_is_not_served(leads: Leads, new_database: Callable[..., Database]) -> None:
     old = new_database()
-    body = "returns integer language sql immutable begin atomic select 1; end"
+    body = "returns integer language sql immutable begin atomic select 0; end"
     old.sql(f"create or replace function api.schema_version() {body}")
-    assert "is at version 1" in mistake(leads("serve", "--port", "0", DATABASE_URL=old.url("leads_api")))
+    assert "is at version 0" in mistake(leads("serve", "--port", "0", DATABASE_URL=old.url("leads_api")))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,100 @@
+"""``leads migrate --plan --diff``: what the pending migrations change in this database, as a difference to sign.
+
+The database itself is only read. What it will be comes from a scratch database, in which all migrations of this release
+run; which of the objects the pending ones change comes from the same, read before and after them. Running them in the
+database and rolling back would lock its tables for as long as that takes.
+"""
+
+import difflib
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from app import migration_run, migrations
+from app.migration_lock import locked
+from app.migrations import MigrationError
+
+_CATALOGUE = re.compile(r"^-- begin frozen sql/admin/catalogue\.sql\n(.*?)^-- end frozen", re.MULTILINE | re.DOTALL)
+_SETTING = re.compile(r"^set (?!local )(\w+) = (.*)$", re.MULTILINE)
+_BODY = re.compile(r"^begin atomic\n(.*?);\nend;$", re.MULTILINE | re.DOTALL)
+_OF_CLUSTER = re.compile(r"\b(?:create|alter|drop)\s+(?:role|user|group)\b", re.IGNORECASE)
+
+Catalogue = Mapping[str, str]
+"""The definition of each object, by its kind and name."""
+
+
+def of_pending(url: str) -> str:
+    """A unified diff of each object that the pending migrations change; empty where they change none.
+
+    Raises MigrationError and psycopg.Error.
+    """
+    migrations.check_sums()
+    pending = migrations.pending(url)
+    if not pending:
+        return ""
+    if pending == migrations.all_():
+        raise MigrationError("The database has no migrations yet, so all is new: leads migrate --plan shows it.")
+    for migration in pending:
+        if _OF_CLUSTER.search(migration.text):
+            raise MigrationError(
+                f"{migration.path.name} changes roles, which belong to the whole cluster: a run in a scratch database "
+                "would change them now. Read leads migrate --plan, or use --diff on a copy of the cluster."
+            )
+    script = _catalogue_script()
+    before: Catalogue = {}
+    with _scratch_database(url) as scratch, locked(scratch) as lock:
+        for migration in migration_run.apply(lock):
+            if migration == pending[0]:
+                before = _catalogue(scratch, script)
+        after = _catalogue(scratch, script)
+    now = _catalogue(url, script)
+    changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    return "".join(_difference(name, now.get(name, ""), after.get(name, "")) for name in changed)
+
+
+def _difference(name: str, now: str, after: str) -> str:
+    lines = difflib.unified_diff(now.splitlines(), after.splitlines(), f"{name} (now)", f"{name} (after)", lineterm="")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _catalogue_script() -> list[str]:
+    """The statements of admin.catalogue() in this release: the database may have an older one, or print otherwise."""
+    copies = [copy for migration in migrations.all_() for copy in _CATALOGUE.findall(migration.text)]
+    body = _BODY.search(copies[-1]) if copies else None
+    if body is None:
+        raise MigrationError("The migrations have no admin.catalogue() that could be compared with.")
+    return [*(f"set local {name} = {value}" for name, value in _SETTING.findall(copies[-1])), body[1]]
+
+
+def _catalogue(url: str, script: list[str]) -> Catalogue:
+    with psycopg.connect(url, connect_timeout=10, application_name="leads migrate") as connection:
+        connection.read_only = True
+        connection.execute(f"set local lock_timeout = {migration_run.LOCK_TIMEOUT}".encode())
+        for statement in script[:-1]:
+            connection.execute(statement.encode())
+        return {name: definition or "" for name, definition, _ in connection.execute(script[-1].encode())}
+
+
+@contextmanager
+def _scratch_database(url: str) -> Iterator[str]:
+    """The address of an empty database on the same server, which is dropped after the block."""
+    with psycopg.connect(url, autocommit=True, connect_timeout=10, application_name="leads migrate") as connection:
+        may = connection.execute(
+            "select rolcreatedb or rolsuper from pg_catalog.pg_roles where rolname = session_user"
+        ).fetchone()
+        if may is None or not may[0]:
+            raise MigrationError(
+                "The migrating login may not create the scratch database. As a superuser, run: "
+                f"alter role {connection.info.user} createdb"
+            )
+        name = f"leads_diff_{secrets.token_hex(4)}"
+        connection.execute(sql.SQL("create database {} template template0").format(sql.Identifier(name)))
+        try:
+            yield make_conninfo(url, dbname=name)
+        finally:
+            connection.execute(sql.SQL("drop database {}").format(sql.Identifier(name)))
