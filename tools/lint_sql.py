@@ -1,159 +1,165 @@
-"""Reads migrations/ and sql/, and names what breaks a rule: `python -m tools.lint_sql`, exit code 1 if something does.
+"""Checks the files in sql/: `python -m tools.lint_sql`. Exit code 1 if there is a finding.
 
-The rules, by the code that a finding shows:
+    tenant-not-pinned   a query reads or writes a tenant table without a condition on organization_id (see `pins`)
+    dynamic-sql         SQL is put together when it runs, where nothing checks it
+    header              the first line isn't `-- schema.name - what it is for.`, or no owner is set first
+    misplaced           a statement doesn't belong into a file of this name
 
-    tenant-not-pinned          a query reads or writes a tenant table without organization_id pinned (see `pinning`)
-    index-not-led              a key of a tenant table doesn't begin with organization_id
-    dynamic-sql                SQL is put together when it runs, where no linter sees it
-    unreadable                 a statement can't be read here
-    header, misplaced, table-in-sql, function-in-migration
-                               a statement stands in the wrong place (see `placement`)
-    block-object-used-outside  a statement of a migration needs what only a frozen copy makes
-    stale-allow, bare-allow    a line of the allow list is needed by nothing, or gives no reason (see `findings`)
-
-A tenant table is one with a column organization_id. Frozen copies are left out: the files in sql/ are read instead.
-This is the second fence; the tests of every function with two organizations are the first.
+A tenant table has a column organization_id. A line of tools/lint_allow.txt, `code file subject reason`, permits a
+finding; a line that permits nothing is itself a finding. The parser is PostgreSQL's own (pglast). The tests in
+tests/isolation prove that the predicates work; the tests in pgtap/catalogue check policies, keys and grants.
 """
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from collections.abc import Iterator
-from functools import cached_property
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from tools.catalogue import Catalogue
-from tools.findings import Finding, without_allowed
-from tools.frozen import Refused, frozen_blocks, migrations, without_frozen_blocks
-from tools.pinning import TENANT, World
-from tools.placement import head, in_migration, in_sql, made
-from tools.reading import read_statement
-from tools.sqltext import Sql, Unreadable, names_in, statements
+from pglast import ast, parse_plpgsql, parse_sql
 
-# Statements that may use a function for a table: in a CHECK, a DEFAULT, a generated column, an index.
-OF_KEYS = frozenset({"create table", "alter table", "create index", "create domain", "alter domain"})
+from tools.frozen import without_frozen_blocks
+from tools.pins import TENANT, Tables, unpinned
+
+ROOT = Path(__file__).parent.parent
+ALLOW = "tools/lint_allow.txt"
+# What a file's name ends with, and the statements that it holds. Each may also set the owner and drop objects.
+KINDS: dict[str, tuple[type[ast.Node], ...]] = {
+    "": (ast.CreateFunctionStmt, ast.ViewStmt, ast.CommentStmt, ast.GrantStmt, ast.CallStmt),
+    "policies": (ast.CreatePolicyStmt, ast.CommentStmt),
+    "triggers": (ast.CreateTrigStmt, ast.CommentStmt, ast.AlterTableStmt),
+    "grants": (ast.GrantStmt,),
+    "partitions": (ast.DoStmt,),
+    "rows": (ast.DeleteStmt, ast.InsertStmt, ast.NotifyStmt),
+}
+EXPRESSION = 2
+"""plpgsql's parse mode for an expression. 0 is a statement; the modes above 2 are assignments."""
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """file: from the repository's root. subject: a table or an object."""
+
+    file: str
+    code: str
+    subject: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.code} {self.subject}: {self.message}"
 
 
 def lint(repo: Path) -> list[Finding]:
-    """All findings in a repository that its allow list doesn't let pass, sorted by file and line."""
-    return without_allowed(_Repository(repo).findings(), repo)
-
-
-class _Repository:
-    """Every file, read once and cut into statements."""
-
-    def __init__(self, repo: Path) -> None:
-        self.broken: list[Finding] = []
-        self.copied: set[str] = set()
-        self.migrations: dict[str, list[Sql]] = {}
-        for path in migrations(repo):
-            file, text = f"migrations/{path.name}", path.read_text()
-            try:
-                self.copied |= {block.path for block in frozen_blocks(text)}
-            except Refused as error:
-                self.broken.append(Finding(file, 1, "unreadable", file, str(error), "pair the lines"))
-            self.migrations[file] = self.cut(file, without_frozen_blocks(text))
-        self.texts = {
-            path.relative_to(repo).as_posix(): path.read_text() for path in sorted((repo / "sql").glob("*/*.sql"))
+    """The findings that the allow list doesn't let pass."""
+    tables = known_tables(repo)
+    paths = sorted((repo / "sql").glob("*/*.sql"))
+    found = {finding for path in paths for finding in _lint(path, path.relative_to(repo).as_posix(), tables)}
+    for number, line in enumerate((repo / ALLOW).read_text().splitlines(), 1):
+        if not line or line.startswith("#"):
+            continue
+        code, file, subject, *reason = line.split(maxsplit=3)
+        allowed = {
+            finding for finding in found if (finding.code, finding.file, finding.subject) == (code, file, subject)
         }
-        self.sql = {file: self.cut(file, text) for file, text in self.texts.items()}
-        load = repo / "sql/load.sql"
-        text = re.sub(r"^\\.*", "", load.read_text(), flags=re.MULTILINE) if load.exists() else ""
-        self.load = self.cut("sql/load.sql", text)
-
-    def cut(self, file: str, text: str) -> list[Sql]:
-        try:
-            return list(statements(Sql(text)))
-        except Unreadable as error:
-            self.broken.append(Finding(file, 1, "unreadable", file, str(error), "close the quote or the comment"))
-            return []
-
-    def findings(self) -> Iterator[Finding]:
-        yield from self.broken
-        views = frozenset(made(one) for parts in self.sql.values() for one in parts if head(one) == "create view")
-        catalogue = Catalogue()
-        for file in self.migrations:
-            yield from _whole(file, self.of_migration(file, catalogue, views))
-        world = World(catalogue.tables, views)
-        yield from _keys(catalogue, world)
-        for file in self.sql:
-            yield from _whole(file, self.of_sql(file, world))
-        for statement in self.load:
-            yield from read_statement("sql/load.sql", statement, world)
-
-    def of_migration(self, file: str, catalogue: Catalogue, views: frozenset[str]) -> Iterator[Finding]:
-        tables = dict(catalogue.tables)
-        for statement in self.migrations[file]:
-            catalogue.apply(statement, file)
-            tables |= catalogue.tables  # one that goes, or gets another name, was there before
-        world = World(tables, views)
-        for statement in self.migrations[file]:
-            yield from read_statement(file, statement, world)
-            yield from in_migration(file, statement, self.needed, self.objects)
-            yield from self.uses(file, statement, views)
-
-    def of_sql(self, file: str, world: World) -> Iterator[Finding]:
-        yield from in_sql(file, self.texts[file], self.sql[file])
-        for statement in self.sql[file]:
-            yield from read_statement(file, statement, world)
-
-    @cached_property
-    def needed(self) -> set[str]:
-        """The functions that tables, domains and indexes use, and those that these functions use."""
-        every = [statement for parts in self.migrations.values() for statement in parts]
-        needed = {name for one in every if head(one) in OF_KEYS for name in names_in(one)[1]}
-        functions = {made(one): names_in(one)[1] for one in every if head(one) == "create function"}
-        while True:
-            more = {name for function in needed & functions.keys() for name in functions[function]} - needed
-            if not more:
-                return needed
-            needed |= more
-
-    @cached_property
-    def objects(self) -> set[str]:
-        """The functions and views of sql/ and of frozen copies."""
-        paths = [PurePosixPath(path) for path in (*self.sql, *self.copied)]
-        return {f"{path.parent.name}.{path.stem}" for path in paths if "." not in path.stem}
-
-    def uses(self, file: str, statement: Sql, views: frozenset[str]) -> Iterator[Finding]:
-        """`block-object-used-outside`. A DROP may name them: it has to stand outside."""
-        if head(statement).startswith(("drop", "grant", "revoke")):
-            return
-        mentioned, called = names_in(statement)
-        own = {made(statement)} if head(statement).startswith("create ") else set()
-        for name in sorted(((self.objects & called) | (views & mentioned)) - own):
-            message, remedy = "is made by a frozen copy only", "write what needs it in sql/, or do without"
-            yield Finding(file, statement.line, "block-object-used-outside", name, message, remedy)
+        found -= allowed
+        if not allowed or not reason:
+            found.add(Finding(ALLOW, "stale-allow", f"line {number}", "needed by nothing, or without a reason"))
+    return sorted(found)
 
 
-def _whole(file: str, findings: Iterator[Finding]) -> Iterator[Finding]:
-    """These findings; and one more where a statement breaks off, so that a rule misses a word that it looks for."""
-    try:
-        yield from findings
-    except (IndexError, ValueError):
-        yield Finding(file, 1, "unreadable", file, "a statement breaks off", "complete it")
+def known_tables(repo: Path) -> Tables:
+    """The tables that the migrations make."""
+    tenant: set[str] = set()
+    plain: set[str] = set()
+    for path in sorted((repo / "migrations").glob("*.sql")):
+        for raw in parse_sql(without_frozen_blocks(path.read_text())):
+            if isinstance(raw.stmt, ast.CreateStmt):
+                columns = [
+                    element.colname for element in raw.stmt.tableElts or () if isinstance(element, ast.ColumnDef)
+                ]
+                relation = raw.stmt.relation
+                (tenant if TENANT in columns else plain).add(f"{relation.schemaname}.{relation.relname}")
+    return Tables(frozenset(tenant), frozenset(plain))
 
 
-def _keys(catalogue: Catalogue, world: World) -> Iterator[Finding]:
-    """`index-not-led`. A foreign key from one tenant table to another begins so on both sides."""
-    for key in catalogue.keys:
-        if world.is_tenant(key.table):
-            if key.first != TENANT:
-                message = f"a key of {key.table} that begins with {key.first or 'an expression'}"
-            elif key.target_first and key.target_first != TENANT and world.is_tenant(key.target):
-                message = f"a foreign key to {key.target} that begins with {key.target_first} there"
+def _lint(path: Path, file: str, tables: Tables) -> Iterator[Finding]:
+    text = path.read_text()
+    base, _, suffix = path.stem.partition(".")
+    name = f"{path.parent.name}.{base}"
+    statements = [
+        (raw.stmt, text[raw.stmt_location : raw.stmt_location + raw.stmt_len or None]) for raw in parse_sql(text)
+    ]
+    first = statements[0][0]
+    if not re.match(rf"-- {re.escape(name)} - \S.*\.\n", text):
+        yield Finding(file, "header", name, f"begin with the line: -- {name} - what it is for.")
+    if not (isinstance(first, ast.VariableSetStmt) and first.name == "role"):
+        yield Finding(file, "header", name, "set the owner first: set local role <owner>;")
+    for statement, source in statements:
+        if not isinstance(statement, (ast.VariableSetStmt, ast.DropStmt, *KINDS.get(suffix, ()))) or _made(
+            statement
+        ) not in ("", name):
+            yield Finding(
+                file, "misplaced", name, f"{type(statement).__name__} doesn't belong into a file of this name"
+            )
+        for query in queries(statement, source):
+            if query is None:
+                yield Finding(file, "dynamic-sql", name, "SQL is put together when it runs")
             else:
-                continue
-            remedy = f"begin it with {TENANT}, or put a line with the reason into tools/lint_allow.txt"
-            yield Finding(key.file, key.line, "index-not-led", key.name, message, remedy)
+                for table, why in unpinned(query, tables):
+                    yield Finding(file, "tenant-not-pinned", table, f"{why} in {name}")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tools.lint_sql", description="Lints migrations/ and sql/.")
-    parser.add_argument("--repo", type=Path, default=Path(__file__).parent.parent, help=argparse.SUPPRESS)
-    found = lint(parser.parse_args(arguments).repo.resolve())
+def _made(statement: ast.Node) -> str:
+    """The name of the function, the view or the table of a policy or trigger that a statement makes; else empty."""
+    if isinstance(statement, ast.CreateFunctionStmt):
+        return ".".join(part.sval for part in statement.funcname)
+    relation = statement.view if isinstance(statement, ast.ViewStmt) else getattr(statement, "table", None)
+    relation = statement.relation if isinstance(statement, ast.CreateTrigStmt | ast.AlterTableStmt) else relation
+    return f"{relation.schemaname}.{relation.relname}" if relation else ""
+
+
+def queries(statement: ast.Node, source: str) -> Iterator[object]:
+    """The queries in a statement; None for one that is put together when it runs."""
+    if not isinstance(statement, ast.CreateFunctionStmt):
+        # A policy's conditions aren't a query: pgtap/catalogue knows the forms that they may have.
+        yield () if isinstance(statement, ast.CreatePolicyStmt) else statement
+        return
+    options = {option.defname: option.arg for option in statement.options}
+    if statement.sql_body is not None:
+        yield statement.sql_body
+    elif options["language"].sval == "plpgsql":
+        yield from _of_plpgsql(parse_plpgsql(_with_known_types(source)))
+    else:
+        yield parse_sql(options["as"][0].sval)
+
+
+def _with_known_types(function: str) -> str:
+    """The function with types that the parser knows: it has no catalogue in which to look one of ours up."""
+    head, quote, body = re.split(r"(\$\w*\$)", function, maxsplit=1)
+    head, name, arguments = re.split(r"(function \w+\.\w+)", head, maxsplit=1, flags=re.IGNORECASE)
+    declared, begin, rest = body.partition("\nbegin\n")
+    declared = re.sub(r"^( +\w+(?: constant)?) \w+\.\w+(\[\])?", r"\1 record", declared, flags=re.MULTILINE)
+    return head + name + re.sub(r"\b[a-z]+\.[a-z_]+\b", "text", arguments) + quote + declared + begin + rest
+
+
+def _of_plpgsql(node: Any) -> Iterator[object]:
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        if key in ("PLpgSQL_stmt_dynexecute", "PLpgSQL_stmt_dynfors", "dynquery"):
+            yield None
+        if key == "PLpgSQL_expr":
+            text, mode = value["query"], value["parseMode"]
+            if mode > EXPRESSION:
+                text = re.sub(r"^[^=]*=", "", text)
+            yield parse_sql(f"select {text}" if mode >= EXPRESSION else text)
+        else:
+            yield from _of_plpgsql(value)
+
+
+def main() -> int:
+    found = lint(ROOT)
     for finding in found:
         print(finding)
     return 1 if found else 0

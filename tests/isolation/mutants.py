@@ -1,0 +1,106 @@
+"""Removes each tenant predicate of each function and view in turn, and reports what finds it: `make mutants`.
+
+The linter reads the definition without the predicate. The scenes run with that definition, without policies. Afterwards
+each policy is changed to let every row through, and the scenes run with forged pins. Exit code 1 if neither the linter
+nor a scene finds a predicate that is missing.
+
+    make mutants ARGS=crm.lease   only functions, views and policies with a name that begins with crm.lease
+"""
+
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from pglast import parse_sql
+
+from app import embedded
+from tests.isolation.changes import definitions, forged, mutants, policies, without_policies
+from tests.isolation.scenes import ALL_SCENES, SCENES, Call
+from tests.isolation.world import Outcome, World
+from tests.support.database import Database
+from tools import lint_sql, pins, unreleased
+
+
+@dataclass
+class Runs:
+    """Runs of the scenes with these changes, to which each mutant adds its own."""
+
+    world: World
+    scenes: Mapping[str, Sequence[Call]]
+    changes: list[str]
+
+    def __post_init__(self) -> None:
+        self.expected = {name: self.world.run(calls, *self.changes) for name, calls in self.scenes.items()}
+
+    def noticed(self, statement: str, first: Sequence[str] = ()) -> str | None:
+        """The first scene that comes to something else with this change; those in ``first`` are tried before."""
+        for name in sorted(self.scenes, key=lambda name: name not in first):
+            if self.world.run(self.scenes[name], *self.changes, statement) != self.expected[name]:
+                return name
+        return None
+
+    def alone(self, name: str, *more: str) -> Outcome:
+        """The scene without the victim: what is different there isn't due to the victim's rows."""
+        return self.world.run(self.scenes[name], *self.changes, *more, with_victim=False)
+
+
+def is_found_by_the_linter(definition: str, mutant: str, tables: pins.Tables) -> bool:
+    """Whether the linter has more to say about the mutant than about the definition."""
+    before, after = ((_findings(text, tables)) for text in (definition, mutant))
+    return after > before
+
+
+def _findings(text: str, tables: pins.Tables) -> int:
+    [statement] = parse_sql(text)
+    return sum(1 for query in lint_sql.queries(statement.stmt, text) for _ in pins.unpinned(query, tables))
+
+
+@contextmanager
+def _world() -> Iterator[World]:
+    """In a cluster that goes with the run: a scene makes roles, which belong to a whole cluster."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # the server's own user passes it
+        with embedded.running(Path(folder), options={"fsync": "off"}) as server:
+            with psycopg.connect(server.url("postgres", "postgres"), autocommit=True) as connection:
+                connection.execute("create database mutants owner leads_migrator")
+            embedded.harden(server.url("postgres", "mutants"))
+            unreleased.apply(server.url("leads_migrator", "mutants"))
+            world = World(Database(server, "mutants"))
+            yield world
+            world.close()
+
+
+def main() -> int:
+    prefix = sys.argv[1] if len(sys.argv) > 1 else ""
+    began, found = time.monotonic(), Counter[str]()
+    tables = lint_sql.known_tables(lint_sql.ROOT)
+    with _world() as world:
+        runs = Runs(world, ALL_SCENES, without_policies(world.connection))
+        callers = world.callers(ALL_SCENES)
+        for name, definition in definitions(world.connection).items():
+            for mutant in mutants(name, definition) if name.startswith(prefix) else ():
+                scene = runs.noticed(mutant.statement, callers.get(name.partition("(")[0], ()))
+                by = [
+                    *["linter"] * is_found_by_the_linter(definition, mutant.statement, tables),
+                    *["scene"] * bool(scene),
+                ]
+                found[f"predicate, {' and '.join(by) or 'nobody'}"] += 1
+                print(f"{name.partition('(')[0]} {mutant.place}: {' and '.join(by) or 'NOBODY'}", flush=True)
+        runs = Runs(world, SCENES, forged(world.connection, world.victim.id))
+        for name, statement in policies(world.connection).items():
+            if name.startswith(prefix):
+                scene = runs.noticed(statement)
+                found[f"policy, {'scene' if scene else 'another policy holds'}"] += 1
+                print(f"{name}: {scene or 'another policy holds'}", flush=True)
+    print(f"{dict(found)} in {time.monotonic() - began:.0f} s")
+    return 1 if found["predicate, nobody"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

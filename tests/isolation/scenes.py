@@ -1,0 +1,363 @@
+"""What is called as the attacker, and what the victim has. Names in braces are those of ``World.names``.
+
+Every function that the server, the worker or an operator may execute has a call, and every view of ``bi``: test_pins.py
+fails where one is missing.
+"""
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Call:
+    """One statement of one login."""
+
+    login: str
+    statement: str
+
+    @property
+    def name(self) -> str:
+        """The statement without the claim, for a report."""
+        return re.sub(r"select \(r\)\.\w+.* from \(select (.*) as r from auth\.enter.*", r"\1", self.statement)
+
+
+def request(scope: str, call: str, who: str = "o") -> Call:
+    """A request to the server: who is ``o`` for the attacker's own key, ``v`` for the victim's."""
+    claim = f"auth.enter('{{{who}_{scope}}}', 'a-request', '{scope}', false)"
+    return Call(
+        "leads_api",
+        f"select (r).status, (r).headers::text, (r).body from (select {call} as r from {claim} offset 0) as a",
+    )
+
+
+def operator(call: str) -> Call:
+    return Call("leads_operator", f"select * from {call}")
+
+
+def worker(call: str) -> Call:
+    return Call("leads_worker", f"select * from {call}")
+
+
+def _created(name: str, more: str = "", who: str = "v") -> Call:
+    return request("write", f"""api.create_lead('{{"email": "{name}@one.example", "name": "{name}"{more}}}')""", who)
+
+
+_QUALIFIED = ', "pipeline_stage": "qualified", "source": "web"'
+_MODEL = '{"base": 0.5, "rescore_on_signal": true, "rules": [{"name": "hail", "signal": "hail", "label": "hail", "weight": 0.1}]}'
+
+ARRANGED = (
+    operator("""admin.connect_crm('{victim}', 'hubspot', 'account', '{}', '\\x00', 'k')"""),
+    # A lead of each kind; the first word of the address is its name in the calls.
+    _created("leased", _QUALIFIED),
+    worker("crm.lease_syncs('{k}', 64)"),
+    _created("called", _QUALIFIED),
+    worker("crm.lease_syncs('{k}', 64)"),
+    _created("rejected", _QUALIFIED),
+    worker("crm.lease_syncs('{k}', 64)"),
+    _created("unknown", _QUALIFIED),
+    worker("crm.lease_syncs('{k}', 64)"),
+    _created("pushed", _QUALIFIED),
+    worker("crm.lease_syncs('{k}', 64)"),
+    _created("due", _QUALIFIED),
+    _created("three", ', "company": "Three", "source": "web", "industry": "roofing"'),
+    _created("won", ', "pipeline_stage": "won", "lead_score": 80'),
+    _created("lost", ', "pipeline_stage": "lost", "lead_score": 20'),
+    _created("plain"),
+    Call(
+        "postgres",
+        "select crm.begin_call(s.organization_id, s.id, s.attempts, 'Name', l.email) from crm.sync as s "
+        "join app.lead as l on l.id = s.lead_id where split_part(l.email, '@', 1) in ('called', 'unknown', 'pushed')",
+    ),
+    Call(
+        "postgres",
+        "select crm.settle_attempt(s.organization_id, s.id, s.attempts, v.outcome, v.external_id) from crm.sync as s "
+        "join app.lead as l on l.id = s.lead_id join (values ('rejected', 'refused', null), ('unknown', 'unknown', null), "
+        "('pushed', 'created', '4711')) as v (name, outcome, external_id) on l.email = v.name || '@one.example'",
+    ),
+    operator(f"admin.edit_scoring_model('{{victim}}', '{_MODEL}')"),
+    operator("admin.activate_scoring_model('{victim}')"),
+    operator(f"admin.edit_scoring_model('{{victim}}', '{_MODEL.replace('0.5', '0.25')}')"),
+    Call(
+        "leads_operator",
+        "select admin.load_signals('{victim}', jsonb_build_array(jsonb_build_object('lead_id', l.lead_id, 'type', 'hail', "
+        "'dedupe_key', 'first', 'observed_at', now()))) from admin.leads_to_erase('{victim}', null, 'three@one.example') as l",
+    ),
+    Call(
+        "postgres",
+        "insert into app.idempotency_key (organization_id, key_digest, request_digest, status, headers, body, created_at) "
+        "values ('{victim}', sha256('new'), sha256('{}'), 201, '{}', '{}', now()), "
+        "('{victim}', sha256('old'), sha256('{}'), 201, '{}', '{}', now() - interval '2 days')",
+    ),
+    Call("leads_operator", "select * from admin.seal_events(null, 20)"),
+)
+
+# Nothing that is under way ends while the scenes run.
+STILL = (
+    # One push has been tried often: for the victim it is to be given up.
+    "update crm.attempt set number = 30 where sync_id = '{sync_leased}'",
+    "update crm.sync set attempts = 30, begun_after = 29 where id = '{sync_leased}'",
+    "update crm.sync set run_at = '2100-01-01' where status = 'in_progress'",
+    "update crm.sync set run_at = now() where status = 'pending'",
+    "update app.lead set qualification_completed_at = created_at where pipeline_stage in ('won', 'lost')",
+    "update crm.attempt set sent_at = '2100-01-01' where sent_at is not null and outcome is null",
+)
+# The chain of seals begins with the organization's id, and so the attacker's is made anew.
+SEALS = (
+    "delete from audit.seal where organization_id = '{own}'",
+    "insert into audit.unsealed (organization_id, event_id) select organization_id, id from audit.event as e "
+    "where organization_id = '{own}' on conflict do nothing",
+    "select admin.seal_events('{victim}', 20)",
+    "select admin.seal_events(null, 5)",
+)
+# Rows of the victim's that the attacker has no twin of: newer ones, so that they come first in a list.
+EXTRA = (
+    "insert into auth.analyst (organization_id, role_oid, role_name) values ('{victim}', 1, 'canary')",
+    "insert into app.lead (organization_id, email, name, pipeline_stage, source, lead_score, created_at, updated_at, "
+    "qualification_completed_at) select '{victim}', e.name || '@canary.example', 'canary', s.stage, 'web', 99, "
+    "now() + interval '1 minute', now() + interval '1 minute', now() from (values ('one'), ('two')) as e (name) "
+    "cross join (values ('new'), ('won'), ('lost')) as s (stage)",
+    "insert into scoring.signal (organization_id, lead_id, type, value, dedupe_key, created_at) select organization_id, id, "
+    "'hail', 'true', 'canary', now() + interval '1 minute' from app.lead where organization_id = '{victim}'",
+    "insert into scoring.score (organization_id, lead_id, kind, lead_score, ai_reasoning, base, contributions, model, "
+    "model_version, created_at) select organization_id, id, 'scored', 99, 'canary', 0.9, '[]', 'default', 1, "
+    "now() + interval '1 minute' from app.lead where organization_id = '{victim}'",
+    "insert into app.pipeline_stage (organization_id, name, position) values ('{victim}', 'canary', 9)",
+    "insert into audit.event (id, organization_id, action, source, lead_id, payload, salt, payload_digest, created_at) "
+    "select app.new_id(), organization_id, action, source, lead_id, payload, salt, payload_digest, created_at "
+    "from audit.event where organization_id = '{victim}'",
+)
+CANARY = (
+    "update app.lead set pipeline_stage = 'canary' where organization_id = '{victim}' and name = 'three'",
+    "update app.organization set name = 'canary' where organization_id = '{victim}'",
+    "update app.lead set name = 'canary', company = 'canary', industry = 'canary', pain_points = 'canary', "
+    "lead_score = 99, revision = 7 where organization_id = '{victim}' and name <> 'plain'",
+    "update scoring.signal set value = '\"canary\"' where organization_id = '{victim}'",
+    "update scoring.model set document = jsonb_set(document, '{base}', '0.9') where organization_id = '{victim}'",
+    "update crm.connection set settings = '{\"x\": \"canary\"}', credential = 'canary', settle_seconds = 77, "
+    "blocked_until = '2020-01-01' where organization_id = '{victim}'",
+    "update crm.sync set begun_after = 0, begun_at = now() - interval '2 days' where organization_id = '{victim}'",
+    "update crm.sync set error = 'canary' where organization_id = '{victim}' and status = 'failed'",
+    "update crm.sync set external_id = 'canary' where organization_id = '{victim}' and external_id is not null",
+    "update crm.attempt set display_name = 'canary' where organization_id = '{victim}' and display_name is not null",
+    # An answer that is kept under one key and for one request, with each of the two organizations.
+    "update app.idempotency_key set key_digest = sha256(convert_to('{own}' || 'key-1', 'UTF8')), "
+    "request_digest = sha256('POST /leads/{lead_three}/score') where key_digest = sha256('new')",
+    "update app.idempotency_key set body = 'canary' where organization_id = '{victim}'",
+    "update app.idempotency_key set request_digest = sha256('canary') where organization_id = '{victim}'",
+    "update audit.event set payload = replace(payload::text, 'one.example', 'canary.example')::json "
+    "where organization_id = '{victim}'",
+)
+
+
+def _lists() -> tuple[Call, ...]:
+    """Lists, with each shape of filter."""
+    leads = (
+        "", "source => '{web}'", "pipeline_stage => '{qualified}'", "pipeline_stage => '{qualified}', source => '{web}'",
+        "email => '{plain@one.example}'", "email => '{one@canary.example}'", "pipeline_stage => '{canary}'",
+    )  # fmt: skip
+    events = (
+        "", "lead_id => '{lead_three}'", "action => '{lead.created}'", "source => '{api}'",
+        "action => '{lead.created}', source => '{api}'",
+    )  # fmt: skip
+    return (
+        *(request("read", f"api.list_leads({filter})") for filter in leads),
+        *(request("read", f"api.list_audit_events({filter})") for filter in events),
+        *(
+            request("read", f"api.list_{what}('{{lead_{lead}}}')")
+            for what in ("signals", "scores")
+            for lead in ("three", "won")
+        ),
+        request("admin", "api.list_crm_connections()"),
+    )
+
+
+READ = (
+    *_lists(),
+    *(
+        request("read", f"api.{function}('{{lead_{lead}}}')")
+        for function in ("get_lead", "get_crm_sync")
+        for lead in ("leased", "called", "rejected", "unknown", "pushed", "due", "plain")
+    ),
+    *(
+        request("write", f"api.get_push('{{lead_{lead}}}')")
+        for lead in ("leased", "rejected", "pushed", "due", "plain")
+    ),
+    request("read", "api.get_audit_event('{event}')"),
+    request("read", "api.get_organization()"),
+    request("read", "api.get_health()"),
+    request("admin", "api.verify_audit_log()"),
+    request("admin", "api.verify_audit_log(after => '3', \"limit\" => '5')"),
+    request("admin", "api.verify_audit_log(head => '{their_head}')"),
+    *(
+        request("read", f"api.{function}('{{lead_theirs}}')")
+        for function in ("get_lead", "list_signals", "list_scores")
+    ),
+)
+
+WRITE = (
+    _created("one", _QUALIFIED, "o"),
+    _created("new", ', "pipeline_stage": "canary"', "o"),
+    request("write", """api.create_lead('{"email": "again@one.example"}', 'key-2')""", "o"),
+    request("write", """api.create_lead('{"email": "again@one.example"}', 'key-2')""", "o"),
+    request("write", "api.score_lead('{lead_three}', 'key-1')"),
+    request("write", "api.score_lead('{lead_three}')"),
+    request("write", """api.create_signals('{lead_three}', '{"type": "hail", "dedupe_key": "first"}')"""),
+    request("write", """api.create_signals('{lead_three}', '{"type": "hail", "dedupe_key": "canary"}')"""),
+    request(
+        "write", """api.create_signals('{lead_won}', '{"signals": [{"type": "hail"}, {"type": "wind"}]}', 'key-3')"""
+    ),
+    request("write", """api.create_signals('{lead_theirs}', '{"type": "hail"}')"""),
+    *(request("write", f"api.{function}('{{lead_theirs}}')") for function in ("score_lead", "push_lead")),
+    request("write", """api.update_lead('{lead_theirs}', '{"timeline": "soon"}')"""),
+    request("write", """api.update_lead('{lead_plain}', '{"timeline": "soon", "email": "one@canary.example"}')"""),
+    request("write", """api.update_lead('{lead_plain}', '{"timeline": "now"}', '"2.{version}"')"""),
+    request("write", """api.update_lead('{lead_plain}', '{"pipeline_stage": "qualified", "lead_score": 7}')"""),
+    request("write", """api.update_lead('{lead_won}', '{"pipeline_stage": "canary"}')"""),
+    *(
+        request("write", f"api.push_lead('{{lead_{lead}}}')")
+        for lead in ("rejected", "unknown", "pushed", "due", "won")
+    ),
+    *_lists(),
+)
+
+WORK = (
+    worker("crm.begin_call('{own}', '{sync_leased}', 30, 'Mine', 'mine@one.example')"),
+    worker("crm.begin_call('{own}', '{sync_called}', 1)"),
+    worker("crm.settle_attempt('{own}', '{sync_leased}', 30, 'unknown', null, 429, 'Later', 7)"),
+    worker("crm.settle_attempt('{own}', '{sync_called}', 1, 'created', '42')"),
+    request("write", "api.push_lead('{lead_rejected}')"),
+    *_lists(),
+)
+REFUSED = (
+    worker("crm.settle_attempt('{own}', '{sync_called}', 1, 'refused', null, 400, 'No')"),
+    worker("crm.settle_attempt('{own}', '{sync_leased}', 30, 'unauthorized', null, 401, 'Who?')"),
+    request("admin", "api.list_crm_connections()"),
+)
+
+OPERATE = (
+    *(
+        operator(f"admin.{function}('{{own}}')")
+        for function in (
+            "organization",
+            "known_organization",
+            "stages",
+            "keys",
+            "analysts",
+            "scoring_models",
+            "backtest_leads",
+            "crm_connections",
+            "crm_queue",
+            "crm_syncs",
+            "chain_heads",
+            "verify_chain",
+        )
+    ),
+    operator("admin.leads_to_erase('{own}', '{lead_three}')"),
+    operator("admin.leads_to_erase('{own}', null, 'three@one.example')"),
+    operator("admin.leads_to_erase('{own}', null, 'three@canary.example')"),
+    operator("admin.try_scoring_model('{own}', '{lead_three}')"),
+    operator("admin.try_scoring_model('{own}', '{lead_three}', now())"),
+    operator(f"admin.backtest_scoring_model('{{own}}', '{_MODEL}', array['{{lead_won}}', '{{lead_lost}}']::uuid[])"),
+    operator(f"admin.backtest_scoring_model('{{own}}', '{_MODEL}')"),
+    operator(f"admin.check_scoring_model('{_MODEL}')"),
+    operator(f"admin.edit_scoring_model('{{own}}', '{_MODEL.replace('0.5', '0.75')}')"),
+    operator("admin.activate_scoring_model('{own}')"),
+    operator("admin.activate_scoring_model('{own}', 1)"),
+    operator(f"admin.edit_scoring_model('{{own}}', '{_MODEL}')"),
+    operator("admin.add_stage('{own}', 'canary')"),
+    operator("admin.add_stage('{own}', 'extra')"),
+    operator("admin.remove_stage('{own}', 'canary')"),
+    operator("admin.remove_stage('{own}', 'lost')"),
+    operator("""admin.load_leads('{own}', '[{"email": "loaded@one.example", "lead_score": 1, "pipeline_stage": "new",
+      "created_at": "2020-01-01Z", "updated_at": "2020-01-01Z"}]')"""),
+    operator("""admin.load_signals('{own}', '[{"lead_id": "{lead_three}", "type": "hail", "dedupe_key": "canary",
+      "observed_at": "2020-01-01Z"}]')"""),
+    operator("admin.change_crm_connection('{own}', 'pause')"),
+    operator("admin.change_crm_connection('{own}', 'resume')"),
+    operator("admin.retry_crm('{own}', '{lead_unknown}', 'theirs')"),
+    operator("admin.retry_crm('{own}')"),
+    operator("admin.retry_crm('{own}', '{lead_rejected}')"),
+    operator("""admin.connect_crm('{own}', 'webhook', 'another', '{}', '\\x01', 'k', 'won')"""),
+    operator("admin.change_crm_connection('{own}', 'disconnect')"),
+    operator("admin.create_key('{own}', 'read', sha256('another key'))"),
+    operator("admin.rotate_key('{own_key}', sha256('a third key'))"),
+    operator("admin.good_key('{own_key}')"),
+    operator("admin.revoke_key('{own_key}')"),
+    operator("admin.keys('{own}')"),
+)
+
+ERASE_LEAD = tuple(
+    operator(f"admin.erase_lead('{{own}}', '{{lead_{lead}}}')")
+    for lead in ("three", "rejected", "called", "unknown", "pushed")
+)
+ERASE_ORGANIZATION = (
+    worker("crm.settle_attempt('{own}', '{sync_called}', 1, 'created', '42')"),
+    worker("crm.settle_attempt('{own}', '{sync_leased}', 30, 'refused')"),
+    operator("admin.erase_organization('{own}')"),
+    operator("admin.erase_organization('{own}')"),
+    operator("admin.verify_chain('{own}')"),
+)
+
+ANALYSE = (
+    Call("leads_migrator", "select admin.create_analyst('{analyst}', '{own}', '{verifier}')"),
+    *(
+        Call("{analyst}", f"select * from bi.{view}")
+        for view in (
+            "leads",
+            "lead_changes",
+            "stage_history",
+            "pipeline_daily",
+            "source_performance",
+            "score_calibration",
+        )
+    ),
+    operator("admin.analysts('{own}')"),
+    Call("leads_migrator", "select admin.revoke_analyst('{analyst}')"),
+)
+
+SCENES = {
+    "read": READ,
+    "write": WRITE,
+    "work": WORK,
+    "refused": REFUSED,
+    "operate": OPERATE,
+    "erase a lead": ERASE_LEAD,
+    "erase an organization": ERASE_ORGANIZATION,
+    "analyse": ANALYSE,
+}
+"""What one organization does, or is done for one organization: nothing in it is to tell of another, or to change it."""
+
+ACROSS = (
+    operator("admin.organizations()"),
+    operator("admin.keys()"),
+    operator("admin.analysts()"),
+    operator("admin.crm_connections()"),
+    operator("admin.crm_queue()"),
+    operator("admin.chain_heads()"),
+    operator("admin.leads_to_erase(null, '{lead_three}')"),
+    operator("admin.leads_to_erase(null, null, 'plain@one.example')"),
+    operator("admin.create_organization('Another', 'test')"),
+    worker("crm.seconds_until_due('{k}')"),
+    worker("crm.connections_without_key('{k}')"),
+    worker("crm.connections_without_key('{}')"),
+    worker("crm.lease_syncs('{k}', 64)"),
+    worker("admin.delete_expired_answers(100)"),
+    worker("admin.seal_events(null, 3)"),
+    worker("admin.seal_events('{victim}')"),
+    operator("admin.verify_chain('{own}')"),
+)
+"""What works over all organizations, by design."""
+
+ALL_SCENES = {**SCENES, "across": ACROSS}
+
+# What tells of no organization: the reference, the routes, the checks of the database and of the session.
+PLAIN = {
+    "admin.findings",
+    "api.input_faults",
+    "api.is_cursor",
+    "api.openapi",
+    "api.problems",
+    "api.routes",
+    "api.schema_version",
+    "api.session_faults",
+}
