@@ -11,11 +11,11 @@ UV := uv==0.13.9
 COMPILE := .venv/bin/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-header
 
-.PHONY: help install serve psql test lint check bench fuzz test-15 torture screenshots secrets schema baseline release reset lock clean
+.PHONY: help install serve psql test lint check bench fuzz test-15 test-15-database mutants torture screenshots secrets schema baseline release reset lock clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s  %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s  %s\n", $$1, $$2 }' Makefile
 
 install: .venv/.serve ## Set up .venv with the command line .venv/bin/leads; starts nothing
 
@@ -45,6 +45,13 @@ test-15: .venv/.dev ## Run all tests on PostgreSQL 15 (PG15_BIN: the folder of i
 	@test -x '$(PG15_BIN)/postgres' || { echo "There is no PostgreSQL 15 in $(PG15_BIN)." \
 	  "Install it (Debian: apt install postgresql-15), or run: make test-15 PG15_BIN=FOLDER" >&2; exit 2; }
 	LEADS_PG_BIN='$(PG15_BIN)' .venv/bin/pytest $(ARGS)
+
+test-15-database: ## Run the tests of the database, the migrations and the isolation on PostgreSQL 15
+	@$(MAKE) --no-print-directory test-15 \
+	  ARGS="pgtap tests/analysts tests/api/test_access.py tests/audit tests/database tests/isolation $(ARGS)"
+
+mutants: .venv/.dev ## Remove each tenant predicate in turn, and report what finds it (ARGS: the beginning of a name)
+	.venv/bin/python -m tests.isolation.mutants $(ARGS)
 
 fuzz: .venv/.dev ## Run the randomized tests with 10,000 models and 10,000 requests (CASES, PROOF_SEED)
 	SCORING_CASES=$(or $(CASES),10000) PROOF_CASES=$(or $(CASES),10000) \

@@ -26,9 +26,9 @@ from tools.pins import TENANT, Tables, unpinned
 
 ROOT = Path(__file__).parent.parent
 ALLOW = "tools/lint_allow.txt"
-# What a file's name ends with, and the statements that it holds. Each may also set the owner and drop objects.
+# What a file's name ends with, and the statements that it holds. Each may also set the owner, drop objects and call procedures.
 KINDS: dict[str, tuple[type[ast.Node], ...]] = {
-    "": (ast.CreateFunctionStmt, ast.ViewStmt, ast.CommentStmt, ast.GrantStmt, ast.CallStmt),
+    "": (ast.CreateFunctionStmt, ast.ViewStmt, ast.CommentStmt, ast.GrantStmt),
     "policies": (ast.CreatePolicyStmt, ast.CommentStmt),
     "triggers": (ast.CreateTrigStmt, ast.CommentStmt, ast.AlterTableStmt),
     "grants": (ast.GrantStmt,),
@@ -98,9 +98,9 @@ def _lint(path: Path, file: str, tables: Tables) -> Iterator[Finding]:
     if not (isinstance(first, ast.VariableSetStmt) and first.name == "role"):
         yield Finding(file, "header", name, "set the owner first: set local role <owner>;")
     for statement, source in statements:
-        if not isinstance(statement, (ast.VariableSetStmt, ast.DropStmt, *KINDS.get(suffix, ()))) or _made(
-            statement
-        ) not in ("", name):
+        if not isinstance(
+            statement, (ast.VariableSetStmt, ast.DropStmt, ast.CallStmt, *KINDS.get(suffix, ()))
+        ) or _made(statement) not in ("", name):
             yield Finding(
                 file, "misplaced", name, f"{type(statement).__name__} doesn't belong into a file of this name"
             )

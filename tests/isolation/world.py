@@ -51,6 +51,14 @@ class World:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.connection = psycopg.connect(database.url(), autocommit=True, row_factory=tuple_row)
+        try:
+            self._make()
+        except BaseException:
+            self.close()
+            raise
+
+    def _make(self) -> None:
+        database = self.database
         self.victim = make_organization(database, "Canary Roofing", "live")
         self.tables: dict[str, list[str]] = dict(self.rows(_TABLES, SCHEMAS))
         self.names = {"victim": self.victim.id, "verifier": VERIFIER}
