@@ -26,7 +26,7 @@ from tools.pins import TENANT, Tables, unpinned
 
 ROOT = Path(__file__).parent.parent
 ALLOW = "tools/lint_allow.txt"
-# What a file's name ends with, and the statements that it holds. Each may also set the owner, drop objects and call procedures.
+# The end of a file's name, and its statements. Every file may also set the owner, drop objects and call procedures.
 KINDS: dict[str, tuple[type[ast.Node], ...]] = {
     "": (ast.CreateFunctionStmt, ast.ViewStmt, ast.CommentStmt, ast.GrantStmt),
     "policies": (ast.CreatePolicyStmt, ast.CommentStmt),
