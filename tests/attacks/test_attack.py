@@ -76,7 +76,7 @@ def analysts_attacks(two: world.World, scene: str) -> list[Attack]:
         "select c.oid::regclass::text as name, (select string_agg(quote_ident(attname), ', ' order by attnum) "
         "from pg_attribute as a where a.attrelid = c.oid and attnum > 0 "
         "and has_column_privilege('leads_bi', c.oid, attnum, 'select')) as columns from pg_class as c "
-        f"where relkind in ('r', 'v') and relnamespace::regnamespace::text = any ({OUR_SCHEMAS}) order by 1"
+        f"where relkind in ('r', 'p', 'v') and relnamespace::regnamespace::text = any ({OUR_SCHEMAS}) order by 1"
     )
     views = database.sql(
         "select oid::regclass::text as name from pg_class "
@@ -94,7 +94,7 @@ def roles(two: world.World) -> list[str]:
 
 def relations(two: world.World) -> list[str]:
     found = two.databases[0].sql(
-        "select oid::regclass::text as name from pg_class where relkind in ('r', 'v') "
+        "select oid::regclass::text as name from pg_class where relkind in ('r', 'p', 'v') "
         f"and (relnamespace = 'bi'::regnamespace or relnamespace::regnamespace::text = any ({OUR_SCHEMAS})) order by 1"
     )
     return [row["name"] for row in found]

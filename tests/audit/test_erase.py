@@ -80,18 +80,22 @@ def new_person(database: Database, server: Server, organization: Organization) -
 
 
 def tables_with(database: Database, *values: str, of: str = "") -> dict[str, set[str]]:
-    """Returns the tables that contain each value, in any case. ``of`` selects an organization's rows."""
+    """Returns the tables that contain each value, in any case. ``of`` selects an organization's rows.
+
+    A partition is listed as the table that it belongs to.
+    """
     seen: dict[str, set[str]] = {}
     with database.connect() as connection:
         tables = connection.execute(
-            "select c.oid::regclass::text as name from pg_class as c where c.relkind in ('r', 'm', 'S')"
+            "select c.oid::regclass::text as name, coalesce(pg_partition_root(c.oid), c.oid)::regclass::text as root"
+            " from pg_class as c where c.relkind in ('r', 'm', 'S')"
             " and c.relpersistence <> 't'"
         )
-        for table in [row["name"] for row in tables.fetchall()]:
-            rows = connection.execute(f"select lower(t::text) as row from {table} as t").fetchall()
+        for table in tables.fetchall():
+            rows = connection.execute(f"select lower(t::text) as row from {table['name']} as t").fetchall()
             for value in values:
                 if any(value.lower() in row["row"] and of in row["row"] for row in rows):
-                    seen.setdefault(value, set()).add(table)
+                    seen.setdefault(value, set()).add(table["root"])
     return seen
 
 
