@@ -1,4 +1,5 @@
-# Targets. `make help` lists them. Everything is installed into .venv, from the lock files only. Nothing needs root.
+# Targets. `make help` lists them. Everything is installed into .venv, from the lock files only. Nothing needs root,
+# except test-docker and test-python.
 #   PYTHON  the Python for .venv (default: python3)
 #   ARGS    additional arguments: make test ARGS='-k cursor', make lock ARGS=--upgrade
 
@@ -11,7 +12,7 @@ UV := uv==0.13.9
 COMPILE := .venv/bin/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-header
 
-.PHONY: help install serve psql test lint check bench fuzz test-15 test-15-database mutants torture screenshots secrets schema baseline release reset lock clean
+.PHONY: help install serve psql test lint check check-all bench fuzz test-15 test-15-database mutants test-python test-docker torture screenshots secrets schema baseline release reset lock clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -38,6 +39,8 @@ lint: .venv/.dev ## Check style, types, SQL, frozen copies and migrations
 
 check: lint test ## Run lint, then test
 
+check-all: check test-15 test-python test-docker test-clients ## Run everything, before a release (some 80 minutes)
+
 bench: .venv/.dev ## Measure the processor time of a request, in the server and in PostgreSQL
 	@.venv/bin/python -m bench $(ARGS)
 
@@ -52,6 +55,13 @@ test-15-database: ## Run the tests of the database, the migrations and the isola
 
 mutants: .venv/.dev ## Remove each tenant predicate in turn, and report what finds it (ARGS: the beginning of a name)
 	.venv/bin/python -m tests.isolation.mutants $(ARGS)
+
+test-python: .venv/.dev ## Run all tests on Python 3.13, in a Debian trixie made by debootstrap (Debian, as root)
+	.venv/bin/python -m tools.trixie sh -c 'make --silent .venv/.dev && exec .venv/bin/pytest "$$@"' pytest $(ARGS)
+
+# DOCKER: the docker of an engine that can pull images. Without it, an engine is started that can't.
+test-docker: .venv/.dev ## Run docker-compose.yml on a Docker engine (Debian, as root; anywhere with DOCKER=docker)
+	$(if $(DOCKER),DOCKER='$(DOCKER)',.venv/bin/python -m tools.docker_engine) .venv/bin/pytest -n0 --maxfail=3 tests/docker $(ARGS)
 
 fuzz: .venv/.dev ## Run the randomized tests with 10,000 models and 10,000 requests (CASES, PROOF_SEED)
 	SCORING_CASES=$(or $(CASES),10000) PROOF_CASES=$(or $(CASES),10000) \
