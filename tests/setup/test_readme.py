@@ -71,11 +71,7 @@ def wide_lines(text: str) -> list[str]:
 each_page = pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
 
 
-# The pages that still have wider lines.
-TO_WRAP = {"docs/docker.md"}
-
-
-@pytest.mark.parametrize("page", [page for page in PAGES if str(page.relative_to(ROOT)) not in TO_WRAP])
+@each_page
 def test_prose_is_wrapped_at_100_columns(page: Path) -> None:
     assert wide_lines(page.read_text(encoding="utf-8")) == []
 
