@@ -24,8 +24,7 @@ import pytest
 
 from app.settings import ROOT
 from tests.support.process import free_port
-from tools import secrets, unreleased
-from tools.frozen import INCLUDE, frozen_blocks, without_frozen_blocks
+from tools import frozen, release, secrets, unreleased
 
 COPIED = (
     "Dockerfile",
@@ -110,23 +109,22 @@ class Stack:
             time.sleep(0.2)
 
 
-def complete_migrations(migrations: Path) -> None:
-    """Complete the migrations as a release would do it, unless they already have the files of sql/."""
-    files = INCLUDE.findall((ROOT / "sql" / "load.sql").read_text())
-    paths = sorted(migrations.glob("[0-9]*.sql"))
-    copies = {block.path: block.text for path in paths for block in frozen_blocks(path.read_text())}
-    next_ = migrations / "next.sql"
-    if not next_.exists() and all(copies.get(f"sql/{file}") == (ROOT / "sql" / file).read_text() for file in files):
+def complete_migrations(folder: Path) -> None:
+    """Add what a release would add to the migrations: the changes in next.sql and in sql/."""
+    next_ = folder / "next.sql"
+    changes = next_.read_text() if next_.exists() else ""
+    if not release.differing(ROOT) and not release.has_statements(changes):
         return
+    paths = frozen.migrations(folder.parent)
     for path in paths:
-        path.write_text(without_frozen_blocks(path.read_text()))
-    texts = [next_.read_text()] if next_.exists() else []
-    texts.append(re.sub(r"^(begin|commit);$", "", unreleased.load_script(), flags=re.MULTILINE))
-    last = migrations / f"{paths[-1].name.partition('-')[0]}-99.working-tree.sql"
-    last.write_text("\n".join(texts))
+        path.write_text(frozen.without_frozen_blocks(path.read_text()))
+    last = folder / f"{paths[-1].name.partition('-')[0]}-99.working-tree.sql"
+    # each migration is a transaction already
+    objects = re.sub(r"^(begin|commit);$", "", unreleased.load_script(), flags=re.MULTILINE)
+    last.write_text(f"{changes}\n{objects}")
     next_.unlink(missing_ok=True)
     sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in (*paths, last)]
-    (migrations / "SHA256SUMS").write_text("".join(sums))
+    (folder / "SHA256SUMS").write_text("".join(sums))
 
 
 @pytest.fixture(scope="module")
