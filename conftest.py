@@ -1,4 +1,4 @@
-"""A PostgreSQL that the tests start themselves, and a database for each module, copied from one migrated template."""
+"""Fixtures: a PostgreSQL that the tests start, and a database per module, copied from one migrated template."""
 
 import itertools
 import os
@@ -28,7 +28,7 @@ _names = (f"t{os.getpid()}_{number}" for number in itertools.count())
 
 @pytest.fixture(scope="session")
 def run_dir() -> Iterator[Path]:
-    """A folder that all of pytest-xdist's workers share, and that other users of the machine may pass."""
+    """A folder that all workers of pytest-xdist share, and that other users of the machine can enter."""
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"{os.getpid()}")
     path = Path(tempfile.gettempdir()) / f"leads-{os.getuid()}-{run[:12]}"
     path.mkdir(exist_ok=True)
@@ -41,7 +41,7 @@ def run_dir() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def cluster(run_dir: Path) -> Iterator[embedded.Server]:
-    """The server, with the template migrated by a login that is no superuser."""
+    """The server, with a template database that a login without superuser rights has migrated."""
     options = {"fsync": "off", "max_connections": "600"}
     with embedded.running(run_dir / "postgres", options=options) as server:
         with filelock.FileLock(run_dir / "template.lock"):
@@ -60,7 +60,7 @@ def _make_template(server: embedded.Server) -> None:
 
 @pytest.fixture(scope="session")
 def new_database(cluster: embedded.Server) -> Callable[..., Database]:
-    """Makes databases: copies of the template, or with ``template=None`` empty ones."""
+    """Creates databases: copies of the template, or, with ``template=None``, empty ones."""
 
     def make(template: str | None = _TEMPLATE) -> Database:
         database = Database(cluster, next(_names))
@@ -75,13 +75,13 @@ def new_database(cluster: embedded.Server) -> Callable[..., Database]:
 
 @pytest.fixture(scope="module")
 def database(new_database: Callable[..., Database]) -> Database:
-    """A migrated database of the module's own."""
+    """A migrated database for the module."""
     return new_database()
 
 
 @pytest.fixture(scope="module")
 def new_organization(database: Database) -> Callable[..., Organization]:
-    """Makes organizations in the module's database, each with a key of each scope."""
+    """Creates organizations in the module's database, each with a key of each scope."""
     return lambda **options: make_organization(database, **options)
 
 
@@ -93,7 +93,7 @@ def leads(database: Database) -> Leads:
 
 @pytest.fixture(scope="session")
 def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
-    """Starts server processes on a database; they end with the session."""
+    """Starts server processes on a database. They are stopped at the end of the session."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(database: Database, **environ: str) -> Server:
@@ -117,7 +117,7 @@ def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
                     return server
             except httpx.TransportError:
                 time.sleep(0.05)
-        raise AssertionError(f"the server didn't come up: {log.read_text()}")
+        raise AssertionError(f"the server did not start: {log.read_text()}")
 
     yield start
     for process in started:
@@ -136,14 +136,14 @@ def server(database: Database, new_server: Callable[..., Server]) -> Server:
 def pgtap_connection(
     request: pytest.FixtureRequest, cluster: embedded.Server, new_database: Callable[..., Database]
 ) -> Iterator[psycopg.Connection]:
-    """Where pgtap/ runs: a superuser's connection, which becomes each actor by SET SESSION AUTHORIZATION."""
-    # pytest-pgtap makes its subtests by a private name of pytest's: from now on, and in the test that has begun.
+    """The connection for pgtap/: a superuser's, which becomes an actor with SET SESSION AUTHORIZATION."""
+    # pytest-pgtap uses a private class of pytest. Ignore the warning in later tests, and in the one that has started.
     ignored = "ignore:A private pytest class or function was used:pytest.PytestDeprecationWarning"
     request.config.addinivalue_line("filterwarnings", ignored)
     warnings.filterwarnings("ignore", "A private pytest class", pytest.PytestDeprecationWarning)
     database = new_database()
     with psycopg.connect(database.url(), autocommit=True) as connection:
-        # far from UTC: what depends on the session's zone, or takes it for UTC, shows
+        # The zone is far from UTC, so that code that depends on the session's zone fails.
         connection.execute("set timezone = 'Asia/Tokyo'")
         connection.execute("create schema tap; grant usage on schema tap to public; set search_path = tap")
         connection.execute((ROOT / "pgtap" / "vendor" / "pgtap--1.3.5.sql").read_bytes())
@@ -152,7 +152,7 @@ def pgtap_connection(
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What tests/attacks/test_attack.py has counted: a worker of pytest-xdist's tells it by the test's report."""
+    """Prints the number of attacks of tests/attacks/test_attack.py, which a worker reports with the test's report."""
     for report in terminalreporter.stats.get("passed", []):
         for name, value in report.user_properties:
             if name == "attacks":

@@ -56,12 +56,12 @@ def command(folder: Path) -> Leads:
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    made = Path(tempfile.mkdtemp(prefix="leads-bi-", dir="/tmp"))
-    made.chmod(0o755)
-    yield made / "data"
-    for pid_file in made.glob("*/postgres/postmaster.pid"):  # of a test that failed
+    path = Path(tempfile.mkdtemp(prefix="leads-bi-", dir="/tmp"))
+    path.chmod(0o755)
+    yield path / "data"
+    for pid_file in path.glob("*/postgres/postmaster.pid"):  # left by a failed test
         process.stop(pid_file.parent.parent)
-    shutil.rmtree(made)
+    shutil.rmtree(path)
 
 
 @pytest.fixture(scope="module")
@@ -72,14 +72,14 @@ def place(folder: Path) -> Iterator[Place]:
         acme, other = (
             printed(leads("organizations", "create", name)) for name in ("Acme Restoration", "Bolt Plumbing")
         )
-        made = Place(folder, server, leads, acme)
+        place = Place(folder, server, leads, acme)
         for organization, count in ((acme, 3), (other, 5)):
-            made.sql(
+            place.sql(
                 "insert into app.lead (organization_id, email) select %s, 'a@example.com' from generate_series(1, %s)",
                 organization,
                 count,
             )
-        yield made
+        yield place
 
 
 def ask(url: str, query: str) -> list[tuple[Any, ...]]:
@@ -111,22 +111,22 @@ def test_the_printed_address_works_over_tcp(place: Place) -> None:
 
 
 def test_the_password_is_shown_once(place: Place) -> None:
-    made = json.loads(place.analyst("bea", "--json"))
-    assert made.keys() == {"login", "organization_id", "password", "url"}
-    assert (made["login"], made["organization_id"]) == ("bea", place.organization)
-    assert ask(made["url"], "select session_user::text") == [("bea",)]
+    created = json.loads(place.analyst("bea", "--json"))
+    assert created.keys() == {"login", "organization_id", "password", "url"}
+    assert (created["login"], created["organization_id"]) == ("bea", place.organization)
+    assert ask(created["url"], "select session_user::text") == [("bea",)]
     kept = place.sql("select rolpassword from pg_authid where rolname = 'bea'")[0][0]
     assert kept.startswith("SCRAM-SHA-256$")
-    for told in (printed(place.leads("bi", "list", "--json")), (place.folder / "postgresql.log").read_text()):
-        assert made["password"] not in told
+    for text in (printed(place.leads("bi", "list", "--json")), (place.folder / "postgresql.log").read_text()):
+        assert created["password"] not in text
 
 
 def test_a_wrong_password_is_refused(place: Place) -> None:
     url = place.analyst("cleo")
     password = str(conninfo_to_dict(url)["password"])
     for wrong in (f":{password[::-1]}@", ":@", "@"):
-        said = refused(url.replace(f":{password}@", wrong))
-        assert "password authentication failed" in said or "no password supplied" in said
+        message = refused(url.replace(f":{password}@", wrong))
+        assert "password authentication failed" in message or "no password supplied" in message
 
 
 def test_the_defaults_of_a_session(place: Place) -> None:
@@ -169,15 +169,15 @@ def test_without_an_open_port_a_hint_is_printed(folder: Path) -> None:
         migrate.apply(server.url("leads_migrator"))
     leads = command(other)
     acme = printed(leads("organizations", "create", "Acme Restoration"))
-    made = leads("bi", "create", "ann", "--organization", acme)
-    assert made.stdout.strip().endswith("@127.0.0.1:5433/leads")
-    assert made.stderr == "Nothing listens there yet. Say: leads serve --bi-port 5433\n"
+    created = leads("bi", "create", "ann", "--organization", acme)
+    assert created.stdout.strip().endswith("@127.0.0.1:5433/leads")
+    assert created.stderr == "Nothing listens there yet. Say: leads serve --bi-port 5433\n"
 
     port = free_port()
-    made = leads("bi", "create", "bea", "--organization", acme, BI_PORT=str(port))
-    assert f"leads serve --bi-port {port}" in made.stderr
+    created = leads("bi", "create", "bea", "--organization", acme, BI_PORT=str(port))
+    assert f"leads serve --bi-port {port}" in created.stderr
     with embedded.running(other, tcp_port=port):
-        assert ask(made.stdout.strip(), "select count(*) from leads") == [(0,)]
+        assert ask(created.stdout.strip(), "select count(*) from leads") == [(0,)]
 
 
 def test_with_your_own_server(leads: Leads, database: Database, new_organization: Callable[..., Organization]) -> None:
@@ -258,8 +258,8 @@ def test_psql_runs_as_an_analyst_and_leaves_no_login(place: Place) -> None:
     arguments = ("psql", "--organization", place.organization)
     assert printed(place.leads(*arguments, "-tAc", "select count(*) from bi.leads")) == "3"
     assert re.fullmatch("psql_[0-9a-f]{12}", printed(place.leads(*arguments, "-tAc", "select session_user")))
-    said = place.leads(*arguments, "-c", "select from app.lead where score_id is null")
-    assert (said.returncode, "permission denied" in said.stderr) == (1, True)  # 1 is psql's own
+    done = place.leads(*arguments, "-c", "select from app.lead where score_id is null")
+    assert (done.returncode, "permission denied" in done.stderr) == (1, True)  # psql exits with 1
     assert logins(place, "^psql_") == []
     assert "psql_" not in printed(place.leads("bi", "list"))
 
@@ -300,15 +300,15 @@ def test_psql_drops_the_login_of_a_killed_psql(place: Place) -> None:
 )
 def test_a_mistake_is_a_sentence_and_exit_code_2(place: Place, arguments: list[str], sentence: str) -> None:
     before = logins(place, ".")
-    said = mistake(place.leads(*(place.organization if part == "ACME" else part for part in arguments)))
-    assert sentence in said
+    message = mistake(place.leads(*(place.organization if part == "ACME" else part for part in arguments)))
+    assert sentence in message
     assert logins(place, ".") == before
 
 
 def test_a_login_that_cannot_create_logins_is_reported(leads: Leads, database: Database) -> None:
-    said = mistake(leads("bi", "list", LEADS_MIGRATE_URL=""))
-    assert "LEADS_MIGRATE_URL is not set" in said
-    said = mistake(
+    message = mistake(leads("bi", "list", LEADS_MIGRATE_URL=""))
+    assert "LEADS_MIGRATE_URL is not set" in message
+    message = mistake(
         leads("bi", "create", "ann", "--organization", str(uuid4()), LEADS_MIGRATE_URL=database.url("leads_api"))
     )
-    assert "may not do this" in said or "no schema of ours" in said
+    assert "may not do this" in message or "no schema of ours" in message

@@ -45,9 +45,9 @@ OUTSIDE = ("external", "said", "sent", "shown", "answered")
 def new_person(database: Database, server: Server, organization: Organization) -> str:
     """Creates a lead with values in each table that stores personal data, and returns its id."""
     with server.client(organization.keys["write"]) as client:
-        made = client.post("/leads", json=PERSON, headers={"Idempotency-Key": "made"})
-        assert made.status_code == 201
-        lead: str = made.json()["id"]
+        created = client.post("/leads", json=PERSON, headers={"Idempotency-Key": "made"})
+        assert created.status_code == 201
+        lead: str = created.json()["id"]
         signal = {"type": "storm_event", "value": {"note": CANARY["value"]}, "dedupe_key": CANARY["dedupe"]}
         assert (
             client.post(f"/leads/{lead}/signals", json=signal, headers={"Idempotency-Key": "seen"}).status_code == 201
@@ -180,12 +180,14 @@ class TestALead:
                 assert client.get(f"/audit-log/{event['id']}").headers["etag"] != tags[event["id"]]
         # There is one new event. The earlier ones are unchanged, except for their values.
         assert [event["id"] for event in after[1:]] == [event["id"] for event in before]
-        told = after[0]
-        assert (told["action"], told["source"]) == ("lead.erased", "system")
-        assert list(told["payload"]) == ["lead_id", "diff", "erased", "key_id", "role"]
-        assert told["payload"]["diff"] == {"pipeline_stage": {"from": "contacted", "to": None}}
-        assert sorted(item["event_id"] for item in told["payload"]["erased"]) == sorted(event["id"] for event in before)
-        assert (told["payload"]["key_id"], told["payload"]["role"]) == (None, "leads_operator")
+        event = after[0]
+        assert (event["action"], event["source"]) == ("lead.erased", "system")
+        assert list(event["payload"]) == ["lead_id", "diff", "erased", "key_id", "role"]
+        assert event["payload"]["diff"] == {"pipeline_stage": {"from": "contacted", "to": None}}
+        assert sorted(item["event_id"] for item in event["payload"]["erased"]) == sorted(
+            event["id"] for event in before
+        )
+        assert (event["payload"]["key_id"], event["payload"]["role"]) == (None, "leads_operator")
         for old, new in zip(before, after[1:], strict=True):
             assert {**old, "payload": None} == {**new, "payload": None}
             assert list(old["payload"]) == list(new["payload"])
@@ -258,8 +260,8 @@ class TestALead:
         assert set(tables_with(database, *CANARY.values(), of=organization.id)) == set(CANARY.values())
         assert erase(database, organization.id, lead)["events"] > 5
         assert tables_with(database, *CANARY.values(), of=organization.id) == {}
-        told = database.sql("select payload from audit.event where lead_id = %s and action = 'lead.erased'", lead)
-        assert told[0]["payload"]["diff"] == {}
+        erased = database.sql("select payload from audit.event where lead_id = %s and action = 'lead.erased'", lead)
+        assert erased[0]["payload"]["diff"] == {}
         seal(database)
         assert verdict(database, organization.id)["holds"]
 
@@ -459,8 +461,8 @@ class TestAnOrganization:
         assert set(tables_with(database, *values)) == set(values)
 
         leads = leads_on(database)
-        said = printed_all(leads("erase", "--organization", organization.id, "--yes"))
-        assert "is erased: 2 leads" in said
+        output = printed_all(leads("erase", "--organization", organization.id, "--yes"))
+        assert "is erased: 2 leads" in output
         assert tables_with(database, *values) == {}
         assert left_in_files(database, *values) == {}
 
@@ -564,8 +566,8 @@ class TestOnTheCommandLine:
     def test_a_lead_is_erased_by_its_id(self, database: Database, server: Server, leads: Leads) -> None:
         organization = make_organization(database)
         lead = new_person(database, server, organization)
-        said = printed(leads("erase", "--lead", lead, "--yes"))
-        assert re.search(rf"{lead} is erased: \d+ rows, and the values in \d+ events\.", said)
+        output = printed(leads("erase", "--lead", lead, "--yes"))
+        assert re.search(rf"{lead} is erased: \d+ rows, and the values in \d+ events\.", output)
         assert "there was nothing left" in printed(leads("erase", "--lead", lead, "--yes"))
 
     @pytest.mark.parametrize(

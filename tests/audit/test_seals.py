@@ -294,7 +294,7 @@ def test_an_event_that_is_queued_twice_does_not_stop_the_sealer(database: Databa
 
 
 def test_concurrent_sealers_build_one_chain(database: Database) -> None:
-    made = [make_organization(database) for _ in range(3)]
+    organizations = [make_organization(database) for _ in range(3)]
     stop = threading.Event()
     failed: list[Exception] = []
 
@@ -313,14 +313,14 @@ def test_concurrent_sealers_build_one_chain(database: Database) -> None:
         thread.start()
     add = "insert into app.lead (organization_id, email) select %s, 'ada@example.com' from generate_series(1, 5)"
     for _ in range(20):
-        for organization in made:
+        for organization in organizations:
             database.sql(add, organization.id)
     stop.set()
     for thread in threads:
         thread.join(30)
     assert not failed
     seal(database)
-    for organization in made:
+    for organization in organizations:
         result = verdict(database, organization.id)
         assert (result["holds"], result["unsealed"]) == (True, 0)
         assert result["verified_to"] > 100
@@ -344,9 +344,9 @@ class TestOverHttp:
 
     @pytest.fixture
     def organization(self, database: Database, server: Server) -> Organization:
-        made = make_organization(database)
+        organization = make_organization(database)
         seal(database)
-        return made
+        return organization
 
     def test_reports_an_unchanged_log(self, organization: Organization, server: Server) -> None:
         with server.client(organization.keys["admin"]) as client:

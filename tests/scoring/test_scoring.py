@@ -95,11 +95,11 @@ def test_history_and_signals_are_paged(server: Server, acme: Organization) -> No
     with server.client(acme.keys["write"]) as client:
         lead = client.post("/leads", json={"email": "ada@example.com"}).json()["id"]
         signals = [{"type": "page_views", "value": number} for number in range(200)]
-        made = client.post(f"/leads/{lead}/signals", json={"signals": signals}).json()["data"]
+        created = client.post(f"/leads/{lead}/signals", json={"signals": signals}).json()["data"]
         for number in range(5):
             client.patch(f"/leads/{lead}", json={"lead_score": 10 + number})
         for path, expected in (
-            ("signals", [signal["id"] for signal in reversed(made)]),
+            ("signals", [signal["id"] for signal in reversed(created)]),
             ("scores", [14, 13, 12, 11, 10]),
         ):
             seen, url = [], f"/leads/{lead}/{path}?limit={3 if path == 'scores' else 70}"
@@ -214,9 +214,9 @@ def test_a_mistake_in_a_model_is_reported_with_its_line(
     leads: Leads, acme: Organization, model: Callable[[str], str], change: tuple[str, str], line: int, words: str
 ) -> None:
     assert change[0] in MODEL
-    said = mistake(leads("scoring", "edit", model(MODEL.replace(*change)), "--organization", acme.id))
+    output = mistake(leads("scoring", "edit", model(MODEL.replace(*change)), "--organization", acme.id))
     place = "model.toml" if words.startswith("A date") else f"model.toml:{line}"
-    assert any(f"{place}: {words}" in sentence for sentence in said.splitlines()), said
+    assert any(f"{place}: {words}" in sentence for sentence in output.splitlines()), output
 
 
 def test_other_mistakes_are_reported(leads: Leads, acme: Organization, model: Callable[[str], str]) -> None:
@@ -230,8 +230,8 @@ def test_other_mistakes_are_reported(leads: Leads, acme: Organization, model: Ca
     assert "Say one of" in mistake(leads("scoring", "show", *of, "--draft", "--default"))
     assert "nested too deep" in mistake(leads("scoring", "edit", model("base = " + "[" * 3000 + "]" * 3000), *of))
     assert "thousands of digits" in mistake(leads("scoring", "edit", model("base = " + "9" * 5000), *of))
-    said = mistake(leads("scoring", "edit", model(ODD_MODEL), *of))
-    assert {line.partition(":")[2].partition(":")[0] for line in said.splitlines()} == {"9"}
+    output = mistake(leads("scoring", "edit", model(ODD_MODEL), *of))
+    assert {line.partition(":")[2].partition(":")[0] for line in output.splitlines()} == {"9"}
     odd = model(ODD_MODEL.replace("[[rules]]\nweight = 0.02\n", ""))
     assert "Version 1 is the draft" in printed(leads("scoring", "edit", odd, *of))
     assert "NUL" in mistake(leads("scoring", "edit", model('base = "\\u0000"'), *of))
@@ -258,9 +258,9 @@ def test_a_backtest_prints_its_result_and_draws_the_curve(
     assert result["higher"] + result["lower"] > 0
     assert database.sql("select count(*) from scoring.score") == before
     assert ElementTree.parse(picture).getroot().tag.endswith("svg")
-    said = leads(*arguments, "--picture", str(picture)).stdout
-    assert "By the model in force:" in said
-    assert str(picture) in said
+    output = leads(*arguments, "--picture", str(picture)).stdout
+    assert "By the model in force:" in output
+    assert str(picture) in output
 
 
 @pytest.mark.parametrize(
@@ -302,8 +302,8 @@ def test_a_change_of_one_rule_keeps_the_lines_of_the_others(
 
 def test_the_65th_rule_is_refused(leads: Leads, acme: Organization, model: Callable[[str], str]) -> None:
     rules = "".join(f'[[rules]]\nname = "r{n}"\nsignal = "s"\nlabel = "L"\nweight = 0.01\n' for n in range(65))
-    said = mistake(leads("scoring", "edit", model(f"base = 0.5\n{rules}"), "--organization", acme.id))
-    assert "model.toml:322: rules[64]: A model has at most 64 rules." in said
+    output = mistake(leads("scoring", "edit", model(f"base = 0.5\n{rules}"), "--organization", acme.id))
+    assert "model.toml:322: rules[64]: A model has at most 64 rules." in output
     rules = rules.removesuffix(rules[rules.rindex("[[") :])
     printed(leads("scoring", "edit", model(f"base = 0.5\n{rules}"), "--organization", acme.id))
 
@@ -311,5 +311,7 @@ def test_the_65th_rule_is_refused(leads: Leads, acme: Organization, model: Calla
 def test_concurrent_edits_create_one_draft(leads: Leads, acme: Organization, model: Callable[[str], str]) -> None:
     path = model(MODEL)
     with ThreadPoolExecutor(4) as threads:
-        said = list(threads.map(lambda _: printed(leads("scoring", "edit", path, "--organization", acme.id)), range(4)))
-    assert all(sentence.startswith("Version 1 is the draft") for sentence in said)
+        lines = list(
+            threads.map(lambda _: printed(leads("scoring", "edit", path, "--organization", acme.id)), range(4))
+        )
+    assert all(sentence.startswith("Version 1 is the draft") for sentence in lines)
