@@ -62,7 +62,9 @@ def create(settings: Settings, url: str) -> ASGIApp:
         if not isinstance(error, HTTPException):
             log.failure("The request failed.", error, request_id=request.state.request_id)
         word = {404: "not_found", 405: "method_not_allowed", 503: "unavailable"}.get(status, "internal")
-        headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+        headers = {"Vary": "Authorization"}
+        if isinstance(error, HTTPException):
+            headers |= error.headers or {}
         problem = problems.of_word(api.table.problems, word)
         return Response(problem.body(request.state.request_id), problem.status, headers, "application/problem+json")
 

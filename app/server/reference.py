@@ -1,7 +1,8 @@
-"""The reference for people and for the tools that read instead of them: a page, Markdown, llms.txt, OpenAPI.
+"""The API reference, for people and for tools: a page, Markdown, llms.txt and OpenAPI.
 
-All of them show one document, the OpenAPI that the routes were read with. The page is drawn by a renderer that comes as
-a package of its own (``tools/page.lock``) and is handed out from here: nothing is asked of another host.
+All four are made from one document, the OpenAPI that was read together with the routes. The page's
+renderer is a package of its own (``tools/page.lock``) and is served from here. The page loads nothing
+from other hosts.
 """
 
 import functools
@@ -16,10 +17,14 @@ from importlib import resources
 from string import Template
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.server import markdown, problems
 
@@ -27,7 +32,7 @@ POLICY = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
-        # The renderer writes its styles into the page.
+        # The renderer adds its styles to the page.
         "style-src 'self' 'unsafe-inline'",
         "img-src 'self' data: blob:",
         "font-src 'self' data:",
@@ -60,7 +65,7 @@ CONFIGURATION: dict[str, Any] = {
     "theme": "default",
     "withDefaultFonts": False,
 }
-"""What the renderer is told (https://scalar.com/products/api-references/configuration)."""
+"""The renderer's settings (https://scalar.com/products/api-references/configuration)."""
 
 _PACKAGE = "star_openapi_scalar"
 _RENDERER = "templates/scalar/js/scalar.standalone.js"
@@ -72,17 +77,18 @@ _MISSING = (
 
 @dataclass(frozen=True)
 class File:
-    """What a browser may keep for ever: its name holds a hash of its content."""
+    """A file that a browser may keep forever, because its name contains a hash of its content."""
 
     path: str
     media_type: str
     content: bytes
-    zipped: bytes
+    compressed: bytes
+    """By gzip, once: to compress the renderer for each request would cost 0.2 s of CPU."""
 
 
 @dataclass(frozen=True)
 class Files:
-    """What the page loads."""
+    """The files that the page loads."""
 
     style: File
     script: File
@@ -97,34 +103,34 @@ def _file(name: str, content: bytes, media_type: str) -> File:
 
 @functools.cache
 def files() -> Files | None:
-    """What the page loads, read and compressed at the first call; None: the renderer's package isn't installed."""
+    """The files that the page loads, read at the first call. None: the renderer's package isn't installed."""
     try:
         renderer = resources.files(_PACKAGE).joinpath(_RENDERER).read_bytes()
     except (ModuleNotFoundError, FileNotFoundError):
         return None
-    own = resources.files("app.server") / "page"
+    folder = resources.files("app.server") / "page"
     return Files(
-        _file("page.css", (own / "page.css").read_bytes(), "text/css; charset=utf-8"),
-        _file("page.js", (own / "page.js").read_bytes(), "text/javascript; charset=utf-8"),
+        _file("page.css", (folder / "page.css").read_bytes(), "text/css; charset=utf-8"),
+        _file("page.js", (folder / "page.js").read_bytes(), "text/javascript; charset=utf-8"),
         _file("scalar.js", renderer, "text/javascript; charset=utf-8"),
     )
 
 
-def page(title: str, found: Files) -> bytes:
+def page(title: str, files: Files) -> bytes:
     """The page, as HTML."""
     template = Template((resources.files("app.server") / "page" / "page.html").read_text(encoding="utf-8"))
     return template.substitute(
         title=html.escape(title),
-        style=found.style.path,
-        script=found.script.path,
-        renderer=found.renderer.path,
+        style=files.style.path,
+        script=files.script.path,
+        renderer=files.renderer.path,
         configuration=html.escape(json.dumps(CONFIGURATION)),
     ).encode()
 
 
 @dataclass(frozen=True)
 class Texts:
-    """What is made of the document: its title, and its three forms to read."""
+    """The document's title, and the document in three forms."""
 
     title: str
     openapi: bytes
@@ -134,7 +140,7 @@ class Texts:
 
 @functools.lru_cache(maxsize=2)
 def texts(document: bytes) -> Texts:
-    """The forms of a document, made once for each that is served."""
+    """The forms of a document. They are made once for each document."""
     parsed = json.loads(document)
     return Texts(
         parsed["info"]["title"], document, markdown.reference(parsed).encode(), markdown.index(parsed).encode()
@@ -142,66 +148,88 @@ def texts(document: bytes) -> Texts:
 
 
 def routes(
-    document: Callable[[], bytes], table: Callable[[], problems.Table], found: Callable[[], Files | None] = files
+    document: Callable[[], bytes],
+    table: Callable[[], problems.Table],
+    page_files: Callable[[], Files | None] = files,
 ) -> list[Route]:
-    """Where the reference is, in each of its forms. ``found``: what the page loads; None: its package isn't there."""
+    """The routes of the reference, in each of its forms. page_files: None: the renderer's package isn't installed."""
 
-    def made() -> Texts:
+    def current() -> Texts:
         if not document():
             raise HTTPException(503, headers={"Retry-After": "10"})
         return texts(document())
 
     def openapi(request: Request) -> Response:
-        return _tagged(request, made().openapi, "application/json")
+        return _tagged(request, current().openapi, "application/json")
 
     def as_markdown(request: Request) -> Response:
-        return _tagged(request, made().markdown, "text/markdown; charset=utf-8")
+        return _tagged(request, current().markdown, "text/markdown; charset=utf-8")
 
     def as_index(request: Request) -> Response:
-        return _tagged(request, made().index, "text/plain; charset=utf-8")
+        return _tagged(request, current().index, "text/plain; charset=utf-8")
 
     def as_page(request: Request) -> Response:
-        loaded = found()
+        loaded = page_files()
         if loaded is None:
             problem = problems.of_word(table(), "not_found", detail=_MISSING)
-            return Response(problem.body(request.state.request_id), 404, None, "application/problem+json")
-        content = page(made().title, loaded)
+            body = problem.body(request.state.request_id)
+            return Response(body, 404, {"Vary": "Authorization"}, "application/problem+json")
+        content = page(current().title, loaded)
         return _tagged(request, content, "text/html; charset=utf-8", PAGE_HEADERS)
 
-    def file(request: Request) -> Response:
-        loaded = found()
-        named = {one.path: one for one in (loaded.style, loaded.script, loaded.renderer)} if loaded else {}
-        one = named.get(request.url.path)
-        if one is None:
+    def as_file(request: Request) -> Response:
+        loaded = page_files()
+        by_path = {file.path: file for file in (loaded.style, loaded.script, loaded.renderer)} if loaded else {}
+        file = by_path.get(request.url.path)
+        if file is None:
             raise HTTPException(404)
         headers = {
             "Cache-Control": "public, max-age=31536000, immutable",
-            "Content-Type": one.media_type,
+            "Content-Type": file.media_type,
             "Vary": "Accept-Encoding",
             "X-Content-Type-Options": "nosniff",
         }
-        if _takes_gzip(request):
-            return Response(one.zipped, 200, headers | {"Content-Encoding": "gzip"})
-        return Response(one.content, 200, headers)
+        if _accepts_gzip(request.scope):
+            return Response(file.compressed, 200, headers | {"Content-Encoding": "gzip"})
+        return Response(file.content, 200, headers)
 
+    compressed = [Middleware(_compressed)]
     return [
-        Route("/openapi.json", openapi),
-        Route("/docs", as_page),
-        Route("/docs.md", as_markdown),
-        Route("/llms.txt", as_index),
-        Route("/docs/{name}", file),
+        Route("/openapi.json", openapi, middleware=compressed),
+        Route("/docs", as_page, middleware=compressed),
+        Route("/docs.md", as_markdown, middleware=compressed),
+        Route("/llms.txt", as_index, middleware=compressed),
+        Route("/docs/{name}", as_file),
     ]
 
 
 def _tagged(request: Request, content: bytes, media_type: str, headers: Mapping[str, str] | None = None) -> Response:
-    """An answer with an entity tag, or 304 for who has it (RFC 9110, section 13.1.2)."""
+    """A response with an entity tag, or 304 if the client has the current version (RFC 9110, section 13.1.2).
+
+    The tag is weak, because it is the same with and without compression (section 8.8.1).
+    """
     tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
-    named = {"X-Content-Type-Options": "nosniff", **(headers or {}), "ETag": tag}
+    common = {"X-Content-Type-Options": "nosniff", **(headers or {}), "ETag": f"W/{tag}", "Vary": "Authorization"}
     known = request.headers.get("if-none-match", "")
     if known.strip() == "*" or tag in re.findall(r'"[^"]*"', known):
-        return Response(None, 304, named)
-    return Response(content, 200, named | {"Content-Type": media_type})
+        # GZipMiddleware adds Accept-Encoding only if there is a body.
+        return Response(None, 304, common | {"Vary": "Authorization, Accept-Encoding"})
+    return Response(content, 200, common | {"Content-Type": media_type})
 
 
-def _takes_gzip(request: Request) -> bool:
-    return re.search(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", request.headers.get("accept-encoding", "")) is not None
+def _compressed(app: ASGIApp) -> ASGIApp:
+    """GZipMiddleware, which doesn't know that ``gzip;q=0`` refuses gzip (RFC 9110, section 12.4.2)."""
+    compressing = GZipMiddleware(app, minimum_size=1, compresslevel=6)
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if not _accepts_gzip(scope):
+            headers = [header for header in scope["headers"] if header[0] != b"accept-encoding"]
+            scope = {**scope, "headers": headers}
+        await compressing(scope, receive, send)
+
+    return application
+
+
+def _accepts_gzip(scope: Scope) -> bool:
+    accepted = Headers(scope=scope).get("accept-encoding", "")
+    return re.search(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", accepted) is not None

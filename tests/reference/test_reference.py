@@ -38,10 +38,44 @@ def test_each_form_is_there_for_everybody_and_has_a_tag(client: httpx.Client, pa
     for known in (tag, f'"other", W/{tag}', "*"):
         again = client.get(path, headers={"If-None-Match": known})
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+        assert again.headers["vary"] == answer.headers["vary"] == "Authorization, Accept-Encoding"
+        assert "content-encoding" not in again.headers
     assert client.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
     head = client.head(path)
     assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", tag)
     assert client.post(path).status_code == 405
+
+
+@pytest.mark.parametrize("path", FORMS)
+def test_each_form_is_compressed_for_a_client_that_accepts_it(client: httpx.Client, path: str) -> None:
+    plain = client.get(path, headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert int(plain.headers["content-length"]) == len(plain.content)
+    for accepted in ("gzip", "br, gzip;q=0.8"):
+        answer = client.get(path, headers={"Accept-Encoding": accepted})
+        assert answer.headers["content-encoding"] == "gzip"
+        assert answer.content == plain.content
+        assert int(answer.headers["content-length"]) < len(plain.content)
+        # One tag for both, and so a weak one.
+        assert answer.headers["etag"] == plain.headers["etag"]
+        assert answer.headers["etag"].startswith("W/")
+        head = client.head(path, headers={"Accept-Encoding": accepted})
+        assert head.content == b""
+        same = [
+            {name: value for name, value in a.headers.items() if name not in ("date", "x-request-id")}
+            for a in (answer, head)
+        ]
+        assert same[0] == same[1]
+    refused = client.get(path, headers={"Accept-Encoding": "gzip;q=0, identity"})
+    assert "content-encoding" not in refused.headers
+    assert refused.headers["vary"] == answer.headers["vary"] == plain.headers["vary"]
+
+
+def test_the_api_is_not_compressed(client: httpx.Client) -> None:
+    answer = client.get("/api/v1/nowhere", headers={"Accept-Encoding": "gzip"})
+    assert answer.status_code == 404
+    assert "content-encoding" not in answer.headers
+    assert answer.headers["vary"] == "Authorization"
 
 
 def loaded(page: str) -> list[str]:
@@ -90,7 +124,7 @@ def test_the_answers_of_the_api_have_their_headers_still(client: httpx.Client) -
     for path in ("/livez", "/docs/x", "/openapi.json"):
         headers = client.get(path).headers
         assert headers["cache-control"] == "private, no-cache"
-        assert headers["vary"] == "Authorization"
+        assert headers["vary"] == ("Authorization, Accept-Encoding" if path == "/openapi.json" else "Authorization")
         assert headers["x-request-id"]
 
 
