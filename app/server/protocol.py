@@ -1,7 +1,8 @@
-"""uvicorn's HTTP protocol with an end to everything that a stranger may send before anybody asks for a key.
+"""uvicorn's HTTP protocol, with a limit to everything that a client can send before its key is checked.
 
-uvicorn bounds neither the head of a request nor the time that it may take, and where a request asks for an upgrade, or
-is a CONNECT, it takes what follows the head, the request's own body, for another request.
+uvicorn limits neither the size of a request's head nor the time that it may take. If a request asks for an
+upgrade, or is a CONNECT, uvicorn parses what follows the head, which is the request's own body, as another
+request.
 """
 
 import asyncio
@@ -11,14 +12,14 @@ from typing import cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD = 32 * 1024
-"""Octets of a request's line and headers."""
+"""Bytes of a request's line and headers."""
 MAX_HEADERS = 100
 HEAD_PATIENCE = 10.0
-"""Seconds that a head may take, from the connection or the head's first octet on; up to TICK more."""
+"""Seconds that a head may take, from the connection or the head's first byte on; up to TICK more."""
 BODY_PATIENCE = 30.0
 """Seconds that a body may take; up to TICK more."""
 TICK = 5.0
-"""Seconds between two looks at a connection: a timer for each head and body would cost a request more."""
+"""Seconds between two checks of a connection. A timer for each head and body would cost a request more."""
 
 # RFC 6585, section 5.
 _TOO_LARGE = (
@@ -27,20 +28,21 @@ _TOO_LARGE = (
 )
 
 
-class _Joined(asyncio.Transport):
-    """A transport that sends what is written in one turn of the loop together: an answer's head with its body."""
+class _JoiningTransport(asyncio.Transport):
+    """A transport that joins the writes of one turn of the event loop: a response's head and its body."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
         self._parts: list[bytes] = []
+        # Instead of methods that delegate, each of which would cost one more call.
         self.get_extra_info = transport.get_extra_info  # type: ignore[method-assign]
         self.is_closing = transport.is_closing  # type: ignore[method-assign]
         self.pause_reading = transport.pause_reading  # type: ignore[method-assign]
         self.resume_reading = transport.resume_reading  # type: ignore[method-assign]
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Sends it, soon."""
+        """Sends the data at the end of this turn."""
         if not self._parts:
             self._loop.call_soon(self._send)
         self._parts.append(bytes(data))
@@ -52,54 +54,56 @@ class _Joined(asyncio.Transport):
 
     def _send(self) -> None:
         parts, self._parts = self._parts, []
-        # The client may have gone since: then there is nobody to send it to, and uvloop would raise.
+        # If the client has disconnected, nothing receives the data, and uvloop would raise.
         if parts and not self._transport.is_closing():
             self._transport.write(b"".join(parts))
 
 
 class Protocol(HttpToolsProtocol):
-    """One connection. What breaks a limit is answered 431; what takes too long is cut off."""
+    """One connection. A request that breaks a limit is answered 431. One that takes too long is disconnected."""
 
     _chunk = 0
-    _octets = 0
+    """Bytes of the last data."""
+    _head_bytes = 0
+    """Bytes since the head began, or more."""
     _is_in_head = True
     _is_ending = False
     _deadline = math.inf
     _timer: asyncio.TimerHandle
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begins to wait for the first head."""
-        super().connection_made(_Joined(cast("asyncio.Transport", transport), self.loop))
+        """Waits for the first head."""
+        super().connection_made(_JoiningTransport(cast("asyncio.Transport", transport), self.loop))
         self._deadline = self.loop.time() + HEAD_PATIENCE
-        self._timer = self.loop.call_later(TICK, self._look)
+        self._timer = self.loop.call_later(TICK, self._check_deadline)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Waits no longer."""
+        """Stops the timer."""
         self._timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parses what came; nothing that comes behind an upgrade that isn't made."""
+        """Parses the data. What follows the head of an upgrade is ignored."""
         if self._is_ending:
             return
         self._chunk = len(data)
-        self._octets += self._chunk
+        self._head_bytes += self._chunk
         super().data_received(data)
-        # A head that has no end yet.
-        if self._is_in_head and self._octets > MAX_HEAD and not self._is_ending:
+        # A head whose end hasn't come yet.
+        if self._is_in_head and self._head_bytes > MAX_HEAD and not self._is_ending:
             self._refuse()
 
     def on_message_begin(self) -> None:
         """A head begins."""
         super().on_message_begin()
         self._is_in_head = True
-        # At least those of the head, mostly no more; counted one by one only where they could be too many.
-        self._octets = self._chunk
+        # An upper bound, mostly exact. The headers are counted one by one only if it is too high.
+        self._head_bytes = self._chunk
         self._deadline = self.loop.time() + HEAD_PATIENCE
 
     def on_headers_complete(self) -> None:
-        """The head is there, and the request is under way."""
-        if len(self.headers) > MAX_HEADERS or (self._octets > MAX_HEAD and self._head_octets() > MAX_HEAD):
+        """The head is complete. Starts the request."""
+        if len(self.headers) > MAX_HEADERS or (self._head_bytes > MAX_HEAD and self._exact_head_bytes() > MAX_HEAD):
             self._refuse()
             raise ValueError("the head is too large")  # ends the parsing
         self._is_in_head = False
@@ -110,16 +114,16 @@ class Protocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
-        """The request is there, whole."""
+        """The request is complete."""
         self._deadline = math.inf
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """The answer to what is no HTTP, unless the head was refused already."""
+        """The response to data that isn't HTTP, unless the head was refused already."""
         if not self.transport.is_closing():
             super().send_400_response(msg)
 
-    def _head_octets(self) -> int:
+    def _exact_head_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def _refuse(self) -> None:
@@ -127,8 +131,8 @@ class Protocol(HttpToolsProtocol):
         self.transport.write(_TOO_LARGE)
         self.transport.close()
 
-    def _look(self) -> None:
+    def _check_deadline(self) -> None:
         if self.loop.time() > self._deadline:
             self.transport.close()
         else:
-            self._timer = self.loop.call_later(TICK, self._look)
+            self._timer = self.loop.call_later(TICK, self._check_deadline)

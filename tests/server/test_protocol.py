@@ -1,13 +1,23 @@
 """What a stranger may send before anybody asks for a key."""
 
 import asyncio
+import functools
+import inspect
+import re
 import socket
 import time
+import tomllib
+from collections.abc import Callable
 from contextlib import closing, suppress
 
 import pytest
+import uvicorn
+from uvicorn.protocols import utils
+from uvicorn.protocols.http import flow_control, httptools_impl
+from uvicorn.server import ServerState
 
 from app.server import protocol
+from app.settings import ROOT
 from tests.support.process import Server
 
 
@@ -133,7 +143,7 @@ def test_what_is_written_in_one_turn_is_sent_together_unless_the_client_has_gone
     recorder = Recorder()
 
     async def answer() -> None:
-        joined = protocol._Joined(recorder, asyncio.get_running_loop())
+        joined = protocol._JoiningTransport(recorder, asyncio.get_running_loop())
         joined.write(b"head")
         joined.write(b"body")
         if end == "we close":
@@ -158,3 +168,81 @@ def test_a_large_body_before_a_head_in_parts_is_not_counted_with_it(server: Serv
         time.sleep(0.1)
         send(connection, b"Connection: close\r\n\r\n")
         assert b"HTTP/1.1 200 " in read(connection)
+
+
+HOOKS = (
+    "connection_made",
+    "data_received",
+    "on_message_begin",
+    "on_headers_complete",
+    "on_message_complete",
+    "send_400_response",
+    "connection_lost",
+)
+"""The methods of uvicorn's HttpToolsProtocol that Protocol overrides."""
+ATTRIBUTES = ("loop", "transport", "headers", "url", "parser", "cycle")
+"""The attributes of uvicorn's HttpToolsProtocol that Protocol reads."""
+
+
+class Recording(protocol.Protocol):
+    """A connection that keeps the names of the hooks that uvicorn calls."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        async def app(*_: object) -> None: ...
+
+        self.called: set[str] = set()
+        for name in HOOKS:
+            setattr(self, name, functools.partial(self._record, name, getattr(self, name)))
+        super().__init__(uvicorn.Config(app, ws="none"), ServerState(), {}, loop)
+
+    def _record(self, name: str, hook: Callable[..., None], *arguments: object) -> None:
+        self.called.add(name)
+        hook(*arguments)
+
+
+@pytest.fixture(scope="module")
+def driven() -> Recording:
+    """A connection after a request, and after data that isn't HTTP."""
+
+    async def drive() -> Recording:
+        connection = Recording(asyncio.get_running_loop())
+        connection.connection_made(Recorder())
+        connection.data_received(b"POST /a?b HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+        connection.data_received(b"\x00")
+        connection.connection_lost(None)
+        return connection
+
+    return asyncio.run(drive())
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_uvicorn_has_and_calls_the_method_that_we_override(driven: Recording, name: str) -> None:
+    assert hasattr(httptools_impl.HttpToolsProtocol, name), f"uvicorn's HttpToolsProtocol has no method {name} now"
+    assert name in driven.called, f"uvicorn doesn't call HttpToolsProtocol.{name} now"
+
+
+@pytest.mark.parametrize("name", ATTRIBUTES)
+def test_uvicorn_has_the_attribute_that_we_read(name: str) -> None:
+    source = inspect.getsource(httptools_impl.HttpToolsProtocol)
+    assert re.search(rf"\bself\.{name}\b.* = ", source), f"uvicorn's HttpToolsProtocol has no attribute {name} now"
+
+
+def test_uvicorn_keeps_a_connection_by_the_attribute_that_we_clear(driven: Recording) -> None:
+    assert driven.cycle.keep_alive is True, "uvicorn's RequestResponseCycle has no attribute keep_alive now"
+    assert "self.keep_alive" in inspect.getsource(httptools_impl.RequestResponseCycle.send)
+
+
+def test_uvicorn_uses_only_what_our_transport_has() -> None:
+    source = "".join(map(inspect.getsource, (httptools_impl, flow_control, utils)))
+    used = set(re.findall(r"\btransport\.(\w+)", source))
+    # set_protocol is for WebSockets, for which no library is installed.
+    ours = {"write", "close", "get_extra_info", "is_closing", "pause_reading", "resume_reading", "set_protocol"}
+    assert used <= ours, f"uvicorn now uses transport.{', transport.'.join(used - ours)}"
+    assert "write" in used
+
+
+def test_uvicorns_minor_version_is_pinned() -> None:
+    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    (pin,) = [dependency for dependency in dependencies if dependency.startswith("uvicorn")]
+    assert re.fullmatch(r"uvicorn~=\d+\.\d+\.\d+", pin)
+    assert uvicorn.__version__.startswith(pin.removeprefix("uvicorn~=").rpartition(".")[0] + ".")
