@@ -242,3 +242,64 @@ comment on column api.health.environment is 'The environment of the organization
 comment on column api.health.scopes is 'The scopes of the key.';
 
 reset role;
+
+-- Composite types with the columns of a table, in the table's order. A function takes or returns one of these, never the
+-- table's own row type: PostgreSQL would then refuse `alter table … add column … default …`.
+set local role leads_owner;
+
+create type app.lead_values as (
+  id uuid,
+  organization_id uuid,
+  name text,
+  company text,
+  email text,
+  source text,
+  lead_score integer,
+  pipeline_stage text,
+  industry text,
+  company_size text,
+  pain_points text,
+  timeline text,
+  budget_range text,
+  ai_reasoning text,
+  qualification_completed_at timestamptz(3),
+  created_at timestamptz(3),
+  updated_at timestamptz(3),
+  revision integer,
+  email_key text collate "C",
+  pipeline_stage_and_source text collate "C",
+  score_id uuid
+);
+comment on type app.lead_values is 'A row of app.lead: the same columns, in the same order.';
+
+create type app.organization_values as (
+  organization_id uuid,
+  name text,
+  environment text,
+  created_at timestamptz(3),
+  erased_at timestamptz(3)
+);
+comment on type app.organization_values is 'A row of app.organization: the same columns, in the same order.';
+
+create type crm.sync_values as (
+  organization_id uuid,
+  id uuid,
+  lead_id uuid,
+  vendor text,
+  account text,
+  status text,
+  external_id text,
+  error_code text,
+  error text,
+  run_at timestamptz(3),
+  leased_by integer,
+  attempts integer,
+  begun_at timestamptz(3),
+  begun_after integer,
+  email_key text collate "C",
+  last_synced_at timestamptz(3),
+  created_at timestamptz(3)
+);
+comment on type crm.sync_values is 'A row of crm.sync: the same columns, in the same order.';
+
+reset role;

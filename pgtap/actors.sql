@@ -375,16 +375,21 @@ end;
 comment on function test.acme() is 'The live organization that the test has made.';
 
 create function test.sync(name text)
-returns crm.sync
-language sql
+returns crm.sync_values
+language plpgsql
 stable
 security definer
-begin atomic
-  select s
+as $$
+declare
+  v_sync crm.sync_values;
+begin
+  select s.* into v_sync
   from crm.sync as s
   join app.lead as l on l.organization_id = s.organization_id and l.id = s.lead_id
   where l.name = sync.name;
-end;
+  return v_sync;
+end
+$$;
 
 comment on function test.sync(text) is 'The push of the lead with that name.';
 

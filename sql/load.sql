@@ -89,6 +89,7 @@ reset role;
 \ir app/duplicate_keys.sql
 \ir app/read_object.sql
 \ir app/lead_faults.sql
+\ir app/lead_from.sql
 \ir app/contact_fault.sql
 \ir app/stage_filter_faults.sql
 \ir app/is_etag_matched.sql
@@ -121,7 +122,6 @@ reset role;
 \ir scoring/score_lead.sql
 \ir scoring/signal_faults.sql
 \ir scoring/signal_item.sql
-\ir scoring/score_item.sql
 
 -- section crm: CRM pushes.
 \ir crm/vendor.rows.sql

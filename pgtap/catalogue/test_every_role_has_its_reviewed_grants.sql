@@ -172,6 +172,7 @@ from (values
     execute on app.lead_change
     execute on app.lead_etag
     execute on app.lead_faults
+    execute on app.lead_from
     execute on app.lead_item
     execute on app.lead_whole
     execute on app.new_id
@@ -203,7 +204,6 @@ from (values
     execute on scoring.model_faults
     execute on scoring.model_in_force
     execute on scoring.reckon
-    execute on scoring.score_item
     execute on scoring.score_lead
     execute on scoring.signal_faults
     execute on scoring.signal_item

@@ -9,7 +9,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_organization app.organization := admin.organization(bind_analyst.organization_id);
+  v_organization app.organization_values := admin.organization(bind_analyst.organization_id);
   v_oid oid := (select r.oid from pg_catalog.pg_roles as r where r.rolname = bind_analyst.login);
 begin
   -- What stands for a login that was dropped, and whose oid this one has got.

@@ -19,7 +19,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
-  v_organization app.organization := admin.organization(connect_crm.organization_id);
+  v_organization app.organization_values := admin.organization(connect_crm.organization_id);
   v_vendor crm.vendor;
 begin
   select v.* into v_vendor from crm.vendor as v where v.name = connect_crm.vendor;

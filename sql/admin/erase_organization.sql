@@ -13,7 +13,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_organization app.organization := admin.known_organization(erase_organization.organization_id);
+  v_organization app.organization_values := admin.known_organization(erase_organization.organization_id);
   v_organization_id uuid := v_organization.organization_id;
   -- Not null: the next lead's condition would have two shapes, and a plan for both walks the log from its beginning.
   v_lead_id uuid := coalesce(erase_organization.after, '00000000-0000-0000-0000-000000000000');

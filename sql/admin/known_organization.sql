@@ -2,14 +2,14 @@
 set local role leads_jobs;
 
 create or replace function admin.known_organization(organization_id uuid)
-returns app.organization
+returns app.organization_values
 language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_organization app.organization;
+  v_organization app.organization_values;
 begin
   select o.* into v_organization
   from app.organization as o

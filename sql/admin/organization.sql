@@ -2,14 +2,14 @@
 set local role leads_jobs;
 
 create or replace function admin.organization(organization_id uuid)
-returns app.organization
+returns app.organization_values
 language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_organization app.organization := admin.known_organization(organization.organization_id);
+  v_organization app.organization_values := admin.known_organization(organization.organization_id);
 begin
   if v_organization.erased_at is not null then
     raise sqlstate 'PT409' using

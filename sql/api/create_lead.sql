@@ -19,7 +19,7 @@ declare
     v_organization_id, create_lead.idempotency_key, create_lead.idempotency_wait,
     'POST /leads' || chr(10) || create_lead.body
   );
-  v_lead app.lead;
+  v_lead app.lead_values;
 begin
   if v_answer.status is not null then
     return v_answer;
@@ -35,24 +35,15 @@ begin
     select json_agg(f.fault) from fault as f
   ));
 
+  v_lead := app.lead_from(v_fields, null);
   insert into app.lead (
     organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
     timeline, budget_range, ai_reasoning
   )
   values (
-    v_organization_id,
-    app.trim_text(v_fields ->> 'name'),
-    app.trim_text(v_fields ->> 'company'),
-    app.trim_text(v_fields ->> 'email'),
-    app.trim_text(v_fields ->> 'source'),
-    coalesce((v_fields ->> 'lead_score')::numeric::integer, 0),
-    coalesce(app.trim_text(v_fields ->> 'pipeline_stage'), 'new'),
-    app.trim_text(v_fields ->> 'industry'),
-    app.trim_text(v_fields ->> 'company_size'),
-    app.trim_text(v_fields ->> 'pain_points'),
-    app.trim_text(v_fields ->> 'timeline'),
-    app.trim_text(v_fields ->> 'budget_range'),
-    app.trim_text(v_fields ->> 'ai_reasoning')
+    v_organization_id, v_lead.name, v_lead.company, v_lead.email, v_lead.source, coalesce(v_lead.lead_score, 0),
+    coalesce(v_lead.pipeline_stage, 'new'), v_lead.industry, v_lead.company_size, v_lead.pain_points, v_lead.timeline,
+    v_lead.budget_range, v_lead.ai_reasoning
   )
   returning * into v_lead;
   perform crm.wake_worker(v_organization_id, v_lead.id);

@@ -60,7 +60,9 @@ begin
 
   -- Where a key was there already, the first signal under it.
   v_items := array(
-    select row_to_json(scoring.signal_item(i))::text
+    select row_to_json(scoring.signal_item(
+      i.id, i.organization_id, i.lead_id, i.type, i.value, i.observed_at, i.dedupe_key, i.created_at
+    ))::text
     from jsonb_array_elements(v_fields) with ordinality as s (signal, ordinality)
     cross join lateral (
       select i.*

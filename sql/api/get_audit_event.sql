@@ -10,7 +10,9 @@ begin atomic
   select row(
     200,
     json_build_object('ETag', audit.event_etag(e.payload_digest, e.salt)),
-    row_to_json(audit.event_item(e))::text
+    row_to_json(audit.event_item(
+      e.id, e.organization_id, e.action, e.source, e.correlation_id, e.payload, e.created_at
+    ))::text
   )::api.answer
   from audit.event as e
   where

@@ -3,18 +3,27 @@ set local role leads_exec;
 
 create or replace function api.get_lead(id uuid)
 returns api.answer
-language sql
+language plpgsql
 stable
 security definer
-begin atomic
-  select row(
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_answer api.answer;
+begin
+  select
     200,
     json_build_object('ETag', app.lead_etag(l.revision)),
-    row_to_json(app.lead_whole(l))::text
-  )::api.answer
+    row_to_json(app.lead_whole(row(l.*)::app.lead_values))::text
+  into v_answer
   from app.lead as l
   where l.organization_id = (select auth.organization_id('read')) and l.id = get_lead.id;
-end;
+  if not found then
+    return null;
+  end if;
+  return v_answer;
+end
+$$;
 
 comment on function api.get_lead(uuid) is
 $$Get a lead.

@@ -9,7 +9,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_sync crm.sync := crm.sync_in_force(auth.organization_id('write'), get_push.id);
+  v_sync crm.sync_values := crm.sync_in_force(auth.organization_id('write'), get_push.id);
 begin
   if v_sync.id is null then
     return null;

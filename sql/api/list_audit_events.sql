@@ -41,7 +41,9 @@ begin
   -- A statement for each shape of filter: each walks its own index, and several values are one walk each, merged.
   if list_audit_events.lead_id is not null then
     v_items := array(
-      select row_to_json(audit.event_item(e))::text
+      select row_to_json(audit.event_item(
+        e.id, e.organization_id, e.action, e.source, e.correlation_id, e.payload, e.created_at
+      ))::text
       from audit.event as e
       where
         e.organization_id = v_organization_id
@@ -55,14 +57,16 @@ begin
     );
   elsif list_audit_events.action is not null then
     v_items := array(
-      select row_to_json(audit.event_item(p.event))::text
+      select row_to_json(audit.event_item(
+        p.id, p.organization_id, p.action, p.source, p.correlation_id, p.payload, p.created_at
+      ))::text
       from (
         select distinct a.value || '/' || s.value as value
         from unnest(list_audit_events.action) as a (value)
         cross join unnest(coalesce(list_audit_events.source, v_sources)) as s (value)
       ) as f
       cross join lateral (
-        select e as event, e.created_at, e.id
+        select e.*
         from audit.event as e
         where
           e.organization_id = v_organization_id
@@ -77,10 +81,12 @@ begin
     );
   elsif list_audit_events.source is not null then
     v_items := array(
-      select row_to_json(audit.event_item(p.event))::text
+      select row_to_json(audit.event_item(
+        p.id, p.organization_id, p.action, p.source, p.correlation_id, p.payload, p.created_at
+      ))::text
       from (select distinct u.value from unnest(list_audit_events.source) as u (value)) as s
       cross join lateral (
-        select e as event, e.created_at, e.id
+        select e.*
         from audit.event as e
         where
           e.organization_id = v_organization_id
@@ -95,7 +101,9 @@ begin
     );
   else
     v_items := array(
-      select row_to_json(audit.event_item(e))::text
+      select row_to_json(audit.event_item(
+        e.id, e.organization_id, e.action, e.source, e.correlation_id, e.payload, e.created_at
+      ))::text
       from audit.event as e
       where
         e.organization_id = v_organization_id

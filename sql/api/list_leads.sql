@@ -32,10 +32,10 @@ begin
   -- A statement for each shape of filter: each walks its own index, and several values are one walk each, merged.
   if list_leads.email is not null then
     v_items := array(
-      select row_to_json(app.lead_item(p.lead))::text
+      select row_to_json(app.lead_item(row(p.*)::app.lead_values))::text
       from (select distinct lower(u.value collate "C") as value from unnest(list_leads.email) as u (value)) as e
       cross join lateral (
-        select l as lead, l.created_at, l.id
+        select l.*
         from app.lead as l
         where
           l.organization_id = v_organization_id
@@ -52,14 +52,14 @@ begin
     );
   elsif list_leads.pipeline_stage is not null and list_leads.source is not null then
     v_items := array(
-      select row_to_json(app.lead_item(p.lead))::text
+      select row_to_json(app.lead_item(row(p.*)::app.lead_values))::text
       from (
         select distinct g.value || '/' || s.value as value
         from unnest(list_leads.pipeline_stage) as g (value)
         cross join unnest(list_leads.source) as s (value)
       ) as f
       cross join lateral (
-        select l as lead, l.created_at, l.id
+        select l.*
         from app.lead as l
         where
           l.organization_id = v_organization_id
@@ -74,10 +74,10 @@ begin
     );
   elsif list_leads.pipeline_stage is not null then
     v_items := array(
-      select row_to_json(app.lead_item(p.lead))::text
+      select row_to_json(app.lead_item(row(p.*)::app.lead_values))::text
       from (select distinct u.value from unnest(list_leads.pipeline_stage) as u (value)) as g
       cross join lateral (
-        select l as lead, l.created_at, l.id
+        select l.*
         from app.lead as l
         where
           l.organization_id = v_organization_id
@@ -92,10 +92,10 @@ begin
     );
   elsif list_leads.source is not null then
     v_items := array(
-      select row_to_json(app.lead_item(p.lead))::text
+      select row_to_json(app.lead_item(row(p.*)::app.lead_values))::text
       from (select distinct u.value from unnest(list_leads.source) as u (value)) as s
       cross join lateral (
-        select l as lead, l.created_at, l.id
+        select l.*
         from app.lead as l
         where
           l.organization_id = v_organization_id
@@ -110,7 +110,7 @@ begin
     );
   else
     v_items := array(
-      select row_to_json(app.lead_item(l))::text
+      select row_to_json(app.lead_item(row(l.*)::app.lead_values))::text
       from app.lead as l
       where
         l.organization_id = v_organization_id

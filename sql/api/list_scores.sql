@@ -27,7 +27,12 @@ begin
   select b.created_at, b.id into v_at, v_id from app.page_bound(list_scores.cursor, null) as b;
   return app.page_answer(
     array(
-      select row_to_json(scoring.score_item(s))::text
+      select row_to_json(
+        row(
+          s.id, s.organization_id, s.lead_id, s.kind, s.lead_score, s.ai_reasoning, s.model, s.model_version, s.base,
+          s.contributions, app.utc_text(s.created_at)
+        )::api.score
+      )::text
       from scoring.score as s
       where
         s.organization_id = v_organization_id

@@ -27,7 +27,9 @@ begin
   select b.created_at, b.id into v_at, v_id from app.page_bound(list_signals.cursor, null) as b;
   return app.page_answer(
     array(
-      select row_to_json(scoring.signal_item(s))::text
+      select row_to_json(scoring.signal_item(
+        s.id, s.organization_id, s.lead_id, s.type, s.value, s.observed_at, s.dedupe_key, s.created_at
+      ))::text
       from scoring.signal as s
       where
         s.organization_id = v_organization_id

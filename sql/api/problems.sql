@@ -1,13 +1,23 @@
--- api.problems - the response for each error. The server reads it with the routes.
+-- api.problems - the answers to errors, which the server reads when it starts.
 set local role leads_exec;
 
 create or replace function api.problems()
-returns setof api.problem
+returns table (
+  raised_by text,
+  status integer,
+  code text,
+  title text,
+  detail text,
+  field text,
+  field_code text
+)
 language sql
 stable
 security definer
 begin atomic
-  select p.* from api.problem as p order by p.raised_by;
+  select p.raised_by, p.status, p.code, p.title, p.detail, p.field, p.field_code
+  from api.problem as p
+  order by p.raised_by;
 end;
 
 comment on function api.problems() is 'The rows of api.problem.';

@@ -14,7 +14,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := auth.organization_id('write');
-  v_sync crm.sync;
+  v_sync crm.sync_values;
 begin
   -- Only a guard against another request under the key: the answer is made anew each time, and never kept.
   perform app.claim_idempotency_key(

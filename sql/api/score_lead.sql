@@ -18,7 +18,7 @@ declare
     v_organization_id, score_lead.idempotency_key, score_lead.idempotency_wait,
     concat('POST /leads/', score_lead.id, '/score')
   );
-  v_score scoring.score;
+  v_score api.new_score;
 begin
   if v_answer.status is not null then
     return v_answer;
@@ -33,9 +33,7 @@ begin
   select
     200,
     json_build_object('ETag', app.lead_etag(l.revision)),
-    row_to_json(
-      row(l.id, v_score.lead_score, v_score.ai_reasoning, app.utc_text(v_score.created_at))::api.new_score
-    )::text
+    row_to_json(v_score)::text
   into v_answer
   from app.lead as l
   where l.organization_id = v_organization_id and l.id = score_lead.id;

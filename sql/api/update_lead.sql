@@ -11,8 +11,8 @@ as $$
 declare
   v_organization_id uuid := auth.organization_id('write');
   v_fields jsonb := app.read_object(update_lead.body);
-  v_old app.lead;
-  v_new app.lead;
+  v_old app.lead_values;
+  v_new app.lead_values;
 begin
   perform app.raise_faults(422, 'validation_failed', app.lead_faults(v_organization_id, v_fields));
 
@@ -28,20 +28,7 @@ begin
     raise sqlstate 'PT412' using message = 'precondition_failed';
   end if;
 
-  v_new := v_old;
-  if v_fields ? 'name' then v_new.name := app.trim_text(v_fields ->> 'name'); end if;
-  if v_fields ? 'company' then v_new.company := app.trim_text(v_fields ->> 'company'); end if;
-  if v_fields ? 'email' then v_new.email := app.trim_text(v_fields ->> 'email'); end if;
-  if v_fields ? 'source' then v_new.source := app.trim_text(v_fields ->> 'source'); end if;
-  if v_fields ? 'lead_score' then v_new.lead_score := (v_fields ->> 'lead_score')::numeric::integer; end if;
-  if v_fields ? 'pipeline_stage' then v_new.pipeline_stage := app.trim_text(v_fields ->> 'pipeline_stage'); end if;
-  if v_fields ? 'industry' then v_new.industry := app.trim_text(v_fields ->> 'industry'); end if;
-  if v_fields ? 'company_size' then v_new.company_size := app.trim_text(v_fields ->> 'company_size'); end if;
-  if v_fields ? 'pain_points' then v_new.pain_points := app.trim_text(v_fields ->> 'pain_points'); end if;
-  if v_fields ? 'timeline' then v_new.timeline := app.trim_text(v_fields ->> 'timeline'); end if;
-  if v_fields ? 'budget_range' then v_new.budget_range := app.trim_text(v_fields ->> 'budget_range'); end if;
-  if v_fields ? 'ai_reasoning' then v_new.ai_reasoning := app.trim_text(v_fields ->> 'ai_reasoning'); end if;
-
+  v_new := app.lead_from(v_fields, v_old);
   if v_new.email is null and (v_new.name is null or v_new.company is null) then
     perform app.raise_faults(422, 'validation_failed', app.contact_fault());
   end if;

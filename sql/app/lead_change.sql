@@ -1,7 +1,7 @@
 -- app.lead_change - a lead as the answer to PATCH shows it.
 set local role leads_owner;
 
-create or replace function app.lead_change(lead app.lead)
+create or replace function app.lead_change(lead app.lead_values)
 returns api.lead_change
 language sql
 stable
@@ -13,6 +13,6 @@ begin atomic
   )::api.lead_change;
 end;
 
-comment on function app.lead_change(app.lead) is 'The 9 fields of a lead that the answer to PATCH shows, in the order of the body.';
+comment on function app.lead_change(app.lead_values) is 'The 9 fields of a lead that the answer to PATCH shows, in the order of the body.';
 
-grant execute on function app.lead_change(app.lead) to leads_exec;
+grant execute on function app.lead_change(app.lead_values) to leads_exec;

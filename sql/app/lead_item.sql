@@ -1,7 +1,7 @@
 -- app.lead_item - a lead as a list and the answer to POST show it.
 set local role leads_owner;
 
-create or replace function app.lead_item(lead app.lead)
+create or replace function app.lead_item(lead app.lead_values)
 returns api.lead_item
 language sql
 stable
@@ -13,6 +13,6 @@ begin atomic
   )::api.lead_item;
 end;
 
-comment on function app.lead_item(app.lead) is 'The 12 fields of a lead that a list shows, in the order of the body.';
+comment on function app.lead_item(app.lead_values) is 'The 12 fields of a lead that a list shows, in the order of the body.';
 
-grant execute on function app.lead_item(app.lead) to leads_exec;
+grant execute on function app.lead_item(app.lead_values) to leads_exec;

@@ -1,7 +1,7 @@
 -- app.lead_whole - a lead as GET of the one lead shows it.
 set local role leads_owner;
 
-create or replace function app.lead_whole(lead app.lead)
+create or replace function app.lead_whole(lead app.lead_values)
 returns api.lead
 language sql
 stable
@@ -15,6 +15,6 @@ begin atomic
   )::api.lead;
 end;
 
-comment on function app.lead_whole(app.lead) is 'All 17 fields of a lead, in the order of the body.';
+comment on function app.lead_whole(app.lead_values) is 'All 17 fields of a lead, in the order of the body.';
 
-grant execute on function app.lead_whole(app.lead) to leads_exec, leads_jobs;
+grant execute on function app.lead_whole(app.lead_values) to leads_exec, leads_jobs;

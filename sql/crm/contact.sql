@@ -1,7 +1,7 @@
 -- crm.contact - a lead as the CRM is told of it.
 set local role leads_jobs;
 
-create or replace function crm.contact(lead app.lead, sync_id uuid)
+create or replace function crm.contact(lead app.lead_values, sync_id uuid)
 returns json
 language sql
 stable
@@ -29,6 +29,6 @@ begin atomic
   );
 end;
 
-comment on function crm.contact(app.lead, uuid) is
+comment on function crm.contact(app.lead_values, uuid) is
   'The lead''s fields that an adapter names in the vendor''s words, with display_name (the name, else the company, else the '
   'address), description (what is known, a line each) and the whole lead as the API shows it.';

@@ -96,7 +96,7 @@ begin
     ) as h;
 
     for v_due in
-      select s.*, l.email_key as lead_email_key, l as lead
+      select s.*, l.email_key as lead_email_key, row(l.*)::app.lead_values as lead
       from crm.sync as s
       join app.lead as l on l.organization_id = s.organization_id and l.id = s.lead_id
       where

@@ -1,7 +1,7 @@
 -- crm.push_answer - how a push is answered, by how it stands.
 set local role leads_jobs;
 
-create or replace function crm.push_answer(lead_id uuid, sync crm.sync)
+create or replace function crm.push_answer(lead_id uuid, sync crm.sync_values)
 returns api.answer
 language plpgsql
 stable
@@ -13,7 +13,7 @@ declare
   v_is_paused boolean;
   v_blocked_until timestamptz;
   v_seconds integer;
-  v_sync crm.sync := push_answer.sync;
+  v_sync crm.sync_values := push_answer.sync;
 begin
   select v.title into v_title from crm.vendor as v where v.name = (sync).vendor;
   case
@@ -48,8 +48,8 @@ begin
 end
 $$;
 
-comment on function crm.push_answer(uuid, crm.sync) is
+comment on function crm.push_answer(uuid, crm.sync_values) is
 $$200 with the record's id where it is there, 202 while the push is under way. Raises PT502 crm_rejected, with the vendor's
 reason, and crm_unavailable, PT409 crm_outcome_unknown.$$;
 
-grant execute on function crm.push_answer(uuid, crm.sync) to leads_exec;
+grant execute on function crm.push_answer(uuid, crm.sync_values) to leads_exec;

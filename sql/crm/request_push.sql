@@ -2,7 +2,7 @@
 set local role leads_jobs;
 
 create or replace function crm.request_push(organization_id uuid, lead_id uuid, is_asked boolean)
-returns crm.sync
+returns crm.sync_values
 language plpgsql
 volatile
 security definer
@@ -16,7 +16,7 @@ declare
   v_connection record;
   v_lead record;
   v_skipped text;
-  v_sync crm.sync;
+  v_sync crm.sync_values;
 begin
   select c.vendor, c.account, c.state, v.title, v.needs_name into v_connection
   from crm.connection as c

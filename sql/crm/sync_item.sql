@@ -1,7 +1,7 @@
 -- crm.sync_item - a lead's sync as the API shows it.
 set local role leads_jobs;
 
-create or replace function crm.sync_item(lead_id uuid, sync crm.sync)
+create or replace function crm.sync_item(lead_id uuid, sync crm.sync_values)
 returns api.lead_sync
 language sql
 stable
@@ -15,6 +15,6 @@ begin atomic
   )::api.lead_sync;
 end;
 
-comment on function crm.sync_item(uuid, crm.sync) is 'The lead''s id and the four fields of its sync, or null for none.';
+comment on function crm.sync_item(uuid, crm.sync_values) is 'The lead''s id and the four fields of its sync, or null for none.';
 
-grant execute on function crm.sync_item(uuid, crm.sync) to leads_exec;
+grant execute on function crm.sync_item(uuid, crm.sync_values) to leads_exec;

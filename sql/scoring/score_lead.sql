@@ -2,7 +2,7 @@
 set local role leads_owner;
 
 create or replace function scoring.score_lead(organization_id uuid, lead_id uuid)
-returns scoring.score
+returns api.new_score
 language plpgsql
 volatile
 security invoker
@@ -11,7 +11,7 @@ as $$
 declare
   v_instant timestamptz;
   v_model record;
-  v_score scoring.score;
+  v_score api.new_score;
 begin
   -- Who comes second waits here, and then sees the signals that the first one saw, and the first one's own.
   perform
@@ -25,7 +25,7 @@ begin
   v_instant := date_trunc('milliseconds', clock_timestamp());
 
   select m.* into v_model from scoring.model_in_force(score_lead.organization_id) as m;
-  insert into scoring.score (
+  insert into scoring.score as s (
     organization_id, lead_id, kind, lead_score, ai_reasoning, model, model_version, base, contributions, created_at
   )
   select
@@ -34,12 +34,14 @@ begin
   from scoring.reckon(
     score_lead.organization_id, array[score_lead.lead_id], array[v_instant], v_model.document, true
   ) as r
-  returning * into v_score;
+  returning s.lead_id, s.lead_score, s.ai_reasoning, app.utc_text(s.created_at) into v_score;
   return v_score;
 end
 $$;
 
 comment on function scoring.score_lead(uuid, uuid) is
-  'Scores the lead as of now by the model in force; a trigger gives the lead what it says. Null: there is no such lead.';
+$$Scores a lead as of now, by the model in force, and keeps the score; a trigger writes it to the lead.
+
+Null: the organization has no such lead.$$;
 
 grant execute on function scoring.score_lead(uuid, uuid) to leads_exec;

@@ -2,7 +2,7 @@ begin;
 select plan(3);
 
 -- each shape is filled by position: a value in the wrong place would show
-create function test.shape(lead app.lead, shape text)
+create function test.shape(lead app.lead_values, shape text)
 returns jsonb
 language plpgsql
 as $$
@@ -14,7 +14,7 @@ begin
 end
 $$;
 create table test.one as
-select jsonb_populate_record(null::app.lead, '{
+select jsonb_populate_record(null::app.lead_values, '{
   "id": "00000000-0000-7000-8000-000000000001", "organization_id": "00000000-0000-7000-8000-000000000002",
   "name": "name",
   "company": "company", "email": "email", "source": "source", "lead_score": 1, "pipeline_stage": "pipeline_stage",

@@ -25,7 +25,7 @@ select is(
     values ('c@example.com', null, 'Company'), ('e@example.com', null, null), ('n@example.com', 'Name', 'Company')
   ) as n (display_name, name, company)
   cross join lateral jsonb_populate_record(
-    null::app.lead, jsonb_build_object('email', n.display_name, 'name', n.name, 'company', n.company)
+    null::app.lead_values, jsonb_build_object('email', n.display_name, 'name', n.name, 'company', n.company)
   ) as l),
   '{Company,e@example.com,Name}', 'the name, else the company, else the address'
 );

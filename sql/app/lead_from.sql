@@ -1,0 +1,36 @@
+-- app.lead_from - a lead with the fields that a client sends.
+set local role leads_owner;
+
+create or replace function app.lead_from(fields jsonb, base app.lead_values)
+returns app.lead_values
+language plpgsql
+stable
+parallel safe
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_fields jsonb;
+begin
+  select jsonb_object_agg(
+    f.key,
+    case jsonb_typeof(f.value)
+      when 'string' then to_jsonb(app.trim_text(f.value #>> '{}'))
+      -- 87.0 is 87: the text "87.0" is no integer.
+      when 'number' then to_jsonb((f.value #>> '{}')::numeric::integer)
+      else f.value
+    end
+  )
+  into v_fields
+  from jsonb_each(lead_from.fields) as f;
+  return jsonb_populate_record(lead_from.base, coalesce(v_fields, '{}'));
+end
+$$;
+
+comment on function app.lead_from(jsonb, app.lead_values) is
+$$The lead base, with the fields that a client sends in place of its own.
+
+fields: a JSON object without faults (app.lead_faults). Texts lose the white space at their ends. A field that is left out
+keeps the value of base; null clears it.$$;
+
+grant execute on function app.lead_from(jsonb, app.lead_values) to leads_exec;
