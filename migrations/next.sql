@@ -302,4 +302,23 @@ create type crm.sync_values as (
 );
 comment on type crm.sync_values is 'A row of crm.sync: the same columns, in the same order.';
 
+-- The fields of a lead that a client may send. sql/app/lead_field.rows.sql reads the limits from the CHECKs of app.lead.
+create table app.lead_field (
+  name text not null,
+  kind text not null,
+  max_length integer,
+  is_nullable boolean not null,
+  constraint lead_field_pkey primary key (name),
+  constraint lead_field_kind_is_known check (kind in ('text', 'email', 'name', 'score', 'stage')),
+  constraint lead_field_text_has_a_limit check ((kind in ('text', 'email', 'name')) = (max_length is not null))
+);
+comment on table app.lead_field is
+  'The fields of a lead that a client may send, with what app.lead_faults needs to know of them.';
+comment on column app.lead_field.name is 'The field, which is a column of app.lead.';
+comment on column app.lead_field.kind is
+  'text: a text; email: an e-mail address; name: a machine name; score: a whole number from 0 to 100; stage: a pipeline '
+  'stage of the organization.';
+comment on column app.lead_field.max_length is 'The most characters that a text may have; null: the kind has no limit.';
+comment on column app.lead_field.is_nullable is 'Whether the field may be null.';
+
 reset role;

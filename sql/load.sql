@@ -88,6 +88,9 @@ reset role;
 \ir app/raise_faults.sql
 \ir app/duplicate_keys.sql
 \ir app/read_object.sql
+\ir app/lead_field.rows.sql
+\ir app/lead_field.grants.sql
+\ir app/lead_field_rule.sql
 \ir app/lead_faults.sql
 \ir app/lead_from.sql
 \ir app/contact_fault.sql

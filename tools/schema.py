@@ -27,6 +27,7 @@ _ROWS = (
     "api.parameter",
     "api.shape",
     "api.named_schema",
+    "app.lead_field",
     "scoring.default_model",
     "crm.vendor",
 )

@@ -138,6 +138,7 @@ from (values
       pain_points, timeline, budget_range, ai_reasoning
     ) on app.lead
     select on app.lead
+    select on app.lead_field
     update (
       name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points, timeline,
       budget_range, ai_reasoning, score_id
@@ -172,6 +173,7 @@ from (values
     execute on app.lead_change
     execute on app.lead_etag
     execute on app.lead_faults
+    execute on app.lead_field_rule
     execute on app.lead_from
     execute on app.lead_item
     execute on app.lead_whole

@@ -78,25 +78,13 @@ values
   ('chain_head_is_position_and_hash', 400, 'invalid_parameter', 'Invalid parameter',
     'This must be the head of an earlier response: a position, a colon and 64 hexadecimal digits.', 'head', 'invalid_head');
 
--- Constraints on a lead. app.lead_faults reports these errors first; the constraints are the second check.
+-- Constraints on a lead that concern several fields; api.problems adds the constraints on one field.
 insert into api.problem (raised_by, status, code, title, detail, field, field_code)
-select c.raised_by, 422, 'validation_failed', 'Validation failed', c.detail, c.field, c.field_code
-from (values
-  ('lead_has_email_or_name_and_company', 'email', 'contact_required', 'A lead needs an email, or a name and a company.'),
-  ('lead_pipeline_stage_exists', 'pipeline_stage', 'unknown_stage', 'This must be one of the organization''s pipeline stages.'),
-  ('lead_times_have_a_year_of_4_digits', 'created_at', 'out_of_range', 'The year must be from 1 to 9999.'),
-  ('lead_name_is_text_of_1_to_255', 'name', 'too_long', 'This must be a text of 1 to 255 characters.'),
-  ('lead_company_is_text_of_1_to_255', 'company', 'too_long', 'This must be a text of 1 to 255 characters.'),
-  ('lead_email_is_email', 'email', 'invalid_email', 'This must be an e-mail address such as ada@example.com.'),
-  ('lead_source_is_name', 'source', 'invalid_name', 'This must be 1 to 64 of the characters a-z, 0-9, _ and -.'),
-  ('lead_score_within_0_and_100', 'lead_score', 'out_of_range', 'This must be a whole number from 0 to 100.'),
-  ('lead_industry_is_text_of_1_to_128', 'industry', 'too_long', 'This must be a text of 1 to 128 characters.'),
-  ('lead_company_size_is_text_of_1_to_128', 'company_size', 'too_long', 'This must be a text of 1 to 128 characters.'),
-  ('lead_pain_points_is_text_of_1_to_10000', 'pain_points', 'too_long', 'This must be a text of 1 to 10,000 characters.'),
-  ('lead_timeline_is_text_of_1_to_128', 'timeline', 'too_long', 'This must be a text of 1 to 128 characters.'),
-  ('lead_budget_range_is_text_of_1_to_128', 'budget_range', 'too_long', 'This must be a text of 1 to 128 characters.'),
-  ('lead_ai_reasoning_is_text_of_1_to_10000', 'ai_reasoning', 'too_long', 'This must be a text of 1 to 10,000 characters.')
-) as c (raised_by, field, field_code, detail);
+values
+  ('lead_has_email_or_name_and_company', 422, 'validation_failed', 'Validation failed',
+    'A lead needs an email, or a name and a company.', 'email', 'contact_required'),
+  ('lead_times_have_a_year_of_4_digits', 422, 'validation_failed', 'Validation failed',
+    'The year must be from 1 to 9999.', 'created_at', 'out_of_range');
 
 -- Constraints on a signal. scoring.signal_faults reports these errors first.
 insert into api.problem (raised_by, status, code, title, detail, field, field_code)

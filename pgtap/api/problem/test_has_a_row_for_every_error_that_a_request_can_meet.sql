@@ -18,7 +18,7 @@ from pg_constraint as c
 where (c.conrelid = 'app.lead'::regclass and c.contype in ('c', 'f'))
   or c.contypid in (select t.oid from pg_type as t where t.typnamespace = 'api'::regnamespace)
 except
-select p.raised_by from api.problem as p;
+select p.raised_by from api.problems() as p;
 create view test.routes_with_an_unknown_problem as
 select format('%s: %s', o.function, u.code) as finding
 from api.operation as o

@@ -1,0 +1,7 @@
+-- app.lead_field - who may read the fields of a lead.
+set local role leads_owner;
+
+revoke all on app.lead_field
+from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+
+grant select on app.lead_field to leads_exec;
