@@ -12,7 +12,7 @@ UV := uv==0.13.9
 COMPILE := .venv/bin/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-header
 
-.PHONY: help install serve psql test lint check check-all bench fuzz test-15 test-15-database mutants test-python test-docker torture screenshots secrets schema baseline release reset lock clean
+.PHONY: help install serve psql test lint check check-all bench fuzz test-15 test-15-database coverage mutants test-python test-docker torture screenshots secrets schema baseline release reset lock clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -52,6 +52,9 @@ test-15: .venv/.dev ## Run all tests on PostgreSQL 15 (PG15_BIN: the folder of i
 test-15-database: ## Run the tests of the database, the migrations and the isolation on PostgreSQL 15
 	@$(MAKE) --no-print-directory test-15 \
 	  ARGS="pgtap tests/analysts tests/api/test_access.py tests/audit tests/database tests/isolation $(ARGS)"
+
+coverage: .venv/.dev ## Run all tests, and report the branch coverage of app/
+	.venv/bin/pytest --cov=app $(ARGS)
 
 mutants: .venv/.dev ## Remove each tenant predicate in turn, and report what finds it (ARGS: the beginning of a name)
 	.venv/bin/python -m tests.isolation.mutants $(ARGS)
@@ -98,7 +101,7 @@ lock: .venv/.made ## Generate the lock files from pyproject.toml (ARGS=--upgrade
 	@echo axe-playwright-python | $(COMPILE) $(ARGS) --no-deps - -o tools/axe.lock
 
 clean: ## Remove installed and generated files; keeps the database in .data
-	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+	rm -rf .venv .cache .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
 	find . -path ./.data -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 

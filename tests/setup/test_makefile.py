@@ -210,14 +210,22 @@ def pins(lock: str) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lock, re.MULTILINE))
 
 
-def test_ci_installs_a_missing_browser(tmp_path: Path) -> None:
-    for name in ("make", "apt-get"):
-        program(tmp_path / "bin" / name, f'echo {name} "$@" >> "$LOG"')
-    (tmp_path / "bin" / "dirname").symlink_to(shutil.which("dirname") or "")
-    environment = {"PATH": f"{tmp_path}/bin", "LOG": str(tmp_path / "log")}
-    subprocess.run(["/bin/bash", str(REPO / ".ci" / "run")], env=environment, check=True)
-    installed = "apt-get -qq install -y chromium chromium-driver"
-    assert (tmp_path / "log").read_text().splitlines() == ["apt-get -qq update", installed, "make lint", "make test"]
+def run_ci(folder: Path, failing: str = "none") -> tuple[int, list[str]]:
+    """Runs .ci/run with programs that write down what they are called for."""
+    for name in ("apt-get", "sed"):
+        program(folder / "bin" / name, f'echo {name} "$@" >> "$LOG"')
+    program(folder / "bin" / "make", f'echo make "$1" >> "$LOG"; [ "$1" != {failing} ]')
+    environment = {"PATH": f"{folder}/bin:/usr/bin:/bin", "LOG": str(folder / "log")}
+    result = subprocess.run(["/bin/bash", str(REPO / ".ci" / "run")], env=environment)
+    return result.returncode, (folder / "log").read_text().splitlines()
+
+
+def test_ci_installs_a_browser_and_postgresql_15_without_a_cluster(tmp_path: Path) -> None:
+    update, common, no_cluster, server = run_ci(tmp_path)[1][:4]
+    assert update.endswith(" update")
+    assert common.endswith(" install -y chromium chromium-driver postgresql-common")
+    assert "create_main_cluster = false" in no_cluster
+    assert server.endswith(" install -y postgresql-15")
 
 
 def test_a_package_without_its_dependencies_is_pinned_by_hash() -> None:
@@ -241,16 +249,14 @@ def test_the_build_requirements_are_locked() -> None:
     )
 
 
-@pytest.mark.parametrize(("failing", "ran", "code"), [("none", ["lint", "test"], 0), ("lint", ["lint"], 1)])
-def test_ci_lints_and_then_tests(tmp_path: Path, failing: str, ran: list[str], code: int) -> None:
-    program(tmp_path / "bin" / "make", f'echo "$1"; [ "$1" != {failing} ]')
-    for name in ("chromium", "chromedriver"):
-        program(tmp_path / "bin" / name, "")
-    result = subprocess.run(
-        ["/bin/bash", str(REPO / ".ci" / "run")],
-        cwd=tmp_path,
-        env={"PATH": f"{tmp_path}/bin:/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-    )
-    assert (result.stdout.split(), result.returncode) == (ran, code)
+@pytest.mark.parametrize(
+    ("failing", "ran", "code"),
+    [
+        ("none", ["lint", "test-15-database", "test"], 0),
+        ("lint", ["lint"], 1),
+        ("test-15-database", ["lint", "test-15-database"], 1),
+    ],
+)
+def test_ci_lints_and_then_tests_on_both_versions(tmp_path: Path, failing: str, ran: list[str], code: int) -> None:
+    returned, log = run_ci(tmp_path, failing)
+    assert ([line.removeprefix("make ") for line in log if line.startswith("make ")], returned) == (ran, code)
