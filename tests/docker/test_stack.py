@@ -118,7 +118,7 @@ def complete_migrations(folder: Path) -> None:
     paths = frozen.migrations(folder.parent)
     for path in paths:
         path.write_text(frozen.without_frozen_blocks(path.read_text()))
-    last = folder / f"{paths[-1].name.partition('-')[0]}-99.working-tree.sql"
+    last = folder / f"{paths[-1].name.partition('-')[0]}-99.working_tree.sql"
     # each migration is a transaction already
     objects = re.sub(r"^(begin|commit);$", "", unreleased.load_script(), flags=re.MULTILINE)
     last.write_text(f"{changes}\n{objects}")
