@@ -17,10 +17,10 @@ import psycopg
 import pytest
 
 from app import embedded
+from app.cli import migrate
 from app.settings import ROOT
 from tests.support.database import Database, Organization, make_organization
 from tests.support.process import Leads, Server, free_port, leads_on
-from tools import unreleased
 
 _TEMPLATE = "leads_template"
 _names = (f"t{os.getpid()}_{number}" for number in itertools.count())
@@ -55,7 +55,7 @@ def _make_template(server: embedded.Server) -> None:
     with psycopg.connect(server.url("postgres", "postgres"), autocommit=True) as connection:
         connection.execute(f"create database {_TEMPLATE} owner leads_migrator")
     embedded.harden(server.url("postgres", _TEMPLATE))
-    unreleased.apply(server.url("leads_migrator", _TEMPLATE))
+    migrate.apply(server.url("leads_migrator", _TEMPLATE))
 
 
 @pytest.fixture(scope="session")

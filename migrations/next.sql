@@ -1,3 +1,4 @@
+-- migration: unreleased
 -- The documentation of an endpoint leaves the route table: a function's own file writes it, by api.document.
 set local role leads_owner;
 

@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-BLOCK = re.compile(r"^-- begin frozen (\S+)\n(.*?)^-- end frozen \1\n", re.MULTILINE | re.DOTALL)
+from app.unreleased import BLOCK, INCLUDE
+
 MARKER = re.compile(r"^-- (?:begin|end) frozen\b", re.MULTILINE)
-INCLUDE = re.compile(r"^\\ir +(\S+)[ \t]*$", re.MULTILINE)
 SECTION = re.compile(r"^-- section (\w+): (.+)$", re.MULTILINE)
 
 

@@ -23,6 +23,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from app.unreleased import PART, has_statements
 from tools import schema
 from tools.frozen import Block, Refused, frozen_blocks, load_order, migrations, sections
 
@@ -38,7 +39,6 @@ NEXT = """\
 """
 
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
-_PART = re.compile(r"^-- migration: ([a-z]\w*)\n", re.MULTILINE)
 _OWNER = re.compile(r"^set local role (\w+);$", re.MULTILINE)
 _HIDDEN = {"leads_audit", "leads_eraser"}
 """Roles without members: the migrating login is one while it creates their objects."""
@@ -51,11 +51,6 @@ def differing(repo: Path) -> list[str]:
     if missing := [path for path in order if not (repo / path).is_file()]:
         raise Refused(f"sql/load.sql lists {missing[0]}, which does not exist.")
     return [path for path in order if last.get(path) != (repo / path).read_text()]
-
-
-def has_statements(text: str) -> bool:
-    """Whether a migration has more than comments."""
-    return any(line.strip() and not line.startswith("--") for line in text.splitlines())
 
 
 def frozen(repo: Path, paths: Iterable[str]) -> str:
@@ -115,7 +110,7 @@ def write_baseline(repo: Path) -> None:
 def write_release(repo: Path, version: str) -> None:
     """Moves next.sql and what changed in sql/ into migrations of the release. Raises Refused."""
     text = (repo / "migrations/next.sql").read_text()
-    before, *parts = _PART.split(text)
+    before, *parts = PART.split(text)
     if has_statements(before):
         raise Refused("migrations/next.sql must have a line '-- migration: NAME' before its first statement.")
     files = list(zip(parts[::2], (part.strip() + "\n" for part in parts[1::2]), strict=True))

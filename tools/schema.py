@@ -13,8 +13,8 @@ from pathlib import Path
 import psycopg
 
 from app import embedded
+from app.cli import migrate
 from app.settings import ROOT
-from tools import unreleased
 
 FILE = ROOT / "schema.sql"
 
@@ -76,7 +76,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         with embedded.running(Path(folder) / "postgres", options={"fsync": "off"}) as server:
-            unreleased.apply(server.url("leads_migrator"))
+            migrate.apply(server.url("leads_migrator"))
             FILE.write_text(dump(server.url("postgres")))
     print(f"{FILE.name} is written.")
 

@@ -6,7 +6,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from app import migration_diff, migration_lock, migration_run, migrations
+from app import migration_diff, migration_lock, migration_run, migrations, unreleased
 from app.cli import doctor
 from app.cli.addresses import Addresses, addresses, connect
 from app.cli.output import Mistake, progress
@@ -113,6 +113,12 @@ def apply(url: str, give_up_after: float = migration_run.GIVE_UP_AFTER) -> None:
                 name = migration.path.name
                 click.echo(f"Applying {name} ...", err=True)
                 count += 1
+            with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+                if unreleased.is_pending(connection):
+                    name = "migrations/next.sql or sql/"
+                    click.echo("Applying the unreleased changes of this checkout ...", err=True)
+                    unreleased.apply(connection)
+                    count += 1
         except psycopg.Error as error:
             raise _failure(name, error) from None
         finally:

@@ -11,7 +11,7 @@ import psycopg
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from app import migrations, session, settings
+from app import migrations, session, settings, unreleased
 from app.cli import demo, migrate, secret_file
 from app.cli.addresses import Addresses, addresses, call, connect
 from app.cli.output import Mistake
@@ -54,7 +54,9 @@ def serve(host: str | None, port: int | None, bi_port: int | None, workers: int 
 def _prepare_embedded(found: Addresses, given: Settings) -> str:
     """Migrates and seeds; gives the demo key, which the data folder keeps, readable by its owner only."""
     try:
-        if migrations.pending(found.of_migrate()):
+        with connect(found.of_migrate()) as connection:
+            is_behind = unreleased.is_pending(connection)
+        if is_behind or migrations.pending(found.of_migrate()):
             migrate.apply(found.of_migrate())
     except migrations.MigrationError as error:
         raise Mistake(str(error)) from None
@@ -91,6 +93,14 @@ def _check(url: str) -> None:
                 f"The database's schema is at version {version}, and this release needs {needed}. With "
                 "LEADS_MIGRATE_URL set, run: leads migrate"
             )
+        try:
+            if unreleased.is_pending(connection):
+                raise Mistake(
+                    "This checkout has changes in sql/ or migrations/next.sql that the database lacks. With "
+                    "LEADS_MIGRATE_URL set, run: leads migrate"
+                )
+        except migrations.MigrationError as error:
+            raise Mistake(str(error)) from None
         faults = [str(row["session_faults"]) for row in call(connection, "api.session_faults")]
     if faults:
         raise Mistake(" ".join(faults) + " Serve as leads_api, which leads migrate makes.")

@@ -20,11 +20,12 @@ import psycopg
 from pglast import parse_sql
 
 from app import embedded
+from app.cli import migrate
 from tests.isolation.changes import definitions, forged, mutants, policies, without_policies
 from tests.isolation.scenes import ALL_SCENES, SCENES, Call
 from tests.isolation.world import Outcome, World
 from tests.support.database import Database
-from tools import lint_sql, pins, unreleased
+from tools import lint_sql, pins
 
 
 @dataclass
@@ -70,7 +71,7 @@ def _world() -> Iterator[World]:
             with psycopg.connect(server.url("postgres", "postgres"), autocommit=True) as connection:
                 connection.execute("create database mutants owner leads_migrator")
             embedded.harden(server.url("postgres", "mutants"))
-            unreleased.apply(server.url("leads_migrator", "mutants"))
+            migrate.apply(server.url("leads_migrator", "mutants"))
             world = World(Database(server, "mutants"))
             yield world
             world.close()

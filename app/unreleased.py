@@ -1,0 +1,130 @@
+"""The part of the schema that no release has: migrations/next.sql and what changed in sql/.
+
+In a checkout, ``leads migrate`` and ``leads serve`` apply both after the released migrations. A release never does: its
+next.sql has no statements, and its sql/ is what the migrations contain. A database keeps the digests of what it had, in
+the comment on schema yoyo, which every login can read.
+"""
+
+import hashlib
+import json
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from app import migration_run, migrations
+from app.migrations import FOLDER, Migration, MigrationError
+from app.settings import ROOT
+
+BLOCK = re.compile(r"^-- begin frozen (\S+)\n(.*?)^-- end frozen \1\n", re.MULTILINE | re.DOTALL)
+"""A frozen copy of a file of sql/ in a migration: the file's path and its text."""
+
+PART = re.compile(r"^-- migration: ([a-z]\w*)\n", re.MULTILINE)
+"""The line in next.sql that begins a migration."""
+
+INCLUDE = re.compile(r"^\\ir +(\S+)[ \t]*$", re.MULTILINE)
+"""A line of sql/load.sql that names a file."""
+
+_NEXT = FOLDER / "next.sql"
+_LOAD = ROOT / "sql" / "load.sql"
+_RESET = (
+    "migrations/next.sql is not what this database had, and its statements can't be undone. Delete the development "
+    "database (make reset), or create another one, and run the command again."
+)
+
+
+@dataclass(frozen=True)
+class State:
+    """The SHA-256 of next.sql and of all files in sql/, in hexadecimal. next: empty if it has no statements."""
+
+    next: str
+    sql: str
+
+
+def current() -> State | None:
+    """The state of this checkout; None if it is that of the last release."""
+    if not _LOAD.exists():
+        return None
+    text = next_text()
+    state = State(_digest(text) if has_statements(text) else "", _digest(load_script()))
+    return None if not state.next and not differing() else state
+
+
+def next_text() -> str:
+    """migrations/next.sql; empty if there is none."""
+    return _NEXT.read_text() if _NEXT.exists() else ""
+
+
+def has_statements(text: str) -> bool:
+    """Whether SQL has more than comments."""
+    return any(line.strip() and not line.startswith("--") for line in text.splitlines())
+
+
+def differing() -> list[str]:
+    """The files of sql/ that differ from their last copy in the migrations, in the order of load.sql."""
+    last = {path: text for migration in migrations.all_() for path, text in BLOCK.findall(migration.text)}
+    paths = [f"sql/{name}" for name in INCLUDE.findall(_LOAD.read_text())]
+    return [path for path in paths if last.get(path) != (ROOT / path).read_text()]
+
+
+def load_script() -> str:
+    """sql/load.sql with each file in the place of its line."""
+    return INCLUDE.sub(lambda line: (ROOT / "sql" / line[1]).read_text(), _LOAD.read_text())
+
+
+def is_pending(connection: psycopg.Connection[Any]) -> bool:
+    """Whether the checkout has changes that the database lacks. Raises MigrationError if only a reset helps."""
+    state, kept = current(), _kept(connection)
+    if kept and kept.next and kept.next != (state.next if state else ""):
+        raise MigrationError(_RESET)
+    return state is not None and state != kept
+
+
+def apply(connection: psycopg.Connection[Any]) -> None:
+    """Applies the changes that the database lacks. The connection is in autocommit mode.
+
+    Raises MigrationError and psycopg.Error.
+    """
+    state = current() if is_pending(connection) else None
+    if state is None:
+        return
+    kept = _kept(connection)
+    if kept is None or not kept.next:
+        for migration in _parts():
+            for text in migration.steps if not migration.is_transactional else [migration_run.as_script(migration)]:
+                connection.execute(text.encode())
+        _keep(connection, State(state.next, ""))
+    connection.execute(load_script().encode())
+    _keep(connection, state)
+
+
+def _parts() -> Iterator[Migration]:
+    text = next_text()
+    before, *parts = PART.split(text)
+    if has_statements(before):
+        raise MigrationError("migrations/next.sql must have a line '-- migration: NAME' before its first statement.")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, part in zip(parts[::2], parts[1::2], strict=True):
+            path = Path(folder) / f"{name}.sql"
+            path.write_text(part)
+            yield Migration(name, path)
+
+
+def _kept(connection: psycopg.Connection[Any]) -> State | None:
+    comment = connection.execute("select obj_description(to_regnamespace('yoyo'), 'pg_namespace')").fetchone()
+    text = next(iter(comment.values() if isinstance(comment, dict) else comment or ()), None)
+    return State(**json.loads(text)) if text else None
+
+
+def _keep(connection: psycopg.Connection[Any], state: State) -> None:
+    comment = sql.Literal(json.dumps(asdict(state)))
+    connection.execute(sql.SQL("comment on schema yoyo is {}").format(comment))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

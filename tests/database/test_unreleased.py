@@ -1,0 +1,105 @@
+"""In a checkout, what no release has is applied after the migrations; a changed next.sql asks for a reset."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from app import unreleased
+from app.cli import serve
+from app.cli.output import Mistake
+from app.migrations import MigrationError
+from tests.support.database import Database
+
+NEXT = "-- migration: note\nset local role leads_owner;\ncreate table app.note (body text);\nreset role;\n"
+STEPS = """\
+-- migration: steps
+-- transactional: false
+
+-- step
+create index concurrently if not exists note_by_body on app.note (body);
+-- step
+begin;
+set local role leads_owner;
+comment on table app.note is 'A note.';
+commit;
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A next.sql and a load.sql of the test's own."""
+    (tmp_path / "next.sql").write_text(NEXT)
+    (tmp_path / "load.sql").write_text("select 1;\n")
+    monkeypatch.setattr(unreleased, "_NEXT", tmp_path / "next.sql")
+    monkeypatch.setattr(unreleased, "_LOAD", tmp_path / "load.sql")
+    return tmp_path
+
+
+@pytest.fixture
+def connection(new_database: Callable[..., Database]) -> Iterator[psycopg.Connection]:
+    database = new_database()
+    database.sql("comment on schema yoyo is null")
+    with psycopg.connect(database.url("leads_migrator"), autocommit=True) as connection:
+        yield connection
+
+
+def has(connection: psycopg.Connection, name: str) -> bool:
+    row = connection.execute("select to_regclass(%s) is not null", [name]).fetchone()
+    return bool(row and row[0])
+
+
+def test_next_sql_is_applied_once(checkout: Path, connection: psycopg.Connection) -> None:
+    assert unreleased.is_pending(connection)
+    unreleased.apply(connection)
+    assert has(connection, "app.note")
+    assert not unreleased.is_pending(connection)
+    unreleased.apply(connection)
+
+
+def test_a_part_may_be_a_list_of_steps(checkout: Path, connection: psycopg.Connection) -> None:
+    (checkout / "next.sql").write_text(NEXT + STEPS)
+    unreleased.apply(connection)
+    assert has(connection, "app.note_by_body")
+
+
+def test_a_change_in_sql_is_loaded_again(checkout: Path, connection: psycopg.Connection) -> None:
+    unreleased.apply(connection)
+    (checkout / "load.sql").write_text("select 2;\n")
+    assert unreleased.is_pending(connection)
+    unreleased.apply(connection)
+    assert not unreleased.is_pending(connection)
+
+
+@pytest.mark.parametrize("text", [NEXT + "-- changed\nselect 1;\n", "-- nothing\n"])
+def test_a_changed_next_sql_is_refused(checkout: Path, connection: psycopg.Connection, text: str) -> None:
+    unreleased.apply(connection)
+    (checkout / "next.sql").write_text(text)
+    with pytest.raises(MigrationError, match="make reset"):
+        unreleased.is_pending(connection)
+    with pytest.raises(MigrationError, match="make reset"):
+        unreleased.apply(connection)
+
+
+def test_statements_outside_a_part_are_refused(checkout: Path, connection: psycopg.Connection) -> None:
+    (checkout / "next.sql").write_text("select 1;\n" + NEXT)
+    with pytest.raises(MigrationError, match="-- migration: NAME"):
+        unreleased.apply(connection)
+    assert not has(connection, "app.note")
+
+
+def test_serve_refuses_a_database_that_lacks_the_changes(checkout: Path, connection: psycopg.Connection) -> None:
+    address = connection.info.dsn.replace("user=leads_migrator", "user=leads_api")
+    with pytest.raises(Mistake, match="run: leads migrate"):
+        serve._check(address)
+    unreleased.apply(connection)
+    serve._check(address)
+    (checkout / "next.sql").write_text(NEXT + "select 1;\n")
+    with pytest.raises(Mistake, match="make reset"):
+        serve._check(address)
+
+
+def test_a_release_has_no_unreleased_part(checkout: Path) -> None:
+    (checkout / "load.sql").unlink()
+    assert unreleased.current() is None
