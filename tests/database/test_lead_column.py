@@ -11,10 +11,10 @@ import httpx
 import psycopg
 import pytest
 
+from app import unreleased
 from app.settings import ROOT
 from tests.support.database import Database, make_organization
 from tests.support.process import Server
-from tools import unreleased
 
 _SECTION = re.compile(r"^## A new column of a lead\n(.*?)^## ", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(r"^ *```(sql|diff)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)

@@ -5,7 +5,6 @@ of the repository with its own secrets. The project and the image have other nam
 installation.
 """
 
-import hashlib
 import json
 import os
 import re
@@ -24,7 +23,7 @@ import pytest
 
 from app.settings import ROOT
 from tests.support.process import free_port
-from tools import frozen, release, secrets, unreleased
+from tools import secrets
 
 COPIED = (
     "Dockerfile",
@@ -35,6 +34,7 @@ COPIED = (
     "migrations",
     "pyproject.toml",
     "requirements.lock",
+    "sql",
 )
 SERVICES = ("api", "postgres", "worker")
 WAIT_SECONDS = 120
@@ -109,24 +109,6 @@ class Stack:
             time.sleep(0.2)
 
 
-def complete_migrations(folder: Path) -> None:
-    """Add what a release would add to the migrations: the changes in next.sql and in sql/."""
-    next_ = folder / "next.sql"
-    changes = next_.read_text() if next_.exists() else ""
-    if not release.differing(ROOT) and not release.has_statements(changes):
-        return
-    paths = frozen.migrations(folder.parent)
-    for path in paths:
-        path.write_text(frozen.without_frozen_blocks(path.read_text()))
-    last = folder / f"{paths[-1].name.partition('-')[0]}-99.working_tree.sql"
-    # each migration is a transaction already
-    objects = re.sub(r"^(begin|commit);$", "", unreleased.load_script(), flags=re.MULTILINE)
-    last.write_text(f"{changes}\n{objects}")
-    next_.unlink(missing_ok=True)
-    sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in (*paths, last)]
-    (folder / "SHA256SUMS").write_text("".join(sums))
-
-
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     # in the repository: an engine of tools/docker_engine.py sees no other folder
@@ -151,8 +133,7 @@ def copy_repository(folder: Path) -> None:
         shutil.copy2(ROOT / "tools" / name, folder / "tools")
     (folder / ".data").mkdir()
     (folder / ".data" / "demo-key").touch()  # must not get into the image
-    complete_migrations(folder / "migrations")
-    for path in (*(folder / "app").rglob("*"), *(folder / "migrations").rglob("*")):
+    for path in (*(folder / "app").rglob("*"), *(folder / "migrations").rglob("*"), *(folder / "sql").rglob("*")):
         path.chmod(path.stat().st_mode & 0o700)  # as in a clone made with umask 077
     (folder / "app" / "superuser.sql").chmod(0o644)  # the container's user postgres reads it
     text = (ROOT / "docker-compose.yml").read_text()
