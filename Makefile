@@ -12,7 +12,7 @@ UV := uv==0.13.9
 COMPILE := .venv/bin/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-header
 
-.PHONY: help install serve psql test lint check check-all bench fuzz test-15 test-15-database coverage mutants test-python test-docker torture screenshots secrets schema baseline release reset lock clean
+.PHONY: help install serve psql test lint check check-all bench fuzz test-15 test-15-database coverage mutants test-python test-clients test-docker torture screenshots secrets schema baseline release reset lock clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -65,6 +65,12 @@ test-python: .venv/.dev ## Run all tests on Python 3.13, in a Debian trixie made
 # DOCKER: the docker of an engine that can pull images. Without it, an engine is started that can't.
 test-docker: .venv/.dev ## Run docker-compose.yml on a Docker engine (Debian, as root; anywhere with DOCKER=docker)
 	$(if $(DOCKER),DOCKER='$(DOCKER)',.venv/bin/python -m tools.docker_engine) .venv/bin/pytest -n0 --maxfail=3 tests/docker $(ARGS)
+
+test-clients: .venv/.dev ## Generate four typed clients and run them against a server (needs npm)
+	@command -v npm > /dev/null || { echo "There is no npm. Install it (Debian: apt install npm) and run make again." >&2; \
+	  exit 2; }
+	@cd tests/clients && npm ci --loglevel=error
+	.venv/bin/pytest -n0 tests/clients tests/reference/test_openapi_client.py $(ARGS)
 
 fuzz: .venv/.dev ## Run the randomized tests with 10,000 models and 10,000 requests (CASES, PROOF_SEED)
 	SCORING_CASES=$(or $(CASES),10000) PROOF_CASES=$(or $(CASES),10000) \

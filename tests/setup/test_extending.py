@@ -1,0 +1,118 @@
+"""docs/extending.md works word for word: its files, its lines and its commands add an endpoint to a running server."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.settings import ROOT
+from tests.support.database import Database, Organization
+from tests.support.process import Server
+
+PAGE = (ROOT / "docs" / "extending.md").read_text()
+FILE = re.compile(r"Create `([^`]+)`:\s+```sql\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+LINE = re.compile(r"In `([^`]+)`, below the line\s+`([^`]+)`, add:\s+```sql\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+COMMANDS = re.compile(r"```sh\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+
+
+def unindented(block: str) -> str:
+    """The block without the indentation of its step, which is 3 spaces."""
+    return re.sub(r"^ {3}", "", block, flags=re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the working tree, with the files and lines of the page."""
+    folder = tmp_path_factory.mktemp("clone") / "leads"
+    ignored = shutil.ignore_patterns(".*", "node_modules", "__pycache__", "*.egg-info", "build")
+    shutil.copytree(ROOT, folder, ignore=ignored)
+    (folder / ".venv").symlink_to(sys.prefix)
+    for name, text in FILE.findall(PAGE):
+        assert not (folder / name).exists()
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(unindented(text))
+    for name, above, text in LINE.findall(PAGE):
+        content = (folder / name).read_text()
+        assert content.count(f"{above}\n") == 1, (name, above)
+        (folder / name).write_text(content.replace(f"{above}\n", f"{above}\n{unindented(text)}"))
+    return folder
+
+
+def run(clone: Path, commands: str, environ: dict[str, str]) -> str:
+    """The output of the commands, as a shell in the clone prints it."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV"))}
+    done = subprocess.run(
+        ["bash", "-e"],
+        input=textwrap.dedent(commands),
+        cwd=clone,
+        env=kept | environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_an_endpoint_is_a_function_and_a_line(
+    clone: Path, server: Server, database: Database, new_organization: Callable[..., Organization]
+) -> None:
+    load, call, check = COMMANDS.findall(PAGE)
+    key = new_organization().keys["write"]
+    with server.client(key) as client:
+        assert client.post("/leads", json={"email": "ada@example.com"}).status_code == 201
+    database.sql("alter table app.lead disable trigger user")
+    database.sql("update app.lead set updated_at = now() - interval '31 days'")
+    database.sql("alter table app.lead enable trigger user")
+    environ = {
+        "API": f"{server.base}/api/v1",
+        "KEY": key,
+        "LEADS_MIGRATE_URL": database.url("leads_migrator"),
+    }
+    assert run(clone, load, environ) == "sql/ is loaded.\n"
+
+    deadline = time.monotonic() + 10
+    while '"/stale-leads"' not in httpx.get(server.base + "/openapi.json").text and time.monotonic() < deadline:
+        time.sleep(0.1)
+    listed, _, found = run(clone, call, environ).partition('"operationId"')
+    assert found == ':"list_stale_leads"\n'
+    assert [lead["email"] for lead in json.loads(listed)["data"]] == ["ada@example.com"]
+    operation = httpx.get(server.base + "/openapi.json").json()["paths"]["/stale-leads"]["get"]
+    assert (operation["summary"], operation["tags"]) == ("List stale leads", ["Leads"])
+    assert [(parameter["name"], parameter["description"]) for parameter in operation["parameters"]] == [
+        ("days", "How many days ago the last change must be."),
+        ("limit", "The maximum number of rows in the response."),
+    ]
+    schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+    assert schema == {"$ref": "#/components/schemas/LeadList"}
+    assert set(operation["responses"]) == {"200", "400", "401", "403", "500", "503"}
+
+    run(clone, check, environ)
+    assert "list_stale_leads" not in run(clone, ".venv/bin/python -m tools.lint_sql || true", environ)
+
+
+def test_the_program_reports_an_error_and_loads_nothing(clone: Path, database: Database) -> None:
+    environ = {**os.environ, "LEADS_MIGRATE_URL": database.url("leads_api")}
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.load"], cwd=clone, env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Nothing was loaded: permission denied")
+
+
+def test_a_type_is_made_by_the_migrating_login(database: Database) -> None:
+    (text,) = re.findall(r"^```sql\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    with database.connect("leads_migrator") as connection, connection.transaction(force_rollback=True):
+        connection.execute(text.encode())
+        connection.execute("select null::api.stage_count")
