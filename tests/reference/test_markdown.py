@@ -1,4 +1,4 @@
-"""The document as Markdown: pure functions, on a small document and on the served one."""
+"""The OpenAPI document as Markdown: a small document, and the one that the server returns."""
 
 import re
 from typing import Any
@@ -76,7 +76,7 @@ SMALL: dict[str, Any] = {
 }
 
 
-def test_the_whole_of_a_small_document() -> None:
+def test_a_small_document() -> None:
     assert (
         markdown.reference(SMALL)
         == """\
@@ -169,7 +169,7 @@ A parcel.
     )
 
 
-def test_the_index_has_the_form_that_llms_txt_has() -> None:
+def test_the_index_has_the_format_of_llms_txt() -> None:
     lines = markdown.index(SMALL).splitlines()
     assert lines[:3] == ["# Parcels", "", "> Where parcels are."]
     assert "- [GET /parcels/{id}](/docs.md#get_parcel): Get a parcel" in lines
@@ -181,7 +181,7 @@ def test_the_index_has_the_form_that_llms_txt_has() -> None:
     ]
 
 
-def test_all_that_is_served_is_told(server: Server) -> None:
+def test_the_markdown_contains_the_whole_document(server: Server) -> None:
     document = httpx.get(f"{server.base}/openapi.json").json()
     whole, index = (httpx.get(server.base + path).text for path in ("/docs.md", "/llms.txt"))
     assert whole == markdown.reference(document)
@@ -200,14 +200,14 @@ def test_all_that_is_served_is_told(server: Server) -> None:
     assert set(re.findall(r"/docs\.md#([^)]+)\)", index)) <= places
 
 
-def test_what_the_parts_of_a_value_may_be_is_told(server: Server) -> None:
+def test_the_constraints_on_the_parts_of_a_value_are_shown(server: Server) -> None:
     whole = httpx.get(f"{server.base}/docs.md").text
     events = whole.partition('<a id="list_audit_events">')[2].partition("<a id=")[0]
     create, signals, batch, value, codes = (
         whole.partition(f"\n### {name}\n")[2].partition("\n### ")[0]
         for name in ("CreateLeadBody", "CreateSignalsBody", "SignalBatch", "SignalValue", "ProblemCode")
     )
-    # a rule of a body, a body of two forms, words that a list is of, and bounds of one of several types
+    # the rule of a body, a body with two forms, the words of a list, and the limits of one of several types
     assert re.search(r'"required": \[\s+"name",\s+"company"\s+\]', create)
     assert '"$ref": "#/components/schemas/SignalBatch"' in signals
     assert "maxItems: `200`" in batch

@@ -24,7 +24,7 @@ Document = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def document(server: Server) -> Document:
-    """The reference."""
+    """The OpenAPI document."""
     found: Document = httpx.get(server.base + "/openapi.json", verify=False).json()
     return found
 
@@ -53,7 +53,7 @@ def test_it_is_openapi_3_1(document: Document) -> None:
 
 
 @pytest.mark.skipif(shutil.which("npx") is None, reason=f"The linter {REDOCLY} needs npx.")
-def test_a_linter_of_the_field_finds_nothing(document: Document, tmp_path: Path) -> None:
+def test_redocly_finds_nothing(document: Document, tmp_path: Path) -> None:
     (tmp_path / "openapi.json").write_text(json.dumps(document))
     # The rule does not look into allOf.
     (tmp_path / "redocly.yaml").write_text(
@@ -74,7 +74,7 @@ def test_a_linter_of_the_field_finds_nothing(document: Document, tmp_path: Path)
 
 
 def schemas(value: Any) -> Iterator[Document]:
-    """Each schema that has an example or examples, a parameter's and a body's with its own."""
+    """Each schema with its examples; those of a parameter or a body are beside its schema."""
     if isinstance(value, list):
         for inner in value:
             yield from schemas(inner)
@@ -90,7 +90,7 @@ def schemas(value: Any) -> Iterator[Document]:
                 yield from schemas(inner)
 
 
-def test_each_example_is_as_its_schema_says(document: Document) -> None:
+def test_each_example_matches_its_schema(document: Document) -> None:
     checked = 0
     for found in schemas(document):
         validator = Draft202012Validator(
@@ -103,7 +103,7 @@ def test_each_example_is_as_its_schema_says(document: Document) -> None:
     assert checked > 80
 
 
-def test_everything_is_told(document: Document, operations: dict[tuple[str, str], Document]) -> None:
+def test_everything_has_a_description(document: Document, operations: dict[tuple[str, str], Document]) -> None:
     tags = {tag["name"] for tag in document["tags"]}
     for key, operation in operations.items():
         assert operation["summary"], key
@@ -121,7 +121,7 @@ def test_everything_is_told(document: Document, operations: dict[tuple[str, str]
         assert header["description"]
 
 
-def test_every_route_is_in_it_with_every_error_that_it_can_give(
+def test_every_route_has_every_error_that_it_can_return(
     database: Database, document: Document, operations: dict[tuple[str, str], Document]
 ) -> None:
     routes = database.sql(
@@ -156,7 +156,7 @@ def test_every_route_is_in_it_with_every_error_that_it_can_give(
         assert told == {(code, statuses[code], code, statuses[code]) for code in expected}
 
 
-def test_an_endpoint_added_by_sql_is_in_it_and_one_taken_away_is_not(
+def test_the_document_follows_the_route_table(
     database: Database, server: Server, new_organization: Callable[..., Organization]
 ) -> None:
     path = "/things/{id}/told"
@@ -195,7 +195,7 @@ def test_an_endpoint_added_by_sql_is_in_it_and_one_taken_away_is_not(
     assert httpx.get(server.base + "/openapi.json", verify=False).headers["etag"] == tag
 
 
-def test_it_is_served_with_a_tag(server: Server) -> None:
+def test_the_document_has_an_etag(server: Server) -> None:
     with httpx.Client(base_url=server.base, verify=False) as client:
         first = client.get("/openapi.json")
         assert (first.status_code, first.headers["content-type"]) == (200, "application/json")
@@ -204,7 +204,7 @@ def test_it_is_served_with_a_tag(server: Server) -> None:
         assert client.get("/openapi.json", headers={"If-None-Match": '"other"'}).status_code == 200
 
 
-def test_without_a_reference_the_old_one_stays_and_the_api_serves_on(
+def test_if_the_document_cannot_be_made_the_old_one_stays_and_the_api_works(
     new_database: Callable[..., Database], new_server: Callable[..., Server]
 ) -> None:
     database = new_database()
@@ -218,7 +218,7 @@ def test_without_a_reference_the_old_one_stays_and_the_api_serves_on(
         lambda: any("The reference stays as it was" in line["message"] for line in server.lines() if "message" in line)
     )
     assert httpx.get(server.base + "/openapi.json", verify=False).content == old.content
-    # A server that starts now has none.
+    # A server that starts now has no document.
     late = new_server(database)
     for path in ("/openapi.json", "/docs", "/docs.md", "/llms.txt"):
         refused = httpx.get(late.base + path, verify=False)
@@ -235,7 +235,7 @@ def test_without_a_reference_the_old_one_stays_and_the_api_serves_on(
     soon(lambda: httpx.get(late.base + "/openapi.json", verify=False).content == old.content)
 
 
-def test_examples_are_those_of_their_operation(document: Document) -> None:
+def test_an_example_belongs_to_its_operation(document: Document) -> None:
     def example(method: str, path: str, status: str) -> Any:
         return document["paths"][path][method]["responses"][status]["content"]["application/json"]["example"]
 
@@ -248,12 +248,12 @@ def test_examples_are_those_of_their_operation(document: Document) -> None:
     assert [error["field"] in sent for error in refused["value"]["errors"]] == [True]
     assert example("post", "/leads/{id}/push-to-crm", "202")["crm_sync"]["status"] == "pending"
     assert example("get", "/leads", "200")["next_cursor"] is not None
-    # It takes no cursor.
+    # This operation has no cursor.
     assert example("get", "/crm-connections", "200")["next_cursor"] is None
     assert "Link" not in document["paths"]["/crm-connections"]["get"]["responses"]["200"]["headers"]
 
 
-def test_what_several_operations_share_stands_once(document: Document) -> None:
+def test_shared_responses_are_written_once(document: Document) -> None:
     for path, item in document["paths"].items():
         for method, operation in item.items():
             for status, response in operation["responses"].items():
@@ -263,7 +263,7 @@ def test_what_several_operations_share_stands_once(document: Document) -> None:
     assert len(json.dumps(document)) < 105_000
 
 
-def test_the_words_that_a_field_can_have_are_listed(document: Document, database: Database) -> None:
+def test_fixed_words_are_enums(document: Document, database: Database) -> None:
     schemas = document["components"]["schemas"]
     codes = {row["code"] for row in database.sql("select code from api.problem")}
     assert set(schemas["ProblemCode"]["enum"]) == codes

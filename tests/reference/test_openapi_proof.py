@@ -1,6 +1,6 @@
-"""The reference is true: what it allows is accepted, what it forbids is refused, and every answer is as it says.
+"""The server does what the OpenAPI document says: it accepts, rejects and answers as described.
 
-PROOF_CASES: how many requests are made up, new ones each time (`make fuzz`); PROOF_SEED repeats those of a seed.
+PROOF_CASES: the number of random requests, new ones in each run (`make fuzz`). PROOF_SEED repeats those of a seed.
 """
 
 import json
@@ -39,7 +39,7 @@ def client(server: Server, database: Database, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture(scope="module")
 def document(server: Server) -> Document:
-    """The reference."""
+    """The OpenAPI document."""
     found: Document = httpx.get(server.base + "/openapi.json").json()
     return found
 
@@ -49,13 +49,13 @@ def operations(document: Document) -> dict[str, Document]:
     return {f"{method.upper()} {path}": o for path, item in document["paths"].items() for method, o in item.items()}
 
 
-def test_what_it_says_is_so(client: httpx.Client, document: Document, tmp_path: Path) -> None:
+def test_the_server_does_what_the_document_says(client: httpx.Client, document: Document, tmp_path: Path) -> None:
     every = operations(document)
     examples = -(-CASES // len(every)) if CASES else 50
     tried, run = 0, 0
     while run == 0 or tried < CASES:
-        # How many there are turns on the seed: an operation without parameters has few, and walks along links are long
-        # or short.
+        # The number of requests depends on the seed: operations without parameters have few, and chains of links differ
+        # in length.
         folder = tmp_path / f"proof{run}"
         proof = prove(folder, client, json.dumps(document).encode(), examples=examples, seed=SEED + run)
         assert proof.found == set(), proof.output
@@ -63,7 +63,7 @@ def test_what_it_says_is_so(client: httpx.Client, document: Document, tmp_path: 
             ("examples", "coverage", "fuzzing", "stateful"), "success"
         ), proof.output
         assert proof.report["operations"]["tested"] == len(every)
-        # 404s alone would prove little.
+        # If most responses were 404, the test would prove little.
         shares = {operation: proof.share(operation) for operation in every}
         assert min(shares.values()) > 0.5, shares
         assert proof.cases > 0
@@ -129,12 +129,12 @@ def without_rule(document: Document) -> None:
 
 
 def with_optional_type(document: Document) -> None:
-    """As if a signal needed no type."""
+    """The document says that a signal needs no type."""
     del document["components"]["schemas"]["SignalInput"]["required"]
 
 
 def with_other_code(document: Document) -> None:
-    """The words beside $ref hold too."""
+    """The keywords beside $ref apply too."""
     content = document["components"]["responses"]["NotFound"]["content"]["application/problem+json"]
     content["schema"]["properties"]["code"]["enum"] = ["gone"]
 
@@ -144,7 +144,7 @@ def with_other_change(document: Document) -> None:
 
 
 def with_public_operation(document: Document) -> None:
-    """As if no key were asked for: then nothing says that it is."""
+    """The document does not say that a key is needed."""
     del document["paths"]["/health"]["get"]["responses"]["401"]
 
 
@@ -169,7 +169,7 @@ def with_public_operation(document: Document) -> None:
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
-def test_what_it_says_wrongly_is_found(
+def test_a_wrong_document_is_detected(
     client: httpx.Client,
     document: Document,
     tmp_path: Path,

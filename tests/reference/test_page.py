@@ -1,4 +1,4 @@
-"""The reference's page in a real browser: what people do with it, and what must never happen on the way."""
+"""The page of the reference in a real browser: how people use it, and what must never happen."""
 
 from collections.abc import Callable, Iterator
 from importlib import resources
@@ -31,7 +31,7 @@ def acme(new_organization: Callable[..., Organization], server: Server) -> Organ
 
 
 def checked(page: Browser, server: Server) -> Iterator[Browser]:
-    """A page on which, whatever a test does, nothing is complained of and no other host is asked."""
+    """A page. At the end of the test, the console has no message, and no other host was called."""
     page.complaints(), page.requests()
     yield page
     assert page.complaints() == []
@@ -72,7 +72,7 @@ def night(dark: Browser, server: Server) -> Iterator[Browser]:
 
 
 def faults(page: Browser) -> list[tuple[str, str, Any]]:
-    """What axe finds of serious and critical faults. There are no exceptions."""
+    """The serious and critical violations that axe finds. There are no exceptions."""
     page.script(AXE.read_text(encoding="utf-8"))
     found = page.driver.execute_async_script(
         "axe.run(document, {resultTypes: ['violations']}).then(arguments[arguments.length - 1])"
@@ -90,7 +90,7 @@ def is_fitting(page: Browser) -> bool:
 
 
 def background(page: Browser) -> int:
-    """How bright the page's ground is, 0 to 255."""
+    """The brightness of the background, from 0 to 255."""
     color = page.script("return getComputedStyle(document.body).getPropertyValue('--scalar-background-1')").strip()
     return int(color[1:3] if len(color) == 7 else color[1] * 2, 16)
 
@@ -110,7 +110,7 @@ def test_it_shows_the_guide_and_every_operation(page: Browser, server: Server) -
     assert page.find("h1").text == document["info"]["title"]
 
 
-def test_its_samples_are_for_curl_python_and_javascript(page: Browser, server: Server) -> None:
+def test_the_samples_are_in_curl_python_and_javascript(page: Browser, server: Server) -> None:
     page.open(f"{server.base}/docs")
     tabs = [page.find("[role=tab]", name).text for name in ("Shell", "Python", "JavaScript")]
     assert len(tabs) == 3
@@ -118,7 +118,7 @@ def test_its_samples_are_for_curl_python_and_javascript(page: Browser, server: S
     assert "curl" in page.find("button", "Shell Curl").text.lower()
 
 
-def test_a_request_is_tried_with_ones_own_key(page: Browser, server: Server, acme: Organization) -> None:
+def test_the_page_sends_a_request_with_the_key_of_the_reader(page: Browser, server: Server, acme: Organization) -> None:
     page.open(operation(server))
     page.try_out(acme.keys["read"])
     assert "ada@example.com" in page.send()
@@ -126,7 +126,7 @@ def test_a_request_is_tried_with_ones_own_key(page: Browser, server: Server, acm
     assert faults(page) == []
 
 
-def test_a_key_is_kept_nowhere(page: Browser, server: Server, acme: Organization) -> None:
+def test_the_page_stores_no_key(page: Browser, server: Server, acme: Organization) -> None:
     page.open(operation(server))
     page.try_out(acme.keys["read"])
     page.send()
@@ -136,7 +136,7 @@ def test_a_key_is_kept_nowhere(page: Browser, server: Server, acme: Organization
     assert acme.keys["read"] not in kept
 
 
-def test_it_can_be_used_by_keyboard_alone(page: Browser, server: Server, acme: Organization) -> None:
+def test_the_page_works_with_the_keyboard_alone(page: Browser, server: Server, acme: Organization) -> None:
     page.open(operation(server))
     page.find("button", "Test Request")
 
@@ -166,12 +166,12 @@ def test_it_can_be_used_by_keyboard_alone(page: Browser, server: Server, acme: O
 
 
 @pytest.mark.parametrize("code", ["not_found", "idempotency_key_reused", "internal"])
-def test_what_a_problems_type_names_is_there(page: Browser, server: Server, code: str) -> None:
+def test_the_type_of_a_problem_leads_to_its_code(page: Browser, server: Server, code: str) -> None:
     page.open(f"{server.base}/docs#{code}")
     check_led_to(page, code)
 
 
-def test_another_problems_type_is_found_on_the_open_page(page: Browser, server: Server) -> None:
+def test_the_type_of_another_problem_works_on_the_open_page(page: Browser, server: Server) -> None:
     page.open(f"{server.base}/docs")
     page.script("location.hash = 'erased'")
     check_led_to(page, "erased")
@@ -197,7 +197,7 @@ def test_every_code_has_a_row(page: Browser, server: Server, database: Database)
     assert codes == set(rows)
 
 
-def test_on_a_telephone_nothing_is_wider_than_it(small: Browser, server: Server, acme: Organization) -> None:
+def test_the_page_fits_a_telephone(small: Browser, server: Server, acme: Organization) -> None:
     small.open(f"{server.base}/docs")
     small.find("h2", "Error codes")
     assert is_fitting(small)
@@ -211,21 +211,21 @@ def test_on_a_telephone_nothing_is_wider_than_it(small: Browser, server: Server,
     assert faults(small) == []
 
 
-def test_it_is_dark_for_who_has_it_dark(page: Browser, night: Browser, server: Server) -> None:
+def test_the_page_follows_the_dark_mode(page: Browser, night: Browser, server: Server) -> None:
     page.open(f"{server.base}/docs")
     night.open(f"{server.base}/docs")
     wait(lambda: background(night) < 40 and background(page) > 200, "dark page")
 
 
 @pytest.mark.parametrize("place", ["", "#not_found", "#tag/leads/GET/leads", "#tag/leads/POST/leads", "#models"])
-def test_axe_finds_no_serious_fault(page: Browser, night: Browser, server: Server, place: str) -> None:
+def test_axe_finds_no_serious_violation(page: Browser, night: Browser, server: Server, place: str) -> None:
     for each in (page, night):
         each.open(f"{server.base}/docs{place}")
         each.find("button" if "tag" in place else "h2", "Test Request" if "tag" in place else "Keys")
         assert faults(each) == []
 
 
-def test_axe_and_the_policy_are_at_work(desktop: Browser, server: Server) -> None:
+def test_axe_and_the_policy_are_active(desktop: Browser, server: Server) -> None:
     desktop.open(f"{server.base}/docs")
     desktop.script(
         "document.querySelector('h1').insertAdjacentHTML('afterend', '<img src=\"data:,\"><p onclick=\"1\">')"

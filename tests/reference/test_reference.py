@@ -1,4 +1,4 @@
-"""The reference over HTTP: its forms, how long each may be kept, and what there is without the renderer's package."""
+"""The reference over HTTP: its formats, their caching, and the server without the renderer's package."""
 
 import asyncio
 import hashlib
@@ -29,7 +29,7 @@ def client(server: Server) -> Iterator[httpx.Client]:
 
 
 @pytest.mark.parametrize("path", FORMS)
-def test_each_form_is_there_for_everybody_and_has_a_tag(client: httpx.Client, path: str) -> None:
+def test_each_format_is_public_and_has_an_etag(client: httpx.Client, path: str) -> None:
     answer = client.get(path)
     assert (answer.status_code, answer.headers["content-type"]) == (200, FORMS[path])
     assert answer.headers["cache-control"] == "private, no-cache"
@@ -82,7 +82,7 @@ def loaded(page: str) -> list[str]:
     return re.findall(r'<(?:script|link rel="stylesheet")[^>]* (?:src|href)="([^"]+)"', page)
 
 
-def test_what_the_page_loads_is_the_servers_own_and_may_be_kept_for_ever(client: httpx.Client) -> None:
+def test_the_page_loads_only_files_of_the_server_that_can_be_cached_forever(client: httpx.Client) -> None:
     page = client.get("/docs").text
     paths = loaded(page)
     assert len(paths) == 3
@@ -104,12 +104,12 @@ def test_what_the_page_loads_is_the_servers_own_and_may_be_kept_for_ever(client:
 
 
 @pytest.mark.parametrize("name", ["page.css", "page.0000000000000000.css", "page.html", "..%2f__init__.py", "x"])
-def test_nothing_else_is_handed_out_there(client: httpx.Client, name: str) -> None:
+def test_the_folder_serves_no_other_file(client: httpx.Client, name: str) -> None:
     answer = client.get(f"/docs/{name}")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-def test_the_page_says_what_it_may(client: httpx.Client) -> None:
+def test_the_page_has_a_strict_content_security_policy(client: httpx.Client) -> None:
     headers = client.get("/docs").headers
     policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
     assert policy["default-src"] == "'none'"
@@ -120,7 +120,7 @@ def test_the_page_says_what_it_may(client: httpx.Client) -> None:
     assert headers["x-content-type-options"] == "nosniff"
 
 
-def test_the_answers_of_the_api_have_their_headers_still(client: httpx.Client) -> None:
+def test_other_responses_keep_the_headers_of_the_api(client: httpx.Client) -> None:
     for path in ("/livez", "/docs/x", "/openapi.json"):
         headers = client.get(path).headers
         assert headers["cache-control"] == "private, no-cache"
@@ -134,7 +134,7 @@ async def ask(application: ASGIApp, path: str) -> httpx.Response:
         return await client.get(path)
 
 
-def test_without_the_package_the_page_says_what_to_install_and_the_rest_goes_on() -> None:
+def test_without_the_package_the_page_names_it_and_the_other_formats_work() -> None:
     document = b'{"info":{"title":"T","version":"1"},"paths":{}}'
     starlette = Starlette(routes=reference.routes(lambda: document, dict, lambda: None))
 
@@ -151,7 +151,7 @@ def test_without_the_package_the_page_says_what_to_install_and_the_rest_goes_on(
         assert asyncio.run(ask(with_id, path)).status_code == 200
 
 
-def test_a_package_that_is_not_there_is_told_from_one_that_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     reference.files.cache_clear()
     monkeypatch.setattr(reference, "_PACKAGE", "no_such_package")
     try:
