@@ -19,7 +19,7 @@ from tests.support.database import Database, Organization
 from tests.support.process import Server
 
 PAGE = (ROOT / "docs" / "extending.md").read_text()
-FILE = re.compile(r"Create `([^`]+)`:\s+```sql\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"Create\s+`([^`]+)`:\s+```sql\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 LINE = re.compile(r"In `([^`]+)`, below the line\s+`([^`]+)`, add:\s+```sql\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 COMMANDS = re.compile(r"```sh\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
