@@ -142,7 +142,8 @@ class World:
                 cursor.execute("select set_config('leads.key_digest', '', true)")
                 cursor.execute(f"set local session authorization {self.filled(call.login)}".encode())
                 cursor.execute(self.filled(call.statement).encode())
-                answer = "\n".join(map(repr, cursor.fetchall())) if cursor.description else ""
+                # Without ORDER BY the order of rows is the plan's.
+                answer = "\n".join(sorted(map(repr, cursor.fetchall()))) if cursor.description else ""
         except psycopg.Error as error:
             detail = error.diag.message_detail
             answer = f"{error.sqlstate} {error.diag.message_primary} {detail or ''}"
