@@ -1,4 +1,4 @@
--- app.claim_idempotency_key - one effect for all requests under one Idempotency-Key.
+-- app.claim_idempotency_key - gives all requests with one Idempotency-Key one effect.
 set local role leads_owner;
 
 create or replace function app.claim_idempotency_key(
@@ -26,8 +26,8 @@ begin
     return null;
   end if;
 
-  -- Whoever comes second waits here for the first one's transaction, and then finds its answer, or, where that rolled
-  -- back, makes the claim.
+  -- A second request waits here for the transaction of the first one. Then it finds the answer of the first one, or it
+  -- claims the key itself if the first one rolled back.
   begin
     perform set_config('lock_timeout', greatest(claim_idempotency_key.wait, 1)::text, true);
     insert into app.idempotency_key as k (organization_id, key_digest, request_digest)
@@ -48,7 +48,7 @@ begin
   perform set_config('lock_timeout', v_lock_timeout, true);
 
   if v_is_claimed then
-    -- The claim pays for its keep: expired rows go a few at a time, those that nobody holds.
+    -- Each claim deletes a few expired rows that no other transaction has locked.
     delete from app.idempotency_key as k
     where k.organization_id = v_organization_id and k.key_digest in (
       select e.key_digest
@@ -79,11 +79,11 @@ end
 $$;
 
 comment on function app.claim_idempotency_key(uuid, text, integer, text) is
-$$Claims the key for this transaction, or gives the answer that is kept under it.
+$$Claims the key for this transaction, or returns the answer that is kept for it.
 
-wait: milliseconds to wait for a transaction that holds the claim, at least 1. request: method, path and body, raw.
-Null: the claim is made (or idempotency_key is null), and the answer is to be kept with app.keep_answer. An answer: the
-kept one. Raises PT409 idempotency_in_progress, erased, and PT422 idempotency_key_reused for another request under the key.
-Whoever finds a fault afterwards raises it: then the claim goes with the transaction.$$;
+wait: milliseconds to wait for a transaction that has claimed the key, at least 1. request: method, path and body, raw.
+Returns the kept answer. Null: the key is claimed (or idempotency_key is null); keep the answer with app.keep_answer.
+Raises PT409 idempotency_in_progress and erased, and PT422 idempotency_key_reused for another request with the same key.
+The caller raises an error for a later fault, so that the rollback removes the claim.$$;
 
 grant execute on function app.claim_idempotency_key(uuid, text, integer, text) to leads_exec;

@@ -1,4 +1,4 @@
--- app.contact_fault - what is wrong with a lead that nobody can be reached by.
+-- app.contact_fault - the field error of a lead without contact data.
 set local role leads_owner;
 
 create or replace function app.contact_fault()

@@ -1,4 +1,4 @@
--- app.duplicate_keys - the keys that a JSON text gives twice: jsonb would keep the last, silently.
+-- app.duplicate_keys - the keys that occur twice in an object of a JSON text. jsonb would keep only the last value.
 set local role leads_owner;
 
 create or replace function app.duplicate_keys(value json)
@@ -7,7 +7,7 @@ language sql
 immutable
 parallel safe
 begin atomic
-  -- Each level is parsed anew: without an end to the depth, 60 KB of nested objects would take half a minute.
+  -- Each level is parsed again: without a limit on the depth, 60 KB of nested objects would take half a minute.
   with recursive node as (
     select duplicate_keys.value as value, 1 as depth
     union all
@@ -31,7 +31,7 @@ begin atomic
 end;
 
 comment on function app.duplicate_keys(json) is
-  'The keys that stand twice in one object, at up to 32 levels. (IS JSON WITH UNIQUE KEYS is PostgreSQL 16, and names '
-  'none.)';
+  'The keys that occur more than once in one object, up to 32 levels deep. (IS JSON WITH UNIQUE KEYS needs PostgreSQL 16 '
+  'and does not name the keys.)';
 
 grant execute on function app.duplicate_keys(json) to leads_exec;

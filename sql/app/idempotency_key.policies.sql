@@ -1,4 +1,4 @@
--- app.idempotency_key - the policies of the kept answers' table.
+-- app.idempotency_key - the row-level security policies of the table.
 set local role leads_owner;
 
 call app.drop_policies('app.idempotency_key');

@@ -1,4 +1,4 @@
--- app.is_etag_matched - whether an If-Match header lets a change through.
+-- app.is_etag_matched - whether an If-Match header permits a change.
 set local role leads_owner;
 
 create or replace function app.is_etag_matched(if_match text, etag text)
@@ -18,7 +18,7 @@ begin atomic
 end;
 
 comment on function app.is_etag_matched(text, text) is
-  'Whether If-Match (RFC 9110, section 13.1.1), a list of entity tags or *, holds for a record with this tag; true '
-  'without the header. Tags are compared strongly: a weak one never matches.';
+  'Whether If-Match (RFC 9110, section 13.1.1), a list of entity tags or *, matches the tag of the record. True if '
+  'if_match is null. The comparison is strong: a weak tag never matches.';
 
 grant execute on function app.is_etag_matched(text, text) to leads_exec;

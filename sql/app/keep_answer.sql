@@ -15,6 +15,6 @@ begin atomic
 end;
 
 comment on function app.keep_answer(uuid, text, api.answer) is
-  'Keeps the answer for 24 hours, in the transaction of the change. A 202 is not kept. Does nothing where the key is null.';
+  'Keeps the answer for 24 hours, in the transaction of the change. A 202 is not kept. Does nothing if the key is null.';
 
 grant execute on function app.keep_answer(uuid, text, api.answer) to leads_exec;

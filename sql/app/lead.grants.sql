@@ -1,4 +1,4 @@
--- app.lead - who may do what with the leads' table.
+-- app.lead - the privileges on the table.
 set local role leads_owner;
 
 revoke all on app.lead from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
@@ -20,11 +20,11 @@ grant select, insert (
   timeline, budget_range, ai_reasoning, qualification_completed_at, created_at, updated_at
 ) on app.lead to leads_jobs;
 
--- What the views of schema bi show; no analyst may enter schema app.
+-- The columns that the views of schema bi show. Analysts have no USAGE on schema app.
 grant select (
   id, organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
   timeline, budget_range, ai_reasoning, qualification_completed_at, created_at, updated_at
 ) on app.lead to leads_bi;
 
--- leads erase locks the row, for which PostgreSQL asks for UPDATE; organization_id never changes.
+-- leads erase locks the row, which requires UPDATE on a column. organization_id never changes.
 grant select (organization_id, id, pipeline_stage), update (organization_id), delete on app.lead to leads_eraser;

@@ -1,4 +1,4 @@
--- app.lead - the policies of the leads' table.
+-- app.lead - the row-level security policies of the table.
 set local role leads_owner;
 
 call app.drop_policies('app.lead');
@@ -21,8 +21,9 @@ create policy lead_jobs_insert on app.lead for insert to leads_jobs with check (
 create policy lead_bi_select on app.lead for select to leads_bi
   using (organization_id = (select auth.analyst_organization_id()));
 
--- The floor under whatever policy is added later. Said the other way round, or PostgreSQL would drop it as a repetition: with
--- two, EXPLAIN ANALYZE runs both subselects always, not only once a row of anybody's has passed the analyst's conditions.
+-- Restrictive, so that no policy that is added later can show more. The operands are swapped, so that the planner doesn't
+-- merge it with the permissive policy: with both, EXPLAIN ANALYZE always runs both subselects, and not only after a row of
+-- any organization has passed the analyst's conditions.
 create policy lead_bi_all on app.lead as restrictive for all to leads_bi
   using ((select auth.analyst_organization_id()) = organization_id);
 

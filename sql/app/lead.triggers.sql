@@ -1,9 +1,9 @@
--- app.lead - the triggers of the leads' table.
+-- app.lead - the triggers of the table.
 set local role leads_owner;
 
 call app.drop_triggers('app.lead');
 
--- TRUNCATE fires no row trigger: leads would go without a trace.
+-- TRUNCATE fires no row trigger, so that the audit log would not record it.
 create trigger _100_refuse_truncate before truncate on app.lead
   for each statement execute function audit.tg_refuse('Delete leads with DELETE, so that each is recorded.');
 
@@ -28,11 +28,11 @@ create trigger _610_keep_set_score after update on app.lead
   )
   execute function scoring.tg_lead__keep_score();
 
--- An erasure writes lead.erased, and no values.
+-- An erasure records lead.erased, without values.
 create trigger _900_record after insert or update or delete on app.lead
   for each row when (current_user <> 'leads_eraser') execute function audit.tg_lead__record();
 
--- Behind the record, whose event then stands before that of the push.
+-- After _900_record, so that the event of the change comes before the event of the push.
 create trigger _910_push_first_stage after insert on app.lead
   for each row execute function crm.tg_lead__push();
 

@@ -11,7 +11,7 @@ begin atomic
 end;
 
 comment on function app.lead_etag(integer) is
-  'A strong entity tag (RFC 9110, section 8.8.3): another one after every change of the lead, and where a new version of '
-  'the schema may show it otherwise.';
+  'A strong entity tag (RFC 9110, section 8.8.3). It changes with every change of the lead, and with the version of the '
+  'schema, which may show the lead differently.';
 
 grant execute on function app.lead_etag(integer) to leads_exec;

@@ -1,4 +1,4 @@
--- app.lead_field - who may read the fields of a lead.
+-- app.lead_field - the privileges on the table.
 set local role leads_owner;
 
 revoke all on app.lead_field

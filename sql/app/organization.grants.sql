@@ -1,11 +1,11 @@
--- app.organization - who may do what with the organizations' table.
+-- app.organization - the privileges on the table.
 set local role leads_owner;
 
 revoke all on app.organization from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
 grant references on app.organization to leads_auth;
 grant select on app.organization to leads_exec;
--- admin.seal_events locks the row, for which PostgreSQL asks for UPDATE; organization_id never changes.
+-- admin.seal_events locks the row, which requires UPDATE on a column. organization_id never changes.
 grant select, insert (organization_id, name, environment), update (organization_id) on app.organization to leads_jobs;
 
 grant select (organization_id, erased_at), update (name, erased_at) on app.organization to leads_eraser;

@@ -1,4 +1,4 @@
--- app.organization - the policies of the organizations' table.
+-- app.organization - the row-level security policies of the table.
 set local role leads_owner;
 
 call app.drop_policies('app.organization');

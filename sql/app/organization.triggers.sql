@@ -1,4 +1,4 @@
--- app.organization - the triggers of the organizations' table.
+-- app.organization - the triggers of the table.
 set local role leads_owner;
 
 call app.drop_triggers('app.organization');

@@ -1,4 +1,4 @@
--- app.page_answer - a page as the API gives it, with the cursor of the next one.
+-- app.page_answer - a page of a list, with the cursor of the next page.
 set local role leads_owner;
 
 create or replace function app.page_answer(items text[], page_size integer)
@@ -35,8 +35,8 @@ end;
 comment on function app.page_answer(text[], integer) is
 $$The answer {"data": […], "next_cursor": …}.
 
-items: the rows as JSON, in order, one more than page_size where a next page exists. The cursor is unpadded base64url
-(RFC 4648, section 5) of compact JSON with created_at and id of the last row given. The header Next-Cursor is for the
-shim, which makes Link of it; null: no header.$$;
+items: the rows as JSON, in order; one more than page_size if there is a next page. The cursor is unpadded base64url
+(RFC 4648, section 5) of compact JSON with created_at and id of the last row of the page. The API server makes the
+header Link from the header Next-Cursor. Null: there is no next page.$$;
 
 grant execute on function app.page_answer(text[], integer) to leads_exec;

@@ -1,4 +1,4 @@
--- app.page_bound - the upper end of a page: its rows come before this (created_at, id).
+-- app.page_bound - the upper bound (created_at, id) of a page, exclusive.
 set local role leads_owner;
 
 create or replace function app.page_bound(cursor api.cursor, end_at timestamptz, out created_at timestamptz, out id uuid)
@@ -21,7 +21,7 @@ begin atomic
     ) as c
     where page_bound.cursor is not null
     union all
-    -- end_at is exclusive: before the smallest id that could stand at it.
+    -- end_at is exclusive: the bound is the smallest possible id at that time.
     select page_bound.end_at, '00000000-0000-0000-0000-000000000000'
     where page_bound.end_at is not null
     union all
@@ -31,6 +31,6 @@ begin atomic
 end;
 
 comment on function app.page_bound(api.cursor, timestamptz) is
-  'The lower of the cursor''s row and end_at (exclusive); above every row where both are null.';
+  'The lower one of the cursor''s row and end_at, exclusive. If both are null, it is above every row.';
 
 grant execute on function app.page_bound(api.cursor, timestamptz) to leads_exec;

@@ -1,4 +1,4 @@
--- app.pipeline_stage - who may do what with the stages' table.
+-- app.pipeline_stage - the privileges on the table.
 set local role leads_owner;
 
 revoke all on app.pipeline_stage from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;

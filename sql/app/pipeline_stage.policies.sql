@@ -1,4 +1,4 @@
--- app.pipeline_stage - the policies of the stages' table.
+-- app.pipeline_stage - the row-level security policies of the table.
 set local role leads_owner;
 
 call app.drop_policies('app.pipeline_stage');
@@ -13,8 +13,9 @@ create policy pipeline_stage_jobs_delete on app.pipeline_stage for delete to lea
 create policy pipeline_stage_bi_select on app.pipeline_stage for select to leads_bi
   using (organization_id = (select auth.analyst_organization_id()));
 
--- The floor under whatever policy is added later. Said the other way round, or PostgreSQL would drop it as a repetition: with
--- two, EXPLAIN ANALYZE runs both subselects always, not only once a row of anybody's has passed the analyst's conditions.
+-- Restrictive, so that no policy that is added later can show more. The operands are swapped, so that the planner doesn't
+-- merge it with the permissive policy: with both, EXPLAIN ANALYZE always runs both subselects, and not only after a row of
+-- any organization has passed the analyst's conditions.
 create policy pipeline_stage_bi_all on app.pipeline_stage as restrictive for all to leads_bi
   using ((select auth.analyst_organization_id()) = organization_id);
 

@@ -1,4 +1,4 @@
--- app.pipeline_stage - the triggers of the stages' table.
+-- app.pipeline_stage - the triggers of the table.
 set local role leads_owner;
 
 call app.drop_triggers('app.pipeline_stage');

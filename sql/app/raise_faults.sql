@@ -1,4 +1,4 @@
--- app.raise_faults - refuses a request, with all that is wrong with it.
+-- app.raise_faults - refuses a request with all its field errors.
 set local role leads_owner;
 
 create or replace function app.raise_faults(status integer, code text, errors json)
@@ -20,6 +20,6 @@ $$;
 
 comment on function app.raise_faults(integer, text, json) is
   'Raises PT<status> with the code as its message and the errors, a JSON array of {field, code, detail}, as its detail. '
-  'Does nothing where errors is null.';
+  'Does nothing if errors is null.';
 
 grant execute on function app.raise_faults(integer, text, json) to leads_exec;

@@ -1,4 +1,4 @@
--- app.read_instant - an instant that a body gives as text.
+-- app.read_instant - reads a time that a request sends as text.
 set local role leads_owner;
 
 create or replace function app.read_instant(value text)
@@ -20,7 +20,7 @@ begin
   then
     return null;
   end if;
-  -- PostgreSQL itself takes no offset of 16 hours or more, and RFC 3339 has those up to 23:59.
+  -- PostgreSQL accepts offsets below 16 hours only, and RFC 3339 permits offsets up to 23:59.
   v_instant := date_trunc(
     'milliseconds',
     regexp_replace(read_instant.value, '([Zz]|[+-][0-9]{2}:[0-9]{2})$', '')::timestamp at time zone 'UTC'
@@ -31,14 +31,14 @@ begin
   end if;
   return null;
 exception
-  -- A day that the calendar lacks.
+  -- A day that does not exist, such as February 30.
   when datetime_field_overflow then
     return null;
 end
 $$;
 
 comment on function app.read_instant(text) is
-  'The instant that an ISO 8601 text gives: YYYY-MM-DD, which is midnight UTC, or date and time with Z or an offset; '
-  'years 1 to 9999; in milliseconds, the rest cut off. Null where it is none.';
+  'The time in an ISO 8601 text: YYYY-MM-DD (midnight UTC), or a date and time with Z or an offset, in the years 1 to '
+  '9999. Truncated to milliseconds. Null: the text is no such time.';
 
 grant execute on function app.read_instant(text) to leads_exec;

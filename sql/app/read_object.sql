@@ -1,4 +1,4 @@
--- app.read_object - a request's body, which is a JSON object.
+-- app.read_object - reads the body of a request, a JSON object.
 set local role leads_owner;
 
 create or replace function app.read_object(body text)
@@ -10,7 +10,7 @@ security invoker
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- What is no JSON, or holds a NUL, a lone surrogate or endless nesting, fails here: api.problem knows the SQLSTATEs.
+  -- Fails if the text is no JSON, or has a NUL, a lone surrogate or very deep nesting. api.problem has the SQLSTATEs.
   v_object jsonb := read_object.body::jsonb;
 begin
   if jsonb_typeof(v_object) <> 'object' then
@@ -18,7 +18,7 @@ begin
       'field', 'body', 'code', 'not_an_object', 'detail', 'The body must be a JSON object.'
     )));
   end if;
-  -- Almost every body is flat: it gives no key twice where jsonb has kept as many as came.
+  -- Almost every body is flat: no key occurs twice if jsonb has as many keys as json.
   if
     jsonb_path_exists(v_object, '$.* ? (@.type() == "object" || @.type() == "array")')
     or (select count(*) from json_object_keys(read_object.body::json))
@@ -39,7 +39,7 @@ end
 $$;
 
 comment on function app.read_object(text) is
-  'The body as jsonb. Raises PT400 invalid_body where it is no object or gives a key twice (RFC 8259, section 4), and
-  54001 where a value stands in more than 32 objects and arrays.';
+  'The body as jsonb. Raises PT400 invalid_body if it is no object or has a key twice (RFC 8259, section 4), and
+  54001 if a value is nested in more than 32 objects and arrays.';
 
 grant execute on function app.read_object(text) to leads_exec;

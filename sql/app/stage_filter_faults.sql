@@ -20,6 +20,6 @@ begin atomic
 end;
 
 comment on function app.stage_filter_faults(uuid, text[]) is
-  'An entry for errors for each stage that the organization doesn''t have; null where there is none.';
+  'A field error for each stage that the organization doesn''t have. Null: it has all of them.';
 
 grant execute on function app.stage_filter_faults(uuid, text[]) to leads_exec;

@@ -1,4 +1,4 @@
--- app.tg_lead__stamp - what the database itself says of a lead: its revision and its times.
+-- app.tg_lead__stamp - sets the revision and the times of a lead.
 set local role leads_owner;
 
 create or replace function app.tg_lead__stamp()
@@ -17,7 +17,7 @@ begin
     return new;
   end if;
 
-  -- The generated columns are made after this; what is left of an update that changes nothing changes nothing here.
+  -- Generated columns are computed after this trigger. An update that changes nothing else ends here.
   new.email_key := old.email_key;
   new.pipeline_stage_and_source := old.pipeline_stage_and_source;
   if new is not distinct from old then
@@ -31,7 +31,7 @@ begin
   end if;
 
   new.qualification_completed_at := old.qualification_completed_at;
-  -- The clock may have been set back, and a transaction that began earlier may write later.
+  -- The clock can be set back, and a transaction that began earlier can write later.
   new.updated_at := greatest(date_trunc('milliseconds', now()), old.updated_at);
   if new.pipeline_stage = 'qualified' then
     new.qualification_completed_at := coalesce(old.qualification_completed_at, new.updated_at);
@@ -42,5 +42,5 @@ end
 $$;
 
 comment on function app.tg_lead__stamp() is
-  'Counts the revision, sets updated_at, and sets qualification_completed_at the first time that the lead''s stage is '
-  '"qualified". What a statement says of them on UPDATE doesn''t count.';
+  'Increments revision, sets updated_at, and sets qualification_completed_at when the lead first reaches the stage '
+  '"qualified". An UPDATE cannot set these columns itself.';

@@ -1,4 +1,4 @@
--- app.tg_organization__add_pipeline_stages - a new organization starts with six stages.
+-- app.tg_organization__add_pipeline_stages - adds six stages to a new organization.
 set local role leads_owner;
 
 create or replace function app.tg_organization__add_pipeline_stages()
@@ -16,4 +16,4 @@ begin
 end
 $$;
 
-comment on function app.tg_organization__add_pipeline_stages() is 'Gives a new organization the stages that it starts with.';
+comment on function app.tg_organization__add_pipeline_stages() is 'Adds the six initial stages to a new organization.';

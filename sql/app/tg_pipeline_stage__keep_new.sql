@@ -1,4 +1,4 @@
--- app.tg_pipeline_stage__keep_new - the stage "new", where every lead begins, can't go.
+-- app.tg_pipeline_stage__keep_new - keeps the stage "new", the initial stage of every lead.
 set local role leads_owner;
 
 create or replace function app.tg_pipeline_stage__keep_new()

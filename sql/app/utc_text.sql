@@ -1,4 +1,4 @@
--- app.utc_text - an instant as the API writes it.
+-- app.utc_text - a time in the format of the API.
 set local role leads_owner;
 
 create or replace function app.utc_text(instant timestamptz)
@@ -11,6 +11,7 @@ begin atomic
 end;
 
 comment on function app.utc_text(timestamptz) is
-  'The instant in UTC with milliseconds (RFC 3339): 2026-04-27T13:22:05.114Z, whatever the session''s zone. Null for null.';
+  'The time in UTC with milliseconds (RFC 3339), such as 2026-04-27T13:22:05.114Z, in any time zone of the session. Null '
+  'for null.';
 
 grant execute on function app.utc_text(timestamptz) to leads_exec, leads_jobs, leads_audit, leads_eraser;

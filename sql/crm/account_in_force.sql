@@ -14,6 +14,6 @@ begin atomic
 end;
 
 comment on function crm.account_in_force(uuid) is
-  'Vendor and account of the organization''s connection: all of it that a key without the scope admin comes to know.';
+  'Vendor and account of the organization''s connection: the only columns that keys without the scope admin can read.';
 
 grant execute on function crm.account_in_force(uuid) to leads_exec;

@@ -1,4 +1,4 @@
--- crm.attempt - who may do what with the attempts' table.
+-- crm.attempt - the privileges on the table.
 set local role leads_owner;
 
 revoke all on crm.attempt

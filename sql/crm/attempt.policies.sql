@@ -1,4 +1,4 @@
--- crm.attempt - the policies of the attempts' table.
+-- crm.attempt - the row-level security policies of the table.
 set local role leads_owner;
 
 call app.drop_policies('crm.attempt');

@@ -1,4 +1,4 @@
--- crm.attempt - the guards of the attempts.
+-- crm.attempt - the triggers of the table.
 set local role leads_owner;
 
 call app.drop_triggers('crm.attempt');

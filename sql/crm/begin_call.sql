@@ -1,4 +1,4 @@
--- crm.begin_call - asks, before each call to a vendor, whether it may be made; renews the lease.
+-- crm.begin_call - permits a call to a vendor and renews the lease.
 set local role leads_jobs;
 
 create or replace function crm.begin_call(
@@ -23,7 +23,7 @@ declare
   v_at timestamptz;
   v_spacing interval;
 begin
-  -- The fence: who holds an older attempt stops here.
+  -- Fencing: a worker with an older attempt stops here.
   select s.* into v_sync
   from crm.sync as s
   where
@@ -39,13 +39,13 @@ begin
   from crm.attempt as a
   where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;
   if v_attempt.sent_at is not null then
-    -- Another call of this attempt: the one before was answered, and nothing was made.
+    -- Another call of this attempt: the previous call was answered and created nothing.
     update crm.attempt as a
     set sent_at = null
     where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;
   end if;
 
-  -- Where the vendor has a pace, one after another: it is the connection's, over all workers.
+  -- If the vendor limits the rate, calls take turns: the rate is the connection's, across all workers.
   perform
   from crm.connection as c
   join crm.vendor as v on v.name = c.vendor
@@ -58,8 +58,8 @@ begin
   v_now := date_trunc('milliseconds', clock_timestamp());
   v_at := greatest(v_now, v_connection.blocked_until);
   if v_connection.calls is not null then
-    -- An even pace at nine tenths of what the vendor takes, and one tenth at once: no span of call_seconds has more.
-    -- In whole milliseconds, upwards: paced_until has no finer ones.
+    -- An even rate of nine tenths of the limit, with bursts of one tenth: no period of call_seconds has more calls.
+    -- Rounded up to whole milliseconds, the precision of paced_until.
     v_spacing := make_interval(secs => ceil(1000 * v_connection.call_seconds / (0.9 * v_connection.calls)) / 1000);
     v_at := greatest(v_at, v_connection.paced_until - v_spacing * (0.1 * v_connection.calls));
   end if;
@@ -69,7 +69,7 @@ begin
     or v_connection.revision <> v_attempt.connection_revision
     or v_at > v_now + interval '2 seconds'
   then
-    -- Paused, disconnected, made anew with another credential, or a long wait: it is given back.
+    -- Paused, disconnected, connected again with another credential, or a long wait: the lease is returned.
     update crm.attempt as a
     set outcome = 'not_made'
     where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;
@@ -100,10 +100,11 @@ end
 $$;
 
 comment on function crm.begin_call(uuid, uuid, integer, text, text) is
-$$Permits one call to the vendor, which must be over within 5 seconds of the asking, and renews the lease to 15 seconds.
+$$Permits one call to the vendor and renews the lease to 15 seconds.
 
-attempt: the fencing token. display_name, email: what the call sends, where it makes a record: they and the time are
-committed before it is made; null: it only looks. go; wait: the vendor's pace, ask again after wait_seconds, 2 at the most; stop:
-the lease is another's, or was given back (paused, disconnected, a longer wait), and the worker lets go of it.$$;
+The call must end within 5 seconds. attempt: the fencing token. display_name, email: the data of a call that creates a
+record; they are committed with the time before the call. Null: the call only reads. Verdicts: go; wait (the vendor's rate
+limit: ask again after wait_seconds, at most 2); stop (another worker has the lease, or the lease was returned because the
+connection is paused or gone or the wait is longer: the worker drops the push).$$;
 
 grant execute on function crm.begin_call(uuid, uuid, integer, text, text) to leads_worker;

@@ -1,4 +1,4 @@
--- crm.connection - who may do what with the connections' table.
+-- crm.connection - the privileges on the table.
 set local role leads_owner;
 
 revoke all on crm.connection

@@ -1,4 +1,4 @@
--- crm.connection - the policies of the connections' table.
+-- crm.connection - the row-level security policies of the table.
 set local role leads_owner;
 
 call app.drop_policies('crm.connection');

@@ -1,4 +1,4 @@
--- crm.connection - the triggers of the connections' table.
+-- crm.connection - the triggers of the table.
 set local role leads_owner;
 
 call app.drop_triggers('crm.connection');

@@ -1,4 +1,4 @@
--- crm.connections_without_key - how many connections a worker can't serve.
+-- crm.connections_without_key - the number of connections that a worker can't serve.
 set local role leads_jobs;
 
 create or replace function crm.connections_without_key(key_ids text[])
@@ -17,6 +17,6 @@ begin atomic
 end;
 
 comment on function crm.connections_without_key(text[]) is
-  'How many active connections have a credential that none of the keys decrypts: what was encrypted with a lost key.';
+  'The number of active connections whose credential none of the keys decrypts, for example after the loss of a key.';
 
 grant execute on function crm.connections_without_key(text[]) to leads_worker;

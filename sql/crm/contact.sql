@@ -1,4 +1,4 @@
--- crm.contact - a lead as the CRM is told of it.
+-- crm.contact - the data of a lead for the CRM.
 set local role leads_jobs;
 
 create or replace function crm.contact(lead app.lead_values, sync_id uuid)
@@ -30,5 +30,5 @@ begin atomic
 end;
 
 comment on function crm.contact(app.lead_values, uuid) is
-  'The lead''s fields that an adapter names in the vendor''s words, with display_name (the name, else the company, else the '
-  'address), description (what is known, a line each) and the whole lead as the API shows it.';
+  'The fields of the lead that an adapter sends, with display_name (the name, else the company, else the e-mail address), '
+  'description (one line for each known field) and the whole lead as the API shows it.';

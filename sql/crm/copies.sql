@@ -1,4 +1,4 @@
--- crm.copies - the records of a lead at the vendors.
+-- crm.copies - the records of a lead in the CRMs.
 set local role leads_jobs;
 
 create or replace function crm.copies(organization_id uuid, lead_id uuid)
@@ -41,6 +41,6 @@ end;
 comment on function crm.copies(uuid, uuid) is
 $$[{"vendor", "account", "status", "external_id", "may_have_made": [{"email", "display_name", "sent_at"}]}], one for each push.
 
-external_id: the record's, null where none is known. may_have_made: calls of which it isn't known whether they made one.$$;
+external_id: the record's id; null: unknown. may_have_made: calls that may have created a record.$$;
 
 grant execute on function crm.copies(uuid, uuid) to leads_eraser;

@@ -1,4 +1,4 @@
--- crm.lease_syncs - gives a worker the pushes that are due, each for 15 seconds.
+-- crm.lease_syncs - leases due pushes to a worker, for 15 seconds each.
 set local role leads_jobs;
 
 create or replace function crm.lease_syncs(key_ids text[], batch integer, running jsonb default '{}')
@@ -9,7 +9,8 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- One instant for the whole call: what is put off isn't due again in it. In a variable: an index serves no volatile value.
+  -- One time for the whole call, so that a postponed push isn't due again in it. A variable, because an index can't be
+  -- searched for a volatile value.
   v_started timestamptz := date_trunc('milliseconds', clock_timestamp());
   v_left integer := least(greatest(lease_syncs.batch, 0), 64);
   v_seen uuid[] := '{}';
@@ -23,8 +24,8 @@ declare
   v_known text;
   v_free integer;
 begin
-  -- A session that is gone was most likely a killed worker's: its leases end now. A worker that was only cut off is
-  -- fenced by the attempt's number, and what it has sent is waited out all the same.
+  -- A session that has ended probably belonged to a killed worker: its leases end now. A worker that only lost its
+  -- connection is fenced by the number of the attempt, and its open calls are still waited for.
   with gone as (
     select s.organization_id, s.id
     from crm.connection as c
@@ -42,8 +43,8 @@ begin
   where s.organization_id = g.organization_id and s.id = g.id;
 
   while v_left > 0 loop
-    -- Each connection once. It is locked while its syncs are looked at: two workers never weigh the same ones. One that
-    -- another worker has is passed over.
+    -- Each connection once. The lock prevents two workers from choosing among the same syncs. A connection that another
+    -- worker has locked is skipped.
     select
       c.organization_id, c.vendor, c.account, c.revision, c.settings, c.settle_seconds, c.credential, c.credential_key,
       v.has_search, o.environment,
@@ -74,8 +75,8 @@ begin
 
     v_seen := v_seen || v_connection.organization_id;
     v_free := least(v_connection.free, v_left);
-    -- The addresses that pushes with open attempts hold, each with the oldest of those. What has failed holds its own
-    -- until the vendor's search shows what it may have made.
+    -- The e-mail addresses of pushes with open attempts, each with the oldest such push. A failed push keeps its address
+    -- reserved until the vendor's search shows what it may have created.
     select jsonb_object_agg(h.email_key, h.id) into v_held
     from (
       select s.email_key, min(s.id::text) as id
@@ -111,7 +112,7 @@ begin
       v_now := date_trunc('milliseconds', clock_timestamp());
       v_open_until := crm.open_until(v_due.organization_id, v_due.id, v_connection.settle_seconds);
       if v_open_until > v_now then
-        -- It stays whose it is: the answer to what was sent may still come.
+        -- The push is postponed: the answer to an earlier call may still arrive.
         update crm.sync as s
         set run_at = v_open_until
         where s.organization_id = v_due.organization_id and s.id = v_due.id;
@@ -136,10 +137,10 @@ begin
           v_held ->> v_due.lead_email_key <> v_due.id::text
           and (v_open_until is null or v_held ->> v_due.lead_email_key < v_due.id::text)
         ) then
-          -- Another push has this address, or may have made a record with it; the longer the wait, the less it is asked.
+          -- Another push has this address, or may have created a record with it. The interval grows with the wait.
           v_put_off := v_now + least(greatest((v_now - v_due.begun_at) / 8, interval '0.25 seconds'), interval '10 seconds');
         else
-          -- A record that has just been made, and that the vendor's search may not show yet.
+          -- A record that was just created, which the vendor's search may not show yet.
           select s.external_id, s.last_synced_at into v_recent
           from crm.sync as s
           where
@@ -154,7 +155,7 @@ begin
           if v_open_until is null then
             v_known := v_recent.external_id;
           elsif v_recent.last_synced_at + make_interval(secs => v_connection.settle_seconds) > v_now then
-            -- This one may have a record of its own, by an older address: the look-up must show both.
+            -- This push may have created a record with an older address: the search must show both.
             v_put_off := v_recent.last_synced_at + make_interval(secs => v_connection.settle_seconds);
           end if;
         end if;
@@ -205,7 +206,7 @@ begin
             and a.sent_at is not null
             and a.outcome is null
         ),
-        -- A vendor's search may tell capitals apart, and the address may stand there as another lead had it.
+        -- A vendor's search can be case-sensitive, and the record may have the spelling of another lead.
         array(
           select distinct a.email
           from crm.sync as s
@@ -230,10 +231,10 @@ $$;
 comment on function crm.lease_syncs(text[], integer, jsonb) is
 $$Leases up to batch (1 to 64) pushes that are due, of the connections whose credential one of the keys decrypts.
 
-Each is a new attempt, whose number is the fencing token, and is the worker's for 15 seconds, or as long as its session
-lives, unless it renews them with crm.begin_call. running: how many pushes of each organization the worker has already,
-{"<organization_id>": 3}: it gets no more of one connection than calls_at_once. Not leased: a push before its open
-attempts have settled; one whose address another push has; what waits for Retry-After. A lead whose address has just got
-a record is linked to it; a test organization's push is simulated: neither comes to a worker.$$;
+Each lease is a new attempt. Its number is the fencing token. A lease ends after 15 seconds, unless crm.begin_call renews
+it, and when the worker's session ends. running: how many pushes of each organization the worker already has, such as
+{"<organization_id>": 3}; a connection never has more than calls_at_once. Not leased: a push with open attempts that have not
+settled, a push whose address another push has, and a push that waits for Retry-After. If another lead with the same
+address has just got a record, the lead is linked to it. A push of a test organization is simulated. Workers get neither.$$;
 
 grant execute on function crm.lease_syncs(text[], integer, jsonb) to leads_worker;

@@ -1,4 +1,4 @@
--- crm.open_until - until when a sync's open attempts may still come to light at the vendor.
+-- crm.open_until - until when the open attempts of a sync can still create a record at the vendor.
 set local role leads_jobs;
 
 create or replace function crm.open_until(organization_id uuid, sync_id uuid, settle_seconds integer)
@@ -18,4 +18,5 @@ begin atomic
 end;
 
 comment on function crm.open_until(uuid, uuid, integer) is
-  'The last open attempt''s sent_at, a call''s deadline and settle_seconds: no look-up before. Null: none is open.';
+  'sent_at of the last open attempt, plus the deadline of a call, plus settle_seconds: no search before that time. Null: no '
+  'attempt is open.';

@@ -1,4 +1,4 @@
--- crm.push_answer - how a push is answered, by how it stands.
+-- crm.push_answer - the response for the state of a push.
 set local role leads_jobs;
 
 create or replace function crm.push_answer(lead_id uuid, sync crm.sync_values)
@@ -22,12 +22,12 @@ begin
       from crm.connection as c
       where c.organization_id = (sync).organization_id and c.vendor = (sync).vendor and c.account = (sync).account;
       v_seconds := case
-        -- Till a person resumes it.
+        -- Until an operator resumes it.
         when coalesce(v_is_paused, true) then 60
         when (sync).status = 'in_progress' then 1
         else greatest(1, ceil(extract(epoch from greatest((sync).run_at, v_blocked_until) - clock_timestamp())))
       end;
-      -- To who asked it is one wait, whether a worker has it just now or not.
+      -- Clients see one state, pending, whether or not a worker has leased the push.
       v_sync.status := 'pending';
       return row(
         202, json_build_object('Retry-After', v_seconds::text), row_to_json(crm.sync_item(lead_id, v_sync))::text
@@ -49,7 +49,8 @@ end
 $$;
 
 comment on function crm.push_answer(uuid, crm.sync_values) is
-$$200 with the record's id where it is there, 202 while the push is under way. Raises PT502 crm_rejected, with the vendor's
-reason, and crm_unavailable, PT409 crm_outcome_unknown.$$;
+$$200 with the record's id if the push is ok, 202 while it is pending or in progress.
+
+Raises PT502 crm_rejected with the vendor's reason, PT502 crm_unavailable, and PT409 crm_outcome_unknown.$$;
 
 grant execute on function crm.push_answer(uuid, crm.sync_values) to leads_exec;

@@ -1,4 +1,4 @@
--- crm.request_push - puts a lead's push into the outbox, or finds how it stands.
+-- crm.request_push - adds a lead's push to the outbox, or returns its state.
 set local role leads_jobs;
 
 create or replace function crm.request_push(organization_id uuid, lead_id uuid, is_asked boolean)
@@ -36,7 +36,7 @@ begin
     and s.lead_id = v_lead_id
     and s.vendor = v_connection.vendor
     and s.account = v_connection.account;
-  -- Nothing is to be done, and the row isn't locked: a worker would wait for this transaction.
+  -- There is nothing to do. The row stays unlocked, because a worker would wait for this transaction.
   if
     v_sync.status in ('ok', 'in_progress')
     or v_sync.error_code = 'outcome_unknown'
@@ -57,7 +57,7 @@ begin
     v_skipped := 'paused';
   end if;
 
-  -- 50 that ask at once make one row; the rest of them find it.
+  -- Of 50 simultaneous requests, one inserts the row and the others find it.
   insert into crm.sync as s (organization_id, lead_id, vendor, account, status, error_code, run_at, email_key)
   values (
     v_organization_id,
@@ -79,7 +79,7 @@ begin
     begun_after = case when s.status = 'pending' then s.begun_after else s.attempts end
   where
     case s.status
-      -- Who asks doesn't wait for the backoff; what may have been made is still waited out, by who leases.
+      -- A request ends the backoff. crm.lease_syncs still waits for calls that may have created a record.
       when 'pending' then request_push.is_asked and s.run_at > v_now
       when 'failed' then s.error_code <> 'outcome_unknown' and v_skipped is null
       when 'skipped' then v_skipped is null
@@ -100,10 +100,11 @@ end
 $$;
 
 comment on function crm.request_push(uuid, uuid, boolean) is
-$$Puts the lead's push into the outbox of the organization's connection; a repeat finds how it stands. The caller notifies.
+$$Adds the lead's push to the outbox of the organization's connection, or returns its state. The caller notifies the workers.
 
-is_asked: somebody asked for it: then a paused connection makes it wait, where the stage's change would be skipped; one that
-waits for its backoff is due now; and a lead that lacks what the vendor needs is PT422 validation_failed. What failed or
-was skipped begins anew; what is ok, or has an unknown outcome, stays as it is. Null: the organization has no connection.$$;
+is_asked: whether a client requested the push, and not a change of the stage. If so: the push waits while the connection
+is paused, instead of being skipped; a push in its backoff becomes due now; a lead without the fields that the vendor needs
+raises PT422 validation_failed, instead of being skipped. A failed or skipped push starts again. A push that is ok, or whose
+outcome is unknown, stays unchanged. Null: the organization has no connection.$$;
 
 grant execute on function crm.request_push(uuid, uuid, boolean) to leads_exec;

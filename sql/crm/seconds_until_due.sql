@@ -1,4 +1,4 @@
--- crm.seconds_until_due - how long a worker may sleep.
+-- crm.seconds_until_due - how long a worker can sleep.
 set local role leads_jobs;
 
 create or replace function crm.seconds_until_due(key_ids text[])
@@ -22,6 +22,6 @@ begin atomic
 end;
 
 comment on function crm.seconds_until_due(text[]) is
-  'Seconds until the next push is due, or its lease ends; negative: it is due. Null: none waits.';
+  'Seconds until the next push is due or a lease ends. Negative: a push is due. Null: no push waits.';
 
 grant execute on function crm.seconds_until_due(text[]) to leads_worker;

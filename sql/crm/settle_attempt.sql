@@ -1,4 +1,4 @@
--- crm.settle_attempt - says what came of an attempt, and decides what is next.
+-- crm.settle_attempt - records the outcome of an attempt and decides what happens next.
 set local role leads_jobs;
 
 create or replace function crm.settle_attempt(
@@ -43,7 +43,7 @@ begin
     v_outcome := 'undecided';
     v_message := 'The vendor has a record, and gave an id that can''t be kept: 1 to 255 characters can.';
   end if;
-  -- The fence: what an older attempt has to say, its successor finds at the vendor.
+  -- Fencing: the outcome of an older attempt is ignored. The newer attempt finds its record at the vendor.
   select s.* into v_sync
   from crm.sync as s
   where

@@ -1,4 +1,4 @@
--- crm.sync - who may do what with the syncs' table.
+-- crm.sync - the privileges on the table.
 set local role leads_owner;
 
 revoke all on crm.sync

@@ -1,4 +1,4 @@
--- crm.sync - the policies of the syncs' table.
+-- crm.sync - the row-level security policies of the table.
 set local role leads_owner;
 
 call app.drop_policies('crm.sync');

@@ -1,4 +1,4 @@
--- crm.sync - the guards of the syncs, and their record.
+-- crm.sync - the triggers of the table.
 set local role leads_owner;
 
 call app.drop_triggers('crm.sync');

@@ -15,6 +15,6 @@ begin atomic
   )::api.lead_sync;
 end;
 
-comment on function crm.sync_item(uuid, crm.sync_values) is 'The lead''s id and the four fields of its sync, or null for none.';
+comment on function crm.sync_item(uuid, crm.sync_values) is 'The lead''s id and the four fields of its sync; crm_sync is null if there is no sync.';
 
 grant execute on function crm.sync_item(uuid, crm.sync_values) to leads_exec;

@@ -1,4 +1,4 @@
--- crm.tg_lead__push - has a lead pushed by itself when it enters the stage that its organization's connection names.
+-- crm.tg_lead__push - requests a push when a lead enters the push_stage of its organization's connection.
 set local role leads_jobs;
 
 create or replace function crm.tg_lead__push()
@@ -9,7 +9,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- With its owner's rights: whoever changes the lead, in SQL too, reads no connection.
+  -- A definer function, because the role that changes the lead can't read connections.
   if exists (
     select
     from crm.connection as c
@@ -22,6 +22,6 @@ end
 $$;
 
 comment on function crm.tg_lead__push() is
-  'Asks for the push of a lead that has entered the connection''s push_stage, in the lead''s own transaction.';
+  'Requests the push of a lead that has entered the push_stage of the connection, in the same transaction.';
 
 grant execute on function crm.tg_lead__push() to leads_owner;

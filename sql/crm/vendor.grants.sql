@@ -1,4 +1,4 @@
--- crm.vendor - who may do what with the vendors' table.
+-- crm.vendor - the privileges on the table.
 set local role leads_owner;
 
 revoke all on crm.vendor

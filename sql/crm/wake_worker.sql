@@ -1,4 +1,4 @@
--- crm.wake_worker - tells the workers that the lead's push is due.
+-- crm.wake_worker - notifies the workers that the lead's push is due.
 set local role leads_jobs;
 
 create or replace function crm.wake_worker(organization_id uuid, lead_id uuid)
@@ -9,7 +9,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- Only where there is something to do: at its commit who notifies waits for all others that do.
+  -- Only if a push waits: a transaction that notifies waits at its commit for all others that notify.
   if exists (
     select
     from crm.sync as s
@@ -21,7 +21,7 @@ end
 $$;
 
 comment on function crm.wake_worker(uuid, uuid) is
-  'NOTIFY leads_crm, without data, where the lead has a push that waits. From functions, not triggers; whoever changes '
-  'leads in SQL is found by the workers'' polling.';
+  'Sends NOTIFY leads_crm, without data, if the lead has a pending push. Functions call it, not triggers. Workers find '
+  'changes made in SQL by polling.';
 
 grant execute on function crm.wake_worker(uuid, uuid) to leads_exec, leads_jobs;

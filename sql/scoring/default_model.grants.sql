@@ -1,4 +1,4 @@
--- scoring.default_model - who may do what with the default models.
+-- scoring.default_model - the privileges on the table.
 set local role leads_owner;
 
 revoke all on scoring.default_model

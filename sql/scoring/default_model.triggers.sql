@@ -1,4 +1,4 @@
--- scoring.default_model - the guard of the default models.
+-- scoring.default_model - the triggers of the table.
 set local role leads_owner;
 
 call app.drop_triggers('scoring.default_model');

@@ -1,4 +1,4 @@
--- scoring.model - who may do what with the models' table.
+-- scoring.model - the privileges on the table.
 set local role leads_owner;
 
 revoke all on scoring.model

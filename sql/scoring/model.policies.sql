@@ -1,4 +1,4 @@
--- scoring.model - the policies of the models' table.
+-- scoring.model - the row-level security policies of the table.
 set local role leads_owner;
 
 call app.drop_policies('scoring.model');

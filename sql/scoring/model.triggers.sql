@@ -1,4 +1,4 @@
--- scoring.model - the triggers of the models' table.
+-- scoring.model - the triggers of the table.
 set local role leads_owner;
 
 call app.drop_triggers('scoring.model');

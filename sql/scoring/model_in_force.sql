@@ -23,6 +23,6 @@ begin atomic
 end;
 
 comment on function scoring.model_in_force(uuid) is
-  'The organization''s active model, or else the newest default one. model: own or default.';
+  'The organization''s active model, or else the newest default model. model: own or default.';
 
 grant execute on function scoring.model_in_force(uuid) to leads_exec, leads_jobs;

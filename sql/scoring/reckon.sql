@@ -1,4 +1,4 @@
--- scoring.reckon - the formula: scores, sentences and contributions of a set of leads.
+-- scoring.reckon - computes scores, sentences and contributions of leads.
 set local role leads_owner;
 
 create or replace function scoring.reckon(
@@ -62,7 +62,7 @@ begin
       m.lead_id,
       r.*,
       s.id as signal_id,
-      -- A signal from the future is one of now.
+      -- A signal from the future has age 0.
       greatest(extract(epoch from m.instant - s.observed_at), 0) as age,
       case
         when r.key is not null then case when jsonb_typeof(s.value) = 'object' then s.value -> r.key end
@@ -86,22 +86,22 @@ begin
     cross join rule as r
     left join latest as s on s.lead_id = m.lead_id and s.type = r.signal
   ),
-  judged as (
+  counted as (
     select
       e.lead_id, e.position, e.name, e.label, e."group", e.cap, e.signal_id,
       round(
         case
           when e.half_life_hours is null then e.weight
-          -- A weight of at most 1 has come to nothing after 8 half-lives.
+          -- A weight of at most 1 rounds to 0.00 after 8 half-lives.
           when e.age >= 8 * 3600 * e.half_life_hours then 0
-          -- To 40 digits: with the usual 16 the reckoning itself could move a half cent.
+          -- With 40 digits: with the usual 16, rounding errors could change the second decimal.
           else e.weight * power(round(0.5, 40), round(e.age, 40) / (3600 * e.half_life_hours))
         end,
         2
       ) as contribution
     from evidence as e
     where
-      -- false and null count nothing, whatever they are compared with
+      -- false and null never match, whatever the operand
       case
         when e.value is null or e.value in ('false', 'null') then e.operator = 'absent'
         else
@@ -116,7 +116,7 @@ begin
           end
       end
   ),
-  -- A group's positive rows, in the sentence's order, until its cap is used up.
+  -- The positive contributions of a group count in the order of the sentence, up to the cap.
   capped as (
     select
       j.lead_id, j.position, j.name, j.label, j.signal_id,
@@ -132,7 +132,7 @@ begin
           order by j.contribution desc, j.position
           rows between unbounded preceding and 1 preceding
         ) as before
-      from judged as j
+      from counted as j
     ) as j
   ),
   summed as (
@@ -168,13 +168,13 @@ end
 $$;
 
 comment on function scoring.reckon(uuid, uuid[], timestamptz[], jsonb, boolean) is
-$$Scores leads by a model, each as of an instant of its own; a row for each that is there, in no order.
+$$Scores leads with a model, each as of its own time; one row for each existing lead, in no order.
 
-lead_ids: no id twice. instants: one for each id; ages are reckoned to it. model: without faults (scoring.model_faults).
-counts_future: whether a signal that was observed after the instant counts, as one of that instant.
+lead_ids: distinct ids. instants: the time for each id, to which ages are computed. model: a model without faults
+(scoring.model_faults). counts_future: whether signals after the time count, with age 0.
 lead_score = round half up (100 × clamp(base + Σ contributions, 0, 1)). Of each type the latest signal (observed_at, then
 id) counts; a contribution is weight × 0.5^(age / half-life), rounded half away from zero to two decimals before it is
-summed; what rounds to 0.00 is left out. The sentence is made of the very rows that were summed. The same signals,
-model and instants give the same bytes.$$;
+summed; a contribution of 0.00 is left out. The sentence has exactly the summed contributions. The same signals, model
+and times give the same bytes.$$;
 
 grant execute on function scoring.reckon(uuid, uuid[], timestamptz[], jsonb, boolean) to leads_exec, leads_jobs;

@@ -1,4 +1,4 @@
--- scoring.score - who may do what with the history of scores.
+-- scoring.score - the privileges on the table.
 set local role leads_owner;
 
 revoke all on scoring.score

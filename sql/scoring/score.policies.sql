@@ -1,4 +1,4 @@
--- scoring.score - the policies of the scores' table.
+-- scoring.score - the row-level security policies of the table.
 set local role leads_owner;
 
 call app.drop_policies('scoring.score');

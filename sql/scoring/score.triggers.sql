@@ -1,4 +1,4 @@
--- scoring.score - the triggers of the history of scores.
+-- scoring.score - the triggers of the table.
 set local role leads_owner;
 
 call app.drop_triggers('scoring.score');

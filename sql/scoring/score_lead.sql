@@ -13,7 +13,7 @@ declare
   v_model record;
   v_score api.new_score;
 begin
-  -- Who comes second waits here, and then sees the signals that the first one saw, and the first one's own.
+  -- A second request waits here. Then it sees every signal that the first one saw.
   perform
   from app.lead as l
   where l.organization_id = score_lead.organization_id and l.id = score_lead.lead_id
@@ -21,7 +21,7 @@ begin
   if not found then
     return null;
   end if;
-  -- The clock's: whoever was waited for comes before in the history.
+  -- clock_timestamp(), so that the request that was waited for comes first in the history.
   v_instant := date_trunc('milliseconds', clock_timestamp());
 
   select m.* into v_model from scoring.model_in_force(score_lead.organization_id) as m;

@@ -1,4 +1,4 @@
--- scoring.signal - who may do what with the signals' table.
+-- scoring.signal - the privileges on the table.
 set local role leads_owner;
 
 revoke all on scoring.signal

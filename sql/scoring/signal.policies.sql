@@ -1,4 +1,4 @@
--- scoring.signal - the policies of the signals' table.
+-- scoring.signal - the row-level security policies of the table.
 set local role leads_owner;
 
 call app.drop_policies('scoring.signal');

@@ -1,4 +1,4 @@
--- scoring.signal - the triggers of the signals' table.
+-- scoring.signal - the triggers of the table.
 set local role leads_owner;
 
 call app.drop_triggers('scoring.signal');

@@ -1,4 +1,4 @@
--- scoring.signal_faults - all that is wrong with the signals that a client sends.
+-- scoring.signal_faults - the faults of the signals that a client sends.
 set local role leads_owner;
 
 create or replace function scoring.signal_faults(fields jsonb)
@@ -7,7 +7,7 @@ language sql
 stable
 parallel safe
 begin atomic
-  with given as (
+  with item as (
     select '' as path, 0::bigint as position, signal_faults.fields as signal
     where not signal_faults.fields ? 'signals'
     union all
@@ -16,8 +16,8 @@ begin atomic
       case jsonb_typeof(signal_faults.fields -> 'signals') when 'array' then signal_faults.fields -> 'signals' else '[]' end
     ) with ordinality as s (signal, ordinality)
   ),
-  whole as (
-    select g.* from given as g where jsonb_typeof(g.signal) = 'object'
+  object as (
+    select g.* from item as g where jsonb_typeof(g.signal) = 'object'
   ),
   fault (position, field, code, detail) as (
     select 0, k.key, 'unknown_field', 'With signals, there is no other field. Leave it out.'
@@ -32,11 +32,11 @@ begin atomic
       end
     union all
     select g.position, rtrim(g.path, '.'), 'wrong_type', 'A signal is an object.'
-    from given as g
+    from item as g
     where jsonb_typeof(g.signal) <> 'object'
     union all
     select w.position, w.path || k.key, 'unknown_field', 'A signal has type, value, observed_at and dedupe_key.'
-    from whole as w
+    from object as w
     cross join jsonb_object_keys(w.signal) as k (key)
     where k.key not in ('type', 'value', 'observed_at', 'dedupe_key')
     union all
@@ -48,21 +48,21 @@ begin atomic
         else 'invalid_name'
       end,
       'This must be 1 to 64 characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9.'
-    from whole as w
+    from object as w
     where (jsonb_typeof(w.signal -> 'type') = 'string' and app.is_name(w.signal ->> 'type')) is not true
     union all
     select
       w.position, w.path || 'value', 'invalid_value',
       'This must be true, false, null, a number of up to 40 digits, a text of up to 1,000 characters, or an object of '
       'up to 32 of these.'
-    from whole as w
+    from object as w
     where w.signal ? 'value' and not scoring.is_signal_value(w.signal -> 'value')
     union all
     select
       w.position, w.path || 'observed_at', 'invalid_timestamp',
       'This must be a date such as 2026-04-27 (midnight UTC), or a date and time with Z or an offset such as '
       '2026-04-27T13:22:05Z.'
-    from whole as w
+    from object as w
     where
       jsonb_typeof(w.signal -> 'observed_at') <> 'null'
       and (
@@ -71,7 +71,7 @@ begin atomic
       )
     union all
     select w.position, w.path || 'dedupe_key', 'invalid_dedupe_key', 'This must be a text of 1 to 255 characters.'
-    from whole as w
+    from object as w
     where
       jsonb_typeof(w.signal -> 'dedupe_key') <> 'null'
       and (
@@ -87,9 +87,9 @@ begin atomic
 end;
 
 comment on function scoring.signal_faults(jsonb) is
-$$All faults of a signal, or of {"signals": […]}, as a JSON array of {field, code, detail}; null where there is none.
+$$All faults of a signal, or of {"signals": […]}, as a JSON array of {field, code, detail}; null if there is no fault.
 
 Codes: required, unknown_field, wrong_type, invalid_name, invalid_value, invalid_timestamp, invalid_dedupe_key. Fields of
-a list read signals[0].type. The table's CHECKs say the same of whoever writes.$$;
+a list read signals[0].type. The CHECKs of scoring.signal refuse the same values from any writer.$$;
 
 grant execute on function scoring.signal_faults(jsonb) to leads_exec;

@@ -1,4 +1,4 @@
--- scoring.tg_lead__check_score - refuses a score_id that the history doesn't bear out.
+-- scoring.tg_lead__check_score - refuses a score_id that doesn't match the history.
 set local role leads_owner;
 
 create or replace function scoring.tg_lead__check_score()
@@ -28,5 +28,4 @@ end
 $$;
 
 comment on function scoring.tg_lead__check_score() is
-  'Raises PT409 refused unless score_id names a row of the lead''s history, made by a model, with the lead''s very score '
-  'and reasons.';
+  'Raises PT409 refused unless score_id is a row of the lead''s history that a model made, with the same score and reasons.';

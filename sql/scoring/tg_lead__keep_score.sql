@@ -1,4 +1,4 @@
--- scoring.tg_lead__keep_score - keeps a score that was written to the lead, not made by a model.
+-- scoring.tg_lead__keep_score - adds a score that was written to the lead to its history.
 set local role leads_owner;
 
 create or replace function scoring.tg_lead__keep_score()
@@ -12,7 +12,7 @@ begin
   insert into scoring.score (organization_id, lead_id, kind, lead_score, ai_reasoning, created_at)
   values (
     new.organization_id, new.id, 'set', new.lead_score, new.ai_reasoning,
-    -- The clock's, as a model's are; a lead may be loaded with times of its own.
+    -- clock_timestamp(), as for a model's score. A lead can be loaded with its own times.
     least(
       case tg_op when 'INSERT' then new.updated_at end, date_trunc('milliseconds', clock_timestamp())
     )
@@ -22,4 +22,4 @@ end
 $$;
 
 comment on function scoring.tg_lead__keep_score() is
-  'Adds to the history a score and its reasons, set by whoever wrote the lead.';
+  'Adds a score that was written to the lead, with its reasons, to the history. kind is set.';

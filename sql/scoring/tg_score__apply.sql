@@ -1,4 +1,4 @@
--- scoring.tg_score__apply - gives the lead the score that a model has made.
+-- scoring.tg_score__apply - writes the score of a model to the lead.
 set local role leads_owner;
 
 create or replace function scoring.tg_score__apply()
@@ -17,4 +17,4 @@ end
 $$;
 
 comment on function scoring.tg_score__apply() is
-  'Writes lead_score, ai_reasoning and score_id of the lead: a new score is what changes it.';
+  'Writes lead_score, ai_reasoning and score_id to the lead.';

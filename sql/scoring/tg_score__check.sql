@@ -1,4 +1,4 @@
--- scoring.tg_score__check - refuses what never was the lead's score, and what lies in the future.
+-- scoring.tg_score__check - refuses a score that the lead doesn't have, and a time in the future.
 set local role leads_owner;
 
 create or replace function scoring.tg_score__check()
