@@ -1,4 +1,4 @@
--- admin.catalogue - every object of our schemas, as the SQL that makes it: what drift is told by.
+-- admin.catalogue - lists every object of our schemas with the SQL that defines it, to detect drift.
 set local role leads_jobs;
 
 create or replace function admin.catalogue()
@@ -15,33 +15,14 @@ set bytea_output = 'hex'
 set extra_float_digits = 1
 set jit = off
 begin atomic
-  with our_role as (
-    select r.*
-    from pg_catalog.pg_roles as r
-    where r.rolname in (
-      'leads_owner', 'leads_auth', 'leads_exec', 'leads_jobs', 'leads_audit', 'leads_eraser', 'leads_bi', 'leads_api',
-      'leads_worker', 'leads_operator'
-    )
-  ),
-  our_schema as (
-    select n.oid, quote_ident(n.nspname) as name, n.nspowner::regrole as owner, n.nspacl as acl
-    from pg_catalog.pg_namespace as n
-    where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi') or n.nspowner in (select r.oid from our_role as r)
-  ),
-  relation as (
+  with relation as (
     select
-      c.oid, c.oid::regclass::text as name, c.relkind as kind, c.relowner as owner_id, c.relowner::regrole as owner,
-      c.relacl as acl, c.relpersistence as persistence, c.relrowsecurity as has_rls,
-      c.relforcerowsecurity as forces_rls,
-      case c.relkind
-        when 'v' then 'view' when 'm' then 'materialized view' when 'f' then 'foreign table' when 'S' then 'sequence'
-        else 'table'
-      end as noun,
-      (select string_agg(o.option, ', ' order by o.option) from unnest(c.reloptions) as o (option)) as options
-    from pg_catalog.pg_class as c
-    where c.relnamespace in (select s.oid from our_schema as s) and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
-      -- A worker creates the audit log's partitions.
-      and not c.relispartition
+      r.oid, r.name, r.kind, r.noun, r.owner_id, r.owner_id::regrole as owner, r.acl, r.persistence, r.has_rls,
+      r.forces_rls,
+      (select string_agg(o.option, ', ' order by o.option) from unnest(r.options) as o (option)) as options
+    from admin.relation as r
+    -- A worker creates the audit log's partitions.
+    where not r.is_partition
   ),
   attribute as (
     select
@@ -70,7 +51,7 @@ begin atomic
       case p.prokind when 'a' then 'aggregate ' when 'p' then 'procedure ' else 'function ' end
       || p.oid::regprocedure as name
     from pg_catalog.pg_proc as p
-    where p.pronamespace in (select s.oid from our_schema as s)
+    where p.pronamespace in (select s.oid from admin.schema as s)
   ),
   type as (
     select
@@ -106,12 +87,12 @@ begin atomic
     left join pg_catalog.pg_class as c on c.oid = t.typrelid
     left join pg_catalog.pg_type as b on b.oid = t.typbasetype
     where
-      t.typnamespace in (select s.oid from our_schema as s)
+      t.typnamespace in (select s.oid from admin.schema as s)
       and (t.typtype in ('d', 'e') or (t.typtype = 'c' and c.relkind = 'c'))
   ),
   acl as (
     select 'schema ' || s.name as target, '' as "column", s.owner::oid as owner_id, s.acl as items
-    from our_schema as s
+    from admin.schema as s
     union all
     select case r.kind when 'S' then 'sequence ' else 'table ' end || r.name, '', r.owner_id, r.acl
     from relation as r
@@ -126,7 +107,7 @@ begin atomic
     select 'type ' || t.name, '', t.owner_id, coalesce(t.acl, acldefault('T', t.owner_id))
     from type as t
   ),
-  -- What an owner may do goes with the ownership.
+  -- An owner's privileges follow from the ownership.
   privilege as (
     select
       format('%s%s on %s', lower(x.privilege_type), a."column", a.target) as name,
@@ -141,36 +122,37 @@ begin atomic
 
   union all
   select
-    'role ' || r.rolname,
+    'role ' || r.name,
     format(
       'alter role %I %s;',
-      r.rolname,
+      r.name,
       concat_ws(
         ' ',
-        case when r.rolsuper then 'superuser' else 'nosuperuser' end,
-        case when r.rolinherit then 'inherit' else 'noinherit' end,
-        case when r.rolcreaterole then 'createrole' else 'nocreaterole' end,
-        case when r.rolcreatedb then 'createdb' else 'nocreatedb' end,
-        case when r.rolcanlogin then 'login' else 'nologin' end,
-        case when r.rolreplication then 'replication' else 'noreplication' end,
-        case when r.rolbypassrls then 'bypassrls' else 'nobypassrls' end
+        case when r.is_superuser then 'superuser' else 'nosuperuser' end,
+        case when r.inherits then 'inherit' else 'noinherit' end,
+        case when r.can_create_roles then 'createrole' else 'nocreaterole' end,
+        case when r.can_create_databases then 'createdb' else 'nocreatedb' end,
+        case when r.can_login then 'login' else 'nologin' end,
+        case when r.can_replicate then 'replication' else 'noreplication' end,
+        case when r.bypasses_rls then 'bypassrls' else 'nobypassrls' end
       )
     ),
     null
-  from our_role as r
+  from admin.role as r
+  where r.oid is not null
 
-  -- Who is a member of ours isn't here: analysts come and go, and the migrating login has another name elsewhere.
+  -- The members of our roles aren't listed: analysts are created and revoked, and the migrating login's name differs.
   union all
   select distinct
-    format('membership of %I in %s', r.rolname, m.roleid::regrole),
-    format('grant %s to %I;', m.roleid::regrole, r.rolname),
-    format('revoke %s from %I;', m.roleid::regrole, r.rolname)
+    format('membership of %I in %s', r.name, m.roleid::regrole),
+    format('grant %s to %I;', m.roleid::regrole, r.name),
+    format('revoke %s from %I;', m.roleid::regrole, r.name)
   from pg_catalog.pg_auth_members as m
-  join our_role as r on r.oid = m.member
+  join admin.role as r on r.oid = m.member
 
   union all
   select 'schema ' || s.name, format('alter schema %s owner to %s;', s.name, s.owner), format('drop schema %s;', s.name)
-  from our_schema as s
+  from admin.schema as s
 
   union all
   select
@@ -206,7 +188,7 @@ begin atomic
     ('r'::"char", 'tables'), ('S', 'sequences'), ('f', 'functions'), ('T', 'types'), ('n', 'schemas'),
     ('L', 'large objects')
   ) as t (kind, noun) on t.kind = d.defaclobjtype
-  where d.defaclrole in (select r.oid from our_role as r)
+  where d.defaclrole in (select r.oid from admin.role as r)
 
   union all
   select
@@ -249,7 +231,7 @@ begin atomic
   join attribute as a on a.relation = r.oid
   where r.kind in ('r', 'p', 'f')
 
-  -- A column's NOT NULL is a constraint from PostgreSQL 18 on; here it stands with the column.
+  -- From PostgreSQL 18 on a column's NOT NULL is a constraint. It is listed with the column here.
   union all
   select
     format('constraint %I on %s', c.conname, r.name),
@@ -355,7 +337,7 @@ begin atomic
     format('drop %s;', t.noun_and_name)
   from type as t
 
-  -- Operators, collations, statistics objects and whatever else can stand in a schema: we have none.
+  -- Every other kind of object in a schema, such as operators, collations and statistics. We have none.
   union all
   select distinct
     format('%s %s', replace(o.type, ' object', ''), o.identity),
@@ -365,7 +347,7 @@ begin atomic
   cross join lateral pg_identify_object(d.classid, d.objid, d.objsubid) as o
   where
     d.refclassid = 'pg_catalog.pg_namespace'::regclass
-    and d.refobjid in (select s.oid from our_schema as s)
+    and d.refobjid in (select s.oid from admin.schema as s)
     and d.classid not in (
       'pg_catalog.pg_class'::regclass, 'pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_type'::regclass,
       'pg_catalog.pg_default_acl'::regclass
@@ -373,7 +355,7 @@ begin atomic
 end;
 
 comment on function admin.catalogue() is
-$$Every object of our schemas, every grant on one, and our roles: stable text, whatever the session's settings.
+$$Every object of our schemas, every privilege on them, and our roles. The text doesn't depend on the session's settings.
 
-definition: the SQL that makes it, or makes it so again, ending with a semicolon; without one, where no single statement
-could: what it is, in words. removal: the SQL that takes it away; null for what can't go.$$;
+definition: SQL that creates or restores the object and ends with a semicolon. If no single statement could, it is a
+description without a semicolon. removal: SQL that removes the object; null if it can't be removed.$$;
