@@ -1,4 +1,4 @@
-"""``leads``: what operators live in. A module for each noun."""
+"""The command line ``leads``. Each command has a module."""
 
 import importlib
 import signal
@@ -28,7 +28,7 @@ _MODULES = {"psql": "bi"}
 
 
 class _Commands(click.Group):
-    """Imports a command's module when it is asked for: a start takes half the time."""
+    """Imports a command's module only when the command runs, which halves the start-up time."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -45,21 +45,30 @@ class _Commands(click.Group):
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(package_name="leads-api", prog_name="leads")
 def leads() -> None:
-    """The Leads API: serve it, and look after its database.
+    """Serve the Leads API, and administer its database.
 
-    Without addresses, each command uses the embedded PostgreSQL in LEADS_DATA_DIR (.data), and starts it where it
-    isn't running. For a PostgreSQL of your own there are four, one login each: DATABASE_URL for serve,
-    LEADS_MIGRATE_URL for migrate, doctor, bi and psql, LEADS_OPERATOR_URL for organizations, keys, scoring, crm,
-    audit, erase and demo, and LEADS_WORKER_URL for worker.
+    Without an address of a database, every command uses the embedded PostgreSQL in LEADS_DATA_DIR (default: .data), and
+    starts it if it isn't running. To use your own PostgreSQL, set these variables to libpq connection strings:
+
+    \b
+    DATABASE_URL        login leads_api       serve
+    LEADS_MIGRATE_URL   your migrating login  migrate, doctor, bi, psql
+    LEADS_OPERATOR_URL  login leads_operator  organizations, keys, scoring, crm, audit, erase, demo
+    LEADS_WORKER_URL    login leads_worker    worker
+
+    The password of an address may be in a file, such as a container's secret: DATABASE_PASSWORD_FILE,
+    LEADS_MIGRATE_PASSWORD_FILE, LEADS_OPERATOR_PASSWORD_FILE or LEADS_WORKER_PASSWORD_FILE names it.
+
+    Exit codes: 0 success; 1 the command found something wrong; 2 a mistake, which standard error explains; 130 Ctrl-C.
     """
 
 
 def main() -> None:
-    """Runs the command line. A mistake is a plain sentence and exit code 2."""
-    # SIGTERM ends the program in order: the embedded server is stopped on the way out.
+    """Runs the command line. A mistake prints one sentence and exits with code 2."""
+    # On SIGTERM the context managers run, which stop the embedded server.
     signal.signal(signal.SIGTERM, _exit)
     with plain_errors():
-        # Without its standalone mode click gives an exit code back, or what the command returned: nothing.
+        # Without standalone mode, click returns an exit code, or the command's result, which is None.
         sys.exit(leads(standalone_mode=False))
 
 

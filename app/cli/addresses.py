@@ -1,4 +1,4 @@
-"""Which database a command speaks to, and as whom: four addresses, one login each, or the embedded server's."""
+"""The database and the login that a command uses: one of four addresses, or the embedded server's."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from app.cli.output import Mistake
 
 @dataclass(frozen=True)
 class Addresses:
-    """libpq connection strings of the four logins; None: not given."""
+    """libpq connection strings of the four logins; None if the variable is not set."""
 
     api: str | None
     migrate: str | None
@@ -23,34 +23,34 @@ class Addresses:
     is_embedded: bool
 
     def of_migrate(self) -> str:
-        """The migrating login's. Raises Mistake."""
-        return _given(self.migrate, "LEADS_MIGRATE_URL", "the login that runs the migrations")
+        """The address of the migrating login. Raises Mistake."""
+        return _required(self.migrate, "LEADS_MIGRATE_URL", "the login that runs the migrations")
 
     def of_operator(self) -> str:
-        """The operator's. Raises Mistake."""
-        return _given(self.operator, "LEADS_OPERATOR_URL", "leads_operator")
+        """The address of the operator's login. Raises Mistake."""
+        return _required(self.operator, "LEADS_OPERATOR_URL", "leads_operator")
 
     def of_api(self) -> str:
-        """The shim's. Raises Mistake."""
-        return _given(self.api, "DATABASE_URL", "leads_api")
+        """The address of the API server's login. Raises Mistake."""
+        return _required(self.api, "DATABASE_URL", "leads_api")
 
     def of_worker(self) -> str:
-        """The worker's. Raises Mistake."""
-        return _given(self.worker, "LEADS_WORKER_URL", "leads_worker")
+        """The address of the worker's login. Raises Mistake."""
+        return _required(self.worker, "LEADS_WORKER_URL", "leads_worker")
 
 
 @contextmanager
 def addresses(*, bi_port: int | None = None) -> Iterator[Addresses]:
-    """The addresses that the environment gives, or the embedded server's, which runs for the block.
+    """The addresses in the environment, or those of the embedded server, which runs until the block ends.
 
-    One of the four variables is enough for the embedded server to stay out. bi_port: the embedded server takes
-    analysts there. Raises SettingsError and EmbeddedError.
+    If one of the four variables is set, the embedded server isn't used. bi_port: the TCP port on which the embedded
+    server accepts analysts. Raises SettingsError and EmbeddedError.
     """
-    given = settings.read()
-    if given.database_url or given.migrate_url or given.operator_url or given.worker_url:
-        yield Addresses(given.database_url, given.migrate_url, given.operator_url, given.worker_url, False)
+    env = settings.read()
+    if env.database_url or env.migrate_url or env.operator_url or env.worker_url:
+        yield Addresses(env.database_url, env.migrate_url, env.operator_url, env.worker_url, False)
         return
-    with embedded.running(given.data_dir, tcp_port=bi_port) as server:
+    with embedded.running(env.data_dir, tcp_port=bi_port) as server:
         yield Addresses(
             api=server.url("leads_api"),
             migrate=server.url("leads_migrator"),
@@ -62,13 +62,13 @@ def addresses(*, bi_port: int | None = None) -> Iterator[Addresses]:
 
 @contextmanager
 def operator() -> Iterator[psycopg.Connection[DictRow]]:
-    """A connection as the operator, committed at the end of the block. Raises Mistake and psycopg.Error."""
-    with addresses() as found, connect(found.of_operator()) as connection:
+    """A connection as the operator, which commits at the end of the block. Raises Mistake and psycopg.Error."""
+    with addresses() as urls, connect(urls.of_operator()) as connection:
         yield connection
 
 
 def connect(url: str, **options: Any) -> psycopg.Connection[DictRow]:
-    """A connection whose rows are dictionaries. Raises Mistake for a PostgreSQL that is too old, and psycopg.Error."""
+    """A connection whose rows are dictionaries. Raises Mistake if PostgreSQL is too old, and psycopg.Error."""
     connection = psycopg.connect(url, row_factory=dict_row, application_name="leads", connect_timeout=10, **options)
     if connection.info.server_version < 150000:
         major = connection.info.server_version // 10000
@@ -78,12 +78,12 @@ def connect(url: str, **options: Any) -> psycopg.Connection[DictRow]:
 
 
 def call(connection: psycopg.Connection[DictRow], function: str, *arguments: object) -> list[DictRow]:
-    """The rows of a function of ours, called with the arguments in their order."""
+    """The rows that an SQL function returns for these arguments."""
     placeholders = ", ".join(["%s"] * len(arguments))
     return connection.execute(f"select * from {function}({placeholders})", arguments).fetchall()
 
 
-def _given(url: str | None, name: str, login: str) -> str:
+def _required(url: str | None, name: str, login: str) -> str:
     if url is None:
-        raise Mistake(f"{name} is not set: give it the address of the database, with {login}.")
+        raise Mistake(f"{name} is not set. Set it to the address of the database, with {login}.")
     return url

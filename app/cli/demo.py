@@ -1,4 +1,4 @@
-"""``leads demo``: an organization to try things on, with lifelike leads, and a stranger beside it."""
+"""``leads demo``: a demo organization with realistic leads, and a second organization."""
 
 import hashlib
 import json
@@ -34,7 +34,7 @@ _PAIN = (
 _TIMELINE = ("today", "this_week", "this_month", "this_quarter", "just_looking")
 _BUDGET = ("under_5k", "5k_to_15k", "15k_to_50k", "over_50k")
 _FAR = ("qualified", "proposal", "won")
-# Type, value, and how often leads that were qualified, and all others, have it.
+# Type, value, the share of qualified leads that have the signal, and the share of other leads.
 _SIGNALS = (
     ("storm_event", True, 0.5, 0.2),
     ("phone_validated", True, 0.8, 0.4),
@@ -47,16 +47,17 @@ _SIZE = ("1-10", "11-50", "51-200", "201-500")
 
 @click.command()
 def demo() -> None:
-    """Make the demo organization, with some 200 leads, and a stranger beside it; print a key of the demo's.
+    """Create a demo organization with 200 leads and a second organization, and print an API key of the first.
 
-    Where the demo organization is there already, only a new key is made.
+    If the demo organization exists, the command only creates a new key. Both are test organizations: pushes to a CRM
+    are simulated.
     """
-    with addresses() as found:
-        click.echo(seed(found.of_operator()))
+    with addresses() as urls:
+        click.echo(seed(urls.of_operator()))
 
 
 def seed(operator_url: str) -> str:
-    """Makes what is missing, and gives a new key that reads and writes."""
+    """Creates the organizations that don't exist yet, and returns a new key with the scope write."""
     with connect(operator_url) as connection:
         there = {row["name"]: row["id"] for row in call(connection, "admin.organizations")}
         for name, count, number in ((ORGANIZATION, COUNT, 1), (STRANGER, 20, 2)):
@@ -67,7 +68,7 @@ def seed(operator_url: str) -> str:
                 signals = _signals(random.Random(number), leads)
                 call(connection, "admin.load_signals", there[name], json.dumps(signals, default=str))
         if not call(connection, "admin.crm_connections", there[ORGANIZATION]):
-            # Behind the leads, which don't go out by themselves then. Simulated, since the organization is a test one.
+            # After the leads, so that they are not pushed when they enter a stage.
             settings = {"record_type_name": "Customer", "status_name": "Lead"}
             call(connection, "admin.connect_crm", there[ORGANIZATION], "jobnimbus", "demo", json.dumps(settings))
         key = new_key("test")
@@ -76,7 +77,7 @@ def seed(operator_url: str) -> str:
 
 
 def is_good(api_url: str, key: str) -> bool:
-    """Whether the key still opens the API."""
+    """Whether the API accepts the key."""
     with connect(api_url) as connection:
         try:
             claim = hashlib.sha256(key.encode()).hexdigest()
@@ -95,7 +96,7 @@ def _leads(draw: random.Random, count: int) -> list[dict[str, Any]]:
     leads = []
     for _ in range(count):
         stage = _one(draw, _STAGE)
-        # More of them lately, and most by day.
+        # Most leads are recent, and most come in by day.
         created = now - timedelta(days=90 * draw.random() ** 1.5, hours=draw.choice((0, 0, 0, 9)) * draw.random())
         touched = created + (now - created) * draw.random() * (0.0 if stage == "new" else 0.8)
         is_qualified = stage in _FAR or (stage == "lost" and draw.random() < 0.6)
@@ -127,7 +128,7 @@ def _leads(draw: random.Random, count: int) -> list[dict[str, Any]]:
 
 
 def _signals(draw: random.Random, leads: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What was observed of the leads, within minutes after they came; more often of those that came far."""
+    """Signals, observed some minutes after each lead was created. Qualified leads have more of them."""
     return [
         {
             "lead_id": lead["id"],
@@ -142,7 +143,7 @@ def _signals(draw: random.Random, leads: list[dict[str, Any]]) -> list[dict[str,
 
 
 def _id(draw: random.Random, created: datetime) -> UUID:
-    """A UUID of version 7 (RFC 9562, section 5.7) of that time."""
+    """A UUID of version 7 (RFC 9562, section 5.7) with that time."""
     milliseconds = int(created.timestamp() * 1000)
     return UUID(int=milliseconds << 80 | 7 << 76 | draw.getrandbits(12) << 64 | 2 << 62 | draw.getrandbits(62))
 

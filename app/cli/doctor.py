@@ -1,7 +1,7 @@
-"""``leads doctor``: what is wrong with this database, and what mends it.
+"""``leads doctor``: reports what is wrong with a database, and how to fix it.
 
-The rules are SQL (``admin.findings()``). Here stand only the questions that the database can't answer: whether the
-files in migrations/ are whole, and which of them it lacks.
+The rules are SQL: ``admin.findings()``. This module adds what the database can't know: whether the files in migrations/
+are unchanged, and which of them the database lacks.
 """
 
 import json
@@ -24,7 +24,7 @@ _REMEDY_LINES = 12
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is wrong. remedy: SQL, which ends with a semicolon, or a command, or a sentence."""
+    """A fault. remedy: SQL, which ends with a semicolon, or else a command or a sentence."""
 
     subject: str
     finding: str
@@ -33,7 +33,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class NotSeen:
-    """What the login can't look at, and how somebody who can would."""
+    """Something that the login can't see. look: how a login that can sees it."""
 
     subject: str
     question: str
@@ -43,48 +43,48 @@ class NotSeen:
 _FOR_SUPERUSERS = (
     NotSeen(
         "pg_hba.conf",
-        "whether it lets somebody in without a password, or with one in clear text",
+        "whether it permits logins without a password, or with a password in clear text",
         "select * from pg_hba_file_rules where auth_method in ('trust', 'password');",
     ),
     NotSeen(
         "passwords",
-        "whether each is kept as a SCRAM verifier",
+        "whether each is stored as a SCRAM verifier",
         "select rolname from pg_authid where rolpassword !~ '^SCRAM-SHA-256';",
     ),
     NotSeen(
         "shared_preload_libraries",
-        "whether each library that the server loads is one that you know",
+        "whether you know every library that the server loads",
         "show shared_preload_libraries;",
     ),
     NotSeen(
         "pg_statistic",
-        "whether a tenant table's statistics were kept before they were switched off",
+        "whether it has statistics of tenant tables from before they were disabled",
         "select s.starelid::regclass, s.staattnum from pg_statistic s join pg_attribute a on a.attrelid = s.starelid "
         "and a.attname = 'organization_id';",
     ),
 )
 _PENDING = NotSeen(
     "migrations",
-    "which of them the database lacks; the migrating login sees it",
+    "which of them the database lacks (only the migrating login can see that)",
     "leads migrate --plan",
 )
 
 
 @click.command()
-@click.option("--accept", is_flag=True, help="First take the schema as it is for what it should be, drift and all.")
+@click.option("--accept", is_flag=True, help="First accept all changes that were made by hand.")
 @json_option
 def doctor(accept: bool, as_json: bool) -> None:
-    """Say what is wrong with this database, and what mends it.
+    """Report what is wrong with the database, and how to fix it. The exit code is 1 if something is wrong.
 
-    Exit code 1 where something is. As the login in LEADS_MIGRATE_URL or, without it, the one in LEADS_OPERATOR_URL;
-    neither need be a superuser, and what only one could see is named.
+    The command uses the login in LEADS_MIGRATE_URL or, if that isn't set, in LEADS_OPERATOR_URL. Neither needs to be a
+    superuser. The command lists what it can't see without a superuser's rights, and how to see it.
     """
-    with addresses() as found:
-        is_migrating = found.migrate is not None
-        findings, not_seen = examine(found.migrate or found.of_operator(), is_migrating=is_migrating)
+    with addresses() as urls:
+        is_migrating = urls.migrate is not None
+        findings, not_seen = examine(urls.migrate or urls.of_operator(), is_migrating=is_migrating)
         if accept:
-            _accept(found.of_migrate(), findings)
-            findings, not_seen = examine(found.of_migrate(), is_migrating=True)
+            _accept(urls.of_migrate(), findings)
+            findings, not_seen = examine(urls.of_migrate(), is_migrating=True)
     if as_json:
         answer = {"findings": [asdict(one) for one in findings], "not_seen": [asdict(one) for one in not_seen]}
         click.echo(json.dumps(answer, indent=2))
@@ -95,14 +95,14 @@ def doctor(accept: bool, as_json: bool) -> None:
 
 
 def examine(url: str, *, is_migrating: bool) -> tuple[list[Finding], list[NotSeen]]:
-    """The findings, and what was not seen. is_migrating: whether it is the migrating login. Raises psycopg.Error."""
+    """The findings, and what the login can't see. is_migrating: it is the migrating login. Raises psycopg.Error."""
     findings, not_seen = list(_file_findings()), list(_FOR_SUPERUSERS)
     with connect(url) as connection:
         connection.read_only = True
         try:
             findings += [Finding(**row) for row in call(connection, "admin.findings", migrations.newest())]
         except _MISSING:
-            findings.append(Finding("version", "The schema isn't there, or older than this command.", "leads migrate"))
+            findings.append(Finding("version", "The schema is missing, or older than this release.", "leads migrate"))
     try:
         pending = migrations.pending(url) if is_migrating else None
     except psycopg.errors.InsufficientPrivilege:
@@ -114,40 +114,40 @@ def examine(url: str, *, is_migrating: bool) -> tuple[list[Finding], list[NotSee
         not_seen.append(_PENDING)
     elif pending:
         names = ", ".join(migration.path.name for migration in pending)
-        findings.append(Finding("migrations", f"Not applied: {names}.", "leads migrate"))
+        findings.append(Finding("migrations", f"These migrations aren't applied: {names}.", "leads migrate"))
     return findings, not_seen
 
 
 @contextmanager
 def keeping_catalogue(url: str) -> Iterator[None]:
-    """Keeps what the schema is after the block's migrations; first says what somebody else has changed before them.
+    """Stores the catalogue after the migrations in the block, and reports changes that were made by hand before them.
 
-    That stays a finding: only what the migrations have made is kept. A login that may do neither applies no migration.
-    Raises psycopg.Error.
+    Those changes remain findings: only the migrations' changes are stored. A login without the privilege stores
+    nothing. Raises psycopg.Error.
     """
     drifted = _drift(url)
     if names := [row["object"] for row in drifted if row["whole"] is None and row["object"] != "catalogue"]:
-        click.echo(f"Changed by hand, which leads doctor says more about: {', '.join(names)}.", err=True)
+        click.echo(f"Changed by hand: {', '.join(names)}. For details, run: leads doctor", err=True)
     try:
         yield
     finally:
-        # Also what came before a migration that failed.
+        # After a failed migration, this stores the changes of those before it.
         if not any(row["object"] == "catalogue" and row["change"] == "changed" for row in drifted):
             with suppress(psycopg.errors.InsufficientPrivilege):
                 _keep(url, {row["object"]: row["definition"] for row in drifted})
 
 
 def _accept(url: str, findings: list[Finding]) -> None:
-    """Takes the drift for what should be, and says what it took. Raises Mistake where a rule is broken."""
+    """Accepts the drift, and prints it. Raises Mistake if a rule is broken."""
     drifted = {row["object"] for row in _drift(url)}
     broken = [one.subject for one in findings if one.subject not in drifted]
     if broken:
         raise Mistake(
-            f"Nothing is accepted: {', '.join(broken)} would stay wrong. Mend what leads doctor says of it first, and "
-            "then accept the rest."
+            f"Nothing was accepted, because these findings break a rule: {', '.join(broken)}. Fix them first, and then "
+            "accept the rest."
         )
     _keep(url, {})
-    click.echo(f"Accepted: {', '.join(sorted(drifted)) or 'nothing was changed'}.", err=True)
+    click.echo(f"Accepted: {', '.join(sorted(drifted)) or 'there were no changes'}.", err=True)
 
 
 def _drift(url: str) -> list[DictRow]:
@@ -177,11 +177,11 @@ def _text(findings: list[Finding], not_seen: list[NotSeen]) -> Iterator[str]:
         yield from (one.subject, f"  {one.finding}", *_remedy(one.remedy), "")
     if findings:
         count = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
-        yield f"{count}. The SQL is for the migrating login or, where that may not run it, for a superuser."
+        yield f"{count}. Run the SQL as the migrating login, or as a superuser if that login may not."
     else:
         yield "Nothing found."
     yield ""
-    yield "Not seen by this login:"
+    yield "This login can't see:"
     for hidden in not_seen:
         yield from (f"  {hidden.subject}: {hidden.question}", f"      {hidden.look}")
 
@@ -191,4 +191,4 @@ def _remedy(remedy: str) -> Iterator[str]:
     shown = lines if len(lines) <= _REMEDY_LINES else lines[: _REMEDY_LINES - 1]
     yield from (f"      {line}".rstrip() for line in shown)
     if len(shown) < len(lines):
-        yield f"      … ({len(lines) - len(shown)} more lines: leads doctor --json shows them)"
+        yield f"      … ({len(lines) - len(shown)} more lines: leads doctor --json prints them)"

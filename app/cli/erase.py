@@ -1,4 +1,4 @@
-"""``leads erase``: a person's right to be forgotten, and organizations that have left."""
+"""``leads erase``: erases a person's data, or an organization."""
 
 import json
 import time
@@ -18,25 +18,27 @@ _BATCH = 100
 
 
 @click.command()
-@click.option("--lead", type=click.UUID, metavar="ID", help="One lead, also one that was deleted.")
-@click.option("--organization", type=click.UUID, metavar="ID", help="All of an organization; with --email, a person's.")
-@click.option("--email", metavar="ADDRESS", help="All leads of the organization that have the address, or had it once.")
-@click.option("--yes", is_flag=True, help="Don't ask.")
+@click.option("--lead", type=click.UUID, metavar="ID", help="Erase this lead, even if it was deleted before.")
+@click.option(
+    "--organization", type=click.UUID, metavar="ID", help="Erase this organization; with --email, a person in it."
+)
+@click.option("--email", metavar="ADDRESS", help="Erase the leads that have or had this e-mail address.")
+@click.option("--yes", is_flag=True, help="Don't ask for confirmation.")
 @json_option
 def erase(lead: UUID | None, organization: UUID | None, email: str | None, yes: bool, as_json: bool) -> None:
-    """Erase a lead, a person, or an organization that has left. It can't be undone.
+    """Erase a lead, a person, or an organization. This can't be undone.
 
-    Rows go. In the audit log the person's values become {"erased": true}, an event tells of it, and the log still
-    verifies. Kept answers of Idempotency-Keys are emptied. What a CRM has is listed: erase it there yourself. Backups
-    and the write-ahead log keep values until they expire.
+    The command deletes the rows, replaces the person's values in the audit log by {"erased": true}, and records the
+    erasure there; the log stays verifiable. It also empties the stored answers of Idempotency-Keys. It prints the
+    records at the CRM, which you must erase there. Backups and the write-ahead log keep the values until they expire.
     """
     if email is not None and (organization is None or lead is not None):
-        raise Mistake("--email needs --organization ID, and no --lead.")
+        raise Mistake("--email needs --organization ID, and excludes --lead.")
     if lead is None and organization is None:
-        raise Mistake("Erase what? Say --lead ID, --organization ID, or --organization ID --email ADDRESS.")
-    with addresses() as found, connect(found.of_operator(), autocommit=True) as connection:
+        raise Mistake("Nothing to erase. Use --lead ID, --organization ID, or --organization ID --email ADDRESS.")
+    with addresses() as urls, connect(urls.of_operator(), autocommit=True) as connection:
         if lead is None and email is None and organization is not None:
-            _erase_organization(found, connection, organization, yes, as_json)
+            _erase_organization(urls, connection, organization, yes, as_json)
         else:
             _erase_leads(connection, organization, lead, email, yes, as_json)
 
@@ -50,10 +52,10 @@ def _erase_leads(
     as_json: bool,
 ) -> None:
     if organization is not None:
-        call(connection, "admin.organization", organization)  # says so where there is none
+        call(connection, "admin.organization", organization)  # raises PT404
     leads = call(connection, "admin.leads_to_erase", organization, lead, email)
     if not leads:
-        raise Mistake("There is no such lead, and the audit log has no trace of one.")
+        raise Mistake("There is no such lead, neither in the database nor in the audit log.")
     for row in leads:
         for line in _described(row):
             click.echo(line, err=as_json)
@@ -65,11 +67,11 @@ def _erase_leads(
             gone = _patient(connection, "admin.erase_lead", row["organization_id"], row["lead_id"])
             if gone["wait_seconds"] == 0:
                 break
-            _wait(gone["wait_seconds"], f"A push of {row['lead_id']} is under way")
+            _wait(gone["wait_seconds"], f"A push of {row['lead_id']} is in progress")
         del gone["wait_seconds"]
         done.append({"organization_id": row["organization_id"], "lead_id": row["lead_id"], **gone})
         if gone["copies"] != row["copies"]:
-            # A push has ended meanwhile.
+            # A push ended after the records were listed.
             for line in _outside(gone["copies"]):
                 click.echo(line, err=as_json)
     if as_json:
@@ -77,17 +79,17 @@ def _erase_leads(
         return
     for item in done:
         click.echo(
-            f"{item['lead_id']} is erased: {_counted(item['rows_gone'], 'row')}, and the values in "
+            f"{item['lead_id']} was erased: {_counted(item['rows_gone'], 'row')}, and the values in "
             f"{_counted(item['events'], 'event')}."
             if item["rows_gone"] or item["events"]
-            else f"{item['lead_id']} was erased before: there was nothing left."
+            else f"{item['lead_id']} was erased before. Nothing was left to erase."
         )
 
 
 def _erase_organization(
-    found: Addresses, connection: psycopg.Connection[DictRow], organization: UUID, yes: bool, as_json: bool
+    urls: Addresses, connection: psycopg.Connection[DictRow], organization: UUID, yes: bool, as_json: bool
 ) -> None:
-    call(connection, "admin.known_organization", organization)  # says so where there is none
+    call(connection, "admin.known_organization", organization)  # raises PT404
     known = next(row for row in call(connection, "admin.organizations") if row["id"] == organization)
     analysts = [row["login"] for row in call(connection, "admin.analysts", organization)]
     name = known["name"] or f"erased at {known['erased_at']}"
@@ -95,8 +97,8 @@ def _erase_organization(
         f"{organization} ({name}): all its leads, keys, stages, models, analysts and its CRM connection.", err=as_json
     )
     _confirm(f"Erase the organization {name}", yes)
-    if analysts and found.migrate is not None:
-        with connect(found.of_migrate(), autocommit=True) as migrator:
+    if analysts and urls.migrate is not None:
+        with connect(urls.of_migrate(), autocommit=True) as migrator:
             while analysts:
                 bi.revoke_login(migrator, analysts.pop())
 
@@ -110,26 +112,26 @@ def _erase_organization(
             if part["is_done"]:
                 break
             if part["wait_seconds"]:
-                _wait(part["wait_seconds"], "A push is under way")
+                _wait(part["wait_seconds"], "A push is in progress")
     if as_json:
         counts = {"organization_id": organization, "leads": leads, "events": events, "logins_left": analysts}
         click.echo(json.dumps(counts, default=str, indent=2))
     else:
         click.echo(
-            f"{organization} is erased: {_counted(leads, 'lead')}, and the values in {_counted(events, 'event')}."
+            f"{organization} was erased: {_counted(leads, 'lead')}, and the values in {_counted(events, 'event')}."
             if leads or events or known["erased_at"] is None
-            else f"{organization} was erased before: there was nothing left."
+            else f"{organization} was erased before. Nothing was left to erase."
         )
     if analysts:
         click.echo(
-            "Its analysts' logins see nothing any more, and are still there: set LEADS_MIGRATE_URL, and say "
+            "The logins of its analysts still exist, but read nothing. To drop them, set LEADS_MIGRATE_URL and run: "
             + "; ".join(f"leads bi revoke {login}" for login in analysts),
             err=True,
         )
 
 
 def _patient(connection: psycopg.Connection[DictRow], function: str, *arguments: object) -> DictRow:
-    """The function's row. A request that locks the same rows in another order is rare: then it is asked again."""
+    """The function's row. After a deadlock with a request, which is rare, the function is called again."""
     for _ in range(5):
         with suppress(psycopg.errors.DeadlockDetected):
             return call(connection, function, *arguments)[0]
@@ -143,15 +145,15 @@ def _described(row: DictRow) -> list[str]:
 
 
 def _outside(copies: list[dict[str, Any]]) -> list[str]:
-    """The records at the vendors, which nobody here can erase."""
+    """The records at the vendors, which this command can't erase."""
     lines = []
     for copy in copies:
         where = f"  {copy['vendor']}, account {copy['account']}"
         if copy["external_id"] is not None:
-            lines.append(f"{where}: has it as {copy['external_id']}; erase it there.")
+            lines.append(f"{where}: the record {copy['external_id']}. Erase it there.")
         for sent in copy["may_have_made"]:
             whom = sent["email"] or sent["display_name"]
-            lines.append(f"{where}: may have made a record for {whom} at {sent['sent_at']}; look there.")
+            lines.append(f"{where}: perhaps a record for {whom}, sent at {sent['sent_at']}. Check there.")
     return lines
 
 
@@ -163,15 +165,15 @@ def _confirm(question: str, yes: bool) -> None:
     if yes:
         return
     try:
-        is_meant = click.confirm(f"{question}? It can't be undone.", err=True)
+        is_meant = click.confirm(f"{question}? This can't be undone.", err=True)
     except click.Abort:
-        click.echo("\nNothing is erased. Where nobody can answer, say --yes.", err=True)
+        click.echo("\nNothing was erased. Use --yes to erase without a confirmation.", err=True)
         raise
     if not is_meant:
-        click.echo("Nothing is erased.", err=True)
+        click.echo("Nothing was erased.", err=True)
         raise click.Abort
 
 
 def _wait(seconds: Any, why: str) -> None:
-    click.echo(f"{why}: waiting for it.", err=True)
+    click.echo(f"{why}. Waiting until it ends.", err=True)
     time.sleep(min(float(seconds), 1.0) + 0.05)

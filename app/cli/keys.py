@@ -1,4 +1,4 @@
-"""``leads keys``: API keys. A key is made here and shown once; the database gets a digest of its digest."""
+"""``leads keys``: API keys. A key is created here and printed once; the database stores a digest of its digest."""
 
 import hashlib
 import re
@@ -22,8 +22,8 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 def new_key(environment: str) -> str:
     """A new key: ``lk_``, live or test, 30 random base62 characters (178 bits), and a checksum.
 
-    The checksum is CRC-32 (as in zlib) of all before it, in base62, padded with 0 to six characters: a scanner for
-    leaked secrets, and a person's typing error, need no database to be told from a key.
+    The checksum is the CRC-32 (as in zlib) of the text before it, in base62, padded with 0 to six characters. With it a
+    secret scanner recognizes a key, and a typing error is detected without the database.
     """
     stem = f"lk_{environment}_" + "".join(secrets.choice(_BASE62) for _ in range(30))
     number, digits = zlib.crc32(stem.encode()), ""
@@ -34,17 +34,17 @@ def new_key(environment: str) -> str:
 
 
 def digest(key: str) -> bytes:
-    """What the database keeps of a key: SHA-256 of its SHA-256. The inner digest is a request's claim."""
+    """The digest that the database stores: SHA-256 of the key's SHA-256. The inner digest is a request's claim."""
     return hashlib.sha256(hashlib.sha256(key.encode()).digest()).digest()
 
 
 class Instant(click.ParamType[datetime]):
-    """A time as users say it: 90d, 2026-12-31 or 2026-12-31T12:00:00Z."""
+    """A time from now or an absolute time: 90d, 2026-12-31 or 2026-12-31T12:00:00Z."""
 
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """The instant, of what was typed."""
+        """Parses the argument."""
         if isinstance(value, datetime):
             return value
         if (duration := _duration(value)) is not None:
@@ -52,7 +52,7 @@ class Instant(click.ParamType[datetime]):
         instant = values.instant(value, "")
         if isinstance(instant, str):
             return datetime.fromisoformat(instant)
-        self.fail(f"{value!r} is no time: say 90d, 2026-12-31 or 2026-12-31T12:00:00Z.", param, ctx)
+        self.fail(f"{value!r} is not a time. Use 90d, 2026-12-31 or 2026-12-31T12:00:00Z.", param, ctx)
 
 
 class _Duration(click.ParamType[timedelta]):
@@ -63,7 +63,7 @@ class _Duration(click.ParamType[timedelta]):
             return value
         if (duration := _duration(value)) is not None:
             return duration
-        self.fail(f"{value!r} is no duration: say 30m, 24h or 7d.", param, ctx)
+        self.fail(f"{value!r} is not a duration. Use 30m, 24h or 7d.", param, ctx)
 
 
 class _Scopes(click.ParamType[str]):
@@ -72,29 +72,38 @@ class _Scopes(click.ParamType[str]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         scopes = str(value).split(",")
         if not all(scope in _SCOPES for scope in scopes):
-            self.fail(f"{value!r}: the scopes are read, write and admin, separated by commas.", param, ctx)
-        # admin holds write, and write holds read: the highest says it all.
+            self.fail(f"{value!r} is not a list of scopes. Use read, write and admin, separated by commas.", param, ctx)
+        # admin includes write, and write includes read, so the highest scope is enough.
         return max(scopes, key=_SCOPES.index)
 
 
 def _duration(text: str) -> timedelta | None:
-    found = re.fullmatch(r"(\d{1,6})([smhd])", text)
-    return timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None
+    match = re.fullmatch(r"(\d{1,6})([smhd])", text)
+    return timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else None
 
 
 @click.group()
 def keys() -> None:
-    """Make, list, rotate and revoke API keys."""
+    """Create, list, rotate and revoke API keys."""
 
 
 @keys.command()
-@click.option("--organization", required=True, type=click.UUID, metavar="ID", help="Whose key it is.")
-@click.option("--scopes", required=True, type=_Scopes(), help="read, write, admin; each holds the ones before it.")
-@click.option("--name", help="What it is for.")
-@click.option("--expires", type=Instant(), help="When it ends: 90d, 2026-12-31 or a full time. Never, if left out.")
+@click.option(
+    "--organization", required=True, type=click.UUID, metavar="ID", help="The organization that the key belongs to."
+)
+@click.option(
+    "--scopes",
+    required=True,
+    type=_Scopes(),
+    help="read, write or admin. write includes read, and admin includes both.",
+)
+@click.option("--name", help="A name that says what the key is for.")
+@click.option(
+    "--expires", type=Instant(), help="When the key expires: 90d, 2026-12-31 or 2026-12-31T12:00:00Z. [default: never]"
+)
 @json_option
 def create(organization: UUID, scopes: str, name: str | None, expires: datetime | None, as_json: bool) -> None:
-    """Make a key, and show it: this once, and never again."""
+    """Create a key, and print it. It can't be shown again."""
     with operator() as connection:
         environment = call(connection, "admin.organization", organization)[0]["environment"]
         key = new_key(environment)
@@ -103,23 +112,23 @@ def create(organization: UUID, scopes: str, name: str | None, expires: datetime 
 
 
 @keys.command("list")
-@click.option("--organization", type=click.UUID, metavar="ID", help="Only this organization's.")
+@click.option("--organization", type=click.UUID, metavar="ID", help="List only this organization's keys.")
 @json_option
 def list_(organization: UUID | None, as_json: bool) -> None:
-    """List keys, the oldest first. No key is shown: none is kept."""
+    """List the keys, oldest first. The keys themselves aren't stored and can't be shown."""
     with operator() as connection:
         if organization is not None:
             call(connection, "admin.organization", organization)
-        found = call(connection, "admin.keys", organization)
-    rows(found, ("id", "organization_id", "name", "scopes", "state", "created_at", "expires_at"), as_json)
+        keys = call(connection, "admin.keys", organization)
+    rows(keys, ("id", "organization_id", "name", "scopes", "state", "created_at", "expires_at"), as_json)
 
 
 @keys.command()
 @click.argument("id", type=click.UUID)
-@click.option("--overlap", type=_Duration(), default="24h", show_default=True, help="How long the old key stays good.")
+@click.option("--overlap", type=_Duration(), default="24h", show_default=True, help="How long the old key stays valid.")
 @json_option
 def rotate(id: UUID, overlap: timedelta, as_json: bool) -> None:
-    """Make a key in the place of the key ID, and show it: this once. The old one stays good for the overlap."""
+    """Create a key that replaces the key ID, and print it. It can't be shown again."""
     with operator() as connection:
         key = new_key(call(connection, "admin.good_key", id)[0]["environment"])
         new_id = call(connection, "admin.rotate_key", id, digest(key), overlap)[0]["rotate_key"]
@@ -130,7 +139,7 @@ def rotate(id: UUID, overlap: timedelta, as_json: bool) -> None:
 @click.argument("id", type=click.UUID)
 @json_option
 def revoke(id: UUID, as_json: bool) -> None:
-    """Revoke the key ID, from now on."""
+    """Revoke the key ID, effective immediately."""
     with operator() as connection:
         call(connection, "admin.revoke_key", id)
     one({"id": id, "state": "revoked"}, f"The key {id} is revoked.", as_json)

@@ -1,4 +1,4 @@
-"""A scoring model as a TOML file: read, written, and its faults said with the lines that they stand in."""
+"""Scoring models as TOML files: reading, writing, and errors with line numbers."""
 
 import json
 import re
@@ -26,25 +26,25 @@ def read(file: TextIO) -> tuple[str, str]:
     except tomllib.TOMLDecodeError as error:
         place = re.search(r" \(at line (\d+), column \d+\)$", str(error))
         line, what = (place[1], place[0]) if place else (text.count("\n") + 1, "")
-        raise Mistake(f"{file.name}:{line}: This is no TOML: {str(error).removesuffix(what)}.") from None
+        raise Mistake(f"{file.name}:{line}: This is not valid TOML: {str(error).removesuffix(what)}.") from None
     except UnicodeDecodeError:
         raise Mistake(f"{file.name}: This is not UTF-8.") from None
     except RecursionError:
-        raise Mistake(f"{file.name}: This is nested too deep for a scoring model.") from None
+        raise Mistake(f"{file.name}: The nesting is too deep for a scoring model.") from None
     except OSError as error:
         raise Mistake(f"{file.name} can't be read: {error.strerror}.") from None
     except ValueError:
-        raise Mistake(f"{file.name}: It has a number of thousands of digits. Make it shorter.") from None
-    # JSON has all digits of a number, which a float hasn't.
+        raise Mistake(f"{file.name}: A number has thousands of digits. Make it shorter.") from None
+    # The numbers are copied as text, because a float would lose digits.
     mark = uuid4().hex
-    problem = f"{file.name}: A date or time is no value of a scoring model. Write it as a text."
+    problem = f"{file.name}: A scoring model can't contain a date or time. Write it as a string."
 
     def number(value: object) -> dict[str, str]:
         nonlocal problem
         if isinstance(value, Decimal) and value.is_finite():
             return {mark: str(value)}
         if isinstance(value, Decimal):
-            problem = f"{file.name}: inf and nan are no numbers of a scoring model."
+            problem = f"{file.name}: A scoring model can't contain inf or nan."
         raise TypeError
 
     try:
@@ -52,12 +52,12 @@ def read(file: TextIO) -> tuple[str, str]:
     except TypeError:
         raise Mistake(problem) from None
     if re.search(r"(?<!\\)(?:\\\\)*\\u0000", made):
-        raise Mistake(f"{file.name}: It has a NUL character. Leave it out.")
+        raise Mistake(f"{file.name}: The file has a NUL character. Remove it.")
     return made, text
 
 
 def toml(document: dict[str, Any]) -> str:
-    """The model as TOML, each rule a table of its own, so that a change of one leaves the others' lines."""
+    """The model as TOML. Each rule is a table, so that a diff of two models shows only the changed rules."""
     head: dict[str, Any] = {key: document[key] for key in ("base", "rescore_on_signal") if key in document}
     if not document["rules"]:
         head["rules"] = []
@@ -69,7 +69,7 @@ def toml(document: dict[str, Any]) -> str:
 
 @contextmanager
 def by_line(name: str, text: str) -> Iterator[None]:
-    """Turns the faults of a model into sentences with the file's lines."""
+    """Turns the errors of a model into messages with the file's line numbers."""
     try:
         yield
     except psycopg.Error as error:
@@ -80,7 +80,7 @@ def by_line(name: str, text: str) -> Iterator[None]:
         for fault in json.loads(error.diag.message_detail or "[]"):
             path = fault["field"]
             while path and path not in places:
-                # What contains it: rules[0].weight, rules[0], rules.
+                # Try the containing element: rules[0].weight, rules[0], rules.
                 path = path.rpartition(".")[0] if "." in path else path.rpartition("[")[0]
             key = fault["field"].removeprefix(path).lstrip(".") or path.rpartition(".")[2]
             line = places.get(path, 1)
@@ -96,7 +96,7 @@ _TOKEN = re.compile(r"""\"{3}|'{3}|"(?:[^"\\]|\\.)*"|'[^']*'|#.*""")
 
 
 def _places(text: str) -> Iterator[tuple[str, int]]:
-    """Where each table and key begins: ("rules[0].weight", 12). As far as the beginning of a line shows it."""
+    """The line where each table and key begins, such as ("rules[0].weight", 12). Keys inside a line are not found."""
     table, counts, quotes = "", Counter[str](), ""
     for number, line in enumerate(text.split("\n"), 1):
         if not quotes and (match := _LINES.match(line)):
@@ -107,7 +107,7 @@ def _places(text: str) -> Iterator[tuple[str, int]]:
                 table = f"{name}[{counts[name]}]" if match.lastgroup == "list" else name
                 counts[name] += match.lastgroup == "list"
                 yield table, number
-        # A text of several lines may look like anything.
+        # A line inside a multi-line string may look like a key.
         while line:
             if quotes:
                 _, ended, line = line.partition(quotes)

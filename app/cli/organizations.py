@@ -1,4 +1,4 @@
-"""``leads organizations``: tenants and their pipeline stages."""
+"""``leads organizations``: organizations and their pipeline stages."""
 
 from uuid import UUID
 
@@ -10,15 +10,15 @@ from app.cli.output import json_option, one, rows
 
 @click.group()
 def organizations() -> None:
-    """Make and list organizations, and edit their pipeline stages."""
+    """Create and list organizations, and edit their pipeline stages."""
 
 
 @organizations.command()
 @click.argument("name")
-@click.option("--test", is_flag=True, help="A test organization: it never causes a call to the outside.")
+@click.option("--test", is_flag=True, help="Create a test organization. Its pushes to a CRM are simulated.")
 @json_option
 def create(name: str, test: bool, as_json: bool) -> None:
-    """Make an organization, and print its id."""
+    """Create the organization NAME, and print its id."""
     environment = "test" if test else "live"
     with operator() as connection:
         id = call(connection, "admin.create_organization", name, environment)[0]["create_organization"]
@@ -28,23 +28,23 @@ def create(name: str, test: bool, as_json: bool) -> None:
 @organizations.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """List the organizations, the oldest first."""
+    """List the organizations, oldest first."""
     with operator() as connection:
-        found = call(connection, "admin.organizations")
-    rows(found, ("id", "name", "environment", "created_at", "erased_at"), as_json)
+        organizations = call(connection, "admin.organizations")
+    rows(organizations, ("id", "name", "environment", "created_at", "erased_at"), as_json)
 
 
 @organizations.command()
 @click.argument("id", type=click.UUID)
-@click.option("--add", metavar="NAME", help="Add a stage behind the others.")
-@click.option("--remove", metavar="NAME", help="Remove a stage that no lead stands in.")
+@click.option("--add", metavar="NAME", help="Add a stage after the others.")
+@click.option("--remove", metavar="NAME", help="Remove a stage that has no leads.")
 @json_option
 def stages(id: UUID, add: str | None, remove: str | None, as_json: bool) -> None:
-    """Show the pipeline stages of the organization ID, after adding or removing one."""
+    """Print the pipeline stages of the organization ID, after a stage was added or removed."""
     with operator() as connection:
         if add is not None:
             call(connection, "admin.add_stage", id, add)
         if remove is not None:
             call(connection, "admin.remove_stage", id, remove)
-        found = call(connection, "admin.stages", id)
-    rows(found, ("position", "name"), as_json)
+        stages = call(connection, "admin.stages", id)
+    rows(stages, ("position", "name"), as_json)

@@ -1,4 +1,4 @@
-"""What commands print: tables for people, JSON for programs, and one plain sentence for a mistake."""
+"""The output of commands: tables for people, JSON for programs, and one sentence for a mistake."""
 
 import errno
 import json
@@ -20,37 +20,37 @@ json_option: Callable[..., Any] = click.option("--json", "as_json", is_flag=True
 
 
 class Mistake(Exception):
-    """Something that the user can mend. The message says how."""
+    """A mistake that the user can correct. The message says how."""
 
 
-def rows(found: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json: bool) -> None:
-    """Prints rows: all of each as JSON, or the columns named as a table."""
+def rows(records: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json: bool) -> None:
+    """Prints records: as JSON with all fields, or as a table with these columns."""
     if as_json:
-        click.echo(json.dumps(list(found), default=str, indent=2))
+        click.echo(json.dumps(list(records), default=str, indent=2))
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, no_wrap=True)
-    for row in found:
+    for row in records:
         table.add_row(*(_text(row[column]) for column in columns))
-    # Never folded or cut: an id is copied from here.
+    # A wide console, so that an id is never wrapped and can be copied.
     Console(width=10_000).print(table)
 
 
-def one(found: Mapping[str, Any], sentence: str, as_json: bool) -> None:
-    """Prints one result: as JSON, or the sentence."""
-    click.echo(json.dumps(found, default=str, indent=2) if as_json else sentence)
+def one(result: Mapping[str, Any], sentence: str, as_json: bool) -> None:
+    """Prints a result as JSON, or the sentence."""
+    click.echo(json.dumps(result, default=str, indent=2) if as_json else sentence)
 
 
 def progress(*columns: ProgressColumn) -> Progress:
-    """A bar for long work, on standard error, where that is a terminal."""
+    """A progress bar on standard error, if that is a terminal."""
     console = Console(stderr=True)
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Ends the program: 0 where all went well, 2 with a sentence on standard error for a mistake, 130 on Ctrl-C."""
+    """Turns exceptions into exit codes: 2 with a sentence on standard error for a mistake, 130 for Ctrl-C."""
     try:
         yield
     except click.exceptions.Exit as error:
@@ -65,27 +65,28 @@ def plain_errors() -> Iterator[None]:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
-        _say(f"What was to be written could not be: {error.strerror}. Make room, and say it again.")
+        _say(f"The output can't be written: {error.strerror}. Free some space, and run the command again.")
     except psycopg.OperationalError as error:
         said = str(error).strip().splitlines()[0]
         if said.endswith("does not exist"):
-            _say(f"{said}. If it is a login or the database of ours, run: leads migrate")
+            _say(f"{said}. If this is the application's database or one of its logins, run: leads migrate")
         if "authentication failed" in said:
             _say(
-                f"{said}. Mend the password in the address; leads migrate --set-passwords gives a login the one there."
+                f"{said}. Correct the password in the address, or run leads migrate --set-passwords, which sets the "
+                "logins' passwords to those in the addresses."
             )
-        _say(f"The database can't be reached: {said}. Check that it runs, and its address.")
+        _say(f"The database can't be reached: {said}. Check that it is running and that the address is right.")
     except psycopg.Error as error:
         if error.sqlstate and error.sqlstate.startswith("PT"):
             _say(error.diag.message_hint or error.diag.message_primary or str(error))
         elif error.sqlstate in ("3F000", "42883", "42P01"):
-            _say("This database has no schema of ours, or an older one. Run: leads migrate")
+            _say("The schema of this database is missing or older than this release. Run: leads migrate")
         elif error.sqlstate == "42501":
-            _say(f"The login may not do this: {error.diag.message_primary}. Check the address that the command uses.")
+            _say(f"The login lacks a privilege: {error.diag.message_primary}. Check the address that the command uses.")
         else:
-            _say(f"The database refused: {error.diag.message_primary or error}.")
+            _say(f"The database reported an error: {error.diag.message_primary or error}.")
     except UnicodeEncodeError:
-        _say("What was typed isn't all text in UTF-8. Type it anew.")
+        _say("An argument isn't valid UTF-8. Type it again.")
     except (Mistake, SettingsError, EmbeddedError) as error:
         _say(str(error))
 

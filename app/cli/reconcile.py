@@ -1,4 +1,4 @@
-"""``leads crm reconcile``: the vendor's records beside our pushes, and what doesn't agree."""
+"""``leads crm reconcile``: compares the vendor's records with our pushes."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -15,8 +15,8 @@ from app.worker.vendors import Record, Vendor
 
 
 async def compare(vendor: Vendor, organization: UUID, syncs: Callable[[], list[DictRow]]) -> list[dict[str, Any]]:
-    """Reads all records, then our pushes, and gives what doesn't agree. Raises CallFailed."""
-    # A push that ends meanwhile: its record may be new to the one side, and must not be missed on the other.
+    """Reads all records, then our pushes, and returns the differences. Raises CallFailed."""
+    # A push that ends after this time may have a record that the vendor's list doesn't show yet.
     began = datetime.now(UTC)
     records = []
     columns = SpinnerColumn(), TextColumn("{task.description} {task.completed:.0f}")
@@ -45,24 +45,34 @@ def _findings(
         retry = f"leads crm retry {lead_id} --organization {organization}"
         own, same = by_lead[lead_id], by_email[(sync["email"] or "").lower()]
         if len(own) > 1:
-            yield _finding(sync, "two_records", own, "The vendor has several records of the lead. Merge them there.")
+            yield _finding(sync, "two_records", own, "The vendor has several records of this lead. Merge them there.")
         elif len(same) > 1:
             yield _finding(
                 sync,
                 "same_address",
                 same,
-                "Several records have the lead's address. Are they one person's?",
+                "Several records have the lead's e-mail address. Check whether they are the same person.",
             )
         if status == "ok" and sync["external_id"] not in by_id and sync["last_synced_at"] < began:
-            yield _finding(sync, "missing", [sync["external_id"]], "The lead's record is gone at the vendor.")
+            yield _finding(sync, "missing", [sync["external_id"]], "The vendor no longer has the lead's record.")
         elif status == "ok" and own and sync["external_id"] not in own:
-            yield _finding(sync, "other_record", own, f"The lead is linked to {sync['external_id']}; there is another.")
-        elif status == "failed" and (found := own or same):
             yield _finding(
-                sync, "found", found, f"The push failed, and this may be its record: {retry} --link {found[0]}"
+                sync,
+                "other_record",
+                own,
+                f"The lead is linked to {sync['external_id']}, but the vendor has another record of it.",
+            )
+        elif status == "failed" and (matches := own or same):
+            yield _finding(
+                sync,
+                "found",
+                matches,
+                f"The push failed, but this may be its record. To link it: {retry} --link {matches[0]}",
             )
         elif status == "failed" and sync["error_code"] == "outcome_unknown":
-            yield _finding(sync, "not_found", [], f"Look for the name; if it isn't there: {retry}")
+            yield _finding(
+                sync, "not_found", [], f"Search the vendor for the lead's name. If there is no record, run: {retry}"
+            )
 
 
 def _finding(sync: DictRow, finding: str, external_ids: list[str], remedy: str) -> dict[str, Any]:
@@ -74,4 +84,4 @@ def report(findings: Sequence[dict[str, Any]], as_json: bool) -> None:
     if findings or as_json:
         rows(findings, ("lead_id", "finding", "external_ids", "remedy"), as_json)
     else:
-        Console().print("Nothing found: each push that is through has its record, and one alone.")
+        Console().print("No differences: every completed push has exactly one record.")

@@ -1,4 +1,4 @@
-"""``leads serve``: the API, and, unless DATABASE_URL is set, the database that it serves."""
+"""``leads serve``: the API server and, unless DATABASE_URL is set, its database."""
 
 import errno
 import os
@@ -22,26 +22,39 @@ from app.settings import ROOT, Settings
 
 @click.command()
 @click.option("--host", help="The address to listen on. [default: HOST, or 127.0.0.1]")
-@click.option("--port", type=click.IntRange(0, 65535), help="The port; 0: any that is free. [default: PORT, or 8000]")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="The port to listen on; 0 takes a free port. [default: PORT, or 8000]"
+)
 @click.option(
     "--bi-port",
     type=click.IntRange(1, 65535),
-    help="The embedded PostgreSQL takes analysts on this port of 127.0.0.1. [default: BI_PORT, or none]",
+    help="The port of 127.0.0.1 on which the embedded PostgreSQL accepts analysts. [default: BI_PORT, or none]",
 )
-@click.option("--workers", type=click.IntRange(1, 64), help="Server processes. [default: WORKERS, or 1]")
-@click.option("--no-worker", is_flag=True, help="Push nothing to CRMs, and seal nothing. [the same: LEADS_WORKER=off]")
+@click.option("--workers", type=click.IntRange(1, 64), help="The number of server processes. [default: WORKERS, or 1]")
+@click.option("--no-worker", is_flag=True, help="Run no worker beside the server. [also: LEADS_WORKER=off]")
 def serve(host: str | None, port: int | None, bi_port: int | None, workers: int | None, no_worker: bool) -> None:
-    """Serve the API until Ctrl-C.
+    """Serve the API until Ctrl-C or SIGTERM.
 
-    Without DATABASE_URL the embedded PostgreSQL is started, migrated and, the first time, given a demo organization; a
-    CRM worker runs beside the server. With it nothing is started, migrated or seeded: see leads worker.
+    Without DATABASE_URL, the command starts the embedded PostgreSQL, applies the migrations, creates a demo
+    organization at the first start, and runs a worker, which pushes leads to CRMs and seals the audit log. With
+    DATABASE_URL it only serves: run leads migrate and leads worker yourself.
+
+    \b
+    Other variables:
+    LEADS_DATA_DIR             the folder of the embedded PostgreSQL and its keys (default: .data)
+    LEADS_CONNECTIONS          connections to PostgreSQL for each server process (default: 8)
+    LEADS_QUEUE                requests that may wait for a connection (default: 256)
+    LEADS_CORS_ORIGINS         origins of web pages that may call the API, separated by commas
+    LEADS_PREPARED_STATEMENTS  on, or off behind a pooler such as PgBouncer (default: on)
     """
     given = settings.read()
     host = given.host if host is None else host
     bi_port = given.bi_port if bi_port is None else bi_port
     with _bind(host, given.port if port is None else port) as listener, addresses(bi_port=bi_port) as found:
         if bi_port and not found.is_embedded:
-            raise Mistake("BI_PORT is the embedded server's: with DATABASE_URL analysts connect to that server itself.")
+            raise Mistake(
+                "BI_PORT is for the embedded server only. With DATABASE_URL, analysts connect to that server directly."
+            )
         url = found.of_api()
         key = _prepare_embedded(found, given) if found.is_embedded else None
         _check(url)
@@ -52,7 +65,7 @@ def serve(host: str | None, port: int | None, bi_port: int | None, workers: int 
 
 
 def _prepare_embedded(found: Addresses, given: Settings) -> str:
-    """Migrates and seeds; gives the demo key, which the data folder keeps, readable by its owner only."""
+    """Applies the migrations, creates the demo organization, and returns its key, which a file keeps for the owner."""
     try:
         with connect(found.of_migrate()) as connection:
             is_behind = unreleased.is_pending(connection)
@@ -70,14 +83,14 @@ def _prepare_embedded(found: Addresses, given: Settings) -> str:
 
 
 def _worker(found: Addresses, given: Settings) -> AbstractContextManager[None]:
-    # Imported here: what calls vendors takes a while to load, and who serves another database has no use for it.
+    # Imported late: the vendors' modules load slowly, and a server with DATABASE_URL doesn't need them.
     from app.cli import worker
 
     return worker.beside(found, given)
 
 
 def _check(url: str) -> None:
-    """Raises Mistake for a schema that is behind, and for a login that must not serve."""
+    """Raises Mistake if the schema is too old, or if the login must not serve."""
     needed = migrations.newest()
     with connect(session.address(url)) as connection:
         try:
@@ -87,7 +100,9 @@ def _check(url: str) -> None:
             version = 0
         except psycopg.errors.InsufficientPrivilege:
             login = connection.info.user
-            raise Mistake(f'The login "{login}" may not call the API\'s functions. Serve as leads_api.') from None
+            raise Mistake(
+                f'The login "{login}" may not execute the API\'s functions. Use the login leads_api.'
+            ) from None
         if version < needed:
             raise Mistake(
                 f"The database's schema is at version {version}, and this release needs {needed}. With "
@@ -103,7 +118,7 @@ def _check(url: str) -> None:
             raise Mistake(str(error)) from None
         faults = [str(row["session_faults"]) for row in call(connection, "api.session_faults")]
     if faults:
-        raise Mistake(" ".join(faults) + " Serve as leads_api, which leads migrate makes.")
+        raise Mistake(" ".join(faults) + " Use the login leads_api, which leads migrate creates.")
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -111,15 +126,15 @@ def _bind(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         return socket.create_server((host, port), family=family, backlog=2048)
     except socket.gaierror:
-        raise Mistake(f"HOST is {host!r}, which is no address of this machine. Take 127.0.0.1 or 0.0.0.0.") from None
+        raise Mistake(f"HOST is {host!r}, which is not an address of this machine. Use 127.0.0.1 or 0.0.0.0.") from None
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise Mistake(
-                f"Port {port} on {host} is taken. Stop the program that has it, or choose another: PORT={port + 1}"
+                f"Port {port} on {host} is in use. Stop the program that uses it, or set another port: PORT={port + 1}"
             ) from None
         if error.errno == errno.EACCES:
-            raise Mistake(f"Port {port} is not for this user. Choose one from 1024 on: PORT=8000") from None
-        raise Mistake(f"{host}:{port} can't be listened on: {error.strerror}. Set HOST and PORT anew.") from None
+            raise Mistake(f"This user may not use port {port}. Choose a port from 1024 on: PORT=8000") from None
+        raise Mistake(f"The server can't listen on {host}:{port}: {error.strerror}. Change HOST or PORT.") from None
 
 
 def _banner(host: str, port: int, key: str | None, settings: Settings, bi_port: int | None) -> str:

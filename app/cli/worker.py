@@ -1,4 +1,4 @@
-"""``leads worker``: pushes to CRMs what is due; and the same in a thread beside the embedded server."""
+"""``leads worker``: pushes leads to CRMs and seals the audit log; also in a thread beside the embedded server."""
 
 import asyncio
 import os
@@ -24,19 +24,23 @@ from app.worker.vault import Vault, new_key, read
 
 @click.command()
 def worker() -> None:
-    """Push leads to CRMs, and seal the audit log, until Ctrl-C or SIGTERM: then what is under way is finished first.
+    """Push leads to CRMs and seal the audit log, until Ctrl-C or SIGTERM. Pushes that have begun are finished first.
 
-    Any number of workers may run at once. Without the four addresses it works on the embedded server's database; with
-    them it needs LEADS_WORKER_URL and LEADS_CRM_KEY.
+    Several workers may run at the same time. Without an address of a database, the worker uses the embedded server.
+    Otherwise it needs LEADS_WORKER_URL and LEADS_CRM_KEY, the key that encrypts the CRM credentials (32 bytes in
+    base64). LEADS_CRM_KEY_FILE names a file with the key.
     """
-    given = settings.read()
-    with addresses() as found:
-        url = found.of_worker()
-        opened = vault(found, given)
+    env = settings.read()
+    with addresses() as urls:
+        url = urls.of_worker()
+        opened = vault(urls, env)
         _check(url)
-        click.echo(f"Pushing to CRMs, with the key {', '.join(opened.ids)}. Ctrl-C stops it. Pushes are logged below.")
+        click.echo(
+            f"The worker is running, with the CRM key {', '.join(opened.ids)}. "
+            "Press Ctrl-C to stop it. Pushes are logged below."
+        )
         try:
-            asyncio.run(_until_a_signal(url, opened, given))
+            asyncio.run(_until_a_signal(url, opened, env))
         except GivenUp as error:
             # The exit code tells a supervisor to start the worker again.
             log.write("error", message=f"The worker ends. {error}")
@@ -44,15 +48,15 @@ def worker() -> None:
 
 
 @contextmanager
-def beside(found: Addresses, given: Settings) -> Iterator[None]:
-    """Runs a worker in a thread for the block, and has it finish what is under way at its end."""
-    url, opened = found.of_worker(), vault(found, given)
+def beside(urls: Addresses, env: Settings) -> Iterator[None]:
+    """Runs a worker in a thread. At the end of the block the worker finishes the pushes that have begun."""
+    url, opened = urls.of_worker(), vault(urls, env)
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
 
     def run() -> None:
         # The server goes on without a worker, so a worker that fails is started again until the end of the block.
         worker = Background().run(
-            "worker", lambda: work(url, opened, allow_loopback=given.allow_loopback_vendors, stop=stop)
+            "worker", lambda: work(url, opened, allow_loopback=env.allow_loopback_vendors, stop=stop)
         )
         try:
             loop.run_until_complete(worker)
@@ -64,38 +68,38 @@ def beside(found: Addresses, given: Settings) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(RuntimeError):  # it has ended already
+        with suppress(RuntimeError):  # the worker has ended already
             loop.call_soon_threadsafe(stop.set)
         thread.join()
 
 
-def vault(found: Addresses, given: Settings, *, makes: bool = True) -> Vault:
-    """What LEADS_CRM_KEY says, or the embedded case's own key, made on first use, unless told not to.
+def vault(urls: Addresses, env: Settings, *, makes: bool = True) -> Vault:
+    """The key in LEADS_CRM_KEY, or the embedded server's own key, which is created on first use if ``makes`` is true.
 
-    Raises SettingsError, Mistake.
+    Raises SettingsError and Mistake.
     """
-    if given.crm_key is not None:
-        name, text = "LEADS_CRM_KEY", given.crm_key
-    elif found.is_embedded:
-        path = given.data_dir / "crm-key"
+    if env.crm_key is not None:
+        name, text = "LEADS_CRM_KEY", env.crm_key
+    elif urls.is_embedded:
+        path = env.data_dir / "crm-key"
         if not makes and not path.exists():
             return Vault(())
         name, text = str(path), _kept(path)
     else:
         raise Mistake(
-            "LEADS_CRM_KEY is not set: give it the key that encrypts the CRM credentials, the same for the worker and "
-            "the operator. To make one: openssl rand -base64 32"
+            "LEADS_CRM_KEY is not set. Set it to the key that encrypts the CRM credentials, the same key for the "
+            "worker and the operator. To create one: openssl rand -base64 32"
         )
     try:
         return read(text)
     except ValueError as error:
-        # Never the value: it may be half a key.
+        # The message never has the value, which may be a part of a key.
         raise SettingsError(f"{name} can't be used: {error}.") from None
 
 
 def _kept(path: Path) -> str:
     if not path.exists():
-        # Whole or not at all, and the first one's where two begin at once.
+        # The link is atomic: of two processes that start at the same time, both use the first one's key.
         made = path.with_name(f"crm-key.{os.getpid()}")
         secret_file.write(made, new_key())
         with suppress(FileExistsError):
@@ -105,14 +109,14 @@ def _kept(path: Path) -> str:
 
 
 def _check(url: str) -> None:
-    """Raises psycopg.Error, which says what to do, where the schema is behind."""
+    """Raises psycopg.Error if the schema is too old."""
     with connect(session_of(url)) as connection:
         connection.execute("select crm.seconds_until_due('{}')")
 
 
-async def _until_a_signal(url: str, opened: Vault, given: Settings) -> None:
+async def _until_a_signal(url: str, opened: Vault, env: Settings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await work(url, opened, allow_loopback=given.allow_loopback_vendors, stop=stop)
+    await work(url, opened, allow_loopback=env.allow_loopback_vendors, stop=stop)

@@ -462,7 +462,7 @@ class TestAnOrganization:
 
         leads = leads_on(database)
         output = printed_all(leads("erase", "--organization", organization.id, "--yes"))
-        assert "is erased: 2 leads" in output
+        assert "was erased: 2 leads" in output
         assert tables_with(database, *values) == {}
         assert left_in_files(database, *values) == {}
 
@@ -496,7 +496,7 @@ class TestAnOrganization:
 
         # A repeat does nothing, and nothing can be created in the organization.
         again = leads("erase", "--organization", organization.id, "--yes")
-        assert "was erased before: there was nothing left" in printed_all(again)
+        assert "was erased before. Nothing was left to erase" in printed_all(again)
         assert "was erased" in mistake(leads("keys", "create", "--organization", organization.id, "--scopes", "read"))
         listed = json.loads(printed(leads("organizations", "list", "--json")))
         assert [(row["name"], row["erased_at"] is not None) for row in listed] == [(None, True), ("Stays", False)]
@@ -544,8 +544,8 @@ class TestOnTheCommandLine:
 
         asked = leads(*command)
         assert asked.returncode == 130
-        assert "It can't be undone." in asked.stderr
-        assert asked.stderr.endswith("Nothing is erased. Where nobody can answer, say --yes.\n")
+        assert "This can't be undone." in asked.stderr
+        assert asked.stderr.endswith("Nothing was erased. Use --yes to erase without a confirmation.\n")
         assert erasable(database, organization.id) == {lead, str(former), str(other)}
         for words in (
             lead,
@@ -567,13 +567,13 @@ class TestOnTheCommandLine:
         organization = make_organization(database)
         lead = new_person(database, server, organization)
         output = printed(leads("erase", "--lead", lead, "--yes"))
-        assert re.search(rf"{lead} is erased: \d+ rows, and the values in \d+ events\.", output)
-        assert "there was nothing left" in printed(leads("erase", "--lead", lead, "--yes"))
+        assert re.search(rf"{lead} was erased: \d+ rows, and the values in \d+ events\.", output)
+        assert "Nothing was left to erase" in printed(leads("erase", "--lead", lead, "--yes"))
 
     @pytest.mark.parametrize(
         ("arguments", "says"),
         [
-            ((), "Erase what?"),
+            ((), "Nothing to erase."),
             (("--email", "ada@example.com"), "--email needs --organization"),
             (("--lead", str(uuid.UUID(int=7)), "--yes"), "no such lead"),
             (("--organization", str(uuid.UUID(int=7)), "--yes"), "no organization"),

@@ -280,14 +280,14 @@ def test_a_finding_is_exit_code_1(server: embedded.Server, run_dir: Path) -> Non
         try:
             done = leads(run_dir, "doctor")
             assert done.returncode == 1
-            assert "index app.lead_mine on app.lead\n  No migration has made it.\n" in done.stdout
+            assert "index app.lead_mine on app.lead\n  No migration has created it.\n" in done.stdout
             assert "      drop index app.lead_mine;\n" in done.stdout
             assert "\n1 finding. " in done.stdout
             found = json.loads(leads(run_dir, "doctor", "--json").stdout)["findings"]
             assert found == [
                 {
                     "subject": "index app.lead_mine on app.lead",
-                    "finding": "No migration has made it.",
+                    "finding": "No migration has created it.",
                     "remedy": "drop index app.lead_mine;",
                 }
             ]
@@ -307,7 +307,7 @@ def test_migrate_names_drift_and_keeps_none_of_it_and_accept_does(server: embedd
         assert leads(run_dir, "doctor", "--accept").returncode == 0
         assert leads(run_dir, "migrate").stderr == "Nothing to apply: the schema is up to date.\n"
         connection.execute("drop index app.lead_mine")
-        assert "It is missing" in leads(run_dir, "doctor").stdout
+        assert "It doesn't exist" in leads(run_dir, "doctor").stdout
     assert leads(run_dir, "doctor", "--accept").returncode == 0
 
 
@@ -382,9 +382,9 @@ def _copied_migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_long_remedy_is_cut_in_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    long = doctor.Finding("function f()", "It is missing.", "\n".join(f"line {number}" for number in range(40)))
+    long = doctor.Finding("function f()", "It doesn't exist.", "\n".join(f"line {number}" for number in range(40)))
     lines = list(doctor._text([long], []))
-    assert "      … (29 more lines: leads doctor --json shows them)" in lines
+    assert "      … (29 more lines: leads doctor --json prints them)" in lines
 
 
 @pytest.mark.parametrize("name", ["LEADS_MIGRATE_URL", "LEADS_OPERATOR_URL"])

@@ -158,7 +158,7 @@ def test_a_model_is_edited_tried_and_activated(
     assert default.startswith("# default version 1, active\nbase = 0.55\n")
     # The output of show is valid input for edit.
     assert "version 1" in printed(leads("scoring", "edit", model(default), *of)).lower()
-    assert printed(leads("scoring", "diff", *of)) == "The draft says what the model in force says."
+    assert printed(leads("scoring", "diff", *of)) == "The draft and the active model are equal."
     assert json.loads(printed(leads("scoring", "edit", model(MODEL), *of, "--json"))) == {"version": 1}
     changes = printed(leads("scoring", "diff", *of)).splitlines()
     assert "-base = 0.55" in changes
@@ -196,7 +196,7 @@ def test_a_model_is_edited_tried_and_activated(
     ("change", "line", "words"),
     [
         (("base = 0.5", "base = 1.5"), 1, "base: This must be a number from 0 to 1"),
-        (("base = 0.5", "base = "), 1, "This is no TOML"),
+        (("base = 0.5", "base = "), 1, "This is not valid TOML"),
         (('operator = "at_least"', 'operator = "is"'), 18, "operator: The operators are present, absent"),
         (("weight = 0.30", "weight = 3"), 11, "weight: A rule has a weight: a number from -1 to 1"),
         (('name = "many_views"', 'name = "storm_event"'), 16, 'name: Another rule is called "storm_event" too.'),
@@ -205,7 +205,7 @@ def test_a_model_is_edited_tried_and_activated(
         (('group = "intent"', 'group = "other"'), 13, "group: There is no such group"),
         (("rescore_on_signal = true", "rescore = true"), 2, "rescore: A model has base"),
         (('label = "many views"', 'label = "many\\nviews"'), 20, "label: A rule has a label: a line of"),
-        (("base = 0.5", "base = 0.5\nwhen = 1979-05-27"), 1, "A date or time is no value"),
+        (("base = 0.5", "base = 0.5\nwhen = 1979-05-27"), 1, "A scoring model can't contain a date or time"),
         (("[groups.intent]\ncap = 0.2", "groups.intent.cap = 20"), 4, "cap: A group has a cap"),
         (('label = "storm"', 'label = """\n[[rules]]\nweight = 5\n"""'), 10, "label: A rule has a label: a line of"),
     ],
@@ -227,7 +227,7 @@ def test_other_mistakes_are_reported(leads: Leads, acme: Organization, model: Ca
     assert "inf and nan" in mistake(leads("scoring", "edit", model("base = nan\nrules = []"), *of))
     assert "date such as 2026-04-27" in mistake(leads("scoring", "try", str(uuid4()), *of, "--as-of", "soon"))
     assert "RANGE" in mistake(leads("scoring", "activate", *of, "--version", "99999999999")).upper()
-    assert "Say one of" in mistake(leads("scoring", "show", *of, "--draft", "--default"))
+    assert "Use only one of" in mistake(leads("scoring", "show", *of, "--draft", "--default"))
     assert "nested too deep" in mistake(leads("scoring", "edit", model("base = " + "[" * 3000 + "]" * 3000), *of))
     assert "thousands of digits" in mistake(leads("scoring", "edit", model("base = " + "9" * 5000), *of))
     output = mistake(leads("scoring", "edit", model(ODD_MODEL), *of))
@@ -239,7 +239,7 @@ def test_other_mistakes_are_reported(leads: Leads, acme: Organization, model: Ca
     assert "is the model's file" in mistake(leads("scoring", "backtest", "--model", path, *of, "--picture", path))
     assert "can't be written" in mistake(leads("scoring", "backtest", "--model", path, *of, "--picture", "/nowhere/a"))
     assert "There is no organization" in mistake(leads("scoring", "show", "--organization", str(uuid4())))
-    assert "nothing to judge by" in mistake(leads("scoring", "backtest", "--model", model(MODEL), *of))
+    assert "nothing to compare" in mistake(leads("scoring", "backtest", "--model", model(MODEL), *of))
 
 
 def test_a_backtest_prints_its_result_and_draws_the_curve(
@@ -259,7 +259,7 @@ def test_a_backtest_prints_its_result_and_draws_the_curve(
     assert database.sql("select count(*) from scoring.score") == before
     assert ElementTree.parse(picture).getroot().tag.endswith("svg")
     output = leads(*arguments, "--picture", str(picture)).stdout
-    assert "By the model in force:" in output
+    assert "By the active model:" in output
     assert str(picture) in output
 
 
