@@ -24,8 +24,8 @@ def sets(vendor: Simulator) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("arguments", "input", "said"),
     [
-        (("--set", "status_name=Lead", "--api-key-file", "-"), KEY, "JobNimbus needs record_type_name: say --set"),
-        (SETTINGS, "", "JobNimbus needs its API key: say --api-key-file"),
+        (("--set", "status_name=Lead", "--api-key-file", "-"), KEY, "JobNimbus needs record_type_name. Use --set"),
+        (SETTINGS, "", "JobNimbus needs its API key. Use --api-key-file"),
         ((*SETTINGS, "--api-key-file", "-"), "two words", "has no valid API key"),
         (("--set", "colour=red"), "", "The settings are record_type_name"),
         (("--set", "settle_seconds=soon"), "", "settle_seconds is 'soon', but it must be"),
