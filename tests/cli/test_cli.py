@@ -55,7 +55,7 @@ def get(server: Server, key: str, path: str) -> httpx.Response:
         (["keys", "create", "--organization", str(uuid4()), "--scopes", "read"], "There is no organization"),
         (
             ["keys", "create", "--organization", str(uuid4()), "--scopes", "root"],
-            "the scopes are read, write and admin",
+            "is not a list of scopes. Use read, write and admin",
         ),
         (["keys", "create", "--scopes", "read"], "Missing option '--organization'"),
         (["keys", "rotate", str(uuid4())], '"leads keys list" shows them'),
@@ -213,7 +213,7 @@ def test_only_the_shims_login_serves(leads: Leads, database: Database, login: st
 
 def test_set_up_that_is_wrong_is_said(leads: Leads, server: Server, database: Database) -> None:
     port = server.base.rpartition(":")[2]
-    assert f"Port {port} on 127.0.0.1 is taken" in mistake(leads("serve", "--port", port))
+    assert f"Port {port} on 127.0.0.1 is in use" in mistake(leads("serve", "--port", port))
     assert "HOST" in mistake(leads("serve", "--host", "no.such.host.example.com", "--port", "0"))
     assert "PORT is 'eighty'" in mistake(leads("serve", PORT="eighty"))
     assert "can't be reached" in mistake(
