@@ -59,7 +59,7 @@ def get(server: Server, key: str, path: str) -> httpx.Response:
         ),
         (["keys", "create", "--scopes", "read"], "Missing option '--organization'"),
         (["keys", "rotate", str(uuid4())], '"leads keys list" shows them'),
-        (["keys", "rotate", str(uuid4()), "--overlap", "soon"], "say 30m, 24h or 7d"),
+        (["keys", "rotate", str(uuid4()), "--overlap", "soon"], "Use 30m, 24h or 7d"),
         (["keys", "revoke", str(uuid4())], "There is no key"),
         (["keys", "list", "--organization", str(uuid4())], "There is no organization"),
         (["no-such-command"], "No such command"),
