@@ -1,4 +1,4 @@
-"""The environment, typed, read once: a wrong value fails at start, by the variable's name."""
+"""The settings, read once from the environment. A wrong value fails at start, with the variable's name."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -19,18 +19,18 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """What the environment says.
+    """The settings of one process.
 
     The four addresses are libpq connection strings, one login each: the shim, the migrations, the operator's commands
     and the CRM worker. None: the embedded server's. An address's password may stand in a file, as containers get
     theirs, named by the variable that ends in PASSWORD_FILE instead of URL: DATABASE_PASSWORD_FILE for DATABASE_URL,
-    LEADS_MIGRATE_PASSWORD_FILE for LEADS_MIGRATE_URL. It goes before one in the address itself.
+    LEADS_MIGRATE_PASSWORD_FILE for LEADS_MIGRATE_URL. It takes precedence over a password in the address.
     """
 
     host: str
     port: int
     bi_port: int | None
-    """The TCP port on 127.0.0.1 where the embedded server takes analysts; None: TCP is off."""
+    """The TCP port of the embedded server on 127.0.0.1, for analysts. None: TCP is off."""
     workers: int
     data_dir: Path
     database_url: str | None
@@ -40,21 +40,21 @@ class Settings:
     connections: int
     """Database connections of each server process, 1 to 100."""
     queue: int
-    """Requests of each server process that may wait for a connection; one more is answered 503."""
+    """Requests of each server process that may wait for a connection. Further ones are answered 503."""
     prepared_statements: bool
-    """Whether statements stay prepared on a connection; off: sent whole each time, for a pooler's shared sessions."""
+    """Whether connections prepare statements. Off for a pooler that shares sessions."""
     cors_origins: tuple[str, ...]
-    """Origins whose pages may call the API; empty: CORS is off."""
+    """Origins whose pages may call the API. Empty: CORS is off."""
     crm_key: str | None
-    """What encrypts the CRM credentials, in the form that app/worker/vault.py reads; None: the embedded case's own."""
+    """The keys that encrypt the CRM credentials (see app/worker/vault.py). None: the embedded server's own key."""
     has_worker: bool
-    """Whether serve runs a CRM worker beside the embedded server."""
+    """Whether serve also runs a CRM worker, if the server is embedded."""
     allow_loopback_vendors: bool
-    """Whether a vendor may be on this machine: for tests and sandboxes."""
+    """Whether a vendor's address may be on this machine. For tests and sandboxes."""
 
 
 def read(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Reads the environment. An empty value counts as none. Raises SettingsError."""
+    """Reads the environment. An empty value counts as unset. Raises SettingsError."""
 
     def value(name: str, default: T, parse: Callable[[str], T]) -> T:
         text = environ.get(name, "").strip()

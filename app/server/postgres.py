@@ -1,9 +1,10 @@
-"""The connections of the request path: libpq, driven by the event loop, one statement and one round trip a request.
+"""The connections for requests: libpq in the event loop, with one statement and one round trip per request.
 
-psycopg's own asynchronous connection and pool cost more processor time than everything else of a request together, so
-this speaks to ``psycopg.pq``: each connection has one permanent reader on its socket, and each statement is prepared
-once for each connection. Where a pooler hands the server's sessions about, none is prepared: a name that stays on a
-session is one that somebody else there can give to another statement, which then gets the next caller's claim.
+psycopg's asynchronous connection and pool would cost more CPU than the rest of a request together. This
+module therefore uses ``psycopg.pq``. Each connection has one permanent reader on its socket, and prepares
+each statement once. Behind a pooler, which shares the sessions between clients, no statement is prepared:
+another client of the session could give the prepared statement's name to a statement of its own, which
+would then receive the next caller's claim.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from app import log, session
 from app.background import Background
 
 DEADLINE = 15.0
-"""Seconds after which a connection that doesn't answer is given up; the server's own statement_timeout comes first."""
+"""Seconds after which a silent connection is closed. PostgreSQL's statement_timeout ends before."""
 
 PATIENCE = 5.0
 """Seconds that a request waits for a connection."""
@@ -29,7 +30,7 @@ class Unavailable(Exception):
 
 
 class ConnectionLost(Exception):
-    """The connection went while a statement was under way: whether it was done is unknown."""
+    """The connection broke while a statement ran. Whether the statement was executed is unknown."""
 
 
 @dataclass(eq=False)
@@ -45,7 +46,7 @@ class StatementFailed(Exception):
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement's text, and the name under which each connection prepares it."""
+    """A statement's text, and the name that each connection prepares it under."""
 
     name: bytes
     text: bytes
@@ -70,7 +71,7 @@ class _Connection:
         self.started = self._loop.time()
         try:
             if not self._pool.is_preparing:
-                # The text and the values in one message: nothing that the session holds stands between them.
+                # The text and the values go in one message, so that no state of the session comes between them.
                 self.pgconn.send_query_params(statement.text, values)
                 return await self._answer()
             if statement.name not in self.prepared:
@@ -109,7 +110,7 @@ class _Connection:
         try:
             pgconn.consume_input()
             if self.future is None:
-                # Nothing was asked: the server said goodbye, or a setting changed.
+                # No statement runs: the server has closed the connection, or reports a changed setting.
                 if pgconn.status == pq.ConnStatus.BAD:
                     self.lose()
                 return
@@ -131,7 +132,7 @@ class _Connection:
             self.lose()
 
     def lose(self) -> None:
-        """Gives the connection up, and has the pool open another."""
+        """Closes the connection. The pool opens another."""
         if self.socket < 0:
             return
         self._loop.remove_reader(self.socket)
@@ -145,7 +146,7 @@ class _Connection:
 
 
 class Pool:
-    """A few connections, each with one statement at a time, and a bounded queue before them."""
+    """A few connections, each of which runs one statement at a time, and a bounded queue for them."""
 
     def __init__(self, url: str, size: int, queue: int, *, is_preparing: bool = True) -> None:
         self.is_preparing = is_preparing
@@ -160,7 +161,7 @@ class Pool:
         self._closed = False
 
     async def open(self) -> None:
-        """Opens all connections. Raises psycopg.OperationalError where the server can't be reached."""
+        """Opens all connections. Raises psycopg.OperationalError if the server can't be reached."""
         for connection in await asyncio.gather(*(self._connect() for _ in range(self._size))):
             self._release(connection)
         self._start(self._background.run("deadlines", self._watch_deadlines))
@@ -171,7 +172,7 @@ class Pool:
         return bool(self._all) and not self._background.failing()
 
     async def execute(self, statement: Statement, values: Sequence[bytes | None]) -> pq.abc.PGresult:
-        """Runs the statement, a transaction of its own, and gives its rows.
+        """Runs the statement in a transaction of its own, and returns its rows.
 
         Raises Unavailable, ConnectionLost and StatementFailed.
         """
@@ -179,7 +180,7 @@ class Pool:
         try:
             result = await connection.execute(statement, values)
         except asyncio.CancelledError:
-            # Nobody waits for the answer any more, and the next one must not get it.
+            # The client has disconnected. The next request on this connection must not get its response.
             connection.lose()
             raise
         finally:
@@ -189,7 +190,7 @@ class Pool:
         raise _failure(result)
 
     async def close(self) -> None:
-        """Closes all connections. No request may be under way."""
+        """Closes all connections. No request may be running."""
         self._closed = True
         for task in self._tasks:
             task.cancel()
@@ -197,7 +198,7 @@ class Pool:
             connection.lose()
 
     def replace(self, connection: _Connection) -> None:
-        """Takes a lost connection out, and opens another as soon as the server lets us."""
+        """Removes a lost connection, and opens another as soon as the server can be reached."""
         self._all.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
@@ -211,10 +212,10 @@ class Pool:
         future: asyncio.Future[_Connection] = loop.create_future()
         self._waiting.append((loop.time(), future))
         try:
-            # Without a timer of its own, which would cost more than the wait: the watch ends it.
+            # A timer for each wait would cost more than the wait: _watch_deadlines ends it.
             return await future
         except asyncio.CancelledError:
-            # What it was given in that very moment goes back; the watch may have ended it as well.
+            # If it got a connection in the same moment, that goes back. It may also have ended by its deadline.
             if future.done() and not future.cancelled() and future.exception() is None:
                 self._release(future.result())
             raise

@@ -1,1 +1,1 @@
-"""The CRM worker: it calls the vendors, and knows no rule; what to do next, the database says."""
+"""The CRM worker. It calls the vendors, and the database decides what it does next."""

@@ -1,4 +1,4 @@
-"""HTTP to a vendor: one call, one deadline, no retry, no redirect, and no address that isn't public."""
+"""HTTP calls to a vendor: one deadline each, no retries, no redirects, public addresses only."""
 
 import asyncio
 import json
@@ -16,10 +16,10 @@ from app.worker.guard import CONNECT, Guard
 from app.worker.vendors import CallFailed, NotMade, OutcomeUnknown, Sent, Unauthorized
 
 Before = Callable[[Sent | None], Awaitable[float]]
-"""Asked before each call; told what the call makes, None for a look-up. It renews the lease, and gives the event
-loop's time by which the call must be over. What it raises passes through."""
+"""Called before each call, with what the call creates; None: it only reads. It renews the lease, and
+returns the time of the event loop by which the call must end. Its exceptions pass through."""
 
-_MOST = 1 << 20  # bytes of an answer that are read
+_MAX_BODY = 1 << 20  # bytes of a response that are read
 _NOTHING_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -30,16 +30,17 @@ _NOTHING_SENT = (
 
 
 def client(*, allow_loopback: bool) -> httpx.AsyncClient:
-    """What all calls of a worker go through. It keeps nothing from one call for the next, which may be a stranger's.
+    """The client of all calls of a worker. It keeps no state between calls, which belong to different tenants.
 
-    A connection serves one call: one that the vendor has just closed would leave a POST's outcome unknown.
+    A connection serves one call only. If it were reused and the vendor had just closed it, the outcome of a
+    POST would be unknown.
     """
     return httpx.AsyncClient(
         transport=Guard(allow_loopback=allow_loopback),
         headers={
             "user-agent": "leads-api",
             "accept": "application/json, text/plain;q=0.9, */*;q=0.1",
-            "accept-encoding": "identity",  # what is read is what was sent: no bomb
+            "accept-encoding": "identity",  # a compressed response could expand to any size
             "connection": "close",
         },
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
@@ -51,39 +52,39 @@ def client(*, allow_loopback: bool) -> httpx.AsyncClient:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a vendor answered, where the status alone doesn't decide: 2xx, and most of 4xx."""
+    """A vendor's response whose status alone doesn't decide the outcome: 2xx, and most of 4xx."""
 
     vendor: str
     status: int
     text: str
     is_html: bool = False
     hides: str = field(default="", repr=False)
-    """What the vendor's words are given without: the credential."""
+    """The credential. It is removed from the vendor's messages."""
 
     def json(self) -> Any:
-        """The body; None, where it isn't JSON."""
+        """The body. None: it isn't JSON."""
         try:
             return json.loads(self.text)
         except (ValueError, RecursionError):
             return None
 
     def reason(self) -> str:
-        """The vendor's words, in a line of at most 500 characters; empty, where they aren't for people."""
+        """The vendor's message, a line of at most 500 characters. Empty: the response is HTML."""
         if self.is_html:
             return ""
-        words = self.text
+        message = self.text
         match self.json():
             case (
-                {"message": str(said)}
-                | {"error": str(said)}
-                | {"errorMessage": str(said)}
-                | {"detail": str(said)}
-                | {"errors": [{"message": str(said)}, *_]}
+                {"message": str(text)}
+                | {"error": str(text)}
+                | {"errorMessage": str(text)}
+                | {"detail": str(text)}
+                | {"errors": [{"message": str(text)}, *_]}
             ):
-                words = said
+                message = text
         if self.hides:
-            words = words.replace(self.hides, "…")
-        printable = "".join(c if c.isprintable() else " " for c in words)
+            message = message.replace(self.hides, "…")
+        printable = "".join(c if c.isprintable() else " " for c in message)
         return " ".join(printable.split())[:500]
 
     def __str__(self) -> str:
@@ -95,10 +96,10 @@ class Calls:
     """The calls to one vendor with one credential."""
 
     vendor: str
-    """As people know it, for the sentences of errors."""
+    """The vendor's name in error messages."""
     base_url: str
     credential: str = field(repr=False)
-    """Never repeated in a message, even if the vendor repeats it."""
+    """Never part of a message, even if the vendor repeats it."""
     headers: Mapping[str, str] = field(repr=False)
     client: httpx.AsyncClient
     before: Before
@@ -114,7 +115,7 @@ class Calls:
         headers: Mapping[str, str] | None = None,
         makes: Sent | None = None,
     ) -> Answer:
-        """Makes the call. Raises CallFailed: a lost answer means OutcomeUnknown if the call makes something."""
+        """Makes the call. Raises CallFailed: without a response, OutcomeUnknown if the call creates something."""
         lost = NotMade if makes is None else OutcomeUnknown
         deadline = await self.before(makes)
         if asyncio.get_running_loop().time() >= deadline:
@@ -132,7 +133,7 @@ class Calls:
                 ) as response,
             ):
                 body = await _read(response)
-        # `from None`: the library's own messages may quote a header, and so the credential
+        # `from None`: the library's messages may quote a header, which contains the credential.
         except _NOTHING_SENT as error:
             raise NotMade(f"{self.vendor} can't be reached: {error}".replace(self.credential, "…")) from None
         except (TimeoutError, httpx.TimeoutException):
@@ -143,7 +144,7 @@ class Calls:
 
     def _judge(self, response: httpx.Response, body: bytes, lost: type[CallFailed]) -> Answer:
         is_html = "html" in response.headers.get("content-type", "")
-        text = body[:_MOST].decode("utf-8", "replace")
+        text = body[:_MAX_BODY].decode("utf-8", "replace")
         answer = Answer(self.vendor, status := response.status_code, text, is_html, self.credential)
         wait = retry_after(response.headers.get("retry-after", ""))
         if status in (401, 403):
@@ -154,13 +155,13 @@ class Calls:
             raise lost(str(answer), status, wait)
         if 300 <= status < 400:
             raise NotMade(f"{self.vendor} answered {status} with a redirect, which isn't followed", status)
-        if len(body) > _MOST:
-            raise lost(f"{self.vendor} answered {status} with more than {_MOST} bytes", status)
+        if len(body) > _MAX_BODY:
+            raise lost(f"{self.vendor} answered {status} with more than {_MAX_BODY} bytes", status)
         return answer
 
 
 def retry_after(text: str) -> float | None:
-    """The seconds that a Retry-After header asks for (RFC 9110, section 10.2.3); None: it can't be read."""
+    """The seconds in a Retry-After header (RFC 9110, section 10.2.3). None: it can't be read."""
     if re.fullmatch(r"[0-9]{1,9}", text := text.strip()):
         return float(text)
     try:
@@ -174,6 +175,6 @@ async def _read(response: httpx.Response) -> bytes:
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk
-        if len(body) > _MOST:
+        if len(body) > _MAX_BODY:
             break
     return bytes(body)

@@ -1,8 +1,9 @@
-"""The way out to a vendor: https to a public address, which is looked up once and is the one connected to.
+"""Outgoing connections: https to public addresses only.
 
-A connection's address comes from a tenant, and so could name what only this machine may reach, such as the metadata
-of its cloud. Checking the name isn't enough, as it may resolve anew to something else: the connection goes to the
-address that was checked, while TLS still checks the certificate against the name.
+A tenant sets a connection's address, and could name a service that only this machine can reach, such as its
+cloud's metadata. To check the name isn't enough, because it may resolve to another address the next time.
+The name is therefore resolved once, and the connection goes to the address that was checked. TLS still
+checks the certificate against the name.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ import httpx
 from app.worker.vendors import NotMade, Refused
 
 CONNECT = 3.0
-"""Seconds that a name's resolution, and a connection to one address, may take each."""
+"""Seconds that a name's resolution may take, and as many that a connection to one address may take."""
 
 _SPECIAL = [
     ip_network(network)
@@ -24,15 +25,15 @@ _SPECIAL = [
         "192.88.99.0/24",  # 6to4 relays (RFC 7526)
         "2001::/23",  # Teredo, and other protocol assignments (RFC 2928)
         "2001:db8::/32",  # documentation (RFC 3849)
-        "2002::/16",  # 6to4: an IPv4 address in disguise (RFC 3056)
+        "2002::/16",  # 6to4: contains an IPv4 address (RFC 3056)
         "3fff::/20",  # documentation (RFC 9637)
     )
 ]
-_GLOBAL_UNICAST = ip_network("2000::/3")  # RFC 4291: mapped, NAT64, local and multicast ones are all outside of it
+_GLOBAL_UNICAST = ip_network("2000::/3")  # RFC 4291: no mapped, NAT64, local or multicast addresses
 
 
 class Guard(httpx.AsyncBaseTransport):
-    """Lets a request through to public addresses only. Raises Refused, and NotMade for a name without an address."""
+    """Sends requests to public addresses only. Raises Refused, and NotMade for a name without an address."""
 
     def __init__(self, *, allow_loopback: bool) -> None:
         self._allow_loopback = allow_loopback
@@ -41,7 +42,7 @@ class Guard(httpx.AsyncBaseTransport):
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Connects to the first of the host's addresses that takes a connection."""
+        """Connects to the first of the host's addresses that accepts a connection."""
         host = request.url.raw_host.decode("ascii")
         if request.url.userinfo:
             raise Refused(f"The address of {host} has a user or a password in it")
@@ -68,7 +69,7 @@ class Guard(httpx.AsyncBaseTransport):
             httpx.Request(
                 request.method,
                 request.url.copy_with(host=str(address)),
-                headers=request.headers,  # with the name in Host
+                headers=request.headers,  # Host contains the name
                 stream=request.stream,
                 extensions={**request.extensions, "sni_hostname": host},
             )
@@ -76,7 +77,7 @@ class Guard(httpx.AsyncBaseTransport):
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Whether the address is one on the internet, plainly written: no form that carries another address in it."""
+    """Whether the address is public, and doesn't contain another address (mapped, NAT64, 6to4)."""
     if any(address in network for network in _SPECIAL):
         return False
     if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
@@ -87,7 +88,7 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
 async def _resolve(host: str) -> list[IPv4Address | IPv6Address]:
     try:
         async with asyncio.timeout(CONNECT):
-            found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            addresses = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise NotMade(f"{host} can't be reached: its name has no address now") from None
-    return [ip_address(sockaddr[0]) for *_, sockaddr in found]
+    return [ip_address(sockaddr[0]) for *_, sockaddr in addresses]

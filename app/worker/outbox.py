@@ -1,4 +1,4 @@
-"""The worker's side of the outbox: the functions of schema crm, each a transaction of its own."""
+"""The database functions that the worker calls. Each call is a transaction of its own."""
 
 import asyncio
 from collections import Counter
@@ -19,11 +19,11 @@ _SESSION = {
     "idle_session_timeout": "0",
     "idle_in_transaction_session_timeout": "10000",
     "jit": "off",
-    # Short: one connection serves all pushes. Who finds a lock asks again.
+    # Short, because one connection serves all pushes. A push that meets a lock tries again.
     "lock_timeout": "250",
     "row_security": "on",
     "statement_timeout": "10000",
-    # What is committed before a call must still be there after a crash.
+    # What is committed before a call must survive a crash.
     "synchronous_commit": "on",
     "timezone": "UTC",
 }
@@ -31,12 +31,12 @@ _SESSION = {
 
 @dataclass(frozen=True)
 class Job:
-    """A leased push."""
+    """A push that this worker has leased."""
 
     organization_id: UUID
     sync_id: UUID
     attempt: int
-    """The fencing token."""
+    """The attempt's number. An attempt whose lease has passed to another worker has an older number."""
     vendor: str
     settings: dict[str, Any]
     credential: bytes
@@ -44,7 +44,7 @@ class Job:
     contact: Contact
     open_attempts: tuple[Sent, ...]
     spellings: tuple[str, ...]
-    """The lead's address, as records of it may have it at the vendor."""
+    """Other spellings of the lead's address, which the vendor's records may have."""
 
 
 def session_of(url: str) -> str:
@@ -53,7 +53,7 @@ def session_of(url: str) -> str:
 
 
 class Outbox:
-    """The functions, over one connection, which is opened again when it was lost. They raise psycopg.Error."""
+    """The functions, on one connection, which is opened again after a loss. They raise psycopg.Error."""
 
     def __init__(self, url: str, key_ids: Sequence[str]) -> None:
         self._conninfo = session_of(url)
@@ -62,27 +62,27 @@ class Outbox:
         self._lock = asyncio.Lock()
 
     async def lease(self, batch: int, running: Counter[UUID]) -> list[Job]:
-        """Up to batch pushes that are due; running: those that this worker has, by organization."""
+        """Leases up to batch pushes that are due. running: this worker's running pushes by organization."""
         counts = Jsonb({str(organization_id): count for organization_id, count in running.items()})
         return [_job(row) for row in await self._call("crm.lease_syncs", self._key_ids, batch, counts)]
 
     async def seconds_until_due(self) -> float | None:
-        """How long until the next push is due; negative: it is. None: none waits."""
+        """The seconds until the next push is due. Negative: it is due already. None: no push waits."""
         seconds = (await self._call("crm.seconds_until_due", self._key_ids))[0][0]
         return None if seconds is None else float(seconds)
 
     async def connections_without_key(self) -> int:
-        """How many active connections have a credential that no key here decrypts."""
+        """The number of active connections whose credential none of this worker's keys can decrypt."""
         return int((await self._call("crm.connections_without_key", self._key_ids))[0][0])
 
     async def begin_call(self, job: Job, sent: Sent | None) -> tuple[str, float]:
         """The verdict of crm.begin_call, and the seconds to wait."""
-        given = (sent.display_name, sent.email) if sent else (None, None)
-        row = (await self._call("crm.begin_call", job.organization_id, job.sync_id, job.attempt, *given))[0]
+        record = (sent.display_name, sent.email) if sent else (None, None)
+        row = (await self._call("crm.begin_call", job.organization_id, job.sync_id, job.attempt, *record))[0]
         return row.verdict, float(row.wait_seconds or 0)
 
     async def settle(self, job: Job, outcome: Outcome) -> str | None:
-        """The sync's status after the attempt; None: the lease was another's."""
+        """The sync's status after the attempt. None: the lease had passed to another worker."""
         rows = await self._call(
             "crm.settle_attempt",
             job.organization_id,
@@ -102,11 +102,11 @@ class Outbox:
         await self._call("admin.create_audit_partitions")
 
     async def delete_expired_answers(self, batch: int) -> int:
-        """How many kept answers were taken away."""
+        """Deletes stored responses that have expired. Returns their number."""
         return int((await self._call("admin.delete_expired_answers", batch))[0][0])
 
     async def seal(self, after: UUID | None, batch: int) -> tuple[UUID, int] | None:
-        """The next organization after one, and how many of its events were sealed. None: there is none."""
+        """Seals events of the next organization: its id and their number. None: no organization follows."""
         rows = await self._call("admin.seal_events", after, batch)
         return (rows[0].organization_id, rows[0].sealed) if rows else None
 

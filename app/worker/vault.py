@@ -1,7 +1,7 @@
-"""Credentials: AES-256-GCM with a key that only the environment of the worker and the operator has.
+"""Encryption of credentials: AES-256-GCM. Only the worker and the operator have the key, in their environment.
 
-The database keeps ciphertexts, and the id of the key that each was made with. A ciphertext is bound to its
-organization, vendor and key: copied to another row, it can't be decrypted.
+The database stores the ciphertext and the key's id. A ciphertext is bound to its organization, vendor and
+key: copied to another row, it can't be decrypted.
 """
 
 import base64
@@ -29,7 +29,7 @@ class Vault:
         self.ids = tuple(self._keys)
 
     def encrypt(self, credential: str, *, organization_id: UUID, vendor: str) -> tuple[bytes, str]:
-        """The nonce, the ciphertext and its tag, in one; and the key's id."""
+        """Returns the nonce, the ciphertext and its tag in one value, and the key's id."""
         id, nonce = self.ids[0], os.urandom(_NONCE)
         data = self._keys[id].encrypt(nonce, credential.encode(), _bound_to(organization_id, vendor, id))
         return nonce + data, id
@@ -52,19 +52,19 @@ class Vault:
 
 
 def key_id(key: bytes) -> str:
-    """What a key is called: it tells keys apart, and tells nothing of them."""
+    """A key's id. It distinguishes keys and reveals nothing about them."""
     return hashlib.sha256(b"leads-crm-key:" + key).hexdigest()[:16]
 
 
 def new_key() -> str:
-    """A new random key, as the environment has it."""
+    """A new random key, in the form of the setting."""
     return base64.b64encode(os.urandom(32)).decode()
 
 
 def read(text: str) -> Vault:
-    """The vault of a setting's text: keys in base64, plain or URL-safe, separated by commas.
+    """The vault of a setting: keys in base64, plain or URL-safe, separated by commas.
 
-    Raises ValueError, the message saying what the text must be, and nothing of what it is.
+    Raises ValueError. The message states the form, and doesn't quote the text.
     """
     return Vault([_key(part.strip()) for part in text.split(",")])
 
@@ -77,5 +77,5 @@ def _key(text: str) -> bytes:
 
 
 def _bound_to(organization_id: UUID, vendor: str, key_id: str) -> bytes:
-    # unambiguous: the first part has 16 bytes, the last 16, and the vendor's name is what is between
+    # Unambiguous, because the first and the last part have a fixed length of 16 bytes each.
     return organization_id.bytes + vendor.encode() + key_id.encode()

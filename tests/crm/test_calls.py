@@ -127,7 +127,7 @@ def test_a_lost_answer(vendor: Simulator, makes: Sent | None, outcome: type[Call
     [
         http("408 Request Timeout"),
         http("502 Bad Gateway"),
-        http("200 OK", b"x" * (calls._MOST + 1)),
+        http("200 OK", b"x" * (calls._MAX_BODY + 1)),
         http("200 OK", b"{}", "content-encoding: gzip"),
         b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf",
         b"what?\r\n\r\n",
@@ -141,7 +141,7 @@ def test_an_answer_that_says_nothing(response: bytes, makes: Sent | None, outcom
 
 
 def test_an_answer_of_a_mebibyte_is_read() -> None:
-    assert len(told(http("200 OK", b"x" * calls._MOST)).text) == 1 << 20
+    assert len(told(http("200 OK", b"x" * calls._MAX_BODY)).text) == 1 << 20
 
 
 def test_no_connection_means_nothing_was_made(vendor: Simulator) -> None:

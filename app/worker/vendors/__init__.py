@@ -1,6 +1,6 @@
-"""What a CRM's adapter can do, and what its calls can end in.
+"""The interface of the CRM adapters, and the outcomes of their calls.
 
-An adapter says each call in the vendor's words, and tells what came of it; it decides nothing and retries nothing.
+An adapter makes each call in the vendor's form and returns the result. It makes no decisions and no retries.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class Contact:
-    """A lead, as a CRM is told of it."""
+    """A lead in the form that adapters send."""
 
     lead_id: str
     sync_id: str
@@ -21,27 +21,27 @@ class Contact:
     email: str | None
     source: str | None
     description: str
-    """What is known of the lead, in sentences."""
+    """The lead's other fields, in sentences."""
     lead: dict[str, Any]
-    """All fields, as the API shows them."""
+    """All fields, in the form of the API."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """A vendor's record, as far as it is looked at."""
+    """The parts of a vendor's record that we use."""
 
     id: str
     email: str | None = None
     display_name: str | None = None
     external_id: str | None = None
-    """Our lead's id, where the vendor keeps it with the record and shows it."""
+    """Our lead's id, if the vendor stores it with the record and returns it."""
     is_new: bool = False
-    """Made by the call that gave it."""
+    """Whether the call that returned it has created it."""
 
 
 @dataclass(frozen=True)
 class Sent:
-    """What the call that makes a record sends; kept before it is made, so that a successor can look for it."""
+    """What a creating call sends. It is stored before the call, so that a later attempt can look for the record."""
 
     email: str | None
     display_name: str
@@ -49,53 +49,53 @@ class Sent:
 
 @dataclass(frozen=True)
 class Account:
-    """What a vendor says of a credential that it takes."""
+    """What a vendor returns about a credential that it accepts."""
 
     name: str | None
-    """Which account it opens, where the vendor tells."""
+    """The account's name, if the vendor returns it."""
     faults: tuple[str, ...] = ()
-    """What is wrong with the connection's settings, a sentence each."""
+    """Errors in the connection's settings, a sentence each."""
 
 
 class CallFailed(Exception):
-    """A call came to nothing good. The message is a sentence with the vendor's own words, for people."""
+    """A call failed. The message is a sentence for people, with the vendor's own message."""
 
     def __init__(self, message: str, status: int | None = None, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.status = status
-        """The HTTP status; None: there was no answer."""
+        """The HTTP status. None: there was no response."""
         self.retry_after = retry_after
-        """Seconds that the vendor asks to wait, 0 or more; None: it doesn't say."""
+        """Seconds that the vendor asks to wait, 0 or more. None: it doesn't ask."""
 
 
 class NotMade(CallFailed):
-    """The call did nothing for sure (no connection, 429), and may do better later."""
+    """The call certainly had no effect (no connection, 429). A later call may succeed."""
 
 
 class OutcomeUnknown(CallFailed):
-    """Whether the call did something is unknown (a time-out, a 5xx, a connection that broke)."""
+    """Whether the call had an effect is unknown (a time-out, a 5xx, a broken connection)."""
 
 
 class Refused(CallFailed):
-    """The vendor refuses the call, and would again."""
+    """The vendor refuses the call, and would refuse it again."""
 
 
 class Unauthorized(Refused):
-    """The vendor refuses the credential, or what it may do (401, 403)."""
+    """The vendor refuses the credential, or the credential doesn't permit the call (401, 403)."""
 
 
 class Duplicate(Refused):
-    """The vendor has a record of that name already."""
+    """The vendor already has a record with that name."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A value that a connection to the vendor has, besides its credential."""
+    """A setting of a connection to the vendor."""
 
     help: str
     is_required: bool
     parse: Callable[[str], object]
-    """From what a person types to what is kept, as JSON has it. Raises ValueError; the message goes on after "but "."""
+    """From a person's input to the stored JSON value. Raises ValueError, whose message continues after "but "."""
 
 
 class Vendor(Protocol):
@@ -103,19 +103,19 @@ class Vendor(Protocol):
 
     @property
     def creates_once(self) -> bool:
-        """Whether creating again with the same lead can't make a second record."""
+        """Whether a second create call with the same lead never creates a second record."""
 
     async def verify(self) -> Account:
-        """Asks the vendor whether it takes the credential and the settings. Raises CallFailed."""
+        """Checks the credential and the settings at the vendor. Raises CallFailed."""
 
     async def find_by_email(self, email: str) -> list[Record]:
-        """The records with exactly that address, in any case, the oldest first as far as the vendor tells."""
+        """The records with exactly that address, in any case; the oldest first, if the vendor tells their age."""
 
     async def find_by_name(self, display_name: str) -> list[Record] | None:
-        """The records with exactly that display name; None: the vendor can't be asked so."""
+        """The records with exactly that display name. None: the vendor has no such search."""
 
     async def create(self, contact: Contact, display_name: str) -> Record:
-        """Makes the record, under this display name. Raises Duplicate too."""
+        """Creates the record with this display name. May raise Duplicate."""
 
     def records(self) -> AsyncIterator[Record]:
-        """All records that the vendor has, for a comparison. Raises NotImplementedError where it can't be asked."""
+        """All records that the vendor has, for a comparison. Raises NotImplementedError if it has no such call."""

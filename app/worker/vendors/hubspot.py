@@ -1,4 +1,4 @@
-"""HubSpot: contacts. An address is unique there; a custom unique property makes repeats harmless.
+"""HubSpot: contacts. An address is unique there. With a custom unique property, a repeated call has no effect.
 
 Source: developers.hubspot.com, CRM API, contacts.
 """
@@ -26,7 +26,7 @@ from app.worker.vendors import (
     typed,
 )
 
-_TELLING = (207, 400, 409)  # the statuses of a clash
+_CONFLICT = (207, 400, 409)  # the statuses of an address that a contact has already
 
 
 def path_prefix(text: str) -> str:
@@ -53,7 +53,7 @@ SETTINGS = {
 
 
 def of(client: httpx.AsyncClient, settings: Mapping[str, Any], credential: str, before: Before) -> Vendor:
-    """The account that the private app's access token opens."""
+    """The account of the private app's access token."""
     base_url = settings.get("base_url", "https://api.hubapi.com")
     headers = {"authorization": f"Bearer {credential}"}
     return _HubSpot(
@@ -77,7 +77,7 @@ class _HubSpot:
         await self._get(self.path, {"limit": 1})
         try:
             portal = (await self._get("/account-info/v3/details", {})).get("portalId")
-        except Unauthorized:  # the token may do what is needed, and not this
+        except Unauthorized:  # the token doesn't permit this call, which isn't needed otherwise
             portal = None
         return Account(None if portal is None else f"portal {portal}", await self._faults())
 
@@ -87,11 +87,11 @@ class _HubSpot:
         return [] if answer.status == 404 else [self._record(_object(answer))]
 
     async def find_by_name(self, display_name: str) -> None:
-        """Its search lags, and matches words."""
+        """Not possible: the search is delayed and matches words."""
 
     async def create(self, contact: Contact, display_name: str) -> Record:
         first, _, last = (contact.name or "").rpartition(" ")
-        # who has no name here is to be recognized by what stands for it
+        # Without a name or an address, the display name identifies the contact.
         properties = {
             "email": contact.email,
             "firstname": (first or last).strip() or (None if contact.email else display_name),
@@ -111,10 +111,10 @@ class _HubSpot:
                 return Record(id, contact.email, is_new=True)
             case {"results": [{"id": str(id)}]} if answer.status < 300:
                 return Record(id, contact.email)
-            case {"message": str(said)} | {"errors": [{"message": str(said)}, *_]} if answer.status in _TELLING:
-                # the vendor's own sentence, and it alone: a lead's field may be made to say the same inside another
-                if found := re.fullmatch(r"Contact already exists\. Existing ID: ([0-9]{1,20})\.?", said.strip()):
-                    return Record(found[1])
+            case {"message": str(text)} | {"errors": [{"message": str(text)}, *_]} if answer.status in _CONFLICT:
+                # The whole message must match: a lead's field could contain this sentence inside another message.
+                if match := re.fullmatch(r"Contact already exists\. Existing ID: ([0-9]{1,20})\.?", text.strip()):
+                    return Record(match[1])
                 raise Refused(str(answer), answer.status)
         if answer.status >= 400:
             raise Refused(str(answer), answer.status)
@@ -153,8 +153,8 @@ class _HubSpot:
 
     def _record(self, contact: Any) -> Record:
         match contact:
-            case {"id": str(id), "properties": dict(has)}:
-                texts = {name: value for name, value in has.items() if isinstance(value, str)}
+            case {"id": str(id), "properties": dict(properties)}:
+                texts = {name: value for name, value in properties.items() if isinstance(value, str)}
                 names = (texts.get("firstname"), texts.get("lastname"))
                 external_id = texts.get(self.unique_property) if self.unique_property else None
                 return Record(id, texts.get("email"), " ".join(filter(None, names)) or None, external_id)

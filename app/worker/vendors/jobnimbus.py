@@ -1,6 +1,6 @@
-"""JobNimbus: its api1. It keeps no promise on repeats, so that a successor has to look for what was made.
+"""JobNimbus: its api1. A repeated call creates a second record, so a later attempt must look for the first one.
 
-Source: the "JobNimbus Public API" (documenter.getpostman.com/view/3919598/S11PpG4x), and what public clients do.
+Source: the "JobNimbus Public API" (documenter.getpostman.com/view/3919598/S11PpG4x), and public clients.
 """
 
 import json
@@ -27,18 +27,18 @@ from app.worker.vendors import (
 
 _FIELDS = "jnid,display_name,email,external_id,date_created"
 _OLDEST_FIRST = {"sort_field": "date_created", "sort_direction": "asc"}
-_MANY = 100  # records that a look-up shows: several may have a name, and the lead's own be any of them
-_PAGE = 1000  # records, the most that a page has
+_FOUND = 100  # records that a search returns: several may have the name, and any may be the lead's
+_PAGE = 1000  # the maximum number of records on a page
 
 
 def source_names(text: str) -> dict[str, str]:
     """Our sources' names in JobNimbus, from `a=Google Ads,b=Referral` or a JSON object. Raises ValueError."""
     try:
         if text.lstrip().startswith("{"):
-            found = json.loads(text)
+            names = json.loads(text)
         else:
-            found = dict(pair.split("=", 1) for pair in text.split(","))
-        return {typed.text(ours): typed.text(theirs) for ours, theirs in found.items()}
+            names = dict(pair.split("=", 1) for pair in text.split(","))
+        return {typed.text(ours): typed.text(theirs) for ours, theirs in names.items()}
     except (ValueError, AttributeError):
         raise ValueError("it must be pairs such as google_ads=Google Ads,referral=Referral, or a JSON object") from None
 
@@ -56,7 +56,7 @@ SETTINGS = {
 
 
 def of(client: httpx.AsyncClient, settings: Mapping[str, Any], credential: str, before: Before) -> Vendor:
-    """The account that the API key opens."""
+    """The account of the API key."""
     base_url = settings.get("base_url", "https://app.jobnimbus.com/api1")
     headers = {"authorization": f"Bearer {credential}"}
     return _JobNimbus(Calls("JobNimbus", base_url, credential, headers, client, before), settings)
@@ -75,16 +75,16 @@ class _JobNimbus:
         return Account(None, _faults(answer.json(), self.settings["record_type_name"], self.settings["status_name"]))
 
     async def find_by_email(self, email: str) -> list[Record]:
-        # the search tells capitals apart, and we don't
+        # The search is case-sensitive.
         for spelling in dict.fromkeys((email, email.lower())):
-            found = await self._find("email", spelling)
-            if same := [record for record in found if (record.email or "").lower() == email.lower()]:
+            records = await self._find("email", spelling)
+            if same := [record for record in records if (record.email or "").lower() == email.lower()]:
                 return same
         return []
 
     async def find_by_name(self, display_name: str) -> list[Record]:
-        found = await self._find("display_name", display_name)
-        return [record for record in found if record.display_name == display_name]
+        records = await self._find("display_name", display_name)
+        return [record for record in records if record.display_name == display_name]
 
     async def create(self, contact: Contact, display_name: str) -> Record:
         first, _, last = (contact.name or "").rpartition(" ")
@@ -116,7 +116,7 @@ class _JobNimbus:
             raise OutcomeUnknown(f"{answer.vendor} answered {answer.status} without a jnid", answer.status) from None
 
     async def records(self) -> AsyncIterator[Record]:
-        # No page starts beyond the 10,000th record: each starts anew at the second in which the last one ended.
+        # No page can start after the 10,000th record. Each one starts at the second at which the last one ended.
         since, offset, seen = 0, 0, set[str]()
         while True:
             created = {"range": {"date_created": {"gte": since}}}
@@ -132,7 +132,7 @@ class _JobNimbus:
             since, offset = (last, 0) if last > since else (since, offset + _PAGE)
 
     async def _find(self, field: str, value: str) -> list[Record]:
-        return [_record(result) for result in await self._search({"term": {field: value}}, {"size": _MANY})]
+        return [_record(result) for result in await self._search({"term": {field: value}}, {"size": _FOUND})]
 
     async def _search(self, condition: dict[str, Any], page: dict[str, int]) -> list[dict[str, Any]]:
         filter = json.dumps({"must": [condition]}, separators=(",", ":"), ensure_ascii=False)
@@ -158,7 +158,7 @@ def _is_contact(result: Any) -> bool:
 
 
 def _record(contact: Any, *, is_new: bool = False) -> Record:
-    """The contact, as far as it is looked at. Raises KeyError or TypeError for one without a jnid."""
+    """The parts of a contact that we use. Raises KeyError or TypeError if it has no jnid."""
     if not _is_contact(contact):
         raise KeyError("jnid")
     return Record(
@@ -167,7 +167,7 @@ def _record(contact: Any, *, is_new: bool = False) -> Record:
 
 
 def _faults(account: Any, record_type_name: str, status_name: str) -> tuple[str, ...]:
-    """What the account's workflows say against the settings; nothing, if they aren't in the form that is known."""
+    """Errors in the settings, by the account's workflows. None, if the workflows have an unknown form."""
     try:
         workflows = {
             workflow["name"]: [status["name"] for status in workflow["status"]]

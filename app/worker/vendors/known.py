@@ -1,4 +1,4 @@
-"""The vendors that there are, by the name that the database and the command line call them."""
+"""All vendors, by their names in the database and on the command line."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from app.worker.vendors import Setting, Vendor, hubspot, jobnimbus, typed, webho
 
 @dataclass(frozen=True)
 class Kind:
-    """What a connection to one vendor takes."""
+    """The parts of a connection to one vendor."""
 
     title: str
     credential: str
-    """What people call it."""
+    """The vendor's own word for it."""
     parse_credential: Callable[[str], str]
-    """From what a person types to what is kept. Raises ValueError; the message goes on after "but "."""
+    """From a person's input to the stored value. Raises ValueError, whose message continues after "but "."""
     settings: Mapping[str, Setting]
     of: Callable[[httpx.AsyncClient, Mapping[str, Any], str, Before], Vendor]
-    """The vendor, with parsed settings and a parsed credential."""
+    """Makes the adapter from parsed settings and a parsed credential."""
 
 
 VENDORS = {

@@ -1,6 +1,6 @@
-"""What a person types for a connection: checked, and told what is wrong with it.
+"""Checks of a person's input for a connection.
 
-Each function raises ValueError with a message that goes on after "but ".
+Each function returns the value to store. It raises ValueError with a message that continues after "but ".
 """
 
 import ipaddress
@@ -9,14 +9,14 @@ import httpx
 
 
 def text(typed: str) -> str:
-    """A name, as the vendor's account has it."""
+    """A name in the vendor's account."""
     if not (stripped := typed.strip()) or not stripped.isprintable():
         raise ValueError("it must be a line of text")
     return stripped
 
 
 def api_key(typed: str) -> str:
-    """A key that goes into a header."""
+    """A key that is sent in a header."""
     stripped = typed.strip()
     if not stripped or not stripped.isascii() or not stripped.isprintable() or " " in stripped:
         raise ValueError("it must be letters, digits and signs without a space")
@@ -24,7 +24,7 @@ def api_key(typed: str) -> str:
 
 
 def address(typed: str) -> str:
-    """An https address; an http one of this machine, which a worker calls only if its own settings allow it."""
+    """An https address, or an http address of this machine, which a worker calls only if its settings allow it."""
     stripped = typed.strip()
     try:
         url = httpx.URL(stripped)
@@ -39,9 +39,10 @@ def address(typed: str) -> str:
 
 def base(typed: str) -> str:
     """An address to which paths are added."""
-    if httpx.URL(found := address(typed)).query:
+    url = address(typed)
+    if httpx.URL(url).query:
         raise ValueError("it must be an address without a ?")
-    return found.rstrip("/")
+    return url.rstrip("/")
 
 
 def _is_here(host: str) -> bool:

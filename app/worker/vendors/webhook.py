@@ -1,6 +1,6 @@
-"""A webhook: each lead posted to an address, signed (Standard Webhooks 1.0.0).
+"""A webhook: posts each lead to an address, with a signature (Standard Webhooks 1.0.0).
 
-The receiver drops a repeat by its webhook-id, which stays the same.
+The receiver recognizes a repeated call by its webhook-id, which stays the same.
 """
 
 import base64
@@ -32,7 +32,7 @@ def signing_secret(text: str) -> str:
 
 
 def of(client: httpx.AsyncClient, settings: Mapping[str, Any], credential: str, before: Before) -> Vendor:
-    """The receiver at the address, which knows the signing secret."""
+    """The receiver at the address, which has the signing secret."""
     return _Webhook(Calls("The webhook", settings["url"], credential, {}, client, before), Webhook(credential))
 
 
@@ -43,16 +43,16 @@ class _Webhook:
     creates_once: bool = True
 
     async def verify(self) -> Account:
-        """Nothing can be asked of a receiver without sending it something."""
+        """Returns the address only: a receiver has no call that checks it."""
         url = httpx.URL(self.calls.base_url)
-        # Two addresses of one host are two receivers; what follows a ? may be a secret.
+        # Two addresses of one host are two receivers. The query is left out, because it may be a secret.
         return Account((url.netloc.decode() + url.path.rstrip("/"))[:255])
 
     async def find_by_email(self, email: str) -> list[Record]:
         return []
 
     async def find_by_name(self, display_name: str) -> None:
-        """It can't be asked."""
+        """Not possible: a receiver has no search."""
 
     async def create(self, contact: Contact, display_name: str) -> Record:
         id, now = f"msg_{contact.sync_id}", datetime.now(UTC)
