@@ -56,6 +56,7 @@ def database(new_database: Callable[..., Database], tmp_path_factory: pytest.Tem
             path.write_text(text.replace(before, after))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(unreleased, "ROOT", tree)
+        patch.setattr(unreleased, "_LOAD", tree / "sql" / "load.sql")
         script = unreleased.load_script()
     with psycopg.connect(database.url("leads_migrator"), autocommit=True) as connection:
         connection.execute(f"begin;\n{ddl}\ncommit;".encode())
