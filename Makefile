@@ -12,11 +12,11 @@ UV := uv==0.13.9
 COMPILE := .venv/bin/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-header
 
-.PHONY: help install serve psql test lint check check-all bench fuzz test-15 test-15-database coverage mutants test-python test-clients test-docker torture screenshots secrets schema baseline release reset lock clean
+.PHONY: help install serve psql test lint check check-all bench migrate-under-load fuzz test-15 test-15-database coverage mutants test-python test-clients test-docker torture screenshots secrets schema baseline release reset lock clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s  %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-18s  %s\n", $$1, $$2 }' Makefile
 
 install: .venv/.serve ## Set up .venv with the command line .venv/bin/leads; starts nothing
 
@@ -43,6 +43,9 @@ check-all: check test-15 test-python test-docker test-clients ## Run everything,
 
 bench: .venv/.dev ## Measure the processor time of a request, in the server and in PostgreSQL
 	@.venv/bin/python -m bench $(ARGS)
+
+migrate-under-load: .venv/.dev ## Run migrations while requests go on; print how long these took
+	@.venv/bin/python -m bench.migrations $(ARGS)
 
 test-15: .venv/.dev ## Run all tests on PostgreSQL 15 (PG15_BIN: the folder of its programs)
 	@test -x '$(PG15_BIN)/postgres' || { echo "There is no PostgreSQL 15 in $(PG15_BIN)." \

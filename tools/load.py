@@ -12,7 +12,7 @@ import psycopg
 from app.cli.addresses import addresses, connect
 from app.cli.doctor import keeping_catalogue
 from app.cli.output import Mistake
-from tools.unreleased import load_script
+from app.unreleased import load_script
 
 
 def main() -> int:

@@ -244,6 +244,8 @@ def test_a_second_run_waits_for_the_first_and_an_index_is_built_meanwhile(
     second = threading.Thread(target=lambda: heard.append(run(database, folder)))
     with locked(url) as lock:
         second.start()
+        for _ in range(10):
+            lock.check()
         until(lambda: len(database.sql(OURS)) == 2)
         time.sleep(1)
         sessions = database.sql(OURS)
