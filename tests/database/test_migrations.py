@@ -1,5 +1,7 @@
 """leads migrate while others work: locks, attempts, interruptions, batches, and databases that it must refuse."""
 
+import hashlib
+import re
 import shutil
 import signal
 import subprocess
@@ -14,7 +16,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from app import embedded, migration_run, migrations, settings
+from app import embedded, migration_diff, migration_run, migrations, settings, unreleased
 from app.cli import serve
 from app.cli.addresses import Addresses
 from app.cli.migrate import migrate
@@ -482,3 +484,69 @@ def test_a_database_of_a_newer_release_is_up_to_date(leads: Leads, new_database:
     database = new_database()
     database.sql("insert into yoyo._yoyo_migration values ('x', '999.0.0-01.later', now())")
     assert "up to date" in leads("migrate", LEADS_MIGRATE_URL=database.url("leads_migrator")).stderr
+
+
+# The difference
+
+
+@pytest.fixture
+def released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The migrations as a release of this checkout has them: with frozen copies of sql/."""
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    for path in migrations.FOLDER.glob("[0-9]*.sql"):
+        shutil.copy(path, folder)
+
+    def copy(line: re.Match[str]) -> str:
+        text = (ROOT / "sql" / line[1]).read_text()
+        return f"-- begin frozen sql/{line[1]}\n{text}-- end frozen sql/{line[1]}\n"
+
+    frozen = unreleased.INCLUDE.sub(copy, (ROOT / "sql" / "load.sql").read_text())
+    frozen = frozen.replace("begin;\n", "", 1).removesuffix("commit;\n")
+    (folder / "998.0.0-01.next.sql").write_text(unreleased.next_text())
+    (folder / "998.0.0-02.frozen.sql").write_text(frozen)
+    monkeypatch.setattr(migrations, "FOLDER", folder)
+    monkeypatch.setattr(migrations, "SUMS", folder / "SHA256SUMS")
+    return folder
+
+
+def write_sums(folder: Path) -> None:
+    digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("[0-9]*.sql")}
+    (folder / "SHA256SUMS").write_text("".join(f"{digest}  {name}\n" for name, digest in digests.items()))
+
+
+def test_the_difference_of_each_kind_of_object(new_database: Callable[..., Database], released: Path) -> None:
+    database = new_database(template=None)
+    url = database.url("leads_migrator")
+    write_sums(released)
+    run(database, released)
+    assert migration_diff.of_pending(url) == ""
+    (released / "999.0.0-01.more.sql").write_text(
+        "set local role leads_owner;\n"
+        "create or replace function app.trim_text(value text) returns text language sql immutable parallel safe\n"
+        "begin atomic select btrim(trim_text.value, ' '); end;\n"
+        "create view app.names with (security_invoker = true) as select l.name from app.lead as l;\n"
+        "drop policy lead_jobs_select on app.lead;\n"
+        "grant delete on app.pipeline_stage to leads_bi;\n"
+    )
+    write_sums(released)
+    database.sql("create function app.by_hand() returns integer language sql return 1")
+    before = fingerprint(database)
+    with pytest.raises(MigrationError, match="alter role leads_migrator createdb"):
+        migration_diff.of_pending(url)
+    database.sql("alter role leads_migrator createdb")
+    try:
+        difference = migration_diff.of_pending(url)
+    finally:
+        database.sql("alter role leads_migrator nocreatedb")
+    # The function that somebody created by hand is no change of a migration.
+    assert [line for line in difference.splitlines() if line.startswith("+++ ")] == [
+        "+++ function app.trim_text(text) (after)",
+        "+++ grant delete on table app.pipeline_stage to leads_bi (after)",
+        "+++ policy lead_jobs_select on app.lead (after)",
+        "+++ view app.names (after)",
+    ]
+    assert "\n+ SELECT btrim(value, ' '::text) AS btrim;\n" in difference
+    assert "\n-create policy lead_jobs_select on app.lead as permissive for select to leads_jobs" in difference
+    assert fingerprint(database) == before
+    assert database.sql("select 1 from pg_database where datname like 'leads_diff_%%'") == []
