@@ -624,6 +624,46 @@ COMMENT ON COLUMN api.signal_input.observed_at IS 'When it was observed. The def
 
 COMMENT ON COLUMN api.signal_input.dedupe_key IS 'Your own key. If the lead already has a signal with the same key, nothing is added.';
 
+CREATE TYPE app.lead_values AS (
+	id uuid,
+	organization_id uuid,
+	name text,
+	company text,
+	email text,
+	source text,
+	lead_score integer,
+	pipeline_stage text,
+	industry text,
+	company_size text,
+	pain_points text,
+	timeline text,
+	budget_range text,
+	ai_reasoning text,
+	qualification_completed_at timestamp(3) with time zone,
+	created_at timestamp(3) with time zone,
+	updated_at timestamp(3) with time zone,
+	revision integer,
+	email_key text COLLATE pg_catalog."C",
+	pipeline_stage_and_source text COLLATE pg_catalog."C",
+	score_id uuid
+);
+
+ALTER TYPE app.lead_values OWNER TO leads_owner;
+
+COMMENT ON TYPE app.lead_values IS 'A row of app.lead: the same columns, in the same order.';
+
+CREATE TYPE app.organization_values AS (
+	organization_id uuid,
+	name text,
+	environment text,
+	created_at timestamp(3) with time zone,
+	erased_at timestamp(3) with time zone
+);
+
+ALTER TYPE app.organization_values OWNER TO leads_owner;
+
+COMMENT ON TYPE app.organization_values IS 'A row of app.organization: the same columns, in the same order.';
+
 CREATE TYPE crm.job AS (
 	organization_id uuid,
 	sync_id uuid,
@@ -649,6 +689,30 @@ CREATE TYPE crm.permission AS (
 ALTER TYPE crm.permission OWNER TO leads_owner;
 
 COMMENT ON TYPE crm.permission IS 'Whether the worker may call the vendor. go: yes. wait: ask again after wait_seconds. stop: the lease is lost or returned.';
+
+CREATE TYPE crm.sync_values AS (
+	organization_id uuid,
+	id uuid,
+	lead_id uuid,
+	vendor text,
+	account text,
+	status text,
+	external_id text,
+	error_code text,
+	error text,
+	run_at timestamp(3) with time zone,
+	leased_by integer,
+	attempts integer,
+	begun_at timestamp(3) with time zone,
+	begun_after integer,
+	email_key text COLLATE pg_catalog."C",
+	last_synced_at timestamp(3) with time zone,
+	created_at timestamp(3) with time zone
+);
+
+ALTER TYPE crm.sync_values OWNER TO leads_owner;
+
+COMMENT ON TYPE crm.sync_values IS 'A row of crm.sync: the same columns, in the same order.';
 
 CREATE FUNCTION admin.activate_scoring_model(organization_id uuid, version integer DEFAULT NULL::integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -976,7 +1040,7 @@ END;
 
 ALTER FUNCTION app.utc_text(instant timestamp with time zone) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.utc_text(instant timestamp with time zone) IS 'The instant in UTC with milliseconds (RFC 3339): 2026-04-27T13:22:05.114Z, whatever the session''s zone. Null for null.';
+COMMENT ON FUNCTION app.utc_text(instant timestamp with time zone) IS 'The time in UTC with milliseconds (RFC 3339), such as 2026-04-27T13:22:05.114Z, in any time zone of the session. Null for null.';
 
 CREATE TABLE app.organization (
     organization_id uuid DEFAULT app.new_id() NOT NULL,
@@ -1108,7 +1172,7 @@ ALTER TABLE api.route OWNER TO leads_owner;
 
 COMMENT ON TABLE api.route IS 'The routes: which function answers a method on a path. A server reads them again on NOTIFY leads_routes.';
 
-COMMENT ON COLUMN api.route.method IS 'The HTTP method; HEAD is answered wherever GET is.';
+COMMENT ON COLUMN api.route.method IS 'The HTTP method. A route of GET also answers HEAD.';
 
 COMMENT ON COLUMN api.route.path IS 'The path below /api/v1, such as /leads/{id}. A name in braces is an argument of the function.';
 
@@ -1116,9 +1180,9 @@ COMMENT ON COLUMN api.route.function IS 'The function that answers, with its sch
 
 COMMENT ON COLUMN api.route.scope IS 'The scope that the key needs. Null: the route needs no key.';
 
-COMMENT ON COLUMN api.route.wait_seconds IS 'An answer that another transaction makes: how long a 202 waits for it, without a connection. One whose Retry-After is longer than what is left doesn''t wait.';
+COMMENT ON COLUMN api.route.wait_seconds IS 'How many seconds the server holds a 202 back, without a connection, for a result that another transaction writes. It does not wait if Retry-After is longer than the rest of the time.';
 
-COMMENT ON COLUMN api.route.wait_function IS 'The function that is asked for it: it only reads, and takes its arguments by name out of the route''s.';
+COMMENT ON COLUMN api.route.wait_function IS 'The function that reads this result. It takes its arguments by name from those of the route.';
 
 CREATE FUNCTION admin.api_findings(release integer) RETURNS TABLE(subject text, finding text, remedy text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -1256,7 +1320,7 @@ CREATE FUNCTION admin.bind_analyst(login text, organization_id uuid, expires_at 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_organization app.organization := admin.organization(bind_analyst.organization_id);
+  v_organization app.organization_values := admin.organization(bind_analyst.organization_id);
   v_oid oid := (select r.oid from pg_catalog.pg_roles as r where r.rolname = bind_analyst.login);
 begin
   -- What stands for a login that was dropped, and whose oid this one has got.
@@ -1283,52 +1347,21 @@ CREATE FUNCTION admin.catalogue() RETURNS TABLE(object text, definition text, re
     SET extra_float_digits TO '1'
     SET jit TO 'off'
     BEGIN ATOMIC
- WITH our_role AS (
-          SELECT r.rolname,
-             r.rolsuper,
-             r.rolinherit,
-             r.rolcreaterole,
-             r.rolcreatedb,
-             r.rolcanlogin,
-             r.rolreplication,
-             r.rolconnlimit,
-             r.rolpassword,
-             r.rolvaliduntil,
-             r.rolbypassrls,
-             r.rolconfig,
-             r.oid
-            FROM pg_roles r
-           WHERE (r.rolname = ANY (ARRAY['leads_owner'::name, 'leads_auth'::name, 'leads_exec'::name, 'leads_jobs'::name, 'leads_audit'::name, 'leads_eraser'::name, 'leads_bi'::name, 'leads_api'::name, 'leads_worker'::name, 'leads_operator'::name]))
-         ), our_schema AS (
-          SELECT n.oid,
-             quote_ident((n.nspname)::text) AS name,
-             (n.nspowner)::regrole AS owner,
-             n.nspacl AS acl
-            FROM pg_namespace n
-           WHERE ((n.nspname = ANY (ARRAY['app'::name, 'auth'::name, 'audit'::name, 'api'::name, 'admin'::name, 'scoring'::name, 'crm'::name, 'bi'::name])) OR (n.nspowner IN ( SELECT r.oid
-                    FROM our_role r)))
-         ), relation AS (
-          SELECT c.oid,
-             ((c.oid)::regclass)::text AS name,
-             c.relkind AS kind,
-             c.relowner AS owner_id,
-             (c.relowner)::regrole AS owner,
-             c.relacl AS acl,
-             c.relpersistence AS persistence,
-             c.relrowsecurity AS has_rls,
-             c.relforcerowsecurity AS forces_rls,
-                 CASE c.relkind
-                     WHEN 'v'::"char" THEN 'view'::text
-                     WHEN 'm'::"char" THEN 'materialized view'::text
-                     WHEN 'f'::"char" THEN 'foreign table'::text
-                     WHEN 'S'::"char" THEN 'sequence'::text
-                     ELSE 'table'::text
-                 END AS noun,
+ WITH relation AS (
+          SELECT r.oid,
+             r.name,
+             r.kind,
+             r.noun,
+             r.owner_id,
+             (r.owner_id)::regrole AS owner,
+             r.acl,
+             r.persistence,
+             r.has_rls,
+             r.forces_rls,
              ( SELECT string_agg(o.option, ', '::text ORDER BY o.option) AS string_agg
-                    FROM unnest(c.reloptions) o(option)) AS options
-            FROM pg_class c
-           WHERE ((c.relnamespace IN ( SELECT s.oid
-                    FROM our_schema s)) AND (c.relkind = ANY (ARRAY['r'::"char", 'p'::"char", 'v'::"char", 'm'::"char", 'f'::"char", 'S'::"char"])) AND (NOT c.relispartition))
+                    FROM unnest(r.options) o(option)) AS options
+            FROM admin.relation r
+           WHERE (NOT r.is_partition)
          ), attribute AS (
           SELECT a.attrelid AS relation,
              a.attnum AS "position",
@@ -1375,7 +1408,7 @@ CREATE FUNCTION admin.catalogue() RETURNS TABLE(object text, definition text, re
                  END || (p.oid)::regprocedure) AS name
             FROM pg_proc p
            WHERE (p.pronamespace IN ( SELECT s.oid
-                    FROM our_schema s))
+                    FROM admin.schema s))
          ), type AS (
           SELECT t.oid,
              format_type(t.oid, NULL::integer) AS name,
@@ -1410,13 +1443,13 @@ CREATE FUNCTION admin.catalogue() RETURNS TABLE(object text, definition text, re
               LEFT JOIN pg_class c ON ((c.oid = t.typrelid)))
               LEFT JOIN pg_type b ON ((b.oid = t.typbasetype)))
            WHERE ((t.typnamespace IN ( SELECT s.oid
-                    FROM our_schema s)) AND ((t.typtype = ANY (ARRAY['d'::"char", 'e'::"char"])) OR ((t.typtype = 'c'::"char") AND (c.relkind = 'c'::"char"))))
+                    FROM admin.schema s)) AND ((t.typtype = ANY (ARRAY['d'::"char", 'e'::"char"])) OR ((t.typtype = 'c'::"char") AND (c.relkind = 'c'::"char"))))
          ), acl AS (
           SELECT ('schema '::text || s.name) AS target,
              ''::text AS "column",
              (s.owner)::oid AS owner_id,
              s.acl AS items
-            FROM our_schema s
+            FROM admin.schema s
          UNION ALL
           SELECT (
                  CASE r.kind
@@ -1466,49 +1499,50 @@ CREATE FUNCTION admin.catalogue() RETURNS TABLE(object text, definition text, re
      ('PostgreSQL '::text || ((current_setting('server_version_num'::text))::integer / 10000)),
      NULL::text AS text
  UNION ALL
-  SELECT ('role '::text || (r.rolname)::text),
-     format('alter role %I %s;'::text, r.rolname, concat_ws(' '::text,
+  SELECT ('role '::text || r.name),
+     format('alter role %I %s;'::text, r.name, concat_ws(' '::text,
          CASE
-             WHEN r.rolsuper THEN 'superuser'::text
+             WHEN r.is_superuser THEN 'superuser'::text
              ELSE 'nosuperuser'::text
          END,
          CASE
-             WHEN r.rolinherit THEN 'inherit'::text
+             WHEN r.inherits THEN 'inherit'::text
              ELSE 'noinherit'::text
          END,
          CASE
-             WHEN r.rolcreaterole THEN 'createrole'::text
+             WHEN r.can_create_roles THEN 'createrole'::text
              ELSE 'nocreaterole'::text
          END,
          CASE
-             WHEN r.rolcreatedb THEN 'createdb'::text
+             WHEN r.can_create_databases THEN 'createdb'::text
              ELSE 'nocreatedb'::text
          END,
          CASE
-             WHEN r.rolcanlogin THEN 'login'::text
+             WHEN r.can_login THEN 'login'::text
              ELSE 'nologin'::text
          END,
          CASE
-             WHEN r.rolreplication THEN 'replication'::text
+             WHEN r.can_replicate THEN 'replication'::text
              ELSE 'noreplication'::text
          END,
          CASE
-             WHEN r.rolbypassrls THEN 'bypassrls'::text
+             WHEN r.bypasses_rls THEN 'bypassrls'::text
              ELSE 'nobypassrls'::text
          END)) AS format,
      NULL::text
-    FROM our_role r
+    FROM admin.role r
+   WHERE (r.oid IS NOT NULL)
  UNION ALL
-  SELECT DISTINCT format('membership of %I in %s'::text, r.rolname, (m.roleid)::regrole) AS format,
-     format('grant %s to %I;'::text, (m.roleid)::regrole, r.rolname) AS format,
-     format('revoke %s from %I;'::text, (m.roleid)::regrole, r.rolname) AS format
+  SELECT DISTINCT format('membership of %I in %s'::text, r.name, (m.roleid)::regrole) AS format,
+     format('grant %s to %I;'::text, (m.roleid)::regrole, r.name) AS format,
+     format('revoke %s from %I;'::text, (m.roleid)::regrole, r.name) AS format
     FROM (pg_auth_members m
-      JOIN our_role r ON ((r.oid = m.member)))
+      JOIN admin.role r ON ((r.oid = m.member)))
  UNION ALL
   SELECT ('schema '::text || s.name),
      format('alter schema %s owner to %s;'::text, s.name, s.owner) AS format,
      format('drop schema %s;'::text, s.name) AS format
-    FROM our_schema s
+    FROM admin.schema s
  UNION ALL
   SELECT format('grant %s to %s'::text, p.name, p.grantee) AS format,
      format('grant %s to %s;'::text, p.name, p.grantee) AS format,
@@ -1532,7 +1566,7 @@ CREATE FUNCTION admin.catalogue() RETURNS TABLE(object text, definition text, re
     FROM (pg_default_acl d
       JOIN ( VALUES ('r'::"char",'tables'::text), ('S'::"char",'sequences'::text), ('f'::"char",'functions'::text), ('T'::"char",'types'::text), ('n'::"char",'schemas'::text), ('L'::"char",'large objects'::text)) t(kind, noun) ON ((t.kind = d.defaclobjtype)))
    WHERE (d.defaclrole IN ( SELECT r.oid
-            FROM our_role r))
+            FROM admin.role r))
  UNION ALL
   SELECT ((r.noun || ' '::text) || r.name),
          CASE r.kind
@@ -1665,15 +1699,15 @@ alter %1$s owner to %3$s;'::text, t.noun_and_name, t.definition, t.owner) AS for
     FROM (pg_depend d
       CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) o(type, schema, name, identity))
    WHERE ((d.refclassid = ('pg_namespace'::regclass)::oid) AND (d.refobjid IN ( SELECT s.oid
-            FROM our_schema s)) AND (d.classid <> ALL (ARRAY[('pg_class'::regclass)::oid, ('pg_proc'::regclass)::oid, ('pg_type'::regclass)::oid, ('pg_default_acl'::regclass)::oid])));
+            FROM admin.schema s)) AND (d.classid <> ALL (ARRAY[('pg_class'::regclass)::oid, ('pg_proc'::regclass)::oid, ('pg_type'::regclass)::oid, ('pg_default_acl'::regclass)::oid])));
 END;
 
 ALTER FUNCTION admin.catalogue() OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.catalogue() IS 'Every object of our schemas, every grant on one, and our roles: stable text, whatever the session''s settings.
+COMMENT ON FUNCTION admin.catalogue() IS 'Every object of our schemas, every privilege on them, and our roles. The text doesn''t depend on the session''s settings.
 
-definition: the SQL that makes it, or makes it so again, ending with a semicolon; without one, where no single statement
-could: what it is, in words. removal: the SQL that takes it away; null for what can''t go.';
+definition: SQL that creates or restores the object and ends with a semicolon. If no single statement could, it is a
+description without a semicolon. removal: SQL that removes the object; null if it can''t be removed.';
 
 CREATE FUNCTION app.id_time(id uuid) RETURNS timestamp with time zone
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -1838,7 +1872,7 @@ CREATE FUNCTION admin.connect_crm(organization_id uuid, vendor text, account tex
     AS $$
 #variable_conflict use_column
 declare
-  v_organization app.organization := admin.organization(connect_crm.organization_id);
+  v_organization app.organization_values := admin.organization(connect_crm.organization_id);
   v_vendor crm.vendor;
 begin
   select v.* into v_vendor from crm.vendor as v where v.name = connect_crm.vendor;
@@ -2709,7 +2743,7 @@ CREATE FUNCTION admin.erase_organization(organization_id uuid, after uuid DEFAUL
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_organization app.organization := admin.known_organization(erase_organization.organization_id);
+  v_organization app.organization_values := admin.known_organization(erase_organization.organization_id);
   v_organization_id uuid := v_organization.organization_id;
   -- Not null: the next lead's condition would have two shapes, and a plan for both walks the log from its beginning.
   v_lead_id uuid := coalesce(erase_organization.after, '00000000-0000-0000-0000-000000000000');
@@ -3718,12 +3752,12 @@ ALTER FUNCTION admin.keys(organization_id uuid) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.keys(organization_id uuid) IS 'The keys of an organization, or of all where it is null; the oldest first.';
 
-CREATE FUNCTION admin.known_organization(organization_id uuid) RETURNS app.organization
+CREATE FUNCTION admin.known_organization(organization_id uuid) RETURNS app.organization_values
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_organization app.organization;
+  v_organization app.organization_values;
 begin
   select o.* into v_organization
   from app.organization as o
@@ -3808,7 +3842,7 @@ ALTER FUNCTION crm.copies(organization_id uuid, lead_id uuid) OWNER TO leads_job
 
 COMMENT ON FUNCTION crm.copies(organization_id uuid, lead_id uuid) IS '[{"vendor", "account", "status", "external_id", "may_have_made": [{"email", "display_name", "sent_at"}]}], one for each push.
 
-external_id: the record''s, null where none is known. may_have_made: calls of which it isn''t known whether they made one.';
+external_id: the record''s id; null: unknown. may_have_made: calls that may have created a record.';
 
 CREATE FUNCTION admin.leads_to_erase(organization_id uuid DEFAULT NULL::uuid, lead_id uuid DEFAULT NULL::uuid, email text DEFAULT NULL::text) RETURNS TABLE(organization_id uuid, lead_id uuid, name text, email text, is_deleted boolean, events bigint, copies json)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -3905,12 +3939,12 @@ ALTER FUNCTION admin.load_signals(organization_id uuid, signals jsonb) OWNER TO 
 
 COMMENT ON FUNCTION admin.load_signals(organization_id uuid, signals jsonb) IS 'Inserts signals, a JSON array of {lead_id, type, value, observed_at, dedupe_key}; returns how many were new. Raises PT404 organization_not_found, and the violations of the table''s constraints.';
 
-CREATE FUNCTION admin.organization(organization_id uuid) RETURNS app.organization
+CREATE FUNCTION admin.organization(organization_id uuid) RETURNS app.organization_values
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_organization app.organization := admin.known_organization(organization.organization_id);
+  v_organization app.organization_values := admin.known_organization(organization.organization_id);
 begin
   if v_organization.erased_at is not null then
     raise sqlstate 'PT409' using
@@ -4365,7 +4399,7 @@ declare
     v_organization_id, create_lead.idempotency_key, create_lead.idempotency_wait,
     'POST /leads' || chr(10) || create_lead.body
   );
-  v_lead app.lead;
+  v_lead app.lead_values;
 begin
   if v_answer.status is not null then
     return v_answer;
@@ -4381,24 +4415,15 @@ begin
     select json_agg(f.fault) from fault as f
   ));
 
+  v_lead := app.lead_from(v_fields, null);
   insert into app.lead (
     organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
     timeline, budget_range, ai_reasoning
   )
   values (
-    v_organization_id,
-    app.trim_text(v_fields ->> 'name'),
-    app.trim_text(v_fields ->> 'company'),
-    app.trim_text(v_fields ->> 'email'),
-    app.trim_text(v_fields ->> 'source'),
-    coalesce((v_fields ->> 'lead_score')::numeric::integer, 0),
-    coalesce(app.trim_text(v_fields ->> 'pipeline_stage'), 'new'),
-    app.trim_text(v_fields ->> 'industry'),
-    app.trim_text(v_fields ->> 'company_size'),
-    app.trim_text(v_fields ->> 'pain_points'),
-    app.trim_text(v_fields ->> 'timeline'),
-    app.trim_text(v_fields ->> 'budget_range'),
-    app.trim_text(v_fields ->> 'ai_reasoning')
+    v_organization_id, v_lead.name, v_lead.company, v_lead.email, v_lead.source, coalesce(v_lead.lead_score, 0),
+    coalesce(v_lead.pipeline_stage, 'new'), v_lead.industry, v_lead.company_size, v_lead.pain_points, v_lead.timeline,
+    v_lead.budget_range, v_lead.ai_reasoning
   )
   returning * into v_lead;
   perform crm.wake_worker(v_organization_id, v_lead.id);
@@ -4474,7 +4499,9 @@ begin
 
   -- Where a key was there already, the first signal under it.
   v_items := array(
-    select row_to_json(scoring.signal_item(i))::text
+    select row_to_json(scoring.signal_item(
+      i.id, i.organization_id, i.lead_id, i.type, i.value, i.observed_at, i.dedupe_key, i.created_at
+    ))::text
     from jsonb_array_elements(v_fields) with ordinality as s (signal, ordinality)
     cross join lateral (
       select i.*
@@ -4570,15 +4597,15 @@ ALTER FUNCTION audit.event_etag(payload_digest bytea, salt bytea) OWNER TO leads
 
 COMMENT ON FUNCTION audit.event_etag(payload_digest bytea, salt bytea) IS 'A strong entity tag (RFC 9110, section 8.8.3). It changes when the event''s values are erased.';
 
-CREATE FUNCTION audit.event_item(event audit.event) RETURNS api.audit_event
+CREATE FUNCTION audit.event_item(id uuid, organization_id uuid, action text, source text, correlation_id text, payload json, created_at timestamp with time zone) RETURNS api.audit_event
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
- SELECT ROW((event).id, (event).organization_id, (event).action, (event).source, (event).correlation_id, (event).payload, (app.utc_text((event).created_at))::api.utc_time)::api.audit_event AS "row";
+ SELECT ROW(id, organization_id, action, source, correlation_id, payload, (app.utc_text(created_at))::api.utc_time)::api.audit_event AS "row";
 END;
 
-ALTER FUNCTION audit.event_item(event audit.event) OWNER TO leads_owner;
+ALTER FUNCTION audit.event_item(id uuid, organization_id uuid, action text, source text, correlation_id text, payload json, created_at timestamp with time zone) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION audit.event_item(event audit.event) IS 'The seven fields of an event, in the order of the body.';
+COMMENT ON FUNCTION audit.event_item(id uuid, organization_id uuid, action text, source text, correlation_id text, payload json, created_at timestamp with time zone) IS 'The seven fields of an event, in the order of the body.';
 
 CREATE VIEW auth.claimed_key WITH (security_invoker='true') AS
  SELECT organization_id,
@@ -4611,7 +4638,7 @@ No row has the organization null.';
 CREATE FUNCTION api.get_audit_event(id uuid) RETURNS api.answer
     LANGUAGE sql STABLE SECURITY DEFINER
     BEGIN ATOMIC
- SELECT ROW(200, json_build_object('ETag', audit.event_etag(e.payload_digest, e.salt)), (row_to_json(audit.event_item(e.*)))::text)::api.answer AS "row"
+ SELECT ROW(200, json_build_object('ETag', audit.event_etag(e.payload_digest, e.salt)), (row_to_json(audit.event_item(e.id, e.organization_id, e.action, e.source, e.correlation_id, e.payload, e.created_at)))::text)::api.answer AS "row"
     FROM audit.event e
    WHERE ((e.organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)) AND (e.id = get_audit_event.id) AND (e.created_at = app.id_time(get_audit_event.id)));
 END;
@@ -4622,35 +4649,30 @@ COMMENT ON FUNCTION api.get_audit_event(id uuid) IS 'Get an event of the audit l
 
 An event of another organization returns 404, as if it did not exist.';
 
-CREATE FUNCTION crm.account_in_force(organization_id uuid) RETURNS TABLE(vendor text, account text)
-    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT c.vendor,
-     c.account
-    FROM crm.connection c
-   WHERE (c.organization_id = account_in_force.organization_id);
-END;
-
-ALTER FUNCTION crm.account_in_force(organization_id uuid) OWNER TO leads_jobs;
-
-COMMENT ON FUNCTION crm.account_in_force(organization_id uuid) IS 'Vendor and account of the organization''s connection: all of it that a key without the scope admin comes to know.';
-
-CREATE FUNCTION crm.sync_in_force(organization_id uuid, lead_id uuid) RETURNS crm.sync
-    LANGUAGE sql STABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT s.*::crm.sync AS s
-    FROM (crm.sync s
-      LEFT JOIN crm.account_in_force(sync_in_force.organization_id) c(vendor, account) ON (((c.vendor = s.vendor) AND (c.account = s.account))))
-   WHERE ((s.organization_id = sync_in_force.organization_id) AND (s.lead_id = sync_in_force.lead_id))
-   ORDER BY (c.vendor IS NOT NULL) DESC, s.created_at DESC, s.id DESC
-  LIMIT 1;
-END;
+CREATE FUNCTION crm.sync_in_force(organization_id uuid, lead_id uuid) RETURNS crm.sync_values
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_sync crm.sync_values;
+begin
+  select s.* into v_sync
+  from crm.sync as s
+  left join crm.account_in_force(sync_in_force.organization_id) as c on c.vendor = s.vendor and c.account = s.account
+  where s.organization_id = sync_in_force.organization_id and s.lead_id = sync_in_force.lead_id
+  order by (c.vendor is not null) desc, s.created_at desc, s.id desc
+  limit 1;
+  return v_sync;
+end
+$$;
 
 ALTER FUNCTION crm.sync_in_force(organization_id uuid, lead_id uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION crm.sync_in_force(organization_id uuid, lead_id uuid) IS 'The lead''s sync with the organization''s connection, else the latest with one that it had. Null: it was never pushed.';
+COMMENT ON FUNCTION crm.sync_in_force(organization_id uuid, lead_id uuid) IS 'The lead''s sync with the connection that the organization has now, else the latest sync with an earlier connection.
 
-CREATE FUNCTION crm.sync_item(lead_id uuid, sync crm.sync) RETURNS api.lead_sync
+Null: the lead was never pushed.';
+
+CREATE FUNCTION crm.sync_item(lead_id uuid, sync crm.sync_values) RETURNS api.lead_sync
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
  SELECT ROW(lead_id,
@@ -4660,9 +4682,9 @@ CREATE FUNCTION crm.sync_item(lead_id uuid, sync crm.sync) RETURNS api.lead_sync
          END)::api.lead_sync AS "row";
 END;
 
-ALTER FUNCTION crm.sync_item(lead_id uuid, sync crm.sync) OWNER TO leads_jobs;
+ALTER FUNCTION crm.sync_item(lead_id uuid, sync crm.sync_values) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION crm.sync_item(lead_id uuid, sync crm.sync) IS 'The lead''s id and the four fields of its sync, or null for none.';
+COMMENT ON FUNCTION crm.sync_item(lead_id uuid, sync crm.sync_values) IS 'The lead''s id and the four fields of its sync; crm_sync is null if there is no sync.';
 
 CREATE FUNCTION api.get_crm_sync(id uuid) RETURNS api.answer
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -4705,33 +4727,26 @@ COMMENT ON FUNCTION api.get_health() IS 'Check a key.
 
 The response has the organization that the key belongs to, its environment (live or test), and the scopes of the key.';
 
-CREATE FUNCTION app.lead_etag(revision integer) RETURNS text
-    LANGUAGE sql STABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT (((('"'::text || revision) || '.'::text) || api.schema_version()) || '"'::text);
-END;
-
-ALTER FUNCTION app.lead_etag(revision integer) OWNER TO leads_owner;
-
-COMMENT ON FUNCTION app.lead_etag(revision integer) IS 'A strong entity tag (RFC 9110, section 8.8.3): another one after every change of the lead, and where a new version of the schema may show it otherwise.';
-
-CREATE FUNCTION app.lead_whole(lead app.lead) RETURNS api.lead
-    LANGUAGE sql STABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT ROW((lead).id, (lead).organization_id, (lead).name, (lead).company, (lead).email, (lead).source, (lead).lead_score, (lead).pipeline_stage, (lead).industry, (lead).company_size, (lead).pain_points, (lead).timeline, (lead).budget_range, (lead).ai_reasoning, (app.utc_text((lead).qualification_completed_at))::api.utc_time, (app.utc_text((lead).created_at))::api.utc_time, (app.utc_text((lead).updated_at))::api.utc_time)::api.lead AS "row";
-END;
-
-ALTER FUNCTION app.lead_whole(lead app.lead) OWNER TO leads_owner;
-
-COMMENT ON FUNCTION app.lead_whole(lead app.lead) IS 'All 17 fields of a lead, in the order of the body.';
-
 CREATE FUNCTION api.get_lead(id uuid) RETURNS api.answer
-    LANGUAGE sql STABLE SECURITY DEFINER
-    BEGIN ATOMIC
- SELECT ROW(200, json_build_object('ETag', app.lead_etag(l.revision)), (row_to_json(app.lead_whole(l.*)))::text)::api.answer AS "row"
-    FROM app.lead l
-   WHERE ((l.organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)) AND (l.id = get_lead.id));
-END;
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_answer api.answer;
+begin
+  select
+    200,
+    json_build_object('ETag', app.lead_etag(l.revision)),
+    row_to_json(app.lead_whole(row(l.*)::app.lead_values))::text
+  into v_answer
+  from app.lead as l
+  where l.organization_id = (select auth.organization_id('read')) and l.id = get_lead.id;
+  if not found then
+    return null;
+  end if;
+  return v_answer;
+end
+$$;
 
 ALTER FUNCTION api.get_lead(id uuid) OWNER TO leads_exec;
 
@@ -4780,7 +4795,7 @@ CREATE FUNCTION api.get_push(id uuid) RETURNS api.answer
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_sync crm.sync := crm.sync_in_force(auth.organization_id('write'), get_push.id);
+  v_sync crm.sync_values := crm.sync_in_force(auth.organization_id('write'), get_push.id);
 begin
   if v_sync.id is null then
     return null;
@@ -4881,7 +4896,9 @@ begin
   -- A statement for each shape of filter: each walks its own index, and several values are one walk each, merged.
   if list_audit_events.lead_id is not null then
     v_items := array(
-      select row_to_json(audit.event_item(e))::text
+      select row_to_json(audit.event_item(
+        e.id, e.organization_id, e.action, e.source, e.correlation_id, e.payload, e.created_at
+      ))::text
       from audit.event as e
       where
         e.organization_id = v_organization_id
@@ -4895,14 +4912,16 @@ begin
     );
   elsif list_audit_events.action is not null then
     v_items := array(
-      select row_to_json(audit.event_item(p.event))::text
+      select row_to_json(audit.event_item(
+        p.id, p.organization_id, p.action, p.source, p.correlation_id, p.payload, p.created_at
+      ))::text
       from (
         select distinct a.value || '/' || s.value as value
         from unnest(list_audit_events.action) as a (value)
         cross join unnest(coalesce(list_audit_events.source, v_sources)) as s (value)
       ) as f
       cross join lateral (
-        select e as event, e.created_at, e.id
+        select e.*
         from audit.event as e
         where
           e.organization_id = v_organization_id
@@ -4917,10 +4936,12 @@ begin
     );
   elsif list_audit_events.source is not null then
     v_items := array(
-      select row_to_json(audit.event_item(p.event))::text
+      select row_to_json(audit.event_item(
+        p.id, p.organization_id, p.action, p.source, p.correlation_id, p.payload, p.created_at
+      ))::text
       from (select distinct u.value from unnest(list_audit_events.source) as u (value)) as s
       cross join lateral (
-        select e as event, e.created_at, e.id
+        select e.*
         from audit.event as e
         where
           e.organization_id = v_organization_id
@@ -4935,7 +4956,9 @@ begin
     );
   else
     v_items := array(
-      select row_to_json(audit.event_item(e))::text
+      select row_to_json(audit.event_item(
+        e.id, e.organization_id, e.action, e.source, e.correlation_id, e.payload, e.created_at
+      ))::text
       from audit.event as e
       where
         e.organization_id = v_organization_id
@@ -4996,13 +5019,14 @@ begin
 
   select b.created_at, b.id into v_at, v_id from app.page_bound(list_leads.cursor, list_leads.end_at) as b;
 
-  -- A statement for each shape of filter: each walks its own index, and several values are one walk each, merged.
+  -- One statement for each combination of filters, because each has its own index: a condition such as
+  -- (source is null or l.source = source) would prevent its use. Each value is one index scan; the results are merged.
   if list_leads.email is not null then
     v_items := array(
-      select row_to_json(app.lead_item(p.lead))::text
+      select row_to_json(app.lead_item(row(p.*)::app.lead_values))::text
       from (select distinct lower(u.value collate "C") as value from unnest(list_leads.email) as u (value)) as e
       cross join lateral (
-        select l as lead, l.created_at, l.id
+        select l.*
         from app.lead as l
         where
           l.organization_id = v_organization_id
@@ -5019,14 +5043,14 @@ begin
     );
   elsif list_leads.pipeline_stage is not null and list_leads.source is not null then
     v_items := array(
-      select row_to_json(app.lead_item(p.lead))::text
+      select row_to_json(app.lead_item(row(p.*)::app.lead_values))::text
       from (
         select distinct g.value || '/' || s.value as value
         from unnest(list_leads.pipeline_stage) as g (value)
         cross join unnest(list_leads.source) as s (value)
       ) as f
       cross join lateral (
-        select l as lead, l.created_at, l.id
+        select l.*
         from app.lead as l
         where
           l.organization_id = v_organization_id
@@ -5041,10 +5065,10 @@ begin
     );
   elsif list_leads.pipeline_stage is not null then
     v_items := array(
-      select row_to_json(app.lead_item(p.lead))::text
+      select row_to_json(app.lead_item(row(p.*)::app.lead_values))::text
       from (select distinct u.value from unnest(list_leads.pipeline_stage) as u (value)) as g
       cross join lateral (
-        select l as lead, l.created_at, l.id
+        select l.*
         from app.lead as l
         where
           l.organization_id = v_organization_id
@@ -5059,10 +5083,10 @@ begin
     );
   elsif list_leads.source is not null then
     v_items := array(
-      select row_to_json(app.lead_item(p.lead))::text
+      select row_to_json(app.lead_item(row(p.*)::app.lead_values))::text
       from (select distinct u.value from unnest(list_leads.source) as u (value)) as s
       cross join lateral (
-        select l as lead, l.created_at, l.id
+        select l.*
         from app.lead as l
         where
           l.organization_id = v_organization_id
@@ -5077,7 +5101,7 @@ begin
     );
   else
     v_items := array(
-      select row_to_json(app.lead_item(l))::text
+      select row_to_json(app.lead_item(row(l.*)::app.lead_values))::text
       from app.lead as l
       where
         l.organization_id = v_organization_id
@@ -5121,7 +5145,12 @@ begin
   select b.created_at, b.id into v_at, v_id from app.page_bound(list_scores.cursor, null) as b;
   return app.page_answer(
     array(
-      select row_to_json(scoring.score_item(s))::text
+      select row_to_json(
+        row(
+          s.id, s.organization_id, s.lead_id, s.kind, s.lead_score, s.ai_reasoning, s.model, s.model_version, s.base,
+          s.contributions, app.utc_text(s.created_at)
+        )::api.score
+      )::text
       from scoring.score as s
       where
         s.organization_id = v_organization_id
@@ -5162,7 +5191,9 @@ begin
   select b.created_at, b.id into v_at, v_id from app.page_bound(list_signals.cursor, null) as b;
   return app.page_answer(
     array(
-      select row_to_json(scoring.signal_item(s))::text
+      select row_to_json(scoring.signal_item(
+        s.id, s.organization_id, s.lead_id, s.type, s.value, s.observed_at, s.dedupe_key, s.created_at
+      ))::text
       from scoring.signal as s
       where
         s.organization_id = v_organization_id
@@ -5398,8 +5429,8 @@ CREATE TABLE api.shape (
     type text NOT NULL,
     relation text,
     never_null text[] DEFAULT '{}'::text[] NOT NULL,
-    example json,
     fields json DEFAULT '{}'::json NOT NULL,
+    example json,
     CONSTRAINT shape_fields_are_an_object CHECK ((json_typeof(fields) = 'object'::text)),
     CONSTRAINT shape_names_a_relation CHECK ((relation ~ '^[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*$'::text))
 );
@@ -5414,9 +5445,9 @@ COMMENT ON COLUMN api.shape.relation IS 'The table whose rows the type shows. Th
 
 COMMENT ON COLUMN api.shape.never_null IS 'Fields that are never null although no column of the table says so. In a request, they are required.';
 
-COMMENT ON COLUMN api.shape.example IS 'An example.';
-
 COMMENT ON COLUMN api.shape.fields IS 'JSON Schemas of fields, by name, where the type and the constraints say too little. The description is added.';
+
+COMMENT ON COLUMN api.shape.example IS 'An example.';
 
 CREATE FUNCTION api.operation_bodies() RETURNS TABLE(operation_id text, body text, schema_name text, schema text)
     LANGUAGE sql STABLE
@@ -5757,9 +5788,9 @@ ALTER FUNCTION app.page_answer(items text[], page_size integer) OWNER TO leads_o
 
 COMMENT ON FUNCTION app.page_answer(items text[], page_size integer) IS 'The answer {"data": […], "next_cursor": …}.
 
-items: the rows as JSON, in order, one more than page_size where a next page exists. The cursor is unpadded base64url
-(RFC 4648, section 5) of compact JSON with created_at and id of the last row given. The header Next-Cursor is for the
-shim, which makes Link of it; null: no header.';
+items: the rows as JSON, in order; one more than page_size if there is a next page. The cursor is unpadded base64url
+(RFC 4648, section 5) of compact JSON with created_at and id of the last row of the page. The API server makes the
+header Link from the header Next-Cursor. Null: there is no next page.';
 
 CREATE FUNCTION api.operation_successes() RETURNS TABLE(operation_id text, status integer, response text, schema_name text, schema text)
     LANGUAGE sql STABLE
@@ -6078,7 +6109,52 @@ COMMENT ON FUNCTION api.openapi() IS 'The OpenAPI document, as JSON text (https:
 It is made from the routes, the signatures and comments of their functions, the constraints on what they accept and
 return, and the rows of api.operation. It leaves out a route whose function the login may not execute.';
 
-CREATE FUNCTION api.problems() RETURNS SETOF api.problem
+CREATE FUNCTION app.lead_field_rule(kind text, max_length integer, is_nullable boolean) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT (('This must be '::text ||
+         CASE kind
+             WHEN 'text'::text THEN format('a text of 1 to %s characters'::text, ltrim(to_char(max_length, '999,999,999'::text)))
+             WHEN 'email'::text THEN 'an e-mail address such as ada@example.com (a domain in ASCII, with a dot)'::text
+             WHEN 'name'::text THEN format('1 to %s characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9'::text, max_length)
+             WHEN 'score'::text THEN 'a whole number from 0 to 100'::text
+             WHEN 'stage'::text THEN 'one of the organization''s pipeline stages'::text
+             ELSE NULL::text
+         END) ||
+         CASE
+             WHEN is_nullable THEN ', or null.'::text
+             ELSE '.'::text
+         END);
+END;
+
+ALTER FUNCTION app.lead_field_rule(kind text, max_length integer, is_nullable boolean) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.lead_field_rule(kind text, max_length integer, is_nullable boolean) IS 'The detail of a fault of a lead''s field, as an English sentence.
+
+kind, max_length, is_nullable: as in app.lead_field.';
+
+CREATE TABLE app.lead_field (
+    name text NOT NULL,
+    kind text NOT NULL,
+    max_length integer,
+    is_nullable boolean NOT NULL,
+    CONSTRAINT lead_field_kind_is_known CHECK ((kind = ANY (ARRAY['text'::text, 'email'::text, 'name'::text, 'score'::text, 'stage'::text]))),
+    CONSTRAINT lead_field_text_has_a_limit CHECK (((kind = ANY (ARRAY['text'::text, 'email'::text, 'name'::text])) = (max_length IS NOT NULL)))
+);
+
+ALTER TABLE app.lead_field OWNER TO leads_owner;
+
+COMMENT ON TABLE app.lead_field IS 'The fields of a lead that a client may send, with what app.lead_faults needs to know of them.';
+
+COMMENT ON COLUMN app.lead_field.name IS 'The field, which is a column of app.lead.';
+
+COMMENT ON COLUMN app.lead_field.kind IS 'text: a text; email: an e-mail address; name: a machine name; score: a whole number from 0 to 100; stage: a pipeline stage of the organization.';
+
+COMMENT ON COLUMN app.lead_field.max_length IS 'The most characters that a text may have; null: the kind has no limit.';
+
+COMMENT ON COLUMN app.lead_field.is_nullable IS 'Whether the field may be null.';
+
+CREATE FUNCTION api.problems() RETURNS TABLE(raised_by text, status integer, code text, title text, detail text, field text, field_code text)
     LANGUAGE sql STABLE SECURITY DEFINER
     BEGIN ATOMIC
  SELECT p.raised_by,
@@ -6089,12 +6165,28 @@ CREATE FUNCTION api.problems() RETURNS SETOF api.problem
      p.field,
      p.field_code
     FROM api.problem p
-   ORDER BY p.raised_by;
+ UNION ALL
+  SELECT c.conname,
+     422,
+     'validation_failed'::text,
+     'Validation failed'::text,
+     app.lead_field_rule(f.kind, f.max_length, f.is_nullable) AS lead_field_rule,
+     f.name,
+         CASE f.kind
+             WHEN 'text'::text THEN 'too_long'::text
+             WHEN 'score'::text THEN 'out_of_range'::text
+             WHEN 'stage'::text THEN 'unknown_stage'::text
+             ELSE ('invalid_'::text || f.kind)
+         END AS "case"
+    FROM ((app.lead_field f
+      JOIN pg_attribute a ON (((a.attrelid = ('app.lead'::regclass)::oid) AND (a.attname = f.name))))
+      JOIN pg_constraint c ON (((c.conrelid = a.attrelid) AND (((c.contype = 'c'::"char") AND (c.conkey = ARRAY[a.attnum])) OR ((c.contype = 'f'::"char") AND (a.attnum = ANY (c.conkey)))))))
+  ORDER BY 1;
 END;
 
 ALTER FUNCTION api.problems() OWNER TO leads_exec;
 
-COMMENT ON FUNCTION api.problems() IS 'The rows of api.problem.';
+COMMENT ON FUNCTION api.problems() IS 'The rows of api.problem, and one row for each constraint on a field of a lead.';
 
 CREATE FUNCTION api.push_lead(id uuid, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -6102,7 +6194,7 @@ CREATE FUNCTION api.push_lead(id uuid, idempotency_key api.idempotency_key DEFAU
     AS $$
 declare
   v_organization_id uuid := auth.organization_id('write');
-  v_sync crm.sync;
+  v_sync crm.sync_values;
 begin
   -- Only a guard against another request under the key: the answer is made anew each time, and never kept.
   perform app.claim_idempotency_key(
@@ -6186,7 +6278,7 @@ declare
     v_organization_id, score_lead.idempotency_key, score_lead.idempotency_wait,
     concat('POST /leads/', score_lead.id, '/score')
   );
-  v_score scoring.score;
+  v_score api.new_score;
 begin
   if v_answer.status is not null then
     return v_answer;
@@ -6201,9 +6293,7 @@ begin
   select
     200,
     json_build_object('ETag', app.lead_etag(l.revision)),
-    row_to_json(
-      row(l.id, v_score.lead_score, v_score.ai_reasoning, app.utc_text(v_score.created_at))::api.new_score
-    )::text
+    row_to_json(v_score)::text
   into v_answer
   from app.lead as l
   where l.organization_id = v_organization_id and l.id = score_lead.id;
@@ -6255,8 +6345,8 @@ CREATE FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags DEF
 declare
   v_organization_id uuid := auth.organization_id('write');
   v_fields jsonb := app.read_object(update_lead.body);
-  v_old app.lead;
-  v_new app.lead;
+  v_old app.lead_values;
+  v_new app.lead_values;
 begin
   perform app.raise_faults(422, 'validation_failed', app.lead_faults(v_organization_id, v_fields));
 
@@ -6272,20 +6362,7 @@ begin
     raise sqlstate 'PT412' using message = 'precondition_failed';
   end if;
 
-  v_new := v_old;
-  if v_fields ? 'name' then v_new.name := app.trim_text(v_fields ->> 'name'); end if;
-  if v_fields ? 'company' then v_new.company := app.trim_text(v_fields ->> 'company'); end if;
-  if v_fields ? 'email' then v_new.email := app.trim_text(v_fields ->> 'email'); end if;
-  if v_fields ? 'source' then v_new.source := app.trim_text(v_fields ->> 'source'); end if;
-  if v_fields ? 'lead_score' then v_new.lead_score := (v_fields ->> 'lead_score')::numeric::integer; end if;
-  if v_fields ? 'pipeline_stage' then v_new.pipeline_stage := app.trim_text(v_fields ->> 'pipeline_stage'); end if;
-  if v_fields ? 'industry' then v_new.industry := app.trim_text(v_fields ->> 'industry'); end if;
-  if v_fields ? 'company_size' then v_new.company_size := app.trim_text(v_fields ->> 'company_size'); end if;
-  if v_fields ? 'pain_points' then v_new.pain_points := app.trim_text(v_fields ->> 'pain_points'); end if;
-  if v_fields ? 'timeline' then v_new.timeline := app.trim_text(v_fields ->> 'timeline'); end if;
-  if v_fields ? 'budget_range' then v_new.budget_range := app.trim_text(v_fields ->> 'budget_range'); end if;
-  if v_fields ? 'ai_reasoning' then v_new.ai_reasoning := app.trim_text(v_fields ->> 'ai_reasoning'); end if;
-
+  v_new := app.lead_from(v_fields, v_old);
   if v_new.email is null and (v_new.name is null or v_new.company is null) then
     perform app.raise_faults(422, 'validation_failed', app.contact_fault());
   end if;
@@ -6375,8 +6452,8 @@ begin
     return null;
   end if;
 
-  -- Whoever comes second waits here for the first one's transaction, and then finds its answer, or, where that rolled
-  -- back, makes the claim.
+  -- A second request waits here for the transaction of the first one. Then it finds the answer of the first one, or it
+  -- claims the key itself if the first one rolled back.
   begin
     perform set_config('lock_timeout', greatest(claim_idempotency_key.wait, 1)::text, true);
     insert into app.idempotency_key as k (organization_id, key_digest, request_digest)
@@ -6397,7 +6474,7 @@ begin
   perform set_config('lock_timeout', v_lock_timeout, true);
 
   if v_is_claimed then
-    -- The claim pays for its keep: expired rows go a few at a time, those that nobody holds.
+    -- Each claim deletes a few expired rows that no other transaction has locked.
     delete from app.idempotency_key as k
     where k.organization_id = v_organization_id and k.key_digest in (
       select e.key_digest
@@ -6429,12 +6506,12 @@ $$;
 
 ALTER FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) IS 'Claims the key for this transaction, or gives the answer that is kept under it.
+COMMENT ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) IS 'Claims the key for this transaction, or returns the answer that is kept for it.
 
-wait: milliseconds to wait for a transaction that holds the claim, at least 1. request: method, path and body, raw.
-Null: the claim is made (or idempotency_key is null), and the answer is to be kept with app.keep_answer. An answer: the
-kept one. Raises PT409 idempotency_in_progress, erased, and PT422 idempotency_key_reused for another request under the key.
-Whoever finds a fault afterwards raises it: then the claim goes with the transaction.';
+wait: milliseconds to wait for a transaction that has claimed the key, at least 1. request: method, path and body, raw.
+Returns the kept answer. Null: the key is claimed (or idempotency_key is null); keep the answer with app.keep_answer.
+Raises PT409 idempotency_in_progress and erased, and PT422 idempotency_key_reused for another request with the same key.
+The caller raises an error for a later fault, so that the rollback removes the claim.';
 
 CREATE FUNCTION app.contact_fault() RETURNS json
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -6521,7 +6598,7 @@ END;
 
 ALTER FUNCTION app.duplicate_keys(value json) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.duplicate_keys(value json) IS 'The keys that stand twice in one object, at up to 32 levels. (IS JSON WITH UNIQUE KEYS is PostgreSQL 16, and names none.)';
+COMMENT ON FUNCTION app.duplicate_keys(value json) IS 'The keys that occur more than once in one object, up to 32 levels deep. (IS JSON WITH UNIQUE KEYS needs PostgreSQL 16 and does not name the keys.)';
 
 CREATE FUNCTION app.is_etag_matched(if_match text, etag text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -6533,7 +6610,7 @@ END;
 
 ALTER FUNCTION app.is_etag_matched(if_match text, etag text) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.is_etag_matched(if_match text, etag text) IS 'Whether If-Match (RFC 9110, section 13.1.1), a list of entity tags or *, holds for a record with this tag; true without the header. Tags are compared strongly: a weak one never matches.';
+COMMENT ON FUNCTION app.is_etag_matched(if_match text, etag text) IS 'Whether If-Match (RFC 9110, section 13.1.1), a list of entity tags or *, matches the tag of the record. True if if_match is null. The comparison is strong: a weak tag never matches.';
 
 CREATE TABLE app.idempotency_key (
     organization_id uuid NOT NULL,
@@ -6573,107 +6650,147 @@ END;
 
 ALTER FUNCTION app.keep_answer(organization_id uuid, idempotency_key text, answer api.answer) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.keep_answer(organization_id uuid, idempotency_key text, answer api.answer) IS 'Keeps the answer for 24 hours, in the transaction of the change. A 202 is not kept. Does nothing where the key is null.';
+COMMENT ON FUNCTION app.keep_answer(organization_id uuid, idempotency_key text, answer api.answer) IS 'Keeps the answer for 24 hours, in the transaction of the change. A 202 is not kept. Does nothing if the key is null.';
 
-CREATE FUNCTION app.lead_change(lead app.lead) RETURNS api.lead_change
+CREATE FUNCTION app.lead_change(lead app.lead_values) RETURNS api.lead_change
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
  SELECT ROW((lead).id, (lead).organization_id, (lead).name, (lead).company, (lead).email, (lead).source, (lead).lead_score, (lead).pipeline_stage, (app.utc_text((lead).updated_at))::api.utc_time)::api.lead_change AS "row";
 END;
 
-ALTER FUNCTION app.lead_change(lead app.lead) OWNER TO leads_owner;
+ALTER FUNCTION app.lead_change(lead app.lead_values) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.lead_change(lead app.lead) IS 'The 9 fields of a lead that the answer to PATCH shows, in the order of the body.';
+COMMENT ON FUNCTION app.lead_change(lead app.lead_values) IS 'The 9 fields of a lead that the answer to PATCH shows, in the order of the body.';
 
-CREATE FUNCTION app.trim_text(value text) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT btrim(value, '	
-
-                  　'::text) AS btrim;
-END;
-
-ALTER FUNCTION app.trim_text(value text) OWNER TO leads_owner;
-
-COMMENT ON FUNCTION app.trim_text(value text) IS 'The text without the white space at its ends: the 25 characters of Unicode''s property White_Space, whatever the database''s locale.';
-
-CREATE FUNCTION app.lead_faults(organization_id uuid, fields jsonb) RETURNS json
+CREATE FUNCTION app.lead_etag(revision integer) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
- WITH rule(field, kind, max_length, needed, must) AS (
-          VALUES ('name'::text,'text'::text,255,false,'a text of 1 to 255 characters, or null'::text), ('company'::text,'text'::text,255,false,'a text of 1 to 255 characters, or null'::text), ('email'::text,'email'::text,254,false,'an e-mail address such as ada@example.com (a domain in ASCII, with a dot), or null'::text), ('source'::text,'name'::text,64,false,'1 to 64 characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9, or null'::text), ('lead_score'::text,'score'::text,NULL::integer,true,'a whole number from 0 to 100'::text), ('pipeline_stage'::text,'stage'::text,NULL::integer,true,'one of the organization''s pipeline stages'::text), ('industry'::text,'text'::text,128,false,'a text of 1 to 128 characters, or null'::text), ('company_size'::text,'text'::text,128,false,'a text of 1 to 128 characters, or null'::text), ('pain_points'::text,'text'::text,10000,false,'a text of 1 to 10,000 characters, or null'::text), ('timeline'::text,'text'::text,128,false,'a text of 1 to 128 characters, or null'::text), ('budget_range'::text,'text'::text,128,false,'a text of 1 to 128 characters, or null'::text), ('ai_reasoning'::text,'text'::text,10000,false,'a text of 1 to 10,000 characters, or null'::text)
-         ), sent AS (
-          SELECT f.key AS field,
-             f.ordinality AS "position",
-             f.value,
-             jsonb_typeof(f.value) AS type,
-             app.trim_text((f.value #>> '{}'::text[])) AS text,
-             rule.kind,
-             rule.max_length,
-             rule.needed,
-             rule.must
-            FROM (jsonb_each(lead_faults.fields) WITH ORDINALITY f(key, value, ordinality)
-              LEFT JOIN rule ON ((rule.field = f.key)))
-         ), judged AS (
-          SELECT s.field,
-             s."position",
-             s.must,
-                 CASE
-                     WHEN ((s.kind IS NULL) AND (s.field = ANY (ARRAY['id'::text, 'organization_id'::text, 'qualification_completed_at'::text, 'created_at'::text, 'updated_at'::text]))) THEN 'read_only_field'::text
-                     WHEN (s.kind IS NULL) THEN 'unknown_field'::text
-                     WHEN (s.type = 'null'::text) THEN
-                     CASE
-                         WHEN s.needed THEN 'not_nullable'::text
-                         ELSE NULL::text
-                     END
-                     WHEN (s.type <>
-                     CASE
-                         WHEN (s.kind = 'score'::text) THEN 'number'::text
-                         ELSE 'string'::text
-                     END) THEN 'wrong_type'::text
-                     WHEN (s.kind = 'score'::text) THEN
-                     CASE
-                         WHEN ((((s.value #>> '{}'::text[]))::numeric < (0)::numeric) OR (((s.value #>> '{}'::text[]))::numeric > (100)::numeric)) THEN 'out_of_range'::text
-                         WHEN ((((s.value #>> '{}'::text[]))::numeric % (1)::numeric) <> (0)::numeric) THEN 'not_whole'::text
-                         ELSE NULL::text
-                     END
-                     WHEN (s.text = ''::text) THEN 'blank'::text
-                     WHEN (char_length(s.text) > s.max_length) THEN 'too_long'::text
-                     WHEN ((s.kind = 'email'::text) AND (NOT app.is_email(s.text))) THEN 'invalid_email'::text
-                     WHEN ((s.kind = 'name'::text) AND (NOT app.is_name(s.text))) THEN 'invalid_name'::text
-                     WHEN ((s.kind = 'stage'::text) AND (NOT (EXISTS ( SELECT
-                        FROM app.pipeline_stage p
-                       WHERE ((p.organization_id = lead_faults.organization_id) AND (p.name = s.text)))))) THEN 'unknown_stage'::text
-                     ELSE NULL::text
-                 END AS code
-            FROM sent s
-         )
-  SELECT json_agg(json_build_object('field', "left"(j.field, 100), 'code', j.code, 'detail',
-         CASE j.code
-             WHEN 'read_only_field'::text THEN 'This field is set by the server. Leave it out.'::text
-             WHEN 'unknown_field'::text THEN 'There is no such field. Leave it out.'::text
-             ELSE (('This must be '::text || j.must) || '.'::text)
-         END) ORDER BY j."position") AS json_agg
-    FROM judged j
-   WHERE (j.code IS NOT NULL);
+ SELECT (((('"'::text || revision) || '.'::text) || api.schema_version()) || '"'::text);
 END;
+
+ALTER FUNCTION app.lead_etag(revision integer) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.lead_etag(revision integer) IS 'A strong entity tag (RFC 9110, section 8.8.3). It changes with every change of the lead, and with the version of the schema, which may show the lead differently.';
+
+CREATE FUNCTION app.lead_faults(organization_id uuid, fields jsonb) RETURNS json
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return (
+    with field as (
+      select
+        s.key as name,
+        s.ordinality as position,
+        s.value,
+        jsonb_typeof(s.value) as type,
+        app.trim_text(s.value #>> '{}') as text,
+        f.kind,
+        f.max_length,
+        f.is_nullable
+      from jsonb_each(lead_faults.fields) with ordinality as s (key, value, ordinality)
+      left join app.lead_field as f on f.name = s.key
+    ),
+    checked as (
+      select
+        f.*,
+        case
+          when f.kind is null and f.name in (
+            'id', 'organization_id', 'qualification_completed_at', 'created_at', 'updated_at'
+          ) then 'read_only_field'
+          when f.kind is null then 'unknown_field'
+          when f.type = 'null' then case when not f.is_nullable then 'not_nullable' end
+          when f.type <> case when f.kind = 'score' then 'number' else 'string' end then 'wrong_type'
+          when f.kind = 'score' then
+            case
+              when (f.value #>> '{}')::numeric not between 0 and 100 then 'out_of_range'
+              when (f.value #>> '{}')::numeric % 1 <> 0 then 'not_whole'
+            end
+          when f.text = '' then 'blank'
+          when char_length(f.text) > f.max_length then 'too_long'
+          when f.kind = 'email' and not app.is_email(f.text) then 'invalid_email'
+          when f.kind = 'name' and not app.is_name(f.text) then 'invalid_name'
+          when f.kind = 'stage' and not exists (
+            select from app.pipeline_stage as p
+            where p.organization_id = lead_faults.organization_id and p.name = f.text
+          ) then 'unknown_stage'
+        end as code
+      from field as f
+    )
+    select json_agg(
+      json_build_object(
+        'field', left(c.name, 100),
+        'code', c.code,
+        'detail', case c.code
+          when 'read_only_field' then 'This field is set by the server. Leave it out.'
+          when 'unknown_field' then 'There is no such field. Leave it out.'
+          else app.lead_field_rule(c.kind, c.max_length, c.is_nullable)
+        end
+      )
+      order by c.position
+    )
+    from checked as c
+    where c.code is not null
+  );
+end
+$$;
 
 ALTER FUNCTION app.lead_faults(organization_id uuid, fields jsonb) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb) IS 'All faults of the writable fields of a lead as a JSON array of {field, code, detail}; null where there is none.
+COMMENT ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb) IS 'The faults of the fields of a lead that a client sends.
 
+fields: a JSON object. Returns a JSON array of {field, code, detail}, in the order of the fields; null if there is no fault.
 Codes: read_only_field, unknown_field, not_nullable, wrong_type, out_of_range, not_whole, blank, too_long, invalid_email,
-invalid_name, unknown_stage. The table''s CHECKs say the same of whoever writes.';
+invalid_name, unknown_stage. The CHECKs and the foreign key of app.lead refuse the same values from any writer.';
 
-CREATE FUNCTION app.lead_item(lead app.lead) RETURNS api.lead_item
+CREATE FUNCTION app.lead_from(fields jsonb, base app.lead_values) RETURNS app.lead_values
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_fields jsonb;
+begin
+  select jsonb_object_agg(
+    f.key,
+    case jsonb_typeof(f.value)
+      when 'string' then to_jsonb(app.trim_text(f.value #>> '{}'))
+      -- 87.0 is 87: the text "87.0" is no integer.
+      when 'number' then to_jsonb((f.value #>> '{}')::numeric::integer)
+      else f.value
+    end
+  )
+  into v_fields
+  from jsonb_each(lead_from.fields) as f;
+  return jsonb_populate_record(lead_from.base, coalesce(v_fields, '{}'));
+end
+$$;
+
+ALTER FUNCTION app.lead_from(fields jsonb, base app.lead_values) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.lead_from(fields jsonb, base app.lead_values) IS 'The lead base, with the fields that a client sends in place of its own.
+
+fields: a JSON object without faults (app.lead_faults). Texts lose the white space at their ends. A field that is left out
+keeps the value of base; null clears it.';
+
+CREATE FUNCTION app.lead_item(lead app.lead_values) RETURNS api.lead_item
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
  SELECT ROW((lead).id, (lead).organization_id, (lead).name, (lead).company, (lead).email, (lead).source, (lead).lead_score, (lead).pipeline_stage, (lead).industry, (lead).company_size, (app.utc_text((lead).created_at))::api.utc_time, (app.utc_text((lead).updated_at))::api.utc_time)::api.lead_item AS "row";
 END;
 
-ALTER FUNCTION app.lead_item(lead app.lead) OWNER TO leads_owner;
+ALTER FUNCTION app.lead_item(lead app.lead_values) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.lead_item(lead app.lead) IS 'The 12 fields of a lead that a list shows, in the order of the body.';
+COMMENT ON FUNCTION app.lead_item(lead app.lead_values) IS 'The 12 fields of a lead that a list shows, in the order of the body.';
+
+CREATE FUNCTION app.lead_whole(lead app.lead_values) RETURNS api.lead
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ROW((lead).id, (lead).organization_id, (lead).name, (lead).company, (lead).email, (lead).source, (lead).lead_score, (lead).pipeline_stage, (lead).industry, (lead).company_size, (lead).pain_points, (lead).timeline, (lead).budget_range, (lead).ai_reasoning, (app.utc_text((lead).qualification_completed_at))::api.utc_time, (app.utc_text((lead).created_at))::api.utc_time, (app.utc_text((lead).updated_at))::api.utc_time)::api.lead AS "row";
+END;
+
+ALTER FUNCTION app.lead_whole(lead app.lead_values) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.lead_whole(lead app.lead_values) IS 'All 17 fields of a lead, in the order of the body.';
 
 CREATE FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) RETURNS record
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -6701,7 +6818,7 @@ END;
 
 ALTER FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) IS 'The lower of the cursor''s row and end_at (exclusive); above every row where both are null.';
+COMMENT ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) IS 'The lower one of the cursor''s row and end_at, exclusive. If both are null, it is above every row.';
 
 CREATE FUNCTION app.raise_faults(status integer, code text, errors json) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
@@ -6719,7 +6836,7 @@ $$;
 
 ALTER FUNCTION app.raise_faults(status integer, code text, errors json) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.raise_faults(status integer, code text, errors json) IS 'Raises PT<status> with the code as its message and the errors, a JSON array of {field, code, detail}, as its detail. Does nothing where errors is null.';
+COMMENT ON FUNCTION app.raise_faults(status integer, code text, errors json) IS 'Raises PT<status> with the code as its message and the errors, a JSON array of {field, code, detail}, as its detail. Does nothing if errors is null.';
 
 CREATE FUNCTION app.read_instant(value text) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -6736,7 +6853,7 @@ begin
   then
     return null;
   end if;
-  -- PostgreSQL itself takes no offset of 16 hours or more, and RFC 3339 has those up to 23:59.
+  -- PostgreSQL accepts offsets below 16 hours only, and RFC 3339 permits offsets up to 23:59.
   v_instant := date_trunc(
     'milliseconds',
     regexp_replace(read_instant.value, '([Zz]|[+-][0-9]{2}:[0-9]{2})$', '')::timestamp at time zone 'UTC'
@@ -6747,7 +6864,7 @@ begin
   end if;
   return null;
 exception
-  -- A day that the calendar lacks.
+  -- A day that does not exist, such as February 30.
   when datetime_field_overflow then
     return null;
 end
@@ -6755,14 +6872,14 @@ $_$;
 
 ALTER FUNCTION app.read_instant(value text) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.read_instant(value text) IS 'The instant that an ISO 8601 text gives: YYYY-MM-DD, which is midnight UTC, or date and time with Z or an offset; years 1 to 9999; in milliseconds, the rest cut off. Null where it is none.';
+COMMENT ON FUNCTION app.read_instant(value text) IS 'The time in an ISO 8601 text: YYYY-MM-DD (midnight UTC), or a date and time with Z or an offset, in the years 1 to 9999. Truncated to milliseconds. Null: the text is no such time.';
 
 CREATE FUNCTION app.read_object(body text) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
-  -- What is no JSON, or holds a NUL, a lone surrogate or endless nesting, fails here: api.problem knows the SQLSTATEs.
+  -- Fails if the text is no JSON, or has a NUL, a lone surrogate or very deep nesting. api.problem has the SQLSTATEs.
   v_object jsonb := read_object.body::jsonb;
 begin
   if jsonb_typeof(v_object) <> 'object' then
@@ -6770,7 +6887,7 @@ begin
       'field', 'body', 'code', 'not_an_object', 'detail', 'The body must be a JSON object.'
     )));
   end if;
-  -- Almost every body is flat: it gives no key twice where jsonb has kept as many as came.
+  -- Almost every body is flat: no key occurs twice if jsonb has as many keys as json.
   if
     jsonb_path_exists(v_object, '$.* ? (@.type() == "object" || @.type() == "array")')
     or (select count(*) from json_object_keys(read_object.body::json))
@@ -6792,8 +6909,8 @@ $_$;
 
 ALTER FUNCTION app.read_object(body text) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.read_object(body text) IS 'The body as jsonb. Raises PT400 invalid_body where it is no object or gives a key twice (RFC 8259, section 4), and
-  54001 where a value stands in more than 32 objects and arrays.';
+COMMENT ON FUNCTION app.read_object(body text) IS 'The body as jsonb. Raises PT400 invalid_body if it is no object or has a key twice (RFC 8259, section 4), and
+  54001 if a value is nested in more than 32 objects and arrays.';
 
 CREATE FUNCTION app.stage_filter_faults(organization_id uuid, stages text[]) RETURNS json
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -6807,7 +6924,7 @@ END;
 
 ALTER FUNCTION app.stage_filter_faults(organization_id uuid, stages text[]) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.stage_filter_faults(organization_id uuid, stages text[]) IS 'An entry for errors for each stage that the organization doesn''t have; null where there is none.';
+COMMENT ON FUNCTION app.stage_filter_faults(organization_id uuid, stages text[]) IS 'A field error for each stage that the organization doesn''t have. Null: it has all of them.';
 
 CREATE FUNCTION app.tg_lead__stamp() RETURNS trigger
     LANGUAGE plpgsql
@@ -6822,7 +6939,7 @@ begin
     return new;
   end if;
 
-  -- The generated columns are made after this; what is left of an update that changes nothing changes nothing here.
+  -- Generated columns are computed after this trigger. An update that changes nothing else ends here.
   new.email_key := old.email_key;
   new.pipeline_stage_and_source := old.pipeline_stage_and_source;
   if new is not distinct from old then
@@ -6836,7 +6953,7 @@ begin
   end if;
 
   new.qualification_completed_at := old.qualification_completed_at;
-  -- The clock may have been set back, and a transaction that began earlier may write later.
+  -- The clock can be set back, and a transaction that began earlier can write later.
   new.updated_at := greatest(date_trunc('milliseconds', now()), old.updated_at);
   if new.pipeline_stage = 'qualified' then
     new.qualification_completed_at := coalesce(old.qualification_completed_at, new.updated_at);
@@ -6848,7 +6965,7 @@ $$;
 
 ALTER FUNCTION app.tg_lead__stamp() OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.tg_lead__stamp() IS 'Counts the revision, sets updated_at, and sets qualification_completed_at the first time that the lead''s stage is "qualified". What a statement says of them on UPDATE doesn''t count.';
+COMMENT ON FUNCTION app.tg_lead__stamp() IS 'Increments revision, sets updated_at, and sets qualification_completed_at when the lead first reaches the stage "qualified". An UPDATE cannot set these columns itself.';
 
 CREATE FUNCTION app.tg_organization__add_pipeline_stages() RETURNS trigger
     LANGUAGE plpgsql
@@ -6864,7 +6981,7 @@ $$;
 
 ALTER FUNCTION app.tg_organization__add_pipeline_stages() OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.tg_organization__add_pipeline_stages() IS 'Gives a new organization the stages that it starts with.';
+COMMENT ON FUNCTION app.tg_organization__add_pipeline_stages() IS 'Adds the six initial stages to a new organization.';
 
 CREATE FUNCTION app.tg_pipeline_stage__keep_new() RETURNS trigger
     LANGUAGE plpgsql
@@ -6880,6 +6997,18 @@ $$;
 ALTER FUNCTION app.tg_pipeline_stage__keep_new() OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.tg_pipeline_stage__keep_new() IS 'Refuses to remove or rename the stage "new".';
+
+CREATE FUNCTION app.trim_text(value text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT btrim(value, '	
+
+                  　'::text) AS btrim;
+END;
+
+ALTER FUNCTION app.trim_text(value text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.trim_text(value text) IS 'The text without the white space at its ends: the 25 characters of Unicode''s property White_Space, whatever the database''s locale.';
 
 CREATE FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head DEFAULT NULL::text) RETURNS api.chain_verdict
     LANGUAGE plpgsql STABLE
@@ -7722,6 +7851,19 @@ ALTER FUNCTION auth.key_id() OWNER TO leads_auth;
 
 COMMENT ON FUNCTION auth.key_id() IS 'The id of the key that this transaction has proven; null if there is none.';
 
+CREATE FUNCTION crm.account_in_force(organization_id uuid) RETURNS TABLE(vendor text, account text)
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT c.vendor,
+     c.account
+    FROM crm.connection c
+   WHERE (c.organization_id = account_in_force.organization_id);
+END;
+
+ALTER FUNCTION crm.account_in_force(organization_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION crm.account_in_force(organization_id uuid) IS 'Vendor and account of the organization''s connection: the only columns that keys without the scope admin can read.';
+
 CREATE FUNCTION crm.begin_call(organization_id uuid, sync_id uuid, attempt integer, display_name text DEFAULT NULL::text, email text DEFAULT NULL::text) RETURNS crm.permission
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7735,7 +7877,7 @@ declare
   v_at timestamptz;
   v_spacing interval;
 begin
-  -- The fence: who holds an older attempt stops here.
+  -- Fencing: a worker with an older attempt stops here.
   select s.* into v_sync
   from crm.sync as s
   where
@@ -7751,13 +7893,13 @@ begin
   from crm.attempt as a
   where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;
   if v_attempt.sent_at is not null then
-    -- Another call of this attempt: the one before was answered, and nothing was made.
+    -- Another call of this attempt: the previous call was answered and created nothing.
     update crm.attempt as a
     set sent_at = null
     where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;
   end if;
 
-  -- Where the vendor has a pace, one after another: it is the connection's, over all workers.
+  -- If the vendor limits the rate, calls take turns: the rate is the connection's, across all workers.
   perform
   from crm.connection as c
   join crm.vendor as v on v.name = c.vendor
@@ -7770,8 +7912,8 @@ begin
   v_now := date_trunc('milliseconds', clock_timestamp());
   v_at := greatest(v_now, v_connection.blocked_until);
   if v_connection.calls is not null then
-    -- An even pace at nine tenths of what the vendor takes, and one tenth at once: no span of call_seconds has more.
-    -- In whole milliseconds, upwards: paced_until has no finer ones.
+    -- An even rate of nine tenths of the limit, with bursts of one tenth: no period of call_seconds has more calls.
+    -- Rounded up to whole milliseconds, the precision of paced_until.
     v_spacing := make_interval(secs => ceil(1000 * v_connection.call_seconds / (0.9 * v_connection.calls)) / 1000);
     v_at := greatest(v_at, v_connection.paced_until - v_spacing * (0.1 * v_connection.calls));
   end if;
@@ -7781,7 +7923,7 @@ begin
     or v_connection.revision <> v_attempt.connection_revision
     or v_at > v_now + interval '2 seconds'
   then
-    -- Paused, disconnected, made anew with another credential, or a long wait: it is given back.
+    -- Paused, disconnected, connected again with another credential, or a long wait: the lease is returned.
     update crm.attempt as a
     set outcome = 'not_made'
     where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;
@@ -7813,11 +7955,12 @@ $$;
 
 ALTER FUNCTION crm.begin_call(organization_id uuid, sync_id uuid, attempt integer, display_name text, email text) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION crm.begin_call(organization_id uuid, sync_id uuid, attempt integer, display_name text, email text) IS 'Permits one call to the vendor, which must be over within 5 seconds of the asking, and renews the lease to 15 seconds.
+COMMENT ON FUNCTION crm.begin_call(organization_id uuid, sync_id uuid, attempt integer, display_name text, email text) IS 'Permits one call to the vendor and renews the lease to 15 seconds.
 
-attempt: the fencing token. display_name, email: what the call sends, where it makes a record: they and the time are
-committed before it is made; null: it only looks. go; wait: the vendor''s pace, ask again after wait_seconds, 2 at the most; stop:
-the lease is another''s, or was given back (paused, disconnected, a longer wait), and the worker lets go of it.';
+The call must end within 5 seconds. attempt: the fencing token. display_name, email: the data of a call that creates a
+record; they are committed with the time before the call. Null: the call only reads. Verdicts: go; wait (the vendor''s rate
+limit: ask again after wait_seconds, at most 2); stop (another worker has the lease, or the lease was returned because the
+connection is paused or gone or the wait is longer: the worker drops the push).';
 
 CREATE FUNCTION crm.connections_without_key(key_ids text[]) RETURNS integer
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -7830,25 +7973,26 @@ END;
 
 ALTER FUNCTION crm.connections_without_key(key_ids text[]) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION crm.connections_without_key(key_ids text[]) IS 'How many active connections have a credential that none of the keys decrypts: what was encrypted with a lost key.';
+COMMENT ON FUNCTION crm.connections_without_key(key_ids text[]) IS 'The number of active connections whose credential none of the keys decrypts, for example after the loss of a key.';
 
-CREATE FUNCTION crm.contact(lead app.lead, sync_id uuid) RETURNS json
+CREATE FUNCTION crm.contact(lead app.lead_values, sync_id uuid) RETURNS json
     LANGUAGE sql STABLE
     BEGIN ATOMIC
  SELECT json_build_object('lead_id', (lead).id, 'sync_id', sync_id, 'display_name', COALESCE((lead).name, (lead).company, (lead).email), 'name', (lead).name, 'company', (lead).company, 'email', (lead).email, 'source', (lead).source, 'description', concat_ws('
 '::text, format('Score %s, stage %s.'::text, (lead).lead_score, (lead).pipeline_stage), ('Reasons: '::text || (lead).ai_reasoning), ('Timeline: '::text || (lead).timeline), ('Budget: '::text || (lead).budget_range), ('Industry: '::text || (lead).industry), ('Company size: '::text || (lead).company_size), ('Pain points: '::text || (lead).pain_points)), 'lead', app.lead_whole(lead)) AS json_build_object;
 END;
 
-ALTER FUNCTION crm.contact(lead app.lead, sync_id uuid) OWNER TO leads_jobs;
+ALTER FUNCTION crm.contact(lead app.lead_values, sync_id uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION crm.contact(lead app.lead, sync_id uuid) IS 'The lead''s fields that an adapter names in the vendor''s words, with display_name (the name, else the company, else the address), description (what is known, a line each) and the whole lead as the API shows it.';
+COMMENT ON FUNCTION crm.contact(lead app.lead_values, sync_id uuid) IS 'The fields of the lead that an adapter sends, with display_name (the name, else the company, else the e-mail address), description (one line for each known field) and the whole lead as the API shows it.';
 
 CREATE FUNCTION crm.lease_syncs(key_ids text[], batch integer, running jsonb DEFAULT '{}'::jsonb) RETURNS SETOF crm.job
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  -- One instant for the whole call: what is put off isn't due again in it. In a variable: an index serves no volatile value.
+  -- One time for the whole call, so that a postponed push isn't due again in it. A variable, because an index can't be
+  -- searched for a volatile value.
   v_started timestamptz := date_trunc('milliseconds', clock_timestamp());
   v_left integer := least(greatest(lease_syncs.batch, 0), 64);
   v_seen uuid[] := '{}';
@@ -7862,8 +8006,8 @@ declare
   v_known text;
   v_free integer;
 begin
-  -- A session that is gone was most likely a killed worker's: its leases end now. A worker that was only cut off is
-  -- fenced by the attempt's number, and what it has sent is waited out all the same.
+  -- A session that has ended probably belonged to a killed worker: its leases end now. A worker that only lost its
+  -- connection is fenced by the number of the attempt, and its open calls are still waited for.
   with gone as (
     select s.organization_id, s.id
     from crm.connection as c
@@ -7881,8 +8025,8 @@ begin
   where s.organization_id = g.organization_id and s.id = g.id;
 
   while v_left > 0 loop
-    -- Each connection once. It is locked while its syncs are looked at: two workers never weigh the same ones. One that
-    -- another worker has is passed over.
+    -- Each connection once. The lock prevents two workers from choosing among the same syncs. A connection that another
+    -- worker has locked is skipped.
     select
       c.organization_id, c.vendor, c.account, c.revision, c.settings, c.settle_seconds, c.credential, c.credential_key,
       v.has_search, o.environment,
@@ -7913,8 +8057,8 @@ begin
 
     v_seen := v_seen || v_connection.organization_id;
     v_free := least(v_connection.free, v_left);
-    -- The addresses that pushes with open attempts hold, each with the oldest of those. What has failed holds its own
-    -- until the vendor's search shows what it may have made.
+    -- The e-mail addresses of pushes with open attempts, each with the oldest such push. A failed push keeps its address
+    -- reserved until the vendor's search shows what it may have created.
     select jsonb_object_agg(h.email_key, h.id) into v_held
     from (
       select s.email_key, min(s.id::text) as id
@@ -7935,7 +8079,7 @@ begin
     ) as h;
 
     for v_due in
-      select s.*, l.email_key as lead_email_key, l as lead
+      select s.*, l.email_key as lead_email_key, row(l.*)::app.lead_values as lead
       from crm.sync as s
       join app.lead as l on l.organization_id = s.organization_id and l.id = s.lead_id
       where
@@ -7950,7 +8094,7 @@ begin
       v_now := date_trunc('milliseconds', clock_timestamp());
       v_open_until := crm.open_until(v_due.organization_id, v_due.id, v_connection.settle_seconds);
       if v_open_until > v_now then
-        -- It stays whose it is: the answer to what was sent may still come.
+        -- The push is postponed: the answer to an earlier call may still arrive.
         update crm.sync as s
         set run_at = v_open_until
         where s.organization_id = v_due.organization_id and s.id = v_due.id;
@@ -7975,10 +8119,10 @@ begin
           v_held ->> v_due.lead_email_key <> v_due.id::text
           and (v_open_until is null or v_held ->> v_due.lead_email_key < v_due.id::text)
         ) then
-          -- Another push has this address, or may have made a record with it; the longer the wait, the less it is asked.
+          -- Another push has this address, or may have created a record with it. The interval grows with the wait.
           v_put_off := v_now + least(greatest((v_now - v_due.begun_at) / 8, interval '0.25 seconds'), interval '10 seconds');
         else
-          -- A record that has just been made, and that the vendor's search may not show yet.
+          -- A record that was just created, which the vendor's search may not show yet.
           select s.external_id, s.last_synced_at into v_recent
           from crm.sync as s
           where
@@ -7993,7 +8137,7 @@ begin
           if v_open_until is null then
             v_known := v_recent.external_id;
           elsif v_recent.last_synced_at + make_interval(secs => v_connection.settle_seconds) > v_now then
-            -- This one may have a record of its own, by an older address: the look-up must show both.
+            -- This push may have created a record with an older address: the search must show both.
             v_put_off := v_recent.last_synced_at + make_interval(secs => v_connection.settle_seconds);
           end if;
         end if;
@@ -8044,7 +8188,7 @@ begin
             and a.sent_at is not null
             and a.outcome is null
         ),
-        -- A vendor's search may tell capitals apart, and the address may stand there as another lead had it.
+        -- A vendor's search can be case-sensitive, and the record may have the spelling of another lead.
         array(
           select distinct a.email
           from crm.sync as s
@@ -8070,11 +8214,11 @@ ALTER FUNCTION crm.lease_syncs(key_ids text[], batch integer, running jsonb) OWN
 
 COMMENT ON FUNCTION crm.lease_syncs(key_ids text[], batch integer, running jsonb) IS 'Leases up to batch (1 to 64) pushes that are due, of the connections whose credential one of the keys decrypts.
 
-Each is a new attempt, whose number is the fencing token, and is the worker''s for 15 seconds, or as long as its session
-lives, unless it renews them with crm.begin_call. running: how many pushes of each organization the worker has already,
-{"<organization_id>": 3}: it gets no more of one connection than calls_at_once. Not leased: a push before its open
-attempts have settled; one whose address another push has; what waits for Retry-After. A lead whose address has just got
-a record is linked to it; a test organization''s push is simulated: neither comes to a worker.';
+Each lease is a new attempt. Its number is the fencing token. A lease ends after 15 seconds, unless crm.begin_call renews
+it, and when the worker''s session ends. running: how many pushes of each organization the worker already has, such as
+{"<organization_id>": 3}; a connection never has more than calls_at_once. Not leased: a push with open attempts that have not
+settled, a push whose address another push has, and a push that waits for Retry-After. If another lead with the same
+address has just got a record, the lead is linked to it. A push of a test organization is simulated. Workers get neither.';
 
 CREATE FUNCTION crm.open_until(organization_id uuid, sync_id uuid, settle_seconds integer) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
@@ -8086,9 +8230,9 @@ END;
 
 ALTER FUNCTION crm.open_until(organization_id uuid, sync_id uuid, settle_seconds integer) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION crm.open_until(organization_id uuid, sync_id uuid, settle_seconds integer) IS 'The last open attempt''s sent_at, a call''s deadline and settle_seconds: no look-up before. Null: none is open.';
+COMMENT ON FUNCTION crm.open_until(organization_id uuid, sync_id uuid, settle_seconds integer) IS 'sent_at of the last open attempt, plus the deadline of a call, plus settle_seconds: no search before that time. Null: no attempt is open.';
 
-CREATE FUNCTION crm.push_answer(lead_id uuid, sync crm.sync) RETURNS api.answer
+CREATE FUNCTION crm.push_answer(lead_id uuid, sync crm.sync_values) RETURNS api.answer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -8097,7 +8241,7 @@ declare
   v_is_paused boolean;
   v_blocked_until timestamptz;
   v_seconds integer;
-  v_sync crm.sync := push_answer.sync;
+  v_sync crm.sync_values := push_answer.sync;
 begin
   select v.title into v_title from crm.vendor as v where v.name = (sync).vendor;
   case
@@ -8106,12 +8250,12 @@ begin
       from crm.connection as c
       where c.organization_id = (sync).organization_id and c.vendor = (sync).vendor and c.account = (sync).account;
       v_seconds := case
-        -- Till a person resumes it.
+        -- Until an operator resumes it.
         when coalesce(v_is_paused, true) then 60
         when (sync).status = 'in_progress' then 1
         else greatest(1, ceil(extract(epoch from greatest((sync).run_at, v_blocked_until) - clock_timestamp())))
       end;
-      -- To who asked it is one wait, whether a worker has it just now or not.
+      -- Clients see one state, pending, whether or not a worker has leased the push.
       v_sync.status := 'pending';
       return row(
         202, json_build_object('Retry-After', v_seconds::text), row_to_json(crm.sync_item(lead_id, v_sync))::text
@@ -8132,12 +8276,13 @@ begin
 end
 $$;
 
-ALTER FUNCTION crm.push_answer(lead_id uuid, sync crm.sync) OWNER TO leads_jobs;
+ALTER FUNCTION crm.push_answer(lead_id uuid, sync crm.sync_values) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION crm.push_answer(lead_id uuid, sync crm.sync) IS '200 with the record''s id where it is there, 202 while the push is under way. Raises PT502 crm_rejected, with the vendor''s
-reason, and crm_unavailable, PT409 crm_outcome_unknown.';
+COMMENT ON FUNCTION crm.push_answer(lead_id uuid, sync crm.sync_values) IS '200 with the record''s id if the push is ok, 202 while it is pending or in progress.
 
-CREATE FUNCTION crm.request_push(organization_id uuid, lead_id uuid, is_asked boolean) RETURNS crm.sync
+Raises PT502 crm_rejected with the vendor''s reason, PT502 crm_unavailable, and PT409 crm_outcome_unknown.';
+
+CREATE FUNCTION crm.request_push(organization_id uuid, lead_id uuid, is_asked boolean) RETURNS crm.sync_values
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -8149,7 +8294,7 @@ declare
   v_connection record;
   v_lead record;
   v_skipped text;
-  v_sync crm.sync;
+  v_sync crm.sync_values;
 begin
   select c.vendor, c.account, c.state, v.title, v.needs_name into v_connection
   from crm.connection as c
@@ -8169,7 +8314,7 @@ begin
     and s.lead_id = v_lead_id
     and s.vendor = v_connection.vendor
     and s.account = v_connection.account;
-  -- Nothing is to be done, and the row isn't locked: a worker would wait for this transaction.
+  -- There is nothing to do. The row stays unlocked, because a worker would wait for this transaction.
   if
     v_sync.status in ('ok', 'in_progress')
     or v_sync.error_code = 'outcome_unknown'
@@ -8190,7 +8335,7 @@ begin
     v_skipped := 'paused';
   end if;
 
-  -- 50 that ask at once make one row; the rest of them find it.
+  -- Of 50 simultaneous requests, one inserts the row and the others find it.
   insert into crm.sync as s (organization_id, lead_id, vendor, account, status, error_code, run_at, email_key)
   values (
     v_organization_id,
@@ -8212,7 +8357,7 @@ begin
     begun_after = case when s.status = 'pending' then s.begun_after else s.attempts end
   where
     case s.status
-      -- Who asks doesn't wait for the backoff; what may have been made is still waited out, by who leases.
+      -- A request ends the backoff. crm.lease_syncs still waits for calls that may have created a record.
       when 'pending' then request_push.is_asked and s.run_at > v_now
       when 'failed' then s.error_code <> 'outcome_unknown' and v_skipped is null
       when 'skipped' then v_skipped is null
@@ -8234,11 +8379,12 @@ $$;
 
 ALTER FUNCTION crm.request_push(organization_id uuid, lead_id uuid, is_asked boolean) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION crm.request_push(organization_id uuid, lead_id uuid, is_asked boolean) IS 'Puts the lead''s push into the outbox of the organization''s connection; a repeat finds how it stands. The caller notifies.
+COMMENT ON FUNCTION crm.request_push(organization_id uuid, lead_id uuid, is_asked boolean) IS 'Adds the lead''s push to the outbox of the organization''s connection, or returns its state. The caller notifies the workers.
 
-is_asked: somebody asked for it: then a paused connection makes it wait, where the stage''s change would be skipped; one that
-waits for its backoff is due now; and a lead that lacks what the vendor needs is PT422 validation_failed. What failed or
-was skipped begins anew; what is ok, or has an unknown outcome, stays as it is. Null: the organization has no connection.';
+is_asked: whether a client requested the push, and not a change of the stage. If so: the push waits while the connection
+is paused, instead of being skipped; a push in its backoff becomes due now; a lead without the fields that the vendor needs
+raises PT422 validation_failed, instead of being skipped. A failed or skipped push starts again. A push that is ok, or whose
+outcome is unknown, stays unchanged. Null: the organization has no connection.';
 
 CREATE FUNCTION crm.seconds_until_due(key_ids text[]) RETURNS numeric
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -8256,7 +8402,7 @@ END;
 
 ALTER FUNCTION crm.seconds_until_due(key_ids text[]) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION crm.seconds_until_due(key_ids text[]) IS 'Seconds until the next push is due, or its lease ends; negative: it is due. Null: none waits.';
+COMMENT ON FUNCTION crm.seconds_until_due(key_ids text[]) IS 'Seconds until the next push is due or a lease ends. Negative: a push is due. Null: no push waits.';
 
 CREATE FUNCTION crm.settle_attempt(organization_id uuid, sync_id uuid, attempt integer, outcome text, external_id text DEFAULT NULL::text, http_status integer DEFAULT NULL::integer, message text DEFAULT NULL::text, retry_after double precision DEFAULT NULL::double precision) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
@@ -8288,7 +8434,7 @@ begin
     v_outcome := 'undecided';
     v_message := 'The vendor has a record, and gave an id that can''t be kept: 1 to 255 characters can.';
   end if;
-  -- The fence: what an older attempt has to say, its successor finds at the vendor.
+  -- Fencing: the outcome of an older attempt is ignored. The newer attempt finds its record at the vendor.
   select s.* into v_sync
   from crm.sync as s
   where
@@ -8414,7 +8560,7 @@ CREATE FUNCTION crm.tg_lead__push() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  -- With its owner's rights: whoever changes the lead, in SQL too, reads no connection.
+  -- A definer function, because the role that changes the lead can't read connections.
   if exists (
     select
     from crm.connection as c
@@ -8428,14 +8574,14 @@ $$;
 
 ALTER FUNCTION crm.tg_lead__push() OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION crm.tg_lead__push() IS 'Asks for the push of a lead that has entered the connection''s push_stage, in the lead''s own transaction.';
+COMMENT ON FUNCTION crm.tg_lead__push() IS 'Requests the push of a lead that has entered the push_stage of the connection, in the same transaction.';
 
 CREATE FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  -- Only where there is something to do: at its commit who notifies waits for all others that do.
+  -- Only if a push waits: a transaction that notifies waits at its commit for all others that notify.
   if exists (
     select
     from crm.sync as s
@@ -8448,7 +8594,7 @@ $$;
 
 ALTER FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) IS 'NOTIFY leads_crm, without data, where the lead has a push that waits. From functions, not triggers; whoever changes leads in SQL is found by the workers'' polling.';
+COMMENT ON FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) IS 'Sends NOTIFY leads_crm, without data, if the lead has a pending push. Functions call it, not triggers. Workers find changes made in SQL by polling.';
 
 CREATE FUNCTION scoring.is_decimal(value jsonb, low numeric, high numeric) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -8803,7 +8949,7 @@ END;
 
 ALTER FUNCTION scoring.model_in_force(organization_id uuid, OUT model text, OUT model_version integer, OUT document jsonb) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION scoring.model_in_force(organization_id uuid, OUT model text, OUT model_version integer, OUT document jsonb) IS 'The organization''s active model, or else the newest default one. model: own or default.';
+COMMENT ON FUNCTION scoring.model_in_force(organization_id uuid, OUT model text, OUT model_version integer, OUT document jsonb) IS 'The organization''s active model, or else the newest default model. model: own or default.';
 
 CREATE FUNCTION scoring.reckon(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) RETURNS TABLE(lead_id uuid, lead_score integer, ai_reasoning text, contributions json)
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -8856,7 +9002,7 @@ begin
       m.lead_id,
       r.*,
       s.id as signal_id,
-      -- A signal from the future is one of now.
+      -- A signal from the future has age 0.
       greatest(extract(epoch from m.instant - s.observed_at), 0) as age,
       case
         when r.key is not null then case when jsonb_typeof(s.value) = 'object' then s.value -> r.key end
@@ -8880,22 +9026,22 @@ begin
     cross join rule as r
     left join latest as s on s.lead_id = m.lead_id and s.type = r.signal
   ),
-  judged as (
+  counted as (
     select
       e.lead_id, e.position, e.name, e.label, e."group", e.cap, e.signal_id,
       round(
         case
           when e.half_life_hours is null then e.weight
-          -- A weight of at most 1 has come to nothing after 8 half-lives.
+          -- A weight of at most 1 rounds to 0.00 after 8 half-lives.
           when e.age >= 8 * 3600 * e.half_life_hours then 0
-          -- To 40 digits: with the usual 16 the reckoning itself could move a half cent.
+          -- With 40 digits: with the usual 16, rounding errors could change the second decimal.
           else e.weight * power(round(0.5, 40), round(e.age, 40) / (3600 * e.half_life_hours))
         end,
         2
       ) as contribution
     from evidence as e
     where
-      -- false and null count nothing, whatever they are compared with
+      -- false and null never match, whatever the operand
       case
         when e.value is null or e.value in ('false', 'null') then e.operator = 'absent'
         else
@@ -8910,7 +9056,7 @@ begin
           end
       end
   ),
-  -- A group's positive rows, in the sentence's order, until its cap is used up.
+  -- The positive contributions of a group count in the order of the sentence, up to the cap.
   capped as (
     select
       j.lead_id, j.position, j.name, j.label, j.signal_id,
@@ -8926,7 +9072,7 @@ begin
           order by j.contribution desc, j.position
           rows between unbounded preceding and 1 preceding
         ) as before
-      from judged as j
+      from counted as j
     ) as j
   ),
   summed as (
@@ -8963,81 +9109,25 @@ $$;
 
 ALTER FUNCTION scoring.reckon(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION scoring.reckon(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) IS 'Scores leads by a model, each as of an instant of its own; a row for each that is there, in no order.
+COMMENT ON FUNCTION scoring.reckon(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) IS 'Scores leads with a model, each as of its own time; one row for each existing lead, in no order.
 
-lead_ids: no id twice. instants: one for each id; ages are reckoned to it. model: without faults (scoring.model_faults).
-counts_future: whether a signal that was observed after the instant counts, as one of that instant.
+lead_ids: distinct ids. instants: the time for each id, to which ages are computed. model: a model without faults
+(scoring.model_faults). counts_future: whether signals after the time count, with age 0.
 lead_score = round half up (100 × clamp(base + Σ contributions, 0, 1)). Of each type the latest signal (observed_at, then
 id) counts; a contribution is weight × 0.5^(age / half-life), rounded half away from zero to two decimals before it is
-summed; what rounds to 0.00 is left out. The sentence is made of the very rows that were summed. The same signals,
-model and instants give the same bytes.';
+summed; a contribution of 0.00 is left out. The sentence has exactly the summed contributions. The same signals, model
+and times give the same bytes.';
 
-CREATE TABLE scoring.score (
-    id uuid DEFAULT app.new_id() NOT NULL,
-    organization_id uuid NOT NULL,
-    lead_id uuid NOT NULL,
-    kind text NOT NULL,
-    lead_score integer NOT NULL,
-    ai_reasoning text,
-    model text,
-    model_version integer,
-    base numeric(3,2),
-    contributions json,
-    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
-    CONSTRAINT score_kind_is_scored_or_set CHECK ((kind = ANY (ARRAY['scored'::text, 'set'::text]))),
-    CONSTRAINT score_lead_score_within_0_and_100 CHECK (((lead_score >= 0) AND (lead_score <= 100))),
-    CONSTRAINT score_model_is_own_or_default CHECK ((model = ANY (ARRAY['own'::text, 'default'::text]))),
-    CONSTRAINT score_says_how_it_was_scored CHECK ((((kind = 'scored'::text) = (model IS NOT NULL)) AND ((kind = 'scored'::text) = (model_version IS NOT NULL)) AND ((kind = 'scored'::text) = (base IS NOT NULL)) AND ((kind = 'scored'::text) = (contributions IS NOT NULL)) AND ((kind = 'set'::text) OR (ai_reasoning IS NOT NULL)))),
-    CONSTRAINT score_times_have_a_year_of_4_digits CHECK (((created_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone)))
-);
-ALTER TABLE ONLY scoring.score ALTER COLUMN id SET STATISTICS 0;
-ALTER TABLE ONLY scoring.score ALTER COLUMN organization_id SET STATISTICS 0;
-ALTER TABLE ONLY scoring.score ALTER COLUMN lead_id SET STATISTICS 0;
-ALTER TABLE ONLY scoring.score ALTER COLUMN kind SET STATISTICS 0;
-ALTER TABLE ONLY scoring.score ALTER COLUMN lead_score SET STATISTICS 0;
-ALTER TABLE ONLY scoring.score ALTER COLUMN ai_reasoning SET STATISTICS 0;
-ALTER TABLE ONLY scoring.score ALTER COLUMN model SET STATISTICS 0;
-ALTER TABLE ONLY scoring.score ALTER COLUMN model_version SET STATISTICS 0;
-ALTER TABLE ONLY scoring.score ALTER COLUMN base SET STATISTICS 0;
-ALTER TABLE ONLY scoring.score ALTER COLUMN contributions SET STATISTICS 0;
-ALTER TABLE ONLY scoring.score ALTER COLUMN created_at SET STATISTICS 0;
-
-ALTER TABLE ONLY scoring.score FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE scoring.score OWNER TO leads_owner;
-
-COMMENT ON TABLE scoring.score IS 'The history of each lead''s score and reasons. Inserting a row of kind "scored" changes the lead.';
-
-COMMENT ON COLUMN scoring.score.kind IS 'scored: a model computed it. set: a client wrote it to the lead.';
-
-COMMENT ON COLUMN scoring.score.model IS 'Which model computed it: the organization''s own, or the default.';
-
-COMMENT ON COLUMN scoring.score.base IS 'The number that the contributions were added to, from 0 to 1.';
-
-COMMENT ON COLUMN scoring.score.contributions IS 'The summands, in the order of the sentence: [{"rule", "label", "contribution", "signal_id"}].';
-
-COMMENT ON COLUMN scoring.score.created_at IS 'When it was computed or set. Ages of signals are computed at this instant.';
-
-CREATE FUNCTION scoring.score_item(score scoring.score) RETURNS api.score
-    LANGUAGE sql STABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT ROW((score).id, (score).organization_id, (score).lead_id, (score).kind, (score).lead_score, (score).ai_reasoning, (score).model, (score).model_version, ((score).base)::numeric, (score).contributions, (app.utc_text((score).created_at))::api.utc_time)::api.score AS "row";
-END;
-
-ALTER FUNCTION scoring.score_item(score scoring.score) OWNER TO leads_owner;
-
-COMMENT ON FUNCTION scoring.score_item(score scoring.score) IS 'The eleven fields of a score, in the order of the body.';
-
-CREATE FUNCTION scoring.score_lead(organization_id uuid, lead_id uuid) RETURNS scoring.score
+CREATE FUNCTION scoring.score_lead(organization_id uuid, lead_id uuid) RETURNS api.new_score
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_instant timestamptz;
   v_model record;
-  v_score scoring.score;
+  v_score api.new_score;
 begin
-  -- Who comes second waits here, and then sees the signals that the first one saw, and the first one's own.
+  -- A second request waits here. Then it sees every signal that the first one saw.
   perform
   from app.lead as l
   where l.organization_id = score_lead.organization_id and l.id = score_lead.lead_id
@@ -9045,11 +9135,11 @@ begin
   if not found then
     return null;
   end if;
-  -- The clock's: whoever was waited for comes before in the history.
+  -- clock_timestamp(), so that the request that was waited for comes first in the history.
   v_instant := date_trunc('milliseconds', clock_timestamp());
 
   select m.* into v_model from scoring.model_in_force(score_lead.organization_id) as m;
-  insert into scoring.score (
+  insert into scoring.score as s (
     organization_id, lead_id, kind, lead_score, ai_reasoning, model, model_version, base, contributions, created_at
   )
   select
@@ -9058,19 +9148,21 @@ begin
   from scoring.reckon(
     score_lead.organization_id, array[score_lead.lead_id], array[v_instant], v_model.document, true
   ) as r
-  returning * into v_score;
+  returning s.lead_id, s.lead_score, s.ai_reasoning, app.utc_text(s.created_at) into v_score;
   return v_score;
 end
 $$;
 
 ALTER FUNCTION scoring.score_lead(organization_id uuid, lead_id uuid) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION scoring.score_lead(organization_id uuid, lead_id uuid) IS 'Scores the lead as of now by the model in force; a trigger gives the lead what it says. Null: there is no such lead.';
+COMMENT ON FUNCTION scoring.score_lead(organization_id uuid, lead_id uuid) IS 'Scores a lead as of now, by the model in force, and keeps the score; a trigger writes it to the lead.
+
+Null: the organization has no such lead.';
 
 CREATE FUNCTION scoring.signal_faults(fields jsonb) RETURNS json
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
- WITH given AS (
+ WITH item AS (
           SELECT ''::text AS path,
              (0)::bigint AS "position",
              signal_faults.fields AS signal
@@ -9084,11 +9176,11 @@ CREATE FUNCTION scoring.signal_faults(fields jsonb) RETURNS json
                      WHEN 'array'::text THEN (signal_faults.fields -> 'signals'::text)
                      ELSE '[]'::jsonb
                  END) WITH ORDINALITY s(signal, ordinality)
-         ), whole AS (
+         ), object AS (
           SELECT g.path,
              g."position",
              g.signal
-            FROM given g
+            FROM item g
            WHERE (jsonb_typeof(g.signal) = 'object'::text)
          ), fault("position", field, code, detail) AS (
           SELECT 0 AS "?column?",
@@ -9112,14 +9204,14 @@ CREATE FUNCTION scoring.signal_faults(fields jsonb) RETURNS json
              rtrim(g.path, '.'::text) AS rtrim,
              'wrong_type'::text,
              'A signal is an object.'::text
-            FROM given g
+            FROM item g
            WHERE (jsonb_typeof(g.signal) <> 'object'::text)
          UNION ALL
           SELECT w."position",
              (w.path || k.key),
              'unknown_field'::text,
              'A signal has type, value, observed_at and dedupe_key.'::text
-            FROM (whole w
+            FROM (object w
               CROSS JOIN LATERAL jsonb_object_keys(w.signal) k(key))
            WHERE (k.key <> ALL (ARRAY['type'::text, 'value'::text, 'observed_at'::text, 'dedupe_key'::text]))
          UNION ALL
@@ -9131,28 +9223,28 @@ CREATE FUNCTION scoring.signal_faults(fields jsonb) RETURNS json
                      ELSE 'invalid_name'::text
                  END AS "case",
              'This must be 1 to 64 characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9.'::text
-            FROM whole w
+            FROM object w
            WHERE (((jsonb_typeof((w.signal -> 'type'::text)) = 'string'::text) AND app.is_name((w.signal ->> 'type'::text))) IS NOT TRUE)
          UNION ALL
           SELECT w."position",
              (w.path || 'value'::text),
              'invalid_value'::text,
              'This must be true, false, null, a number of up to 40 digits, a text of up to 1,000 characters, or an object of up to 32 of these.'::text
-            FROM whole w
+            FROM object w
            WHERE ((w.signal ? 'value'::text) AND (NOT scoring.is_signal_value((w.signal -> 'value'::text))))
          UNION ALL
           SELECT w."position",
              (w.path || 'observed_at'::text),
              'invalid_timestamp'::text,
              'This must be a date such as 2026-04-27 (midnight UTC), or a date and time with Z or an offset such as 2026-04-27T13:22:05Z.'::text
-            FROM whole w
+            FROM object w
            WHERE ((jsonb_typeof((w.signal -> 'observed_at'::text)) <> 'null'::text) AND ((jsonb_typeof((w.signal -> 'observed_at'::text)) <> 'string'::text) OR (app.read_instant((w.signal ->> 'observed_at'::text)) IS NULL)))
          UNION ALL
           SELECT w."position",
              (w.path || 'dedupe_key'::text),
              'invalid_dedupe_key'::text,
              'This must be a text of 1 to 255 characters.'::text
-            FROM whole w
+            FROM object w
            WHERE ((jsonb_typeof((w.signal -> 'dedupe_key'::text)) <> 'null'::text) AND ((jsonb_typeof((w.signal -> 'dedupe_key'::text)) <> 'string'::text) OR (NOT app.is_text(app.trim_text((w.signal ->> 'dedupe_key'::text)), 255))))
          )
   SELECT json_agg(json_build_object('field', "left"(f.field, 100), 'code', f.code, 'detail', f.detail) ORDER BY f."position", f.field, f.code) AS json_agg
@@ -9161,63 +9253,20 @@ END;
 
 ALTER FUNCTION scoring.signal_faults(fields jsonb) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION scoring.signal_faults(fields jsonb) IS 'All faults of a signal, or of {"signals": […]}, as a JSON array of {field, code, detail}; null where there is none.
+COMMENT ON FUNCTION scoring.signal_faults(fields jsonb) IS 'All faults of a signal, or of {"signals": […]}, as a JSON array of {field, code, detail}; null if there is no fault.
 
 Codes: required, unknown_field, wrong_type, invalid_name, invalid_value, invalid_timestamp, invalid_dedupe_key. Fields of
-a list read signals[0].type. The table''s CHECKs say the same of whoever writes.';
+a list read signals[0].type. The CHECKs of scoring.signal refuse the same values from any writer.';
 
-CREATE TABLE scoring.signal (
-    id uuid DEFAULT app.new_id() NOT NULL,
-    organization_id uuid NOT NULL,
-    lead_id uuid NOT NULL,
-    type text NOT NULL,
-    value jsonb DEFAULT 'true'::jsonb NOT NULL,
-    observed_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
-    dedupe_key text,
-    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
-    lead_and_type text GENERATED ALWAYS AS ((((lead_id)::text || '/'::text) || type)) STORED COLLATE pg_catalog."C",
-    CONSTRAINT signal_dedupe_key_is_text_of_1_to_255 CHECK (app.is_text(dedupe_key, 255)),
-    CONSTRAINT signal_times_have_a_year_of_4_digits CHECK (((observed_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (observed_at < '10000-01-01 00:00:00+00'::timestamp with time zone) AND (created_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
-    CONSTRAINT signal_type_is_name CHECK (app.is_name(type)),
-    CONSTRAINT signal_value_is_flat CHECK (scoring.is_signal_value(value))
-);
-ALTER TABLE ONLY scoring.signal ALTER COLUMN id SET STATISTICS 0;
-ALTER TABLE ONLY scoring.signal ALTER COLUMN organization_id SET STATISTICS 0;
-ALTER TABLE ONLY scoring.signal ALTER COLUMN lead_id SET STATISTICS 0;
-ALTER TABLE ONLY scoring.signal ALTER COLUMN type SET STATISTICS 0;
-ALTER TABLE ONLY scoring.signal ALTER COLUMN value SET STATISTICS 0;
-ALTER TABLE ONLY scoring.signal ALTER COLUMN observed_at SET STATISTICS 0;
-ALTER TABLE ONLY scoring.signal ALTER COLUMN dedupe_key SET STATISTICS 0;
-ALTER TABLE ONLY scoring.signal ALTER COLUMN created_at SET STATISTICS 0;
-ALTER TABLE ONLY scoring.signal ALTER COLUMN lead_and_type SET STATISTICS 0;
-
-ALTER TABLE ONLY scoring.signal FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE scoring.signal OWNER TO leads_owner;
-
-COMMENT ON TABLE scoring.signal IS 'Observations of a lead. Of each type the latest signal counts.';
-
-COMMENT ON COLUMN scoring.signal.type IS 'What was observed, as a machine name such as storm_event.';
-
-COMMENT ON COLUMN scoring.signal.value IS 'true, false, null, a number, a text, or a flat object of these. false and null do not count.';
-
-COMMENT ON COLUMN scoring.signal.observed_at IS 'When it was observed. The decay is computed from it.';
-
-COMMENT ON COLUMN scoring.signal.dedupe_key IS 'The sender''s key: a second signal with the same key is not stored.';
-
-COMMENT ON COLUMN scoring.signal.created_at IS 'When it was stored.';
-
-COMMENT ON COLUMN scoring.signal.lead_and_type IS 'Lead and type in one column, to find the latest signal. With two columns and no statistics, the planner could not tell their index from the other indexes that begin with the lead.';
-
-CREATE FUNCTION scoring.signal_item(signal scoring.signal) RETURNS api.signal
+CREATE FUNCTION scoring.signal_item(id uuid, organization_id uuid, lead_id uuid, type text, value jsonb, observed_at timestamp with time zone, dedupe_key text, created_at timestamp with time zone) RETURNS api.signal
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
- SELECT ROW((signal).id, (signal).organization_id, (signal).lead_id, (signal).type, ((signal).value)::json, (app.utc_text((signal).observed_at))::api.utc_time, (signal).dedupe_key, (app.utc_text((signal).created_at))::api.utc_time)::api.signal AS "row";
+ SELECT ROW(id, organization_id, lead_id, type, (value)::json, (app.utc_text(observed_at))::api.utc_time, dedupe_key, (app.utc_text(created_at))::api.utc_time)::api.signal AS "row";
 END;
 
-ALTER FUNCTION scoring.signal_item(signal scoring.signal) OWNER TO leads_owner;
+ALTER FUNCTION scoring.signal_item(id uuid, organization_id uuid, lead_id uuid, type text, value jsonb, observed_at timestamp with time zone, dedupe_key text, created_at timestamp with time zone) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION scoring.signal_item(signal scoring.signal) IS 'The eight fields of a signal, in the order of the body.';
+COMMENT ON FUNCTION scoring.signal_item(id uuid, organization_id uuid, lead_id uuid, type text, value jsonb, observed_at timestamp with time zone, dedupe_key text, created_at timestamp with time zone) IS 'The eight fields of a signal, in the order of the body.';
 
 CREATE FUNCTION scoring.tg_lead__check_score() RETURNS trigger
     LANGUAGE plpgsql
@@ -9244,7 +9293,7 @@ $$;
 
 ALTER FUNCTION scoring.tg_lead__check_score() OWNER TO leads_owner;
 
-COMMENT ON FUNCTION scoring.tg_lead__check_score() IS 'Raises PT409 refused unless score_id names a row of the lead''s history, made by a model, with the lead''s very score and reasons.';
+COMMENT ON FUNCTION scoring.tg_lead__check_score() IS 'Raises PT409 refused unless score_id is a row of the lead''s history that a model made, with the same score and reasons.';
 
 CREATE FUNCTION scoring.tg_lead__keep_score() RETURNS trigger
     LANGUAGE plpgsql
@@ -9254,7 +9303,7 @@ begin
   insert into scoring.score (organization_id, lead_id, kind, lead_score, ai_reasoning, created_at)
   values (
     new.organization_id, new.id, 'set', new.lead_score, new.ai_reasoning,
-    -- The clock's, as a model's are; a lead may be loaded with times of its own.
+    -- clock_timestamp(), as for a model's score. A lead can be loaded with its own times.
     least(
       case tg_op when 'INSERT' then new.updated_at end, date_trunc('milliseconds', clock_timestamp())
     )
@@ -9265,7 +9314,7 @@ $$;
 
 ALTER FUNCTION scoring.tg_lead__keep_score() OWNER TO leads_owner;
 
-COMMENT ON FUNCTION scoring.tg_lead__keep_score() IS 'Adds to the history a score and its reasons, set by whoever wrote the lead.';
+COMMENT ON FUNCTION scoring.tg_lead__keep_score() IS 'Adds a score that was written to the lead, with its reasons, to the history. kind is set.';
 
 CREATE FUNCTION scoring.tg_score__apply() RETURNS trigger
     LANGUAGE plpgsql
@@ -9281,7 +9330,7 @@ $$;
 
 ALTER FUNCTION scoring.tg_score__apply() OWNER TO leads_owner;
 
-COMMENT ON FUNCTION scoring.tg_score__apply() IS 'Writes lead_score, ai_reasoning and score_id of the lead: a new score is what changes it.';
+COMMENT ON FUNCTION scoring.tg_score__apply() IS 'Writes lead_score, ai_reasoning and score_id to the lead.';
 
 CREATE FUNCTION scoring.tg_score__check() RETURNS trigger
     LANGUAGE plpgsql
@@ -9623,6 +9672,95 @@ COMMENT ON COLUMN crm.vendor.calls_at_once IS 'The maximum number of concurrent 
 
 COMMENT ON COLUMN crm.vendor.calls IS 'The maximum number of calls that the vendor accepts within call_seconds; null: not documented.';
 
+CREATE TABLE scoring.score (
+    id uuid DEFAULT app.new_id() NOT NULL,
+    organization_id uuid NOT NULL,
+    lead_id uuid NOT NULL,
+    kind text NOT NULL,
+    lead_score integer NOT NULL,
+    ai_reasoning text,
+    model text,
+    model_version integer,
+    base numeric(3,2),
+    contributions json,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    CONSTRAINT score_kind_is_scored_or_set CHECK ((kind = ANY (ARRAY['scored'::text, 'set'::text]))),
+    CONSTRAINT score_lead_score_within_0_and_100 CHECK (((lead_score >= 0) AND (lead_score <= 100))),
+    CONSTRAINT score_model_is_own_or_default CHECK ((model = ANY (ARRAY['own'::text, 'default'::text]))),
+    CONSTRAINT score_says_how_it_was_scored CHECK ((((kind = 'scored'::text) = (model IS NOT NULL)) AND ((kind = 'scored'::text) = (model_version IS NOT NULL)) AND ((kind = 'scored'::text) = (base IS NOT NULL)) AND ((kind = 'scored'::text) = (contributions IS NOT NULL)) AND ((kind = 'set'::text) OR (ai_reasoning IS NOT NULL)))),
+    CONSTRAINT score_times_have_a_year_of_4_digits CHECK (((created_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone)))
+);
+ALTER TABLE ONLY scoring.score ALTER COLUMN id SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN lead_id SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN kind SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN lead_score SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN ai_reasoning SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN model SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN model_version SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN base SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN contributions SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN created_at SET STATISTICS 0;
+
+ALTER TABLE ONLY scoring.score FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE scoring.score OWNER TO leads_owner;
+
+COMMENT ON TABLE scoring.score IS 'The history of each lead''s score and reasons. Inserting a row of kind "scored" changes the lead.';
+
+COMMENT ON COLUMN scoring.score.kind IS 'scored: a model computed it. set: a client wrote it to the lead.';
+
+COMMENT ON COLUMN scoring.score.model IS 'Which model computed it: the organization''s own, or the default.';
+
+COMMENT ON COLUMN scoring.score.base IS 'The number that the contributions were added to, from 0 to 1.';
+
+COMMENT ON COLUMN scoring.score.contributions IS 'The summands, in the order of the sentence: [{"rule", "label", "contribution", "signal_id"}].';
+
+COMMENT ON COLUMN scoring.score.created_at IS 'When it was computed or set. Ages of signals are computed at this instant.';
+
+CREATE TABLE scoring.signal (
+    id uuid DEFAULT app.new_id() NOT NULL,
+    organization_id uuid NOT NULL,
+    lead_id uuid NOT NULL,
+    type text NOT NULL,
+    value jsonb DEFAULT 'true'::jsonb NOT NULL,
+    observed_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    dedupe_key text,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    lead_and_type text GENERATED ALWAYS AS ((((lead_id)::text || '/'::text) || type)) STORED COLLATE pg_catalog."C",
+    CONSTRAINT signal_dedupe_key_is_text_of_1_to_255 CHECK (app.is_text(dedupe_key, 255)),
+    CONSTRAINT signal_times_have_a_year_of_4_digits CHECK (((observed_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (observed_at < '10000-01-01 00:00:00+00'::timestamp with time zone) AND (created_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT signal_type_is_name CHECK (app.is_name(type)),
+    CONSTRAINT signal_value_is_flat CHECK (scoring.is_signal_value(value))
+);
+ALTER TABLE ONLY scoring.signal ALTER COLUMN id SET STATISTICS 0;
+ALTER TABLE ONLY scoring.signal ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY scoring.signal ALTER COLUMN lead_id SET STATISTICS 0;
+ALTER TABLE ONLY scoring.signal ALTER COLUMN type SET STATISTICS 0;
+ALTER TABLE ONLY scoring.signal ALTER COLUMN value SET STATISTICS 0;
+ALTER TABLE ONLY scoring.signal ALTER COLUMN observed_at SET STATISTICS 0;
+ALTER TABLE ONLY scoring.signal ALTER COLUMN dedupe_key SET STATISTICS 0;
+ALTER TABLE ONLY scoring.signal ALTER COLUMN created_at SET STATISTICS 0;
+ALTER TABLE ONLY scoring.signal ALTER COLUMN lead_and_type SET STATISTICS 0;
+
+ALTER TABLE ONLY scoring.signal FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE scoring.signal OWNER TO leads_owner;
+
+COMMENT ON TABLE scoring.signal IS 'Observations of a lead. Of each type the latest signal counts.';
+
+COMMENT ON COLUMN scoring.signal.type IS 'What was observed, as a machine name such as storm_event.';
+
+COMMENT ON COLUMN scoring.signal.value IS 'true, false, null, a number, a text, or a flat object of these. false and null do not count.';
+
+COMMENT ON COLUMN scoring.signal.observed_at IS 'When it was observed. The decay is computed from it.';
+
+COMMENT ON COLUMN scoring.signal.dedupe_key IS 'The sender''s key: a second signal with the same key is not stored.';
+
+COMMENT ON COLUMN scoring.signal.created_at IS 'When it was stored.';
+
+COMMENT ON COLUMN scoring.signal.lead_and_type IS 'Lead and type in one column, to find the latest signal. With two columns and no statistics, the planner could not tell their index from the other indexes that begin with the lead.';
+
 ALTER TABLE ONLY app.organization
     ADD CONSTRAINT organization_pkey PRIMARY KEY (organization_id);
 
@@ -9701,6 +9839,9 @@ ALTER TABLE ONLY api.tag
 
 ALTER TABLE ONLY app.idempotency_key
     ADD CONSTRAINT idempotency_key_pkey PRIMARY KEY (organization_id, key_digest);
+
+ALTER TABLE ONLY app.lead_field
+    ADD CONSTRAINT lead_field_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY app.lead
     ADD CONSTRAINT lead_pkey PRIMARY KEY (organization_id, id);
@@ -10703,8 +10844,8 @@ REVOKE ALL ON FUNCTION api.expression(definition text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION audit.event_etag(payload_digest bytea, salt bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.event_etag(payload_digest bytea, salt bytea) TO leads_exec;
 
-REVOKE ALL ON FUNCTION audit.event_item(event audit.event) FROM PUBLIC;
-GRANT ALL ON FUNCTION audit.event_item(event audit.event) TO leads_exec;
+REVOKE ALL ON FUNCTION audit.event_item(id uuid, organization_id uuid, action text, source text, correlation_id text, payload json, created_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.event_item(id uuid, organization_id uuid, action text, source text, correlation_id text, payload json, created_at timestamp with time zone) TO leads_exec;
 
 REVOKE ALL ON FUNCTION auth.organization_id(scope text) FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.organization_id(scope text) TO leads_exec;
@@ -10712,14 +10853,11 @@ GRANT ALL ON FUNCTION auth.organization_id(scope text) TO leads_exec;
 REVOKE ALL ON FUNCTION api.get_audit_event(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.get_audit_event(id uuid) TO leads_api;
 
-REVOKE ALL ON FUNCTION crm.account_in_force(organization_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION crm.account_in_force(organization_id uuid) TO leads_exec;
-
 REVOKE ALL ON FUNCTION crm.sync_in_force(organization_id uuid, lead_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.sync_in_force(organization_id uuid, lead_id uuid) TO leads_exec;
 
-REVOKE ALL ON FUNCTION crm.sync_item(lead_id uuid, sync crm.sync) FROM PUBLIC;
-GRANT ALL ON FUNCTION crm.sync_item(lead_id uuid, sync crm.sync) TO leads_exec;
+REVOKE ALL ON FUNCTION crm.sync_item(lead_id uuid, sync crm.sync_values) FROM PUBLIC;
+GRANT ALL ON FUNCTION crm.sync_item(lead_id uuid, sync crm.sync_values) TO leads_exec;
 
 REVOKE ALL ON FUNCTION api.get_crm_sync(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.get_crm_sync(id uuid) TO leads_api;
@@ -10729,13 +10867,6 @@ GRANT ALL ON FUNCTION auth.key_scopes() TO leads_exec;
 
 REVOKE ALL ON FUNCTION api.get_health() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.get_health() TO leads_api;
-
-REVOKE ALL ON FUNCTION app.lead_etag(revision integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.lead_etag(revision integer) TO leads_exec;
-
-REVOKE ALL ON FUNCTION app.lead_whole(lead app.lead) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.lead_whole(lead app.lead) TO leads_exec;
-GRANT ALL ON FUNCTION app.lead_whole(lead app.lead) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION api.get_lead(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.get_lead(id uuid) TO leads_api;
@@ -10825,6 +10956,11 @@ REVOKE ALL ON FUNCTION api.openapi_schemas() FROM PUBLIC;
 REVOKE ALL ON FUNCTION api.openapi() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.openapi() TO leads_api;
 
+REVOKE ALL ON FUNCTION app.lead_field_rule(kind text, max_length integer, is_nullable boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.lead_field_rule(kind text, max_length integer, is_nullable boolean) TO leads_exec;
+
+GRANT SELECT ON TABLE app.lead_field TO leads_exec;
+
 REVOKE ALL ON FUNCTION api.problems() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.problems() TO leads_api;
 
@@ -10883,21 +11019,24 @@ GRANT SELECT(created_at) ON TABLE app.idempotency_key TO leads_jobs;
 REVOKE ALL ON FUNCTION app.keep_answer(organization_id uuid, idempotency_key text, answer api.answer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.keep_answer(organization_id uuid, idempotency_key text, answer api.answer) TO leads_exec;
 
-REVOKE ALL ON FUNCTION app.lead_change(lead app.lead) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.lead_change(lead app.lead) TO leads_exec;
+REVOKE ALL ON FUNCTION app.lead_change(lead app.lead_values) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.lead_change(lead app.lead_values) TO leads_exec;
 
-REVOKE ALL ON FUNCTION app.trim_text(value text) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_auth;
-GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_exec;
-GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_jobs;
-GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_audit;
-GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_eraser;
+REVOKE ALL ON FUNCTION app.lead_etag(revision integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.lead_etag(revision integer) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb) TO leads_exec;
 
-REVOKE ALL ON FUNCTION app.lead_item(lead app.lead) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.lead_item(lead app.lead) TO leads_exec;
+REVOKE ALL ON FUNCTION app.lead_from(fields jsonb, base app.lead_values) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.lead_from(fields jsonb, base app.lead_values) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.lead_item(lead app.lead_values) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.lead_item(lead app.lead_values) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.lead_whole(lead app.lead_values) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.lead_whole(lead app.lead_values) TO leads_exec;
+GRANT ALL ON FUNCTION app.lead_whole(lead app.lead_values) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) TO leads_exec;
@@ -10919,6 +11058,13 @@ REVOKE ALL ON FUNCTION app.tg_lead__stamp() FROM PUBLIC;
 REVOKE ALL ON FUNCTION app.tg_organization__add_pipeline_stages() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.tg_pipeline_stage__keep_new() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION app.trim_text(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_auth;
+GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_exec;
+GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_jobs;
+GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_audit;
+GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_eraser;
 
 REVOKE ALL ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) TO leads_exec;
@@ -10975,21 +11121,24 @@ GRANT ALL ON FUNCTION auth.enter(key_digest text, request_id text, scope text, r
 REVOKE ALL ON FUNCTION auth.key_id() FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.key_id() TO leads_audit;
 
+REVOKE ALL ON FUNCTION crm.account_in_force(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION crm.account_in_force(organization_id uuid) TO leads_exec;
+
 REVOKE ALL ON FUNCTION crm.begin_call(organization_id uuid, sync_id uuid, attempt integer, display_name text, email text) FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.begin_call(organization_id uuid, sync_id uuid, attempt integer, display_name text, email text) TO leads_worker;
 
 REVOKE ALL ON FUNCTION crm.connections_without_key(key_ids text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.connections_without_key(key_ids text[]) TO leads_worker;
 
-REVOKE ALL ON FUNCTION crm.contact(lead app.lead, sync_id uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION crm.contact(lead app.lead_values, sync_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION crm.lease_syncs(key_ids text[], batch integer, running jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.lease_syncs(key_ids text[], batch integer, running jsonb) TO leads_worker;
 
 REVOKE ALL ON FUNCTION crm.open_until(organization_id uuid, sync_id uuid, settle_seconds integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION crm.push_answer(lead_id uuid, sync crm.sync) FROM PUBLIC;
-GRANT ALL ON FUNCTION crm.push_answer(lead_id uuid, sync crm.sync) TO leads_exec;
+REVOKE ALL ON FUNCTION crm.push_answer(lead_id uuid, sync crm.sync_values) FROM PUBLIC;
+GRANT ALL ON FUNCTION crm.push_answer(lead_id uuid, sync crm.sync_values) TO leads_exec;
 
 REVOKE ALL ON FUNCTION crm.request_push(organization_id uuid, lead_id uuid, is_asked boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.request_push(organization_id uuid, lead_id uuid, is_asked boolean) TO leads_exec;
@@ -11048,6 +11197,37 @@ REVOKE ALL ON FUNCTION scoring.reckon(organization_id uuid, lead_ids uuid[], ins
 GRANT ALL ON FUNCTION scoring.reckon(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) TO leads_exec;
 GRANT ALL ON FUNCTION scoring.reckon(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) TO leads_jobs;
 
+REVOKE ALL ON FUNCTION scoring.score_lead(organization_id uuid, lead_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION scoring.score_lead(organization_id uuid, lead_id uuid) TO leads_exec;
+
+REVOKE ALL ON FUNCTION scoring.signal_faults(fields jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION scoring.signal_faults(fields jsonb) TO leads_exec;
+
+REVOKE ALL ON FUNCTION scoring.signal_item(id uuid, organization_id uuid, lead_id uuid, type text, value jsonb, observed_at timestamp with time zone, dedupe_key text, created_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION scoring.signal_item(id uuid, organization_id uuid, lead_id uuid, type text, value jsonb, observed_at timestamp with time zone, dedupe_key text, created_at timestamp with time zone) TO leads_exec;
+
+REVOKE ALL ON FUNCTION scoring.tg_lead__check_score() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION scoring.tg_lead__keep_score() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION scoring.tg_score__apply() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION scoring.tg_score__check() FROM PUBLIC;
+
+GRANT SELECT ON TABLE bi.lead_changes TO leads_bi;
+
+GRANT SELECT ON TABLE bi.leads TO leads_bi;
+
+GRANT SELECT ON TABLE bi.pipeline_daily TO leads_bi;
+
+GRANT SELECT ON TABLE bi.score_calibration TO leads_bi;
+
+GRANT SELECT ON TABLE bi.source_performance TO leads_bi;
+
+GRANT SELECT ON TABLE bi.stage_history TO leads_bi;
+
+GRANT SELECT ON TABLE crm.vendor TO leads_jobs;
+
 GRANT SELECT ON TABLE scoring.score TO leads_exec;
 GRANT DELETE ON TABLE scoring.score TO leads_eraser;
 
@@ -11079,15 +11259,6 @@ GRANT INSERT(contributions) ON TABLE scoring.score TO leads_exec;
 GRANT INSERT(created_at) ON TABLE scoring.score TO leads_exec;
 GRANT INSERT(created_at) ON TABLE scoring.score TO leads_jobs;
 
-REVOKE ALL ON FUNCTION scoring.score_item(score scoring.score) FROM PUBLIC;
-GRANT ALL ON FUNCTION scoring.score_item(score scoring.score) TO leads_exec;
-
-REVOKE ALL ON FUNCTION scoring.score_lead(organization_id uuid, lead_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION scoring.score_lead(organization_id uuid, lead_id uuid) TO leads_exec;
-
-REVOKE ALL ON FUNCTION scoring.signal_faults(fields jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION scoring.signal_faults(fields jsonb) TO leads_exec;
-
 GRANT SELECT ON TABLE scoring.signal TO leads_exec;
 GRANT SELECT ON TABLE scoring.signal TO leads_jobs;
 GRANT DELETE ON TABLE scoring.signal TO leads_eraser;
@@ -11114,31 +11285,6 @@ GRANT INSERT(observed_at) ON TABLE scoring.signal TO leads_jobs;
 
 GRANT INSERT(dedupe_key) ON TABLE scoring.signal TO leads_exec;
 GRANT INSERT(dedupe_key) ON TABLE scoring.signal TO leads_jobs;
-
-REVOKE ALL ON FUNCTION scoring.signal_item(signal scoring.signal) FROM PUBLIC;
-GRANT ALL ON FUNCTION scoring.signal_item(signal scoring.signal) TO leads_exec;
-
-REVOKE ALL ON FUNCTION scoring.tg_lead__check_score() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION scoring.tg_lead__keep_score() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION scoring.tg_score__apply() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION scoring.tg_score__check() FROM PUBLIC;
-
-GRANT SELECT ON TABLE bi.lead_changes TO leads_bi;
-
-GRANT SELECT ON TABLE bi.leads TO leads_bi;
-
-GRANT SELECT ON TABLE bi.pipeline_daily TO leads_bi;
-
-GRANT SELECT ON TABLE bi.score_calibration TO leads_bi;
-
-GRANT SELECT ON TABLE bi.source_performance TO leads_bi;
-
-GRANT SELECT ON TABLE bi.stage_history TO leads_bi;
-
-GRANT SELECT ON TABLE crm.vendor TO leads_jobs;
 
 REVOKE ALL ON FUNCTION admin.crm_connections(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.crm_connections(organization_id uuid) TO leads_operator;
@@ -11183,19 +11329,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"internal","status":500,"code":"internal","title":"Internal error","detail":"An error occurred in the server. Report it with the request_id.","field":null,"field_code":null}
 -- {"raised_by":"invalid_body","status":400,"code":"invalid_body","title":"Invalid body","detail":"Fix the fields listed in errors and send the request again.","field":null,"field_code":null}
 -- {"raised_by":"invalid_parameter","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"Fix the fields listed in errors and send the request again.","field":null,"field_code":null}
--- {"raised_by":"lead_ai_reasoning_is_text_of_1_to_10000","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a text of 1 to 10,000 characters.","field":"ai_reasoning","field_code":"too_long"}
--- {"raised_by":"lead_budget_range_is_text_of_1_to_128","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a text of 1 to 128 characters.","field":"budget_range","field_code":"too_long"}
--- {"raised_by":"lead_company_is_text_of_1_to_255","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a text of 1 to 255 characters.","field":"company","field_code":"too_long"}
--- {"raised_by":"lead_company_size_is_text_of_1_to_128","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a text of 1 to 128 characters.","field":"company_size","field_code":"too_long"}
--- {"raised_by":"lead_email_is_email","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be an e-mail address such as ada@example.com.","field":"email","field_code":"invalid_email"}
 -- {"raised_by":"lead_has_email_or_name_and_company","status":422,"code":"validation_failed","title":"Validation failed","detail":"A lead needs an email, or a name and a company.","field":"email","field_code":"contact_required"}
--- {"raised_by":"lead_industry_is_text_of_1_to_128","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a text of 1 to 128 characters.","field":"industry","field_code":"too_long"}
--- {"raised_by":"lead_name_is_text_of_1_to_255","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a text of 1 to 255 characters.","field":"name","field_code":"too_long"}
--- {"raised_by":"lead_pain_points_is_text_of_1_to_10000","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a text of 1 to 10,000 characters.","field":"pain_points","field_code":"too_long"}
--- {"raised_by":"lead_pipeline_stage_exists","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be one of the organization's pipeline stages.","field":"pipeline_stage","field_code":"unknown_stage"}
--- {"raised_by":"lead_score_within_0_and_100","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a whole number from 0 to 100.","field":"lead_score","field_code":"out_of_range"}
--- {"raised_by":"lead_source_is_name","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be 1 to 64 of the characters a-z, 0-9, _ and -.","field":"source","field_code":"invalid_name"}
--- {"raised_by":"lead_timeline_is_text_of_1_to_128","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a text of 1 to 128 characters.","field":"timeline","field_code":"too_long"}
 -- {"raised_by":"lead_times_have_a_year_of_4_digits","status":422,"code":"validation_failed","title":"Validation failed","detail":"The year must be from 1 to 9999.","field":"created_at","field_code":"out_of_range"}
 -- {"raised_by":"method_not_allowed","status":405,"code":"method_not_allowed","title":"Method not allowed","detail":"Use one of the methods in the Allow header.","field":null,"field_code":null}
 -- {"raised_by":"not_found","status":404,"code":"not_found","title":"Not found","detail":"There is nothing at this address. Check the path and the id.","field":null,"field_code":null}
@@ -11298,22 +11432,22 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"name":"start_at","description":"Only rows created at this time or later: a date (midnight UTC), or a time with `Z` or an offset.","example":null}
 
 -- the rows of api.shape
--- {"type":"api.audit_event","relation":"audit.event","never_null":[],"example":{"id": "01a15d1e-0a5c-7c11-8a3c-5d1f1d6c2a91", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "action": "lead.updated", "source": "api", "correlation_id": "4f6c1c0e8d3b4a8c9a35c8f2b1d7e640", "payload": {"lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "diff": {"pipeline_stage": {"from": "qualified", "to": "won"}, "lead_score": {"from": 87, "to": 92}}, "key_id": "3f0d5a52-3c7e-4d6f-9a64-7d1b0a2e4c11"}, "created_at": "2026-04-27T18:55:42.001Z"},"fields":{"payload":{"$ref":"#/components/schemas/AuditPayload"}}}
--- {"type":"api.chain_fault","relation":null,"never_null":["code","detail"],"example":null,"fields":{"code":{"type":"string","enum":["head_mismatch","seal_missing","event_missing","hash_mismatch","payload_mismatch","not_sealed"]}}}
--- {"type":"api.chain_verdict","relation":null,"never_null":["organization_id","holds","verified_from","verified_to","unsealed"],"example":{"organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "holds": true, "fault": null, "verified_from": 1, "verified_to": 583, "next_after": null, "head": "583:fcc5b98b28bdea1ea9f95e5f1a7f529ca275366987c4743222202462510eaf54", "unsealed": 0},"fields":{}}
--- {"type":"api.crm_connection","relation":"crm.connection","never_null":[],"example":{"id": "01a15d20-0b2c-7d3e-8f4a-5b6c7d8e9fa0", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "vendor": "jobnimbus", "account": "default", "state": "active", "fault": null, "push_stage": "qualified", "settle_seconds": 60, "settings": {"record_type_name": "Customer", "status_name": "Lead"}, "created_at": "2026-04-20T09:00:00.000Z"},"fields":{"settings":{"$ref":"#/components/schemas/CrmConnectionSettings"}}}
--- {"type":"api.crm_sync","relation":"crm.sync","never_null":[],"example":null,"fields":{}}
--- {"type":"api.health","relation":"app.organization","never_null":["status","organization_id","environment","scopes"],"example":{"status": "ok", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "environment": "live", "scopes": ["read", "write"]},"fields":{"status":{"type":"string","enum":["ok"]},"scopes":{"type":"array","items":{"type":"string","enum":["read","write","admin"]}}}}
--- {"type":"api.lead","relation":"app.lead","never_null":[],"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": "residential", "company_size": null, "pain_points": "Recurring basement moisture after spring rain", "timeline": "this_week", "budget_range": null, "ai_reasoning": "High urgency: water damage signal, recent storm event, in-radius", "qualification_completed_at": "2026-04-27T13:22:09.218Z", "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z"},"fields":{}}
--- {"type":"api.lead_change","relation":"app.lead","never_null":[],"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 92, "pipeline_stage": "won", "updated_at": "2026-04-27T18:55:42.001Z"},"fields":{}}
--- {"type":"api.lead_input","relation":"app.lead","never_null":[],"example":{"name": "Sarah Mitchell", "email": "sarah.mitchell@example.com", "source": "website", "industry": "residential", "pipeline_stage": "new"},"fields":{}}
--- {"type":"api.lead_item","relation":"app.lead","never_null":[],"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": null, "company_size": null, "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z"},"fields":{}}
--- {"type":"api.lead_sync","relation":null,"never_null":["id"],"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "crm_sync": {"vendor": "jobnimbus", "external_id": "jn_117422", "status": "ok", "last_synced_at": "2026-04-27T19:03:42.118Z"}},"fields":{}}
--- {"type":"api.new_score","relation":"scoring.score","never_null":["id","lead_score","ai_reasoning","scored_at"],"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "lead_score": 91, "ai_reasoning": "Recent storm event in service radius (+0.18); phone validated (+0.10); fast form completion (+0.08)", "scored_at": "2026-04-27T19:01:15.214Z"},"fields":{}}
--- {"type":"api.organization","relation":"app.organization","never_null":["id","name","pipeline_stages"],"example":{"id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Acme Restoration", "environment": "live", "pipeline_stages": ["new", "contacted", "qualified", "proposal", "won", "lost"], "created_at": "2026-04-20T09:00:00.000Z"},"fields":{}}
--- {"type":"api.score","relation":"scoring.score","never_null":[],"example":{"id": "01a15d1f-77aa-7be0-9d1c-2f6a0b1c3d4e", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "kind": "set", "lead_score": 92, "ai_reasoning": null, "model": null, "model_version": null, "base": null, "contributions": null, "created_at": "2026-04-27T18:55:42.001Z"},"fields":{"contributions":{"type":["array","null"],"items":{"$ref":"#/components/schemas/Contribution"}}}}
--- {"type":"api.signal","relation":"scoring.signal","never_null":[],"example":{"id": "01a15d1d-53d4-7897-a198-06530f93fb05", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "type": "storm_event", "value": {"miles": 4.2}, "observed_at": "2026-04-27T13:20:00.000Z", "dedupe_key": null, "created_at": "2026-04-27T13:22:06.030Z"},"fields":{"value":{"$ref":"#/components/schemas/SignalValue"}}}
--- {"type":"api.signal_input","relation":"scoring.signal","never_null":["type"],"example":{"type": "storm_event", "value": {"miles": 4.2}, "observed_at": "2026-04-27T13:20:00Z"},"fields":{"value":{"$ref":"#/components/schemas/SignalValue"}}}
+-- {"type":"api.audit_event","relation":"audit.event","never_null":[],"fields":{"payload":{"$ref":"#/components/schemas/AuditPayload"}},"example":{"id": "01a15d1e-0a5c-7c11-8a3c-5d1f1d6c2a91", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "action": "lead.updated", "source": "api", "correlation_id": "4f6c1c0e8d3b4a8c9a35c8f2b1d7e640", "payload": {"lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "diff": {"pipeline_stage": {"from": "qualified", "to": "won"}, "lead_score": {"from": 87, "to": 92}}, "key_id": "3f0d5a52-3c7e-4d6f-9a64-7d1b0a2e4c11"}, "created_at": "2026-04-27T18:55:42.001Z"}}
+-- {"type":"api.chain_fault","relation":null,"never_null":["code","detail"],"fields":{"code":{"type":"string","enum":["head_mismatch","seal_missing","event_missing","hash_mismatch","payload_mismatch","not_sealed"]}},"example":null}
+-- {"type":"api.chain_verdict","relation":null,"never_null":["organization_id","holds","verified_from","verified_to","unsealed"],"fields":{},"example":{"organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "holds": true, "fault": null, "verified_from": 1, "verified_to": 583, "next_after": null, "head": "583:fcc5b98b28bdea1ea9f95e5f1a7f529ca275366987c4743222202462510eaf54", "unsealed": 0}}
+-- {"type":"api.crm_connection","relation":"crm.connection","never_null":[],"fields":{"settings":{"$ref":"#/components/schemas/CrmConnectionSettings"}},"example":{"id": "01a15d20-0b2c-7d3e-8f4a-5b6c7d8e9fa0", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "vendor": "jobnimbus", "account": "default", "state": "active", "fault": null, "push_stage": "qualified", "settle_seconds": 60, "settings": {"record_type_name": "Customer", "status_name": "Lead"}, "created_at": "2026-04-20T09:00:00.000Z"}}
+-- {"type":"api.crm_sync","relation":"crm.sync","never_null":[],"fields":{},"example":null}
+-- {"type":"api.health","relation":"app.organization","never_null":["status","organization_id","environment","scopes"],"fields":{"status":{"type":"string","enum":["ok"]},"scopes":{"type":"array","items":{"type":"string","enum":["read","write","admin"]}}},"example":{"status": "ok", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "environment": "live", "scopes": ["read", "write"]}}
+-- {"type":"api.lead","relation":"app.lead","never_null":[],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": "residential", "company_size": null, "pain_points": "Recurring basement moisture after spring rain", "timeline": "this_week", "budget_range": null, "ai_reasoning": "High urgency: water damage signal, recent storm event, in-radius", "qualification_completed_at": "2026-04-27T13:22:09.218Z", "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z"}}
+-- {"type":"api.lead_change","relation":"app.lead","never_null":[],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 92, "pipeline_stage": "won", "updated_at": "2026-04-27T18:55:42.001Z"}}
+-- {"type":"api.lead_input","relation":"app.lead","never_null":[],"fields":{},"example":{"name": "Sarah Mitchell", "email": "sarah.mitchell@example.com", "source": "website", "industry": "residential", "pipeline_stage": "new"}}
+-- {"type":"api.lead_item","relation":"app.lead","never_null":[],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": null, "company_size": null, "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z"}}
+-- {"type":"api.lead_sync","relation":null,"never_null":["id"],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "crm_sync": {"vendor": "jobnimbus", "external_id": "jn_117422", "status": "ok", "last_synced_at": "2026-04-27T19:03:42.118Z"}}}
+-- {"type":"api.new_score","relation":"scoring.score","never_null":["id","lead_score","ai_reasoning","scored_at"],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "lead_score": 91, "ai_reasoning": "Recent storm event in service radius (+0.18); phone validated (+0.10); fast form completion (+0.08)", "scored_at": "2026-04-27T19:01:15.214Z"}}
+-- {"type":"api.organization","relation":"app.organization","never_null":["id","name","pipeline_stages"],"fields":{},"example":{"id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Acme Restoration", "environment": "live", "pipeline_stages": ["new", "contacted", "qualified", "proposal", "won", "lost"], "created_at": "2026-04-20T09:00:00.000Z"}}
+-- {"type":"api.score","relation":"scoring.score","never_null":[],"fields":{"contributions":{"type":["array","null"],"items":{"$ref":"#/components/schemas/Contribution"}}},"example":{"id": "01a15d1f-77aa-7be0-9d1c-2f6a0b1c3d4e", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "kind": "set", "lead_score": 92, "ai_reasoning": null, "model": null, "model_version": null, "base": null, "contributions": null, "created_at": "2026-04-27T18:55:42.001Z"}}
+-- {"type":"api.signal","relation":"scoring.signal","never_null":[],"fields":{"value":{"$ref":"#/components/schemas/SignalValue"}},"example":{"id": "01a15d1d-53d4-7897-a198-06530f93fb05", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "type": "storm_event", "value": {"miles": 4.2}, "observed_at": "2026-04-27T13:20:00.000Z", "dedupe_key": null, "created_at": "2026-04-27T13:22:06.030Z"}}
+-- {"type":"api.signal_input","relation":"scoring.signal","never_null":["type"],"fields":{"value":{"$ref":"#/components/schemas/SignalValue"}},"example":{"type": "storm_event", "value": {"miles": 4.2}, "observed_at": "2026-04-27T13:20:00Z"}}
 
 -- the rows of api.named_schema
 -- {"name":"AuditPayload","schema":{
@@ -11430,6 +11564,20 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
       }
     ]
   }}
+
+-- the rows of app.lead_field
+-- {"name":"ai_reasoning","kind":"text","max_length":10000,"is_nullable":true}
+-- {"name":"budget_range","kind":"text","max_length":128,"is_nullable":true}
+-- {"name":"company","kind":"text","max_length":255,"is_nullable":true}
+-- {"name":"company_size","kind":"text","max_length":128,"is_nullable":true}
+-- {"name":"email","kind":"email","max_length":254,"is_nullable":true}
+-- {"name":"industry","kind":"text","max_length":128,"is_nullable":true}
+-- {"name":"lead_score","kind":"score","max_length":null,"is_nullable":false}
+-- {"name":"name","kind":"text","max_length":255,"is_nullable":true}
+-- {"name":"pain_points","kind":"text","max_length":10000,"is_nullable":true}
+-- {"name":"pipeline_stage","kind":"stage","max_length":null,"is_nullable":false}
+-- {"name":"source","kind":"name","max_length":64,"is_nullable":true}
+-- {"name":"timeline","kind":"text","max_length":128,"is_nullable":true}
 
 -- the rows of scoring.default_model
 -- {"version":1,"document":{"base": 0.55, "rules": [{"name": "storm_event", "label": "Recent storm event in service radius", "signal": "storm_event", "weight": 0.18, "half_life_hours": 72}, {"name": "phone_validated", "label": "phone validated", "signal": "phone_validated", "weight": 0.10}, {"name": "fast_form_completion", "label": "fast form completion", "signal": "fast_form_completion", "weight": 0.08}, {"name": "email_bounced", "label": "email bounced", "signal": "email_bounced", "weight": -0.15}], "rescore_on_signal": false}}

@@ -92,6 +92,18 @@ comment on column app.organization.name is 'The business''s name; null once it i
 comment on column app.organization.environment is 'live or test. A test organization never causes a call to another system.';
 comment on column app.organization.erased_at is 'When it was erased; null: it is not erased.';
 
+-- A function takes or returns such a type and never the table's row type, because PostgreSQL would then refuse
+-- `alter table … add column … default …`.
+create type app.organization_values as (
+  organization_id uuid,
+  name text,
+  environment text,
+  created_at timestamptz(3),
+  erased_at timestamptz(3)
+);
+
+comment on type app.organization_values is 'A row of app.organization: the same columns, in the same order.';
+
 create table app.pipeline_stage (
   organization_id uuid not null,
   name text not null,

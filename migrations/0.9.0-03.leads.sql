@@ -107,6 +107,53 @@ create index lead_by_email_key on app.lead (organization_id, email_key, created_
 
 alter table app.lead enable row level security, force row level security;
 
+-- A function takes or returns such a type and never the table's row type, because PostgreSQL would then refuse
+-- `alter table … add column … default …`.
+create type app.lead_values as (
+  id uuid,
+  organization_id uuid,
+  name text,
+  company text,
+  email text,
+  source text,
+  lead_score integer,
+  pipeline_stage text,
+  industry text,
+  company_size text,
+  pain_points text,
+  timeline text,
+  budget_range text,
+  ai_reasoning text,
+  qualification_completed_at timestamptz(3),
+  created_at timestamptz(3),
+  updated_at timestamptz(3),
+  revision integer,
+  email_key text collate "C",
+  pipeline_stage_and_source text collate "C",
+  score_id uuid
+);
+
+comment on type app.lead_values is 'A row of app.lead: the same columns, in the same order.';
+
+create table app.lead_field (
+  name text not null,
+  kind text not null,
+  max_length integer,
+  is_nullable boolean not null,
+  constraint lead_field_pkey primary key (name),
+  constraint lead_field_kind_is_known check (kind in ('text', 'email', 'name', 'score', 'stage')),
+  constraint lead_field_text_has_a_limit check ((kind in ('text', 'email', 'name')) = (max_length is not null))
+);
+
+comment on table app.lead_field is
+  'The fields of a lead that a client may send, with what app.lead_faults needs to know of them.';
+comment on column app.lead_field.name is 'The field, which is a column of app.lead.';
+comment on column app.lead_field.kind is
+  'text: a text; email: an e-mail address; name: a machine name; score: a whole number from 0 to 100; stage: a pipeline '
+  'stage of the organization.';
+comment on column app.lead_field.max_length is 'The most characters that a text may have; null: the kind has no limit.';
+comment on column app.lead_field.is_nullable is 'Whether the field may be null.';
+
 create table app.idempotency_key (
   organization_id uuid not null,
   key_digest bytea not null,

@@ -153,6 +153,30 @@ create index sync_by_email_key on crm.sync (organization_id, email_key, vendor, 
 create unique index sync_by_email_key_in_progress on crm.sync (organization_id, vendor, account, email_key)
   where status = 'in_progress';
 
+-- A function takes or returns such a type and never the table's row type, because PostgreSQL would then refuse
+-- `alter table … add column … default …`.
+create type crm.sync_values as (
+  organization_id uuid,
+  id uuid,
+  lead_id uuid,
+  vendor text,
+  account text,
+  status text,
+  external_id text,
+  error_code text,
+  error text,
+  run_at timestamptz(3),
+  leased_by integer,
+  attempts integer,
+  begun_at timestamptz(3),
+  begun_after integer,
+  email_key text collate "C",
+  last_synced_at timestamptz(3),
+  created_at timestamptz(3)
+);
+
+comment on type crm.sync_values is 'A row of crm.sync: the same columns, in the same order.';
+
 create table crm.attempt (
   organization_id uuid not null,
   sync_id uuid not null,

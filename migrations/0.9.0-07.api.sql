@@ -37,10 +37,10 @@ create table api.tag (
   constraint tag_pkey primary key (name)
 );
 
-comment on table api.tag is 'The chapters of the reference, in their order.';
-comment on column api.tag.name is 'The chapter''s title.';
-comment on column api.tag.position is 'Where it stands; the first is 1.';
-comment on column api.tag.description is 'What it is about, in Markdown.';
+comment on table api.tag is 'The chapters of the reference.';
+comment on column api.tag.name is 'The title of the chapter.';
+comment on column api.tag.position is 'The position of the chapter, from 1.';
+comment on column api.tag.description is 'The description of the chapter, in Markdown.';
 
 create table api.guide (
   position integer not null,
@@ -49,9 +49,9 @@ create table api.guide (
   constraint guide_pkey primary key (position)
 );
 
-comment on table api.guide is 'The text in front of the reference, a row for each section.';
-comment on column api.guide.position is 'Where it stands; the first is 1.';
-comment on column api.guide.title is 'The section''s title.';
+comment on table api.guide is 'The guide at the beginning of the reference: a row for each section.';
+comment on column api.guide.position is 'The position of the section, from 1.';
+comment on column api.guide.title is 'The title of the section.';
 comment on column api.guide.body is 'The section, in Markdown.';
 
 create table api.parameter (
@@ -61,26 +61,31 @@ create table api.parameter (
   constraint parameter_pkey primary key (name)
 );
 
-comment on table api.parameter is 'What a parameter of a route means, wherever its name stands.';
-comment on column api.parameter.name is 'The argument''s name.';
-comment on column api.parameter.description is 'What it means, in Markdown.';
-comment on column api.parameter.example is 'A value, as it stands in a request.';
+comment on table api.parameter is 'The descriptions of parameters that several routes share.';
+comment on column api.parameter.name is 'The name of the argument.';
+comment on column api.parameter.description is 'What the parameter does, in Markdown.';
+comment on column api.parameter.example is 'A value, as a client sends it.';
 
 create table api.shape (
   type text not null,
   relation text,
   never_null text[] not null default '{}',
+  fields json not null default '{}',
   example json,
   constraint shape_pkey primary key (type),
   -- Before PostgreSQL 16 to_regclass raises of an odd name, and gives no null.
-  constraint shape_names_a_relation check (relation ~ '^[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*$')
+  constraint shape_names_a_relation check (relation ~ '^[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*$'),
+  constraint shape_fields_are_an_object check (json_typeof(fields) = 'object')
 );
 
-comment on table api.shape is 'What a type of schema api shows: a body, or a part of one.';
+comment on table api.shape is 'What the reference says about a type of schema api and the catalogue cannot.';
 comment on column api.shape.type is 'The type, with its schema.';
 comment on column api.shape.relation is
-  'The table whose rows it shows: the constraints on a column of the same name hold for the field. Null: none.';
-comment on column api.shape.never_null is 'Fields that are never null, where no column of the table says so.';
+  'The table whose rows the type shows. The constraints on a column apply to the field of the same name. Null: no table.';
+comment on column api.shape.never_null is
+  'Fields that are never null although no column of the table says so. In a request, they are required.';
+comment on column api.shape.fields is
+  'JSON Schemas of fields, by name, where the type and the constraints say too little. The description is added.';
 comment on column api.shape.example is 'An example.';
 
 create table api.route (
@@ -88,60 +93,87 @@ create table api.route (
   path text not null,
   function text not null,
   scope text,
-  problems text[] not null default '{}',
   wait_seconds integer,
   wait_function text,
-  tag text,
-  position integer,
-  request text,
-  rule json,
-  answer text,
-  form text,
-  statuses integer[],
-  headers text[],
-  examples json,
   constraint route_pkey primary key (method, path),
   constraint route_method_is_known check (method in ('GET', 'POST', 'PUT', 'PATCH', 'DELETE')),
   constraint route_path_is_absolute check (path ~ '^(/[^/?#]+)+$'),
   constraint route_scope_is_known check (scope in ('read', 'write', 'admin')),
   constraint route_waits_for_at_most_a_minute check (wait_seconds between 1 and 60),
-  constraint route_waits_by_a_function check ((wait_seconds is null) = (wait_function is null)),
-  constraint route_form_is_known check (form in ('object', 'list', 'page', 'one_or_list')),
-  constraint route_shows_types_of_api check (
-    request ~ '^api\.[a-z_][a-z0-9_]*$' and answer ~ '^api\.[a-z_][a-z0-9_]*$'
-  ),
-  constraint route_rule_is_an_object check (json_typeof(rule) = 'object'),
-  constraint route_succeeds_by_statuses_of_success check (
-    200 <= all (statuses) and 299 >= all (statuses) and cardinality(statuses) > 0
-  ),
-  constraint route_headers_are_names check (array_to_string(headers, ' ', '?') ~ '^[A-Za-z0-9-]+( [A-Za-z0-9-]+)*$')
+  constraint route_waits_by_a_function check ((wait_seconds is null) = (wait_function is null))
 );
 
 comment on table api.route is
-  'The routes. A running server takes up a change on NOTIFY leads_routes. Path parameters stand in braces, with the name '
-  'of the function''s argument.';
-comment on column api.route.method is 'The HTTP method; HEAD is answered wherever GET is.';
-comment on column api.route.path is 'The path below /api/v1, such as /leads/{id}.';
-comment on column api.route.function is 'The function that answers, with its schema; it returns api.answer.';
-comment on column api.route.scope is 'The scope that the key needs; null: no key is asked for.';
-comment on column api.route.problems is 'The codes of the errors that this route can give, beside those that every route can.';
+  'The routes: which function answers a method on a path. A server reads them again on NOTIFY leads_routes.';
+comment on column api.route.method is 'The HTTP method. A route of GET also answers HEAD.';
+comment on column api.route.path is
+  'The path below /api/v1, such as /leads/{id}. A name in braces is an argument of the function.';
+comment on column api.route.function is 'The function that answers, with its schema. It returns api.answer.';
+comment on column api.route.scope is 'The scope that the key needs. Null: the route needs no key.';
 comment on column api.route.wait_seconds is
-  'An answer that another transaction makes: how long a 202 waits for it, without a connection. One whose Retry-After is '
-  'longer than what is left doesn''t wait.';
+  'How many seconds the server holds a 202 back, without a connection, for a result that another transaction writes. It '
+  'does not wait if Retry-After is longer than the rest of the time.';
 comment on column api.route.wait_function is
-  'The function that is asked for it: it only reads, and takes its arguments by name out of the route''s.';
-comment on column api.route.tag is 'The chapter of the reference; null: its last, "Other".';
-comment on column api.route.position is 'Where it stands in its chapter.';
-comment on column api.route.request is 'The type of schema api that the body shows; null: it takes none, or any JSON.';
-comment on column api.route.rule is
-  'JSON Schema of the body, where it is more than its type: "$body" stands for that.';
-comment on column api.route.answer is 'The type of schema api that the answer shows; null: any JSON.';
-comment on column api.route.form is
-  'How the answer shows it: object (also null), list ({"data": […]}), page (that, with next_cursor), or one_or_list: as the body was.';
-comment on column api.route.statuses is 'The statuses of success; null: 200.';
-comment on column api.route.headers is 'Headers that a success has, beside X-Request-Id.';
-comment on column api.route.examples is
-  'Examples by "request" and by status, where those of the types that it shows would mislead; null: they wouldn''t.';
+  'The function that reads this result. It takes its arguments by name from those of the route.';
+
+create table api.operation (
+  function text not null,
+  tag text not null,
+  request text,
+  rule json,
+  answer text,
+  form text,
+  statuses integer[] not null default '{200}',
+  headers text[] not null default '{}',
+  problems text[] not null default '{}',
+  parameters json not null default '{}',
+  examples json not null default '{}',
+  constraint operation_pkey primary key (function),
+  -- Before PostgreSQL 16, to_regclass raises an error for a name that is not well formed.
+  constraint operation_shows_types_of_api check (
+    request ~ '^api\.[a-z_][a-z0-9_]*$' and answer ~ '^api\.[a-z_][a-z0-9_]*$'
+  ),
+  constraint operation_rule_is_an_object check (json_typeof(rule) = 'object'),
+  constraint operation_form_is_known check (form in ('object', 'list', 'page', 'one_or_list')),
+  constraint operation_succeeds_with_statuses_of_success check (
+    200 <= all (statuses) and 299 >= all (statuses) and cardinality(statuses) > 0
+  ),
+  constraint operation_headers_are_names check (array_to_string(headers, '', '?') ~ '^[A-Za-z0-9-]*$'),
+  constraint operation_parameters_are_an_object check (json_typeof(parameters) = 'object'),
+  constraint operation_examples_are_an_object check (json_typeof(examples) = 'object')
+);
+
+comment on table api.operation is
+  'What the reference says about an endpoint and the catalogue cannot: a row for each function. api.document writes it.';
+comment on column api.operation.function is 'The function of the route, with its schema.';
+comment on column api.operation.tag is 'The chapter of the reference.';
+comment on column api.operation.request is 'The type of the body. Null: there is no body, or it is any JSON object.';
+comment on column api.operation.rule is
+  'The JSON Schema of the body if the type alone does not describe it. "$body" stands for the type.';
+comment on column api.operation.answer is 'The type of the answer. Null: any JSON.';
+comment on column api.operation.form is
+  'How the answer shows its type: object, list ({"data": […]}), page (a list with next_cursor), or one_or_list (an object '
+  'or a list, as in the request). Null: page if the function has the argument cursor, else object.';
+comment on column api.operation.statuses is 'The statuses of success.';
+comment on column api.operation.headers is 'The headers of a success, besides those that every response has.';
+comment on column api.operation.problems is
+  'The error codes that the function raises, besides those that follow from the method, the path and the arguments.';
+comment on column api.operation.parameters is
+  'Descriptions of parameters, by name, where api.parameter has none or another.';
+comment on column api.operation.examples is
+  'Examples by "request" and by status, where those of the types would mislead.';
+
+create table api.named_schema (
+  name text not null,
+  schema json not null,
+  constraint named_schema_pkey primary key (name),
+  constraint named_schema_name_is_camel_case check (name ~ '^[A-Z][A-Za-z0-9]*$'),
+  constraint named_schema_schema_is_an_object check (json_typeof(schema) = 'object')
+);
+
+comment on table api.named_schema is 'The JSON Schemas of JSON values that no type of schema api describes.';
+comment on column api.named_schema.name is 'The name of the schema in the reference.';
+comment on column api.named_schema.schema is 'The JSON Schema (2020-12).';
 
 create function api.is_cursor(value text)
 returns boolean
@@ -176,48 +208,50 @@ comment on function api.is_cursor(text) is
 
 create domain api.page_size as integer
   constraint page_size_within_1_and_200 check (value between 1 and 200);
-comment on domain api.page_size is 'How many rows a page has at the most.';
+comment on domain api.page_size is 'The maximum number of rows in a page.';
 
 create domain api.cursor as text
   constraint cursor_is_well_formed check (api.is_cursor(value));
-comment on domain api.cursor is 'Where the page begins: the next_cursor of the page before. Opaque.';
+comment on domain api.cursor is 'The next_cursor of the previous page. Its content is opaque.';
 
 create domain api.any_of as text[]
   constraint any_of_has_at_most_10_values check (cardinality(value) <= 10);
-comment on domain api.any_of is 'Up to 10 values, separated by commas; any of them may match.';
+comment on domain api.any_of is 'Up to 10 values, separated by commas. A row matches if it has any of them.';
 
 create domain api.idempotency_key as text
   constraint idempotency_key_is_1_to_255_printable_characters check (value collate "C" ~ '^[\x20-\x7E]{1,255}$');
 comment on domain api.idempotency_key is
-  'Makes a repeat of the request harmless: for 24 hours the same key and request give the first answer again.';
+  'Makes the request safe to repeat: for 24 hours the same key and request return the first response again.';
 
 create domain api.entity_tags as text
   constraint entity_tags_are_well_formed
     check (value collate "C" ~ '^[ \t]*(\*|(W/)?"[^"]*"([ \t]*,[ \t]*(W/)?"[^"]*")*)[ \t]*$');
 comment on domain api.entity_tags is
-  'Entity tags as ETag gave them, in their quotes, separated by commas; or * (RFC 9110, section 13.1.1).';
+  'Entity tags as ETag returned them, with their quotes, separated by commas; or * (RFC 9110, section 13.1.1).';
 
 create domain api.utc_time as text;
-comment on domain api.utc_time is 'An instant, RFC 3339, in UTC with milliseconds: 2026-04-27T13:22:05.114Z.';
+comment on domain api.utc_time is 'A time in UTC with milliseconds (RFC 3339), such as 2026-04-27T13:22:05.114Z.';
 
 create domain api.seal_count as integer
   constraint seal_count_within_1_and_10000 check (value between 1 and 10000);
-comment on domain api.seal_count is 'How many seals are verified at the most.';
+comment on domain api.seal_count is 'The maximum number of seals to verify.';
 
 create domain api.seal_position as text
   constraint seal_position_is_a_whole_number check (value collate "C" ~ '^[0-9]{1,18}$');
-comment on domain api.seal_position is 'A seal''s position; 0 stands before the first.';
+comment on domain api.seal_position is 'The position of a seal. 0 is the position before the first seal.';
 
 create domain api.chain_head as text
   constraint chain_head_is_position_and_hash check (value collate "C" ~ '^[1-9][0-9]{0,17}:[0-9a-f]{64}$');
-comment on domain api.chain_head is 'A chain''s head as it was once: a position, a colon, and its hash in 64 hexadecimal digits.';
+comment on domain api.chain_head is
+  'The head of a chain at an earlier time: a position, a colon, and the hash in 64 hexadecimal digits.';
 
 create type api.answer as (
   status integer,
   headers json,
   body text
 );
-comment on type api.answer is 'What a route''s function returns: the HTTP status, further headers by name, and the body, which is JSON.';
+comment on type api.answer is
+  'The result of a route''s function: the HTTP status, headers by name, and the body as JSON text.';
 
 create type api.lead_item as (
   id uuid,
@@ -233,7 +267,7 @@ create type api.lead_item as (
   created_at api.utc_time,
   updated_at api.utc_time
 );
-comment on type api.lead_item is 'A lead as a list shows it.';
+comment on type api.lead_item is 'A lead in a list.';
 
 create type api.lead as (
   id uuid,
@@ -254,7 +288,7 @@ create type api.lead as (
   created_at api.utc_time,
   updated_at api.utc_time
 );
-comment on type api.lead is 'A lead, whole.';
+comment on type api.lead is 'A lead with all its fields.';
 
 create type api.lead_change as (
   id uuid,
@@ -267,7 +301,7 @@ create type api.lead_change as (
   pipeline_stage text,
   updated_at api.utc_time
 );
-comment on type api.lead_change is 'A lead as the answer to its change shows it.';
+comment on type api.lead_change is 'A lead in the response to a change.';
 
 create type api.audit_event as (
   id uuid,
@@ -278,7 +312,7 @@ create type api.audit_event as (
   payload json,
   created_at api.utc_time
 );
-comment on type api.audit_event is 'A row of the audit log.';
+comment on type api.audit_event is 'An event of the audit log.';
 
 create type api.organization as (
   id uuid,
@@ -295,7 +329,7 @@ create type api.health as (
   environment text,
   scopes text[]
 );
-comment on type api.health is 'What a key is good for.';
+comment on type api.health is 'The organization and the scopes of a key.';
 
 create type api.signal as (
   id uuid,
@@ -329,9 +363,9 @@ create type api.new_score as (
   scored_at api.utc_time
 );
 
-comment on type api.signal is 'A signal, as the API shows it.';
-comment on type api.score is 'An entry in the history of a lead''s score, as the API shows it.';
-comment on type api.new_score is 'What POST /leads/{id}/score answers: id is the lead''s.';
+comment on type api.signal is 'An observation about a lead, as it is stored.';
+comment on type api.score is 'An entry in the history of a lead''s score.';
+comment on type api.new_score is 'The result of scoring a lead.';
 
 create type api.crm_sync as (
   vendor text,
@@ -339,13 +373,13 @@ create type api.crm_sync as (
   status text,
   last_synced_at api.utc_time
 );
-comment on type api.crm_sync is 'The state of a lead''s push to the CRM, as the API shows it.';
+comment on type api.crm_sync is 'The state of a lead''s push to the CRM.';
 
 create type api.lead_sync as (
   id uuid,
   crm_sync api.crm_sync
 );
-comment on type api.lead_sync is 'What a push answers: id is the lead''s; crm_sync is null for a lead that was never pushed.';
+comment on type api.lead_sync is 'A lead with the state of its push to the CRM.';
 
 create type api.crm_connection as (
   id uuid,
@@ -359,7 +393,7 @@ create type api.crm_connection as (
   settings json,
   created_at api.utc_time
 );
-comment on type api.crm_connection is 'A connection to a CRM, as the API shows it: all but the credential.';
+comment on type api.crm_connection is 'A connection to a CRM, without its credential.';
 
 create type api.chain_fault as (
   position bigint,
@@ -379,22 +413,22 @@ create type api.chain_verdict as (
   unsealed bigint
 );
 
-comment on type api.chain_fault is 'The first event that doesn''t hold.';
-comment on column api.chain_fault.position is 'Its position in the chain; null: it has none.';
-comment on column api.chain_fault.event_id is 'Its id; null: the seal that named it is gone.';
-comment on column api.chain_fault.code is
-  'head_mismatch, seal_missing, event_missing, hash_mismatch, payload_mismatch or not_sealed.';
-comment on column api.chain_fault.detail is 'What that means, in a sentence.';
-comment on type api.chain_verdict is 'Whether a part of the audit log''s chain holds.';
+comment on type api.chain_fault is 'The first event of the audit log that does not match its seal.';
+comment on column api.chain_fault.position is 'The position of the event in the chain; null if it has none.';
+comment on column api.chain_fault.event_id is 'The id of the event; null if the seal that names it is missing.';
+comment on column api.chain_fault.code is 'What is wrong, as a stable word.';
+comment on column api.chain_fault.detail is 'What is wrong, in a sentence.';
+comment on type api.chain_verdict is 'The result of verifying a part of the audit log.';
 comment on column api.chain_verdict.organization_id is 'The organization''s id.';
-comment on column api.chain_verdict.holds is 'Whether every seal and event that was verified holds.';
-comment on column api.chain_verdict.fault is 'The first that doesn''t; null: all hold.';
-comment on column api.chain_verdict.verified_from is 'The first position that was asked for.';
-comment on column api.chain_verdict.verified_to is 'The last position that was verified; less than verified_from: none was.';
-comment on column api.chain_verdict.next_after is 'after of the next part; null: the chain ends here.';
+comment on column api.chain_verdict.holds is 'Whether every event that was verified matches its seal.';
+comment on column api.chain_verdict.fault is 'The first event that does not match; null if all match.';
+comment on column api.chain_verdict.verified_from is 'The first position that was requested.';
+comment on column api.chain_verdict.verified_to is
+  'The last position that was verified. It is less than verified_from if nothing was verified.';
+comment on column api.chain_verdict.next_after is 'The value of after for the next request; null at the end of the chain.';
 comment on column api.chain_verdict.head is
   'The last seal verified, as head takes it: keep it elsewhere, and ask with it later. Null: none is.';
-comment on column api.chain_verdict.unsealed is 'How many events wait for their seal; a worker seals them each second.';
+comment on column api.chain_verdict.unsealed is 'How many events are not sealed yet. A worker seals them every second.';
 
 -- What a client sends.
 create type api.lead_input as (
@@ -417,68 +451,69 @@ create type api.signal_input as (
   observed_at timestamptz,
   dedupe_key text
 );
-comment on type api.lead_input is 'What a client says of a lead.';
-comment on type api.signal_input is 'Something that was observed of a lead.';
+comment on type api.lead_input is 'The fields of a lead that a client can write.';
+comment on type api.signal_input is 'An observation about a lead.';
 
 comment on column api.lead_item.id is 'The lead''s id, a UUID of version 7.';
 comment on column api.lead_item.organization_id is 'The organization''s id.';
-comment on column api.lead_item.name is 'The person''s name.';
-comment on column api.lead_item.company is 'The company''s name.';
-comment on column api.lead_item.email is 'The e-mail address, as it was sent. Two leads may share one.';
-comment on column api.lead_item.source is 'Where the lead came from: a machine name.';
-comment on column api.lead_item.lead_score is 'How promising the lead is.';
-comment on column api.lead_item.pipeline_stage is 'The stage that it stands in: one of the organization''s.';
+comment on column api.lead_item.name is 'The name of the person.';
+comment on column api.lead_item.company is 'The name of the company.';
+comment on column api.lead_item.email is 'The e-mail address as it was sent. Two leads can have the same one.';
+comment on column api.lead_item.source is 'The origin of the lead, as a machine name.';
+comment on column api.lead_item.lead_score is 'How promising the lead is, from 0 to 100.';
+comment on column api.lead_item.pipeline_stage is 'The pipeline stage of the lead: one of the organization''s stages.';
 comment on column api.lead_item.industry is 'The industry.';
-comment on column api.lead_item.company_size is 'The company''s size, in words.';
-comment on column api.lead_item.created_at is 'When the lead came in.';
-comment on column api.lead_item.updated_at is 'When it was last changed.';
+comment on column api.lead_item.company_size is 'The size of the company, as free text.';
+comment on column api.lead_item.created_at is 'When the lead was created.';
+comment on column api.lead_item.updated_at is 'When the lead was last changed.';
 
 comment on column api.lead.id is 'The lead''s id, a UUID of version 7.';
 comment on column api.lead.organization_id is 'The organization''s id.';
-comment on column api.lead.name is 'The person''s name.';
-comment on column api.lead.company is 'The company''s name.';
-comment on column api.lead.email is 'The e-mail address, as it was sent. Two leads may share one.';
-comment on column api.lead.source is 'Where the lead came from: a machine name.';
-comment on column api.lead.lead_score is 'How promising the lead is.';
-comment on column api.lead.pipeline_stage is 'The stage that it stands in: one of the organization''s.';
+comment on column api.lead.name is 'The name of the person.';
+comment on column api.lead.company is 'The name of the company.';
+comment on column api.lead.email is 'The e-mail address as it was sent. Two leads can have the same one.';
+comment on column api.lead.source is 'The origin of the lead, as a machine name.';
+comment on column api.lead.lead_score is 'How promising the lead is, from 0 to 100.';
+comment on column api.lead.pipeline_stage is 'The pipeline stage of the lead: one of the organization''s stages.';
 comment on column api.lead.industry is 'The industry.';
-comment on column api.lead.company_size is 'The company''s size, in words.';
-comment on column api.lead.pain_points is 'The lead''s problems.';
-comment on column api.lead.timeline is 'When the lead wants to act, in words.';
-comment on column api.lead.budget_range is 'What the lead wants to spend, in words.';
-comment on column api.lead.ai_reasoning is 'Why the lead has its score, in words.';
+comment on column api.lead.company_size is 'The size of the company, as free text.';
+comment on column api.lead.pain_points is 'The problems that the lead wants to solve.';
+comment on column api.lead.timeline is 'When the lead wants to act, as free text.';
+comment on column api.lead.budget_range is 'How much the lead wants to spend, as free text.';
+comment on column api.lead.ai_reasoning is 'The reasons for the score, as text.';
 comment on column api.lead.qualification_completed_at is
-  'When the lead first reached the stage "qualified"; null: it has not.';
-comment on column api.lead.created_at is 'When the lead came in.';
-comment on column api.lead.updated_at is 'When it was last changed.';
+  'When the lead first reached the stage "qualified"; null if it has not.';
+comment on column api.lead.created_at is 'When the lead was created.';
+comment on column api.lead.updated_at is 'When the lead was last changed.';
 
 comment on column api.lead_change.id is 'The lead''s id, a UUID of version 7.';
 comment on column api.lead_change.organization_id is 'The organization''s id.';
-comment on column api.lead_change.name is 'The person''s name.';
-comment on column api.lead_change.company is 'The company''s name.';
-comment on column api.lead_change.email is 'The e-mail address, as it was sent. Two leads may share one.';
-comment on column api.lead_change.source is 'Where the lead came from: a machine name.';
-comment on column api.lead_change.lead_score is 'How promising the lead is.';
-comment on column api.lead_change.pipeline_stage is 'The stage that it stands in: one of the organization''s.';
-comment on column api.lead_change.updated_at is 'When it was last changed.';
+comment on column api.lead_change.name is 'The name of the person.';
+comment on column api.lead_change.company is 'The name of the company.';
+comment on column api.lead_change.email is 'The e-mail address as it was sent. Two leads can have the same one.';
+comment on column api.lead_change.source is 'The origin of the lead, as a machine name.';
+comment on column api.lead_change.lead_score is 'How promising the lead is, from 0 to 100.';
+comment on column api.lead_change.pipeline_stage is 'The pipeline stage of the lead: one of the organization''s stages.';
+comment on column api.lead_change.updated_at is 'When the lead was last changed.';
 
-comment on column api.lead_input.name is 'The person''s name.';
-comment on column api.lead_input.company is 'The company''s name.';
-comment on column api.lead_input.email is 'The e-mail address, as it was sent. Two leads may share one.';
-comment on column api.lead_input.source is 'Where the lead came from: a machine name.';
-comment on column api.lead_input.lead_score is 'How promising the lead is.';
-comment on column api.lead_input.pipeline_stage is 'The stage that it stands in: one of the organization''s.';
+comment on column api.lead_input.name is 'The name of the person.';
+comment on column api.lead_input.company is 'The name of the company.';
+comment on column api.lead_input.email is 'The e-mail address as it was sent. Two leads can have the same one.';
+comment on column api.lead_input.source is 'The origin of the lead, as a machine name.';
+comment on column api.lead_input.lead_score is 'How promising the lead is, from 0 to 100.';
+comment on column api.lead_input.pipeline_stage is 'The pipeline stage of the lead: one of the organization''s stages.';
 comment on column api.lead_input.industry is 'The industry.';
-comment on column api.lead_input.company_size is 'The company''s size, in words.';
-comment on column api.lead_input.pain_points is 'The lead''s problems.';
-comment on column api.lead_input.timeline is 'When the lead wants to act, in words.';
-comment on column api.lead_input.budget_range is 'What the lead wants to spend, in words.';
-comment on column api.lead_input.ai_reasoning is 'Why the lead has its score, in words.';
+comment on column api.lead_input.company_size is 'The size of the company, as free text.';
+comment on column api.lead_input.pain_points is 'The problems that the lead wants to solve.';
+comment on column api.lead_input.timeline is 'When the lead wants to act, as free text.';
+comment on column api.lead_input.budget_range is 'How much the lead wants to spend, as free text.';
+comment on column api.lead_input.ai_reasoning is 'The reasons for the score, as text.';
 
 comment on column api.audit_event.id is 'The event''s id, a UUID of version 7.';
 comment on column api.audit_event.organization_id is 'The organization''s id.';
 comment on column api.audit_event.action is 'What happened, such as lead.updated.';
-comment on column api.audit_event.source is 'Where the change came from: over the API, in SQL, by a worker, or by the system.';
+comment on column api.audit_event.source is
+  'The origin of the change: the API, SQL, a worker, or the system.';
 comment on column api.audit_event.correlation_id is
   'The X-Request-Id of the request that made the change; null outside requests.';
 comment on column api.audit_event.payload is
@@ -486,71 +521,74 @@ comment on column api.audit_event.payload is
 comment on column api.audit_event.created_at is 'When the change was made.';
 
 comment on column api.organization.id is 'The organization''s id.';
-comment on column api.organization.name is 'Its name.';
-comment on column api.organization.environment is 'live, or test: a test organization never calls outside.';
-comment on column api.organization.pipeline_stages is 'The stages that a lead can stand in, in their order.';
-comment on column api.organization.created_at is 'When it was made.';
+comment on column api.organization.name is 'The name of the organization.';
+comment on column api.organization.environment is 'live or test. A test organization never causes calls to other systems.';
+comment on column api.organization.pipeline_stages is 'The pipeline stages of a lead, in their order.';
+comment on column api.organization.created_at is 'When the organization was created.';
 
-comment on column api.health.status is 'ok.';
+comment on column api.health.status is 'Always ok.';
 comment on column api.health.organization_id is 'The organization that the key belongs to.';
-comment on column api.health.environment is 'live or test.';
-comment on column api.health.scopes is 'What the key may: read, write, admin.';
+comment on column api.health.environment is 'The environment of the organization.';
+comment on column api.health.scopes is 'The scopes of the key.';
 
 comment on column api.signal.id is 'The signal''s id, a UUID of version 7.';
 comment on column api.signal.organization_id is 'The organization''s id.';
 comment on column api.signal.lead_id is 'The lead''s id.';
-comment on column api.signal.type is 'What was observed: a machine name, such as storm_event.';
-comment on column api.signal.value is 'What was seen: true when left out; false and null count nothing for the score.';
-comment on column api.signal.observed_at is 'When it was observed: now when left out; it may lie in the past.';
-comment on column api.signal.dedupe_key is
-  'Makes a repeat harmless: a signal under a key that the lead has one of already adds nothing.';
-comment on column api.signal.created_at is 'When it came in.';
+comment on column api.signal.type is 'What was observed, as a machine name such as storm_event.';
+comment on column api.signal.value is 'The value that was observed. false and null do not count for the score.';
+comment on column api.signal.observed_at is 'When it was observed.';
+comment on column api.signal.dedupe_key is 'Your own key. A second signal of the lead with the same key is not added.';
+comment on column api.signal.created_at is 'When the signal was added.';
 
-comment on column api.signal_input.type is 'What was observed: a machine name, such as storm_event.';
-comment on column api.signal_input.value is 'What was seen: true when left out; false and null count nothing for the score.';
-comment on column api.signal_input.observed_at is 'When it was observed: now when left out; it may lie in the past.';
+comment on column api.signal_input.type is 'What was observed, as a machine name such as storm_event.';
+comment on column api.signal_input.value is
+  'The value that was observed. The default is true. false and null do not count for the score.';
+comment on column api.signal_input.observed_at is 'When it was observed. The default is now; it can be in the past.';
 comment on column api.signal_input.dedupe_key is
-  'Makes a repeat harmless: a signal under a key that the lead has one of already adds nothing.';
+  'Your own key. If the lead already has a signal with the same key, nothing is added.';
 
 comment on column api.score.id is 'The entry''s id, a UUID of version 7.';
 comment on column api.score.organization_id is 'The organization''s id.';
 comment on column api.score.lead_id is 'The lead''s id.';
-comment on column api.score.kind is 'scored: by a model; set: written to the lead.';
+comment on column api.score.kind is 'scored: a model computed the score. set: someone wrote it to the lead.';
 comment on column api.score.lead_score is 'The score.';
-comment on column api.score.ai_reasoning is 'The reasons, in words.';
-comment on column api.score.model is 'own or default; null: no model made it.';
-comment on column api.score.model_version is 'The model''s version; null: no model made it.';
-comment on column api.score.base is 'What the score begins at, from 0 to 1; null: no model made it.';
-comment on column api.score.contributions is 'What was summed, strongest first; null: no model made it.';
-comment on column api.score.created_at is 'When it was made.';
+comment on column api.score.ai_reasoning is 'The reasons for the score, as text.';
+comment on column api.score.model is 'own or default; null if no model computed the score.';
+comment on column api.score.model_version is 'The version of the model; null if no model computed the score.';
+comment on column api.score.base is 'The base of the score, from 0 to 1; null if no model computed the score.';
+comment on column api.score.contributions is
+  'The contributions that were added to the base, strongest first; null if no model computed the score.';
+comment on column api.score.created_at is 'When the score was computed or set.';
 
 comment on column api.new_score.id is 'The lead''s id.';
 comment on column api.new_score.lead_score is 'The new score.';
-comment on column api.new_score.ai_reasoning is 'The reasons, with what each contributed, strongest first.';
-comment on column api.new_score.scored_at is 'When it was made.';
+comment on column api.new_score.ai_reasoning is 'The reasons for the score, with their contributions, strongest first.';
+comment on column api.new_score.scored_at is 'When the score was computed.';
 
 comment on column api.crm_sync.vendor is 'The CRM.';
-comment on column api.crm_sync.external_id is 'The record''s id there; null: there is none yet.';
-comment on column api.crm_sync.status is 'pending, in_progress, ok, failed or skipped.';
-comment on column api.crm_sync.last_synced_at is 'When the record was made or found; null: it has not been.';
+comment on column api.crm_sync.external_id is 'The id of the record in the CRM; null if there is none yet.';
+comment on column api.crm_sync.status is 'The state of the push.';
+comment on column api.crm_sync.last_synced_at is 'When the record was created or found; null if that has not happened.';
 
 comment on column api.lead_sync.id is 'The lead''s id.';
-comment on column api.lead_sync.crm_sync is 'How the push stands; null: the lead was never pushed.';
+comment on column api.lead_sync.crm_sync is 'The state of the push; null if the lead was never pushed.';
 
 comment on column api.crm_connection.id is 'The connection''s id.';
 comment on column api.crm_connection.organization_id is 'The organization''s id.';
 comment on column api.crm_connection.vendor is 'The CRM.';
-comment on column api.crm_connection.account is 'Its account there.';
-comment on column api.crm_connection.state is 'active or paused.';
-comment on column api.crm_connection.fault is 'Why it is paused, where the vendor refused the credential; else null.';
-comment on column api.crm_connection.push_stage is 'A lead that enters this stage is pushed by itself.';
-comment on column api.crm_connection.settle_seconds is 'Seconds until the vendor''s look-up shows what it has made.';
-comment on column api.crm_connection.settings is 'What else the vendor needs, by its adapter''s names.';
-comment on column api.crm_connection.created_at is 'When it was made.';
+comment on column api.crm_connection.account is 'The account in the CRM.';
+comment on column api.crm_connection.state is 'The state of the connection.';
+comment on column api.crm_connection.fault is
+  'Why the connection is paused, if the CRM rejected the credential; otherwise null.';
+comment on column api.crm_connection.push_stage is 'A lead that enters this stage is pushed automatically.';
+comment on column api.crm_connection.settle_seconds is
+  'How many seconds after a call the CRM needs until its search finds the record.';
+comment on column api.crm_connection.settings is 'Further settings that the CRM needs.';
+comment on column api.crm_connection.created_at is 'When the connection was created.';
 
 comment on column api.answer.status is 'The HTTP status.';
-comment on column api.answer.headers is 'Further headers, by name.';
-comment on column api.answer.body is 'The body, JSON.';
+comment on column api.answer.headers is 'Headers, by name.';
+comment on column api.answer.body is 'The body, as JSON text.';
 
 grant execute on function api.is_cursor(text) to leads_exec, leads_api;
 
