@@ -79,8 +79,10 @@ def test_an_endpoint_is_a_function_and_a_line(
         "API": f"{server.base}/api/v1",
         "KEY": key,
         "LEADS_MIGRATE_URL": database.url("leads_migrator"),
+        # Otherwise .venv/bin/leads would be the program of the original tree.
+        "PYTHONPATH": str(clone),
     }
-    assert run(clone, load, environ) == "sql/ is loaded.\n"
+    assert "Applying the unreleased changes" in run(clone, load, environ)
 
     deadline = time.monotonic() + 10
     while '"/stale-leads"' not in httpx.get(server.base + "/openapi.json").text and time.monotonic() < deadline:
@@ -100,15 +102,6 @@ def test_an_endpoint_is_a_function_and_a_line(
 
     run(clone, check, environ)
     assert "list_stale_leads" not in run(clone, ".venv/bin/python -m tools.lint_sql || true", environ)
-
-
-def test_the_program_reports_an_error_and_loads_nothing(clone: Path, database: Database) -> None:
-    environ = {**os.environ, "LEADS_MIGRATE_URL": database.url("leads_api")}
-    done = subprocess.run(
-        [sys.executable, "-m", "tools.load"], cwd=clone, env=environ, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith("Nothing was loaded: permission denied")
 
 
 def test_a_type_is_made_by_the_migrating_login(database: Database) -> None:
