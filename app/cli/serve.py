@@ -95,6 +95,9 @@ def _check(url: str) -> None:
     with connect(session.address(url)) as connection:
         try:
             version = call(connection, "api.schema_version")[0]["schema_version"]
+            # Before 0.9.0 the version counted migrations, not releases.
+            if not connection.execute("select 1 where to_regprocedure('api.release_version()') is not null").rowcount:
+                version = 0
         except (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedFunction):
             connection.rollback()
             version = 0

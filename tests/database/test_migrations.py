@@ -469,6 +469,13 @@ def test_serve_refuses_it_too(new_database: Callable[..., Database]) -> None:
     assert fingerprint(database) == before
 
 
+def test_serve_refuses_its_schema_too(new_database: Callable[..., Database]) -> None:
+    database = new_database()
+    database.sql("alter function api.release_version() rename to renamed")
+    answer = leads_on(database)("serve", "--port", "0", DATABASE_URL=database.url("leads_api"))
+    assert "is at version 0" in mistake(answer)
+
+
 def test_a_history_that_the_release_does_not_know_is_refused(leads: Leads, database: Database) -> None:
     database.sql("insert into yoyo._yoyo_migration values ('x', '0000.before', now())")
     try:
