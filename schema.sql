@@ -305,40 +305,6 @@ ALTER TYPE api.lead OWNER TO leads_owner;
 
 COMMENT ON TYPE api.lead IS 'A lead with all its fields.';
 
-COMMENT ON COLUMN api.lead.id IS 'The lead''s id, a UUID of version 7.';
-
-COMMENT ON COLUMN api.lead.organization_id IS 'The organization''s id.';
-
-COMMENT ON COLUMN api.lead.name IS 'The name of the person.';
-
-COMMENT ON COLUMN api.lead.company IS 'The name of the company.';
-
-COMMENT ON COLUMN api.lead.email IS 'The e-mail address as it was sent. Two leads can have the same one.';
-
-COMMENT ON COLUMN api.lead.source IS 'The origin of the lead, as a machine name.';
-
-COMMENT ON COLUMN api.lead.lead_score IS 'How promising the lead is, from 0 to 100.';
-
-COMMENT ON COLUMN api.lead.pipeline_stage IS 'The pipeline stage of the lead: one of the organization''s stages.';
-
-COMMENT ON COLUMN api.lead.industry IS 'The industry.';
-
-COMMENT ON COLUMN api.lead.company_size IS 'The size of the company, as free text.';
-
-COMMENT ON COLUMN api.lead.pain_points IS 'The problems that the lead wants to solve.';
-
-COMMENT ON COLUMN api.lead.timeline IS 'When the lead wants to act, as free text.';
-
-COMMENT ON COLUMN api.lead.budget_range IS 'How much the lead wants to spend, as free text.';
-
-COMMENT ON COLUMN api.lead.ai_reasoning IS 'The reasons for the score, as text.';
-
-COMMENT ON COLUMN api.lead.qualification_completed_at IS 'When the lead first reached the stage "qualified"; null if it has not.';
-
-COMMENT ON COLUMN api.lead.created_at IS 'When the lead was created.';
-
-COMMENT ON COLUMN api.lead.updated_at IS 'When the lead was last changed.';
-
 CREATE TYPE api.lead_change AS (
 	id uuid,
 	organization_id uuid,
@@ -354,24 +320,6 @@ CREATE TYPE api.lead_change AS (
 ALTER TYPE api.lead_change OWNER TO leads_owner;
 
 COMMENT ON TYPE api.lead_change IS 'A lead in the response to a change.';
-
-COMMENT ON COLUMN api.lead_change.id IS 'The lead''s id, a UUID of version 7.';
-
-COMMENT ON COLUMN api.lead_change.organization_id IS 'The organization''s id.';
-
-COMMENT ON COLUMN api.lead_change.name IS 'The name of the person.';
-
-COMMENT ON COLUMN api.lead_change.company IS 'The name of the company.';
-
-COMMENT ON COLUMN api.lead_change.email IS 'The e-mail address as it was sent. Two leads can have the same one.';
-
-COMMENT ON COLUMN api.lead_change.source IS 'The origin of the lead, as a machine name.';
-
-COMMENT ON COLUMN api.lead_change.lead_score IS 'How promising the lead is, from 0 to 100.';
-
-COMMENT ON COLUMN api.lead_change.pipeline_stage IS 'The pipeline stage of the lead: one of the organization''s stages.';
-
-COMMENT ON COLUMN api.lead_change.updated_at IS 'When the lead was last changed.';
 
 CREATE TYPE api.lead_input AS (
 	name text,
@@ -392,30 +340,6 @@ ALTER TYPE api.lead_input OWNER TO leads_owner;
 
 COMMENT ON TYPE api.lead_input IS 'The fields of a lead that a client can write.';
 
-COMMENT ON COLUMN api.lead_input.name IS 'The name of the person.';
-
-COMMENT ON COLUMN api.lead_input.company IS 'The name of the company.';
-
-COMMENT ON COLUMN api.lead_input.email IS 'The e-mail address as it was sent. Two leads can have the same one.';
-
-COMMENT ON COLUMN api.lead_input.source IS 'The origin of the lead, as a machine name.';
-
-COMMENT ON COLUMN api.lead_input.lead_score IS 'How promising the lead is, from 0 to 100.';
-
-COMMENT ON COLUMN api.lead_input.pipeline_stage IS 'The pipeline stage of the lead: one of the organization''s stages.';
-
-COMMENT ON COLUMN api.lead_input.industry IS 'The industry.';
-
-COMMENT ON COLUMN api.lead_input.company_size IS 'The size of the company, as free text.';
-
-COMMENT ON COLUMN api.lead_input.pain_points IS 'The problems that the lead wants to solve.';
-
-COMMENT ON COLUMN api.lead_input.timeline IS 'When the lead wants to act, as free text.';
-
-COMMENT ON COLUMN api.lead_input.budget_range IS 'How much the lead wants to spend, as free text.';
-
-COMMENT ON COLUMN api.lead_input.ai_reasoning IS 'The reasons for the score, as text.';
-
 CREATE TYPE api.lead_item AS (
 	id uuid,
 	organization_id uuid,
@@ -434,30 +358,6 @@ CREATE TYPE api.lead_item AS (
 ALTER TYPE api.lead_item OWNER TO leads_owner;
 
 COMMENT ON TYPE api.lead_item IS 'A lead in a list.';
-
-COMMENT ON COLUMN api.lead_item.id IS 'The lead''s id, a UUID of version 7.';
-
-COMMENT ON COLUMN api.lead_item.organization_id IS 'The organization''s id.';
-
-COMMENT ON COLUMN api.lead_item.name IS 'The name of the person.';
-
-COMMENT ON COLUMN api.lead_item.company IS 'The name of the company.';
-
-COMMENT ON COLUMN api.lead_item.email IS 'The e-mail address as it was sent. Two leads can have the same one.';
-
-COMMENT ON COLUMN api.lead_item.source IS 'The origin of the lead, as a machine name.';
-
-COMMENT ON COLUMN api.lead_item.lead_score IS 'How promising the lead is, from 0 to 100.';
-
-COMMENT ON COLUMN api.lead_item.pipeline_stage IS 'The pipeline stage of the lead: one of the organization''s stages.';
-
-COMMENT ON COLUMN api.lead_item.industry IS 'The industry.';
-
-COMMENT ON COLUMN api.lead_item.company_size IS 'The size of the company, as free text.';
-
-COMMENT ON COLUMN api.lead_item.created_at IS 'When the lead was created.';
-
-COMMENT ON COLUMN api.lead_item.updated_at IS 'When the lead was last changed.';
 
 CREATE TYPE api.lead_sync AS (
 	id uuid,
@@ -760,8 +660,7 @@ begin
   set state = 'active', activated_at = date_trunc('milliseconds', now())
   where m.organization_id = v_organization_id and m.version = v_model.version;
   return v_model.version;
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.activate_scoring_model(organization_id uuid, version integer) OWNER TO leads_jobs;
 
@@ -793,8 +692,7 @@ begin
       message = 'stage_exists',
       hint = format('The organization has a stage "%s" already.', add_stage.name);
   end if;
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.add_stage(organization_id uuid, name text) OWNER TO leads_jobs;
 
@@ -1014,8 +912,7 @@ CREATE FUNCTION app.is_text(value text, max_length integer) RETURNS boolean
     AS $$
 begin
   return char_length(value) between 1 and max_length and value = app.trim_text(value);
-end
-$$;
+end $$;
 
 ALTER FUNCTION app.is_text(value text, max_length integer) OWNER TO leads_owner;
 
@@ -1268,8 +1165,7 @@ begin
   select l.id, l.qualification_completed_at is not null
   from app.lead as l
   where l.organization_id = backtest_leads.organization_id and l.pipeline_stage in ('won', 'lost');
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.backtest_leads(organization_id uuid) OWNER TO leads_jobs;
 
@@ -1304,8 +1200,7 @@ begin
   from unnest(v_ids, v_are_won) as l (id, is_won)
   join scoring.reckon(v_organization_id, v_ids, v_instants, backtest_scoring_model.document, false) as r on r.lead_id = l.id
   join scoring.reckon(v_organization_id, v_ids, v_instants, v_in_force, false) as f on f.lead_id = l.id;
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.backtest_scoring_model(organization_id uuid, document jsonb, lead_ids uuid[]) OWNER TO leads_jobs;
 
@@ -1327,8 +1222,7 @@ begin
   delete from auth.analyst as a where a.role_oid = v_oid and a.role_name <> bind_analyst.login;
   insert into auth.analyst (organization_id, role_oid, role_name, expires_at)
   values (v_organization.organization_id, v_oid, bind_analyst.login, bind_analyst.expires_at);
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.bind_analyst(login text, organization_id uuid, expires_at timestamp with time zone) OWNER TO leads_jobs;
 
@@ -1716,8 +1610,7 @@ CREATE FUNCTION app.id_time(id uuid) RETURNS timestamp with time zone
 begin
   return timestamptz 'epoch'
     + ('x' || translate(left(id::text, 13), '-', ''))::bit(48)::bigint * interval '1 millisecond';
-end
-$$;
+end $$;
 
 ALTER FUNCTION app.id_time(id uuid) OWNER TO leads_owner;
 
@@ -1832,8 +1725,7 @@ begin
       hint = 'The organization has no connection to a CRM. Make one with: leads crm connect';
   end if;
   perform pg_notify('leads_crm', '');
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.change_crm_connection(organization_id uuid, change text) OWNER TO leads_jobs;
 
@@ -1859,8 +1751,7 @@ begin
         json_array_length(v_faults), v_faults -> 0 ->> 'field', v_faults -> 0 ->> 'detail'
       );
   end if;
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.check_scoring_model(document jsonb) OWNER TO leads_jobs;
 
@@ -1930,8 +1821,7 @@ exception
       'The organization has no stage "%s". "leads organizations stages" shows them.',
       coalesce(connect_crm.push_stage, 'qualified')
     );
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.connect_crm(organization_id uuid, vendor text, account text, settings jsonb, credential bytea, credential_key text, push_stage text, settle_seconds integer) OWNER TO leads_jobs;
 
@@ -1995,8 +1885,7 @@ begin
     create_analyst.login,
     case when current_setting('server_version_num')::integer >= 160000 then ' with inherit true, set false' end
   );
-end
-$_$;
+end $_$;
 
 ALTER FUNCTION admin.create_analyst(login text, organization_id uuid, verifier text, expires_at timestamp with time zone) OWNER TO leads_jobs;
 
@@ -2015,8 +1904,7 @@ declare
 begin
   perform audit.create_partitions(v_year);
   perform audit.create_partitions(v_year + 1);
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.create_audit_partitions() OWNER TO leads_jobs;
 
@@ -2055,8 +1943,7 @@ begin
     create_key.expires_at
   );
   return v_id;
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.create_key(organization_id uuid, scope text, digest bytea, name text, expires_at timestamp with time zone) OWNER TO leads_jobs;
 
@@ -2078,8 +1965,7 @@ begin
   insert into app.organization (organization_id, name, environment)
   values (v_organization_id, app.trim_text(create_organization.name), create_organization.environment);
   return v_organization_id;
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.create_organization(name text, environment text) OWNER TO leads_jobs;
 
@@ -2091,8 +1977,7 @@ CREATE FUNCTION app.is_name(value text) RETURNS boolean
     AS $_$
 begin
   return value collate "C" ~ '^[a-z0-9][a-z0-9_-]{0,63}$';
-end
-$_$;
+end $_$;
 
 ALTER FUNCTION app.is_name(value text) OWNER TO leads_owner;
 
@@ -2213,8 +2098,7 @@ begin
   return
     char_length(value) <= 254
     and value collate "C" ~ '^[a-zA-Z0-9.!#$%&''*+/=?^_`{|}~-]{1,64}@[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)+$';
-end
-$_$;
+end $_$;
 
 ALTER FUNCTION app.is_email(value text) OWNER TO leads_owner;
 
@@ -2286,33 +2170,33 @@ COMMENT ON TABLE app.lead IS 'Leads: people and companies that may become custom
 
 COMMENT ON COLUMN app.lead.id IS 'The lead''s id, a UUID of version 7.';
 
-COMMENT ON COLUMN app.lead.organization_id IS 'The id of the organization that the lead belongs to.';
+COMMENT ON COLUMN app.lead.organization_id IS 'The organization''s id.';
 
-COMMENT ON COLUMN app.lead.name IS 'The person''s name.';
+COMMENT ON COLUMN app.lead.name IS 'The name of the person.';
 
-COMMENT ON COLUMN app.lead.company IS 'The company''s name.';
+COMMENT ON COLUMN app.lead.company IS 'The name of the company.';
 
-COMMENT ON COLUMN app.lead.email IS 'The e-mail address, as it was sent.';
+COMMENT ON COLUMN app.lead.email IS 'The e-mail address as it was sent. Two leads can have the same one.';
 
-COMMENT ON COLUMN app.lead.source IS 'Where the lead came from, as a machine name, such as google_ads.';
+COMMENT ON COLUMN app.lead.source IS 'The origin of the lead, as a machine name.';
 
 COMMENT ON COLUMN app.lead.lead_score IS 'How promising the lead is, from 0 to 100.';
 
-COMMENT ON COLUMN app.lead.pipeline_stage IS 'The lead''s stage, one of the organization''s stages.';
+COMMENT ON COLUMN app.lead.pipeline_stage IS 'The pipeline stage of the lead: one of the organization''s stages.';
 
-COMMENT ON COLUMN app.lead.industry IS 'The lead''s industry.';
+COMMENT ON COLUMN app.lead.industry IS 'The industry.';
 
-COMMENT ON COLUMN app.lead.company_size IS 'The company''s size, in the words of the source.';
+COMMENT ON COLUMN app.lead.company_size IS 'The size of the company, as free text.';
 
-COMMENT ON COLUMN app.lead.pain_points IS 'The lead''s problems.';
+COMMENT ON COLUMN app.lead.pain_points IS 'The problems that the lead wants to solve.';
 
-COMMENT ON COLUMN app.lead.timeline IS 'When the lead wants to act.';
+COMMENT ON COLUMN app.lead.timeline IS 'When the lead wants to act, as free text.';
 
-COMMENT ON COLUMN app.lead.budget_range IS 'What the lead wants to spend.';
+COMMENT ON COLUMN app.lead.budget_range IS 'How much the lead wants to spend, as free text.';
 
-COMMENT ON COLUMN app.lead.ai_reasoning IS 'Why the lead has its score, in words.';
+COMMENT ON COLUMN app.lead.ai_reasoning IS 'The reasons for the score, as text.';
 
-COMMENT ON COLUMN app.lead.qualification_completed_at IS 'When the lead first reached the stage "qualified".';
+COMMENT ON COLUMN app.lead.qualification_completed_at IS 'When the lead first reached the stage "qualified"; null if it has not.';
 
 COMMENT ON COLUMN app.lead.created_at IS 'When the lead was created.';
 
@@ -2442,8 +2326,7 @@ begin
     and k.created_at < now() - interval '24 hours';
   get diagnostics v_deleted = row_count;
   return v_deleted;
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.delete_expired_answers(batch integer) OWNER TO leads_jobs;
 
@@ -2586,8 +2469,7 @@ begin
   from pg_catalog.pg_stat_activity as a
   where a.usename = drop_analyst.login;
   execute format('drop role %I', drop_analyst.login);
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.drop_analyst(login text) OWNER TO leads_jobs;
 
@@ -2622,8 +2504,7 @@ begin
     exit when found;
   end loop;
   return v_version;
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) OWNER TO leads_jobs;
 
@@ -2710,8 +2591,7 @@ begin
     );
   end if;
   return query select 0::numeric, v_gone, cardinality(v_items)::bigint, v_copies;
-end
-$$;
+end $$;
 
 ALTER FUNCTION audit.erase_lead(organization_id uuid, lead_id uuid) OWNER TO leads_eraser;
 
@@ -2805,8 +2685,7 @@ begin
     v_lead_id := v_next_id;
   end loop;
   return query select v_lead_id, v_leads, v_events, 0::numeric, false;
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.erase_organization(organization_id uuid, after uuid, batch integer) OWNER TO leads_jobs;
 
@@ -3645,8 +3524,7 @@ begin
   name := v_key.name;
   scopes := v_key.scopes;
   expires_at := v_key.expires_at;
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) OWNER TO leads_jobs;
 
@@ -3770,8 +3648,7 @@ begin
       );
   end if;
   return v_organization;
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.known_organization(organization_id uuid) OWNER TO leads_jobs;
 
@@ -3904,8 +3781,7 @@ begin
   from jsonb_populate_recordset(null::app.lead, load_leads.leads) as l;
   get diagnostics v_count = row_count;
   return v_count;
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.load_leads(organization_id uuid, leads jsonb) OWNER TO leads_jobs;
 
@@ -3932,8 +3808,7 @@ begin
   on conflict (organization_id, lead_id, dedupe_key) do nothing;
   get diagnostics v_count = row_count;
   return v_count;
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.load_signals(organization_id uuid, signals jsonb) OWNER TO leads_jobs;
 
@@ -3954,8 +3829,7 @@ begin
       );
   end if;
   return v_organization;
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.organization(organization_id uuid) OWNER TO leads_jobs;
 
@@ -4004,8 +3878,7 @@ exception
     raise sqlstate 'PT409' using
       message = 'stage_has_leads',
       hint = format('The stage "%s" has leads in it. Move them to another stage first.', remove_stage.name);
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.remove_stage(organization_id uuid, name text) OWNER TO leads_jobs;
 
@@ -4069,8 +3942,7 @@ begin
   where s.organization_id = v_organization_id and s.id = any (v_ids);
   perform pg_notify('leads_crm', '');
   return cardinality(v_ids);
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.retry_crm(organization_id uuid, lead_id uuid, external_id text) OWNER TO leads_jobs;
 
@@ -4108,8 +3980,7 @@ begin
   if v_is_ours then
     execute format('alter role %I nologin', revoke_analyst.login);
   end if;
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.revoke_analyst(login text) OWNER TO leads_jobs;
 
@@ -4128,8 +3999,7 @@ begin
   update auth.api_key as k
   set revoked_at = date_trunc('milliseconds', now())
   where k.organization_id = v_organization_id and k.id = revoke_key.id;
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.revoke_key(id uuid) OWNER TO leads_jobs;
 
@@ -4165,8 +4035,7 @@ begin
   insert into auth.api_key (organization_id, id, name, scopes, digest, expires_at, rotated_from)
   values (v_old.organization_id, v_id, v_old.name, v_old.scopes, rotate_key.digest, v_old.expires_at, rotate_key.id);
   return v_id;
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval) OWNER TO leads_jobs;
 
@@ -4197,8 +4066,7 @@ begin
   from scoring.default_model as d
   cross join scoring.model_in_force(scoring_models.organization_id) as f
   order by 1 desc, 2 desc;
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.scoring_models(organization_id uuid) OWNER TO leads_jobs;
 
@@ -4280,8 +4148,7 @@ begin
     v_sealed := v_sealed + 1;
   end loop;
   return query select v_organization_id, v_sealed;
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.seal_events(after uuid, batch integer) OWNER TO leads_jobs;
 
@@ -4302,8 +4169,7 @@ begin
   from app.pipeline_stage as s
   where s.organization_id = stages.organization_id
   order by s.position, s.name;
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.stages(organization_id uuid) OWNER TO leads_jobs;
 
@@ -4342,8 +4208,7 @@ begin
       message = 'lead_not_found',
       hint = format('The organization has no lead %s.', try_scoring_model.lead_id);
   end if;
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uuid, instant timestamp with time zone, document jsonb) OWNER TO leads_jobs;
 
@@ -4358,8 +4223,7 @@ CREATE FUNCTION admin.unbind_analyst(login text) RETURNS void
     AS $$
 begin
   delete from auth.analyst as a where a.role_name = unbind_analyst.login;
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.unbind_analyst(login text) OWNER TO leads_jobs;
 
@@ -4379,8 +4243,7 @@ begin
   from audit.chain_verdict(
     verify_chain.organization_id, verify_chain.after, verify_chain.limit, verify_chain.kept_head
   ) as v;
-end
-$$;
+end $$;
 
 ALTER FUNCTION admin.verify_chain(organization_id uuid, after bigint, "limit" api.seal_count, kept_head api.chain_head) OWNER TO leads_jobs;
 
@@ -4437,8 +4300,7 @@ begin
     perform app.keep_answer(v_organization_id, create_lead.idempotency_key, v_answer);
   end if;
   return v_answer;
-end
-$$;
+end $$;
 
 ALTER FUNCTION api.create_lead(body text, idempotency_key api.idempotency_key, idempotency_wait integer) OWNER TO leads_exec;
 
@@ -4540,8 +4402,7 @@ begin
     perform app.keep_answer(v_organization_id, create_signals.idempotency_key, v_answer);
   end if;
   return v_answer;
-end
-$$;
+end $$;
 
 ALTER FUNCTION api.create_signals(id uuid, body text, idempotency_key api.idempotency_key, idempotency_wait integer) OWNER TO leads_exec;
 
@@ -4566,8 +4427,7 @@ begin
     execute format('select (%s)::text', v_expression) into v_value;
   end if;
   return v_value;
-end
-$$;
+end $$;
 
 ALTER FUNCTION api.default_text(function oid, "position" integer) OWNER TO leads_exec;
 
@@ -4663,8 +4523,7 @@ begin
   order by (c.vendor is not null) desc, s.created_at desc, s.id desc
   limit 1;
   return v_sync;
-end
-$$;
+end $$;
 
 ALTER FUNCTION crm.sync_in_force(organization_id uuid, lead_id uuid) OWNER TO leads_jobs;
 
@@ -4745,8 +4604,7 @@ begin
     return null;
   end if;
   return v_answer;
-end
-$$;
+end $$;
 
 ALTER FUNCTION api.get_lead(id uuid) OWNER TO leads_exec;
 
@@ -4801,8 +4659,7 @@ begin
     return null;
   end if;
   return crm.push_answer(get_push.id, v_sync);
-end
-$$;
+end $$;
 
 ALTER FUNCTION api.get_push(id uuid) OWNER TO leads_exec;
 
@@ -4848,8 +4705,7 @@ begin
     end;
   end loop;
   return case when cardinality(v_errors) > 0 then array_to_json(v_errors) end;
-end
-$$;
+end $$;
 
 ALTER FUNCTION api.input_faults(names text[], types text[], texts text[]) OWNER TO leads_exec;
 
@@ -4970,8 +4826,7 @@ begin
   end if;
 
   return app.page_answer(v_items, list_audit_events.limit);
-end
-$$;
+end $$;
 
 ALTER FUNCTION api.list_audit_events("limit" api.page_size, cursor api.cursor, action api.any_of, source api.any_of, lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone) OWNER TO leads_exec;
 
@@ -5113,8 +4968,7 @@ begin
   end if;
 
   return app.page_answer(v_items, list_leads.limit);
-end
-$$;
+end $$;
 
 ALTER FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone) OWNER TO leads_exec;
 
@@ -5161,8 +5015,7 @@ begin
     ),
     list_scores.limit
   );
-end
-$$;
+end $$;
 
 ALTER FUNCTION api.list_scores(id uuid, "limit" api.page_size, cursor api.cursor) OWNER TO leads_exec;
 
@@ -5204,8 +5057,7 @@ begin
     ),
     list_signals.limit
   );
-end
-$$;
+end $$;
 
 ALTER FUNCTION api.list_signals(id uuid, "limit" api.page_size, cursor api.cursor) OWNER TO leads_exec;
 
@@ -5996,17 +5848,18 @@ CREATE FUNCTION api.type_schema(type text) RETURNS text
           SELECT a.attname AS name,
              a.attnum AS "position",
              ((NOT s_1.is_input) OR (a.attname = ANY (s_1.never_null))) AS is_required,
-             ('"description":'::text || api.json_text(col_description(a.attrelid, (a.attnum)::integer))) AS description,
+             ('"description":'::text || api.json_text(d.text)) AS description,
              (json_strip_nulls((s_1.fields -> (a.attname)::text)))::text AS schema,
              api.value_schema(a.atttypid, (ARRAY( SELECT pg_get_constraintdef(k.oid) AS pg_get_constraintdef
                     FROM pg_constraint k
                    WHERE ((k.conrelid = c.attrelid) AND (k.contype = 'c'::"char") AND (k.conkey = ARRAY[c.attnum]))
                    ORDER BY k.conname) || ARRAY( SELECT 'app.is_name('::text
                     FROM pg_constraint k
-                   WHERE ((k.conrelid = c.attrelid) AND (k.contype = 'f'::"char") AND (c.attnum = ANY (k.conkey)) AND (c.attname <> 'organization_id'::name) AND (c.atttypid = ('text'::regtype)::oid)))), (NOT (COALESCE(c.attnotnull, false) OR (a.attname = ANY (s_1.never_null)))), s_1.is_input, ('"description":'::text || api.json_text(col_description(a.attrelid, (a.attnum)::integer)))) AS derived_schema
-            FROM ((shape s_1
+                   WHERE ((k.conrelid = c.attrelid) AND (k.contype = 'f'::"char") AND (c.attnum = ANY (k.conkey)) AND (c.attname <> 'organization_id'::name) AND (c.atttypid = ('text'::regtype)::oid)))), (NOT (COALESCE(c.attnotnull, false) OR (a.attname = ANY (s_1.never_null)))), s_1.is_input, ('"description":'::text || api.json_text(d.text))) AS derived_schema
+            FROM (((shape s_1
               JOIN pg_attribute a ON (((a.attrelid = s_1.typrelid) AND (a.attnum > 0) AND (NOT a.attisdropped))))
               LEFT JOIN pg_attribute c ON (((c.attrelid = (to_regclass(s_1.relation))::oid) AND (c.attname = a.attname) AND (NOT c.attisdropped))))
+              CROSS JOIN LATERAL ( SELECT COALESCE(col_description(a.attrelid, (a.attnum)::integer), col_description(c.attrelid, (c.attnum)::integer)) AS text) d)
          )
   SELECT api.object_text(VARIADIC ARRAY['type'::text, '"object"'::text, 'description'::text, api.json_text(obj_description(s.oid, 'pg_type'::name)), 'required'::text, ( SELECT (('['::text || string_agg(api.json_text((f.name)::text), ','::text ORDER BY f."position")) || ']'::text)
             FROM field f
@@ -6020,7 +5873,7 @@ ALTER FUNCTION api.type_schema(type text) OWNER TO leads_exec;
 COMMENT ON FUNCTION api.type_schema(type text) IS 'The JSON Schema (2020-12) of a composite type, as text. Null if there is no such type.
 
 The fields are the attributes of the type, with their comments, and with the constraints on the columns of the table that
-api.shape names for the type. Types whose names end with _input describe requests.';
+api.shape names for the type. An attribute without a comment has that of the column. Types whose names end with _input describe requests.';
 
 CREATE TABLE api.named_schema (
     name text NOT NULL,
@@ -6215,8 +6068,7 @@ begin
   end if;
   perform crm.wake_worker(v_organization_id, push_lead.id);
   return crm.push_answer(push_lead.id, v_sync);
-end
-$$;
+end $$;
 
 ALTER FUNCTION api.push_lead(id uuid, idempotency_key api.idempotency_key, idempotency_wait integer) OWNER TO leads_exec;
 
@@ -6301,8 +6153,7 @@ begin
     perform app.keep_answer(v_organization_id, score_lead.idempotency_key, v_answer);
   end if;
   return v_answer;
-end
-$$;
+end $$;
 
 ALTER FUNCTION api.score_lead(id uuid, idempotency_key api.idempotency_key, idempotency_wait integer) OWNER TO leads_exec;
 
@@ -6395,8 +6246,7 @@ begin
     json_build_object('ETag', app.lead_etag(v_new.revision)),
     row_to_json(app.lead_change(v_new))::text
   );
-end
-$$;
+end $$;
 
 ALTER FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags) OWNER TO leads_exec;
 
@@ -6423,8 +6273,7 @@ begin
       )
     )::text
   )::api.answer;
-end
-$$;
+end $$;
 
 ALTER FUNCTION api.verify_audit_log(after api.seal_position, "limit" api.seal_count, head api.chain_head) OWNER TO leads_exec;
 
@@ -6501,8 +6350,7 @@ begin
     (v_kept.headers::jsonb || '{"Idempotency-Replayed": "true"}')::json,
     v_kept.body
   )::api.answer;
-end
-$$;
+end $$;
 
 ALTER FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) OWNER TO leads_owner;
 
@@ -6533,8 +6381,7 @@ begin
   for v_name in select p.polname from pg_catalog.pg_policy as p where p.polrelid = of_table loop
     execute format('drop policy %I on %s', v_name, of_table);
   end loop;
-end
-$$;
+end $$;
 
 ALTER PROCEDURE app.drop_policies(IN of_table regclass) OWNER TO leads_owner;
 
@@ -6552,8 +6399,7 @@ begin
   loop
     execute format('drop trigger %I on %s', v_name, of_table);
   end loop;
-end
-$$;
+end $$;
 
 ALTER PROCEDURE app.drop_triggers(IN of_table regclass) OWNER TO leads_owner;
 
@@ -6732,8 +6578,7 @@ begin
     from checked as c
     where c.code is not null
   );
-end
-$$;
+end $$;
 
 ALTER FUNCTION app.lead_faults(organization_id uuid, fields jsonb) OWNER TO leads_owner;
 
@@ -6762,8 +6607,7 @@ begin
   into v_fields
   from jsonb_each(lead_from.fields) as f;
   return jsonb_populate_record(lead_from.base, coalesce(v_fields, '{}'));
-end
-$$;
+end $$;
 
 ALTER FUNCTION app.lead_from(fields jsonb, base app.lead_values) OWNER TO leads_owner;
 
@@ -6831,8 +6675,7 @@ begin
       message = raise_faults.code,
       detail = raise_faults.errors::text;
   end if;
-end
-$$;
+end $$;
 
 ALTER FUNCTION app.raise_faults(status integer, code text, errors json) OWNER TO leads_owner;
 
@@ -6867,8 +6710,7 @@ exception
   -- A day that does not exist, such as February 30.
   when datetime_field_overflow then
     return null;
-end
-$_$;
+end $_$;
 
 ALTER FUNCTION app.read_instant(value text) OWNER TO leads_owner;
 
@@ -6904,8 +6746,7 @@ begin
     ));
   end if;
   return v_object;
-end
-$_$;
+end $_$;
 
 ALTER FUNCTION app.read_object(body text) OWNER TO leads_owner;
 
@@ -6960,8 +6801,7 @@ begin
   end if;
   new.revision := old.revision + 1;
   return new;
-end
-$$;
+end $$;
 
 ALTER FUNCTION app.tg_lead__stamp() OWNER TO leads_owner;
 
@@ -6976,8 +6816,7 @@ begin
   select new.organization_id, s.name, s.position
   from unnest(array['new', 'contacted', 'qualified', 'proposal', 'won', 'lost']) with ordinality as s (name, position);
   return null;
-end
-$$;
+end $$;
 
 ALTER FUNCTION app.tg_organization__add_pipeline_stages() OWNER TO leads_owner;
 
@@ -6991,8 +6830,7 @@ begin
   raise sqlstate 'PT409' using
     message = 'stage_new_is_needed',
     hint = 'The stage "new" can''t be removed or renamed: it is where every lead begins.';
-end
-$$;
+end $$;
 
 ALTER FUNCTION app.tg_pipeline_stage__keep_new() OWNER TO leads_owner;
 
@@ -7219,8 +7057,7 @@ begin
   v_verdict.head := v_last.position || ':' || encode(v_last.hash, 'hex');
   v_verdict.unsealed := v_unsealed;
   return v_verdict;
-end
-$$;
+end $$;
 
 ALTER FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) OWNER TO leads_owner;
 
@@ -7285,8 +7122,7 @@ begin
       create_partitions.year || '-01-01 00:00:00Z', create_partitions.year + 1 || '-01-01 00:00:00Z'
     );
   end loop;
-end
-$$;
+end $$;
 
 ALTER FUNCTION audit.create_partitions(year integer) OWNER TO leads_owner;
 
@@ -7333,8 +7169,7 @@ begin
     );
   end loop;
   return v_items;
-end
-$$;
+end $$;
 
 ALTER FUNCTION audit.erase_events(organization_id uuid, lead_id uuid) OWNER TO leads_eraser;
 
@@ -7372,8 +7207,7 @@ begin
     );
   end if;
   return cardinality(v_items);
-end
-$$;
+end $$;
 
 ALTER FUNCTION audit.erase_organization(organization_id uuid) OWNER TO leads_eraser;
 
@@ -7448,8 +7282,7 @@ begin
     record_erasure.lead_id,
     record_erasure.about
   );
-end
-$$;
+end $$;
 
 ALTER FUNCTION audit.record_erasure(organization_id uuid, lead_id uuid, about text) OWNER TO leads_audit;
 
@@ -7479,8 +7312,7 @@ begin
   raise sqlstate 'PT409' using
     message = 'refused',
     hint = 'An erasure sets payload to audit.erased_payload(payload) and salt to null, and changes nothing else.';
-end
-$$;
+end $$;
 
 ALTER FUNCTION audit.tg_event__check_erasure() OWNER TO leads_owner;
 
@@ -7549,8 +7381,7 @@ begin
     )
   );
   return null;
-end
-$$;
+end $$;
 
 ALTER FUNCTION audit.tg_lead__record() OWNER TO leads_audit;
 
@@ -7620,8 +7451,7 @@ begin
     concat(to_json(v_entity || case when v_key = 'id' then '_id' else '' end), ':', v_row -> v_key, ',"diff":{', v_diff, '}')
   );
   return null;
-end
-$$;
+end $$;
 
 ALTER FUNCTION audit.tg_record() OWNER TO leads_audit;
 
@@ -7639,8 +7469,7 @@ begin
   raise sqlstate 'PT409' using
     message = 'refused',
     hint = format('%s on %I.%I is refused. %s', tg_op, tg_table_schema, tg_table_name, tg_argv[0]);
-end
-$$;
+end $$;
 
 ALTER FUNCTION audit.tg_refuse() OWNER TO leads_owner;
 
@@ -7681,8 +7510,7 @@ begin
     )
   );
   return null;
-end
-$$;
+end $$;
 
 ALTER FUNCTION audit.tg_signal__record() OWNER TO leads_audit;
 
@@ -7730,8 +7558,7 @@ begin
     )
   );
   return null;
-end
-$$;
+end $$;
 
 ALTER FUNCTION audit.tg_sync__record() OWNER TO leads_audit;
 
@@ -7777,8 +7604,7 @@ begin
     app.id_time(v_id)
   );
   insert into audit.unsealed (organization_id, event_id) values (write_event.organization_id, v_id);
-end
-$$;
+end $$;
 
 ALTER FUNCTION audit.write_event(organization_id uuid, action text, lead_id uuid, about text) OWNER TO leads_audit;
 
@@ -7828,8 +7654,7 @@ begin
       message = 'insufficient_scope',
       hint = format('This key lacks the scope "%s". Use a key that has it.', enter.scope);
   end if;
-end
-$$;
+end $$;
 
 ALTER FUNCTION auth.enter(key_digest text, request_id text, scope text, read_only boolean) OWNER TO leads_auth;
 
@@ -7950,8 +7775,7 @@ begin
     where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;
   end if;
   return row('go', null)::crm.permission;
-end
-$$;
+end $$;
 
 ALTER FUNCTION crm.begin_call(organization_id uuid, sync_id uuid, attempt integer, display_name text, email text) OWNER TO leads_jobs;
 
@@ -8207,8 +8031,7 @@ begin
       exit when v_free = 0 or v_left = 0;
     end loop;
   end loop;
-end
-$$;
+end $$;
 
 ALTER FUNCTION crm.lease_syncs(key_ids text[], batch integer, running jsonb) OWNER TO leads_jobs;
 
@@ -8273,8 +8096,7 @@ begin
         '%s could not be reached for a day: %s. Push the lead again.', v_title, coalesce((sync).error, 'it gave no reason')
       );
   end case;
-end
-$$;
+end $$;
 
 ALTER FUNCTION crm.push_answer(lead_id uuid, sync crm.sync_values) OWNER TO leads_jobs;
 
@@ -8374,8 +8196,7 @@ begin
       and s.account = v_connection.account;
   end if;
   return v_sync;
-end
-$$;
+end $$;
 
 ALTER FUNCTION crm.request_push(organization_id uuid, lead_id uuid, is_asked boolean) OWNER TO leads_jobs;
 
@@ -8543,8 +8364,7 @@ begin
     error = v_message
   where s.organization_id = v_organization_id and s.id = v_sync.id;
   return 'pending';
-end
-$$;
+end $$;
 
 ALTER FUNCTION crm.settle_attempt(organization_id uuid, sync_id uuid, attempt integer, outcome text, external_id text, http_status integer, message text, retry_after double precision) OWNER TO leads_jobs;
 
@@ -8569,8 +8389,7 @@ begin
     perform crm.request_push(new.organization_id, new.id, false);
   end if;
   return null;
-end
-$$;
+end $$;
 
 ALTER FUNCTION crm.tg_lead__push() OWNER TO leads_jobs;
 
@@ -8589,8 +8408,7 @@ begin
   ) then
     perform pg_notify('leads_crm', '');
   end if;
-end
-$$;
+end $$;
 
 ALTER FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) OWNER TO leads_jobs;
 
@@ -8605,8 +8423,7 @@ begin
     jsonb_typeof(value) = 'number'
     and (value #>> '{}')::numeric between is_decimal.low and is_decimal.high
     and (value #>> '{}')::numeric = round((value #>> '{}')::numeric, 2);
-end
-$$;
+end $$;
 
 ALTER FUNCTION scoring.is_decimal(value jsonb, low numeric, high numeric) OWNER TO leads_owner;
 
@@ -8618,8 +8435,7 @@ CREATE FUNCTION scoring.is_model(document jsonb) RETURNS boolean
     AS $$
 begin
   return scoring.model_faults(document) is null;
-end
-$$;
+end $$;
 
 ALTER FUNCTION scoring.is_model(document jsonb) OWNER TO leads_owner;
 
@@ -8652,8 +8468,7 @@ begin
     )
     else true
   end;
-end
-$$;
+end $$;
 
 ALTER FUNCTION scoring.is_signal_value(value jsonb) OWNER TO leads_owner;
 
@@ -8868,8 +8683,7 @@ begin
     )
     from fault as f
   );
-end
-$$;
+end $$;
 
 ALTER FUNCTION scoring.model_faults(document jsonb) OWNER TO leads_owner;
 
@@ -9104,8 +8918,7 @@ begin
   from moment as m
   join app.lead as l on l.organization_id = v_organization_id and l.id = m.lead_id
   left join summed as s on s.lead_id = m.lead_id;
-end
-$$;
+end $$;
 
 ALTER FUNCTION scoring.reckon(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) OWNER TO leads_owner;
 
@@ -9150,8 +8963,7 @@ begin
   ) as r
   returning s.lead_id, s.lead_score, s.ai_reasoning, app.utc_text(s.created_at) into v_score;
   return v_score;
-end
-$$;
+end $$;
 
 ALTER FUNCTION scoring.score_lead(organization_id uuid, lead_id uuid) OWNER TO leads_owner;
 
@@ -9288,8 +9100,7 @@ begin
       hint = 'score_id names a score of the lead that says the same: insert into scoring.score, which sets it.';
   end if;
   return new;
-end
-$$;
+end $$;
 
 ALTER FUNCTION scoring.tg_lead__check_score() OWNER TO leads_owner;
 
@@ -9309,8 +9120,7 @@ begin
     )
   );
   return null;
-end
-$$;
+end $$;
 
 ALTER FUNCTION scoring.tg_lead__keep_score() OWNER TO leads_owner;
 
@@ -9325,8 +9135,7 @@ begin
   set lead_score = new.lead_score, ai_reasoning = new.ai_reasoning, score_id = new.id
   where l.organization_id = new.organization_id and l.id = new.lead_id;
   return null;
-end
-$$;
+end $$;
 
 ALTER FUNCTION scoring.tg_score__apply() OWNER TO leads_owner;
 
@@ -9353,8 +9162,7 @@ begin
       hint = 'The lead has another score. Set lead_score of the lead: that adds to its history.';
   end if;
   return new;
-end
-$$;
+end $$;
 
 ALTER FUNCTION scoring.tg_score__check() OWNER TO leads_owner;
 

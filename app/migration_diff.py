@@ -18,8 +18,9 @@ from psycopg.conninfo import make_conninfo
 from app import migration_run, migrations
 from app.migration_lock import locked
 from app.migrations import MigrationError
+from app.unreleased import BLOCK
 
-_CATALOGUE = re.compile(r"^-- begin frozen sql/admin/catalogue\.sql\n(.*?)^-- end frozen", re.MULTILINE | re.DOTALL)
+_CATALOGUE = "sql/admin/catalogue.sql"
 _SETTING = re.compile(r"^set (?!local )(\w+) = (.*)$", re.MULTILINE)
 _BODY = re.compile(r"^begin atomic\n(.*?);\nend;$", re.MULTILINE | re.DOTALL)
 _OF_CLUSTER = re.compile(r"\b(?:create|alter|drop)\s+(?:role|user|group)\b", re.IGNORECASE)
@@ -64,7 +65,8 @@ def _difference(name: str, now: str, after: str) -> str:
 
 def _catalogue_script() -> list[str]:
     """The statements of admin.catalogue() in this release: the database may have an older one, or print otherwise."""
-    copies = [copy for migration in migrations.all_() for copy in _CATALOGUE.findall(migration.text)]
+    blocks = (block for migration in migrations.all_() for block in BLOCK.findall(migration.text))
+    copies = [text for path, text in blocks if path == _CATALOGUE]
     body = _BODY.search(copies[-1]) if copies else None
     if body is None:
         raise MigrationError("The migrations have no admin.catalogue() that could be compared with.")

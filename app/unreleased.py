@@ -21,8 +21,8 @@ from app import migration_run, migrations
 from app.migrations import FOLDER, Migration, MigrationError
 from app.settings import ROOT
 
-BLOCK = re.compile(r"^-- begin frozen (\S+)\n(.*?)^-- end frozen \1\n", re.MULTILINE | re.DOTALL)
-"""A frozen copy of a file of sql/ in a migration: the file's path and its text."""
+BLOCK = re.compile(r"^-- begin frozen (\S+)\n(.*?)(?=^-- (?:begin|end) frozen\b)", re.MULTILINE | re.DOTALL)
+"""A frozen copy of a file of sql/ in a migration: the file's path and its text, up to the next copy or the end."""
 
 PART = re.compile(r"^-- migration: ([a-z]\w*)\n", re.MULTILINE)
 """The line in next.sql that begins a migration."""

@@ -30,16 +30,14 @@ begin
   loop
     execute format('create role %I %s', v_role.name, v_role.attributes);
   end loop;
-end
-$$;
+end $$;
 
 -- The migrating login creates each object as the object's owner. No login stays a member of leads_audit or
 -- leads_eraser: a migration that creates their objects grants itself the membership, and revokes it at the end.
 do $$
 begin
   execute format('grant leads_owner, leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser to %I', session_user);
-end
-$$;
+end $$;
 
 -- PUBLIC may not execute a new function. (The form with IN SCHEMA would not remove PUBLIC's privilege.)
 alter default privileges for role leads_owner revoke execute on functions from public;
@@ -79,8 +77,7 @@ grant usage on schema bi to leads_bi;
 grant usage on schema admin to leads_jobs, leads_operator, leads_worker;
 
 create procedure app.drop_policies(of_table regclass)
-language plpgsql
-set search_path = pg_catalog, pg_temp
+language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_name name;
@@ -88,15 +85,13 @@ begin
   for v_name in select p.polname from pg_catalog.pg_policy as p where p.polrelid = of_table loop
     execute format('drop policy %I on %s', v_name, of_table);
   end loop;
-end
-$$;
+end $$;
 
 comment on procedure app.drop_policies(regclass) is
   'Drops all policies of a table. A file that creates the policies of a table calls it first.';
 
 create procedure app.drop_triggers(of_table regclass)
-language plpgsql
-set search_path = pg_catalog, pg_temp
+language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_name name;
@@ -106,8 +101,7 @@ begin
   loop
     execute format('drop trigger %I on %s', v_name, of_table);
   end loop;
-end
-$$;
+end $$;
 
 comment on procedure app.drop_triggers(regclass) is
   'Drops all triggers of a table, except those of its foreign keys. A file that creates the triggers of a table calls it first.';
@@ -119,5 +113,4 @@ reset role;
 do $$
 begin
   execute format('revoke leads_audit, leads_eraser from %I', session_user);
-end
-$$;
+end $$;

@@ -8,10 +8,7 @@
 set local role leads_owner;
 
 create function app.new_id()
-returns uuid
-language sql
-volatile
-parallel safe
+returns uuid language sql volatile parallel safe
 begin atomic
   select (
     lpad(to_hex(t.micros / 1000), 12, '0')
@@ -27,10 +24,7 @@ comment on function app.new_id() is
   '12 bits (section 6.2, method 3), so that ids made one after another keep their order; 62 random bits.';
 
 create function app.trim_text(value text)
-returns text
-language sql
-immutable
-parallel safe
+returns text language sql immutable parallel safe
 begin atomic
   select btrim(
     value,
@@ -45,31 +39,21 @@ comment on function app.trim_text(text) is
 -- In plpgsql, because a CHECK is planned in every INSERT and UPDATE: a function in SQL would be parsed and inlined each
 -- time, which is a tenth of the cost of a write.
 create function app.is_text(value text, max_length integer)
-returns boolean
-language plpgsql
-immutable
-parallel safe
-set search_path = pg_catalog, pg_temp
+returns boolean language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
 as $$
 begin
   return char_length(value) between 1 and max_length and value = app.trim_text(value);
-end
-$$;
+end $$;
 
 comment on function app.is_text(text, integer) is
   'Whether the value is a text of 1 to max_length characters with no white space at its ends. Null for null.';
 
 create function app.is_name(value text)
-returns boolean
-language plpgsql
-immutable
-parallel safe
-set search_path = pg_catalog, pg_temp
+returns boolean language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
 as $$
 begin
   return value collate "C" ~ '^[a-z0-9][a-z0-9_-]{0,63}$';
-end
-$$;
+end $$;
 
 comment on function app.is_name(text) is
   'Whether the value is a machine name of 1 to 64 characters: a-z, 0-9, and after the first character _ and -.';

@@ -8,18 +8,13 @@
 set local role leads_owner;
 
 create function app.is_email(value text)
-returns boolean
-language plpgsql
-immutable
-parallel safe
-set search_path = pg_catalog, pg_temp
+returns boolean language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
 as $$
 begin
   return
     char_length(value) <= 254
     and value collate "C" ~ '^[a-zA-Z0-9.!#$%&''*+/=?^_`{|}~-]{1,64}@[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)+$';
-end
-$$;
+end $$;
 
 comment on function app.is_email(text) is
   'Whether the value is an e-mail address by the rule of the HTML standard (section 4.10.5.1.5, "valid e-mail '
@@ -72,20 +67,21 @@ create table app.lead (
 
 comment on table app.lead is 'Leads: people and companies that may become customers.';
 comment on column app.lead.id is 'The lead''s id, a UUID of version 7.';
-comment on column app.lead.organization_id is 'The id of the organization that the lead belongs to.';
-comment on column app.lead.name is 'The person''s name.';
-comment on column app.lead.company is 'The company''s name.';
-comment on column app.lead.email is 'The e-mail address, as it was sent.';
-comment on column app.lead.source is 'Where the lead came from, as a machine name, such as google_ads.';
+comment on column app.lead.organization_id is 'The organization''s id.';
+comment on column app.lead.name is 'The name of the person.';
+comment on column app.lead.company is 'The name of the company.';
+comment on column app.lead.email is 'The e-mail address as it was sent. Two leads can have the same one.';
+comment on column app.lead.source is 'The origin of the lead, as a machine name.';
 comment on column app.lead.lead_score is 'How promising the lead is, from 0 to 100.';
-comment on column app.lead.pipeline_stage is 'The lead''s stage, one of the organization''s stages.';
-comment on column app.lead.industry is 'The lead''s industry.';
-comment on column app.lead.company_size is 'The company''s size, in the words of the source.';
-comment on column app.lead.pain_points is 'The lead''s problems.';
-comment on column app.lead.timeline is 'When the lead wants to act.';
-comment on column app.lead.budget_range is 'What the lead wants to spend.';
-comment on column app.lead.ai_reasoning is 'Why the lead has its score, in words.';
-comment on column app.lead.qualification_completed_at is 'When the lead first reached the stage "qualified".';
+comment on column app.lead.pipeline_stage is 'The pipeline stage of the lead: one of the organization''s stages.';
+comment on column app.lead.industry is 'The industry.';
+comment on column app.lead.company_size is 'The size of the company, as free text.';
+comment on column app.lead.pain_points is 'The problems that the lead wants to solve.';
+comment on column app.lead.timeline is 'When the lead wants to act, as free text.';
+comment on column app.lead.budget_range is 'How much the lead wants to spend, as free text.';
+comment on column app.lead.ai_reasoning is 'The reasons for the score, as text.';
+comment on column app.lead.qualification_completed_at is
+  'When the lead first reached the stage "qualified"; null if it has not.';
 comment on column app.lead.created_at is 'When the lead was created.';
 comment on column app.lead.updated_at is 'When the lead was last changed.';
 comment on column app.lead.revision is 'The number of changes, from 1. The ETag contains it; no body shows it.';

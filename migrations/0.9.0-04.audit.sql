@@ -8,17 +8,12 @@
 set local role leads_owner;
 
 create function app.id_time(id uuid)
-returns timestamptz
-language plpgsql
-immutable
-parallel safe
-set search_path = pg_catalog, pg_temp
+returns timestamptz language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
 as $$
 begin
   return timestamptz 'epoch'
     + ('x' || translate(left(id::text, 13), '-', ''))::bit(48)::bigint * interval '1 millisecond';
-end
-$$;
+end $$;
 
 comment on function app.id_time(uuid) is
   'The instant in a UUID of version 7 (RFC 9562, section 5.7), in milliseconds. A UUID of another version gives some instant.';

@@ -8,29 +8,20 @@
 set local role leads_owner;
 
 create function scoring.is_decimal(value jsonb, low numeric, high numeric)
-returns boolean
-language plpgsql
-immutable
-parallel safe
-set search_path = pg_catalog, pg_temp
+returns boolean language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
 as $$
 begin
   return
     jsonb_typeof(value) = 'number'
     and (value #>> '{}')::numeric between is_decimal.low and is_decimal.high
     and (value #>> '{}')::numeric = round((value #>> '{}')::numeric, 2);
-end
-$$;
+end $$;
 
 comment on function scoring.is_decimal(jsonb, numeric, numeric) is
   'Whether the value is a number from low to high with at most two decimals. Null for null.';
 
 create function scoring.is_signal_value(value jsonb)
-returns boolean
-language plpgsql
-immutable
-parallel safe
-set search_path = pg_catalog, pg_temp
+returns boolean language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
 as $$
 begin
   -- An object within an object is refused.
@@ -55,19 +46,14 @@ begin
     )
     else true
   end;
-end
-$$;
+end $$;
 
 comment on function scoring.is_signal_value(jsonb) is
   'Whether the value is true, false, null, a number of up to 40 digits, a text of up to 1,000 characters, or an object '
   'of up to 32 of these under names of 1 to 64 characters.';
 
 create function scoring.model_faults(document jsonb)
-returns json
-language plpgsql
-immutable
-parallel safe
-set search_path = pg_catalog, pg_temp
+returns json language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
 as $$
 begin
   if jsonb_typeof(document) is distinct from 'object' then
@@ -274,8 +260,7 @@ begin
     )
     from fault as f
   );
-end
-$$;
+end $$;
 
 comment on function scoring.model_faults(jsonb) is
 $$All faults of a scoring model as a JSON array of {field, code, detail}; null where there is none.
@@ -284,16 +269,11 @@ A model is an object: base (0 to 1, two decimals), rescore_on_signal (boolean, f
 {"cap": …}), rules (up to 64). Fields of rules read rules[0].weight.$$;
 
 create function scoring.is_model(document jsonb)
-returns boolean
-language plpgsql
-immutable
-parallel safe
-set search_path = pg_catalog, pg_temp
+returns boolean language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
 as $$
 begin
   return scoring.model_faults(document) is null;
-end
-$$;
+end $$;
 
 comment on function scoring.is_model(jsonb) is 'Whether the document is a scoring model without a fault.';
 

@@ -176,10 +176,7 @@ comment on column api.named_schema.name is 'The name of the schema in the refere
 comment on column api.named_schema.schema is 'The JSON Schema (2020-12).';
 
 create function api.is_cursor(value text)
-returns boolean
-language sql
-immutable
-parallel safe
+returns boolean language sql immutable parallel safe
 begin atomic
   -- Each case is reached only where the ones before it found nothing: what passes the last one casts.
   select case
@@ -453,61 +450,6 @@ create type api.signal_input as (
 );
 comment on type api.lead_input is 'The fields of a lead that a client can write.';
 comment on type api.signal_input is 'An observation about a lead.';
-
-comment on column api.lead_item.id is 'The lead''s id, a UUID of version 7.';
-comment on column api.lead_item.organization_id is 'The organization''s id.';
-comment on column api.lead_item.name is 'The name of the person.';
-comment on column api.lead_item.company is 'The name of the company.';
-comment on column api.lead_item.email is 'The e-mail address as it was sent. Two leads can have the same one.';
-comment on column api.lead_item.source is 'The origin of the lead, as a machine name.';
-comment on column api.lead_item.lead_score is 'How promising the lead is, from 0 to 100.';
-comment on column api.lead_item.pipeline_stage is 'The pipeline stage of the lead: one of the organization''s stages.';
-comment on column api.lead_item.industry is 'The industry.';
-comment on column api.lead_item.company_size is 'The size of the company, as free text.';
-comment on column api.lead_item.created_at is 'When the lead was created.';
-comment on column api.lead_item.updated_at is 'When the lead was last changed.';
-
-comment on column api.lead.id is 'The lead''s id, a UUID of version 7.';
-comment on column api.lead.organization_id is 'The organization''s id.';
-comment on column api.lead.name is 'The name of the person.';
-comment on column api.lead.company is 'The name of the company.';
-comment on column api.lead.email is 'The e-mail address as it was sent. Two leads can have the same one.';
-comment on column api.lead.source is 'The origin of the lead, as a machine name.';
-comment on column api.lead.lead_score is 'How promising the lead is, from 0 to 100.';
-comment on column api.lead.pipeline_stage is 'The pipeline stage of the lead: one of the organization''s stages.';
-comment on column api.lead.industry is 'The industry.';
-comment on column api.lead.company_size is 'The size of the company, as free text.';
-comment on column api.lead.pain_points is 'The problems that the lead wants to solve.';
-comment on column api.lead.timeline is 'When the lead wants to act, as free text.';
-comment on column api.lead.budget_range is 'How much the lead wants to spend, as free text.';
-comment on column api.lead.ai_reasoning is 'The reasons for the score, as text.';
-comment on column api.lead.qualification_completed_at is
-  'When the lead first reached the stage "qualified"; null if it has not.';
-comment on column api.lead.created_at is 'When the lead was created.';
-comment on column api.lead.updated_at is 'When the lead was last changed.';
-
-comment on column api.lead_change.id is 'The lead''s id, a UUID of version 7.';
-comment on column api.lead_change.organization_id is 'The organization''s id.';
-comment on column api.lead_change.name is 'The name of the person.';
-comment on column api.lead_change.company is 'The name of the company.';
-comment on column api.lead_change.email is 'The e-mail address as it was sent. Two leads can have the same one.';
-comment on column api.lead_change.source is 'The origin of the lead, as a machine name.';
-comment on column api.lead_change.lead_score is 'How promising the lead is, from 0 to 100.';
-comment on column api.lead_change.pipeline_stage is 'The pipeline stage of the lead: one of the organization''s stages.';
-comment on column api.lead_change.updated_at is 'When the lead was last changed.';
-
-comment on column api.lead_input.name is 'The name of the person.';
-comment on column api.lead_input.company is 'The name of the company.';
-comment on column api.lead_input.email is 'The e-mail address as it was sent. Two leads can have the same one.';
-comment on column api.lead_input.source is 'The origin of the lead, as a machine name.';
-comment on column api.lead_input.lead_score is 'How promising the lead is, from 0 to 100.';
-comment on column api.lead_input.pipeline_stage is 'The pipeline stage of the lead: one of the organization''s stages.';
-comment on column api.lead_input.industry is 'The industry.';
-comment on column api.lead_input.company_size is 'The size of the company, as free text.';
-comment on column api.lead_input.pain_points is 'The problems that the lead wants to solve.';
-comment on column api.lead_input.timeline is 'When the lead wants to act, as free text.';
-comment on column api.lead_input.budget_range is 'How much the lead wants to spend, as free text.';
-comment on column api.lead_input.ai_reasoning is 'The reasons for the score, as text.';
 
 comment on column api.audit_event.id is 'The event''s id, a UUID of version 7.';
 comment on column api.audit_event.organization_id is 'The organization''s id.';

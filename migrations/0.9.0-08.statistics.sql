@@ -25,5 +25,4 @@ begin
   loop
     execute format('alter table %s alter column %I set statistics 0', v_column.tenant_table, v_column.name);
   end loop;
-end
-$$;
+end $$;

@@ -41,26 +41,21 @@ cross join lateral (select convert_to(format('the %s key of %s', s.scope, o.acto
 -- Acting
 
 create function test.act_with(claim text, scope text)
-returns void
-language plpgsql
-volatile
+returns void language plpgsql volatile
 as $$
 begin
   reset session authorization;
   reset role;
   perform set_config('session_authorization', 'leads_api', true);
   perform auth.enter(act_with.claim, 'a-request', act_with.scope, false);
-end
-$$;
+end $$;
 
 comment on function test.act_with(text, text) is
   'From here on the test comes through the shim, with a claim: SHA-256 of a key, in hex. scope: what the route asks '
   'for.';
 
 create function test.act_as(actor text, scope text default 'write')
-returns void
-language plpgsql
-volatile
+returns void language plpgsql volatile
 as $$
 begin
   if act_as.actor in ('alice', 'bob') then
@@ -80,24 +75,20 @@ begin
       raise 'Who is %?', act_as.actor;
     end if;
   end if;
-end
-$$;
+end $$;
 
 comment on function test.act_as(text, text) is
   'From here on the test is told by alice, bob, a stranger, ana, ben, the operator, the migrator or the dba. scope: that of '
   'alice''s or bob''s key.';
 
 create function test.act_inside(actor text, scope text default 'write')
-returns void
-language plpgsql
-volatile
+returns void language plpgsql volatile
 as $$
 begin
   perform test.act_as(act_inside.actor, act_inside.scope);
   reset session authorization;
   set local role leads_exec;
-end
-$$;
+end $$;
 
 comment on function test.act_inside(text, text) is
   'From here on the test says what a function of the API might say by mistake: as leads_exec, with that actor''s '
@@ -107,34 +98,25 @@ comment on function test.act_inside(text, text) is
 -- Whose and which
 
 create function test.claim(actor text, scope text default 'write')
-returns text
-language sql
-stable
+returns text language sql stable
 begin atomic
   select k.claim from test.key as k where k.actor = claim.actor and k.scope = claim.scope;
 end;
 
 create function test.key_id(actor text, scope text default 'write')
-returns uuid
-language sql
-stable
+returns uuid language sql stable
 begin atomic
   select k.id from test.key as k where k.actor = key_id.actor and k.scope = key_id.scope;
 end;
 
 create function test.organization(actor text)
-returns uuid
-language sql
-stable
+returns uuid language sql stable
 begin atomic
   select k.organization_id from test.key as k where k.actor = organization.actor and k.scope = 'read';
 end;
 
 create function test.lead(email text)
-returns uuid
-language sql
-stable
-security definer
+returns uuid language sql stable security definer
 begin atomic
   select l.id from app.lead as l where l.email = lead.email;
 end;
@@ -142,9 +124,7 @@ end;
 comment on function test.lead(text) is 'The id of the lead with that address, whoever asks.';
 
 create function test.login(analyst text)
-returns text
-language sql
-stable
+returns text language sql stable
 begin atomic
   -- Logins belong to the cluster, where tests of other databases make theirs.
   select format('%s_%s', login.analyst, current_database());
@@ -153,9 +133,7 @@ end;
 comment on function test.login(text) is 'The login of ana or ben.';
 
 create function test.bound_organization()
-returns uuid
-language sql
-stable
+returns uuid language sql stable
 begin atomic
   select auth.analyst_organization_id();
 end;
@@ -164,9 +142,7 @@ comment on function test.bound_organization() is
   'auth.analyst_organization_id, which who may not use the schema can''t name.';
 
 create function test.verifier()
-returns text
-language sql
-immutable
+returns text language sql immutable
 begin atomic
   select 'SCRAM-SHA-256$4096:' || encode('salt', 'base64') || '$' || encode(sha256('stored'), 'base64') || ':'
     || encode(sha256('server'), 'base64');
@@ -178,9 +154,7 @@ comment on function test.verifier() is 'The SCRAM verifier of a password that no
 -- Doing and asserting
 
 create function test.make_analyst(analyst text, expires_at timestamptz default null)
-returns void
-language plpgsql
-volatile
+returns void language plpgsql volatile
 as $$
 begin
   perform test.act_as('migrator');
@@ -190,15 +164,12 @@ begin
     test.verifier(),
     make_analyst.expires_at
   );
-end
-$$;
+end $$;
 
 comment on function test.make_analyst(text, timestamptz) is 'Makes ana, of alice''s organization, or ben, of bob''s; as the migrator.';
 
 create function test.event_id(at timestamptz)
-returns uuid
-language sql
-volatile
+returns uuid language sql volatile
 begin atomic
   select (
     lpad(to_hex((extract(epoch from event_id.at) * 1000)::bigint), 12, '0')
@@ -212,9 +183,7 @@ comment on function test.event_id(timestamptz) is 'A UUID of version 7 of that t
 select audit.create_partitions(y.year) from (values (2020), (2025), (2026)) as y (year);
 
 create function test.move_lead(actor text, lead_id uuid, stage_left text, stage_entered text, at timestamptz)
-returns void
-language plpgsql
-volatile
+returns void language plpgsql volatile
 as $$
 begin
   perform test.act_as('dba');
@@ -236,17 +205,14 @@ begin
     sha256(''),
     move_lead.at
   );
-end
-$$;
+end $$;
 
 comment on function test.move_lead(text, uuid, text, text, timestamptz) is
   'Writes into the log of alice''s or bob''s organization, as the dba, that a lead changed its stage at that time; null: it came in, '
   'or was deleted.';
 
 create function test.made_lead(fields text)
-returns text
-language sql
-volatile
+returns text language sql volatile
 begin atomic
   select (api.create_lead(made_lead.fields)).body::json ->> 'id';
 end;
@@ -254,19 +220,14 @@ end;
 comment on function test.made_lead(text) is 'Makes a lead out of the JSON, as whoever acts; its id.';
 
 create function test.keep(name text, answer api.answer)
-returns void
-language plpgsql
-volatile
+returns void language plpgsql volatile
 as $$
 begin
   insert into test.answer (name, answer) values (keep.name, keep.answer);
-end
-$$;
+end $$;
 
 create function test.kept(name text)
-returns api.answer
-language sql
-stable
+returns api.answer language sql stable
 begin atomic
   select a.answer from test.answer as a where a.name = kept.name;
 end;
@@ -274,9 +235,7 @@ end;
 comment on function test.kept(text) is 'An answer that the test has kept under a name.';
 
 create function test.faults(statement text)
-returns text[]
-language plpgsql
-volatile
+returns text[] language plpgsql volatile
 as $$
 declare
   v_detail text;
@@ -294,16 +253,13 @@ exception
       from json_to_recordset(v_detail::json) as e (field text, code text)
       order by e.field collate "C", e.code collate "C"
     );
-end
-$$;
+end $$;
 
 comment on function test.faults(text) is
   'What the statement is refused for: field and code of each entry in errors, sorted; empty where it is not refused.';
 
 create function test.hint(statement text)
-returns text
-language plpgsql
-volatile
+returns text language plpgsql volatile
 as $$
 declare
   v_hint text;
@@ -314,27 +270,21 @@ exception
   when others then
     get stacked diagnostics v_hint = pg_exception_hint;
     return v_hint;
-end
-$$;
+end $$;
 
 comment on function test.hint(text) is 'The sentence that the statement is refused with.';
 
 create function test.is_kept(rule text)
-returns text
-language plpgsql
-volatile
+returns text language plpgsql volatile
 as $$
 begin
   return tap.is_empty(format('select * from %s', is_kept.rule), is_kept.rule || ': none');
-end
-$$;
+end $$;
 
 comment on function test.is_kept(text) is 'Asserts that a rule, a view of what breaks it, has nothing to report.';
 
 create function test.is_reported(rule text, fault text, finding text)
-returns text
-language plpgsql
-volatile
+returns text language plpgsql volatile
 as $$
 declare
   v_query text := format('select array(select r.finding from %s as r)', is_reported.rule);
@@ -354,8 +304,7 @@ begin
     array[is_reported.finding],
     format('%s: finds %s', is_reported.rule, is_reported.finding)
   );
-end
-$$;
+end $$;
 
 comment on function test.is_reported(text, text, text) is
   'Makes a fault, asserts that the rule reports it and nothing else, and undoes it.';
@@ -364,10 +313,7 @@ comment on function test.is_reported(text, text, text) is
 -- A CRM: a test that needs one makes the live organization "Acme", and does as the dba what a worker does
 
 create function test.acme()
-returns uuid
-language sql
-stable
-security definer
+returns uuid language sql stable security definer
 begin atomic
   select o.organization_id from app.organization as o where o.name = 'Acme';
 end;
@@ -375,10 +321,7 @@ end;
 comment on function test.acme() is 'The live organization that the test has made.';
 
 create function test.sync(name text)
-returns crm.sync_values
-language plpgsql
-stable
-security definer
+returns crm.sync_values language plpgsql stable security definer
 as $$
 declare
   v_sync crm.sync_values;
@@ -388,15 +331,12 @@ begin
   join app.lead as l on l.organization_id = s.organization_id and l.id = s.lead_id
   where l.name = sync.name;
   return v_sync;
-end
-$$;
+end $$;
 
 comment on function test.sync(text) is 'The push of the lead with that name.';
 
 create function test.leased(batch integer default 64)
-returns text[]
-language sql
-volatile
+returns text[] language sql volatile
 begin atomic
   select array(
     select j.contact ->> 'name'

@@ -1,8 +1,10 @@
-"""Frozen copies: the files of sql/ that a migration contains, between two marker lines, byte for byte.
+"""Frozen copies: the files of sql/ that a migration contains, byte for byte, between marker lines.
 
 -- begin frozen sql/api/get_lead.sql
 …
--- end frozen sql/api/get_lead.sql
+-- begin frozen sql/api/update_lead.sql
+…
+-- end frozen
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from pathlib import Path
 
 from app.unreleased import BLOCK, INCLUDE
 
-MARKER = re.compile(r"^-- (?:begin|end) frozen\b", re.MULTILINE)
+MARKER = re.compile(r"^-- (?:(begin) frozen \S+|end frozen)$", re.MULTILINE)
 SECTION = re.compile(r"^-- section (\w+): (.+)$", re.MULTILINE)
 
 
@@ -29,7 +31,7 @@ class Block:
     text: str
 
     def __str__(self) -> str:
-        return f"-- begin frozen {self.path}\n{self.text}-- end frozen {self.path}\n"
+        return f"-- begin frozen {self.path}\n{self.text}"
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,11 @@ class Section:
 
 
 def frozen_blocks(migration_text: str) -> list[Block]:
-    """The frozen copies in a migration, in order. Raises Refused if the marker lines do not pair."""
-    blocks = [Block(match[1], match[2]) for match in BLOCK.finditer(migration_text)]
-    if len(MARKER.findall(migration_text)) != 2 * len(blocks):
-        raise Refused(
-            "After a line '-- begin frozen' there must be '-- end frozen' with the same path, before the next begins."
-        )
-    return blocks
+    """The frozen copies in a migration, in order. Raises Refused if the last one has no end."""
+    markers = MARKER.findall(migration_text)
+    if markers and (markers[-1] or markers.count("") > markers.count("begin")):
+        raise Refused("After the last '-- begin frozen' there must be a line '-- end frozen'.")
+    return [Block(match[1], match[2]) for match in BLOCK.finditer(migration_text)]
 
 
 def without_frozen_blocks(text: str) -> str:

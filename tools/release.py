@@ -60,7 +60,7 @@ def frozen(repo: Path, paths: Iterable[str]) -> str:
     owners = set()
     for block in blocks:
         owner = _OWNER.search(block.text)
-        if owner is None or not block.text.endswith("\n") or "-- end frozen" in block.text:
+        if owner is None or not block.text.endswith("\n") or "-- end frozen\n" in block.text:
             raise Refused(f"{block.path} must have a line 'set local role <owner>;' and end with a line end.")
         owners.add(owner[1])
         if Path(block.path).stem.count(".") == 0 and owner[1] != "leads_owner":
@@ -74,7 +74,7 @@ def frozen(repo: Path, paths: Iterable[str]) -> str:
             f"grant create on schema {s} to {', '.join(sorted(roles))};\n" for s, roles in sorted(creators.items())
         )
         parts.append("set local role leads_owner;\n" + "".join(grants) + "reset role;\n")
-    parts += [str(block) for block in blocks]
+    parts.append("".join(map(str, blocks)) + "-- end frozen\n")
     end = "reset role;\n"
     if creators:
         revokes = (

@@ -2,11 +2,7 @@
 set local role leads_jobs;
 
 create or replace function admin.activate_scoring_model(organization_id uuid, version integer default null)
-returns integer
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns integer language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := (admin.organization(activate_scoring_model.organization_id)).organization_id;
@@ -50,8 +46,7 @@ begin
   set state = 'active', activated_at = date_trunc('milliseconds', now())
   where m.organization_id = v_organization_id and m.version = v_model.version;
   return v_model.version;
-end
-$$;
+end $$;
 
 comment on function admin.activate_scoring_model(uuid, integer) is
 $$Makes a version of the organization's scoring models the active one, and retires the one before; the version.

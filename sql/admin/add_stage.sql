@@ -2,11 +2,7 @@
 set local role leads_jobs;
 
 create or replace function admin.add_stage(organization_id uuid, name text)
-returns void
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -27,8 +23,7 @@ begin
       message = 'stage_exists',
       hint = format('The organization has a stage "%s" already.', add_stage.name);
   end if;
-end
-$$;
+end $$;
 
 comment on function admin.add_stage(uuid, text) is
   'Adds a pipeline stage behind the others. Raises PT404 organization_not_found, PT422 invalid_name, PT409 stage_exists.';

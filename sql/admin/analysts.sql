@@ -10,9 +10,7 @@ returns table (
   created_at text,
   expires_at text
 )
-language sql
-stable
-security definer
+language sql stable security definer
 begin atomic
   select
     a.role_name::text,

@@ -3,10 +3,7 @@ set local role leads_jobs;
 
 create or replace function admin.backtest_leads(organization_id uuid)
 returns table (lead_id uuid, is_qualified boolean)
-language plpgsql
-stable
-security definer
-set search_path = pg_catalog, pg_temp
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform admin.organization(backtest_leads.organization_id);
@@ -14,8 +11,7 @@ begin
   select l.id, l.qualification_completed_at is not null
   from app.lead as l
   where l.organization_id = backtest_leads.organization_id and l.pipeline_stage in ('won', 'lost');
-end
-$$;
+end $$;
 
 comment on function admin.backtest_leads(uuid) is
   'The leads that are won or lost, and whether each was ever qualified. Raises PT404 organization_not_found.';

@@ -7,9 +7,7 @@ create or replace function admin.backtest_scoring_model(
   lead_ids uuid[] default null
 )
 returns table (lead_id uuid, is_won boolean, lead_score integer, score_in_force integer)
-language plpgsql
-stable
-security definer
+language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
 as $$
@@ -37,8 +35,7 @@ begin
   from unnest(v_ids, v_are_won) as l (id, is_won)
   join scoring.reckon(v_organization_id, v_ids, v_instants, backtest_scoring_model.document, false) as r on r.lead_id = l.id
   join scoring.reckon(v_organization_id, v_ids, v_instants, v_in_force, false) as f on f.lead_id = l.id;
-end
-$$;
+end $$;
 
 comment on function admin.backtest_scoring_model(uuid, jsonb, uuid[]) is
 $$Scores each lead that is won or lost as of its qualification, from what had been observed until then, and keeps nothing.

@@ -2,11 +2,7 @@
 set local role leads_jobs;
 
 create or replace function admin.bind_analyst(login text, organization_id uuid, expires_at timestamptz default null)
-returns void
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization app.organization_values := admin.organization(bind_analyst.organization_id);
@@ -16,8 +12,7 @@ begin
   delete from auth.analyst as a where a.role_oid = v_oid and a.role_name <> bind_analyst.login;
   insert into auth.analyst (organization_id, role_oid, role_name, expires_at)
   values (v_organization.organization_id, v_oid, bind_analyst.login, bind_analyst.expires_at);
-end
-$$;
+end $$;
 
 comment on function admin.bind_analyst(text, uuid, timestamptz) is
 $$Binds a login, by oid and name, to one organization. For admin.create_analyst alone: no login may execute it.

@@ -2,11 +2,7 @@
 set local role leads_jobs;
 
 create or replace function admin.change_crm_connection(organization_id uuid, change text)
-returns void
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := (admin.organization(change_crm_connection.organization_id)).organization_id;
@@ -30,8 +26,7 @@ begin
       hint = 'The organization has no connection to a CRM. Make one with: leads crm connect';
   end if;
   perform pg_notify('leads_crm', '');
-end
-$$;
+end $$;
 
 comment on function admin.change_crm_connection(uuid, text) is
 $$Pauses, resumes or removes the organization's connection.

@@ -2,11 +2,7 @@
 set local role leads_jobs;
 
 create or replace function admin.check_scoring_model(document jsonb)
-returns void
-language plpgsql
-immutable
-security definer
-set search_path = pg_catalog, pg_temp
+returns void language plpgsql immutable security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_faults json := scoring.model_faults(check_scoring_model.document);
@@ -20,8 +16,7 @@ begin
         json_array_length(v_faults), v_faults -> 0 ->> 'field', v_faults -> 0 ->> 'detail'
       );
   end if;
-end
-$$;
+end $$;
 
 comment on function admin.check_scoring_model(jsonb) is
   'Raises PT422 invalid_model, with all faults as a JSON array of {field, code, detail} in the detail.';

@@ -11,11 +11,7 @@ create or replace function admin.connect_crm(
   push_stage text default null,
   settle_seconds integer default null
 )
-returns void
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -77,8 +73,7 @@ exception
       'The organization has no stage "%s". "leads organizations stages" shows them.',
       coalesce(connect_crm.push_stage, 'qualified')
     );
-end
-$$;
+end $$;
 
 comment on function admin.connect_crm(uuid, text, text, jsonb, bytea, text, text, integer) is
 $$Makes the organization's connection to a CRM, or replaces it; one that was paused is active again.

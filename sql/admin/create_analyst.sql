@@ -7,11 +7,7 @@ create or replace function admin.create_analyst(
   verifier text,
   expires_at timestamptz default null
 )
-returns void
-language plpgsql
-volatile
-security invoker
-set search_path = pg_catalog, pg_temp
+returns void language plpgsql volatile security invoker set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_setting text;
@@ -62,8 +58,7 @@ begin
     create_analyst.login,
     case when current_setting('server_version_num')::integer >= 160000 then ' with inherit true, set false' end
   );
-end
-$$;
+end $$;
 
 comment on function admin.create_analyst(text, uuid, text, timestamptz) is
 $$Makes a login that reads schema bi, of one organization alone. For the migrating login, which has CREATEROLE.

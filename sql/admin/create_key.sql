@@ -8,11 +8,7 @@ create or replace function admin.create_key(
   name text default null,
   expires_at timestamptz default null
 )
-returns uuid
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_id uuid := app.new_id();
@@ -41,8 +37,7 @@ begin
     create_key.expires_at
   );
   return v_id;
-end
-$$;
+end $$;
 
 comment on function admin.create_key(uuid, text, bytea, text, timestamptz) is
 $$Keeps a new key's digest, and returns the key's id.

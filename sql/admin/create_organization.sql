@@ -2,11 +2,7 @@
 set local role leads_jobs;
 
 create or replace function admin.create_organization(name text, environment text)
-returns uuid
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := app.new_id();
@@ -17,8 +13,7 @@ begin
   insert into app.organization (organization_id, name, environment)
   values (v_organization_id, app.trim_text(create_organization.name), create_organization.environment);
   return v_organization_id;
-end
-$$;
+end $$;
 
 comment on function admin.create_organization(text, text) is
   'Makes an organization with the six pipeline stages that each starts with, and returns its id. environment: live or '

@@ -18,9 +18,7 @@ returns table (
   waiting integer,
   failed integer
 )
-language sql
-stable
-security definer
+language sql stable security definer
 begin atomic
   select
     c.organization_id, o.name, o.environment, c.vendor, c.account, c.state, c.fault, c.push_stage, c.settle_seconds,

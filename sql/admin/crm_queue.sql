@@ -14,9 +14,7 @@ returns table (
   run_at text,
   created_at text
 )
-language sql
-stable
-security definer
+language sql stable security definer
 begin atomic
   select
     s.organization_id, s.lead_id, s.vendor, s.account, s.status, s.error_code, s.error, s.attempts, app.utc_text(s.run_at),

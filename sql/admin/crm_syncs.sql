@@ -3,9 +3,7 @@ set local role leads_jobs;
 
 create or replace function admin.crm_syncs(organization_id uuid)
 returns table (lead_id uuid, status text, external_id text, error_code text, email text, last_synced_at timestamptz)
-language sql
-stable
-security definer
+language sql stable security definer
 begin atomic
   select s.lead_id, s.status, s.external_id, s.error_code, l.email, s.last_synced_at
   from crm.connection as c

@@ -2,11 +2,7 @@
 set local role leads_jobs;
 
 create or replace function admin.delete_expired_answers(batch integer)
-returns integer
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns integer language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_deleted integer;
@@ -32,8 +28,7 @@ begin
     and k.created_at < now() - interval '24 hours';
   get diagnostics v_deleted = row_count;
   return v_deleted;
-end
-$$;
+end $$;
 
 comment on function admin.delete_expired_answers(integer) is
   'Deletes up to batch answers older than 24 hours of all organizations; how many. A worker asks '

@@ -3,9 +3,7 @@ set local role leads_jobs;
 
 create or replace function admin.drift()
 returns table (object text, change text, remedy text, definition text, whole text)
-language sql
-stable
-security definer
+language sql stable security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
 begin atomic

@@ -2,11 +2,7 @@
 set local role leads_jobs;
 
 create or replace function admin.drop_analyst(login text)
-returns void
-language plpgsql
-volatile
-security invoker
-set search_path = pg_catalog, pg_temp
+returns void language plpgsql volatile security invoker set search_path = pg_catalog, pg_temp
 as $$
 begin
   if not exists (select from pg_catalog.pg_roles as r where r.rolname = drop_analyst.login) then
@@ -31,8 +27,7 @@ begin
   from pg_catalog.pg_stat_activity as a
   where a.usename = drop_analyst.login;
   execute format('drop role %I', drop_analyst.login);
-end
-$$;
+end $$;
 
 comment on function admin.drop_analyst(text) is
 $$Ends a revoked analyst's sessions, waiting up to 5 seconds for each, and drops the login, if it is there. For the

@@ -2,11 +2,7 @@
 set local role leads_jobs;
 
 create or replace function admin.edit_scoring_model(organization_id uuid, document jsonb)
-returns integer
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns integer language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -30,8 +26,7 @@ begin
     exit when found;
   end loop;
   return v_version;
-end
-$$;
+end $$;
 
 comment on function admin.edit_scoring_model(uuid, jsonb) is
   'Replaces the organization''s draft of a scoring model, or begins one; its version. Raises PT404 '

@@ -3,10 +3,7 @@ set local role leads_jobs;
 
 create or replace function admin.erase_lead(organization_id uuid, lead_id uuid)
 returns table (wait_seconds numeric, rows_gone bigint, events bigint, copies json)
-language sql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+language sql volatile security definer set search_path = pg_catalog, pg_temp
 begin atomic
   select e.wait_seconds, e.rows_gone, e.events, e.copies
   from audit.erase_lead(erase_lead.organization_id, erase_lead.lead_id) as e;

@@ -7,10 +7,7 @@ create or replace function admin.erase_organization(
   batch integer default 100
 )
 returns table (last_lead_id uuid, leads integer, events bigint, wait_seconds numeric, is_done boolean)
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization app.organization_values := admin.known_organization(erase_organization.organization_id);
@@ -75,8 +72,7 @@ begin
     v_lead_id := v_next_id;
   end loop;
   return query select v_lead_id, v_leads, v_events, 0::numeric, false;
-end
-$$;
+end $$;
 
 comment on function admin.erase_organization(uuid, uuid, integer) is
 $$Erases up to batch leads of an organization, the next after a lead; null: the first; behind the last, all else that it has.

@@ -9,11 +9,7 @@ create or replace function admin.good_key(
   out scopes text[],
   out expires_at timestamptz
 )
-returns record
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns record language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_key record;
@@ -39,8 +35,7 @@ begin
   name := v_key.name;
   scopes := v_key.scopes;
   expires_at := v_key.expires_at;
-end
-$$;
+end $$;
 
 comment on function admin.good_key(uuid) is 'The key, locked. Raises PT404 key_not_found, PT409 key_not_good.';
 

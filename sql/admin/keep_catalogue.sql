@@ -2,10 +2,7 @@
 set local role leads_jobs;
 
 create or replace function admin.keep_catalogue(drifted jsonb default '{}')
-returns void
-language sql
-volatile
-security definer
+returns void language sql volatile security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
 begin atomic

@@ -13,9 +13,7 @@ returns table (
   revoked_at text,
   rotated_from uuid
 )
-language sql
-stable
-security definer
+language sql stable security definer
 begin atomic
   select
     k.id,

@@ -2,11 +2,7 @@
 set local role leads_jobs;
 
 create or replace function admin.known_organization(organization_id uuid)
-returns app.organization_values
-language plpgsql
-stable
-security definer
-set search_path = pg_catalog, pg_temp
+returns app.organization_values language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization app.organization_values;
@@ -22,8 +18,7 @@ begin
       );
   end if;
   return v_organization;
-end
-$$;
+end $$;
 
 comment on function admin.known_organization(uuid) is
   'The organization; of an erased one the name is null. Raises PT404 organization_not_found.';

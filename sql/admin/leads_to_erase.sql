@@ -15,10 +15,7 @@ returns table (
   events bigint,
   copies json
 )
-language sql
-stable
-security definer
-set search_path = pg_catalog, pg_temp
+language sql stable security definer set search_path = pg_catalog, pg_temp
 begin atomic
   with candidate as (
     select o.organization_id, f.id

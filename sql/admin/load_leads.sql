@@ -2,11 +2,7 @@
 set local role leads_jobs;
 
 create or replace function admin.load_leads(organization_id uuid, leads jsonb)
-returns integer
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns integer language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := (admin.organization(load_leads.organization_id)).organization_id;
@@ -22,8 +18,7 @@ begin
   from jsonb_populate_recordset(null::app.lead, load_leads.leads) as l;
   get diagnostics v_count = row_count;
   return v_count;
-end
-$$;
+end $$;
 
 comment on function admin.load_leads(uuid, jsonb) is
   'Inserts leads, a JSON array of objects with the fields of api.lead, as they are; returns how many. Raises PT404 '

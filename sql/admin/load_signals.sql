@@ -2,11 +2,7 @@
 set local role leads_jobs;
 
 create or replace function admin.load_signals(organization_id uuid, signals jsonb)
-returns integer
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns integer language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -25,8 +21,7 @@ begin
   on conflict (organization_id, lead_id, dedupe_key) do nothing;
   get diagnostics v_count = row_count;
   return v_count;
-end
-$$;
+end $$;
 
 comment on function admin.load_signals(uuid, jsonb) is
   'Inserts signals, a JSON array of {lead_id, type, value, observed_at, dedupe_key}; returns how many were new. Raises '

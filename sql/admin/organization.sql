@@ -2,11 +2,7 @@
 set local role leads_jobs;
 
 create or replace function admin.organization(organization_id uuid)
-returns app.organization_values
-language plpgsql
-stable
-security definer
-set search_path = pg_catalog, pg_temp
+returns app.organization_values language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization app.organization_values := admin.known_organization(organization.organization_id);
@@ -19,8 +15,7 @@ begin
       );
   end if;
   return v_organization;
-end
-$$;
+end $$;
 
 comment on function admin.organization(uuid) is 'The organization. Raises PT404 organization_not_found, PT409 organization_erased.';
 

@@ -3,9 +3,7 @@ set local role leads_jobs;
 
 create or replace function admin.organizations()
 returns table (id uuid, name text, environment text, created_at text, erased_at text)
-language sql
-stable
-security definer
+language sql stable security definer
 begin atomic
   select o.organization_id, o.name, o.environment, app.utc_text(o.created_at), app.utc_text(o.erased_at)
   from app.organization as o

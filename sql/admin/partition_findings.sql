@@ -3,9 +3,7 @@ set local role leads_jobs;
 
 create or replace function admin.partition_findings()
 returns table (subject text, finding text, remedy text)
-language sql
-stable
-security definer
+language sql stable security definer
 begin atomic
   select
     format('table audit.%s_%s', t.name, y.year),

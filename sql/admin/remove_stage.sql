@@ -2,11 +2,7 @@
 set local role leads_jobs;
 
 create or replace function admin.remove_stage(organization_id uuid, name text)
-returns void
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := (admin.organization(remove_stage.organization_id)).organization_id;
@@ -31,8 +27,7 @@ exception
     raise sqlstate 'PT409' using
       message = 'stage_has_leads',
       hint = format('The stage "%s" has leads in it. Move them to another stage first.', remove_stage.name);
-end
-$$;
+end $$;
 
 comment on function admin.remove_stage(uuid, text) is
   'Removes a pipeline stage. Raises PT404 organization_not_found and stage_not_found, PT409 stage_has_leads, '

@@ -2,11 +2,7 @@
 set local role leads_jobs;
 
 create or replace function admin.retry_crm(organization_id uuid, lead_id uuid default null, external_id text default null)
-returns integer
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns integer language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := (admin.organization(retry_crm.organization_id)).organization_id;
@@ -62,8 +58,7 @@ begin
   where s.organization_id = v_organization_id and s.id = any (v_ids);
   perform pg_notify('leads_crm', '');
   return cardinality(v_ids);
-end
-$$;
+end $$;
 
 comment on function admin.retry_crm(uuid, uuid, text) is
 $$Has pushes that failed or were skipped begin anew; how many.

@@ -2,11 +2,7 @@
 set local role leads_jobs;
 
 create or replace function admin.revoke_analyst(login text)
-returns void
-language plpgsql
-volatile
-security invoker
-set search_path = pg_catalog, pg_temp
+returns void language plpgsql volatile security invoker set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_is_ours boolean := exists (
@@ -32,8 +28,7 @@ begin
   if v_is_ours then
     execute format('alter role %I nologin', revoke_analyst.login);
   end if;
-end
-$$;
+end $$;
 
 comment on function admin.revoke_analyst(text) is
 $$Takes its organization from an analyst's login, and bars it: once committed, no new session can be opened.

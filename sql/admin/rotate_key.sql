@@ -2,11 +2,7 @@
 set local role leads_jobs;
 
 create or replace function admin.rotate_key(id uuid, digest bytea, overlap interval default '24 hours')
-returns uuid
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns uuid language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_old record;
@@ -34,8 +30,7 @@ begin
   insert into auth.api_key (organization_id, id, name, scopes, digest, expires_at, rotated_from)
   values (v_old.organization_id, v_id, v_old.name, v_old.scopes, rotate_key.digest, v_old.expires_at, rotate_key.id);
   return v_id;
-end
-$$;
+end $$;
 
 comment on function admin.rotate_key(uuid, bytea, interval) is
 $$Makes a key with the old one's name, scopes and expiry, and returns its id; the old one is good until the overlap ends.

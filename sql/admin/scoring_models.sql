@@ -3,10 +3,7 @@ set local role leads_jobs;
 
 create or replace function admin.scoring_models(organization_id uuid)
 returns table (model text, version integer, state text, document json, created_at text, activated_at text)
-language plpgsql
-stable
-security definer
-set search_path = pg_catalog, pg_temp
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform admin.organization(scoring_models.organization_id);
@@ -26,8 +23,7 @@ begin
   from scoring.default_model as d
   cross join scoring.model_in_force(scoring_models.organization_id) as f
   order by 1 desc, 2 desc;
-end
-$$;
+end $$;
 
 comment on function admin.scoring_models(uuid) is
 $$The organization's scoring models, the newest first, and behind them the default ones. Raises PT404 organization_not_found.

@@ -3,9 +3,7 @@ set local role leads_jobs;
 
 create or replace function admin.seal_events(after uuid default null, batch integer default 1000)
 returns table (organization_id uuid, sealed integer)
-language plpgsql
-volatile
-security definer
+language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 -- Without statistics the planner expects few seals, and would sort all of them to find the last.
 set enable_sort = off
@@ -79,8 +77,7 @@ begin
     v_sealed := v_sealed + 1;
   end loop;
   return query select v_organization_id, v_sealed;
-end
-$$;
+end $$;
 
 comment on function admin.seal_events(uuid, integer) is
 $$Seals up to batch new events of one organization, the oldest first.

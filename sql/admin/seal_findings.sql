@@ -3,10 +3,7 @@ set local role leads_jobs;
 
 create or replace function admin.seal_findings()
 returns table (subject text, finding text, remedy text)
-language sql
-stable
-security definer
-set search_path = pg_catalog, pg_temp
+language sql stable security definer set search_path = pg_catalog, pg_temp
 begin atomic
   -- A worker seals new events every second.
   select

@@ -16,10 +16,7 @@ returns table (
   model_version integer,
   scored_at text
 )
-language plpgsql
-stable
-security definer
-set search_path = pg_catalog, pg_temp
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -50,8 +47,7 @@ begin
       message = 'lead_not_found',
       hint = format('The organization has no lead %s.', try_scoring_model.lead_id);
   end if;
-end
-$$;
+end $$;
 
 comment on function admin.try_scoring_model(uuid, uuid, timestamptz, jsonb) is
 $$What a scoring model gives a lead; nothing is kept.

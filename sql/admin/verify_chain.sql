@@ -18,10 +18,7 @@ returns table (
   event_id uuid,
   detail text
 )
-language plpgsql
-stable
-security definer
-set search_path = pg_catalog, pg_temp
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   -- This accepts an erased organization: its log is kept.
@@ -33,8 +30,7 @@ begin
   from audit.chain_verdict(
     verify_chain.organization_id, verify_chain.after, verify_chain.limit, verify_chain.kept_head
   ) as v;
-end
-$$;
+end $$;
 
 comment on function admin.verify_chain(uuid, bigint, api.seal_count, api.chain_head) is
 $$Verifies a part of an organization's chain: audit.chain_verdict, with the fault's fields in the same row.

@@ -6,11 +6,7 @@ create or replace function api.create_lead(
   idempotency_key api.idempotency_key default null,
   idempotency_wait integer default 5000
 )
-returns api.answer
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns api.answer language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := auth.organization_id('write');
@@ -57,8 +53,7 @@ begin
     perform app.keep_answer(v_organization_id, create_lead.idempotency_key, v_answer);
   end if;
   return v_answer;
-end
-$$;
+end $$;
 
 comment on function api.create_lead(text, api.idempotency_key, integer) is
 $$Create a lead.

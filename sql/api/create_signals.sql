@@ -7,11 +7,7 @@ create or replace function api.create_signals(
   idempotency_key api.idempotency_key default null,
   idempotency_wait integer default 5000
 )
-returns api.answer
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns api.answer language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -101,8 +97,7 @@ begin
     perform app.keep_answer(v_organization_id, create_signals.idempotency_key, v_answer);
   end if;
   return v_answer;
-end
-$$;
+end $$;
 
 comment on function api.create_signals(uuid, text, api.idempotency_key, integer) is
 $$Add signals to a lead.

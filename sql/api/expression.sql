@@ -2,10 +2,7 @@
 set local role leads_exec;
 
 create or replace function api.expression(definition text)
-returns text
-language sql
-immutable
-parallel safe
+returns text language sql immutable parallel safe
 begin atomic
   select replace((regexp_match(expression.definition, '~ ''((?:[^'']|'''')+)'''))[1], '''''', '''');
 end;

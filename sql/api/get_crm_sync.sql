@@ -2,10 +2,7 @@
 set local role leads_exec;
 
 create or replace function api.get_crm_sync(id uuid)
-returns api.answer
-language sql
-stable
-security definer
+returns api.answer language sql stable security definer
 begin atomic
   select row(
     200,

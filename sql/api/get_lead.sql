@@ -2,11 +2,7 @@
 set local role leads_exec;
 
 create or replace function api.get_lead(id uuid)
-returns api.answer
-language plpgsql
-stable
-security definer
-set search_path = pg_catalog, pg_temp
+returns api.answer language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_answer api.answer;
@@ -22,8 +18,7 @@ begin
     return null;
   end if;
   return v_answer;
-end
-$$;
+end $$;
 
 comment on function api.get_lead(uuid) is
 $$Get a lead.

@@ -2,10 +2,7 @@
 set local role leads_exec;
 
 create or replace function api.get_organization()
-returns api.answer
-language sql
-stable
-security definer
+returns api.answer language sql stable security definer
 begin atomic
   select row(
     200,

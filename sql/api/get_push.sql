@@ -2,11 +2,7 @@
 set local role leads_exec;
 
 create or replace function api.get_push(id uuid)
-returns api.answer
-language plpgsql
-stable
-security definer
-set search_path = pg_catalog, pg_temp
+returns api.answer language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_sync crm.sync_values := crm.sync_in_force(auth.organization_id('write'), get_push.id);
@@ -15,8 +11,7 @@ begin
     return null;
   end if;
   return crm.push_answer(get_push.id, v_sync);
-end
-$$;
+end $$;
 
 comment on function api.get_push(uuid) is
 $$Get the state of a push that is in progress.

@@ -2,11 +2,7 @@
 set local role leads_exec;
 
 create or replace function api.input_faults(names text[], types text[], texts text[])
-returns json
-language plpgsql
-stable
-security definer
-set search_path = pg_catalog, pg_temp
+returns json language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_errors json[] := '{}';
@@ -42,8 +38,7 @@ begin
     end;
   end loop;
   return case when cardinality(v_errors) > 0 then array_to_json(v_errors) end;
-end
-$$;
+end $$;
 
 comment on function api.input_faults(text[], text[], text[]) is
 $$The entries for errors: each value that violates the CHECK of its domain, and a body that is not an object. Null: none.

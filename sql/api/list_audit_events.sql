@@ -10,10 +10,7 @@ create or replace function api.list_audit_events(
   start_at timestamptz default null,
   end_at timestamptz default null
 )
-returns api.answer
-language plpgsql
-stable
-security definer
+returns api.answer language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 -- Without statistics the planner expects few rows, and would sort all partitions instead of reading the newest page in order.
 set enable_sort = off
@@ -115,8 +112,7 @@ begin
   end if;
 
   return app.page_answer(v_items, list_audit_events.limit);
-end
-$$;
+end $$;
 
 comment on function api.list_audit_events(api.page_size, api.cursor, api.any_of, api.any_of, uuid, timestamptz, timestamptz) is
 $$List the audit log, newest first.

@@ -10,11 +10,7 @@ create or replace function api.list_leads(
   start_at timestamptz default null,
   end_at timestamptz default null
 )
-returns api.answer
-language plpgsql
-stable
-security definer
-set search_path = pg_catalog, pg_temp
+returns api.answer language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := auth.organization_id('read');
@@ -123,8 +119,7 @@ begin
   end if;
 
   return app.page_answer(v_items, list_leads.limit);
-end
-$$;
+end $$;
 
 comment on function api.list_leads(api.page_size, api.cursor, api.any_of, api.any_of, api.any_of, timestamptz, timestamptz) is
 $$List leads, newest first.

@@ -6,11 +6,7 @@ create or replace function api.list_scores(
   "limit" api.page_size default 50,
   cursor api.cursor default null
 )
-returns api.answer
-language plpgsql
-stable
-security definer
-set search_path = pg_catalog, pg_temp
+returns api.answer language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := auth.organization_id('read');
@@ -43,8 +39,7 @@ begin
     ),
     list_scores.limit
   );
-end
-$$;
+end $$;
 
 comment on function api.list_scores(uuid, api.page_size, api.cursor) is
 $$List the history of a lead's score, newest first.

@@ -6,11 +6,7 @@ create or replace function api.list_signals(
   "limit" api.page_size default 50,
   cursor api.cursor default null
 )
-returns api.answer
-language plpgsql
-stable
-security definer
-set search_path = pg_catalog, pg_temp
+returns api.answer language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := auth.organization_id('read');
@@ -40,8 +36,7 @@ begin
     ),
     list_signals.limit
   );
-end
-$$;
+end $$;
 
 comment on function api.list_signals(uuid, api.page_size, api.cursor) is
 $$List the signals of a lead, newest first.

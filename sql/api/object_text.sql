@@ -2,10 +2,7 @@
 set local role leads_exec;
 
 create or replace function api.object_text(variadic members text[])
-returns text
-language sql
-stable
-parallel safe
+returns text language sql stable parallel safe
 begin atomic
   select
     '{'

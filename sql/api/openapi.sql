@@ -2,10 +2,7 @@
 set local role leads_exec;
 
 create or replace function api.openapi()
-returns text
-language sql
-stable
-security definer
+returns text language sql stable security definer
 set search_path = pg_catalog, pg_temp
 set jit = off
 -- PostgreSQL 18 would plan the small SQL functions again for each of their many calls.

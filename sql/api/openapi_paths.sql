@@ -2,11 +2,7 @@
 set local role leads_exec;
 
 create or replace function api.openapi_paths()
-returns text
-language sql
-stable
-security invoker
-set search_path = pg_catalog, pg_temp
+returns text language sql stable security invoker set search_path = pg_catalog, pg_temp
 begin atomic
   with response as (
     select s.operation_id, s.status::text as status, s.response from api.operation_successes() as s

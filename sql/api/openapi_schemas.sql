@@ -2,11 +2,7 @@
 set local role leads_exec;
 
 create or replace function api.openapi_schemas()
-returns text
-language sql
-stable
-security invoker
-set search_path = pg_catalog, pg_temp
+returns text language sql stable security invoker set search_path = pg_catalog, pg_temp
 begin atomic
   with recursive type as (
     select t.oid, t.typrelid

@@ -3,10 +3,7 @@ set local role leads_exec;
 
 create or replace function api.operation_bodies()
 returns table (operation_id text, body text, schema_name text, schema text)
-language sql
-stable
-security invoker
-set search_path = pg_catalog, pg_temp
+language sql stable security invoker set search_path = pg_catalog, pg_temp
 begin atomic
   with operation as (
     select

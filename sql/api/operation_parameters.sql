@@ -3,10 +3,7 @@ set local role leads_exec;
 
 create or replace function api.operation_parameters()
 returns table (operation_id text, parameters text)
-language sql
-stable
-security invoker
-set search_path = pg_catalog, pg_temp
+language sql stable security invoker set search_path = pg_catalog, pg_temp
 begin atomic
   with argument as (
     select

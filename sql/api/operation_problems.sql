@@ -3,10 +3,7 @@ set local role leads_exec;
 
 create or replace function api.operation_problems()
 returns table (operation_id text, status integer, name text, response text)
-language sql
-stable
-security invoker
-set search_path = pg_catalog, pg_temp
+language sql stable security invoker set search_path = pg_catalog, pg_temp
 begin atomic
   with failure as (
     select o.id as operation_id, p.status, p.code, p.title, p.detail, f.field, f.field_code, f.field_detail

@@ -22,10 +22,7 @@ returns table (
   parameters json,
   examples json
 )
-language sql
-stable
-security invoker
-set search_path = pg_catalog, pg_temp
+language sql stable security invoker set search_path = pg_catalog, pg_temp
 begin atomic
   select
     -- An id must be unique: the second route of a function gets a number.

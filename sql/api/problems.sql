@@ -11,9 +11,7 @@ returns table (
   field text,
   field_code text
 )
-language sql
-stable
-security definer
+language sql stable security definer
 begin atomic
   select p.raised_by, p.status, p.code, p.title, p.detail, p.field, p.field_code
   from api.problem as p

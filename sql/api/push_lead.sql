@@ -6,11 +6,7 @@ create or replace function api.push_lead(
   idempotency_key api.idempotency_key default null,
   idempotency_wait integer default 5000
 )
-returns api.answer
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns api.answer language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := auth.organization_id('write');
@@ -35,8 +31,7 @@ begin
   end if;
   perform crm.wake_worker(v_organization_id, push_lead.id);
   return crm.push_answer(push_lead.id, v_sync);
-end
-$$;
+end $$;
 
 comment on function api.push_lead(uuid, api.idempotency_key, integer) is
 $$Push a lead to the CRM.

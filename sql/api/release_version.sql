@@ -2,10 +2,7 @@
 set local role leads_exec;
 
 create or replace function api.release_version()
-returns text
-language sql
-immutable
-parallel safe
+returns text language sql immutable parallel safe
 begin atomic
   select '0.9.0';
 end;

@@ -13,10 +13,7 @@ returns table (
   wait_function text,
   wait_arguments text[]
 )
-language sql
-stable
-security definer
-set search_path = pg_catalog, pg_temp
+language sql stable security definer set search_path = pg_catalog, pg_temp
 begin atomic
   select
     r.method,

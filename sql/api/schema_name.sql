@@ -2,10 +2,7 @@
 set local role leads_exec;
 
 create or replace function api.schema_name(type text)
-returns text
-language sql
-immutable
-parallel safe
+returns text language sql immutable parallel safe
 begin atomic
   select replace(initcap(replace(regexp_replace(schema_name.type, '^api\.', ''), '_', ' ')), ' ', '');
 end;

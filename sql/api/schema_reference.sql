@@ -2,10 +2,7 @@
 set local role leads_exec;
 
 create or replace function api.schema_reference(type text)
-returns text
-language sql
-immutable
-parallel safe
+returns text language sql immutable parallel safe
 begin atomic
   select '{"$ref":"#/components/schemas/' || api.schema_name(schema_reference.type) || '"}';
 end;

@@ -2,10 +2,7 @@
 set local role leads_exec;
 
 create or replace function api.schema_version()
-returns integer
-language sql
-immutable
-parallel safe
+returns integer language sql immutable parallel safe
 begin atomic
   select 1;
 end;

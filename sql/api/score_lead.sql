@@ -6,11 +6,7 @@ create or replace function api.score_lead(
   idempotency_key api.idempotency_key default null,
   idempotency_wait integer default 5000
 )
-returns api.answer
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns api.answer language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := auth.organization_id('write');
@@ -41,8 +37,7 @@ begin
     perform app.keep_answer(v_organization_id, score_lead.idempotency_key, v_answer);
   end if;
   return v_answer;
-end
-$$;
+end $$;
 
 comment on function api.score_lead(uuid, api.idempotency_key, integer) is
 $$Score a lead.

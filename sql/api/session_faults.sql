@@ -2,10 +2,7 @@
 set local role leads_exec;
 
 create or replace function api.session_faults()
-returns setof text
-language sql
-stable
-security definer
+returns setof text language sql stable security definer
 begin atomic
   select format('The login "%s" is a superuser, so row-level security doesn''t apply.', r.rolname)
   from pg_catalog.pg_roles as r

@@ -2,11 +2,7 @@
 set local role leads_exec;
 
 create or replace function api.type_schema(type text)
-returns text
-language sql
-stable
-parallel safe
-set search_path = pg_catalog, pg_temp
+returns text language sql stable parallel safe set search_path = pg_catalog, pg_temp
 begin atomic
   with shape as (
     select
@@ -27,7 +23,7 @@ begin atomic
       a.attnum as position,
       -- A request may leave a field out. A response has every field.
       not s.is_input or a.attname = any (s.never_null) as is_required,
-      '"description":' || api.json_text(col_description(a.attrelid, a.attnum)) as description,
+      '"description":' || api.json_text(d.text) as description,
       json_strip_nulls(s.fields -> a.attname)::text as schema,
       api.value_schema(
         a.atttypid,
@@ -50,12 +46,15 @@ begin atomic
         ),
         not (coalesce(c.attnotnull, false) or a.attname = any (s.never_null)),
         s.is_input,
-        '"description":' || api.json_text(col_description(a.attrelid, a.attnum))
+        '"description":' || api.json_text(d.text)
       ) as derived_schema
     from shape as s
     join pg_catalog.pg_attribute as a on a.attrelid = s.typrelid and a.attnum > 0 and not a.attisdropped
     left join pg_catalog.pg_attribute as c
       on c.attrelid = to_regclass(s.relation) and c.attname = a.attname and not c.attisdropped
+    cross join lateral (
+      select coalesce(col_description(a.attrelid, a.attnum), col_description(c.attrelid, c.attnum)) as text
+    ) as d
   )
   select api.object_text(
     'type', '"object"',
@@ -81,4 +80,4 @@ comment on function api.type_schema(text) is
 $$The JSON Schema (2020-12) of a composite type, as text. Null if there is no such type.
 
 The fields are the attributes of the type, with their comments, and with the constraints on the columns of the table that
-api.shape names for the type. Types whose names end with _input describe requests.$$;
+api.shape names for the type. An attribute without a comment has that of the column. Types whose names end with _input describe requests.$$;

@@ -2,11 +2,7 @@
 set local role leads_exec;
 
 create or replace function api.update_lead(id uuid, body text, if_match api.entity_tags default null)
-returns api.answer
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns api.answer language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := auth.organization_id('write');
@@ -61,8 +57,7 @@ begin
     json_build_object('ETag', app.lead_etag(v_new.revision)),
     row_to_json(app.lead_change(v_new))::text
   );
-end
-$$;
+end $$;
 
 comment on function api.update_lead(uuid, text, api.entity_tags) is
 $$Change a lead.

@@ -2,11 +2,7 @@
 set local role leads_exec;
 
 create or replace function api.value_schema(type oid, checks text[], is_nullable boolean, is_input boolean, more text)
-returns text
-language sql
-stable
-parallel safe
-set search_path = pg_catalog, pg_temp
+returns text language sql stable parallel safe set search_path = pg_catalog, pg_temp
 begin atomic
   with source as (
     select

@@ -6,11 +6,7 @@ create or replace function api.verify_audit_log(
   "limit" api.seal_count default 1000,
   head api.chain_head default null
 )
-returns api.answer
-language plpgsql
-stable
-security definer
-set search_path = pg_catalog, pg_temp
+returns api.answer language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := auth.organization_id('admin');
@@ -24,8 +20,7 @@ begin
       )
     )::text
   )::api.answer;
-end
-$$;
+end $$;
 
 comment on function api.verify_audit_log(api.seal_position, api.seal_count, api.chain_head) is
 $$Verify the audit log.

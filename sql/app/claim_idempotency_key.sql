@@ -7,11 +7,7 @@ create or replace function app.claim_idempotency_key(
   wait integer,
   request text
 )
-returns api.answer
-language plpgsql
-volatile
-security invoker
-set search_path = pg_catalog, pg_temp
+returns api.answer language plpgsql volatile security invoker set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -75,8 +71,7 @@ begin
     (v_kept.headers::jsonb || '{"Idempotency-Replayed": "true"}')::json,
     v_kept.body
   )::api.answer;
-end
-$$;
+end $$;
 
 comment on function app.claim_idempotency_key(uuid, text, integer, text) is
 $$Claims the key for this transaction, or returns the answer that is kept for it.

@@ -2,10 +2,7 @@
 set local role leads_owner;
 
 create or replace function app.contact_fault()
-returns json
-language sql
-immutable
-parallel safe
+returns json language sql immutable parallel safe
 begin atomic
   select json_build_array(json_build_object(
     'field', 'email',

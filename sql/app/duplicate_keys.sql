@@ -2,10 +2,7 @@
 set local role leads_owner;
 
 create or replace function app.duplicate_keys(value json)
-returns setof text
-language sql
-immutable
-parallel safe
+returns setof text language sql immutable parallel safe
 begin atomic
   -- Each level is parsed again: without a limit on the depth, 60 KB of nested objects would take half a minute.
   with recursive node as (

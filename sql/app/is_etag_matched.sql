@@ -2,10 +2,7 @@
 set local role leads_owner;
 
 create or replace function app.is_etag_matched(if_match text, etag text)
-returns boolean
-language sql
-immutable
-parallel safe
+returns boolean language sql immutable parallel safe
 begin atomic
   -- A weak tag never matches: its W/ stays in front of it.
   select

@@ -2,9 +2,7 @@
 set local role leads_owner;
 
 create or replace function app.keep_answer(organization_id uuid, idempotency_key text, answer api.answer)
-returns void
-language sql
-volatile
+returns void language sql volatile
 begin atomic
   update app.idempotency_key as k
   set status = (keep_answer.answer).status, headers = (keep_answer.answer).headers, body = (keep_answer.answer).body

@@ -2,10 +2,7 @@
 set local role leads_owner;
 
 create or replace function app.lead_change(lead app.lead_values)
-returns api.lead_change
-language sql
-stable
-parallel safe
+returns api.lead_change language sql stable parallel safe
 begin atomic
   select row(
     lead.id, lead.organization_id, lead.name, lead.company, lead.email, lead.source, lead.lead_score,

@@ -2,10 +2,7 @@
 set local role leads_owner;
 
 create or replace function app.lead_etag(revision integer)
-returns text
-language sql
-stable
-parallel safe
+returns text language sql stable parallel safe
 begin atomic
   select '"' || revision || '.' || api.schema_version() || '"';
 end;

@@ -2,12 +2,7 @@
 set local role leads_owner;
 
 create or replace function app.lead_faults(organization_id uuid, fields jsonb)
-returns json
-language plpgsql
-stable
-parallel safe
-security invoker
-set search_path = pg_catalog, pg_temp
+returns json language plpgsql stable parallel safe security invoker set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
@@ -65,8 +60,7 @@ begin
     from checked as c
     where c.code is not null
   );
-end
-$$;
+end $$;
 
 comment on function app.lead_faults(uuid, jsonb) is
 $$The faults of the fields of a lead that a client sends.

@@ -2,10 +2,7 @@
 set local role leads_owner;
 
 create or replace function app.lead_field_rule(kind text, max_length integer, is_nullable boolean)
-returns text
-language sql
-immutable
-parallel safe
+returns text language sql immutable parallel safe
 begin atomic
   select
     'This must be '

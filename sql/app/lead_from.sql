@@ -3,11 +3,7 @@ set local role leads_owner;
 
 create or replace function app.lead_from(fields jsonb, base app.lead_values)
 returns app.lead_values
-language plpgsql
-stable
-parallel safe
-security invoker
-set search_path = pg_catalog, pg_temp
+language plpgsql stable parallel safe security invoker set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_fields jsonb;
@@ -24,8 +20,7 @@ begin
   into v_fields
   from jsonb_each(lead_from.fields) as f;
   return jsonb_populate_record(lead_from.base, coalesce(v_fields, '{}'));
-end
-$$;
+end $$;
 
 comment on function app.lead_from(jsonb, app.lead_values) is
 $$The lead base, with the fields that a client sends in place of its own.

@@ -2,10 +2,7 @@
 set local role leads_owner;
 
 create or replace function app.page_answer(items text[], page_size integer)
-returns api.answer
-language sql
-immutable
-parallel safe
+returns api.answer language sql immutable parallel safe
 begin atomic
   with last as (
     select page_answer.items[page_size]::json as item

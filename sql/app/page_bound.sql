@@ -2,10 +2,7 @@
 set local role leads_owner;
 
 create or replace function app.page_bound(cursor api.cursor, end_at timestamptz, out created_at timestamptz, out id uuid)
-returns record
-language sql
-immutable
-parallel safe
+returns record language sql immutable parallel safe
 set timezone = 'UTC'
 begin atomic
   with bound as (

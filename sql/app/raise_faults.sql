@@ -2,11 +2,7 @@
 set local role leads_owner;
 
 create or replace function app.raise_faults(status integer, code text, errors json)
-returns void
-language plpgsql
-immutable
-security invoker
-set search_path = pg_catalog, pg_temp
+returns void language plpgsql immutable security invoker set search_path = pg_catalog, pg_temp
 as $$
 begin
   if raise_faults.errors is not null then
@@ -15,8 +11,7 @@ begin
       message = raise_faults.code,
       detail = raise_faults.errors::text;
   end if;
-end
-$$;
+end $$;
 
 comment on function app.raise_faults(integer, text, json) is
   'Raises PT<status> with the code as its message and the errors, a JSON array of {field, code, detail}, as its detail. '

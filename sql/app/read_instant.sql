@@ -2,11 +2,7 @@
 set local role leads_owner;
 
 create or replace function app.read_instant(value text)
-returns timestamptz
-language plpgsql
-stable
-parallel safe
-security invoker
+returns timestamptz language plpgsql stable parallel safe security invoker
 set search_path = pg_catalog, pg_temp
 set timezone = 'UTC'
 set datestyle = 'ISO, YMD'
@@ -34,8 +30,7 @@ exception
   -- A day that does not exist, such as February 30.
   when datetime_field_overflow then
     return null;
-end
-$$;
+end $$;
 
 comment on function app.read_instant(text) is
   'The time in an ISO 8601 text: YYYY-MM-DD (midnight UTC), or a date and time with Z or an offset, in the years 1 to '

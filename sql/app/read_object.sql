@@ -2,12 +2,7 @@
 set local role leads_owner;
 
 create or replace function app.read_object(body text)
-returns jsonb
-language plpgsql
-immutable
-parallel safe
-security invoker
-set search_path = pg_catalog, pg_temp
+returns jsonb language plpgsql immutable parallel safe security invoker set search_path = pg_catalog, pg_temp
 as $$
 declare
   -- Fails if the text is no JSON, or has a NUL, a lone surrogate or very deep nesting. api.problem has the SQLSTATEs.
@@ -35,8 +30,7 @@ begin
     ));
   end if;
   return v_object;
-end
-$$;
+end $$;
 
 comment on function app.read_object(text) is
   'The body as jsonb. Raises PT400 invalid_body if it is no object or has a key twice (RFC 8259, section 4), and

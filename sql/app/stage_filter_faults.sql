@@ -2,10 +2,7 @@
 set local role leads_owner;
 
 create or replace function app.stage_filter_faults(organization_id uuid, stages text[])
-returns json
-language sql
-stable
-parallel safe
+returns json language sql stable parallel safe
 begin atomic
   select json_agg(json_build_object(
     'field', 'pipeline_stage',

@@ -2,11 +2,7 @@
 set local role leads_owner;
 
 create or replace function app.tg_lead__stamp()
-returns trigger
-language plpgsql
-volatile
-security invoker
-set search_path = pg_catalog, pg_temp
+returns trigger language plpgsql volatile security invoker set search_path = pg_catalog, pg_temp
 as $$
 begin
   if tg_op = 'INSERT' then
@@ -38,8 +34,7 @@ begin
   end if;
   new.revision := old.revision + 1;
   return new;
-end
-$$;
+end $$;
 
 comment on function app.tg_lead__stamp() is
   'Increments revision, sets updated_at, and sets qualification_completed_at when the lead first reaches the stage '

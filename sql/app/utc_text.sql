@@ -2,10 +2,7 @@
 set local role leads_owner;
 
 create or replace function app.utc_text(instant timestamptz)
-returns text
-language sql
-stable
-parallel safe
+returns text language sql stable parallel safe
 begin atomic
   select to_char(instant at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
 end;

@@ -7,10 +7,7 @@ create or replace function audit.chain_verdict(
   "limit" integer,
   head api.chain_head default null
 )
-returns api.chain_verdict
-language plpgsql
-stable
-security invoker
+returns api.chain_verdict language plpgsql stable security invoker
 set search_path = pg_catalog, pg_temp
 set jit = off
 -- Without statistics the planner expects few seals, and would sort all of them for a page.
@@ -219,8 +216,7 @@ begin
   v_verdict.head := v_last.position || ':' || encode(v_last.hash, 'hex');
   v_verdict.unsealed := v_unsealed;
   return v_verdict;
-end
-$$;
+end $$;
 
 comment on function audit.chain_verdict(uuid, bigint, integer, api.chain_head) is
 $$Verifies up to "limit" seals after a position, and the events that they seal. Reports the first fault.

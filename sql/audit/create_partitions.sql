@@ -2,10 +2,7 @@
 set local role leads_owner;
 
 create or replace function audit.create_partitions(year integer)
-returns void
-language plpgsql
-volatile
-security definer
+returns void language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '2s'
 as $$
@@ -59,8 +56,7 @@ begin
       create_partitions.year || '-01-01 00:00:00Z', create_partitions.year + 1 || '-01-01 00:00:00Z'
     );
   end loop;
-end
-$$;
+end $$;
 
 comment on function audit.create_partitions(integer) is
 $$Creates the partitions of audit.event and audit.seal for a year in UTC, unless they exist.

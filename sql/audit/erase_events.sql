@@ -2,11 +2,7 @@
 set local role leads_eraser;
 
 create or replace function audit.erase_events(organization_id uuid, lead_id uuid)
-returns text[]
-language plpgsql
-volatile
-security invoker
-set search_path = pg_catalog, pg_temp
+returns text[] language plpgsql volatile security invoker set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_event record;
@@ -42,8 +38,7 @@ begin
     );
   end loop;
   return v_items;
-end
-$$;
+end $$;
 
 comment on function audit.erase_events(uuid, uuid) is
 $$Erases the personal values in a lead's events; if lead_id is null, in all events of the organization.

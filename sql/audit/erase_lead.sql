@@ -3,10 +3,7 @@ set local role leads_eraser;
 
 create or replace function audit.erase_lead(organization_id uuid, lead_id uuid)
 returns table (wait_seconds numeric, rows_gone bigint, events bigint, copies json)
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := erase_lead.organization_id;
@@ -85,8 +82,7 @@ begin
     );
   end if;
   return query select 0::numeric, v_gone, cardinality(v_items)::bigint, v_copies;
-end
-$$;
+end $$;
 
 comment on function audit.erase_lead(uuid, uuid) is
 $$Erases a lead, even one that was deleted before. A second call changes nothing.

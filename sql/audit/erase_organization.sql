@@ -2,11 +2,7 @@
 set local role leads_eraser;
 
 create or replace function audit.erase_organization(organization_id uuid)
-returns bigint
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := erase_organization.organization_id;
@@ -33,8 +29,7 @@ begin
     );
   end if;
   return cardinality(v_items);
-end
-$$;
+end $$;
 
 comment on function audit.erase_organization(uuid) is
 $$Erases an organization whose leads are already erased. Returns the number of events that were changed.

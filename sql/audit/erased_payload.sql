@@ -2,10 +2,7 @@
 set local role leads_owner;
 
 create or replace function audit.erased_payload(payload json)
-returns json
-language sql
-immutable
-parallel safe
+returns json language sql immutable parallel safe
 begin atomic
   select ('{' || string_agg(to_json(m.key)::text || ':' || left_over.value, ',' order by m.number) || '}')::json
   from json_each(erased_payload.payload) with ordinality as m (key, value, number)

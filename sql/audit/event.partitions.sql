@@ -7,5 +7,4 @@ declare
 begin
   perform audit.create_partitions(v_year);
   perform audit.create_partitions(v_year + 1);
-end
-$$;
+end $$;

@@ -2,10 +2,7 @@
 set local role leads_owner;
 
 create or replace function audit.event_etag(payload_digest bytea, salt bytea)
-returns text
-language sql
-stable
-parallel safe
+returns text language sql stable parallel safe
 begin atomic
   -- An erasure removes the salt and keeps the digest.
   select '"' || encode(substr(payload_digest, 1, 8), 'hex') || case when salt is null then 'e' else '' end

@@ -12,10 +12,7 @@ create or replace function audit.event_hash(
   payload_digest bytea,
   created_at timestamptz
 )
-returns bytea
-language sql
-stable
-parallel safe
+returns bytea language sql stable parallel safe
 begin atomic
   select sha256(
     convert_to(

@@ -10,10 +10,7 @@ create or replace function audit.event_item(
   payload json,
   created_at timestamptz
 )
-returns api.audit_event
-language sql
-stable
-parallel safe
+returns api.audit_event language sql stable parallel safe
 begin atomic
   select row(id, organization_id, action, source, correlation_id, payload, app.utc_text(created_at))::api.audit_event;
 end;

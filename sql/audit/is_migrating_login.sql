@@ -2,10 +2,7 @@
 set local role leads_audit;
 
 create or replace function audit.is_migrating_login()
-returns boolean
-language sql
-stable
-parallel safe
+returns boolean language sql stable parallel safe
 begin atomic
   select exists (
     select

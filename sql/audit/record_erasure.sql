@@ -2,11 +2,7 @@
 set local role leads_audit;
 
 create or replace function audit.record_erasure(organization_id uuid, lead_id uuid, about text)
-returns void
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform audit.write_event(
@@ -15,8 +11,7 @@ begin
     record_erasure.lead_id,
     record_erasure.about
   );
-end
-$$;
+end $$;
 
 comment on function audit.record_erasure(uuid, uuid, text) is
 $$Writes the event lead.erased; if lead_id is null, organization.erased. Only the erasing functions call it.

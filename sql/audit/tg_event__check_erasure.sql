@@ -2,11 +2,7 @@
 set local role leads_owner;
 
 create or replace function audit.tg_event__check_erasure()
-returns trigger
-language plpgsql
-volatile
-security invoker
-set search_path = pg_catalog, pg_temp
+returns trigger language plpgsql volatile security invoker set search_path = pg_catalog, pg_temp
 as $$
 begin
   if
@@ -25,8 +21,7 @@ begin
   raise sqlstate 'PT409' using
     message = 'refused',
     hint = 'An erasure sets payload to audit.erased_payload(payload) and salt to null, and changes nothing else.';
-end
-$$;
+end $$;
 
 comment on function audit.tg_event__check_erasure() is
 $$Trigger: allows an update only if it sets payload to audit.erased_payload(payload) and salt to null, and nothing else.

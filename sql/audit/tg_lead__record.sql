@@ -2,11 +2,7 @@
 set local role leads_audit;
 
 create or replace function audit.tg_lead__record()
-returns trigger
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns trigger language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_is_scored boolean := tg_op = 'UPDATE' and new.score_id is distinct from old.score_id and new.score_id is not null;
@@ -65,8 +61,7 @@ begin
     )
   );
   return null;
-end
-$$;
+end $$;
 
 comment on function audit.tg_lead__record() is
 $$Trigger: writes lead.created, lead.updated, lead.deleted or, if a model's score changed the lead, lead.scored.

@@ -2,11 +2,7 @@
 set local role leads_audit;
 
 create or replace function audit.tg_record()
-returns trigger
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns trigger language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_entity text := tg_argv[0];
@@ -65,8 +61,7 @@ begin
     concat(to_json(v_entity || case when v_key = 'id' then '_id' else '' end), ':', v_row -> v_key, ',"diff":{', v_diff, '}')
   );
   return null;
-end
-$$;
+end $$;
 
 comment on function audit.tg_record() is
 $$Trigger: writes <entity>.created, .updated or .deleted with a diff of the row's columns; for a key also .rotated and .revoked.

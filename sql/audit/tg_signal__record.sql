@@ -2,11 +2,7 @@
 set local role leads_audit;
 
 create or replace function audit.tg_signal__record()
-returns trigger
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns trigger language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_diff text;
@@ -39,8 +35,7 @@ begin
     )
   );
   return null;
-end
-$$;
+end $$;
 
 comment on function audit.tg_signal__record() is
 $$Trigger: writes signal.created, signal.updated or signal.deleted.

@@ -2,11 +2,7 @@
 set local role leads_audit;
 
 create or replace function audit.tg_sync__record()
-returns trigger
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns trigger language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_row crm.sync := case when tg_op = 'DELETE' then old else new end;
@@ -44,8 +40,7 @@ begin
     )
   );
   return null;
-end
-$$;
+end $$;
 
 comment on function audit.tg_sync__record() is
 $$Trigger: writes lead.crm_push_requested, lead.crm_pushed, lead.crm_push_failed or lead.crm_push_skipped when the status changes.

@@ -7,11 +7,7 @@ create or replace function audit.write_event(
   lead_id uuid,
   about text
 )
-returns void
-language plpgsql
-volatile
-security invoker
-set search_path = pg_catalog, pg_temp
+returns void language plpgsql volatile security invoker set search_path = pg_catalog, pg_temp
 as $$
 declare
   -- The actor comes from the proven key or from the login, never from a setting.
@@ -46,8 +42,7 @@ begin
     app.id_time(v_id)
   );
   insert into audit.unsealed (organization_id, event_id) values (write_event.organization_id, v_id);
-end
-$$;
+end $$;
 
 comment on function audit.write_event(uuid, text, uuid, text) is
 $$Writes an event, with its actor and its source.

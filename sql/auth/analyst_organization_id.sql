@@ -2,11 +2,7 @@
 set local role leads_auth;
 
 create or replace function auth.analyst_organization_id()
-returns uuid
-language sql
-stable
-parallel safe
-security definer
+returns uuid language sql stable parallel safe security definer
 begin atomic
   select a.organization_id
   from auth.analyst as a

@@ -2,12 +2,7 @@
 set local role leads_auth;
 
 create or replace function auth.enter(key_digest text, request_id text, scope text, read_only boolean)
-returns void
-language plpgsql
-volatile
-parallel unsafe
-security definer
-set search_path = pg_catalog, pg_temp
+returns void language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_scopes text[];
@@ -30,8 +25,7 @@ begin
       message = 'insufficient_scope',
       hint = format('This key lacks the scope "%s". Use a key that has it.', enter.scope);
   end if;
-end
-$$;
+end $$;
 
 comment on function auth.enter(text, text, text, boolean) is
 $$Checks the caller's key and sets the context of the request, until the transaction ends.

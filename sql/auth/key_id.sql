@@ -2,11 +2,7 @@
 set local role leads_auth;
 
 create or replace function auth.key_id()
-returns uuid
-language sql
-stable
-parallel safe
-security definer
+returns uuid language sql stable parallel safe security definer
 begin atomic
   select k.id from auth.claimed_key as k;
 end;

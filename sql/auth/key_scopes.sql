@@ -2,11 +2,7 @@
 set local role leads_auth;
 
 create or replace function auth.key_scopes()
-returns text[]
-language sql
-stable
-parallel safe
-security definer
+returns text[] language sql stable parallel safe security definer
 begin atomic
   select k.scopes from auth.claimed_key as k;
 end;

@@ -2,11 +2,7 @@
 set local role leads_auth;
 
 create or replace function auth.organization_id(scope text)
-returns uuid
-language sql
-stable
-parallel safe
-security definer
+returns uuid language sql stable parallel safe security definer
 begin atomic
   select k.organization_id from auth.claimed_key as k where organization_id.scope = any (k.scopes);
 end;

@@ -3,9 +3,7 @@ set local role leads_owner;
 
 create or replace function auth.roles()
 returns table (name text, kind text, definer_schemas text[])
-language sql
-immutable
-parallel safe
+language sql immutable parallel safe
 begin atomic
   select r.name, r.kind, r.definer_schemas
   from (values

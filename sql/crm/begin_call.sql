@@ -8,11 +8,7 @@ create or replace function crm.begin_call(
   display_name text default null,
   email text default null
 )
-returns crm.permission
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns crm.permission language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := begin_call.organization_id;
@@ -96,8 +92,7 @@ begin
     where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;
   end if;
   return row('go', null)::crm.permission;
-end
-$$;
+end $$;
 
 comment on function crm.begin_call(uuid, uuid, integer, text, text) is
 $$Permits one call to the vendor and renews the lease to 15 seconds.

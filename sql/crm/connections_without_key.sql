@@ -2,10 +2,7 @@
 set local role leads_jobs;
 
 create or replace function crm.connections_without_key(key_ids text[])
-returns integer
-language sql
-stable
-security definer
+returns integer language sql stable security definer
 begin atomic
   select count(*)::integer
   from crm.connection as c

@@ -2,10 +2,7 @@
 set local role leads_jobs;
 
 create or replace function crm.contact(lead app.lead_values, sync_id uuid)
-returns json
-language sql
-stable
-security invoker
+returns json language sql stable security invoker
 begin atomic
   select json_build_object(
     'lead_id', (lead).id,

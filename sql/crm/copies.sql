@@ -2,10 +2,7 @@
 set local role leads_jobs;
 
 create or replace function crm.copies(organization_id uuid, lead_id uuid)
-returns json
-language sql
-stable
-security invoker
+returns json language sql stable security invoker
 begin atomic
   select coalesce(
     json_agg(

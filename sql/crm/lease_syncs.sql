@@ -2,11 +2,7 @@
 set local role leads_jobs;
 
 create or replace function crm.lease_syncs(key_ids text[], batch integer, running jsonb default '{}')
-returns setof crm.job
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns setof crm.job language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   -- One time for the whole call, so that a postponed push isn't due again in it. A variable, because an index can't be
@@ -225,8 +221,7 @@ begin
       exit when v_free = 0 or v_left = 0;
     end loop;
   end loop;
-end
-$$;
+end $$;
 
 comment on function crm.lease_syncs(text[], integer, jsonb) is
 $$Leases up to batch (1 to 64) pushes that are due, of the connections whose credential one of the keys decrypts.

@@ -2,10 +2,7 @@
 set local role leads_jobs;
 
 create or replace function crm.open_until(organization_id uuid, sync_id uuid, settle_seconds integer)
-returns timestamptz
-language sql
-stable
-security invoker
+returns timestamptz language sql stable security invoker
 begin atomic
   -- A call lasts 5 seconds at the most.
   select max(a.sent_at) + make_interval(secs => 5 + open_until.settle_seconds)

@@ -2,11 +2,7 @@
 set local role leads_jobs;
 
 create or replace function crm.push_answer(lead_id uuid, sync crm.sync_values)
-returns api.answer
-language plpgsql
-stable
-security definer
-set search_path = pg_catalog, pg_temp
+returns api.answer language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_title text;
@@ -45,8 +41,7 @@ begin
         '%s could not be reached for a day: %s. Push the lead again.', v_title, coalesce((sync).error, 'it gave no reason')
       );
   end case;
-end
-$$;
+end $$;
 
 comment on function crm.push_answer(uuid, crm.sync_values) is
 $$200 with the record's id if the push is ok, 202 while it is pending or in progress.

@@ -2,11 +2,7 @@
 set local role leads_jobs;
 
 create or replace function crm.request_push(organization_id uuid, lead_id uuid, is_asked boolean)
-returns crm.sync_values
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns crm.sync_values language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -96,8 +92,7 @@ begin
       and s.account = v_connection.account;
   end if;
   return v_sync;
-end
-$$;
+end $$;
 
 comment on function crm.request_push(uuid, uuid, boolean) is
 $$Adds the lead's push to the outbox of the organization's connection, or returns its state. The caller notifies the workers.

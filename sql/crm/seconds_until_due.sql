@@ -2,10 +2,7 @@
 set local role leads_jobs;
 
 create or replace function crm.seconds_until_due(key_ids text[])
-returns numeric
-language sql
-stable
-security definer
+returns numeric language sql stable security definer
 begin atomic
   select extract(epoch from min(greatest(d.run_at, c.blocked_until)) - clock_timestamp())
   from crm.connection as c

@@ -11,11 +11,7 @@ create or replace function crm.settle_attempt(
   message text default null,
   retry_after double precision default null
 )
-returns text
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := settle_attempt.organization_id;
@@ -152,8 +148,7 @@ begin
     error = v_message
   where s.organization_id = v_organization_id and s.id = v_sync.id;
   return 'pending';
-end
-$$;
+end $$;
 
 comment on function crm.settle_attempt(uuid, uuid, integer, text, text, integer, text, double precision) is
 $$What came of an attempt; the sync's status after it, or null where the lease is another's.

@@ -3,11 +3,7 @@ set local role leads_jobs;
 
 create or replace function crm.sync_in_force(organization_id uuid, lead_id uuid)
 returns crm.sync_values
-language plpgsql
-stable
-parallel safe
-security invoker
-set search_path = pg_catalog, pg_temp
+language plpgsql stable parallel safe security invoker set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_sync crm.sync_values;
@@ -19,8 +15,7 @@ begin
   order by (c.vendor is not null) desc, s.created_at desc, s.id desc
   limit 1;
   return v_sync;
-end
-$$;
+end $$;
 
 comment on function crm.sync_in_force(uuid, uuid) is
 $$The lead's sync with the connection that the organization has now, else the latest sync with an earlier connection.

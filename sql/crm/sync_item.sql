@@ -2,10 +2,7 @@
 set local role leads_jobs;
 
 create or replace function crm.sync_item(lead_id uuid, sync crm.sync_values)
-returns api.lead_sync
-language sql
-stable
-parallel safe
+returns api.lead_sync language sql stable parallel safe
 begin atomic
   select row(
     lead_id,

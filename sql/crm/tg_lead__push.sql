@@ -2,11 +2,7 @@
 set local role leads_jobs;
 
 create or replace function crm.tg_lead__push()
-returns trigger
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns trigger language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   -- A definer function, because the role that changes the lead can't read connections.
@@ -18,8 +14,7 @@ begin
     perform crm.request_push(new.organization_id, new.id, false);
   end if;
   return null;
-end
-$$;
+end $$;
 
 comment on function crm.tg_lead__push() is
   'Requests the push of a lead that has entered the push_stage of the connection, in the same transaction.';

@@ -2,11 +2,7 @@
 set local role leads_jobs;
 
 create or replace function crm.wake_worker(organization_id uuid, lead_id uuid)
-returns void
-language plpgsql
-volatile
-security definer
-set search_path = pg_catalog, pg_temp
+returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   -- Only if a push waits: a transaction that notifies waits at its commit for all others that notify.
@@ -17,8 +13,7 @@ begin
   ) then
     perform pg_notify('leads_crm', '');
   end if;
-end
-$$;
+end $$;
 
 comment on function crm.wake_worker(uuid, uuid) is
   'Sends NOTIFY leads_crm, without data, if the lead has a pending push. Functions call it, not triggers. Workers find '

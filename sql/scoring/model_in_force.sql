@@ -7,9 +7,7 @@ create or replace function scoring.model_in_force(
   out model_version integer,
   out document jsonb
 )
-language sql
-stable
-parallel safe
+language sql stable parallel safe
 begin atomic
   with candidate as (
     select 'own' as model, m.version, m.document, 1 as rank

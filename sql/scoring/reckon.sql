@@ -9,11 +9,7 @@ create or replace function scoring.reckon(
   counts_future boolean
 )
 returns table (lead_id uuid, lead_score integer, ai_reasoning text, contributions json)
-language plpgsql
-stable
-parallel safe
-security invoker
-set search_path = pg_catalog, pg_temp
+language plpgsql stable parallel safe security invoker set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := reckon.organization_id;
@@ -164,8 +160,7 @@ begin
   from moment as m
   join app.lead as l on l.organization_id = v_organization_id and l.id = m.lead_id
   left join summed as s on s.lead_id = m.lead_id;
-end
-$$;
+end $$;
 
 comment on function scoring.reckon(uuid, uuid[], timestamptz[], jsonb, boolean) is
 $$Scores leads with a model, each as of its own time; one row for each existing lead, in no order.

@@ -2,11 +2,7 @@
 set local role leads_owner;
 
 create or replace function scoring.score_lead(organization_id uuid, lead_id uuid)
-returns api.new_score
-language plpgsql
-volatile
-security invoker
-set search_path = pg_catalog, pg_temp
+returns api.new_score language plpgsql volatile security invoker set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_instant timestamptz;
@@ -36,8 +32,7 @@ begin
   ) as r
   returning s.lead_id, s.lead_score, s.ai_reasoning, app.utc_text(s.created_at) into v_score;
   return v_score;
-end
-$$;
+end $$;
 
 comment on function scoring.score_lead(uuid, uuid) is
 $$Scores a lead as of now, by the model in force, and keeps the score; a trigger writes it to the lead.

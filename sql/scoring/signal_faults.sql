@@ -2,10 +2,7 @@
 set local role leads_owner;
 
 create or replace function scoring.signal_faults(fields jsonb)
-returns json
-language sql
-stable
-parallel safe
+returns json language sql stable parallel safe
 begin atomic
   with item as (
     select '' as path, 0::bigint as position, signal_faults.fields as signal

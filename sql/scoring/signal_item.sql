@@ -11,10 +11,7 @@ create or replace function scoring.signal_item(
   dedupe_key text,
   created_at timestamptz
 )
-returns api.signal
-language sql
-stable
-parallel safe
+returns api.signal language sql stable parallel safe
 begin atomic
   select row(
     id, organization_id, lead_id, type, value::json, app.utc_text(observed_at), dedupe_key, app.utc_text(created_at)

@@ -2,11 +2,7 @@
 set local role leads_owner;
 
 create or replace function scoring.tg_lead__check_score()
-returns trigger
-language plpgsql
-volatile
-security invoker
-set search_path = pg_catalog, pg_temp
+returns trigger language plpgsql volatile security invoker set search_path = pg_catalog, pg_temp
 as $$
 begin
   if not exists (
@@ -24,8 +20,7 @@ begin
       hint = 'score_id names a score of the lead that says the same: insert into scoring.score, which sets it.';
   end if;
   return new;
-end
-$$;
+end $$;
 
 comment on function scoring.tg_lead__check_score() is
   'Raises PT409 refused unless score_id is a row of the lead''s history that a model made, with the same score and reasons.';

@@ -2,11 +2,7 @@
 set local role leads_owner;
 
 create or replace function scoring.tg_lead__keep_score()
-returns trigger
-language plpgsql
-volatile
-security invoker
-set search_path = pg_catalog, pg_temp
+returns trigger language plpgsql volatile security invoker set search_path = pg_catalog, pg_temp
 as $$
 begin
   insert into scoring.score (organization_id, lead_id, kind, lead_score, ai_reasoning, created_at)
@@ -18,8 +14,7 @@ begin
     )
   );
   return null;
-end
-$$;
+end $$;
 
 comment on function scoring.tg_lead__keep_score() is
   'Adds a score that was written to the lead, with its reasons, to the history. kind is set.';

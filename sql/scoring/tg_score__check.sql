@@ -2,11 +2,7 @@
 set local role leads_owner;
 
 create or replace function scoring.tg_score__check()
-returns trigger
-language plpgsql
-volatile
-security invoker
-set search_path = pg_catalog, pg_temp
+returns trigger language plpgsql volatile security invoker set search_path = pg_catalog, pg_temp
 as $$
 begin
   if new.created_at > clock_timestamp() then
@@ -25,8 +21,7 @@ begin
       hint = 'The lead has another score. Set lead_score of the lead: that adds to its history.';
   end if;
   return new;
-end
-$$;
+end $$;
 
 comment on function scoring.tg_score__check() is
   'Raises PT409 refused for a score of kind set that isn''t the lead''s, and for a created_at in the future.';

@@ -506,7 +506,7 @@ def released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     def copy(line: re.Match[str]) -> str:
         text = (ROOT / "sql" / line[1]).read_text()
-        return f"-- begin frozen sql/{line[1]}\n{text}-- end frozen sql/{line[1]}\n"
+        return f"-- begin frozen sql/{line[1]}\n{text}-- end frozen\n"
 
     frozen = unreleased.INCLUDE.sub(copy, (ROOT / "sql" / "load.sql").read_text())
     frozen = frozen.replace("begin;\n", "", 1).removesuffix("commit;\n")
