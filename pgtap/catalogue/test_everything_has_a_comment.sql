@@ -56,7 +56,7 @@ from (values
   ('comment on domain api.cursor is null', 'type api.cursor'),
   ('comment on type api.answer is null', 'type api.answer'),
   ('comment on column api.problem.title is null', 'column api.problem.title'),
-  ('comment on column app.lead.name is null', 'column api.lead.name')
+  ('comment on column app.lead.qualification_completed_at is null', 'column api.lead.qualification_completed_at')
 ) as c (fault, finding);
 
 select * from finish();
