@@ -152,6 +152,18 @@ drop trigger _100_refuse_change on audit.seal;
 -- trigger _100_refuse_change on audit.seal: session_replication_role
 alter table audit.seal enable trigger _100_refuse_change;
 
+-- trigger _100_refuse_change on audit.event_{year}: must be refused or checked
+drop trigger _100_refuse_change on audit.event_{year};
+
+-- trigger _100_refuse_change on audit.event_{year}: session_replication_role
+alter table audit.event_{year} enable trigger _100_refuse_change;
+
+-- trigger _100_refuse_change on audit.seal_{year}: must be refused or checked
+drop trigger _100_refuse_change on audit.seal_{year};
+
+-- trigger _100_refuse_change on audit.seal_{year}: session_replication_role
+alter table audit.seal_{year} enable trigger _100_refuse_change;
+
 -- trigger _110_refuse_change on scoring.score: must be refused or checked
 drop trigger _110_refuse_change on scoring.score;
 
