@@ -1,4 +1,4 @@
--- admin.activate_scoring_model - leads scoring activate: has a version score from now on.
+-- admin.activate_scoring_model - activates a version of a scoring model, for leads scoring activate.
 set local role leads_jobs;
 
 create or replace function admin.activate_scoring_model(organization_id uuid, version integer default null)
@@ -8,7 +8,7 @@ declare
   v_organization_id uuid := (admin.organization(activate_scoring_model.organization_id)).organization_id;
   v_model scoring.model;
 begin
-  -- All of them: two that activate at once wait for each other here.
+  -- This locks all models of the organization, so that two sessions that activate one wait for each other here.
   perform from scoring.model as m where m.organization_id = v_organization_id order by m.version for update;
   select m.* into v_model
   from scoring.model as m
@@ -26,18 +26,18 @@ begin
           format('The organization has no scoring model of version %s.', activate_scoring_model.version)
         else coalesce(
           (
-            select format('There is no draft: version %s is active since %s.', m.version, app.utc_text(m.activated_at))
+            select format('There is no draft. Version %s is active since %s.', m.version, app.utc_text(m.activated_at))
             from scoring.model as m
             where m.organization_id = v_organization_id and m.state = 'active'
           ),
           'There is no draft.'
-        ) || ' Begin one with: leads scoring edit FILE'
+        ) || ' To create one, run: leads scoring edit FILE'
       end;
   end if;
   if v_model.state = 'active' then
     raise sqlstate 'PT409' using
       message = 'model_is_active',
-      hint = format('Version %s is active already, since %s.', v_model.version, app.utc_text(v_model.activated_at));
+      hint = format('Version %s is already active, since %s.', v_model.version, app.utc_text(v_model.activated_at));
   end if;
   update scoring.model as m
   set state = 'retired'
@@ -49,9 +49,9 @@ begin
 end $$;
 
 comment on function admin.activate_scoring_model(uuid, integer) is
-$$Makes a version of the organization's scoring models the active one, and retires the one before; the version.
+$$Activates a version of the organization's scoring model and retires the version that was active. Returns the version.
 
-version: null is the draft; a retired one can be taken back. An active version never changes again. Raises PT404
+version: null for the draft. A retired version can be activated again. An activated version can't be changed. Raises PT404
 organization_not_found and model_not_found, PT409 model_is_active.$$;
 
 grant execute on function admin.activate_scoring_model(uuid, integer) to leads_operator;

@@ -1,4 +1,4 @@
--- admin.add_stage - leads organizations stages ID --add NAME.
+-- admin.add_stage - adds a pipeline stage, for leads organizations stages ID --add NAME.
 set local role leads_jobs;
 
 create or replace function admin.add_stage(organization_id uuid, name text)
@@ -11,7 +11,7 @@ begin
   if app.is_name(add_stage.name) is not true then
     raise sqlstate 'PT422' using
       message = 'invalid_name',
-      hint = 'A stage''s name has 1 to 64 characters out of a-z, 0-9, _ and -, and begins with a-z or 0-9.';
+      hint = 'A stage''s name must have 1 to 64 characters from a-z, 0-9, _ and -, and begin with a-z or 0-9.';
   end if;
   insert into app.pipeline_stage (organization_id, name, position)
   select v_organization_id, add_stage.name, coalesce(max(s.position), 0) + 1
@@ -21,11 +21,11 @@ begin
   if not found then
     raise sqlstate 'PT409' using
       message = 'stage_exists',
-      hint = format('The organization has a stage "%s" already.', add_stage.name);
+      hint = format('The organization already has a stage "%s".', add_stage.name);
   end if;
 end $$;
 
 comment on function admin.add_stage(uuid, text) is
-  'Adds a pipeline stage behind the others. Raises PT404 organization_not_found, PT422 invalid_name, PT409 stage_exists.';
+  'Adds a pipeline stage after the others. Raises PT404 organization_not_found, PT422 invalid_name, PT409 stage_exists.';
 
 grant execute on function admin.add_stage(uuid, text) to leads_operator;

@@ -1,4 +1,4 @@
--- admin.analysts - leads bi list.
+-- admin.analysts - lists the analysts' logins, for leads bi list.
 set local role leads_jobs;
 
 create or replace function admin.analysts(organization_id uuid default null)
@@ -32,8 +32,9 @@ begin atomic
 end;
 
 comment on function admin.analysts(uuid) is
-$$The analysts of an organization, or of all where it is null; the oldest first.
+$$The analysts of an organization, the oldest first. organization_id: null for all organizations.
 
-state: good; expired; revoked: the login is being removed; gone: the cluster has no such login, say "leads bi revoke".$$;
+state: "good", "expired", "revoked" (the login is being removed) or "gone" (the cluster has no such login; leads bi revoke
+removes the entry).$$;
 
 grant execute on function admin.analysts(uuid) to leads_operator;

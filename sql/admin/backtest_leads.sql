@@ -1,4 +1,4 @@
--- admin.backtest_leads - leads scoring backtest: the leads whose end is known.
+-- admin.backtest_leads - lists the leads that are won or lost, for leads scoring backtest.
 set local role leads_jobs;
 
 create or replace function admin.backtest_leads(organization_id uuid)

@@ -1,4 +1,4 @@
--- admin.backtest_scoring_model - leads scoring backtest: what a model would have given the leads whose end is known.
+-- admin.backtest_scoring_model - scores the leads that are won or lost with a model, for leads scoring backtest.
 set local role leads_jobs;
 
 create or replace function admin.backtest_scoring_model(
@@ -38,10 +38,10 @@ begin
 end $$;
 
 comment on function admin.backtest_scoring_model(uuid, jsonb, uuid[]) is
-$$Scores each lead that is won or lost as of its qualification, from what had been observed until then, and keeps nothing.
+$$Scores each lead that is won or lost, with the signals that were observed before its qualification. Stores nothing.
 
-lead_ids: some of admin.backtest_leads, none twice; null: all, in one statement. Leads that were never qualified are left
-out. A lead's own fields count as they are now. score_in_force: what the model in force gives. Raises PT404
-organization_not_found, PT422 invalid_model.$$;
+lead_ids: ids from admin.backtest_leads without repetitions; null for all leads in one statement. Leads that were never
+qualified are left out. A lead's own fields have their present values. score_in_force: the score that the model in force
+gives. Raises PT404 organization_not_found, PT422 invalid_model.$$;
 
 grant execute on function admin.backtest_scoring_model(uuid, jsonb, uuid[]) to leads_operator;

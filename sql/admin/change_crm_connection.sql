@@ -1,4 +1,4 @@
--- admin.change_crm_connection - leads crm pause, resume, disconnect.
+-- admin.change_crm_connection - pauses, resumes or removes a connection, for leads crm pause, resume and disconnect.
 set local role leads_jobs;
 
 create or replace function admin.change_crm_connection(organization_id uuid, change text)
@@ -18,12 +18,12 @@ begin
       delete from crm.connection as c where c.organization_id = v_organization_id;
     else
       raise sqlstate 'PT422' using
-        message = 'unknown_change', hint = 'A connection is paused, resumed or disconnected: pause, resume, disconnect.';
+        message = 'unknown_change', hint = 'The change must be pause, resume or disconnect.';
   end case;
   if not found then
     raise sqlstate 'PT404' using
       message = 'connection_not_found',
-      hint = 'The organization has no connection to a CRM. Make one with: leads crm connect';
+      hint = 'The organization has no connection to a CRM. To create one, run: leads crm connect';
   end if;
   perform pg_notify('leads_crm', '');
 end $$;
@@ -31,8 +31,8 @@ end $$;
 comment on function admin.change_crm_connection(uuid, text) is
 $$Pauses, resumes or removes the organization's connection.
 
-change: pause (pushes wait; those by a stage's change are skipped), resume (also after the vendor refused the credential),
-disconnect (the credential goes; the syncs stay, and the same account, connected again, takes them up). Raises PT404
-organization_not_found, connection_not_found, PT422 unknown_change.$$;
+change: "pause": requested pushes wait, and pushes on a change of stage are skipped. "resume": also after the vendor has
+rejected the credential. "disconnect": deletes the connection with its credential. The syncs stay, and continue if the same
+account is connected again. Raises PT404 organization_not_found and connection_not_found, PT422 unknown_change.$$;
 
 grant execute on function admin.change_crm_connection(uuid, text) to leads_operator;

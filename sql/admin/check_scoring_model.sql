@@ -1,4 +1,4 @@
--- admin.check_scoring_model - refuses a scoring model that has faults.
+-- admin.check_scoring_model - rejects a scoring model that has errors.
 set local role leads_jobs;
 
 create or replace function admin.check_scoring_model(document jsonb)
@@ -12,13 +12,13 @@ begin
       message = 'invalid_model',
       detail = v_faults::text,
       hint = format(
-        'The scoring model has %s faults. The first: %s: %s',
+        'The scoring model has %s errors. The first is in %s: %s',
         json_array_length(v_faults), v_faults -> 0 ->> 'field', v_faults -> 0 ->> 'detail'
       );
   end if;
 end $$;
 
 comment on function admin.check_scoring_model(jsonb) is
-  'Raises PT422 invalid_model, with all faults as a JSON array of {field, code, detail} in the detail.';
+  'Raises PT422 invalid_model if the model has errors. DETAIL has all of them, as a JSON array of {field, code, detail}.';
 
 grant execute on function admin.check_scoring_model(jsonb) to leads_operator;

@@ -1,4 +1,4 @@
--- admin.connect_crm - leads crm connect.
+-- admin.connect_crm - creates or replaces an organization's connection to a CRM, for leads crm connect.
 set local role leads_jobs;
 
 create or replace function admin.connect_crm(
@@ -21,7 +21,7 @@ begin
   select v.* into v_vendor from crm.vendor as v where v.name = connect_crm.vendor;
   if not found then
     raise sqlstate 'PT404' using message = 'vendor_not_found', hint = format(
-      'There is no adapter for "%s". There is one for %s.', connect_crm.vendor,
+      'There is no adapter for "%s". The vendors with an adapter are: %s.', connect_crm.vendor,
       (select string_agg(v.name, ', ' order by v.name) from crm.vendor as v)
     );
   end if;
@@ -31,7 +31,7 @@ begin
   end if;
   if (connect_crm.credential is null) <> (v_organization.environment = 'test') then
     raise sqlstate 'PT422' using message = 'invalid_credential', hint = case v_organization.environment
-      when 'test' then 'A test organization''s pushes are simulated: it has no credential.'
+      when 'test' then 'A test organization has no credential, because its pushes are simulated.'
       else 'A connection needs the vendor''s credential.'
     end;
   end if;
@@ -70,17 +70,17 @@ begin
 exception
   when foreign_key_violation then
     raise sqlstate 'PT404' using message = 'stage_not_found', hint = format(
-      'The organization has no stage "%s". "leads organizations stages" shows them.',
+      'The organization has no stage "%s". To list the stages, run: leads organizations stages',
       coalesce(connect_crm.push_stage, 'qualified')
     );
 end $$;
 
 comment on function admin.connect_crm(uuid, text, text, jsonb, bytea, text, text, integer) is
-$$Makes the organization's connection to a CRM, or replaces it; one that was paused is active again.
+$$Creates the organization's connection to a CRM, or replaces it. A paused connection becomes active.
 
-account: which of the vendor's accounts: syncs with the same one are taken up. credential: encrypted, with credential_key
-the id of the key that decrypts it; null for a test organization. push_stage, settle_seconds: null is "qualified" and the vendor's
-own, or what the connection before had. Raises PT404 organization_not_found, vendor_not_found, stage_not_found, PT422
-out_of_range, invalid_credential.$$;
+account: the account at the vendor. Existing syncs with the same account continue. credential: encrypted; null for a test
+organization. credential_key: the id of the key that decrypts it. push_stage, settle_seconds: null keeps the values of the
+present connection; for a new one they are "qualified" and the vendor's default. Raises PT404 organization_not_found,
+vendor_not_found and stage_not_found, PT422 out_of_range and invalid_credential.$$;
 
 grant execute on function admin.connect_crm(uuid, text, text, jsonb, bytea, text, text, integer) to leads_operator;

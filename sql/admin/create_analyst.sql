@@ -1,4 +1,4 @@
--- admin.create_analyst - leads bi create LOGIN.
+-- admin.create_analyst - creates an analyst's login, for leads bi create LOGIN.
 set local role leads_jobs;
 
 create or replace function admin.create_analyst(
@@ -14,20 +14,20 @@ declare
 begin
   if create_analyst.login collate "C" !~ '^[a-z_][a-z0-9_]{0,62}$' or create_analyst.login ~ '^(pg_|leads_)' then
     raise sqlstate 'PT422' using message = 'invalid_login', hint =
-      'A login is 1 to 63 characters: a-z, 0-9 and _, no digit first, and neither pg_ nor leads_ in front. Every login of '
-      'the cluster can see the name: keep customers'' names out of it.';
+      'A login must have 1 to 63 characters from a-z, 0-9 and _. It must not begin with a digit, pg_ or leads_. '
+      'Every login of the cluster can see the name, so don''t use a customer''s name.';
   end if;
   if create_analyst.verifier is null or create_analyst.verifier !~ '^SCRAM-SHA-256\$' then
     raise sqlstate 'PT422' using message = 'invalid_verifier', hint =
-      'The verifier must be one of SCRAM-SHA-256 (RFC 5803): a password never comes here.';
+      'The verifier must be a SCRAM-SHA-256 verifier (RFC 5803) and not the password.';
   end if;
   if create_analyst.expires_at <= now() then
     raise sqlstate 'PT422' using
-      message = 'expired', hint = 'The login would have expired already: give a later time.';
+      message = 'expired', hint = 'The time of expiry is in the past.';
   end if;
   if exists (select from pg_catalog.pg_roles as r where r.rolname = create_analyst.login) then
     raise sqlstate 'PT409' using message = 'login_exists', hint = format(
-      'There is a login "%s" already. Choose another name, or say first: leads bi revoke %s',
+      'The login "%s" already exists. Choose another name, or first run: leads bi revoke %s',
       create_analyst.login, create_analyst.login
     );
   end if;
@@ -37,14 +37,14 @@ begin
     'valid until %L',
     create_analyst.login, create_analyst.verifier, coalesce(create_analyst.expires_at::text, 'infinity')
   );
-  -- What a session begins with; the analyst may set it otherwise, and sees no more by it.
+  -- The defaults of a session. The analyst may change them, which gives access to no more rows.
   foreach v_setting in array array[
     'search_path = bi',
     'timezone = ''UTC''',
     'default_transaction_read_only = on',
     'statement_timeout = ''60s''',
     'lock_timeout = ''5s''',
-    -- A transaction that is left open keeps VACUUM from all that was deleted since.
+    -- VACUUM can't remove rows that were deleted after an open transaction began.
     'idle_in_transaction_session_timeout = ''60s''',
     'idle_session_timeout = ''8h'''
   ]
@@ -52,7 +52,7 @@ begin
     execute format('alter role %I set %s', create_analyst.login, v_setting);
   end loop;
   perform admin.bind_analyst(create_analyst.login, create_analyst.organization_id, create_analyst.expires_at);
-  -- PostgreSQL 15 knows no SET FALSE: there the policy alone holds, which asks for session_user.
+  -- PostgreSQL 15 has no SET FALSE. There only the policy protects the rows: it checks session_user.
   execute format(
     'grant leads_bi to %I%s',
     create_analyst.login,
@@ -61,8 +61,9 @@ begin
 end $$;
 
 comment on function admin.create_analyst(text, uuid, text, timestamptz) is
-$$Makes a login that reads schema bi, of one organization alone. For the migrating login, which has CREATEROLE.
+$$Creates a login that can read the rows of one organization in schema bi. Only the migrating login can execute it, which has
+CREATEROLE.
 
-login: 1 to 63 characters out of a-z, 0-9 and _. verifier: the password's SCRAM-SHA-256 verifier (RFC 5803). expires_at: from
-then on the login can't log in and sees no row; null: never. Raises PT404 organization_not_found, PT409 login_exists, PT422
-invalid_login, invalid_verifier, expired; 42501 where the caller lacks CREATEROLE, or ADMIN OPTION on leads_bi.$$;
+login: 1 to 63 characters from a-z, 0-9 and _. verifier: the password's SCRAM-SHA-256 verifier (RFC 5803). expires_at: after
+this time the login can't log in and sees no row; null for never. Raises PT404 organization_not_found, PT409 login_exists,
+PT422 invalid_login, invalid_verifier and expired; 42501 if the caller lacks CREATEROLE, or ADMIN OPTION on leads_bi.$$;

@@ -14,6 +14,7 @@ end $$;
 comment on function admin.create_audit_partitions() is
 $$Creates the partitions of the audit log and its seals for this year and the next one, unless they exist.
 
-Without a partition for the current year every write fails. Raises 55P03 if a lock cannot be had in 2 seconds: call it again.$$;
+Without a partition for the current year every write fails. Raises 55P03 if it can't get a lock within 2 seconds. The caller
+then calls it again.$$;
 
 grant execute on function admin.create_audit_partitions() to leads_worker, leads_operator;

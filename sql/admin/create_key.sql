@@ -1,4 +1,4 @@
--- admin.create_key - leads keys create.
+-- admin.create_key - stores a new API key's digest, for leads keys create.
 set local role leads_jobs;
 
 create or replace function admin.create_key(
@@ -22,10 +22,10 @@ begin
     raise sqlstate 'PT422' using message = 'unknown_scope', hint = 'The scopes are read, write and admin.';
   end if;
   if app.is_text(app.trim_text(create_key.name), 255) is false then
-    raise sqlstate 'PT422' using message = 'invalid_name', hint = 'The name must be a text of 1 to 255 characters.';
+    raise sqlstate 'PT422' using message = 'invalid_name', hint = 'The name must have 1 to 255 characters.';
   end if;
   if create_key.expires_at <= now() then
-    raise sqlstate 'PT422' using message = 'expired', hint = 'The key would have expired already: give a later time.';
+    raise sqlstate 'PT422' using message = 'expired', hint = 'The time of expiry is in the past.';
   end if;
   insert into auth.api_key (organization_id, id, name, scopes, digest, expires_at)
   values (
@@ -40,9 +40,9 @@ begin
 end $$;
 
 comment on function admin.create_key(uuid, text, bytea, text, timestamptz) is
-$$Keeps a new key's digest, and returns the key's id.
+$$Stores a new key's digest, and returns the key's id.
 
-scope: the highest one, read, write or admin. digest: SHA-256 of the SHA-256 of the key, which never comes here.
-expires_at: null: never. Raises PT404 organization_not_found, PT422 unknown_scope, invalid_name, expired.$$;
+scope: the highest scope: read, write or admin. digest: SHA-256 of the SHA-256 of the key. The server never has the key itself
+here. expires_at: null for never. Raises PT404 organization_not_found, PT422 unknown_scope, invalid_name and expired.$$;
 
 grant execute on function admin.create_key(uuid, text, bytea, text, timestamptz) to leads_operator;

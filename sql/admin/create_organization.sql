@@ -1,4 +1,4 @@
--- admin.create_organization - leads organizations create.
+-- admin.create_organization - creates an organization, for leads organizations create.
 set local role leads_jobs;
 
 create or replace function admin.create_organization(name text, environment text)
@@ -8,7 +8,7 @@ declare
   v_organization_id uuid := app.new_id();
 begin
   if app.is_text(app.trim_text(create_organization.name), 255) is not true then
-    raise sqlstate 'PT422' using message = 'invalid_name', hint = 'The name must be a text of 1 to 255 characters.';
+    raise sqlstate 'PT422' using message = 'invalid_name', hint = 'The name must have 1 to 255 characters.';
   end if;
   insert into app.organization (organization_id, name, environment)
   values (v_organization_id, app.trim_text(create_organization.name), create_organization.environment);
@@ -16,7 +16,7 @@ begin
 end $$;
 
 comment on function admin.create_organization(text, text) is
-  'Makes an organization with the six pipeline stages that each starts with, and returns its id. environment: live or '
-  'test. Raises PT422 invalid_name.';
+  'Creates an organization with the six default pipeline stages, and returns its id. environment: "live" or "test". '
+  'Raises PT422 invalid_name.';
 
 grant execute on function admin.create_organization(text, text) to leads_operator;

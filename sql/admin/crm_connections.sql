@@ -1,4 +1,4 @@
--- admin.crm_connections - leads crm list: the connections.
+-- admin.crm_connections - lists the connections to CRMs, for leads crm list.
 set local role leads_jobs;
 
 create or replace function admin.crm_connections(organization_id uuid default null)
@@ -36,6 +36,7 @@ begin atomic
 end;
 
 comment on function admin.crm_connections(uuid) is
-  'The connections of all organizations, or of one: with the credential, encrypted, and how many pushes wait and have failed.';
+  'The connection of an organization, or of every organization if organization_id is null. credential: encrypted. waiting, '
+  'failed: the number of pushes that wait or have failed.';
 
 grant execute on function admin.crm_connections(uuid) to leads_operator;

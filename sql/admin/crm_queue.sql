@@ -1,4 +1,4 @@
--- admin.crm_queue - leads crm queue: what waits, and what failed and why.
+-- admin.crm_queue - lists the pushes that wait, failed or were skipped, for leads crm queue.
 set local role leads_jobs;
 
 create or replace function admin.crm_queue(organization_id uuid default null, row_limit integer default 1000)
@@ -27,7 +27,7 @@ begin atomic
 end;
 
 comment on function admin.crm_queue(uuid, integer) is
-  'The pushes that are not through, the oldest first, of all organizations or of one: what waits, what failed or was '
-  'skipped, and why. error: the vendor''s words at the last attempt. run_at: when it is due, or its lease ends.';
+  'The pushes of an organization that wait, failed or were skipped, the oldest first. organization_id: null for all '
+  'organizations. error: the vendor''s message at the last attempt. run_at: when the push is due, or when its lease ends.';
 
 grant execute on function admin.crm_queue(uuid, integer) to leads_operator;

@@ -1,4 +1,4 @@
--- admin.crm_syncs - leads crm reconcile: our side of the comparison.
+-- admin.crm_syncs - lists the pushes that leads crm reconcile compares with the CRM's records.
 set local role leads_jobs;
 
 create or replace function admin.crm_syncs(organization_id uuid)
@@ -14,6 +14,6 @@ begin atomic
 end;
 
 comment on function admin.crm_syncs(uuid) is
-  'All pushes of the organization''s connection, with the leads'' addresses.';
+  'All pushes of the organization''s connection, with the leads'' e-mail addresses.';
 
 grant execute on function admin.crm_syncs(uuid) to leads_operator;

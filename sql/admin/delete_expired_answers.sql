@@ -1,4 +1,4 @@
--- admin.delete_expired_answers - takes away the answers that Idempotency-Keys have kept for a day.
+-- admin.delete_expired_answers - deletes the responses that were kept for an Idempotency-Key for more than a day.
 set local role leads_jobs;
 
 create or replace function admin.delete_expired_answers(batch integer)
@@ -24,14 +24,14 @@ begin
   where
     k.organization_id = e.organization_id
     and k.key_digest = e.key_digest
-    -- Asked again of the row as it is: a claim may just have taken it over.
+    -- The condition is repeated, because a request may have claimed the row in the meantime.
     and k.created_at < now() - interval '24 hours';
   get diagnostics v_deleted = row_count;
   return v_deleted;
 end $$;
 
 comment on function admin.delete_expired_answers(integer) is
-  'Deletes up to batch answers older than 24 hours of all organizations; how many. A worker asks '
-  'every hour, until it is fewer: each claim only takes away a few of its own organization''s.';
+  'Deletes up to batch responses that are older than 24 hours, of all organizations. Returns the number of deleted rows. A '
+  'worker calls it every hour, until the number is less than batch. A claim deletes only a few rows of its own organization.';
 
 grant execute on function admin.delete_expired_answers(integer) to leads_worker;

@@ -1,4 +1,4 @@
--- admin.drop_analyst - leads bi revoke LOGIN, the second half: ends the sessions, and drops the login.
+-- admin.drop_analyst - the second step of leads bi revoke LOGIN: ends the login's sessions, and drops the login.
 set local role leads_jobs;
 
 create or replace function admin.drop_analyst(login text)
@@ -18,10 +18,10 @@ begin
     )
   then
     raise sqlstate 'PT409' using message = 'analyst_not_revoked', hint = format(
-      '"%s" isn''t a login that was revoked. Say: leads bi revoke %s', drop_analyst.login, drop_analyst.login
+      '"%s" isn''t a revoked login. Run: leads bi revoke %s', drop_analyst.login, drop_analyst.login
     );
   end if;
-  -- Who made the role has ADMIN OPTION on it, and to end its sessions needs its rights.
+  -- The creator of the role only has ADMIN OPTION on it. To end its sessions, the creator needs the role's privileges.
   execute format('grant %I to %I', drop_analyst.login, current_user);
   perform pg_terminate_backend(a.pid, 5000)
   from pg_catalog.pg_stat_activity as a
@@ -30,7 +30,6 @@ begin
 end $$;
 
 comment on function admin.drop_analyst(text) is
-$$Ends a revoked analyst's sessions, waiting up to 5 seconds for each, and drops the login, if it is there. For the
-migrating login.
+$$Ends the sessions of a revoked analyst's login, and drops the login if it exists. Only the migrating login can execute it.
 
-Raises PT409 analyst_not_revoked; 2BP01 for a login that something depends on.$$;
+It waits up to 5 seconds for each session. Raises PT409 analyst_not_revoked, and 2BP01 if an object depends on the login.$$;

@@ -1,4 +1,4 @@
--- admin.edit_scoring_model - leads scoring edit: writes the organization's draft.
+-- admin.edit_scoring_model - creates or replaces the draft of an organization's scoring model, for leads scoring edit.
 set local role leads_jobs;
 
 create or replace function admin.edit_scoring_model(organization_id uuid, document jsonb)
@@ -10,7 +10,7 @@ declare
   v_version integer;
 begin
   perform admin.check_scoring_model(edit_scoring_model.document);
-  -- Two that begin a draft at once: the second finds the first one's.
+  -- If two sessions create a draft at the same time, the second one finds and replaces the draft of the first.
   loop
     update scoring.model as m
     set document = edit_scoring_model.document
@@ -29,7 +29,7 @@ begin
 end $$;
 
 comment on function admin.edit_scoring_model(uuid, jsonb) is
-  'Replaces the organization''s draft of a scoring model, or begins one; its version. Raises PT404 '
+  'Replaces the draft of the organization''s scoring model, or creates it. Returns the draft''s version. Raises PT404 '
   'organization_not_found, PT422 invalid_model.';
 
 grant execute on function admin.edit_scoring_model(uuid, jsonb) to leads_operator;

@@ -1,4 +1,4 @@
--- admin.erase_lead - leads erase --lead ID.
+-- admin.erase_lead - erases a lead's personal data, for leads erase --lead ID.
 set local role leads_jobs;
 
 create or replace function admin.erase_lead(organization_id uuid, lead_id uuid)
@@ -9,6 +9,6 @@ begin atomic
   from audit.erase_lead(erase_lead.organization_id, erase_lead.lead_id) as e;
 end;
 
-comment on function admin.erase_lead(uuid, uuid) is 'What audit.erase_lead does, for the operator.';
+comment on function admin.erase_lead(uuid, uuid) is 'Calls audit.erase_lead, which the operator may not execute.';
 
 grant execute on function admin.erase_lead(uuid, uuid) to leads_operator;

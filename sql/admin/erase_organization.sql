@@ -1,4 +1,4 @@
--- admin.erase_organization - leads erase --organization ID: one batch of it.
+-- admin.erase_organization - erases a batch of an organization's leads, for leads erase --organization ID.
 set local role leads_jobs;
 
 create or replace function admin.erase_organization(
@@ -12,28 +12,28 @@ as $$
 declare
   v_organization app.organization_values := admin.known_organization(erase_organization.organization_id);
   v_organization_id uuid := v_organization.organization_id;
-  -- Not null: the next lead's condition would have two shapes, and a plan for both walks the log from its beginning.
+  -- A value in place of null, because a plan that handles both scans the log from its beginning.
   v_lead_id uuid := coalesce(erase_organization.after, '00000000-0000-0000-0000-000000000000');
   v_next_id uuid;
   v_done record;
   v_leads integer := 0;
   v_events bigint := 0;
 begin
-  -- From the first batch on nothing comes in, and nothing goes out.
+  -- The first batch ends all access: no request, analyst or push reaches the organization's data afterwards.
   update auth.api_key as k
   set name = null, revoked_at = coalesce(k.revoked_at, date_trunc('milliseconds', clock_timestamp()))
   where k.organization_id = v_organization_id and (k.revoked_at is null or k.name is not null);
   delete from auth.analyst as a where a.organization_id = v_organization_id;
-  -- A worker locks its push, and then the connection: in this order here, too.
+  -- A worker locks its push and then the connection. This uses the same order, to avoid a deadlock.
   perform from crm.sync as s
   where s.organization_id = v_organization_id and s.status = 'in_progress'
   order by s.id
   for update;
   delete from crm.connection as c where c.organization_id = v_organization_id;
-  -- Or each lead's erasure would look through them all.
+  -- They are deleted here, because otherwise the erasure of each lead would search all of them.
   delete from app.idempotency_key as k where k.organization_id = v_organization_id;
 
-  -- Said again of one that is erased: there is nothing to walk through.
+  -- The organization is already erased, and no lead is left.
   if
     v_organization.erased_at is not null
     and not exists (select from app.lead as l where l.organization_id = v_organization_id)
@@ -42,7 +42,7 @@ begin
     return;
   end if;
 
-  -- By the log, which has those that were deleted, too, and then by what is left.
+  -- The leads of the log come first, because it has the deleted leads, too. The leads without an event follow.
   for v_number in 1 .. greatest(erase_organization.batch, 1) loop
     v_next_id := (
       select e.lead_id
@@ -75,11 +75,12 @@ begin
 end $$;
 
 comment on function admin.erase_organization(uuid, uuid, integer) is
-$$Erases up to batch leads of an organization, the next after a lead; null: the first; behind the last, all else that it has.
+$$Erases up to batch leads of an organization. After the last lead, erases everything else that the organization has.
 
-Keys are revoked, analysts unbound, the connection and kept answers removed from the first batch on. last_lead_id: after, for
-the next batch; null: all is erased. leads, events: how many this batch erased. wait_seconds: above 0, a push holds a lease
-for so long: ask again then. is_done: all is erased. What broke off is taken up by asking from the first again. Raises PT404
-organization_not_found.$$;
+after: the lead after which the batch starts; null for the first batch. Every batch revokes the keys, unbinds the analysts, and
+deletes the connection and the kept responses. last_lead_id: the value of after for the next batch; null if everything is
+erased. leads, events: the numbers that this batch erased. wait_seconds: if above 0, a push has a lease for this time; call
+the function again afterwards. is_done: whether everything is erased. To continue an interrupted erasure, start again with the
+first batch. Raises PT404 organization_not_found.$$;
 
 grant execute on function admin.erase_organization(uuid, uuid, integer) to leads_operator;

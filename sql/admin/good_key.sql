@@ -1,4 +1,4 @@
--- admin.good_key - one key, which must be there and good.
+-- admin.good_key - locks and returns a key, which must exist and be valid.
 set local role leads_jobs;
 
 create or replace function admin.good_key(
@@ -23,12 +23,12 @@ begin
   if not found then
     raise sqlstate 'PT404' using
       message = 'key_not_found',
-      hint = format('There is no key %s. "leads keys list" shows them.', good_key.id);
+      hint = format('There is no key %s. To list the keys, run: leads keys list', good_key.id);
   end if;
   if v_key.revoked_at is not null or v_key.expires_at <= now() then
     raise sqlstate 'PT409' using
       message = 'key_not_good',
-      hint = format('The key %s is revoked or has expired. Make a new one with "leads keys create".', good_key.id);
+      hint = format('The key %s is revoked or has expired. To create a new one, run: leads keys create', good_key.id);
   end if;
   organization_id := v_key.organization_id;
   environment := v_key.environment;
@@ -37,6 +37,6 @@ begin
   expires_at := v_key.expires_at;
 end $$;
 
-comment on function admin.good_key(uuid) is 'The key, locked. Raises PT404 key_not_found, PT409 key_not_good.';
+comment on function admin.good_key(uuid) is 'Locks and returns the key. Raises PT404 key_not_found, PT409 key_not_good.';
 
 grant execute on function admin.good_key(uuid) to leads_operator;

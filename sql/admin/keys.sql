@@ -1,4 +1,4 @@
--- admin.keys - leads keys list.
+-- admin.keys - lists API keys, for leads keys list.
 set local role leads_jobs;
 
 create or replace function admin.keys(organization_id uuid default null)
@@ -30,6 +30,7 @@ begin atomic
   order by k.created_at, k.id;
 end;
 
-comment on function admin.keys(uuid) is 'The keys of an organization, or of all where it is null; the oldest first.';
+comment on function admin.keys(uuid) is
+  'The keys of an organization, the oldest first. organization_id: null for all organizations.';
 
 grant execute on function admin.keys(uuid) to leads_operator;

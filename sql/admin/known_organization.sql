@@ -1,4 +1,4 @@
--- admin.known_organization - one organization, which must be there; an erased one too.
+-- admin.known_organization - returns an organization, which must exist but may be erased.
 set local role leads_jobs;
 
 create or replace function admin.known_organization(organization_id uuid)
@@ -14,13 +14,13 @@ begin
     raise sqlstate 'PT404' using
       message = 'organization_not_found',
       hint = format(
-        'There is no organization %s. "leads organizations list" shows them.', known_organization.organization_id
+        'There is no organization %s. To list them, run: leads organizations list', known_organization.organization_id
       );
   end if;
   return v_organization;
 end $$;
 
 comment on function admin.known_organization(uuid) is
-  'The organization; of an erased one the name is null. Raises PT404 organization_not_found.';
+  'The organization. The name of an erased organization is null. Raises PT404 organization_not_found.';
 
 grant execute on function admin.known_organization(uuid) to leads_operator;

@@ -1,4 +1,4 @@
--- admin.leads_to_erase - what leads erase is about to erase.
+-- admin.leads_to_erase - lists the leads that leads erase would erase.
 set local role leads_jobs;
 
 create or replace function admin.leads_to_erase(
@@ -34,7 +34,7 @@ begin atomic
       from audit.event as e
       where e.organization_id = o.organization_id and e.lead_id = leads_to_erase.lead_id
       union
-      -- Leads that had the address once, and those that were deleted.
+      -- Leads that had the address before, and deleted leads.
       select e.lead_id
       from audit.event as e
       where
@@ -62,9 +62,9 @@ begin atomic
 end;
 
 comment on function admin.leads_to_erase(uuid, uuid, text) is
-$$The leads with an id, or of an organization with an e-mail address (ASCII case ignored): those that have it, that had it once, and
-that were deleted.
+$$The lead with an id, or the leads with an e-mail address. The case of ASCII letters is ignored.
 
-name, email: null where the lead was deleted. events: how many the log has of it. copies: what crm.copies gives.$$;
+With organization_id, the address also finds the organization's deleted leads, and leads that had it before. name, email: null
+if the lead was deleted. events: the number of the lead's events in the audit log. copies: the result of crm.copies.$$;
 
 grant execute on function admin.leads_to_erase(uuid, uuid, text) to leads_operator;

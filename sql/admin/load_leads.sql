@@ -1,4 +1,4 @@
--- admin.load_leads - leads demo: leads with their own times.
+-- admin.load_leads - inserts leads with times in the past, for leads demo.
 set local role leads_jobs;
 
 create or replace function admin.load_leads(organization_id uuid, leads jsonb)
@@ -21,7 +21,7 @@ begin
 end $$;
 
 comment on function admin.load_leads(uuid, jsonb) is
-  'Inserts leads, a JSON array of objects with the fields of api.lead, as they are; returns how many. Raises PT404 '
-  'organization_not_found, and the violations of the table''s constraints.';
+  'Inserts leads without changing them, and returns their number. leads: a JSON array of objects with the fields of '
+  'api.lead. Raises PT404 organization_not_found, and violations of the table''s constraints.';
 
 grant execute on function admin.load_leads(uuid, jsonb) to leads_operator;

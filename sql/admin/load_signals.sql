@@ -1,4 +1,4 @@
--- admin.load_signals - leads demo: signals with their own times.
+-- admin.load_signals - inserts signals with times in the past, for leads demo.
 set local role leads_jobs;
 
 create or replace function admin.load_signals(organization_id uuid, signals jsonb)
@@ -24,7 +24,7 @@ begin
 end $$;
 
 comment on function admin.load_signals(uuid, jsonb) is
-  'Inserts signals, a JSON array of {lead_id, type, value, observed_at, dedupe_key}; returns how many were new. Raises '
-  'PT404 organization_not_found, and the violations of the table''s constraints.';
+  'Inserts signals, and returns the number of new ones. signals: a JSON array of {lead_id, type, value, observed_at, '
+  'dedupe_key}. Raises PT404 organization_not_found, and violations of the table''s constraints.';
 
 grant execute on function admin.load_signals(uuid, jsonb) to leads_operator;

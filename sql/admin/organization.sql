@@ -1,4 +1,4 @@
--- admin.organization - one organization, which must be there.
+-- admin.organization - returns an organization, which must exist and not be erased.
 set local role leads_jobs;
 
 create or replace function admin.organization(organization_id uuid)

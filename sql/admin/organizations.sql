@@ -1,4 +1,4 @@
--- admin.organizations - leads organizations list.
+-- admin.organizations - lists the organizations, for leads organizations list.
 set local role leads_jobs;
 
 create or replace function admin.organizations()

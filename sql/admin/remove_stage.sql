@@ -1,4 +1,4 @@
--- admin.remove_stage - leads organizations stages ID --remove NAME.
+-- admin.remove_stage - removes a pipeline stage, for leads organizations stages ID --remove NAME.
 set local role leads_jobs;
 
 create or replace function admin.remove_stage(organization_id uuid, name text)
@@ -20,13 +20,13 @@ exception
     get stacked diagnostics v_constraint = constraint_name;
     if v_constraint = 'connection_push_stage_exists' then
       raise sqlstate 'PT409' using message = 'stage_pushes', hint = format(
-        'A lead that enters "%s" is pushed to the CRM. Say "leads crm connect" with another --push-stage first.',
+        'A lead that enters "%s" is pushed to the CRM. First run leads crm connect with another --push-stage.',
         remove_stage.name
       );
     end if;
     raise sqlstate 'PT409' using
       message = 'stage_has_leads',
-      hint = format('The stage "%s" has leads in it. Move them to another stage first.', remove_stage.name);
+      hint = format('The stage "%s" has leads. First move them to another stage.', remove_stage.name);
 end $$;
 
 comment on function admin.remove_stage(uuid, text) is

@@ -1,4 +1,4 @@
--- admin.retry_crm - leads crm retry: a person says that pushes may begin anew, or which record a lead has.
+-- admin.retry_crm - starts failed pushes again, or links a lead to its record in the CRM, for leads crm retry.
 set local role leads_jobs;
 
 create or replace function admin.retry_crm(organization_id uuid, lead_id uuid default null, external_id text default null)
@@ -11,13 +11,13 @@ declare
 begin
   if retry_crm.external_id is not null and retry_crm.lead_id is null then
     raise sqlstate 'PT422' using
-      message = 'lead_needed', hint = 'A record is one lead''s: say which lead has it.';
+      message = 'lead_needed', hint = 'A record belongs to one lead, so the lead''s id is required.';
   end if;
   if retry_crm.external_id is not null and app.is_text(retry_crm.external_id, 255) is not true then
     raise sqlstate 'PT422' using
-      message = 'invalid_external_id', hint = 'The record''s id must be a text of 1 to 255 characters.';
+      message = 'invalid_external_id', hint = 'The record''s id must have 1 to 255 characters.';
   end if;
-  -- What nobody knows is for one lead at a time: somebody has looked.
+  -- A push with an unknown outcome is retried for one lead at a time, after a person has looked into the CRM.
   with failed as (
     select s.id
     from crm.sync as s
@@ -37,8 +37,10 @@ begin
   if v_ids is null then
     raise sqlstate 'PT404' using message = 'push_not_found', hint = case
       when retry_crm.lead_id is null then
-        'No push of the organization''s connection has failed or was skipped, but for outcome_unknown, which is retried lead by lead.'
-      else 'The lead has no push with the organization''s connection that failed or was skipped. "leads crm queue" shows them.'
+        'The organization''s connection has no failed or skipped push that can be retried. A push with outcome_unknown is '
+        'retried for one lead at a time.'
+      else
+        'The organization''s connection has no failed or skipped push of this lead. To list the pushes, run: leads crm queue'
     end;
   end if;
 
@@ -61,10 +63,11 @@ begin
 end $$;
 
 comment on function admin.retry_crm(uuid, uuid, text) is
-$$Has pushes that failed or were skipped begin anew; how many.
+$$Starts failed and skipped pushes again, and returns their number.
 
-lead_id: null: all of the organization's connection but those with outcome_unknown; with a lead, also that: the caller has looked,
-and the vendor has no record of it. external_id: the caller has looked, and this is the lead's record: it is linked, and nothing is
-sent. Raises PT404 organization_not_found, push_not_found, PT422 invalid_external_id, lead_needed.$$;
+lead_id: null for all pushes of the organization's connection except those with outcome_unknown. With a lead's id, a push with
+outcome_unknown starts again, too: the caller has checked that the CRM has no record of the lead. external_id: the id of the
+lead's record, which the caller has found in the CRM. The lead is linked to it, and nothing is sent. Raises PT404
+organization_not_found and push_not_found, PT422 invalid_external_id and lead_needed.$$;
 
 grant execute on function admin.retry_crm(uuid, uuid, text) to leads_operator;

@@ -1,4 +1,4 @@
--- admin.revoke_analyst - leads bi revoke LOGIN, the first half: from its commit on the login sees nothing.
+-- admin.revoke_analyst - the first step of leads bi revoke LOGIN: after its commit the login sees no row.
 set local role leads_jobs;
 
 create or replace function admin.revoke_analyst(login text)
@@ -10,7 +10,7 @@ declare
     from pg_catalog.pg_roles as r
     where
       r.rolname = revoke_analyst.login
-      -- Who can do more than read isn't an analyst's login, and isn't dropped here.
+      -- A login that can do more than read isn't an analyst's login, and isn't dropped here.
       and not r.rolsuper and not r.rolcreaterole
       and exists (
         select
@@ -21,7 +21,7 @@ declare
 begin
   if not v_is_ours and not exists (select from admin.analysts() as a where a.login = revoke_analyst.login) then
     raise sqlstate 'PT404' using message = 'analyst_not_found', hint = format(
-      'There is no analyst "%s". "leads bi list" shows them.', revoke_analyst.login
+      'There is no analyst "%s". To list them, run: leads bi list', revoke_analyst.login
     );
   end if;
   perform admin.unbind_analyst(revoke_analyst.login);
@@ -31,7 +31,7 @@ begin
 end $$;
 
 comment on function admin.revoke_analyst(text) is
-$$Takes its organization from an analyst's login, and bars it: once committed, no new session can be opened.
+$$Unbinds an analyst's login from its organization, and sets it to NOLOGIN. After the commit it can't open a new session.
 
-admin.drop_analyst then ends the login's sessions, in a transaction of its own: an open one of the analyst's may still have
-its snapshot. For the migrating login. Raises PT404 analyst_not_found.$$;
+admin.drop_analyst then ends the login's sessions in a separate transaction, because an open transaction of the analyst may
+still have its snapshot. Only the migrating login can execute it. Raises PT404 analyst_not_found.$$;

@@ -1,4 +1,4 @@
--- admin.revoke_key - leads keys revoke ID.
+-- admin.revoke_key - revokes an API key, for leads keys revoke ID.
 set local role leads_jobs;
 
 create or replace function admin.revoke_key(id uuid)
@@ -12,6 +12,6 @@ begin
   where k.organization_id = v_organization_id and k.id = revoke_key.id;
 end $$;
 
-comment on function admin.revoke_key(uuid) is 'Revokes a key from now on. Raises PT404 key_not_found, PT409 key_not_good.';
+comment on function admin.revoke_key(uuid) is 'Revokes a key. Raises PT404 key_not_found, PT409 key_not_good.';
 
 grant execute on function admin.revoke_key(uuid) to leads_operator;

@@ -1,4 +1,4 @@
--- admin.rotate_key - leads keys rotate ID.
+-- admin.rotate_key - creates the successor of an API key, for leads keys rotate ID.
 set local role leads_jobs;
 
 create or replace function admin.rotate_key(id uuid, digest bytea, overlap interval default '24 hours')
@@ -13,16 +13,16 @@ begin
     raise sqlstate 'PT422' using message = 'invalid_overlap', hint = 'The overlap can''t be negative.';
   end if;
   v_old := admin.good_key(rotate_key.id);
-  -- A second one would take the end of the overlap for the key's own.
+  -- A second rotation would copy the end of the overlap, which the first one has stored as the key's expiry.
   select k.id into v_new_id
   from auth.api_key as k
   where k.organization_id = v_old.organization_id and k.rotated_from = rotate_key.id;
   if found then
     raise sqlstate 'PT409' using
       message = 'key_rotated_already',
-      hint = format('The key %s was rotated already. Rotate the one that replaces it: %s.', rotate_key.id, v_new_id);
+      hint = format('The key %s was already rotated. Rotate its successor: %s.', rotate_key.id, v_new_id);
   end if;
-  -- Written out: a key that expires sooner than the overlap ends still does.
+  -- A key that expires before the overlap ends keeps its expiry.
   update auth.api_key as k
   set expires_at = least(k.expires_at, date_trunc('milliseconds', now() + rotate_key.overlap))
   where k.organization_id = v_old.organization_id and k.id = rotate_key.id;
@@ -33,9 +33,9 @@ begin
 end $$;
 
 comment on function admin.rotate_key(uuid, bytea, interval) is
-$$Makes a key with the old one's name, scopes and expiry, and returns its id; the old one is good until the overlap ends.
+$$Creates a key with the name, scopes and expiry of an existing one, and returns the new key's id.
 
-digest: SHA-256 of the SHA-256 of the new key. Raises PT404 key_not_found, PT409 key_not_good and
-key_rotated_already, PT422 invalid_overlap.$$;
+The existing key is valid until the overlap ends. digest: SHA-256 of the SHA-256 of the new key. Raises PT404 key_not_found,
+PT409 key_not_good and key_rotated_already, PT422 invalid_overlap.$$;
 
 grant execute on function admin.rotate_key(uuid, bytea, interval) to leads_operator;

@@ -1,4 +1,4 @@
--- admin.scoring_models - leads scoring show: the models that an organization has, or could fall back on.
+-- admin.scoring_models - lists an organization's scoring models and the default ones, for leads scoring show.
 set local role leads_jobs;
 
 create or replace function admin.scoring_models(organization_id uuid)
@@ -26,8 +26,8 @@ begin
 end $$;
 
 comment on function admin.scoring_models(uuid) is
-$$The organization's scoring models, the newest first, and behind them the default ones. Raises PT404 organization_not_found.
+$$The organization's scoring models, the newest first, and then the default models. Raises PT404 organization_not_found.
 
-state: draft, active or retired; a default model is unused while the organization has an active one of its own.$$;
+state: "draft", "active" or "retired". The newest default model is "unused" while the organization has an active model.$$;
 
 grant execute on function admin.scoring_models(uuid) to leads_operator;

@@ -1,4 +1,4 @@
--- admin.stages - leads organizations stages ID.
+-- admin.stages - lists an organization's pipeline stages, for leads organizations stages ID.
 set local role leads_jobs;
 
 create or replace function admin.stages(organization_id uuid)

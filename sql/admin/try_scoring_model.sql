@@ -1,4 +1,4 @@
--- admin.try_scoring_model - leads scoring try: what a model would give a lead; nothing is kept.
+-- admin.try_scoring_model - computes a lead's score with a model and stores nothing, for leads scoring try.
 set local role leads_jobs;
 
 create or replace function admin.try_scoring_model(
@@ -50,9 +50,10 @@ begin
 end $$;
 
 comment on function admin.try_scoring_model(uuid, uuid, timestamptz, jsonb) is
-$$What a scoring model gives a lead; nothing is kept.
+$$The score that a scoring model gives a lead. Stores nothing.
 
-instant: null is now; else only signals that were observed until then count. document: null is the model in force, whose
-name and version are given. Raises PT404 organization_not_found and lead_not_found, PT422 invalid_model.$$;
+instant: null for now; otherwise only signals that were observed until then count. document: the model; null for the model in
+force. model, model_version: null if document has a value. Raises PT404 organization_not_found and lead_not_found, PT422
+invalid_model.$$;
 
 grant execute on function admin.try_scoring_model(uuid, uuid, timestamptz, jsonb) to leads_operator;

@@ -1,4 +1,4 @@
--- admin.unbind_analyst - takes the organization from a login.
+-- admin.unbind_analyst - unbinds a login from its organization.
 set local role leads_jobs;
 
 create or replace function admin.unbind_analyst(login text)
@@ -9,4 +9,4 @@ begin
 end $$;
 
 comment on function admin.unbind_analyst(text) is
-  'Takes its organization from a login, which then sees no row. For admin.revoke_analyst alone: no login may execute it.';
+  'Unbinds a login from its organization. It then sees no row. Only admin.revoke_analyst calls it: no login may execute it.';

@@ -49,16 +49,16 @@ def get(server: Server, key: str, path: str) -> httpx.Response:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["organizations", "create", " "], "The name must be a text of 1 to 255 characters."),
+        (["organizations", "create", " "], "The name must have 1 to 255 characters."),
         (["organizations", "stages", "nonsense"], "not a valid UUID"),
-        (["organizations", "stages", str(uuid4())], '"leads organizations list" shows them'),
+        (["organizations", "stages", str(uuid4())], "To list them, run: leads organizations list"),
         (["keys", "create", "--organization", str(uuid4()), "--scopes", "read"], "There is no organization"),
         (
             ["keys", "create", "--organization", str(uuid4()), "--scopes", "root"],
             "is not a list of scopes. Use read, write and admin",
         ),
         (["keys", "create", "--scopes", "read"], "Missing option '--organization'"),
-        (["keys", "rotate", str(uuid4())], '"leads keys list" shows them'),
+        (["keys", "rotate", str(uuid4())], "To list the keys, run: leads keys list"),
         (["keys", "rotate", str(uuid4()), "--overlap", "soon"], "Use 30m, 24h or 7d"),
         (["keys", "revoke", str(uuid4())], "There is no key"),
         (["keys", "list", "--organization", str(uuid4())], "There is no organization"),
@@ -74,7 +74,7 @@ def test_stage_rules(leads: Leads, new_organization: Callable[..., Organization]
     database.sql(
         "insert into app.lead (organization_id, email, pipeline_stage) values (%s, 'a@example.com', 'won')", acme.id
     )
-    assert "has leads in it" in mistake(leads("organizations", "stages", acme.id, "--remove", "won"))
+    assert 'The stage "won" has leads.' in mistake(leads("organizations", "stages", acme.id, "--remove", "won"))
     assert "where every lead begins" in mistake(leads("organizations", "stages", acme.id, "--remove", "new"))
     assert "has no stage" in mistake(leads("organizations", "stages", acme.id, "--remove", "nope"))
     assert "1 to 64 characters" in mistake(leads("organizations", "stages", acme.id, "--add", "On Hold"))
@@ -125,7 +125,7 @@ def test_a_key_is_rotated_once(leads: Leads, new_organization: Callable[..., Org
     organization = new_organization().id
     made = json.loads(printed(leads("keys", "create", "--organization", organization, "--scopes", "read", "--json")))
     new = json.loads(printed(leads("keys", "rotate", made["id"], "--json")))
-    assert f"Rotate the one that replaces it: {new['id']}" in mistake(leads("keys", "rotate", made["id"]))
+    assert f"Rotate its successor: {new['id']}" in mistake(leads("keys", "rotate", made["id"]))
     printed(leads("keys", "rotate", new["id"]))
     listed = json.loads(printed(leads("keys", "list", "--organization", organization, "--json")))
     assert listed[-1]["expires_at"] is None
@@ -141,7 +141,7 @@ def test_a_key_expires(leads: Leads, server: Server, new_organization: Callable[
     past = leads(
         "keys", "create", "--organization", new_organization().id, "--scopes", "read", "--expires", "2020-01-01"
     )
-    assert "expired already" in mistake(past)
+    assert "The time of expiry is in the past." in mistake(past)
 
 
 def test_the_checksum_of_a_key() -> None:

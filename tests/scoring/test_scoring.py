@@ -178,8 +178,8 @@ def test_a_model_is_edited_tried_and_activated(
 
         assert printed(leads("scoring", "activate", *of)) == "Version 1 is active."
         assert client.post(f"/leads/{lead}/score").json()["lead_score"] == 75
-    assert "There is no draft: version 1 is active since" in mistake(leads("scoring", "activate", *of))
-    assert "active already" in mistake(leads("scoring", "activate", *of, "--version", "1"))
+    assert "There is no draft. Version 1 is active since" in mistake(leads("scoring", "activate", *of))
+    assert "already active" in mistake(leads("scoring", "activate", *of, "--version", "1"))
     printed(leads("scoring", "edit", model(MODEL.replace("0.5\n", "0.4\n")), *of))
     printed(leads("scoring", "activate", *of))
     shown = json.loads(printed(leads("scoring", "show", *of, "--json")))
@@ -215,7 +215,7 @@ def test_a_mistake_in_a_model_is_reported_with_its_line(
 ) -> None:
     assert change[0] in MODEL
     output = mistake(leads("scoring", "edit", model(MODEL.replace(*change)), "--organization", acme.id))
-    place = "model.toml" if words.startswith("A date") else f"model.toml:{line}"
+    place = "model.toml" if "date or time" in words else f"model.toml:{line}"
     assert any(f"{place}: {words}" in sentence for sentence in output.splitlines()), output
 
 
@@ -224,11 +224,11 @@ def test_other_mistakes_are_reported(leads: Leads, acme: Organization, model: Ca
     assert "There is no draft" in mistake(leads("scoring", "diff", *of))
     assert "no such scoring model" in mistake(leads("scoring", "show", *of, "--version", "9"))
     assert "has no lead" in mistake(leads("scoring", "try", str(uuid4()), *of))
-    assert "inf and nan" in mistake(leads("scoring", "edit", model("base = nan\nrules = []"), *of))
+    assert "inf or nan" in mistake(leads("scoring", "edit", model("base = nan\nrules = []"), *of))
     assert "date such as 2026-04-27" in mistake(leads("scoring", "try", str(uuid4()), *of, "--as-of", "soon"))
     assert "RANGE" in mistake(leads("scoring", "activate", *of, "--version", "99999999999")).upper()
     assert "Use only one of" in mistake(leads("scoring", "show", *of, "--draft", "--default"))
-    assert "nested too deep" in mistake(leads("scoring", "edit", model("base = " + "[" * 3000 + "]" * 3000), *of))
+    assert "nesting is too deep" in mistake(leads("scoring", "edit", model("base = " + "[" * 3000 + "]" * 3000), *of))
     assert "thousands of digits" in mistake(leads("scoring", "edit", model("base = " + "9" * 5000), *of))
     output = mistake(leads("scoring", "edit", model(ODD_MODEL), *of))
     assert {line.partition(":")[2].partition(":")[0] for line in output.splitlines()} == {"9"}

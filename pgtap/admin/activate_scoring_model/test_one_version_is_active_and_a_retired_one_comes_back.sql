@@ -8,7 +8,7 @@ select throws_ok(
 select (admin.edit_scoring_model(organization('alice'), '{"base": 0.5, "rules": []}'))::text;
 select (admin.activate_scoring_model(organization('alice')))::text;
 select matches(
-  hint($$select admin.activate_scoring_model(organization('alice'))$$), 'There is no draft: version 1 is active since',
+  hint($$select admin.activate_scoring_model(organization('alice'))$$), 'There is no draft. Version 1 is active since',
   'a draft activated twice'
 );
 select throws_ok(

@@ -4,7 +4,7 @@ select plan(7);
 select act_as('operator');
 select throws_ok($$select admin.add_stage(organization('alice'), 'won')$$, 'PT409', 'stage_exists', 'taken');
 select is(
-  hint($$select admin.add_stage(organization('alice'), 'won')$$), 'The organization has a stage "won" already.',
+  hint($$select admin.add_stage(organization('alice'), 'won')$$), 'The organization already has a stage "won".',
   'and says so'
 );
 select throws_ok(

@@ -9,7 +9,7 @@ select throws_ok(
 );
 select is(
   hint($$select admin.organization('00000000-0000-7000-8000-000000000000')$$),
-  'There is no organization 00000000-0000-7000-8000-000000000000. "leads organizations list" shows them.',
+  'There is no organization 00000000-0000-7000-8000-000000000000. To list them, run: leads organizations list',
   'and what shows them'
 );
 select throws_ok(c.call, 'PT404', 'organization_not_found', c.call)

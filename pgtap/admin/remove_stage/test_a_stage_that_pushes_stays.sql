@@ -6,7 +6,7 @@ select admin.connect_crm(organization('alice'), 'hubspot', 'hers', '{}', push_st
 select throws_ok($$select admin.remove_stage(organization('alice'), 'won')$$, 'PT409', 'stage_pushes', 'hers pushes');
 select is(
   hint($$select admin.remove_stage(organization('alice'), 'won')$$),
-  'A lead that enters "won" is pushed to the CRM. Say "leads crm connect" with another --push-stage first.',
+  'A lead that enters "won" is pushed to the CRM. First run leads crm connect with another --push-stage.',
   'and says what to do'
 );
 select lives_ok($$select admin.remove_stage(organization('alice'), 'qualified')$$, 'another doesn''t');

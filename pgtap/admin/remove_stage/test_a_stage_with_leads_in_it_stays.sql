@@ -9,7 +9,7 @@ select throws_ok(
 );
 select is(
   hint($$select admin.remove_stage(organization('alice'), 'won')$$),
-  'The stage "won" has leads in it. Move them to another stage first.',
+  'The stage "won" has leads. First move them to another stage.',
   'and says what to do'
 );
 select lives_ok($$select admin.remove_stage(organization('bob'), 'won')$$, 'bob''s has none');
