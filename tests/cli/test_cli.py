@@ -17,7 +17,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from app import embedded, migrations
+from app import embedded, migration_lock, migration_run, migrations
 from app.cli import keys
 from app.settings import ROOT
 from tests.support.database import Database, Organization
@@ -175,7 +175,10 @@ def test_migrate_plan_applies_nothing(leads: Leads, new_database: Callable[..., 
 
 
 def test_the_plan_run_by_hand_makes_the_same_schema(leads: Leads, new_database: Callable[..., Database]) -> None:
-    empty, migrated = new_database(template=None), new_database()
+    empty, migrated = new_database(template=None), new_database(template=None)
+    # The plan has the released migrations only.
+    with migration_lock.locked(migrated.url("leads_migrator")) as lock:
+        assert list(migration_run.apply(lock)) == migrations.all_()
     plan = leads("migrate", "--plan", LEADS_MIGRATE_URL=empty.url("leads_migrator")).stdout
     command = [str(embedded.binary("psql")), "-Xq", "-v", "ON_ERROR_STOP=1", empty.url("leads_migrator")]
     done = subprocess.run(command, input=plan, text=True, capture_output=True, check=False)
