@@ -51,7 +51,7 @@ begin
         'code', c.code,
         'detail', case c.code
           when 'read_only_field' then 'This field is set by the server. Leave it out.'
-          when 'unknown_field' then 'There is no such field. Leave it out.'
+          when 'unknown_field' then 'This field does not exist. Leave it out.'
           else app.lead_field_rule(c.kind, c.max_length, c.is_nullable)
         end
       )

@@ -23,9 +23,9 @@ begin
 end $$;
 
 comment on function app.lead_from(jsonb, app.lead_values) is
-$$The lead base, with the fields that a client sends in place of its own.
+$$The lead base, changed by the fields that a client sends.
 
-fields: a JSON object without faults (app.lead_faults). Texts lose the white space at their ends. A field that is left out
-keeps the value of base; null clears it.$$;
+fields: a JSON object without faults (app.lead_faults). White space at the ends of texts is removed. A field that is left
+out keeps the value of base; null clears it.$$;
 
 grant execute on function app.lead_from(jsonb, app.lead_values) to leads_exec;

@@ -1,4 +1,4 @@
--- app.lead_whole - a lead as GET of the one lead shows it.
+-- app.lead_whole - a lead as GET /leads/{id} shows it.
 set local role leads_owner;
 
 create or replace function app.lead_whole(lead app.lead_values)

@@ -24,7 +24,7 @@ begin
     end if;
     perform app.raise_faults(400, 'invalid_body', (
       select json_agg(json_build_object(
-        'field', left(k.key, 100), 'code', 'duplicate_key', 'detail', 'The body gives this key twice.'
+        'field', left(k.key, 100), 'code', 'duplicate_key', 'detail', 'The body has this key more than once.'
       ) order by k.key)
       from app.duplicate_keys(read_object.body::json) as k (key)
     ));

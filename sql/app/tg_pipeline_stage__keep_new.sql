@@ -7,7 +7,7 @@ as $$
 begin
   raise sqlstate 'PT409' using
     message = 'stage_new_is_needed',
-    hint = 'The stage "new" can''t be removed or renamed: it is where every lead begins.';
+    hint = 'The stage "new" can''t be removed or renamed: it is the initial stage of every lead.';
 end $$;
 
 comment on function app.tg_pipeline_stage__keep_new() is 'Refuses to remove or rename the stage "new".';

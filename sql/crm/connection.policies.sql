@@ -3,7 +3,7 @@ set local role leads_owner;
 
 call app.drop_policies('crm.connection');
 
--- What stands behind an admin's route.
+-- GET /crm-connections, which requires the scope admin.
 create policy connection_exec_select on crm.connection for select to leads_exec
   using (organization_id = (select auth.organization_id('admin')));
 

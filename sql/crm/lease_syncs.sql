@@ -11,13 +11,13 @@ declare
   v_left integer := least(greatest(lease_syncs.batch, 0), 64);
   v_seen uuid[] := '{}';
   v_connection record;
-  v_held jsonb;
+  v_reserved jsonb;
   v_due record;
   v_now timestamptz;
   v_open_until timestamptz;
   v_recent record;
-  v_put_off timestamptz;
-  v_known text;
+  v_postponed_until timestamptz;
+  v_external_id text;
   v_free integer;
 begin
   -- A session that has ended probably belonged to a killed worker: its leases end now. A worker that only lost its
@@ -73,7 +73,7 @@ begin
     v_free := least(v_connection.free, v_left);
     -- The e-mail addresses of pushes with open attempts, each with the oldest such push. A failed push keeps its address
     -- reserved until the vendor's search shows what it may have created.
-    select jsonb_object_agg(h.email_key, h.id) into v_held
+    select jsonb_object_agg(r.email_key, r.id) into v_reserved
     from (
       select s.email_key, min(s.id::text) as id
       from crm.attempt as a
@@ -90,7 +90,7 @@ begin
           or a.sent_at + make_interval(secs => 5 + v_connection.settle_seconds) > v_started
         )
       group by s.email_key
-    ) as h;
+    ) as r;
 
     for v_due in
       select s.*, l.email_key as lead_email_key, row(l.*)::app.lead_values as lead
@@ -115,9 +115,9 @@ begin
         continue;
       end if;
 
-      v_put_off := null;
-      v_known := case v_connection.environment when 'test' then 'simulated_' || v_due.id end;
-      if v_connection.has_search and v_due.lead_email_key is not null and v_known is null then
+      v_postponed_until := null;
+      v_external_id := case v_connection.environment when 'test' then 'simulated_' || v_due.id end;
+      if v_connection.has_search and v_due.lead_email_key is not null and v_external_id is null then
         if exists (
           select
           from crm.sync as s
@@ -130,11 +130,11 @@ begin
             and s.id <> v_due.id
         )
         or (
-          v_held ->> v_due.lead_email_key <> v_due.id::text
-          and (v_open_until is null or v_held ->> v_due.lead_email_key < v_due.id::text)
+          v_reserved ->> v_due.lead_email_key <> v_due.id::text
+          and (v_open_until is null or v_reserved ->> v_due.lead_email_key < v_due.id::text)
         ) then
           -- Another push has this address, or may have created a record with it. The interval grows with the wait.
-          v_put_off := v_now + least(greatest((v_now - v_due.begun_at) / 8, interval '0.25 seconds'), interval '10 seconds');
+          v_postponed_until := v_now + least(greatest((v_now - v_due.begun_at) / 8, interval '0.25 seconds'), interval '10 seconds');
         else
           -- A record that was just created, which the vendor's search may not show yet.
           select s.external_id, s.last_synced_at into v_recent
@@ -149,16 +149,16 @@ begin
           order by s.last_synced_at desc
           limit 1;
           if v_open_until is null then
-            v_known := v_recent.external_id;
+            v_external_id := v_recent.external_id;
           elsif v_recent.last_synced_at + make_interval(secs => v_connection.settle_seconds) > v_now then
             -- This push may have created a record with an older address: the search must show both.
-            v_put_off := v_recent.last_synced_at + make_interval(secs => v_connection.settle_seconds);
+            v_postponed_until := v_recent.last_synced_at + make_interval(secs => v_connection.settle_seconds);
           end if;
         end if;
       end if;
-      if v_put_off is not null then
+      if v_postponed_until is not null then
         update crm.sync as s
-        set status = 'pending', run_at = v_put_off
+        set status = 'pending', run_at = v_postponed_until
         where s.organization_id = v_due.organization_id and s.id = v_due.id;
         continue;
       end if;
@@ -174,10 +174,10 @@ begin
       insert into crm.attempt (organization_id, sync_id, number, connection_revision)
       values (v_due.organization_id, v_due.id, v_due.attempts + 1, v_connection.revision);
       v_left := v_left - 1;
-      if v_known is not null then
+      if v_external_id is not null then
         perform crm.settle_attempt(
           v_due.organization_id, v_due.id, v_due.attempts + 1,
-          case v_connection.environment when 'test' then 'simulated' else 'linked' end, v_known
+          case v_connection.environment when 'test' then 'simulated' else 'linked' end, v_external_id
         );
         exit when v_left = 0;
         continue;
@@ -230,6 +230,6 @@ Each lease is a new attempt. Its number is the fencing token. A lease ends after
 it, and when the worker's session ends. running: how many pushes of each organization the worker already has, such as
 {"<organization_id>": 3}; a connection never has more than calls_at_once. Not leased: a push with open attempts that have not
 settled, a push whose address another push has, and a push that waits for Retry-After. If another lead with the same
-address has just got a record, the lead is linked to it. A push of a test organization is simulated. Workers get neither.$$;
+address has just got a record, the lead is linked to it. A push of a test organization is simulated. The result contains neither of these pushes.$$;
 
 grant execute on function crm.lease_syncs(text[], integer, jsonb) to leads_worker;

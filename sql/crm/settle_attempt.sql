@@ -37,7 +37,7 @@ begin
   v_message := nullif(v_message, '');
   if v_outcome in ('created', 'linked', 'simulated') and app.is_text(settle_attempt.external_id, 255) is not true then
     v_outcome := 'undecided';
-    v_message := 'The vendor has a record, and gave an id that can''t be kept: 1 to 255 characters can.';
+    v_message := 'The vendor returned an id that can''t be stored. An id must have 1 to 255 characters.';
   end if;
   -- Fencing: the outcome of an older attempt is ignored. The newer attempt finds its record at the vendor.
   select s.* into v_sync
@@ -60,7 +60,7 @@ begin
       when 'undecided' then 'not_made'
       else v_outcome
     end,
-    -- Open, though the last call was a look-up: what the vendor has may be what an earlier attempt made.
+    -- The attempt stays open even if its last call was a search: the vendor may have a record of an earlier attempt.
     sent_at = case when v_outcome = 'unknown' and a.display_name is not null then coalesce(a.sent_at, v_now) else a.sent_at end,
     http_status = settle_attempt.http_status,
     message = v_message
@@ -79,7 +79,7 @@ begin
     return 'ok';
   end if;
 
-  -- What the vendor asks for holds for the whole connection; a 429 without a time for a moment.
+  -- Retry-After applies to the whole connection. A 429 without Retry-After counts as 0.25 seconds.
   select v.has_search, coalesce(c.settle_seconds, v.settle_seconds) into v_has_search, v_settle_seconds
   from crm.vendor as v
   left join crm.connection as c
@@ -100,14 +100,14 @@ begin
       c.organization_id = v_organization_id and c.vendor = v_sync.vendor and c.account = v_sync.account
       and c.state = 'active'
       and c.revision = v_attempt.connection_revision;
-    -- It was made anew meanwhile: an older credential's refusal says nothing of it.
+    -- If the connection has a new credential meanwhile, the refusal of the old one doesn't pause it.
     perform
     from crm.connection as c
     where c.organization_id = v_organization_id and c.revision = v_attempt.connection_revision;
     v_outcome := case when found then v_outcome else 'not_made' end;
   end if;
   if v_outcome = 'refused' and v_attempt.display_name is not null then
-    -- The look-ups came before, and found nothing of what the attempts before it sent.
+    -- The searches before this call found no record of the earlier attempts.
     update crm.attempt as a
     set outcome = 'settled'
     where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.outcome is null;
@@ -118,7 +118,7 @@ begin
   v_tries := v_sync.attempts - v_sync.begun_after;
   v_error_code := case
     when v_outcome = 'undecided' then 'outcome_unknown'
-    -- With the connection paused, what is open waits for it.
+    -- An unauthorized push with open attempts waits until the connection is resumed.
     when v_outcome in ('refused', 'unauthorized') then
       case when v_open_until is null or not v_has_search then 'rejected' when v_outcome = 'refused' then 'outcome_unknown' end
     when v_age >= 86400 and v_tries >= 20 then
@@ -131,8 +131,8 @@ begin
     return 'failed';
   end if;
 
-  -- 1, 2, 4, 8, 10 seconds; after ten minutes twice as long every ten minutes, up to an hour. Half of it is chance, so
-  -- that those who failed together don't come back together. That a worker died is no fault of the vendor's.
+  -- The delay is 1, 2, 4, 8, then 10 seconds. After ten minutes it doubles every ten minutes, up to an hour. Half of it is
+  -- random, so that pushes that failed together are not repeated together. Attempts whose worker died don't count.
   select count(*) into v_failures
   from crm.attempt as a
   where
@@ -151,11 +151,18 @@ begin
 end $$;
 
 comment on function crm.settle_attempt(uuid, uuid, integer, text, text, integer, text, double precision) is
-$$What came of an attempt; the sync's status after it, or null where the lease is another's.
+$$Records the outcome of an attempt. Returns the sync's new status, or null if another worker has the lease.
 
-outcome: created, linked (to a record that was there): the sync is ok, with external_id. refused: failed. unauthorized: failed,
-and the connection is paused. not_made: nothing was made; tried again. unknown: something may have been made; tried again, after
-settle_seconds. undecided: the vendor's search can't tell: failed, until a person says so. retry_after: seconds, 3,600 at the
-most, for which the whole connection waits. A push ends after 24 hours and 20 attempts. Raises PT422 unknown_outcome.$$;
+outcome:
+- created, linked (to an existing record): the sync is ok, with external_id.
+- simulated: as created, for a test organization.
+- refused: the sync is failed.
+- unauthorized: the sync is failed, and the connection is paused.
+- not_made: no record was created; the push is tried again.
+- unknown: a record may have been created; the push is tried again after settle_seconds.
+- undecided: the vendor's search can't tell; the sync is failed until an operator decides.
+
+retry_after: the seconds that the whole connection waits, at most 3,600. A push fails after 24 hours and 20 attempts. Raises
+PT422 unknown_outcome.$$;
 
 grant execute on function crm.settle_attempt(uuid, uuid, integer, text, text, integer, text, double precision) to leads_worker;

@@ -1,4 +1,4 @@
--- crm.sync_in_force - a lead's sync with the organization's present connection, else its latest sync.
+-- crm.sync_in_force - a lead's sync with the organization's current connection, or else its latest sync.
 set local role leads_jobs;
 
 create or replace function crm.sync_in_force(organization_id uuid, lead_id uuid)
@@ -18,7 +18,7 @@ begin
 end $$;
 
 comment on function crm.sync_in_force(uuid, uuid) is
-$$The lead's sync with the connection that the organization has now, else the latest sync with an earlier connection.
+$$The lead's sync with the organization's current connection, or else its latest sync with an earlier connection.
 
 Null: the lead was never pushed.$$;
 

@@ -1,8 +1,8 @@
 -- scoring.default_model - the models of an organization that has none of its own.
 set local role leads_owner;
 
--- A change is a new version, behind the others: the history names the version that scored, and a trigger refuses another
--- document under its number.
+-- To change the model, add a new version at the end. The history of scores names versions, so a trigger refuses to change
+-- the document of a version.
 insert into scoring.default_model (version, document)
 values
   (1, $${

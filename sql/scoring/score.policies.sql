@@ -9,7 +9,7 @@ create policy score_exec_select on scoring.score for select to leads_exec
 create policy score_exec_insert on scoring.score for insert to leads_exec
   with check (organization_id = (select auth.organization_id('write')));
 
--- admin.load_leads: a lead that comes with a score has one that was set.
+-- admin.load_leads: a lead that is loaded with a score gets a row of kind "set".
 create policy score_jobs_insert on scoring.score for insert to leads_jobs with check (true);
 
 -- leads erase

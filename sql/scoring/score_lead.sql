@@ -9,7 +9,7 @@ declare
   v_model record;
   v_score api.new_score;
 begin
-  -- A second request waits here. Then it sees every signal that the first one saw.
+  -- A concurrent request for the lead waits here. Then it sees every signal that the first request saw.
   perform
   from app.lead as l
   where l.organization_id = score_lead.organization_id and l.id = score_lead.lead_id
@@ -17,7 +17,7 @@ begin
   if not found then
     return null;
   end if;
-  -- clock_timestamp(), so that the request that was waited for comes first in the history.
+  -- clock_timestamp(), so that the first request also comes first in the history.
   v_instant := date_trunc('milliseconds', clock_timestamp());
 
   select m.* into v_model from scoring.model_in_force(score_lead.organization_id) as m;
@@ -35,7 +35,7 @@ begin
 end $$;
 
 comment on function scoring.score_lead(uuid, uuid) is
-$$Scores a lead as of now, by the model in force, and keeps the score; a trigger writes it to the lead.
+$$Scores a lead as of now with the model in force, and adds the score to the history. A trigger writes it to the lead.
 
 Null: the organization has no such lead.$$;
 

@@ -17,7 +17,7 @@ begin atomic
     select g.* from item as g where jsonb_typeof(g.signal) = 'object'
   ),
   fault (position, field, code, detail) as (
-    select 0, k.key, 'unknown_field', 'With signals, there is no other field. Leave it out.'
+    select 0, k.key, 'unknown_field', 'signals must be the only field. Leave this field out.'
     from jsonb_object_keys(signal_faults.fields) as k (key)
     where signal_faults.fields ? 'signals' and k.key <> 'signals'
     union all

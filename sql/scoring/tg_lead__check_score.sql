@@ -17,7 +17,8 @@ begin
   ) then
     raise sqlstate 'PT409' using
       message = 'refused',
-      hint = 'score_id names a score of the lead that says the same: insert into scoring.score, which sets it.';
+      hint = 'score_id must name a score of this lead with the same lead_score and ai_reasoning. Insert a row into '
+        'scoring.score instead: this sets score_id.';
   end if;
   return new;
 end $$;

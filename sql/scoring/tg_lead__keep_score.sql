@@ -17,4 +17,4 @@ begin
 end $$;
 
 comment on function scoring.tg_lead__keep_score() is
-  'Adds a score that was written to the lead, with its reasons, to the history. kind is set.';
+  'Adds a score that was written to the lead, with its reasons, to the history, as a row of kind "set".';

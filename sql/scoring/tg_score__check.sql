@@ -6,7 +6,7 @@ returns trigger language plpgsql volatile security invoker set search_path = pg_
 as $$
 begin
   if new.created_at > clock_timestamp() then
-    raise sqlstate 'PT409' using message = 'refused', hint = 'A score''s created_at doesn''t lie in the future.';
+    raise sqlstate 'PT409' using message = 'refused', hint = 'created_at of a score can''t be in the future.';
   end if;
   if new.kind = 'set' and not exists (
     select
@@ -18,10 +18,10 @@ begin
   ) then
     raise sqlstate 'PT409' using
       message = 'refused',
-      hint = 'The lead has another score. Set lead_score of the lead: that adds to its history.';
+      hint = 'The lead has another score. Change lead_score of the lead instead: this adds a row to the history.';
   end if;
   return new;
 end $$;
 
 comment on function scoring.tg_score__check() is
-  'Raises PT409 refused for a score of kind set that isn''t the lead''s, and for a created_at in the future.';
+  'Raises PT409 refused if created_at is in the future, or if kind is "set" and the lead has another score.';

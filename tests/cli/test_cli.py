@@ -75,7 +75,7 @@ def test_stage_rules(leads: Leads, new_organization: Callable[..., Organization]
         "insert into app.lead (organization_id, email, pipeline_stage) values (%s, 'a@example.com', 'won')", acme.id
     )
     assert 'The stage "won" has leads.' in mistake(leads("organizations", "stages", acme.id, "--remove", "won"))
-    assert "where every lead begins" in mistake(leads("organizations", "stages", acme.id, "--remove", "new"))
+    assert "the initial stage of every lead" in mistake(leads("organizations", "stages", acme.id, "--remove", "new"))
     assert "has no stage" in mistake(leads("organizations", "stages", acme.id, "--remove", "nope"))
     assert "1 to 64 characters" in mistake(leads("organizations", "stages", acme.id, "--add", "On Hold"))
     assert "already" in mistake(leads("organizations", "stages", acme.id, "--add", "won"))

@@ -16,7 +16,7 @@ from (values
   ('status = ''in_progress'', run_at = now(), attempts = 2, external_id = null, last_synced_at = null')
 ) as c (change);
 select matches(
-  hint($$update crm.sync set external_id = '8'$$), 'A sync that is ok has its record for good', 'and says why'
+  hint($$update crm.sync set external_id = '8'$$), 'A sync that is ok keeps its record', 'and says why'
 );
 select lives_ok('update crm.sync set last_synced_at = now()', 'the time is no part of it');
 
