@@ -6912,7 +6912,7 @@ begin
         s.organization_id = v_organization_id
         and s.position > chain_verdict.after
         and s.position <= v_last.position
-      window chain as (order by s.position)
+      window chain as (order by s.position, s.event_id)
     ),
     sealed as materialized (
       select
@@ -6982,7 +6982,7 @@ begin
         end as code
     ) as f
     where f.code is not null
-    order by s.position
+    order by s.position, s.event_id
     limit 1;
 
     if v_fault.code = 'seal_missing' then

@@ -108,11 +108,14 @@ def check_sums() -> None:
     for migration in all_():
         digest = hashlib.sha256(migration.path.read_bytes()).hexdigest()
         if migration.path.name not in sums:
-            raise MigrationError(f"migrations/{migration.path.name} is not in SHA256SUMS. Run: make freeze")
+            raise MigrationError(
+                f"migrations/{migration.path.name} is not in SHA256SUMS: no release has it. Write its statements into "
+                "migrations/next.sql instead."
+            )
         if sums[migration.path.name] != digest:
             raise MigrationError(
-                f"migrations/{migration.path.name} is not what SHA256SUMS says: somebody edited it. Restore it (git "
-                "checkout migrations), and put the change into a new migration."
+                f"migrations/{migration.path.name} was edited after its release: it is not what SHA256SUMS says. "
+                "Restore it (git checkout migrations), and write the change into migrations/next.sql."
             )
 
 

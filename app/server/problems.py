@@ -85,7 +85,9 @@ class Problem:
 _BUILT_IN = {
     "not_found": Row(404, "not_found", "Not found", "There is nothing at this address. Check the path and the id."),
     "unavailable": Row(503, "unavailable", "Unavailable", "The server is busy. Nothing was done. Try again."),
-    "internal": Row(500, "internal", "Internal error", "This is a fault of the server. Report it with the request_id."),
+    "internal": Row(
+        500, "internal", "Internal error", "An error occurred in the server. Report it with the request_id."
+    ),
 }
 
 

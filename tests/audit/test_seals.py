@@ -124,6 +124,18 @@ CASES = [
         "hash_mismatch",
     ),
     Case(
+        # A unique constraint covers the positions of one year.
+        "a position exists twice",
+        "insert into audit.seal (organization_id, position, event_id, event_hash, hash, created_at) "
+        "select s.organization_id, s.position, i.id, s.event_hash, s.hash, app.id_time(i.id) "
+        "from audit.seal as s "
+        "cross join (select (lpad(to_hex((extract(epoch from date_trunc('year', now() at time zone 'UTC') "
+        "+ interval '1 year') * 1000)::bigint), 12, '0') || '70008000000000000000')::uuid as id) as i "
+        "where s.organization_id = '{o}' and s.position = 3",
+        "seal_missing",
+        has_event=False,
+    ),
+    Case(
         "two change places",
         "update audit.seal set position = position + 1000 where organization_id = '{o}' and position in (3, 4); "
         "update audit.seal set position = 1007 - position where organization_id = '{o}' and position > 1000",

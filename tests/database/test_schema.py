@@ -160,5 +160,5 @@ def test_an_edited_migration_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
     migrations.check_sums()
     with (copied / "0.9.0-03.leads.sql").open("a") as file:
         file.write("-- one line more\n")
-    with pytest.raises(migrations.MigrationError, match=r"0\.9\.0-03\.leads\.sql .* somebody edited it"):
+    with pytest.raises(migrations.MigrationError, match=r"0\.9\.0-03\.leads\.sql was edited after its release"):
         migrations.check_sums()
