@@ -622,7 +622,7 @@ declare
   v_organization_id uuid := (admin.organization(activate_scoring_model.organization_id)).organization_id;
   v_model scoring.model;
 begin
-  -- All of them: two that activate at once wait for each other here.
+  -- This locks all models of the organization, so that two sessions that activate one wait for each other here.
   perform from scoring.model as m where m.organization_id = v_organization_id order by m.version for update;
   select m.* into v_model
   from scoring.model as m
@@ -640,18 +640,18 @@ begin
           format('The organization has no scoring model of version %s.', activate_scoring_model.version)
         else coalesce(
           (
-            select format('There is no draft: version %s is active since %s.', m.version, app.utc_text(m.activated_at))
+            select format('There is no draft. Version %s is active since %s.', m.version, app.utc_text(m.activated_at))
             from scoring.model as m
             where m.organization_id = v_organization_id and m.state = 'active'
           ),
           'There is no draft.'
-        ) || ' Begin one with: leads scoring edit FILE'
+        ) || ' To create one, run: leads scoring edit FILE'
       end;
   end if;
   if v_model.state = 'active' then
     raise sqlstate 'PT409' using
       message = 'model_is_active',
-      hint = format('Version %s is active already, since %s.', v_model.version, app.utc_text(v_model.activated_at));
+      hint = format('Version %s is already active, since %s.', v_model.version, app.utc_text(v_model.activated_at));
   end if;
   update scoring.model as m
   set state = 'retired'
@@ -664,9 +664,9 @@ end $$;
 
 ALTER FUNCTION admin.activate_scoring_model(organization_id uuid, version integer) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.activate_scoring_model(organization_id uuid, version integer) IS 'Makes a version of the organization''s scoring models the active one, and retires the one before; the version.
+COMMENT ON FUNCTION admin.activate_scoring_model(organization_id uuid, version integer) IS 'Activates a version of the organization''s scoring model and retires the version that was active. Returns the version.
 
-version: null is the draft; a retired one can be taken back. An active version never changes again. Raises PT404
+version: null for the draft. A retired version can be activated again. An activated version can''t be changed. Raises PT404
 organization_not_found and model_not_found, PT409 model_is_active.';
 
 CREATE FUNCTION admin.add_stage(organization_id uuid, name text) RETURNS void
@@ -680,7 +680,7 @@ begin
   if app.is_name(add_stage.name) is not true then
     raise sqlstate 'PT422' using
       message = 'invalid_name',
-      hint = 'A stage''s name has 1 to 64 characters out of a-z, 0-9, _ and -, and begins with a-z or 0-9.';
+      hint = 'A stage''s name must have 1 to 64 characters from a-z, 0-9, _ and -, and begin with a-z or 0-9.';
   end if;
   insert into app.pipeline_stage (organization_id, name, position)
   select v_organization_id, add_stage.name, coalesce(max(s.position), 0) + 1
@@ -690,13 +690,13 @@ begin
   if not found then
     raise sqlstate 'PT409' using
       message = 'stage_exists',
-      hint = format('The organization has a stage "%s" already.', add_stage.name);
+      hint = format('The organization already has a stage "%s".', add_stage.name);
   end if;
 end $$;
 
 ALTER FUNCTION admin.add_stage(organization_id uuid, name text) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.add_stage(organization_id uuid, name text) IS 'Adds a pipeline stage behind the others. Raises PT404 organization_not_found, PT422 invalid_name, PT409 stage_exists.';
+COMMENT ON FUNCTION admin.add_stage(organization_id uuid, name text) IS 'Adds a pipeline stage after the others. Raises PT404 organization_not_found, PT422 invalid_name, PT409 stage_exists.';
 
 CREATE FUNCTION auth.roles() RETURNS TABLE(name text, kind text, definer_schemas text[])
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -990,9 +990,10 @@ END;
 
 ALTER FUNCTION admin.analysts(organization_id uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.analysts(organization_id uuid) IS 'The analysts of an organization, or of all where it is null; the oldest first.
+COMMENT ON FUNCTION admin.analysts(organization_id uuid) IS 'The analysts of an organization, the oldest first. organization_id: null for all organizations.
 
-state: good; expired; revoked: the login is being removed; gone: the cluster has no such login, say "leads bi revoke".';
+state: "good", "expired", "revoked" (the login is being removed) or "gone" (the cluster has no such login; leads bi revoke
+removes the entry).';
 
 CREATE FUNCTION api.schema_version() RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1204,11 +1205,11 @@ end $$;
 
 ALTER FUNCTION admin.backtest_scoring_model(organization_id uuid, document jsonb, lead_ids uuid[]) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.backtest_scoring_model(organization_id uuid, document jsonb, lead_ids uuid[]) IS 'Scores each lead that is won or lost as of its qualification, from what had been observed until then, and keeps nothing.
+COMMENT ON FUNCTION admin.backtest_scoring_model(organization_id uuid, document jsonb, lead_ids uuid[]) IS 'Scores each lead that is won or lost, with the signals that were observed before its qualification. Stores nothing.
 
-lead_ids: some of admin.backtest_leads, none twice; null: all, in one statement. Leads that were never qualified are left
-out. A lead''s own fields count as they are now. score_in_force: what the model in force gives. Raises PT404
-organization_not_found, PT422 invalid_model.';
+lead_ids: ids from admin.backtest_leads without repetitions; null for all leads in one statement. Leads that were never
+qualified are left out. A lead''s own fields have their present values. score_in_force: the score that the model in force
+gives. Raises PT404 organization_not_found, PT422 invalid_model.';
 
 CREATE FUNCTION admin.bind_analyst(login text, organization_id uuid, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1218,7 +1219,7 @@ declare
   v_organization app.organization_values := admin.organization(bind_analyst.organization_id);
   v_oid oid := (select r.oid from pg_catalog.pg_roles as r where r.rolname = bind_analyst.login);
 begin
-  -- What stands for a login that was dropped, and whose oid this one has got.
+  -- This entry belongs to a login that was dropped. The new login has its oid.
   delete from auth.analyst as a where a.role_oid = v_oid and a.role_name <> bind_analyst.login;
   insert into auth.analyst (organization_id, role_oid, role_name, expires_at)
   values (v_organization.organization_id, v_oid, bind_analyst.login, bind_analyst.expires_at);
@@ -1226,9 +1227,9 @@ end $$;
 
 ALTER FUNCTION admin.bind_analyst(login text, organization_id uuid, expires_at timestamp with time zone) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.bind_analyst(login text, organization_id uuid, expires_at timestamp with time zone) IS 'Binds a login, by oid and name, to one organization. For admin.create_analyst alone: no login may execute it.
+COMMENT ON FUNCTION admin.bind_analyst(login text, organization_id uuid, expires_at timestamp with time zone) IS 'Binds a login, by its oid and name, to one organization. Only admin.create_analyst calls it: no login may execute it.
 
-Raises PT404 organization_not_found, and 23505 analyst_role_oid_is_unique for a login that is bound already.';
+Raises PT404 organization_not_found, and 23505 analyst_role_oid_is_unique if the login is already bound.';
 
 CREATE FUNCTION admin.catalogue() RETURNS TABLE(object text, definition text, removal text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -1717,12 +1718,12 @@ begin
       delete from crm.connection as c where c.organization_id = v_organization_id;
     else
       raise sqlstate 'PT422' using
-        message = 'unknown_change', hint = 'A connection is paused, resumed or disconnected: pause, resume, disconnect.';
+        message = 'unknown_change', hint = 'The change must be pause, resume or disconnect.';
   end case;
   if not found then
     raise sqlstate 'PT404' using
       message = 'connection_not_found',
-      hint = 'The organization has no connection to a CRM. Make one with: leads crm connect';
+      hint = 'The organization has no connection to a CRM. To create one, run: leads crm connect';
   end if;
   perform pg_notify('leads_crm', '');
 end $$;
@@ -1731,9 +1732,9 @@ ALTER FUNCTION admin.change_crm_connection(organization_id uuid, change text) OW
 
 COMMENT ON FUNCTION admin.change_crm_connection(organization_id uuid, change text) IS 'Pauses, resumes or removes the organization''s connection.
 
-change: pause (pushes wait; those by a stage''s change are skipped), resume (also after the vendor refused the credential),
-disconnect (the credential goes; the syncs stay, and the same account, connected again, takes them up). Raises PT404
-organization_not_found, connection_not_found, PT422 unknown_change.';
+change: "pause": requested pushes wait, and pushes on a change of stage are skipped. "resume": also after the vendor has
+rejected the credential. "disconnect": deletes the connection with its credential. The syncs stay, and continue if the same
+account is connected again. Raises PT404 organization_not_found and connection_not_found, PT422 unknown_change.';
 
 CREATE FUNCTION admin.check_scoring_model(document jsonb) RETURNS void
     LANGUAGE plpgsql IMMUTABLE SECURITY DEFINER
@@ -1747,7 +1748,7 @@ begin
       message = 'invalid_model',
       detail = v_faults::text,
       hint = format(
-        'The scoring model has %s faults. The first: %s: %s',
+        'The scoring model has %s errors. The first is in %s: %s',
         json_array_length(v_faults), v_faults -> 0 ->> 'field', v_faults -> 0 ->> 'detail'
       );
   end if;
@@ -1755,7 +1756,7 @@ end $$;
 
 ALTER FUNCTION admin.check_scoring_model(document jsonb) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.check_scoring_model(document jsonb) IS 'Raises PT422 invalid_model, with all faults as a JSON array of {field, code, detail} in the detail.';
+COMMENT ON FUNCTION admin.check_scoring_model(document jsonb) IS 'Raises PT422 invalid_model if the model has errors. DETAIL has all of them, as a JSON array of {field, code, detail}.';
 
 CREATE FUNCTION admin.connect_crm(organization_id uuid, vendor text, account text, settings jsonb, credential bytea DEFAULT NULL::bytea, credential_key text DEFAULT NULL::text, push_stage text DEFAULT NULL::text, settle_seconds integer DEFAULT NULL::integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1769,7 +1770,7 @@ begin
   select v.* into v_vendor from crm.vendor as v where v.name = connect_crm.vendor;
   if not found then
     raise sqlstate 'PT404' using message = 'vendor_not_found', hint = format(
-      'There is no adapter for "%s". There is one for %s.', connect_crm.vendor,
+      'There is no adapter for "%s". The vendors with an adapter are: %s.', connect_crm.vendor,
       (select string_agg(v.name, ', ' order by v.name) from crm.vendor as v)
     );
   end if;
@@ -1779,7 +1780,7 @@ begin
   end if;
   if (connect_crm.credential is null) <> (v_organization.environment = 'test') then
     raise sqlstate 'PT422' using message = 'invalid_credential', hint = case v_organization.environment
-      when 'test' then 'A test organization''s pushes are simulated: it has no credential.'
+      when 'test' then 'A test organization has no credential, because its pushes are simulated.'
       else 'A connection needs the vendor''s credential.'
     end;
   end if;
@@ -1818,19 +1819,19 @@ begin
 exception
   when foreign_key_violation then
     raise sqlstate 'PT404' using message = 'stage_not_found', hint = format(
-      'The organization has no stage "%s". "leads organizations stages" shows them.',
+      'The organization has no stage "%s". To list the stages, run: leads organizations stages',
       coalesce(connect_crm.push_stage, 'qualified')
     );
 end $$;
 
 ALTER FUNCTION admin.connect_crm(organization_id uuid, vendor text, account text, settings jsonb, credential bytea, credential_key text, push_stage text, settle_seconds integer) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.connect_crm(organization_id uuid, vendor text, account text, settings jsonb, credential bytea, credential_key text, push_stage text, settle_seconds integer) IS 'Makes the organization''s connection to a CRM, or replaces it; one that was paused is active again.
+COMMENT ON FUNCTION admin.connect_crm(organization_id uuid, vendor text, account text, settings jsonb, credential bytea, credential_key text, push_stage text, settle_seconds integer) IS 'Creates the organization''s connection to a CRM, or replaces it. A paused connection becomes active.
 
-account: which of the vendor''s accounts: syncs with the same one are taken up. credential: encrypted, with credential_key
-the id of the key that decrypts it; null for a test organization. push_stage, settle_seconds: null is "qualified" and the vendor''s
-own, or what the connection before had. Raises PT404 organization_not_found, vendor_not_found, stage_not_found, PT422
-out_of_range, invalid_credential.';
+account: the account at the vendor. Existing syncs with the same account continue. credential: encrypted; null for a test
+organization. credential_key: the id of the key that decrypts it. push_stage, settle_seconds: null keeps the values of the
+present connection; for a new one they are "qualified" and the vendor''s default. Raises PT404 organization_not_found,
+vendor_not_found and stage_not_found, PT422 out_of_range and invalid_credential.';
 
 CREATE FUNCTION admin.create_analyst(login text, organization_id uuid, verifier text, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -1841,20 +1842,20 @@ declare
 begin
   if create_analyst.login collate "C" !~ '^[a-z_][a-z0-9_]{0,62}$' or create_analyst.login ~ '^(pg_|leads_)' then
     raise sqlstate 'PT422' using message = 'invalid_login', hint =
-      'A login is 1 to 63 characters: a-z, 0-9 and _, no digit first, and neither pg_ nor leads_ in front. Every login of '
-      'the cluster can see the name: keep customers'' names out of it.';
+      'A login must have 1 to 63 characters from a-z, 0-9 and _. It must not begin with a digit, pg_ or leads_. '
+      'Every login of the cluster can see the name, so don''t use a customer''s name.';
   end if;
   if create_analyst.verifier is null or create_analyst.verifier !~ '^SCRAM-SHA-256\$' then
     raise sqlstate 'PT422' using message = 'invalid_verifier', hint =
-      'The verifier must be one of SCRAM-SHA-256 (RFC 5803): a password never comes here.';
+      'The verifier must be a SCRAM-SHA-256 verifier (RFC 5803) and not the password.';
   end if;
   if create_analyst.expires_at <= now() then
     raise sqlstate 'PT422' using
-      message = 'expired', hint = 'The login would have expired already: give a later time.';
+      message = 'expired', hint = 'The time of expiry is in the past.';
   end if;
   if exists (select from pg_catalog.pg_roles as r where r.rolname = create_analyst.login) then
     raise sqlstate 'PT409' using message = 'login_exists', hint = format(
-      'There is a login "%s" already. Choose another name, or say first: leads bi revoke %s',
+      'The login "%s" already exists. Choose another name, or first run: leads bi revoke %s',
       create_analyst.login, create_analyst.login
     );
   end if;
@@ -1864,14 +1865,14 @@ begin
     'valid until %L',
     create_analyst.login, create_analyst.verifier, coalesce(create_analyst.expires_at::text, 'infinity')
   );
-  -- What a session begins with; the analyst may set it otherwise, and sees no more by it.
+  -- The defaults of a session. The analyst may change them, which gives access to no more rows.
   foreach v_setting in array array[
     'search_path = bi',
     'timezone = ''UTC''',
     'default_transaction_read_only = on',
     'statement_timeout = ''60s''',
     'lock_timeout = ''5s''',
-    -- A transaction that is left open keeps VACUUM from all that was deleted since.
+    -- VACUUM can't remove rows that were deleted after an open transaction began.
     'idle_in_transaction_session_timeout = ''60s''',
     'idle_session_timeout = ''8h'''
   ]
@@ -1879,7 +1880,7 @@ begin
     execute format('alter role %I set %s', create_analyst.login, v_setting);
   end loop;
   perform admin.bind_analyst(create_analyst.login, create_analyst.organization_id, create_analyst.expires_at);
-  -- PostgreSQL 15 knows no SET FALSE: there the policy alone holds, which asks for session_user.
+  -- PostgreSQL 15 has no SET FALSE. There only the policy protects the rows: it checks session_user.
   execute format(
     'grant leads_bi to %I%s',
     create_analyst.login,
@@ -1889,11 +1890,12 @@ end $_$;
 
 ALTER FUNCTION admin.create_analyst(login text, organization_id uuid, verifier text, expires_at timestamp with time zone) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.create_analyst(login text, organization_id uuid, verifier text, expires_at timestamp with time zone) IS 'Makes a login that reads schema bi, of one organization alone. For the migrating login, which has CREATEROLE.
+COMMENT ON FUNCTION admin.create_analyst(login text, organization_id uuid, verifier text, expires_at timestamp with time zone) IS 'Creates a login that can read the rows of one organization in schema bi. Only the migrating login can execute it, which has
+CREATEROLE.
 
-login: 1 to 63 characters out of a-z, 0-9 and _. verifier: the password''s SCRAM-SHA-256 verifier (RFC 5803). expires_at: from
-then on the login can''t log in and sees no row; null: never. Raises PT404 organization_not_found, PT409 login_exists, PT422
-invalid_login, invalid_verifier, expired; 42501 where the caller lacks CREATEROLE, or ADMIN OPTION on leads_bi.';
+login: 1 to 63 characters from a-z, 0-9 and _. verifier: the password''s SCRAM-SHA-256 verifier (RFC 5803). expires_at: after
+this time the login can''t log in and sees no row; null for never. Raises PT404 organization_not_found, PT409 login_exists,
+PT422 invalid_login, invalid_verifier and expired; 42501 if the caller lacks CREATEROLE, or ADMIN OPTION on leads_bi.';
 
 CREATE FUNCTION admin.create_audit_partitions() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1910,7 +1912,8 @@ ALTER FUNCTION admin.create_audit_partitions() OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.create_audit_partitions() IS 'Creates the partitions of the audit log and its seals for this year and the next one, unless they exist.
 
-Without a partition for the current year every write fails. Raises 55P03 if a lock cannot be had in 2 seconds: call it again.';
+Without a partition for the current year every write fails. Raises 55P03 if it can''t get a lock within 2 seconds. The caller
+then calls it again.';
 
 CREATE FUNCTION admin.create_key(organization_id uuid, scope text, digest bytea, name text DEFAULT NULL::text, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1928,10 +1931,10 @@ begin
     raise sqlstate 'PT422' using message = 'unknown_scope', hint = 'The scopes are read, write and admin.';
   end if;
   if app.is_text(app.trim_text(create_key.name), 255) is false then
-    raise sqlstate 'PT422' using message = 'invalid_name', hint = 'The name must be a text of 1 to 255 characters.';
+    raise sqlstate 'PT422' using message = 'invalid_name', hint = 'The name must have 1 to 255 characters.';
   end if;
   if create_key.expires_at <= now() then
-    raise sqlstate 'PT422' using message = 'expired', hint = 'The key would have expired already: give a later time.';
+    raise sqlstate 'PT422' using message = 'expired', hint = 'The time of expiry is in the past.';
   end if;
   insert into auth.api_key (organization_id, id, name, scopes, digest, expires_at)
   values (
@@ -1947,10 +1950,10 @@ end $$;
 
 ALTER FUNCTION admin.create_key(organization_id uuid, scope text, digest bytea, name text, expires_at timestamp with time zone) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.create_key(organization_id uuid, scope text, digest bytea, name text, expires_at timestamp with time zone) IS 'Keeps a new key''s digest, and returns the key''s id.
+COMMENT ON FUNCTION admin.create_key(organization_id uuid, scope text, digest bytea, name text, expires_at timestamp with time zone) IS 'Stores a new key''s digest, and returns the key''s id.
 
-scope: the highest one, read, write or admin. digest: SHA-256 of the SHA-256 of the key, which never comes here.
-expires_at: null: never. Raises PT404 organization_not_found, PT422 unknown_scope, invalid_name, expired.';
+scope: the highest scope: read, write or admin. digest: SHA-256 of the SHA-256 of the key. The server never has the key itself
+here. expires_at: null for never. Raises PT404 organization_not_found, PT422 unknown_scope, invalid_name and expired.';
 
 CREATE FUNCTION admin.create_organization(name text, environment text) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1960,7 +1963,7 @@ declare
   v_organization_id uuid := app.new_id();
 begin
   if app.is_text(app.trim_text(create_organization.name), 255) is not true then
-    raise sqlstate 'PT422' using message = 'invalid_name', hint = 'The name must be a text of 1 to 255 characters.';
+    raise sqlstate 'PT422' using message = 'invalid_name', hint = 'The name must have 1 to 255 characters.';
   end if;
   insert into app.organization (organization_id, name, environment)
   values (v_organization_id, app.trim_text(create_organization.name), create_organization.environment);
@@ -1969,7 +1972,7 @@ end $$;
 
 ALTER FUNCTION admin.create_organization(name text, environment text) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.create_organization(name text, environment text) IS 'Makes an organization with the six pipeline stages that each starts with, and returns its id. environment: live or test. Raises PT422 invalid_name.';
+COMMENT ON FUNCTION admin.create_organization(name text, environment text) IS 'Creates an organization with the six default pipeline stages, and returns its id. environment: "live" or "test". Raises PT422 invalid_name.';
 
 CREATE FUNCTION app.is_name(value text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -2088,7 +2091,7 @@ END;
 
 ALTER FUNCTION admin.crm_queue(organization_id uuid, row_limit integer) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.crm_queue(organization_id uuid, row_limit integer) IS 'The pushes that are not through, the oldest first, of all organizations or of one: what waits, what failed or was skipped, and why. error: the vendor''s words at the last attempt. run_at: when it is due, or its lease ends.';
+COMMENT ON FUNCTION admin.crm_queue(organization_id uuid, row_limit integer) IS 'The pushes of an organization that wait, failed or were skipped, the oldest first. organization_id: null for all organizations. error: the vendor''s message at the last attempt. run_at: when the push is due, or when its lease ends.';
 
 CREATE FUNCTION app.is_email(value text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -2296,7 +2299,7 @@ END;
 
 ALTER FUNCTION admin.crm_syncs(organization_id uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.crm_syncs(organization_id uuid) IS 'All pushes of the organization''s connection, with the leads'' addresses.';
+COMMENT ON FUNCTION admin.crm_syncs(organization_id uuid) IS 'All pushes of the organization''s connection, with the leads'' e-mail addresses.';
 
 CREATE FUNCTION admin.delete_expired_answers(batch integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2322,7 +2325,7 @@ begin
   where
     k.organization_id = e.organization_id
     and k.key_digest = e.key_digest
-    -- Asked again of the row as it is: a claim may just have taken it over.
+    -- The condition is repeated, because a request may have claimed the row in the meantime.
     and k.created_at < now() - interval '24 hours';
   get diagnostics v_deleted = row_count;
   return v_deleted;
@@ -2330,7 +2333,7 @@ end $$;
 
 ALTER FUNCTION admin.delete_expired_answers(batch integer) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.delete_expired_answers(batch integer) IS 'Deletes up to batch answers older than 24 hours of all organizations; how many. A worker asks every hour, until it is fewer: each claim only takes away a few of its own organization''s.';
+COMMENT ON FUNCTION admin.delete_expired_answers(batch integer) IS 'Deletes up to batch responses that are older than 24 hours, of all organizations. Returns the number of deleted rows. A worker calls it every hour, until the number is less than batch. A claim deletes only a few rows of its own organization.';
 
 CREATE TABLE admin.catalogue_entry (
     object text NOT NULL,
@@ -2460,10 +2463,10 @@ begin
     )
   then
     raise sqlstate 'PT409' using message = 'analyst_not_revoked', hint = format(
-      '"%s" isn''t a login that was revoked. Say: leads bi revoke %s', drop_analyst.login, drop_analyst.login
+      '"%s" isn''t a revoked login. Run: leads bi revoke %s', drop_analyst.login, drop_analyst.login
     );
   end if;
-  -- Who made the role has ADMIN OPTION on it, and to end its sessions needs its rights.
+  -- The creator of the role only has ADMIN OPTION on it. To end its sessions, the creator needs the role's privileges.
   execute format('grant %I to %I', drop_analyst.login, current_user);
   perform pg_terminate_backend(a.pid, 5000)
   from pg_catalog.pg_stat_activity as a
@@ -2473,10 +2476,9 @@ end $$;
 
 ALTER FUNCTION admin.drop_analyst(login text) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.drop_analyst(login text) IS 'Ends a revoked analyst''s sessions, waiting up to 5 seconds for each, and drops the login, if it is there. For the
-migrating login.
+COMMENT ON FUNCTION admin.drop_analyst(login text) IS 'Ends the sessions of a revoked analyst''s login, and drops the login if it exists. Only the migrating login can execute it.
 
-Raises PT409 analyst_not_revoked; 2BP01 for a login that something depends on.';
+It waits up to 5 seconds for each session. Raises PT409 analyst_not_revoked, and 2BP01 if an object depends on the login.';
 
 CREATE FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2488,7 +2490,7 @@ declare
   v_version integer;
 begin
   perform admin.check_scoring_model(edit_scoring_model.document);
-  -- Two that begin a draft at once: the second finds the first one's.
+  -- If two sessions create a draft at the same time, the second one finds and replaces the draft of the first.
   loop
     update scoring.model as m
     set document = edit_scoring_model.document
@@ -2508,7 +2510,7 @@ end $$;
 
 ALTER FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) IS 'Replaces the organization''s draft of a scoring model, or begins one; its version. Raises PT404 organization_not_found, PT422 invalid_model.';
+COMMENT ON FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) IS 'Replaces the draft of the organization''s scoring model, or creates it. Returns the draft''s version. Raises PT404 organization_not_found, PT422 invalid_model.';
 
 CREATE FUNCTION audit.erase_lead(organization_id uuid, lead_id uuid) RETURNS TABLE(wait_seconds numeric, rows_gone bigint, events bigint, copies json)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2616,7 +2618,7 @@ END;
 
 ALTER FUNCTION admin.erase_lead(organization_id uuid, lead_id uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.erase_lead(organization_id uuid, lead_id uuid) IS 'What audit.erase_lead does, for the operator.';
+COMMENT ON FUNCTION admin.erase_lead(organization_id uuid, lead_id uuid) IS 'Calls audit.erase_lead, which the operator may not execute.';
 
 CREATE FUNCTION admin.erase_organization(organization_id uuid, after uuid DEFAULT NULL::uuid, batch integer DEFAULT 100) RETURNS TABLE(last_lead_id uuid, leads integer, events bigint, wait_seconds numeric, is_done boolean)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2625,28 +2627,28 @@ CREATE FUNCTION admin.erase_organization(organization_id uuid, after uuid DEFAUL
 declare
   v_organization app.organization_values := admin.known_organization(erase_organization.organization_id);
   v_organization_id uuid := v_organization.organization_id;
-  -- Not null: the next lead's condition would have two shapes, and a plan for both walks the log from its beginning.
+  -- A value in place of null, because a plan that handles both scans the log from its beginning.
   v_lead_id uuid := coalesce(erase_organization.after, '00000000-0000-0000-0000-000000000000');
   v_next_id uuid;
   v_done record;
   v_leads integer := 0;
   v_events bigint := 0;
 begin
-  -- From the first batch on nothing comes in, and nothing goes out.
+  -- The first batch ends all access: no request, analyst or push reaches the organization's data afterwards.
   update auth.api_key as k
   set name = null, revoked_at = coalesce(k.revoked_at, date_trunc('milliseconds', clock_timestamp()))
   where k.organization_id = v_organization_id and (k.revoked_at is null or k.name is not null);
   delete from auth.analyst as a where a.organization_id = v_organization_id;
-  -- A worker locks its push, and then the connection: in this order here, too.
+  -- A worker locks its push and then the connection. This uses the same order, to avoid a deadlock.
   perform from crm.sync as s
   where s.organization_id = v_organization_id and s.status = 'in_progress'
   order by s.id
   for update;
   delete from crm.connection as c where c.organization_id = v_organization_id;
-  -- Or each lead's erasure would look through them all.
+  -- They are deleted here, because otherwise the erasure of each lead would search all of them.
   delete from app.idempotency_key as k where k.organization_id = v_organization_id;
 
-  -- Said again of one that is erased: there is nothing to walk through.
+  -- The organization is already erased, and no lead is left.
   if
     v_organization.erased_at is not null
     and not exists (select from app.lead as l where l.organization_id = v_organization_id)
@@ -2655,7 +2657,7 @@ begin
     return;
   end if;
 
-  -- By the log, which has those that were deleted, too, and then by what is left.
+  -- The leads of the log come first, because it has the deleted leads, too. The leads without an event follow.
   for v_number in 1 .. greatest(erase_organization.batch, 1) loop
     v_next_id := (
       select e.lead_id
@@ -2689,12 +2691,13 @@ end $$;
 
 ALTER FUNCTION admin.erase_organization(organization_id uuid, after uuid, batch integer) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.erase_organization(organization_id uuid, after uuid, batch integer) IS 'Erases up to batch leads of an organization, the next after a lead; null: the first; behind the last, all else that it has.
+COMMENT ON FUNCTION admin.erase_organization(organization_id uuid, after uuid, batch integer) IS 'Erases up to batch leads of an organization. After the last lead, erases everything else that the organization has.
 
-Keys are revoked, analysts unbound, the connection and kept answers removed from the first batch on. last_lead_id: after, for
-the next batch; null: all is erased. leads, events: how many this batch erased. wait_seconds: above 0, a push holds a lease
-for so long: ask again then. is_done: all is erased. What broke off is taken up by asking from the first again. Raises PT404
-organization_not_found.';
+after: the lead after which the batch starts; null for the first batch. Every batch revokes the keys, unbinds the analysts, and
+deletes the connection and the kept responses. last_lead_id: the value of after for the next batch; null if everything is
+erased. leads, events: the numbers that this batch erased. wait_seconds: if above 0, a push has a lease for this time; call
+the function again afterwards. is_done: whether everything is erased. To continue an interrupted erasure, start again with the
+first batch. Raises PT404 organization_not_found.';
 
 CREATE FUNCTION admin.function_findings() RETURNS TABLE(subject text, finding text, remedy text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -3299,6 +3302,8 @@ CREATE FUNCTION admin.trigger_findings() RETURNS TABLE(subject text, finding tex
  WITH expected_trigger AS (
           SELECT t.oid,
              t.name AS "table",
+             t.root,
+             t.is_partition,
              '_900_record'::name AS name,
              false AS is_always,
                  CASE t.name
@@ -3314,6 +3319,8 @@ CREATE FUNCTION admin.trigger_findings() RETURNS TABLE(subject text, finding tex
          UNION ALL
           SELECT t.oid,
              t.name,
+             t.root,
+             t.is_partition,
              g.trigger,
              g.is_always,
              NULL::integer,
@@ -3323,6 +3330,8 @@ CREATE FUNCTION admin.trigger_findings() RETURNS TABLE(subject text, finding tex
          UNION ALL
           SELECT t.oid,
              t.name,
+             t.root,
+             t.is_partition,
              '_100_refuse_change'::name,
              true,
              NULL::integer,
@@ -3335,7 +3344,11 @@ CREATE FUNCTION admin.trigger_findings() RETURNS TABLE(subject text, finding tex
              WHEN '_900_record'::name THEN 'The trigger doesn''t exist: the audit log doesn''t record changes of the table.'::text
              ELSE 'The trigger doesn''t exist: changes that must be refused or checked are not.'::text
          END AS "case",
-     'Create the trigger in a new migration, like the triggers of similar tables in sql/. Then run: leads migrate'::text
+         CASE
+             WHEN e.is_partition THEN format('create trigger %I before update or delete or truncate on %s for each statement execute function audit.tg_refuse(%L);
+alter table %2$s enable always trigger %1$I;'::text, e.name, e."table", format('Use %s, which is append-only.'::text, e.root))
+             ELSE 'Create the trigger in a new migration, like the triggers of similar tables in sql/. Then run: leads migrate'::text
+         END AS "case"
     FROM expected_trigger e
    WHERE (NOT (EXISTS ( SELECT
             FROM pg_trigger t
@@ -3512,12 +3525,12 @@ begin
   if not found then
     raise sqlstate 'PT404' using
       message = 'key_not_found',
-      hint = format('There is no key %s. "leads keys list" shows them.', good_key.id);
+      hint = format('There is no key %s. To list the keys, run: leads keys list', good_key.id);
   end if;
   if v_key.revoked_at is not null or v_key.expires_at <= now() then
     raise sqlstate 'PT409' using
       message = 'key_not_good',
-      hint = format('The key %s is revoked or has expired. Make a new one with "leads keys create".', good_key.id);
+      hint = format('The key %s is revoked or has expired. To create a new one, run: leads keys create', good_key.id);
   end if;
   organization_id := v_key.organization_id;
   environment := v_key.environment;
@@ -3528,7 +3541,7 @@ end $$;
 
 ALTER FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) IS 'The key, locked. Raises PT404 key_not_found, PT409 key_not_good.';
+COMMENT ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) IS 'Locks and returns the key. Raises PT404 key_not_found, PT409 key_not_good.';
 
 CREATE FUNCTION admin.keep_catalogue(drifted jsonb DEFAULT '{}'::jsonb) RETURNS void
     LANGUAGE sql SECURITY DEFINER
@@ -3628,7 +3641,7 @@ END;
 
 ALTER FUNCTION admin.keys(organization_id uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.keys(organization_id uuid) IS 'The keys of an organization, or of all where it is null; the oldest first.';
+COMMENT ON FUNCTION admin.keys(organization_id uuid) IS 'The keys of an organization, the oldest first. organization_id: null for all organizations.';
 
 CREATE FUNCTION admin.known_organization(organization_id uuid) RETURNS app.organization_values
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -3644,7 +3657,7 @@ begin
     raise sqlstate 'PT404' using
       message = 'organization_not_found',
       hint = format(
-        'There is no organization %s. "leads organizations list" shows them.', known_organization.organization_id
+        'There is no organization %s. To list them, run: leads organizations list', known_organization.organization_id
       );
   end if;
   return v_organization;
@@ -3652,7 +3665,7 @@ end $$;
 
 ALTER FUNCTION admin.known_organization(organization_id uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.known_organization(organization_id uuid) IS 'The organization; of an erased one the name is null. Raises PT404 organization_not_found.';
+COMMENT ON FUNCTION admin.known_organization(organization_id uuid) IS 'The organization. The name of an erased organization is null. Raises PT404 organization_not_found.';
 
 CREATE TABLE crm.attempt (
     organization_id uuid NOT NULL,
@@ -3758,10 +3771,10 @@ END;
 
 ALTER FUNCTION admin.leads_to_erase(organization_id uuid, lead_id uuid, email text) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.leads_to_erase(organization_id uuid, lead_id uuid, email text) IS 'The leads with an id, or of an organization with an e-mail address (ASCII case ignored): those that have it, that had it once, and
-that were deleted.
+COMMENT ON FUNCTION admin.leads_to_erase(organization_id uuid, lead_id uuid, email text) IS 'The lead with an id, or the leads with an e-mail address. The case of ASCII letters is ignored.
 
-name, email: null where the lead was deleted. events: how many the log has of it. copies: what crm.copies gives.';
+With organization_id, the address also finds the organization''s deleted leads, and leads that had it before. name, email: null
+if the lead was deleted. events: the number of the lead''s events in the audit log. copies: the result of crm.copies.';
 
 CREATE FUNCTION admin.load_leads(organization_id uuid, leads jsonb) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3785,7 +3798,7 @@ end $$;
 
 ALTER FUNCTION admin.load_leads(organization_id uuid, leads jsonb) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.load_leads(organization_id uuid, leads jsonb) IS 'Inserts leads, a JSON array of objects with the fields of api.lead, as they are; returns how many. Raises PT404 organization_not_found, and the violations of the table''s constraints.';
+COMMENT ON FUNCTION admin.load_leads(organization_id uuid, leads jsonb) IS 'Inserts leads without changing them, and returns their number. leads: a JSON array of objects with the fields of api.lead. Raises PT404 organization_not_found, and violations of the table''s constraints.';
 
 CREATE FUNCTION admin.load_signals(organization_id uuid, signals jsonb) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3812,7 +3825,7 @@ end $$;
 
 ALTER FUNCTION admin.load_signals(organization_id uuid, signals jsonb) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.load_signals(organization_id uuid, signals jsonb) IS 'Inserts signals, a JSON array of {lead_id, type, value, observed_at, dedupe_key}; returns how many were new. Raises PT404 organization_not_found, and the violations of the table''s constraints.';
+COMMENT ON FUNCTION admin.load_signals(organization_id uuid, signals jsonb) IS 'Inserts signals, and returns the number of new ones. signals: a JSON array of {lead_id, type, value, observed_at, dedupe_key}. Raises PT404 organization_not_found, and violations of the table''s constraints.';
 
 CREATE FUNCTION admin.organization(organization_id uuid) RETURNS app.organization_values
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -3871,13 +3884,13 @@ exception
     get stacked diagnostics v_constraint = constraint_name;
     if v_constraint = 'connection_push_stage_exists' then
       raise sqlstate 'PT409' using message = 'stage_pushes', hint = format(
-        'A lead that enters "%s" is pushed to the CRM. Say "leads crm connect" with another --push-stage first.',
+        'A lead that enters "%s" is pushed to the CRM. First run leads crm connect with another --push-stage.',
         remove_stage.name
       );
     end if;
     raise sqlstate 'PT409' using
       message = 'stage_has_leads',
-      hint = format('The stage "%s" has leads in it. Move them to another stage first.', remove_stage.name);
+      hint = format('The stage "%s" has leads. First move them to another stage.', remove_stage.name);
 end $$;
 
 ALTER FUNCTION admin.remove_stage(organization_id uuid, name text) OWNER TO leads_jobs;
@@ -3895,13 +3908,13 @@ declare
 begin
   if retry_crm.external_id is not null and retry_crm.lead_id is null then
     raise sqlstate 'PT422' using
-      message = 'lead_needed', hint = 'A record is one lead''s: say which lead has it.';
+      message = 'lead_needed', hint = 'A record belongs to one lead, so the lead''s id is required.';
   end if;
   if retry_crm.external_id is not null and app.is_text(retry_crm.external_id, 255) is not true then
     raise sqlstate 'PT422' using
-      message = 'invalid_external_id', hint = 'The record''s id must be a text of 1 to 255 characters.';
+      message = 'invalid_external_id', hint = 'The record''s id must have 1 to 255 characters.';
   end if;
-  -- What nobody knows is for one lead at a time: somebody has looked.
+  -- A push with an unknown outcome is retried for one lead at a time, after a person has looked into the CRM.
   with failed as (
     select s.id
     from crm.sync as s
@@ -3921,8 +3934,10 @@ begin
   if v_ids is null then
     raise sqlstate 'PT404' using message = 'push_not_found', hint = case
       when retry_crm.lead_id is null then
-        'No push of the organization''s connection has failed or was skipped, but for outcome_unknown, which is retried lead by lead.'
-      else 'The lead has no push with the organization''s connection that failed or was skipped. "leads crm queue" shows them.'
+        'The organization''s connection has no failed or skipped push that can be retried. A push with outcome_unknown is '
+        'retried for one lead at a time.'
+      else
+        'The organization''s connection has no failed or skipped push of this lead. To list the pushes, run: leads crm queue'
     end;
   end if;
 
@@ -3946,11 +3961,12 @@ end $$;
 
 ALTER FUNCTION admin.retry_crm(organization_id uuid, lead_id uuid, external_id text) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.retry_crm(organization_id uuid, lead_id uuid, external_id text) IS 'Has pushes that failed or were skipped begin anew; how many.
+COMMENT ON FUNCTION admin.retry_crm(organization_id uuid, lead_id uuid, external_id text) IS 'Starts failed and skipped pushes again, and returns their number.
 
-lead_id: null: all of the organization''s connection but those with outcome_unknown; with a lead, also that: the caller has looked,
-and the vendor has no record of it. external_id: the caller has looked, and this is the lead''s record: it is linked, and nothing is
-sent. Raises PT404 organization_not_found, push_not_found, PT422 invalid_external_id, lead_needed.';
+lead_id: null for all pushes of the organization''s connection except those with outcome_unknown. With a lead''s id, a push with
+outcome_unknown starts again, too: the caller has checked that the CRM has no record of the lead. external_id: the id of the
+lead''s record, which the caller has found in the CRM. The lead is linked to it, and nothing is sent. Raises PT404
+organization_not_found and push_not_found, PT422 invalid_external_id and lead_needed.';
 
 CREATE FUNCTION admin.revoke_analyst(login text) RETURNS void
     LANGUAGE plpgsql
@@ -3962,7 +3978,7 @@ declare
     from pg_catalog.pg_roles as r
     where
       r.rolname = revoke_analyst.login
-      -- Who can do more than read isn't an analyst's login, and isn't dropped here.
+      -- A login that can do more than read isn't an analyst's login, and isn't dropped here.
       and not r.rolsuper and not r.rolcreaterole
       and exists (
         select
@@ -3973,7 +3989,7 @@ declare
 begin
   if not v_is_ours and not exists (select from admin.analysts() as a where a.login = revoke_analyst.login) then
     raise sqlstate 'PT404' using message = 'analyst_not_found', hint = format(
-      'There is no analyst "%s". "leads bi list" shows them.', revoke_analyst.login
+      'There is no analyst "%s". To list them, run: leads bi list', revoke_analyst.login
     );
   end if;
   perform admin.unbind_analyst(revoke_analyst.login);
@@ -3984,10 +4000,10 @@ end $$;
 
 ALTER FUNCTION admin.revoke_analyst(login text) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.revoke_analyst(login text) IS 'Takes its organization from an analyst''s login, and bars it: once committed, no new session can be opened.
+COMMENT ON FUNCTION admin.revoke_analyst(login text) IS 'Unbinds an analyst''s login from its organization, and sets it to NOLOGIN. After the commit it can''t open a new session.
 
-admin.drop_analyst then ends the login''s sessions, in a transaction of its own: an open one of the analyst''s may still have
-its snapshot. For the migrating login. Raises PT404 analyst_not_found.';
+admin.drop_analyst then ends the login''s sessions in a separate transaction, because an open transaction of the analyst may
+still have its snapshot. Only the migrating login can execute it. Raises PT404 analyst_not_found.';
 
 CREATE FUNCTION admin.revoke_key(id uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4003,7 +4019,7 @@ end $$;
 
 ALTER FUNCTION admin.revoke_key(id uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.revoke_key(id uuid) IS 'Revokes a key from now on. Raises PT404 key_not_found, PT409 key_not_good.';
+COMMENT ON FUNCTION admin.revoke_key(id uuid) IS 'Revokes a key. Raises PT404 key_not_found, PT409 key_not_good.';
 
 CREATE FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval DEFAULT '24:00:00'::interval) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4018,16 +4034,16 @@ begin
     raise sqlstate 'PT422' using message = 'invalid_overlap', hint = 'The overlap can''t be negative.';
   end if;
   v_old := admin.good_key(rotate_key.id);
-  -- A second one would take the end of the overlap for the key's own.
+  -- A second rotation would copy the end of the overlap, which the first one has stored as the key's expiry.
   select k.id into v_new_id
   from auth.api_key as k
   where k.organization_id = v_old.organization_id and k.rotated_from = rotate_key.id;
   if found then
     raise sqlstate 'PT409' using
       message = 'key_rotated_already',
-      hint = format('The key %s was rotated already. Rotate the one that replaces it: %s.', rotate_key.id, v_new_id);
+      hint = format('The key %s was already rotated. Rotate its successor: %s.', rotate_key.id, v_new_id);
   end if;
-  -- Written out: a key that expires sooner than the overlap ends still does.
+  -- A key that expires before the overlap ends keeps its expiry.
   update auth.api_key as k
   set expires_at = least(k.expires_at, date_trunc('milliseconds', now() + rotate_key.overlap))
   where k.organization_id = v_old.organization_id and k.id = rotate_key.id;
@@ -4039,10 +4055,10 @@ end $$;
 
 ALTER FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval) IS 'Makes a key with the old one''s name, scopes and expiry, and returns its id; the old one is good until the overlap ends.
+COMMENT ON FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval) IS 'Creates a key with the name, scopes and expiry of an existing one, and returns the new key''s id.
 
-digest: SHA-256 of the SHA-256 of the new key. Raises PT404 key_not_found, PT409 key_not_good and
-key_rotated_already, PT422 invalid_overlap.';
+The existing key is valid until the overlap ends. digest: SHA-256 of the SHA-256 of the new key. Raises PT404 key_not_found,
+PT409 key_not_good and key_rotated_already, PT422 invalid_overlap.';
 
 CREATE FUNCTION admin.scoring_models(organization_id uuid) RETURNS TABLE(model text, version integer, state text, document json, created_at text, activated_at text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -4070,9 +4086,9 @@ end $$;
 
 ALTER FUNCTION admin.scoring_models(organization_id uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.scoring_models(organization_id uuid) IS 'The organization''s scoring models, the newest first, and behind them the default ones. Raises PT404 organization_not_found.
+COMMENT ON FUNCTION admin.scoring_models(organization_id uuid) IS 'The organization''s scoring models, the newest first, and then the default models. Raises PT404 organization_not_found.
 
-state: draft, active or retired; a default model is unused while the organization has an active one of its own.';
+state: "draft", "active" or "retired". The newest default model is "unused" while the organization has an active model.';
 
 CREATE FUNCTION admin.seal_events(after uuid DEFAULT NULL::uuid, batch integer DEFAULT 1000) RETURNS TABLE(organization_id uuid, sealed integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4212,10 +4228,11 @@ end $$;
 
 ALTER FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uuid, instant timestamp with time zone, document jsonb) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uuid, instant timestamp with time zone, document jsonb) IS 'What a scoring model gives a lead; nothing is kept.
+COMMENT ON FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uuid, instant timestamp with time zone, document jsonb) IS 'The score that a scoring model gives a lead. Stores nothing.
 
-instant: null is now; else only signals that were observed until then count. document: null is the model in force, whose
-name and version are given. Raises PT404 organization_not_found and lead_not_found, PT422 invalid_model.';
+instant: null for now; otherwise only signals that were observed until then count. document: the model; null for the model in
+force. model, model_version: null if document has a value. Raises PT404 organization_not_found and lead_not_found, PT422
+invalid_model.';
 
 CREATE FUNCTION admin.unbind_analyst(login text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4227,7 +4244,7 @@ end $$;
 
 ALTER FUNCTION admin.unbind_analyst(login text) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.unbind_analyst(login text) IS 'Takes its organization from a login, which then sees no row. For admin.revoke_analyst alone: no login may execute it.';
+COMMENT ON FUNCTION admin.unbind_analyst(login text) IS 'Unbinds a login from its organization. It then sees no row. Only admin.revoke_analyst calls it: no login may execute it.';
 
 CREATE FUNCTION admin.verify_chain(organization_id uuid, after bigint DEFAULT 0, "limit" api.seal_count DEFAULT 1000, kept_head api.chain_head DEFAULT NULL::text) RETURNS TABLE(holds boolean, verified_to bigint, next_after text, head text, unsealed bigint, code text, "position" bigint, event_id uuid, detail text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -4527,7 +4544,7 @@ end $$;
 
 ALTER FUNCTION crm.sync_in_force(organization_id uuid, lead_id uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION crm.sync_in_force(organization_id uuid, lead_id uuid) IS 'The lead''s sync with the connection that the organization has now, else the latest sync with an earlier connection.
+COMMENT ON FUNCTION crm.sync_in_force(organization_id uuid, lead_id uuid) IS 'The lead''s sync with the organization''s current connection, or else its latest sync with an earlier connection.
 
 Null: the lead was never pushed.';
 
@@ -6569,7 +6586,7 @@ begin
         'code', c.code,
         'detail', case c.code
           when 'read_only_field' then 'This field is set by the server. Leave it out.'
-          when 'unknown_field' then 'There is no such field. Leave it out.'
+          when 'unknown_field' then 'This field does not exist. Leave it out.'
           else app.lead_field_rule(c.kind, c.max_length, c.is_nullable)
         end
       )
@@ -6611,10 +6628,10 @@ end $$;
 
 ALTER FUNCTION app.lead_from(fields jsonb, base app.lead_values) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.lead_from(fields jsonb, base app.lead_values) IS 'The lead base, with the fields that a client sends in place of its own.
+COMMENT ON FUNCTION app.lead_from(fields jsonb, base app.lead_values) IS 'The lead base, changed by the fields that a client sends.
 
-fields: a JSON object without faults (app.lead_faults). Texts lose the white space at their ends. A field that is left out
-keeps the value of base; null clears it.';
+fields: a JSON object without faults (app.lead_faults). White space at the ends of texts is removed. A field that is left
+out keeps the value of base; null clears it.';
 
 CREATE FUNCTION app.lead_item(lead app.lead_values) RETURNS api.lead_item
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -6740,7 +6757,7 @@ begin
     end if;
     perform app.raise_faults(400, 'invalid_body', (
       select json_agg(json_build_object(
-        'field', left(k.key, 100), 'code', 'duplicate_key', 'detail', 'The body gives this key twice.'
+        'field', left(k.key, 100), 'code', 'duplicate_key', 'detail', 'The body has this key more than once.'
       ) order by k.key)
       from app.duplicate_keys(read_object.body::json) as k (key)
     ));
@@ -6829,7 +6846,7 @@ CREATE FUNCTION app.tg_pipeline_stage__keep_new() RETURNS trigger
 begin
   raise sqlstate 'PT409' using
     message = 'stage_new_is_needed',
-    hint = 'The stage "new" can''t be removed or renamed: it is where every lead begins.';
+    hint = 'The stage "new" can''t be removed or renamed: it is the initial stage of every lead.';
 end $$;
 
 ALTER FUNCTION app.tg_pipeline_stage__keep_new() OWNER TO leads_owner;
@@ -7821,13 +7838,13 @@ declare
   v_left integer := least(greatest(lease_syncs.batch, 0), 64);
   v_seen uuid[] := '{}';
   v_connection record;
-  v_held jsonb;
+  v_reserved jsonb;
   v_due record;
   v_now timestamptz;
   v_open_until timestamptz;
   v_recent record;
-  v_put_off timestamptz;
-  v_known text;
+  v_postponed_until timestamptz;
+  v_external_id text;
   v_free integer;
 begin
   -- A session that has ended probably belonged to a killed worker: its leases end now. A worker that only lost its
@@ -7883,7 +7900,7 @@ begin
     v_free := least(v_connection.free, v_left);
     -- The e-mail addresses of pushes with open attempts, each with the oldest such push. A failed push keeps its address
     -- reserved until the vendor's search shows what it may have created.
-    select jsonb_object_agg(h.email_key, h.id) into v_held
+    select jsonb_object_agg(r.email_key, r.id) into v_reserved
     from (
       select s.email_key, min(s.id::text) as id
       from crm.attempt as a
@@ -7900,7 +7917,7 @@ begin
           or a.sent_at + make_interval(secs => 5 + v_connection.settle_seconds) > v_started
         )
       group by s.email_key
-    ) as h;
+    ) as r;
 
     for v_due in
       select s.*, l.email_key as lead_email_key, row(l.*)::app.lead_values as lead
@@ -7925,9 +7942,9 @@ begin
         continue;
       end if;
 
-      v_put_off := null;
-      v_known := case v_connection.environment when 'test' then 'simulated_' || v_due.id end;
-      if v_connection.has_search and v_due.lead_email_key is not null and v_known is null then
+      v_postponed_until := null;
+      v_external_id := case v_connection.environment when 'test' then 'simulated_' || v_due.id end;
+      if v_connection.has_search and v_due.lead_email_key is not null and v_external_id is null then
         if exists (
           select
           from crm.sync as s
@@ -7940,11 +7957,11 @@ begin
             and s.id <> v_due.id
         )
         or (
-          v_held ->> v_due.lead_email_key <> v_due.id::text
-          and (v_open_until is null or v_held ->> v_due.lead_email_key < v_due.id::text)
+          v_reserved ->> v_due.lead_email_key <> v_due.id::text
+          and (v_open_until is null or v_reserved ->> v_due.lead_email_key < v_due.id::text)
         ) then
           -- Another push has this address, or may have created a record with it. The interval grows with the wait.
-          v_put_off := v_now + least(greatest((v_now - v_due.begun_at) / 8, interval '0.25 seconds'), interval '10 seconds');
+          v_postponed_until := v_now + least(greatest((v_now - v_due.begun_at) / 8, interval '0.25 seconds'), interval '10 seconds');
         else
           -- A record that was just created, which the vendor's search may not show yet.
           select s.external_id, s.last_synced_at into v_recent
@@ -7959,16 +7976,16 @@ begin
           order by s.last_synced_at desc
           limit 1;
           if v_open_until is null then
-            v_known := v_recent.external_id;
+            v_external_id := v_recent.external_id;
           elsif v_recent.last_synced_at + make_interval(secs => v_connection.settle_seconds) > v_now then
             -- This push may have created a record with an older address: the search must show both.
-            v_put_off := v_recent.last_synced_at + make_interval(secs => v_connection.settle_seconds);
+            v_postponed_until := v_recent.last_synced_at + make_interval(secs => v_connection.settle_seconds);
           end if;
         end if;
       end if;
-      if v_put_off is not null then
+      if v_postponed_until is not null then
         update crm.sync as s
-        set status = 'pending', run_at = v_put_off
+        set status = 'pending', run_at = v_postponed_until
         where s.organization_id = v_due.organization_id and s.id = v_due.id;
         continue;
       end if;
@@ -7984,10 +8001,10 @@ begin
       insert into crm.attempt (organization_id, sync_id, number, connection_revision)
       values (v_due.organization_id, v_due.id, v_due.attempts + 1, v_connection.revision);
       v_left := v_left - 1;
-      if v_known is not null then
+      if v_external_id is not null then
         perform crm.settle_attempt(
           v_due.organization_id, v_due.id, v_due.attempts + 1,
-          case v_connection.environment when 'test' then 'simulated' else 'linked' end, v_known
+          case v_connection.environment when 'test' then 'simulated' else 'linked' end, v_external_id
         );
         exit when v_left = 0;
         continue;
@@ -8041,7 +8058,7 @@ Each lease is a new attempt. Its number is the fencing token. A lease ends after
 it, and when the worker''s session ends. running: how many pushes of each organization the worker already has, such as
 {"<organization_id>": 3}; a connection never has more than calls_at_once. Not leased: a push with open attempts that have not
 settled, a push whose address another push has, and a push that waits for Retry-After. If another lead with the same
-address has just got a record, the lead is linked to it. A push of a test organization is simulated. Workers get neither.';
+address has just got a record, the lead is linked to it. A push of a test organization is simulated. The result contains neither of these pushes.';
 
 CREATE FUNCTION crm.open_until(organization_id uuid, sync_id uuid, settle_seconds integer) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
@@ -8253,7 +8270,7 @@ begin
   v_message := nullif(v_message, '');
   if v_outcome in ('created', 'linked', 'simulated') and app.is_text(settle_attempt.external_id, 255) is not true then
     v_outcome := 'undecided';
-    v_message := 'The vendor has a record, and gave an id that can''t be kept: 1 to 255 characters can.';
+    v_message := 'The vendor returned an id that can''t be stored. An id must have 1 to 255 characters.';
   end if;
   -- Fencing: the outcome of an older attempt is ignored. The newer attempt finds its record at the vendor.
   select s.* into v_sync
@@ -8276,7 +8293,7 @@ begin
       when 'undecided' then 'not_made'
       else v_outcome
     end,
-    -- Open, though the last call was a look-up: what the vendor has may be what an earlier attempt made.
+    -- The attempt stays open even if its last call was a search: the vendor may have a record of an earlier attempt.
     sent_at = case when v_outcome = 'unknown' and a.display_name is not null then coalesce(a.sent_at, v_now) else a.sent_at end,
     http_status = settle_attempt.http_status,
     message = v_message
@@ -8295,7 +8312,7 @@ begin
     return 'ok';
   end if;
 
-  -- What the vendor asks for holds for the whole connection; a 429 without a time for a moment.
+  -- Retry-After applies to the whole connection. A 429 without Retry-After counts as 0.25 seconds.
   select v.has_search, coalesce(c.settle_seconds, v.settle_seconds) into v_has_search, v_settle_seconds
   from crm.vendor as v
   left join crm.connection as c
@@ -8316,14 +8333,14 @@ begin
       c.organization_id = v_organization_id and c.vendor = v_sync.vendor and c.account = v_sync.account
       and c.state = 'active'
       and c.revision = v_attempt.connection_revision;
-    -- It was made anew meanwhile: an older credential's refusal says nothing of it.
+    -- If the connection has a new credential meanwhile, the refusal of the old one doesn't pause it.
     perform
     from crm.connection as c
     where c.organization_id = v_organization_id and c.revision = v_attempt.connection_revision;
     v_outcome := case when found then v_outcome else 'not_made' end;
   end if;
   if v_outcome = 'refused' and v_attempt.display_name is not null then
-    -- The look-ups came before, and found nothing of what the attempts before it sent.
+    -- The searches before this call found no record of the earlier attempts.
     update crm.attempt as a
     set outcome = 'settled'
     where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.outcome is null;
@@ -8334,7 +8351,7 @@ begin
   v_tries := v_sync.attempts - v_sync.begun_after;
   v_error_code := case
     when v_outcome = 'undecided' then 'outcome_unknown'
-    -- With the connection paused, what is open waits for it.
+    -- An unauthorized push with open attempts waits until the connection is resumed.
     when v_outcome in ('refused', 'unauthorized') then
       case when v_open_until is null or not v_has_search then 'rejected' when v_outcome = 'refused' then 'outcome_unknown' end
     when v_age >= 86400 and v_tries >= 20 then
@@ -8347,8 +8364,8 @@ begin
     return 'failed';
   end if;
 
-  -- 1, 2, 4, 8, 10 seconds; after ten minutes twice as long every ten minutes, up to an hour. Half of it is chance, so
-  -- that those who failed together don't come back together. That a worker died is no fault of the vendor's.
+  -- The delay is 1, 2, 4, 8, then 10 seconds. After ten minutes it doubles every ten minutes, up to an hour. Half of it is
+  -- random, so that pushes that failed together are not repeated together. Attempts whose worker died don't count.
   select count(*) into v_failures
   from crm.attempt as a
   where
@@ -8368,12 +8385,19 @@ end $$;
 
 ALTER FUNCTION crm.settle_attempt(organization_id uuid, sync_id uuid, attempt integer, outcome text, external_id text, http_status integer, message text, retry_after double precision) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION crm.settle_attempt(organization_id uuid, sync_id uuid, attempt integer, outcome text, external_id text, http_status integer, message text, retry_after double precision) IS 'What came of an attempt; the sync''s status after it, or null where the lease is another''s.
+COMMENT ON FUNCTION crm.settle_attempt(organization_id uuid, sync_id uuid, attempt integer, outcome text, external_id text, http_status integer, message text, retry_after double precision) IS 'Records the outcome of an attempt. Returns the sync''s new status, or null if another worker has the lease.
 
-outcome: created, linked (to a record that was there): the sync is ok, with external_id. refused: failed. unauthorized: failed,
-and the connection is paused. not_made: nothing was made; tried again. unknown: something may have been made; tried again, after
-settle_seconds. undecided: the vendor''s search can''t tell: failed, until a person says so. retry_after: seconds, 3,600 at the
-most, for which the whole connection waits. A push ends after 24 hours and 20 attempts. Raises PT422 unknown_outcome.';
+outcome:
+- created, linked (to an existing record): the sync is ok, with external_id.
+- simulated: as created, for a test organization.
+- refused: the sync is failed.
+- unauthorized: the sync is failed, and the connection is paused.
+- not_made: no record was created; the push is tried again.
+- unknown: a record may have been created; the push is tried again after settle_seconds.
+- undecided: the vendor''s search can''t tell; the sync is failed until an operator decides.
+
+retry_after: the seconds that the whole connection waits, at most 3,600. A push fails after 24 hours and 20 attempts. Raises
+PT422 unknown_outcome.';
 
 CREATE FUNCTION crm.tg_lead__push() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -8940,7 +8964,7 @@ declare
   v_model record;
   v_score api.new_score;
 begin
-  -- A second request waits here. Then it sees every signal that the first one saw.
+  -- A concurrent request for the lead waits here. Then it sees every signal that the first request saw.
   perform
   from app.lead as l
   where l.organization_id = score_lead.organization_id and l.id = score_lead.lead_id
@@ -8948,7 +8972,7 @@ begin
   if not found then
     return null;
   end if;
-  -- clock_timestamp(), so that the request that was waited for comes first in the history.
+  -- clock_timestamp(), so that the first request also comes first in the history.
   v_instant := date_trunc('milliseconds', clock_timestamp());
 
   select m.* into v_model from scoring.model_in_force(score_lead.organization_id) as m;
@@ -8967,7 +8991,7 @@ end $$;
 
 ALTER FUNCTION scoring.score_lead(organization_id uuid, lead_id uuid) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION scoring.score_lead(organization_id uuid, lead_id uuid) IS 'Scores a lead as of now, by the model in force, and keeps the score; a trigger writes it to the lead.
+COMMENT ON FUNCTION scoring.score_lead(organization_id uuid, lead_id uuid) IS 'Scores a lead as of now with the model in force, and adds the score to the history. A trigger writes it to the lead.
 
 Null: the organization has no such lead.';
 
@@ -8998,7 +9022,7 @@ CREATE FUNCTION scoring.signal_faults(fields jsonb) RETURNS json
           SELECT 0 AS "?column?",
              k.key,
              'unknown_field'::text AS "?column?",
-             'With signals, there is no other field. Leave it out.'::text AS "?column?"
+             'signals must be the only field. Leave this field out.'::text AS "?column?"
             FROM jsonb_object_keys(signal_faults.fields) k(key)
            WHERE ((signal_faults.fields ? 'signals'::text) AND (k.key <> 'signals'::text))
          UNION ALL
@@ -9097,7 +9121,8 @@ begin
   ) then
     raise sqlstate 'PT409' using
       message = 'refused',
-      hint = 'score_id names a score of the lead that says the same: insert into scoring.score, which sets it.';
+      hint = 'score_id must name a score of this lead with the same lead_score and ai_reasoning. Insert a row into '
+        'scoring.score instead: this sets score_id.';
   end if;
   return new;
 end $$;
@@ -9124,7 +9149,7 @@ end $$;
 
 ALTER FUNCTION scoring.tg_lead__keep_score() OWNER TO leads_owner;
 
-COMMENT ON FUNCTION scoring.tg_lead__keep_score() IS 'Adds a score that was written to the lead, with its reasons, to the history. kind is set.';
+COMMENT ON FUNCTION scoring.tg_lead__keep_score() IS 'Adds a score that was written to the lead, with its reasons, to the history, as a row of kind "set".';
 
 CREATE FUNCTION scoring.tg_score__apply() RETURNS trigger
     LANGUAGE plpgsql
@@ -9147,7 +9172,7 @@ CREATE FUNCTION scoring.tg_score__check() RETURNS trigger
     AS $$
 begin
   if new.created_at > clock_timestamp() then
-    raise sqlstate 'PT409' using message = 'refused', hint = 'A score''s created_at doesn''t lie in the future.';
+    raise sqlstate 'PT409' using message = 'refused', hint = 'created_at of a score can''t be in the future.';
   end if;
   if new.kind = 'set' and not exists (
     select
@@ -9159,14 +9184,14 @@ begin
   ) then
     raise sqlstate 'PT409' using
       message = 'refused',
-      hint = 'The lead has another score. Set lead_score of the lead: that adds to its history.';
+      hint = 'The lead has another score. Change lead_score of the lead instead: this adds a row to the history.';
   end if;
   return new;
 end $$;
 
 ALTER FUNCTION scoring.tg_score__check() OWNER TO leads_owner;
 
-COMMENT ON FUNCTION scoring.tg_score__check() IS 'Raises PT409 refused for a score of kind set that isn''t the lead''s, and for a created_at in the future.';
+COMMENT ON FUNCTION scoring.tg_score__check() IS 'Raises PT409 refused if created_at is in the future, or if kind is "set" and the lead has another score.';
 
 CREATE VIEW bi.lead_changes WITH (security_invoker='true') AS
  SELECT e.id AS event_id,
@@ -9602,7 +9627,7 @@ END;
 
 ALTER FUNCTION admin.crm_connections(organization_id uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.crm_connections(organization_id uuid) IS 'The connections of all organizations, or of one: with the credential, encrypted, and how many pushes wait and have failed.';
+COMMENT ON FUNCTION admin.crm_connections(organization_id uuid) IS 'The connection of an organization, or of every organization if organization_id is null. credential: encrypted. waiting, failed: the number of pushes that wait or have failed.';
 
 ALTER TABLE ONLY api.operation
     ADD CONSTRAINT operation_pkey PRIMARY KEY (function);
@@ -9815,37 +9840,37 @@ CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON auth.analyst FOR 
 
 CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON auth.api_key FOR EACH ROW EXECUTE FUNCTION audit.tg_record('api_key', 'id');
 
-CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON crm.attempt FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('An attempt that is forgotten may have made a record.');
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON crm.attempt FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Attempts can''t be truncated: each may have created a record at the vendor.');
 
-CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON crm.connection FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Say "leads crm disconnect", so that each is recorded.');
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON crm.connection FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Use "leads crm disconnect", which records each change.');
 
-CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON crm.sync FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('A lead whose sync is forgotten would be pushed twice.');
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON crm.sync FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Syncs can''t be truncated: their leads would be pushed a second time.');
 
 CREATE TRIGGER _110_keep_identity BEFORE UPDATE ON crm.sync FOR EACH ROW WHEN ((((((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.id IS DISTINCT FROM new.id)) OR (old.lead_id IS DISTINCT FROM new.lead_id)) OR (old.vendor IS DISTINCT FROM new.vendor)) OR (old.account IS DISTINCT FROM new.account))) EXECUTE FUNCTION audit.tg_refuse('organization_id, id, lead_id, vendor and account never change.');
 
-CREATE TRIGGER _110_keep_outcome BEFORE UPDATE ON crm.attempt FOR EACH ROW WHEN (((old.outcome IS NOT NULL) AND (old.outcome IS DISTINCT FROM new.outcome))) EXECUTE FUNCTION audit.tg_refuse('What became of an attempt never changes.');
+CREATE TRIGGER _110_keep_outcome BEFORE UPDATE ON crm.attempt FOR EACH ROW WHEN (((old.outcome IS NOT NULL) AND (old.outcome IS DISTINCT FROM new.outcome))) EXECUTE FUNCTION audit.tg_refuse('The outcome of an attempt never changes.');
 
-CREATE TRIGGER _120_keep_outcome BEFORE UPDATE ON crm.sync FOR EACH ROW WHEN (((old.status = 'ok'::text) AND ((old.status IS DISTINCT FROM new.status) OR (old.external_id IS DISTINCT FROM new.external_id)))) EXECUTE FUNCTION audit.tg_refuse('A sync that is ok has its record for good: else there would be a second one.');
+CREATE TRIGGER _120_keep_outcome BEFORE UPDATE ON crm.sync FOR EACH ROW WHEN (((old.status = 'ok'::text) AND ((old.status IS DISTINCT FROM new.status) OR (old.external_id IS DISTINCT FROM new.external_id)))) EXECUTE FUNCTION audit.tg_refuse('A sync that is ok keeps its record: otherwise a second record would be created.');
 
-CREATE TRIGGER _130_count_up BEFORE UPDATE ON crm.sync FOR EACH ROW WHEN ((new.attempts < old.attempts)) EXECUTE FUNCTION audit.tg_refuse('attempts is the fencing token: it only counts up.');
+CREATE TRIGGER _130_count_up BEFORE UPDATE ON crm.sync FOR EACH ROW WHEN ((new.attempts < old.attempts)) EXECUTE FUNCTION audit.tg_refuse('attempts is the fencing token and never decreases.');
 
-CREATE TRIGGER _140_lease_by_attempt BEFORE UPDATE ON crm.sync FOR EACH ROW WHEN (((new.status = 'in_progress'::text) AND (old.status <> 'in_progress'::text) AND (new.attempts = old.attempts))) EXECUTE FUNCTION audit.tg_refuse('A lease is a new attempt: count attempts up.');
+CREATE TRIGGER _140_lease_by_attempt BEFORE UPDATE ON crm.sync FOR EACH ROW WHEN (((new.status = 'in_progress'::text) AND (old.status <> 'in_progress'::text) AND (new.attempts = old.attempts))) EXECUTE FUNCTION audit.tg_refuse('A lease is a new attempt: increment attempts.');
 
 CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON crm.connection FOR EACH ROW EXECUTE FUNCTION audit.tg_record('crm_connection', 'id', 'revision', 'blocked_until', 'paced_until');
 
 CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON crm.sync FOR EACH ROW WHEN ((CURRENT_USER <> 'leads_eraser'::name)) EXECUTE FUNCTION audit.tg_sync__record();
 
-CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON scoring.default_model FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('The history of scores names its models.');
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON scoring.default_model FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Models can''t be truncated: the history of scores refers to them.');
 
-CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON scoring.model FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('The history of scores names its models.');
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON scoring.model FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Models can''t be truncated: the history of scores refers to them.');
 
-CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON scoring.score FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Every score is kept.');
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON scoring.score FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Scores can''t be truncated: the history keeps every score.');
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON scoring.signal FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Delete signals with DELETE, so that each is recorded.');
 
-CREATE TRIGGER _110_refuse_change BEFORE DELETE OR UPDATE ON scoring.default_model FOR EACH ROW EXECUTE FUNCTION audit.tg_refuse('A version never changes: add the next one.');
+CREATE TRIGGER _110_refuse_change BEFORE DELETE OR UPDATE ON scoring.default_model FOR EACH ROW EXECUTE FUNCTION audit.tg_refuse('A version never changes: add a new version.');
 
-CREATE TRIGGER _110_refuse_change BEFORE UPDATE ON scoring.score FOR EACH ROW EXECUTE FUNCTION audit.tg_refuse('A score never changes: score the lead anew.');
+CREATE TRIGGER _110_refuse_change BEFORE UPDATE ON scoring.score FOR EACH ROW EXECUTE FUNCTION audit.tg_refuse('A score never changes: score the lead again.');
 
 CREATE TRIGGER _120_check BEFORE INSERT ON scoring.score FOR EACH ROW EXECUTE FUNCTION scoring.tg_score__check();
 
@@ -9853,9 +9878,9 @@ CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON scoring.signal FOR EACH ROW W
 
 CREATE TRIGGER _120_keep_version BEFORE UPDATE ON scoring.model FOR EACH ROW WHEN ((((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.version IS DISTINCT FROM new.version)) OR (old.created_at IS DISTINCT FROM new.created_at))) EXECUTE FUNCTION audit.tg_refuse('organization_id, version and created_at never change.');
 
-CREATE TRIGGER _130_keep_active BEFORE UPDATE ON scoring.model FOR EACH ROW WHEN (((old.state <> 'draft'::text) AND ((new.state = 'draft'::text) OR (old.document IS DISTINCT FROM new.document)))) EXECUTE FUNCTION audit.tg_refuse('A version that was active never changes: make a new draft.');
+CREATE TRIGGER _130_keep_active BEFORE UPDATE ON scoring.model FOR EACH ROW WHEN (((old.state <> 'draft'::text) AND ((new.state = 'draft'::text) OR (old.document IS DISTINCT FROM new.document)))) EXECUTE FUNCTION audit.tg_refuse('A version that was active never changes: create a new draft.');
 
-CREATE TRIGGER _140_keep_history BEFORE DELETE ON scoring.model FOR EACH ROW WHEN (((old.state <> 'draft'::text) AND (CURRENT_USER <> 'leads_eraser'::name))) EXECUTE FUNCTION audit.tg_refuse('The history of scores names its models.');
+CREATE TRIGGER _140_keep_history BEFORE DELETE ON scoring.model FOR EACH ROW WHEN (((old.state <> 'draft'::text) AND (CURRENT_USER <> 'leads_eraser'::name))) EXECUTE FUNCTION audit.tg_refuse('A version that was active can''t be deleted: the history of scores refers to it.');
 
 CREATE TRIGGER _500_apply AFTER INSERT ON scoring.score FOR EACH ROW WHEN ((new.kind = 'scored'::text)) EXECUTE FUNCTION scoring.tg_score__apply();
 

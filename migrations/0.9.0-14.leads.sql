@@ -34,7 +34,7 @@ as $$
 begin
   raise sqlstate 'PT409' using
     message = 'stage_new_is_needed',
-    hint = 'The stage "new" can''t be removed or renamed: it is where every lead begins.';
+    hint = 'The stage "new" can''t be removed or renamed: it is the initial stage of every lead.';
 end $$;
 
 comment on function app.tg_pipeline_stage__keep_new() is 'Refuses to remove or rename the stage "new".';
@@ -199,7 +199,8 @@ begin
   ) then
     raise sqlstate 'PT409' using
       message = 'refused',
-      hint = 'score_id names a score of the lead that says the same: insert into scoring.score, which sets it.';
+      hint = 'score_id must name a score of this lead with the same lead_score and ai_reasoning. Insert a row into '
+        'scoring.score instead: this sets score_id.';
   end if;
   return new;
 end $$;
@@ -226,7 +227,7 @@ begin
 end $$;
 
 comment on function scoring.tg_lead__keep_score() is
-  'Adds a score that was written to the lead, with its reasons, to the history. kind is set.';
+  'Adds a score that was written to the lead, with its reasons, to the history, as a row of kind "set".';
 -- begin frozen sql/crm/request_push.sql
 -- crm.request_push - adds a lead's push to the outbox, or returns its state.
 set local role leads_jobs;
@@ -614,7 +615,7 @@ begin
     end if;
     perform app.raise_faults(400, 'invalid_body', (
       select json_agg(json_build_object(
-        'field', left(k.key, 100), 'code', 'duplicate_key', 'detail', 'The body gives this key twice.'
+        'field', left(k.key, 100), 'code', 'duplicate_key', 'detail', 'The body has this key more than once.'
       ) order by k.key)
       from app.duplicate_keys(read_object.body::json) as k (key)
     ));
@@ -633,7 +634,8 @@ set local role leads_owner;
 
 delete from app.lead_field;
 
--- The kind and the limit come from the column's CHECK and from the functions that it calls: each limit stands only there.
+-- The kind and the limit are read from the column's CHECK and from the functions that it calls, the only places where a
+-- limit is written.
 insert into app.lead_field (name, kind, max_length, is_nullable)
 select
   a.attname,
@@ -763,7 +765,7 @@ begin
         'code', c.code,
         'detail', case c.code
           when 'read_only_field' then 'This field is set by the server. Leave it out.'
-          when 'unknown_field' then 'There is no such field. Leave it out.'
+          when 'unknown_field' then 'This field does not exist. Leave it out.'
           else app.lead_field_rule(c.kind, c.max_length, c.is_nullable)
         end
       )
@@ -808,10 +810,10 @@ begin
 end $$;
 
 comment on function app.lead_from(jsonb, app.lead_values) is
-$$The lead base, with the fields that a client sends in place of its own.
+$$The lead base, changed by the fields that a client sends.
 
-fields: a JSON object without faults (app.lead_faults). Texts lose the white space at their ends. A field that is left out
-keeps the value of base; null clears it.$$;
+fields: a JSON object without faults (app.lead_faults). White space at the ends of texts is removed. A field that is left
+out keeps the value of base; null clears it.$$;
 
 grant execute on function app.lead_from(jsonb, app.lead_values) to leads_exec;
 -- begin frozen sql/app/contact_fault.sql
@@ -1086,7 +1088,7 @@ comment on function app.lead_item(app.lead_values) is 'The 12 fields of a lead t
 
 grant execute on function app.lead_item(app.lead_values) to leads_exec;
 -- begin frozen sql/app/lead_whole.sql
--- app.lead_whole - a lead as GET of the one lead shows it.
+-- app.lead_whole - a lead as GET /leads/{id} shows it.
 set local role leads_owner;
 
 create or replace function app.lead_whole(lead app.lead_values)

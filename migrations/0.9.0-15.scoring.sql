@@ -12,16 +12,16 @@ set local role leads_owner;
 call app.drop_triggers('scoring.default_model');
 
 create trigger _100_refuse_truncate before truncate on scoring.default_model
-  for each statement execute function audit.tg_refuse('The history of scores names its models.');
+  for each statement execute function audit.tg_refuse('Models can''t be truncated: the history of scores refers to them.');
 
 create trigger _110_refuse_change before update or delete on scoring.default_model
-  for each row execute function audit.tg_refuse('A version never changes: add the next one.');
+  for each row execute function audit.tg_refuse('A version never changes: add a new version.');
 -- begin frozen sql/scoring/default_model.rows.sql
 -- scoring.default_model - the models of an organization that has none of its own.
 set local role leads_owner;
 
--- A change is a new version, behind the others: the history names the version that scored, and a trigger refuses another
--- document under its number.
+-- To change the model, add a new version at the end. The history of scores names versions, so a trigger refuses to change
+-- the document of a version.
 insert into scoring.default_model (version, document)
 values
   (1, $${
@@ -74,7 +74,7 @@ set local role leads_owner;
 call app.drop_triggers('scoring.model');
 
 create trigger _100_refuse_truncate before truncate on scoring.model
-  for each statement execute function audit.tg_refuse('The history of scores names its models.');
+  for each statement execute function audit.tg_refuse('Models can''t be truncated: the history of scores refers to them.');
 
 create trigger _120_keep_version before update on scoring.model
   for each row
@@ -84,11 +84,11 @@ create trigger _120_keep_version before update on scoring.model
 create trigger _130_keep_active before update on scoring.model
   for each row
   when (old.state <> 'draft' and (new.state = 'draft' or old.document is distinct from new.document))
-  execute function audit.tg_refuse('A version that was active never changes: make a new draft.');
+  execute function audit.tg_refuse('A version that was active never changes: create a new draft.');
 
 create trigger _140_keep_history before delete on scoring.model
   for each row when (old.state <> 'draft' and current_user <> 'leads_eraser')
-  execute function audit.tg_refuse('The history of scores names its models.');
+  execute function audit.tg_refuse('A version that was active can''t be deleted: the history of scores refers to it.');
 
 create trigger _900_record after insert or update or delete on scoring.model
   for each row execute function audit.tg_record('scoring_model', 'version');
@@ -162,7 +162,7 @@ returns trigger language plpgsql volatile security invoker set search_path = pg_
 as $$
 begin
   if new.created_at > clock_timestamp() then
-    raise sqlstate 'PT409' using message = 'refused', hint = 'A score''s created_at doesn''t lie in the future.';
+    raise sqlstate 'PT409' using message = 'refused', hint = 'created_at of a score can''t be in the future.';
   end if;
   if new.kind = 'set' and not exists (
     select
@@ -174,13 +174,13 @@ begin
   ) then
     raise sqlstate 'PT409' using
       message = 'refused',
-      hint = 'The lead has another score. Set lead_score of the lead: that adds to its history.';
+      hint = 'The lead has another score. Change lead_score of the lead instead: this adds a row to the history.';
   end if;
   return new;
 end $$;
 
 comment on function scoring.tg_score__check() is
-  'Raises PT409 refused for a score of kind set that isn''t the lead''s, and for a created_at in the future.';
+  'Raises PT409 refused if created_at is in the future, or if kind is "set" and the lead has another score.';
 -- begin frozen sql/scoring/tg_score__apply.sql
 -- scoring.tg_score__apply - writes the score of a model to the lead.
 set local role leads_owner;
@@ -209,7 +209,7 @@ create policy score_exec_select on scoring.score for select to leads_exec
 create policy score_exec_insert on scoring.score for insert to leads_exec
   with check (organization_id = (select auth.organization_id('write')));
 
--- admin.load_leads: a lead that comes with a score has one that was set.
+-- admin.load_leads: a lead that is loaded with a score gets a row of kind "set".
 create policy score_jobs_insert on scoring.score for insert to leads_jobs with check (true);
 
 -- leads erase
@@ -222,10 +222,10 @@ set local role leads_owner;
 call app.drop_triggers('scoring.score');
 
 create trigger _100_refuse_truncate before truncate on scoring.score
-  for each statement execute function audit.tg_refuse('Every score is kept.');
+  for each statement execute function audit.tg_refuse('Scores can''t be truncated: the history keeps every score.');
 
 create trigger _110_refuse_change before update on scoring.score
-  for each row execute function audit.tg_refuse('A score never changes: score the lead anew.');
+  for each row execute function audit.tg_refuse('A score never changes: score the lead again.');
 
 create trigger _120_check before insert on scoring.score
   for each row execute function scoring.tg_score__check();
@@ -233,7 +233,7 @@ create trigger _120_check before insert on scoring.score
 create trigger _500_apply after insert on scoring.score
   for each row when (new.kind = 'scored') execute function scoring.tg_score__apply();
 
--- What is inserted is recorded with the lead's change: lead.scored, lead.updated, lead.created.
+-- An INSERT is recorded with the change of the lead, as lead.scored, lead.updated or lead.created.
 create trigger _900_record after delete on scoring.score
   for each row when (current_user <> 'leads_eraser') execute function audit.tg_record('score', 'id');
 -- begin frozen sql/scoring/score.grants.sql
@@ -468,7 +468,7 @@ declare
   v_model record;
   v_score api.new_score;
 begin
-  -- A second request waits here. Then it sees every signal that the first one saw.
+  -- A concurrent request for the lead waits here. Then it sees every signal that the first request saw.
   perform
   from app.lead as l
   where l.organization_id = score_lead.organization_id and l.id = score_lead.lead_id
@@ -476,7 +476,7 @@ begin
   if not found then
     return null;
   end if;
-  -- clock_timestamp(), so that the request that was waited for comes first in the history.
+  -- clock_timestamp(), so that the first request also comes first in the history.
   v_instant := date_trunc('milliseconds', clock_timestamp());
 
   select m.* into v_model from scoring.model_in_force(score_lead.organization_id) as m;
@@ -494,7 +494,7 @@ begin
 end $$;
 
 comment on function scoring.score_lead(uuid, uuid) is
-$$Scores a lead as of now, by the model in force, and keeps the score; a trigger writes it to the lead.
+$$Scores a lead as of now with the model in force, and adds the score to the history. A trigger writes it to the lead.
 
 Null: the organization has no such lead.$$;
 
@@ -519,7 +519,7 @@ begin atomic
     select g.* from item as g where jsonb_typeof(g.signal) = 'object'
   ),
   fault (position, field, code, detail) as (
-    select 0, k.key, 'unknown_field', 'With signals, there is no other field. Leave it out.'
+    select 0, k.key, 'unknown_field', 'signals must be the only field. Leave this field out.'
     from jsonb_object_keys(signal_faults.fields) as k (key)
     where signal_faults.fields ? 'signals' and k.key <> 'signals'
     union all

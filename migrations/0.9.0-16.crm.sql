@@ -37,7 +37,7 @@ set local role leads_owner;
 
 call app.drop_policies('crm.connection');
 
--- What stands behind an admin's route.
+-- GET /crm-connections, which requires the scope admin.
 create policy connection_exec_select on crm.connection for select to leads_exec
   using (organization_id = (select auth.organization_id('admin')));
 
@@ -53,9 +53,9 @@ set local role leads_owner;
 call app.drop_triggers('crm.connection');
 
 create trigger _100_refuse_truncate before truncate on crm.connection
-  for each statement execute function audit.tg_refuse('Say "leads crm disconnect", so that each is recorded.');
+  for each statement execute function audit.tg_refuse('Use "leads crm disconnect", which records each change.');
 
--- Blocks and the pace come and go with the vendor's answers.
+-- The audit log doesn't record blocked_until and paced_until, which change with the vendor's answers, and revision.
 create trigger _900_record after insert or update or delete on crm.connection
   for each row execute function audit.tg_record('crm_connection', 'id', 'revision', 'blocked_until', 'paced_until');
 -- begin frozen sql/crm/connection.grants.sql
@@ -103,7 +103,7 @@ set local role leads_owner;
 call app.drop_triggers('crm.sync');
 
 create trigger _100_refuse_truncate before truncate on crm.sync
-  for each statement execute function audit.tg_refuse('A lead whose sync is forgotten would be pushed twice.');
+  for each statement execute function audit.tg_refuse('Syncs can''t be truncated: their leads would be pushed a second time.');
 
 create trigger _110_keep_identity before update on crm.sync
   for each row
@@ -116,17 +116,17 @@ create trigger _110_keep_identity before update on crm.sync
 create trigger _120_keep_outcome before update on crm.sync
   for each row
   when (old.status = 'ok' and (old.status, old.external_id) is distinct from (new.status, new.external_id))
-  execute function audit.tg_refuse('A sync that is ok has its record for good: else there would be a second one.');
+  execute function audit.tg_refuse('A sync that is ok keeps its record: otherwise a second record would be created.');
 
 create trigger _130_count_up before update on crm.sync
   for each row when (new.attempts < old.attempts)
-  execute function audit.tg_refuse('attempts is the fencing token: it only counts up.');
+  execute function audit.tg_refuse('attempts is the fencing token and never decreases.');
 
--- A lease is taken by a new attempt alone; who holds one may only renew it.
+-- Only a new attempt takes a lease. A worker that holds a lease can only renew it.
 create trigger _140_lease_by_attempt before update on crm.sync
   for each row
   when (new.status = 'in_progress' and old.status <> 'in_progress' and new.attempts = old.attempts)
-  execute function audit.tg_refuse('A lease is a new attempt: count attempts up.');
+  execute function audit.tg_refuse('A lease is a new attempt: increment attempts.');
 
 create trigger _900_record after insert or update or delete on crm.sync
   for each row when (current_user <> 'leads_eraser') execute function audit.tg_sync__record();
@@ -170,11 +170,11 @@ set local role leads_owner;
 call app.drop_triggers('crm.attempt');
 
 create trigger _100_refuse_truncate before truncate on crm.attempt
-  for each statement execute function audit.tg_refuse('An attempt that is forgotten may have made a record.');
+  for each statement execute function audit.tg_refuse('Attempts can''t be truncated: each may have created a record at the vendor.');
 
 create trigger _110_keep_outcome before update on crm.attempt
   for each row when (old.outcome is not null and old.outcome is distinct from new.outcome)
-  execute function audit.tg_refuse('What became of an attempt never changes.');
+  execute function audit.tg_refuse('The outcome of an attempt never changes.');
 -- begin frozen sql/crm/attempt.grants.sql
 -- crm.attempt - the privileges on the table.
 set local role leads_owner;
@@ -230,7 +230,7 @@ comment on function crm.account_in_force(uuid) is
 
 grant execute on function crm.account_in_force(uuid) to leads_exec;
 -- begin frozen sql/crm/sync_in_force.sql
--- crm.sync_in_force - a lead's sync with the organization's present connection, else its latest sync.
+-- crm.sync_in_force - a lead's sync with the organization's current connection, or else its latest sync.
 set local role leads_jobs;
 
 create or replace function crm.sync_in_force(organization_id uuid, lead_id uuid)
@@ -250,7 +250,7 @@ begin
 end $$;
 
 comment on function crm.sync_in_force(uuid, uuid) is
-$$The lead's sync with the connection that the organization has now, else the latest sync with an earlier connection.
+$$The lead's sync with the organization's current connection, or else its latest sync with an earlier connection.
 
 Null: the lead was never pushed.$$;
 
@@ -417,7 +417,7 @@ begin
   v_message := nullif(v_message, '');
   if v_outcome in ('created', 'linked', 'simulated') and app.is_text(settle_attempt.external_id, 255) is not true then
     v_outcome := 'undecided';
-    v_message := 'The vendor has a record, and gave an id that can''t be kept: 1 to 255 characters can.';
+    v_message := 'The vendor returned an id that can''t be stored. An id must have 1 to 255 characters.';
   end if;
   -- Fencing: the outcome of an older attempt is ignored. The newer attempt finds its record at the vendor.
   select s.* into v_sync
@@ -440,7 +440,7 @@ begin
       when 'undecided' then 'not_made'
       else v_outcome
     end,
-    -- Open, though the last call was a look-up: what the vendor has may be what an earlier attempt made.
+    -- The attempt stays open even if its last call was a search: the vendor may have a record of an earlier attempt.
     sent_at = case when v_outcome = 'unknown' and a.display_name is not null then coalesce(a.sent_at, v_now) else a.sent_at end,
     http_status = settle_attempt.http_status,
     message = v_message
@@ -459,7 +459,7 @@ begin
     return 'ok';
   end if;
 
-  -- What the vendor asks for holds for the whole connection; a 429 without a time for a moment.
+  -- Retry-After applies to the whole connection. A 429 without Retry-After counts as 0.25 seconds.
   select v.has_search, coalesce(c.settle_seconds, v.settle_seconds) into v_has_search, v_settle_seconds
   from crm.vendor as v
   left join crm.connection as c
@@ -480,14 +480,14 @@ begin
       c.organization_id = v_organization_id and c.vendor = v_sync.vendor and c.account = v_sync.account
       and c.state = 'active'
       and c.revision = v_attempt.connection_revision;
-    -- It was made anew meanwhile: an older credential's refusal says nothing of it.
+    -- If the connection has a new credential meanwhile, the refusal of the old one doesn't pause it.
     perform
     from crm.connection as c
     where c.organization_id = v_organization_id and c.revision = v_attempt.connection_revision;
     v_outcome := case when found then v_outcome else 'not_made' end;
   end if;
   if v_outcome = 'refused' and v_attempt.display_name is not null then
-    -- The look-ups came before, and found nothing of what the attempts before it sent.
+    -- The searches before this call found no record of the earlier attempts.
     update crm.attempt as a
     set outcome = 'settled'
     where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.outcome is null;
@@ -498,7 +498,7 @@ begin
   v_tries := v_sync.attempts - v_sync.begun_after;
   v_error_code := case
     when v_outcome = 'undecided' then 'outcome_unknown'
-    -- With the connection paused, what is open waits for it.
+    -- An unauthorized push with open attempts waits until the connection is resumed.
     when v_outcome in ('refused', 'unauthorized') then
       case when v_open_until is null or not v_has_search then 'rejected' when v_outcome = 'refused' then 'outcome_unknown' end
     when v_age >= 86400 and v_tries >= 20 then
@@ -511,8 +511,8 @@ begin
     return 'failed';
   end if;
 
-  -- 1, 2, 4, 8, 10 seconds; after ten minutes twice as long every ten minutes, up to an hour. Half of it is chance, so
-  -- that those who failed together don't come back together. That a worker died is no fault of the vendor's.
+  -- The delay is 1, 2, 4, 8, then 10 seconds. After ten minutes it doubles every ten minutes, up to an hour. Half of it is
+  -- random, so that pushes that failed together are not repeated together. Attempts whose worker died don't count.
   select count(*) into v_failures
   from crm.attempt as a
   where
@@ -531,12 +531,19 @@ begin
 end $$;
 
 comment on function crm.settle_attempt(uuid, uuid, integer, text, text, integer, text, double precision) is
-$$What came of an attempt; the sync's status after it, or null where the lease is another's.
+$$Records the outcome of an attempt. Returns the sync's new status, or null if another worker has the lease.
 
-outcome: created, linked (to a record that was there): the sync is ok, with external_id. refused: failed. unauthorized: failed,
-and the connection is paused. not_made: nothing was made; tried again. unknown: something may have been made; tried again, after
-settle_seconds. undecided: the vendor's search can't tell: failed, until a person says so. retry_after: seconds, 3,600 at the
-most, for which the whole connection waits. A push ends after 24 hours and 20 attempts. Raises PT422 unknown_outcome.$$;
+outcome:
+- created, linked (to an existing record): the sync is ok, with external_id.
+- simulated: as created, for a test organization.
+- refused: the sync is failed.
+- unauthorized: the sync is failed, and the connection is paused.
+- not_made: no record was created; the push is tried again.
+- unknown: a record may have been created; the push is tried again after settle_seconds.
+- undecided: the vendor's search can't tell; the sync is failed until an operator decides.
+
+retry_after: the seconds that the whole connection waits, at most 3,600. A push fails after 24 hours and 20 attempts. Raises
+PT422 unknown_outcome.$$;
 
 grant execute on function crm.settle_attempt(uuid, uuid, integer, text, text, integer, text, double precision) to leads_worker;
 -- begin frozen sql/crm/lease_syncs.sql
@@ -553,13 +560,13 @@ declare
   v_left integer := least(greatest(lease_syncs.batch, 0), 64);
   v_seen uuid[] := '{}';
   v_connection record;
-  v_held jsonb;
+  v_reserved jsonb;
   v_due record;
   v_now timestamptz;
   v_open_until timestamptz;
   v_recent record;
-  v_put_off timestamptz;
-  v_known text;
+  v_postponed_until timestamptz;
+  v_external_id text;
   v_free integer;
 begin
   -- A session that has ended probably belonged to a killed worker: its leases end now. A worker that only lost its
@@ -615,7 +622,7 @@ begin
     v_free := least(v_connection.free, v_left);
     -- The e-mail addresses of pushes with open attempts, each with the oldest such push. A failed push keeps its address
     -- reserved until the vendor's search shows what it may have created.
-    select jsonb_object_agg(h.email_key, h.id) into v_held
+    select jsonb_object_agg(r.email_key, r.id) into v_reserved
     from (
       select s.email_key, min(s.id::text) as id
       from crm.attempt as a
@@ -632,7 +639,7 @@ begin
           or a.sent_at + make_interval(secs => 5 + v_connection.settle_seconds) > v_started
         )
       group by s.email_key
-    ) as h;
+    ) as r;
 
     for v_due in
       select s.*, l.email_key as lead_email_key, row(l.*)::app.lead_values as lead
@@ -657,9 +664,9 @@ begin
         continue;
       end if;
 
-      v_put_off := null;
-      v_known := case v_connection.environment when 'test' then 'simulated_' || v_due.id end;
-      if v_connection.has_search and v_due.lead_email_key is not null and v_known is null then
+      v_postponed_until := null;
+      v_external_id := case v_connection.environment when 'test' then 'simulated_' || v_due.id end;
+      if v_connection.has_search and v_due.lead_email_key is not null and v_external_id is null then
         if exists (
           select
           from crm.sync as s
@@ -672,11 +679,11 @@ begin
             and s.id <> v_due.id
         )
         or (
-          v_held ->> v_due.lead_email_key <> v_due.id::text
-          and (v_open_until is null or v_held ->> v_due.lead_email_key < v_due.id::text)
+          v_reserved ->> v_due.lead_email_key <> v_due.id::text
+          and (v_open_until is null or v_reserved ->> v_due.lead_email_key < v_due.id::text)
         ) then
           -- Another push has this address, or may have created a record with it. The interval grows with the wait.
-          v_put_off := v_now + least(greatest((v_now - v_due.begun_at) / 8, interval '0.25 seconds'), interval '10 seconds');
+          v_postponed_until := v_now + least(greatest((v_now - v_due.begun_at) / 8, interval '0.25 seconds'), interval '10 seconds');
         else
           -- A record that was just created, which the vendor's search may not show yet.
           select s.external_id, s.last_synced_at into v_recent
@@ -691,16 +698,16 @@ begin
           order by s.last_synced_at desc
           limit 1;
           if v_open_until is null then
-            v_known := v_recent.external_id;
+            v_external_id := v_recent.external_id;
           elsif v_recent.last_synced_at + make_interval(secs => v_connection.settle_seconds) > v_now then
             -- This push may have created a record with an older address: the search must show both.
-            v_put_off := v_recent.last_synced_at + make_interval(secs => v_connection.settle_seconds);
+            v_postponed_until := v_recent.last_synced_at + make_interval(secs => v_connection.settle_seconds);
           end if;
         end if;
       end if;
-      if v_put_off is not null then
+      if v_postponed_until is not null then
         update crm.sync as s
-        set status = 'pending', run_at = v_put_off
+        set status = 'pending', run_at = v_postponed_until
         where s.organization_id = v_due.organization_id and s.id = v_due.id;
         continue;
       end if;
@@ -716,10 +723,10 @@ begin
       insert into crm.attempt (organization_id, sync_id, number, connection_revision)
       values (v_due.organization_id, v_due.id, v_due.attempts + 1, v_connection.revision);
       v_left := v_left - 1;
-      if v_known is not null then
+      if v_external_id is not null then
         perform crm.settle_attempt(
           v_due.organization_id, v_due.id, v_due.attempts + 1,
-          case v_connection.environment when 'test' then 'simulated' else 'linked' end, v_known
+          case v_connection.environment when 'test' then 'simulated' else 'linked' end, v_external_id
         );
         exit when v_left = 0;
         continue;
@@ -772,7 +779,7 @@ Each lease is a new attempt. Its number is the fencing token. A lease ends after
 it, and when the worker's session ends. running: how many pushes of each organization the worker already has, such as
 {"<organization_id>": 3}; a connection never has more than calls_at_once. Not leased: a push with open attempts that have not
 settled, a push whose address another push has, and a push that waits for Retry-After. If another lead with the same
-address has just got a record, the lead is linked to it. A push of a test organization is simulated. Workers get neither.$$;
+address has just got a record, the lead is linked to it. A push of a test organization is simulated. The result contains neither of these pushes.$$;
 
 grant execute on function crm.lease_syncs(text[], integer, jsonb) to leads_worker;
 -- begin frozen sql/crm/seconds_until_due.sql

@@ -10,7 +10,7 @@ grant create on schema admin to leads_jobs;
 reset role;
 
 -- begin frozen sql/admin/known_organization.sql
--- admin.known_organization - one organization, which must be there; an erased one too.
+-- admin.known_organization - returns an organization, which must exist but may be erased.
 set local role leads_jobs;
 
 create or replace function admin.known_organization(organization_id uuid)
@@ -26,18 +26,18 @@ begin
     raise sqlstate 'PT404' using
       message = 'organization_not_found',
       hint = format(
-        'There is no organization %s. "leads organizations list" shows them.', known_organization.organization_id
+        'There is no organization %s. To list them, run: leads organizations list', known_organization.organization_id
       );
   end if;
   return v_organization;
 end $$;
 
 comment on function admin.known_organization(uuid) is
-  'The organization; of an erased one the name is null. Raises PT404 organization_not_found.';
+  'The organization. The name of an erased organization is null. Raises PT404 organization_not_found.';
 
 grant execute on function admin.known_organization(uuid) to leads_operator;
 -- begin frozen sql/admin/organization.sql
--- admin.organization - one organization, which must be there.
+-- admin.organization - returns an organization, which must exist and not be erased.
 set local role leads_jobs;
 
 create or replace function admin.organization(organization_id uuid)
@@ -60,7 +60,7 @@ comment on function admin.organization(uuid) is 'The organization. Raises PT404 
 
 grant execute on function admin.organization(uuid) to leads_operator;
 -- begin frozen sql/admin/create_organization.sql
--- admin.create_organization - leads organizations create.
+-- admin.create_organization - creates an organization, for leads organizations create.
 set local role leads_jobs;
 
 create or replace function admin.create_organization(name text, environment text)
@@ -70,7 +70,7 @@ declare
   v_organization_id uuid := app.new_id();
 begin
   if app.is_text(app.trim_text(create_organization.name), 255) is not true then
-    raise sqlstate 'PT422' using message = 'invalid_name', hint = 'The name must be a text of 1 to 255 characters.';
+    raise sqlstate 'PT422' using message = 'invalid_name', hint = 'The name must have 1 to 255 characters.';
   end if;
   insert into app.organization (organization_id, name, environment)
   values (v_organization_id, app.trim_text(create_organization.name), create_organization.environment);
@@ -78,12 +78,12 @@ begin
 end $$;
 
 comment on function admin.create_organization(text, text) is
-  'Makes an organization with the six pipeline stages that each starts with, and returns its id. environment: live or '
-  'test. Raises PT422 invalid_name.';
+  'Creates an organization with the six default pipeline stages, and returns its id. environment: "live" or "test". '
+  'Raises PT422 invalid_name.';
 
 grant execute on function admin.create_organization(text, text) to leads_operator;
 -- begin frozen sql/admin/organizations.sql
--- admin.organizations - leads organizations list.
+-- admin.organizations - lists the organizations, for leads organizations list.
 set local role leads_jobs;
 
 create or replace function admin.organizations()
@@ -99,7 +99,7 @@ comment on function admin.organizations() is 'All organizations, the oldest firs
 
 grant execute on function admin.organizations() to leads_operator;
 -- begin frozen sql/admin/stages.sql
--- admin.stages - leads organizations stages ID.
+-- admin.stages - lists an organization's pipeline stages, for leads organizations stages ID.
 set local role leads_jobs;
 
 create or replace function admin.stages(organization_id uuid)
@@ -119,7 +119,7 @@ comment on function admin.stages(uuid) is 'The organization''s pipeline stages i
 
 grant execute on function admin.stages(uuid) to leads_operator;
 -- begin frozen sql/admin/add_stage.sql
--- admin.add_stage - leads organizations stages ID --add NAME.
+-- admin.add_stage - adds a pipeline stage, for leads organizations stages ID --add NAME.
 set local role leads_jobs;
 
 create or replace function admin.add_stage(organization_id uuid, name text)
@@ -132,7 +132,7 @@ begin
   if app.is_name(add_stage.name) is not true then
     raise sqlstate 'PT422' using
       message = 'invalid_name',
-      hint = 'A stage''s name has 1 to 64 characters out of a-z, 0-9, _ and -, and begins with a-z or 0-9.';
+      hint = 'A stage''s name must have 1 to 64 characters from a-z, 0-9, _ and -, and begin with a-z or 0-9.';
   end if;
   insert into app.pipeline_stage (organization_id, name, position)
   select v_organization_id, add_stage.name, coalesce(max(s.position), 0) + 1
@@ -142,16 +142,16 @@ begin
   if not found then
     raise sqlstate 'PT409' using
       message = 'stage_exists',
-      hint = format('The organization has a stage "%s" already.', add_stage.name);
+      hint = format('The organization already has a stage "%s".', add_stage.name);
   end if;
 end $$;
 
 comment on function admin.add_stage(uuid, text) is
-  'Adds a pipeline stage behind the others. Raises PT404 organization_not_found, PT422 invalid_name, PT409 stage_exists.';
+  'Adds a pipeline stage after the others. Raises PT404 organization_not_found, PT422 invalid_name, PT409 stage_exists.';
 
 grant execute on function admin.add_stage(uuid, text) to leads_operator;
 -- begin frozen sql/admin/remove_stage.sql
--- admin.remove_stage - leads organizations stages ID --remove NAME.
+-- admin.remove_stage - removes a pipeline stage, for leads organizations stages ID --remove NAME.
 set local role leads_jobs;
 
 create or replace function admin.remove_stage(organization_id uuid, name text)
@@ -173,13 +173,13 @@ exception
     get stacked diagnostics v_constraint = constraint_name;
     if v_constraint = 'connection_push_stage_exists' then
       raise sqlstate 'PT409' using message = 'stage_pushes', hint = format(
-        'A lead that enters "%s" is pushed to the CRM. Say "leads crm connect" with another --push-stage first.',
+        'A lead that enters "%s" is pushed to the CRM. First run leads crm connect with another --push-stage.',
         remove_stage.name
       );
     end if;
     raise sqlstate 'PT409' using
       message = 'stage_has_leads',
-      hint = format('The stage "%s" has leads in it. Move them to another stage first.', remove_stage.name);
+      hint = format('The stage "%s" has leads. First move them to another stage.', remove_stage.name);
 end $$;
 
 comment on function admin.remove_stage(uuid, text) is
@@ -188,7 +188,7 @@ comment on function admin.remove_stage(uuid, text) is
 
 grant execute on function admin.remove_stage(uuid, text) to leads_operator;
 -- begin frozen sql/admin/good_key.sql
--- admin.good_key - one key, which must be there and good.
+-- admin.good_key - locks and returns a key, which must exist and be valid.
 set local role leads_jobs;
 
 create or replace function admin.good_key(
@@ -213,12 +213,12 @@ begin
   if not found then
     raise sqlstate 'PT404' using
       message = 'key_not_found',
-      hint = format('There is no key %s. "leads keys list" shows them.', good_key.id);
+      hint = format('There is no key %s. To list the keys, run: leads keys list', good_key.id);
   end if;
   if v_key.revoked_at is not null or v_key.expires_at <= now() then
     raise sqlstate 'PT409' using
       message = 'key_not_good',
-      hint = format('The key %s is revoked or has expired. Make a new one with "leads keys create".', good_key.id);
+      hint = format('The key %s is revoked or has expired. To create a new one, run: leads keys create', good_key.id);
   end if;
   organization_id := v_key.organization_id;
   environment := v_key.environment;
@@ -227,11 +227,11 @@ begin
   expires_at := v_key.expires_at;
 end $$;
 
-comment on function admin.good_key(uuid) is 'The key, locked. Raises PT404 key_not_found, PT409 key_not_good.';
+comment on function admin.good_key(uuid) is 'Locks and returns the key. Raises PT404 key_not_found, PT409 key_not_good.';
 
 grant execute on function admin.good_key(uuid) to leads_operator;
 -- begin frozen sql/admin/create_key.sql
--- admin.create_key - leads keys create.
+-- admin.create_key - stores a new API key's digest, for leads keys create.
 set local role leads_jobs;
 
 create or replace function admin.create_key(
@@ -255,10 +255,10 @@ begin
     raise sqlstate 'PT422' using message = 'unknown_scope', hint = 'The scopes are read, write and admin.';
   end if;
   if app.is_text(app.trim_text(create_key.name), 255) is false then
-    raise sqlstate 'PT422' using message = 'invalid_name', hint = 'The name must be a text of 1 to 255 characters.';
+    raise sqlstate 'PT422' using message = 'invalid_name', hint = 'The name must have 1 to 255 characters.';
   end if;
   if create_key.expires_at <= now() then
-    raise sqlstate 'PT422' using message = 'expired', hint = 'The key would have expired already: give a later time.';
+    raise sqlstate 'PT422' using message = 'expired', hint = 'The time of expiry is in the past.';
   end if;
   insert into auth.api_key (organization_id, id, name, scopes, digest, expires_at)
   values (
@@ -273,14 +273,14 @@ begin
 end $$;
 
 comment on function admin.create_key(uuid, text, bytea, text, timestamptz) is
-$$Keeps a new key's digest, and returns the key's id.
+$$Stores a new key's digest, and returns the key's id.
 
-scope: the highest one, read, write or admin. digest: SHA-256 of the SHA-256 of the key, which never comes here.
-expires_at: null: never. Raises PT404 organization_not_found, PT422 unknown_scope, invalid_name, expired.$$;
+scope: the highest scope: read, write or admin. digest: SHA-256 of the SHA-256 of the key. The server never has the key itself
+here. expires_at: null for never. Raises PT404 organization_not_found, PT422 unknown_scope, invalid_name and expired.$$;
 
 grant execute on function admin.create_key(uuid, text, bytea, text, timestamptz) to leads_operator;
 -- begin frozen sql/admin/keys.sql
--- admin.keys - leads keys list.
+-- admin.keys - lists API keys, for leads keys list.
 set local role leads_jobs;
 
 create or replace function admin.keys(organization_id uuid default null)
@@ -312,11 +312,12 @@ begin atomic
   order by k.created_at, k.id;
 end;
 
-comment on function admin.keys(uuid) is 'The keys of an organization, or of all where it is null; the oldest first.';
+comment on function admin.keys(uuid) is
+  'The keys of an organization, the oldest first. organization_id: null for all organizations.';
 
 grant execute on function admin.keys(uuid) to leads_operator;
 -- begin frozen sql/admin/rotate_key.sql
--- admin.rotate_key - leads keys rotate ID.
+-- admin.rotate_key - creates the successor of an API key, for leads keys rotate ID.
 set local role leads_jobs;
 
 create or replace function admin.rotate_key(id uuid, digest bytea, overlap interval default '24 hours')
@@ -331,16 +332,16 @@ begin
     raise sqlstate 'PT422' using message = 'invalid_overlap', hint = 'The overlap can''t be negative.';
   end if;
   v_old := admin.good_key(rotate_key.id);
-  -- A second one would take the end of the overlap for the key's own.
+  -- A second rotation would copy the end of the overlap, which the first one has stored as the key's expiry.
   select k.id into v_new_id
   from auth.api_key as k
   where k.organization_id = v_old.organization_id and k.rotated_from = rotate_key.id;
   if found then
     raise sqlstate 'PT409' using
       message = 'key_rotated_already',
-      hint = format('The key %s was rotated already. Rotate the one that replaces it: %s.', rotate_key.id, v_new_id);
+      hint = format('The key %s was already rotated. Rotate its successor: %s.', rotate_key.id, v_new_id);
   end if;
-  -- Written out: a key that expires sooner than the overlap ends still does.
+  -- A key that expires before the overlap ends keeps its expiry.
   update auth.api_key as k
   set expires_at = least(k.expires_at, date_trunc('milliseconds', now() + rotate_key.overlap))
   where k.organization_id = v_old.organization_id and k.id = rotate_key.id;
@@ -351,14 +352,14 @@ begin
 end $$;
 
 comment on function admin.rotate_key(uuid, bytea, interval) is
-$$Makes a key with the old one's name, scopes and expiry, and returns its id; the old one is good until the overlap ends.
+$$Creates a key with the name, scopes and expiry of an existing one, and returns the new key's id.
 
-digest: SHA-256 of the SHA-256 of the new key. Raises PT404 key_not_found, PT409 key_not_good and
-key_rotated_already, PT422 invalid_overlap.$$;
+The existing key is valid until the overlap ends. digest: SHA-256 of the SHA-256 of the new key. Raises PT404 key_not_found,
+PT409 key_not_good and key_rotated_already, PT422 invalid_overlap.$$;
 
 grant execute on function admin.rotate_key(uuid, bytea, interval) to leads_operator;
 -- begin frozen sql/admin/revoke_key.sql
--- admin.revoke_key - leads keys revoke ID.
+-- admin.revoke_key - revokes an API key, for leads keys revoke ID.
 set local role leads_jobs;
 
 create or replace function admin.revoke_key(id uuid)
@@ -372,11 +373,11 @@ begin
   where k.organization_id = v_organization_id and k.id = revoke_key.id;
 end $$;
 
-comment on function admin.revoke_key(uuid) is 'Revokes a key from now on. Raises PT404 key_not_found, PT409 key_not_good.';
+comment on function admin.revoke_key(uuid) is 'Revokes a key. Raises PT404 key_not_found, PT409 key_not_good.';
 
 grant execute on function admin.revoke_key(uuid) to leads_operator;
 -- begin frozen sql/admin/analysts.sql
--- admin.analysts - leads bi list.
+-- admin.analysts - lists the analysts' logins, for leads bi list.
 set local role leads_jobs;
 
 create or replace function admin.analysts(organization_id uuid default null)
@@ -410,9 +411,10 @@ begin atomic
 end;
 
 comment on function admin.analysts(uuid) is
-$$The analysts of an organization, or of all where it is null; the oldest first.
+$$The analysts of an organization, the oldest first. organization_id: null for all organizations.
 
-state: good; expired; revoked: the login is being removed; gone: the cluster has no such login, say "leads bi revoke".$$;
+state: "good", "expired", "revoked" (the login is being removed) or "gone" (the cluster has no such login; leads bi revoke
+removes the entry).$$;
 
 grant execute on function admin.analysts(uuid) to leads_operator;
 -- begin frozen sql/admin/bind_analyst.sql
@@ -426,18 +428,18 @@ declare
   v_organization app.organization_values := admin.organization(bind_analyst.organization_id);
   v_oid oid := (select r.oid from pg_catalog.pg_roles as r where r.rolname = bind_analyst.login);
 begin
-  -- What stands for a login that was dropped, and whose oid this one has got.
+  -- This entry belongs to a login that was dropped. The new login has its oid.
   delete from auth.analyst as a where a.role_oid = v_oid and a.role_name <> bind_analyst.login;
   insert into auth.analyst (organization_id, role_oid, role_name, expires_at)
   values (v_organization.organization_id, v_oid, bind_analyst.login, bind_analyst.expires_at);
 end $$;
 
 comment on function admin.bind_analyst(text, uuid, timestamptz) is
-$$Binds a login, by oid and name, to one organization. For admin.create_analyst alone: no login may execute it.
+$$Binds a login, by its oid and name, to one organization. Only admin.create_analyst calls it: no login may execute it.
 
-Raises PT404 organization_not_found, and 23505 analyst_role_oid_is_unique for a login that is bound already.$$;
+Raises PT404 organization_not_found, and 23505 analyst_role_oid_is_unique if the login is already bound.$$;
 -- begin frozen sql/admin/create_analyst.sql
--- admin.create_analyst - leads bi create LOGIN.
+-- admin.create_analyst - creates an analyst's login, for leads bi create LOGIN.
 set local role leads_jobs;
 
 create or replace function admin.create_analyst(
@@ -453,20 +455,20 @@ declare
 begin
   if create_analyst.login collate "C" !~ '^[a-z_][a-z0-9_]{0,62}$' or create_analyst.login ~ '^(pg_|leads_)' then
     raise sqlstate 'PT422' using message = 'invalid_login', hint =
-      'A login is 1 to 63 characters: a-z, 0-9 and _, no digit first, and neither pg_ nor leads_ in front. Every login of '
-      'the cluster can see the name: keep customers'' names out of it.';
+      'A login must have 1 to 63 characters from a-z, 0-9 and _. It must not begin with a digit, pg_ or leads_. '
+      'Every login of the cluster can see the name, so don''t use a customer''s name.';
   end if;
   if create_analyst.verifier is null or create_analyst.verifier !~ '^SCRAM-SHA-256\$' then
     raise sqlstate 'PT422' using message = 'invalid_verifier', hint =
-      'The verifier must be one of SCRAM-SHA-256 (RFC 5803): a password never comes here.';
+      'The verifier must be a SCRAM-SHA-256 verifier (RFC 5803) and not the password.';
   end if;
   if create_analyst.expires_at <= now() then
     raise sqlstate 'PT422' using
-      message = 'expired', hint = 'The login would have expired already: give a later time.';
+      message = 'expired', hint = 'The time of expiry is in the past.';
   end if;
   if exists (select from pg_catalog.pg_roles as r where r.rolname = create_analyst.login) then
     raise sqlstate 'PT409' using message = 'login_exists', hint = format(
-      'There is a login "%s" already. Choose another name, or say first: leads bi revoke %s',
+      'The login "%s" already exists. Choose another name, or first run: leads bi revoke %s',
       create_analyst.login, create_analyst.login
     );
   end if;
@@ -476,14 +478,14 @@ begin
     'valid until %L',
     create_analyst.login, create_analyst.verifier, coalesce(create_analyst.expires_at::text, 'infinity')
   );
-  -- What a session begins with; the analyst may set it otherwise, and sees no more by it.
+  -- The defaults of a session. The analyst may change them, which gives access to no more rows.
   foreach v_setting in array array[
     'search_path = bi',
     'timezone = ''UTC''',
     'default_transaction_read_only = on',
     'statement_timeout = ''60s''',
     'lock_timeout = ''5s''',
-    -- A transaction that is left open keeps VACUUM from all that was deleted since.
+    -- VACUUM can't remove rows that were deleted after an open transaction began.
     'idle_in_transaction_session_timeout = ''60s''',
     'idle_session_timeout = ''8h'''
   ]
@@ -491,7 +493,7 @@ begin
     execute format('alter role %I set %s', create_analyst.login, v_setting);
   end loop;
   perform admin.bind_analyst(create_analyst.login, create_analyst.organization_id, create_analyst.expires_at);
-  -- PostgreSQL 15 knows no SET FALSE: there the policy alone holds, which asks for session_user.
+  -- PostgreSQL 15 has no SET FALSE. There only the policy protects the rows: it checks session_user.
   execute format(
     'grant leads_bi to %I%s',
     create_analyst.login,
@@ -500,13 +502,14 @@ begin
 end $$;
 
 comment on function admin.create_analyst(text, uuid, text, timestamptz) is
-$$Makes a login that reads schema bi, of one organization alone. For the migrating login, which has CREATEROLE.
+$$Creates a login that can read the rows of one organization in schema bi. Only the migrating login can execute it, which has
+CREATEROLE.
 
-login: 1 to 63 characters out of a-z, 0-9 and _. verifier: the password's SCRAM-SHA-256 verifier (RFC 5803). expires_at: from
-then on the login can't log in and sees no row; null: never. Raises PT404 organization_not_found, PT409 login_exists, PT422
-invalid_login, invalid_verifier, expired; 42501 where the caller lacks CREATEROLE, or ADMIN OPTION on leads_bi.$$;
+login: 1 to 63 characters from a-z, 0-9 and _. verifier: the password's SCRAM-SHA-256 verifier (RFC 5803). expires_at: after
+this time the login can't log in and sees no row; null for never. Raises PT404 organization_not_found, PT409 login_exists,
+PT422 invalid_login, invalid_verifier and expired; 42501 if the caller lacks CREATEROLE, or ADMIN OPTION on leads_bi.$$;
 -- begin frozen sql/admin/unbind_analyst.sql
--- admin.unbind_analyst - takes the organization from a login.
+-- admin.unbind_analyst - unbinds a login from its organization.
 set local role leads_jobs;
 
 create or replace function admin.unbind_analyst(login text)
@@ -517,9 +520,9 @@ begin
 end $$;
 
 comment on function admin.unbind_analyst(text) is
-  'Takes its organization from a login, which then sees no row. For admin.revoke_analyst alone: no login may execute it.';
+  'Unbinds a login from its organization. It then sees no row. Only admin.revoke_analyst calls it: no login may execute it.';
 -- begin frozen sql/admin/revoke_analyst.sql
--- admin.revoke_analyst - leads bi revoke LOGIN, the first half: from its commit on the login sees nothing.
+-- admin.revoke_analyst - the first step of leads bi revoke LOGIN: after its commit the login sees no row.
 set local role leads_jobs;
 
 create or replace function admin.revoke_analyst(login text)
@@ -531,7 +534,7 @@ declare
     from pg_catalog.pg_roles as r
     where
       r.rolname = revoke_analyst.login
-      -- Who can do more than read isn't an analyst's login, and isn't dropped here.
+      -- A login that can do more than read isn't an analyst's login, and isn't dropped here.
       and not r.rolsuper and not r.rolcreaterole
       and exists (
         select
@@ -542,7 +545,7 @@ declare
 begin
   if not v_is_ours and not exists (select from admin.analysts() as a where a.login = revoke_analyst.login) then
     raise sqlstate 'PT404' using message = 'analyst_not_found', hint = format(
-      'There is no analyst "%s". "leads bi list" shows them.', revoke_analyst.login
+      'There is no analyst "%s". To list them, run: leads bi list', revoke_analyst.login
     );
   end if;
   perform admin.unbind_analyst(revoke_analyst.login);
@@ -552,12 +555,12 @@ begin
 end $$;
 
 comment on function admin.revoke_analyst(text) is
-$$Takes its organization from an analyst's login, and bars it: once committed, no new session can be opened.
+$$Unbinds an analyst's login from its organization, and sets it to NOLOGIN. After the commit it can't open a new session.
 
-admin.drop_analyst then ends the login's sessions, in a transaction of its own: an open one of the analyst's may still have
-its snapshot. For the migrating login. Raises PT404 analyst_not_found.$$;
+admin.drop_analyst then ends the login's sessions in a separate transaction, because an open transaction of the analyst may
+still have its snapshot. Only the migrating login can execute it. Raises PT404 analyst_not_found.$$;
 -- begin frozen sql/admin/drop_analyst.sql
--- admin.drop_analyst - leads bi revoke LOGIN, the second half: ends the sessions, and drops the login.
+-- admin.drop_analyst - the second step of leads bi revoke LOGIN: ends the login's sessions, and drops the login.
 set local role leads_jobs;
 
 create or replace function admin.drop_analyst(login text)
@@ -577,10 +580,10 @@ begin
     )
   then
     raise sqlstate 'PT409' using message = 'analyst_not_revoked', hint = format(
-      '"%s" isn''t a login that was revoked. Say: leads bi revoke %s', drop_analyst.login, drop_analyst.login
+      '"%s" isn''t a revoked login. Run: leads bi revoke %s', drop_analyst.login, drop_analyst.login
     );
   end if;
-  -- Who made the role has ADMIN OPTION on it, and to end its sessions needs its rights.
+  -- The creator of the role only has ADMIN OPTION on it. To end its sessions, the creator needs the role's privileges.
   execute format('grant %I to %I', drop_analyst.login, current_user);
   perform pg_terminate_backend(a.pid, 5000)
   from pg_catalog.pg_stat_activity as a
@@ -589,12 +592,11 @@ begin
 end $$;
 
 comment on function admin.drop_analyst(text) is
-$$Ends a revoked analyst's sessions, waiting up to 5 seconds for each, and drops the login, if it is there. For the
-migrating login.
+$$Ends the sessions of a revoked analyst's login, and drops the login if it exists. Only the migrating login can execute it.
 
-Raises PT409 analyst_not_revoked; 2BP01 for a login that something depends on.$$;
+It waits up to 5 seconds for each session. Raises PT409 analyst_not_revoked, and 2BP01 if an object depends on the login.$$;
 -- begin frozen sql/admin/load_leads.sql
--- admin.load_leads - leads demo: leads with their own times.
+-- admin.load_leads - inserts leads with times in the past, for leads demo.
 set local role leads_jobs;
 
 create or replace function admin.load_leads(organization_id uuid, leads jsonb)
@@ -617,12 +619,12 @@ begin
 end $$;
 
 comment on function admin.load_leads(uuid, jsonb) is
-  'Inserts leads, a JSON array of objects with the fields of api.lead, as they are; returns how many. Raises PT404 '
-  'organization_not_found, and the violations of the table''s constraints.';
+  'Inserts leads without changing them, and returns their number. leads: a JSON array of objects with the fields of '
+  'api.lead. Raises PT404 organization_not_found, and violations of the table''s constraints.';
 
 grant execute on function admin.load_leads(uuid, jsonb) to leads_operator;
 -- begin frozen sql/admin/load_signals.sql
--- admin.load_signals - leads demo: signals with their own times.
+-- admin.load_signals - inserts signals with times in the past, for leads demo.
 set local role leads_jobs;
 
 create or replace function admin.load_signals(organization_id uuid, signals jsonb)
@@ -648,12 +650,12 @@ begin
 end $$;
 
 comment on function admin.load_signals(uuid, jsonb) is
-  'Inserts signals, a JSON array of {lead_id, type, value, observed_at, dedupe_key}; returns how many were new. Raises '
-  'PT404 organization_not_found, and the violations of the table''s constraints.';
+  'Inserts signals, and returns the number of new ones. signals: a JSON array of {lead_id, type, value, observed_at, '
+  'dedupe_key}. Raises PT404 organization_not_found, and violations of the table''s constraints.';
 
 grant execute on function admin.load_signals(uuid, jsonb) to leads_operator;
 -- begin frozen sql/admin/check_scoring_model.sql
--- admin.check_scoring_model - refuses a scoring model that has faults.
+-- admin.check_scoring_model - rejects a scoring model that has errors.
 set local role leads_jobs;
 
 create or replace function admin.check_scoring_model(document jsonb)
@@ -667,18 +669,18 @@ begin
       message = 'invalid_model',
       detail = v_faults::text,
       hint = format(
-        'The scoring model has %s faults. The first: %s: %s',
+        'The scoring model has %s errors. The first is in %s: %s',
         json_array_length(v_faults), v_faults -> 0 ->> 'field', v_faults -> 0 ->> 'detail'
       );
   end if;
 end $$;
 
 comment on function admin.check_scoring_model(jsonb) is
-  'Raises PT422 invalid_model, with all faults as a JSON array of {field, code, detail} in the detail.';
+  'Raises PT422 invalid_model if the model has errors. DETAIL has all of them, as a JSON array of {field, code, detail}.';
 
 grant execute on function admin.check_scoring_model(jsonb) to leads_operator;
 -- begin frozen sql/admin/scoring_models.sql
--- admin.scoring_models - leads scoring show: the models that an organization has, or could fall back on.
+-- admin.scoring_models - lists an organization's scoring models and the default ones, for leads scoring show.
 set local role leads_jobs;
 
 create or replace function admin.scoring_models(organization_id uuid)
@@ -706,13 +708,13 @@ begin
 end $$;
 
 comment on function admin.scoring_models(uuid) is
-$$The organization's scoring models, the newest first, and behind them the default ones. Raises PT404 organization_not_found.
+$$The organization's scoring models, the newest first, and then the default models. Raises PT404 organization_not_found.
 
-state: draft, active or retired; a default model is unused while the organization has an active one of its own.$$;
+state: "draft", "active" or "retired". The newest default model is "unused" while the organization has an active model.$$;
 
 grant execute on function admin.scoring_models(uuid) to leads_operator;
 -- begin frozen sql/admin/edit_scoring_model.sql
--- admin.edit_scoring_model - leads scoring edit: writes the organization's draft.
+-- admin.edit_scoring_model - creates or replaces the draft of an organization's scoring model, for leads scoring edit.
 set local role leads_jobs;
 
 create or replace function admin.edit_scoring_model(organization_id uuid, document jsonb)
@@ -724,7 +726,7 @@ declare
   v_version integer;
 begin
   perform admin.check_scoring_model(edit_scoring_model.document);
-  -- Two that begin a draft at once: the second finds the first one's.
+  -- If two sessions create a draft at the same time, the second one finds and replaces the draft of the first.
   loop
     update scoring.model as m
     set document = edit_scoring_model.document
@@ -743,12 +745,12 @@ begin
 end $$;
 
 comment on function admin.edit_scoring_model(uuid, jsonb) is
-  'Replaces the organization''s draft of a scoring model, or begins one; its version. Raises PT404 '
+  'Replaces the draft of the organization''s scoring model, or creates it. Returns the draft''s version. Raises PT404 '
   'organization_not_found, PT422 invalid_model.';
 
 grant execute on function admin.edit_scoring_model(uuid, jsonb) to leads_operator;
 -- begin frozen sql/admin/activate_scoring_model.sql
--- admin.activate_scoring_model - leads scoring activate: has a version score from now on.
+-- admin.activate_scoring_model - activates a version of a scoring model, for leads scoring activate.
 set local role leads_jobs;
 
 create or replace function admin.activate_scoring_model(organization_id uuid, version integer default null)
@@ -758,7 +760,7 @@ declare
   v_organization_id uuid := (admin.organization(activate_scoring_model.organization_id)).organization_id;
   v_model scoring.model;
 begin
-  -- All of them: two that activate at once wait for each other here.
+  -- This locks all models of the organization, so that two sessions that activate one wait for each other here.
   perform from scoring.model as m where m.organization_id = v_organization_id order by m.version for update;
   select m.* into v_model
   from scoring.model as m
@@ -776,18 +778,18 @@ begin
           format('The organization has no scoring model of version %s.', activate_scoring_model.version)
         else coalesce(
           (
-            select format('There is no draft: version %s is active since %s.', m.version, app.utc_text(m.activated_at))
+            select format('There is no draft. Version %s is active since %s.', m.version, app.utc_text(m.activated_at))
             from scoring.model as m
             where m.organization_id = v_organization_id and m.state = 'active'
           ),
           'There is no draft.'
-        ) || ' Begin one with: leads scoring edit FILE'
+        ) || ' To create one, run: leads scoring edit FILE'
       end;
   end if;
   if v_model.state = 'active' then
     raise sqlstate 'PT409' using
       message = 'model_is_active',
-      hint = format('Version %s is active already, since %s.', v_model.version, app.utc_text(v_model.activated_at));
+      hint = format('Version %s is already active, since %s.', v_model.version, app.utc_text(v_model.activated_at));
   end if;
   update scoring.model as m
   set state = 'retired'
@@ -799,14 +801,14 @@ begin
 end $$;
 
 comment on function admin.activate_scoring_model(uuid, integer) is
-$$Makes a version of the organization's scoring models the active one, and retires the one before; the version.
+$$Activates a version of the organization's scoring model and retires the version that was active. Returns the version.
 
-version: null is the draft; a retired one can be taken back. An active version never changes again. Raises PT404
+version: null for the draft. A retired version can be activated again. An activated version can't be changed. Raises PT404
 organization_not_found and model_not_found, PT409 model_is_active.$$;
 
 grant execute on function admin.activate_scoring_model(uuid, integer) to leads_operator;
 -- begin frozen sql/admin/try_scoring_model.sql
--- admin.try_scoring_model - leads scoring try: what a model would give a lead; nothing is kept.
+-- admin.try_scoring_model - computes a lead's score with a model and stores nothing, for leads scoring try.
 set local role leads_jobs;
 
 create or replace function admin.try_scoring_model(
@@ -858,14 +860,15 @@ begin
 end $$;
 
 comment on function admin.try_scoring_model(uuid, uuid, timestamptz, jsonb) is
-$$What a scoring model gives a lead; nothing is kept.
+$$The score that a scoring model gives a lead. Stores nothing.
 
-instant: null is now; else only signals that were observed until then count. document: null is the model in force, whose
-name and version are given. Raises PT404 organization_not_found and lead_not_found, PT422 invalid_model.$$;
+instant: null for now; otherwise only signals that were observed until then count. document: the model; null for the model in
+force. model, model_version: null if document has a value. Raises PT404 organization_not_found and lead_not_found, PT422
+invalid_model.$$;
 
 grant execute on function admin.try_scoring_model(uuid, uuid, timestamptz, jsonb) to leads_operator;
 -- begin frozen sql/admin/backtest_leads.sql
--- admin.backtest_leads - leads scoring backtest: the leads whose end is known.
+-- admin.backtest_leads - lists the leads that are won or lost, for leads scoring backtest.
 set local role leads_jobs;
 
 create or replace function admin.backtest_leads(organization_id uuid)
@@ -885,7 +888,7 @@ comment on function admin.backtest_leads(uuid) is
 
 grant execute on function admin.backtest_leads(uuid) to leads_operator;
 -- begin frozen sql/admin/backtest_scoring_model.sql
--- admin.backtest_scoring_model - leads scoring backtest: what a model would have given the leads whose end is known.
+-- admin.backtest_scoring_model - scores the leads that are won or lost with a model, for leads scoring backtest.
 set local role leads_jobs;
 
 create or replace function admin.backtest_scoring_model(
@@ -925,15 +928,15 @@ begin
 end $$;
 
 comment on function admin.backtest_scoring_model(uuid, jsonb, uuid[]) is
-$$Scores each lead that is won or lost as of its qualification, from what had been observed until then, and keeps nothing.
+$$Scores each lead that is won or lost, with the signals that were observed before its qualification. Stores nothing.
 
-lead_ids: some of admin.backtest_leads, none twice; null: all, in one statement. Leads that were never qualified are left
-out. A lead's own fields count as they are now. score_in_force: what the model in force gives. Raises PT404
-organization_not_found, PT422 invalid_model.$$;
+lead_ids: ids from admin.backtest_leads without repetitions; null for all leads in one statement. Leads that were never
+qualified are left out. A lead's own fields have their present values. score_in_force: the score that the model in force
+gives. Raises PT404 organization_not_found, PT422 invalid_model.$$;
 
 grant execute on function admin.backtest_scoring_model(uuid, jsonb, uuid[]) to leads_operator;
 -- begin frozen sql/admin/connect_crm.sql
--- admin.connect_crm - leads crm connect.
+-- admin.connect_crm - creates or replaces an organization's connection to a CRM, for leads crm connect.
 set local role leads_jobs;
 
 create or replace function admin.connect_crm(
@@ -956,7 +959,7 @@ begin
   select v.* into v_vendor from crm.vendor as v where v.name = connect_crm.vendor;
   if not found then
     raise sqlstate 'PT404' using message = 'vendor_not_found', hint = format(
-      'There is no adapter for "%s". There is one for %s.', connect_crm.vendor,
+      'There is no adapter for "%s". The vendors with an adapter are: %s.', connect_crm.vendor,
       (select string_agg(v.name, ', ' order by v.name) from crm.vendor as v)
     );
   end if;
@@ -966,7 +969,7 @@ begin
   end if;
   if (connect_crm.credential is null) <> (v_organization.environment = 'test') then
     raise sqlstate 'PT422' using message = 'invalid_credential', hint = case v_organization.environment
-      when 'test' then 'A test organization''s pushes are simulated: it has no credential.'
+      when 'test' then 'A test organization has no credential, because its pushes are simulated.'
       else 'A connection needs the vendor''s credential.'
     end;
   end if;
@@ -1005,22 +1008,22 @@ begin
 exception
   when foreign_key_violation then
     raise sqlstate 'PT404' using message = 'stage_not_found', hint = format(
-      'The organization has no stage "%s". "leads organizations stages" shows them.',
+      'The organization has no stage "%s". To list the stages, run: leads organizations stages',
       coalesce(connect_crm.push_stage, 'qualified')
     );
 end $$;
 
 comment on function admin.connect_crm(uuid, text, text, jsonb, bytea, text, text, integer) is
-$$Makes the organization's connection to a CRM, or replaces it; one that was paused is active again.
+$$Creates the organization's connection to a CRM, or replaces it. A paused connection becomes active.
 
-account: which of the vendor's accounts: syncs with the same one are taken up. credential: encrypted, with credential_key
-the id of the key that decrypts it; null for a test organization. push_stage, settle_seconds: null is "qualified" and the vendor's
-own, or what the connection before had. Raises PT404 organization_not_found, vendor_not_found, stage_not_found, PT422
-out_of_range, invalid_credential.$$;
+account: the account at the vendor. Existing syncs with the same account continue. credential: encrypted; null for a test
+organization. credential_key: the id of the key that decrypts it. push_stage, settle_seconds: null keeps the values of the
+present connection; for a new one they are "qualified" and the vendor's default. Raises PT404 organization_not_found,
+vendor_not_found and stage_not_found, PT422 out_of_range and invalid_credential.$$;
 
 grant execute on function admin.connect_crm(uuid, text, text, jsonb, bytea, text, text, integer) to leads_operator;
 -- begin frozen sql/admin/crm_connections.sql
--- admin.crm_connections - leads crm list: the connections.
+-- admin.crm_connections - lists the connections to CRMs, for leads crm list.
 set local role leads_jobs;
 
 create or replace function admin.crm_connections(organization_id uuid default null)
@@ -1058,11 +1061,12 @@ begin atomic
 end;
 
 comment on function admin.crm_connections(uuid) is
-  'The connections of all organizations, or of one: with the credential, encrypted, and how many pushes wait and have failed.';
+  'The connection of an organization, or of every organization if organization_id is null. credential: encrypted. waiting, '
+  'failed: the number of pushes that wait or have failed.';
 
 grant execute on function admin.crm_connections(uuid) to leads_operator;
 -- begin frozen sql/admin/change_crm_connection.sql
--- admin.change_crm_connection - leads crm pause, resume, disconnect.
+-- admin.change_crm_connection - pauses, resumes or removes a connection, for leads crm pause, resume and disconnect.
 set local role leads_jobs;
 
 create or replace function admin.change_crm_connection(organization_id uuid, change text)
@@ -1082,12 +1086,12 @@ begin
       delete from crm.connection as c where c.organization_id = v_organization_id;
     else
       raise sqlstate 'PT422' using
-        message = 'unknown_change', hint = 'A connection is paused, resumed or disconnected: pause, resume, disconnect.';
+        message = 'unknown_change', hint = 'The change must be pause, resume or disconnect.';
   end case;
   if not found then
     raise sqlstate 'PT404' using
       message = 'connection_not_found',
-      hint = 'The organization has no connection to a CRM. Make one with: leads crm connect';
+      hint = 'The organization has no connection to a CRM. To create one, run: leads crm connect';
   end if;
   perform pg_notify('leads_crm', '');
 end $$;
@@ -1095,13 +1099,13 @@ end $$;
 comment on function admin.change_crm_connection(uuid, text) is
 $$Pauses, resumes or removes the organization's connection.
 
-change: pause (pushes wait; those by a stage's change are skipped), resume (also after the vendor refused the credential),
-disconnect (the credential goes; the syncs stay, and the same account, connected again, takes them up). Raises PT404
-organization_not_found, connection_not_found, PT422 unknown_change.$$;
+change: "pause": requested pushes wait, and pushes on a change of stage are skipped. "resume": also after the vendor has
+rejected the credential. "disconnect": deletes the connection with its credential. The syncs stay, and continue if the same
+account is connected again. Raises PT404 organization_not_found and connection_not_found, PT422 unknown_change.$$;
 
 grant execute on function admin.change_crm_connection(uuid, text) to leads_operator;
 -- begin frozen sql/admin/crm_queue.sql
--- admin.crm_queue - leads crm queue: what waits, and what failed and why.
+-- admin.crm_queue - lists the pushes that wait, failed or were skipped, for leads crm queue.
 set local role leads_jobs;
 
 create or replace function admin.crm_queue(organization_id uuid default null, row_limit integer default 1000)
@@ -1130,12 +1134,12 @@ begin atomic
 end;
 
 comment on function admin.crm_queue(uuid, integer) is
-  'The pushes that are not through, the oldest first, of all organizations or of one: what waits, what failed or was '
-  'skipped, and why. error: the vendor''s words at the last attempt. run_at: when it is due, or its lease ends.';
+  'The pushes of an organization that wait, failed or were skipped, the oldest first. organization_id: null for all '
+  'organizations. error: the vendor''s message at the last attempt. run_at: when the push is due, or when its lease ends.';
 
 grant execute on function admin.crm_queue(uuid, integer) to leads_operator;
 -- begin frozen sql/admin/retry_crm.sql
--- admin.retry_crm - leads crm retry: a person says that pushes may begin anew, or which record a lead has.
+-- admin.retry_crm - starts failed pushes again, or links a lead to its record in the CRM, for leads crm retry.
 set local role leads_jobs;
 
 create or replace function admin.retry_crm(organization_id uuid, lead_id uuid default null, external_id text default null)
@@ -1148,13 +1152,13 @@ declare
 begin
   if retry_crm.external_id is not null and retry_crm.lead_id is null then
     raise sqlstate 'PT422' using
-      message = 'lead_needed', hint = 'A record is one lead''s: say which lead has it.';
+      message = 'lead_needed', hint = 'A record belongs to one lead, so the lead''s id is required.';
   end if;
   if retry_crm.external_id is not null and app.is_text(retry_crm.external_id, 255) is not true then
     raise sqlstate 'PT422' using
-      message = 'invalid_external_id', hint = 'The record''s id must be a text of 1 to 255 characters.';
+      message = 'invalid_external_id', hint = 'The record''s id must have 1 to 255 characters.';
   end if;
-  -- What nobody knows is for one lead at a time: somebody has looked.
+  -- A push with an unknown outcome is retried for one lead at a time, after a person has looked into the CRM.
   with failed as (
     select s.id
     from crm.sync as s
@@ -1174,8 +1178,10 @@ begin
   if v_ids is null then
     raise sqlstate 'PT404' using message = 'push_not_found', hint = case
       when retry_crm.lead_id is null then
-        'No push of the organization''s connection has failed or was skipped, but for outcome_unknown, which is retried lead by lead.'
-      else 'The lead has no push with the organization''s connection that failed or was skipped. "leads crm queue" shows them.'
+        'The organization''s connection has no failed or skipped push that can be retried. A push with outcome_unknown is '
+        'retried for one lead at a time.'
+      else
+        'The organization''s connection has no failed or skipped push of this lead. To list the pushes, run: leads crm queue'
     end;
   end if;
 
@@ -1198,15 +1204,16 @@ begin
 end $$;
 
 comment on function admin.retry_crm(uuid, uuid, text) is
-$$Has pushes that failed or were skipped begin anew; how many.
+$$Starts failed and skipped pushes again, and returns their number.
 
-lead_id: null: all of the organization's connection but those with outcome_unknown; with a lead, also that: the caller has looked,
-and the vendor has no record of it. external_id: the caller has looked, and this is the lead's record: it is linked, and nothing is
-sent. Raises PT404 organization_not_found, push_not_found, PT422 invalid_external_id, lead_needed.$$;
+lead_id: null for all pushes of the organization's connection except those with outcome_unknown. With a lead's id, a push with
+outcome_unknown starts again, too: the caller has checked that the CRM has no record of the lead. external_id: the id of the
+lead's record, which the caller has found in the CRM. The lead is linked to it, and nothing is sent. Raises PT404
+organization_not_found and push_not_found, PT422 invalid_external_id and lead_needed.$$;
 
 grant execute on function admin.retry_crm(uuid, uuid, text) to leads_operator;
 -- begin frozen sql/admin/crm_syncs.sql
--- admin.crm_syncs - leads crm reconcile: our side of the comparison.
+-- admin.crm_syncs - lists the pushes that leads crm reconcile compares with the CRM's records.
 set local role leads_jobs;
 
 create or replace function admin.crm_syncs(organization_id uuid)
@@ -1222,11 +1229,11 @@ begin atomic
 end;
 
 comment on function admin.crm_syncs(uuid) is
-  'All pushes of the organization''s connection, with the leads'' addresses.';
+  'All pushes of the organization''s connection, with the leads'' e-mail addresses.';
 
 grant execute on function admin.crm_syncs(uuid) to leads_operator;
 -- begin frozen sql/admin/delete_expired_answers.sql
--- admin.delete_expired_answers - takes away the answers that Idempotency-Keys have kept for a day.
+-- admin.delete_expired_answers - deletes the responses that were kept for an Idempotency-Key for more than a day.
 set local role leads_jobs;
 
 create or replace function admin.delete_expired_answers(batch integer)
@@ -1252,19 +1259,19 @@ begin
   where
     k.organization_id = e.organization_id
     and k.key_digest = e.key_digest
-    -- Asked again of the row as it is: a claim may just have taken it over.
+    -- The condition is repeated, because a request may have claimed the row in the meantime.
     and k.created_at < now() - interval '24 hours';
   get diagnostics v_deleted = row_count;
   return v_deleted;
 end $$;
 
 comment on function admin.delete_expired_answers(integer) is
-  'Deletes up to batch answers older than 24 hours of all organizations; how many. A worker asks '
-  'every hour, until it is fewer: each claim only takes away a few of its own organization''s.';
+  'Deletes up to batch responses that are older than 24 hours, of all organizations. Returns the number of deleted rows. A '
+  'worker calls it every hour, until the number is less than batch. A claim deletes only a few rows of its own organization.';
 
 grant execute on function admin.delete_expired_answers(integer) to leads_worker;
 -- begin frozen sql/admin/leads_to_erase.sql
--- admin.leads_to_erase - what leads erase is about to erase.
+-- admin.leads_to_erase - lists the leads that leads erase would erase.
 set local role leads_jobs;
 
 create or replace function admin.leads_to_erase(
@@ -1300,7 +1307,7 @@ begin atomic
       from audit.event as e
       where e.organization_id = o.organization_id and e.lead_id = leads_to_erase.lead_id
       union
-      -- Leads that had the address once, and those that were deleted.
+      -- Leads that had the address before, and deleted leads.
       select e.lead_id
       from audit.event as e
       where
@@ -1328,14 +1335,14 @@ begin atomic
 end;
 
 comment on function admin.leads_to_erase(uuid, uuid, text) is
-$$The leads with an id, or of an organization with an e-mail address (ASCII case ignored): those that have it, that had it once, and
-that were deleted.
+$$The lead with an id, or the leads with an e-mail address. The case of ASCII letters is ignored.
 
-name, email: null where the lead was deleted. events: how many the log has of it. copies: what crm.copies gives.$$;
+With organization_id, the address also finds the organization's deleted leads, and leads that had it before. name, email: null
+if the lead was deleted. events: the number of the lead's events in the audit log. copies: the result of crm.copies.$$;
 
 grant execute on function admin.leads_to_erase(uuid, uuid, text) to leads_operator;
 -- begin frozen sql/admin/erase_lead.sql
--- admin.erase_lead - leads erase --lead ID.
+-- admin.erase_lead - erases a lead's personal data, for leads erase --lead ID.
 set local role leads_jobs;
 
 create or replace function admin.erase_lead(organization_id uuid, lead_id uuid)
@@ -1346,11 +1353,11 @@ begin atomic
   from audit.erase_lead(erase_lead.organization_id, erase_lead.lead_id) as e;
 end;
 
-comment on function admin.erase_lead(uuid, uuid) is 'What audit.erase_lead does, for the operator.';
+comment on function admin.erase_lead(uuid, uuid) is 'Calls audit.erase_lead, which the operator may not execute.';
 
 grant execute on function admin.erase_lead(uuid, uuid) to leads_operator;
 -- begin frozen sql/admin/erase_organization.sql
--- admin.erase_organization - leads erase --organization ID: one batch of it.
+-- admin.erase_organization - erases a batch of an organization's leads, for leads erase --organization ID.
 set local role leads_jobs;
 
 create or replace function admin.erase_organization(
@@ -1364,28 +1371,28 @@ as $$
 declare
   v_organization app.organization_values := admin.known_organization(erase_organization.organization_id);
   v_organization_id uuid := v_organization.organization_id;
-  -- Not null: the next lead's condition would have two shapes, and a plan for both walks the log from its beginning.
+  -- A value in place of null, because a plan that handles both scans the log from its beginning.
   v_lead_id uuid := coalesce(erase_organization.after, '00000000-0000-0000-0000-000000000000');
   v_next_id uuid;
   v_done record;
   v_leads integer := 0;
   v_events bigint := 0;
 begin
-  -- From the first batch on nothing comes in, and nothing goes out.
+  -- The first batch ends all access: no request, analyst or push reaches the organization's data afterwards.
   update auth.api_key as k
   set name = null, revoked_at = coalesce(k.revoked_at, date_trunc('milliseconds', clock_timestamp()))
   where k.organization_id = v_organization_id and (k.revoked_at is null or k.name is not null);
   delete from auth.analyst as a where a.organization_id = v_organization_id;
-  -- A worker locks its push, and then the connection: in this order here, too.
+  -- A worker locks its push and then the connection. This uses the same order, to avoid a deadlock.
   perform from crm.sync as s
   where s.organization_id = v_organization_id and s.status = 'in_progress'
   order by s.id
   for update;
   delete from crm.connection as c where c.organization_id = v_organization_id;
-  -- Or each lead's erasure would look through them all.
+  -- They are deleted here, because otherwise the erasure of each lead would search all of them.
   delete from app.idempotency_key as k where k.organization_id = v_organization_id;
 
-  -- Said again of one that is erased: there is nothing to walk through.
+  -- The organization is already erased, and no lead is left.
   if
     v_organization.erased_at is not null
     and not exists (select from app.lead as l where l.organization_id = v_organization_id)
@@ -1394,7 +1401,7 @@ begin
     return;
   end if;
 
-  -- By the log, which has those that were deleted, too, and then by what is left.
+  -- The leads of the log come first, because it has the deleted leads, too. The leads without an event follow.
   for v_number in 1 .. greatest(erase_organization.batch, 1) loop
     v_next_id := (
       select e.lead_id
@@ -1427,12 +1434,13 @@ begin
 end $$;
 
 comment on function admin.erase_organization(uuid, uuid, integer) is
-$$Erases up to batch leads of an organization, the next after a lead; null: the first; behind the last, all else that it has.
+$$Erases up to batch leads of an organization. After the last lead, erases everything else that the organization has.
 
-Keys are revoked, analysts unbound, the connection and kept answers removed from the first batch on. last_lead_id: after, for
-the next batch; null: all is erased. leads, events: how many this batch erased. wait_seconds: above 0, a push holds a lease
-for so long: ask again then. is_done: all is erased. What broke off is taken up by asking from the first again. Raises PT404
-organization_not_found.$$;
+after: the lead after which the batch starts; null for the first batch. Every batch revokes the keys, unbinds the analysts, and
+deletes the connection and the kept responses. last_lead_id: the value of after for the next batch; null if everything is
+erased. leads, events: the numbers that this batch erased. wait_seconds: if above 0, a push has a lease for this time; call
+the function again afterwards. is_done: whether everything is erased. To continue an interrupted erasure, start again with the
+first batch. Raises PT404 organization_not_found.$$;
 
 grant execute on function admin.erase_organization(uuid, uuid, integer) to leads_operator;
 -- begin frozen sql/admin/seal_events.sql
@@ -1542,7 +1550,8 @@ end $$;
 comment on function admin.create_audit_partitions() is
 $$Creates the partitions of the audit log and its seals for this year and the next one, unless they exist.
 
-Without a partition for the current year every write fails. Raises 55P03 if a lock cannot be had in 2 seconds: call it again.$$;
+Without a partition for the current year every write fails. Raises 55P03 if it can't get a lock within 2 seconds. The caller
+then calls it again.$$;
 
 grant execute on function admin.create_audit_partitions() to leads_worker, leads_operator;
 -- begin frozen sql/admin/verify_chain.sql
@@ -2202,8 +2211,8 @@ begin atomic
   with live as (
     select c.object, c.definition from admin.catalogue() as c
   ),
-  -- An object that differed before the migrations and has not changed since is not the migrations' work. It is not kept,
-  -- so admin.drift() goes on listing it.
+  -- An object that differed before the migrations and has not changed since was not changed by them. Its definition isn't
+  -- stored, so admin.drift() continues to list it.
   adrift as (
     select d.object
     from jsonb_each_text(keep_catalogue.drifted) as d (object, definition)
@@ -2588,7 +2597,7 @@ begin atomic
   -- tgtype's bits: row 1, before 2, insert 4, delete 8, update 16.
   with expected_trigger as (
     select
-      t.oid, t.name as "table", '_900_record'::name as name, false as is_always,
+      t.oid, t.name as "table", t.root, t.is_partition, '_900_record'::name as name, false as is_always,
       -- A new score is recorded with its lead, and a score is never updated.
       case t.name when 'scoring.score' then 1 | 8 else 1 | 4 | 8 | 16 end as type,
       -- An erasure writes its own event.
@@ -2602,7 +2611,7 @@ begin atomic
       -- Kept answers, which expire after a day; attempts, which are a log of their own; and the audit log.
       and t.name not in ('app.idempotency_key', 'crm.attempt', 'audit.event', 'audit.unsealed', 'audit.seal')
     union all
-    select t.oid, t.name, g.trigger, g.is_always, null, null
+    select t.oid, t.name, t.root, t.is_partition, g.trigger, g.is_always, null, null
     from (values
       ('app.lead', '_100_refuse_truncate', false),
       ('app.lead', '_110_check_first_score', false),
@@ -2639,7 +2648,7 @@ begin atomic
     join admin.tenant_table as t on t.name = g."table"
     union all
     -- A statement that names a partition fires the partition's own statement triggers, and not the parent's.
-    select t.oid, t.name, '_100_refuse_change', true, null, null
+    select t.oid, t.name, t.root, t.is_partition, '_100_refuse_change', true, null, null
     from admin.tenant_table as t
     where t.is_partition and t.root in ('audit.event', 'audit.seal')
   )
@@ -2649,7 +2658,15 @@ begin atomic
       when '_900_record' then 'The trigger doesn''t exist: the audit log doesn''t record changes of the table.'
       else 'The trigger doesn''t exist: changes that must be refused or checked are not.'
     end,
-    'Create the trigger in a new migration, like the triggers of similar tables in sql/. Then run: leads migrate'
+    case
+      -- A partition isn't in the kept catalogue, and no migration creates its trigger: see audit.create_partitions.
+      when e.is_partition then format(
+        e'create trigger %I before update or delete or truncate on %s for each statement '
+        'execute function audit.tg_refuse(%L);\nalter table %2$s enable always trigger %1$I;',
+        e.name, e."table", format('Use %s, which is append-only.', e.root)
+      )
+      else 'Create the trigger in a new migration, like the triggers of similar tables in sql/. Then run: leads migrate'
+    end
   from expected_trigger as e
   where not exists (select from pg_catalog.pg_trigger as t where t.tgrelid = e.oid and t.tgname = e.name)
   union all
