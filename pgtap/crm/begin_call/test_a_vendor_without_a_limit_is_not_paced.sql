@@ -13,9 +13,9 @@ select is_empty(
     from generate_series(1, 300) as n
     where (crm.begin_call(acme(), (sync('Ada')).id, 1, 'Ada')).verdict <> 'go'
   $$,
-  'all may go'
+  'every call is permitted'
 );
-select is((select c.paced_until from crm.connection as c), null, 'the connection isn''t written to');
+select is((select c.paced_until from crm.connection as c), null, 'the connection is not updated');
 
 select * from finish();
 rollback;

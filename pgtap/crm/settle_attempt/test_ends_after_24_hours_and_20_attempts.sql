@@ -30,16 +30,16 @@ begin
 end
 $$;
 select is(ended(19, '25 hours'), 'pending pending Bad gateway.', '19 attempts in 25 hours');
-select is(ended(20, '23 hours 59 minutes'), 'pending pending Bad gateway.', '20 in less than 24');
-select is(ended(20, '24 hours 1 second'), 'failed failed gave_up Bad gateway.', '20 in 24');
-select is(ended(500, '3 days'), 'failed failed gave_up Bad gateway.', 'many in many');
-select is(ended(20, '24 hours 1 second', true), 'failed failed outcome_unknown Bad gateway.', 'where something may have been made');
+select is(ended(20, '23 hours 59 minutes'), 'pending pending Bad gateway.', '20 attempts in less than 24 hours');
+select is(ended(20, '24 hours 1 second'), 'failed failed gave_up Bad gateway.', '20 attempts in 24 hours');
+select is(ended(500, '3 days'), 'failed failed gave_up Bad gateway.', 'many attempts in 3 days');
+select is(ended(20, '24 hours 1 second', true), 'failed failed outcome_unknown Bad gateway.', 'if a record may exist, the outcome is unknown');
 select is(
-  ended(20, '24 hours 1 second', true, 'webhook'), 'failed failed gave_up Bad gateway.', 'unless the vendor drops repeats itself'
+  ended(20, '24 hours 1 second', true, 'webhook'), 'failed failed gave_up Bad gateway.', 'unless the vendor drops repeats'
 );
-select is((sync('Ada')).run_at, null, 'it is due no more');
+select is((sync('Ada')).run_at, null, 'the push is not due');
 select (crm.request_push(acme(), lead('ada@example.com'), true)).status;
-select is((select s.attempts - s.begun_after from crm.sync as s), 0, 'asked for again, it has 24 hours and 20 attempts');
+select is((select s.attempts - s.begun_after from crm.sync as s), 0, 'a request starts a new series of attempts');
 
 select * from finish();
 rollback;

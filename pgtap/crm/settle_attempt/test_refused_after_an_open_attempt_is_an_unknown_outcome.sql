@@ -24,10 +24,10 @@ begin
 end
 $$;
 insert into app.lead (organization_id, email, name) values (acme(), 'ada@example.com', 'Ada');
-select is(refused('hubspot'), 'failed outcome_unknown No. 2', 'the look-up was refused: nobody knows');
+select is(refused('hubspot'), 'failed outcome_unknown No. 2', 'a refused search leaves the outcome unknown');
 select is((select a.outcome from crm.attempt as a where a.number = 1), null, 'the first attempt stays open');
-select is((select a.outcome from crm.attempt as a where a.number = 2), 'refused', 'the second doesn''t');
-select is(refused('webhook'), 'failed rejected No. 2', 'who drops repeats has refused it');
+select is((select a.outcome from crm.attempt as a where a.number = 2), 'refused', 'the second does not');
+select is(refused('webhook'), 'failed rejected No. 2', 'a vendor that drops repeats has rejected the lead');
 
 delete from crm.sync;
 select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\x00', 'k');
@@ -35,7 +35,7 @@ select (crm.request_push(acme(), lead('ada@example.com'), true)).status;
 select leased()::text;
 select (crm.begin_call(acme(), (sync('Ada')).id, 1, 'Ada')).verdict;
 select crm.settle_attempt(acme(), (sync('Ada')).id, 1, 'refused');
-select is((sync('Ada')).error_code, 'rejected', 'the call that makes the record was refused: nothing was made');
+select is((sync('Ada')).error_code, 'rejected', 'if the call that creates the record is refused, the lead is rejected');
 
 select * from finish();
 rollback;

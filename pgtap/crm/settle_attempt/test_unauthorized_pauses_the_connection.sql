@@ -11,24 +11,24 @@ values
 create view test.connected as select c.state, c.fault from crm.connection as c;
 select leased()::text;
 select is(crm.settle_attempt(acme(), (sync('Ada')).id, 1, 'refused', message => 'No.'), 'failed', 'a refused lead');
-select results_eq('select * from test.connected', $$values ('active', null::text)$$, 'is no fault of the connection');
+select results_eq('select * from test.connected', $$values ('active', null::text)$$, 'does not pause the connection');
 select is(
   crm.settle_attempt(acme(), (sync('Eve')).id, 1, 'unauthorized', message => 'Invalid token.'), 'failed', 'a refused credential'
 );
-select results_eq('select * from test.connected', $$values ('paused', 'Invalid token.')$$, 'is');
+select results_eq('select * from test.connected', $$values ('paused', 'Invalid token.')$$, 'pauses it');
 select crm.settle_attempt(acme(), (sync('Liz')).id, 1, 'unauthorized', message => 'Once more.');
-select results_eq('select * from test.connected', $$values ('paused', 'Invalid token.')$$, 'the first words stay');
+select results_eq('select * from test.connected', $$values ('paused', 'Invalid token.')$$, 'the first message stays');
 
 select admin.change_crm_connection(acme(), 'resume');
-select results_eq('select * from test.connected', $$values ('active', null::text)$$, 'a person resumes it');
-select is(admin.retry_crm(acme()), 3, 'and has them pushed');
+select results_eq('select * from test.connected', $$values ('active', null::text)$$, 'an operator resumes it');
+select is(admin.retry_crm(acme()), 3, 'and pushes the leads again');
 select leased()::text;
 select crm.settle_attempt(acme(), (sync('Liz')).id, 2, 'unauthorized');
 select results_eq(
-  'select * from test.connected', $$values ('paused', 'The vendor refused the credential.')$$, 'without words, with ours'
+  'select * from test.connected', $$values ('paused', 'The vendor refused the credential.')$$, 'a default message'
 );
 
--- what may have been made is looked for, once there is a credential that is good
+-- a push with an open attempt waits for a valid credential, to search for its record
 select admin.change_crm_connection(acme(), 'resume');
 select (crm.begin_call(acme(), (sync('Eve')).id, 2, 'Eve')).verdict;
 select crm.settle_attempt(acme(), (sync('Eve')).id, 2, 'unknown');
@@ -36,7 +36,7 @@ update crm.attempt set sent_at = now() - interval '1 minute' where sent_at is no
 update crm.sync set run_at = now() - interval '1 second' where id = (sync('Eve')).id;
 select leased()::text;
 select is(
-  crm.settle_attempt(acme(), (sync('Eve')).id, 3, 'unauthorized'), 'pending', 'with something open it waits instead'
+  crm.settle_attempt(acme(), (sync('Eve')).id, 3, 'unauthorized'), 'pending', 'a push with an open attempt waits instead'
 );
 
 select * from finish();

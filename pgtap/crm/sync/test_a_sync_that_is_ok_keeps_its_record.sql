@@ -16,15 +16,15 @@ from (values
   ('status = ''in_progress'', run_at = now(), attempts = 2, external_id = null, last_synced_at = null')
 ) as c (change);
 select matches(
-  hint($$update crm.sync set external_id = '8'$$), 'A sync that is ok keeps its record', 'and says why'
+  hint($$update crm.sync set external_id = '8'$$), 'A sync that is ok keeps its record', 'the hint says why'
 );
-select lives_ok('update crm.sync set last_synced_at = now()', 'the time is no part of it');
+select lives_ok('update crm.sync set last_synced_at = now()', 'the time can change');
 
 alter table crm.sync disable trigger _120_keep_outcome;
-select lives_ok($$update crm.sync set external_id = '8'$$, 'the trigger alone keeps it');
+select lives_ok($$update crm.sync set external_id = '8'$$, 'without the trigger it can be changed');
 alter table crm.sync enable trigger _120_keep_outcome;
 delete from app.lead;
-select is_empty('select s.id from crm.sync as s', 'it goes with its lead alone');
+select is_empty('select s.id from crm.sync as s', 'it is deleted with its lead');
 
 select * from finish();
 rollback;

@@ -16,15 +16,15 @@ select results_eq(
       "credential_key": {"from": null, "to": "k"}
     }'::jsonb)
   $$,
-  'made'
+  'created'
 );
 update crm.connection set blocked_until = now(), paced_until = now();
-select is((select count(*) from test.recorded), 1::bigint, 'what the vendor''s answers bring is none of the log''s business');
+select is((select count(*) from test.recorded), 1::bigint, 'changes by the vendor''s answers are not recorded');
 select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\xc0ffee00c0ffee', 'k');
 select results_eq(
   'select * from test.recorded offset 1',
   $$values ('crm_connection.updated', '{"credential": {"from": "\\x00", "to": "\\xc0ffee00"}}'::jsonb)$$,
-  'that the credential was exchanged, and no more of it'
+  'a new credential is recorded by its first 4 bytes'
 );
 select admin.change_crm_connection(acme(), 'pause');
 select results_eq(
@@ -33,8 +33,8 @@ select results_eq(
 );
 select admin.change_crm_connection(acme(), 'disconnect');
 select is((select r.action from test.recorded as r offset 3), 'crm_connection.deleted', 'removed');
-select is((select count(*) from test.recorded), 4::bigint, 'and nothing else');
-select is_empty($$select e.id from audit.event as e where e.payload::text like '%c0ffee00c0ffee%'$$, 'no event has it');
+select is((select count(*) from test.recorded), 4::bigint, 'no other events');
+select is_empty($$select e.id from audit.event as e where e.payload::text like '%c0ffee00c0ffee%'$$, 'no event contains the credential');
 
 select * from finish();
 rollback;

@@ -9,46 +9,46 @@ values (acme(), 'ada@example.com', 'Ada', 'qualified'), (acme(), 'ADA@Example.co
 update crm.sync set run_at = now() - interval '2 seconds' where id = (sync('Ada')).id;
 update crm.sync set run_at = now() - interval '1 second' where id = (sync('Eve')).id;
 
-select is(leased(), '{Ada}', 'one of two, however the address is written');
-select is((sync('Eve')).status || (sync('Eve')).attempts, 'pending0', 'the other waits');
+select is(leased(), '{Ada}', 'one of two, although the addresses differ in case');
+select is((sync('Eve')).status || (sync('Eve')).attempts, 'pending0', 'the other push waits');
 select ok(
-  (sync('Eve')).run_at between clock_timestamp() and clock_timestamp() + interval '0.5 seconds', 'for half a second'
+  (sync('Eve')).run_at between clock_timestamp() and clock_timestamp() + interval '0.5 seconds', 'for at most half a second'
 );
 select throws_ok(
   $$
     update crm.sync set status = 'in_progress', attempts = 1, run_at = now(), email_key = 'ada@example.com'
     where id = (sync('Eve')).id
   $$,
-  '23505', null, 'even with a worker that doesn''t look'
+  '23505', null, 'the index refuses a second push in progress'
 );
 
--- a call that nobody knows the end of
+-- a call with an unknown outcome
 select (crm.begin_call(acme(), (sync('Ada')).id, 1, 'Ada', 'ada@example.com')).verdict;
-select is(crm.settle_attempt(acme(), (sync('Ada')).id, 1, 'unknown'), 'pending', 'the first may have made a record');
+select is(crm.settle_attempt(acme(), (sync('Ada')).id, 1, 'unknown'), 'pending', 'the first push may have created a record');
 update crm.sync set run_at = now() - interval '1 second' where id = (sync('Eve')).id;
-select is(leased(), '{}', 'and is waited for, though it isn''t with a worker');
+select is(leased(), '{}', 'the other push waits, although no worker has the first');
 
 update crm.attempt set sent_at = now() - interval '1 minute';
 update crm.sync set run_at = now() - interval '1 second' where id = (sync('Ada')).id;
-select is(leased(), '{Ada}', 'it goes first, and looks');
+select is(leased(), '{Ada}', 'the first push is leased first, and searches');
 select is(crm.settle_attempt(acme(), (sync('Ada')).id, 2, 'linked', '7'), 'ok', 'it finds its record');
 
 update crm.sync set run_at = now() - interval '1 second' where id = (sync('Eve')).id;
-select is(leased(), '{}', 'the other comes to no worker');
-select is((sync('Eve')).status || (sync('Eve')).external_id, 'ok7', 'it is linked to the record that was just made');
+select is(leased(), '{}', 'no worker gets the other push');
+select is((sync('Eve')).status || (sync('Eve')).external_id, 'ok7', 'it is linked to the new record');
 select results_eq(
-  $$select a.outcome from crm.attempt as a where a.sync_id = (sync('Eve')).id$$, array['linked'], 'by an attempt'
+  $$select a.outcome from crm.attempt as a where a.sync_id = (sync('Eve')).id$$, array['linked'], 'with an attempt'
 );
 
 insert into app.lead (organization_id, email, name, pipeline_stage) values (acme(), 'ada@example.com', 'Liz', 'qualified');
 update crm.sync set last_synced_at = now() - interval '64 seconds' where status = 'ok';
-select is(leased(), '{}', 'for as long as a look-up may not show it');
+select is(leased(), '{}', 'so is every push until the search shows the record');
 insert into app.lead (organization_id, email, name, pipeline_stage) values (acme(), 'ada@example.com', 'Mae', 'qualified');
 update crm.sync set last_synced_at = now() - interval '66 seconds' where status = 'ok';
-select is(leased(), '{Mae}', 'then a look-up finds it');
+select is(leased(), '{Mae}', 'after that a worker searches');
 insert into app.lead (organization_id, name, company, pipeline_stage)
 values (acme(), 'Nan', 'One', 'qualified'), (acme(), 'Pat', 'One', 'qualified');
-select is(leased(), '{Nan,Pat}', 'who have no address have none in common');
+select is(leased(), '{Nan,Pat}', 'leads without an address don''t wait for each other');
 
 select * from finish();
 rollback;

@@ -14,22 +14,22 @@ create table test.before as select (sync('Ada')).*;
 
 select results_eq(
   $$select * from crm.request_push(acme(), lead('ada@example.com'), false)$$, 'select * from test.before',
-  'the stage''s change leaves it as it is'
+  'a change of the stage leaves the push unchanged'
 );
-select is((crm.request_push(acme(), lead('ada@example.com'), true)).status, 'pending', 'asked for');
-select cmp_ok((sync('Ada')).run_at, '<=', clock_timestamp(), 'it is due');
+select is((crm.request_push(acme(), lead('ada@example.com'), true)).status, 'pending', 'a request');
+select cmp_ok((sync('Ada')).run_at, '<=', clock_timestamp(), 'makes it due');
 select results_eq(
   $$select begun_at, begun_after, attempts from crm.sync$$, 'select begun_at, begun_after, attempts from test.before',
-  'and no new round'
+  'in the same series of attempts'
 );
-select is(leased(), '{}', 'what may have been made is still waited for');
+select is(leased(), '{}', 'a call that may have created a record is still waited for');
 update crm.attempt set sent_at = now() - interval '1 minute';
 select (crm.request_push(acme(), lead('ada@example.com'), true)).status;
-select is(leased(), '{Ada}', 'and then looked for');
+select is(leased(), '{Ada}', 'then the push is leased');
 create table test.taken as select (sync('Ada')).*;
 select results_eq(
   $$select * from crm.request_push(acme(), lead('ada@example.com'), true)$$, 'select * from test.taken',
-  'a lease is not cut short'
+  'a request doesn''t shorten a lease'
 );
 
 select * from finish();

@@ -15,20 +15,20 @@ begin atomic
   from crm.request_push(acme(), lead(requested.email), requested.is_asked) as r;
 end;
 
-select is(requested('ada@example.com', false), 'skipped paused', 'by the stage''s change');
-select is(requested('ada@example.com', false), 'skipped paused', 'once more');
-select is(requested('eve@example.com', true), 'pending', 'asked for, it waits');
-select is(requested('eve@example.com', false), 'pending', 'and goes on waiting');
-select is(requested('ada@example.com', true), 'pending', 'what was skipped may be asked for');
+select is(requested('ada@example.com', false), 'skipped paused', 'a change of the stage');
+select is(requested('ada@example.com', false), 'skipped paused', 'again');
+select is(requested('eve@example.com', true), 'pending', 'a requested push waits');
+select is(requested('eve@example.com', false), 'pending', 'and is not skipped later');
+select is(requested('ada@example.com', true), 'pending', 'a skipped push can be requested');
 
 update crm.sync set status = 'failed', error_code = 'gave_up', run_at = null;
-select is(requested('ada@example.com', false), 'failed gave_up', 'a stage''s change doesn''t hide that it failed');
-select is(requested('ada@example.com', true), 'pending', 'asked for, it waits');
+select is(requested('ada@example.com', false), 'failed gave_up', 'a change of the stage leaves a failed push unchanged');
+select is(requested('ada@example.com', true), 'pending', 'a requested push waits');
 
 update crm.sync set status = 'skipped', error_code = 'paused', run_at = null;
 select admin.change_crm_connection(acme(), 'resume');
-select is(requested('ada@example.com', false), 'pending', 'once it is active, the next change of stage pushes');
-select is(leased(), '{Ada}', 'and a worker gets it');
+select is(requested('ada@example.com', false), 'pending', 'after resume, the next change of the stage pushes');
+select is(leased(), '{Ada}', 'a worker gets the push');
 
 select * from finish();
 rollback;

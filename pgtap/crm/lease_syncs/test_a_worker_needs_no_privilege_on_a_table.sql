@@ -19,10 +19,10 @@ from (values
   ('select crm.open_until(acme(), null, 0)', 'function open_until'),
   ('select * from app.lead', 'schema app')
 ) as c (call, what);
-select lives_ok('select admin.delete_expired_answers(10)', 'it may clear the answers away');
+select lives_ok('select admin.delete_expired_answers(10)', 'it can delete expired answers');
 select is(leased(), '{Ada}', 'lease');
 select is((crm.begin_call(acme(), (sync('Ada')).id, 1, 'Ada')).verdict, 'go', 'call');
-select is(crm.settle_attempt(acme(), (sync('Ada')).id, 1, 'created', '7'), 'ok', 'and tell');
+select is(crm.settle_attempt(acme(), (sync('Ada')).id, 1, 'created', '7'), 'ok', 'and settle');
 
 select * from finish();
 rollback;

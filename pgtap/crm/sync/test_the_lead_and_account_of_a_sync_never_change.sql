@@ -12,20 +12,20 @@ from (values
   ('organization_id = organization(''bob'')')
 ) as c (change);
 alter table crm.sync disable trigger _110_keep_identity;
-select lives_ok('update crm.sync set account = ''another''', 'the trigger alone keeps it');
+select lives_ok('update crm.sync set account = ''another''', 'without the trigger they can change');
 select throws_ok(
   format(
     $$insert into crm.sync (organization_id, lead_id, vendor, account, run_at) values (%L, %L, 'hubspot', 'another', now())$$,
     acme(), lead('ada@example.com')
   ),
-  '23505', null, 'a lead has one with each account'
+  '23505', null, 'a lead has one sync for each account'
 );
 select throws_ok(
   format(
     $$insert into crm.sync (organization_id, lead_id, vendor, account, run_at) values (%L, %L, 'hubspot', 'a', now())$$,
     organization('bob'), lead('ada@example.com')
   ),
-  '23503', null, 'of its own organization'
+  '23503', null, 'a sync belongs to the organization of its lead'
 );
 
 select * from finish();

@@ -13,39 +13,39 @@ select crm.settle_attempt(acme(), (sync('Ada')).id, 1, 'refused', message => 'No
 update crm.sync set begun_at = now() - interval '3 days';
 
 select results_eq(
-  'select * from test.standing', $$values ('failed', 'rejected', 'No.', 1, 0, null::boolean)$$, 'it has failed'
+  'select * from test.standing', $$values ('failed', 'rejected', 'No.', 1, 0, null::boolean)$$, 'the push has failed'
 );
 select (crm.request_push(acme(), lead('ada@example.com'), true)).status;
 select results_eq(
-  'select * from test.standing', $$values ('pending', null, null, 1, 1, true)$$, 'asked for again, it begins anew'
+  'select * from test.standing', $$values ('pending', null, null, 1, 1, true)$$, 'a request starts it again'
 );
-select cmp_ok((sync('Ada')).begun_at, '>', now() - interval '1 minute', 'with 24 hours before it');
+select cmp_ok((sync('Ada')).begun_at, '>', now() - interval '1 minute', 'with 24 hours to try');
 
 select leased()::text;
 select crm.settle_attempt(acme(), (sync('Ada')).id, 2, 'refused', message => 'No.');
 select (crm.request_push(acme(), lead('ada@example.com'), false)).status;
 select results_eq(
-  'select * from test.standing', $$values ('pending', null, null, 2, 2, true)$$, 'by the stage''s change too'
+  'select * from test.standing', $$values ('pending', null, null, 2, 2, true)$$, 'so does a change of the stage'
 );
 
 update crm.sync set status = 'failed', error_code = 'gave_up', run_at = null;
-select is((crm.request_push(acme(), lead('ada@example.com'), true)).status, 'pending', 'what was given up as well');
+select is((crm.request_push(acme(), lead('ada@example.com'), true)).status, 'pending', 'a request starts a push that gave up');
 
 select leased()::text;
 select is(
-  crm.settle_attempt(acme(), (sync('Ada')).id, 3, 'undecided', message => 'Two of them.'), 'failed', 'nobody knows'
+  crm.settle_attempt(acme(), (sync('Ada')).id, 3, 'undecided', message => 'Two of them.'), 'failed', 'an unknown outcome'
 );
 create table test.before as select (sync('Ada')).*;
-select is((select b.error_code from test.before as b), 'outcome_unknown', 'so it says');
+select is((select b.error_code from test.before as b), 'outcome_unknown', 'the error code');
 select results_eq(
   $$select * from crm.request_push(acme(), lead('ada@example.com'), true)$$, 'select * from test.before',
-  'and stays so when it is asked for'
+  'a request leaves it unchanged'
 );
 select results_eq(
   $$select * from crm.request_push(acme(), lead('ada@example.com'), false)$$, 'select * from test.before',
-  'and by the stage''s change'
+  'so does a change of the stage'
 );
-select is_empty($$select * from crm.lease_syncs('{k}', 64)$$, 'no worker gets it');
+select is_empty($$select * from crm.lease_syncs('{k}', 64)$$, 'no worker gets the push');
 
 select * from finish();
 rollback;

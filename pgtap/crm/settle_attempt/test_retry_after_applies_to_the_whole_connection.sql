@@ -19,18 +19,18 @@ begin
 end
 $$;
 select leased()::text;
-select is(blocked('1', 503, null), null, 'nothing is asked for');
-select ok(blocked('2', 429, null) between 0.25 and 1, 'a 429 without a time');
-select is(blocked('3', 429, 30), 30::numeric, 'as long as is asked for');
-select is(blocked('4', 429, 10), 30::numeric, 'never less');
-select is(leased(), '{}', 'for all of the connection''s');
-select is(blocked('5', 503, 86400), 3600::numeric, 'an hour at the most');
+select is(blocked('1', 503, null), null, 'no Retry-After');
+select ok(blocked('2', 429, null) between 0.25 and 1, 'a 429 without Retry-After');
+select is(blocked('3', 429, 30), 30::numeric, 'as long as Retry-After says');
+select is(blocked('4', 429, 10), 30::numeric, 'never shorter than before');
+select is(leased(), '{}', 'no push of the connection is leased');
+select is(blocked('5', 503, 86400), 3600::numeric, 'at most an hour');
 update crm.connection set blocked_until = null;
-select cmp_ok(blocked('6', 429, -5), '<=', 0::numeric, 'a time that is past');
+select cmp_ok(blocked('6', 429, -5), '<=', 0::numeric, 'a time in the past');
 update crm.connection set blocked_until = null;
 select is(blocked('7', 503, 0.5), 0.5, 'half a second');
 update crm.connection set account = 'another account', blocked_until = null;
-select is(blocked('8', 429, 30), null, 'another account isn''t blocked');
+select is(blocked('8', 429, 30), null, 'another account is not blocked');
 
 select * from finish();
 rollback;

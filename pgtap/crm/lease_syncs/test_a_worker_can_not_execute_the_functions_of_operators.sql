@@ -20,8 +20,8 @@ exception
 end
 $$;
 set local session authorization leads_worker;
-select is_empty('select c.call from test.call as c where refusal(c.call) is distinct from ''42501''', 'but clearing answers away, and sealing');
-select cmp_ok((select count(*) from test.call), '>=', 20::bigint, 'of so many');
+select is_empty('select c.call from test.call as c where refusal(c.call) is distinct from ''42501''', 'except deleting expired answers, sealing and creating partitions');
+select cmp_ok((select count(*) from test.call), '>=', 20::bigint, 'the functions that were tried');
 
 select * from finish();
 rollback;

@@ -37,24 +37,24 @@ select set_eq(
       ('not_made', 'pending', 'pending', null, null, 'Its words.', 'not_made'),
       ('unknown', 'pending', 'pending', null, null, 'Its words.', null)
   $$,
-  'each its own'
+  'the state after each outcome'
 );
 select is_empty(
   $$select * from crm.attempt as a where (a.http_status, a.message) is distinct from (201, 'Its words.')$$,
-  'every attempt keeps what was answered'
+  'every attempt stores the answer'
 );
 select is_empty(
   $$
     select * from crm.sync as s
     where s.status = 'ok' and s.last_synced_at not between clock_timestamp() - interval '5 seconds' and clock_timestamp()
   $$,
-  'what is ok has its time'
+  'a push that is ok has its time'
 );
 select throws_ok(
-  $$select crm.settle_attempt(acme(), (sync('unknown')).id, 1, 'fine')$$, 'PT422', 'unknown_outcome', 'there is no other'
+  $$select crm.settle_attempt(acme(), (sync('unknown')).id, 1, 'fine')$$, 'PT422', 'unknown_outcome', 'an unknown outcome'
 );
 select throws_ok(
-  $$select crm.settle_attempt(acme(), (sync('unknown')).id, 1, 'pending')$$, 'PT422', 'unknown_outcome', 'a status is none'
+  $$select crm.settle_attempt(acme(), (sync('unknown')).id, 1, 'pending')$$, 'PT422', 'unknown_outcome', 'a status is not an outcome'
 );
 
 select * from finish();

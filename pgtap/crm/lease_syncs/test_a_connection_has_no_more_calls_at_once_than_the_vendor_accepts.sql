@@ -15,12 +15,12 @@ begin atomic
   select count(*)
   from crm.lease_syncs('{k}', taken.batch, jsonb_build_object(acme(), taken.running, organization('bob'), 64));
 end;
-select is(taken(3, 0), 3::bigint, 'no more than the batch');
-select is(taken(64, 6), 2::bigint, 'nor than is left of 8');
-select is(taken(64, 8), 0::bigint, 'which may be nothing');
-select is(taken(64, 9), 0::bigint, 'or less');
-select is(taken(64, 0), 8::bigint, 'all of 8');
-select is((select count(*) from crm.sync as s where s.status = 'in_progress'), 13::bigint, 'so many are leased');
+select is(taken(3, 0), 3::bigint, 'at most the batch');
+select is(taken(64, 6), 2::bigint, 'at most the remainder of 8');
+select is(taken(64, 8), 0::bigint, 'the remainder can be 0');
+select is(taken(64, 9), 0::bigint, 'or negative');
+select is(taken(64, 0), 8::bigint, 'the whole limit of 8');
+select is((select count(*) from crm.sync as s where s.status = 'in_progress'), 13::bigint, 'the number of leases');
 
 select admin.create_organization('Beta', 'live')::text;
 select admin.connect_crm(

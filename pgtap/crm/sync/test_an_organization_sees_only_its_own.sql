@@ -19,21 +19,21 @@ $$;
 
 select act_inside('alice', 'read');
 select is(
-  (select array_agg(s.organization_id) from crm.sync as s), array[organization('alice')], 'alice sees hers'
+  (select array_agg(s.organization_id) from crm.sync as s), array[organization('alice')], 'alice sees her own sync'
 );
 select act_inside('stranger');
-select is_empty('select s.id from crm.sync as s', 'a stranger none');
+select is_empty('select s.id from crm.sync as s', 'a request without a claim sees none');
 
 select act_inside('alice', 'read');
-select is_empty('select c.vendor from crm.connection as c', 'who may read sees no connection');
+select is_empty('select c.vendor from crm.connection as c', 'the scope read shows no connection');
 select act_inside('alice', 'write');
-select is_empty('select c.vendor from crm.connection as c', 'nor does who may write');
+select is_empty('select c.vendor from crm.connection as c', 'nor does the scope write');
 select act_inside('alice', 'admin');
 select is(
-  (select array_agg(c.account) from crm.connection as c), array['alice'], 'an admin sees hers'
+  (select array_agg(c.account) from crm.connection as c), array['alice'], 'the scope admin shows alice''s own connection'
 );
 select is(refusal('select c.credential from crm.connection as c'), '42501', 'without the credential');
-select is(refusal('select a.email from crm.attempt as a'), '42501', 'attempts are the worker''s');
+select is(refusal('select a.email from crm.attempt as a'), '42501', 'attempts are not readable');
 select is(
   array(
     select refusal(w) from unnest(array[
@@ -41,14 +41,14 @@ select is(
       'delete from crm.connection', 'insert into crm.sync (lead_id) values (null)'
     ]) as w
   ),
-  array_fill('42501'::text, '{5}'), 'and it writes none of them'
+  array_fill('42501'::text, '{5}'), 'no table is writable'
 );
 select act_as('alice', 'admin');
 select is(
   array(
     select refusal('select 1 from ' || t) from unnest('{crm.vendor,crm.connection,crm.sync,crm.attempt}'::text[]) as t
   ),
-  array_fill('42501'::text, '{4}'), 'the server reads no table'
+  array_fill('42501'::text, '{4}'), 'the API server reads no table'
 );
 
 select * from finish();

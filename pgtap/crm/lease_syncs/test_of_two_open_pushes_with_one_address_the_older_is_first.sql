@@ -18,22 +18,22 @@ select s.id, row_number() over (order by s.id) as age, l.name
 from crm.sync as s
 join app.lead as l on l.id = s.lead_id;
 update crm.sync set run_at = now() - interval '9 seconds' where id = (select p.id from test.pair as p where p.age = 2);
-select is(leased(), (select array[p.name] from test.pair as p where p.age = 1), 'the older, though it is due later');
+select is(leased(), (select array[p.name] from test.pair as p where p.age = 1), 'the older push, although it is due later');
 select is(
-  (select s.status from crm.sync as s join test.pair as p on p.id = s.id where p.age = 2), 'pending', 'the younger waits'
+  (select s.status from crm.sync as s join test.pair as p on p.id = s.id where p.age = 2), 'pending', 'the newer push waits'
 );
 select is(
-  crm.settle_attempt(acme(), (select p.id from test.pair as p where p.age = 1), 2, 'linked', '7'), 'ok', 'it is through'
+  crm.settle_attempt(acme(), (select p.id from test.pair as p where p.age = 1), 2, 'linked', '7'), 'ok', 'the older push is ok'
 );
 update crm.sync set run_at = now() - interval '1 second' where status = 'pending';
-select is(leased(), '{}', 'what has just been made must show first');
+select is(leased(), '{}', 'the new record must appear in the search first');
 update crm.sync
 set
   run_at = case when status = 'pending' then now() - interval '1 second' end,
   last_synced_at = last_synced_at - interval '1 minute';
 select is(
   leased(), (select array[p.name] from test.pair as p where p.age = 2),
-  'what the younger may have made is looked for, not taken for the other''s'
+  'the newer push searches for its own record, and is not linked to the other one'
 );
 
 select * from finish();

@@ -8,7 +8,7 @@ insert into app.lead (organization_id, email, name, pipeline_stage)
 select acme(), n || '@example.com', n, 'qualified' from generate_series(1, 8) as n;
 create view test.delay as
 select extract(epoch from s.run_at - clock_timestamp()) as seconds from crm.sync as s where s.status = 'pending';
--- What 8 pushes wait, at that many tries and that age.
+-- The shortest and the longest delay of 8 pushes with that number of attempts and that age.
 create function test.delays(tries integer, age interval)
 returns numeric[]
 language plpgsql
@@ -42,7 +42,7 @@ select ok(
 )
 from test.sample as s;
 select cmp_ok(
-  (select s.delays[2] - s.delays[1] from test.sample as s where s.age = '9 minutes'), '>', 0.1, 'they don''t come back together'
+  (select s.delays[2] - s.delays[1] from test.sample as s where s.age = '9 minutes'), '>', 0.1, 'the delays differ'
 );
 
 update crm.sync
@@ -59,9 +59,9 @@ select is_empty(
     join crm.attempt as a on a.sync_id = s.id and a.number = s.attempts
     where s.run_at < a.sent_at + interval '10 seconds'
   $$,
-  'what may have been made is given the time to show'
+  'no search before a record can appear in it'
 );
-select is((select count(*) from crm.attempt as a where a.sent_at is not null and a.outcome is null), 8::bigint, 'of all of them');
+select is((select count(*) from crm.attempt as a where a.sent_at is not null and a.outcome is null), 8::bigint, 'for all pushes');
 
 select * from finish();
 rollback;

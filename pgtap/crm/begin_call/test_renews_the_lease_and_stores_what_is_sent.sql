@@ -8,30 +8,30 @@ insert into app.lead (organization_id, email, name, pipeline_stage) values (acme
 
 select leased()::text;
 update crm.sync set run_at = clock_timestamp() + interval '1 second';
-select is((crm.begin_call(acme(), (sync('Ada')).id, 1)).verdict, 'go', 'a look-up');
+select is((crm.begin_call(acme(), (sync('Ada')).id, 1)).verdict, 'go', 'a search');
 select ok(
   (sync('Ada')).run_at between clock_timestamp() + interval '13 seconds' and clock_timestamp() + interval '15 seconds',
-  'has 15 seconds again'
+  'renews the lease to 15 seconds'
 );
 select results_eq(
   'select a.sent_at, a.email, a.display_name from crm.attempt as a', $$values (null::timestamptz, null::text, null::text)$$,
-  'it makes nothing'
+  'a search stores nothing in the attempt'
 );
 
 update crm.sync set run_at = clock_timestamp() + interval '1 second';
-select is((crm.begin_call(acme(), (sync('Ada')).id, 1, 'Ada Byron', 'Ada@example.com')).verdict, 'go', 'what makes a record');
-select ok((sync('Ada')).run_at > clock_timestamp() + interval '13 seconds', 'has 15 seconds too');
+select is((crm.begin_call(acme(), (sync('Ada')).id, 1, 'Ada Byron', 'Ada@example.com')).verdict, 'go', 'a call that creates a record');
+select ok((sync('Ada')).run_at > clock_timestamp() + interval '13 seconds', 'renews the lease too');
 select results_eq(
   'select a.email, a.display_name, a.outcome from crm.attempt as a', $$values ('Ada@example.com', 'Ada Byron', null::text)$$,
-  'what is sent is kept'
+  'the data that is sent is stored'
 );
 select ok(
   (select a.sent_at between clock_timestamp() - interval '1 second' and clock_timestamp() from crm.attempt as a),
   'with the time'
 );
 
-select is((crm.begin_call(acme(), (sync('Ada')).id, 1)).verdict, 'go', 'the next call: that one was answered');
-select is((select a.sent_at from crm.attempt as a), null, 'and made nothing');
+select is((crm.begin_call(acme(), (sync('Ada')).id, 1)).verdict, 'go', 'the next call means that the previous one was answered');
+select is((select a.sent_at from crm.attempt as a), null, 'and created nothing');
 
 select (crm.begin_call(acme(), (sync('Ada')).id, 1, 'Ada', 'ada@example.com')).verdict;
 update crm.attempt set sent_at = now() - interval '1 minute';
@@ -39,15 +39,15 @@ update crm.sync set run_at = now() - interval '1 second';
 select leased()::text;
 select (crm.begin_call(acme(), (sync('Ada')).id, 2)).verdict;
 select is(
-  (select a.outcome from crm.attempt as a where a.number = 1), null, 'a look-up leaves the attempt before open'
+  (select a.outcome from crm.attempt as a where a.number = 1), null, 'a search leaves the previous attempt open'
 );
 select (crm.begin_call(acme(), (sync('Ada')).id, 2, 'Ada', 'ada@example.com')).verdict;
 select results_eq(
   'select a.number, a.outcome, a.sent_at is null from crm.attempt as a order by a.number',
   $$values (1, null::text, false), (2, null, false)$$,
-  'until something decides all that was sent is open'
+  'every attempt that was sent stays open until its outcome is known'
 );
-select is((sync('Ada')).attempts, 2, 'no call is an attempt');
+select is((sync('Ada')).attempts, 2, 'a call is not a new attempt');
 
 select * from finish();
 rollback;

@@ -8,11 +8,11 @@ savepoint change;
 insert into app.lead (organization_id, email, name, pipeline_stage) values (acme(), 'ada@example.com', 'Ada', 'qualified');
 select is((sync('Ada')).status, 'pending', 'the lead and its push');
 rollback to savepoint change;
-select is_empty('select s.id from crm.sync as s', 'are there together, or not at all');
+select is_empty('select s.id from crm.sync as s', 'are rolled back together');
 
 alter table app.lead disable trigger _910_push_first_stage;
 insert into app.lead (organization_id, email, name, pipeline_stage) values (acme(), 'ada@example.com', 'Ada', 'qualified');
-select is_empty('select s.id from crm.sync as s', 'by the trigger alone');
+select is_empty('select s.id from crm.sync as s', 'without the trigger there is no push');
 
 select * from finish();
 rollback;

@@ -17,7 +17,7 @@ select is(
     'email', 'ada@example.com', 'source', 'web',
     'description', E'Score 91, stage qualified.\nReasons: Storm.\nTimeline: soon\nBudget: 10-20k'
   ),
-  'the contact, whose description leaves out what isn''t known'
+  'the contact; its description has only the known fields'
 );
 select is((select j.settings::jsonb from test.job as j), '{"region": "eu"}', 'the adapter''s settings');
 select is(
@@ -27,7 +27,7 @@ select is(
   cross join lateral jsonb_populate_record(
     null::app.lead_values, jsonb_build_object('email', n.display_name, 'name', n.name, 'company', n.company)
   ) as l),
-  '{Company,e@example.com,Name}', 'the name, else the company, else the address'
+  '{Company,e@example.com,Name}', 'the name, or else the company, or else the e-mail address'
 );
 
 select * from finish();

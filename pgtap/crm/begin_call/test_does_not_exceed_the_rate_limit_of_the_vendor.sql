@@ -7,7 +7,7 @@ select admin.connect_crm(acme(), 'hubspot', 'an account', '{}', '\x00', 'k');
 insert into app.lead (organization_id, email, name, pipeline_stage) values (acme(), 'ada@example.com', 'Ada', 'qualified');
 
 select leased()::text;
--- Who is told to wait does, without the test: paced_until comes nearer by the same time.
+-- The test does not sleep when it is told to wait. It moves paced_until by the same time instead.
 create table test.permitted (second numeric);
 do $$
 declare
@@ -32,10 +32,10 @@ end
 $$;
 
 select cmp_ok(
-  (select count(*) from test.permitted as p where p.second < 0.5), '>=', 19::bigint, 'a tenth of them goes at once'
+  (select count(*) from test.permitted as p where p.second < 0.5), '>=', 19::bigint, 'a tenth of the calls is permitted at once'
 );
 select cmp_ok(
-  (select count(*) from test.permitted as p where p.second < 0.5), '<', 60::bigint, 'and then they wait'
+  (select count(*) from test.permitted as p where p.second < 0.5), '<', 60::bigint, 'the others wait'
 );
 select cmp_ok(
   (
@@ -44,10 +44,10 @@ select cmp_ok(
       select count(*) over (order by p.second range between 9.999 preceding and current row) as calls from test.permitted as p
     ) as n
   ),
-  '<=', 190::bigint, 'no 10 seconds have more than HubSpot takes'
+  '<=', 190::bigint, 'no period of 10 seconds exceeds HubSpot''s limit'
 );
 select cmp_ok(
-  (select count(*) from test.permitted as p where p.second between 10 and 20), '>=', 160::bigint, 'nor much fewer'
+  (select count(*) from test.permitted as p where p.second between 10 and 20), '>=', 160::bigint, 'and the limit is almost used'
 );
 
 select * from finish();
