@@ -13,15 +13,15 @@ cross join (values ('alice'), ('bob')) as a (actor);
 select is(app.claim_idempotency_key(organization('alice'), 'a-key', 100, 'request'), null, 'a claim');
 select is(
   (select count(*) from app.idempotency_key as k where k.organization_id = organization('alice')), 16::bigint,
-  'ten of 25 are gone'
+  '10 of 25 rows are deleted'
 );
 select is(
   (select min(k.created_at) from app.idempotency_key as k where k.organization_id = organization('alice')),
-  (now() - interval '25 hours' + interval '11 seconds')::timestamptz(3), 'the oldest ones'
+  (now() - interval '25 hours' + interval '11 seconds')::timestamptz(3), 'the oldest rows'
 );
 select is(
   (select count(*) from app.idempotency_key as k where k.organization_id = organization('bob')), 25::bigint,
-  'another''s stay'
+  'the rows of another organization stay'
 );
 select is(
   (
@@ -29,7 +29,7 @@ select is(
     from generate_series(1, 2) as s
     where app.claim_idempotency_key(organization('alice'), 'key ' || s, 100, 'request') is null
   ),
-  2::bigint, 'two claims more'
+  2::bigint, 'two more claims'
 );
 select is(
   (
@@ -37,7 +37,7 @@ select is(
     from app.idempotency_key as k
     where k.organization_id = organization('alice') and k.created_at < now() - interval '24 hours'
   ),
-  0::bigint, 'and all expired ones are gone'
+  0::bigint, 'delete all expired rows'
 );
 
 select * from finish();

@@ -5,7 +5,7 @@ select is(app.claim_idempotency_key(organization('alice'), 'a-key', 100, 'reques
 select lives_ok(
   $$select app.keep_answer(organization('alice'), 'a-key', row(202, null, 'pending')::api.answer)$$, 'its answer'
 );
-select is(app.claim_idempotency_key(organization('alice'), 'a-key', 100, 'request'), null, 'its repeat is made anew');
+select is(app.claim_idempotency_key(organization('alice'), 'a-key', 100, 'request'), null, 'a repeat claims the key again');
 select lives_ok(
   $$select app.keep_answer(organization('alice'), null, row(201, null, 'x')::api.answer)$$, 'its answer'
 );

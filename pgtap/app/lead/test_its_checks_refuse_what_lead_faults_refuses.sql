@@ -1,7 +1,7 @@
 begin;
 select plan(3);
 
--- each value by both: by app.lead_faults, and by the table as whoever writes in SQL meets it
+-- app.lead_faults and the table's constraints judge each value.
 create function test.is_refused_by_table(field text, value text)
 returns boolean
 language plpgsql
@@ -37,10 +37,10 @@ cross join (values
 
 select is_empty(
   'select j.field, left(j.value, 20), length(j.value) from test.judged as j where j.by_function <> j.by_table',
-  'they agree'
+  'both agree'
 );
-select is((select count(*) from test.judged as j where j.by_table), 73::bigint, 'on what is refused');
-select is((select count(*) from test.judged as j where not j.by_table), 80::bigint, 'and on what isn''t');
+select is((select count(*) from test.judged as j where j.by_table), 73::bigint, 'values that are refused');
+select is((select count(*) from test.judged as j where not j.by_table), 80::bigint, 'values that are accepted');
 
 select * from finish();
 rollback;

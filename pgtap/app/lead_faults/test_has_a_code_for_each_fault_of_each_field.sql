@@ -5,7 +5,7 @@ select act_as('operator');
 select admin.add_stage(organization('bob'), 'bobs_own');
 select act_as('dba');
 
--- what one field of its own is refused for; null where it isn't
+-- The code of the first error if a lead has only this field; null if there is no error.
 create function test.code(field text, value jsonb)
 returns text
 language sql
@@ -19,9 +19,9 @@ from (values
   ('budget_range', 128), ('ai_reasoning', 10000)
 ) as f (field, max_length)
 cross join lateral (values
-  (to_jsonb(repeat(U&'\+01F600', f.max_length)), null, 'as long as may be, in characters'),
-  (to_jsonb('  ' || repeat('a', f.max_length) || '  '), null, 'white space at its ends doesn''t count'),
-  (to_jsonb(repeat('a', f.max_length + 1)), 'too_long', 'a character more'),
+  (to_jsonb(repeat(U&'\+01F600', f.max_length)), null, 'the maximum length, in characters'),
+  (to_jsonb('  ' || repeat('a', f.max_length) || '  '), null, 'white space at the ends does not count'),
+  (to_jsonb(repeat('a', f.max_length + 1)), 'too_long', 'one character too many'),
   (to_jsonb(U&' \3000'::text), 'blank', 'blank'),
   ('5', 'wrong_type', 'a number')
 ) as c (value, code, why);

@@ -20,7 +20,7 @@ select is(
     where o.name = 'Made in SQL'
   ),
   6::bigint,
-  'however it was made'
+  'also if it was inserted in SQL'
 );
 
 select * from finish();

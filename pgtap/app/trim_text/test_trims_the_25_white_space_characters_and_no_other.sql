@@ -15,7 +15,7 @@ select is_empty(
     from test.white_space as w
     where app.trim_text(w.character || 'a' || w.character || 'b' || w.character) <> 'a' || w.character || 'b'
   $$,
-  'each goes at the ends, and stays within'
+  'each is removed at the ends and kept inside'
 );
 select is_empty(
   $$
@@ -26,11 +26,11 @@ select is_empty(
       and n not in (select w.n from test.white_space as w)
       and app.trim_text(chr(n) || 'a' || chr(n)) <> chr(n) || 'a' || chr(n)
   $$,
-  'no other goes: not U+200B, which has no width, not U+FEFF'
+  'no other character is removed, such as U+200B or U+FEFF'
 );
 select is(
   app.trim_text((select string_agg(w.character, '') from test.white_space as w)), '',
-  'nothing is left of white space alone'
+  'a text of white space becomes empty'
 );
 
 select * from finish();

@@ -20,9 +20,9 @@ from (values
   ($$'a', 'true', now(), ' k'$$)
 ) as c (rest);
 insert into scoring.signal (organization_id, lead_id, type) values (organization('alice'), lead('ada@example.com'), 'a');
-select throws_ok('truncate scoring.signal', 'PT409', 'refused', 'nobody empties it');
+select throws_ok('truncate scoring.signal', 'PT409', 'refused', 'the table can''t be truncated');
 delete from app.lead;
-select is((select count(*) from scoring.signal), 0::bigint, 'they go with their lead');
+select is((select count(*) from scoring.signal), 0::bigint, 'signals are deleted with their lead');
 
 select * from finish();
 rollback;

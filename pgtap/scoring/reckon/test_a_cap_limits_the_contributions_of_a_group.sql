@@ -26,13 +26,13 @@ from admin.try_scoring_model(organization('alice'), lead('ada@example.com'), nul
 }') as s
 $$;
 select act_as('operator');
-select is((capped()).ai_reasoning, 'B (+0.20); nothing (+0.07); A (+0.05); D (-0.10)', 'the strongest first');
-select is((capped()).lead_score, 72, 'and they add up');
+select is((capped()).ai_reasoning, 'B (+0.20); nothing (+0.07); A (+0.05); D (-0.10)', 'strongest first');
+select is((capped()).lead_score, 72, 'the score is their sum');
 select is(
   (admin.try_scoring_model(organization('alice'), lead('ada@example.com'), null, '{
     "base": 0.9, "rules": [{"name": "a", "signal": "a", "label": "A", "weight": 0.5}]
   }')).lead_score,
-  100, 'never above 100'
+  100, 'at most 100'
 );
 
 select * from finish();

@@ -1,7 +1,7 @@
 begin;
 select plan(2);
 
--- one a statement, as the rows of a transaction are written: at the very least a microsecond passes between two
+-- One id per statement, as in a transaction that writes rows, so that at least a microsecond passes between two ids.
 create table test.id (made bigint generated always as identity, id uuid);
 do $$
 begin
@@ -16,12 +16,12 @@ select is_empty(
     from (select i.id, lag(i.id) over (order by i.made) as former from test.id as i) as t
     where t.id <= t.former
   $$,
-  'each is greater than the one before'
+  'each id is greater than the previous one'
 );
 select cmp_ok(
   (select count(*) from (select left(i.id::text, 13) from test.id as i group by 1 having count(*) > 1) as t), '>',
   0::bigint,
-  'those of one millisecond too, of which there were some'
+  'some ids are of the same millisecond'
 );
 
 select * from finish();

@@ -15,12 +15,12 @@ create trigger keep_wait before insert on app.idempotency_key for each row execu
 
 select is(
   app.claim_idempotency_key(organization('alice'), 'a', 1234, 'request'), null,
-  'while it claims, the wait is the lock''s'
+  'wait is the lock_timeout of the claim'
 );
-select is(app.claim_idempotency_key(organization('alice'), 'b', 0, 'request'), null, '0 would mean no limit');
-select is(app.claim_idempotency_key(organization('alice'), 'c', -5, 'request'), null, 'and less is no time');
+select is(app.claim_idempotency_key(organization('alice'), 'b', 0, 'request'), null, '0 does not mean no limit');
+select is(app.claim_idempotency_key(organization('alice'), 'c', -5, 'request'), null, 'a negative wait');
 select is(
-  (select array_agg(w.lock_timeout) from test.wait as w), array['1234ms', '1ms', '1ms'], 'a millisecond is the least'
+  (select array_agg(w.lock_timeout) from test.wait as w), array['1234ms', '1ms', '1ms'], 'the minimum is 1 ms'
 );
 
 select * from finish();

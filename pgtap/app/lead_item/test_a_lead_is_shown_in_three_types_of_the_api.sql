@@ -1,7 +1,7 @@
 begin;
 select plan(3);
 
--- each shape is filled by position: a value in the wrong place would show
+-- Each type is filled by position, so each value must be in its own field.
 create function test.shape(lead app.lead_values, shape text)
 returns jsonb
 language plpgsql

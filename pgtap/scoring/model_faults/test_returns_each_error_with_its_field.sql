@@ -13,7 +13,7 @@ as $$
   )
 $$;
 
-select is(scoring.model_faults(d.document)::text, null, 'a default model has none') from scoring.default_model as d;
+select is(scoring.model_faults(d.document)::text, null, 'a default model has no error') from scoring.default_model as d;
 select is(model_faults('{"name": "a", "signal": "s", "label": "A", "weight": 0.1' || c.more || '}', c.rest), c.faults, c.more)
 from (values
   ('', '', '{}'::text[]),
@@ -55,7 +55,7 @@ from (values
 ) as c (rule, faults);
 select is(
   (select string_agg(f.code, ' ') from json_to_recordset(scoring.model_faults('[]')) as f (code text)), 'wrong_type',
-  'what is no object'
+  'a document that is not an object'
 );
 
 select * from finish();

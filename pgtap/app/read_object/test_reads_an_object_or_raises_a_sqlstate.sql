@@ -2,28 +2,28 @@ begin;
 select plan(20);
 
 select is(app.read_object('{"a": [1, {"b": null}]}'), '{"a": [1, {"b": null}]}'::jsonb, 'an object');
-select is(app.read_object(E' \n{}\t'), '{}'::jsonb, 'an empty one');
+select is(app.read_object(E' \n{}\t'), '{}'::jsonb, 'an empty object');
 
 select throws_ok(format('select app.read_object(%L)', c.body), 'PT400', 'invalid_body', c.body)
 from (values ('[]'), ('null'), ('5'), ('"{}"'), ('true')) as c (body);
 
 select throws_ok(format('select app.read_object(%L)', c.body), '22P02', null, c.why)
 from (values
-  ('', 'empty'), ('{', 'cut off'), ('{"a": 1,}', 'a comma too many'), ('{a: 1}', 'a key without quotes'),
-  ('{"a": NaN}', 'no number'),
-  ('{} {}', 'two'), ('{"a": "\ud800"}', 'a lone surrogate'), ('{"a": 01}', 'a leading zero')
+  ('', 'empty'), ('{', 'cut off'), ('{"a": 1,}', 'an extra comma'), ('{a: 1}', 'a key without quotes'),
+  ('{"a": NaN}', 'not a number'),
+  ('{} {}', 'two objects'), ('{"a": "\ud800"}', 'a lone surrogate'), ('{"a": 01}', 'a leading zero')
 ) as c (body, why);
 
 select throws_ok($$select app.read_object('{"a": "\u0000"}')$$, '22P05', null, 'a NUL');
-select throws_ok($$select app.read_object('{"a": 1e999999}')$$, '22003', null, 'a number beyond all range');
+select throws_ok($$select app.read_object('{"a": 1e999999}')$$, '22003', null, 'a number out of range');
 select throws_ok(
   format('select app.read_object(%L)', '{"a":' || repeat('[', 30000) || repeat(']', 30000) || '}'), '54001', null,
-  'endless nesting'
+  'very deep nesting'
 );
 select is(
   faults($$select app.read_object('{"b": 1, "a": {"c": 1, "c": 2}, "b": 2}')$$),
   array['b duplicate_key', 'c duplicate_key'],
-  'all keys that it gives twice'
+  'all duplicate keys'
 );
 select throws_ok($$select app.read_object('{"b": 1, "b": 2}')$$, 'PT400', 'invalid_body');
 

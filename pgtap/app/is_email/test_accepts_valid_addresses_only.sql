@@ -24,7 +24,7 @@ from (values
   ('ada@' || repeat(repeat('a', 61) || '.', 4) || 'asd')
 ) as c (value);
 
-select is(app.is_email(null), null, 'null is neither');
+select is(app.is_email(null), null, 'null for null');
 
 select * from finish();
 rollback;

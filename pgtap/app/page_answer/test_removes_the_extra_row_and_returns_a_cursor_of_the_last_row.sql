@@ -16,25 +16,25 @@ select is(
     '{"data":[%s,%s],"next_cursor":"%s"}', i.items[1], i.items[2],
     (app.page_answer(i.items, 2)).headers ->> 'Next-Cursor'
   ),
-  'the rows are passed on byte for byte'
+  'the rows are unchanged, byte for byte'
 )
 from test.item as i;
 select is(
   (app.page_bound(((app.page_answer(i.items, 2)).headers ->> 'Next-Cursor')::api.cursor, null))::text,
   '("2026-04-27 22:22:05.102+09",00000000-0000-7000-8000-000000000002)',
-  'the cursor leads to the last row given'
+  'the cursor contains the last row of the page'
 )
 from test.item as i
 cross join set_config('timezone', 'Asia/Tokyo', true);
 select is(
   (app.page_answer(i.items, 3)).body, format('{"data":[%s],"next_cursor":null}', array_to_string(i.items, ',')),
-  'no row too many, no cursor'
+  'without an extra row there is no cursor'
 )
 from test.item as i;
 select is((app.page_answer('{}', 50)).body, '{"data":[],"next_cursor":null}', 'an empty page');
-select is((app.page_answer('{}', 50)).status, 200, 'is none the less one');
+select is((app.page_answer('{}', 50)).status, 200, 'is a success too');
 select doesnt_match(
-  (app.page_answer(i.items, 1)).headers ->> 'Next-Cursor', '[^A-Za-z0-9_-]', 'base64url, unpadded, on one line'
+  (app.page_answer(i.items, 1)).headers ->> 'Next-Cursor', '[^A-Za-z0-9_-]', 'the cursor is base64url, unpadded, on one line'
 )
 from test.item as i;
 

@@ -27,10 +27,10 @@ from (values
 ) as c (statement, name);
 
 select act_inside('stranger');
-select is_empty('select o.name from app.organization as o', 'without a claim: no organization');
+select is_empty('select o.name from app.organization as o', 'without a claim no organization is visible');
 select is_empty('select s.name from app.pipeline_stage as s', 'no stage');
 select is_empty('select e.id from audit.event as e', 'no event');
-select throws_ok('select k.id from auth.claimed_key as k', '42501', 'permission denied for view claimed_key', 'no key');
+select throws_ok('select k.id from auth.claimed_key as k', '42501', 'permission denied for view claimed_key', 'no API key');
 
 select * from finish();
 rollback;

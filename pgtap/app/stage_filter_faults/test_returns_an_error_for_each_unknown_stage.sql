@@ -1,7 +1,7 @@
 begin;
 select plan(3);
 
-select is(app.stage_filter_faults(organization('alice'), '{new,won}')::text, null, 'none');
+select is(app.stage_filter_faults(organization('alice'), '{new,won}')::text, null, 'no unknown stage');
 select is(app.stage_filter_faults(organization('alice'), null)::text, null, 'no filter');
 select is(
   app.stage_filter_faults(organization('alice'), '{new,lukewarm}')::jsonb,
@@ -9,7 +9,7 @@ select is(
     "field": "pipeline_stage", "code": "unknown_stage",
     "detail": "There is no pipeline stage \"lukewarm\" in this organization."
   }]',
-  'the one'
+  'one unknown stage'
 );
 
 select * from finish();

@@ -9,7 +9,7 @@ select is(
 select keep('1', api.update_lead(lead('ada@example.com'), '{"pipeline_stage": "qualified"}'));
 select is(
   (api.get_lead(lead('ada@example.com'))).body::json ->> 'qualification_completed_at',
-  (kept('1')).body::json ->> 'updated_at', 'now'
+  (kept('1')).body::json ->> 'updated_at', 'at the time of the change'
 );
 
 -- an hour passes
@@ -27,7 +27,7 @@ select keep('3', api.update_lead(lead('ada@example.com'), '{"pipeline_stage": "q
 select act_as('dba');
 select is(
   (select l.qualification_completed_at from app.lead as l), date_trunc('milliseconds', now()) - interval '1 hour',
-  'neither leaving the stage nor coming back changes it'
+  'leaving the stage and coming back does not change it'
 );
 
 select * from finish();

@@ -6,7 +6,7 @@ values (organization('alice'), 'ada@example.com', '2026-01-01', now() + interval
 update app.lead set name = 'Ada';
 select is(
   (select l.updated_at from app.lead as l), (now() + interval '1 hour')::timestamptz(3),
-  'where another transaction''s clock was ahead'
+  'if the previous time is in the future'
 );
 
 select * from finish();

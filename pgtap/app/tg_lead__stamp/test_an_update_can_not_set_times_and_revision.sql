@@ -4,7 +4,7 @@ select plan(6);
 insert into app.lead (organization_id, email) values (organization('alice'), 'ada@example.com');
 update app.lead set
   name = 'Ada', revision = 77, updated_at = '2000-01-01', qualification_completed_at = '2000-01-01';
-select is((select l.revision from app.lead as l), 2, 'the revision is counted');
+select is((select l.revision from app.lead as l), 2, 'the revision is incremented');
 select is((select l.updated_at from app.lead as l), date_trunc('milliseconds', now()), 'updated_at is now');
 select is((select l.qualification_completed_at from app.lead as l), null, 'not qualified');
 select throws_ok(

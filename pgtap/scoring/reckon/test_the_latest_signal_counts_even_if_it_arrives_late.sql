@@ -14,16 +14,16 @@ from (values
 select act_as('operator');
 select is(s.ai_reasoning, t.expected, t.note)
 from (values
-  ('2026-01-01 00:00:00Z'::timestamptz, 'Recent storm event in service radius (+0.18)', 'seen just then'),
-  ('2026-01-03 23:59:59Z', 'Recent storm event in service radius (+0.09)', 'a half-life later'),
-  ('2026-01-04 00:00:00Z', 'No rule of the scoring model counts: this is its base, 0.55.', 'taken back'),
-  ('2027-01-01 00:00:00Z', 'fast form completion (+0.08)', 'and what came then')
+  ('2026-01-01 00:00:00Z'::timestamptz, 'Recent storm event in service radius (+0.18)', 'observed at that time'),
+  ('2026-01-03 23:59:59Z', 'Recent storm event in service radius (+0.09)', 'one half-life later'),
+  ('2026-01-04 00:00:00Z', 'No rule of the scoring model counts: this is its base, 0.55.', 'after a signal with the value false'),
+  ('2027-01-01 00:00:00Z', 'fast form completion (+0.08)', 'a later signal')
 ) as t (at, expected, note)
 cross join lateral admin.try_scoring_model(organization('alice'), lead('ada@example.com'), t.at) as s;
 
 select is(
   (admin.try_scoring_model(organization('alice'), lead('ada@example.com'))).ai_reasoning,
-  'fast form completion (+0.08)', 'now, one from the future counts as one of now'
+  'fast form completion (+0.08)', 'now, a signal from the future counts as a signal of now'
 );
 
 select * from finish();

@@ -14,7 +14,7 @@ exception
 end
 $$;
 
-select is(outcome(repeat('{"a":', 30) || '{"b": 1, "b": 2}' || repeat('}', 30)), 'PT400', '31 deep');
+select is(outcome(repeat('{"a":', 30) || '{"b": 1, "b": 2}' || repeat('}', 30)), 'PT400', 'a duplicate key at depth 31');
 select is_empty(
   $$
     select d
@@ -22,10 +22,10 @@ select is_empty(
     cross join (values ('{"a":', '}'), ('[', ']')) as n (opening, closing)
     where outcome('{"c":' || repeat(n.opening, d) || '{"b": 1, "b": 2}' || repeat(n.closing, d) || '}') = 'read'
   $$,
-  'what is read has none, at whatever depth'
+  'no object with a duplicate key is accepted, at any depth'
 );
-select is(outcome(repeat('{"a":', 30) || '{"b": 1}' || repeat('}', 30)), 'read', 'without one it is read, 31 deep');
-select is(outcome(repeat('{"a":', 33) || 'null' || repeat('}', 33)), '54001', 'and no deeper than 32');
+select is(outcome(repeat('{"a":', 30) || '{"b": 1}' || repeat('}', 30)), 'read', 'without a duplicate key it is accepted');
+select is(outcome(repeat('{"a":', 33) || 'null' || repeat('}', 33)), '54001', 'more than 32 levels are refused');
 
 select * from finish();
 rollback;

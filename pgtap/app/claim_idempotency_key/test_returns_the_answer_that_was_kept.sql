@@ -2,7 +2,7 @@ begin;
 select plan(8);
 
 select is(
-  app.claim_idempotency_key(organization('alice'), 'a-key', 100, 'POST /leads {}'), null, 'the first claims it'
+  app.claim_idempotency_key(organization('alice'), 'a-key', 100, 'POST /leads {}'), null, 'the first request claims the key'
 );
 select lives_ok(
   $$
@@ -17,22 +17,22 @@ select is(
   row(
     201, '{"ETag": "\"1\"", "Location": "/x", "Idempotency-Replayed": "true"}', '{"b" : 1, "a":2}'
   )::text,
-  'the second gets status, headers and body, with a header that says so'
+  'the second request gets the kept status, headers and body, with Idempotency-Replayed'
 );
 select throws_ok(
   $$select app.claim_idempotency_key(organization('alice'), 'a-key', 100, 'POST /leads {} ')$$, 'PT422',
   'idempotency_key_reused',
-  'a byte more is another request'
+  'one more byte makes another request'
 );
 select is(
   app.claim_idempotency_key(organization('bob'), 'a-key', 100, 'POST /leads {}'), null,
-  'another organization may have the same key'
+  'another organization can use the same key'
 );
 select is(
-  app.claim_idempotency_key(organization('alice'), 'A-key', 100, 'POST /leads {}'), null, 'a capital makes another key'
+  app.claim_idempotency_key(organization('alice'), 'A-key', 100, 'POST /leads {}'), null, 'keys are case-sensitive'
 );
-select is(app.claim_idempotency_key(organization('alice'), null, 100, 'POST /leads {}'), null, 'no key, no claim');
-select is((select count(*) from app.idempotency_key), 3::bigint, 'three claims stand');
+select is(app.claim_idempotency_key(organization('alice'), null, 100, 'POST /leads {}'), null, 'without a key there is no claim');
+select is((select count(*) from app.idempotency_key), 3::bigint, 'there are three claims');
 
 select * from finish();
 rollback;
