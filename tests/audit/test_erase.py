@@ -551,10 +551,10 @@ class TestOnTheCommandLine:
             lead,
             f"{former} (new-name@example.com)",
             f"{deleted} (deleted before)",
-            "external-zq7xk; erase it there",
+            "the record external-zq7xk. Erase it there.",
         ):
             assert words in asked.stdout
-        assert "may have made a record for sent-zq7xk@example.com" in asked.stdout
+        assert "perhaps a record for sent-zq7xk@example.com" in asked.stdout
 
         done = json.loads(printed_all(leads(*command, "--yes", "--json")))
         assert {row["lead_id"] for row in done} == {lead, str(former), str(deleted)}
