@@ -5,7 +5,7 @@ select act_as('operator');
 select throws_ok($$select admin.add_stage(organization('alice'), 'won')$$, 'PT409', 'stage_exists', 'taken');
 select is(
   hint($$select admin.add_stage(organization('alice'), 'won')$$), 'The organization already has a stage "won".',
-  'and says so'
+  'the hint'
 );
 select throws_ok(
   format('select admin.add_stage(organization(''alice''), %L)', c.name), 'PT422', 'invalid_name',

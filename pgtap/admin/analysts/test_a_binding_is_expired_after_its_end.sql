@@ -8,7 +8,7 @@ select organization('alice'), r.oid, r.rolname, date_trunc('milliseconds', now()
 from pg_roles as r
 where r.rolname = 'an_expired_one';
 select act_as('operator');
-select is((select a.state from admin.analysts() as a where a.login = 'an_expired_one'), 'expired', 'from that instant on');
+select is((select a.state from admin.analysts() as a where a.login = 'an_expired_one'), 'expired', 'expired at the time of expiry');
 
 select * from finish();
 rollback;

@@ -11,7 +11,7 @@ select results_eq(
 select act_as('dba');
 insert into auth.analyst (organization_id, role_oid, role_name, expires_at)
 select organization('alice'), 1, 'an_old_one', now();
-select is((select a.state from admin.analysts() as a where a.login = 'an_old_one'), 'gone', 'gone, though it has expired too');
+select is((select a.state from admin.analysts() as a where a.login = 'an_old_one'), 'gone', 'a login that doesn''t exist is gone, even if its binding has expired');
 do $$
 begin
   execute format('alter role %I nologin', login('ben'));
@@ -19,9 +19,9 @@ end
 $$;
 select act_as('operator');
 select is((select a.state from admin.analysts() as a where a.login = login('ben')), 'revoked', 'revoked');
-select is((select count(*) from admin.analysts(organization('bob'))), 1::bigint, 'bob''s alone');
+select is((select count(*) from admin.analysts(organization('bob'))), 1::bigint, 'only bob''s analysts');
 select is(
-  (select count(*) from admin.analysts('00000000-0000-7000-8000-000000000000')), 0::bigint, 'none of an organization that isn''t there'
+  (select count(*) from admin.analysts('00000000-0000-7000-8000-000000000000')), 0::bigint, 'an unknown organization has no analysts'
 );
 
 select * from finish();

@@ -27,7 +27,7 @@ select set_eq(
     from admin.backtest_scoring_model(organization('alice'), model()) as b
   $$,
   $$values (lead('ada@example.com'), true, 40, 55), (lead('eve@example.com'), false, 10, 55)$$,
-  'a signal from later tells nothing'
+  'a signal that was observed later doesn''t count'
 );
 select set_eq(
   $$select b.lead_id, b.is_qualified from admin.backtest_leads(organization('alice')) as b$$,
@@ -35,14 +35,14 @@ select set_eq(
     values
       (lead('ada@example.com'), true), (lead('eve@example.com'), true), (lead('sam@example.com'), false)
   $$,
-  'who was never qualified is left out'
+  'a lead that was never qualified is left out'
 );
 select is(
   (select count(*) from admin.backtest_scoring_model(organization('alice'), model(), array[lead('ada@example.com')])), 1::bigint,
-  'a part of them'
+  'only the leads with the given ids'
 );
 select act_as('dba');
-select is((select count(*) from scoring.score as s where s.kind = 'scored'), 0::bigint, 'nothing is kept');
+select is((select count(*) from scoring.score as s where s.kind = 'scored'), 0::bigint, 'nothing is stored');
 
 select * from finish();
 rollback;

@@ -3,9 +3,9 @@ select plan(2);
 
 select make_analyst('ana');
 select act_as('operator');
-select throws_ok($$select admin.bind_analyst(login('ana'), organization('bob'))$$, '42501', null, 'not the operator');
+select throws_ok($$select admin.bind_analyst(login('ana'), organization('bob'))$$, '42501', null, 'the operator can''t execute it');
 select act_as('ana');
-select throws_ok($$select admin.bind_analyst(login('ana'), organization('bob'))$$, '42501', null, 'nor an analyst');
+select throws_ok($$select admin.bind_analyst(login('ana'), organization('bob'))$$, '42501', null, 'an analyst can''t execute it');
 
 select * from finish();
 rollback;

@@ -2,7 +2,7 @@ begin;
 select plan(2);
 
 select make_analyst('ana');
--- What would stand here if ana's login had been dropped by hand, and another made with its oid.
+-- The binding looks as if ana's login had been dropped by hand and another login had its oid.
 select act_as('dba');
 do $$
 begin
@@ -10,11 +10,11 @@ begin
 end
 $$;
 select act_as('migrator');
-select lives_ok($$select admin.bind_analyst(login('ben'), organization('bob'))$$, 'another is bound');
+select lives_ok($$select admin.bind_analyst(login('ben'), organization('bob'))$$, 'the new login is bound');
 select results_eq(
   $$select a.login, a.organization_id from admin.analysts() as a where a.login in (login('ana'), login('ben'))$$,
   $$values (login('ben'), organization('bob'))$$,
-  'and what stood for the first is gone'
+  'the binding of the dropped login is deleted'
 );
 
 select * from finish();

@@ -32,24 +32,24 @@ from (values
 ) as c (arguments, answer);
 select throws_ok(
   $$select admin.connect_crm(organization('alice'), 'hubspot', 'a', '{}', '\x00', 'k')$$, 'PT422', 'invalid_credential',
-  'a test organization has no credential'
+  'a test organization can''t have a credential'
 );
 select throws_ok(
   $$select admin.connect_crm(app.new_id(), 'hubspot', 'a', '{}', '\x00', 'k')$$, 'PT404', 'organization_not_found',
-  'there is no such organization'
+  'an unknown organization'
 );
-select is_empty('select * from crm.connection', 'nothing came of these');
+select is_empty('select * from crm.connection', 'none of these calls created a connection');
 select act_as('operator');
-select is(connected($$'jobnimbus', 'a', '{}', '\x00', 'k', 'won', 0$$), 'connected', 'an operator makes one');
+select is(connected($$'jobnimbus', 'a', '{}', '\x00', 'k', 'won', 0$$), 'connected', 'an operator can create a connection');
 select act_as('dba');
 select results_eq(
   'select c.vendor, c.account, c.state, c.push_stage, c.settle_seconds, c.credential, c.credential_key from crm.connection as c',
   $$values ('jobnimbus', 'a', 'active', 'won', 0, '\x00'::bytea, 'k')$$,
-  'as it was said'
+  'the connection has the values of the arguments'
 );
 select is(
   (select c.settle_seconds from crm.vendor as v, lateral (select v.settle_seconds) as c where v.name = 'jobnimbus'), 10,
-  'not as the vendor''s own'
+  'the vendor''s default is different'
 );
 
 select * from finish();

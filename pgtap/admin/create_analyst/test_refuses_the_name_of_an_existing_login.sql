@@ -9,7 +9,7 @@ select throws_ok(
   $$select admin.create_analyst('postgres', organization('bob'), verifier())$$, 'PT409', 'login_exists', 'or another''s'
 );
 select act_as('ana');
-select is(bound_organization(), organization('alice'), 'and leaves it as it is');
+select is(bound_organization(), organization('alice'), 'the existing login is unchanged');
 
 select * from finish();
 rollback;

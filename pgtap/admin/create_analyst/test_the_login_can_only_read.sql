@@ -12,7 +12,7 @@ select results_eq(
     where r.rolname = login('ana')
   $$,
   $$values (true, false, 5, '2100-01-01 00:00Z'::timestamptz)$$,
-  'a login with 5 connections until then, and no other right'
+  'a login with 5 connections and an expiry, without other attributes'
 );
 select results_eq(
   $$
@@ -21,10 +21,10 @@ select results_eq(
     where m.member = (select r.oid from pg_roles as r where r.rolname = login('ana'))
   $$,
   $$values ('leads_bi', false)$$,
-  'in leads_bi alone'
+  'a member of leads_bi only'
 );
 select is(
-  (select r.rolpassword from pg_authid as r where r.rolname = login('ana')), verifier(), 'its password is the one that was given'
+  (select r.rolpassword from pg_authid as r where r.rolname = login('ana')), verifier(), 'its password has the given verifier'
 );
 select set_eq(
   $$
@@ -36,7 +36,7 @@ select set_eq(
     'search_path=bi', 'TimeZone=UTC', 'default_transaction_read_only=on', 'statement_timeout=60s', 'lock_timeout=5s',
     'idle_in_transaction_session_timeout=60s', 'idle_session_timeout=8h'
   ],
-  'what its sessions begin with'
+  'the defaults of its sessions'
 );
 select is(
   array(
@@ -49,7 +49,7 @@ select is(
       and has_schema_privilege(login('ana'), n.oid, 'usage')
   ),
   '{}'::text[],
-  'it names no table and no view outside bi'
+  'it can''t refer to a table or view outside bi'
 );
 
 select * from finish();

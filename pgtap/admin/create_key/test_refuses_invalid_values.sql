@@ -7,12 +7,12 @@ select throws_ok(
   'PT422', c.message, c.why
 )
 from (values
-  ('root', null, null, 'unknown_scope', 'a scope that is none'), (null, null, null, 'unknown_scope', 'no scope'),
-  ('read,write', null, null, 'unknown_scope', 'two'),
+  ('root', null, null, 'unknown_scope', 'an unknown scope'), (null, null, null, 'unknown_scope', 'no scope'),
+  ('read,write', null, null, 'unknown_scope', 'two scopes'),
   ('read', ' ', null, 'invalid_name', 'a blank name'),
-  ('read', repeat('a', 256), null, 'invalid_name', 'a name too long'),
-  ('read', null, now(), 'expired', 'an end that is now'),
-  ('read', null, now() - interval '1 day', 'expired', 'an end that was')
+  ('read', repeat('a', 256), null, 'invalid_name', 'a name that is too long'),
+  ('read', null, now(), 'expired', 'an expiry at the present time'),
+  ('read', null, now() - interval '1 day', 'expired', 'an expiry in the past')
 ) as c (scope, name, expires_at, message, why);
 select throws_ok(
   $$select admin.create_key(organization('alice'), 'read', 'a key in clear')$$,

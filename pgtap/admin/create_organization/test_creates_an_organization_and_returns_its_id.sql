@@ -9,7 +9,7 @@ select act_as('dba');
 select results_eq(
   'select o.name, o.environment from app.organization as o join test.made as m on m.id = o.organization_id',
   $$values ('Acme', 'live')$$,
-  'its name trimmed'
+  'the name is trimmed'
 );
 select act_as('operator');
 select throws_ok(

@@ -23,11 +23,11 @@ select results_eq(
       (acme(), lead('failed@example.com'), 'hubspot', 'an account', 'failed', 'rejected', 'No.', 1, true),
       (acme(), lead('pending@example.com'), 'hubspot', 'an account', 'pending', null, 'Bad gateway.', 1, false)
   $$,
-  'and why'
+  'the pushes with their errors'
 );
-select is((select count(*) from admin.crm_queue(null, 1)), 1::bigint, 'so many at the most');
-select is((select count(*) from admin.crm_queue(acme())), 2::bigint, 'of one organization');
-select is_empty('select * from admin.crm_queue(organization(''bob''))', 'bob has none');
+select is((select count(*) from admin.crm_queue(null, 1)), 1::bigint, 'at most row_limit rows');
+select is((select count(*) from admin.crm_queue(acme())), 2::bigint, 'the pushes of one organization');
+select is_empty('select * from admin.crm_queue(organization(''bob''))', 'an organization without pushes');
 
 select * from finish();
 rollback;

@@ -22,9 +22,9 @@ select results_eq(
   $$,
   'the pushes of its connection'
 );
-select is_empty('select * from admin.crm_syncs(organization(''bob''))', 'bob has none');
+select is_empty('select * from admin.crm_syncs(organization(''bob''))', 'an organization without pushes');
 select admin.connect_crm(acme(), 'hubspot', 'another account', '{}', '\x00', 'k');
-select is_empty('select * from admin.crm_syncs(acme())', 'nor has another account');
+select is_empty('select * from admin.crm_syncs(acme())', 'another account has no pushes');
 
 select * from finish();
 rollback;

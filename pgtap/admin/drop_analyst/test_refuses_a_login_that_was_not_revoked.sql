@@ -16,9 +16,9 @@ end
 $$;
 select act_as('migrator');
 select throws_ok(
-  $$select admin.drop_analyst(login('ana'))$$, 'PT409', 'analyst_not_revoked', 'barred by hand, and bound still'
+  $$select admin.drop_analyst(login('ana'))$$, 'PT409', 'analyst_not_revoked', 'set to NOLOGIN by hand and still bound'
 );
-select has_role(login('ana')::name, 'ana''s login stands');
+select has_role(login('ana')::name, 'ana''s login still exists');
 
 select * from finish();
 rollback;

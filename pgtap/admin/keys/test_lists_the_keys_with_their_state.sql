@@ -14,11 +14,11 @@ select results_eq(
       (key_id('alice', 'write'), array['read', 'write'], 'good', null),
       (key_id('alice', 'admin'), array['read', 'write', 'admin'], 'revoked', '2026-01-01T00:00:00.000Z')
   $$,
-  'alice''s'
+  'alice''s keys'
 );
-select is((select count(*) from admin.keys()), 6::bigint, 'all organizations'', where none is named');
+select is((select count(*) from admin.keys()), 6::bigint, 'the keys of all organizations');
 select is(
-  (select count(*) from admin.keys('00000000-0000-7000-8000-000000000000')), 0::bigint, 'none of one that isn''t there'
+  (select count(*) from admin.keys('00000000-0000-7000-8000-000000000000')), 0::bigint, 'an unknown organization has no keys'
 );
 
 select * from finish();

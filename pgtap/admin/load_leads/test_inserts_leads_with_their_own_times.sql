@@ -16,7 +16,7 @@ select is(
     }
   ]'),
   2,
-  'how many'
+  'the number of leads'
 );
 select act_as('alice');
 select is(
@@ -27,11 +27,11 @@ select is(
     "created_at": "2026-01-01T00:00:00.001Z",
     "updated_at": "2026-01-02T00:00:00.002Z", "qualification_completed_at": "2026-01-01T12:00:00.003Z"
   }',
-  'as they were, in that organization'
+  'the values are unchanged, and the organization is the argument''s'
 );
 select is(
   json_array_length((api.list_audit_events(action => '{lead.created}', source => '{system}')).body::json -> 'data'), 2,
-  'each is recorded'
+  'each lead is recorded'
 );
 select act_as('operator');
 select throws_ok(
@@ -42,7 +42,7 @@ select throws_ok(
     }]')
   $$,
   '23514', 'new row for relation "lead" violates check constraint "lead_has_email_or_name_and_company"',
-  'the table''s constraints hold'
+  'the table''s constraints apply'
 );
 
 select * from finish();

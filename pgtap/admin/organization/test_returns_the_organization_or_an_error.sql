@@ -5,12 +5,12 @@ select act_as('operator');
 select is((admin.organization(organization('bob'))).name, 'The organization of bob', 'bob''s');
 select throws_ok(
   $$select admin.organization('00000000-0000-7000-8000-000000000000')$$, 'PT404', 'organization_not_found',
-  'one that never was'
+  'an unknown organization'
 );
 select is(
   hint($$select admin.organization('00000000-0000-7000-8000-000000000000')$$),
   'There is no organization 00000000-0000-7000-8000-000000000000. To list them, run: leads organizations list',
-  'and what shows them'
+  'the hint'
 );
 select throws_ok(c.call, 'PT404', 'organization_not_found', c.call)
 from (values

@@ -9,7 +9,7 @@ select is(
 );
 select is(
   (select row(o.environment, o.created_at)::text from admin.organizations() as o limit 1),
-  '(live,2026-01-01T00:00:00.000Z)', 'the first'
+  '(live,2026-01-01T00:00:00.000Z)', 'the oldest organization is first'
 );
 
 select * from finish();

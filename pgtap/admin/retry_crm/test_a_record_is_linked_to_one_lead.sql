@@ -11,7 +11,7 @@ select crm.settle_attempt(acme(), s.id, 1, 'refused') from crm.sync as s;
 select act_as('operator');
 select throws_ok('select admin.retry_crm(acme(), null, ''7'')', 'PT422', null, 'a record without a lead');
 select act_as('dba');
-select is_empty($$select * from crm.sync as s where s.external_id = '7'$$, 'isn''t that of all that failed');
+select is_empty($$select * from crm.sync as s where s.external_id = '7'$$, 'no push has the record');
 
 select * from finish();
 rollback;

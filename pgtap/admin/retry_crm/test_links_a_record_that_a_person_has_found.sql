@@ -16,17 +16,17 @@ select throws_ok(
 )
 from unnest(array['', ' ', repeat('x', 256)]) as i;
 select throws_ok(
-  $$select admin.retry_crm(organization('bob'), lead('ada@example.com'), '7')$$, 'PT404', 'push_not_found', 'of its organization'
+  $$select admin.retry_crm(organization('bob'), lead('ada@example.com'), '7')$$, 'PT404', 'push_not_found', 'the lead of another organization'
 );
 select is(admin.retry_crm(acme(), lead('ada@example.com'), '7'), 1, 'linked');
 select act_as('dba');
-select is((sync('Ada')).status || (sync('Ada')).external_id, 'ok7', 'it is through');
-select ok((sync('Ada')).last_synced_at > now() - interval '1 minute', 'as of now');
-select is(leased(), '{}', 'and nothing is sent');
-select is((sync('Eve')).error_code, 'outcome_unknown', 'another stays as it is');
+select is((sync('Ada')).status || (sync('Ada')).external_id, 'ok7', 'the push is ok');
+select ok((sync('Ada')).last_synced_at > now() - interval '1 minute', 'synced at the present time');
+select is(leased(), '{}', 'nothing is sent');
+select is((sync('Eve')).error_code, 'outcome_unknown', 'another push is unchanged');
 select act_as('operator');
 select throws_ok(
-  $$select admin.retry_crm(acme(), lead('ada@example.com'), '8')$$, 'PT404', 'push_not_found', 'what is through has its record for good'
+  $$select admin.retry_crm(acme(), lead('ada@example.com'), '8')$$, 'PT404', 'push_not_found', 'a push that is ok keeps its record'
 );
 
 select * from finish();

@@ -21,28 +21,28 @@ where l.id = s.lead_id and l.name in ('paused', 'incomplete');
 update crm.sync set status = 'pending', run_at = now() + interval '1 hour' where id = (sync('pending')).id;
 
 select act_as('operator');
-select is(admin.retry_crm(acme()), 4, 'all but what nobody knows');
+select is(admin.retry_crm(acme()), 4, 'all except the push with an unknown outcome');
 select act_as('dba');
 select is((sync(n)).status || (sync(n)).attempts || (sync(n)).begun_after || coalesce((sync(n)).error_code, '-'), 'pending11-', n)
 from unnest('{rejected,gave_up,paused,incomplete}'::text[]) as n;
 select is(
   (select min(s.begun_at) > now() - interval '1 minute' from crm.sync as s where s.begun_after = 1), true,
-  'with 24 hours before them'
+  'they have another 24 hours'
 );
-select is((sync('outcome_unknown')).error_code, 'outcome_unknown', 'that stays');
-select cmp_ok((sync('pending')).run_at, '>', now(), 'what waits stays as it is');
-select is((sync('ok')).external_id, '7', 'what is through too');
+select is((sync('outcome_unknown')).error_code, 'outcome_unknown', 'the unknown outcome is unchanged');
+select cmp_ok((sync('pending')).run_at, '>', now(), 'a waiting push is unchanged');
+select is((sync('ok')).external_id, '7', 'a push that is ok is unchanged');
 select results_eq(
   $$select l.name from crm.attempt as a join crm.sync as s on s.id = a.sync_id join app.lead as l on l.id = s.lead_id where a.outcome is null order by 1$$,
-  array['outcome_unknown', 'pending'], 'their open attempts are dismissed'
+  array['outcome_unknown', 'pending'], 'the open attempts of the restarted pushes are dismissed'
 );
 select act_as('operator');
-select throws_ok('select admin.retry_crm(acme())', 'PT404', 'push_not_found', 'there are no more');
-select is(admin.retry_crm(acme(), lead('outcome_unknown@example.com')), 1, 'but for one: somebody has looked');
+select throws_ok('select admin.retry_crm(acme())', 'PT404', 'push_not_found', 'no other push can be retried');
+select is(admin.retry_crm(acme(), lead('outcome_unknown@example.com')), 1, 'a single lead with an unknown outcome, after a person has checked');
 select act_as('dba');
 select is(
   (select (sync('outcome_unknown')).status || a.outcome from crm.attempt as a where a.sync_id = (sync('outcome_unknown')).id),
-  'pendingdismissed', 'and the vendor has no record of it'
+  'pendingdismissed', 'its attempt is dismissed, because the vendor has no record'
 );
 
 select * from finish();

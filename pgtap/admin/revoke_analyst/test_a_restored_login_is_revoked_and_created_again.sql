@@ -2,7 +2,7 @@ begin;
 select plan(6);
 
 select make_analyst('ana');
--- In another cluster pg_dumpall's roles.sql makes the login anew, and who administers it; the binding has its old oid.
+-- In another cluster, pg_dumpall's roles.sql creates the login and its administrator again. The binding has the old oid.
 select act_as('dba');
 do $$
 begin
@@ -12,13 +12,13 @@ begin
 end
 $$;
 select act_as('ana');
-select is(bound_organization(), null, 'it is bound to nothing');
+select is(bound_organization(), null, 'it isn''t bound');
 
 select act_as('migrator');
-select is((select a.state from admin.analysts() as a where a.login = login('ana')), 'gone', 'and listed as gone');
-select lives_ok($$select admin.revoke_analyst(login('ana'))$$, 'it is revoked');
-select lives_ok($$select admin.drop_analyst(login('ana'))$$, 'and dropped');
-select lives_ok($$select admin.create_analyst(login('ana'), organization('alice'), verifier())$$, 'and made anew');
+select is((select a.state from admin.analysts() as a where a.login = login('ana')), 'gone', 'its state is gone');
+select lives_ok($$select admin.revoke_analyst(login('ana'))$$, 'it can be revoked');
+select lives_ok($$select admin.drop_analyst(login('ana'))$$, 'it can be dropped');
+select lives_ok($$select admin.create_analyst(login('ana'), organization('alice'), verifier())$$, 'it can be created again');
 select act_as('ana');
 select is(bound_organization(), organization('alice'), 'it is bound again');
 

@@ -11,7 +11,7 @@ from (values ('nobody_at_all'), ('somebody'), ('leads_api'), ('chief'), ('mighty
 select is(
   (select count(*) from pg_roles as r where r.rolname in ('somebody', 'leads_api', 'chief', 'mighty') and r.rolcanlogin),
   4::bigint,
-  'all of them can log in'
+  'all of them can still log in'
 );
 
 select * from finish();

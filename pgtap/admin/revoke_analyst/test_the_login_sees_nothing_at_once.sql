@@ -14,7 +14,7 @@ select is((select r.rolcanlogin from pg_roles as r where r.rolname = login('ana'
 select act_as('ana');
 select is_empty('select from bi.leads', 'after');
 select act_as('ben');
-select is(bound_organization(), organization('bob'), 'another stays as it is');
+select is(bound_organization(), organization('bob'), 'another login is unchanged');
 
 select * from finish();
 rollback;

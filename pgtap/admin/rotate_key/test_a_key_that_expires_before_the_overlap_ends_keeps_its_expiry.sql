@@ -10,7 +10,7 @@ select is(
   array[to_char(
     (date_trunc('seconds', now()) + interval '5 minutes') at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'
   )],
-  'so does the new one'
+  'the new key has the same expiry'
 );
 
 select * from finish();

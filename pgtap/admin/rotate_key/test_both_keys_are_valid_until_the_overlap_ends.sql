@@ -9,9 +9,9 @@ select act_as('operator');
 insert into test.new_key select admin.rotate_key(key_id('alice'), sha256(sha256('the new key')), '1 hour');
 
 select act_with(encode(sha256('the new key'), 'hex'), 'write');
-select is((api.get_health()).body::json -> 'scopes' ->> 1, 'write', 'the new one is good, with the old one''s scopes');
+select is((api.get_health()).body::json -> 'scopes' ->> 1, 'write', 'the new key is valid and has the old key''s scopes');
 select act_as('alice');
-select is((api.get_health()).status, 200, 'the old one too');
+select is((api.get_health()).status, 200, 'the old key is valid');
 
 select act_as('dba');
 select results_eq(
@@ -21,20 +21,20 @@ select results_eq(
     where k.id = (select n.id from test.new_key as n)
   $$,
   $$values ('the site', array['read', 'write'], '2099-01-01'::timestamptz(3), key_id('alice'))$$,
-  'the new one has the old one''s name, scopes and end'
+  'the new key has the old key''s name, scopes and expiry'
 );
 select cmp_ok(
   (select k.expires_at from auth.api_key as k where k.id = key_id('alice')), '<=', now() + interval '1 hour',
-  'the old one ends when the overlap does'
+  'the old key expires when the overlap ends'
 );
 select cmp_ok(
   (select k.expires_at from auth.api_key as k where k.id = key_id('alice')), '>',
-  now() + interval '59 minutes 59 seconds', 'not before'
+  now() + interval '59 minutes 59 seconds', 'the old key doesn''t expire earlier'
 );
 update auth.api_key set expires_at = expires_at - interval '1 hour 1 second' where id = key_id('alice');
-select throws_ok($$select act_as('alice')$$, 'PT401', 'unauthorized', 'then it is refused');
+select throws_ok($$select act_as('alice')$$, 'PT401', 'unauthorized', 'the old key is refused after the overlap');
 select act_with(encode(sha256('the new key'), 'hex'), 'write');
-select is((api.get_health()).status, 200, 'and the new one is good still');
+select is((api.get_health()).status, 200, 'the new key is still valid');
 
 select * from finish();
 rollback;

@@ -4,15 +4,15 @@ select plan(3);
 select act_as('operator');
 select throws_ok(
   $$select admin.rotate_key(key_id('alice'), sha256('x'), '-1 second')$$, 'PT422', 'invalid_overlap',
-  'an overlap below zero'
+  'a negative overlap'
 );
 select throws_ok(
   $$select admin.rotate_key('00000000-0000-7000-8000-000000000000', sha256('x'))$$, 'PT404', 'key_not_found',
-  'a key that never was'
+  'an unknown key'
 );
 select admin.revoke_key(key_id('alice'));
 select throws_ok(
-  $$select admin.rotate_key(key_id('alice'), sha256('x'))$$, 'PT409', 'key_not_good', 'a key that is revoked'
+  $$select admin.rotate_key(key_id('alice'), sha256('x'))$$, 'PT409', 'key_not_good', 'a revoked key'
 );
 
 select * from finish();

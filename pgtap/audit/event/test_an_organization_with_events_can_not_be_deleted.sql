@@ -1,7 +1,7 @@
 begin;
 select plan(1);
 
-select throws_ok($$delete from app.organization$$, '23503', null, 'even without leads');
+select throws_ok($$delete from app.organization$$, '23503', null, 'an organization without leads');
 
 select * from finish();
 rollback;

@@ -24,12 +24,12 @@ select throws_ok(
     select e.id, e.organization_id, 'x', 'sql', '{}', sha256(''), e.created_at from audit.event as e
     on conflict (organization_id, id, created_at) do update set action = excluded.action
   $$,
-  'PT409', 'refused', 'by on conflict do update'
+  'PT409', 'refused', 'INSERT ... ON CONFLICT DO UPDATE'
 );
 select throws_ok(
-  'merge into audit.event as e using (select 1) as o on true when matched then delete', 'PT409', 'refused', 'by merge'
+  'merge into audit.event as e using (select 1) as o on true when matched then delete', 'PT409', 'refused', 'MERGE'
 );
-select throws_ok('truncate app.organization cascade', 'PT409', 'refused', 'with another table');
+select throws_ok('truncate app.organization cascade', 'PT409', 'refused', 'TRUNCATE ... CASCADE of another table');
 
 set local role leads_owner;
 select throws_ok(a.statement, 'PT409', 'refused', 'the owner, who sees no row: ' || a.statement) from test.attempt as a;
@@ -42,7 +42,7 @@ select throws_ok(a.statement, 'PT409', 'refused', 'another, if it were granted: 
 from test.attempt as a
 where a.statement like 'd%';
 reset role;
-select is((select count(*) from audit.event as e where e.lead_id is not null), 1::bigint, 'it stands');
+select is((select count(*) from audit.event as e where e.lead_id is not null), 1::bigint, 'the event is unchanged');
 
 select * from finish();
 rollback;

@@ -24,7 +24,7 @@ select is(
     order by n desc
   ),
   array(select generate_series(0, 100)),
-  'a hundred changes, all at the same instant, as the API lists them'
+  'the API lists a hundred changes of the same time in their order'
 );
 
 select * from finish();

@@ -18,7 +18,7 @@ select is_empty(
   'select e.id from audit.event as e where octet_length(e.salt) is distinct from 16', 'the salt has 16 bytes'
 );
 select is(
-  (select count(distinct e.salt) from audit.event as e), (select count(*) from audit.event), 'each has its own'
+  (select count(distinct e.salt) from audit.event as e), (select count(*) from audit.event), 'each event has its own salt'
 );
 select cmp_ok(
   (select count(*) from audit.event as e where e.lead_id is not null), '=', 3::bigint, 'three of them the lead''s'

@@ -7,9 +7,9 @@ grant leads_owner to some_migrator;
 create role some_deputy;
 grant some_migrator to some_deputy;
 
-select is(audit.is_migrating_login(), false, 'not for a superuser');
+select is(audit.is_migrating_login(), false, 'a superuser');
 set local session authorization leads_api;
-select is(pg_has_role(session_user, 'leads_owner', 'member'), false, 'not for the shim');
+select is(pg_has_role(session_user, 'leads_owner', 'member'), false, 'the API server''s login');
 reset session authorization;
 create function test.asked(login text)
 returns boolean
@@ -26,9 +26,9 @@ begin
   return v_answer;
 end
 $$;
-select is(asked('some_login'), false, 'not for any login');
-select is(asked('some_migrator'), true, 'for who was granted it');
-select is(asked('some_deputy'), false, 'not for who could only become that one');
+select is(asked('some_login'), false, 'any other login');
+select is(asked('some_migrator'), true, 'a member of leads_owner');
+select is(asked('some_deputy'), false, 'a member of a member');
 
 select * from finish();
 rollback;

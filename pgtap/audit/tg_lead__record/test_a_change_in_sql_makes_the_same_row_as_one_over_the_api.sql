@@ -43,7 +43,7 @@ select results_eq(
     where a.organization_id = organization('alice')
   $$,
   $$values ('api', 'a-request', array['lead_id', 'diff', 'key_id'], key_id('alice')::text, null)$$,
-  'over the API: the key, and the request'
+  'a change over the API has the key and the request'
 );
 select results_eq(
   $$
@@ -52,7 +52,7 @@ select results_eq(
     where a.organization_id = organization('bob')
   $$,
   $$values ('sql', null, array['lead_id', 'diff', 'key_id', 'role'], null, session_user::text collate "default")$$,
-  'in SQL: no key, and the login'
+  'a change in SQL has the login and no key'
 );
 
 select * from finish();

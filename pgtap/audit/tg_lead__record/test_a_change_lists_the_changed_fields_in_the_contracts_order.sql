@@ -14,7 +14,7 @@ select is(
     '"key_id":"%s"}',
     lead('ada@example.com'), key_id('alice')
   ),
-  'nothing else'
+  'only the changed fields'
 );
 
 select * from finish();

@@ -14,7 +14,7 @@ select is(
       "pipeline_stage": {"from": "new", "to": null}
     }
   }',
-  'of what there was'
+  'the fields that had a value'
 );
 select is(
   (
@@ -23,7 +23,7 @@ select is(
     where e.lead_id = '00000000-0000-7000-8000-000000000001'
   ),
   array['lead.created', 'lead.deleted'],
-  'and all its events stay'
+  'all events of the lead are kept'
 );
 
 select * from finish();

@@ -30,7 +30,7 @@ select is(
       "ai_reasoning": {"from": null, "to": "k"}
     }'
   ),
-  'all thirteen'
+  'all thirteen fields'
 );
 select is(
   (select e.payload::jsonb -> 'diff' from audit.event as e where e.lead_id = lead('eve@example.com')),
@@ -38,7 +38,7 @@ select is(
     "email": {"from": null, "to": "eve@example.com"}, "lead_score": {"from": null, "to": 0},
     "pipeline_stage": {"from": null, "to": "new"}
   }',
-  'and the defaults'
+  'the defaults are included'
 );
 
 select * from finish();

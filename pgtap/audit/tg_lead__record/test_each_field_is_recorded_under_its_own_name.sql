@@ -44,10 +44,10 @@ select is(
     'qualification_completed_at',
     jsonb_build_object('from', null, 'to', to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
   ),
-  'what the database sets stands in the same event'
+  'a value that the database sets is in the same event'
 );
-select is(diff('pipeline_stage', 'new'), '{"pipeline_stage": {"from": "qualified", "to": "new"}}', 'and only once');
-select is(diff('name', 'b'), null, 'a value that is there already makes no event');
+select is(diff('pipeline_stage', 'new'), '{"pipeline_stage": {"from": "qualified", "to": "new"}}', 'it is set only once');
+select is(diff('name', 'b'), null, 'an unchanged value creates no event');
 select is_empty(
   $$
     select a.attname from pg_attribute as a

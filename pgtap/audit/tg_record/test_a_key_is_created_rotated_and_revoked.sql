@@ -56,7 +56,7 @@ select results_eq(
         ))
       )
   $$,
-  'each with its diff'
+  'each event with its diff'
 );
 select is_empty(
   $$

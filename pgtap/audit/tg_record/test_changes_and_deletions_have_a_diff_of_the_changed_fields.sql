@@ -31,7 +31,7 @@ select results_eq(
         )
       )
   $$,
-  'and a statement that changes nothing has none'
+  'a statement that changes nothing creates no event'
 );
 
 select * from finish();

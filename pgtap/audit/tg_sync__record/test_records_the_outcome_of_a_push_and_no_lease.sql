@@ -18,7 +18,7 @@ begin atomic
 end;
 insert into app.lead (organization_id, email, name, pipeline_stage) values (acme(), 'ada@example.com', 'Ada', 'qualified');
 
-select is(actions(), '{lead.crm_push_requested}', 'asked for');
+select is(actions(), '{lead.crm_push_requested}', 'a requested push');
 select leased()::text;
 select (crm.begin_call(acme(), (sync('Ada')).id, 1, 'Ada')).verdict;
 select crm.settle_attempt(acme(), (sync('Ada')).id, 1, 'not_made', message => 'Bad gateway.');
@@ -40,7 +40,7 @@ select results_eq(
       ('lead.crm_push_requested', '{"external_id": null, "attempts": 2}'),
       ('lead.crm_pushed', '{"external_id": "7", "attempts": 3}')
   $$,
-  'begun anew, and through'
+  'started again, and ok'
 );
 select is(
   (
@@ -49,7 +49,7 @@ select is(
     where e.action like 'lead.crm%'
   ),
   jsonb_build_object('lead_id', lead('ada@example.com'), 'sync_id', (sync('Ada')).id, 'vendor', 'hubspot'),
-  'each says which'
+  'each event has the lead, the push and the vendor'
 );
 update crm.sync set last_synced_at = '2020-01-01';
 select is((actions())[5], 'crm_sync.updated', 'a change in SQL is recorded');
@@ -62,7 +62,7 @@ select results_eq(
   'skipped'
 );
 delete from app.lead where email = 'eve@example.com';
-select is((actions())[7:], '{lead.deleted,crm_sync.deleted}', 'and gone with its lead');
+select is((actions())[7:], '{lead.deleted,crm_sync.deleted}', 'deleted with its lead');
 
 select * from finish();
 rollback;

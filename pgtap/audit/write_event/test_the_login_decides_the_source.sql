@@ -1,7 +1,7 @@
 begin;
 select plan(8);
 
--- a lead written by a session of the login; the right to write is the dba's, as behind a function
+-- A session of the login inserts a lead. The privilege to write is the dba's, as in a SECURITY DEFINER function.
 create function test.insert_as_definer(email text)
 returns void
 language plpgsql
@@ -24,10 +24,10 @@ create role "a ""quoted\ login";
 
 select act_as('alice');
 select insert_as_definer('api@example.com');
-select is(event('api@example.com'), format('api %s a-request', key_id('alice')), 'the shim, with a claim');
+select is(event('api@example.com'), format('api %s a-request', key_id('alice')), 'the API server''s login with a claim');
 select act_as('stranger');
 select insert_as_definer('stranger@example.com');
-select is(event('stranger@example.com'), 'sql null leads_api', 'the shim without one');
+select is(event('stranger@example.com'), 'sql null leads_api', 'the API server''s login without a claim');
 select act_as('dba');
 set local session authorization leads_worker;
 select insert_as_definer('worker@example.com');
@@ -43,16 +43,16 @@ select insert_as_definer('migration@example.com');
 select is(event('migration@example.com'), 'system null ' || session_user, 'a migration');
 reset session authorization;
 select insert_as_definer('dba@example.com');
-select is(event('dba@example.com'), 'sql null ' || session_user, 'any other');
+select is(event('dba@example.com'), 'sql null ' || session_user, 'any other login');
 set local session authorization "a ""quoted\ login";
 select insert_as_definer('quoted@example.com');
-select is(event('quoted@example.com'), 'sql null a "quoted\ login', 'whatever its name');
+select is(event('quoted@example.com'), 'sql null a "quoted\ login', 'a login with a quoted name');
 
 reset session authorization;
 select auth.enter(claim('alice'), 'a-request', 'write', false);
 set local "leads.source" = 'system';
 select insert_as_definer('liar@example.com');
-select is(event('liar@example.com'), 'sql null ' || session_user, 'a setting doesn''t tell it, a good claim neither');
+select is(event('liar@example.com'), 'sql null ' || session_user, 'neither a setting nor a valid claim changes the source');
 
 select * from finish();
 rollback;

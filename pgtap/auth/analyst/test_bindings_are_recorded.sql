@@ -14,7 +14,7 @@ select results_eq(
     order by e.created_at, e.id
   $$,
   $$values ('analyst.created', 'system'), ('analyst.deleted', 'system')$$,
-  'that it was made, and that it went'
+  'the creation and the deletion'
 );
 
 select * from finish();

@@ -3,7 +3,7 @@ select plan(2);
 
 select make_analyst('ana');
 select act_as('ana');
-select is(bound_organization(), organization('alice'), 'the login that was bound');
+select is(bound_organization(), organization('alice'), 'the bound login');
 
 select act_as('dba');
 do $$
@@ -13,7 +13,7 @@ begin
 end
 $$;
 select act_as('ana');
-select is(bound_organization(), null, 'another that took the name');
+select is(bound_organization(), null, 'another login with the same name');
 
 select * from finish();
 rollback;

@@ -3,9 +3,9 @@ select plan(2);
 
 select make_analyst('ana');
 select act_as('ana');
-select is(bound_organization(), organization('alice'), 'under its name');
+select is(bound_organization(), organization('alice'), 'the bound name');
 
--- As in a cluster that a dump was restored into, where the oid is another role's.
+-- This is the state of a cluster after a dump was restored, where another role has the oid.
 select act_as('dba');
 do $$
 begin
@@ -13,7 +13,7 @@ begin
 end
 $$;
 set local session authorization somebody;
-select is(bound_organization(), null, 'under another');
+select is(bound_organization(), null, 'another name');
 
 select * from finish();
 rollback;

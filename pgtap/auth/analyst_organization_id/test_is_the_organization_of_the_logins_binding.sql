@@ -11,7 +11,7 @@ select is(bound_organization(), organization('bob'), 'ben''s');
 select act_as('dba');
 create role somebody in role leads_bi;
 set local session authorization somebody;
-select is(bound_organization(), null, 'who is bound to none has none');
+select is(bound_organization(), null, 'a login without a binding has no organization');
 
 select * from finish();
 rollback;

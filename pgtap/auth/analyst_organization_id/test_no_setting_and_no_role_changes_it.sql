@@ -7,7 +7,7 @@ select act_as('ana');
 select set_config('leads.key_digest', claim('bob'), true);
 select is(bound_organization(), organization('alice'), 'nor a claim of bob''s');
 select is_empty(
-  $$select from bi.leads as l where l.organization_id <> organization('alice')$$, 'which opens none of bob''s leads'
+  $$select from bi.leads as l where l.organization_id <> organization('alice')$$, 'none of bob''s leads is visible'
 );
 select throws_ok(
   format('set local role %I', r.name), '42501', format('permission denied to set role "%s"', r.name), r.name

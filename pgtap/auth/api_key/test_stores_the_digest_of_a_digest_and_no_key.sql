@@ -12,7 +12,7 @@ select is_empty(
     where to_jsonb(k)::text like '%the read key of alice%'
       or to_jsonb(k)::text like '%' || claim('alice', 'read') || '%'
   $$,
-  'neither the key nor its claim stands anywhere'
+  'neither the key nor its claim is stored'
 );
 
 select * from finish();

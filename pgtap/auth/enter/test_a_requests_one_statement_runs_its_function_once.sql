@@ -19,12 +19,12 @@ end
 $$;
 
 select act_as('stranger');
-select matches(request($$api.create_lead('{"email": "ada@example.com"}')$$), '^201 ', 'a lead is made');
+select matches(request($$api.create_lead('{"email": "ada@example.com"}')$$), '^201 ', 'a lead is created');
 select act_as('dba');
-select is((select count(*) from app.lead), 1::bigint, 'one');
+select is((select count(*) from app.lead), 1::bigint, 'one lead');
 select is(
   (select array_agg(e.correlation_id) from audit.event as e where e.lead_id is not null), array['a-request'],
-  'by that request'
+  'the event has the request''s id'
 );
 
 select * from finish();

@@ -14,14 +14,14 @@ create table test.case as
 select c.name, c.claim
 from (values
   ('no key', null),
-  ('an empty one', ''),
+  ('an empty key', ''),
   ('unknown', encode(sha256('unknown'), 'hex')),
   (
-    'what is stored, a digest of the digest',
+    'the stored digest of the digest',
     (select encode(k.digest, 'hex') from auth.api_key as k where k.id = key_id('alice'))
   ),
   ('expired', encode(sha256('expired'), 'hex')),
-  ('expiring at this instant', encode(sha256('expires now'), 'hex')),
+  ('expires at the present time', encode(sha256('expires now'), 'hex')),
   ('revoked', encode(sha256('revoked'), 'hex')),
   ('revoked, and would expire', encode(sha256('revoked, and would expire'), 'hex'))
 ) as c (name, claim);
@@ -32,7 +32,7 @@ select throws_ok(
   format('select auth.enter(%L, %L, %L, true)', c.claim, 'a-request', 'read'), 'PT401', 'unauthorized', c.name
 )
 from test.case as c;
-select lives_ok($$select auth.enter(encode(sha256('good'), 'hex'), 'a-request', 'read', true)$$, 'a good key is not');
+select lives_ok($$select auth.enter(encode(sha256('good'), 'hex'), 'a-request', 'read', true)$$, 'a valid key is accepted');
 
 select * from finish();
 rollback;

@@ -19,7 +19,7 @@ from (values ('read', 'write'), ('read', 'admin'), ('write', 'admin'), ('admin',
 select is(
   hint($$select auth.enter(claim('alice', 'read'), 'a-request', 'write', false)$$),
   'This key lacks the scope "write". Use a key that has it.',
-  'the sentence'
+  'the hint'
 );
 
 select * from finish();

@@ -7,10 +7,10 @@ begin;
 select plan(4);
 
 set local session authorization leads_api;
-select is(current_setting('leads.key_digest', true), '', 'the claim is gone');
-select is(current_setting('leads.request_id', true), '', 'the request''s id too');
-select is(api.get_health(), null, 'the next one is nobody');
-select is(current_setting('transaction_read_only'), 'off', 'and may write');
+select is(current_setting('leads.key_digest', true), '', 'the claim is empty');
+select is(current_setting('leads.request_id', true), '', 'the request''s id is empty');
+select is(api.get_health(), null, 'the next transaction has no key');
+select is(current_setting('transaction_read_only'), 'off', 'the next transaction may write');
 
 select * from finish();
 rollback;

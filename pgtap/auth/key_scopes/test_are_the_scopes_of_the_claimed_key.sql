@@ -2,7 +2,7 @@ begin;
 select plan(3);
 
 select act_inside('alice', 'admin');
-select is(auth.key_scopes(), array['read', 'write', 'admin'], 'all three');
+select is(auth.key_scopes(), array['read', 'write', 'admin'], 'the scopes of an admin key');
 select act_inside('bob', 'read');
 select is(auth.key_scopes(), array['read'], 'one');
 select act_inside('stranger');

@@ -10,10 +10,10 @@ from (values
   ),
   ('leads.key_digest', encode(sha256(decode(claim('bob'), 'hex')), 'hex'), 'the claim''s digest'),
   ('leads.key_digest', encode(convert_to(key_id('bob')::text, 'UTF8'), 'hex'), 'the key''s id'),
-  ('leads.key_digest', left(claim('bob'), 62), 'a claim cut off'),
-  ('leads.key_digest', claim('bob') || '00', 'a claim with more behind it'),
-  ('leads.organization_id', organization('bob')::text, 'a setting that looks right'),
-  ('leads.key_id', key_id('bob')::text, 'another')
+  ('leads.key_digest', left(claim('bob'), 62), 'a truncated claim'),
+  ('leads.key_digest', claim('bob') || '00', 'a claim with more bytes'),
+  ('leads.organization_id', organization('bob')::text, 'the setting leads.organization_id'),
+  ('leads.key_id', key_id('bob')::text, 'the setting leads.key_id')
 ) as f (setting, value, name);
 grant select on test.forgery to public;
 
@@ -35,7 +35,7 @@ select is(
     ).body::json -> 'data'
   ),
   1,
-  'only the claim itself does'
+  'only the claim itself gives access'
 );
 
 select * from finish();

@@ -23,9 +23,9 @@ from (values ('alice'), ('bob')) as a (actor)
 cross join (values ('read', 'read'), ('write', 'read, write'), ('admin', 'read, write, admin')) as k (key, holds)
 cross join (values ('read'), ('write'), ('admin')) as s (scope);
 select act_inside('stranger');
-select is(auth.organization_id('read'), null, 'a stranger');
+select is(auth.organization_id('read'), null, 'without a key');
 select act_inside('alice');
-select is(auth.organization_id(null), null, 'no scope is none');
+select is(auth.organization_id(null), null, 'without a scope');
 
 select * from finish();
 rollback;

@@ -31,9 +31,9 @@ grant select on test.attempt to public;
 select act_as('alice', 'admin');
 select is_empty(
   $$select a.statement from test.attempt as a where refusal(a.statement) is distinct from '42501'$$,
-  'not with the best of keys'
+  'not even with a key of the scope admin'
 );
-select cmp_ok((select count(*) from test.relation), '>=', 8::bigint, 'of so many');
+select cmp_ok((select count(*) from test.relation), '>=', 8::bigint, 'the number of tables and views');
 
 select * from finish();
 rollback;

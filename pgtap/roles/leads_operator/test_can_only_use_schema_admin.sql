@@ -10,7 +10,7 @@ from (values
   ('select from audit.event', 'schema audit'),
   ('create table admin.x ()', 'schema admin')
 ) as c (call, what);
-select lives_ok('select admin.organizations()', 'its own it may');
+select lives_ok('select admin.organizations()', 'it can call a function of schema admin');
 
 select * from finish();
 rollback;
