@@ -9,7 +9,7 @@ where
   n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi')
   and case
     when p.prosecdef then
-      -- reviewed: only the owner of the log can add a partition to it
+      -- Reviewed: only the owner of the audit log can add a partition to it.
       p.oid::regprocedure::text <> 'audit.create_partitions(integer)'
       and not exists (
         select from auth.roles() as r where r.name::regrole = p.proowner and n.nspname = any (r.definer_schemas)

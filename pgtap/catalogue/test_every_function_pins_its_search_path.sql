@@ -1,7 +1,7 @@
 begin;
 select plan(4);
 
--- a body between begin atomic and end is bound to its objects when it is made; any other looks names up when it runs
+-- The names in a begin atomic body are resolved when the function is created, those in any other body when it runs.
 create view test.function_with_an_open_search_path as
 select p.oid::regproc::text as finding
 from pg_proc as p

@@ -14,7 +14,7 @@ from pg_index as i
 join test.tenant_table as t on t.oid = i.indrelid
 where
   i.indkey[0] <> t.organization_id
-  -- reviewed: keys and bindings are looked up before the organization is known, and no analyst reaches them
+  -- Reviewed: keys and bindings are read before the organization is known, and no analyst can read them.
   and i.indexrelid::regclass::text not in ('auth.api_key_digest_is_unique', 'auth.analyst_role_oid_is_unique')
 union all
 select format('foreign key %s on %s', k.conname, k.conrelid::regclass)

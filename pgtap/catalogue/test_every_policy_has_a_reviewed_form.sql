@@ -16,7 +16,7 @@ select
   pg_get_expr(p.polwithcheck, p.polrelid) as check_expression
 from pg_policy as p;
 
--- the organization is asked for once a statement, and not once a row, where it stands in a subselect
+-- In a subselect, the function runs once per statement and not once per row.
 create view test.pinned (scope, expression) as
 select s.scope, format('(organization_id = ( SELECT auth.organization_id(''%s''::text) AS organization_id))', s.scope)
 from (values ('read'), ('write'), ('admin')) as s (scope);
@@ -25,7 +25,7 @@ create view test.policy_out_of_form as
 select p.name as finding
 from test.policy as p
 join test.pinned as i on i.scope = case
-  -- reviewed: what stands behind an admin's route
+  -- Reviewed: the tables of routes with the scope admin.
   when p.name in (
     'crm.connection.connection_exec_select', 'audit.seal.seal_exec_select', 'audit.unsealed.unsealed_exec_select'
   ) then 'admin'
@@ -34,11 +34,12 @@ join test.pinned as i on i.scope = case
 end
 where
   case
-    -- one permissive policy, and one restrictive as the floor
+    -- Analysts have one permissive policy and one restrictive policy.
     when p.roles = 'leads_bi' then
       p.using_expression <> case
         when p.is_permissive then '(organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id))'
-        -- the other way round: a repetition would be dropped, and EXPLAIN ANALYZE then tell of others' rows
+        -- The operands are swapped. The planner would merge equal conditions, and EXPLAIN ANALYZE would then show the
+        -- number of other organizations' rows.
         else '(( SELECT auth.analyst_organization_id() AS analyst_organization_id) = organization_id)'
       end
       or p.check_expression is not null
@@ -51,11 +52,11 @@ where
       )
     else
       coalesce(p.using_expression, 'true') <> 'true' or coalesce(p.check_expression, 'true') <> 'true'
-      -- reviewed: what works across organizations, each policy with its role and its command
+      -- Reviewed: the policies for all organizations, each with its role and command.
       or (p.name, p.roles, p.command) not in (
-        -- the organization isn't known before the key is found
+        -- The organization isn't known before the key is found.
         ('auth.api_key.api_key_auth_select', 'leads_auth', 'select'),
-        -- the operators' functions
+        -- The functions for operators.
         ('auth.api_key.api_key_jobs_select', 'leads_jobs', 'select'),
         ('auth.api_key.api_key_jobs_insert', 'leads_jobs', 'insert'),
         ('auth.api_key.api_key_jobs_update', 'leads_jobs', 'update'),
@@ -78,7 +79,7 @@ where
         ('scoring.score.score_jobs_insert', 'leads_jobs', 'insert'),
         ('app.idempotency_key.idempotency_key_jobs_select', 'leads_jobs', 'select'),
         ('app.idempotency_key.idempotency_key_jobs_delete', 'leads_jobs', 'delete'),
-        -- the outbox
+        -- The outbox.
         ('crm.connection.connection_jobs_select', 'leads_jobs', 'select'),
         ('crm.connection.connection_jobs_insert', 'leads_jobs', 'insert'),
         ('crm.connection.connection_jobs_update', 'leads_jobs', 'update'),
@@ -89,14 +90,14 @@ where
         ('crm.attempt.attempt_jobs_select', 'leads_jobs', 'select'),
         ('crm.attempt.attempt_jobs_insert', 'leads_jobs', 'insert'),
         ('crm.attempt.attempt_jobs_update', 'leads_jobs', 'update'),
-        -- the sealer
+        -- The sealer.
         ('app.organization.organization_jobs_update', 'leads_jobs', 'update'),
         ('audit.event.event_jobs_select', 'leads_jobs', 'select'),
         ('audit.seal.seal_jobs_select', 'leads_jobs', 'select'),
         ('audit.seal.seal_jobs_insert', 'leads_jobs', 'insert'),
         ('audit.unsealed.unsealed_jobs_select', 'leads_jobs', 'select'),
         ('audit.unsealed.unsealed_jobs_delete', 'leads_jobs', 'delete'),
-        -- the erasing functions
+        -- The functions that erase.
         ('app.lead.lead_eraser_select', 'leads_eraser', 'select'),
         ('app.lead.lead_eraser_update', 'leads_eraser', 'update'),
         ('app.lead.lead_eraser_delete', 'leads_eraser', 'delete'),
@@ -120,14 +121,14 @@ where
         ('app.idempotency_key.idempotency_key_eraser_delete', 'leads_eraser', 'delete'),
         ('audit.event.event_eraser_select', 'leads_eraser', 'select'),
         ('audit.event.event_eraser_update', 'leads_eraser', 'update'),
-        -- the triggers that record
+        -- The triggers that record changes.
         ('audit.event.event_audit_insert', 'leads_audit', 'insert'),
         ('audit.unsealed.unsealed_audit_insert', 'leads_audit', 'insert')
       )
   end;
 
 select is_kept('test.policy_out_of_form');
--- whatever analysts may read has the floor
+-- Every table that analysts may read has the restrictive policy.
 create view test.table_without_floor as
 select distinct g.table_schema || '.' || g.table_name as finding
 from information_schema.column_privileges as g

@@ -1,7 +1,7 @@
 begin;
 select plan(13);
 
--- what each role may do with what it doesn't own
+-- The privileges of each role on objects that it doesn't own.
 create view test.granted as
 with our_schema as (
   select n.oid, n.nspname as name, n.nspowner as owner, n.nspacl as acl
@@ -51,7 +51,8 @@ from (
 ) as i
 group by i.role, i.columns, i.object;
 
--- what a reviewer has agreed to: a line for each object; the server may execute what a line of the route table names
+-- The privileges that a reviewer has accepted, one line per object. The API server may also execute the functions of the
+-- routes.
 create view test.reviewed as
 select r.role, p.privilege
 from (values
@@ -382,7 +383,7 @@ from (values
   ')
 ) as r (role, privileges)
 cross join lateral (
-  -- a list of columns may go over several lines
+  -- A list of columns may have several lines.
   select regexp_replace(regexp_replace(btrim(l, E' \n'), '\(\s+', '('), '\s*\n\s*', ' ', 'g') as line
   from regexp_split_to_table(r.privileges, '\n(?=    [a-z])') as l
 ) as t

@@ -11,7 +11,7 @@ where
   and not exists (
     select from pg_attribute as a where a.attrelid = c.oid and a.attname = 'organization_id' and not a.attisdropped
   )
-  -- reviewed: the schema's own tables, the same for all
+  -- Reviewed: the tables of the application, with the same rows for all organizations.
   and c.oid::regclass::text not in (
     'api.problem', 'api.route', 'api.operation', 'api.tag', 'api.guide', 'api.parameter', 'api.shape',
     'api.named_schema', 'admin.catalogue_entry',

@@ -9,11 +9,11 @@ from (
   join pg_namespace as n on n.oid = c.relnamespace
   join pg_attribute as a on a.attrelid = c.oid and a.attname = 'organization_id' and not a.attisdropped
   where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi') and c.relkind in ('r', 'p')
-    -- a partition's rows are recorded by the triggers of its parent
+    -- The triggers of the parent record a partition's rows.
     and not c.relispartition
 ) as t
 where
-  -- reviewed: kept answers go after a day and change nothing; attempts are a log of their own; the log itself and its chain
+  -- Reviewed: kept responses, which expire after a day; attempts, which are a log; the audit log and its chain.
   t.oid::regclass::text not in (
     'app.idempotency_key', 'crm.attempt', 'audit.event', 'audit.unsealed', 'audit.seal'
   )
@@ -25,10 +25,10 @@ where
       g.tgrelid = t.oid
       and g.tgname = '_900_record'
       and f.proowner::regrole::text = 'leads_audit'
-      -- for each row, after insert, delete and update, of whatever column and whoever
-      -- (reviewed: a new score is recorded with the lead that it changes, and none is updated)
+      -- For each row, after INSERT, DELETE and UPDATE of any column by any role.
+      -- Reviewed: a new score is recorded with its lead, and scores are never updated.
       and g.tgtype::integer = case t.oid::regclass::text when 'scoring.score' then 1 | 8 else 1 | 4 | 8 | 16 end
-      -- reviewed: an erasure writes an event of its own
+      -- Reviewed: an erasure writes its own event.
       and substring(pg_get_triggerdef(g.oid), ' WHEN \((.*)\) EXECUTE FUNCTION ') is not distinct from case
         when t.oid::regclass::text in ('app.lead', 'scoring.signal', 'scoring.score', 'crm.sync')
         then '(CURRENT_USER <> ''leads_eraser''::name)'

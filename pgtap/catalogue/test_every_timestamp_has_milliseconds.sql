@@ -1,7 +1,7 @@
 begin;
 select plan(3);
 
--- the cursor carries milliseconds: a finer column would lose rows between pages
+-- A cursor contains milliseconds. With a finer column, rows between two pages would be lost.
 create view test.instant_of_another_precision as
 select format('%s.%s %s', c.oid::regclass, a.attname, format_type(a.atttypid, a.atttypmod)) as finding
 from pg_class as c

@@ -1,7 +1,7 @@
 begin;
 select plan(6);
 
--- row(l.*)::app.lead_values gives each field the value of its column only while the two have the same columns.
+-- row(l.*)::app.lead_values gives each field the value of its column only if both have the same columns.
 create view test.column_of_values as
 select
   c.oid,

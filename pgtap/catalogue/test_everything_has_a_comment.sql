@@ -24,7 +24,7 @@ object (name, classoid, objoid, objsubid) as (
   left join pg_class as c on c.oid = t.typrelid
   where t.typelem = 0 and (c.oid is null or c.relkind = 'c')
   union all
-  -- what the API serves as its reference
+  -- The API serves these comments as its reference.
   select format('column %s.%s', c.oid::regclass, a.attname), 'pg_class'::regclass, c.oid, a.attnum
   from our_schema as s
   join pg_class as c on c.relnamespace = s.oid

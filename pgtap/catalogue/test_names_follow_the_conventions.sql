@@ -21,7 +21,7 @@ where p.polname <> concat_ws(
   end
 )
 union all
--- the number shows when it fires
+-- The number shows the order in which triggers fire.
 select 'trigger ' || t.tgname
 from pg_trigger as t
 join relation as r on r.oid = t.tgrelid
@@ -38,7 +38,7 @@ where
     or p.proname !~ '^[a-z][a-z0-9_]*$'
   )
 union all
--- a true sentence, in the words of the errors; not what PostgreSQL calls it by itself
+-- A constraint's name is a true sentence and not a name that PostgreSQL has chosen.
 select 'constraint ' || c.conname
 from pg_constraint as c
 join pg_namespace as n on n.oid = c.connamespace
@@ -52,13 +52,13 @@ where
     when 'x' then c.conname ~ '_excl\d*$'
   end
 union all
--- an index, by what it finds by
+-- An index is named after its columns.
 select 'index ' || i.indexrelid::regclass
 from pg_index as i
 join relation as r on r.oid = i.indrelid
 where
   not exists (select from pg_constraint as c where c.conindid = i.indexrelid)
-  -- a partition's index is a copy of its parent's, under a name of PostgreSQL's
+  -- A partition's index is a copy of its parent's, and PostgreSQL chooses its name.
   and not exists (select from pg_inherits as h where h.inhrelid = i.indexrelid)
   and (select x.relname from pg_class as x where x.oid = i.indexrelid) !~ ('^' || r.name || '_by_[a-z_]+$');
 

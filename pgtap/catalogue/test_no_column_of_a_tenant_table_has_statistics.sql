@@ -18,7 +18,7 @@ from tenant_table as t
 join pg_attribute as a on a.attrelid = t.oid
 where a.attnum > 0 and not a.attisdropped and a.attstattarget is distinct from 0
 union all
--- an index keeps statistics of its expressions
+-- An index has statistics of its expressions.
 select i.indexrelid::regclass || '.' || a.attname
 from tenant_table as t
 join pg_index as i on i.indrelid = t.oid

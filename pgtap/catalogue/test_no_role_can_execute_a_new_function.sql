@@ -24,7 +24,7 @@ grant create on schema api to leads_exec;
 set local role leads_exec;
 create function api.one() returns integer language sql begin atomic select 1; end;
 set local session authorization leads_api;
-select throws_ok('select api.one()', '42501', 'permission denied for function one', 'one made just now');
+select throws_ok('select api.one()', '42501', 'permission denied for function one', 'a new function');
 
 select * from finish();
 rollback;

@@ -1,7 +1,7 @@
 begin;
 select plan(2);
 
--- a grant is reviewed by the function's name, and a route names its function so
+-- The reviewed grants and the routes contain a function's name without its arguments.
 create view test.namesake as
 select format('%s.%s', n.nspname, p.proname) as finding
 from pg_proc as p

@@ -1,7 +1,8 @@
 begin;
 select plan(2);
 
--- under RLS no index serves an enum's comparison, which isn't leakproof; and a value can't be taken away again
+-- Under row-level security no index can be used for an enum's comparison, because it isn't leakproof. An enum's value
+-- can't be removed.
 create view test.enum as
 select t.oid::regtype::text as finding
 from pg_type as t

@@ -10,8 +10,8 @@ select plan(16);
 --   not refused: a result of the type; a whole row of the table itself, such as row_to_json(l), count(l), l is not null or
 --     l.*; a parameter that the body doesn't read; a body in quotes, in SQL or plpgsql; a domain or a composite type that no
 --     table and no stored expression uses. A column without a default is never refused.
--- The rule here is simpler and stricter: nothing at all depends on the type. A function takes and returns types of its own,
--- such as app.lead_values; a variable in plpgsql may have the row type, since it leaves no dependency.
+-- This rule is simpler and stricter: nothing depends on the type. A function takes and returns other composite types,
+-- such as app.lead_values. A variable in plpgsql may have the row type, because it creates no dependency.
 create view test.row_type as
 select t.oid, t.typarray, c.oid::regclass as table_name
 from pg_class as c

@@ -1,7 +1,7 @@
 begin;
 select plan(8);
 
--- From PostgreSQL 16 on, the creator of a role has ADMIN OPTION, which alone doesn't allow to act as it.
+-- From PostgreSQL 16 on, the creator of a role has ADMIN OPTION. That alone doesn't allow SET ROLE.
 create view test.member_too_many as
 select format('%s in %s', m.member::regrole, m.roleid::regrole) as finding
 from pg_auth_members as m
@@ -11,11 +11,11 @@ cross join lateral (select to_jsonb(m) as options) as o
 where
   (coalesce((o.options ->> 'set_option')::boolean, true) or coalesce((o.options ->> 'inherit_option')::boolean, true))
   and (
-    -- our roles are no members of other roles
+    -- The application's roles aren't members of other roles.
     member.rolname in (select o.name from auth.roles() as o)
-    -- nobody acts as these
+    -- No role may be a member of these.
     or r.kind in ('sealed', 'login')
-    -- a role with CREATEROLE could grant itself these anyway
+    -- A role with CREATEROLE could grant itself these roles anyway.
     or (r.kind = 'owner' and not member.rolcreaterole)
   );
 

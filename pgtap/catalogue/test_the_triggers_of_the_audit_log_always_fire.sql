@@ -11,13 +11,13 @@ where not exists (
     t.tgrelid = 'audit.event'::regclass
     and t.tgfoid = 'audit.tg_refuse'::regproc
     and t.tgtype::integer & e.bit = e.bit
-    -- before, and once a statement: who sees no row is refused too
+    -- BEFORE and FOR EACH STATEMENT: a role that sees no row is refused, too.
     and t.tgtype::integer & 3 = 2
-    -- reviewed: an erasure's update goes on to a trigger for each row, which checks it
+    -- Reviewed: a trigger for each row checks the update of an erasure.
     and substring(pg_get_triggerdef(t.oid), ' WHEN \((.*)\) EXECUTE FUNCTION ')
       is not distinct from case e.name when 'update' then '(CURRENT_USER <> ''leads_eraser''::name)' end
     and t.tgattr::text = ''
-    -- whatever session_replication_role says
+    -- With any session_replication_role.
     and t.tgenabled = 'A'
 )
 union all
@@ -28,7 +28,7 @@ where not exists (
   where
     t.tgrelid = 'audit.event'::regclass
     and t.tgfoid = 'audit.tg_event__check_erasure'::regproc
-    -- for each row, before, on update, of whatever column
+    -- FOR EACH ROW, BEFORE UPDATE of any column.
     and t.tgtype::integer = 1 | 2 | 16
     and t.tgqual is null
     and t.tgattr::text = ''

@@ -2,7 +2,7 @@ begin;
 select plan(7);
 
 select act_as('operator');
-select throws_ok($$select admin.add_stage(organization('alice'), 'won')$$, 'PT409', 'stage_exists', 'taken');
+select throws_ok($$select admin.add_stage(organization('alice'), 'won')$$, 'PT409', 'stage_exists', 'an existing name');
 select is(
   hint($$select admin.add_stage(organization('alice'), 'won')$$), 'The organization already has a stage "won".',
   'the hint'

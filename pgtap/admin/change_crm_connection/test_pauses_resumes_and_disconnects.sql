@@ -30,7 +30,7 @@ select is(leased(), '{Ada}', 'its pushes continue');
 select act_as('operator');
 select admin.change_crm_connection(acme(), 'disconnect');
 select act_as('dba');
-select is_empty('select * from crm.connection', 'gone');
+select is_empty('select * from crm.connection', 'the connection is deleted');
 select is((sync('Ada')).status, 'in_progress', 'the push is kept');
 
 select * from finish();

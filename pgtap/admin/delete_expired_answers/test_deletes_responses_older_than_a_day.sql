@@ -13,7 +13,7 @@ select act_as('dba');
 select is((select count(*) from app.idempotency_key), 4::bigint, 'younger responses are kept');
 select is_empty($$select * from app.idempotency_key as k where k.created_at < now() - interval '24 hours'$$, 'every older response is deleted');
 select act_as('operator');
-select throws_ok('select admin.delete_expired_answers(1)', '42501', null, 'it is the worker''s');
+select throws_ok('select admin.delete_expired_answers(1)', '42501', null, 'only the worker can execute it');
 
 select * from finish();
 rollback;

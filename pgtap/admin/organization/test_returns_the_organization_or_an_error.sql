@@ -2,7 +2,7 @@ begin;
 select plan(8);
 
 select act_as('operator');
-select is((admin.organization(organization('bob'))).name, 'The organization of bob', 'bob''s');
+select is((admin.organization(organization('bob'))).name, 'The organization of bob', 'bob''s organization');
 select throws_ok(
   $$select admin.organization('00000000-0000-7000-8000-000000000000')$$, 'PT404', 'organization_not_found',
   'an unknown organization'

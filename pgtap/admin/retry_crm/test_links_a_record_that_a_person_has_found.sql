@@ -18,7 +18,7 @@ from unnest(array['', ' ', repeat('x', 256)]) as i;
 select throws_ok(
   $$select admin.retry_crm(organization('bob'), lead('ada@example.com'), '7')$$, 'PT404', 'push_not_found', 'the lead of another organization'
 );
-select is(admin.retry_crm(acme(), lead('ada@example.com'), '7'), 1, 'linked');
+select is(admin.retry_crm(acme(), lead('ada@example.com'), '7'), 1, 'one lead is linked');
 select act_as('dba');
 select is((sync('Ada')).status || (sync('Ada')).external_id, 'ok7', 'the push is ok');
 select ok((sync('Ada')).last_synced_at > now() - interval '1 minute', 'synced at the present time');

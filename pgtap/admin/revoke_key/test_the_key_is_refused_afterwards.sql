@@ -5,7 +5,7 @@ select act_as('alice');
 select is((api.get_health()).status, 200, 'the key is valid');
 select act_as('operator');
 select admin.revoke_key(key_id('alice'));
-select throws_ok($$select act_as('alice')$$, 'PT401', 'unauthorized', 'it isn''t');
+select throws_ok($$select act_as('alice')$$, 'PT401', 'unauthorized', 'the revoked key is refused');
 select act_as('alice', 'read');
 select is((api.get_health()).status, 200, 'the organization''s other keys are valid');
 select act_as('operator');

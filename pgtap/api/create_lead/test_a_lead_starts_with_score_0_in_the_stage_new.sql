@@ -9,14 +9,14 @@ select is(
     api.create_lead('{"email": "ada@example.com", "lead_score": 87, "pipeline_stage": "won"}')
   ).body::json ->> 'lead_score',
   '87',
-  'unless it is given'
+  'a score in the request'
 );
 select is(
   (
     api.create_lead('{"email": "ada@example.com", "lead_score": 87, "pipeline_stage": "won"}')
   ).body::json ->> 'pipeline_stage',
   'won',
-  'and so the stage'
+  'a stage in the request'
 );
 
 select * from finish();

@@ -13,7 +13,7 @@ select is(
     'email invalid_email', 'id read_only_field', 'industry wrong_type', 'lead_score out_of_range', 'name blank',
     'nickname unknown_field', 'pipeline_stage unknown_stage', 'source invalid_name'
   ],
-  'all eight'
+  'all eight errors'
 );
 
 select * from finish();

@@ -31,7 +31,7 @@ select results_eq(
       E'damp\n walls', 'this week', '1k', 'because'
     )
   $$,
-  'each in its own column, capitals and inner white space as they were'
+  'each text in its column, with its upper case letters and inner white space'
 );
 
 select * from finish();

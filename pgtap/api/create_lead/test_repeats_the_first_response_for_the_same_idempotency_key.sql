@@ -10,7 +10,7 @@ select is((kept('second')).body, (kept('first')).body, 'the body');
 select is(
   (kept('second')).headers::jsonb,
   (kept('first')).headers::jsonb || '{"Idempotency-Replayed": "true"}',
-  'the headers, and one that says so'
+  'the headers and Idempotency-Replayed'
 );
 select throws_ok(
   $$select api.create_lead('{"email": "eve@example.com"}', 'a-key')$$,

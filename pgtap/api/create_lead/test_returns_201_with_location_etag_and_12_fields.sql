@@ -6,11 +6,11 @@ select keep('made', api.create_lead('{"email": "ada@example.com", "pain_points":
 
 select is((kept('made')).status, 201, 'the status');
 select is(
-  (kept('made')).headers ->> 'Location', '/api/v1/leads/' || lead('ada@example.com'), 'where the lead is'
+  (kept('made')).headers ->> 'Location', '/api/v1/leads/' || lead('ada@example.com'), 'the location of the lead'
 );
 select is(
   (kept('made')).headers ->> 'ETag', (api.get_lead(lead('ada@example.com'))).headers ->> 'ETag',
-  'the tag that GET gives'
+  'the ETag of a GET'
 );
 select is(
   array(select json_object_keys((kept('made')).body::json)),
@@ -20,7 +20,7 @@ select is(
   ],
   'the fields in their order'
 );
-select is((kept('made')).body, (api.list_leads()).body::json -> 'data' ->> 0, 'as a list shows them');
+select is((kept('made')).body, (api.list_leads()).body::json -> 'data' ->> 0, 'the same fields as in a list');
 
 select * from finish();
 rollback;

@@ -8,13 +8,13 @@ select throws_ok(
 );
 select throws_ok(
   $$select api.create_lead('{"email": "ada@example.com"}', 'a-key')$$,
-  '42501', 'new row violates row-level security policy for table "idempotency_key"', 'nor a claim'
+  '42501', 'new row violates row-level security policy for table "idempotency_key"', 'no idempotency key is stored'
 );
 
 select act_as('stranger');
 select throws_ok(
   $$select api.create_lead('{"email": "ada@example.com"}')$$,
-  '42501', 'new row violates row-level security policy for table "lead"', 'without a key neither'
+  '42501', 'new row violates row-level security policy for table "lead"', 'a request without an idempotency key'
 );
 
 select * from finish();

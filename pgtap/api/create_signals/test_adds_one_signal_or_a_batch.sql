@@ -22,19 +22,19 @@ select results_eq(
     from json_to_recordset((kept('many')).body::json -> 'data') as s (type text, value json)
   $$,
   $$values ('visits', '3.5'), ('form', '{"seconds": 12}'), ('gone', null)$$,
-  'a batch, in the order sent'
+  'a batch in the order of the request'
 );
 select results_eq(
   $$
     select s.type
     from json_to_recordset((api.list_signals(lead('ada@example.com'))).body::json -> 'data') as s (type text)
   $$,
-  array['gone', 'form', 'visits', 'storm_event'], 'the newest first'
+  array['gone', 'form', 'visits', 'storm_event'], 'a list has the newest first'
 );
 select act_as('dba');
 select is(
   (select count(*) from audit.event as e where e.action = 'signal.created' and e.lead_id = lead('ada@example.com')),
-  4::bigint, 'each is recorded'
+  4::bigint, 'each signal is recorded'
 );
 
 select * from finish();

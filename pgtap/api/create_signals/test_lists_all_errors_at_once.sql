@@ -19,7 +19,7 @@ from (values
   ('{"signals": [{"type": "a"}, 3, {"value": 1}]}', '{signals[1] wrong_type,signals[2].type required}')
 ) as c (body, faults);
 select act_as('dba');
-select is((select count(*) from scoring.signal), 0::bigint, 'none is added');
+select is((select count(*) from scoring.signal), 0::bigint, 'no signal is added');
 
 select * from finish();
 rollback;

@@ -5,7 +5,7 @@ select act_as('alice');
 select made_lead('{"email": "ada@example.com"}');
 
 select api.create_signals(lead('ada@example.com'), '{"type": "storm_event", "dedupe_key": "k"}');
-select is((api.get_lead(lead('ada@example.com'))).body::json ->> 'lead_score', '0', 'the default one doesn''t');
+select is((api.get_lead(lead('ada@example.com'))).body::json ->> 'lead_score', '0', 'the default model doesn''t score again');
 select act_as('operator');
 select (admin.edit_scoring_model(organization('alice'), '{
   "base": 0.2, "rescore_on_signal": true,
@@ -14,19 +14,19 @@ select (admin.edit_scoring_model(organization('alice'), '{
 select (admin.activate_scoring_model(organization('alice')))::text;
 select act_as('alice');
 select api.create_signals(lead('ada@example.com'), '{"type": "storm_event", "dedupe_key": "k"}');
-select is((api.get_lead(lead('ada@example.com'))).body::json ->> 'lead_score', '0', 'nor does one that was there');
+select is((api.get_lead(lead('ada@example.com'))).body::json ->> 'lead_score', '0', 'a repeated signal doesn''t start scoring');
 select api.create_signals(lead('ada@example.com'), '{"type": "visits"}');
-select is((api.get_lead(lead('ada@example.com'))).body::json ->> 'lead_score', '0', 'nor one that no rule looks at');
+select is((api.get_lead(lead('ada@example.com'))).body::json ->> 'lead_score', '0', 'a signal that no rule uses doesn''t start scoring');
 select api.create_signals(
   lead('ada@example.com'), '{"signals": [{"type": "visits"}, {"type": "storm_event", "dedupe_key": "k"}]}'
 );
 select is(
-  (api.get_lead(lead('ada@example.com'))).body::json ->> 'lead_score', '0', 'nor with one that was there beside it'
+  (api.get_lead(lead('ada@example.com'))).body::json ->> 'lead_score', '0', 'such a signal together with a repeated one doesn''t start scoring'
 );
 select api.create_signals(lead('ada@example.com'), '{"type": "storm_event"}');
-select is((api.get_lead(lead('ada@example.com'))).body::json ->> 'lead_score', '50', 'a new one does');
+select is((api.get_lead(lead('ada@example.com'))).body::json ->> 'lead_score', '50', 'a new signal of a rule starts scoring');
 select is(
-  (api.list_scores(lead('ada@example.com'))).body::json #>> '{data,0,model}', 'own', 'by the organization''s own model'
+  (api.list_scores(lead('ada@example.com'))).body::json #>> '{data,0,model}', 'own', 'the score is from the organization''s own model'
 );
 
 select * from finish();

@@ -11,7 +11,7 @@ select is(
   array['id', 'organization_id', 'action', 'source', 'correlation_id', 'payload', 'created_at'],
   'the fields'
 );
-select is((kept('event')).body, (kept('list')).body::json -> 'data' ->> 0, 'as a list shows it');
+select is((kept('event')).body, (kept('list')).body::json -> 'data' ->> 0, 'the same event as in a list');
 select is(
   (kept('event')).body::jsonb - '{id,payload,created_at}'::text[],
   jsonb_build_object(
@@ -22,9 +22,9 @@ select is(
 select ok(
   ((kept('event')).body::json ->> 'created_at')::timestamptz
     between date_trunc('milliseconds', now()) and clock_timestamp(),
-  'the clock''s time'
+  'the time of the event'
 );
-select matches((kept('event')).headers ->> 'ETag', '^"[0-9a-f]{16}\.\d+"$', 'the tag is a strong one');
+select matches((kept('event')).headers ->> 'ETag', '^"[0-9a-f]{16}\.\d+"$', 'a strong ETag');
 
 select * from finish();
 rollback;

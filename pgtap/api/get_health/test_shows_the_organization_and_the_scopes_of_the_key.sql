@@ -7,16 +7,16 @@ select is(
   format(
     '{"status":"ok","organization_id":"%s","environment":"test","scopes":["read","write"]}', organization('alice')
   ),
-  'a key that writes'
+  'a key with the scope write'
 );
 select act_as('bob', 'read');
 select is(
   (api.get_health()).body,
   format('{"status":"ok","organization_id":"%s","environment":"test","scopes":["read"]}', organization('bob')),
-  'a key that only reads'
+  'a key with the scope read'
 );
 select act_as('stranger');
-select is(api.get_health(), null, 'no key');
+select is(api.get_health(), null, 'without a key');
 
 select * from finish();
 rollback;

@@ -16,7 +16,7 @@ select is(
     'company_size', 'pain_points', 'timeline', 'budget_range', 'ai_reasoning', 'qualification_completed_at',
     'created_at', 'updated_at'
   ],
-  'all, absent ones too'
+  'all fields, including those without a value'
 );
 select is(
   (kept('lead')).body::jsonb - '{qualification_completed_at,created_at,updated_at}'::text[],
@@ -27,7 +27,7 @@ select is(
     'pain_points', 'Recurring basement moisture', 'timeline', 'this_week', 'budget_range', '5k',
     'ai_reasoning', 'High urgency'
   ),
-  'each with its own value'
+  'each field has its value'
 );
 select is(
   (kept('lead')).body::jsonb -> f.name,

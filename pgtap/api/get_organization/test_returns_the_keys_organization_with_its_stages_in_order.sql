@@ -21,10 +21,10 @@ select is(
     'environment', 'test',
     'pipeline_stages', jsonb '["new", "qualified", "proposal", "won", "lost", "after_all", "contacted"]'
   ),
-  'bob''s'
+  'bob''s organization'
 );
 select act_as('stranger');
-select is(api.get_organization(), null, 'no key');
+select is(api.get_organization(), null, 'without a key');
 
 select * from finish();
 rollback;

@@ -4,13 +4,13 @@ select plan(12);
 select admin.connect_crm(organization('alice'), 'hubspot', 'hers', '{}');
 select act_as('alice');
 select made_lead('{"email": "ada@example.com", "name": "Ada"}');
-select is((api.get_push(lead('ada@example.com'))).status, null, 'none was begun');
+select is((api.get_push(lead('ada@example.com'))).status, null, 'no push was requested');
 select (api.push_lead(lead('ada@example.com'))).status::text;
-select is((api.get_push(lead('ada@example.com'))).status, 202, 'it waits');
+select is((api.get_push(lead('ada@example.com'))).status, 202, 'a waiting push');
 select act_as('bob');
-select is((api.get_push(lead('ada@example.com'))).status, null, 'bob sees nothing of it');
+select is((api.get_push(lead('ada@example.com'))).status, null, 'another organization');
 select act_as('alice', 'read');
-select is((api.get_push(lead('ada@example.com'))).status, null, 'nor does who only reads');
+select is((api.get_push(lead('ada@example.com'))).status, null, 'a key that only reads');
 
 select act_as('dba');
 create function test.fail(code text, words text)
@@ -25,26 +25,26 @@ end
 $$;
 select fail('rejected', 'Phone is missing.');
 select act_as('alice');
-select throws_ok($$select api.get_push(lead('ada@example.com'))$$, 'PT502', 'crm_rejected', 'the vendor refused');
+select throws_ok($$select api.get_push(lead('ada@example.com'))$$, 'PT502', 'crm_rejected', 'a push that the vendor refused');
 select is(
-  hint($$select api.get_push(lead('ada@example.com'))$$), 'HubSpot refused the lead: Phone is missing.', 'in its words'
+  hint($$select api.get_push(lead('ada@example.com'))$$), 'HubSpot refused the lead: Phone is missing.', 'the hint has the vendor''s message'
 );
 select fail('rejected', null);
 select is(
-  hint($$select api.get_push(lead('ada@example.com'))$$), 'HubSpot refused the lead: it gave no reason.', 'or without'
+  hint($$select api.get_push(lead('ada@example.com'))$$), 'HubSpot refused the lead: it gave no reason.', 'the hint without a message'
 );
 select fail('gave_up', 'Bad gateway');
-select throws_ok($$select api.get_push(lead('ada@example.com'))$$, 'PT502', 'crm_unavailable', 'it was given up');
+select throws_ok($$select api.get_push(lead('ada@example.com'))$$, 'PT502', 'crm_unavailable', 'a push that was given up');
 select is(
   hint($$select api.get_push(lead('ada@example.com'))$$),
-  'HubSpot could not be reached for a day: Bad gateway. Push the lead again.', 'in the vendor''s words'
+  'HubSpot could not be reached for a day: Bad gateway. Push the lead again.', 'the hint of a push that was given up'
 );
 select act_as('dba');
-select is((select s.status from crm.sync as s), 'failed', 'who looks begins nothing');
+select is((select s.status from crm.sync as s), 'failed', 'get_push starts no push');
 update crm.sync set status = 'pending', error_code = null, run_at = now();
-select is_empty($$select * from crm.lease_syncs('{}', 64)$$, 'a worker has simulated it');
+select is_empty($$select * from crm.lease_syncs('{}', 64)$$, 'a worker simulates the push');
 select act_as('alice');
-select is((api.get_push(lead('ada@example.com'))).status, 200, 'it is there');
+select is((api.get_push(lead('ada@example.com'))).status, 200, 'the record exists');
 
 select * from finish();
 rollback;

@@ -14,7 +14,7 @@ select is(
   array[
     'limit out_of_range', 'cursor invalid_cursor', 'source too_many_values', 'Idempotency-Key invalid_idempotency_key'
   ],
-  'all four'
+  'all four values'
 );
 select is(
   api.input_faults(
@@ -23,13 +23,13 @@ select is(
     array['200', null, '{1,2,3,4,5,6,7,8,9,10}', 'a key']
   )::text,
   null,
-  'null where all are good'
+  'null if all values are valid'
 );
-select is(api.input_faults('{}', '{}', '{}')::text, null, 'and where none is given');
+select is(api.input_faults('{}', '{}', '{}')::text, null, 'null without values');
 select is(
   (api.input_faults(array['limit'], array['api.page_size'], array['0']) -> 0)::jsonb,
   '{"field": "limit", "code": "out_of_range", "detail": "This must be a whole number from 1 to 200."}',
-  'an entry'
+  'one entry'
 );
 
 select * from finish();

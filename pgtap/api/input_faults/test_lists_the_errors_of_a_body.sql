@@ -24,7 +24,7 @@ select is(
     ) with ordinality as f (f, n)
   ),
   array['limit out_of_range', 'body invalid_json'],
-  'with what is wrong beside it'
+  'together with the errors of other values'
 );
 
 select * from finish();

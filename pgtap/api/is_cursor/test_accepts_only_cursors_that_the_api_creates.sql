@@ -68,17 +68,17 @@ from (values
   ),
   (
     E'eyJjcmVhdGVkX2F0IjoiMjAyNi0wNC0yN1QxMzoyMjowNS4xMTRaIiwiaWQiOiI5ZjFjOGEzMi00ZDY1LTRlMmItOGE5MS0zYzBlN2Q0YjJmMTgifQ\n',
-    'a newline behind it'
+    'with a newline at the end'
   ),
   (
     'eyJjcmVhdGVkX2F0IjoiMjAyNi0wNC0yN1QxMzoyMjowNS4xMTRaIiwiaWQiOiI5ZjFjOGEzMi00ZDY1LTRlMmItOGE5MS0zYzBlN2Q0YjJmMTgif',
-    'cut off: no base64'
+    'truncated, so that it isn''t base64'
   ),
-  ('+/+/', 'base64, not base64url'), ('e30 ', 'a space'), (U&'e30\00E4', 'a letter that it doesn''t have'),
-  ('____', 'no text'), ('AAAA', 'a NUL, which no text has'),
+  ('+/+/', 'base64, not base64url'), ('e30 ', 'a space'), (U&'e30\00E4', 'a character that base64url doesn''t have'),
+  ('____', 'bytes that aren''t UTF-8'), ('AAAA', 'a NUL character'),
   (repeat('e30', 1000), 'huge')
 ) as c (value, why);
-select is(api.is_cursor(null), null, 'null is neither');
+select is(api.is_cursor(null), null, 'null');
 
 select * from finish();
 rollback;

@@ -78,11 +78,11 @@ from (
 ) as c;
 
 select is_empty(
-  'select * from test.compared as c where c.walked is distinct from c.expected', 'page by page, in the order'
+  'select * from test.compared as c where c.walked is distinct from c.expected', 'all pages in their order'
 );
-select is((select count(*) from test.compared), 180::bigint, 'of so many');
+select is((select count(*) from test.compared), 180::bigint, 'the number of combinations');
 select cmp_ok(
-  (select count(*) from test.compared as c where cardinality(c.walked) > 7), '>=', 40::bigint, 'with more than a page'
+  (select count(*) from test.compared as c where cardinality(c.walked) > 7), '>=', 40::bigint, 'combinations with more than one page'
 );
 
 select * from finish();

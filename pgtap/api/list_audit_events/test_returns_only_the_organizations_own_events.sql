@@ -18,14 +18,14 @@ select is(
     cross join json_array_elements((a.answer).body::json -> 'data') as e
   ),
   array[organization('alice')],
-  'by every filter'
+  'with every filter'
 );
 select is(
   (api.list_audit_events(lead_id => lead('bob@example.com'))).body, '{"data":[],"next_cursor":null}',
-  'another''s lead has none'
+  'another organization''s lead has no events'
 );
 select act_as('stranger');
-select is((api.list_audit_events()).body, '{"data":[],"next_cursor":null}', 'without a key, none');
+select is((api.list_audit_events()).body, '{"data":[],"next_cursor":null}', 'without a key');
 
 select * from finish();
 rollback;

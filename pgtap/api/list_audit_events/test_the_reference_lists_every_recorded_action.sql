@@ -1,7 +1,7 @@
 begin;
 select plan(2);
 
--- what the triggers write, as the reference lists it
+-- The actions that the triggers record.
 create view test.written as
 select e.entity || '.' || a.action as action
 from (
@@ -21,7 +21,7 @@ select is_empty(
       'pg_proc'
     ) not like '%' || w.action || '%'
   $$,
-  'each stands in the reference'
+  'the reference lists each action'
 );
 select set_eq(
   $$
@@ -30,7 +30,7 @@ select set_eq(
     where t.tgname = '_900_record'
   $$,
   array['lead', 'signal', 'score', 'scoring_model', 'sync', 'crm_connection', 'api_key', 'analyst', 'organization', 'pipeline_stage'],
-  'and these are all that are recorded'
+  'the recorded entities'
 );
 
 select * from finish();

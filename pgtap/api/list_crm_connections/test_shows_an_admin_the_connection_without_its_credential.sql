@@ -2,7 +2,7 @@ begin;
 select plan(6);
 
 select act_as('alice', 'admin');
-select is((api.list_crm_connections()).body, '{"data":[],"next_cursor":null}', 'there is none');
+select is((api.list_crm_connections()).body, '{"data":[],"next_cursor":null}', 'without a connection');
 select act_as('operator');
 select admin.connect_crm(organization(a), 'hubspot', a, '{"region": "eu"}', settle_seconds => 9)
 from unnest('{alice,bob}'::text[]) as a;
@@ -20,7 +20,7 @@ begin atomic
 end;
 select act_as('alice', 'admin');
 select keep('list', api.list_crm_connections());
-select is((kept('list')).status, 200, 'hers');
+select is((kept('list')).status, 200, 'the status');
 select is(
   (kept('list')).body::jsonb,
   jsonb_build_object(
@@ -32,13 +32,13 @@ select is(
     ),
     'next_cursor', null
   ),
-  'all but the credential'
+  'all fields except the credential'
 );
-select unalike((kept('list')).body, '%c0ffee%', 'of which there is no trace');
+select unalike((kept('list')).body, '%c0ffee%', 'the credential isn''t in the response');
 select act_as('alice', 'write');
-select is((api.list_crm_connections()).body::jsonb -> 'data', '[]', 'who may only write sees none');
+select is((api.list_crm_connections()).body::jsonb -> 'data', '[]', 'a key with the scope write');
 select act_as('stranger');
-select is((api.list_crm_connections()).body::jsonb -> 'data', '[]', 'nor does a stranger');
+select is((api.list_crm_connections()).body::jsonb -> 'data', '[]', 'without a key');
 
 select * from finish();
 rollback;

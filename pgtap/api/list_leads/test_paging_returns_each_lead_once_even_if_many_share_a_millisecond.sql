@@ -1,7 +1,7 @@
 begin;
 select plan(2);
 
--- the pages of 7, newest first; before each page but the first, somebody adds a lead that is newer than all
+-- Pages of 7 leads, the newest first. A newer lead is added before each page except the first.
 create function test.walk()
 returns setof uuid
 language plpgsql
@@ -32,10 +32,10 @@ grant select on test.stood to public;
 select act_as('alice');
 select results_eq(
   'select walk()', 'select s.id from test.stood as s order by s.position',
-  'those that stood when it began, in their order'
+  'the leads that existed at the start, in their order'
 );
 select is(
-  json_array_length((api.list_leads(200)).body::json -> 'data'), 114, 'and fourteen were added meanwhile'
+  json_array_length((api.list_leads(200)).body::json -> 'data'), 114, 'fourteen leads were added in the meantime'
 );
 
 select * from finish();

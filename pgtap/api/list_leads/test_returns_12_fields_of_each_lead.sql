@@ -9,9 +9,9 @@ select is(
     'id', 'organization_id', 'name', 'company', 'email', 'source', 'lead_score', 'pipeline_stage', 'industry',
     'company_size', 'created_at', 'updated_at'
   ],
-  'in their order'
+  'the fields in their order'
 );
-select is(array(select json_object_keys((api.list_leads()).body::json)), array['data', 'next_cursor'], 'in a page');
+select is(array(select json_object_keys((api.list_leads()).body::json)), array['data', 'next_cursor'], 'the fields of a page');
 
 select * from finish();
 rollback;

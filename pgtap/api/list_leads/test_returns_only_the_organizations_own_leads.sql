@@ -19,9 +19,9 @@ from (values
 ) as a (shape, answer);
 
 select act_as('stranger');
-select is((api.list_leads()).body, '{"data":[],"next_cursor":null}', 'without a key, none');
-select is((api.list_leads(source => '{web}')).body, '{"data":[],"next_cursor":null}', 'nor by source');
-select is((api.list_leads(email => '{bob@example.com}')).body, '{"data":[],"next_cursor":null}', 'nor by address');
+select is((api.list_leads()).body, '{"data":[],"next_cursor":null}', 'without a key');
+select is((api.list_leads(source => '{web}')).body, '{"data":[],"next_cursor":null}', 'without a key, filtered by source');
+select is((api.list_leads(email => '{bob@example.com}')).body, '{"data":[],"next_cursor":null}', 'without a key, filtered by e-mail address');
 
 select * from finish();
 rollback;

@@ -17,12 +17,12 @@ select is(
 );
 select is(
   (kept('page')).headers ->> 'Next-Cursor', (kept('page')).body::json ->> 'next_cursor',
-  'the header, for Link, says the same'
+  'the header has the same cursor'
 );
-select is((api.list_leads(4)).body::json ->> 'next_cursor' is null, false, 'with one more lead there is a next page');
-select is((api.list_leads(5)).body::json ->> 'next_cursor', null, 'a page that is just full is the last');
-select is((api.list_leads(5)).headers ->> 'Next-Cursor', null, 'and has no Link');
-select is((api.list_leads()).body::json ->> 'next_cursor', null, 'so is one that isn''t');
+select is((api.list_leads(4)).body::json ->> 'next_cursor' is null, false, 'there is a next page if one more lead exists');
+select is((api.list_leads(5)).body::json ->> 'next_cursor', null, 'a full page without more leads is the last one');
+select is((api.list_leads(5)).headers ->> 'Next-Cursor', null, 'the last page has no header');
+select is((api.list_leads()).body::json ->> 'next_cursor', null, 'a page that isn''t full is the last one');
 
 select * from finish();
 rollback;

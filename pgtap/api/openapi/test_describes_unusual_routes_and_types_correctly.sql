@@ -41,15 +41,15 @@ returns jsonb
 language sql
 as $$select api.openapi()::jsonb #> array['components', 'schemas', fields.type, 'properties']$$;
 
-select is(test.operation('/a"b\c</script>/{id}') ->> 'operationId', 'get_whole', 'a path may have quotes');
-select is(test.operation('/wholes/{id}') ->> 'operationId', 'get_whole_2', 'an id is one operation''s');
+select is(test.operation('/a"b\c</script>/{id}') ->> 'operationId', 'get_whole', 'a path can have quotes');
+select is(test.operation('/wholes/{id}') ->> 'operationId', 'get_whole_2', 'an operationId is unique');
 select is(
-  test.operation('/words/{id}') #> '{responses,200,content,application/json,schema}', '{}', 'a type of one value is any JSON'
+  test.operation('/words/{id}') #> '{responses,200,content,application/json,schema}', '{}', 'a type without fields is any JSON'
 );
 select is(
   jsonb_path_query_array(test.operation('/wholes/{id}'), '$.parameters[1 to 2].examples.default.value'),
   '["many", ""]',
-  'an example that is no JSON is a text'
+  'an example that isn''t JSON is a string'
 );
 select is(
   api.openapi()::jsonb #> '{components,headers,X-Whole}', '{"schema": {"type": "string"}}', 'a header that only one route has'
@@ -60,20 +60,20 @@ select is(
   'a list of another type'
 );
 select is(
-  test.fields('Part'), '{"at": {"type": ["string", "null"]}, "share": {"type": ["number", "null"]}}', 'which is there too'
+  test.fields('Part'), '{"at": {"type": ["string", "null"]}, "share": {"type": ["number", "null"]}}', 'the other type is described, too'
 );
-select is(test.fields('Whole') -> 'kind' -> 'enum', '["A-b", "it''s", "c d", null]', 'any words');
+select is(test.fields('Whole') -> 'kind' -> 'enum', '["A-b", "it''s", "c d", null]', 'the words of a CHECK');
 select is(
-  test.fields('Whole') -> 'share', '{"type": ["number", "null"], "minimum": -0.5, "maximum": 0.5}', 'bounds that are no integers'
+  test.fields('Whole') -> 'share', '{"type": ["number", "null"], "minimum": -0.5, "maximum": 0.5}', 'limits that aren''t integers'
 );
 select throws_ok(
-  $$call api.document('api.get_word', tag => 'Leads', rule => '[1]')$$, '23514', null, 'a rule is an object'
+  $$call api.document('api.get_word', tag => 'Leads', rule => '[1]')$$, '23514', null, 'a rule must be an object'
 );
 select throws_ok(
-  $$call api.document('api.get_word', tag => 'Leads', headers => '{"X\"y"}')$$, '23514', null, 'a header is a name'
+  $$call api.document('api.get_word', tag => 'Leads', headers => '{"X\"y"}')$$, '23514', null, 'a header must be a valid name'
 );
 select throws_ok(
-  $$call api.document('api.get_word', tag => 'Leads', statuses => '{404}')$$, '23514', null, 'a success has a status of success'
+  $$call api.document('api.get_word', tag => 'Leads', statuses => '{404}')$$, '23514', null, 'the status of a success must be 2xx'
 );
 call api.document('api.get_word', tag => 'CRM', parameters => '{"id": "The id of the word."}');
 select is(

@@ -20,14 +20,14 @@ comment on function api.count_leads() is E'Count leads.\n\nAll of them.';
 insert into api.route (method, path, function, scope) values ('GET', '/lead-count', 'api.count_leads', 'read');
 
 set local session authorization leads_api;
-select is_empty('select from jsonb_object_keys(api.openapi()::jsonb -> ''paths'') as p where p = ''/lead-count''', 'not what may not be executed');
+select is_empty('select from jsonb_object_keys(api.openapi()::jsonb -> ''paths'') as p where p = ''/lead-count''', 'a function that the login may not execute is missing');
 reset session authorization;
 grant execute on function api.count_leads() to leads_api;
 set local session authorization leads_api;
 select is(
-  api.openapi()::jsonb #> '{paths,/lead-count,get}' ->> 'summary', 'Count leads', 'a new one, by its comment'
+  api.openapi()::jsonb #> '{paths,/lead-count,get}' ->> 'summary', 'Count leads', 'the summary of a new route is its comment'
 );
-select is(api.openapi()::jsonb #> '{paths,/lead-count,get,tags}', '["Other"]', 'in the last chapter');
+select is(api.openapi()::jsonb #> '{paths,/lead-count,get,tags}', '["Other"]', 'it is in the last chapter');
 
 select * from finish();
 rollback;

@@ -17,11 +17,11 @@ cross join lateral jsonb_each(s.value #> '{content,application/problem+json,exam
 select set_has(
   'select method, path, status, code from test.told',
   'select r.method, r.path, p.status, p.code from api.route as r join api.operation as o on o.function = r.function cross join unnest(o.problems) as c (code) join api.problem as p on p.raised_by = c.code',
-  'with its status'
+  'each error with its status'
 );
 select is_empty(
   'select o.id, c.code from api.operations() as o cross join unnest(o.problems) as c (code) where not exists (select from api.problem as p where p.raised_by = c.code)',
-  'no route names an error that there isn''t'
+  'every error of a route exists'
 );
 
 select * from finish();

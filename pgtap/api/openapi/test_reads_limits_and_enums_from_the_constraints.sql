@@ -8,11 +8,11 @@ as $$select api.openapi()::jsonb #> array['components', 'schemas', field.type, '
 
 select is(test.field('LeadInput', 'lead_score') - 'description', '{"type": "integer", "minimum": 0, "maximum": 100}', 'a range');
 select is(test.field('LeadInput', 'name') ->> 'maxLength', '255', 'a length');
-select is(test.field('LeadItem', 'email') -> 'type', '["string", "null"]', 'what may be null');
-select is(test.field('LeadItem', 'pipeline_stage') -> 'type', '"string"', 'and what may not');
-select is(test.field('CrmSync', 'status') -> 'enum', '["pending", "in_progress", "ok", "failed", "skipped"]', 'words');
+select is(test.field('LeadItem', 'email') -> 'type', '["string", "null"]', 'a field that can be null');
+select is(test.field('LeadItem', 'pipeline_stage') -> 'type', '"string"', 'a field that can''t be null');
+select is(test.field('CrmSync', 'status') -> 'enum', '["pending", "in_progress", "ok", "failed", "skipped"]', 'an enum');
 
--- and nowhere else are they written
+-- The limits are only in the constraints: other constraints give other limits.
 alter table app.lead drop constraint lead_score_within_0_and_100;
 alter table app.lead add constraint lead_score_within_0_and_100 check (lead_score between 10 and 50);
 alter table app.lead drop constraint lead_name_is_text_of_1_to_255;
@@ -22,7 +22,7 @@ alter table crm.sync add constraint sync_status_is_known check (status in ('pend
 
 select is(test.field('LeadInput', 'lead_score') - 'description', '{"type": "integer", "minimum": 10, "maximum": 50}', 'another range');
 select is(test.field('LeadInput', 'name') ->> 'maxLength', '99', 'another length');
-select is(test.field('CrmSync', 'status') -> 'enum', '["pending", "over"]', 'other words');
+select is(test.field('CrmSync', 'status') -> 'enum', '["pending", "over"]', 'another enum');
 
 select * from finish();
 rollback;

@@ -1,7 +1,7 @@
 begin;
 select plan(7);
 
--- what must have a row, and from where it comes; each view's finding is what has none
+-- Each view lists errors that need a row in api.problem and don't have one.
 create view test.words_without_a_problem as
 select distinct m.word as finding
 from pg_proc as p
@@ -33,7 +33,7 @@ select cmp_ok(
       where p.pronamespace in ('api'::regnamespace, 'auth'::regnamespace)
     ),
     'message = ''([a-z_]+)''|raise_faults\(\s*\d+,\s*''([a-z_]+)''', 'g'
-  )), '>', 4::bigint, 'the words are found'
+  )), '>', 4::bigint, 'the pattern finds the words'
 );
 select is_kept('test.words_without_a_problem');
 select is_reported(

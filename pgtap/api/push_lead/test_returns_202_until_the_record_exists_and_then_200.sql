@@ -5,8 +5,8 @@ select admin.connect_crm(organization('alice'), 'hubspot', 'hers', '{}');
 select act_as('alice');
 select made_lead('{"email": "ada@example.com", "name": "Ada"}');
 select keep('first', api.push_lead(lead('ada@example.com')));
-select is((kept('first')).status, 202, 'it waits');
-select is((kept('first')).headers::jsonb, '{"Retry-After": "1"}', 'for a second, then look again');
+select is((kept('first')).status, 202, 'a waiting push');
+select is((kept('first')).headers::jsonb, '{"Retry-After": "1"}', 'Retry-After is a second');
 select is(
   (kept('first')).body,
   format(
@@ -15,15 +15,15 @@ select is(
   ),
   'the body'
 );
-select is((api.push_lead(lead('ada@example.com'))).body, (kept('first')).body, 'a repeat finds the same');
+select is((api.push_lead(lead('ada@example.com'))).body, (kept('first')).body, 'a repeated request returns the same');
 select act_as('dba');
-select is_empty($$select * from crm.lease_syncs('{}', 64)$$, 'a worker has simulated it');
+select is_empty($$select * from crm.lease_syncs('{}', 64)$$, 'a worker simulates the push');
 select act_as('alice');
 select keep('second', api.push_lead(lead('ada@example.com')));
-select is((kept('second')).status, 200, 'it is there');
-select is((kept('second')).headers::text, null, 'and not waited for');
+select is((kept('second')).status, 200, 'the record exists');
+select is((kept('second')).headers::text, null, 'without Retry-After');
 select keep('third', api.push_lead(lead('ada@example.com')));
-select is((kept('third')).body, (kept('second')).body, 'the same again');
+select is((kept('third')).body, (kept('second')).body, 'a third request returns the same');
 select act_as('dba');
 select is(
   (kept('third')).body::jsonb -> 'crm_sync',
@@ -33,7 +33,7 @@ select is(
     )
     from crm.sync as s
   ),
-  'with the record'
+  'the body has the record'
 );
 select is((select count(*) from crm.sync), 1::bigint, 'one push');
 select is((select count(*) from crm.attempt), 1::bigint, 'one attempt');

@@ -18,34 +18,34 @@ end
 $$;
 select fail('rejected', 'Phone is missing.');
 select act_as('alice');
-select is((api.push_lead(lead('ada@example.com'))).status, 202, 'what the vendor refused');
+select is((api.push_lead(lead('ada@example.com'))).status, 202, 'a push that the vendor refused');
 select fail('gave_up', 'Bad gateway.');
-select is((api.push_lead(lead('ada@example.com'))).status, 202, 'what was given up');
+select is((api.push_lead(lead('ada@example.com'))).status, 202, 'a push that was given up');
 
 select fail('outcome_unknown', null);
 select throws_ok(
-  $$select api.push_lead(lead('ada@example.com'))$$, 'PT409', 'crm_outcome_unknown', 'not what nobody knows'
+  $$select api.push_lead(lead('ada@example.com'))$$, 'PT409', 'crm_outcome_unknown', 'a push with an unknown outcome isn''t started again'
 );
 select throws_ok(
-  $$select api.get_push(lead('ada@example.com'))$$, 'PT409', 'crm_outcome_unknown', 'which waiting tells too'
+  $$select api.get_push(lead('ada@example.com'))$$, 'PT409', 'crm_outcome_unknown', 'get_push reports the unknown outcome'
 );
 select act_as('dba');
 select is((select s.status from crm.sync as s), 'failed', 'nothing is sent');
 select act_as('operator');
-select is(admin.retry_crm(organization('alice'), lead('ada@example.com')), 1, 'until an operator has looked');
+select is(admin.retry_crm(organization('alice'), lead('ada@example.com')), 1, 'an operator retries it after a check');
 select act_as('alice');
-select is((api.push_lead(lead('ada@example.com'))).status, 202, 'then it goes on');
+select is((api.push_lead(lead('ada@example.com'))).status, 202, 'then it is started again');
 
 select act_as('operator');
 select admin.change_crm_connection(organization('alice'), 'pause');
 select act_as('alice');
-select is((api.push_lead(lead('ada@example.com'))).headers ->> 'Retry-After', '60', 'a paused connection makes it wait');
+select is((api.push_lead(lead('ada@example.com'))).headers ->> 'Retry-After', '60', 'Retry-After of a paused connection');
 select act_as('dba');
-select is((select s.status from crm.sync as s), 'pending', 'for as long as it takes');
+select is((select s.status from crm.sync as s), 'pending', 'the push waits');
 update crm.sync set run_at = clock_timestamp() + interval '7 seconds';
 update crm.connection set state = 'active';
 select act_as('alice');
-select is((api.get_push(lead('ada@example.com'))).headers ->> 'Retry-After', '7', 'who looks is told when it is due');
+select is((api.get_push(lead('ada@example.com'))).headers ->> 'Retry-After', '7', 'get_push returns the seconds until it is due');
 
 select * from finish();
 rollback;

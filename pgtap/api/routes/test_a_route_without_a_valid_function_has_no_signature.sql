@@ -18,10 +18,10 @@ select is(
   (select row(r.is_read_only, r.arguments)::text from api.routes() as r where r.path = c.path), c.expected, c.why
 )
 from (values
-  ('/1', '(,)', 'a function that isn''t there'), ('/2', '(,)', 'one that the login may not execute'),
-  ('/3', '(,)', 'one that gives no answer'), ('/4', '(,)', 'two of one name'),
+  ('/1', '(,)', 'a function that doesn''t exist'), ('/2', '(,)', 'a function that the login may not execute'),
+  ('/3', '(,)', 'a function that doesn''t return api.answer'), ('/4', '(,)', 'two functions with the same name'),
   ('/5', '(,)', 'a name without its schema'),
-  ('/6', '(t,)', 'a good one'), ('/7', '(,)', 'a name of three parts, which is an error to to_regproc()')
+  ('/6', '(t,)', 'a valid function'), ('/7', '(,)', 'a name of three parts, for which to_regproc() raises an error')
 ) as c (path, expected, why);
 
 select * from finish();

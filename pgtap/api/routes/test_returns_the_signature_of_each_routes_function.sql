@@ -36,11 +36,11 @@ select is(
     {"name": "start_at", "type": "timestamp with time zone", "base_type": "timestamp with time zone", "default": null},
     {"name": "end_at", "type": "timestamp with time zone", "base_type": "timestamp with time zone", "default": null}
   ]',
-  'domains with their base, defaults as text'
+  'domains with their base types, and defaults as text'
 );
 select is_empty(
   $$select r.path from api.routes() as r where r.is_read_only is null or r.is_read_only <> (r.method = 'GET')$$,
-  'each has its function, and what GETs only reads'
+  'each route has a function, and the functions of GET are read-only'
 );
 
 select * from finish();

@@ -6,7 +6,7 @@ grant select on test.routes to public;
 select act_as('stranger');
 set local search_path = api, tap, test;
 select is_empty(
-  'select r.*::text from api.routes() as r except select t.line from test.routes as t', 'types have their schema'
+  'select r.*::text from api.routes() as r except select t.line from test.routes as t', 'the names of types include the schema'
 );
 
 select * from finish();

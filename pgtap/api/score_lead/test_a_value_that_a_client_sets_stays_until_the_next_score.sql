@@ -7,7 +7,7 @@ select made_lead('{"email": "ada@example.com"}');
 select api.score_lead(lead('ada@example.com'));
 select api.update_lead(lead('ada@example.com'), '{"lead_score": 3, "ai_reasoning": "a hunch"}');
 select is(
-  (api.get_lead(lead('ada@example.com'))).body::jsonb - 'lead_score' ->> 'ai_reasoning', 'a hunch', 'set'
+  (api.get_lead(lead('ada@example.com'))).body::jsonb - 'lead_score' ->> 'ai_reasoning', 'a hunch', 'the value that the client has set'
 );
 select api.score_lead(lead('ada@example.com'));
 select is((api.get_lead(lead('ada@example.com'))).body::json ->> 'lead_score', '55', 'scored again');
@@ -24,7 +24,7 @@ select set_eq(
       ('scored', 55, 'No rule of the scoring model counts: this is its base, 0.55.', 'default', 1, 0.55),
       ('set', 3, 'a hunch', null, null, null)
   $$,
-  'the history tells which'
+  'the history shows both kinds'
 );
 
 select * from finish();

@@ -24,11 +24,11 @@ select is(
       "ai_reasoning": {"from": null, "to": "No rule of the scoring model counts: this is its base, 0.55."}
     }'::jsonb
   ),
-  'with the diff'
+  'the event has the diff'
 );
 select is(
   (select e.payload::jsonb -> 'diff' from audit.event as e where e.action = 'lead.scored' order by e.id desc limit 1),
-  '{}', 'an empty one where nothing changed'
+  '{}', 'the diff is empty if nothing has changed'
 );
 
 select * from finish();

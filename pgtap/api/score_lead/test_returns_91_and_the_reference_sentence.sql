@@ -18,10 +18,10 @@ select is(
     'fast form completion (+0.08)","scored_at":"%s"}',
     lead('ada@example.com'), (kept('score')).body::json ->> 'scored_at'
   ),
-  'the body, character for character'
+  'the exact body'
 );
 select is(
-  (kept('score')).headers ->> 'ETag', (api.get_lead(lead('ada@example.com'))).headers ->> 'ETag', 'the lead''s tag'
+  (kept('score')).headers ->> 'ETag', (api.get_lead(lead('ada@example.com'))).headers ->> 'ETag', 'the lead''s ETag'
 );
 select is(
   (api.get_lead(lead('ada@example.com'))).body::json ->> 'lead_score', '91', 'the lead has the score'

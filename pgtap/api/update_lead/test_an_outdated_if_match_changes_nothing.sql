@@ -7,17 +7,17 @@ select keep('first', api.get_lead(lead('ada@example.com')));
 
 select is(
   (api.update_lead(lead('ada@example.com'), '{"name": "Eve"}', (kept('first')).headers ->> 'ETag')).status, 200,
-  'the tag that GET gave holds'
+  'the present ETag is accepted'
 );
 select throws_ok(
   $$select api.update_lead(lead('ada@example.com'), '{"name": "Mallory"}', (kept('first')).headers ->> 'ETag')$$,
-  'PT412', 'precondition_failed', 'but once'
+  'PT412', 'precondition_failed', 'the same ETag is outdated afterwards'
 );
 select throws_ok(
   $$select api.update_lead(lead('ada@example.com'), '{"name": "Eve"}', (kept('first')).headers ->> 'ETag')$$,
-  'PT412', 'precondition_failed', 'a patch that changes nothing neither'
+  'PT412', 'precondition_failed', 'also for a patch that changes nothing'
 );
-select is((api.get_lead(lead('ada@example.com'))).body::json ->> 'name', 'Eve', 'the name');
+select is((api.get_lead(lead('ada@example.com'))).body::json ->> 'name', 'Eve', 'the name has the first change');
 
 select * from finish();
 rollback;

@@ -1,7 +1,7 @@
 begin;
 select plan(21);
 
--- each field in turn, and after it: what GET shows differs from before in this field alone
+-- Changes one field after another. After each change, only this field of the GET is different.
 create function test.changed(fields jsonb)
 returns jsonb
 language plpgsql

@@ -9,19 +9,19 @@ select throws_ok(
 );
 select throws_ok(
   $$select api.update_lead('00000000-0000-7000-8000-000000000000', '{"name": 5}', '"0"')$$,
-  'PT422', 'validation_failed', 'then the fields, where there is no such lead and no such tag'
+  'PT422', 'validation_failed', 'then the fields, before the lead and If-Match'
 );
 select is(
-  api.update_lead('00000000-0000-7000-8000-000000000000', '{"email": null}', '"0"'), null, 'then the record'
+  api.update_lead('00000000-0000-7000-8000-000000000000', '{"email": null}', '"0"'), null, 'then whether the lead exists'
 );
 select throws_ok(
   $$select api.update_lead(lead('ada@example.com'), '{"email": null}', '"0"')$$, 'PT412', 'precondition_failed',
-  'then its tag'
+  'then If-Match'
 );
 select is(
   faults($$select api.update_lead(lead('ada@example.com'), '{"email": null}')$$),
   array['email contact_required'],
-  'then the record as it would be'
+  'then the contact rule'
 );
 
 select * from finish();

@@ -11,7 +11,7 @@ $$;
 
 select act_as('alice');
 select made_lead('{"email": "ada@example.com"}');
-select is((select count(distinct t) from tags() as t), 50::bigint, 'fifty changes in one transaction, fifty tags');
+select is((select count(distinct t) from tags() as t), 50::bigint, 'fifty changes in one transaction create fifty ETags');
 
 select * from finish();
 rollback;

@@ -15,7 +15,7 @@ select is(
     'created_at read_only_field', 'email invalid_email', 'industry wrong_type', 'lead_score not_nullable', 'name blank',
     'nickname unknown_field', 'pipeline_stage not_nullable', 'source invalid_name'
   ],
-  'all eight'
+  'all eight errors'
 );
 
 select * from finish();

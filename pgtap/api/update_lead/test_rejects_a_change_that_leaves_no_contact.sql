@@ -9,15 +9,15 @@ select is(
   'a company alone'
 );
 select is(
-  (api.update_lead(lead('ada@example.com'), '{"name": null, "company": null}')).status, 200, 'an email alone will do'
+  (api.update_lead(lead('ada@example.com'), '{"name": null, "company": null}')).status, 200, 'an email alone is enough'
 );
 select is(
   faults($$select api.update_lead(lead('ada@example.com'), '{"email": null}')$$), array['email contact_required'],
-  'then it is needed'
+  'the email is required then'
 );
 select is(
   (api.update_lead(lead('ada@example.com'), '{"email": null, "name": "Ada", "company": "Acme"}')).status, 200,
-  'unless a name and a company take its place'
+  'a name and a company can replace it'
 );
 
 select * from finish();

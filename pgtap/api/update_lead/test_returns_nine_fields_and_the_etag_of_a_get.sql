@@ -11,11 +11,11 @@ select is(
   array[
     'id', 'organization_id', 'name', 'company', 'email', 'source', 'lead_score', 'pipeline_stage', 'updated_at'
   ],
-  'in their order'
+  'the fields in their order'
 );
-select ok((kept('get')).body::jsonb @> (kept('patch')).body::jsonb, 'with the values that GET gives');
-select is((kept('patch')).body::json ->> 'lead_score', '92', 'which are the new ones');
-select is((kept('patch')).headers ->> 'ETag', (kept('get')).headers ->> 'ETag', 'and its tag');
+select ok((kept('get')).body::jsonb @> (kept('patch')).body::jsonb, 'the values of a GET');
+select is((kept('patch')).body::json ->> 'lead_score', '92', 'the new values');
+select is((kept('patch')).headers ->> 'ETag', (kept('get')).headers ->> 'ETag', 'the ETag of a GET');
 
 select * from finish();
 rollback;

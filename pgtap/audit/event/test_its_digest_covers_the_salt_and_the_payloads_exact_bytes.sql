@@ -21,7 +21,7 @@ select is(
   (select count(distinct e.salt) from audit.event as e), (select count(*) from audit.event), 'each event has its own salt'
 );
 select cmp_ok(
-  (select count(*) from audit.event as e where e.lead_id is not null), '=', 3::bigint, 'three of them the lead''s'
+  (select count(*) from audit.event as e where e.lead_id is not null), '=', 3::bigint, 'three events of the lead'
 );
 
 select * from finish();

@@ -31,7 +31,7 @@ from (values
 ) as f (field, former, value);
 select is(diff('lead_score', '6'), '{"lead_score": {"from": 5, "to": 6}}', 'lead_score changes');
 select is(
-  diff(f.field, null), jsonb_build_object(f.field, jsonb_build_object('from', f.former, 'to', null)), f.field || ' goes'
+  diff(f.field, null), jsonb_build_object(f.field, jsonb_build_object('from', f.former, 'to', null)), f.field || ' becomes null'
 )
 from (values
   ('industry', 'b'), ('company_size', 'b'), ('pain_points', 'b'), ('timeline', 'b'), ('budget_range', 'b'),

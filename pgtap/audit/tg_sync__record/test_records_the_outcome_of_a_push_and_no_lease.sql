@@ -26,7 +26,7 @@ update crm.sync set run_at = now() - interval '1 second';
 select leased()::text;
 select is(actions(), '{lead.crm_push_requested}', 'leases, calls and attempts are not recorded');
 select crm.settle_attempt(acme(), (sync('Ada')).id, 2, 'refused', message => 'No.');
-select is(actions(), '{lead.crm_push_requested,lead.crm_push_failed}', 'failed, once');
+select is(actions(), '{lead.crm_push_requested,lead.crm_push_failed}', 'one event for the failure');
 select admin.retry_crm(acme())::text;
 select leased()::text;
 select format('It is %s.', crm.settle_attempt(acme(), (sync('Ada')).id, 3, 'created', '7'));

@@ -5,7 +5,7 @@ select act_as('bob');
 select make_analyst('ana');
 select act_as('ana');
 select set_config('leads.key_digest', claim('bob'), true);
-select is(bound_organization(), organization('alice'), 'nor a claim of bob''s');
+select is(bound_organization(), organization('alice'), 'a claim of bob''s key doesn''t change it');
 select is_empty(
   $$select from bi.leads as l where l.organization_id <> organization('alice')$$, 'none of bob''s leads is visible'
 );

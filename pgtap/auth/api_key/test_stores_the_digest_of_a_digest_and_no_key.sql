@@ -3,7 +3,7 @@ select plan(2);
 
 select is(
   (select k.digest from auth.api_key as k where k.id = key_id('alice', 'read')),
-  sha256(sha256('the read key of alice')), 'alice''s'
+  sha256(sha256('the read key of alice')), 'alice''s key'
 );
 select is_empty(
   $$

@@ -19,10 +19,10 @@ select results_eq(
       ('lead_score', '40', '82', false, 'api', key_id('alice'), null, 'a-request'),
       ('name', null, 'Ada', false, 'api', key_id('alice'), null, 'a-request')
   $$,
-  'each with the value before and after, and who made it'
+  'each row has the old value, the new value and the author'
 );
 select is(
-  (select count(distinct c.event_id) from bi.lead_changes as c where c.action = 'lead.updated'), 1::bigint, 'of one event'
+  (select count(distinct c.event_id) from bi.lead_changes as c where c.action = 'lead.updated'), 1::bigint, 'the changes of one event'
 );
 
 select * from finish();

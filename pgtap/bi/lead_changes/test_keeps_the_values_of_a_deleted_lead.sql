@@ -11,7 +11,7 @@ select act_as('ana');
 select results_eq(
   $$select c.old_value, c.new_value, c.changed_via, c.role from bi.lead_changes as c where c.action = 'lead.deleted' and c.field = 'email'$$,
   $$values ('ada@example.com', null::text, 'sql', 'postgres')$$,
-  'its e-mail address, and who deleted it'
+  'the e-mail address and the author of the deletion'
 );
 
 select * from finish();

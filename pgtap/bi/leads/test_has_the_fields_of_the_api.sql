@@ -16,7 +16,7 @@ select is(
       || array['created_at', 'updated_at', 'qualification_completed_at']
     from json_object_keys((kept('lead')).body::json) as k (key)
   ),
-  'the same, in the same order, but with created_at first among the times'
+  'the same fields in the same order, except that created_at is the first timestamp'
 );
 select results_eq(
   $$select l.id::text, l.email, l.name, l.lead_score, l.pipeline_stage, l.qualification_completed_at from bi.leads as l$$,
@@ -26,7 +26,7 @@ select results_eq(
       ((kept('lead')).body::json ->> 'qualification_completed_at')::timestamptz(3)
     )
   $$,
-  'and the same values'
+  'the same values'
 );
 
 select * from finish();

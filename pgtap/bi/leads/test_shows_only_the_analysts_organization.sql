@@ -9,14 +9,14 @@ select make_analyst('ana');
 select make_analyst('ben');
 
 select act_as('ana');
-select results_eq('select l.email from bi.leads as l', array['ada@example.com'], 'alice''s to ana');
+select results_eq('select l.email from bi.leads as l', array['ada@example.com'], 'ana sees alice''s leads');
 select is_empty(
-  $$select from bi.leads as l where l.organization_id = organization('bob')$$, 'none of bob''s, though she names it'
+  $$select from bi.leads as l where l.organization_id = organization('bob')$$, 'ana can''t select bob''s organization'
 );
-select is_empty($$select from bi.leads as l where l.id = lead('bea@example.com')$$, 'nor by its id');
-select throws_ok('select from app.lead where score_id is null', '42501', null, 'no column that the view leaves out');
+select is_empty($$select from bi.leads as l where l.id = lead('bea@example.com')$$, 'ana can''t select bob''s lead by its id');
+select throws_ok('select from app.lead where score_id is null', '42501', null, 'ana can''t read other columns of the table');
 select act_as('ben');
-select results_eq('select l.email from bi.leads as l', array['bea@example.com'], 'bob''s to ben');
+select results_eq('select l.email from bi.leads as l', array['bea@example.com'], 'ben sees bob''s leads');
 
 select * from finish();
 rollback;

@@ -9,7 +9,7 @@ select act_as('ana');
 select results_eq(
   $$select d.departed, d.lead_count from bi.pipeline_daily as d where d.stage = 'new' and d.day < '2026-03-03' order by d.day$$,
   $$values (0::bigint, 1::bigint), (1, 0)$$,
-  'on that day'
+  'on the day of the deletion'
 );
 
 select * from finish();

@@ -22,7 +22,7 @@ select results_eq(
       ('2026-03-02', null, 0, 1, 0),
       ('2026-03-03', null, 0, 0, 0)
   $$,
-  'without a position'
+  'the stage has no position'
 );
 
 select * from finish();

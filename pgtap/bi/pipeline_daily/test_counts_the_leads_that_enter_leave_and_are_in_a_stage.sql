@@ -6,7 +6,7 @@ from (values
   ('00000000-0000-7000-8000-000000000001', null, 'new', '2026-03-01 10:00Z'::timestamptz),
   ('00000000-0000-7000-8000-000000000002', null, 'new', '2026-03-01 11:00Z'),
   ('00000000-0000-7000-8000-000000000001', 'new', 'won', '2026-03-03 09:00Z'),
-  -- there and back on one day
+  -- Enters and leaves on the same day.
   ('00000000-0000-7000-8000-000000000002', 'new', 'lost', '2026-03-03 10:00Z'),
   ('00000000-0000-7000-8000-000000000002', 'lost', 'new', '2026-03-03 11:00Z')
 ) as m (lead_id, stage_left, stage_entered, at);
@@ -33,12 +33,12 @@ select results_eq(
       ('2026-03-03', 'won', 1, 0, 1),
       ('2026-03-03', 'lost', 1, 1, 0)
   $$,
-  'of alice''s'
+  'only alice''s leads'
 );
 select results_eq(
   $$select d.stage collate "default", d.lead_count from bi.pipeline_daily as d where d.lead_count > 0 and d.day = (now() at time zone 'UTC')::date order by d.position$$,
   $$values ('new', 1::bigint), ('won', 1)$$,
-  'and they stand there today'
+  'the leads are in the stage today'
 );
 
 select * from finish();

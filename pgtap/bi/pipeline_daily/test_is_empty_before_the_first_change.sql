@@ -6,9 +6,9 @@ select make_analyst('ana');
 select make_analyst('ben');
 
 select act_as('ben');
-select isnt_empty('select from bi.pipeline_daily', 'bob has had one');
+select isnt_empty('select from bi.pipeline_daily', 'bob''s organization has a change');
 select act_as('ana');
-select is_empty('select from bi.pipeline_daily', 'alice has not');
+select is_empty('select from bi.pipeline_daily', 'alice''s organization has none');
 
 select * from finish();
 rollback;

@@ -11,7 +11,7 @@ select act_as('ana');
 select results_eq(
   'select c.score_from, c.score_to, c.lead_count from bi.score_calibration as c where c.lead_count > 0 order by c.score_from',
   $$values (0, 9, 2::bigint), (10, 19, 1), (80, 89, 1), (90, 100, 3)$$,
-  'and each other score in the one that holds it'
+  'every other score is in the band that contains it'
 );
 
 select * from finish();

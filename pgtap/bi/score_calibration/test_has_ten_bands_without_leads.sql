@@ -9,7 +9,7 @@ select results_eq(
     from bi.score_calibration as c
   $$,
   $$values (10::bigint, 0, 100, 0::numeric, 0::numeric, 0::numeric, 0::bigint)$$,
-  'all of them empty'
+  'all bands are empty'
 );
 
 select * from finish();

@@ -20,7 +20,7 @@ select results_eq(
     order by c.score_from
   $$,
   $$values (10, 1::bigint, 0::bigint, 0::bigint, null::float8), (80, 4, 2, 1, 0.6667)$$,
-  'of alice''s alone; none is decided of those from 10 to 19'
+  'only alice''s leads; no lead with a score from 10 to 19 is decided'
 );
 
 select * from finish();

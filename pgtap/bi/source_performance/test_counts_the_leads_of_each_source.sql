@@ -6,7 +6,7 @@ insert into app.lead (organization_id, email, source, pipeline_stage, created_at
 select organization('alice'), 'lead@example.com', l.source, l.stage, '2026-03-01 10:00Z', '2026-03-01 10:00Z'::timestamptz + l.took
 from (values
   ('referral', 'won', interval '1 hour'),
-  -- qualified once, whatever came after
+  -- Qualified once, with any stage afterwards.
   ('referral', 'lost', '4 hours'),
   ('referral', 'new', null),
   ('website', 'qualified', '90 minutes'),
@@ -28,7 +28,7 @@ select results_eq(
       ('website', 1, 1, 0, 0, 1.5),
       (null, 1, 0, 0, 0, null)
   $$,
-  'of alice''s alone, those without a source too'
+  'only alice''s leads, including those without a source'
 );
 
 select * from finish();

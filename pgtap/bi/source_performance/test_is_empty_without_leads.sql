@@ -7,9 +7,9 @@ select make_analyst('ana');
 select make_analyst('ben');
 
 select act_as('ben');
-select isnt_empty('select from bi.source_performance', 'bob has one');
+select isnt_empty('select from bi.source_performance', 'bob has a lead');
 select act_as('ana');
-select is_empty('select from bi.source_performance', 'alice has none, and no row divides by zero');
+select is_empty('select from bi.source_performance', 'alice has no lead, and no row divides by zero');
 
 select * from finish();
 rollback;

@@ -8,7 +8,7 @@ select make_analyst('ana');
 
 select act_as('ana');
 select results_eq(
-  'select h.stage collate "default", h.left_at from bi.stage_history as h', $$values ('new', null::timestamptz(3))$$, 'one, that lasts'
+  'select h.stage collate "default", h.left_at from bi.stage_history as h', $$values ('new', null::timestamptz(3))$$, 'one stay that hasn''t ended'
 );
 
 select * from finish();

@@ -6,7 +6,7 @@ select made_lead('{"email": "ada@example.com"}');
 select make_analyst('ana');
 select act_as('ana');
 select results_eq(
-  'select h.stage collate "default", h.left_at is null from bi.stage_history as h', $$values ('new', true)$$, 'there it stands'
+  'select h.stage collate "default", h.left_at is null from bi.stage_history as h', $$values ('new', true)$$, 'the stay hasn''t ended'
 );
 select act_as('dba');
 delete from app.lead where email = 'ada@example.com';
@@ -15,7 +15,7 @@ select act_as('ana');
 select results_eq(
   'select h.stage collate "default", h.left_at is null, h.next_stage collate "default" from bi.stage_history as h',
   $$values ('new', false, null::text)$$,
-  'it has left, and for no other'
+  'the stay has ended without a next stage'
 );
 
 select * from finish();

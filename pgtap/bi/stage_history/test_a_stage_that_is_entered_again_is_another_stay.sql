@@ -13,7 +13,7 @@ select act_as('ana');
 select results_eq(
   $$select h.hours, h.next_stage collate "default" from bi.stage_history as h where h.stage = 'new' order by h.entered_at$$,
   $$values (24::float8, 'lost'), (null, null)$$,
-  'two stays in new, the second of which lasts'
+  'two stays in the stage new; the second hasn''t ended'
 );
 
 select * from finish();

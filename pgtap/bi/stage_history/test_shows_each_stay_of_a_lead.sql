@@ -20,7 +20,7 @@ select results_eq(
       ('new', '2026-03-02 10:00Z', null, null, null),
       ('won', '2026-03-04 12:30Z', null, null, null)
   $$,
-  'when it began, when it ended, how long it was, and what came next; another lead''s aside'
+  'the start, the end, the hours and the next stage of each stay; another lead''s stays are separate'
 );
 
 select * from finish();
