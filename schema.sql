@@ -8,7 +8,7 @@ CREATE SCHEMA api;
 
 ALTER SCHEMA api OWNER TO leads_owner;
 
-COMMENT ON SCHEMA api IS 'What a client reaches: functions, the route table and the errors.';
+COMMENT ON SCHEMA api IS 'The API: the functions that requests call, the routes, the errors and the reference.';
 
 CREATE SCHEMA app;
 
@@ -99,7 +99,7 @@ COMMENT ON COLUMN api.audit_event.source IS 'The origin of the change: the API, 
 
 COMMENT ON COLUMN api.audit_event.correlation_id IS 'The X-Request-Id of the request that made the change; null outside requests.';
 
-COMMENT ON COLUMN api.audit_event.payload IS 'What changed: for a lead, diff has {"from": …, "to": …} for each field; key_id is the key''s that made the change, or null, and then role is the login.';
+COMMENT ON COLUMN api.audit_event.payload IS 'What changed. For a lead, diff has {"from": …, "to": …} for each field. key_id is the id of the key that made the change; if it is null, role is the database login.';
 
 COMMENT ON COLUMN api.audit_event.created_at IS 'When the change was made.';
 
@@ -156,7 +156,7 @@ COMMENT ON COLUMN api.chain_verdict.verified_to IS 'The last position that was v
 
 COMMENT ON COLUMN api.chain_verdict.next_after IS 'The value of after for the next request; null at the end of the chain.';
 
-COMMENT ON COLUMN api.chain_verdict.head IS 'The last seal verified, as head takes it: keep it elsewhere, and ask with it later. Null: none is.';
+COMMENT ON COLUMN api.chain_verdict.head IS 'The last seal that was verified, as a value for head in a later request. Store it elsewhere. Null if there is none.';
 
 COMMENT ON COLUMN api.chain_verdict.unsealed IS 'How many events are not sealed yet. A worker seals them every second.';
 
@@ -844,9 +844,9 @@ COMMENT ON TABLE auth.analyst IS 'Analysts'' logins. Each is bound to one organi
 
 COMMENT ON COLUMN auth.analyst.role_oid IS 'The login''s oid in this cluster.';
 
-COMMENT ON COLUMN auth.analyst.role_name IS 'The login''s name. Oid and name must both match: after a restore, or once the login was dropped, the oid may be another role''s.';
+COMMENT ON COLUMN auth.analyst.role_name IS 'The login''s name. The oid and the name must both match, because after a restore, or after the login was dropped, another role can have the oid.';
 
-COMMENT ON COLUMN auth.analyst.expires_at IS 'The login sees no row from this instant on; null: the binding does not expire.';
+COMMENT ON COLUMN auth.analyst.expires_at IS 'The login sees no row from this time on; null: the binding does not expire.';
 
 CREATE FUNCTION admin.analyst_findings() RETURNS TABLE(subject text, finding text, remedy text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -916,7 +916,7 @@ end $$;
 
 ALTER FUNCTION app.is_text(value text, max_length integer) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.is_text(value text, max_length integer) IS 'Whether the value is a text of 1 to max_length characters with no white space at its ends. Null for null.';
+COMMENT ON FUNCTION app.is_text(value text, max_length integer) IS 'Whether the value is a text of 1 to max_length characters without white space at its ends. Null for null.';
 
 CREATE FUNCTION app.new_id() RETURNS uuid
     LANGUAGE sql PARALLEL SAFE
@@ -959,7 +959,7 @@ ALTER TABLE ONLY app.organization FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE app.organization OWNER TO leads_owner;
 
-COMMENT ON TABLE app.organization IS 'A tenant: a business that keeps its leads here. Of an erased organization only this row and its audit log stay.';
+COMMENT ON TABLE app.organization IS 'The tenants: businesses that keep their leads here. After an erasure only this row and the audit log remain.';
 
 COMMENT ON COLUMN app.organization.name IS 'The business''s name; null once it is erased.';
 
@@ -1615,7 +1615,7 @@ end $$;
 
 ALTER FUNCTION app.id_time(id uuid) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.id_time(id uuid) IS 'The instant in a UUID of version 7 (RFC 9562, section 5.7), in milliseconds. A UUID of another version gives some instant.';
+COMMENT ON FUNCTION app.id_time(id uuid) IS 'The time in a UUID of version 7 (RFC 9562, section 5.7), in milliseconds. For another version the result has no meaning.';
 
 CREATE TABLE audit.seal (
     organization_id uuid NOT NULL,
@@ -1650,7 +1650,7 @@ COMMENT ON COLUMN audit.seal.event_id IS 'The event''s id.';
 
 COMMENT ON COLUMN audit.seal.event_hash IS 'The event''s own hash, from audit.event_hash. With it the chain can be computed without the events.';
 
-COMMENT ON COLUMN audit.seal.hash IS 'SHA-256 of the hash of the seal before and event_hash. Before the first seal stands SHA-256 of the organization''s 16 bytes.';
+COMMENT ON COLUMN audit.seal.hash IS 'SHA-256 of the previous seal''s hash and event_hash. The first seal takes SHA-256 of the organization''s 16 bytes as the previous hash.';
 
 COMMENT ON COLUMN audit.seal.created_at IS 'The event''s created_at.';
 
@@ -2105,7 +2105,7 @@ end $_$;
 
 ALTER FUNCTION app.is_email(value text) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.is_email(value text) IS 'Whether the value is an e-mail address by the rule of the HTML standard (section 4.10.5.1.5, "valid e-mail address"), with a dot in the domain; at most 254 characters, 64 before the @ (RFC 5321, section 4.5.3.1). No quoted local part; an internationalized domain comes as xn--. Null for null.';
+COMMENT ON FUNCTION app.is_email(value text) IS 'Whether the value is an e-mail address by the rule of the HTML standard (section 4.10.5.1.5, "valid e-mail address"), with a dot in the domain; at most 254 characters, 64 before the @ (RFC 5321, section 4.5.3.1). No quoted local part; an internationalized domain is written as xn--. Null for null.';
 
 CREATE TABLE app.lead (
     id uuid DEFAULT app.new_id() NOT NULL,
@@ -2277,7 +2277,7 @@ COMMENT ON COLUMN crm.connection.credential IS 'The vendor''s key, encrypted wit
 
 COMMENT ON COLUMN crm.connection.credential_key IS 'The id of the decryption key.';
 
-COMMENT ON COLUMN crm.connection.blocked_until IS 'No worker calls the vendor before this instant: it sent Retry-After.';
+COMMENT ON COLUMN crm.connection.blocked_until IS 'No worker calls the vendor before this time, because it sent Retry-After.';
 
 COMMENT ON COLUMN crm.connection.paced_until IS 'When the calls granted so far would have ended at an even pace.';
 
@@ -3146,7 +3146,7 @@ COMMENT ON TABLE audit.event IS 'Every change: what changed, who changed it, and
 
 COMMENT ON COLUMN audit.event.action IS 'What happened, such as lead.updated.';
 
-COMMENT ON COLUMN audit.event.source IS 'Where the change came from: api, sql, worker or system. It is derived from the login, not from anything the caller says.';
+COMMENT ON COLUMN audit.event.source IS 'The origin of the change: api, sql, worker or system. It is derived from the login, so a caller cannot choose it.';
 
 COMMENT ON COLUMN audit.event.correlation_id IS 'The X-Request-Id of the request that made the change; null outside requests.';
 
@@ -3158,7 +3158,7 @@ COMMENT ON COLUMN audit.event.salt IS '16 random bytes; null once the event''s v
 
 COMMENT ON COLUMN audit.event.payload_digest IS 'SHA-256 of the salt and the original payload. It stays when a person''s values are erased.';
 
-COMMENT ON COLUMN audit.event.created_at IS 'When the change was made: the instant in id. It is the clock''s time, not the transaction''s, so that of two changes of one record, which wait for each other, the later one has the later time.';
+COMMENT ON COLUMN audit.event.created_at IS 'When the change was made: the time in id. It is the time of the clock and not of the transaction. Changes of one record wait for each other, so the later change has the later time.';
 
 COMMENT ON COLUMN audit.event.action_and_source IS 'Action and source in one column, for a filter by both.';
 
@@ -3612,9 +3612,9 @@ COMMENT ON TABLE auth.api_key IS 'API keys. The key itself is not stored: only t
 
 COMMENT ON COLUMN auth.api_key.scopes IS 'What the key may do: {read}, {read,write} or {read,write,admin}.';
 
-COMMENT ON COLUMN auth.api_key.digest IS 'SHA-256 of the SHA-256 of the key. A request proves itself by the inner digest, so a digest read here proves nothing.';
+COMMENT ON COLUMN auth.api_key.digest IS 'SHA-256 of the SHA-256 of the key. A request proves its key with the inner digest, so this digest proves nothing.';
 
-COMMENT ON COLUMN auth.api_key.expires_at IS 'The key is refused from this instant on; null: it does not expire.';
+COMMENT ON COLUMN auth.api_key.expires_at IS 'The key is refused from this time on; null: it does not expire.';
 
 COMMENT ON COLUMN auth.api_key.rotated_from IS 'The id of the key that this key replaces.';
 
@@ -5235,21 +5235,21 @@ CREATE TABLE api.problem (
 
 ALTER TABLE api.problem OWNER TO leads_owner;
 
-COMMENT ON TABLE api.problem IS 'How an error is answered (RFC 9457): one row for each code word, SQLSTATE and constraint.';
+COMMENT ON TABLE api.problem IS 'The responses for errors (RFC 9457): one row for each code word, SQLSTATE and constraint.';
 
-COMMENT ON COLUMN api.problem.raised_by IS 'The word that a function or the shim raises, a SQLSTATE, or the name of a constraint.';
+COMMENT ON COLUMN api.problem.raised_by IS 'The word that a function or the API server raises, a SQLSTATE, or the name of a constraint.';
 
 COMMENT ON COLUMN api.problem.status IS 'The HTTP status.';
 
-COMMENT ON COLUMN api.problem.code IS 'The member code of the answer.';
+COMMENT ON COLUMN api.problem.code IS 'The member code of the response.';
 
-COMMENT ON COLUMN api.problem.title IS 'The member title of the answer.';
+COMMENT ON COLUMN api.problem.title IS 'The member title of the response.';
 
-COMMENT ON COLUMN api.problem.detail IS 'The member detail, where the error brings none; of a field''s error, its detail.';
+COMMENT ON COLUMN api.problem.detail IS 'The member detail of the response, if the error has no hint. For a constraint on a field: the detail of the field error.';
 
-COMMENT ON COLUMN api.problem.field IS 'The field that a constraint is about.';
+COMMENT ON COLUMN api.problem.field IS 'The field of the field error, for a constraint on a field.';
 
-COMMENT ON COLUMN api.problem.field_code IS 'The code in that field''s entry in errors.';
+COMMENT ON COLUMN api.problem.field_code IS 'The code of the field error.';
 
 CREATE FUNCTION api.openapi_info() RETURNS text
     LANGUAGE sql STABLE
@@ -6014,15 +6014,15 @@ CREATE TABLE app.lead_field (
 
 ALTER TABLE app.lead_field OWNER TO leads_owner;
 
-COMMENT ON TABLE app.lead_field IS 'The fields of a lead that a client may send, with what app.lead_faults needs to know of them.';
+COMMENT ON TABLE app.lead_field IS 'The fields of a lead that a client can send, with their rules for app.lead_faults.';
 
 COMMENT ON COLUMN app.lead_field.name IS 'The field, which is a column of app.lead.';
 
 COMMENT ON COLUMN app.lead_field.kind IS 'text: a text; email: an e-mail address; name: a machine name; score: a whole number from 0 to 100; stage: a pipeline stage of the organization.';
 
-COMMENT ON COLUMN app.lead_field.max_length IS 'The most characters that a text may have; null: the kind has no limit.';
+COMMENT ON COLUMN app.lead_field.max_length IS 'The maximum number of characters; null: the kind has no limit.';
 
-COMMENT ON COLUMN app.lead_field.is_nullable IS 'Whether the field may be null.';
+COMMENT ON COLUMN app.lead_field.is_nullable IS 'Whether the field can be null.';
 
 CREATE FUNCTION api.problems() RETURNS TABLE(raised_by text, status integer, code text, title text, detail text, field text, field_code text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -6863,7 +6863,7 @@ END;
 
 ALTER FUNCTION app.trim_text(value text) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.trim_text(value text) IS 'The text without the white space at its ends: the 25 characters of Unicode''s property White_Space, whatever the database''s locale.';
+COMMENT ON FUNCTION app.trim_text(value text) IS 'The text without white space at its ends: the 25 characters of Unicode''s property White_Space, in every locale of the database.';
 
 CREATE FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head DEFAULT NULL::text) RETURNS api.chain_verdict
     LANGUAGE plpgsql STABLE
@@ -8513,8 +8513,8 @@ begin
         case jsonb_typeof(document -> 'rules') when 'array' then document -> 'rules' else '[]' end
       ) with ordinality as r (rule, ordinality)
     ),
-    -- A rule that is not an object has that one fault. Only objects are searched for members.
-    whole as (
+    -- A rule that is not an object has only this one fault.
+    object_rule as (
       select
         r.path, r.position, r.rule,
         coalesce(r.rule ->> 'operator', 'present') as operator,
@@ -8542,7 +8542,7 @@ begin
       select 0, 'rescore_on_signal', 'wrong_type', 'This must be true or false.'
       where jsonb_typeof(document -> 'rescore_on_signal') <> 'boolean'
       union all
-      select 0, 'groups', 'wrong_type', 'This must be a table with a table for each group.'
+      select 0, 'groups', 'wrong_type', 'This must be a table that has a table for each group.'
       where jsonb_typeof(document -> 'groups') <> 'object'
       union all
       select 0, 'groups.' || g.name, 'invalid_name', 'A group''s name has 1 to 64 characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9.'
@@ -8563,14 +8563,14 @@ begin
       select 65, 'rules[64]', 'too_many', 'A model has at most 64 rules.'
       where jsonb_typeof(document -> 'rules') = 'array' and jsonb_array_length(document -> 'rules') > 64
       union all
-      select r.position, r.path, 'wrong_type', 'A rule is a table.'
+      select r.position, r.path, 'wrong_type', 'A rule must be a table.'
       from rule as r
       where jsonb_typeof(r.rule) <> 'object'
       union all
       select
         r.position, r.path || '.' || k.key, 'unknown_key',
         'A rule has name, signal or field, key, operator, value, label, weight, half_life_hours and group.'
-      from whole as r
+      from object_rule as r
       cross join jsonb_object_keys(r.rule) as k (key)
       where
         k.key not in (
@@ -8580,27 +8580,27 @@ begin
       select
         r.position, r.path || '.name', 'invalid_name',
         'A rule has a name of 1 to 64 characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9.'
-      from whole as r
+      from object_rule as r
       where (jsonb_typeof(r.rule -> 'name') = 'string' and app.is_name(r.rule ->> 'name')) is not true
       union all
-      select r.position, r.path || '.name', 'duplicate_name', format('Another rule is called "%s" too.', r.rule ->> 'name')
-      from whole as r
-      where exists (select from whole as o where o.rule -> 'name' = r.rule -> 'name' and o.position < r.position)
+      select r.position, r.path || '.name', 'duplicate_name', format('Another rule has the name "%s".', r.rule ->> 'name')
+      from object_rule as r
+      where exists (select from object_rule as o where o.rule -> 'name' = r.rule -> 'name' and o.position < r.position)
       union all
-      select r.position, r.path || '.signal', 'signal_or_field', 'A rule looks at a signal or at a field: give one of them.'
-      from whole as r
+      select r.position, r.path || '.signal', 'signal_or_field', 'A rule must have either signal or field.'
+      from object_rule as r
       where r.is_of_signal = (r.rule ? 'field')
       union all
       select
         r.position, r.path || '.signal', 'invalid_name',
         'A signal''s type has 1 to 64 characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9.'
-      from whole as r
+      from object_rule as r
       where r.is_of_signal and (jsonb_typeof(r.rule -> 'signal') = 'string' and app.is_name(r.rule ->> 'signal')) is not true
       union all
       select
         r.position, r.path || '.field', 'unknown_field',
         'The fields are name, company, email, source, industry, company_size, pain_points, timeline and budget_range.'
-      from whole as r
+      from object_rule as r
       where
         r.rule ? 'field'
         and r.rule -> 'field' not in (
@@ -8608,8 +8608,8 @@ begin
           '"budget_range"'
         )
       union all
-      select r.position, r.path || '.key', 'not_allowed', 'Only with a signal: the name, of 1 to 64 characters, of a member of its value.'
-      from whole as r
+      select r.position, r.path || '.key', 'not_allowed', 'key requires a signal, and must be the name of a member of its value, of 1 to 64 characters.'
+      from object_rule as r
       where
         r.rule ? 'key'
         and (
@@ -8621,26 +8621,26 @@ begin
       select
         r.position, r.path || '.operator', 'unknown_operator',
         'The operators are present, absent, equals, differs, one_of, at_least and at_most.'
-      from whole as r
+      from object_rule as r
       where
         r.rule ? 'operator'
         and r.rule -> 'operator' not in (
           '"present"', '"absent"', '"equals"', '"differs"', '"one_of"', '"at_least"', '"at_most"'
         )
       union all
-      select r.position, r.path || '.operator', 'not_allowed', 'A field is a text: at_least and at_most compare numbers.'
-      from whole as r
+      select r.position, r.path || '.operator', 'not_allowed', 'at_least and at_most compare numbers, and a field is a text. Use another operator.'
+      from object_rule as r
       where r.operator in ('at_least', 'at_most') and not r.is_of_signal
       union all
       select
         r.position, r.path || '.value', 'invalid_value',
         case
-          when r.operator in ('present', 'absent') then 'present and absent compare with nothing. Leave it out.'
+          when r.operator in ('present', 'absent') then 'The operators present and absent have no value. Leave it out.'
           when r.operator in ('at_least', 'at_most') then 'This must be a number of up to 40 digits.'
           when r.operator = 'one_of' then 'This must be a list of 1 to 50 texts and numbers.'
-          else 'This must be true, a number or a text. (For false, take the operator absent.)'
+          else 'This must be true, a number or a text. (For false, use the operator absent.)'
         end
-      from whole as r
+      from object_rule as r
       where
         case
           when r.operator in ('present', 'absent') then r.rule ? 'value'
@@ -8667,36 +8667,36 @@ begin
       union all
       select
         r.position, r.path || '.label', 'invalid_label',
-        'A rule has a label: a line of 1 to 128 characters without white space at its ends.'
-      from whole as r
+        'A rule has a label: one line of 1 to 128 characters, without white space at its ends.'
+      from object_rule as r
       where
         (
           jsonb_typeof(r.rule -> 'label') = 'string'
           and app.is_text(r.rule ->> 'label', 128)
-          -- controls, and what ends a line or turns its direction
+          -- No control characters, line separators, or characters that change the direction of the text.
           and r.rule ->> 'label' collate "C" !~ U&'[\0001-\001F\007F-\009F\2028-\202E\2066-\2069]'
         ) is not true
       union all
       select
         r.position, r.path || '.weight', 'out_of_range',
-        'A rule has a weight: a number from -1 to 1 with at most two decimals, and not 0.'
-      from whole as r
+        'A rule has a weight: a number from -1 to 1, except 0, with at most two decimals.'
+      from object_rule as r
       where (scoring.is_decimal(r.rule -> 'weight', -1, 1) and (r.rule ->> 'weight')::numeric <> 0) is not true
       union all
       select
         r.position, r.path || '.half_life_hours', 'out_of_range',
         'This must be a number of hours from 0.01 to 87600 with at most two decimals.'
-      from whole as r
+      from object_rule as r
       where r.rule ? 'half_life_hours' and not scoring.is_decimal(r.rule -> 'half_life_hours', 0.01, 87600)
       union all
       select
         r.position, r.path || '.half_life_hours', 'not_allowed',
-        'Only a signal that is there has an age: leave it out for a field, and with absent.'
-      from whole as r
+        'Only a signal that exists has an age. Leave this out for a field, and with the operator absent.'
+      from object_rule as r
       where r.rule ? 'half_life_hours' and (not r.is_of_signal or r.operator = 'absent')
       union all
-      select r.position, r.path || '.group', 'unknown_group', 'There is no such group. Add it to groups, with its cap.'
-      from whole as r
+      select r.position, r.path || '.group', 'unknown_group', 'This group does not exist. Add it to groups, with its cap.'
+      from object_rule as r
       where
         r.rule ? 'group'
         and not exists (select from "group" as g where to_jsonb(g.name) = r.rule -> 'group')
@@ -8711,10 +8711,10 @@ end $$;
 
 ALTER FUNCTION scoring.model_faults(document jsonb) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION scoring.model_faults(document jsonb) IS 'All faults of a scoring model as a JSON array of {field, code, detail}; null where there is none.
+COMMENT ON FUNCTION scoring.model_faults(document jsonb) IS 'All faults of a scoring model as a JSON array of {field, code, detail}; null if there is no fault.
 
-A model is an object: base (0 to 1, two decimals), rescore_on_signal (boolean, false when left out), groups (each
-{"cap": …}), rules (up to 64). Fields of rules read rules[0].weight.';
+A model is an object: base (0 to 1, two decimals), rescore_on_signal (boolean, default false), groups (each
+{"cap": …}), rules (up to 64). The field of a rule has the form rules[0].weight.';
 
 CREATE TABLE scoring.default_model (
     version integer NOT NULL,
@@ -8725,7 +8725,7 @@ CREATE TABLE scoring.default_model (
 
 ALTER TABLE scoring.default_model OWNER TO leads_owner;
 
-COMMENT ON TABLE scoring.default_model IS 'The models of an organization that has none of its own: the one with the highest version. A version never changes.';
+COMMENT ON TABLE scoring.default_model IS 'The models of organizations without a model of their own. The highest version counts. A version never changes.';
 
 CREATE TABLE scoring.model (
     organization_id uuid NOT NULL,
@@ -9549,7 +9549,7 @@ COMMENT ON COLUMN scoring.score.base IS 'The number that the contributions were 
 
 COMMENT ON COLUMN scoring.score.contributions IS 'The summands, in the order of the sentence: [{"rule", "label", "contribution", "signal_id"}].';
 
-COMMENT ON COLUMN scoring.score.created_at IS 'When it was computed or set. Ages of signals are computed at this instant.';
+COMMENT ON COLUMN scoring.score.created_at IS 'When it was computed or set. The ages of signals are computed to this time.';
 
 CREATE TABLE scoring.signal (
     id uuid DEFAULT app.new_id() NOT NULL,

@@ -61,7 +61,7 @@ set local role leads_owner;
 comment on schema app is 'Leads and their rules.';
 comment on schema auth is 'API keys, analysts'' logins, and the functions that prove who makes a request.';
 comment on schema audit is 'The append-only log of every change, and its chain of hashes.';
-comment on schema api is 'What a client reaches: functions, the route table and the errors.';
+comment on schema api is 'The API: the functions that requests call, the routes, the errors and the reference.';
 comment on schema scoring is 'Signals, scoring models, and the history of scores.';
 comment on schema crm is 'Pushes leads to a CRM exactly once.';
 comment on schema bi is 'Views for analysts. Each shows the rows of the analyst''s organization only.';

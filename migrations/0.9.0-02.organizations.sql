@@ -33,11 +33,11 @@ begin atomic
 end;
 
 comment on function app.trim_text(text) is
-  'The text without the white space at its ends: the 25 characters of Unicode''s property White_Space, whatever the '
-  'database''s locale.';
+  'The text without white space at its ends: the 25 characters of Unicode''s property White_Space, in every locale of the '
+  'database.';
 
--- In plpgsql, because a CHECK is planned in every INSERT and UPDATE: a function in SQL would be parsed and inlined each
--- time, which is a tenth of the cost of a write.
+-- In plpgsql, because a CHECK is planned in every INSERT and UPDATE. A function in SQL would be parsed and inlined each
+-- time, which would add a tenth to the cost of a write.
 create function app.is_text(value text, max_length integer)
 returns boolean language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
 as $$
@@ -46,7 +46,7 @@ begin
 end $$;
 
 comment on function app.is_text(text, integer) is
-  'Whether the value is a text of 1 to max_length characters with no white space at its ends. Null for null.';
+  'Whether the value is a text of 1 to max_length characters without white space at its ends. Null for null.';
 
 create function app.is_name(value text)
 returns boolean language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
@@ -71,7 +71,7 @@ create table app.organization (
 );
 
 comment on table app.organization is
-  'A tenant: a business that keeps its leads here. Of an erased organization only this row and its audit log stay.';
+  'The tenants: businesses that keep their leads here. After an erasure only this row and the audit log remain.';
 comment on column app.organization.name is 'The business''s name; null once it is erased.';
 comment on column app.organization.environment is 'live or test. A test organization never causes a call to another system.';
 comment on column app.organization.erased_at is 'When it was erased; null: it is not erased.';
@@ -138,8 +138,8 @@ create table auth.api_key (
 comment on table auth.api_key is 'API keys. The key itself is not stored: only the SHA-256 of its SHA-256 is.';
 comment on column auth.api_key.scopes is 'What the key may do: {read}, {read,write} or {read,write,admin}.';
 comment on column auth.api_key.digest is
-  'SHA-256 of the SHA-256 of the key. A request proves itself by the inner digest, so a digest read here proves nothing.';
-comment on column auth.api_key.expires_at is 'The key is refused from this instant on; null: it does not expire.';
+  'SHA-256 of the SHA-256 of the key. A request proves its key with the inner digest, so this digest proves nothing.';
+comment on column auth.api_key.expires_at is 'The key is refused from this time on; null: it does not expire.';
 comment on column auth.api_key.rotated_from is 'The id of the key that this key replaces.';
 
 alter table auth.api_key enable row level security, force row level security;
@@ -158,8 +158,9 @@ create table auth.analyst (
 comment on table auth.analyst is 'Analysts'' logins. Each is bound to one organization.';
 comment on column auth.analyst.role_oid is 'The login''s oid in this cluster.';
 comment on column auth.analyst.role_name is
-  'The login''s name. Oid and name must both match: after a restore, or once the login was dropped, the oid may be another role''s.';
-comment on column auth.analyst.expires_at is 'The login sees no row from this instant on; null: the binding does not expire.';
+  'The login''s name. The oid and the name must both match, because after a restore, or after the login was dropped, another '
+  'role can have the oid.';
+comment on column auth.analyst.expires_at is 'The login sees no row from this time on; null: the binding does not expire.';
 
 alter table auth.analyst enable row level security, force row level security;
 

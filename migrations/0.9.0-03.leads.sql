@@ -19,7 +19,7 @@ end $$;
 comment on function app.is_email(text) is
   'Whether the value is an e-mail address by the rule of the HTML standard (section 4.10.5.1.5, "valid e-mail '
   'address"), with a dot in the domain; at most 254 characters, 64 before the @ (RFC 5321, section 4.5.3.1). No quoted '
-  'local part; an internationalized domain comes as xn--. Null for null.';
+  'local part; an internationalized domain is written as xn--. Null for null.';
 
 create table app.lead (
   id uuid not null default app.new_id(),
@@ -142,13 +142,13 @@ create table app.lead_field (
 );
 
 comment on table app.lead_field is
-  'The fields of a lead that a client may send, with what app.lead_faults needs to know of them.';
+  'The fields of a lead that a client can send, with their rules for app.lead_faults.';
 comment on column app.lead_field.name is 'The field, which is a column of app.lead.';
 comment on column app.lead_field.kind is
   'text: a text; email: an e-mail address; name: a machine name; score: a whole number from 0 to 100; stage: a pipeline '
   'stage of the organization.';
-comment on column app.lead_field.max_length is 'The most characters that a text may have; null: the kind has no limit.';
-comment on column app.lead_field.is_nullable is 'Whether the field may be null.';
+comment on column app.lead_field.max_length is 'The maximum number of characters; null: the kind has no limit.';
+comment on column app.lead_field.is_nullable is 'Whether the field can be null.';
 
 create table app.idempotency_key (
   organization_id uuid not null,

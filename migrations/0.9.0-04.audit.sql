@@ -16,11 +16,11 @@ begin
 end $$;
 
 comment on function app.id_time(uuid) is
-  'The instant in a UUID of version 7 (RFC 9562, section 5.7), in milliseconds. A UUID of another version gives some instant.';
+  'The time in a UUID of version 7 (RFC 9562, section 5.7), in milliseconds. For another version the result has no meaning.';
 
--- Partitioned by year, so that whole years can be archived and removed. Its partitions come from audit.create_partitions,
--- because a new partition has no row-level security, no guards, and keeps statistics. There is no default partition: its
--- rows would block the creation of the partition that they belong to.
+-- Partitioned by year, so that whole years can be archived and removed. audit.create_partitions creates the partitions,
+-- because a new partition has statistics and neither row-level security nor the triggers that keep it append-only. There
+-- is no default partition: its rows would block the creation of the partition that they belong to.
 create table audit.event (
   id uuid not null default app.new_id(),
   organization_id uuid not null,
@@ -39,14 +39,14 @@ create table audit.event (
   constraint event_belongs_to_organization foreign key (organization_id) references app.organization,
   constraint event_source_is_known check (source in ('api', 'sql', 'worker', 'system')),
   constraint event_payload_digest_has_32_bytes check (octet_length(payload_digest) = 32),
-  -- So an id alone tells the partition, and no two partitions have the same id.
+  -- So the id alone determines the partition, and no two partitions have the same id.
   constraint event_created_at_is_the_time_of_its_id check (created_at = app.id_time(id))
 ) partition by range (created_at);
 
 comment on table audit.event is 'Every change: what changed, who changed it, and from where. Append-only. Partitioned by year.';
 comment on column audit.event.action is 'What happened, such as lead.updated.';
 comment on column audit.event.source is
-  'Where the change came from: api, sql, worker or system. It is derived from the login, not from anything the caller says.';
+  'The origin of the change: api, sql, worker or system. It is derived from the login, so a caller cannot choose it.';
 comment on column audit.event.correlation_id is 'The X-Request-Id of the request that made the change; null outside requests.';
 comment on column audit.event.lead_id is 'The lead that the event is about; null for other events.';
 comment on column audit.event.payload is 'What changed, and the API key or the login that changed it.';
@@ -54,8 +54,8 @@ comment on column audit.event.salt is '16 random bytes; null once the event''s v
 comment on column audit.event.payload_digest is
   'SHA-256 of the salt and the original payload. It stays when a person''s values are erased.';
 comment on column audit.event.created_at is
-  'When the change was made: the instant in id. It is the clock''s time, not the transaction''s, so that of two changes of '
-  'one record, which wait for each other, the later one has the later time.';
+  'When the change was made: the time in id. It is the time of the clock and not of the transaction. Changes of one record '
+  'wait for each other, so the later change has the later time.';
 comment on column audit.event.action_and_source is 'Action and source in one column, for a filter by both.';
 comment on column audit.event.stage_left is 'The pipeline stage that the lead left by this change; null: none.';
 comment on column audit.event.stage_entered is 'The pipeline stage that the lead entered by this change; null: none.';
@@ -106,7 +106,8 @@ comment on column audit.seal.event_id is 'The event''s id.';
 comment on column audit.seal.event_hash is
   'The event''s own hash, from audit.event_hash. With it the chain can be computed without the events.';
 comment on column audit.seal.hash is
-  'SHA-256 of the hash of the seal before and event_hash. Before the first seal stands SHA-256 of the organization''s 16 bytes.';
+  'SHA-256 of the previous seal''s hash and event_hash. The first seal takes SHA-256 of the organization''s 16 bytes as the '
+  'previous hash.';
 comment on column audit.seal.created_at is 'The event''s created_at.';
 comment on column audit.seal.sealed_at is 'When it was sealed.';
 

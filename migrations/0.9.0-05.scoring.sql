@@ -66,8 +66,8 @@ begin
         case jsonb_typeof(document -> 'rules') when 'array' then document -> 'rules' else '[]' end
       ) with ordinality as r (rule, ordinality)
     ),
-    -- A rule that is not an object has that one fault. Only objects are searched for members.
-    whole as (
+    -- A rule that is not an object has only this one fault.
+    object_rule as (
       select
         r.path, r.position, r.rule,
         coalesce(r.rule ->> 'operator', 'present') as operator,
@@ -95,7 +95,7 @@ begin
       select 0, 'rescore_on_signal', 'wrong_type', 'This must be true or false.'
       where jsonb_typeof(document -> 'rescore_on_signal') <> 'boolean'
       union all
-      select 0, 'groups', 'wrong_type', 'This must be a table with a table for each group.'
+      select 0, 'groups', 'wrong_type', 'This must be a table that has a table for each group.'
       where jsonb_typeof(document -> 'groups') <> 'object'
       union all
       select 0, 'groups.' || g.name, 'invalid_name', 'A group''s name has 1 to 64 characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9.'
@@ -116,14 +116,14 @@ begin
       select 65, 'rules[64]', 'too_many', 'A model has at most 64 rules.'
       where jsonb_typeof(document -> 'rules') = 'array' and jsonb_array_length(document -> 'rules') > 64
       union all
-      select r.position, r.path, 'wrong_type', 'A rule is a table.'
+      select r.position, r.path, 'wrong_type', 'A rule must be a table.'
       from rule as r
       where jsonb_typeof(r.rule) <> 'object'
       union all
       select
         r.position, r.path || '.' || k.key, 'unknown_key',
         'A rule has name, signal or field, key, operator, value, label, weight, half_life_hours and group.'
-      from whole as r
+      from object_rule as r
       cross join jsonb_object_keys(r.rule) as k (key)
       where
         k.key not in (
@@ -133,27 +133,27 @@ begin
       select
         r.position, r.path || '.name', 'invalid_name',
         'A rule has a name of 1 to 64 characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9.'
-      from whole as r
+      from object_rule as r
       where (jsonb_typeof(r.rule -> 'name') = 'string' and app.is_name(r.rule ->> 'name')) is not true
       union all
-      select r.position, r.path || '.name', 'duplicate_name', format('Another rule is called "%s" too.', r.rule ->> 'name')
-      from whole as r
-      where exists (select from whole as o where o.rule -> 'name' = r.rule -> 'name' and o.position < r.position)
+      select r.position, r.path || '.name', 'duplicate_name', format('Another rule has the name "%s".', r.rule ->> 'name')
+      from object_rule as r
+      where exists (select from object_rule as o where o.rule -> 'name' = r.rule -> 'name' and o.position < r.position)
       union all
-      select r.position, r.path || '.signal', 'signal_or_field', 'A rule looks at a signal or at a field: give one of them.'
-      from whole as r
+      select r.position, r.path || '.signal', 'signal_or_field', 'A rule must have either signal or field.'
+      from object_rule as r
       where r.is_of_signal = (r.rule ? 'field')
       union all
       select
         r.position, r.path || '.signal', 'invalid_name',
         'A signal''s type has 1 to 64 characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9.'
-      from whole as r
+      from object_rule as r
       where r.is_of_signal and (jsonb_typeof(r.rule -> 'signal') = 'string' and app.is_name(r.rule ->> 'signal')) is not true
       union all
       select
         r.position, r.path || '.field', 'unknown_field',
         'The fields are name, company, email, source, industry, company_size, pain_points, timeline and budget_range.'
-      from whole as r
+      from object_rule as r
       where
         r.rule ? 'field'
         and r.rule -> 'field' not in (
@@ -161,8 +161,8 @@ begin
           '"budget_range"'
         )
       union all
-      select r.position, r.path || '.key', 'not_allowed', 'Only with a signal: the name, of 1 to 64 characters, of a member of its value.'
-      from whole as r
+      select r.position, r.path || '.key', 'not_allowed', 'key requires a signal, and must be the name of a member of its value, of 1 to 64 characters.'
+      from object_rule as r
       where
         r.rule ? 'key'
         and (
@@ -174,26 +174,26 @@ begin
       select
         r.position, r.path || '.operator', 'unknown_operator',
         'The operators are present, absent, equals, differs, one_of, at_least and at_most.'
-      from whole as r
+      from object_rule as r
       where
         r.rule ? 'operator'
         and r.rule -> 'operator' not in (
           '"present"', '"absent"', '"equals"', '"differs"', '"one_of"', '"at_least"', '"at_most"'
         )
       union all
-      select r.position, r.path || '.operator', 'not_allowed', 'A field is a text: at_least and at_most compare numbers.'
-      from whole as r
+      select r.position, r.path || '.operator', 'not_allowed', 'at_least and at_most compare numbers, and a field is a text. Use another operator.'
+      from object_rule as r
       where r.operator in ('at_least', 'at_most') and not r.is_of_signal
       union all
       select
         r.position, r.path || '.value', 'invalid_value',
         case
-          when r.operator in ('present', 'absent') then 'present and absent compare with nothing. Leave it out.'
+          when r.operator in ('present', 'absent') then 'The operators present and absent have no value. Leave it out.'
           when r.operator in ('at_least', 'at_most') then 'This must be a number of up to 40 digits.'
           when r.operator = 'one_of' then 'This must be a list of 1 to 50 texts and numbers.'
-          else 'This must be true, a number or a text. (For false, take the operator absent.)'
+          else 'This must be true, a number or a text. (For false, use the operator absent.)'
         end
-      from whole as r
+      from object_rule as r
       where
         case
           when r.operator in ('present', 'absent') then r.rule ? 'value'
@@ -220,36 +220,36 @@ begin
       union all
       select
         r.position, r.path || '.label', 'invalid_label',
-        'A rule has a label: a line of 1 to 128 characters without white space at its ends.'
-      from whole as r
+        'A rule has a label: one line of 1 to 128 characters, without white space at its ends.'
+      from object_rule as r
       where
         (
           jsonb_typeof(r.rule -> 'label') = 'string'
           and app.is_text(r.rule ->> 'label', 128)
-          -- controls, and what ends a line or turns its direction
+          -- No control characters, line separators, or characters that change the direction of the text.
           and r.rule ->> 'label' collate "C" !~ U&'[\0001-\001F\007F-\009F\2028-\202E\2066-\2069]'
         ) is not true
       union all
       select
         r.position, r.path || '.weight', 'out_of_range',
-        'A rule has a weight: a number from -1 to 1 with at most two decimals, and not 0.'
-      from whole as r
+        'A rule has a weight: a number from -1 to 1, except 0, with at most two decimals.'
+      from object_rule as r
       where (scoring.is_decimal(r.rule -> 'weight', -1, 1) and (r.rule ->> 'weight')::numeric <> 0) is not true
       union all
       select
         r.position, r.path || '.half_life_hours', 'out_of_range',
         'This must be a number of hours from 0.01 to 87600 with at most two decimals.'
-      from whole as r
+      from object_rule as r
       where r.rule ? 'half_life_hours' and not scoring.is_decimal(r.rule -> 'half_life_hours', 0.01, 87600)
       union all
       select
         r.position, r.path || '.half_life_hours', 'not_allowed',
-        'Only a signal that is there has an age: leave it out for a field, and with absent.'
-      from whole as r
+        'Only a signal that exists has an age. Leave this out for a field, and with the operator absent.'
+      from object_rule as r
       where r.rule ? 'half_life_hours' and (not r.is_of_signal or r.operator = 'absent')
       union all
-      select r.position, r.path || '.group', 'unknown_group', 'There is no such group. Add it to groups, with its cap.'
-      from whole as r
+      select r.position, r.path || '.group', 'unknown_group', 'This group does not exist. Add it to groups, with its cap.'
+      from object_rule as r
       where
         r.rule ? 'group'
         and not exists (select from "group" as g where to_jsonb(g.name) = r.rule -> 'group')
@@ -263,10 +263,10 @@ begin
 end $$;
 
 comment on function scoring.model_faults(jsonb) is
-$$All faults of a scoring model as a JSON array of {field, code, detail}; null where there is none.
+$$All faults of a scoring model as a JSON array of {field, code, detail}; null if there is no fault.
 
-A model is an object: base (0 to 1, two decimals), rescore_on_signal (boolean, false when left out), groups (each
-{"cap": …}), rules (up to 64). Fields of rules read rules[0].weight.$$;
+A model is an object: base (0 to 1, two decimals), rescore_on_signal (boolean, default false), groups (each
+{"cap": …}), rules (up to 64). The field of a rule has the form rules[0].weight.$$;
 
 create function scoring.is_model(document jsonb)
 returns boolean language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
@@ -286,7 +286,7 @@ create table scoring.default_model (
 );
 
 comment on table scoring.default_model is
-  'The models of an organization that has none of its own: the one with the highest version. A version never changes.';
+  'The models of organizations without a model of their own. The highest version counts. A version never changes.';
 
 create table scoring.model (
   organization_id uuid not null,
@@ -347,8 +347,8 @@ comment on column scoring.signal.lead_and_type is
   'Lead and type in one column, to find the latest signal. With two columns and no statistics, the planner could not tell '
   'their index from the other indexes that begin with the lead.';
 
--- The first finds the latest signal of a type; the second is in the order of a page. In the unique constraint the dedupe
--- key stands before the lead for the same reason as above.
+-- The first index finds the latest signal of a type. The second has the order of a page. The unique constraint has the
+-- dedupe key before the lead for the same reason as above: its index must not begin with the lead.
 create index signal_by_observed_at on scoring.signal (organization_id, lead_and_type, observed_at desc, id desc);
 create index signal_by_created_at on scoring.signal (organization_id, lead_id, created_at desc, id desc);
 
@@ -388,7 +388,7 @@ comment on column scoring.score.model is 'Which model computed it: the organizat
 comment on column scoring.score.base is 'The number that the contributions were added to, from 0 to 1.';
 comment on column scoring.score.contributions is
   'The summands, in the order of the sentence: [{"rule", "label", "contribution", "signal_id"}].';
-comment on column scoring.score.created_at is 'When it was computed or set. Ages of signals are computed at this instant.';
+comment on column scoring.score.created_at is 'When it was computed or set. The ages of signals are computed to this time.';
 
 create index score_by_created_at on scoring.score (organization_id, lead_id, created_at desc, id desc);
 

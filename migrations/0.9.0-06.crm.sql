@@ -79,7 +79,7 @@ comment on column crm.connection.credential is
   'The vendor''s key, encrypted with AES-256-GCM: a nonce of 12 bytes, then the ciphertext with its tag. Only the worker''s '
   'and the operator''s environment have the decryption key. Null: a test organization, whose pushes are simulated.';
 comment on column crm.connection.credential_key is 'The id of the decryption key.';
-comment on column crm.connection.blocked_until is 'No worker calls the vendor before this instant: it sent Retry-After.';
+comment on column crm.connection.blocked_until is 'No worker calls the vendor before this time, because it sent Retry-After.';
 comment on column crm.connection.paced_until is 'When the calls granted so far would have ended at an even pace.';
 
 create table crm.sync (

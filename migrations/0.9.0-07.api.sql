@@ -21,14 +21,15 @@ create table api.problem (
   constraint problem_field_has_a_code check ((field is null) = (field_code is null))
 );
 
-comment on table api.problem is 'How an error is answered (RFC 9457): one row for each code word, SQLSTATE and constraint.';
-comment on column api.problem.raised_by is 'The word that a function or the shim raises, a SQLSTATE, or the name of a constraint.';
+comment on table api.problem is 'The responses for errors (RFC 9457): one row for each code word, SQLSTATE and constraint.';
+comment on column api.problem.raised_by is 'The word that a function or the API server raises, a SQLSTATE, or the name of a constraint.';
 comment on column api.problem.status is 'The HTTP status.';
-comment on column api.problem.code is 'The member code of the answer.';
-comment on column api.problem.title is 'The member title of the answer.';
-comment on column api.problem.detail is 'The member detail, where the error brings none; of a field''s error, its detail.';
-comment on column api.problem.field is 'The field that a constraint is about.';
-comment on column api.problem.field_code is 'The code in that field''s entry in errors.';
+comment on column api.problem.code is 'The member code of the response.';
+comment on column api.problem.title is 'The member title of the response.';
+comment on column api.problem.detail is
+  'The member detail of the response, if the error has no hint. For a constraint on a field: the detail of the field error.';
+comment on column api.problem.field is 'The field of the field error, for a constraint on a field.';
+comment on column api.problem.field_code is 'The code of the field error.';
 
 create table api.tag (
   name text not null,
@@ -73,7 +74,7 @@ create table api.shape (
   fields json not null default '{}',
   example json,
   constraint shape_pkey primary key (type),
-  -- Before PostgreSQL 16 to_regclass raises of an odd name, and gives no null.
+  -- Before PostgreSQL 16, to_regclass raises an error for a name that is not well formed.
   constraint shape_names_a_relation check (relation ~ '^[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*$'),
   constraint shape_fields_are_an_object check (json_typeof(fields) = 'object')
 );
@@ -178,7 +179,7 @@ comment on column api.named_schema.schema is 'The JSON Schema (2020-12).';
 create function api.is_cursor(value text)
 returns boolean language sql immutable parallel safe
 begin atomic
-  -- Each case is reached only where the ones before it found nothing: what passes the last one casts.
+  -- Each case is evaluated only if the previous ones did not apply. A value that passes the last one can be cast.
   select case
     when value is null then null
     when t.content is null or t.content !~ (
@@ -424,7 +425,7 @@ comment on column api.chain_verdict.verified_to is
   'The last position that was verified. It is less than verified_from if nothing was verified.';
 comment on column api.chain_verdict.next_after is 'The value of after for the next request; null at the end of the chain.';
 comment on column api.chain_verdict.head is
-  'The last seal verified, as head takes it: keep it elsewhere, and ask with it later. Null: none is.';
+  'The last seal that was verified, as a value for head in a later request. Store it elsewhere. Null if there is none.';
 comment on column api.chain_verdict.unsealed is 'How many events are not sealed yet. A worker seals them every second.';
 
 -- What a client sends.
@@ -459,7 +460,8 @@ comment on column api.audit_event.source is
 comment on column api.audit_event.correlation_id is
   'The X-Request-Id of the request that made the change; null outside requests.';
 comment on column api.audit_event.payload is
-  'What changed: for a lead, diff has {"from": …, "to": …} for each field; key_id is the key''s that made the change, or null, and then role is the login.';
+  'What changed. For a lead, diff has {"from": …, "to": …} for each field. key_id is the id of the key that made the change; '
+  'if it is null, role is the database login.';
 comment on column api.audit_event.created_at is 'When the change was made.';
 
 comment on column api.organization.id is 'The organization''s id.';
