@@ -7,7 +7,8 @@
     -- Phase: expand
     -- If it breaks off: what is left behind, and what to do.
 
-A label's text may go on in the next comment lines. Exit code 1: a header lacks something.
+A label's text may continue in the next comment lines. In next.sql each part has a header, after its line
+``-- migration: NAME``. Exit code 1: a header lacks something.
 """
 
 from __future__ import annotations
@@ -18,14 +19,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from app import migrations
+from app import migrations, unreleased
 
 LABELS = ("Locks", "Duration", "Phase", "If it breaks off")
 PHASES = ("baseline", "expand", "contract")
 _LABEL = re.compile(rf"({'|'.join(LABELS)}):\s*(.*)")
 _MEASURED = re.compile(r"\d+(\.\d+)? s per million rows\b")
-_NUMBERED_ONLY = re.compile(r"\d{4}\.")
-"""Names of the migrations before 0.9.0, which have no headers."""
 
 
 def faults(text: str) -> Iterator[str]:
@@ -61,12 +60,16 @@ def faults(text: str) -> Iterator[str]:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.headers", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, default=migrations.FOLDER, help="the folder of migrations")
+    folder = parser.parse_args(arguments).folder
+    texts = [(path.name, path.read_text()) for path in sorted(folder.glob("[0-9]*.sql"))]
+    next_ = folder / "next.sql"
+    if next_.exists():
+        _, *parts = unreleased.PART.split(next_.read_text())
+        texts += [(f"next.sql, {name}", text) for name, text in zip(parts[::2], parts[1::2], strict=True)]
     status = 0
-    for path in sorted(parser.parse_args(arguments).folder.glob("[0-9]*.sql")):
-        if _NUMBERED_ONLY.match(path.name):
-            continue
-        for fault in faults(path.read_text()):
-            print(f"{path.name}: {fault}")
+    for name, text in texts:
+        for fault in faults(text):
+            print(f"{name}: {fault}")
             status = 1
     return status
 

@@ -47,12 +47,19 @@ def test_a_header_that_lacks_something_is_named(old: str, new: str, fault: str) 
 
 
 def test_the_program_names_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "0001.roles.sql").write_text("select 1;\n")
     (tmp_path / "1.0.0-01.good.sql").write_text(GOOD)
     assert headers.main([str(tmp_path)]) == 0
     (tmp_path / "1.0.0-02.bad.sql").write_text("select 1;\n")
     assert headers.main([str(tmp_path)]) == 1
     assert "1.0.0-02.bad.sql: Line 1 must be" in capsys.readouterr().out
+
+
+def test_each_part_of_next_sql_has_a_header(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "next.sql").write_text(f"-- Text before the parts.\n-- migration: good\n{GOOD}")
+    assert headers.main([str(tmp_path)]) == 0
+    (tmp_path / "next.sql").write_text(f"-- migration: good\n{GOOD}-- migration: bad\nselect 1;\n")
+    assert headers.main([str(tmp_path)]) == 1
+    assert "next.sql, bad: Line 1 must be" in capsys.readouterr().out
 
 
 def test_the_migrations_have_their_headers() -> None:
