@@ -2763,8 +2763,8 @@ CREATE FUNCTION admin.function_findings() RETURNS TABLE(subject text, finding te
     FROM ((pg_class c
       JOIN admin.role r ON ((r.oid = c.relowner)))
       JOIN ( VALUES ('r'::"char",'table'::text), ('p'::"char",'table'::text), ('v'::"char",'view'::text), ('m'::"char",'materialized view'::text)) k(kind, noun) ON ((k.kind = c.relkind)))
-   WHERE (NOT (c.relnamespace IN ( SELECT s.oid
-            FROM admin.schema s)))
+   WHERE ((NOT (c.relnamespace IN ( SELECT s.oid
+            FROM admin.schema s))) AND (NOT c.relispartition))
  UNION ALL
   SELECT ('function '::text || f.name),
      format('It belongs to %s, but it is in a schema of another application.'::text, f.owner) AS format,
@@ -2924,24 +2924,159 @@ The remedy drops the key; admin.findings() replaces it by the kept definition if
 
 CREATE FUNCTION admin.partition_findings() RETURNS TABLE(subject text, finding text, remedy text)
     LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET quote_all_identifiers TO 'off'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, YMD'
     BEGIN ATOMIC
- SELECT format('table audit.%s_%s'::text, t.name, y.year) AS format,
-     format('The partition of audit.%s for %s doesn''t exist. Without it every write of that year fails.'::text, t.name, y.year) AS format,
-     'select admin.create_audit_partitions();'::text
-    FROM (( VALUES ('event'::text), ('seal'::text)) t(name)
-      CROSS JOIN LATERAL ( SELECT ((EXTRACT(year FROM (now() AT TIME ZONE 'UTC'::text)))::integer + n.n) AS year
-            FROM generate_series(0, 1) n(n)) y)
-   WHERE (NOT (EXISTS ( SELECT
-            FROM (pg_inherits i
+ WITH attached AS (
+          SELECT c.oid,
+             ((c.oid)::regclass)::text AS name,
+             p.oid AS parent,
+             p.relname AS root,
+             c.relnamespace AS schema_id,
+             c.relname AS own_name,
+             c.relkind AS kind,
+             c.relpersistence AS persistence,
+             c.relowner AS owner_id,
+             c.relacl AS acl,
+             p.relowner AS parent_owner_id,
+             b.bound,
+             b.year,
+             (NOT (b.bound IS DISTINCT FROM format('FOR VALUES FROM (''%s-01-01 00:00:00+00'') TO (''%s-01-01 00:00:00+00'')'::text, b.year, (b.year + 1)))) AS is_year,
+             format('%s_%s'::text, p.relname, b.year) AS expected_name
+            FROM (((pg_inherits i
               JOIN pg_class c ON ((c.oid = i.inhrelid)))
-           WHERE ((i.inhparent = (to_regclass(('audit.'::text || t.name)))::oid) AND (NOT i.inhdetachpending) AND (c.relname = ((t.name || '_'::text) || y.year))))));
+              JOIN pg_class p ON ((p.oid = i.inhparent)))
+              CROSS JOIN LATERAL ( SELECT d.bound,
+                     ("substring"(d.bound, '^FOR VALUES FROM \(''(\d{4})-'::text))::integer AS year
+                    FROM ( SELECT pg_get_expr(c.relpartbound, c.oid) AS bound) d) b)
+           WHERE ((i.inhparent = ANY (ARRAY[(to_regclass('audit.event'::text))::oid, (to_regclass('audit.seal'::text))::oid])) AND (NOT i.inhdetachpending))
+         ), needed AS (
+          SELECT t.name AS root,
+             y.year,
+             format('audit.%s_%s'::text, t.name, y.year) AS name
+            FROM (( VALUES ('event'::text), ('seal'::text)) t(name)
+              CROSS JOIN LATERAL ( SELECT ((EXTRACT(year FROM (now() AT TIME ZONE 'UTC'::text)))::integer + n.n) AS year
+                    FROM generate_series(0, 1) n(n)) y)
+         )
+  SELECT ('table '::text || n.name),
+     format('The partition of audit.%s for %s doesn''t exist. Without it every write of that year fails.'::text, n.root, n.year) AS format,
+         CASE
+             WHEN (to_regclass(n.name) IS NULL) THEN 'select admin.create_audit_partitions();'::text
+             WHEN (EXISTS ( SELECT
+                FROM attached a
+               WHERE (a.oid = (to_regclass(n.name))::oid))) THEN format('The partition has other bounds: detach it, and attach it for the year %s.'::text, n.year)
+             ELSE format('alter table audit.%s attach partition %s for values from (''%s-01-01 00:00:00Z'') to (''%s-01-01 00:00:00Z'');'::text, n.root, n.name, n.year, (n.year + 1))
+         END AS format
+    FROM needed n
+   WHERE (NOT (EXISTS ( SELECT
+            FROM attached a
+           WHERE ((a.root = n.root) AND (a.year = n.year) AND a.is_year))))
+ UNION ALL
+  SELECT ('table '::text || a.name),
+     f.finding,
+     f.remedy
+    FROM (attached a
+      CROSS JOIN LATERAL ( VALUES (((NOT a.is_year) OR (a.kind <> 'r'::"char")),format('A partition of audit.%s must have the rows of one year: %s'::text, a.root, a.bound),format('Detach it, and attach it for one year: alter table audit.%s detach partition %s'::text, a.root, a.name)), ((a.is_year AND (a.own_name <> a.expected_name)),format('The name isn''t audit.%s, so a worker tries to create that partition.'::text, a.expected_name),format('alter table %s rename to %I;'::text, a.name, a.expected_name)), ((a.schema_id <> ('audit'::regnamespace)::oid),'A partition of the audit log must be in the schema audit.'::text,format('alter table %s set schema audit;'::text, a.name)), ((a.owner_id <> a.parent_owner_id),format('The partition belongs to %s.'::text, (a.owner_id)::regrole),format('alter table %s owner to %s;'::text, a.name, (a.parent_owner_id)::regrole)), ((a.persistence <> 'p'::"char"),'The partition is unlogged: a crash of the server empties it.'::text,format('alter table %s set logged;'::text, a.name))) f(is_found, finding, remedy))
+   WHERE f.is_found
+ UNION ALL
+  SELECT DISTINCT format('grant %s on table %s to %s'::text, lower(x.privilege_type), a.name, (x.grantee)::regrole) AS format,
+     'Nobody needs a privilege on a partition.'::text,
+     format('revoke %s on table %s from %s;'::text, lower(x.privilege_type), a.name, (x.grantee)::regrole) AS format
+    FROM (attached a
+      CROSS JOIN LATERAL ( SELECT e.grantor,
+             e.grantee,
+             e.privilege_type,
+             e.is_grantable
+            FROM aclexplode(a.acl) e(grantor, grantee, privilege_type, is_grantable)
+         UNION ALL
+          SELECT e.grantor,
+             e.grantee,
+             e.privilege_type,
+             e.is_grantable
+            FROM (pg_attribute c
+              CROSS JOIN LATERAL aclexplode(c.attacl) e(grantor, grantee, privilege_type, is_grantable))
+           WHERE (c.attrelid = a.oid)) x)
+   WHERE (((x.grantee <> (0)::oid) AND (x.grantee <> a.owner_id)) AND (NOT (EXISTS ( SELECT
+            FROM admin.role r
+           WHERE ((r.oid = x.grantee) AND (r.kind = 'login'::text))))))
+ UNION ALL
+  SELECT format('policy %I on %s'::text, p.polname, a.name) AS format,
+     'A partition has no policies, so that nobody reads or writes it by its own name.'::text,
+     format('drop policy %I on %s;'::text, p.polname, a.name) AS format
+    FROM (attached a
+      JOIN pg_policy p ON ((p.polrelid = a.oid)))
+ UNION ALL
+  SELECT format('trigger %I on %s'::text, t.tgname, a.name) AS format,
+         CASE
+             WHEN (t.tgparentid <> (0)::oid) THEN 'The trigger fires at other times than that of the parent table.'::text
+             ELSE 'The trigger isn''t one that audit.create_partitions creates.'::text
+         END AS "case",
+         CASE
+             WHEN (t.tgparentid <> (0)::oid) THEN format('alter table %s %s trigger %I;'::text, a.name,
+             CASE p.tgenabled
+                 WHEN 'D'::"char" THEN 'disable'::text
+                 WHEN 'A'::"char" THEN 'enable always'::text
+                 WHEN 'R'::"char" THEN 'enable replica'::text
+                 ELSE 'enable'::text
+             END, t.tgname)
+             WHEN (t.tgname = '_100_refuse_change'::name) THEN format('drop trigger %I on %s; %s'::text, t.tgname, a.name, g.creation)
+             ELSE format('drop trigger %I on %s;'::text, t.tgname, a.name)
+         END AS format
+    FROM ((((attached a
+      JOIN pg_trigger t ON (((t.tgrelid = a.oid) AND (NOT t.tgisinternal))))
+      LEFT JOIN pg_trigger p ON ((p.oid = t.tgparentid)))
+      CROSS JOIN LATERAL ( SELECT format('CREATE TRIGGER _100_refuse_change BEFORE DELETE OR UPDATE OR TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse(%L)'::text, a.name, format('Use audit.%s, which is append-only.'::text, a.root)) AS definition) e)
+      CROSS JOIN LATERAL ( SELECT format('%s; alter table %s enable always trigger _100_refuse_change;'::text, e.definition, a.name) AS creation) g)
+   WHERE ((t.tgenabled <> p.tgenabled) OR ((t.tgparentid = (0)::oid) AND (pg_get_triggerdef(t.oid) <> e.definition)))
+ UNION ALL
+  SELECT format('constraint %I on %s'::text, c.conname, a.name) AS format,
+     'The constraint isn''t one of the parent table. It can make every write fail.'::text,
+     format('alter table %s drop constraint %I;'::text, a.name, c.conname) AS format
+    FROM (attached a
+      JOIN pg_constraint c ON ((c.conrelid = a.oid)))
+   WHERE ((c.coninhcount = 0) AND (c.contype = ANY (ARRAY['c'::"char", 'f'::"char", 'p'::"char", 'u'::"char", 'x'::"char"])) AND ((a.root <> 'seal'::name) OR (c.conname <> ((a.own_name)::text || '_position_is_unique'::text))))
+ UNION ALL
+  SELECT ('table '::text || a.name),
+     'No constraint holds the positions of an organization''s seals apart: two sealers can make two chains.'::text,
+     concat_ws(' '::text, ( SELECT format('alter table %s drop constraint %I;'::text, a.name, c.conname) AS format
+            FROM pg_constraint c
+           WHERE ((c.conrelid = a.oid) AND (c.conname = ((a.own_name)::text || '_position_is_unique'::text)))), format('alter table %s add constraint %I unique (organization_id, position);'::text, a.name, ((a.own_name)::text || '_position_is_unique'::text))) AS concat_ws
+    FROM attached a
+   WHERE ((a.root = 'seal'::name) AND (NOT (EXISTS ( SELECT
+            FROM pg_constraint c
+           WHERE ((c.conrelid = a.oid) AND (c.conname = ((a.own_name)::text || '_position_is_unique'::text)) AND (pg_get_constraintdef(c.oid) = 'UNIQUE (organization_id, "position")'::text))))))
+ UNION ALL
+  SELECT format('index %s on %s'::text, (x.indexrelid)::regclass, a.name) AS format,
+     'The index isn''t one of the parent table.'::text,
+     format('drop index %s;'::text, (x.indexrelid)::regclass) AS format
+    FROM (attached a
+      JOIN pg_index x ON ((x.indrelid = a.oid)))
+   WHERE ((NOT (EXISTS ( SELECT
+            FROM pg_inherits i
+           WHERE (i.inhrelid = x.indexrelid)))) AND (NOT (EXISTS ( SELECT
+            FROM pg_constraint c
+           WHERE (c.conindid = x.indexrelid)))))
+ UNION ALL
+  SELECT format('column %s.%I'::text, a.name, c.attname) AS format,
+     'The column has another default or expression than in the parent table.'::text,
+     'Restore the default or the expression of the parent table.'::text
+    FROM ((((attached a
+      JOIN pg_attribute c ON (((c.attrelid = a.oid) AND (c.attnum > 0) AND (NOT c.attisdropped))))
+      JOIN pg_attribute p ON (((p.attrelid = a.parent) AND (p.attname = c.attname))))
+      LEFT JOIN pg_attrdef own ON (((own.adrelid = c.attrelid) AND (own.adnum = c.attnum))))
+      LEFT JOIN pg_attrdef parents ON (((parents.adrelid = p.attrelid) AND (parents.adnum = p.attnum))))
+   WHERE (pg_get_expr(own.adbin, own.adrelid) IS DISTINCT FROM pg_get_expr(parents.adbin, parents.adrelid));
 END;
 
 ALTER FUNCTION admin.partition_findings() OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.partition_findings() IS 'Findings about a missing partition of audit.event or audit.seal for this year or the next, in the form of admin.findings().
+COMMENT ON FUNCTION admin.partition_findings() IS 'Findings about a missing partition of audit.event or audit.seal for this year or the next, and about a partition that isn''t as
+audit.create_partitions creates it, in the form of admin.findings().
 
-A worker creates both every hour.';
+The kept catalogue doesn''t have the partitions, because a worker creates them. Row-level security, statistics, and triggers
+that are missing are findings of the functions for all tables.';
 
 CREATE FUNCTION admin.policy_findings() RETURNS TABLE(subject text, finding text, remedy text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -3376,7 +3511,7 @@ alter table %2$s enable always trigger %1$I;'::text, e.name, e."table", format('
     FROM ((admin.relation r
       JOIN pg_trigger t ON ((t.tgrelid = r.oid)))
       LEFT JOIN expected_trigger e ON (((e.oid = r.oid) AND (e.name = t.tgname))))
-   WHERE ((t.tgenabled = ANY (ARRAY['D'::"char", 'R'::"char"])) OR (e.is_always AND (t.tgenabled <> 'A'::"char")));
+   WHERE (((t.tgenabled = ANY (ARRAY['D'::"char", 'R'::"char"])) OR (e.is_always AND (t.tgenabled <> 'A'::"char"))) AND ((t.tgparentid = (0)::oid) OR t.tgisinternal));
 END;
 
 ALTER FUNCTION admin.trigger_findings() OWNER TO leads_jobs;

@@ -72,7 +72,8 @@ begin atomic
   join admin.role as r on r.oid = c.relowner
   join (values ('r'::"char", 'table'), ('p', 'table'), ('v', 'view'), ('m', 'materialized view')) as k (kind, noun)
     on k.kind = c.relkind
-  where c.relnamespace not in (select s.oid from admin.schema as s)
+  -- admin.partition_findings moves a partition back.
+  where c.relnamespace not in (select s.oid from admin.schema as s) and not c.relispartition
   union all
   select
     'function ' || f.name,

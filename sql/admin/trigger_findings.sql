@@ -110,7 +110,10 @@ begin atomic
   from admin.relation as r
   join pg_catalog.pg_trigger as t on t.tgrelid = r.oid
   left join expected_trigger as e on e.oid = r.oid and e.name = t.tgname
-  where t.tgenabled in ('D', 'R') or (e.is_always and t.tgenabled <> 'A');
+  where
+    (t.tgenabled in ('D', 'R') or (e.is_always and t.tgenabled <> 'A'))
+    -- admin.partition_findings compares the trigger of a partition with that of its parent table.
+    and (t.tgparentid = 0 or t.tgisinternal);
 end;
 
 comment on function admin.trigger_findings() is

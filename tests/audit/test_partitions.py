@@ -1,6 +1,7 @@
 """The audit log's partitions: complete when they are created, and created before they are needed."""
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -176,3 +177,61 @@ def test_the_chain_passes_from_one_year_to_the_next(database: Database) -> None:
         organization.id,
     )
     assert {row["name"]: row["n"] for row in rows}[f"audit.seal_{NEXT}"] == 3
+
+
+PARTITION = f"audit.event_{NEXT}"
+REFUSE = f"trigger _100_refuse_change on {PARTITION}"
+ATTACH = f"alter table audit.event attach partition {PARTITION} for values from"
+DEFECTS = {
+    f"alter table {PARTITION} set unlogged": f"table {PARTITION}",
+    f"alter table {PARTITION} owner to leads_migrator": f"table {PARTITION}",
+    f"alter table {PARTITION} rename to event_old": "table audit.event_old",
+    f"create schema elsewhere; alter table {PARTITION} set schema elsewhere": f"table elsewhere.event_{NEXT}",
+    f"alter table audit.event detach partition {PARTITION}": f"table {PARTITION}",
+    f"grant insert on {PARTITION} to leads_jobs": f"grant insert on table {PARTITION} to leads_jobs",
+    f"grant select (payload) on {PARTITION} to leads_exec": f"grant select on table {PARTITION} to leads_exec",
+    f"create policy p on {PARTITION} to leads_jobs using (true)": f"policy p on {PARTITION}",
+    f"create trigger x before insert on {PARTITION} for each row execute function audit.tg_refuse('')": (
+        f"trigger x on {PARTITION}"
+    ),
+    f"drop trigger _100_refuse_change on {PARTITION}; create trigger _100_refuse_change before delete on {PARTITION} "
+    f"execute function audit.tg_refuse(''); alter table {PARTITION} enable always trigger _100_refuse_change": REFUSE,
+    f"alter table {PARTITION} enable trigger _120_check_erasure": f"trigger _120_check_erasure on {PARTITION}",
+    f"alter table {PARTITION} disable trigger _120_check_erasure": f"trigger _120_check_erasure on {PARTITION}",
+    f"alter table {PARTITION} add constraint x check (false)": f"constraint x on {PARTITION}",
+    f"create index x on {PARTITION} (organization_id)": f"index audit.x on {PARTITION}",
+    f"alter table audit.seal_{NEXT} drop constraint seal_{NEXT}_position_is_unique": f"table audit.seal_{NEXT}",
+}
+"""What a superuser may do to a partition, with the subject of the finding."""
+WITHOUT_SQL = {
+    f"alter table audit.event detach partition {PARTITION}; {ATTACH} ('{NEXT}-01-01Z') to ('{NEXT}-02-01Z')": (
+        f"table {PARTITION}"
+    ),
+    f"alter table audit.event detach partition {PARTITION}; {ATTACH} ('{NEXT + 9}-01-01Z') to ('{NEXT + 10}-01-01Z')": (
+        f"table {PARTITION}"
+    ),
+    "create table audit.event_default partition of audit.event default": "table audit.event_default",
+    f"alter table {PARTITION} alter column source set default 'sql'": f"column {PARTITION}.source",
+}
+"""Defects whose remedy is a sentence."""
+
+
+@pytest.fixture(scope="module")
+def empty_log(new_database: Callable[..., Database]) -> Database:
+    """A database without events."""
+    return new_database()
+
+
+@pytest.mark.parametrize("statement", [*DEFECTS, *WITHOUT_SQL])
+def test_doctor_finds_what_a_new_partition_does_not_have(empty_log: Database, statement: str) -> None:
+    """And its remedy, if it is SQL, restores the partition."""
+    with empty_log.connect() as connection, connection.transaction(force_rollback=True):
+        before = connection.execute("select * from admin.findings()").fetchall()
+        connection.execute(statement.encode())
+        found = [row for row in connection.execute("select * from admin.findings()").fetchall() if row not in before]
+        assert (DEFECTS | WITHOUT_SQL)[statement] in {row["subject"] for row in found}
+        if statement in DEFECTS:
+            for row in found:
+                if row["remedy"].endswith(";"):
+                    connection.execute(row["remedy"].encode())
+            assert connection.execute("select * from admin.findings()").fetchall() == before
