@@ -14,13 +14,17 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app import unreleased
 from app.settings import ROOT
 from tests.support.database import Database, Organization
 from tests.support.process import Server
+from tools import headers
 
 PAGE = (ROOT / "docs" / "extending.md").read_text()
 FILE = re.compile(r"Create\s+`([^`]+)`:\s+```sql\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-LINE = re.compile(r"In `([^`]+)`, below the line\s+`([^`]+)`, add:\s+```sql\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+LINE = re.compile(
+    r"In\s+`([^`]+)`, below the line\s+`([^`]+)`, add:\s+```(?:sql|python)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL
+)
 COMMANDS = re.compile(r"```sh\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
 
@@ -106,6 +110,9 @@ def test_an_endpoint_is_a_function_and_a_line(
 
 def test_a_type_is_made_by_the_migrating_login(database: Database) -> None:
     (text,) = re.findall(r"^```sql\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    before, name, part = unreleased.PART.split(text)
+    assert (before, name) == ("", "stage_count")
+    assert list(headers.faults(part)) == []
     with database.connect("leads_migrator") as connection, connection.transaction(force_rollback=True):
-        connection.execute(text.encode())
+        connection.execute(part.encode())
         connection.execute("select null::api.stage_count")
