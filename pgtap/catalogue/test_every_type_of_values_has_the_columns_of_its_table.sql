@@ -32,8 +32,8 @@ where
 select is_kept('test.values_unlike_their_table');
 select is_reported('test.values_unlike_their_table', c.fault, c.finding)
 from (values
-  ('alter table app.lead add column region text', 'app.lead_values'),
-  ('alter type app.lead_values add attribute region text', 'app.lead_values'),
+  ('alter table app.lead add column extra text', 'app.lead_values'),
+  ('alter type app.lead_values add attribute extra text', 'app.lead_values'),
   (
     'create type app.pipeline_stage_values as (organization_id uuid, name varchar, position integer)',
     'app.pipeline_stage_values'

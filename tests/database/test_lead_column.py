@@ -10,11 +10,13 @@ from textwrap import dedent
 import httpx
 import psycopg
 import pytest
+from psycopg import sql
 
 from app import unreleased
 from app.settings import ROOT
 from tests.support.database import Database, make_organization
 from tests.support.process import Server
+from tools import headers
 
 _SECTION = re.compile(r"^## A new column of a lead\n(.*?)^## ", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(r"^ *```(sql|diff)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
@@ -54,14 +56,29 @@ def database(new_database: Callable[..., Database], tmp_path_factory: pytest.Tem
             text = path.read_text()
             assert before in text, f"{name} has no {before!r}"
             path.write_text(text.replace(before, after))
+    (tree / "next.sql").write_text(ddl)
+    (state,) = database.sql("select obj_description('yoyo'::regnamespace, 'pg_namespace') as comment")
+    database.sql("comment on schema yoyo is null")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(unreleased, "ROOT", tree)
         patch.setattr(unreleased, "_LOAD", tree / "sql" / "load.sql")
-        script = unreleased.load_script()
-    with psycopg.connect(database.url("leads_migrator"), autocommit=True) as connection:
-        connection.execute(f"begin;\n{ddl}\ncommit;".encode())
-        connection.execute(script.encode())
+        patch.setattr(unreleased, "_NEXT", tree / "next.sql")
+        with psycopg.connect(database.url("leads_migrator"), autocommit=True) as connection:
+            unreleased.apply(connection)
+            # The server compares it with this checkout, not with the tree.
+            connection.execute(sql.SQL("comment on schema yoyo is {}").format(sql.Literal(state["comment"])))
     return database
+
+
+def test_the_migrations_have_headers(tmp_path: Path) -> None:
+    ddl, _ = steps()
+    (tmp_path / "next.sql").write_text(ddl)
+    assert headers.main([str(tmp_path)]) == 0
+
+
+def test_the_new_column_has_a_validated_limit(database: Database) -> None:
+    statement = "select convalidated from pg_constraint where conname = 'lead_region_is_text_of_1_to_128'"
+    assert database.sql(statement) == [{"convalidated": True}]
 
 
 def test_the_new_column_is_everywhere(database: Database, new_server: Callable[..., Server]) -> None:
