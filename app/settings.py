@@ -63,7 +63,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         try:
             return parse(text)
         except ValueError as error:
-            raise SettingsError(f"{name} is {text!r}, but {error}. Set it anew, or leave it out.") from None
+            raise SettingsError(f"{name} is {text!r}, but {error}. Correct it, or leave it out.") from None
 
     def address(name: str) -> str | None:
         url = value(name, None, str)
@@ -76,7 +76,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         try:
             return make_conninfo(url) if password is None else make_conninfo(url, password=password)
         except psycopg.ProgrammingError:
-            raise SettingsError(f"{name} is no address such as postgresql://leads_api@localhost/leads.") from None
+            raise SettingsError(f"{name} is not an address such as postgresql://leads_api@localhost/leads.") from None
 
     return Settings(
         host=value("HOST", "127.0.0.1", str),

@@ -28,15 +28,15 @@ class Addresses:
 
     def of_operator(self) -> str:
         """The address of the operator's login. Raises Mistake."""
-        return _required(self.operator, "LEADS_OPERATOR_URL", "leads_operator")
+        return _required(self.operator, "LEADS_OPERATOR_URL", "the login leads_operator")
 
     def of_api(self) -> str:
         """The address of the API server's login. Raises Mistake."""
-        return _required(self.api, "DATABASE_URL", "leads_api")
+        return _required(self.api, "DATABASE_URL", "the login leads_api")
 
     def of_worker(self) -> str:
         """The address of the worker's login. Raises Mistake."""
-        return _required(self.worker, "LEADS_WORKER_URL", "leads_worker")
+        return _required(self.worker, "LEADS_WORKER_URL", "the login leads_worker")
 
 
 @contextmanager

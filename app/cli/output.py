@@ -2,6 +2,7 @@
 
 import errno
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -68,8 +69,10 @@ def plain_errors() -> Iterator[None]:
         _say(f"The output can't be written: {error.strerror}. Free some space, and run the command again.")
     except psycopg.OperationalError as error:
         said = str(error).strip().splitlines()[0]
+        if re.search(r'role "[^"]*" does not exist$', said):
+            _say(f"{said}. Check the address. If it is right, run leads migrate, which creates the logins.")
         if said.endswith("does not exist"):
-            _say(f"{said}. If this is the application's database or one of its logins, run: leads migrate")
+            _say(f"{said}. Check the address. If it is right, create the database, and run leads migrate.")
         if "authentication failed" in said:
             _say(
                 f"{said}. Correct the password in the address, or run leads migrate --set-passwords, which sets the "

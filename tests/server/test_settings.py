@@ -62,7 +62,7 @@ def test_a_file_without_a_password_is_refused_by_the_variables_name(
     with pytest.raises(SettingsError) as caught:
         settings.read({"DATABASE_URL": URL, "DATABASE_PASSWORD_FILE": str(file)})
     assert str(caught.value) == (
-        f"DATABASE_PASSWORD_FILE is {str(file)!r}, but that file {fault}. Set it anew, or leave it out."
+        f"DATABASE_PASSWORD_FILE is {str(file)!r}, but that file {fault}. Correct it, or leave it out."
     )
 
 
@@ -72,7 +72,7 @@ def test_a_file_without_an_address_is_refused(file: Path) -> None:
 
 
 def test_what_is_no_address_is_refused_without_showing_a_password(file: Path) -> None:
-    with pytest.raises(SettingsError, match=r"^DATABASE_URL is no address") as caught:
+    with pytest.raises(SettingsError, match=r"^DATABASE_URL is not an address") as caught:
         settings.read({"DATABASE_URL": "leads_api:secret@host", "DATABASE_PASSWORD_FILE": str(file)})
     assert "secret" not in str(caught.value)
 
