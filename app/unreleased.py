@@ -74,7 +74,28 @@ def differing() -> list[str]:
 
 def load_script() -> str:
     """sql/load.sql with each file in the place of its line."""
-    return INCLUDE.sub(lambda line: (ROOT / "sql" / line[1]).read_text(), _LOAD.read_text())
+    return "".join(text for _, text in _pieces())
+
+
+def _pieces() -> Iterator[tuple[str, str]]:
+    """The parts of the load script: the path of the file, and the text."""
+    first, *others = INCLUDE.split(_LOAD.read_text())
+    yield "sql/load.sql", first
+    for name, after in zip(others[::2], others[1::2], strict=True):
+        yield f"sql/{name}", (ROOT / "sql" / name).read_text()
+        yield "sql/load.sql", after
+
+
+def _place(error: psycopg.Error) -> str:
+    """The file of sql/ and the line that PostgreSQL's error is about. Some errors have no position."""
+    if error.diag.statement_position is None:
+        return "A file in sql/"
+    left = int(error.diag.statement_position) - 1
+    for path, text in _pieces():
+        if left < len(text):
+            return path if path == "sql/load.sql" else f"{path}, line {text.count(chr(10), 0, left) + 1},"
+        left -= len(text)
+    return "sql/load.sql"
 
 
 def is_pending(connection: psycopg.Connection[Any]) -> bool:
@@ -88,7 +109,7 @@ def is_pending(connection: psycopg.Connection[Any]) -> bool:
 def apply(connection: psycopg.Connection[Any]) -> None:
     """Applies the changes that the database lacks. The connection is in autocommit mode.
 
-    Raises MigrationError and psycopg.Error.
+    Raises MigrationError, and psycopg.Error with the place as a note.
     """
     state = current() if is_pending(connection) else None
     if state is None:
@@ -97,9 +118,17 @@ def apply(connection: psycopg.Connection[Any]) -> None:
     if kept is None or not kept.next:
         for migration in _parts():
             for text in migration.steps if not migration.is_transactional else [migration_run.as_script(migration)]:
-                connection.execute(text.encode())
+                try:
+                    connection.execute(text.encode())
+                except psycopg.Error as error:
+                    error.add_note(f"migrations/next.sql, migration {migration.id},")
+                    raise
         _keep(connection, State(state.next, ""))
-    connection.execute(load_script().encode())
+    try:
+        connection.execute(load_script().encode())
+    except psycopg.Error as error:
+        error.add_note(_place(error))
+        raise
     _keep(connection, state)
 
 

@@ -115,7 +115,7 @@ def apply(url: str, give_up_after: float = migration_run.GIVE_UP_AFTER) -> None:
                 count += 1
             with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
                 if unreleased.is_pending(connection):
-                    name = "migrations/next.sql or sql/"
+                    name = "The unreleased changes"
                     click.echo("Applying the unreleased changes of this checkout ...", err=True)
                     unreleased.apply(connection)
                     count += 1
@@ -150,6 +150,7 @@ def _failure(name: str, error: psycopg.Error) -> Mistake:
         )
     else:
         remedy = "Fix the cause, and run leads migrate again."
+    name = next(iter(getattr(error, "__notes__", ())), name)
     return Mistake(f"{name or 'leads migrate'} failed: {message}. {remedy}")
 
 

@@ -72,6 +72,34 @@ def test_a_change_in_sql_is_loaded_again(checkout: Path, connection: psycopg.Con
     assert not unreleased.is_pending(connection)
 
 
+@pytest.mark.parametrize(
+    ("fault", "place"),
+    [
+        ("select 1;\ncreate function app.broken() returns int begin atomic select é; end;\n", "sql/a/b.sql, line 2,"),
+        ("select 'é';\nselect 1\nfrom app.missing;\n", "sql/a/b.sql, line 3,"),
+        ("do $$ begin raise 'without a position'; end $$;\n", "A file in sql/"),
+    ],
+)
+def test_an_error_names_its_file(
+    checkout: Path, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, fault: str, place: str
+) -> None:
+    (checkout / "sql" / "a").mkdir(parents=True)
+    (checkout / "sql" / "a" / "b.sql").write_text(fault)
+    (checkout / "load.sql").write_text("begin;\nselect 'é';\n\\ir a/b.sql\ncommit;\n")
+    monkeypatch.setattr(unreleased, "ROOT", checkout)
+    with pytest.raises(psycopg.Error) as caught:
+        unreleased.apply(connection)
+    assert caught.value.__notes__ == [place]
+    connection.rollback()
+
+
+def test_an_error_names_its_migration(checkout: Path, connection: psycopg.Connection) -> None:
+    (checkout / "next.sql").write_text(NEXT + "-- migration: other\nselect 1 from app.missing;\n")
+    with pytest.raises(psycopg.Error) as caught:
+        unreleased.apply(connection)
+    assert caught.value.__notes__ == ["migrations/next.sql, migration other,"]
+
+
 @pytest.mark.parametrize("text", [NEXT + "-- changed\nselect 1;\n", "-- nothing\n"])
 def test_a_changed_next_sql_is_refused(checkout: Path, connection: psycopg.Connection, text: str) -> None:
     unreleased.apply(connection)
