@@ -14,8 +14,10 @@ from app.migrations import Migration
 
 _PLAN = """\
 -- This is what leads migrate runs. You can run it yourself, as the login of LEADS_MIGRATE_URL:
---   leads migrate --plan | psql -v ON_ERROR_STOP=1 "$LEADS_MIGRATE_URL"
--- If a statement fails with a lock timeout, run its transaction again. At the end, record what you ran:
+--   leads migrate --plan > plan.sql
+--   psql -v ON_ERROR_STOP=1 --file=plan.sql "$LEADS_MIGRATE_URL"
+-- If a statement fails with a lock timeout, its transaction is rolled back, and psql stops. Run this file again, from
+-- the "begin;" of that transaction to the end. Then record what you ran:
 --   leads migrate --mark-applied
 """
 
@@ -58,7 +60,7 @@ def migrate(plan: bool, diff: bool, mark_applied: bool, give_up_after: int, set_
         connect(url).close()
         try:
             if diff:
-                click.echo(migration_diff.of_pending(url), nl=False)
+                print_diff(url)
                 return
             if plan:
                 print_plan(url)
@@ -162,7 +164,30 @@ def print_plan(url: str) -> None:
         click.echo(_PLAN)
     for migration in pending:
         click.echo(f"-- {migration.path.name}\n{migration_run.as_script(migration)}\n")
-    click.echo(f"{len(pending)} to apply." if pending else "Nothing to apply: the schema is up to date.", err=True)
+    if pending:
+        click.echo(f"{len(pending)} to apply.", err=True)
+    if not _says_what_is_left_out(url) and not pending:
+        click.echo("Nothing to apply: the schema is up to date.", err=True)
+
+
+def print_diff(url: str) -> None:
+    """Prints what the pending migrations change. Raises MigrationError and psycopg.Error."""
+    difference = migration_diff.of_pending(url)
+    click.echo(difference, nl=False)
+    if not _says_what_is_left_out(url) and not difference:
+        click.echo("The pending migrations change no object.", err=True)
+
+
+def _says_what_is_left_out(url: str) -> bool:
+    with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+        is_pending = unreleased.is_pending(connection)
+    if is_pending:
+        click.echo(
+            "leads migrate also applies the unreleased changes of this checkout (migrations/next.sql and sql/). They "
+            "are not shown.",
+            err=True,
+        )
+    return is_pending
 
 
 def give_passwords(found: Addresses) -> None:

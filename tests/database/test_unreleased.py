@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from app import unreleased
-from app.cli import serve
+from app.cli import migrate, serve
 from app.cli.output import Mistake
 from app.migrations import MigrationError
 from tests.support.database import Database
@@ -115,6 +115,19 @@ def test_statements_outside_a_part_are_refused(checkout: Path, connection: psyco
     with pytest.raises(MigrationError, match="-- migration: NAME"):
         unreleased.apply(connection)
     assert not has(connection, "app.note")
+
+
+@pytest.mark.parametrize("show", [migrate.print_plan, migrate.print_diff])
+def test_a_plan_says_that_the_changes_are_left_out(
+    checkout: Path, connection: psycopg.Connection, capsys: pytest.CaptureFixture[str], show: Callable[[str], None]
+) -> None:
+    show(connection.info.dsn)
+    said = capsys.readouterr().err
+    assert "unreleased changes of this checkout" in said
+    assert "up to date" not in said
+    unreleased.apply(connection)
+    show(connection.info.dsn)
+    assert "unreleased" not in capsys.readouterr().err
 
 
 def test_serve_refuses_a_database_that_lacks_the_changes(checkout: Path, connection: psycopg.Connection) -> None:
