@@ -25,7 +25,7 @@ class Background:
     """Runs tasks, and knows which of them fail."""
 
     def __init__(self, *, attempts: int | None = None) -> None:
-        """attempts: failures in a row after which a task is given up; None: it never is."""
+        """attempts: the failures in a row after which a task is not started again; None: it always is."""
         self._attempts = attempts
         self._steady_at: dict[str, float] = {}
 
@@ -37,7 +37,7 @@ class Background:
     async def run(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         """Runs ``work`` until it returns, and starts it again if it raises an exception. Raises GivenUp.
 
-        An error of the database is no failure of the task: it is logged as a warning, and the task is never given up.
+        A database error is logged as a warning and does not count as a failure of the task.
         """
         loop = asyncio.get_running_loop()
         failures = 0

@@ -26,7 +26,7 @@ def write(level: str, **members: object) -> None:
 
 
 def failure(message: str, error: BaseException, **members: object) -> None:
-    """Writes an error that nobody expected: its type and its traceback, the innermost frame last.
+    """Writes an unexpected error: its type and its traceback, the innermost frame last.
 
     A frame is a place in the source and the source line. The values of variables are left out, and so is the error's
     own message, because it may quote one: a field of a lead, or a header with a credential.

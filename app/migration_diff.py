@@ -1,8 +1,8 @@
 """``leads migrate --plan --diff``: what the pending migrations change in this database, as a difference to sign.
 
-The database itself is only read. What it will be comes from a scratch database, in which all migrations of this release
-run; which of the objects the pending ones change comes from the same, read before and after them. Running them in the
-database and rolling back would lock its tables for as long as that takes.
+The database itself is only read. All migrations of this release run in a scratch database. It is read before and after
+the pending ones, which shows the objects that they change and their new definitions. To run them in the database itself
+and roll back would lock its tables meanwhile.
 """
 
 import difflib
@@ -30,7 +30,7 @@ Catalogue = Mapping[str, str]
 
 
 def of_pending(url: str) -> str:
-    """A unified diff of each object that the pending migrations change; empty where they change none.
+    """A unified diff of each object that the pending migrations change; empty if they change none.
 
     Raises MigrationError and psycopg.Error.
     """
@@ -64,7 +64,7 @@ def _difference(name: str, now: str, after: str) -> str:
 
 
 def _catalogue_script() -> list[str]:
-    """The statements of admin.catalogue() in this release: the database may have an older one, or print otherwise."""
+    """The statements of admin.catalogue() in this release. The database may have an older version of the function."""
     blocks = (block for migration in migrations.all_() for block in BLOCK.findall(migration.text))
     copies = [text for path, text in blocks if path == _CATALOGUE]
     body = _BODY.search(copies[-1]) if copies else None

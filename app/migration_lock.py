@@ -1,7 +1,7 @@
-"""One ``leads migrate`` at a time: a table lock in a session of its own, so that the lock ends with its process.
+"""One ``leads migrate`` at a time: a table lock in a separate session, so that the lock ends when the process ends.
 
 The session holds no snapshot, because CREATE INDEX CONCURRENTLY in the other session would wait for it forever. For the
-same reason a second process doesn't wait inside LOCK TABLE, where it would have a catalogue snapshot: it asks again.
+same reason a second process doesn't wait inside LOCK TABLE, where it would hold a snapshot: it tries again and again.
 """
 
 import time
@@ -17,7 +17,7 @@ from app.migrations import MigrationError, applied_ids
 Say = Callable[[str], None]
 
 _POLL_SECONDS = 0.5
-# "if not exists" doesn't help two sessions that create the same thing at the same moment.
+# "if not exists" doesn't prevent this error if two sessions create the same object at the same time.
 _CREATED_BY_ANOTHER = (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable, psycopg.errors.DuplicateSchema)
 
 
@@ -29,30 +29,30 @@ class Lock:
     connection: psycopg.Connection[Any]
 
     def check(self) -> None:
-        """Raises psycopg.OperationalError where the session, and with it the lock, is gone."""
-        # Empty: a query would take a snapshot, and as a prepared statement would keep it.
+        """Raises psycopg.OperationalError if the session has ended, and the lock with it."""
+        # An empty statement takes no snapshot.
         self.connection.execute("")
 
 
 @contextmanager
 def locked(url: str, say: Say = lambda sentence: None) -> Iterator[Lock]:
-    """Holds the lock for the block; waits for another process that has it. Raises MigrationError and psycopg.Error."""
+    """Holds the lock for the block. Waits while another process has it. Raises MigrationError and psycopg.Error."""
     with psycopg.connect(url, autocommit=True, connect_timeout=10, application_name="leads migrate") as connection:
         _check_login(connection)
-        applied_ids(connection)  # before anything is created: a database that is refused stays as it is
+        applied_ids(connection)  # before anything is created, so that a database that is refused stays unchanged
         no_time_limits(connection)
         _create_table(connection)
-        has_said = False
+        has_reported = False
         while not _is_taken(connection):
-            if not has_said:
+            if not has_reported:
                 say("Another leads migrate is running on this database. Waiting until it ends ...")
-                has_said = True
+                has_reported = True
             time.sleep(_POLL_SECONDS)
         yield Lock(url, connection)
 
 
 def no_time_limits(connection: psycopg.Connection[Any]) -> None:
-    """Lifts the limits that the server, the database or the login may set for sessions."""
+    """Removes the time limits that the server, the database or the login may set for sessions."""
     names = ["statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout"]
     if connection.info.server_version >= 170000:
         names.append("transaction_timeout")
@@ -70,7 +70,7 @@ def _create_table(connection: psycopg.Connection[Any]) -> None:
 
 
 def _is_taken(connection: psycopg.Connection[Any]) -> bool:
-    """Whether the lock is ours now. ACCESS EXCLUSIVE would stop pg_dump, and need a transaction id."""
+    """Whether this session has the lock now. ACCESS EXCLUSIVE would block pg_dump, and need a transaction id."""
     connection.execute("begin isolation level read committed")
     try:
         connection.execute("lock table yoyo.migrating in exclusive mode nowait")

@@ -1,8 +1,8 @@
 """Runs migrations while the API serves: short waits for locks, many attempts, and a record of what ran.
 
-A session that waits for a lock makes all later sessions wait behind it. So no statement waits for longer than
-LOCK_TIMEOUT; when that is over, the whole transaction is rolled back, and tried again after a random pause in which the
-other sessions go on. yoyo's tables (schema yoyo) keep which migrations have run. A migration and its record are one
+If a session waits for a lock, all later sessions wait behind it. So no statement waits for longer than LOCK_TIMEOUT.
+After that time the whole transaction is rolled back, and runs again after a random pause, in which the other sessions
+continue. yoyo's tables (schema yoyo) record the migrations that have run. A migration and its record are one
 transaction.
 """
 
@@ -28,16 +28,16 @@ from app.migration_lock import Lock, no_time_limits
 from app.migrations import Backfill, Migration, MigrationError
 
 LOCK_TIMEOUT = 200
-"""Milliseconds that a statement waits for a lock, with all who come after it."""
+"""Milliseconds that a statement waits for a lock, and that other sessions wait behind it."""
 GIVE_UP_AFTER = 300.0
-"""Seconds until a migration that doesn't get its locks gives up."""
+"""Seconds after which a migration that doesn't get its locks gives up."""
 
 _Result = TypeVar("_Result")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.4, 3.0
-"""Seconds between two attempts: they grow from the first to the longest, and each is shortened by up to a half."""
+"""Seconds between two attempts. They grow from the first to the longest. Each is shortened at random by up to half."""
 _BATCH_ROWS = 1000
 _BATCH_SECONDS = 0.1
-"""What a batch of a backfill should take: its rows stay locked for so long."""
+"""The target duration of a backfill's batch, in which its rows are locked."""
 _INDEX = re.compile(
     r'\bcreate\s+(?:unique\s+)?index\s+concurrently\s+(?:if\s+not\s+exists\s+)?"?(\w+)"?\s+on\s+(?:only\s+)?"?(\w+)"?\.',
     re.IGNORECASE,
@@ -63,7 +63,7 @@ order by 1
 limit 5
 """
 _GUARDED = "select from pg_catalog.pg_trigger where tgname = '_100_refuse_rollback' and not tgisinternal"
-# yoyo's own rollback would run nothing, since the files have no way back, and then forget that they were applied.
+# yoyo's rollback would run nothing, because the files have no rollback, and would delete the records of the migrations.
 _GUARD = """
 create or replace function yoyo.refuse_rollback() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -77,23 +77,23 @@ create trigger _100_refuse_rollback before delete or truncate on yoyo._yoyo_migr
 
 
 class Report(Protocol):
-    """Where the progress goes."""
+    """Receives the progress."""
 
     def say(self, sentence: str) -> None:
-        """Takes one sentence."""
+        """Receives one sentence."""
 
     def fill(self, migration: Migration, changed: int, expected: int) -> None:
-        """A backfill has changed so many rows more. expected: an estimate of all rows of its table."""
+        """Receives how many more rows a backfill has changed. expected: an estimate of all rows of its table."""
 
 
 class Silent:
-    """A report that nobody reads."""
+    """A report that ignores the progress."""
 
     def say(self, sentence: str) -> None:
-        """Drops it."""
+        """Ignores the sentence."""
 
     def fill(self, migration: Migration, changed: int, expected: int) -> None:
-        """Drops it."""
+        """Ignores the rows."""
 
 
 def apply(
@@ -103,9 +103,9 @@ def apply(
     folder: Path | None = None,
     give_up_after: float = GIVE_UP_AFTER,
 ) -> Iterator[Migration]:
-    """Runs the pending migrations in their order, and yields each before its turn.
+    """Runs the pending migrations in order. Yields each before it runs.
 
-    folder: where the files are. give_up_after: seconds. Raises MigrationError and psycopg.Error.
+    folder: the folder of the files. give_up_after: seconds. Raises MigrationError and psycopg.Error.
     """
     migrations.check_sums()
     pending = migrations.pending(lock.url, folder)
@@ -118,9 +118,9 @@ def apply(
 
 
 def mark_applied(lock: Lock) -> list[Migration]:
-    """Records the pending migrations as applied, and runs none of them; returns them.
+    """Records the pending migrations as applied without running them, and returns them.
 
-    Raises MigrationError where the schema isn't at the version of this release, and psycopg.Error.
+    Raises MigrationError if the schema doesn't have the version of this release, and psycopg.Error.
     """
     migrations.check_sums()
     pending = migrations.pending(lock.url)
@@ -141,7 +141,7 @@ def mark_applied(lock: Lock) -> list[Migration]:
 
 
 def as_script(migration: Migration) -> str:
-    """The migration as psql can run it. Raises MigrationError."""
+    """The migration as a script for psql. Raises MigrationError."""
     if backfill := migration.backfill:
         loop = f"while {backfill.function}({_BATCH_ROWS}) > 0 loop commit; end loop;"
         return f"{migration.text}\ndo $$ begin {loop} end $$;\n"
@@ -152,7 +152,7 @@ def as_script(migration: Migration) -> str:
 
 
 def _step_timeout(step: str, give_up_after: float) -> int:
-    """Milliseconds. CONCURRENTLY makes nobody wait while it waits itself, and would begin anew at each attempt."""
+    """Milliseconds. CONCURRENTLY blocks no other session while it waits, and each attempt would start it again."""
     return round(give_up_after * 1000) if _CONCURRENTLY.search(step) else LOCK_TIMEOUT
 
 
@@ -236,7 +236,7 @@ class _Run:
         self.connection.execute(text.encode())
 
     def _patiently(self, attempt: Callable[[], _Result]) -> _Result:
-        """Makes attempts until one gets its locks. Raises MigrationError at the end, and what else went wrong."""
+        """Makes attempts until one gets its locks. Raises MigrationError after give_up_after seconds."""
         end = time.monotonic() + self.give_up_after
         for number in itertools.count(1):
             self.lock.check()
@@ -256,7 +256,7 @@ class _Run:
         raise AssertionError
 
     def _holders(self) -> str:
-        """A sentence that names the sessions that hold locks on our tables; empty where none does."""
+        """A sentence that names the sessions that hold locks on our tables; empty if there are none."""
         rows = self.connection.execute(_HOLDERS).fetchall()
         sessions = ", ".join(f"{pid} ({login})" for pid, login in rows)
         return f"Sessions that hold locks now: {sessions}." if sessions else ""
@@ -264,16 +264,16 @@ class _Run:
 
 @contextmanager
 def _backend(url: str) -> Iterator[Any]:
-    """yoyo's connection, with yoyo's tables, and a trigger that refuses to forget a migration."""
+    """yoyo's connection, with yoyo's tables, and a trigger that refuses to delete the record of a migration."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with yoyo.get_backend(_yoyo_url(url)) as backend:
-            # The row by which yoyo locks stays after a SIGKILL. Our own lock has replaced it.
+            # yoyo's own lock is a row, which stays after a SIGKILL. Our lock replaces it.
             backend.break_lock()
             backend.ensure_internal_schema_updated()
             connection = backend.connection
             no_time_limits(connection)
-            # After a SIGKILL the server ends our statement at once, and not when it is through.
+            # So after a SIGKILL the server cancels our statement at once.
             with suppress(psycopg.errors.InvalidParameterValue):
                 connection.execute("set client_connection_check_interval = '1s'")
             if connection.execute(_GUARDED).fetchone() is None:

@@ -55,7 +55,7 @@ class Migration:
 
     @property
     def backfill(self) -> Backfill | None:
-        """The backfill that the file stands for. Raises MigrationError where the line can't be read."""
+        """The backfill in the file's header, or None. Raises MigrationError if the line can't be read."""
         line = _BACKFILL.search(self.header)
         if line is None:
             return None
@@ -69,7 +69,7 @@ class Migration:
 
     @property
     def steps(self) -> list[str]:
-        """The text of each step of a file that isn't transactional. Raises MigrationError where there is none."""
+        """The text of each step of a file that isn't transactional. Raises MigrationError if there is none."""
         before, *steps = _STEP.split(self.text)
         if not steps or before != self.header:
             raise MigrationError(f"{self.path.name}: each statement must be in a step, after a line '-- step'.")
@@ -98,12 +98,12 @@ def all_(folder: Path | None = None) -> list[Migration]:
 
 
 def newest() -> int:
-    """How many releases have migrations: what this release needs api.schema_version() to be, at least."""
+    """The number of releases that have migrations: the minimum of api.schema_version() that this release needs."""
     return len({migration.id.partition("-")[0] for migration in all_()})
 
 
 def check_sums() -> None:
-    """Raises MigrationError where a file isn't what was released: a database knows a migration by its name alone."""
+    """Raises MigrationError if a file isn't the released one, because a database knows only the names of migrations."""
     sums = {name: digest for digest, name in (line.split() for line in SUMS.read_text().splitlines())}
     for migration in all_():
         digest = hashlib.sha256(migration.path.read_bytes()).hexdigest()
@@ -122,7 +122,7 @@ def check_sums() -> None:
 def pending(url: str, folder: Path | None = None) -> list[Migration]:
     """The migrations that the database lacks. Only reads.
 
-    Raises MigrationError for a database with a history that this release doesn't know, and psycopg.Error.
+    Raises MigrationError if the database has migrations that this release doesn't know, and psycopg.Error.
     """
     with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
         applied = applied_ids(connection)
@@ -152,7 +152,7 @@ def applied_ids(connection: psycopg.Connection[Any]) -> set[str]:
 
 
 def _order(id: str) -> tuple[int, ...] | None:
-    """The release and the number in an id, to sort by; None where the id is of another form."""
+    """The release and the number in an id, as a sort key; None if the id has another form."""
     if parts := _ID.fullmatch(id):
         *release, number, number_only = (int(part or 0) for part in parts.groups())
         return (*release, number or number_only)

@@ -1,4 +1,4 @@
-"""``leads migrate``: brings a database to this release's schema."""
+"""``leads migrate``: upgrades a database to the schema of this release."""
 
 import click
 import psycopg
@@ -55,8 +55,8 @@ def migrate(plan: bool, diff: bool, mark_applied: bool, give_up_after: int, set_
     """
     if (diff and not plan) or (plan + mark_applied + set_passwords > 1):
         raise click.UsageError("--diff needs --plan. --plan, --mark-applied and --set-passwords exclude each other.")
-    with addresses() as found:
-        url = found.of_migrate()
+    with addresses() as urls:
+        url = urls.of_migrate()
         connect(url).close()
         try:
             if diff:
@@ -72,7 +72,7 @@ def migrate(plan: bool, diff: bool, mark_applied: bool, give_up_after: int, set_
         except migrations.MigrationError as error:
             raise Mistake(str(error)) from None
         if set_passwords:
-            give_passwords(found)
+            give_passwords(urls)
 
 
 class _Report:
@@ -190,15 +190,15 @@ def _says_what_is_left_out(url: str) -> bool:
     return is_pending
 
 
-def give_passwords(found: Addresses) -> None:
+def give_passwords(addresses: Addresses) -> None:
     """Sets the passwords in the addresses. Only SCRAM verifiers are sent: no password leaves this process."""
     urls = {
-        "DATABASE_URL": ("leads_api", found.api),
-        "LEADS_OPERATOR_URL": ("leads_operator", found.operator),
-        "LEADS_WORKER_URL": ("leads_worker", found.worker),
+        "DATABASE_URL": ("leads_api", addresses.api),
+        "LEADS_OPERATOR_URL": ("leads_operator", addresses.operator),
+        "LEADS_WORKER_URL": ("leads_worker", addresses.worker),
     }
     count = 0
-    with connect(found.of_migrate()) as connection:
+    with connect(addresses.of_migrate()) as connection:
         for name, (login, url) in urls.items():
             address = conninfo_to_dict(url or "")
             if not address.get("password"):

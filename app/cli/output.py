@@ -68,17 +68,17 @@ def plain_errors() -> Iterator[None]:
             raise
         _say(f"The output can't be written: {error.strerror}. Free some space, and run the command again.")
     except psycopg.OperationalError as error:
-        said = str(error).strip().splitlines()[0]
-        if re.search(r'role "[^"]*" does not exist$', said):
-            _say(f"{said}. Check the address. If it is right, run leads migrate, which creates the logins.")
-        if said.endswith("does not exist"):
-            _say(f"{said}. Check the address. If it is right, create the database, and run leads migrate.")
-        if "authentication failed" in said:
+        message = str(error).strip().splitlines()[0]
+        if re.search(r'role "[^"]*" does not exist$', message):
+            _say(f"{message}. Check the address. If it is right, run leads migrate, which creates the logins.")
+        if message.endswith("does not exist"):
+            _say(f"{message}. Check the address. If it is right, create the database, and run leads migrate.")
+        if "authentication failed" in message:
             _say(
-                f"{said}. Correct the password in the address, or run leads migrate --set-passwords, which sets the "
+                f"{message}. Correct the password in the address, or run leads migrate --set-passwords, which sets the "
                 "logins' passwords to those in the addresses."
             )
-        _say(f"The database can't be reached: {said}. Check that it is running and that the address is right.")
+        _say(f"The database can't be reached: {message}. Check that it is running and that the address is right.")
     except psycopg.Error as error:
         if error.sqlstate and error.sqlstate.startswith("PT"):
             _say(error.diag.message_hint or error.diag.message_primary or str(error))

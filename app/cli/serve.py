@@ -47,46 +47,46 @@ def serve(host: str | None, port: int | None, bi_port: int | None, workers: int 
     LEADS_CORS_ORIGINS         origins of web pages that may call the API, separated by commas
     LEADS_PREPARED_STATEMENTS  on, or off behind a pooler such as PgBouncer (default: on)
     """
-    given = settings.read()
-    host = given.host if host is None else host
-    bi_port = given.bi_port if bi_port is None else bi_port
-    with _bind(host, given.port if port is None else port) as listener, addresses(bi_port=bi_port) as found:
-        if bi_port and not found.is_embedded:
+    configuration = settings.read()
+    host = configuration.host if host is None else host
+    bi_port = configuration.bi_port if bi_port is None else bi_port
+    with _bind(host, configuration.port if port is None else port) as listener, addresses(bi_port=bi_port) as urls:
+        if bi_port and not urls.is_embedded:
             raise Mistake(
                 "BI_PORT is for the embedded server only. With DATABASE_URL, analysts connect to that server directly."
             )
-        url = found.of_api()
-        key = _prepare_embedded(found, given) if found.is_embedded else None
+        url = urls.of_api()
+        key = _prepare_embedded(urls, configuration) if urls.is_embedded else None
         _check(url)
-        click.echo(_banner(host, listener.getsockname()[1], key, given, bi_port))
-        has_worker = found.is_embedded and given.has_worker and not no_worker
-        with _worker(found, given) if has_worker else nullcontext():
-            _run(listener, url, given.workers if workers is None else workers)
+        click.echo(_banner(host, listener.getsockname()[1], key, configuration, bi_port))
+        has_worker = urls.is_embedded and configuration.has_worker and not no_worker
+        with _worker(urls, configuration) if has_worker else nullcontext():
+            _run(listener, url, configuration.workers if workers is None else workers)
 
 
-def _prepare_embedded(found: Addresses, given: Settings) -> str:
+def _prepare_embedded(urls: Addresses, configuration: Settings) -> str:
     """Applies the migrations, creates the demo organization, and returns its key, which a file keeps for the owner."""
     try:
-        with connect(found.of_migrate()) as connection:
+        with connect(urls.of_migrate()) as connection:
             is_behind = unreleased.is_pending(connection)
-        if is_behind or migrations.pending(found.of_migrate()):
-            migrate.apply(found.of_migrate())
+        if is_behind or migrations.pending(urls.of_migrate()):
+            migrate.apply(urls.of_migrate())
     except migrations.MigrationError as error:
         raise Mistake(str(error)) from None
-    kept = given.data_dir / "demo-key"
+    kept = configuration.data_dir / "demo-key"
     key = kept.read_text().strip() if kept.exists() else ""
-    if not demo.is_good(found.of_api(), key):
-        key = demo.seed(found.of_operator())
+    if not demo.is_good(urls.of_api(), key):
+        key = demo.seed(urls.of_operator())
         kept.unlink(missing_ok=True)
         secret_file.write(kept, key)
     return key
 
 
-def _worker(found: Addresses, given: Settings) -> AbstractContextManager[None]:
+def _worker(urls: Addresses, configuration: Settings) -> AbstractContextManager[None]:
     # Imported late: the vendors' modules load slowly, and a server with DATABASE_URL doesn't need them.
     from app.cli import worker
 
-    return worker.beside(found, given)
+    return worker.beside(urls, configuration)
 
 
 def _check(url: str) -> None:
@@ -164,7 +164,7 @@ def _banner(host: str, port: int, key: str | None, settings: Settings, bi_port: 
 
 
 def _run(listener: socket.socket, url: str, workers: int) -> None:
-    # For the server processes, which read their settings anew.
+    # For the server processes, which read their settings again.
     os.environ["DATABASE_URL"] = url
     config = uvicorn.Config(
         "app.server.application:from_environment",
@@ -184,6 +184,6 @@ def _run(listener: socket.socket, url: str, workers: int) -> None:
         else:
             Multiprocess(config, sockets=[listener]).run()
     except (KeyboardInterrupt, SystemExit) as end:
-        # uvicorn has finished what was under way, and now passes the signal on.
+        # uvicorn has finished the running requests, and now passes on the signal.
         if isinstance(end, SystemExit) and end.code not in (0, 143):
             raise

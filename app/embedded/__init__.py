@@ -1,6 +1,6 @@
 """PostgreSQL from the wheel. Everything else in the repository reaches it through this package.
 
-A data folder stands for a server. A process that needs the database enters `running(data_dir)`. The first process
+Each data folder has one server. A process that needs the database enters `running(data_dir)`. The first process
 starts the server, later ones join it, and the last one stops it. Two lock files in the data folder count the processes:
 each one holds `clients.lock` shared, and a process that starts or stops the server holds `start.lock`. The kernel
 releases the locks of a killed process. The server that it leaves behind is joined by the next process.

@@ -220,7 +220,7 @@ class Api:
             return self._problem("unavailable")
 
     def _respond(self, request: Request, call: Call, result: PGresult) -> Response | Problem:
-        """The response of a function's result. No row, or a row of nulls, means that there is no such record."""
+        """The response for a function's result. No row, or a row of nulls, means that the record does not exist."""
         status_text = result.get_value(0, 0) if result.ntuples else None
         if status_text is None:
             return self._problem("not_found")

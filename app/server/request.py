@@ -136,7 +136,7 @@ def parse(request: Request, route: Route, path_parameters: Mapping[str, str], bo
                 # Bytes beyond ASCII are Latin-1 (RFC 9110, section 5.5).
                 value = value.decode("latin-1").encode()
             if header in request.repeated and name != "if_match":
-                errors.append(FieldError(HEADERS[name], "repeated_header", "This is given twice. Give it once."))
+                errors.append(FieldError(HEADERS[name], "repeated_header", "This header is repeated. Send it once."))
         elif name in parameters:
             text = argument.read(parameters[name], name)
             if isinstance(text, str):
@@ -190,7 +190,7 @@ def _read_query(query: bytes, route: Route, errors: list[FieldError]) -> dict[st
             if not part:
                 continue
             if name in parameters:
-                code, detail = "repeated_parameter", "This is given more than once. Give it once."
+                code, detail = "repeated_parameter", "This parameter is repeated. Send it once."
             elif name in route.query_names:
                 parameters[name] = value
                 continue

@@ -44,7 +44,7 @@ _CHANNEL = "leads_crm"
 
 
 class LeaseLost(Exception):
-    """The push belongs to another worker now, or was given back. This worker must do nothing more for it."""
+    """Another worker has the lease now, or the lease was returned. This worker must do nothing more for the push."""
 
 
 class Worker:

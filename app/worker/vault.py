@@ -39,7 +39,7 @@ class Vault:
         if key_id not in self._keys:
             raise VaultError(
                 f"The credential was encrypted with the key {key_id}, which is not here: "
-                "bring that key back, or run `leads crm connect` again."
+                "restore that key, or run `leads crm connect` again."
             )
         nonce, sealed = data[:_NONCE], data[_NONCE:]
         try:
