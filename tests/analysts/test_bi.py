@@ -107,7 +107,7 @@ def test_the_printed_address_works_over_tcp(place: Place) -> None:
     with psycopg.connect(url) as connection:
         info = connection.info
         assert (info.user, info.host, info.port) == ("ann", "127.0.0.1", place.server.port)
-        assert connection.execute("select count(*) from leads").fetchall() == [(3,)]  # bi is the search path
+        assert connection.execute("select count(*) from leads").fetchall() == [(3,)]  # the search path is bi
 
 
 def test_the_password_is_shown_once(place: Place) -> None:

@@ -1,4 +1,4 @@
-"""Who gets in: every route of the route table, with every kind of key, for every kind of id."""
+"""Access: every route of the route table, with every kind of key, for every kind of id."""
 
 import json
 import secrets
@@ -20,11 +20,11 @@ MALFORMED = "9f1c8a32-4d65-4e2b-8a91"
 
 @dataclass(frozen=True)
 class Case:
-    """How a route is asked for what is there: the good status, and the request."""
+    """How a route is requested for an existing record: the status of success, and the request."""
 
     status: int
     of: str | None = None
-    """What the id in the path is the id of."""
+    """The kind of record that the id in the path belongs to."""
     json: Any = None
 
 
@@ -59,7 +59,7 @@ class Tenant:
 
 @pytest.fixture(scope="module")
 def server(database: Database, new_server: Callable[..., Server]) -> Server:
-    """A server with one connection: who comes next is on the same session."""
+    """A server with one connection, so that the next request uses the same session."""
     return new_server(database, LEADS_CONNECTIONS="1")
 
 
@@ -72,7 +72,7 @@ def tenants(database: Database, server: Server) -> tuple[Tenant, Tenant]:
         with server.client(organization.keys["write"]) as client:
             lead = client.post("/leads", json={"name": "A", "email": "first@example.com"}).json()["id"]
             event = client.get("/audit-log", params={"lead_id": lead}).json()["data"][0]["id"]
-        # Paused: a push is taken, and nobody waits for it.
+        # Paused, so that no request waits for a push.
         for statement in (
             "select admin.connect_crm(%s, 'jobnimbus', 'default', '{}')",
             "select admin.change_crm_connection(%s, 'pause')",
@@ -84,7 +84,7 @@ def tenants(database: Database, server: Server) -> tuple[Tenant, Tenant]:
 
 
 def bad_authorizations(database: Database, organization: Organization) -> Iterator[tuple[str, str | None]]:
-    """What lets nobody in, by kind."""
+    """Authorization headers that are refused, by kind."""
     good = organization.keys["admin"]
     yield "no key", None
     yield "no scheme", good
@@ -122,7 +122,7 @@ def send(
 
 
 def written(database: Database) -> list[dict[str, Any]]:
-    """A figure that any write would change."""
+    """A number that any write would change."""
     return database.sql("select (select count(*) from app.lead) as leads, (select count(*) from audit.event) as events")
 
 
@@ -158,7 +158,7 @@ def test_nobody_gets_in_without_a_good_key_and_the_answer_does_not_say_why(
 
 
 def ids_of(case: Case, ours: Tenant, theirs: Tenant) -> list[str | None]:
-    """Own id, the other's, one that never was, a malformed one; none for a path without."""
+    """The organization's own id, the other's, an unknown and a malformed one; none for a path without an id."""
     return [None] if case.of is None else [ours.ids[case.of], theirs.ids[case.of], NEVER, MALFORMED]
 
 

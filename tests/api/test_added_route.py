@@ -1,4 +1,4 @@
-"""An endpoint is a function and a line of the route table: SQL adds it and takes it away while the server runs."""
+"""An endpoint is a function and a row of the route table. SQL adds and removes it while the server runs."""
 
 import threading
 import time
@@ -49,13 +49,13 @@ def acme(new_organization: Callable[..., Organization]) -> Organization:
 
 @pytest.fixture
 def client(server: Server, acme: Organization) -> Iterator[httpx.Client]:
-    """A client with a key that writes."""
+    """A client with a key of the scope write."""
     with server.client(acme.keys["write"]) as client:
         yield client
 
 
 def soon(condition: Callable[[], bool], seconds: float = 5) -> float:
-    """Waits, fails where it isn't so in time, and tells how long it took."""
+    """Waits until it is true, and returns the seconds that it took. Fails after a time."""
     began = time.monotonic()
     while not condition():
         assert time.monotonic() - began < seconds
@@ -96,7 +96,7 @@ def test_an_endpoint_comes_and_goes_by_sql_alone_and_no_request_is_dropped(
                 "at": "2026-03-01T13:00:00",
                 "organization_id": acme.id,
             }
-            # Defaults, the types' faults, a foreign id: all by the general way.
+            # Defaults, wrong types and an id of another organization work as on every route.
             assert client.get(f"/things/{ID}/echo").json()["size"] == 7
             assert client.get("/things/none/echo").json()["id"] is None
             check_problem(
@@ -143,14 +143,14 @@ def test_many_notices_are_one_reading_a_second_and_the_last_one_counts(
 
 
 def function(signature: str, returns: str = "api.answer", volatility: str = "stable", grant: str = "") -> str:
-    """What makes a function and, unless said otherwise, lets the shim execute it."""
+    """The SQL that creates a function and, by default, lets the API server execute it."""
     return (
         f"create function api.{signature} returns {returns} language sql {volatility} "
         f"begin atomic select null::{returns}; end; "
     ) + (grant or f"grant execute on function api.{signature} to leads_api")
 
 
-# A line that is no good: what makes the function, the function, and a part of what the log says.
+# An invalid row: the SQL that creates the function, the function, and a part of the log's message.
 BAD_LINES = {
     "/missing": ("", "api.no_such_function", "there is no function"),
     "/elsewhere": ("", "Api.Echo; drop table", "must be written schema.function"),
@@ -235,7 +235,7 @@ def test_a_wait_that_is_no_good_is_logged_and_its_route_skipped(
 def test_a_202_is_asked_again_until_it_is_another_or_says_later(
     server: Server, database: Database, client: httpx.Client
 ) -> None:
-    """One that changes after 0.5 seconds, one that says to come back in a minute, one that stays as it is."""
+    """A result that changes after 0.5 seconds, one with a Retry-After of a minute, and one that never changes."""
     answer = "select row(%s, json_build_object('Retry-After', '%s'), '{}')::api.answer"
     begin = "create function api.begin_%s(id uuid) returns api.answer language sql volatile begin atomic %s; end"
     ask = "create function api.ask_%s(id uuid) returns api.answer language sql stable begin atomic %s; end"

@@ -1,4 +1,4 @@
-"""HEAD, OPTIONS and CORS, and that configuration alone turns CORS on."""
+"""HEAD, OPTIONS and CORS. CORS is off unless it is configured."""
 
 from collections.abc import Callable, Iterator
 
@@ -25,14 +25,14 @@ def acme(new_organization: Callable[..., Organization]) -> Organization:
 
 @pytest.fixture(scope="module")
 def client(server: Server, acme: Organization) -> Iterator[httpx.Client]:
-    """A client of a server as it is by default."""
+    """A client of a server with the default settings."""
     with server.client(acme.keys["write"]) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def cors(database: Database, new_server: Callable[..., Server], acme: Organization) -> Iterator[httpx.Client]:
-    """A client of a server that lets two origins in."""
+    """A client of a server that allows two origins."""
     with new_server(database, LEADS_CORS_ORIGINS=f"{ORIGIN}, http://localhost:3000").client(
         acme.keys["write"]
     ) as client:

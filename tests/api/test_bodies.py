@@ -63,13 +63,13 @@ CURSOR = '{"created_at":"2026-04-27T13:22:05.114Z","id":"9f1c8a32-4d65-4e2b-8a91
 
 
 def compact(text: str) -> str:
-    """The same JSON without the white space; keys keep their order."""
+    """The same JSON without white space. The keys keep their order."""
     return json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":"))
 
 
 @pytest.fixture
 def seed_key(database: Database) -> str:
-    """A key of the organization in the product's description, which has the lead in it and an older one."""
+    """A key of the organization in the product's description, which has the described lead and an older one."""
     database.sql(
         "insert into app.organization (organization_id, name) values (%s, 'Acme') on conflict do nothing", ORGANIZATION
     )
@@ -101,7 +101,7 @@ def test_the_page_is_the_described_one_to_the_byte(server: Server, seed_key: str
     assert page.status_code == 200
     check_headers(page)
     assert page.headers["content-type"] == "application/json"
-    # The description shows one lead, once without and once with its industry.
+    # The description shows one lead twice: without and with its industry.
     assert page.text == compact(PAGE).replace('"industry":null', '"industry":"residential"')
 
 

@@ -1,4 +1,4 @@
-"""Errors: each has the members of a problem, and none tells of the inside."""
+"""Errors: each has the members of a problem, and none shows internal details."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from tests.support.contract import check_headers, check_problem
 from tests.support.database import Database, Organization
 from tests.support.process import Server
 
-# Raises what it is told, with things in it that nobody outside may see.
+# Raises the given error, with internal details that no response may show.
 FAIL = """
 create function api.fail(raised_by text, kind text, status integer)
 returns api.answer
@@ -41,7 +41,7 @@ insert into api.route (method, path, function, scope) values ('GET', '/fail', 'a
 
 @pytest.fixture(scope="module")
 def database(new_database: Callable[..., Database]) -> Database:
-    """With a route that fails as it is told."""
+    """A server with a route that fails as the request says."""
     database = new_database()
     database.sql(FAIL)
     return database
@@ -49,13 +49,13 @@ def database(new_database: Callable[..., Database]) -> Database:
 
 @pytest.fixture(scope="module")
 def client(server: Server, new_organization: Callable[..., Organization]) -> Iterator[httpx.Client]:
-    """A client with a key that reads."""
+    """A client with a key of the scope read."""
     with server.client(new_organization().keys["read"]) as client:
         yield client
 
 
 def test_each_row_of_the_problem_table_is_answered_as_it_says(client: httpx.Client, database: Database) -> None:
-    # Allow, which belongs to a 405, only the shim can say.
+    # Only the API server can set Allow, which a 405 needs.
     rows = database.sql("select * from api.problem where raised_by <> 'method_not_allowed'")
     assert len(rows) > 30
     for row in rows:
@@ -104,7 +104,7 @@ def test_a_function_brings_its_own_words_and_faults(client: httpx.Client) -> Non
     problem = check_problem(answer, 418, "tea_only", ("size", "too_small"))
     assert problem["detail"] == "Do this instead."
     assert problem["errors"][0]["detail"] == "This is too small."
-    # A word that the table has, under another status.
+    # A word of the table, raised with another status.
     answer = client.get("/fail", params={"raised_by": "not_found", "kind": "told", "status": 409})
     assert check_problem(answer, 409, "not_found", ("size", "too_small"))["title"] == "Not found"
     for status in (429, 503):

@@ -1,4 +1,4 @@
-"""Entity tags: what is known needn't be sent again, and nobody overwrites a change that they haven't seen."""
+"""Entity tags: a known version is not sent again, and no client overwrites a change that it has not seen."""
 
 import threading
 from collections import Counter
@@ -58,7 +58,7 @@ def test_an_audit_row_has_a_tag_and_a_page_has_none(server: Server, acme: Organi
             answer = client.get(page, headers={"If-None-Match": "*"})
             assert answer.status_code == 200
             assert "etag" not in answer.headers
-        # What isn't there has nothing to match.
+        # A missing record has no tag that could match.
         missing = client.get("/leads/9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", headers={"If-None-Match": "*"})
         check_problem(missing, 404, "not_found")
 
@@ -190,7 +190,7 @@ def test_racing_patches_without_a_tag_are_all_made_one_after_another(
         id = lead.removeprefix("/leads/")
         events = client.get("/audit-log", params={"lead_id": id, "action": "lead.updated"}).json()["data"]
         assert len(events) == 20
-        # Each begins where another ended, from the first score to the one that stands.
+        # Each change begins with the result of another one, from the first score to the last.
         steps = {
             event["payload"]["diff"]["lead_score"]["from"]: event["payload"]["diff"]["lead_score"]["to"]
             for event in events

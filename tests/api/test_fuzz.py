@@ -1,4 +1,4 @@
-"""Random requests: a good answer or a problem, never a 5xx."""
+"""Random requests: a success or a problem, never a 5xx."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from tests.support.contract import CHANGE, ITEM, WHITE_SPACE, check_headers, che
 from tests.support.database import Database, Organization
 from tests.support.process import Server
 
-# The same examples each time, so that what fails fails for everybody.
+# The examples are always the same, so that a failure is reproducible.
 fuzz = settings(
     max_examples=80,
     deadline=None,
@@ -76,14 +76,14 @@ def acme(new_organization: Callable[..., Organization]) -> Organization:
 
 @pytest.fixture(scope="module")
 def client(server: Server, acme: Organization) -> Iterator[httpx.Client]:
-    """A client with a key that writes."""
+    """A client with a key of the scope write."""
     with server.client(acme.keys["write"]) as client:
         client.headers["Content-Type"] = "application/json"
         yield client
 
 
 def check(answer: httpx.Response, *, good: tuple[int, ...]) -> None:
-    """Whether this is a good answer, or a problem that is the request's."""
+    """Whether this is a success, or a problem that the request causes."""
     assert answer.status_code < 500, answer.text
     check_headers(answer)
     if answer.status_code in good:
@@ -196,6 +196,6 @@ def test_headers_of_any_octets(client: httpx.Client, tag: bytes, key: bytes) -> 
         except httpx.LocalProtocolError:
             continue
         if answer.headers["content-type"].startswith("text/plain"):
-            assert answer.status_code == 400  # no header of HTTP's
+            assert answer.status_code == 400  # not a valid HTTP header
         else:
             check(answer, good=good)

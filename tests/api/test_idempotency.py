@@ -1,4 +1,4 @@
-"""Idempotency-Key: one effect, and the first answer again, for 24 hours."""
+"""Idempotency-Key: one effect, and the first response again, for 24 hours."""
 
 import json
 import secrets
@@ -27,7 +27,7 @@ def acme(new_organization: Callable[..., Organization]) -> Organization:
 
 
 def leads(database: Database, organization: Organization) -> int:
-    """How many leads there are, each with its one event."""
+    """The number of leads, each with exactly one event."""
     (counts,) = database.sql(
         """select count(distinct l.id) as leads, count(e.id) as events
         from app.lead as l left join audit.event as e on e.lead_id = l.id and e.action = 'lead.created'
@@ -39,7 +39,7 @@ def leads(database: Database, organization: Organization) -> int:
 
 
 def what_repeats(response: httpx.Response) -> tuple[int, str, str, bytes]:
-    """What a replay repeats."""
+    """The parts of a response that a replay repeats."""
     return response.status_code, response.headers["location"], response.headers["etag"], response.content
 
 
@@ -96,11 +96,11 @@ def test_another_request_under_the_key_is_422(server: Server, database: Database
         client.headers.update({"Idempotency-Key": "k", "Content-Type": "application/json"})
         body = b'{"email": "a@example.com"}'
         assert client.post("/leads", content=body).status_code == 201
-        # The octets count, not what they mean.
+        # Bytes are compared, not their meaning.
         for other in (b'{"email":"a@example.com"}', b'{"email": "b@example.com"}', b"{}", b'{"email": 1}'):
             check_problem(client.post("/leads", content=other), 422, "idempotency_key_reused")
         assert client.post("/leads", content=body).headers["idempotency-replayed"] == "true"
-        # Malformed comes first.
+        # A malformed request is refused first.
         check_problem(client.post("/leads", content=b"{"), 400, "invalid_body", ("body", "invalid_json"))
     assert leads(database, acme) == 1
 
@@ -172,7 +172,7 @@ def test_after_24_hours_a_key_is_a_new_one(server: Server, database: Database, a
         assert what_repeats(post("k", "b@example.com")) == what_repeats(second)
         check_problem(post("k"), 422, "idempotency_key_reused")
 
-        # Expired ones go, some with each claim.
+        # Each claim deletes some of the expired keys.
         for n in range(12):
             post(f"old{n}")
         age("25 hours")
@@ -226,7 +226,7 @@ def test_a_get_and_a_patch_do_not_mind_the_header(server: Server, acme: Organiza
 
 
 def hold(database: Database, organization: Organization, key: str) -> psycopg.Connection[dict[str, object]]:
-    """A transaction, as another server process would have it open, that has made the lead under the key."""
+    """An open transaction, as of another server process, that has created the lead under the key."""
     connection = database.connect("leads_api")
     connection.autocommit = False
     connection.execute(
@@ -245,7 +245,7 @@ def test_repeats_wait_for_the_first_and_get_its_answer_and_hold_nobody_up(
         ThreadPoolExecutor(8) as threads,
     ):
         content, headers = json.dumps(BODY), {"Idempotency-Key": "k", "Content-Type": "application/json"}
-        # Twice as many as there are connections.
+        # Twice the number of connections.
         repeats = [threads.submit(client.post, "/leads", content=content, headers=headers) for _ in range(8)]
         time.sleep(0.5)
         assert client.get("/health").elapsed.total_seconds() < 2
@@ -287,13 +287,13 @@ def test_while_the_first_runs_a_repeat_is_409_after_5_seconds_wherever_it_waited
             answer = client.post("/leads", content=content, headers=headers)
             return answer, time.monotonic() - began
 
-    # The first waits in the database; the second in the server all the time, the third there at first.
+    # The first waits in the database, the second in the server, the third first in the server.
     with hold(database, acme, "k") as held, ThreadPoolExecutor(3) as threads:
         answers = list(threads.map(post, (0.0, 0.2, 2.5)))
         for answer, seconds in answers:
             check_problem(answer, 409, "idempotency_in_progress")
             assert 4.5 < seconds < 8
-        # Other keys, and requests without one, aren't held up.
+        # Requests with other keys or without a key don't wait.
         with server.client(acme.keys["write"]) as client:
             began = time.monotonic()
             assert client.post("/leads", json=BODY, headers={"Idempotency-Key": "l"}).status_code == 201

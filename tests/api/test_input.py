@@ -1,4 +1,4 @@
-"""Values: a clear error or a right answer, and the same from HTTP and from the table's CHECKs."""
+"""Values: a clear error or the right result, and the same from HTTP and from the table's CHECKs."""
 
 import contextlib
 import itertools
@@ -15,13 +15,13 @@ from tests.support.process import Server
 
 NEVER = "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"
 KEPT = object()
-"""The value is kept as it is sent."""
+"""The value is stored as it was sent."""
 
 WRONG = [(value, "wrong_type") for value in (1, 0, 87.5, True, False, [], ["a"], {}, {"a": 1})]
 
 
 def texts(longest: int) -> list[tuple[Any, Any]]:
-    """Values of a free text, and the code of the fault or what is kept."""
+    """Values of a free text, with the code of the error or the stored value."""
     return [
         (None, KEPT),
         ("a", KEPT),
@@ -79,7 +79,7 @@ NAMES = [
     ("a\nb", "invalid_name"), ("ı", "invalid_name"), ("a,b", "invalid_name"), *WRONG,
 ]  # fmt: skip
 
-# By column: what is sent, and the code of the fault or what is kept.
+# By column: the value that is sent, and the code of the error or the stored value.
 VALUES: dict[str, list[tuple[Any, Any]]] = {
     "name": [*texts(255), ("a" * 5000, "too_long")],
     "company": texts(255),
@@ -125,7 +125,7 @@ VALUES: dict[str, list[tuple[Any, Any]]] = {
     ],
 }
 
-# Numbers by their spelling, which Python would lose.
+# Numbers as text, because Python would change their spelling.
 SPELLED_SCORES = [
     ("87.0", 87), ("8.7e1", 87), ("1e2", 100), ("1E+2", 100), ("100000e-3", 100), ("-0", 0), ("-0.0", 0),
     ("0e99999", 0), ("87." + "0" * 5000, 87), ("3.5", "not_whole"), ("0.1", "not_whole"), ("1e-300", "not_whole"),
@@ -142,7 +142,7 @@ def acme(new_organization: Callable[..., Organization]) -> Organization:
 
 
 def written(database: Database) -> dict[str, Any]:
-    """A figure that any write would change."""
+    """A number that any write would change."""
     return database.sql(
         """select (select count(*) from app.lead) as leads, (select sum(revision) from app.lead) as revisions,
         (select count(*) from audit.event) as events, (select count(*) from app.idempotency_key) as keys"""
@@ -150,7 +150,7 @@ def written(database: Database) -> dict[str, Any]:
 
 
 def contact(field: str) -> dict[str, str]:
-    """What a lead needs beside the field that is tried."""
+    """The other fields that a lead needs."""
     return {"name": "Ada", "company": "Engines"} if field == "email" else {"email": "ada@example.com"}
 
 
@@ -181,10 +181,10 @@ def test_a_value_is_kept_or_refused_by_name_and_the_table_agrees(
                 client.patch(path, json={field: value}),
             ):
                 check_problem(answer, 422, "validation_failed", (field, code))
-            # SQL reads a number as a text, and a text of digits as a number.
+            # SQL accepts a number as a text, and a text of digits as a number.
             if value is None or (type(value) is int if field == "lead_score" else isinstance(value, str)):
                 assert not is_taken_in_sql(connection, acme, field, value), value
-        # The 422 of the request comes before the 404 of the record.
+        # A 422 for the request takes precedence over a 404 for the record.
         check_problem(
             client.patch(f"/leads/{NEVER}", json={field: bad[0][0]}), 422, "validation_failed", (field, bad[0][1])
         )
@@ -198,7 +198,7 @@ def is_kept(value: Any, kept: Any) -> bool:
 def is_taken_in_sql(
     connection: psycopg.Connection[dict[str, Any]], organization: Organization, field: str, value: Any
 ) -> bool:
-    """Whether a superuser may insert the value, without the white space at its ends, which the API takes off."""
+    """Whether a superuser can insert the value without white space at its ends, which the API removes."""
     columns: dict[str, Any] = contact(field) | {field: value.strip(WHITE_SPACE) if isinstance(value, str) else value}
     statement = f"insert into app.lead (organization_id, {', '.join(columns)}) values (%s{', %s' * len(columns)})"
     try:
@@ -251,7 +251,7 @@ def test_fields_that_are_not_the_clients_are_named(server: Server, database: Dat
                 client.post("/leads", json=body | {"email": "a@example.com"}), 422, "validation_failed", *faults
             )
         assert written(database) == before
-        # A name that is long is cut.
+        # A long name is cut.
         problem = client.patch(path, json={"x" * 5000: 1}).json()
         assert problem["errors"][0]["field"] == "x" * 100
 

@@ -1,4 +1,4 @@
-"""What is checked first, and that the first check that fails names all that it finds."""
+"""The order of the checks. The first check that fails reports all its errors."""
 
 import socket
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def test_the_steps_of_a_patch_come_in_their_order(server: Server, acme: Organiza
     with server.client(acme.keys["write"]) as client:
         lead = client.post("/leads", json={"email": "a@example.com"}).json()["id"]
 
-        # Each step's fault, and what takes it away. All faults are in the first request, and one less in each next.
+        # The error of each step, and its correction. The first request has all errors, and each next request one less.
         good: dict[str, Any] = {
             "path": f"/leads/{lead}",
             "method": "PATCH",
@@ -78,7 +78,7 @@ def test_the_steps_of_a_patch_come_in_their_order(server: Server, acme: Organiza
 
 
 def sent(client: httpx.Client, request: dict[str, Any]) -> httpx.Response:
-    """The answer to a request that is put together."""
+    """The response to a request that is built from these parts."""
     headers = {"Authorization": f"Bearer {request['key']}", "Content-Type": request["type"], "If-Match": request["tag"]}
     return client.request(
         request["method"], request["path"] + request["query"], content=request["content"], headers=headers
@@ -159,7 +159,7 @@ def test_an_id_is_taken_in_upper_case(server: Server, acme: Organization) -> Non
         assert client.get(f"/leads/{id.upper()}").json()["id"] == id
 
 
-# A query, and what errors says of it, in this order.
+# A query, and its errors in this order.
 BAD_QUERIES: list[tuple[str, list[tuple[str, str]]]] = [
     ("limit=a&cursor=*&start_at=yesterday&end_at=2026-02-30&foo=1&source=",
      [("foo", "unknown_parameter"), ("limit", "invalid_integer"), ("source", "empty_value"),
@@ -211,7 +211,7 @@ def test_a_malformed_query_is_400_and_names_all_that_is_wrong(
 ) -> None:
     with server.client(acme.keys["read"]) as client:
         check_problem(client.get(f"/leads?{query}"), 400, "invalid_parameter", *errors, in_order=True)
-        # Whoever may not come in isn't told.
+        # A client without a valid key doesn't see these errors.
         check_problem(client.get(f"/leads?{query}", headers={"Authorization": "Bearer x"}), 401, "unauthorized")
 
 
@@ -252,7 +252,7 @@ def test_unknown_values_in_filters_are_422_where_the_values_are_known(server: Se
         )
 
 
-# A body as octets, and what errors says of it.
+# A body as bytes, and its errors.
 BAD_BODIES: list[tuple[bytes, list[tuple[str, str]]]] = [
     (b"", [("body", "invalid_json")]),
     (b" ", [("body", "invalid_json")]),
@@ -326,7 +326,7 @@ def test_the_size_of_a_body_ends_at_64_kib(server: Server, acme: Organization) -
         body = b'{"email": "a@example.com"}'
         assert client.post("/leads", content=body.ljust(65_536)).status_code == 201
         check_problem(client.post("/leads", content=body.ljust(65_537)), 413, "payload_too_large")
-        # Without a length said beforehand, too.
+        # Also without Content-Length.
         assert client.post("/leads", content=iter([body.ljust(65_535), b" "])).status_code == 201
         check_problem(client.post("/leads", content=iter([body.ljust(65_536), b" "])), 413, "payload_too_large")
         check_problem(client.post("/leads", content=b" " * 5_000_000), 413, "payload_too_large")
@@ -373,7 +373,7 @@ def test_a_header_that_is_given_twice_is_named(server: Server, acme: Organizatio
 
 
 def raw(server: Server, request: bytes) -> bytes:
-    """The answer's octets to a request's octets."""
+    """The bytes of the response to the bytes of a request."""
     address = urlsplit(server.base)
     with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
         connection.sendall(request)
@@ -448,7 +448,7 @@ def test_the_request_id_is_in_the_header_the_error_the_audit_row_and_the_log(
     assert list(line) == ["time", "level", "request_id", "method", "path", "status", "ms"]
     assert (line["method"], line["path"], line["status"]) == ("POST", "/api/v1/leads", 201)
     assert lines[refused.json()["request_id"]]["status"] == 400
-    # Neither a key, nor a query, nor a body.
+    # The log contains no key, no query and no body.
     log = server.log.read_text()
     assert acme.keys["write"] not in log
     assert "secret@" not in log

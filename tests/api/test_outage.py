@@ -1,4 +1,4 @@
-"""No room, no database, lost connections, locks: a 503 that says what is known, and a server that comes back."""
+"""Overload, a missing database, lost connections, locks: a clear 503, and a server that recovers."""
 
 import contextlib
 import socket
@@ -42,7 +42,7 @@ values ('GET', '/sleep', 'api.sleep', 'read'), ('GET', '/settings', 'api.setting
 
 @pytest.fixture(scope="module")
 def database(new_database: Callable[..., Database]) -> Database:
-    """With a route that takes its time."""
+    """A server with a slow route."""
     database = new_database()
     database.sql(ADDED)
     return database
@@ -63,7 +63,7 @@ def lead(server: Server, acme: Organization) -> str:
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 10) -> None:
-    """Waits, and fails where it isn't so in time."""
+    """Waits until it is true. Fails after a time."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
@@ -71,10 +71,10 @@ def wait_until(condition: Callable[[], object], seconds: float = 10) -> None:
 
 
 def busy(database: Database) -> list[int]:
-    """The processes of the shim's connections that have a request's statement under way."""
+    """The processes of the API server's connections that run a request's statement."""
     rows = database.sql(
         "select pid from pg_stat_activity where datname = %s and application_name = 'leads-api' and state = 'active'"
-        # Not one that reads the routes.
+        # not the connection that reads the routes
         " and strpos(query, 'auth.enter') > 0",
         database.name,
     )
@@ -83,7 +83,7 @@ def busy(database: Database) -> list[int]:
 
 @contextlib.contextmanager
 def locked(database: Database, lead: str | None = None) -> Iterator[None]:
-    """While a DBA holds the leads' table, or somebody else's transaction the one lead."""
+    """While a DBA has locked the table of leads, or another transaction the one lead."""
     with database.connect() as connection, connection.transaction(force_rollback=True):
         if lead is None:
             connection.execute("lock table app.lead in access exclusive mode")
@@ -106,7 +106,7 @@ def test_a_full_queue_is_503_at_once(
                 problem = check_problem(answer, 503, "unavailable")
                 assert "Nothing was done" in problem["detail"]
                 assert answer.elapsed.total_seconds() < 2
-            # What needs no connection is answered.
+            # Requests that need no connection are answered.
             check_problem(client.get("/nowhere"), 404, "not_found")
             assert not slow.done()
         assert slow.result().status_code == 200
@@ -139,7 +139,7 @@ def test_idle_connections_that_are_ended_come_back_by_themselves(
             for _ in range(10):
                 assert client.get("/health").status_code == 200
             assert client.post("/leads", json={"email": "a@example.com"}).status_code == 201
-            # Eight, and the one that listens.
+            # Eight connections, and the one that listens.
             wait_until(lambda: sessions() >= 9)
     assert not [line for line in server.lines() if line["level"] == "error"]
 
@@ -179,7 +179,7 @@ def test_a_statement_that_is_cancelled_is_503_and_nothing_was_done(
         with locked(database, lead):
             write = threads.submit(client.patch, lead, json={"lead_score": 5})
             wait_until(lambda: busy(database))
-            # As statement_timeout does it.
+            # As statement_timeout does.
             database.sql("select pg_cancel_backend(%s)", *busy(database))
             problem = check_problem(write.result(), 503, "unavailable")
             assert "Nothing was done" in problem["detail"]
@@ -207,7 +207,7 @@ def test_a_lock_on_a_table_is_503_in_good_time_and_nothing_was_done(
                 client.post, "/leads", json={"email": "b@example.com"}, headers={"Idempotency-Key": "k"}
             )
             wait_until(lambda: len(busy(database)) == 2)
-            # Others go on meanwhile.
+            # Other requests are answered meanwhile.
             assert client.get("/health").elapsed.total_seconds() < 2
             for answer in (read.result(), write.result()):
                 problem = check_problem(answer, 503, "unavailable")
@@ -219,7 +219,7 @@ def test_a_lock_on_a_table_is_503_in_good_time_and_nothing_was_done(
 
 
 class Line:
-    """A line to the database that can be cut, as a network is."""
+    """A network connection to the database that can be interrupted."""
 
     def __init__(self, folder: Path, target: str) -> None:
         self.folder = folder
@@ -227,13 +227,13 @@ class Line:
         self._target = target
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self.is_deaf = False
-        """Whether answers are swallowed."""
+        """Whether responses are dropped."""
         self.lag = 0.0
-        """Seconds between the last words and the end of a connection."""
+        """Seconds between the last data and the end of a connection."""
         self.mend()
 
     def mend(self) -> None:
-        """Takes connections."""
+        """Accepts connections."""
         Path(self._path).unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(self._path)
@@ -241,7 +241,7 @@ class Line:
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def cut(self) -> None:
-        """Ends all connections without a word, and takes no more."""
+        """Ends all connections without a message, and accepts no more."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for pair in self._pairs:
@@ -272,7 +272,7 @@ class Line:
 
 @pytest.fixture(scope="module")
 def line(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
-    """A line to the module's database."""
+    """A network connection to the module's database."""
     server = database.server
     line = Line(tmp_path_factory.mktemp("line"), f"{server.socket_dir}/.s.PGSQL.{server.port}")
     yield line
@@ -281,7 +281,7 @@ def line(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture(scope="module")
 def far_server(database: Database, new_server: Callable[..., Server], line: Line) -> Server:
-    """A server that has its database at the other end of the line."""
+    """A server that reaches its database through this network connection."""
     return new_server(replace(database, server=embedded.Server(line.folder, 5432)), LEADS_QUEUE="2")
 
 
@@ -291,7 +291,7 @@ def test_an_answer_that_is_lost_leaves_one_effect_and_the_repeat_finds_it(
     before = database.sql("select count(*) from app.lead where organization_id = %s", acme.id)[0]["count"]
     with far_server.client(acme.keys["write"]) as client, ThreadPoolExecutor(1) as threads:
         body, headers = {"email": "lost@example.com"}, {"Idempotency-Key": "lost"}
-        # The connection knows the statement then, and asks for nothing before it.
+        # The connection has then prepared the statement, and sends nothing before it.
         assert client.post("/leads", json=body).status_code == 201
         line.is_deaf = True
         write = threads.submit(client.post, "/leads", json=body, headers=headers)
@@ -334,19 +334,19 @@ def test_while_the_database_is_down_all_is_503_and_then_all_is_well_again(
         not_ready = httpx.get(far_server.base + "/readyz")
         assert (not_ready.json(), not_ready.headers["retry-after"]) == ({"status": "unavailable"}, "1")
         assert httpx.get(far_server.base + "/livez").status_code == 200
-        # Two wait, as long as may be; the third finds the queue full.
+        # Two requests wait for the maximum time. The queue is full for the third.
         began = time.monotonic()
         answers = [threads.submit(client.get, "/health") for _ in range(3)]
         for answer in answers:
             check_problem(answer.result(), 503, "unavailable")
         assert sorted(answer.result().elapsed.total_seconds() > 4 for answer in answers) == [False, True, True]
         assert time.monotonic() - began < 9
-        # Who gave up waiting doesn't stand in the queue any more. One that still waits is served.
+        # A request that gave up is no longer in the queue. One that still waits is served.
         waiting = threads.submit(client.post, "/leads", json={"email": "a@example.com"})
         time.sleep(0.3)
         assert not waiting.done()
         line.mend()
-        assert waiting.result().status_code in (201, 503)  # by the pause before the next try to connect
+        assert waiting.result().status_code in (201, 503)  # because of the pause before the next attempt to connect
         wait_until(lambda: httpx.get(far_server.base + "/readyz").status_code == 200)
         for _ in range(5):
             assert client.get("/health").status_code == 200

@@ -1,4 +1,4 @@
-"""Pages: each row once, whatever happens meanwhile; filters, ranges and the Link header."""
+"""Pages: each row once, even if rows change meanwhile; filters, ranges and the Link header."""
 
 import itertools
 import threading
@@ -18,7 +18,7 @@ START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
 
 def walk(client: httpx.Client, path: str, params: dict[str, str]) -> Iterator[list[dict[str, Any]]]:
-    """The pages, by next_cursor; each Link must say the same."""
+    """The pages, by next_cursor. Each Link must lead to the same page."""
     page = client.get(path, params=params)
     for number in range(1000):
         assert page.status_code == 200, page.text
@@ -31,7 +31,7 @@ def walk(client: httpx.Client, path: str, params: dict[str, str]) -> Iterator[li
         assert link["rel"] == "next"
         assert link["url"].startswith(f"/api/v1{path}?")
         assert dict(httpx.URL(link["url"]).params) == params | {"cursor": cursor}
-        # By turns: the link as it stands, and the cursor by hand.
+        # In turn: the link unchanged, and the cursor as a parameter.
         if number % 2:
             page = client.get(link["url"].removeprefix("/api/v1"))
         else:
@@ -66,7 +66,7 @@ def test_a_thousand_leads_within_3_milliseconds_come_once_each_whatever_happens_
                 writes["post"] += client.post("/leads", json={"email": f"new{n}@example.com"}).status_code == 201
                 changed = client.patch(f"/leads/{some[n % len(some)]}", json={"lead_score": n % 101})
                 writes["patch"] += changed.status_code == 200
-                # A transaction that began before the walk and commits only now: in the midst of the thousand.
+                # A transaction that began before the first page commits now, with a row among the thousand.
                 connection.execute(
                     """insert into app.lead (organization_id, email, created_at)
                     select organization_id, 'late@example.com', created_at
@@ -96,7 +96,7 @@ def test_a_thousand_leads_within_3_milliseconds_come_once_each_whatever_happens_
 
 @pytest.fixture(scope="module")
 def acme(database: Database, new_organization: Callable[..., Organization]) -> Organization:
-    """An organization with 60 leads, two at each hour, whose stage, source and address go round by 3, 4 and 5."""
+    """An organization with 60 leads, two for each hour, with 3 stages, 4 sources and 5 addresses in turn."""
     organization = new_organization()
     database.sql(
         """insert into app.lead (organization_id, email, pipeline_stage, source, created_at)
@@ -111,7 +111,7 @@ def acme(database: Database, new_organization: Callable[..., Organization]) -> O
 
 @pytest.fixture(scope="module")
 def leads(server: Server, acme: Organization) -> list[dict[str, Any]]:
-    """All of them, newest first, from one page."""
+    """All leads, newest first, from one page."""
     with server.client(acme.keys["read"]) as client:
         page = client.get("/leads", params={"limit": 200}).json()
     assert page["next_cursor"] is None
@@ -135,7 +135,7 @@ def test_filters_and_pages_together_give_what_the_whole_list_says(
     with server.client(acme.keys["read"]) as client:
         for stage, source, email, between in itertools.product(STAGES, SOURCES, EMAILS, RANGES):
             if limit == "1" and (stage, source, email) != (None, None, None) and None not in (stage, source, email):
-                continue  # as many pages as rows: the other limits try these
+                continue  # one page for each row would be slow; the other limits test these
             params = {"limit": limit}
             expected = leads
             if stage:
@@ -188,7 +188,7 @@ FAR = datetime(2030, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)
 
-# A range as it stands in the query, and what it means.
+# A range in the query, and its meaning.
 RANGE_QUERIES: list[tuple[str, datetime, datetime]] = [
     ("start_at=2026-03-01T13:00:00Z", START + HOUR, FAR),
     ("start_at=2026-03-01T13:00:00.000Z", START + HOUR, FAR),
@@ -222,7 +222,7 @@ def test_a_range_has_its_start_and_not_its_end(
         page = client.get(f"/leads?limit=200&{query}")
         assert [row["id"] for row in page.json()["data"]] == at(leads, start, end)
         assert page.json()["next_cursor"] is None
-        # The filters stay on the way through the pages, the plus sign too.
+        # The links of the pages keep the filters, and the plus sign.
         page = client.get(f"/leads?limit=13&{query}")
         seen = page.json()["data"]
         while "link" in page.headers and len(seen) <= len(leads):
@@ -262,7 +262,7 @@ def test_the_audit_log_is_paged_and_filtered_likewise(
         leads = [client.post("/leads", json={"email": f"a{n}@example.com"}).json()["id"] for n in range(6)]
         for n, lead in enumerate(leads * 3):
             assert client.patch(f"/leads/{lead}", json={"lead_score": n + 1}).status_code == 200
-        # In one transaction, and so within one millisecond.
+        # In one transaction, so with the same time.
         database.sql("update app.lead set timeline = 'soon' where organization_id = %s", acme.id)
         events = client.get("/audit-log", params={"limit": 200}).json()["data"]
         assert events == sorted(events, key=lambda row: (row["created_at"], row["id"]), reverse=True)

@@ -16,7 +16,7 @@ from tests.support.database import Database, Organization, make_organization
 ROWS = 100_000
 PAGE = 50
 MOST = 200
-"""Buffers that a page of 50 may touch, whatever its filter."""
+"""The maximum number of buffers that a page of 50 may touch, with any filter."""
 
 # Every tenth row is the other organization's. "ads" never meets the stage "new", though both are frequent.
 _LEADS = """
@@ -59,7 +59,7 @@ def alice(database: Database) -> Organization:
     """The organization with 100,000 leads and events."""
     alice, bob = make_organization(database, "Alice Roofing"), make_organization(database, "Bob Plumbing")
     with database.connect() as connection, connection.transaction():
-        # neither triggers nor, row for row, indexes: it is the load that takes long
+        # without triggers and indexes, which would make the load slow
         connection.execute("set local session_replication_role = replica")
         indexes = connection.execute(_INDEXES).fetchall()
         for index in indexes:
@@ -177,7 +177,7 @@ def test_no_filter_of_events_costs_more(session: Session, arguments: str) -> Non
     ],
 )
 def test_two_filters_cost_no_more_whichever_index_was_made_last(session: Session, index: str, call: str) -> None:
-    """Without statistics two indexes cost the same, and the newer is taken: a restored dump has another order."""
+    """Without statistics two indexes cost the same, and the newer is used. A restored dump has another order."""
     definition = next(one["definition"] for one in session.execute(_INDEXES).fetchall() if one["name"] == index)
     session.execute(f"drop index {index}")
     session.execute(definition)

@@ -1,4 +1,4 @@
-"""A session in another zone: what a login, a database or an analyst's client sets changes no answer."""
+"""A session in another time zone: no setting of a login, a database or a client changes a response."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from app.server.values import array
 from tests.support.database import Database, Organization
 from tests.support.process import Server
 
-# What a DBA may set for the login; PostgreSQL's own answer to each is another text for the same instant.
+# Settings that a DBA may make for the login. With each, PostgreSQL itself prints the same time as another text.
 ODD = {"timezone": "Asia/Tokyo", "datestyle": "SQL, DMY", "intervalstyle": "iso_8601", "extra_float_digits": "0"}
 
 QUERIES: list[tuple[dict[str, str], list[str]]] = [
@@ -27,7 +27,7 @@ QUERIES: list[tuple[dict[str, str], list[str]]] = [
 
 @pytest.fixture(scope="module")
 def database(new_database: Callable[..., Database]) -> Database:
-    """Whose logins have odd settings."""
+    """A server whose logins have unusual settings."""
     database = new_database()
     with database.connect() as connection:
         for login in ("leads_api", "postgres"):
@@ -42,7 +42,7 @@ def database(new_database: Callable[..., Database]) -> Database:
 
 @pytest.fixture(scope="module")
 def acme(database: Database, new_organization: Callable[..., Organization]) -> Organization:
-    """An organization with four leads about a midnight in UTC."""
+    """An organization with four leads around a midnight in UTC."""
     organization = new_organization()
     database.sql(
         """insert into app.lead (organization_id, email, created_at)
@@ -56,7 +56,7 @@ def acme(database: Database, new_organization: Callable[..., Organization]) -> O
 
 @pytest.fixture(scope="module")
 def client(server: Server, acme: Organization) -> Iterator[httpx.Client]:
-    """A client with a key that writes."""
+    """A client with a key of the scope write."""
     with server.client(acme.keys["write"]) as client:
         yield client
 
@@ -77,7 +77,7 @@ def test_a_range_means_the_same(client: httpx.Client, query: dict[str, str], nam
 
 
 def call(connection: psycopg.Connection[Any], acme: Organization, expression: str, *values: object) -> Any:
-    """The body that a function of the API gives, called as the shim calls it."""
+    """The body that a function of the API returns if it is called as the API server does."""
     cursor = connection.execute(
         f"""select (a.r).body::json as body from (
           select {expression} as r from auth.enter(encode(sha256(%s), 'hex'), 'r', 'write', false) offset 0
@@ -93,7 +93,7 @@ def call(connection: psycopg.Connection[Any], acme: Organization, expression: st
 def test_the_functions_themselves_mind_no_zone(
     database: Database, acme: Organization, query: dict[str, str], names: list[str]
 ) -> None:
-    # The shim pins its session's zone, so that only this shows what the functions do without it.
+    # The API server sets its session's time zone. Only this shows what the functions do without it.
     instants = {name: value if "T" in value else f"{value}T00:00:00Z" for name, value in query.items()}
     named = "".join(f", {name} => %s" for name in instants)
     with database.connect("leads_api") as connection:
@@ -130,13 +130,13 @@ def test_what_is_written_in_such_a_session_reads_the_same(
     event = client.get("/audit-log", params={"lead_id": made["id"]}).json()["data"][0]
     assert event["payload"]["role"] == "postgres"
     assert lead["updated_at"].endswith("Z")
-    # A key's expiry, too, which the trigger writes from the row as JSON.
+    # The trigger writes the expiry of a key from the row as JSON.
     database.sql("update auth.api_key set expires_at = '2030-01-01T00:00:00Z' where organization_id = %s", acme.id)
     event = client.get("/audit-log", params={"action": "api_key.updated"}).json()["data"][0]
     assert event["payload"]["diff"]["expires_at"]["to"] == "2030-01-01T00:00:00.000Z"
 
 
 def test_an_array_goes_as_it_is(client: httpx.Client) -> None:
-    # No setting of a session reads it otherwise.
+    # No setting of a session changes how it is read.
     assert array(["a", 'b"', "c\\"]) == '{"a","b\\"","c\\\\"}'
     assert client.get("/leads", params={"source": 'a,b",c\\'}).json()["data"] == []

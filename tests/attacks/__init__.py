@@ -1,1 +1,1 @@
-"""Attacks on the isolation between organizations, as data: what is tried, and what must come of it."""
+"""Attacks on the isolation between organizations, as data: the statements, and the required results."""

@@ -1,4 +1,4 @@
-"""What an analyst tries: a login of admin.create_analyst, with SQL of its choice."""
+"""Attacks by an analyst: a login of admin.create_analyst, with SQL of its choice."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -6,7 +6,7 @@ from tests.attacks.harness import ERROR, NO_ROW, SAME, VICTIM_ACTS, Attack
 
 EXPLAIN = "explain (analyze, timing off, summary off, buffers off) "
 
-# Settings that other products keep the tenant in, this one's own, and those that change who one is.
+# Settings in which other products store the tenant, our own settings, and those that change the role.
 NAMES = (
     "app.tenant",
     "app.tenant_id",
@@ -41,7 +41,7 @@ FORMS = (
     "select {columns} from only {table} for share",
 )
 
-# What picks another's rows out of a view, beside organization_id. No lead of the attacker's has a score of 90.
+# Conditions that select another organization's rows of a view. No lead of the attacker has a score of 90.
 ANOTHERS = {
     "bi.pipeline_daily": "stage = '{victim_stage}'",
     "bi.source_performance": "source = '{victim_source}'",
@@ -69,7 +69,7 @@ def _relations(tables: Mapping[str, str], views: Sequence[str]) -> Iterator[Atta
             statements = form.replace("{columns}", columns).replace("{table}", table).split(";")
             if "'select" in form:
                 statements = [form.replace("{columns}", columns.replace("'", "''")).replace("{table}", table)]
-            # An analyst is told nothing of tables beside schema bi.
+            # An analyst learns nothing about tables outside schema bi.
             is_refused = table in tables and form != FORMS[-3]
             yield Attack(
                 f"{table} {number}",
@@ -155,9 +155,9 @@ def _roles(roles: Sequence[str]) -> Iterator[Attack]:
             f'alter role "{role}" password null',
         ):
             if role == "mallory" and "password" in form:
-                # One's own password is one's own to change; the suite goes on with the one that it has.
+                # An analyst may change the password of its own login. The suite uses the original one.
                 continue
-            # Whatever it became: it sees no row of anybody else.
+            # With every role: it sees no row of another organization.
             yield Attack(
                 f"{form}, then read",
                 (
@@ -171,7 +171,7 @@ def _roles(roles: Sequence[str]) -> Iterator[Attack]:
             )
 
 
-# Reads all rows of a table, everybody's, in the order in which they lie.
+# Reads all rows of a table, of all organizations, in their physical order.
 SCAN = ("set enable_indexscan = off", "set enable_bitmapscan = off", "set enable_indexonlyscan = off")
 
 
@@ -275,7 +275,7 @@ def _leaks() -> Iterator[Attack]:
 
 
 def _strings() -> Iterator[Attack]:
-    """Functions that run SQL out of a string."""
+    """Functions that run SQL from a string."""
     read = "select * from {relation}"
     for relation in ("bi.leads", "app.lead", "audit.event", "auth.api_key", "pg_statistic", "pg_authid"):
         text = read.replace("{relation}", relation)
@@ -415,7 +415,7 @@ def _catalogues() -> Iterator[Attack]:
         )
 
 
-# What asks for a value, in every form in which a plan may turn on it.
+# Conditions on a value, in every form on which a plan can depend.
 QUESTIONS = (
     "select id from {leads} where email = '{victim_email}'",
     "select id from {leads} where email >= '{victim_email}' and email <= '{victim_email}'",
@@ -511,7 +511,7 @@ PLANS: tuple[tuple[str, ...], ...] = (
         "set parallel_setup_cost = 0",
         "set parallel_tuple_cost = 0",
         "set min_parallel_table_scan_size = 0",
-        # One worker and no leader: else "loops" says who of them was first.
+        # One worker and no leader, because otherwise "loops" shows which of them was first.
         "set max_parallel_workers_per_gather = 1",
         "set parallel_leader_participation = off",
     ),
@@ -555,7 +555,7 @@ def _oracles() -> Iterator[Attack]:
                     SAME,
                     True,
                 )
-        # What no value is needed for: whatever an EXPLAIN says of all the table tells how much others have.
+        # Attacks without a value: if EXPLAIN shows figures of the whole table, it shows how many rows others have.
         for plan in ((), PLANS[23], PLANS[24]):
             yield Attack(
                 f"explain analyze all of {names['leads']}, {', '.join(plan)}",

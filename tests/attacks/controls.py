@@ -1,4 +1,4 @@
-"""Designs that leak, attacked by the same runner: a suite that finds nothing in them finds nothing anywhere."""
+"""Designs that leak, attacked by the same runner. They prove that the suite can find a leak."""
 
 from tests.attacks.harness import VICTIMS, Attack
 
@@ -18,7 +18,7 @@ grant select on all tables in schema naive to {login};
 analyze naive.lead;
 analyze naive.event;
 """
-"""The naive design: the tenant is a setting, which whoever has SQL may set; the view runs as its owner."""
+"""The naive design: the tenant is a setting, which every SQL session can change; the view runs as its owner."""
 
 _SET = "set app.tenant = '{own}'"
 
@@ -78,10 +78,10 @@ SUPERUSER_ATTACKS = tuple(
     )
 )
 
-# A session of the shim that several tenants share. The server calls statements by name (app/server/postgres.py), and whoever
-# has SQL on a pooled session may put another statement under the name. The leak is real where tenants share a session
-# with somebody who has the shim's password and SQL of their choice: no client of the HTTP API has. The path of unnamed
-# statements, which holds nothing that can be replaced, is tried in shim.py: its requests are sent as they are.
+# A session of the API server that several tenants share. The server calls prepared statements by name
+# (app/server/postgres.py), and an attacker with SQL on a pooled session can give the name to another statement. The leak
+# is real if the attacker has the password of leads_api, which no client of the HTTP API has. Unnamed statements, which
+# cannot be replaced, are attacked in shim.py.
 SHARED_SESSION_ATTACKS = (
     Attack(
         "shared session: a replaced prepared statement",

@@ -1,8 +1,8 @@
-"""Non-interference: an attack runs in two copies of one database that differ in the victim's rows alone.
+"""Non-interference: an attack runs in two copies of one database that differ only in the victim's rows.
 
-An attack leaks where something of the victim's comes back, or where the two copies answer differently. Where the
-attacker knows a value already (a ``Twin``), the same statements run in one copy with a value that the victim has and
-with one that exists nowhere: the answers must be the same, since else they tell which it was.
+An attack leaks if it returns a value of the victim, or if the results in the two copies differ. If the attacker already
+knows a value (a ``Twin``), the same statements run in one copy with a value that the victim has and with a value that
+exists nowhere. The results must be the same, because a difference would show which value exists.
 """
 
 import re
@@ -18,29 +18,29 @@ SAME = "same"
 ERROR = "error"
 
 VICTIM_ACTS = "-- the victim acts"
-"""In place of a statement: now the victim's request comes in, on another session."""
+"""In place of a statement: the victim's request runs now, on another session."""
 
 VICTIMS = "/* the victim's */ "
-"""Begins a statement that isn't the attacker's: the victim's request, on the same session of a pool, and its answer."""
+"""The beginning of a statement that isn't the attacker's: the victim's request, on the same session of a pool."""
 
 
 @dataclass(frozen=True)
 class Attack:
-    """Statements that one session sends, one after the other, whatever the ones before answered."""
+    """Statements that one session sends, one after another, even if earlier ones fail."""
 
     name: str
     statements: tuple[str, ...]
     verdict: str = SAME
-    """What the last statement must come to: NO_ROW (an error will do), ERROR, SAME, or an SQLSTATE."""
+    """The required result of the last statement: NO_ROW (or an error), ERROR, SAME, or an SQLSTATE."""
     is_twin: bool = False
-    """Whether the statements hold values of the victim's, in braces, which the attacker is supposed to know."""
+    """Whether the statements contain values of the victim, in braces, that the attacker is assumed to know."""
     variants: frozenset[str] = field(default_factory=frozenset)
-    """Where it makes sense; empty: everywhere."""
+    """The variants that it applies to; empty: all."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What one statement brought back."""
+    """The result of one statement."""
 
     sqlstate: str | None
     rows: int
@@ -49,7 +49,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Copy:
-    """One of the two copies: its name, what is secret in it, and what a twin's braces stand for."""
+    """One of the two copies: its name, its secrets, and the values for a twin's braces."""
 
     name: str
     oid: int
@@ -57,16 +57,16 @@ class Copy:
     known: Mapping[str, str]
     """Values that the victim has here."""
     unknown: Mapping[str, str]
-    """Values of the same length that nobody has."""
+    """Values of the same length that exist nowhere."""
     own: Mapping[str, str]
     """The attacker's own: the same in both copies."""
     since: datetime
-    """When the copies were ready, and the attacks began."""
+    """The time when the copies were ready and the attacks began."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an attack. leak: what leaked, in words; empty: nothing did."""
+    """The result of an attack. leak: a description of the leak; empty: no leak."""
 
     attack: Attack
     statements: int
@@ -74,7 +74,7 @@ class Outcome:
     answers: tuple[Answer, ...]
 
     def is_as_expected(self) -> bool:
-        """Whether the last statement came to what the case says."""
+        """Whether the last statement had the required result."""
         last, verdict = self.answers[-1], self.attack.verdict
         if verdict == SAME:
             return True
@@ -84,7 +84,7 @@ class Outcome:
 
 
 class Session:
-    """A login's session in one copy, spoken to by the simple protocol: COPY, errors and notices come back whole."""
+    """A login's session in one copy. It uses the simple protocol, which returns COPY data, errors and notices completely."""
 
     def __init__(self, connect: Callable[[], psycopg.Connection], acts: Callable[[], None] = lambda: None) -> None:
         self._connect = connect
@@ -162,7 +162,7 @@ class Session:
 
 
 def _fields(result: pq.abc.PGresult) -> str:
-    """All that an error or a notice says."""
+    """All fields of an error or a notice."""
     found = (
         (name, result.error_field(name))
         for name in pq.DiagnosticField
@@ -210,7 +210,7 @@ def _filled(statement: str, values: Mapping[str, str]) -> str:
 
 
 def _without(values: Mapping[str, str], text: str) -> str:
-    """The text without what the attacker typed: an error that repeats its own statement tells nothing."""
+    """The text without the attacker's own statement, because an error that repeats it reveals nothing."""
     for name, value in sorted(values.items(), key=lambda item: -len(item[1])):
         text = text.replace(value, f"{{{name}}}")
     return text
@@ -229,19 +229,19 @@ _TIME = re.compile(r"\b(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(\.\d+)?(\+00|Z)?")
 
 
 def normalised(text: str, copy: Copy, pid: int, *, is_ordered: bool) -> str:
-    """The text less what differs between any two databases and any two moments, and nothing else."""
+    """The text without the parts that differ between any two databases or any two times."""
     # The copies have different names and oids: the attacker knows where it is connected.
     text = text.replace(copy.name, "<database>")
     text = re.sub(rf"\b{copy.oid}\b", "<database's oid>", text)
-    # A session's own process.
+    # The process of a session.
     text = re.sub(rf"\b{pid}\b", "<own pid>", text)
-    # The number of a session's schema for temporary objects: it is whichever was free.
+    # The number of a session's schema for temporary objects, which is the first free one.
     text = re.sub(r"\bpg_(toast_)?temp_\d+\b", "<own temp schema>", text)
-    # An id that was made since the attacks began: the attacker's own new row. The victim's are secrets, looked for before.
+    # An id that was created after the attacks began belongs to the attacker's own new row. The victim's ids are secrets.
     text = _UUID_7.sub(lambda match: "<new id>" if _made_at(match) >= copy.since else match[0], text)
-    # What the clock says now: the victim's rows are older.
+    # The present time: the victim's rows are older.
     text = _TIME.sub(lambda match: "<now>" if f"{match[1]} {match[2]}" >= f"{copy.since:%F %T}" else match[0], text)
-    # Rows without an ORDER BY come as the plan has them, and the plan turns on how large the table is: see open.py.
+    # The order of rows without ORDER BY depends on the plan, and the plan on the size of the table: see open.py.
     return text if is_ordered else "\n".join(sorted(text.splitlines()))
 
 

@@ -1,4 +1,4 @@
-"""What PostgreSQL doesn't close: the attacks whose answers differ, each with what it tells and what to do about it.
+"""Leaks that PostgreSQL does not prevent: the attacks whose results differ, with what they reveal and what to do.
 
 The suite asserts that these differ and no others, so that neither a new leak nor a closed one goes by unseen.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Open:
-    """A reviewed exception. pattern: what the attacks' names begin with. tells: what it tells. advice: what to do."""
+    """A reviewed exception. pattern: the beginning of the attacks' names. tells: what it reveals. advice: what to do."""
 
     pattern: str
     tells: str
@@ -57,5 +57,5 @@ OPEN = (
 
 
 def is_open(name: str) -> Open | None:
-    """The exception that an attack falls under."""
+    """The exception that applies to an attack."""
     return next((one for one in OPEN if name.startswith(one.pattern)), None)

@@ -1,4 +1,4 @@
-"""What is tried with the shim's login, leads_api: its password is out, and the SQL is the attacker's."""
+"""Attacks with the API server's login, leads_api: the attacker knows its password, and sends SQL of their choice."""
 
 from collections.abc import Iterator, Sequence
 
@@ -135,7 +135,7 @@ def _claims() -> Iterator[Attack]:
         for call in READS:
             yield Attack(f"{forged}, then {call}", (forged, _body(call)), SAME, is_twin=True)
     for call in (read for read in READS if "victim" not in read):
-        # With no key at all, both copies say the same, and nothing.
+        # Without a key, both copies return the same, and no rows.
         yield Attack(f"no key: {call}", (_body(call),))
         yield Attack(
             f"no key, by the shim's own statement: {call}",
@@ -155,7 +155,7 @@ def _claims() -> Iterator[Attack]:
 
 
 def _own_key() -> Iterator[Attack]:
-    """One's own key, with another's ids: what exists elsewhere is answered like what exists nowhere."""
+    """The attacker's own key with the victim's ids: the result is the same as for ids that exist nowhere."""
     for call in (*READS, *WRITES):
         for scope, key in (("read", "own_read"), ("write", "own_write"), ("admin", "own_admin")):
             yield Attack(f"own {scope} key: {call}", ("begin", *_entered(scope, key), _body(call)), SAME, is_twin=True)
@@ -269,7 +269,7 @@ def _sessions() -> Iterator[Attack]:
     ):
         yield Attack(statement, (statement,))
     yield Attack("listen on every channel", ("listen leads_crm", "listen leads_routes", VICTIM_ACTS, "select 1"))
-    # A pool's next tenant gets the session that the one before has left; its request is the shim's own statement.
+    # The next tenant of a pool gets the session of the previous one. Its request is the API server's own statement.
     request = VICTIMS + (
         "select (a.r).status, (a.r).headers, (a.r).body from (select {call} as r "
         "from auth.enter('{secret}', 'r', 'read', false) offset 0) as a"

@@ -1,8 +1,8 @@
-"""Two organizations in one database: whatever SQL one of them sends, it learns nothing of the other.
+"""Two organizations in one database: with any SQL, one of them learns nothing about the other.
 
-The attacks are data, in tests/attacks. Each runs in two copies of a database that differ in the victim's rows alone;
-controls, designs that leak, show that the runner sees a leak. The tests run in their order: what the
-later ones grant, the first ones are without.
+The attacks are data, in tests/attacks. Each runs in two copies of a database that differ only in the victim's rows.
+Controls, which are designs that leak, prove that the runner finds a leak. The order of the tests matters: the later ones
+grant privileges that the first ones must not have.
 """
 
 import os
@@ -19,7 +19,7 @@ from tests.attacks.harness import ERROR, Attack, Outcome, Session, attempt
 from tests.attacks.open import OPEN, is_open
 
 COUNTED: list[tuple[str, int, int, int]] = []
-"""Of each suite: its name, attacks, statements, leaks."""
+"""For each suite: its name, and the numbers of attacks, statements and leaks."""
 
 OUR_SCHEMAS = "array['admin', 'api', 'app', 'audit', 'auth', 'crm', 'scoring']"
 DENIED = "admin, api, app, audit, auth, crm, scoring"
@@ -27,8 +27,8 @@ DENIED = "admin, api, app, audit, auth, crm, scoring"
 
 @pytest.fixture(scope="module")
 def two() -> Iterator[world.World]:
-    """The two copies, on a server of their own."""
-    # Not a folder of pytest's, which the server's user could not enter where the tests run as root.
+    """The two copies, on a separate server."""
+    # Not a folder of pytest, which the server's user could not enter if the tests run as root.
     folder = Path(tempfile.gettempdir()) / f"leads-attack-{os.getuid()}-{os.getpid()}"
     try:
         with embedded.running(folder, options=world.OPTIONS) as server:
@@ -41,7 +41,7 @@ def two() -> Iterator[world.World]:
 
 
 def run(name: str, attacks: Sequence[Attack], sessions: Sequence[Session], two: world.World) -> list[Outcome]:
-    """Tries them all, counts, and gives back what leaks or comes otherwise than expected."""
+    """Runs all attacks, counts them, and returns those that leak or have another result than required."""
     outcomes = [attempt(attack, sessions, two.copies) for attack in attacks]
     for session in sessions:
         session.close()
@@ -51,12 +51,12 @@ def run(name: str, attacks: Sequence[Attack], sessions: Sequence[Session], two: 
 
 
 def told(outcomes: Sequence[Outcome]) -> list[str]:
-    """The leaks, in words, but for what PostgreSQL leaves open."""
+    """Descriptions of the leaks, except those that PostgreSQL does not prevent."""
     return [f"{one.attack.name}: {one.leak}" for one in outcomes if one.leak and not is_open(one.attack.name)]
 
 
 def unexpected(outcomes: Sequence[Outcome]) -> list[str]:
-    """What came to something else than its verdict."""
+    """The attacks that had another result than their verdict."""
     return [
         f"{one.attack.name}: {one.attack.verdict} expected, {one.answers[-1].sqlstate or one.answers[-1].rows} came"
         for one in outcomes
@@ -65,12 +65,12 @@ def unexpected(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def misspelt(outcomes: Sequence[Outcome]) -> list[str]:
-    """The attacks that PostgreSQL didn't even parse, and that so try nothing."""
+    """The attacks with a syntax error, which test nothing."""
     return [one.attack.name for one in outcomes if any(answer.sqlstate == "42601" for answer in one.answers)]
 
 
 def analysts_attacks(two: world.World, scene: str) -> list[Attack]:
-    """All that an analyst tries: on every table, view and role that there is."""
+    """All attacks by an analyst, on every existing table, view and role."""
     database = two.databases[0]
     tables = database.sql(
         "select c.oid::regclass::text as name, (select string_agg(quote_ident(attname), ', ' order by attnum) "
@@ -115,18 +115,18 @@ def test_the_shims_login_learns_nothing(two: world.World) -> None:
 
 
 def test_row_level_security_holds_alone(two: world.World) -> None:
-    """Where somebody lets analysts into every schema, and lets everybody make temporary objects."""
+    """A database in which analysts have USAGE on every schema, and PUBLIC can create temporary objects."""
     two.sql(f"grant usage on schema {DENIED} to leads_bi")
     two.sql("grant temporary on database {database} to public")
     outcomes = run(
         "analyst, schemas and TEMP granted", analysts_attacks(two, "granted"), two.sessions(world.ANALYST), two
     )
-    # What is open is open here too, all of it: what no longer differs is to be struck from the list.
+    # All known leaks are open here too. One that no longer leaks must be removed from the list.
     closed = [
         one.pattern for one in OPEN if not any(o.leak and o.attack.name.startswith(one.pattern) for o in outcomes)
     ]
     assert told(outcomes) == []
-    # What the schemas refused is answered now, with the attacker's own rows.
+    # Statements that the schemas refused return the attacker's own rows now.
     assert unexpected([one for one in outcomes if one.attack.verdict != ERROR]) == []
     assert closed == []
 
@@ -144,7 +144,7 @@ def test_a_control_with_the_tenant_in_a_setting_leaks(two: world.World) -> None:
         copy.own["other"] = copy.known["victim"]  # type: ignore[index]
     outcomes = run("control: the tenant is a setting", controls.NAIVE_ATTACKS, two.sessions(world.ANALYST), two)
     assert len(told(outcomes)) >= 8
-    # PostgreSQL out of the wheel is built without libxml, and runs no XML function.
+    # PostgreSQL from the wheel is built without libxml, and has no XML functions.
     assert {one.attack.name for one in outcomes if not one.leak} <= {"naive: query_to_xml"}
 
 

@@ -1,7 +1,7 @@
-"""Somebody with SQL on the very session that serves the next request, as a pooler shares it: what do they reach?
+"""An attacker sends SQL on the session that serves the next request, as a pooler shares it.
 
-The control is a statement that was prepared: who gives its name to another gets the next caller's claim. Where no
-statement is prepared, nothing that is left on the session gets anything, or changes an answer.
+The control is a prepared statement: if the attacker gives its name to another statement, that one receives the next
+caller's claim. If no statement is prepared, nothing that the attacker leaves on the session reads or changes anything.
 """
 
 import asyncio
@@ -83,7 +83,7 @@ def claim(key: str) -> str:
 
 @pytest.fixture(scope="module")
 def database(new_database: Callable[..., Database]) -> Database:
-    """Everybody may make temporary objects here, as one does out of the box."""
+    """A database in which PUBLIC can create temporary objects, as by default."""
     database = new_database()
     database.sql(f"grant temporary on database {database.name} to public")
     return database
@@ -97,7 +97,7 @@ def alice(database: Database) -> Organization:
 
 @pytest.fixture(scope="module")
 def mallory(database: Database) -> Organization:
-    """Who has a key of their own, and the login's password."""
+    """The attacker, who has a key and the login's password."""
     return make_organization(database, "Mallory Plumbing")
 
 
@@ -139,7 +139,7 @@ def left_between(
         try:
             before = await ask(pool)
             (connection,) = pool._all
-            # As a pooler would: the attacker's statements on the session that the next request gets.
+            # As a pooler does: the attacker's statements run on the session of the next request.
             pgconn = connection.pgconn
             assert pgconn.prepare(b"", b"select 'poison'").status == pq.ExecStatus.COMMAND_OK
             run(pgconn, poison)
@@ -232,7 +232,7 @@ def new_pooler(database: Database, run_dir: Path) -> Iterator[Callable[..., str]
     owner: dict[str, Any] = {}
     if os.geteuid() != account.pw_uid:
         owner = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-        # PgBouncer too refuses to be root: as the server's account it may come in as the shim.
+        # PgBouncer also refuses to run as root. As the server's account it can connect as leads_api.
         with (run_dir / "postgres" / "pg_ident.conf").open("a") as file:
             file.write(f'leads  "{account.pw_name}"  leads_api\n')
         database.sql("select pg_reload_conf()")
@@ -295,7 +295,7 @@ def looked_at(url: str) -> str:
 def test_the_pooler_gives_the_server_and_the_attacker_one_session(
     server: Server, pooled: str, alice: Organization
 ) -> None:
-    """Without this the tests below would show nothing."""
+    """Otherwise the tests below would prove nothing."""
     poisoned(pooled, "set leads.mark = 'here'")
     with server.client(alice.keys["read"]) as client:
         assert client.get("/health").status_code == 200
@@ -333,7 +333,7 @@ def prepared(url: str) -> list[tuple[str, str]]:
 
 
 def used(server: Server, alice: Organization, lead: str) -> list[tuple[int, Any]]:
-    """What the API answers Alice, but for what each time is new."""
+    """The API's responses to Alice, without the parts that are new each time."""
     with server.client(alice.keys["write"]) as client:
         made = client.post("/leads", json={"email": "new@example.com"}, headers={"Idempotency-Key": uuid.uuid4().hex})
         path = made.headers.get("location", "/leads/none").removeprefix("/api/v1")

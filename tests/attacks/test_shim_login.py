@@ -1,4 +1,4 @@
-"""Somebody has the shim's password, and SQL of their choice: what do they reach?"""
+"""Attacks with the password of leads_api, the API server's login, and SQL of the attacker's choice."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ def bob(database: Database) -> Organization:
 
 @pytest.fixture
 def session(database: Database, alice: Organization, bob: Organization) -> Iterator[Session]:
-    """A session of the shim's login."""
+    """A session of leads_api."""
     with database.connect("leads_api") as connection:
         yield connection
 
@@ -51,7 +51,7 @@ def test_no_table_is_readable(session: Session, database: Database) -> None:
 
 
 def test_what_it_may_execute(session: Session) -> None:
-    """A new function shows here, and is thought about."""
+    """The functions that the login can execute. A new function must be reviewed and added here."""
     found = session.execute(
         "select n.nspname || '.' || p.proname as name "
         "from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace "
@@ -159,7 +159,7 @@ def test_ones_own_key_with_anothers_ids(
 def test_nothing_is_written_with_a_key_that_only_reads(
     session: Session, database: Database, alice: Organization
 ) -> None:
-    """The scope that is told to auth.enter is the attacker's choice; the policies ask the key itself."""
+    """The attacker chooses the scope for auth.enter. The policies check the key's own scopes."""
     before = database.sql("select count(*) as n from app.lead where organization_id = %s", alice.id)
     with pytest.raises(psycopg.Error):
         session.execute(
@@ -220,7 +220,7 @@ def test_a_setting_of_the_login_breaks_no_server(
 
 
 def test_the_actor_is_no_setting(session: Session, database: Database, alice: Organization) -> None:
-    """Who made a change is what the key proves: a forged request id is all that an attacker writes into the log."""
+    """The key proves who made a change. An attacker can only write a forged request id into the log."""
     for setting in ("leads.source", "leads.key_id", "leads.actor", "application_name"):
         session.execute(f"set {setting} = 'system'")
     session.execute(
@@ -238,7 +238,7 @@ def test_the_actor_is_no_setting(session: Session, database: Database, alice: Or
 
 def test_temporary_objects_hijack_no_function(session: Session, database: Database, alice: Organization) -> None:
     """With search_path = '' a temporary domain named text is found before pg_catalog's, and its CHECK runs as the
-    function's owner. The database lets everybody make temporary objects here, as one does out of the box."""
+    function's owner. In this database PUBLIC can create temporary objects, as by default."""
     database.sql(f"grant temporary on database {database.name} to public")
     with database.connect("leads_api") as connection:
         notices: list[str] = []

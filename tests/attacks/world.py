@@ -22,7 +22,7 @@ PASSWORD = secrets.token_urlsafe(24)
 OPTIONS = {
     "fsync": "off",
     "max_connections": "60",
-    # Nothing changes behind the two copies' backs: counters and sizes differ by what the victim has, and by nothing else.
+    # No background process changes the copies: counters and sizes differ only because of the victim's rows.
     "autovacuum": "off",
 }
 
@@ -50,8 +50,8 @@ class World:
 
 
 def connect(database: Database, login: str, options: str = "") -> psycopg.Connection:
-    """A session of a login; an analyst's comes with its password."""
-    # What an analyst's login begins with is the analyst's to set otherwise.
+    """A session of a login. An analyst's login uses its password."""
+    # An analyst can change the settings of its login.
     settings = f"-c default_transaction_read_only=off -c statement_timeout=5s -c lock_timeout=200ms {options}"
     url = database.url(login) + f"&options={quote(settings)}"
     return psycopg.connect(url, autocommit=True, password=PASSWORD)
@@ -95,7 +95,7 @@ class Victim:
         return [self.shim, analyst]
 
     def act(self) -> None:
-        """A request of the victim's comes in, and a push begins."""
+        """Runs a request of the victim, and begins a push."""
         lead = {"email": f"{self.canary}{secrets.token_hex(4)}@acts.example", "pipeline_stage": "qualified"}
         # As the server does: the values are parameters.
         self.shim.execute(
@@ -108,7 +108,7 @@ class Victim:
             connection.close()
 
     def secrets(self) -> frozenset[str]:
-        """What must never come back: canaries, as they are, in hexadecimal and in base64; ids; digests."""
+        """The values that no attack may return: canaries, also in hexadecimal and base64; ids; digests."""
         found = {self.canary, self.canary.encode().hex()}
         with self.database.connect() as connection:
             tables = connection.execute(
@@ -132,7 +132,7 @@ class Victim:
 
 _VICTIM = (
     "insert into app.pipeline_stage (organization_id, name, position) values ('{organization}', '{canary}_stage', 7)",
-    # Of all 17 fields, and of a length that makes some pages.
+    # With all 17 fields, and long enough to fill some pages.
     "insert into app.lead (organization_id, name, company, email, source, lead_score, pipeline_stage, industry, "
     "company_size, pain_points, timeline, budget_range, ai_reasoning, qualification_completed_at, created_at, updated_at) "
     "select '{organization}', '{canary} name ' || n, '{canary} company', format('{canary}%s@victim.example', n), "
@@ -160,7 +160,7 @@ _VICTIM = (
 
 
 def make(server: embedded.Server) -> World:
-    """Makes the two copies on a server of their own: roles are a whole server's, and so are its sessions."""
+    """Creates the two copies on a separate server, because roles and sessions belong to a whole server."""
     base = _created(server, "attack_base")
     migrate.apply(base.url("leads_migrator"))
     mallory = make_organization(base, "Mallory Roofing", "live")
@@ -195,7 +195,7 @@ def _make_analyst(database: Database, login: str, organization: str) -> None:
 
 
 def _own(database: Database, mallory: Organization) -> dict[str, str]:
-    """Mallory's rows, and what mallory knows of them."""
+    """Mallory's rows, and the values of them that mallory knows."""
     with database.connect() as connection:
         for statement in _MALLORY:
             connection.execute(statement.replace("{organization}", mallory.id).encode())
@@ -235,10 +235,10 @@ def _oid(database: Database) -> int:
 
 
 def _like(value: str) -> str:
-    """A value of the same length and kind that nobody has, beside it in every order."""
+    """A value of the same length and kind that exists nowhere, and is next to it in every order."""
     if "canary" in value:
         return value.replace("canary", "canarx")
-    # An id or a digest: its last digits otherwise.
+    # An id or a digest, with other last digits.
     return value[:-8] + "".join("0123456789abcdef"[15 - int(digit, 16)] for digit in value[-8:])
 
 

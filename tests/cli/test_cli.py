@@ -121,7 +121,7 @@ def test_a_rotated_key_ends_at_once_without_overlap(
 
 
 def test_a_key_is_rotated_once(leads: Leads, new_organization: Callable[..., Organization]) -> None:
-    """A second rotation would take the end of the overlap for the key's own."""
+    """A second rotation would use the end of the overlap as the key's own expiry."""
     organization = new_organization().id
     made = json.loads(printed(leads("keys", "create", "--organization", organization, "--scopes", "read", "--json")))
     new = json.loads(printed(leads("keys", "rotate", made["id"], "--json")))
@@ -253,7 +253,7 @@ def test_demo_on_request(
 
 @pytest.fixture
 def data_dir(run_dir: Path) -> Iterator[Path]:
-    """A data folder of the test's own, which the server's user may reach."""
+    """A data folder for the test, which the server's user can enter."""
     path = run_dir / f"data-{uuid4().hex[:8]}"
     path.mkdir()
     yield path
@@ -261,7 +261,7 @@ def data_dir(run_dir: Path) -> Iterator[Path]:
 
 
 def start(data_dir: Path, output: Path, *options: str) -> tuple[subprocess.Popen[bytes], str]:
-    """Starts ``leads serve`` from nothing, and gives what it printed."""
+    """Starts ``leads serve`` in an empty folder, and yields its output."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("DATABASE_URL", "LEADS_"))}
     if "LEADS_PG_BIN" in os.environ:
         environ["LEADS_PG_BIN"] = os.environ["LEADS_PG_BIN"]

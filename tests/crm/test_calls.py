@@ -57,7 +57,7 @@ def call(
 
 
 def told(response: bytes, makes: Sent | None = None) -> Answer:
-    """What comes of a call that is answered with these bytes."""
+    """The result of a call whose response has these bytes."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -320,7 +320,7 @@ def test_a_user_in_the_address_is_refused(vendor: Simulator) -> None:
 
 
 def resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
-    """Any name is at these addresses; the list fills with the names asked for."""
+    """Every name resolves to these addresses. The names that were looked up are added to the list."""
     asked: list[str] = []
     original = asyncio.BaseEventLoop.getaddrinfo
 

@@ -1,4 +1,4 @@
-"""``leads crm`` and the worker beside the embedded server: what an operator types, and what is said."""
+"""``leads crm``, and the worker of the embedded server, as an operator uses them."""
 
 import json
 import os
@@ -82,7 +82,7 @@ def test_a_connection_is_listed_paused_resumed_and_removed(database: Database) -
         assert "credential" not in listed()[0]
         assert leads_crm(database, "pause", *here).returncode == 0
         assert listed()[0]["state"] == "paused"
-        # Changed: the account stays, where the vendor doesn't tell one.
+        # After a change the account stays, if the vendor doesn't return one.
         connect(database, organization, vendor)
         assert (listed()[0]["state"], listed()[0]["account"], listed()[0]["push_stage"]) == ("active", "Main", "won")
         assert leads_crm(database, "disconnect", *here).returncode == 0

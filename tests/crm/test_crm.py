@@ -71,7 +71,7 @@ def test_a_lead_is_pushed_by_itself_when_it_enters_the_stage(
     began = time.monotonic()
     api.patch(f"/leads/{changed}", json={"pipeline_stage": "qualified"})
     assert ends(api, changed)["status"] == "ok"
-    # woken by NOTIFY: not by the polling, which is every 5 seconds
+    # by NOTIFY, and not by polling, which happens every 5 seconds
     assert time.monotonic() - began < 4
     database.sql("update app.lead set pipeline_stage = 'qualified' where id = %s", typed)
     for lead in (created, typed):
@@ -135,7 +135,7 @@ def test_the_key_of_idempotency_only_guards(api: httpx.Client, worker: Worker, v
     vendor.workflows = {}
     assert push(api, lead, **{"Idempotency-Key": "a-key"}).status_code == 502
     vendor.workflows = {"Customer": ["Lead"]}
-    # Made anew, not replayed.
+    # Computed again, not replayed.
     again = push(api, lead, **{"Idempotency-Key": "a-key"})
     assert (again.status_code, again.headers.get("idempotency-replayed")) == (200, None)
     assert push(api, other, **{"Idempotency-Key": "a-key"}).json()["code"] == "idempotency_key_reused"

@@ -1,4 +1,4 @@
-"""A bug in the worker is logged with its traceback, and no task ends without a trace."""
+"""A bug in the worker is logged with its traceback, and no task ends without a log line."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Once and only once: each way in which a call can fail, and each vendor's own rules."""
+"""Each push creates exactly one record: with every kind of failed call, and with each vendor's rules."""
 
 import hashlib
 import json
@@ -53,7 +53,7 @@ def test_a_call_that_failed_is_made_again(
 def test_a_search_that_lags_more_than_it_should_makes_no_second_record_of_a_name(
     api: httpx.Client, worker: Worker, vendor: Simulator
 ) -> None:
-    """The vendor breaks its promise: what it refuses as a duplicate, and doesn't show yet, may be our own."""
+    """The vendor breaks its rule: a record that it refuses as a duplicate and doesn't show yet can be our own."""
     vendor.fail("store_then_error", on="create")
     vendor.lag = 9
     lead = new_lead(api)
@@ -135,7 +135,7 @@ def test_hubspot_gives_the_id_of_the_contact_that_it_has(
         vendor.fail("store_then_error", on="create")
         push(api, lead)
         assert ends(api, lead)["external_id"] == vendor.contacts[0]["id"]
-        # Without an address nothing tells, after an outcome that nobody knows.
+        # Without an address, no search can resolve an unknown outcome.
         nameless = new_lead(api, email=None, company="Alder Bakery")
         vendor.fail("error", on="create")
         push(api, nameless)
@@ -186,7 +186,7 @@ def test_a_refused_key_pauses_the_connection_until_it_is_made_anew(
     listed = json.loads(leads_crm(database, "list", "--organization", organization.id, "--json").stdout)
     assert listed[0]["state"] == "paused"
     assert "401" in listed[0]["fault"]
-    # By itself: skipped. Asked for: it waits, and the client doesn't.
+    # An automatic push is skipped. A requested push waits, and the client doesn't.
     skipped = new_lead(api, name="Bea Barnes", email="bea@example.com", pipeline_stage="qualified")
     assert state(api, skipped)["status"] == "skipped"
     asked = push(api, skipped)

@@ -1,6 +1,6 @@
-"""Once and only once, while a third of the vendor's calls fail and a worker is killed every second.
+"""Each push creates exactly one record, while a third of the vendor's calls fail and a worker is killed every second.
 
-``make torture`` has 500 leads and shows how it goes; the tests have 60.
+``make torture`` pushes 500 leads and prints the progress. The tests push 60.
 """
 
 import os
@@ -29,7 +29,7 @@ def test_every_lead_has_one_record_whatever_fails(database: Database, tmp_path: 
         pushing.connect(database, organization, vendor, settle_seconds=2)
         vendor.chaos(1 / 3, SEED)
         database.sql(
-            # Every tenth has no address, and two have one name.
+            # Every tenth lead has no address, and two leads have the same name.
             "insert into app.lead (organization_id, name, company, email, pipeline_stage) "
             "select %s, case when n in (1, 51) then 'Ada Abbott' else 'Lead ' || n end, 'Company ' || n, "
             "case when n %% 10 > 0 then 'Lead' || n || '@example.com' end, 'qualified' "
@@ -59,7 +59,7 @@ def test_every_lead_has_one_record_whatever_fails(database: Database, tmp_path: 
     assert {row["lead_id"]: row["external_id"] for row in told} == {
         sync["lead_id"]: sync["external_id"] for sync in syncs
     }
-    # It was as bad as it should be.
+    # The failures did occur.
     outcomes = Counter(row["outcome"] for row in database.sql("select outcome from crm.attempt"))
     print(dict(outcomes))
     assert min(outcomes[outcome] for outcome in ("created", "linked", "not_made", "settled")) > 0

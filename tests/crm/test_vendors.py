@@ -67,7 +67,7 @@ def ask(
     heard: list[Sent | None] | None = None,
     settings: Mapping[str, str] = MappingProxyType({}),
 ) -> T:
-    """What comes of asking the vendor, connected as a person would connect it."""
+    """The result of a call to the vendor, with a connection as an operator creates it."""
     kind = VENDORS[name]
     typed_in = {**SETTINGS[name], **settings}
     if name == "webhook":
@@ -323,7 +323,7 @@ def test_jobnimbus_gives_all_its_records(vendor: Simulator) -> None:
         shown = {"jnid": f"jn_{number:05}", "display_name": f"N {number}", "email": None, "date_created": created}
         return {**shown, "_account": "sandbox", "_at": 0.0}
 
-    # more than a search reaches, and more than a page in one second
+    # more records than a search returns, and more than a page in one second
     vendor._stored += [stored(number, 1_700_000_000 + number // 3) for number in range(10_500)]
     vendor._stored += [stored(number, 1_800_000_000) for number in range(10_500, 12_700)]
     records = ask(vendor, "jobnimbus", everything)
@@ -479,7 +479,7 @@ def test_a_webhook_cannot_be_asked(vendor: Simulator) -> None:
     assert vendor.requests == []
 
 
-# what people type
+# the input of operators
 
 
 @pytest.mark.parametrize(

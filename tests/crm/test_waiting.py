@@ -1,4 +1,4 @@
-"""A push that waits for its answer: here nobody works, so that each waits its 10 seconds."""
+"""A push request waits for the result. No worker runs here, so each request waits 10 seconds."""
 
 import time
 from collections import Counter
@@ -39,8 +39,8 @@ def test_200_that_wait_hold_no_connection(server: Server, database: Database) ->
         answers = [push.result() for push in waiting]
     assert Counter(answer.status_code for answer in answers) == {202: 200}
     assert min(answer.elapsed.total_seconds() for answer in answers) >= 9
-    # Of 8 connections: who looks how the push stands does so in a moment.
+    # The server has 8 connections. A waiting request uses one only for a moment.
     assert busy["busy"] <= 4
     assert busy["open"] <= 4
-    # No figure of speed: it says that a list waited for none of the 200.
+    # This is not a measure of speed. It shows that a list did not wait for any of the 200.
     assert slowest < 2

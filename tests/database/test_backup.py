@@ -1,4 +1,4 @@
-"""docs/operations.md, followed: a dump comes back in another cluster, and leads doctor finds nothing there."""
+"""The steps in docs/operations.md restore a dump in another cluster, and leads doctor finds nothing there."""
 
 import os
 import re

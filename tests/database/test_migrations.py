@@ -1,4 +1,4 @@
-"""leads migrate while others work: locks, attempts, interruptions, batches, and databases that it must refuse."""
+"""leads migrate beside other sessions: locks, attempts, interruptions, batches, and databases that it must refuse."""
 
 import hashlib
 import re
@@ -75,7 +75,7 @@ def release(tmp_path: Path) -> Release:
 
 
 class Heard:
-    """Keeps what the run reports."""
+    """Records the reports of the run."""
 
     def __init__(self) -> None:
         self.sentences: list[str] = []
@@ -89,7 +89,7 @@ class Heard:
 
 
 def run(database: Database, folder: Path, give_up_after: float = 60) -> Heard:
-    """Applies what is pending in the folder."""
+    """Applies the pending migrations of the folder."""
     heard = Heard()
     with locked(database.url("leads_migrator"), heard.say) as lock:
         for _ in migration_run.apply(lock, heard, folder=folder, give_up_after=give_up_after):
@@ -98,7 +98,7 @@ def run(database: Database, folder: Path, give_up_after: float = 60) -> Heard:
 
 
 def run_in_process(database: Database, folder: Path) -> subprocess.Popen[bytes]:
-    """The same in a process of its own, to be killed."""
+    """The same in a separate process, which a test can kill."""
     program = (
         "import sys; from pathlib import Path; from app import migration_run; from app.migration_lock import locked\n"
         "with locked(sys.argv[1]) as lock: list(migration_run.apply(lock, folder=Path(sys.argv[2])))"

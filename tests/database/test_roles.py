@@ -15,7 +15,7 @@ def test_the_migrations_create_the_roles_that_auth_roles_lists(database: Databas
 
 
 def test_the_cluster_has_no_other_role_of_that_prefix(database: Database) -> None:
-    """A role that auth.roles() leaves out is one that no rule looks at."""
+    """No rule checks a role that auth.roles() leaves out."""
     roles = database.sql("select rolname from pg_roles where rolname like 'leads\\_%' and rolname <> 'leads_migrator'")
     listed = database.sql("select name from auth.roles()")
     assert {row["rolname"] for row in roles} == {row["name"] for row in listed}

@@ -1,4 +1,4 @@
-"""One truth for each object: the migrations, sql/ and schema.sql say the same."""
+"""The migrations, sql/ and schema.sql define the same objects."""
 
 import os
 import re
@@ -131,7 +131,7 @@ def test_files_are_named_as_the_objects(database: Database) -> None:
             """
         )
     }
-    # What a CHECK or a DEFAULT needs stands in a migration.
+    # Functions that a CHECK or a DEFAULT needs are in a migration.
     in_migrations = set()
     for migration in migrations.all_():
         text = frozen.without_frozen_blocks(migration.path.read_text())

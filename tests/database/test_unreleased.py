@@ -1,4 +1,4 @@
-"""In a checkout, what no release has is applied after the migrations; a changed next.sql asks for a reset."""
+"""In a checkout, unreleased changes are applied after the migrations. A changed next.sql requires a reset."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,7 +29,7 @@ commit;
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A next.sql and a load.sql of the test's own."""
+    """A next.sql and a load.sql for the test."""
     (tmp_path / "next.sql").write_text(NEXT)
     (tmp_path / "load.sql").write_text("select 1;\n")
     monkeypatch.setattr(unreleased, "_NEXT", tmp_path / "next.sql")

@@ -1,4 +1,4 @@
-"""What is changed for a scene: no policy, a pin that is forged, a predicate that is missing."""
+"""The changes for a scene: no policies, a forged pin, a missing predicate."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ FORGED = {"organization_id": "text", "analyst_organization_id": ""}
 
 
 def forged(connection: psycopg.Connection[Any], organization_id: str) -> list[str]:
-    """Makes every function and view pin this organization, whoever asks; the policies go on asking for the proof."""
+    """Makes every function and view pin this organization for every caller. The policies still check the claim."""
     changes = []
     for name, argument in FORGED.items():
         changes += [
@@ -90,7 +90,7 @@ def mutants(name: str, definition: str) -> Iterator[Mutant]:
 
 
 def _body(definition: str) -> tuple[str, str, str]:
-    """What stands before the body, the body, and what stands behind it."""
+    """The text before the body, the body, and the text after it."""
     for mark in ("$function$", "$procedure$"):
         if mark in definition:
             before, body, behind = definition.split(mark)
@@ -101,7 +101,7 @@ def _body(definition: str) -> tuple[str, str, str]:
 
 
 def _without(text: str, tokens: list[Token], index: int, kind: str) -> Iterator[tuple[int, int, str]]:
-    """Where a predicate at this token begins and ends, and what stands instead of it."""
+    """The begin and the end of the predicate at this token, and its replacement."""
     if text[tokens[index].start : tokens[index].end + 1] == "=":
         first, last = _before(text, tokens, index), _behind(text, tokens, index)
         sides = [_items(text, tokens, first, index - 1), _items(text, tokens, index + 1, last)]

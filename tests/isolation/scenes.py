@@ -1,4 +1,4 @@
-"""What is called as the attacker, and what the victim has. Names in braces are those of ``World.names``.
+"""The calls of the attacker, and the rows of the victim. Names in braces are those of ``World.names``.
 
 Every function that the server, the worker or an operator may execute has a call, and every view of ``bi``: test_pins.py
 fails where one is missing.
@@ -22,7 +22,7 @@ class Call:
 
 
 def request(scope: str, call: str, who: str = "o") -> Call:
-    """A request to the server: who is ``o`` for the attacker's own key, ``v`` for the victim's."""
+    """A request to the server. who: ``o`` for the attacker's own key, ``v`` for the victim's key."""
     claim = f"auth.enter('{{{who}_{scope}}}', 'a-request', '{scope}', false)"
     return Call(
         "leads_api",
@@ -91,9 +91,9 @@ ARRANGED = (
     Call("leads_operator", "select * from admin.seal_events(null, 20)"),
 )
 
-# Nothing that is under way ends while the scenes run.
+# No running push ends while the scenes run.
 STILL = (
-    # One push has been tried often: for the victim it is to be given up.
+    # One push has had many attempts. For the victim it must give up.
     "update crm.attempt set number = 30 where sync_id = '{sync_leased}'",
     "update crm.sync set attempts = 30, begun_after = 29 where id = '{sync_leased}'",
     "update crm.sync set run_at = '2100-01-01' where status = 'in_progress'",
@@ -109,7 +109,7 @@ SEALS = (
     "select admin.seal_events('{victim}', 20)",
     "select admin.seal_events(null, 5)",
 )
-# Rows of the victim's that the attacker has no twin of: newer ones, so that they come first in a list.
+# Rows that only the victim has. They are newer, so that they come first in a list.
 EXTRA = (
     "insert into auth.analyst (organization_id, role_oid, role_name) values ('{victim}', 1, 'canary')",
     "insert into app.lead (organization_id, email, name, pipeline_stage, source, lead_score, created_at, updated_at, "
@@ -326,7 +326,7 @@ SCENES = {
     "erase an organization": ERASE_ORGANIZATION,
     "analyse": ANALYSE,
 }
-"""What one organization does, or is done for one organization: nothing in it is to tell of another, or to change it."""
+"""Calls by or for one organization. None may show or change anything of another organization."""
 
 ACROSS = (
     operator("admin.organizations()"),
@@ -347,7 +347,7 @@ ACROSS = (
     worker("admin.seal_events('{victim}')"),
     operator("admin.verify_chain('{own}')"),
 )
-"""What works over all organizations, by design."""
+"""Calls that work on all organizations, by design."""
 
 ALL_SCENES = {**SCENES, "across": ACROSS}
 

@@ -1,10 +1,10 @@
-"""Two organizations that differ in little but their id, in one database, and what calls by one of them do there.
+"""Two organizations with almost the same rows in one database, and the effects of calls by one of them.
 
-The attacker is a copy of the victim, row by row: the ids of leads, events and pushes are the same, since every key is
-led by organization_id. The victim's rows come first in every table and index, and hold the word ``canary``. So a query
-that doesn't pin its organization takes the victim's row instead of the attacker's, or both.
+The attacker is a copy of the victim, row by row. The ids of leads, events and pushes are the same, because every key
+begins with organization_id. The victim's rows come first in every table and index, and contain the word ``canary``. So a
+query that doesn't pin its organization takes the victim's row instead of the attacker's, or both.
 
-A scene runs in a transaction that is rolled back; what is replaced for it (policies, functions) goes with it.
+A scene runs in a transaction that is rolled back, with the policies and functions that were replaced for it.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ order by 1
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a scene came to: each call's answer, and the rows of each organization afterwards, one text each."""
+    """The result of a scene: the result of each call, and the rows of each organization afterwards, as one text each."""
 
     answers: tuple[str, ...]
     own: tuple[str, ...]
@@ -93,7 +93,7 @@ class World:
             self.names[f"{letter}_{scope}"] = hashlib.sha256(key.encode()).hexdigest()
 
     def _ids(self) -> dict[str, str]:
-        """The ids of what the victim has, by the names in the scenes."""
+        """The ids of the victim's rows, by the names in the scenes."""
         ids = {f"lead_{name}": str(id) for name, id in self.rows("select split_part(email, '@', 1), id from app.lead")}
         ids |= {
             f"sync_{name}": str(id)
@@ -105,7 +105,7 @@ class World:
         return ids | {"event": str(events[0][0])}
 
     def _copy(self) -> None:
-        """Gives the attacker what the victim has, then changes what may be told apart in the victim's."""
+        """Copies the victim's rows to the attacker, then changes the victim's so that they can be distinguished."""
         with self.connection.transaction(), self._unguarded():
             for table, columns in self.tables.items():
                 if table in ("app.organization", "auth.api_key", "auth.analyst"):
@@ -125,7 +125,7 @@ class World:
                 )
             for statement in (*STILL, *SEALS, *EXTRA, *CANARY):
                 self.connection.execute(self.filled(statement).encode())
-            for table in self.tables:  # behind the victim's, once more: an UPDATE writes its row anew
+            for table in self.tables:  # after the victim's again, because an UPDATE writes a new row version
                 self.connection.execute(
                     f"update {table} set organization_id = organization_id where organization_id = %s".encode(),
                     [self.attacker.id],
@@ -142,7 +142,7 @@ class World:
                 cursor.execute("select set_config('leads.key_digest', '', true)")
                 cursor.execute(f"set local session authorization {self.filled(call.login)}".encode())
                 cursor.execute(self.filled(call.statement).encode())
-                # Without ORDER BY the order of rows is the plan's.
+                # Without ORDER BY the order of rows depends on the plan.
                 answer = "\n".join(sorted(map(repr, cursor.fetchall()))) if cursor.description else ""
         except psycopg.Error as error:
             detail = error.diag.message_detail
@@ -181,7 +181,7 @@ class World:
         self.connection.execute("set local session_replication_role = origin")
 
     def run(self, calls: Sequence[Call], *changes: str, with_victim: bool = True) -> Outcome:
-        """What the calls come to after these changes."""
+        """The result of the calls after these changes."""
         with self.scene(*changes, with_victim=with_victim):
             answers = tuple(f"{call.name}: {self.normalised(self.call(call))}" for call in calls)
             return Outcome(answers, *(tuple(self._normal(of)) for of in (self.attacker, self.victim)))

@@ -1,4 +1,4 @@
-"""What an operator sees of a bug in the server: a line with the traceback, and /readyz."""
+"""A bug in the server is visible to an operator: in a log line with the traceback, and in /readyz."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A background task that fails is logged with its traceback, started again, and in the end given up."""
+"""A background task that fails is logged with its traceback and started again, a limited number of times."""
 
 import asyncio
 import json

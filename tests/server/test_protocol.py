@@ -1,4 +1,4 @@
-"""What a stranger may send before anybody asks for a key."""
+"""The limits for data that a client sends before its key is checked."""
 
 import asyncio
 import functools
@@ -109,7 +109,7 @@ def test_a_slow_head_is_cut_off(server: Server) -> None:
 
 
 class Recorder(asyncio.Transport):
-    """A transport that keeps what is written."""
+    """A transport that records the data that is written."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ from tests.support.database import Database
 
 
 def error_code(read: Reader, value: str) -> str:
-    """The code of the error that the value is."""
+    """The code of the error for the value."""
     error = read(value, "size")
     assert isinstance(error, FieldError), error
     assert error.field == "size"

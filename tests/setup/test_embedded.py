@@ -1,4 +1,4 @@
-"""The embedded server, from outside: who may get in, what is kept, and that the last one out stops it."""
+"""The embedded server: access, files, and that the last process that uses it stops it."""
 
 import fcntl
 import os
@@ -42,11 +42,11 @@ with running(Path(sys.argv[1])):
 
 @contextmanager
 def folder_for_all() -> Iterator[Path]:
-    """Make a folder that every user of the system can pass, which pytest's own are not."""
+    """Create a folder that every user of the system can enter, unlike pytest's own folders."""
     folder = Path(tempfile.mkdtemp(prefix="leads-test-", dir="/tmp"))
     folder.chmod(0o755)
     yield folder
-    for pid_file in folder.glob("**/postmaster.pid"):  # a test that failed may have left its server behind
+    for pid_file in folder.glob("**/postmaster.pid"):  # the server of a failed test may still run
         process.stop(pid_file.parent.parent)
     shutil.rmtree(folder)
 
@@ -99,7 +99,7 @@ def ask(url: str, query: str) -> tuple[object, ...]:
 
 
 def as_nobody(work: Callable[[], object]) -> str:
-    """Run `work` as the user `nobody` in a process of its own; return its error's text, or "" where it succeeds."""
+    """Run `work` as the user `nobody` in a process of its own; return its error's text, or "" if it succeeds."""
     reader, writer = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # fork beside threads: the child only connects and ends
@@ -121,7 +121,7 @@ def as_nobody(work: Callable[[], object]) -> str:
         return said.read().decode()
 
 
-# What a start makes
+# What a start creates
 
 
 def test_first_start_makes_all_of_it(place: Path) -> None:
@@ -235,7 +235,7 @@ def test_nobody_is_trusted(shared: tuple[Path, embedded.Server]) -> None:
     ]
     user = pwd.getpwuid(os.geteuid()).pw_name
     assert maps == [("leads", user, role, None) for role in logins]
-    for file in place.glob("**/pg_hba.conf"):  # initdb's own too, should somebody start the cluster by hand
+    for file in place.glob("**/pg_hba.conf"):  # also initdb's own file, in case the cluster is started by hand
         assert "trust" not in "".join(line for line in file.read_text().splitlines() if not line.startswith("#"))
 
 
@@ -632,7 +632,7 @@ def test_data_of_another_major_version_is_a_sentence(place: Path) -> None:
 
 @as_root
 def test_root_without_useradd_is_told_what_to_do(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(account, "SYSTEM_USER", "no such user")  # nor could useradd make it
+    monkeypatch.setattr(account, "SYSTEM_USER", "no such user")  # useradd could not create it either
     monkeypatch.setattr("shutil.which", lambda name: None)
     with (
         pytest.raises(EmbeddedError, match=r"no program useradd\): run as an ordinary user, or set DATABASE_URL"),

@@ -1,4 +1,4 @@
-"""Each migration begins with a header that says what it locks, how long it takes and what to do if it breaks off."""
+"""Each migration begins with a header: its locks, its duration, and what to do if it breaks off."""
 
 from pathlib import Path
 

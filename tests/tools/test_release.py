@@ -70,7 +70,7 @@ def test_the_baseline_has_a_file_for_each_section(repo: Path) -> None:
         "sql/api/schema_version.sql",
     ]
     assert text.startswith("-- The log.\n--\n-- Locks: ")
-    # Who owns a function may create it, and only here. Nobody stays a member of leads_audit.
+    # A function's owner can create it, and only here. No login stays a member of leads_audit.
     assert "grant create on schema audit to leads_audit;" in without_frozen_blocks(text)
     assert "revoke create on schema audit from leads_audit;" in without_frozen_blocks(text)
     assert text.rstrip().endswith("'revoke leads_audit from %I', session_user); end $$;")

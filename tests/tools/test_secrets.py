@@ -85,7 +85,7 @@ def test_the_folder_is_its_owners_alone_and_a_mounted_file_is_readable_for_all(f
 
 @pytest.fixture
 def passable() -> Iterator[Path]:
-    """A folder that every user of the system may enter, which pytest's own are not."""
+    """A folder that every user of the system can enter, unlike pytest's own folders."""
     path = Path(tempfile.mkdtemp(prefix="leads-test-"))
     path.chmod(0o755)
     yield path

@@ -1,4 +1,4 @@
-"""squawk reads the migrations, as .squawk.toml tells it to: what would lock a table for long doesn't pass."""
+"""squawk checks the migrations with .squawk.toml: a statement that would lock a table for long is refused."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What test-docker and test-python say on a machine that can't run them."""
+"""The messages of test-docker and test-python on a machine that can't run them."""
 
 import os
 import shutil
