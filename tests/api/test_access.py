@@ -137,7 +137,7 @@ def test_each_route_of_the_route_table_has_a_case(routes: dict[tuple[str, str], 
     assert all((case.of is not None) == ("{id}" in path) for (_, path), case in CASES.items())
 
 
-def test_nobody_gets_in_without_a_good_key_and_the_answer_does_not_say_why(
+def test_without_a_valid_key_every_route_is_401_without_the_reason(
     server: Server, database: Database, tenants: tuple[Tenant, Tenant], routes: dict[tuple[str, str], str | None]
 ) -> None:
     ours, theirs = tenants
@@ -162,7 +162,7 @@ def ids_of(case: Case, ours: Tenant, theirs: Tenant) -> list[str | None]:
     return [None] if case.of is None else [ours.ids[case.of], theirs.ids[case.of], NEVER, MALFORMED]
 
 
-def test_a_key_without_the_scope_is_told_which_one(
+def test_without_the_scope_the_response_names_it(
     server: Server, database: Database, tenants: tuple[Tenant, Tenant], routes: dict[tuple[str, str], str | None]
 ) -> None:
     ours, theirs = tenants

@@ -63,7 +63,7 @@ def soon(condition: Callable[[], bool], seconds: float = 5) -> float:
     return time.monotonic() - began
 
 
-def test_an_endpoint_comes_and_goes_by_sql_alone_and_no_request_is_dropped(
+def test_sql_adds_and_removes_an_endpoint_and_no_request_is_dropped(
     server: Server, database: Database, acme: Organization, client: httpx.Client
 ) -> None:
     done = threading.Event()
@@ -263,7 +263,7 @@ def test_a_202_is_asked_again_until_it_is_another_or_says_later(
     assert found["never"].elapsed.total_seconds() >= 1.9
 
 
-def test_a_function_that_changes_its_types_is_asked_anew(database: Database, client: httpx.Client) -> None:
+def test_a_function_with_changed_types_is_prepared_again(database: Database, client: httpx.Client) -> None:
     function = """create function api.typed(value {type}) returns api.answer language sql stable begin atomic
         select row(200, null, json_build_object('is', pg_typeof(typed.value), 'value', typed.value)::text)::api.answer;
       end;
@@ -298,7 +298,7 @@ def test_a_public_route_asks_for_no_key(database: Database, server: Server) -> N
         check_problem(client.get("/hello?a=1"), 400, "invalid_parameter", ("a", "unknown_parameter"))
 
 
-def test_a_get_can_write_nothing_however_its_function_is_made(database: Database, client: httpx.Client) -> None:
+def test_a_get_can_write_nothing_with_any_function(database: Database, client: httpx.Client) -> None:
     with database.connect() as connection:
         connection.execute(
             """create function api.sneak_write() returns void language plpgsql volatile security definer as

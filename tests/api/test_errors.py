@@ -99,7 +99,7 @@ def test_a_bug_is_500_and_only_the_log_tells_of_it(
     assert client.get("/health").status_code == 200
 
 
-def test_a_function_brings_its_own_words_and_faults(client: httpx.Client) -> None:
+def test_a_function_raises_its_own_words_and_errors(client: httpx.Client) -> None:
     answer = client.get("/fail", params={"raised_by": "tea_only", "kind": "told", "status": 418})
     problem = check_problem(answer, 418, "tea_only", ("size", "too_small"))
     assert problem["detail"] == "Do this instead."
@@ -121,7 +121,7 @@ def test_a_problem_has_no_body_on_head_and_the_same_headers(client: httpx.Client
         assert same[0] == same[1]
 
 
-def test_what_a_client_sent_comes_back_as_text_only(client: httpx.Client) -> None:
+def test_data_of_a_client_is_returned_as_text_only(client: httpx.Client) -> None:
     answer = client.get("/leads", params={"pipeline_stage": '<b>"\\\u2028🏚</b>'})
     problem = check_problem(answer, 422, "validation_failed", ("pipeline_stage", "unknown_stage"))
     assert '<b>"\\\u2028🏚</b>' in problem["errors"][0]["detail"]

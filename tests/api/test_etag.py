@@ -28,7 +28,7 @@ def lead(server: Server, acme: Organization) -> str:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_if_none_match_that_holds_gives_304(server: Server, acme: Organization, lead: str, method: str) -> None:
+def test_a_matching_if_none_match_is_304(server: Server, acme: Organization, lead: str, method: str) -> None:
     with server.client(acme.keys["read"]) as client:
         tag = client.get(lead).headers["etag"]
         assert tag.startswith('"')

@@ -182,7 +182,7 @@ def test_after_24_hours_a_key_is_a_new_one(server: Server, database: Database, a
         assert rows == [{"count": 2}]
 
 
-def test_neither_the_key_nor_its_plain_digest_is_kept(server: Server, database: Database, acme: Organization) -> None:
+def test_neither_the_key_nor_its_plain_digest_is_stored(server: Server, database: Database, acme: Organization) -> None:
     with server.client(acme.keys["write"]) as client:
         client.post("/leads", json=BODY, headers={"Idempotency-Key": "ada@example.com"})
     (row,) = database.sql(
@@ -236,7 +236,7 @@ def hold(database: Database, organization: Organization, key: str) -> psycopg.Co
     return connection
 
 
-def test_repeats_wait_for_the_first_and_get_its_answer_and_hold_nobody_up(
+def test_repeats_wait_for_the_first_and_get_its_answer_and_block_no_other_request(
     server: Server, database: Database, acme: Organization
 ) -> None:
     with (

@@ -210,7 +210,7 @@ def is_taken_in_sql(
 
 
 @pytest.mark.parametrize(("spelled", "kept"), SPELLED_SCORES, ids=lambda value: str(value)[:24])
-def test_a_number_is_what_it_means_however_it_is_spelled(
+def test_a_number_is_read_by_its_value_in_any_spelling(
     server: Server, database: Database, acme: Organization, spelled: str, kept: int | str
 ) -> None:
     with server.client(acme.keys["write"]) as client:
@@ -256,7 +256,7 @@ def test_fields_that_are_not_the_clients_are_named(server: Server, database: Dat
         assert problem["errors"][0]["field"] == "x" * 100
 
 
-def test_all_faults_come_at_once(server: Server, database: Database, acme: Organization) -> None:
+def test_all_errors_are_reported_at_once(server: Server, database: Database, acme: Organization) -> None:
     body = {
         "name": " ",
         "company": 7,

@@ -215,7 +215,7 @@ def test_a_malformed_query_is_400_and_names_all_that_is_wrong(
         check_problem(client.get(f"/leads?{query}", headers={"Authorization": "Bearer x"}), 401, "unauthorized")
 
 
-def test_an_unknown_parameter_is_told_the_known_ones(server: Server, acme: Organization) -> None:
+def test_an_unknown_parameter_is_answered_with_the_known_ones(server: Server, acme: Organization) -> None:
     with server.client(acme.keys["read"]) as client:
         known = client.get("/leads?page=2").json()["errors"][0]["detail"]
         assert "limit, cursor, pipeline_stage, source, email, start_at, end_at" in known
@@ -308,7 +308,7 @@ def test_a_malformed_body_is_400(
         assert after == before
 
 
-def test_a_body_is_nested_32_deep_at_the_most(server: Server, acme: Organization) -> None:
+def test_a_body_has_at_most_32_levels(server: Server, acme: Organization) -> None:
     with server.client(acme.keys["write"]) as client:
         client.headers["Content-Type"] = "application/json"
         for opening, closing in ((b'{"a":', b"}"), (b"[", b"]")):
@@ -383,7 +383,7 @@ def raw(server: Server, request: bytes) -> bytes:
     return answer
 
 
-def test_what_is_no_http_is_400_and_the_server_goes_on(server: Server, acme: Organization) -> None:
+def test_data_that_is_not_http_is_400_and_the_server_continues(server: Server, acme: Organization) -> None:
     key = acme.keys["write"].encode()
     end = b"Host: x\r\nConnection: close\r\nAuthorization: Bearer " + key + b"\r\n"
     for request in (
@@ -400,7 +400,7 @@ def test_what_is_no_http_is_400_and_the_server_goes_on(server: Server, acme: Org
         assert client.get("/leads").status_code == 200
 
 
-def test_a_client_that_goes_in_the_middle_of_its_body_leaves_nothing_behind(
+def test_a_client_that_disconnects_during_its_body_leaves_nothing_behind(
     server: Server, database: Database, acme: Organization
 ) -> None:
     before = database.sql("select count(*) from app.lead")

@@ -122,9 +122,7 @@ def test_a_queue_with_room_is_only_a_delay(server: Server, database: Database, a
         assert {answer.result().status_code for answer in (*slow, *quick)} == {200}
 
 
-def test_idle_connections_that_are_ended_come_back_by_themselves(
-    server: Server, database: Database, acme: Organization
-) -> None:
+def test_ended_idle_connections_are_opened_again(server: Server, database: Database, acme: Organization) -> None:
     ours = "datname = %s and application_name like 'leads-api%%' and wait_event = 'ClientRead'"
 
     def sessions() -> int:

@@ -43,7 +43,7 @@ def ids(pages: Iterator[list[dict[str, Any]]]) -> list[str]:
     return [row["id"] for page in pages for row in page]
 
 
-def test_a_thousand_leads_within_3_milliseconds_come_once_each_whatever_happens_meanwhile(
+def test_a_thousand_leads_within_3_milliseconds_are_each_listed_once(
     server: Server, database: Database, new_organization: Callable[..., Organization]
 ) -> None:
     acme = new_organization()
@@ -158,7 +158,7 @@ def test_filters_and_pages_together_give_what_the_whole_list_says(
     assert tried > 20
 
 
-def test_the_page_size_is_50_unless_said_and_ends_exactly(
+def test_the_default_page_size_is_50_and_the_last_page_ends_exactly(
     server: Server, acme: Organization, leads: list[dict[str, Any]]
 ) -> None:
     with server.client(acme.keys["read"]) as client:
@@ -294,7 +294,7 @@ def test_the_audit_log_is_paged_and_filtered_likewise(
                 assert ids(walk(client, "/audit-log", params | {"limit": "7"})) == expected, params
 
 
-def test_an_address_is_found_whatever_its_case_but_only_in_ascii(
+def test_the_filter_by_address_ignores_the_case_of_ascii_letters_only(
     server: Server, new_organization: Callable[..., Organization]
 ) -> None:
     with server.client(new_organization().keys["write"]) as client:
@@ -308,7 +308,7 @@ def test_an_address_is_found_whatever_its_case_but_only_in_ascii(
             assert client.get("/leads", params={"email": email}).json()["data"] == [], email
 
 
-def test_a_filter_takes_a_value_with_whatever_is_in_it_as_text(server: Server, acme: Organization) -> None:
+def test_a_filter_treats_any_value_as_text(server: Server, acme: Organization) -> None:
     with server.client(acme.keys["read"]) as client:
         for value in ('"', "\\", "{}", "NULL", "null", "a\tb", "';--", "%", "\U0001f600", "x" * 5000):
             answer = client.get("/leads", params={"source": value})

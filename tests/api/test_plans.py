@@ -229,7 +229,7 @@ def score_buffers(session: Session, alice: Organization, lead: str) -> int:
     return buffers(session, f"api.score_lead('{lead}')")
 
 
-def test_a_score_costs_the_same_however_many_signals_the_lead_has(session: Session, alice: Organization) -> None:
+def test_a_score_costs_the_same_for_any_number_of_signals(session: Session, alice: Organization) -> None:
     """The latest of each type is found by an index: 4, 100 and 10,000 signals."""
     rows = session.execute("select id from app.lead where organization_id = %s limit 3", [alice.id]).fetchall()
     session.execute("set local session_replication_role = replica")

@@ -88,7 +88,7 @@ def test_what_it_may_execute(session: Session) -> None:
 
 
 @pytest.mark.parametrize("role", ["leads_owner", "leads_auth", "leads_exec", "leads_jobs", "leads_audit", "postgres"])
-def test_it_becomes_nobody_else(session: Session, role: str) -> None:
+def test_it_can_not_become_another_role(session: Session, role: str) -> None:
     for statement in (f"set role {role}", f"set session authorization {role}", f"grant {role} to leads_api"):
         with pytest.raises(psycopg.Error):
             session.execute(statement)

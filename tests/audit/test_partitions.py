@@ -48,7 +48,7 @@ def test_a_worker_creates_what_is_missing_and_doctor_finds_it(database: Database
     assert not any("audit" in subject for subject in subjects)
 
 
-def test_the_worker_creates_them_by_itself(database: Database, tmp_path: Path) -> None:
+def test_the_worker_creates_them_automatically(database: Database, tmp_path: Path) -> None:
     drop_next_year(database)
     with pushing.working(database, tmp_path):
         pushing.wait_for(lambda: f"seal_{NEXT}" in partitions(database))

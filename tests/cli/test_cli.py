@@ -191,7 +191,7 @@ def test_the_plan_run_by_hand_makes_the_same_schema(leads: Leads, new_database: 
     assert empty.sql(owners, schemas) == migrated.sql(owners, schemas)
 
 
-def test_passwords_that_are_not_there_are_said(leads: Leads) -> None:
+def test_missing_passwords_are_reported(leads: Leads) -> None:
     assert "No password is set" in mistake(leads("migrate", "--set-passwords"))
 
 
@@ -214,7 +214,7 @@ def test_only_the_shims_login_serves(leads: Leads, database: Database, login: st
     assert sentence in mistake(leads("serve", "--port", "0", DATABASE_URL=database.url(login)))
 
 
-def test_set_up_that_is_wrong_is_said(leads: Leads, server: Server, database: Database) -> None:
+def test_a_wrong_set_up_is_reported(leads: Leads, server: Server, database: Database) -> None:
     port = server.base.rpartition(":")[2]
     assert f"Port {port} on 127.0.0.1 is in use" in mistake(leads("serve", "--port", port))
     assert "HOST" in mistake(leads("serve", "--host", "no.such.host.example.com", "--port", "0"))

@@ -156,14 +156,14 @@ def test_no_connection_means_nothing_was_made(vendor: Simulator) -> None:
 
 
 @pytest.mark.parametrize("makes", [SENT, None])
-def test_too_many_calls_say_when_to_come_again(vendor: Simulator, makes: Sent | None) -> None:
+def test_too_many_calls_return_when_to_retry(vendor: Simulator, makes: Sent | None) -> None:
     vendor.fail("429_retry_after", retry_after=7)
     with pytest.raises(NotMade, match=r"^JobNimbus answered 429: Too many requests$") as raised:
         call(vendor.url, "/api1/contacts", makes=makes, json={})
     assert (raised.value.status, raised.value.retry_after) == (429, 7)
 
 
-def test_an_unknown_outcome_keeps_the_vendors_wish() -> None:
+def test_an_unknown_outcome_keeps_retry_after() -> None:
     with pytest.raises(OutcomeUnknown) as raised:
         told(http("503 Service Unavailable", b"", "retry-after: 30"), SENT)
     assert (raised.value.status, raised.value.retry_after) == (503, 30)
@@ -194,7 +194,7 @@ def test_a_redirect_is_not_followed(vendor: Simulator, makes: Sent | None, metho
     assert [(seen.method, seen.path) for seen in vendor.requests] == [(method, "/api1/contacts")]
 
 
-def test_a_wrong_key_is_told_apart(vendor: Simulator) -> None:
+def test_a_wrong_key_is_recognized(vendor: Simulator) -> None:
     for makes in (SENT, None):
         with pytest.raises(Unauthorized, match=r"^JobNimbus answered 401: Unauthorized$"):
             call(vendor.url, "/api1/contacts", makes=makes, credential="key-of-nobody", json={})
@@ -303,7 +303,7 @@ def test_every_network_for_special_purposes_is_spelled() -> None:
 
 @pytest.mark.parametrize("url", ["http://93.184.216.34/", "ftp://93.184.216.34/", "file:///etc/passwd", "//x", ""])
 @pytest.mark.parametrize("allow_loopback", [True, False])
-def test_only_https_goes_out(url: str, allow_loopback: bool) -> None:
+def test_only_https_is_called(url: str, allow_loopback: bool) -> None:
     with pytest.raises((Refused, NotMade), match=r"isn't an https one|can't be reached"):
         call(url, makes=SENT, allow_loopback=allow_loopback)
 

@@ -39,7 +39,7 @@ def sets(vendor: Simulator) -> tuple[str, ...]:
         ((*SETTINGS, "--api-key-file", "-"), "another-key", "401"),
     ],
 )
-def test_what_is_wrong_with_a_connection_is_said_and_nothing_is_kept(
+def test_errors_in_a_connection_are_reported_and_nothing_is_stored(
     database: Database, arguments: tuple[str, ...], input: str, said: str
 ) -> None:
     organization = live_organization(database)
@@ -50,7 +50,7 @@ def test_what_is_wrong_with_a_connection_is_said_and_nothing_is_kept(
     assert json.loads(leads_crm(database, "list", "--organization", organization.id, "--json").stdout) == []
 
 
-def test_a_vendor_that_is_down_is_said(database: Database) -> None:
+def test_a_vendor_that_is_down_is_reported(database: Database) -> None:
     organization = live_organization(database)
     with running() as vendor:
         url = vendor.url

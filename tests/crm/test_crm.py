@@ -43,7 +43,7 @@ def test_a_push_answers_with_the_records_id(api: httpx.Client, worker: Worker, v
     assert actions(api, lead) == ["lead.created", "lead.crm_push_requested", "lead.crm_pushed"]
 
 
-def test_a_repeat_gives_the_same_id_and_calls_nobody(api: httpx.Client, worker: Worker, vendor: Simulator) -> None:
+def test_a_repeat_returns_the_same_id_without_a_call(api: httpx.Client, worker: Worker, vendor: Simulator) -> None:
     lead = new_lead(api)
     first = push(api, lead)
     calls = len(vendor.requests)
@@ -61,7 +61,7 @@ def test_50_pushes_at_once_make_one_record(api: httpx.Client, worker: Worker, ve
     assert len(vendor.contacts) == 1
 
 
-def test_a_lead_is_pushed_by_itself_when_it_enters_the_stage(
+def test_a_lead_is_pushed_automatically_when_it_enters_the_stage(
     api: httpx.Client, worker: Worker, vendor: Simulator, database: Database
 ) -> None:
     created = new_lead(api, pipeline_stage="qualified")
@@ -86,7 +86,7 @@ def test_without_a_connection_it_is_409(server: Server, database: Database) -> N
     assert (answer.status_code, answer.json()["code"]) == (409, "crm_not_configured")
 
 
-def test_a_vendors_refusal_is_502_with_its_words_and_a_push_begins_anew(
+def test_a_vendors_refusal_is_502_with_its_message_and_a_push_can_start_again(
     api: httpx.Client, worker: Worker, vendor: Simulator
 ) -> None:
     lead = new_lead(api)
@@ -106,7 +106,7 @@ def test_a_vendors_refusal_is_502_with_its_words_and_a_push_begins_anew(
     ]
 
 
-def test_a_vendor_that_is_down_is_202_and_the_push_goes_on_by_itself(
+def test_a_vendor_that_is_down_is_202_and_the_push_continues(
     api: httpx.Client, worker: Worker, vendor: Simulator
 ) -> None:
     lead = new_lead(api)
@@ -141,7 +141,7 @@ def test_the_key_of_idempotency_only_guards(api: httpx.Client, worker: Worker, v
     assert push(api, other, **{"Idempotency-Key": "a-key"}).json()["code"] == "idempotency_key_reused"
 
 
-def test_somebody_elses_lead_is_404(api: httpx.Client, server: Server, database: Database) -> None:
+def test_another_organizations_lead_is_404(api: httpx.Client, server: Server, database: Database) -> None:
     stranger = live_organization(database, "Stranger Plumbing")
     lead = new_lead(api)
     with server.client(stranger.keys["write"]) as other:

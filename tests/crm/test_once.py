@@ -72,7 +72,7 @@ def test_two_leads_of_one_person_share_a_record(api: httpx.Client, worker: Worke
     assert len(vendor.contacts) == 1
 
 
-def test_somebody_elses_record_of_the_same_name_is_never_adopted(
+def test_another_persons_record_of_the_same_name_is_never_linked(
     api: httpx.Client, worker: Worker, vendor: Simulator
 ) -> None:
     first, second = new_lead(api), new_lead(api, email="another.ada@example.com")
@@ -125,7 +125,7 @@ def test_what_the_vendor_doesnt_have_is_pushed_again_when_a_person_says_so(
     assert len(vendor.contacts) == 2
 
 
-def test_hubspot_gives_the_id_of_the_contact_that_it_has(
+def test_hubspot_returns_the_id_of_the_existing_contact(
     server: Server, database: Database, worker: Worker, vendor: Simulator
 ) -> None:
     organization = live_organization(database)
@@ -172,7 +172,7 @@ def test_a_webhook_is_sent_with_one_id_until_it_is_answered(
     assert (delivery["type"], delivery["data"]) == ("lead.pushed", whole)
 
 
-def test_a_refused_key_pauses_the_connection_until_it_is_made_anew(
+def test_a_refused_key_pauses_the_connection_until_it_is_connected_again(
     api: httpx.Client,
     worker: Worker,
     vendor: Simulator,
@@ -198,7 +198,7 @@ def test_a_refused_key_pauses_the_connection_until_it_is_made_anew(
     assert ends(api, lead)["status"] == "ok"
 
 
-def test_a_dump_gives_nobody_a_crm(organization: Organization, database: Database) -> None:
+def test_a_dump_contains_no_usable_credential(organization: Organization, database: Database) -> None:
     rows = database.sql("select c::text as row from crm.connection as c")
     rows += database.sql("select e.payload::text as row from audit.event as e")
     key = KEY.encode()

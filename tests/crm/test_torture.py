@@ -21,7 +21,7 @@ LIMIT = 300
 """Seconds."""
 
 
-def test_every_lead_has_one_record_whatever_fails(database: Database, tmp_path: Path) -> None:
+def test_every_lead_has_one_record_despite_failures(database: Database, tmp_path: Path) -> None:
     print(f"TORTURE_SEED={SEED}")
     organization = pushing.live_organization(database)
     with simulator.running() as vendor:

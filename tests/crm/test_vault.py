@@ -11,7 +11,7 @@ ACME, OTHER = UUID("9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"), UUID(int=7)
 SECRET = "sk-of-acme-0001-é"
 
 
-def test_a_credential_comes_back() -> None:
+def test_a_credential_is_decrypted() -> None:
     box = vault.read(vault.new_key())
     data, id = box.encrypt(SECRET, organization_id=ACME, vendor="jobnimbus")
     assert id == box.ids[0]
@@ -60,7 +60,7 @@ def test_a_cut_one_is_noticed(length: int) -> None:
         box.decrypt(data[:length], key_id=id, organization_id=ACME, vendor="jobnimbus")
 
 
-def test_a_new_key_goes_first_and_the_old_one_still_opens() -> None:
+def test_a_new_key_encrypts_and_the_old_one_still_decrypts() -> None:
     old, new = vault.new_key(), vault.new_key()
     data, old_id = vault.read(old).encrypt(SECRET, organization_id=ACME, vendor="jobnimbus")
     both = vault.read(f"{new}, {old}")

@@ -144,7 +144,7 @@ def test_a_lost_answer_to_a_look_up_may_be_asked_for_again(vendor: Simulator, na
 
 
 @pytest.mark.parametrize("name", VENDORS)
-def test_each_call_is_told_of_before(vendor: Simulator, name: str) -> None:
+def test_each_call_is_announced(vendor: Simulator, name: str) -> None:
     heard: list[Sent | None] = []
     ask(vendor, name, create(JANE), heard=heard)
     assert heard == [Sent("Jane@example.com", "Jane van Doe")]
@@ -318,7 +318,7 @@ def test_a_2xx_without_an_id_leaves_the_outcome_unknown(
         ask(vendor, name, create(JANE))
 
 
-def test_jobnimbus_gives_all_its_records(vendor: Simulator) -> None:
+def test_jobnimbus_returns_all_its_records(vendor: Simulator) -> None:
     def stored(number: int, created: int) -> dict[str, Any]:
         shown = {"jnid": f"jn_{number:05}", "display_name": f"N {number}", "email": None, "date_created": created}
         return {**shown, "_account": "sandbox", "_at": 0.0}
@@ -409,7 +409,7 @@ def test_hubspots_key_need_not_open_the_account(vendor: Simulator, monkeypatch: 
     assert ask(vendor, "hubspot", lambda it: it.verify()) == Account(None)
 
 
-def test_hubspot_gives_all_its_records(vendor: Simulator) -> None:
+def test_hubspot_returns_all_its_records(vendor: Simulator) -> None:
     for number in range(250):
         properties = {"email": f"n{number}@example.com", "firstname": "N", "leads_api_id": f"lead {number}"}
         vendor._stored.append({"id": str(number), "properties": properties, "_account": "sandbox"})

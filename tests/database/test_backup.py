@@ -28,7 +28,7 @@ def test_the_owners_dump_is_refused(database: Database, tmp_path: Path) -> None:
     assert done.returncode != 0
 
 
-def test_a_dump_comes_back_in_another_cluster(
+def test_a_dump_can_be_restored_in_another_cluster(
     database: Database, run_dir: Path, tmp_path: Path, new_server: Callable[..., Server]
 ) -> None:
     acme = make_organization(database)

@@ -276,7 +276,7 @@ def test_a_killed_run_leaves_no_lock_behind(new_database: Callable[..., Database
     assert len(database.sql(HAS_ORIGIN)) == 1
 
 
-def test_a_run_that_lost_its_lock_goes_no_further(new_database: Callable[..., Database], release: Release) -> None:
+def test_a_run_that_lost_its_lock_stops(new_database: Callable[..., Database], release: Release) -> None:
     database, folder = new_database(), release(origin=ADD_COLUMN)
     with locked(database.url("leads_migrator")) as lock:
         database.sql("select pg_terminate_backend(%s, 5000)", lock.connection.info.backend_pid)
@@ -320,9 +320,7 @@ def test_steps_are_transactions_of_their_own_and_may_run_again(
     assert database.sql("select to_regclass('app.first')::text as t") == [{"t": None}]
 
 
-def test_a_backfill_that_was_killed_goes_on_where_it_was(
-    new_database: Callable[..., Database], release: Release
-) -> None:
+def test_a_killed_backfill_continues(new_database: Callable[..., Database], release: Release) -> None:
     database, folder = new_database(), release(counted=COUNTED, filled=FILL)
     process = run_in_process(database, folder)
     exists = "select 1 from pg_class where oid = to_regclass('app.counted')"

@@ -236,7 +236,7 @@ def test_only_the_api_is_published_and_only_to_this_machine(stack: Stack) -> Non
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_container_sees_its_own_secrets_alone(stack: Stack, service: str) -> None:
+def test_a_container_sees_only_its_own_secrets(stack: Stack, service: str) -> None:
     expected = {
         "api": {"leads_api_password"},
         "postgres": {"leads_migrator_password", "postgres_password"},

@@ -136,7 +136,7 @@ def test_the_page_stores_no_key(page: Browser, server: Server, acme: Organizatio
     assert acme.keys["read"] not in kept
 
 
-def test_the_page_works_with_the_keyboard_alone(page: Browser, server: Server, acme: Organization) -> None:
+def test_the_page_works_with_only_the_keyboard(page: Browser, server: Server, acme: Organization) -> None:
     page.open(operation(server))
     page.find("button", "Test Request")
 

@@ -7,7 +7,7 @@ import pytest
 from app import log
 
 
-def test_a_line_is_one_line_of_json_whatever_is_in_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_any_content_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
     async def ask() -> None:
         log.request(b"r-1", "GET", '/a"\n\u2028é\x1b[31m', 404, 0.0123456)
         await asyncio.sleep(log._HELD * 2)

@@ -74,7 +74,7 @@ def test_without_a_table_there_are_still_words() -> None:
         assert problems.of_word({}, word).status == status
 
 
-def test_a_status_brings_its_headers() -> None:
+def test_a_status_has_its_headers() -> None:
     assert problems.of_word(TABLE, "x", status=401).headers == ((b"www-authenticate", b"Bearer"),)
     assert problems.of_word(TABLE, "x", status=429).headers == ((b"retry-after", b"1"),)
     assert problems.of_word(TABLE, "x", status=405, allow="GET").headers == ((b"allow", b"GET"),)

@@ -59,7 +59,7 @@ def test_a_default_fills_in_and_a_malformed_id_is_no_error() -> None:
     assert parsed == Call([None, b"", b"50", None], {})
 
 
-def test_all_errors_come_together_the_bodys_first() -> None:
+def test_one_response_lists_all_errors_the_bodys_first() -> None:
     twice = ((b"idempotency-key", b"a"), (b"idempotency-key", b"b"))
     parsed = parse(request(b"limit=x&no=1&no=2&limit=1", *twice), ROUTE, {"id": ID}, b"\xff")
     assert errors(parsed) == [

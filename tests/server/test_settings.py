@@ -41,7 +41,7 @@ def test_the_address_is_as_it_was_given_without_a_file() -> None:
     assert settings.read({"DATABASE_URL": URL, "DATABASE_PASSWORD_FILE": ""}).database_url == URL
 
 
-def test_the_file_goes_before_the_password_in_the_address_and_the_result_reads_the_same(file: Path) -> None:
+def test_the_file_takes_precedence_over_the_password_in_the_address(file: Path) -> None:
     # which `leads serve` relies on: its server processes get the finished address beside the variable of the file
     once = settings.read({"DATABASE_URL": "postgresql://a:old@h/d", "DATABASE_PASSWORD_FILE": str(file)}).database_url
     assert once is not None
@@ -93,7 +93,7 @@ def test_the_switches() -> None:
         settings.read({"LEADS_WORKER": "no"})
 
 
-def test_statements_are_prepared_unless_said_otherwise() -> None:
+def test_statements_are_prepared_by_default() -> None:
     assert settings.read({}).prepared_statements
     assert not settings.read({"LEADS_PREPARED_STATEMENTS": "off"}).prepared_statements
     with pytest.raises(SettingsError, match="LEADS_PREPARED_STATEMENTS is '0', but it must be on or off"):

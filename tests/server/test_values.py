@@ -89,7 +89,7 @@ def test_every_instant_is_read_as_what_it_is(instant: datetime) -> None:
         assert datetime.fromisoformat(text) == instant.astimezone(UTC)
 
 
-def test_postgresql_casts_whatever_is_handed_on(database: Database) -> None:
+def test_postgresql_casts_every_accepted_value(database: Database) -> None:
     with database.connect() as connection:
         for read, type, given_values in (
             (

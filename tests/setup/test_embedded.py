@@ -218,7 +218,7 @@ def test_first_start_interrupted_after_initdb_is_completed_by_the_next(
 # Who gets in
 
 
-def test_nobody_is_trusted(shared: tuple[Path, embedded.Server]) -> None:
+def test_no_login_is_trusted(shared: tuple[Path, embedded.Server]) -> None:
     place, server = shared
     with psycopg.connect(server.url("postgres")) as connection:
         rules = connection.execute(
@@ -294,7 +294,7 @@ def test_a_busy_tcp_port_is_a_sentence(place: Path) -> None:
     assert server_pid(place) is None
 
 
-def test_who_joins_for_a_tcp_port_that_is_off_is_told(place: Path) -> None:
+def test_joining_for_a_tcp_port_that_is_off_is_refused(place: Path) -> None:
     with running(place):
         for port in (free_port(), 5432):
             with pytest.raises(EmbeddedError, match=f"without TCP port {port}"), running(place, tcp_port=port):
@@ -456,7 +456,7 @@ def test_a_process_of_another_program_is_not_ended(place: Path, monkeypatch: pyt
         (place / "postgres" / "postmaster.pid").unlink()
 
 
-def test_a_long_wait_is_said_once(
+def test_a_long_wait_is_reported_once(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = 0.0
@@ -516,7 +516,7 @@ def test_a_path_with_a_comma_works(top: Path) -> None:
 
 
 @pytest.mark.parametrize("made", ["open", "link", pytest.param("nobody", marks=as_root)])
-def test_a_socket_folder_that_somebody_else_made_is_refused(top: Path, made: str) -> None:
+def test_a_socket_folder_of_another_user_is_refused(top: Path, made: str) -> None:
     place = top / ("long" * 20) / made
     with running(place) as server:
         short = server.socket_dir
@@ -631,7 +631,7 @@ def test_data_of_another_major_version_is_a_sentence(place: Path) -> None:
 
 
 @as_root
-def test_root_without_useradd_is_told_what_to_do(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_root_without_useradd_gets_an_instruction(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(account, "SYSTEM_USER", "no such user")  # useradd could not create it either
     monkeypatch.setattr("shutil.which", lambda name: None)
     with (

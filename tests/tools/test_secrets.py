@@ -122,7 +122,7 @@ def test_what_is_there_is_kept_and_what_is_missing_is_made(folder: Path) -> None
     assert mode(folder / "postgres_password") == 0o644
 
 
-def test_force_makes_all_of_them_anew(folder: Path) -> None:
+def test_force_creates_all_of_them_again(folder: Path) -> None:
     secrets.make(folder)
     before = texts(folder)
     made, kept = secrets.make(folder, force=True)
@@ -156,14 +156,14 @@ def test_an_empty_file_is_no_password(folder: Path) -> None:
 
 
 @as_root
-def test_a_folder_of_somebody_else_is_refused(folder: Path) -> None:
+def test_a_folder_of_another_user_is_refused(folder: Path) -> None:
     folder.mkdir()
     os.chown(folder, pwd.getpwnam("nobody").pw_uid, -1)
     with pytest.raises(secrets.SecretsError, match="belongs to somebody else"):
         secrets.make(folder)
 
 
-def test_what_the_system_refuses_is_said_in_a_sentence(tmp_path: Path) -> None:
+def test_errors_of_the_system_are_reported_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(secrets.SecretsError, match=r"secrets: Not a directory\. Make .* yours"):
         secrets.make(tmp_path / "file" / "secrets")
