@@ -114,13 +114,13 @@ def _operation(document: Node, method: str, path: str, operation: Node) -> Itera
         response = _resolved(document, response)
         headers = [f"`{name}`" for name in response.get("headers", {})]
         # The description of a problem has a paragraph for each code.
-        said = [_line(part) for part in response.get("description", "").split("\n\n")]
-        heard = f"Headers: {', '.join(headers)}." if headers else ""
-        if len(said) == 1:
-            yield " ".join(part for part in (f"**{status}**", *said, heard) if part)
+        paragraphs = [_line(part) for part in response.get("description", "").split("\n\n")]
+        header_line = f"Headers: {', '.join(headers)}." if headers else ""
+        if len(paragraphs) == 1:
+            yield " ".join(part for part in (f"**{status}**", *paragraphs, header_line) if part)
         else:
-            yield f"**{status}** {heard}".rstrip()
-            yield "\n".join(f"- {part}" for part in said)
+            yield f"**{status}** {header_line}".rstrip()
+            yield "\n".join(f"- {part}" for part in paragraphs)
         # All problems have the same schema, which is under Objects.
         if status.startswith("2"):
             yield from _content(response.get("content", {}))
@@ -173,8 +173,8 @@ def _type(schema: Node) -> str:
         return f"[{name}](#{name.lower()})"
     for word, joint in (("anyOf", " or "), ("oneOf", " or "), ("allOf", " and ")):
         if word in schema:
-            said = dict.fromkeys(_type(part) for part in schema[word])
-            return joint.join(one for one in said if one != "any") or "any"
+            alternatives = dict.fromkeys(_type(part) for part in schema[word])
+            return joint.join(one for one in alternatives if one != "any") or "any"
     if "const" in schema:
         return f"`{json.dumps(schema['const'])}`"
     types = schema.get("type", "any")
@@ -196,32 +196,32 @@ def _code(value: object) -> str:
 
 def _rules(schema: Node, is_required: bool, described: Node) -> str:
     """The other properties of a value: whether it is required, what it means, and its constraints."""
-    said = ["Required."] if is_required else []
+    sentences = ["Required."] if is_required else []
     if description := described.get("description"):
-        said.append(_line(description))
+        sentences.append(_line(description))
     items = schema.get("items", {})
-    said += [
+    sentences += [
         f"{word} of {', '.join(map(_code, one['enum']))}."
         for word, one in (("One", schema), ("Each one", items))
         if "enum" in one
     ]
-    said += [f"{word}: {_code(value)}." for word, value in schema.items() if word not in _SHOWN]
+    sentences += [f"{word}: {_code(value)}." for word, value in schema.items() if word not in _SHOWN]
     # The type names the parts of a value, and not their constraints. The fields of an object have their own rows.
-    said += [
+    sentences += [
         f"{word}: {_code(schema[word])}."
         for word in _PARTS
         if any(set(part) - _TYPE_KEYWORDS for part in schema.get(word, ()))
     ]
     if "properties" not in items and set(items) - _TYPE_KEYWORDS - {"enum"}:
-        said.append(f"items: {_code(items)}.")
+        sentences.append(f"items: {_code(items)}.")
     # A parameter has a mapping of named examples, a field of a body has a list.
     examples = described.get("examples")
     example = next((one["value"] for one in examples.values()), None) if isinstance(examples, dict) else None
     if example is None:
         example = next(iter(schema.get("examples", ())), None)
     if example is not None:
-        said.append(f"Example: {_code(example)}.")
-    return " ".join(said)
+        sentences.append(f"Example: {_code(example)}.")
+    return " ".join(sentences)
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
