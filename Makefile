@@ -39,7 +39,7 @@ lint: .venv/.dev ## Check style, types, SQL, frozen copies and migrations
 
 check: lint test ## Run lint, then test
 
-check-all: check test-15 test-python test-docker test-clients ## Run everything, before a release (some 80 minutes)
+check-all: lint coverage test-15 test-python test-docker test-clients ## Run everything, before a release (some 80 minutes)
 
 bench: .venv/.dev ## Measure the processor time of a request, in the server and in PostgreSQL
 	@.venv/bin/python -m bench $(ARGS)

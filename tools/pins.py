@@ -1,20 +1,20 @@
 """Which tables of organizations a query reads or writes without a condition on organization_id.
 
 A table in a query is *pinned* if its organization_id equals a value (a parameter, a variable, a column of an outer
-query or of a subquery in FROM, a scalar subselect) or the organization_id of a pinned table. The condition stands in
-WHERE, ON or USING, for one column or in a row comparison. A condition in only one arm of an OR doesn't count, and the
-ON of an outer join pins only the side whose columns may be null. tests/isolation proves that the value is right.
+query or of a subquery in FROM, a scalar subselect) or the organization_id of a pinned table. The condition is in WHERE,
+ON or USING, for one column or in a row comparison. A condition in only one arm of an OR doesn't count, and the ON of an
+outer join pins only the side whose columns may be null. tests/isolation proves that the value is right.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Any
 
-from pglast import ast
-from pglast.enums import A_Expr_Kind, BoolExprType, JoinType, OnConflictAction
+from sqlglot import exp, parse
+from sqlglot.errors import ParseError, SqlglotError
 
 TENANT = "organization_id"
 VALUE = ""
@@ -23,7 +23,12 @@ VALUE = ""
 Link = tuple[str, str]
 """Two sources, or VALUE and a source: where the first is pinned, the second is."""
 
-STATEMENTS = ast.SelectStmt | ast.InsertStmt | ast.UpdateStmt | ast.DeleteStmt | ast.MergeStmt | ast.TruncateStmt
+STATEMENTS = (exp.Select, exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.TruncateTable)
+VALUES = (exp.Literal, exp.Parameter, exp.Array, exp.Query)
+
+
+class Unreadable(Exception):
+    """sqlglot can't parse the query. The message says why."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class Scope:
     links: set[Link] = field(default_factory=set)
 
     def unpinned(self) -> Iterator[str]:
-        """The tables that nothing pins. What is equated with one of them is no second finding."""
+        """The tables that nothing pins. A table that is joined to one of them is no second finding."""
         pinned = {VALUE}
         for alias, table in {VALUE: "", **self.tenants}.items():
             if alias not in pinned:
@@ -53,88 +58,108 @@ class Scope:
                 pinned |= more
 
 
-def unpinned(node: object, tables: Tables) -> Iterator[tuple[str, str]]:
+def read(query: str) -> exp.Expr:
+    """The tree of one query. Raises Unreadable."""
+    try:
+        # In lower case, as PostgreSQL compares names. In a call, sqlglot doesn't parse a cast to an array:
+        # unnest(p.proargtypes::oid[], p.proargnames).
+        trees = parse(re.sub(r"(::\w+)\[\]", r"\1", query.lower()), read="postgres")
+    except SqlglotError as error:
+        first = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
+        raise Unreadable(f"{first.get('description', error)} Near: {first.get('highlight')}") from error
+    if len(trees) != 1 or not isinstance(trees[0], (*STATEMENTS, exp.Query)):
+        raise Unreadable("sqlglot doesn't know this statement")
+    return trees[0]
+
+
+def tables_in(tree: exp.Expr, tables: Tables) -> list[str]:
+    """The tables with organization_id in a query, once for each place."""
+    return [name for table in tree.find_all(exp.Table) if (name := _name(table)) in tables.tenant]
+
+
+def unpinned(tree: exp.Expr, tables: Tables) -> Iterator[tuple[str, str]]:
     """The tables that a query, and each query within it, doesn't pin; with what is wrong."""
-    for statement in _statements(node):
+    for statement in tree.find_all(*STATEMENTS):
         yield from _check(statement, tables)
 
 
-def _statements(node: object) -> Iterator[Any]:
-    if isinstance(node, STATEMENTS):
-        yield node
-    if isinstance(node, ast.Node):
-        node = tuple(getattr(node, name) for name in node)
-    if isinstance(node, tuple):
-        for child in node:
-            yield from _statements(child)
-
-
-def _check(statement: Any, tables: Tables) -> Iterator[tuple[str, str]]:
-    if isinstance(statement, ast.MergeStmt | ast.TruncateStmt):
-        relations = statement.relations if isinstance(statement, ast.TruncateStmt) else (statement.relation,)
+def _check(statement: exp.Expr, tables: Tables) -> Iterator[tuple[str, str]]:
+    if isinstance(statement, exp.Merge | exp.TruncateTable):
+        relations = statement.expressions if isinstance(statement, exp.TruncateTable) else [statement.this]
         yield from ((name, "is not read") for name in map(_name, relations) if name in tables.tenant)
         return
-    if isinstance(statement, ast.InsertStmt):
-        yield from _check_insert(statement, _name(statement.relation), tables)
+    if isinstance(statement, exp.Insert):
+        yield from _check_insert(statement, tables)
         return
     scope = Scope()
-    if not isinstance(statement, ast.SelectStmt):
-        _add(statement.relation, scope, tables)
-    sources = statement.usingClause if isinstance(statement, ast.DeleteStmt) else statement.fromClause
-    for source in sources or ():
+    if not isinstance(statement, exp.Select):
+        _add(statement.this, scope, tables)
+    for source in statement.args.get("using") or []:
         _add(source, scope, tables)
-    scope.links |= _links(statement.whereClause, scope)
+    if start := statement.args.get("from_"):
+        _join(statement, _add(start.this, scope, tables), scope, tables)
+    if where := statement.args.get("where"):
+        scope.links |= _links(where.this, scope)
     for table in scope.unpinned():
         yield table, f"is read or written without {TENANT} pinned"
 
 
-def _check_insert(statement: ast.InsertStmt, name: str, tables: Tables) -> Iterator[tuple[str, str]]:
+def _check_insert(statement: exp.Insert, tables: Tables) -> Iterator[tuple[str, str]]:
+    target = statement.this
+    name = _name(target.this if isinstance(target, exp.Schema) else target)
     if name not in tables.tenant:
         return
-    if TENANT not in [column.name for column in statement.cols or ()]:
+    if TENANT not in [column.name for column in target.expressions]:
         yield name, f"gets a row without {TENANT} in the list of columns"
-    conflict = statement.onConflictClause
-    if (
-        conflict
-        and conflict.infer
-        and conflict.infer.indexElems
-        and TENANT not in [e.name for e in conflict.infer.indexElems]
-    ):
+    conflict = statement.args.get("conflict")
+    targets = conflict.args.get("conflict_keys") or [] if conflict else []
+    keys = [column.name for one in targets for column in one.find_all(exp.Column)]
+    if keys and TENANT not in keys:
         yield name, f"has a conflict target without {TENANT}"
-    elif conflict and conflict.action == OnConflictAction.ONCONFLICT_UPDATE and not conflict.infer:
+    elif conflict and not keys and not conflict.args.get("constraint") and conflict.expressions:
         yield name, "has no conflict target"
 
 
-def _name(table: ast.RangeVar) -> str:
-    return f"{table.schemaname}.{table.relname}" if table.schemaname else str(table.relname)
+def _name(table: exp.Expr) -> str:
+    schema = table.args.get("db")
+    return f"{schema.name}.{table.name}" if schema else table.name
 
 
-def _add(node: object, scope: Scope, tables: Tables) -> set[str]:
-    """Takes up a source of FROM; the aliases in it."""
-    if isinstance(node, ast.JoinExpr):
-        left, right = _add(node.larg, scope, tables), _add(node.rarg, scope, tables)
-        links = _links(node.quals, scope)
-        if TENANT in [name.sval for name in node.usingClause or ()]:
+def _add(node: exp.Expr, scope: Scope, tables: Tables) -> set[str]:
+    """Adds a source of FROM to the scope; the aliases in it."""
+    alias = node.alias_or_name
+    if isinstance(node, exp.Subquery) and isinstance(node.this, exp.Table | exp.Subquery) and not node.alias:
+        added = _add(node.this, scope, tables)  # a join in parentheses
+    elif isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):
+        if _name(node) in tables.tenant:
+            scope.tenants[alias] = _name(node)
+        elif _name(node) in tables.plain:
+            scope.plain.add(alias)
+        added = {alias}
+    else:
+        added = {alias} - {""}
+    return _join(node, added, scope, tables)
+
+
+def _join(node: exp.Expr, left: set[str], scope: Scope, tables: Tables) -> set[str]:
+    """Adds what is joined to a source of FROM, whose aliases are on the left; the aliases of the whole join."""
+    for join in node.args.get("joins") or []:
+        right = _add(join.this, scope, tables)
+        links = _links(join.args.get("on"), scope)
+        if TENANT in [column.name for column in join.args.get("using") or []]:
             sides = [[alias if alias in scope.tenants else VALUE for alias in side] for side in (left, right)]
             links |= _both_ways(product(*sides))
         # An outer join keeps the rows of one side whatever ON says.
-        if node.jointype == JoinType.JOIN_LEFT:
+        if join.side == "LEFT":
             links = {link for link in links if link[1] in right}
-        elif node.jointype == JoinType.JOIN_RIGHT:
+        elif join.side == "RIGHT":
             links = {link for link in links if link[1] in left}
-        elif node.jointype == JoinType.JOIN_FULL:
+        elif join.side == "FULL":
             links = set()
         scope.links |= links
-        return left | right
-    if isinstance(node, ast.RangeVar):
-        alias, name = (node.alias.aliasname if node.alias else node.relname), _name(node)
-        if name in tables.tenant:
-            scope.tenants[alias] = name
-        elif name in tables.plain:
-            scope.plain.add(alias)
-        return {alias}
-    alias = getattr(node, "alias", None)
-    return {alias.aliasname} if alias else set()
+        is_comma = not any(join.args.get(part) for part in ("kind", "side", "on", "using", "method"))
+        left = right if is_comma else left | right
+    return left
 
 
 def _both_ways(pairs: Iterable[tuple[str | None, ...]]) -> set[Link]:
@@ -142,36 +167,41 @@ def _both_ways(pairs: Iterable[tuple[str | None, ...]]) -> set[Link]:
     return {*known, *((other, one) for one, other in known)}
 
 
-def _links(condition: object, scope: Scope) -> set[Link]:
+def _links(condition: exp.Expr | None, scope: Scope) -> set[Link]:
     """What is the same organization where the condition holds."""
-    if isinstance(condition, ast.BoolExpr) and condition.boolop != BoolExprType.NOT_EXPR:
-        parts = [_links(part, scope) for part in condition.args]
-        return set.union(*parts) if condition.boolop == BoolExprType.AND_EXPR else set.intersection(*parts)
-    if isinstance(condition, ast.SubLink) and condition.testexpr:
-        return _both_ways([(_stands_for(condition.testexpr, scope), VALUE)])
-    if not isinstance(condition, ast.A_Expr) or [part.sval for part in condition.name] != ["="]:
+    condition = condition.unnest() if condition else None
+    if isinstance(condition, exp.And):
+        return _links(condition.this, scope) | _links(condition.expression, scope)
+    if isinstance(condition, exp.Or):
+        return _links(condition.this, scope) & _links(condition.expression, scope)
+    if isinstance(condition, exp.In):
+        is_value = condition.args.get("query") or all(_stands_for(one, scope) == VALUE for one in condition.expressions)
+        return _both_ways([(_stands_for(condition.this, scope), VALUE)]) if is_value else set()
+    if not isinstance(condition, exp.EQ):
         return set()
-    if condition.kind not in (A_Expr_Kind.AEXPR_OP, A_Expr_Kind.AEXPR_OP_ANY, A_Expr_Kind.AEXPR_IN):
-        return set()
-    left, right = condition.lexpr, condition.rexpr
-    if isinstance(left, ast.RowExpr) and isinstance(right, ast.RowExpr):
-        pairs = list(zip(left.args, right.args, strict=True))
-    else:
-        pairs = [(left, right)]
+    pairs = zip(_row(condition.this), _row(condition.expression), strict=False)
     return _both_ways((_stands_for(one, scope), _stands_for(other, scope)) for one, other in pairs)
 
 
-def _stands_for(node: object, scope: Scope) -> str | None:
+def _row(side: exp.Expr) -> list[exp.Expr]:
+    """The parts of a row, or the one expression."""
+    side = side.unnest()
+    is_row = isinstance(side, exp.Tuple) or (isinstance(side, exp.Anonymous) and side.name.lower() == "row")
+    return list(side.expressions) if is_row else [side]
+
+
+def _stands_for(node: exp.Expr, scope: Scope) -> str | None:
     """The alias whose organization_id an expression is; VALUE; None for what is neither."""
-    if isinstance(node, ast.ColumnRef):
-        names = [part.sval for part in node.fields if isinstance(part, ast.String)]
-        if len(names) == 1 and names[0] == TENANT and len(scope.tenants) == 1:
-            return next(iter(scope.tenants))
-        if len(names) > 1 and names[0] in scope.tenants:
-            return names[0] if names[1] == TENANT else None
-        return None if len(names) > 1 and names[0] in scope.plain else VALUE
-    if isinstance(node, ast.TypeCast):
-        return VALUE if _stands_for(node.arg, scope) == VALUE else None
-    # A function that stands bare runs once for each row.
-    is_value = isinstance(node, ast.A_Const | ast.ParamRef | ast.A_Indirection | ast.A_ArrayExpr | ast.SubLink | tuple)
-    return VALUE if is_value else None
+    node = node.unnest()
+    if isinstance(node, exp.Column):
+        if not node.table:
+            is_tenants = node.name == TENANT and len(scope.tenants) == 1
+            return next(iter(scope.tenants)) if is_tenants else VALUE
+        if node.table in scope.tenants:
+            return node.table if node.name == TENANT else None
+        return None if node.table in scope.plain else VALUE
+    if isinstance(node, exp.Cast | exp.Any | exp.Bracket):
+        return VALUE if _stands_for(node.this, scope) == VALUE else None
+    if isinstance(node, exp.Dot):  # (v).organization_id. A function, auth.organization_id(), runs once for each row.
+        return VALUE if isinstance(node.expression, exp.Identifier) else None
+    return VALUE if isinstance(node, VALUES) else None

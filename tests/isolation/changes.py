@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from pglast.parser import Token, scan
 
-TENANT = "organization_id"
+from tools.pins import TENANT
+from tools.sqltext import Sql
 
 _POLICIES = """
 select p.polrelid::regclass || '.' || p.polname, format('alter policy %I on %s', p.polname, p.polrelid::regclass)
@@ -79,113 +79,92 @@ class Mutant:
 
 def mutants(name: str, definition: str) -> Iterator[Mutant]:
     """The definition without each of the predicates on organization_id, in turn."""
-    start, text, end = _body(definition)
-    tokens = scan(text)
-    for index, token in enumerate(tokens):
-        for first, last, instead in _without(text, tokens, index, token.name):
-            begun, ended = tokens[first].start, tokens[last].end + 1
-            line = definition.count("\n", 0, len(start) + begun) + 1
-            mutated = start + text[:begun] + instead + text[ended:] + end
-            yield Mutant(name, f"{line}: {' '.join(text[begun:ended].split())}", mutated)
+    before, text, after = _body(definition)
+    sql = Sql(text)
+    for index, word in enumerate(sql.words):
+        removed = _comparison(sql, index) if word == "=" else _using(sql, index) if word == "using" else None
+        if removed:
+            first, last, replacement = removed
+            start, end = sql.tokens[first].start, sql.tokens[last].end
+            line = definition.count("\n", 0, len(before) + start) + 1
+            mutated = before + text[:start] + replacement + text[end:] + after
+            yield Mutant(name, f"{line}: {' '.join(text[start:end].split())}", mutated)
 
 
 def _body(definition: str) -> tuple[str, str, str]:
     """The text before the body, the body, and the text after it."""
     for mark in ("$function$", "$procedure$"):
         if mark in definition:
-            before, body, behind = definition.split(mark)
-            return before + mark, body, mark + behind
+            before, body, after = definition.split(mark)
+            return before + mark, body, mark + after
     at = definition.find("BEGIN ATOMIC")
     at = at if at >= 0 else definition.find(" as ")
     return definition[:at], definition[at:], ""
 
 
-def _without(text: str, tokens: list[Token], index: int, kind: str) -> Iterator[tuple[int, int, str]]:
-    """The begin and the end of the predicate at this token, and its replacement."""
-    if text[tokens[index].start : tokens[index].end + 1] == "=":
-        first, last = _before(text, tokens, index), _behind(text, tokens, index)
-        sides = [_items(text, tokens, first, index - 1), _items(text, tokens, index + 1, last)]
-        if len(sides[0]) == len(sides[1]) > 1:
-            at = [n for n, pair in enumerate(zip(*sides, strict=True)) if any(map(_is_tenant, pair))]
-            if at:
-                row = ", ".join("true" if n in at else side for n, side in enumerate(sides[0]))
-                other = ", ".join("true" if n in at else side for n, side in enumerate(sides[1]))
-                yield first, last, f"({row}) = ({other})"
-        elif any(_is_tenant(side) for side in (sides[0][0], sides[1][0])):
-            yield first, last, "true"
-    elif kind == "USING" and _word(text, tokens, index + 1) == "(":
-        end = _closing(text, tokens, index + 1, 1)
-        names = [item for item in _items(text, tokens, index + 1, end) if item != TENANT]
-        if len(names) < len(_items(text, tokens, index + 1, end)):
-            yield index, end, f"using ({', '.join(names)})" if names else "on true"
+def _comparison(sql: Sql, index: int) -> tuple[int, int, str] | None:
+    """The first and the last token of a comparison with an organization_id, and the text that replaces it."""
+    first, last = _left(sql, index), _right(sql, index)
+    left, right = _parts(sql.cut(first, index)), _parts(sql.cut(index + 1, last + 1))
+    if not any(map(_is_tenant, (*left, *right))):
+        return None
+    if len(left) != len(right) or len(left) == 1:
+        return (first, last, "true") if _is_tenant(left[0]) or _is_tenant(right[0]) else None
+    pairs = [("true", "true") if _is_tenant(a) or _is_tenant(b) else (a, b) for a, b in zip(left, right, strict=True)]
+    return first, last, " = ".join(f"({', '.join(side)})" for side in zip(*pairs, strict=True))
+
+
+def _using(sql: Sql, index: int) -> tuple[int, int, str] | None:
+    """The same for a join by USING."""
+    if sql.words[index + 1] != "(":
+        return None
+    end = sql.closing(index + 1)
+    names = _parts(sql.cut(index + 1, end + 1))
+    others = [name for name in names if name != TENANT]
+    return (index, end, f"using ({', '.join(others)})" if others else "on true") if others != names else None
 
 
 def _is_tenant(side: str) -> bool:
     return side.strip("() ").rpartition(".")[2] == TENANT
 
 
-def _word(text: str, tokens: list[Token], index: int) -> str:
-    return text[tokens[index].start : tokens[index].end + 1] if 0 <= index < len(tokens) else ""
+# Before a parenthesis, these words are no name of a function.
+_KEYWORDS = frozenset("and or not on where when then else elsif if case having select return in values with by".split())
 
 
-def _is_name(text: str, tokens: list[Token], index: int) -> bool:
-    word = _word(text, tokens, index)
-    return bool(word) and (word[0].isalnum() or word[0] in "_\"'$") and tokens[index].kind != "RESERVED_KEYWORD"
-
-
-def _closing(text: str, tokens: list[Token], index: int, step: int) -> int:
-    """The index of the parenthesis that belongs to the one at this index."""
-    depth = 0
-    while 0 <= index < len(tokens):
-        word = _word(text, tokens, index)
-        depth += (word in ("(", "[")) - (word in (")", "]"))
-        if depth == 0:
-            return index
-        index += step
-    raise ValueError("a parenthesis has no counterpart")
-
-
-def _behind(text: str, tokens: list[Token], index: int) -> int:
-    """The last token of the operand behind an operator."""
-    index += 1
-    if _word(text, tokens, index).lower() in ("any", "row"):
-        index += 1
-    if _word(text, tokens, index) == "(":
-        index = _closing(text, tokens, index, 1)
-    while True:
-        following = _word(text, tokens, index + 1)
-        if following in ("(", "["):
-            index = _closing(text, tokens, index + 1, 1)
-        elif following in (".", "::"):
-            index += 2
-        else:
-            return index
-
-
-def _before(text: str, tokens: list[Token], index: int) -> int:
+def _left(sql: Sql, index: int) -> int:
     """The first token of the operand before an operator."""
     index -= 1
     while True:
-        if _word(text, tokens, index) in (")", "]"):
-            index = _closing(text, tokens, index, -1)
-            if _is_name(text, tokens, index - 1) or _word(text, tokens, index - 1).lower() == "row":
-                index -= 1
-        if _word(text, tokens, index - 1) in (".", "::"):
+        if sql.words[index] in (")", "]"):
+            index = sql.closing(index, -1)
+            before = sql.words[index - 1]
+            index -= before not in _KEYWORDS and (before[0].isalnum() or before[0] in '_"')
+        if sql.words[index - 1] in (".", "::"):
             index -= 2
         else:
             return index
 
 
-def _items(text: str, tokens: list[Token], first: int, last: int) -> list[str]:
-    """The parts of a list in parentheses; else the one text."""
-    first += _word(text, tokens, first).lower() == "row"
-    if not (_word(text, tokens, first) == "(" and _closing(text, tokens, first, 1) == last):
-        return [text[tokens[first].start : tokens[last].end + 1]]
-    parts, depth, begun = [], 0, tokens[first].end + 1
-    for index in range(first, last + 1):
-        word = _word(text, tokens, index)
-        depth += (word in ("(", "[")) - (word in (")", "]"))
-        if (word == "," and depth == 1) or index == last:
-            parts.append(text[begun : tokens[index].start].strip())
-            begun = tokens[index].end + 1
-    return parts
+def _right(sql: Sql, index: int) -> int:
+    """The last token of the operand after an operator."""
+    words = [*sql.words, ""]
+    index += 1
+    index += words[index] in ("any", "row")
+    if words[index] == "(":
+        index = sql.closing(index)
+    while True:
+        if words[index + 1] in ("(", "["):
+            index = sql.closing(index + 1)
+        elif words[index + 1] in (".", "::"):
+            index += 2
+        else:
+            return index
+
+
+def _parts(side: Sql) -> list[str]:
+    """The parts of a row or of a list in parentheses; else the one text."""
+    start = 1 if side.words[0] == "row" else 0
+    if side.words[start] != "(" or side.closing(start) != len(side.words) - 1:
+        return [str(side)]
+    return [str(part) for part in side.cut(start + 1, -1).items()]

@@ -1,8 +1,8 @@
 """Removes each tenant predicate of each function and view in turn, and reports what finds it: `make mutants`.
 
 The linter reads the definition without the predicate. The scenes run with that definition, without policies. Afterwards
-each policy is changed to let every row through, and the scenes run with forged pins. Exit code 1 if neither the linter
-nor a scene finds a predicate that is missing.
+each policy is changed to let every row through, and the scenes run with forged pins. Two tables with the numbers are at
+the end. Exit code 1 if neither the linter nor a scene finds a predicate that is missing.
 
     make mutants ARGS=crm.lease   only functions, views and policies with a name that begins with crm.lease
 """
@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
-from pglast import parse_sql
 
 from app import embedded
 from app.cli import migrate
@@ -26,6 +25,14 @@ from tests.isolation.scenes import ALL_SCENES, SCENES, Call
 from tests.isolation.world import Outcome, World
 from tests.support.database import Database
 from tools import lint_sql, pins
+from tools.sqltext import Sql
+
+FOUND_BY = {
+    (True, True): "linter and scene",
+    (True, False): "linter only",
+    (False, True): "scene only",
+    (False, False): "neither",
+}
 
 
 @dataclass
@@ -58,8 +65,7 @@ def is_found_by_the_linter(definition: str, mutant: str, tables: pins.Tables) ->
 
 
 def _findings(text: str, tables: pins.Tables) -> int:
-    [statement] = parse_sql(text)
-    return sum(1 for query in lint_sql.queries(statement.stmt, text) for _ in pins.unpinned(query, tables))
+    return sum(code == "tenant-not-pinned" for code, _, _ in lint_sql.findings(Sql(text), tables))
 
 
 @contextmanager
@@ -79,28 +85,32 @@ def _world() -> Iterator[World]:
 
 def main() -> int:
     prefix = sys.argv[1] if len(sys.argv) > 1 else ""
-    began, found = time.monotonic(), Counter[str]()
+    began, predicates, found_policies = time.monotonic(), Counter[str](), Counter[str]()
     tables = lint_sql.known_tables(lint_sql.ROOT)
     with _world() as world:
         runs = Runs(world, ALL_SCENES, without_policies(world.connection))
         callers = world.callers(ALL_SCENES)
         for name, definition in definitions(world.connection).items():
             for mutant in mutants(name, definition) if name.startswith(prefix) else ():
-                scene = runs.noticed(mutant.statement, callers.get(name.partition("(")[0], ()))
-                by = [
-                    *["linter"] * is_found_by_the_linter(definition, mutant.statement, tables),
-                    *["scene"] * bool(scene),
-                ]
-                found[f"predicate, {' and '.join(by) or 'nobody'}"] += 1
-                print(f"{name.partition('(')[0]} {mutant.place}: {' and '.join(by) or 'NOBODY'}", flush=True)
+                function = name.partition("(")[0]
+                scene = runs.noticed(mutant.statement, callers.get(function, ()))
+                by = FOUND_BY[is_found_by_the_linter(definition, mutant.statement, tables), scene is not None]
+                predicates[by] += 1
+                print(f"{function} {mutant.place}: {by}{f' ({scene})' if scene else ''}", flush=True)
         runs = Runs(world, SCENES, forged(world.connection, world.victim.id))
         for name, statement in policies(world.connection).items():
             if name.startswith(prefix):
                 scene = runs.noticed(statement)
-                found[f"policy, {'scene' if scene else 'another policy holds'}"] += 1
-                print(f"{name}: {scene or 'another policy holds'}", flush=True)
-    print(f"{dict(found)} in {time.monotonic() - began:.0f} s")
-    return 1 if found["predicate, nobody"] else 0
+                by = "scene" if scene else "no scene"
+                found_policies[by] += 1
+                print(f"{name}: {by}{f' ({scene})' if scene else ''}", flush=True)
+    print(f"\nAfter {time.monotonic() - began:.0f} s. Predicates removed: {predicates.total()}. Found by:")
+    for by in FOUND_BY.values():
+        print(f"  {by:17} {predicates[by]:4}")
+    print(f"Policies that let every row through: {found_policies.total()}. Found by:")
+    for by, count in sorted(found_policies.items(), reverse=True):
+        print(f"  {by:17} {count:4}")
+    return 1 if predicates["neither"] else 0
 
 
 if __name__ == "__main__":
