@@ -3480,8 +3480,7 @@ CREATE FUNCTION admin.trigger_findings() RETURNS TABLE(subject text, finding tex
              ELSE 'The trigger doesn''t exist: changes that must be refused or checked are not.'::text
          END AS "case",
          CASE
-             WHEN e.is_partition THEN format('create trigger %I before update or delete or truncate on %s for each statement execute function audit.tg_refuse(%L);
-alter table %2$s enable always trigger %1$I;'::text, e.name, e."table", format('Use %s, which is append-only.'::text, e.root))
+             WHEN e.is_partition THEN format('create trigger %1$I before update or delete or truncate on %2$s for each statement execute function audit.tg_refuse(%3$L); alter table %2$s enable always trigger %1$I;'::text, e.name, e."table", format('Use %s, which is append-only.'::text, e.root))
              ELSE 'Create the trigger in a new migration, like the triggers of similar tables in sql/. Then run: leads migrate'::text
          END AS "case"
     FROM expected_trigger e

@@ -74,8 +74,8 @@ begin atomic
     case
       -- A partition isn't in the kept catalogue, and no migration creates its trigger: see audit.create_partitions.
       when e.is_partition then format(
-        e'create trigger %I before update or delete or truncate on %s for each statement '
-        'execute function audit.tg_refuse(%L);\nalter table %2$s enable always trigger %1$I;',
+        'create trigger %1$I before update or delete or truncate on %2$s for each statement '
+        'execute function audit.tg_refuse(%3$L); alter table %2$s enable always trigger %1$I;',
         e.name, e."table", format('Use %s, which is append-only.', e.root)
       )
       else 'Create the trigger in a new migration, like the triggers of similar tables in sql/. Then run: leads migrate'
