@@ -4265,9 +4265,18 @@ begin
   v_hash := coalesce(v_hash, sha256(uuid_send(v_organization_id)));
 
   -- An event that was put into the queue again already has a seal. It would make every later insert fail.
+  -- Only the first events of the queue are looked up: the queue may be long.
   delete from audit.unsealed as u
+  using (
+    select q.event_id
+    from audit.unsealed as q
+    where q.organization_id = v_organization_id
+    order by q.event_id
+    limit seal_events.batch
+  ) as first
   where
     u.organization_id = v_organization_id
+    and u.event_id = first.event_id
     and exists (
       select
       from audit.seal as s

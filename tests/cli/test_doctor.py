@@ -373,7 +373,7 @@ def test_an_edited_migration_is_found(server: embedded.Server, tmp_path: Path, m
     path = _copied_migrations(tmp_path, monkeypatch) / migrations.all_()[0].path.name
     path.write_text(path.read_text() + "-- edited\n")
     (found,) = doctor.examine(server.url("leads_operator"), is_migrating=False)[0]
-    assert found.finding == f"migrations/{path.name} is not what SHA256SUMS says: somebody edited it."
+    assert found.finding == f"migrations/{path.name} was edited after its release: it is not what SHA256SUMS says."
     assert "git checkout" in found.remedy
 
 

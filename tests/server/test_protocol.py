@@ -188,7 +188,8 @@ class Recording(protocol.Protocol):
     """A connection that keeps the names of the hooks that uvicorn calls."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        async def app(*_: object) -> None: ...
+        # uvicorn takes an application that can be called without arguments for a factory.
+        async def app(scope: object, receive: object, send: object) -> None: ...
 
         self.called: set[str] = set()
         for name in HOOKS:
