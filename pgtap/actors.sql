@@ -1,7 +1,7 @@
--- Whom the tests are told by. alice has a key of each scope of one organization, bob of another, a stranger has none:
--- all three come through the shim's login. The operator has the login of the command line, the migrator that of the
--- migrations; the dba is the superuser that runs the tests. ana is an analyst of alice's organization, ben of bob's, once a
--- test has made them. Run once, on a migrated database; each test rolls back what it does.
+-- The actors of the tests. alice has a key of each scope of one organization, bob has keys of another, and a stranger has
+-- none. All three use the API server's login. The operator has the login of the command line, the migrator the login of the
+-- migrations. The dba is the superuser that runs the tests. ana is an analyst of alice's organization and ben of bob's;
+-- a test creates them. This file runs once, on a migrated database. Each test rolls back its changes.
 create schema test;
 grant usage on schema test to public;
 set search_path = tap, test;
@@ -38,7 +38,7 @@ cross join (values ('read'), ('write'), ('admin')) as s (scope)
 cross join lateral (select convert_to(format('the %s key of %s', s.scope, o.actor), 'UTF8') as key) as t;
 
 
--- Acting
+-- Functions that choose the actor
 
 create function test.act_with(claim text, scope text)
 returns void language plpgsql volatile
@@ -51,8 +51,8 @@ begin
 end $$;
 
 comment on function test.act_with(text, text) is
-  'From here on the test comes through the shim, with a claim: SHA-256 of a key, in hex. scope: what the route asks '
-  'for.';
+  'Makes the session that of the API server with a claim, the SHA-256 of a key in hexadecimal digits. scope: the scope of '
+  'the route.';
 
 create function test.act_as(actor text, scope text default 'write')
 returns void language plpgsql volatile
@@ -78,7 +78,7 @@ begin
 end $$;
 
 comment on function test.act_as(text, text) is
-  'From here on the test is told by alice, bob, a stranger, ana, ben, the operator, the migrator or the dba. scope: that of '
+  'Makes the session that of alice, bob, a stranger, ana, ben, the operator, the migrator or the dba. scope: the scope of '
   'alice''s or bob''s key.';
 
 create function test.act_inside(actor text, scope text default 'write')
@@ -95,7 +95,7 @@ comment on function test.act_inside(text, text) is
   'claim.';
 
 
--- Whose and which
+-- Functions that return ids
 
 create function test.claim(actor text, scope text default 'write')
 returns text language sql stable
@@ -121,7 +121,7 @@ begin atomic
   select l.id from app.lead as l where l.email = lead.email;
 end;
 
-comment on function test.lead(text) is 'The id of the lead with that address, whoever asks.';
+comment on function test.lead(text) is 'The id of the lead with this e-mail address, in any organization.';
 
 create function test.login(analyst text)
 returns text language sql stable
@@ -130,7 +130,7 @@ begin atomic
   select format('%s_%s', login.analyst, current_database());
 end;
 
-comment on function test.login(text) is 'The login of ana or ben.';
+comment on function test.login(text) is 'The name of the login of ana or ben.';
 
 create function test.bound_organization()
 returns uuid language sql stable
@@ -148,10 +148,10 @@ begin atomic
     || encode(sha256('server'), 'base64');
 end;
 
-comment on function test.verifier() is 'The SCRAM verifier of a password that nobody has.';
+comment on function test.verifier() is 'A SCRAM verifier. No password belongs to it.';
 
 
--- Doing and asserting
+-- Functions that act and assert
 
 create function test.make_analyst(analyst text, expires_at timestamptz default null)
 returns void language plpgsql volatile
@@ -166,7 +166,7 @@ begin
   );
 end $$;
 
-comment on function test.make_analyst(text, timestamptz) is 'Makes ana, of alice''s organization, or ben, of bob''s; as the migrator.';
+comment on function test.make_analyst(text, timestamptz) is 'Creates ana in alice''s organization, or ben in bob''s, as the migrator.';
 
 create function test.event_id(at timestamptz)
 returns uuid language sql volatile
@@ -177,9 +177,9 @@ begin atomic
   )::uuid;
 end;
 
-comment on function test.event_id(timestamptz) is 'A UUID of version 7 of that time, such as an event of that time has.';
+comment on function test.event_id(timestamptz) is 'A UUID of version 7 with this time, for an event of this time.';
 
--- Events of tests have times of these years.
+-- The years of the tests' events.
 select audit.create_partitions(y.year) from (values (2020), (2025), (2026)) as y (year);
 
 create function test.move_lead(actor text, lead_id uuid, stage_left text, stage_entered text, at timestamptz)
@@ -208,8 +208,8 @@ begin
 end $$;
 
 comment on function test.move_lead(text, uuid, text, text, timestamptz) is
-  'Writes into the log of alice''s or bob''s organization, as the dba, that a lead changed its stage at that time; null: it came in, '
-  'or was deleted.';
+  'Writes an event into the log of alice''s or bob''s organization, as the dba: a lead changed its stage at this time. A null '
+  'stage: the lead was created, or deleted.';
 
 create function test.made_lead(fields text)
 returns text language sql volatile
@@ -217,7 +217,7 @@ begin atomic
   select (api.create_lead(made_lead.fields)).body::json ->> 'id';
 end;
 
-comment on function test.made_lead(text) is 'Makes a lead out of the JSON, as whoever acts; its id.';
+comment on function test.made_lead(text) is 'Creates a lead from the JSON as the present actor, and returns its id.';
 
 create function test.keep(name text, answer api.answer)
 returns void language plpgsql volatile
@@ -232,7 +232,7 @@ begin atomic
   select a.answer from test.answer as a where a.name = kept.name;
 end;
 
-comment on function test.kept(text) is 'An answer that the test has kept under a name.';
+comment on function test.kept(text) is 'The answer that the test has stored under this name.';
 
 create function test.faults(statement text)
 returns text[] language plpgsql volatile
@@ -256,7 +256,7 @@ exception
 end $$;
 
 comment on function test.faults(text) is
-  'What the statement is refused for: field and code of each entry in errors, sorted; empty where it is not refused.';
+  'The errors of a statement: field and code of each entry in errors, sorted. Empty if the statement succeeds.';
 
 create function test.hint(statement text)
 returns text language plpgsql volatile
@@ -272,7 +272,7 @@ exception
     return v_hint;
 end $$;
 
-comment on function test.hint(text) is 'The sentence that the statement is refused with.';
+comment on function test.hint(text) is 'The hint of the error that the statement raises.';
 
 create function test.is_kept(rule text)
 returns text language plpgsql volatile
@@ -281,7 +281,7 @@ begin
   return tap.is_empty(format('select * from %s', is_kept.rule), is_kept.rule || ': none');
 end $$;
 
-comment on function test.is_kept(text) is 'Asserts that a rule, a view of what breaks it, has nothing to report.';
+comment on function test.is_kept(text) is 'Asserts that a rule reports nothing. A rule is a view of the objects that break it.';
 
 create function test.is_reported(rule text, fault text, finding text)
 returns text language plpgsql volatile
@@ -307,10 +307,10 @@ begin
 end $$;
 
 comment on function test.is_reported(text, text, text) is
-  'Makes a fault, asserts that the rule reports it and nothing else, and undoes it.';
+  'Creates a fault, asserts that the rule reports this fault and nothing else, and removes the fault.';
 
 
--- A CRM: a test that needs one makes the live organization "Acme", and does as the dba what a worker does
+-- A CRM. A test that needs one creates the live organization "Acme". As the dba it does what a worker does
 
 create function test.acme()
 returns uuid language sql stable security definer
@@ -318,7 +318,7 @@ begin atomic
   select o.organization_id from app.organization as o where o.name = 'Acme';
 end;
 
-comment on function test.acme() is 'The live organization that the test has made.';
+comment on function test.acme() is 'The id of the live organization that the test has created.';
 
 create function test.sync(name text)
 returns crm.sync_values language plpgsql stable security definer
@@ -333,7 +333,7 @@ begin
   return v_sync;
 end $$;
 
-comment on function test.sync(text) is 'The push of the lead with that name.';
+comment on function test.sync(text) is 'The id of the push of the lead with this name.';
 
 create function test.leased(batch integer default 64)
 returns text[] language sql volatile
@@ -345,4 +345,4 @@ begin atomic
   );
 end;
 
-comment on function test.leased(integer) is 'Leases what is due, as a worker with the key k: the leads'' names.';
+comment on function test.leased(integer) is 'Leases the pushes that are due, as a worker with the key k, and returns the names of the leads.';
