@@ -5398,7 +5398,7 @@ CREATE FUNCTION api.openapi_info() RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
- SELECT api.object_text(VARIADIC ARRAY['title'::text, '"Leads API"'::text, 'summary'::text, api.json_text('Leads of an organization: stored, scored with reasons, pushed to its CRM exactly once, and audited.'::text), 'version'::text, api.json_text(api.release_version()), 'contact'::text, '{"name":"API support","url":"https://example.com/support","email":"api@example.com"}'::text, 'license'::text, '{"name":"MIT","identifier":"MIT"}'::text, 'description'::text, api.json_text(concat_ws('
+ SELECT api.object_text(VARIADIC ARRAY['title'::text, '"Leads API"'::text, 'summary'::text, api.json_text('Leads of an organization: stored, scored with reasons, pushed to its CRM exactly once, and audited.'::text), 'version'::text, api.json_text(api.release_version()), 'contact'::text, '{"name":"API support","email":"api@example.com"}'::text, 'license'::text, '{"name":"MIT","identifier":"MIT"}'::text, 'description'::text, api.json_text(concat_ws('
 
 '::text, ( SELECT string_agg(format('## %s
 

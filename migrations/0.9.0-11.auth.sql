@@ -15,8 +15,7 @@ reset role;
 set local role leads_owner;
 
 create or replace function auth.roles()
-returns table (name text, kind text, definer_schemas text[])
-language sql immutable parallel safe
+returns table (name text, kind text, definer_schemas text[]) language sql immutable parallel safe
 begin atomic
   select r.name, r.kind, r.definer_schemas
   from (values

@@ -778,8 +778,7 @@ create or replace function audit.chain_verdict(
   head api.chain_head default null
 )
 returns api.chain_verdict language plpgsql stable security invoker
-set search_path = pg_catalog, pg_temp
-set jit = off
+set search_path = pg_catalog, pg_temp set jit = off
 -- Without statistics the planner expects few seals, and would sort all of them for a page.
 set enable_sort = off
 as $$
@@ -999,7 +998,6 @@ grant execute on function audit.chain_verdict(uuid, bigint, integer, api.chain_h
 -- begin frozen sql/audit/event.policies.sql
 -- audit.event - the policies of the audit log.
 set local role leads_owner;
-
 call app.drop_policies('audit.event');
 
 create policy event_exec_select on audit.event for select to leads_exec
@@ -1026,7 +1024,6 @@ create policy event_eraser_update on audit.event for update to leads_eraser usin
 -- begin frozen sql/audit/event.triggers.sql
 -- audit.event - the triggers that make the audit log append-only.
 set local role leads_owner;
-
 call app.drop_triggers('audit.event');
 
 -- A statement trigger, so that a role that sees no row gets the error too. The one exception, an erasure, is checked for
@@ -1052,7 +1049,6 @@ alter table audit.event enable always trigger _120_check_erasure;
 -- begin frozen sql/audit/event.grants.sql
 -- audit.event - the privileges on the audit log.
 set local role leads_owner;
-
 revoke all on audit.event from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
 grant select on audit.event to leads_exec;
@@ -1074,7 +1070,6 @@ on audit.event to leads_eraser;
 -- begin frozen sql/audit/unsealed.policies.sql
 -- audit.unsealed - the policies of the queue of events without a seal.
 set local role leads_owner;
-
 call app.drop_policies('audit.unsealed');
 
 create policy unsealed_exec_select on audit.unsealed for select to leads_exec
@@ -1089,7 +1084,6 @@ create policy unsealed_jobs_delete on audit.unsealed for delete to leads_jobs us
 -- begin frozen sql/audit/unsealed.triggers.sql
 -- audit.unsealed - the trigger that protects the queue of events without a seal.
 set local role leads_owner;
-
 call app.drop_triggers('audit.unsealed');
 
 create trigger _100_refuse_truncate before truncate on audit.unsealed
@@ -1097,7 +1091,6 @@ create trigger _100_refuse_truncate before truncate on audit.unsealed
 -- begin frozen sql/audit/unsealed.grants.sql
 -- audit.unsealed - the privileges on the queue of events without a seal.
 set local role leads_owner;
-
 revoke all on audit.unsealed from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
 grant select on audit.unsealed to leads_exec;
@@ -1106,7 +1099,6 @@ grant select, delete on audit.unsealed to leads_jobs;
 -- begin frozen sql/audit/seal.policies.sql
 -- audit.seal - the policies of the seals.
 set local role leads_owner;
-
 call app.drop_policies('audit.seal');
 
 create policy seal_exec_select on audit.seal for select to leads_exec
@@ -1118,7 +1110,6 @@ create policy seal_jobs_insert on audit.seal for insert to leads_jobs with check
 -- begin frozen sql/audit/seal.triggers.sql
 -- audit.seal - the triggers that make the seals append-only.
 set local role leads_owner;
-
 call app.drop_triggers('audit.seal');
 
 create trigger _100_refuse_change before update or delete on audit.seal
@@ -1133,7 +1124,6 @@ alter table audit.seal enable always trigger _110_refuse_truncate;
 -- begin frozen sql/audit/seal.grants.sql
 -- audit.seal - the privileges on the seals.
 set local role leads_owner;
-
 revoke all on audit.seal from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
 grant select on audit.seal to leads_exec;
@@ -1209,7 +1199,6 @@ grant execute on function audit.create_partitions(integer) to leads_jobs;
 -- begin frozen sql/audit/event.partitions.sql
 -- audit.event - the partitions of this year and the next one, of the log and of its seals.
 set local role leads_owner;
-
 do $$
 declare
   v_year integer := extract(year from now() at time zone 'UTC');

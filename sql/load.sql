@@ -56,7 +56,7 @@ reset role;
 \ir audit/create_partitions.sql
 \ir audit/event.partitions.sql
 
--- section keys: API keys and analysts: policies, triggers and grants.
+-- section leads: Keys, organizations and leads: policies, triggers, grants, and the checks of bodies.
 \ir auth/api_key.policies.sql
 \ir auth/api_key.triggers.sql
 \ir auth/api_key.grants.sql
@@ -64,7 +64,6 @@ reset role;
 \ir auth/analyst.triggers.sql
 \ir auth/analyst.grants.sql
 
--- section leads: Organizations and leads: policies, triggers, grants, and the checks of bodies.
 \ir app/tg_organization__add_pipeline_stages.sql
 \ir app/tg_pipeline_stage__keep_new.sql
 \ir app/tg_lead__stamp.sql

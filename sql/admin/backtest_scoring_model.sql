@@ -7,9 +7,7 @@ create or replace function admin.backtest_scoring_model(
   lead_ids uuid[] default null
 )
 returns table (lead_id uuid, is_won boolean, lead_score integer, score_in_force integer)
-language plpgsql stable security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp set jit = off
 as $$
 #variable_conflict use_column
 declare

@@ -2,10 +2,8 @@
 set local role leads_jobs;
 
 create or replace function admin.catalogue()
-returns table (object text, definition text, removal text)
-language sql stable security definer
-set search_path = pg_catalog, pg_temp
-set quote_all_identifiers = off
+returns table (object text, definition text, removal text) language sql stable security definer
+set search_path = pg_catalog, pg_temp set quote_all_identifiers = off
 set timezone = 'UTC'
 set datestyle = 'ISO, YMD'
 set intervalstyle = 'postgres'

@@ -2,8 +2,7 @@
 set local role leads_jobs;
 
 create or replace function admin.chain_heads(organization_id uuid default null)
-returns table (organization_id uuid, head text, sealed_at text, unsealed bigint)
-language sql stable security definer
+returns table (organization_id uuid, head text, sealed_at text, unsealed bigint) language sql stable security definer
 -- Without statistics the planner expects few seals, and would sort all of them to find the last.
 set enable_sort = off
 begin atomic

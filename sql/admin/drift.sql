@@ -3,9 +3,7 @@ set local role leads_jobs;
 
 create or replace function admin.drift()
 returns table (object text, change text, remedy text, definition text, whole text)
-language sql stable security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
+language sql stable security definer set search_path = pg_catalog, pg_temp set jit = off
 begin atomic
   with printed as (
     select true as is_live, c.object, c.definition, c.removal from admin.catalogue() as c

@@ -2,10 +2,8 @@
 set local role leads_jobs;
 
 create or replace function admin.findings(release integer default null)
-returns table (subject text, finding text, remedy text)
-language sql stable security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
+returns table (subject text, finding text, remedy text) language sql stable security definer
+set search_path = pg_catalog, pg_temp set jit = off
 begin atomic
   with drift as (
     select d.* from admin.drift() as d where d.whole is null

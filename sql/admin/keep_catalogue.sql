@@ -3,8 +3,7 @@ set local role leads_jobs;
 
 create or replace function admin.keep_catalogue(drifted jsonb default '{}')
 returns void language sql volatile security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
+set search_path = pg_catalog, pg_temp set jit = off
 begin atomic
   with live as (
     select c.object, c.definition from admin.catalogue() as c

@@ -2,10 +2,8 @@
 set local role leads_jobs;
 
 create or replace function admin.policy_findings()
-returns table (subject text, finding text, remedy text)
-language sql stable security definer
-set search_path = pg_catalog, pg_temp
-set quote_all_identifiers = off
+returns table (subject text, finding text, remedy text) language sql stable security definer
+set search_path = pg_catalog, pg_temp set quote_all_identifiers = off
 begin atomic
   with reviewed (role, command, expression) as (
     -- Each of these roles only owns functions. They don't know the organization yet, or work for all organizations.

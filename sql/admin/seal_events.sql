@@ -2,8 +2,7 @@
 set local role leads_jobs;
 
 create or replace function admin.seal_events(after uuid default null, batch integer default 1000)
-returns table (organization_id uuid, sealed integer)
-language plpgsql volatile security definer
+returns table (organization_id uuid, sealed integer) language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 -- Without statistics the planner expects few seals, and would sort all of them to find the last.
 set enable_sort = off

@@ -2,10 +2,8 @@
 set local role leads_jobs;
 
 create or replace function admin.statistics_findings()
-returns table (subject text, finding text, remedy text)
-language sql stable security definer
-set search_path = pg_catalog, pg_temp
-set quote_all_identifiers = off
+returns table (subject text, finding text, remedy text) language sql stable security definer
+set search_path = pg_catalog, pg_temp set quote_all_identifiers = off
 begin atomic
   select
     format('column %s.%I', t.name, a.attname),

@@ -1,6 +1,5 @@
 -- api.guide - the guide at the beginning of the reference.
 set local role leads_owner;
-
 delete from api.guide;
 
 insert into api.guide (position, title, body)

@@ -1,6 +1,5 @@
 -- api.named_schema - the schemas of JSON values that no type of schema api describes.
 set local role leads_owner;
-
 delete from api.named_schema;
 
 insert into api.named_schema (name, schema)

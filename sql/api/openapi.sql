@@ -3,8 +3,7 @@ set local role leads_exec;
 
 create or replace function api.openapi()
 returns text language sql stable security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
+set search_path = pg_catalog, pg_temp set jit = off
 -- PostgreSQL 18 would plan the small SQL functions again for each of their many calls.
 set plan_cache_mode = force_generic_plan
 begin atomic

@@ -10,7 +10,7 @@ begin atomic
       'Leads of an organization: stored, scored with reasons, pushed to its CRM exactly once, and audited.'
     ),
     'version', api.json_text(api.release_version()),
-    'contact', '{"name":"API support","url":"https://example.com/support","email":"api@example.com"}',
+    'contact', '{"name":"API support","email":"api@example.com"}',
     'license', '{"name":"MIT","identifier":"MIT"}',
     'description', api.json_text(concat_ws(
       E'\n\n',

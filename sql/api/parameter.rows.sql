@@ -1,6 +1,5 @@
 -- api.parameter - the descriptions of parameters that several routes share.
 set local role leads_owner;
-
 delete from api.parameter;
 
 insert into api.parameter (name, description, example)

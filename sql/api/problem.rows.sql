@@ -1,6 +1,5 @@
 -- api.problem - the response for each error.
 set local role leads_owner;
-
 delete from api.problem;
 
 -- Words that the server raises.

@@ -1,6 +1,5 @@
 -- api.route - the routes: a line for each endpoint.
 set local role leads_owner;
-
 delete from api.route;
 
 insert into api.route (method, path, function, scope)

@@ -1,6 +1,5 @@
 -- api.shape - what the reference says about the types of schema api.
 set local role leads_owner;
-
 delete from api.shape;
 
 insert into api.shape (type, relation, never_null, fields, example)

@@ -1,6 +1,5 @@
 -- api.tag - the chapters of the reference.
 set local role leads_owner;
-
 delete from api.tag;
 
 insert into api.tag (name, position, description)

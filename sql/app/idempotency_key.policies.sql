@@ -1,6 +1,5 @@
 -- app.idempotency_key - the row-level security policies of the table.
 set local role leads_owner;
-
 call app.drop_policies('app.idempotency_key');
 
 create policy idempotency_key_exec_all on app.idempotency_key for all to leads_exec

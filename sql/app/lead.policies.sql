@@ -1,6 +1,5 @@
 -- app.lead - the row-level security policies of the table.
 set local role leads_owner;
-
 call app.drop_policies('app.lead');
 
 create policy lead_exec_select on app.lead for select to leads_exec

@@ -1,6 +1,5 @@
 -- app.lead - the triggers of the table.
 set local role leads_owner;
-
 call app.drop_triggers('app.lead');
 
 -- TRUNCATE fires no row trigger, so that the audit log would not record it.

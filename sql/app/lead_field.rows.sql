@@ -1,6 +1,5 @@
 -- app.lead_field - the fields of a lead that a client may send.
 set local role leads_owner;
-
 delete from app.lead_field;
 
 -- The kind and the limit are read from the column's CHECK and from the functions that it calls, the only places where a

@@ -1,6 +1,5 @@
 -- app.organization - the row-level security policies of the table.
 set local role leads_owner;
-
 call app.drop_policies('app.organization');
 
 create policy organization_exec_select on app.organization for select to leads_exec

@@ -1,6 +1,5 @@
 -- app.organization - the triggers of the table.
 set local role leads_owner;
-
 call app.drop_triggers('app.organization');
 
 create trigger _500_add_pipeline_stages after insert on app.organization

@@ -1,6 +1,5 @@
 -- app.pipeline_stage - the row-level security policies of the table.
 set local role leads_owner;
-
 call app.drop_policies('app.pipeline_stage');
 
 create policy pipeline_stage_exec_select on app.pipeline_stage for select to leads_exec

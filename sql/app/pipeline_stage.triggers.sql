@@ -1,6 +1,5 @@
 -- app.pipeline_stage - the triggers of the table.
 set local role leads_owner;
-
 call app.drop_triggers('app.pipeline_stage');
 
 create trigger _500_keep_new before delete on app.pipeline_stage

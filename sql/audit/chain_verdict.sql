@@ -8,8 +8,7 @@ create or replace function audit.chain_verdict(
   head api.chain_head default null
 )
 returns api.chain_verdict language plpgsql stable security invoker
-set search_path = pg_catalog, pg_temp
-set jit = off
+set search_path = pg_catalog, pg_temp set jit = off
 -- Without statistics the planner expects few seals, and would sort all of them for a page.
 set enable_sort = off
 as $$

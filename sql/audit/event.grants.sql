@@ -1,6 +1,5 @@
 -- audit.event - the privileges on the audit log.
 set local role leads_owner;
-
 revoke all on audit.event from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
 grant select on audit.event to leads_exec;

@@ -1,6 +1,5 @@
 -- audit.event - the policies of the audit log.
 set local role leads_owner;
-
 call app.drop_policies('audit.event');
 
 create policy event_exec_select on audit.event for select to leads_exec

@@ -1,6 +1,5 @@
 -- audit.event - the triggers that make the audit log append-only.
 set local role leads_owner;
-
 call app.drop_triggers('audit.event');
 
 -- A statement trigger, so that a role that sees no row gets the error too. The one exception, an erasure, is checked for

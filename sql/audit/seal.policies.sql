@@ -1,6 +1,5 @@
 -- audit.seal - the policies of the seals.
 set local role leads_owner;
-
 call app.drop_policies('audit.seal');
 
 create policy seal_exec_select on audit.seal for select to leads_exec

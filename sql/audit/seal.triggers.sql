@@ -1,6 +1,5 @@
 -- audit.seal - the triggers that make the seals append-only.
 set local role leads_owner;
-
 call app.drop_triggers('audit.seal');
 
 create trigger _100_refuse_change before update or delete on audit.seal

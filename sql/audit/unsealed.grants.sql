@@ -1,6 +1,5 @@
 -- audit.unsealed - the privileges on the queue of events without a seal.
 set local role leads_owner;
-
 revoke all on audit.unsealed from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
 grant select on audit.unsealed to leads_exec;

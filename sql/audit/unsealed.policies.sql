@@ -1,6 +1,5 @@
 -- audit.unsealed - the policies of the queue of events without a seal.
 set local role leads_owner;
-
 call app.drop_policies('audit.unsealed');
 
 create policy unsealed_exec_select on audit.unsealed for select to leads_exec

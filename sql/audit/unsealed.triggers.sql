@@ -1,6 +1,5 @@
 -- audit.unsealed - the trigger that protects the queue of events without a seal.
 set local role leads_owner;
-
 call app.drop_triggers('audit.unsealed');
 
 create trigger _100_refuse_truncate before truncate on audit.unsealed

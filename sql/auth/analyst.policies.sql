@@ -1,6 +1,5 @@
 -- auth.analyst - the policies of the analysts' logins.
 set local role leads_auth;
-
 call app.drop_policies('auth.analyst');
 
 -- The organization is known only after the row is read.

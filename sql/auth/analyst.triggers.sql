@@ -1,6 +1,5 @@
 -- auth.analyst - the triggers of the analysts' logins.
 set local role leads_auth;
-
 call app.drop_triggers('auth.analyst');
 
 create trigger _100_refuse_truncate before truncate on auth.analyst

@@ -1,6 +1,5 @@
 -- auth.api_key - the policies of the API keys.
 set local role leads_auth;
-
 call app.drop_policies('auth.api_key');
 
 -- The organization is known only after the row is read.

@@ -1,6 +1,5 @@
 -- auth.api_key - the triggers of the API keys.
 set local role leads_auth;
-
 call app.drop_triggers('auth.api_key');
 
 create trigger _100_refuse_truncate before truncate on auth.api_key

@@ -2,8 +2,7 @@
 set local role leads_jobs;
 
 create or replace function crm.account_in_force(organization_id uuid)
-returns table (vendor text, account text)
-language sql stable parallel safe security definer
+returns table (vendor text, account text) language sql stable parallel safe security definer
 begin atomic
   select c.vendor, c.account
   from crm.connection as c

@@ -1,6 +1,5 @@
 -- crm.attempt - the row-level security policies of the table.
 set local role leads_owner;
-
 call app.drop_policies('crm.attempt');
 
 -- The worker's functions, and leads crm.

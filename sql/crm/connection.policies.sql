@@ -1,6 +1,5 @@
 -- crm.connection - the row-level security policies of the table.
 set local role leads_owner;
-
 call app.drop_policies('crm.connection');
 
 -- GET /crm-connections, which requires the scope admin.

@@ -1,6 +1,5 @@
 -- crm.connection - the triggers of the table.
 set local role leads_owner;
-
 call app.drop_triggers('crm.connection');
 
 create trigger _100_refuse_truncate before truncate on crm.connection

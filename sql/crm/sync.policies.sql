@@ -1,6 +1,5 @@
 -- crm.sync - the row-level security policies of the table.
 set local role leads_owner;
-
 call app.drop_policies('crm.sync');
 
 create policy sync_exec_select on crm.sync for select to leads_exec

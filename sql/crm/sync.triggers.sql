@@ -1,6 +1,5 @@
 -- crm.sync - the triggers of the table.
 set local role leads_owner;
-
 call app.drop_triggers('crm.sync');
 
 create trigger _100_refuse_truncate before truncate on crm.sync

@@ -1,6 +1,5 @@
 -- crm.vendor - the CRMs.
 set local role leads_owner;
-
 delete from crm.vendor;
 
 insert into crm.vendor (name, title, has_search, needs_name, settle_seconds, calls_at_once, calls, call_seconds)

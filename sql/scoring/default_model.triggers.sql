@@ -1,6 +1,5 @@
 -- scoring.default_model - the triggers of the table.
 set local role leads_owner;
-
 call app.drop_triggers('scoring.default_model');
 
 create trigger _100_refuse_truncate before truncate on scoring.default_model

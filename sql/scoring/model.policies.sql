@@ -1,6 +1,5 @@
 -- scoring.model - the row-level security policies of the table.
 set local role leads_owner;
-
 call app.drop_policies('scoring.model');
 
 create policy model_exec_select on scoring.model for select to leads_exec

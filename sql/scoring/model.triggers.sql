@@ -1,6 +1,5 @@
 -- scoring.model - the triggers of the table.
 set local role leads_owner;
-
 call app.drop_triggers('scoring.model');
 
 create trigger _100_refuse_truncate before truncate on scoring.model

@@ -1,6 +1,5 @@
 -- scoring.score - the row-level security policies of the table.
 set local role leads_owner;
-
 call app.drop_policies('scoring.score');
 
 create policy score_exec_select on scoring.score for select to leads_exec

@@ -1,6 +1,5 @@
 -- scoring.score - the triggers of the table.
 set local role leads_owner;
-
 call app.drop_triggers('scoring.score');
 
 create trigger _100_refuse_truncate before truncate on scoring.score

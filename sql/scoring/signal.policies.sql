@@ -1,6 +1,5 @@
 -- scoring.signal - the row-level security policies of the table.
 set local role leads_owner;
-
 call app.drop_policies('scoring.signal');
 
 create policy signal_exec_select on scoring.signal for select to leads_exec

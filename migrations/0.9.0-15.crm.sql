@@ -12,7 +12,6 @@ reset role;
 -- begin frozen sql/crm/vendor.rows.sql
 -- crm.vendor - the CRMs.
 set local role leads_owner;
-
 delete from crm.vendor;
 
 insert into crm.vendor (name, title, has_search, needs_name, settle_seconds, calls_at_once, calls, call_seconds)
@@ -26,7 +25,6 @@ values
 -- begin frozen sql/crm/vendor.grants.sql
 -- crm.vendor - the privileges on the table.
 set local role leads_owner;
-
 revoke all on crm.vendor
 from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
@@ -34,7 +32,6 @@ grant select on crm.vendor to leads_jobs;
 -- begin frozen sql/crm/connection.policies.sql
 -- crm.connection - the row-level security policies of the table.
 set local role leads_owner;
-
 call app.drop_policies('crm.connection');
 
 -- GET /crm-connections, which requires the scope admin.
@@ -49,7 +46,6 @@ create policy connection_jobs_delete on crm.connection for delete to leads_jobs 
 -- begin frozen sql/crm/connection.triggers.sql
 -- crm.connection - the triggers of the table.
 set local role leads_owner;
-
 call app.drop_triggers('crm.connection');
 
 create trigger _100_refuse_truncate before truncate on crm.connection
@@ -61,7 +57,6 @@ create trigger _900_record after insert or update or delete on crm.connection
 -- begin frozen sql/crm/connection.grants.sql
 -- crm.connection - the privileges on the table.
 set local role leads_owner;
-
 revoke all on crm.connection
 from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
@@ -81,7 +76,6 @@ on crm.connection to leads_jobs;
 -- begin frozen sql/crm/sync.policies.sql
 -- crm.sync - the row-level security policies of the table.
 set local role leads_owner;
-
 call app.drop_policies('crm.sync');
 
 create policy sync_exec_select on crm.sync for select to leads_exec
@@ -99,7 +93,6 @@ create policy sync_eraser_delete on crm.sync for delete to leads_eraser using (t
 -- begin frozen sql/crm/sync.triggers.sql
 -- crm.sync - the triggers of the table.
 set local role leads_owner;
-
 call app.drop_triggers('crm.sync');
 
 create trigger _100_refuse_truncate before truncate on crm.sync
@@ -133,7 +126,6 @@ create trigger _900_record after insert or update or delete on crm.sync
 -- begin frozen sql/crm/sync.grants.sql
 -- crm.sync - the privileges on the table.
 set local role leads_owner;
-
 revoke all on crm.sync
 from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
@@ -152,7 +144,6 @@ grant select, update (organization_id), delete on crm.sync to leads_eraser;
 -- begin frozen sql/crm/attempt.policies.sql
 -- crm.attempt - the row-level security policies of the table.
 set local role leads_owner;
-
 call app.drop_policies('crm.attempt');
 
 -- The worker's functions, and leads crm.
@@ -166,7 +157,6 @@ create policy attempt_eraser_delete on crm.attempt for delete to leads_eraser us
 -- begin frozen sql/crm/attempt.triggers.sql
 -- crm.attempt - the triggers of the table.
 set local role leads_owner;
-
 call app.drop_triggers('crm.attempt');
 
 create trigger _100_refuse_truncate before truncate on crm.attempt
@@ -178,7 +168,6 @@ create trigger _110_keep_outcome before update on crm.attempt
 -- begin frozen sql/crm/attempt.grants.sql
 -- crm.attempt - the privileges on the table.
 set local role leads_owner;
-
 revoke all on crm.attempt
 from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
@@ -217,8 +206,7 @@ grant execute on function crm.wake_worker(uuid, uuid) to leads_exec, leads_jobs;
 set local role leads_jobs;
 
 create or replace function crm.account_in_force(organization_id uuid)
-returns table (vendor text, account text)
-language sql stable parallel safe security definer
+returns table (vendor text, account text) language sql stable parallel safe security definer
 begin atomic
   select c.vendor, c.account
   from crm.connection as c

@@ -8,7 +8,6 @@
 -- begin frozen sql/scoring/default_model.triggers.sql
 -- scoring.default_model - the triggers of the table.
 set local role leads_owner;
-
 call app.drop_triggers('scoring.default_model');
 
 create trigger _100_refuse_truncate before truncate on scoring.default_model
@@ -19,7 +18,6 @@ create trigger _110_refuse_change before update or delete on scoring.default_mod
 -- begin frozen sql/scoring/default_model.rows.sql
 -- scoring.default_model - the models of an organization that has none of its own.
 set local role leads_owner;
-
 -- To change the model, add a new version at the end. The history of scores names versions, so a trigger refuses to change
 -- the document of a version.
 insert into scoring.default_model (version, document)
@@ -45,7 +43,6 @@ where default_model.document is distinct from excluded.document;
 -- begin frozen sql/scoring/default_model.grants.sql
 -- scoring.default_model - the privileges on the table.
 set local role leads_owner;
-
 revoke all on scoring.default_model
 from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
@@ -53,7 +50,6 @@ grant select on scoring.default_model to leads_exec, leads_jobs;
 -- begin frozen sql/scoring/model.policies.sql
 -- scoring.model - the row-level security policies of the table.
 set local role leads_owner;
-
 call app.drop_policies('scoring.model');
 
 create policy model_exec_select on scoring.model for select to leads_exec
@@ -70,7 +66,6 @@ create policy model_eraser_delete on scoring.model for delete to leads_eraser us
 -- begin frozen sql/scoring/model.triggers.sql
 -- scoring.model - the triggers of the table.
 set local role leads_owner;
-
 call app.drop_triggers('scoring.model');
 
 create trigger _100_refuse_truncate before truncate on scoring.model
@@ -95,7 +90,6 @@ create trigger _900_record after insert or update or delete on scoring.model
 -- begin frozen sql/scoring/model.grants.sql
 -- scoring.model - the privileges on the table.
 set local role leads_owner;
-
 revoke all on scoring.model
 from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
@@ -107,7 +101,6 @@ grant select (organization_id), delete on scoring.model to leads_eraser;
 -- begin frozen sql/scoring/signal.policies.sql
 -- scoring.signal - the row-level security policies of the table.
 set local role leads_owner;
-
 call app.drop_policies('scoring.signal');
 
 create policy signal_exec_select on scoring.signal for select to leads_exec
@@ -126,7 +119,6 @@ create policy signal_eraser_delete on scoring.signal for delete to leads_eraser 
 -- begin frozen sql/scoring/signal.triggers.sql
 -- scoring.signal - the triggers of the table.
 set local role leads_owner;
-
 call app.drop_triggers('scoring.signal');
 
 create trigger _100_refuse_truncate before truncate on scoring.signal
@@ -145,7 +137,6 @@ create trigger _900_record after insert or update or delete on scoring.signal
 -- begin frozen sql/scoring/signal.grants.sql
 -- scoring.signal - the privileges on the table.
 set local role leads_owner;
-
 revoke all on scoring.signal
 from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
@@ -200,7 +191,6 @@ comment on function scoring.tg_score__apply() is
 -- begin frozen sql/scoring/score.policies.sql
 -- scoring.score - the row-level security policies of the table.
 set local role leads_owner;
-
 call app.drop_policies('scoring.score');
 
 create policy score_exec_select on scoring.score for select to leads_exec
@@ -218,7 +208,6 @@ create policy score_eraser_delete on scoring.score for delete to leads_eraser us
 -- begin frozen sql/scoring/score.triggers.sql
 -- scoring.score - the triggers of the table.
 set local role leads_owner;
-
 call app.drop_triggers('scoring.score');
 
 create trigger _100_refuse_truncate before truncate on scoring.score
@@ -239,7 +228,6 @@ create trigger _900_record after delete on scoring.score
 -- begin frozen sql/scoring/score.grants.sql
 -- scoring.score - the privileges on the table.
 set local role leads_owner;
-
 revoke all on scoring.score
 from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 

@@ -1,4 +1,4 @@
--- Organizations and leads: policies, triggers, grants, and the checks of bodies.
+-- Keys, organizations and leads: policies, triggers, grants, and the checks of bodies.
 --
 -- Locks: none that matter; every object is new.
 -- Duration: no rows exist yet.
@@ -9,6 +9,71 @@ set local role leads_owner;
 grant create on schema crm to leads_jobs;
 reset role;
 
+-- begin frozen sql/auth/api_key.policies.sql
+-- auth.api_key - the policies of the API keys.
+set local role leads_auth;
+call app.drop_policies('auth.api_key');
+
+-- The organization is known only after the row is read.
+create policy api_key_auth_select on auth.api_key for select to leads_auth using (true);
+
+create policy api_key_jobs_select on auth.api_key for select to leads_jobs using (true);
+create policy api_key_jobs_insert on auth.api_key for insert to leads_jobs with check (true);
+create policy api_key_jobs_update on auth.api_key for update to leads_jobs using (true) with check (true);
+-- begin frozen sql/auth/api_key.triggers.sql
+-- auth.api_key - the triggers of the API keys.
+set local role leads_auth;
+call app.drop_triggers('auth.api_key');
+
+create trigger _100_refuse_truncate before truncate on auth.api_key
+  for each statement execute function audit.tg_refuse('Revoke keys instead, which records each change.');
+
+create trigger _120_keep_identity before update on auth.api_key
+  for each row when ((old.organization_id, old.id, old.created_at) is distinct from (new.organization_id, new.id, new.created_at))
+  execute function audit.tg_refuse('organization_id, id and created_at never change.');
+
+create trigger _900_record after insert or update or delete on auth.api_key
+  for each row execute function audit.tg_record('api_key', 'id');
+-- begin frozen sql/auth/api_key.grants.sql
+-- auth.api_key - the privileges on the API keys.
+set local role leads_auth;
+revoke all on auth.api_key from leads_owner, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+
+grant select (organization_id, id, name, scopes, created_at, expires_at, revoked_at, rotated_from) on auth.api_key to leads_jobs;
+grant insert (organization_id, id, name, scopes, digest, expires_at, rotated_from) on auth.api_key to leads_jobs;
+grant update (name, expires_at, revoked_at) on auth.api_key to leads_jobs;
+-- begin frozen sql/auth/analyst.policies.sql
+-- auth.analyst - the policies of the analysts' logins.
+set local role leads_auth;
+call app.drop_policies('auth.analyst');
+
+-- The organization is known only after the row is read.
+create policy analyst_auth_select on auth.analyst for select to leads_auth using (true);
+
+-- leads bi
+create policy analyst_jobs_select on auth.analyst for select to leads_jobs using (true);
+create policy analyst_jobs_insert on auth.analyst for insert to leads_jobs with check (true);
+create policy analyst_jobs_delete on auth.analyst for delete to leads_jobs using (true);
+-- begin frozen sql/auth/analyst.triggers.sql
+-- auth.analyst - the triggers of the analysts' logins.
+set local role leads_auth;
+call app.drop_triggers('auth.analyst');
+
+create trigger _100_refuse_truncate before truncate on auth.analyst
+  for each statement execute function audit.tg_refuse('Use "leads bi revoke", which records each change.');
+
+-- An open session of an analyst must not change to another organization.
+create trigger _110_refuse_change before update on auth.analyst
+  for each statement execute function audit.tg_refuse('Revoke the analyst and create another one.');
+
+create trigger _900_record after insert or update or delete on auth.analyst
+  for each row execute function audit.tg_record('analyst', 'role_name');
+-- begin frozen sql/auth/analyst.grants.sql
+-- auth.analyst - the privileges on the analysts' logins.
+set local role leads_auth;
+revoke all on auth.analyst from leads_owner, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+
+grant select, insert (organization_id, role_oid, role_name, expires_at), delete on auth.analyst to leads_jobs;
 -- begin frozen sql/app/tg_organization__add_pipeline_stages.sql
 -- app.tg_organization__add_pipeline_stages - adds six stages to a new organization.
 set local role leads_owner;
@@ -83,7 +148,6 @@ comment on function app.tg_lead__stamp() is
 -- begin frozen sql/app/organization.policies.sql
 -- app.organization - the row-level security policies of the table.
 set local role leads_owner;
-
 call app.drop_policies('app.organization');
 
 create policy organization_exec_select on app.organization for select to leads_exec
@@ -100,7 +164,6 @@ create policy organization_eraser_update on app.organization for update to leads
 -- begin frozen sql/app/organization.triggers.sql
 -- app.organization - the triggers of the table.
 set local role leads_owner;
-
 call app.drop_triggers('app.organization');
 
 create trigger _500_add_pipeline_stages after insert on app.organization
@@ -115,7 +178,6 @@ create trigger _900_record after insert or update or delete on app.organization
 -- begin frozen sql/app/organization.grants.sql
 -- app.organization - the privileges on the table.
 set local role leads_owner;
-
 revoke all on app.organization from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
 grant references on app.organization to leads_auth;
@@ -127,7 +189,6 @@ grant select (organization_id, erased_at), update (name, erased_at) on app.organ
 -- begin frozen sql/app/pipeline_stage.policies.sql
 -- app.pipeline_stage - the row-level security policies of the table.
 set local role leads_owner;
-
 call app.drop_policies('app.pipeline_stage');
 
 create policy pipeline_stage_exec_select on app.pipeline_stage for select to leads_exec
@@ -152,7 +213,6 @@ create policy pipeline_stage_eraser_delete on app.pipeline_stage for delete to l
 -- begin frozen sql/app/pipeline_stage.triggers.sql
 -- app.pipeline_stage - the triggers of the table.
 set local role leads_owner;
-
 call app.drop_triggers('app.pipeline_stage');
 
 create trigger _500_keep_new before delete on app.pipeline_stage
@@ -171,7 +231,6 @@ create trigger _900_record after insert or update or delete on app.pipeline_stag
 -- begin frozen sql/app/pipeline_stage.grants.sql
 -- app.pipeline_stage - the privileges on the table.
 set local role leads_owner;
-
 revoke all on app.pipeline_stage from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
 grant select on app.pipeline_stage to leads_exec;
@@ -360,7 +419,6 @@ grant execute on function crm.tg_lead__push() to leads_owner;
 -- begin frozen sql/app/lead.policies.sql
 -- app.lead - the row-level security policies of the table.
 set local role leads_owner;
-
 call app.drop_policies('app.lead');
 
 create policy lead_exec_select on app.lead for select to leads_exec
@@ -394,7 +452,6 @@ create policy lead_eraser_delete on app.lead for delete to leads_eraser using (t
 -- begin frozen sql/app/lead.triggers.sql
 -- app.lead - the triggers of the table.
 set local role leads_owner;
-
 call app.drop_triggers('app.lead');
 
 -- TRUNCATE fires no row trigger, so that the audit log would not record it.
@@ -435,7 +492,6 @@ create trigger _920_push_stage after update on app.lead
 -- begin frozen sql/app/lead.grants.sql
 -- app.lead - the privileges on the table.
 set local role leads_owner;
-
 revoke all on app.lead from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
 grant
@@ -466,7 +522,6 @@ grant select (organization_id, id, pipeline_stage), update (organization_id), de
 -- begin frozen sql/app/idempotency_key.policies.sql
 -- app.idempotency_key - the row-level security policies of the table.
 set local role leads_owner;
-
 call app.drop_policies('app.idempotency_key');
 
 create policy idempotency_key_exec_all on app.idempotency_key for all to leads_exec
@@ -484,7 +539,6 @@ create policy idempotency_key_eraser_delete on app.idempotency_key for delete to
 -- begin frozen sql/app/idempotency_key.grants.sql
 -- app.idempotency_key - the privileges on the table.
 set local role leads_owner;
-
 revoke all on app.idempotency_key from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
 grant select, insert, update, delete on app.idempotency_key to leads_exec;
@@ -631,7 +685,6 @@ grant execute on function app.read_object(text) to leads_exec;
 -- begin frozen sql/app/lead_field.rows.sql
 -- app.lead_field - the fields of a lead that a client may send.
 set local role leads_owner;
-
 delete from app.lead_field;
 
 -- The kind and the limit are read from the column's CHECK and from the functions that it calls, the only places where a
@@ -681,7 +734,6 @@ cross join lateral (
 -- begin frozen sql/app/lead_field.grants.sql
 -- app.lead_field - the privileges on the table.
 set local role leads_owner;
-
 revoke all on app.lead_field
 from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 

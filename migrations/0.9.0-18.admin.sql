@@ -897,9 +897,7 @@ create or replace function admin.backtest_scoring_model(
   lead_ids uuid[] default null
 )
 returns table (lead_id uuid, is_won boolean, lead_score integer, score_in_force integer)
-language plpgsql stable security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp set jit = off
 as $$
 #variable_conflict use_column
 declare
@@ -1448,8 +1446,7 @@ grant execute on function admin.erase_organization(uuid, uuid, integer) to leads
 set local role leads_jobs;
 
 create or replace function admin.seal_events(after uuid default null, batch integer default 1000)
-returns table (organization_id uuid, sealed integer)
-language plpgsql volatile security definer
+returns table (organization_id uuid, sealed integer) language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 -- Without statistics the planner expects few seals, and would sort all of them to find the last.
 set enable_sort = off
@@ -1609,8 +1606,7 @@ grant execute on function admin.verify_chain(uuid, bigint, api.seal_count, api.c
 set local role leads_jobs;
 
 create or replace function admin.chain_heads(organization_id uuid default null)
-returns table (organization_id uuid, head text, sealed_at text, unsealed bigint)
-language sql stable security definer
+returns table (organization_id uuid, head text, sealed_at text, unsealed bigint) language sql stable security definer
 -- Without statistics the planner expects few seals, and would sort all of them to find the last.
 set enable_sort = off
 begin atomic
@@ -1641,7 +1637,6 @@ grant execute on function admin.chain_heads(uuid) to leads_operator;
 -- begin frozen sql/admin/catalogue_entry.grants.sql
 -- admin.catalogue_entry - the privileges on the kept catalogue: only its owner's functions may use it.
 set local role leads_jobs;
-
 revoke all on admin.catalogue_entry from leads_owner, leads_auth, leads_exec, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 -- begin frozen sql/admin/role.sql
 -- admin.role - the roles of auth.roles() with their attributes in this cluster.
@@ -1761,10 +1756,8 @@ member can log in and create roles, as the migrating login does. removal: SQL th
 set local role leads_jobs;
 
 create or replace function admin.catalogue()
-returns table (object text, definition text, removal text)
-language sql stable security definer
-set search_path = pg_catalog, pg_temp
-set quote_all_identifiers = off
+returns table (object text, definition text, removal text) language sql stable security definer
+set search_path = pg_catalog, pg_temp set quote_all_identifiers = off
 set timezone = 'UTC'
 set datestyle = 'ISO, YMD'
 set intervalstyle = 'postgres'
@@ -2122,9 +2115,7 @@ set local role leads_jobs;
 
 create or replace function admin.drift()
 returns table (object text, change text, remedy text, definition text, whole text)
-language sql stable security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
+language sql stable security definer set search_path = pg_catalog, pg_temp set jit = off
 begin atomic
   with printed as (
     select true as is_live, c.object, c.definition, c.removal from admin.catalogue() as c
@@ -2214,8 +2205,7 @@ set local role leads_jobs;
 
 create or replace function admin.keep_catalogue(drifted jsonb default '{}')
 returns void language sql volatile security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
+set search_path = pg_catalog, pg_temp set jit = off
 begin atomic
   with live as (
     select c.object, c.definition from admin.catalogue() as c
@@ -2251,10 +2241,8 @@ are not stored.$$;
 set local role leads_jobs;
 
 create or replace function admin.api_findings(release integer)
-returns table (subject text, finding text, remedy text)
-language sql stable security definer
-set search_path = pg_catalog, pg_temp
-set quote_all_identifiers = off
+returns table (subject text, finding text, remedy text) language sql stable security definer
+set search_path = pg_catalog, pg_temp set quote_all_identifiers = off
 begin atomic
   with route as (
     select
@@ -2321,10 +2309,8 @@ release: the number of the newest migration that the calling program has. Null: 
 set local role leads_jobs;
 
 create or replace function admin.role_findings()
-returns table (subject text, finding text, remedy text)
-language sql stable security definer
-set search_path = pg_catalog, pg_temp
-set quote_all_identifiers = off
+returns table (subject text, finding text, remedy text) language sql stable security definer
+set search_path = pg_catalog, pg_temp set quote_all_identifiers = off
 begin atomic
   select
     'role ' || r.name,
@@ -2398,10 +2384,8 @@ comment on function admin.role_findings() is 'Findings about the roles of auth.r
 set local role leads_jobs;
 
 create or replace function admin.row_security_findings()
-returns table (subject text, finding text, remedy text)
-language sql stable security definer
-set search_path = pg_catalog, pg_temp
-set quote_all_identifiers = off
+returns table (subject text, finding text, remedy text) language sql stable security definer
+set search_path = pg_catalog, pg_temp set quote_all_identifiers = off
 begin atomic
   select
     'table ' || t.name,
@@ -2447,10 +2431,8 @@ comment on function admin.row_security_findings() is
 set local role leads_jobs;
 
 create or replace function admin.policy_findings()
-returns table (subject text, finding text, remedy text)
-language sql stable security definer
-set search_path = pg_catalog, pg_temp
-set quote_all_identifiers = off
+returns table (subject text, finding text, remedy text) language sql stable security definer
+set search_path = pg_catalog, pg_temp set quote_all_identifiers = off
 begin atomic
   with reviewed (role, command, expression) as (
     -- Each of these roles only owns functions. They don't know the organization yet, or work for all organizations.
@@ -2511,10 +2493,8 @@ The remedy drops the policy; admin.findings() replaces it by the kept definition
 set local role leads_jobs;
 
 create or replace function admin.analyst_findings()
-returns table (subject text, finding text, remedy text)
-language sql stable security definer
-set search_path = pg_catalog, pg_temp
-set quote_all_identifiers = off
+returns table (subject text, finding text, remedy text) language sql stable security definer
+set search_path = pg_catalog, pg_temp set quote_all_identifiers = off
 begin atomic
   select
     'role ' || m.member,
@@ -2598,10 +2578,8 @@ comment on function admin.analyst_findings() is
 set local role leads_jobs;
 
 create or replace function admin.trigger_findings()
-returns table (subject text, finding text, remedy text)
-language sql stable security definer
-set search_path = pg_catalog, pg_temp
-set quote_all_identifiers = off
+returns table (subject text, finding text, remedy text) language sql stable security definer
+set search_path = pg_catalog, pg_temp set quote_all_identifiers = off
 begin atomic
   -- tgtype's bits: row 1, before 2, insert 4, delete 8, update 16.
   with expected_trigger as (
@@ -2721,10 +2699,8 @@ If a kept definition of the trigger exists, admin.findings() uses it as the reme
 set local role leads_jobs;
 
 create or replace function admin.key_findings()
-returns table (subject text, finding text, remedy text)
-language sql stable security definer
-set search_path = pg_catalog, pg_temp
-set quote_all_identifiers = off
+returns table (subject text, finding text, remedy text) language sql stable security definer
+set search_path = pg_catalog, pg_temp set quote_all_identifiers = off
 begin atomic
   select
     format('index %s on %s', i.indexrelid::regclass, t.name),
@@ -2761,10 +2737,8 @@ The remedy drops the key; admin.findings() replaces it by the kept definition if
 set local role leads_jobs;
 
 create or replace function admin.statistics_findings()
-returns table (subject text, finding text, remedy text)
-language sql stable security definer
-set search_path = pg_catalog, pg_temp
-set quote_all_identifiers = off
+returns table (subject text, finding text, remedy text) language sql stable security definer
+set search_path = pg_catalog, pg_temp set quote_all_identifiers = off
 begin atomic
   select
     format('column %s.%I', t.name, a.attname),
@@ -2807,10 +2781,8 @@ comment on function admin.statistics_findings() is
 set local role leads_jobs;
 
 create or replace function admin.function_findings()
-returns table (subject text, finding text, remedy text)
-language sql stable security definer
-set search_path = pg_catalog, pg_temp
-set quote_all_identifiers = off
+returns table (subject text, finding text, remedy text) language sql stable security definer
+set search_path = pg_catalog, pg_temp set quote_all_identifiers = off
 begin atomic
   with routine as (
     select
@@ -2913,10 +2885,8 @@ comment on function admin.function_findings() is
 set local role leads_jobs;
 
 create or replace function admin.grant_findings()
-returns table (subject text, finding text, remedy text)
-language sql stable security definer
-set search_path = pg_catalog, pg_temp
-set quote_all_identifiers = off
+returns table (subject text, finding text, remedy text) language sql stable security definer
+set search_path = pg_catalog, pg_temp set quote_all_identifiers = off
 begin atomic
   with privilege as (
     select
@@ -3050,10 +3020,8 @@ In the form of admin.findings().$$;
 set local role leads_jobs;
 
 create or replace function admin.partition_findings()
-returns table (subject text, finding text, remedy text)
-language sql stable security definer
-set search_path = pg_catalog, pg_temp
-set quote_all_identifiers = off
+returns table (subject text, finding text, remedy text) language sql stable security definer
+set search_path = pg_catalog, pg_temp set quote_all_identifiers = off
 set timezone = 'UTC'
 set datestyle = 'ISO, YMD'
 begin atomic
@@ -3258,10 +3226,8 @@ that are missing are findings of the functions for all tables.$$;
 set local role leads_jobs;
 
 create or replace function admin.setting_findings()
-returns table (subject text, finding text, remedy text)
-language sql stable security definer
-set search_path = pg_catalog, pg_temp
-set quote_all_identifiers = off
+returns table (subject text, finding text, remedy text) language sql stable security definer
+set search_path = pg_catalog, pg_temp set quote_all_identifiers = off
 begin atomic
   select
     'setting ' || w.name,
@@ -3342,10 +3308,8 @@ comment on function admin.setting_findings() is 'Findings about settings, in the
 set local role leads_jobs;
 
 create or replace function admin.findings(release integer default null)
-returns table (subject text, finding text, remedy text)
-language sql stable security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
+returns table (subject text, finding text, remedy text) language sql stable security definer
+set search_path = pg_catalog, pg_temp set jit = off
 begin atomic
   with drift as (
     select d.* from admin.drift() as d where d.whole is null

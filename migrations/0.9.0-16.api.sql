@@ -12,14 +12,12 @@ reset role;
 -- begin frozen sql/api/problem.grants.sql
 -- api.problem - the privileges on the table of errors.
 set local role leads_owner;
-
 revoke all on api.problem from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
 grant select on api.problem to leads_exec;
 -- begin frozen sql/api/problem.rows.sql
 -- api.problem - the response for each error.
 set local role leads_owner;
-
 delete from api.problem;
 
 -- Words that the server raises.
@@ -163,14 +161,12 @@ grant execute on function api.problems() to leads_api;
 -- begin frozen sql/api/route.grants.sql
 -- api.route - the privileges on the route table.
 set local role leads_owner;
-
 revoke all on api.route from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
 grant select on api.route to leads_exec, leads_jobs;
 -- begin frozen sql/api/operation.grants.sql
 -- api.operation - the privileges on a table of the reference.
 set local role leads_owner;
-
 revoke all on api.operation from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
 grant select on api.operation to leads_exec, leads_jobs;
@@ -224,7 +220,6 @@ the types. Only the owner of the table can call it.$$;
 -- begin frozen sql/api/tag.rows.sql
 -- api.tag - the chapters of the reference.
 set local role leads_owner;
-
 delete from api.tag;
 
 insert into api.tag (name, position, description)
@@ -237,14 +232,12 @@ values
 -- begin frozen sql/api/tag.grants.sql
 -- api.tag - the privileges on a table of the reference.
 set local role leads_owner;
-
 revoke all on api.tag from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
 grant select on api.tag to leads_exec;
 -- begin frozen sql/api/guide.rows.sql
 -- api.guide - the guide at the beginning of the reference.
 set local role leads_owner;
-
 delete from api.guide;
 
 insert into api.guide (position, title, body)
@@ -293,14 +286,12 @@ not changed.$$);
 -- begin frozen sql/api/guide.grants.sql
 -- api.guide - the privileges on a table of the reference.
 set local role leads_owner;
-
 revoke all on api.guide from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
 grant select on api.guide to leads_exec;
 -- begin frozen sql/api/parameter.rows.sql
 -- api.parameter - the descriptions of parameters that several routes share.
 set local role leads_owner;
-
 delete from api.parameter;
 
 insert into api.parameter (name, description, example)
@@ -323,14 +314,12 @@ values
 -- begin frozen sql/api/parameter.grants.sql
 -- api.parameter - the privileges on a table of the reference.
 set local role leads_owner;
-
 revoke all on api.parameter from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
 grant select on api.parameter to leads_exec;
 -- begin frozen sql/api/shape.rows.sql
 -- api.shape - what the reference says about the types of schema api.
 set local role leads_owner;
-
 delete from api.shape;
 
 insert into api.shape (type, relation, never_null, fields, example)
@@ -375,14 +364,12 @@ values
 -- begin frozen sql/api/shape.grants.sql
 -- api.shape - the privileges on a table of the reference.
 set local role leads_owner;
-
 revoke all on api.shape from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
 grant select on api.shape to leads_exec;
 -- begin frozen sql/api/named_schema.rows.sql
 -- api.named_schema - the schemas of JSON values that no type of schema api describes.
 set local role leads_owner;
-
 delete from api.named_schema;
 
 insert into api.named_schema (name, schema)
@@ -504,7 +491,6 @@ values
 -- begin frozen sql/api/named_schema.grants.sql
 -- api.named_schema - the privileges on a table of the reference.
 set local role leads_owner;
-
 revoke all on api.named_schema from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
 grant select on api.named_schema to leads_exec;
@@ -1279,7 +1265,7 @@ begin atomic
       'Leads of an organization: stored, scored with reasons, pushed to its CRM exactly once, and audited.'
     ),
     'version', api.json_text(api.release_version()),
-    'contact', '{"name":"API support","url":"https://example.com/support","email":"api@example.com"}',
+    'contact', '{"name":"API support","email":"api@example.com"}',
     'license', '{"name":"MIT","identifier":"MIT"}',
     'description', api.json_text(concat_ws(
       E'\n\n',
@@ -1442,8 +1428,7 @@ set local role leads_exec;
 
 create or replace function api.openapi()
 returns text language sql stable security definer
-set search_path = pg_catalog, pg_temp
-set jit = off
+set search_path = pg_catalog, pg_temp set jit = off
 -- PostgreSQL 18 would plan the small SQL functions again for each of their many calls.
 set plan_cache_mode = force_generic_plan
 begin atomic
@@ -2613,7 +2598,6 @@ call api.document('api.get_organization', tag => 'Organization', answer => 'api.
 -- begin frozen sql/api/route.rows.sql
 -- api.route - the routes: a line for each endpoint.
 set local role leads_owner;
-
 delete from api.route;
 
 insert into api.route (method, path, function, scope)
