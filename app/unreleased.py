@@ -51,8 +51,9 @@ def current() -> State | None:
     if not _LOAD.exists():
         return None
     text = next_text()
-    state = State(_digest(text) if has_statements(text) else "", _digest(load_script()))
-    return None if not state.next and not differing() else state
+    if not has_statements(text) and not differing():
+        return None
+    return State(_digest(text) if has_statements(text) else "", _digest(load_script()))
 
 
 def next_text() -> str:
@@ -65,11 +66,16 @@ def has_statements(text: str) -> bool:
     return any(line.strip() and not line.startswith("--") for line in text.splitlines())
 
 
-def differing() -> list[str]:
-    """The files of sql/ that differ from their last copy in the migrations, in the order of load.sql."""
-    last = {path: text for migration in migrations.all_() for path, text in BLOCK.findall(migration.text)}
-    paths = [f"sql/{name}" for name in INCLUDE.findall(_LOAD.read_text())]
-    return [path for path in paths if last.get(path) != (ROOT / path).read_text()]
+def differing(root: Path | None = None) -> list[str]:
+    """The files of sql/ that differ from their last copy in the migrations, in the order of load.sql.
+
+    root: the repository, by default this one. Raises FileNotFoundError if load.sql lists a file that does not exist.
+    """
+    copied = migrations.all_(root / "migrations" if root else None)
+    last = {path: text for migration in copied for path, text in BLOCK.findall(migration.text)}
+    load = root / "sql" / "load.sql" if root else _LOAD
+    paths = [f"sql/{name}" for name in INCLUDE.findall(load.read_text())]
+    return [path for path in paths if last.get(path) != ((root or ROOT) / path).read_text()]
 
 
 def load_script() -> str:

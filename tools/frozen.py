@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from app import migrations as released
 from app.unreleased import BLOCK, INCLUDE
 
 MARKER = re.compile(r"^-- (?:(begin) frozen \S+|end frozen)$", re.MULTILINE)
@@ -57,12 +58,8 @@ def without_frozen_blocks(text: str) -> str:
 
 
 def migrations(repo: Path) -> list[Path]:
-    """The released migrations in the order in which they run."""
-    return sorted((repo / "migrations").glob("[0-9]*.sql"), key=_order)
-
-
-def _order(path: Path) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", path.name)[:4])
+    """The files of the released migrations in the order in which they run."""
+    return [migration.path for migration in released.all_(repo / "migrations")]
 
 
 def load_order(repo: Path) -> list[Path]:

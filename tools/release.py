@@ -23,6 +23,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from app import unreleased
 from app.unreleased import PART, has_statements
 from tools import schema
 from tools.frozen import Block, Refused, frozen_blocks, load_order, migrations, sections
@@ -45,12 +46,11 @@ _HIDDEN = {"leads_audit", "leads_eraser"}
 
 
 def differing(repo: Path) -> list[str]:
-    """The files of sql/ whose last frozen copy is missing or another, in load order. Raises Refused."""
-    last = {block.path: block.text for path in migrations(repo) for block in frozen_blocks(path.read_text())}
-    order = [path.as_posix() for path in load_order(repo)]
-    if missing := [path for path in order if not (repo / path).is_file()]:
-        raise Refused(f"sql/load.sql lists {missing[0]}, which does not exist.")
-    return [path for path in order if last.get(path) != (repo / path).read_text()]
+    """As unreleased.differing. Raises Refused if sql/load.sql lists a file that does not exist."""
+    try:
+        return unreleased.differing(repo)
+    except FileNotFoundError as error:
+        raise Refused(f"sql/load.sql lists {error.filename}, which does not exist.") from None
 
 
 def frozen(repo: Path, paths: Iterable[str]) -> str:
