@@ -138,15 +138,22 @@ def apply(connection: psycopg.Connection[Any]) -> None:
     _keep(connection, state)
 
 
-def _parts() -> Iterator[Migration]:
-    text = next_text()
-    before, *parts = PART.split(text)
+def parts(text: str) -> list[tuple[str, str]]:
+    """The parts of next.sql, each a future migration: name and text.
+
+    Raises MigrationError if a statement comes before the first part.
+    """
+    before, *rest = PART.split(text)
     if has_statements(before):
         raise MigrationError("migrations/next.sql must have a line '-- migration: NAME' before its first statement.")
+    return list(zip(rest[::2], rest[1::2], strict=True))
+
+
+def _parts() -> Iterator[Migration]:
     with tempfile.TemporaryDirectory() as folder:
-        for name, part in zip(parts[::2], parts[1::2], strict=True):
+        for name, text in parts(next_text()):
             path = Path(folder) / f"{name}.sql"
-            path.write_text(part)
+            path.write_text(text)
             yield Migration(name, path)
 
 

@@ -64,8 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     texts = [(path.name, path.read_text()) for path in sorted(folder.glob("[0-9]*.sql"))]
     next_ = folder / "next.sql"
     if next_.exists():
-        _, *parts = unreleased.PART.split(next_.read_text())
-        texts += [(f"next.sql, {name}", text) for name, text in zip(parts[::2], parts[1::2], strict=True)]
+        texts += [(f"next.sql, {name}", text) for name, text in unreleased.parts(next_.read_text())]
     status = 0
     for name, text in texts:
         for fault in faults(text):

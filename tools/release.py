@@ -24,7 +24,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from app import unreleased
-from app.unreleased import PART, has_statements
+from app.migrations import MigrationError
+from app.unreleased import has_statements
 from tools import schema
 from tools.frozen import Block, Refused, frozen_blocks, load_order, migrations, sections
 
@@ -95,41 +96,37 @@ def write_baseline(repo: Path) -> None:
     if [path.as_posix() for path in load_order(repo)] != [path for section in listed for path in section.paths]:
         raise Refused("Each file in sql/load.sql must be in a section, which begins with '-- section NAME: TITLE'.")
     for number, section in enumerate(listed, FIRST_OF_OBJECTS):
-        text = f"""\
--- {section.title}
+        header = _header(section.title, "none that matter; every object is new", "no rows exist yet.", "baseline")
+        text = header + frozen(repo, section.paths)
+        (repo / "migrations" / f"{BASELINE}-{number}.{section.name}.sql").write_text(text)
+
+
+def _header(title: str, locks: str, duration: str, phase: str) -> str:
+    return f"""\
+-- {title}
 --
--- Locks: none that matter; every object is new.
--- Duration: no rows exist yet.
--- Phase: baseline
+-- Locks: {locks}.
+-- Duration: {duration}
+-- Phase: {phase}
 -- If it breaks off: nothing is left behind; run leads migrate again.
 
-{frozen(repo, section.paths)}"""
-        (repo / "migrations" / f"{BASELINE}-{number}.{section.name}.sql").write_text(text)
+"""
 
 
 def write_release(repo: Path, version: str) -> None:
     """Moves next.sql and what changed in sql/ into migrations of the release. Raises Refused."""
-    text = (repo / "migrations/next.sql").read_text()
-    before, *parts = PART.split(text)
-    if has_statements(before):
-        raise Refused("migrations/next.sql must have a line '-- migration: NAME' before its first statement.")
-    files = list(zip(parts[::2], (part.strip() + "\n" for part in parts[1::2]), strict=True))
+    try:
+        parts = unreleased.parts((repo / "migrations/next.sql").read_text())
+    except MigrationError as error:
+        raise Refused(str(error)) from None
+    files = [(name, text.strip() + "\n") for name, text in parts]
     if changed := differing(repo):
         tables = sorted({path for path in changed if path.endswith((".policies.sql", ".triggers.sql"))})
         locked = ", ".join(".".join(Path(path).parts[1:]).rsplit(".", 2)[0] for path in tables)
         locks = f"ACCESS EXCLUSIVE on {locked} for catalogue changes" if locked else "none on tables"
-        files.append((
-            "objects",
-            f"""\
--- The functions, views, triggers, policies and grants that changed since the last release.
---
--- Locks: {locks}.
--- Duration: 0 s per million rows: no row is read.
--- Phase: expand
--- If it breaks off: nothing is left behind; run leads migrate again.
-
-{frozen(repo, changed)}""",
-        ))  # fmt: skip
+        title = "The functions, views, triggers, policies and grants that changed since the last release."
+        header = _header(title, locks, "0 s per million rows: no row is read.", "expand")
+        files.append(("objects", header + frozen(repo, changed)))
     for number, (name, content) in enumerate(files, 1):
         (repo / "migrations" / f"{version}-{number:02}.{name}.sql").write_text(content)
     (repo / "migrations/next.sql").write_text(NEXT)
@@ -175,8 +172,8 @@ def release(repo: Path, version: str) -> None:
     first = version == BASELINE
     if first and has_statements((repo / "migrations/next.sql").read_text()):
         raise Refused("The baseline has no next.sql: move its statements into the baseline's files of tables.")
-    has_migrations = first or has_statements((repo / "migrations/next.sql").read_text()) or bool(differing(repo))
-    names = {path.name.partition("-")[0] for path in migrations(repo)} | ({version} if has_migrations else set())
+    # Every release has a migration, because its version is a function of the database.
+    names = {path.name.partition("-")[0] for path in migrations(repo)} | {version}
     write_versions(repo, version, len(names))
     if first:
         write_baseline(repo)

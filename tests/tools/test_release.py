@@ -109,6 +109,13 @@ def test_a_later_release_freezes_only_what_changed_after_the_statements_of_next(
     assert "select 2;" in (repo / "sql/api/schema_version.sql").read_text()
 
 
+def test_a_release_without_other_changes_has_a_migration_for_its_version(repo: Path) -> None:
+    release.release(repo, "0.9.0")
+    release.release(repo, "0.9.1")
+    assert names(repo)[3:] == ["0.9.1-01.objects.sql"]
+    assert "select 2;" in (repo / "sql/api/schema_version.sql").read_text()
+
+
 def test_the_baseline_can_be_frozen_again_until_it_is_released(repo: Path) -> None:
     assert release.main(["--baseline", "--repo", str(repo)]) == 0
     (repo / "sql/app/f.sql").write_text(F + "-- changed\n")
