@@ -3312,7 +3312,7 @@ CREATE FUNCTION admin.seal_findings() RETURNS TABLE(subject text, finding text, 
       CROSS JOIN LATERAL ( SELECT count(*) AS events,
              min(e.created_at) AS since
             FROM (audit.unsealed u
-              JOIN audit.event e ON (((e.organization_id = u.organization_id) AND (e.id = u.event_id))))
+              JOIN audit.event e ON (((e.organization_id = u.organization_id) AND (e.id = u.event_id) AND (e.created_at = app.id_time(u.event_id)))))
            WHERE (u.organization_id = o.organization_id)) q)
    WHERE (q.since < (now() - '00:01:00'::interval))
  UNION ALL

@@ -1196,16 +1196,6 @@ A partition has what PostgreSQL does not copy from the parent: row-level securit
 trigger that refuses UPDATE, DELETE and TRUNCATE by the partition's name. Raises 55P03 if a lock cannot be had in 2 seconds.$$;
 
 grant execute on function audit.create_partitions(integer) to leads_jobs;
--- begin frozen sql/audit/event.partitions.sql
--- audit.event - the partitions of this year and the next one, of the log and of its seals.
-set local role leads_owner;
-do $$
-declare
-  v_year integer := extract(year from now() at time zone 'UTC');
-begin
-  perform audit.create_partitions(v_year);
-  perform audit.create_partitions(v_year + 1);
-end $$;
 -- end frozen
 
 set local role leads_owner;

@@ -1560,6 +1560,10 @@ Without a partition for the current year every write fails. Raises 55P03 if it c
 then calls it again.$$;
 
 grant execute on function admin.create_audit_partitions() to leads_worker, leads_operator;
+-- begin frozen sql/audit/event.partitions.sql
+-- audit.event - the partitions of this year and the next one, of the log and of its seals.
+set local role leads_jobs;
+do $$ begin perform admin.create_audit_partitions(); end $$;
 -- begin frozen sql/admin/verify_chain.sql
 -- admin.verify_chain - verifies a part of an organization's chain, for leads audit verify.
 set local role leads_jobs;
@@ -2998,7 +3002,8 @@ begin atomic
   cross join lateral (
     select count(*) as events, min(e.created_at) as since
     from audit.unsealed as u
-    join audit.event as e on e.organization_id = u.organization_id and e.id = u.event_id
+    join audit.event as e
+      on e.organization_id = u.organization_id and e.id = u.event_id and e.created_at = app.id_time(u.event_id)
     where u.organization_id = o.organization_id
   ) as q
   where q.since < now() - interval '1 minute'

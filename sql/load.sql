@@ -54,7 +54,6 @@ reset role;
 \ir audit/seal.triggers.sql
 \ir audit/seal.grants.sql
 \ir audit/create_partitions.sql
-\ir audit/event.partitions.sql
 
 -- section leads: Keys, organizations and leads: policies, triggers, grants, and the checks of bodies.
 \ir auth/api_key.policies.sql
@@ -256,6 +255,7 @@ reset role;
 \ir admin/erase_organization.sql
 \ir admin/seal_events.sql
 \ir admin/create_audit_partitions.sql
+\ir audit/event.partitions.sql
 \ir admin/verify_chain.sql
 \ir admin/chain_heads.sql
 \ir admin/catalogue_entry.grants.sql

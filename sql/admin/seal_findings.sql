@@ -17,7 +17,8 @@ begin atomic
   cross join lateral (
     select count(*) as events, min(e.created_at) as since
     from audit.unsealed as u
-    join audit.event as e on e.organization_id = u.organization_id and e.id = u.event_id
+    join audit.event as e
+      on e.organization_id = u.organization_id and e.id = u.event_id and e.created_at = app.id_time(u.event_id)
     where u.organization_id = o.organization_id
   ) as q
   where q.since < now() - interval '1 minute'
