@@ -34,18 +34,11 @@ end $$;
 
 -- The migrating login creates each object as the object's owner. No login stays a member of leads_audit or
 -- leads_eraser: a migration that creates their objects grants itself the membership, and revokes it at the end.
-do $$
-begin
-  execute format('grant leads_owner, leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser to %I', session_user);
-end $$;
+do $$ begin execute format('grant leads_owner, leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser to %I', session_user); end $$;
 
 -- PUBLIC may not execute a new function. (The form with IN SCHEMA would not remove PUBLIC's privilege.)
-alter default privileges for role leads_owner revoke execute on functions from public;
-alter default privileges for role leads_auth revoke execute on functions from public;
-alter default privileges for role leads_exec revoke execute on functions from public;
-alter default privileges for role leads_jobs revoke execute on functions from public;
-alter default privileges for role leads_audit revoke execute on functions from public;
-alter default privileges for role leads_eraser revoke execute on functions from public;
+alter default privileges for role leads_owner, leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser
+  revoke execute on functions from public;
 
 create schema app authorization leads_owner;
 create schema auth authorization leads_owner;
@@ -110,7 +103,4 @@ grant execute on procedure app.drop_policies(regclass), app.drop_triggers(regcla
 
 reset role;
 
-do $$
-begin
-  execute format('revoke leads_audit, leads_eraser from %I', session_user);
-end $$;
+do $$ begin execute format('revoke leads_audit, leads_eraser from %I', session_user); end $$;
