@@ -21,7 +21,8 @@ from app.migrations import MigrationError
 from app.unreleased import BLOCK
 
 _CATALOGUE = "sql/admin/catalogue.sql"
-_SETTING = re.compile(r"^set (?!local )(\w+) = (.*)$", re.MULTILINE)
+_SETTING = re.compile(r"\bset (?!local )(\w+) = (.+?)(?= set |$)", re.MULTILINE)
+"""A setting among the clauses of a function. A line may have several."""
 _BODY = re.compile(r"^begin atomic\n(.*?);\nend;$", re.MULTILINE | re.DOTALL)
 _OF_CLUSTER = re.compile(r"\b(?:create|alter|drop)\s+(?:role|user|group)\b", re.IGNORECASE)
 
@@ -70,7 +71,8 @@ def _catalogue_script() -> list[str]:
     body = _BODY.search(copies[-1]) if copies else None
     if body is None:
         raise MigrationError("The migrations have no admin.catalogue() that could be compared with.")
-    return [*(f"set local {name} = {value}" for name, value in _SETTING.findall(copies[-1])), body[1]]
+    clauses = copies[-1][: body.start()]
+    return [*(f"set local {name} = {value}" for name, value in _SETTING.findall(clauses)), body[1]]
 
 
 def _catalogue(url: str, script: list[str]) -> Catalogue:

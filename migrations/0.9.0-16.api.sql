@@ -32,7 +32,7 @@ values
   ('internal', 500, 'internal', 'Internal error', 'An error occurred in the server. Report it with the request_id.'),
   ('unavailable', 503, 'unavailable', 'Unavailable', 'The server is busy. Nothing was done. Try again.'),
   ('outcome_unknown', 503, 'outcome_unknown', 'Unavailable',
-    'The connection to the database was lost. The change may or may not have been made. Check the record, or repeat the '
+    'The connection to the database was lost, and the outcome is unknown. Check whether the change was made, or repeat the '
     'request if it has an Idempotency-Key.');
 
 -- Words that functions raise.
