@@ -220,12 +220,12 @@ class _Run:
         expected = int(row[0]) if row else 0
         rows = _BATCH_ROWS
         while True:
-            began = time.monotonic()
+            start = time.monotonic()
             changed = self._patiently(partial(self._batch, backfill, rows))
             if changed == 0:
                 return
             self.report.fill(self.migration, changed, expected)
-            pace = _BATCH_SECONDS / max(time.monotonic() - began, 0.001)
+            pace = _BATCH_SECONDS / max(time.monotonic() - start, 0.001)
             rows = max(100, min(10 * _BATCH_ROWS, round(rows * min(max(pace, 0.5), 2))))
 
     def _batch(self, backfill: Backfill, rows: int) -> int:
@@ -243,14 +243,14 @@ class _Run:
             try:
                 return attempt()
             except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
-                why = (error.diag.message_primary or "").removeprefix("canceling statement due to ")
+                reason = (error.diag.message_primary or "").removeprefix("canceling statement due to ")
                 holders = self._holders()
             if time.monotonic() > end:
                 raise MigrationError(
                     f"{self.migration.path.name} gave up after {number} attempts in {self.give_up_after:.0f} seconds: "
-                    f"{why}. {holders} End what holds the lock, or run leads migrate again at a quieter time."
+                    f"{reason}. {holders} End what holds the lock, or run leads migrate again at a quieter time."
                 )
-            self.report.say(f"  attempt {number}: {why}; trying again. {holders}".rstrip())
+            self.report.say(f"  attempt {number}: {reason}; trying again. {holders}".rstrip())
             pause = min(_FIRST_PAUSE * 1.5 ** (number - 1), _LONGEST_PAUSE)
             time.sleep(pause * random.uniform(0.5, 1))
         raise AssertionError

@@ -96,11 +96,11 @@ def _place(error: psycopg.Error) -> str:
     """The file of sql/ and the line that PostgreSQL's error is about. Some errors have no position."""
     if error.diag.statement_position is None:
         return "A file in sql/"
-    left = int(error.diag.statement_position) - 1
+    rest = int(error.diag.statement_position) - 1
     for path, text in _pieces():
-        if left < len(text):
-            return path if path == "sql/load.sql" else f"{path}, line {text.count(chr(10), 0, left) + 1},"
-        left -= len(text)
+        if rest < len(text):
+            return path if path == "sql/load.sql" else f"{path}, line {text.count(chr(10), 0, rest) + 1},"
+        rest -= len(text)
     return "sql/load.sql"
 
 

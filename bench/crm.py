@@ -109,9 +109,9 @@ def _idle(superuser: psycopg.Connection[Any]) -> float:
 
     # A session reports its statistics at most once per second, and only when it runs something.
     time.sleep(6)
-    before, began = transactions(), time.monotonic()
+    before, start = transactions(), time.monotonic()
     time.sleep(IDLE)
-    return (transactions() - before - 2) / (time.monotonic() - began) * 60
+    return (transactions() - before - 2) / (time.monotonic() - start) * 60
 
 
 @contextmanager

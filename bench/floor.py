@@ -87,16 +87,16 @@ def _run(url: str, script: Script, clients: int, duration: list[str], postmaster
         path.write_text(script.text)
         command = [str(embedded.binary("pgbench")), "-n", "-M", "prepared", "-c", str(clients), "-f", str(path)]
         command += [*duration, *(f"-D{name}={value}" for name, value in script.variables.items()), url]
-        before, front, began = cpu.seconds(postmaster), _children(), time.monotonic()
+        before, front, start = cpu.seconds(postmaster), _children(), time.monotonic()
         environment = {**os.environ, "PGOPTIONS": options}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
-        front, elapsed = _children() - front, time.monotonic() - began
+        process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+        front, elapsed = _children() - front, time.monotonic() - start
     # A session's time is added to its parent's when the session ends, which is shortly after pgbench ends.
     time.sleep(0.5)
     postgres = cpu.seconds(postmaster) - before
-    if done.returncode != 0:
-        raise BenchmarkError(f"pgbench failed: {done.stderr.strip()}")
-    processed, failed = counts(done.stdout)
+    if process.returncode != 0:
+        raise BenchmarkError(f"pgbench failed: {process.stderr.strip()}")
+    processed, failed = counts(process.stdout)
     if failed or not processed:
         raise BenchmarkError(f"pgbench processed {processed} transactions, and {failed} failed.")
     return Sample(processed * script.calls, elapsed, front, postgres)

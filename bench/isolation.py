@@ -169,4 +169,4 @@ def _cost(sample: Sample) -> float:
 
 
 def _ratio(samples: Sequence[Sample], base: Sequence[Sample]) -> Spread:
-    return spread([_cost(sample) / _cost(other) for sample, other in zip(samples, base, strict=True)])
+    return spread([_cost(sample) / _cost(base_sample) for sample, base_sample in zip(samples, base, strict=True)])

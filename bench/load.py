@@ -47,11 +47,11 @@ def run(base: str, requests: Path, *, connections: int, seconds: int, server: in
     command = [program(), "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "-s", str(_LUA)]
     command += [base, "--", str(requests)]
     front, postgres = cpu.seconds(server), cpu.seconds(postmaster)
-    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60)
+    process = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60)
     front, postgres = cpu.seconds(server) - front, cpu.seconds(postmaster) - postgres
-    if done.returncode != 0:
-        raise BenchmarkError(f"wrk failed: {(done.stderr or done.stdout).strip()}")
-    result = summary(done.stdout)
+    if process.returncode != 0:
+        raise BenchmarkError(f"wrk failed: {(process.stderr or process.stdout).strip()}")
+    result = summary(process.stdout)
     if result["refused"] or result["broken"] or not result["requests"]:
         raise BenchmarkError(
             "wrk: {refused} of {requests} requests were refused, and {broken} failed.".format(**result)

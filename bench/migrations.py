@@ -91,17 +91,17 @@ class Load:
 
     async def _send_all(self) -> None:
         async with httpx.AsyncClient(base_url=self.base + "/api/v1", timeout=30, trust_env=False) as client:
-            began, tasks = time.monotonic(), []
+            start, tasks = time.monotonic(), []
             for number in itertools.count():
-                await asyncio.sleep(max(0.0, began + number / self.rate - time.monotonic()))
+                await asyncio.sleep(max(0.0, start + number / self.rate - time.monotonic()))
                 if self._is_over:
                     break
                 tasks.append(asyncio.create_task(self._send(client, number)))
             await asyncio.gather(*tasks)
 
     async def _send(self, client: httpx.AsyncClient, number: int) -> None:
-        which = number % len(self.keys)
-        key, lead = self.keys[which], self.leads[which]
+        index = number % len(self.keys)
+        key, lead = self.keys[index], self.leads[index]
         stage = ("contacted", "qualified")[number // len(self.keys) % 2]
         method, path, body = (
             ("GET", f"/leads/{lead}", None),
@@ -110,13 +110,13 @@ class Load:
             ("POST", "/leads", {"name": "Sarah Mitchell", "email": f"new{number}@example.com"}),
             ("GET", "/audit-log?limit=20", None),
         )[number // len(self.keys) % 5]
-        phase, began, status = self.phase, time.monotonic(), 0
+        phase, start, status = self.phase, time.monotonic(), 0
         try:
             answer = await client.request(method, path, json=body, headers={"Authorization": f"Bearer {key}"})
             status = answer.status_code
         except httpx.TransportError:
             pass
-        self.answers.append(Answer(phase, status, time.monotonic() - began))
+        self.answers.append(Answer(phase, status, time.monotonic() - start))
 
 
 @dataclass

@@ -114,9 +114,9 @@ def _backtest(database: Database, superuser: psycopg.Connection[Any]) -> dict[st
         superuser.execute(statement.encode())
     superuser.execute("vacuum analyze app.lead, scoring.signal")
     with psycopg.connect(database.operator_url, autocommit=True) as operator:
-        began = time.monotonic()
+        start = time.monotonic()
         row = operator.execute(_BACKTEST, {"organization": organization}).fetchone()
-        elapsed = time.monotonic() - began
+        elapsed = time.monotonic() - start
     if row != (LEADS,):
         raise BenchmarkError(f"The backtest scored {row}.")
     return {"leads": LEADS, "seconds": elapsed, "per_thousand_ms": elapsed / LEADS * 1000 * 1000}

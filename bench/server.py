@@ -38,15 +38,15 @@ def running(log: Path, **environment: str) -> Iterator[Server]:
     base = f"http://127.0.0.1:{port}"
     environ = {name: value for name, value in os.environ.items() if name not in _ADDRESSES} | environment
     command = [sys.executable, "-m", "app", "serve", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    began = time.monotonic()
+    start = time.monotonic()
     with log.open("ab") as output:
         process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=output, stderr=subprocess.STDOUT)
     try:
         while not _is_ready(base):
-            if process.poll() is not None or time.monotonic() - began > _PATIENCE:
+            if process.poll() is not None or time.monotonic() - start > _PATIENCE:
                 raise BenchmarkError(f"The server did not start: {log.read_text(errors='replace')[-500:].strip()}")
             time.sleep(0.01)
-        yield Server(base, process.pid, time.monotonic() - began)
+        yield Server(base, process.pid, time.monotonic() - start)
     finally:
         process.terminate()
         try:
@@ -71,9 +71,9 @@ def reference(base: str, times: int) -> list[float]:
     durations = []
     with httpx.Client(base_url=base, trust_env=False) as client:
         for _ in range(times):
-            began = time.perf_counter()
+            start = time.perf_counter()
             client.get("/openapi.json").raise_for_status()
-            durations.append(time.perf_counter() - began)
+            durations.append(time.perf_counter() - start)
     return durations
 
 

@@ -59,8 +59,8 @@ class Browser:
         """The first element that is shown and has this text; waited for."""
 
         def look() -> WebElement | None:
-            found = self.driver.find_elements(By.CSS_SELECTOR, css)
-            return next((one for one in found if text in one.text and one.is_displayed()), None)
+            elements = self.driver.find_elements(By.CSS_SELECTOR, css)
+            return next((element for element in elements if text in element.text and element.is_displayed()), None)
 
         return wait(look, f"{css} {text!r}")
 
@@ -88,12 +88,12 @@ class Browser:
 
     def complaints(self) -> list[str]:
         """What the console has of warnings and errors since it was asked last; a broken policy is one."""
-        return [one["message"] for one in self._log("browser") if one["level"] in ("WARNING", "SEVERE")]
+        return [entry["message"] for entry in self._log("browser") if entry["level"] in ("WARNING", "SEVERE")]
 
     def requests(self) -> list[str]:
         """The addresses that were asked since it was asked last."""
-        events = [json.loads(one["message"])["message"] for one in self._log("performance")]
-        sent = [one["params"]["request"]["url"] for one in events if one["method"] == "Network.requestWillBeSent"]
+        events = [json.loads(entry["message"])["message"] for entry in self._log("performance")]
+        sent = [entry["params"]["request"]["url"] for entry in events if entry["method"] == "Network.requestWillBeSent"]
         return [url for url in sent if not url.startswith(("data:", "about:", "blob:"))]
 
     def _log(self, name: str) -> list[dict[str, Any]]:
@@ -104,7 +104,7 @@ class Browser:
 def wait(look: Callable[[], T | None], what: str, seconds: float = 20) -> T:
     """What it gives as soon as it gives something."""
     end = time.monotonic() + seconds
-    while not (found := look()):
+    while not (result := look()):
         assert time.monotonic() < end, f"there is no {what}"
         time.sleep(0.1)
-    return found
+    return result

@@ -56,18 +56,18 @@ def lint(repo: Path) -> list[Finding]:
     """The findings that the allow list doesn't permit."""
     tables = known_tables(repo)
     paths = sorted((repo / "sql").glob("*/*.sql"))
-    found = {finding for path in paths for finding in _lint(path, path.relative_to(repo).as_posix(), tables)}
+    results = {finding for path in paths for finding in _lint(path, path.relative_to(repo).as_posix(), tables)}
     for number, line in enumerate((repo / ALLOW).read_text().splitlines(), 1):
         if not line or line.startswith("#"):
             continue
         code, file, subject, *reason = line.split(maxsplit=3)
         allowed = {
-            finding for finding in found if (finding.code, finding.file, finding.subject) == (code, file, subject)
+            finding for finding in results if (finding.code, finding.file, finding.subject) == (code, file, subject)
         }
-        found -= allowed
+        results -= allowed
         if not allowed or not reason:
-            found.add(Finding(ALLOW, "stale-allow", f"line {number}", "needed by nothing, or without a reason"))
-    return sorted(found)
+            results.add(Finding(ALLOW, "stale-allow", f"line {number}", "needed by nothing, or without a reason"))
+    return sorted(results)
 
 
 def known_tables(repo: Path) -> Tables:
@@ -97,13 +97,13 @@ def _lint(path: Path, file: str, tables: Tables) -> Iterator[Finding]:
         kind = " ".join(statement.words[:2])
         if not statement.starts(f"{KINDS.get(suffix, '$')}|{EVERYWHERE}") or made(statement) not in ("", name):
             yield Finding(file, "misplaced", name, f"{kind} doesn't belong into a file of this name")
-        for code, subject, why in findings(statement, tables):
-            yield Finding(file, code, subject or name, f"{why} in {name}")
+        for code, subject, reason in findings(statement, tables):
+            yield Finding(file, code, subject or name, f"{reason} in {name}")
 
 
 def findings(statement: Sql, tables: Tables) -> Iterator[tuple[str, str, str]]:
     """What is wrong with the queries of a statement: code, table (empty: none in particular), message."""
-    found: list[str] = []
+    accepted: list[str] = []
     for query in queries(statement):
         if query is None:
             yield "dynamic-sql", "", "SQL is put together when it runs"
@@ -113,21 +113,21 @@ def findings(statement: Sql, tables: Tables) -> Iterator[tuple[str, str, str]]:
         except Unreadable as error:
             yield "unreadable", "", f"{error},"
             continue
-        found += tables_in(tree, tables)
-        for table, why in unpinned(tree, tables):
-            yield "tenant-not-pinned", table, why
+        accepted += tables_in(tree, tables)
+        for table, reason in unpinned(tree, tables):
+            yield "tenant-not-pinned", table, reason
     text = body(statement)
     named = [text.name(index + 1) for index, word in enumerate(text.words) if word in BEFORE_TABLE]
     for table in tables.tenant:
-        if found.count(table) < named.count(table):
+        if accepted.count(table) < named.count(table):
             yield "unreadable", table, "is in a query that was not found"
 
 
 def main() -> int:
-    found = lint(ROOT)
-    for finding in found:
+    findings = lint(ROOT)
+    for finding in findings:
         print(finding)
-    return 1 if found else 0
+    return 1 if findings else 0
 
 
 if __name__ == "__main__":

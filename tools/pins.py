@@ -113,7 +113,7 @@ def _check_insert(statement: exp.Insert, tables: Tables) -> Iterator[tuple[str, 
         yield name, f"gets a row without {TENANT} in the list of columns"
     conflict = statement.args.get("conflict")
     targets = conflict.args.get("conflict_keys") or [] if conflict else []
-    keys = [column.name for one in targets for column in one.find_all(exp.Column)]
+    keys = [column.name for part in targets for column in part.find_all(exp.Column)]
     if keys and TENANT not in keys:
         yield name, f"has a conflict target without {TENANT}"
     elif conflict and not keys and not conflict.args.get("constraint") and conflict.expressions:
@@ -163,8 +163,8 @@ def _join(node: exp.Expr, left: set[str], scope: Scope, tables: Tables) -> set[s
 
 
 def _both_ways(pairs: Iterable[tuple[str | None, ...]]) -> set[Link]:
-    known = [(one, other) for one, other in pairs if one is not None and other is not None]
-    return {*known, *((other, one) for one, other in known)}
+    known_pairs = [(left, right) for left, right in pairs if left is not None and right is not None]
+    return {*known_pairs, *((right, left) for left, right in known_pairs)}
 
 
 def _links(condition: exp.Expr | None, scope: Scope) -> set[Link]:
@@ -175,12 +175,14 @@ def _links(condition: exp.Expr | None, scope: Scope) -> set[Link]:
     if isinstance(condition, exp.Or):
         return _links(condition.this, scope) & _links(condition.expression, scope)
     if isinstance(condition, exp.In):
-        is_value = condition.args.get("query") or all(_stands_for(one, scope) == VALUE for one in condition.expressions)
+        is_value = condition.args.get("query") or all(
+            _stands_for(expression, scope) == VALUE for expression in condition.expressions
+        )
         return _both_ways([(_stands_for(condition.this, scope), VALUE)]) if is_value else set()
     if not isinstance(condition, exp.EQ):
         return set()
     pairs = zip(_row(condition.this), _row(condition.expression), strict=False)
-    return _both_ways((_stands_for(one, scope), _stands_for(other, scope)) for one, other in pairs)
+    return _both_ways((_stands_for(left, scope), _stands_for(right, scope)) for left, right in pairs)
 
 
 def _row(side: exp.Expr) -> list[exp.Expr]:

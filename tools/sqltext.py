@@ -61,12 +61,12 @@ class Sql:
 
     def items(self) -> list[Sql]:
         """The parts between commas that are not in parentheses."""
-        parts, depth, begun = [], 0, 0
+        parts, depth, start = [], 0, 0
         for index, word in enumerate([*self.words, ","]):
             depth += (word in ("(", "[")) - (word in (")", "]"))
             if word == "," and depth == 0:
-                parts.append(self.cut(begun, index))
-                begun = index + 1
+                parts.append(self.cut(start, index))
+                start = index + 1
         return parts
 
     def name(self, index: int) -> str:
@@ -86,17 +86,17 @@ def _token(text: str, start: int, end: int) -> Token:
 
 def statements(sql: Sql) -> Iterator[Sql]:
     """The statements of a text, cut at the semicolons outside `begin atomic … end`."""
-    begun, atomic = 0, 0
+    start, atomic = 0, 0
     for index, word in enumerate(sql.words):
         if atomic:
             atomic += (word == "case") - (word == "end")
         elif word == "atomic":
             atomic = 1
         elif word == ";":
-            yield sql.cut(begun, index)
-            begun = index + 1
-    if begun < len(sql.words):
-        yield sql.cut(begun)
+            yield sql.cut(start, index)
+            start = index + 1
+    if start < len(sql.words):
+        yield sql.cut(start)
 
 
 def made(statement: Sql) -> str:
@@ -107,7 +107,7 @@ def made(statement: Sql) -> str:
         ("(create|alter) table", "table"),
     ):
         if statement.starts(pattern):
-            at = next(index for index, one in enumerate(statement.words) if re.fullmatch(word, one)) + 1
+            at = next(index for index, candidate in enumerate(statement.words) if re.fullmatch(word, candidate)) + 1
             while statement.words[at] in ("if", "not", "exists", "only"):
                 at += 1
             return statement.name(at)
@@ -150,15 +150,15 @@ def _selected(expression: Sql) -> Sql:
 
 
 def _of_plpgsql(body: Sql) -> Iterator[Sql | None]:
-    begun, depth = 0, 0
+    start, depth = 0, 0
     for index, word in enumerate([*body.words, ";"]):
-        if word in ("(", "[") or (word == "case" and index > begun and body.words[index - 1] != "end"):
+        if word in ("(", "[") or (word == "case" and index > start and body.words[index - 1] != "end"):
             depth += 1
         elif depth:
             depth -= word in (")", "]", "end")
         elif word in CUTS:
-            yield from _of_statement(body.cut(begun, index))
-            begun = index + 1
+            yield from _of_statement(body.cut(start, index))
+            start = index + 1
 
 
 def _of_statement(statement: Sql) -> Iterator[Sql | None]:

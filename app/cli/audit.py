@@ -44,29 +44,31 @@ def verify(context: click.Context, organization: UUID | None, heads_file: TextIO
 
     With --head, the command also detects that a log was truncated or rewritten from its beginning.
     """
-    kept = _read_heads(heads_file) if heads_file else {}
+    stored_heads = _read_heads(heads_file) if heads_file else {}
     with operator() as connection:
         connection.autocommit = True  # a long transaction would keep VACUUM from removing old rows
         if organization is not None:
             call(connection, "admin.known_organization", organization)  # raises PT404
         present = call(connection, "admin.chain_heads", organization)
-        known = [row["organization_id"] for row in present]
-        missing = [] if organization else [each for each in kept if each not in known]
-        verdicts = [_verify(connection, row["organization_id"], kept.get(row["organization_id"])) for row in present]
+        ids = [row["organization_id"] for row in present]
+        missing = [] if organization else [each for each in stored_heads if each not in ids]
+        verdicts = [
+            _verify(connection, row["organization_id"], stored_heads.get(row["organization_id"])) for row in present
+        ]
     faults = [verdict for verdict in verdicts if not verdict["holds"]]
     rows(
         verdicts,
         ("organization_id", "holds", "verified", "unsealed", "code", "position", "event_id", "detail"),
         as_json,
     )
-    if heads_file and (unkept := [str(each) for each in known if each not in kept]):
+    if heads_file and (unkept := [str(each) for each in ids if each not in stored_heads]):
         click.echo(
             f"The file has no head of {', '.join(unkept)}. A truncated log of these organizations isn't detected.",
             err=True,
         )
     if missing:
-        gone = ", ".join(str(each) for each in missing)
-        click.echo(f"The heads name organizations that this database doesn't have: {gone}.", err=True)
+        names = ", ".join(str(each) for each in missing)
+        click.echo(f"The heads name organizations that this database doesn't have: {names}.", err=True)
     if faults or missing:
         context.exit(1)
 

@@ -114,11 +114,11 @@ def psql(organization: UUID | None, arguments: tuple[str, ...]) -> None:
             server = {**conninfo_to_dict(urls.of_migrate()), "user": login, "password": None}
             address = make_conninfo(**server)  # type: ignore[arg-type]
             environment = {**os.environ, "PGPASSWORD": password}
-            done = subprocess.run([_program(), address, *arguments], env=environment, check=False)
+            process = subprocess.run([_program(), address, *arguments], env=environment, check=False)
         finally:
             with suppress(psycopg.OperationalError):  # the login expires by itself
                 revoke_login(connection, login)
-    raise click.exceptions.Exit(done.returncode)
+    raise click.exceptions.Exit(process.returncode)
 
 
 @contextmanager

@@ -126,10 +126,10 @@ def connect_(vendor: str, organization: UUID, key_file: TextIO | None, sets: tup
             f"account, run the command again with: --set account={known}",
             err=True,
         )
-    how = "pushes are simulated, because it is a test organization" if is_test else f"{kind.title} accepts the key"
+    result = "pushes are simulated, because it is a test organization" if is_test else f"{kind.title} accepts the key"
     one(
         {"organization_id": organization, "vendor": vendor, "account": name},
-        f"The organization is connected to {kind.title} (account {name}): {how}.",
+        f"The organization is connected to {kind.title} (account {name}): {result}.",
         as_json,
     )
 
@@ -203,8 +203,8 @@ def retry(lead: UUID | None, organization: UUID, link: str | None, as_json: bool
         raise Mistake("--link needs LEAD, the lead that the record belongs to.")
     with operator() as connection:
         count = call(connection, "admin.retry_crm", organization, lead, link)[0]["retry_crm"]
-    what = "linked" if link else "queued for a push"
-    one({"count": count}, f"{count} {'lead is' if count == 1 else 'leads are'} {what}.", as_json)
+    action = "linked" if link else "queued for a push"
+    one({"count": count}, f"{count} {'lead is' if count == 1 else 'leads are'} {action}.", as_json)
 
 
 @crm.command()
@@ -217,18 +217,18 @@ def reconcile(organization: UUID, as_json: bool) -> None:
     """
     with addresses() as urls, connect(urls.of_operator(), autocommit=True) as connection:
         call(connection, "admin.organization", organization)
-        there = call(connection, "admin.crm_connections", organization)
-        if not there:
+        connections = call(connection, "admin.crm_connections", organization)
+        if not connections:
             raise Mistake("The organization has no connection to a CRM. To create one: leads crm connect")
-        if there[0]["credential"] is None:
+        if connections[0]["credential"] is None:
             raise Mistake("The pushes of a test organization are simulated, so there are no records to compare.")
         env = settings.read()
         try:
             credential = vault(urls, env, makes=False).decrypt(
-                there[0]["credential"],
-                key_id=there[0]["credential_key"],
+                connections[0]["credential"],
+                key_id=connections[0]["credential_key"],
                 organization_id=organization,
-                vendor=there[0]["vendor"],
+                vendor=connections[0]["vendor"],
             )
         except VaultError as error:
             raise Mistake(str(error)) from None
@@ -236,20 +236,20 @@ def reconcile(organization: UUID, as_json: bool) -> None:
         def syncs() -> list[DictRow]:
             return call(connection, "admin.crm_syncs", organization)
 
-        kind = VENDORS[there[0]["vendor"]]
-        findings = asyncio.run(_reconcile(kind, there[0], credential, env.allow_loopback_vendors, syncs))
+        kind = VENDORS[connections[0]["vendor"]]
+        findings = asyncio.run(_reconcile(kind, connections[0], credential, env.allow_loopback_vendors, syncs))
     report(findings, as_json)
     if findings:
         sys.exit(1)
 
 
 async def _reconcile(
-    kind: Kind, there: DictRow, credential: str, allow_loopback: bool, syncs: Callable[[], list[DictRow]]
+    kind: Kind, row: DictRow, credential: str, allow_loopback: bool, syncs: Callable[[], list[DictRow]]
 ) -> list[dict[str, Any]]:
     async with client(allow_loopback=allow_loopback) as http:
-        vendor = kind.of(http, there["settings"], credential, _before)
+        vendor = kind.of(http, row["settings"], credential, _before)
         try:
-            return await compare(vendor, there["organization_id"], syncs)
+            return await compare(vendor, row["organization_id"], syncs)
         except NotImplementedError:
             raise Mistake(f"A {kind.title.lower()} can't list its records, so there is nothing to compare.") from None
         except CallFailed as error:

@@ -59,20 +59,20 @@ def demo() -> None:
 def seed(operator_url: str) -> str:
     """Creates the organizations that don't exist yet, and returns a new key with the scope write."""
     with connect(operator_url) as connection:
-        there = {row["name"]: row["id"] for row in call(connection, "admin.organizations")}
+        ids = {row["name"]: row["id"] for row in call(connection, "admin.organizations")}
         for name, count, number in ((ORGANIZATION, COUNT, 1), (STRANGER, 20, 2)):
-            if name not in there:
-                there[name] = call(connection, "admin.create_organization", name, "test")[0]["create_organization"]
+            if name not in ids:
+                ids[name] = call(connection, "admin.create_organization", name, "test")[0]["create_organization"]
                 leads = _leads(random.Random(number), count)
-                call(connection, "admin.load_leads", there[name], json.dumps(leads, default=str))
+                call(connection, "admin.load_leads", ids[name], json.dumps(leads, default=str))
                 signals = _signals(random.Random(number), leads)
-                call(connection, "admin.load_signals", there[name], json.dumps(signals, default=str))
-        if not call(connection, "admin.crm_connections", there[ORGANIZATION]):
+                call(connection, "admin.load_signals", ids[name], json.dumps(signals, default=str))
+        if not call(connection, "admin.crm_connections", ids[ORGANIZATION]):
             # After the leads, so that they are not pushed when they enter a stage.
             settings = {"record_type_name": "Customer", "status_name": "Lead"}
-            call(connection, "admin.connect_crm", there[ORGANIZATION], "jobnimbus", "demo", json.dumps(settings))
+            call(connection, "admin.connect_crm", ids[ORGANIZATION], "jobnimbus", "demo", json.dumps(settings))
         key = new_key("test")
-        call(connection, "admin.create_key", there[ORGANIZATION], "write", digest(key), "demo")
+        call(connection, "admin.create_key", ids[ORGANIZATION], "write", digest(key), "demo")
     return key
 
 
@@ -98,7 +98,7 @@ def _leads(draw: random.Random, count: int) -> list[dict[str, Any]]:
         stage = _one(draw, _STAGE)
         # Most leads are recent, and most come in by day.
         created = now - timedelta(days=90 * draw.random() ** 1.5, hours=draw.choice((0, 0, 0, 9)) * draw.random())
-        touched = created + (now - created) * draw.random() * (0.0 if stage == "new" else 0.8)
+        updated = created + (now - created) * draw.random() * (0.0 if stage == "new" else 0.8)
         is_qualified = stage in _FAR or (stage == "lost" and draw.random() < 0.6)
         is_business = draw.random() < 0.3
         first, last = draw.choice(_FIRST), draw.choice(_LAST)
@@ -119,9 +119,9 @@ def _leads(draw: random.Random, count: int) -> list[dict[str, Any]]:
                 "timeline": draw.choice(_TIMELINE) if draw.random() < 0.6 else None,
                 "budget_range": draw.choice(_BUDGET) if draw.random() < 0.4 else None,
                 "ai_reasoning": "High urgency: water damage signal, in-radius" if is_qualified else None,
-                "qualification_completed_at": created + (touched - created) / 2 if is_qualified else None,
+                "qualification_completed_at": created + (updated - created) / 2 if is_qualified else None,
                 "created_at": created,
-                "updated_at": touched,
+                "updated_at": updated,
             }
         )
     return leads

@@ -86,7 +86,7 @@ def doctor(accept: bool, as_json: bool) -> None:
             _accept(urls.of_migrate(), findings)
             findings, not_seen = examine(urls.of_migrate(), is_migrating=True)
     if as_json:
-        answer = {"findings": [asdict(one) for one in findings], "not_seen": [asdict(one) for one in not_seen]}
+        answer = {"findings": [asdict(row) for row in findings], "not_seen": [asdict(row) for row in not_seen]}
         click.echo(json.dumps(answer, indent=2))
     else:
         click.echo("\n".join(_text(findings, not_seen)))
@@ -140,7 +140,7 @@ def keeping_catalogue(url: str) -> Iterator[None]:
 def _accept(url: str, findings: list[Finding]) -> None:
     """Accepts the drift, and prints it. Raises Mistake if a rule is broken."""
     drifted = {row["object"] for row in _drift(url)}
-    broken = [one.subject for one in findings if one.subject not in drifted]
+    broken = [finding.subject for finding in findings if finding.subject not in drifted]
     if broken:
         raise Mistake(
             f"Nothing was accepted, because these findings break a rule: {', '.join(broken)}. Fix them first, and then "
@@ -173,8 +173,8 @@ def _file_findings() -> Iterator[Finding]:
 
 
 def _text(findings: list[Finding], not_seen: list[NotSeen]) -> Iterator[str]:
-    for one in findings:
-        yield from (one.subject, f"  {one.finding}", *_remedy(one.remedy), "")
+    for finding in findings:
+        yield from (finding.subject, f"  {finding.finding}", *_remedy(finding.remedy), "")
     if findings:
         count = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
         yield f"{count}. Run the SQL as the migrating login, or as a superuser if that login may not."

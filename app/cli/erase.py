@@ -139,8 +139,10 @@ def _patient(connection: psycopg.Connection[DictRow], function: str, *arguments:
 
 
 def _described(row: DictRow) -> list[str]:
-    who = "deleted before" if row["is_deleted"] else " ".join(f"{row[key]}" for key in ("name", "email") if row[key])
-    lines = [f"{row['lead_id']} ({who}), {_counted(row['events'], 'event')}"]
+    description = (
+        "deleted before" if row["is_deleted"] else " ".join(f"{row[key]}" for key in ("name", "email") if row[key])
+    )
+    lines = [f"{row['lead_id']} ({description}), {_counted(row['events'], 'event')}"]
     return [*lines, *_outside(row["copies"])]
 
 
@@ -152,8 +154,8 @@ def _outside(copies: list[dict[str, Any]]) -> list[str]:
         if copy["external_id"] is not None:
             lines.append(f"{where}: the record {copy['external_id']}. Erase it there.")
         for sent in copy["may_have_made"]:
-            whom = sent["email"] or sent["display_name"]
-            lines.append(f"{where}: perhaps a record for {whom}, sent at {sent['sent_at']}. Check there.")
+            recipient = sent["email"] or sent["display_name"]
+            lines.append(f"{where}: perhaps a record for {recipient}, sent at {sent['sent_at']}. Check there.")
     return lines
 
 
@@ -174,6 +176,6 @@ def _confirm(question: str, yes: bool) -> None:
         raise click.Abort
 
 
-def _wait(seconds: Any, why: str) -> None:
-    click.echo(f"{why}. Waiting until it ends.", err=True)
+def _wait(seconds: Any, reason: str) -> None:
+    click.echo(f"{reason}. Waiting until it ends.", err=True)
     time.sleep(min(float(seconds), 1.0) + 0.05)

@@ -25,8 +25,8 @@ def read(file: TextIO) -> tuple[str, str]:
         document = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
         place = re.search(r" \(at line (\d+), column \d+\)$", str(error))
-        line, what = (place[1], place[0]) if place else (text.count("\n") + 1, "")
-        raise Mistake(f"{file.name}:{line}: This is not valid TOML: {str(error).removesuffix(what)}.") from None
+        line, message = (place[1], place[0]) if place else (text.count("\n") + 1, "")
+        raise Mistake(f"{file.name}:{line}: This is not valid TOML: {str(error).removesuffix(message)}.") from None
     except UnicodeDecodeError:
         raise Mistake(f"{file.name}: This is not UTF-8.") from None
     except RecursionError:

@@ -17,7 +17,7 @@ from app.worker.vendors import Record, Vendor
 async def compare(vendor: Vendor, organization: UUID, syncs: Callable[[], list[DictRow]]) -> list[dict[str, Any]]:
     """Reads all records, then our pushes, and returns the differences. Raises CallFailed."""
     # A push that ends after this time may have a record that the vendor's list doesn't show yet.
-    began = datetime.now(UTC)
+    start = datetime.now(UTC)
     records = []
     columns = SpinnerColumn(), TextColumn("{task.description} {task.completed:.0f}")
     with progress(*columns) as bar:
@@ -25,11 +25,11 @@ async def compare(vendor: Vendor, organization: UUID, syncs: Callable[[], list[D
         async for record in vendor.records():
             records.append(record)
             bar.advance(task)
-    return list(_findings(records, organization, syncs(), began))
+    return list(_findings(records, organization, syncs(), start))
 
 
 def _findings(
-    records: Sequence[Record], organization: UUID, syncs: Sequence[DictRow], began: datetime
+    records: Sequence[Record], organization: UUID, syncs: Sequence[DictRow], start: datetime
 ) -> Iterator[dict[str, Any]]:
     by_id = {record.id: record for record in records}
     by_lead: dict[str, list[str]] = defaultdict(list)
@@ -53,7 +53,7 @@ def _findings(
                 same,
                 "Several records have the lead's e-mail address. Check whether they are the same person.",
             )
-        if status == "ok" and sync["external_id"] not in by_id and sync["last_synced_at"] < began:
+        if status == "ok" and sync["external_id"] not in by_id and sync["last_synced_at"] < start:
             yield _finding(sync, "missing", [sync["external_id"]], "The vendor no longer has the lead's record.")
         elif status == "ok" and own and sync["external_id"] not in own:
             yield _finding(

@@ -73,12 +73,12 @@ def _prepare_embedded(urls: Addresses, configuration: Settings) -> str:
             migrate.apply(urls.of_migrate())
     except migrations.MigrationError as error:
         raise Mistake(str(error)) from None
-    kept = configuration.data_dir / "demo-key"
-    key = kept.read_text().strip() if kept.exists() else ""
+    key_file = configuration.data_dir / "demo-key"
+    key = key_file.read_text().strip() if key_file.exists() else ""
     if not demo.is_good(urls.of_api(), key):
         key = demo.seed(urls.of_operator())
-        kept.unlink(missing_ok=True)
-        secret_file.write(kept, key)
+        key_file.unlink(missing_ok=True)
+        secret_file.write(key_file, key)
     return key
 
 

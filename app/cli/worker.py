@@ -100,11 +100,11 @@ def vault(urls: Addresses, env: Settings, *, makes: bool = True) -> Vault:
 def _kept(path: Path) -> str:
     if not path.exists():
         # The link is atomic: of two processes that start at the same time, both use the first one's key.
-        made = path.with_name(f"crm-key.{os.getpid()}")
-        secret_file.write(made, new_key())
+        temporary = path.with_name(f"crm-key.{os.getpid()}")
+        secret_file.write(temporary, new_key())
         with suppress(FileExistsError):
-            os.link(made, path)
-        made.unlink()
+            os.link(temporary, path)
+        temporary.unlink()
     return path.read_text().strip()
 
 

@@ -34,16 +34,16 @@ def load(url: str, last_reference: bytes = b"") -> Table:
     """
     with psycopg.connect(session.address(url), autocommit=True, row_factory=dict_row) as connection:
         table = Table({row.pop("raised_by"): problems.Row(**row) for row in _rows(connection, "api.problems()")})
-        left_out = []
+        missing = []
         for row in _rows(connection, "api.routes()"):
             try:
                 table = table.with_route(_route(row))
             except ValueError as error:
                 log.write("error", message=f"The route {row['method']} {row['path']} is left out: {error}.")
-                left_out.append((row["path"], row["method"].lower()))
+                missing.append((row["path"], row["method"].lower()))
         try:
             document = next(_rows(connection, "api.openapi()"))["openapi"]
-            reference = _without(document, left_out)
+            reference = _without(document, missing)
         except (psycopg.Error, ValueError) as error:
             if connection.closed:
                 raise  # everything is read again
@@ -52,12 +52,12 @@ def load(url: str, last_reference: bytes = b"") -> Table:
     return replace(table, reference=reference)
 
 
-def _without(document: str, left_out: Sequence[tuple[str, str]]) -> bytes:
+def _without(document: str, missing: Sequence[tuple[str, str]]) -> bytes:
     """The reference without the routes that aren't served. Raises ValueError if it isn't JSON."""
     parsed = json.loads(document)
-    if not left_out:
+    if not missing:
         return document.encode()
-    for path, method in left_out:
+    for path, method in missing:
         item = parsed["paths"].get(path, {})
         item.pop(method, None)
         if not item:

@@ -99,12 +99,12 @@ def _operation(document: Node, method: str, path: str, operation: Node) -> Itera
     if parameters := [_resolved(document, parameter) for parameter in operation.get("parameters", ())]:
         rows = [
             (
-                f"`{one['name']}`",
-                one["in"],
-                _type(one["schema"]),
-                _rules(one["schema"], one.get("required", False), one),
+                f"`{field['name']}`",
+                field["in"],
+                _type(field["schema"]),
+                _rules(field["schema"], field.get("required", False), field),
             )
-            for one in parameters
+            for field in parameters
         ]
         yield _table(("parameter", "in", "type", "meaning"), rows)
     if body := operation.get("requestBody"):
@@ -137,7 +137,7 @@ def _content(content: Node) -> Iterator[str]:
         if any(word in schema for word in _PARTS):
             yield "Schema:\n\n" + _block(schema)
         yield from _fields(schema)
-        examples = [(name, one.get("value")) for name, one in media.get("examples", {}).items()]
+        examples = [(name, example.get("value")) for name, example in media.get("examples", {}).items()]
         if "example" in media:
             examples.append(("", media["example"]))
         for name, value in examples:
@@ -174,7 +174,7 @@ def _type(schema: Node) -> str:
     for word, joint in (("anyOf", " or "), ("oneOf", " or "), ("allOf", " and ")):
         if word in schema:
             alternatives = dict.fromkeys(_type(part) for part in schema[word])
-            return joint.join(one for one in alternatives if one != "any") or "any"
+            return joint.join(alternative for alternative in alternatives if alternative != "any") or "any"
     if "const" in schema:
         return f"`{json.dumps(schema['const'])}`"
     types = schema.get("type", "any")

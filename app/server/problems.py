@@ -114,8 +114,8 @@ def of_word(
 def of_error(table: Table, error: StatementFailed) -> Problem:
     """The problem of a PostgreSQL error. Its own message, detail and hint are shown only if our SQL raised it."""
     if error.sqlstate.startswith("PT") and error.sqlstate[2:].isdigit():
-        raised = read_errors(error.detail) if error.detail else ()
-        return of_word(table, error.message, detail=error.hint, errors=raised, status=int(error.sqlstate[2:]))
+        raised_errors = read_errors(error.detail) if error.detail else ()
+        return of_word(table, error.message, detail=error.hint, errors=raised_errors, status=int(error.sqlstate[2:]))
     row = table.get(error.constraint) or table.get(error.sqlstate)
     if row is None:
         # Too many connections, out of memory or disk (class 53), a shutdown (57P0x), a lost connection (class 08).

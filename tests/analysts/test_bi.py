@@ -50,8 +50,8 @@ class Place:
 
 def command(folder: Path) -> Leads:
     """Returns a function that runs ``leads`` with the folder's database, and without addresses."""
-    kept = {name: value for name, value in os.environ.items() if name not in ADDRESSES}
-    return leads_in({**kept, "LEADS_DATA_DIR": str(folder)})
+    environ = {name: value for name, value in os.environ.items() if name not in ADDRESSES}
+    return leads_in({**environ, "LEADS_DATA_DIR": str(folder)})
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +115,8 @@ def test_the_password_is_shown_once(place: Place) -> None:
     assert created.keys() == {"login", "organization_id", "password", "url"}
     assert (created["login"], created["organization_id"]) == ("bea", place.organization)
     assert ask(created["url"], "select session_user::text") == [("bea",)]
-    kept = place.sql("select rolpassword from pg_authid where rolname = 'bea'")[0][0]
-    assert kept.startswith("SCRAM-SHA-256$")
+    verifier = place.sql("select rolpassword from pg_authid where rolname = 'bea'")[0][0]
+    assert verifier.startswith("SCRAM-SHA-256$")
     for text in (printed(place.leads("bi", "list", "--json")), (place.folder / "postgresql.log").read_text()):
         assert created["password"] not in text
 
@@ -164,10 +164,10 @@ def test_an_expired_login_is_refused_and_its_open_session_sees_nothing(place: Pl
 
 
 def test_without_an_open_port_a_hint_is_printed(folder: Path) -> None:
-    other = folder.parent / "quiet"
-    with embedded.running(other, options={"fsync": "off"}) as server:
+    data_dir = folder.parent / "quiet"
+    with embedded.running(data_dir, options={"fsync": "off"}) as server:
         migrate.apply(server.url("leads_migrator"))
-    leads = command(other)
+    leads = command(data_dir)
     acme = printed(leads("organizations", "create", "Acme Restoration"))
     created = leads("bi", "create", "ann", "--organization", acme)
     assert created.stdout.strip().endswith("@127.0.0.1:5433/leads")
@@ -176,7 +176,7 @@ def test_without_an_open_port_a_hint_is_printed(folder: Path) -> None:
     port = free_port()
     created = leads("bi", "create", "bea", "--organization", acme, BI_PORT=str(port))
     assert f"leads serve --bi-port {port}" in created.stderr
-    with embedded.running(other, tcp_port=port):
+    with embedded.running(data_dir, tcp_port=port):
         assert ask(created.stdout.strip(), "select count(*) from leads") == [(0,)]
 
 
@@ -212,19 +212,19 @@ def test_analysts_are_listed_oldest_first(place: Place) -> None:
 
 def test_revoking_ends_every_open_session(place: Place) -> None:
     url = place.analyst("fay")
-    other = place.analyst("gil")
-    with psycopg.connect(url) as idle, psycopg.connect(url) as within, psycopg.connect(other) as spared:
+    gil_url = place.analyst("gil")
+    with psycopg.connect(url) as idle, psycopg.connect(url) as within, psycopg.connect(gil_url) as gil:
         idle.execute("select 1")
         idle.rollback()
         within.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         assert within.execute("select count(*) from leads").fetchall() == [(3,)]  # from now on it has its snapshot
 
-        done = json.loads(printed(place.leads("bi", "revoke", "fay", "--json")))
-        assert done == {"login": "fay", "state": "dropped"}
+        results = json.loads(printed(place.leads("bi", "revoke", "fay", "--json")))
+        assert results == {"login": "fay", "state": "dropped"}
         for connection in (idle, within):
             with pytest.raises(psycopg.OperationalError, match="terminating connection"):
                 connection.execute("select count(*) from leads")
-        assert spared.execute("select count(*) from leads").fetchall() == [(3,)]
+        assert gil.execute("select count(*) from leads").fetchall() == [(3,)]
     assert "password authentication failed" in refused(url) or "no pg_hba.conf entry" in refused(url)
     assert logins(place, "^fay$") == []
     place.analyst("fay")  # the name is free again
@@ -258,8 +258,8 @@ def test_psql_runs_as_an_analyst_and_leaves_no_login(place: Place) -> None:
     arguments = ("psql", "--organization", place.organization)
     assert printed(place.leads(*arguments, "-tAc", "select count(*) from bi.leads")) == "3"
     assert re.fullmatch("psql_[0-9a-f]{12}", printed(place.leads(*arguments, "-tAc", "select session_user")))
-    done = place.leads(*arguments, "-c", "select from app.lead where score_id is null")
-    assert (done.returncode, "permission denied" in done.stderr) == (1, True)  # psql exits with 1
+    process = place.leads(*arguments, "-c", "select from app.lead where score_id is null")
+    assert (process.returncode, "permission denied" in process.stderr) == (1, True)  # psql exits with 1
     assert logins(place, "^psql_") == []
     assert "psql_" not in printed(place.leads("bi", "list"))
 

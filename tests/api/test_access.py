@@ -203,9 +203,9 @@ def test_another_organizations_record_is_like_one_that_never_was(
                 assert theirs.organization.id not in own.text
                 if not others:
                     continue
-                for other in others:
-                    check_problem(other, 404, "not_found")
-                assert len({(repr(anonymous(other)), other.content) for other in others}) == 1
+                for answer in others:
+                    check_problem(answer, 404, "not_found")
+                assert len({(repr(anonymous(answer)), answer.content) for answer in others}) == 1
 
 
 def test_a_page_has_the_own_records_only(server: Server, tenants: tuple[Tenant, Tenant]) -> None:

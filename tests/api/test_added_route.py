@@ -56,24 +56,24 @@ def client(server: Server, acme: Organization) -> Iterator[httpx.Client]:
 
 def soon(condition: Callable[[], bool], seconds: float = 5) -> float:
     """Waits until it is true, and returns the seconds that it took. Fails after a time."""
-    began = time.monotonic()
+    start = time.monotonic()
     while not condition():
-        assert time.monotonic() - began < seconds
+        assert time.monotonic() - start < seconds
         time.sleep(0.02)
-    return time.monotonic() - began
+    return time.monotonic() - start
 
 
 def test_sql_adds_and_removes_an_endpoint_and_no_request_is_dropped(
     server: Server, database: Database, acme: Organization, client: httpx.Client
 ) -> None:
-    done = threading.Event()
-    seen: Counter[int] = Counter()
+    is_over = threading.Event()
+    statuses: Counter[int] = Counter()
 
     def others() -> None:
-        with server.client(acme.keys["write"]) as other:
-            while not done.is_set():
-                seen[other.get("/leads?limit=1").status_code] += 1
-                seen[other.post("/leads", json={"email": "a@example.com"}).status_code] += 1
+        with server.client(acme.keys["write"]) as reader:
+            while not is_over.is_set():
+                statuses[reader.get("/leads?limit=1").status_code] += 1
+                statuses[reader.post("/leads", json={"email": "a@example.com"}).status_code] += 1
 
     traffic = threading.Thread(target=others)
     traffic.start()
@@ -120,10 +120,10 @@ def test_sql_adds_and_removes_an_endpoint_and_no_request_is_dropped(
             assert soon(lambda: client.get(f"/things/{ID}/echo").status_code == 404) < 4
             database.sql("drop function api.echo")
     finally:
-        done.set()
+        is_over.set()
         traffic.join()
-    assert set(seen) == {200, 201}
-    assert seen.total() > 20
+    assert set(statuses) == {200, 201}
+    assert statuses.total() > 20
 
 
 def test_many_notices_are_one_reading_a_second_and_the_last_one_counts(
@@ -184,32 +184,32 @@ def test_a_line_that_is_no_good_is_logged_and_skipped_and_the_others_stay(
     with database.connect() as connection:
         connection.execute(ECHO.encode())
         connection.execute("insert into api.route values ('GET', '/good/{id}', 'api.echo', 'read')")
-        for path, (made, function, _) in BAD_LINES.items():
-            connection.execute(made.encode())
+        for path, (statement, function, _) in BAD_LINES.items():
+            connection.execute(statement.encode())
             method = "DELETE" if path == "/leads/{lead_id}" else "GET"
             connection.execute("insert into api.route values (%s, %s, %s, 'read')", [method, path, function])
         connection.execute("notify leads_routes")
     soon(lambda: client.get(f"/good/{ID}").status_code == 200)
     # A server that starts now does the same.
-    for one in (server, new_server(database)):
-        messages = [line["message"] for line in one.lines() if line["level"] == "error"]
-        for path, (_, _, said) in BAD_LINES.items():
-            assert [m for m in messages if f" {path} is left out" in m and said in m], (path, messages)
-        with one.client(client.headers["authorization"].removeprefix("Bearer ")) as other:
+    for instance in (server, new_server(database)):
+        messages = [line["message"] for line in instance.lines() if line["level"] == "error"]
+        for path, (_, _, reason) in BAD_LINES.items():
+            assert [m for m in messages if f" {path} is left out" in m and reason in m], (path, messages)
+        with instance.client(client.headers["authorization"].removeprefix("Bearer ")) as reader:
             for path in BAD_LINES:
                 if path != "/leads/{lead_id}":
-                    check_problem(other.get(path.replace("{id}", ID)), 404, "not_found")
-            check_problem(other.delete(f"/leads/{ID}"), 405, "method_not_allowed")
-            check_problem(other.get(f"/leads/{ID}"), 404, "not_found")
-            assert other.get("/leads").status_code == 200
-            assert other.get(f"/good/{ID}").status_code == 200
-        told = httpx.get(one.base + "/openapi.json", verify=False).json()["paths"]
-        assert "/good/{id}" in told
-        assert not set(BAD_LINES) & set(told)
+                    check_problem(reader.get(path.replace("{id}", ID)), 404, "not_found")
+            check_problem(reader.delete(f"/leads/{ID}"), 405, "method_not_allowed")
+            check_problem(reader.get(f"/leads/{ID}"), 404, "not_found")
+            assert reader.get("/leads").status_code == 200
+            assert reader.get(f"/good/{ID}").status_code == 200
+        paths = httpx.get(instance.base + "/openapi.json", verify=False).json()["paths"]
+        assert "/good/{id}" in paths
+        assert not set(BAD_LINES) & set(paths)
 
 
 @pytest.mark.parametrize(
-    ("wait", "made", "said"),
+    ("wait", "statement", "reason"),
     [
         ("api.no_such_wait", "", "there is no function api.no_such_wait that only reads"),
         ("api.writing_wait", function("writing_wait(id uuid)", volatility="volatile"), "that only reads"),
@@ -217,18 +217,18 @@ def test_a_line_that_is_no_good_is_logged_and_skipped_and_the_others_stay(
     ],
 )
 def test_a_wait_that_is_no_good_is_logged_and_its_route_skipped(
-    server: Server, database: Database, client: httpx.Client, wait: str, made: str, said: str
+    server: Server, database: Database, client: httpx.Client, wait: str, statement: str, reason: str
 ) -> None:
     path = "/" + wait.removeprefix("api.") + "/{id}"
     with database.connect() as connection:
-        connection.execute(made.encode())
+        connection.execute(statement.encode())
         connection.execute(
             "insert into api.route (method, path, function, scope, wait_seconds, wait_function) "
             "values ('GET', %s, 'api.get_lead', 'read', 1, %s)",
             [path, wait],
         )
         connection.execute("notify leads_routes")
-    soon(lambda: any(path in line.get("message", "") and said in line["message"] for line in server.lines()))
+    soon(lambda: any(path in line.get("message", "") and reason in line["message"] for line in server.lines()))
     check_problem(client.get(path.replace("{id}", ID)), 404, "not_found")
 
 
@@ -257,10 +257,10 @@ def test_a_202_is_asked_again_until_it_is_another_or_says_later(
             )
         connection.execute("notify leads_routes")
     soon(lambda: client.post(f"/later/{ID}").status_code == 202)
-    found = {name: client.post(f"/{name}/{ID}") for name in ("soon", "later", "never")}
-    assert {name: answer.status_code for name, answer in found.items()} == {"soon": 200, "later": 202, "never": 202}
-    assert found["later"].headers["retry-after"] == "60"
-    assert found["never"].elapsed.total_seconds() >= 1.9
+    answers = {name: client.post(f"/{name}/{ID}") for name in ("soon", "later", "never")}
+    assert {name: answer.status_code for name, answer in answers.items()} == {"soon": 200, "later": 202, "never": 202}
+    assert answers["later"].headers["retry-after"] == "60"
+    assert answers["never"].elapsed.total_seconds() >= 1.9
 
 
 def test_a_function_with_changed_types_is_prepared_again(database: Database, client: httpx.Client) -> None:
@@ -312,6 +312,6 @@ def test_a_get_can_write_nothing_with_any_function(database: Database, client: h
         soon(lambda: client.get("/sneak").status_code != 404)
         for _ in range(5):
             check_problem(client.get("/sneak"), 500, "internal")
-        made = client.post("/leads", json={"email": "a@example.com"})
-        assert made.status_code == 201
+        answer = client.post("/leads", json={"email": "a@example.com"})
+        assert answer.status_code == 201
         assert database.sql("select count(*) from app.lead where lead_score = 99") == [{"count": 0}]

@@ -40,8 +40,8 @@ def cors(database: Database, new_server: Callable[..., Server], acme: Organizati
 
 
 def test_head_is_get_without_the_body(client: httpx.Client) -> None:
-    made = client.post("/leads", json={"email": "a@example.com"})
-    lead = made.headers["location"].removeprefix("/api/v1")
+    created = client.post("/leads", json={"email": "a@example.com"})
+    lead = created.headers["location"].removeprefix("/api/v1")
     client.post("/leads", json={"email": "b@example.com"})
     event = client.get("/audit-log?limit=1").json()["data"][0]["id"]
     for path in ("/leads?limit=1", lead, "/audit-log?limit=1", f"/audit-log/{event}", "/health", "/organizations/me"):

@@ -107,11 +107,11 @@ def test_the_page_is_the_described_one_to_the_byte(server: Server, seed_key: str
 
 def test_the_single_lead_is_the_described_one_to_the_byte(server: Server, seed_key: str) -> None:
     with server.client(seed_key) as client:
-        one = client.get(f"/leads/{LEAD}")
-    assert one.status_code == 200
-    check_headers(one)
-    assert one.headers["content-type"] == "application/json"
-    assert one.text == compact(ONE)
+        answer = client.get(f"/leads/{LEAD}")
+    assert answer.status_code == 200
+    check_headers(answer)
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.text == compact(ONE)
 
 
 def decoded(cursor: str) -> str:
@@ -122,8 +122,8 @@ def decoded(cursor: str) -> str:
 def test_the_described_cursor_is_taken_and_one_made_here_has_its_form(server: Server, seed_key: str) -> None:
     assert decoded(json.loads(PAGE)["next_cursor"]) == CURSOR
     with server.client(seed_key) as client:
-        made = client.get("/leads", params={"limit": 1}).json()["next_cursor"]
-        assert decoded(made) == CURSOR
+        cursor = client.get("/leads", params={"limit": 1}).json()["next_cursor"]
+        assert decoded(cursor) == CURSOR
         rest = client.get("/leads", params={"cursor": json.loads(PAGE)["next_cursor"]}).json()
     assert [lead["email"] for lead in rest["data"]] == ["older@example.com"]
     assert rest["next_cursor"] is None
@@ -149,7 +149,7 @@ def test_a_cursor_is_unpadded_base64url_of_compact_json(
 def test_a_created_lead_comes_back_as_described(server: Server, new_organization: Callable[..., Organization]) -> None:
     acme = new_organization()
     with server.client(acme.keys["write"]) as client:
-        made = client.post(
+        answer = client.post(
             "/leads",
             json={
                 "name": "Sarah Mitchell",
@@ -159,11 +159,11 @@ def test_a_created_lead_comes_back_as_described(server: Server, new_organization
                 "pipeline_stage": "new",
             },
         )
-        lead = made.json()
-        assert made.status_code == 201
-        check_headers(made)
-        assert made.headers["content-type"] == "application/json"
-        assert made.headers["location"] == f"/api/v1/leads/{lead['id']}"
+        lead = answer.json()
+        assert answer.status_code == 201
+        check_headers(answer)
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.headers["location"] == f"/api/v1/leads/{lead['id']}"
         assert list(lead) == ITEM
         assert UUID.fullmatch(lead["id"])
         assert TIME.fullmatch(lead["created_at"])
@@ -181,7 +181,7 @@ def test_a_created_lead_comes_back_as_described(server: Server, new_organization
             "created_at": lead["created_at"],
             "updated_at": lead["created_at"],
         }
-        whole = client.get(made.headers["location"].removeprefix("/api/v1")).json()
+        whole = client.get(answer.headers["location"].removeprefix("/api/v1")).json()
         assert list(whole) == WHOLE
         assert whole == lead | dict.fromkeys(set(WHOLE) - set(ITEM))
         assert client.get("/leads").json() == {"data": [lead], "next_cursor": None}
@@ -190,19 +190,19 @@ def test_a_created_lead_comes_back_as_described(server: Server, new_organization
 def test_a_changed_lead_comes_back_as_described(server: Server, new_organization: Callable[..., Organization]) -> None:
     acme = new_organization()
     with server.client(acme.keys["write"]) as client:
-        made = client.post(
+        created = client.post(
             "/leads",
             json={"name": "Sarah Mitchell", "email": "s@example.com", "lead_score": 87, "source": "google_ads"},
         ).json()
-        changed = client.patch(f"/leads/{made['id']}", json={"pipeline_stage": "won", "lead_score": 92})
+        changed = client.patch(f"/leads/{created['id']}", json={"pipeline_stage": "won", "lead_score": 92})
         assert changed.status_code == 200
         check_headers(changed)
         assert changed.headers["content-type"] == "application/json"
         lead = changed.json()
         assert list(lead) == CHANGE
         assert TIME.fullmatch(lead["updated_at"])
-        assert lead["updated_at"] >= made["updated_at"]
-        expected: dict[str, Any] = {key: made[key] for key in CHANGE}
+        assert lead["updated_at"] >= created["updated_at"]
+        expected: dict[str, Any] = {key: created[key] for key in CHANGE}
         assert lead == expected | {"pipeline_stage": "won", "lead_score": 92, "updated_at": lead["updated_at"]}
 
 
@@ -251,9 +251,9 @@ def test_qualification_is_stamped_the_first_time_only(
         for stage in ("won", "qualified"):
             client.patch(f"/leads/{id}", json={"pipeline_stage": stage})
             assert client.get(f"/leads/{id}").json()["qualification_completed_at"] == first
-        made = client.post("/leads", json={"email": "b@example.com", "pipeline_stage": "qualified"}).json()
-        reached = client.get(f"/leads/{made['id']}").json()["qualification_completed_at"]
-        assert reached == made["created_at"]
+        lead = client.post("/leads", json={"email": "b@example.com", "pipeline_stage": "qualified"}).json()
+        reached = client.get(f"/leads/{lead['id']}").json()["qualification_completed_at"]
+        assert reached == lead["created_at"]
 
 
 def test_a_change_is_one_row_in_the_audit_log(
@@ -271,13 +271,13 @@ def test_a_change_is_one_row_in_the_audit_log(
         assert list(page.json()) == ["data", "next_cursor"]
         updated, created = page.json()["data"]
         lead = client.get(f"/leads/{id}").json()
-        one = client.get(f"/audit-log/{updated['id']}")
+        answer = client.get(f"/audit-log/{updated['id']}")
     key_id = database.sql(
         "select id::text from auth.api_key where organization_id = %s and scopes = array['read', 'write']", acme.id
     )[0]["id"]
-    assert one.headers["content-type"] == "application/json"
-    assert one.text in page.text
-    assert one.json() == updated
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.text in page.text
+    assert answer.json() == updated
     assert list(updated) == list(created) == EVENT
     assert UUID.fullmatch(updated["id"])
     assert TIME.fullmatch(updated["created_at"])
@@ -341,10 +341,10 @@ def test_text_of_every_script_comes_back_as_it_was_sent(
 ) -> None:
     name = 'Zoë "Å" \\ 山田 🏚️👩🏽‍🔧 مرحبا \u202ertl\u202c \u2028 \t\x01\x7f'.strip()
     with server.client(new_organization().keys["write"]) as client:
-        made = client.post("/leads", json={"name": name, "company": "أ"})
-        assert made.json()["name"] == name
+        answer = client.post("/leads", json={"name": name, "company": "أ"})
+        assert answer.json()["name"] == name
         # UTF-8, not \u escapes.
-        assert "山田 🏚" in made.content.decode()
-        assert client.get(f"/leads/{made.json()['id']}").json()["name"] == name
-        event = client.get("/audit-log", params={"lead_id": made.json()["id"]}).json()["data"][0]
+        assert "山田 🏚" in answer.content.decode()
+        assert client.get(f"/leads/{answer.json()['id']}").json()["name"] == name
+        event = client.get("/audit-log", params={"lead_id": answer.json()["id"]}).json()["data"][0]
         assert event["payload"]["diff"]["name"] == {"from": None, "to": name}

@@ -32,16 +32,16 @@ def test_a_matching_if_none_match_is_304(server: Server, acme: Organization, lea
     with server.client(acme.keys["read"]) as client:
         tag = client.get(lead).headers["etag"]
         assert tag.startswith('"')
-        for known in (tag, f"W/{tag}", "*", f'"a", {tag}', f'"a",W/{tag},"b"', f'W/"x" , {tag}'):
-            answer = client.request(method, lead, headers={"If-None-Match": known})
-            assert answer.status_code == 304, known
+        for tags in (tag, f"W/{tag}", "*", f'"a", {tag}', f'"a",W/{tag},"b"', f'W/"x" , {tag}'):
+            answer = client.request(method, lead, headers={"If-None-Match": tags})
+            assert answer.status_code == 304, tags
             assert answer.content == b""
             assert answer.headers["etag"] == tag
             assert "content-type" not in answer.headers
             check_headers(answer)
-        for other in ('"a"', tag.strip('"'), f'"{tag.strip(chr(34))}x"', "", "W/*", f"w/{tag[1:]}"):
-            answer = client.request(method, lead, headers={"If-None-Match": other})
-            assert answer.status_code == 200, other
+        for tag_list in ('"a"', tag.strip('"'), f'"{tag.strip(chr(34))}x"', "", "W/*", f"w/{tag[1:]}"):
+            answer = client.request(method, lead, headers={"If-None-Match": tag_list})
+            assert answer.status_code == 200, tag_list
             assert answer.headers["etag"] == tag
         # Of several lines, any.
         answer = client.request(method, lead, headers=[("If-None-Match", '"a"'), ("If-None-Match", tag)])
@@ -128,10 +128,10 @@ def test_of_ten_racing_with_one_tag_one_wins(server: Server, acme: Organization,
 
 def test_the_tag_of_a_post_and_of_a_patch_is_that_of_a_get(server: Server, acme: Organization) -> None:
     with server.client(acme.keys["write"]) as client:
-        made = client.post("/leads", json={"email": "a@example.com"})
-        path = made.headers["location"].removeprefix("/api/v1")
+        created = client.post("/leads", json={"email": "a@example.com"})
+        path = created.headers["location"].removeprefix("/api/v1")
         for change in (None, {"lead_score": 1}, {}):
-            answer = made if change is None else client.patch(path, json=change)
+            answer = created if change is None else client.patch(path, json=change)
             assert answer.headers["etag"] == client.get(path).headers["etag"] == client.head(path).headers["etag"]
             assert client.get(path, headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
 
@@ -140,27 +140,27 @@ def test_two_changes_within_a_millisecond_give_two_tags(
     server: Server, database: Database, acme: Organization, lead: str
 ) -> None:
     id = lead.removeprefix("/leads/")
-    seen = []
+    rows = []
     with server.client(acme.keys["read"]) as client, database.connect() as connection:
         with connection.transaction():
             for score in (1, 2, 1):
-                seen += connection.execute(
+                rows += connection.execute(
                     """update app.lead set lead_score = %s where id = %s
                     returning updated_at, app.lead_etag(revision) as tag""",
                     [score, id],
                 ).fetchall()
-        assert client.get(lead).headers["etag"] == seen[-1]["tag"]
-    assert len({row["updated_at"] for row in seen}) == 1
-    assert len({row["tag"] for row in seen}) == 3
+        assert client.get(lead).headers["etag"] == rows[-1]["tag"]
+    assert len({row["updated_at"] for row in rows}) == 1
+    assert len({row["tag"] for row in rows}) == 3
 
 
 def test_a_patch_that_changes_nothing_writes_nothing(server: Server, database: Database, acme: Organization) -> None:
     with server.client(acme.keys["write"]) as client:
-        made = client.post("/leads", json={"email": "a@example.com", "name": "Ada", "lead_score": 87})
-        path = made.headers["location"].removeprefix("/api/v1")
+        created = client.post("/leads", json={"email": "a@example.com", "name": "Ada", "lead_score": 87})
+        path = created.headers["location"].removeprefix("/api/v1")
         before = client.get(path)
-        (row,) = database.sql("select xmin::text, ctid::text from app.lead where id = %s", made.json()["id"])
-        for nothing in (
+        (row,) = database.sql("select xmin::text, ctid::text from app.lead where id = %s", created.json()["id"])
+        for change in (
             {},
             {"lead_score": 87},
             {"lead_score": 87.0},
@@ -168,15 +168,15 @@ def test_a_patch_that_changes_nothing_writes_nothing(server: Server, database: D
             {"company": None},
             {"email": "a@example.com", "pipeline_stage": "new"},
         ):
-            answer = client.patch(path, json=nothing)
+            answer = client.patch(path, json=change)
             assert answer.status_code == 200
-            assert answer.json()["updated_at"] == made.json()["updated_at"]
-            assert answer.headers["etag"] == made.headers["etag"]
+            assert answer.json()["updated_at"] == created.json()["updated_at"]
+            assert answer.headers["etag"] == created.headers["etag"]
         after = client.get(path)
         assert (after.content, after.headers["etag"]) == (before.content, before.headers["etag"])
-        events = client.get("/audit-log", params={"lead_id": made.json()["id"]}).json()["data"]
+        events = client.get("/audit-log", params={"lead_id": created.json()["id"]}).json()["data"]
         assert [event["action"] for event in events] == ["lead.created"]
-        assert database.sql("select xmin::text, ctid::text from app.lead where id = %s", made.json()["id"]) == [row]
+        assert database.sql("select xmin::text, ctid::text from app.lead where id = %s", created.json()["id"]) == [row]
 
 
 def test_racing_patches_without_a_tag_are_all_made_one_after_another(

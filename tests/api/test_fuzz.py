@@ -105,18 +105,18 @@ def count(database: Database, organization: Organization) -> int:
 @given(body=good_leads | lead_bodies | anything)
 def test_a_body_of_any_json(client: httpx.Client, body: Any) -> None:
     content = json.dumps(body)
-    made = client.post("/leads", content=content)
-    check(made, good=(201,))
-    if made.status_code == 201:
-        lead = made.json()
+    answer = client.post("/leads", content=content)
+    check(answer, good=(201,))
+    if answer.status_code == 201:
+        lead = answer.json()
         assert list(lead) == ITEM
         for field in ITEM:
             if body.get(field) is not None:
                 assert lead[field] == (body[field].strip(WHITE_SPACE) if isinstance(body[field], str) else body[field])
-        changed = client.patch(made.headers["location"].removeprefix("/api/v1"), content=content)
+        changed = client.patch(answer.headers["location"].removeprefix("/api/v1"), content=content)
         assert changed.status_code == 200
         assert list(changed.json()) == CHANGE
-        assert changed.headers["etag"] == made.headers["etag"]
+        assert changed.headers["etag"] == answer.headers["etag"]
 
 
 @fuzz

@@ -83,8 +83,8 @@ def test_a_repeat_is_answered_as_the_first_even_after_a_change(
         assert again.headers["idempotency-replayed"] == "true"
         assert again.headers["content-type"] == first.headers["content-type"]
         # Another key of the same organization, too.
-        with server.client(acme.keys["admin"]) as other:
-            assert what_repeats(other.post("/leads", json=BODY, headers={"Idempotency-Key": "k"})) == what_repeats(
+        with server.client(acme.keys["admin"]) as admin:
+            assert what_repeats(admin.post("/leads", json=BODY, headers={"Idempotency-Key": "k"})) == what_repeats(
                 first
             )
         assert client.post("/leads", json=BODY).status_code == 201
@@ -97,8 +97,8 @@ def test_another_request_under_the_key_is_422(server: Server, database: Database
         body = b'{"email": "a@example.com"}'
         assert client.post("/leads", content=body).status_code == 201
         # Bytes are compared, not their meaning.
-        for other in (b'{"email":"a@example.com"}', b'{"email": "b@example.com"}', b"{}", b'{"email": 1}'):
-            check_problem(client.post("/leads", content=other), 422, "idempotency_key_reused")
+        for content in (b'{"email":"a@example.com"}', b'{"email": "b@example.com"}', b"{}", b'{"email": 1}'):
+            check_problem(client.post("/leads", content=content), 422, "idempotency_key_reused")
         assert client.post("/leads", content=body).headers["idempotency-replayed"] == "true"
         # A malformed request is refused first.
         check_problem(client.post("/leads", content=b"{"), 400, "invalid_body", ("body", "invalid_json"))
@@ -115,21 +115,21 @@ def test_a_refusal_is_not_kept(server: Server, database: Database, acme: Organiz
                 assert answer.json()["code"] == "validation_failed"
         check_problem(client.post("/leads", content=b"{}"), 415, "unsupported_media_type")
         assert database.sql("select 1 from app.idempotency_key where organization_id = %s", acme.id) == []
-        made = client.post("/leads", json=BODY)
-        assert made.status_code == 201
-        assert "idempotency-replayed" not in made.headers
+        created = client.post("/leads", json=BODY)
+        assert created.status_code == 201
+        assert "idempotency-replayed" not in created.headers
     assert leads(database, acme) == 1
 
 
 def test_a_key_is_the_organizations_own(server: Server, new_organization: Callable[..., Organization]) -> None:
-    made = []
+    ids = []
     for organization in (new_organization(), new_organization()):
         with server.client(organization.keys["write"]) as client:
             answer = client.post("/leads", json=BODY, headers={"Idempotency-Key": "the same"})
             assert "idempotency-replayed" not in answer.headers
             assert answer.json()["organization_id"] == organization.id
-            made.append(answer.json()["id"])
-    assert made[0] != made[1]
+            ids.append(answer.json()["id"])
+    assert ids[0] != ids[1]
 
 
 def test_who_is_asking_and_what_for_is_checked_before_a_replay(
@@ -143,8 +143,11 @@ def test_who_is_asking_and_what_for_is_checked_before_a_replay(
             "update auth.api_key set revoked_at = now() where id = (select max(id::text)::uuid from auth.api_key)"
         )
         check_problem(client.post("/leads", json=BODY, headers=headers), 401, "unauthorized")
-    for other, status, code in ((acme.keys["read"], 403, "insufficient_scope"), (new_key("test"), 401, "unauthorized")):
-        with server.client(other) as client:
+    for other_key, status, code in (
+        (acme.keys["read"], 403, "insufficient_scope"),
+        (new_key("test"), 401, "unauthorized"),
+    ):
+        with server.client(other_key) as client:
             check_problem(client.post("/leads", json=BODY, headers=headers), status, code)
 
 
@@ -207,9 +210,9 @@ BAD_KEYS = ["", "a" * 256, "clé", "\u00a0", "a\tb"]
 def test_a_key_is_1_to_255_printable_characters(server: Server, database: Database, acme: Organization) -> None:
     with server.client(acme.keys["write"]) as client:
         for key in GOOD_KEYS:
-            made = client.post("/leads", json=BODY, headers={"Idempotency-Key": key})
+            created = client.post("/leads", json=BODY, headers={"Idempotency-Key": key})
             again = client.post("/leads", json=BODY, headers={"Idempotency-Key": key})
-            assert what_repeats(again) == what_repeats(made)
+            assert what_repeats(again) == what_repeats(created)
         for key in BAD_KEYS:
             answer = client.post("/leads", json=BODY, headers=[(b"Idempotency-Key", key.encode("latin-1"))])
             check_problem(answer, 400, "invalid_parameter", ("Idempotency-Key", "invalid_idempotency_key"))
@@ -240,7 +243,7 @@ def test_repeats_wait_for_the_first_and_get_its_answer_and_block_no_other_reques
     server: Server, database: Database, acme: Organization
 ) -> None:
     with (
-        hold(database, acme, "k") as held,
+        hold(database, acme, "k") as holder,
         server.client(acme.keys["write"]) as client,
         ThreadPoolExecutor(8) as threads,
     ):
@@ -250,7 +253,7 @@ def test_repeats_wait_for_the_first_and_get_its_answer_and_block_no_other_reques
         time.sleep(0.5)
         assert client.get("/health").elapsed.total_seconds() < 2
         assert not any(repeat.done() for repeat in repeats)
-        held.commit()
+        holder.commit()
         answers = [repeat.result() for repeat in repeats]
     assert {answer.headers["idempotency-replayed"] for answer in answers} == {"true"}
     assert len({what_repeats(answer) for answer in answers}) == 1
@@ -261,13 +264,13 @@ def test_where_the_first_gives_up_the_repeat_takes_its_place(
     server: Server, database: Database, acme: Organization
 ) -> None:
     with (
-        hold(database, acme, "k") as held,
+        hold(database, acme, "k") as holder,
         server.client(acme.keys["write"]) as client,
         ThreadPoolExecutor(2) as threads,
     ):
         repeats = [threads.submit(client.post, "/leads", json=BODY, headers={"Idempotency-Key": "k"}) for _ in range(2)]
         time.sleep(0.3)
-        held.rollback()
+        holder.rollback()
         answers = [repeat.result() for repeat in repeats]
     assert Counter(answer.headers.get("idempotency-replayed") for answer in answers) == {None: 1, "true": 1}
     assert len({what_repeats(answer) for answer in answers}) == 1
@@ -281,25 +284,25 @@ def test_while_the_first_runs_a_repeat_is_409_after_5_seconds_wherever_it_waited
 
     def post(delay: float) -> tuple[httpx.Response, float]:
         time.sleep(delay)
-        began = time.monotonic()
+        start = time.monotonic()
         with server.client(acme.keys["write"]) as client:
             headers = {"Idempotency-Key": "k", "Content-Type": "application/json"}
             answer = client.post("/leads", content=content, headers=headers)
-            return answer, time.monotonic() - began
+            return answer, time.monotonic() - start
 
     # The first waits in the database, the second in the server, the third first in the server.
-    with hold(database, acme, "k") as held, ThreadPoolExecutor(3) as threads:
+    with hold(database, acme, "k") as holder, ThreadPoolExecutor(3) as threads:
         answers = list(threads.map(post, (0.0, 0.2, 2.5)))
         for answer, seconds in answers:
             check_problem(answer, 409, "idempotency_in_progress")
             assert 4.5 < seconds < 8
         # Requests with other keys or without a key don't wait.
         with server.client(acme.keys["write"]) as client:
-            began = time.monotonic()
+            began_at = time.monotonic()
             assert client.post("/leads", json=BODY, headers={"Idempotency-Key": "l"}).status_code == 201
             assert client.post("/leads", json=BODY).status_code == 201
-            assert time.monotonic() - began < 2
-        held.commit()
+            assert time.monotonic() - began_at < 2
+        holder.commit()
     answer, _ = post(0)
     assert answer.status_code == 201
     assert answer.headers["idempotency-replayed"] == "true"

@@ -160,18 +160,20 @@ def test_a_value_is_kept_or_refused_by_name_and_the_table_agrees(
 ) -> None:
     with server.client(acme.keys["write"]) as client, database.connect() as connection:
         path = client.post("/leads", json=contact(field)).headers["location"].removeprefix("/api/v1")
-        good = [(value, value if kept is KEPT else kept) for value, kept in VALUES[field] if is_kept(value, kept)]
-        bad = [(value, kept) for value, kept in VALUES[field] if not is_kept(value, kept)]
+        good = [
+            (value, value if stored is KEPT else stored) for value, stored in VALUES[field] if is_kept(value, stored)
+        ]
+        bad = [(value, stored) for value, stored in VALUES[field] if not is_kept(value, stored)]
         assert good
         assert bad
 
-        for value, kept in good:
-            made = client.post("/leads", json=contact(field) | {field: value})
-            assert made.status_code == 201, (value, made.text)
-            assert client.get(made.headers["location"].removeprefix("/api/v1")).json()[field] == kept
+        for value, stored in good:
+            created = client.post("/leads", json=contact(field) | {field: value})
+            assert created.status_code == 201, (value, created.text)
+            assert client.get(created.headers["location"].removeprefix("/api/v1")).json()[field] == stored
             changed = client.patch(path, json={field: value})
             assert changed.status_code == 200, (value, changed.text)
-            assert client.get(path).json()[field] == kept
+            assert client.get(path).json()[field] == stored
             assert is_taken_in_sql(connection, acme, field, value), value
 
         before = written(database)
@@ -191,8 +193,8 @@ def test_a_value_is_kept_or_refused_by_name_and_the_table_agrees(
         assert written(database) == before
 
 
-def is_kept(value: Any, kept: Any) -> bool:
-    return kept is KEPT or (isinstance(value, str) and isinstance(kept, str) and kept == value.strip(WHITE_SPACE))
+def is_kept(value: Any, stored: Any) -> bool:
+    return stored is KEPT or (isinstance(value, str) and isinstance(stored, str) and stored == value.strip(WHITE_SPACE))
 
 
 def is_taken_in_sql(
@@ -303,8 +305,8 @@ def test_a_lead_needs_an_address_or_a_name_and_a_company_and_the_table_agrees(
     contacts = {"email": "ada@example.com", "name": "Ada", "company": "Engines"}
     good = 0
     with server.client(acme.keys["write"]) as client, database.connect() as connection:
-        for given in itertools.product((True, False), repeat=3):
-            parts = {field: value for (field, value), is_given in zip(contacts.items(), given, strict=True) if is_given}
+        for flags in itertools.product((True, False), repeat=3):
+            parts = {field: value for (field, value), is_given in zip(contacts.items(), flags, strict=True) if is_given}
             nulls = {field: parts.get(field) for field in contacts}
             is_good = "email" in parts or len(parts) == 2
             good += is_good
@@ -315,14 +317,14 @@ def test_a_lead_needs_an_address_or_a_name_and_a_company_and_the_table_agrees(
                 else:
                     check_problem(answer, 422, "validation_failed", ("email", "contact_required"))
             # A change to the same: from all three.
-            made = client.post("/leads", json=contacts)
-            path = made.headers["location"].removeprefix("/api/v1")
+            created = client.post("/leads", json=contacts)
+            path = created.headers["location"].removeprefix("/api/v1")
             answer = client.patch(path, json=nulls)
             if is_good:
                 assert answer.status_code == 200
             else:
                 check_problem(answer, 422, "validation_failed", ("email", "contact_required"))
-                assert client.get(path).headers["etag"] == made.headers["etag"]
+                assert client.get(path).headers["etag"] == created.headers["etag"]
             refusal: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
             if not is_good:
                 refusal = pytest.raises(psycopg.errors.CheckViolation, match="lead_has_email_or_name_and_company")
@@ -341,9 +343,9 @@ def test_a_stage_is_the_organizations_own(
     database.sql("select admin.add_stage(%s, 'on_hold')", ours.id, login="leads_operator")
     body = {"email": "a@example.com", "pipeline_stage": "on_hold"}
     with server.client(ours.keys["write"]) as client:
-        made = client.post("/leads", json=body)
-        assert made.json()["pipeline_stage"] == "on_hold"
-        assert client.get("/leads?pipeline_stage=on_hold").json()["data"] == [made.json()]
+        created = client.post("/leads", json=body)
+        assert created.json()["pipeline_stage"] == "on_hold"
+        assert client.get("/leads?pipeline_stage=on_hold").json()["data"] == [created.json()]
     with server.client(theirs.keys["write"]) as client:
         check_problem(client.post("/leads", json=body), 422, "validation_failed", ("pipeline_stage", "unknown_stage"))
         answer = client.get("/leads?pipeline_stage=on_hold")

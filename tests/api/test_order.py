@@ -217,8 +217,8 @@ def test_a_malformed_query_is_400_and_names_all_that_is_wrong(
 
 def test_an_unknown_parameter_is_answered_with_the_known_ones(server: Server, acme: Organization) -> None:
     with server.client(acme.keys["read"]) as client:
-        known = client.get("/leads?page=2").json()["errors"][0]["detail"]
-        assert "limit, cursor, pipeline_stage, source, email, start_at, end_at" in known
+        detail = client.get("/leads?page=2").json()["errors"][0]["detail"]
+        assert "limit, cursor, pipeline_stage, source, email, start_at, end_at" in detail
         for path in (f"/leads/{NEVER}", f"/audit-log/{NEVER}", "/health", "/organizations/me"):
             check_problem(client.get(path + "?limit=1"), 400, "invalid_parameter", ("limit", "unknown_parameter"))
 
@@ -335,7 +335,7 @@ def test_the_size_of_a_body_ends_at_64_kib(server: Server, acme: Organization) -
 def test_the_type_of_a_body_is_json(server: Server, acme: Organization) -> None:
     with server.client(acme.keys["write"]) as client:
         path = client.post("/leads", json={"email": "a@example.com"}).headers["location"].removeprefix("/api/v1")
-        both = [
+        two_headers = [
             "application/json",
             "APPLICATION/JSON",
             "application/json; charset=utf-8",
@@ -345,8 +345,8 @@ def test_the_type_of_a_body_is_json(server: Server, acme: Organization) -> None:
                    "application/json; charset=latin-1", "application/json, application/json"]  # fmt: skip
         merge_patch = "application/merge-patch+json"
         for method, url, good, bad in (
-            ("POST", "/leads", both, [*neither, merge_patch]),
-            ("PATCH", path, [*both, merge_patch, f"{merge_patch}; charset=utf-8"], neither),
+            ("POST", "/leads", two_headers, [*neither, merge_patch]),
+            ("PATCH", path, [*two_headers, merge_patch, f"{merge_patch}; charset=utf-8"], neither),
         ):
             content = b'{"email": "a@example.com"}'
             for type in good:
@@ -421,30 +421,30 @@ def test_a_request_id_is_taken_if_it_is_a_token_else_made(server: Server, acme: 
     good = ["a", "a" * 64, "0123-abc.DEF_~!#$%&'*+^`|", "00000000-0000-4000-8000-000000000000"]
     bad = ["", "a" * 65, "a b", 'a"b', "a,b", "a/b", "a;b", "clé", "a\tb"]
     with server.client(acme.keys["read"]) as client:
-        made = set()
+        ids = set()
         for path in ("/health", "/leads?limit=0", "/nowhere"):
             for id in good:
                 assert client.get(path, headers={"X-Request-Id": id}).headers["x-request-id"] == id
-            for unfit in bad:
-                answer = client.get(path, headers=[(b"X-Request-Id", unfit.encode("latin-1"))])
-                made.add(answer.headers["x-request-id"])
-            made.add(client.get(path, headers=[("X-Request-Id", "a"), ("X-Request-Id", "b")]).headers["x-request-id"])
-            made.add(client.get(path).headers["x-request-id"])
-    assert len(made) == 3 * (len(bad) + 2)
-    assert all(len(id) == 32 for id in made)
+            for value in bad:
+                answer = client.get(path, headers=[(b"X-Request-Id", value.encode("latin-1"))])
+                ids.add(answer.headers["x-request-id"])
+            ids.add(client.get(path, headers=[("X-Request-Id", "a"), ("X-Request-Id", "b")]).headers["x-request-id"])
+            ids.add(client.get(path).headers["x-request-id"])
+    assert len(ids) == 3 * (len(bad) + 2)
+    assert all(len(id) == 32 for id in ids)
 
 
 def test_the_request_id_is_in_the_header_the_error_the_audit_row_and_the_log(
     server: Server, database: Database, acme: Organization
 ) -> None:
     with server.client(acme.keys["write"]) as client:
-        made = client.post("/leads", json={"email": "secret@example.com"})
-        lead = made.json()["id"]
+        answer = client.post("/leads", json={"email": "secret@example.com"})
+        lead = answer.json()["id"]
         refused = client.get(f"/leads/{NEVER}?email=secret@example.com")
     row = database.sql("select correlation_id from audit.event where lead_id = %s", lead)[0]
-    assert row["correlation_id"] == made.headers["x-request-id"]
+    assert row["correlation_id"] == answer.headers["x-request-id"]
     lines = {line["request_id"]: line for line in server.lines() if "request_id" in line}
-    line = lines[made.headers["x-request-id"]]
+    line = lines[answer.headers["x-request-id"]]
     assert list(line) == ["time", "level", "request_id", "method", "path", "status", "ms"]
     assert (line["method"], line["path"], line["status"]) == ("POST", "/api/v1/leads", 201)
     assert lines[refused.json()["request_id"]]["status"] == 400

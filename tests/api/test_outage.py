@@ -123,17 +123,17 @@ def test_a_queue_with_room_is_only_a_delay(server: Server, database: Database, a
 
 
 def test_ended_idle_connections_are_opened_again(server: Server, database: Database, acme: Organization) -> None:
-    ours = "datname = %s and application_name like 'leads-api%%' and wait_event = 'ClientRead'"
+    condition = "datname = %s and application_name like 'leads-api%%' and wait_event = 'ClientRead'"
 
     def sessions() -> int:
-        return len(database.sql(f"select pid from pg_stat_activity where {ours}", database.name))
+        return len(database.sql(f"select pid from pg_stat_activity where {condition}", database.name))
 
     with server.client(acme.keys["write"]) as client:
         for _ in range(2):
-            ended = database.sql(
-                f"select pg_terminate_backend(pid, 5000) from pg_stat_activity where {ours}", database.name
+            rows = database.sql(
+                f"select pg_terminate_backend(pid, 5000) from pg_stat_activity where {condition}", database.name
             )
-            assert len(ended) >= 8
+            assert len(rows) >= 8
             for _ in range(10):
                 assert client.get("/health").status_code == 200
             assert client.post("/leads", json={"email": "a@example.com"}).status_code == 201
@@ -211,9 +211,9 @@ def test_a_lock_on_a_table_is_503_in_good_time_and_nothing_was_done(
                 problem = check_problem(answer, 503, "unavailable")
                 assert "Nothing was done" in problem["detail"]
                 assert 4 < answer.elapsed.total_seconds() < 9
-        made = client.post("/leads", json={"email": "b@example.com"}, headers={"Idempotency-Key": "k"})
-        assert made.status_code == 201
-        assert "idempotency-replayed" not in made.headers
+        created = client.post("/leads", json={"email": "b@example.com"}, headers={"Idempotency-Key": "k"})
+        assert created.status_code == 201
+        assert "idempotency-replayed" not in created.headers
 
 
 class Line:
@@ -333,12 +333,12 @@ def test_while_the_database_is_down_all_is_503_and_then_all_is_well_again(
         assert (not_ready.json(), not_ready.headers["retry-after"]) == ({"status": "unavailable"}, "1")
         assert httpx.get(far_server.base + "/livez").status_code == 200
         # Two requests wait for the maximum time. The queue is full for the third.
-        began = time.monotonic()
+        start = time.monotonic()
         answers = [threads.submit(client.get, "/health") for _ in range(3)]
         for answer in answers:
             check_problem(answer.result(), 503, "unavailable")
         assert sorted(answer.result().elapsed.total_seconds() > 4 for answer in answers) == [False, True, True]
-        assert time.monotonic() - began < 9
+        assert time.monotonic() - start < 9
         # A request that gave up is no longer in the queue. One that still waits is served.
         waiting = threads.submit(client.post, "/leads", json={"email": "a@example.com"})
         time.sleep(0.3)

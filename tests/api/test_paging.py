@@ -53,8 +53,8 @@ def test_a_thousand_leads_within_3_milliseconds_are_each_listed_once(
         from generate_series(1, 1000) as n""",
         acme.id,
     )
-    stood = {str(row["id"]) for row in database.sql("select id from app.lead where organization_id = %s", acme.id)}
-    some = sorted(stood)[::7]
+    expected = {str(row["id"]) for row in database.sql("select id from app.lead where organization_id = %s", acme.id)}
+    some = sorted(expected)[::7]
     done = threading.Event()
     writes: Counter[str] = Counter()
 
@@ -78,19 +78,19 @@ def test_a_thousand_leads_within_3_milliseconds_are_each_listed_once(
     disturbance.start()
     try:
         with server.client(acme.keys["read"]) as client:
-            seen = []
+            rows = []
             for page in walk(client, "/leads", {"limit": "7"}):
                 assert len(page) <= 7
-                seen += page
+                rows += page
     finally:
         done.set()
         disturbance.join()
     assert writes["post"] > 10
     assert writes["patch"] > 10
-    counted = Counter(row["id"] for row in seen)
-    assert {id: counted[id] for id in stood} == dict.fromkeys(stood, 1)
+    counted = Counter(row["id"] for row in rows)
+    assert {id: counted[id] for id in expected} == dict.fromkeys(expected, 1)
     assert max(counted.values()) == 1
-    order = [(row["created_at"], row["id"]) for row in seen]
+    order = [(row["created_at"], row["id"]) for row in rows]
     assert order == sorted(order, reverse=True)
 
 
@@ -131,7 +131,7 @@ RANGES = (None, (START + timedelta(hours=5), START + timedelta(hours=20)))
 def test_filters_and_pages_together_give_what_the_whole_list_says(
     server: Server, acme: Organization, leads: list[dict[str, Any]], limit: str
 ) -> None:
-    tried = 0
+    combinations = 0
     with server.client(acme.keys["read"]) as client:
         for stage, source, email, between in itertools.product(STAGES, SOURCES, EMAILS, RANGES):
             if limit == "1" and (stage, source, email) != (None, None, None) and None not in (stage, source, email):
@@ -154,8 +154,8 @@ def test_filters_and_pages_together_give_what_the_whole_list_says(
             if limit == "1" and len(expected) > 30:
                 continue
             assert ids(walk(client, "/leads", params)) == [row["id"] for row in expected], params
-            tried += 1
-    assert tried > 20
+            combinations += 1
+    assert combinations > 20
 
 
 def test_the_default_page_size_is_50_and_the_last_page_ends_exactly(
@@ -224,11 +224,11 @@ def test_a_range_has_its_start_and_not_its_end(
         assert page.json()["next_cursor"] is None
         # The links of the pages keep the filters, and the plus sign.
         page = client.get(f"/leads?limit=13&{query}")
-        seen = page.json()["data"]
-        while "link" in page.headers and len(seen) <= len(leads):
+        rows = page.json()["data"]
+        while "link" in page.headers and len(rows) <= len(leads):
             page = client.get(page.links["next"]["url"].removeprefix("/api/v1"))
-            seen += page.json()["data"]
-        assert [row["id"] for row in seen] == at(leads, start, end)
+            rows += page.json()["data"]
+        assert [row["id"] for row in rows] == at(leads, start, end)
 
 
 BAD_INSTANTS = [
@@ -298,10 +298,10 @@ def test_the_filter_by_address_ignores_the_case_of_ascii_letters_only(
     server: Server, new_organization: Callable[..., Organization]
 ) -> None:
     with server.client(new_organization().keys["write"]) as client:
-        made = client.post("/leads", json={"email": "Ada.Lovelace+x@Example.COM"}).json()
-        assert made["email"] == "Ada.Lovelace+x@Example.COM"
+        lead = client.post("/leads", json={"email": "Ada.Lovelace+x@Example.COM"}).json()
+        assert lead["email"] == "Ada.Lovelace+x@Example.COM"
         for email in ("ada.lovelace%2Bx@example.com", "ADA.LOVELACE%2BX@EXAMPLE.COM", "Ada.Lovelace%2Bx@Example.COM"):
-            assert client.get(f"/leads?email={email}").json()["data"] == [made], email
+            assert client.get(f"/leads?email={email}").json()["data"] == [lead], email
         # KELVIN SIGN, whose lower case is k in Unicode; an address that differs; a plus that is a space.
         client.post("/leads", json={"email": "k@example.com"})
         for email in ("\u212a@example.com", "ada.lovelace@example.com", "%", "ada%"):

@@ -178,7 +178,7 @@ def test_no_filter_of_events_costs_more(session: Session, arguments: str) -> Non
 )
 def test_two_filters_cost_no_more_whichever_index_was_made_last(session: Session, index: str, call: str) -> None:
     """Without statistics two indexes cost the same, and the newer is used. A restored dump has another order."""
-    definition = next(one["definition"] for one in session.execute(_INDEXES).fetchall() if one["name"] == index)
+    definition = next(row["definition"] for row in session.execute(_INDEXES).fetchall() if row["name"] == index)
     session.execute(f"drop index {index}")
     session.execute(definition)
     assert buffers(session, call) < MOST

@@ -65,15 +65,15 @@ def client(server: Server, acme: Organization) -> Iterator[httpx.Client]:
 def test_a_range_means_the_same(client: httpx.Client, query: dict[str, str], names: list[str]) -> None:
     page = client.get("/leads", params=query)
     assert [row["email"].split("@")[0] for row in page.json()["data"]] == names
-    seen: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     page = client.get("/leads", params=query | {"limit": "1"})
-    while len(seen) <= len(names):
-        seen += page.json()["data"]
+    while len(rows) <= len(names):
+        rows += page.json()["data"]
         if "link" not in page.headers:
             break
         page = client.get(page.links["next"]["url"].removeprefix("/api/v1"))
-    assert [row["email"].split("@")[0] for row in seen] == names
-    assert all(row["created_at"].endswith("Z") for row in seen)
+    assert [row["email"].split("@")[0] for row in rows] == names
+    assert all(row["created_at"].endswith("Z") for row in rows)
 
 
 def call(connection: psycopg.Connection[Any], acme: Organization, expression: str, *values: object) -> Any:
@@ -97,18 +97,18 @@ def test_the_functions_themselves_mind_no_zone(
     instants = {name: value if "T" in value else f"{value}T00:00:00Z" for name, value in query.items()}
     named = "".join(f", {name} => %s" for name in instants)
     with database.connect("leads_api") as connection:
-        seen: list[dict[str, Any]] = []
+        rows: list[dict[str, Any]] = []
         cursor = None
-        while len(seen) <= len(names):
+        while len(rows) <= len(names):
             page = call(
                 connection, acme, f'api.list_leads("limit" => 1, cursor => %s{named})', cursor, *instants.values()
             )
-            seen += page["data"]
+            rows += page["data"]
             cursor = page["next_cursor"]
             if cursor is None:
                 break
-    assert [row["email"].split("@")[0] for row in seen] == names
-    assert [row["created_at"] for row in seen if row["email"].startswith("midnight")] in (
+    assert [row["email"].split("@")[0] for row in rows] == names
+    assert [row["created_at"] for row in rows if row["email"].startswith("midnight")] in (
         [],
         ["2026-03-02T00:00:00.000Z"],
     )
@@ -119,15 +119,15 @@ def test_what_is_written_in_such_a_session_reads_the_same(
 ) -> None:
     with database.connect("leads_api") as connection:
         body = {"email": "a@example.com", "pipeline_stage": "qualified"}
-        made = call(connection, acme, "api.create_lead(%s)", json.dumps(body))
-    lead = client.get(f"/leads/{made['id']}").json()
-    assert (lead["created_at"], lead["updated_at"]) == (made["created_at"], made["updated_at"])
-    assert lead["qualification_completed_at"] == made["created_at"]
-    event = client.get("/audit-log", params={"lead_id": made["id"]}).json()["data"][0]
-    assert event["payload"]["diff"]["qualification_completed_at"]["to"] == made["created_at"]
-    database.sql("update app.lead set lead_score = 1 where id = %s", made["id"])
-    lead = client.get(f"/leads/{made['id']}").json()
-    event = client.get("/audit-log", params={"lead_id": made["id"]}).json()["data"][0]
+        created = call(connection, acme, "api.create_lead(%s)", json.dumps(body))
+    lead = client.get(f"/leads/{created['id']}").json()
+    assert (lead["created_at"], lead["updated_at"]) == (created["created_at"], created["updated_at"])
+    assert lead["qualification_completed_at"] == created["created_at"]
+    event = client.get("/audit-log", params={"lead_id": created["id"]}).json()["data"][0]
+    assert event["payload"]["diff"]["qualification_completed_at"]["to"] == created["created_at"]
+    database.sql("update app.lead set lead_score = 1 where id = %s", created["id"])
+    lead = client.get(f"/leads/{created['id']}").json()
+    event = client.get("/audit-log", params={"lead_id": created["id"]}).json()["data"][0]
     assert event["payload"]["role"] == "postgres"
     assert lead["updated_at"].endswith("Z")
     # The trigger writes the expiry of a key from the row as JSON.

@@ -85,16 +85,16 @@ def _settings() -> Iterator[Attack]:
     read = "select * from bi.leads where organization_id = '{victim}'"
     for name in NAMES:
         for value in ("victim", "victim_digest"):
-            given = f"'{{{value}}}'"
+            literal = f"'{{{value}}}'"
             for how, statements in {
-                "set": (f"set {name} = {given}", read),
-                "set local": ("begin", f"set local {name} = {given}", read),
+                "set": (f"set {name} = {literal}", read),
+                "set local": ("begin", f"set local {name} = {literal}", read),
                 "inside the statement": (
-                    f"select l.* from (select set_config('{name}', {given}, true) offset 0) as s, bi.leads as l "
+                    f"select l.* from (select set_config('{name}', {literal}, true) offset 0) as s, bi.leads as l "
                     "where l.organization_id = '{victim}'",
                 ),
                 "behind the rows": (
-                    f"select l.* from bi.leads as l where set_config('{name}', {given}, false) is not null "
+                    f"select l.* from bi.leads as l where set_config('{name}', {literal}, false) is not null "
                     "and l.organization_id = '{victim}'",
                 ),
             }.items():
@@ -342,22 +342,22 @@ def _strings() -> Iterator[Attack]:
 
 
 def _catalogues() -> Iterator[Attack]:
-    ours = "array['admin', 'api', 'app', 'audit', 'auth', 'bi', 'crm', 'scoring']"
-    oids = f"select oid from pg_class where relnamespace::regnamespace::text = any ({ours})"
+    schemas = "array['admin', 'api', 'app', 'audit', 'auth', 'bi', 'crm', 'scoring']"
+    oids = f"select oid from pg_class where relnamespace::regnamespace::text = any ({schemas})"
     for statement in (
-        f"select * from pg_stats where schemaname = any ({ours})",
-        f"select * from pg_stats_ext where schemaname = any ({ours})",
-        f"select * from pg_stats_ext_exprs where schemaname = any ({ours})",
+        f"select * from pg_stats where schemaname = any ({schemas})",
+        f"select * from pg_stats_ext where schemaname = any ({schemas})",
+        f"select * from pg_stats_ext_exprs where schemaname = any ({schemas})",
         "select * from pg_statistic",
         "select * from pg_statistic_ext_data",
         f"select * from pg_statistic_ext where stxrelid in ({oids})",
         f"select relname, reltuples, relpages, relallvisible from pg_class where oid in ({oids}) order by oid",
         f"select relname, relkind, relacl, reloptions from pg_class where oid in ({oids}) order by oid",
         "select attrelid::regclass, attname, attstattarget, attacl from pg_attribute where attrelid = 'app.lead'::regclass",
-        f"select relname, n_tup_ins, n_tup_upd, n_tup_del, n_live_tup from pg_stat_all_tables where schemaname = any ({ours}) order by relid",
-        f"select relname, heap_blks_read > 0, toast_blks_read is null from pg_statio_all_tables where schemaname = any ({ours}) order by relid",
-        f"select indexrelname, idx_tup_read, idx_tup_fetch from pg_stat_all_indexes where schemaname = any ({ours}) order by indexrelid",
-        f"select relname, n_tup_ins from pg_stat_xact_all_tables where schemaname = any ({ours}) and n_tup_ins > 0 order by relid",
+        f"select relname, n_tup_ins, n_tup_upd, n_tup_del, n_live_tup from pg_stat_all_tables where schemaname = any ({schemas}) order by relid",
+        f"select relname, heap_blks_read > 0, toast_blks_read is null from pg_statio_all_tables where schemaname = any ({schemas}) order by relid",
+        f"select indexrelname, idx_tup_read, idx_tup_fetch from pg_stat_all_indexes where schemaname = any ({schemas}) order by indexrelid",
+        f"select relname, n_tup_ins from pg_stat_xact_all_tables where schemaname = any ({schemas}) and n_tup_ins > 0 order by relid",
         "select * from pg_stat_user_functions",
         f"select c.relname, pg_relation_size(c.oid) from pg_class as c where oid in ({oids}) order by oid",
         f"select c.relname, pg_total_relation_size(c.oid) from pg_class as c where oid in ({oids}) order by oid",
@@ -386,9 +386,9 @@ def _catalogues() -> Iterator[Attack]:
         "select * from pg_publication",
         "select description from pg_description where objoid in (" + oids + ") order by objoid, objsubid",
         "select * from pg_policies order by schemaname, tablename, policyname",
-        "select proname, prosrc from pg_proc where pronamespace::regnamespace::text = any (" + ours + ") order by oid",
+        f"select proname, prosrc from pg_proc where pronamespace::regnamespace::text = any ({schemas}) order by oid",
         "select * from information_schema.role_table_grants order by 3, 4, 5, 6",
-        "select * from information_schema.columns where table_schema = any (" + ours + ") order by 2, 3, 5",
+        f"select * from information_schema.columns where table_schema = any ({schemas}) order by 2, 3, 5",
         "select * from information_schema.triggers",
         "select conname, pg_get_constraintdef(oid) from pg_constraint where conrelid in (" + oids + ") order by oid",
         "select tgname, pg_get_triggerdef(oid) from pg_trigger where tgrelid in (" + oids + ") order by oid",
@@ -530,18 +530,18 @@ PREPARED = ("force_generic_plan", "force_custom_plan", "auto")
 def _oracles() -> Iterator[Attack]:
     for where, names in RELATIONS.items():
         for number, question in enumerate(QUESTIONS):
-            asked = question
+            statement = question
             for name, value in names.items():
-                asked = asked.replace(f"{{{name}}}", value)
+                statement = statement.replace(f"{{{name}}}", value)
             scene = frozenset({"product"} if where == "views" else {"granted"})
             for plan in PLANS:
                 yield Attack(
-                    f"explain {where} {number}, {', '.join(plan)}", (*plan, EXPLAIN + asked), SAME, True, scene
+                    f"explain {where} {number}, {', '.join(plan)}", (*plan, EXPLAIN + statement), SAME, True, scene
                 )
             yield Attack(
-                f"explain without analyze {where} {number}", (f"explain (verbose, costs) {asked}",), SAME, True
+                f"explain without analyze {where} {number}", (f"explain (verbose, costs) {statement}",), SAME, True
             )
-            yield Attack(f"ask {where} {number}", (f"select count(*) from ({asked}) as a",), SAME, True)
+            yield Attack(f"ask {where} {number}", (f"select count(*) from ({statement}) as a",), SAME, True)
         for mode in PREPARED:
             for column, value in (("email", "victim_email"), ("source", "victim_source"), ("id", "victim_lead")):
                 kind = "uuid" if column == "id" else "text"

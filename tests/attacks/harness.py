@@ -163,13 +163,13 @@ class Session:
 
 def _fields(result: pq.abc.PGresult) -> str:
     """All fields of an error or a notice."""
-    found = (
+    fields = (
         (name, result.error_field(name))
         for name in pq.DiagnosticField
         # Not the position in the server's source, nor the severity in the session's language.
         if name.name not in ("SOURCE_FILE", "SOURCE_LINE", "SOURCE_FUNCTION", "SEVERITY")
     )
-    return "; ".join(f"{name.name.lower()} {value.decode(errors='replace')}" for name, value in found if value)
+    return "; ".join(f"{name.name.lower()} {value.decode(errors='replace')}" for name, value in fields if value)
 
 
 def attempt(attack: Attack, sessions: Sequence[Session], copies: Sequence[Copy]) -> Outcome:
@@ -179,29 +179,29 @@ def attempt(attack: Attack, sessions: Sequence[Session], copies: Sequence[Copy])
     else:
         runs = [(session, copy, {}) for session, copy in zip(sessions, copies, strict=True)]
     answers: list[tuple[Answer, ...]] = []
-    told: list[list[str]] = []
+    descriptions: list[list[str]] = []
     leak = ""
     for session, copy, values in runs:
         pid = session.pid()
-        got = tuple(session.run([_filled(one, {**copy.own, **values}) for one in attack.statements]))
-        texts = [_without(values, answer.text) for answer in got]
+        received = tuple(session.run([_filled(statement, {**copy.own, **values}) for statement in attack.statements]))
+        texts = [_without(values, answer.text) for answer in received]
         for statement, text in zip(attack.statements, texts, strict=True):
             if statement.startswith(VICTIMS):
                 continue
-            if found := next((secret for secret in copy.secrets if secret in text.lower()), None):
-                leak = leak or f"{statement!r} brought back {found!r}: {text[:300]}"
-        answers.append(got)
-        told.append(
+            if leaked := next((secret for secret in copy.secrets if secret in text.lower()), None):
+                leak = leak or f"{statement!r} brought back {leaked!r}: {text[:300]}"
+        answers.append(received)
+        descriptions.append(
             [
                 normalised(text, copy, pid, is_ordered=statement.startswith("explain"))
                 for statement, text in zip(attack.statements, texts, strict=True)
             ]
         )
-    for statement, one, other in zip(attack.statements, *told, strict=True):
+    for statement, first, second in zip(attack.statements, *descriptions, strict=True):
         if statement.startswith(VICTIMS):
             continue
-        if one != other and not leak:
-            leak = f"{statement!r} tells one from the other:\n{_difference(one, other)}"
+        if first != second and not leak:
+            leak = f"{statement!r} tells one from the other:\n{_difference(first, second)}"
     return Outcome(attack, len(runs) * len(attack.statements), leak, answers[0])
 
 
@@ -216,12 +216,12 @@ def _without(values: Mapping[str, str], text: str) -> str:
     return text
 
 
-def _difference(one: str, other: str) -> str:
-    ones, others = one.splitlines(), other.splitlines()
-    for first, second in zip(ones, others, strict=False):
+def _difference(text: str, other_text: str) -> str:
+    lines, other_lines = text.splitlines(), other_text.splitlines()
+    for first, second in zip(lines, other_lines, strict=False):
         if first != second:
             return f"  {first[:300]}\n  {second[:300]}"
-    return f"  {len(ones)} and {len(others)} lines"
+    return f"  {len(lines)} and {len(other_lines)} lines"
 
 
 _UUID_7 = re.compile(r"\b([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\b")

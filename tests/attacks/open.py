@@ -58,4 +58,4 @@ OPEN = (
 
 def is_open(name: str) -> Open | None:
     """The exception that applies to an attack."""
-    return next((one for one in OPEN if name.startswith(one.pattern)), None)
+    return next((finding for finding in OPEN if name.startswith(finding.pattern)), None)

@@ -45,28 +45,34 @@ def run(name: str, attacks: Sequence[Attack], sessions: Sequence[Session], two: 
     outcomes = [attempt(attack, sessions, two.copies) for attack in attacks]
     for session in sessions:
         session.close()
-    leaks = [one for one in outcomes if one.leak and not is_open(one.attack.name)]
-    COUNTED.append((name, len(attacks), sum(one.statements for one in outcomes), len(leaks)))
+    leaks = [outcome for outcome in outcomes if outcome.leak and not is_open(outcome.attack.name)]
+    COUNTED.append((name, len(attacks), sum(outcome.statements for outcome in outcomes), len(leaks)))
     return outcomes
 
 
 def told(outcomes: Sequence[Outcome]) -> list[str]:
     """Descriptions of the leaks, except those that PostgreSQL does not prevent."""
-    return [f"{one.attack.name}: {one.leak}" for one in outcomes if one.leak and not is_open(one.attack.name)]
+    return [
+        f"{outcome.attack.name}: {outcome.leak}"
+        for outcome in outcomes
+        if outcome.leak and not is_open(outcome.attack.name)
+    ]
 
 
 def unexpected(outcomes: Sequence[Outcome]) -> list[str]:
     """The attacks that had another result than their verdict."""
     return [
-        f"{one.attack.name}: {one.attack.verdict} expected, {one.answers[-1].sqlstate or one.answers[-1].rows} came"
-        for one in outcomes
-        if not one.is_as_expected()
+        f"{outcome.attack.name}: {outcome.attack.verdict} expected, {outcome.answers[-1].sqlstate or outcome.answers[-1].rows} came"
+        for outcome in outcomes
+        if not outcome.is_as_expected()
     ]
 
 
 def misspelt(outcomes: Sequence[Outcome]) -> list[str]:
     """The attacks with a syntax error, which test nothing."""
-    return [one.attack.name for one in outcomes if any(answer.sqlstate == "42601" for answer in one.answers)]
+    return [
+        outcome.attack.name for outcome in outcomes if any(answer.sqlstate == "42601" for answer in outcome.answers)
+    ]
 
 
 def analysts_attacks(two: world.World, scene: str) -> list[Attack]:
@@ -82,10 +88,10 @@ def analysts_attacks(two: world.World, scene: str) -> list[Attack]:
         "select oid::regclass::text as name from pg_class "
         "where relnamespace = 'bi'::regnamespace and relkind = 'v' order by 1"
     )
-    found = analyst.attacks(
+    attacks = analyst.attacks(
         {row["name"]: row["columns"] or "*" for row in tables}, [row["name"] for row in views], roles(two)
     )
-    return [one for one in found if not one.variants or scene in one.variants]
+    return [attack for attack in attacks if not attack.variants or scene in attack.variants]
 
 
 def roles(two: world.World) -> list[str]:
@@ -93,11 +99,11 @@ def roles(two: world.World) -> list[str]:
 
 
 def relations(two: world.World) -> list[str]:
-    found = two.databases[0].sql(
+    rows = two.databases[0].sql(
         "select oid::regclass::text as name from pg_class where relkind in ('r', 'p', 'v') "
         f"and (relnamespace = 'bi'::regnamespace or relnamespace::regnamespace::text = any ({OUR_SCHEMAS})) order by 1"
     )
-    return [row["name"] for row in found]
+    return [row["name"] for row in rows]
 
 
 def test_an_analyst_learns_nothing(two: world.World) -> None:
@@ -133,7 +139,11 @@ def test_row_level_security_holds_alone(two: world.World) -> None:
 
 def test_temporary_objects_help_the_shims_login_to_nothing(two: world.World) -> None:
     two.sql("grant temporary on database {database} to public")
-    attacks = [one for one in shim.attacks(relations(two), roles(two)) if "hijack" in one.name or "pooled" in one.name]
+    attacks = [
+        attack
+        for attack in shim.attacks(relations(two), roles(two))
+        if "hijack" in attack.name or "pooled" in attack.name
+    ]
     outcomes = run("shim, TEMP granted", attacks, two.sessions("leads_api"), two)
     assert told(outcomes) == []
 
@@ -145,7 +155,7 @@ def test_a_control_with_the_tenant_in_a_setting_leaks(two: world.World) -> None:
     outcomes = run("control: the tenant is a setting", controls.NAIVE_ATTACKS, two.sessions(world.ANALYST), two)
     assert len(told(outcomes)) >= 8
     # PostgreSQL from the wheel is built without libxml, and has no XML functions.
-    assert {one.attack.name for one in outcomes if not one.leak} <= {"naive: query_to_xml"}
+    assert {outcome.attack.name for outcome in outcomes if not outcome.leak} <= {"naive: query_to_xml"}
 
 
 def test_a_control_with_a_superuser_leaks(two: world.World) -> None:
@@ -163,11 +173,11 @@ def test_what_was_tried_is_counted(record_property: Callable[[str, str], None]) 
     """The last: conftest.py prints it at the end of the run."""
     if len(COUNTED) < 7:
         pytest.skip("Only some of the tests ran.")
-    tried = [one for one in COUNTED if not one[0].startswith("control")]
+    rows = [row for row in COUNTED if not row[0].startswith("control")]
     leaks = ", ".join(f"{number} in {name}" for name, _, _, number in COUNTED if name.startswith("control"))
     record_property(
         "attacks",
-        f"{sum(one[2] for one in tried)} statements in {sum(one[1] for one in tried)} attacks, "
-        f"{sum(one[3] for one in tried)} leaks; in the controls, which must leak: {leaks.replace('control: ', '')}; "
+        f"{sum(row[2] for row in rows)} statements in {sum(row[1] for row in rows)} attacks, "
+        f"{sum(row[3] for row in rows)} leaks; in the controls, which must leak: {leaks.replace('control: ', '')}; "
         f"{len(OPEN)} reviewed exceptions",
     )

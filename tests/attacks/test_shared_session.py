@@ -104,10 +104,10 @@ def mallory(database: Database) -> Organization:
 @pytest.fixture(scope="module")
 def lead(database: Database, alice: Organization) -> str:
     """The id of a lead of Alice's."""
-    made = database.sql(
+    rows = database.sql(
         "insert into app.lead (organization_id, email) values (%s, 'alices.lead@example.com') returning id", alice.id
     )
-    return str(made[0]["id"])
+    return str(rows[0]["id"])
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,7 @@ def left_between(
             run(pgconn, poison)
             answers = [before, await ask(pool), await ask(pool)]
             assert connection in pool._all
-            return answers, str([run(pgconn, look) for look in LOOKS])
+            return answers, str([run(pgconn, query) for query in LOOKS])
         finally:
             await pool.close()
 
@@ -157,13 +157,13 @@ def test_a_prepared_statement_that_was_replaced_hands_over_the_key_and_with_it_a
 ) -> None:
     """The control: on a session that is shared, this is what the other path is there for."""
     poison = STEAL.format(name=statement.name.decode())
-    stolen = claim(alice.keys["read"])
-    answers, seen = left_between(database, statement, lead, alice.keys["read"], poison, is_preparing=True)
+    claim_settings = claim(alice.keys["read"])
+    answers, rest = left_between(database, statement, lead, alice.keys["read"], poison, is_preparing=True)
     assert b"alices.lead@example.com" in (answers[0][2] or b"")
-    assert answers[1][2] == f'"{stolen}"'.encode()  # the attacker's words for an answer
-    assert stolen in seen
+    assert answers[1][2] == f'"{claim_settings}"'.encode()  # the attacker's words for an answer
+    assert claim_settings in rest
     reached = database.sql(
-        "select (api.list_leads()).body as b from auth.enter(%s, 'r', 'read', true)", stolen, login="leads_api"
+        "select (api.list_leads()).body as b from auth.enter(%s, 'r', 'read', true)", claim_settings, login="leads_api"
     )
     assert "alices.lead@example.com" in reached[0]["b"]
 
@@ -289,7 +289,7 @@ def poisoned(url: str, poison: str) -> None:
 def looked_at(url: str) -> str:
     """All that can be looked at on the pooler's session."""
     with psycopg.connect(url, autocommit=True) as attacker:
-        return str([attacker.execute(look.encode()).fetchall() for look in LOOKS])
+        return str([attacker.execute(query.encode()).fetchall() for query in LOOKS])
 
 
 def test_the_pooler_gives_the_server_and_the_attacker_one_session(
@@ -335,10 +335,12 @@ def prepared(url: str) -> list[tuple[str, str]]:
 def used(server: Server, alice: Organization, lead: str) -> list[tuple[int, Any]]:
     """The API's responses to Alice, without the parts that are new each time."""
     with server.client(alice.keys["write"]) as client:
-        made = client.post("/leads", json={"email": "new@example.com"}, headers={"Idempotency-Key": uuid.uuid4().hex})
-        path = made.headers.get("location", "/leads/none").removeprefix("/api/v1")
+        created = client.post(
+            "/leads", json={"email": "new@example.com"}, headers={"Idempotency-Key": uuid.uuid4().hex}
+        )
+        path = created.headers.get("location", "/leads/none").removeprefix("/api/v1")
         answers = [
-            made,
+            created,
             client.patch(path, json={"pipeline_stage": "won", "lead_score": 92}),
             client.post(f"{path}/signals", json={"type": "storm_event"}),
             client.post(f"{path}/score"),
@@ -366,7 +368,7 @@ def used(server: Server, alice: Organization, lead: str) -> list[tuple[int, Any]
         return [kept(inner) for inner in value] if isinstance(value, list) else value
 
     # The lead that stands has all its fields, times too.
-    return [(one.status_code, one.json() if one is answers[5] else kept(one.json())) for one in answers]
+    return [(answer.status_code, answer.json() if answer is answers[5] else kept(answer.json())) for answer in answers]
 
 
 @pytest.mark.parametrize("what", LEFT)
@@ -395,12 +397,12 @@ def test_the_server_leaves_nothing_on_a_poolers_session(
     poisoned(pooled, "discard all")
     used(server, alice, lead)
     with psycopg.connect(pooled, autocommit=True) as attacker:
-        for look in ("pg_prepared_statements", "pg_cursors", "pg_listening_channels()"):
-            assert attacker.execute(f"select * from {look}".encode()).fetchall() == []
+        for relation in ("pg_prepared_statements", "pg_cursors", "pg_listening_channels()"):
+            assert attacker.execute(f"select * from {relation}".encode()).fetchall() == []
         locks = "select * from pg_locks where pid = pg_backend_pid() and locktype = 'advisory'"
         assert attacker.execute(locks).fetchall() == []
-        kept = attacker.execute("select current_setting('leads.key_digest'), current_setting('leads.request_id')")
-        assert kept.fetchall() == [("", "")]
+        row = attacker.execute("select current_setting('leads.key_digest'), current_setting('leads.request_id')")
+        assert row.fetchall() == [("", "")]
 
 
 def test_a_route_that_is_added_is_found_without_listening(
@@ -441,9 +443,9 @@ def test_a_pooler_that_resets_gives_each_session_what_the_server_asks_for(resett
     for _ in range(2):
         with psycopg.connect(resetting, autocommit=True) as session:
             rows = session.execute("select lower(name), setting from pg_settings").fetchall()
-        found: dict[str, str] = dict(rows)
+        settings: dict[str, str] = dict(rows)
         for name, value in SERVER.items():
             # Of a session's start only; a login's own setting of it loads nothing but from a folder of trusted files.
             if name != "local_preload_libraries":
-                assert found[name] == value.replace("\\ ", " "), name
+                assert settings[name] == value.replace("\\ ", " "), name
         poisoned(resetting, "set statement_timeout = 1; set jit = on; set timezone = 'Asia/Tokyo'; listen leads_routes")

@@ -52,13 +52,13 @@ def test_no_table_is_readable(session: Session, database: Database) -> None:
 
 def test_what_it_may_execute(session: Session) -> None:
     """The functions that the login can execute. A new function must be reviewed and added here."""
-    found = session.execute(
+    rows = session.execute(
         "select n.nspname || '.' || p.proname as name "
         "from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace "
         "where n.nspname not in ('pg_catalog', 'information_schema') and has_schema_privilege(n.oid, 'usage') "
         "and has_function_privilege(p.oid, 'execute')"
     )
-    assert {row["name"] for row in found} == {
+    assert {row["name"] for row in rows} == {
         "auth.enter",
         "api.create_lead",
         "api.create_signals",

@@ -109,7 +109,7 @@ class Victim:
 
     def secrets(self) -> frozenset[str]:
         """The values that no attack may return: canaries, also in hexadecimal and base64; ids; digests."""
-        found = {self.canary, self.canary.encode().hex()}
+        texts = {self.canary, self.canary.encode().hex()}
         with self.database.connect() as connection:
             tables = connection.execute(
                 "select c.oid::regclass::text as name from pg_class as c join pg_attribute as a on a.attrelid = c.oid "
@@ -124,10 +124,10 @@ class Victim:
                 for row in rows:
                     for value in json.loads(row["row"]).values():
                         if isinstance(value, str) and len(value) == 36 and value.count("-") == 4:
-                            found.add(value)
+                            texts.add(value)
                         elif isinstance(value, str) and value.startswith("\\x"):
-                            found.add(value[2:])
-        return frozenset(found)
+                            texts.add(value[2:])
+        return frozenset(texts)
 
 
 _VICTIM = (

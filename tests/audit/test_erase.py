@@ -84,7 +84,7 @@ def tables_with(database: Database, *values: str, of: str = "") -> dict[str, set
 
     A partition is listed as the table that it belongs to.
     """
-    seen: dict[str, set[str]] = {}
+    tables_by_value: dict[str, set[str]] = {}
     with database.connect() as connection:
         tables = connection.execute(
             "select c.oid::regclass::text as name, coalesce(pg_partition_root(c.oid), c.oid)::regclass::text as root"
@@ -95,8 +95,8 @@ def tables_with(database: Database, *values: str, of: str = "") -> dict[str, set
             rows = connection.execute(f"select lower(t::text) as row from {table['name']} as t").fetchall()
             for value in values:
                 if any(value.lower() in row["row"] and of in row["row"] for row in rows):
-                    seen.setdefault(value, set()).add(table["root"])
-    return seen
+                    tables_by_value.setdefault(value, set()).add(table["root"])
+    return tables_by_value
 
 
 def left_in_files(database: Database, *values: str) -> dict[str, int]:
@@ -105,9 +105,9 @@ def left_in_files(database: Database, *values: str) -> dict[str, int]:
     while True:
         with database.connect() as connection:
             connection.execute("vacuum full")
-        left = in_files(database, *values)
-        if not left or time.monotonic() > end:
-            return left
+        files = in_files(database, *values)
+        if not files or time.monotonic() > end:
+            return files
         time.sleep(0.5)
 
 
@@ -140,32 +140,32 @@ class TestALead:
         organization, bystander = make_organization(database), make_organization(database, "Beacon Roofing")
         lead = new_person(database, server, organization)
         with server.client(bystander.keys["write"]) as client:
-            kept = client.post("/leads", json={"email": "bystander-zq7xk@example.com"}).json()["id"]
+            kept_id = client.post("/leads", json={"email": "bystander-zq7xk@example.com"}).json()["id"]
         seal(database)
-        everything = [*CANARY.values(), *(f"{name}-zq7xk" for name in OUTSIDE)]
+        values = [*CANARY.values(), *(f"{name}-zq7xk" for name in OUTSIDE)]
         # Control: the search finds each value before the erasure.
-        before = tables_with(database, *everything)
-        assert set(before) == set(everything)
+        before = tables_with(database, *values)
+        assert set(before) == set(values)
         assert {table for tables in before.values() for table in tables} >= {
             "app.lead", "audit.event", "app.idempotency_key", "scoring.signal", "scoring.score", "crm.sync",
             "crm.attempt",
         }  # fmt: skip
-        assert set(in_files(database, *everything)) == set(everything)
+        assert set(in_files(database, *values)) == set(values)
 
-        gone = erase(database, organization.id, lead)
-        assert gone["wait_seconds"] == 0
-        assert gone["events"] >= 5
-        assert tables_with(database, *everything) == {}
-        assert left_in_files(database, *everything) == {}
+        erasure = erase(database, organization.id, lead)
+        assert erasure["wait_seconds"] == 0
+        assert erasure["events"] >= 5
+        assert tables_with(database, *values) == {}
+        assert left_in_files(database, *values) == {}
 
         assert tables_with(database, "bystander-zq7xk") != {}
         assert set(in_files(database, "bystander-zq7xk")) == {"bystander-zq7xk"}
         with server.client(bystander.keys["read"]) as client:
-            assert client.get(f"/leads/{kept}").status_code == 200
+            assert client.get(f"/leads/{kept_id}").status_code == 200
         seal(database)
         for each in (organization, bystander):
-            seen = verdict(database, each.id)
-            assert (seen["holds"], seen["unsealed"]) == (True, 0), seen
+            result = verdict(database, each.id)
+            assert (result["holds"], result["unsealed"]) == (True, 0), result
 
     def test_the_log_records_the_erasure(self, database: Database, server: Server) -> None:
         organization = make_organization(database)
@@ -269,14 +269,14 @@ class TestALead:
         organization = make_organization(database)
         lead = new_person(database, server, organization)
         with server.client(organization.keys["write"]) as client:
-            other = client.post(
+            answer = client.post(
                 "/leads", json={"email": "bob@example.com"}, headers={"Idempotency-Key": "other"}
             ).json()
             erase(database, organization.id, lead)
             for body in (PERSON, {"email": "carol@example.com"}):
                 check_problem(client.post("/leads", json=body, headers={"Idempotency-Key": "made"}), 409, "erased")
             again = client.post("/leads", json={"email": "bob@example.com"}, headers={"Idempotency-Key": "other"})
-            assert (again.status_code, again.json()["id"]) == (201, other["id"])
+            assert (again.status_code, again.json()["id"]) == (201, answer["id"])
             # After 24 hours, the key can be used again.
             database.sql("update app.idempotency_key set created_at = created_at - interval '25 hours'")
             assert client.post("/leads", json=PERSON, headers={"Idempotency-Key": "made"}).status_code == 201
@@ -420,8 +420,8 @@ class TestTheGuard:
             " set payload = replace(payload::text, 'website', 'referral')::json"
             f" where lead_id = '{lead}' and action = 'lead.created'"
         )
-        seen = verdict(database, organization.id)
-        assert (seen["holds"], seen["code"]) == (False, "payload_mismatch")
+        result = verdict(database, organization.id)
+        assert (result["holds"], result["code"]) == (False, "payload_mismatch")
         database.sql(
             "update audit.event set payload = '{\"erased\":[]}',"
             " payload_digest = sha256(salt || '{\"erased\":[]}'::bytea)"
@@ -466,7 +466,7 @@ class TestAnOrganization:
         assert tables_with(database, *values) == {}
         assert left_in_files(database, *values) == {}
 
-        left = {
+        rows = {
             table: database.sql(f"select from {table} where organization_id = %s", organization.id)
             for table in (
                 "app.lead", "app.pipeline_stage", "app.idempotency_key", "auth.analyst", "crm.sync",
@@ -474,7 +474,7 @@ class TestAnOrganization:
                 "scoring.model", "scoring.signal", "scoring.score",
             )
         }  # fmt: skip
-        assert not any(left.values()), left
+        assert not any(rows.values()), rows
         row = database.sql("select * from app.organization where organization_id = %s", organization.id)[0]
         assert row["name"] is None
         assert row["erased_at"] is not None
@@ -539,27 +539,27 @@ class TestOnTheCommandLine:
         database.sql("update app.lead set email = 'new-name@example.com' where id = %s", former)
         deleted = database.sql(add, organization.id, PERSON["email"])[0]["id"]
         database.sql("delete from app.lead where id = %s", deleted)
-        other = database.sql(add, organization.id, "other@example.com")[0]["id"]
+        other_lead = database.sql(add, organization.id, "other@example.com")[0]["id"]
         command = ("erase", "--organization", organization.id, "--email", PERSON["email"])
 
-        asked = leads(*command)
-        assert asked.returncode == 130
-        assert "This can't be undone." in asked.stderr
-        assert asked.stderr.endswith("Nothing was erased. Use --yes to erase without a confirmation.\n")
-        assert erasable(database, organization.id) == {lead, str(former), str(other)}
+        process = leads(*command)
+        assert process.returncode == 130
+        assert "This can't be undone." in process.stderr
+        assert process.stderr.endswith("Nothing was erased. Use --yes to erase without a confirmation.\n")
+        assert erasable(database, organization.id) == {lead, str(former), str(other_lead)}
         for words in (
             lead,
             f"{former} (new-name@example.com)",
             f"{deleted} (deleted before)",
             "the record external-zq7xk. Erase it there.",
         ):
-            assert words in asked.stdout
-        assert "perhaps a record for sent-zq7xk@example.com" in asked.stdout
+            assert words in process.stdout
+        assert "perhaps a record for sent-zq7xk@example.com" in process.stdout
 
-        done = json.loads(printed_all(leads(*command, "--yes", "--json")))
-        assert {row["lead_id"] for row in done} == {lead, str(former), str(deleted)}
-        assert [copy["external_id"] for row in done for copy in row["copies"]] == ["external-zq7xk", None]
-        assert erasable(database, organization.id) == {str(other)}
+        rows = json.loads(printed_all(leads(*command, "--yes", "--json")))
+        assert {row["lead_id"] for row in rows} == {lead, str(former), str(deleted)}
+        assert [copy["external_id"] for row in rows for copy in row["copies"]] == ["external-zq7xk", None]
+        assert erasable(database, organization.id) == {str(other_lead)}
         assert tables_with(database, PERSON["email"], of=organization.id) == {}
         assert "no such lead" in mistake(leads(*command, "--yes"))
 
@@ -571,7 +571,7 @@ class TestOnTheCommandLine:
         assert "Nothing was left to erase" in printed(leads("erase", "--lead", lead, "--yes"))
 
     @pytest.mark.parametrize(
-        ("arguments", "says"),
+        ("arguments", "message"),
         [
             ((), "Nothing to erase."),
             (("--email", "ada@example.com"), "--email needs --organization"),
@@ -580,8 +580,8 @@ class TestOnTheCommandLine:
             (("--organization", str(uuid.UUID(int=7)), "--email", "a@example.com", "--yes"), "no organization"),
         ],
     )
-    def test_a_mistake_is_reported(self, leads: Leads, arguments: tuple[str, ...], says: str) -> None:
-        assert says in mistake(leads("erase", *arguments))
+    def test_a_mistake_is_reported(self, leads: Leads, arguments: tuple[str, ...], message: str) -> None:
+        assert message in mistake(leads("erase", *arguments))
 
 
 def erasable(database: Database, organization: str) -> set[str]:
@@ -589,7 +589,7 @@ def erasable(database: Database, organization: str) -> set[str]:
     return {str(row["id"]) for row in database.sql("select id from app.lead where organization_id = %s", organization)}
 
 
-def printed_all(done: subprocess.CompletedProcess[str]) -> str:
+def printed_all(process: subprocess.CompletedProcess[str]) -> str:
     """Returns the output of a successful command, ignoring its standard error."""
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert process.returncode == 0, process.stderr
+    return process.stdout

@@ -40,9 +40,9 @@ def test_this_year_and_the_next_have_partitions(database: Database) -> None:
 
 def test_a_worker_creates_what_is_missing_and_doctor_finds_it(database: Database) -> None:
     drop_next_year(database)
-    found = {row["subject"]: row for row in database.sql("select * from admin.findings()", login="leads_operator")}
+    findings = {row["subject"]: row for row in database.sql("select * from admin.findings()", login="leads_operator")}
     for table in ("event", "seal"):
-        assert "every write of that year fails" in found[f"table audit.{table}_{NEXT}"]["finding"]
+        assert "every write of that year fails" in findings[f"table audit.{table}_{NEXT}"]["finding"]
     database.sql("select admin.create_audit_partitions()", login="leads_worker")
     subjects = {row["subject"] for row in database.sql("select * from admin.findings()", login="leads_operator")}
     assert not any("audit" in subject for subject in subjects)
@@ -117,12 +117,12 @@ def test_creating_partitions_waits_for_no_writer_and_no_writer_waits_for_it(data
     organization = make_organization(database)
     add = "insert into app.lead (organization_id, email) values (%s, 'ada@example.com')"
     drop_next_year(database)
-    with database.connect() as writer, database.connect() as other, writer.transaction():
+    with database.connect() as writer, database.connect() as creator, writer.transaction():
         writer.execute(add, [organization.id])
         with database.connect("leads_worker") as worker, worker.transaction():
             worker.execute("select admin.create_audit_partitions()")
-            other.execute("set lock_timeout = '2s'")
-            other.execute(add, [organization.id])
+            creator.execute("set lock_timeout = '2s'")
+            creator.execute(add, [organization.id])
     assert f"event_{NEXT}" in partitions(database)
 
 
@@ -228,10 +228,10 @@ def test_doctor_finds_what_a_new_partition_does_not_have(empty_log: Database, st
     with empty_log.connect() as connection, connection.transaction(force_rollback=True):
         before = connection.execute("select * from admin.findings()").fetchall()
         connection.execute(statement.encode())
-        found = [row for row in connection.execute("select * from admin.findings()").fetchall() if row not in before]
-        assert (DEFECTS | WITHOUT_SQL)[statement] in {row["subject"] for row in found}
+        findings = [row for row in connection.execute("select * from admin.findings()").fetchall() if row not in before]
+        assert (DEFECTS | WITHOUT_SQL)[statement] in {row["subject"] for row in findings}
         if statement in DEFECTS:
-            for row in found:
+            for row in findings:
                 if row["remedy"].endswith(";"):
                     connection.execute(row["remedy"].encode())
             assert connection.execute("select * from admin.findings()").fetchall() == before

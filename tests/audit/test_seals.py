@@ -377,13 +377,13 @@ class TestOverHttp:
         with server.client(organization.keys["admin"]) as client:
             whole = client.get("/audit-log/verify").json()
             after: str | None = "0"
-            seen = 0
+            position = 0
             while after is not None:
                 part = client.get("/audit-log/verify", params={"after": after, "limit": 3}).json()
                 assert part["holds"]
-                assert part["verified_from"] == seen + 1
-                after, seen = part["next_after"], part["verified_to"]
-        assert (seen, part["head"]) == (whole["verified_to"], whole["head"])
+                assert part["verified_from"] == position + 1
+                after, position = part["next_after"], part["verified_to"]
+        assert (position, part["head"]) == (whole["verified_to"], whole["head"])
 
     def test_accepts_a_stored_head(self, organization: Organization, server: Server) -> None:
         with server.client(organization.keys["admin"]) as client:
@@ -436,22 +436,22 @@ class TestOnTheCommandLine:
         heads = tmp_path / "heads.json"
         heads.write_text(printed(leads("audit", "seal", "--export", **addresses)))
         assert [row["organization_id"] for row in json.loads(heads.read_text())][:2] == [str(first), str(second)]
-        done = leads("audit", "verify", "--head", str(heads), "--json", **addresses)
-        assert done.returncode == 0
-        assert [row["holds"] for row in json.loads(done.stdout)] == [True, True, True]
+        process = leads("audit", "verify", "--head", str(heads), "--json", **addresses)
+        assert process.returncode == 0
+        assert [row["holds"] for row in json.loads(process.stdout)] == [True, True, True]
 
         tampered.sql(UNGUARDED + CASES[-1].sql.replace("{o}", str(first)))
         assert leads("audit", "verify", **addresses).returncode == 0
-        done = leads("audit", "verify", "--head", str(heads), "--organization", str(first), **addresses)
-        assert done.returncode == 1
-        assert "head_mismatch" in done.stdout
+        process = leads("audit", "verify", "--head", str(heads), "--organization", str(first), **addresses)
+        assert process.returncode == 1
+        assert "head_mismatch" in process.stdout
         tampered.sql(UNGUARDED + CASES[0].sql.replace("{o}", str(second)))
-        done = leads("audit", "verify", "--json", **addresses)
-        assert done.returncode == 1
-        assert [row["code"] for row in json.loads(done.stdout)] == [None, "payload_mismatch", None]
+        process = leads("audit", "verify", "--json", **addresses)
+        assert process.returncode == 1
+        assert [row["code"] for row in json.loads(process.stdout)] == [None, "payload_mismatch", None]
 
     def test_reports_mistakes(self, database: Database, leads: Leads, tmp_path: Path) -> None:
-        there = make_organization(database)
+        organization = make_organization(database)
         nowhere = "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"
         assert nowhere in mistake(leads("audit", "verify", "--organization", nowhere))
         heads = tmp_path / "heads.json"
@@ -463,9 +463,9 @@ class TestOnTheCommandLine:
             heads.write_text(text)
             assert "leads audit seal --export" in mistake(leads("audit", "verify", "--head", str(heads)))
         heads.write_text(json.dumps([{"organization_id": nowhere, "head": "1:" + 64 * "0"}]))
-        done = leads("audit", "verify", "--head", str(heads), "--json")
-        assert done.returncode == 1
+        process = leads("audit", "verify", "--head", str(heads), "--json")
+        assert process.returncode == 1
         # The existing organizations are still reported.
-        assert there.id in [row["organization_id"] for row in json.loads(done.stdout)]
-        assert f"doesn't have: {nowhere}" in done.stderr
-        assert "The file has no head of " in done.stderr
+        assert organization.id in [row["organization_id"] for row in json.loads(process.stdout)]
+        assert f"doesn't have: {nowhere}" in process.stderr
+        assert "The file has no head of " in process.stderr

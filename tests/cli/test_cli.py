@@ -83,28 +83,28 @@ def test_stage_rules(leads: Leads, new_organization: Callable[..., Organization]
 
 def test_keys(leads: Leads, server: Server, new_organization: Callable[..., Organization], database: Database) -> None:
     acme = new_organization()
-    made = json.loads(
+    created = json.loads(
         printed(leads("keys", "create", "--organization", acme.id, "--scopes", "read,write", "--name", "web", "--json"))
     )
-    key = made["key"]
+    key = created["key"]
     assert get(server, key, "/health").json()["scopes"] == ["read", "write"]
 
     text = printed(leads("keys", "list"))
-    assert made["id"] in text
+    assert created["id"] in text
     assert key not in text
-    kept = database.sql("select digest from auth.api_key where id = %s", made["id"])[0]["digest"]
-    assert kept == hashlib.sha256(hashlib.sha256(key.encode()).digest()).digest()
+    digest = database.sql("select digest from auth.api_key where id = %s", created["id"])[0]["digest"]
+    assert digest == hashlib.sha256(hashlib.sha256(key.encode()).digest()).digest()
 
-    new = printed(leads("keys", "rotate", made["id"], "--overlap", "1h"))
+    new = printed(leads("keys", "rotate", created["id"], "--overlap", "1h"))
     assert get(server, key, "/health").status_code == 200
     assert get(server, new, "/health").json()["scopes"] == ["read", "write"]
     listed = json.loads(printed(leads("keys", "list", "--organization", acme.id, "--json")))
-    assert [row["rotated_from"] for row in listed if row["name"] == "web"] == [None, made["id"]]
+    assert [row["rotated_from"] for row in listed if row["name"] == "web"] == [None, created["id"]]
 
-    printed(leads("keys", "revoke", made["id"]))
+    printed(leads("keys", "revoke", created["id"]))
     assert get(server, key, "/health").status_code == 401
     assert get(server, new, "/health").status_code == 200
-    assert "revoked or has expired" in mistake(leads("keys", "revoke", made["id"]))
+    assert "revoked or has expired" in mistake(leads("keys", "revoke", created["id"]))
 
     actions = [row["action"] for row in get(server, new, "/audit-log?source=system&limit=3").json()["data"]]
     assert actions == ["api_key.revoked", "api_key.rotated", "api_key.updated"]
@@ -113,19 +113,19 @@ def test_keys(leads: Leads, server: Server, new_organization: Callable[..., Orga
 def test_a_rotated_key_ends_at_once_without_overlap(
     leads: Leads, server: Server, new_organization: Callable[..., Organization]
 ) -> None:
-    made = json.loads(
+    key = json.loads(
         printed(leads("keys", "create", "--organization", new_organization().id, "--scopes", "read", "--json"))
     )
-    printed(leads("keys", "rotate", made["id"], "--overlap", "0s"))
-    assert get(server, made["key"], "/health").status_code == 401
+    printed(leads("keys", "rotate", key["id"], "--overlap", "0s"))
+    assert get(server, key["key"], "/health").status_code == 401
 
 
 def test_a_key_is_rotated_once(leads: Leads, new_organization: Callable[..., Organization]) -> None:
     """A second rotation would use the end of the overlap as the key's own expiry."""
     organization = new_organization().id
-    made = json.loads(printed(leads("keys", "create", "--organization", organization, "--scopes", "read", "--json")))
-    new = json.loads(printed(leads("keys", "rotate", made["id"], "--json")))
-    assert f"Rotate its successor: {new['id']}" in mistake(leads("keys", "rotate", made["id"]))
+    key = json.loads(printed(leads("keys", "create", "--organization", organization, "--scopes", "read", "--json")))
+    new = json.loads(printed(leads("keys", "rotate", key["id"], "--json")))
+    assert f"Rotate its successor: {new['id']}" in mistake(leads("keys", "rotate", key["id"]))
     printed(leads("keys", "rotate", new["id"]))
     listed = json.loads(printed(leads("keys", "list", "--organization", organization, "--json")))
     assert listed[-1]["expires_at"] is None
@@ -157,10 +157,10 @@ def test_the_checksum_of_a_key() -> None:
 
 def test_migrate_plan_applies_nothing(leads: Leads, new_database: Callable[..., Database]) -> None:
     empty = new_database(template=None)
-    done = leads("migrate", "--plan", LEADS_MIGRATE_URL=empty.url("leads_migrator"))
-    assert "create table app.lead (" in done.stdout
-    assert done.stdout.count("\nbegin;\n") == done.stdout.count("\ncommit;\n") == len(migrations.all_())
-    assert "to apply" in done.stderr
+    process = leads("migrate", "--plan", LEADS_MIGRATE_URL=empty.url("leads_migrator"))
+    assert "create table app.lead (" in process.stdout
+    assert process.stdout.count("\nbegin;\n") == process.stdout.count("\ncommit;\n") == len(migrations.all_())
+    assert "to apply" in process.stderr
     assert empty.sql("select count(*) as n from pg_namespace where nspname in ('app', 'yoyo')") == [{"n": 0}]
 
     behind = leads("serve", "--port", "0", DATABASE_URL=empty.url("leads_api"))
@@ -181,8 +181,8 @@ def test_the_plan_run_by_hand_makes_the_same_schema(leads: Leads, new_database: 
         assert list(migration_run.apply(lock)) == migrations.all_()
     plan = leads("migrate", "--plan", LEADS_MIGRATE_URL=empty.url("leads_migrator")).stdout
     command = [str(embedded.binary("psql")), "-Xq", "-v", "ON_ERROR_STOP=1", empty.url("leads_migrator")]
-    done = subprocess.run(command, input=plan, text=True, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run(command, input=plan, text=True, capture_output=True, check=False)
+    assert process.returncode == 0, process.stderr
     owners = (
         "select p.oid::regprocedure::text as f, p.proowner::regrole::text as o, p.proacl::text as a from pg_proc as p "
     )
@@ -287,16 +287,16 @@ def test_serve_from_nothing_and_again(data_dir: Path, tmp_path: Path) -> None:
         line = next(line for line in text.splitlines() if line.strip().startswith("curl"))
         answer = subprocess.run(shlex.split(line), capture_output=True, text=True, check=True).stdout
         assert len(json.loads(answer)["data"]) == 2
-        found = re.search(r"lk_test_\w+", text)
-        assert found
-        kept = data_dir / "demo-key"
-        assert kept.stat().st_mode & 0o777 == 0o600
-        assert kept.read_text().strip() == found[0]
+        match = re.search(r"lk_test_\w+", text)
+        assert match
+        key_file = data_dir / "demo-key"
+        assert key_file.stat().st_mode & 0o777 == 0o600
+        assert key_file.read_text().strip() == match[0]
         base = re.search(r"http://\S+/api/v1", text)
         assert base
-        auth = {"Authorization": f"Bearer {found[0]}"}
-        made = httpx.post(base[0] + "/leads", json={"email": "kept@example.com"}, headers=auth)
-        assert made.status_code == 201
+        auth = {"Authorization": f"Bearer {match[0]}"}
+        created = httpx.post(base[0] + "/leads", json={"email": "kept@example.com"}, headers=auth)
+        assert created.status_code == 201
         # A worker runs beside it; the demo organization's pushes are simulated.
         lead = httpx.get(base[0] + "/leads?pipeline_stage=contacted&limit=1", headers=auth).json()["data"][0]["id"]
         pushed = httpx.post(f"{base[0]}/leads/{lead}/push-to-crm", headers=auth, timeout=20)
@@ -314,11 +314,11 @@ def test_serve_from_nothing_and_again(data_dir: Path, tmp_path: Path) -> None:
 
     process, text = start(data_dir, tmp_path / "second", "--no-worker")
     try:
-        assert found[0] in text
+        assert match[0] in text
         assert "Applying" not in text
         base = re.search(r"http://\S+/api/v1", text)
         assert base
-        kept_lead = httpx.get(base[0] + made.headers["location"].removeprefix("/api/v1"), headers=auth)
+        kept_lead = httpx.get(base[0] + created.headers["location"].removeprefix("/api/v1"), headers=auth)
         assert kept_lead.json()["email"] == "kept@example.com"
         lead = httpx.get(base[0] + "/leads?pipeline_stage=lost&limit=1", headers=auth).json()["data"][0]["id"]
         pushed = httpx.post(f"{base[0]}/leads/{lead}/push-to-crm", headers=auth, timeout=20)

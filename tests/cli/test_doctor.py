@@ -155,9 +155,9 @@ def test_disabled_foreign_keys_are_found(connection: psycopg.Connection[dict[str
 def test_each_route_that_is_bad_is_found_by_its_own_line(connection: psycopg.Connection[dict[str, Any]]) -> None:
     with connection.transaction(force_rollback=True):
         connection.execute("update api.route set function = 'api.nothing' where method = 'GET'")
-        found = findings(connection)
+        results = findings(connection)
         gets = connection.execute("select path from api.route where method = 'GET'").fetchall()
-        assert found.keys() == {f"route GET {row['path']}" for row in gets}
+        assert results.keys() == {f"route GET {row['path']}" for row in gets}
 
 
 def test_versions_are_compared(connection: psycopg.Connection[dict[str, Any]]) -> None:
@@ -188,9 +188,9 @@ def test_another_postgresqls_catalogue_is_not_compared(connection: psycopg.Conne
     with connection.transaction(force_rollback=True):
         connection.execute("update admin.catalogue_entry set definition = 'PostgreSQL 14' where object = 'server'")
         connection.execute("update admin.catalogue_entry set definition = 'other' where object like 'function %'")
-        found = findings(connection)
-        assert found.keys() == {"catalogue"}
-        assert "leads doctor --accept" in found["catalogue"]["remedy"]
+        results = findings(connection)
+        assert results.keys() == {"catalogue"}
+        assert "leads doctor --accept" in results["catalogue"]["remedy"]
 
 
 def test_what_was_adrift_before_a_migration_and_is_still_is_not_kept(
@@ -235,8 +235,8 @@ def test_only_the_migrating_login_keeps_the_catalogue(database: Database) -> Non
 def server(run_dir: Path) -> Iterator[embedded.Server]:
     """An embedded server with its usual settings, which leads migrate has migrated."""
     with embedded.running(run_dir / "doctor") as server:
-        made = leads(run_dir, "migrate")
-        assert made.returncode == 0, made.stderr
+        process = leads(run_dir, "migrate")
+        assert process.returncode == 0, process.stderr
         yield server
 
 
@@ -255,24 +255,24 @@ def leads(run_dir: Path, *arguments: str, **environ: str) -> subprocess.Complete
 
 
 def test_the_migrating_login_finds_nothing_in_a_clean_database(server: embedded.Server, run_dir: Path) -> None:
-    done = leads(run_dir, "doctor")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("Nothing found.\n")
-    assert "pg_hba.conf" in done.stdout
-    assert "leads migrate --plan" not in done.stdout
+    process = leads(run_dir, "doctor")
+    assert (process.returncode, process.stderr) == (0, "")
+    assert process.stdout.startswith("Nothing found.\n")
+    assert "pg_hba.conf" in process.stdout
+    assert "leads migrate --plan" not in process.stdout
 
 
 def test_the_operator_finds_nothing_and_names_what_it_did_not_see(server: embedded.Server, run_dir: Path) -> None:
-    done = leads(run_dir, "doctor", LEADS_OPERATOR_URL=server.url("leads_operator"))
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("Nothing found.\n")
-    assert "leads migrate --plan" in done.stdout
+    process = leads(run_dir, "doctor", LEADS_OPERATOR_URL=server.url("leads_operator"))
+    assert (process.returncode, process.stderr) == (0, "")
+    assert process.stdout.startswith("Nothing found.\n")
+    assert "leads migrate --plan" in process.stdout
 
 
 def test_json(server: embedded.Server, run_dir: Path) -> None:
-    done = leads(run_dir, "doctor", "--json")
-    assert done.returncode == 0
-    answer = json.loads(done.stdout)
+    process = leads(run_dir, "doctor", "--json")
+    assert process.returncode == 0
+    answer = json.loads(process.stdout)
     assert answer["findings"] == []
     assert {"subject", "question", "look"} == set(answer["not_seen"][0])
 
@@ -281,13 +281,13 @@ def test_a_finding_is_exit_code_1(server: embedded.Server, run_dir: Path) -> Non
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         connection.execute("create index lead_mine on app.lead (organization_id, company)")
         try:
-            done = leads(run_dir, "doctor")
-            assert done.returncode == 1
-            assert "index app.lead_mine on app.lead\n  No migration has created it.\n" in done.stdout
-            assert "      drop index app.lead_mine;\n" in done.stdout
-            assert "\n1 finding. " in done.stdout
-            found = json.loads(leads(run_dir, "doctor", "--json").stdout)["findings"]
-            assert found == [
+            process = leads(run_dir, "doctor")
+            assert process.returncode == 1
+            assert "index app.lead_mine on app.lead\n  No migration has created it.\n" in process.stdout
+            assert "      drop index app.lead_mine;\n" in process.stdout
+            assert "\n1 finding. " in process.stdout
+            results = json.loads(leads(run_dir, "doctor", "--json").stdout)["findings"]
+            assert results == [
                 {
                     "subject": "index app.lead_mine on app.lead",
                     "finding": "No migration has created it.",
@@ -302,10 +302,10 @@ def test_a_finding_is_exit_code_1(server: embedded.Server, run_dir: Path) -> Non
 def test_migrate_names_drift_and_keeps_none_of_it_and_accept_does(server: embedded.Server, run_dir: Path) -> None:
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         connection.execute("create index lead_mine on app.lead (organization_id, company)")
-        done = leads(run_dir, "migrate")
-        assert done.returncode == 0
-        assert "Changed by hand" in done.stderr
-        assert "index app.lead_mine on app.lead" in done.stderr
+        process = leads(run_dir, "migrate")
+        assert process.returncode == 0
+        assert "Changed by hand" in process.stderr
+        assert "index app.lead_mine on app.lead" in process.stderr
         assert leads(run_dir, "doctor").returncode == 1
         assert leads(run_dir, "doctor", "--accept").returncode == 0
         assert leads(run_dir, "migrate").stderr == "Nothing to apply: the schema is up to date.\n"
@@ -339,24 +339,24 @@ def test_a_restored_dump_has_nothing(server: embedded.Server, run_dir: Path) -> 
     )
     url = server.url("leads_migrator", "restored")
     # What pg_dump doesn't carry is the database's own.
-    found = doctor.examine(url, is_migrating=True)[0]
-    assert {one.subject for one in found} == {"grant temporary on database to public"}
+    results = doctor.examine(url, is_migrating=True)[0]
+    assert {finding.subject for finding in results} == {"grant temporary on database to public"}
     embedded.harden(server.url("postgres", "restored"))
-    done = leads(run_dir, "doctor", LEADS_MIGRATE_URL=url)
-    assert (done.returncode, done.stderr) == (0, "")
+    process = leads(run_dir, "doctor", LEADS_MIGRATE_URL=url)
+    assert (process.returncode, process.stderr) == (0, "")
 
 
 def test_an_empty_database_needs_migrations(server: embedded.Server, run_dir: Path) -> None:
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         connection.execute("create database empty owner leads_migrator")
-    done = leads(run_dir, "doctor", "--json", LEADS_MIGRATE_URL=server.url("leads_migrator", "empty"))
-    assert done.returncode == 1
-    found = json.loads(done.stdout)["findings"]
-    assert [(one["subject"], one["remedy"]) for one in found] == [
+    process = leads(run_dir, "doctor", "--json", LEADS_MIGRATE_URL=server.url("leads_migrator", "empty"))
+    assert process.returncode == 1
+    results = json.loads(process.stdout)["findings"]
+    assert [(finding["subject"], finding["remedy"]) for finding in results] == [
         ("version", "leads migrate"),
         ("migrations", "leads migrate"),
     ]
-    assert migrations.all_()[0].path.name in found[1]["finding"]
+    assert migrations.all_()[0].path.name in results[1]["finding"]
 
 
 def test_a_migration_that_the_database_lacks_is_found(
@@ -364,17 +364,19 @@ def test_a_migration_that_the_database_lacks_is_found(
 ) -> None:
     folder = _copied_migrations(tmp_path, monkeypatch)
     (folder / f"{migrations.newest() + 1:04}.more.sql").write_text("select 1;\n")
-    found = {one.subject: one for one in doctor.examine(server.url("leads_migrator"), is_migrating=True)[0]}
-    assert found["version"].remedy == "leads migrate"
-    assert "more.sql" in found["migrations"].finding
+    results = {
+        finding.subject: finding for finding in doctor.examine(server.url("leads_migrator"), is_migrating=True)[0]
+    }
+    assert results["version"].remedy == "leads migrate"
+    assert "more.sql" in results["migrations"].finding
 
 
 def test_an_edited_migration_is_found(server: embedded.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = _copied_migrations(tmp_path, monkeypatch) / migrations.all_()[0].path.name
     path.write_text(path.read_text() + "-- edited\n")
-    (found,) = doctor.examine(server.url("leads_operator"), is_migrating=False)[0]
-    assert found.finding == f"migrations/{path.name} was edited after its release: it is not what SHA256SUMS says."
-    assert "git checkout" in found.remedy
+    (finding,) = doctor.examine(server.url("leads_operator"), is_migrating=False)[0]
+    assert finding.finding == f"migrations/{path.name} was edited after its release: it is not what SHA256SUMS says."
+    assert "git checkout" in finding.remedy
 
 
 def _copied_migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -392,16 +394,16 @@ def test_a_long_remedy_is_cut_in_text(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["LEADS_MIGRATE_URL", "LEADS_OPERATOR_URL"])
 def test_a_database_that_is_not_there_is_a_sentence(name: str, run_dir: Path) -> None:
-    done = leads(run_dir, "doctor", **{name: "postgresql://leads_operator@/leads?host=/nowhere"})
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("The database can't be reached: ")
-    assert done.stderr.count("\n") == 1
+    process = leads(run_dir, "doctor", **{name: "postgresql://leads_operator@/leads?host=/nowhere"})
+    assert (process.returncode, process.stdout) == (2, "")
+    assert process.stderr.startswith("The database can't be reached: ")
+    assert process.stderr.count("\n") == 1
 
 
 def test_the_shims_address_alone_is_a_mistake(run_dir: Path) -> None:
-    done = leads(run_dir, "doctor", DATABASE_URL="postgresql://leads_api@/leads?host=/nowhere")
-    assert done.returncode == 2
-    assert "LEADS_OPERATOR_URL is not set" in done.stderr
+    process = leads(run_dir, "doctor", DATABASE_URL="postgresql://leads_api@/leads?host=/nowhere")
+    assert process.returncode == 2
+    assert "LEADS_OPERATOR_URL is not set" in process.stderr
 
 
 def test_migrating_twice_side_by_side_keeps_the_catalogue(
@@ -411,22 +413,22 @@ def test_migrating_twice_side_by_side_keeps_the_catalogue(
     url = database.url("leads_migrator")
     with doctor.keeping_catalogue(url), doctor.keeping_catalogue(url):
         database.sql("create index lead_mine on app.lead (organization_id, company)")
-    assert {one.subject for one in doctor.examine(url, is_migrating=True)[0]} == BASELINE
+    assert {finding.subject for finding in doctor.examine(url, is_migrating=True)[0]} == BASELINE
 
 
 def test_a_binding_without_its_login_is_found(connection: psycopg.Connection[dict[str, Any]]) -> None:
     with connection.transaction(force_rollback=True):
         connection.execute(ANALYST)
         connection.execute("alter role doctor_ann rename to doctor_eve")
-        found = findings(connection)
-        assert found.keys() == {"analyst doctor_ann"}
-        assert "leads bi revoke doctor_ann" in found["analyst doctor_ann"]["remedy"]
+        results = findings(connection)
+        assert results.keys() == {"analyst doctor_ann"}
+        assert "leads bi revoke doctor_ann" in results["analyst doctor_ann"]["remedy"]
 
 
 def test_events_that_wait_for_their_seal_are_found(connection: psycopg.Connection[dict[str, Any]]) -> None:
     with connection.transaction(force_rollback=True):
-        made = connection.execute("insert into app.organization (name) values ('Acme') returning organization_id")
-        organization = made.fetchall()[0]["organization_id"]
+        row = connection.execute("insert into app.organization (name) values ('Acme') returning organization_id")
+        organization = row.fetchall()[0]["organization_id"]
         subject = f"organization {organization}"
         assert subject not in findings(connection)
         # A UUID of version 7 has the event's time.
@@ -451,5 +453,5 @@ def test_an_event_that_was_removed_before_it_was_sealed_is_found(
             "alter table audit.event disable trigger user; "
             "delete from audit.event where action = 'organization.created'; alter table audit.event enable trigger user"
         )
-        found = [row for row in findings(connection).values() if "before it was sealed" in row["finding"]]
-        assert len(found) == 1
+        rows = [row for row in findings(connection).values() if "before it was sealed" in row["finding"]]
+        assert len(rows) == 1

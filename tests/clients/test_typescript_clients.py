@@ -26,8 +26,10 @@ pytestmark = pytest.mark.skipif(not MODULES.is_dir(), reason="The generators are
 
 
 def run(folder: Path, *command: str) -> None:
-    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+    process = subprocess.run(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    assert process.returncode == 0, process.stdout
 
 
 @pytest.mark.parametrize("name", GENERATORS)

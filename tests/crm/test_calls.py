@@ -50,8 +50,8 @@ def call(
     async def run() -> Answer:
         headers = {"authorization": f"Bearer {credential}"}
         async with calls.client(allow_loopback=allow_loopback) as client:
-            made = Calls("JobNimbus", url, credential, headers, client, before or in_time)
-            return await made.request("GET" if makes is None else "POST", path, makes=makes, **more)
+            adapter_calls = Calls("JobNimbus", url, credential, headers, client, before or in_time)
+            return await adapter_calls.request("GET" if makes is None else "POST", path, makes=makes, **more)
 
     return asyncio.run(run())
 
@@ -89,16 +89,16 @@ def test_before_hears_what_each_call_makes_and_may_forbid_it(vendor: Simulator) 
     class LeaseLostError(Exception):
         pass
 
-    heard: list[Sent | None] = []
+    calls: list[Sent | None] = []
 
     async def before(makes: Sent | None) -> float:
-        heard.append(makes)
+        calls.append(makes)
         raise LeaseLostError
 
     for makes in (None, SENT):
         with pytest.raises(LeaseLostError):
             call(vendor.url, "/api1/contacts", makes=makes, before=before)
-    assert heard == [None, SENT]
+    assert calls == [None, SENT]
     assert vendor.requests == []
 
 
@@ -114,11 +114,11 @@ def test_without_time_left_nothing_is_sent(vendor: Simulator) -> None:
 )
 def test_a_lost_answer(vendor: Simulator, makes: Sent | None, outcome: type[CallFailed], kind: str, words: str) -> None:
     vendor.fail(kind)
-    began = time.monotonic()
+    start = time.monotonic()
     with pytest.raises(CallFailed, match=f"JobNimbus {words}") as raised:
         call(vendor.url, "/api1/contacts", makes=makes, seconds=0.5, json={})
     assert type(raised.value) is outcome
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - start < 1.5
 
 
 @pytest.mark.parametrize(("makes", "outcome"), [(SENT, OutcomeUnknown), (None, NotMade)])
@@ -231,10 +231,10 @@ def test_a_page_for_browsers_is_no_reason() -> None:
 @pytest.mark.parametrize("status", ["401 Unauthorized", "429 Too Many", "500 Error", "400 Bad Request"])
 def test_the_credential_is_never_repeated(status: str) -> None:
     try:
-        said = str(told(http(status, f"Wrong key {KEY}, sorry".encode()), SENT))
+        message = str(told(http(status, f"Wrong key {KEY}, sorry".encode()), SENT))
     except CallFailed as error:
-        said = str(error)
-    assert said.endswith(": Wrong key …, sorry")
+        message = str(error)
+    assert message.endswith(": Wrong key …, sorry")
 
 
 def test_a_credential_that_is_no_header_is_not_repeated_either(vendor: Simulator) -> None:
@@ -247,10 +247,10 @@ def test_a_credential_that_is_no_header_is_not_repeated_either(vendor: Simulator
 
 def test_nothing_is_kept_from_one_call_for_the_next() -> None:
     response = http("200 OK", b"", "set-cookie: session=1; Path=/")
-    asked: list[bytes] = []
+    heads: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
         writer.write(response)
         writer.close()
         await writer.wait_closed()
@@ -264,9 +264,9 @@ def test_nothing_is_kept_from_one_call_for_the_next() -> None:
                 await client.get(f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/")
 
     asyncio.run(run())
-    assert len(asked) == 2
-    assert b"cookie" not in asked[1].lower()
-    assert b"connection: close" in asked[1].lower()
+    assert len(heads) == 2
+    assert b"cookie" not in heads[1].lower()
+    assert b"connection: close" in heads[1].lower()
 
 
 @pytest.mark.parametrize(
@@ -321,17 +321,17 @@ def test_a_user_in_the_address_is_refused(vendor: Simulator) -> None:
 
 def resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
     """Every name resolves to these addresses. The names that were looked up are added to the list."""
-    asked: list[str] = []
+    names: list[str] = []
     original = asyncio.BaseEventLoop.getaddrinfo
 
     async def getaddrinfo(self: Any, host: str, port: Any, **more: Any) -> Any:
         if host.replace(".", "").isdigit():
             return await original(self, host, port, **more)
-        asked.append(host)
+        names.append(host)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in addresses]
 
     monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", getaddrinfo)
-    return asked
+    return names
 
 
 def test_one_private_address_among_public_ones_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -349,9 +349,9 @@ def test_a_name_half_here_may_not_be_called_by_http(monkeypatch: pytest.MonkeyPa
 def test_the_connection_goes_to_the_address_that_was_checked(
     vendor: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = resolving(monkeypatch, "127.0.0.1")
+    names = resolving(monkeypatch, "127.0.0.1")
     assert call(f"http://crm.example.com:{vendor.port}", "/api1/contacts").status == 200
-    assert asked == ["crm.example.com"]
+    assert names == ["crm.example.com"]
     assert vendor.requests[0].headers["host"] == f"crm.example.com:{vendor.port}"
 
 
@@ -412,14 +412,14 @@ def trust(server_side: ssl.SSLContext, client_side: ssl.SSLContext, name: str) -
 
     key, subject = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
     now = datetime.now(UTC)
-    made = (
+    signed_certificate = (
         x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=True)
         .sign(key, hashes.SHA256())
     )
-    certificate = made.public_bytes(serialization.Encoding.PEM)
+    certificate = signed_certificate.public_bytes(serialization.Encoding.PEM)
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

@@ -22,7 +22,7 @@ def sets(vendor: Simulator) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "input", "said"),
+    ("arguments", "input", "message"),
     [
         (("--set", "status_name=Lead", "--api-key-file", "-"), KEY, "JobNimbus needs record_type_name. Use --set"),
         (SETTINGS, "", "JobNimbus needs its API key. Use --api-key-file"),
@@ -40,13 +40,13 @@ def sets(vendor: Simulator) -> tuple[str, ...]:
     ],
 )
 def test_errors_in_a_connection_are_reported_and_nothing_is_stored(
-    database: Database, arguments: tuple[str, ...], input: str, said: str
+    database: Database, arguments: tuple[str, ...], input: str, message: str
 ) -> None:
     organization = live_organization(database)
     with running() as vendor:
         where = () if any("base_url" in part for part in arguments) else ("--set", f"base_url={vendor.url}/api1")
-        given = ("connect", "jobnimbus", "--organization", organization.id, *arguments, *where)
-        assert said in mistake(leads_crm(database, *given, input=input))
+        command = ("connect", "jobnimbus", "--organization", organization.id, *arguments, *where)
+        assert message in mistake(leads_crm(database, *command, input=input))
     assert json.loads(leads_crm(database, "list", "--organization", organization.id, "--json").stdout) == []
 
 
@@ -54,10 +54,10 @@ def test_a_vendor_that_is_down_is_reported(database: Database) -> None:
     organization = live_organization(database)
     with running() as vendor:
         url = vendor.url
-    given = ("connect", "jobnimbus", "--organization", organization.id, *SETTINGS, "--set", f"base_url={url}")
-    said = mistake(leads_crm(database, *given, "--api-key-file", "-", input=KEY))
-    assert "JobNimbus can't be reached" in said
-    assert KEY not in said
+    command = ("connect", "jobnimbus", "--organization", organization.id, *SETTINGS, "--set", f"base_url={url}")
+    message = mistake(leads_crm(database, *command, "--api-key-file", "-", input=KEY))
+    assert "JobNimbus can't be reached" in message
+    assert KEY not in message
 
 
 def test_commands_on_no_connection_say_how_to_make_one(database: Database) -> None:
@@ -68,30 +68,30 @@ def test_commands_on_no_connection_say_how_to_make_one(database: Database) -> No
 
 def test_a_connection_is_listed_paused_resumed_and_removed(database: Database) -> None:
     organization = live_organization(database)
-    here = ("--organization", organization.id)
+    option = ("--organization", organization.id)
     with running() as vendor:
         connect(database, organization, vendor, push_stage="won", account="Main")
 
         def listed() -> list[dict[str, object]]:
-            found: list[dict[str, object]] = json.loads(leads_crm(database, "list", *here, "--json").stdout)
-            return found
+            rows: list[dict[str, object]] = json.loads(leads_crm(database, "list", *option, "--json").stdout)
+            return rows
 
         assert [(row["vendor"], row["account"], row["push_stage"]) for row in listed()] == [
             ("jobnimbus", "Main", "won")
         ]
         assert "credential" not in listed()[0]
-        assert leads_crm(database, "pause", *here).returncode == 0
+        assert leads_crm(database, "pause", *option).returncode == 0
         assert listed()[0]["state"] == "paused"
         # After a change the account stays, if the vendor doesn't return one.
         connect(database, organization, vendor)
         assert (listed()[0]["state"], listed()[0]["account"], listed()[0]["push_stage"]) == ("active", "Main", "won")
-        assert leads_crm(database, "disconnect", *here).returncode == 0
+        assert leads_crm(database, "disconnect", *option).returncode == 0
         assert listed() == []
 
 
 def test_reconcile_finds_what_doesnt_agree(database: Database) -> None:
     organization = live_organization(database)
-    here = ("--organization", organization.id)
+    option = ("--organization", organization.id)
     with running() as vendor:
         connect(database, organization, vendor)
         leads = database.sql(
@@ -128,19 +128,19 @@ def test_reconcile_finds_what_doesnt_agree(database: Database) -> None:
         )
         database.sql("alter table crm.sync enable trigger _120_keep_outcome")
 
-        done = leads_crm(database, "reconcile", *here, "--json")
-        assert done.returncode == 1
-        found = {row["lead_id"]: row for row in json.loads(done.stdout)}
-        assert {lead: row["finding"] for lead, row in found.items()} == {
+        process = leads_crm(database, "reconcile", *option, "--json")
+        assert process.returncode == 1
+        findings = {row["lead_id"]: row for row in json.loads(process.stdout)}
+        assert {lead: row["finding"] for lead, row in findings.items()} == {
             gone: "missing",
             double: "two_records",
             failed: "found",
         }
-        assert set(found[double]["external_ids"]) == {ids[double], second}
+        assert set(findings[double]["external_ids"]) == {ids[double], second}
         # The remedy can be pasted.
-        remedy = found[failed]["remedy"].partition("leads crm ")[2].split()
+        remedy = findings[failed]["remedy"].partition("leads crm ")[2].split()
         assert leads_crm(database, *remedy).returncode == 0
-        assert len(json.loads(leads_crm(database, "reconcile", *here, "--json").stdout)) == 2
+        assert len(json.loads(leads_crm(database, "reconcile", *option, "--json").stdout)) == 2
 
 
 def test_a_webhook_and_a_test_organization_cant_be_compared(database: Database) -> None:
@@ -167,6 +167,6 @@ def test_a_worker_needs_its_address_its_key_and_a_schema(leads: object, database
     assert "LEADS_WORKER_URL is not set" in mistake(worker(DATABASE_URL=database.url("leads_api")))
     url = database.url("leads_worker")
     assert "LEADS_CRM_KEY is not set" in mistake(worker(LEADS_WORKER_URL=url))
-    said = mistake(worker(LEADS_WORKER_URL=url, LEADS_CRM_KEY="half-a-key"))
-    assert "LEADS_CRM_KEY can't be used: it must be keys of 32 bytes in base64" in said
-    assert "half-a-key" not in said
+    message = mistake(worker(LEADS_WORKER_URL=url, LEADS_CRM_KEY="half-a-key"))
+    assert "LEADS_CRM_KEY can't be used: it must be keys of 32 bytes in base64" in message
+    assert "half-a-key" not in message

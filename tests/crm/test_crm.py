@@ -68,11 +68,11 @@ def test_a_lead_is_pushed_automatically_when_it_enters_the_stage(
     changed = new_lead(api, name="Bea Barnes", email="bea.barnes@example.com")
     typed = new_lead(api, name="Carl Castle", email="carl.castle@example.com")
     assert state(api, changed) is None
-    began = time.monotonic()
+    start = time.monotonic()
     api.patch(f"/leads/{changed}", json={"pipeline_stage": "qualified"})
     assert ends(api, changed)["status"] == "ok"
     # by NOTIFY, and not by polling, which happens every 5 seconds
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - start < 4
     database.sql("update app.lead set pipeline_stage = 'qualified' where id = %s", typed)
     for lead in (created, typed):
         assert ends(api, lead)["status"] == "ok"
@@ -131,21 +131,21 @@ def test_a_lead_that_lacks_what_the_vendor_needs(api: httpx.Client, worker: Work
 
 
 def test_the_key_of_idempotency_only_guards(api: httpx.Client, worker: Worker, vendor: Simulator) -> None:
-    lead, other = new_lead(api), new_lead(api, name="Bea Barnes", email="bea.barnes@example.com")
+    lead, other_lead = new_lead(api), new_lead(api, name="Bea Barnes", email="bea.barnes@example.com")
     vendor.workflows = {}
     assert push(api, lead, **{"Idempotency-Key": "a-key"}).status_code == 502
     vendor.workflows = {"Customer": ["Lead"]}
     # Computed again, not replayed.
     again = push(api, lead, **{"Idempotency-Key": "a-key"})
     assert (again.status_code, again.headers.get("idempotency-replayed")) == (200, None)
-    assert push(api, other, **{"Idempotency-Key": "a-key"}).json()["code"] == "idempotency_key_reused"
+    assert push(api, other_lead, **{"Idempotency-Key": "a-key"}).json()["code"] == "idempotency_key_reused"
 
 
 def test_another_organizations_lead_is_404(api: httpx.Client, server: Server, database: Database) -> None:
     stranger = live_organization(database, "Stranger Plumbing")
     lead = new_lead(api)
-    with server.client(stranger.keys["write"]) as other:
-        for answer in (push(other, lead), other.get(f"/leads/{lead}/crm-sync")):
+    with server.client(stranger.keys["write"]) as client:
+        for answer in (push(client, lead), client.get(f"/leads/{lead}/crm-sync")):
             assert answer.status_code == 404
 
 
@@ -155,11 +155,11 @@ def test_the_connection_is_shown_to_an_admin_without_its_credential(
     with server.client(organization.keys["write"]) as api:
         assert api.get("/crm-connections").json()["code"] == "insufficient_scope"
     with server.client(organization.keys["admin"]) as api:
-        shown = api.get("/crm-connections")
-    (connection,) = shown.json()["data"]
+        answer = api.get("/crm-connections")
+    (connection,) = answer.json()["data"]
     assert (connection["vendor"], connection["state"], connection["push_stage"]) == ("jobnimbus", "active", "qualified")
-    assert "credential" not in shown.text
-    assert KEY not in shown.text
+    assert "credential" not in answer.text
+    assert KEY not in answer.text
 
 
 def test_a_test_organization_never_reaches_the_network(

@@ -60,7 +60,7 @@ def test_a_search_that_lags_more_than_it_should_makes_no_second_record_of_a_name
     push(api, lead)
     assert ends(api, lead)["external_id"] == vendor.contacts[0]["jnid"]
     assert len(vendor.contacts) == 1
-    assert len([seen for seen in vendor.requests if seen.method == "POST"]) > 1
+    assert len([request for request in vendor.requests if request.method == "POST"]) > 1
 
 
 def test_two_leads_of_one_person_share_a_record(api: httpx.Client, worker: Worker, vendor: Simulator) -> None:
@@ -95,15 +95,15 @@ def test_where_the_search_cant_tell_a_person_has_to(
     assert ends(api, lead)["status"] == "failed"
     again = push(api, lead)
     assert (again.status_code, again.json()["code"]) == (409, "crm_outcome_unknown")
-    made = vendor.contacts[0]["jnid"]
+    record_id = vendor.contacts[0]["jnid"]
     assert len(vendor.contacts) == 1
 
-    here = ("--organization", organization.id)
-    queue = json.loads(leads_crm(database, "queue", *here, "--json").stdout)
+    option = ("--organization", organization.id)
+    queue = json.loads(leads_crm(database, "queue", *option, "--json").stdout)
     assert [(row["lead_id"], row["error_code"]) for row in queue] == [(lead, "outcome_unknown")]
-    assert leads_crm(database, "retry", *here).returncode == 2
-    assert leads_crm(database, "retry", lead, "--link", made, *here).returncode == 0
-    assert push(api, lead).json()["crm_sync"]["external_id"] == made
+    assert leads_crm(database, "retry", *option).returncode == 2
+    assert leads_crm(database, "retry", lead, "--link", record_id, *option).returncode == 0
+    assert push(api, lead).json()["crm_sync"]["external_id"] == record_id
     assert len(vendor.contacts) == 1
 
 
@@ -115,8 +115,8 @@ def test_what_the_vendor_doesnt_have_is_pushed_again_when_a_person_says_so(
     organization: Organization,
 ) -> None:
     vendor.keeps_external_id = False
-    lead, other = (new_lead(api, email=None, company="Alder Bakery") for _ in range(2))
-    push(api, other)
+    lead, other_lead = (new_lead(api, email=None, company="Alder Bakery") for _ in range(2))
+    push(api, other_lead)
     vendor.fail("error", on="create")
     push(api, lead)
     assert ends(api, lead)["status"] == "failed"
@@ -166,8 +166,8 @@ def test_a_webhook_is_sent_with_one_id_until_it_is_answered(
         push(api, lead)
         sync = ends(api, lead)
         whole = api.get(f"/leads/{lead}").json()
-    sent = {seen.headers["webhook-id"] for seen in vendor.requests}
-    assert (sent, len(vendor.requests)) == ({sync["external_id"]}, 3)
+    ids = {request.headers["webhook-id"] for request in vendor.requests}
+    assert (ids, len(vendor.requests)) == ({sync["external_id"]}, 3)
     (delivery,) = vendor.deliveries
     assert (delivery["type"], delivery["data"]) == ("lead.pushed", whole)
 
@@ -189,8 +189,8 @@ def test_a_refused_key_pauses_the_connection_until_it_is_connected_again(
     # An automatic push is skipped. A requested push waits, and the client doesn't.
     skipped = new_lead(api, name="Bea Barnes", email="bea@example.com", pipeline_stage="qualified")
     assert state(api, skipped)["status"] == "skipped"
-    asked = push(api, skipped)
-    assert (asked.status_code, asked.elapsed.total_seconds() < 5) == (202, True)
+    second = push(api, skipped)
+    assert (second.status_code, second.elapsed.total_seconds() < 5) == (202, True)
     vendor.keys = {KEY: "sandbox"}
     connect(database, organization, vendor, settle_seconds=1)
     assert ends(api, skipped)["status"] == "ok"

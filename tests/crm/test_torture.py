@@ -49,14 +49,14 @@ def test_every_lead_has_one_record_despite_failures(database: Database, tmp_path
     assert {record["external_id"]: record["jnid"] for record in records} == {
         sync["lead_id"]: sync["external_id"] for sync in syncs
     }
-    told = database.sql(
+    rows = database.sql(
         "select lead_id::text, array_agg(action order by created_at, id) as story, "
         "max(payload ->> 'external_id') as external_id "
         "from audit.event where lead_id is not null group by lead_id"
     )
     story = ["lead.created", "lead.crm_push_requested", "lead.crm_pushed"]
-    assert {row["lead_id"]: row["story"] for row in told} == {sync["lead_id"]: story for sync in syncs}
-    assert {row["lead_id"]: row["external_id"] for row in told} == {
+    assert {row["lead_id"]: row["story"] for row in rows} == {sync["lead_id"]: story for sync in syncs}
+    assert {row["lead_id"]: row["external_id"] for row in rows} == {
         sync["lead_id"]: sync["external_id"] for sync in syncs
     }
     # The failures did occur.
@@ -70,14 +70,14 @@ def _kill_until_done(database: Database, folder: Path) -> tuple[int, float]:
     """Keeps three workers going, and kills one of them every second; how many, and how long it took."""
     draw = random.Random(SEED)
     workers = [pushing.start_worker(database, folder / f"worker-{n}.log") for n in range(WORKERS)]
-    began, kills = time.monotonic(), 0
+    start, kills = time.monotonic(), 0
     try:
         with database.connect() as connection:
             while True:
                 time.sleep(1)
                 row = connection.execute("select count(*) as done from crm.sync where run_at is null").fetchone()
                 assert row is not None
-                seconds = time.monotonic() - began
+                seconds = time.monotonic() - start
                 sys.stderr.write(f"\r{row['done']} of {LEADS} leads, {kills} workers killed, {seconds:.0f} s ")
                 if row["done"] == LEADS or seconds > LIMIT:
                     sys.stderr.write("\n")

@@ -60,7 +60,7 @@ def vendor() -> Iterator[Simulator]:
 def ask(
     server: Simulator,
     name: str,
-    what: Callable[[Vendor], Awaitable[T]],
+    call: Callable[[Vendor], Awaitable[T]],
     *,
     seconds: float = 5,
     credential: str | None = None,
@@ -84,7 +84,7 @@ def ask(
     async def run() -> T:
         async with calls.client(allow_loopback=True) as client:
             secret = kind.parse_credential(credential or (SECRET if name == "webhook" else KEY))
-            return await what(kind.of(client, parsed, secret, before))
+            return await call(kind.of(client, parsed, secret, before))
 
     return asyncio.run(run())
 
@@ -101,7 +101,9 @@ async def everything(vendor: Vendor) -> list[Record]:
 
 
 def test_each_asks_for_what_it_requires() -> None:
-    required = {name: {key for key, it in kind.settings.items() if it.is_required} for name, kind in VENDORS.items()}
+    required = {
+        name: {key for key, setting in kind.settings.items() if setting.is_required} for name, kind in VENDORS.items()
+    }
     assert required == {"jobnimbus": {"record_type_name", "status_name"}, "hubspot": set(), "webhook": {"url"}}
 
 
@@ -139,8 +141,8 @@ def test_a_lost_answer_to_create_leaves_the_outcome_unknown(vendor: Simulator, n
 def test_a_lost_answer_to_a_look_up_may_be_asked_for_again(vendor: Simulator, name: str, kind: str) -> None:
     vendor.fail(kind)
     with pytest.raises(NotMade):
-        ask(vendor, name, lambda it: it.find_by_email("jane@example.com"), seconds=0.3)
-    assert ask(vendor, name, lambda it: it.find_by_email("jane@example.com")) == []
+        ask(vendor, name, lambda adapter: adapter.find_by_email("jane@example.com"), seconds=0.3)
+    assert ask(vendor, name, lambda adapter: adapter.find_by_email("jane@example.com")) == []
 
 
 @pytest.mark.parametrize("name", VENDORS)
@@ -149,15 +151,15 @@ def test_each_call_is_announced(vendor: Simulator, name: str) -> None:
     ask(vendor, name, create(JANE), heard=heard)
     assert heard == [Sent("Jane@example.com", "Jane van Doe")]
     heard.clear()
-    ask(vendor, name, lambda it: it.find_by_email("jane@example.com"), heard=heard)
+    ask(vendor, name, lambda adapter: adapter.find_by_email("jane@example.com"), heard=heard)
     assert heard == ([] if name == "webhook" else [None])
 
 
 @pytest.mark.parametrize("name", ["jobnimbus", "hubspot"])
 def test_a_wrong_key_is_refused(vendor: Simulator, name: str) -> None:
-    for what in (create(JANE), lambda it: it.verify()):
+    for call in (create(JANE), lambda adapter: adapter.verify()):
         with pytest.raises(Unauthorized) as raised:
-            ask(vendor, name, what, credential="key-of-nobody")
+            ask(vendor, name, call, credential="key-of-nobody")
         assert "key-of-nobody" not in str(raised.value)
 
 
@@ -165,11 +167,11 @@ def test_a_wrong_key_is_refused(vendor: Simulator, name: str) -> None:
 
 
 def test_jobnimbus_is_sent_this(vendor: Simulator) -> None:
-    made = ask(vendor, "jobnimbus", create(JANE))
-    (seen,) = vendor.requests
-    assert (seen.method, seen.path, seen.query) == ("POST", "/api1/contacts", {})
-    assert seen.headers["authorization"] == f"Bearer {KEY}"
-    assert seen.body == {
+    creation = ask(vendor, "jobnimbus", create(JANE))
+    (request,) = vendor.requests
+    assert (request.method, request.path, request.query) == ("POST", "/api1/contacts", {})
+    assert request.headers["authorization"] == f"Bearer {KEY}"
+    assert request.body == {
         "record_type_name": "Customer",
         "status_name": "Lead",
         "source_name": "Google Ads",
@@ -182,7 +184,7 @@ def test_jobnimbus_is_sent_this(vendor: Simulator) -> None:
         "external_id": LEAD_ID,
     }
     (stored,) = vendor.contacts
-    assert made == Record(stored["jnid"], "Jane@example.com", "Jane van Doe", LEAD_ID, is_new=True)
+    assert creation == Record(stored["jnid"], "Jane@example.com", "Jane van Doe", LEAD_ID, is_new=True)
 
 
 def test_jobnimbus_is_not_sent_what_is_not_there(vendor: Simulator) -> None:
@@ -204,7 +206,7 @@ def test_a_name_is_split_at_its_last_space(vendor: Simulator, name: str, first: 
     contact = Contact(LEAD_ID, "s", name, name, None, "jane@example.com", None, "", {})
     ask(vendor, "jobnimbus", create(contact))
     ask(vendor, "hubspot", create(contact))
-    jobnimbus, hubspot = (seen.body for seen in vendor.requests)
+    jobnimbus, hubspot = (request.body for request in vendor.requests)
     assert (jobnimbus["first_name"], jobnimbus.get("last_name")) == (first, last)
     assert (hubspot["properties"]["firstname"], hubspot["properties"].get("lastname")) == (first, last)
 
@@ -212,8 +214,8 @@ def test_a_name_is_split_at_its_last_space(vendor: Simulator, name: str, first: 
 def test_jobnimbus_takes_a_name_once(vendor: Simulator) -> None:
     ask(vendor, "jobnimbus", create(JANE))
     with pytest.raises(Duplicate, match=r"^JobNimbus answered 400: Duplicate contact exists$"):
-        ask(vendor, "jobnimbus", lambda it: it.create(JANE, "JANE VAN DOE"))
-    assert ask(vendor, "jobnimbus", lambda it: it.create(JANE, "Jane van Doe (9f1c8a32)")).is_new
+        ask(vendor, "jobnimbus", lambda adapter: adapter.create(JANE, "JANE VAN DOE"))
+    assert ask(vendor, "jobnimbus", lambda adapter: adapter.create(JANE, "Jane van Doe (9f1c8a32)")).is_new
 
 
 def test_jobnimbus_refuses_a_wrong_setting(vendor: Simulator) -> None:
@@ -223,8 +225,8 @@ def test_jobnimbus_refuses_a_wrong_setting(vendor: Simulator) -> None:
 
 
 def test_jobnimbus_is_asked_for_an_address_in_both_spellings(vendor: Simulator) -> None:
-    assert ask(vendor, "jobnimbus", lambda it: it.find_by_email("Jane@example.com")) == []
-    assert [seen.query for seen in vendor.requests] == [
+    assert ask(vendor, "jobnimbus", lambda adapter: adapter.find_by_email("Jane@example.com")) == []
+    assert [request.query for request in vendor.requests] == [
         {
             "filter": f'{{"must":[{{"term":{{"email":"{email}"}}}}]}}',
             "fields": "jnid,display_name,email,external_id,date_created",
@@ -235,34 +237,34 @@ def test_jobnimbus_is_asked_for_an_address_in_both_spellings(vendor: Simulator) 
         for email in ("Jane@example.com", "jane@example.com")
     ]
     vendor.requests.clear()
-    ask(vendor, "jobnimbus", lambda it: it.find_by_email("jane@example.com"))
+    ask(vendor, "jobnimbus", lambda adapter: adapter.find_by_email("jane@example.com"))
     assert len(vendor.requests) == 1
 
 
 @pytest.mark.parametrize("stored", ["Jane@example.com", "jane@example.com"])
 def test_jobnimbus_finds_an_address_in_either(vendor: Simulator, stored: str) -> None:
     vendor.keeps_external_id = False
-    made = ask(vendor, "jobnimbus", create(Contact(LEAD_ID, "s", "Jane", "Jane", None, stored, None, "", {})))
-    assert ask(vendor, "jobnimbus", lambda it: it.find_by_email("Jane@example.com")) == [
-        Record(made.id, stored, "Jane", None)
+    creation = ask(vendor, "jobnimbus", create(Contact(LEAD_ID, "s", "Jane", "Jane", None, stored, None, "", {})))
+    assert ask(vendor, "jobnimbus", lambda adapter: adapter.find_by_email("Jane@example.com")) == [
+        Record(creation.id, stored, "Jane", None)
     ]
 
 
 def test_jobnimbus_finds_a_name(vendor: Simulator) -> None:
-    made = ask(vendor, "jobnimbus", create(JANE))
-    found = ask(vendor, "jobnimbus", lambda it: it.find_by_name("Jane van Doe"))
-    assert found == [Record(made.id, "Jane@example.com", "Jane van Doe", LEAD_ID)]
-    assert ask(vendor, "jobnimbus", lambda it: it.find_by_name("Jane")) == []
+    creation = ask(vendor, "jobnimbus", create(JANE))
+    records = ask(vendor, "jobnimbus", lambda adapter: adapter.find_by_name("Jane van Doe"))
+    assert records == [Record(creation.id, "Jane@example.com", "Jane van Doe", LEAD_ID)]
+    assert ask(vendor, "jobnimbus", lambda adapter: adapter.find_by_name("Jane")) == []
 
 
 def test_jobnimbus_shows_a_record_later_than_it_has_it(vendor: Simulator) -> None:
     vendor.lag = 0.4
     ask(vendor, "jobnimbus", create(JANE))
-    assert ask(vendor, "jobnimbus", lambda it: it.find_by_name("Jane van Doe")) == []
+    assert ask(vendor, "jobnimbus", lambda adapter: adapter.find_by_name("Jane van Doe")) == []
     with pytest.raises(Duplicate):
         ask(vendor, "jobnimbus", create(JANE))
     time.sleep(0.4)
-    assert len(ask(vendor, "jobnimbus", lambda it: it.find_by_name("Jane van Doe")) or ()) == 1
+    assert len(ask(vendor, "jobnimbus", lambda adapter: adapter.find_by_name("Jane van Doe")) or ()) == 1
 
 
 def test_jobnimbus_has_a_limit(vendor: Simulator) -> None:
@@ -286,7 +288,7 @@ def test_jobnimbus_has_a_limit(vendor: Simulator) -> None:
     ],
 )
 def test_jobnimbus_verifies_the_settings(vendor: Simulator, settings: dict[str, str], faults: tuple[str, ...]) -> None:
-    assert ask(vendor, "jobnimbus", lambda it: it.verify(), settings=settings) == Account(None, faults)
+    assert ask(vendor, "jobnimbus", lambda adapter: adapter.verify(), settings=settings) == Account(None, faults)
 
 
 @pytest.mark.parametrize(
@@ -313,7 +315,7 @@ def test_jobnimbus_in_another_form_found_nothing_for_sure(text: str) -> None:
 def test_a_2xx_without_an_id_leaves_the_outcome_unknown(
     vendor: Simulator, name: str, body: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vendor, "_reply", lambda seen: simulator.Reply(200, body))
+    monkeypatch.setattr(vendor, "_reply", lambda request: simulator.Reply(200, body))
     with pytest.raises(OutcomeUnknown, match="answered 200 without"):
         ask(vendor, name, create(JANE))
 
@@ -334,30 +336,30 @@ def test_jobnimbus_returns_all_its_records(vendor: Simulator) -> None:
 
 
 def test_hubspot_is_sent_this(vendor: Simulator) -> None:
-    made = ask(vendor, "hubspot", create(JANE))
-    (seen,) = vendor.requests
-    assert (seen.method, seen.path) == ("POST", "/crm/v3/objects/contacts")
-    assert seen.headers["authorization"] == f"Bearer {KEY}"
+    creation = ask(vendor, "hubspot", create(JANE))
+    (request,) = vendor.requests
+    assert (request.method, request.path) == ("POST", "/crm/v3/objects/contacts")
+    assert request.headers["authorization"] == f"Bearer {KEY}"
     properties = {"email": "Jane@example.com", "firstname": "Jane van", "lastname": "Doe", "company": "Doe Roofing"}
-    assert seen.body == {"properties": {**properties, "lifecyclestage": "lead"}}
-    assert made == Record("1000", "Jane@example.com", is_new=True)
+    assert request.body == {"properties": {**properties, "lifecyclestage": "lead"}}
+    assert creation == Record("1000", "Jane@example.com", is_new=True)
 
 
 def test_hubspot_is_sent_this_with_a_unique_property(vendor: Simulator) -> None:
     settings = {"unique_property": "leads_api_id", "path_prefix": "/crm/objects/2026-03"}
     assert ask(vendor, "hubspot", create(JANE), settings=settings) == Record("1000", "Jane@example.com", is_new=True)
-    (seen,) = vendor.requests
-    assert (seen.method, seen.path) == ("POST", "/crm/objects/2026-03/contacts/batch/upsert")
-    (put_in,) = seen.body["inputs"]
-    assert (put_in["id"], put_in["idProperty"], put_in["properties"]["leads_api_id"]) == (
+    (request,) = vendor.requests
+    assert (request.method, request.path) == ("POST", "/crm/objects/2026-03/contacts/batch/upsert")
+    (sent_input,) = request.body["inputs"]
+    assert (sent_input["id"], sent_input["idProperty"], sent_input["properties"]["leads_api_id"]) == (
         LEAD_ID,
         "leads_api_id",
         LEAD_ID,
     )
-    assert put_in["properties"]["firstname"] == "Jane van"
+    assert sent_input["properties"]["firstname"] == "Jane van"
     assert ask(vendor, "hubspot", create(JANE), settings=settings) == Record("1000", "Jane@example.com", is_new=False)
-    (found,) = ask(vendor, "hubspot", lambda it: it.find_by_email("Jane@example.com"), settings=settings)
-    assert found.external_id == LEAD_ID
+    (record,) = ask(vendor, "hubspot", lambda adapter: adapter.find_by_email("Jane@example.com"), settings=settings)
+    assert record.external_id == LEAD_ID
 
 
 def test_hubspot_knows_a_company_by_its_name(vendor: Simulator) -> None:
@@ -385,17 +387,20 @@ def test_hubspots_other_errors_are_refusals(vendor: Simulator) -> None:
 def test_hubspot_finds_an_address(vendor: Simulator) -> None:
     contact = Contact(LEAD_ID, "s", "Jane Doe", "Jane Doe", None, "jane+a/b?c@example.com", None, "", {})
     ask(vendor, "hubspot", create(contact))
-    found = ask(vendor, "hubspot", lambda it: it.find_by_email("Jane+a/b?c@example.com"))
-    assert found == [Record("1000", "jane+a/b?c@example.com", "Jane Doe")]
+    records = ask(vendor, "hubspot", lambda adapter: adapter.find_by_email("Jane+a/b?c@example.com"))
+    assert records == [Record("1000", "jane+a/b?c@example.com", "Jane Doe")]
     assert vendor.requests[-1].query == {"idProperty": "email", "properties": "email,firstname,lastname"}
-    assert ask(vendor, "hubspot", lambda it: it.find_by_email("john@example.com")) == []
-    assert ask(vendor, "hubspot", lambda it: it.find_by_name("Jane Doe")) is None
+    assert ask(vendor, "hubspot", lambda adapter: adapter.find_by_email("john@example.com")) == []
+    assert ask(vendor, "hubspot", lambda adapter: adapter.find_by_name("Jane Doe")) is None
 
 
 def test_hubspot_verifies_the_settings(vendor: Simulator) -> None:
-    assert ask(vendor, "hubspot", lambda it: it.verify()) == Account("portal 117422")
-    assert ask(vendor, "hubspot", lambda it: it.verify(), settings={"unique_property": "leads_api_id"}).faults == ()
-    (fault,) = ask(vendor, "hubspot", lambda it: it.verify(), settings={"unique_property": "nickname"}).faults
+    assert ask(vendor, "hubspot", lambda adapter: adapter.verify()) == Account("portal 117422")
+    assert (
+        ask(vendor, "hubspot", lambda adapter: adapter.verify(), settings={"unique_property": "leads_api_id"}).faults
+        == ()
+    )
+    (fault,) = ask(vendor, "hubspot", lambda adapter: adapter.verify(), settings={"unique_property": "nickname"}).faults
     assert fault == "unique_property is nickname, which doesn't have unique values in the account."
 
 
@@ -404,9 +409,9 @@ def test_hubspots_key_need_not_open_the_account(vendor: Simulator, monkeypatch: 
     monkeypatch.setattr(
         vendor,
         "_reply",
-        lambda seen: simulator.Reply(403, "No") if seen.path.startswith("/account-info") else reply(seen),
+        lambda request: simulator.Reply(403, "No") if request.path.startswith("/account-info") else reply(request),
     )
-    assert ask(vendor, "hubspot", lambda it: it.verify()) == Account(None)
+    assert ask(vendor, "hubspot", lambda adapter: adapter.verify()) == Account(None)
 
 
 def test_hubspot_returns_all_its_records(vendor: Simulator) -> None:
@@ -433,20 +438,20 @@ def test_a_signature_is_the_standards() -> None:
 
 
 def test_a_webhook_is_sent_this(vendor: Simulator) -> None:
-    made = ask(vendor, "webhook", create(JANE))
-    (seen,) = vendor.requests
-    assert (seen.method, seen.path) == ("POST", "/hook")
-    assert "authorization" not in seen.headers
-    assert seen.headers["content-type"] == "application/json"
-    assert seen.headers["webhook-id"] == made.id == f"msg_{JANE.sync_id}"
-    assert abs(int(seen.headers["webhook-timestamp"]) - time.time()) < 5
-    assert seen.body["type"] == "lead.pushed"
-    assert seen.body["data"] == JANE.lead
-    at = datetime.strptime(seen.body["timestamp"], "%Y-%m-%dT%H:%M:%S.%f%z")
-    assert seen.body["timestamp"][-5] == "."
+    creation = ask(vendor, "webhook", create(JANE))
+    (request,) = vendor.requests
+    assert (request.method, request.path) == ("POST", "/hook")
+    assert "authorization" not in request.headers
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["webhook-id"] == creation.id == f"msg_{JANE.sync_id}"
+    assert abs(int(request.headers["webhook-timestamp"]) - time.time()) < 5
+    assert request.body["type"] == "lead.pushed"
+    assert request.body["data"] == JANE.lead
+    at = datetime.strptime(request.body["timestamp"], "%Y-%m-%dT%H:%M:%S.%f%z")
+    assert request.body["timestamp"][-5] == "."
     assert abs(at.timestamp() - time.time()) < 5
-    assert made.is_new
-    assert vendor.deliveries == [seen.body]
+    assert creation.is_new
+    assert vendor.deliveries == [request.body]
 
 
 def test_a_webhooks_repeat_has_the_same_id(vendor: Simulator) -> None:
@@ -454,7 +459,7 @@ def test_a_webhooks_repeat_has_the_same_id(vendor: Simulator) -> None:
     with pytest.raises(OutcomeUnknown):
         ask(vendor, "webhook", create(JANE))
     ask(vendor, "webhook", create(JANE))
-    assert len({seen.headers["webhook-id"] for seen in vendor.requests}) == 1
+    assert len({request.headers["webhook-id"] for request in vendor.requests}) == 1
     assert (len(vendor.requests), len(vendor.deliveries)) == (2, 1)
 
 
@@ -471,9 +476,9 @@ def test_a_webhook_that_is_gone_refuses(vendor: Simulator) -> None:
 
 
 def test_a_webhook_cannot_be_asked(vendor: Simulator) -> None:
-    assert ask(vendor, "webhook", lambda it: it.verify()) == Account(f"127.0.0.1:{vendor.port}/hook")
-    assert ask(vendor, "webhook", lambda it: it.find_by_email("jane@example.com")) == []
-    assert ask(vendor, "webhook", lambda it: it.find_by_name("Jane")) is None
+    assert ask(vendor, "webhook", lambda adapter: adapter.verify()) == Account(f"127.0.0.1:{vendor.port}/hook")
+    assert ask(vendor, "webhook", lambda adapter: adapter.find_by_email("jane@example.com")) == []
+    assert ask(vendor, "webhook", lambda adapter: adapter.find_by_name("Jane")) is None
     with pytest.raises(NotImplementedError):
         ask(vendor, "webhook", everything)
     assert vendor.requests == []
@@ -534,12 +539,14 @@ def test_chaos_fails_in_its_share_and_stops(vendor: Simulator) -> None:
     outcomes = []
     for _ in range(40):
         try:
-            outcomes.append(ask(vendor, "jobnimbus", lambda it: it.find_by_name("Jane"), seconds=2) is not None)
+            outcomes.append(
+                ask(vendor, "jobnimbus", lambda adapter: adapter.find_by_name("Jane"), seconds=2) is not None
+            )
         except CallFailed:
             outcomes.append(False)
     assert 8 <= sum(outcomes) <= 32
     vendor.chaos(0, seed=7)
-    assert ask(vendor, "jobnimbus", lambda it: it.find_by_name("Jane")) == []
+    assert ask(vendor, "jobnimbus", lambda adapter: adapter.find_by_name("Jane")) == []
 
 
 def test_a_client_that_gives_up_does_not_stop_the_vendor(vendor: Simulator) -> None:

@@ -23,7 +23,7 @@ def test_200_that_wait_hold_no_connection(server: Server, database: Database) ->
     key = organization.keys["write"]
     with (
         server.client(key, limits=httpx.Limits(max_connections=None)) as many,
-        server.client(key) as one,
+        server.client(key) as client,
         ThreadPoolExecutor(200) as pool,
     ):
         waiting = [pool.submit(many.post, f"/leads/{lead['id']}/push-to-crm") for lead in leads]
@@ -34,7 +34,7 @@ def test_200_that_wait_hold_no_connection(server: Server, database: Database) ->
             "from pg_stat_activity where datname = %s and usename = 'leads_api'",
             database.name,
         )[0]
-        slowest = max(one.get("/leads?limit=1").elapsed.total_seconds() for _ in range(50))
+        slowest = max(client.get("/leads?limit=1").elapsed.total_seconds() for _ in range(50))
         assert not any(push.done() for push in waiting)
         answers = [push.result() for push in waiting]
     assert Counter(answer.status_code for answer in answers) == {202: 200}

@@ -53,8 +53,8 @@ def test_retry_after_holds_for_all_workers(
     with working(database, tmp_path / "a"), working(database, tmp_path / "b"):
         for lead in leads:
             assert ends(api, lead)["status"] == "ok"
-    blocked = next(seen.at for seen in vendor.requests)
-    after = [seen.at - blocked for seen in vendor.requests if seen.at - blocked > 1]
+    blocked = next(request.at for request in vendor.requests)
+    after = [request.at - blocked for request in vendor.requests if request.at - blocked > 1]
     # Pushes that ran at the same time can be ok.
     assert min(after) >= 2.9
 
@@ -75,14 +75,14 @@ def test_a_worker_without_the_key_leaves_the_push_and_says_so(
     api: httpx.Client, vendor: Simulator, database: Database, organization: Organization, tmp_path: Path
 ) -> None:
     lead = new_lead(api, pipeline_stage="qualified")
-    other = new_key()
-    with working(database, tmp_path, LEADS_CRM_KEY=other) as worker:
+    other_key = new_key()
+    with working(database, tmp_path, LEADS_CRM_KEY=other_key) as worker:
         wait_for(lambda: "encrypted with a key that isn't here" in worker.log.read_text())
         assert state(api, lead)["status"] == "pending"
-        listed = leads_crm(database, "list", "--organization", organization.id, LEADS_CRM_KEY=other)
+        listed = leads_crm(database, "list", "--organization", organization.id, LEADS_CRM_KEY=other_key)
         assert "leads crm connect" in listed.stdout
     # Both keys, the new one first.
-    with working(database, tmp_path, LEADS_CRM_KEY=f"{other},{CRM_KEY}"):
+    with working(database, tmp_path, LEADS_CRM_KEY=f"{other_key},{CRM_KEY}"):
         assert ends(api, lead)["status"] == "ok"
 
 

@@ -17,15 +17,15 @@ from tests.support.process import Server
 
 def run(program: str, *arguments: str, is_strict: bool = True) -> str:
     command = [str(embedded.binary(program)), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0 or not is_strict, done.stderr
-    return done.stdout
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert process.returncode == 0 or not is_strict, process.stderr
+    return process.stdout
 
 
 def test_the_owners_dump_is_refused(database: Database, tmp_path: Path) -> None:
     command = [str(embedded.binary("pg_dump")), "--role=leads_owner", "--file", str(tmp_path / "dump")]
-    done = subprocess.run([*command, database.url("leads_migrator")], capture_output=True, text=True, check=False)
-    assert done.returncode != 0
+    process = subprocess.run([*command, database.url("leads_migrator")], capture_output=True, text=True, check=False)
+    assert process.returncode != 0
 
 
 def test_a_dump_can_be_restored_in_another_cluster(
@@ -39,18 +39,18 @@ def test_a_dump_can_be_restored_in_another_cluster(
     run("pg_dump", "--format=custom", f"--file={dump}", database.url())
 
     other_dir = run_dir / f"other-{os.getpid()}"
-    with embedded.running(other_dir, options={"max_connections": "50"}) as other:
-        run("psql", "-X", f"--file={roles}", other.url("postgres", "postgres"), is_strict=False)
-        with psycopg.connect(other.url("postgres", "postgres"), autocommit=True) as connection:
+    with embedded.running(other_dir, options={"max_connections": "50"}) as target:
+        run("psql", "-X", f"--file={roles}", target.url("postgres", "postgres"), is_strict=False)
+        with psycopg.connect(target.url("postgres", "postgres"), autocommit=True) as connection:
             connection.execute("drop database leads")
             connection.execute("create database leads owner leads_migrator")
-        run("pg_restore", "--exit-on-error", f"--dbname={other.url('postgres')}", str(dump))
-        run("psql", "-X", "-v", "ON_ERROR_STOP=1", f"--file={ROOT / 'app' / 'superuser.sql'}", other.url("postgres"))
+        run("pg_restore", "--exit-on-error", f"--dbname={target.url('postgres')}", str(dump))
+        run("psql", "-X", "-v", "ON_ERROR_STOP=1", f"--file={ROOT / 'app' / 'superuser.sql'}", target.url("postgres"))
 
-        findings, _ = doctor.examine(other.url("leads_migrator"), is_migrating=True)
+        findings, _ = doctor.examine(target.url("leads_migrator"), is_migrating=True)
         assert findings == []
 
-        restored = new_server(Database(other, "leads"))
+        restored = new_server(Database(target, "leads"))
         with restored.client(key) as client:
             assert client.get("/leads").json()["data"][0]["email"] == "kept@example.com"
         restored.process.terminate()

@@ -94,8 +94,8 @@ def test_the_new_column_is_everywhere(database: Database, new_server: Callable[.
         lead = client.post("/leads", json={"email": "ada@example.com", "region": " north "}).json()["id"]
         assert client.get(f"/leads/{lead}").json()["region"] == "north"
         assert client.patch(f"/leads/{lead}", json={"region": "south"}).status_code == 200
-        shown = client.get(f"/leads/{lead}").json()
-        assert (list(shown)[-1], shown["region"], len(shown)) == ("region", "south", 18)
+        body = client.get(f"/leads/{lead}").json()
+        assert (list(body)[-1], body["region"], len(body)) == ("region", "south", 18)
         assert len(client.get("/leads").json()["data"]) == 1
 
         newest = client.get("/audit-log", params={"action": "lead.updated"}).json()["data"][0]

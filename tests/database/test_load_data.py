@@ -35,8 +35,8 @@ def run(tmp_path: Path) -> Callable[..., None]:
         assert command is not None
         path = f"{embedded.binary('pg_dump').parent}:{os.environ['PATH']}"
         environ = os.environ | urls | {"PATH": path}
-        done = subprocess.run(["sh", "-c", command[0]], cwd=tmp_path, env=environ, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+        process = subprocess.run(["sh", "-c", command[0]], cwd=tmp_path, env=environ, capture_output=True, text=True)
+        assert process.returncode == 0, process.stderr
 
     return run
 

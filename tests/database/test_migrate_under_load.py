@@ -16,9 +16,9 @@ def test_no_request_fails_while_migrations_run(
     keys, leads = load_run.prepare(database.url(), database.url("leads_operator"), 1000)
     load_run.write_release(database.url(), tmp_path)
     load = load_run.Load(new_server(database).base, keys, leads, rate=20)
-    with database.connect() as other:
-        other.execute("begin; lock table audit.event in access share mode")
-        end = threading.Timer(2, lambda: other.execute("commit"))
+    with database.connect() as holder:
+        holder.execute("begin; lock table audit.event in access share mode")
+        end = threading.Timer(2, lambda: holder.execute("commit"))
         end.start()
         with load.running():
             count = load_run.migrate(database.url("leads_migrator"), tmp_path, load, quiet=0.5)

@@ -174,10 +174,10 @@ def test_what_a_file_says(tmp_path: Path) -> None:
 
 def test_a_lock_that_is_not_free_is_tried_again(new_database: Callable[..., Database], release: Release) -> None:
     database, folder = new_database(), release(origin=ADD_COLUMN)
-    with holding(database, "lock table app.lead in access share mode") as other:
-        pid = other.info.backend_pid
-        heard: list[Heard] = []
-        thread = threading.Thread(target=lambda: heard.append(run(database, folder)))
+    with holding(database, "lock table app.lead in access share mode") as holder:
+        pid = holder.info.backend_pid
+        runs: list[Heard] = []
+        thread = threading.Thread(target=lambda: runs.append(run(database, folder)))
         thread.start()
         until(lambda: database.sql("select 1 from yoyo._yoyo_log limit 1"))
         # A session that comes after the migration waits no longer than the migration does.
@@ -186,8 +186,8 @@ def test_a_lock_that_is_not_free_is_tried_again(new_database: Callable[..., Data
             time.sleep(0.1)
         assert not database.sql(HAS_ORIGIN)
     thread.join()
-    assert "attempt 1: lock timeout; trying again." in heard[0].sentences[0]
-    assert f"{pid} (postgres)" in heard[0].sentences[0]
+    assert "attempt 1: lock timeout; trying again." in runs[0].sentences[0]
+    assert f"{pid} (postgres)" in runs[0].sentences[0]
     assert len(database.sql(HAS_ORIGIN)) == 1
     assert migrations.pending(database.url("leads_migrator"), folder) == []
 
@@ -196,8 +196,8 @@ def test_a_lock_that_is_never_free_ends_with_a_sentence(
     new_database: Callable[..., Database], release: Release
 ) -> None:
     database, folder = new_database(), release(origin=ADD_COLUMN)
-    with holding(database, "lock table app.lead in access share mode") as other:
-        pid = other.info.backend_pid
+    with holding(database, "lock table app.lead in access share mode") as holder:
+        pid = holder.info.backend_pid
         with pytest.raises(MigrationError, match=rf"gave up after \d+ attempts in 1 seconds.*{pid} \(postgres\)"):
             run(database, folder, give_up_after=1)
     assert [migration.id for migration in migrations.pending(database.url("leads_migrator"), folder)] == [
@@ -214,18 +214,18 @@ def test_a_deadlock_is_tried_again(new_database: Callable[..., Database], releas
         "select pg_sleep(1);\nlock table app.pipeline_stage;\n"
     )
     database.sql(f"alter database {database.name} set deadlock_timeout = '50ms'")
-    heard: list[Heard] = []
-    thread = threading.Thread(target=lambda: heard.append(run(database, folder)))
-    with holding(database, "set deadlock_timeout = '30s'", "lock table app.pipeline_stage") as other:
+    runs: list[Heard] = []
+    thread = threading.Thread(target=lambda: runs.append(run(database, folder)))
+    with holding(database, "set deadlock_timeout = '30s'", "lock table app.pipeline_stage") as holder:
         thread.start()
         until(
             lambda: database.sql(
                 "select 1 from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()"
             )
         )
-        other.execute("lock table app.organization")
+        holder.execute("lock table app.organization")
     thread.join()
-    assert "attempt 1: deadlock detected; trying again." in heard[0].sentences[0]
+    assert "attempt 1: deadlock detected; trying again." in runs[0].sentences[0]
     assert migrations.pending(database.url("leads_migrator"), folder) == []
 
 
@@ -242,8 +242,8 @@ def test_a_second_run_waits_for_the_first_and_an_index_is_built_meanwhile(
         "create index concurrently if not exists lead_by_name on app.lead (organization_id, name);\n"
     )
     url = database.url("leads_migrator")
-    heard: list[Heard] = []
-    second = threading.Thread(target=lambda: heard.append(run(database, folder)))
+    runs: list[Heard] = []
+    second = threading.Thread(target=lambda: runs.append(run(database, folder)))
     with locked(url) as lock:
         second.start()
         for _ in range(10):
@@ -256,7 +256,7 @@ def test_a_second_run_waits_for_the_first_and_an_index_is_built_meanwhile(
             pass
         assert second.is_alive()
     second.join()
-    assert heard[0].sentences == ["Another leads migrate is running on this database. Waiting until it ends ..."]
+    assert runs[0].sentences == ["Another leads migrate is running on this database. Waiting until it ends ..."]
     assert database.sql("select indisvalid from pg_index where indexrelid = 'app.lead_by_name'::regclass") == [
         {"indisvalid": True}
     ]
@@ -324,16 +324,16 @@ def test_a_killed_backfill_continues(new_database: Callable[..., Database], rele
     database, folder = new_database(), release(counted=COUNTED, filled=FILL)
     process = run_in_process(database, folder)
     exists = "select 1 from pg_class where oid = to_regclass('app.counted')"
-    done = "select count(*) filter (where filled > 0) as n from app.counted"
-    until(lambda: database.sql(exists) and database.sql(done)[0]["n"])
+    count = "select count(*) filter (where filled > 0) as n from app.counted"
+    until(lambda: database.sql(exists) and database.sql(count)[0]["n"])
     process.send_signal(signal.SIGKILL)
     process.wait()
-    left = 3000 - database.sql(done)[0]["n"]
+    rest = 3000 - database.sql(count)[0]["n"]
     assert [migration.id for migration in migrations.pending(database.url("leads_migrator"), folder)] == [
         "999.0.0-02.filled"
     ]
     heard = run(database, folder)
-    assert 0 < sum(heard.batches) <= left
+    assert 0 < sum(heard.batches) <= rest
     assert database.sql("select min(filled), max(filled) from app.counted") == [{"min": 1, "max": 1}]
     assert migrations.pending(database.url("leads_migrator"), folder) == []
 
@@ -342,14 +342,14 @@ def test_a_backfill_waits_for_no_row_for_long(new_database: Callable[..., Databa
     database = new_database()
     run(database, release(counted=COUNTED))
     folder = release(counted=COUNTED, filled=FILL)
-    heard: list[Heard] = []
-    thread = threading.Thread(target=lambda: heard.append(run(database, folder)))
+    runs: list[Heard] = []
+    thread = threading.Thread(target=lambda: runs.append(run(database, folder)))
     with holding(database, "update app.counted set filled = filled where id = 1"):
         thread.start()
         time.sleep(1.5)
     thread.join()
-    assert "attempt 1: lock timeout" in heard[0].sentences[0]
-    assert sum(heard[0].batches) == 3000
+    assert "attempt 1: lock timeout" in runs[0].sentences[0]
+    assert sum(runs[0].batches) == 3000
 
 
 # A plan that a DBA runs
@@ -369,8 +369,8 @@ def test_the_script_of_each_kind_of_migration_runs_in_psql(
     script = "".join(map(migration_run.as_script, migrations.pending(database.url("leads_migrator"), folder)))
     assert "begin;\nset local lock_timeout = 200;\n" in script
     command = [str(embedded.binary("psql")), "-Xq", "-v", "ON_ERROR_STOP=1", database.url("leads_migrator")]
-    done = subprocess.run(command, input=script, text=True, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run(command, input=script, text=True, capture_output=True, check=False)
+    assert process.returncode == 0, process.stderr
     assert database.sql("select min(filled), max(filled), count(more) from app.counted") == [
         {"min": 1, "max": 1, "count": 0}
     ]
@@ -383,10 +383,10 @@ def test_a_plan_that_was_run_is_marked(new_database: Callable[..., Database]) ->
     plan = leads("migrate", "--plan").stdout
     command = [str(embedded.binary("psql")), "-Xq", "-v", "ON_ERROR_STOP=1", empty.url("leads_migrator")]
     subprocess.run(command, input=plan, text=True, capture_output=True, check=True)
-    done = leads("migrate", "--mark-applied")
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count("Recorded ") == len(migrations.all_())
-    assert "leads doctor --accept" in done.stderr
+    process = leads("migrate", "--mark-applied")
+    assert process.returncode == 0, process.stderr
+    assert process.stderr.count("Recorded ") == len(migrations.all_())
+    assert "leads doctor --accept" in process.stderr
     assert leads("migrate").stderr == "Nothing to apply: the schema is up to date.\n"
     assert "Nothing to record" in leads("migrate", "--mark-applied").stderr
 
@@ -405,9 +405,9 @@ def test_yoyo_does_not_roll_back(new_database: Callable[..., Database], tmp_path
     shutil.copy(migrations.all_()[0].path, tmp_path)
     url = migration_run._yoyo_url(database.url("leads_migrator"))
     program = [sys.executable, "-W", "ignore", "-m", "yoyo", command, "--batch", "--all", "--no-config-file"]
-    done = subprocess.run([*program, "--database", url, str(tmp_path)], capture_output=True, text=True)
-    assert done.returncode != 0
-    assert "Migrations go forward only" in done.stderr
+    process = subprocess.run([*program, "--database", url, str(tmp_path)], capture_output=True, text=True)
+    assert process.returncode != 0
+    assert "Migrations go forward only" in process.stderr
     assert migrations.pending(database.url("leads_migrator")) == []
 
 

@@ -19,8 +19,8 @@ pytestmark = pytest.mark.skipif("LEADS_PG_BIN" in os.environ, reason="schema.sql
 
 def psql(database: Database, *arguments: str, text: str | None = None) -> None:
     command = [str(embedded.binary("psql")), "-X", "-q", "-v", "ON_ERROR_STOP=1", database.url("leads_migrator")]
-    done = subprocess.run([*command, *arguments], input=text, text=True, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run([*command, *arguments], input=text, text=True, capture_output=True, check=False)
+    assert process.returncode == 0, process.stderr
 
 
 def released(database: Database, folder: Path | None = None) -> None:
@@ -40,14 +40,14 @@ def test_leads_migrate_makes_what_schema_sql_says(database: Database) -> None:
 
 
 def test_psql_makes_what_leads_migrate_makes(new_database: Callable[..., Database]) -> None:
-    one, other = new_database(template=None), new_database(template=None)
-    released(one)
+    migrated, scripted = new_database(template=None), new_database(template=None)
+    released(migrated)
     for migration in migrations.all_():
-        psql(other, text=migration_run.as_script(migration))
-    psql(other, "-c", "create schema yoyo")
-    for database in (one, other):
+        psql(scripted, text=migration_run.as_script(migration))
+    psql(scripted, "-c", "create schema yoyo")
+    for database in (migrated, scripted):
         apply_unreleased(database)
-    assert schema.dump(one.url()) == schema.dump(other.url())
+    assert schema.dump(migrated.url()) == schema.dump(scripted.url())
 
 
 def test_a_release_needs_nothing_but_its_migrations(new_database: Callable[..., Database]) -> None:
@@ -137,8 +137,8 @@ def test_files_are_named_as_the_objects(database: Database) -> None:
         text = frozen.without_frozen_blocks(migration.path.read_text())
         created = re.findall(r"^create (?:function|procedure) (\w+\.\w+)", text, re.MULTILINE)
         in_migrations |= set(created)
-    made = files("*/*.sql") - files("*/*.rows.sql") - files("*/*.partitions.sql")
-    assert made == objects - in_migrations
+    names = files("*/*.sql") - files("*/*.rows.sql") - files("*/*.partitions.sql")
+    assert names == objects - in_migrations
 
 
 def test_load_sql_lists_every_file() -> None:

@@ -122,9 +122,9 @@ def test_a_plan_says_that_the_changes_are_left_out(
     checkout: Path, connection: psycopg.Connection, capsys: pytest.CaptureFixture[str], show: Callable[[str], None]
 ) -> None:
     show(connection.info.dsn)
-    said = capsys.readouterr().err
-    assert "unreleased changes of this checkout" in said
-    assert "up to date" not in said
+    message = capsys.readouterr().err
+    assert "unreleased changes of this checkout" in message
+    assert "up to date" not in message
     unreleased.apply(connection)
     show(connection.info.dsn)
     assert "unreleased" not in capsys.readouterr().err

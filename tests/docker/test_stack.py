@@ -89,8 +89,8 @@ class Stack:
         """Return what the engine says about a service's container, the newest one."""
         id = self.compose("ps", "--all", "--quiet", service).split()[0]
         command = [*shlex.split(os.environ["DOCKER"]), "inspect", id]
-        found: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)[0]
-        return found
+        configuration: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)[0]
+        return configuration
 
     def is_ready(self) -> bool:
         try:
@@ -328,8 +328,8 @@ def test_the_migrating_login_owns_the_database_and_is_no_superuser(stack: Stack)
 
 
 def test_passwords_are_kept_as_scram_and_every_connection_by_tcp_needs_one(stack: Stack) -> None:
-    kept = stack.psql("select left(rolpassword, 13) from pg_authid where rolpassword is not null").split()
-    assert kept == ["SCRAM-SHA-256"] * len(secrets.LOGINS)
+    passwords = stack.psql("select left(rolpassword, 13) from pg_authid where rolpassword is not null").split()
+    assert passwords == ["SCRAM-SHA-256"] * len(secrets.LOGINS)
     lines = stack.psql("select distinct type, auth_method from pg_hba_file_rules order by 1, 2").split()
     assert lines == ["host|scram-sha-256", "local|peer"]
 

@@ -85,7 +85,7 @@ def _world() -> Iterator[World]:
 
 def main() -> int:
     prefix = sys.argv[1] if len(sys.argv) > 1 else ""
-    began, predicates, found_policies = time.monotonic(), Counter[str](), Counter[str]()
+    start, predicates, found_policies = time.monotonic(), Counter[str](), Counter[str]()
     tables = lint_sql.known_tables(lint_sql.ROOT)
     with _world() as world:
         runs = Runs(world, ALL_SCENES, without_policies(world.connection))
@@ -104,7 +104,7 @@ def main() -> int:
                 by = "scene" if scene else "no scene"
                 found_policies[by] += 1
                 print(f"{name}: {by}{f' ({scene})' if scene else ''}", flush=True)
-    print(f"\nAfter {time.monotonic() - began:.0f} s. Predicates removed: {predicates.total()}. Found by:")
+    print(f"\nAfter {time.monotonic() - start:.0f} s. Predicates removed: {predicates.total()}. Found by:")
     for by in FOUND_BY.values():
         print(f"  {by:17} {predicates[by]:4}")
     print(f"Policies that let every row through: {found_policies.total()}. Found by:")

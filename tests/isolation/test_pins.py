@@ -63,18 +63,18 @@ def test_each_function_that_a_login_may_call_and_each_view_succeeds_in_a_scene(w
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_without_policies_nothing_of_another_organization_shows_or_changes(pins: Runs, scene: str) -> None:
-    there, alone = pins.expected[scene], pins.alone(scene)
-    assert there.answers == alone.answers
-    assert there.own == alone.own
-    assert there.victims == pins.world.run(()).victims != ()
+    expected, alone = pins.expected[scene], pins.alone(scene)
+    assert expected.answers == alone.answers
+    assert expected.own == alone.own
+    assert expected.victims == pins.world.run(()).victims != ()
 
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_with_a_forged_pin_nothing_of_another_organization_shows_or_changes(proofs: Runs, scene: str) -> None:
-    there, alone = proofs.expected[scene], proofs.alone(scene)
-    assert there.answers == alone.answers
-    assert there.own == alone.own
-    assert there.victims == proofs.world.run(()).victims != ()
+    expected, alone = proofs.expected[scene], proofs.alone(scene)
+    assert expected.answers == alone.answers
+    assert expected.own == alone.own
+    assert expected.victims == proofs.world.run(()).victims != ()
 
 
 def mutated(world: World, function: str) -> Iterator[str]:

@@ -25,8 +25,8 @@ Document = dict[str, Any]
 @pytest.fixture(scope="module")
 def document(server: Server) -> Document:
     """The OpenAPI document."""
-    found: Document = httpx.get(server.base + "/openapi.json", verify=False).json()
-    return found
+    body: Document = httpx.get(server.base + "/openapi.json", verify=False).json()
+    return body
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_redocly_finds_nothing(document: Document, tmp_path: Path) -> None:
     (tmp_path / "redocly.yaml").write_text(
         "extends: [recommended-strict]\nrules: {no-required-schema-properties-undefined: off}\n"
     )
-    done = subprocess.run(
+    process = subprocess.run(
         ["npx", "--yes", REDOCLY, "lint", "--config", "redocly.yaml", "--format", "stylish", "openapi.json"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
@@ -67,10 +67,10 @@ def test_redocly_finds_nothing(document: Document, tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    if "npm error code E" in done.stdout:
-        pytest.skip(f"npm can't get the linter, {REDOCLY}: {done.stdout.strip().splitlines()[-1]}")
-    assert done.returncode == 0, done.stdout
-    assert "valid" in done.stdout
+    if "npm error code E" in process.stdout:
+        pytest.skip(f"npm can't get the linter, {REDOCLY}: {process.stdout.strip().splitlines()[-1]}")
+    assert process.returncode == 0, process.stdout
+    assert "valid" in process.stdout
 
 
 def schemas(value: Any) -> Iterator[Document]:
@@ -80,11 +80,15 @@ def schemas(value: Any) -> Iterator[Document]:
             yield from schemas(inner)
     elif isinstance(value, dict):
         schema = value.get("schema", value)
-        found = [one["value"] for one in value["examples"].values()] if isinstance(value.get("examples"), dict) else []
-        found += value["examples"] if isinstance(value.get("examples"), list) else []
-        found += [value["example"]] if "example" in value else []
-        if found and isinstance(schema, dict):
-            yield {"schema": schema, "examples": found}
+        examples = (
+            [example["value"] for example in value["examples"].values()]
+            if isinstance(value.get("examples"), dict)
+            else []
+        )
+        examples += value["examples"] if isinstance(value.get("examples"), list) else []
+        examples += [value["example"]] if "example" in value else []
+        if examples and isinstance(schema, dict):
+            yield {"schema": schema, "examples": examples}
         for name, inner in value.items():
             if name not in ("example", "examples"):
                 yield from schemas(inner)

@@ -70,8 +70,10 @@ with AuthenticatedClient(base_url=base_url, token=token) as client:
 
 
 def run(folder: Path, *command: str) -> None:
-    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+    process = subprocess.run(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    assert process.returncode == 0, process.stdout
 
 
 def test_a_generated_client_is_typed_and_does_what_a_client_does(

@@ -52,8 +52,8 @@ def operations(document: Document) -> dict[str, Document]:
 def test_the_server_does_what_the_document_says(client: httpx.Client, document: Document, tmp_path: Path) -> None:
     every = operations(document)
     examples = -(-CASES // len(every)) if CASES else 50
-    tried, run = 0, 0
-    while run == 0 or tried < CASES:
+    cases, run = 0, 0
+    while run == 0 or cases < CASES:
         # The number of requests depends on the seed: operations without parameters have few, and chains of links differ
         # in length.
         folder = tmp_path / f"proof{run}"
@@ -67,7 +67,7 @@ def test_the_server_does_what_the_document_says(client: httpx.Client, document: 
         shares = {operation: proof.share(operation) for operation in every}
         assert min(shares.values()) > 0.5, shares
         assert proof.cases > 0
-        tried, run = tried + proof.cases, run + 1
+        cases, run = cases + proof.cases, run + 1
 
 
 def without_field(document: Document) -> None:
@@ -110,8 +110,8 @@ def with_shorter_texts(document: Document) -> None:
 
 
 def parameter(document: Document, path: str, name: str) -> Document:
-    (found,) = (p for p in document["paths"][path]["get"]["parameters"] if p["name"] == name)
-    schema: Document = found["schema"]
+    (item,) = (p for p in document["paths"][path]["get"]["parameters"] if p["name"] == name)
+    schema: Document = item["schema"]
     return schema
 
 

@@ -24,10 +24,10 @@ AXE = resources.files("axe_playwright_python").joinpath("axe.min.js")
 @pytest.fixture(scope="module")
 def acme(new_organization: Callable[..., Organization], server: Server) -> Organization:
     """An organization with one lead."""
-    made = new_organization()
-    with server.client(made.keys["write"]) as client:
+    organization = new_organization()
+    with server.client(organization.keys["write"]) as client:
         assert client.post("/leads", json={"email": "ada@example.com"}).status_code == 201
-    return made
+    return organization
 
 
 def checked(page: Browser, server: Server) -> Iterator[Browser]:
@@ -74,14 +74,14 @@ def night(dark: Browser, server: Server) -> Iterator[Browser]:
 def faults(page: Browser) -> list[tuple[str, str, Any]]:
     """The serious and critical violations that axe finds. There are no exceptions."""
     page.script(AXE.read_text(encoding="utf-8"))
-    found = page.driver.execute_async_script(
+    results = page.driver.execute_async_script(
         "axe.run(document, {resultTypes: ['violations']}).then(arguments[arguments.length - 1])"
     )
-    assert len(found["passes"]) > 10
+    assert len(results["passes"]) > 10
     return [
-        (one["impact"], one["id"], [node["target"] for node in one["nodes"]])
-        for one in found["violations"]
-        if one["impact"] in ("serious", "critical")
+        (violation["impact"], violation["id"], [node["target"] for node in violation["nodes"]])
+        for violation in results["violations"]
+        if violation["impact"] in ("serious", "critical")
     ]
 
 
@@ -130,10 +130,10 @@ def test_the_page_stores_no_key(page: Browser, server: Server, acme: Organizatio
     page.open(operation(server))
     page.try_out(acme.keys["read"])
     page.send()
-    kept = page.script(
+    stored = page.script(
         "return JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, location.href])"
     )
-    assert acme.keys["read"] not in kept
+    assert acme.keys["read"] not in stored
 
 
 def test_the_page_works_with_only_the_keyboard(page: Browser, server: Server, acme: Organization) -> None:
@@ -159,7 +159,7 @@ def test_the_page_works_with_only_the_keyboard(page: Browser, server: Server, ac
     assert '"next_cursor"' in page.answer()
     ActionChains(page.driver).send_keys(Keys.ESCAPE).perform()
     wait(
-        lambda: not any(one.is_displayed() for one in page.driver.find_elements("css selector", "[role=dialog]")),
+        lambda: not any(dialog.is_displayed() for dialog in page.driver.find_elements("css selector", "[role=dialog]")),
         "way back",
     )
     assert "Test Request" in page.script("return document.activeElement.textContent")
@@ -236,8 +236,8 @@ def test_axe_and_the_policy_are_active(desktop: Browser, server: Server) -> None
         "const s = document.createElement('script'); s.textContent = 'document.title = 1'; document.body.append(s);"
         "fetch('http://127.0.0.2/').catch(() => 0)"
     )
-    found = wait(lambda: desktop.complaints() or None, "complaint")
-    assert "Content Security Policy" in " ".join(found)
+    complaints = wait(lambda: desktop.complaints() or None, "complaint")
+    assert "Content Security Policy" in " ".join(complaints)
     assert desktop.driver.title == "Leads API"
 
 

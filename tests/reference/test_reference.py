@@ -35,8 +35,8 @@ def test_each_format_is_public_and_has_an_etag(client: httpx.Client, path: str) 
     assert answer.headers["cache-control"] == "private, no-cache"
     assert answer.headers["x-content-type-options"] == "nosniff"
     tag = answer.headers["etag"]
-    for known in (tag, f'"other", W/{tag}', "*"):
-        again = client.get(path, headers={"If-None-Match": known})
+    for value in (tag, f'"other", W/{tag}', "*"):
+        again = client.get(path, headers={"If-None-Match": value})
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
         assert again.headers["vary"] == answer.headers["vary"] == "Authorization, Accept-Encoding"
         assert "content-encoding" not in again.headers

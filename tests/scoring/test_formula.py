@@ -165,7 +165,7 @@ def holds(rule: dict[str, Any], value: Any) -> bool:
         case "differs":
             return not is_same(value, operand)
         case "one_of":
-            return isinstance(value, Decimal | str) and any(is_same(value, one) for one in rule["value"])
+            return isinstance(value, Decimal | str) and any(is_same(value, item) for item in rule["value"])
         case "at_least":
             return isinstance(value, Decimal) and value >= rule["value"]
         case "at_most":
@@ -174,8 +174,8 @@ def holds(rule: dict[str, Any], value: Any) -> bool:
             return bool(operator == "present")
 
 
-def is_same(one: Any, other: Any) -> bool:
-    return type(one) is type(other) and bool(one == other)
+def is_same(value: Any, other_value: Any) -> bool:
+    return type(value) is type(other_value) and bool(value == other_value)
 
 
 def contribution(rule: dict[str, Any], lead: Lead, signal: Signal | None) -> Decimal:
@@ -194,9 +194,9 @@ def spelled(value: Any) -> str:
         case Decimal():
             return str(value)
         case dict():
-            return "{" + ", ".join(f"{json.dumps(key)}: {spelled(one)}" for key, one in value.items()) + "}"
+            return "{" + ", ".join(f"{json.dumps(key)}: {spelled(item)}" for key, item in value.items()) + "}"
         case list():
-            return "[" + ", ".join(spelled(one) for one in value) + "]"
+            return "[" + ", ".join(spelled(item) for item in value) + "]"
         case _:
             return json.dumps(value)
 

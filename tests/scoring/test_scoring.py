@@ -102,12 +102,12 @@ def test_history_and_signals_are_paged(server: Server, acme: Organization) -> No
             ("signals", [signal["id"] for signal in reversed(created)]),
             ("scores", [14, 13, 12, 11, 10]),
         ):
-            seen, url = [], f"/leads/{lead}/{path}?limit={3 if path == 'scores' else 70}"
+            rows, url = [], f"/leads/{lead}/{path}?limit={3 if path == 'scores' else 70}"
             while url:
                 page = client.get(url)
-                seen += [row["id"] if path == "signals" else row["lead_score"] for row in page.json()["data"]]
+                rows += [row["id"] if path == "signals" else row["lead_score"] for row in page.json()["data"]]
                 url = page.links["next"]["url"].removeprefix("/api/v1") if "next" in page.links else ""
-            assert seen == expected
+            assert rows == expected
         assert client.post(f"/leads/{lead}/signals", json={"signals": signals + signals[:1]}).status_code == 422
 
 
@@ -250,9 +250,9 @@ def test_a_backtest_prints_its_result_and_draws_the_curve(
     before = database.sql("select count(*) from scoring.score")
     picture = tmp_path / "curve.svg"
     arguments = ("scoring", "backtest", "--model", model(MODEL), "--organization", str(demo["organization_id"]))
-    done = leads(*arguments, "--picture", str(picture), "--json")
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
+    process = leads(*arguments, "--picture", str(picture), "--json")
+    assert process.returncode == 0, process.stderr
+    result = json.loads(process.stdout)
     assert result["leads"] == sum(band["leads"] for band in result["calibration"]) > 10
     assert 0.5 < result["auc_in_force"] <= 1
     assert result["higher"] + result["lower"] > 0

@@ -51,12 +51,12 @@ def send(connection: socket.socket, data: bytes) -> None:
     ids=["101 headers", "200,000 headers", "33 KB in one", "5 MB without an end", "33 KB of a URL"],
 )
 def test_a_head_has_an_end(server: Server, head: bytes) -> None:
-    began = time.monotonic()
+    start = time.monotonic()
     with closing(connect(server)) as connection:
         send(connection, head)
         answer = read(connection)
     assert answer == b"" or answer.startswith(b"HTTP/1.1 431 "), answer[:80]
-    assert time.monotonic() - began < protocol.HEAD_PATIENCE
+    assert time.monotonic() - start < protocol.HEAD_PATIENCE
 
 
 def test_a_head_within_the_limits_is_served(server: Server) -> None:
@@ -101,11 +101,11 @@ def test_one_connection_serves_many_requests(server: Server) -> None:
 
 def test_a_slow_head_is_cut_off(server: Server) -> None:
     with closing(connect(server)) as silent, closing(connect(server)) as slow:
-        began = time.monotonic()
+        start = time.monotonic()
         slow.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n")
         assert read(slow) == b""
         assert read(silent) == b""
-        assert protocol.HEAD_PATIENCE - 1 < time.monotonic() - began < protocol.HEAD_PATIENCE + 10
+        assert protocol.HEAD_PATIENCE - 1 < time.monotonic() - start < protocol.HEAD_PATIENCE + 10
 
 
 class Recorder(asyncio.Transport):
@@ -235,11 +235,11 @@ def test_uvicorn_keeps_a_connection_by_the_attribute_that_we_clear(driven: Recor
 
 def test_uvicorn_uses_only_what_our_transport_has() -> None:
     source = "".join(map(inspect.getsource, (httptools_impl, flow_control, utils)))
-    used = set(re.findall(r"\btransport\.(\w+)", source))
+    names = set(re.findall(r"\btransport\.(\w+)", source))
     # set_protocol is for WebSockets, for which no library is installed.
-    ours = {"write", "close", "get_extra_info", "is_closing", "pause_reading", "resume_reading", "set_protocol"}
-    assert used <= ours, f"uvicorn now uses transport.{', transport.'.join(used - ours)}"
-    assert "write" in used
+    methods = {"write", "close", "get_extra_info", "is_closing", "pause_reading", "resume_reading", "set_protocol"}
+    assert names <= methods, f"uvicorn now uses transport.{', transport.'.join(names - methods)}"
+    assert "write" in names
 
 
 def test_uvicorns_minor_version_is_pinned() -> None:

@@ -25,8 +25,8 @@ def file(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("member", ADDRESSES)
 def test_the_password_of_an_address_may_stand_in_a_file(member: str, file: Path) -> None:
     url, password_file = ADDRESSES[member]
-    found = settings.read({url: URL, password_file: str(file)})
-    assert conninfo_to_dict(getattr(found, member)) == {
+    result = settings.read({url: URL, password_file: str(file)})
+    assert conninfo_to_dict(getattr(result, member)) == {
         "user": "leads_api",
         "password": "it's a \\ pass@word/ü",
         "host": "db.example",
@@ -34,7 +34,7 @@ def test_the_password_of_an_address_may_stand_in_a_file(member: str, file: Path)
         "dbname": "leads",
         "sslmode": "require",
     }
-    assert {getattr(found, other) for other in ADDRESSES if other != member} == {None}
+    assert {getattr(result, other) for other in ADDRESSES if other != member} == {None}
 
 
 def test_the_address_is_as_it_was_given_without_a_file() -> None:
@@ -87,8 +87,8 @@ def test_the_crm_key_may_stand_in_a_file(file: Path) -> None:
 
 def test_the_switches() -> None:
     assert (settings.read({}).has_worker, settings.read({}).allow_loopback_vendors) == (True, False)
-    found = settings.read({"LEADS_WORKER": "off", "LEADS_ALLOW_LOOPBACK_VENDORS": "1"})
-    assert (found.has_worker, found.allow_loopback_vendors) == (False, True)
+    result = settings.read({"LEADS_WORKER": "off", "LEADS_ALLOW_LOOPBACK_VENDORS": "1"})
+    assert (result.has_worker, result.allow_loopback_vendors) == (False, True)
     with pytest.raises(SettingsError, match="LEADS_WORKER is 'no', but it must be on or off"):
         settings.read({"LEADS_WORKER": "no"})
 

@@ -67,16 +67,16 @@ def test_it_contains_no_password() -> None:
         assert urlsplit(text).password is None
         assert "password=" not in text
     named = {name: value for service in SERVICES.values() for name, value in service.get("environment", {}).items()}
-    kept = {name: value for name, value in named.items() if re.search("PASSWORD|SECRET|KEY", name)}
-    assert {"DATABASE_PASSWORD_FILE", "LEADS_CRM_KEY_FILE"} <= kept.keys()
-    for name, value in kept.items():
+    credentials = {name: value for name, value in named.items() if re.search("PASSWORD|SECRET|KEY", name)}
+    assert {"DATABASE_PASSWORD_FILE", "LEADS_CRM_KEY_FILE"} <= credentials.keys()
+    for name, value in credentials.items():
         assert name.endswith("_FILE")
         assert value.startswith("/run/secrets/")
 
 
 def test_its_secrets_are_the_files_that_make_secrets_creates() -> None:
-    made = {*map(secrets.file_name, secrets.LOGINS), secrets.CRM_KEY}
-    assert SPEC["secrets"] == {name: {"file": f"./{secrets.FOLDER.name}/{name}"} for name in made}
+    files = {*map(secrets.file_name, secrets.LOGINS), secrets.CRM_KEY}
+    assert SPEC["secrets"] == {name: {"file": f"./{secrets.FOLDER.name}/{name}"} for name in files}
 
 
 @pytest.mark.parametrize("name", SERVICES)

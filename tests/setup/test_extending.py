@@ -53,20 +53,20 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(clone: Path, commands: str, environ: dict[str, str]) -> str:
     """The output of the commands, as a shell in the clone prints it."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV"))}
-    done = subprocess.run(
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV"))}
+    process = subprocess.run(
         ["bash", "-e"],
         input=textwrap.dedent(commands),
         cwd=clone,
-        env=kept | environ,
+        env=inherited | environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         timeout=500,
         check=False,
     )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+    assert process.returncode == 0, process.stdout
+    return process.stdout
 
 
 def test_an_endpoint_is_a_function_and_a_line(
@@ -91,8 +91,8 @@ def test_an_endpoint_is_a_function_and_a_line(
     deadline = time.monotonic() + 10
     while '"/stale-leads"' not in httpx.get(server.base + "/openapi.json").text and time.monotonic() < deadline:
         time.sleep(0.1)
-    listed, _, found = run(clone, call, environ).partition('"operationId"')
-    assert found == ':"list_stale_leads"\n'
+    listed, _, rest = run(clone, call, environ).partition('"operationId"')
+    assert rest == ':"list_stale_leads"\n'
     assert [lead["email"] for lead in json.loads(listed)["data"]] == ["ada@example.com"]
     operation = httpx.get(server.base + "/openapi.json").json()["paths"]["/stale-leads"]["get"]
     assert (operation["summary"], operation["tags"]) == ("List stale leads", ["Leads"])

@@ -169,7 +169,7 @@ def outputs(export: str, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     text = export + "\n" + "".join(f"{script}echo '{MARK}'\n" for script in [*scripts, *repeated])
     environ = {"PATH": os.environ["PATH"], "HOME": str(folder)}
     # By standard input, so that bash reads it as pasted lines: one command at a time.
-    done = subprocess.run(
+    process = subprocess.run(
         ["bash"],
         input=text,
         cwd=folder,
@@ -180,9 +180,9 @@ def outputs(export: str, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         timeout=120,
         check=False,
     )
-    outputs = done.stdout.split(MARK + "\n")
+    outputs = process.stdout.split(MARK + "\n")
     assert outputs.pop() == ""
-    assert len(outputs) == len(scripts) + len(repeated), done.stdout
+    assert len(outputs) == len(scripts) + len(repeated), process.stdout
     return outputs
 
 

@@ -55,17 +55,17 @@ def leads_on(database: Database) -> Leads:
     return leads_in({**os.environ, **addresses})
 
 
-def printed(done: subprocess.CompletedProcess[str]) -> str:
+def printed(process: subprocess.CompletedProcess[str]) -> str:
     """Returns the output of a successful command."""
-    assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    return done.stdout.strip()
+    assert (process.returncode, process.stderr) == (0, ""), process.stderr
+    return process.stdout.strip()
 
 
-def mistake(done: subprocess.CompletedProcess[str]) -> str:
+def mistake(process: subprocess.CompletedProcess[str]) -> str:
     """Returns the message of a command that reported a mistake."""
-    assert done.returncode == 2, (done.returncode, done.stdout, done.stderr)
-    assert "Traceback" not in done.stderr
-    return done.stderr.strip()
+    assert process.returncode == 2, (process.returncode, process.stdout, process.stderr)
+    assert "Traceback" not in process.stderr
+    return process.stderr.strip()
 
 
 @dataclass(frozen=True)

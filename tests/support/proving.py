@@ -94,7 +94,7 @@ def prove(
         *("--report", "json", "--report-json-path", "report.json", "--warnings", "off"),
         *(part for operation in operations for part in ("--include-operation-id", operation)),
     ]
-    done = subprocess.run(
+    process = subprocess.run(
         command,
         cwd=folder,
         env={**os.environ, "PROOF_KNOWN": json.dumps(known(client)), "PYTHONPATH": str(ROOT)},
@@ -104,5 +104,5 @@ def prove(
         check=False,
     )
     report = folder / "report.json"
-    assert report.exists(), done.stdout
-    return Proof(done.stdout, json.loads(report.read_text()))
+    assert report.exists(), process.stdout
+    return Proof(process.stdout, json.loads(report.read_text()))

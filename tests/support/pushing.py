@@ -51,12 +51,12 @@ def connect(
         "webhook": {"url": f"{simulator.url}/hook"},
     }[vendor]
     options = [part for name, value in {**base, **settings}.items() for part in ("--set", f"{name}={value}")]
-    done = leads_crm(
+    process = leads_crm(
         database,
         *("connect", vendor, "--organization", organization.id, "--api-key-file", "-", *options),
         input=simulator.secret if vendor == "webhook" else KEY,
     )
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, process.stderr
 
 
 def leads_crm(database: Database, *arguments: str, input: str = "", **environ: str) -> subprocess.CompletedProcess[str]:

@@ -128,14 +128,14 @@ class Simulator:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             connection = h11.Connection(h11.SERVER)
-            if not (seen := await _receive(connection, reader)):
+            if not (request := await _receive(connection, reader)):
                 return
             with self._lock:
-                self.requests.append(seen)
-                way, retry_after = self._way(seen)
+                self.requests.append(request)
+                way, retry_after = self._way(request)
             await asyncio.sleep(self.latency)
             with self._lock:
-                reply = self._reply(seen) if way is None or way.startswith("store_then_") else Reply(0)
+                reply = self._reply(request) if way is None or way.startswith("store_then_") else Reply(0)
             match way and way.removeprefix("store_then_"):
                 case "hang":
                     await asyncio.sleep(self.hang)
@@ -161,45 +161,45 @@ class Simulator:
         finally:
             writer.close()
 
-    def _way(self, seen: Seen) -> tuple[str | None, float]:
-        is_on = ("any", "look_up" if seen.method == "GET" else "create")
+    def _way(self, request: Seen) -> tuple[str | None, float]:
+        is_on = ("any", "look_up" if request.method == "GET" else "create")
         for failure in self._failures:
             if failure[1] in is_on:
                 self._failures.remove(failure)
                 return failure[0], failure[2]
         return (self._random.choice(WAYS), 1) if self._random.random() < self._share else (None, 0)
 
-    def _reply(self, seen: Seen) -> Reply:
-        if seen.path == "/hook":
-            return self._hook(seen)
-        account = self.keys.get(seen.headers.get("authorization", "").removeprefix("Bearer "))
+    def _reply(self, request: Seen) -> Reply:
+        if request.path == "/hook":
+            return self._hook(request)
+        account = self.keys.get(request.headers.get("authorization", "").removeprefix("Bearer "))
         if account is None:
             return Reply(401, "Unauthorized")
-        if seen.path.startswith("/api1/"):
-            return self._is_too_often("/api1/", 1.0, self.limit) or self._jobnimbus(seen, account)
+        if request.path.startswith("/api1/"):
+            return self._is_too_often("/api1/", 1.0, self.limit) or self._jobnimbus(request, account)
         if self._is_too_often("/crm/", 10.0, 190):
             return _hubspot_error(429, "You have reached your ten_secondly_rolling limit.", "RATE_LIMITS")
-        return self._hubspot(seen, account)
+        return self._hubspot(request, account)
 
     def _is_too_often(self, path: str, seconds: float, limit: int | None) -> Reply | None:
         since = time.monotonic() - seconds
-        recent = sum(seen.path.startswith(path) and seen.at > since for seen in self.requests[-1000:])
+        recent = sum(request.path.startswith(path) and request.at > since for request in self.requests[-1000:])
         return Reply(429, "Too many requests") if limit is not None and recent > limit else None
 
-    def _hook(self, seen: Seen) -> Reply:
+    def _hook(self, request: Seen) -> Reply:
         try:
-            body = Webhook(self.secret).verify(seen.content, seen.headers)
+            body = Webhook(self.secret).verify(request.content, request.headers)
         except WebhookVerificationError as error:
             return Reply(400, str(error))
-        if self.hook_status < 300 and seen.headers["webhook-id"] not in self._hook_ids:
-            self._hook_ids.add(seen.headers["webhook-id"])
+        if self.hook_status < 300 and request.headers["webhook-id"] not in self._hook_ids:
+            self._hook_ids.add(request.headers["webhook-id"])
             self.deliveries.append(body)
         return Reply(self.hook_status)
 
     # JobNimbus
 
-    def _jobnimbus(self, seen: Seen, account: str) -> Reply:
-        match seen.method, seen.path.removeprefix("/api1"):
+    def _jobnimbus(self, request: Seen, account: str) -> Reply:
+        match request.method, request.path.removeprefix("/api1"):
             case "GET", "/account/settings":
                 workflows = [
                     {"name": name, "object_type": "contact", "status": [{"name": status} for status in statuses]}
@@ -207,16 +207,16 @@ class Simulator:
                 ]
                 return Reply(200, {"workflows": workflows, "sources": [{"SourceName": name} for name in self.sources]})
             case "GET", "/contacts":
-                return self._search(seen, account)
+                return self._search(request, account)
             case "POST", "/contacts":
-                return self._create(seen.body, account)
+                return self._create(request.body, account)
         return Reply(404, "Not found")
 
-    def _search(self, seen: Seen, account: str) -> Reply:
-        size, start = int(seen.query.get("size", "1000")), int(seen.query.get("from", "0"))
+    def _search(self, request: Seen, account: str) -> Reply:
+        size, start = int(request.query.get("size", "1000")), int(request.query.get("from", "0"))
         if not 1 <= size <= 1000 or start + size > 10_000:
             return Reply(400, "Result window is too large")
-        musts = json.loads(seen.query.get("filter", '{"must":[]}'))["must"]
+        musts = json.loads(request.query.get("filter", '{"must":[]}'))["must"]
         now = time.monotonic()
         matching = [
             record
@@ -226,9 +226,9 @@ class Simulator:
             and record["_at"] + self.lag <= now
             and all(_matches(record, must) for must in musts)
         ]
-        by = seen.query.get("sort_field", "date_created")
-        matching.sort(key=lambda record: record[by], reverse=seen.query.get("sort_direction", "desc") == "desc")
-        fields = seen.query["fields"].split(",") if "fields" in seen.query else None
+        by = request.query.get("sort_field", "date_created")
+        matching.sort(key=lambda record: record[by], reverse=request.query.get("sort_direction", "desc") == "desc")
+        fields = request.query["fields"].split(",") if "fields" in request.query else None
         page = [
             {name: value for name, value in record.items() if name[0] != "_" and (fields is None or name in fields)}
             for record in matching[start : start + size]
@@ -255,39 +255,39 @@ class Simulator:
 
     # HubSpot
 
-    def _hubspot(self, seen: Seen, account: str) -> Reply:
-        if seen.path == "/account-info/v3/details":
+    def _hubspot(self, request: Seen, account: str) -> Reply:
+        if request.path == "/account-info/v3/details":
             return Reply(200, {"portalId": 117422})
-        if match := re.fullmatch(r"/crm/v3/properties/contacts/(\w+)", seen.path):
+        if match := re.fullmatch(r"/crm/v3/properties/contacts/(\w+)", request.path):
             return Reply(200, {"name": match[1], "hasUniqueValue": match[1] in self.unique_properties})
-        if not (match := re.fullmatch(r"/crm/(?:v3/objects|objects/\d{4}-\d{2})/contacts(?:/(.+))?", seen.path)):
+        if not (match := re.fullmatch(r"/crm/(?:v3/objects|objects/\d{4}-\d{2})/contacts(?:/(.+))?", request.path)):
             return _hubspot_error(404, "resource not found", "OBJECT_NOT_FOUND")
-        mine = [record for record in self._stored if "properties" in record and record["_account"] == account]
-        match seen.method, match[1]:
+        records = [record for record in self._stored if "properties" in record and record["_account"] == account]
+        match request.method, match[1]:
             case "GET", None:
-                after, limit = int(seen.query.get("after", "0")), int(seen.query.get("limit", "10"))
-                page = {"results": [_shown(record, seen) for record in mine[after : after + limit]]}
-                more = {"paging": {"next": {"after": str(after + limit)}}} if after + limit < len(mine) else {}
+                after, limit = int(request.query.get("after", "0")), int(request.query.get("limit", "10"))
+                page = {"results": [_shown(record, request) for record in records[after : after + limit]]}
+                more = {"paging": {"next": {"after": str(after + limit)}}} if after + limit < len(records) else {}
                 return Reply(200, page | more)
             case "GET", key:
-                by = seen.query.get("idProperty")
-                for record in mine:
+                by = request.query.get("idProperty")
+                for record in records:
                     if key and key.lower() == (record["properties"].get(by, "").lower() if by else record["id"]):
-                        return Reply(200, _shown(record, seen))
+                        return Reply(200, _shown(record, request))
                 return Reply(404)
             case "POST", None:
-                return self._insert(seen.body["properties"], mine, account)
+                return self._insert(request.body["properties"], records, account)
             case "POST", "batch/upsert":
-                return self._upsert(seen.body["inputs"][0], mine, account)
+                return self._upsert(request.body["inputs"][0], records, account)
         return Reply(405)
 
-    def _insert(self, properties: dict[str, str], mine: list[dict[str, Any]], account: str) -> Reply:
+    def _insert(self, properties: dict[str, str], records: list[dict[str, Any]], account: str) -> Reply:
         known = {"email", "firstname", "lastname", "company", "phone", "lifecyclestage", *self.unique_properties}
         if unknown := set(properties) - known:
             return _hubspot_error(400, f"Property {unknown.pop()!r} does not exist", "VALIDATION_ERROR")
         if not {"email", "firstname", "lastname"} & set(properties):
             return _hubspot_error(400, "email, firstname or lastname is required", "VALIDATION_ERROR")
-        for record in mine:
+        for record in records:
             if properties.get("email", "").lower() == record["properties"].get("email", "?"):
                 message = f"Contact already exists. Existing ID: {record['id']}"
                 return _hubspot_error(self.clash_status, message, "CONFLICT")
@@ -297,14 +297,14 @@ class Simulator:
         self._stored.append({**record, "_account": account})
         return Reply(201, record)
 
-    def _upsert(self, wanted: dict[str, Any], mine: list[dict[str, Any]], account: str) -> Reply:
-        if (by := wanted["idProperty"]) not in self.unique_properties:
+    def _upsert(self, item: dict[str, Any], records: list[dict[str, Any]], account: str) -> Reply:
+        if (by := item["idProperty"]) not in self.unique_properties:
             return _hubspot_error(400, f"{by} is not a unique property", "VALIDATION_ERROR")
-        for record in mine:
-            if record["properties"].get(by) == wanted["id"]:
-                record["properties"].update(wanted["properties"])
+        for record in records:
+            if record["properties"].get(by) == item["id"]:
+                record["properties"].update(item["properties"])
                 return Reply(200, {"status": "COMPLETE", "results": [{"id": record["id"], "new": False}]})
-        reply = self._insert(wanted["properties"], mine, account)
+        reply = self._insert(item["properties"], records, account)
         if reply.status == 201:
             return Reply(200, {"status": "COMPLETE", "results": [{"id": reply.body["id"], "new": True}]})
         if reply.status == 207:
@@ -383,8 +383,8 @@ def _matches(record: dict[str, Any], must: dict[str, Any]) -> bool:
     raise ValueError(must)
 
 
-def _shown(record: dict[str, Any], seen: Seen) -> dict[str, Any]:
-    names = seen.query.get("properties", "email,firstname,lastname").split(",")
+def _shown(record: dict[str, Any], request: Seen) -> dict[str, Any]:
+    names = request.query.get("properties", "email,firstname,lastname").split(",")
     shown = {name: record["properties"].get(name) for name in names}
     return {"id": record["id"], "properties": shown, "archived": False}
 

@@ -26,8 +26,8 @@ def test_efficiency_is_the_median_of_pgbench_cpu_divided_by_ours() -> None:
         Round(Sample(1000, 1.0, 0.010, 0.050), Sample(500, 1.0, 0.060, 0.040)),  # 60 by 200
         Round(Sample(1000, 1.0, 0.010, 0.170), Sample(500, 1.0, 0.060, 0.040)),  # 180 by 200
     ]
-    seen = figures.efficiency(rounds)
-    assert (seen.median, seen.least, seen.greatest) == pytest.approx((0.5, 0.3, 0.9))
+    result = figures.efficiency(rounds)
+    assert (result.median, result.least, result.greatest) == pytest.approx((0.5, 0.3, 0.9))
 
 
 def test_cpu_and_rate_are_per_request() -> None:
@@ -52,8 +52,8 @@ def test_a_goal_is_reached_or_missed(ours: float, word: str) -> None:
 
 
 def test_a_second_start_must_take_less_than_three_seconds() -> None:
-    seen = [report.timing([2.0, seconds, 4.0], report.START_GOAL)["is_reached"] for seconds in (2.9, 3.1)]
-    assert seen == [True, False]
+    verdicts = [report.timing([2.0, seconds, 4.0], report.START_GOAL)["is_reached"] for seconds in (2.9, 3.1)]
+    assert verdicts == [True, False]
 
 
 def test_the_counts_of_pgbench_are_read() -> None:
@@ -75,37 +75,37 @@ def test_the_summary_of_wrk_is_read() -> None:
 
 def test_a_script_sends_each_value_as_a_parameter() -> None:
     text = "select (a.r).status from (select api.f($5, $6) as r from auth.enter($1, $2, $3, $4) offset 0) as a"
-    one = Call(text, ("d1g357", "rid", "write", "f", PAIR.lead, None))
-    two = Call(text, ("d1g357", "rid", "write", "f", PAIR.lead, '{"a":1}'))
-    made = floor.script([one, two], PAIR, turns=10, clients=4)
-    statements = [line for line in made.text.splitlines() if line.endswith(";")]
-    by_name = {"digest": "d1g357", "lead": PAIR.lead, **made.variables}
-    for statement, given in zip(statements, (one, two), strict=True):
+    first_call = Call(text, ("d1g357", "rid", "write", "f", PAIR.lead, None))
+    second_call = Call(text, ("d1g357", "rid", "write", "f", PAIR.lead, '{"a":1}'))
+    script = floor.script([first_call, second_call], PAIR, turns=10, clients=4)
+    statements = [line for line in script.text.splitlines() if line.endswith(";")]
+    by_name = {"digest": "d1g357", "lead": PAIR.lead, **script.variables}
+    for statement, expected in zip(statements, (first_call, second_call), strict=True):
         sent = statement.removesuffix(";")
-        for number, value in enumerate(given.values, start=1):
+        for number, value in enumerate(expected.values, start=1):
             name = next((name for name, known in by_name.items() if known == value), "nothing")
             text_before, sent = sent, sent.replace(f":{name}", f"${number}", 1)
             assert sent != text_before, (name, sent)
         assert sent == text
     # Variables from bench.pair must not be set beforehand. An undefined variable is NULL.
-    assert not {"digest", "lead", "organization", "nothing"} & made.variables.keys()
-    assert made.calls == 2
+    assert not {"digest", "lead", "organization", "nothing"} & script.variables.keys()
+    assert script.calls == 2
 
 
 def test_a_script_may_have_the_organization_in_place_of_the_claim() -> None:
-    made = floor.script([Call("select f($1, $2)", (PAIR.organization, PAIR.lead))], PAIR, turns=10, clients=1)
-    assert "select f(:organization, :lead);" in made.text.splitlines()
-    assert made.variables == {"turn": "0"}
+    script = floor.script([Call("select f($1, $2)", (PAIR.organization, PAIR.lead))], PAIR, turns=10, clients=1)
+    assert "select f(:organization, :lead);" in script.text.splitlines()
+    assert script.variables == {"turn": "0"}
 
 
 @pytest.mark.parametrize(
-    ("key", "said"),
+    ("key", "verdict"),
     [
         (0.0318, "1.59 (0.64-3.18) times; goal at most 1.6, reached."),
         (0.0322, "1.61 (0.64-3.22) times; goal at most 1.6, missed."),
     ],
 )
-def test_isolation_may_cost_1_6_times_the_baseline_in_the_median(key: float, said: str) -> None:
+def test_isolation_may_cost_1_6_times_the_baseline_in_the_median(key: float, verdict: str) -> None:
     samples = {
         "none": [Sample(1000, 1.0, 0.0, 0.010)] * 3,
         "setting": [Sample(1000, 1.0, 0.0, 0.025)] * 3,
@@ -113,13 +113,13 @@ def test_isolation_may_cost_1_6_times_the_baseline_in_the_median(key: float, sai
         "key": [Sample(1000, 1.0, 0.0, key)] * 3,
     }
     first, second = isolation.sentences(isolation.figures_of(samples))
-    assert first.endswith(said)
+    assert first.endswith(verdict)
     assert "policy on a plain setting (25 µs) 2.50 (2.50-2.50), a key check and no policy 2.00 (1.00-5.00)" in second
 
 
 def test_a_script_does_not_give_a_pair_to_two_clients() -> None:
-    made = floor.script([Call("select $1", ("d",))], PAIR, turns=10, clients=3)
-    assert "\\set n :client_id * 33 + :turn / 10 % 33" in made.text
+    script = floor.script([Call("select $1", ("d",))], PAIR, turns=10, clients=3)
+    assert "\\set n :client_id * 33 + :turn / 10 % 33" in script.text
 
 
 def test_a_call_is_what_the_server_sends() -> None:

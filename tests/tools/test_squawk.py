@@ -52,13 +52,13 @@ def squawk(*files: Path) -> subprocess.CompletedProcess[str]:
 def test_finds_a_migration_that_hurts_and_passes_its_twin(tmp_path: Path, rule: str, bad: str, good: str) -> None:
     file = tmp_path / "0002.more.sql"
     file.write_text(bad + "\n")
-    found = squawk(file)
-    assert (found.returncode, rule in found.stdout) == (1, True), found.stdout
+    process = squawk(file)
+    assert (process.returncode, rule in process.stdout) == (1, True), process.stdout
     file.write_text(good + "\n")
-    found = squawk(file)
-    assert (found.returncode, found.stdout.strip()) == (0, "")
+    process = squawk(file)
+    assert (process.returncode, process.stdout.strip()) == (0, "")
 
 
 def test_passes_the_migrations() -> None:
-    found = squawk(*sorted((ROOT / "migrations").glob("*.sql")))
-    assert (found.returncode, found.stdout.strip()) == (0, "")
+    process = squawk(*sorted((ROOT / "migrations").glob("*.sql")))
+    assert (process.returncode, process.stdout.strip()) == (0, "")
