@@ -163,7 +163,7 @@ def test_an_expired_login_is_refused_and_its_open_session_sees_nothing(place: Pl
     assert "is dropped" in printed(place.leads("bi", "revoke", "eve"))
 
 
-def test_without_an_open_port_a_hint_is_printed(folder: Path) -> None:
+def test_a_hint_is_printed_without_an_open_port(folder: Path) -> None:
     data_dir = folder.parent / "quiet"
     with embedded.running(data_dir, options={"fsync": "off"}) as server:
         migrate.apply(server.url("leads_migrator"))

@@ -137,7 +137,7 @@ def test_each_route_of_the_route_table_has_a_case(routes: dict[tuple[str, str], 
     assert all((case.of is not None) == ("{id}" in path) for (_, path), case in CASES.items())
 
 
-def test_without_a_valid_key_every_route_is_401_without_the_reason(
+def test_every_route_without_a_valid_key_returns_401_without_the_reason(
     server: Server, database: Database, tenants: tuple[Tenant, Tenant], routes: dict[tuple[str, str], str | None]
 ) -> None:
     ours, theirs = tenants
@@ -162,7 +162,7 @@ def ids_of(case: Case, ours: Tenant, theirs: Tenant) -> list[str | None]:
     return [None] if case.of is None else [ours.ids[case.of], theirs.ids[case.of], NEVER, MALFORMED]
 
 
-def test_without_the_scope_the_response_names_it(
+def test_a_response_names_the_missing_scope(
     server: Server, database: Database, tenants: tuple[Tenant, Tenant], routes: dict[tuple[str, str], str | None]
 ) -> None:
     ours, theirs = tenants
@@ -182,7 +182,7 @@ def test_without_the_scope_the_response_names_it(
 
 
 @pytest.mark.parametrize("scope", ["read", "write", "admin"])
-def test_another_organizations_record_is_like_one_that_never_was(
+def test_another_organizations_record_looks_like_one_that_does_not_exist(
     server: Server,
     tenants: tuple[Tenant, Tenant],
     routes: dict[tuple[str, str], str | None],
@@ -208,7 +208,7 @@ def test_another_organizations_record_is_like_one_that_never_was(
                 assert len({(repr(anonymous(answer)), answer.content) for answer in others}) == 1
 
 
-def test_a_page_has_the_own_records_only(server: Server, tenants: tuple[Tenant, Tenant]) -> None:
+def test_a_page_contains_only_the_organizations_records(server: Server, tenants: tuple[Tenant, Tenant]) -> None:
     for ours, theirs in (tenants, tenants[::-1]):
         with server.client(ours.organization.keys["read"]) as client:
             for path in ("/leads", "/audit-log"):
@@ -220,14 +220,14 @@ def test_a_page_has_the_own_records_only(server: Server, tenants: tuple[Tenant, 
             assert client.get("/organizations/me").json()["id"] == ours.organization.id
 
 
-def test_the_scheme_is_taken_in_any_case(server: Server, tenants: tuple[Tenant, Tenant]) -> None:
+def test_the_scheme_is_case_insensitive(server: Server, tenants: tuple[Tenant, Tenant]) -> None:
     key = tenants[0].organization.keys["read"]
     with server.client() as client:
         for authorization in (f"bearer {key}", f"BEARER {key}", f"Bearer  {key}"):
             assert client.get("/health", headers={"Authorization": authorization}).status_code == 200
 
 
-def test_a_key_works_from_its_first_moment_to_its_last(
+def test_a_key_works_from_its_creation_until_it_ends(
     server: Server, database: Database, new_organization: Callable[..., Organization]
 ) -> None:
     acme = new_organization()
@@ -242,7 +242,7 @@ def test_a_key_works_from_its_first_moment_to_its_last(
         check_problem(client.get("/health"), 401, "unauthorized")
 
 
-def test_nothing_is_left_of_a_caller_for_the_next_one_on_the_connection(
+def test_a_request_leaves_nothing_on_the_connection_for_the_next(
     server: Server, new_organization: Callable[..., Organization]
 ) -> None:
     ours, theirs = new_organization(), new_organization()

@@ -126,7 +126,7 @@ def test_sql_adds_and_removes_an_endpoint_and_no_request_is_dropped(
     assert statuses.total() > 20
 
 
-def test_many_notices_are_one_reading_a_second_and_the_last_one_counts(
+def test_routes_are_read_at_most_once_a_second_and_the_last_notice_counts(
     database: Database, client: httpx.Client
 ) -> None:
     with database.connect() as connection:
@@ -178,7 +178,7 @@ BAD_LINES = {
 }
 
 
-def test_a_line_that_is_no_good_is_logged_and_skipped_and_the_others_stay(
+def test_an_invalid_route_is_logged_and_skipped_and_the_others_work(
     server: Server, database: Database, client: httpx.Client, new_server: Callable[..., Server]
 ) -> None:
     with database.connect() as connection:
@@ -216,7 +216,7 @@ def test_a_line_that_is_no_good_is_logged_and_skipped_and_the_others_stay(
         ("api.other_wait", function("other_wait(lead uuid)"), "has no argument named lead"),
     ],
 )
-def test_a_wait_that_is_no_good_is_logged_and_its_route_skipped(
+def test_a_route_with_an_invalid_wait_is_logged_and_skipped(
     server: Server, database: Database, client: httpx.Client, wait: str, statement: str, reason: str
 ) -> None:
     path = "/" + wait.removeprefix("api.") + "/{id}"
@@ -232,7 +232,7 @@ def test_a_wait_that_is_no_good_is_logged_and_its_route_skipped(
     check_problem(client.get(path.replace("{id}", ID)), 404, "not_found")
 
 
-def test_a_202_is_asked_again_until_it_is_another_or_says_later(
+def test_a_202_is_repeated_until_the_status_changes_or_has_a_retry_after(
     server: Server, database: Database, client: httpx.Client
 ) -> None:
     """A result that changes after 0.5 seconds, one with a Retry-After of a minute, and one that never changes."""
@@ -284,7 +284,7 @@ def test_a_function_with_changed_types_is_prepared_again(database: Database, cli
             assert client.get("/typed?value=one").json() == {"is": "text", "value": "one"}
 
 
-def test_a_public_route_asks_for_no_key(database: Database, server: Server) -> None:
+def test_a_public_route_needs_no_key(database: Database, server: Server) -> None:
     with database.connect() as connection, server.client() as client:
         connection.execute(
             """create function api.hello() returns api.answer language sql stable
@@ -298,7 +298,7 @@ def test_a_public_route_asks_for_no_key(database: Database, server: Server) -> N
         check_problem(client.get("/hello?a=1"), 400, "invalid_parameter", ("a", "unknown_parameter"))
 
 
-def test_a_get_can_write_nothing_with_any_function(database: Database, client: httpx.Client) -> None:
+def test_a_get_can_not_write_with_any_function(database: Database, client: httpx.Client) -> None:
     with database.connect() as connection:
         connection.execute(
             """create function api.sneak_write() returns void language plpgsql volatile security definer as

@@ -95,7 +95,7 @@ def seed_key(database: Database) -> str:
     return make_key(database, ORGANIZATION, "write", "live")
 
 
-def test_the_page_is_the_described_one_to_the_byte(server: Server, seed_key: str) -> None:
+def test_a_page_equals_the_documented_one_byte_for_byte(server: Server, seed_key: str) -> None:
     with server.client(seed_key) as client:
         page = client.get("/leads", params={"limit": 1})
     assert page.status_code == 200
@@ -105,7 +105,7 @@ def test_the_page_is_the_described_one_to_the_byte(server: Server, seed_key: str
     assert page.text == compact(PAGE).replace('"industry":null', '"industry":"residential"')
 
 
-def test_the_single_lead_is_the_described_one_to_the_byte(server: Server, seed_key: str) -> None:
+def test_a_lead_equals_the_documented_one_byte_for_byte(server: Server, seed_key: str) -> None:
     with server.client(seed_key) as client:
         answer = client.get(f"/leads/{LEAD}")
     assert answer.status_code == 200
@@ -119,7 +119,7 @@ def decoded(cursor: str) -> str:
     return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
 
 
-def test_the_described_cursor_is_taken_and_one_made_here_has_its_form(server: Server, seed_key: str) -> None:
+def test_the_documented_cursor_is_accepted_and_a_new_one_has_its_form(server: Server, seed_key: str) -> None:
     assert decoded(json.loads(PAGE)["next_cursor"]) == CURSOR
     with server.client(seed_key) as client:
         cursor = client.get("/leads", params={"limit": 1}).json()["next_cursor"]
@@ -146,7 +146,9 @@ def test_a_cursor_is_unpadded_base64url_of_compact_json(
     assert decoded(cursor) == f'{{"created_at":"2026-01-01T00:00:00.000Z","id":"{id}"}}'
 
 
-def test_a_created_lead_comes_back_as_described(server: Server, new_organization: Callable[..., Organization]) -> None:
+def test_a_created_lead_is_returned_as_documented(
+    server: Server, new_organization: Callable[..., Organization]
+) -> None:
     acme = new_organization()
     with server.client(acme.keys["write"]) as client:
         answer = client.post(
@@ -187,7 +189,9 @@ def test_a_created_lead_comes_back_as_described(server: Server, new_organization
         assert client.get("/leads").json() == {"data": [lead], "next_cursor": None}
 
 
-def test_a_changed_lead_comes_back_as_described(server: Server, new_organization: Callable[..., Organization]) -> None:
+def test_a_changed_lead_is_returned_as_documented(
+    server: Server, new_organization: Callable[..., Organization]
+) -> None:
     acme = new_organization()
     with server.client(acme.keys["write"]) as client:
         created = client.post(
@@ -206,7 +210,7 @@ def test_a_changed_lead_comes_back_as_described(server: Server, new_organization
         assert lead == expected | {"pipeline_stage": "won", "lead_score": 92, "updated_at": lead["updated_at"]}
 
 
-def test_a_merge_patch_clears_by_null_and_leaves_what_it_does_not_name(
+def test_a_merge_patch_clears_nulls_and_keeps_the_fields_that_it_omits(
     server: Server, new_organization: Callable[..., Organization]
 ) -> None:
     everything = {
@@ -299,7 +303,7 @@ def test_a_change_is_one_row_in_the_audit_log(
     assert {change["from"] for change in diff.values()} == {None}
 
 
-def test_a_change_typed_in_sql_is_the_same_row_with_the_login(
+def test_a_change_in_sql_is_recorded_as_the_same_row_with_the_login(
     server: Server, database: Database, new_organization: Callable[..., Organization]
 ) -> None:
     acme = new_organization()
@@ -315,7 +319,9 @@ def test_a_change_typed_in_sql_is_the_same_row_with_the_login(
     assert http["payload"]["diff"] == {"lead_score": {"from": 0, "to": 5}}
 
 
-def test_what_lies_around_the_leads(server: Server, new_organization: Callable[..., Organization]) -> None:
+def test_health_and_organization_are_returned_as_documented(
+    server: Server, new_organization: Callable[..., Organization]
+) -> None:
     acme = new_organization()
     with server.client(acme.keys["write"]) as client:
         health = client.get("/health").json()
@@ -336,7 +342,7 @@ def test_what_lies_around_the_leads(server: Server, new_organization: Callable[.
     }
 
 
-def test_text_of_every_script_comes_back_as_it_was_sent(
+def test_text_of_every_script_is_returned_unchanged(
     server: Server, new_organization: Callable[..., Organization]
 ) -> None:
     name = 'Zoë "Å" \\ 山田 🏚️👩🏽‍🔧 مرحبا \u202ertl\u202c \u2028 \t\x01\x7f'.strip()

@@ -54,7 +54,7 @@ def client(server: Server, new_organization: Callable[..., Organization]) -> Ite
         yield client
 
 
-def test_each_row_of_the_problem_table_is_answered_as_it_says(client: httpx.Client, database: Database) -> None:
+def test_each_row_of_the_problem_table_determines_its_response(client: httpx.Client, database: Database) -> None:
     # Only the API server can set Allow, which a 405 needs.
     rows = database.sql("select * from api.problem where raised_by <> 'method_not_allowed'")
     assert len(rows) > 30
@@ -84,7 +84,7 @@ def test_a_database_without_room_is_503(client: httpx.Client, sqlstate: str) -> 
     [("22012", "sqlstate"), ("23505", "sqlstate"), ("42P01", "sqlstate"), ("42501", "sqlstate"), ("XX000", "sqlstate"),
      ("25006", "sqlstate"), ("P0001", "sqlstate"), ("nobody_knows_it", "constraint"), ("x", "no kind at all")],
 )  # fmt: skip
-def test_a_bug_is_500_and_only_the_log_tells_of_it(
+def test_a_bug_returns_500_and_only_the_log_describes_it(
     client: httpx.Client, server: Server, raised_by: str, kind: str
 ) -> None:
     id = f"bug-{raised_by}"
@@ -130,7 +130,7 @@ def test_data_of_a_client_is_returned_as_text_only(client: httpx.Client) -> None
     assert json.loads(answer.content)["errors"][0]["field"] == "<b>"
 
 
-def test_around_the_api_an_error_is_a_problem_too(server: Server) -> None:
+def test_an_error_outside_the_api_is_a_problem_too(server: Server) -> None:
     with httpx.Client(base_url=server.base, verify=False) as root:
         for path in ("/", "/nowhere", "/api", "/api/v1", "/api/v2/leads", "/livez/", "/%00", "/api/v1leads"):
             for method in ("GET", "POST"):

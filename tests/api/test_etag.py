@@ -63,7 +63,7 @@ def test_an_audit_row_has_a_tag_and_a_page_has_none(server: Server, acme: Organi
         check_problem(missing, 404, "not_found")
 
 
-def test_if_match_that_holds_lets_a_change_through(server: Server, acme: Organization, lead: str) -> None:
+def test_a_matching_if_match_allows_a_change(server: Server, acme: Organization, lead: str) -> None:
     with server.client(acme.keys["write"]) as client:
         for score, form in enumerate(("{}", "*", '{} , "a"', '"a",{}', "W/{0}, {0}"), start=1):
             tag = client.get(lead).headers["etag"]
@@ -75,7 +75,7 @@ def test_if_match_that_holds_lets_a_change_through(server: Server, acme: Organiz
         assert client.patch(lead, json={"lead_score": 99}, headers=headers).status_code == 200
 
 
-def test_if_match_that_does_not_hold_changes_nothing(
+def test_an_if_match_that_does_not_match_changes_nothing(
     server: Server, database: Database, acme: Organization, lead: str
 ) -> None:
     with server.client(acme.keys["write"]) as client:
@@ -97,7 +97,7 @@ def test_if_match_that_does_not_hold_changes_nothing(
         assert database.sql("select count(*) from audit.event") == events
 
 
-def test_of_ten_racing_with_one_tag_one_wins(server: Server, acme: Organization, lead: str) -> None:
+def test_one_of_ten_concurrent_patches_with_one_tag_succeeds(server: Server, acme: Organization, lead: str) -> None:
     with server.client(acme.keys["write"]) as client:
         for _ in range(5):
             tag = client.get(lead).headers["etag"]
@@ -126,7 +126,7 @@ def test_of_ten_racing_with_one_tag_one_wins(server: Server, acme: Organization,
             assert len(log) == events + 1
 
 
-def test_the_tag_of_a_post_and_of_a_patch_is_that_of_a_get(server: Server, acme: Organization) -> None:
+def test_a_post_and_a_patch_return_the_tag_of_a_get(server: Server, acme: Organization) -> None:
     with server.client(acme.keys["write"]) as client:
         created = client.post("/leads", json={"email": "a@example.com"})
         path = created.headers["location"].removeprefix("/api/v1")
@@ -179,7 +179,7 @@ def test_a_patch_that_changes_nothing_writes_nothing(server: Server, database: D
         assert database.sql("select xmin::text, ctid::text from app.lead where id = %s", created.json()["id"]) == [row]
 
 
-def test_racing_patches_without_a_tag_are_all_made_one_after_another(
+def test_concurrent_patches_without_a_tag_are_applied_one_after_another(
     server: Server, acme: Organization, lead: str
 ) -> None:
     with server.client(acme.keys["write"]) as client:

@@ -43,7 +43,7 @@ def what_repeats(response: httpx.Response) -> tuple[int, str, str, bytes]:
     return response.status_code, response.headers["location"], response.headers["etag"], response.content
 
 
-def test_fifty_at_once_are_one_effect_and_fifty_equal_answers(
+def test_fifty_concurrent_requests_have_one_effect_and_equal_answers(
     server: Server, database: Database, new_server: Callable[..., Server], acme: Organization
 ) -> None:
     another_process = new_server(database)
@@ -69,7 +69,7 @@ def test_fifty_at_once_are_one_effect_and_fifty_equal_answers(
         assert len({answer.headers["x-request-id"] for answer in answers}) == 50
 
 
-def test_a_repeat_is_answered_as_the_first_even_after_a_change(
+def test_a_repeat_gets_the_first_answer_even_after_a_change(
     server: Server, database: Database, acme: Organization
 ) -> None:
     with server.client(acme.keys["write"]) as client:
@@ -91,7 +91,7 @@ def test_a_repeat_is_answered_as_the_first_even_after_a_change(
     assert leads(database, acme) == 2
 
 
-def test_another_request_under_the_key_is_422(server: Server, database: Database, acme: Organization) -> None:
+def test_another_request_with_the_key_is_422(server: Server, database: Database, acme: Organization) -> None:
     with server.client(acme.keys["write"]) as client:
         client.headers.update({"Idempotency-Key": "k", "Content-Type": "application/json"})
         body = b'{"email": "a@example.com"}'
@@ -121,7 +121,7 @@ def test_a_refusal_is_not_kept(server: Server, database: Database, acme: Organiz
     assert leads(database, acme) == 1
 
 
-def test_a_key_is_the_organizations_own(server: Server, new_organization: Callable[..., Organization]) -> None:
+def test_a_key_belongs_to_one_organization(server: Server, new_organization: Callable[..., Organization]) -> None:
     ids = []
     for organization in (new_organization(), new_organization()):
         with server.client(organization.keys["write"]) as client:
@@ -132,7 +132,7 @@ def test_a_key_is_the_organizations_own(server: Server, new_organization: Callab
     assert ids[0] != ids[1]
 
 
-def test_who_is_asking_and_what_for_is_checked_before_a_replay(
+def test_the_api_key_and_its_scope_are_checked_before_a_replay(
     server: Server, database: Database, acme: Organization
 ) -> None:
     key = make_key(database, acme.id, "write")
@@ -151,7 +151,7 @@ def test_who_is_asking_and_what_for_is_checked_before_a_replay(
             check_problem(client.post("/leads", json=BODY, headers=headers), status, code)
 
 
-def test_after_24_hours_a_key_is_a_new_one(server: Server, database: Database, acme: Organization) -> None:
+def test_a_key_is_new_again_after_24_hours(server: Server, database: Database, acme: Organization) -> None:
     with server.client(acme.keys["write"]) as client:
 
         def post(key: str, email: str = "a@example.com") -> httpx.Response:
@@ -219,7 +219,7 @@ def test_a_key_is_1_to_255_printable_characters(server: Server, database: Databa
     assert leads(database, acme) == len(GOOD_KEYS)
 
 
-def test_a_get_and_a_patch_do_not_mind_the_header(server: Server, acme: Organization) -> None:
+def test_a_get_and_a_patch_ignore_the_header(server: Server, acme: Organization) -> None:
     with server.client(acme.keys["write"]) as client:
         client.headers["Idempotency-Key"] = "k"
         path = client.post("/leads", json=BODY).headers["location"].removeprefix("/api/v1")
@@ -260,7 +260,7 @@ def test_repeats_wait_for_the_first_and_get_its_answer_and_block_no_other_reques
     assert leads(database, acme) == 1
 
 
-def test_where_the_first_gives_up_the_repeat_takes_its_place(
+def test_a_repeat_takes_the_place_of_a_first_request_that_gives_up(
     server: Server, database: Database, acme: Organization
 ) -> None:
     with (
@@ -277,7 +277,7 @@ def test_where_the_first_gives_up_the_repeat_takes_its_place(
     assert leads(database, acme) == 1
 
 
-def test_while_the_first_runs_a_repeat_is_409_after_5_seconds_wherever_it_waited(
+def test_a_repeat_is_409_after_5_seconds_while_the_first_request_runs(
     server: Server, database: Database, acme: Organization
 ) -> None:
     content = json.dumps(BODY)

@@ -155,7 +155,7 @@ def contact(field: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("field", VALUES)
-def test_a_value_is_kept_or_refused_by_name_and_the_table_agrees(
+def test_a_value_is_stored_or_refused_by_field_and_the_table_agrees(
     server: Server, database: Database, acme: Organization, field: str
 ) -> None:
     with server.client(acme.keys["write"]) as client, database.connect() as connection:
@@ -239,7 +239,7 @@ def test_a_number_beyond_all_range_is_422(server: Server, database: Database, ac
         assert written(database) == before
 
 
-def test_fields_that_are_not_the_clients_are_named(server: Server, database: Database, acme: Organization) -> None:
+def test_fields_that_clients_can_not_set_are_named(server: Server, database: Database, acme: Organization) -> None:
     read_only = ["id", "organization_id", "qualification_completed_at", "created_at", "updated_at"]
     unknown = ["", "Name", "name ", "revision", "email_key", "__proto__", "constructor", "🏚", "a.b", "$ref", "body"]
     with server.client(acme.keys["write"]) as client:
@@ -336,7 +336,7 @@ def test_a_lead_needs_an_address_or_a_name_and_a_company_and_the_table_agrees(
     assert good == 5
 
 
-def test_a_stage_is_the_organizations_own(
+def test_a_stage_belongs_to_one_organization(
     server: Server, database: Database, new_organization: Callable[..., Organization]
 ) -> None:
     ours, theirs = new_organization(), new_organization()
@@ -352,7 +352,7 @@ def test_a_stage_is_the_organizations_own(
         check_problem(answer, 422, "validation_failed", ("pipeline_stage", "unknown_stage"))
 
 
-def test_a_body_that_is_as_large_as_may_be_is_read_in_good_time(server: Server, acme: Organization) -> None:
+def test_a_body_of_the_maximum_size_is_read_quickly(server: Server, acme: Organization) -> None:
     def filled(start: str, item: str, end: str) -> str:
         return start + ",".join([item] * ((65_000 - len(start) - len(end)) // (len(item) + 1))) + end
 

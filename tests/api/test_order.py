@@ -23,7 +23,7 @@ def acme(new_organization: Callable[..., Organization]) -> Organization:
     return new_organization()
 
 
-def test_the_steps_of_a_patch_come_in_their_order(server: Server, acme: Organization) -> None:
+def test_the_steps_of_a_patch_run_in_order(server: Server, acme: Organization) -> None:
     with server.client(acme.keys["write"]) as client:
         lead = client.post("/leads", json={"email": "a@example.com"}).json()["id"]
 
@@ -85,7 +85,7 @@ def sent(client: httpx.Client, request: dict[str, Any]) -> httpx.Response:
     )
 
 
-def test_the_steps_of_a_post_come_in_their_order(server: Server, database: Database, acme: Organization) -> None:
+def test_the_steps_of_a_post_run_in_order(server: Server, database: Database, acme: Organization) -> None:
     good = {"Content-Type": "application/json", "Idempotency-Key": "order"}
     with server.client(acme.keys["write"]) as client:
         assert client.post("/leads", content=b'{"email": "a@example.com"}', headers=good).status_code == 201
@@ -114,7 +114,7 @@ def test_the_steps_of_a_post_come_in_their_order(server: Server, database: Datab
         assert database.sql("select count(*) from app.lead") == before
 
 
-def test_a_path_that_is_none_and_a_method_that_is_none_are_answered_without_a_key(server: Server) -> None:
+def test_unknown_paths_and_methods_are_answered_without_a_key(server: Server) -> None:
     with server.client() as client:
         for path in (
             "",
@@ -145,7 +145,7 @@ def test_a_path_that_is_none_and_a_method_that_is_none_are_answered_without_a_ke
 @pytest.mark.parametrize(
     "id", ["x", "%00", "%ff", "'", "9F1C8A324D654E2B8A913C0E7D4B2F18", f"{{{NEVER}}}", NEVER + "%20", "%2F", "é"]
 )
-def test_an_id_that_is_none_is_a_record_that_is_not_there(server: Server, acme: Organization, id: str) -> None:
+def test_a_malformed_id_is_a_record_that_does_not_exist(server: Server, acme: Organization, id: str) -> None:
     with server.client(acme.keys["write"]) as client:
         for path in (f"/leads/{id}", f"/audit-log/{id}"):
             check_problem(client.get(path), 404, "not_found")
@@ -153,7 +153,7 @@ def test_an_id_that_is_none_is_a_record_that_is_not_there(server: Server, acme: 
             check_problem(client.patch(f"/leads/{id}", json={"lead_score": 1}), 404, "not_found")
 
 
-def test_an_id_is_taken_in_upper_case(server: Server, acme: Organization) -> None:
+def test_an_id_in_upper_case_is_accepted(server: Server, acme: Organization) -> None:
     with server.client(acme.keys["write"]) as client:
         id = client.post("/leads", json={"email": "a@example.com"}).json()["id"]
         assert client.get(f"/leads/{id.upper()}").json()["id"] == id
@@ -206,7 +206,7 @@ BAD_QUERIES: list[tuple[str, list[tuple[str, str]]]] = [
 @pytest.mark.parametrize(
     ("query", "errors"), BAD_QUERIES, ids=lambda value: value[:40] if isinstance(value, str) else ""
 )
-def test_a_malformed_query_is_400_and_names_all_that_is_wrong(
+def test_a_malformed_query_is_400_and_lists_all_errors(
     server: Server, acme: Organization, query: str, errors: list[tuple[str, str]]
 ) -> None:
     with server.client(acme.keys["read"]) as client:
@@ -215,7 +215,7 @@ def test_a_malformed_query_is_400_and_names_all_that_is_wrong(
         check_problem(client.get(f"/leads?{query}", headers={"Authorization": "Bearer x"}), 401, "unauthorized")
 
 
-def test_an_unknown_parameter_is_answered_with_the_known_ones(server: Server, acme: Organization) -> None:
+def test_the_error_of_an_unknown_parameter_lists_the_known_ones(server: Server, acme: Organization) -> None:
     with server.client(acme.keys["read"]) as client:
         detail = client.get("/leads?page=2").json()["errors"][0]["detail"]
         assert "limit, cursor, pipeline_stage, source, email, start_at, end_at" in detail
@@ -223,13 +223,13 @@ def test_an_unknown_parameter_is_answered_with_the_known_ones(server: Server, ac
             check_problem(client.get(path + "?limit=1"), 400, "invalid_parameter", ("limit", "unknown_parameter"))
 
 
-def test_empty_parts_of_a_query_are_nothing(server: Server, acme: Organization) -> None:
+def test_empty_parts_of_a_query_are_ignored(server: Server, acme: Organization) -> None:
     with server.client(acme.keys["read"]) as client:
         for query in ("?", "?&", "?limit=1&", "?&&limit=1"):
             assert client.get(f"/leads{query}").status_code == 200
 
 
-def test_unknown_values_in_filters_are_422_where_the_values_are_known(server: Server, acme: Organization) -> None:
+def test_a_filter_by_an_unknown_value_is_422_if_the_values_are_known(server: Server, acme: Organization) -> None:
     with server.client(acme.keys["read"]) as client:
         problem = check_problem(
             client.get("/leads", params={"pipeline_stage": "new,nope,Won"}),
@@ -320,7 +320,7 @@ def test_a_body_has_at_most_32_levels(server: Server, acme: Organization) -> Non
             check_problem(client.patch(f"/leads/{NEVER}", content=body), 400, "invalid_body", ("body", "too_deep"))
 
 
-def test_the_size_of_a_body_ends_at_64_kib(server: Server, acme: Organization) -> None:
+def test_a_body_has_at_most_64_kib(server: Server, acme: Organization) -> None:
     with server.client(acme.keys["write"]) as client:
         client.headers["Content-Type"] = "application/json"
         body = b'{"email": "a@example.com"}'
@@ -361,7 +361,7 @@ def test_the_type_of_a_body_is_json(server: Server, acme: Organization) -> None:
             check_problem(client.request(method, url, content=content, headers=headers), 415, "unsupported_media_type")
 
 
-def test_a_header_that_is_given_twice_is_named(server: Server, acme: Organization) -> None:
+def test_a_repeated_header_is_named(server: Server, acme: Organization) -> None:
     with server.client(acme.keys["write"]) as client:
         headers = [("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
         check_problem(
@@ -417,7 +417,7 @@ def test_a_client_that_disconnects_during_its_body_leaves_nothing_behind(
     assert not [line for line in server.lines() if line["level"] == "error"]
 
 
-def test_a_request_id_is_taken_if_it_is_a_token_else_made(server: Server, acme: Organization) -> None:
+def test_a_request_id_is_kept_if_it_is_a_token_and_else_replaced(server: Server, acme: Organization) -> None:
     good = ["a", "a" * 64, "0123-abc.DEF_~!#$%&'*+^`|", "00000000-0000-4000-8000-000000000000"]
     bad = ["", "a" * 65, "a b", 'a"b', "a,b", "a/b", "a;b", "clé", "a\tb"]
     with server.client(acme.keys["read"]) as client:

@@ -142,7 +142,7 @@ def test_ended_idle_connections_are_opened_again(server: Server, database: Datab
     assert not [line for line in server.lines() if line["level"] == "error"]
 
 
-def test_a_read_whose_connection_is_ended_is_made_again(
+def test_a_read_is_repeated_if_its_connection_ends(
     server: Server, database: Database, acme: Organization, lead: str
 ) -> None:
     with server.client(acme.keys["read"]) as client, ThreadPoolExecutor(1) as threads:
@@ -170,7 +170,7 @@ def test_a_write_whose_connection_is_ended_has_an_unknown_outcome(
         assert client.patch(lead, json={"lead_score": 5}).status_code == 200
 
 
-def test_a_statement_that_is_cancelled_is_503_and_nothing_was_done(
+def test_a_cancelled_statement_is_503_and_changes_nothing(
     server: Server, database: Database, acme: Organization, lead: str
 ) -> None:
     with server.client(acme.keys["write"]) as client, ThreadPoolExecutor(1) as threads:
@@ -184,7 +184,7 @@ def test_a_statement_that_is_cancelled_is_503_and_nothing_was_done(
         assert client.get(lead).json()["lead_score"] == 0
 
 
-def test_the_session_has_an_end_to_everything(server: Server, acme: Organization) -> None:
+def test_the_session_has_every_timeout(server: Server, acme: Organization) -> None:
     with server.client(acme.keys["read"]) as client:
         settings = client.get("/settings").json()
     assert settings["statement_timeout"] == "10000"
@@ -195,7 +195,7 @@ def test_the_session_has_an_end_to_everything(server: Server, acme: Organization
     assert settings["transaction_read_only"] == "on"
 
 
-def test_a_lock_on_a_table_is_503_in_good_time_and_nothing_was_done(
+def test_a_lock_on_a_table_is_503_in_time_and_changes_nothing(
     server: Server, database: Database, acme: Organization, lead: str
 ) -> None:
     with server.client(acme.keys["write"]) as client, ThreadPoolExecutor(2) as threads:
@@ -283,7 +283,7 @@ def far_server(database: Database, new_server: Callable[..., Server], line: Line
     return new_server(replace(database, server=embedded.Server(line.folder, 5432)), LEADS_QUEUE="2")
 
 
-def test_an_answer_that_is_lost_leaves_one_effect_and_the_repeat_finds_it(
+def test_a_repeat_after_a_lost_answer_has_no_second_effect(
     far_server: Server, database: Database, acme: Organization, line: Line
 ) -> None:
     before = database.sql("select count(*) from app.lead where organization_id = %s", acme.id)[0]["count"]
@@ -306,7 +306,7 @@ def test_an_answer_that_is_lost_leaves_one_effect_and_the_repeat_finds_it(
     assert count == before + 2
 
 
-def test_the_last_words_of_a_session_are_no_answer(
+def test_the_last_message_of_an_ended_session_is_no_answer(
     far_server: Server, database: Database, acme: Organization, line: Line
 ) -> None:
     line.lag = 0.3
@@ -323,7 +323,7 @@ def test_the_last_words_of_a_session_are_no_answer(
     line.lag = 0
 
 
-def test_while_the_database_is_down_all_is_503_and_then_all_is_well_again(
+def test_requests_are_503_while_the_database_is_down_and_work_afterwards(
     far_server: Server, acme: Organization, line: Line
 ) -> None:
     with far_server.client(acme.keys["write"]) as client, ThreadPoolExecutor(3) as threads:

@@ -128,7 +128,7 @@ RANGES = (None, (START + timedelta(hours=5), START + timedelta(hours=20)))
 
 
 @pytest.mark.parametrize("limit", ["1", "7", "200"])
-def test_filters_and_pages_together_give_what_the_whole_list_says(
+def test_filtered_pages_agree_with_the_whole_list(
     server: Server, acme: Organization, leads: list[dict[str, Any]], limit: str
 ) -> None:
     combinations = 0
@@ -171,7 +171,9 @@ def test_the_default_page_size_is_50_and_the_last_page_ends_exactly(
         assert head.headers["link"] == client.get("/leads", params={"limit": 7}).headers["link"]
 
 
-def test_a_walk_may_turn_to_another_page_size(server: Server, acme: Organization, leads: list[dict[str, Any]]) -> None:
+def test_the_page_size_can_change_between_pages(
+    server: Server, acme: Organization, leads: list[dict[str, Any]]
+) -> None:
     with server.client(acme.keys["read"]) as client:
         first = client.get("/leads", params={"limit": 10}).json()
         rest = client.get("/leads", params={"limit": 200, "cursor": first["next_cursor"]}).json()
@@ -215,7 +217,7 @@ RANGE_QUERIES: list[tuple[str, datetime, datetime]] = [
 
 
 @pytest.mark.parametrize(("query", "start", "end"), RANGE_QUERIES, ids=[query for query, _, _ in RANGE_QUERIES])
-def test_a_range_has_its_start_and_not_its_end(
+def test_a_range_includes_its_start_and_excludes_its_end(
     server: Server, acme: Organization, leads: list[dict[str, Any]], query: str, start: datetime, end: datetime
 ) -> None:
     with server.client(acme.keys["read"]) as client:
@@ -246,7 +248,7 @@ BAD_INSTANTS = [
 
 
 @pytest.mark.parametrize("value", BAD_INSTANTS)
-def test_what_is_no_date_is_400(server: Server, acme: Organization, value: str) -> None:
+def test_an_invalid_date_is_400(server: Server, acme: Organization, value: str) -> None:
     code = "empty_value" if not value else "nul_character" if "%00" in value else "invalid_timestamp"
     with server.client(acme.keys["read"]) as client:
         for path in ("/leads", "/audit-log"):
@@ -254,7 +256,7 @@ def test_what_is_no_date_is_400(server: Server, acme: Organization, value: str) 
             check_problem(answer, 400, "invalid_parameter", ("start_at", code), ("end_at", code))
 
 
-def test_the_audit_log_is_paged_and_filtered_likewise(
+def test_the_audit_log_is_paged_and_filtered_in_the_same_way(
     server: Server, database: Database, new_organization: Callable[..., Organization]
 ) -> None:
     acme = new_organization()

@@ -108,7 +108,7 @@ def cursor_of_page(database: Database, table: str, organization: str, number: in
 
 
 @pytest.mark.parametrize(("function", "table"), [("list_leads", "app.lead"), ("list_audit_events", "audit.event")])
-def test_page_1000_costs_what_page_1_costs(
+def test_page_1000_costs_as_much_as_page_1(
     session: Session, database: Database, alice: Organization, function: str, table: str
 ) -> None:
     cursor = cursor_of_page(database, table, alice.id, 1000)
@@ -176,7 +176,7 @@ def test_no_filter_of_events_costs_more(session: Session, arguments: str) -> Non
         ("audit.event_by_action_and_source", "api.list_audit_events(action => '{lead.created}', source => '{api}')"),
     ],
 )
-def test_two_filters_cost_no_more_whichever_index_was_made_last(session: Session, index: str, call: str) -> None:
+def test_two_filters_cost_no_more_with_any_index_as_the_newest(session: Session, index: str, call: str) -> None:
     """Without statistics two indexes cost the same, and the newer is used. A restored dump has another order."""
     definition = next(row["definition"] for row in session.execute(_INDEXES).fetchall() if row["name"] == index)
     session.execute(f"drop index {index}")
@@ -184,7 +184,7 @@ def test_two_filters_cost_no_more_whichever_index_was_made_last(session: Session
     assert buffers(session, call) < MOST
 
 
-def test_control_coalesce_makes_a_filter_of_the_range(
+def test_control_coalesce_turns_the_index_range_into_a_filter(
     session: Session, database: Database, alice: Organization
 ) -> None:
     """Under RLS it counts as leaky: the same function, with coalesce in the row comparison, reads all pages before."""
@@ -205,7 +205,7 @@ def test_control_coalesce_makes_a_filter_of_the_range(
         ("lead_by_email_key", "email => '{nobody@example.com}'"),
     ],
 )
-def test_control_without_its_index_a_page_costs_more(session: Session, index: str, arguments: str) -> None:
+def test_control_a_page_without_its_index_costs_more(session: Session, index: str, arguments: str) -> None:
     session.execute(f"drop index app.{index}")
     assert buffers(session, f"api.list_leads({arguments})") > MOST
 
@@ -257,7 +257,7 @@ def test_a_page_of_signals_or_scores_costs_no_more_for_many(
     assert buffers(session, f"api.{function}('{lead}')") < MOST
 
 
-def test_control_without_its_index_a_score_costs_more(session: Session, alice: Organization) -> None:
+def test_control_a_score_without_its_index_costs_more(session: Session, alice: Organization) -> None:
     lead = session.execute("select id from app.lead where organization_id = %s limit 1", [alice.id]).fetchall()[0]["id"]
     session.execute("set local session_replication_role = replica")
     session.execute(_SIGNALS, {"organization": alice.id, "lead": lead, "each": 2500})

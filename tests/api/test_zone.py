@@ -62,7 +62,9 @@ def client(server: Server, acme: Organization) -> Iterator[httpx.Client]:
 
 
 @pytest.mark.parametrize(("query", "names"), QUERIES)
-def test_a_range_means_the_same(client: httpx.Client, query: dict[str, str], names: list[str]) -> None:
+def test_a_range_means_the_same_in_every_time_zone(
+    client: httpx.Client, query: dict[str, str], names: list[str]
+) -> None:
     page = client.get("/leads", params=query)
     assert [row["email"].split("@")[0] for row in page.json()["data"]] == names
     rows: list[dict[str, Any]] = []
@@ -90,7 +92,7 @@ def call(connection: psycopg.Connection[Any], acme: Organization, expression: st
 
 
 @pytest.mark.parametrize(("query", "names"), QUERIES)
-def test_the_functions_themselves_mind_no_zone(
+def test_the_functions_ignore_the_time_zone(
     database: Database, acme: Organization, query: dict[str, str], names: list[str]
 ) -> None:
     # The API server sets its session's time zone. Only this shows what the functions do without it.
@@ -114,7 +116,7 @@ def test_the_functions_themselves_mind_no_zone(
     )
 
 
-def test_what_is_written_in_such_a_session_reads_the_same(
+def test_rows_written_in_another_time_zone_are_read_the_same(
     client: httpx.Client, database: Database, acme: Organization
 ) -> None:
     with database.connect("leads_api") as connection:
@@ -136,7 +138,7 @@ def test_what_is_written_in_such_a_session_reads_the_same(
     assert event["payload"]["diff"]["expires_at"]["to"] == "2030-01-01T00:00:00.000Z"
 
 
-def test_an_array_goes_as_it_is(client: httpx.Client) -> None:
+def test_an_array_is_passed_unchanged(client: httpx.Client) -> None:
     # No setting of a session changes how it is read.
     assert array(["a", 'b"', "c\\"]) == '{"a","b\\"","c\\\\"}'
     assert client.get("/leads", params={"source": 'a,b",c\\'}).json()["data"] == []

@@ -137,7 +137,7 @@ def test_row_level_security_holds_alone(two: world.World) -> None:
     assert closed == []
 
 
-def test_temporary_objects_help_the_shims_login_to_nothing(two: world.World) -> None:
+def test_temporary_objects_do_not_help_the_shims_login(two: world.World) -> None:
     two.sql("grant temporary on database {database} to public")
     attacks = [
         attack
@@ -169,7 +169,7 @@ def test_a_control_with_a_replaced_statement_on_a_shared_session_leaks(two: worl
     assert len(told(outcomes)) == len(attacks)
 
 
-def test_what_was_tried_is_counted(record_property: Callable[[str, str], None]) -> None:
+def test_the_attacks_are_counted(record_property: Callable[[str, str], None]) -> None:
     """The last: conftest.py prints it at the end of the run."""
     if len(COUNTED) < 7:
         pytest.skip("Only some of the tests ran.")

@@ -152,7 +152,7 @@ def left_between(
     return asyncio.run(both())
 
 
-def test_a_prepared_statement_that_was_replaced_hands_over_the_key_and_with_it_all_leads(
+def test_a_replaced_prepared_statement_reveals_the_key_and_all_leads(
     database: Database, alice: Organization, lead: str, statement: postgres.Statement
 ) -> None:
     """The control: on a session that is shared, this is what the other path is there for."""
@@ -169,7 +169,7 @@ def test_a_prepared_statement_that_was_replaced_hands_over_the_key_and_with_it_a
 
 
 @pytest.mark.parametrize("what", LEFT)
-def test_what_is_left_on_the_session_changes_no_answer_and_sees_no_claim(
+def test_objects_left_on_the_session_change_no_answer_and_see_no_claim(
     database: Database, alice: Organization, mallory: Organization, lead: str, statement: postgres.Statement, what: str
 ) -> None:
     poison = LEFT[what].format(name=statement.name.decode(), digest=claim(mallory.keys["read"]))
@@ -180,7 +180,7 @@ def test_what_is_left_on_the_session_changes_no_answer_and_sees_no_claim(
     assert "alices.lead" not in seen
 
 
-def test_no_statement_of_ours_names_anything_that_a_search_path_decides(database: Database) -> None:
+def test_no_statement_of_ours_depends_on_the_search_path(database: Database) -> None:
     """Every function is qualified; there is no operator, no cast and no type, and the fence is a keyword's."""
     with database.connect("leads_api") as session:
         functions = [str(row["function"]) for row in session.execute("select function from api.routes()")]
@@ -303,7 +303,7 @@ def test_the_pooler_gives_the_server_and_the_attacker_one_session(
         assert attacker.execute("select current_setting('leads.mark', true)").fetchall() == [("here",)]
 
 
-def test_behind_a_pooler_prepared_statements_hand_over_the_key(
+def test_prepared_statements_behind_a_pooler_reveal_the_key(
     database: Database,
     new_server: Callable[..., Server],
     pooled: str,
@@ -372,7 +372,7 @@ def used(server: Server, alice: Organization, lead: str) -> list[tuple[int, Any]
 
 
 @pytest.mark.parametrize("what", LEFT)
-def test_what_is_left_on_a_poolers_session_changes_no_answer_and_sees_no_claim(
+def test_objects_left_on_a_poolers_session_change_no_answer_and_see_no_claim(
     server: Server,
     pooled: str,
     alice: Organization,
@@ -405,7 +405,7 @@ def test_the_server_leaves_nothing_on_a_poolers_session(
         assert row.fetchall() == [("", "")]
 
 
-def test_a_route_that_is_added_is_found_without_listening(
+def test_an_added_route_is_found_without_listening(
     database: Database, server: Server, pooled: str, alice: Organization
 ) -> None:
     poisoned(pooled, "discard all")
@@ -420,7 +420,7 @@ def test_a_route_that_is_added_is_found_without_listening(
 
 
 @pytest.mark.parametrize("what", SPITE)
-def test_a_setting_that_denies_service_is_gone_with_a_pooler_that_resets(
+def test_a_pooler_that_resets_removes_settings_that_deny_service(
     database: Database,
     new_server: Callable[..., Server],
     pooled: str,
@@ -438,7 +438,7 @@ def test_a_setting_that_denies_service_is_gone_with_a_pooler_that_resets(
     poisoned(pooled, "discard all")
 
 
-def test_a_pooler_that_resets_gives_each_session_what_the_server_asks_for(resetting: str) -> None:
+def test_a_pooler_that_resets_gives_each_session_the_servers_settings(resetting: str) -> None:
     """The server's own options don't come through: the pooler ignores them."""
     for _ in range(2):
         with psycopg.connect(resetting, autocommit=True) as session:

@@ -50,7 +50,7 @@ def test_no_table_is_readable(session: Session, database: Database) -> None:
                 session.execute(statement.format(relation["name"]))
 
 
-def test_what_it_may_execute(session: Session) -> None:
+def test_only_reviewed_functions_are_executable(session: Session) -> None:
     """The functions that the login can execute. A new function must be reviewed and added here."""
     rows = session.execute(
         "select n.nspname || '.' || p.proname as name "
@@ -117,7 +117,7 @@ READS = (
         "set role none; set row_security = off",
     ],
 )
-def test_no_organization_without_its_key(
+def test_an_organization_is_reached_only_with_its_key(
     session: Session, database: Database, bob: Organization, read: str, forged: str
 ) -> None:
     stored = database.sql("select encode(digest, 'hex') as d from auth.api_key where organization_id = %s", bob.id)
@@ -134,14 +134,14 @@ def test_no_organization_without_its_key(
         )
 
 
-def test_a_digest_offered_as_a_key_is_none(session: Session, database: Database, bob: Organization) -> None:
+def test_a_digest_is_not_accepted_as_a_key(session: Session, database: Database, bob: Organization) -> None:
     stored = database.sql("select encode(digest, 'hex') as d from auth.api_key where organization_id = %s", bob.id)
     for digest in (stored[0]["d"], claim(claim(bob.keys["read"])), bob.keys["read"].encode().hex()[:64]):
         with pytest.raises(psycopg.Error, match="unauthorized"):
             session.execute("select auth.enter(%s, 'r', 'read', true)", [digest])
 
 
-def test_ones_own_key_with_anothers_ids(
+def test_a_key_does_not_reach_another_organizations_ids(
     session: Session, database: Database, alice: Organization, bob: Organization
 ) -> None:
     lead = database.sql("select id from app.lead where organization_id = %s", bob.id)[0]["id"]
@@ -156,9 +156,7 @@ def test_ones_own_key_with_anothers_ids(
     assert database.sql("select lead_score from app.lead where id = %s", lead) == [{"lead_score": 0}]
 
 
-def test_nothing_is_written_with_a_key_that_only_reads(
-    session: Session, database: Database, alice: Organization
-) -> None:
+def test_a_key_that_only_reads_writes_nothing(session: Session, database: Database, alice: Organization) -> None:
     """The attacker chooses the scope for auth.enter. The policies check the key's own scopes."""
     before = database.sql("select count(*) as n from app.lead where organization_id = %s", alice.id)
     with pytest.raises(psycopg.Error):
@@ -186,7 +184,7 @@ def test_the_claim_ends_with_the_statement(session: Session, alice: Organization
     assert rows.fetchall() == [{"k": "", "s": None}]
 
 
-def test_a_transaction_that_is_kept_open_keeps_no_key_good(
+def test_an_open_transaction_does_not_keep_a_key_valid(
     session: Session, database: Database, alice: Organization
 ) -> None:
     key = make_key(database, alice.id, "write")
@@ -205,7 +203,7 @@ def test_a_transaction_that_is_kept_open_keeps_no_key_good(
     session.execute("rollback")
 
 
-def test_a_setting_of_the_login_breaks_no_server(
+def test_a_setting_of_the_login_does_not_break_the_server(
     database: Database, alice: Organization, new_server: Callable[..., Server]
 ) -> None:
     settings = {"default_transaction_read_only": "on", "row_security": "off", "idle_session_timeout": "1"}
@@ -219,7 +217,7 @@ def test_a_setting_of_the_login_breaks_no_server(
             database.sql(f"alter role leads_api in database {database.name} reset {name}")
 
 
-def test_the_actor_is_no_setting(session: Session, database: Database, alice: Organization) -> None:
+def test_the_actor_does_not_come_from_a_setting(session: Session, database: Database, alice: Organization) -> None:
     """The key proves who made a change. An attacker can only write a forged request id into the log."""
     for setting in ("leads.source", "leads.key_id", "leads.actor", "application_name"):
         session.execute(f"set {setting} = 'system'")
@@ -278,7 +276,7 @@ def test_temporary_objects_hijack_no_function(session: Session, database: Databa
     database.sql(f"revoke temporary on database {database.name} from public")
 
 
-def test_the_route_table_and_the_log_are_not_its_to_change(session: Session) -> None:
+def test_it_can_not_change_the_route_table_or_the_log(session: Session) -> None:
     for statement in (
         "insert into api.route (method, path, function) values ('GET', '/x', 'api.get_health')",
         "update api.problem set status = 200",

@@ -38,7 +38,7 @@ def test_this_year_and_the_next_have_partitions(database: Database) -> None:
     assert partitions(database) == [f"{table}_{year}" for table in ("event", "seal") for year in years]
 
 
-def test_a_worker_creates_what_is_missing_and_doctor_finds_it(database: Database) -> None:
+def test_a_worker_creates_missing_partitions_and_doctor_finds_them(database: Database) -> None:
     drop_next_year(database)
     findings = {row["subject"]: row for row in database.sql("select * from admin.findings()", login="leads_operator")}
     for table in ("event", "seal"):
@@ -223,7 +223,7 @@ def empty_log(new_database: Callable[..., Database]) -> Database:
 
 
 @pytest.mark.parametrize("statement", [*DEFECTS, *WITHOUT_SQL])
-def test_doctor_finds_what_a_new_partition_does_not_have(empty_log: Database, statement: str) -> None:
+def test_doctor_finds_what_a_new_partition_lacks(empty_log: Database, statement: str) -> None:
     """And its remedy, if it is SQL, restores the partition."""
     with empty_log.connect() as connection, connection.transaction(force_rollback=True):
         before = connection.execute("select * from admin.findings()").fetchall()

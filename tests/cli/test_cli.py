@@ -174,7 +174,7 @@ def test_migrate_plan_applies_nothing(leads: Leads, new_database: Callable[..., 
     assert leads("migrate", "--plan", LEADS_MIGRATE_URL=empty.url("leads_migrator")).stdout == ""
 
 
-def test_the_plan_run_by_hand_makes_the_same_schema(leads: Leads, new_database: Callable[..., Database]) -> None:
+def test_a_plan_run_by_hand_creates_the_same_schema(leads: Leads, new_database: Callable[..., Database]) -> None:
     empty, migrated = new_database(template=None), new_database(template=None)
     # The plan has the released migrations only.
     with migration_lock.locked(migrated.url("leads_migrator")) as lock:
@@ -195,7 +195,7 @@ def test_missing_passwords_are_reported(leads: Leads) -> None:
     assert "No password is set" in mistake(leads("migrate", "--set-passwords"))
 
 
-def test_a_schema_that_is_behind_is_not_served(leads: Leads, new_database: Callable[..., Database]) -> None:
+def test_an_outdated_schema_is_not_served(leads: Leads, new_database: Callable[..., Database]) -> None:
     old = new_database()
     body = "returns integer language sql immutable begin atomic select 0; end"
     old.sql(f"create or replace function api.schema_version() {body}")
@@ -226,7 +226,7 @@ def test_a_wrong_set_up_is_reported(leads: Leads, server: Server, database: Data
     assert "CREATEROLE" in mistake(leads("migrate", LEADS_MIGRATE_URL=database.url("leads_operator"))).upper()
 
 
-def test_help_everywhere(leads: Leads) -> None:
+def test_every_command_has_help(leads: Leads) -> None:
     for command in ([], ["serve"], ["demo"], ["migrate"], ["organizations"], ["keys", "create"], ["keys"], ["doctor"]):
         assert printed(leads(*command, "--help")).startswith("Usage:")
 

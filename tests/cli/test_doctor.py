@@ -152,7 +152,7 @@ def test_disabled_foreign_keys_are_found(connection: psycopg.Connection[dict[str
         assert not findings(connection)
 
 
-def test_each_route_that_is_bad_is_found_by_its_own_line(connection: psycopg.Connection[dict[str, Any]]) -> None:
+def test_each_invalid_route_is_a_finding_of_its_own(connection: psycopg.Connection[dict[str, Any]]) -> None:
     with connection.transaction(force_rollback=True):
         connection.execute("update api.route set function = 'api.nothing' where method = 'GET'")
         results = findings(connection)
@@ -177,7 +177,7 @@ def test_the_catalogue_reads_the_same_in_every_session(
         assert not findings(connection)
 
 
-def test_without_a_kept_catalogue_there_is_one_finding(connection: psycopg.Connection[dict[str, Any]]) -> None:
+def test_a_missing_catalogue_is_one_finding(connection: psycopg.Connection[dict[str, Any]]) -> None:
     with connection.transaction(force_rollback=True):
         connection.execute("delete from admin.catalogue_entry")
         assert findings(connection)["catalogue"]["remedy"] == "leads migrate"
@@ -193,7 +193,7 @@ def test_another_postgresqls_catalogue_is_not_compared(connection: psycopg.Conne
         assert "leads doctor --accept" in results["catalogue"]["remedy"]
 
 
-def test_what_was_adrift_before_a_migration_and_is_still_is_not_kept(
+def test_drift_from_before_a_migration_is_not_kept(
     connection: psycopg.Connection[dict[str, Any]],
 ) -> None:
     with connection.transaction(force_rollback=True):
@@ -262,7 +262,7 @@ def test_the_migrating_login_finds_nothing_in_a_clean_database(server: embedded.
     assert "leads migrate --plan" not in process.stdout
 
 
-def test_the_operator_finds_nothing_and_names_what_it_did_not_see(server: embedded.Server, run_dir: Path) -> None:
+def test_the_operator_finds_nothing_and_lists_what_it_can_not_see(server: embedded.Server, run_dir: Path) -> None:
     process = leads(run_dir, "doctor", LEADS_OPERATOR_URL=server.url("leads_operator"))
     assert (process.returncode, process.stderr) == (0, "")
     assert process.stdout.startswith("Nothing found.\n")
@@ -299,7 +299,7 @@ def test_a_finding_is_exit_code_1(server: embedded.Server, run_dir: Path) -> Non
     assert leads(run_dir, "doctor").returncode == 0
 
 
-def test_migrate_names_drift_and_keeps_none_of_it_and_accept_does(server: embedded.Server, run_dir: Path) -> None:
+def test_migrate_names_drift_and_only_accept_keeps_it(server: embedded.Server, run_dir: Path) -> None:
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         connection.execute("create index lead_mine on app.lead (organization_id, company)")
         process = leads(run_dir, "migrate")
@@ -314,7 +314,7 @@ def test_migrate_names_drift_and_keeps_none_of_it_and_accept_does(server: embedd
     assert leads(run_dir, "doctor", "--accept").returncode == 0
 
 
-def test_a_migration_that_fails_keeps_what_came_before_it(server: embedded.Server) -> None:
+def test_a_failed_migration_keeps_the_catalogue_of_earlier_ones(server: embedded.Server) -> None:
     url = server.url("leads_migrator")
     with suppress(ZeroDivisionError), doctor.keeping_catalogue(url):
         with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
@@ -326,7 +326,7 @@ def test_a_migration_that_fails_keeps_what_came_before_it(server: embedded.Serve
     assert doctor.examine(url, is_migrating=True)[0] == []
 
 
-def test_a_restored_dump_has_nothing(server: embedded.Server, run_dir: Path) -> None:
+def test_a_restored_dump_has_no_finding(server: embedded.Server, run_dir: Path) -> None:
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         connection.execute("create database restored owner leads_migrator")
     dump = subprocess.run(
@@ -393,7 +393,7 @@ def test_a_long_remedy_is_cut_in_text(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", ["LEADS_MIGRATE_URL", "LEADS_OPERATOR_URL"])
-def test_a_database_that_is_not_there_is_a_sentence(name: str, run_dir: Path) -> None:
+def test_a_missing_database_is_reported_in_a_sentence(name: str, run_dir: Path) -> None:
     process = leads(run_dir, "doctor", **{name: "postgresql://leads_operator@/leads?host=/nowhere"})
     assert (process.returncode, process.stdout) == (2, "")
     assert process.stderr.startswith("The database can't be reached: ")
@@ -406,7 +406,7 @@ def test_the_shims_address_alone_is_a_mistake(run_dir: Path) -> None:
     assert "LEADS_OPERATOR_URL is not set" in process.stderr
 
 
-def test_migrating_twice_side_by_side_keeps_the_catalogue(
+def test_concurrent_migrations_keep_the_catalogue(
     new_database: Callable[..., Database],
 ) -> None:
     database = new_database()

@@ -33,7 +33,7 @@ def run(folder: Path, *command: str) -> None:
 
 
 @pytest.mark.parametrize("name", GENERATORS)
-def test_a_generated_client_is_typed_and_does_what_a_client_does(
+def test_a_generated_client_is_typed_and_works(
     server: Server, new_organization: Callable[..., Organization], tmp_path: Path, name: str
 ) -> None:
     base = server.base + "/api/v1"

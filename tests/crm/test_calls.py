@@ -85,7 +85,7 @@ def http(status: str, body: bytes = b"", *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def test_before_hears_what_each_call_makes_and_may_forbid_it(vendor: Simulator) -> None:
+def test_before_receives_what_each_call_creates_and_can_prevent_it(vendor: Simulator) -> None:
     class LeaseLostError(Exception):
         pass
 
@@ -102,7 +102,7 @@ def test_before_hears_what_each_call_makes_and_may_forbid_it(vendor: Simulator) 
     assert vendor.requests == []
 
 
-def test_without_time_left_nothing_is_sent(vendor: Simulator) -> None:
+def test_nothing_is_sent_without_time_left(vendor: Simulator) -> None:
     with pytest.raises(NotMade, match="no time left"):
         call(vendor.url, "/api1/contacts", makes=SENT, seconds=0)
     assert vendor.requests == []
@@ -112,7 +112,9 @@ def test_without_time_left_nothing_is_sent(vendor: Simulator) -> None:
 @pytest.mark.parametrize(
     ("kind", "words"), [("hang", "didn't answer in time"), ("reset", "broke off"), ("error", "answered 500: Internal")]
 )
-def test_a_lost_answer(vendor: Simulator, makes: Sent | None, outcome: type[CallFailed], kind: str, words: str) -> None:
+def test_a_lost_answer_is_unknown_only_if_the_call_creates(
+    vendor: Simulator, makes: Sent | None, outcome: type[CallFailed], kind: str, words: str
+) -> None:
     vendor.fail(kind)
     start = time.monotonic()
     with pytest.raises(CallFailed, match=f"JobNimbus {words}") as raised:
@@ -134,7 +136,9 @@ def test_a_lost_answer(vendor: Simulator, makes: Sent | None, outcome: type[Call
         b"",
     ],
 )
-def test_an_answer_that_says_nothing(response: bytes, makes: Sent | None, outcome: type[CallFailed]) -> None:
+def test_an_unusable_answer_is_unknown_only_if_the_call_creates(
+    response: bytes, makes: Sent | None, outcome: type[CallFailed]
+) -> None:
     with pytest.raises(CallFailed) as raised:
         told(response, makes)
     assert type(raised.value) is outcome
@@ -182,7 +186,7 @@ def test_a_retry_after_may_be_a_date(form: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "-1", "soon", "1.5", "9" * 400, "١", "Sun, 99 Nov 1994 08:49:37 GMT"])
-def test_a_retry_after_that_says_nothing(text: str) -> None:
+def test_an_invalid_retry_after_is_ignored(text: str) -> None:
     assert retry_after(text) is None
 
 
@@ -200,7 +204,7 @@ def test_a_wrong_key_is_recognized(vendor: Simulator) -> None:
             call(vendor.url, "/api1/contacts", makes=makes, credential="key-of-nobody", json={})
 
 
-def test_other_refusals_are_the_adapters_to_judge() -> None:
+def test_the_adapter_judges_other_refusals() -> None:
     answer = told(http("400 Bad Request", b"Duplicate contact\r\n\x1b[1m exists\n"), SENT)
     assert answer.status == 400
     assert str(answer) == "JobNimbus answered 400: Duplicate contact [1m exists"
@@ -224,7 +228,7 @@ def test_the_reason_is_the_vendors_words(text: str, reason: str) -> None:
     assert Answer("JobNimbus", 400, text).reason() == reason
 
 
-def test_a_page_for_browsers_is_no_reason() -> None:
+def test_an_html_page_is_not_used_as_a_reason() -> None:
     assert str(told(http("404 Not Found", b"<h1>Oops</h1>", "content-type: text/html"))) == "JobNimbus answered 404"
 
 
@@ -237,7 +241,7 @@ def test_the_credential_is_never_repeated(status: str) -> None:
     assert message.endswith(": Wrong key …, sorry")
 
 
-def test_a_credential_that_is_no_header_is_not_repeated_either(vendor: Simulator) -> None:
+def test_a_credential_that_is_no_header_is_not_repeated(vendor: Simulator) -> None:
     with pytest.raises(CallFailed) as raised:
         call(vendor.url, "/api1/contacts", credential=f"{KEY}\nx")
     assert KEY not in str(raised.value)
@@ -245,7 +249,7 @@ def test_a_credential_that_is_no_header_is_not_repeated_either(vendor: Simulator
     assert KEY not in repr(Calls("JobNimbus", "", KEY, {"authorization": KEY}, None, None))  # type: ignore[arg-type]
 
 
-def test_nothing_is_kept_from_one_call_for_the_next() -> None:
+def test_a_call_keeps_nothing_for_the_next() -> None:
     response = http("200 OK", b"", "set-cookie: session=1; Path=/")
     heads: list[bytes] = []
 
@@ -286,7 +290,7 @@ def test_an_address_that_is_not_public_is_refused(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["10.0.0.1", "169.254.169.254", "0.0.0.0", "[::]", "[::ffff:127.0.0.1]"])
-def test_loopback_allowed_is_only_loopback_allowed(host: str) -> None:
+def test_allowing_loopback_allows_only_loopback(host: str) -> None:
     with pytest.raises(Refused, match="isn't a public address"):
         call(f"https://{host}/", makes=SENT)
 
@@ -296,7 +300,7 @@ def test_a_public_address_is_public(address: str) -> None:
     assert guard.is_public(ip_address(address))
 
 
-def test_every_network_for_special_purposes_is_spelled() -> None:
+def test_no_network_for_special_purposes_is_public() -> None:
     for network in guard._SPECIAL:
         assert not guard.is_public(ip_network(network)[0])
 
@@ -334,13 +338,13 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
     return names
 
 
-def test_one_private_address_among_public_ones_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_with_one_private_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     resolving(monkeypatch, "93.184.216.34", "10.0.0.1")
     with pytest.raises(Refused, match=r"crm\.example\.com is at 10\.0\.0\.1"):
         call("https://crm.example.com/", makes=SENT)
 
 
-def test_a_name_half_here_may_not_be_called_by_http(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_with_only_one_loopback_address_is_not_called_by_http(monkeypatch: pytest.MonkeyPatch) -> None:
     resolving(monkeypatch, "127.0.0.1", "93.184.216.34")
     with pytest.raises(Refused, match="isn't an https one"):
         call("http://crm.example.com/", makes=SENT)
@@ -356,7 +360,7 @@ def test_the_connection_goes_to_the_address_that_was_checked(
 
 
 @pytest.mark.parametrize("addresses", [("127.0.0.99", "127.0.0.1"), ("127.0.0.1", "127.0.0.99")])
-def test_the_next_address_is_tried_when_one_takes_no_connection(
+def test_the_next_address_is_tried_if_one_accepts_no_connection(
     vendor: Simulator, monkeypatch: pytest.MonkeyPatch, addresses: tuple[str, str]
 ) -> None:
     resolving(monkeypatch, *addresses)

@@ -60,7 +60,7 @@ def test_a_vendor_that_is_down_is_reported(database: Database) -> None:
     assert KEY not in message
 
 
-def test_commands_on_no_connection_say_how_to_make_one(database: Database) -> None:
+def test_commands_without_a_connection_say_how_to_create_one(database: Database) -> None:
     organization = live_organization(database)
     for command in ("pause", "resume", "disconnect", "reconcile"):
         assert "leads crm connect" in mistake(leads_crm(database, command, "--organization", organization.id))
@@ -89,7 +89,7 @@ def test_a_connection_is_listed_paused_resumed_and_removed(database: Database) -
         assert listed() == []
 
 
-def test_reconcile_finds_what_doesnt_agree(database: Database) -> None:
+def test_reconcile_finds_differences(database: Database) -> None:
     organization = live_organization(database)
     option = ("--organization", organization.id)
     with running() as vendor:

@@ -79,7 +79,7 @@ def test_a_lead_is_pushed_automatically_when_it_enters_the_stage(
     assert len(vendor.contacts) == 3
 
 
-def test_without_a_connection_it_is_409(server: Server, database: Database) -> None:
+def test_a_push_without_a_connection_is_409(server: Server, database: Database) -> None:
     organization = live_organization(database)
     with server.client(organization.keys["write"]) as api:
         answer = push(api, new_lead(api))
@@ -121,7 +121,9 @@ def test_a_vendor_that_is_down_is_202_and_the_push_continues(
     assert actions(api, lead) == ["lead.created", "lead.crm_push_requested", "lead.crm_pushed"]
 
 
-def test_a_lead_that_lacks_what_the_vendor_needs(api: httpx.Client, worker: Worker, vendor: Simulator) -> None:
+def test_a_lead_without_a_required_field_is_skipped_and_its_push_refused(
+    api: httpx.Client, worker: Worker, vendor: Simulator
+) -> None:
     by_itself = api.post("/leads", json={"email": "a@example.com", "pipeline_stage": "qualified"}).json()["id"]
     assert state(api, by_itself)["status"] == "skipped"
     answer = push(api, by_itself)
@@ -130,7 +132,7 @@ def test_a_lead_that_lacks_what_the_vendor_needs(api: httpx.Client, worker: Work
     assert push(api, by_itself).status_code == 200
 
 
-def test_the_key_of_idempotency_only_guards(api: httpx.Client, worker: Worker, vendor: Simulator) -> None:
+def test_an_idempotency_key_stores_no_answer(api: httpx.Client, worker: Worker, vendor: Simulator) -> None:
     lead, other_lead = new_lead(api), new_lead(api, name="Bea Barnes", email="bea.barnes@example.com")
     vendor.workflows = {}
     assert push(api, lead, **{"Idempotency-Key": "a-key"}).status_code == 502

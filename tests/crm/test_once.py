@@ -81,7 +81,7 @@ def test_another_persons_record_of_the_same_name_is_never_linked(
     assert [record["display_name"] for record in vendor.contacts] == ["Ada Abbott", f"Ada Abbott ({second[-6:]})"]
 
 
-def test_where_the_search_cant_tell_a_person_has_to(
+def test_an_operator_decides_what_the_search_can_not(
     api: httpx.Client,
     worker: Worker,
     vendor: Simulator,
@@ -107,7 +107,7 @@ def test_where_the_search_cant_tell_a_person_has_to(
     assert len(vendor.contacts) == 1
 
 
-def test_what_the_vendor_doesnt_have_is_pushed_again_when_a_person_says_so(
+def test_a_record_that_the_vendor_lacks_is_pushed_again_on_request(
     api: httpx.Client,
     worker: Worker,
     vendor: Simulator,

@@ -20,7 +20,7 @@ def test_a_credential_is_decrypted() -> None:
     assert box.decrypt(data, key_id=id, organization_id=ACME, vendor="jobnimbus") == SECRET
 
 
-def test_no_two_ciphertexts_are_alike() -> None:
+def test_no_two_ciphertexts_are_equal() -> None:
     box = vault.read(vault.new_key())
     assert len({box.encrypt(SECRET, organization_id=ACME, vendor="hubspot")[0] for _ in range(10)}) == 10
 
@@ -28,14 +28,14 @@ def test_no_two_ciphertexts_are_alike() -> None:
 @pytest.mark.parametrize(
     ("organization_id", "vendor"), [(OTHER, "jobnimbus"), (ACME, "hubspot"), (ACME, "jobnimbus "), (ACME, "")]
 )
-def test_it_is_bound_to_its_organization_and_vendor(organization_id: UUID, vendor: str) -> None:
+def test_a_ciphertext_is_bound_to_its_organization_and_vendor(organization_id: UUID, vendor: str) -> None:
     box = vault.read(vault.new_key())
     data, id = box.encrypt(SECRET, organization_id=ACME, vendor="jobnimbus")
     with pytest.raises(VaultError, match="leads crm connect"):
         box.decrypt(data, key_id=id, organization_id=organization_id, vendor=vendor)
 
 
-def test_it_is_bound_to_its_key() -> None:
+def test_a_ciphertext_is_bound_to_its_key() -> None:
     box = vault.read(f"{vault.new_key()},{vault.new_key()}")
     data, _ = box.encrypt(SECRET, organization_id=ACME, vendor="jobnimbus")
     with pytest.raises(VaultError, match="leads crm connect"):
@@ -53,7 +53,7 @@ def test_a_changed_byte_is_noticed(at: int) -> None:
 
 
 @pytest.mark.parametrize("length", [0, 5, 12, 20])
-def test_a_cut_one_is_noticed(length: int) -> None:
+def test_a_truncated_ciphertext_is_noticed(length: int) -> None:
     box = vault.read(vault.new_key())
     data, id = box.encrypt(SECRET, organization_id=ACME, vendor="jobnimbus")
     with pytest.raises(VaultError, match="leads crm connect"):
@@ -76,7 +76,7 @@ def test_a_keys_id_is_a_digest() -> None:
 
 
 @pytest.mark.parametrize("write", [base64.b64encode, base64.urlsafe_b64encode])
-def test_a_key_may_be_written_either_way_and_without_padding(write: object) -> None:
+def test_a_key_may_be_in_either_base64_alphabet_and_without_padding(write: object) -> None:
     key = b"\xff\xfe" + os.urandom(30)
     assert callable(write)
     text = write(key).decode()
@@ -86,7 +86,7 @@ def test_a_key_may_be_written_either_way_and_without_padding(write: object) -> N
 @pytest.mark.parametrize(
     "text", ["", "x", "A" * 42, "A" * 44, "A" * 43 + "==", "é" * 43, "A" * 43 + "=,", "A" * 42 + "!"]
 )
-def test_what_is_no_key_is_refused_and_not_repeated(text: str) -> None:
+def test_an_invalid_key_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(ValueError, match=r"^it must be keys of 32 bytes in base64") as raised:
         vault.read(text)
     assert len(text) < 5 or text not in str(raised.value)

@@ -100,7 +100,7 @@ async def everything(vendor: Vendor) -> list[Record]:
 # every vendor
 
 
-def test_each_asks_for_what_it_requires() -> None:
+def test_each_vendor_requires_its_settings() -> None:
     required = {
         name: {key for key, setting in kind.settings.items() if setting.is_required} for name, kind in VENDORS.items()
     }
@@ -116,7 +116,9 @@ def test_each_asks_for_what_it_requires() -> None:
         ("webhook", {}, True),
     ],
 )
-def test_who_creates_once_does(vendor: Simulator, name: str, settings: dict[str, str], is_so: bool) -> None:
+def test_a_vendor_that_creates_once_creates_one_record(
+    vendor: Simulator, name: str, settings: dict[str, str], is_so: bool
+) -> None:
     async def creates_once(vendor: Vendor) -> bool:
         return vendor.creates_once
 
@@ -138,7 +140,7 @@ def test_a_lost_answer_to_create_leaves_the_outcome_unknown(vendor: Simulator, n
 
 @pytest.mark.parametrize("name", ["jobnimbus", "hubspot"])
 @pytest.mark.parametrize("kind", ["hang", "error", "reset", "429"])
-def test_a_lost_answer_to_a_look_up_may_be_asked_for_again(vendor: Simulator, name: str, kind: str) -> None:
+def test_a_search_is_repeatable_after_a_lost_answer(vendor: Simulator, name: str, kind: str) -> None:
     vendor.fail(kind)
     with pytest.raises(NotMade):
         ask(vendor, name, lambda adapter: adapter.find_by_email("jane@example.com"), seconds=0.3)
@@ -166,7 +168,7 @@ def test_a_wrong_key_is_refused(vendor: Simulator, name: str) -> None:
 # JobNimbus
 
 
-def test_jobnimbus_is_sent_this(vendor: Simulator) -> None:
+def test_jobnimbus_receives_the_leads_fields(vendor: Simulator) -> None:
     creation = ask(vendor, "jobnimbus", create(JANE))
     (request,) = vendor.requests
     assert (request.method, request.path, request.query) == ("POST", "/api1/contacts", {})
@@ -187,7 +189,7 @@ def test_jobnimbus_is_sent_this(vendor: Simulator) -> None:
     assert creation == Record(stored["jnid"], "Jane@example.com", "Jane van Doe", LEAD_ID, is_new=True)
 
 
-def test_jobnimbus_is_not_sent_what_is_not_there(vendor: Simulator) -> None:
+def test_jobnimbus_does_not_receive_empty_fields(vendor: Simulator) -> None:
     ask(vendor, "jobnimbus", create(ACME))
     assert vendor.requests[0].body == {
         "record_type_name": "Customer",
@@ -211,7 +213,7 @@ def test_a_name_is_split_at_its_last_space(vendor: Simulator, name: str, first: 
     assert (hubspot["properties"]["firstname"], hubspot["properties"].get("lastname")) == (first, last)
 
 
-def test_jobnimbus_takes_a_name_once(vendor: Simulator) -> None:
+def test_jobnimbus_accepts_a_name_once(vendor: Simulator) -> None:
     ask(vendor, "jobnimbus", create(JANE))
     with pytest.raises(Duplicate, match=r"^JobNimbus answered 400: Duplicate contact exists$"):
         ask(vendor, "jobnimbus", lambda adapter: adapter.create(JANE, "JANE VAN DOE"))
@@ -224,7 +226,7 @@ def test_jobnimbus_refuses_a_wrong_setting(vendor: Simulator) -> None:
     assert type(raised.value) is Refused
 
 
-def test_jobnimbus_is_asked_for_an_address_in_both_spellings(vendor: Simulator) -> None:
+def test_jobnimbus_is_searched_for_an_address_in_both_spellings(vendor: Simulator) -> None:
     assert ask(vendor, "jobnimbus", lambda adapter: adapter.find_by_email("Jane@example.com")) == []
     assert [request.query for request in vendor.requests] == [
         {
@@ -242,7 +244,7 @@ def test_jobnimbus_is_asked_for_an_address_in_both_spellings(vendor: Simulator) 
 
 
 @pytest.mark.parametrize("stored", ["Jane@example.com", "jane@example.com"])
-def test_jobnimbus_finds_an_address_in_either(vendor: Simulator, stored: str) -> None:
+def test_jobnimbus_finds_an_address_in_either_spelling(vendor: Simulator, stored: str) -> None:
     vendor.keeps_external_id = False
     creation = ask(vendor, "jobnimbus", create(Contact(LEAD_ID, "s", "Jane", "Jane", None, stored, None, "", {})))
     assert ask(vendor, "jobnimbus", lambda adapter: adapter.find_by_email("Jane@example.com")) == [
@@ -257,7 +259,7 @@ def test_jobnimbus_finds_a_name(vendor: Simulator) -> None:
     assert ask(vendor, "jobnimbus", lambda adapter: adapter.find_by_name("Jane")) == []
 
 
-def test_jobnimbus_shows_a_record_later_than_it_has_it(vendor: Simulator) -> None:
+def test_jobnimbus_finds_a_new_record_after_a_delay(vendor: Simulator) -> None:
     vendor.lag = 0.4
     ask(vendor, "jobnimbus", create(JANE))
     assert ask(vendor, "jobnimbus", lambda adapter: adapter.find_by_name("Jane van Doe")) == []
@@ -294,7 +296,7 @@ def test_jobnimbus_verifies_the_settings(vendor: Simulator, settings: dict[str, 
 @pytest.mark.parametrize(
     "account", [None, [], {}, {"workflows": []}, {"workflows": [1]}, {"workflows": [{"name": "A", "status": {"x": 1}}]}]
 )
-def test_jobnimbus_in_another_form_has_no_faults(account: Any) -> None:
+def test_an_account_in_another_form_has_no_faults(account: Any) -> None:
     assert jobnimbus._faults(account, "Customer", "Lead") == ()
 
 
@@ -305,7 +307,7 @@ def test_jobnimbus_in_another_form_has_no_faults(account: Any) -> None:
         *('{"count": 1, "results": [{"jnid": 7}]}', '{"count": 1, "results": [null]}'),
     ],
 )
-def test_jobnimbus_in_another_form_found_nothing_for_sure(text: str) -> None:
+def test_a_search_result_in_another_form_is_an_error(text: str) -> None:
     with pytest.raises(NotMade):
         jobnimbus._results(calls.Answer("JobNimbus", 200, text))
 
@@ -335,7 +337,7 @@ def test_jobnimbus_returns_all_its_records(vendor: Simulator) -> None:
 # HubSpot
 
 
-def test_hubspot_is_sent_this(vendor: Simulator) -> None:
+def test_hubspot_receives_the_leads_fields(vendor: Simulator) -> None:
     creation = ask(vendor, "hubspot", create(JANE))
     (request,) = vendor.requests
     assert (request.method, request.path) == ("POST", "/crm/v3/objects/contacts")
@@ -345,7 +347,7 @@ def test_hubspot_is_sent_this(vendor: Simulator) -> None:
     assert creation == Record("1000", "Jane@example.com", is_new=True)
 
 
-def test_hubspot_is_sent_this_with_a_unique_property(vendor: Simulator) -> None:
+def test_hubspot_receives_the_leads_fields_with_a_unique_property(vendor: Simulator) -> None:
     settings = {"unique_property": "leads_api_id", "path_prefix": "/crm/objects/2026-03"}
     assert ask(vendor, "hubspot", create(JANE), settings=settings) == Record("1000", "Jane@example.com", is_new=True)
     (request,) = vendor.requests
@@ -369,7 +371,9 @@ def test_hubspot_knows_a_company_by_its_name(vendor: Simulator) -> None:
 
 @pytest.mark.parametrize("settings", [{}, {"unique_property": "leads_api_id"}])
 @pytest.mark.parametrize("status", [409, 400, 207])
-def test_hubspots_own_record_of_an_address_is_taken(vendor: Simulator, settings: dict[str, str], status: int) -> None:
+def test_hubspots_existing_record_of_an_address_is_used(
+    vendor: Simulator, settings: dict[str, str], status: int
+) -> None:
     ask(vendor, "hubspot", create(JANE))
     vendor.clash_status = status
     other = Contact("other", "s", "J", "J", None, "JANE@example.com", None, "", {})
@@ -431,13 +435,13 @@ def test_hubspot_has_a_limit(vendor: Simulator) -> None:
 # webhook
 
 
-def test_a_signature_is_the_standards() -> None:
+def test_a_signature_follows_the_standard() -> None:
     at = datetime.fromtimestamp(1614265330, UTC)
     signature = Webhook(SECRET).sign("msg_p5jXN8AQM9LWM0D4loKWxJek", at, '{"test": 2432232314}')
     assert signature == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
-def test_a_webhook_is_sent_this(vendor: Simulator) -> None:
+def test_a_webhook_receives_the_lead(vendor: Simulator) -> None:
     creation = ask(vendor, "webhook", create(JANE))
     (request,) = vendor.requests
     assert (request.method, request.path) == ("POST", "/hook")
@@ -469,13 +473,13 @@ def test_a_webhook_with_another_secret_is_refused(vendor: Simulator) -> None:
     assert vendor.deliveries == []
 
 
-def test_a_webhook_that_is_gone_refuses(vendor: Simulator) -> None:
+def test_a_webhook_that_is_gone_is_a_refusal(vendor: Simulator) -> None:
     vendor.hook_status = 410
     with pytest.raises(Refused, match=r"^The webhook answered 410$"):
         ask(vendor, "webhook", create(JANE))
 
 
-def test_a_webhook_cannot_be_asked(vendor: Simulator) -> None:
+def test_a_webhook_cannot_be_searched(vendor: Simulator) -> None:
     assert ask(vendor, "webhook", lambda adapter: adapter.verify()) == Account(f"127.0.0.1:{vendor.port}/hook")
     assert ask(vendor, "webhook", lambda adapter: adapter.find_by_email("jane@example.com")) == []
     assert ask(vendor, "webhook", lambda adapter: adapter.find_by_name("Jane")) is None
@@ -490,7 +494,7 @@ def test_a_webhook_cannot_be_asked(vendor: Simulator) -> None:
 @pytest.mark.parametrize(
     "text", ["google_ads=Google Ads,fair=Referral", ' {"google_ads": "Google Ads", "fair": "Referral"}']
 )
-def test_source_names_are_typed_either_way(text: str) -> None:
+def test_source_names_may_be_pairs_or_json(text: str) -> None:
     assert jobnimbus.source_names(text) == {"google_ads": "Google Ads", "fair": "Referral"}
 
 
@@ -501,7 +505,7 @@ def test_other_source_names_are_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["https://crm.example.com/a?b=c", "http://127.0.0.1:8000/", "http://localhost/x"])
-def test_an_address_is_https_or_here(text: str) -> None:
+def test_an_address_is_https_or_loopback(text: str) -> None:
     assert typed.address(f" {text}\n") == text
 
 
@@ -534,7 +538,7 @@ def test_another_api_key_is_refused(text: str) -> None:
 # the simulator
 
 
-def test_chaos_fails_in_its_share_and_stops(vendor: Simulator) -> None:
+def test_chaos_fails_a_share_of_the_calls_and_stops(vendor: Simulator) -> None:
     vendor.chaos(0.5, seed=7, hang=0.05)
     outcomes = []
     for _ in range(40):

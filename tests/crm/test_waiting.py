@@ -11,7 +11,7 @@ from tests.support.database import Database
 from tests.support.process import Server
 
 
-def test_200_that_wait_hold_no_connection(server: Server, database: Database) -> None:
+def test_200_waiting_requests_hold_no_connection(server: Server, database: Database) -> None:
     organization = pushing.live_organization(database)
     connect = "select admin.connect_crm(%s, 'webhook', 'example.com', '{}', 'never read', 'a key')"
     database.sql(connect, organization.id, login="leads_operator")

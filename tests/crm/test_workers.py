@@ -59,7 +59,7 @@ def test_retry_after_holds_for_all_workers(
     assert min(after) >= 2.9
 
 
-def test_sigterm_finishes_what_is_under_way(
+def test_sigterm_lets_running_pushes_finish(
     api: httpx.Client, vendor: Simulator, database: Database, tmp_path: Path
 ) -> None:
     vendor.latency = 1
@@ -86,7 +86,7 @@ def test_a_worker_without_the_key_leaves_the_push_and_says_so(
         assert ends(api, lead)["status"] == "ok"
 
 
-def test_loopback_is_called_only_where_the_process_says_so(
+def test_loopback_is_called_only_if_the_process_allows_it(
     api: httpx.Client, vendor: Simulator, database: Database, tmp_path: Path
 ) -> None:
     lead = new_lead(api)

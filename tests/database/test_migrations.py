@@ -158,7 +158,7 @@ def test_a_file_that_can_not_be_read_is_refused(tmp_path: Path, text: str, fault
         print(migration.backfill, migration.steps)
 
 
-def test_what_a_file_says(tmp_path: Path) -> None:
+def test_a_file_declares_backfill_steps_and_transactionality(tmp_path: Path) -> None:
     path = tmp_path / "file.sql"
     path.write_text(FILL)
     assert Migration("1", path).backfill == Backfill("admin.fill_counted", "app.counted")
@@ -192,7 +192,7 @@ def test_a_lock_that_is_not_free_is_tried_again(new_database: Callable[..., Data
     assert migrations.pending(database.url("leads_migrator"), folder) == []
 
 
-def test_a_lock_that_is_never_free_ends_with_a_sentence(
+def test_a_lock_that_is_never_free_is_reported_in_a_sentence(
     new_database: Callable[..., Database], release: Release
 ) -> None:
     database, folder = new_database(), release(origin=ADD_COLUMN)
@@ -338,7 +338,7 @@ def test_a_killed_backfill_continues(new_database: Callable[..., Database], rele
     assert migrations.pending(database.url("leads_migrator"), folder) == []
 
 
-def test_a_backfill_waits_for_no_row_for_long(new_database: Callable[..., Database], release: Release) -> None:
+def test_a_backfill_does_not_wait_long_for_a_row(new_database: Callable[..., Database], release: Release) -> None:
     database = new_database()
     run(database, release(counted=COUNTED))
     folder = release(counted=COUNTED, filled=FILL)
@@ -391,7 +391,7 @@ def test_a_plan_that_was_run_is_marked(new_database: Callable[..., Database]) ->
     assert "Nothing to record" in leads("migrate", "--mark-applied").stderr
 
 
-def test_options_that_exclude_each_other(leads: Leads) -> None:
+def test_conflicting_options_are_refused(leads: Leads) -> None:
     assert "--diff needs --plan" in mistake(leads("migrate", "--diff"))
     assert "exclude each other" in mistake(leads("migrate", "--plan", "--mark-applied"))
 
@@ -442,7 +442,7 @@ def baseline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("baseline")
 @pytest.mark.parametrize("option", [[], ["--plan"], ["--plan", "--diff"], ["--mark-applied"]])
-def test_a_database_of_before_the_baseline_is_refused(
+def test_a_database_from_before_the_baseline_is_refused(
     new_database: Callable[..., Database], option: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = of_before(new_database)
@@ -456,7 +456,7 @@ def test_a_database_of_before_the_baseline_is_refused(
 
 
 @pytest.mark.usefixtures("baseline")
-def test_serve_refuses_it_too(new_database: Callable[..., Database]) -> None:
+def test_serve_refuses_a_database_from_before_the_baseline(new_database: Callable[..., Database]) -> None:
     database = of_before(new_database)
     before = fingerprint(database)
     addresses = Addresses(
@@ -467,7 +467,7 @@ def test_serve_refuses_it_too(new_database: Callable[..., Database]) -> None:
     assert fingerprint(database) == before
 
 
-def test_serve_refuses_its_schema_too(new_database: Callable[..., Database]) -> None:
+def test_serve_refuses_a_schema_from_before_the_baseline(new_database: Callable[..., Database]) -> None:
     database = new_database()
     database.sql("alter function api.release_version() rename to renamed")
     answer = leads_on(database)("serve", "--port", "0", DATABASE_URL=database.url("leads_api"))

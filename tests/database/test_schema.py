@@ -35,11 +35,11 @@ def apply_unreleased(database: Database) -> None:
         unreleased.apply(connection)
 
 
-def test_leads_migrate_makes_what_schema_sql_says(database: Database) -> None:
+def test_leads_migrate_creates_the_schema_in_schema_sql(database: Database) -> None:
     assert schema.dump(database.url()) == schema.FILE.read_text(), "run: make schema, and read what changed"
 
 
-def test_psql_makes_what_leads_migrate_makes(new_database: Callable[..., Database]) -> None:
+def test_psql_creates_the_same_schema_as_leads_migrate(new_database: Callable[..., Database]) -> None:
     migrated, scripted = new_database(template=None), new_database(template=None)
     released(migrated)
     for migration in migrations.all_():
@@ -58,7 +58,7 @@ def test_a_release_needs_nothing_but_its_migrations(new_database: Callable[..., 
     assert schema.dump(database.url()) == schema.FILE.read_text()
 
 
-def test_tables_and_then_sql_make_the_same(new_database: Callable[..., Database], tmp_path: Path) -> None:
+def test_tables_and_then_sql_create_the_same_schema(new_database: Callable[..., Database], tmp_path: Path) -> None:
     """A function, policy or grant that is in a migration and no longer in sql/ is found: next.sql must drop it."""
     for path in migrations.FOLDER.iterdir():
         text = path.read_text()
@@ -89,7 +89,7 @@ def test_loading_sql_again_changes_nothing(new_database: Callable[..., Database]
         "insert into api.route (method, path, function) values ('GET', '/leftover', 'api.get_health')",
     ],
 )
-def test_a_leftover_would_show(fault: str, new_database: Callable[..., Database]) -> None:
+def test_an_object_from_nowhere_is_detected(fault: str, new_database: Callable[..., Database]) -> None:
     database = new_database()
     database.sql(fault)
     assert schema.dump(database.url()) != schema.FILE.read_text()

@@ -220,7 +220,9 @@ def test_our_container_writes_nothing_but_temporary_files(stack: Stack, service:
 
 
 @pytest.mark.parametrize(("service", "has_way_out"), [("api", True), ("worker", True), ("postgres", False)])
-def test_only_what_calls_outside_has_a_way_out(stack: Stack, service: str, has_way_out: bool) -> None:
+def test_only_services_that_call_other_hosts_have_a_default_route(
+    stack: Stack, service: str, has_way_out: bool
+) -> None:
     routes = [line.split() for line in stack.inside(service, "cat", "/proc/net/route").splitlines()[1:]]
     assert any(destination == "00000000" for _, destination, *_ in routes) == has_way_out
 
@@ -313,7 +315,7 @@ def test_a_services_login_reads_no_table(stack: Stack, login: str) -> None:
 
 
 @pytest.mark.parametrize("login", ["leads_api", "leads_operator", "leads_worker", "leads_migrator"])
-def test_our_logins_do_not_enter_the_other_databases(stack: Stack, login: str) -> None:
+def test_our_logins_can_not_connect_to_other_databases(stack: Stack, login: str) -> None:
     for database in ("postgres", "template1"):
         assert 'permission denied for database "' in stack.psql("select 1", login, database)
 
@@ -334,7 +336,7 @@ def test_passwords_are_kept_as_scram_and_every_connection_by_tcp_needs_one(stack
     assert lines == ["host|scram-sha-256", "local|peer"]
 
 
-def test_the_server_is_set_up_as_the_embedded_one_is(stack: Stack) -> None:
+def test_the_server_has_the_settings_of_the_embedded_one(stack: Stack) -> None:
     expected = {
         "data_checksums": "on",
         "fsync": "on",

@@ -62,7 +62,7 @@ def test_each_function_that_a_login_may_call_and_each_view_succeeds_in_a_scene(w
 
 
 @pytest.mark.parametrize("scene", SCENES)
-def test_without_policies_nothing_of_another_organization_shows_or_changes(pins: Runs, scene: str) -> None:
+def test_another_organizations_rows_neither_show_nor_change_without_policies(pins: Runs, scene: str) -> None:
     expected, alone = pins.expected[scene], pins.alone(scene)
     assert expected.answers == alone.answers
     assert expected.own == alone.own
@@ -70,7 +70,7 @@ def test_without_policies_nothing_of_another_organization_shows_or_changes(pins:
 
 
 @pytest.mark.parametrize("scene", SCENES)
-def test_with_a_forged_pin_nothing_of_another_organization_shows_or_changes(proofs: Runs, scene: str) -> None:
+def test_another_organizations_rows_neither_show_nor_change_with_a_forged_pin(proofs: Runs, scene: str) -> None:
     expected, alone = proofs.expected[scene], proofs.alone(scene)
     assert expected.answers == alone.answers
     assert expected.own == alone.own
@@ -96,7 +96,7 @@ def mutated(world: World, function: str) -> Iterator[str]:
         ("bi.stage_history", "analyse"),
     ],
 )
-def test_a_missing_predicate_shows_without_policies_and_only_there(pins: Runs, function: str, scene: str) -> None:
+def test_a_missing_predicate_is_detected_only_without_policies(pins: Runs, function: str, scene: str) -> None:
     world, calls = pins.world, SCENES[scene]
     statement = next(mutated(world, function))
     assert world.run(calls, *pins.changes, statement) != pins.expected[scene]
@@ -113,7 +113,7 @@ def test_a_missing_predicate_shows_without_policies_and_only_there(pins: Runs, f
         ("crm.connection.connection_exec_select", "read"),
     ],
 )
-def test_a_missing_policy_shows_with_a_forged_pin(proofs: Runs, policy: str, scene: str) -> None:
+def test_a_missing_policy_is_detected_with_a_forged_pin(proofs: Runs, policy: str, scene: str) -> None:
     world = proofs.world
     statement = policies(world.connection)[policy]
     assert world.run(SCENES[scene], *proofs.changes, statement) != proofs.expected[scene]

@@ -76,7 +76,7 @@ def run(folder: Path, *command: str) -> None:
     assert process.returncode == 0, process.stdout
 
 
-def test_a_generated_client_is_typed_and_does_what_a_client_does(
+def test_a_generated_client_is_typed_and_works(
     server: Server, new_organization: Callable[..., Organization], tmp_path: Path
 ) -> None:
     (tmp_path / "openapi.json").write_bytes(httpx.get(server.base + "/openapi.json", verify=False).content)

@@ -134,7 +134,7 @@ async def ask(application: ASGIApp, path: str) -> httpx.Response:
         return await client.get(path)
 
 
-def test_without_the_package_the_page_names_it_and_the_other_formats_work() -> None:
+def test_the_page_names_the_missing_package_and_the_other_formats_work() -> None:
     document = b'{"info":{"title":"T","version":"1"},"paths":{}}'
     starlette = Starlette(routes=reference.routes(lambda: document, dict, lambda: None))
 

@@ -48,7 +48,7 @@ def test_a_constraint_is_found_before_its_sqlstate() -> None:
 
 
 @pytest.mark.parametrize("sqlstate", ["23514", "42P01", "P0001", "", "PTxyz"])
-def test_what_has_no_row_is_a_bug(sqlstate: str) -> None:
+def test_an_error_without_a_row_is_a_bug(sqlstate: str) -> None:
     assert of_error(sqlstate, constraint="nobody_knows_it").status == 500 or sqlstate == "PTxyz"
 
 
@@ -59,7 +59,7 @@ def test_a_database_without_room_is_503(sqlstate: str) -> None:
     assert problem.headers == ((b"retry-after", b"1"),)
 
 
-def test_what_a_function_raises_shows_its_hint_and_its_errors() -> None:
+def test_an_error_that_a_function_raises_has_its_hint_and_errors() -> None:
     errors = '[{"field": "a", "code": "b", "detail": "C."}]'
     problem = problems.of_error(TABLE, StatementFailed("PT409", "not_found", errors, "Look.", ""))
     assert (problem.status, problem.code, problem.title, problem.detail) == (409, "not_found", "Not found", "Look.")
@@ -69,7 +69,7 @@ def test_what_a_function_raises_shows_its_hint_and_its_errors() -> None:
     assert problems.of_error(TABLE, StatementFailed("PT499", "odd", None, None, "")).title == "Error"
 
 
-def test_without_a_table_there_are_still_words() -> None:
+def test_the_servers_own_problems_need_no_table() -> None:
     for word, status in (("not_found", 404), ("unavailable", 503), ("internal", 500), ("nobody_knows_it", 500)):
         assert problems.of_word({}, word).status == status
 

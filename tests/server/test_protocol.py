@@ -50,7 +50,7 @@ def send(connection: socket.socket, data: bytes) -> None:
     ],
     ids=["101 headers", "200,000 headers", "33 KB in one", "5 MB without an end", "33 KB of a URL"],
 )
-def test_a_head_has_an_end(server: Server, head: bytes) -> None:
+def test_a_head_over_a_limit_is_refused(server: Server, head: bytes) -> None:
     start = time.monotonic()
     with closing(connect(server)) as connection:
         send(connection, head)
@@ -68,13 +68,13 @@ def test_a_head_within_the_limits_is_served(server: Server) -> None:
         assert read(connection).startswith(b"HTTP/1.1 200 ")
 
 
-def test_the_answer_says_its_own_length() -> None:
+def test_the_answer_to_a_large_head_has_its_length() -> None:
     head, _, body = protocol._TOO_LARGE.partition(b"\r\n\r\n")
     assert f"content-length: {len(body)}\r\n".encode() in head + b"\r\n"
 
 
 @pytest.mark.parametrize("first", [b"POST /livez", b"CONNECT /livez", b"GET /livez"])
-def test_a_body_behind_an_upgrade_is_no_request(server: Server, first: bytes) -> None:
+def test_a_body_after_an_upgrade_is_not_a_request(server: Server, first: bytes) -> None:
     inner = b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n"
     with closing(connect(server)) as connection:
         send(
@@ -139,7 +139,7 @@ class Recorder(asyncio.Transport):
         ("the client goes", []),
     ],
 )
-def test_what_is_written_in_one_turn_is_sent_together_unless_the_client_has_gone(end: str, sent: list[bytes]) -> None:
+def test_data_written_in_one_turn_is_sent_together_unless_the_client_has_gone(end: str, sent: list[bytes]) -> None:
     recorder = Recorder()
 
     async def answer() -> None:

@@ -46,10 +46,10 @@ def test_a_path_is_found_by_its_shape(path: str, found: dict[str, str], paramete
 @pytest.mark.parametrize(
     "path", ["", "/", "leads", "/lead", "/leads/", "//leads", "/leads//score", "/leads/1/", "/leads/1/2", "/a//b/1"]
 )
-def test_what_has_no_shape_is_not_found(path: str) -> None:
+def test_a_path_without_a_shape_is_not_found(path: str) -> None:
     assert TABLE.match(path) is None
 
 
-def test_one_path_calls_its_parameters_the_same() -> None:
+def test_the_routes_of_a_path_use_the_same_parameter_names() -> None:
     with pytest.raises(ValueError, match="calls the path's parameters id"):
         table(("GET", "/leads/{id}"), ("DELETE", "/leads/{lead_id}"))

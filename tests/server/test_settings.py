@@ -23,7 +23,7 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("member", ADDRESSES)
-def test_the_password_of_an_address_may_stand_in_a_file(member: str, file: Path) -> None:
+def test_the_password_of_an_address_may_be_in_a_file(member: str, file: Path) -> None:
     url, password_file = ADDRESSES[member]
     result = settings.read({url: URL, password_file: str(file)})
     assert conninfo_to_dict(getattr(result, member)) == {
@@ -37,7 +37,7 @@ def test_the_password_of_an_address_may_stand_in_a_file(member: str, file: Path)
     assert {getattr(result, other) for other in ADDRESSES if other != member} == {None}
 
 
-def test_the_address_is_as_it_was_given_without_a_file() -> None:
+def test_an_address_without_a_file_is_unchanged() -> None:
     assert settings.read({"DATABASE_URL": URL, "DATABASE_PASSWORD_FILE": ""}).database_url == URL
 
 
@@ -71,13 +71,13 @@ def test_a_file_without_an_address_is_refused(file: Path) -> None:
         settings.read({"LEADS_MIGRATE_PASSWORD_FILE": str(file)})
 
 
-def test_what_is_no_address_is_refused_without_showing_a_password(file: Path) -> None:
+def test_an_invalid_address_is_refused_without_its_password(file: Path) -> None:
     with pytest.raises(SettingsError, match=r"^DATABASE_URL is not an address") as caught:
         settings.read({"DATABASE_URL": "leads_api:secret@host", "DATABASE_PASSWORD_FILE": str(file)})
     assert "secret" not in str(caught.value)
 
 
-def test_the_crm_key_may_stand_in_a_file(file: Path) -> None:
+def test_the_crm_key_may_be_in_a_file(file: Path) -> None:
     assert settings.read({}).crm_key is None
     assert settings.read({"LEADS_CRM_KEY": "a key"}).crm_key == "a key"
     assert settings.read({"LEADS_CRM_KEY_FILE": str(file)}).crm_key == "it's a \\ pass@word/ü"
@@ -85,7 +85,7 @@ def test_the_crm_key_may_stand_in_a_file(file: Path) -> None:
         settings.read({"LEADS_CRM_KEY_FILE": str(file.with_name("missing"))})
 
 
-def test_the_switches() -> None:
+def test_switches_are_read() -> None:
     assert (settings.read({}).has_worker, settings.read({}).allow_loopback_vendors) == (True, False)
     result = settings.read({"LEADS_WORKER": "off", "LEADS_ALLOW_LOOPBACK_VENDORS": "1"})
     assert (result.has_worker, result.allow_loopback_vendors) == (False, True)

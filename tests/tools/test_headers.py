@@ -19,7 +19,7 @@ alter table audit.event add column n integer not null default 0;
 """
 
 
-def test_a_whole_header_passes() -> None:
+def test_a_complete_header_passes() -> None:
     assert list(headers.faults(GOOD)) == []
 
 

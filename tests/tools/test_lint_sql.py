@@ -297,7 +297,7 @@ def test_finds_sql_that_is_put_together(lint: Lint, statement: str) -> None:
         ("app/f.rows.sql", "delete from app.lead;", "tenant-not-pinned"),
     ],
 )
-def test_a_statement_belongs_into_the_file_of_its_object(lint: Lint, name: str, text: str, code: str) -> None:
+def test_a_statement_belongs_in_the_file_of_its_object(lint: Lint, name: str, text: str, code: str) -> None:
     assert [finding.split()[0] for finding in lint(text, name)] == ([code] if code else [])
 
 

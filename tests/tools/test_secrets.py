@@ -49,7 +49,7 @@ def test_each_login_gets_a_random_password_of_its_own(folder: Path) -> None:
     assert all(re.fullmatch(r"[0-9a-f]{64}\n", text) for text in passwords.values())
 
 
-def test_the_crm_key_is_one_that_the_vault_reads(folder: Path, tmp_path: Path) -> None:
+def test_the_vault_can_read_the_crm_key(folder: Path, tmp_path: Path) -> None:
     secrets.make(folder)
     secrets.make(tmp_path / "other")
     text, other_text = texts(folder)["crm_key"], texts(tmp_path / "other")["crm_key"]
@@ -60,7 +60,7 @@ def test_the_crm_key_is_one_that_the_vault_reads(folder: Path, tmp_path: Path) -
     assert len(vault.read(configuration.crm_key).ids) == 1
 
 
-def test_a_new_crm_key_stands_before_the_old_one_which_still_decrypts(folder: Path) -> None:
+def test_a_new_crm_key_precedes_the_old_one_which_still_decrypts(folder: Path) -> None:
     secrets.make(folder)
     old = vault.read(texts(folder)["crm_key"])
     organization = UUID(int=1)
@@ -73,7 +73,7 @@ def test_a_new_crm_key_stands_before_the_old_one_which_still_decrypts(folder: Pa
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
-def test_the_folder_is_its_owners_alone_and_a_mounted_file_is_readable_for_all(folder: Path, umask: int) -> None:
+def test_only_the_owner_can_enter_the_folder_and_everyone_can_read_a_mounted_file(folder: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
         secrets.make(folder)
@@ -110,7 +110,7 @@ def test_another_user_reads_a_file_where_it_is_mounted_and_not_in_its_folder(pas
     assert "Permission denied" in read(file).stderr
 
 
-def test_what_is_there_is_kept_and_what_is_missing_is_made(folder: Path) -> None:
+def test_existing_files_are_kept_and_missing_ones_created(folder: Path) -> None:
     secrets.make(folder)
     before = texts(folder)
     (folder / "leads_api_password").unlink()

@@ -49,7 +49,7 @@ def squawk(*files: Path) -> subprocess.CompletedProcess[str]:
         ),
     ],
 )
-def test_finds_a_migration_that_hurts_and_passes_its_twin(tmp_path: Path, rule: str, bad: str, good: str) -> None:
+def test_finds_an_unsafe_migration_and_passes_its_safe_twin(tmp_path: Path, rule: str, bad: str, good: str) -> None:
     file = tmp_path / "0002.more.sql"
     file.write_text(bad + "\n")
     process = squawk(file)

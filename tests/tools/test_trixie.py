@@ -10,7 +10,7 @@ from tools import docker_engine, trixie
 
 
 @pytest.mark.parametrize("main", [trixie.main, docker_engine.main])
-def test_without_root_it_says_what_it_needs(
+def test_the_error_without_root_names_what_is_needed(
     main: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
