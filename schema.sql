@@ -622,7 +622,7 @@ declare
   v_organization_id uuid := (admin.organization(activate_scoring_model.organization_id)).organization_id;
   v_model scoring.model;
 begin
-  -- This locks all models of the organization, so that two sessions that activate one wait for each other here.
+  -- Locks all models of the organization, so that concurrent activations wait for each other.
   perform from scoring.model as m where m.organization_id = v_organization_id order by m.version for update;
   select m.* into v_model
   from scoring.model as m
@@ -1199,8 +1199,9 @@ begin
   return query
   select l.id, l.is_won, r.lead_score, f.lead_score
   from unnest(v_ids, v_are_won) as l (id, is_won)
-  join scoring.reckon(v_organization_id, v_ids, v_instants, backtest_scoring_model.document, false) as r on r.lead_id = l.id
-  join scoring.reckon(v_organization_id, v_ids, v_instants, v_in_force, false) as f on f.lead_id = l.id;
+  join scoring.compute_scores(v_organization_id, v_ids, v_instants, backtest_scoring_model.document, false) as r
+    on r.lead_id = l.id
+  join scoring.compute_scores(v_organization_id, v_ids, v_instants, v_in_force, false) as f on f.lead_id = l.id;
 end $$;
 
 ALTER FUNCTION admin.backtest_scoring_model(organization_id uuid, document jsonb, lead_ids uuid[]) OWNER TO leads_jobs;
@@ -1880,7 +1881,7 @@ begin
     execute format('alter role %I set %s', create_analyst.login, v_setting);
   end loop;
   perform admin.bind_analyst(create_analyst.login, create_analyst.organization_id, create_analyst.expires_at);
-  -- PostgreSQL 15 has no SET FALSE. There only the policy protects the rows: it checks session_user.
+  -- PostgreSQL 15 has no SET FALSE. Only the policy protects the rows: it checks session_user.
   execute format(
     'grant leads_bi to %I%s',
     create_analyst.login,
@@ -2466,7 +2467,7 @@ begin
       '"%s" isn''t a revoked login. Run: leads bi revoke %s', drop_analyst.login, drop_analyst.login
     );
   end if;
-  -- The creator of the role only has ADMIN OPTION on it. To end its sessions, the creator needs the role's privileges.
+  -- The creator of a role only has ADMIN OPTION. To end its sessions takes the role's privileges.
   execute format('grant %I to %I', drop_analyst.login, current_user);
   perform pg_terminate_backend(a.pid, 5000)
   from pg_catalog.pg_stat_activity as a
@@ -2490,7 +2491,7 @@ declare
   v_version integer;
 begin
   perform admin.check_scoring_model(edit_scoring_model.document);
-  -- If two sessions create a draft at the same time, the second one finds and replaces the draft of the first.
+  -- If two sessions create a draft at the same time, the second replaces the draft of the first.
   loop
     update scoring.model as m
     set document = edit_scoring_model.document
@@ -2542,14 +2543,14 @@ begin
     and s.status = 'in_progress'
     and s.run_at > clock_timestamp();
   if v_until is not null then
-    -- A worker is calling the vendor. The result, and with it the record to list as a copy, is known soon.
+    -- A worker is calling the vendor. Its result, a record to list as a copy, is known soon.
     return query select round(extract(epoch from v_until - clock_timestamp()), 3), 0::bigint, 0::bigint, null::json;
     return;
   end if;
 
   v_copies := crm.copies(v_organization_id, v_lead_id);
-  -- Explicit deletes instead of cascades: a cascade runs as the table's owner, and the audit triggers would then record
-  -- all values.
+  -- Explicit deletes instead of cascades: a cascade runs as the table's owner, and the audit
+  -- triggers would then record all values.
   delete from crm.attempt as a
   using crm.sync as s
   where
@@ -2634,7 +2635,7 @@ declare
   v_leads integer := 0;
   v_events bigint := 0;
 begin
-  -- The first batch ends all access: no request, analyst or push reaches the organization's data afterwards.
+  -- The first batch ends all access: afterwards no request, analyst or push reaches the data.
   update auth.api_key as k
   set name = null, revoked_at = coalesce(k.revoked_at, date_trunc('milliseconds', clock_timestamp()))
   where k.organization_id = v_organization_id and (k.revoked_at is null or k.name is not null);
@@ -2657,7 +2658,7 @@ begin
     return;
   end if;
 
-  -- The leads of the log come first, because it has the deleted leads, too. The leads without an event follow.
+  -- The log's leads come first, because it has the deleted ones, too. Leads without an event follow.
   for v_number in 1 .. greatest(erase_organization.batch, 1) loop
     v_next_id := (
       select e.lead_id
@@ -4048,7 +4049,7 @@ begin
     raise sqlstate 'PT422' using
       message = 'invalid_external_id', hint = 'The record''s id must have 1 to 255 characters.';
   end if;
-  -- A push with an unknown outcome is retried for one lead at a time, after a person has looked into the CRM.
+  -- A push with an unknown outcome is retried for one lead at a time: a person must check the CRM.
   with failed as (
     select s.id
     from crm.sync as s
@@ -4168,7 +4169,7 @@ begin
     raise sqlstate 'PT422' using message = 'invalid_overlap', hint = 'The overlap can''t be negative.';
   end if;
   v_old := admin.good_key(rotate_key.id);
-  -- A second rotation would copy the end of the overlap, which the first one has stored as the key's expiry.
+  -- A second rotation would copy the end of the overlap, which is stored as the key's expiry.
   select k.id into v_new_id
   from auth.api_key as k
   where k.organization_id = v_old.organization_id and k.rotated_from = rotate_key.id;
@@ -4249,8 +4250,8 @@ begin
     if v_organization_id is null then
       return;
     end if;
-    -- The lock lets one sealer at a time work for an organization; a second sealer takes another organization.
-    -- Sessions that write events don't wait: a foreign key check takes a lock that doesn't conflict with this one.
+    -- One sealer at a time works for an organization; a second sealer takes another organization.
+    -- Sessions that write events don't wait: the lock of a foreign key check doesn't conflict.
     perform from app.organization as o where o.organization_id = v_organization_id for no key update skip locked;
     exit when found;
   end loop;
@@ -4264,7 +4265,7 @@ begin
   v_position := coalesce(v_position, 0);
   v_hash := coalesce(v_hash, sha256(uuid_send(v_organization_id)));
 
-  -- An event that was put into the queue again already has a seal. It would make every later insert fail.
+  -- An event that was put into the queue again has a seal, and would make every later insert fail.
   -- Only the first events of the queue are looked up: the queue may be long.
   delete from audit.unsealed as u
   using (
@@ -4288,7 +4289,7 @@ begin
   for v_event in
     select e.*
     from audit.unsealed as u
-    -- An event that was removed before it was sealed stays in the queue, where leads doctor finds it.
+    -- An event that was removed before its seal stays in the queue, where leads doctor finds it.
     join audit.event as e
       on e.organization_id = v_organization_id and e.id = u.event_id and e.created_at = app.id_time(u.event_id)
     where u.organization_id = v_organization_id
@@ -4358,7 +4359,7 @@ begin
   select
     r.lead_score, r.ai_reasoning, (v_model.document ->> 'base')::numeric, r.contributions, v_model.model,
     v_model.version, app.utc_text(v_instant)
-  from scoring.reckon(
+  from scoring.compute_scores(
     v_organization_id, array[try_scoring_model.lead_id], array[v_instant], v_model.document,
     try_scoring_model.instant is null
   ) as r;
@@ -4909,7 +4910,7 @@ begin
   select b.created_at, b.id into v_at, v_id
   from app.page_bound(list_audit_events.cursor, list_audit_events.end_at) as b;
 
-  -- A statement for each shape of filter: each walks its own index, and several values are one walk each, merged.
+  -- One statement for each combination of filters, because each has its own index.
   if list_audit_events.lead_id is not null then
     v_items := array(
       select row_to_json(audit.event_item(
@@ -5034,8 +5035,8 @@ begin
 
   select b.created_at, b.id into v_at, v_id from app.page_bound(list_leads.cursor, list_leads.end_at) as b;
 
-  -- One statement for each combination of filters, because each has its own index: a condition such as
-  -- (source is null or l.source = source) would prevent its use. Each value is one index scan; the results are merged.
+  -- One statement for each combination of filters, because each has its own index: a condition such
+  -- as (source is null or l.source = source) would prevent its use. Each value is one index scan.
   if list_leads.email is not null then
     v_items := array(
       select row_to_json(app.lead_item(row(p.*)::app.lead_values))::text
@@ -6209,7 +6210,7 @@ declare
   v_organization_id uuid := auth.organization_id('write');
   v_sync crm.sync_values;
 begin
-  -- Only a guard against another request under the key: the answer is made anew each time, and never kept.
+  -- The key only prevents its use for another request: the answer isn't stored.
   perform app.claim_idempotency_key(
     v_organization_id, push_lead.idempotency_key, push_lead.idempotency_wait,
     concat('POST /leads/', push_lead.id, '/push-to-crm')
@@ -6461,7 +6462,7 @@ begin
     return null;
   end if;
 
-  -- A second request waits here for the transaction of the first one. Then it finds the answer of the first one, or it
+  -- A second request waits here for the transaction of the first one. Then it finds the answer, or
   -- claims the key itself if the first one rolled back.
   begin
     perform set_config('lock_timeout', greatest(claim_idempotency_key.wait, 1)::text, true);
@@ -6881,7 +6882,7 @@ CREATE FUNCTION app.read_object(body text) RETURNS jsonb
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
-  -- Fails if the text is no JSON, or has a NUL, a lone surrogate or very deep nesting. api.problem has the SQLSTATEs.
+  -- Fails for invalid JSON, a NUL, a lone surrogate or deep nesting: see SQLSTATEs in api.problem.
   v_object jsonb := read_object.body::jsonb;
 begin
   if jsonb_typeof(v_object) <> 'object' then
@@ -6940,7 +6941,7 @@ begin
     return new;
   end if;
 
-  -- Generated columns are computed after this trigger. An update that changes nothing else ends here.
+  -- Generated columns are computed later. An update that changes nothing else ends here.
   new.email_key := old.email_key;
   new.pipeline_stage_and_source := old.pipeline_stage_and_source;
   if new is not distinct from old then
@@ -7134,7 +7135,7 @@ begin
             s.present is distinct from s.written
             and (
               not exists (select from listed as l where l.event_id = s.event_id and l.digest = s.present)
-              -- To be listed isn't enough: the payload must also have the form that an erasure leaves.
+              -- The payload must also have the form that an erasure leaves.
               or s.salt is not null
               or audit.erased_payload(s.payload)::text <> s.payload::text
             )
@@ -7153,8 +7154,8 @@ begin
         where s.organization_id = v_organization_id and s.position < v_fault.position
       );
     elsif v_fault.code is null then
-      -- Events without a seal. The search starts after the previous part's last event, so that consecutive parts cover
-      -- every event.
+      -- Events without a seal. The search starts after the previous part's last event, so that
+      -- consecutive parts cover every event.
       select e.id
       into v_fault.event_id
       from audit.event as e
@@ -7198,7 +7199,7 @@ begin
   end if;
 
   v_fault.detail := case v_fault.code
-    when 'head_mismatch' then 'The chain that the head was taken from isn''t this one: seals were removed, or made anew.'
+    when 'head_mismatch' then 'The chain that the head was taken from isn''t this one: seals were removed or written again.'
     when 'seal_missing' then 'There is no seal at this position: it was removed, or there never was one.'
     when 'event_missing' then 'The event was removed from the log, or its id or its time was changed.'
     when 'hash_mismatch' then 'The event or its seal was changed, or another was put in its place.'
@@ -7488,8 +7489,8 @@ declare
   v_is_scored boolean := tg_op = 'UPDATE' and new.score_id is distinct from old.score_id and new.score_id is not null;
   v_diff text;
 begin
-  -- The columns are written out because a loop over them costs three times as much. On INSERT, old is all null; on
-  -- DELETE, new is.
+  -- The columns are written out because a loop over them costs three times as much. On INSERT, old
+  -- is all null; on DELETE, new is.
   v_diff := concat_ws(
     ',',
     case when old.name is distinct from new.name then
@@ -7862,7 +7863,7 @@ declare
   v_at timestamptz;
   v_spacing interval;
 begin
-  -- Fencing: a worker with an older attempt stops here.
+  -- A worker with an older attempt stops here.
   select s.* into v_sync
   from crm.sync as s
   where
@@ -7884,7 +7885,7 @@ begin
     where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;
   end if;
 
-  -- If the vendor limits the rate, calls take turns: the rate is the connection's, across all workers.
+  -- If the vendor limits the rate, calls take turns: all workers share the connection's rate.
   perform
   from crm.connection as c
   join crm.vendor as v on v.name = c.vendor
@@ -7897,8 +7898,8 @@ begin
   v_now := date_trunc('milliseconds', clock_timestamp());
   v_at := greatest(v_now, v_connection.blocked_until);
   if v_connection.calls is not null then
-    -- An even rate of nine tenths of the limit, with bursts of one tenth: no period of call_seconds has more calls.
-    -- Rounded up to whole milliseconds, the precision of paced_until.
+    -- An even rate of nine tenths of the limit, with bursts of one tenth: no period of call_seconds
+    -- has more calls. Rounded up to whole milliseconds, the precision of paced_until.
     v_spacing := make_interval(secs => ceil(1000 * v_connection.call_seconds / (0.9 * v_connection.calls)) / 1000);
     v_at := greatest(v_at, v_connection.paced_until - v_spacing * (0.1 * v_connection.calls));
   end if;
@@ -7908,7 +7909,7 @@ begin
     or v_connection.revision <> v_attempt.connection_revision
     or v_at > v_now + interval '2 seconds'
   then
-    -- Paused, disconnected, connected again with another credential, or a long wait: the lease is returned.
+    -- Paused, disconnected, connected with another credential, or a long wait: the lease is returned.
     update crm.attempt as a
     set outcome = 'not_made'
     where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;
@@ -7975,8 +7976,8 @@ CREATE FUNCTION crm.lease_syncs(key_ids text[], batch integer, running jsonb DEF
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  -- One time for the whole call, so that a postponed push isn't due again in it. A variable, because an index can't be
-  -- searched for a volatile value.
+  -- One time for the whole call, so that a postponed push isn't due again in it. A variable,
+  -- because an index can't be searched for a volatile value.
   v_started timestamptz := date_trunc('milliseconds', clock_timestamp());
   v_left integer := least(greatest(lease_syncs.batch, 0), 64);
   v_seen uuid[] := '{}';
@@ -7990,8 +7991,8 @@ declare
   v_external_id text;
   v_free integer;
 begin
-  -- A session that has ended probably belonged to a killed worker: its leases end now. A worker that only lost its
-  -- connection is fenced by the number of the attempt, and its open calls are still waited for.
+  -- A session that has ended probably belonged to a killed worker: its leases end now. The number of
+  -- the attempt stops a worker that only lost its connection; its open calls are still waited for.
   with gone as (
     select s.organization_id, s.id
     from crm.connection as c
@@ -8009,8 +8010,8 @@ begin
   where s.organization_id = g.organization_id and s.id = g.id;
 
   while v_left > 0 loop
-    -- Each connection once. The lock prevents two workers from choosing among the same syncs. A connection that another
-    -- worker has locked is skipped.
+    -- Each connection once. The lock prevents two workers from choosing among the same syncs. A
+    -- connection that another worker has locked is skipped.
     select
       c.organization_id, c.vendor, c.account, c.revision, c.settings, c.settle_seconds, c.credential, c.credential_key,
       v.has_search, o.environment,
@@ -8041,8 +8042,8 @@ begin
 
     v_seen := v_seen || v_connection.organization_id;
     v_free := least(v_connection.free, v_left);
-    -- The e-mail addresses of pushes with open attempts, each with the oldest such push. A failed push keeps its address
-    -- reserved until the vendor's search shows what it may have created.
+    -- The addresses of pushes with open attempts, each with the oldest such push. A failed push
+    -- keeps its address reserved until the vendor's search shows what it may have created.
     select jsonb_object_agg(r.email_key, r.id) into v_reserved
     from (
       select s.email_key, min(s.id::text) as id
@@ -8103,7 +8104,7 @@ begin
           v_reserved ->> v_due.lead_email_key <> v_due.id::text
           and (v_open_until is null or v_reserved ->> v_due.lead_email_key < v_due.id::text)
         ) then
-          -- Another push has this address, or may have created a record with it. The interval grows with the wait.
+          -- Another push has this address, or may have created its record. The interval grows.
           v_postponed_until := v_now + least(greatest((v_now - v_due.begun_at) / 8, interval '0.25 seconds'), interval '10 seconds');
         else
           -- A record that was just created, which the vendor's search may not show yet.
@@ -8172,7 +8173,7 @@ begin
             and a.sent_at is not null
             and a.outcome is null
         ),
-        -- A vendor's search can be case-sensitive, and the record may have the spelling of another lead.
+        -- A vendor's search can be case-sensitive, and another lead may have another spelling.
         array(
           select distinct a.email
           from crm.sync as s
@@ -8296,7 +8297,7 @@ begin
     and s.lead_id = v_lead_id
     and s.vendor = v_connection.vendor
     and s.account = v_connection.account;
-  -- There is nothing to do. The row stays unlocked, because a worker would wait for this transaction.
+  -- There is nothing to do. The row isn't locked: a worker would wait for this transaction.
   if
     v_sync.status in ('ok', 'in_progress')
     or v_sync.error_code = 'outcome_unknown'
@@ -8339,7 +8340,7 @@ begin
     begun_after = case when s.status = 'pending' then s.begun_after else s.attempts end
   where
     case s.status
-      -- A request ends the backoff. crm.lease_syncs still waits for calls that may have created a record.
+      -- A request ends the backoff. crm.lease_syncs still waits for calls that may create a record.
       when 'pending' then request_push.is_asked and s.run_at > v_now
       when 'failed' then s.error_code <> 'outcome_unknown' and v_skipped is null
       when 'skipped' then v_skipped is null
@@ -8415,7 +8416,7 @@ begin
     v_outcome := 'undecided';
     v_message := 'The vendor returned an id that can''t be stored. An id must have 1 to 255 characters.';
   end if;
-  -- Fencing: the outcome of an older attempt is ignored. The newer attempt finds its record at the vendor.
+  -- The outcome of an older attempt is ignored. The newer attempt finds its record at the vendor.
   select s.* into v_sync
   from crm.sync as s
   where
@@ -8436,7 +8437,7 @@ begin
       when 'undecided' then 'not_made'
       else v_outcome
     end,
-    -- The attempt stays open even if its last call was a search: the vendor may have a record of an earlier attempt.
+    -- The attempt stays open even after a search: the vendor may have an earlier attempt's record.
     sent_at = case when v_outcome = 'unknown' and a.display_name is not null then coalesce(a.sent_at, v_now) else a.sent_at end,
     http_status = settle_attempt.http_status,
     message = v_message
@@ -8476,7 +8477,7 @@ begin
       c.organization_id = v_organization_id and c.vendor = v_sync.vendor and c.account = v_sync.account
       and c.state = 'active'
       and c.revision = v_attempt.connection_revision;
-    -- If the connection has a new credential meanwhile, the refusal of the old one doesn't pause it.
+    -- If the connection has a new credential, the refusal of the old one doesn't pause it.
     perform
     from crm.connection as c
     where c.organization_id = v_organization_id and c.revision = v_attempt.connection_revision;
@@ -8507,8 +8508,8 @@ begin
     return 'failed';
   end if;
 
-  -- The delay is 1, 2, 4, 8, then 10 seconds. After ten minutes it doubles every ten minutes, up to an hour. Half of it is
-  -- random, so that pushes that failed together are not repeated together. Attempts whose worker died don't count.
+  -- The delay is 1, 2, 4, 8, then 10 seconds. After ten minutes it doubles every ten minutes, up to
+  -- an hour. Half is random, so that pushes spread out. Attempts of dead workers don't count.
   select count(*) into v_failures
   from crm.attempt as a
   where
@@ -8567,7 +8568,7 @@ CREATE FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  -- Only if a push waits: a transaction that notifies waits at its commit for all others that notify.
+  -- Only if a push waits: transactions that notify wait for each other at commit.
   if exists (
     select
     from crm.sync as s
@@ -8580,6 +8581,172 @@ end $$;
 ALTER FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) IS 'Sends NOTIFY leads_crm, without data, if the lead has a pending push. Functions call it, not triggers. Workers find changes made in SQL by polling.';
+
+CREATE FUNCTION scoring.compute_scores(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) RETURNS TABLE(lead_id uuid, lead_score integer, ai_reasoning text, contributions json)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := compute_scores.organization_id;
+  v_base numeric := (compute_scores.model ->> 'base')::numeric;
+begin
+  return query
+  with rule as materialized (
+    select
+      r.ordinality as position,
+      r.rule ->> 'name' as name,
+      r.rule ->> 'signal' as signal,
+      r.rule ->> 'field' as field,
+      r.rule ->> 'key' as key,
+      coalesce(r.rule ->> 'operator', 'present') as operator,
+      r.rule -> 'value' as operand,
+      r.rule ->> 'label' as label,
+      (r.rule ->> 'weight')::numeric as weight,
+      (r.rule ->> 'half_life_hours')::numeric as half_life_hours,
+      r.rule ->> 'group' as "group",
+      (compute_scores.model -> 'groups' -> (r.rule ->> 'group') ->> 'cap')::numeric as cap
+    from jsonb_array_elements(compute_scores.model -> 'rules') with ordinality as r (rule, ordinality)
+  ),
+  type as materialized (
+    select distinct r.signal as name from rule as r where r.signal is not null
+  ),
+  moment as (
+    select m.lead_id, m.instant from unnest(compute_scores.lead_ids, compute_scores.instants) as m (lead_id, instant)
+  ),
+  latest as (
+    select m.lead_id, t.name as type, s.id, s.value, s.observed_at
+    from moment as m
+    cross join type as t
+    cross join lateral (
+      select s.id, s.value, s.observed_at
+      from scoring.signal as s
+      where
+        s.organization_id = v_organization_id
+        and s.lead_and_type = m.lead_id::text || '/' || t.name
+        and s.observed_at <= case when compute_scores.counts_future then 'infinity' else m.instant end
+      order by s.observed_at desc, s.id desc
+      limit 1
+    ) as s
+  ),
+  evidence as (
+    select
+      m.lead_id,
+      r.*,
+      s.id as signal_id,
+      -- A signal from the future has age 0.
+      greatest(extract(epoch from m.instant - s.observed_at), 0) as age,
+      case
+        when r.key is not null then case when jsonb_typeof(s.value) = 'object' then s.value -> r.key end
+        when r.signal is not null then s.value
+        else to_jsonb(
+          case r.field
+            when 'name' then l.name
+            when 'company' then l.company
+            when 'email' then l.email
+            when 'source' then l.source
+            when 'industry' then l.industry
+            when 'company_size' then l.company_size
+            when 'pain_points' then l.pain_points
+            when 'timeline' then l.timeline
+            when 'budget_range' then l.budget_range
+          end
+        )
+      end as value
+    from moment as m
+    join app.lead as l on l.organization_id = v_organization_id and l.id = m.lead_id
+    cross join rule as r
+    left join latest as s on s.lead_id = m.lead_id and s.type = r.signal
+  ),
+  counted as (
+    select
+      e.lead_id, e.position, e.name, e.label, e."group", e.cap, e.signal_id,
+      round(
+        case
+          when e.half_life_hours is null then e.weight
+          -- A weight of at most 1 rounds to 0.00 after 8 half-lives.
+          when e.age >= 8 * 3600 * e.half_life_hours then 0
+          -- With 40 digits: with the usual 16, rounding errors could change the second decimal.
+          else e.weight * power(round(0.5, 40), round(e.age, 40) / (3600 * e.half_life_hours))
+        end,
+        2
+      ) as contribution
+    from evidence as e
+    where
+      -- false and null never match, whatever the operand
+      case
+        when e.value is null or e.value in ('false', 'null') then e.operator = 'absent'
+        else
+          case e.operator
+            when 'present' then true
+            when 'equals' then e.value = e.operand
+            when 'differs' then e.value <> e.operand
+            when 'one_of' then jsonb_typeof(e.value) in ('number', 'string') and e.operand @> e.value
+            when 'at_least' then jsonb_typeof(e.value) = 'number' and e.value >= e.operand
+            when 'at_most' then jsonb_typeof(e.value) = 'number' and e.value <= e.operand
+            else false
+          end
+      end
+  ),
+  -- The positive contributions of a group count in the order of the sentence, up to the cap.
+  capped as (
+    select
+      j.lead_id, j.position, j.name, j.label, j.signal_id,
+      case
+        when j.cap is null or j.contribution < 0 then j.contribution
+        else round(least(j.contribution, greatest(j.cap - coalesce(j.before, 0), 0)), 2)
+      end as contribution
+    from (
+      select
+        j.*,
+        sum(j.contribution) over (
+          partition by j.lead_id, j."group"
+          order by j.contribution desc, j.position
+          rows between unbounded preceding and 1 preceding
+        ) as before
+      from counted as j
+    ) as j
+  ),
+  summed as (
+    select
+      c.lead_id,
+      sum(c.contribution) as total,
+      string_agg(
+        format('%s (%s%s)', c.label, case when c.contribution > 0 then '+' end, c.contribution), '; '
+        order by c.contribution desc, c.position
+      ) as sentence,
+      json_agg(
+        json_build_object(
+          'rule', c.name, 'label', c.label, 'contribution', c.contribution, 'signal_id', c.signal_id
+        )
+        order by c.contribution desc, c.position
+      ) as contributions
+    from capped as c
+    where c.contribution <> 0
+    group by c.lead_id
+  )
+  select
+    l.id,
+    round(100 * least(greatest(v_base + coalesce(s.total, 0), 0), 1))::integer,
+    coalesce(
+      s.sentence,
+      format('No rule of the scoring model counts: this is its base, %s.', round(v_base, 2))
+    ),
+    coalesce(s.contributions, '[]')
+  from moment as m
+  join app.lead as l on l.organization_id = v_organization_id and l.id = m.lead_id
+  left join summed as s on s.lead_id = m.lead_id;
+end $$;
+
+ALTER FUNCTION scoring.compute_scores(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION scoring.compute_scores(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) IS 'Scores leads with a model, each as of its own time; one row for each existing lead, in no order.
+
+lead_ids: distinct ids. instants: the time for each id, to which ages are computed. model: a model without faults
+(scoring.model_faults). counts_future: whether signals after the time count, with age 0.
+lead_score = round half up (100 × clamp(base + Σ contributions, 0, 1)). Of each type the latest signal (observed_at, then
+id) counts; a contribution is weight × 0.5^(age / half-life), rounded half away from zero to two decimals before it is
+summed; a contribution of 0.00 is left out. The sentence has exactly the summed contributions. The same signals, model
+and times give the same bytes.';
 
 CREATE FUNCTION scoring.is_decimal(value jsonb, low numeric, high numeric) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -8932,172 +9099,6 @@ ALTER FUNCTION scoring.model_in_force(organization_id uuid, OUT model text, OUT 
 
 COMMENT ON FUNCTION scoring.model_in_force(organization_id uuid, OUT model text, OUT model_version integer, OUT document jsonb) IS 'The organization''s active model, or else the newest default model. model: own or default.';
 
-CREATE FUNCTION scoring.reckon(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) RETURNS TABLE(lead_id uuid, lead_score integer, ai_reasoning text, contributions json)
-    LANGUAGE plpgsql STABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-  v_organization_id uuid := reckon.organization_id;
-  v_base numeric := (reckon.model ->> 'base')::numeric;
-begin
-  return query
-  with rule as materialized (
-    select
-      r.ordinality as position,
-      r.rule ->> 'name' as name,
-      r.rule ->> 'signal' as signal,
-      r.rule ->> 'field' as field,
-      r.rule ->> 'key' as key,
-      coalesce(r.rule ->> 'operator', 'present') as operator,
-      r.rule -> 'value' as operand,
-      r.rule ->> 'label' as label,
-      (r.rule ->> 'weight')::numeric as weight,
-      (r.rule ->> 'half_life_hours')::numeric as half_life_hours,
-      r.rule ->> 'group' as "group",
-      (reckon.model -> 'groups' -> (r.rule ->> 'group') ->> 'cap')::numeric as cap
-    from jsonb_array_elements(reckon.model -> 'rules') with ordinality as r (rule, ordinality)
-  ),
-  type as materialized (
-    select distinct r.signal as name from rule as r where r.signal is not null
-  ),
-  moment as (
-    select m.lead_id, m.instant from unnest(reckon.lead_ids, reckon.instants) as m (lead_id, instant)
-  ),
-  latest as (
-    select m.lead_id, t.name as type, s.id, s.value, s.observed_at
-    from moment as m
-    cross join type as t
-    cross join lateral (
-      select s.id, s.value, s.observed_at
-      from scoring.signal as s
-      where
-        s.organization_id = v_organization_id
-        and s.lead_and_type = m.lead_id::text || '/' || t.name
-        and s.observed_at <= case when reckon.counts_future then 'infinity' else m.instant end
-      order by s.observed_at desc, s.id desc
-      limit 1
-    ) as s
-  ),
-  evidence as (
-    select
-      m.lead_id,
-      r.*,
-      s.id as signal_id,
-      -- A signal from the future has age 0.
-      greatest(extract(epoch from m.instant - s.observed_at), 0) as age,
-      case
-        when r.key is not null then case when jsonb_typeof(s.value) = 'object' then s.value -> r.key end
-        when r.signal is not null then s.value
-        else to_jsonb(
-          case r.field
-            when 'name' then l.name
-            when 'company' then l.company
-            when 'email' then l.email
-            when 'source' then l.source
-            when 'industry' then l.industry
-            when 'company_size' then l.company_size
-            when 'pain_points' then l.pain_points
-            when 'timeline' then l.timeline
-            when 'budget_range' then l.budget_range
-          end
-        )
-      end as value
-    from moment as m
-    join app.lead as l on l.organization_id = v_organization_id and l.id = m.lead_id
-    cross join rule as r
-    left join latest as s on s.lead_id = m.lead_id and s.type = r.signal
-  ),
-  counted as (
-    select
-      e.lead_id, e.position, e.name, e.label, e."group", e.cap, e.signal_id,
-      round(
-        case
-          when e.half_life_hours is null then e.weight
-          -- A weight of at most 1 rounds to 0.00 after 8 half-lives.
-          when e.age >= 8 * 3600 * e.half_life_hours then 0
-          -- With 40 digits: with the usual 16, rounding errors could change the second decimal.
-          else e.weight * power(round(0.5, 40), round(e.age, 40) / (3600 * e.half_life_hours))
-        end,
-        2
-      ) as contribution
-    from evidence as e
-    where
-      -- false and null never match, whatever the operand
-      case
-        when e.value is null or e.value in ('false', 'null') then e.operator = 'absent'
-        else
-          case e.operator
-            when 'present' then true
-            when 'equals' then e.value = e.operand
-            when 'differs' then e.value <> e.operand
-            when 'one_of' then jsonb_typeof(e.value) in ('number', 'string') and e.operand @> e.value
-            when 'at_least' then jsonb_typeof(e.value) = 'number' and e.value >= e.operand
-            when 'at_most' then jsonb_typeof(e.value) = 'number' and e.value <= e.operand
-            else false
-          end
-      end
-  ),
-  -- The positive contributions of a group count in the order of the sentence, up to the cap.
-  capped as (
-    select
-      j.lead_id, j.position, j.name, j.label, j.signal_id,
-      case
-        when j.cap is null or j.contribution < 0 then j.contribution
-        else round(least(j.contribution, greatest(j.cap - coalesce(j.before, 0), 0)), 2)
-      end as contribution
-    from (
-      select
-        j.*,
-        sum(j.contribution) over (
-          partition by j.lead_id, j."group"
-          order by j.contribution desc, j.position
-          rows between unbounded preceding and 1 preceding
-        ) as before
-      from counted as j
-    ) as j
-  ),
-  summed as (
-    select
-      c.lead_id,
-      sum(c.contribution) as total,
-      string_agg(
-        format('%s (%s%s)', c.label, case when c.contribution > 0 then '+' end, c.contribution), '; '
-        order by c.contribution desc, c.position
-      ) as sentence,
-      json_agg(
-        json_build_object(
-          'rule', c.name, 'label', c.label, 'contribution', c.contribution, 'signal_id', c.signal_id
-        )
-        order by c.contribution desc, c.position
-      ) as contributions
-    from capped as c
-    where c.contribution <> 0
-    group by c.lead_id
-  )
-  select
-    l.id,
-    round(100 * least(greatest(v_base + coalesce(s.total, 0), 0), 1))::integer,
-    coalesce(
-      s.sentence,
-      format('No rule of the scoring model counts: this is its base, %s.', round(v_base, 2))
-    ),
-    coalesce(s.contributions, '[]')
-  from moment as m
-  join app.lead as l on l.organization_id = v_organization_id and l.id = m.lead_id
-  left join summed as s on s.lead_id = m.lead_id;
-end $$;
-
-ALTER FUNCTION scoring.reckon(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) OWNER TO leads_owner;
-
-COMMENT ON FUNCTION scoring.reckon(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) IS 'Scores leads with a model, each as of its own time; one row for each existing lead, in no order.
-
-lead_ids: distinct ids. instants: the time for each id, to which ages are computed. model: a model without faults
-(scoring.model_faults). counts_future: whether signals after the time count, with age 0.
-lead_score = round half up (100 × clamp(base + Σ contributions, 0, 1)). Of each type the latest signal (observed_at, then
-id) counts; a contribution is weight × 0.5^(age / half-life), rounded half away from zero to two decimals before it is
-summed; a contribution of 0.00 is left out. The sentence has exactly the summed contributions. The same signals, model
-and times give the same bytes.';
-
 CREATE FUNCTION scoring.score_lead(organization_id uuid, lead_id uuid) RETURNS api.new_score
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -9107,7 +9108,7 @@ declare
   v_model record;
   v_score api.new_score;
 begin
-  -- A concurrent request for the lead waits here. Then it sees every signal that the first request saw.
+  -- A concurrent request for the lead waits here. Then it sees every signal that the first one saw.
   perform
   from app.lead as l
   where l.organization_id = score_lead.organization_id and l.id = score_lead.lead_id
@@ -9125,7 +9126,7 @@ begin
   select
     score_lead.organization_id, r.lead_id, 'scored', r.lead_score, r.ai_reasoning, v_model.model, v_model.model_version,
     (v_model.document ->> 'base')::numeric, r.contributions, v_instant
-  from scoring.reckon(
+  from scoring.compute_scores(
     score_lead.organization_id, array[score_lead.lead_id], array[v_instant], v_model.document, true
   ) as r
   returning s.lead_id, s.lead_score, s.ai_reasoning, app.utc_text(s.created_at) into v_score;
@@ -11131,6 +11132,10 @@ GRANT ALL ON FUNCTION crm.tg_lead__push() TO leads_owner;
 REVOKE ALL ON FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) TO leads_exec;
 
+REVOKE ALL ON FUNCTION scoring.compute_scores(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION scoring.compute_scores(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) TO leads_exec;
+GRANT ALL ON FUNCTION scoring.compute_scores(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) TO leads_jobs;
+
 REVOKE ALL ON FUNCTION scoring.is_decimal(value jsonb, low numeric, high numeric) FROM PUBLIC;
 GRANT ALL ON FUNCTION scoring.is_decimal(value jsonb, low numeric, high numeric) TO leads_exec;
 GRANT ALL ON FUNCTION scoring.is_decimal(value jsonb, low numeric, high numeric) TO leads_jobs;
@@ -11168,10 +11173,6 @@ GRANT UPDATE(activated_at) ON TABLE scoring.model TO leads_jobs;
 REVOKE ALL ON FUNCTION scoring.model_in_force(organization_id uuid, OUT model text, OUT model_version integer, OUT document jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION scoring.model_in_force(organization_id uuid, OUT model text, OUT model_version integer, OUT document jsonb) TO leads_exec;
 GRANT ALL ON FUNCTION scoring.model_in_force(organization_id uuid, OUT model text, OUT model_version integer, OUT document jsonb) TO leads_jobs;
-
-REVOKE ALL ON FUNCTION scoring.reckon(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION scoring.reckon(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) TO leads_exec;
-GRANT ALL ON FUNCTION scoring.reckon(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION scoring.score_lead(organization_id uuid, lead_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION scoring.score_lead(organization_id uuid, lead_id uuid) TO leads_exec;

@@ -11,7 +11,7 @@ grant create on schema auth to leads_auth;
 reset role;
 
 -- begin frozen sql/auth/roles.sql
--- auth.roles - lists the database roles of this schema. Everything that needs their names reads them here.
+-- auth.roles - lists the database roles of this schema. It is the only list of their names.
 set local role leads_owner;
 
 create or replace function auth.roles()
@@ -51,7 +51,7 @@ role may own SECURITY DEFINER functions; null: it owns no objects.$$;
 
 grant execute on function auth.roles() to leads_exec, leads_jobs;
 -- begin frozen sql/auth/claimed_key.sql
--- auth.claimed_key - the API key that this transaction has proven, if the key is valid: one row or none.
+-- auth.claimed_key - the API key that this transaction has proven, if it is valid.
 set local role leads_auth;
 
 create or replace view auth.claimed_key with (security_invoker = true) as
@@ -61,10 +61,10 @@ select
   k.scopes
 from auth.api_key as k
 where
-  -- The subselect is computed once per query. Without it, a sequential scan would compute the digest for each row.
+  -- A subselect is computed once per query. Without it, a scan would hash for each row.
   k.digest = (select sha256(decode(nullif(current_setting('leads.key_digest', true), ''), 'hex')))
   and k.revoked_at is null
-  -- clock_timestamp() and read committed: a key expires and is revoked also inside a transaction that stays open.
+  -- clock_timestamp() and read committed: a key also ends inside a transaction that stays open.
   and (k.expires_at is null or k.expires_at > clock_timestamp())
   and current_setting('transaction_isolation') = 'read committed';
 
@@ -74,7 +74,7 @@ $$The key that the claim of this transaction proves.
 The claim is the setting leads.key_digest: the SHA-256 of the key as hexadecimal digits, which only the holder of the key can
 compute. The table stores the SHA-256 of the claim, so a value that is read from the table is no claim.$$;
 -- begin frozen sql/auth/enter.sql
--- auth.enter - begins a request: checks the key and sets the context. Every statement of the API server calls it first.
+-- auth.enter - begins a request: checks the key and sets the context. Every statement calls it.
 set local role leads_auth;
 
 create or replace function auth.enter(key_digest text, request_id text, scope text, read_only boolean)
@@ -113,7 +113,7 @@ Raises PT401 unauthorized (no key, or an unknown, expired or revoked one) and PT
 
 grant execute on function auth.enter(text, text, text, boolean) to leads_api;
 -- begin frozen sql/auth/organization_id.sql
--- auth.organization_id - the organization of the request's key. Every policy of leads_exec calls it.
+-- auth.organization_id - the organization of the request's key, for leads_exec's policies.
 set local role leads_auth;
 
 create or replace function auth.organization_id(scope text)
@@ -155,7 +155,7 @@ comment on function auth.key_scopes() is 'The scopes of the key that this transa
 
 grant execute on function auth.key_scopes() to leads_exec;
 -- begin frozen sql/auth/analyst_organization_id.sql
--- auth.analyst_organization_id - the organization of an analyst's login. Every policy of leads_bi calls it.
+-- auth.analyst_organization_id - the organization of an analyst's login, for leads_bi's policies.
 set local role leads_auth;
 
 create or replace function auth.analyst_organization_id()

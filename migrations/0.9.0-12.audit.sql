@@ -199,8 +199,8 @@ declare
   v_is_scored boolean := tg_op = 'UPDATE' and new.score_id is distinct from old.score_id and new.score_id is not null;
   v_diff text;
 begin
-  -- The columns are written out because a loop over them costs three times as much. On INSERT, old is all null; on
-  -- DELETE, new is.
+  -- The columns are written out because a loop over them costs three times as much. On INSERT, old
+  -- is all null; on DELETE, new is.
   v_diff := concat_ws(
     ',',
     case when old.name is distinct from new.name then
@@ -544,7 +544,7 @@ external_id: the record's id; null: unknown. may_have_made: calls that may have 
 
 grant execute on function crm.copies(uuid, uuid) to leads_eraser;
 -- begin frozen sql/audit/erase_events.sql
--- audit.erase_events - erases the personal values in events, and lists the digests of the payloads that remain.
+-- audit.erase_events - erases the personal values in events, and lists the new payloads' digests.
 set local role leads_eraser;
 
 create or replace function audit.erase_events(organization_id uuid, lead_id uuid)
@@ -625,14 +625,14 @@ begin
     and s.status = 'in_progress'
     and s.run_at > clock_timestamp();
   if v_until is not null then
-    -- A worker is calling the vendor. The result, and with it the record to list as a copy, is known soon.
+    -- A worker is calling the vendor. Its result, a record to list as a copy, is known soon.
     return query select round(extract(epoch from v_until - clock_timestamp()), 3), 0::bigint, 0::bigint, null::json;
     return;
   end if;
 
   v_copies := crm.copies(v_organization_id, v_lead_id);
-  -- Explicit deletes instead of cascades: a cascade runs as the table's owner, and the audit triggers would then record
-  -- all values.
+  -- Explicit deletes instead of cascades: a cascade runs as the table's owner, and the audit
+  -- triggers would then record all values.
   delete from crm.attempt as a
   using crm.sync as s
   where
@@ -768,7 +768,7 @@ The array has the payload's digest and not the payload, so that values can be er
 grant execute on function audit.event_hash(bigint, uuid, uuid, text, text, text, uuid, bytea, timestamptz)
 to leads_exec, leads_jobs;
 -- begin frozen sql/audit/chain_verdict.sql
--- audit.chain_verdict - verifies a part of an organization's chain, and names the first event that fails.
+-- audit.chain_verdict - verifies a part of a chain, and names the first event that fails.
 set local role leads_owner;
 
 create or replace function audit.chain_verdict(
@@ -902,7 +902,7 @@ begin
             s.present is distinct from s.written
             and (
               not exists (select from listed as l where l.event_id = s.event_id and l.digest = s.present)
-              -- To be listed isn't enough: the payload must also have the form that an erasure leaves.
+              -- The payload must also have the form that an erasure leaves.
               or s.salt is not null
               or audit.erased_payload(s.payload)::text <> s.payload::text
             )
@@ -921,8 +921,8 @@ begin
         where s.organization_id = v_organization_id and s.position < v_fault.position
       );
     elsif v_fault.code is null then
-      -- Events without a seal. The search starts after the previous part's last event, so that consecutive parts cover
-      -- every event.
+      -- Events without a seal. The search starts after the previous part's last event, so that
+      -- consecutive parts cover every event.
       select e.id
       into v_fault.event_id
       from audit.event as e
@@ -966,7 +966,7 @@ begin
   end if;
 
   v_fault.detail := case v_fault.code
-    when 'head_mismatch' then 'The chain that the head was taken from isn''t this one: seals were removed, or made anew.'
+    when 'head_mismatch' then 'The chain that the head was taken from isn''t this one: seals were removed or written again.'
     when 'seal_missing' then 'There is no seal at this position: it was removed, or there never was one.'
     when 'event_missing' then 'The event was removed from the log, or its id or its time was changed.'
     when 'hash_mismatch' then 'The event or its seal was changed, or another was put in its place.'
@@ -1003,7 +1003,7 @@ call app.drop_policies('audit.event');
 create policy event_exec_select on audit.event for select to leads_exec
   using (organization_id = (select auth.organization_id('read')));
 
--- Only the trigger functions run as leads_audit, which has no members. The organization comes from the changed row.
+-- Only the trigger functions run as leads_audit. The organization comes from the changed row.
 create policy event_audit_insert on audit.event for insert to leads_audit with check (true);
 
 -- admin.seal_events, admin.verify_chain
@@ -1012,9 +1012,9 @@ create policy event_jobs_select on audit.event for select to leads_jobs using (t
 create policy event_bi_select on audit.event for select to leads_bi
   using (organization_id = (select auth.analyst_organization_id()));
 
--- This limits every policy that is added later. The operands are swapped so that the planner doesn't merge this policy with
--- the permissive one. With two conditions EXPLAIN ANALYZE always runs both subselects, and not only after a row of another
--- organization has matched the analyst's own conditions.
+-- Restrictive, so that no policy that is added later can show more. The operands are swapped, so
+-- that the planner keeps two conditions. With two, EXPLAIN ANALYZE always runs both subselects, not
+-- only after a row of any organization has passed the analyst's conditions.
 create policy event_bi_all on audit.event as restrictive for all to leads_bi
   using ((select auth.analyst_organization_id()) = organization_id);
 
@@ -1026,8 +1026,8 @@ create policy event_eraser_update on audit.event for update to leads_eraser usin
 set local role leads_owner;
 call app.drop_triggers('audit.event');
 
--- A statement trigger, so that a role that sees no row gets the error too. The one exception, an erasure, is checked for
--- each row by _120_check_erasure.
+-- A statement trigger, so that a role that sees no row gets the error too. _120_check_erasure
+-- checks each row of the one exception, an erasure.
 create trigger _100_refuse_change before update on audit.event
   for each statement when (current_user <> 'leads_eraser')
   execute function audit.tg_refuse('The audit log is append-only: write a new event instead.');
@@ -1129,7 +1129,7 @@ revoke all on audit.seal from leads_auth, leads_exec, leads_jobs, leads_audit, l
 grant select on audit.seal to leads_exec;
 grant select, insert (organization_id, position, event_id, event_hash, hash, created_at) on audit.seal to leads_jobs;
 -- begin frozen sql/audit/create_partitions.sql
--- audit.create_partitions - creates a year's partitions of the audit log and its seals, complete with their guards.
+-- audit.create_partitions - creates a year's partitions of the audit log and its seals.
 set local role leads_owner;
 
 create or replace function audit.create_partitions(year integer)

@@ -1,4 +1,4 @@
--- Keys, organizations and leads: policies, triggers, grants, and the checks of bodies.
+-- Keys, organizations and leads: policies, triggers, grants, checks of bodies.
 --
 -- Locks: none that matter; every object is new.
 -- Duration: no rows exist yet.
@@ -119,7 +119,7 @@ begin
     return new;
   end if;
 
-  -- Generated columns are computed after this trigger. An update that changes nothing else ends here.
+  -- Generated columns are computed later. An update that changes nothing else ends here.
   new.email_key := old.email_key;
   new.pipeline_stage_and_source := old.pipeline_stage_and_source;
   if new is not distinct from old then
@@ -182,7 +182,7 @@ revoke all on app.organization from leads_auth, leads_exec, leads_jobs, leads_au
 
 grant references on app.organization to leads_auth;
 grant select on app.organization to leads_exec;
--- admin.seal_events locks the row, which requires UPDATE on a column. organization_id never changes.
+-- admin.seal_events locks the row, which requires UPDATE on a column that never changes.
 grant select, insert (organization_id, name, environment), update (organization_id) on app.organization to leads_jobs;
 
 grant select (organization_id, erased_at), update (name, erased_at) on app.organization to leads_eraser;
@@ -201,9 +201,9 @@ create policy pipeline_stage_jobs_delete on app.pipeline_stage for delete to lea
 create policy pipeline_stage_bi_select on app.pipeline_stage for select to leads_bi
   using (organization_id = (select auth.analyst_organization_id()));
 
--- Restrictive, so that no policy that is added later can show more. The operands are swapped, so that the planner doesn't
--- merge it with the permissive policy: with both, EXPLAIN ANALYZE always runs both subselects, and not only after a row of
--- any organization has passed the analyst's conditions.
+-- Restrictive, so that no policy that is added later can show more. The operands are swapped, so
+-- that the planner keeps two conditions. With two, EXPLAIN ANALYZE always runs both subselects, not
+-- only after a row of any organization has passed the analyst's conditions.
 create policy pipeline_stage_bi_all on app.pipeline_stage as restrictive for all to leads_bi
   using ((select auth.analyst_organization_id()) = organization_id);
 
@@ -322,7 +322,7 @@ begin
     and s.lead_id = v_lead_id
     and s.vendor = v_connection.vendor
     and s.account = v_connection.account;
-  -- There is nothing to do. The row stays unlocked, because a worker would wait for this transaction.
+  -- There is nothing to do. The row isn't locked: a worker would wait for this transaction.
   if
     v_sync.status in ('ok', 'in_progress')
     or v_sync.error_code = 'outcome_unknown'
@@ -365,7 +365,7 @@ begin
     begun_after = case when s.status = 'pending' then s.begun_after else s.attempts end
   where
     case s.status
-      -- A request ends the backoff. crm.lease_syncs still waits for calls that may have created a record.
+      -- A request ends the backoff. crm.lease_syncs still waits for calls that may create a record.
       when 'pending' then request_push.is_asked and s.run_at > v_now
       when 'failed' then s.error_code <> 'outcome_unknown' and v_skipped is null
       when 'skipped' then v_skipped is null
@@ -394,7 +394,7 @@ outcome is unknown, stays unchanged. Null: the organization has no connection.$$
 
 grant execute on function crm.request_push(uuid, uuid, boolean) to leads_exec;
 -- begin frozen sql/crm/tg_lead__push.sql
--- crm.tg_lead__push - requests a push when a lead enters the push_stage of its organization's connection.
+-- crm.tg_lead__push - requests a push when a lead enters the push_stage of the connection.
 set local role leads_jobs;
 
 create or replace function crm.tg_lead__push()
@@ -439,9 +439,9 @@ create policy lead_jobs_insert on app.lead for insert to leads_jobs with check (
 create policy lead_bi_select on app.lead for select to leads_bi
   using (organization_id = (select auth.analyst_organization_id()));
 
--- Restrictive, so that no policy that is added later can show more. The operands are swapped, so that the planner doesn't
--- merge it with the permissive policy: with both, EXPLAIN ANALYZE always runs both subselects, and not only after a row of
--- any organization has passed the analyst's conditions.
+-- Restrictive, so that no policy that is added later can show more. The operands are swapped, so
+-- that the planner keeps two conditions. With two, EXPLAIN ANALYZE always runs both subselects, not
+-- only after a row of any organization has passed the analyst's conditions.
 create policy lead_bi_all on app.lead as restrictive for all to leads_bi
   using ((select auth.analyst_organization_id()) = organization_id);
 
@@ -608,13 +608,13 @@ comment on function app.raise_faults(integer, text, json) is
 
 grant execute on function app.raise_faults(integer, text, json) to leads_exec;
 -- begin frozen sql/app/duplicate_keys.sql
--- app.duplicate_keys - the keys that occur twice in an object of a JSON text. jsonb would keep only the last value.
+-- app.duplicate_keys - the keys that occur twice in a JSON object. jsonb keeps only the last value.
 set local role leads_owner;
 
 create or replace function app.duplicate_keys(value json)
 returns setof text language sql immutable parallel safe
 begin atomic
-  -- Each level is parsed again: without a limit on the depth, 60 KB of nested objects would take half a minute.
+  -- Each level is parsed again: without a limit, 60 KB of nested objects would take half a minute.
   with recursive node as (
     select duplicate_keys.value as value, 1 as depth
     union all
@@ -650,7 +650,7 @@ create or replace function app.read_object(body text)
 returns jsonb language plpgsql immutable parallel safe security invoker set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- Fails if the text is no JSON, or has a NUL, a lone surrogate or very deep nesting. api.problem has the SQLSTATEs.
+  -- Fails for invalid JSON, a NUL, a lone surrogate or deep nesting: see SQLSTATEs in api.problem.
   v_object jsonb := read_object.body::jsonb;
 begin
   if jsonb_typeof(v_object) <> 'object' then
@@ -687,8 +687,8 @@ grant execute on function app.read_object(text) to leads_exec;
 set local role leads_owner;
 delete from app.lead_field;
 
--- The kind and the limit are read from the column's CHECK and from the functions that it calls, the only places where a
--- limit is written.
+-- The kind and the limit are read from the column's CHECK and from the functions that it calls:
+-- a limit is written only there.
 insert into app.lead_field (name, kind, max_length, is_nullable)
 select
   a.attname,
@@ -955,7 +955,7 @@ begin
     return null;
   end if;
 
-  -- A second request waits here for the transaction of the first one. Then it finds the answer of the first one, or it
+  -- A second request waits here for the transaction of the first one. Then it finds the answer, or
   -- claims the key itself if the first one rolled back.
   begin
     perform set_config('lock_timeout', greatest(claim_idempotency_key.wait, 1)::text, true);

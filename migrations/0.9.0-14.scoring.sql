@@ -18,8 +18,8 @@ create trigger _110_refuse_change before update or delete on scoring.default_mod
 -- begin frozen sql/scoring/default_model.rows.sql
 -- scoring.default_model - the models of an organization that has none of its own.
 set local role leads_owner;
--- To change the model, add a new version at the end. The history of scores names versions, so a trigger refuses to change
--- the document of a version.
+-- To change the model, add a new version at the end. The history of scores names versions, so a
+-- trigger refuses to change the document of a version.
 insert into scoring.default_model (version, document)
 values
   (1, $${
@@ -268,11 +268,11 @@ comment on function scoring.model_in_force(uuid) is
   'The organization''s active model, or else the newest default model. model: own or default.';
 
 grant execute on function scoring.model_in_force(uuid) to leads_exec, leads_jobs;
--- begin frozen sql/scoring/reckon.sql
--- scoring.reckon - computes scores, sentences and contributions of leads.
+-- begin frozen sql/scoring/compute_scores.sql
+-- scoring.compute_scores - computes scores, sentences and contributions of leads.
 set local role leads_owner;
 
-create or replace function scoring.reckon(
+create or replace function scoring.compute_scores(
   organization_id uuid,
   lead_ids uuid[],
   instants timestamptz[],
@@ -283,8 +283,8 @@ returns table (lead_id uuid, lead_score integer, ai_reasoning text, contribution
 language plpgsql stable parallel safe security invoker set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_organization_id uuid := reckon.organization_id;
-  v_base numeric := (reckon.model ->> 'base')::numeric;
+  v_organization_id uuid := compute_scores.organization_id;
+  v_base numeric := (compute_scores.model ->> 'base')::numeric;
 begin
   return query
   with rule as materialized (
@@ -300,14 +300,14 @@ begin
       (r.rule ->> 'weight')::numeric as weight,
       (r.rule ->> 'half_life_hours')::numeric as half_life_hours,
       r.rule ->> 'group' as "group",
-      (reckon.model -> 'groups' -> (r.rule ->> 'group') ->> 'cap')::numeric as cap
-    from jsonb_array_elements(reckon.model -> 'rules') with ordinality as r (rule, ordinality)
+      (compute_scores.model -> 'groups' -> (r.rule ->> 'group') ->> 'cap')::numeric as cap
+    from jsonb_array_elements(compute_scores.model -> 'rules') with ordinality as r (rule, ordinality)
   ),
   type as materialized (
     select distinct r.signal as name from rule as r where r.signal is not null
   ),
   moment as (
-    select m.lead_id, m.instant from unnest(reckon.lead_ids, reckon.instants) as m (lead_id, instant)
+    select m.lead_id, m.instant from unnest(compute_scores.lead_ids, compute_scores.instants) as m (lead_id, instant)
   ),
   latest as (
     select m.lead_id, t.name as type, s.id, s.value, s.observed_at
@@ -319,7 +319,7 @@ begin
       where
         s.organization_id = v_organization_id
         and s.lead_and_type = m.lead_id::text || '/' || t.name
-        and s.observed_at <= case when reckon.counts_future then 'infinity' else m.instant end
+        and s.observed_at <= case when compute_scores.counts_future then 'infinity' else m.instant end
       order by s.observed_at desc, s.id desc
       limit 1
     ) as s
@@ -433,7 +433,7 @@ begin
   left join summed as s on s.lead_id = m.lead_id;
 end $$;
 
-comment on function scoring.reckon(uuid, uuid[], timestamptz[], jsonb, boolean) is
+comment on function scoring.compute_scores(uuid, uuid[], timestamptz[], jsonb, boolean) is
 $$Scores leads with a model, each as of its own time; one row for each existing lead, in no order.
 
 lead_ids: distinct ids. instants: the time for each id, to which ages are computed. model: a model without faults
@@ -443,7 +443,7 @@ id) counts; a contribution is weight × 0.5^(age / half-life), rounded half away
 summed; a contribution of 0.00 is left out. The sentence has exactly the summed contributions. The same signals, model
 and times give the same bytes.$$;
 
-grant execute on function scoring.reckon(uuid, uuid[], timestamptz[], jsonb, boolean) to leads_exec, leads_jobs;
+grant execute on function scoring.compute_scores(uuid, uuid[], timestamptz[], jsonb, boolean) to leads_exec, leads_jobs;
 -- begin frozen sql/scoring/score_lead.sql
 -- scoring.score_lead - scores a lead from its latest signals, and keeps the score.
 set local role leads_owner;
@@ -456,7 +456,7 @@ declare
   v_model record;
   v_score api.new_score;
 begin
-  -- A concurrent request for the lead waits here. Then it sees every signal that the first request saw.
+  -- A concurrent request for the lead waits here. Then it sees every signal that the first one saw.
   perform
   from app.lead as l
   where l.organization_id = score_lead.organization_id and l.id = score_lead.lead_id
@@ -474,7 +474,7 @@ begin
   select
     score_lead.organization_id, r.lead_id, 'scored', r.lead_score, r.ai_reasoning, v_model.model, v_model.model_version,
     (v_model.document ->> 'base')::numeric, r.contributions, v_instant
-  from scoring.reckon(
+  from scoring.compute_scores(
     score_lead.organization_id, array[score_lead.lead_id], array[v_instant], v_model.document, true
   ) as r
   returning s.lead_id, s.lead_score, s.ai_reasoning, app.utc_text(s.created_at) into v_score;

@@ -51,7 +51,7 @@ call app.drop_triggers('crm.connection');
 create trigger _100_refuse_truncate before truncate on crm.connection
   for each statement execute function audit.tg_refuse('Use "leads crm disconnect", which records each change.');
 
--- The audit log doesn't record blocked_until and paced_until, which change with the vendor's answers, and revision.
+-- The audit log doesn't record revision, nor the times that change with the vendor's answers.
 create trigger _900_record after insert or update or delete on crm.connection
   for each row execute function audit.tg_record('crm_connection', 'id', 'revision', 'blocked_until', 'paced_until');
 -- begin frozen sql/crm/connection.grants.sql
@@ -186,7 +186,7 @@ create or replace function crm.wake_worker(organization_id uuid, lead_id uuid)
 returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- Only if a push waits: a transaction that notifies waits at its commit for all others that notify.
+  -- Only if a push waits: transactions that notify wait for each other at commit.
   if exists (
     select
     from crm.sync as s
@@ -218,7 +218,7 @@ comment on function crm.account_in_force(uuid) is
 
 grant execute on function crm.account_in_force(uuid) to leads_exec;
 -- begin frozen sql/crm/sync_in_force.sql
--- crm.sync_in_force - a lead's sync with the organization's current connection, or else its latest sync.
+-- crm.sync_in_force - a lead's sync with the current connection, or else its latest sync.
 set local role leads_jobs;
 
 create or replace function crm.sync_in_force(organization_id uuid, lead_id uuid)
@@ -407,7 +407,7 @@ begin
     v_outcome := 'undecided';
     v_message := 'The vendor returned an id that can''t be stored. An id must have 1 to 255 characters.';
   end if;
-  -- Fencing: the outcome of an older attempt is ignored. The newer attempt finds its record at the vendor.
+  -- The outcome of an older attempt is ignored. The newer attempt finds its record at the vendor.
   select s.* into v_sync
   from crm.sync as s
   where
@@ -428,7 +428,7 @@ begin
       when 'undecided' then 'not_made'
       else v_outcome
     end,
-    -- The attempt stays open even if its last call was a search: the vendor may have a record of an earlier attempt.
+    -- The attempt stays open even after a search: the vendor may have an earlier attempt's record.
     sent_at = case when v_outcome = 'unknown' and a.display_name is not null then coalesce(a.sent_at, v_now) else a.sent_at end,
     http_status = settle_attempt.http_status,
     message = v_message
@@ -468,7 +468,7 @@ begin
       c.organization_id = v_organization_id and c.vendor = v_sync.vendor and c.account = v_sync.account
       and c.state = 'active'
       and c.revision = v_attempt.connection_revision;
-    -- If the connection has a new credential meanwhile, the refusal of the old one doesn't pause it.
+    -- If the connection has a new credential, the refusal of the old one doesn't pause it.
     perform
     from crm.connection as c
     where c.organization_id = v_organization_id and c.revision = v_attempt.connection_revision;
@@ -499,8 +499,8 @@ begin
     return 'failed';
   end if;
 
-  -- The delay is 1, 2, 4, 8, then 10 seconds. After ten minutes it doubles every ten minutes, up to an hour. Half of it is
-  -- random, so that pushes that failed together are not repeated together. Attempts whose worker died don't count.
+  -- The delay is 1, 2, 4, 8, then 10 seconds. After ten minutes it doubles every ten minutes, up to
+  -- an hour. Half is random, so that pushes spread out. Attempts of dead workers don't count.
   select count(*) into v_failures
   from crm.attempt as a
   where
@@ -542,8 +542,8 @@ create or replace function crm.lease_syncs(key_ids text[], batch integer, runnin
 returns setof crm.job language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- One time for the whole call, so that a postponed push isn't due again in it. A variable, because an index can't be
-  -- searched for a volatile value.
+  -- One time for the whole call, so that a postponed push isn't due again in it. A variable,
+  -- because an index can't be searched for a volatile value.
   v_started timestamptz := date_trunc('milliseconds', clock_timestamp());
   v_left integer := least(greatest(lease_syncs.batch, 0), 64);
   v_seen uuid[] := '{}';
@@ -557,8 +557,8 @@ declare
   v_external_id text;
   v_free integer;
 begin
-  -- A session that has ended probably belonged to a killed worker: its leases end now. A worker that only lost its
-  -- connection is fenced by the number of the attempt, and its open calls are still waited for.
+  -- A session that has ended probably belonged to a killed worker: its leases end now. The number of
+  -- the attempt stops a worker that only lost its connection; its open calls are still waited for.
   with gone as (
     select s.organization_id, s.id
     from crm.connection as c
@@ -576,8 +576,8 @@ begin
   where s.organization_id = g.organization_id and s.id = g.id;
 
   while v_left > 0 loop
-    -- Each connection once. The lock prevents two workers from choosing among the same syncs. A connection that another
-    -- worker has locked is skipped.
+    -- Each connection once. The lock prevents two workers from choosing among the same syncs. A
+    -- connection that another worker has locked is skipped.
     select
       c.organization_id, c.vendor, c.account, c.revision, c.settings, c.settle_seconds, c.credential, c.credential_key,
       v.has_search, o.environment,
@@ -608,8 +608,8 @@ begin
 
     v_seen := v_seen || v_connection.organization_id;
     v_free := least(v_connection.free, v_left);
-    -- The e-mail addresses of pushes with open attempts, each with the oldest such push. A failed push keeps its address
-    -- reserved until the vendor's search shows what it may have created.
+    -- The addresses of pushes with open attempts, each with the oldest such push. A failed push
+    -- keeps its address reserved until the vendor's search shows what it may have created.
     select jsonb_object_agg(r.email_key, r.id) into v_reserved
     from (
       select s.email_key, min(s.id::text) as id
@@ -670,7 +670,7 @@ begin
           v_reserved ->> v_due.lead_email_key <> v_due.id::text
           and (v_open_until is null or v_reserved ->> v_due.lead_email_key < v_due.id::text)
         ) then
-          -- Another push has this address, or may have created a record with it. The interval grows with the wait.
+          -- Another push has this address, or may have created its record. The interval grows.
           v_postponed_until := v_now + least(greatest((v_now - v_due.begun_at) / 8, interval '0.25 seconds'), interval '10 seconds');
         else
           -- A record that was just created, which the vendor's search may not show yet.
@@ -739,7 +739,7 @@ begin
             and a.sent_at is not null
             and a.outcome is null
         ),
-        -- A vendor's search can be case-sensitive, and the record may have the spelling of another lead.
+        -- A vendor's search can be case-sensitive, and another lead may have another spelling.
         array(
           select distinct a.email
           from crm.sync as s
@@ -837,7 +837,7 @@ declare
   v_at timestamptz;
   v_spacing interval;
 begin
-  -- Fencing: a worker with an older attempt stops here.
+  -- A worker with an older attempt stops here.
   select s.* into v_sync
   from crm.sync as s
   where
@@ -859,7 +859,7 @@ begin
     where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;
   end if;
 
-  -- If the vendor limits the rate, calls take turns: the rate is the connection's, across all workers.
+  -- If the vendor limits the rate, calls take turns: all workers share the connection's rate.
   perform
   from crm.connection as c
   join crm.vendor as v on v.name = c.vendor
@@ -872,8 +872,8 @@ begin
   v_now := date_trunc('milliseconds', clock_timestamp());
   v_at := greatest(v_now, v_connection.blocked_until);
   if v_connection.calls is not null then
-    -- An even rate of nine tenths of the limit, with bursts of one tenth: no period of call_seconds has more calls.
-    -- Rounded up to whole milliseconds, the precision of paced_until.
+    -- An even rate of nine tenths of the limit, with bursts of one tenth: no period of call_seconds
+    -- has more calls. Rounded up to whole milliseconds, the precision of paced_until.
     v_spacing := make_interval(secs => ceil(1000 * v_connection.call_seconds / (0.9 * v_connection.calls)) / 1000);
     v_at := greatest(v_at, v_connection.paced_until - v_spacing * (0.1 * v_connection.calls));
   end if;
@@ -883,7 +883,7 @@ begin
     or v_connection.revision <> v_attempt.connection_revision
     or v_at > v_now + interval '2 seconds'
   then
-    -- Paused, disconnected, connected again with another credential, or a long wait: the lease is returned.
+    -- Paused, disconnected, connected with another credential, or a long wait: the lease is returned.
     update crm.attempt as a
     set outcome = 'not_made'
     where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;

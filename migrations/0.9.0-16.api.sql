@@ -95,7 +95,7 @@ values
   ('chain_head_is_position_and_hash', 400, 'invalid_parameter', 'Invalid parameter',
     'This must be the head of an earlier response: a position, a colon and 64 hexadecimal digits.', 'head', 'invalid_head');
 
--- Constraints on a lead that concern several fields; api.problems adds the constraints on one field.
+-- Constraints on several fields of a lead; api.problems adds the constraints on one field.
 insert into api.problem (raised_by, status, code, title, detail, field, field_code)
 values
   ('lead_has_email_or_name_and_company', 422, 'validation_failed', 'Validation failed',
@@ -132,7 +132,7 @@ begin atomic
   select p.raised_by, p.status, p.code, p.title, p.detail, p.field, p.field_code
   from api.problem as p
   union all
-  -- app.lead_faults finds the values that a lead's constraint refuses; where it doesn't, the constraint answers the same.
+  -- A value that app.lead_faults does not find and a constraint refuses gets the same error.
   select
     c.conname,
     422,
@@ -171,7 +171,7 @@ revoke all on api.operation from leads_auth, leads_exec, leads_jobs, leads_audit
 
 grant select on api.operation to leads_exec, leads_jobs;
 -- begin frozen sql/api/document.sql
--- api.document - writes the documentation of an endpoint. The file of each endpoint's function calls it.
+-- api.document - writes the documentation of an endpoint. The file of each endpoint calls it.
 set local role leads_owner;
 
 create or replace procedure api.document(
@@ -525,7 +525,7 @@ end $$;
 comment on function api.default_text(oid, integer) is
   'The default of the argument at a position (from 1), as text. Null if the argument has no default.';
 -- begin frozen sql/api/routes.sql
--- api.routes - the routes with the signatures of their functions. The server reads them at its start and on NOTIFY.
+-- api.routes - the routes and their functions' signatures, for the server at start and on NOTIFY.
 set local role leads_exec;
 
 create or replace function api.routes()
@@ -566,7 +566,7 @@ begin atomic
     case when w.provolatile <> 'v' then w.proargnames[:w.pronargs] end
   from api.route as r
   left join pg_catalog.pg_proc as f
-    -- to_regproc raises an error for a name of three parts, and before PostgreSQL 16 for any malformed name.
+    -- to_regproc fails for a name of three parts, and before PostgreSQL 16 for any malformed name.
     on f.oid = case when r.function ~ '^[a-z_][a-z0-9_]*[.][a-z_][a-z0-9_]*$' then to_regproc(r.function) end
     and f.prorettype = 'api.answer'::regtype
     and has_function_privilege(session_user, f.oid, 'execute')
@@ -716,7 +716,7 @@ begin atomic
         then '"enum":' || case when value_schema.is_nullable then regexp_replace(f.words, '\]$', ', null]') else f.words end
       end,
       case when f.max_length is not null then '"minLength":1,"maxLength":' || f.max_length end,
-      -- Not "format": "email", which rejects some addresses that the pattern accepts (a leading dot, two dots in a row).
+      -- Not "format": "email", which rejects some addresses that the pattern accepts (a..b).
       case when f.is_email then '"maxLength":254' end,
       case
         when f.is_name then '"pattern":' || to_json(api.expression(
@@ -726,7 +726,7 @@ begin atomic
           (select p.prosrc from pg_catalog.pg_proc as p where p.oid = 'app.is_email(text)'::regprocedure)
         ))
         when f.max_length is not null and value_schema.is_input then
-          -- White space at the ends is removed, and something must remain. PostgreSQL cannot store NUL.
+          -- White space at the ends is removed; something must remain. PostgreSQL cannot store NUL.
           '"pattern":' || to_json(
             '^[^\u0000]*[^\u0000\t\n\v\f\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000][^\u0000]*$'::text
           )
@@ -843,7 +843,7 @@ $$The JSON Schema (2020-12) of a composite type, as text. Null if there is no su
 The fields are the attributes of the type, with their comments, and with the constraints on the columns of the table that
 api.shape names for the type. An attribute without a comment has that of the column. Types whose names end with _input describe requests.$$;
 -- begin frozen sql/api/operations.sql
--- api.operations - the endpoints that the reference describes, with everything that follows from the catalogue.
+-- api.operations - the endpoints of the reference, with what follows from the catalogue.
 set local role leads_exec;
 
 create or replace function api.operations()
@@ -905,7 +905,7 @@ begin atomic
     coalesce(o.examples, '{}')
   from api.route as r
   join pg_catalog.pg_proc as f
-    -- to_regproc raises an error for a name of three parts, and before PostgreSQL 16 for any malformed name.
+    -- to_regproc fails for a name of three parts, and before PostgreSQL 16 for any malformed name.
     on f.oid = case when r.function ~ '^[a-z_][a-z0-9_]*[.][a-z_][a-z0-9_]*$' then to_regproc(r.function) end
     and f.prorettype = 'api.answer'::regtype
     and has_function_privilege(session_user, f.oid, 'execute')
@@ -991,7 +991,7 @@ begin atomic
           when a.base = 'integer' and a.example ~ '^-?(0|[1-9][0-9]*)$' then a.example
           when a.base = 'boolean' and a.example in ('true', 'false') then a.example
           else api.json_text(a.example)
-        -- x-disabled: the try-it form of the page shows the example, and does not send it by itself.
+        -- x-disabled: the form of the page shows the example, and does not send it by itself.
         end || case when a.is_optional then ',"x-disabled":true' else '' end || '}}'
       ) as text
     from argument as a
@@ -1062,7 +1062,7 @@ $$The request body of each operation whose function has the argument body.
 
 schema_name, schema: the schema of the operation's rule, with its name as api.schema_name takes it. Null: the body is described by its type.$$;
 -- begin frozen sql/api/operation_problems.sql
--- api.operation_problems - the OpenAPI responses for errors, which operations share, and which operation has which.
+-- api.operation_problems - the OpenAPI responses for errors, and the errors of each operation.
 set local role leads_exec;
 
 create or replace function api.operation_problems()
@@ -1470,7 +1470,7 @@ return, and the rows of api.operation. It leaves out a route whose function the 
 
 grant execute on function api.openapi() to leads_api;
 -- begin frozen sql/api/input_faults.sql
--- api.input_faults - all errors in the values of a request. PostgreSQL itself stops at the first one.
+-- api.input_faults - all errors in the values of a request. PostgreSQL stops at the first one.
 set local role leads_exec;
 
 create or replace function api.input_faults(names text[], types text[], texts text[])
@@ -1577,8 +1577,8 @@ begin
 
   select b.created_at, b.id into v_at, v_id from app.page_bound(list_leads.cursor, list_leads.end_at) as b;
 
-  -- One statement for each combination of filters, because each has its own index: a condition such as
-  -- (source is null or l.source = source) would prevent its use. Each value is one index scan; the results are merged.
+  -- One statement for each combination of filters, because each has its own index: a condition such
+  -- as (source is null or l.source = source) would prevent its use. Each value is one index scan.
   if list_leads.email is not null then
     v_items := array(
       select row_to_json(app.lead_item(row(p.*)::app.lead_values))::text
@@ -2196,7 +2196,7 @@ declare
   v_organization_id uuid := auth.organization_id('write');
   v_sync crm.sync_values;
 begin
-  -- Only a guard against another request under the key: the answer is made anew each time, and never kept.
+  -- The key only prevents its use for another request: the answer isn't stored.
   perform app.claim_idempotency_key(
     v_organization_id, push_lead.idempotency_key, push_lead.idempotency_wait,
     concat('POST /leads/', push_lead.id, '/push-to-crm')
@@ -2238,7 +2238,7 @@ call api.document(
   examples => '{"202": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "crm_sync": {"vendor": "jobnimbus", "external_id": null, "status": "pending", "last_synced_at": null}}}'
 );
 -- begin frozen sql/api/get_push.sql
--- api.get_push - how the push that POST /leads/{id}/push-to-crm began stands by now.
+-- api.get_push - the state of the push that POST /leads/{id}/push-to-crm began.
 set local role leads_exec;
 
 create or replace function api.get_push(id uuid)
@@ -2339,7 +2339,7 @@ create or replace function api.list_audit_events(
 )
 returns api.answer language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
--- Without statistics the planner expects few rows, and would sort all partitions instead of reading the newest page in order.
+-- Without statistics the planner expects few rows, and would sort all partitions.
 set enable_sort = off
 as $$
 declare
@@ -2362,7 +2362,7 @@ begin
   select b.created_at, b.id into v_at, v_id
   from app.page_bound(list_audit_events.cursor, list_audit_events.end_at) as b;
 
-  -- A statement for each shape of filter: each walks its own index, and several values are one walk each, merged.
+  -- One statement for each combination of filters, because each has its own index.
   if list_audit_events.lead_id is not null then
     v_items := array(
       select row_to_json(audit.event_item(
@@ -2618,7 +2618,7 @@ values
   ('GET', '/organizations/me', 'api.get_organization', 'read'),
   ('GET', '/health', 'api.get_health', 'read');
 
--- The worker makes the answer. The client waits for it, and no database connection is kept meanwhile.
+-- The worker makes the answer. A client that waits for it holds no database connection.
 insert into api.route (method, path, function, scope, wait_seconds, wait_function)
 values
   ('POST', '/leads/{id}/push-to-crm', 'api.push_lead', 'write', 10, 'api.get_push');

@@ -146,7 +146,7 @@ comment on column bi.stage_history.next_stage is 'The next stage; null: the lead
 
 grant select on bi.stage_history to leads_bi;
 -- begin frozen sql/bi/pipeline_daily.sql
--- bi.pipeline_daily - for each day and stage: the leads that entered, left, and were there at the end of the day.
+-- bi.pipeline_daily - for each day and stage: the leads that entered, left, and were in it.
 set local role leads_owner;
 
 create or replace view bi.pipeline_daily with (security_invoker = true) as
@@ -214,7 +214,7 @@ comment on column bi.pipeline_daily.lead_count is 'The number of leads in the st
 
 grant select on bi.pipeline_daily to leads_bi;
 -- begin frozen sql/bi/source_performance.sql
--- bi.source_performance - the result of each source: leads, qualified, won, win rate, hours to qualify.
+-- bi.source_performance - the results of each source: leads, win rate, hours to qualify.
 set local role leads_owner;
 
 create or replace view bi.source_performance with (security_invoker = true) as

@@ -332,7 +332,7 @@ begin
     raise sqlstate 'PT422' using message = 'invalid_overlap', hint = 'The overlap can''t be negative.';
   end if;
   v_old := admin.good_key(rotate_key.id);
-  -- A second rotation would copy the end of the overlap, which the first one has stored as the key's expiry.
+  -- A second rotation would copy the end of the overlap, which is stored as the key's expiry.
   select k.id into v_new_id
   from auth.api_key as k
   where k.organization_id = v_old.organization_id and k.rotated_from = rotate_key.id;
@@ -493,7 +493,7 @@ begin
     execute format('alter role %I set %s', create_analyst.login, v_setting);
   end loop;
   perform admin.bind_analyst(create_analyst.login, create_analyst.organization_id, create_analyst.expires_at);
-  -- PostgreSQL 15 has no SET FALSE. There only the policy protects the rows: it checks session_user.
+  -- PostgreSQL 15 has no SET FALSE. Only the policy protects the rows: it checks session_user.
   execute format(
     'grant leads_bi to %I%s',
     create_analyst.login,
@@ -522,7 +522,7 @@ end $$;
 comment on function admin.unbind_analyst(text) is
   'Unbinds a login from its organization. It then sees no row. Only admin.revoke_analyst calls it: no login may execute it.';
 -- begin frozen sql/admin/revoke_analyst.sql
--- admin.revoke_analyst - the first step of leads bi revoke LOGIN: after its commit the login sees no row.
+-- admin.revoke_analyst - the first step of leads bi revoke: then the login sees no row.
 set local role leads_jobs;
 
 create or replace function admin.revoke_analyst(login text)
@@ -560,7 +560,7 @@ $$Unbinds an analyst's login from its organization, and sets it to NOLOGIN. Afte
 admin.drop_analyst then ends the login's sessions in a separate transaction, because an open transaction of the analyst may
 still have its snapshot. Only the migrating login can execute it. Raises PT404 analyst_not_found.$$;
 -- begin frozen sql/admin/drop_analyst.sql
--- admin.drop_analyst - the second step of leads bi revoke LOGIN: ends the login's sessions, and drops the login.
+-- admin.drop_analyst - the second step of leads bi revoke: ends the login's sessions and drops it.
 set local role leads_jobs;
 
 create or replace function admin.drop_analyst(login text)
@@ -583,7 +583,7 @@ begin
       '"%s" isn''t a revoked login. Run: leads bi revoke %s', drop_analyst.login, drop_analyst.login
     );
   end if;
-  -- The creator of the role only has ADMIN OPTION on it. To end its sessions, the creator needs the role's privileges.
+  -- The creator of a role only has ADMIN OPTION. To end its sessions takes the role's privileges.
   execute format('grant %I to %I', drop_analyst.login, current_user);
   perform pg_terminate_backend(a.pid, 5000)
   from pg_catalog.pg_stat_activity as a
@@ -680,7 +680,7 @@ comment on function admin.check_scoring_model(jsonb) is
 
 grant execute on function admin.check_scoring_model(jsonb) to leads_operator;
 -- begin frozen sql/admin/scoring_models.sql
--- admin.scoring_models - lists an organization's scoring models and the default ones, for leads scoring show.
+-- admin.scoring_models - lists an organization's models and the default, for leads scoring show.
 set local role leads_jobs;
 
 create or replace function admin.scoring_models(organization_id uuid)
@@ -714,7 +714,7 @@ state: "draft", "active" or "retired". The newest default model is "unused" whil
 
 grant execute on function admin.scoring_models(uuid) to leads_operator;
 -- begin frozen sql/admin/edit_scoring_model.sql
--- admin.edit_scoring_model - creates or replaces the draft of an organization's scoring model, for leads scoring edit.
+-- admin.edit_scoring_model - creates or replaces the draft of a model, for leads scoring edit.
 set local role leads_jobs;
 
 create or replace function admin.edit_scoring_model(organization_id uuid, document jsonb)
@@ -726,7 +726,7 @@ declare
   v_version integer;
 begin
   perform admin.check_scoring_model(edit_scoring_model.document);
-  -- If two sessions create a draft at the same time, the second one finds and replaces the draft of the first.
+  -- If two sessions create a draft at the same time, the second replaces the draft of the first.
   loop
     update scoring.model as m
     set document = edit_scoring_model.document
@@ -750,7 +750,7 @@ comment on function admin.edit_scoring_model(uuid, jsonb) is
 
 grant execute on function admin.edit_scoring_model(uuid, jsonb) to leads_operator;
 -- begin frozen sql/admin/activate_scoring_model.sql
--- admin.activate_scoring_model - activates a version of a scoring model, for leads scoring activate.
+-- admin.activate_scoring_model - activates a version of a model, for leads scoring activate.
 set local role leads_jobs;
 
 create or replace function admin.activate_scoring_model(organization_id uuid, version integer default null)
@@ -760,7 +760,7 @@ declare
   v_organization_id uuid := (admin.organization(activate_scoring_model.organization_id)).organization_id;
   v_model scoring.model;
 begin
-  -- This locks all models of the organization, so that two sessions that activate one wait for each other here.
+  -- Locks all models of the organization, so that concurrent activations wait for each other.
   perform from scoring.model as m where m.organization_id = v_organization_id order by m.version for update;
   select m.* into v_model
   from scoring.model as m
@@ -808,7 +808,7 @@ organization_not_found and model_not_found, PT409 model_is_active.$$;
 
 grant execute on function admin.activate_scoring_model(uuid, integer) to leads_operator;
 -- begin frozen sql/admin/try_scoring_model.sql
--- admin.try_scoring_model - computes a lead's score with a model and stores nothing, for leads scoring try.
+-- admin.try_scoring_model - computes a lead's score and stores nothing, for leads scoring try.
 set local role leads_jobs;
 
 create or replace function admin.try_scoring_model(
@@ -848,7 +848,7 @@ begin
   select
     r.lead_score, r.ai_reasoning, (v_model.document ->> 'base')::numeric, r.contributions, v_model.model,
     v_model.version, app.utc_text(v_instant)
-  from scoring.reckon(
+  from scoring.compute_scores(
     v_organization_id, array[try_scoring_model.lead_id], array[v_instant], v_model.document,
     try_scoring_model.instant is null
   ) as r;
@@ -888,7 +888,7 @@ comment on function admin.backtest_leads(uuid) is
 
 grant execute on function admin.backtest_leads(uuid) to leads_operator;
 -- begin frozen sql/admin/backtest_scoring_model.sql
--- admin.backtest_scoring_model - scores the leads that are won or lost with a model, for leads scoring backtest.
+-- admin.backtest_scoring_model - scores won and lost leads, for leads scoring backtest.
 set local role leads_jobs;
 
 create or replace function admin.backtest_scoring_model(
@@ -921,8 +921,9 @@ begin
   return query
   select l.id, l.is_won, r.lead_score, f.lead_score
   from unnest(v_ids, v_are_won) as l (id, is_won)
-  join scoring.reckon(v_organization_id, v_ids, v_instants, backtest_scoring_model.document, false) as r on r.lead_id = l.id
-  join scoring.reckon(v_organization_id, v_ids, v_instants, v_in_force, false) as f on f.lead_id = l.id;
+  join scoring.compute_scores(v_organization_id, v_ids, v_instants, backtest_scoring_model.document, false) as r
+    on r.lead_id = l.id
+  join scoring.compute_scores(v_organization_id, v_ids, v_instants, v_in_force, false) as f on f.lead_id = l.id;
 end $$;
 
 comment on function admin.backtest_scoring_model(uuid, jsonb, uuid[]) is
@@ -934,7 +935,7 @@ gives. Raises PT404 organization_not_found, PT422 invalid_model.$$;
 
 grant execute on function admin.backtest_scoring_model(uuid, jsonb, uuid[]) to leads_operator;
 -- begin frozen sql/admin/connect_crm.sql
--- admin.connect_crm - creates or replaces an organization's connection to a CRM, for leads crm connect.
+-- admin.connect_crm - creates or replaces a connection to a CRM, for leads crm connect.
 set local role leads_jobs;
 
 create or replace function admin.connect_crm(
@@ -1064,7 +1065,7 @@ comment on function admin.crm_connections(uuid) is
 
 grant execute on function admin.crm_connections(uuid) to leads_operator;
 -- begin frozen sql/admin/change_crm_connection.sql
--- admin.change_crm_connection - pauses, resumes or removes a connection, for leads crm pause, resume and disconnect.
+-- admin.change_crm_connection - for leads crm pause, resume and disconnect.
 set local role leads_jobs;
 
 create or replace function admin.change_crm_connection(organization_id uuid, change text)
@@ -1137,7 +1138,7 @@ comment on function admin.crm_queue(uuid, integer) is
 
 grant execute on function admin.crm_queue(uuid, integer) to leads_operator;
 -- begin frozen sql/admin/retry_crm.sql
--- admin.retry_crm - starts failed pushes again, or links a lead to its record in the CRM, for leads crm retry.
+-- admin.retry_crm - starts failed pushes again, or links a lead to a record, for leads crm retry.
 set local role leads_jobs;
 
 create or replace function admin.retry_crm(organization_id uuid, lead_id uuid default null, external_id text default null)
@@ -1156,7 +1157,7 @@ begin
     raise sqlstate 'PT422' using
       message = 'invalid_external_id', hint = 'The record''s id must have 1 to 255 characters.';
   end if;
-  -- A push with an unknown outcome is retried for one lead at a time, after a person has looked into the CRM.
+  -- A push with an unknown outcome is retried for one lead at a time: a person must check the CRM.
   with failed as (
     select s.id
     from crm.sync as s
@@ -1231,7 +1232,7 @@ comment on function admin.crm_syncs(uuid) is
 
 grant execute on function admin.crm_syncs(uuid) to leads_operator;
 -- begin frozen sql/admin/delete_expired_answers.sql
--- admin.delete_expired_answers - deletes the responses that were kept for an Idempotency-Key for more than a day.
+-- admin.delete_expired_answers - deletes responses that were kept for more than a day.
 set local role leads_jobs;
 
 create or replace function admin.delete_expired_answers(batch integer)
@@ -1355,7 +1356,7 @@ comment on function admin.erase_lead(uuid, uuid) is 'Calls audit.erase_lead, whi
 
 grant execute on function admin.erase_lead(uuid, uuid) to leads_operator;
 -- begin frozen sql/admin/erase_organization.sql
--- admin.erase_organization - erases a batch of an organization's leads, for leads erase --organization ID.
+-- admin.erase_organization - erases a batch of leads, for leads erase --organization ID.
 set local role leads_jobs;
 
 create or replace function admin.erase_organization(
@@ -1376,7 +1377,7 @@ declare
   v_leads integer := 0;
   v_events bigint := 0;
 begin
-  -- The first batch ends all access: no request, analyst or push reaches the organization's data afterwards.
+  -- The first batch ends all access: afterwards no request, analyst or push reaches the data.
   update auth.api_key as k
   set name = null, revoked_at = coalesce(k.revoked_at, date_trunc('milliseconds', clock_timestamp()))
   where k.organization_id = v_organization_id and (k.revoked_at is null or k.name is not null);
@@ -1399,7 +1400,7 @@ begin
     return;
   end if;
 
-  -- The leads of the log come first, because it has the deleted leads, too. The leads without an event follow.
+  -- The log's leads come first, because it has the deleted ones, too. Leads without an event follow.
   for v_number in 1 .. greatest(erase_organization.batch, 1) loop
     v_next_id := (
       select e.lead_id
@@ -1471,8 +1472,8 @@ begin
     if v_organization_id is null then
       return;
     end if;
-    -- The lock lets one sealer at a time work for an organization; a second sealer takes another organization.
-    -- Sessions that write events don't wait: a foreign key check takes a lock that doesn't conflict with this one.
+    -- One sealer at a time works for an organization; a second sealer takes another organization.
+    -- Sessions that write events don't wait: the lock of a foreign key check doesn't conflict.
     perform from app.organization as o where o.organization_id = v_organization_id for no key update skip locked;
     exit when found;
   end loop;
@@ -1486,7 +1487,7 @@ begin
   v_position := coalesce(v_position, 0);
   v_hash := coalesce(v_hash, sha256(uuid_send(v_organization_id)));
 
-  -- An event that was put into the queue again already has a seal. It would make every later insert fail.
+  -- An event that was put into the queue again has a seal, and would make every later insert fail.
   -- Only the first events of the queue are looked up: the queue may be long.
   delete from audit.unsealed as u
   using (
@@ -1510,7 +1511,7 @@ begin
   for v_event in
     select e.*
     from audit.unsealed as u
-    -- An event that was removed before it was sealed stays in the queue, where leads doctor finds it.
+    -- An event that was removed before its seal stays in the queue, where leads doctor finds it.
     join audit.event as e
       on e.organization_id = v_organization_id and e.id = u.event_id and e.created_at = app.id_time(u.event_id)
     where u.organization_id = v_organization_id
@@ -1540,7 +1541,7 @@ of the organization is left. Several workers may call it at the same time.$$;
 
 grant execute on function admin.seal_events(uuid, integer) to leads_worker, leads_operator;
 -- begin frozen sql/admin/create_audit_partitions.sql
--- admin.create_audit_partitions - creates the audit log's partitions of this year and the next one, as a worker does.
+-- admin.create_audit_partitions - creates the audit log's partitions of this year and the next.
 set local role leads_jobs;
 
 create or replace function admin.create_audit_partitions()
@@ -1639,7 +1640,7 @@ unsealed: the number of events that have no seal yet.$$;
 
 grant execute on function admin.chain_heads(uuid) to leads_operator;
 -- begin frozen sql/admin/catalogue_entry.grants.sql
--- admin.catalogue_entry - the privileges on the kept catalogue: only its owner's functions may use it.
+-- admin.catalogue_entry - the privileges: only the owner's functions may use the kept catalogue.
 set local role leads_jobs;
 revoke all on admin.catalogue_entry from leads_owner, leads_auth, leads_exec, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 -- begin frozen sql/admin/role.sql
@@ -1756,7 +1757,7 @@ $$The memberships of roles in roles.
 granted_kind: the kind that auth.roles() gives the granted role; null for a role of another application. is_migrating: the
 member can log in and create roles, as the migrating login does. removal: SQL that removes the membership.$$;
 -- begin frozen sql/admin/catalogue.sql
--- admin.catalogue - lists every object of our schemas with the SQL that defines it, to detect drift.
+-- admin.catalogue - lists every object of our schemas with its definition, to detect drift.
 set local role leads_jobs;
 
 create or replace function admin.catalogue()
@@ -1895,7 +1896,7 @@ begin atomic
   from admin.role as r
   where r.oid is not null
 
-  -- The members of our roles aren't listed: analysts are created and revoked, and the migrating login's name differs.
+  -- The members of our roles aren't listed: analysts and the migrating login's name differ.
   union all
   select distinct
     format('membership of %I in %s', r.name, m.roleid::regrole),
@@ -2091,7 +2092,7 @@ begin atomic
     format('drop %s;', t.noun_and_name)
   from type as t
 
-  -- Every other kind of object in a schema, such as operators, collations and statistics. We have none.
+  -- Every other kind of object in a schema, such as operators and collations. We have none.
   union all
   select distinct
     format('%s %s', replace(o.type, ' object', ''), o.identity),
@@ -2126,8 +2127,8 @@ begin atomic
     union all
     select false, e.object, e.definition, null from admin.catalogue_entry as e
   ),
-  -- After a dump is restored, PostgreSQL prints some expressions with fewer parentheses, and constants without a column
-  -- name. The comparison ignores both, except in a function body that is stored as text.
+  -- After a restore, PostgreSQL prints fewer parentheses, and constants without a column name. The
+  -- comparison ignores both, except in a function body that is stored as text.
   object as (
     select
       p.*,
@@ -2150,11 +2151,11 @@ begin atomic
     full join (select o.* from object as o where not o.is_live) as kept on kept.object = live.object
     where kept.comparable is distinct from live.comparable
   ),
-  -- Without a kept catalogue there is nothing to compare with, and each version of PostgreSQL prints definitions differently.
+  -- Definitions can only be compared with a kept catalogue of the same version of PostgreSQL.
   incomparable as (
     select c.change, c.kept from compared as c where c.object = 'server'
   ),
-  -- Objects that are new or missing together with their parts, such as a table's columns or a function's grants.
+  -- Objects that are new or missing together with their parts, such as a table's columns.
   whole as (
     select c.object, c.change, regexp_replace(c.object, '^(materialized view|foreign table|\w+) ', '') as name
     from compared as c
@@ -2214,8 +2215,8 @@ begin atomic
   with live as (
     select c.object, c.definition from admin.catalogue() as c
   ),
-  -- An object that differed before the migrations and has not changed since was not changed by them. Its definition isn't
-  -- stored, so admin.drift() continues to list it.
+  -- The migrations did not change an object that differed before them and is still the same. Its
+  -- definition isn't stored, so admin.drift() continues to list it.
   adrift as (
     select d.object
     from jsonb_each_text(keep_catalogue.drifted) as d (object, definition)
@@ -2257,7 +2258,7 @@ begin atomic
     from api.route as r
     left join api.operation as o on o.function = r.function
     left join pg_catalog.pg_proc as f
-      -- to_regproc raises an error for a name of three parts, and before PostgreSQL 16 for any malformed name.
+      -- to_regproc fails for a name of three parts, and before PostgreSQL 16 for any malformed name.
       on f.oid = case when r.function ~ '^[a-z_][a-z0-9_]*[.][a-z_][a-z0-9_]*$' then to_regproc(r.function) end
   )
   select
@@ -2384,7 +2385,7 @@ end;
 
 comment on function admin.role_findings() is 'Findings about the roles of auth.roles(), in the form of admin.findings().';
 -- begin frozen sql/admin/row_security_findings.sql
--- admin.row_security_findings - the findings about tables and views that row-level security doesn't protect.
+-- admin.row_security_findings - the tables and views that row-level security doesn't protect.
 set local role leads_jobs;
 
 create or replace function admin.row_security_findings()
@@ -2439,7 +2440,7 @@ returns table (subject text, finding text, remedy text) language sql stable secu
 set search_path = pg_catalog, pg_temp set quote_all_identifiers = off
 begin atomic
   with reviewed (role, command, expression) as (
-    -- Each of these roles only owns functions. They don't know the organization yet, or work for all organizations.
+    -- These roles only own functions that know no organization yet, or work for all of them.
     select r.name, null, 'true'
     from (values ('leads_auth'), ('leads_jobs'), ('leads_audit'), ('leads_eraser')) as r (name)
     union all
@@ -2452,7 +2453,7 @@ begin atomic
     select
       'leads_bi', 'r', '(organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id))'
   ),
-  -- One row for each role and expression of a permissive policy. A restrictive policy permits nothing.
+  -- One row for each role and expression of a permissive policy. Restrictive ones permit nothing.
   permission as (
     select
       t.name as "table", p.polname as policy, p.polcmd as command, r.rolname as role, e.expression
@@ -2599,7 +2600,7 @@ begin atomic
     from admin.tenant_table as t
     where
       not t.is_partition
-      -- Kept answers, which expire after a day; attempts, which are a log of their own; and the audit log.
+      -- Kept answers expire after a day; attempts are a log of their own; and the audit log.
       and t.name not in ('app.idempotency_key', 'crm.attempt', 'audit.event', 'audit.unsealed', 'audit.seal')
     union all
     select t.oid, t.name, t.root, t.is_partition, g.trigger, g.is_always, null, null
@@ -2638,7 +2639,7 @@ begin atomic
     ) as g ("table", trigger, is_always)
     join admin.tenant_table as t on t.name = g."table"
     union all
-    -- A statement that names a partition fires the partition's own statement triggers, and not the parent's.
+    -- A statement that names a partition fires the partition's statement triggers, not the parent's.
     select t.oid, t.name, t.root, t.is_partition, '_100_refuse_change', true, null, null
     from admin.tenant_table as t
     where t.is_partition and t.root in ('audit.event', 'audit.seal')
@@ -2650,7 +2651,7 @@ begin atomic
       else 'The trigger doesn''t exist: changes that must be refused or checked are not.'
     end,
     case
-      -- A partition isn't in the kept catalogue, and no migration creates its trigger: see audit.create_partitions.
+      -- The kept catalogue and the migrations have no partitions: see audit.create_partitions.
       when e.is_partition then format(
         'create trigger %1$I before update or delete or truncate on %2$s for each statement '
         'execute function audit.tg_refuse(%3$L); alter table %2$s enable always trigger %1$I;',
@@ -2737,7 +2738,7 @@ $$Findings about keys and indexes of tenant tables, in the form of admin.finding
 
 The remedy drops the key; admin.findings() replaces it by the kept definition if there is one.$$;
 -- begin frozen sql/admin/statistics_findings.sql
--- admin.statistics_findings - the findings about statistics of tenant tables, and about invalid indexes.
+-- admin.statistics_findings - findings about statistics of tenant tables, and invalid indexes.
 set local role leads_jobs;
 
 create or replace function admin.statistics_findings()
@@ -3101,7 +3102,7 @@ begin atomic
   ) as f (is_found, finding, remedy)
   where f.is_found
   union all
-  -- Statements on the parent need no privilege on the partition. Privileges of logins are findings of another function.
+  -- Statements on the parent need no privilege on the partition. Another function checks logins.
   select distinct
     format('grant %s on table %s to %s', lower(x.privilege_type), a.name, x.grantee::regrole),
     'Nobody needs a privilege on a partition.',
@@ -3227,7 +3228,7 @@ audit.create_partitions creates it, in the form of admin.findings().
 The kept catalogue doesn't have the partitions, because a worker creates them. Row-level security, statistics, and triggers
 that are missing are findings of the functions for all tables.$$;
 -- begin frozen sql/admin/setting_findings.sql
--- admin.setting_findings - the findings about the server's settings, and the settings of roles and the database.
+-- admin.setting_findings - findings about the settings of the server, roles and the database.
 set local role leads_jobs;
 
 create or replace function admin.setting_findings()

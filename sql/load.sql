@@ -1,11 +1,11 @@
--- The table of contents: every object of sql/, each after the objects that it needs. A release freezes each section into
--- a migration of its own. To load all of it into a database that has the tables, as the migrating login:
--- psql -v ON_ERROR_STOP=1 -f sql/load.sql
+-- The table of contents: every object of sql/, each after the objects that it needs. A release
+-- freezes each section into a migration of its own. To load everything into a database that has the
+-- tables, as the migrating login: psql -v ON_ERROR_STOP=1 -f sql/load.sql
 begin;
 set local lock_timeout = '5s';
 set local client_min_messages = warning;
 do $$ begin execute format('grant leads_audit, leads_eraser to %I', session_user); end $$;
--- These roles own functions in the schemas. They may create objects there only now, so functions that run as them cannot.
+-- These roles own functions. They may create objects only now, so that their functions cannot.
 set local role leads_owner;
 grant create on schema auth to leads_auth;
 grant create on schema api to leads_exec;
@@ -55,7 +55,7 @@ reset role;
 \ir audit/seal.grants.sql
 \ir audit/create_partitions.sql
 
--- section leads: Keys, organizations and leads: policies, triggers, grants, and the checks of bodies.
+-- section leads: Keys, organizations and leads: policies, triggers, grants, checks of bodies.
 \ir auth/api_key.policies.sql
 \ir auth/api_key.triggers.sql
 \ir auth/api_key.grants.sql
@@ -119,7 +119,7 @@ reset role;
 \ir scoring/score.triggers.sql
 \ir scoring/score.grants.sql
 \ir scoring/model_in_force.sql
-\ir scoring/reckon.sql
+\ir scoring/compute_scores.sql
 \ir scoring/score_lead.sql
 \ir scoring/signal_faults.sql
 \ir scoring/signal_item.sql

@@ -65,7 +65,7 @@ class Browser:
         return wait(look, f"{css} {text!r}")
 
     def open(self, url: str) -> None:
-        """Goes to the reference, and waits until it stands."""
+        """Goes to the reference, and waits until it is displayed."""
         self.driver.get("about:blank")
         self.driver.get(url)
         self.find("h1")

@@ -87,7 +87,7 @@ def _script_in(package: bytes) -> bytes:
         )
     content = _member(_member(package, EXTENSION_ARCHIVE), SCRIPT)
     if not _is_pinned_script(content):
-        raise PgtapUnavailable(f"{SCRIPT} in {PACKAGE} isn't what tools/pgtap.py pins: pin both hashes anew.")
+        raise PgtapUnavailable(f"{SCRIPT} in {PACKAGE} isn't what tools/pgtap.py pins: pin both hashes again.")
     return content
 
 

@@ -1,6 +1,6 @@
 """``schema.sql``: what the migrations make, for a reviewer to read and for the tests to compare with.
 
-``python -m tools.schema`` writes it anew: pg_dump of an empty database that was migrated, then the rows that are code,
+``python -m tools.schema`` writes it: pg_dump of an empty database that was migrated, then the rows that are code,
 and the roles. It is compared on PostgreSQL 18 alone: versions print differently.
 """
 

@@ -1,4 +1,4 @@
-"""Takes the pictures of the reference anew: docs/reference_*.png.
+"""Takes the pictures of the reference: docs/reference_*.png.
 
     python -m tools.screenshots
 

@@ -21,7 +21,7 @@ CRM_KEY = "crm_key"
 
 # Docker Compose mounts a secret's file as it is: owner and mode in the container are those of the host, and the users
 # there (PostgreSQL's and ours) are neither the owner nor in the owner's group. So a file must be readable for all. What
-# keeps the host's other users out is the folder: nobody but its owner passes it, and a mount doesn't pass it at all.
+# keeps the host's other users out is the folder: only its owner can enter it, and a mount doesn't enter it at all.
 FILE_MODE = 0o644
 FOLDER_MODE = 0o700
 
@@ -70,7 +70,7 @@ def make(folder: Path, *, force: bool = False) -> tuple[list[Path], list[Path]]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.secrets", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--force", action="store_true", help="make all of them anew, those in use too")
+    parser.add_argument("--force", action="store_true", help="make all of them again, also those in use")
     force = parser.parse_args().force
     try:
         made, kept = make(FOLDER, force=force)

@@ -76,7 +76,7 @@ class Worker:
                     tasks.create_task(self._background.run(name, work))
                     for name, work in (
                         ("listener", self._listen),
-                        ("housekeeping", self._keep_house),
+                        ("housekeeping", self._clean_up),
                         ("sealer", self._seal),
                     )
                 ]
@@ -201,7 +201,7 @@ class Worker:
                 await asyncio.sleep(SEAL)
             after, has_more = None, False
 
-    async def _keep_house(self) -> None:
+    async def _clean_up(self) -> None:
         """Creates partitions, warns of missing keys, and deletes expired answers, once an hour."""
         while True:
             await self._outbox.create_audit_partitions()

@@ -206,7 +206,7 @@ from (values
     execute on scoring.is_signal_value
     execute on scoring.model_faults
     execute on scoring.model_in_force
-    execute on scoring.reckon
+    execute on scoring.compute_scores
     execute on scoring.score_lead
     execute on scoring.signal_faults
     execute on scoring.signal_item
@@ -301,7 +301,7 @@ from (values
     execute on scoring.is_signal_value
     execute on scoring.model_faults
     execute on scoring.model_in_force
-    execute on scoring.reckon
+    execute on scoring.compute_scores
   '),
   ('leads_audit', '
     usage on schema app

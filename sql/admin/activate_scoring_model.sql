@@ -1,4 +1,4 @@
--- admin.activate_scoring_model - activates a version of a scoring model, for leads scoring activate.
+-- admin.activate_scoring_model - activates a version of a model, for leads scoring activate.
 set local role leads_jobs;
 
 create or replace function admin.activate_scoring_model(organization_id uuid, version integer default null)
@@ -8,7 +8,7 @@ declare
   v_organization_id uuid := (admin.organization(activate_scoring_model.organization_id)).organization_id;
   v_model scoring.model;
 begin
-  -- This locks all models of the organization, so that two sessions that activate one wait for each other here.
+  -- Locks all models of the organization, so that concurrent activations wait for each other.
   perform from scoring.model as m where m.organization_id = v_organization_id order by m.version for update;
   select m.* into v_model
   from scoring.model as m

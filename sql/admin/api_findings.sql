@@ -14,7 +14,7 @@ begin atomic
     from api.route as r
     left join api.operation as o on o.function = r.function
     left join pg_catalog.pg_proc as f
-      -- to_regproc raises an error for a name of three parts, and before PostgreSQL 16 for any malformed name.
+      -- to_regproc fails for a name of three parts, and before PostgreSQL 16 for any malformed name.
       on f.oid = case when r.function ~ '^[a-z_][a-z0-9_]*[.][a-z_][a-z0-9_]*$' then to_regproc(r.function) end
   )
   select

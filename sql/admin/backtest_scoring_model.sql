@@ -1,4 +1,4 @@
--- admin.backtest_scoring_model - scores the leads that are won or lost with a model, for leads scoring backtest.
+-- admin.backtest_scoring_model - scores won and lost leads, for leads scoring backtest.
 set local role leads_jobs;
 
 create or replace function admin.backtest_scoring_model(
@@ -31,8 +31,9 @@ begin
   return query
   select l.id, l.is_won, r.lead_score, f.lead_score
   from unnest(v_ids, v_are_won) as l (id, is_won)
-  join scoring.reckon(v_organization_id, v_ids, v_instants, backtest_scoring_model.document, false) as r on r.lead_id = l.id
-  join scoring.reckon(v_organization_id, v_ids, v_instants, v_in_force, false) as f on f.lead_id = l.id;
+  join scoring.compute_scores(v_organization_id, v_ids, v_instants, backtest_scoring_model.document, false) as r
+    on r.lead_id = l.id
+  join scoring.compute_scores(v_organization_id, v_ids, v_instants, v_in_force, false) as f on f.lead_id = l.id;
 end $$;
 
 comment on function admin.backtest_scoring_model(uuid, jsonb, uuid[]) is

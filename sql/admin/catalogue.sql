@@ -1,4 +1,4 @@
--- admin.catalogue - lists every object of our schemas with the SQL that defines it, to detect drift.
+-- admin.catalogue - lists every object of our schemas with its definition, to detect drift.
 set local role leads_jobs;
 
 create or replace function admin.catalogue()
@@ -137,7 +137,7 @@ begin atomic
   from admin.role as r
   where r.oid is not null
 
-  -- The members of our roles aren't listed: analysts are created and revoked, and the migrating login's name differs.
+  -- The members of our roles aren't listed: analysts and the migrating login's name differ.
   union all
   select distinct
     format('membership of %I in %s', r.name, m.roleid::regrole),
@@ -333,7 +333,7 @@ begin atomic
     format('drop %s;', t.noun_and_name)
   from type as t
 
-  -- Every other kind of object in a schema, such as operators, collations and statistics. We have none.
+  -- Every other kind of object in a schema, such as operators and collations. We have none.
   union all
   select distinct
     format('%s %s', replace(o.type, ' object', ''), o.identity),

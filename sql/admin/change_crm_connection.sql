@@ -1,4 +1,4 @@
--- admin.change_crm_connection - pauses, resumes or removes a connection, for leads crm pause, resume and disconnect.
+-- admin.change_crm_connection - for leads crm pause, resume and disconnect.
 set local role leads_jobs;
 
 create or replace function admin.change_crm_connection(organization_id uuid, change text)

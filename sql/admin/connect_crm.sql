@@ -1,4 +1,4 @@
--- admin.connect_crm - creates or replaces an organization's connection to a CRM, for leads crm connect.
+-- admin.connect_crm - creates or replaces a connection to a CRM, for leads crm connect.
 set local role leads_jobs;
 
 create or replace function admin.connect_crm(

@@ -1,4 +1,4 @@
--- admin.create_audit_partitions - creates the audit log's partitions of this year and the next one, as a worker does.
+-- admin.create_audit_partitions - creates the audit log's partitions of this year and the next.
 set local role leads_jobs;
 
 create or replace function admin.create_audit_partitions()

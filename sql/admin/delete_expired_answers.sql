@@ -1,4 +1,4 @@
--- admin.delete_expired_answers - deletes the responses that were kept for an Idempotency-Key for more than a day.
+-- admin.delete_expired_answers - deletes responses that were kept for more than a day.
 set local role leads_jobs;
 
 create or replace function admin.delete_expired_answers(batch integer)

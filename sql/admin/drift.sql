@@ -10,8 +10,8 @@ begin atomic
     union all
     select false, e.object, e.definition, null from admin.catalogue_entry as e
   ),
-  -- After a dump is restored, PostgreSQL prints some expressions with fewer parentheses, and constants without a column
-  -- name. The comparison ignores both, except in a function body that is stored as text.
+  -- After a restore, PostgreSQL prints fewer parentheses, and constants without a column name. The
+  -- comparison ignores both, except in a function body that is stored as text.
   object as (
     select
       p.*,
@@ -34,11 +34,11 @@ begin atomic
     full join (select o.* from object as o where not o.is_live) as kept on kept.object = live.object
     where kept.comparable is distinct from live.comparable
   ),
-  -- Without a kept catalogue there is nothing to compare with, and each version of PostgreSQL prints definitions differently.
+  -- Definitions can only be compared with a kept catalogue of the same version of PostgreSQL.
   incomparable as (
     select c.change, c.kept from compared as c where c.object = 'server'
   ),
-  -- Objects that are new or missing together with their parts, such as a table's columns or a function's grants.
+  -- Objects that are new or missing together with their parts, such as a table's columns.
   whole as (
     select c.object, c.change, regexp_replace(c.object, '^(materialized view|foreign table|\w+) ', '') as name
     from compared as c

@@ -1,4 +1,4 @@
--- admin.drop_analyst - the second step of leads bi revoke LOGIN: ends the login's sessions, and drops the login.
+-- admin.drop_analyst - the second step of leads bi revoke: ends the login's sessions and drops it.
 set local role leads_jobs;
 
 create or replace function admin.drop_analyst(login text)
@@ -21,7 +21,7 @@ begin
       '"%s" isn''t a revoked login. Run: leads bi revoke %s', drop_analyst.login, drop_analyst.login
     );
   end if;
-  -- The creator of the role only has ADMIN OPTION on it. To end its sessions, the creator needs the role's privileges.
+  -- The creator of a role only has ADMIN OPTION. To end its sessions takes the role's privileges.
   execute format('grant %I to %I', drop_analyst.login, current_user);
   perform pg_terminate_backend(a.pid, 5000)
   from pg_catalog.pg_stat_activity as a

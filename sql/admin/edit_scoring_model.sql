@@ -1,4 +1,4 @@
--- admin.edit_scoring_model - creates or replaces the draft of an organization's scoring model, for leads scoring edit.
+-- admin.edit_scoring_model - creates or replaces the draft of a model, for leads scoring edit.
 set local role leads_jobs;
 
 create or replace function admin.edit_scoring_model(organization_id uuid, document jsonb)
@@ -10,7 +10,7 @@ declare
   v_version integer;
 begin
   perform admin.check_scoring_model(edit_scoring_model.document);
-  -- If two sessions create a draft at the same time, the second one finds and replaces the draft of the first.
+  -- If two sessions create a draft at the same time, the second replaces the draft of the first.
   loop
     update scoring.model as m
     set document = edit_scoring_model.document

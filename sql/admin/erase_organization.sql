@@ -1,4 +1,4 @@
--- admin.erase_organization - erases a batch of an organization's leads, for leads erase --organization ID.
+-- admin.erase_organization - erases a batch of leads, for leads erase --organization ID.
 set local role leads_jobs;
 
 create or replace function admin.erase_organization(
@@ -19,7 +19,7 @@ declare
   v_leads integer := 0;
   v_events bigint := 0;
 begin
-  -- The first batch ends all access: no request, analyst or push reaches the organization's data afterwards.
+  -- The first batch ends all access: afterwards no request, analyst or push reaches the data.
   update auth.api_key as k
   set name = null, revoked_at = coalesce(k.revoked_at, date_trunc('milliseconds', clock_timestamp()))
   where k.organization_id = v_organization_id and (k.revoked_at is null or k.name is not null);
@@ -42,7 +42,7 @@ begin
     return;
   end if;
 
-  -- The leads of the log come first, because it has the deleted leads, too. The leads without an event follow.
+  -- The log's leads come first, because it has the deleted ones, too. Leads without an event follow.
   for v_number in 1 .. greatest(erase_organization.batch, 1) loop
     v_next_id := (
       select e.lead_id

@@ -8,8 +8,8 @@ begin atomic
   with live as (
     select c.object, c.definition from admin.catalogue() as c
   ),
-  -- An object that differed before the migrations and has not changed since was not changed by them. Its definition isn't
-  -- stored, so admin.drift() continues to list it.
+  -- The migrations did not change an object that differed before them and is still the same. Its
+  -- definition isn't stored, so admin.drift() continues to list it.
   adrift as (
     select d.object
     from jsonb_each_text(keep_catalogue.drifted) as d (object, definition)

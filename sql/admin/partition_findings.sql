@@ -78,7 +78,7 @@ begin atomic
   ) as f (is_found, finding, remedy)
   where f.is_found
   union all
-  -- Statements on the parent need no privilege on the partition. Privileges of logins are findings of another function.
+  -- Statements on the parent need no privilege on the partition. Another function checks logins.
   select distinct
     format('grant %s on table %s to %s', lower(x.privilege_type), a.name, x.grantee::regrole),
     'Nobody needs a privilege on a partition.',

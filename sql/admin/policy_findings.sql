@@ -6,7 +6,7 @@ returns table (subject text, finding text, remedy text) language sql stable secu
 set search_path = pg_catalog, pg_temp set quote_all_identifiers = off
 begin atomic
   with reviewed (role, command, expression) as (
-    -- Each of these roles only owns functions. They don't know the organization yet, or work for all organizations.
+    -- These roles only own functions that know no organization yet, or work for all of them.
     select r.name, null, 'true'
     from (values ('leads_auth'), ('leads_jobs'), ('leads_audit'), ('leads_eraser')) as r (name)
     union all
@@ -19,7 +19,7 @@ begin atomic
     select
       'leads_bi', 'r', '(organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id))'
   ),
-  -- One row for each role and expression of a permissive policy. A restrictive policy permits nothing.
+  -- One row for each role and expression of a permissive policy. Restrictive ones permit nothing.
   permission as (
     select
       t.name as "table", p.polname as policy, p.polcmd as command, r.rolname as role, e.expression

@@ -1,4 +1,4 @@
--- admin.retry_crm - starts failed pushes again, or links a lead to its record in the CRM, for leads crm retry.
+-- admin.retry_crm - starts failed pushes again, or links a lead to a record, for leads crm retry.
 set local role leads_jobs;
 
 create or replace function admin.retry_crm(organization_id uuid, lead_id uuid default null, external_id text default null)
@@ -17,7 +17,7 @@ begin
     raise sqlstate 'PT422' using
       message = 'invalid_external_id', hint = 'The record''s id must have 1 to 255 characters.';
   end if;
-  -- A push with an unknown outcome is retried for one lead at a time, after a person has looked into the CRM.
+  -- A push with an unknown outcome is retried for one lead at a time: a person must check the CRM.
   with failed as (
     select s.id
     from crm.sync as s

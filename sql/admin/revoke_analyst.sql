@@ -1,4 +1,4 @@
--- admin.revoke_analyst - the first step of leads bi revoke LOGIN: after its commit the login sees no row.
+-- admin.revoke_analyst - the first step of leads bi revoke: then the login sees no row.
 set local role leads_jobs;
 
 create or replace function admin.revoke_analyst(login text)

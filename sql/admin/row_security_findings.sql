@@ -1,4 +1,4 @@
--- admin.row_security_findings - the findings about tables and views that row-level security doesn't protect.
+-- admin.row_security_findings - the tables and views that row-level security doesn't protect.
 set local role leads_jobs;
 
 create or replace function admin.row_security_findings()

@@ -1,4 +1,4 @@
--- admin.scoring_models - lists an organization's scoring models and the default ones, for leads scoring show.
+-- admin.scoring_models - lists an organization's models and the default, for leads scoring show.
 set local role leads_jobs;
 
 create or replace function admin.scoring_models(organization_id uuid)

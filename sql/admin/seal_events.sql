@@ -27,8 +27,8 @@ begin
     if v_organization_id is null then
       return;
     end if;
-    -- The lock lets one sealer at a time work for an organization; a second sealer takes another organization.
-    -- Sessions that write events don't wait: a foreign key check takes a lock that doesn't conflict with this one.
+    -- One sealer at a time works for an organization; a second sealer takes another organization.
+    -- Sessions that write events don't wait: the lock of a foreign key check doesn't conflict.
     perform from app.organization as o where o.organization_id = v_organization_id for no key update skip locked;
     exit when found;
   end loop;
@@ -42,7 +42,7 @@ begin
   v_position := coalesce(v_position, 0);
   v_hash := coalesce(v_hash, sha256(uuid_send(v_organization_id)));
 
-  -- An event that was put into the queue again already has a seal. It would make every later insert fail.
+  -- An event that was put into the queue again has a seal, and would make every later insert fail.
   -- Only the first events of the queue are looked up: the queue may be long.
   delete from audit.unsealed as u
   using (
@@ -66,7 +66,7 @@ begin
   for v_event in
     select e.*
     from audit.unsealed as u
-    -- An event that was removed before it was sealed stays in the queue, where leads doctor finds it.
+    -- An event that was removed before its seal stays in the queue, where leads doctor finds it.
     join audit.event as e
       on e.organization_id = v_organization_id and e.id = u.event_id and e.created_at = app.id_time(u.event_id)
     where u.organization_id = v_organization_id

@@ -1,4 +1,4 @@
--- admin.setting_findings - the findings about the server's settings, and the settings of roles and the database.
+-- admin.setting_findings - findings about the settings of the server, roles and the database.
 set local role leads_jobs;
 
 create or replace function admin.setting_findings()

@@ -1,4 +1,4 @@
--- admin.statistics_findings - the findings about statistics of tenant tables, and about invalid indexes.
+-- admin.statistics_findings - findings about statistics of tenant tables, and invalid indexes.
 set local role leads_jobs;
 
 create or replace function admin.statistics_findings()

@@ -19,7 +19,7 @@ begin atomic
     from admin.tenant_table as t
     where
       not t.is_partition
-      -- Kept answers, which expire after a day; attempts, which are a log of their own; and the audit log.
+      -- Kept answers expire after a day; attempts are a log of their own; and the audit log.
       and t.name not in ('app.idempotency_key', 'crm.attempt', 'audit.event', 'audit.unsealed', 'audit.seal')
     union all
     select t.oid, t.name, t.root, t.is_partition, g.trigger, g.is_always, null, null
@@ -58,7 +58,7 @@ begin atomic
     ) as g ("table", trigger, is_always)
     join admin.tenant_table as t on t.name = g."table"
     union all
-    -- A statement that names a partition fires the partition's own statement triggers, and not the parent's.
+    -- A statement that names a partition fires the partition's statement triggers, not the parent's.
     select t.oid, t.name, t.root, t.is_partition, '_100_refuse_change', true, null, null
     from admin.tenant_table as t
     where t.is_partition and t.root in ('audit.event', 'audit.seal')
@@ -70,7 +70,7 @@ begin atomic
       else 'The trigger doesn''t exist: changes that must be refused or checked are not.'
     end,
     case
-      -- A partition isn't in the kept catalogue, and no migration creates its trigger: see audit.create_partitions.
+      -- The kept catalogue and the migrations have no partitions: see audit.create_partitions.
       when e.is_partition then format(
         'create trigger %1$I before update or delete or truncate on %2$s for each statement '
         'execute function audit.tg_refuse(%3$L); alter table %2$s enable always trigger %1$I;',

@@ -1,4 +1,4 @@
--- admin.try_scoring_model - computes a lead's score with a model and stores nothing, for leads scoring try.
+-- admin.try_scoring_model - computes a lead's score and stores nothing, for leads scoring try.
 set local role leads_jobs;
 
 create or replace function admin.try_scoring_model(
@@ -38,7 +38,7 @@ begin
   select
     r.lead_score, r.ai_reasoning, (v_model.document ->> 'base')::numeric, r.contributions, v_model.model,
     v_model.version, app.utc_text(v_instant)
-  from scoring.reckon(
+  from scoring.compute_scores(
     v_organization_id, array[try_scoring_model.lead_id], array[v_instant], v_model.document,
     try_scoring_model.instant is null
   ) as r;

@@ -1,4 +1,4 @@
--- api.document - writes the documentation of an endpoint. The file of each endpoint's function calls it.
+-- api.document - writes the documentation of an endpoint. The file of each endpoint calls it.
 set local role leads_owner;
 
 create or replace procedure api.document(

@@ -1,4 +1,4 @@
--- api.get_push - how the push that POST /leads/{id}/push-to-crm began stands by now.
+-- api.get_push - the state of the push that POST /leads/{id}/push-to-crm began.
 set local role leads_exec;
 
 create or replace function api.get_push(id uuid)

@@ -1,4 +1,4 @@
--- api.input_faults - all errors in the values of a request. PostgreSQL itself stops at the first one.
+-- api.input_faults - all errors in the values of a request. PostgreSQL stops at the first one.
 set local role leads_exec;
 
 create or replace function api.input_faults(names text[], types text[], texts text[])

@@ -12,7 +12,7 @@ create or replace function api.list_audit_events(
 )
 returns api.answer language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
--- Without statistics the planner expects few rows, and would sort all partitions instead of reading the newest page in order.
+-- Without statistics the planner expects few rows, and would sort all partitions.
 set enable_sort = off
 as $$
 declare
@@ -35,7 +35,7 @@ begin
   select b.created_at, b.id into v_at, v_id
   from app.page_bound(list_audit_events.cursor, list_audit_events.end_at) as b;
 
-  -- A statement for each shape of filter: each walks its own index, and several values are one walk each, merged.
+  -- One statement for each combination of filters, because each has its own index.
   if list_audit_events.lead_id is not null then
     v_items := array(
       select row_to_json(audit.event_item(

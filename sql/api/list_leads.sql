@@ -25,8 +25,8 @@ begin
 
   select b.created_at, b.id into v_at, v_id from app.page_bound(list_leads.cursor, list_leads.end_at) as b;
 
-  -- One statement for each combination of filters, because each has its own index: a condition such as
-  -- (source is null or l.source = source) would prevent its use. Each value is one index scan; the results are merged.
+  -- One statement for each combination of filters, because each has its own index: a condition such
+  -- as (source is null or l.source = source) would prevent its use. Each value is one index scan.
   if list_leads.email is not null then
     v_items := array(
       select row_to_json(app.lead_item(row(p.*)::app.lead_values))::text

@@ -69,7 +69,7 @@ begin atomic
           when a.base = 'integer' and a.example ~ '^-?(0|[1-9][0-9]*)$' then a.example
           when a.base = 'boolean' and a.example in ('true', 'false') then a.example
           else api.json_text(a.example)
-        -- x-disabled: the try-it form of the page shows the example, and does not send it by itself.
+        -- x-disabled: the form of the page shows the example, and does not send it by itself.
         end || case when a.is_optional then ',"x-disabled":true' else '' end || '}}'
       ) as text
     from argument as a

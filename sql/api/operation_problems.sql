@@ -1,4 +1,4 @@
--- api.operation_problems - the OpenAPI responses for errors, which operations share, and which operation has which.
+-- api.operation_problems - the OpenAPI responses for errors, and the errors of each operation.
 set local role leads_exec;
 
 create or replace function api.operation_problems()

@@ -1,4 +1,4 @@
--- api.operations - the endpoints that the reference describes, with everything that follows from the catalogue.
+-- api.operations - the endpoints of the reference, with what follows from the catalogue.
 set local role leads_exec;
 
 create or replace function api.operations()
@@ -60,7 +60,7 @@ begin atomic
     coalesce(o.examples, '{}')
   from api.route as r
   join pg_catalog.pg_proc as f
-    -- to_regproc raises an error for a name of three parts, and before PostgreSQL 16 for any malformed name.
+    -- to_regproc fails for a name of three parts, and before PostgreSQL 16 for any malformed name.
     on f.oid = case when r.function ~ '^[a-z_][a-z0-9_]*[.][a-z_][a-z0-9_]*$' then to_regproc(r.function) end
     and f.prorettype = 'api.answer'::regtype
     and has_function_privilege(session_user, f.oid, 'execute')

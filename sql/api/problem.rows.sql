@@ -77,7 +77,7 @@ values
   ('chain_head_is_position_and_hash', 400, 'invalid_parameter', 'Invalid parameter',
     'This must be the head of an earlier response: a position, a colon and 64 hexadecimal digits.', 'head', 'invalid_head');
 
--- Constraints on a lead that concern several fields; api.problems adds the constraints on one field.
+-- Constraints on several fields of a lead; api.problems adds the constraints on one field.
 insert into api.problem (raised_by, status, code, title, detail, field, field_code)
 values
   ('lead_has_email_or_name_and_company', 422, 'validation_failed', 'Validation failed',

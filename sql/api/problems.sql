@@ -16,7 +16,7 @@ begin atomic
   select p.raised_by, p.status, p.code, p.title, p.detail, p.field, p.field_code
   from api.problem as p
   union all
-  -- app.lead_faults finds the values that a lead's constraint refuses; where it doesn't, the constraint answers the same.
+  -- A value that app.lead_faults does not find and a constraint refuses gets the same error.
   select
     c.conname,
     422,

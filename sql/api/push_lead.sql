@@ -12,7 +12,7 @@ declare
   v_organization_id uuid := auth.organization_id('write');
   v_sync crm.sync_values;
 begin
-  -- Only a guard against another request under the key: the answer is made anew each time, and never kept.
+  -- The key only prevents its use for another request: the answer isn't stored.
   perform app.claim_idempotency_key(
     v_organization_id, push_lead.idempotency_key, push_lead.idempotency_wait,
     concat('POST /leads/', push_lead.id, '/push-to-crm')

@@ -20,7 +20,7 @@ values
   ('GET', '/organizations/me', 'api.get_organization', 'read'),
   ('GET', '/health', 'api.get_health', 'read');
 
--- The worker makes the answer. The client waits for it, and no database connection is kept meanwhile.
+-- The worker makes the answer. A client that waits for it holds no database connection.
 insert into api.route (method, path, function, scope, wait_seconds, wait_function)
 values
   ('POST', '/leads/{id}/push-to-crm', 'api.push_lead', 'write', 10, 'api.get_push');

@@ -1,4 +1,4 @@
--- api.routes - the routes with the signatures of their functions. The server reads them at its start and on NOTIFY.
+-- api.routes - the routes and their functions' signatures, for the server at start and on NOTIFY.
 set local role leads_exec;
 
 create or replace function api.routes()
@@ -39,7 +39,7 @@ begin atomic
     case when w.provolatile <> 'v' then w.proargnames[:w.pronargs] end
   from api.route as r
   left join pg_catalog.pg_proc as f
-    -- to_regproc raises an error for a name of three parts, and before PostgreSQL 16 for any malformed name.
+    -- to_regproc fails for a name of three parts, and before PostgreSQL 16 for any malformed name.
     on f.oid = case when r.function ~ '^[a-z_][a-z0-9_]*[.][a-z_][a-z0-9_]*$' then to_regproc(r.function) end
     and f.prorettype = 'api.answer'::regtype
     and has_function_privilege(session_user, f.oid, 'execute')

@@ -61,7 +61,7 @@ begin atomic
         then '"enum":' || case when value_schema.is_nullable then regexp_replace(f.words, '\]$', ', null]') else f.words end
       end,
       case when f.max_length is not null then '"minLength":1,"maxLength":' || f.max_length end,
-      -- Not "format": "email", which rejects some addresses that the pattern accepts (a leading dot, two dots in a row).
+      -- Not "format": "email", which rejects some addresses that the pattern accepts (a..b).
       case when f.is_email then '"maxLength":254' end,
       case
         when f.is_name then '"pattern":' || to_json(api.expression(
@@ -71,7 +71,7 @@ begin atomic
           (select p.prosrc from pg_catalog.pg_proc as p where p.oid = 'app.is_email(text)'::regprocedure)
         ))
         when f.max_length is not null and value_schema.is_input then
-          -- White space at the ends is removed, and something must remain. PostgreSQL cannot store NUL.
+          -- White space at the ends is removed; something must remain. PostgreSQL cannot store NUL.
           '"pattern":' || to_json(
             '^[^\u0000]*[^\u0000\t\n\v\f\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000][^\u0000]*$'::text
           )

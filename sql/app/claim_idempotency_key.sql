@@ -22,7 +22,7 @@ begin
     return null;
   end if;
 
-  -- A second request waits here for the transaction of the first one. Then it finds the answer of the first one, or it
+  -- A second request waits here for the transaction of the first one. Then it finds the answer, or
   -- claims the key itself if the first one rolled back.
   begin
     perform set_config('lock_timeout', greatest(claim_idempotency_key.wait, 1)::text, true);

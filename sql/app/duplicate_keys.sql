@@ -1,10 +1,10 @@
--- app.duplicate_keys - the keys that occur twice in an object of a JSON text. jsonb would keep only the last value.
+-- app.duplicate_keys - the keys that occur twice in a JSON object. jsonb keeps only the last value.
 set local role leads_owner;
 
 create or replace function app.duplicate_keys(value json)
 returns setof text language sql immutable parallel safe
 begin atomic
-  -- Each level is parsed again: without a limit on the depth, 60 KB of nested objects would take half a minute.
+  -- Each level is parsed again: without a limit, 60 KB of nested objects would take half a minute.
   with recursive node as (
     select duplicate_keys.value as value, 1 as depth
     union all

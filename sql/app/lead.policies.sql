@@ -20,9 +20,9 @@ create policy lead_jobs_insert on app.lead for insert to leads_jobs with check (
 create policy lead_bi_select on app.lead for select to leads_bi
   using (organization_id = (select auth.analyst_organization_id()));
 
--- Restrictive, so that no policy that is added later can show more. The operands are swapped, so that the planner doesn't
--- merge it with the permissive policy: with both, EXPLAIN ANALYZE always runs both subselects, and not only after a row of
--- any organization has passed the analyst's conditions.
+-- Restrictive, so that no policy that is added later can show more. The operands are swapped, so
+-- that the planner keeps two conditions. With two, EXPLAIN ANALYZE always runs both subselects, not
+-- only after a row of any organization has passed the analyst's conditions.
 create policy lead_bi_all on app.lead as restrictive for all to leads_bi
   using ((select auth.analyst_organization_id()) = organization_id);
 

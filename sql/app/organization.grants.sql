@@ -4,7 +4,7 @@ revoke all on app.organization from leads_auth, leads_exec, leads_jobs, leads_au
 
 grant references on app.organization to leads_auth;
 grant select on app.organization to leads_exec;
--- admin.seal_events locks the row, which requires UPDATE on a column. organization_id never changes.
+-- admin.seal_events locks the row, which requires UPDATE on a column that never changes.
 grant select, insert (organization_id, name, environment), update (organization_id) on app.organization to leads_jobs;
 
 grant select (organization_id, erased_at), update (name, erased_at) on app.organization to leads_eraser;

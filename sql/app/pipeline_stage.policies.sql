@@ -12,9 +12,9 @@ create policy pipeline_stage_jobs_delete on app.pipeline_stage for delete to lea
 create policy pipeline_stage_bi_select on app.pipeline_stage for select to leads_bi
   using (organization_id = (select auth.analyst_organization_id()));
 
--- Restrictive, so that no policy that is added later can show more. The operands are swapped, so that the planner doesn't
--- merge it with the permissive policy: with both, EXPLAIN ANALYZE always runs both subselects, and not only after a row of
--- any organization has passed the analyst's conditions.
+-- Restrictive, so that no policy that is added later can show more. The operands are swapped, so
+-- that the planner keeps two conditions. With two, EXPLAIN ANALYZE always runs both subselects, not
+-- only after a row of any organization has passed the analyst's conditions.
 create policy pipeline_stage_bi_all on app.pipeline_stage as restrictive for all to leads_bi
   using ((select auth.analyst_organization_id()) = organization_id);
 

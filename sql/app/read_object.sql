@@ -5,7 +5,7 @@ create or replace function app.read_object(body text)
 returns jsonb language plpgsql immutable parallel safe security invoker set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- Fails if the text is no JSON, or has a NUL, a lone surrogate or very deep nesting. api.problem has the SQLSTATEs.
+  -- Fails for invalid JSON, a NUL, a lone surrogate or deep nesting: see SQLSTATEs in api.problem.
   v_object jsonb := read_object.body::jsonb;
 begin
   if jsonb_typeof(v_object) <> 'object' then

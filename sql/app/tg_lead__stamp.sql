@@ -13,7 +13,7 @@ begin
     return new;
   end if;
 
-  -- Generated columns are computed after this trigger. An update that changes nothing else ends here.
+  -- Generated columns are computed later. An update that changes nothing else ends here.
   new.email_key := old.email_key;
   new.pipeline_stage_and_source := old.pipeline_stage_and_source;
   if new is not distinct from old then

@@ -1,4 +1,4 @@
--- audit.chain_verdict - verifies a part of an organization's chain, and names the first event that fails.
+-- audit.chain_verdict - verifies a part of a chain, and names the first event that fails.
 set local role leads_owner;
 
 create or replace function audit.chain_verdict(
@@ -132,7 +132,7 @@ begin
             s.present is distinct from s.written
             and (
               not exists (select from listed as l where l.event_id = s.event_id and l.digest = s.present)
-              -- To be listed isn't enough: the payload must also have the form that an erasure leaves.
+              -- The payload must also have the form that an erasure leaves.
               or s.salt is not null
               or audit.erased_payload(s.payload)::text <> s.payload::text
             )
@@ -151,8 +151,8 @@ begin
         where s.organization_id = v_organization_id and s.position < v_fault.position
       );
     elsif v_fault.code is null then
-      -- Events without a seal. The search starts after the previous part's last event, so that consecutive parts cover
-      -- every event.
+      -- Events without a seal. The search starts after the previous part's last event, so that
+      -- consecutive parts cover every event.
       select e.id
       into v_fault.event_id
       from audit.event as e
@@ -196,7 +196,7 @@ begin
   end if;
 
   v_fault.detail := case v_fault.code
-    when 'head_mismatch' then 'The chain that the head was taken from isn''t this one: seals were removed, or made anew.'
+    when 'head_mismatch' then 'The chain that the head was taken from isn''t this one: seals were removed or written again.'
     when 'seal_missing' then 'There is no seal at this position: it was removed, or there never was one.'
     when 'event_missing' then 'The event was removed from the log, or its id or its time was changed.'
     when 'hash_mismatch' then 'The event or its seal was changed, or another was put in its place.'

@@ -1,4 +1,4 @@
--- audit.create_partitions - creates a year's partitions of the audit log and its seals, complete with their guards.
+-- audit.create_partitions - creates a year's partitions of the audit log and its seals.
 set local role leads_owner;
 
 create or replace function audit.create_partitions(year integer)

@@ -1,4 +1,4 @@
--- audit.erase_events - erases the personal values in events, and lists the digests of the payloads that remain.
+-- audit.erase_events - erases the personal values in events, and lists the new payloads' digests.
 set local role leads_eraser;
 
 create or replace function audit.erase_events(organization_id uuid, lead_id uuid)

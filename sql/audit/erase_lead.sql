@@ -31,14 +31,14 @@ begin
     and s.status = 'in_progress'
     and s.run_at > clock_timestamp();
   if v_until is not null then
-    -- A worker is calling the vendor. The result, and with it the record to list as a copy, is known soon.
+    -- A worker is calling the vendor. Its result, a record to list as a copy, is known soon.
     return query select round(extract(epoch from v_until - clock_timestamp()), 3), 0::bigint, 0::bigint, null::json;
     return;
   end if;
 
   v_copies := crm.copies(v_organization_id, v_lead_id);
-  -- Explicit deletes instead of cascades: a cascade runs as the table's owner, and the audit triggers would then record
-  -- all values.
+  -- Explicit deletes instead of cascades: a cascade runs as the table's owner, and the audit
+  -- triggers would then record all values.
   delete from crm.attempt as a
   using crm.sync as s
   where

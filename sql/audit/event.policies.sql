@@ -5,7 +5,7 @@ call app.drop_policies('audit.event');
 create policy event_exec_select on audit.event for select to leads_exec
   using (organization_id = (select auth.organization_id('read')));
 
--- Only the trigger functions run as leads_audit, which has no members. The organization comes from the changed row.
+-- Only the trigger functions run as leads_audit. The organization comes from the changed row.
 create policy event_audit_insert on audit.event for insert to leads_audit with check (true);
 
 -- admin.seal_events, admin.verify_chain
@@ -14,9 +14,9 @@ create policy event_jobs_select on audit.event for select to leads_jobs using (t
 create policy event_bi_select on audit.event for select to leads_bi
   using (organization_id = (select auth.analyst_organization_id()));
 
--- This limits every policy that is added later. The operands are swapped so that the planner doesn't merge this policy with
--- the permissive one. With two conditions EXPLAIN ANALYZE always runs both subselects, and not only after a row of another
--- organization has matched the analyst's own conditions.
+-- Restrictive, so that no policy that is added later can show more. The operands are swapped, so
+-- that the planner keeps two conditions. With two, EXPLAIN ANALYZE always runs both subselects, not
+-- only after a row of any organization has passed the analyst's conditions.
 create policy event_bi_all on audit.event as restrictive for all to leads_bi
   using ((select auth.analyst_organization_id()) = organization_id);
 

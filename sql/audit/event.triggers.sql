@@ -2,8 +2,8 @@
 set local role leads_owner;
 call app.drop_triggers('audit.event');
 
--- A statement trigger, so that a role that sees no row gets the error too. The one exception, an erasure, is checked for
--- each row by _120_check_erasure.
+-- A statement trigger, so that a role that sees no row gets the error too. _120_check_erasure
+-- checks each row of the one exception, an erasure.
 create trigger _100_refuse_change before update on audit.event
   for each statement when (current_user <> 'leads_eraser')
   execute function audit.tg_refuse('The audit log is append-only: write a new event instead.');

@@ -8,8 +8,8 @@ declare
   v_is_scored boolean := tg_op = 'UPDATE' and new.score_id is distinct from old.score_id and new.score_id is not null;
   v_diff text;
 begin
-  -- The columns are written out because a loop over them costs three times as much. On INSERT, old is all null; on
-  -- DELETE, new is.
+  -- The columns are written out because a loop over them costs three times as much. On INSERT, old
+  -- is all null; on DELETE, new is.
   v_diff := concat_ws(
     ',',
     case when old.name is distinct from new.name then

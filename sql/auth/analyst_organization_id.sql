@@ -1,4 +1,4 @@
--- auth.analyst_organization_id - the organization of an analyst's login. Every policy of leads_bi calls it.
+-- auth.analyst_organization_id - the organization of an analyst's login, for leads_bi's policies.
 set local role leads_auth;
 
 create or replace function auth.analyst_organization_id()

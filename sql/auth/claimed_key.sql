@@ -1,4 +1,4 @@
--- auth.claimed_key - the API key that this transaction has proven, if the key is valid: one row or none.
+-- auth.claimed_key - the API key that this transaction has proven, if it is valid.
 set local role leads_auth;
 
 create or replace view auth.claimed_key with (security_invoker = true) as
@@ -8,10 +8,10 @@ select
   k.scopes
 from auth.api_key as k
 where
-  -- The subselect is computed once per query. Without it, a sequential scan would compute the digest for each row.
+  -- A subselect is computed once per query. Without it, a scan would hash for each row.
   k.digest = (select sha256(decode(nullif(current_setting('leads.key_digest', true), ''), 'hex')))
   and k.revoked_at is null
-  -- clock_timestamp() and read committed: a key expires and is revoked also inside a transaction that stays open.
+  -- clock_timestamp() and read committed: a key also ends inside a transaction that stays open.
   and (k.expires_at is null or k.expires_at > clock_timestamp())
   and current_setting('transaction_isolation') = 'read committed';
 

@@ -1,4 +1,4 @@
--- auth.enter - begins a request: checks the key and sets the context. Every statement of the API server calls it first.
+-- auth.enter - begins a request: checks the key and sets the context. Every statement calls it.
 set local role leads_auth;
 
 create or replace function auth.enter(key_digest text, request_id text, scope text, read_only boolean)

@@ -1,4 +1,4 @@
--- auth.roles - lists the database roles of this schema. Everything that needs their names reads them here.
+-- auth.roles - lists the database roles of this schema. It is the only list of their names.
 set local role leads_owner;
 
 create or replace function auth.roles()

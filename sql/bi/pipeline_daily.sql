@@ -1,4 +1,4 @@
--- bi.pipeline_daily - for each day and stage: the leads that entered, left, and were there at the end of the day.
+-- bi.pipeline_daily - for each day and stage: the leads that entered, left, and were in it.
 set local role leads_owner;
 
 create or replace view bi.pipeline_daily with (security_invoker = true) as

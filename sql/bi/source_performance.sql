@@ -1,4 +1,4 @@
--- bi.source_performance - the result of each source: leads, qualified, won, win rate, hours to qualify.
+-- bi.source_performance - the results of each source: leads, win rate, hours to qualify.
 set local role leads_owner;
 
 create or replace view bi.source_performance with (security_invoker = true) as

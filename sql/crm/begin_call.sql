@@ -19,7 +19,7 @@ declare
   v_at timestamptz;
   v_spacing interval;
 begin
-  -- Fencing: a worker with an older attempt stops here.
+  -- A worker with an older attempt stops here.
   select s.* into v_sync
   from crm.sync as s
   where
@@ -41,7 +41,7 @@ begin
     where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;
   end if;
 
-  -- If the vendor limits the rate, calls take turns: the rate is the connection's, across all workers.
+  -- If the vendor limits the rate, calls take turns: all workers share the connection's rate.
   perform
   from crm.connection as c
   join crm.vendor as v on v.name = c.vendor
@@ -54,8 +54,8 @@ begin
   v_now := date_trunc('milliseconds', clock_timestamp());
   v_at := greatest(v_now, v_connection.blocked_until);
   if v_connection.calls is not null then
-    -- An even rate of nine tenths of the limit, with bursts of one tenth: no period of call_seconds has more calls.
-    -- Rounded up to whole milliseconds, the precision of paced_until.
+    -- An even rate of nine tenths of the limit, with bursts of one tenth: no period of call_seconds
+    -- has more calls. Rounded up to whole milliseconds, the precision of paced_until.
     v_spacing := make_interval(secs => ceil(1000 * v_connection.call_seconds / (0.9 * v_connection.calls)) / 1000);
     v_at := greatest(v_at, v_connection.paced_until - v_spacing * (0.1 * v_connection.calls));
   end if;
@@ -65,7 +65,7 @@ begin
     or v_connection.revision <> v_attempt.connection_revision
     or v_at > v_now + interval '2 seconds'
   then
-    -- Paused, disconnected, connected again with another credential, or a long wait: the lease is returned.
+    -- Paused, disconnected, connected with another credential, or a long wait: the lease is returned.
     update crm.attempt as a
     set outcome = 'not_made'
     where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts;

@@ -5,8 +5,8 @@ create or replace function crm.lease_syncs(key_ids text[], batch integer, runnin
 returns setof crm.job language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- One time for the whole call, so that a postponed push isn't due again in it. A variable, because an index can't be
-  -- searched for a volatile value.
+  -- One time for the whole call, so that a postponed push isn't due again in it. A variable,
+  -- because an index can't be searched for a volatile value.
   v_started timestamptz := date_trunc('milliseconds', clock_timestamp());
   v_left integer := least(greatest(lease_syncs.batch, 0), 64);
   v_seen uuid[] := '{}';
@@ -20,8 +20,8 @@ declare
   v_external_id text;
   v_free integer;
 begin
-  -- A session that has ended probably belonged to a killed worker: its leases end now. A worker that only lost its
-  -- connection is fenced by the number of the attempt, and its open calls are still waited for.
+  -- A session that has ended probably belonged to a killed worker: its leases end now. The number of
+  -- the attempt stops a worker that only lost its connection; its open calls are still waited for.
   with gone as (
     select s.organization_id, s.id
     from crm.connection as c
@@ -39,8 +39,8 @@ begin
   where s.organization_id = g.organization_id and s.id = g.id;
 
   while v_left > 0 loop
-    -- Each connection once. The lock prevents two workers from choosing among the same syncs. A connection that another
-    -- worker has locked is skipped.
+    -- Each connection once. The lock prevents two workers from choosing among the same syncs. A
+    -- connection that another worker has locked is skipped.
     select
       c.organization_id, c.vendor, c.account, c.revision, c.settings, c.settle_seconds, c.credential, c.credential_key,
       v.has_search, o.environment,
@@ -71,8 +71,8 @@ begin
 
     v_seen := v_seen || v_connection.organization_id;
     v_free := least(v_connection.free, v_left);
-    -- The e-mail addresses of pushes with open attempts, each with the oldest such push. A failed push keeps its address
-    -- reserved until the vendor's search shows what it may have created.
+    -- The addresses of pushes with open attempts, each with the oldest such push. A failed push
+    -- keeps its address reserved until the vendor's search shows what it may have created.
     select jsonb_object_agg(r.email_key, r.id) into v_reserved
     from (
       select s.email_key, min(s.id::text) as id
@@ -133,7 +133,7 @@ begin
           v_reserved ->> v_due.lead_email_key <> v_due.id::text
           and (v_open_until is null or v_reserved ->> v_due.lead_email_key < v_due.id::text)
         ) then
-          -- Another push has this address, or may have created a record with it. The interval grows with the wait.
+          -- Another push has this address, or may have created its record. The interval grows.
           v_postponed_until := v_now + least(greatest((v_now - v_due.begun_at) / 8, interval '0.25 seconds'), interval '10 seconds');
         else
           -- A record that was just created, which the vendor's search may not show yet.
@@ -202,7 +202,7 @@ begin
             and a.sent_at is not null
             and a.outcome is null
         ),
-        -- A vendor's search can be case-sensitive, and the record may have the spelling of another lead.
+        -- A vendor's search can be case-sensitive, and another lead may have another spelling.
         array(
           select distinct a.email
           from crm.sync as s

@@ -32,7 +32,7 @@ begin
     and s.lead_id = v_lead_id
     and s.vendor = v_connection.vendor
     and s.account = v_connection.account;
-  -- There is nothing to do. The row stays unlocked, because a worker would wait for this transaction.
+  -- There is nothing to do. The row isn't locked: a worker would wait for this transaction.
   if
     v_sync.status in ('ok', 'in_progress')
     or v_sync.error_code = 'outcome_unknown'
@@ -75,7 +75,7 @@ begin
     begun_after = case when s.status = 'pending' then s.begun_after else s.attempts end
   where
     case s.status
-      -- A request ends the backoff. crm.lease_syncs still waits for calls that may have created a record.
+      -- A request ends the backoff. crm.lease_syncs still waits for calls that may create a record.
       when 'pending' then request_push.is_asked and s.run_at > v_now
       when 'failed' then s.error_code <> 'outcome_unknown' and v_skipped is null
       when 'skipped' then v_skipped is null

@@ -39,7 +39,7 @@ begin
     v_outcome := 'undecided';
     v_message := 'The vendor returned an id that can''t be stored. An id must have 1 to 255 characters.';
   end if;
-  -- Fencing: the outcome of an older attempt is ignored. The newer attempt finds its record at the vendor.
+  -- The outcome of an older attempt is ignored. The newer attempt finds its record at the vendor.
   select s.* into v_sync
   from crm.sync as s
   where
@@ -60,7 +60,7 @@ begin
       when 'undecided' then 'not_made'
       else v_outcome
     end,
-    -- The attempt stays open even if its last call was a search: the vendor may have a record of an earlier attempt.
+    -- The attempt stays open even after a search: the vendor may have an earlier attempt's record.
     sent_at = case when v_outcome = 'unknown' and a.display_name is not null then coalesce(a.sent_at, v_now) else a.sent_at end,
     http_status = settle_attempt.http_status,
     message = v_message
@@ -100,7 +100,7 @@ begin
       c.organization_id = v_organization_id and c.vendor = v_sync.vendor and c.account = v_sync.account
       and c.state = 'active'
       and c.revision = v_attempt.connection_revision;
-    -- If the connection has a new credential meanwhile, the refusal of the old one doesn't pause it.
+    -- If the connection has a new credential, the refusal of the old one doesn't pause it.
     perform
     from crm.connection as c
     where c.organization_id = v_organization_id and c.revision = v_attempt.connection_revision;
@@ -131,8 +131,8 @@ begin
     return 'failed';
   end if;
 
-  -- The delay is 1, 2, 4, 8, then 10 seconds. After ten minutes it doubles every ten minutes, up to an hour. Half of it is
-  -- random, so that pushes that failed together are not repeated together. Attempts whose worker died don't count.
+  -- The delay is 1, 2, 4, 8, then 10 seconds. After ten minutes it doubles every ten minutes, up to
+  -- an hour. Half is random, so that pushes spread out. Attempts of dead workers don't count.
   select count(*) into v_failures
   from crm.attempt as a
   where

@@ -1,4 +1,4 @@
--- crm.sync_in_force - a lead's sync with the organization's current connection, or else its latest sync.
+-- crm.sync_in_force - a lead's sync with the current connection, or else its latest sync.
 set local role leads_jobs;
 
 create or replace function crm.sync_in_force(organization_id uuid, lead_id uuid)

@@ -1,4 +1,4 @@
--- crm.tg_lead__push - requests a push when a lead enters the push_stage of its organization's connection.
+-- crm.tg_lead__push - requests a push when a lead enters the push_stage of the connection.
 set local role leads_jobs;
 
 create or replace function crm.tg_lead__push()

@@ -5,7 +5,7 @@ create or replace function crm.wake_worker(organization_id uuid, lead_id uuid)
 returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- Only if a push waits: a transaction that notifies waits at its commit for all others that notify.
+  -- Only if a push waits: transactions that notify wait for each other at commit.
   if exists (
     select
     from crm.sync as s

@@ -1,7 +1,7 @@
 -- scoring.default_model - the models of an organization that has none of its own.
 set local role leads_owner;
--- To change the model, add a new version at the end. The history of scores names versions, so a trigger refuses to change
--- the document of a version.
+-- To change the model, add a new version at the end. The history of scores names versions, so a
+-- trigger refuses to change the document of a version.
 insert into scoring.default_model (version, document)
 values
   (1, $${

@@ -9,7 +9,7 @@ declare
   v_model record;
   v_score api.new_score;
 begin
-  -- A concurrent request for the lead waits here. Then it sees every signal that the first request saw.
+  -- A concurrent request for the lead waits here. Then it sees every signal that the first one saw.
   perform
   from app.lead as l
   where l.organization_id = score_lead.organization_id and l.id = score_lead.lead_id
@@ -27,7 +27,7 @@ begin
   select
     score_lead.organization_id, r.lead_id, 'scored', r.lead_score, r.ai_reasoning, v_model.model, v_model.model_version,
     (v_model.document ->> 'base')::numeric, r.contributions, v_instant
-  from scoring.reckon(
+  from scoring.compute_scores(
     score_lead.organization_id, array[score_lead.lead_id], array[v_instant], v_model.document, true
   ) as r
   returning s.lead_id, s.lead_score, s.ai_reasoning, app.utc_text(s.created_at) into v_score;

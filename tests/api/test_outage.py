@@ -228,9 +228,9 @@ class Line:
         """Whether responses are dropped."""
         self.lag = 0.0
         """Seconds between the last data and the end of a connection."""
-        self.mend()
+        self.connect()
 
-    def mend(self) -> None:
+    def connect(self) -> None:
         """Accepts connections."""
         Path(self._path).unlink(missing_ok=True)
         self._listener = socket.socket(socket.AF_UNIX)
@@ -298,7 +298,7 @@ def test_a_repeat_after_a_lost_answer_has_no_second_effect(
         problem = check_problem(write.result(), 503, "outcome_unknown")
         assert "Idempotency-Key" in problem["detail"]
         line.is_deaf = False
-        line.mend()
+        line.connect()
         again = client.post("/leads", json=body, headers=headers)
         assert again.status_code == 201
         assert again.headers["idempotency-replayed"] == "true"
@@ -343,7 +343,7 @@ def test_requests_are_503_while_the_database_is_down_and_work_afterwards(
         waiting = threads.submit(client.post, "/leads", json={"email": "a@example.com"})
         time.sleep(0.3)
         assert not waiting.done()
-        line.mend()
+        line.connect()
         assert waiting.result().status_code in (201, 503)  # because of the pause before the next attempt to connect
         wait_until(lambda: httpx.get(far_server.base + "/readyz").status_code == 200)
         for _ in range(5):

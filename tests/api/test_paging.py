@@ -17,7 +17,7 @@ from tests.support.process import Server
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
 
-def walk(client: httpx.Client, path: str, params: dict[str, str]) -> Iterator[list[dict[str, Any]]]:
+def pages_of(client: httpx.Client, path: str, params: dict[str, str]) -> Iterator[list[dict[str, Any]]]:
     """The pages, by next_cursor. Each Link must lead to the same page."""
     page = client.get(path, params=params)
     for number in range(1000):
@@ -36,7 +36,7 @@ def walk(client: httpx.Client, path: str, params: dict[str, str]) -> Iterator[li
             page = client.get(link["url"].removeprefix("/api/v1"))
         else:
             page = client.get(path, params=params | {"cursor": cursor})
-    raise AssertionError("the walk has no end")
+    raise AssertionError("the pages have no end")
 
 
 def ids(pages: Iterator[list[dict[str, Any]]]) -> list[str]:
@@ -79,7 +79,7 @@ def test_a_thousand_leads_within_3_milliseconds_are_each_listed_once(
     try:
         with server.client(acme.keys["read"]) as client:
             rows = []
-            for page in walk(client, "/leads", {"limit": "7"}):
+            for page in pages_of(client, "/leads", {"limit": "7"}):
                 assert len(page) <= 7
                 rows += page
     finally:
@@ -153,7 +153,7 @@ def test_filtered_pages_agree_with_the_whole_list(
                 expected = [row for row in expected if start <= row["created_at"].replace("Z", "+00:00") < end]
             if limit == "1" and len(expected) > 30:
                 continue
-            assert ids(walk(client, "/leads", params)) == [row["id"] for row in expected], params
+            assert ids(pages_of(client, "/leads", params)) == [row["id"] for row in expected], params
             combinations += 1
     assert combinations > 20
 
@@ -293,7 +293,7 @@ def test_the_audit_log_is_paged_and_filtered_in_the_same_way(
                     and ("lead_id" not in params or row["payload"].get("lead_id") == params["lead_id"])
                     and params.get("start_at", "") <= row["created_at"] < params.get("end_at", "9")
                 ]
-                assert ids(walk(client, "/audit-log", params | {"limit": "7"})) == expected, params
+                assert ids(pages_of(client, "/audit-log", params | {"limit": "7"})) == expected, params
 
 
 def test_the_filter_by_address_ignores_the_case_of_ascii_letters_only(

@@ -410,7 +410,7 @@ def _catalogues() -> Iterator[Attack]:
         yield Attack(statement, (statement,))
     for column in ("email", "source", "pipeline_stage", "organization_id"):
         yield Attack(
-            f"statistics of {column}, analyzed anew",
+            f"statistics of {column}, analyzed again",
             ("analyze app.lead", f"select * from pg_stats where attname = '{column}' and schemaname = 'app'"),
         )
 

@@ -181,7 +181,7 @@ def test_objects_left_on_the_session_change_no_answer_and_see_no_claim(
 
 
 def test_no_statement_of_ours_depends_on_the_search_path(database: Database) -> None:
-    """Every function is qualified; there is no operator, no cast and no type, and the fence is a keyword's."""
+    """Every function is qualified, and there is no operator, cast or type."""
     with database.connect("leads_api") as session:
         functions = [str(row["function"]) for row in session.execute("select function from api.routes()")]
     table = loading.load(database.url("leads_api"))

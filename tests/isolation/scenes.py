@@ -101,7 +101,7 @@ STILL = (
     "update app.lead set qualification_completed_at = created_at where pipeline_stage in ('won', 'lost')",
     "update crm.attempt set sent_at = '2100-01-01' where sent_at is not null and outcome is null",
 )
-# The chain of seals begins with the organization's id, and so the attacker's is made anew.
+# The chain of seals begins with the organization's id, so the attacker's chain is built again.
 SEALS = (
     "delete from audit.seal where organization_id = '{own}'",
     "insert into audit.unsealed (organization_id, event_id) select organization_id, id from audit.event as e "

@@ -1,4 +1,4 @@
-"""Computes scores twice: scoring.reckon and Python's decimal agree on random models and leads."""
+"""Computes scores twice: scoring.compute_scores and Python's decimal agree on random models and leads."""
 
 import json
 import math
@@ -103,7 +103,7 @@ class Row:
 # --- the computation in decimal ---
 
 
-def reckoned(batch: Batch, lead: Lead, rounding: str = ROUND_HALF_UP, has_caps: bool = True) -> Outcome:
+def expected_outcome(batch: Batch, lead: Lead, rounding: str = ROUND_HALF_UP, has_caps: bool = True) -> Outcome:
     """Returns the score according to the specification. Arguments other than the defaults give wrong scores."""
     with localcontext(prec=60):
         latest: dict[str | None, Signal] = {}
@@ -248,11 +248,11 @@ def arguments(organization_id: uuid.UUID, batch: Batch) -> list[Any]:
 
 
 def outcomes(connection: Connection, batch: Batch) -> dict[uuid.UUID, Outcome]:
-    """Returns the outcome of scoring.reckon for each lead, by the lead's id."""
+    """Returns the outcome of scoring.compute_scores for each lead, by the lead's id."""
     with kept(connection, batch) as organization_id:
         rows = connection.execute(
             """select r.lead_id, r.lead_score, r.ai_reasoning, r.contributions::text
-            from scoring.reckon(%s, %s, %s, %s, %s) as r""",
+            from scoring.compute_scores(%s, %s, %s, %s, %s) as r""",
             arguments(organization_id, batch),
         ).fetchall()
     assert len(rows) == len(batch.leads)
@@ -426,13 +426,13 @@ def test_sql_and_decimal_agree_on_scores_sentences_and_contributions(connection:
         assert faults["model_faults"] is None
         results = outcomes(connection, batch)
         for lead in batch.leads:
-            outcome, expected = results[lead.id], reckoned(batch, lead)
+            outcome, expected = results[lead.id], expected_outcome(batch, lead)
             assert outcome == expected, f"{spelled(batch.model)} as of {lead.instant} for {lead}"
             summed = [entry["contribution"] for entry in json.loads(outcome.contributions, parse_float=Decimal)]
             assert outcome.score == 100 * min(max(batch.model["base"] + sum(summed), 0), 1)
             compared += 1
-            half_cents += expected != reckoned(batch, lead, rounding=ROUND_HALF_EVEN)
-            cut += expected != reckoned(batch, lead, has_caps=False)
+            half_cents += expected != expected_outcome(batch, lead, rounding=ROUND_HALF_EVEN)
+            cut += expected != expected_outcome(batch, lead, has_caps=False)
 
     check()
     assert compared >= CASES
@@ -460,12 +460,12 @@ def test_a_wrong_computation_is_detected(connection: Connection) -> None:
     [[storm], [form]] = [list(outcomes(connection, batch).values()) for batch in (decaying, capped)]
 
     assert (storm.score, storm.sentence) == (56, "storm (+0.01)")
-    assert storm == reckoned(decaying, decaying.leads[0])
-    assert storm != reckoned(decaying, decaying.leads[0], rounding=ROUND_HALF_EVEN)
+    assert storm == expected_outcome(decaying, decaying.leads[0])
+    assert storm != expected_outcome(decaying, decaying.leads[0], rounding=ROUND_HALF_EVEN)
 
     assert (form.score, form.sentence) == (70, "form (+0.15); visit (+0.05)")
-    assert form == reckoned(capped, capped.leads[0])
-    assert form != reckoned(capped, capped.leads[0], has_caps=False)
+    assert form == expected_outcome(capped, capped.leads[0])
+    assert form != expected_outcome(capped, capped.leads[0], has_caps=False)
 
 
 @pytest.mark.parametrize(
@@ -492,7 +492,7 @@ def test_the_computation_rounds_half_cents_correctly(
     batch = Batch({"base": Decimal("0.10"), "rules": [rule]}, [lead_with(("visits", True, milliseconds * MILLISECOND))])
     [outcome] = outcomes(connection, batch).values()
     assert outcome.score == score
-    assert outcome == reckoned(batch, batch.leads[0])
+    assert outcome == expected_outcome(batch, batch.leads[0])
 
 
 @pytest.mark.filterwarnings("ignore:Generating overly large repr")
@@ -504,7 +504,7 @@ def test_settings_of_the_session_do_not_change_the_bytes(connection: Connection)
 
             def rows() -> list[dict[str, Any]]:
                 return connection.execute(
-                    "select r::text from scoring.reckon(%s, %s, %s, %s, %s) as r order by r.lead_id",
+                    "select r::text from scoring.compute_scores(%s, %s, %s, %s, %s) as r order by r.lead_id",
                     arguments(organization_id, batch),
                 ).fetchall()
 

@@ -124,7 +124,7 @@ def test_a_package_with_another_hash_is_refused(machine: Machine) -> None:
 def test_a_script_with_another_hash_is_refused(machine: Machine) -> None:
     machine.has_npm()
     machine.pin(package(SCRIPT), b"another")
-    with pytest.raises(pgtap.PgtapUnavailable, match="pin both hashes anew"):
+    with pytest.raises(pgtap.PgtapUnavailable, match="pin both hashes again"):
         pgtap.fetch()
     assert left_over(machine) == []
 

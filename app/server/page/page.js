@@ -33,7 +33,7 @@ lead();
 addEventListener("hashchange", lead);
 
 // What the renderer leaves out for those who hear the page or use its keyboard alone (WAI-ARIA 1.2, WCAG 2.2: 2.1.1).
-const mend = () => {
+const addAccessibility = () => {
   // A field that suggests says that it is open, and never that it is closed.
   for (const field of document.querySelectorAll("[role=combobox]:not([aria-expanded])")) {
     field.setAttribute("aria-expanded", "false");
@@ -55,7 +55,7 @@ new MutationObserver(() => {
   isWaiting = true;
   requestAnimationFrame(() => {
     isWaiting = false;
-    mend();
+    addAccessibility();
   });
 }).observe(document.documentElement, {
   subtree: true,

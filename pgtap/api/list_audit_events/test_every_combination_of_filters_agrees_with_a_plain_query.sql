@@ -1,7 +1,7 @@
 begin;
 select plan(3);
 
-create function test.walked(actions text[], sources text[], lead_id uuid, start_at timestamptz, end_at timestamptz)
+create function test.paged(actions text[], sources text[], lead_id uuid, start_at timestamptz, end_at timestamptz)
 returns uuid[]
 language plpgsql
 as $$
@@ -51,13 +51,13 @@ select
 from generate_series(1, 120) as s
 cross join lateral (select timestamptz '2026-01-01 12:00:00Z' + interval '1 millisecond' * (s / 10) as at) as t
 cross join (values ('alice'), ('bob')) as a (actor);
-create table test.compared (walked uuid[], expected uuid[]);
+create table test.compared (paged uuid[], expected uuid[]);
 grant insert, select on test.compared to public;
 
 select act_as('alice', 'read');
-insert into test.compared (walked, expected)
+insert into test.compared (paged, expected)
 select
-  walked(c.actions, c.sources, c.lead_id, c.start_at, c.end_at),
+  paged(c.actions, c.sources, c.lead_id, c.start_at, c.end_at),
   expected(c.actions, c.sources, c.lead_id, c.start_at, c.end_at)
 from (
   select *
@@ -78,11 +78,11 @@ from (
 ) as c;
 
 select is_empty(
-  'select * from test.compared as c where c.walked is distinct from c.expected', 'all pages in their order'
+  'select * from test.compared as c where c.paged is distinct from c.expected', 'all pages in their order'
 );
 select is((select count(*) from test.compared), 180::bigint, 'the number of combinations');
 select cmp_ok(
-  (select count(*) from test.compared as c where cardinality(c.walked) > 7), '>=', 40::bigint, 'combinations with more than one page'
+  (select count(*) from test.compared as c where cardinality(c.paged) > 7), '>=', 40::bigint, 'combinations with more than one page'
 );
 
 select * from finish();

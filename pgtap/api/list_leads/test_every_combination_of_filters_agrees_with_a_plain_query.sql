@@ -1,7 +1,7 @@
 begin;
 select plan(3);
 
-create function test.walked(stages text[], sources text[], emails text[], start_at timestamptz, end_at timestamptz)
+create function test.paged(stages text[], sources text[], emails text[], start_at timestamptz, end_at timestamptz)
 returns uuid[]
 language plpgsql
 as $$
@@ -47,13 +47,13 @@ select
   timestamptz '2026-01-01 12:00:00Z' + interval '1 millisecond' * (s / 10)
 from generate_series(1, 120) as s
 cross join (values ('alice'), ('bob')) as a (actor);
-create table test.compared (walked uuid[], expected uuid[]);
+create table test.compared (paged uuid[], expected uuid[]);
 grant insert, select on test.compared to public;
 
 select act_as('alice', 'read');
-insert into test.compared (walked, expected)
+insert into test.compared (paged, expected)
 select
-  walked(c.stages, c.sources, c.emails, c.start_at, c.end_at),
+  paged(c.stages, c.sources, c.emails, c.start_at, c.end_at),
   expected(c.stages, c.sources, c.emails, c.start_at, c.end_at)
 from (
   select *
@@ -72,11 +72,11 @@ from (
 ) as c;
 
 select is_empty(
-  'select * from test.compared as c where c.walked is distinct from c.expected', 'all pages in their order'
+  'select * from test.compared as c where c.paged is distinct from c.expected', 'all pages in their order'
 );
 select is((select count(*) from test.compared), 320::bigint, 'the number of combinations');
 select cmp_ok(
-  (select count(*) from test.compared as c where cardinality(c.walked) > 7), '>=', 40::bigint, 'combinations with more than one page'
+  (select count(*) from test.compared as c where cardinality(c.paged) > 7), '>=', 40::bigint, 'combinations with more than one page'
 );
 
 select * from finish();

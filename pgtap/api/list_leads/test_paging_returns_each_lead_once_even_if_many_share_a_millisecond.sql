@@ -2,7 +2,7 @@ begin;
 select plan(2);
 
 -- Pages of 7 leads, the newest first. A newer lead is added before each page except the first.
-create function test.walk()
+create function test.paged_ids()
 returns setof uuid
 language plpgsql
 as $$
@@ -25,13 +25,13 @@ select
   format('old%s@example.com', s),
   timestamptz '2026-01-01 12:00:00Z' + interval '1 millisecond' * (s % 3)
 from generate_series(1, 100) as s;
-create table test.stood as
+create table test.initial as
 select l.id, row_number() over (order by l.created_at desc, l.id desc) as position from app.lead as l;
-grant select on test.stood to public;
+grant select on test.initial to public;
 
 select act_as('alice');
 select results_eq(
-  'select walk()', 'select s.id from test.stood as s order by s.position',
+  'select paged_ids()', 'select s.id from test.initial as s order by s.position',
   'the leads that existed at the start, in their order'
 );
 select is(

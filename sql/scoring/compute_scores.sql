@@ -1,7 +1,7 @@
--- scoring.reckon - computes scores, sentences and contributions of leads.
+-- scoring.compute_scores - computes scores, sentences and contributions of leads.
 set local role leads_owner;
 
-create or replace function scoring.reckon(
+create or replace function scoring.compute_scores(
   organization_id uuid,
   lead_ids uuid[],
   instants timestamptz[],
@@ -12,8 +12,8 @@ returns table (lead_id uuid, lead_score integer, ai_reasoning text, contribution
 language plpgsql stable parallel safe security invoker set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_organization_id uuid := reckon.organization_id;
-  v_base numeric := (reckon.model ->> 'base')::numeric;
+  v_organization_id uuid := compute_scores.organization_id;
+  v_base numeric := (compute_scores.model ->> 'base')::numeric;
 begin
   return query
   with rule as materialized (
@@ -29,14 +29,14 @@ begin
       (r.rule ->> 'weight')::numeric as weight,
       (r.rule ->> 'half_life_hours')::numeric as half_life_hours,
       r.rule ->> 'group' as "group",
-      (reckon.model -> 'groups' -> (r.rule ->> 'group') ->> 'cap')::numeric as cap
-    from jsonb_array_elements(reckon.model -> 'rules') with ordinality as r (rule, ordinality)
+      (compute_scores.model -> 'groups' -> (r.rule ->> 'group') ->> 'cap')::numeric as cap
+    from jsonb_array_elements(compute_scores.model -> 'rules') with ordinality as r (rule, ordinality)
   ),
   type as materialized (
     select distinct r.signal as name from rule as r where r.signal is not null
   ),
   moment as (
-    select m.lead_id, m.instant from unnest(reckon.lead_ids, reckon.instants) as m (lead_id, instant)
+    select m.lead_id, m.instant from unnest(compute_scores.lead_ids, compute_scores.instants) as m (lead_id, instant)
   ),
   latest as (
     select m.lead_id, t.name as type, s.id, s.value, s.observed_at
@@ -48,7 +48,7 @@ begin
       where
         s.organization_id = v_organization_id
         and s.lead_and_type = m.lead_id::text || '/' || t.name
-        and s.observed_at <= case when reckon.counts_future then 'infinity' else m.instant end
+        and s.observed_at <= case when compute_scores.counts_future then 'infinity' else m.instant end
       order by s.observed_at desc, s.id desc
       limit 1
     ) as s
@@ -162,7 +162,7 @@ begin
   left join summed as s on s.lead_id = m.lead_id;
 end $$;
 
-comment on function scoring.reckon(uuid, uuid[], timestamptz[], jsonb, boolean) is
+comment on function scoring.compute_scores(uuid, uuid[], timestamptz[], jsonb, boolean) is
 $$Scores leads with a model, each as of its own time; one row for each existing lead, in no order.
 
 lead_ids: distinct ids. instants: the time for each id, to which ages are computed. model: a model without faults
@@ -172,4 +172,4 @@ id) counts; a contribution is weight × 0.5^(age / half-life), rounded half away
 summed; a contribution of 0.00 is left out. The sentence has exactly the summed contributions. The same signals, model
 and times give the same bytes.$$;
 
-grant execute on function scoring.reckon(uuid, uuid[], timestamptz[], jsonb, boolean) to leads_exec, leads_jobs;
+grant execute on function scoring.compute_scores(uuid, uuid[], timestamptz[], jsonb, boolean) to leads_exec, leads_jobs;
