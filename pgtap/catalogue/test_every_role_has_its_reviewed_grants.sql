@@ -201,12 +201,12 @@ from (values
     execute on crm.sync_in_force
     execute on crm.sync_item
     execute on crm.wake_worker
+    execute on scoring.compute_scores
     execute on scoring.is_decimal
     execute on scoring.is_model
     execute on scoring.is_signal_value
     execute on scoring.model_faults
     execute on scoring.model_in_force
-    execute on scoring.compute_scores
     execute on scoring.score_lead
     execute on scoring.signal_faults
     execute on scoring.signal_item
@@ -296,12 +296,12 @@ from (values
     execute on audit.erased_payload
     execute on audit.event_hash
     execute on auth.roles
+    execute on scoring.compute_scores
     execute on scoring.is_decimal
     execute on scoring.is_model
     execute on scoring.is_signal_value
     execute on scoring.model_faults
     execute on scoring.model_in_force
-    execute on scoring.compute_scores
   '),
   ('leads_audit', '
     usage on schema app
