@@ -1,4 +1,6 @@
-"""Fixtures: a PostgreSQL that the tests start, and a database per module, copied from one migrated template."""
+"""Fixtures: a PostgreSQL that the tests start, and a database per module,
+copied from one migrated template.
+"""
 
 import itertools
 import os
@@ -29,7 +31,9 @@ _names = (f"t{os.getpid()}_{number}" for number in itertools.count())
 
 @pytest.fixture(scope="session")
 def run_dir() -> Iterator[Path]:
-    """A folder that all workers of pytest-xdist share, and that other users of the machine can enter."""
+    """A folder that all workers of pytest-xdist share,
+    and that other users of the machine can enter.
+    """
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"{os.getpid()}")
     path = Path(tempfile.gettempdir()) / f"leads-{os.getuid()}-{run[:12]}"
     path.mkdir(exist_ok=True)
@@ -137,8 +141,11 @@ def server(database: Database, new_server: Callable[..., Server]) -> Server:
 def pgtap_connection(
     request: pytest.FixtureRequest, cluster: embedded.Server, new_database: Callable[..., Database]
 ) -> Iterator[psycopg.Connection]:
-    """The connection for pgtap/: a superuser's, which becomes an actor with SET SESSION AUTHORIZATION."""
-    # pytest-pgtap uses a private class of pytest. Ignore the warning in later tests, and in the one that has started.
+    """The connection for pgtap/: a superuser's, which becomes an actor with SET SESSION
+    AUTHORIZATION.
+    """
+    # pytest-pgtap uses a private class of pytest.
+    # Ignore the warning in later tests, and in the one that has started.
     ignored = "ignore:A private pytest class or function was used:pytest.PytestDeprecationWarning"
     request.config.addinivalue_line("filterwarnings", ignored)
     warnings.filterwarnings("ignore", "A private pytest class", pytest.PytestDeprecationWarning)
@@ -153,7 +160,9 @@ def pgtap_connection(
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Prints the number of attacks of tests/attacks/test_attack.py, which a worker reports with the test's report."""
+    """Prints the number of attacks of tests/attacks/test_attack.py,
+    which a worker reports with the test's report.
+    """
     for report in terminalreporter.stats.get("passed", []):
         for name, value in report.user_properties:
             if name == "attacks":

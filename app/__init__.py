@@ -1,1 +1,3 @@
-"""The shim that carries HTTP to PostgreSQL, and the command line around it. The application is in ``sql/``."""
+"""The shim that carries HTTP to PostgreSQL, and the command line around it.
+The application is in ``sql/``.
+"""

@@ -11,10 +11,14 @@ import psycopg
 from app import log
 
 FIRST_PAUSE = 1.0
-"""Seconds before a task starts again after its first failure. Each further failure doubles the pause."""
+"""Seconds before a task starts again after its first failure.
+Each further failure doubles the pause.
+"""
 LONGEST_PAUSE = 5.0
 STEADY = 10.0
-"""Seconds after which a task that was started again counts as healthy, and its next failure as the first."""
+"""Seconds after which a task that was started again counts as healthy,
+and its next failure as the first.
+"""
 
 
 class GivenUp(Exception):
@@ -25,7 +29,9 @@ class Background:
     """Runs tasks, and knows which of them fail."""
 
     def __init__(self, *, attempts: int | None = None) -> None:
-        """attempts: the failures in a row after which a task is not started again; None: it always is."""
+        """attempts: the failures in a row after which a task is not started again; None:
+        it always is.
+        """
         self._attempts = attempts
         self._steady_at: dict[str, float] = {}
 
@@ -35,7 +41,8 @@ class Background:
         return [name for name, steady_at in self._steady_at.items() if now < steady_at]
 
     async def run(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        """Runs ``work`` until it returns, and starts it again if it raises an exception. Raises GivenUp.
+        """Runs ``work`` until it returns, and starts it again if it raises an exception.
+        Raises GivenUp.
 
         A database error is logged as a warning and does not count as a failure of the task.
         """

@@ -1,4 +1,5 @@
-"""The log: one line of JSON on standard error for each request, and for each event that an operator should see.
+"""The log: one line of JSON on standard error for each request,
+and for each event that an operator should see.
 
 No line contains an API key, a query or a body.
 """
@@ -28,8 +29,9 @@ def write(level: str, **members: object) -> None:
 def failure(message: str, error: BaseException, **members: object) -> None:
     """Writes an unexpected error: its type and its traceback, the innermost frame last.
 
-    A frame is a place in the source and the source line. The values of variables are left out, and so is the error's
-    own message, because it may quote one: a field of a lead, or a header with a credential.
+    A frame is a place in the source and the source line. The values of variables are left out, and
+    so is the error's own message, because it may quote one: a field of a lead, or a header with a
+    credential.
     """
     write("error", **members, message=message, error=type(error).__qualname__, traceback=_frames(error))
 
@@ -37,8 +39,9 @@ def failure(message: str, error: BaseException, **members: object) -> None:
 def request(id: bytes, method: str, path: str, status: int, seconds: float) -> None:
     """Writes a request's line, a moment later. To be called in the event loop.
 
-    The JSON is put together by hand, because json.dumps would be a tenth of the server's work on a read. Only a path
-    can contain what JSON must escape: an id and a method are tokens (RFC 9110, section 5.6.2).
+    The JSON is put together by hand, because json.dumps would be a tenth of the server's work on a
+    read. Only a path can contain what JSON must escape: an id and a method are tokens (RFC 9110,
+    section 5.6.2).
     """
     if not _lines:
         asyncio.get_running_loop().call_later(_HELD, flush)
@@ -56,7 +59,9 @@ def flush() -> None:
 
 
 def _frames(error: BaseException) -> list[str]:
-    """The frames of an error, after those of its cause, and followed by those of the errors that it groups."""
+    """The frames of an error, after those of its cause,
+    and followed by those of the errors that it groups.
+    """
     frames: list[str] = []
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if cause is not None:

@@ -1,8 +1,9 @@
-"""``leads migrate --plan --diff``: what the pending migrations change in this database, as a difference to sign.
+"""``leads migrate --plan --diff``: what the pending migrations change in this database,
+as a difference to sign.
 
-The database itself is only read. All migrations of this release run in a scratch database. It is read before and after
-the pending ones, which shows the objects that they change and their new definitions. To run them in the database itself
-and roll back would lock its tables meanwhile.
+The database itself is only read. All migrations of this release run in a scratch database. It is
+read before and after the pending ones, which shows the objects that they change and their new
+definitions. To run them in the database itself and roll back would lock its tables meanwhile.
 """
 
 import difflib
@@ -65,7 +66,9 @@ def _difference(name: str, now: str, after: str) -> str:
 
 
 def _catalogue_script() -> list[str]:
-    """The statements of admin.catalogue() in this release. The database may have an older version of the function."""
+    """The statements of admin.catalogue() in this release.
+    The database may have an older version of the function.
+    """
     blocks = (block for migration in migrations.all_() for block in BLOCK.findall(migration.text))
     copies = [text for path, text in blocks if path == _CATALOGUE]
     body = _BODY.search(copies[-1]) if copies else None

@@ -1,7 +1,9 @@
-"""One ``leads migrate`` at a time: a table lock in a separate session, so that the lock ends when the process ends.
+"""One ``leads migrate`` at a time: a table lock in a separate session,
+so that the lock ends when the process ends.
 
-The session holds no snapshot, because CREATE INDEX CONCURRENTLY in the other session would wait for it forever. For the
-same reason a second process doesn't wait inside LOCK TABLE, where it would hold a snapshot: it tries again and again.
+The session holds no snapshot, because CREATE INDEX CONCURRENTLY in the other session would wait for
+it forever. For the same reason a second process doesn't wait inside LOCK TABLE, where it would hold
+a snapshot: it tries again and again.
 """
 
 import time
@@ -17,7 +19,8 @@ from app.migrations import MigrationError, applied_ids
 Say = Callable[[str], None]
 
 _POLL_SECONDS = 0.5
-# "if not exists" doesn't prevent this error if two sessions create the same object at the same time.
+# "if not exists" doesn't prevent this error if two sessions create the same object at the same
+# time.
 _CREATED_BY_ANOTHER = (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable, psycopg.errors.DuplicateSchema)
 
 
@@ -36,7 +39,9 @@ class Lock:
 
 @contextmanager
 def locked(url: str, say: Say = lambda sentence: None) -> Iterator[Lock]:
-    """Holds the lock for the block. Waits while another process has it. Raises MigrationError and psycopg.Error."""
+    """Holds the lock for the block. Waits while another process has it.
+    Raises MigrationError and psycopg.Error.
+    """
     with psycopg.connect(url, autocommit=True, connect_timeout=10, application_name="leads migrate") as connection:
         _check_login(connection)
         applied_ids(connection)  # before anything is created, so that a database that is refused stays unchanged
@@ -70,7 +75,9 @@ def _create_table(connection: psycopg.Connection[Any]) -> None:
 
 
 def _is_taken(connection: psycopg.Connection[Any]) -> bool:
-    """Whether this session has the lock now. ACCESS EXCLUSIVE would block pg_dump, and need a transaction id."""
+    """Whether this session has the lock now.
+    ACCESS EXCLUSIVE would block pg_dump, and need a transaction id.
+    """
     connection.execute("begin isolation level read committed")
     try:
         connection.execute("lock table yoyo.migrating in exclusive mode nowait")

@@ -1,9 +1,10 @@
-"""Runs migrations while the API serves: short waits for locks, many attempts, and a record of what ran.
+"""Runs migrations while the API serves: short waits for locks, many attempts,
+and a record of what ran.
 
-If a session waits for a lock, all later sessions wait behind it. So no statement waits for longer than LOCK_TIMEOUT.
-After that time the whole transaction is rolled back, and runs again after a random pause, in which the other sessions
-continue. yoyo's tables (schema yoyo) record the migrations that have run. A migration and its record are one
-transaction.
+If a session waits for a lock, all later sessions wait behind it. So no statement waits for longer
+than LOCK_TIMEOUT. After that time the whole transaction is rolled back, and runs again after a
+random pause, in which the other sessions continue. yoyo's tables (schema yoyo) record the
+migrations that have run. A migration and its record are one transaction.
 """
 
 import itertools
@@ -34,7 +35,9 @@ GIVE_UP_AFTER = 300.0
 
 _Result = TypeVar("_Result")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.4, 3.0
-"""Seconds between two attempts. They grow from the first to the longest. Each is shortened at random by up to half."""
+"""Seconds between two attempts. They grow from the first to the longest.
+Each is shortened at random by up to half.
+"""
 _BATCH_ROWS = 1000
 _BATCH_SECONDS = 0.1
 """The target duration of a backfill's batch, in which its rows are locked."""
@@ -63,7 +66,8 @@ order by 1
 limit 5
 """
 _GUARDED = "select from pg_catalog.pg_trigger where tgname = '_100_refuse_rollback' and not tgisinternal"
-# yoyo's rollback would run nothing, because the files have no rollback, and would delete the records of the migrations.
+# yoyo's rollback would run nothing, because the files have no rollback,
+# and would delete the records of the migrations.
 _GUARD = """
 create or replace function yoyo.refuse_rollback() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -83,7 +87,9 @@ class Report(Protocol):
         """Receives one sentence."""
 
     def fill(self, migration: Migration, changed: int, expected: int) -> None:
-        """Receives how many more rows a backfill has changed. expected: an estimate of all rows of its table."""
+        """Receives how many more rows a backfill has changed.
+        expected: an estimate of all rows of its table.
+        """
 
 
 class Silent:
@@ -105,7 +111,8 @@ def apply(
 ) -> Iterator[Migration]:
     """Runs the pending migrations in order. Yields each before it runs.
 
-    folder: the folder of the files. give_up_after: seconds. Raises MigrationError and psycopg.Error.
+    folder: the folder of the files. give_up_after: seconds.
+    Raises MigrationError and psycopg.Error.
     """
     migrations.check_sums()
     pending = migrations.pending(lock.url, folder)
@@ -152,7 +159,9 @@ def as_script(migration: Migration) -> str:
 
 
 def _step_timeout(step: str, give_up_after: float) -> int:
-    """Milliseconds. CONCURRENTLY blocks no other session while it waits, and each attempt would start it again."""
+    """Milliseconds. CONCURRENTLY blocks no other session while it waits,
+    and each attempt would start it again.
+    """
     return round(give_up_after * 1000) if _CONCURRENTLY.search(step) else LOCK_TIMEOUT
 
 
@@ -206,7 +215,8 @@ class _Run:
         row = self.connection.execute(
             "select i.indexrelid::regclass::text from pg_catalog.pg_index as i "
             "join pg_catalog.pg_class as c on c.oid = i.indexrelid "
-            # The index of a partitioned table is of another kind. It is invalid until each partition has its part.
+            # The index of a partitioned table is of another kind.
+            # It is invalid until each partition has its part.
             "where c.relname = %s and c.relnamespace = to_regnamespace(%s) and c.relkind = 'i' and not i.indisvalid",
             [name, schema],
         ).fetchone()
@@ -236,7 +246,9 @@ class _Run:
         self.connection.execute(text.encode())
 
     def _patiently(self, attempt: Callable[[], _Result]) -> _Result:
-        """Makes attempts until one gets its locks. Raises MigrationError after give_up_after seconds."""
+        """Makes attempts until one gets its locks.
+        Raises MigrationError after give_up_after seconds.
+        """
         end = time.monotonic() + self.give_up_after
         for number in itertools.count(1):
             self.lock.check()
@@ -256,7 +268,9 @@ class _Run:
         raise AssertionError
 
     def _holders(self) -> str:
-        """A sentence that names the sessions that hold locks on our tables; empty if there are none."""
+        """A sentence that names the sessions that hold locks on our tables;
+        empty if there are none.
+        """
         rows = self.connection.execute(_HOLDERS).fetchall()
         sessions = ", ".join(f"{pid} ({login})" for pid, login in rows)
         return f"Sessions that hold locks now: {sessions}." if sessions else ""
@@ -264,7 +278,9 @@ class _Run:
 
 @contextmanager
 def _backend(url: str) -> Iterator[Any]:
-    """yoyo's connection, with yoyo's tables, and a trigger that refuses to delete the record of a migration."""
+    """yoyo's connection, with yoyo's tables, and a trigger that refuses to delete the record of
+    a migration.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with yoyo.get_backend(_yoyo_url(url)) as backend:

@@ -1,4 +1,6 @@
-"""The migrations in ``migrations/``: their order, what each file says, and which of them a database lacks."""
+"""The migrations in ``migrations/``: their order, what each file says,
+and which of them a database lacks.
+"""
 
 import hashlib
 import re
@@ -55,7 +57,9 @@ class Migration:
 
     @property
     def backfill(self) -> Backfill | None:
-        """The backfill in the file's header, or None. Raises MigrationError if the line can't be read."""
+        """The backfill in the file's header, or None.
+        Raises MigrationError if the line can't be read.
+        """
         line = _BACKFILL.search(self.header)
         if line is None:
             return None
@@ -69,7 +73,9 @@ class Migration:
 
     @property
     def steps(self) -> list[str]:
-        """The text of each step of a file that isn't transactional. Raises MigrationError if there is none."""
+        """The text of each step of a file that isn't transactional.
+        Raises MigrationError if there is none.
+        """
         before, *steps = _STEP.split(self.text)
         if not steps or before != self.header:
             raise MigrationError(f"{self.path.name}: each statement must be in a step, after a line '-- step'.")
@@ -87,7 +93,9 @@ class Migration:
 
 
 def all_(folder: Path | None = None) -> list[Migration]:
-    """The migrations of the folder (migrations/), by release and number. Raises MigrationError for a wrong name."""
+    """The migrations of the folder (migrations/), by release and number.
+    Raises MigrationError for a wrong name.
+    """
     migrations = []
     for path in (folder or FOLDER).glob("[0-9]*.sql"):
         migration = Migration(path.name.removesuffix(".sql"), path)
@@ -98,12 +106,16 @@ def all_(folder: Path | None = None) -> list[Migration]:
 
 
 def newest() -> int:
-    """The number of releases that have migrations: the minimum of api.schema_version() that this release needs."""
+    """The number of releases that have migrations:
+    the minimum of api.schema_version() that this release needs.
+    """
     return len({migration.id.partition("-")[0] for migration in all_()})
 
 
 def check_sums() -> None:
-    """Raises MigrationError if a file isn't the released one, because a database knows only the names of migrations."""
+    """Raises MigrationError if a file isn't the released one,
+    because a database knows only the names of migrations.
+    """
     sums = {name: digest for digest, name in (line.split() for line in SUMS.read_text().splitlines())}
     for migration in all_():
         digest = hashlib.sha256(migration.path.read_bytes()).hexdigest()
@@ -122,7 +134,8 @@ def check_sums() -> None:
 def pending(url: str, folder: Path | None = None) -> list[Migration]:
     """The migrations that the database lacks. Only reads.
 
-    Raises MigrationError if the database has migrations that this release doesn't know, and psycopg.Error.
+    Raises MigrationError if the database has migrations that this release doesn't know,
+    and psycopg.Error.
     """
     with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
         applied = applied_ids(connection)

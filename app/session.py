@@ -1,7 +1,7 @@
 """The settings of our own database sessions, as a part of the connection string.
 
-A login's password also allows its holder to change what new sessions start with (``alter role ... set``). Each setting
-that we rely on is therefore sent with the connection itself.
+A login's password also allows its holder to change what new sessions start with (``alter role ...
+set``). Each setting that we rely on is therefore sent with the connection itself.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,9 @@ SERVER = {
 
 
 def address(url: str, settings: Mapping[str, str] = SERVER, application_name: str = "leads-api") -> str:
-    """The connection string of a session with these settings. Options that the URL already has are kept."""
+    """The connection string of a session with these settings.
+    Options that the URL already has are kept.
+    """
     options = [
         str(conninfo_to_dict(url).get("options", "")),
         *(f"-c {name}={value}" for name, value in settings.items()),

@@ -1,4 +1,6 @@
-"""The settings, read once from the environment. A wrong value fails at start, with the variable's name."""
+"""The settings, read once from the environment.
+A wrong value fails at start, with the variable's name.
+"""
 
 import os
 from collections.abc import Callable, Mapping
@@ -21,10 +23,11 @@ class SettingsError(Exception):
 class Settings:
     """The settings of one process.
 
-    The four addresses are libpq connection strings, one login each: the shim, the migrations, the operator's commands
-    and the CRM worker. None: the embedded server's. An address's password may stand in a file, as containers get
-    theirs, named by the variable that ends in PASSWORD_FILE instead of URL: DATABASE_PASSWORD_FILE for DATABASE_URL,
-    LEADS_MIGRATE_PASSWORD_FILE for LEADS_MIGRATE_URL. It takes precedence over a password in the address.
+    The four addresses are libpq connection strings, one login each: the shim, the migrations, the
+    operator's commands and the CRM worker. None: the embedded server's. An address's password may
+    stand in a file, as containers get theirs, named by the variable that ends in PASSWORD_FILE
+    instead of URL: DATABASE_PASSWORD_FILE for DATABASE_URL, LEADS_MIGRATE_PASSWORD_FILE for
+    LEADS_MIGRATE_URL. It takes precedence over a password in the address.
     """
 
     host: str
@@ -40,13 +43,17 @@ class Settings:
     connections: int
     """Database connections of each server process, 1 to 100."""
     queue: int
-    """Requests of each server process that may wait for a connection. Further ones are answered 503."""
+    """Requests of each server process that may wait for a connection.
+    Further ones are answered 503.
+    """
     prepared_statements: bool
     """Whether connections prepare statements. Off for a pooler that shares sessions."""
     cors_origins: tuple[str, ...]
     """Origins whose pages may call the API. Empty: CORS is off."""
     crm_key: str | None
-    """The keys that encrypt the CRM credentials (see app/worker/vault.py). None: the embedded server's own key."""
+    """The keys that encrypt the CRM credentials (see app/worker/vault.py).
+    None: the embedded server's own key.
+    """
     has_worker: bool
     """Whether serve also runs a CRM worker, if the server is embedded."""
     allow_loopback_vendors: bool

@@ -1,8 +1,9 @@
 """The part of the schema that no release has: migrations/next.sql and what changed in sql/.
 
-In a checkout, ``leads migrate`` and ``leads serve`` apply both after the released migrations. A release never does: its
-next.sql has no statements, and its sql/ is what the migrations contain. A database keeps the digests of what it had, in
-the comment on schema yoyo, which every login can read.
+In a checkout, ``leads migrate`` and ``leads serve`` apply both after the released migrations. A
+release never does: its next.sql has no statements, and its sql/ is what the migrations contain. A
+database keeps the digests of what it had, in the comment on schema yoyo, which every login can
+read.
 """
 
 import hashlib
@@ -22,7 +23,9 @@ from app.migrations import FOLDER, Migration, MigrationError
 from app.settings import ROOT
 
 BLOCK = re.compile(r"^-- begin frozen (\S+)\n(.*?)(?=^-- (?:begin|end) frozen\b)", re.MULTILINE | re.DOTALL)
-"""A frozen copy of a file of sql/ in a migration: the file's path and its text, up to the next copy or the end."""
+"""A frozen copy of a file of sql/ in a migration:
+the file's path and its text, up to the next copy or the end.
+"""
 
 PART = re.compile(r"^-- migration: ([a-z]\w*)\n", re.MULTILINE)
 """The line in next.sql that begins a migration."""
@@ -40,7 +43,9 @@ _RESET = (
 
 @dataclass(frozen=True)
 class State:
-    """The SHA-256 of next.sql and of all files in sql/, in hexadecimal. next: empty if it has no statements."""
+    """The SHA-256 of next.sql and of all files in sql/, in hexadecimal.
+    next: empty if it has no statements.
+    """
 
     next: str
     sql: str
@@ -67,9 +72,11 @@ def has_statements(text: str) -> bool:
 
 
 def differing(root: Path | None = None) -> list[str]:
-    """The files of sql/ that differ from their last copy in the migrations, in the order of load.sql.
+    """The files of sql/ that differ from their last copy in the migrations,
+    in the order of load.sql.
 
-    root: the repository, by default this one. Raises FileNotFoundError if load.sql lists a file that does not exist.
+    root: the repository, by default this one.
+    Raises FileNotFoundError if load.sql lists a file that does not exist.
     """
     copied = migrations.all_(root / "migrations" if root else None)
     last = {path: text for migration in copied for path, text in BLOCK.findall(migration.text)}
@@ -93,7 +100,9 @@ def _pieces() -> Iterator[tuple[str, str]]:
 
 
 def _place(error: psycopg.Error) -> str:
-    """The file of sql/ and the line that PostgreSQL's error is about. Some errors have no position."""
+    """The file of sql/ and the line that PostgreSQL's error is about.
+    Some errors have no position.
+    """
     if error.diag.statement_position is None:
         return "A file in sql/"
     rest = int(error.diag.statement_position) - 1
@@ -105,7 +114,9 @@ def _place(error: psycopg.Error) -> str:
 
 
 def is_pending(connection: psycopg.Connection[Any]) -> bool:
-    """Whether the checkout has changes that the database lacks. Raises MigrationError if only a reset helps."""
+    """Whether the checkout has changes that the database lacks.
+    Raises MigrationError if only a reset helps.
+    """
     state, kept = current(), _kept(connection)
     if kept and kept.next and kept.next != (state.next if state else ""):
         raise MigrationError(_RESET)

@@ -26,7 +26,8 @@ from bench.operations import PAIRS
 def bench(rounds: int, seconds: int, connections: int, json_file: TextIO | None) -> None:
     """Measure the processor time of a request in the server and PostgreSQL, compared with pgbench.
 
-    LEADS_CONNECTIONS sets the number of the server's connections to PostgreSQL, and of pgbench's clients.
+    LEADS_CONNECTIONS sets the number of the server's connections to PostgreSQL,
+    and of pgbench's clients.
     """
     load.program()
     if not Path("/proc/self/stat").exists():

@@ -7,7 +7,8 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def seconds(pid: int, proc: Path = Path("/proc")) -> float:
-    """Returns the user and system time of the process, its living descendants, and its ended children.
+    """Returns the user and system time of the process, its living descendants,
+    and its ended children.
 
     Raises FileNotFoundError if the process does not exist. Source: proc_pid_stat(5).
     """

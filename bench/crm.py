@@ -1,7 +1,8 @@
-"""The outbox: how many leads a worker pushes per second to a vendor that answers in 50 ms, and the cost of an idle one.
+"""The outbox: how many leads a worker pushes per second to a vendor that answers in 50 ms,
+and the cost of an idle one.
 
-Each push is a look-up and a call that creates the record: 100 ms at the vendor. Eight pushes of a connection run at
-once.
+Each push is a look-up and a call that creates the record: 100 ms at the vendor.
+Eight pushes of a connection run at once.
 """
 
 import json

@@ -1,7 +1,8 @@
-"""The measured database: an embedded PostgreSQL in a temporary folder, with 100 organizations of 1,000 leads each.
+"""The measured database: an embedded PostgreSQL in a temporary folder,
+with 100 organizations of 1,000 leads each.
 
-fsync and synchronous_commit are on, as in production. No checkpoint happens during a run, because it would slow only
-one of the compared sides.
+fsync and synchronous_commit are on, as in production. No checkpoint happens during a run, because
+it would slow only one of the compared sides.
 """
 
 from collections.abc import Iterator, Sequence
@@ -68,7 +69,9 @@ grant select on bench.pair to leads_api
 
 @dataclass(frozen=True)
 class Database:
-    """The addresses of the database for each login, its postmaster's process id, and what the operations need."""
+    """The addresses of the database for each login, its postmaster's process id,
+    and what the operations need.
+    """
 
     url: str
     superuser_url: str
@@ -90,7 +93,9 @@ class Database:
         return int(row[0]) if row else 0
 
     def server_version(self) -> str:
-        """Returns PostgreSQL's version. Raises BenchmarkError if commits are not flushed to disk."""
+        """Returns PostgreSQL's version. Raises BenchmarkError if commits are not flushed to
+        disk.
+        """
         with psycopg.connect(self.superuser_url, autocommit=True) as connection:
             for name in ("fsync", "synchronous_commit"):
                 row = connection.execute("select current_setting(%s)", [name]).fetchone()
@@ -101,7 +106,9 @@ class Database:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Database]:
-    """Creates the database in the folder, and stops its server after the block. Raises EmbeddedError, psycopg.Error."""
+    """Creates the database in the folder, and stops its server after the block.
+    Raises EmbeddedError, psycopg.Error.
+    """
     with embedded.running(folder, options=_OPTIONS) as server:
         with locked(server.url("leads_migrator")) as lock:
             for _ in migration_run.apply(lock):

@@ -49,7 +49,9 @@ class Round:
 
     @property
     def efficiency(self) -> float:
-        """pgbench's CPU (client and PostgreSQL) divided by ours (server and PostgreSQL). Higher is better."""
+        """pgbench's CPU (client and PostgreSQL) divided by ours (server and PostgreSQL).
+        Higher is better.
+        """
         return self.floor.cpu / self.server.cpu
 
 
@@ -68,12 +70,16 @@ def spread(figures: Sequence[float]) -> Spread:
 
 
 def efficiency(rounds: Sequence[Round]) -> Spread:
-    """Returns the spread of the rounds' efficiencies. The runs of a round are close in time, which reduces noise."""
+    """Returns the spread of the rounds' efficiencies.
+    The runs of a round are close in time, which reduces noise.
+    """
     return spread([each.efficiency for each in rounds])
 
 
 def microseconds(samples: Sequence[Sample]) -> tuple[float, float]:
-    """Returns the medians of front and PostgreSQL, in microseconds of processor time per request."""
+    """Returns the medians of front and PostgreSQL, in microseconds of processor time per
+    request.
+    """
     return (
         median(sample.front / sample.requests * 1e6 for sample in samples),
         median(sample.postgres / sample.requests * 1e6 for sample in samples),

@@ -1,8 +1,9 @@
-"""pgbench: the processor time of PostgreSQL and a minimal client for the statements that the server sends.
+"""pgbench: the processor time of PostgreSQL and a minimal client for the statements that the server
+sends.
 
-All clients run one script, so that a session prepares each statement once, like the server. A script for each key and
-lead would double the cost of a read. Instead, each client reads another key and lead from the table ``bench.pair``
-every few turns.
+All clients run one script, so that a session prepares each statement once, like the server. A
+script for each key and lead would double the cost of a read. Instead, each client reads another key
+and lead from the table ``bench.pair`` every few turns.
 """
 
 import os
@@ -35,9 +36,11 @@ class Script:
 
 
 def script(calls: Sequence[Call], pair: Pair, *, turns: int, clients: int) -> Script:
-    """Returns a script with the calls of the pair. Every few turns, a client replaces the pair by another one.
+    """Returns a script with the calls of the pair.
+    Every few turns, a client replaces the pair by another one.
 
-    In prepared mode, a variable is a parameter, and an undefined variable is NULL. No two clients share a pair.
+    In prepared mode, a variable is a parameter, and an undefined variable is NULL.
+    No two clients share a pair.
     """
     # The organization comes last, because it replaces the digest if a statement starts with it.
     names = {calls[0].digest: "digest", pair.lead: "lead", pair.organization: "organization"}
@@ -64,7 +67,9 @@ def script(calls: Sequence[Call], pair: Pair, *, turns: int, clients: int) -> Sc
 
 
 def counts(report: str) -> tuple[int, int]:
-    """Returns the numbers of processed and failed transactions in pgbench's report. Raises BenchmarkError."""
+    """Returns the numbers of processed and failed transactions in pgbench's report.
+    Raises BenchmarkError.
+    """
     processed, failed = _PROCESSED.search(report), _FAILED.search(report)
     if processed is None or failed is None:
         raise BenchmarkError(f"pgbench printed no counts, but: {report.strip()}")
@@ -74,7 +79,8 @@ def counts(report: str) -> tuple[int, int]:
 def run(url: str, script: Script, *, clients: int, seconds: int, postmaster: int) -> Sample:
     """Runs pgbench with sessions like the server's. Raises BenchmarkError if anything fails.
 
-    The cost of connecting and preparing is measured and subtracted, because the server's connections are already open.
+    The cost of connecting and preparing is measured and subtracted,
+    because the server's connections are already open.
     """
     start = _run(url, script, clients, ["-t", "1"], postmaster)
     return less(_run(url, script, clients, ["-T", str(seconds)], postmaster), start)
@@ -91,7 +97,8 @@ def _run(url: str, script: Script, clients: int, duration: list[str], postmaster
         environment = {**os.environ, "PGOPTIONS": options}
         process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
         front, elapsed = _children() - front, time.monotonic() - start
-    # A session's time is added to its parent's when the session ends, which is shortly after pgbench ends.
+    # A session's time is added to its parent's when the session ends,
+    # which is shortly after pgbench ends.
     time.sleep(0.5)
     postgres = cpu.seconds(postmaster) - before
     if process.returncode != 0:

@@ -1,13 +1,16 @@
-"""The cost of isolation: PostgreSQL's processor time of one read, with and without the policy that verifies the key.
+"""The cost of isolation: PostgreSQL's processor time of one read,
+with and without the policy that verifies the key.
 
-All sides read the same lead from the same table with the same index, and produce the same response, byte for byte, with
-the body of ``api.get_lead``. pgbench runs the sides alternately. They differ in the source of the organization:
+All sides read the same lead from the same table with the same index, and produce the same response,
+byte for byte, with the body of ``api.get_lead``. pgbench runs the sides alternately.
+They differ in the source of the organization:
 
-* ``none``: a parameter. No auth.enter and no row-level security, because a superuser owns the function.
+* ``none``: a parameter. No auth.enter, and no row-level security: a superuser owns the function.
 * ``setting``: a policy that reads a setting, which anyone with SQL can change. No key is checked.
-* ``entered``, the baseline: like ``none``, after auth.enter. The key is checked, as in every API, but the organization
-  is still a parameter.
-* ``key``: the server's own statement. auth.enter checks the key, and the policy derives the organization from it.
+* ``entered``, the baseline: like ``none``, after auth.enter. The key is checked, as in every API,
+  but the organization is still a parameter.
+* ``key``: the server's own statement. auth.enter checks the key, and the policy derives the
+  organization from it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +28,9 @@ from bench.measure import Plan, Say
 from bench.operations import OPERATIONS, Call, Pair, call
 
 GOAL = 1.6
-"""The maximum cost of the server's read, relative to the baseline: the cost of the policy, without the key check."""
+"""The maximum cost of the server's read, relative to the baseline:
+the cost of the policy, without the key check.
+"""
 
 _COMPARED = (("key", "none"), ("setting", "none"), ("entered", "none"), ("key", "entered"))
 _POLICY = "(select auth.organization_id('read'))"
@@ -62,7 +67,9 @@ def measure(plan: Plan, database: Database, say: Say) -> dict[str, Any]:
 
 
 def figures_of(samples: Mapping[str, Sequence[Sample]]) -> dict[str, Any]:
-    """Returns the figures of the sides' samples. Samples with the same position are from the same round."""
+    """Returns the figures of the sides' samples.
+    Samples with the same position are from the same round.
+    """
     ratios = {f"{side}/{base}": asdict(_ratio(samples[side], samples[base])) for side, base in _COMPARED}
     return {
         "goal": GOAL,
@@ -110,7 +117,9 @@ def calls(database: Database, pair: Pair) -> dict[str, Call]:
 
 
 def _make(superuser: psycopg.Connection[Any]) -> None:
-    """Creates the baseline's functions from the body of the server's function. Raises BenchmarkError."""
+    """Creates the baseline's functions from the body of the server's function.
+    Raises BenchmarkError.
+    """
     text = _BODY.read_text()
     body = text[text.index("returns api.answer") : text.index("\nend;") + len("\nend;")]
     if body.count(_POLICY) != 1 or body.count("get_lead.id") != 1:

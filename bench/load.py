@@ -1,4 +1,6 @@
-"""wrk: sends requests to the server over loopback, and measures what they cost the server and PostgreSQL."""
+"""wrk: sends requests to the server over loopback,
+and measures what they cost the server and PostgreSQL.
+"""
 
 import json
 import shutil
@@ -24,7 +26,9 @@ def program() -> str:
 
 
 def write_requests(path: Path, operation: Operation, pairs: Sequence[Pair]) -> None:
-    """Writes the file for wrk.lua: all pairs with the first body, then all pairs with the next one."""
+    """Writes the file for wrk.lua: all pairs with the first body,
+    then all pairs with the next one.
+    """
     lines = (
         "\t".join((operation.method, operation.path.format(lead=pair.lead), pair.key, body))
         for body in operation.bodies
@@ -43,7 +47,9 @@ def summary(report: str) -> dict[str, Any]:
 
 
 def run(base: str, requests: Path, *, connections: int, seconds: int, server: int, postmaster: int) -> Sample:
-    """Runs wrk on the file of requests. Raises BenchmarkError if a response is not 2xx or is missing."""
+    """Runs wrk on the file of requests.
+    Raises BenchmarkError if a response is not 2xx or is missing.
+    """
     command = [program(), "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "-s", str(_LUA)]
     command += [base, "--", str(requests)]
     front, postgres = cpu.seconds(server), cpu.seconds(postmaster)

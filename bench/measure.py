@@ -1,4 +1,6 @@
-"""The rounds: each operation with pgbench and wrk, one directly after the other. The first one alternates."""
+"""The rounds: each operation with pgbench and wrk, one directly after the other.
+The first one alternates.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +15,9 @@ from bench.server import Server
 Say = Callable[[str], None]
 
 _TURNS = {"GET": 100, "POST": 100, "PATCH": 10}
-"""Turns of a pgbench client before it reads another pair, so that the cost of reading it is negligible."""
+"""Turns of a pgbench client before it reads another pair,
+so that the cost of reading it is negligible.
+"""
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,8 @@ def _by_wrk(operation: Operation, plan: Plan, database: Database, server: Server
 def _changing(operation: Operation, database: Database, measure: Callable[[], Sample]) -> Sample:
     """Measures, and checks that patches change something, because others are cheap.
 
-    The first patch of each pair may change nothing, because the previous run may have ended with the same values.
+    The first patch of each pair may change nothing, because the previous run may have ended with
+    the same values.
     """
     if operation.method != "PATCH":
         return measure()

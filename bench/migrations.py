@@ -1,7 +1,9 @@
-"""``make migrate-under-load``: requests to the previous release while migrations run; a table of their times.
+"""``make migrate-under-load``: requests to the previous release while migrations run;
+a table of their times.
 
-The migrations are those that a release could have: a column with a default, an index and a changed function, and one
-that replaces every policy. The schema and the server are the working tree's, before these migrations.
+The migrations are those that a release could have: a column with a default, an index and a changed
+function, and one that replaces every policy. The schema and the server are the working tree's,
+before these migrations.
 """
 
 import asyncio
@@ -68,7 +70,9 @@ class Answer:
 
 @dataclass
 class Load:
-    """Requests at a steady rate, whether earlier ones were answered or not. phase: what is going on now."""
+    """Requests at a steady rate, whether earlier ones were answered or not.
+    phase: what is going on now.
+    """
 
     base: str
     keys: Sequence[str]
@@ -168,7 +172,8 @@ def write_release(superuser_url: str, folder: Path, *, is_in_steps: bool = True)
         "alter table audit.event add column is_imported boolean not null default false;\n"
         f"reset role;\n{frozen(ROOT, ['sql/audit/write_event.sql'])}"
     )
-    # PostgreSQL builds no index of a partitioned table concurrently: first one of the table alone, then its parts.
+    # PostgreSQL builds no index of a partitioned table concurrently:
+    # first one of the table alone, then its parts.
     columns = "(organization_id, source)"
     steps = [f"create index if not exists event_by_load on only audit.event {columns};"]
     for partition in partitions:

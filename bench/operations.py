@@ -1,4 +1,5 @@
-"""The four measured operations: as HTTP requests, and as the resulting statements with their values.
+"""The four measured operations: as HTTP requests,
+and as the resulting statements with their values.
 
 The server's own code produces the statements, so that they are always those of the server.
 """

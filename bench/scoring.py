@@ -1,6 +1,8 @@
-"""Scoring: the cost of one score with 1, 100 and 10,000 signals on the lead, and of a backtest of 100,000 leads.
+"""Scoring: the cost of one score with 1, 100 and 10,000 signals on the lead,
+and of a backtest of 100,000 leads.
 
-Each score is the statement of POST /leads/{id}/score, in its own transaction. The backtest is one statement.
+Each score is the statement of POST /leads/{id}/score, in its own transaction.
+The backtest is one statement.
 """
 
 import hashlib

@@ -1,4 +1,6 @@
-"""Runs ``leads serve`` with one server process, on the measured database or with an embedded one."""
+"""Runs ``leads serve`` with one server process, on the measured database or with an embedded
+one.
+"""
 
 import os
 import socket
@@ -57,7 +59,9 @@ def running(log: Path, **environment: str) -> Iterator[Server]:
 
 
 def second_starts(folder: Path, times: int) -> list[float]:
-    """Returns the seconds of several starts with an embedded PostgreSQL whose data already exists."""
+    """Returns the seconds of several starts with an embedded PostgreSQL whose data already
+    exists.
+    """
     environment = {"LEADS_DATA_DIR": str(folder / "start")}
     starts = []
     for _ in range(1 + times):
@@ -67,7 +71,9 @@ def second_starts(folder: Path, times: int) -> list[float]:
 
 
 def reference(base: str, times: int) -> list[float]:
-    """Returns the seconds of several responses with the whole of /openapi.json, over one connection."""
+    """Returns the seconds of several responses with the whole of /openapi.json,
+    over one connection.
+    """
     durations = []
     with httpx.Client(base_url=base, trust_env=False) as client:
         for _ in range(times):

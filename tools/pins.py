@@ -1,9 +1,10 @@
 """Which tables of organizations a query reads or writes without a condition on organization_id.
 
-A table in a query is *pinned* if its organization_id equals a value (a parameter, a variable, a column of an outer
-query or of a subquery in FROM, a scalar subselect) or the organization_id of a pinned table. The condition is in WHERE,
-ON or USING, for one column or in a row comparison. A condition in only one arm of an OR doesn't count, and the ON of an
-outer join pins only the side whose columns may be null. tests/isolation proves that the value is right.
+A table in a query is *pinned* if its organization_id equals a value (a parameter, a variable, a
+column of an outer query or of a subquery in FROM, a scalar subselect) or the organization_id of a
+pinned table. The condition is in WHERE, ON or USING, for one column or in a row comparison. A
+condition in only one arm of an OR doesn't count, and the ON of an outer join pins only the side
+whose columns may be null. tests/isolation proves that the value is right.
 """
 
 from __future__ import annotations
@@ -41,14 +42,18 @@ class Tables:
 
 @dataclass
 class Scope:
-    """The tables of one query: those with organization_id, by alias, and the aliases of the others."""
+    """The tables of one query: those with organization_id, by alias,
+    and the aliases of the others.
+    """
 
     tenants: dict[str, str] = field(default_factory=dict)
     plain: set[str] = field(default_factory=set)
     links: set[Link] = field(default_factory=set)
 
     def unpinned(self) -> Iterator[str]:
-        """The tables that nothing pins. A table that is joined to one of them is no second finding."""
+        """The tables that nothing pins. A table that is joined to one of them is no second
+        finding.
+        """
         pinned = {VALUE}
         for alias, table in {VALUE: "", **self.tenants}.items():
             if alias not in pinned:
@@ -61,8 +66,8 @@ class Scope:
 def read(query: str) -> exp.Expr:
     """The tree of one query. Raises Unreadable."""
     try:
-        # In lower case, as PostgreSQL compares names. In a call, sqlglot doesn't parse a cast to an array:
-        # unnest(p.proargtypes::oid[], p.proargnames).
+        # In lower case, as PostgreSQL compares names. In a call, sqlglot doesn't parse a cast to an
+        # array: unnest(p.proargtypes::oid[], p.proargnames).
         trees = parse(re.sub(r"(::\w+)\[\]", r"\1", query.lower()), read="postgres")
     except SqlglotError as error:
         first = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
@@ -142,7 +147,9 @@ def _add(node: exp.Expr, scope: Scope, tables: Tables) -> set[str]:
 
 
 def _join(node: exp.Expr, left: set[str], scope: Scope, tables: Tables) -> set[str]:
-    """Adds what is joined to a source of FROM, whose aliases are on the left; the aliases of the whole join."""
+    """Adds what is joined to a source of FROM, whose aliases are on the left;
+    the aliases of the whole join.
+    """
     for join in node.args.get("joins") or []:
         right = _add(join.this, scope, tables)
         links = _links(join.args.get("on"), scope)

@@ -1,14 +1,15 @@
 """Makes a release: ``make release VERSION=1.0.0`` runs ``python -m tools.release 1.0.0``.
 
-* migrations/next.sql becomes migrations of the release. A line ``-- migration: NAME`` begins a file; each file has its
-  own header. Then next.sql is empty again.
-* The files of sql/ that differ from their last frozen copy are frozen, once, into the last migration of the release.
-* The version is written to pyproject.toml and api.release_version, the number of releases with migrations to
-  api.schema_version, and the heading and date to CHANGELOG.md.
+* migrations/next.sql becomes migrations of the release. A line ``-- migration: NAME`` begins a
+  file; each file has its own header. Then next.sql is empty again.
+* The files of sql/ that differ from their last frozen copy are frozen, once, into the last
+  migration of the release.
+* The version is written to pyproject.toml and api.release_version, the number of releases with
+  migrations to api.schema_version, and the heading and date to CHANGELOG.md.
 * schema.sql and migrations/SHA256SUMS are written, and all of it is committed and tagged.
 
-``--baseline`` freezes sql/ into the baseline again, and commits nothing. It is refused once the release has its tag.
-``--check`` names the files of sql/ that differ from their last frozen copy.
+``--baseline`` freezes sql/ into the baseline again, and commits nothing. It is refused once the
+release has its tag. ``--check`` names the files of sql/ that differ from their last frozen copy.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ FIRST_OF_OBJECTS = 11
 
 NEXT = """\
 -- Hand-written DDL for the next release: what sql/ cannot say, such as a table, a column or a type.
--- CONTRIBUTING.md, section "Migrations", has the rules. make release moves it into numbered migrations.
+-- CONTRIBUTING.md, section "Migrations", has the rules. make release moves it into migrations.
 """
 
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
@@ -55,7 +56,9 @@ def differing(repo: Path) -> list[str]:
 
 
 def frozen(repo: Path, paths: Iterable[str]) -> str:
-    """Frozen copies of the files, with the privileges that creating them needs, which are revoked at the end."""
+    """Frozen copies of the files, with the privileges that creating them needs,
+    which are revoked at the end.
+    """
     blocks = [Block(path, (repo / path).read_text()) for path in paths]
     creators: dict[str, set[str]] = defaultdict(set)
     owners = set()
@@ -88,7 +91,9 @@ def frozen(repo: Path, paths: Iterable[str]) -> str:
 
 
 def write_baseline(repo: Path) -> None:
-    """Freezes each section of sql/load.sql into a file of the baseline, and removes the earlier files of copies."""
+    """Freezes each section of sql/load.sql into a file of the baseline,
+    and removes the earlier files of copies.
+    """
     for path in migrations(repo):
         if frozen_blocks(path.read_text()):
             path.unlink()
@@ -133,7 +138,9 @@ def write_release(repo: Path, version: str) -> None:
 
 
 def write_versions(repo: Path, version: str, releases: int) -> None:
-    """Writes the version, and the number of releases with migrations, wherever they stand. Raises Refused."""
+    """Writes the version, and the number of releases with migrations, wherever they stand.
+    Raises Refused.
+    """
     _replace(repo / "pyproject.toml", r'(?m)^version = ".*"$', f'version = "{version}"')
     _replace(repo / "sql/api/release_version.sql", r"select '.*'", f"select '{version}'")
     _replace(repo / "sql/api/schema_version.sql", r"select \d+", f"select {releases}")
@@ -159,7 +166,9 @@ def _git(repo: Path, *arguments: str) -> str:
 
 
 def release(repo: Path, version: str) -> None:
-    """Makes the release, as the module's docstring says. Raises Refused, and then nothing is committed."""
+    """Makes the release, as the module's docstring says.
+    Raises Refused, and then nothing is committed.
+    """
     tags = _git(repo, "tag", "--list", "v*").split()
     released = [tuple(map(int, match.groups())) for tag in tags if (match := _VERSION.fullmatch(tag[1:]))]
     number = _VERSION.fullmatch(version)

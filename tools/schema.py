@@ -1,7 +1,8 @@
-"""``schema.sql``: what the migrations make, for a reviewer to read and for the tests to compare with.
+"""``schema.sql``: what the migrations make, for a reviewer to read and for the tests to compare
+with.
 
-``python -m tools.schema`` writes it: pg_dump of an empty database that was migrated, then the rows that are code,
-and the roles. It is compared on PostgreSQL 18 alone: versions print differently.
+``python -m tools.schema`` writes it: pg_dump of an empty database that was migrated, then the rows
+that are code, and the roles. It is compared on PostgreSQL 18 alone: versions print differently.
 """
 
 import json
@@ -53,7 +54,9 @@ _ROLES = """
 
 
 def dump(url: str) -> str:
-    """The schema of the database at this address, as a superuser sees it, in a form that two equal ones share."""
+    """The schema of the database at this address, as a superuser sees it,
+    in a form that two equal ones share.
+    """
     # The years of the partitions depend on the day of the run.
     partitions = ("--exclude-table=audit.event_*", "--exclude-table=audit.seal_*")
     program = str(embedded.binary("pg_dump"))

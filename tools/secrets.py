@@ -1,7 +1,9 @@
-"""The files of secrets that docker-compose.yml reads: a random password a login, and the key of the CRM credentials.
+"""The files of secrets that docker-compose.yml reads:
+a random password a login, and the key of the CRM credentials.
 
-`python -m tools.secrets` makes those that are missing in the folder `secrets/`. One in use stays: the database keeps
-what it was set up with, and a new password alone would only lock its login out. It needs nothing but Python.
+`python -m tools.secrets` makes those that are missing in the folder `secrets/`. One in use stays:
+the database keeps what it was set up with, and a new password alone would only lock its login out.
+It needs nothing but Python.
 """
 
 import argparse
@@ -14,14 +16,17 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent.parent / "secrets"
 LOGINS = ("postgres", "leads_migrator", "leads_api", "leads_operator", "leads_worker")
-"""The logins that have a file: of the superuser, of the migrations, and of each address that a service has."""
+"""The logins that have a file: of the superuser, of the migrations,
+and of each address that a service has.
+"""
 
 CRM_KEY = "crm_key"
 """The file of what encrypts the CRM credentials, in the form that app/worker/vault.py reads."""
 
-# Docker Compose mounts a secret's file as it is: owner and mode in the container are those of the host, and the users
-# there (PostgreSQL's and ours) are neither the owner nor in the owner's group. So a file must be readable for all. What
-# keeps the host's other users out is the folder: only its owner can enter it, and a mount doesn't enter it at all.
+# Docker Compose mounts a secret's file as it is: owner and mode in the container are those of the
+# host, and the users there (PostgreSQL's and ours) are neither the owner nor in the owner's group.
+# So a file must be readable for all. What keeps the host's other users out is the folder: only its
+# owner can enter it, and a mount doesn't enter it at all.
 FILE_MODE = 0o644
 FOLDER_MODE = 0o700
 
@@ -44,7 +49,8 @@ def file_name(login: str) -> str:
 
 
 def make(folder: Path, *, force: bool = False) -> tuple[list[Path], list[Path]]:
-    """Makes the files that are missing, or all of them; returns which were made and which were left as they are.
+    """Makes the files that are missing, or all of them;
+    returns which were made and which were left as they are.
 
     Raises SecretsError.
     """
@@ -108,7 +114,9 @@ def _check_content(path: Path) -> None:
 
 
 def _new_keys(path: Path) -> str:
-    """A new key of 32 bytes, which encrypts from now on, and behind it those that what is kept was encrypted with."""
+    """A new key of 32 bytes, which encrypts from now on,
+    and behind it those that what is kept was encrypted with.
+    """
     old = path.read_text(errors="replace").strip() if path.exists() else ""
     return ",".join(filter(None, (base64.b64encode(secrets.token_bytes(32)).decode(), old)))
 

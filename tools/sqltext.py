@@ -1,7 +1,8 @@
 """Cuts SQL text into statements, and functions into the queries that sqlglot can parse.
 
-sqlglot parses queries. It doesn't parse policies, cuts a body `begin atomic … end` at its semicolons, and raises on the
-statements of plpgsql. So the tokens decide here where a statement and a query begin and end.
+sqlglot parses queries. It doesn't parse policies, cuts a body `begin atomic … end` at its
+semicolons, and raises on the statements of plpgsql. So the tokens decide here where a statement and
+a query begin and end.
 """
 
 from __future__ import annotations
@@ -19,13 +20,16 @@ CUTS = frozenset({";", "begin", "declare", "then", "else", "loop"})
 
 
 class _Tokenizer(Postgres.Tokenizer):
-    # Otherwise a statement that begins with CALL or FETCH is one token up to the next semicolon, even within quotes.
+    # Otherwise a statement that begins with CALL or FETCH is one token up to the next semicolon,
+    # even within quotes.
     COMMANDS: ClassVar[set[Any]] = set()
 
 
 @dataclass(frozen=True)
 class Token:
-    """word: the text, in lower case if it isn't quoted. end: the offset after the last character."""
+    """word: the text, in lower case if it isn't quoted.
+    end: the offset after the last character.
+    """
 
     word: str
     start: int
@@ -50,7 +54,9 @@ class Sql:
         return Sql(self.text, self.tokens[start:end])
 
     def closing(self, index: int, step: int = 1) -> int:
-        """The index of the parenthesis that belongs to the one at this index; step -1 looks to the left."""
+        """The index of the parenthesis that belongs to the one at this index;
+        step -1 looks to the left.
+        """
         depth = 0
         while 0 <= index < len(self.words):
             depth += (self.words[index] in ("(", "[")) - (self.words[index] in (")", "]"))
@@ -100,7 +106,9 @@ def statements(sql: Sql) -> Iterator[Sql]:
 
 
 def made(statement: Sql) -> str:
-    """The name of the function, the view or the table of a policy or trigger that a statement makes; else empty."""
+    """The name of the function, the view or the table of a policy or trigger that a statement
+    makes; else empty.
+    """
     for pattern, word in (
         (r"create (or replace )?(function|procedure|view)", r"function|procedure|view"),
         (r"create (constraint )?trigger|create policy", "on"),
@@ -173,7 +181,8 @@ def _of_statement(statement: Sql) -> Iterator[Sql | None]:
             yield _without_into(statement.cut(index))
             return
         if depth == 0 and word == "from" and words[index - 1] != "distinct":
-            # PERFORM and expressions have the clauses of a query: v_count := count(*) from app.lead;
+            # PERFORM and expressions have the clauses of a query:
+            # v_count := count(*) from app.lead;
             start = next((at for at in range(index) if words[at] in (":=", "=")), 0)
             yield _selected(_without_into(statement.cut(start + 1)))
             return

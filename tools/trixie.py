@@ -74,10 +74,11 @@ def tree(name: str) -> Path:
 
 
 def wheels(lock: Path) -> Path:
-    """Return a folder with the wheels for Python 3.13 of all packages in `lock` and in tools/*.lock.
+    """Return a folder with the wheels for Python 3.13 of all packages in `lock` and in
+    tools/*.lock.
 
-    This machine's pip downloads them with its own configuration, so programs in a tree need no package index,
-    certificate or proxy. The folder is kept until a lock file changes.
+    This machine's pip downloads them with its own configuration, so programs in a tree need no
+    package index, certificate or proxy. The folder is kept until a lock file changes.
 
     Raises TrixieError.
     """
@@ -100,14 +101,18 @@ def wheels(lock: Path) -> Path:
 
 
 def namespaces(*more: str) -> list[str]:
-    """Return the start of a command line that runs a command in mount and process namespaces of its own."""
+    """Return the start of a command line that runs a command in mount and process namespaces of
+    its own.
+    """
     return ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", *more, "--"]
 
 
 def mount(root: Path, folders: Sequence[Path] = ()) -> None:
-    """Mount what programs in the tree `root` need, and each of `folders` at the path that it has here.
+    """Mount what programs in the tree `root` need, and each of `folders` at the path that it has
+    here.
 
-    For a process in a mount namespace of its own. `root` becomes a mount itself: runc's pivot_root needs that.
+    For a process in a mount namespace of its own.
+    `root` becomes a mount itself: runc's pivot_root needs that.
     """
     _run("mount", "--bind", str(root), str(root))
     _run("mount", "-t", "proc", "proc", f"{root}/proc")

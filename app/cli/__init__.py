@@ -47,8 +47,9 @@ class _Commands(click.Group):
 def leads() -> None:
     """Serve the Leads API, and administer its database.
 
-    Without an address of a database, every command uses the embedded PostgreSQL in LEADS_DATA_DIR (default: .data), and
-    starts it if it isn't running. To use your own PostgreSQL, set these variables to libpq connection strings:
+    Without an address of a database, every command uses the embedded PostgreSQL in LEADS_DATA_DIR
+    (default: .data), and starts it if it isn't running. To use your own PostgreSQL, set these
+    variables to libpq connection strings:
 
     \b
     DATABASE_URL        login leads_api       serve
@@ -56,10 +57,12 @@ def leads() -> None:
     LEADS_OPERATOR_URL  login leads_operator  organizations, keys, scoring, crm, audit, erase, demo
     LEADS_WORKER_URL    login leads_worker    worker
 
-    The password of an address may be in a file, such as a container's secret: DATABASE_PASSWORD_FILE,
-    LEADS_MIGRATE_PASSWORD_FILE, LEADS_OPERATOR_PASSWORD_FILE or LEADS_WORKER_PASSWORD_FILE names it.
+    The password of an address may be in a file, such as a container's secret:
+    DATABASE_PASSWORD_FILE, LEADS_MIGRATE_PASSWORD_FILE, LEADS_OPERATOR_PASSWORD_FILE or
+    LEADS_WORKER_PASSWORD_FILE names it.
 
-    Exit codes: 0 success; 1 the command found something wrong; 2 a mistake, which standard error explains; 130 Ctrl-C.
+    Exit codes: 0 success; 1 the command found something wrong;
+    2 a mistake, which standard error explains; 130 Ctrl-C.
     """
 
 
@@ -68,7 +71,8 @@ def main() -> None:
     # On SIGTERM the context managers run, which stop the embedded server.
     signal.signal(signal.SIGTERM, _exit)
     with plain_errors():
-        # Without standalone mode, click returns an exit code, or the command's result, which is None.
+        # Without standalone mode, click returns an exit code, or the command's result,
+        # which is None.
         sys.exit(leads(standalone_mode=False))
 
 

@@ -1,4 +1,6 @@
-"""The database and the login that a command uses: one of four addresses, or the embedded server's."""
+"""The database and the login that a command uses:
+one of four addresses, or the embedded server's.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,10 +43,11 @@ class Addresses:
 
 @contextmanager
 def addresses(*, bi_port: int | None = None) -> Iterator[Addresses]:
-    """The addresses in the environment, or those of the embedded server, which runs until the block ends.
+    """The addresses in the environment, or those of the embedded server,
+    which runs until the block ends.
 
-    If one of the four variables is set, the embedded server isn't used. bi_port: the TCP port on which the embedded
-    server accepts analysts. Raises SettingsError and EmbeddedError.
+    If one of the four variables is set, the embedded server isn't used. bi_port: the TCP port on
+    which the embedded server accepts analysts. Raises SettingsError and EmbeddedError.
     """
     env = settings.read()
     if env.database_url or env.migrate_url or env.operator_url or env.worker_url:
@@ -62,13 +65,17 @@ def addresses(*, bi_port: int | None = None) -> Iterator[Addresses]:
 
 @contextmanager
 def operator() -> Iterator[psycopg.Connection[DictRow]]:
-    """A connection as the operator, which commits at the end of the block. Raises Mistake and psycopg.Error."""
+    """A connection as the operator, which commits at the end of the block.
+    Raises Mistake and psycopg.Error.
+    """
     with addresses() as urls, connect(urls.of_operator()) as connection:
         yield connection
 
 
 def connect(url: str, **options: Any) -> psycopg.Connection[DictRow]:
-    """A connection whose rows are dictionaries. Raises Mistake if PostgreSQL is too old, and psycopg.Error."""
+    """A connection whose rows are dictionaries.
+    Raises Mistake if PostgreSQL is too old, and psycopg.Error.
+    """
     connection = psycopg.connect(url, row_factory=dict_row, application_name="leads", connect_timeout=10, **options)
     if connection.info.server_version < 150000:
         major = connection.info.server_version // 10000

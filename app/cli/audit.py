@@ -23,8 +23,8 @@ _HEAD = re.compile(r"[1-9][0-9]{0,17}:[0-9a-f]{64}")
 def audit() -> None:
     """Seal the audit log, and verify that it was not changed.
 
-    A seal is a hash of an event and of all earlier events of the same organization. A worker seals new events every
-    second.
+    A seal is a hash of an event and of all earlier events of the same organization.
+    A worker seals new events every second.
     """
 
 
@@ -80,7 +80,8 @@ def verify(context: click.Context, organization: UUID | None, heads_file: TextIO
 def seal(export: bool, organization: UUID | None, as_json: bool) -> None:
     """Seal all events that have no seal yet, as a worker does every second.
 
-    Store the output of --export where no administrator of this database can write, for leads audit verify --head.
+    Store the output of --export where no administrator of this database can write,
+    for leads audit verify --head.
     """
     sealed = 0
     with operator() as connection:
@@ -88,7 +89,8 @@ def seal(export: bool, organization: UUID | None, as_json: bool) -> None:
         after = None
         while batch := call(connection, "admin.seal_events", after, _BATCH):
             sealed += batch[0]["sealed"]
-            # After an incomplete batch the organization has no more events. After a full one it is called again.
+            # After an incomplete batch the organization has no more events.
+            # After a full one it is called again.
             after = batch[0]["organization_id"] if batch[0]["sealed"] < _BATCH else after
         heads = call(connection, "admin.chain_heads", organization)
     if export:

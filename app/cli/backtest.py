@@ -1,4 +1,6 @@
-"""The report of a backtest: how well scores separate the leads that were won from those that were lost."""
+"""The report of a backtest: how well scores separate the leads that were won from those that
+were lost.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -17,7 +19,9 @@ BANDS = 10
 
 @dataclass
 class Result:
-    """The scored leads: (whether it is won, the score by the file, the score by the active model)."""
+    """The scored leads: (whether it is won, the score by the file,
+    the score by the active model).
+    """
 
     unqualified: int
     """The number of leads that are won or lost but were never qualified, and so are left out."""
@@ -33,10 +37,11 @@ class Result:
 
 
 def auc(scores: Iterable[tuple[bool, int]]) -> float | None:
-    """The area under the ROC curve: the probability that a won lead has a higher score than a lost one.
+    """The area under the ROC curve: the probability that a won lead has a higher score than a lost
+    one.
 
-    The value is from 0 to 1, and 0.5 is chance; a tie counts half (the Mann-Whitney statistic). None if all leads were
-    won or all were lost.
+    The value is from 0 to 1, and 0.5 is chance; a tie counts half (the Mann-Whitney statistic).
+    None if all leads were won or all were lost.
     """
     won, lost = Counter[int](), Counter[int]()
     for is_won, score in scores:

@@ -1,4 +1,6 @@
-"""``leads bi``: analysts' logins, each for one organization; and ``leads psql``, which uses a temporary one."""
+"""``leads bi``: analysts' logins, each for one organization;
+and ``leads psql``, which uses a temporary one.
+"""
 
 import os
 import secrets
@@ -29,7 +31,8 @@ _HOURS = 8
 
 @click.group()
 def bi() -> None:
-    """Create, list and revoke analysts: logins that read one organization's leads through the views of schema bi.
+    """Create, list and revoke analysts: logins that read one organization's leads through the views
+    of schema bi.
 
     These commands need LEADS_MIGRATE_URL, whose login has CREATEROLE, or the embedded server.
     """
@@ -53,7 +56,8 @@ def bi() -> None:
 def create(login: str, organization: UUID, expires: datetime | None, as_json: bool) -> None:
     """Create the login LOGIN, and print its address with the password, which can't be shown again.
 
-    Every login of the PostgreSQL server can see the names of all logins. Don't use a customer's name.
+    Every login of the PostgreSQL server can see the names of all logins.
+    Don't use a customer's name.
     """
     with _migrator() as (urls, connection):
         password = _create(connection, login, organization, expires)
@@ -110,7 +114,8 @@ def psql(organization: UUID | None, arguments: tuple[str, ...]) -> None:
         # psql handles Ctrl-C: it cancels the query.
         signal.signal(signal.SIGINT, lambda *_: None)
         try:
-            # The password is passed in the environment, because the list of processes shows arguments.
+            # The password is passed in the environment, because the list of processes shows
+            # arguments.
             server = {**conninfo_to_dict(urls.of_migrate()), "user": login, "password": None}
             address = make_conninfo(**server)  # type: ignore[arg-type]
             environment = {**os.environ, "PGPASSWORD": password}

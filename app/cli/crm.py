@@ -72,8 +72,8 @@ def crm() -> None:
 def connect_(vendor: str, organization: UUID, key_file: TextIO | None, sets: tuple[str, ...], as_json: bool) -> None:
     """Connect an organization to VENDOR, or change its connection.
 
-    The command asks for required settings that are missing, checks the key with the vendor, and stores it encrypted. A
-    test organization needs no key: its pushes are simulated.
+    The command asks for required settings that are missing, checks the key with the vendor, and
+    stores it encrypted. A test organization needs no key: its pushes are simulated.
 
     \b
     Vendor     Required settings              Optional settings
@@ -196,8 +196,8 @@ def queue(organization: UUID | None, limit: int, as_json: bool) -> None:
 def retry(lead: UUID | None, organization: UUID, link: str | None, as_json: bool) -> None:
     """Push LEAD again, or all leads of the organization whose push failed or was skipped.
 
-    A push with the error outcome_unknown is only retried if LEAD is named, because the vendor may have the record.
-    Check there first. If it has the record, use --link; if not, retry without it.
+    A push with the error outcome_unknown is only retried if LEAD is named, because the vendor may
+    have the record. Check there first. If it has the record, use --link; if not, retry without it.
     """
     if link is not None and lead is None:
         raise Mistake("--link needs LEAD, the lead that the record belongs to.")

@@ -47,17 +47,20 @@ _SIZE = ("1-10", "11-50", "51-200", "201-500")
 
 @click.command()
 def demo() -> None:
-    """Create a demo organization with 200 leads and a second organization, and print an API key of the first.
+    """Create a demo organization with 200 leads and a second organization,
+    and print an API key of the first.
 
-    If the demo organization exists, the command only creates a new key. Both are test organizations: pushes to a CRM
-    are simulated.
+    If the demo organization exists, the command only creates a new key. Both are test
+    organizations: pushes to a CRM are simulated.
     """
     with addresses() as urls:
         click.echo(seed(urls.of_operator()))
 
 
 def seed(operator_url: str) -> str:
-    """Creates the organizations that don't exist yet, and returns a new key with the scope write."""
+    """Creates the organizations that don't exist yet,
+    and returns a new key with the scope write.
+    """
     with connect(operator_url) as connection:
         ids = {row["name"]: row["id"] for row in call(connection, "admin.organizations")}
         for name, count, number in ((ORGANIZATION, COUNT, 1), (STRANGER, 20, 2)):
@@ -128,7 +131,9 @@ def _leads(draw: random.Random, count: int) -> list[dict[str, Any]]:
 
 
 def _signals(draw: random.Random, leads: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Signals, observed some minutes after each lead was created. Qualified leads have more of them."""
+    """Signals, observed some minutes after each lead was created.
+    Qualified leads have more of them.
+    """
     return [
         {
             "lead_id": lead["id"],

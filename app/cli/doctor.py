@@ -1,7 +1,7 @@
 """``leads doctor``: reports what is wrong with a database, and how to fix it.
 
-The rules are SQL: ``admin.findings()``. This module adds what the database can't know: whether the files in migrations/
-are unchanged, and which of them the database lacks.
+The rules are SQL: ``admin.findings()``. This module adds what the database can't know: whether the
+files in migrations/ are unchanged, and which of them the database lacks.
 """
 
 import json
@@ -74,10 +74,12 @@ _PENDING = NotSeen(
 @click.option("--accept", is_flag=True, help="First accept all changes that were made by hand.")
 @json_option
 def doctor(accept: bool, as_json: bool) -> None:
-    """Report what is wrong with the database, and how to fix it. The exit code is 1 if something is wrong.
+    """Report what is wrong with the database, and how to fix it.
+    The exit code is 1 if something is wrong.
 
-    The command uses the login in LEADS_MIGRATE_URL or, if that isn't set, in LEADS_OPERATOR_URL. Neither needs to be a
-    superuser. The command lists what it can't see without a superuser's rights, and how to see it.
+    The command uses the login in LEADS_MIGRATE_URL or, if that isn't set, in LEADS_OPERATOR_URL.
+    Neither needs to be a superuser. The command lists what it can't see without a superuser's
+    rights, and how to see it.
     """
     with addresses() as urls:
         is_migrating = urls.migrate is not None
@@ -95,7 +97,9 @@ def doctor(accept: bool, as_json: bool) -> None:
 
 
 def examine(url: str, *, is_migrating: bool) -> tuple[list[Finding], list[NotSeen]]:
-    """The findings, and what the login can't see. is_migrating: it is the migrating login. Raises psycopg.Error."""
+    """The findings, and what the login can't see. is_migrating: it is the migrating login.
+    Raises psycopg.Error.
+    """
     findings, not_seen = list(_file_findings()), list(_FOR_SUPERUSERS)
     with connect(url) as connection:
         connection.read_only = True
@@ -120,10 +124,11 @@ def examine(url: str, *, is_migrating: bool) -> tuple[list[Finding], list[NotSee
 
 @contextmanager
 def keeping_catalogue(url: str) -> Iterator[None]:
-    """Stores the catalogue after the migrations in the block, and reports changes that were made by hand before them.
+    """Stores the catalogue after the migrations in the block,
+    and reports changes that were made by hand before them.
 
-    Those changes remain findings: only the migrations' changes are stored. A login without the privilege stores
-    nothing. Raises psycopg.Error.
+    Those changes remain findings: only the migrations' changes are stored. A login without the
+    privilege stores nothing. Raises psycopg.Error.
     """
     drifted = _drift(url)
     if names := [row["object"] for row in drifted if row["whole"] is None and row["object"] != "catalogue"]:

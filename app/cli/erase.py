@@ -28,9 +28,10 @@ _BATCH = 100
 def erase(lead: UUID | None, organization: UUID | None, email: str | None, yes: bool, as_json: bool) -> None:
     """Erase a lead, a person, or an organization. This can't be undone.
 
-    The command deletes the rows, replaces the person's values in the audit log by {"erased": true}, and records the
-    erasure there; the log stays verifiable. It also empties the stored answers of Idempotency-Keys. It prints the
-    records at the CRM, which you must erase there. Backups and the write-ahead log keep the values until they expire.
+    The command deletes the rows, replaces the person's values in the audit log by {"erased": true},
+    and records the erasure there; the log stays verifiable. It also empties the stored answers of
+    Idempotency-Keys. It prints the records at the CRM, which you must erase there. Backups and the
+    write-ahead log keep the values until they expire.
     """
     if email is not None and (organization is None or lead is not None):
         raise Mistake("--email needs --organization ID, and excludes --lead.")
@@ -131,7 +132,9 @@ def _erase_organization(
 
 
 def _patient(connection: psycopg.Connection[DictRow], function: str, *arguments: object) -> DictRow:
-    """The function's row. After a deadlock with a request, which is rare, the function is called again."""
+    """The function's row. After a deadlock with a request, which is rare,
+    the function is called again.
+    """
     for _ in range(5):
         with suppress(psycopg.errors.DeadlockDetected):
             return call(connection, function, *arguments)[0]

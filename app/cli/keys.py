@@ -1,4 +1,6 @@
-"""``leads keys``: API keys. A key is created here and printed once; the database stores a digest of its digest."""
+"""``leads keys``: API keys. A key is created here and printed once;
+the database stores a digest of its digest.
+"""
 
 import hashlib
 import re
@@ -22,8 +24,9 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 def new_key(environment: str) -> str:
     """A new key: ``lk_``, live or test, 30 random base62 characters (178 bits), and a checksum.
 
-    The checksum is the CRC-32 (as in zlib) of the text before it, in base62, padded with 0 to six characters. With it a
-    secret scanner recognizes a key, and a typing error is detected without the database.
+    The checksum is the CRC-32 (as in zlib) of the text before it, in base62, padded with 0 to six
+    characters. With it a secret scanner recognizes a key, and a typing error is detected without
+    the database.
     """
     stem = f"lk_{environment}_" + "".join(secrets.choice(_BASE62) for _ in range(30))
     number, digits = zlib.crc32(stem.encode()), ""
@@ -34,7 +37,9 @@ def new_key(environment: str) -> str:
 
 
 def digest(key: str) -> bytes:
-    """The digest that the database stores: SHA-256 of the key's SHA-256. The inner digest is a request's claim."""
+    """The digest that the database stores: SHA-256 of the key's SHA-256.
+    The inner digest is a request's claim.
+    """
     return hashlib.sha256(hashlib.sha256(key.encode()).digest()).digest()
 
 

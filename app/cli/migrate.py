@@ -47,11 +47,12 @@ _PLAN = """\
 def migrate(plan: bool, diff: bool, mark_applied: bool, give_up_after: int, set_passwords: bool) -> None:
     """Apply the migrations that the database lacks.
 
-    Connects with LEADS_MIGRATE_URL. That login needs CREATEROLE and must own the database; it need not be a superuser.
+    Connects with LEADS_MIGRATE_URL. That login needs CREATEROLE and must own the database;
+    it need not be a superuser.
 
-    The API can serve meanwhile. Each migration waits 200 ms for a lock and then lets the others go first and tries
-    again. A second leads migrate waits until the first one ends. After an interruption, run leads migrate again.
-    Migrations go forward only.
+    The API can serve meanwhile. Each migration waits 200 ms for a lock and then lets the others go
+    first and tries again. A second leads migrate waits until the first one ends. After an
+    interruption, run leads migrate again. Migrations go forward only.
     """
     if (diff and not plan) or (plan + mark_applied + set_passwords > 1):
         raise click.UsageError("--diff needs --plan. --plan, --mark-applied and --set-passwords exclude each other.")
@@ -105,7 +106,9 @@ class _Report:
 
 
 def apply(url: str, give_up_after: float = migration_run.GIVE_UP_AFTER) -> None:
-    """Applies the pending migrations, names each, and keeps the catalogue. Raises MigrationError and psycopg.Error."""
+    """Applies the pending migrations, names each, and keeps the catalogue.
+    Raises MigrationError and psycopg.Error.
+    """
     report = _Report()
     count, name = 0, ""
     with migration_lock.locked(url, report.say) as lock, doctor.keeping_catalogue(url):
@@ -191,7 +194,9 @@ def _says_what_is_left_out(url: str) -> bool:
 
 
 def give_passwords(addresses: Addresses) -> None:
-    """Sets the passwords in the addresses. Only SCRAM verifiers are sent: no password leaves this process."""
+    """Sets the passwords in the addresses.
+    Only SCRAM verifiers are sent: no password leaves this process.
+    """
     urls = {
         "DATABASE_URL": ("leads_api", addresses.api),
         "LEADS_OPERATOR_URL": ("leads_operator", addresses.operator),

@@ -57,7 +57,9 @@ def read(file: TextIO) -> tuple[str, str]:
 
 
 def toml(document: dict[str, Any]) -> str:
-    """The model as TOML. Each rule is a table, so that a diff of two models shows only the changed rules."""
+    """The model as TOML. Each rule is a table, so that a diff of two models shows only the
+    changed rules.
+    """
     head: dict[str, Any] = {key: document[key] for key in ("base", "rescore_on_signal") if key in document}
     if not document["rules"]:
         head["rules"] = []
@@ -96,7 +98,9 @@ _TOKEN = re.compile(r"""\"{3}|'{3}|"(?:[^"\\]|\\.)*"|'[^']*'|#.*""")
 
 
 def _places(text: str) -> Iterator[tuple[str, int]]:
-    """The line where each table and key begins, such as ("rules[0].weight", 12). Keys inside a line are not found."""
+    """The line where each table and key begins, such as ("rules[0].weight", 12).
+    Keys inside a line are not found.
+    """
     table, counts, quotes = "", Counter[str](), ""
     for number, line in enumerate(text.split("\n"), 1):
         if not quotes and (match := _LINES.match(line)):

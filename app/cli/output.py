@@ -51,7 +51,9 @@ def progress(*columns: ProgressColumn) -> Progress:
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Turns exceptions into exit codes: 2 with a sentence on standard error for a mistake, 130 for Ctrl-C."""
+    """Turns exceptions into exit codes: 2 with a sentence on standard error for a mistake,
+    130 for Ctrl-C.
+    """
     try:
         yield
     except click.exceptions.Exit as error:

@@ -39,8 +39,8 @@ _version = click.IntRange(1, 2**31 - 1)
 def scoring() -> None:
     """Show, edit, compare, try and activate scoring models.
 
-    A model is a TOML file with base, rescore_on_signal, [groups.NAME] with a cap, and [[rules]]. Edits change the
-    draft. A version that has been active never changes again.
+    A model is a TOML file with base, rescore_on_signal, [groups.NAME] with a cap, and [[rules]].
+    Edits change the draft. A version that has been active never changes again.
     """
 
 
@@ -151,13 +151,15 @@ def try_(lead: UUID, organization: UUID, file: TextIO | None, as_of: str | None,
 def backtest(file: TextIO, organization: UUID, path: Path, as_json: bool) -> None:
     """Compare FILE with the active model, on all leads that are won or lost. Nothing is saved.
 
-    Each lead is scored as of its qualification: with the signals that were observed until then, and with its fields as
-    they are now. The command prints the share of won leads for each band of scores, the AUC, and how scores change.
+    Each lead is scored as of its qualification: with the signals that were observed until then, and
+    with its fields as they are now. The command prints the share of won leads for each band of
+    scores, the AUC, and how scores change.
     """
     document, text = read(file)
     _check_picture(path, file)
     with operator() as connection, by_line(file.name, text):
-        # One snapshot, so that a model that is activated during the backtest isn't used for some of the leads.
+        # One snapshot, so that a model that is activated during the backtest isn't used for some of
+        # the leads.
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         known = call(connection, "admin.backtest_leads", organization)
         ids = [lead["lead_id"] for lead in known if lead["is_qualified"]]

@@ -35,9 +35,10 @@ from app.settings import ROOT, Settings
 def serve(host: str | None, port: int | None, bi_port: int | None, workers: int | None, no_worker: bool) -> None:
     """Serve the API until Ctrl-C or SIGTERM.
 
-    Without DATABASE_URL, the command starts the embedded PostgreSQL, applies the migrations, creates a demo
-    organization at the first start, and runs a worker, which pushes leads to CRMs and seals the audit log. With
-    DATABASE_URL it only serves: run leads migrate and leads worker yourself.
+    Without DATABASE_URL, the command starts the embedded PostgreSQL, applies the migrations,
+    creates a demo organization at the first start, and runs a worker, which pushes leads to CRMs
+    and seals the audit log. With DATABASE_URL it only serves: run leads migrate and leads worker
+    yourself.
 
     \b
     Other variables:
@@ -65,7 +66,9 @@ def serve(host: str | None, port: int | None, bi_port: int | None, workers: int 
 
 
 def _prepare_embedded(urls: Addresses, configuration: Settings) -> str:
-    """Applies the migrations, creates the demo organization, and returns its key, which a file keeps for the owner."""
+    """Applies the migrations, creates the demo organization, and returns its key,
+    which a file keeps for the owner.
+    """
     try:
         with connect(urls.of_migrate()) as connection:
             is_behind = unreleased.is_pending(connection)
@@ -83,7 +86,8 @@ def _prepare_embedded(urls: Addresses, configuration: Settings) -> str:
 
 
 def _worker(urls: Addresses, configuration: Settings) -> AbstractContextManager[None]:
-    # Imported late: the vendors' modules load slowly, and a server with DATABASE_URL doesn't need them.
+    # Imported late: the vendors' modules load slowly, and a server with DATABASE_URL doesn't need
+    # them.
     from app.cli import worker
 
     return worker.beside(urls, configuration)

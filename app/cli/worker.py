@@ -1,4 +1,6 @@
-"""``leads worker``: pushes leads to CRMs and seals the audit log; also in a thread beside the embedded server."""
+"""``leads worker``: pushes leads to CRMs and seals the audit log;
+also in a thread beside the embedded server.
+"""
 
 import asyncio
 import os
@@ -24,11 +26,12 @@ from app.worker.vault import Vault, new_key, read
 
 @click.command()
 def worker() -> None:
-    """Push leads to CRMs and seal the audit log, until Ctrl-C or SIGTERM. Pushes that have begun are finished first.
+    """Push leads to CRMs and seal the audit log, until Ctrl-C or SIGTERM.
+    Pushes that have begun are finished first.
 
-    Several workers may run at the same time. Without an address of a database, the worker uses the embedded server.
-    Otherwise it needs LEADS_WORKER_URL and LEADS_CRM_KEY, the key that encrypts the CRM credentials (32 bytes in
-    base64). LEADS_CRM_KEY_FILE names a file with the key.
+    Several workers may run at the same time. Without an address of a database, the worker uses the
+    embedded server. Otherwise it needs LEADS_WORKER_URL and LEADS_CRM_KEY, the key that encrypts
+    the CRM credentials (32 bytes in base64). LEADS_CRM_KEY_FILE names a file with the key.
     """
     env = settings.read()
     with addresses() as urls:
@@ -49,12 +52,15 @@ def worker() -> None:
 
 @contextmanager
 def beside(urls: Addresses, env: Settings) -> Iterator[None]:
-    """Runs a worker in a thread. At the end of the block the worker finishes the pushes that have begun."""
+    """Runs a worker in a thread. At the end of the block the worker finishes the pushes that
+    have begun.
+    """
     url, opened = urls.of_worker(), vault(urls, env)
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
 
     def run() -> None:
-        # The server goes on without a worker, so a worker that fails is started again until the end of the block.
+        # The server goes on without a worker, so a worker that fails is started again until the end
+        # of the block.
         worker = Background().run(
             "worker", lambda: work(url, opened, allow_loopback=env.allow_loopback_vendors, stop=stop)
         )
@@ -74,7 +80,8 @@ def beside(urls: Addresses, env: Settings) -> Iterator[None]:
 
 
 def vault(urls: Addresses, env: Settings, *, makes: bool = True) -> Vault:
-    """The key in LEADS_CRM_KEY, or the embedded server's own key, which is created on first use if ``makes`` is true.
+    """The key in LEADS_CRM_KEY, or the embedded server's own key,
+    which is created on first use if ``makes`` is true.
 
     Raises SettingsError and Mistake.
     """
@@ -99,7 +106,8 @@ def vault(urls: Addresses, env: Settings, *, makes: bool = True) -> Vault:
 
 def _kept(path: Path) -> str:
     if not path.exists():
-        # The link is atomic: of two processes that start at the same time, both use the first one's key.
+        # The link is atomic: of two processes that start at the same time,
+        # both use the first one's key.
         temporary = path.with_name(f"crm-key.{os.getpid()}")
         secret_file.write(temporary, new_key())
         with suppress(FileExistsError):

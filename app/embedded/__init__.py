@@ -1,18 +1,19 @@
 """PostgreSQL from the wheel. Everything else in the repository reaches it through this package.
 
-Each data folder has one server. A process that needs the database enters `running(data_dir)`. The first process
-starts the server, later ones join it, and the last one stops it. Two lock files in the data folder count the processes:
-each one holds `clients.lock` shared, and a process that starts or stops the server holds `start.lock`. The kernel
-releases the locks of a killed process. The server that it leaves behind is joined by the next process.
+Each data folder has one server. A process that needs the database enters `running(data_dir)`. The
+first process starts the server, later ones join it, and the last one stops it. Two lock files in
+the data folder count the processes: each one holds `clients.lock` shared, and a process that starts
+or stops the server holds `start.lock`. The kernel releases the locks of a killed process. The
+server that it leaves behind is joined by the next process.
 
     data_dir/       belongs to the user who runs the command
       postgres/     the cluster (PGDATA), mode 0700, belongs to the account that the server runs as
-      run/          the socket, likewise; if that path is too long, a shorter one (`folders.make_socket_dir`)
+      run/          the socket, likewise; a shorter path if this is too long (`make_socket_dir`)
       pg_hba.conf, pg_ident.conf, postgresql.log, start.lock, clients.lock
 
-That account is the current user or, for root, a system user, because PostgreSQL refuses to run as root. Everything
-except those two folders belongs to the current user: root never writes where the server's account could have placed a
-symbolic link.
+That account is the current user or, for root, a system user, because PostgreSQL refuses to run as
+root. Everything except those two folders belongs to the current user: root never writes where the
+server's account could have placed a symbolic link.
 """
 
 import fcntl
@@ -33,12 +34,15 @@ __all__ = ["LOGINS", "SYSTEM_USER", "EmbeddedError", "Server", "binary", "harden
 
 @contextmanager
 def running(data_dir: Path, *, tcp_port: int | None = None, options: Mapping[str, str] = {}) -> Iterator[Server]:
-    """Keep the server of `data_dir` running for the block: start or join it, and stop it if no other process uses it.
+    """Keep the server of `data_dir` running for the block:
+    start or join it, and stop it if no other process uses it.
 
-    The first use creates the cluster, the role `leads_migrator` and the database `leads`. `tcp_port` opens that port on
-    127.0.0.1 for analysts, who log in with their passwords. `options` are more settings of the server; they apply only
-    if this call starts it.
-    Raises EmbeddedError. If the process is killed in the block (SIGTERM does so by default), the server goes on.
+    The first use creates the cluster, the role `leads_migrator` and the database `leads`.
+    `tcp_port` opens that port on 127.0.0.1 for analysts, who log in with their passwords.
+    `options` are more settings of the server; they apply only if this call starts it.
+
+    Raises EmbeddedError. If the process is killed in the block (SIGTERM does so by default), the
+    server continues to run.
     """
     data_dir = data_dir.resolve()
     with plain_errors(data_dir):

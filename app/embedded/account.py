@@ -1,4 +1,6 @@
-"""The account that the server runs as: the current user, or a system user of its own if that is root."""
+"""The account that the server runs as: the current user,
+or a system user of its own if that is root.
+"""
 
 import os
 import pwd
@@ -22,7 +24,9 @@ def user_name(uid: int) -> str:
 
 
 def server_account() -> pwd.struct_passwd:
-    """Return the account that the server runs as, and create it if it is missing. Raises EmbeddedError."""
+    """Return the account that the server runs as, and create it if it is missing.
+    Raises EmbeddedError.
+    """
     if os.geteuid() != 0:
         with suppress(KeyError):
             return pwd.getpwuid(os.geteuid())
@@ -41,7 +45,9 @@ def server_account() -> pwd.struct_passwd:
 
 
 def subprocess_options(account: pwd.struct_passwd) -> dict[str, Any]:
-    """Return subprocess's arguments to run a program as `account`, without the secrets in our environment."""
+    """Return subprocess's arguments to run a program as `account`,
+    without the secrets in our environment.
+    """
     environment = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
     common = {"cwd": "/", "stdin": subprocess.DEVNULL, "env": environment | {"LC_ALL": "C"}, "umask": 0o077}
     if account.pw_uid == os.geteuid():
@@ -50,7 +56,9 @@ def subprocess_options(account: pwd.struct_passwd) -> dict[str, Any]:
 
 
 def can_run(account: pwd.struct_passwd, *command: str | Path) -> bool:
-    """Say whether `command` succeeds for `account`. It is tried, because modes alone don't tell (ACLs, mounts)."""
+    """Say whether `command` succeeds for `account`.
+    It is tried, because modes alone don't tell (ACLs, mounts).
+    """
     try:
         return subprocess.run(command, capture_output=True, **subprocess_options(account)).returncode == 0
     except PermissionError:

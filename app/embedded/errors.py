@@ -37,7 +37,9 @@ def plain_errors(data_dir: Path) -> Iterator[None]:
 
 
 def explain(output: str) -> str:
-    """Return the last error in a program's output as a sentence, followed by what to do about it if that is known."""
+    """Return the last error in a program's output as a sentence,
+    followed by what to do about it if that is known.
+    """
     errors = re.findall(r"(?:FATAL|PANIC|ERROR|error): +(.+)", output)
     message = (errors or output.strip().splitlines() or ["it printed no message"])[-1].rstrip(".") + "."
     return " ".join([message, *(remedy for pattern, remedy in _REMEDIES.items() if re.search(pattern, output))])

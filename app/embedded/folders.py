@@ -1,4 +1,6 @@
-"""The data folder, the socket's folder, and the lock that one process holds while it starts or stops the server."""
+"""The data folder, the socket's folder, and the lock that one process holds while it starts or
+stops the server.
+"""
 
 import fcntl
 import hashlib
@@ -20,7 +22,9 @@ _SOCKET_PATH_MAX = 107 if sys.platform == "linux" else 103
 
 
 def make_data_dir(data_dir: Path) -> None:
-    """Create the data folder, or check that an existing one is safe to use. Raises EmbeddedError."""
+    """Create the data folder, or check that an existing one is safe to use.
+    Raises EmbeddedError.
+    """
     with suppress(FileExistsError):  # it exists, or another process has just created it
         data_dir.mkdir(parents=True)
         data_dir.chmod(0o711 if os.geteuid() == 0 else 0o700)  # root's must let the server's account through
@@ -34,7 +38,9 @@ def make_data_dir(data_dir: Path) -> None:
 
 
 def make_socket_dir(data_dir: Path, account: pwd.struct_passwd) -> Path:
-    """Return the socket's folder, for `account` alone; never one that somebody else created. Raises EmbeddedError."""
+    """Return the socket's folder, for `account` alone; never one that somebody else created.
+    Raises EmbeddedError.
+    """
     folder = data_dir / "run"
     # A comma separates hosts in a libpq address, and folders in the server's setting.
     if len(os.fsencode(folder / ".s.PGSQL.65535")) > _SOCKET_PATH_MAX or set(str(folder)) & set(',"'):
@@ -58,7 +64,9 @@ def open_file(path: Path, flags: int) -> IO[bytes]:
 
 
 def polls(message: str) -> Iterator[None]:
-    """Yield every 10 ms, forever. After five seconds, print once on stderr what is being waited for."""
+    """Yield every 10 ms, forever. After five seconds,
+    print once on stderr what is being waited for.
+    """
     print_at = time.monotonic() + 5
     while True:
         yield

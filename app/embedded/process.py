@@ -17,26 +17,33 @@ from app.embedded.account import subprocess_options
 from app.embedded.errors import EmbeddedError, explain
 from app.embedded.folders import open_file, polls
 
-# The servers that this process has started, by data folder. An ended child must be reaped before it counts as gone.
+# The servers that this process has started, by data folder.
+# An ended child must be reaped before it counts as gone.
 _children: dict[Path, subprocess.Popen[bytes]] = {}
 
 
 @dataclass(frozen=True)
 class Server:
-    """A running server: its socket's folder, and the port in the socket's name (also the TCP port, if TCP is on)."""
+    """A running server: its socket's folder, and the port in the socket's name (also the TCP
+    port, if TCP is on).
+    """
 
     socket_dir: Path
     port: int
 
     def url(self, role: str, database: str = "leads") -> str:
-        """Return the address of `database` for `role`, through the socket. It needs no password and contains none."""
+        """Return the address of `database` for `role`, through the socket.
+        It needs no password and contains none.
+        """
         parts = (quote(part, safe="") for part in (role, database, str(self.socket_dir)))
         return "postgresql://{}@/{}?host={}&port={}".format(*parts, self.port)
 
 
 @dataclass(frozen=True)
 class _PidFile:
-    """The content of postmaster.pid (PostgreSQL's src/include/utils/pidfile.h). At first its last lines are missing."""
+    """The content of postmaster.pid (PostgreSQL's src/include/utils/pidfile.h).
+    At first its last lines are missing.
+    """
 
     pid: int
     server: Server
@@ -44,7 +51,9 @@ class _PidFile:
     status: str
 
     def is_current(self) -> bool:
-        """Say whether that process listens on that socket. Asks the kernel: a dead server may have left the file."""
+        """Say whether that process listens on that socket.
+        Asks the kernel: a dead server may have left the file.
+        """
         level, option = (socket.SOL_SOCKET, socket.SO_PEERCRED) if sys.platform == "linux" else (0, 2)  # LOCAL_PEERPID
         with socket.socket(socket.AF_UNIX) as connection:
             try:
@@ -64,7 +73,9 @@ def _read_pid_file(data_dir: Path) -> _PidFile | None:
 
 
 def join(data_dir: Path, tcp_port: int | None) -> Server | None:
-    """Return the server of `data_dir` if one runs. Waits for one that is stopping, for a minute at most."""
+    """Return the server of `data_dir` if one runs.
+    Waits for one that is stopping, for a minute at most.
+    """
     for _ in itertools.islice(polls(f"Waiting for the server of {data_dir}, which is just stopping."), 6000):
         file = _read_pid_file(data_dir)
         if file and file.status != "stopping" and file.is_current():
@@ -82,17 +93,22 @@ def join(data_dir: Path, tcp_port: int | None) -> Server | None:
 
 
 def start(data_dir: Path, command: Sequence[str], account: pwd.struct_passwd) -> None:
-    """Start the server as `account`, and wait until it accepts connections. Raises EmbeddedError."""
+    """Start the server as `account`, and wait until it accepts connections.
+    Raises EmbeddedError.
+    """
     with open_file(data_dir / "postgresql.log", os.O_WRONLY | os.O_APPEND) as log:
         log_start = log.tell()
-        # In a session of its own: Ctrl-C in a terminal is meant for us, and we stop the server when we have finished.
+        # In a session of its own: Ctrl-C in a terminal is meant for us,
+        # and we stop the server when we have finished.
         child = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, **subprocess_options(account))
     _children[data_dir] = child
     _wait_until_ready(data_dir, child.pid, log_start)
 
 
 def stop(data_dir: Path) -> None:
-    """Stop the server of `data_dir`, if one runs, by a fast shutdown, which rolls open transactions back."""
+    """Stop the server of `data_dir`, if one runs, by a fast shutdown,
+    which rolls open transactions back.
+    """
     child, file = _children.get(data_dir), _read_pid_file(data_dir)
     if child and child.poll() is None:
         pid = child.pid
@@ -109,9 +125,12 @@ def stop(data_dir: Path) -> None:
 
 
 def _wait_until_ready(data_dir: Path, pid: int, log_start: int) -> None:
-    """Wait until the server accepts connections, as long as it lives: a recovery may take minutes."""
+    """Wait until the server accepts connections, as long as it lives:
+    a recovery may take minutes.
+    """
     for _ in polls(f"The database in {data_dir} is still starting; after a crash it recovers first."):
-        # Read from the file, as pg_ctl does: each attempt to connect would write a FATAL line to the log.
+        # Read from the file, as pg_ctl does: each attempt to connect would write a FATAL line to
+        # the log.
         file = _read_pid_file(data_dir)
         if file and file.pid == pid and file.status == "ready" and file.is_current():
             return

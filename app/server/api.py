@@ -1,9 +1,11 @@
-"""Answers a request: find the route, parse the request, run its one statement, write the response. Plain ASGI.
+"""Answers a request: find the route, parse the request, run its one statement, write the response.
+Plain ASGI.
 
-The order of the checks: the path (404) and the method (405); the key (401) and its scope (403), which
-PostgreSQL checks; the body's size (413) and type (415); the form of the body and of the parameters
-(400). If the server itself finds an error of form, it first asks PostgreSQL for ``auth.enter`` alone, so
-that only a caller with a valid key sees the error. All other errors come from the function.
+The order of the checks: the path (404) and the method (405); the key (401) and its scope (403),
+which PostgreSQL checks; the body's size (413) and type (415); the form of the body and of the
+parameters (400). If the server itself finds an error of form, it first asks PostgreSQL for
+``auth.enter`` alone, so that only a caller with a valid key sees the error. All other errors come
+from the function.
 
 Each step returns its result or a Problem, which is then the response.
 """
@@ -109,7 +111,9 @@ class Api:
         return self._respond(request, call, result)
 
     async def _refuse(self, request: Request, route: Route, refusal: Refusal) -> Problem:
-        """The problem of a request of the wrong form. A caller without a valid key gets that problem instead."""
+        """The problem of a request of the wrong form.
+        A caller without a valid key gets that problem instead.
+        """
         errors = await self._check(request, route, refusal.arguments)
         if isinstance(errors, Problem):
             return errors
@@ -125,7 +129,8 @@ class Api:
             return result
         problem = self._problem_of(request, result)
         if problem.status == 400 and result.constraint:
-            # PostgreSQL stops at the first value that breaks its domain. The response lists all of them.
+            # PostgreSQL stops at the first value that breaks its domain.
+            # The response lists all of them.
             errors = await self._check(request, route, call.arguments)
             if isinstance(errors, Problem):
                 return errors
@@ -136,7 +141,8 @@ class Api:
     async def _run_in_turn(self, request: Request, route: Route, call: Call, key: bytes) -> PGresult | Problem:
         """Runs the route's function after the earlier requests with the same Idempotency-Key.
 
-        They wait here so that they occupy no connection. The claim in the database is what makes them one effect.
+        They wait here so that they occupy no connection.
+        The claim in the database is what makes them one effect.
         """
         claim = b"\n".join((request.digest or b"", route.method.encode(), request.path.encode(), key))
         turn = self._turns.setdefault(claim, _Turn())
@@ -163,7 +169,9 @@ class Api:
     async def _wait(
         self, request: Request, route: Route, wait: Wait, call: Call, result: PGresult
     ) -> PGresult | Problem:
-        """The answer that another transaction makes, or the latest 202. No connection is held between the questions."""
+        """The answer that another transaction makes, or the latest 202.
+        No connection is held between the questions.
+        """
         arguments = dict(zip(route.names, call.arguments, strict=True))
         parameters = (request.digest, request.id, route.scope, b"t", *(arguments[name] for name in wait.names))
         started = time.monotonic()
@@ -186,7 +194,9 @@ class Api:
     async def _check(
         self, request: Request, route: Route, arguments: Sequence[bytes | None] = ()
     ) -> list[FieldError] | Problem:
-        """Checks the key, its scope, and the arguments against their types: the errors that PostgreSQL finds."""
+        """Checks the key, its scope, and the arguments against their types:
+        the errors that PostgreSQL finds.
+        """
         checked = [
             (HEADERS.get(argument.name, argument.name), argument.type, value.decode())
             for argument, value in zip(route.arguments, arguments, strict=False)
@@ -204,7 +214,9 @@ class Api:
     async def _query(
         self, statement: Statement, parameters: Sequence[bytes | None], *, is_read_only: bool
     ) -> PGresult | StatementFailed | Problem:
-        """Runs the statement. If the connection is lost, a statement that only reads runs once more."""
+        """Runs the statement. If the connection is lost,
+        a statement that only reads runs once more.
+        """
         try:
             try:
                 return await self._pool.execute(statement, parameters)
@@ -220,7 +232,9 @@ class Api:
             return self._problem("unavailable")
 
     def _respond(self, request: Request, call: Call, result: PGresult) -> Response | Problem:
-        """The response for a function's result. No row, or a row of nulls, means that the record does not exist."""
+        """The response for a function's result.
+        No row, or a row of nulls, means that the record does not exist.
+        """
         status_text = result.get_value(0, 0) if result.ntuples else None
         if status_text is None:
             return self._problem("not_found")

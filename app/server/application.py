@@ -1,4 +1,6 @@
-"""The ASGI application: the API itself, and Starlette for the start, the end and the pages around the API."""
+"""The ASGI application: the API itself, and Starlette for the start,
+the end and the pages around the API.
+"""
 
 import asyncio
 import contextlib
@@ -52,7 +54,8 @@ def create(settings: Settings, url: str) -> ASGIApp:
     async def readyz(_: Request) -> Response:
         if not pool.is_ready:
             return JSONResponse({"status": "unavailable"}, 503, {"Retry-After": "1"})
-        # 200 nevertheless: the routes that were read before are served, and other servers have the same fault.
+        # 200 nevertheless: the routes that were read before are served,
+        # and other servers have the same fault.
         if failing := background.failing():
             return JSONResponse({"status": "degraded", "failing": failing})
         return JSONResponse({"status": "ok"})
@@ -99,7 +102,8 @@ def create(settings: Settings, url: str) -> ASGIApp:
         await starlette(scope, receive, send_with_headers)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        # The API is called directly: Starlette's routing and middleware would cost more than the rest of a request.
+        # The API is called directly: Starlette's routing and middleware would cost more than the
+        # rest of a request.
         if scope["type"] == "http" and scope["path"].startswith(PREFIX + "/"):
             await api(scope, receive, send)
         else:
@@ -117,10 +121,11 @@ def create(settings: Settings, url: str) -> ASGIApp:
 
 
 async def _watch_routes(url: str, api: Api, *, listens: bool) -> None:
-    """Reads the routes again when they change, at most once a second. A running request keeps the table it has.
+    """Reads the routes again when they change, at most once a second.
+    A running request keeps the table it has.
 
-    Behind a pooler a LISTEN would stay on a session that other clients use, and not reach us. There the routes are read
-    every ROUTES_PAUSE seconds.
+    Behind a pooler a LISTEN would stay on a session that other clients use, and not reach us. There
+    the routes are read every ROUTES_PAUSE seconds.
     """
     loop = asyncio.get_running_loop()
     conninfo = session.address(url)

@@ -24,13 +24,16 @@ CHANNEL = "leads_routes"
 _PATH = re.compile(r"(?:/(?:[^{}/]+|\{[a-z_][a-z0-9_]*\}))+")
 _FUNCTION = re.compile(r"[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*")
 _FIRST = 5
-"""The number of the function's first parameter. $1 to $4 are auth.enter's: digest, request id, scope, read only."""
+"""The number of the function's first parameter.
+$1 to $4 are auth.enter's: digest, request id, scope, read only.
+"""
 
 
 def load(url: str, last_reference: bytes = b"") -> Table:
     """Reads the routes, problems and reference. Raises psycopg.Error.
 
-    If the database can't make the reference, ``last_reference`` stays: the API doesn't need it to serve.
+    If the database can't make the reference, ``last_reference`` stays:
+    the API doesn't need it to serve.
     """
     with psycopg.connect(session.address(url), autocommit=True, row_factory=dict_row) as connection:
         table = Table({row.pop("raised_by"): problems.Row(**row) for row in _rows(connection, "api.problems()")})
@@ -126,5 +129,6 @@ def _statement(function: str, arguments: Sequence[Argument]) -> Statement:
         f"from (select {function}({placeholders}) as r from auth.enter($1, $2, $3, $4) offset 0) as a"
     ).encode()
     types = ",".join(argument.type for argument in arguments).encode()
-    # The name covers the types too, because a prepared statement keeps the types that the function had.
+    # The name covers the types too, because a prepared statement keeps the types that the function
+    # had.
     return Statement(hashlib.sha256(text + types).hexdigest()[:32].encode(), text)

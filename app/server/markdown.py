@@ -1,6 +1,7 @@
 """Renders an OpenAPI 3.1 document as Markdown, and as an index for llms.txt (https://llmstxt.org).
 
-The functions are pure. Nothing is left out: a keyword that this module does not know is shown as JSON.
+The functions are pure. Nothing is left out:
+a keyword that this module does not know is shown as JSON.
 """
 
 import json
@@ -78,7 +79,9 @@ def _parts(document: Node) -> Iterator[str]:
 
 
 def _chapters(document: Node) -> Iterator[tuple[Node, list[tuple[str, str, Node]]]]:
-    """Each tag with its operations, in the order of the document. Tags that are not declared come last."""
+    """Each tag with its operations, in the order of the document.
+    Tags that are not declared come last.
+    """
     by_tag: dict[str, list[tuple[str, str, Node]]] = {}
     for path, item in document["paths"].items():
         for method in _METHODS:
@@ -195,7 +198,9 @@ def _code(value: object) -> str:
 
 
 def _rules(schema: Node, is_required: bool, described: Node) -> str:
-    """The other properties of a value: whether it is required, what it means, and its constraints."""
+    """The other properties of a value: whether it is required, what it means,
+    and its constraints.
+    """
     sentences = ["Required."] if is_required else []
     if description := described.get("description"):
         sentences.append(_line(description))
@@ -206,7 +211,8 @@ def _rules(schema: Node, is_required: bool, described: Node) -> str:
         if "enum" in one
     ]
     sentences += [f"{word}: {_code(value)}." for word, value in schema.items() if word not in _SHOWN]
-    # The type names the parts of a value, and not their constraints. The fields of an object have their own rows.
+    # The type names the parts of a value, and not their constraints.
+    # The fields of an object have their own rows.
     sentences += [
         f"{word}: {_code(schema[word])}."
         for word in _PARTS

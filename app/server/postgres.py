@@ -1,10 +1,11 @@
-"""The connections for requests: libpq in the event loop, with one statement and one round trip per request.
+"""The connections for requests: libpq in the event loop,
+with one statement and one round trip per request.
 
-psycopg's asynchronous connection and pool would cost more CPU than the rest of a request together. This
-module therefore uses ``psycopg.pq``. Each connection has one permanent reader on its socket, and prepares
-each statement once. Behind a pooler, which shares the sessions between clients, no statement is prepared:
-another client of the session could give the prepared statement's name to a statement of its own, which
-would then receive the next caller's claim.
+psycopg's asynchronous connection and pool would cost more CPU than the rest of a request together.
+This module therefore uses ``psycopg.pq``. Each connection has one permanent reader on its socket,
+and prepares each statement once. Behind a pooler, which shares the sessions between clients, no
+statement is prepared: another client of the session could give the prepared statement's name to a
+statement of its own, which would then receive the next caller's claim.
 """
 
 import asyncio
@@ -71,7 +72,8 @@ class _Connection:
         self.started = self._loop.time()
         try:
             if not self._pool.is_preparing:
-                # The text and the values go in one message, so that no state of the session comes between them.
+                # The text and the values go in one message, so that no state of the session comes
+                # between them.
                 self.pgconn.send_query_params(statement.text, values)
                 return await self._answer()
             if statement.name not in self.prepared:
@@ -110,7 +112,8 @@ class _Connection:
         try:
             pgconn.consume_input()
             if self.future is None:
-                # No statement runs: the server has closed the connection, or reports a changed setting.
+                # No statement runs: the server has closed the connection,
+                # or reports a changed setting.
                 if pgconn.status == pq.ConnStatus.BAD:
                     self.lose()
                 return
@@ -146,7 +149,9 @@ class _Connection:
 
 
 class Pool:
-    """A few connections, each of which runs one statement at a time, and a bounded queue for them."""
+    """A few connections, each of which runs one statement at a time,
+    and a bounded queue for them.
+    """
 
     def __init__(self, url: str, size: int, queue: int, *, is_preparing: bool = True) -> None:
         self.is_preparing = is_preparing
@@ -168,7 +173,9 @@ class Pool:
 
     @property
     def is_ready(self) -> bool:
-        """Whether at least one connection is open, and the deadlines of waiting requests are watched."""
+        """Whether at least one connection is open, and the deadlines of waiting requests are
+        watched.
+        """
         return bool(self._all) and not self._background.failing()
 
     async def execute(self, statement: Statement, values: Sequence[bytes | None]) -> pq.abc.PGresult:
@@ -180,7 +187,8 @@ class Pool:
         try:
             result = await connection.execute(statement, values)
         except asyncio.CancelledError:
-            # The client has disconnected. The next request on this connection must not get its response.
+            # The client has disconnected. The next request on this connection must not get its
+            # response.
             connection.lose()
             raise
         finally:
@@ -215,7 +223,8 @@ class Pool:
             # A timer for each wait would cost more than the wait: _watch_deadlines ends it.
             return await future
         except asyncio.CancelledError:
-            # If it got a connection in the same moment, that goes back. It may also have ended by its deadline.
+            # If it got a connection in the same moment, that goes back.
+            # It may also have ended by its deadline.
             if future.done() and not future.cancelled() and future.exception() is None:
                 self._release(future.result())
             raise

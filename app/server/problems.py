@@ -52,7 +52,9 @@ Table = Mapping[str, Row]
 
 @dataclass(frozen=True)
 class Problem:
-    """An error as the response shows it. ``headers`` are those that belong to the error (RFC 9110)."""
+    """An error as the response shows it.
+    ``headers`` are those that belong to the error (RFC 9110).
+    """
 
     status: int
     code: str
@@ -62,7 +64,9 @@ class Problem:
     headers: Sequence[tuple[bytes, bytes]] = ()
 
     def body(self, request_id: str) -> bytes:
-        """The members in their order, as UTF-8. ``type`` is where the reference explains the code."""
+        """The members in their order, as UTF-8.
+        ``type`` is where the reference explains the code.
+        """
         return json.dumps(
             {
                 "type": f"/docs#{self.code}",
@@ -100,7 +104,9 @@ def of_word(
     status: int | None = None,
     allow: str | None = None,
 ) -> Problem:
-    """The problem of a word. status: the one that a function raised; allow: the Allow header of a 405."""
+    """The problem of a word. status: the one that a function raised; allow:
+    the Allow header of a 405.
+    """
     row = table.get(word) or _BUILT_IN.get(word)
     if row is None:
         if status is None:
@@ -112,13 +118,16 @@ def of_word(
 
 
 def of_error(table: Table, error: StatementFailed) -> Problem:
-    """The problem of a PostgreSQL error. Its own message, detail and hint are shown only if our SQL raised it."""
+    """The problem of a PostgreSQL error.
+    Its own message, detail and hint are shown only if our SQL raised it.
+    """
     if error.sqlstate.startswith("PT") and error.sqlstate[2:].isdigit():
         raised_errors = read_errors(error.detail) if error.detail else ()
         return of_word(table, error.message, detail=error.hint, errors=raised_errors, status=int(error.sqlstate[2:]))
     row = table.get(error.constraint) or table.get(error.sqlstate)
     if row is None:
-        # Too many connections, out of memory or disk (class 53), a shutdown (57P0x), a lost connection (class 08).
+        # Too many connections, out of memory or disk (class 53), a shutdown (57P0x),
+        # a lost connection (class 08).
         busy = error.sqlstate.startswith(("53", "57P", "08"))
         return of_word(table, "unavailable" if busy else "internal")
     if row.field is None:

@@ -1,8 +1,9 @@
-"""uvicorn's HTTP protocol, with a limit to everything that a client can send before its key is checked.
+"""uvicorn's HTTP protocol, with a limit to everything that a client can send before its key is
+checked.
 
-uvicorn limits neither the size of a request's head nor the time that it may take. If a request asks for an
-upgrade, or is a CONNECT, uvicorn parses what follows the head, which is the request's own body, as another
-request.
+uvicorn limits neither the size of a request's head nor the time that it may take. If a request asks
+for an upgrade, or is a CONNECT, uvicorn parses what follows the head, which is the request's own
+body, as another request.
 """
 
 import asyncio
@@ -15,11 +16,15 @@ MAX_HEAD = 32 * 1024
 """Bytes of a request's line and headers."""
 MAX_HEADERS = 100
 HEAD_PATIENCE = 10.0
-"""Seconds that a head may take, from the connection or the head's first byte on; up to TICK more."""
+"""Seconds that a head may take, from the connection or the head's first byte on;
+up to TICK more.
+"""
 BODY_PATIENCE = 30.0
 """Seconds that a body may take; up to TICK more."""
 TICK = 5.0
-"""Seconds between two checks of a connection. A timer for each head and body would cost a request more."""
+"""Seconds between two checks of a connection.
+A timer for each head and body would cost a request more.
+"""
 
 # RFC 6585, section 5.
 _TOO_LARGE = (
@@ -29,7 +34,9 @@ _TOO_LARGE = (
 
 
 class _JoiningTransport(asyncio.Transport):
-    """A transport that joins the writes of one turn of the event loop: a response's head and its body."""
+    """A transport that joins the writes of one turn of the event loop:
+    a response's head and its body.
+    """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
@@ -60,7 +67,9 @@ class _JoiningTransport(asyncio.Transport):
 
 
 class Protocol(HttpToolsProtocol):
-    """One connection. A request that breaks a limit is answered 431. One that takes too long is disconnected."""
+    """One connection. A request that breaks a limit is answered 431.
+    One that takes too long is disconnected.
+    """
 
     _chunk = 0
     """Bytes of the last data."""

@@ -1,8 +1,8 @@
 """The API reference, for people and for tools: a page, Markdown, llms.txt and OpenAPI.
 
 All four are made from one document, the OpenAPI that was read together with the routes. The page's
-renderer is a package of its own (``tools/page.lock``) and is served from here. The page loads nothing
-from other hosts.
+renderer is a package of its own (``tools/page.lock``) and is served from here. The page loads
+nothing from other hosts.
 """
 
 import functools
@@ -103,7 +103,9 @@ def _file(name: str, content: bytes, media_type: str) -> File:
 
 @functools.cache
 def files() -> Files | None:
-    """The files that the page loads, read at the first call. None: the renderer's package isn't installed."""
+    """The files that the page loads, read at the first call.
+    None: the renderer's package isn't installed.
+    """
     try:
         renderer = resources.files(_PACKAGE).joinpath(_RENDERER).read_bytes()
     except (ModuleNotFoundError, FileNotFoundError):
@@ -152,7 +154,9 @@ def routes(
     table: Callable[[], problems.Table],
     page_files: Callable[[], Files | None] = files,
 ) -> list[Route]:
-    """The routes of the reference, in each of its forms. page_files: None: the renderer's package isn't installed."""
+    """The routes of the reference, in each of its forms.
+    page_files: None: the renderer's package isn't installed.
+    """
 
     def current() -> Texts:
         if not document():
@@ -204,7 +208,8 @@ def routes(
 
 
 def _tagged(request: Request, content: bytes, media_type: str, headers: Mapping[str, str] | None = None) -> Response:
-    """A response with an entity tag, or 304 if the client has the current version (RFC 9110, section 13.1.2).
+    """A response with an entity tag, or 304 if the client has the current version (RFC 9110,
+    section 13.1.2).
 
     The tag is weak, because it is the same with and without compression (section 8.8.1).
     """
@@ -218,7 +223,9 @@ def _tagged(request: Request, content: bytes, media_type: str, headers: Mapping[
 
 
 def _compressed(app: ASGIApp) -> ASGIApp:
-    """GZipMiddleware, which doesn't know that ``gzip;q=0`` refuses gzip (RFC 9110, section 12.4.2)."""
+    """GZipMiddleware, which doesn't know that ``gzip;q=0`` refuses gzip (RFC 9110,
+    section 12.4.2).
+    """
     compressing = GZipMiddleware(app, minimum_size=1, compresslevel=6)
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:

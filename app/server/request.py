@@ -58,17 +58,23 @@ class Call:
 
 @dataclass(slots=True)
 class Refusal:
-    """A request of the wrong form. The response says so only after PostgreSQL has accepted the caller's key."""
+    """A request of the wrong form. The response says so only after PostgreSQL has accepted the
+    caller's key.
+    """
 
     word: str | None = None
-    """The problem's word. None: the word depends on all errors, including those that PostgreSQL finds."""
+    """The problem's word. None: the word depends on all errors,
+    including those that PostgreSQL finds.
+    """
     errors: Sequence[FieldError] = ()
     arguments: Sequence[bytes | None] = ()
     """What could be read. PostgreSQL checks it too, so that one response lists all errors."""
 
 
 def read_request(scope: Scope) -> Request:
-    """The request of an ASGI scope. Its id is the caller's X-Request-Id if that is a token of up to 64, else new."""
+    """The request of an ASGI scope. Its id is the caller's X-Request-Id if that is a token of up
+    to 64, else new.
+    """
     headers: dict[bytes, bytes] = {}
     repeated: set[bytes] = set()
     for name, value in scope["headers"]:
@@ -113,7 +119,9 @@ async def read_body(request: Request, receive: Receive) -> bytes | Refusal:
 
 
 def parse(request: Request, route: Route, path_parameters: Mapping[str, str], body: bytes | None) -> Call | Refusal:
-    """The values of the route's arguments, each of a form that PostgreSQL can cast; or everything that is wrong."""
+    """The values of the route's arguments, each of a form that PostgreSQL can cast;
+    or everything that is wrong.
+    """
     errors: list[FieldError] = []
     if body is not None and (error := _body_error(body)):
         errors.append(error)
@@ -126,7 +134,8 @@ def parse(request: Request, route: Route, path_parameters: Mapping[str, str], bo
         if name == "body":
             value = body
         elif name in path_parameters:
-            # An id of the wrong form is a typing error: the function is called without an id and finds no record.
+            # An id of the wrong form is a typing error: the function is called without an id and
+            # finds no record.
             text = argument.read(path_parameters[name], name)
             value = text.encode() if isinstance(text, str) else None
         elif name in HEADERS:
@@ -171,7 +180,9 @@ def _body_error(body: bytes) -> FieldError | None:
 
 
 def _read_query(query: bytes, route: Route, errors: list[FieldError]) -> dict[str, str]:
-    """The parameters that the route takes. Unknown and repeated ones are added to errors, once for each name."""
+    """The parameters that the route takes.
+    Unknown and repeated ones are added to errors, once for each name.
+    """
     parameters: dict[str, str] = {}
     if len(query) > MAX_QUERY:
         detail = f"The query has at most {MAX_QUERY // 1024} KiB. Ask for less."

@@ -1,9 +1,10 @@
-"""The routes, as the server looks them up: which function answers a request, and what its arguments are.
+"""The routes, as the server looks them up: which function answers a request,
+and what its arguments are.
 
-A function's arguments are filled by their names. A name in braces in the path comes from the path. ``body`` is the
-request's body, unchanged. ``if_match`` and ``idempotency_key`` come from their headers. ``idempotency_wait`` is the
-number of milliseconds that the function may still wait. Every other argument comes from the query. An argument's type
-decides which texts are accepted.
+A function's arguments are filled by their names. A name in braces in the path comes from the path.
+``body`` is the request's body, unchanged. ``if_match`` and ``idempotency_key`` come from their
+headers. ``idempotency_wait`` is the number of milliseconds that the function may still wait. Every
+other argument comes from the query. An argument's type decides which texts are accepted.
 """
 
 import re
@@ -34,7 +35,9 @@ class Argument:
 
 @dataclass(frozen=True)
 class Wait:
-    """How to wait for an answer that another transaction makes. Until it is there, the statement answers 202."""
+    """How to wait for an answer that another transaction makes.
+    Until it is there, the statement answers 202.
+    """
 
     seconds: int
     statement: Statement
@@ -81,7 +84,9 @@ class Match:
 
 @dataclass(frozen=True)
 class Table:
-    """All routes and problems, and the reference of them, read together. Nothing changes a table."""
+    """All routes and problems, and the reference of them, read together.
+    Nothing changes a table.
+    """
 
     problems: problems.Table
     reference: bytes = b""
@@ -89,10 +94,14 @@ class Table:
     fixed: Mapping[str, Match] = field(default_factory=dict)
     """The paths without parameters."""
     patterns: Mapping[str, tuple[re.Pattern[str], Mapping[str, Route]]] = field(default_factory=dict)
-    """The paths with parameters, by the path with empty braces. The first one that matches is taken."""
+    """The paths with parameters, by the path with empty braces.
+    The first one that matches is taken.
+    """
 
     def match(self, path: str) -> Match | None:
-        """The routes of a path. A parameter matches a segment that isn't empty. Fixed paths take precedence."""
+        """The routes of a path. A parameter matches a segment that isn't empty.
+        Fixed paths take precedence.
+        """
         match = self.fixed.get(path)
         if match is not None:
             return match
@@ -103,7 +112,9 @@ class Table:
         return None
 
     def with_route(self, route: Route) -> "Table":
-        """This table and a route more. Raises ValueError if another method names the path's parameters differently."""
+        """This table and a route more. Raises ValueError if another method names the path's
+        parameters differently.
+        """
         names = _PARAMETER.findall(route.path)
         if not names:
             known = self.fixed[route.path].routes if route.path in self.fixed else {}

@@ -1,8 +1,9 @@
 """Parameters of each type: from the text in the request to the text that PostgreSQL casts.
 
-A reader takes the text and the parameter's name. It returns the text for PostgreSQL, or a FieldError. PostgreSQL's own
-cast would report only the first wrong value and not name the parameter. It also accepts more than an API should:
-``now``, ``infinity``, dates without a time zone.
+A reader takes the text and the parameter's name. It returns the text for PostgreSQL, or a
+FieldError. PostgreSQL's own cast would report only the first wrong value and not name the
+parameter. It also accepts more than an API should: ``now``, ``infinity``, dates without a time
+zone.
 """
 
 import datetime
@@ -25,7 +26,9 @@ _INSTANT = re.compile(
 
 
 def reader(base_type: str) -> Reader:
-    """The reader of a type, which is named as PostgreSQL's format_type names it. Raises ValueError for other types."""
+    """The reader of a type, which is named as PostgreSQL's format_type names it.
+    Raises ValueError for other types.
+    """
     try:
         return _READERS[base_type]
     except KeyError:
@@ -66,7 +69,8 @@ def boolean(value: str, field: str) -> str | FieldError:
 def instant(value: str, field: str) -> str | FieldError:
     """A date, which means midnight UTC, or a date and time with Z or an offset; years 0001 to 9999.
 
-    A space stands for a plus sign, because that is how an unencoded plus sign in a query is decoded.
+    A space stands for a plus sign, because that is how an unencoded plus sign in a query is
+    decoded.
     """
     match = _INSTANT.fullmatch(value)
     try:

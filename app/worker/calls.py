@@ -16,8 +16,8 @@ from app.worker.guard import CONNECT, Guard
 from app.worker.vendors import CallFailed, NotMade, OutcomeUnknown, Sent, Unauthorized
 
 Before = Callable[[Sent | None], Awaitable[float]]
-"""Called before each call, with what the call creates; None: it only reads. It renews the lease, and
-returns the time of the event loop by which the call must end. Its exceptions pass through."""
+"""Called before each call, with what the call creates; None: it only reads. It renews the lease,
+and returns the time of the event loop by which the call must end. Its exceptions pass through."""
 
 _MAX_BODY = 1 << 20  # bytes of a response that are read
 _NOTHING_SENT = (
@@ -30,10 +30,11 @@ _NOTHING_SENT = (
 
 
 def client(*, allow_loopback: bool) -> httpx.AsyncClient:
-    """The client of all calls of a worker. It keeps no state between calls, which belong to different tenants.
+    """The client of all calls of a worker.
+    It keeps no state between calls, which belong to different tenants.
 
-    A connection serves one call only. If it were reused and the vendor had just closed it, the outcome of a
-    POST would be unknown.
+    A connection serves one call only.
+    If it were reused and the vendor had just closed it, the outcome of a POST would be unknown.
     """
     return httpx.AsyncClient(
         transport=Guard(allow_loopback=allow_loopback),
@@ -115,7 +116,9 @@ class Calls:
         headers: Mapping[str, str] | None = None,
         makes: Sent | None = None,
     ) -> Answer:
-        """Makes the call. Raises CallFailed: without a response, OutcomeUnknown if the call creates something."""
+        """Makes the call. Raises CallFailed: without a response,
+        OutcomeUnknown if the call creates something.
+        """
         lost = NotMade if makes is None else OutcomeUnknown
         deadline = await self.before(makes)
         if asyncio.get_running_loop().time() >= deadline:

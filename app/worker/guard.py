@@ -1,9 +1,9 @@
 """Outgoing connections: https to public addresses only.
 
-A tenant sets a connection's address, and could name a service that only this machine can reach, such as its
-cloud's metadata. To check the name isn't enough, because it may resolve to another address the next time.
-The name is therefore resolved once, and the connection goes to the address that was checked. TLS still
-checks the certificate against the name.
+A tenant sets a connection's address, and could name a service that only this machine can reach,
+such as its cloud's metadata. To check the name isn't enough, because it may resolve to another
+address the next time. The name is therefore resolved once, and the connection goes to the address
+that was checked. TLS still checks the certificate against the name.
 """
 
 import asyncio
@@ -15,7 +15,9 @@ import httpx
 from app.worker.vendors import NotMade, Refused
 
 CONNECT = 3.0
-"""Seconds that a name's resolution may take, and as many that a connection to one address may take."""
+"""Seconds that a name's resolution may take, and as many that a connection to one address may
+take.
+"""
 
 _SPECIAL = [
     ip_network(network)
@@ -33,7 +35,9 @@ _GLOBAL_UNICAST = ip_network("2000::/3")  # RFC 4291: no mapped, NAT64, local or
 
 
 class Guard(httpx.AsyncBaseTransport):
-    """Sends requests to public addresses only. Raises Refused, and NotMade for a name without an address."""
+    """Sends requests to public addresses only.
+    Raises Refused, and NotMade for a name without an address.
+    """
 
     def __init__(self, *, allow_loopback: bool) -> None:
         self._allow_loopback = allow_loopback

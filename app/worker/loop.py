@@ -24,16 +24,22 @@ JOBS = 16
 """Pushes of one worker that run at once. crm.lease_syncs leases fewer of one connection."""
 
 POLL = 5.0
-"""Seconds after which the worker looks for pushes even without a notification: for leads that were changed in SQL."""
+"""Seconds after which the worker looks for pushes even without a notification:
+for leads that were changed in SQL.
+"""
 
 CALL_SECONDS = 5.0
-"""Seconds that a call may take, counted from before the database is asked for it (crm.begin_call)."""
+"""Seconds that a call may take, counted from before the database is asked for it
+(crm.begin_call).
+"""
 
 PATIENCE = 12.0
 """Seconds that a push waits for the permission to call. Less than its lease."""
 
 SEAL = 1.0
-"""Seconds between two rounds of the sealer. For that long an event can be changed without a seal that shows it."""
+"""Seconds between two rounds of the sealer.
+For that long an event can be changed without a seal that shows it.
+"""
 
 ATTEMPTS = 5
 """Failures in a row after which the worker ends."""
@@ -44,7 +50,9 @@ _CHANNEL = "leads_crm"
 
 
 class LeaseLost(Exception):
-    """Another worker has the lease now, or the lease was returned. This worker must do nothing more for the push."""
+    """Another worker has the lease now, or the lease was returned.
+    This worker must do nothing more for the push.
+    """
 
 
 class Worker:
@@ -64,7 +72,9 @@ class Worker:
         """The organization of each push that runs."""
 
     def stop(self) -> None:
-        """Leases nothing more. The pushes that run are finished, which takes some seconds. Not thread-safe."""
+        """Leases nothing more. The pushes that run are finished, which takes some seconds.
+        Not thread-safe.
+        """
         self._stopping = True
         self._awake.set()
 
@@ -115,7 +125,8 @@ class Worker:
                 task.add_done_callback(self._done)
             room = JOBS - len(self._running)
         due = await self._outbox.seconds_until_due() if room else None
-        # A push that is due and wasn't leased is held back for a short time. A push that ends wakes the loop sooner.
+        # A push that is due and wasn't leased is held back for a short time.
+        # A push that ends wakes the loop sooner.
         return POLL if due is None else min(max(due, 0.25 if self._running else 0.05), POLL)
 
     def _done(self, task: asyncio.Task[None]) -> None:
@@ -132,7 +143,8 @@ class Worker:
         except LeaseLost:
             log.write("info", **_about(job), outcome="let_go")
         except Exception as error:
-            # The lease expires, and the next attempt looks for the record that this one may have created.
+            # The lease expires, and the next attempt looks for the record that this one may have
+            # created.
             log.failure("The push failed.", error, **_about(job))
 
     async def _push(self, job: Job) -> Outcome:
@@ -164,13 +176,16 @@ class Worker:
         except (LeaseLost, psycopg.Error):
             raise
         except Exception as error:
-            # A bug of the adapter, or a response that it doesn't expect. A call may have been made, so that the outcome
-            # is unknown: the next attempt comes after a pause, and the number of attempts is limited.
+            # A bug of the adapter, or a response that it doesn't expect. A call may have been made,
+            # so that the outcome is unknown: the next attempt comes after a pause, and the number
+            # of attempts is limited.
             log.failure("The adapter failed.", error, **_about(job))
             return Outcome("unknown", message=f"The answer can't be read ({type(error).__name__}).")
 
     async def _settle(self, job: Job, outcome: Outcome) -> str | None:
-        """Reports the outcome, and tries for as long as the lease may last: a lock must not cost an attempt."""
+        """Reports the outcome, and tries for as long as the lease may last:
+        a lock must not cost an attempt.
+        """
         for pause in (0.2, 0.5, 1.0, 2.0, 4.0):
             try:
                 return await self._outbox.settle(job, outcome)

@@ -36,7 +36,9 @@ class Job:
     organization_id: UUID
     sync_id: UUID
     attempt: int
-    """The attempt's number. An attempt whose lease has passed to another worker has an older number."""
+    """The attempt's number. An attempt whose lease has passed to another worker has an older
+    number.
+    """
     vendor: str
     settings: dict[str, Any]
     credential: bytes
@@ -53,7 +55,9 @@ def session_of(url: str) -> str:
 
 
 class Outbox:
-    """The functions, on one connection, which is opened again after a loss. They raise psycopg.Error."""
+    """The functions, on one connection, which is opened again after a loss.
+    They raise psycopg.Error.
+    """
 
     def __init__(self, url: str, key_ids: Sequence[str]) -> None:
         self._conninfo = session_of(url)
@@ -62,17 +66,23 @@ class Outbox:
         self._lock = asyncio.Lock()
 
     async def lease(self, batch: int, running: Counter[UUID]) -> list[Job]:
-        """Leases up to batch pushes that are due. running: this worker's running pushes by organization."""
+        """Leases up to batch pushes that are due.
+        running: this worker's running pushes by organization.
+        """
         counts = Jsonb({str(organization_id): count for organization_id, count in running.items()})
         return [_job(row) for row in await self._call("crm.lease_syncs", self._key_ids, batch, counts)]
 
     async def seconds_until_due(self) -> float | None:
-        """The seconds until the next push is due. Negative: it is due already. None: no push waits."""
+        """The seconds until the next push is due. Negative: it is due already.
+        None: no push waits.
+        """
         seconds = (await self._call("crm.seconds_until_due", self._key_ids))[0][0]
         return None if seconds is None else float(seconds)
 
     async def connections_without_key(self) -> int:
-        """The number of active connections whose credential none of this worker's keys can decrypt."""
+        """The number of active connections whose credential none of this worker's keys can
+        decrypt.
+        """
         return int((await self._call("crm.connections_without_key", self._key_ids))[0][0])
 
     async def begin_call(self, job: Job, sent: Sent | None) -> tuple[str, float]:
@@ -106,7 +116,9 @@ class Outbox:
         return int((await self._call("admin.delete_expired_answers", batch))[0][0])
 
     async def seal(self, after: UUID | None, batch: int) -> tuple[UUID, int] | None:
-        """Seals events of the next organization: its id and their number. None: no organization follows."""
+        """Seals events of the next organization: its id and their number.
+        None: no organization follows.
+        """
         rows = await self._call("admin.seal_events", after, batch)
         return (rows[0].organization_id, rows[0].sealed) if rows else None
 

@@ -1,7 +1,8 @@
 """One push: it finds the lead's record at the vendor or creates it, and returns the outcome.
 
-Nothing here waits, retries or keeps state. crm.lease_syncs has waited until the vendor's search shows the
-records that earlier attempts may have created. crm.settle_attempt decides by the outcome what comes next.
+Nothing here waits, retries or keeps state. crm.lease_syncs has waited until the vendor's search
+shows the records that earlier attempts may have created. crm.settle_attempt decides by the outcome
+what comes next.
 """
 
 from collections.abc import Iterable
@@ -34,7 +35,9 @@ class Outcome:
 
 
 class Undecided(Exception):
-    """An earlier attempt may have created this record, and nothing at the vendor shows whether it did."""
+    """An earlier attempt may have created this record,
+    and nothing at the vendor shows whether it did.
+    """
 
 
 async def push(
@@ -42,8 +45,8 @@ async def push(
 ) -> Outcome:
     """Finds the lead's record at the vendor, or creates it.
 
-    open_attempts: what attempts with an unknown outcome have sent. spellings: other spellings of the lead's
-    address. Exceptions of the function that is called before each call pass through.
+    open_attempts: what attempts with an unknown outcome have sent. spellings: other spellings of
+    the lead's address. Exceptions of the function that is called before each call pass through.
     """
     attempts = list(open_attempts)
     try:
@@ -65,7 +68,9 @@ async def push(
 
 
 async def _find(vendor: Vendor, contact: Contact, attempts: list[Sent], spellings: Iterable[str]) -> Record | None:
-    """The record that an earlier attempt created, or one with the lead's address. Raises Undecided."""
+    """The record that an earlier attempt created, or one with the lead's address.
+    Raises Undecided.
+    """
     present = [contact.email, *spellings] if contact.email else []
     for email in dict.fromkeys((*(attempt.email for attempt in attempts), *present)):
         if not email or not (records := await vendor.find_by_email(email)):
@@ -91,7 +96,9 @@ async def _find(vendor: Vendor, contact: Contact, attempts: list[Sent], spelling
 
 
 async def _create(vendor: Vendor, contact: Contact, *, is_first: bool) -> Record:
-    """Creates the record. If another record has the name already, the new one gets a longer name."""
+    """Creates the record. If another record has the name already,
+    the new one gets a longer name.
+    """
     try:
         return await vendor.create(contact, contact.display_name)
     except Duplicate as error:
@@ -99,7 +106,8 @@ async def _create(vendor: Vendor, contact: Contact, *, is_first: bool) -> Record
         if record := _with_lead_id(named, contact) or _with_same_address(named, contact):
             return record
         if not named and not is_first:
-            # The vendor has a record that its search doesn't show yet. An earlier attempt may have created it.
+            # The vendor has a record that its search doesn't show yet.
+            # An earlier attempt may have created it.
             raise OutcomeUnknown(str(error), error.status) from None
     return await vendor.create(contact, f"{contact.display_name} ({contact.lead_id[-6:]})")
 

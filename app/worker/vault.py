@@ -1,7 +1,8 @@
-"""Encryption of credentials: AES-256-GCM. Only the worker and the operator have the key, in their environment.
+"""Encryption of credentials: AES-256-GCM.
+Only the worker and the operator have the key, in their environment.
 
-The database stores the ciphertext and the key's id. A ciphertext is bound to its organization, vendor and
-key: copied to another row, it can't be decrypted.
+The database stores the ciphertext and the key's id. A ciphertext is bound to its organization,
+vendor and key: copied to another row, it can't be decrypted.
 """
 
 import base64

@@ -1,4 +1,6 @@
-"""Analysts: logins that the command line creates, connections over TCP with a password, and ``leads psql``."""
+"""Analysts: logins that the command line creates, connections over TCP with a password,
+and ``leads psql``.
+"""
 
 import json
 import os
@@ -181,7 +183,9 @@ def test_a_hint_is_printed_without_an_open_port(folder: Path) -> None:
 
 
 def test_with_your_own_server(leads: Leads, database: Database, new_organization: Callable[..., Organization]) -> None:
-    """The address is that of LEADS_MIGRATE_URL: here a socket, and a database that is not called leads."""
+    """The address is that of LEADS_MIGRATE_URL:
+    here a socket, and a database that is not called leads.
+    """
     login = f"own_{uuid4().hex[:12]}"
     url = printed(leads("bi", "create", login, "--organization", new_organization().id))
     assert ask(url, "select session_user::text, current_database()::text") == [(login, database.name)]

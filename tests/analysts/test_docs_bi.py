@@ -1,4 +1,6 @@
-"""The ten questions in docs/bi.md run, its list of views is complete, and its picture is drawn from its query."""
+"""The ten questions in docs/bi.md run, its list of views is complete,
+and its picture is drawn from its query.
+"""
 
 import re
 import subprocess

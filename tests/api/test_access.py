@@ -158,7 +158,9 @@ def test_every_route_without_a_valid_key_returns_401_without_the_reason(
 
 
 def ids_of(case: Case, ours: Tenant, theirs: Tenant) -> list[str | None]:
-    """The organization's own id, the other's, an unknown and a malformed one; none for a path without an id."""
+    """The organization's own id, the other's, an unknown and a malformed one;
+    none for a path without an id.
+    """
     return [None] if case.of is None else [ours.ids[case.of], theirs.ids[case.of], NEVER, MALFORMED]
 
 

@@ -1,4 +1,6 @@
-"""An endpoint is a function and a row of the route table. SQL adds and removes it while the server runs."""
+"""An endpoint is a function and a row of the route table.
+SQL adds and removes it while the server runs.
+"""
 
 import threading
 import time
@@ -235,7 +237,9 @@ def test_a_route_with_an_invalid_wait_is_logged_and_skipped(
 def test_a_202_is_repeated_until_the_status_changes_or_has_a_retry_after(
     server: Server, database: Database, client: httpx.Client
 ) -> None:
-    """A result that changes after 0.5 seconds, one with a Retry-After of a minute, and one that never changes."""
+    """A result that changes after 0.5 seconds, one with a Retry-After of a minute,
+    and one that never changes.
+    """
     answer = "select row(%s, json_build_object('Retry-After', '%s'), '{}')::api.answer"
     begin = "create function api.begin_%s(id uuid) returns api.answer language sql volatile begin atomic %s; end"
     ask = "create function api.ask_%s(id uuid) returns api.answer language sql stable begin atomic %s; end"

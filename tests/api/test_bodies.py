@@ -69,7 +69,9 @@ def compact(text: str) -> str:
 
 @pytest.fixture
 def seed_key(database: Database) -> str:
-    """A key of the organization in the product's description, which has the described lead and an older one."""
+    """A key of the organization in the product's description,
+    which has the described lead and an older one.
+    """
     database.sql(
         "insert into app.organization (organization_id, name) values (%s, 'Acme') on conflict do nothing", ORGANIZATION
     )

@@ -1,4 +1,6 @@
-"""Entity tags: a known version is not sent again, and no client overwrites a change that it has not seen."""
+"""Entity tags: a known version is not sent again,
+and no client overwrites a change that it has not seen.
+"""
 
 import threading
 from collections import Counter

@@ -229,7 +229,9 @@ def test_a_get_and_a_patch_ignore_the_header(server: Server, acme: Organization)
 
 
 def hold(database: Database, organization: Organization, key: str) -> psycopg.Connection[dict[str, object]]:
-    """An open transaction, as of another server process, that has created the lead under the key."""
+    """An open transaction, as of another server process,
+    that has created the lead under the key.
+    """
     connection = database.connect("leads_api")
     connection.autocommit = False
     connection.execute(

@@ -200,7 +200,9 @@ def is_kept(value: Any, stored: Any) -> bool:
 def is_taken_in_sql(
     connection: psycopg.Connection[dict[str, Any]], organization: Organization, field: str, value: Any
 ) -> bool:
-    """Whether a superuser can insert the value without white space at its ends, which the API removes."""
+    """Whether a superuser can insert the value without white space at its ends,
+    which the API removes.
+    """
     columns: dict[str, Any] = contact(field) | {field: value.strip(WHITE_SPACE) if isinstance(value, str) else value}
     statement = f"insert into app.lead (organization_id, {', '.join(columns)}) values (%s{', %s' * len(columns)})"
     try:

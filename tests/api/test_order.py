@@ -27,7 +27,8 @@ def test_the_steps_of_a_patch_run_in_order(server: Server, acme: Organization) -
     with server.client(acme.keys["write"]) as client:
         lead = client.post("/leads", json={"email": "a@example.com"}).json()["id"]
 
-        # The error of each step, and its correction. The first request has all errors, and each next request one less.
+        # The error of each step, and its correction.
+        # The first request has all errors, and each next request one less.
         good: dict[str, Any] = {
             "path": f"/leads/{lead}",
             "method": "PATCH",

@@ -1,4 +1,6 @@
-"""Overload, a missing database, lost connections, locks: a clear 503, and a server that recovers."""
+"""Overload, a missing database, lost connections, locks:
+a clear 503, and a server that recovers.
+"""
 
 import contextlib
 import socket

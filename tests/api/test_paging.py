@@ -66,7 +66,8 @@ def test_a_thousand_leads_within_3_milliseconds_are_each_listed_once(
                 writes["post"] += client.post("/leads", json={"email": f"new{n}@example.com"}).status_code == 201
                 changed = client.patch(f"/leads/{some[n % len(some)]}", json={"lead_score": n % 101})
                 writes["patch"] += changed.status_code == 200
-                # A transaction that began before the first page commits now, with a row among the thousand.
+                # A transaction that began before the first page commits now,
+                # with a row among the thousand.
                 connection.execute(
                     """insert into app.lead (organization_id, email, created_at)
                     select organization_id, 'late@example.com', created_at
@@ -96,7 +97,9 @@ def test_a_thousand_leads_within_3_milliseconds_are_each_listed_once(
 
 @pytest.fixture(scope="module")
 def acme(database: Database, new_organization: Callable[..., Organization]) -> Organization:
-    """An organization with 60 leads, two for each hour, with 3 stages, 4 sources and 5 addresses in turn."""
+    """An organization with 60 leads, two for each hour, with 3 stages,
+    4 sources and 5 addresses in turn.
+    """
     organization = new_organization()
     database.sql(
         """insert into app.lead (organization_id, email, pipeline_stage, source, created_at)
@@ -304,7 +307,8 @@ def test_the_filter_by_address_ignores_the_case_of_ascii_letters_only(
         assert lead["email"] == "Ada.Lovelace+x@Example.COM"
         for email in ("ada.lovelace%2Bx@example.com", "ADA.LOVELACE%2BX@EXAMPLE.COM", "Ada.Lovelace%2Bx@Example.COM"):
             assert client.get(f"/leads?email={email}").json()["data"] == [lead], email
-        # KELVIN SIGN, whose lower case is k in Unicode; an address that differs; a plus that is a space.
+        # KELVIN SIGN, whose lower case is k in Unicode; an address that differs;
+        # a plus that is a space.
         client.post("/leads", json={"email": "k@example.com"})
         for email in ("\u212a@example.com", "ada.lovelace@example.com", "%", "ada%"):
             assert client.get("/leads", params={"email": email}).json()["data"] == [], email

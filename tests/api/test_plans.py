@@ -1,7 +1,9 @@
-"""What a page costs, in buffers touched, as the executing role and under generic plans: by EXPLAIN of the very call.
+"""What a page costs, in buffers touched, as the executing role and under generic plans:
+by EXPLAIN of the very call.
 
-The buffers of a function's call include those of the statements inside it. 100,000 leads and as many events of one
-organization lie among those of another; the limits are the contract's: a page costs the same wherever it is.
+The buffers of a function's call include those of the statements inside it. 100,000 leads and as
+many events of one organization lie among those of another; the limits are the contract's: a page
+costs the same wherever it is.
 """
 
 from collections.abc import Iterator
@@ -18,7 +20,8 @@ PAGE = 50
 MOST = 200
 """The maximum number of buffers that a page of 50 may touch, with any filter."""
 
-# Every tenth row is the other organization's. "ads" never meets the stage "new", though both are frequent.
+# Every tenth row is the other organization's.
+# "ads" never meets the stage "new", though both are frequent.
 _LEADS = """
 insert into app.lead (id, organization_id, email, pipeline_stage, source, created_at, updated_at)
 select
@@ -75,7 +78,9 @@ def alice(database: Database) -> Organization:
 
 @pytest.fixture
 def session(database: Database, alice: Organization) -> Iterator[Session]:
-    """A superuser's transaction, rolled back: controls change the schema in it; :func:`buffers` acts as the shim."""
+    """A superuser's transaction, rolled back: controls change the schema in it;
+    :func:`buffers` acts as the shim.
+    """
     with database.connect() as connection:
         connection.execute("begin")
         claim = sha256(alice.keys["read"].encode()).hexdigest()
@@ -86,7 +91,9 @@ def session(database: Database, alice: Organization) -> Iterator[Session]:
 
 
 def buffers(session: Session, call: str) -> int:
-    """Buffers that the call touches; the first run, which reads the catalogue and plans, isn't counted."""
+    """Buffers that the call touches; the first run, which reads the catalogue and plans,
+    isn't counted.
+    """
     session.execute("set local session authorization leads_api")
     for _ in range(2):
         explained = session.execute(f"explain (analyze, buffers, timing off, format json) select {call}").fetchall()
@@ -177,7 +184,9 @@ def test_no_filter_of_events_costs_more(session: Session, arguments: str) -> Non
     ],
 )
 def test_two_filters_cost_no_more_with_any_index_as_the_newest(session: Session, index: str, call: str) -> None:
-    """Without statistics two indexes cost the same, and the newer is used. A restored dump has another order."""
+    """Without statistics two indexes cost the same, and the newer is used.
+    A restored dump has another order.
+    """
     definition = next(row["definition"] for row in session.execute(_INDEXES).fetchall() if row["name"] == index)
     session.execute(f"drop index {index}")
     session.execute(definition)
@@ -187,7 +196,9 @@ def test_two_filters_cost_no_more_with_any_index_as_the_newest(session: Session,
 def test_control_coalesce_turns_the_index_range_into_a_filter(
     session: Session, database: Database, alice: Organization
 ) -> None:
-    """Under RLS it counts as leaky: the same function, with coalesce in the row comparison, reads all pages before."""
+    """Under RLS it counts as leaky: the same function, with coalesce in the row comparison,
+    reads all pages before.
+    """
     cursor = cursor_of_page(database, "app.lead", alice.id, 1000)
     signature = "api.list_leads(api.page_size,api.cursor,api.any_of,api.any_of,api.any_of,timestamptz,timestamptz)"
     definition = session.execute("select pg_get_functiondef(%s::regprocedure) as sql", [signature]).fetchall()[0]["sql"]

@@ -1,4 +1,6 @@
-"""A session in another time zone: no setting of a login, a database or a client changes a response."""
+"""A session in another time zone: no setting of a login,
+a database or a client changes a response.
+"""
 
 import json
 from collections.abc import Callable, Iterator
@@ -12,7 +14,8 @@ from app.server.values import array
 from tests.support.database import Database, Organization
 from tests.support.process import Server
 
-# Settings that a DBA may make for the login. With each, PostgreSQL itself prints the same time as another text.
+# Settings that a DBA may make for the login.
+# With each, PostgreSQL itself prints the same time as another text.
 ODD = {"timezone": "Asia/Tokyo", "datestyle": "SQL, DMY", "intervalstyle": "iso_8601", "extra_float_digits": "0"}
 
 QUERIES: list[tuple[dict[str, str], list[str]]] = [

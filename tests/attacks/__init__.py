@@ -1,1 +1,3 @@
-"""Attacks on the isolation between organizations, as data: the statements, and the required results."""
+"""Attacks on the isolation between organizations, as data:
+the statements, and the required results.
+"""

@@ -6,7 +6,8 @@ from tests.attacks.harness import ERROR, NO_ROW, SAME, VICTIM_ACTS, Attack
 
 EXPLAIN = "explain (analyze, timing off, summary off, buffers off) "
 
-# Settings in which other products store the tenant, our own settings, and those that change the role.
+# Settings in which other products store the tenant, our own settings,
+# and those that change the role.
 NAMES = (
     "app.tenant",
     "app.tenant_id",
@@ -41,7 +42,8 @@ FORMS = (
     "select {columns} from only {table} for share",
 )
 
-# Conditions that select another organization's rows of a view. No lead of the attacker has a score of 90.
+# Conditions that select another organization's rows of a view.
+# No lead of the attacker has a score of 90.
 ANOTHERS = {
     "bi.pipeline_daily": "stage = '{victim_stage}'",
     "bi.source_performance": "source = '{victim_source}'",
@@ -50,7 +52,9 @@ ANOTHERS = {
 
 
 def attacks(tables: Mapping[str, str], views: Sequence[str], roles: Sequence[str]) -> Iterator[Attack]:
-    """All of them. tables: each with the columns that analysts' views need, or ``*``; roles: of the whole server."""
+    """All of them. tables: each with the columns that analysts' views need, or ``*``; roles:
+    of the whole server.
+    """
     yield from _relations(tables, views)
     yield from _settings()
     yield from _roles(roles)
@@ -155,7 +159,8 @@ def _roles(roles: Sequence[str]) -> Iterator[Attack]:
             f'alter role "{role}" password null',
         ):
             if role == "mallory" and "password" in form:
-                # An analyst may change the password of its own login. The suite uses the original one.
+                # An analyst may change the password of its own login.
+                # The suite uses the original one.
                 continue
             # With every role: it sees no row of another organization.
             yield Attack(
@@ -555,7 +560,8 @@ def _oracles() -> Iterator[Attack]:
                     SAME,
                     True,
                 )
-        # Attacks without a value: if EXPLAIN shows figures of the whole table, it shows how many rows others have.
+        # Attacks without a value: if EXPLAIN shows figures of the whole table,
+        # it shows how many rows others have.
         for plan in ((), PLANS[23], PLANS[24]):
             yield Attack(
                 f"explain analyze all of {names['leads']}, {', '.join(plan)}",

@@ -18,7 +18,9 @@ grant select on all tables in schema naive to {login};
 analyze naive.lead;
 analyze naive.event;
 """
-"""The naive design: the tenant is a setting, which every SQL session can change; the view runs as its owner."""
+"""The naive design: the tenant is a setting, which every SQL session can change;
+the view runs as its owner.
+"""
 
 _SET = "set app.tenant = '{own}'"
 
@@ -78,10 +80,10 @@ SUPERUSER_ATTACKS = tuple(
     )
 )
 
-# A session of the API server that several tenants share. The server calls prepared statements by name
-# (app/server/postgres.py), and an attacker with SQL on a pooled session can give the name to another statement. The leak
-# is real if the attacker has the password of leads_api, which no client of the HTTP API has. Unnamed statements, which
-# cannot be replaced, are attacked in shim.py.
+# A session of the API server that several tenants share. The server calls prepared statements by
+# name (app/server/postgres.py), and an attacker with SQL on a pooled session can give the name to
+# another statement. The leak is real if the attacker has the password of leads_api, which no client
+# of the HTTP API has. Unnamed statements, which cannot be replaced, are attacked in shim.py.
 SHARED_SESSION_ATTACKS = (
     Attack(
         "shared session: a replaced prepared statement",

@@ -1,8 +1,10 @@
-"""Non-interference: an attack runs in two copies of one database that differ only in the victim's rows.
+"""Non-interference: an attack runs in two copies of one database that differ only in the victim's
+rows.
 
-An attack leaks if it returns a value of the victim, or if the results in the two copies differ. If the attacker already
-knows a value (a ``Twin``), the same statements run in one copy with a value that the victim has and with a value that
-exists nowhere. The results must be the same, because a difference would show which value exists.
+An attack leaks if it returns a value of the victim, or if the results in the two copies differ. If
+the attacker already knows a value (a ``Twin``), the same statements run in one copy with a value
+that the victim has and with a value that exists nowhere. The results must be the same, because a
+difference would show which value exists.
 """
 
 import re
@@ -21,7 +23,9 @@ VICTIM_ACTS = "-- the victim acts"
 """In place of a statement: the victim's request runs now, on another session."""
 
 VICTIMS = "/* the victim's */ "
-"""The beginning of a statement that isn't the attacker's: the victim's request, on the same session of a pool."""
+"""The beginning of a statement that isn't the attacker's:
+the victim's request, on the same session of a pool.
+"""
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,13 @@ class Attack:
     name: str
     statements: tuple[str, ...]
     verdict: str = SAME
-    """The required result of the last statement: NO_ROW (or an error), ERROR, SAME, or an SQLSTATE."""
+    """The required result of the last statement:
+    NO_ROW (or an error), ERROR, SAME, or an SQLSTATE.
+    """
     is_twin: bool = False
-    """Whether the statements contain values of the victim, in braces, that the attacker is assumed to know."""
+    """Whether the statements contain values of the victim, in braces,
+    that the attacker is assumed to know.
+    """
     variants: frozenset[str] = field(default_factory=frozenset)
     """The variants that it applies to; empty: all."""
 
@@ -84,7 +92,9 @@ class Outcome:
 
 
 class Session:
-    """A login's session in one copy. It uses the simple protocol, which returns COPY data, errors and notices completely."""
+    """A login's session in one copy. It uses the simple protocol, which returns COPY data,
+    errors and notices completely.
+    """
 
     def __init__(self, connect: Callable[[], psycopg.Connection], acts: Callable[[], None] = lambda: None) -> None:
         self._connect = connect
@@ -173,7 +183,9 @@ def _fields(result: pq.abc.PGresult) -> str:
 
 
 def attempt(attack: Attack, sessions: Sequence[Session], copies: Sequence[Copy]) -> Outcome:
-    """Runs the attack: a twin in the first copy with both sets of values, any other in both copies."""
+    """Runs the attack: a twin in the first copy with both sets of values,
+    any other in both copies.
+    """
     if attack.is_twin:
         runs = [(sessions[0], copies[0], copies[0].known), (sessions[0], copies[0], copies[0].unknown)]
     else:
@@ -210,7 +222,9 @@ def _filled(statement: str, values: Mapping[str, str]) -> str:
 
 
 def _without(values: Mapping[str, str], text: str) -> str:
-    """The text without the attacker's own statement, because an error that repeats it reveals nothing."""
+    """The text without the attacker's own statement,
+    because an error that repeats it reveals nothing.
+    """
     for name, value in sorted(values.items(), key=lambda item: -len(item[1])):
         text = text.replace(value, f"{{{name}}}")
     return text
@@ -237,11 +251,13 @@ def normalised(text: str, copy: Copy, pid: int, *, is_ordered: bool) -> str:
     text = re.sub(rf"\b{pid}\b", "<own pid>", text)
     # The number of a session's schema for temporary objects, which is the first free one.
     text = re.sub(r"\bpg_(toast_)?temp_\d+\b", "<own temp schema>", text)
-    # An id that was created after the attacks began belongs to the attacker's own new row. The victim's ids are secrets.
+    # An id that was created after the attacks began belongs to the attacker's own new row.
+    # The victim's ids are secrets.
     text = _UUID_7.sub(lambda match: "<new id>" if _made_at(match) >= copy.since else match[0], text)
     # The present time: the victim's rows are older.
     text = _TIME.sub(lambda match: "<now>" if f"{match[1]} {match[2]}" >= f"{copy.since:%F %T}" else match[0], text)
-    # The order of rows without ORDER BY depends on the plan, and the plan on the size of the table: see open.py.
+    # The order of rows without ORDER BY depends on the plan, and the plan on the size of the table:
+    # see open.py.
     return text if is_ordered else "\n".join(sorted(text.splitlines()))
 
 

@@ -1,6 +1,8 @@
-"""Leaks that PostgreSQL does not prevent: the attacks whose results differ, with what they reveal and what to do.
+"""Leaks that PostgreSQL does not prevent: the attacks whose results differ,
+with what they reveal and what to do.
 
-The suite asserts that these differ and no others, so that neither a new leak nor a closed one goes by unseen.
+The suite asserts that these differ and no others,
+so that neither a new leak nor a closed one goes by unseen.
 """
 
 from dataclasses import dataclass
@@ -8,7 +10,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Open:
-    """A reviewed exception. pattern: the beginning of the attacks' names. tells: what it reveals. advice: what to do."""
+    """A reviewed exception. pattern: the beginning of the attacks' names.
+    tells: what it reveals. advice: what to do.
+    """
 
     pattern: str
     tells: str

@@ -1,4 +1,6 @@
-"""Attacks with the API server's login, leads_api: the attacker knows its password, and sends SQL of their choice."""
+"""Attacks with the API server's login, leads_api:
+the attacker knows its password, and sends SQL of their choice.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -155,7 +157,9 @@ def _claims() -> Iterator[Attack]:
 
 
 def _own_key() -> Iterator[Attack]:
-    """The attacker's own key with the victim's ids: the result is the same as for ids that exist nowhere."""
+    """The attacker's own key with the victim's ids:
+    the result is the same as for ids that exist nowhere.
+    """
     for call in (*READS, *WRITES):
         for scope, key in (("read", "own_read"), ("write", "own_write"), ("admin", "own_admin")):
             yield Attack(f"own {scope} key: {call}", ("begin", *_entered(scope, key), _body(call)), SAME, is_twin=True)
@@ -269,7 +273,8 @@ def _sessions() -> Iterator[Attack]:
     ):
         yield Attack(statement, (statement,))
     yield Attack("listen on every channel", ("listen leads_crm", "listen leads_routes", VICTIM_ACTS, "select 1"))
-    # The next tenant of a pool gets the session of the previous one. Its request is the API server's own statement.
+    # The next tenant of a pool gets the session of the previous one.
+    # Its request is the API server's own statement.
     request = VICTIMS + (
         "select (a.r).status, (a.r).headers, (a.r).body from (select {call} as r "
         "from auth.enter('{secret}', 'r', 'read', false) offset 0) as a"

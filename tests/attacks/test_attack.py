@@ -1,8 +1,8 @@
 """Two organizations in one database: with any SQL, one of them learns nothing about the other.
 
-The attacks are data, in tests/attacks. Each runs in two copies of a database that differ only in the victim's rows.
-Controls, which are designs that leak, prove that the runner finds a leak. The order of the tests matters: the later ones
-grant privileges that the first ones must not have.
+The attacks are data, in tests/attacks. Each runs in two copies of a database that differ only in
+the victim's rows. Controls, which are designs that leak, prove that the runner finds a leak. The
+order of the tests matters: the later ones grant privileges that the first ones must not have.
 """
 
 import os
@@ -41,7 +41,9 @@ def two() -> Iterator[world.World]:
 
 
 def run(name: str, attacks: Sequence[Attack], sessions: Sequence[Session], two: world.World) -> list[Outcome]:
-    """Runs all attacks, counts them, and returns those that leak or have another result than required."""
+    """Runs all attacks, counts them, and returns those that leak or have another result than
+    required.
+    """
     outcomes = [attempt(attack, sessions, two.copies) for attack in attacks]
     for session in sessions:
         session.close()
@@ -121,7 +123,9 @@ def test_the_shims_login_learns_nothing(two: world.World) -> None:
 
 
 def test_row_level_security_holds_alone(two: world.World) -> None:
-    """A database in which analysts have USAGE on every schema, and PUBLIC can create temporary objects."""
+    """A database in which analysts have USAGE on every schema,
+    and PUBLIC can create temporary objects.
+    """
     two.sql(f"grant usage on schema {DENIED} to leads_bi")
     two.sql("grant temporary on database {database} to public")
     outcomes = run(

@@ -1,7 +1,8 @@
 """An attacker sends SQL on the session that serves the next request, as a pooler shares it.
 
-The control is a prepared statement: if the attacker gives its name to another statement, that one receives the next
-caller's claim. If no statement is prepared, nothing that the attacker leaves on the session reads or changes anything.
+The control is a prepared statement: if the attacker gives its name to another statement, that one
+receives the next caller's claim. If no statement is prepared, nothing that the attacker leaves on
+the session reads or changes anything.
 """
 
 import asyncio
@@ -37,7 +38,8 @@ prepare "{name}" (text, text, text, text, uuid) as
   select 200, '{{}}', to_json(set_config('attacker.seen', $1, false))::text
 """
 
-# What somebody leaves behind, all with the login's own rights. {digest}: their own claim, {name}: our statement's name.
+# What somebody leaves behind, all with the login's own rights.
+# {digest}: their own claim, {name}: our statement's name.
 LEFT = {
     "our statement's name": STEAL,
     "a search path, and tables and types for it": (
@@ -59,7 +61,8 @@ LEFT = {
     ),
 }
 
-# What denies service: with the login's password one can end its sessions as well. A pooler that resets takes it away.
+# What denies service: with the login's password one can end its sessions as well.
+# A pooler that resets takes it away.
 SPITE = {
     "a time limit": "set statement_timeout = 1",
     "no writing": "set default_transaction_read_only = on",
@@ -121,7 +124,9 @@ def statement(database: Database) -> postgres.Statement:
 def left_between(
     database: Database, statement: postgres.Statement, lead: str, key: str, poison: str, *, is_preparing: bool
 ) -> tuple[list[tuple[bytes | None, ...]], str]:
-    """Answers to Alice, by a pool of one connection, with the poison after the first; what can be looked at then."""
+    """Answers to Alice, by a pool of one connection, with the poison after the first;
+    what can be looked at then.
+    """
 
     async def ask(pool: postgres.Pool) -> tuple[bytes | None, ...]:
         values = (claim(key).encode(), b"request", b"read", b"t", lead.encode())
@@ -224,7 +229,9 @@ def ini(database: Database, port: int, folder: Path, *, is_resetting: bool) -> s
 
 @pytest.fixture(scope="module")
 def new_pooler(database: Database, run_dir: Path) -> Iterator[Callable[..., str]]:
-    """Starts PgBouncer in transaction mode before the module's database; gives the shim's address there."""
+    """Starts PgBouncer in transaction mode before the module's database;
+    gives the shim's address there.
+    """
     program = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin")
     if program is None:
         pytest.skip("NOT TESTED: PgBouncer is not installed (Debian: apt install pgbouncer)")
@@ -232,7 +239,8 @@ def new_pooler(database: Database, run_dir: Path) -> Iterator[Callable[..., str]
     owner: dict[str, Any] = {}
     if os.geteuid() != account.pw_uid:
         owner = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-        # PgBouncer also refuses to run as root. As the server's account it can connect as leads_api.
+        # PgBouncer also refuses to run as root.
+        # As the server's account it can connect as leads_api.
         with (run_dir / "postgres" / "pg_ident.conf").open("a") as file:
             file.write(f'leads  "{account.pw_name}"  leads_api\n')
         database.sql("select pg_reload_conf()")
@@ -311,7 +319,9 @@ def test_prepared_statements_behind_a_pooler_reveal_the_key(
     lead: str,
     statement: postgres.Statement,
 ) -> None:
-    """The control. This PgBouncer passes names as they are; from 1.21 on its own may stand for them, as guessable."""
+    """The control. This PgBouncer passes names as they are;
+    from 1.21 on its own may stand for them, as guessable.
+    """
     poisoned(pooled, "deallocate all")
     named = new_server(database, DATABASE_URL=pooled, LEADS_CONNECTIONS="1")
     with named.client(alice.keys["read"]) as client:
@@ -445,7 +455,8 @@ def test_a_pooler_that_resets_gives_each_session_the_servers_settings(resetting:
             rows = session.execute("select lower(name), setting from pg_settings").fetchall()
         settings: dict[str, str] = dict(rows)
         for name, value in SERVER.items():
-            # Of a session's start only; a login's own setting of it loads nothing but from a folder of trusted files.
+            # Of a session's start only; a login's own setting of it loads nothing but from a folder
+            # of trusted files.
             if name != "local_preload_libraries":
                 assert settings[name] == value.replace("\\ ", " "), name
         poisoned(resetting, "set statement_timeout = 1; set jit = on; set timezone = 'Asia/Tokyo'; listen leads_routes")

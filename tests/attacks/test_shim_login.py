@@ -1,4 +1,6 @@
-"""Attacks with the password of leads_api, the API server's login, and SQL of the attacker's choice."""
+"""Attacks with the password of leads_api, the API server's login,
+and SQL of the attacker's choice.
+"""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -218,7 +220,9 @@ def test_a_setting_of_the_login_does_not_break_the_server(
 
 
 def test_the_actor_does_not_come_from_a_setting(session: Session, database: Database, alice: Organization) -> None:
-    """The key proves who made a change. An attacker can only write a forged request id into the log."""
+    """The key proves who made a change.
+    An attacker can only write a forged request id into the log.
+    """
     for setting in ("leads.source", "leads.key_id", "leads.actor", "application_name"):
         session.execute(f"set {setting} = 'system'")
     session.execute(
@@ -235,8 +239,9 @@ def test_the_actor_does_not_come_from_a_setting(session: Session, database: Data
 
 
 def test_temporary_objects_hijack_no_function(session: Session, database: Database, alice: Organization) -> None:
-    """With search_path = '' a temporary domain named text is found before pg_catalog's, and its CHECK runs as the
-    function's owner. In this database PUBLIC can create temporary objects, as by default."""
+    """With search_path = '' a temporary domain named text is found before pg_catalog's, and its
+    CHECK runs as the function's owner. In this database PUBLIC can create temporary objects, as by
+    default."""
     database.sql(f"grant temporary on database {database.name} to public")
     with database.connect("leads_api") as connection:
         notices: list[str] = []
@@ -305,7 +310,9 @@ def test_it_can_not_change_the_route_table_or_the_log(session: Session) -> None:
 
 
 def test_the_suite_can_fail(database: Database, bob: Organization) -> None:
-    """The control: a superuser reads it all, and so does a naive policy on a setting that names the tenant."""
+    """The control: a superuser reads it all, and so does a naive policy on a setting that names
+    the tenant.
+    """
     with database.connect() as connection:
         assert connection.execute("select email from app.lead where email = 'bobs.lead@example.com'").fetchall()
         connection.execute(

@@ -22,7 +22,8 @@ PASSWORD = secrets.token_urlsafe(24)
 OPTIONS = {
     "fsync": "off",
     "max_connections": "60",
-    # No background process changes the copies: counters and sizes differ only because of the victim's rows.
+    # No background process changes the copies: counters and sizes differ only because of the
+    # victim's rows.
     "autovacuum": "off",
 }
 
@@ -108,7 +109,9 @@ class Victim:
             connection.close()
 
     def secrets(self) -> frozenset[str]:
-        """The values that no attack may return: canaries, also in hexadecimal and base64; ids; digests."""
+        """The values that no attack may return: canaries, also in hexadecimal and base64; ids;
+        digests.
+        """
         texts = {self.canary, self.canary.encode().hex()}
         with self.database.connect() as connection:
             tables = connection.execute(
@@ -160,7 +163,9 @@ _VICTIM = (
 
 
 def make(server: embedded.Server) -> World:
-    """Creates the two copies on a separate server, because roles and sessions belong to a whole server."""
+    """Creates the two copies on a separate server, because roles and sessions belong to a whole
+    server.
+    """
     base = _created(server, "attack_base")
     migrate.apply(base.url("leads_migrator"))
     mallory = make_organization(base, "Mallory Roofing", "live")

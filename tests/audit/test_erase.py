@@ -1,4 +1,6 @@
-"""Erasure removes all personal values from the database and its files, and the audit log still verifies."""
+"""Erasure removes all personal values from the database and its files,
+and the audit log still verifies.
+"""
 
 import hashlib
 import json
@@ -80,7 +82,8 @@ def new_person(database: Database, server: Server, organization: Organization) -
 
 
 def tables_with(database: Database, *values: str, of: str = "") -> dict[str, set[str]]:
-    """Returns the tables that contain each value, in any case. ``of`` selects an organization's rows.
+    """Returns the tables that contain each value, in any case.
+    ``of`` selects an organization's rows.
 
     A partition is listed as the table that it belongs to.
     """
@@ -100,7 +103,9 @@ def tables_with(database: Database, *values: str, of: str = "") -> dict[str, set
 
 
 def left_in_files(database: Database, *values: str) -> dict[str, int]:
-    """Runs VACUUM FULL and in_files, for up to 20 s: VACUUM keeps rows that a snapshot on the server can still see."""
+    """Runs VACUUM FULL and in_files, for up to 20 s:
+    VACUUM keeps rows that a snapshot on the server can still see.
+    """
     end = time.monotonic() + 20
     while True:
         with database.connect() as connection:
@@ -324,7 +329,9 @@ class TestALead:
 
 
 class TestTheGuard:
-    """The trigger accepts only an erasure, and verification detects an erasure that no event records."""
+    """The trigger accepts only an erasure, and verification detects an erasure that no event
+    records.
+    """
 
     @pytest.mark.parametrize(
         "change",

@@ -1,4 +1,6 @@
-"""The audit log's partitions: complete when they are created, and created before they are needed."""
+"""The audit log's partitions: complete when they are created,
+and created before they are needed.
+"""
 
 import threading
 from collections.abc import Callable
@@ -86,7 +88,9 @@ def test_the_owner_sees_no_row_of_a_partition(database: Database) -> None:
 
 
 def test_partitions_are_alike(database: Database) -> None:
-    """The guards, the constraints, the indexes and the columns of the next year's are those of this year's."""
+    """The guards, the constraints, the indexes and the columns of the next year's are those of
+    this year's.
+    """
     for statement in (
         "select pg_get_triggerdef(oid) as d, tgenabled from pg_trigger "
         "where tgrelid = %s::regclass and not tgisinternal order by d",

@@ -29,7 +29,9 @@ UNGUARDED = (
 
 @pytest.fixture
 def tampered(new_database: Callable[..., Database]) -> Database:
-    """A database with a chain of some seals, and a second organization whose chain stays unchanged."""
+    """A database with a chain of some seals, and a second organization whose chain stays
+    unchanged.
+    """
     database = new_database()
     for name in ("Acme Restoration", "Beacon Roofing"):
         make_organization(database, name)
@@ -44,7 +46,9 @@ def organizations(database: Database) -> list[UUID]:
 
 @dataclass(frozen=True)
 class Case:
-    """An attack on the third event of the first organization ({o}), and what verification reports."""
+    """An attack on the third event of the first organization ({o}),
+    and what verification reports.
+    """
 
     name: str
     sql: str

@@ -1,4 +1,5 @@
-"""``leads doctor``: each rule finds its fault and nothing else, and the remedies leave nothing to be found.
+"""``leads doctor``: each rule finds its fault and nothing else,
+and the remedies leave nothing to be found.
 
 ``doctor_cases.sql`` has the faults. A case is one or more headers and the SQL that makes the fault:
 

@@ -324,7 +324,9 @@ def test_a_user_in_the_address_is_refused(vendor: Simulator) -> None:
 
 
 def resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
-    """Every name resolves to these addresses. The names that were looked up are added to the list."""
+    """Every name resolves to these addresses.
+    The names that were looked up are added to the list.
+    """
     names: list[str] = []
     original = asyncio.BaseEventLoop.getaddrinfo
 

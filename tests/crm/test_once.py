@@ -1,4 +1,6 @@
-"""Each push creates exactly one record: with every kind of failed call, and with each vendor's rules."""
+"""Each push creates exactly one record: with every kind of failed call,
+and with each vendor's rules.
+"""
 
 import hashlib
 import json
@@ -53,7 +55,9 @@ def test_a_call_that_failed_is_made_again(
 def test_a_search_that_lags_more_than_it_should_makes_no_second_record_of_a_name(
     api: httpx.Client, worker: Worker, vendor: Simulator
 ) -> None:
-    """The vendor breaks its rule: a record that it refuses as a duplicate and doesn't show yet can be our own."""
+    """The vendor breaks its rule: a record that it refuses as a duplicate and doesn't show yet
+    can be our own.
+    """
     vendor.fail("store_then_error", on="create")
     vendor.lag = 9
     lead = new_lead(api)

@@ -1,4 +1,5 @@
-"""Each push creates exactly one record, while a third of the vendor's calls fail and a worker is killed every second.
+"""Each push creates exactly one record, while a third of the vendor's calls fail and a worker is
+killed every second.
 
 ``make torture`` pushes 500 leads and prints the progress. The tests push 60.
 """
@@ -67,7 +68,9 @@ def test_every_lead_has_one_record_despite_failures(database: Database, tmp_path
 
 
 def _kill_until_done(database: Database, folder: Path) -> tuple[int, float]:
-    """Keeps three workers going, and kills one of them every second; how many, and how long it took."""
+    """Keeps three workers going, and kills one of them every second;
+    how many, and how long it took.
+    """
     draw = random.Random(SEED)
     workers = [pushing.start_worker(database, folder / f"worker-{n}.log") for n in range(WORKERS)]
     start, kills = time.monotonic(), 0

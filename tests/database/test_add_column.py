@@ -1,8 +1,8 @@
 """A migration can add a column with a default to every table.
 
-PostgreSQL 15.20 refuses it while a stored expression uses the table's row type. A later minor version
-of 18 probably does too. pgtap/catalogue/test_nothing_depends_on_the_row_type_of_a_table.sql has the
-details; it holds on every version, and this test runs the statement itself.
+PostgreSQL 15.20 refuses it while a stored expression uses the table's row type. A later minor
+version of 18 probably does too. pgtap/catalogue/test_nothing_depends_on_the_row_type_of_a_table.sql
+has the details; it holds on every version, and this test runs the statement itself.
 """
 
 import psycopg

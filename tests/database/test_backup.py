@@ -1,4 +1,6 @@
-"""The steps in docs/operations.md restore a dump in another cluster, and leads doctor finds nothing there."""
+"""The steps in docs/operations.md restore a dump in another cluster,
+and leads doctor finds nothing there.
+"""
 
 import os
 import re

@@ -1,4 +1,6 @@
-"""The steps in CONTRIBUTING.md that add a column to leads: followed word for word, they are complete."""
+"""The steps in CONTRIBUTING.md that add a column to leads:
+followed word for word, they are complete.
+"""
 
 import json
 import re

@@ -1,5 +1,5 @@
-"""docs/upgrading.md, followed: the data of one database are loaded into another. Both have the present schema: that of
-before 0.9.0 is not in the repository."""
+"""docs/upgrading.md, followed: the data of one database are loaded into another. Both have the
+present schema: that of before 0.9.0 is not in the repository."""
 
 import os
 import re

@@ -1,4 +1,6 @@
-"""The small version of ``make migrate-under-load``: no request fails, and a lock that isn't free is tried again."""
+"""The small version of ``make migrate-under-load``:
+no request fails, and a lock that isn't free is tried again.
+"""
 
 import threading
 from collections.abc import Callable

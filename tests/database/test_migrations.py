@@ -1,4 +1,6 @@
-"""leads migrate beside other sessions: locks, attempts, interruptions, batches, and databases that it must refuse."""
+"""leads migrate beside other sessions: locks, attempts, interruptions, batches,
+and databases that it must refuse.
+"""
 
 import hashlib
 import re
@@ -235,7 +237,9 @@ def test_a_deadlock_is_tried_again(new_database: Callable[..., Database], releas
 def test_a_second_run_waits_for_the_first_and_an_index_is_built_meanwhile(
     new_database: Callable[..., Database], release: Release
 ) -> None:
-    """CREATE INDEX CONCURRENTLY waits for every older snapshot: neither the lock nor the second run may have one."""
+    """CREATE INDEX CONCURRENTLY waits for every older snapshot:
+    neither the lock nor the second run may have one.
+    """
     database = new_database()
     folder = release(
         index="-- transactional: false\n-- step\n"

@@ -1,4 +1,6 @@
-"""The roles that the migrations create are those of ``auth.roles()``, which everything else reads."""
+"""The roles that the migrations create are those of ``auth.roles()``,
+which everything else reads.
+"""
 
 import re
 

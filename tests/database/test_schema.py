@@ -59,7 +59,9 @@ def test_a_release_needs_nothing_but_its_migrations(new_database: Callable[..., 
 
 
 def test_tables_and_then_sql_create_the_same_schema(new_database: Callable[..., Database], tmp_path: Path) -> None:
-    """A function, policy or grant that is in a migration and no longer in sql/ is found: next.sql must drop it."""
+    """A function, policy or grant that is in a migration and no longer in sql/ is found:
+    next.sql must drop it.
+    """
     for path in migrations.FOLDER.iterdir():
         text = path.read_text()
         (tmp_path / path.name).write_text(frozen.without_frozen_blocks(text) if path.suffix == ".sql" else text)

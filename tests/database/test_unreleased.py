@@ -1,4 +1,6 @@
-"""In a checkout, unreleased changes are applied after the migrations. A changed next.sql requires a reset."""
+"""In a checkout, unreleased changes are applied after the migrations.
+A changed next.sql requires a reset.
+"""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

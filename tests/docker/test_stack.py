@@ -1,7 +1,7 @@
 """docker-compose.yml and the Dockerfile on a Docker engine: `make test-docker`.
 
-The variable DOCKER is the command line of `docker` with Compose. The services run as written, in a copy
-of the repository with its own secrets. The project and the image have other names than in an
+The variable DOCKER is the command line of `docker` with Compose. The services run as written, in a
+copy of the repository with its own secrets. The project and the image have other names than in an
 installation.
 """
 
@@ -72,7 +72,9 @@ class Stack:
         return self.compose("exec", "--no-TTY", service, *command).strip()
 
     def psql(self, statement: str, login: str = "", database: str = "leads", password: str | None = None) -> str:
-        """Run a statement: as the superuser by the socket, or as a login by TCP with its password."""
+        """Run a statement: as the superuser by the socket,
+        or as a login by TCP with its password.
+        """
         user = "--username=postgres"
         if login:
             password = self.password(login) if password is None else password
@@ -358,8 +360,8 @@ def test_the_server_has_the_settings_of_the_embedded_one(stack: Stack) -> None:
 
 def test_a_killed_server_comes_back_with_its_data(stack: Stack, tenant: Tenant) -> None:
     started = stack.container("postgres")["State"]["StartedAt"]
-    # SIGQUIT is an immediate shutdown: as after SIGKILL, the next start has to recover. The engine would not
-    # restart a container that was killed by `docker kill`.
+    # SIGQUIT is an immediate shutdown: as after SIGKILL, the next start has to recover. The engine
+    # would not restart a container that was killed by `docker kill`.
     stack.inside("postgres", "bash", "-c", "kill -QUIT 1")
     stack.wait_for(lambda: stack.container("postgres")["State"]["StartedAt"] != started)
     stack.wait_for(stack.is_ready)

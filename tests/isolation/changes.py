@@ -31,7 +31,8 @@ order by 1
 
 
 def policies(connection: psycopg.Connection[Any]) -> dict[str, str]:
-    """The statement that lets every row through a policy, for those of the API's and the analysts' roles.
+    """The statement that lets every row through a policy,
+    for those of the API's and the analysts' roles.
 
     The policies of the other roles let every row through: they work for all organizations.
     """
@@ -52,7 +53,9 @@ FORGED = {"organization_id": "text", "analyst_organization_id": ""}
 
 
 def forged(connection: psycopg.Connection[Any], organization_id: str) -> list[str]:
-    """Makes every function and view pin this organization for every caller. The policies still check the claim."""
+    """Makes every function and view pin this organization for every caller.
+    The policies still check the claim.
+    """
     changes = []
     for name, argument in FORGED.items():
         changes += [
@@ -70,7 +73,9 @@ def forged(connection: psycopg.Connection[Any], organization_id: str) -> list[st
 
 @dataclass(frozen=True)
 class Mutant:
-    """A function or a view without one tenant predicate. place: the predicate, and its line in the definition."""
+    """A function or a view without one tenant predicate.
+    place: the predicate, and its line in the definition.
+    """
 
     name: str
     place: str
@@ -103,7 +108,9 @@ def _body(definition: str) -> tuple[str, str, str]:
 
 
 def _comparison(sql: Sql, index: int) -> tuple[int, int, str] | None:
-    """The first and the last token of a comparison with an organization_id, and the text that replaces it."""
+    """The first and the last token of a comparison with an organization_id,
+    and the text that replaces it.
+    """
     first, last = _left(sql, index), _right(sql, index)
     left, right = _parts(sql.cut(first, index)), _parts(sql.cut(index + 1, last + 1))
     if not any(map(_is_tenant, (*left, *right))):

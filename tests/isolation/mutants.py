@@ -1,10 +1,12 @@
-"""Removes each tenant predicate of each function and view in turn, and reports what finds it: `make mutants`.
+"""Removes each tenant predicate of each function and view in turn, and reports what finds it:
+`make mutants`.
 
-The linter reads the definition without the predicate. The scenes run with that definition, without policies. Afterwards
-each policy is changed to let every row through, and the scenes run with forged pins. Two tables with the numbers are at
-the end. Exit code 1 if neither the linter nor a scene finds a predicate that is missing.
+The linter reads the definition without the predicate. The scenes run with that definition, without
+policies. Afterwards each policy is changed to let every row through, and the scenes run with forged
+pins. Two tables with the numbers are at the end.
+Exit code 1 if neither the linter nor a scene finds a predicate that is missing.
 
-    make mutants ARGS=crm.lease   only functions, views and policies with a name that begins with crm.lease
+    make mutants ARGS=crm.lease   only what has a name that begins with crm.lease
 """
 
 import sys
@@ -47,7 +49,9 @@ class Runs:
         self.expected = {name: self.world.run(calls, *self.changes) for name, calls in self.scenes.items()}
 
     def noticed(self, statement: str, first: Sequence[str] = ()) -> str | None:
-        """The first scene that comes to something else with this change; those in ``first`` are tried before."""
+        """The first scene that comes to something else with this change;
+        those in ``first`` are tried before.
+        """
         for name in sorted(self.scenes, key=lambda name: name not in first):
             if self.world.run(self.scenes[name], *self.changes, statement) != self.expected[name]:
                 return name

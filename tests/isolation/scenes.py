@@ -1,7 +1,8 @@
-"""The calls of the attacker, and the rows of the victim. Names in braces are those of ``World.names``.
+"""The calls of the attacker, and the rows of the victim.
+Names in braces are those of ``World.names``.
 
-Every function that the server, the worker or an operator may execute has a call, and every view of ``bi``: test_pins.py
-fails where one is missing.
+Every function that the server, the worker or an operator may execute has a call, and every view of
+``bi``: test_pins.py fails where one is missing.
 """
 
 import re
@@ -22,7 +23,9 @@ class Call:
 
 
 def request(scope: str, call: str, who: str = "o") -> Call:
-    """A request to the server. who: ``o`` for the attacker's own key, ``v`` for the victim's key."""
+    """A request to the server. who: ``o`` for the attacker's own key,
+    ``v`` for the victim's key.
+    """
     claim = f"auth.enter('{{{who}_{scope}}}', 'a-request', '{scope}', false)"
     return Call(
         "leads_api",
@@ -351,7 +354,8 @@ ACROSS = (
 
 ALL_SCENES = {**SCENES, "across": ACROSS}
 
-# What reads and writes no organization's rows: the reference, the routes, checks of the database and the session.
+# What reads and writes no organization's rows:
+# the reference, the routes, checks of the database and the session.
 PLAIN = {
     "admin.create_audit_partitions",
     "admin.findings",

@@ -1,9 +1,11 @@
 """Each protection holds alone: the pin without the policies, and the policies without the pin.
 
-The functions of leads_jobs, leads_audit and leads_eraser work for all organizations, and their policies let every row
-through. There the pin is the only protection, so only the first half of the tests covers them.
+The functions of leads_jobs, leads_audit and leads_eraser work for all organizations, and their
+policies let every row through. There the pin is the only protection, so only the first half of the
+tests covers them.
 
-The controls show that the tests detect a missing predicate or policy. `make mutants` tries every one of them.
+The controls show that the tests detect a missing predicate or policy.
+`make mutants` tries every one of them.
 """
 
 from collections.abc import Callable, Iterator

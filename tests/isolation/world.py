@@ -1,10 +1,13 @@
-"""Two organizations with almost the same rows in one database, and the effects of calls by one of them.
+"""Two organizations with almost the same rows in one database,
+and the effects of calls by one of them.
 
-The attacker is a copy of the victim, row by row. The ids of leads, events and pushes are the same, because every key
-begins with organization_id. The victim's rows come first in every table and index, and contain the word ``canary``. So a
-query that doesn't pin its organization takes the victim's row instead of the attacker's, or both.
+The attacker is a copy of the victim, row by row. The ids of leads, events and pushes are the same,
+because every key begins with organization_id. The victim's rows come first in every table and
+index, and contain the word ``canary``. So a query that doesn't pin its organization takes the
+victim's row instead of the attacker's, or both.
 
-A scene runs in a transaction that is rolled back, with the policies and functions that were replaced for it.
+A scene runs in a transaction that is rolled back,
+with the policies and functions that were replaced for it.
 """
 
 import hashlib
@@ -38,7 +41,9 @@ order by 1
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a scene: the result of each call, and the rows of each organization afterwards, as one text each."""
+    """The result of a scene: the result of each call,
+    and the rows of each organization afterwards, as one text each.
+    """
 
     answers: tuple[str, ...]
     own: tuple[str, ...]
@@ -105,7 +110,9 @@ class World:
         return ids | {"event": str(events[0][0])}
 
     def _copy(self) -> None:
-        """Copies the victim's rows to the attacker, then changes the victim's so that they can be distinguished."""
+        """Copies the victim's rows to the attacker, then changes the victim's so that they can
+        be distinguished.
+        """
         with self.connection.transaction(), self._unguarded():
             for table, columns in self.tables.items():
                 if table in ("app.organization", "auth.api_key", "auth.analyst"):
@@ -153,7 +160,9 @@ class World:
 
     @contextmanager
     def scene(self, *changes: str, with_victim: bool = True) -> Iterator[None]:
-        """A transaction with these changes made, which is rolled back. Without the victim: its rows are gone."""
+        """A transaction with these changes made, which is rolled back.
+        Without the victim: its rows are gone.
+        """
         with self.connection.transaction(force_rollback=True):
             for change in changes:
                 self.connection.execute(change.encode())
@@ -167,7 +176,9 @@ class World:
 
     @contextmanager
     def _unguarded(self) -> Iterator[None]:
-        """Without triggers and foreign keys, and without the guards of the audit log, which fire always."""
+        """Without triggers and foreign keys, and without the guards of the audit log,
+        which fire always.
+        """
         guards = self.rows(
             "select format('alter table %s %%s trigger %I', tgrelid::regclass, tgname) from pg_trigger "
             "where tgenabled = 'A' and tgparentid = 0"
@@ -187,7 +198,9 @@ class World:
             return Outcome(answers, *(tuple(self._normal(of)) for of in (self.attacker, self.victim)))
 
     def callers(self, scenes: Mapping[str, Sequence[Call]]) -> dict[str, list[str]]:
-        """The scenes in which each function runs, by its name; one that is inlined into a query isn't seen."""
+        """The scenes in which each function runs, by its name;
+        one that is inlined into a query isn't seen.
+        """
         callers: dict[str, list[str]] = {}
         for name, calls in scenes.items():
             with self.scene("set local track_functions = 'all'"):
@@ -210,7 +223,9 @@ class World:
         return sorted(map(self.normalised, self._state(organization)))
 
     def normalised(self, text: str) -> str:
-        """The text without what differs between two runs: new ids, instants, digests and what is left to chance."""
+        """The text without what differs between two runs:
+        new ids, instants, digests and what is left to chance.
+        """
         text = re.sub(_UUID, lambda match: match[0] if match[0] in self._known else "<id>", text)
         for pattern, name in _CHANCE:
             text = re.sub(pattern, name, text)

@@ -207,7 +207,8 @@ def test_the_constraints_on_the_parts_of_a_value_are_shown(server: Server) -> No
         whole.partition(f"\n### {name}\n")[2].partition("\n### ")[0]
         for name in ("CreateLeadBody", "CreateSignalsBody", "SignalBatch", "SignalValue", "ProblemCode")
     )
-    # the rule of a body, a body with two forms, the words of a list, and the limits of one of several types
+    # the rule of a body, a body with two forms, the words of a list,
+    # and the limits of one of several types
     assert re.search(r'"required": \[\s+"name",\s+"company"\s+\]', create)
     assert '"$ref": "#/components/schemas/SignalBatch"' in signals
     assert "maxItems: `200`" in batch

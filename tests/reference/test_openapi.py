@@ -1,4 +1,6 @@
-"""The OpenAPI document is complete and well-formed: a validator, a linter, and what a reader expects to find."""
+"""The OpenAPI document is complete and well-formed:
+a validator, a linter, and what a reader expects to find.
+"""
 
 import json
 import shutil

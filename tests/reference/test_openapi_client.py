@@ -1,4 +1,6 @@
-"""A typed Python client, generated from the OpenAPI document, lists, pages, creates, patches and scores."""
+"""A typed Python client, generated from the OpenAPI document, lists, pages, creates,
+patches and scores.
+"""
 
 import subprocess
 import sys

@@ -1,6 +1,7 @@
 """The server does what the OpenAPI document says: it accepts, rejects and answers as described.
 
-PROOF_CASES: the number of random requests, new ones in each run (`make fuzz`). PROOF_SEED repeats those of a seed.
+PROOF_CASES: the number of random requests, new ones in each run (`make fuzz`).
+PROOF_SEED repeats those of a seed.
 """
 
 import json
@@ -27,7 +28,9 @@ Document = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def client(server: Server, database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """A client with all scopes, of an organization with leads, signals, scores, pushes and a sealed log."""
+    """A client with all scopes, of an organization with leads, signals, scores,
+    pushes and a sealed log.
+    """
     with server.client(seed(database.url("leads_operator"))) as writer:
         key = make_key(database, writer.get("/health").json()["organization_id"], "admin")
     with working(database, tmp_path_factory.mktemp("worker")), server.client(key) as client:
@@ -54,8 +57,8 @@ def test_the_server_does_what_the_document_says(client: httpx.Client, document: 
     examples = -(-CASES // len(every)) if CASES else 50
     cases, run = 0, 0
     while run == 0 or cases < CASES:
-        # The number of requests depends on the seed: operations without parameters have few, and chains of links differ
-        # in length.
+        # The number of requests depends on the seed: operations without parameters have few,
+        # and chains of links differ in length.
         folder = tmp_path / f"proof{run}"
         proof = prove(folder, client, json.dumps(document).encode(), examples=examples, seed=SEED + run)
         assert proof.found == set(), proof.output

@@ -1,4 +1,6 @@
-"""The reference over HTTP: its formats, their caching, and the server without the renderer's package."""
+"""The reference over HTTP: its formats, their caching,
+and the server without the renderer's package.
+"""
 
 import asyncio
 import hashlib

@@ -1,4 +1,6 @@
-"""The version of the release is the same in pyproject.toml, in the database and in the reference."""
+"""The version of the release is the same in pyproject.toml,
+in the database and in the reference.
+"""
 
 import tomllib
 

@@ -1,4 +1,6 @@
-"""Computes scores twice: scoring.compute_scores and Python's decimal agree on random models and leads."""
+"""Computes scores twice: scoring.compute_scores and Python's decimal agree on random models and
+leads.
+"""
 
 import json
 import math
@@ -26,7 +28,8 @@ Connection = psycopg.Connection[dict[str, Any]]
 
 fuzz = settings(
     deadline=None,
-    # The examples are always the same, so that a failure is reproducible. With SCORING_CASES they are random.
+    # The examples are always the same, so that a failure is reproducible.
+    # With SCORING_CASES they are random.
     derandomize="SCORING_CASES" not in os.environ,
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
@@ -77,7 +80,9 @@ class Lead:
 
 @dataclass(frozen=True)
 class Batch:
-    """A model, and leads that are scored with it in one call. The numbers of the model are decimals."""
+    """A model, and leads that are scored with it in one call.
+    The numbers of the model are decimals.
+    """
 
     model: dict[str, Any]
     leads: list[Lead]
@@ -104,7 +109,9 @@ class Row:
 
 
 def expected_outcome(batch: Batch, lead: Lead, rounding: str = ROUND_HALF_UP, has_caps: bool = True) -> Outcome:
-    """Returns the score according to the specification. Arguments other than the defaults give wrong scores."""
+    """Returns the score according to the specification.
+    Arguments other than the defaults give wrong scores.
+    """
     with localcontext(prec=60):
         latest: dict[str | None, Signal] = {}
         for signal in sorted(lead.signals, key=lambda signal: (signal.observed_at, signal.id)):
@@ -206,7 +213,9 @@ def spelled(value: Any) -> str:
 
 @contextmanager
 def kept(connection: Connection, batch: Batch) -> Iterator[uuid.UUID]:
-    """Stores the leads during the block, without triggers, and yields the id of their organization."""
+    """Stores the leads during the block, without triggers,
+    and yields the id of their organization.
+    """
     organization_id = uuid.uuid4()
     leads: list[dict[str, Any]] = [{"id": str(lead.id), **lead.fields} for lead in batch.leads]
     signals: list[dict[str, Any]] = [
@@ -276,7 +285,8 @@ def hundredths(numbers: st.SearchStrategy[int]) -> st.SearchStrategy[Decimal]:
 
 
 labels = st.sampled_from(LABELS) | st.text(
-    # A label must not contain control characters, line separators or characters that change the text direction.
+    # A label must not contain control characters, line separators or characters that change the
+    # text direction.
     st.characters(
         exclude_categories=["Cs", "Cc", "Zl", "Zp"],
         exclude_characters="\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",
@@ -364,7 +374,9 @@ def models(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def leads(draw: st.DrawFn, number: int, model: dict[str, Any]) -> Lead:
-    """A lead with signals whose ages are the half-lives of the rules that use them, or other ages."""
+    """A lead with signals whose ages are the half-lives of the rules that use them,
+    or other ages.
+    """
     fields = dict(zip(FIELDS, draw(LEAD), strict=True))
     if not (fields["name"] and fields["company"]):
         fields["email"] = fields["email"] or "a@b.co"
@@ -481,7 +493,9 @@ def test_a_wrong_computation_is_detected(connection: Connection) -> None:
 def test_the_computation_rounds_half_cents_correctly(
     connection: Connection, weight: str, half_life: str, milliseconds: int, score: int
 ) -> None:
-    """Contributions within 1e-19 of half a cent, from a search of 32 million. With 16 digits they round wrongly."""
+    """Contributions within 1e-19 of half a cent, from a search of 32 million.
+    With 16 digits they round wrongly.
+    """
     rule = {
         "name": "r",
         "signal": "visits",

@@ -1,4 +1,6 @@
-"""A bug in the server is visible to an operator: in a log line with the traceback, and in /readyz."""
+"""A bug in the server is visible to an operator:
+in a log line with the traceback, and in /readyz.
+"""
 
 import asyncio
 import json

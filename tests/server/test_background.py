@@ -1,4 +1,6 @@
-"""A background task that fails is logged with its traceback and started again, a limited number of times."""
+"""A background task that fails is logged with its traceback and started again,
+a limited number of times.
+"""
 
 import asyncio
 import json

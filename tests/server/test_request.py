@@ -1,4 +1,6 @@
-"""Parsing: a call, or a refusal that lists every error of form, in the order in which they are found."""
+"""Parsing: a call, or a refusal that lists every error of form,
+in the order in which they are found.
+"""
 
 import asyncio
 from collections.abc import Mapping

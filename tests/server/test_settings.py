@@ -42,7 +42,8 @@ def test_an_address_without_a_file_is_unchanged() -> None:
 
 
 def test_the_file_takes_precedence_over_the_password_in_the_address(file: Path) -> None:
-    # which `leads serve` relies on: its server processes get the finished address beside the variable of the file
+    # which `leads serve` relies on: its server processes get the finished address beside the
+    # variable of the file
     once = settings.read({"DATABASE_URL": "postgresql://a:old@h/d", "DATABASE_PASSWORD_FILE": str(file)}).database_url
     assert once is not None
     assert conninfo_to_dict(once)["password"] == "it's a \\ pass@word/ü"

@@ -70,7 +70,9 @@ def shared() -> Iterator[tuple[Path, embedded.Server]]:
 
 
 def client(place: Path, groups: list[int] | None = None) -> subprocess.Popen[str]:
-    """Start another process, with these groups, that uses `place` until its stdin ends; return when it is in."""
+    """Start another process, with these groups, that uses `place` until its stdin ends;
+    return when it is in.
+    """
     command = [sys.executable, "-c", CLIENT, str(place)]
     root = Path(__file__).parents[2]
     process = subprocess.Popen(
@@ -99,7 +101,9 @@ def ask(url: str, query: str) -> tuple[object, ...]:
 
 
 def as_nobody(work: Callable[[], object]) -> str:
-    """Run `work` as the user `nobody` in a process of its own; return its error's text, or "" if it succeeds."""
+    """Run `work` as the user `nobody` in a process of its own;
+    return its error's text, or "" if it succeeds.
+    """
     reader, writer = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # fork beside threads: the child only connects and ends
@@ -433,7 +437,9 @@ def test_a_server_that_is_just_stopping_is_waited_for(place: Path) -> None:
 
 
 def test_a_process_of_another_program_is_not_ended(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a power cut postmaster.pid may name any process: it must be neither joined nor stopped."""
+    """After a power cut postmaster.pid may name any process:
+    it must be neither joined nor stopped.
+    """
     with running(place) as server:
         pid_text = (place / "postgres" / "postmaster.pid").read_text()
     sleeper = subprocess.Popen(["/bin/sleep", "60"], **account.subprocess_options(account.server_account()))

@@ -1,4 +1,6 @@
-"""docs/extending.md works word for word: its files, its lines and its commands add an endpoint to a running server."""
+"""docs/extending.md works word for word: its files,
+its lines and its commands add an endpoint to a running server.
+"""
 
 import json
 import os

@@ -1,4 +1,6 @@
-"""The Makefile sets up .venv, reports what is missing, and lists its targets; CI runs it; the lock files agree."""
+"""The Makefile sets up .venv, reports what is missing, and lists its targets; CI runs it;
+the lock files agree.
+"""
 
 import os
 import re
@@ -24,7 +26,9 @@ def program(path: Path, text: str) -> None:
 
 @dataclass
 class Clone:
-    """A copy of the repository with a Python that records what it is asked to install, and installs nothing."""
+    """A copy of the repository with a Python that records what it is asked to install,
+    and installs nothing.
+    """
 
     folder: Path
     programs: Path

@@ -1,4 +1,6 @@
-"""The README is short, its tour works exactly as it is printed, and the links between the pages lead somewhere."""
+"""The README is short, its tour works exactly as it is printed,
+and the links between the pages lead somewhere.
+"""
 
 import json
 import os
@@ -64,7 +66,9 @@ def test_the_readme_has_at_most_900_words() -> None:
 
 
 def wide_lines(text: str) -> list[str]:
-    """The lines of prose that are longer than 100 characters. Tables and pictures can't be wrapped."""
+    """The lines of prose that are longer than 100 characters.
+    Tables and pictures can't be wrapped.
+    """
     return [line for line in without_blocks(text).splitlines() if len(line) > 100 and not line.startswith(("|", "!["))]
 
 
@@ -112,7 +116,9 @@ def tour() -> list[tuple[str, str | None, str | None]]:
 
 
 def differences(shown: Any, actual: Any, path: str = "$") -> list[str]:
-    """Where the actual JSON differs from the shown one. An ellipsis in a shown string stands for anything."""
+    """Where the actual JSON differs from the shown one.
+    An ellipsis in a shown string stands for anything.
+    """
     if shown == "…":
         return []
     if isinstance(shown, dict) and isinstance(actual, dict):

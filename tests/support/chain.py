@@ -14,7 +14,9 @@ def seal(database: Database) -> int:
 
 
 def verdict(database: Database, organization: Any, *, limit: int = 10_000, head: str | None = None) -> dict[str, Any]:
-    """Reads the chain in parts, and returns the first row of admin.verify_chain that fails, or else the last."""
+    """Reads the chain in parts, and returns the first row of admin.verify_chain that fails,
+    or else the last.
+    """
     after = 0
     while True:
         statement = "select to_jsonb(v) as v from admin.verify_chain(%s, %s, %s, %s) as v"

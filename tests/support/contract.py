@@ -24,7 +24,8 @@ WHITE_SPACE = (
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
-# Words that reveal internals: SQL, words of PostgreSQL and Python, objects of our schemas, names of constraints.
+# Words that reveal internals: SQL, words of PostgreSQL and Python, objects of our schemas,
+# names of constraints.
 _INSIDE = re.compile(
     r"\b(select|insert|update|sqlstate|relation|constraint|plpgsql|psycopg|traceback|pg_\w+"
     r"|(?:app|auth|audit|api|admin|public)\.\w+|\w+_within_\w+|\w+_is_text\w*)\b",
@@ -42,7 +43,9 @@ def check_headers(response: httpx.Response) -> None:
 def check_problem(
     response: httpx.Response, status: int, code: str, *errors: tuple[str, str], in_order: bool = False
 ) -> dict[str, Any]:
-    """Checks the problem, with exactly these entries (field, code) in errors, and returns its members."""
+    """Checks the problem, with exactly these entries (field, code) in errors,
+    and returns its members.
+    """
     assert response.status_code == status, response.text
     check_headers(response)
     assert response.headers["content-type"] == "application/problem+json"

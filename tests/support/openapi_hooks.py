@@ -1,7 +1,8 @@
-"""Hooks that tell schemathesis what JSON Schema cannot express (tests/support/proving.py loads this module).
+"""Hooks that tell schemathesis what JSON Schema cannot express (tests/support/proving.py loads this
+module).
 
-Each hook has a reason. What the reference can express belongs there. If the server refuses a valid request, fix the
-server.
+Each hook has a reason. What the reference can express belongs there.
+If the server refuses a valid request, fix the server.
 """
 
 import json
@@ -26,8 +27,8 @@ _CURSOR = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _ITEM = re.compile(r"[^,\0]+")
 
 
-# The coverage phase ignores the pattern of a header and generates letters and digits, unless the header has a format.
-# With a generated tag, every request would be 412.
+# The coverage phase ignores the pattern of a header and generates letters and digits, unless the
+# header has a format. With a generated tag, every request would be 412.
 schemathesis.openapi.format("entity-tags", st.sampled_from(["*", "*", "*", '"1.11"', 'W/"1.11", "2"']))
 
 
@@ -79,9 +80,11 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
         case.path_parameters["id"] = _pick(KNOWN["events" if case.path.startswith("/audit-log") else "leads"], id)
     if case.meta.generation.mode.is_negative:
         return
-    # A number in a signal has up to 40 digits. Bounds in JSON Schema cannot limit the digits after the point.
+    # A number in a signal has up to 40 digits.
+    # Bounds in JSON Schema cannot limit the digits after the point.
     case.body = _shortened(case.body)
-    # A stage must be one of the organization's. The reference is the same for all organizations and cannot list them.
+    # A stage must be one of the organization's.
+    # The reference is the same for all organizations and cannot list them.
     stage = case.body.get("pipeline_stage") if isinstance(case.body, dict) else None
     if isinstance(case.body, dict) and isinstance(stage, str):
         case.body["pipeline_stage"] = _pick(KNOWN["stages"], stage)
@@ -92,12 +95,15 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
 
 @schemathesis.hook
 def filter_failure(context: HookContext, failure: Failure, case: Case[Any], response: Response) -> bool:
-    """Returns whether to report the failure. The state of the database can be the reason to refuse a valid request."""
+    """Returns whether to report the failure.
+    The state of the database can be the reason to refuse a valid request.
+    """
     if not isinstance(failure, RejectedPositiveData) or response.status_code not in (400, 422):
         return True
     codes = {error["code"] for error in response.json()["errors"]}
     if case.method == "GET":
         # The coverage phase calls no hook for a query.
         return not codes <= {"unknown_stage", "invalid_cursor"}
-    # A change must leave an address, or a name and a company. A push needs the fields that the CRM requires.
+    # A change must leave an address, or a name and a company.
+    # A push needs the fields that the CRM requires.
     return codes != {"contact_required" if case.method == "PATCH" else "required_by_crm"}

@@ -46,7 +46,9 @@ def leads_in(environ: Mapping[str, str]) -> Leads:
 
 
 def leads_on(database: Database) -> Leads:
-    """Returns a function that runs ``leads`` with the addresses of a database, without the worker's."""
+    """Returns a function that runs ``leads`` with the addresses of a database,
+    without the worker's.
+    """
     addresses = {
         "DATABASE_URL": database.url("leads_api"),
         "LEADS_MIGRATE_URL": database.url("leads_migrator"),
@@ -83,7 +85,9 @@ class Server:
         return httpx.Client(base_url=self.base + "/api/v1", headers=headers, timeout=30, verify=False, **options)
 
     def lines(self) -> list[dict[str, Any]]:
-        """Returns the logged lines. The server buffers lines, so this waits for the line of a request of its own."""
+        """Returns the logged lines. The server buffers lines,
+        so this waits for the line of a request of its own.
+        """
         mark = uuid.uuid4().hex
         httpx.get(self.base + "/livez", headers={"X-Request-Id": mark}, verify=False, timeout=10)
         end = time.monotonic() + 10

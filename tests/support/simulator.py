@@ -55,7 +55,9 @@ class Reply:
 
 @dataclass
 class Simulator:
-    """The simulator's records and settings, and methods that make it fail. A test can change them at any time."""
+    """The simulator's records and settings, and methods that make it fail.
+    A test can change them at any time.
+    """
 
     port: int = 0
     keys: dict[str, str] = field(default_factory=lambda: {KEY: "sandbox"})
@@ -66,7 +68,9 @@ class Simulator:
     lag: float = 0.0
     """Seconds until JobNimbus's search shows a new record."""
     limit: int | None = None
-    """Calls per second that JobNimbus accepts before it responds with 429. HubSpot's limit is 190 in 10 seconds."""
+    """Calls per second that JobNimbus accepts before it responds with 429.
+    HubSpot's limit is 190 in 10 seconds.
+    """
     keeps_external_id: bool = True
     workflows: dict[str, list[str]] = field(default_factory=lambda: {"Customer": ["Lead", "Sold"]})
     sources: list[str] = field(default_factory=lambda: ["Google Ads", "Referral"])
@@ -93,7 +97,9 @@ class Simulator:
 
     @property
     def contacts(self) -> list[dict[str, Any]]:
-        """The stored records, in the form of each vendor, without the internal fields that start with _."""
+        """The stored records, in the form of each vendor,
+        without the internal fields that start with _.
+        """
         with self._lock:
             return [{name: record[name] for name in record if name[0] != "_"} for record in self._stored]
 
@@ -105,7 +111,9 @@ class Simulator:
             self._failures += [(kind, on, retry_after)] * times
 
     def chaos(self, share: float, seed: int, *, hang: float = 8.0) -> None:
-        """From now on, each call fails with this probability, in a random one of WAYS. 0 stops it."""
+        """From now on, each call fails with this probability, in a random one of WAYS.
+        0 stops it.
+        """
         with self._lock:
             self._share, self.hang, self._random = share, hang, random.Random(seed)
 
@@ -397,7 +405,8 @@ def _hubspot_error(status: int, message: str, category: str) -> Reply:
 
 
 if __name__ == "__main__":
-    # As a separate process: prints its address and runs until it is stopped. Argument: latency in seconds.
+    # As a separate process: prints its address and runs until it is stopped.
+    # Argument: latency in seconds.
     with running() as alone:
         alone.latency = float(sys.argv[1])
         print(alone.url, flush=True)

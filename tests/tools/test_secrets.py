@@ -96,7 +96,8 @@ def passable() -> Iterator[Path]:
 def test_another_user_reads_a_file_where_it_is_mounted_and_not_in_its_folder(passable: Path) -> None:
     secrets.make(passable / "secrets")
     file = passable / "secrets" / "leads_api_password"
-    # a bind mount shows the very file at another place, with its owner and mode: so does a hard link
+    # a bind mount shows the very file at another place, with its owner and mode:
+    # so does a hard link
     mounted = passable / "mounted"
     os.link(file, mounted)
     nobody = pwd.getpwnam("nobody")

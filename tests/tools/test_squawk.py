@@ -1,4 +1,6 @@
-"""squawk checks the migrations with .squawk.toml: a statement that would lock a table for long is refused."""
+"""squawk checks the migrations with .squawk.toml:
+a statement that would lock a table for long is refused.
+"""
 
 import subprocess
 import sys

@@ -1,6 +1,7 @@
 """The interface of the CRM adapters, and the outcomes of their calls.
 
-An adapter makes each call in the vendor's form and returns the result. It makes no decisions and no retries.
+An adapter makes each call in the vendor's form and returns the result.
+It makes no decisions and no retries.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -41,7 +42,9 @@ class Record:
 
 @dataclass(frozen=True)
 class Sent:
-    """What a creating call sends. It is stored before the call, so that a later attempt can look for the record."""
+    """What a creating call sends. It is stored before the call,
+    so that a later attempt can look for the record.
+    """
 
     email: str | None
     display_name: str
@@ -95,7 +98,9 @@ class Setting:
     help: str
     is_required: bool
     parse: Callable[[str], object]
-    """From a person's input to the stored JSON value. Raises ValueError, whose message continues after "but "."""
+    """From a person's input to the stored JSON value.
+    Raises ValueError, whose message continues after "but ".
+    """
 
 
 class Vendor(Protocol):
@@ -109,7 +114,9 @@ class Vendor(Protocol):
         """Checks the credential and the settings at the vendor. Raises CallFailed."""
 
     async def find_by_email(self, email: str) -> list[Record]:
-        """The records with exactly that address, in any case; the oldest first, if the vendor tells their age."""
+        """The records with exactly that address, in any case;
+        the oldest first, if the vendor tells their age.
+        """
 
     async def find_by_name(self, display_name: str) -> list[Record] | None:
         """The records with exactly that display name. None: the vendor has no such search."""
@@ -118,4 +125,6 @@ class Vendor(Protocol):
         """Creates the record with this display name. May raise Duplicate."""
 
     def records(self) -> AsyncIterator[Record]:
-        """All records that the vendor has, for a comparison. Raises NotImplementedError if it has no such call."""
+        """All records that the vendor has, for a comparison.
+        Raises NotImplementedError if it has no such call.
+        """

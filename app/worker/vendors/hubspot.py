@@ -1,4 +1,5 @@
-"""HubSpot: contacts. An address is unique there. With a custom unique property, a repeated call has no effect.
+"""HubSpot: contacts. An address is unique there.
+With a custom unique property, a repeated call has no effect.
 
 Source: developers.hubspot.com, CRM API, contacts.
 """
@@ -112,7 +113,8 @@ class _HubSpot:
             case {"results": [{"id": str(id)}]} if answer.status < 300:
                 return Record(id, contact.email)
             case {"message": str(text)} | {"errors": [{"message": str(text)}, *_]} if answer.status in _CONFLICT:
-                # The whole message must match: a lead's field could contain this sentence inside another message.
+                # The whole message must match: a lead's field could contain this sentence inside
+                # another message.
                 if match := re.fullmatch(r"Contact already exists\. Existing ID: ([0-9]{1,20})\.?", text.strip()):
                     return Record(match[1])
                 raise Refused(str(answer), answer.status)

@@ -1,6 +1,8 @@
-"""JobNimbus: its api1. A repeated call creates a second record, so a later attempt must look for the first one.
+"""JobNimbus: its api1. A repeated call creates a second record,
+so a later attempt must look for the first one.
 
-Source: the "JobNimbus Public API" (documenter.getpostman.com/view/3919598/S11PpG4x), and public clients.
+Source: the "JobNimbus Public API" (documenter.getpostman.com/view/3919598/S11PpG4x),
+and public clients.
 """
 
 import json
@@ -32,7 +34,9 @@ _PAGE = 1000  # the maximum number of records on a page
 
 
 def source_names(text: str) -> dict[str, str]:
-    """Our sources' names in JobNimbus, from `a=Google Ads,b=Referral` or a JSON object. Raises ValueError."""
+    """Our sources' names in JobNimbus, from `a=Google Ads,b=Referral` or a JSON object.
+    Raises ValueError.
+    """
     try:
         if text.lstrip().startswith("{"):
             names = json.loads(text)
@@ -116,7 +120,8 @@ class _JobNimbus:
             raise OutcomeUnknown(f"{answer.vendor} answered {answer.status} without a jnid", answer.status) from None
 
     async def records(self) -> AsyncIterator[Record]:
-        # No page can start after the 10,000th record. Each one starts at the second at which the last one ended.
+        # No page can start after the 10,000th record.
+        # Each one starts at the second at which the last one ended.
         since, offset, seen = 0, 0, set[str]()
         while True:
             created = {"range": {"date_created": {"gte": since}}}
@@ -167,7 +172,9 @@ def _record(contact: Any, *, is_new: bool = False) -> Record:
 
 
 def _faults(account: Any, record_type_name: str, status_name: str) -> tuple[str, ...]:
-    """Errors in the settings, by the account's workflows. None, if the workflows have an unknown form."""
+    """Errors in the settings, by the account's workflows.
+    None, if the workflows have an unknown form.
+    """
     try:
         workflows = {
             workflow["name"]: [status["name"] for status in workflow["status"]]

@@ -18,7 +18,9 @@ class Kind:
     credential: str
     """The vendor's own word for it."""
     parse_credential: Callable[[str], str]
-    """From a person's input to the stored value. Raises ValueError, whose message continues after "but "."""
+    """From a person's input to the stored value.
+    Raises ValueError, whose message continues after "but ".
+    """
     settings: Mapping[str, Setting]
     of: Callable[[httpx.AsyncClient, Mapping[str, Any], str, Before], Vendor]
     """Makes the adapter from parsed settings and a parsed credential."""

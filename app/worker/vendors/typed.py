@@ -1,6 +1,7 @@
 """Checks of a person's input for a connection.
 
-Each function returns the value to store. It raises ValueError with a message that continues after "but ".
+Each function returns the value to store.
+It raises ValueError with a message that continues after "but ".
 """
 
 import ipaddress
@@ -24,7 +25,9 @@ def api_key(typed: str) -> str:
 
 
 def address(typed: str) -> str:
-    """An https address, or an http address of this machine, which a worker calls only if its settings allow it."""
+    """An https address, or an http address of this machine,
+    which a worker calls only if its settings allow it.
+    """
     stripped = typed.strip()
     try:
         url = httpx.URL(stripped)

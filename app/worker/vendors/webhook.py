@@ -45,7 +45,8 @@ class _Webhook:
     async def verify(self) -> Account:
         """Returns the address only: a receiver has no call that checks it."""
         url = httpx.URL(self.calls.base_url)
-        # Two addresses of one host are two receivers. The query is left out, because it may be a secret.
+        # Two addresses of one host are two receivers.
+        # The query is left out, because it may be a secret.
         return Account((url.netloc.decode() + url.path.rstrip("/"))[:255])
 
     async def find_by_email(self, email: str) -> list[Record]:
