@@ -79,7 +79,7 @@ def test_an_endpoint_is_a_function_and_a_line(
     with server.client(key) as client:
         assert client.post("/leads", json={"email": "ada@example.com"}).status_code == 201
     database.sql("alter table app.lead disable trigger user")
-    database.sql("update app.lead set updated_at = now() - interval '31 days'")
+    database.sql("update app.lead set created_at = now() - interval '31 days', updated_at = now() - interval '31 days'")
     database.sql("alter table app.lead enable trigger user")
     environ = {
         "API": f"{server.base}/api/v1",
@@ -88,7 +88,8 @@ def test_an_endpoint_is_a_function_and_a_line(
         # Otherwise .venv/bin/leads would be the program of the original tree.
         "PYTHONPATH": str(clone),
     }
-    assert "Applying the unreleased changes" in run(clone, load, environ)
+    loaded = run(clone, load, environ)
+    assert "Applied the unreleased changes of this checkout (migrations/next.sql and sql/)." in loaded
 
     deadline = time.monotonic() + 10
     while '"/stale-leads"' not in httpx.get(server.base + "/openapi.json").text and time.monotonic() < deadline:
@@ -108,6 +109,18 @@ def test_an_endpoint_is_a_function_and_a_line(
 
     run(clone, check, environ)
     assert "list_stale_leads" not in run(clone, ".venv/bin/python -m tools.lint_sql || true", environ)
+
+
+def test_an_index_has_the_order_of_the_list(database: Database) -> None:
+    (order,) = re.findall(r"^ *order by (l\..*)$", PAGE, re.MULTILINE)
+    with database.connect() as connection:
+        connection.execute("set enable_seqscan = off; set enable_bitmapscan = off")
+        condition = "l.organization_id = '00000000-0000-7000-8000-000000000000' and l.created_at < now()"
+        plan = connection.execute(
+            f"explain select * from app.lead as l where {condition} order by {order} limit 50".encode()
+        ).fetchall()
+    assert "lead_by_created_at" in str(plan)
+    assert "Sort" not in str(plan)
 
 
 def test_a_type_is_made_by_the_migrating_login(database: Database) -> None:
