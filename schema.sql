@@ -158,7 +158,7 @@ COMMENT ON COLUMN api.chain_verdict.next_after IS 'The value of after for the ne
 
 COMMENT ON COLUMN api.chain_verdict.head IS 'The last seal that was verified, as a value for head in a later request. Store it elsewhere. Null if there is none.';
 
-COMMENT ON COLUMN api.chain_verdict.unsealed IS 'How many events are not sealed yet. A worker seals them every second.';
+COMMENT ON COLUMN api.chain_verdict.unsealed IS 'How many events are not sealed yet, counted up to 10000. A worker seals them every second.';
 
 CREATE TYPE api.crm_connection AS (
 	id uuid,
@@ -1616,7 +1616,7 @@ end $$;
 
 ALTER FUNCTION app.id_time(id uuid) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.id_time(id uuid) IS 'The time in a UUID of version 7 (RFC 9562, section 5.7), in milliseconds. For another version the result has no meaning.';
+COMMENT ON FUNCTION app.id_time(id uuid) IS 'The time in a UUID of version 7 (RFC 9562, section 5.7) in milliseconds; no meaning for others. Exact to 2^56 µs, year 4253.';
 
 CREATE TABLE audit.seal (
     organization_id uuid NOT NULL,
@@ -1843,8 +1843,8 @@ declare
 begin
   if create_analyst.login collate "C" !~ '^[a-z_][a-z0-9_]{0,62}$' or create_analyst.login ~ '^(pg_|leads_)' then
     raise sqlstate 'PT422' using message = 'invalid_login', hint =
-      'A login must have 1 to 63 characters from a-z, 0-9 and _. It must not begin with a digit, pg_ or leads_. '
-      'Every login of the cluster can see the name, so don''t use a customer''s name.';
+      'A login must have 1 to 63 characters from a-z, 0-9 and _. It must not begin with a digit, pg_ or leads_. Choose '
+      'another name. Every login of the cluster can see it, so don''t use a customer''s name.';
   end if;
   if create_analyst.verifier is null or create_analyst.verifier !~ '^SCRAM-SHA-256\$' then
     raise sqlstate 'PT422' using message = 'invalid_verifier', hint =
@@ -1856,7 +1856,7 @@ begin
   end if;
   if exists (select from pg_catalog.pg_roles as r where r.rolname = create_analyst.login) then
     raise sqlstate 'PT409' using message = 'login_exists', hint = format(
-      'The login "%s" already exists. Choose another name, or first run: leads bi revoke %s',
+      'The login "%s" already exists. Choose another name. If leads bi list shows it, you can drop it: leads bi revoke %s',
       create_analyst.login, create_analyst.login
     );
   end if;
@@ -4234,10 +4234,8 @@ declare
   -- A value in place of null, because a plan that handles both scans the queue from its beginning.
   v_organization_id uuid := coalesce(seal_events.after, '00000000-0000-0000-0000-000000000000');
   v_event audit.event;
-  v_position bigint;
-  v_event_hash bytea;
-  v_hash bytea;
-  v_sealed integer := 0;
+  v_seal audit.seal;
+  v_seals audit.seal[] := '{}';
 begin
   loop
     v_organization_id := (
@@ -4257,57 +4255,59 @@ begin
   end loop;
 
   select s.position, s.hash
-  into v_position, v_hash
+  into v_seal.position, v_seal.hash
   from audit.seal as s
   where s.organization_id = v_organization_id
   order by s.position desc
   limit 1;
-  v_position := coalesce(v_position, 0);
-  v_hash := coalesce(v_hash, sha256(uuid_send(v_organization_id)));
+  v_seal.position := coalesce(v_seal.position, 0);
+  v_seal.hash := coalesce(v_seal.hash, sha256(uuid_send(v_organization_id)));
 
   -- An event that was put into the queue again has a seal, and would make every later insert fail.
-  -- Only the first events of the queue are looked up: the queue may be long.
+  -- Only the first events are looked up, each by its key: the queue and the chain may be long.
   delete from audit.unsealed as u
-  using (
+  where u.organization_id = v_organization_id and u.event_id = any (array(
     select q.event_id
-    from audit.unsealed as q
-    where q.organization_id = v_organization_id
-    order by q.event_id
-    limit seal_events.batch
-  ) as first
-  where
-    u.organization_id = v_organization_id
-    and u.event_id = first.event_id
-    and exists (
-      select
-      from audit.seal as s
-      where
-        s.organization_id = v_organization_id
-        and s.event_id = u.event_id
-        and s.created_at = app.id_time(u.event_id)
-    );
+    from (
+      select f.event_id from audit.unsealed as f where f.organization_id = v_organization_id order by f.event_id
+      limit seal_events.batch
+    ) as q
+    where exists (
+      select from audit.seal as s
+      where s.organization_id = v_organization_id and s.event_id = q.event_id and s.created_at = app.id_time(q.event_id)
+      offset 0
+    )
+  ));
   for v_event in
     select e.*
     from audit.unsealed as u
     -- An event that was removed before its seal stays in the queue, where leads doctor finds it.
-    join audit.event as e
-      on e.organization_id = v_organization_id and e.id = u.event_id and e.created_at = app.id_time(u.event_id)
+    -- OFFSET prevents a merge join, which would read all events of the organization.
+    cross join lateral (
+      select e.* from audit.event as e
+      where e.organization_id = v_organization_id and e.id = u.event_id and e.created_at = app.id_time(u.event_id)
+      offset 0
+    ) as e
     where u.organization_id = v_organization_id
     order by u.event_id
     limit seal_events.batch
   loop
-    v_position := v_position + 1;
-    v_event_hash := audit.event_hash(
-      v_position, v_event.id, v_event.organization_id, v_event.action, v_event.source, v_event.correlation_id,
+    v_seal.position := v_seal.position + 1;
+    v_seal.event_id := v_event.id;
+    v_seal.event_hash := audit.event_hash(
+      v_seal.position, v_event.id, v_event.organization_id, v_event.action, v_event.source, v_event.correlation_id,
       v_event.lead_id, v_event.payload_digest, v_event.created_at
     );
-    v_hash := sha256(v_hash || v_event_hash);
-    insert into audit.seal (organization_id, position, event_id, event_hash, hash, created_at)
-    values (v_organization_id, v_position, v_event.id, v_event_hash, v_hash, v_event.created_at);
-    delete from audit.unsealed as u where u.organization_id = v_organization_id and u.event_id = v_event.id;
-    v_sealed := v_sealed + 1;
+    v_seal.hash := sha256(v_seal.hash || v_seal.event_hash);
+    v_seal.created_at := v_event.created_at;
+    v_seals := v_seals || v_seal;
   end loop;
-  return query select v_organization_id, v_sealed;
+  insert into audit.seal (organization_id, position, event_id, event_hash, hash, created_at)
+  select v_organization_id, n.position, n.event_id, n.event_hash, n.hash, n.created_at
+  from unnest(v_seals) as n;
+  delete from audit.unsealed as u
+  where u.organization_id = v_organization_id and u.event_id = any (array(select n.event_id from unnest(v_seals) as n));
+  return query select v_organization_id, cardinality(v_seals);
 end $$;
 
 ALTER FUNCTION admin.seal_events(after uuid, batch integer) OWNER TO leads_jobs;
@@ -7044,7 +7044,8 @@ begin
     from audit.seal as s
     where s.organization_id = v_organization_id and s.position > coalesce(v_last.position, chain_verdict.after)
   );
-  v_unsealed := (select count(*) from audit.unsealed as u where u.organization_id = v_organization_id);
+  select count(*) into v_unsealed
+  from (select from audit.unsealed as u where u.organization_id = v_organization_id limit 10000) as u;
 
   if
     chain_verdict.head is not null

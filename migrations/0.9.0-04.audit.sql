@@ -16,7 +16,7 @@ begin
 end $$;
 
 comment on function app.id_time(uuid) is
-  'The time in a UUID of version 7 (RFC 9562, section 5.7), in milliseconds. For another version the result has no meaning.';
+  'The time in a UUID of version 7 (RFC 9562, section 5.7) in milliseconds; no meaning for others. Exact to 2^56 µs, year 4253.';
 
 -- Partitioned by year, so that whole years can be archived and removed. audit.create_partitions creates the partitions,
 -- because a new partition has statistics and neither row-level security nor the triggers that keep it append-only. There

@@ -426,7 +426,7 @@ comment on column api.chain_verdict.verified_to is
 comment on column api.chain_verdict.next_after is 'The value of after for the next request; null at the end of the chain.';
 comment on column api.chain_verdict.head is
   'The last seal that was verified, as a value for head in a later request. Store it elsewhere. Null if there is none.';
-comment on column api.chain_verdict.unsealed is 'How many events are not sealed yet. A worker seals them every second.';
+comment on column api.chain_verdict.unsealed is 'How many events are not sealed yet, counted up to 10000. A worker seals them every second.';
 
 -- What a client sends.
 create type api.lead_input as (

@@ -811,7 +811,8 @@ begin
     from audit.seal as s
     where s.organization_id = v_organization_id and s.position > coalesce(v_last.position, chain_verdict.after)
   );
-  v_unsealed := (select count(*) from audit.unsealed as u where u.organization_id = v_organization_id);
+  select count(*) into v_unsealed
+  from (select from audit.unsealed as u where u.organization_id = v_organization_id limit 10000) as u;
 
   if
     chain_verdict.head is not null

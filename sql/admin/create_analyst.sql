@@ -14,8 +14,8 @@ declare
 begin
   if create_analyst.login collate "C" !~ '^[a-z_][a-z0-9_]{0,62}$' or create_analyst.login ~ '^(pg_|leads_)' then
     raise sqlstate 'PT422' using message = 'invalid_login', hint =
-      'A login must have 1 to 63 characters from a-z, 0-9 and _. It must not begin with a digit, pg_ or leads_. '
-      'Every login of the cluster can see the name, so don''t use a customer''s name.';
+      'A login must have 1 to 63 characters from a-z, 0-9 and _. It must not begin with a digit, pg_ or leads_. Choose '
+      'another name. Every login of the cluster can see it, so don''t use a customer''s name.';
   end if;
   if create_analyst.verifier is null or create_analyst.verifier !~ '^SCRAM-SHA-256\$' then
     raise sqlstate 'PT422' using message = 'invalid_verifier', hint =
@@ -27,7 +27,7 @@ begin
   end if;
   if exists (select from pg_catalog.pg_roles as r where r.rolname = create_analyst.login) then
     raise sqlstate 'PT409' using message = 'login_exists', hint = format(
-      'The login "%s" already exists. Choose another name, or first run: leads bi revoke %s',
+      'The login "%s" already exists. Choose another name. If leads bi list shows it, you can drop it: leads bi revoke %s',
       create_analyst.login, create_analyst.login
     );
   end if;

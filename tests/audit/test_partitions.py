@@ -56,6 +56,19 @@ def test_the_worker_creates_them_automatically(database: Database, tmp_path: Pat
         pushing.wait_for(lambda: f"seal_{NEXT}" in partitions(database))
 
 
+def test_the_worker_tries_again_while_an_organization_is_being_created(database: Database, tmp_path: Path) -> None:
+    drop_next_year(database)
+    with database.connect("leads_operator") as operator:
+        operator.execute("begin")
+        operator.execute("select admin.create_organization('Acme Restoration', 'test')")
+        with pushing.working(database, tmp_path) as worker:
+            waits = "waits for the database (LockNotAvailable, 55P03)"
+            pushing.wait_for(lambda: worker.log.read_text().count(waits) > 1)
+            assert f"event_{NEXT}" not in partitions(database)
+            operator.execute("commit")
+            pushing.wait_for(lambda: f"seal_{NEXT}" in partitions(database))
+
+
 @pytest.mark.parametrize("year", [YEAR, NEXT])
 @pytest.mark.parametrize("table", ["event", "seal"])
 @pytest.mark.parametrize("setting", ["origin", "replica"])

@@ -309,6 +309,31 @@ def test_an_event_that_is_queued_twice_does_not_stop_the_sealer(database: Databa
         assert (result["holds"], result["unsealed"]) == (True, 0)
 
 
+def test_a_batch_costs_the_same_however_long_the_chain_is(database: Database) -> None:
+    organization = make_organization(database)
+    add = "insert into app.lead (organization_id, email) select %s, 'ada@example.com' from generate_series(1, %s)"
+    database.sql(add, organization.id, 5000)
+    while seal(database):
+        pass
+    with database.connect() as connection:
+        for _ in range(2):  # the first call also reads the catalogue
+            connection.execute(add, [organization.id, 1])
+            explained = connection.execute(
+                "explain (analyze, buffers, format json) select * from admin.seal_events(null, 1000)"
+            ).fetchall()
+    plan = explained[0]["QUERY PLAN"][0]["Plan"]
+    assert plan["Actual Rows"] == 1
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 200
+
+
+def test_a_verdict_counts_at_most_10000_unsealed_events(database: Database) -> None:
+    organization = make_organization(database)
+    queue = "insert into audit.unsealed select %s, gen_random_uuid() from generate_series(1, 10001)"
+    database.sql(queue, organization.id)
+    assert verdict(database, organization.id)["unsealed"] == 10_000
+    database.sql("delete from audit.unsealed where organization_id = %s", organization.id)
+
+
 def test_concurrent_sealers_build_one_chain(database: Database) -> None:
     organizations = [make_organization(database) for _ in range(3)]
     stop = threading.Event()
