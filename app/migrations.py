@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 
+from app import settings
 from app.settings import ROOT
 
 FOLDER = ROOT / "migrations"
@@ -155,13 +156,21 @@ def applied_ids(connection: psycopg.Connection[Any]) -> set[str]:
     newest_order = max(_order(id) or () for id in ids)
     unknown = [id for id in applied - ids if (order := _order(id)) is None or order < newest_order]
     if unknown:
-        raise MigrationError(
-            f"This database has migrations that this release doesn't know ({', '.join(sorted(unknown))}): a version "
-            "before the first release created it. Nothing was changed. It can't be upgraded. Export its data, create "
-            "a new database and load them there, as docs/upgrading.md shows. If you don't need the data (the "
-            "embedded server's folder .data), move the database away and run the command again."
-        )
+        raise no_upgrade(f" ({', '.join(sorted(unknown))})")
     return applied
+
+
+def no_upgrade(names: str = "") -> MigrationError:
+    """The refusal of a database of a version before the first release, and what to do.
+
+    names: those of its migrations.
+    """
+    return MigrationError(
+        f"This database has migrations that this release doesn't know{names}: a version before the first release "
+        "created it. Nothing was changed. It can't be upgraded. Export its data, create a new database and load them "
+        "there, as docs/upgrading.md shows. If you don't need the data, drop the database (for the embedded server, "
+        f"move its folder {settings.read().data_dir} away) and run leads migrate."
+    )
 
 
 def _order(id: str) -> tuple[int, ...] | None:

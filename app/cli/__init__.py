@@ -7,7 +7,7 @@ from types import FrameType
 
 import click
 
-from app.cli.output import plain_errors
+from app.cli.output import Group, plain_errors
 
 _COMMANDS = (
     "serve",
@@ -27,7 +27,7 @@ _COMMANDS = (
 _MODULES = {"psql": "bi"}
 
 
-class _Commands(click.Group):
+class _Commands(Group):
     """Imports a command's module only when the command runs, which halves the start-up time."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -60,6 +60,20 @@ def leads() -> None:
     The password of an address may be in a file, such as a container's secret:
     DATABASE_PASSWORD_FILE, LEADS_MIGRATE_PASSWORD_FILE, LEADS_OPERATOR_PASSWORD_FILE or
     LEADS_WORKER_PASSWORD_FILE names it.
+
+    \b
+    Other variables:
+    HOST, PORT, WORKERS, BI_PORT  the defaults of the options of leads serve
+    LEADS_DATA_DIR                the folder of the embedded PostgreSQL and its keys (default: .data)
+    LEADS_PG_BIN                  the folder of PostgreSQL's programs (default: those of the wheel)
+    LEADS_CONNECTIONS             connections to PostgreSQL for each server process (default: 8)
+    LEADS_QUEUE                   requests that may wait for a connection (default: 256)
+    LEADS_PREPARED_STATEMENTS     on, or off behind a pooler such as PgBouncer (default: on)
+    LEADS_CORS_ORIGINS            origins of web pages that may call the API, separated by commas
+    LEADS_WORKER                  on, or off: leads serve runs no worker (default: on)
+    LEADS_CRM_KEY                 the key of the CRM credentials; needed with your own PostgreSQL
+    LEADS_CRM_KEY_FILE            a file with that key
+    LEADS_ALLOW_LOOPBACK_VENDORS  1: a CRM's address may be on this machine, for tests (default: 0)
 
     Exit codes: 0 success; 1 the command found something wrong;
     2 a mistake, which standard error explains; 130 Ctrl-C.

@@ -42,17 +42,21 @@ class Addresses:
 
 
 @contextmanager
-def addresses(*, bi_port: int | None = None) -> Iterator[Addresses]:
+def addresses(*, bi_port: int | None = None, creates: bool = False) -> Iterator[Addresses]:
     """The addresses in the environment, or those of the embedded server,
     which runs until the block ends.
 
     If one of the four variables is set, the embedded server isn't used. bi_port: the TCP port on
-    which the embedded server accepts analysts. Raises SettingsError and EmbeddedError.
+    which the embedded server accepts analysts. creates: whether a missing database of the embedded
+    server is created. Otherwise it is a mistake.
+    Raises Mistake, SettingsError and EmbeddedError.
     """
     env = settings.read()
     if env.database_url or env.migrate_url or env.operator_url or env.worker_url:
         yield Addresses(env.database_url, env.migrate_url, env.operator_url, env.worker_url, False)
         return
+    if not creates and not embedded.exists(env.data_dir):
+        raise Mistake(f"There is no database yet in {env.data_dir}. Run leads serve first, which creates it.")
     with embedded.running(env.data_dir, tcp_port=bi_port) as server:
         yield Addresses(
             api=server.url("leads_api"),

@@ -10,7 +10,7 @@ import psycopg
 from psycopg.rows import DictRow
 
 from app.cli.addresses import call, operator
-from app.cli.output import Mistake, json_option, one, progress, rows
+from app.cli.output import Group, Mistake, json_option, one, progress, rows
 
 _BATCH = 1000
 _PART = 10_000
@@ -19,7 +19,7 @@ _HEAD = re.compile(r"[1-9][0-9]{0,17}:[0-9a-f]{64}")
 """A head in the format of api.chain_head: a position and a hash."""
 
 
-@click.group()
+@click.group(cls=Group)
 def audit() -> None:
     """Seal the audit log, and verify that it was not changed.
 

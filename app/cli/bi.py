@@ -15,6 +15,7 @@ from uuid import UUID
 
 import click
 import psycopg
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow
 
@@ -22,14 +23,14 @@ from app import embedded, settings
 from app.cli import demo
 from app.cli.addresses import Addresses, addresses, call, connect
 from app.cli.keys import Instant
-from app.cli.output import Mistake, json_option, one, rows
+from app.cli.output import Group, Mistake, json_option, one, rows
 
 _PORT = 5433
 _HOURS = 8
 """The lifetime of a login of leads psql, in case the command can't drop it."""
 
 
-@click.group()
+@click.group(cls=Group)
 def bi() -> None:
     """Create, list and revoke analysts: logins that read one organization's leads through the views
     of schema bi.
@@ -129,7 +130,21 @@ def psql(organization: UUID | None, arguments: tuple[str, ...]) -> None:
 @contextmanager
 def _migrator() -> Iterator[tuple[Addresses, psycopg.Connection[DictRow]]]:
     with addresses() as urls, connect(urls.of_migrate(), autocommit=True) as connection:
-        yield urls, connection
+        try:
+            yield urls, connection
+        except psycopg.errors.InsufficientPrivilege as error:
+            message, login = error.diag.message_primary or "", connection.info.user
+            raise Mistake(f'The login "{login}" lacks a privilege: {message}. {_grant(message, login)}') from None
+
+
+def _grant(message: str, login: str) -> str:
+    """How a login gets the privilege that PostgreSQL's message is about."""
+    name = sql.Identifier(login).as_string()
+    if message.startswith("permission denied to create role"):
+        return f"Run as a superuser: alter role {name} createrole;"
+    if message.startswith("permission denied to grant role"):
+        return f"Run as a superuser: grant leads_bi to {name} with admin option;"
+    return "Set LEADS_MIGRATE_URL to the address of the login that runs leads migrate."
 
 
 def _create(connection: psycopg.Connection[DictRow], login: str, organization: UUID, expires: datetime | None) -> str:

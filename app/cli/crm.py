@@ -13,7 +13,7 @@ from psycopg.rows import DictRow
 
 from app import settings
 from app.cli.addresses import addresses, call, connect, operator
-from app.cli.output import Mistake, json_option, one, rows
+from app.cli.output import Group, Mistake, json_option, one, rows
 from app.cli.reconcile import compare, report
 from app.cli.worker import vault
 from app.worker.calls import client
@@ -50,7 +50,7 @@ _COMMON = {
 }
 
 
-@click.group()
+@click.group(cls=Group)
 def crm() -> None:
     """Connect organizations to a CRM, and list, retry and check pushes."""
 

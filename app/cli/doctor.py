@@ -20,6 +20,13 @@ from app.cli.output import Mistake, json_option
 
 _MISSING = (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedFunction, psycopg.errors.UndefinedTable)
 _REMEDY_LINES = 12
+_IS_OLDER = """
+select 1
+from pg_catalog.pg_proc as p
+join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
+where n.nspname = 'api' and p.proname in ('schema_version', 'release_version')
+having array_agg(p.proname::text) = '{schema_version}'
+"""
 
 
 @dataclass(frozen=True)
@@ -103,8 +110,11 @@ def examine(url: str, *, is_migrating: bool) -> tuple[list[Finding], list[NotSee
     findings, not_seen = list(_file_findings()), list(_FOR_SUPERUSERS)
     with connect(url) as connection:
         connection.read_only = True
+        # Its own admin.findings() would compare versions that don't count the same.
+        is_older = bool(connection.execute(_IS_OLDER).rowcount)
         try:
-            findings += [Finding(**row) for row in call(connection, "admin.findings", migrations.newest())]
+            if not is_older:
+                findings += [Finding(**row) for row in call(connection, "admin.findings", migrations.newest())]
         except _MISSING:
             findings.append(Finding("version", "The schema is missing, or older than this release.", "leads migrate"))
     try:
@@ -112,8 +122,11 @@ def examine(url: str, *, is_migrating: bool) -> tuple[list[Finding], list[NotSee
     except psycopg.errors.InsufficientPrivilege:
         pending = None
     except migrations.MigrationError as error:
-        pending = []
-        findings.append(Finding("migrations", str(error), "See docs/upgrading.md."))
+        findings.append(_finding(error))
+        return findings, not_seen
+    if is_older:
+        findings.append(_finding(migrations.no_upgrade()))
+        return findings, not_seen
     if pending is None:
         not_seen.append(_PENDING)
     elif pending:
@@ -173,8 +186,12 @@ def _file_findings() -> Iterator[Finding]:
     try:
         migrations.check_sums()
     except migrations.MigrationError as error:
-        finding, _, remedy = str(error).partition(". ")
-        yield Finding("migrations", f"{finding}.", remedy)
+        yield _finding(error)
+
+
+def _finding(error: migrations.MigrationError) -> Finding:
+    finding, _, remedy = str(error).partition(". ")
+    return Finding("migrations", f"{finding.removesuffix('.')}.", remedy)
 
 
 def _text(findings: list[Finding], not_seen: list[NotSeen]) -> Iterator[str]:

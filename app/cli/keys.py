@@ -13,7 +13,7 @@ from uuid import UUID
 import click
 
 from app.cli.addresses import call, operator
-from app.cli.output import json_option, one, rows
+from app.cli.output import Group, json_option, one, rows
 from app.server import values
 
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -87,7 +87,7 @@ def _duration(text: str) -> timedelta | None:
     return timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else None
 
 
-@click.group()
+@click.group(cls=Group)
 def keys() -> None:
     """Create, list, rotate and revoke API keys."""
 

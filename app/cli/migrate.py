@@ -56,7 +56,7 @@ def migrate(plan: bool, diff: bool, mark_applied: bool, give_up_after: int, set_
     """
     if (diff and not plan) or (plan + mark_applied + set_passwords > 1):
         raise click.UsageError("--diff needs --plan. --plan, --mark-applied and --set-passwords exclude each other.")
-    with addresses() as urls:
+    with addresses(creates=not plan and not mark_applied) as urls:
         url = urls.of_migrate()
         connect(url).close()
         try:
@@ -110,7 +110,7 @@ def apply(url: str, give_up_after: float = migration_run.GIVE_UP_AFTER) -> None:
     Raises MigrationError and psycopg.Error.
     """
     report = _Report()
-    count, name = 0, ""
+    count, is_unreleased, name = 0, False, ""
     with migration_lock.locked(url, report.say) as lock, doctor.keeping_catalogue(url):
         try:
             for migration in migration_run.apply(lock, report, give_up_after=give_up_after):
@@ -119,16 +119,17 @@ def apply(url: str, give_up_after: float = migration_run.GIVE_UP_AFTER) -> None:
                 click.echo(f"Applying {name} ...", err=True)
                 count += 1
             with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
-                if unreleased.is_pending(connection):
+                if is_unreleased := unreleased.is_pending(connection):
                     name = "The unreleased changes"
                     click.echo("Applying the unreleased changes of this checkout ...", err=True)
                     unreleased.apply(connection)
-                    count += 1
         except psycopg.Error as error:
             raise _failure(name, error) from None
         finally:
             report.end()
-    click.echo(f"{count} applied." if count else "Nothing to apply: the schema is up to date.", err=True)
+    what = [f"{count} migration{'s' * (count > 1)}"] if count else []
+    what += ["the unreleased changes of this checkout (migrations/next.sql and sql/)"] if is_unreleased else []
+    click.echo(f"Applied {' and '.join(what)}." if what else "Nothing to apply: the schema is up to date.", err=True)
 
 
 def mark(url: str) -> None:
@@ -168,7 +169,7 @@ def print_plan(url: str) -> None:
     for migration in pending:
         click.echo(f"-- {migration.path.name}\n{migration_run.as_script(migration)}\n")
     if pending:
-        click.echo(f"{len(pending)} to apply.", err=True)
+        click.echo(f"{len(pending)} migrations to apply.", err=True)
     if not _says_what_is_left_out(url) and not pending:
         click.echo("Nothing to apply: the schema is up to date.", err=True)
 

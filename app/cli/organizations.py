@@ -5,10 +5,10 @@ from uuid import UUID
 import click
 
 from app.cli.addresses import call, operator
-from app.cli.output import json_option, one, rows
+from app.cli.output import Group, json_option, one, rows
 
 
-@click.group()
+@click.group(cls=Group)
 def organizations() -> None:
     """Create and list organizations, and edit their pipeline stages."""
 

@@ -20,6 +20,16 @@ from app.settings import SettingsError
 json_option: Callable[..., Any] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
+class Group(click.Group):
+    """A group whose help shows the whole summary of each command. click cuts them to one line."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes each command with its summary, which continues on the next line if it is long."""
+        commands = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.get_short_help_str(1000)) for name, each in commands if each is not None])
+
+
 class Mistake(Exception):
     """A mistake that the user can correct. The message says how."""
 

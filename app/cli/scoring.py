@@ -13,7 +13,7 @@ from psycopg.rows import DictRow
 from app.cli.addresses import call, operator
 from app.cli.backtest import Result, picture, report
 from app.cli.model_file import by_line, read, toml
-from app.cli.output import Mistake, json_option, one, progress, rows
+from app.cli.output import Group, Mistake, json_option, one, progress, rows
 from app.server import values
 
 _CHUNK = 1000
@@ -35,7 +35,7 @@ _file = click.File("r", encoding="utf-8-sig")
 _version = click.IntRange(1, 2**31 - 1)
 
 
-@click.group()
+@click.group(cls=Group)
 def scoring() -> None:
     """Show, edit, compare, try and activate scoring models.
 

@@ -40,18 +40,15 @@ def serve(host: str | None, port: int | None, bi_port: int | None, workers: int 
     and seals the audit log. With DATABASE_URL it only serves: run leads migrate and leads worker
     yourself.
 
-    \b
-    Other variables:
-    LEADS_DATA_DIR             the folder of the embedded PostgreSQL and its keys (default: .data)
-    LEADS_CONNECTIONS          connections to PostgreSQL for each server process (default: 8)
-    LEADS_QUEUE                requests that may wait for a connection (default: 256)
-    LEADS_CORS_ORIGINS         origins of web pages that may call the API, separated by commas
-    LEADS_PREPARED_STATEMENTS  on, or off behind a pooler such as PgBouncer (default: on)
+    leads --help lists the variables that change this.
     """
     configuration = settings.read()
     host = configuration.host if host is None else host
     bi_port = configuration.bi_port if bi_port is None else bi_port
-    with _bind(host, configuration.port if port is None else port) as listener, addresses(bi_port=bi_port) as urls:
+    with (
+        _bind(host, configuration.port if port is None else port) as listener,
+        addresses(bi_port=bi_port, creates=True) as urls,
+    ):
         if bi_port and not urls.is_embedded:
             raise Mistake(
                 "BI_PORT is for the embedded server only. With DATABASE_URL, analysts connect to that server directly."

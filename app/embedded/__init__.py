@@ -29,7 +29,13 @@ from app.embedded.cluster import LOGINS, binary, harden
 from app.embedded.errors import EmbeddedError, plain_errors
 from app.embedded.process import Server
 
-__all__ = ["LOGINS", "SYSTEM_USER", "EmbeddedError", "Server", "binary", "harden", "running"]
+__all__ = ["LOGINS", "SYSTEM_USER", "EmbeddedError", "Server", "binary", "exists", "harden", "running"]
+
+
+def exists(data_dir: Path) -> bool:
+    """Say whether `data_dir` has a cluster. Raises EmbeddedError if the folder can't be read."""
+    with plain_errors(data_dir):
+        return (data_dir / "postgres").exists()
 
 
 @contextmanager

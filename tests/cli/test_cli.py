@@ -12,16 +12,17 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from app import embedded, migration_lock, migration_run, migrations
+from app import embedded, migration_lock, migration_run, migrations, settings
 from app.cli import keys
 from app.settings import ROOT
 from tests.support.database import Database, Organization
-from tests.support.process import Leads, Server, mistake, printed
+from tests.support.process import Leads, Server, leads_in, mistake, printed
 
 
 def test_organizations(leads: Leads) -> None:
@@ -160,7 +161,7 @@ def test_migrate_plan_applies_nothing(leads: Leads, new_database: Callable[..., 
     process = leads("migrate", "--plan", LEADS_MIGRATE_URL=empty.url("leads_migrator"))
     assert "create table app.lead (" in process.stdout
     assert process.stdout.count("\nbegin;\n") == process.stdout.count("\ncommit;\n") == len(migrations.all_())
-    assert "to apply" in process.stderr
+    assert f"{len(migrations.all_())} migrations to apply." in process.stderr
     assert empty.sql("select count(*) as n from pg_namespace where nspname in ('app', 'yoyo')") == [{"n": 0}]
 
     behind = leads("serve", "--port", "0", DATABASE_URL=empty.url("leads_api"))
@@ -169,6 +170,7 @@ def test_migrate_plan_applies_nothing(leads: Leads, new_database: Callable[..., 
     applied = leads("migrate", LEADS_MIGRATE_URL=empty.url("leads_migrator"))
     assert applied.returncode == 0, applied.stderr
     assert "Applying 0.9.0-03.leads.sql" in applied.stderr
+    assert f"\nApplied {len(migrations.all_())} migrations" in applied.stderr
     again = leads("migrate", LEADS_MIGRATE_URL=empty.url("leads_migrator"))
     assert "up to date" in again.stderr
     assert leads("migrate", "--plan", LEADS_MIGRATE_URL=empty.url("leads_migrator")).stdout == ""
@@ -229,6 +231,55 @@ def test_a_wrong_set_up_is_reported(leads: Leads, server: Server, database: Data
 def test_every_command_has_help(leads: Leads) -> None:
     for command in ([], ["serve"], ["demo"], ["migrate"], ["organizations"], ["keys", "create"], ["keys"], ["doctor"]):
         assert printed(leads(*command, "--help")).startswith("Usage:")
+
+
+@pytest.mark.parametrize("command", ["", "organizations", "keys", "scoring", "crm", "bi", "audit"])
+def test_the_help_of_a_group_shows_whole_summaries(leads: Leads, command: str) -> None:
+    _, _, listed = printed(leads(*command.split(), "--help")).partition("Commands:")
+    assert listed.count("\n  ") > 1
+    assert "..." not in listed
+
+
+class Read(dict[str, str]):
+    """An environment without variables, which records the names that are read."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.names.add(name)
+        return default
+
+
+def test_the_help_lists_every_variable_that_the_programs_read(leads: Leads) -> None:
+    environ = Read()
+    settings.read(environ)
+    texts = [path.read_text() for path in (ROOT / "app").rglob("*.py")]
+    read = {name for text in texts for name in re.findall(r'environ(?:\.get\(|\[)"(LEADS_\w+)"', text)}
+    assert "LEADS_PG_BIN" in read
+    text, _, _ = printed(leads("--help")).partition("Exit codes")
+    listed = set(re.findall(r"\b(?:(?:LEADS|DATABASE|BI)_[A-Z_]+|HOST|PORT|WORKERS)\b", text))
+    assert listed == read | environ.names
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("organizations list", "keys list", "crm list", "crm queue", "audit verify", "audit seal", "bi list", "psql"),
+        *("doctor", "demo", "worker", "migrate --plan", "migrate --mark-applied", "scoring show --organization ID"),
+        *("erase --organization ID --yes", "bi create ann --organization ID", "bi revoke ann"),
+    ],
+)
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_command_does_not_create_a_database(command: str, exists: bool, run_dir: Path) -> None:
+    folder = run_dir / f"none-{uuid4().hex[:8]}"
+    if exists:
+        folder.mkdir()
+    addresses = ("DATABASE_URL", "LEADS_MIGRATE_URL", "LEADS_OPERATOR_URL", "LEADS_WORKER_URL")
+    kept = {name: value for name, value in os.environ.items() if name not in addresses}
+    done = leads_in({**kept, "LEADS_DATA_DIR": str(folder)})(*command.replace("ID", str(uuid4())).split())
+    assert mistake(done) == f"There is no database yet in {folder}. Run leads serve first, which creates it."
+    assert not folder.exists() or list(folder.iterdir()) == []
 
 
 def test_demo_on_request(

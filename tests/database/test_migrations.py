@@ -3,6 +3,7 @@ and databases that it must refuse.
 """
 
 import hashlib
+import json
 import re
 import shutil
 import signal
@@ -476,6 +477,25 @@ def test_serve_refuses_a_schema_from_before_the_baseline(new_database: Callable[
     database.sql("alter function api.release_version() rename to renamed")
     answer = leads_on(database)("serve", "--port", "0", DATABASE_URL=database.url("leads_api"))
     assert "is at version 0" in mistake(answer)
+
+
+def test_the_refusal_names_the_data_folder_and_doctor_says_the_same(new_database: Callable[..., Database]) -> None:
+    database = of_before(new_database)
+    database.sql("alter function api.release_version() rename to renamed")
+    leads = leads_on(database)
+    sentence = "Export its data, create a new database and load them there, as docs/upgrading.md shows."
+    refusal = mistake(leads("migrate", LEADS_DATA_DIR="/srv/leads"))
+    assert sentence in refusal
+    assert "move its folder /srv/leads away" in refusal
+    # The operator can't see the migrations, only that the schema is older.
+    for environ, names in (({}, "0001.roles, 0002.organizations"), ({"LEADS_MIGRATE_URL": ""}, "")):
+        done = leads("doctor", "--json", LEADS_DATA_DIR="/srv/leads", **environ)
+        assert (done.returncode, done.stderr) == (1, "")
+        (one,) = json.loads(done.stdout)["findings"]
+        assert "a version before the first release created it" in one["finding"]
+        assert names in one["finding"]
+        assert sentence in one["remedy"]
+        assert "move its folder /srv/leads away" in one["remedy"]
 
 
 def test_a_history_that_the_release_does_not_know_is_refused(leads: Leads, database: Database) -> None:
