@@ -192,9 +192,8 @@ def _in_steps(steps: Iterable[str]) -> str:
     return "-- transactional: false\n" + "".join(f"-- step\n{step}\n" for step in steps)
 
 
-def migrate(url: str, folder: Path, load: Load, quiet: float = _QUIET) -> Count:
+def migrate(url: str, folder: Path, load: Load, count: Count, quiet: float = _QUIET) -> None:
     """Runs the migrations while the requests go on."""
-    count = Count()
     time.sleep(quiet)
     with locked(url) as lock:
         for migration in migration_run.apply(lock, count, folder=folder):
@@ -202,7 +201,6 @@ def migrate(url: str, folder: Path, load: Load, quiet: float = _QUIET) -> Count:
                 time.sleep(quiet)  # what waited behind the last one still counts as that one's
             count.name = load.phase = migration.path.name
     time.sleep(quiet)
-    return count
 
 
 def table(load: Load, count: Count) -> Table:
@@ -235,9 +233,9 @@ def main(events: int, rate: int, at_once: bool) -> None:
             write_release(postgres.url("postgres"), folder / "migrations", is_in_steps=not at_once)
             with server.running(folder / "log", DATABASE_URL=postgres.url("leads_api")) as served:
                 print(f"Migrating, with {rate} requests a second ...", file=sys.stderr)
-                load = Load(served.base, keys, leads, rate)
+                load, count = Load(served.base, keys, leads, rate), Count()
                 with load.running():
-                    count = migrate(postgres.url("leads_migrator"), folder / "migrations", load)
+                    migrate(postgres.url("leads_migrator"), folder / "migrations", load, count)
     Console().print(table(load, count))
     slow = sum(answer.seconds > LIMIT for answer in load.answers)
     failed = sum(answer.is_failure for answer in load.answers)

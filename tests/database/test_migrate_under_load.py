@@ -2,8 +2,9 @@
 no request fails, and a lock that isn't free is tried again.
 """
 
-import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bench import migrations as load_run
@@ -17,14 +18,21 @@ def test_no_request_fails_while_migrations_run(
     database = new_database()
     keys, leads = load_run.prepare(database.url(), database.url("leads_operator"), 1000)
     load_run.write_release(database.url(), tmp_path)
-    load = load_run.Load(new_server(database).base, keys, leads, rate=20)
-    with database.connect() as holder:
+    load, count = load_run.Load(new_server(database).base, keys, leads, rate=20), load_run.Count()
+    with database.connect() as holder, ThreadPoolExecutor(1) as pool:
         holder.execute("begin; lock table audit.event in access share mode")
-        end = threading.Timer(2, lambda: holder.execute("commit"))
-        end.start()
+
+        def release_after_a_retry() -> None:
+            for _ in range(600):
+                if count.retries:
+                    break
+                time.sleep(0.1)
+            holder.execute("commit")
+
+        release = pool.submit(release_after_a_retry)
         with load.running():
-            count = load_run.migrate(database.url("leads_migrator"), tmp_path, load, quiet=0.5)
-        end.join()
+            load_run.migrate(database.url("leads_migrator"), tmp_path, load, count, quiet=0.5)
+        release.result()
     names = ["999.0.0-01.column.sql", "999.0.0-02.index.sql", "999.0.0-03.policies.sql"]
     assert {answer.phase for answer in load.answers} == {"no migration", *names}
     assert [answer for answer in load.answers if answer.is_failure] == []
