@@ -9,9 +9,11 @@ statement of its own, which would then receive the next caller's claim.
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import psycopg
 from psycopg import pq
@@ -22,16 +24,47 @@ from app.background import Background
 DEADLINE = 15.0
 """Seconds after which a silent connection is closed. PostgreSQL's statement_timeout ends before."""
 
-PATIENCE = 5.0
-"""Seconds that a request waits for a connection."""
+PATIENCE = 4.5
+"""Seconds that a request waits for a connection or for a lock, in all; up to TICK more."""
+
+TICK = 0.25
+"""Seconds between two checks of the connections and of the queue."""
+
+YOUNG = 1.0
+"""Seconds for which a new connection is kept even if it reports an error of its session.
+On a standby, each write would otherwise open a connection.
+"""
+
+
+class Client(Protocol):
+    """Who has sent a request."""
+
+    is_gone: bool
+    """Whether the client has disconnected, so that nobody reads the response."""
+
+
+class _Present:
+    is_gone = False
+
+
+PRESENT: Client = _Present()
+"""A client that stays."""
 
 
 class Unavailable(Exception):
     """No connection was free in time. Nothing was sent."""
 
 
+class ClientGone(Exception):
+    """The client has disconnected. Nothing was sent, or the statement only read."""
+
+
+@dataclass(eq=False)
 class ConnectionLost(Exception):
     """The connection broke while a statement ran. Whether the statement was executed is unknown."""
+
+    sqlstate: str = ""
+    """The error that PostgreSQL sent before, if any."""
 
 
 @dataclass(eq=False)
@@ -43,6 +76,20 @@ class StatementFailed(Exception):
     detail: str | None
     hint: str | None
     constraint: str
+    is_fatal: bool = False
+    """Whether PostgreSQL, or a pooler, has ended the session with it."""
+    is_stale_plan: bool = False
+    """Whether the type of a prepared statement's result has changed."""
+
+    @property
+    def is_of_session(self) -> bool:
+        """Whether the session is the cause, so that another session may succeed.
+
+        Class 08 is the connection. Class 25 is the state of its transaction; 25006 is a standby.
+        26000 and 42P05 are a prepared statement that is missing or that another client has
+        prepared, which happens behind a pooler.
+        """
+        return self.is_stale_plan or self.sqlstate.startswith(("08", "25", "26", "42P05"))
 
 
 @dataclass(frozen=True)
@@ -54,18 +101,34 @@ class Statement:
 
 
 class _Connection:
-    __slots__ = ("_loop", "_pool", "_result", "future", "pgconn", "prepared", "socket", "started")
+    __slots__ = (
+        "_loop",
+        "_pool",
+        "_result",
+        "_session",
+        "future",
+        "opened",
+        "pgconn",
+        "prepared",
+        "reader",
+        "socket",
+        "started",
+    )
 
-    def __init__(self, pgconn: pq.abc.PGconn, pool: "Pool") -> None:
+    def __init__(self, session: psycopg.AsyncConnection, pool: "Pool") -> None:
         self._loop = asyncio.get_running_loop()
         self._pool = pool
         self._result: pq.abc.PGresult | None = None
-        self.pgconn = pgconn
+        self._session = session
+        self.pgconn = session.pgconn
         self.prepared: set[bytes] = set()
         self.future: asyncio.Future[pq.abc.PGresult] | None = None
+        self.opened = self._loop.time()
         self.started = 0.0
-        pgconn.nonblocking = 1
-        self.socket = pgconn.socket
+        self.reader: Client | None = None
+        """The client of the statement that runs, if the statement only reads."""
+        self.pgconn.nonblocking = 1
+        self.socket = self.pgconn.socket
         self._loop.add_reader(self.socket, self._on_readable)
 
     async def execute(self, statement: Statement, values: Sequence[bytes | None]) -> pq.abc.PGresult:
@@ -108,6 +171,16 @@ class _Connection:
         self._flush()
 
     def _on_readable(self) -> None:
+        # Read again unless the result is complete. When the socket has an error, such as the end
+        # of the server's process, uvloop calls this method for the last time, and the first read
+        # may return only what the server sent before it ended.
+        if not self._read():
+            self._read()
+
+    def _read(self) -> bool:
+        """Reads what has arrived. Returns whether nothing more is to be read."""
+        if self.socket < 0:
+            return True
         pgconn = self.pgconn
         try:
             pgconn.consume_input()
@@ -116,7 +189,7 @@ class _Connection:
                 # or reports a changed setting.
                 if pgconn.status == pq.ConnStatus.BAD:
                     self.lose()
-                return
+                return False
             while not pgconn.is_busy():
                 result = pgconn.get_result()
                 if result is None:
@@ -129,23 +202,57 @@ class _Connection:
                             future.set_result(last)
                     if last is None or pgconn.status == pq.ConnStatus.BAD:
                         self.lose()
-                    return
+                    return True
                 self._result = result
         except psycopg.OperationalError:
             self.lose()
+        return False
+
+    def check(self, now: float) -> None:
+        """Closes the connection if the server has, or if its statement takes too long.
+        Cancels a read whose client has disconnected.
+        """
+        self._read()
+        if self.future is None:
+            return
+        seconds = now - self.started
+        if seconds > DEADLINE:
+            self.lose()
+        elif self.reader is not None and self.reader.is_gone and seconds > TICK:
+            # A statement that is about to end anyway costs less than a new connection.
+            self._leave(ClientGone())
+            self._pool.start(self._cancel())
 
     def lose(self) -> None:
         """Closes the connection. The pool opens another."""
+        if self._leave(ConnectionLost(_sqlstate(self._result))):
+            self.pgconn.finish()
+            self._pool.replace(self)
+
+    async def _cancel(self) -> None:
+        """Cancels the statement and closes the connection: a late cancellation could reach the
+        next statement.
+        """
+        try:
+            with contextlib.suppress(psycopg.Error):
+                await self._session.cancel_safe(timeout=DEADLINE)
+        finally:
+            self.pgconn.finish()
+            self._pool.replace(self)
+
+    def _leave(self, error: Exception) -> bool:
+        """Stops using the connection, and ends its statement with the error.
+        Returns whether it was in use.
+        """
         if self.socket < 0:
-            return
+            return False
         self._loop.remove_reader(self.socket)
         self._loop.remove_writer(self.socket)
         self.socket = -1
-        self.pgconn.finish()
         future, self.future = self.future, None
         if future is not None and not future.done():
-            future.set_exception(ConnectionLost())
-        self._pool.replace(self)
+            future.set_exception(error)
+        return True
 
 
 class Pool:
@@ -155,21 +262,22 @@ class Pool:
 
     def __init__(self, url: str, size: int, queue: int, *, is_preparing: bool = True) -> None:
         self.is_preparing = is_preparing
-        self._conninfo = session.address(url).encode()
-        self._size = size
-        self._queue = queue
+        self._conninfo = session.address(url)
+        self.size = size
+        self.queue = queue
         self._idle: list[_Connection] = []
         self._all: set[_Connection] = set()
-        self._waiting: deque[tuple[float, asyncio.Future[_Connection]]] = deque()
+        self._waiting: deque[tuple[float, asyncio.Future[_Connection], Client]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_cut_off = False
         self._background = Background()
         self._closed = False
 
     async def open(self) -> None:
         """Opens all connections. Raises psycopg.OperationalError if the server can't be reached."""
-        for connection in await asyncio.gather(*(self._connect() for _ in range(self._size))):
+        for connection in await asyncio.gather(*(self._connect() for _ in range(self.size))):
             self._release(connection)
-        self._start(self._background.run("deadlines", self._watch_deadlines))
+        self.start(self._background.run("deadlines", self._watch_deadlines))
 
     @property
     def is_ready(self) -> bool:
@@ -178,24 +286,41 @@ class Pool:
         """
         return bool(self._all) and not self._background.failing()
 
-    async def execute(self, statement: Statement, values: Sequence[bytes | None]) -> pq.abc.PGresult:
+    async def execute(
+        self,
+        statement: Statement,
+        values: Sequence[bytes | None],
+        *,
+        client: Client = PRESENT,
+        is_read_only: bool = False,
+        patience: float = PATIENCE,
+    ) -> pq.abc.PGresult:
         """Runs the statement in a transaction of its own, and returns its rows.
 
-        Raises Unavailable, ConnectionLost and StatementFailed.
+        If the client disconnects, a statement that waits is not started, and one that only reads
+        is cancelled. patience: the seconds to wait for a connection.
+        Raises Unavailable, ClientGone, ConnectionLost and StatementFailed.
         """
-        connection = self._idle.pop() if self._idle else await self._wait()
+        connection = self._idle.pop() if self._idle else await self._wait(client, patience)
+        connection.reader = client if is_read_only else None
         try:
             result = await connection.execute(statement, values)
+            if result.status == pq.ExecStatus.TUPLES_OK:
+                return result
+            error = _failure(result)
+            if error.is_fatal:
+                connection.lose()
+                raise ConnectionLost(error.sqlstate)
+            if error.is_of_session and connection.started - connection.opened > YOUNG:
+                connection.lose()
+            raise error
         except asyncio.CancelledError:
-            # The client has disconnected. The next request on this connection must not get its
+            # The server is stopping. The next request on this connection must not get its
             # response.
             connection.lose()
             raise
         finally:
             self._release(connection)
-        if result.status == pq.ExecStatus.TUPLES_OK:
-            return result
-        raise _failure(result)
 
     async def close(self) -> None:
         """Closes all connections. No request may be running."""
@@ -211,14 +336,22 @@ class Pool:
         if connection in self._idle:
             self._idle.remove(connection)
         if not self._closed:
-            self._start(self._reconnect())
+            self.start(self._reconnect())
 
-    async def _wait(self) -> _Connection:
-        if len(self._waiting) >= self._queue:
-            raise Unavailable
+    def start(self, work: "asyncio._CoroutineLike[None]") -> None:
+        """Runs the work in a task of its own, which ends with the pool at the latest."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _wait(self, client: Client, patience: float) -> _Connection:
+        if len(self._waiting) >= self.queue:
+            self._drop()
+            if len(self._waiting) >= self.queue:
+                raise Unavailable
         loop = asyncio.get_running_loop()
         future: asyncio.Future[_Connection] = loop.create_future()
-        self._waiting.append((loop.time(), future))
+        self._waiting.append((loop.time() + patience, future, client))
         try:
             # A timer for each wait would cost more than the wait: _watch_deadlines ends it.
             return await future
@@ -233,19 +366,37 @@ class Pool:
         if connection.socket < 0:
             return
         while self._waiting:
-            _, future = self._waiting.popleft()
-            if not future.done():
-                future.set_result(connection)
-                return
+            _, future, client = self._waiting.popleft()
+            if future.done():
+                continue
+            if client.is_gone:
+                future.set_exception(ClientGone())
+                continue
+            future.set_result(connection)
+            return
         self._idle.append(connection)
 
+    def _drop(self) -> None:
+        """Ends the waits of requests whose time is over, or whose client has gone."""
+        now = asyncio.get_running_loop().time()
+        waiting: deque[tuple[float, asyncio.Future[_Connection], Client]] = deque()
+        for entry in self._waiting:
+            until, future, client = entry
+            if future.done():
+                continue
+            if client.is_gone:
+                future.set_exception(ClientGone())
+            elif now > until:
+                future.set_exception(Unavailable())
+            else:
+                waiting.append(entry)
+        self._waiting = waiting
+
     async def _connect(self) -> _Connection:
-        pgconn = await asyncio.get_running_loop().run_in_executor(None, pq.PGconn.connect, self._conninfo)
-        if pgconn.status != pq.ConnStatus.OK:
-            message = pgconn.get_error_message()
-            pgconn.finish()
-            raise psycopg.OperationalError(message)
-        connection = _Connection(pgconn, self)
+        # PGconn.connect holds Python's lock while it waits for the server: even in a thread of its
+        # own it would stop the event loop.
+        session = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
+        connection = _Connection(session, self)
         self._all.add(connection)
         return connection
 
@@ -254,31 +405,32 @@ class Pool:
         while True:
             try:
                 self._release(await self._connect())
+                self._is_cut_off = False
                 return
-            except psycopg.OperationalError:
-                pass  # the server can't be reached: /readyz shows it
+            except psycopg.OperationalError as error:
+                # If no connection is left, /readyz shows it. One line for all connections.
+                if not self._is_cut_off:
+                    self._is_cut_off = True
+                    reason = " ".join(str(error).split())
+                    log.write("warning", message=f"PostgreSQL accepts no connection. {reason}")
             except Exception as error:
                 log.failure("A database connection can't be opened.", error)
             await asyncio.sleep(delay)
-            delay = min(delay * 2, 5.0)
+            delay = min(delay * 2, 1.0)
 
     async def _watch_deadlines(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(0.25)
-            now = loop.time()
+            await asyncio.sleep(TICK)
             for connection in list(self._all):
-                if connection.future is not None and now - connection.started > DEADLINE:
-                    connection.lose()
-            while self._waiting and now - self._waiting[0][0] > PATIENCE:
-                _, future = self._waiting.popleft()
-                if not future.done():
-                    future.set_exception(Unavailable())
+                connection.check(loop.time())
+            if self._waiting:
+                self._drop()
 
-    def _start(self, work: "asyncio._CoroutineLike[None]") -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+
+def _sqlstate(result: pq.abc.PGresult | None) -> str:
+    state = result.error_field(pq.DiagnosticField.SQLSTATE) if result is not None else None
+    return state.decode() if state else ""
 
 
 def _failure(result: pq.abc.PGresult) -> StatementFailed:
@@ -286,10 +438,15 @@ def _failure(result: pq.abc.PGresult) -> StatementFailed:
         value = result.error_field(code)
         return value.decode("utf-8", "replace") if value else None
 
+    sqlstate = _sqlstate(result)
+    routine = text(pq.DiagnosticField.SOURCE_FUNCTION)
     return StatementFailed(
-        sqlstate=text(pq.DiagnosticField.SQLSTATE) or "",
+        sqlstate=sqlstate,
         message=text(pq.DiagnosticField.MESSAGE_PRIMARY) or "",
         detail=text(pq.DiagnosticField.MESSAGE_DETAIL),
         hint=text(pq.DiagnosticField.MESSAGE_HINT),
         constraint=text(pq.DiagnosticField.CONSTRAINT_NAME) or "",
+        is_fatal=text(pq.DiagnosticField.SEVERITY_NONLOCALIZED) in ("FATAL", "PANIC"),
+        # "cached plan must not change result type"
+        is_stale_plan=sqlstate == "0A000" and routine == "RevalidateCachedQuery",
     )

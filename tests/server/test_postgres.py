@@ -1,0 +1,329 @@
+"""The pool's connections to a server that fails. They run on uvloop, as in production."""
+
+import asyncio
+import functools
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+
+from app.server import postgres
+from app.server.postgres import ClientGone, ConnectionLost, Pool, Statement, StatementFailed, Unavailable
+
+STATEMENT = Statement(b"s", b"select 1")
+
+
+def message(kind: bytes, content: bytes) -> bytes:
+    """A message of PostgreSQL's protocol."""
+    return kind + struct.pack("!i", len(content) + 4) + content
+
+
+def error(sqlstate: str, severity: str = "ERROR", routine: str = "f", kind: bytes = b"E") -> bytes:
+    """An error, or with the kind N a notice."""
+    fields = {"S": severity, "V": severity, "C": sqlstate, "M": "m", "R": routine}
+    return message(kind, b"".join(name.encode() + text.encode() + b"\0" for name, text in fields.items()) + b"\0")
+
+
+READY = message(b"Z", b"I")
+
+
+class Backend:
+    """A server that accepts each session, and then does as it is told."""
+
+    def __init__(self, path: Path, answer: Callable[[socket.socket], Awaitable[None]]) -> None:
+        self._answer = answer
+        self.sessions = 0
+        self.cancellations = 0
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path / ".s.PGSQL.5432"))
+        self._listener.listen()
+        self._listener.setblocking(False)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        asyncio.get_running_loop().add_reader(self._listener, self._accept)
+
+    async def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._listener)
+        self._listener.close()
+        for task in (tasks := list(self._tasks)):
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _accept(self) -> None:
+        session, _ = self._listener.accept()
+        session.setblocking(False)
+        task = asyncio.get_running_loop().create_task(self._serve(session))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        # Also of a task that is cancelled before it begins.
+        task.add_done_callback(functools.partial(_close, session))
+
+    async def _serve(self, session: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        if struct.unpack("!ii", (await loop.sock_recv(session, 65536))[:8])[1] == 80877102:
+            self.cancellations += 1
+            return
+        self.sessions += 1
+        await loop.sock_sendall(
+            session, message(b"R", struct.pack("!i", 0)) + message(b"K", struct.pack("!ii", 7, 7)) + READY
+        )
+        await self._answer(session)
+
+
+def _close(session: socket.socket, _: object) -> None:
+    session.close()
+
+
+@asynccontextmanager
+async def pooled(
+    path: Path, answer: Callable[[socket.socket], Awaitable[None]], **options: int
+) -> AsyncIterator[tuple[Pool, Backend]]:
+    """A pool of one connection to a server with these answers."""
+    backend = Backend(path, answer)
+    backend.start()
+    pool = Pool(f"postgresql:///x?host={path}&user=x", 1, options.get("queue", 8))
+    try:
+        await pool.open()
+        yield pool, backend
+    finally:
+        await pool.close()
+        await backend.close()
+
+
+def answering(data: bytes) -> Callable[[socket.socket], Awaitable[None]]:
+    """Answers everything with the data."""
+
+    async def answer(session: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while await loop.sock_recv(session, 65536):
+            await loop.sock_sendall(session, data)
+
+    return answer
+
+
+async def silent(session: socket.socket) -> None:
+    """Answers nothing."""
+    loop = asyncio.get_running_loop()
+    while await loop.sock_recv(session, 65536):
+        pass
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Waits until it is true."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110, because nothing could set an event
+            await asyncio.sleep(0.01)
+
+
+class Gone:
+    """A client that can disconnect."""
+
+    def __init__(self, *, is_gone: bool = False) -> None:
+        self.is_gone = is_gone
+
+
+@pytest.mark.parametrize("is_idle", [False, True], ids=["while a statement runs", "while it is idle"])
+def test_an_end_with_last_words_is_noticed_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_idle: bool
+) -> None:
+    monkeypatch.setattr(postgres, "TICK", 60)  # so that nothing but the socket can report it
+
+    async def killed(session: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        if is_idle:
+            await asyncio.sleep(0.1)
+        else:
+            # The statement stays unread, so that the end is an error on the client's socket.
+            await until(lambda: is_readable(session))
+        await loop.sock_sendall(session, error("57P02", "WARNING", kind=b"N"))
+
+    def is_readable(session: socket.socket) -> bool:
+        try:
+            return bool(session.recv(1, socket.MSG_PEEK))
+        except BlockingIOError:
+            return False
+
+    async def run() -> None:
+        async with pooled(tmp_path, killed) as (pool, backend):
+            if not is_idle:
+                with pytest.raises(ConnectionLost):
+                    await asyncio.wait_for(pool.execute(STATEMENT, ()), 5)
+            await until(lambda: backend.sessions == 2)
+
+    uvloop.run(run())
+
+
+def test_an_end_that_nothing_reports_is_found_by_the_next_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ends(session: socket.socket) -> None:
+        await asyncio.sleep(0.1)
+
+    async def run() -> None:
+        async with pooled(tmp_path, ends) as (pool, backend):
+            (connection,) = pool._all
+            asyncio.get_running_loop().remove_reader(connection.socket)
+            await until(lambda: backend.sessions == 2)
+
+    uvloop.run(run())
+
+
+def test_a_server_that_does_not_answer_does_not_stop_the_others(tmp_path: Path) -> None:
+    """PGconn.connect stopped the whole process, because it waits with Python's lock."""
+
+    async def run() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            pool = Pool(f"postgresql://x@127.0.0.1:{listener.getsockname()[1]}/x", 1, 8)
+            opening = asyncio.ensure_future(pool.open())
+            await asyncio.sleep(0.1)
+            assert not opening.done()
+            opening.cancel()
+
+    uvloop.run(run())
+
+
+@pytest.mark.parametrize(
+    ("answer", "sqlstate"),
+    [
+        (error("25006"), "25006"),
+        (error("26000"), "26000"),
+        (error("42P05"), "42P05"),
+        (error("0A000", routine="RevalidateCachedQuery"), "0A000"),
+    ],
+)
+def test_an_error_of_the_session_replaces_it_but_not_in_an_endless_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes, sqlstate: str
+) -> None:
+    monkeypatch.setattr(postgres, "YOUNG", 60)
+
+    async def run() -> None:
+        async with pooled(tmp_path, answering(answer + READY)) as (pool, backend):
+            for _ in range(10):
+                with pytest.raises(StatementFailed) as failure:
+                    await pool.execute(STATEMENT, ())
+                assert failure.value.sqlstate == sqlstate
+            assert backend.sessions == 1
+            monkeypatch.setattr(postgres, "YOUNG", -1)
+            for _ in range(3):
+                with pytest.raises(StatementFailed):
+                    await pool.execute(STATEMENT, ())
+            await until(lambda: backend.sessions == 4)
+
+    uvloop.run(run())
+
+
+@pytest.mark.parametrize("sqlstate", ["23505", "0A000", "55P03"])
+def test_an_error_of_the_statement_keeps_the_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sqlstate: str
+) -> None:
+    monkeypatch.setattr(postgres, "YOUNG", -1)
+
+    async def run() -> None:
+        async with pooled(tmp_path, answering(error(sqlstate) + READY)) as (pool, backend):
+            for _ in range(3):
+                with pytest.raises(StatementFailed):
+                    await pool.execute(STATEMENT, ())
+            assert backend.sessions == 1
+
+    uvloop.run(run())
+
+
+def test_a_session_that_a_pooler_ends_is_lost_whatever_its_sqlstate(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with pooled(tmp_path, answering(error("XX000", "FATAL") + READY)) as (pool, backend):
+            with pytest.raises(ConnectionLost) as lost:
+                await pool.execute(STATEMENT, ())
+            assert lost.value.sqlstate == "XX000"
+            await until(lambda: backend.sessions == 2)
+
+    uvloop.run(run())
+
+
+def test_a_read_whose_client_has_gone_is_cancelled_and_a_write_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "TICK", 0.05)
+
+    async def run() -> None:
+        async with pooled(tmp_path, silent) as (pool, backend):
+            gone = Gone()
+            read = asyncio.ensure_future(pool.execute(STATEMENT, (), client=gone, is_read_only=True))
+            await asyncio.sleep(0.2)
+            assert not read.done()
+            gone.is_gone = True
+            with pytest.raises(ClientGone):
+                await asyncio.wait_for(read, 5)
+            await until(lambda: backend.sessions == 2)
+            assert backend.cancellations == 1
+            write = asyncio.ensure_future(pool.execute(STATEMENT, (), client=gone))
+            await asyncio.sleep(0.2)
+            assert not write.done()
+            assert backend.cancellations == 1
+            write.cancel()
+            await asyncio.wait({write})
+
+    uvloop.run(run())
+
+
+def test_a_client_that_has_gone_leaves_the_queue(tmp_path: Path) -> None:
+    started: list[str] = []
+
+    async def run() -> None:
+        async with pooled(tmp_path, silent, queue=2) as (pool, _):
+            (connection,) = pool._all
+
+            async def ask(name: str, client: Any) -> None:
+                await pool._wait(client, 60)
+                started.append(name)
+
+            first = asyncio.ensure_future(pool.execute(STATEMENT, ()))
+            gone = [Gone(), Gone()]
+            waiting = [asyncio.ensure_future(ask("gone", client)) for client in gone]
+            await asyncio.sleep(0)
+            # The queue is full until the clients in it have gone.
+            with pytest.raises(Unavailable):
+                await ask("third", Gone())
+            for client in gone:
+                client.is_gone = True
+            fourth = asyncio.ensure_future(ask("fourth", Gone()))
+            fifth = asyncio.ensure_future(ask("fifth", leaver := Gone()))
+            sixth = asyncio.ensure_future(asyncio.sleep(0))
+            await sixth
+            leaver.is_gone = True
+            pool._release(connection)
+            await fourth
+            pool._release(connection)
+            for task in (*waiting, fifth):
+                with pytest.raises(ClientGone):
+                    await task
+            first.cancel()
+            await asyncio.wait({first})
+
+    uvloop.run(run())
+    assert started == ["fourth"]
+
+
+def test_a_wait_for_a_connection_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "TICK", 0.01)
+
+    async def run() -> None:
+        async with pooled(tmp_path, silent) as (pool, _):
+            first = asyncio.ensure_future(pool.execute(STATEMENT, ()))
+            await asyncio.sleep(0)
+            # The second ends before the first, because it has waited elsewhere.
+            patient = asyncio.ensure_future(pool.execute(STATEMENT, (), patience=60))
+            with pytest.raises(Unavailable):
+                await asyncio.wait_for(pool.execute(STATEMENT, (), patience=0.05), 5)
+            assert not patient.done()
+            for task in (first, patient):
+                task.cancel()
+            await asyncio.wait({first, patient})
+
+    uvloop.run(run())
