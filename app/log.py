@@ -8,6 +8,7 @@ import asyncio
 import json
 import sys
 import traceback
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from json.encoder import encode_basestring_ascii
 from pathlib import Path
@@ -36,8 +37,11 @@ def failure(message: str, error: BaseException, **members: object) -> None:
     write("error", **members, message=message, error=type(error).__qualname__, traceback=_frames(error))
 
 
-def request(id: bytes, method: str, path: str, status: int, seconds: float) -> None:
+def request(
+    id: bytes, method: str, path: str, status: int, seconds: float, cause: Mapping[str, str] | None = None
+) -> None:
     """Writes a request's line, a moment later. To be called in the event loop.
+    cause: further members of the line.
 
     The JSON is put together by hand, because json.dumps would be a tenth of the server's work on a
     read. Only a path can contain what JSON must escape: an id and a method are tokens (RFC 9110,
@@ -47,7 +51,8 @@ def request(id: bytes, method: str, path: str, status: int, seconds: float) -> N
         asyncio.get_running_loop().call_later(_HELD, flush)
     _lines.append(
         f'{{"time":"{_now()}","level":"info","request_id":"{id.decode()}","method":"{method}",'
-        f'"path":{encode_basestring_ascii(path)},"status":{status},"ms":{seconds * 1000:.2f}}}\n'
+        f'"path":{encode_basestring_ascii(path)},"status":{status},"ms":{seconds * 1000:.2f}'
+        + (f",{json.dumps(cause, separators=(',', ':'))[1:-1]}}}\n" if cause else "}\n")
     )
 
 

@@ -15,8 +15,8 @@ import json
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -24,7 +24,13 @@ from psycopg.pq.abc import PGresult
 
 from app import log
 from app.server import problems
-from app.server.postgres import ConnectionLost, Pool, Statement, StatementFailed, Unavailable
+from app.server.postgres import (
+    ConnectionLost,
+    Pool,
+    Statement,
+    StatementFailed,
+    Unavailable,
+)
 from app.server.problems import FieldError, Problem
 from app.server.request import Call, Receive, Refusal, Request, Scope, parse, read_body, read_request
 from app.server.routes import HEADERS, Route, Table, Wait
@@ -64,6 +70,7 @@ class Api:
         """Answers one request, and writes its line to the log."""
         started = time.perf_counter()
         request = read_request(scope)
+        cause: Mapping[str, str] | None = None
         try:
             response = await self._answer(request, receive)
         except asyncio.IncompleteReadError:
@@ -74,6 +81,7 @@ class Api:
         if isinstance(response, Problem):
             content_type = (b"content-type", b"application/problem+json")
             body = response.body(request.id.decode())
+            cause = response.cause
             response = response.status, [content_type, *response.headers], body
         status, headers, body = response
         headers += common_headers(request.id)
@@ -81,7 +89,7 @@ class Api:
             headers.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else body})
-        log.request(request.id, request.method, request.path, status, time.perf_counter() - started)
+        log.request(request.id, request.method, request.path, status, time.perf_counter() - started, cause)
 
     async def _answer(self, request: Request, receive: Receive) -> Response | Problem:
         match = self.table.match(request.path[len(PREFIX) :])
@@ -124,10 +132,11 @@ class Api:
     async def _run(self, request: Request, route: Route, call: Call) -> PGresult | Problem:
         """Runs the route's function."""
         entering = (request.digest, request.id, route.scope, b"t" if route.is_read_only else b"f")
-        result = await self._query(route.statement, (*entering, *call.arguments), is_read_only=route.is_read_only)
+        parameters = (*entering, *call.arguments)
+        result = await self._query(route.statement, parameters, is_read_only=route.is_read_only)
         if not isinstance(result, StatementFailed):
             return result
-        problem = self._problem_of(request, result)
+        problem = self._problem_of(request, result, is_read_only=route.is_read_only)
         if problem.status == 400 and result.constraint:
             # PostgreSQL stops at the first value that breaks its domain.
             # The response lists all of them.
@@ -185,7 +194,7 @@ class Api:
             pause *= 1.5
             latest = await self._query(wait.statement, parameters, is_read_only=True)
             if isinstance(latest, StatementFailed):
-                return self._problem_of(request, latest)
+                return self._problem_of(request, latest, is_read_only=True)
             if not isinstance(latest, Problem):
                 result = latest
             # Otherwise the database is busy. What was started goes on.
@@ -206,7 +215,7 @@ class Api:
         entering = (request.digest, request.id, route.scope, b"t")
         result = await self._query(_ENTER, (*entering, *arrays), is_read_only=True)
         if isinstance(result, StatementFailed):
-            return self._problem_of(request, result)
+            return self._problem_of(request, result, is_read_only=True)
         if isinstance(result, Problem):
             return result
         return problems.read_errors(result.get_value(0, 0) or b"[]")
@@ -226,10 +235,13 @@ class Api:
                 return await self._pool.execute(statement, parameters)
         except StatementFailed as error:
             return error
-        except ConnectionLost:
-            return self._problem("unavailable" if is_read_only else "outcome_unknown")
+        except ConnectionLost as error:
+            word = "unavailable" if is_read_only else "outcome_unknown"
+            if error.sqlstate:
+                return self._problem(word, sqlstate=error.sqlstate)
+            return self._problem(word, reason="The connection to PostgreSQL was lost.")
         except Unavailable:
-            return self._problem("unavailable")
+            return self._problem("unavailable", reason="No connection to PostgreSQL was free in time.")
 
     def _respond(self, request: Request, call: Call, result: PGresult) -> Response | Problem:
         """The response for a function's result.
@@ -258,14 +270,23 @@ class Api:
         is_body = route.takes_body and all(error.field == "body" for error in errors)
         return self._problem("invalid_body" if is_body else "invalid_parameter", errors=errors)
 
-    def _problem_of(self, request: Request, error: StatementFailed) -> Problem:
-        problem = problems.of_error(self.table.problems, error)
+    def _problem_of(self, request: Request, error: StatementFailed, *, is_read_only: bool) -> Problem:
+        problem = problems.of_error(self.table.problems, error, is_read_only=is_read_only)
         if problem.status == 500:
             log.write("error", request_id=request.id.decode(), sqlstate=error.sqlstate, message=error.message)
+        elif problem.status == 503:
+            cause = {"sqlstate": error.sqlstate}
+            if error.sqlstate in ("26000", "42P05"):
+                cause["reason"] = "Behind a pooler, set LEADS_PREPARED_STATEMENTS=off."
+            problem = replace(problem, cause=cause)
         return problem
 
-    def _problem(self, word: str, *, errors: Iterable[FieldError] = (), allow: str | None = None) -> Problem:
-        return problems.of_word(self.table.problems, word, errors=tuple(errors), allow=allow)
+    def _problem(
+        self, word: str, *, errors: Iterable[FieldError] = (), allow: str | None = None, **cause: str
+    ) -> Problem:
+        """The problem of a word. cause: what the log says about it."""
+        problem = problems.of_word(self.table.problems, word, errors=tuple(errors), allow=allow)
+        return replace(problem, cause=cause) if cause else problem
 
 
 def common_headers(request_id: bytes) -> Headers:

@@ -16,7 +16,7 @@ An error without a row is a bug: the response is 500 and shows nothing of it.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from app.server.postgres import StatementFailed
@@ -62,6 +62,8 @@ class Problem:
     detail: str
     errors: Sequence[FieldError] = ()
     headers: Sequence[tuple[bytes, bytes]] = ()
+    cause: Mapping[str, str] = field(default_factory=dict)
+    """What the request's line in the log says about it: ``sqlstate`` or ``reason``."""
 
     def body(self, request_id: str) -> bytes:
         """The members in their order, as UTF-8.
@@ -117,18 +119,22 @@ def of_word(
     return Problem(status, row.code, row.title, detail or row.detail, errors, _headers(status, allow))
 
 
-def of_error(table: Table, error: StatementFailed) -> Problem:
-    """The problem of a PostgreSQL error.
+def of_error(table: Table, error: StatementFailed, *, is_read_only: bool = False) -> Problem:
+    """The problem of a PostgreSQL error. is_read_only: whether its transaction must not write.
     Its own message, detail and hint are shown only if our SQL raised it.
     """
     if error.sqlstate.startswith("PT") and error.sqlstate[2:].isdigit():
         raised_errors = read_errors(error.detail) if error.detail else ()
         return of_word(table, error.message, detail=error.hint, errors=raised_errors, status=int(error.sqlstate[2:]))
+    if error.sqlstate == "25006":
+        # If the request may write, the server is a standby. Otherwise its function has a bug.
+        return of_word(table, "internal" if is_read_only else "unavailable")
     row = table.get(error.constraint) or table.get(error.sqlstate)
     if row is None:
-        # Too many connections, out of memory or disk (class 53), a shutdown (57P0x),
-        # a lost connection (class 08).
-        busy = error.sqlstate.startswith(("53", "57P", "08"))
+        # Class 40 is a transaction that another one stopped, 53 too many connections, no memory
+        # or no disk, 55 an object in use, 57 a shutdown or a cancellation, 58 a fault of the
+        # machine's files.
+        busy = error.is_of_session or error.sqlstate.startswith(("40", "53", "55", "57", "58"))
         return of_word(table, "unavailable" if busy else "internal")
     if row.field is None:
         return Problem(row.status, row.code, row.title, row.detail, (), _headers(row.status))

@@ -72,17 +72,31 @@ def test_each_row_of_the_problem_table_determines_its_response(client: httpx.Cli
         assert (problem["errors"][0]["detail"] if errors else problem["detail"]) == row["detail"]
 
 
-@pytest.mark.parametrize("sqlstate", ["53000", "53100", "53200", "53300", "57P01", "57P03", "08006"])
-def test_a_database_without_room_is_503(client: httpx.Client, sqlstate: str) -> None:
-    answer = client.get("/fail", params={"raised_by": sqlstate, "kind": "sqlstate", "status": 0})
+@pytest.mark.parametrize(
+    "sqlstate",
+    ["53000", "53100", "53200", "53300", "57P01", "57P03", "08006", "25P02", "26000", "40003", "42P05",
+     "55006", "58030"],
+)  # fmt: skip
+def test_a_fault_of_the_database_or_its_session_is_503_and_the_log_has_its_sqlstate(
+    client: httpx.Client, server: Server, sqlstate: str
+) -> None:
+    id = f"busy-{sqlstate}"
+    answer = client.get(
+        "/fail", params={"raised_by": sqlstate, "kind": "sqlstate", "status": 0}, headers={"X-Request-Id": id}
+    )
     check_problem(answer, 503, "unavailable")
     assert answer.headers["retry-after"] == "1"
+    (line,) = [line for line in server.lines() if line.get("request_id") == id]
+    assert (line["status"], line["sqlstate"]) == (503, sqlstate)
+    assert ("LEADS_PREPARED_STATEMENTS" in json.dumps(line)) is (sqlstate in ("26000", "42P05"))
+    assert "insider" not in json.dumps(line)
 
 
 @pytest.mark.parametrize(
     ("raised_by", "kind"),
     [("22012", "sqlstate"), ("23505", "sqlstate"), ("42P01", "sqlstate"), ("42501", "sqlstate"), ("XX000", "sqlstate"),
-     ("25006", "sqlstate"), ("P0001", "sqlstate"), ("nobody_knows_it", "constraint"), ("x", "no kind at all")],
+     ("25006", "sqlstate"), ("0A000", "sqlstate"), ("2D000", "sqlstate"), ("P0001", "sqlstate"),
+     ("nobody_knows_it", "constraint"), ("x", "no kind at all")],
 )  # fmt: skip
 def test_a_bug_returns_500_and_only_the_log_describes_it(
     client: httpx.Client, server: Server, raised_by: str, kind: str

@@ -52,11 +52,22 @@ def test_an_error_without_a_row_is_a_bug(sqlstate: str) -> None:
     assert of_error(sqlstate, constraint="nobody_knows_it").status == 500 or sqlstate == "PTxyz"
 
 
-@pytest.mark.parametrize("sqlstate", ["53300", "53100", "57P01", "57P03", "08006"])
+@pytest.mark.parametrize("sqlstate", ["53300", "53100", "57P01", "57P03", "08006", "25006", "26000", "42P05"])
 def test_a_database_without_room_is_503(sqlstate: str) -> None:
     problem = of_error(sqlstate)
     assert problem.status == 503
     assert problem.headers == ((b"retry-after", b"1"),)
+
+
+def test_a_write_to_a_standby_is_503_and_a_read_that_writes_is_a_bug() -> None:
+    error = StatementFailed("25006", "m", None, None, "")
+    assert problems.of_error(TABLE, error).status == 503
+    assert problems.of_error(TABLE, error, is_read_only=True).status == 500
+
+
+def test_only_a_stale_plan_makes_an_unsupported_feature_503() -> None:
+    stale = StatementFailed("0A000", "cached plan must not change result type", None, None, "", is_stale_plan=True)
+    assert (problems.of_error(TABLE, stale).status, of_error("0A000").status) == (503, 500)
 
 
 def test_an_error_that_a_function_raises_has_its_hint_and_errors() -> None:
