@@ -25,6 +25,8 @@ from psycopg.pq.abc import PGresult
 from app import log
 from app.server import problems
 from app.server.postgres import (
+    PATIENCE,
+    ClientGone,
     ConnectionLost,
     Pool,
     Statement,
@@ -68,13 +70,14 @@ class Api:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request, and writes its line to the log."""
-        started = time.perf_counter()
         request = read_request(scope)
         cause: Mapping[str, str] | None = None
         try:
             response = await self._answer(request, receive)
         except asyncio.IncompleteReadError:
             return  # the client has disconnected
+        except ClientGone:
+            response = self._problem("unavailable", reason="The client has disconnected.")
         except Exception as error:
             log.failure("The request failed.", error, request_id=request.id.decode())
             response = self._problem("internal")
@@ -89,7 +92,7 @@ class Api:
             headers.append((b"content-length", b"%d" % len(body)))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else body})
-        log.request(request.id, request.method, request.path, status, time.perf_counter() - started, cause)
+        log.request(request.id, request.method, request.path, status, time.perf_counter() - request.started, cause)
 
     async def _answer(self, request: Request, receive: Receive) -> Response | Problem:
         match = self.table.match(request.path[len(PREFIX) :])
@@ -133,7 +136,7 @@ class Api:
         """Runs the route's function."""
         entering = (request.digest, request.id, route.scope, b"t" if route.is_read_only else b"f")
         parameters = (*entering, *call.arguments)
-        result = await self._query(route.statement, parameters, is_read_only=route.is_read_only)
+        result = await self._query(request, route.statement, parameters, is_read_only=route.is_read_only)
         if not isinstance(result, StatementFailed):
             return result
         problem = self._problem_of(request, result, is_read_only=route.is_read_only)
@@ -161,6 +164,8 @@ class Api:
             async with asyncio.timeout(IDEMPOTENCY_WAIT):
                 await turn.lock.acquire()
             try:
+                if request.client.is_gone:
+                    raise ClientGone
                 if "idempotency_wait" in route.names:
                     left = IDEMPOTENCY_WAIT - (time.monotonic() - started)
                     call.arguments[route.names.index("idempotency_wait")] = b"%d" % max(1, int(left * 1000))
@@ -191,8 +196,10 @@ class Api:
                 break
             # The pauses grow and vary, so that 200 waiting requests are no load.
             await asyncio.sleep(min(pause * random.uniform(0.8, 1.2), left))
+            if request.client.is_gone:
+                raise ClientGone
             pause *= 1.5
-            latest = await self._query(wait.statement, parameters, is_read_only=True)
+            latest = await self._query(request, wait.statement, parameters, is_read_only=True)
             if isinstance(latest, StatementFailed):
                 return self._problem_of(request, latest, is_read_only=True)
             if not isinstance(latest, Problem):
@@ -213,7 +220,7 @@ class Api:
         ]
         arrays = (array(item[index] for item in checked).encode() for index in range(3))
         entering = (request.digest, request.id, route.scope, b"t")
-        result = await self._query(_ENTER, (*entering, *arrays), is_read_only=True)
+        result = await self._query(request, _ENTER, (*entering, *arrays), is_read_only=True)
         if isinstance(result, StatementFailed):
             return self._problem_of(request, result, is_read_only=True)
         if isinstance(result, Problem):
@@ -221,18 +228,21 @@ class Api:
         return problems.read_errors(result.get_value(0, 0) or b"[]")
 
     async def _query(
-        self, statement: Statement, parameters: Sequence[bytes | None], *, is_read_only: bool
+        self, request: Request, statement: Statement, parameters: Sequence[bytes | None], *, is_read_only: bool
     ) -> PGresult | StatementFailed | Problem:
         """Runs the statement. If the connection is lost,
         a statement that only reads runs once more.
         """
         try:
             try:
-                return await self._pool.execute(statement, parameters)
+                return await self._pool.execute(statement, parameters, client=request.client, is_read_only=is_read_only)
             except ConnectionLost:
                 if not is_read_only:
                     raise
-                return await self._pool.execute(statement, parameters)
+                patience = request.started + PATIENCE - time.perf_counter()
+                return await self._pool.execute(
+                    statement, parameters, client=request.client, is_read_only=True, patience=patience
+                )
         except StatementFailed as error:
             return error
         except ConnectionLost as error:

@@ -21,6 +21,10 @@ up to TICK more.
 """
 BODY_PATIENCE = 30.0
 """Seconds that a body may take; up to TICK more."""
+FIRST_PROBE = 0.1
+"""Seconds until the first probe of a client that sends no more. Each further pause doubles."""
+OLD_PATIENCE = 1.0
+"""Seconds until an HTTP/1.0 client that sends no more counts as gone. It can't be probed."""
 TICK = 5.0
 """Seconds between two checks of a connection.
 A timer for each head and body would cost a request more.
@@ -77,6 +81,8 @@ class Protocol(HttpToolsProtocol):
     """Bytes since the head began, or more."""
     _is_in_head = True
     _is_ending = False
+    is_gone = False
+    """Whether the client has disconnected, so that nobody reads the response."""
     _deadline = math.inf
     _timer: asyncio.TimerHandle
 
@@ -88,6 +94,7 @@ class Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stops the timer."""
+        self.is_gone = True
         self._timer.cancel()
         super().connection_lost(exc)
 
@@ -101,6 +108,19 @@ class Protocol(HttpToolsProtocol):
         # A head whose end hasn't come yet.
         if self._is_in_head and self._head_bytes > MAX_HEAD and not self._is_ending:
             self._refuse()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The client sends no more. It has disconnected, or still waits for its responses."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete or cycle.more_body:
+            self.transport.close()  # sends a response of this turn first
+            return False
+        cycle.keep_alive = False
+        if cycle.scope["http_version"] == "1.0":
+            self.loop.call_later(OLD_PATIENCE, self._count_as_gone)
+        else:
+            self.loop.call_later(FIRST_PROBE, self._probe, FIRST_PROBE)
+        return True
 
     def on_message_begin(self) -> None:
         """A head begins."""
@@ -118,6 +138,7 @@ class Protocol(HttpToolsProtocol):
         self._is_in_head = False
         self._deadline = self.loop.time() + BODY_PATIENCE
         super().on_headers_complete()
+        self.scope["leads.client"] = self  # type: ignore[typeddict-unknown-key]
         if self.parser.should_upgrade():
             self._is_ending = True
             self.cycle.keep_alive = False
@@ -139,6 +160,22 @@ class Protocol(HttpToolsProtocol):
         self._is_ending = True
         self.transport.write(_TOO_LARGE)
         self.transport.close()
+
+    def _probe(self, pause: float) -> None:
+        """Sends an interim response, which a client ignores (RFC 9110, section 15.2).
+
+        This is the only way to learn from TCP whether a client has disconnected, or only stopped
+        sending: a disconnected client's system rejects the data, and the next write then fails.
+        """
+        cycle = self.cycle
+        if self.transport.is_closing() or cycle.response_started:
+            return
+        if not self.pipeline:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self.loop.call_later(pause, self._probe, pause * 2)
+
+    def _count_as_gone(self) -> None:
+        self.is_gone = True
 
     def _check_deadline(self) -> None:
         if self.loop.time() > self._deadline:

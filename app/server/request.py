@@ -7,11 +7,13 @@ import asyncio
 import hashlib
 import os
 import re
+import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from app.server.postgres import PRESENT, Client
 from app.server.problems import FieldError
 from app.server.routes import HEADERS, Route
 
@@ -45,6 +47,9 @@ class Request:
     """The names of the repeated headers."""
     digest: bytes | None
     """SHA-256 of the API key, in hexadecimal. None: the request has no key."""
+    client: Client
+    started: float
+    """When the request began (time.perf_counter)."""
 
 
 @dataclass(slots=True)
@@ -92,6 +97,8 @@ def read_request(scope: Scope) -> Request:
         headers=headers,
         repeated=repeated,
         digest=hashlib.sha256(key.strip()).hexdigest().encode() if key and scheme.lower() == b"bearer" else None,
+        client=scope.get("leads.client", PRESENT),
+        started=time.perf_counter(),
     )
 
 
