@@ -12,9 +12,9 @@ from pathlib import Path
 
 import psycopg
 
-from app import embedded, migration_run
+from app import embedded
+from app.cli import migrate
 from app.cli.keys import digest, new_key
-from app.migration_lock import locked
 from app.server import loading
 from app.server.routes import Table
 from bench.figures import BenchmarkError
@@ -110,9 +110,7 @@ def running(folder: Path) -> Iterator[Database]:
     Raises EmbeddedError, psycopg.Error.
     """
     with embedded.running(folder, options=_OPTIONS) as server:
-        with locked(server.url("leads_migrator")) as lock:
-            for _ in migration_run.apply(lock):
-                pass
+        migrate.apply(server.url("leads_migrator"))
         keys = _organizations(server.url("leads_operator"))
         with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
             for statement in _FILL.format(leads=LEADS).split(";"):

@@ -6,7 +6,8 @@ A request passes through the modules in this order:
 2. ``application`` separates the API from the pages around it.
 3. ``api`` answers the request. ``routes`` finds the function, and ``request`` reads the
    arguments with ``values``.
-4. ``postgres`` runs the statement on one of its connections.
+4. ``postgres`` runs the statement on one of its connections. While a lock is not free, the
+   request waits in ``locks``.
 5. ``problems`` turns an error into a response.
 
 ``reference`` serves the documentation, in Markdown with ``markdown``.

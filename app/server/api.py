@@ -24,6 +24,7 @@ from psycopg.pq.abc import PGresult
 
 from app import log
 from app.server import problems
+from app.server.locks import LOCK_WAIT, LockQueue, is_locked
 from app.server.postgres import (
     PATIENCE,
     ClientGone,
@@ -44,9 +45,6 @@ Response = tuple[int, Headers, bytes]
 """Status, headers and body."""
 
 PREFIX = "/api/v1"
-IDEMPOTENCY_WAIT = 5.0
-"""Seconds that a request waits for an earlier one with the same Idempotency-Key."""
-
 WAIT_PAUSE = 0.05
 """Seconds before the first question whether another transaction has made the answer."""
 
@@ -66,6 +64,7 @@ class Api:
     def __init__(self, pool: Pool, table: Table) -> None:
         self.table = table
         self._pool = pool
+        self._locks = LockQueue(pool.size, pool.queue)
         self._turns: dict[bytes, _Turn] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -159,16 +158,14 @@ class Api:
         claim = b"\n".join((request.digest or b"", route.method.encode(), request.path.encode(), key))
         turn = self._turns.setdefault(claim, _Turn())
         turn.users += 1
-        started = time.monotonic()
         try:
-            async with asyncio.timeout(IDEMPOTENCY_WAIT):
+            async with asyncio.timeout(PATIENCE):
                 await turn.lock.acquire()
             try:
                 if request.client.is_gone:
                     raise ClientGone
                 if "idempotency_wait" in route.names:
-                    left = IDEMPOTENCY_WAIT - (time.monotonic() - started)
-                    call.arguments[route.names.index("idempotency_wait")] = b"%d" % max(1, int(left * 1000))
+                    call.arguments[route.names.index("idempotency_wait")] = b"%d" % LOCK_WAIT
                 return await self._run(request, route, call)
             finally:
                 turn.lock.release()
@@ -230,12 +227,22 @@ class Api:
     async def _query(
         self, request: Request, statement: Statement, parameters: Sequence[bytes | None], *, is_read_only: bool
     ) -> PGresult | StatementFailed | Problem:
-        """Runs the statement. If the connection is lost,
-        a statement that only reads runs once more.
+        """Runs the statement. If a lock is not free, it runs again later.
+        If the connection is lost, a statement that only reads runs once more.
         """
+        locks = self._locks
         try:
             try:
-                return await self._pool.execute(statement, parameters, client=request.client, is_read_only=is_read_only)
+                if locks.held and locks.knows((request.digest, request.method, request.path)):
+                    failure = None
+                else:
+                    return await self._pool.execute(
+                        statement, parameters, client=request.client, is_read_only=is_read_only
+                    )
+            except StatementFailed as error:
+                if not is_locked(error):
+                    return error
+                failure = error
             except ConnectionLost:
                 if not is_read_only:
                     raise
@@ -243,6 +250,14 @@ class Api:
                 return await self._pool.execute(
                     statement, parameters, client=request.client, is_read_only=True, patience=patience
                 )
+
+            def attempt(patience: float) -> Awaitable[PGresult]:
+                return self._pool.execute(
+                    statement, parameters, client=request.client, is_read_only=is_read_only, patience=patience
+                )
+
+            claim = (request.digest, request.method, request.path)
+            return await locks.run(claim, request.client, request.started, attempt, failure)
         except StatementFailed as error:
             return error
         except ConnectionLost as error:
