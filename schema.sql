@@ -4509,7 +4509,7 @@ begin
       v_ids[s.ordinality] as id,
       s.signal ->> 'type' as type,
       coalesce(s.signal -> 'value', 'true') as value,
-      coalesce(app.read_instant(s.signal ->> 'observed_at'), date_trunc('milliseconds', now())) as observed_at,
+      date_trunc('milliseconds', coalesce(app.read_instant(s.signal ->> 'observed_at'), now())) as observed_at,
       app.trim_text(s.signal ->> 'dedupe_key') as dedupe_key
     from jsonb_array_elements(v_fields) with ordinality as s (signal, ordinality)
   )
@@ -4849,6 +4849,8 @@ begin
     begin
       if input_faults.names[v_index] = 'body' then
         perform app.read_object(input_faults.texts[v_index]);
+      elsif input_faults.types[v_index] = 'timestamp with time zone' then
+        perform api.read_instant(input_faults.texts[v_index]);
       else
         execute format('select %L::%s', input_faults.texts[v_index], coalesce(v_type, 'text'));
       end if;
@@ -4870,10 +4872,10 @@ end $$;
 
 ALTER FUNCTION api.input_faults(names text[], types text[], texts text[]) OWNER TO leads_exec;
 
-COMMENT ON FUNCTION api.input_faults(names text[], types text[], texts text[]) IS 'The entries for errors: each value that violates the CHECK of its domain, and a body that is not an object. Null: none.
+COMMENT ON FUNCTION api.input_faults(names text[], types text[], texts text[]) IS 'The entries for errors: each text that its type refuses, and a body that is not an object. Null: none.
 
-names: the parameters, or body. types: their types; only domains of schema api are checked. texts: the values as text. The
-server calls this after it has found an error.';
+names: the parameters, or body. types: their types; only times and domains of schema api are checked. texts: the values
+as text. The server calls this after it has found an error.';
 
 CREATE FUNCTION api.json_text(content text) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -6241,6 +6243,26 @@ seconds for the result: 200 with the external_id, or 202 with the status pending
 says when to ask again). 502 crm_rejected has the reason of the CRM. If the outcome of an earlier push is unknown,
 nothing is sent, and the response is 409 crm_outcome_unknown until an operator has checked the CRM. A body is ignored.';
 
+CREATE FUNCTION api.read_instant(value text) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_instant timestamptz := app.read_instant(read_instant.value);
+begin
+  if v_instant is null then
+    raise check_violation using constraint = 'instant_is_date_or_has_offset';
+  end if;
+  return v_instant;
+end $$;
+
+ALTER FUNCTION api.read_instant(value text) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.read_instant(value text) IS 'The time in a text, as app.read_instant reads it.
+
+Raises check_violation with the constraint instant_is_date_or_has_offset, as a domain does, if the text is no time. Null for
+null.';
+
 CREATE FUNCTION api.routes() RETURNS TABLE(method text, path text, function text, scope text, is_read_only boolean, arguments json, wait_seconds integer, wait_function text, wait_arguments text[])
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6843,27 +6865,35 @@ ALTER FUNCTION app.raise_faults(status integer, code text, errors json) OWNER TO
 COMMENT ON FUNCTION app.raise_faults(status integer, code text, errors json) IS 'Raises PT<status> with the code as its message and the errors, a JSON array of {field, code, detail}, as its detail. Does nothing if errors is null.';
 
 CREATE FUNCTION app.read_instant(value text) RETURNS timestamp with time zone
-    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET "TimeZone" TO 'UTC'
-    SET "DateStyle" TO 'ISO, YMD'
     AS $_$
 declare
+  v_parts text[] := regexp_match(
+    read_instant.value collate "C",
+    '^([0-9]{4}-[0-9]{2}-[0-9]{2})'
+    '(?:[Tt ]((?:[01][0-9]|2[0-3]):[0-5][0-9])(?::([0-5][0-9]|60)(\.[0-9]+)?)?'
+    -- A plus sign in a query that is not percent-encoded arrives as a space.
+    ' ?(?:[Zz]|([+ -])([01][0-9]|2[0-3])(?::?([0-5][0-9]))?))?$'
+  );
+  v_offset interval;
   v_instant timestamptz;
 begin
-  if
-    read_instant.value collate "C"
-    !~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9]))?$'
-  then
+  if v_parts is null then
     return null;
   end if;
+  v_offset := make_interval(hours => coalesce(v_parts[6], '0')::integer, mins => coalesce(v_parts[7], '0')::integer);
   -- PostgreSQL accepts offsets below 16 hours only, and RFC 3339 permits offsets up to 23:59.
-  v_instant := date_trunc(
-    'milliseconds',
-    regexp_replace(read_instant.value, '([Zz]|[+-][0-9]{2}:[0-9]{2})$', '')::timestamp at time zone 'UTC'
-    - coalesce(substring(read_instant.value from '[+-][0-9]{2}:[0-9]{2}$')::interval, interval '0')
-  );
-  if v_instant >= '0001-01-01 00:00:00Z' and v_instant < '10000-01-01 00:00:00Z' then
+  v_instant :=
+    concat(v_parts[1], ' ', coalesce(v_parts[2], '00:00'), ':', coalesce(v_parts[3], '00'), left(v_parts[4], 7))::timestamp
+      at time zone 'UTC'
+    + case v_parts[5] when '-' then v_offset else -v_offset end;
+  if
+    v_instant >= '0001-01-01 00:00:00Z'
+    and v_instant < '10000-01-01 00:00:00Z'
+    -- A leap second is the last one of a day in UTC. It is read as the first second of the next day.
+    and (v_parts[3] is distinct from '60' or (v_instant at time zone 'UTC')::time < '00:00:01')
+  then
     return v_instant;
   end if;
   return null;
@@ -6875,7 +6905,10 @@ end $_$;
 
 ALTER FUNCTION app.read_instant(value text) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.read_instant(value text) IS 'The time in an ISO 8601 text: YYYY-MM-DD (midnight UTC), or a date and time with Z or an offset, in the years 1 to 9999. Truncated to milliseconds. Null: the text is no such time.';
+COMMENT ON FUNCTION app.read_instant(value text) IS 'The time in an ISO 8601 text. Null: the text is no such time.
+
+Accepts YYYY-MM-DD (midnight UTC), or a date and time with Z or an offset, in the years 1 to 9999. T can be a space; the
+seconds and their fraction are optional; an offset is +02:00, +0200 or +02. The result has microseconds, truncated.';
 
 CREATE FUNCTION app.read_object(body text) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -10945,6 +10978,9 @@ GRANT ALL ON FUNCTION api.problems() TO leads_api;
 REVOKE ALL ON FUNCTION api.push_lead(id uuid, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.push_lead(id uuid, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
 
+REVOKE ALL ON FUNCTION api.read_instant(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.read_instant(value text) TO leads_api;
+
 REVOKE ALL ON FUNCTION api.routes() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.routes() TO leads_api;
 
@@ -11303,6 +11339,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"idempotency_in_progress","status":409,"code":"idempotency_in_progress","title":"Request in progress","detail":"A request with this Idempotency-Key is still running. Repeat the request in a moment.","field":null,"field_code":null}
 -- {"raised_by":"idempotency_key_is_1_to_255_printable_characters","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be 1 to 255 printable ASCII characters.","field":"Idempotency-Key","field_code":"invalid_idempotency_key"}
 -- {"raised_by":"idempotency_key_reused","status":422,"code":"idempotency_key_reused","title":"Idempotency key reused","detail":"This Idempotency-Key was used for another request within the last 24 hours. Use a new key for a new request.","field":null,"field_code":null}
+-- {"raised_by":"instant_is_date_or_has_offset","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a date such as 2026-04-27 (midnight UTC), or a date and time with Z or an offset such as 2026-04-27T13:22:05Z.","field":"start_at","field_code":"invalid_timestamp"}
 -- {"raised_by":"insufficient_scope","status":403,"code":"insufficient_scope","title":"Insufficient scope","detail":"The key does not have the required scope. Use a key that has it.","field":null,"field_code":null}
 -- {"raised_by":"internal","status":500,"code":"internal","title":"Internal error","detail":"An error occurred in the server. Report it with the request_id.","field":null,"field_code":null}
 -- {"raised_by":"invalid_body","status":400,"code":"invalid_body","title":"Invalid body","detail":"Fix the fields listed in errors and send the request again.","field":null,"field_code":null}

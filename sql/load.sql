@@ -186,6 +186,7 @@ reset role;
 \ir api/openapi_paths.sql
 \ir api/openapi_schemas.sql
 \ir api/openapi.sql
+\ir api/read_instant.sql
 \ir api/input_faults.sql
 \ir api/session_faults.sql
 \ir api/list_leads.sql

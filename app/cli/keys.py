@@ -12,9 +12,9 @@ from uuid import UUID
 
 import click
 
+from app.cli import instants
 from app.cli.addresses import call, operator
 from app.cli.output import Group, json_option, one, rows
-from app.server import values
 
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SCOPES = ("read", "write", "admin")
@@ -54,9 +54,8 @@ class Instant(click.ParamType[datetime]):
             return value
         if (duration := _duration(value)) is not None:
             return datetime.now(UTC) + duration
-        instant = values.instant(value, "")
-        if isinstance(instant, str):
-            return datetime.fromisoformat(instant)
+        if (instant := instants.read(value)) is not None:
+            return instant
         self.fail(f"{value!r} is not a time. Use 90d, 2026-12-31 or 2026-12-31T12:00:00Z.", param, ctx)
 
 

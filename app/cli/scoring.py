@@ -2,6 +2,7 @@
 
 import difflib
 import os
+from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 from uuid import UUID
@@ -10,23 +11,27 @@ import click
 import psycopg
 from psycopg.rows import DictRow
 
+from app.cli import instants
 from app.cli.addresses import call, operator
 from app.cli.backtest import Result, picture, report
 from app.cli.model_file import by_line, read, toml
 from app.cli.output import Group, Mistake, json_option, one, progress, rows
-from app.server import values
 
 _CHUNK = 1000
 """The number of leads that one statement scores, so that a backtest can show its progress."""
 
 
-def _instant(_: click.Context, param: click.Parameter, value: str | None) -> str | None:
+def _instant(_: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
     if value is None:
         return None
-    instant = values.instant(value, "")
-    if isinstance(instant, str):
-        return instant
-    raise click.BadParameter(instant.detail, param=param)
+    instant = instants.read(value)
+    if instant is None:
+        raise click.BadParameter(
+            "This must be a date such as 2026-04-27 (midnight UTC), or a date and time with Z or an offset such as "
+            "2026-04-27T13:22:05Z.",
+            param=param,
+        )
+    return instant
 
 
 _organization = click.option("--organization", type=click.UUID, required=True, metavar="ID", help="The organization.")
@@ -125,7 +130,7 @@ def activate(organization: UUID, version: int | None, as_json: bool) -> None:
     "--as-of", callback=_instant, metavar="TIME", help="Use only signals that were observed until then. [default: now]"
 )
 @json_option
-def try_(lead: UUID, organization: UUID, file: TextIO | None, as_of: str | None, as_json: bool) -> None:
+def try_(lead: UUID, organization: UUID, file: TextIO | None, as_of: datetime | None, as_json: bool) -> None:
     """Print the score of LEAD, and save nothing."""
     document, text = read(file) if file else (None, "")
     with operator() as connection, by_line(file.name if file else "", text):

@@ -92,6 +92,7 @@ def _route(row: Mapping[str, Any]) -> Route:
             is_in_path=argument["name"] in names,
             default=None if argument["default"] is None else argument["default"].encode(),
             read=values.reader(argument["base_type"]),
+            function=values.FUNCTIONS.get(argument["base_type"], ""),
         )
         for argument in row["arguments"] or ()
     )
@@ -122,7 +123,7 @@ def _wait(row: Mapping[str, Any], arguments: Mapping[str, Argument]) -> Wait | N
 
 
 def _statement(function: str, arguments: Sequence[Argument]) -> Statement:
-    placeholders = ", ".join(f"${_FIRST + i}" for i in range(len(arguments)))
+    placeholders = ", ".join(f"{argument.function}(${i})" for i, argument in enumerate(arguments, _FIRST))
     # Without offset 0 the planner may merge the queries and run the function once for each column.
     text = (
         "select (a.r).status, (a.r).headers, (a.r).body "

@@ -31,6 +31,8 @@ class Argument:
     is_in_path: bool
     default: bytes | None
     read: Reader
+    function: str = ""
+    """The function of the database that reads the text. Empty: the text is cast."""
 
 
 @dataclass(frozen=True)

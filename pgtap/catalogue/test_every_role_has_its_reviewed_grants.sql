@@ -63,6 +63,7 @@ from (values
     execute on api.is_cursor
     execute on api.openapi
     execute on api.problems
+    execute on api.read_instant
     execute on api.routes
     execute on api.schema_version
     execute on auth.enter

@@ -43,7 +43,7 @@ begin
       v_ids[s.ordinality] as id,
       s.signal ->> 'type' as type,
       coalesce(s.signal -> 'value', 'true') as value,
-      coalesce(app.read_instant(s.signal ->> 'observed_at'), date_trunc('milliseconds', now())) as observed_at,
+      date_trunc('milliseconds', coalesce(app.read_instant(s.signal ->> 'observed_at'), now())) as observed_at,
       app.trim_text(s.signal ->> 'dedupe_key') as dedupe_key
     from jsonb_array_elements(v_fields) with ordinality as s (signal, ordinality)
   )

@@ -21,6 +21,8 @@ begin
     begin
       if input_faults.names[v_index] = 'body' then
         perform app.read_object(input_faults.texts[v_index]);
+      elsif input_faults.types[v_index] = 'timestamp with time zone' then
+        perform api.read_instant(input_faults.texts[v_index]);
       else
         execute format('select %L::%s', input_faults.texts[v_index], coalesce(v_type, 'text'));
       end if;
@@ -41,9 +43,9 @@ begin
 end $$;
 
 comment on function api.input_faults(text[], text[], text[]) is
-$$The entries for errors: each value that violates the CHECK of its domain, and a body that is not an object. Null: none.
+$$The entries for errors: each text that its type refuses, and a body that is not an object. Null: none.
 
-names: the parameters, or body. types: their types; only domains of schema api are checked. texts: the values as text. The
-server calls this after it has found an error.$$;
+names: the parameters, or body. types: their types; only times and domains of schema api are checked. texts: the values
+as text. The server calls this after it has found an error.$$;
 
 grant execute on function api.input_faults(text[], text[], text[]) to leads_api;

@@ -66,6 +66,9 @@ values
     'cursor', 'invalid_cursor'),
   ('any_of_has_at_most_10_values', 400, 'invalid_parameter', 'Invalid parameter', 'This can have at most 10 values.',
     'filter', 'too_many_values'),
+  ('instant_is_date_or_has_offset', 400, 'invalid_parameter', 'Invalid parameter',
+    'This must be a date such as 2026-04-27 (midnight UTC), or a date and time with Z or an offset such as '
+    '2026-04-27T13:22:05Z.', 'start_at', 'invalid_timestamp'),
   ('entity_tags_are_well_formed', 400, 'invalid_parameter', 'Invalid parameter',
     'This must be * or entity tags as ETag returned them, with their double quotes.', 'If-Match', 'invalid_entity_tag'),
   ('idempotency_key_is_1_to_255_printable_characters', 400, 'invalid_parameter', 'Invalid parameter',

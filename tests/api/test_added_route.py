@@ -108,8 +108,8 @@ def test_sql_adds_and_removes_an_endpoint_and_no_request_is_dropped(
                 ("nope", "unknown_parameter"),
                 ("size", "invalid_integer"),
                 ("is_new", "invalid_boolean"),
-                ("at", "invalid_timestamp"),
                 ("tags", "too_many_values"),
+                ("at", "invalid_timestamp"),
                 in_order=True,
             )
             answer = client.post(f"/things/{ID}/echo")

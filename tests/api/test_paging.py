@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import unquote_plus
 
 import httpx
 import pytest
@@ -205,6 +206,12 @@ RANGE_QUERIES: list[tuple[str, datetime, datetime]] = [
     ("start_at=2026-03-01T15:00:00+02:00", START + HOUR, FAR),
     ("start_at=2026-03-01T15:00:00%2002:00", START + HOUR, FAR),
     ("start_at=2026-03-01T09:30:00-03:30", START + HOUR, FAR),
+    ("start_at=2026-03-01T13:00Z", START + HOUR, FAR),
+    ("start_at=2026-03-01 13:00:00Z", START + HOUR, FAR),
+    ("start_at=2026-03-01+13:00:00.0000000000Z", START + HOUR, FAR),
+    ("start_at=2026-03-01T15:00:00%2B0200", START + HOUR, FAR),
+    ("start_at=2026-03-01T15:00+02", START + HOUR, FAR),
+    ("start_at=2026-02-28T23:59:60Z", START, FAR),
     ("start_at=2026-03-02", MIDNIGHT, FAR),
     ("end_at=2026-03-02", START, MIDNIGHT),
     ("end_at=2026-03-02T00:00:00Z", START, MIDNIGHT),
@@ -238,11 +245,11 @@ def test_a_range_includes_its_start_and_excludes_its_end(
 
 BAD_INSTANTS = [
     "", "now", "today", "infinity", "-infinity", "epoch", "2026-03", "2026-3-1", "20260301", "2026-W09-7", "2026-060",
-    "2026-03-01T13:00:00", "2026-03-01 13:00:00Z", "2026-03-01T13:00Z", "2026-03-01T13Z", "2026-03-01T13:00:00,5Z",
-    "2026-03-01T13:00:00.Z", "2026-03-01T13:00:00.1234567890Z", "2026-03-01T130000Z", "2026-03-01T13:00:00%2B0200",
-    "2026-03-01T13:00:00%2B02", "2026-03-01T13:00:00%2B24:00", "2026-03-01T13:00:00%2B02:60", "2026-03-01T13:00:00 UTC",
+    "2026-03-01T13:00:00", "2026-03-01T13Z", "2026-03-01T13:00:00,5Z",
+    "2026-03-01T13:00:00.Z", "2026-03-01T130000Z",
+    "2026-03-01T13:00:00%2B24:00", "2026-03-01T13:00:00%2B02:60", "2026-03-01T13:00:00 UTC",
     "2026-03-01T13:00:00Europe/Berlin", "2026-03-01T24:00:00Z", "2026-03-01T24:00:01Z", "2026-03-01T13:60:00Z",
-    "2026-03-01T13:00:60Z", "2016-12-31T23:59:60Z", "2026-02-29", "2100-02-29", "2026-02-29T00:00:00Z", "2026-02-30",
+    "2026-03-01T13:00:60Z", "2026-02-29", "2100-02-29", "2026-02-29T00:00:00Z", "2026-02-30",
     "2026-04-31", "2026-13-01", "2026-00-01", "2026-01-00", "0000-01-01", "0000-12-31T23:59:59Z", "10000-01-01",
     "%2B10000-01-01", "-0001-01-01", "0001-01-01T00:00:00%2B00:01", "9999-12-31T23:59:59-00:01", "1772366400",
     "2026-03-01T13:00:00Z%00", "%D9%A2%D9%A0%D9%A2%D9%A6-03-01", "2026-03-01 ", " 2026-03-01", "2026-03-01Z",
@@ -257,6 +264,25 @@ def test_an_invalid_date_is_400(server: Server, acme: Organization, value: str) 
         for path in ("/leads", "/audit-log"):
             answer = client.get(f"{path}?start_at={value}&end_at={value}")
             check_problem(answer, 400, "invalid_parameter", ("start_at", code), ("end_at", code))
+
+
+def test_a_body_and_a_query_read_the_same_instants(
+    server: Server, new_organization: Callable[..., Organization]
+) -> None:
+    texts = {
+        "good": [unquote_plus(query.partition("=")[2]) for query, *_ in RANGE_QUERIES if "&" not in query],
+        "bad": [unquote_plus(value) for value in BAD_INSTANTS if "%00" not in value],
+    }
+    with server.client(new_organization().keys["write"]) as client:
+        path = client.post("/leads", json={"email": "a@example.com"}).headers["location"].removeprefix("/api/v1")
+        for kind, values in texts.items():
+            signals = [{"type": "visit", "observed_at": value} for value in values]
+            answer = client.post(f"{path}/signals", json={"signals": signals})
+            if kind == "good":
+                assert answer.status_code == 201, answer.text
+            else:
+                errors = {f"signals[{n}].observed_at": "invalid_timestamp" for n in range(len(values))}
+                check_problem(answer, 422, "validation_failed", *errors.items())
 
 
 def test_the_audit_log_is_paged_and_filtered_in_the_same_way(

@@ -80,6 +80,7 @@ def test_only_reviewed_functions_are_executable(session: Session) -> None:
         "api.openapi",
         "api.problems",
         "api.push_lead",
+        "api.read_instant",
         "api.routes",
         "api.schema_version",
         "api.score_lead",

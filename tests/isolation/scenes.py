@@ -363,6 +363,7 @@ PLAIN = {
     "api.is_cursor",
     "api.openapi",
     "api.problems",
+    "api.read_instant",
     "api.routes",
     "api.schema_version",
     "api.session_faults",
