@@ -4996,7 +4996,8 @@ ALTER FUNCTION api.list_audit_events("limit" api.page_size, cursor api.cursor, a
 COMMENT ON FUNCTION api.list_audit_events("limit" api.page_size, cursor api.cursor, action api.any_of, source api.any_of, lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone) IS 'List the audit log, newest first.
 
 The log has every change of the organization''s records: over the API, in SQL, by a worker or by the system. Filters
-match exact values. Several values, separated by commas, match any of them. start_at is inclusive, end_at exclusive.
+match exact values. Several values, separated by commas, match any of them; the parameter can also be repeated. start_at
+is inclusive, end_at exclusive.
 Actions:
 lead.created, lead.updated, lead.scored, lead.deleted, lead.erased; lead.crm_push_requested, lead.crm_pushed,
 lead.crm_push_failed, lead.crm_push_skipped; crm_connection.created, crm_connection.updated, crm_connection.deleted; crm_sync.updated,
@@ -5138,10 +5139,10 @@ ALTER FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline
 COMMENT ON FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone) IS 'List leads, newest first.
 
 The order is created_at, then id, both descending. Filters match exact values. Several values, separated by commas,
-match any of them. An unknown stage is an error (422). email ignores the case of A to Z. start_at is inclusive, end_at
-exclusive. The pages contain every lead that existed when you requested the first page exactly once. Rows do not become
-visible in the order of created_at: if you poll with start_at, request an overlap of some minutes and drop duplicates by
-id.';
+match any of them; the parameter can also be repeated. An unknown stage is an error (422). email ignores the case of A
+to Z. start_at is inclusive, end_at exclusive. The pages contain every lead that existed when you requested the first
+page exactly once. Rows do not become visible in the order of created_at: if you poll with start_at, request an overlap
+of some minutes and drop duplicates by id.';
 
 CREATE FUNCTION api.list_scores(id uuid, "limit" api.page_size DEFAULT 50, cursor api.cursor DEFAULT NULL::text) RETURNS api.answer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -5591,7 +5592,7 @@ CREATE FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, i
                 FROM pg_proc p
                WHERE (p.oid = ('app.is_email(text)'::regprocedure)::oid)))))
              WHEN ((f.max_length IS NOT NULL) AND value_schema.is_input) THEN ('"pattern":'::text || to_json('^[^\u0000]*[^\u0000\t\n\v\f\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000][^\u0000]*$'::text))
-             WHEN (f.checks ~ 'is_cursor\('::text) THEN ('"pattern":'::text || to_json('^[A-Za-z0-9_-]{1,200}$'::text))
+             WHEN (f.checks ~ 'is_cursor\('::text) THEN ('"pattern":'::text || to_json('^[A-Za-z0-9_-]{0,200}$'::text))
              WHEN ((f.base = 'text'::text) AND (f.checks ~ ' ~ '::text)) THEN ('"pattern":'::text || to_json(api.expression(f.checks)))
              ELSE NULL::text
          END,
@@ -11433,7 +11434,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- the rows of api.parameter
 -- {"name":"action","description":"Only events with one of these actions.","example":"lead.updated"}
 -- {"name":"after","description":"The position of the last seal that was verified: the `next_after` of the previous response.","example":null}
--- {"name":"cursor","description":"The `next_cursor` of the previous page. Leave it out for the first page.","example":"eyJjcmVhdGVkX2F0IjoiMjAyNi0wNC0yN1QxMzoyMjowNS4xMTRaIiwiaWQiOiI5ZjFjOGEzMi00ZDY1LTRlMmItOGE5MS0zYzBlN2Q0YjJmMTgifQ"}
+-- {"name":"cursor","description":"The `next_cursor` of the previous page. Leave it out, or empty, for the first page.","example":"eyJjcmVhdGVkX2F0IjoiMjAyNi0wNC0yN1QxMzoyMjowNS4xMTRaIiwiaWQiOiI5ZjFjOGEzMi00ZDY1LTRlMmItOGE5MS0zYzBlN2Q0YjJmMTgifQ"}
 -- {"name":"email","description":"Only leads with one of these addresses. Upper and lower case letters A to Z are equal.","example":"sarah.mitchell@example.com"}
 -- {"name":"end_at","description":"Only rows created before this time: a date (midnight UTC), or a time with `Z` or an offset.","example":null}
 -- {"name":"head","description":"A `head` that you kept from an earlier response. The chain must still contain it.","example":null}

@@ -153,6 +153,8 @@ def parse(request: Request, route: Route, path_parameters: Mapping[str, str], bo
                 value = value.decode("latin-1").encode()
             if header in request.repeated and name != "if_match":
                 errors.append(FieldError(HEADERS[name], "repeated_header", "This header is repeated. Send it once."))
+        elif name == "cursor" and parameters.get(name) == "":
+            pass  # the first page
         elif name in parameters:
             text = argument.read(parameters[name], name)
             if isinstance(text, str):
@@ -188,7 +190,7 @@ def _body_error(body: bytes) -> FieldError | None:
 
 def _read_query(query: bytes, route: Route, errors: list[FieldError]) -> dict[str, str]:
     """The parameters that the route takes.
-    Unknown and repeated ones are added to errors, once for each name.
+    Unknown ones, and repeated ones that are no lists, are added to errors, once for each name.
     """
     parameters: dict[str, str] = {}
     if len(query) > MAX_QUERY:
@@ -206,6 +208,10 @@ def _read_query(query: bytes, route: Route, errors: list[FieldError]) -> dict[st
             code, detail = "not_utf8", "The query must be UTF-8, with percent-encoding."
         else:
             if not part:
+                continue
+            if name in parameters and name in route.list_names:
+                # The same as values that are separated by commas: many clients send lists so.
+                parameters[name] += "," + value
                 continue
             if name in parameters:
                 code, detail = "repeated_parameter", "This parameter is repeated. Send it once."

@@ -14,7 +14,7 @@ from functools import cached_property
 
 from app.server import problems
 from app.server.postgres import Statement
-from app.server.values import Reader
+from app.server.values import Reader, text_list
 
 HEADERS = {"if_match": "If-Match", "idempotency_key": "Idempotency-Key"}
 """The arguments that come from a header."""
@@ -69,6 +69,11 @@ class Route:
         """The arguments that come from the query."""
         elsewhere = {"body", "idempotency_wait", *HEADERS}
         return tuple(a.name for a in self.arguments if not a.is_in_path and a.name not in elsewhere)
+
+    @cached_property
+    def list_names(self) -> frozenset[str]:
+        """The arguments that are lists."""
+        return frozenset(argument.name for argument in self.arguments if argument.read is text_list)
 
     @cached_property
     def takes_body(self) -> bool:

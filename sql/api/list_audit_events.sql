@@ -118,7 +118,8 @@ comment on function api.list_audit_events(api.page_size, api.cursor, api.any_of,
 $$List the audit log, newest first.
 
 The log has every change of the organization's records: over the API, in SQL, by a worker or by the system. Filters
-match exact values. Several values, separated by commas, match any of them. start_at is inclusive, end_at exclusive.
+match exact values. Several values, separated by commas, match any of them; the parameter can also be repeated. start_at
+is inclusive, end_at exclusive.
 Actions:
 lead.created, lead.updated, lead.scored, lead.deleted, lead.erased; lead.crm_push_requested, lead.crm_pushed,
 lead.crm_push_failed, lead.crm_push_skipped; crm_connection.created, crm_connection.updated, crm_connection.deleted; crm_sync.updated,

@@ -125,10 +125,10 @@ comment on function api.list_leads(api.page_size, api.cursor, api.any_of, api.an
 $$List leads, newest first.
 
 The order is created_at, then id, both descending. Filters match exact values. Several values, separated by commas,
-match any of them. An unknown stage is an error (422). email ignores the case of A to Z. start_at is inclusive, end_at
-exclusive. The pages contain every lead that existed when you requested the first page exactly once. Rows do not become
-visible in the order of created_at: if you poll with start_at, request an overlap of some minutes and drop duplicates by
-id.$$;
+match any of them; the parameter can also be repeated. An unknown stage is an error (422). email ignores the case of A
+to Z. start_at is inclusive, end_at exclusive. The pages contain every lead that existed when you requested the first
+page exactly once. Rows do not become visible in the order of created_at: if you poll with start_at, request an overlap
+of some minutes and drop duplicates by id.$$;
 
 grant execute on function
   api.list_leads(api.page_size, api.cursor, api.any_of, api.any_of, api.any_of, timestamptz, timestamptz)

@@ -6,7 +6,7 @@ insert into api.parameter (name, description, example)
 values
   ('id', 'The id of the record.', '9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18'),
   ('limit', 'The maximum number of rows in the response.', null),
-  ('cursor', 'The `next_cursor` of the previous page. Leave it out for the first page.',
+  ('cursor', 'The `next_cursor` of the previous page. Leave it out, or empty, for the first page.',
     'eyJjcmVhdGVkX2F0IjoiMjAyNi0wNC0yN1QxMzoyMjowNS4xMTRaIiwiaWQiOiI5ZjFjOGEzMi00ZDY1LTRlMmItOGE5MS0zYzBlN2Q0YjJmMTgifQ'),
   ('pipeline_stage', 'Only leads in one of these stages.', 'qualified,won'),
   ('source', 'Only rows with one of these sources.', null),

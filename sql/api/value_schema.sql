@@ -75,7 +75,7 @@ begin atomic
           '"pattern":' || to_json(
             '^[^\u0000]*[^\u0000\t\n\v\f\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000][^\u0000]*$'::text
           )
-        when f.checks ~ 'is_cursor\(' then '"pattern":' || to_json('^[A-Za-z0-9_-]{1,200}$'::text)
+        when f.checks ~ 'is_cursor\(' then '"pattern":' || to_json('^[A-Za-z0-9_-]{0,200}$'::text)
         when f.base = 'text' and f.checks ~ ' ~ ' then '"pattern":' || to_json(api.expression(f.checks))
       end,
       case when k.type ~ 'integer|number' then '"minimum":' || f.minimum end,

@@ -285,6 +285,19 @@ def test_a_body_and_a_query_read_the_same_instants(
                 check_problem(answer, 422, "validation_failed", *errors.items())
 
 
+def test_a_repeated_list_is_the_same_as_one_with_commas(
+    server: Server, acme: Organization, leads: list[dict[str, Any]]
+) -> None:
+    expected = [row["id"] for row in leads if row["pipeline_stage"] in ("won", "lost")]
+    with server.client(acme.keys["read"]) as client:
+        page = client.get("/leads?pipeline_stage=won&limit=7&cursor=&pipeline_stage=lost")
+        rows = page.json()["data"]
+        while "link" in page.headers and len(rows) <= len(leads):
+            page = client.get(page.links["next"]["url"].removeprefix("/api/v1"))
+            rows += page.json()["data"]
+    assert [row["id"] for row in rows] == expected
+
+
 def test_the_audit_log_is_paged_and_filtered_in_the_same_way(
     server: Server, database: Database, new_organization: Callable[..., Organization]
 ) -> None:

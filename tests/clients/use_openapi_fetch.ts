@@ -7,12 +7,8 @@ import type { components, paths } from "./generated/schema";
 type LeadItem = components["schemas"]["LeadItem"];
 
 async function main(baseUrl: string, key: string): Promise<void> {
-  const client = createClient<paths>({
-    baseUrl,
-    headers: { Authorization: `Bearer ${key}` },
-    // openapi-fetch does not read "explode": false from the document.
-    querySerializer: { array: { style: "form", explode: false } },
-  });
+  // openapi-fetch does not read "explode": false from the document. It repeats the parameter.
+  const client = createClient<paths>({ baseUrl, headers: { Authorization: `Bearer ${key}` } });
   const emails = [0, 1, 2, 3, 4].map((number) => `fetch${number}@example.com`);
   let id = "";
   for (const email of emails) {

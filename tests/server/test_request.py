@@ -33,6 +33,8 @@ ROUTE = Route(
         Argument("body", "text", False, None, values.text),
         Argument("limit", "integer", False, b"50", values.integer),
         Argument("idempotency_key", "text", False, None, values.text),
+        Argument("tags", "text[]", False, None, values.text_list),
+        Argument("cursor", "text", False, None, values.text),
     ),
     Statement(b"s", b"select 1"),
 )
@@ -52,13 +54,27 @@ def errors(parsed: Call | Refusal) -> list[tuple[str, str]]:
 def test_a_call_has_the_arguments_in_their_order_and_the_query() -> None:
     parsed = parse(request(b"limit=7", (b"idempotency-key", b"k\xe9")), ROUTE, {"id": ID}, b"{}")
     assert isinstance(parsed, Call)
-    assert parsed.arguments == [ID.lower().encode(), b"{}", b"7", "ké".encode()]
+    assert parsed.arguments == [ID.lower().encode(), b"{}", b"7", "ké".encode(), None, None]
     assert parsed.parameters == {"limit": "7"}
 
 
 def test_a_default_fills_in_and_a_malformed_id_is_no_error() -> None:
     parsed = parse(request(), ROUTE, {"id": "x"}, b"")
-    assert parsed == Call([None, b"", b"50", None], {})
+    assert parsed == Call([None, b"", b"50", None, None, None], {})
+
+
+def test_a_list_is_repeated_or_separated_by_commas() -> None:
+    for query in (b"tags=a&tags=b,c", b"tags=a,b&limit=7&tags=c", b"t%61gs=a%2Cb%2cc"):
+        parsed = parse(request(query), ROUTE, {}, b"")
+        assert isinstance(parsed, Call)
+        assert parsed.arguments[4] == b'{"a","b","c"}'
+        assert parsed.parameters["tags"] == "a,b,c"
+
+
+def test_an_empty_cursor_is_the_first_page() -> None:
+    parsed = parse(request(b"cursor="), ROUTE, {}, b"")
+    assert isinstance(parsed, Call)
+    assert parsed.arguments[5] is None
 
 
 def test_one_response_lists_all_errors_the_bodys_first() -> None:
@@ -73,7 +89,7 @@ def test_one_response_lists_all_errors_the_bodys_first() -> None:
     ]
     # What could be read goes to PostgreSQL, which checks it too.
     assert isinstance(parsed, Refusal)
-    assert parsed.arguments == [ID.lower().encode(), None, b"50", b"a, b"]
+    assert parsed.arguments == [ID.lower().encode(), None, b"50", b"a, b", None, None]
 
 
 @pytest.mark.parametrize(
