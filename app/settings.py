@@ -48,6 +48,10 @@ class Settings:
     """
     prepared_statements: bool
     """Whether connections prepare statements. Off for a pooler that shares sessions."""
+    drain_seconds: int
+    """Seconds for which the server still takes requests after SIGTERM, while /readyz is 503."""
+    keep_alive_seconds: int
+    """Seconds after which an idle connection of a client is closed."""
     cors_origins: tuple[str, ...]
     """Origins whose pages may call the API. Empty: CORS is off."""
     crm_key: str | None
@@ -98,6 +102,8 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         connections=value("LEADS_CONNECTIONS", 8, _whole(1, 100)),
         queue=value("LEADS_QUEUE", 256, _whole(0, 10000)),
         prepared_statements=value("LEADS_PREPARED_STATEMENTS", True, _switch({"on": True, "off": False})),
+        drain_seconds=value("LEADS_DRAIN_SECONDS", 0, _whole(0, 300)),
+        keep_alive_seconds=value("LEADS_KEEP_ALIVE_SECONDS", 75, _whole(1, 3600)),
         cors_origins=value("LEADS_CORS_ORIGINS", (), _origins),
         crm_key=value("LEADS_CRM_KEY", None, str) or value("LEADS_CRM_KEY_FILE", None, _password),
         has_worker=value("LEADS_WORKER", True, _switch({"on": True, "off": False})),

@@ -69,6 +69,8 @@ def leads() -> None:
     LEADS_CONNECTIONS             connections to PostgreSQL for each server process (default: 8)
     LEADS_QUEUE                   requests that may wait for a connection (default: 256)
     LEADS_PREPARED_STATEMENTS     on, or off behind a pooler such as PgBouncer (default: on)
+    LEADS_DRAIN_SECONDS           after SIGTERM, how long requests are still taken (default: 0)
+    LEADS_KEEP_ALIVE_SECONDS      when an idle connection is closed (default: 75)
     LEADS_CORS_ORIGINS            origins of web pages that may call the API, separated by commas
     LEADS_WORKER                  on, or off: leads serve runs no worker (default: on)
     LEADS_CRM_KEY                 the key of the CRM credentials; needed with your own PostgreSQL

@@ -19,6 +19,9 @@ from app.server.api import PREFIX
 from app.server.protocol import Protocol
 from app.settings import ROOT, Settings
 
+GRACE = 10
+"""Seconds that running requests have after the server has stopped to take new ones."""
+
 
 @click.command()
 @click.option("--host", help="The address to listen on. [default: HOST, or 127.0.0.1]")
@@ -59,7 +62,7 @@ def serve(host: str | None, port: int | None, bi_port: int | None, workers: int 
         click.echo(_banner(host, listener.getsockname()[1], key, configuration, bi_port))
         has_worker = urls.is_embedded and configuration.has_worker and not no_worker
         with _worker(urls, configuration) if has_worker else nullcontext():
-            _run(listener, url, configuration.workers if workers is None else workers)
+            _run(listener, url, configuration.workers if workers is None else workers, configuration)
 
 
 def _prepare_embedded(urls: Addresses, configuration: Settings) -> str:
@@ -164,7 +167,7 @@ def _banner(host: str, port: int, key: str | None, settings: Settings, bi_port: 
     return "\n".join(lines)
 
 
-def _run(listener: socket.socket, url: str, workers: int) -> None:
+def _run(listener: socket.socket, url: str, workers: int, configuration: Settings) -> None:
     # For the server processes, which read their settings again.
     os.environ["DATABASE_URL"] = url
     config = uvicorn.Config(
@@ -176,8 +179,10 @@ def _run(listener: socket.socket, url: str, workers: int) -> None:
         log_level="warning",
         proxy_headers=False,
         server_header=False,
+        headers=[("X-Content-Type-Options", "nosniff")],
         lifespan="on",
-        timeout_graceful_shutdown=10,
+        timeout_keep_alive=configuration.keep_alive_seconds,
+        timeout_graceful_shutdown=GRACE,
     )
     try:
         if workers == 1:

@@ -31,6 +31,7 @@ from app.server.postgres import (
     ConnectionLost,
     Pool,
     Statement,
+    StatementAbandoned,
     StatementFailed,
     Unavailable,
 )
@@ -77,6 +78,8 @@ class Api:
             return  # the client has disconnected
         except ClientGone:
             response = self._problem("unavailable", reason="The client has disconnected.")
+        except asyncio.CancelledError as error:
+            response = self._cancelled(error)
         except Exception as error:
             log.failure("The request failed.", error, request_id=request.id.decode())
             response = self._problem("internal")
@@ -191,12 +194,15 @@ class Api:
             left = started + wait.seconds - time.monotonic()
             if left <= 0 or _retry_after(result) > max(left, 1.0):
                 break
-            # The pauses grow and vary, so that 200 waiting requests are no load.
-            await asyncio.sleep(min(pause * random.uniform(0.8, 1.2), left))
-            if request.client.is_gone:
-                raise ClientGone
-            pause *= 1.5
-            latest = await self._query(request, wait.statement, parameters, is_read_only=True)
+            try:
+                # The pauses grow and vary, so that 200 waiting requests are no load.
+                await asyncio.sleep(min(pause * random.uniform(0.8, 1.2), left))
+                if request.client.is_gone:
+                    raise ClientGone
+                pause *= 1.5
+                latest = await self._query(request, wait.statement, parameters, is_read_only=True)
+            except asyncio.CancelledError:
+                break  # The server is stopping. What was started goes on.
             if isinstance(latest, StatementFailed):
                 return self._problem_of(request, latest, is_read_only=True)
             if not isinstance(latest, Problem):
@@ -260,6 +266,10 @@ class Api:
             return await locks.run(claim, request.client, request.started, attempt, failure)
         except StatementFailed as error:
             return error
+        except StatementAbandoned:
+            if is_read_only:
+                raise asyncio.CancelledError from None
+            raise
         except ConnectionLost as error:
             word = "unavailable" if is_read_only else "outcome_unknown"
             if error.sqlstate:
@@ -290,6 +300,18 @@ class Api:
         if body is not None:
             headers.append((b"content-type", b"application/json"))
         return int(status_text), headers, body or b""
+
+    def _cancelled(self, error: asyncio.CancelledError) -> Problem:
+        """The problem of a request that still runs when the server must stop."""
+        word, detail = "unavailable", "The server is stopping. Nothing was done. Try again."
+        if isinstance(error, StatementAbandoned):
+            word = "outcome_unknown"
+            detail = (
+                "The server stopped before the database answered, and the outcome is unknown. Check whether the "
+                "change was made, or repeat the request if it has an Idempotency-Key."
+            )
+        problem = problems.of_word(self.table.problems, word, detail=detail)
+        return replace(problem, cause={"reason": "The server is stopping."})
 
     def _invalid(self, route: Route, errors: Sequence[FieldError]) -> Problem:
         is_body = route.takes_body and all(error.field == "body" for error in errors)

@@ -4,9 +4,12 @@ the end and the pages around the API.
 
 import asyncio
 import contextlib
+import signal
+import threading
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from types import FrameType
 
 import psycopg
 from starlette.applications import Starlette
@@ -35,10 +38,12 @@ def create(settings: Settings, url: str) -> ASGIApp:
     # Read before the first request: if the database can't be served, the start must fail.
     api = Api(pool, loading.load(url))
     background = Background()
+    drain = _Drain(settings.drain_seconds)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await pool.open()
+        drain.install()
         async with asyncio.TaskGroup() as tasks:
             watch = tasks.create_task(
                 background.run("routes", lambda: _watch_routes(url, api, listens=settings.prepared_statements))
@@ -52,7 +57,7 @@ def create(settings: Settings, url: str) -> ASGIApp:
         return JSONResponse({"status": "ok"})
 
     async def readyz(_: Request) -> Response:
-        if not pool.is_ready:
+        if drain.has_begun or not pool.is_ready:
             return JSONResponse({"status": "unavailable"}, 503, {"Retry-After": "1"})
         # 200 nevertheless: the routes that were read before are served,
         # and other servers have the same fault.
@@ -115,9 +120,47 @@ def create(settings: Settings, url: str) -> ASGIApp:
         application,
         allow_origins=settings.cors_origins,
         allow_methods=["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match", "X-Request-Id"],
+        allow_headers=[
+            "Authorization",
+            "Content-Encoding",
+            "Content-Type",
+            "Idempotency-Key",
+            "If-Match",
+            "If-None-Match",
+            "X-Request-Id",
+        ],
         expose_headers=["ETag", "Idempotency-Replayed", "Link", "Location", "Retry-After", "X-Request-Id"],
     )
+
+
+class _Drain:
+    """The time between SIGTERM and the end of the server. Requests are still taken, and /readyz
+    tells the load balancer to send no more.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.has_begun = False
+        self._seconds = seconds
+
+    def install(self) -> None:
+        """Delays SIGTERM for uvicorn, whose handler stops the server at once and is set already.
+        A second SIGTERM is not delayed.
+        """
+        if not self._seconds or threading.current_thread() is not threading.main_thread():
+            return
+        loop = asyncio.get_running_loop()
+        stop = signal.getsignal(signal.SIGTERM)
+        if not callable(stop):
+            return
+
+        def begin(number: int, frame: FrameType | None) -> None:
+            if self.has_begun:
+                stop(number, frame)
+            else:
+                self.has_begun = True
+                loop.call_soon_threadsafe(loop.call_later, self._seconds, stop, number, None)
+
+        signal.signal(signal.SIGTERM, begin)
 
 
 async def _watch_routes(url: str, api: Api, *, listens: bool) -> None:

@@ -67,6 +67,12 @@ class ConnectionLost(Exception):
     """The error that PostgreSQL sent before, if any."""
 
 
+class StatementAbandoned(asyncio.CancelledError):
+    """The request was cancelled while its statement ran.
+    Whether the statement was executed is unknown.
+    """
+
+
 @dataclass(eq=False)
 class StatementFailed(Exception):
     """PostgreSQL's response is an error. Nothing was done."""
@@ -318,7 +324,7 @@ class Pool:
             # The server is stopping. The next request on this connection must not get its
             # response.
             connection.lose()
-            raise
+            raise StatementAbandoned from None
         finally:
             self._release(connection)
 

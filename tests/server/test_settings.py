@@ -94,6 +94,14 @@ def test_switches_are_read() -> None:
         settings.read({"LEADS_WORKER": "no"})
 
 
+def test_times_are_whole_seconds() -> None:
+    assert (settings.read({}).drain_seconds, settings.read({}).keep_alive_seconds) == (0, 75)
+    result = settings.read({"LEADS_DRAIN_SECONDS": "5", "LEADS_KEEP_ALIVE_SECONDS": "620"})
+    assert (result.drain_seconds, result.keep_alive_seconds) == (5, 620)
+    with pytest.raises(SettingsError, match="LEADS_KEEP_ALIVE_SECONDS is '0', but it must be a whole number from 1 "):
+        settings.read({"LEADS_KEEP_ALIVE_SECONDS": "0"})
+
+
 def test_statements_are_prepared_by_default() -> None:
     assert settings.read({}).prepared_statements
     assert not settings.read({"LEADS_PREPARED_STATEMENTS": "off"}).prepared_statements

@@ -1,0 +1,147 @@
+"""SIGTERM: the load balancer learns of it first, and each request that still runs gets our answer."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.settings import ROOT
+from tests.support.contract import check_problem
+from tests.support.database import Database, Organization
+from tests.support.process import Server, free_port
+
+ADDED = """
+create function api.sleep(seconds integer)
+returns api.answer
+language sql
+stable
+begin atomic
+  select row(200, null, '{}')::api.answer from pg_catalog.pg_sleep(sleep.seconds);
+end;
+
+create function api.work(seconds integer)
+returns api.answer
+language sql
+volatile
+begin atomic
+  select row(200, null, '{}')::api.answer from pg_catalog.pg_sleep(work.seconds);
+end;
+
+grant execute on function api.sleep(integer), api.work(integer) to leads_api;
+insert into api.route (method, path, function, scope)
+values ('GET', '/sleep', 'api.sleep', 'read'), ('POST', '/work', 'api.work', 'write');
+"""
+
+# The command, with less time for the requests that run.
+SERVE = (
+    "import sys; from app.cli import main, serve; serve.GRACE = 1; sys.argv = ['leads', 'serve', *sys.argv[1:]]; main()"
+)
+
+
+@pytest.fixture(scope="module")
+def database(new_database: Callable[..., Database]) -> Database:
+    """A database with slow routes."""
+    database = new_database()
+    database.sql(ADDED)
+    return database
+
+
+@pytest.fixture(scope="module")
+def acme(new_organization: Callable[..., Organization]) -> Organization:
+    """The organization whose keys are used."""
+    return new_organization()
+
+
+@pytest.fixture
+def start(database: Database, tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts servers that have a second for the requests that run."""
+    processes = []
+
+    def run(**environ: str) -> Server:
+        port, log = free_port(), tmp_path / "log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-c", SERVE, "--port", str(port)],
+                cwd=ROOT,
+                env={**os.environ, "DATABASE_URL": database.url("leads_api"), **environ},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        processes.append(process)
+        server = Server(process, f"http://127.0.0.1:{port}", log)
+        for _ in range(300):
+            try:
+                if httpx.get(server.base + "/readyz", verify=False).status_code == 200:
+                    return server
+            except httpx.TransportError:
+                time.sleep(0.05)
+        raise AssertionError(log.read_text())
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def busy(database: Database) -> int:
+    rows = database.sql("select 1 from pg_stat_activity where datname = %s and wait_event = 'PgSleep'", database.name)
+    return len(rows)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_readyz_is_503_from_sigterm_on_and_requests_go_on(
+    start: Callable[..., Server], acme: Organization, workers: str
+) -> None:
+    server = start(LEADS_DRAIN_SECONDS="1", WORKERS=workers)
+    with server.client(acme.keys["read"]) as client:
+        client.get("/health")
+        server.process.send_signal(signal.SIGTERM)
+        end = time.monotonic() + 5
+        while httpx.get(server.base + "/readyz", verify=False).status_code == 200:
+            assert time.monotonic() < end
+        # With a new connection and with an old one.
+        assert httpx.get(server.base + "/readyz", verify=False).json() == {"status": "unavailable"}
+        with server.client(acme.keys["read"]) as other:
+            assert other.get("/health").status_code == 200
+        answer = client.get("/health")
+        assert (answer.status_code, answer.headers.get("connection")) == (200, None)
+    assert server.process.wait(10) == 0
+
+
+def test_a_second_sigterm_ends_the_drain_time(start: Callable[..., Server]) -> None:
+    server = start(LEADS_DRAIN_SECONDS="300")
+    server.process.send_signal(signal.SIGTERM)
+    while httpx.get(server.base + "/readyz", verify=False).status_code == 200:
+        pass
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(10) == 0
+
+
+def test_requests_that_hang_at_the_end_get_our_503(
+    start: Callable[..., Server], database: Database, acme: Organization
+) -> None:
+    server = start(LEADS_CONNECTIONS="2")
+    with server.client(acme.keys["write"]) as client, ThreadPoolExecutor(3) as threads:
+        read = threads.submit(client.get, "/sleep?seconds=9")
+        write = threads.submit(client.post, "/work?seconds=9")
+        while busy(database) < 2:
+            time.sleep(0.02)
+        waiting = threads.submit(client.post, "/work?seconds=9")
+        time.sleep(0.2)
+        server.process.send_signal(signal.SIGTERM)
+        for answer, code in ((read, "unavailable"), (write, "outcome_unknown"), (waiting, "unavailable")):
+            problem = check_problem(answer.result(), 503, code)
+            assert "The server" in problem["detail"]
+            assert ("Nothing was done" in problem["detail"]) is (code == "unavailable")
+            assert answer.result().headers["connection"] == "close"
+    assert server.process.wait(10) == 0
+    lines = server.log.read_text()
+    assert lines.count('"status":503') == 3
+    assert "Traceback" not in lines
