@@ -87,8 +87,15 @@ class Problem:
         ).encode()
 
 
-# These also occur before the database has been read, and when it can't be reached.
+# These also occur before the database has been read, when it can't be reached,
+# and where no table is at hand.
 _BUILT_IN = {
+    "invalid_request": Row(
+        400, "invalid_request", "Invalid request", "This is not a valid HTTP/1.1 request. Correct the HTTP client."
+    ),
+    "head_too_large": Row(
+        431, "head_too_large", "Head too large", "The request line and headers have at most 32 KiB, and 100 headers."
+    ),
     "not_found": Row(404, "not_found", "Not found", "There is nothing at this address. Check the path and the id."),
     "unavailable": Row(503, "unavailable", "Unavailable", "The server is busy. Nothing was done. Try again."),
     "internal": Row(

@@ -8,9 +8,16 @@ body, as another request.
 
 import asyncio
 import math
+import os
+import re
 from typing import cast
+from urllib.parse import unquote
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from app import log
+from app.server import problems
+from app.server.api import common_headers
 
 MAX_HEAD = 32 * 1024
 """Bytes of a request's line and headers."""
@@ -30,11 +37,8 @@ TICK = 5.0
 A timer for each head and body would cost a request more.
 """
 
-# RFC 6585, section 5.
-_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
-    b"content-length: 49\r\nconnection: close\r\n\r\nA request's head has at most 32 KiB, 100 headers."
-)
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-fv.:]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
+_SLASH = re.compile(r"%2f", re.IGNORECASE)
 
 
 class _JoiningTransport(asyncio.Transport):
@@ -71,8 +75,8 @@ class _JoiningTransport(asyncio.Transport):
 
 
 class Protocol(HttpToolsProtocol):
-    """One connection. A request that breaks a limit is answered 431.
-    One that takes too long is disconnected.
+    """One connection. A request that breaks a limit is answered 431, and data that is not an HTTP/1
+    request 400. A request that takes too long is disconnected.
     """
 
     _chunk = 0
@@ -107,7 +111,11 @@ class Protocol(HttpToolsProtocol):
         super().data_received(data)
         # A head whose end hasn't come yet.
         if self._is_in_head and self._head_bytes > MAX_HEAD and not self._is_ending:
-            self._refuse()
+            self._refuse("head_too_large")
+        elif self._deadline == math.inf and (cycle := self.cycle) is not None and cycle.response_complete:
+            # An empty line before a head: it begins no request, but ended the time of an idle
+            # connection.
+            self._deadline = self.loop.time() + HEAD_PATIENCE
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """The client sends no more. It has disconnected, or still waits for its responses."""
@@ -133,12 +141,18 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is complete. Starts the request."""
         if len(self.headers) > MAX_HEADERS or (self._head_bytes > MAX_HEAD and self._exact_head_bytes() > MAX_HEAD):
-            self._refuse()
+            self._refuse("head_too_large")
             raise ValueError("the head is too large")  # ends the parsing
+        if fault := self._fault_of_head():
+            self._refuse("invalid_request", fault)
+            raise ValueError(fault)
         self._is_in_head = False
         self._deadline = self.loop.time() + BODY_PATIENCE
         super().on_headers_complete()
         self.scope["leads.client"] = self  # type: ignore[typeddict-unknown-key]
+        if b"%" in self.url:
+            # An encoded slash does not separate segments (RFC 3986, section 2.2).
+            self.scope["path"] = unquote(_SLASH.sub("%252F", self.scope["raw_path"].decode()))
         if self.parser.should_upgrade():
             self._is_ending = True
             self.cycle.keep_alive = False
@@ -149,17 +163,53 @@ class Protocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """The response to data that isn't HTTP, unless the head was refused already."""
-        if not self.transport.is_closing():
-            super().send_400_response(msg)
+        """Answers data that isn't HTTP, unless the head was refused already."""
+        if not self._is_ending:
+            self._refuse("invalid_request")
 
     def _exact_head_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
-    def _refuse(self) -> None:
+    def _fault_of_head(self) -> str | None:
+        # RFC 9112, section 3.2.
+        hosts = [value for name, value in self.headers if name == b"host"]
+        version = self.parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            return "The version must be HTTP/1.1 or HTTP/1.0."
+        if not hosts:
+            return "The request has no Host header. Send one." if version == "1.1" else None
+        if len(hosts) > 1:
+            return "The request has several Host headers. Send one."
+        if not _HOST.fullmatch(hosts[0]):
+            return "The Host header must be a host, with or without a port."
+        return None
+
+    def _refuse(self, word: str, detail: str | None = None) -> None:
+        """Answers with a problem, and ends the connection."""
         self._is_ending = True
-        self.transport.write(_TOO_LARGE)
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if not cycle.more_body:
+                # This answer would be taken for the one of an earlier request, which is running.
+                cycle.keep_alive = False
+                return
+            if self.pipeline:
+                self.transport.close()
+                return
+        id = os.urandom(16).hex().encode()
+        problem = problems.of_word({}, word, detail=detail)
+        body = problem.body(id.decode())
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", b"application/problem+json"),
+            *common_headers(id),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+        ]
+        head = b"".join(b"%s: %s\r\n" % header for header in headers)
+        self.transport.write(STATUS_LINE[problem.status] + head + b"\r\n" + body)
         self.transport.close()
+        log.request(id, "-", "-", problem.status, 0.0)
 
     def _probe(self, pause: float) -> None:
         """Sends an interim response, which a client ignores (RFC 9110, section 15.2).

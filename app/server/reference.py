@@ -191,7 +191,6 @@ def routes(
             "Cache-Control": "public, max-age=31536000, immutable",
             "Content-Type": file.media_type,
             "Vary": "Accept-Encoding",
-            "X-Content-Type-Options": "nosniff",
         }
         if _accepts_gzip(request.scope):
             return Response(file.compressed, 200, headers | {"Content-Encoding": "gzip"})
@@ -214,7 +213,7 @@ def _tagged(request: Request, content: bytes, media_type: str, headers: Mapping[
     The tag is weak, because it is the same with and without compression (section 8.8.1).
     """
     tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
-    common = {"X-Content-Type-Options": "nosniff", **(headers or {}), "ETag": f"W/{tag}", "Vary": "Authorization"}
+    common = {**(headers or {}), "ETag": f"W/{tag}", "Vary": "Authorization"}
     known = request.headers.get("if-none-match", "")
     if known.strip() == "*" or tag in re.findall(r'"[^"]*"', known):
         # GZipMiddleware adds Accept-Encoding only if there is a body.

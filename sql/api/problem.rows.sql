@@ -5,6 +5,8 @@ delete from api.problem;
 -- Words that the server raises.
 insert into api.problem (raised_by, status, code, title, detail)
 values
+  ('invalid_request', 400, 'invalid_request', 'Invalid request', 'This is not a valid HTTP/1.1 request. Correct the HTTP client.'),
+  ('head_too_large', 431, 'head_too_large', 'Head too large', 'The request line and headers have at most 32 KiB, and 100 headers.'),
   ('not_found', 404, 'not_found', 'Not found', 'There is nothing at this address. Check the path and the id.'),
   ('method_not_allowed', 405, 'method_not_allowed', 'Method not allowed', 'Use one of the methods in the Allow header.'),
   ('payload_too_large', 413, 'payload_too_large', 'Payload too large', 'The body is larger than 64 KiB. Send a smaller one.'),

@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Callable
 from contextlib import closing, suppress
 
+import httpx
 import pytest
 import uvicorn
 from uvicorn.protocols import utils
@@ -18,6 +19,8 @@ from uvicorn.server import ServerState
 
 from app.server import protocol
 from app.settings import ROOT
+from tests.support.contract import check_problem
+from tests.support.database import Organization
 from tests.support.process import Server
 
 
@@ -68,9 +71,93 @@ def test_a_head_within_the_limits_is_served(server: Server) -> None:
         assert read(connection).startswith(b"HTTP/1.1 200 ")
 
 
-def test_the_answer_to_a_large_head_has_its_length() -> None:
-    head, _, body = protocol._TOO_LARGE.partition(b"\r\n\r\n")
-    assert f"content-length: {len(body)}\r\n".encode() in head + b"\r\n"
+def parse(answer: bytes) -> httpx.Response:
+    """The one response of these bytes."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status, *lines = head.decode("latin-1").split("\r\n")
+    headers = [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
+    return httpx.Response(int(status.split()[1]), headers=headers, content=body)
+
+
+@pytest.mark.parametrize(
+    ("head", "status", "code", "detail"),
+    [
+        (b"GET /livez HTTP/1.1\r\n\r\n", 400, "invalid_request", "no Host"),
+        (b"GET /livez HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400, "invalid_request", "several Host"),
+        (b"GET /livez HTTP/1.0\r\nHost: a\r\nhost: b\r\n\r\n", 400, "invalid_request", "several Host"),
+        (b"GET /livez HTTP/1.1\r\nHost: a, b\r\n\r\n", 400, "invalid_request", "must be a host"),
+        (b"GET /livez HTTP/1.1\r\nHost: a@b\r\n\r\n", 400, "invalid_request", "must be a host"),
+        (b"GET /livez HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, "invalid_request", "must be a host"),
+        (b"GET /livez\r\nHost: x\r\n\r\n", 400, "invalid_request", "version"),
+        (b"GET /livez\r\n\r\n", 400, "invalid_request", "version"),
+        (b"GET /livez HTTP/0.9\r\nHost: x\r\n\r\n", 400, "invalid_request", "version"),
+        (b"GET /livez HTTP/2.0\r\nHost: x\r\n\r\n", 400, "invalid_request", "version"),
+        (b"GET /livez HTTP/1.2\r\nHost: x\r\n\r\n", 400, "invalid_request", "not a valid HTTP"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "invalid_request", "not a valid HTTP"),
+        (b"\x16\x03\x01\x02", 400, "invalid_request", "not a valid HTTP"),
+        (b"GET /caf\xc3\xa9 HTTP/1.1\r\nHost: x\r\n\r\n", 400, "invalid_request", "not a valid HTTP"),
+        (b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", 400, "invalid_request", "not a valid HTTP"),
+        (
+            b"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            400,
+            "invalid_request",
+            "not a valid HTTP",
+        ),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"a:b\r\n" * 101 + b"\r\n", 431, "head_too_large", "100 headers"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\na:" + b"b" * 33_000 + b"\r\n\r\n", 431, "head_too_large", "32 KiB"),
+    ],
+)
+def test_what_is_not_a_request_is_refused_with_a_problem(
+    server: Server, head: bytes, status: int, code: str, detail: str
+) -> None:
+    with closing(connect(server)) as connection:
+        send(connection, head)
+        answer = parse(read(connection))
+    problem = check_problem(answer, status, code)
+    assert detail in problem["detail"]
+    assert answer.headers["connection"] == "close"
+    assert answer.headers["date"]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /livez HTTP/1.0\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\nHost: [::1]:8000\r\nConnection: close\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\nHost: a_b.example.com.:80\r\nConnection: close\r\n\r\n",
+        b"GET http://x/livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        b"GET /%6civez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    ],
+)
+def test_an_unusual_request_is_served(server: Server, head: bytes) -> None:
+    with closing(connect(server)) as connection:
+        send(connection, head)
+        answer = parse(read(connection))
+    assert answer.status_code == 200
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("rest", [b"\x00", b"GET /livez\r\n\r\n", b"GET / HTTP/1.1\r\na:" + b"b" * 33_000])
+def test_a_refusal_is_not_taken_for_the_answer_of_an_earlier_request(server: Server, rest: bytes) -> None:
+    with closing(connect(server)) as connection:
+        send(connection, b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n" + rest)
+        answer = read(connection)
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert (parse(answer).status_code, parse(answer).headers["connection"]) == (200, "close")
+
+
+@pytest.mark.parametrize("path", ["/api%2fv1/leads", "/api%2Fv1%2Fleads", "/api/v1%2fleads", "/%2Flivez", "/livez%2f"])
+def test_an_encoded_slash_separates_nothing(server: Server, path: str) -> None:
+    check_problem(httpx.get(server.base + path, verify=False), 404, "not_found")
+
+
+def test_an_encoded_slash_is_part_of_an_id(server: Server, new_organization: Callable[..., Organization]) -> None:
+    with server.client(new_organization().keys["write"]) as client:
+        lead = client.post("/leads", json={"email": "a@example.com"}).headers["location"]
+        assert client.get(lead.removeprefix("/api/v1")).status_code == 200
+        check_problem(client.get(lead.removeprefix("/api/v1").replace("leads/", "leads%2F")), 404, "not_found")
+        check_problem(client.get("/leads/a%2Fb"), 404, "not_found")
 
 
 @pytest.mark.parametrize("first", [b"POST /livez", b"CONNECT /livez", b"GET /livez"])
@@ -181,7 +268,7 @@ HOOKS = (
     "connection_lost",
 )
 """The methods of uvicorn's HttpToolsProtocol that Protocol overrides."""
-ATTRIBUTES = ("loop", "transport", "headers", "url", "parser", "cycle", "scope", "pipeline")
+ATTRIBUTES = ("loop", "transport", "headers", "url", "parser", "cycle", "scope", "pipeline", "server_state")
 """The attributes of uvicorn's HttpToolsProtocol that Protocol reads."""
 
 
@@ -193,6 +280,7 @@ class Recording(protocol.Protocol):
         async def app(scope: object, receive: object, send: object) -> None: ...
 
         self.called: set[str] = set()
+        self.was_kept = False
         for name in HOOKS:
             setattr(self, name, functools.partial(self._record, name, getattr(self, name)))
         super().__init__(uvicorn.Config(app, ws="none"), ServerState(), {}, loop)
@@ -210,6 +298,7 @@ def driven() -> Recording:
         connection = Recording(asyncio.get_running_loop())
         connection.connection_made(Recorder())
         connection.data_received(b"POST /a?b HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+        connection.was_kept = connection.cycle.keep_alive
         connection.data_received(b"\x00")
         connection.eof_received()
         connection.connection_lost(None)
@@ -231,8 +320,22 @@ def test_uvicorn_has_the_attribute_that_we_read(name: str) -> None:
 
 
 def test_uvicorn_keeps_a_connection_by_the_attribute_that_we_clear(driven: Recording) -> None:
-    assert driven.cycle.keep_alive is False
+    assert driven.was_kept is True, "uvicorn's RequestResponseCycle has no attribute keep_alive now"
     assert "self.keep_alive" in inspect.getsource(httptools_impl.RequestResponseCycle.send)
+
+
+def test_an_empty_line_does_not_keep_an_idle_connection_open() -> None:
+    async def drive() -> float:
+        connection = Recording(asyncio.get_running_loop())
+        connection.connection_made(Recorder())
+        connection.data_received(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.cycle.response_complete = True
+        connection.on_response_complete()
+        connection.data_received(b"\r\n")
+        connection.connection_lost(None)
+        return connection._deadline
+
+    assert asyncio.run(drive()) < float("inf")
 
 
 def test_uvicorn_uses_only_what_our_transport_has() -> None:

@@ -35,6 +35,7 @@ _INSIDE = re.compile(
 
 def check_headers(response: httpx.Response) -> None:
     """Checks the headers that every response has."""
+    assert response.headers["x-content-type-options"] == "nosniff"
     assert response.headers["cache-control"] == "private, no-cache"
     assert "Authorization" in response.headers["vary"]
     assert re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}", response.headers["x-request-id"])
