@@ -1094,7 +1094,7 @@ CREATE FUNCTION admin.api_findings(release integer) RETURNS TABLE(subject text, 
              o.request,
              o.answer,
              format('route %s %s'::text, r.method, r.path) AS subject,
-             format('delete from api.route where method = %L and path = %L; notify leads_routes;'::text, r.method, r.path) AS removal,
+             format('delete from api.route where method = %L and path = %L; call app.notify(''leads_routes'');'::text, r.method, r.path) AS removal,
              (f.oid)::regprocedure AS name,
              f.oid,
              f.provolatile AS volatility,
@@ -1131,7 +1131,7 @@ CREATE FUNCTION admin.api_findings(release integer) RETURNS TABLE(subject text, 
  UNION ALL
   SELECT r.subject,
      format('There is no composite type %s, so the reference shows any JSON.'::text, t.name) AS format,
-     format('update api.operation set %I = null where function = %L; notify leads_routes;'::text, t.field, r.function) AS format
+     format('update api.operation set %I = null where function = %L; call app.notify(''leads_routes'');'::text, t.field, r.function) AS format
     FROM (route r
       CROSS JOIN LATERAL ( VALUES ('request'::text,r.request), ('answer'::text,r.answer)) t(field, name))
    WHERE ((t.name IS NOT NULL) AND (to_regclass(t.name) IS NULL))
@@ -1726,7 +1726,7 @@ begin
       message = 'connection_not_found',
       hint = 'The organization has no connection to a CRM. To create one, run: leads crm connect';
   end if;
-  perform pg_notify('leads_crm', '');
+  call app.notify('leads_crm');
 end $$;
 
 ALTER FUNCTION admin.change_crm_connection(organization_id uuid, change text) OWNER TO leads_jobs;
@@ -1816,7 +1816,7 @@ begin
     credential_key = excluded.credential_key,
     blocked_until = null,
     paced_until = null;
-  perform pg_notify('leads_crm', '');
+  call app.notify('leads_crm');
 exception
   when foreign_key_violation then
     raise sqlstate 'PT404' using message = 'stage_not_found', hint = format(
@@ -3359,6 +3359,12 @@ CREATE FUNCTION admin.setting_findings() RETURNS TABLE(subject text, finding tex
     FROM pg_settings s
    WHERE ((s.name = 'synchronous_commit'::text) AND (s.setting = 'off'::text) AND (s.source = ANY (ARRAY['configuration file'::text, 'command line'::text])))
  UNION ALL
+  SELECT 'notification queue'::text,
+     format('The queue of NOTIFY is %s %% full. From 50 %% on, workers and servers are no longer notified, and only poll.'::text, round((q.usage * (100)::double precision))) AS format,
+     'End the session that listens within a transaction: the server''s log names its process ("NOTIFY queue is … full").'::text
+    FROM pg_notification_queue_usage() q(usage)
+   WHERE (q.usage > (0.25)::double precision)
+ UNION ALL
   SELECT format('setting %s of %s'::text, c.name, COALESCE(r.name,
          CASE s.setdatabase
              WHEN 0 THEN 'all roles'::text
@@ -4090,7 +4096,7 @@ begin
     begun_at = v_now,
     begun_after = s.attempts
   where s.organization_id = v_organization_id and s.id = any (v_ids);
-  perform pg_notify('leads_crm', '');
+  call app.notify('leads_crm');
   return cardinality(v_ids);
 end $$;
 
@@ -6820,6 +6826,18 @@ ALTER FUNCTION app.lead_whole(lead app.lead_values) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.lead_whole(lead app.lead_values) IS 'All 17 fields of a lead, in the order of the body.';
 
+CREATE PROCEDURE app.notify(IN channel text)
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT pg_notify(channel, ''::text) AS pg_notify
+   WHERE (pg_notification_queue_usage() < (0.5)::double precision);
+END;
+
+ALTER PROCEDURE app.notify(IN channel text) OWNER TO leads_owner;
+
+COMMENT ON PROCEDURE app.notify(IN channel text) IS 'Sends NOTIFY without data while the queue of notifications is less than half full. Every program that listens also polls, so a notification only makes it quicker.';
+
 CREATE FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) RETURNS record
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     SET "TimeZone" TO 'UTC'
@@ -8609,7 +8627,7 @@ begin
     from crm.sync as s
     where s.organization_id = wake_worker.organization_id and s.lead_id = wake_worker.lead_id and s.status = 'pending'
   ) then
-    perform pg_notify('leads_crm', '');
+    call app.notify('leads_crm');
   end if;
 end $$;
 
@@ -11053,6 +11071,9 @@ REVOKE ALL ON FUNCTION app.lead_whole(lead app.lead_values) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_whole(lead app.lead_values) TO leads_exec;
 GRANT ALL ON FUNCTION app.lead_whole(lead app.lead_values) TO leads_jobs;
 
+REVOKE ALL ON PROCEDURE app.notify(IN channel text) FROM PUBLIC;
+GRANT ALL ON PROCEDURE app.notify(IN channel text) TO leads_jobs;
+
 REVOKE ALL ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) TO leads_exec;
 
@@ -11325,6 +11346,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"25006","status":500,"code":"internal","title":"Internal error","detail":"An error occurred in the server. Report it with the request_id.","field":null,"field_code":null}
 -- {"raised_by":"40001","status":503,"code":"unavailable","title":"Unavailable","detail":"The database is busy. Nothing was done. Try again.","field":null,"field_code":null}
 -- {"raised_by":"40P01","status":503,"code":"unavailable","title":"Unavailable","detail":"The database is busy. Nothing was done. Try again.","field":null,"field_code":null}
+-- {"raised_by":"54000","status":503,"code":"unavailable","title":"Unavailable","detail":"The database is busy. Nothing was done. Try again.","field":null,"field_code":null}
 -- {"raised_by":"54001","status":400,"code":"invalid_body","title":"Invalid body","detail":"The body is nested more than 32 levels deep.","field":"body","field_code":"too_deep"}
 -- {"raised_by":"55P03","status":503,"code":"unavailable","title":"Unavailable","detail":"The database is busy. Nothing was done. Try again.","field":null,"field_code":null}
 -- {"raised_by":"57014","status":503,"code":"unavailable","title":"Unavailable","detail":"The request took too long. Nothing was done. Try again.","field":null,"field_code":null}

@@ -23,6 +23,7 @@ reset role;
 \ir auth/key_scopes.sql
 \ir auth/analyst_organization_id.sql
 \ir api/schema_version.sql
+\ir app/notify.sql
 
 -- section audit: The audit log: what writes it, seals it, verifies it, and erases values in it.
 \ir audit/tg_refuse.sql

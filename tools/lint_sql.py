@@ -34,7 +34,7 @@ KINDS = {
     "triggers": r"create (constraint )?trigger|comment on|alter table",
     "grants": r"(grant|revoke) .* on",
     "partitions": r"do",
-    "rows": r"delete from|insert into|notify",
+    "rows": r"delete from|insert into",
 }
 EVERYWHERE = r"set|reset|call|drop (function|procedure|view|policy|trigger)"
 # The words before a table where a query reads or writes it; elsewhere its name is that of a type.

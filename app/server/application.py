@@ -31,6 +31,9 @@ from app.settings import Settings, SettingsError, read
 ROUTES_PAUSE = 10.0
 """Seconds between two readings of the routes if the server can't listen for a notification."""
 
+ROUTES_POLL = 300.0
+"""Seconds between two readings of the routes without a notification: none is sent while the queue is full."""
+
 
 def create(settings: Settings, url: str) -> ASGIApp:
     """The application that serves the database at this address, with the login in it."""
@@ -167,6 +170,9 @@ async def _watch_routes(url: str, api: Api, *, listens: bool) -> None:
     """Reads the routes again when they change, at most once a second.
     A running request keeps the table it has.
 
+    A notification can be missing (app.notify), so the routes are also read every ROUTES_POLL
+    seconds.
+
     Behind a pooler a LISTEN would stay on a session that other clients use, and not reach us. There
     the routes are read every ROUTES_PAUSE seconds.
     """
@@ -187,7 +193,7 @@ async def _watch_routes(url: str, api: Api, *, listens: bool) -> None:
                     # Also read at first: a change may have been notified before we listened.
                     await read_routes()
                     await asyncio.sleep(1.0)
-                    async for _ in connection.notifies(stop_after=1):
+                    async for _ in connection.notifies(timeout=ROUTES_POLL, stop_after=1):
                         pass
 
 

@@ -288,6 +288,7 @@ from (values
     execute on app.is_text
     execute on app.lead_whole
     execute on app.new_id
+    execute on app.notify
     execute on app.trim_text
     execute on app.utc_text
     execute on audit.chain_verdict

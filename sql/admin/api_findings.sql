@@ -9,7 +9,7 @@ begin atomic
     select
       r.method, r.path, r.function, o.request, o.answer,
       format('route %s %s', r.method, r.path) as subject,
-      format('delete from api.route where method = %L and path = %L; notify leads_routes;', r.method, r.path) as removal,
+      format('delete from api.route where method = %L and path = %L; call app.notify(''leads_routes'');', r.method, r.path) as removal,
       f.oid::regprocedure as name, f.oid, f.provolatile as volatility, f.prorettype as returned
     from api.route as r
     left join api.operation as o on o.function = r.function
@@ -40,7 +40,7 @@ begin atomic
   select
     r.subject,
     format('There is no composite type %s, so the reference shows any JSON.', t.name),
-    format('update api.operation set %I = null where function = %L; notify leads_routes;', t.field, r.function)
+    format('update api.operation set %I = null where function = %L; call app.notify(''leads_routes'');', t.field, r.function)
   from route as r
   cross join lateral (values ('request', r.request), ('answer', r.answer)) as t (field, name)
   where t.name is not null and to_regclass(t.name) is null

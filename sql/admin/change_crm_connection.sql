@@ -25,7 +25,7 @@ begin
       message = 'connection_not_found',
       hint = 'The organization has no connection to a CRM. To create one, run: leads crm connect';
   end if;
-  perform pg_notify('leads_crm', '');
+  call app.notify('leads_crm');
 end $$;
 
 comment on function admin.change_crm_connection(uuid, text) is

@@ -66,7 +66,7 @@ begin
     credential_key = excluded.credential_key,
     blocked_until = null,
     paced_until = null;
-  perform pg_notify('leads_crm', '');
+  call app.notify('leads_crm');
 exception
   when foreign_key_violation then
     raise sqlstate 'PT404' using message = 'stage_not_found', hint = format(

@@ -58,7 +58,7 @@ begin
     begun_at = v_now,
     begun_after = s.attempts
   where s.organization_id = v_organization_id and s.id = any (v_ids);
-  perform pg_notify('leads_crm', '');
+  call app.notify('leads_crm');
   return cardinality(v_ids);
 end $$;
 

@@ -38,6 +38,16 @@ begin atomic
   where s.name = 'synchronous_commit' and s.setting = 'off' and s.source in ('configuration file', 'command line')
   union all
   select
+    'notification queue',
+    format(
+      'The queue of NOTIFY is %s %% full. From 50 %% on, workers and servers are no longer notified, and only poll.',
+      round(q.usage * 100)
+    ),
+    'End the session that listens within a transaction: the server''s log names its process ("NOTIFY queue is … full").'
+  from pg_notification_queue_usage() as q (usage)
+  where q.usage > 0.25
+  union all
+  select
     format(
       'setting %s of %s', c.name, coalesce(r.name, case s.setdatabase when 0 then 'all roles' else 'the database' end)
     ),

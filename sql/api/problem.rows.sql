@@ -55,6 +55,8 @@ values
   ('25006', 500, 'internal', 'Internal error', 'An error occurred in the server. Report it with the request_id.'),
   ('40001', 503, 'unavailable', 'Unavailable', 'The database is busy. Nothing was done. Try again.'),
   ('40P01', 503, 'unavailable', 'Unavailable', 'The database is busy. Nothing was done. Try again.'),
+  -- The queue of notifications is full (app.notify).
+  ('54000', 503, 'unavailable', 'Unavailable', 'The database is busy. Nothing was done. Try again.'),
   ('55P03', 503, 'unavailable', 'Unavailable', 'The database is busy. Nothing was done. Try again.'),
   ('57014', 503, 'unavailable', 'Unavailable', 'The request took too long. Nothing was done. Try again.');
 

@@ -26,4 +26,4 @@ values
   ('POST', '/leads/{id}/push-to-crm', 'api.push_lead', 'write', 10, 'api.get_push');
 
 -- Servers read the routes and the functions' signatures again when this is committed.
-notify leads_routes;
+call app.notify('leads_routes');

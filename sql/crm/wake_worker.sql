@@ -11,7 +11,7 @@ begin
     from crm.sync as s
     where s.organization_id = wake_worker.organization_id and s.lead_id = wake_worker.lead_id and s.status = 'pending'
   ) then
-    perform pg_notify('leads_crm', '');
+    call app.notify('leads_crm');
   end if;
 end $$;
 

@@ -95,6 +95,29 @@ def test_a_bug_while_the_routes_are_read_again_is_logged_and_shown_and_the_old_o
     assert any("in read_routes: " in frame for frame in line["traceback"])
 
 
+def test_the_routes_are_also_read_without_a_notification(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = application.create(read({}), database.url("leads_api"))
+    monkeypatch.setattr(application, "ROUTES_POLL", 0.05)
+    reads = 0
+
+    def load(*arguments: Any) -> Table:
+        nonlocal reads
+        reads += 1
+        return Table({})
+
+    monkeypatch.setattr(loading, "load", load)
+
+    async def watch() -> None:
+        async with serving(app):
+
+            async def is_read_again() -> bool:
+                return reads > 1
+
+            await wait_until(is_read_again)
+
+    asyncio.run(watch())
+
+
 def test_a_watch_of_the_deadlines_that_fails_is_logged_and_not_ready(
     database: Database, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
