@@ -2867,11 +2867,12 @@ CREATE FUNCTION admin.grant_findings() RETURNS TABLE(subject text, finding text,
    WHERE ((n.nspname = 'public'::name) AND (x.grantee = (0)::oid))
  UNION ALL
   SELECT format('grant execute on function %s to public'::text, (f.oid)::regprocedure) AS format,
-     'Every role can store data in large objects, which no policy protects.'::text,
+     k.finding,
      'As a superuser, run in this database: psql -f app/superuser.sql'::text
-    FROM (pg_proc f
+    FROM ((pg_proc f
       CROSS JOIN LATERAL aclexplode(COALESCE(f.proacl, acldefault('f'::"char", f.proowner))) x(grantor, grantee, privilege_type, is_grantable))
-   WHERE ((f.pronamespace = ('pg_catalog'::regnamespace)::oid) AND (f.proname = ANY (ARRAY['lo_creat'::name, 'lo_create'::name, 'lo_from_bytea'::name, 'lo_import'::name, 'lo_export'::name])) AND (x.grantee = (0)::oid))
+      JOIN ( VALUES ('^lo_(creat|create|from_bytea|import|export)$'::text,0,'Every role can store data in large objects, which no policy protects.'::text), ('^pg_(try_)?advisory_(xact_)?lock(_shared)?$'::text,0,'Every role can fill the server''s table of locks. Then no request gets its locks.'::text), ('^pg_export_snapshot$'::text,0,'Every role can fill a folder of the server with files.'::text), ('^pg_logical_emit_message$'::text,170000,'Every role can fill the disk with the write-ahead log.'::text)) k(pattern, since, finding) ON (((f.proname ~ k.pattern) AND ((current_setting('server_version_num'::text))::integer >= k.since))))
+   WHERE ((f.pronamespace = ('pg_catalog'::regnamespace)::oid) AND (x.grantee = (0)::oid))
  UNION ALL
   SELECT format('grant %s on parameter %s to %s'::text, lower(x.privilege_type), p.parname, COALESCE(r.name, 'public'::text)) AS format,
      'The role can change a setting that only superusers may change.'::text,

@@ -1,4 +1,4 @@
--- superuser.sql - what only a superuser may revoke in a database, and a copy made from a template lacks. May be run again.
+-- superuser.sql - what only a superuser may change in a database, and a copy made from a template lacks. May be run again.
 do $$
 declare
   v_function regprocedure;
@@ -6,13 +6,21 @@ begin
   execute format('revoke temporary on database %I from public', current_database());
   revoke all on schema public from public;
 
-  -- a large object belongs to no organization, and no policy reaches it: nobody makes one
   for v_function in
     select p.oid::regprocedure
     from pg_catalog.pg_proc as p
     cross join lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as granted
-    where p.pronamespace = 'pg_catalog'::regnamespace
-      and p.proname in ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_import', 'lo_export')
+    where
+      p.pronamespace = 'pg_catalog'::regnamespace
+      and (
+        -- A large object belongs to no organization, and no policy reaches it: nobody makes one.
+        p.proname in ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_import', 'lo_export')
+        -- These fill what all sessions share: the table of locks, a folder of the server, and the write-ahead log.
+        or p.proname ~ '^pg_(try_)?advisory_(xact_)?lock(_shared)?$'
+        or p.proname = 'pg_export_snapshot'
+        -- Version 17 gave it another parameter. A dump of an older server would revoke a function that doesn't exist there.
+        or (p.proname = 'pg_logical_emit_message' and current_setting('server_version_num')::integer >= 170000)
+      )
       and granted.grantee = 0
   loop
     execute format('revoke execute on function %s from public', v_function);

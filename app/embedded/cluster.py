@@ -156,6 +156,8 @@ def command(data_dir: Path, programs: Path, server: Server, *, has_tcp: bool, op
         "log_min_error_statement": "panic",
         "timezone": "UTC",
         "log_timezone": "UTC",
+        # Enough for a lock on every readable relation by every connection: no login can take all locks.
+        "max_locks_per_transaction": "256",
         **options,
     }
     arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]

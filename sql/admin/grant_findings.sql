@@ -72,13 +72,21 @@ begin atomic
   union all
   select
     format('grant execute on function %s to public', f.oid::regprocedure),
-    'Every role can store data in large objects, which no policy protects.',
+    k.finding,
     'As a superuser, run in this database: psql -f app/superuser.sql'
   from pg_catalog.pg_proc as f
   cross join lateral aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) as x
+  join (values
+    ('^lo_(creat|create|from_bytea|import|export)$', 0,
+      'Every role can store data in large objects, which no policy protects.'),
+    ('^pg_(try_)?advisory_(xact_)?lock(_shared)?$', 0,
+      'Every role can fill the server''s table of locks. Then no request gets its locks.'),
+    ('^pg_export_snapshot$', 0, 'Every role can fill a folder of the server with files.'),
+    ('^pg_logical_emit_message$', 170000, 'Every role can fill the disk with the write-ahead log.')
+  ) as k (pattern, since, finding)
+    on f.proname ~ k.pattern and current_setting('server_version_num')::integer >= k.since
   where
     f.pronamespace = 'pg_catalog'::regnamespace
-    and f.proname in ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_import', 'lo_export')
     and x.grantee = 0
   union all
   select

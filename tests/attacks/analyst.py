@@ -64,6 +64,7 @@ def attacks(tables: Mapping[str, str], views: Sequence[str], roles: Sequence[str
     yield from _oracles()
     yield from _copies()
     yield from _changes()
+    yield from shared_state()
     yield from _sessions()
 
 
@@ -194,7 +195,6 @@ def _leaks() -> Iterator[Attack]:
         "an array": "(array[1])[email::integer] is null",
         "raising": "to_number(email, 'x') > 0",
         "settings": "set_config('mallory.seen', coalesce(current_setting('mallory.seen', true), '') || email, false) <> ''",
-        "a lock": "pg_try_advisory_lock(lead_score)",
         "a notification": "pg_notify('seen', email) is null",
         "a sleep": "pg_sleep(case when lead_score = 97 then 6 else 0 end) is null",
         "a big value": "repeat(email, 1000000000) <> ''",
@@ -584,7 +584,6 @@ def _oracles() -> Iterator[Attack]:
         "merge into bi.leads as l using (select '{victim_lead}'::uuid as id) as s on s.id = l.id when matched then delete",
         "create temp table mine (organization_id uuid references app.organization)",
         "select 1 from bi.leads where id = '{victim_lead}' for update",
-        "select pg_try_advisory_lock(hashtextextended('{victim}', 0))",
         "select has_table_privilege('{victim}', 'app.lead', 'select')",
         "select nextval('{victim}')",
         'refresh materialized view "{victim}"',
@@ -716,9 +715,7 @@ def _changes() -> Iterator[Attack]:
         "select pg_create_logical_replication_slot('x', 'test_decoding')",
         "select pg_create_physical_replication_slot('x')",
         "select * from pg_logical_slot_peek_changes('x', null, null)",
-        "select pg_logical_emit_message(false, 'x', 'y') is null",
         "select pg_log_backend_memory_contexts(pg_backend_pid())",
-        "select pg_export_snapshot() is null",
         "select pg_stat_reset()",
         "select pg_stat_reset_single_table_counters('app.lead'::regclass)",
         "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'leads_api'",
@@ -737,6 +734,27 @@ def _changes() -> Iterator[Attack]:
         "select row_security_active('app.lead')",
     ):
         yield Attack(statement, (statement,))
+
+
+def shared_state() -> Iterator[Attack]:
+    """Functions that fill what all sessions share. app/superuser.sql revokes them."""
+    locks = [
+        f"pg_{attempt}advisory_{scope}lock{mode}"
+        for attempt in ("", "try_")
+        for scope in ("", "xact_")
+        for mode in ("", "_shared")
+    ]
+    for lock in locks:
+        for arguments in ("1::bigint", "1, 1"):
+            yield Attack(f"fill shared state: {lock}({arguments})", (f"select {lock}({arguments})",), "42501")
+    yield Attack("fill shared state: a snapshot", ("select pg_export_snapshot()",), "42501")
+    # Before PostgreSQL 17 the function has three parameters, and stays (app/superuser.sql).
+    for call in (
+        "pg_logical_emit_message(false, 'x', 'y', false)",
+        "pg_logical_emit_message(true, 'x', ''::bytea, true)",
+    ):
+        yield Attack(f"fill shared state: {call}", (f"select {call}",), ERROR)
+    yield Attack("fill shared state: a prepared transaction", ("begin", "prepare transaction 'x'"), "55000")
 
 
 def _sessions() -> Iterator[Attack]:

@@ -4,6 +4,7 @@ the attacker knows its password, and sends SQL of their choice.
 
 from collections.abc import Iterator, Sequence
 
+from tests.attacks.analyst import shared_state
 from tests.attacks.harness import ERROR, SAME, VICTIM_ACTS, VICTIMS, Attack
 
 READS = (
@@ -107,6 +108,7 @@ TABLE_FORMS = (
 
 def attacks(tables: Sequence[str], roles: Sequence[str]) -> Iterator[Attack]:
     """All of them. tables: the relations of our schemas; roles: of the whole server."""
+    yield from shared_state()
     for table in tables:
         for form in TABLE_FORMS:
             statement = form.replace("{table}", table)
@@ -305,7 +307,6 @@ POISON = {
     "a listener": ("listen leads_crm", "listen leads_routes"),
     "a search_path": ("set search_path = pg_temp, api, auth",),
     "objects of one's own in front": (*_TRAP, "set search_path = pg_temp, pg_catalog"),
-    "an advisory lock": ("select pg_advisory_lock(1), pg_advisory_lock(hashtextextended('x', 0))",),
     "one's own claim": ("set leads.key_digest = '{own_read}'",),
     "a forged request id": ("set leads.request_id = 'mallory'",),
     "a read-only session": ("set default_transaction_read_only = on",),

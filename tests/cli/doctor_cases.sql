@@ -298,6 +298,16 @@ grant create on schema public to public;
 -- grant execute on function lo_create(oid) to public: large objects
 grant execute on function lo_create(oid) to public;
 
+-- grant execute on function pg_try_advisory_xact_lock_shared(integer,integer) to public: table of locks
+grant execute on function pg_try_advisory_xact_lock_shared(integer, integer) to public;
+
+-- grant execute on function pg_export_snapshot() to public: with files
+grant execute on function pg_export_snapshot() to public;
+
+-- grant execute on function pg_logical_emit_message(boolean,text,text,boolean) to public: write-ahead log
+-- since PostgreSQL 17
+grant execute on function pg_logical_emit_message(boolean, text, text, boolean) to public;
+
 -- grant set on parameter session_replication_role to leads_api: only superusers may change
 grant set on parameter session_replication_role to leads_api;
 

@@ -157,6 +157,7 @@ def test_the_first_start_creates_everything(place: Path) -> None:
         ("log_parameter_max_length", "0"),
         ("log_parameter_max_length_on_error", "0"),
         ("TimeZone", "UTC"),
+        ("max_locks_per_transaction", "256"),
     ],
 )
 def test_settings(shared: tuple[Path, embedded.Server], setting: str, value: str) -> None:
@@ -333,6 +334,8 @@ def refused(connection: "psycopg.Connection[tuple[object, ...]]") -> dict[str, b
         "lo_creat": "select lo_creat(-1)",
         "lo_from_bytea": "select lo_from_bytea(0, 'x')",
         "lo_import": "select lo_import('/etc/hostname')",
+        "advisory locks": "select pg_advisory_xact_lock(1)",
+        "snapshots": "select pg_export_snapshot()",
     }
     results = {}
     for name, statement in statements.items():
@@ -345,7 +348,7 @@ def refused(connection: "psycopg.Connection[tuple[object, ...]]") -> dict[str, b
     return results
 
 
-def test_public_makes_no_temporary_tables_and_no_large_objects(place: Path) -> None:
+def test_public_makes_no_temporary_tables_and_no_large_objects_and_takes_no_advisory_locks(place: Path) -> None:
     with running(place) as server:
         with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
             connection.execute("create role visitor login")
@@ -355,7 +358,8 @@ def test_public_makes_no_temporary_tables_and_no_large_objects(place: Path) -> N
             connection.execute("reset session authorization")
             connection.execute("create database copied template leads owner leads_migrator")
             connection.execute("create database plain owner leads_migrator")
-        for database, before in (("copied", {"temp"}), ("plain", {"temp", "lo_create", "lo_creat", "lo_from_bytea"})):
+        plain = {"temp", "lo_create", "lo_creat", "lo_from_bytea", "advisory locks", "snapshots"}
+        for database, before in (("copied", {"temp"}), ("plain", plain)):
             with psycopg.connect(server.url("postgres", database), autocommit=True) as connection:
                 connection.execute("set session authorization visitor")
                 assert {name for name, no in refused(connection).items() if not no} == before, database
