@@ -698,6 +698,38 @@ ALTER FUNCTION admin.add_stage(organization_id uuid, name text) OWNER TO leads_j
 
 COMMENT ON FUNCTION admin.add_stage(organization_id uuid, name text) IS 'Adds a pipeline stage after the others. Raises PT404 organization_not_found, PT422 invalid_name, PT409 stage_exists.';
 
+CREATE FUNCTION admin.alter_analyst(login text, connections integer DEFAULT NULL::integer, verifier text DEFAULT NULL::text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_limit integer := (select r.rolconnlimit from pg_catalog.pg_roles as r where r.rolname = alter_analyst.login);
+begin
+  if not exists (
+    select from admin.analysts() as a where a.login = alter_analyst.login and a.state in ('good', 'expired')
+  ) then
+    raise sqlstate 'PT404' using message = 'analyst_not_found', hint = format(
+      'There is no analyst "%s". To list them, run: leads bi list', alter_analyst.login
+    );
+  end if;
+  if alter_analyst.verifier !~ '^SCRAM-SHA-256\$' then
+    raise sqlstate 'PT422' using message = 'invalid_verifier', hint =
+      'The verifier must be a SCRAM-SHA-256 verifier (RFC 5803) and not the password.';
+  end if;
+  perform admin.limit_analyst(alter_analyst.login, coalesce(alter_analyst.connections, nullif(v_limit, -1), 20));
+  if alter_analyst.verifier is not null then
+    execute format('alter role %I password %L', alter_analyst.login, alter_analyst.verifier);
+  end if;
+end $_$;
+
+ALTER FUNCTION admin.alter_analyst(login text, connections integer, verifier text) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.alter_analyst(login text, connections integer, verifier text) IS 'Changes the number of connections or the password of an analyst''s login, and sets the limits of this release.
+
+connections, verifier: null keeps the present one. verifier: the new password''s SCRAM-SHA-256 verifier (RFC 5803). Sessions
+that are open keep running: admin.end_analyst_sessions ends them. Only the migrating login can execute it. Raises PT404
+analyst_not_found, PT422 out_of_range and invalid_verifier.';
+
 CREATE FUNCTION auth.roles() RETURNS TABLE(name text, kind text, definer_schemas text[])
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -1862,7 +1894,7 @@ begin
   end if;
 
   execute format(
-    'create role %I login nosuperuser nocreatedb nocreaterole noreplication inherit connection limit 5 password %L '
+    'create role %I login nosuperuser nocreatedb nocreaterole noreplication inherit password %L '
     'valid until %L',
     create_analyst.login, create_analyst.verifier, coalesce(create_analyst.expires_at::text, 'infinity')
   );
@@ -1880,6 +1912,7 @@ begin
   loop
     execute format('alter role %I set %s', create_analyst.login, v_setting);
   end loop;
+  perform admin.limit_analyst(create_analyst.login, 20);
   perform admin.bind_analyst(create_analyst.login, create_analyst.organization_id, create_analyst.expires_at);
   -- PostgreSQL 15 has no SET FALSE. Only the policy protects the rows: it checks session_user.
   execute format(
@@ -2512,6 +2545,30 @@ end $$;
 ALTER FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) IS 'Replaces the draft of the organization''s scoring model, or creates it. Returns the draft''s version. Raises PT404 organization_not_found, PT422 invalid_model.';
+
+CREATE FUNCTION admin.end_analyst_sessions(login text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if not exists (select from admin.analysts() as a where a.login = end_analyst_sessions.login) then
+    raise sqlstate 'PT404' using message = 'analyst_not_found', hint = format(
+      'There is no analyst "%s". To list them, run: leads bi list', end_analyst_sessions.login
+    );
+  end if;
+  -- The creator of the role only has ADMIN OPTION on it. To end its sessions, the creator needs the role's privileges.
+  execute format('grant %I to %I', end_analyst_sessions.login, current_user);
+  perform pg_terminate_backend(a.pid, 5000)
+  from pg_catalog.pg_stat_activity as a
+  where a.usename = end_analyst_sessions.login;
+  execute format('revoke %I from %I', end_analyst_sessions.login, current_user);
+end $$;
+
+ALTER FUNCTION admin.end_analyst_sessions(login text) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.end_analyst_sessions(login text) IS 'Ends the sessions of an analyst''s login. Only the migrating login can execute it.
+
+It waits up to 5 seconds for each session. Raises PT404 analyst_not_found.';
 
 CREATE FUNCTION audit.erase_lead(organization_id uuid, lead_id uuid) RETURNS TABLE(wait_seconds numeric, rows_gone bigint, events bigint, copies json)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3354,6 +3411,18 @@ CREATE FUNCTION admin.setting_findings() RETURNS TABLE(subject text, finding tex
       JOIN pg_settings s ON ((s.name = w.name)))
    WHERE (s.setting <> w.value)
  UNION ALL
+  SELECT 'setting temp_file_limit'::text,
+     'One query can fill the disk with temporary files.'::text,
+     '/* as a superuser */ alter system set temp_file_limit = ''4GB''; select pg_reload_conf();'::text
+    FROM pg_settings s
+   WHERE ((s.name = 'temp_file_limit'::text) AND (s.setting = '-1'::text))
+ UNION ALL
+  SELECT 'setting max_prepared_transactions'::text,
+     'Every login can leave a prepared transaction behind, which keeps its locks after the session has ended.'::text,
+     'As a superuser, run: alter system set max_prepared_transactions = 0. Then restart the server.'::text
+    FROM pg_settings s
+   WHERE ((s.name = 'max_prepared_transactions'::text) AND (s.setting <> '0'::text))
+ UNION ALL
   SELECT 'setting synchronous_commit'::text,
      'A power failure can lose changes that were acknowledged.'::text,
      '/* as a superuser */ alter system set synchronous_commit = ''on''; select pg_reload_conf();'::text
@@ -3917,6 +3986,45 @@ COMMENT ON FUNCTION admin.leads_to_erase(organization_id uuid, lead_id uuid, ema
 
 With organization_id, the address also finds the organization''s deleted leads, and leads that had it before. name, email: null
 if the lead was deleted. events: the number of the lead''s events in the audit log. copies: the result of crm.copies.';
+
+CREATE FUNCTION admin.limit_analyst(login text, connections integer) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_limit record;
+begin
+  if limit_analyst.connections not between 1 and 1000 then
+    raise sqlstate 'PT422' using
+      message = 'out_of_range', hint = 'The number of connections must be a whole number from 1 to 1000.';
+  end if;
+  execute format('alter role %I connection limit %s', limit_analyst.login, limit_analyst.connections);
+  -- A session whose client is gone ends during its query, and not after it.
+  begin
+    execute format('alter role %I set client_connection_check_interval = ''5s''', limit_analyst.login);
+  exception
+    when invalid_parameter_value then null;  -- not every system can detect it
+  end;
+  -- Neither the analyst nor, without superuser.sql, the migrating login may change these.
+  for v_limit in
+    select l.name, l.value
+    from (values
+      -- For each session.
+      ('temp_file_limit', '512MB'),
+      -- The message of an error can be as long as a query makes it, and can contain a lead's fields.
+      ('log_min_messages', 'fatal')
+    ) as l (name, value)
+    where has_parameter_privilege(l.name, 'set')
+  loop
+    execute format('alter role %I set %I = %L', limit_analyst.login, v_limit.name, v_limit.value);
+  end loop;
+end $$;
+
+ALTER FUNCTION admin.limit_analyst(login text, connections integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.limit_analyst(login text, connections integer) IS 'Sets the number of connections of an analyst''s login, and the limits of its sessions.
+
+admin.create_analyst and admin.alter_analyst call it. Raises PT422 out_of_range.';
 
 CREATE FUNCTION admin.load_leads(organization_id uuid, leads jsonb) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -10385,6 +10493,8 @@ GRANT ALL ON FUNCTION admin.activate_scoring_model(organization_id uuid, version
 REVOKE ALL ON FUNCTION admin.add_stage(organization_id uuid, name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.add_stage(organization_id uuid, name text) TO leads_operator;
 
+REVOKE ALL ON FUNCTION admin.alter_analyst(login text, connections integer, verifier text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION auth.roles() FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.roles() TO leads_exec;
 GRANT ALL ON FUNCTION auth.roles() TO leads_jobs;
@@ -10683,6 +10793,8 @@ REVOKE ALL ON FUNCTION admin.drop_analyst(login text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) TO leads_operator;
 
+REVOKE ALL ON FUNCTION admin.end_analyst_sessions(login text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION audit.erase_lead(organization_id uuid, lead_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.erase_lead(organization_id uuid, lead_id uuid) TO leads_jobs;
 
@@ -10817,6 +10929,8 @@ GRANT ALL ON FUNCTION crm.copies(organization_id uuid, lead_id uuid) TO leads_er
 
 REVOKE ALL ON FUNCTION admin.leads_to_erase(organization_id uuid, lead_id uuid, email text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.leads_to_erase(organization_id uuid, lead_id uuid, email text) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.limit_analyst(login text, connections integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.load_leads(organization_id uuid, leads jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.load_leads(organization_id uuid, leads jsonb) TO leads_operator;

@@ -65,6 +65,9 @@ where
 order by 1
 limit 5
 """
+_NO_TEMP_FILE_LIMIT = """
+select set_config('temp_file_limit', '-1', false) where has_parameter_privilege('temp_file_limit', 'set')
+"""
 _GUARDED = "select from pg_catalog.pg_trigger where tgname = '_100_refuse_rollback' and not tgisinternal"
 # yoyo's rollback would run nothing, because the files have no rollback,
 # and would delete the records of the migrations.
@@ -292,6 +295,8 @@ def _backend(url: str) -> Iterator[Any]:
             # So after a SIGKILL the server cancels our statement at once.
             with suppress(psycopg.errors.InvalidParameterValue):
                 connection.execute("set client_connection_check_interval = '1s'")
+            # The sort for an index on a large table may need more than a query of a client may use.
+            connection.execute(_NO_TEMP_FILE_LIMIT)
             if connection.execute(_GUARDED).fetchone() is None:
                 connection.execute(_GUARD.encode())
             yield backend

@@ -25,5 +25,11 @@ begin
   loop
     execute format('revoke execute on function %s from public', v_function);
   end loop;
+
+  -- The migrating login, which owns the database, limits the temporary files and the log lines of analysts' sessions.
+  execute format(
+    'grant set on parameter temp_file_limit, log_min_messages to %I',
+    (select d.datdba::regrole::name from pg_catalog.pg_database as d where d.datname = current_database())
+  );
 end;
 $$;

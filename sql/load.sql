@@ -232,7 +232,10 @@ reset role;
 \ir admin/revoke_key.sql
 \ir admin/analysts.sql
 \ir admin/bind_analyst.sql
+\ir admin/limit_analyst.sql
 \ir admin/create_analyst.sql
+\ir admin/alter_analyst.sql
+\ir admin/end_analyst_sessions.sql
 \ir admin/unbind_analyst.sql
 \ir admin/revoke_analyst.sql
 \ir admin/drop_analyst.sql

@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 from uuid import UUID
 
 import click
@@ -26,14 +26,20 @@ from app.cli.keys import Instant
 from app.cli.output import Group, Mistake, json_option, one, rows
 
 _PORT = 5433
+_CONNECTIONS = 20
+"""A dashboard opens a connection for each chart."""
+_ADDRESS_PARAMETERS = ("sslmode", "sslrootcert", "sslnegotiation", "channel_binding", "gssencmode")
+"""What an analyst's address takes from LEADS_MIGRATE_URL.
+
+Without it, the password could be sent to another server.
+"""
 _HOURS = 8
 """The lifetime of a login of leads psql, in case the command can't drop it."""
 
 
 @click.group(cls=Group)
 def bi() -> None:
-    """Create, list and revoke analysts: logins that read one organization's leads through the views
-    of schema bi.
+    """Manage analysts: logins that read one organization's leads through the views of schema bi.
 
     These commands need LEADS_MIGRATE_URL, whose login has CREATEROLE, or the embedded server.
     """
@@ -53,22 +59,62 @@ def bi() -> None:
     type=Instant(),
     help="When the login expires: 90d, 2026-12-31 or 2026-12-31T12:00:00Z. [default: never]",
 )
+@click.option(
+    "--connections",
+    type=int,
+    default=_CONNECTIONS,
+    show_default=True,
+    metavar="N",
+    help="How many connections the login may have at once.",
+)
 @json_option
-def create(login: str, organization: UUID, expires: datetime | None, as_json: bool) -> None:
+def create(login: str, organization: UUID, expires: datetime | None, connections: int, as_json: bool) -> None:
     """Create the login LOGIN, and print its address with the password, which can't be shown again.
 
     Every login of the PostgreSQL server can see the names of all logins.
     Don't use a customer's name.
     """
     with _migrator() as (urls, connection):
-        password = _create(connection, login, organization, expires)
+        with connection.transaction():
+            password = _create(connection, login, organization, expires)
+            call(connection, "admin.alter_analyst", login, connections)
         url, is_open = _address(urls, connection, login, password)
     one({"login": login, "organization_id": organization, "password": password, "url": url}, url, as_json)
-    if not is_open:
-        click.echo(
-            f"No server accepts connections there yet. Run: leads serve --bi-port {conninfo_to_dict(url)['port']}",
-            err=True,
-        )
+    _say_if_closed(url, is_open)
+
+
+@bi.command()
+@click.argument("login")
+@click.option(
+    "--connections", required=True, type=int, metavar="N", help="How many connections the login may have at once."
+)
+@json_option
+def alter(login: str, connections: int, as_json: bool) -> None:
+    """Change the number of connections of the analyst LOGIN.
+
+    The command also sets the limits of this release for the login's new sessions.
+    """
+    with _migrator() as (_, connection):
+        call(connection, "admin.alter_analyst", login, connections)
+    one({"login": login, "connections": connections}, f"The login {login} has {connections} connections.", as_json)
+
+
+@bi.command()
+@click.argument("login")
+@json_option
+def rotate(login: str, as_json: bool) -> None:
+    """Give the analyst LOGIN a new password, and print its address.
+
+    The command ends the login's sessions.
+    """
+    with _migrator() as (urls, connection):
+        password, verifier = _new_password(connection, login)
+        # Two transactions: no session may start with the old password after the second one has looked for sessions.
+        call(connection, "admin.alter_analyst", login, None, verifier)
+        call(connection, "admin.end_analyst_sessions", login)
+        url, is_open = _address(urls, connection, login, password)
+    one({"login": login, "password": password, "url": url}, url, as_json)
+    _say_if_closed(url, is_open)
 
 
 @bi.command("list")
@@ -149,10 +195,16 @@ def _grant(message: str, login: str) -> str:
 
 def _create(connection: psycopg.Connection[DictRow], login: str, organization: UUID, expires: datetime | None) -> str:
     """Creates the login and returns its password. The server gets only a SCRAM verifier."""
-    password = secrets.token_urlsafe(24)
-    verifier = connection.pgconn.encrypt_password(password.encode(), login.encode(), b"scram-sha-256").decode()
+    password, verifier = _new_password(connection, login)
     call(connection, "admin.create_analyst", login, organization, verifier, expires)
     return password
+
+
+def _new_password(connection: psycopg.Connection[DictRow], login: str) -> tuple[str, str]:
+    """A password, and its SCRAM verifier."""
+    password = secrets.token_urlsafe(24)
+    verifier = connection.pgconn.encrypt_password(password.encode(), login.encode(), b"scram-sha-256").decode()
+    return password, verifier
 
 
 def revoke_login(connection: psycopg.Connection[DictRow], login: str) -> None:
@@ -170,7 +222,16 @@ def _address(urls: Addresses, connection: psycopg.Connection[DictRow], login: st
         query = "select current_setting('listen_addresses') <> '' as is_open"
         is_open = bool(connection.execute(query).fetchall()[0]["is_open"])
         host, port = "127.0.0.1", port if is_open else settings.read().bi_port or _PORT
-    return f"postgresql://{login}:{password}@{quote(host, safe='')}:{port}/{quote(info.dbname, safe='')}", is_open
+    parameters = info.get_parameters()
+    options = urlencode({name: parameters[name] for name in _ADDRESS_PARAMETERS if name in parameters}, safe="/")
+    address = f"postgresql://{login}:{password}@{quote(host, safe='')}:{port}/{quote(info.dbname, safe='')}"
+    return f"{address}?{options}" if options else address, is_open
+
+
+def _say_if_closed(url: str, is_open: bool) -> None:
+    if not is_open:
+        port = conninfo_to_dict(url)["port"]
+        click.echo(f"No server accepts connections there yet. Run: leads serve --bi-port {port}", err=True)
 
 
 def _demo(connection: psycopg.Connection[DictRow]) -> UUID:

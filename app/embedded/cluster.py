@@ -112,9 +112,8 @@ def create(data_dir: Path, programs: Path, account: pwd.struct_passwd, *, sync: 
     """
     if (data_dir / "postgres").exists():
         return
-    version = subprocess.run([programs / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
     locale = ["--locale=C.UTF-8"]
-    if int(re.findall(r"\d+", version)[0]) >= 17:
+    if _major(programs) >= 17:
         locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     new = Path(tempfile.mkdtemp(prefix="new-", dir=data_dir))
     os.chown(new, account.pw_uid, account.pw_gid)
@@ -128,6 +127,12 @@ def create(data_dir: Path, programs: Path, account: pwd.struct_passwd, *, sync: 
     folder = os.open(data_dir, os.O_RDONLY)
     os.fsync(folder)  # otherwise a power cut could undo the rename, and the next start would delete the cluster
     os.close(folder)
+
+
+def _major(programs: Path) -> int:
+    """Return the major version of PostgreSQL."""
+    version = subprocess.run([programs / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
+    return int(re.findall(r"\d+", version)[0])
 
 
 def command(data_dir: Path, programs: Path, server: Server, *, has_tcp: bool, options: Mapping[str, str]) -> list[str]:
@@ -158,6 +163,9 @@ def command(data_dir: Path, programs: Path, server: Server, *, has_tcp: bool, op
         "log_timezone": "UTC",
         # Enough for a lock on every readable relation by every connection: no login can take all locks.
         "max_locks_per_transaction": "256",
+        # For each session. Analysts' sessions have a smaller limit of their own (admin.limit_analyst).
+        "temp_file_limit": "4GB",
+        **({"max_notify_queue_pages": "8192"} if _major(programs) >= 17 else {}),
         **options,
     }
     arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]

@@ -33,7 +33,7 @@ begin
   end if;
 
   execute format(
-    'create role %I login nosuperuser nocreatedb nocreaterole noreplication inherit connection limit 5 password %L '
+    'create role %I login nosuperuser nocreatedb nocreaterole noreplication inherit password %L '
     'valid until %L',
     create_analyst.login, create_analyst.verifier, coalesce(create_analyst.expires_at::text, 'infinity')
   );
@@ -51,6 +51,7 @@ begin
   loop
     execute format('alter role %I set %s', create_analyst.login, v_setting);
   end loop;
+  perform admin.limit_analyst(create_analyst.login, 20);
   perform admin.bind_analyst(create_analyst.login, create_analyst.organization_id, create_analyst.expires_at);
   -- PostgreSQL 15 has no SET FALSE. Only the policy protects the rows: it checks session_user.
   execute format(

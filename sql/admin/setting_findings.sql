@@ -32,6 +32,19 @@ begin atomic
   where s.setting <> w.value
   union all
   select
+    'setting temp_file_limit', 'One query can fill the disk with temporary files.',
+    '/* as a superuser */ alter system set temp_file_limit = ''4GB''; select pg_reload_conf();'
+  from pg_catalog.pg_settings as s
+  where s.name = 'temp_file_limit' and s.setting = '-1'
+  union all
+  select
+    'setting max_prepared_transactions',
+    'Every login can leave a prepared transaction behind, which keeps its locks after the session has ended.',
+    'As a superuser, run: alter system set max_prepared_transactions = 0. Then restart the server.'
+  from pg_catalog.pg_settings as s
+  where s.name = 'max_prepared_transactions' and s.setting <> '0'
+  union all
+  select
     'setting synchronous_commit', 'A power failure can lose changes that were acknowledged.',
     '/* as a superuser */ alter system set synchronous_commit = ''on''; select pg_reload_conf();'
   from pg_catalog.pg_settings as s

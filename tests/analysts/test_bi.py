@@ -2,6 +2,7 @@
 and ``leads psql``.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -141,12 +142,77 @@ def test_the_defaults_of_a_session(place: Place) -> None:
         "idle_session_timeout": "8h",
         "TimeZone": "UTC",
         "search_path": "bi",
+        "client_connection_check_interval": "5s",
+        "temp_file_limit": "512MB",
+        "log_min_messages": "fatal",
     }
     assert {name: ask(url, f"show {name}")[0][0] for name in expected} == expected
     with ExitStack() as stack:
-        for _ in range(5):
+        for _ in range(20):
             stack.enter_context(psycopg.connect(url))
         assert 'too many connections for role "dora"' in refused(url)
+
+
+def test_limits_that_an_analyst_cannot_change(place: Place) -> None:
+    url = place.analyst("lea")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("set default_transaction_read_only = off")
+        for setting in ("temp_file_limit", "log_min_messages"):
+            for statement in (f"set {setting} = default", f"alter role lea set {setting} = default"):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    connection.execute(statement.replace("default", "'0'").encode())
+            with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+                connection.execute(f"alter role lea reset {setting}".encode())
+        connection.execute("alter role lea reset all")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("alter role lea connection limit 100")
+        size = (place.folder / "postgresql.log").stat().st_size
+        with pytest.raises(psycopg.errors.InvalidTextRepresentation):
+            connection.execute("select repeat('x', 1000000)::integer")
+        assert (place.folder / "postgresql.log").stat().st_size - size < 100_000
+    assert [ask(url, f"show {name}")[0][0] for name in ("temp_file_limit", "log_min_messages")] == ["512MB", "fatal"]
+    assert ask(url, "select count(*) from bi.leads") == [(3,)]
+
+
+def test_a_query_ends_at_the_limit_for_temporary_files(place: Place) -> None:
+    url = place.analyst("leo")
+    place.sql("alter role leo set temp_file_limit = '1MB'")
+    with psycopg.connect(url) as connection:
+        connection.execute("set work_mem = '64kB'")
+        with pytest.raises(psycopg.errors.ConfigurationLimitExceeded):
+            connection.execute("select n from generate_series(1, 300000) as n order by -n limit 1 offset 299999")
+
+
+def test_the_number_of_connections_can_be_changed(place: Place) -> None:
+    url = place.analyst("max", "--connections", "2")
+    with psycopg.connect(url), psycopg.connect(url):
+        assert 'too many connections for role "max"' in refused(url)
+        assert printed(place.leads("bi", "alter", "max", "--connections", "3")) == "The login max has 3 connections."
+        with psycopg.connect(url):
+            assert 'too many connections for role "max"' in refused(url)
+
+
+def test_an_analyst_of_an_older_release_gets_the_limits(place: Place) -> None:
+    url = place.analyst("old")
+    place.sql("alter role old reset all; alter role old connection limit 5")
+    printed(place.leads("bi", "alter", "old", "--connections", "12", "--json"))
+    for name, value in {"client_connection_check_interval": "5s", "temp_file_limit": "512MB"}.items():
+        assert ask(url, f"show {name}") == [(value,)]
+
+
+def test_a_new_password_replaces_the_old_one_and_ends_the_sessions(place: Place) -> None:
+    old = place.analyst("ned", "--connections", "7")
+    with psycopg.connect(old) as connection:
+        new = printed(place.leads("bi", "rotate", "ned"))
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute("select 1")
+    assert "password authentication failed" in refused(old)
+    assert ask(new, "select count(*) from leads") == [(3,)]
+    assert place.sql("select rolconnlimit from pg_roles where rolname = 'ned'") == [(7,)]
+    # The migrating login hasn't kept the analyst's rights.
+    members = "select to_jsonb(m) from pg_auth_members as m where roleid = 'ned'::regrole"
+    assert [row[0] for row in place.sql(members) if row[0].get("set_option", True)] == []
+    assert json.loads(printed(place.leads("bi", "rotate", "ned", "--json"))).keys() == {"login", "password", "url"}
 
 
 def test_an_expired_login_is_refused_and_its_open_session_sees_nothing(place: Place) -> None:
@@ -191,6 +257,11 @@ def test_with_your_own_server(leads: Leads, database: Database, new_organization
     assert ask(url, "select session_user::text, current_database()::text") == [(login, database.name)]
     counted = ("-c", "select 40 + 2", "-tA")
     assert printed(leads("psql", "--organization", new_organization().id, *counted)) == "42"
+    # What makes the connection safe is in the address too.
+    migrate = database.url("leads_migrator") + "&sslmode=disable&channel_binding=prefer&application_name=x"
+    rotated = printed(leads("bi", "rotate", login, LEADS_MIGRATE_URL=migrate))
+    assert rotated.endswith("?sslmode=disable")
+    assert ask(rotated, "select session_user::text") == [(login,)]
     printed(leads("bi", "revoke", login))
     assert database.sql("select 1 from pg_roles where rolname = %s", login) == []
 
@@ -297,6 +368,9 @@ def test_psql_drops_the_login_of_a_killed_psql(place: Place) -> None:
         (["bi", "create", "postgres", "--organization", "ACME"], '"postgres" already exists. Choose another name.'),
         (["bi", "create", "late", "--organization", "ACME", "--expires", "2020-01-01"], "The time of expiry is in"),
         (["bi", "create", "late", "--organization", "ACME", "--expires", "soon"], "Use 90d, 2026-12-31"),
+        (["bi", "create", "many", "--organization", "ACME", "--connections", "0"], "must be a whole number from 1"),
+        (["bi", "alter", "nobody_at_all", "--connections", "5"], 'There is no analyst "nobody_at_all"'),
+        (["bi", "rotate", "leads_api"], 'There is no analyst "leads_api"'),
         (["bi", "revoke", "nobody_at_all"], "To list them, run: leads bi list"),
         (["bi", "revoke", "leads_api"], 'There is no analyst "leads_api"'),
         (["psql", "--organization", str(uuid4())], "There is no organization"),

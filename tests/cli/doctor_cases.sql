@@ -342,6 +342,9 @@ set local log_parameter_max_length_on_error = -1;
 -- setting log_error_verbosity: shows the row
 set local log_error_verbosity = verbose;
 
+-- setting temp_file_limit: fill the disk
+set local temp_file_limit = -1;
+
 --- Objects that differ from the kept catalogue
 
 -- function app.is_name(text): was changed

@@ -158,6 +158,8 @@ def test_the_first_start_creates_everything(place: Path) -> None:
         ("log_parameter_max_length_on_error", "0"),
         ("TimeZone", "UTC"),
         ("max_locks_per_transaction", "256"),
+        ("temp_file_limit", "4GB"),
+        ("max_prepared_transactions", "0"),
     ],
 )
 def test_settings(shared: tuple[Path, embedded.Server], setting: str, value: str) -> None:

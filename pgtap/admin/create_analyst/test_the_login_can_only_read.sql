@@ -11,8 +11,8 @@ select results_eq(
     from pg_roles as r
     where r.rolname = login('ana')
   $$,
-  $$values (true, false, 5, '2100-01-01 00:00Z'::timestamptz)$$,
-  'a login with 5 connections and an expiry, without other attributes'
+  $$values (true, false, 20, '2100-01-01 00:00Z'::timestamptz)$$,
+  'a login with 20 connections and an expiry, without other attributes'
 );
 select results_eq(
   $$
@@ -34,7 +34,7 @@ select set_eq(
   $$,
   array[
     'search_path=bi', 'TimeZone=UTC', 'default_transaction_read_only=on', 'statement_timeout=60s', 'lock_timeout=5s',
-    'idle_in_transaction_session_timeout=60s', 'idle_session_timeout=8h'
+    'idle_in_transaction_session_timeout=60s', 'idle_session_timeout=8h', 'client_connection_check_interval=5s', 'temp_file_limit=512MB', 'log_min_messages=fatal'
   ],
   'the defaults of its sessions'
 );
