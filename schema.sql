@@ -2556,7 +2556,8 @@ begin
       'There is no analyst "%s". To list them, run: leads bi list', end_analyst_sessions.login
     );
   end if;
-  -- The creator of the role only has ADMIN OPTION on it. To end its sessions, the creator needs the role's privileges.
+  -- The creator of the role only has ADMIN OPTION on it. To end its sessions, the creator needs the
+  -- role's privileges.
   execute format('grant %I to %I', end_analyst_sessions.login, current_user);
   perform pg_terminate_backend(a.pid, 5000)
   from pg_catalog.pg_stat_activity as a
@@ -4011,7 +4012,8 @@ begin
     from (values
       -- For each session.
       ('temp_file_limit', '512MB'),
-      -- The message of an error can be as long as a query makes it, and can contain a lead's fields.
+      -- The message of an error can be as long as a query makes it, and can contain a lead's
+      -- fields.
       ('log_min_messages', 'fatal')
     ) as l (name, value)
     where has_parameter_privilege(l.name, 'set')

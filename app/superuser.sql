@@ -1,4 +1,5 @@
--- superuser.sql - what only a superuser may change in a database, and a copy made from a template lacks. May be run again.
+-- superuser.sql - what only a superuser may change in a database, and a copy made from a template
+-- lacks. May be run again.
 do $$
 declare
   v_function regprocedure;
@@ -15,10 +16,12 @@ begin
       and (
         -- A large object belongs to no organization, and no policy reaches it: nobody makes one.
         p.proname in ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_import', 'lo_export')
-        -- These fill what all sessions share: the table of locks, a folder of the server, and the write-ahead log.
+        -- These fill what all sessions share: the table of locks, a folder of the server, and the
+        -- write-ahead log.
         or p.proname ~ '^pg_(try_)?advisory_(xact_)?lock(_shared)?$'
         or p.proname = 'pg_export_snapshot'
-        -- Version 17 gave it another parameter. A dump of an older server would revoke a function that doesn't exist there.
+        -- Version 17 gave it another parameter. A dump of an older server would revoke a function
+        -- that doesn't exist there.
         or (p.proname = 'pg_logical_emit_message' and current_setting('server_version_num')::integer >= 170000)
       )
       and granted.grantee = 0
@@ -26,7 +29,8 @@ begin
     execute format('revoke execute on function %s from public', v_function);
   end loop;
 
-  -- The migrating login, which owns the database, limits the temporary files and the log lines of analysts' sessions.
+  -- The migrating login, which owns the database, limits the temporary files and the log lines of
+  -- analysts' sessions.
   execute format(
     'grant set on parameter temp_file_limit, log_min_messages to %I',
     (select d.datdba::regrole::name from pg_catalog.pg_database as d where d.datname = current_database())

@@ -109,7 +109,8 @@ def rotate(login: str, as_json: bool) -> None:
     """
     with _migrator() as (urls, connection):
         password, verifier = _new_password(connection, login)
-        # Two transactions: no session may start with the old password after the second one has looked for sessions.
+        # Two transactions: no session may start with the old password after the second one has
+        # looked for sessions.
         call(connection, "admin.alter_analyst", login, None, verifier)
         call(connection, "admin.end_analyst_sessions", login)
         url, is_open = _address(urls, connection, login, password)

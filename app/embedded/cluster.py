@@ -161,9 +161,10 @@ def command(data_dir: Path, programs: Path, server: Server, *, has_tcp: bool, op
         "log_min_error_statement": "panic",
         "timezone": "UTC",
         "log_timezone": "UTC",
-        # Enough for a lock on every readable relation by every connection: no login can take all locks.
+        # Enough for a lock on every readable relation by every connection: no login can take all
+        # locks.
         "max_locks_per_transaction": "256",
-        # For each session. Analysts' sessions have a smaller limit of their own (admin.limit_analyst).
+        # For each session. Analysts' sessions have a smaller limit (admin.limit_analyst).
         "temp_file_limit": "4GB",
         **({"max_notify_queue_pages": "8192"} if _major(programs) >= 17 else {}),
         **options,

@@ -32,7 +32,10 @@ ROUTES_PAUSE = 10.0
 """Seconds between two readings of the routes if the server can't listen for a notification."""
 
 ROUTES_POLL = 300.0
-"""Seconds between two readings of the routes without a notification: none is sent while the queue is full."""
+"""Seconds between two readings of the routes without a notification.
+
+None is sent while the queue is full.
+"""
 
 
 def create(settings: Settings, url: str) -> ASGIApp:

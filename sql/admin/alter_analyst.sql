@@ -1,4 +1,4 @@
--- admin.alter_analyst - changes an analyst's login, for leads bi alter LOGIN and leads bi rotate LOGIN.
+-- admin.alter_analyst - changes an analyst's login, for leads bi alter and leads bi rotate.
 set local role leads_jobs;
 
 create or replace function admin.alter_analyst(login text, connections integer default null, verifier text default null)

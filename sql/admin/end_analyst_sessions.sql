@@ -10,7 +10,8 @@ begin
       'There is no analyst "%s". To list them, run: leads bi list', end_analyst_sessions.login
     );
   end if;
-  -- The creator of the role only has ADMIN OPTION on it. To end its sessions, the creator needs the role's privileges.
+  -- The creator of the role only has ADMIN OPTION on it. To end its sessions, the creator needs the
+  -- role's privileges.
   execute format('grant %I to %I', end_analyst_sessions.login, current_user);
   perform pg_terminate_backend(a.pid, 5000)
   from pg_catalog.pg_stat_activity as a

@@ -24,7 +24,8 @@ begin
     from (values
       -- For each session.
       ('temp_file_limit', '512MB'),
-      -- The message of an error can be as long as a query makes it, and can contain a lead's fields.
+      -- The message of an error can be as long as a query makes it, and can contain a lead's
+      -- fields.
       ('log_min_messages', 'fatal')
     ) as l (name, value)
     where has_parameter_privilege(l.name, 'set')

@@ -1,4 +1,4 @@
-"""A full NOTIFY queue, which any login can cause, stops no write: NOTIFY only makes a worker and a server quicker."""
+"""A full NOTIFY queue, which any login can cause, stops no write."""
 
 import shutil
 import tempfile

@@ -86,7 +86,7 @@ def claim(key: str) -> str:
 
 @pytest.fixture(scope="module")
 def database(new_database: Callable[..., Database]) -> Database:
-    """A database in which PUBLIC can create temporary objects and take advisory locks, as by default."""
+    """A database in which PUBLIC can create temporary objects and take advisory locks."""
     database = new_database()
     database.sql(f"grant temporary on database {database.name} to public")
     database.sql("grant execute on function pg_advisory_lock(bigint), pg_advisory_lock(integer, integer) to public")
