@@ -23,7 +23,7 @@ KNOWN = json.loads(os.environ["PROOF_KNOWN"])
 """Ids of leads and events in the database, and the organization's stages."""
 
 _MADE_UP = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-(?!7)[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
-_CURSOR = re.compile(r"[A-Za-z0-9_-]{0,200}")
+_CURSOR = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _ITEM = re.compile(r"[^,\0]+")
 
 
