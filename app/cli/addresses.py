@@ -42,13 +42,14 @@ class Addresses:
 
 
 @contextmanager
-def addresses(*, bi_port: int | None = None, creates: bool = False) -> Iterator[Addresses]:
+def addresses(*, bi_port: int | None = None, creates: bool = False, is_supervised: bool = False) -> Iterator[Addresses]:
     """The addresses in the environment, or those of the embedded server,
     which runs until the block ends.
 
     If one of the four variables is set, the embedded server isn't used. bi_port: the TCP port on
     which the embedded server accepts analysts. creates: whether a missing database of the embedded
-    server is created. Otherwise it is a mistake.
+    server is created. Otherwise it is a mistake. is_supervised: whether the embedded server is
+    started again if it ends.
     Raises Mistake, SettingsError and EmbeddedError.
     """
     env = settings.read()
@@ -57,7 +58,7 @@ def addresses(*, bi_port: int | None = None, creates: bool = False) -> Iterator[
         return
     if not creates and not embedded.exists(env.data_dir):
         raise Mistake(f"There is no database yet in {env.data_dir}. Run leads serve first, which creates it.")
-    with embedded.running(env.data_dir, tcp_port=bi_port) as server:
+    with embedded.running(env.data_dir, tcp_port=bi_port, is_supervised=is_supervised) as server:
         yield Addresses(
             api=server.url("leads_api"),
             migrate=server.url("leads_migrator"),

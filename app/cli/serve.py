@@ -50,7 +50,7 @@ def serve(host: str | None, port: int | None, bi_port: int | None, workers: int 
     bi_port = configuration.bi_port if bi_port is None else bi_port
     with (
         _bind(host, configuration.port if port is None else port) as listener,
-        addresses(bi_port=bi_port, creates=True) as urls,
+        addresses(bi_port=bi_port, creates=True, is_supervised=True) as urls,
     ):
         if bi_port and not urls.is_embedded:
             raise Mistake(

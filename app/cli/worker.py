@@ -34,7 +34,7 @@ def worker() -> None:
     the CRM credentials (32 bytes in base64). LEADS_CRM_KEY_FILE names a file with the key.
     """
     env = settings.read()
-    with addresses() as urls:
+    with addresses(is_supervised=True) as urls:
         url = urls.of_worker()
         opened = vault(urls, env)
         _check(url)

@@ -20,10 +20,11 @@ import fcntl
 import os
 import pwd
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 
-from app.embedded import account, cluster, folders, process
+from app.embedded import account, cluster, folders, process, supervisor
 from app.embedded.account import SYSTEM_USER
 from app.embedded.cluster import LOGINS, binary, harden
 from app.embedded.errors import EmbeddedError, plain_errors
@@ -39,13 +40,16 @@ def exists(data_dir: Path) -> bool:
 
 
 @contextmanager
-def running(data_dir: Path, *, tcp_port: int | None = None, options: Mapping[str, str] = {}) -> Iterator[Server]:
+def running(
+    data_dir: Path, *, tcp_port: int | None = None, options: Mapping[str, str] = {}, is_supervised: bool = False
+) -> Iterator[Server]:
     """Keep the server of `data_dir` running for the block:
     start or join it, and stop it if no other process uses it.
 
     The first use creates the cluster, the role `leads_migrator` and the database `leads`.
     `tcp_port` opens that port on 127.0.0.1 for analysts, who log in with their passwords.
     `options` are more settings of the server; they apply only if this call starts it.
+    `is_supervised`: if the server ends in the block, start it again (see `supervisor`).
 
     Raises EmbeddedError. If the process is killed in the block (SIGTERM does so by default), the
     server continues to run.
@@ -62,8 +66,11 @@ def running(data_dir: Path, *, tcp_port: int | None = None, options: Mapping[str
                 cluster.check_owner(data_dir, owner)
                 server = process.join(data_dir, tcp_port) or _start(data_dir, owner, tcp_port, options)
                 cluster.create_database(server)
-            yield server
+            restart = partial(_restart, data_dir, server, options)
+            with supervisor.supervised(data_dir, restart) if is_supervised else nullcontext():
+                yield server
         finally:
+            process.reap()  # another process may hold start.lock until then
             # BlockingIOError: another process still uses the server.
             with plain_errors(data_dir), folders.exclusive(data_dir), suppress(BlockingIOError):
                 fcntl.flock(clients, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -72,8 +79,18 @@ def running(data_dir: Path, *, tcp_port: int | None = None, options: Mapping[str
 
 def _start(data_dir: Path, owner: pwd.struct_passwd, tcp_port: int | None, options: Mapping[str, str]) -> Server:
     programs = cluster.usable_programs(data_dir, owner)
-    server = Server(folders.make_socket_dir(data_dir, owner), tcp_port or 5432)
+    server = Server(folders.make_socket_dir(data_dir, owner), tcp_port or 5432, bool(tcp_port))
     cluster.create(data_dir, programs, owner, sync=options.get("fsync") != "off")
-    command = cluster.command(data_dir, programs, server, has_tcp=bool(tcp_port), options=options)
-    process.start(data_dir, command, owner)
+    process.start(data_dir, cluster.command(data_dir, programs, server, options), owner)
     return server
+
+
+def _restart(data_dir: Path, server: Server, options: Mapping[str, str]) -> None:
+    """Start the server of an existing cluster again, at the same address,
+    unless another process has done so.
+    """
+    with plain_errors(data_dir), folders.exclusive(data_dir):
+        if process.join(data_dir, None) is None:
+            owner = account.server_account()
+            programs = cluster.usable_programs(data_dir, owner)
+            process.start(data_dir, cluster.command(data_dir, programs, server, options), owner)

@@ -122,7 +122,9 @@ def create(data_dir: Path, programs: Path, account: pwd.struct_passwd, *, sync: 
     arguments += [] if sync else ["--no-sync"]
     result = subprocess.run(arguments, capture_output=True, text=True, **subprocess_options(account))
     if result.returncode != 0:
-        raise EmbeddedError(f"The database in {data_dir} can't be created: {explain(result.stdout + result.stderr)}")
+        raise EmbeddedError(
+            f"The database in {data_dir} can't be created: {explain(result.stdout + result.stderr, data_dir)}"
+        )
     new.rename(data_dir / "postgres")
     folder = os.open(data_dir, os.O_RDONLY)
     os.fsync(folder)  # otherwise a power cut could undo the rename, and the next start would delete the cluster
@@ -135,7 +137,7 @@ def _major(programs: Path) -> int:
     return int(re.findall(r"\d+", version)[0])
 
 
-def command(data_dir: Path, programs: Path, server: Server, *, has_tcp: bool, options: Mapping[str, str]) -> list[str]:
+def command(data_dir: Path, programs: Path, server: Server, options: Mapping[str, str]) -> list[str]:
     """Write the server's files about logins, and return the command that starts it."""
     user = user_name(os.geteuid()).replace('"', '""')
     ident = "".join(f'leads  "{user}"  {role}\n' for role in LOGINS)
@@ -147,7 +149,7 @@ def command(data_dir: Path, programs: Path, server: Server, *, has_tcp: bool, op
         "ident_file": str(data_dir / "pg_ident.conf"),
         "unix_socket_directories": str(server.socket_dir),
         "unix_socket_permissions": "0700",
-        "listen_addresses": "127.0.0.1" if has_tcp else "",
+        "listen_addresses": "127.0.0.1" if server.has_tcp else "",
         "port": str(server.port),
         "logging_collector": "off",
         "log_destination": "stderr",

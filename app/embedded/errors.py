@@ -1,6 +1,7 @@
 """The error of this package, and the messages that it is made of."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,9 @@ _REMEDIES = {
     r"lock file \"postmaster\.pid\"": "If no PostgreSQL uses the folder, delete postmaster.pid in it.",
 }
 """What to do, by a pattern in a program's output."""
+
+_FULL = 65536
+"""Free bytes below which a disk is full."""
 
 
 class EmbeddedError(Exception):
@@ -36,10 +40,14 @@ def plain_errors(data_dir: Path) -> Iterator[None]:
         raise EmbeddedError(f"The database in {data_dir} runs, but refuses its set-up: {str(error).strip()}") from error
 
 
-def explain(output: str) -> str:
+def explain(output: str, data_dir: Path) -> str:
     """Return the last error in a program's output as a sentence,
     followed by what to do about it if that is known.
     """
-    errors = re.findall(r"(?:FATAL|PANIC|ERROR|error): +(.+)", output)
+    # On a full disk the output may be missing.
+    if shutil.disk_usage(data_dir).free < _FULL:
+        output += "\nNo space left on device"
+    # Clients that try to connect during the start aren't its error.
+    errors = re.findall(r"(?:FATAL|PANIC|ERROR|error): +(?! |the database system is )(.+)", output)
     message = (errors or output.strip().splitlines() or ["it printed no message"])[-1].rstrip(".") + "."
     return " ".join([message, *(remedy for pattern, remedy in _REMEDIES.items() if re.search(pattern, output))])

@@ -3,12 +3,14 @@
 import itertools
 import os
 import pwd
+import re
 import signal
 import socket
 import struct
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -21,15 +23,21 @@ from app.embedded.folders import open_file, polls
 # An ended child must be reaped before it counts as gone.
 _children: dict[Path, subprocess.Popen[bytes]] = {}
 
+_LOG_END = 65536
+"""Bytes at the end of postgresql.log in which the reason of the server's end is looked for."""
+_REAP_POLLS = 1000
+"""Polls, 10 seconds in all, in which the parent of an ended server must notice the end."""
+
 
 @dataclass(frozen=True)
 class Server:
-    """A running server: its socket's folder, and the port in the socket's name (also the TCP
-    port, if TCP is on).
+    """A running server: its socket's folder, the port in the socket's name (also the TCP port, if
+    TCP is on), and whether TCP is on.
     """
 
     socket_dir: Path
     port: int
+    has_tcp: bool = False
 
     def url(self, role: str, database: str = "leads") -> str:
         """Return the address of `database` for `role`, through the socket.
@@ -47,7 +55,6 @@ class _PidFile:
 
     pid: int
     server: Server
-    has_tcp: bool
     status: str
 
     def is_current(self) -> bool:
@@ -67,7 +74,7 @@ def _read_pid_file(data_dir: Path) -> _PidFile | None:
     try:
         lines = (data_dir / "postgres" / "postmaster.pid").read_text().splitlines()
         pid, _, _, port, folder, hosts, _, status = lines + [""] * (8 - len(lines))
-        return _PidFile(int(pid), Server(Path(folder), int(port)), bool(hosts.strip()), status.strip())
+        return _PidFile(int(pid), Server(Path(folder), int(port), bool(hosts.strip())), status.strip())
     except (FileNotFoundError, ValueError):
         return None
 
@@ -79,7 +86,7 @@ def join(data_dir: Path, tcp_port: int | None) -> Server | None:
     for _ in itertools.islice(polls(f"Waiting for the server of {data_dir}, which is just stopping."), 6000):
         file = _read_pid_file(data_dir)
         if file and file.status != "stopping" and file.is_current():
-            if tcp_port and (file.server.port, file.has_tcp) != (tcp_port, True):
+            if tcp_port and (file.server.port, file.server.has_tcp) != (tcp_port, True):
                 raise EmbeddedError(
                     f"The database in {data_dir} is in use, without TCP port {tcp_port}: end what uses it first."
                 )
@@ -89,6 +96,8 @@ def join(data_dir: Path, tcp_port: int | None) -> Server | None:
             break
     if not file and (child := _children.get(data_dir)):
         child.wait()  # the file disappears just before the process does
+    if file and _is_gone(file.pid) and (parent := _parent_of_zombie(file.pid)):
+        _wait_until_reaped(file.pid, parent)
     return None
 
 
@@ -103,6 +112,25 @@ def start(data_dir: Path, command: Sequence[str], account: pwd.struct_passwd) ->
         child = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, **subprocess_options(account))
     _children[data_dir] = child
     _wait_until_ready(data_dir, child.pid, log_start)
+
+
+def running_pid(data_dir: Path) -> int | None:
+    """Return the process of the server of `data_dir`; None if it has ended."""
+    file = _read_pid_file(data_dir)
+    return file.pid if file and not _is_gone(file.pid) else None
+
+
+def why_ended(data_dir: Path, pid: int | None) -> str:
+    """Return why the server, whose process was `pid`, has ended, as a sentence."""
+    child = _children.get(data_dir)
+    if child and child.pid == pid and child.returncode and child.returncode < 0:
+        return f"{signal.Signals(-child.returncode).name} ended its process."
+    with (data_dir / "postgresql.log").open("rb") as log:
+        log.seek(max(0, log.seek(0, os.SEEK_END) - _LOG_END))
+        output = log.read().decode(errors="replace").rpartition("ready to accept connections")[2]
+    # A failed login is FATAL, too. What the first process logs is about the server.
+    own = rf"\[{pid}\] (?:FATAL|LOG): +(?! |database system is shut down|background worker )(.+)"
+    return explain("".join((re.findall(r"PANIC: +(.+)", output) or re.findall(own, output))[-1:]), data_dir)
 
 
 def stop(data_dir: Path) -> None:
@@ -136,16 +164,50 @@ def _wait_until_ready(data_dir: Path, pid: int, log_start: int) -> None:
             return
         if _is_gone(pid):
             output = (data_dir / "postgresql.log").read_bytes()[log_start:].decode(errors="replace")
-            raise EmbeddedError(f"The database in {data_dir} doesn't start: {explain(output)}")
+            raise EmbeddedError(f"The database in {data_dir} doesn't start: {explain(output, data_dir)}")
+
+
+def reap() -> None:
+    """Collect the servers that this process has started and that have ended."""
+    for child in _children.values():
+        child.poll()
 
 
 def _is_gone(pid: int) -> bool:
-    for child in _children.values():
-        child.poll()
+    reap()
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return True
     except PermissionError:
         pass
-    return False
+    return _parent_of_zombie(pid) is not None
+
+
+def _parent_of_zombie(pid: int) -> int | None:
+    """Return the parent of the process if it has ended and the parent hasn't collected it.
+
+    None on a system without /proc.
+    """
+    try:
+        state, parent = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2].split()[:2]
+    except (OSError, ValueError):
+        return None
+    return int(parent) if state == b"Z" else None
+
+
+def _wait_until_reaped(pid: int, parent: int) -> None:
+    """Wait until the parent of the ended server collects it, because PostgreSQL doesn't start
+    while a process has the number in postmaster.pid. Raises EmbeddedError.
+    """
+    if parent == os.getpid():
+        # Another process has started it and has ended; as process 1 we are the parent now.
+        with suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+    for _ in itertools.islice(polls(f"Waiting until process {parent} notices that PostgreSQL has ended."), _REAP_POLLS):
+        if _parent_of_zombie(pid) is None:
+            return
+    raise EmbeddedError(
+        f"PostgreSQL (process {pid}) has ended, but its parent, process {parent}, doesn't notice it. End process "
+        f"{parent}, and run the command again. In a container, use an init process (docker run --init)."
+    )

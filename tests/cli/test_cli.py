@@ -374,6 +374,15 @@ def test_serve_from_nothing_and_again(data_dir: Path, tmp_path: Path) -> None:
         lead = httpx.get(base[0] + "/leads?pipeline_stage=lost&limit=1", headers=auth).json()["data"][0]["id"]
         pushed = httpx.post(f"{base[0]}/leads/{lead}/push-to-crm", headers=auth, timeout=20)
         assert (pushed.status_code, pushed.json()["crm_sync"]["status"]) == (202, "pending")
+        os.kill(int((data_dir / "postgres" / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+        statuses = set()
+        end = time.monotonic() + 30
+        while 200 not in statuses and time.monotonic() < end:
+            time.sleep(0.1)
+            statuses.add(httpx.get(base[0] + "/leads?limit=1", headers=auth, timeout=10).status_code)
+        assert statuses <= {200, 503}
+        assert 200 in statuses
+        assert "SIGKILL ended its process" in (tmp_path / "second").read_text()
     finally:
         process.terminate()
         assert process.wait(30) == 0

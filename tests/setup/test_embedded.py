@@ -1,6 +1,7 @@
 """The embedded server: access, files, and that the last process that uses it stops it."""
 
 import fcntl
+import json
 import os
 import pwd
 import shutil
@@ -38,6 +39,18 @@ with running(Path(sys.argv[1])):
     print("in", flush=True)
     sys.stdin.read()
 """
+SUPERVISED_CLIENT = """
+import signal
+import sys
+from pathlib import Path
+from app.cli.output import plain_errors
+from app.embedded import running, supervisor
+supervisor.ATTEMPTS, supervisor.FIRST_PAUSE = 2, 0.01
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+with plain_errors(), running(Path(sys.argv[1]), is_supervised=True):
+    print("in", flush=True)
+    sys.stdin.read()
+"""
 
 
 @contextmanager
@@ -69,18 +82,32 @@ def shared() -> Iterator[tuple[Path, embedded.Server]]:
         yield folder / "data", server
 
 
-def client(place: Path, groups: list[int] | None = None) -> subprocess.Popen[str]:
+def client(
+    place: Path, groups: list[int] | None = None, program: str = CLIENT, stderr: int | None = None
+) -> subprocess.Popen[str]:
     """Start another process, with these groups, that uses `place` until its stdin ends;
     return when it is in.
     """
-    command = [sys.executable, "-c", CLIENT, str(place)]
+    command = [sys.executable, "-c", program, str(place)]
     root = Path(__file__).parents[2]
     process = subprocess.Popen(
-        command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, extra_groups=groups
+        command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True, extra_groups=groups
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "in\n"
     return process
+
+
+def supervised_client(place: Path) -> subprocess.Popen[str]:
+    """Start a client that starts the server again if it ends, and that tries so twice."""
+    return client(place, program=SUPERVISED_CLIENT, stderr=subprocess.PIPE)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def leave(user: "subprocess.Popen[str]") -> None:
@@ -423,6 +450,106 @@ def test_a_killed_server_recovers_what_was_committed(place: Path) -> None:
     with running(place) as server:
         assert server_pid(place) != pid
         assert ask(server.url("leads_migrator"), "select answer from kept") == (42,)
+
+
+def test_a_server_that_ends_is_started_again(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with running(place, tcp_port=free_port(), is_supervised=True) as server:
+        other = client(place)
+        for _ in range(2):
+            pid = server_pid(place)
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+            wait_for(lambda old=pid: server_pid(place) not in (old, None))  # type: ignore[misc]
+            with running(place, tcp_port=server.port) as joined:
+                assert joined == server
+        leave(other)
+    assert server_pid(place) is None
+    messages = [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()]
+    assert (
+        messages
+        == [
+            "PostgreSQL has ended and is started again. SIGKILL ended its process.",
+            "PostgreSQL is running again.",
+        ]
+        * 2
+    )
+
+
+def test_one_of_two_processes_starts_the_server_again(place: Path) -> None:
+    """The server that the first process has started, and the one that the second has."""
+    programs = [supervised_client(place) for _ in range(2)]
+    pids = set()
+    for _ in range(2):
+        pid = server_pid(place)
+        assert pid is not None
+        pids.add(pid)
+        os.kill(pid, signal.SIGTERM)
+        wait_for(lambda old=pid: server_pid(place) not in (old, None))  # type: ignore[misc]
+        with running(place):
+            pids.add(server_pid(place) or 0)
+    assert len(pids) == 3
+    messages = []
+    for program in programs:
+        _, error = program.communicate(timeout=30)
+        assert program.returncode == 0
+        messages += [json.loads(line)["message"] for line in error.splitlines()]
+    # A process doesn't notice an end after which the other one was quick.
+    assert set(messages) == {
+        "PostgreSQL has ended and is started again. received smart shutdown request.",
+        "PostgreSQL is running again.",
+    }
+    assert server_pid(place) is None
+
+
+def test_a_process_ends_if_its_server_does_not_start_again(place: Path) -> None:
+    program = supervised_client(place)
+    (place / "postgres" / "PG_VERSION").write_text("12\n")
+    os.kill(server_pid(place) or 0, signal.SIGKILL)
+    assert program.wait(30) == 2
+    _, error = program.communicate()
+    *lines, sentence = error.splitlines()
+    assert [json.loads(line).get("attempt") for line in lines] == [None, 1, None]
+    assert json.loads(lines[-1])["message"] == sentence
+    assert sentence.startswith("PostgreSQL has ended, and 2 attempts to start it failed. The database in")
+    assert "incompatible with server. Set LEADS_PG_BIN" in sentence
+
+
+def test_the_reason_of_an_end_is_the_servers_own(place: Path) -> None:
+    login = "[8] FATAL:  role is not permitted to log in\n"
+    start = "[7] LOG:  database system is ready to accept connections\n"
+    end = "[7] LOG:  aborting startup due to startup process failure\n[7] LOG:  database system is shut down\n"
+    panic = (
+        "[9] PANIC:  could not write to file: No space left on device\n[8] FATAL:  the database system is not yet up\n"
+    )
+    place.mkdir()
+    for text, reason in (
+        (start + panic + end, "could not write to file: No space left on device. There is no room left on the disk."),
+        (panic + start + login + end, "aborting startup due to startup process failure."),
+        (start + login, "it printed no message."),
+    ):  # fmt: skip
+        (place / "postgresql.log").write_text(text)
+        assert process.why_ended(place, 7) == reason
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_an_ended_server_that_its_parent_has_not_noticed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parent, pid = client(place), server_pid(place)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: process.running_pid(place) is None)
+    with monkeypatch.context() as patched:
+        patched.setattr(process, "_REAP_POLLS", 3)
+        with (
+            pytest.raises(EmbeddedError, match=rf"its parent, process {parent.pid}, doesn't notice it"),
+            running(place),
+        ):
+            pass
+    leaving = threading.Timer(0.2, leave, (parent,))
+    leaving.start()
+    with running(place) as server:
+        assert ask(server.url("leads_migrator"), "select 1") == (1,)
+    leaving.join()
+    assert server_pid(place) is None
 
 
 def test_a_server_that_is_just_stopping_is_waited_for(place: Path) -> None:
