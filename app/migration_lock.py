@@ -19,6 +19,16 @@ from app.migrations import MigrationError, applied_ids
 Say = Callable[[str], None]
 
 _POLL_SECONDS = 0.5
+_HOLDER = """
+select
+  a.pid, a.usename, coalesce(host(a.client_addr), 'this machine'),
+  to_char(a.backend_start at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')
+from pg_catalog.pg_locks as l
+join pg_catalog.pg_stat_activity as a on a.pid = l.pid
+where
+  l.database = (select d.oid from pg_catalog.pg_database as d where d.datname = current_database())
+  and l.relation = to_regclass('yoyo.migrating') and l.mode = 'ExclusiveLock' and l.granted
+"""
 # "if not exists" doesn't prevent this error if two sessions create the same object at the same
 # time.
 _CREATED_BY_ANOTHER = (psycopg.errors.UniqueViolation, psycopg.errors.DuplicateTable, psycopg.errors.DuplicateSchema)
@@ -50,10 +60,18 @@ def locked(url: str, say: Say = lambda sentence: None) -> Iterator[Lock]:
         has_reported = False
         while not _is_taken(connection):
             if not has_reported:
-                say("Another leads migrate is running on this database. Waiting until it ends ...")
+                say(
+                    f"Another leads migrate is running on this database{_holder(connection)}. Waiting until it ends ..."
+                )
                 has_reported = True
             time.sleep(_POLL_SECONDS)
         yield Lock(url, connection)
+
+
+def _holder(connection: psycopg.Connection[Any]) -> str:
+    """The session that has the lock, in parentheses; empty if it has just ended."""
+    row = connection.execute(_HOLDER).fetchone()
+    return " (process {} of PostgreSQL, login {}, from {}, since {})".format(*row) if row else ""
 
 
 def no_time_limits(connection: psycopg.Connection[Any]) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,7 @@ from uuid import UUID
 import click
 import psycopg
 
+from app import embedded, settings
 from app.cli.addresses import addresses, call, connect
 from app.cli.keys import digest, new_key
 
@@ -54,7 +56,9 @@ def demo() -> None:
     organizations: pushes to a CRM are simulated.
     """
     with addresses() as urls:
-        click.echo(seed(urls.of_operator()))
+        data_dir = settings.read().data_dir
+        with embedded.preparing(data_dir) if urls.is_embedded else nullcontext():
+            click.echo(seed(urls.of_operator()))
 
 
 def seed(operator_url: str) -> str:

@@ -11,7 +11,7 @@ import psycopg
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from app import migrations, session, settings, unreleased
+from app import embedded, migrations, session, settings, unreleased
 from app.cli import demo, migrate, secret_file
 from app.cli.addresses import Addresses, addresses, call, connect
 from app.cli.output import Mistake
@@ -57,7 +57,7 @@ def serve(host: str | None, port: int | None, bi_port: int | None, workers: int 
                 "BI_PORT is for the embedded server only. With DATABASE_URL, analysts connect to that server directly."
             )
         url = urls.of_api()
-        key = _prepare_embedded(urls, configuration) if urls.is_embedded else None
+        key = prepare_embedded(urls, configuration) if urls.is_embedded else None
         _check(url)
         click.echo(_banner(host, listener.getsockname()[1], key, configuration, bi_port))
         has_worker = urls.is_embedded and configuration.has_worker and not no_worker
@@ -65,23 +65,24 @@ def serve(host: str | None, port: int | None, bi_port: int | None, workers: int 
             _run(listener, url, configuration.workers if workers is None else workers, configuration)
 
 
-def _prepare_embedded(urls: Addresses, configuration: Settings) -> str:
+def prepare_embedded(urls: Addresses, configuration: Settings) -> str:
     """Applies the migrations, creates the demo organization, and returns its key,
-    which a file keeps for the owner.
+    which a file keeps for the owner. Waits while another process does so.
     """
-    try:
-        with connect(urls.of_migrate()) as connection:
-            is_behind = unreleased.is_pending(connection)
-        if is_behind or migrations.pending(urls.of_migrate()):
-            migrate.apply(urls.of_migrate())
-    except migrations.MigrationError as error:
-        raise Mistake(str(error)) from None
     key_file = configuration.data_dir / "demo-key"
-    key = key_file.read_text().strip() if key_file.exists() else ""
-    if not demo.is_good(urls.of_api(), key):
-        key = demo.seed(urls.of_operator())
-        key_file.unlink(missing_ok=True)
-        secret_file.write(key_file, key)
+    with embedded.preparing(configuration.data_dir):
+        try:
+            with connect(urls.of_migrate()) as connection:
+                is_behind = unreleased.is_pending(connection)
+            if is_behind or migrations.pending(urls.of_migrate()):
+                migrate.apply(urls.of_migrate())
+        except migrations.MigrationError as error:
+            raise Mistake(str(error)) from None
+        key = key_file.read_text().strip() if key_file.exists() else ""
+        if not demo.is_good(urls.of_api(), key):
+            key = demo.seed(urls.of_operator())
+            key_file.unlink(missing_ok=True)
+            secret_file.write(key_file, key)
     return key
 
 

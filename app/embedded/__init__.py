@@ -3,13 +3,14 @@
 Each data folder has one server. A process that needs the database enters `running(data_dir)`. The
 first process starts the server, later ones join it, and the last one stops it. Two lock files in
 the data folder count the processes: each one holds `clients.lock` shared, and a process that starts
-or stops the server holds `start.lock`. The kernel releases the locks of a killed process. The
-server that it leaves behind is joined by the next process.
+or stops the server holds `start.lock`. A process that fills a new database holds `prepare.lock`. The
+kernel releases the locks of a killed process. The server that it leaves behind is joined by the
+next process.
 
     data_dir/       belongs to the user who runs the command
       postgres/     the cluster (PGDATA), mode 0700, belongs to the account that the server runs as
       run/          the socket, likewise; a shorter path if this is too long (`make_socket_dir`)
-      pg_hba.conf, pg_ident.conf, postgresql.log, start.lock, clients.lock
+      pg_hba.conf, pg_ident.conf, postgresql.log, start.lock, clients.lock, prepare.lock
 
 That account is the current user or, for root, a system user, because PostgreSQL refuses to run as
 root. Everything except those two folders belongs to the current user: root never writes where the
@@ -20,7 +21,7 @@ import fcntl
 import os
 import pwd
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from app.embedded.cluster import LOGINS, binary, harden
 from app.embedded.errors import EmbeddedError, plain_errors
 from app.embedded.process import Server
 
-__all__ = ["LOGINS", "SYSTEM_USER", "EmbeddedError", "Server", "binary", "exists", "harden", "running"]
+__all__ = ["LOGINS", "SYSTEM_USER", "EmbeddedError", "Server", "binary", "exists", "harden", "preparing", "running"]
 
 
 def exists(data_dir: Path) -> bool:
@@ -75,6 +76,11 @@ def running(
             with plain_errors(data_dir), folders.exclusive(data_dir), suppress(BlockingIOError):
                 fcntl.flock(clients, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 process.stop(data_dir)
+
+
+def preparing(data_dir: Path) -> AbstractContextManager[None]:
+    """Let one process at a time migrate the database of `data_dir` and create its first rows."""
+    return folders.exclusive(data_dir.resolve(), "prepare.lock", "prepares")
 
 
 def _start(data_dir: Path, owner: pwd.struct_passwd, tcp_port: int | None, options: Mapping[str, str]) -> Server:

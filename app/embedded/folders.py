@@ -77,10 +77,10 @@ def polls(message: str) -> Iterator[None]:
 
 
 @contextmanager
-def exclusive(data_dir: Path) -> Iterator[None]:
-    """Hold `start.lock` for the block."""
-    with open_file(data_dir / "start.lock", os.O_RDWR) as lock:
-        for _ in polls(f"Waiting for another process, which starts or stops the database in {data_dir}."):
+def exclusive(data_dir: Path, name: str = "start.lock", what: str = "starts or stops") -> Iterator[None]:
+    """Hold the lock `name` for the block. `what` says what its holder does with the database."""
+    with open_file(data_dir / name, os.O_RDWR) as lock:
+        for _ in polls(f"Waiting for another process, which {what} the database in {data_dir}."):
             with suppress(BlockingIOError):
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break

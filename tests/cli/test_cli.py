@@ -8,9 +8,12 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,7 +22,8 @@ import httpx
 import pytest
 
 from app import embedded, migration_lock, migration_run, migrations, settings
-from app.cli import keys
+from app.cli import demo, keys, serve
+from app.cli.addresses import Addresses
 from app.settings import ROOT
 from tests.support.database import Database, Organization
 from tests.support.process import Leads, Server, leads_in, mistake, printed
@@ -386,6 +390,31 @@ def test_serve_from_nothing_and_again(data_dir: Path, tmp_path: Path) -> None:
     finally:
         process.terminate()
         assert process.wait(30) == 0
+
+
+def test_of_two_servers_one_prepares_a_new_database(
+    new_database: Callable[..., Database], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one waits. Otherwise both create the demo organization, and one can fail."""
+    database = new_database()
+    api, migrator, operator, worker = (
+        database.url(f"leads_{login}") for login in ("api", "migrator", "operator", "worker")
+    )
+    urls = Addresses(api, migrator, operator, worker, is_embedded=True)
+    both = threading.Barrier(2)
+    seed = demo.seed
+
+    def slow(url: str) -> str:
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.3)
+        return seed(url)
+
+    monkeypatch.setattr(demo, "seed", slow)
+    configuration = settings.read({"LEADS_DATA_DIR": str(tmp_path)})
+    with ThreadPoolExecutor(2) as executor:
+        keys = list(executor.map(lambda _: serve.prepare_embedded(urls, configuration), range(2)))
+    assert keys[0] == keys[1] == (tmp_path / "demo-key").read_text().strip()
+    assert database.sql("select count(*) from app.organization") == [{"count": 2}]
 
 
 def _url(data_dir: Path) -> str:

@@ -261,7 +261,12 @@ def test_a_second_run_waits_for_the_first_and_an_index_is_built_meanwhile(
             pass
         assert second.is_alive()
     second.join()
-    assert runs[0].sentences == ["Another leads migrate is running on this database. Waiting until it ends ..."]
+    assert len(runs[0].sentences) == 1
+    assert re.fullmatch(
+        r"Another leads migrate is running on this database \(process \d+ of PostgreSQL, login leads_migrator, from "
+        r"this machine, since \S+ \S+ UTC\)\. Waiting until it ends \.\.\.",
+        runs[0].sentences[0],
+    )
     assert database.sql("select indisvalid from pg_index where indexrelid = 'app.lead_by_name'::regclass") == [
         {"indisvalid": True}
     ]
@@ -461,14 +466,16 @@ def test_a_database_from_before_the_baseline_is_refused(
 
 
 @pytest.mark.usefixtures("baseline")
-def test_serve_refuses_a_database_from_before_the_baseline(new_database: Callable[..., Database]) -> None:
+def test_serve_refuses_a_database_from_before_the_baseline(
+    new_database: Callable[..., Database], tmp_path: Path
+) -> None:
     database = of_before(new_database)
     before = fingerprint(database)
     addresses = Addresses(
         database.url("leads_api"), database.url("leads_migrator"), database.url("leads_operator"), None, True
     )
     with pytest.raises(Mistake, match=r"docs/upgrading\.md"):
-        serve._prepare_embedded(addresses, settings.read())
+        serve.prepare_embedded(addresses, settings.read({"LEADS_DATA_DIR": str(tmp_path)}))
     assert fingerprint(database) == before
 
 
