@@ -21,7 +21,16 @@ begin
     return null;
   end if;
   if not app.is_etag_matched(update_lead.if_match, app.lead_etag(v_old.revision)) then
-    raise sqlstate 'PT412' using message = 'precondition_failed';
+    -- A tag that a proxy has altered does not show that the record has changed.
+    raise sqlstate 'PT412' using message = 'precondition_failed', hint = case
+      when update_lead.if_match ~ 'W/"' then
+        'If-Match contains a weak tag (W/"…"), and a weak tag never matches, even if the record has not changed. Send the '
+        'ETag as the API sets it. A proxy that compresses responses makes tags weak: with nginx, set gzip off.'
+      when update_lead.if_match ~ '-[a-z]+"' then
+        'If-Match contains a tag that the API did not set, with a suffix such as -gzip. A proxy that compresses '
+        'responses adds it: with Apache, set DeflateAlterETag NoChange.'
+      else ''
+    end;
   end if;
 
   v_new := app.lead_from(v_fields, v_old);
@@ -65,7 +74,7 @@ $$Change a lead.
 The body is a JSON merge patch (RFC 7396): a field that you leave out keeps its value, and null clears it. pipeline_stage
 and lead_score cannot be null. After the change the lead must still have an email, or a name and a company. A patch that
 changes nothing writes nothing. With If-Match, the change is made only if the lead still has that tag; otherwise the
-response is 412. The audit log records each change as lead.updated. The response has nine of the lead's fields.$$;
+response is 412. A weak tag (W/) never matches. The audit log records each change as lead.updated. The response has nine of the lead's fields.$$;
 
 grant execute on function api.update_lead(uuid, text, api.entity_tags) to leads_api;
 

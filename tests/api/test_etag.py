@@ -99,6 +99,30 @@ def test_an_if_match_that_does_not_match_changes_nothing(
         assert database.sql("select count(*) from audit.event") == events
 
 
+@pytest.mark.parametrize(
+    ("form", "detail"),
+    [
+        ("{}", "The record has changed"),
+        ("W/{}", "a weak tag never matches"),
+        ('"a", W/{}', "a weak tag never matches"),
+        ("W/{},{}", "a weak tag never matches"),
+        ('"1.12-gzip"', "with a suffix such as -gzip"),
+        ('"1.12-br"', "with a suffix such as -gzip"),
+    ],
+)
+def test_a_tag_that_a_proxy_altered_is_not_called_a_change(
+    server: Server, acme: Organization, lead: str, form: str, detail: str
+) -> None:
+    with server.client(acme.keys["write"]) as client:
+        tag = client.get(lead).headers["etag"]
+        if form in ("{}", "W/{},{}"):
+            client.patch(lead, json={"lead_score": 3})
+        answer = client.patch(lead, json={"lead_score": 2}, headers={"If-Match": form.replace("{}", tag)})
+        problem = check_problem(answer, 412, "precondition_failed")
+        assert detail in problem["detail"]
+        assert ("has changed since" in problem["detail"]) is (form == "{}")
+
+
 def test_one_of_ten_concurrent_patches_with_one_tag_succeeds(server: Server, acme: Organization, lead: str) -> None:
     with server.client(acme.keys["write"]) as client:
         for _ in range(5):
