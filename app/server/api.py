@@ -24,6 +24,7 @@ from psycopg.pq.abc import PGresult
 
 from app import log
 from app.server import problems
+from app.server.body import fault_of_json
 from app.server.locks import LOCK_WAIT, LockQueue, is_locked
 from app.server.postgres import (
     PATIENCE,
@@ -131,7 +132,8 @@ class Api:
         if isinstance(errors, Problem):
             return errors
         if refusal.word is not None:
-            return self._problem(refusal.word)
+            problem = problems.of_word(self.table.problems, refusal.word, detail=refusal.detail)
+            return replace(problem, headers=[*problem.headers, *refusal.headers])
         return self._invalid(route, [*refusal.errors, *errors])
 
     async def _run(self, request: Request, route: Route, call: Call) -> PGresult | Problem:
@@ -142,6 +144,10 @@ class Api:
         if not isinstance(result, StatementFailed):
             return result
         problem = self._problem_of(request, result, is_read_only=route.is_read_only)
+        if result.sqlstate == "22P02" and route.takes_body:
+            body = call.arguments[route.names.index("body")]
+            if body is not None and (fault := fault_of_json(body)):
+                return replace(problem, errors=[FieldError("body", "invalid_json", fault)])
         if problem.status == 400 and result.constraint:
             # PostgreSQL stops at the first value that breaks its domain.
             # The response lists all of them.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from app.server import body as bodies
 from app.server.postgres import PRESENT, Client
 from app.server.problems import FieldError
 from app.server.routes import HEADERS, Route
@@ -28,7 +29,7 @@ MAX_QUERY = 16 * 1024
 """Bytes of a request's query."""
 
 _REQUEST_ID = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")  # a token: RFC 9110, section 5.6.2
-_UTF8 = re.compile(r'\s*(?:charset\s*=\s*"?utf-?8"?)?\s*')
+_BOM = b"\xef\xbb\xbf"
 _PATCH_TYPES = ("application/json", "application/merge-patch+json")
 _NO_PARAMETERS: Mapping[str, str] = {}
 
@@ -71,6 +72,10 @@ class Refusal:
     """The problem's word. None: the word depends on all errors,
     including those that PostgreSQL finds.
     """
+    detail: str | None = None
+    """What the problem says instead of its usual detail."""
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    """Headers that the problem has in addition."""
     errors: Sequence[FieldError] = ()
     arguments: Sequence[bytes | None] = ()
     """What could be read. PostgreSQL checks it too, so that one response lists all errors."""
@@ -120,9 +125,19 @@ async def read_body(request: Request, receive: Receive) -> bytes | Refusal:
         more = message.get("more_body", False) and not is_large
     if is_large:
         return Refusal("payload_too_large")
-    if not _is_json(request):
-        return Refusal("unsupported_media_type")
-    return bytes(body)
+    if refusal := _refusal_of_type(request):
+        return refusal
+    content = bytes(body)
+    if b"content-encoding" in request.headers and bodies.codings(
+        request.headers[b"content-encoding"].decode("latin-1")
+    ):
+        unzipped = bodies.unzip(content, MAX_BODY)
+        if unzipped is None:
+            return Refusal("payload_too_large")
+        if isinstance(unzipped, FieldError):
+            return Refusal(errors=[unzipped])
+        content = unzipped
+    return content.removeprefix(_BOM)  # RFC 8259, section 8.1
 
 
 def parse(request: Request, route: Route, path_parameters: Mapping[str, str], body: bytes | None) -> Call | Refusal:
@@ -130,7 +145,7 @@ def parse(request: Request, route: Route, path_parameters: Mapping[str, str], bo
     or everything that is wrong.
     """
     errors: list[FieldError] = []
-    if body is not None and (error := _body_error(body)):
+    if body is not None and (error := bodies.fault_of_text(body)):
         errors.append(error)
         body = None
     parameters = _read_query(request.query, route, errors) if request.query else _NO_PARAMETERS
@@ -167,24 +182,23 @@ def parse(request: Request, route: Route, path_parameters: Mapping[str, str], bo
     return Call(arguments, parameters)
 
 
-def _is_json(request: Request) -> bool:
-    content_type = request.headers.get(b"content-type", b"").decode("latin-1").lower()
-    media_type, _, parameters = content_type.partition(";")
-    return (
-        media_type.strip() in (_PATCH_TYPES if request.method == "PATCH" else _PATCH_TYPES[:1])
-        and _UTF8.fullmatch(parameters) is not None
-        and request.headers.get(b"content-encoding", b"identity").lower() == b"identity"
-    )
-
-
-def _body_error(body: bytes) -> FieldError | None:
-    try:
-        body.decode()
-    except UnicodeDecodeError:
-        return FieldError("body", "not_utf8", "The body must be UTF-8.")
-    if 0 in body:
-        # libpq would cut the text off there, without an error.
-        return FieldError("body", "nul_character", "The body has a NUL character. Leave it out.")
+def _refusal_of_type(request: Request) -> Refusal | None:
+    """The refusal of a body's media type, charset or coding."""
+    headers = request.headers
+    content_type = headers.get(b"content-type", b"")
+    if content_type != b"application/json":
+        types = _PATCH_TYPES if request.method == "PATCH" else _PATCH_TYPES[:1]
+        text = content_type.decode("latin-1")
+        if not bodies.is_of_type(text, types):
+            return Refusal("unsupported_media_type", headers=[(b"accept", ", ".join(types).encode())])
+        if not bodies.is_utf8(text):
+            return Refusal("unsupported_media_type", "The charset of the body must be UTF-8. Send it as UTF-8.")
+    if b"content-encoding" in headers and bodies.codings(headers[b"content-encoding"].decode("latin-1")) not in (
+        [],
+        ["gzip"],
+    ):
+        detail = "Content-Encoding can be gzip, once, or identity. Send the body in one of them."
+        return Refusal("unsupported_media_type", detail, [(b"accept-encoding", b"gzip, identity")])
     return None
 
 

@@ -9,7 +9,7 @@ values
   ('head_too_large', 431, 'head_too_large', 'Head too large', 'The request line and headers have at most 32 KiB, and 100 headers.'),
   ('not_found', 404, 'not_found', 'Not found', 'There is nothing at this address. Check the path and the id.'),
   ('method_not_allowed', 405, 'method_not_allowed', 'Method not allowed', 'Use one of the methods in the Allow header.'),
-  ('payload_too_large', 413, 'payload_too_large', 'Payload too large', 'The body is larger than 64 KiB. Send a smaller one.'),
+  ('payload_too_large', 413, 'payload_too_large', 'Payload too large', 'The body is larger than 64 KiB, compressed or not. Send a smaller one.'),
   ('unsupported_media_type', 415, 'unsupported_media_type', 'Unsupported media type',
     'Send the body as application/json. For a PATCH, application/merge-patch+json is also accepted.'),
   ('invalid_parameter', 400, 'invalid_parameter', 'Invalid parameter', 'Fix the fields listed in errors and send the request again.'),
