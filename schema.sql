@@ -5019,12 +5019,23 @@ declare
   v_sources text[] := array['api', 'sql', 'worker', 'system'];
   v_items text[];
 begin
-  perform app.raise_faults(422, 'validation_failed', (
-    select json_agg(json_build_object(
-      'field', 'source', 'code', 'unknown_source', 'detail', 'The sources are api, sql, worker and system.'
-    ))
-    where not list_audit_events.source <@ v_sources
-  ));
+  if not list_audit_events.action <@ audit.actions() or not list_audit_events.source <@ v_sources then
+    perform app.raise_faults(422, 'validation_failed', (
+      with fault as (
+        select json_build_object('field', 'action', 'code', 'unknown_action', 'detail', format(
+          'There is no action "%s". The reference lists the actions.', left(a.value, 100)
+        )) as fault
+        from unnest(list_audit_events.action) as a (value)
+        where a.value <> all (audit.actions())
+        union all
+        select json_build_object(
+          'field', 'source', 'code', 'unknown_source', 'detail', 'The sources are api, sql, worker and system.'
+        )
+        where not list_audit_events.source <@ v_sources
+      )
+      select json_agg(f.fault) from fault as f
+    ));
+  end if;
 
   select b.created_at, b.id into v_at, v_id
   from app.page_bound(list_audit_events.cursor, list_audit_events.end_at) as b;
@@ -5114,14 +5125,7 @@ COMMENT ON FUNCTION api.list_audit_events("limit" api.page_size, cursor api.curs
 
 The log has every change of the organization''s records: over the API, in SQL, by a worker or by the system. Filters
 match exact values. Several values, separated by commas, match any of them; the parameter can also be repeated. start_at
-is inclusive, end_at exclusive.
-Actions:
-lead.created, lead.updated, lead.scored, lead.deleted, lead.erased; lead.crm_push_requested, lead.crm_pushed,
-lead.crm_push_failed, lead.crm_push_skipped; crm_connection.created, crm_connection.updated, crm_connection.deleted; crm_sync.updated,
-crm_sync.deleted; signal.created, signal.updated, signal.deleted; score.deleted; scoring_model.created,
-scoring_model.updated, scoring_model.deleted; api_key.created, api_key.rotated, api_key.updated, api_key.revoked,
-api_key.deleted; analyst.created, analyst.updated, analyst.deleted; organization.created, organization.updated,
-organization.deleted, organization.erased; pipeline_stage.created, pipeline_stage.updated, pipeline_stage.deleted.';
+is inclusive, end_at exclusive. Another action or source is an error (422).';
 
 CREATE FUNCTION api.list_crm_connections() RETURNS api.answer
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -5151,7 +5155,11 @@ declare
   v_start_at timestamptz := coalesce(list_leads.start_at, '-infinity');
   v_items text[];
 begin
-  perform app.raise_faults(422, 'validation_failed', app.stage_filter_faults(v_organization_id, list_leads.pipeline_stage));
+  if list_leads.pipeline_stage is not null or list_leads.source is not null or list_leads.email is not null then
+    perform app.raise_faults(422, 'validation_failed', app.lead_filter_faults(
+      v_organization_id, list_leads.pipeline_stage, list_leads.source, list_leads.email
+    ));
+  end if;
 
   select b.created_at, b.id into v_at, v_id from app.page_bound(list_leads.cursor, list_leads.end_at) as b;
 
@@ -5160,7 +5168,7 @@ begin
   if list_leads.email is not null then
     v_items := array(
       select row_to_json(app.lead_item(row(p.*)::app.lead_values))::text
-      from (select distinct lower(u.value collate "C") as value from unnest(list_leads.email) as u (value)) as e
+      from (select distinct lower(app.read_email(u.value) collate "C") as value from unnest(list_leads.email) as u (value)) as e
       cross join lateral (
         select l.*
         from app.lead as l
@@ -5256,10 +5264,10 @@ ALTER FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline
 COMMENT ON FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone) IS 'List leads, newest first.
 
 The order is created_at, then id, both descending. Filters match exact values. Several values, separated by commas,
-match any of them; the parameter can also be repeated. An unknown stage is an error (422). email ignores the case of A
-to Z. start_at is inclusive, end_at exclusive. The pages contain every lead that existed when you requested the first
-page exactly once. Rows do not become visible in the order of created_at: if you poll with start_at, request an overlap
-of some minutes and drop duplicates by id.';
+match any of them; the parameter can also be repeated. A value that no lead can have, such as an unknown stage, is an
+error (422). email ignores the case of A to Z. start_at is inclusive, end_at exclusive. The pages contain every lead
+that existed when you requested the first page exactly once. Rows do not become visible in the order of created_at: if
+you poll with start_at, request an overlap of some minutes and drop duplicates by id.';
 
 CREATE FUNCTION api.list_scores(id uuid, "limit" api.page_size DEFAULT 50, cursor api.cursor DEFAULT NULL::text) RETURNS api.answer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -5662,7 +5670,7 @@ CREATE FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, i
              WHEN (f.base = ANY (ARRAY['json'::text, 'jsonb'::text])) THEN NULL::text
              WHEN (f.base = 'text[]'::text) THEN ((((k.type || ',"items":{'::text) || concat_ws(','::text, '"type":"string"', ('"enum":'::text || f.words),
              CASE
-                 WHEN ((f.checks ~ 'cardinality'::text) AND (f.words IS NULL)) THEN '"pattern":"^[^,\\u0000]+$"'::text
+                 WHEN ((f.checks ~ 'cardinality'::text) AND (f.words IS NULL)) THEN COALESCE(k.pattern, '"pattern":"^[^,\\u0000]+$"'::text)
                  ELSE NULL::text
              END)) || '}'::text) ||
              CASE
@@ -5698,16 +5706,12 @@ CREATE FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, i
              ELSE NULL::text
          END,
          CASE
-             WHEN f.is_email THEN '"maxLength":254'::text
+             WHEN (f.is_email AND (f.base <> 'text[]'::text)) THEN '"maxLength":254'::text
              ELSE NULL::text
          END,
          CASE
-             WHEN f.is_name THEN ('"pattern":'::text || to_json(api.expression(( SELECT p.prosrc
-                FROM pg_proc p
-               WHERE (p.oid = ('app.is_name(text)'::regprocedure)::oid)))))
-             WHEN f.is_email THEN ('"pattern":'::text || to_json(api.expression(( SELECT p.prosrc
-                FROM pg_proc p
-               WHERE (p.oid = ('app.is_email(text)'::regprocedure)::oid)))))
+             WHEN (f.base = 'text[]'::text) THEN NULL::text
+             WHEN (k.pattern IS NOT NULL) THEN k.pattern
              WHEN ((f.max_length IS NOT NULL) AND value_schema.is_input) THEN ('"pattern":'::text || to_json('^[^\u0000]*[^\u0000\t\n\v\f\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000][^\u0000]*$'::text))
              WHEN (f.checks ~ 'is_cursor\('::text) THEN ('"pattern":'::text || to_json('^[A-Za-z0-9_-]{0,200}$'::text))
              WHEN ((f.base = 'text'::text) AND (f.checks ~ ' ~ '::text)) THEN ('"pattern":'::text || to_json(api.expression(f.checks)))
@@ -5726,7 +5730,15 @@ CREATE FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, i
                  CASE
                      WHEN value_schema.is_nullable THEN format('["%s","null"]'::text, n.name)
                      ELSE format('"%s"'::text, n.name)
-                 END) AS type
+                 END) AS type,
+             ('"pattern":'::text || to_json(api.expression(( SELECT p.prosrc
+                    FROM pg_proc p
+                   WHERE (p.oid = (
+                         CASE
+                             WHEN f.is_name THEN 'app.is_name(text)'::regprocedure
+                             WHEN f.is_email THEN 'app.is_email(text)'::regprocedure
+                             ELSE NULL::regprocedure
+                         END)::oid))))) AS pattern
             FROM ( SELECT
                          CASE
                              WHEN (f.base = ANY (ARRAY['smallint'::text, 'integer'::text, 'bigint'::text])) THEN 'integer'::text
@@ -5744,6 +5756,16 @@ COMMENT ON FUNCTION api.value_schema(type oid, checks text[], is_nullable boolea
 type: the type of the value; it can be a domain. checks: the constraints on the value, as pg_get_constraintdef prints
 them. is_input: whether a client sends the value. more: further members of the schema, as JSON text without braces;
 null: none.';
+
+CREATE FUNCTION audit.actions() RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ARRAY['lead.created'::text, 'lead.updated'::text, 'lead.scored'::text, 'lead.deleted'::text, 'lead.erased'::text, 'lead.crm_push_requested'::text, 'lead.crm_pushed'::text, 'lead.crm_push_failed'::text, 'lead.crm_push_skipped'::text, 'crm_connection.created'::text, 'crm_connection.updated'::text, 'crm_connection.deleted'::text, 'crm_sync.updated'::text, 'crm_sync.deleted'::text, 'signal.created'::text, 'signal.updated'::text, 'signal.deleted'::text, 'score.deleted'::text, 'scoring_model.created'::text, 'scoring_model.updated'::text, 'scoring_model.deleted'::text, 'api_key.created'::text, 'api_key.rotated'::text, 'api_key.updated'::text, 'api_key.revoked'::text, 'api_key.deleted'::text, 'analyst.created'::text, 'analyst.updated'::text, 'analyst.deleted'::text, 'organization.created'::text, 'organization.updated'::text, 'organization.deleted'::text, 'organization.erased'::text, 'pipeline_stage.created'::text, 'pipeline_stage.updated'::text, 'pipeline_stage.deleted'::text] AS "array";
+END;
+
+ALTER FUNCTION audit.actions() OWNER TO leads_audit;
+
+COMMENT ON FUNCTION audit.actions() IS 'The actions that an event can have. The filter of the API accepts these. A table that audit.tg_record records needs its own here.';
 
 CREATE TABLE api.parameter (
     name text NOT NULL,
@@ -5780,15 +5802,18 @@ CREATE FUNCTION api.operation_parameters() RETURNS TABLE(operation_id text, para
                      ELSE 'query'::text
                  END AS place,
              format_type(COALESCE(NULLIF(t.typbasetype, (0)::oid), t.oid), NULL::integer) AS base,
-             (ARRAY( SELECT pg_get_constraintdef(k.oid) AS pg_get_constraintdef
+             ((ARRAY( SELECT pg_get_constraintdef(k.oid) AS pg_get_constraintdef
                     FROM pg_constraint k
                    WHERE (k.contypid = a.type)
                    ORDER BY k.conname) || ARRAY( SELECT pg_get_constraintdef(k.oid) AS pg_get_constraintdef
                     FROM ((api.shape s
                       JOIN pg_attribute c ON (((c.attrelid = (to_regclass(s.relation))::oid) AND (c.attname = a.name))))
                       JOIN pg_constraint k ON (((k.conrelid = c.attrelid) AND (k.contype = 'c'::"char") AND (k.conkey = ARRAY[c.attnum]))))
-                   WHERE ((s.type = o.answer) AND (pg_get_constraintdef(k.oid) ~~ '%= ANY (ARRAY[%'::text))
-                   ORDER BY k.conname)) AS checks
+                   WHERE ((s.type = o.answer) AND (pg_get_constraintdef(k.oid) ~ '= ANY \(ARRAY\[|app\.is_(name|email)\('::text))
+                   ORDER BY k.conname)) || ARRAY( SELECT format('= ANY (ARRAY[%s])'::text, string_agg(quote_literal(w.action), ', '::text)) AS format
+                    FROM unnest(audit.actions()) w(action)
+                   WHERE (a.name = 'action'::text)
+                  HAVING (count(*) > 0))) AS checks
             FROM ((((api.operations() o(id, method, path, scope, function, arguments, tag, summary, description, request, rule, answer, form, statuses, headers, problems, parameters, examples)
               JOIN pg_proc p_1 ON ((p_1.oid = o.function)))
               CROSS JOIN LATERAL UNNEST((p_1.proargtypes)::oid[], o.arguments) WITH ORDINALITY a(type, name, "position"))
@@ -6898,6 +6923,39 @@ fields: a JSON object. Returns a JSON array of {field, code, detail}, in the ord
 Codes: read_only_field, unknown_field, not_nullable, wrong_type, out_of_range, not_whole, blank, too_long, invalid_email,
 invalid_name, unknown_stage. The CHECKs and the foreign key of app.lead refuse the same values from any writer.';
 
+CREATE FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[]) RETURNS json
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return (
+    with fault as (
+      select f.fault
+      from json_array_elements(
+        app.stage_filter_faults(lead_filter_faults.organization_id, lead_filter_faults.stages)
+      ) as f (fault)
+      union all
+      select json_build_object('field', 'source', 'code', 'invalid_name', 'detail', format(
+        'No lead can have the source "%s". A source is 1 to 64 characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9.',
+        left(s.value, 100)
+      ))
+      from unnest(lead_filter_faults.sources) as s (value)
+      where not app.is_name(s.value)
+      union all
+      select json_build_object('field', 'email', 'code', 'invalid_email', 'detail', format(
+        'No lead can have the address "%s". Send an address such as ada@example.com.', left(e.value, 100)
+      ))
+      from unnest(lead_filter_faults.emails) as e (value)
+      where not app.is_email(app.read_email(e.value))
+    )
+    select json_agg(f.fault) from fault as f
+  );
+end $$;
+
+ALTER FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[]) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[]) IS 'A field error for each value that no lead of the organization can have. Null: there is none.';
+
 CREATE FUNCTION app.lead_from(fields jsonb, base app.lead_values) RETURNS app.lead_values
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7002,6 +7060,28 @@ end $$;
 ALTER FUNCTION app.raise_faults(status integer, code text, errors json) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.raise_faults(status integer, code text, errors json) IS 'Raises PT<status> with the code as its message and the errors, a JSON array of {field, code, detail}, as its detail. Does nothing if errors is null.';
+
+CREATE FUNCTION app.trim_text(value text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT btrim(value, '	
+
+                  　'::text) AS btrim;
+END;
+
+ALTER FUNCTION app.trim_text(value text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.trim_text(value text) IS 'The text without white space at its ends: the 25 characters of Unicode''s property White_Space, in every locale of the database.';
+
+CREATE FUNCTION app.read_email(value text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT replace(app.trim_text(value), ' '::text, '+'::text) AS replace;
+END;
+
+ALTER FUNCTION app.read_email(value text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.read_email(value text) IS 'The address in a filter by email, without white space at the ends. A space between other characters stands for a plus sign.';
 
 CREATE FUNCTION app.read_instant(value text) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
@@ -7168,18 +7248,6 @@ end $$;
 ALTER FUNCTION app.tg_pipeline_stage__keep_new() OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.tg_pipeline_stage__keep_new() IS 'Refuses to remove or rename the stage "new".';
-
-CREATE FUNCTION app.trim_text(value text) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT btrim(value, '	
-
-                  　'::text) AS btrim;
-END;
-
-ALTER FUNCTION app.trim_text(value text) OWNER TO leads_owner;
-
-COMMENT ON FUNCTION app.trim_text(value text) IS 'The text without white space at its ends: the 25 characters of Unicode''s property White_Space, in every locale of the database.';
 
 CREATE FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head DEFAULT NULL::text) RETURNS api.chain_verdict
     LANGUAGE plpgsql STABLE
@@ -11088,6 +11156,9 @@ REVOKE ALL ON FUNCTION api.operation_bodies() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, is_input boolean, more text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION audit.actions() FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.actions() TO leads_exec;
+
 GRANT SELECT ON TABLE api.parameter TO leads_exec;
 
 REVOKE ALL ON FUNCTION api.operation_parameters() FROM PUBLIC;
@@ -11187,6 +11258,9 @@ GRANT ALL ON FUNCTION app.lead_etag(revision integer) TO leads_exec;
 REVOKE ALL ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb) TO leads_exec;
 
+REVOKE ALL ON FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[]) TO leads_exec;
+
 REVOKE ALL ON FUNCTION app.lead_from(fields jsonb, base app.lead_values) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_from(fields jsonb, base app.lead_values) TO leads_exec;
 
@@ -11206,6 +11280,16 @@ GRANT ALL ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with ti
 REVOKE ALL ON FUNCTION app.raise_faults(status integer, code text, errors json) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.raise_faults(status integer, code text, errors json) TO leads_exec;
 
+REVOKE ALL ON FUNCTION app.trim_text(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_auth;
+GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_exec;
+GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_jobs;
+GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_audit;
+GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_eraser;
+
+REVOKE ALL ON FUNCTION app.read_email(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.read_email(value text) TO leads_exec;
+
 REVOKE ALL ON FUNCTION app.read_instant(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.read_instant(value text) TO leads_exec;
 
@@ -11220,13 +11304,6 @@ REVOKE ALL ON FUNCTION app.tg_lead__stamp() FROM PUBLIC;
 REVOKE ALL ON FUNCTION app.tg_organization__add_pipeline_stages() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.tg_pipeline_stage__keep_new() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION app.trim_text(value text) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_auth;
-GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_exec;
-GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_jobs;
-GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_audit;
-GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_eraser;
 
 REVOKE ALL ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) TO leads_exec;

@@ -34,6 +34,7 @@ reset role;
 \ir audit/tg_lead__record.sql
 \ir audit/tg_signal__record.sql
 \ir audit/tg_sync__record.sql
+\ir audit/actions.sql
 \ir audit/event_item.sql
 \ir audit/event_etag.sql
 \ir audit/erased_payload.sql
@@ -94,6 +95,8 @@ reset role;
 \ir app/lead_from.sql
 \ir app/contact_fault.sql
 \ir app/stage_filter_faults.sql
+\ir app/read_email.sql
+\ir app/lead_filter_faults.sql
 \ir app/is_etag_matched.sql
 \ir app/claim_idempotency_key.sql
 \ir app/keep_answer.sql

@@ -176,6 +176,7 @@ from (values
     execute on app.lead_etag
     execute on app.lead_faults
     execute on app.lead_field_rule
+    execute on app.lead_filter_faults
     execute on app.lead_from
     execute on app.lead_item
     execute on app.lead_whole
@@ -183,11 +184,13 @@ from (values
     execute on app.page_answer
     execute on app.page_bound
     execute on app.raise_faults
+    execute on app.read_email
     execute on app.read_instant
     execute on app.read_object
     execute on app.stage_filter_faults
     execute on app.trim_text
     execute on app.utc_text
+    execute on audit.actions
     execute on audit.chain_verdict
     execute on audit.erased_payload
     execute on audit.event_etag

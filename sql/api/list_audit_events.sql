@@ -25,12 +25,23 @@ declare
   v_sources text[] := array['api', 'sql', 'worker', 'system'];
   v_items text[];
 begin
-  perform app.raise_faults(422, 'validation_failed', (
-    select json_agg(json_build_object(
-      'field', 'source', 'code', 'unknown_source', 'detail', 'The sources are api, sql, worker and system.'
-    ))
-    where not list_audit_events.source <@ v_sources
-  ));
+  if not list_audit_events.action <@ audit.actions() or not list_audit_events.source <@ v_sources then
+    perform app.raise_faults(422, 'validation_failed', (
+      with fault as (
+        select json_build_object('field', 'action', 'code', 'unknown_action', 'detail', format(
+          'There is no action "%s". The reference lists the actions.', left(a.value, 100)
+        )) as fault
+        from unnest(list_audit_events.action) as a (value)
+        where a.value <> all (audit.actions())
+        union all
+        select json_build_object(
+          'field', 'source', 'code', 'unknown_source', 'detail', 'The sources are api, sql, worker and system.'
+        )
+        where not list_audit_events.source <@ v_sources
+      )
+      select json_agg(f.fault) from fault as f
+    ));
+  end if;
 
   select b.created_at, b.id into v_at, v_id
   from app.page_bound(list_audit_events.cursor, list_audit_events.end_at) as b;
@@ -119,14 +130,7 @@ $$List the audit log, newest first.
 
 The log has every change of the organization's records: over the API, in SQL, by a worker or by the system. Filters
 match exact values. Several values, separated by commas, match any of them; the parameter can also be repeated. start_at
-is inclusive, end_at exclusive.
-Actions:
-lead.created, lead.updated, lead.scored, lead.deleted, lead.erased; lead.crm_push_requested, lead.crm_pushed,
-lead.crm_push_failed, lead.crm_push_skipped; crm_connection.created, crm_connection.updated, crm_connection.deleted; crm_sync.updated,
-crm_sync.deleted; signal.created, signal.updated, signal.deleted; score.deleted; scoring_model.created,
-scoring_model.updated, scoring_model.deleted; api_key.created, api_key.rotated, api_key.updated, api_key.revoked,
-api_key.deleted; analyst.created, analyst.updated, analyst.deleted; organization.created, organization.updated,
-organization.deleted, organization.erased; pipeline_stage.created, pipeline_stage.updated, pipeline_stage.deleted.$$;
+is inclusive, end_at exclusive. Another action or source is an error (422).$$;
 
 grant execute on function
   api.list_audit_events(api.page_size, api.cursor, api.any_of, api.any_of, uuid, timestamptz, timestamptz)

@@ -21,7 +21,11 @@ declare
   v_start_at timestamptz := coalesce(list_leads.start_at, '-infinity');
   v_items text[];
 begin
-  perform app.raise_faults(422, 'validation_failed', app.stage_filter_faults(v_organization_id, list_leads.pipeline_stage));
+  if list_leads.pipeline_stage is not null or list_leads.source is not null or list_leads.email is not null then
+    perform app.raise_faults(422, 'validation_failed', app.lead_filter_faults(
+      v_organization_id, list_leads.pipeline_stage, list_leads.source, list_leads.email
+    ));
+  end if;
 
   select b.created_at, b.id into v_at, v_id from app.page_bound(list_leads.cursor, list_leads.end_at) as b;
 
@@ -30,7 +34,7 @@ begin
   if list_leads.email is not null then
     v_items := array(
       select row_to_json(app.lead_item(row(p.*)::app.lead_values))::text
-      from (select distinct lower(u.value collate "C") as value from unnest(list_leads.email) as u (value)) as e
+      from (select distinct lower(app.read_email(u.value) collate "C") as value from unnest(list_leads.email) as u (value)) as e
       cross join lateral (
         select l.*
         from app.lead as l
@@ -125,10 +129,10 @@ comment on function api.list_leads(api.page_size, api.cursor, api.any_of, api.an
 $$List leads, newest first.
 
 The order is created_at, then id, both descending. Filters match exact values. Several values, separated by commas,
-match any of them; the parameter can also be repeated. An unknown stage is an error (422). email ignores the case of A
-to Z. start_at is inclusive, end_at exclusive. The pages contain every lead that existed when you requested the first
-page exactly once. Rows do not become visible in the order of created_at: if you poll with start_at, request an overlap
-of some minutes and drop duplicates by id.$$;
+match any of them; the parameter can also be repeated. A value that no lead can have, such as an unknown stage, is an
+error (422). email ignores the case of A to Z. start_at is inclusive, end_at exclusive. The pages contain every lead
+that existed when you requested the first page exactly once. Rows do not become visible in the order of created_at: if
+you poll with start_at, request an overlap of some minutes and drop duplicates by id.$$;
 
 grant execute on function
   api.list_leads(api.page_size, api.cursor, api.any_of, api.any_of, api.any_of, timestamptz, timestamptz)

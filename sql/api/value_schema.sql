@@ -45,7 +45,7 @@ begin atomic
           k.type || ',"items":{' || concat_ws(
             ',', '"type":"string"', '"enum":' || f.words,
             -- A comma always separates values, even if it is escaped.
-            case when f.checks ~ 'cardinality' and f.words is null then '"pattern":"^[^,\\u0000]+$"' end
+            case when f.checks ~ 'cardinality' and f.words is null then coalesce(k.pattern, '"pattern":"^[^,\\u0000]+$"') end
           ) || '}' || case when f.checks ~ 'cardinality' then ',"minItems":1,"maxItems":' || f.maximum else '' end
         when f.base = 'timestamp with time zone' then
           '"anyOf":[{"type":"string","format":"date-time"},{"type":"string","format":"date"}'
@@ -62,14 +62,10 @@ begin atomic
       end,
       case when f.max_length is not null then '"minLength":1,"maxLength":' || f.max_length end,
       -- Not "format": "email", which rejects some addresses that the pattern accepts (a..b).
-      case when f.is_email then '"maxLength":254' end,
+      case when f.is_email and f.base <> 'text[]' then '"maxLength":254' end,
       case
-        when f.is_name then '"pattern":' || to_json(api.expression(
-          (select p.prosrc from pg_catalog.pg_proc as p where p.oid = 'app.is_name(text)'::regprocedure)
-        ))
-        when f.is_email then '"pattern":' || to_json(api.expression(
-          (select p.prosrc from pg_catalog.pg_proc as p where p.oid = 'app.is_email(text)'::regprocedure)
-        ))
+        when f.base = 'text[]' then null
+        when k.pattern is not null then k.pattern
         when f.max_length is not null and value_schema.is_input then
           -- White space at the ends is removed; something must remain. PostgreSQL cannot store NUL.
           '"pattern":' || to_json(
@@ -84,7 +80,13 @@ begin atomic
     ) || '}'
   from fact as f
   cross join lateral (
-    select '"type":' || case when value_schema.is_nullable then format('["%s","null"]', n.name) else format('"%s"', n.name) end as type
+    select
+      '"type":' || case when value_schema.is_nullable then format('["%s","null"]', n.name) else format('"%s"', n.name) end as type,
+      '"pattern":' || to_json(api.expression((
+        select p.prosrc
+        from pg_catalog.pg_proc as p
+        where p.oid = case when f.is_name then 'app.is_name(text)'::regprocedure when f.is_email then 'app.is_email(text)'::regprocedure end
+      ))) as pattern
     from (
       select case
         when f.base in ('smallint', 'integer', 'bigint') then 'integer'

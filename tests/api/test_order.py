@@ -250,7 +250,7 @@ def test_a_filter_by_an_unknown_value_is_422_if_the_values_are_known(server: Ser
             ("source", "unknown_source"),
         )
         assert client.get("/leads", params={"source": "nobody_has_it"}).json()["data"] == []
-        assert client.get("/audit-log", params={"action": "lead.flew"}).json()["data"] == []
+        assert client.get("/audit-log", params={"action": "lead.erased"}).json()["data"] == []
         check_problem(
             client.get("/audit-log", params={"lead_id": "x"}), 400, "invalid_parameter", ("lead_id", "invalid_uuid")
         )

@@ -157,7 +157,7 @@ def test_no_filter_of_leads_costs_more(session: Session, arguments: str) -> None
     "arguments",
     [
         "action => '{lead.created}'",
-        "action => '{lead.sold}'",  # no row
+        "action => '{organization.erased}'",  # no row
         "action => '{lead.created,lead.updated}'",
         "source => '{sql}'",
         "source => '{worker}'",  # no row

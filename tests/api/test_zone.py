@@ -144,4 +144,7 @@ def test_rows_written_in_another_time_zone_are_read_the_same(
 def test_an_array_is_passed_unchanged(client: httpx.Client) -> None:
     # No setting of a session changes how it is read.
     assert array(["a", 'b"', "c\\"]) == '{"a","b\\"","c\\\\"}'
-    assert client.get("/leads", params={"source": 'a,b",c\\'}).json()["data"] == []
+    errors = client.get("/leads", params={"source": 'A,b",c\\'}).json()["errors"]
+    assert [error["detail"].split(". ")[0] for error in errors] == [
+        f'No lead can have the source "{value}"' for value in ("A", 'b"', "c\\")
+    ]

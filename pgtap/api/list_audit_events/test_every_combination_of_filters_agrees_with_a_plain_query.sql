@@ -62,7 +62,7 @@ select
 from (
   select *
   from (values
-    (null::text[]), ('{lead.created}'), ('{lead.created,lead.deleted,lead.created}'), ('{lead.sold}')
+    (null::text[]), ('{lead.created}'), ('{lead.created,lead.deleted,lead.created}'), ('{lead.erased}')
   ) as g (actions)
   cross join (values (null::text[]), ('{sql}'), ('{api,worker,api}')) as s (sources)
   cross join (values
