@@ -6515,16 +6515,24 @@ COMMENT ON FUNCTION api.session_faults() IS 'A sentence for each reason why the 
 
 The reasons: it is a superuser, it has BYPASSRLS, or it is a member of a role that owns objects.';
 
-CREATE FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags DEFAULT NULL::text) RETURNS api.answer
+CREATE FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags DEFAULT NULL::text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_organization_id uuid := auth.organization_id('write');
   v_fields jsonb := app.read_object(update_lead.body);
+  v_answer api.answer := app.claim_idempotency_key(
+    v_organization_id, update_lead.idempotency_key, update_lead.idempotency_wait,
+    concat_ws(chr(10), 'PATCH /leads/' || update_lead.id, update_lead.if_match, update_lead.body)
+  );
   v_old app.lead_values;
   v_new app.lead_values;
 begin
+  if v_answer.status is not null then
+    return v_answer;
+  end if;
+
   perform app.raise_faults(422, 'validation_failed', app.lead_faults(v_organization_id, v_fields));
 
   -- Locked before the tag is compared: of ten that race with one tag, one wins.
@@ -6533,7 +6541,11 @@ begin
   where l.organization_id = v_organization_id and l.id = update_lead.id
   for no key update;
   if not found then
-    return null;
+    if update_lead.idempotency_key is null then
+      return null;
+    end if;
+    -- Raised, so that the claim is rolled back.
+    raise sqlstate 'PT404' using message = 'not_found';
   end if;
   if not app.is_etag_matched(update_lead.if_match, app.lead_etag(v_old.revision)) then
     -- A tag that a proxy has altered does not show that the record has changed.
@@ -6576,21 +6588,27 @@ begin
     perform crm.wake_worker(v_organization_id, update_lead.id);
   end if;
 
-  return row(
+  v_answer := row(
     200,
     json_build_object('ETag', app.lead_etag(v_new.revision)),
     row_to_json(app.lead_change(v_new))::text
   );
+  if update_lead.idempotency_key is not null then
+    perform app.keep_answer(v_organization_id, update_lead.idempotency_key, v_answer);
+  end if;
+  return v_answer;
 end $$;
 
-ALTER FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags) OWNER TO leads_exec;
+ALTER FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags, idempotency_key api.idempotency_key, idempotency_wait integer) OWNER TO leads_exec;
 
-COMMENT ON FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags) IS 'Change a lead.
+COMMENT ON FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags, idempotency_key api.idempotency_key, idempotency_wait integer) IS 'Change a lead.
 
 The body is a JSON merge patch (RFC 7396): a field that you leave out keeps its value, and null clears it. pipeline_stage
 and lead_score cannot be null. After the change the lead must still have an email, or a name and a company. A patch that
 changes nothing writes nothing. With If-Match, the change is made only if the lead still has that tag; otherwise the
-response is 412. A weak tag (W/) never matches. The audit log records each change as lead.updated. The response has nine of the lead''s fields.';
+response is 412. A weak tag (W/) never matches. A repeat with the same Idempotency-Key and the same If-Match returns the
+first response, although the tag has changed. The audit log records each change as lead.updated. The response has nine of
+the lead''s fields.';
 
 CREATE FUNCTION api.verify_audit_log(after api.seal_position DEFAULT '0'::text, "limit" api.seal_count DEFAULT 1000, head api.chain_head DEFAULT NULL::text) RETURNS api.answer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -11203,8 +11221,8 @@ GRANT ALL ON FUNCTION api.routes() TO leads_api;
 REVOKE ALL ON FUNCTION api.score_lead(id uuid, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.score_lead(id uuid, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
 
-REVOKE ALL ON FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags) FROM PUBLIC;
-GRANT ALL ON FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags) TO leads_api;
+REVOKE ALL ON FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
 
 REVOKE ALL ON FUNCTION api.verify_audit_log(after api.seal_position, "limit" api.seal_count, head api.chain_head) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.verify_audit_log(after api.seal_position, "limit" api.seal_count, head api.chain_head) TO leads_api;
@@ -11653,9 +11671,9 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 
 -- the rows of api.guide
 -- {"position":1,"title":"Keys","body":"Send a key with each request: `Authorization: Bearer lk_live_…`. A key belongs to one organization and reaches only that\norganization's records. The API answers a request for any other record with 404, as if the record did not exist.\n\nThe scope of a key is `read`, `write` or `admin`. `write` includes `read`, and `admin` includes `write`. A key is shown\nonce, when it is created. Keep it on a server, never in a web page. Keys that begin with `lk_test_` belong to a test\norganization: its pushes to a CRM are simulated, and no data leaves the server.\n\n```sh\nAPI=https://leads.example.com/api/v1  # the address of this server\ncurl -H \"Authorization: Bearer $KEY\" \"$API/health\"\n```"}
--- {"position":2,"title":"Errors","body":"Errors are `application/problem+json` (RFC 9457). `code` is a stable word for your program. `detail` says what to do\nnext. `errors` lists everything that is wrong with the request, by field. `request_id` is the `X-Request-Id` that you\nsent, or one that the server generated. It is also in the server's log and in the audit log. Include it when you ask for\nsupport.\n\nThe API checks in this order: the path (404), the method (405), the key (401), the scope (403), the size of the body\n(413), its type (415), the form of the request (400), `Idempotency-Key`, the fields (422), the record (404), `If-Match`\n(412).\n\nAfter a status of 500 or more you can repeat a GET, and also a POST that has an `Idempotency-Key`. Before you repeat any\nother request that failed with the code `outcome_unknown`, check whether the change was made. A response with status 503\nhas `Retry-After`."}
+-- {"position":2,"title":"Errors","body":"Errors are `application/problem+json` (RFC 9457). `code` is a stable word for your program. `detail` says what to do\nnext. `errors` lists everything that is wrong with the request, by field. `request_id` is the `X-Request-Id` that you\nsent, or one that the server generated. It is also in the server's log and in the audit log. Include it when you ask for\nsupport.\n\nThe API checks in this order: the path (404), the method (405), the key (401), the scope (403), the size of the body\n(413), its type (415), the form of the request (400), `Idempotency-Key`, the fields (422), the record (404), `If-Match`\n(412).\n\nAfter a status of 500 or more you can repeat a GET, and also a POST or PATCH that has an `Idempotency-Key`. Before you repeat any\nother request that failed with the code `outcome_unknown`, check whether the change was made. A response with status 503\nhas `Retry-After`."}
 -- {"position":3,"title":"Paging","body":"Lists are sorted from newest to oldest. `limit` is a number from 1 to 200; the default is 50. To get the next page, send\n`next_cursor` as `cursor`, until it is null, or follow the `Link` header. The pages contain every row that existed when\nyou requested the first page exactly once, even if rows are added in the meantime.\n\nRows do not become visible in the order of `created_at`. If you poll with `start_at`, request an overlap of some minutes\nand drop duplicates by `id`. To follow changes, poll the audit log."}
--- {"position":4,"title":"Idempotency","body":"You can repeat a POST that has an `Idempotency-Key` (1 to 255 printable characters, for example the id of a form). For\n24 hours, the same key with the same request returns the first response again, with `Idempotency-Replayed: true`.\nAnother request with the same key returns 422. If the first request is still running, a repeat waits up to 5 seconds,\nand then returns 409. Only successful responses are kept."}
+-- {"position":4,"title":"Idempotency","body":"You can repeat a POST or PATCH that has an `Idempotency-Key` (1 to 255 printable characters, for example the id of a form). For\n24 hours, the same key with the same request returns the first response again, with `Idempotency-Replayed: true`.\nAnother request with the same key returns 422. If the first request is still running, a repeat waits up to 5 seconds,\nand then returns 409. Only successful responses are kept."}
 -- {"position":5,"title":"Concurrency","body":"The response with a lead has an `ETag`. Send it as `If-Match` with a PATCH: the change is made only if the lead has not\nchanged since, otherwise the API returns 412. Send it as `If-None-Match` with a GET: the API returns 304 if the lead has\nnot changed."}
 
 -- the rows of api.parameter

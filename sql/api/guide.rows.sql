@@ -26,7 +26,7 @@ The API checks in this order: the path (404), the method (405), the key (401), t
 (413), its type (415), the form of the request (400), `Idempotency-Key`, the fields (422), the record (404), `If-Match`
 (412).
 
-After a status of 500 or more you can repeat a GET, and also a POST that has an `Idempotency-Key`. Before you repeat any
+After a status of 500 or more you can repeat a GET, and also a POST or PATCH that has an `Idempotency-Key`. Before you repeat any
 other request that failed with the code `outcome_unknown`, check whether the change was made. A response with status 503
 has `Retry-After`.$$),
   (3, 'Paging',
@@ -37,7 +37,7 @@ you requested the first page exactly once, even if rows are added in the meantim
 Rows do not become visible in the order of `created_at`. If you poll with `start_at`, request an overlap of some minutes
 and drop duplicates by `id`. To follow changes, poll the audit log.$$),
   (4, 'Idempotency',
-$$You can repeat a POST that has an `Idempotency-Key` (1 to 255 printable characters, for example the id of a form). For
+$$You can repeat a POST or PATCH that has an `Idempotency-Key` (1 to 255 printable characters, for example the id of a form). For
 24 hours, the same key with the same request returns the first response again, with `Idempotency-Replayed: true`.
 Another request with the same key returns 422. If the first request is still running, a repeat waits up to 5 seconds,
 and then returns 409. Only successful responses are kept.$$),

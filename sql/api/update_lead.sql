@@ -1,15 +1,32 @@
 -- api.update_lead - PATCH /leads/{id}.
 set local role leads_exec;
 
-create or replace function api.update_lead(id uuid, body text, if_match api.entity_tags default null)
+-- In the same transaction, so that the previous release finds a function at any time.
+drop function if exists api.update_lead(uuid, text, api.entity_tags);
+
+create or replace function api.update_lead(
+  id uuid,
+  body text,
+  if_match api.entity_tags default null,
+  idempotency_key api.idempotency_key default null,
+  idempotency_wait integer default 5000
+)
 returns api.answer language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := auth.organization_id('write');
   v_fields jsonb := app.read_object(update_lead.body);
+  v_answer api.answer := app.claim_idempotency_key(
+    v_organization_id, update_lead.idempotency_key, update_lead.idempotency_wait,
+    concat_ws(chr(10), 'PATCH /leads/' || update_lead.id, update_lead.if_match, update_lead.body)
+  );
   v_old app.lead_values;
   v_new app.lead_values;
 begin
+  if v_answer.status is not null then
+    return v_answer;
+  end if;
+
   perform app.raise_faults(422, 'validation_failed', app.lead_faults(v_organization_id, v_fields));
 
   -- Locked before the tag is compared: of ten that race with one tag, one wins.
@@ -18,7 +35,11 @@ begin
   where l.organization_id = v_organization_id and l.id = update_lead.id
   for no key update;
   if not found then
-    return null;
+    if update_lead.idempotency_key is null then
+      return null;
+    end if;
+    -- Raised, so that the claim is rolled back.
+    raise sqlstate 'PT404' using message = 'not_found';
   end if;
   if not app.is_etag_matched(update_lead.if_match, app.lead_etag(v_old.revision)) then
     -- A tag that a proxy has altered does not show that the record has changed.
@@ -61,22 +82,28 @@ begin
     perform crm.wake_worker(v_organization_id, update_lead.id);
   end if;
 
-  return row(
+  v_answer := row(
     200,
     json_build_object('ETag', app.lead_etag(v_new.revision)),
     row_to_json(app.lead_change(v_new))::text
   );
+  if update_lead.idempotency_key is not null then
+    perform app.keep_answer(v_organization_id, update_lead.idempotency_key, v_answer);
+  end if;
+  return v_answer;
 end $$;
 
-comment on function api.update_lead(uuid, text, api.entity_tags) is
+comment on function api.update_lead(uuid, text, api.entity_tags, api.idempotency_key, integer) is
 $$Change a lead.
 
 The body is a JSON merge patch (RFC 7396): a field that you leave out keeps its value, and null clears it. pipeline_stage
 and lead_score cannot be null. After the change the lead must still have an email, or a name and a company. A patch that
 changes nothing writes nothing. With If-Match, the change is made only if the lead still has that tag; otherwise the
-response is 412. A weak tag (W/) never matches. The audit log records each change as lead.updated. The response has nine of the lead's fields.$$;
+response is 412. A weak tag (W/) never matches. A repeat with the same Idempotency-Key and the same If-Match returns the
+first response, although the tag has changed. The audit log records each change as lead.updated. The response has nine of
+the lead's fields.$$;
 
-grant execute on function api.update_lead(uuid, text, api.entity_tags) to leads_api;
+grant execute on function api.update_lead(uuid, text, api.entity_tags, api.idempotency_key, integer) to leads_api;
 
 set local role leads_owner;
 call api.document(

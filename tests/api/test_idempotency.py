@@ -91,6 +91,51 @@ def test_a_repeat_gets_the_first_answer_even_after_a_change(
     assert leads(database, acme) == 2
 
 
+def test_a_repeated_patch_changes_nothing_and_gets_the_first_answer(
+    server: Server, database: Database, acme: Organization
+) -> None:
+    with server.client(acme.keys["write"]) as client:
+        created = client.post("/leads", json=BODY)
+        path = created.headers["location"].removeprefix("/api/v1")
+        headers = {"Idempotency-Key": "k", "If-Match": created.headers["etag"]}
+        first = client.patch(path, json={"lead_score": 50}, headers=headers)
+        assert first.status_code == 200
+        assert client.patch(path, json={"lead_score": 60}).status_code == 200
+        # The tag is outdated, but the request has succeeded already.
+        again = client.patch(path, json={"lead_score": 50}, headers=headers)
+        assert (again.status_code, again.headers["etag"], again.content) == (200, first.headers["etag"], first.content)
+        assert again.headers["idempotency-replayed"] == "true"
+        assert client.get(path).json()["lead_score"] == 60
+        # Another body, lead, tag or method is another request.
+        other = client.post("/leads", json=BODY).headers["location"].removeprefix("/api/v1")
+        for answer in (
+            client.patch(path, json={"lead_score": 51}, headers=headers),
+            client.patch(other, json={"lead_score": 50}, headers=headers),
+            client.patch(path, json={"lead_score": 50}, headers=headers | {"If-Match": "*"}),
+            client.patch(path, json={"lead_score": 50}, headers={"Idempotency-Key": "k"}),
+            client.post("/leads", json={"lead_score": 50}, headers={"Idempotency-Key": "k"}),
+        ):
+            check_problem(answer, 422, "idempotency_key_reused")
+    updates = database.sql("select 1 from audit.event where organization_id = %s and action = 'lead.updated'", acme.id)
+    assert len(updates) == 2
+
+
+def test_a_refused_patch_leaves_the_key_free(server: Server, database: Database, acme: Organization) -> None:
+    with server.client(acme.keys["write"]) as client:
+        client.headers["Idempotency-Key"] = "k"
+        path = client.post("/leads", json=BODY, headers={"Idempotency-Key": "other"}).headers["location"]
+        path = path.removeprefix("/api/v1")
+        check_problem(
+            client.patch(path, json={"lead_score": 1}, headers={"If-Match": '"0"'}), 412, "precondition_failed"
+        )
+        check_problem(client.patch(path, json={"email": 1}), 422, "validation_failed", ("email", "wrong_type"))
+        for id in ("9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "none"):
+            check_problem(client.patch(f"/leads/{id}", json={"lead_score": 1}), 404, "not_found")
+        first = client.patch(path, json={"lead_score": 2})
+        assert first.status_code == 200
+        assert "idempotency-replayed" not in first.headers
+
+
 def test_another_request_with_the_key_is_422(server: Server, database: Database, acme: Organization) -> None:
     with server.client(acme.keys["write"]) as client:
         client.headers.update({"Idempotency-Key": "k", "Content-Type": "application/json"})
@@ -219,12 +264,13 @@ def test_a_key_is_1_to_255_printable_characters(server: Server, database: Databa
     assert leads(database, acme) == len(GOOD_KEYS)
 
 
-def test_a_get_and_a_patch_ignore_the_header(server: Server, acme: Organization) -> None:
+def test_a_get_ignores_the_header(server: Server, acme: Organization) -> None:
     with server.client(acme.keys["write"]) as client:
         client.headers["Idempotency-Key"] = "k"
         path = client.post("/leads", json=BODY).headers["location"].removeprefix("/api/v1")
         for n in (1, 2):
-            assert client.patch(path, json={"lead_score": n}).json()["lead_score"] == n
+            patched = client.patch(path, json={"lead_score": n}, headers={"Idempotency-Key": f"k{n}"})
+            assert patched.json()["lead_score"] == n
             assert client.get(path).json()["lead_score"] == n
 
 
