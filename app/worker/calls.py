@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ Before = Callable[[Sent | None], Awaitable[float]]
 """Called before each call, with what the call creates; None: it only reads. It renews the lease,
 and returns the time of the event loop by which the call must end. Its exceptions pass through."""
 
-_MAX_BODY = 1 << 20  # bytes of a response that are read
+_MAX_BODY = 1 << 20  # bytes of a response's body, after decoding
 _NOTHING_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -41,7 +42,7 @@ def client(*, allow_loopback: bool) -> httpx.AsyncClient:
         headers={
             "user-agent": "leads-api",
             "accept": "application/json, text/plain;q=0.9, */*;q=0.1",
-            "accept-encoding": "identity",  # a compressed response could expand to any size
+            "accept-encoding": "identity",
             "connection": "close",
         },
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
@@ -85,7 +86,7 @@ class Answer:
                 message = text
         if self.hides:
             message = message.replace(self.hides, "…")
-        printable = "".join(c if c.isprintable() else " " for c in message)
+        printable = "".join(c if c.isprintable() else " " for c in message[:10_000])
         return " ".join(printable.split())[:500]
 
     def __str__(self) -> str:
@@ -175,9 +176,23 @@ def retry_after(text: str) -> float | None:
 
 
 async def _read(response: httpx.Response) -> bytes:
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > _MAX_BODY:
-            break
-    return bytes(body)
+    """The decoded body, cut off after _MAX_BODY + 1 bytes. Raises httpx.DecodingError."""
+    raw = bytearray()
+    async for piece in response.aiter_raw():
+        raw += piece
+        if len(raw) > _MAX_BODY:
+            return bytes(raw)
+    # We accept the identity only, but a server may ignore that (RFC 9110, section 12.5.3). response.aiter_bytes
+    # decodes any number of codings, and each could expand the body a thousandfold.
+    match response.headers.get("content-encoding", "").strip().lower():
+        case "" | "identity":
+            return bytes(raw)
+        case "gzip" | "x-gzip" | "deflate":
+            decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)  # with either header
+            try:
+                body = decoder.decompress(raw, _MAX_BODY + 1)
+            except zlib.error as error:
+                raise httpx.DecodingError(str(error)) from None
+            if decoder.eof or len(body) > _MAX_BODY:
+                return body
+    raise httpx.DecodingError("The content coding is unknown, or the body is not complete.")

@@ -10,8 +10,10 @@ import asyncio
 import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
+import httpcore
 import httpx
 
+from app.worker.network import Network
 from app.worker.vendors import NotMade, Refused
 
 CONNECT = 3.0
@@ -34,6 +36,14 @@ _SPECIAL = [
 _GLOBAL_UNICAST = ip_network("2000::/3")  # RFC 4291: no mapped, NAT64, local or multicast addresses
 
 
+class _Transport(httpx.AsyncHTTPTransport):
+    def __init__(self) -> None:
+        # httpx has no parameter for the network.
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=httpx.create_ssl_context(trust_env=False), max_connections=100, network_backend=Network()
+        )
+
+
 class Guard(httpx.AsyncBaseTransport):
     """Sends requests to public addresses only.
     Raises Refused, and NotMade for a name without an address.
@@ -41,9 +51,7 @@ class Guard(httpx.AsyncBaseTransport):
 
     def __init__(self, *, allow_loopback: bool) -> None:
         self._allow_loopback = allow_loopback
-        self._transport = httpx.AsyncHTTPTransport(
-            verify=httpx.create_ssl_context(trust_env=False), trust_env=False, limits=httpx.Limits(max_connections=100)
-        )
+        self._transport = _Transport()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Connects to the first of the host's addresses that accepts a connection."""

@@ -1,18 +1,23 @@
 import asyncio
+import gzip
 import socket
 import ssl
 import time
+import tracemalloc
+import zlib
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+import httpcore
 import httpx
 import pytest
 
 from app.worker import calls, guard
 from app.worker.calls import Answer, Calls, retry_after
+from app.worker.network import _Stream
 from app.worker.vendors import CallFailed, NotMade, OutcomeUnknown, Refused, Sent, Unauthorized
 from tests.support import simulator
 from tests.support.simulator import KEY, Simulator
@@ -56,18 +61,23 @@ def call(
     return asyncio.run(run())
 
 
-def told(response: bytes, makes: Sent | None = None) -> Answer:
-    """The result of a call whose response has these bytes."""
+def told(response: bytes, makes: Sent | None = None, *, drip: bytes = b"", seconds: float = 5) -> Answer:
+    """The result of a call whose response has these bytes. drip: sent after them, again and again."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(response)
+        with suppress(ConnectionError, asyncio.CancelledError):
+            while drip:
+                writer.write(drip)
+                await writer.drain()
+                await asyncio.sleep(0.02)
         writer.close()
         with suppress(ConnectionError):
             await writer.wait_closed()
 
     async def before(_: Sent | None) -> float:
-        return asyncio.get_running_loop().time() + 5
+        return asyncio.get_running_loop().time() + seconds
 
     async def run() -> Answer:
         async with (
@@ -146,6 +156,85 @@ def test_an_unusable_answer_is_unknown_only_if_the_call_creates(
 
 def test_an_answer_of_a_mebibyte_is_read() -> None:
     assert len(told(http("200 OK", b"x" * calls._MAX_BODY)).text) == 1 << 20
+
+
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", "deflate", "GZIP"])
+def test_an_answer_that_is_compressed_all_the_same_is_read(coding: str) -> None:
+    compress = zlib.compress if coding == "deflate" else gzip.compress
+    assert told(http("200 OK", compress(b"fine"), f"content-encoding: {coding}")).text == "fine"
+
+
+@pytest.mark.parametrize("coding", ["gzip", "gzip, gzip", "deflate", "br", "zstd", "?"])
+def test_an_answer_that_expands_takes_little_memory(coding: str) -> None:
+    zeros = zlib.compressobj(wbits=15 if coding == "deflate" else 31)
+    body = b"".join(zeros.compress(bytes(1 << 20)) for _ in range(32)) + zeros.flush()
+    body = gzip.compress(body) if "," in coding else body
+    tracemalloc.start()
+    try:
+        with pytest.raises(OutcomeUnknown):
+            told(http("200 OK", body, f"content-encoding: {coding}"), SENT)
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("cut", [1, 10, 100])
+def test_a_compressed_answer_that_is_not_complete_says_nothing(cut: int) -> None:
+    body = gzip.compress(b'{"jnid": "%x"}' % (1 << 1000))[:-cut]
+    with pytest.raises(OutcomeUnknown):
+        told(http("200 OK", body, "content-encoding: gzip"), SENT)
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        b"HTTP/1.1 103 \r\n\r\n" * 1000 + http("200 OK"),
+        CHUNKED + b"1\r\nx\r\n" * 3000 + b"0\r\n\r\n",
+        CHUNKED + (b"1;" + b"x" * 2_000 + b"\r\nx\r\n") * 10 + b"0\r\n\r\n",
+        CHUNKED + b"0\r\n" + b"a: b\r\n" * 3000 + b"\r\n",
+        http("200 OK", b"", f"a: {'x' * 20_000}"),
+        http("200 OK", b"", *["a: b"] * 3000),
+    ],
+    ids=["interim", "chunks", "extensions", "trailers", "header", "headers"],
+)
+def test_everything_in_an_answer_is_limited(response: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert told(response).status == 200
+    monkeypatch.setattr("app.worker.network.MAX_RESPONSE", 1 << 13)
+    with pytest.raises(OutcomeUnknown):
+        told(response, SENT)
+
+
+def test_a_stream_of_small_frames_does_not_hold_up_other_calls() -> None:
+    class Endless(httpcore.AsyncNetworkStream):
+        async def read(self, max_bytes: int, *_: object, **__: object) -> bytes:
+            return b"x" * max_bytes
+
+    async def run() -> list[int]:
+        turns = [0]
+
+        async def other() -> None:
+            while True:
+                turns[0] += 1
+                await asyncio.sleep(0)
+
+        task, stream, seen = asyncio.create_task(other()), _Stream(Endless()), []
+        for _ in range(10):
+            assert len(await stream.read(1 << 16)) <= 4096
+            seen.append(turns[0])
+        task.cancel()
+        return seen
+
+    assert asyncio.run(run()) == list(range(1, 11))
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\na: ", http("200 OK")[:-4], CHUNKED, CHUNKED + b"9\r\n"])
+@pytest.mark.parametrize("drip", [b"x", b"1\r\nx\r\n"])
+def test_an_answer_that_comes_slowly_has_the_same_deadline(head: bytes, drip: bytes) -> None:
+    with pytest.raises(OutcomeUnknown):
+        told(head, SENT, drip=drip, seconds=0.2)
 
 
 def test_no_connection_means_nothing_was_made(vendor: Simulator) -> None:
