@@ -139,7 +139,8 @@ class Calls:
                 body = await _read(response)
         # `from None`: the library's messages may quote a header, which contains the credential.
         except _NOTHING_SENT as error:
-            raise NotMade(f"{self.vendor} can't be reached: {error}".replace(self.credential, "…")) from None
+            reason = str(error) or f"no connection in {CONNECT:g} seconds"
+            raise NotMade(f"{self.vendor} can't be reached: {reason}".replace(self.credential, "…")) from None
         except (TimeoutError, httpx.TimeoutException):
             raise lost(f"{self.vendor} didn't answer in time") from None
         except (httpx.HTTPError, OSError):

@@ -6,20 +6,17 @@ address the next time. The name is therefore resolved once, and the connection g
 that was checked. TLS still checks the certificate against the name.
 """
 
-import asyncio
-import socket
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_network
 
 import httpcore
 import httpx
 
+from app.worker.names import Names
 from app.worker.network import Network
-from app.worker.vendors import NotMade, Refused
+from app.worker.vendors import Refused
 
 CONNECT = 3.0
-"""Seconds that a name's resolution may take, and as many that a connection to one address may
-take.
-"""
+"""Seconds that a connection to one address may take."""
 
 _SPECIAL = [
     ip_network(network)
@@ -51,6 +48,7 @@ class Guard(httpx.AsyncBaseTransport):
 
     def __init__(self, *, allow_loopback: bool) -> None:
         self._allow_loopback = allow_loopback
+        self._names = Names()
         self._transport = _Transport()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -58,7 +56,7 @@ class Guard(httpx.AsyncBaseTransport):
         host = request.url.raw_host.decode("ascii")
         if request.url.userinfo:
             raise Refused(f"The address of {host} has a user or a password in it")
-        addresses = await _resolve(host)
+        addresses = await self._names.addresses(host)
         for address in addresses:
             if not is_public(address) and not (self._allow_loopback and address.is_loopback):
                 raise Refused(f"{host} is at {address}, which isn't a public address")
@@ -95,12 +93,3 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
     if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
         return False
     return address.is_global and not address.is_multicast and not address.is_reserved
-
-
-async def _resolve(host: str) -> list[IPv4Address | IPv6Address]:
-    try:
-        async with asyncio.timeout(CONNECT):
-            addresses = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise NotMade(f"{host} can't be reached: its name has no address now") from None
-    return [ip_address(sockaddr[0]) for *_, sockaddr in addresses]

@@ -2,6 +2,7 @@ import asyncio
 import gzip
 import socket
 import ssl
+import threading
 import time
 import tracemalloc
 import zlib
@@ -15,7 +16,7 @@ import httpcore
 import httpx
 import pytest
 
-from app.worker import calls, guard
+from app.worker import calls, guard, names
 from app.worker.calls import Answer, Calls, retry_after
 from app.worker.network import _Stream
 from app.worker.vendors import CallFailed, NotMade, OutcomeUnknown, Refused, Sent, Unauthorized
@@ -248,6 +249,20 @@ def test_no_connection_means_nothing_was_made(vendor: Simulator) -> None:
     assert call(vendor.url, "/api1/contacts").status == 200
 
 
+def test_a_connection_that_takes_too_long_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The queue of a socket that accepts nothing is full after two connections."""
+    monkeypatch.setattr(httpx, "Timeout", lambda *_, original=httpx.Timeout, **__: original(None, connect=0.2))
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        waiting = [socket.socket() for _ in range(2)]
+        for connection in waiting:
+            connection.setblocking(False)
+            connection.connect_ex(full.getsockname())
+        with pytest.raises(NotMade, match=r"^JobNimbus can't be reached: no connection in 3 seconds$"):
+            call(f"http://127.0.0.1:{full.getsockname()[1]}", makes=SENT)
+        for connection in waiting:
+            connection.close()
+
+
 @pytest.mark.parametrize("makes", [SENT, None])
 def test_too_many_calls_return_when_to_retry(vendor: Simulator, makes: Sent | None) -> None:
     vendor.fail("429_retry_after", retry_after=7)
@@ -416,17 +431,17 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
     """Every name resolves to these addresses.
     The names that were looked up are added to the list.
     """
-    names: list[str] = []
-    original = asyncio.BaseEventLoop.getaddrinfo
+    looked_up: list[str] = []
+    original = socket.getaddrinfo
 
-    async def getaddrinfo(self: Any, host: str, port: Any, **more: Any) -> Any:
+    def getaddrinfo(host: str, port: Any, **more: Any) -> Any:
         if host.replace(".", "").isdigit():
-            return await original(self, host, port, **more)
-        names.append(host)
+            return original(host, port, **more)
+        looked_up.append(host)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in addresses]
 
-    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", getaddrinfo)
-    return names
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return looked_up
 
 
 def test_a_name_with_one_private_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -459,9 +474,80 @@ def test_the_next_address_is_tried_if_one_accepts_no_connection(
     assert len(vendor.requests) == 1
 
 
-def test_a_name_without_an_address_may_get_one_later() -> None:
-    with pytest.raises(NotMade, match=r"nowhere\.invalid can't be reached"):
-        call("https://nowhere.invalid/", makes=SENT)
+@pytest.mark.parametrize("host", ["nowhere.invalid", "a..example.com", "x" * 64 + ".example.com"])
+def test_a_name_without_an_address_may_get_one_later(host: str) -> None:
+    with pytest.raises(NotMade, match=rf"{host} can't be reached: its name has no address now \(.+\)$"):
+        call(f"https://{host}/", makes=SENT)
+
+
+@pytest.fixture
+def endless(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The look-up of *.dead.example doesn't end during the test. The names that were looked up are in the list."""
+    asked, the_end, original = [], threading.Event(), socket.getaddrinfo
+
+    def getaddrinfo(host: str, *arguments: Any, **more: Any) -> Any:
+        asked.append(host)
+        if host.endswith("dead.example"):
+            the_end.wait(60)
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return original(host, *arguments, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr("app.worker.names.SECONDS", 0.2)
+    yield asked
+    the_end.set()
+
+
+def test_a_name_that_never_resolves_holds_up_nobody_else(vendor: Simulator, endless: list[str]) -> None:
+    """Neither other calls nor the end of the worker: this test ends before the look-up does."""
+
+    async def before(_: Sent | None) -> float:
+        return asyncio.get_running_loop().time() + 5
+
+    async def run() -> list[Answer | BaseException]:
+        async with calls.client(allow_loopback=True) as client:
+
+            def get(url: str) -> Awaitable[Answer]:
+                headers = {"authorization": f"Bearer {KEY}"}
+                return Calls("JobNimbus", url, KEY, headers, client, before).request("GET", "/api1/contacts")
+
+            dead = [get("https://crm.dead.example") for _ in range(40)]
+            here = get(vendor.url.replace("127.0.0.1", "localhost"))
+            return await asyncio.gather(*dead, here, return_exceptions=True)
+
+    *lost, answer = asyncio.run(run())
+    assert isinstance(answer, Answer)
+    assert {f"{type(error).__name__}: {error}" for error in lost} == {
+        "NotMade: crm.dead.example can't be reached: its name did not resolve in 0.2 seconds"
+    }
+    # All calls to a host wait for one look-up, so that a connection never has more than one thread.
+    assert endless.count("crm.dead.example") == 1
+    assert len([thread for thread in threading.enumerate() if "crm.dead.example" in thread.name]) == 1
+
+
+def test_the_threads_of_all_names_are_limited(endless: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.worker.names.THREADS", 3)
+
+    async def run() -> list[Any]:
+        look_ups = names.Names()
+        hosts = [f"{letter}.dead.example" for letter in "abcd"]
+        results: list[Any] = await asyncio.gather(*map(look_ups.addresses, hosts), return_exceptions=True)
+        return results
+
+    assert str(asyncio.run(run())[3]) == "d.dead.example wasn't called: 3 other names are being looked up"
+    assert sorted(endless) == ["a.dead.example", "b.dead.example", "c.dead.example"]
+
+
+def test_a_name_that_has_resolved_is_looked_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = resolving(monkeypatch, "10.0.0.1")
+
+    async def run() -> None:
+        look_ups = names.Names()
+        for _ in range(2):
+            assert await look_ups.addresses("crm.example.com") == [ip_address("10.0.0.1")]
+
+    asyncio.run(run())
+    assert asked == ["crm.example.com"] * 2
 
 
 def test_tls_checks_the_certificate_against_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
