@@ -78,7 +78,7 @@ def connect_(vendor: str, organization: UUID, key_file: TextIO | None, sets: tup
     \b
     Vendor     Required settings              Optional settings
     jobnimbus  record_type_name, status_name  source_names, base_url
-    hubspot                                   path_prefix, unique_property, base_url
+    hubspot                                   path_prefix, unique_property, utc_offset, base_url
     webhook    url
     every                                     push_stage, settle_seconds, account
     """
@@ -96,6 +96,7 @@ def connect_(vendor: str, organization: UUID, key_file: TextIO | None, sets: tup
             account = asyncio.run(_verify(kind, vendor_settings, key, env.allow_loopback_vendors))
             if account.faults:
                 raise Mistake(" ".join(account.faults))
+            chosen = {**account.settings, **chosen}
             credential, key_id = vault(urls, env).encrypt(key, organization_id=organization, vendor=vendor)
         before = call(connection, "admin.crm_connections", organization)
         connection.commit()

@@ -21,6 +21,8 @@ Before = Callable[[Sent | None], Awaitable[float]]
 and returns the time of the event loop by which the call must end. Its exceptions pass through."""
 
 _MAX_BODY = 1 << 20  # bytes of a response's body, after decoding
+_TEMPORARY = (423, 425, 429, 477)
+"""Locked, Too Early, Too Many Requests, and HubSpot's Migration in Progress: the call had no effect."""
 _NOTHING_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -54,7 +56,7 @@ def client(*, allow_loopback: bool) -> httpx.AsyncClient:
 
 @dataclass(frozen=True)
 class Answer:
-    """A vendor's response whose status alone doesn't decide the outcome: 2xx, and most of 4xx."""
+    """A vendor's response whose status alone doesn't decide the outcome: 2xx, and 4xx that isn't temporary."""
 
     vendor: str
     status: int
@@ -105,6 +107,8 @@ class Calls:
     headers: Mapping[str, str] = field(repr=False)
     client: httpx.AsyncClient
     before: Before
+    wait_in: Callable[[Answer], float | None] = lambda _: None
+    """The seconds that the body of a temporary refusal asks to wait, if the vendor says it there."""
 
     async def request(
         self,
@@ -152,17 +156,19 @@ class Calls:
         text = body[:_MAX_BODY].decode("utf-8", "replace")
         answer = Answer(self.vendor, status := response.status_code, text, is_html, self.credential)
         wait = retry_after(response.headers.get("retry-after", ""))
+        if 200 <= status < 300:
+            if len(body) > _MAX_BODY:
+                raise lost(f"{self.vendor} answered {status} with more than {_MAX_BODY} bytes", status)
+            return answer
         if status in (401, 403):
             raise Unauthorized(str(answer), status)
-        if status == 429:
-            raise NotMade(str(answer), status, wait)
-        if status == 408 or status >= 500:
-            raise lost(str(answer), status, wait)
+        if status in _TEMPORARY or (400 <= status < 500 and status != 408 and "retry-after" in response.headers):
+            raise NotMade(str(answer), status, max(filter(None, (wait, self.wait_in(answer))), default=wait))
         if 300 <= status < 400:
-            raise NotMade(f"{self.vendor} answered {status} with a redirect, which isn't followed", status)
-        if len(body) > _MAX_BODY:
-            raise lost(f"{self.vendor} answered {status} with more than {_MAX_BODY} bytes", status)
-        return answer
+            raise NotMade(f"{self.vendor} answered {status} with a redirect, which isn't followed", status, wait)
+        if 400 <= status < 500 and status != 408 and len(body) <= _MAX_BODY:
+            return answer
+        raise lost(str(answer), status, wait)
 
 
 def retry_after(text: str) -> float | None:

@@ -88,7 +88,7 @@ begin
   update crm.connection as c
   set blocked_until = greatest(
     c.blocked_until,
-    v_now + make_interval(secs => least(greatest(coalesce(settle_attempt.retry_after, 0.25), 0), 3600))
+    v_now + make_interval(secs => least(greatest(coalesce(settle_attempt.retry_after, 0.25), 0), 86400))
   )
   where
     c.organization_id = v_organization_id and c.vendor = v_sync.vendor and c.account = v_sync.account
@@ -162,7 +162,7 @@ outcome:
 - unknown: a record may have been created; the push is tried again after settle_seconds.
 - undecided: the vendor's search can't tell; the sync is failed until an operator decides.
 
-retry_after: the seconds that the whole connection waits, at most 3,600. A push fails after 24 hours and 20 attempts. Raises
+retry_after: the seconds that the whole connection waits, at most 86,400. A push fails after 24 hours and 20 attempts. Raises
 PT422 unknown_outcome.$$;
 
 grant execute on function crm.settle_attempt(uuid, uuid, integer, text, text, integer, text, double precision) to leads_worker;

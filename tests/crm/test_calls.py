@@ -140,6 +140,7 @@ def test_a_lost_answer_is_unknown_only_if_the_call_creates(
     [
         http("408 Request Timeout"),
         http("502 Bad Gateway"),
+        http("101 Switching Protocols"),
         http("200 OK", b"x" * (calls._MAX_BODY + 1)),
         http("200 OK", b"{}", "content-encoding: gzip"),
         b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf",
@@ -269,6 +270,38 @@ def test_too_many_calls_return_when_to_retry(vendor: Simulator, makes: Sent | No
     with pytest.raises(NotMade, match=r"^JobNimbus answered 429: Too many requests$") as raised:
         call(vendor.url, "/api1/contacts", makes=makes, json={})
     assert (raised.value.status, raised.value.retry_after) == (429, 7)
+
+
+@pytest.mark.parametrize("makes", [SENT, None])
+@pytest.mark.parametrize("status", [423, 425, 429, 477])
+def test_a_temporary_refusal_is_no_effect(status: int, makes: Sent | None) -> None:
+    with pytest.raises(NotMade, match=rf"^JobNimbus answered {status}: Wait$") as raised:
+        told(http(f"{status} No", b"Wait"), makes)
+    assert (raised.value.status, raised.value.retry_after) == (status, None)
+
+
+@pytest.mark.parametrize("makes", [SENT, None])
+@pytest.mark.parametrize("status", [400, 404, 409, 413, 423, 451, 477, 499])
+@pytest.mark.parametrize(("text", "seconds"), [("86400", 86400), ("0", 0), ("soon", None), ("", None)])
+def test_any_refusal_with_retry_after_is_temporary(
+    status: int, makes: Sent | None, text: str, seconds: float | None
+) -> None:
+    with pytest.raises(NotMade) as raised:
+        told(http(f"{status} No", b"{}", f"retry-after: {text}"), makes)
+    assert (type(raised.value), raised.value.status, raised.value.retry_after) == (NotMade, status, seconds)
+
+
+@pytest.mark.parametrize(("makes", "outcome"), [(SENT, OutcomeUnknown), (None, NotMade)])
+@pytest.mark.parametrize("status", [408, 500, 501, 503, 521, 599, 600, 999])
+def test_a_status_outside_the_list_says_nothing(status: int, makes: Sent | None, outcome: type[CallFailed]) -> None:
+    with pytest.raises(CallFailed) as raised:
+        told(http(f"{status} What", b"", "retry-after: 7"), makes)
+    assert (type(raised.value), raised.value.retry_after) == (outcome, 7)
+
+
+@pytest.mark.parametrize("status", [400, 402, 404, 405, 409, 410, 413, 422, 451])
+def test_other_refusals_stay_refusals(status: int) -> None:
+    assert told(http(f"{status} No"), SENT).status == status
 
 
 def test_an_unknown_outcome_keeps_retry_after() -> None:

@@ -89,6 +89,16 @@ def test_a_connection_is_listed_paused_resumed_and_removed(database: Database) -
         assert listed() == []
 
 
+def test_what_hubspot_tells_is_stored_unless_it_is_set(database: Database) -> None:
+    organization = live_organization(database)
+    with running() as vendor:
+        vendor.utc_offset = "-04:00"
+        for more, offset in (({}, "-04:00"), ({"utc_offset": "+01:00"}, "+01:00")):
+            connect(database, organization, vendor, "hubspot", **more)
+            listed = leads_crm(database, "list", "--organization", organization.id, "--json").stdout
+            assert json.loads(listed)[0]["settings"] == {"base_url": vendor.url, "utc_offset": offset}
+
+
 def test_reconcile_finds_differences(database: Database) -> None:
     organization = live_organization(database)
     option = ("--organization", organization.id)

@@ -22,6 +22,7 @@ from app.worker.vendors import (
     Sent,
     Unauthorized,
     Vendor,
+    hubspot,
     jobnimbus,
     typed,
     webhook,
@@ -424,6 +425,55 @@ def test_hubspot_returns_all_its_records(vendor: Simulator) -> None:
         vendor._stored.append({"id": str(number), "properties": properties, "_account": "sandbox"})
     records = ask(vendor, "hubspot", everything, settings={"unique_property": "leads_api_id"})
     assert records == [Record(str(n), f"n{n}@example.com", "N", f"lead {n}") for n in range(250)]
+
+
+def test_hubspot_tells_the_accounts_offset(vendor: Simulator) -> None:
+    vendor.utc_offset = "-04:00"
+    assert ask(vendor, "hubspot", lambda it: it.verify()) == Account("portal 117422", (), {"utc_offset": "-04:00"})
+    vendor.utc_offset = "a zone"
+    assert ask(vendor, "hubspot", lambda it: it.verify()) == Account("portal 117422")
+
+
+@pytest.mark.parametrize(
+    ("offset", "now", "seconds"),
+    [
+        ("+00:00", "2026-03-01T12:00", (13 * 60 + 5) * 60),
+        ("-04:00", "2026-03-01T12:00", (17 * 60 + 5) * 60),
+        ("+05:30", "2026-03-01T12:00", (7 * 60 + 35) * 60),
+        # Just after midnight, the limit may still be the last day's.
+        ("+00:00", "2026-03-02T00:30", 35 * 60),
+        ("+00:00", "2026-03-02T01:05", 86_400),
+    ],
+)
+def test_hubspots_daily_limit_ends_after_the_accounts_midnight(offset: str, now: str, seconds: float) -> None:
+    at = datetime.fromisoformat(now).replace(tzinfo=UTC).timestamp()
+    assert hubspot.seconds_until_tomorrow(hubspot.utc_offset(offset), at) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "UTC", "5", "-5:00", "-15:00", "+01:60", "US/Eastern"])
+def test_another_offset_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^it must be an offset from UTC such as -05:00$"):
+        hubspot.utc_offset(text)
+
+
+@pytest.mark.parametrize(
+    ("policy", "headers", "is_long"),
+    [
+        ("DAILY", {}, True),
+        ("DAILY", {"retry-after": "10"}, True),
+        ("TEN_SECONDLY_ROLLING", {}, False),
+        ("TEN_SECONDLY_ROLLING", {"retry-after": "10"}, False),
+    ],
+)
+def test_hubspots_daily_limit_waits_for_the_end_of_the_day(
+    vendor: Simulator, monkeypatch: pytest.MonkeyPatch, policy: str, headers: dict[str, str], is_long: bool
+) -> None:
+    body = {"status": "error", "message": "You have reached your limit.", "policyName": policy}
+    monkeypatch.setattr(vendor, "_reply", lambda _: simulator.Reply(429, body, headers))
+    monkeypatch.setattr(hubspot, "seconds_until_tomorrow", lambda offset, _: {"-04:00": 50_000}[offset])
+    with pytest.raises(NotMade) as raised:
+        ask(vendor, "hubspot", create(JANE), settings={"utc_offset": "-04:00"})
+    assert raised.value.retry_after == (50_000 if is_long else 10 if headers else None)
 
 
 def test_hubspot_has_a_limit(vendor: Simulator) -> None:

@@ -77,6 +77,8 @@ class Simulator:
     unique_properties: list[str] = field(default_factory=lambda: ["leads_api_id"])
     clash_status: int = 409
     """HubSpot's status for an existing address: 409, and in some cases 400 or 207."""
+    utc_offset: str | None = None
+    """The offset from UTC that HubSpot tells about the account."""
     hook_status: int = 200
     hang: float = 12.0
     requests: list[Seen] = field(default_factory=list)
@@ -265,7 +267,7 @@ class Simulator:
 
     def _hubspot(self, request: Seen, account: str) -> Reply:
         if request.path == "/account-info/v3/details":
-            return Reply(200, {"portalId": 117422})
+            return Reply(200, {"portalId": 117422, "timeZone": "US/Eastern", "utcOffset": self.utc_offset})
         if match := re.fullmatch(r"/crm/v3/properties/contacts/(\w+)", request.path):
             return Reply(200, {"name": match[1], "hasUniqueValue": match[1] in self.unique_properties})
         if not (match := re.fullmatch(r"/crm/(?:v3/objects|objects/\d{4}-\d{2})/contacts(?:/(.+))?", request.path)):

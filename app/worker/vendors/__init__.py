@@ -4,8 +4,8 @@ An adapter makes each call in the vendor's form and returns the result.
 It makes no decisions and no retries.
 """
 
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 
@@ -58,6 +58,8 @@ class Account:
     """The account's name, if the vendor returns it."""
     faults: tuple[str, ...] = ()
     """Errors in the connection's settings, a sentence each."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Settings that the vendor tells, and that the connection gets if nobody chose others."""
 
 
 class CallFailed(Exception):
@@ -72,7 +74,7 @@ class CallFailed(Exception):
 
 
 class NotMade(CallFailed):
-    """The call certainly had no effect (no connection, 429). A later call may succeed."""
+    """The call certainly had no effect (no connection, a temporary refusal). A later call may succeed."""
 
 
 class OutcomeUnknown(CallFailed):

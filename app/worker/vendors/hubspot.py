@@ -5,7 +5,9 @@ Source: developers.hubspot.com, CRM API, contacts.
 """
 
 import re
+import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -44,11 +46,21 @@ def unique_property(text: str) -> str:
     return name
 
 
+def utc_offset(text: str) -> str:
+    """Raises ValueError."""
+    if not re.fullmatch(r"[+-](0[0-9]|1[0-4]):[0-5][0-9]", offset := text.strip()):
+        raise ValueError("it must be an offset from UTC such as -05:00")
+    return offset
+
+
 SETTINGS = {
     "unique_property": Setting(
         "A contact property with unique values that holds our lead's id, such as leads_api_id.", False, unique_property
     ),
     "path_prefix": Setting("The objects' path, if not /crm/v3/objects.", False, path_prefix),
+    "utc_offset": Setting(
+        "The account's offset from UTC, such as -05:00, if HubSpot doesn't tell it.", False, utc_offset
+    ),
     "base_url": Setting("The API's address, if not https://api.hubapi.com.", False, typed.base),
 }
 
@@ -57,11 +69,29 @@ def of(client: httpx.AsyncClient, settings: Mapping[str, Any], credential: str, 
     """The account of the private app's access token."""
     base_url = settings.get("base_url", "https://api.hubapi.com")
     headers = {"authorization": f"Bearer {credential}"}
+
+    def wait_in(answer: Answer) -> float | None:
+        match answer.json():
+            case {"policyName": "DAILY"}:
+                return seconds_until_tomorrow(settings.get("utc_offset", "+00:00"), time.time())
+        return None
+
     return _HubSpot(
-        Calls("HubSpot", base_url, credential, headers, client, before),
+        Calls("HubSpot", base_url, credential, headers, client, before, wait_in),
         settings.get("path_prefix", "/crm/v3/objects") + "/contacts",
         settings.get("unique_property"),
     )
+
+
+def seconds_until_tomorrow(offset: str, now: float) -> float:
+    """The seconds until the account's daily limit is renewed, which happens at its midnight.
+
+    65 minutes later, because clocks differ, and the offset may have been read before a change to or from summer
+    time. A call that comes too early would wait for another day.
+    """
+    hours, minutes = int(offset[1:3]), int(offset[4:])
+    seconds = (hours * 60 + minutes) * 60 * (-1 if offset[0] == "-" else 1)
+    return 86_400 - (now + seconds - 3_900) % 86_400
 
 
 @dataclass(frozen=True)
@@ -77,10 +107,15 @@ class _HubSpot:
     async def verify(self) -> Account:
         await self._get(self.path, {"limit": 1})
         try:
-            portal = (await self._get("/account-info/v3/details", {})).get("portalId")
+            details = await self._get("/account-info/v3/details", {})
         except Unauthorized:  # the token doesn't permit this call, which isn't needed otherwise
-            portal = None
-        return Account(None if portal is None else f"portal {portal}", await self._faults())
+            details = {}
+        name, settings = None, {}
+        if (portal := details.get("portalId")) is not None:
+            name = f"portal {portal}"
+        with suppress(ValueError, AttributeError):
+            settings["utc_offset"] = utc_offset(details.get("utcOffset"))  # type: ignore[arg-type]
+        return Account(name, await self._faults(), settings)
 
     async def find_by_email(self, email: str) -> list[Record]:
         params = {"idProperty": "email", "properties": self._properties}
