@@ -145,6 +145,7 @@ reset role;
 \ir crm/sync_in_force.sql
 \ir crm/sync_item.sql
 \ir crm/push_answer.sql
+\ir crm/push_skipped.sql
 \ir crm/open_until.sql
 \ir crm/contact.sql
 \ir crm/settle_attempt.sql

@@ -167,7 +167,11 @@ _change(
     "The connection is paused.",
     "Pause a connection: requested pushes wait, and a lead that enters the stage is skipped.",
 )
-_change("resume", "The connection is active.", "Resume a paused connection.")
+_change(
+    "resume",
+    "The connection is active.",
+    "Resume a paused connection. Leads that were skipped because the worker had paused it are pushed.",
+)
 _change(
     "disconnect",
     "The connection is removed. The pushes are kept, in case the same account is connected again.",

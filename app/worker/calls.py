@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from app.worker.guard import CONNECT, Guard
-from app.worker.vendors import CallFailed, NotMade, OutcomeUnknown, Sent, Unauthorized
+from app.worker.vendors import Blocked, CallFailed, NotMade, OutcomeUnknown, Sent, Unauthorized
 
 Before = Callable[[Sent | None], Awaitable[float]]
 """Called before each call, with what the call creates; None: it only reads. It renews the lease,
@@ -23,6 +23,7 @@ and returns the time of the event loop by which the call must end. Its exception
 _MAX_BODY = 1 << 20  # bytes of a response's body, after decoding
 _TEMPORARY = (423, 425, 429, 477)
 """Locked, Too Early, Too Many Requests, and HubSpot's Migration in Progress: the call had no effect."""
+_HTML = re.compile(r"\s*<(!doctype )?html", re.IGNORECASE)
 _NOTHING_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -107,6 +108,8 @@ class Calls:
     headers: Mapping[str, str] = field(repr=False)
     client: httpx.AsyncClient
     before: Before
+    is_own: Callable[[Any], bool] = lambda _: False
+    """Whether the body of a 403 is the vendor's own message. If not, it comes from something in front of the vendor."""
     wait_in: Callable[[Answer], float | None] = lambda _: None
     """The seconds that the body of a temporary refusal asks to wait, if the vendor says it there."""
 
@@ -152,16 +155,20 @@ class Calls:
         return self._judge(response, body, lost)
 
     def _judge(self, response: httpx.Response, body: bytes, lost: type[CallFailed]) -> Answer:
-        is_html = "html" in response.headers.get("content-type", "")
         text = body[:_MAX_BODY].decode("utf-8", "replace")
+        is_html = "html" in response.headers.get("content-type", "").lower() or bool(_HTML.match(text))
         answer = Answer(self.vendor, status := response.status_code, text, is_html, self.credential)
         wait = retry_after(response.headers.get("retry-after", ""))
         if 200 <= status < 300:
             if len(body) > _MAX_BODY:
                 raise lost(f"{self.vendor} answered {status} with more than {_MAX_BODY} bytes", status)
             return answer
-        if status in (401, 403):
+        if status == 401 or (status == 403 and self.is_own(answer.json())):
             raise Unauthorized(str(answer), status)
+        if status == 403:
+            page = f"{self.vendor} answered 403 with an HTML page, probably a firewall in front of {self.vendor}"
+            # Without retry_after, which would apply to the whole connection: another lead may pass.
+            raise Blocked(page.replace("of The", "of the") if is_html else str(answer), status)
         if status in _TEMPORARY or (400 <= status < 500 and status != 408 and "retry-after" in response.headers):
             raise NotMade(str(answer), status, max(filter(None, (wait, self.wait_in(answer))), default=wait))
         if 300 <= status < 400:

@@ -25,6 +25,9 @@ begin
       message = 'connection_not_found',
       hint = 'The organization has no connection to a CRM. To create one, run: leads crm connect';
   end if;
+  if change_crm_connection.change = 'resume' then
+    perform crm.push_skipped(v_organization_id);
+  end if;
   call app.notify('leads_crm');
 end $$;
 
@@ -32,7 +35,7 @@ comment on function admin.change_crm_connection(uuid, text) is
 $$Pauses, resumes or removes the organization's connection.
 
 change: "pause": requested pushes wait, and pushes on a change of stage are skipped. "resume": also after the vendor has
-rejected the credential. "disconnect": deletes the connection with its credential. The syncs stay, and continue if the same
+rejected the credential; what was skipped for that reason is pushed. "disconnect": deletes the connection with its credential. The syncs stay, and continue if the same
 account is connected again. Raises PT404 organization_not_found and connection_not_found, PT422 unknown_change.$$;
 
 grant execute on function admin.change_crm_connection(uuid, text) to leads_operator;

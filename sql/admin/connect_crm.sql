@@ -66,6 +66,7 @@ begin
     credential_key = excluded.credential_key,
     blocked_until = null,
     paced_until = null;
+  perform crm.push_skipped(v_organization.organization_id);
   call app.notify('leads_crm');
 exception
   when foreign_key_violation then
@@ -76,7 +77,8 @@ exception
 end $$;
 
 comment on function admin.connect_crm(uuid, text, text, jsonb, bytea, text, text, integer) is
-$$Creates the organization's connection to a CRM, or replaces it. A paused connection becomes active.
+$$Creates the organization's connection to a CRM, or replaces it. A paused connection becomes active, and
+pushes that were skipped because the worker had paused it start.
 
 account: the account at the vendor. Existing syncs with the same account continue. credential: encrypted; null for a test
 organization. credential_key: the id of the key that decrypts it. push_stage, settle_seconds: null keeps the values of the

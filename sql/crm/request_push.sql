@@ -12,6 +12,7 @@ declare
   v_connection record;
   v_lead record;
   v_skipped text;
+  v_fault text;
   v_sync crm.sync_values;
 begin
   select c.vendor, c.account, c.state, v.title, v.needs_name into v_connection
@@ -50,11 +51,16 @@ begin
     end if;
     v_skipped := 'incomplete';
   elsif v_connection.state = 'paused' and not request_push.is_asked then
-    v_skipped := 'paused';
+    -- If the connection is being resumed, the push isn't skipped. If it is resumed next, crm.push_skipped waits for this
+    -- transaction and sees the push.
+    select 'paused', c.fault into v_skipped, v_fault
+    from crm.connection as c
+    where c.organization_id = v_organization_id and c.state = 'paused'
+    for share;
   end if;
 
   -- Of 50 simultaneous requests, one inserts the row and the others find it.
-  insert into crm.sync as s (organization_id, lead_id, vendor, account, status, error_code, run_at, email_key)
+  insert into crm.sync as s (organization_id, lead_id, vendor, account, status, error_code, error, run_at, email_key)
   values (
     v_organization_id,
     v_lead_id,
@@ -62,6 +68,7 @@ begin
     v_connection.account,
     case when v_skipped is null then 'pending' else 'skipped' end,
     v_skipped,
+    v_fault,
     case when v_skipped is null then v_now end,
     v_lead.email_key
   )
@@ -100,6 +107,7 @@ $$Adds the lead's push to the outbox of the organization's connection, or return
 is_asked: whether a client requested the push, and not a change of the stage. If so: the push waits while the connection
 is paused, instead of being skipped; a push in its backoff becomes due now; a lead without the fields that the vendor needs
 raises PT422 validation_failed, instead of being skipped. A failed or skipped push starts again. A push that is ok, or whose
-outcome is unknown, stays unchanged. Null: the organization has no connection.$$;
+outcome is unknown, stays unchanged. A push that is skipped because the worker has paused the connection gets the fault of the
+connection as its error; crm.push_skipped starts it. Null: the organization has no connection.$$;
 
 grant execute on function crm.request_push(uuid, uuid, boolean) to leads_exec;

@@ -7,7 +7,7 @@ grant select on crm.sync to leads_exec;
 
 grant
   select,
-  insert (organization_id, lead_id, vendor, account, status, error_code, run_at, email_key),
+  insert (organization_id, lead_id, vendor, account, status, error_code, error, run_at, email_key),
   update (
     status, external_id, error_code, error, run_at, leased_by, attempts, begun_at, begun_after, email_key,
     last_synced_at

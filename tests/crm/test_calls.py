@@ -19,7 +19,7 @@ import pytest
 from app.worker import calls, guard, names
 from app.worker.calls import Answer, Calls, retry_after
 from app.worker.network import _Stream
-from app.worker.vendors import CallFailed, NotMade, OutcomeUnknown, Refused, Sent, Unauthorized
+from app.worker.vendors import Blocked, CallFailed, NotMade, OutcomeUnknown, Refused, Sent, Unauthorized
 from tests.support import simulator
 from tests.support.simulator import KEY, Simulator
 
@@ -339,6 +339,27 @@ def test_a_wrong_key_is_recognized(vendor: Simulator) -> None:
     for makes in (SENT, None):
         with pytest.raises(Unauthorized, match=r"^JobNimbus answered 401: Unauthorized$"):
             call(vendor.url, "/api1/contacts", makes=makes, credential="key-of-nobody", json={})
+
+
+@pytest.mark.parametrize("makes", [SENT, None])
+@pytest.mark.parametrize(
+    ("body", "headers", "words"),
+    [
+        (b"<h1>No</h1>", ["content-type: Text/HTML"], "JobNimbus answered 403 with an HTML page, probably a firewall"),
+        (b"\n<!DOCTYPE html><html>No", [], "JobNimbus answered 403 with an HTML page, probably a firewall"),
+        (b"<html><body>No", ["content-type: text/plain"], "JobNimbus answered 403 with an HTML page, probably a"),
+        (b"Forbidden", ["content-type: text/plain"], "JobNimbus answered 403: Forbidden"),
+        (b'{"title": "Error 1020", "detail": "No"}', [], "JobNimbus answered 403: No"),
+        (b"", ["retry-after: 3600"], "JobNimbus answered 403"),
+    ],
+)
+def test_a_403_of_something_in_front_is_no_refusal_of_the_key(
+    body: bytes, headers: list[str], words: str, makes: Sent | None
+) -> None:
+    with pytest.raises(Blocked) as raised:
+        told(http("403 Forbidden", body, *headers), makes)
+    assert str(raised.value).startswith(words)
+    assert raised.value.retry_after is None
 
 
 def test_the_adapter_judges_other_refusals() -> None:

@@ -23,9 +23,10 @@ from tests.support.pushing import (  # noqa: F401
     push,
     state,
     vendor,
+    wait_for,
     worker,
 )
-from tests.support.simulator import KEY, Simulator
+from tests.support.simulator import KEY, Reply, Seen, Simulator
 
 
 @pytest.mark.parametrize("way", ["store_then_hang", "store_then_error", "store_then_reset"])
@@ -200,6 +201,34 @@ def test_a_refused_key_pauses_the_connection_until_it_is_connected_again(
     assert ends(api, skipped)["status"] == "ok"
     assert leads_crm(database, "retry", "--organization", organization.id).returncode == 0
     assert ends(api, lead)["status"] == "ok"
+
+
+def test_a_firewall_that_blocks_one_lead_blocks_no_other(
+    server: Server, database: Database, worker: Worker, vendor: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reply, blocked = vendor._reply, "dot@example.com"
+
+    def behind_a_firewall(seen: Seen) -> Reply:
+        if blocked in seen.path or blocked.encode() in seen.content:
+            return Reply(403, "<html>Access denied</html>", {"content-type": "text/html", "retry-after": "3600"})
+        return reply(seen)
+
+    organization = live_organization(database)
+    connect(database, organization, vendor, "hubspot", settle_seconds=1)
+    monkeypatch.setattr(vendor, "_reply", behind_a_firewall)
+    with server.client(organization.keys["write"]) as api:
+        held = new_lead(api, name="Dot", email=blocked, pipeline_stage="qualified")
+        wait_for(lambda: any(blocked in seen.path for seen in vendor.requests))
+        passed = new_lead(api, pipeline_stage="qualified")
+        assert ends(api, passed)["status"] == "ok"
+        assert state(api, held)["status"] == "pending"
+        queue = json.loads(leads_crm(database, "queue", "--organization", organization.id, "--json").stdout)
+        assert [row["error"] for row in queue] == [
+            "HubSpot answered 403 with an HTML page, probably a firewall in front of HubSpot"
+        ]
+        monkeypatch.setattr(vendor, "_reply", reply)
+        assert ends(api, held)["status"] == "ok"
+    assert len(vendor.contacts) == 2
 
 
 def test_a_dump_contains_no_usable_credential(organization: Organization, database: Database) -> None:

@@ -12,6 +12,7 @@ from standardwebhooks import Webhook
 from app.worker import calls
 from app.worker.vendors import (
     Account,
+    Blocked,
     CallFailed,
     Contact,
     Duplicate,
@@ -137,6 +138,31 @@ def test_a_lost_answer_to_create_leaves_the_outcome_unknown(vendor: Simulator, n
     with pytest.raises(OutcomeUnknown):
         ask(vendor, name, create(JANE), seconds=0.3)
     assert len(vendor.contacts) + len(vendor.deliveries) == kind.startswith("store")
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "error"),
+    [
+        ("jobnimbus", {"message": "No permission"}, Unauthorized),
+        ("hubspot", {"status": "error", "message": "No scope", "category": "MISSING_SCOPES"}, Unauthorized),
+        ("hubspot", {"status": "error", "message": "This oauth-token does not have permissions!"}, Unauthorized),
+        ("jobnimbus", {"title": "Error 1020: Access denied", "status": 403}, Blocked),
+        ("jobnimbus", "<html>Attention Required!</html>", Blocked),
+        ("hubspot", {"title": "Error 1020: Access denied", "status": 403}, Blocked),
+        ("hubspot", {"message": "Forbidden"}, Blocked),
+        ("hubspot", "<html>Attention Required!</html>", Blocked),
+        ("webhook", "<html>Attention Required!</html>", Blocked),
+        ("webhook", {"message": "Forbidden"}, Blocked),
+        ("webhook", "Forbidden", Blocked),
+    ],
+)
+def test_only_the_vendor_itself_refuses_the_key(
+    vendor: Simulator, monkeypatch: pytest.MonkeyPatch, name: str, body: Any, error: type[CallFailed]
+) -> None:
+    monkeypatch.setattr(vendor, "_reply", lambda _: simulator.Reply(403, body))
+    with pytest.raises(CallFailed) as raised:
+        ask(vendor, name, create(JANE))
+    assert type(raised.value) is error
 
 
 @pytest.mark.parametrize("name", ["jobnimbus", "hubspot"])

@@ -77,6 +77,10 @@ class NotMade(CallFailed):
     """The call certainly had no effect (no connection, a temporary refusal). A later call may succeed."""
 
 
+class Blocked(NotMade):
+    """Something in front of the vendor refuses this call (403), and not the vendor. Another lead may pass."""
+
+
 class OutcomeUnknown(CallFailed):
     """Whether the call had an effect is unknown (a time-out, a 5xx, a broken connection)."""
 
@@ -86,7 +90,7 @@ class Refused(CallFailed):
 
 
 class Unauthorized(Refused):
-    """The vendor refuses the credential, or the credential doesn't permit the call (401, 403)."""
+    """The vendor refuses the credential (401), or the credential doesn't permit the call (403)."""
 
 
 class Duplicate(Refused):

@@ -17,6 +17,7 @@ import httpx
 from app.worker.calls import Answer, Before, Calls
 from app.worker.vendors import (
     Account,
+    Blocked,
     Contact,
     NotMade,
     OutcomeUnknown,
@@ -77,7 +78,7 @@ def of(client: httpx.AsyncClient, settings: Mapping[str, Any], credential: str, 
         return None
 
     return _HubSpot(
-        Calls("HubSpot", base_url, credential, headers, client, before, wait_in),
+        Calls("HubSpot", base_url, credential, headers, client, before, _is_error, wait_in),
         settings.get("path_prefix", "/crm/v3/objects") + "/contacts",
         settings.get("unique_property"),
     )
@@ -108,7 +109,7 @@ class _HubSpot:
         await self._get(self.path, {"limit": 1})
         try:
             details = await self._get("/account-info/v3/details", {})
-        except Unauthorized:  # the token doesn't permit this call, which isn't needed otherwise
+        except (Unauthorized, Blocked):  # the token doesn't permit this call, which isn't needed otherwise
             details = {}
         name, settings = None, {}
         if (portal := details.get("portalId")) is not None:
@@ -196,6 +197,14 @@ class _HubSpot:
                 external_id = texts.get(self.unique_property) if self.unique_property else None
                 return Record(id, texts.get("email"), " ".join(filter(None, names)) or None, external_id)
         raise NotMade("HubSpot answered with something that isn't a contact", 200)
+
+
+def _is_error(body: Any) -> bool:
+    """Whether it is an error in HubSpot's format, which a firewall in front of it doesn't use."""
+    match body:
+        case {"status": "error", "message": str()}:
+            return True
+    return False
 
 
 def _object(answer: Answer) -> dict[str, Any]:

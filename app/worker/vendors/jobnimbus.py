@@ -63,7 +63,7 @@ def of(client: httpx.AsyncClient, settings: Mapping[str, Any], credential: str, 
     """The account of the API key."""
     base_url = settings.get("base_url", "https://app.jobnimbus.com/api1")
     headers = {"authorization": f"Bearer {credential}"}
-    return _JobNimbus(Calls("JobNimbus", base_url, credential, headers, client, before), settings)
+    return _JobNimbus(Calls("JobNimbus", base_url, credential, headers, client, before, _is_error), settings)
 
 
 @dataclass(frozen=True)
@@ -145,6 +145,14 @@ class _JobNimbus:
             "GET", "/contacts", params={"filter": filter, "fields": _FIELDS, **_OLDEST_FIRST, **page}
         )
         return _results(answer)
+
+
+def _is_error(body: Any) -> bool:
+    """Whether it may be an error of JobNimbus, whose format isn't documented: not a page, and not a text."""
+    match body:
+        case {"message": str()} | {"error": str()} | {"errorMessage": str()}:
+            return True
+    return False
 
 
 def _results(answer: Answer) -> list[dict[str, Any]]:
