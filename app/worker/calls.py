@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from app.worker.guard import CONNECT, Guard
-from app.worker.vendors import Blocked, CallFailed, NotMade, OutcomeUnknown, Sent, Unauthorized
+from app.worker.vendors import Blocked, CallFailed, NotMade, OutcomeUnknown, Redirected, Sent, Unauthorized
 
 Before = Callable[[Sent | None], Awaitable[float]]
 """Called before each call, with what the call creates; None: it only reads. It renews the lease,
@@ -172,7 +172,7 @@ class Calls:
         if status in _TEMPORARY or (400 <= status < 500 and status != 408 and "retry-after" in response.headers):
             raise NotMade(str(answer), status, max(filter(None, (wait, self.wait_in(answer))), default=wait))
         if 300 <= status < 400:
-            raise NotMade(f"{self.vendor} answered {status} with a redirect, which isn't followed", status, wait)
+            raise Redirected(f"{self.vendor} answered {status} with a redirect, which isn't followed", status, wait)
         if 400 <= status < 500 and status != 408 and len(body) <= _MAX_BODY:
             return answer
         raise lost(str(answer), status, wait)

@@ -13,11 +13,13 @@ from app.worker.vendors import (
     Contact,
     Duplicate,
     NotMade,
+    NotYet,
     OutcomeUnknown,
     Record,
     Refused,
     Sent,
     Unauthorized,
+    Unclear,
     Vendor,
 )
 
@@ -56,8 +58,12 @@ async def push(
         return Outcome("undecided", message=str(reason))
     except Unauthorized as error:
         return _failed("unauthorized", error)
+    except NotYet as error:
+        return _failed("not_yet", error)
     except Refused as error:
         return _failed("refused", error)
+    except Unclear as error:
+        return _failed("unclear", error)
     except OutcomeUnknown as error:
         return _failed("unknown", error)
     except NotMade as error:

@@ -30,7 +30,9 @@ declare
   v_error_code text;
 begin
   if (
-    v_outcome in ('created', 'linked', 'simulated', 'refused', 'unauthorized', 'not_made', 'unknown', 'undecided')
+    v_outcome in (
+      'created', 'linked', 'simulated', 'refused', 'not_yet', 'unauthorized', 'not_made', 'unknown', 'unclear', 'undecided'
+    )
   ) is not true then
     raise sqlstate 'PT422' using message = 'unknown_outcome', hint = format('There is no outcome "%s".', v_outcome);
   end if;
@@ -51,17 +53,32 @@ begin
   if not found then
     return null;
   end if;
+  if v_outcome = 'not_yet' then
+    -- For an hour after the first attempt of the series with this answer.
+    v_outcome := case
+      when exists (
+        select
+        from crm.attempt as a
+        where
+          a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number > v_sync.begun_after
+          and a.http_status = settle_attempt.http_status
+          and a.created_at <= v_now - interval '1 hour'
+      ) then 'refused'
+      else 'not_made'
+    end;
+  end if;
 
   update crm.attempt as a
   set
     outcome = case v_outcome
       when 'unknown' then null
+      when 'unclear' then null
       when 'unauthorized' then 'refused'
       when 'undecided' then 'not_made'
       else v_outcome
     end,
     -- The attempt stays open even after a search: the vendor may have an earlier attempt's record.
-    sent_at = case when v_outcome = 'unknown' and a.display_name is not null then coalesce(a.sent_at, v_now) else a.sent_at end,
+    sent_at = case when v_outcome in ('unknown', 'unclear') and a.display_name is not null then coalesce(a.sent_at, v_now) else a.sent_at end,
     http_status = settle_attempt.http_status,
     message = v_message
   where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts
@@ -117,7 +134,7 @@ begin
   v_age := extract(epoch from v_now - v_sync.begun_at);
   v_tries := v_sync.attempts - v_sync.begun_after;
   v_error_code := case
-    when v_outcome = 'undecided' then 'outcome_unknown'
+    when v_outcome in ('unclear', 'undecided') then 'outcome_unknown'
     -- An unauthorized push with open attempts waits until the connection is resumed.
     when v_outcome in ('refused', 'unauthorized') then
       case when v_open_until is null or not v_has_search then 'rejected' when v_outcome = 'refused' then 'outcome_unknown' end
@@ -157,9 +174,12 @@ outcome:
 - created, linked (to an existing record): the sync is ok, with external_id.
 - simulated: as created, for a test organization.
 - refused: the sync is failed.
+- not_yet: refused, but the push is tried again until attempts have had this http_status for an hour.
 - unauthorized: the sync is failed, and the connection is paused.
 - not_made: no record was created; the push is tried again.
 - unknown: a record may have been created; the push is tried again after settle_seconds.
+- unclear: a record may have been created, and another attempt would end in the same way; the sync is failed until an operator
+  decides.
 - undecided: the vendor's search can't tell; the sync is failed until an operator decides.
 
 retry_after: the seconds that the whole connection waits, at most 86,400. A push fails after 24 hours and 20 attempts. Raises

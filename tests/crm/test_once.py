@@ -177,6 +177,44 @@ def test_a_webhook_is_sent_with_one_id_until_it_is_answered(
     assert (delivery["type"], delivery["data"]) == ("lead.pushed", whole)
 
 
+def test_a_webhook_that_redirects_is_called_once(
+    server: Server, database: Database, worker: Worker, vendor: Simulator
+) -> None:
+    """A Google Apps Script answers 302 after it has done its work."""
+    organization = live_organization(database)
+    connect(database, organization, vendor, "webhook")
+    with server.client(organization.keys["write"]) as api:
+        lead = new_lead(api)
+        vendor.hook_status, vendor.hook_keeps = 302, True
+        answer = push(api, lead)
+        assert (answer.status_code, answer.json()["code"]) == (409, "crm_outcome_unknown")
+        assert (len(vendor.requests), len(vendor.deliveries)) == (1, 1)
+        queue = json.loads(leads_crm(database, "queue", "--organization", organization.id, "--json").stdout)
+        assert "Use the final address" in queue[0]["error"]
+        # The receiver may have personal data: an erasure must name it.
+        kept = "select outcome, sent_at is not null as was_sent from crm.attempt where organization_id = %s"
+        assert database.sql(kept, organization.id) == [{"outcome": None, "was_sent": True}]
+        vendor.hook_status = 200
+        leads_crm(database, "retry", lead, "--organization", organization.id)
+        assert ends(api, lead)["external_id"] == vendor.deliveries[0]["id"]
+    assert (len(vendor.requests), len(vendor.deliveries)) == (2, 1)
+
+
+def test_a_webhook_that_is_being_set_up_gets_the_lead_later(
+    server: Server, database: Database, worker: Worker, vendor: Simulator
+) -> None:
+    organization = live_organization(database)
+    connect(database, organization, vendor, "webhook")
+    with server.client(organization.keys["write"]) as api:
+        vendor.hook_status = 404
+        lead = new_lead(api, pipeline_stage="qualified")
+        wait_for(lambda: len(vendor.requests) > 1)
+        assert state(api, lead)["status"] == "pending"
+        vendor.hook_status = 200
+        assert ends(api, lead)["status"] == "ok"
+    assert len(vendor.deliveries) == 1
+
+
 def test_a_refused_key_pauses_the_connection_until_it_is_connected_again(
     api: httpx.Client,
     worker: Worker,

@@ -17,11 +17,14 @@ from app.worker.vendors import (
     Contact,
     Duplicate,
     NotMade,
+    NotYet,
     OutcomeUnknown,
     Record,
+    Redirected,
     Refused,
     Sent,
     Unauthorized,
+    Unclear,
     Vendor,
     hubspot,
     jobnimbus,
@@ -523,7 +526,8 @@ def test_a_webhook_receives_the_lead(vendor: Simulator) -> None:
     assert (request.method, request.path) == ("POST", "/hook")
     assert "authorization" not in request.headers
     assert request.headers["content-type"] == "application/json"
-    assert request.headers["webhook-id"] == creation.id == f"msg_{JANE.sync_id}"
+    assert request.headers["webhook-id"] == request.body["id"] == creation.id == f"msg_{JANE.sync_id}"
+    assert list(request.body) == ["id", "type", "timestamp", "data"]
     assert abs(int(request.headers["webhook-timestamp"]) - time.time()) < 5
     assert request.body["type"] == "lead.pushed"
     assert request.body["data"] == JANE.lead
@@ -547,6 +551,32 @@ def test_a_webhook_with_another_secret_is_refused(vendor: Simulator) -> None:
     with pytest.raises(Refused, match="The webhook answered 400: No matching signature"):
         ask(vendor, "webhook", create(JANE), credential=f"whsec_{'A' * 32}")
     assert vendor.deliveries == []
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "words"),
+    [
+        (302, "", Unclear, "a redirect, which isn't followed: it may have the lead. Use the final address"),
+        (303, "", Unclear, "a redirect, which isn't followed: it may have the lead. Use the final address"),
+        (301, "", Refused, "a redirect, which isn't followed. Use the final address"),
+        (308, "", Refused, "a redirect, which isn't followed. Use the final address"),
+        (307, "", Redirected, "a redirect, which isn't followed"),
+        (404, "", NotYet, "The webhook answered 404"),
+        (400, "Queue is full.", NotYet, "The webhook answered 400: Queue is full."),
+        (400, '{"error": "Your queue is full"}', NotYet, "The webhook answered 400: Your queue is full"),
+        (400, "No", Refused, "The webhook answered 400: No"),
+        (410, "Queue is full.", Refused, "The webhook answered 410: Queue is full."),
+    ],
+)
+def test_a_webhooks_other_answers(
+    vendor: Simulator, monkeypatch: pytest.MonkeyPatch, status: int, body: str, error: type[CallFailed], words: str
+) -> None:
+    monkeypatch.setattr(vendor, "_reply", lambda _: simulator.Reply(status, body, {"location": "https://x.example/"}))
+    with pytest.raises(CallFailed) as raised:
+        ask(vendor, "webhook", create(JANE))
+    assert (type(raised.value), raised.value.status) == (error, status)
+    assert str(raised.value).endswith(words)
+    assert len(vendor.requests) == 1
 
 
 def test_a_webhook_that_is_gone_is_a_refusal(vendor: Simulator) -> None:

@@ -80,6 +80,8 @@ class Simulator:
     utc_offset: str | None = None
     """The offset from UTC that HubSpot tells about the account."""
     hook_status: int = 200
+    hook_keeps: bool = False
+    """Whether the webhook's receiver accepts a body even if its status isn't 2xx."""
     hang: float = 12.0
     requests: list[Seen] = field(default_factory=list)
     deliveries: list[Any] = field(default_factory=list)
@@ -201,7 +203,7 @@ class Simulator:
             body = Webhook(self.secret).verify(request.content, request.headers)
         except WebhookVerificationError as error:
             return Reply(400, str(error))
-        if self.hook_status < 300 and request.headers["webhook-id"] not in self._hook_ids:
+        if (self.hook_keeps or self.hook_status < 300) and request.headers["webhook-id"] not in self._hook_ids:
             self._hook_ids.add(request.headers["webhook-id"])
             self.deliveries.append(body)
         return Reply(self.hook_status)

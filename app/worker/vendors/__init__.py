@@ -77,6 +77,10 @@ class NotMade(CallFailed):
     """The call certainly had no effect (no connection, a temporary refusal). A later call may succeed."""
 
 
+class Redirected(NotMade):
+    """The vendor answered with a redirect, which isn't followed."""
+
+
 class Blocked(NotMade):
     """Something in front of the vendor refuses this call (403), and not the vendor. Another lead may pass."""
 
@@ -85,8 +89,16 @@ class OutcomeUnknown(CallFailed):
     """Whether the call had an effect is unknown (a time-out, a 5xx, a broken connection)."""
 
 
+class Unclear(OutcomeUnknown):
+    """The call may have had an effect, and another call would end in the same way: a person must decide."""
+
+
 class Refused(CallFailed):
     """The vendor refuses the call, and would refuse it again."""
+
+
+class NotYet(Refused):
+    """The vendor refuses the call, and may accept it within an hour: it is being set up, or its queue is full."""
 
 
 class Unauthorized(Refused):

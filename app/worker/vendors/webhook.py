@@ -1,6 +1,6 @@
 """A webhook: posts each lead to an address, with a signature (Standard Webhooks 1.0.0).
 
-The receiver recognizes a repeated call by its webhook-id, which stays the same.
+The receiver recognizes a repeated call by its webhook-id, which stays the same. The body has it, too.
 """
 
 import base64
@@ -14,7 +14,22 @@ import httpx
 from standardwebhooks import Webhook
 
 from app.worker.calls import Before, Calls
-from app.worker.vendors import Account, Contact, Record, Refused, Sent, Setting, Vendor, typed
+from app.worker.vendors import (
+    Account,
+    Contact,
+    NotYet,
+    Record,
+    Redirected,
+    Refused,
+    Sent,
+    Setting,
+    Unclear,
+    Vendor,
+    typed,
+)
+
+_AFTER_THE_WORK = (302, 303)
+"""Redirects that a receiver may send after it has processed a POST: the client is to GET the result there."""
 
 SETTINGS = {"url": Setting("The https address that leads are posted to.", True, typed.address)}
 
@@ -58,19 +73,30 @@ class _Webhook:
     async def create(self, contact: Contact, display_name: str) -> Record:
         id, now = f"msg_{contact.sync_id}", datetime.now(UTC)
         at = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        content = json.dumps({"type": "lead.pushed", "timestamp": at, "data": contact.lead}, separators=(",", ":"))
-        answer = await self.calls.request(
-            "POST",
-            "",
-            content=content.encode(),
-            headers={
-                "content-type": "application/json",
-                "webhook-id": id,
-                "webhook-timestamp": str(int(now.timestamp())),
-                "webhook-signature": self.signer.sign(id, now, content),
-            },
-            makes=Sent(contact.email, display_name),
-        )
+        # The id is in the body, too, because not every receiver can read headers.
+        body = {"id": id, "type": "lead.pushed", "timestamp": at, "data": contact.lead}
+        content = json.dumps(body, separators=(",", ":"))
+        try:
+            answer = await self.calls.request(
+                "POST",
+                "",
+                content=content.encode(),
+                headers={
+                    "content-type": "application/json",
+                    "webhook-id": id,
+                    "webhook-timestamp": str(int(now.timestamp())),
+                    "webhook-signature": self.signer.sign(id, now, content),
+                },
+                makes=Sent(contact.email, display_name),
+            )
+        except Redirected as error:
+            if error.status in _AFTER_THE_WORK:
+                raise Unclear(f"{error}: it may have the lead. Use the final address", error.status) from None
+            if error.status != 307:
+                raise Refused(f"{error}. Use the final address", error.status) from None
+            raise
+        if answer.status == 404 or (answer.status == 400 and "queue is full" in answer.text.lower()):
+            raise NotYet(str(answer), answer.status)
         if answer.status >= 400:
             raise Refused(str(answer), answer.status)
         return Record(id, is_new=True)
