@@ -610,21 +610,54 @@ def test_other_source_names_are_refused(text: str) -> None:
         jobnimbus.source_names(text)
 
 
-@pytest.mark.parametrize("text", ["https://crm.example.com/a?b=c", "http://127.0.0.1:8000/", "http://localhost/x"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("https://crm.example.com/a?b=c", "https://crm.example.com/@a:b", "HTTPS://CRM.example.com:65535/%7Ea/"),
+        *("http://127.0.0.1:8000/", "http://localhost/x", "http://[::1]:1", "https://[2606:4700::1111]/"),
+        *("https://xn--exmple-cua.com", "https://my_crm.example.com", f"https://{'a' * 63}.example.com"),
+    ],
+)
 def test_an_address_is_https_or_loopback(text: str) -> None:
     assert typed.address(f" {text}\n") == text
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("", "x", "http://crm.example.com", "ftp://crm.example.com", "https://", "https://jane:x@example.com"),
-        *("https://example.com/#a", "https://exam\nple.com", "https://[::", "//example.com"),
-    ],
+WRONG = (
+    *("", "x", "http://crm.example.com", "ftp://crm.example.com", "https://", "https:crm.example.com"),
+    *("https://example.com/#a", "https://example.com/#", "https://example.com#", "https://exam\nple.com"),
+    *("https://[::", "//example.com", "https:///example.com", "https://[::1%25eth0]/", "https://:443"),
+    *("https://jane:x@example.com", "https://jane@example.com", "https://@example.com", "https://:@example.com"),
+    *(
+        "https://exam ple.com",
+        "https://example.com/a b",
+        "https://example.com\\@other.example",
+        "https://example.com/\\a",
+    ),
+    *("https://example.com:0", "https://example.com:65536", "https://example.com:99999", "https://example.com:x"),
+    *("https://example.com:-1", "https://example.com:８0", "https://exämple.com", "https://example.com/ü"),
+    *("https://exa%6dple.com", "https://a..example.com", "https://.example.com", "https://example.com."),
+    *("https://-a.example.com", "https://a;b.example.com", "https://a,b", f"https://{'a' * 64}.example.com"),
+    *("https://example.com/<a>", 'https://example.com/"', "https://example.com/\u200b", "https://example.com/\x7f"),
 )
+
+
+@pytest.mark.parametrize("text", WRONG)
 def test_another_address_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"^it must be an"):
-        typed.address(text)
+    for parse in (typed.address, typed.base):
+        with pytest.raises(ValueError, match=r"^it must be an"):
+            parse(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["https://example.com/?", "https://example.com?", "https://example.com/a?b", "https://a?/"]
+)
+def test_a_base_has_no_query(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^it must be an address without a \?$"):
+        typed.base(text)
+
+
+def test_a_base_is_stored_without_its_last_slash() -> None:
+    assert typed.base(" https://crm.example.com/api1// ") == "https://crm.example.com/api1"
 
 
 @pytest.mark.parametrize(
