@@ -1758,6 +1758,9 @@ begin
       message = 'connection_not_found',
       hint = 'The organization has no connection to a CRM. To create one, run: leads crm connect';
   end if;
+  if change_crm_connection.change = 'resume' then
+    perform crm.push_skipped(v_organization_id);
+  end if;
   call app.notify('leads_crm');
 end $$;
 
@@ -1766,7 +1769,7 @@ ALTER FUNCTION admin.change_crm_connection(organization_id uuid, change text) OW
 COMMENT ON FUNCTION admin.change_crm_connection(organization_id uuid, change text) IS 'Pauses, resumes or removes the organization''s connection.
 
 change: "pause": requested pushes wait, and pushes on a change of stage are skipped. "resume": also after the vendor has
-rejected the credential. "disconnect": deletes the connection with its credential. The syncs stay, and continue if the same
+rejected the credential; what was skipped for that reason is pushed. "disconnect": deletes the connection with its credential. The syncs stay, and continue if the same
 account is connected again. Raises PT404 organization_not_found and connection_not_found, PT422 unknown_change.';
 
 CREATE FUNCTION admin.check_scoring_model(document jsonb) RETURNS void
@@ -1848,6 +1851,7 @@ begin
     credential_key = excluded.credential_key,
     blocked_until = null,
     paced_until = null;
+  perform crm.push_skipped(v_organization.organization_id);
   call app.notify('leads_crm');
 exception
   when foreign_key_violation then
@@ -1859,7 +1863,8 @@ end $$;
 
 ALTER FUNCTION admin.connect_crm(organization_id uuid, vendor text, account text, settings jsonb, credential bytea, credential_key text, push_stage text, settle_seconds integer) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.connect_crm(organization_id uuid, vendor text, account text, settings jsonb, credential bytea, credential_key text, push_stage text, settle_seconds integer) IS 'Creates the organization''s connection to a CRM, or replaces it. A paused connection becomes active.
+COMMENT ON FUNCTION admin.connect_crm(organization_id uuid, vendor text, account text, settings jsonb, credential bytea, credential_key text, push_stage text, settle_seconds integer) IS 'Creates the organization''s connection to a CRM, or replaces it. A paused connection becomes active, and
+pushes that were skipped because the worker had paused it start.
 
 account: the account at the vendor. Existing syncs with the same account continue. credential: encrypted; null for a test
 organization. credential_key: the id of the key that decrypts it. push_stage, settle_seconds: null keeps the values of the
@@ -8294,7 +8299,10 @@ begin
       and (c.blocked_until is null or c.blocked_until <= v_started)
       and (o.environment = 'test' or c.credential_key = any (lease_syncs.key_ids))
       and v.calls_at_once > coalesce((lease_syncs.running ->> c.organization_id::text)::integer, 0)
-    order by d.run_at, c.organization_id
+    -- First those of which this worker has the fewest pushes. Otherwise two connections whose
+    -- vendors don't answer, each with many due pushes, would take every place that becomes free.
+    order by
+      coalesce((lease_syncs.running ->> c.organization_id::text)::integer, 0), d.run_at, c.organization_id
     limit 1
     for no key update of c skip locked;
     exit when not found;
@@ -8524,6 +8532,25 @@ COMMENT ON FUNCTION crm.push_answer(lead_id uuid, sync crm.sync_values) IS '200 
 
 Raises PT502 crm_rejected with the vendor''s reason, PT502 crm_unavailable, and PT409 crm_outcome_unknown.';
 
+CREATE FUNCTION crm.push_skipped(organization_id uuid) RETURNS void
+    LANGUAGE sql
+    BEGIN ATOMIC
+ WITH skipped AS (
+          SELECT s_1.id
+            FROM (crm.connection c
+              JOIN crm.sync s_1 ON (((s_1.organization_id = c.organization_id) AND (s_1.vendor = c.vendor) AND (s_1.account = c.account))))
+           WHERE ((c.organization_id = push_skipped.organization_id) AND (s_1.status = 'skipped'::text) AND (s_1.error_code = 'paused'::text) AND (s_1.error IS NOT NULL))
+          FOR NO KEY UPDATE OF s_1 SKIP LOCKED
+         )
+  UPDATE crm.sync s SET status = 'pending'::text, run_at = date_trunc('milliseconds'::text, clock_timestamp()), error_code = NULL::text, error = NULL::text, begun_at = date_trunc('milliseconds'::text, clock_timestamp()), begun_after = s.attempts
+    FROM skipped k
+   WHERE ((s.organization_id = push_skipped.organization_id) AND (s.id = k.id));
+END;
+
+ALTER FUNCTION crm.push_skipped(organization_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION crm.push_skipped(organization_id uuid) IS 'Starts the pushes of the organization''s connection that have the error_code paused and an error: the fault of the connection at that time. Pushes that were skipped because an operator had paused it have no error, and stay skipped.';
+
 CREATE FUNCTION crm.request_push(organization_id uuid, lead_id uuid, is_asked boolean) RETURNS crm.sync_values
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8536,6 +8563,7 @@ declare
   v_connection record;
   v_lead record;
   v_skipped text;
+  v_fault text;
   v_sync crm.sync_values;
 begin
   select c.vendor, c.account, c.state, v.title, v.needs_name into v_connection
@@ -8574,11 +8602,16 @@ begin
     end if;
     v_skipped := 'incomplete';
   elsif v_connection.state = 'paused' and not request_push.is_asked then
-    v_skipped := 'paused';
+    -- If the connection is being resumed, the push isn't skipped. If it is resumed next,
+    -- crm.push_skipped waits for this transaction and sees the push.
+    select 'paused', c.fault into v_skipped, v_fault
+    from crm.connection as c
+    where c.organization_id = v_organization_id and c.state = 'paused'
+    for share;
   end if;
 
   -- Of 50 simultaneous requests, one inserts the row and the others find it.
-  insert into crm.sync as s (organization_id, lead_id, vendor, account, status, error_code, run_at, email_key)
+  insert into crm.sync as s (organization_id, lead_id, vendor, account, status, error_code, error, run_at, email_key)
   values (
     v_organization_id,
     v_lead_id,
@@ -8586,6 +8619,7 @@ begin
     v_connection.account,
     case when v_skipped is null then 'pending' else 'skipped' end,
     v_skipped,
+    v_fault,
     case when v_skipped is null then v_now end,
     v_lead.email_key
   )
@@ -8625,7 +8659,8 @@ COMMENT ON FUNCTION crm.request_push(organization_id uuid, lead_id uuid, is_aske
 is_asked: whether a client requested the push, and not a change of the stage. If so: the push waits while the connection
 is paused, instead of being skipped; a push in its backoff becomes due now; a lead without the fields that the vendor needs
 raises PT422 validation_failed, instead of being skipped. A failed or skipped push starts again. A push that is ok, or whose
-outcome is unknown, stays unchanged. Null: the organization has no connection.';
+outcome is unknown, stays unchanged. A push that is skipped because the worker has paused the connection gets the fault of the
+connection as its error; crm.push_skipped starts it. Null: the organization has no connection.';
 
 CREATE FUNCTION crm.seconds_until_due(key_ids text[]) RETURNS numeric
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -8666,7 +8701,9 @@ declare
   v_error_code text;
 begin
   if (
-    v_outcome in ('created', 'linked', 'simulated', 'refused', 'unauthorized', 'not_made', 'unknown', 'undecided')
+    v_outcome in (
+      'created', 'linked', 'simulated', 'refused', 'not_yet', 'unauthorized', 'not_made', 'unknown', 'unclear', 'undecided'
+    )
   ) is not true then
     raise sqlstate 'PT422' using message = 'unknown_outcome', hint = format('There is no outcome "%s".', v_outcome);
   end if;
@@ -8687,17 +8724,32 @@ begin
   if not found then
     return null;
   end if;
+  if v_outcome = 'not_yet' then
+    -- For an hour after the first attempt of the series with this answer.
+    v_outcome := case
+      when exists (
+        select
+        from crm.attempt as a
+        where
+          a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number > v_sync.begun_after
+          and a.http_status = settle_attempt.http_status
+          and a.created_at <= v_now - interval '1 hour'
+      ) then 'refused'
+      else 'not_made'
+    end;
+  end if;
 
   update crm.attempt as a
   set
     outcome = case v_outcome
       when 'unknown' then null
+      when 'unclear' then null
       when 'unauthorized' then 'refused'
       when 'undecided' then 'not_made'
       else v_outcome
     end,
     -- The attempt stays open even after a search: the vendor may have an earlier attempt's record.
-    sent_at = case when v_outcome = 'unknown' and a.display_name is not null then coalesce(a.sent_at, v_now) else a.sent_at end,
+    sent_at = case when v_outcome in ('unknown', 'unclear') and a.display_name is not null then coalesce(a.sent_at, v_now) else a.sent_at end,
     http_status = settle_attempt.http_status,
     message = v_message
   where a.organization_id = v_organization_id and a.sync_id = v_sync.id and a.number = v_sync.attempts
@@ -8724,7 +8776,7 @@ begin
   update crm.connection as c
   set blocked_until = greatest(
     c.blocked_until,
-    v_now + make_interval(secs => least(greatest(coalesce(settle_attempt.retry_after, 0.25), 0), 3600))
+    v_now + make_interval(secs => least(greatest(coalesce(settle_attempt.retry_after, 0.25), 0), 86400))
   )
   where
     c.organization_id = v_organization_id and c.vendor = v_sync.vendor and c.account = v_sync.account
@@ -8753,7 +8805,7 @@ begin
   v_age := extract(epoch from v_now - v_sync.begun_at);
   v_tries := v_sync.attempts - v_sync.begun_after;
   v_error_code := case
-    when v_outcome = 'undecided' then 'outcome_unknown'
+    when v_outcome in ('unclear', 'undecided') then 'outcome_unknown'
     -- An unauthorized push with open attempts waits until the connection is resumed.
     when v_outcome in ('refused', 'unauthorized') then
       case when v_open_until is null or not v_has_search then 'rejected' when v_outcome = 'refused' then 'outcome_unknown' end
@@ -8794,12 +8846,15 @@ outcome:
 - created, linked (to an existing record): the sync is ok, with external_id.
 - simulated: as created, for a test organization.
 - refused: the sync is failed.
+- not_yet: refused, but the push is tried again until attempts have had this http_status for an hour.
 - unauthorized: the sync is failed, and the connection is paused.
 - not_made: no record was created; the push is tried again.
 - unknown: a record may have been created; the push is tried again after settle_seconds.
+- unclear: a record may have been created, and another attempt would end in the same way; the sync is failed until an operator
+  decides.
 - undecided: the vendor''s search can''t tell; the sync is failed until an operator decides.
 
-retry_after: the seconds that the whole connection waits, at most 3,600. A push fails after 24 hours and 20 attempts. Raises
+retry_after: the seconds that the whole connection waits, at most 86,400. A push fails after 24 hours and 20 attempts. Raises
 PT422 unknown_outcome.';
 
 CREATE FUNCTION crm.tg_lead__push() RETURNS trigger
@@ -10741,7 +10796,7 @@ GRANT UPDATE(external_id) ON TABLE crm.sync TO leads_jobs;
 
 GRANT INSERT(error_code),UPDATE(error_code) ON TABLE crm.sync TO leads_jobs;
 
-GRANT UPDATE(error) ON TABLE crm.sync TO leads_jobs;
+GRANT INSERT(error),UPDATE(error) ON TABLE crm.sync TO leads_jobs;
 
 GRANT INSERT(run_at),UPDATE(run_at) ON TABLE crm.sync TO leads_jobs;
 
@@ -11396,6 +11451,8 @@ REVOKE ALL ON FUNCTION crm.open_until(organization_id uuid, sync_id uuid, settle
 
 REVOKE ALL ON FUNCTION crm.push_answer(lead_id uuid, sync crm.sync_values) FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.push_answer(lead_id uuid, sync crm.sync_values) TO leads_exec;
+
+REVOKE ALL ON FUNCTION crm.push_skipped(organization_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION crm.request_push(organization_id uuid, lead_id uuid, is_asked boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.request_push(organization_id uuid, lead_id uuid, is_asked boolean) TO leads_exec;

@@ -22,7 +22,9 @@ and returns the time of the event loop by which the call must end. Its exception
 
 _MAX_BODY = 1 << 20  # bytes of a response's body, after decoding
 _TEMPORARY = (423, 425, 429, 477)
-"""Locked, Too Early, Too Many Requests, and HubSpot's Migration in Progress: the call had no effect."""
+"""Statuses of calls without an effect: Locked, Too Early, Too Many Requests, and HubSpot's Migration
+in Progress.
+"""
 _HTML = re.compile(r"\s*<(!doctype )?html", re.IGNORECASE)
 _NOTHING_SENT = (
     httpx.ConnectError,
@@ -57,7 +59,9 @@ def client(*, allow_loopback: bool) -> httpx.AsyncClient:
 
 @dataclass(frozen=True)
 class Answer:
-    """A vendor's response whose status alone doesn't decide the outcome: 2xx, and 4xx that isn't temporary."""
+    """A vendor's response whose status alone doesn't decide the outcome.
+    That is 2xx, and 4xx that isn't temporary.
+    """
 
     vendor: str
     status: int
@@ -109,9 +113,11 @@ class Calls:
     client: httpx.AsyncClient
     before: Before
     is_own: Callable[[Any], bool] = lambda _: False
-    """Whether the body of a 403 is the vendor's own message. If not, it comes from something in front of the vendor."""
+    """Whether the body of a 403 is the vendor's own message.
+    If not, it comes from something in front of the vendor.
+    """
     wait_in: Callable[[Answer], float | None] = lambda _: None
-    """The seconds that the body of a temporary refusal asks to wait, if the vendor says it there."""
+    """The seconds that the body of a temporary refusal asks to wait."""
 
     async def request(
         self,
@@ -166,9 +172,10 @@ class Calls:
         if status == 401 or (status == 403 and self.is_own(answer.json())):
             raise Unauthorized(str(answer), status)
         if status == 403:
-            page = f"{self.vendor} answered 403 with an HTML page, probably a firewall in front of {self.vendor}"
-            # Without retry_after, which would apply to the whole connection: another lead may pass.
-            raise Blocked(page.replace("of The", "of the") if is_html else str(answer), status)
+            place = self.vendor.replace("The ", "the ")
+            page = f"{answer} with an HTML page, probably a firewall in front of {place}"
+            # Without retry_after, which applies to the whole connection: another lead may pass.
+            raise Blocked(page if is_html else str(answer), status)
         if status in _TEMPORARY or (400 <= status < 500 and status != 408 and "retry-after" in response.headers):
             raise NotMade(str(answer), status, max(filter(None, (wait, self.wait_in(answer))), default=wait))
         if 300 <= status < 400:
@@ -196,8 +203,8 @@ async def _read(response: httpx.Response) -> bytes:
         raw += piece
         if len(raw) > _MAX_BODY:
             return bytes(raw)
-    # We accept the identity only, but a server may ignore that (RFC 9110, section 12.5.3). response.aiter_bytes
-    # decodes any number of codings, and each could expand the body a thousandfold.
+    # We accept the identity only, but a server may ignore that (RFC 9110, section 12.5.3).
+    # response.aiter_bytes decodes any number of codings, and each can expand a body a thousandfold.
     match response.headers.get("content-encoding", "").strip().lower():
         case "" | "identity":
             return bytes(raw)

@@ -1,8 +1,9 @@
 """Look-ups of host names, each name in one thread of its own.
 
-getaddrinfo can't be cancelled: a time-out ends the wait, but not the thread. asyncio has a few threads for
-all look-ups, six on a machine with two processors, so that one name whose servers don't answer would hold up
-every tenant. Here all calls to a host wait for one look-up. A connection has one host, and so one thread.
+getaddrinfo can't be cancelled: a time-out ends the wait, but not the thread. asyncio has a few
+threads for all look-ups, six on a machine with two processors, so that one name whose servers don't
+answer would hold up every tenant. Here all calls to a host wait for one look-up. A connection has
+one host, and so one thread.
 """
 
 import asyncio
@@ -17,7 +18,9 @@ SECONDS = 3.0
 """How long a call waits for the addresses of its host."""
 
 THREADS = 128
-"""How many names may be looked up at once. That many hosts that don't resolve would hold up the others."""
+"""How many names may be looked up at once.
+That many hosts that don't resolve would hold up the others.
+"""
 
 Addresses = list[IPv4Address | IPv6Address]
 
@@ -29,7 +32,7 @@ class Names:
         self._running: dict[str, asyncio.Future[Addresses | Exception]] = {}
 
     async def addresses(self, host: str) -> Addresses:
-        """The addresses of the host, in the order in which they are to be tried. Raises NotMade with the reason."""
+        """The host's addresses, in the order in which to try them. Raises NotMade with the reason."""
         look_up = self._running.get(host)
         if look_up is None:
             if len(self._running) >= THREADS:

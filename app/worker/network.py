@@ -1,7 +1,7 @@
 """Network connections that read a limited number of bytes.
 
-A limit on the body isn't enough: the head, the frames of chunks, the trailers and any number of interim
-responses (1xx) precede or surround it.
+A limit on the body isn't enough: the head, the frames of chunks, the trailers and any number of
+interim responses (1xx) precede or surround it.
 """
 
 # ruff: noqa: ASYNC109 - the parameters are those of httpcore

@@ -270,7 +270,7 @@ from (values
       vendor, account, state, fault, push_stage, settings, settle_seconds, revision, credential, credential_key, blocked_until,
       paced_until
     ) on crm.connection
-    insert (organization_id, lead_id, vendor, account, status, error_code, run_at, email_key) on crm.sync
+    insert (organization_id, lead_id, vendor, account, status, error_code, error, run_at, email_key) on crm.sync
     select on crm.sync
     update (
       status, external_id, error_code, error, run_at, leased_by, attempts, begun_at, begun_after, email_key,

@@ -64,8 +64,8 @@ begin
       and (c.blocked_until is null or c.blocked_until <= v_started)
       and (o.environment = 'test' or c.credential_key = any (lease_syncs.key_ids))
       and v.calls_at_once > coalesce((lease_syncs.running ->> c.organization_id::text)::integer, 0)
-    -- First those of which this worker has the fewest pushes. Otherwise two connections whose vendors don't answer, each
-    -- with many pushes that are due, would take every place that becomes free.
+    -- First those of which this worker has the fewest pushes. Otherwise two connections whose
+    -- vendors don't answer, each with many due pushes, would take every place that becomes free.
     order by
       coalesce((lease_syncs.running ->> c.organization_id::text)::integer, 0), d.run_at, c.organization_id
     limit 1

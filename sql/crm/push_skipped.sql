@@ -1,4 +1,4 @@
--- crm.push_skipped - starts the pushes that were skipped because the worker had paused the connection.
+-- crm.push_skipped - starts the pushes that an automatic pause has skipped.
 set local role leads_jobs;
 
 create or replace function crm.push_skipped(organization_id uuid)

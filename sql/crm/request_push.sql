@@ -51,8 +51,8 @@ begin
     end if;
     v_skipped := 'incomplete';
   elsif v_connection.state = 'paused' and not request_push.is_asked then
-    -- If the connection is being resumed, the push isn't skipped. If it is resumed next, crm.push_skipped waits for this
-    -- transaction and sees the push.
+    -- If the connection is being resumed, the push isn't skipped. If it is resumed next,
+    -- crm.push_skipped waits for this transaction and sees the push.
     select 'paused', c.fault into v_skipped, v_fault
     from crm.connection as c
     where c.organization_id = v_organization_id and c.state = 'paused'

@@ -74,7 +74,9 @@ class CallFailed(Exception):
 
 
 class NotMade(CallFailed):
-    """The call certainly had no effect (no connection, a temporary refusal). A later call may succeed."""
+    """The call certainly had no effect (no connection, a temporary refusal).
+    A later call may succeed.
+    """
 
 
 class Redirected(NotMade):
@@ -82,7 +84,9 @@ class Redirected(NotMade):
 
 
 class Blocked(NotMade):
-    """Something in front of the vendor refuses this call (403), and not the vendor. Another lead may pass."""
+    """Something in front of the vendor refuses this call (403), and not the vendor.
+    Another lead may pass.
+    """
 
 
 class OutcomeUnknown(CallFailed):
@@ -90,7 +94,9 @@ class OutcomeUnknown(CallFailed):
 
 
 class Unclear(OutcomeUnknown):
-    """The call may have had an effect, and another call would end in the same way: a person must decide."""
+    """The call may have had an effect, and another call would end in the same way.
+    A person must decide.
+    """
 
 
 class Refused(CallFailed):
@@ -98,7 +104,9 @@ class Refused(CallFailed):
 
 
 class NotYet(Refused):
-    """The vendor refuses the call, and may accept it within an hour: it is being set up, or its queue is full."""
+    """The vendor refuses the call, and may accept it within an hour.
+    It is being set up, or its queue is full.
+    """
 
 
 class Unauthorized(Refused):

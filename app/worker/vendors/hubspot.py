@@ -87,8 +87,8 @@ def of(client: httpx.AsyncClient, settings: Mapping[str, Any], credential: str, 
 def seconds_until_tomorrow(offset: str, now: float) -> float:
     """The seconds until the account's daily limit is renewed, which happens at its midnight.
 
-    65 minutes later, because clocks differ, and the offset may have been read before a change to or from summer
-    time. A call that comes too early would wait for another day.
+    65 minutes later, because clocks differ, and the offset may have been read before a change to or
+    from summer time. A call that comes too early would wait for another day.
     """
     hours, minutes = int(offset[1:3]), int(offset[4:])
     seconds = (hours * 60 + minutes) * 60 * (-1 if offset[0] == "-" else 1)

@@ -29,7 +29,9 @@ from app.worker.vendors import (
 )
 
 _AFTER_THE_WORK = (302, 303)
-"""Redirects that a receiver may send after it has processed a POST: the client is to GET the result there."""
+"""Redirects that a receiver may send after it has processed a POST.
+The client is to GET the result there.
+"""
 
 SETTINGS = {"url": Setting("The https address that leads are posted to.", True, typed.address)}
 
