@@ -4556,7 +4556,9 @@ begin
       select json_array_elements(app.lead_faults(v_organization_id, v_fields)) as fault
       union all
       select json_array_elements(app.contact_fault())
-      where v_fields ->> 'email' is null and (v_fields ->> 'name' is null or v_fields ->> 'company' is null)
+      where
+        coalesce(v_fields -> 'email', 'null') = 'null'
+        and (coalesce(v_fields -> 'name', 'null') = 'null' or coalesce(v_fields -> 'company', 'null') = 'null')
     )
     select json_agg(f.fault) from fault as f
   ));
@@ -6786,23 +6788,24 @@ CREATE FUNCTION app.duplicate_keys(value json) RETURNS SETOF text
                              WHEN (json_typeof(node_1.value) = 'array'::text) THEN node_1.value
                              ELSE NULL::json
                          END) a(value)) c)
-           WHERE ((json_typeof(c.value) = ANY (ARRAY['object'::text, 'array'::text])) AND (node_1.depth < 32))
+           WHERE ((json_typeof(c.value) = ANY (ARRAY['object'::text, 'array'::text])) AND (node_1.depth < 4))
          )
   SELECT DISTINCT o.key
     FROM (node
-      CROSS JOIN LATERAL ( SELECT p.key
-            FROM json_each(
+      CROSS JOIN LATERAL ( SELECT k.key
+            FROM json_object_keys(
                  CASE
                      WHEN (json_typeof(node.value) = 'object'::text) THEN node.value
                      ELSE NULL::json
-                 END) p(key, value)
-           GROUP BY p.key
-          HAVING (count(*) > 1)) o);
+                 END) k(key)
+           GROUP BY k.key
+          HAVING (count(*) > 1)) o)
+  LIMIT 100;
 END;
 
 ALTER FUNCTION app.duplicate_keys(value json) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.duplicate_keys(value json) IS 'The keys that occur more than once in one object, up to 32 levels deep. (IS JSON WITH UNIQUE KEYS needs PostgreSQL 16 and does not name the keys.)';
+COMMENT ON FUNCTION app.duplicate_keys(value json) IS 'The keys that occur more than once in one object, in the upper 4 levels; at most 100 keys. (IS JSON WITH UNIQUE KEYS needs PostgreSQL 16 and does not name the keys.)';
 
 CREATE FUNCTION app.is_etag_matched(if_match text, etag text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -7157,28 +7160,57 @@ CREATE FUNCTION app.read_object(body text) RETURNS jsonb
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
-  -- Fails for invalid JSON, a NUL, a lone surrogate or deep nesting: see SQLSTATEs in api.problem.
-  v_object jsonb := read_object.body::jsonb;
+  v_brackets integer := octet_length(read_object.body)
+    - octet_length(replace(replace(read_object.body, '[', ''), '{', ''));
+  v_without_texts text;
+  v_object jsonb;
+  v_keys integer;
 begin
+  -- A flat object has one bracket, unless a text has more.
+  if v_brackets > 1 then
+    -- Without escaped backslashes and quotes, every second part between quotes is a text.
+    v_without_texts := (
+      select string_agg(p.part, '')
+      from string_to_table(replace(replace(read_object.body, '\\', ''), '\"', ''), '"') with ordinality as p (part, position)
+      where p.position % 2 = 1
+    );
+    if octet_length(v_without_texts) - octet_length(replace(replace(v_without_texts, '[', ''), '{', '')) > 500 then
+      -- Fails if the text is no JSON. This costs less than the cast to jsonb.
+      perform read_object.body::json;
+      raise statement_too_complex;
+    end if;
+  end if;
+  -- Fails for invalid JSON, a NUL, a lone surrogate or deep nesting: see SQLSTATEs in api.problem.
+  v_object := read_object.body::jsonb;
   if jsonb_typeof(v_object) <> 'object' then
     perform app.raise_faults(400, 'invalid_body', json_build_array(json_build_object(
       'field', 'body', 'code', 'not_an_object', 'detail', 'The body must be a JSON object.'
     )));
   end if;
-  -- Almost every body is flat: no key occurs twice if jsonb has as many keys as json.
-  if
-    jsonb_path_exists(v_object, '$.* ? (@.type() == "object" || @.type() == "array")')
-    or (select count(*) from json_object_keys(read_object.body::json))
-      <> (select count(*) from jsonb_object_keys(v_object))
-  then
-    if jsonb_path_exists(v_object, 'strict $.**{33}') then
-      raise statement_too_complex;
-    end if;
+  if v_brackets > 32 and jsonb_path_exists(v_object, 'strict $.**{33}') then
+    raise statement_too_complex;
+  end if;
+  -- No key occurs twice if jsonb has as many keys. Outside of texts, each colon follows a key.
+  v_keys := case
+    when v_brackets > 1 then octet_length(v_without_texts) - octet_length(replace(v_without_texts, ':', ''))
+    else (select count(*) from json_object_keys(read_object.body::json))
+  end;
+  if v_keys <> (
+    select sum((select count(*) from jsonb_object_keys(o.object)))
+    from jsonb_path_query(v_object, 'strict $.** ? (@.type() == "object")') as o (object)
+  ) then
     perform app.raise_faults(400, 'invalid_body', (
-      select json_agg(json_build_object(
-        'field', left(k.key, 100), 'code', 'duplicate_key', 'detail', 'The body has this key more than once.'
-      ) order by k.key)
-      from app.duplicate_keys(read_object.body::json) as k (key)
+      select coalesce(json_agg(f.fault order by f.field), json_build_array(json_build_object(
+        'field', 'body', 'code', 'duplicate_key', 'detail', 'A nested object in the body has a key more than once.'
+      )))
+      from (
+        select
+          left(k.key, 100) as field,
+          json_build_object(
+            'field', left(k.key, 100), 'code', 'duplicate_key', 'detail', 'The body has this key more than once.'
+          ) as fault
+        from app.duplicate_keys(read_object.body::json) as k (key)
+      ) as f
     ));
   end if;
   return v_object;
@@ -7186,8 +7218,7 @@ end $_$;
 
 ALTER FUNCTION app.read_object(body text) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.read_object(body text) IS 'The body as jsonb. Raises PT400 invalid_body if it is no object or has a key twice (RFC 8259, section 4), and
-  54001 if a value is nested in more than 32 objects and arrays.';
+COMMENT ON FUNCTION app.read_object(body text) IS 'The body as jsonb. Raises PT400 invalid_body if it is no object or has a key twice (RFC 8259, section 4), and 54001 if a value is nested in more than 32 objects and arrays, or if there are more than 500 of them.';
 
 CREATE FUNCTION app.stage_filter_faults(organization_id uuid, stages text[]) RETURNS json
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -9069,8 +9100,8 @@ CREATE FUNCTION scoring.is_decimal(value jsonb, low numeric, high numeric) RETUR
 begin
   return
     jsonb_typeof(value) = 'number'
-    and (value #>> '{}')::numeric between is_decimal.low and is_decimal.high
-    and (value #>> '{}')::numeric = round((value #>> '{}')::numeric, 2);
+    and value::numeric between is_decimal.low and is_decimal.high
+    and value::numeric = round(value::numeric, 2);
 end $$;
 
 ALTER FUNCTION scoring.is_decimal(value jsonb, low numeric, high numeric) OWNER TO leads_owner;
@@ -9094,12 +9125,9 @@ CREATE FUNCTION scoring.is_signal_value(value jsonb) RETURNS boolean
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  -- An object within an object is refused.
-  return case jsonb_typeof(is_signal_value.value)
-    when 'array' then false
-    when 'string' then char_length(is_signal_value.value #>> '{}') <= 1000
-    when 'number' then char_length(is_signal_value.value #>> '{}') <= 40
-    when 'object' then (
+  -- A query takes ten times as long as an expression. It is needed for an object only.
+  if jsonb_typeof(is_signal_value.value) = 'object' then
+    return (
       select
         count(*) <= 32
         and coalesce(
@@ -9107,13 +9135,26 @@ begin
             char_length(m.key) between 1 and 64
             and case jsonb_typeof(m.value)
               when 'object' then false
-              else scoring.is_signal_value(m.value)
+              when 'array' then false
+              when 'string' then char_length(m.value #>> '{}') <= 1000
+              when 'number' then
+                abs(m.value::numeric) < 1e40 and scale(m.value::numeric) < 40 and char_length(m.value #>> '{}') <= 40
+              else true
             end
           ),
           true
         )
       from jsonb_each(is_signal_value.value) as m (key, value)
-    )
+    );
+  end if;
+  return case jsonb_typeof(is_signal_value.value)
+    when 'array' then false
+    when 'string' then char_length(is_signal_value.value #>> '{}') <= 1000
+    -- 1e131071 has 8 bytes, and 131,072 digits as text.
+    when 'number' then
+      abs(is_signal_value.value::numeric) < 1e40
+      and scale(is_signal_value.value::numeric) < 40
+      and char_length(is_signal_value.value #>> '{}') <= 40
     else true
   end;
 end $$;
@@ -11625,7 +11666,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"40001","status":503,"code":"unavailable","title":"Unavailable","detail":"The database is busy. Nothing was done. Try again.","field":null,"field_code":null}
 -- {"raised_by":"40P01","status":503,"code":"unavailable","title":"Unavailable","detail":"The database is busy. Nothing was done. Try again.","field":null,"field_code":null}
 -- {"raised_by":"54000","status":503,"code":"unavailable","title":"Unavailable","detail":"The database is busy. Nothing was done. Try again.","field":null,"field_code":null}
--- {"raised_by":"54001","status":400,"code":"invalid_body","title":"Invalid body","detail":"The body is nested more than 32 levels deep.","field":"body","field_code":"too_deep"}
+-- {"raised_by":"54001","status":400,"code":"invalid_body","title":"Invalid body","detail":"The body is nested more than 32 levels deep, or it has more than 500 objects and arrays.","field":"body","field_code":"too_deep"}
 -- {"raised_by":"55P03","status":503,"code":"unavailable","title":"Unavailable","detail":"The database is busy. Nothing was done. Try again.","field":null,"field_code":null}
 -- {"raised_by":"57014","status":503,"code":"unavailable","title":"Unavailable","detail":"The request took too long. Nothing was done. Try again.","field":null,"field_code":null}
 -- {"raised_by":"any_of_has_at_most_10_values","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This can have at most 10 values.","field":"filter","field_code":"too_many_values"}

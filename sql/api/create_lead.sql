@@ -26,7 +26,9 @@ begin
       select json_array_elements(app.lead_faults(v_organization_id, v_fields)) as fault
       union all
       select json_array_elements(app.contact_fault())
-      where v_fields ->> 'email' is null and (v_fields ->> 'name' is null or v_fields ->> 'company' is null)
+      where
+        coalesce(v_fields -> 'email', 'null') = 'null'
+        and (coalesce(v_fields -> 'name', 'null') = 'null' or coalesce(v_fields -> 'company', 'null') = 'null')
     )
     select json_agg(f.fault) from fault as f
   ));

@@ -47,7 +47,7 @@ insert into api.problem (raised_by, status, code, title, detail, field, field_co
 values
   ('22P02', 400, 'invalid_body', 'Invalid body', 'The body is not valid JSON.', 'body', 'invalid_json'),
   ('22P05', 400, 'invalid_body', 'Invalid body', 'The body contains a NUL character (\u0000). Remove it.', 'body', 'nul_character'),
-  ('54001', 400, 'invalid_body', 'Invalid body', 'The body is nested more than 32 levels deep.', 'body', 'too_deep'),
+  ('54001', 400, 'invalid_body', 'Invalid body', 'The body is nested more than 32 levels deep, or it has more than 500 objects and arrays.', 'body', 'too_deep'),
   ('22003', 422, 'validation_failed', 'Validation failed', 'The body contains a number that is out of range.', 'body', 'out_of_range');
 
 insert into api.problem (raised_by, status, code, title, detail)

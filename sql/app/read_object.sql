@@ -5,35 +5,64 @@ create or replace function app.read_object(body text)
 returns jsonb language plpgsql immutable parallel safe security invoker set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- Fails for invalid JSON, a NUL, a lone surrogate or deep nesting: see SQLSTATEs in api.problem.
-  v_object jsonb := read_object.body::jsonb;
+  v_brackets integer := octet_length(read_object.body)
+    - octet_length(replace(replace(read_object.body, '[', ''), '{', ''));
+  v_without_texts text;
+  v_object jsonb;
+  v_keys integer;
 begin
+  -- A flat object has one bracket, unless a text has more.
+  if v_brackets > 1 then
+    -- Without escaped backslashes and quotes, every second part between quotes is a text.
+    v_without_texts := (
+      select string_agg(p.part, '')
+      from string_to_table(replace(replace(read_object.body, '\\', ''), '\"', ''), '"') with ordinality as p (part, position)
+      where p.position % 2 = 1
+    );
+    if octet_length(v_without_texts) - octet_length(replace(replace(v_without_texts, '[', ''), '{', '')) > 500 then
+      -- Fails if the text is no JSON. This costs less than the cast to jsonb.
+      perform read_object.body::json;
+      raise statement_too_complex;
+    end if;
+  end if;
+  -- Fails for invalid JSON, a NUL, a lone surrogate or deep nesting: see SQLSTATEs in api.problem.
+  v_object := read_object.body::jsonb;
   if jsonb_typeof(v_object) <> 'object' then
     perform app.raise_faults(400, 'invalid_body', json_build_array(json_build_object(
       'field', 'body', 'code', 'not_an_object', 'detail', 'The body must be a JSON object.'
     )));
   end if;
-  -- Almost every body is flat: no key occurs twice if jsonb has as many keys as json.
-  if
-    jsonb_path_exists(v_object, '$.* ? (@.type() == "object" || @.type() == "array")')
-    or (select count(*) from json_object_keys(read_object.body::json))
-      <> (select count(*) from jsonb_object_keys(v_object))
-  then
-    if jsonb_path_exists(v_object, 'strict $.**{33}') then
-      raise statement_too_complex;
-    end if;
+  if v_brackets > 32 and jsonb_path_exists(v_object, 'strict $.**{33}') then
+    raise statement_too_complex;
+  end if;
+  -- No key occurs twice if jsonb has as many keys. Outside of texts, each colon follows a key.
+  v_keys := case
+    when v_brackets > 1 then octet_length(v_without_texts) - octet_length(replace(v_without_texts, ':', ''))
+    else (select count(*) from json_object_keys(read_object.body::json))
+  end;
+  if v_keys <> (
+    select sum((select count(*) from jsonb_object_keys(o.object)))
+    from jsonb_path_query(v_object, 'strict $.** ? (@.type() == "object")') as o (object)
+  ) then
     perform app.raise_faults(400, 'invalid_body', (
-      select json_agg(json_build_object(
-        'field', left(k.key, 100), 'code', 'duplicate_key', 'detail', 'The body has this key more than once.'
-      ) order by k.key)
-      from app.duplicate_keys(read_object.body::json) as k (key)
+      select coalesce(json_agg(f.fault order by f.field), json_build_array(json_build_object(
+        'field', 'body', 'code', 'duplicate_key', 'detail', 'A nested object in the body has a key more than once.'
+      )))
+      from (
+        select
+          left(k.key, 100) as field,
+          json_build_object(
+            'field', left(k.key, 100), 'code', 'duplicate_key', 'detail', 'The body has this key more than once.'
+          ) as fault
+        from app.duplicate_keys(read_object.body::json) as k (key)
+      ) as f
     ));
   end if;
   return v_object;
 end $$;
 
 comment on function app.read_object(text) is
-  'The body as jsonb. Raises PT400 invalid_body if it is no object or has a key twice (RFC 8259, section 4), and
-  54001 if a value is nested in more than 32 objects and arrays.';
+  'The body as jsonb. Raises PT400 invalid_body if it is no object or has a key twice (RFC 8259, section 4), and '
+  '54001 if a value is nested in more than 32 objects and arrays, or if there are more than 500 of them.';
 
 grant execute on function app.read_object(text) to leads_exec;

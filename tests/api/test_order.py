@@ -289,7 +289,9 @@ BAD_BODIES: list[tuple[bytes, list[tuple[str, str]]]] = [
     (b'{"a": 1, "a": ' + b'{"a":' * 9_000 + b"1" + b"}" * 9_001, [("body", "too_deep")]),
     (b'{"email": "a@example.com", "email": "b@example.com"}', [("email", "duplicate_key")]),
     (b'{"email": "a@example.com", "\\u0065mail": "a@example.com"}', [("email", "duplicate_key")]),
-    (b'{"a": ' + b'{"a":' * 9_000 + b"1" + b"}" * 9_000 + b', "a": 1}', [("a", "duplicate_key")]),
+    (b'{"a": ' + b'{"a":' * 400 + b"1" + b"}" * 400 + b', "a": 1}', [("a", "duplicate_key")]),
+    (b'{"a": ' + b'{"a":' * 9_000 + b"1" + b"}" * 9_000 + b', "a": 1}', [("body", "too_deep")]),
+    (b'{"a": [' + b"[]," * 499 + b"1]}", [("body", "too_deep")]),
     (b'{"b": 1, "b": 1, "a": [{"c": {"d": 1, "d": 2}}]}', [("b", "duplicate_key"), ("d", "duplicate_key")]),
 ]
 

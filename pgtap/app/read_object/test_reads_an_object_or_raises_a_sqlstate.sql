@@ -1,5 +1,5 @@
 begin;
-select plan(20);
+select plan(25);
 
 select is(app.read_object('{"a": [1, {"b": null}]}'), '{"a": [1, {"b": null}]}'::jsonb, 'an object');
 select is(app.read_object(E' \n{}\t'), '{}'::jsonb, 'an empty object');
@@ -26,6 +26,26 @@ select is(
   'all duplicate keys'
 );
 select throws_ok($$select app.read_object('{"b": 1, "b": 2}')$$, 'PT400', 'invalid_body');
+
+select is(
+  jsonb_array_length(app.read_object('{"a": [' || repeat('{},', 497) || '{}]}') -> 'a'), 498, '500 objects and arrays'
+);
+select throws_ok(
+  format('select app.read_object(%L)', '{"a": [' || repeat('{},', 498) || '{}]}'), '54001', null,
+  'more than 500 objects and arrays'
+);
+select throws_ok(
+  format('select app.read_object(%L)', '{"a": [' || repeat('[],', 2000)), '22P02', null, 'many brackets, but no JSON'
+);
+select is(
+  app.read_object(format('{"a": [%s]}', to_json(repeat('[{"\:,', 1000)))) -> 'a' ->> 0, repeat('[{"\:,', 1000),
+  'brackets, quotes, backslashes and colons in a text do not count'
+);
+select is(
+  faults(format('select app.read_object(%L)', repeat('{"a":', 10) || '{"b": 1, "b": 2}' || repeat('}', 10))),
+  array['body duplicate_key'],
+  'a duplicate key below the levels whose keys are named'
+);
 
 select * from finish();
 rollback;
