@@ -87,6 +87,11 @@ reset role;
 \ir app/read_instant.sql
 \ir app/raise_faults.sql
 \ir app/duplicate_keys.sql
+\ir app/clean_text.sql
+\ir app/control_character.sql
+\ir app/code_point.sql
+\ir app/text_pattern.sql
+\ir app/stage_names.sql
 \ir app/read_object.sql
 \ir app/lead_field.rows.sql
 \ir app/lead_field.grants.sql
@@ -125,6 +130,8 @@ reset role;
 \ir scoring/model_in_force.sql
 \ir scoring/compute_scores.sql
 \ir scoring/score_lead.sql
+\ir scoring/value_fault.sql
+\ir scoring/clean_value.sql
 \ir scoring/signal_faults.sql
 \ir scoring/signal_item.sql
 

@@ -164,7 +164,10 @@ from (values
     select on scoring.signal
     execute on api.is_cursor
     execute on app.claim_idempotency_key
+    execute on app.clean_text
+    execute on app.code_point
     execute on app.contact_fault
+    execute on app.control_character
     execute on app.duplicate_keys
     execute on app.id_time
     execute on app.is_email
@@ -188,6 +191,8 @@ from (values
     execute on app.read_instant
     execute on app.read_object
     execute on app.stage_filter_faults
+    execute on app.stage_names
+    execute on app.text_pattern
     execute on app.trim_text
     execute on app.utc_text
     execute on audit.actions
@@ -205,6 +210,7 @@ from (values
     execute on crm.sync_in_force
     execute on crm.sync_item
     execute on crm.wake_worker
+    execute on scoring.clean_value
     execute on scoring.compute_scores
     execute on scoring.is_decimal
     execute on scoring.is_model
@@ -214,6 +220,7 @@ from (values
     execute on scoring.score_lead
     execute on scoring.signal_faults
     execute on scoring.signal_item
+    execute on scoring.value_fault
   '),
   ('leads_auth', '
     usage on schema app
@@ -285,6 +292,8 @@ from (values
     insert (id, organization_id, lead_id, type, value, observed_at, dedupe_key) on scoring.signal
     select on scoring.signal
     execute on api.schema_version
+    execute on app.clean_text
+    execute on app.control_character
     execute on app.id_time
     execute on app.is_email
     execute on app.is_name

@@ -21,8 +21,13 @@ begin
   if v_scopes is null then
     raise sqlstate 'PT422' using message = 'unknown_scope', hint = 'The scopes are read, write and admin.';
   end if;
-  if app.is_text(app.trim_text(create_key.name), 255) is false then
-    raise sqlstate 'PT422' using message = 'invalid_name', hint = 'The name must have 1 to 255 characters.';
+  if
+    app.is_text(app.clean_text(create_key.name), 255) is false
+    or app.control_character(app.clean_text(create_key.name)) is not null
+  then
+    raise sqlstate 'PT422' using
+      message = 'invalid_name',
+      hint = 'The name must have 1 to 255 characters, and no control characters.';
   end if;
   if create_key.expires_at <= now() then
     raise sqlstate 'PT422' using message = 'expired', hint = 'The time of expiry is in the past.';
@@ -31,7 +36,7 @@ begin
   values (
     (admin.organization(create_key.organization_id)).organization_id,
     v_id,
-    app.trim_text(create_key.name),
+    app.clean_text(create_key.name),
     v_scopes,
     create_key.digest,
     create_key.expires_at

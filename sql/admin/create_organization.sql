@@ -7,11 +7,16 @@ as $$
 declare
   v_organization_id uuid := app.new_id();
 begin
-  if app.is_text(app.trim_text(create_organization.name), 255) is not true then
-    raise sqlstate 'PT422' using message = 'invalid_name', hint = 'The name must have 1 to 255 characters.';
+  if
+    app.is_text(app.clean_text(create_organization.name), 255) is not true
+    or app.control_character(app.clean_text(create_organization.name)) is not null
+  then
+    raise sqlstate 'PT422' using
+      message = 'invalid_name',
+      hint = 'The name must have 1 to 255 characters, and no control characters.';
   end if;
   insert into app.organization (organization_id, name, environment)
-  values (v_organization_id, app.trim_text(create_organization.name), create_organization.environment);
+  values (v_organization_id, app.clean_text(create_organization.name), create_organization.environment);
   return v_organization_id;
 end $$;
 

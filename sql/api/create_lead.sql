@@ -61,8 +61,8 @@ comment on function api.create_lead(text, api.idempotency_key, integer) is
 $$Create a lead.
 
 A lead needs an email, or a name and a company. The default of lead_score is 0, that of pipeline_stage is "new". White
-space at the ends of a text is removed. Two leads can have the same address: the API does not merge them. The response
-has the 12 fields that a list shows.$$;
+space and invisible characters at the ends of a text are removed. Two leads can have the same address: the API does not
+merge them. The response has the 12 fields that a list shows.$$;
 
 grant execute on function api.create_lead(text, api.idempotency_key, integer) to leads_api;
 

@@ -42,9 +42,9 @@ begin
     select
       v_ids[s.ordinality] as id,
       s.signal ->> 'type' as type,
-      coalesce(s.signal -> 'value', 'true') as value,
+      scoring.clean_value(coalesce(s.signal -> 'value', 'true')) as value,
       date_trunc('milliseconds', coalesce(app.read_instant(s.signal ->> 'observed_at'), now())) as observed_at,
-      app.trim_text(s.signal ->> 'dedupe_key') as dedupe_key
+      app.clean_text(s.signal ->> 'dedupe_key') as dedupe_key
     from jsonb_array_elements(v_fields) with ordinality as s (signal, ordinality)
   )
   insert into scoring.signal (id, organization_id, lead_id, type, value, observed_at, dedupe_key)
@@ -70,7 +70,7 @@ begin
       where
         i.organization_id = v_organization_id
         and i.lead_id = create_signals.id
-        and i.dedupe_key = app.trim_text(s.signal ->> 'dedupe_key')
+        and i.dedupe_key = app.clean_text(s.signal ->> 'dedupe_key')
         and i.id <> v_ids[s.ordinality]
     ) as i
     order by s.ordinality
@@ -103,8 +103,9 @@ comment on function api.create_signals(uuid, text, api.idempotency_key, integer)
 $$Add signals to a lead.
 
 The body is a signal, or {"signals": […]} with up to 200 signals. Either all are added, or none. type is a machine name.
-value is true, false, null, a number, a text, or a flat object of these; the default is true. The default of observed_at
-is now, and it can be in the past. If the lead already has a signal with the same dedupe_key, nothing is added, and the
+value is true, false, null, a number, a text, or a flat object of these; the default is true. A blank text is refused,
+and the text "false" counts like any other text: send false without quotation marks. White space and invisible
+characters at the ends of a text are removed. The default of observed_at is now, and it can be in the past. If the lead already has a signal with the same dedupe_key, nothing is added, and the
 response has that first signal. Only the latest signal of each type counts for the score (by observed_at, then id);
 false and null do not count. If the organization's scoring model says so and uses such a signal, the lead is scored
 again at once.$$;

@@ -49,24 +49,24 @@ values
     },
     "additionalProperties": false
   }$$),
-  ('SignalValue', $${
+  ('SignalValue', replace($${
     "description": "true, false, null, a number, a text, or a flat object of these.",
     "anyOf": [
       {"type": ["boolean", "null", "number"]},
-      {"type": "string", "maxLength": 1000, "pattern": "^[^\\u0000]*$"},
+      {"type": "string", "maxLength": 1000, "minLength": 1, "pattern": "$text"},
       {
         "type": "object",
         "maxProperties": 32,
-        "propertyNames": {"minLength": 1, "maxLength": 64, "pattern": "^[^\\u0000]*$"},
+        "propertyNames": {"minLength": 1, "maxLength": 64, "pattern": "$text"},
         "additionalProperties": {
           "anyOf": [
             {"type": ["boolean", "null", "number"]},
-            {"type": "string", "maxLength": 1000, "pattern": "^[^\\u0000]*$"}
+            {"type": "string", "maxLength": 1000, "minLength": 1, "pattern": "$text"}
           ]
         }
       }
     ]
-  }$$),
+  }$$, '"$text"', to_json(app.text_pattern())::text)::json),
   ('Contribution', $${
     "type": "object",
     "description": "What one rule of the scoring model added to a score.",

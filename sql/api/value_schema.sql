@@ -67,10 +67,7 @@ begin atomic
         when f.base = 'text[]' then null
         when k.pattern is not null then k.pattern
         when f.max_length is not null and value_schema.is_input then
-          -- White space at the ends is removed; something must remain. PostgreSQL cannot store NUL.
-          '"pattern":' || to_json(
-            '^[^\u0000]*[^\u0000\t\n\v\f\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000][^\u0000]*$'::text
-          )
+          '"pattern":' || to_json(app.text_pattern())
         when f.checks ~ 'is_cursor\(' then '"pattern":' || to_json('^[A-Za-z0-9_-]{0,200}$'::text)
         when f.base = 'text' and f.checks ~ ' ~ ' then '"pattern":' || to_json(api.expression(f.checks))
       end,

@@ -6,36 +6,34 @@ returns json language plpgsql stable parallel safe security invoker set search_p
 as $$
 begin
   return (
-    with field as (
+    -- Text is taken from a string only: from a number, it can have 131,072 digits.
+    with field as materialized (
       select
-        s.key as name,
-        s.ordinality as position,
-        s.value,
-        jsonb_typeof(s.value) as type,
-        app.trim_text(s.value #>> '{}') as text,
+        f.name,
         f.kind,
         f.max_length,
-        f.is_nullable
-      from jsonb_each(lead_faults.fields) with ordinality as s (key, value, ordinality)
-      left join app.lead_field as f on f.name = s.key
+        f.is_nullable,
+        s.value,
+        jsonb_typeof(s.value) as type,
+        case jsonb_typeof(s.value) when 'string' then app.clean_text(s.value #>> '{}') end as text
+      from app.lead_field as f
+      cross join lateral (select lead_faults.fields -> f.name as value) as s
+      where lead_faults.fields ? f.name
     ),
     checked as (
       select
         f.*,
         case
-          when f.kind is null and f.name in (
-            'id', 'organization_id', 'qualification_completed_at', 'created_at', 'updated_at'
-          ) then 'read_only_field'
-          when f.kind is null then 'unknown_field'
           when f.type = 'null' then case when not f.is_nullable then 'not_nullable' end
           when f.type <> case when f.kind = 'score' then 'number' else 'string' end then 'wrong_type'
           when f.kind = 'score' then
             case
-              when (f.value #>> '{}')::numeric not between 0 and 100 then 'out_of_range'
-              when (f.value #>> '{}')::numeric % 1 <> 0 then 'not_whole'
+              when f.value::numeric not between 0 and 100 then 'out_of_range'
+              when f.value::numeric % 1 <> 0 then 'not_whole'
             end
           when f.text = '' then 'blank'
           when char_length(f.text) > f.max_length then 'too_long'
+          when f.kind = 'text' and app.control_character(f.text) is not null then 'control_character'
           when f.kind = 'email' and not app.is_email(f.text) then 'invalid_email'
           when f.kind = 'name' and not app.is_name(f.text) then 'invalid_name'
           when f.kind = 'stage' and not exists (
@@ -44,29 +42,62 @@ begin
           ) then 'unknown_stage'
         end as code
       from field as f
-    )
-    select json_agg(
-      json_build_object(
-        'field', left(c.name, 100),
-        'code', c.code,
-        'detail', case c.code
-          when 'read_only_field' then 'This field is set by the server. Leave it out.'
-          when 'unknown_field' then 'This field does not exist. Leave it out.'
+    ),
+    fault (field, code, detail) as (
+      select
+        c.name,
+        c.code,
+        case c.code
+          when 'control_character' then format(
+            'The text has the control character %s. Remove it.', app.code_point(app.control_character(c.text))
+          )
+          when 'unknown_stage' then format(
+            'This must be one of the organization''s pipeline stages: %s.', app.stage_names(lead_faults.organization_id)
+          )
           else app.lead_field_rule(c.kind, c.max_length, c.is_nullable)
         end
+        -- The character that is wrong may be invisible.
+        || case
+          when c.code in ('invalid_email', 'invalid_name', 'unknown_stage') then coalesce(
+            ' The text has the character ' || app.code_point(substring(c.text collate "C" from '[^ -~]')) || '.', ''
+          )
+          else ''
+        end
+      from checked as c
+      where c.code is not null
+      union all
+      (
+        select
+          k.key,
+          case
+            when k.key in ('id', 'organization_id', 'qualification_completed_at', 'created_at', 'updated_at')
+              then 'read_only_field'
+            else 'unknown_field'
+          end,
+          case
+            when k.key in ('id', 'organization_id', 'qualification_completed_at', 'created_at', 'updated_at')
+              then 'This field is set by the server. Leave it out.'
+            else 'This field does not exist. Leave it out.'
+          end
+        from jsonb_object_keys(lead_faults.fields - array(select f.name from app.lead_field as f)) as k (key)
+        order by octet_length(k.key), k.key collate "C"
+        limit 100
       )
-      order by c.position
     )
-    from checked as c
-    where c.code is not null
+    select json_agg(
+      json_build_object('field', left(f.field, 100), 'code', f.code, 'detail', f.detail)
+      order by octet_length(f.field), f.field collate "C"
+    )
+    from fault as f
   );
 end $$;
 
 comment on function app.lead_faults(uuid, jsonb) is
 $$The faults of the fields of a lead that a client sends.
 
-fields: a JSON object. Returns a JSON array of {field, code, detail}, in the order of the fields; null if there is no fault.
-Codes: read_only_field, unknown_field, not_nullable, wrong_type, out_of_range, not_whole, blank, too_long, invalid_email,
-invalid_name, unknown_stage. The CHECKs and the foreign key of app.lead refuse the same values from any writer.$$;
+fields: a JSON object. Returns a JSON array of {field, code, detail}, in the order of the fields, with at most 100 fields
+that the client may not send; null if there is no fault. Codes: read_only_field, unknown_field, not_nullable, wrong_type,
+out_of_range, not_whole, blank, too_long, control_character, invalid_email, invalid_name, unknown_stage. The CHECKs and the
+foreign key of app.lead refuse the same values from any writer, except invisible and control characters.$$;
 
 grant execute on function app.lead_faults(uuid, jsonb) to leads_exec;

@@ -11,9 +11,9 @@ begin
   select jsonb_object_agg(
     f.key,
     case jsonb_typeof(f.value)
-      when 'string' then to_jsonb(app.trim_text(f.value #>> '{}'))
+      when 'string' then to_jsonb(app.clean_text(f.value #>> '{}'))
       -- 87.0 is 87: the text "87.0" is no integer.
-      when 'number' then to_jsonb((f.value #>> '{}')::numeric::integer)
+      when 'number' then to_jsonb(f.value::integer)
       else f.value
     end
   )
@@ -25,7 +25,8 @@ end $$;
 comment on function app.lead_from(jsonb, app.lead_values) is
 $$The lead base, changed by the fields that a client sends.
 
-fields: a JSON object without faults (app.lead_faults). White space at the ends of texts is removed. A field that is left
-out keeps the value of base; null clears it.$$;
+fields: a JSON object without faults (app.lead_faults). White space and invisible characters at the ends of
+texts are removed. A field that is left out keeps the value of base;
+null clears it.$$;
 
 grant execute on function app.lead_from(jsonb, app.lead_values) to leads_exec;

@@ -7,7 +7,10 @@ begin atomic
   select json_agg(json_build_object(
     'field', 'pipeline_stage',
     'code', 'unknown_stage',
-    'detail', format('There is no pipeline stage "%s" in this organization.', left(s.name, 100))
+    'detail', format(
+      'There is no pipeline stage "%s" in this organization. The stages are: %s.',
+      left(s.name, 100), app.stage_names(stage_filter_faults.organization_id)
+    )
   ))
   from unnest(stage_filter_faults.stages) as s (name)
   where not exists (

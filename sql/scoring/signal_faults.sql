@@ -4,13 +4,18 @@ set local role leads_owner;
 create or replace function scoring.signal_faults(fields jsonb)
 returns json language sql stable parallel safe
 begin atomic
-  with item as (
+  with list as (
+    select case jsonb_typeof(signal_faults.fields -> 'signals') when 'array' then signal_faults.fields -> 'signals' end as signals
+  ),
+  -- A list that is too long has only that fault.
+  item as (
     select '' as path, 0::bigint as position, signal_faults.fields as signal
     where not signal_faults.fields ? 'signals'
     union all
     select 'signals[' || s.ordinality - 1 || '].', s.ordinality, s.signal
-    from jsonb_array_elements(
-      case jsonb_typeof(signal_faults.fields -> 'signals') when 'array' then signal_faults.fields -> 'signals' else '[]' end
+    from list as l
+    cross join lateral jsonb_array_elements(
+      case when jsonb_array_length(l.signals) between 1 and 200 then l.signals end
     ) with ordinality as s (signal, ordinality)
   ),
   object as (
@@ -22,11 +27,8 @@ begin atomic
     where signal_faults.fields ? 'signals' and k.key <> 'signals'
     union all
     select 0, 'signals', 'wrong_type', 'This must be a list of 1 to 200 signals.'
-    where
-      case jsonb_typeof(signal_faults.fields -> 'signals')
-        when 'array' then jsonb_array_length(signal_faults.fields -> 'signals') not between 1 and 200
-        else signal_faults.fields ? 'signals'
-      end
+    from list as l
+    where signal_faults.fields ? 'signals' and (jsonb_array_length(l.signals) between 1 and 200) is not true
     union all
     select g.position, rtrim(g.path, '.'), 'wrong_type', 'A signal is an object.'
     from item as g
@@ -34,8 +36,7 @@ begin atomic
     union all
     select w.position, w.path || k.key, 'unknown_field', 'A signal has type, value, observed_at and dedupe_key.'
     from object as w
-    cross join jsonb_object_keys(w.signal) as k (key)
-    where k.key not in ('type', 'value', 'observed_at', 'dedupe_key')
+    cross join jsonb_object_keys(w.signal - '{type,value,observed_at,dedupe_key}'::text[]) as k (key)
     union all
     select
       w.position, w.path || 'type',
@@ -45,15 +46,22 @@ begin atomic
         else 'invalid_name'
       end,
       'This must be 1 to 64 characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9.'
+      || case jsonb_typeof(w.signal -> 'type')
+        -- The character that is wrong may be invisible.
+        when 'string' then coalesce(
+          ' The text has the character '
+          || app.code_point(substring(w.signal ->> 'type' collate "C" from '[^ -~]')) || '.',
+          ''
+        )
+        else ''
+      end
     from object as w
     where (jsonb_typeof(w.signal -> 'type') = 'string' and app.is_name(w.signal ->> 'type')) is not true
     union all
-    select
-      w.position, w.path || 'value', 'invalid_value',
-      'This must be true, false, null, a number of up to 40 digits, a text of up to 1,000 characters, or an object of '
-      'up to 32 of these.'
+    select w.position, w.path || 'value', 'invalid_value', v.fault
     from object as w
-    where w.signal ? 'value' and not scoring.is_signal_value(w.signal -> 'value')
+    cross join lateral (select scoring.value_fault(w.signal -> 'value') as fault) as v
+    where v.fault is not null
     union all
     select
       w.position, w.path || 'observed_at', 'invalid_timestamp',
@@ -67,26 +75,39 @@ begin atomic
         or app.read_instant(w.signal ->> 'observed_at') is null
       )
     union all
-    select w.position, w.path || 'dedupe_key', 'invalid_dedupe_key', 'This must be a text of 1 to 255 characters.'
+    select
+      w.position, w.path || 'dedupe_key', 'invalid_dedupe_key',
+      'This must be a text of 1 to 255 characters.'
+      || case jsonb_typeof(w.signal -> 'dedupe_key')
+        when 'string' then coalesce(
+          ' The text has the control character '
+          || app.code_point(app.control_character(app.clean_text(w.signal ->> 'dedupe_key'))) || '.',
+          ''
+        )
+        else ''
+      end
     from object as w
     where
       jsonb_typeof(w.signal -> 'dedupe_key') <> 'null'
       and (
         jsonb_typeof(w.signal -> 'dedupe_key') <> 'string'
-        or not app.is_text(app.trim_text(w.signal ->> 'dedupe_key'), 255)
+        or not app.is_text(app.clean_text(w.signal ->> 'dedupe_key'), 255)
+        or app.control_character(app.clean_text(w.signal ->> 'dedupe_key')) is not null
       )
   )
   select json_agg(
     json_build_object('field', left(f.field, 100), 'code', f.code, 'detail', f.detail)
     order by f.position, f.field, f.code
   )
-  from fault as f;
+  from (select f.* from fault as f order by f.position, f.field, f.code limit 100) as f;
 end;
 
 comment on function scoring.signal_faults(jsonb) is
-$$All faults of a signal, or of {"signals": […]}, as a JSON array of {field, code, detail}; null if there is no fault.
+$$The first 100 faults of a signal, or of {"signals": […]}, as a JSON array of {field, code, detail}; null if there is no
+fault.
 
 Codes: required, unknown_field, wrong_type, invalid_name, invalid_value, invalid_timestamp, invalid_dedupe_key. Fields of
-a list read signals[0].type. The CHECKs of scoring.signal refuse the same values from any writer.$$;
+a list read signals[0].type. The CHECKs of scoring.signal refuse the same values from any writer, except blank texts, and
+invisible and control characters.$$;
 
 grant execute on function scoring.signal_faults(jsonb) to leads_exec;

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.contract import CHANGE, ITEM, WHITE_SPACE, check_headers, check_problem
+from tests.support.contract import CHANGE, ITEM, TRIMMED, check_headers, check_problem
 from tests.support.database import Database, Organization
 from tests.support.process import Server
 
@@ -112,7 +112,7 @@ def test_a_body_of_any_json(client: httpx.Client, body: Any) -> None:
         assert list(lead) == ITEM
         for field in ITEM:
             if body.get(field) is not None:
-                assert lead[field] == (body[field].strip(WHITE_SPACE) if isinstance(body[field], str) else body[field])
+                assert lead[field] == (body[field].strip(TRIMMED) if isinstance(body[field], str) else body[field])
         changed = client.patch(answer.headers["location"].removeprefix("/api/v1"), content=content)
         assert changed.status_code == 200
         assert list(changed.json()) == CHANGE

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.support.contract import WHITE_SPACE, check_problem
+from tests.support.contract import TRIMMED, WHITE_SPACE, check_problem
 from tests.support.database import Database, Organization
 from tests.support.process import Server
 
@@ -32,13 +32,20 @@ def texts(longest: int) -> list[tuple[Any, Any]]:
         ("🏚" * (longest + 1), "too_long"),
         ("ш" * longest, KEPT),
         ("مرحبا بالعالم", KEPT),
-        ("\u202ertl\u202c", KEPT),
+        ("a \u202ertl\u202c b", KEPT),
+        ("\u202ertl\u202c", "rtl"),
         ("👩🏽‍🔧", KEPT),
         ("é", KEPT),
         ("e\u0301", KEPT),
-        ("\u200b", KEPT),
-        ("\ufeff", KEPT),
-        ("\x01\x1b[31m\x7f", KEPT),
+        ("❤\ufe0f", KEPT),
+        ("a\u200bb", KEPT),
+        ("\u200b", "blank"),
+        ("\ufeff", "blank"),
+        (TRIMMED, "blank"),
+        (TRIMMED + "a b" + TRIMMED, "a b"),
+        *((invisible, "blank") for invisible in ("\u3164", "\u2800", "\ufe0f", "\U000e0041", "\u034f \u115f")),
+        *((f"a{control}b", "control_character") for control in "\x01\b\v\f\x0e\x1b\x1f\x7f\x80\x85\x9f"),
+        ("\x1b[31ma", "control_character"),
         ("a\nb\t c", KEPT),
         ("<script>alert(1)</script>", KEPT),
         ("'; drop table lead; --", KEPT),
@@ -63,10 +70,11 @@ BAD_EMAILS = [
     "a", "@", "a@", "@example.com", "a@b", "a@localhost", "a@@example.com", "a@b@example.com", "a b@example.com",
     "a@exam ple.com", "a@ example.com", '"a b"@example.com', '"a"@example.com', "a@[127.0.0.1]", "a@[IPv6:::1]",
     "a@example.com.", "a@.example.com", "a@example..com", "a@-example.com", "a@example-.com", "a@example.com-",
-    "a@bücher.example", "bücher@example.com", "a@例え.jp", "a,b@example.com", "a;b@example.com", "<a@example.com>",
+    "bücher@example.com", "a@☃.example",
+    "a@bü\u200bcher.example", "a@bücher", "a@bü_cher.example", "a,b@example.com", "a;b@example.com", "<a@example.com>",
     "Ada <a@example.com>", "mailto:a@example.com", "a@example.com\nb@example.com", "a\u200b@example.com",
     "a@exa\u200bmple.com", "a(comment)@example.com", "a@exam_ple.com", "a\\@example.com", "\uff41@example.com",
-    "a@example.c\u043em", "a\x01@example.com", "a@example.com, b@example.com", "a" * 65 + "@example.com",
+    "a\x01@example.com", "a@example.com, b@example.com", "a" * 65 + "@example.com",
     f"a@{'b' * 64}.com",
 ]  # fmt: skip
 
@@ -95,6 +103,7 @@ VALUES: dict[str, list[tuple[Any, Any]]] = {
         *((email, KEPT) for email in GOOD_EMAILS),
         *((email, "invalid_email") for email in BAD_EMAILS),
         ("  ada@example.com\n", "ada@example.com"),
+        ("\ufeffada@example.com\u200b", "ada@example.com"),
         (f"{'a' * 64}@{'b' * 63}.{'c' * 63}.{'d' * 58}.com", "too_long"),
         ("a" * 5000 + "@example.com", "too_long"),
         ("", "blank"),
@@ -174,7 +183,7 @@ def test_a_value_is_stored_or_refused_by_field_and_the_table_agrees(
             changed = client.patch(path, json={field: value})
             assert changed.status_code == 200, (value, changed.text)
             assert client.get(path).json()[field] == stored
-            assert is_taken_in_sql(connection, acme, field, value), value
+            assert is_taken_in_sql(connection, acme, field, stored), value
 
         before = written(database)
         for value, code in bad:
@@ -184,6 +193,9 @@ def test_a_value_is_stored_or_refused_by_field_and_the_table_agrees(
             ):
                 check_problem(answer, 422, "validation_failed", (field, code))
             # SQL accepts a number as a text, and a text of digits as a number.
+            # The table accepts control and other invisible characters, because an older row may have them.
+            if code == "control_character" or (code == "blank" and value.strip(TRIMMED)):
+                continue
             if value is None or (type(value) is int if field == "lead_score" else isinstance(value, str)):
                 assert not is_taken_in_sql(connection, acme, field, value), value
         # A 422 for the request takes precedence over a 404 for the record.
@@ -194,16 +206,16 @@ def test_a_value_is_stored_or_refused_by_field_and_the_table_agrees(
 
 
 def is_kept(value: Any, stored: Any) -> bool:
-    return stored is KEPT or (isinstance(value, str) and isinstance(stored, str) and stored == value.strip(WHITE_SPACE))
+    return stored is KEPT or (
+        isinstance(value, str) and isinstance(stored, str) and (stored == value.strip(TRIMMED) or "@" in stored)
+    )
 
 
 def is_taken_in_sql(
     connection: psycopg.Connection[dict[str, Any]], organization: Organization, field: str, value: Any
 ) -> bool:
-    """Whether a superuser can insert the value without white space at its ends,
-    which the API removes.
-    """
-    columns: dict[str, Any] = contact(field) | {field: value.strip(WHITE_SPACE) if isinstance(value, str) else value}
+    """Whether a superuser can insert the value without what the API removes at its ends."""
+    columns: dict[str, Any] = contact(field) | {field: value.strip(TRIMMED) if isinstance(value, str) else value}
     statement = f"insert into app.lead (organization_id, {', '.join(columns)}) values (%s{', %s' * len(columns)})"
     try:
         with connection.transaction(force_rollback=True):

@@ -1,5 +1,5 @@
 begin;
-select plan(73);
+select plan(89);
 
 select act_as('operator');
 select admin.add_stage(organization('bob'), 'bobs_own');
@@ -23,7 +23,9 @@ cross join lateral (values
   (to_jsonb('  ' || repeat('a', f.max_length) || '  '), null, 'white space at the ends does not count'),
   (to_jsonb(repeat('a', f.max_length + 1)), 'too_long', 'one character too many'),
   (to_jsonb(U&' \3000'::text), 'blank', 'blank'),
-  ('5', 'wrong_type', 'a number')
+  ('5', 'wrong_type', 'a number'),
+  (to_jsonb(U&'\200B \FEFF'::text), 'blank', 'no visible character'),
+  (to_jsonb(U&'a\0001b'::text), 'control_character', 'a control character')
 ) as c (value, code, why);
 
 select is(code(c.field, c.value), c.code, c.field || ': ' || c.value)
