@@ -1969,8 +1969,13 @@ begin
   if v_scopes is null then
     raise sqlstate 'PT422' using message = 'unknown_scope', hint = 'The scopes are read, write and admin.';
   end if;
-  if app.is_text(app.trim_text(create_key.name), 255) is false then
-    raise sqlstate 'PT422' using message = 'invalid_name', hint = 'The name must have 1 to 255 characters.';
+  if
+    app.is_text(app.clean_text(create_key.name), 255) is false
+    or app.control_character(app.clean_text(create_key.name)) is not null
+  then
+    raise sqlstate 'PT422' using
+      message = 'invalid_name',
+      hint = 'The name must have 1 to 255 characters, and no control characters.';
   end if;
   if create_key.expires_at <= now() then
     raise sqlstate 'PT422' using message = 'expired', hint = 'The time of expiry is in the past.';
@@ -1979,7 +1984,7 @@ begin
   values (
     (admin.organization(create_key.organization_id)).organization_id,
     v_id,
-    app.trim_text(create_key.name),
+    app.clean_text(create_key.name),
     v_scopes,
     create_key.digest,
     create_key.expires_at
@@ -2001,11 +2006,16 @@ CREATE FUNCTION admin.create_organization(name text, environment text) RETURNS u
 declare
   v_organization_id uuid := app.new_id();
 begin
-  if app.is_text(app.trim_text(create_organization.name), 255) is not true then
-    raise sqlstate 'PT422' using message = 'invalid_name', hint = 'The name must have 1 to 255 characters.';
+  if
+    app.is_text(app.clean_text(create_organization.name), 255) is not true
+    or app.control_character(app.clean_text(create_organization.name)) is not null
+  then
+    raise sqlstate 'PT422' using
+      message = 'invalid_name',
+      hint = 'The name must have 1 to 255 characters, and no control characters.';
   end if;
   insert into app.organization (organization_id, name, environment)
-  values (v_organization_id, app.trim_text(create_organization.name), create_organization.environment);
+  values (v_organization_id, app.clean_text(create_organization.name), create_organization.environment);
   return v_organization_id;
 end $$;
 
@@ -4592,8 +4602,8 @@ ALTER FUNCTION api.create_lead(body text, idempotency_key api.idempotency_key, i
 COMMENT ON FUNCTION api.create_lead(body text, idempotency_key api.idempotency_key, idempotency_wait integer) IS 'Create a lead.
 
 A lead needs an email, or a name and a company. The default of lead_score is 0, that of pipeline_stage is "new". White
-space at the ends of a text is removed. Two leads can have the same address: the API does not merge them. The response
-has the 12 fields that a list shows.';
+space and invisible characters at the ends of a text are removed. Two leads can have the same address: the API does not
+merge them. The response has the 12 fields that a list shows.';
 
 CREATE FUNCTION api.create_signals(id uuid, body text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4632,9 +4642,9 @@ begin
     select
       v_ids[s.ordinality] as id,
       s.signal ->> 'type' as type,
-      coalesce(s.signal -> 'value', 'true') as value,
+      scoring.clean_value(coalesce(s.signal -> 'value', 'true')) as value,
       date_trunc('milliseconds', coalesce(app.read_instant(s.signal ->> 'observed_at'), now())) as observed_at,
-      app.trim_text(s.signal ->> 'dedupe_key') as dedupe_key
+      app.clean_text(s.signal ->> 'dedupe_key') as dedupe_key
     from jsonb_array_elements(v_fields) with ordinality as s (signal, ordinality)
   )
   insert into scoring.signal (id, organization_id, lead_id, type, value, observed_at, dedupe_key)
@@ -4660,7 +4670,7 @@ begin
       where
         i.organization_id = v_organization_id
         and i.lead_id = create_signals.id
-        and i.dedupe_key = app.trim_text(s.signal ->> 'dedupe_key')
+        and i.dedupe_key = app.clean_text(s.signal ->> 'dedupe_key')
         and i.id <> v_ids[s.ordinality]
     ) as i
     order by s.ordinality
@@ -4694,8 +4704,9 @@ ALTER FUNCTION api.create_signals(id uuid, body text, idempotency_key api.idempo
 COMMENT ON FUNCTION api.create_signals(id uuid, body text, idempotency_key api.idempotency_key, idempotency_wait integer) IS 'Add signals to a lead.
 
 The body is a signal, or {"signals": […]} with up to 200 signals. Either all are added, or none. type is a machine name.
-value is true, false, null, a number, a text, or a flat object of these; the default is true. The default of observed_at
-is now, and it can be in the past. If the lead already has a signal with the same dedupe_key, nothing is added, and the
+value is true, false, null, a number, a text, or a flat object of these; the default is true. A blank text is refused,
+and the text "false" counts like any other text: send false without quotation marks. White space and invisible
+characters at the ends of a text are removed. The default of observed_at is now, and it can be in the past. If the lead already has a signal with the same dedupe_key, nothing is added, and the
 response has that first signal. Only the latest signal of each type counts for the score (by observed_at, then id);
 false and null do not count. If the organization''s scoring model says so and uses such a signal, the lead is scored
 again at once.';
@@ -5637,6 +5648,26 @@ COMMENT ON FUNCTION api.operation_bodies() IS 'The request body of each operatio
 
 schema_name, schema: the schema of the operation''s rule, with its name as api.schema_name takes it. Null: the body is described by its type.';
 
+CREATE FUNCTION app.text_pattern() RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  -- As app.clean_text and app.control_character have them; PostgreSQL cannot store NUL.
+  v_trimmed text :=
+    '\t\n\v\f\r \u0085\u00a0\u00ad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff';
+  v_invisible text := '\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8';
+  v_control text := '\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f';
+begin
+  return format(
+    '^[%1$s]*[^%3$s]*[^%3$s%1$s%2$s][^%3$s]*[%1$s]*$', v_trimmed, v_invisible, v_control
+  );
+end $_$;
+
+ALTER FUNCTION app.text_pattern() OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.text_pattern() IS 'A regular expression (ECMA 262) for a text that has a visible character and, but for its ends, no control character.';
+
 CREATE FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, is_input boolean, more text) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5719,7 +5750,7 @@ CREATE FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, i
          CASE
              WHEN (f.base = 'text[]'::text) THEN NULL::text
              WHEN (k.pattern IS NOT NULL) THEN k.pattern
-             WHEN ((f.max_length IS NOT NULL) AND value_schema.is_input) THEN ('"pattern":'::text || to_json('^[^\u0000]*[^\u0000\t\n\v\f\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000][^\u0000]*$'::text))
+             WHEN ((f.max_length IS NOT NULL) AND value_schema.is_input) THEN ('"pattern":'::text || to_json(app.text_pattern()))
              WHEN (f.checks ~ 'is_cursor\('::text) THEN ('"pattern":'::text || to_json('^[A-Za-z0-9_-]{0,200}$'::text))
              WHEN ((f.base = 'text'::text) AND (f.checks ~ ' ~ '::text)) THEN ('"pattern":'::text || to_json(api.expression(f.checks)))
              ELSE NULL::text
@@ -6281,7 +6312,7 @@ CREATE FUNCTION app.lead_field_rule(kind text, max_length integer, is_nullable b
  SELECT (('This must be '::text ||
          CASE kind
              WHEN 'text'::text THEN format('a text of 1 to %s characters'::text, ltrim(to_char(max_length, '999,999,999'::text)))
-             WHEN 'email'::text THEN 'an e-mail address such as ada@example.com (a domain in ASCII, with a dot)'::text
+             WHEN 'email'::text THEN 'an e-mail address such as ada@example.com (a domain with a dot)'::text
              WHEN 'name'::text THEN format('1 to %s characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9'::text, max_length)
              WHEN 'score'::text THEN 'a whole number from 0 to 100'::text
              WHEN 'stage'::text THEN 'one of the organization''s pipeline stages'::text
@@ -6644,6 +6675,68 @@ to limit seals after a position, and returns the first event that does not match
 until next_after is null. Keep head in another system: if you send it later, the API detects a log that was truncated or
 rewritten, even by a database administrator.';
 
+CREATE FUNCTION app.ascii_email(value text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_local text;
+  v_domain text;
+begin
+  -- The length is limited before the work.
+  if octet_length(ascii_email.value) = char_length(ascii_email.value) or char_length(ascii_email.value) > 254 then
+    return ascii_email.value;
+  end if;
+  v_local := substring(ascii_email.value from '^([\u0001-\u003F\u0041-\u007F]*)@[^@]*$');
+  -- NFKC maps some of these to the Greek letter that ends a word, UTS 46 to the other sigma.
+  if v_local is null or ascii_email.value collate "C" ~ '[\u03F2\U0001D400-\U0001D7FF]' then
+    return ascii_email.value;
+  end if;
+  -- For the letters that are accepted below, UTS 46 (without transitional processing) is NFKC, lower
+  -- case, and NFC. lower() depends on the locale. U+3002 is the full stop of Chinese and Japanese.
+  v_domain := replace(normalize(substr(ascii_email.value, length(v_local) + 2), NFKC), U&'\3002', '.');
+  v_domain := normalize(
+    translate(
+      lower(v_domain collate "C"),
+      'ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞĀĂĄĆĈĊČĎĐĒĔĖĘĚĜĞĠĢĤĦĨĪĬĮĴĶĹĻĽŁŃŅŇŊŌŎŐŒŔŖŘŚŜŞŠŢŤŦŨŪŬŮŰŲŴŶŸŹŻŽƠƯǍǏǑǓ'
+      'ǕǗǙǛǞǠǢǤǦǨǪǬǮǴǶǷǸǺǼǾȀȂȄȆȈȊȌȎȐȒȔȖȘȚȜȞȠȢȤȦȨȪȬȮȰȲͰͲͶͿΆΈΉΊΌΎΏΑΒΓΔΕΖΗΘΙΚΛΜΝΞΟΠΡΣΤΥΦΧΨΩΪΫϏϘϚϜϞϠϢϤϦϨϪϬϮ'
+      'ϷϺϽϾϿЀЁЂЃЄЅІЇЈЉЊЋЌЍЎЏАБВГДЕЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯѠѢѤѦѨѪѬѮѰѲѴѶѸѺѼѾҀҊҌҎҐҒҔҖҘҚҜҞҠҢҤҦҨҪҬҮҰҲҴҶҸҺҼ'
+      'ҾӀӁӃӅӇӉӋӍӐӒӔӖӘӚӜӞӠӢӤӦӨӪӬӮӰӲӴӶӸӺӼӾԀԂԄԆԈԊԌԎԐԒԔԖԘԚԜԞԠԢԤԦԨԪԬԮԱԲԳԴԵԶԷԸԹԺԻԼԽԾԿՀՁՂՃՄՅՆՇՈՉՊՋՌՍՎՏՐՑՒՓՔՕՖ՘'
+      'ḀḂḄḆḈḊḌḎḐḒḔḖḘḚḜḞḠḢḤḦḨḪḬḮḰḲḴḶḸḺḼḾṀṂṄṆṈṊṌṎṐṒṔṖṘṚṜṞṠṢṤṦṨṪṬṮṰṲṴṶṸṺṼṾẀẂẄẆẈẊẌẎẐẒẔẞẠẢẤẦẨẪẬẮẰẲẴẶẸẺẼẾỀỂỄỆ'
+      'ỈỊỌỎỐỒỔỖỘỚỜỞỠỢỤỦỨỪỬỮỰỲỴỶỸỺỼỾ',
+      'àáâãäåæçèéêëìíîïðñòóôõöøùúûüýþāăąćĉċčďđēĕėęěĝğġģĥħĩīĭįĵķĺļľłńņňŋōŏőœŕŗřśŝşšţťŧũūŭůűųŵŷÿźżžơưǎǐǒǔ'
+      'ǖǘǚǜǟǡǣǥǧǩǫǭǯǵƕƿǹǻǽǿȁȃȅȇȉȋȍȏȑȓȕȗșțȝȟƞȣȥȧȩȫȭȯȱȳͱͳͷϳάέήίόύώαβγδεζηθικλμνξοπρστυφχψωϊϋϗϙϛϝϟϡϣϥϧϩϫϭϯ'
+      'ϸϻͻͼͽѐёђѓєѕіїјљњћќѝўџабвгдежзийклмнопрстуфхцчшщъыьэюяѡѣѥѧѩѫѭѯѱѳѵѷѹѻѽѿҁҋҍҏґғҕҗҙқҝҟҡңҥҧҩҫҭүұҳҵҷҹһҽ'
+      'ҿӏӂӄӆӈӊӌӎӑӓӕӗәӛӝӟӡӣӥӧөӫӭӯӱӳӵӷӹӻӽӿԁԃԅԇԉԋԍԏԑԓԕԗԙԛԝԟԡԣԥԧԩԫԭԯաբգդեզէըթժիլխծկհձղճմյնշոչպջռսվտրցւփքօֆէ'
+      'ḁḃḅḇḉḋḍḏḑḓḕḗḙḛḝḟḡḣḥḧḩḫḭḯḱḳḵḷḹḻḽḿṁṃṅṇṉṋṍṏṑṓṕṗṙṛṝṟṡṣṥṧṩṫṭṯṱṳṵṷṹṻṽṿẁẃẅẇẉẋẍẏẑẓẕßạảấầẩẫậắằẳẵặẹẻẽếềểễệ'
+      'ỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹỻỽỿ'
+    ),
+    NFC
+  );
+  -- Letters of the scripts that domains are written in, without other capital letters.
+  if
+    v_domain collate "C" !~ (
+      '^[a-z0-9.\u00B7\u00DF-\u00F6\u00F8-\u012F\u0131-\u017E\u01A1\u01B0\u01CE-\u0233\u0250-\u02AF\u0300-\u0344\u0370-\u03FF'
+      '\u0400-\u052F\u0560-\u0588\u0591-\u05F4\u0610-\u06FF\u0900-\u0EFF\u1000-\u109F\u10D0-\u10FF\u1200-\u137F\u1780-\u17B3\u17B6-\u17E9'
+      '\u1E00-\u1EFF\u3005-\u3007\u3041-\u30FF\u3105-\u312F\u3400-\u4DBF\u4E00-\u9FFF\uAC00-\uD7A3-]+$'
+    )
+  then
+    return ascii_email.value;
+  end if;
+  return v_local || '@' || (
+    select string_agg(
+      case when octet_length(l.label) = char_length(l.label) then l.label else 'xn--' || app.punycode(l.label) end,
+      '.'
+      order by l.ordinality
+    )
+    from string_to_table(v_domain, '.') with ordinality as l (label, ordinality)
+  );
+end $_$;
+
+ALTER FUNCTION app.ascii_email(value text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.ascii_email(value text) IS 'The address with an internationalized domain as xn-- (UTS 46). Unchanged if it is ASCII, or if this cannot convert it; app.is_email then refuses it. Null for null.';
+
 CREATE FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) RETURNS api.answer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6721,6 +6814,51 @@ Returns the kept answer. Null: the key is claimed (or idempotency_key is null); 
 Raises PT409 idempotency_in_progress and erased, and PT422 idempotency_key_reused for another request with the same key.
 The caller raises an error for a later fault, so that the rollback removes the claim.';
 
+CREATE FUNCTION app.clean_text(value text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- White_Space; soft hyphen, Arabic letter mark, Mongolian vowel separator; zero width, joiners and
+  -- directions (U+200B to U+200F, U+202A to U+202E, U+2060 to U+206F); U+FEFF.
+  v_text text := btrim(
+    clean_text.value,
+    U&' \0009\000A\000B\000C\000D\0085\00A0\1680\2000\2001\2002\2003\2004\2005\2006\2007\2008\2009\200A\2028\2029\202F\205F\3000'
+    '\00AD\061C\180E\200B\200C\200D\200E\200F\202A\202B\202C\202D\202E'
+    '\2060\2061\2062\2063\2064\2065\2066\2067\2068\2069\206A\206B\206C\206D\206E\206F\FEFF'
+  );
+begin
+  -- Also invisible: Default_Ignorable_Code_Point (fillers, variation selectors) and U+2800, an empty
+  -- Braille pattern. They are not removed, because an emoji can end with U+FE0F. A control character
+  -- counts as visible here: it is an error of its own.
+  if
+    v_text collate "C" ~ (
+      '[^\u0009-\u000D\u0020\u0085\u00A0\u00AD\u034F\u061C\u115F\u1160\u1680\u17B4\u17B5\u180B-\u180F\u2000-\u200F'
+      '\u2028-\u202F\u205F-\u206F\u2800\u3000\u3164\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFF8\U0001BCA0-\U0001BCA3'
+      '\U0001D173-\U0001D17A\U000E0000-\U000E0FFF]'
+    )
+  then
+    return v_text;
+  end if;
+  return left(v_text, 0);
+end $$;
+
+ALTER FUNCTION app.clean_text(value text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.clean_text(value text) IS 'The text without white space and invisible characters at its ends; empty if no character of it is visible. Every text of a client is stored like this. Null for null.';
+
+CREATE FUNCTION app.code_point("character" text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ('U+'::text || lpad(upper(to_hex(c.number)), GREATEST(4, length(to_hex(c.number))), '0'::text))
+    FROM ( SELECT ascii(code_point."character") AS number) c
+   WHERE (code_point."character" IS NOT NULL);
+END;
+
+ALTER FUNCTION app.code_point("character" text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.code_point("character" text) IS 'The first character as Unicode writes it, such as U+200B. Null for null.';
+
 CREATE FUNCTION app.contact_fault() RETURNS json
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -6730,6 +6868,18 @@ END;
 ALTER FUNCTION app.contact_fault() OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.contact_fault() IS 'The entry in errors for a lead without an email, or a name and a company.';
+
+CREATE FUNCTION app.control_character(value text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return substring(control_character.value collate "C" from '[\u0001-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F]');
+end $$;
+
+ALTER FUNCTION app.control_character(value text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.control_character(value text) IS 'The first of U+0001 to U+001F and U+007F to U+009F in the text, except tab, line feed and carriage return. Null: there is none. No text of a client may have one.';
 
 CREATE PROCEDURE app.drop_policies(IN of_table regclass)
     LANGUAGE plpgsql
@@ -6885,36 +7035,37 @@ CREATE FUNCTION app.lead_faults(organization_id uuid, fields jsonb) RETURNS json
     AS $$
 begin
   return (
-    with field as (
+    -- Text is taken from a string only: from a number, it can have 131,072 digits.
+    with field as materialized (
       select
-        s.key as name,
-        s.ordinality as position,
-        s.value,
-        jsonb_typeof(s.value) as type,
-        app.trim_text(s.value #>> '{}') as text,
+        f.name,
         f.kind,
         f.max_length,
-        f.is_nullable
-      from jsonb_each(lead_faults.fields) with ordinality as s (key, value, ordinality)
-      left join app.lead_field as f on f.name = s.key
+        f.is_nullable,
+        s.value,
+        jsonb_typeof(s.value) as type,
+        case
+          when jsonb_typeof(s.value) = 'string' and f.kind = 'email' then app.ascii_email(app.clean_text(s.value #>> '{}'))
+          when jsonb_typeof(s.value) = 'string' then app.clean_text(s.value #>> '{}')
+        end as text
+      from app.lead_field as f
+      cross join lateral (select lead_faults.fields -> f.name as value) as s
+      where lead_faults.fields ? f.name
     ),
     checked as (
       select
         f.*,
         case
-          when f.kind is null and f.name in (
-            'id', 'organization_id', 'qualification_completed_at', 'created_at', 'updated_at'
-          ) then 'read_only_field'
-          when f.kind is null then 'unknown_field'
           when f.type = 'null' then case when not f.is_nullable then 'not_nullable' end
           when f.type <> case when f.kind = 'score' then 'number' else 'string' end then 'wrong_type'
           when f.kind = 'score' then
             case
-              when (f.value #>> '{}')::numeric not between 0 and 100 then 'out_of_range'
-              when (f.value #>> '{}')::numeric % 1 <> 0 then 'not_whole'
+              when f.value::numeric not between 0 and 100 then 'out_of_range'
+              when f.value::numeric % 1 <> 0 then 'not_whole'
             end
           when f.text = '' then 'blank'
           when char_length(f.text) > f.max_length then 'too_long'
+          when f.kind = 'text' and app.control_character(f.text) is not null then 'control_character'
           when f.kind = 'email' and not app.is_email(f.text) then 'invalid_email'
           when f.kind = 'name' and not app.is_name(f.text) then 'invalid_name'
           when f.kind = 'stage' and not exists (
@@ -6923,21 +7074,53 @@ begin
           ) then 'unknown_stage'
         end as code
       from field as f
-    )
-    select json_agg(
-      json_build_object(
-        'field', left(c.name, 100),
-        'code', c.code,
-        'detail', case c.code
-          when 'read_only_field' then 'This field is set by the server. Leave it out.'
-          when 'unknown_field' then 'This field does not exist. Leave it out.'
+    ),
+    fault (field, code, detail) as (
+      select
+        c.name,
+        c.code,
+        case c.code
+          when 'control_character' then format(
+            'The text has the control character %s. Remove it.', app.code_point(app.control_character(c.text))
+          )
+          when 'unknown_stage' then format(
+            'This must be one of the organization''s pipeline stages: %s.', app.stage_names(lead_faults.organization_id)
+          )
           else app.lead_field_rule(c.kind, c.max_length, c.is_nullable)
         end
+        -- The character that is wrong may be invisible.
+        || case
+          when c.code in ('invalid_email', 'invalid_name', 'unknown_stage') then coalesce(
+            ' The text has the character ' || app.code_point(substring(c.text collate "C" from '[^ -~]')) || '.', ''
+          )
+          else ''
+        end
+      from checked as c
+      where c.code is not null
+      union all
+      (
+        select
+          k.key,
+          case
+            when k.key in ('id', 'organization_id', 'qualification_completed_at', 'created_at', 'updated_at')
+              then 'read_only_field'
+            else 'unknown_field'
+          end,
+          case
+            when k.key in ('id', 'organization_id', 'qualification_completed_at', 'created_at', 'updated_at')
+              then 'This field is set by the server. Leave it out.'
+            else 'This field does not exist. Leave it out.'
+          end
+        from jsonb_object_keys(lead_faults.fields - array(select f.name from app.lead_field as f)) as k (key)
+        order by octet_length(k.key), k.key collate "C"
+        limit 100
       )
-      order by c.position
     )
-    from checked as c
-    where c.code is not null
+    select json_agg(
+      json_build_object('field', left(f.field, 100), 'code', f.code, 'detail', f.detail)
+      order by octet_length(f.field), f.field collate "C"
+    )
+    from fault as f
   );
 end $$;
 
@@ -6945,9 +7128,10 @@ ALTER FUNCTION app.lead_faults(organization_id uuid, fields jsonb) OWNER TO lead
 
 COMMENT ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb) IS 'The faults of the fields of a lead that a client sends.
 
-fields: a JSON object. Returns a JSON array of {field, code, detail}, in the order of the fields; null if there is no fault.
-Codes: read_only_field, unknown_field, not_nullable, wrong_type, out_of_range, not_whole, blank, too_long, invalid_email,
-invalid_name, unknown_stage. The CHECKs and the foreign key of app.lead refuse the same values from any writer.';
+fields: a JSON object. Returns a JSON array of {field, code, detail}, in the order of the fields, with at most 100 fields
+that the client may not send; null if there is no fault. Codes: read_only_field, unknown_field, not_nullable, wrong_type,
+out_of_range, not_whole, blank, too_long, control_character, invalid_email, invalid_name, unknown_stage. The CHECKs and the
+foreign key of app.lead refuse the same values from any writer, except invisible and control characters.';
 
 CREATE FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[]) RETURNS json
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -6992,9 +7176,14 @@ begin
   select jsonb_object_agg(
     f.key,
     case jsonb_typeof(f.value)
-      when 'string' then to_jsonb(app.trim_text(f.value #>> '{}'))
+      when 'string' then to_jsonb(
+        case f.key
+          when 'email' then app.ascii_email(app.clean_text(f.value #>> '{}'))
+          else app.clean_text(f.value #>> '{}')
+        end
+      )
       -- 87.0 is 87: the text "87.0" is no integer.
-      when 'number' then to_jsonb((f.value #>> '{}')::numeric::integer)
+      when 'number' then to_jsonb(f.value::integer)
       else f.value
     end
   )
@@ -7007,8 +7196,9 @@ ALTER FUNCTION app.lead_from(fields jsonb, base app.lead_values) OWNER TO leads_
 
 COMMENT ON FUNCTION app.lead_from(fields jsonb, base app.lead_values) IS 'The lead base, changed by the fields that a client sends.
 
-fields: a JSON object without faults (app.lead_faults). White space at the ends of texts is removed. A field that is left
-out keeps the value of base; null clears it.';
+fields: a JSON object without faults (app.lead_faults). White space and invisible characters at the ends of
+texts are removed, and the domain of the email is converted to ASCII. A field that is left out keeps the value of base;
+null clears it.';
 
 CREATE FUNCTION app.lead_item(lead app.lead_values) RETURNS api.lead_item
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -7070,6 +7260,73 @@ ALTER FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone
 
 COMMENT ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) IS 'The lower one of the cursor''s row and end_at, exclusive. If both are null, it is above every row.';
 
+CREATE FUNCTION app.punycode(label text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- The names are those of RFC 3492, section 6.3.
+  v_points integer[] := array(
+    select ascii(c.character)
+    from string_to_table(punycode.label, null) with ordinality as c (character, position)
+    order by c.position
+  );
+  v_output text := regexp_replace(punycode.label, '[^\u0001-\u007F]', '', 'g');
+  v_basic integer := length(v_output);
+  v_handled integer := v_basic;
+  v_n integer := 128;
+  v_delta integer := 0;
+  v_bias integer := 72;
+  v_point integer;
+  v_next integer;
+  v_q integer;
+  v_k integer;
+  v_t integer;
+begin
+  if v_basic > 0 then
+    v_output := v_output || '-';
+  end if;
+  while v_handled < cardinality(v_points) loop
+    v_next := (select min(p.point) from unnest(v_points) as p (point) where p.point >= v_n);
+    v_delta := v_delta + (v_next - v_n) * (v_handled + 1);
+    v_n := v_next;
+    foreach v_point in array v_points loop
+      if v_point < v_n then
+        v_delta := v_delta + 1;
+      elsif v_point = v_n then
+        v_q := v_delta;
+        v_k := 36;
+        loop
+          v_t := least(greatest(v_k - v_bias, 1), 26);
+          exit when v_q < v_t;
+          v_output := v_output || substr('abcdefghijklmnopqrstuvwxyz0123456789', v_t + (v_q - v_t) % (36 - v_t) + 1, 1);
+          v_q := (v_q - v_t) / (36 - v_t);
+          v_k := v_k + 36;
+        end loop;
+        v_output := v_output || substr('abcdefghijklmnopqrstuvwxyz0123456789', v_q + 1, 1);
+        -- The bias is adapted (section 6.1).
+        v_handled := v_handled + 1;
+        v_delta := v_delta / case when v_handled = v_basic + 1 then 700 else 2 end;
+        v_delta := v_delta + v_delta / v_handled;
+        v_k := 0;
+        while v_delta > 455 loop
+          v_delta := v_delta / 35;
+          v_k := v_k + 36;
+        end loop;
+        v_bias := v_k + 36 * v_delta / (v_delta + 38);
+        v_delta := 0;
+      end if;
+    end loop;
+    v_delta := v_delta + 1;
+    v_n := v_n + 1;
+  end loop;
+  return v_output;
+end $$;
+
+ALTER FUNCTION app.punycode(label text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.punycode(label text) IS 'The label in Punycode (RFC 3492), without the prefix xn--. The label has at most 254 characters.';
+
 CREATE FUNCTION app.raise_faults(status integer, code text, errors json) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7087,27 +7344,15 @@ ALTER FUNCTION app.raise_faults(status integer, code text, errors json) OWNER TO
 
 COMMENT ON FUNCTION app.raise_faults(status integer, code text, errors json) IS 'Raises PT<status> with the code as its message and the errors, a JSON array of {field, code, detail}, as its detail. Does nothing if errors is null.';
 
-CREATE FUNCTION app.trim_text(value text) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT btrim(value, '	
-
-                  　'::text) AS btrim;
-END;
-
-ALTER FUNCTION app.trim_text(value text) OWNER TO leads_owner;
-
-COMMENT ON FUNCTION app.trim_text(value text) IS 'The text without white space at its ends: the 25 characters of Unicode''s property White_Space, in every locale of the database.';
-
 CREATE FUNCTION app.read_email(value text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     BEGIN ATOMIC
- SELECT replace(app.trim_text(value), ' '::text, '+'::text) AS replace;
+ SELECT app.ascii_email(replace(app.clean_text(value), ' '::text, '+'::text)) AS ascii_email;
 END;
 
 ALTER FUNCTION app.read_email(value text) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.read_email(value text) IS 'The address in a filter by email, without white space at the ends. A space between other characters stands for a plus sign.';
+COMMENT ON FUNCTION app.read_email(value text) IS 'The address in a filter by email, as the lead has it. A space between other characters stands for a plus sign.';
 
 CREATE FUNCTION app.read_instant(value text) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
@@ -7220,10 +7465,26 @@ ALTER FUNCTION app.read_object(body text) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.read_object(body text) IS 'The body as jsonb. Raises PT400 invalid_body if it is no object or has a key twice (RFC 8259, section 4), and 54001 if a value is nested in more than 32 objects and arrays, or if there are more than 500 of them.';
 
+CREATE FUNCTION app.stage_names(organization_id uuid) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT string_agg(s.name, ', '::text ORDER BY s."position") AS string_agg
+    FROM ( SELECT p.name,
+             p."position"
+            FROM app.pipeline_stage p
+           WHERE (p.organization_id = stage_names.organization_id)
+           ORDER BY p."position"
+          LIMIT 50) s;
+END;
+
+ALTER FUNCTION app.stage_names(organization_id uuid) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.stage_names(organization_id uuid) IS 'The first 50 pipeline stages of the organization, in their order, separated by commas.';
+
 CREATE FUNCTION app.stage_filter_faults(organization_id uuid, stages text[]) RETURNS json
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
- SELECT json_agg(json_build_object('field', 'pipeline_stage', 'code', 'unknown_stage', 'detail', format('There is no pipeline stage "%s" in this organization.'::text, "left"(s.name, 100)))) AS json_agg
+ SELECT json_agg(json_build_object('field', 'pipeline_stage', 'code', 'unknown_stage', 'detail', format('There is no pipeline stage "%s" in this organization. The stages are: %s.'::text, "left"(s.name, 100), app.stage_names(stage_filter_faults.organization_id)))) AS json_agg
     FROM unnest(stage_filter_faults.stages) s(name)
    WHERE (NOT (EXISTS ( SELECT
             FROM app.pipeline_stage p
@@ -7302,6 +7563,18 @@ end $$;
 ALTER FUNCTION app.tg_pipeline_stage__keep_new() OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.tg_pipeline_stage__keep_new() IS 'Refuses to remove or rename the stage "new".';
+
+CREATE FUNCTION app.trim_text(value text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT btrim(value, '	
+
+                  　'::text) AS btrim;
+END;
+
+ALTER FUNCTION app.trim_text(value text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.trim_text(value text) IS 'The text without white space at its ends: the 25 characters of Unicode''s property White_Space, in every locale of the database.';
 
 CREATE FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head DEFAULT NULL::text) RETURNS api.chain_verdict
     LANGUAGE plpgsql STABLE
@@ -8927,6 +9200,32 @@ ALTER FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) OWNER TO lead
 
 COMMENT ON FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) IS 'Sends NOTIFY leads_crm, without data, if the lead has a pending push. Functions call it, not triggers. Workers find changes made in SQL by polling.';
 
+CREATE FUNCTION scoring.clean_value(value jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if jsonb_typeof(clean_value.value) = 'object' then
+    return (
+      select coalesce(
+        jsonb_object_agg(
+          m.key, case jsonb_typeof(m.value) when 'string' then to_jsonb(app.clean_text(m.value #>> '{}')) else m.value end
+        ),
+        '{}'
+      )
+      from jsonb_each(clean_value.value) as m (key, value)
+    );
+  end if;
+  return case jsonb_typeof(clean_value.value)
+    when 'string' then to_jsonb(app.clean_text(clean_value.value #>> '{}'))
+    else clean_value.value
+  end;
+end $$;
+
+ALTER FUNCTION scoring.clean_value(value jsonb) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION scoring.clean_value(value jsonb) IS 'The value of a signal with its texts as app.clean_text stores them. Null for null.';
+
 CREATE FUNCTION scoring.compute_scores(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) RETURNS TABLE(lead_id uuid, lead_score integer, ai_reasoning text, contributions json)
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -9494,10 +9793,57 @@ COMMENT ON FUNCTION scoring.score_lead(organization_id uuid, lead_id uuid) IS 'S
 
 Null: the organization has no such lead.';
 
+CREATE FUNCTION scoring.value_fault(value jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_type text := jsonb_typeof(value_fault.value);
+  v_texts text[];
+  v_control text;
+begin
+  if not scoring.is_signal_value(value_fault.value) then
+    return 'This must be true, false, null, a number of up to 40 digits, a text of up to 1,000 characters, or an object of '
+      'up to 32 of these.';
+  end if;
+  if v_type = 'string' then
+    v_texts := array[app.clean_text(value_fault.value #>> '{}')];
+  elsif v_type = 'object' then
+    v_texts := array(
+      select case app.clean_text(t.text) when '' then '' else t.text end
+      from jsonb_each(value_fault.value) as m (key, value)
+      cross join lateral (
+        values (m.key), (case jsonb_typeof(m.value) when 'string' then app.clean_text(m.value #>> '{}') end)
+      ) as t (text)
+      where t.text is not null
+    );
+  else
+    return null;
+  end if;
+  if '' = any (v_texts) then
+    return 'A text or name is blank. Send null, or leave it out.';
+  end if;
+  v_control := app.control_character(array_to_string(v_texts, ''));
+  if v_control is not null then
+    return format('The text has the control character %s. Remove it.', app.code_point(v_control));
+  end if;
+  return null;
+end $$;
+
+ALTER FUNCTION scoring.value_fault(value jsonb) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION scoring.value_fault(value jsonb) IS 'What is wrong with the value of a signal, as an English sentence: it violates scoring.is_signal_value, or a text or name in it is blank or has a control character. Null: nothing, also for null.';
+
 CREATE FUNCTION scoring.signal_faults(fields jsonb) RETURNS json
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
- WITH item AS (
+ WITH list AS (
+          SELECT
+                 CASE jsonb_typeof((signal_faults.fields -> 'signals'::text))
+                     WHEN 'array'::text THEN (signal_faults.fields -> 'signals'::text)
+                     ELSE NULL::jsonb
+                 END AS signals
+         ), item AS (
           SELECT ''::text AS path,
              (0)::bigint AS "position",
              signal_faults.fields AS signal
@@ -9506,11 +9852,12 @@ CREATE FUNCTION scoring.signal_faults(fields jsonb) RETURNS json
           SELECT (('signals['::text || (s.ordinality - 1)) || '].'::text),
              s.ordinality,
              s.signal
-            FROM jsonb_array_elements(
-                 CASE jsonb_typeof((signal_faults.fields -> 'signals'::text))
-                     WHEN 'array'::text THEN (signal_faults.fields -> 'signals'::text)
-                     ELSE '[]'::jsonb
-                 END) WITH ORDINALITY s(signal, ordinality)
+            FROM (list l
+              CROSS JOIN LATERAL jsonb_array_elements(
+                 CASE
+                     WHEN ((jsonb_array_length(l.signals) >= 1) AND (jsonb_array_length(l.signals) <= 200)) THEN l.signals
+                     ELSE NULL::jsonb
+                 END) WITH ORDINALITY s(signal, ordinality))
          ), object AS (
           SELECT g.path,
              g."position",
@@ -9529,11 +9876,8 @@ CREATE FUNCTION scoring.signal_faults(fields jsonb) RETURNS json
              'signals'::text,
              'wrong_type'::text,
              'This must be a list of 1 to 200 signals.'::text
-           WHERE
-                 CASE jsonb_typeof((signal_faults.fields -> 'signals'::text))
-                     WHEN 'array'::text THEN ((jsonb_array_length((signal_faults.fields -> 'signals'::text)) < 1) OR (jsonb_array_length((signal_faults.fields -> 'signals'::text)) > 200))
-                     ELSE (signal_faults.fields ? 'signals'::text)
-                 END
+            FROM list l
+           WHERE ((signal_faults.fields ? 'signals'::text) AND (((jsonb_array_length(l.signals) >= 1) AND (jsonb_array_length(l.signals) <= 200)) IS NOT TRUE))
          UNION ALL
           SELECT g."position",
              rtrim(g.path, '.'::text) AS rtrim,
@@ -9547,8 +9891,7 @@ CREATE FUNCTION scoring.signal_faults(fields jsonb) RETURNS json
              'unknown_field'::text,
              'A signal has type, value, observed_at and dedupe_key.'::text
             FROM (object w
-              CROSS JOIN LATERAL jsonb_object_keys(w.signal) k(key))
-           WHERE (k.key <> ALL (ARRAY['type'::text, 'value'::text, 'observed_at'::text, 'dedupe_key'::text]))
+              CROSS JOIN LATERAL jsonb_object_keys((w.signal - '{type,value,observed_at,dedupe_key}'::text[])) k(key))
          UNION ALL
           SELECT w."position",
              (w.path || 'type'::text),
@@ -9557,16 +9900,21 @@ CREATE FUNCTION scoring.signal_faults(fields jsonb) RETURNS json
                      WHEN (jsonb_typeof((w.signal -> 'type'::text)) <> 'string'::text) THEN 'wrong_type'::text
                      ELSE 'invalid_name'::text
                  END AS "case",
-             'This must be 1 to 64 characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9.'::text
+             ('This must be 1 to 64 characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9.'::text ||
+                 CASE jsonb_typeof((w.signal -> 'type'::text))
+                     WHEN 'string'::text THEN COALESCE(((' The text has the character '::text || app.code_point("substring"((w.signal ->> ('type'::text COLLATE "C")), '[^ -~]'::text))) || '.'::text), ''::text)
+                     ELSE ''::text
+                 END)
             FROM object w
            WHERE (((jsonb_typeof((w.signal -> 'type'::text)) = 'string'::text) AND app.is_name((w.signal ->> 'type'::text))) IS NOT TRUE)
          UNION ALL
           SELECT w."position",
              (w.path || 'value'::text),
              'invalid_value'::text,
-             'This must be true, false, null, a number of up to 40 digits, a text of up to 1,000 characters, or an object of up to 32 of these.'::text
-            FROM object w
-           WHERE ((w.signal ? 'value'::text) AND (NOT scoring.is_signal_value((w.signal -> 'value'::text))))
+             v.fault
+            FROM (object w
+              CROSS JOIN LATERAL ( SELECT scoring.value_fault((w.signal -> 'value'::text)) AS fault) v)
+           WHERE (v.fault IS NOT NULL)
          UNION ALL
           SELECT w."position",
              (w.path || 'observed_at'::text),
@@ -9578,20 +9926,32 @@ CREATE FUNCTION scoring.signal_faults(fields jsonb) RETURNS json
           SELECT w."position",
              (w.path || 'dedupe_key'::text),
              'invalid_dedupe_key'::text,
-             'This must be a text of 1 to 255 characters.'::text
+             ('This must be a text of 1 to 255 characters.'::text ||
+                 CASE jsonb_typeof((w.signal -> 'dedupe_key'::text))
+                     WHEN 'string'::text THEN COALESCE(((' The text has the control character '::text || app.code_point(app.control_character(app.clean_text((w.signal ->> 'dedupe_key'::text))))) || '.'::text), ''::text)
+                     ELSE ''::text
+                 END)
             FROM object w
-           WHERE ((jsonb_typeof((w.signal -> 'dedupe_key'::text)) <> 'null'::text) AND ((jsonb_typeof((w.signal -> 'dedupe_key'::text)) <> 'string'::text) OR (NOT app.is_text(app.trim_text((w.signal ->> 'dedupe_key'::text)), 255))))
+           WHERE ((jsonb_typeof((w.signal -> 'dedupe_key'::text)) <> 'null'::text) AND ((jsonb_typeof((w.signal -> 'dedupe_key'::text)) <> 'string'::text) OR (NOT app.is_text(app.clean_text((w.signal ->> 'dedupe_key'::text)), 255)) OR (app.control_character(app.clean_text((w.signal ->> 'dedupe_key'::text))) IS NOT NULL)))
          )
   SELECT json_agg(json_build_object('field', "left"(f.field, 100), 'code', f.code, 'detail', f.detail) ORDER BY f."position", f.field, f.code) AS json_agg
-    FROM fault f;
+    FROM ( SELECT f_1."position",
+             f_1.field,
+             f_1.code,
+             f_1.detail
+            FROM fault f_1
+           ORDER BY f_1."position", f_1.field, f_1.code
+          LIMIT 100) f;
 END;
 
 ALTER FUNCTION scoring.signal_faults(fields jsonb) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION scoring.signal_faults(fields jsonb) IS 'All faults of a signal, or of {"signals": […]}, as a JSON array of {field, code, detail}; null if there is no fault.
+COMMENT ON FUNCTION scoring.signal_faults(fields jsonb) IS 'The first 100 faults of a signal, or of {"signals": […]}, as a JSON array of {field, code, detail}; null if there is no
+fault.
 
 Codes: required, unknown_field, wrong_type, invalid_name, invalid_value, invalid_timestamp, invalid_dedupe_key. Fields of
-a list read signals[0].type. The CHECKs of scoring.signal refuse the same values from any writer.';
+a list read signals[0].type. The CHECKs of scoring.signal refuse the same values from any writer, except blank texts, and
+invisible and control characters.';
 
 CREATE FUNCTION scoring.signal_item(id uuid, organization_id uuid, lead_id uuid, type text, value jsonb, observed_at timestamp with time zone, dedupe_key text, created_at timestamp with time zone) RETURNS api.signal
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -11268,6 +11628,9 @@ GRANT SELECT ON TABLE api.shape TO leads_exec;
 
 REVOKE ALL ON FUNCTION api.operation_bodies() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION app.text_pattern() FROM PUBLIC;
+GRANT ALL ON FUNCTION app.text_pattern() TO leads_exec;
+
 REVOKE ALL ON FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, is_input boolean, more text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.actions() FROM PUBLIC;
@@ -11323,11 +11686,25 @@ GRANT ALL ON FUNCTION api.update_lead(id uuid, body text, if_match api.entity_ta
 REVOKE ALL ON FUNCTION api.verify_audit_log(after api.seal_position, "limit" api.seal_count, head api.chain_head) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.verify_audit_log(after api.seal_position, "limit" api.seal_count, head api.chain_head) TO leads_api;
 
+REVOKE ALL ON FUNCTION app.ascii_email(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.ascii_email(value text) TO leads_exec;
+
 REVOKE ALL ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) TO leads_exec;
 
+REVOKE ALL ON FUNCTION app.clean_text(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.clean_text(value text) TO leads_exec;
+GRANT ALL ON FUNCTION app.clean_text(value text) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION app.code_point("character" text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.code_point("character" text) TO leads_exec;
+
 REVOKE ALL ON FUNCTION app.contact_fault() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.contact_fault() TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.control_character(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.control_character(value text) TO leads_exec;
+GRANT ALL ON FUNCTION app.control_character(value text) TO leads_jobs;
 
 REVOKE ALL ON PROCEDURE app.drop_policies(IN of_table regclass) FROM PUBLIC;
 GRANT ALL ON PROCEDURE app.drop_policies(IN of_table regclass) TO leads_auth;
@@ -11391,15 +11768,11 @@ GRANT ALL ON PROCEDURE app.notify(IN channel text) TO leads_jobs;
 REVOKE ALL ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) TO leads_exec;
 
+REVOKE ALL ON FUNCTION app.punycode(label text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.punycode(label text) TO leads_exec;
+
 REVOKE ALL ON FUNCTION app.raise_faults(status integer, code text, errors json) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.raise_faults(status integer, code text, errors json) TO leads_exec;
-
-REVOKE ALL ON FUNCTION app.trim_text(value text) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_auth;
-GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_exec;
-GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_jobs;
-GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_audit;
-GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_eraser;
 
 REVOKE ALL ON FUNCTION app.read_email(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.read_email(value text) TO leads_exec;
@@ -11410,6 +11783,9 @@ GRANT ALL ON FUNCTION app.read_instant(value text) TO leads_exec;
 REVOKE ALL ON FUNCTION app.read_object(body text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.read_object(body text) TO leads_exec;
 
+REVOKE ALL ON FUNCTION app.stage_names(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.stage_names(organization_id uuid) TO leads_exec;
+
 REVOKE ALL ON FUNCTION app.stage_filter_faults(organization_id uuid, stages text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.stage_filter_faults(organization_id uuid, stages text[]) TO leads_exec;
 
@@ -11418,6 +11794,13 @@ REVOKE ALL ON FUNCTION app.tg_lead__stamp() FROM PUBLIC;
 REVOKE ALL ON FUNCTION app.tg_organization__add_pipeline_stages() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.tg_pipeline_stage__keep_new() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION app.trim_text(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_auth;
+GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_exec;
+GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_jobs;
+GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_audit;
+GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_eraser;
 
 REVOKE ALL ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) TO leads_exec;
@@ -11510,6 +11893,9 @@ GRANT ALL ON FUNCTION crm.tg_lead__push() TO leads_owner;
 REVOKE ALL ON FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) TO leads_exec;
 
+REVOKE ALL ON FUNCTION scoring.clean_value(value jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION scoring.clean_value(value jsonb) TO leads_exec;
+
 REVOKE ALL ON FUNCTION scoring.compute_scores(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION scoring.compute_scores(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) TO leads_exec;
 GRANT ALL ON FUNCTION scoring.compute_scores(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) TO leads_jobs;
@@ -11554,6 +11940,9 @@ GRANT ALL ON FUNCTION scoring.model_in_force(organization_id uuid, OUT model tex
 
 REVOKE ALL ON FUNCTION scoring.score_lead(organization_id uuid, lead_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION scoring.score_lead(organization_id uuid, lead_id uuid) TO leads_exec;
+
+REVOKE ALL ON FUNCTION scoring.value_fault(value jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION scoring.value_fault(value jsonb) TO leads_exec;
 
 REVOKE ALL ON FUNCTION scoring.signal_faults(fields jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION scoring.signal_faults(fields jsonb) TO leads_exec;
@@ -11909,15 +12298,15 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
     "description": "true, false, null, a number, a text, or a flat object of these.",
     "anyOf": [
       {"type": ["boolean", "null", "number"]},
-      {"type": "string", "maxLength": 1000, "pattern": "^[^\\u0000]*$"},
+      {"type": "string", "maxLength": 1000, "minLength": 1, "pattern": "^[\\t\\n\\v\\f\\r \\u0085\\u00a0\\u00ad\\u061c\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff]*[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f\\t\\n\\v\\f\\r \\u0085\\u00a0\\u00ad\\u061c\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff\\u034f\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180d\\u180f\\u2800\\u3164\\ufe00-\\ufe0f\\uffa0\\ufff0-\\ufff8][^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*[\\t\\n\\v\\f\\r \\u0085\\u00a0\\u00ad\\u061c\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff]*$"},
       {
         "type": "object",
         "maxProperties": 32,
-        "propertyNames": {"minLength": 1, "maxLength": 64, "pattern": "^[^\\u0000]*$"},
+        "propertyNames": {"minLength": 1, "maxLength": 64, "pattern": "^[\\t\\n\\v\\f\\r \\u0085\\u00a0\\u00ad\\u061c\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff]*[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f\\t\\n\\v\\f\\r \\u0085\\u00a0\\u00ad\\u061c\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff\\u034f\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180d\\u180f\\u2800\\u3164\\ufe00-\\ufe0f\\uffa0\\ufff0-\\ufff8][^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*[\\t\\n\\v\\f\\r \\u0085\\u00a0\\u00ad\\u061c\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff]*$"},
         "additionalProperties": {
           "anyOf": [
             {"type": ["boolean", "null", "number"]},
-            {"type": "string", "maxLength": 1000, "pattern": "^[^\\u0000]*$"}
+            {"type": "string", "maxLength": 1000, "minLength": 1, "pattern": "^[\\t\\n\\v\\f\\r \\u0085\\u00a0\\u00ad\\u061c\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff]*[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f\\t\\n\\v\\f\\r \\u0085\\u00a0\\u00ad\\u061c\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff\\u034f\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180d\\u180f\\u2800\\u3164\\ufe00-\\ufe0f\\uffa0\\ufff0-\\ufff8][^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*[\\t\\n\\v\\f\\r \\u0085\\u00a0\\u00ad\\u061c\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff]*$"}
           ]
         }
       }

@@ -91,6 +91,8 @@ reset role;
 \ir app/control_character.sql
 \ir app/code_point.sql
 \ir app/text_pattern.sql
+\ir app/punycode.sql
+\ir app/ascii_email.sql
 \ir app/stage_names.sql
 \ir app/read_object.sql
 \ir app/lead_field.rows.sql

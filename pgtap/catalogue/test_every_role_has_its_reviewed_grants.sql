@@ -163,6 +163,7 @@ from (values
     insert (id, organization_id, lead_id, type, value, observed_at, dedupe_key) on scoring.signal
     select on scoring.signal
     execute on api.is_cursor
+    execute on app.ascii_email
     execute on app.claim_idempotency_key
     execute on app.clean_text
     execute on app.code_point
@@ -186,6 +187,7 @@ from (values
     execute on app.new_id
     execute on app.page_answer
     execute on app.page_bound
+    execute on app.punycode
     execute on app.raise_faults
     execute on app.read_email
     execute on app.read_instant

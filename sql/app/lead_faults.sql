@@ -15,7 +15,10 @@ begin
         f.is_nullable,
         s.value,
         jsonb_typeof(s.value) as type,
-        case jsonb_typeof(s.value) when 'string' then app.clean_text(s.value #>> '{}') end as text
+        case
+          when jsonb_typeof(s.value) = 'string' and f.kind = 'email' then app.ascii_email(app.clean_text(s.value #>> '{}'))
+          when jsonb_typeof(s.value) = 'string' then app.clean_text(s.value #>> '{}')
+        end as text
       from app.lead_field as f
       cross join lateral (select lead_faults.fields -> f.name as value) as s
       where lead_faults.fields ? f.name

@@ -8,7 +8,7 @@ begin atomic
     'This must be '
     || case kind
       when 'text' then format('a text of 1 to %s characters', ltrim(to_char(max_length, '999,999,999')))
-      when 'email' then 'an e-mail address such as ada@example.com (a domain in ASCII, with a dot)'
+      when 'email' then 'an e-mail address such as ada@example.com (a domain with a dot)'
       when 'name' then format('1 to %s characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9', max_length)
       when 'score' then 'a whole number from 0 to 100'
       when 'stage' then 'one of the organization''s pipeline stages'

@@ -11,7 +11,12 @@ begin
   select jsonb_object_agg(
     f.key,
     case jsonb_typeof(f.value)
-      when 'string' then to_jsonb(app.clean_text(f.value #>> '{}'))
+      when 'string' then to_jsonb(
+        case f.key
+          when 'email' then app.ascii_email(app.clean_text(f.value #>> '{}'))
+          else app.clean_text(f.value #>> '{}')
+        end
+      )
       -- 87.0 is 87: the text "87.0" is no integer.
       when 'number' then to_jsonb(f.value::integer)
       else f.value
@@ -26,7 +31,7 @@ comment on function app.lead_from(jsonb, app.lead_values) is
 $$The lead base, changed by the fields that a client sends.
 
 fields: a JSON object without faults (app.lead_faults). White space and invisible characters at the ends of
-texts are removed. A field that is left out keeps the value of base;
+texts are removed, and the domain of the email is converted to ASCII. A field that is left out keeps the value of base;
 null clears it.$$;
 
 grant execute on function app.lead_from(jsonb, app.lead_values) to leads_exec;

@@ -5,11 +5,10 @@ create or replace function app.read_email(value text)
 returns text language sql immutable strict parallel safe
 begin atomic
   -- In a query, a plus sign that is not percent-encoded arrives as a space.
-  select replace(app.trim_text(read_email.value), ' ', '+');
+  select app.ascii_email(replace(app.clean_text(read_email.value), ' ', '+'));
 end;
 
 comment on function app.read_email(text) is
-  'The address in a filter by email, without white space at the ends. A space between other characters stands for a plus '
-  'sign.';
+  'The address in a filter by email, as the lead has it. A space between other characters stands for a plus sign.';
 
 grant execute on function app.read_email(text) to leads_exec;
