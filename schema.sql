@@ -6737,6 +6737,22 @@ ALTER FUNCTION app.ascii_email(value text) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.ascii_email(value text) IS 'The address with an internationalized domain as xn-- (UTS 46). Unchanged if it is ASCII, or if this cannot convert it; app.is_email then refuses it. Null for null.';
 
+CREATE FUNCTION app.character_note(value text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return coalesce(
+    ' The text has the character '
+    || app.code_point(substring(character_note.value collate "C" from '[^ -~]')) || '.',
+    ''
+  );
+end $$;
+
+ALTER FUNCTION app.character_note(value text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.character_note(value text) IS 'A sentence, after a space, with the code point of the first character that is not printable ASCII: it may be invisible. Empty if there is none.';
+
 CREATE FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) RETURNS api.answer
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7088,11 +7104,8 @@ begin
           )
           else app.lead_field_rule(c.kind, c.max_length, c.is_nullable)
         end
-        -- The character that is wrong may be invisible.
         || case
-          when c.code in ('invalid_email', 'invalid_name', 'unknown_stage') then coalesce(
-            ' The text has the character ' || app.code_point(substring(c.text collate "C" from '[^ -~]')) || '.', ''
-          )
+          when c.code in ('invalid_email', 'invalid_name', 'unknown_stage') then app.character_note(c.text)
           else ''
         end
       from checked as c
@@ -7148,13 +7161,13 @@ begin
       select json_build_object('field', 'source', 'code', 'invalid_name', 'detail', format(
         'No lead can have the source "%s". A source is 1 to 64 characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9.',
         left(s.value, 100)
-      ))
+      ) || app.character_note(s.value))
       from unnest(lead_filter_faults.sources) as s (value)
       where not app.is_name(s.value)
       union all
       select json_build_object('field', 'email', 'code', 'invalid_email', 'detail', format(
         'No lead can have the address "%s". Send an address such as ada@example.com.', left(e.value, 100)
-      ))
+      ) || app.character_note(app.read_email(e.value)))
       from unnest(lead_filter_faults.emails) as e (value)
       where not app.is_email(app.read_email(e.value))
     )
@@ -7484,7 +7497,7 @@ COMMENT ON FUNCTION app.stage_names(organization_id uuid) IS 'The first 50 pipel
 CREATE FUNCTION app.stage_filter_faults(organization_id uuid, stages text[]) RETURNS json
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
- SELECT json_agg(json_build_object('field', 'pipeline_stage', 'code', 'unknown_stage', 'detail', format('There is no pipeline stage "%s" in this organization. The stages are: %s.'::text, "left"(s.name, 100), app.stage_names(stage_filter_faults.organization_id)))) AS json_agg
+ SELECT json_agg(json_build_object('field', 'pipeline_stage', 'code', 'unknown_stage', 'detail', (format('There is no pipeline stage "%s" in this organization. The stages are: %s.'::text, "left"(s.name, 100), app.stage_names(stage_filter_faults.organization_id)) || app.character_note(s.name)))) AS json_agg
     FROM unnest(stage_filter_faults.stages) s(name)
    WHERE (NOT (EXISTS ( SELECT
             FROM app.pipeline_stage p
@@ -9902,7 +9915,7 @@ CREATE FUNCTION scoring.signal_faults(fields jsonb) RETURNS json
                  END AS "case",
              ('This must be 1 to 64 characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9.'::text ||
                  CASE jsonb_typeof((w.signal -> 'type'::text))
-                     WHEN 'string'::text THEN COALESCE(((' The text has the character '::text || app.code_point("substring"((w.signal ->> ('type'::text COLLATE "C")), '[^ -~]'::text))) || '.'::text), ''::text)
+                     WHEN 'string'::text THEN app.character_note((w.signal ->> 'type'::text))
                      ELSE ''::text
                  END)
             FROM object w
@@ -11688,6 +11701,9 @@ GRANT ALL ON FUNCTION api.verify_audit_log(after api.seal_position, "limit" api.
 
 REVOKE ALL ON FUNCTION app.ascii_email(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.ascii_email(value text) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.character_note(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.character_note(value text) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) TO leads_exec;

@@ -90,6 +90,7 @@ reset role;
 \ir app/clean_text.sql
 \ir app/control_character.sql
 \ir app/code_point.sql
+\ir app/character_note.sql
 \ir app/text_pattern.sql
 \ir app/punycode.sql
 \ir app/ascii_email.sql

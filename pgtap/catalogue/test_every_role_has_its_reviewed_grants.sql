@@ -164,6 +164,7 @@ from (values
     select on scoring.signal
     execute on api.is_cursor
     execute on app.ascii_email
+    execute on app.character_note
     execute on app.claim_idempotency_key
     execute on app.clean_text
     execute on app.code_point

@@ -59,11 +59,8 @@ begin
           )
           else app.lead_field_rule(c.kind, c.max_length, c.is_nullable)
         end
-        -- The character that is wrong may be invisible.
         || case
-          when c.code in ('invalid_email', 'invalid_name', 'unknown_stage') then coalesce(
-            ' The text has the character ' || app.code_point(substring(c.text collate "C" from '[^ -~]')) || '.', ''
-          )
+          when c.code in ('invalid_email', 'invalid_name', 'unknown_stage') then app.character_note(c.text)
           else ''
         end
       from checked as c

@@ -15,13 +15,13 @@ begin
       select json_build_object('field', 'source', 'code', 'invalid_name', 'detail', format(
         'No lead can have the source "%s". A source is 1 to 64 characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9.',
         left(s.value, 100)
-      ))
+      ) || app.character_note(s.value))
       from unnest(lead_filter_faults.sources) as s (value)
       where not app.is_name(s.value)
       union all
       select json_build_object('field', 'email', 'code', 'invalid_email', 'detail', format(
         'No lead can have the address "%s". Send an address such as ada@example.com.', left(e.value, 100)
-      ))
+      ) || app.character_note(app.read_email(e.value)))
       from unnest(lead_filter_faults.emails) as e (value)
       where not app.is_email(app.read_email(e.value))
     )

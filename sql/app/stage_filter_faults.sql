@@ -10,7 +10,7 @@ begin atomic
     'detail', format(
       'There is no pipeline stage "%s" in this organization. The stages are: %s.',
       left(s.name, 100), app.stage_names(stage_filter_faults.organization_id)
-    )
+    ) || app.character_note(s.name)
   ))
   from unnest(stage_filter_faults.stages) as s (name)
   where not exists (

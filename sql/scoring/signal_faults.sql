@@ -47,12 +47,7 @@ begin atomic
       end,
       'This must be 1 to 64 characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9.'
       || case jsonb_typeof(w.signal -> 'type')
-        -- The character that is wrong may be invisible.
-        when 'string' then coalesce(
-          ' The text has the character '
-          || app.code_point(substring(w.signal ->> 'type' collate "C" from '[^ -~]')) || '.',
-          ''
-        )
+        when 'string' then app.character_note(w.signal ->> 'type')
         else ''
       end
     from object as w
