@@ -2417,7 +2417,7 @@ CREATE FUNCTION admin.drift() RETURNS TABLE(object text, change text, remedy tex
              p.removal,
                  CASE
                      WHEN (p.definition ~ '\nAS \$(function|procedure)'::text) THEN p.definition
-                     ELSE translate(regexp_replace(p.definition, '(true|false|''::[a-z ]+|NULL::[a-z ]+) AS "?\w+"?'::text, '\1'::text, 'g'::text), '()'::text, ''::text)
+                     ELSE translate(regexp_replace(regexp_replace(p.definition, '(true|false|''::[a-z ]+|NULL::[a-z ]+) AS "?\w+"?'::text, '\1'::text, 'g'::text), '\m(UPDATE|DELETE FROM|MERGE INTO) (\S+) AS '::text, '\1 \2 '::text, 'g'::text), '()'::text, ''::text)
                  END AS comparable
             FROM printed p
          ), compared AS (

@@ -194,6 +194,23 @@ def test_another_postgresqls_catalogue_is_not_compared(connection: psycopg.Conne
         assert "leads doctor --accept" in results["catalogue"]["remedy"]
 
 
+def test_an_alias_that_another_minor_release_prints_differently_is_no_drift(
+    connection: psycopg.Connection[dict[str, Any]],
+) -> None:
+    changed = set()
+    for pattern, replacement in ((r" AS (\w+)", r" \3"), (r" (?!AS |SET )(\w+)", r" AS \3")):
+        with connection.transaction(force_rollback=True):
+            kept = "regexp_replace(e.definition, '(UPDATE|DELETE FROM) (\\S+)' || %s, '\\1 \\2' || %s)"
+            rows = connection.execute(
+                f"update admin.catalogue_entry as e set definition = {kept} "
+                f"where e.definition like '%%BEGIN ATOMIC%%' and e.definition <> {kept} returning e.object",
+                [pattern, replacement] * 2,
+            ).fetchall()
+            changed |= {row["object"].partition("(")[0] for row in rows}
+            assert connection.execute("select object from admin.drift()").fetchall() == []
+    assert {"function admin.keep_catalogue", "function app.keep_answer"} <= changed
+
+
 def test_drift_from_before_a_migration_is_not_kept(
     connection: psycopg.Connection[dict[str, Any]],
 ) -> None:

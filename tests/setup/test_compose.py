@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,8 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from app import embedded
+from app.embedded import cluster
 from app.settings import ROOT
 from tools import secrets
 
@@ -121,3 +124,16 @@ def test_only_the_worker_and_the_operator_have_the_crm_key() -> None:
         "worker",
         "operator",
     }
+
+
+def test_postgresql_has_the_settings_of_the_embedded_server(tmp_path: Path) -> None:
+    programs = embedded.binary("postgres").parent
+    server = embedded.Server(tmp_path, 5432)
+    arguments = cluster.command(tmp_path, programs, server, {"max_notify_queue_pages": "8192"})
+    settings = dict(part.split("=", 1) for flag, part in pairwise(arguments) if flag == "-c")
+    # Where the server's files, log and addresses are: the image decides that.
+    for name in ("hba_file", "ident_file", "listen_addresses", "port", "logging_collector", "log_destination"):
+        del settings[name]
+    settings = {name: value for name, value in settings.items() if not name.startswith("unix_socket_")}
+    options = [part.removeprefix("--") for part in SERVICES["postgres"]["command"] if part.startswith("--")]
+    assert dict(option.split("=", 1) for option in options) == settings
