@@ -888,10 +888,18 @@ CREATE FUNCTION admin.analyst_findings() RETURNS TABLE(subject text, finding tex
  SELECT ('role '::text || m.member),
      'The analyst''s login has no organization, so it reads nothing.'::text,
      m.removal
-    FROM admin.membership m
+    FROM (admin.membership m
+      JOIN pg_roles r ON (((r.oid = m.member_id) AND r.rolcanlogin)))
    WHERE ((m.granted_kind = 'group'::text) AND (m.may_set OR m.inherits) AND (NOT m.is_member_ours) AND (NOT m.is_migrating) AND (NOT (EXISTS ( SELECT
             FROM auth.analyst a
            WHERE ((a.role_oid = m.member_id) AND ((a.role_name)::text = (m.login_name)::text))))))
+ UNION ALL
+  SELECT ('role '::text || m.member),
+     'The analyst''s login was revoked, and isn''t dropped yet.'::text,
+     ('leads bi revoke '::text || (m.login_name)::text)
+    FROM (admin.membership m
+      JOIN pg_roles r ON (((r.oid = m.member_id) AND (NOT r.rolcanlogin))))
+   WHERE ((m.granted_kind = 'group'::text) AND (NOT m.is_member_ours))
  UNION ALL
   SELECT ('analyst '::text || quote_ident((a.role_name)::text)),
      'The cluster has no such login, or a new login with the same name: the login was dropped, or a dump was restored.'::text,
@@ -2497,7 +2505,9 @@ catalogue: "catalogue", "changed".';
 CREATE FUNCTION admin.drop_analyst(login text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
+declare
+  v_objects text;
 begin
   if not exists (select from pg_catalog.pg_roles as r where r.rolname = drop_analyst.login) then
     return;
@@ -2515,19 +2525,43 @@ begin
       '"%s" isn''t a revoked login. Run: leads bi revoke %s', drop_analyst.login, drop_analyst.login
     );
   end if;
+  select string_agg(
+    case
+      when d.dbid in (0, b.oid) then pg_describe_object(d.classid, d.objid, d.objsubid)
+      else format('something in the database "%s"', (select o.datname from pg_catalog.pg_database as o where o.oid = d.dbid))
+    end,
+    ', '
+  ) into v_objects
+  from pg_catalog.pg_shdepend as d
+  join pg_catalog.pg_database as b on b.datname = current_database()
+  where
+    d.refclassid = 'pg_authid'::regclass
+    and d.refobjid = (select r.oid from pg_catalog.pg_roles as r where r.rolname = drop_analyst.login)
+    -- DROP OWNED below removes privileges and default privileges, but only here.
+    and (d.dbid not in (0, b.oid) or (d.deptype = 'o' and d.classid <> 'pg_default_acl'::regclass));
+  if v_objects is not null then
+    raise sqlstate 'PT409' using message = 'analyst_owns_objects', hint = format(
+      'The login "%1$s" can''t log in any more, but it isn''t dropped, because it has: %2$s. In that database, run '
+      '"reassign owned by %1$I to ROLE; drop owned by %1$I;" as a superuser. Then run again: leads bi revoke %1$s',
+      drop_analyst.login, v_objects
+    );
+  end if;
   -- The creator of a role only has ADMIN OPTION. To end its sessions takes the role's privileges.
   execute format('grant %I to %I', drop_analyst.login, current_user);
   perform pg_terminate_backend(a.pid, 5000)
   from pg_catalog.pg_stat_activity as a
   where a.usename = drop_analyst.login;
+  -- Every login may alter its own default privileges, and DROP ROLE fails while there are any.
+  execute format('drop owned by %I', drop_analyst.login);
   execute format('drop role %I', drop_analyst.login);
-end $$;
+end $_$;
 
 ALTER FUNCTION admin.drop_analyst(login text) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.drop_analyst(login text) IS 'Ends the sessions of a revoked analyst''s login, and drops the login if it exists. Only the migrating login can execute it.
 
-It waits up to 5 seconds for each session. Raises PT409 analyst_not_revoked, and 2BP01 if an object depends on the login.';
+It waits up to 5 seconds for each session. It also drops the login''s privileges and default privileges in this database. Raises
+PT409 analyst_not_revoked, and PT409 analyst_owns_objects if the login owns anything else, or has anything in another database.';
 
 CREATE FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER

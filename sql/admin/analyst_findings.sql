@@ -10,6 +10,7 @@ begin atomic
     'The analyst''s login has no organization, so it reads nothing.',
     m.removal
   from admin.membership as m
+  join pg_catalog.pg_roles as r on r.oid = m.member_id and r.rolcanlogin
   where
     m.granted_kind = 'group'
     and (m.may_set or m.inherits)
@@ -18,6 +19,14 @@ begin atomic
     and not exists (
       select from auth.analyst as a where a.role_oid = m.member_id and a.role_name::text = m.login_name::text
     )
+  union all
+  select
+    'role ' || m.member,
+    'The analyst''s login was revoked, and isn''t dropped yet.',
+    'leads bi revoke ' || m.login_name
+  from admin.membership as m
+  join pg_catalog.pg_roles as r on r.oid = m.member_id and not r.rolcanlogin
+  where m.granted_kind = 'group' and not m.is_member_ours
   union all
   select
     'analyst ' || quote_ident(a.role_name),

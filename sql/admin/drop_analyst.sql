@@ -4,6 +4,8 @@ set local role leads_jobs;
 create or replace function admin.drop_analyst(login text)
 returns void language plpgsql volatile security invoker set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_objects text;
 begin
   if not exists (select from pg_catalog.pg_roles as r where r.rolname = drop_analyst.login) then
     return;
@@ -21,15 +23,39 @@ begin
       '"%s" isn''t a revoked login. Run: leads bi revoke %s', drop_analyst.login, drop_analyst.login
     );
   end if;
+  select string_agg(
+    case
+      when d.dbid in (0, b.oid) then pg_describe_object(d.classid, d.objid, d.objsubid)
+      else format('something in the database "%s"', (select o.datname from pg_catalog.pg_database as o where o.oid = d.dbid))
+    end,
+    ', '
+  ) into v_objects
+  from pg_catalog.pg_shdepend as d
+  join pg_catalog.pg_database as b on b.datname = current_database()
+  where
+    d.refclassid = 'pg_authid'::regclass
+    and d.refobjid = (select r.oid from pg_catalog.pg_roles as r where r.rolname = drop_analyst.login)
+    -- DROP OWNED below removes privileges and default privileges, but only here.
+    and (d.dbid not in (0, b.oid) or (d.deptype = 'o' and d.classid <> 'pg_default_acl'::regclass));
+  if v_objects is not null then
+    raise sqlstate 'PT409' using message = 'analyst_owns_objects', hint = format(
+      'The login "%1$s" can''t log in any more, but it isn''t dropped, because it has: %2$s. In that database, run '
+      '"reassign owned by %1$I to ROLE; drop owned by %1$I;" as a superuser. Then run again: leads bi revoke %1$s',
+      drop_analyst.login, v_objects
+    );
+  end if;
   -- The creator of a role only has ADMIN OPTION. To end its sessions takes the role's privileges.
   execute format('grant %I to %I', drop_analyst.login, current_user);
   perform pg_terminate_backend(a.pid, 5000)
   from pg_catalog.pg_stat_activity as a
   where a.usename = drop_analyst.login;
+  -- Every login may alter its own default privileges, and DROP ROLE fails while there are any.
+  execute format('drop owned by %I', drop_analyst.login);
   execute format('drop role %I', drop_analyst.login);
 end $$;
 
 comment on function admin.drop_analyst(text) is
 $$Ends the sessions of a revoked analyst's login, and drops the login if it exists. Only the migrating login can execute it.
 
-It waits up to 5 seconds for each session. Raises PT409 analyst_not_revoked, and 2BP01 if an object depends on the login.$$;
+It waits up to 5 seconds for each session. It also drops the login's privileges and default privileges in this database. Raises
+PT409 analyst_not_revoked, and PT409 analyst_owns_objects if the login owns anything else, or has anything in another database.$$;

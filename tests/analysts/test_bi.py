@@ -326,6 +326,37 @@ def test_an_interrupted_revocation_is_completed_by_the_next(place: Place) -> Non
     assert logins(place, "^ida$") == []
 
 
+def test_default_privileges_that_the_analyst_altered_are_dropped(place: Place) -> None:
+    url = place.analyst("jo")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("set default_transaction_read_only = off")
+        connection.execute("alter default privileges grant select on tables to public")
+        connection.execute("alter default privileges revoke execute on functions from public")
+    assert "is dropped" in printed(place.leads("bi", "revoke", "jo"))
+    assert logins(place, "^jo$") == []
+    assert place.sql("select 1 from pg_default_acl where defaclrole not in (select oid from pg_roles)") == []
+
+
+def test_what_a_login_owns_is_named_and_not_dropped(place: Place) -> None:
+    url = place.analyst("kay")
+    place.sql("create schema lab; create table lab.notes (n integer); alter table lab.notes owner to kay")
+    place.sql("create database elsewhere")
+    with psycopg.connect(place.server.url("postgres", "elsewhere"), autocommit=True) as connection:
+        connection.execute("create table t (); grant select on t to kay")
+    message = mistake(place.leads("bi", "revoke", "kay"))
+    assert "table lab.notes" in message
+    assert 'something in the database "elsewhere"' in message
+    assert "password authentication failed" in refused(url) or "not permitted to log in" in refused(url)
+    found = {row["subject"]: row for row in json.loads(place.leads("doctor", "--json").stdout)["findings"]}
+    assert found["role kay"]["remedy"] == "leads bi revoke kay"
+
+    place.sql("drop database elsewhere")
+    place.sql("reassign owned by kay to postgres; drop owned by kay")
+    printed(place.leads("bi", "revoke", "kay"))
+    place.sql("drop schema lab cascade")
+    assert logins(place, "^kay$") == []
+
+
 # leads psql
 
 
