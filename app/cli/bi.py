@@ -22,6 +22,7 @@ from psycopg.rows import DictRow
 from app import embedded, settings
 from app.cli import demo
 from app.cli.addresses import Addresses, addresses, call, connect
+from app.cli.cluster import analysts_elsewhere
 from app.cli.keys import Instant
 from app.cli.output import Group, Mistake, json_option, one, rows
 
@@ -135,7 +136,14 @@ def list_(organization: UUID | None, as_json: bool) -> None:
 @json_option
 def revoke(login: str, as_json: bool) -> None:
     """End the sessions of the analyst LOGIN, and drop the login."""
-    with _migrator() as (_, connection):
+    with _migrator() as (urls, connection):
+        if login not in {row["login"] for row in call(connection, "admin.analysts", None)}:
+            analysts, _ = analysts_elsewhere(connection, urls.of_migrate())
+            if database := analysts.get(login):
+                raise Mistake(
+                    f'"{login}" is an analyst of the database "{database}" on the same server. Run the command with '
+                    "the LEADS_MIGRATE_URL of that database."
+                )
         revoke_login(connection, login)
     one({"login": login, "state": "dropped"}, f"The login {login} is dropped.", as_json)
 

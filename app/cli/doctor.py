@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import click
 import psycopg
@@ -16,10 +16,12 @@ from psycopg.rows import DictRow
 
 from app import migrations
 from app.cli.addresses import addresses, call, connect
+from app.cli.cluster import analysts_elsewhere
 from app.cli.output import Mistake, json_option
 
 _MISSING = (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedFunction, psycopg.errors.UndefinedTable)
 _REMEDY_LINES = 12
+_UNBOUND = "The analyst's login has no organization, so it reads nothing."
 _IS_OLDER = """
 select 1
 from pg_catalog.pg_proc as p
@@ -114,7 +116,8 @@ def examine(url: str, *, is_migrating: bool) -> tuple[list[Finding], list[NotSee
         is_older = bool(connection.execute(_IS_OLDER).rowcount)
         try:
             if not is_older:
-                findings += [Finding(**row) for row in call(connection, "admin.findings", migrations.newest())]
+                rows = call(connection, "admin.findings", migrations.newest())
+                findings += _without_analysts_elsewhere([Finding(**row) for row in rows], connection, url)
         except _MISSING:
             findings.append(Finding("version", "The schema is missing, or older than this release.", "leads migrate"))
     try:
@@ -133,6 +136,21 @@ def examine(url: str, *, is_migrating: bool) -> tuple[list[Finding], list[NotSee
         names = ", ".join(migration.path.name for migration in pending)
         findings.append(Finding("migrations", f"These migrations aren't applied: {names}.", "leads migrate"))
     return findings, not_seen
+
+
+def _without_analysts_elsewhere(
+    findings: list[Finding], connection: psycopg.Connection[DictRow], url: str
+) -> list[Finding]:
+    """The findings without the logins that are analysts of another database in this cluster."""
+    if not any(finding.finding == _UNBOUND for finding in findings):
+        return findings
+    analysts, unknown = analysts_elsewhere(connection, url)
+    subjects = {f"role {name}" for login in analysts for name in (login, f'"{login}"')}
+    kept = [finding for finding in findings if finding.finding != _UNBOUND or finding.subject not in subjects]
+    if not unknown:
+        return kept
+    condition = f"Only if it isn't an analyst of the database {', '.join(unknown)} (see there: leads bi list), run: "
+    return [replace(row, remedy=condition + row.remedy) if row.finding == _UNBOUND else row for row in kept]
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from app import migration_diff, migration_lock, migration_run, migrations, unreleased
 from app.cli import doctor
 from app.cli.addresses import Addresses, addresses, connect
+from app.cli.cluster import other_databases
 from app.cli.output import Mistake, progress
 from app.migrations import Migration
 
@@ -44,7 +45,12 @@ _PLAN = """\
     help="How long to try again while a migration doesn't get its locks.",
 )
 @click.option("--set-passwords", is_flag=True, help="Set the passwords of the logins to those in their addresses.")
-def migrate(plan: bool, diff: bool, mark_applied: bool, give_up_after: int, set_passwords: bool) -> None:
+@click.option(
+    "--yes",
+    is_flag=True,
+    help="With --set-passwords: don't ask, although another database of the server has the same logins.",
+)
+def migrate(plan: bool, diff: bool, mark_applied: bool, give_up_after: int, set_passwords: bool, yes: bool) -> None:
     """Apply the migrations that the database lacks.
 
     Connects with LEADS_MIGRATE_URL. That login needs CREATEROLE and must own the database;
@@ -73,7 +79,7 @@ def migrate(plan: bool, diff: bool, mark_applied: bool, give_up_after: int, set_
         except migrations.MigrationError as error:
             raise Mistake(str(error)) from None
         if set_passwords:
-            give_passwords(urls)
+            give_passwords(urls, is_confirmed=yes)
 
 
 class _Report:
@@ -194,31 +200,53 @@ def _says_what_is_left_out(url: str) -> bool:
     return is_pending
 
 
-def give_passwords(addresses: Addresses) -> None:
+def give_passwords(addresses: Addresses, *, is_confirmed: bool) -> None:
     """Sets the passwords in the addresses.
     Only SCRAM verifiers are sent: no password leaves this process.
+
+    Asks first if another database of the cluster has the same logins, unless is_confirmed.
     """
     urls = {
         "DATABASE_URL": ("leads_api", addresses.api),
         "LEADS_OPERATOR_URL": ("leads_operator", addresses.operator),
         "LEADS_WORKER_URL": ("leads_worker", addresses.worker),
     }
-    count = 0
-    with connect(addresses.of_migrate()) as connection:
-        for name, (login, url) in urls.items():
-            address = conninfo_to_dict(url or "")
-            if not address.get("password"):
-                click.echo(f"{login}: {name} has no password, so the login's password stays as it is.", err=True)
-                continue
-            if address.get("user") != login:
-                raise Mistake(f"{name} names the login {address.get('user')}; it must be {login}.")
-            set_password(connection, login, str(address["password"]))
-            click.echo(f"{login}: the password in {name} is set.", err=True)
-            count += 1
-    if not count:
+    passwords = {}
+    for name, (login, url) in urls.items():
+        address = conninfo_to_dict(url or "")
+        if not address.get("password"):
+            click.echo(f"{login}: {name} has no password, so the login's password stays as it is.", err=True)
+            continue
+        if address.get("user") != login:
+            raise Mistake(f"{name} names the login {address.get('user')}; it must be {login}.")
+        passwords[name] = (login, str(address["password"]))
+    if not passwords:
         raise Mistake(
             "No password is set. Put the addresses of the other logins, with passwords, into the environment."
         )
+    with connect(addresses.of_migrate(), autocommit=True) as connection:
+        others = [] if is_confirmed else other_databases(connection)
+    if others:
+        _confirm_passwords(others)
+    with connect(addresses.of_migrate()) as connection:
+        for name, (login, password) in passwords.items():
+            set_password(connection, login, password)
+            click.echo(f"{login}: the password in {name} is set.", err=True)
+
+
+def _confirm_passwords(others: list[str]) -> None:
+    """Asks whether the passwords may change for these databases too. Raises click.Abort."""
+    question = (
+        f"The logins also belong to the database {', '.join(others)} of this server. Change their passwords there?"
+    )
+    try:
+        is_meant = click.confirm(question, err=True)
+    except click.Abort:
+        click.echo("\nNo password was changed. Use --yes to change them without a confirmation.", err=True)
+        raise
+    if not is_meant:
+        click.echo("No password was changed.", err=True)
+        raise click.Abort
 
 
 def set_password(connection: psycopg.Connection[object], login: str, password: str) -> None:

@@ -357,6 +357,54 @@ def test_what_a_login_owns_is_named_and_not_dropped(place: Place) -> None:
     assert logins(place, "^kay$") == []
 
 
+# Two databases in one cluster
+
+
+def test_two_databases_of_one_cluster_share_the_logins(place: Place) -> None:
+    place.analyst("lou")
+    place.sql("create database staging template leads owner leads_migrator")
+    staging = place.server.url("leads_migrator", "staging")
+    try:
+        with psycopg.connect(place.server.url("postgres", "staging")) as connection:
+            connection.execute("delete from auth.analyst")
+        arguments = ("bi", "create", "moe", "--organization", place.organization)
+        printed(place.leads(*arguments, LEADS_MIGRATE_URL=staging))
+
+        def unbound(**environ: str) -> dict[str, str]:
+            found = json.loads(place.leads("doctor", "--json", **environ).stdout)["findings"]
+            return {row["subject"]: row["remedy"] for row in found if "has no organization" in row["finding"]}
+
+        assert unbound() == {}
+        assert unbound(LEADS_MIGRATE_URL=staging) == {}
+        assert 'is an analyst of the database "staging"' in mistake(place.leads("bi", "revoke", "moe"))
+        place.sql("alter database staging allow_connections false")
+        assert unbound()["role moe"].startswith("Only if it isn't an analyst of the database staging")
+        place.sql("alter database staging allow_connections true")
+        with psycopg.connect(place.server.url("postgres", "staging")) as connection:
+            connection.execute("delete from auth.analyst")
+        assert unbound()["role moe"].startswith("revoke leads_bi from moe")
+
+        passwords = {"DATABASE_URL": place.server.url("leads_api") + "&password=secret", "LEADS_MIGRATE_URL": staging}
+        is_set = "select rolpassword is not null from pg_authid where rolname = 'leads_api'"
+        refusal = place.leads("migrate", "--set-passwords", **passwords)
+        assert refusal.returncode == 130
+        assert "also belong to the database leads of this server" in refusal.stderr
+        assert "No password was changed. Use --yes" in refusal.stderr
+        assert place.sql(is_set) == [(False,)]
+        assert place.leads("migrate", "--set-passwords", "--yes", **passwords).returncode == 0
+        assert place.sql(is_set) == [(True,)]
+        place.sql("alter role leads_api password null")
+    finally:
+        place.sql("drop database staging with (force)")
+    printed(place.leads("bi", "revoke", "moe"))
+    # One database is not asked about.
+    alone = place.leads(
+        "migrate", "--set-passwords", **passwords | {"LEADS_MIGRATE_URL": place.server.url("leads_migrator")}
+    )
+    assert alone.returncode == 0
+    place.sql("alter role leads_api password null")
+
+
 # leads psql
 
 

@@ -1,0 +1,43 @@
+"""Other databases of the product in the same cluster. They share the roles and their passwords."""
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import DictRow
+
+from app.cli.addresses import call, connect
+
+# Each database that has objects of leads_owner.
+_OTHERS = """
+select d.datname as name
+from pg_catalog.pg_database as d
+where
+  d.datname <> current_database()
+  and exists (
+    select
+    from pg_catalog.pg_shdepend as s
+    join pg_catalog.pg_roles as r on r.oid = s.refobjid and s.refclassid = 'pg_authid'::regclass
+    where s.dbid = d.oid and r.rolname = 'leads_owner' and s.deptype = 'o'
+  )
+order by 1
+"""
+
+
+def other_databases(connection: psycopg.Connection[DictRow]) -> list[str]:
+    """The names of the other databases in which the product is installed. Raises psycopg.Error."""
+    return [row["name"] for row in connection.execute(_OTHERS).fetchall()]
+
+
+def analysts_elsewhere(connection: psycopg.Connection[DictRow], url: str) -> tuple[dict[str, str], list[str]]:
+    """The other databases' analysts: each login's database; and the databases that can't be asked.
+
+    url: the address of the connection's database. Raises psycopg.Error.
+    """
+    analysts: dict[str, str] = {}
+    unknown: list[str] = []
+    for name in other_databases(connection):
+        try:
+            with connect(make_conninfo(url, dbname=name)) as other:
+                analysts |= {row["login"]: name for row in call(other, "admin.analysts", None)}
+        except psycopg.Error:
+            unknown.append(name)
+    return analysts, unknown
