@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from app import migration_run, migrations
+from app import migration_run, migrations, session
 from app.migration_lock import locked
 from app.migrations import MigrationError
 from app.unreleased import BLOCK
@@ -79,7 +79,7 @@ def _catalogue_script() -> list[str]:
 
 
 def _catalogue(url: str, script: list[str]) -> Catalogue:
-    with psycopg.connect(url, connect_timeout=10, application_name="leads migrate") as connection:
+    with psycopg.connect(session.address(url, session.COMMAND, "leads migrate")) as connection:
         connection.read_only = True
         connection.execute(f"set local lock_timeout = {migration_run.LOCK_TIMEOUT}".encode())
         for statement in script[:-1]:
@@ -90,7 +90,7 @@ def _catalogue(url: str, script: list[str]) -> Catalogue:
 @contextmanager
 def _scratch_database(url: str) -> Iterator[str]:
     """The address of an empty database on the same server, which is dropped after the block."""
-    with psycopg.connect(url, autocommit=True, connect_timeout=10, application_name="leads migrate") as connection:
+    with psycopg.connect(session.address(url, session.COMMAND, "leads migrate"), autocommit=True) as connection:
         may = connection.execute(
             "select rolcreatedb or rolsuper from pg_catalog.pg_roles where rolname = session_user"
         ).fetchone()

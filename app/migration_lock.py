@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
+from app import session
 from app.migrations import MigrationError, applied_ids
 
 Say = Callable[[str], None]
@@ -52,9 +54,13 @@ def locked(url: str, say: Say = lambda sentence: None) -> Iterator[Lock]:
     """Holds the lock for the block. Waits while another process has it.
     Raises MigrationError and psycopg.Error.
     """
-    with psycopg.connect(url, autocommit=True, connect_timeout=10, application_name="leads migrate") as connection:
+    # Not with standard_conforming_strings, which _check_database reads.
+    settings = {name: value for name, value in session.COMMAND.items() if name != "standard_conforming_strings"}
+    with psycopg.connect(session.address(url, settings, "leads migrate"), autocommit=True) as connection:
         _check_login(connection)
-        applied_ids(connection)  # before anything is created, so that a database that is refused stays unchanged
+        # Before anything is created, so that a database that is refused stays unchanged.
+        if not applied_ids(connection):
+            _check_database(connection)
         no_time_limits(connection)
         _create_table(connection)
         has_reported = False
@@ -119,4 +125,23 @@ def _check_login(connection: psycopg.Connection[Any]) -> None:
         raise MigrationError(
             "The migrating login may not create schemas. As the owner of the database, run: "
             f"alter database {connection.info.dbname} owner to {connection.info.user}"
+        )
+
+
+def _check_database(connection: psycopg.Connection[Any]) -> None:
+    name = sql.Identifier(connection.info.dbname).as_string()
+    encoding, is_standard = connection.execute(
+        "select pg_encoding_to_char(encoding)::text, current_setting('standard_conforming_strings') = 'on' "
+        "from pg_catalog.pg_database where datname = current_database()"
+    ).fetchall()[0]
+    if encoding != "UTF8":
+        raise MigrationError(
+            f"The database has the encoding {encoding}, and UTF8 is needed, so that it can store every name. Nothing "
+            f"was changed. Create another database, and use its address: create database NAME encoding 'UTF8' "
+            f"template template0 owner {connection.info.user}"
+        )
+    if not is_standard:
+        raise MigrationError(
+            "standard_conforming_strings is off, and functions would read backslashes in another way. Nothing was "
+            f"changed. As the owner of the database, run: alter database {name} set standard_conforming_strings = on"
         )

@@ -24,7 +24,7 @@ import yoyo
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
-from app import migrations
+from app import migrations, session
 from app.migration_lock import Lock, no_time_limits
 from app.migrations import Backfill, Migration, MigrationError
 
@@ -307,7 +307,11 @@ def _of_yoyo(migration: Migration) -> Any:
 
 
 def _yoyo_url(url: str) -> str:
-    parameters = {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
+    parameters = {
+        name: str(value)
+        for name, value in conninfo_to_dict(session.address(url, session.COMMAND, "leads migrate")).items()
+        if value is not None
+    }
     database = parameters.pop("dbname", "")
-    parameters |= {"schema": "yoyo", "application_name": "leads migrate"}
+    parameters["schema"] = "yoyo"
     return f"postgresql+psycopg:///{database}?{urlencode(parameters)}"

@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from app import settings
+from app import session, settings
 from app.settings import ROOT
 
 FOLDER = ROOT / "migrations"
@@ -49,7 +49,7 @@ class Migration:
     @cached_property
     def text(self) -> str:
         """The whole file."""
-        return self.path.read_text()
+        return self.path.read_text(encoding="utf-8")
 
     @property
     def is_transactional(self) -> bool:
@@ -117,7 +117,7 @@ def check_sums() -> None:
     """Raises MigrationError if a file isn't the released one,
     because a database knows only the names of migrations.
     """
-    sums = {name: digest for digest, name in (line.split() for line in SUMS.read_text().splitlines())}
+    sums = {name: digest for digest, name in (line.split() for line in SUMS.read_text(encoding="utf-8").splitlines())}
     for migration in all_():
         digest = hashlib.sha256(migration.path.read_bytes()).hexdigest()
         if migration.path.name not in sums:
@@ -138,7 +138,7 @@ def pending(url: str, folder: Path | None = None) -> list[Migration]:
     Raises MigrationError if the database has migrations that this release doesn't know,
     and psycopg.Error.
     """
-    with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+    with psycopg.connect(session.address(url, session.COMMAND, "leads"), autocommit=True) as connection:
         applied = applied_ids(connection)
     return [migration for migration in all_(folder) if migration.id not in applied]
 

@@ -8,7 +8,30 @@ from collections.abc import Mapping
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-SERVER = {
+FORMATS = {
+    "bytea_output": "hex",
+    "datestyle": "ISO,\\ MDY",
+    "extra_float_digits": "1",
+    "intervalstyle": "postgres",
+    "quote_all_identifiers": "off",
+    "standard_conforming_strings": "on",
+}
+"""Settings of how values are written and read."""
+
+COMMAND = FORMATS | {
+    "default_transaction_isolation": "read\\ committed",
+    "default_transaction_read_only": "off",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "lock_timeout": "0",
+    "row_security": "on",
+    "search_path": "pg_catalog",
+    "statement_timeout": "0",
+    "timezone": "UTC",
+}
+"""Settings of the sessions of commands and migrations."""
+
+SERVER = FORMATS | {
     "default_transaction_isolation": "read\\ committed",
     "default_transaction_read_only": "off",
     "idle_in_transaction_session_timeout": "10000",

@@ -63,7 +63,7 @@ def current() -> State | None:
 
 def next_text() -> str:
     """migrations/next.sql; empty if there is none."""
-    return _NEXT.read_text() if _NEXT.exists() else ""
+    return _NEXT.read_text(encoding="utf-8") if _NEXT.exists() else ""
 
 
 def has_statements(text: str) -> bool:
@@ -81,8 +81,8 @@ def differing(root: Path | None = None) -> list[str]:
     copied = migrations.all_(root / "migrations" if root else None)
     last = {path: text for migration in copied for path, text in BLOCK.findall(migration.text)}
     load = root / "sql" / "load.sql" if root else _LOAD
-    paths = [f"sql/{name}" for name in INCLUDE.findall(load.read_text())]
-    return [path for path in paths if last.get(path) != ((root or ROOT) / path).read_text()]
+    paths = [f"sql/{name}" for name in INCLUDE.findall(load.read_text(encoding="utf-8"))]
+    return [path for path in paths if last.get(path) != ((root or ROOT) / path).read_text(encoding="utf-8")]
 
 
 def load_script() -> str:
@@ -92,10 +92,10 @@ def load_script() -> str:
 
 def _pieces() -> Iterator[tuple[str, str]]:
     """The parts of the load script: the path of the file, and the text."""
-    first, *others = INCLUDE.split(_LOAD.read_text())
+    first, *others = INCLUDE.split(_LOAD.read_text(encoding="utf-8"))
     yield "sql/load.sql", first
     for name, after in zip(others[::2], others[1::2], strict=True):
-        yield f"sql/{name}", (ROOT / "sql" / name).read_text()
+        yield f"sql/{name}", (ROOT / "sql" / name).read_text(encoding="utf-8")
         yield "sql/load.sql", after
 
 
@@ -164,7 +164,7 @@ def _parts() -> Iterator[Migration]:
     with tempfile.TemporaryDirectory() as folder:
         for name, text in parts(next_text()):
             path = Path(folder) / f"{name}.sql"
-            path.write_text(text)
+            path.write_text(text, encoding="utf-8")
             yield Migration(name, path)
 
 

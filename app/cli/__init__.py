@@ -1,6 +1,7 @@
 """The command line ``leads``. Each command has a module."""
 
 import importlib
+import io
 import signal
 import sys
 from types import FrameType
@@ -84,6 +85,10 @@ def leads() -> None:
 
 def main() -> None:
     """Runs the command line. A mistake prints one sentence and exits with code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        # A character that the terminal's encoding lacks is printed as its code point.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     # On SIGTERM the context managers run, which stop the embedded server.
     signal.signal(signal.SIGTERM, _exit)
     with plain_errors():

@@ -2,7 +2,7 @@
 one of four addresses, or the embedded server's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +10,9 @@ from typing import Any
 import psycopg
 from psycopg.rows import DictRow, dict_row
 
-from app import embedded, settings
+from app import embedded, session
 from app.cli.output import Mistake
+from app.settings import read
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def addresses(*, bi_port: int | None = None, creates: bool = False, is_supervise
     started again if it ends.
     Raises Mistake, SettingsError and EmbeddedError.
     """
-    env = settings.read()
+    env = read()
     if env.database_url or env.migrate_url or env.operator_url or env.worker_url:
         yield Addresses(env.database_url, env.migrate_url, env.operator_url, env.worker_url, False)
         return
@@ -77,11 +78,11 @@ def operator() -> Iterator[psycopg.Connection[DictRow]]:
         yield connection
 
 
-def connect(url: str, **options: Any) -> psycopg.Connection[DictRow]:
-    """A connection whose rows are dictionaries.
+def connect(url: str, settings: Mapping[str, str] = session.COMMAND, **options: Any) -> psycopg.Connection[DictRow]:
+    """A connection with these settings of its session, whose rows are dictionaries.
     Raises Mistake if PostgreSQL is too old, and psycopg.Error.
     """
-    connection = psycopg.connect(url, row_factory=dict_row, application_name="leads", connect_timeout=10, **options)
+    connection = psycopg.connect(session.address(url, settings, "leads"), row_factory=dict_row, **options)
     if connection.info.server_version < 150000:
         major = connection.info.server_version // 10000
         connection.close()

@@ -6,7 +6,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from app import migration_diff, migration_lock, migration_run, migrations, unreleased
+from app import migration_diff, migration_lock, migration_run, migrations, session, unreleased
 from app.cli import doctor
 from app.cli.addresses import Addresses, addresses, connect
 from app.cli.cluster import other_databases
@@ -124,7 +124,7 @@ def apply(url: str, give_up_after: float = migration_run.GIVE_UP_AFTER) -> None:
                 name = migration.path.name
                 click.echo(f"Applying {name} ...", err=True)
                 count += 1
-            with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+            with psycopg.connect(session.address(url, session.COMMAND, "leads migrate"), autocommit=True) as connection:
                 if is_unreleased := unreleased.is_pending(connection):
                     name = "The unreleased changes"
                     click.echo("Applying the unreleased changes of this checkout ...", err=True)
@@ -189,7 +189,7 @@ def print_diff(url: str) -> None:
 
 
 def _says_what_is_left_out(url: str) -> bool:
-    with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+    with psycopg.connect(session.address(url, session.COMMAND, "leads migrate"), autocommit=True) as connection:
         is_pending = unreleased.is_pending(connection)
     if is_pending:
         click.echo(

@@ -78,7 +78,7 @@ def prepare_embedded(urls: Addresses, configuration: Settings) -> str:
                 migrate.apply(urls.of_migrate())
         except migrations.MigrationError as error:
             raise Mistake(str(error)) from None
-        key = key_file.read_text().strip() if key_file.exists() else ""
+        key = key_file.read_text(encoding="utf-8").strip() if key_file.exists() else ""
         if not demo.is_good(urls.of_api(), key):
             key = demo.seed(urls.of_operator())
             key_file.unlink(missing_ok=True)
@@ -97,7 +97,7 @@ def _worker(urls: Addresses, configuration: Settings) -> AbstractContextManager[
 def _check(url: str) -> None:
     """Raises Mistake if the schema is too old, or if the login must not serve."""
     needed = migrations.newest()
-    with connect(session.address(url)) as connection:
+    with connect(url, session.SERVER) as connection:
         try:
             version = call(connection, "api.schema_version")[0]["schema_version"]
             # Before 0.9.0 the version counted migrations, not releases.

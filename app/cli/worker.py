@@ -20,7 +20,7 @@ from app.cli.addresses import Addresses, addresses, connect
 from app.cli.output import Mistake
 from app.settings import Settings, SettingsError
 from app.worker.loop import work
-from app.worker.outbox import session_of
+from app.worker.outbox import SESSION
 from app.worker.vault import Vault, new_key, read
 
 
@@ -113,12 +113,12 @@ def _kept(path: Path) -> str:
         with suppress(FileExistsError):
             os.link(temporary, path)
         temporary.unlink()
-    return path.read_text().strip()
+    return path.read_text(encoding="utf-8").strip()
 
 
 def _check(url: str) -> None:
     """Raises psycopg.Error if the schema is too old."""
-    with connect(session_of(url)) as connection:
+    with connect(url, SESSION) as connection:
         connection.execute("select crm.seconds_until_due('{}')")
 
 

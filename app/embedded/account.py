@@ -37,7 +37,9 @@ def server_account() -> pwd.struct_passwd:
         reason = f"PostgreSQL refuses to run as root, and the user {SYSTEM_USER} can't be created (no program useradd)"
         if useradd := shutil.which("useradd"):
             options = ("--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin")
-            result = subprocess.run([useradd, *options, SYSTEM_USER], capture_output=True, text=True)
+            result = subprocess.run(
+                [useradd, *options, SYSTEM_USER], capture_output=True, encoding="utf-8", errors="replace"
+            )
             with suppress(KeyError):
                 return pwd.getpwnam(SYSTEM_USER)
             reason = reason.replace("no program useradd", result.stderr.strip())

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psycopg
 
+from app import session
 from app.embedded.account import can_run, check_reachable, subprocess_options, user_name
 from app.embedded.errors import EmbeddedError, explain
 from app.embedded.process import Server
@@ -120,7 +121,9 @@ def create(data_dir: Path, programs: Path, account: pwd.struct_passwd, *, sync: 
     arguments = [str(programs / "initdb"), "-D", str(new), "--username=postgres", "--auth-local=peer"]
     arguments += ["--auth-host=scram-sha-256", "--encoding=UTF8", *locale, "--data-checksums"]
     arguments += [] if sync else ["--no-sync"]
-    result = subprocess.run(arguments, capture_output=True, text=True, **subprocess_options(account))
+    result = subprocess.run(
+        arguments, capture_output=True, encoding="utf-8", errors="replace", **subprocess_options(account)
+    )
     if result.returncode != 0:
         raise EmbeddedError(
             f"The database in {data_dir} can't be created: {explain(result.stdout + result.stderr, data_dir)}"
@@ -133,7 +136,9 @@ def create(data_dir: Path, programs: Path, account: pwd.struct_passwd, *, sync: 
 
 def _major(programs: Path) -> int:
     """Return the major version of PostgreSQL."""
-    version = subprocess.run([programs / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
+    version = subprocess.run(
+        [programs / "postgres", "--version"], capture_output=True, encoding="utf-8", errors="replace", check=True
+    ).stdout
     return int(re.findall(r"\d+", version)[0])
 
 
@@ -142,7 +147,7 @@ def command(data_dir: Path, programs: Path, server: Server, options: Mapping[str
     user = user_name(os.geteuid()).replace('"', '""')
     ident = "".join(f'leads  "{user}"  {role}\n' for role in LOGINS)
     for name, text in (("pg_hba.conf", _HBA), ("pg_ident.conf", ident)):
-        (data_dir / name).write_text(text)
+        (data_dir / name).write_text(text, encoding="utf-8", errors="surrogateescape")
         (data_dir / name).chmod(0o644)  # whatever the umask: the server's account reads them
     settings = {
         "hba_file": str(data_dir / "pg_hba.conf"),
@@ -179,7 +184,7 @@ def create_database(server: Server) -> None:
     """Create the migrating login and the database if they are missing,
     whatever an interrupted start has left.
     """
-    with psycopg.connect(server.url("postgres", "postgres"), autocommit=True) as connection:
+    with psycopg.connect(_address(server.url("postgres", "postgres")), autocommit=True) as connection:
         if not connection.execute("select from pg_roles where rolname = 'leads_migrator'").fetchall():
             connection.execute("create role leads_migrator login createrole")
         if not connection.execute("select from pg_database where datname = 'leads'").fetchall():
@@ -196,5 +201,10 @@ def harden(url: str) -> None:
     `url` is a superuser's. A copy of a template needs it again,
     because the grants on a database aren't copied.
     """
-    with psycopg.connect(url) as connection:
+    with psycopg.connect(_address(url)) as connection:
         connection.execute((Path(__file__).parent.parent / "superuser.sql").read_bytes())
+
+
+def _address(url: str) -> str:
+    # Whatever somebody has set for the database or the superuser.
+    return session.address(url, session.COMMAND, "leads")

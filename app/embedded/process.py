@@ -72,7 +72,7 @@ class _PidFile:
 
 def _read_pid_file(data_dir: Path) -> _PidFile | None:
     try:
-        lines = (data_dir / "postgres" / "postmaster.pid").read_text().splitlines()
+        lines = os.fsdecode((data_dir / "postgres" / "postmaster.pid").read_bytes()).splitlines()
         pid, _, _, port, folder, hosts, _, status = lines + [""] * (8 - len(lines))
         return _PidFile(int(pid), Server(Path(folder), int(port), bool(hosts.strip())), status.strip())
     except (FileNotFoundError, ValueError):

@@ -15,7 +15,9 @@ from app import session
 from app.worker.push import Outcome
 from app.worker.vendors import Contact, Sent
 
-_SESSION = {
+SESSION = session.FORMATS | {
+    "default_transaction_isolation": "read\\ committed",
+    "default_transaction_read_only": "off",
     "idle_session_timeout": "0",
     "idle_in_transaction_session_timeout": "10000",
     "jit": "off",
@@ -27,6 +29,7 @@ _SESSION = {
     "synchronous_commit": "on",
     "timezone": "UTC",
 }
+"""Settings of the worker's sessions."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Job:
 
 def session_of(url: str) -> str:
     """The connection string of a worker's session."""
-    return session.address(url, _SESSION, "leads-worker")
+    return session.address(url, SESSION, "leads-worker")
 
 
 class Outbox:

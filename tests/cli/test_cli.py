@@ -19,14 +19,15 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import psycopg
 import pytest
 
 from app import embedded, migration_lock, migration_run, migrations, settings
 from app.cli import demo, keys, serve
 from app.cli.addresses import Addresses
 from app.settings import ROOT
-from tests.support.database import Database, Organization
-from tests.support.process import Leads, Server, leads_in, mistake, printed
+from tests.support.database import Database, Organization, make_key
+from tests.support.process import Leads, Server, leads_in, leads_on, mistake, printed
 
 
 def test_organizations(leads: Leads) -> None:
@@ -415,6 +416,136 @@ def test_of_two_servers_one_prepares_a_new_database(
         keys = list(executor.map(lambda _: serve.prepare_embedded(urls, configuration), range(2)))
     assert keys[0] == keys[1] == (tmp_path / "demo-key").read_text().strip()
     assert database.sql("select count(*) from app.organization") == [{"count": 2}]
+
+
+COMMANDS = (
+    ("organizations", "list"),
+    ("keys", "create", "--organization", "ID", "--scopes", "read", "--expires", "90d", "--json"),
+    ("keys", "list"),
+    ("scoring", "show", "--organization", "ID"),
+    ("scoring", "diff", "--organization", "ID"),
+    ("crm", "list"),
+    ("bi", "list"),
+    ("audit", "verify"),
+    ("migrate", "--plan"),
+    ("migrate",),
+)
+SETTINGS = {
+    "bytea_output": "escape",
+    "datestyle": "German",
+    "default_transaction_isolation": "serializable",
+    "default_transaction_read_only": "on",
+    "extra_float_digits": "-15",
+    "intervalstyle": "sql_standard",
+    "lock_timeout": "1",
+    "quote_all_identifiers": "on",
+    "row_security": "off",
+    "search_path": "nowhere",
+    "standard_conforming_strings": "off",
+    "statement_timeout": "1",
+    "timezone": "Asia/Kathmandu",
+}
+
+
+@pytest.fixture(scope="module")
+def drafted(new_database: Callable[..., Database], tmp_path_factory: pytest.TempPathFactory) -> tuple[Database, str]:
+    """A database with an organization that has a draft, both with characters outside Latin-1."""
+    database, file = new_database(), tmp_path_factory.mktemp("model") / "model.toml"
+    file.write_text(
+        'base = 1\n[[rules]]\nname = "leak"\nfield = "pain_points"\n'
+        'operator = "present"\nlabel = "漏水"\nweight = 0.2\n',
+        encoding="utf-8",
+    )
+    run = leads_on(database)
+    organization = printed(run("organizations", "create", "漏水"))
+    json.loads(printed(run("scoring", "edit", str(file), "--organization", organization, "--json")))
+    return database, organization
+
+
+@pytest.mark.parametrize(
+    ("kind", "command"),
+    [
+        *(("settings", command) for command in COMMANDS),
+        ("encoding", COMMANDS[0]),
+        ("encoding", COMMANDS[4]),
+        ("locale", COMMANDS[4]),
+        ("locale", COMMANDS[8]),
+    ],
+)
+def test_every_command_works_with_any_encoding_and_settings(
+    drafted: tuple[Database, str], command: tuple[str, ...], kind: str
+) -> None:
+    database, organization = drafted
+    environ = {
+        "encoding": {"PYTHONIOENCODING": "latin-1"},
+        "locale": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        "settings": {},
+    }[kind]
+    changes = SETTINGS if kind == "settings" else {}
+    with psycopg.connect(database.server.url("postgres", "postgres"), autocommit=True) as connection:
+        for name, value in changes.items():
+            connection.execute(f"alter database {database.name} set {name} = '{value}'".encode())
+        try:
+            process = leads_on(database)(*(organization if part == "ID" else part for part in command), **environ)
+        finally:
+            connection.execute(f"alter database {database.name} reset all".encode())
+    assert process.returncode == 0, process.stderr
+    assert "Traceback" not in process.stderr
+    if command[:2] in (("scoring", "diff"), ("organizations", "list")):
+        assert ("\\u6f0f\\u6c34" if kind == "encoding" else "漏水") in process.stdout
+
+
+def test_the_server_works_with_any_settings(drafted: tuple[Database, str], new_server: Callable[..., Server]) -> None:
+    database, organization = drafted
+    key = make_key(database, organization, "write")
+    with psycopg.connect(database.server.url("postgres", "postgres"), autocommit=True) as connection:
+        for name, value in SETTINGS.items():
+            connection.execute(f"alter database {database.name} set {name} = '{value}'".encode())
+        try:
+            server = new_server(database)
+        finally:
+            connection.execute(f"alter database {database.name} reset all".encode())
+    with server.client(key) as client:
+        lead = client.post("/leads", json={"email": "a@example.com", "pain_points": "C:\\new"})
+        assert lead.status_code == 201
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", lead.json()["created_at"])
+        path = lead.headers["location"].removeprefix("/api/v1")
+        assert client.get(path).json()["pain_points"] == "C:\\new"
+        assert client.patch(path, json={"name": "Ann"}).status_code == 200
+        assert client.get("/leads", params={"limit": 1}).status_code == 200
+        events = client.get("/audit-log", params={"limit": 2}).json()["data"]
+    assert {event["action"] for event in events} == {"lead.updated", "lead.created"}
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ("encoding 'LATIN1' lc_collate 'C' lc_ctype 'C'", "has the encoding LATIN1, and UTF8 is needed"),
+        ("encoding 'SQL_ASCII' lc_collate 'C' lc_ctype 'C'", "has the encoding SQL_ASCII, and UTF8 is needed"),
+        ("", "standard_conforming_strings is off"),
+    ],
+)
+def test_migrate_refuses_a_database_that_reads_text_otherwise(
+    cluster: embedded.Server, options: str, sentence: str
+) -> None:
+    database = Database(cluster, f"t{uuid4().hex[:12]}")
+    provider = "locale_provider libc" if options else ""
+    with psycopg.connect(cluster.url("postgres", "postgres"), autocommit=True) as connection:
+        connection.execute(
+            f"create database {database.name} owner leads_migrator template template0 {options} {provider}".encode()
+        )
+        if not options:
+            connection.execute(f"alter database {database.name} set standard_conforming_strings = off".encode())
+    assert sentence in mistake(leads_on(database)("migrate"))
+    assert database.sql("select from pg_namespace where nspname = 'yoyo'") == []
+
+
+def test_files_are_read_and_written_as_utf_8() -> None:
+    """Python's default depends on the locale."""
+    for path in (ROOT / "app").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"\bread_text\(\)|\btext=True", text), path
+        assert not re.search(r"\bwrite_text\((?!.*encoding=)", text), path
 
 
 def _url(data_dir: Path) -> str:

@@ -205,6 +205,18 @@ def test_options_reach_the_server(place: Path) -> None:
         )
 
 
+def test_settings_of_the_database_prevent_no_start(shared: tuple[Path, embedded.Server]) -> None:
+    place, server = shared
+    with psycopg.connect(server.url("postgres", "postgres"), autocommit=True) as connection:
+        for setting in ("default_transaction_read_only = on", "statement_timeout = 1", "datestyle = 'German'"):
+            connection.execute(f"alter database leads set {setting}".encode())
+        try:
+            with running(place):
+                pass
+        finally:
+            connection.execute("alter database leads reset all")
+
+
 def test_second_start_keeps_the_data(place: Path) -> None:
     with running(place) as server, psycopg.connect(server.url("leads_migrator")) as connection:
         connection.execute("create table kept as select 42 as answer")
