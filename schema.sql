@@ -3301,7 +3301,29 @@ CREATE FUNCTION admin.role_findings() RETURNS TABLE(subject text, finding text, 
      'The analyst is a superuser or has BYPASSRLS, so row-level security doesn''t apply.'::text,
      format('/* as a superuser */ alter role %s nosuperuser nobypassrls;'::text, m.member) AS format
     FROM admin.membership m
-   WHERE ((m.granted_kind = 'group'::text) AND m.bypasses_rls AND (NOT m.is_migrating));
+   WHERE ((m.granted_kind = 'group'::text) AND m.bypasses_rls AND (NOT m.is_migrating))
+ UNION ALL
+  SELECT format('membership of %I in %s'::text, o.rolname, g.name) AS format,
+     'The owner of the database, which migrates it, lacks ADMIN OPTION on the role.'::text,
+     format('/* as a superuser */ grant %s to %I with admin true, inherit %s, set %3$s;'::text, g.name, o.rolname,
+         CASE
+             WHEN (g.kind = 'owner'::text) THEN 'true'::text
+             ELSE 'false'::text
+         END) AS format
+    FROM ((pg_database d
+      JOIN pg_roles o ON (((o.oid = d.datdba) AND o.rolcanlogin)))
+      CROSS JOIN ( SELECT r.oid,
+             r.name,
+             r.kind
+            FROM admin.role r
+           WHERE (r.oid IS NOT NULL)
+         UNION ALL
+          SELECT r.oid,
+             quote_ident((r.rolname)::text) AS quote_ident,
+             'analyst'::text
+            FROM (auth.analyst a
+              JOIN pg_roles r ON (((r.oid = a.role_oid) AND (r.rolname = a.role_name))))) g)
+   WHERE ((d.datname = current_database()) AND ((current_setting('server_version_num'::text))::integer >= 160000) AND (NOT pg_has_role(o.oid, g.oid, 'MEMBER WITH ADMIN OPTION'::text)));
 END;
 
 ALTER FUNCTION admin.role_findings() OWNER TO leads_jobs;

@@ -198,7 +198,12 @@ def _grant(message: str, login: str) -> str:
     if message.startswith("permission denied to create role"):
         return f"Run as a superuser: alter role {name} createrole;"
     if message.startswith("permission denied to grant role"):
-        return f"Run as a superuser: grant leads_bi to {name} with admin option;"
+        return (
+            "leads doctor prints every grant that is missing. "
+            f"Run as a superuser: grant leads_bi to {name} with admin option;"
+        )
+    if message.startswith("permission denied to alter role"):
+        return "It lacks ADMIN OPTION on the analyst's login. leads doctor prints the grant."
     return "Set LEADS_MIGRATE_URL to the address of the login that runs leads migrate."
 
 

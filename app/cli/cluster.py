@@ -1,6 +1,7 @@
 """Other databases of the product in the same cluster. They share the roles and their passwords."""
 
 import psycopg
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow
 
@@ -41,3 +42,14 @@ def analysts_elsewhere(connection: psycopg.Connection[DictRow], url: str) -> tup
         except psycopg.Error:
             unknown.append(name)
     return analysts, unknown
+
+
+def admin_grants(login: str) -> str:
+    """What a superuser runs if the migrating login lacks ADMIN OPTION on the roles, as after pg_upgrade from 15."""
+    name = sql.Identifier(login).as_string()
+    return (
+        f"Run as a superuser: grant leads_owner, leads_auth, leads_exec, leads_jobs to {name} with admin true, inherit "
+        "true, set true; grant leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator to "
+        f"{name} with admin true, inherit false, set false; (For PostgreSQL 15: with admin option.) leads doctor also "
+        "lists the analysts' logins."
+    )

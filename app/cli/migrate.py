@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from app import migration_diff, migration_lock, migration_run, migrations, session, unreleased
 from app.cli import doctor
 from app.cli.addresses import Addresses, addresses, connect
-from app.cli.cluster import other_databases
+from app.cli.cluster import admin_grants, other_databases
 from app.cli.output import Mistake, progress
 from app.migrations import Migration
 
@@ -130,7 +130,7 @@ def apply(url: str, give_up_after: float = migration_run.GIVE_UP_AFTER) -> None:
                     click.echo("Applying the unreleased changes of this checkout ...", err=True)
                     unreleased.apply(connection)
         except psycopg.Error as error:
-            raise _failure(name, error) from None
+            raise _failure(name, error, str(conninfo_to_dict(url).get("user"))) from None
         finally:
             report.end()
     what = [f"{count} migration{'s' * (count > 1)}"] if count else []
@@ -152,13 +152,12 @@ def mark(url: str) -> None:
     )
 
 
-def _failure(name: str, error: psycopg.Error) -> Mistake:
+def _failure(name: str, error: psycopg.Error, login: str) -> Mistake:
     message = error.diag.message_primary or str(error).strip()
     if "permission denied to grant role" in message:
         remedy = (
-            "The roles belong to the whole cluster, and another login created them. Migrate as that login; or let it, "
-            "or a superuser, grant leads_owner, leads_auth, leads_exec, leads_jobs, leads_audit and leads_eraser to "
-            "this login with admin option."
+            "The roles belong to the whole cluster, and this login lacks ADMIN OPTION on them: another login created "
+            f"them, or pg_upgrade restored them. Migrate as that login. Or: {admin_grants(login)}"
         )
     else:
         remedy = "Fix the cause, and run leads migrate again."
@@ -230,7 +229,13 @@ def give_passwords(addresses: Addresses, *, is_confirmed: bool) -> None:
         _confirm_passwords(others)
     with connect(addresses.of_migrate()) as connection:
         for name, (login, password) in passwords.items():
-            set_password(connection, login, password)
+            try:
+                set_password(connection, login, password)
+            except psycopg.errors.InsufficientPrivilege as error:
+                user = connection.info.user
+                raise Mistake(
+                    f'The login "{user}" can\'t change passwords: {error.diag.message_primary}. {admin_grants(user)}'
+                ) from None
             click.echo(f"{login}: the password in {name} is set.", err=True)
 
 

@@ -68,7 +68,30 @@ begin atomic
     'The analyst is a superuser or has BYPASSRLS, so row-level security doesn''t apply.',
     format('/* as a superuser */ alter role %s nosuperuser nobypassrls;', m.member)
   from admin.membership as m
-  where m.granted_kind = 'group' and m.bypasses_rls and not m.is_migrating;
+  where m.granted_kind = 'group' and m.bypasses_rls and not m.is_migrating
+  union all
+  -- From PostgreSQL 16 on, CREATEROLE isn't enough. The creator of a role has ADMIN OPTION on it, but
+  -- pg_upgrade from 15 restores no creator, and neither does a dump of the roles.
+  select
+    format('membership of %I in %s', o.rolname, g.name),
+    'The owner of the database, which migrates it, lacks ADMIN OPTION on the role.',
+    format(
+      '/* as a superuser */ grant %s to %I with admin true, inherit %s, set %3$s;',
+      g.name, o.rolname, case when g.kind = 'owner' then 'true' else 'false' end
+    )
+  from pg_catalog.pg_database as d
+  join pg_catalog.pg_roles as o on o.oid = d.datdba and o.rolcanlogin
+  cross join (
+    select r.oid, r.name, r.kind from admin.role as r where r.oid is not null
+    union all
+    select r.oid, quote_ident(r.rolname), 'analyst'
+    from auth.analyst as a
+    join pg_catalog.pg_roles as r on r.oid = a.role_oid and r.rolname = a.role_name
+  ) as g
+  where
+    d.datname = current_database()
+    and current_setting('server_version_num')::integer >= 160000
+    and not pg_has_role(o.oid, g.oid, 'MEMBER WITH ADMIN OPTION');
 end;
 
 comment on function admin.role_findings() is 'Findings about the roles of auth.roles(), in the form of admin.findings().';

@@ -485,3 +485,37 @@ def test_a_missing_privilege_is_granted_as_the_message_says(place: Place) -> Non
         printed(place.leads(*arguments))
     finally:
         place.sql("alter role leads_migrator createrole; grant leads_bi to leads_migrator with admin option")
+
+
+def test_what_pg_upgrade_from_15_does_not_restore_is_found_and_granted(place: Place) -> None:
+    """pg_upgrade leaves four memberships without ADMIN OPTION, granted by a superuser, and no others."""
+    if place.sql("select current_setting('server_version_num')::integer < 160000") == [(True,)]:
+        pytest.skip("PostgreSQL 16 or later")
+    place.analyst("ula")
+    acting = ["leads_owner", "leads_auth", "leads_exec", "leads_jobs"]
+    others = ["leads_audit", "leads_eraser", "leads_bi", "leads_api", "leads_worker", "leads_operator"]
+    for role in (*acting, *others, "ula"):
+        place.sql(f"revoke {role} from leads_migrator cascade")
+    place.sql(f"grant {', '.join(acting)} to leads_migrator")
+
+    assert "ADMIN OPTION" in mistake(place.leads("bi", "rotate", "ula"))
+    create = ("bi", "create", "una", "--organization", place.organization)
+    assert "leads doctor prints every grant" in mistake(place.leads(*create))
+    addresses = {
+        "LEADS_MIGRATE_URL": place.server.url("leads_migrator"),
+        "DATABASE_URL": place.server.url("leads_api") + "&password=secret",
+    }
+    message = mistake(place.leads("migrate", "--set-passwords", "--yes", **addresses))
+    assert "grant leads_owner, leads_auth, leads_exec, leads_jobs to" in message
+
+    found = {row["subject"]: row for row in json.loads(place.leads("doctor", "--json").stdout)["findings"]}
+    missing = {name: row for name, row in found.items() if "lacks ADMIN OPTION" in row["finding"]}
+    assert missing.keys() == {f"membership of leads_migrator in {role}" for role in (*acting, *others, "ula")}
+    for row in missing.values():
+        place.sql(row["remedy"])
+    printed(place.leads("bi", "rotate", "ula"))
+    printed(place.leads(*create))
+    assert place.leads("migrate", "--set-passwords", "--yes", **addresses).returncode == 0
+    place.sql("alter role leads_api password null")
+    found = {row["subject"]: row for row in json.loads(place.leads("doctor", "--json").stdout)["findings"]}
+    assert not found.keys() & missing.keys()

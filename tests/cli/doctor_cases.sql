@@ -70,6 +70,20 @@ alter role doctor_ann createdb;
 -- with the analyst doctor_ann
 grant pg_read_all_data to doctor_ann;
 
+-- membership of leads_migrator in leads_exec: lacks ADMIN OPTION
+-- since PostgreSQL 16
+revoke admin option for leads_exec from leads_migrator cascade;
+grant leads_exec to leads_migrator;
+
+-- membership of leads_migrator in leads_bi: lacks ADMIN OPTION
+-- since PostgreSQL 16
+revoke leads_bi from leads_migrator cascade;
+
+-- membership of leads_migrator in doctor_ann: lacks ADMIN OPTION
+-- since PostgreSQL 16
+-- with the analyst doctor_ann
+revoke doctor_ann from leads_migrator;
+
 -- role doctor_ann: has no organization
 -- since PostgreSQL 16
 create role doctor_ann login;
