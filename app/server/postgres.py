@@ -216,7 +216,8 @@ class _Connection:
 
     def check(self, now: float) -> None:
         """Closes the connection if the server has, or if its statement takes too long.
-        Cancels a read whose client has disconnected.
+        Cancels a read whose client has disconnected, but not behind a pooler, which could have
+        given the session to another client when the cancellation arrives.
         """
         self._read()
         if self.future is None:
@@ -224,7 +225,7 @@ class _Connection:
         seconds = now - self.started
         if seconds > DEADLINE:
             self.lose()
-        elif self.reader is not None and self.reader.is_gone and seconds > TICK:
+        elif self.reader is not None and self.reader.is_gone and seconds > TICK and self._pool.is_preparing:
             # A statement that is about to end anyway costs less than a new connection.
             self._leave(ClientGone())
             self._pool.start(self._cancel())

@@ -83,12 +83,12 @@ def _close(session: socket.socket, _: object) -> None:
 
 @asynccontextmanager
 async def pooled(
-    path: Path, answer: Callable[[socket.socket], Awaitable[None]], **options: int
+    path: Path, answer: Callable[[socket.socket], Awaitable[None]], *, queue: int = 8, is_preparing: bool = True
 ) -> AsyncIterator[tuple[Pool, Backend]]:
     """A pool of one connection to a server with these answers."""
     backend = Backend(path, answer)
     backend.start()
-    pool = Pool(f"postgresql:///x?host={path}&user=x", 1, options.get("queue", 8))
+    pool = Pool(f"postgresql:///x?host={path}&user=x", 1, queue, is_preparing=is_preparing)
     try:
         await pool.open()
         yield pool, backend
@@ -268,6 +268,23 @@ def test_a_read_whose_client_has_gone_is_cancelled_and_a_write_is_not(
             assert backend.cancellations == 1
             write.cancel()
             await asyncio.wait({write})
+
+    uvloop.run(run())
+
+
+def test_a_read_behind_a_pooler_is_not_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PgBouncer could have given the session to another client when the cancellation arrives."""
+    monkeypatch.setattr(postgres, "TICK", 0.05)
+
+    async def run() -> None:
+        async with pooled(tmp_path, silent, is_preparing=False) as (pool, backend):
+            gone = Gone()
+            gone.is_gone = True
+            read = asyncio.ensure_future(pool.execute(STATEMENT, (), client=gone, is_read_only=True))
+            await asyncio.sleep(0.5)
+            assert (read.done(), backend.cancellations) == (False, 0)
+            read.cancel()
+            await asyncio.wait({read})
 
     uvloop.run(run())
 
