@@ -924,6 +924,30 @@ CREATE FUNCTION admin.analyst_findings() RETURNS TABLE(subject text, finding tex
       CROSS JOIN LATERAL ( VALUES ('CREATEROLE'::text,r.rolcreaterole), ('CREATEDB'::text,r.rolcreatedb), ('REPLICATION'::text,r.rolreplication)) x(name, is_held))
    WHERE x.is_held
  UNION ALL
+  SELECT ('role '::text || r.name),
+     'The login may not use the server''s reserved connections, so analysts can leave none for it.'::text,
+     format('/* as a superuser */ grant pg_use_reserved_connections to %I;'::text, r.name) AS format
+    FROM (admin.role r
+      CROSS JOIN pg_settings s)
+   WHERE ((r.kind = 'login'::text) AND (s.name = 'reserved_connections'::text) AND (s.setting <> '0'::text) AND (NOT (EXISTS ( SELECT
+            FROM admin.membership m
+           WHERE ((m.member_id = r.oid) AND ((m.granted)::text = 'pg_use_reserved_connections'::text))))))
+ UNION ALL
+  SELECT 'connections of analysts'::text,
+     format('Analysts may open %s connections together, and the server has %s: they can leave none for the API.'::text, a.connections, s.max_connections) AS format,
+     'Reserve connections (PostgreSQL 16 and later): as a superuser, run alter system set reserved_connections = 30, and restart the server. Or allow fewer: leads bi alter LOGIN --connections N'::text
+    FROM (( SELECT (current_setting('max_connections'::text))::integer AS max_connections,
+             (COALESCE(current_setting('reserved_connections'::text, true), '0'::text))::integer AS reserved_connections) s
+      CROSS JOIN LATERAL ( SELECT sum(
+                 CASE r.rolconnlimit
+                     WHEN '-1'::integer THEN s.max_connections
+                     ELSE r.rolconnlimit
+                 END) AS connections
+            FROM (admin.membership m
+              JOIN pg_roles r ON (((r.oid = m.member_id) AND r.rolcanlogin)))
+           WHERE ((m.granted_kind = 'group'::text) AND (NOT m.is_member_ours) AND (NOT m.is_migrating))) a)
+   WHERE ((s.reserved_connections = 0) AND (a.connections > (s.max_connections - 30)))
+ UNION ALL
   SELECT ('table '::text || t.name),
      'Analysts may read the table, and no restrictive policy limits them to their organization.'::text,
      format('create policy %I on %s as restrictive for all to %I using ((select auth.analyst_organization_id()) = organization_id);'::text, ((c.relname)::text || '_bi_all'::text), t.name, g.name) AS format
@@ -1474,6 +1498,7 @@ CREATE FUNCTION admin.catalogue() RETURNS TABLE(object text, definition text, re
      format('revoke %s from %I;'::text, (m.roleid)::regrole, r.name) AS format
     FROM (pg_auth_members m
       JOIN admin.role r ON ((r.oid = m.member)))
+   WHERE (((m.roleid)::regrole)::text <> 'pg_use_reserved_connections'::text)
  UNION ALL
   SELECT ('schema '::text || s.name),
      format('alter schema %s owner to %s;'::text, s.name, s.owner) AS format,
@@ -3279,7 +3304,7 @@ CREATE FUNCTION admin.role_findings() RETURNS TABLE(subject text, finding text, 
      format('%s must not be a member of any role, because it gets that role''s rights.'::text, m.member) AS format,
      m.removal
     FROM admin.membership m
-   WHERE m.is_member_ours
+   WHERE (m.is_member_ours AND ((m.granted)::text <> 'pg_use_reserved_connections'::text))
  UNION ALL
   SELECT format('membership of %s in %s'::text, m.member, m.granted) AS format,
          CASE m.granted_kind

@@ -2,7 +2,9 @@
 -- lacks. May be run again.
 do $$
 declare
+  v_owner name := (select d.datdba::regrole from pg_catalog.pg_database as d where d.datname = current_database());
   v_function regprocedure;
+  v_login name;
 begin
   execute format('revoke temporary on database %I from public', current_database());
   revoke all on schema public from public;
@@ -31,9 +33,19 @@ begin
 
   -- The migrating login, which owns the database, limits the temporary files and the log lines of
   -- analysts' sessions.
-  execute format(
-    'grant set on parameter temp_file_limit, log_min_messages to %I',
-    (select d.datdba::regrole::name from pg_catalog.pg_database as d where d.datname = current_database())
-  );
+  execute format('grant set on parameter temp_file_limit, log_min_messages to %I', v_owner);
+
+  -- From PostgreSQL 16 on, some connections can be reserved for the service's logins. A migration
+  -- grants them too, as the migrating login.
+  if exists (select from pg_catalog.pg_roles as r where r.rolname = 'pg_use_reserved_connections') then
+    execute format('grant pg_use_reserved_connections to %I with admin option', v_owner);
+    for v_login in
+      select r.rolname
+      from pg_catalog.pg_roles as r
+      where r.rolname in ('leads_api', 'leads_operator', 'leads_worker')
+    loop
+      execute format('grant pg_use_reserved_connections to %I', v_login);
+    end loop;
+  end if;
 end;
 $$;

@@ -60,3 +60,25 @@ begin
 end $$;
 
 reset role;
+
+-- migration: reserved_connections
+-- Lets the service's logins use the server's reserved connections, from PostgreSQL 16 on.
+--
+-- Locks: none on a table; the catalogue of memberships for some milliseconds.
+-- Duration: 0 s per million rows: no row is read.
+-- Phase: expand
+-- If it breaks off: nothing is left behind; run leads migrate again.
+do $$
+begin
+  -- Only a superuser can let the migrating login grant it (app/superuser.sql).
+  if exists (
+    select
+    from pg_catalog.pg_auth_members as m
+    join pg_catalog.pg_roles as r on r.oid = m.roleid
+    where
+      r.rolname = 'pg_use_reserved_connections' and m.member::regrole::name = current_user and m.admin_option
+  )
+  then
+    grant pg_use_reserved_connections to leads_api, leads_operator, leads_worker;
+  end if;
+end $$;

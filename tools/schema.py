@@ -45,6 +45,8 @@ _ROLES = """
         from pg_catalog.pg_auth_members as m
         join pg_catalog.pg_roles as g on g.oid = m.roleid
         where m.member = r.oid and (to_jsonb(m) ->> 'set_option')::boolean is not false
+          -- Belongs to the server, which may not have it.
+          and g.rolname <> 'pg_use_reserved_connections'
         order by g.rolname
       ) as member_of
     from pg_catalog.pg_roles as r

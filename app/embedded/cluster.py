@@ -174,6 +174,10 @@ def command(data_dir: Path, programs: Path, server: Server, options: Mapping[str
         # For each session. Analysts' sessions have a smaller limit (admin.limit_analyst).
         "temp_file_limit": "4GB",
         **({"max_notify_queue_pages": "8192"} if _major(programs) >= 17 else {}),
+        # A login that stops half-way occupies a connection, even a reserved one, until this time.
+        "authentication_timeout": "5s",
+        # For our own logins, whatever analysts do.
+        **({"reserved_connections": "30"} if _major(programs) >= 16 else {}),
         **options,
     }
     arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]

@@ -12,7 +12,11 @@ where
   (coalesce((o.options ->> 'set_option')::boolean, true) or coalesce((o.options ->> 'inherit_option')::boolean, true))
   and (
     -- The application's roles aren't members of other roles.
-    member.rolname in (select o.name from auth.roles() as o)
+    (
+      member.rolname in (select o.name from auth.roles() as o)
+      -- This one only lets a login use reserved connections.
+      and m.roleid::regrole::text <> 'pg_use_reserved_connections'
+    )
     -- No role may be a member of these.
     or r.kind in ('sealed', 'login')
     -- A role with CREATEROLE could grant itself these roles anyway.

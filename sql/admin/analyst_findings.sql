@@ -57,6 +57,42 @@ begin atomic
   where x.is_held
   union all
   select
+    'role ' || r.name,
+    'The login may not use the server''s reserved connections, so analysts can leave none for it.',
+    format('/* as a superuser */ grant pg_use_reserved_connections to %I;', r.name)
+  from admin.role as r
+  cross join pg_catalog.pg_settings as s
+  where
+    r.kind = 'login'
+    and s.name = 'reserved_connections'
+    and s.setting <> '0'
+    and not exists (
+      select from admin.membership as m
+      where m.member_id = r.oid and m.granted::text = 'pg_use_reserved_connections'
+    )
+  union all
+  select
+    'connections of analysts',
+    format(
+      'Analysts may open %s connections together, and the server has %s: they can leave none for the API.',
+      a.connections, s.max_connections
+    ),
+    'Reserve connections (PostgreSQL 16 and later): as a superuser, run alter system set reserved_connections = 30, and '
+    'restart the server. Or allow fewer: leads bi alter LOGIN --connections N'
+  from (
+    select
+      current_setting('max_connections')::integer as max_connections,
+      coalesce(current_setting('reserved_connections', true), '0')::integer as reserved_connections
+  ) as s
+  cross join lateral (
+    select sum(case r.rolconnlimit when -1 then s.max_connections else r.rolconnlimit end) as connections
+    from admin.membership as m
+    join pg_catalog.pg_roles as r on r.oid = m.member_id and r.rolcanlogin
+    where m.granted_kind = 'group' and not m.is_member_ours and not m.is_migrating
+  ) as a
+  where s.reserved_connections = 0 and a.connections > s.max_connections - 30
+  union all
+  select
     'table ' || t.name,
     'Analysts may read the table, and no restrictive policy limits them to their organization.',
     format(

@@ -39,7 +39,8 @@ begin atomic
     format('%s must not be a member of any role, because it gets that role''s rights.', m.member),
     m.removal
   from admin.membership as m
-  where m.is_member_ours
+  -- This role only lets a login use connections that are reserved.
+  where m.is_member_ours and m.granted::text <> 'pg_use_reserved_connections'
   union all
   select
     format('membership of %s in %s', m.member, m.granted),

@@ -31,6 +31,11 @@ alter role leads_auth noinherit;
 -- membership of leads_api in leads_exec: must not be a member
 grant leads_exec to leads_api;
 
+-- role leads_api: reserved connections
+-- since PostgreSQL 16
+revoke pg_use_reserved_connections from leads_api granted by leads_migrator;
+revoke pg_use_reserved_connections from leads_api;
+
 -- membership of leads_api in pg_read_all_data: must not be a member
 grant pg_read_all_data to leads_api;
 

@@ -139,8 +139,21 @@ def test_a_fault_is_found_and_its_remedy_works(case: Case, connection: psycopg.C
 
 
 def test_the_file_has_every_case() -> None:
-    assert len(CASES) == 113
+    assert len(CASES) == 114
     assert len({case.sql for case in CASES}) == len(CASES)
+
+
+def test_analysts_who_can_take_all_connections_are_found(
+    connection: psycopg.Connection[dict[str, Any]],
+) -> None:
+    if connection.info.server_version >= 160000:
+        pytest.skip("The tests' server reserves connections.")
+    with connection.transaction(force_rollback=True):
+        connection.execute(ANALYST.encode())
+        connection.execute("grant leads_bi to doctor_ann; alter role doctor_ann connection limit 570")
+        assert "connections of analysts" not in findings(connection)
+        connection.execute("alter role doctor_ann connection limit 571")
+        assert "connections of analysts" in findings(connection)
 
 
 def test_disabled_foreign_keys_are_found(connection: psycopg.Connection[dict[str, Any]]) -> None:

@@ -15,7 +15,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -186,6 +186,7 @@ def test_the_first_start_creates_everything(place: Path) -> None:
         ("TimeZone", "UTC"),
         ("max_locks_per_transaction", "256"),
         ("temp_file_limit", "4GB"),
+        ("authentication_timeout", "5s"),
         ("max_prepared_transactions", "0"),
     ],
 )
@@ -361,6 +362,26 @@ def test_the_server_knows_and_logs_no_secret(place: Path, monkeypatch: pytest.Mo
     log = (place / "postgresql.log").read_text()
     assert "violates check constraint" in log
     assert "hush-hush" not in log
+
+
+def test_analysts_leave_connections_for_our_own_logins(place: Path) -> None:
+    options = {"fsync": "off", "max_connections": "40"}
+    with running(place, options=options) as server, ExitStack() as stack:
+        with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+            if connection.info.server_version < 160000:
+                pytest.skip("PostgreSQL 16 or later")
+            connection.execute(
+                "create role leads_bi; create role leads_api login; "
+                "create role analyst login password 'open sesame' in role leads_bi"
+            )
+        harden(server.url("postgres"))
+        analyst = server.url("analyst").replace("analyst@", "analyst:open%20sesame@")
+        for _ in range(7):
+            stack.enter_context(psycopg.connect(analyst))
+        with pytest.raises(psycopg.OperationalError, match="remaining connection slots are reserved"):
+            psycopg.connect(analyst)
+        for login in ("leads_api", "leads_migrator"):
+            assert ask(server.url(login), "select session_user::text") == (login,)
 
 
 # What a superuser revokes
