@@ -31,6 +31,21 @@ begin
     execute format('revoke execute on function %s from public', v_function);
   end loop;
 
+  -- These show how much all sessions write. Monitoring keeps them.
+  for v_function in
+    select p.oid::regprocedure
+    from pg_catalog.pg_proc as p
+    where
+      p.pronamespace = 'pg_catalog'::regnamespace
+      and p.proname in (
+        'pg_current_wal_lsn', 'pg_current_wal_insert_lsn', 'pg_current_wal_flush_lsn', 'pg_control_checkpoint',
+        'pg_stat_get_io', 'pg_stat_get_wal', 'pg_stat_get_backend_io', 'pg_stat_get_backend_wal'
+      )
+  loop
+    execute format('revoke execute on function %s from public', v_function);
+    execute format('grant execute on function %s to pg_read_all_stats', v_function);
+  end loop;
+
   -- The migrating login, which owns the database, limits the temporary files and the log lines of
   -- analysts' sessions.
   execute format('grant set on parameter temp_file_limit, log_min_messages to %I', v_owner);

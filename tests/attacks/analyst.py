@@ -737,7 +737,7 @@ def _changes() -> Iterator[Attack]:
 
 
 def shared_state() -> Iterator[Attack]:
-    """Functions that fill what all sessions share. app/superuser.sql revokes them."""
+    """Functions that fill or show what all sessions share. app/superuser.sql revokes them."""
     locks = [
         f"pg_{attempt}advisory_{scope}lock{mode}"
         for attempt in ("", "try_")
@@ -754,6 +754,21 @@ def shared_state() -> Iterator[Attack]:
         "pg_logical_emit_message(true, 'x', ''::bytea, true)",
     ):
         yield Attack(f"fill shared state: {call}", (f"select {call}",), ERROR)
+    for call in (
+        "pg_current_wal_lsn()",
+        "pg_current_wal_insert_lsn()",
+        "pg_current_wal_flush_lsn()",
+        "pg_control_checkpoint()",
+    ):
+        yield Attack(f"watch others write: {call}", (f"select {call}",), "42501")
+    for relation in (
+        "pg_stat_wal",
+        # Some of them are newer than PostgreSQL 15.
+        "pg_stat_io",
+        "pg_stat_get_backend_io(pg_backend_pid())",
+        "pg_stat_get_backend_wal(pg_backend_pid())",
+    ):
+        yield Attack(f"watch others write: {relation}", (f"select * from {relation}",), ERROR)
     yield Attack("fill shared state: a prepared transaction", ("begin", "prepare transaction 'x'"), "55000")
 
 

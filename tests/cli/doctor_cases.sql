@@ -327,6 +327,13 @@ grant execute on function pg_export_snapshot() to public;
 -- since PostgreSQL 17
 grant execute on function pg_logical_emit_message(boolean, text, text, boolean) to public;
 
+-- grant execute on function pg_current_wal_lsn() to public: other sessions write
+grant execute on function pg_current_wal_lsn() to public;
+
+-- grant execute on function pg_stat_get_backend_io(integer) to public: other sessions write
+-- since PostgreSQL 18
+grant execute on function pg_stat_get_backend_io(integer) to public;
+
 -- grant set on parameter session_replication_role to leads_api: only superusers may change
 grant set on parameter session_replication_role to leads_api;
 

@@ -129,7 +129,8 @@ def test_only_the_worker_and_the_operator_have_the_crm_key() -> None:
 def test_postgresql_has_the_settings_of_the_embedded_server(tmp_path: Path) -> None:
     programs = embedded.binary("postgres").parent
     server = embedded.Server(tmp_path, 5432)
-    arguments = cluster.command(tmp_path, programs, server, {"max_notify_queue_pages": "8192"})
+    newer = {"max_notify_queue_pages": "8192", "reserved_connections": "30"}  # than PostgreSQL 15
+    arguments = cluster.command(tmp_path, programs, server, newer)
     settings = dict(part.split("=", 1) for flag, part in pairwise(arguments) if flag == "-c")
     # Where the server's files, log and addresses are: the image decides that.
     for name in ("hba_file", "ident_file", "listen_addresses", "port", "logging_collector", "log_destination"):
