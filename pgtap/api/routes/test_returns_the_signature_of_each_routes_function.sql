@@ -16,7 +16,9 @@ select is(
   '[
     {"name": "id", "type": "uuid", "base_type": "uuid", "default": null},
     {"name": "body", "type": "text", "base_type": "text", "default": null},
-    {"name": "if_match", "type": "api.entity_tags", "base_type": "text", "default": null}
+    {"name": "if_match", "type": "api.entity_tags", "base_type": "text", "default": null},
+    {"name": "idempotency_key", "type": "api.idempotency_key", "base_type": "text", "default": null},
+    {"name": "idempotency_wait", "type": "integer", "base_type": "integer", "default": "5000"}
   ]',
   'its arguments in order'
 );

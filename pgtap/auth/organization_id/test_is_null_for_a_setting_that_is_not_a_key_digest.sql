@@ -21,7 +21,7 @@ select act_as('bob');
 select made_lead('{"email": "bob@example.com"}');
 select act_as('stranger');
 select is(
-  (api.list_leads(200, email => array['bob@example.com', left(set_config(f.setting, f.value, true), 0)])).body,
+  (api.list_leads(200, email => array['bob@example.com' || left(set_config(f.setting, f.value, true), 0)])).body,
   '{"data":[],"next_cursor":null}',
   f.name
 )
@@ -30,7 +30,7 @@ select is(
   json_array_length(
     (
       api.list_leads(
-        200, email => array['bob@example.com', left(set_config('leads.key_digest', claim('bob'), true), 0)]
+        200, email => array['bob@example.com' || left(set_config('leads.key_digest', claim('bob'), true), 0)]
       )
     ).body::json -> 'data'
   ),
