@@ -153,6 +153,7 @@ def pgtap_connection(
     with psycopg.connect(database.url(), autocommit=True) as connection:
         # The zone is far from UTC, so that code that depends on the session's zone fails.
         connection.execute("set timezone = 'Asia/Tokyo'")
+        connection.execute("set jit = off")  # as in all sessions of ours (app/session.py)
         connection.execute("create schema tap; grant usage on schema tap to public; set search_path = tap")
         connection.execute(pgtap.script().encode())
         connection.execute((ROOT / "pgtap" / "actors.sql").read_bytes())

@@ -23,13 +23,16 @@ COMMAND = FORMATS | {
     "default_transaction_read_only": "off",
     "idle_in_transaction_session_timeout": "0",
     "idle_session_timeout": "0",
+    "jit": "off",
     "lock_timeout": "0",
     "row_security": "on",
     "search_path": "pg_catalog",
     "statement_timeout": "0",
     "timezone": "UTC",
 }
-"""Settings of the sessions of commands and migrations."""
+"""Settings of the sessions of commands and migrations. The functions that turn enable_sort off have
+costs above every threshold of JIT, which then would compile each of their calls.
+"""
 
 SERVER = FORMATS | {
     "default_transaction_isolation": "read\\ committed",
