@@ -55,7 +55,7 @@ def get(server: Server, key: str, path: str) -> httpx.Response:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["organizations", "create", " "], "The name must have 1 to 255 characters."),
+        (["organizations", "create", " "], "The name must have 1 to 255 characters, and no control characters."),
         (["organizations", "stages", "nonsense"], "not a valid UUID"),
         (["organizations", "stages", str(uuid4())], "To list them, run: leads organizations list"),
         (["keys", "create", "--organization", str(uuid4()), "--scopes", "read"], "There is no organization"),
