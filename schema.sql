@@ -5736,18 +5736,16 @@ CREATE FUNCTION app.text_pattern() RETURNS text
 declare
   -- As app.clean_text and app.control_character have them; PostgreSQL cannot store NUL.
   v_trimmed text :=
-    '\t\n\v\f\r \u0085\u00a0\u00ad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff';
+    '\t\n\r \u00a0\u00ad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff';
   v_invisible text := '\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8';
   v_control text := '\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f';
 begin
-  return format(
-    '^[%1$s]*[^%3$s]*[^%3$s%1$s%2$s][^%3$s]*[%1$s]*$', v_trimmed, v_invisible, v_control
-  );
+  return format('^[^%3$s]*[^%3$s%1$s%2$s][^%3$s]*$', v_trimmed, v_invisible, v_control);
 end $_$;
 
 ALTER FUNCTION app.text_pattern() OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.text_pattern() IS 'A regular expression (ECMA 262) for a text that has a visible character and, but for its ends, no control character.';
+COMMENT ON FUNCTION app.text_pattern() IS 'A regular expression (ECMA 262) for a text that has a visible character and no control character.';
 
 CREATE FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, is_input boolean, more text) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -6916,11 +6914,12 @@ CREATE FUNCTION app.clean_text(value text) RETURNS text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  -- White_Space; soft hyphen, Arabic letter mark, Mongolian vowel separator; zero width, joiners and
-  -- directions (U+200B to U+200F, U+202A to U+202E, U+2060 to U+206F); U+FEFF.
+  -- White_Space without the control characters that no text may have; soft hyphen, Arabic letter mark,
+  -- Mongolian vowel separator; zero width, joiners and directions (U+200B to U+200F, U+202A to U+202E,
+  -- U+2060 to U+206F); U+FEFF.
   v_text text := btrim(
     clean_text.value,
-    U&' \0009\000A\000B\000C\000D\0085\00A0\1680\2000\2001\2002\2003\2004\2005\2006\2007\2008\2009\200A\2028\2029\202F\205F\3000'
+    U&' \0009\000A\000D\00A0\1680\2000\2001\2002\2003\2004\2005\2006\2007\2008\2009\200A\2028\2029\202F\205F\3000'
     '\00AD\061C\180E\200B\200C\200D\200E\200F\202A\202B\202C\202D\202E'
     '\2060\2061\2062\2063\2064\2065\2066\2067\2068\2069\206A\206B\206C\206D\206E\206F\FEFF'
   );
@@ -6930,7 +6929,7 @@ begin
   -- counts as visible here: it is an error of its own.
   if
     v_text collate "C" ~ (
-      '[^\u0009-\u000D\u0020\u0085\u00A0\u00AD\u034F\u061C\u115F\u1160\u1680\u17B4\u17B5\u180B-\u180F\u2000-\u200F'
+      '[^\u0009\u000A\u000D\u0020\u00A0\u00AD\u034F\u061C\u115F\u1160\u1680\u17B4\u17B5\u180B-\u180F\u2000-\u200F'
       '\u2028-\u202F\u205F-\u206F\u2800\u3000\u3164\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFF8\U0001BCA0-\U0001BCA3'
       '\U0001D173-\U0001D17A\U000E0000-\U000E0FFF]'
     )
@@ -12395,15 +12394,15 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
     "description": "true, false, null, a number, a text, or a flat object of these.",
     "anyOf": [
       {"type": ["boolean", "null", "number"]},
-      {"type": "string", "maxLength": 1000, "minLength": 1, "pattern": "^[\\t\\n\\v\\f\\r \\u0085\\u00a0\\u00ad\\u061c\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff]*[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f\\t\\n\\v\\f\\r \\u0085\\u00a0\\u00ad\\u061c\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff\\u034f\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180d\\u180f\\u2800\\u3164\\ufe00-\\ufe0f\\uffa0\\ufff0-\\ufff8][^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*[\\t\\n\\v\\f\\r \\u0085\\u00a0\\u00ad\\u061c\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff]*$"},
+      {"type": "string", "maxLength": 1000, "minLength": 1, "pattern": "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f\\t\\n\\r \\u00a0\\u00ad\\u061c\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff\\u034f\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180d\\u180f\\u2800\\u3164\\ufe00-\\ufe0f\\uffa0\\ufff0-\\ufff8][^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*$"},
       {
         "type": "object",
         "maxProperties": 32,
-        "propertyNames": {"minLength": 1, "maxLength": 64, "pattern": "^[\\t\\n\\v\\f\\r \\u0085\\u00a0\\u00ad\\u061c\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff]*[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f\\t\\n\\v\\f\\r \\u0085\\u00a0\\u00ad\\u061c\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff\\u034f\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180d\\u180f\\u2800\\u3164\\ufe00-\\ufe0f\\uffa0\\ufff0-\\ufff8][^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*[\\t\\n\\v\\f\\r \\u0085\\u00a0\\u00ad\\u061c\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff]*$"},
+        "propertyNames": {"minLength": 1, "maxLength": 64, "pattern": "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f\\t\\n\\r \\u00a0\\u00ad\\u061c\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff\\u034f\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180d\\u180f\\u2800\\u3164\\ufe00-\\ufe0f\\uffa0\\ufff0-\\ufff8][^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*$"},
         "additionalProperties": {
           "anyOf": [
             {"type": ["boolean", "null", "number"]},
-            {"type": "string", "maxLength": 1000, "minLength": 1, "pattern": "^[\\t\\n\\v\\f\\r \\u0085\\u00a0\\u00ad\\u061c\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff]*[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f\\t\\n\\v\\f\\r \\u0085\\u00a0\\u00ad\\u061c\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff\\u034f\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180d\\u180f\\u2800\\u3164\\ufe00-\\ufe0f\\uffa0\\ufff0-\\ufff8][^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*[\\t\\n\\v\\f\\r \\u0085\\u00a0\\u00ad\\u061c\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff]*$"}
+            {"type": "string", "maxLength": 1000, "minLength": 1, "pattern": "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f\\t\\n\\r \\u00a0\\u00ad\\u061c\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff\\u034f\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180d\\u180f\\u2800\\u3164\\ufe00-\\ufe0f\\uffa0\\ufff0-\\ufff8][^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*$"}
           ]
         }
       }

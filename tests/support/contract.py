@@ -20,9 +20,9 @@ WHITE_SPACE = (
     "\t\n\v\f\r \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
     "\u200a\u2028\u2029\u202f\u205f\u3000"
 )
-# What the API removes at the ends of a text.
+# What the API removes at the ends of a text. It refuses control characters.
 TRIMMED = (
-    WHITE_SPACE
+    "".join(character for character in WHITE_SPACE if character not in "\v\f\u0085")
     + "\u00ad\u061c\u180e\ufeff"
     + "".join(map(chr, [*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070)]))
 )
