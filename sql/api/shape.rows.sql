@@ -16,7 +16,7 @@ values
     '{"value":{"$ref":"#/components/schemas/SignalValue"}}',
     '{"id": "01a15d1d-53d4-7897-a198-06530f93fb05", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "type": "storm_event", "value": {"miles": 4.2}, "observed_at": "2026-04-27T13:20:00.000Z", "dedupe_key": null, "created_at": "2026-04-27T13:22:06.030Z"}'),
   ('api.signal_input', 'scoring.signal', '{type}',
-    '{"value":{"$ref":"#/components/schemas/SignalValue"}}',
+    '{"value":{"$ref":"#/components/schemas/SignalValue"},"observed_at":{"anyOf":[{"type":"string","format":"date-time"},{"type":"string","format":"date"},{"type":"null"}]}}',
     '{"type": "storm_event", "value": {"miles": 4.2}, "observed_at": "2026-04-27T13:20:00Z"}'),
   ('api.score', 'scoring.score', '{}',
     '{"contributions":{"type":["array","null"],"items":{"$ref":"#/components/schemas/Contribution"}}}',

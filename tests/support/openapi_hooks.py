@@ -24,6 +24,7 @@ KNOWN = json.loads(os.environ["PROOF_KNOWN"])
 
 _MADE_UP = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-(?!7)[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _CURSOR = re.compile(r"[A-Za-z0-9_-]{1,200}")
+_KEY = re.compile(r"[\x20-\x7E]{1,255}")
 _ITEM = re.compile(r"[^,\0]+")
 
 
@@ -78,6 +79,9 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
     id = case.path_parameters.get("id")
     if isinstance(id, str) and _MADE_UP.fullmatch(id) and int(id[-1], 16) > 1:
         case.path_parameters["id"] = _pick(KNOWN["events" if case.path.startswith("/audit-log") else "leads"], id)
+    # With a used key, a repeat does nothing, and another request is refused, valid or not.
+    if _KEY.fullmatch(str(case.headers.get("Idempotency-Key", ""))):
+        case.headers["Idempotency-Key"] = uuid.uuid4().hex
     if case.meta.generation.mode.is_negative:
         return
     # A number in a signal has up to 40 digits.
@@ -88,9 +92,6 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
     stage = case.body.get("pipeline_stage") if isinstance(case.body, dict) else None
     if isinstance(case.body, dict) and isinstance(stage, str):
         case.body["pipeline_stage"] = _pick(KNOWN["stages"], stage)
-    # With a used key, a repeat does nothing, and another request is refused.
-    if "Idempotency-Key" in case.headers:
-        case.headers["Idempotency-Key"] = uuid.uuid4().hex
 
 
 @schemathesis.hook
