@@ -91,6 +91,12 @@ def new_organization(database: Database) -> Callable[..., Organization]:
 
 
 @pytest.fixture(scope="module")
+def acme(new_organization: Callable[..., Organization]) -> Organization:
+    """The organization whose keys are used."""
+    return new_organization()
+
+
+@pytest.fixture(scope="module")
 def leads(database: Database) -> Leads:
     """Runs ``leads`` with the addresses of the module's database."""
     return leads_on(database)

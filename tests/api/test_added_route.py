@@ -43,12 +43,6 @@ grant execute on function api.echo(uuid, integer, boolean, api.any_of, timestamp
 ID = "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"
 
 
-@pytest.fixture(scope="module")
-def acme(new_organization: Callable[..., Organization]) -> Organization:
-    """The organization whose keys are used."""
-    return new_organization()
-
-
 @pytest.fixture
 def client(server: Server, acme: Organization) -> Iterator[httpx.Client]:
     """A client with a key of the scope write."""

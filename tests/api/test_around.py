@@ -18,12 +18,6 @@ PREFLIGHT = {
 
 
 @pytest.fixture(scope="module")
-def acme(new_organization: Callable[..., Organization]) -> Organization:
-    """The organization whose keys are used."""
-    return new_organization()
-
-
-@pytest.fixture(scope="module")
 def client(server: Server, acme: Organization) -> Iterator[httpx.Client]:
     """A client of a server with the default settings."""
     with server.client(acme.keys["write"]) as client:

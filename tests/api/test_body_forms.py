@@ -3,7 +3,7 @@
 import gzip
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -16,12 +16,6 @@ from tests.support.process import Server
 
 JSON = {"Content-Type": "application/json"}
 LEAD = b'{"email": "ann@example.com"}'
-
-
-@pytest.fixture(scope="module")
-def acme(new_organization: Callable[..., Organization]) -> Organization:
-    """The organization whose keys are used."""
-    return new_organization()
 
 
 @pytest.fixture(scope="module")

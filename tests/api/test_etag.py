@@ -4,7 +4,6 @@ and no client overwrites a change that it has not seen.
 
 import threading
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -13,12 +12,6 @@ import pytest
 from tests.support.contract import check_headers, check_problem
 from tests.support.database import Database, Organization
 from tests.support.process import Server
-
-
-@pytest.fixture(scope="module")
-def acme(new_organization: Callable[..., Organization]) -> Organization:
-    """The organization whose keys are used."""
-    return new_organization()
 
 
 @pytest.fixture

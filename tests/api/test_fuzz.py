@@ -1,7 +1,7 @@
 """Random requests: a success or a problem, never a 5xx."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -66,12 +66,6 @@ words = (
 )
 queries = st.lists(st.tuples(parameters, words), max_size=5)
 octets = st.binary(max_size=200) | st.text(alphabet='{}[]",:\\u0123456789.eE-+tfn alse', max_size=80).map(str.encode)
-
-
-@pytest.fixture(scope="module")
-def acme(new_organization: Callable[..., Organization]) -> Organization:
-    """The organization whose keys are used."""
-    return new_organization()
 
 
 @pytest.fixture(scope="module")

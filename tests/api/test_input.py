@@ -147,12 +147,6 @@ SPELLED_SCORES = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def acme(new_organization: Callable[..., Organization]) -> Organization:
-    """The organization whose keys are used."""
-    return new_organization()
-
-
 def written(database: Database) -> dict[str, Any]:
     """A number that any write would change."""
     return database.sql(

@@ -1,7 +1,6 @@
 """The order of the checks. The first check that fails reports all its errors."""
 
 import socket
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,12 +14,6 @@ from tests.support.database import Database, Organization
 from tests.support.process import Server
 
 NEVER = "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"
-
-
-@pytest.fixture(scope="module")
-def acme(new_organization: Callable[..., Organization]) -> Organization:
-    """The organization whose keys are used."""
-    return new_organization()
 
 
 def test_the_steps_of_a_patch_run_in_order(server: Server, acme: Organization) -> None:

@@ -18,24 +18,9 @@ from app import embedded
 from tests.support.contract import check_problem
 from tests.support.database import Database, Organization
 from tests.support.process import Server
+from tests.support.routes import SLOW
 
 ADDED = """
-create function api.sleep(seconds integer)
-returns api.answer
-language sql
-stable
-begin atomic
-  select row(200, null, '{}')::api.answer from pg_catalog.pg_sleep(sleep.seconds);
-end;
-
-create function api.slow_write(seconds integer)
-returns api.answer
-language sql
-volatile
-begin atomic
-  select row(200, null, '{}')::api.answer from pg_catalog.pg_sleep(slow_write.seconds);
-end;
-
 create function api.settings()
 returns api.answer
 language sql
@@ -44,12 +29,8 @@ begin atomic
   select row(200, null, json_object_agg(s.name, s.setting)::text)::api.answer from pg_catalog.pg_settings as s;
 end;
 
-grant execute on function api.sleep(integer), api.slow_write(integer), api.settings() to leads_api;
-insert into api.route (method, path, function, scope)
-values
-  ('GET', '/sleep', 'api.sleep', 'read'),
-  ('POST', '/slow-write', 'api.slow_write', 'write'),
-  ('GET', '/settings', 'api.settings', 'read');
+grant execute on function api.settings() to leads_api;
+insert into api.route (method, path, function, scope) values ('GET', '/settings', 'api.settings', 'read');
 """
 
 
@@ -57,14 +38,8 @@ values
 def database(new_database: Callable[..., Database]) -> Database:
     """A server with a slow route."""
     database = new_database()
-    database.sql(ADDED)
+    database.sql(SLOW + ADDED)
     return database
-
-
-@pytest.fixture(scope="module")
-def acme(new_organization: Callable[..., Organization]) -> Organization:
-    """The organization whose keys are used."""
-    return new_organization()
 
 
 @pytest.fixture

@@ -16,28 +16,7 @@ from app.settings import ROOT
 from tests.support.contract import check_problem
 from tests.support.database import Database, Organization
 from tests.support.process import Server, free_port
-
-ADDED = """
-create function api.sleep(seconds integer)
-returns api.answer
-language sql
-stable
-begin atomic
-  select row(200, null, '{}')::api.answer from pg_catalog.pg_sleep(sleep.seconds);
-end;
-
-create function api.work(seconds integer)
-returns api.answer
-language sql
-volatile
-begin atomic
-  select row(200, null, '{}')::api.answer from pg_catalog.pg_sleep(work.seconds);
-end;
-
-grant execute on function api.sleep(integer), api.work(integer) to leads_api;
-insert into api.route (method, path, function, scope)
-values ('GET', '/sleep', 'api.sleep', 'read'), ('POST', '/work', 'api.work', 'write');
-"""
+from tests.support.routes import SLOW
 
 # The command, with less time for the requests that run.
 SERVE = (
@@ -49,14 +28,8 @@ SERVE = (
 def database(new_database: Callable[..., Database]) -> Database:
     """A database with slow routes."""
     database = new_database()
-    database.sql(ADDED)
+    database.sql(SLOW)
     return database
-
-
-@pytest.fixture(scope="module")
-def acme(new_organization: Callable[..., Organization]) -> Organization:
-    """The organization whose keys are used."""
-    return new_organization()
 
 
 @pytest.fixture
@@ -130,10 +103,10 @@ def test_requests_that_hang_at_the_end_get_our_503(
     server = start(LEADS_CONNECTIONS="2")
     with server.client(acme.keys["write"]) as client, ThreadPoolExecutor(3) as threads:
         read = threads.submit(client.get, "/sleep?seconds=9")
-        write = threads.submit(client.post, "/work?seconds=9")
+        write = threads.submit(client.post, "/slow-write?seconds=9")
         while busy(database) < 2:
             time.sleep(0.02)
-        waiting = threads.submit(client.post, "/work?seconds=9")
+        waiting = threads.submit(client.post, "/slow-write?seconds=9")
         time.sleep(0.2)
         server.process.send_signal(signal.SIGTERM)
         for answer, code in ((read, "unavailable"), (write, "outcome_unknown"), (waiting, "unavailable")):
