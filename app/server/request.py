@@ -125,12 +125,12 @@ async def read_body(request: Request, receive: Receive) -> bytes | Refusal:
         more = message.get("more_body", False) and not is_large
     if is_large:
         return Refusal("payload_too_large")
-    if refusal := _refusal_of_type(request):
+    encoding = request.headers.get(b"content-encoding")
+    codings = [] if encoding is None else bodies.codings(encoding.decode("latin-1"))
+    if refusal := _refusal_of_type(request, codings):
         return refusal
     content = bytes(body)
-    if b"content-encoding" in request.headers and bodies.codings(
-        request.headers[b"content-encoding"].decode("latin-1")
-    ):
+    if codings:
         unzipped = bodies.unzip(content, MAX_BODY)
         if unzipped is None:
             return Refusal("payload_too_large")
@@ -182,10 +182,9 @@ def parse(request: Request, route: Route, path_parameters: Mapping[str, str], bo
     return Call(arguments, parameters)
 
 
-def _refusal_of_type(request: Request) -> Refusal | None:
+def _refusal_of_type(request: Request, codings: list[str]) -> Refusal | None:
     """The refusal of a body's media type, charset or coding."""
-    headers = request.headers
-    content_type = headers.get(b"content-type", b"")
+    content_type = request.headers.get(b"content-type", b"")
     if content_type != b"application/json":
         types = _PATCH_TYPES if request.method == "PATCH" else _PATCH_TYPES[:1]
         text = content_type.decode("latin-1")
@@ -193,10 +192,7 @@ def _refusal_of_type(request: Request) -> Refusal | None:
             return Refusal("unsupported_media_type", headers=[(b"accept", ", ".join(types).encode())])
         if not bodies.is_utf8(text):
             return Refusal("unsupported_media_type", "The charset of the body must be UTF-8. Send it as UTF-8.")
-    if b"content-encoding" in headers and bodies.codings(headers[b"content-encoding"].decode("latin-1")) not in (
-        [],
-        ["gzip"],
-    ):
+    if codings not in ([], ["gzip"]):
         detail = "Content-Encoding can be gzip, once, or identity. Send the body in one of them."
         return Refusal("unsupported_media_type", detail, [(b"accept-encoding", b"gzip, identity")])
     return None
@@ -223,11 +219,11 @@ def _read_query(query: bytes, route: Route, errors: list[FieldError]) -> dict[st
         else:
             if not part:
                 continue
-            if name in parameters and name in route.list_names:
-                # The same as values that are separated by commas: many clients send lists so.
-                parameters[name] += "," + value
-                continue
             if name in parameters:
+                if name in route.list_names:
+                    # Many clients send a list like this. It means the same as commas.
+                    parameters[name] += "," + value
+                    continue
                 code, detail = "repeated_parameter", "This parameter is repeated. Send it once."
             elif name in route.query_names:
                 parameters[name] = value
