@@ -242,34 +242,27 @@ class Api:
         """Runs the statement. If a lock is not free, it runs again later.
         If the connection is lost, a statement that only reads runs once more.
         """
-        locks = self._locks
+        claim = (request.digest, request.method, request.path)
+
+        def attempt(patience: float = PATIENCE) -> Awaitable[PGresult]:
+            return self._pool.execute(
+                statement, parameters, client=request.client, is_read_only=is_read_only, patience=patience
+            )
+
         try:
-            try:
-                if locks.held and locks.knows((request.digest, request.method, request.path)):
-                    failure = None
-                else:
-                    return await self._pool.execute(
-                        statement, parameters, client=request.client, is_read_only=is_read_only
-                    )
-            except StatementFailed as error:
-                if not is_locked(error):
-                    return error
-                failure = error
-            except ConnectionLost:
-                if not is_read_only:
-                    raise
-                patience = request.started + PATIENCE - time.perf_counter()
-                return await self._pool.execute(
-                    statement, parameters, client=request.client, is_read_only=True, patience=patience
-                )
-
-            def attempt(patience: float) -> Awaitable[PGresult]:
-                return self._pool.execute(
-                    statement, parameters, client=request.client, is_read_only=is_read_only, patience=patience
-                )
-
-            claim = (request.digest, request.method, request.path)
-            return await locks.run(claim, request.client, request.started, attempt, failure)
+            failure = None
+            if not self._locks.knows(claim):
+                try:
+                    return await attempt()
+                except StatementFailed as error:
+                    if not is_locked(error):
+                        return error
+                    failure = error
+                except ConnectionLost:
+                    if not is_read_only:
+                        raise
+                    return await attempt(request.started + PATIENCE - time.perf_counter())
+            return await self._locks.run(claim, request.client, request.started, attempt, failure)
         except StatementFailed as error:
             return error
         except StatementAbandoned:

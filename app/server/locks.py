@@ -59,7 +59,7 @@ class LockQueue:
         """Whether a request with this claim had to wait a moment ago, so that the next one should
         wait here from the start.
         """
-        return self.held.get(claim, 0.0) > time.perf_counter()
+        return bool(self.held) and self.held.get(claim, 0.0) > time.perf_counter()
 
     async def run(
         self, claim: Claim, client: Client, started: float, attempt: Attempt, failure: StatementFailed | None = None
