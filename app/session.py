@@ -8,46 +8,41 @@ from collections.abc import Mapping
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-FORMATS = {
+ALL = {
+    "default_transaction_isolation": "read\\ committed",
+    "default_transaction_read_only": "off",
+    "idle_session_timeout": "0",
+    # The functions that turn enable_sort off have costs above every threshold of JIT, which would
+    # compile each of their calls.
+    "jit": "off",
+    "row_security": "on",
+    # How values are written and read:
     "bytea_output": "hex",
     "datestyle": "ISO,\\ MDY",
     "extra_float_digits": "1",
     "intervalstyle": "postgres",
     "quote_all_identifiers": "off",
     "standard_conforming_strings": "on",
-}
-"""Settings of how values are written and read."""
-
-COMMAND = FORMATS | {
-    "default_transaction_isolation": "read\\ committed",
-    "default_transaction_read_only": "off",
-    "idle_in_transaction_session_timeout": "0",
-    "idle_session_timeout": "0",
-    "jit": "off",
-    "lock_timeout": "0",
-    "row_security": "on",
-    "search_path": "pg_catalog",
-    "statement_timeout": "0",
     "timezone": "UTC",
 }
-"""Settings of the sessions of commands and migrations. The functions that turn enable_sort off have
-costs above every threshold of JIT, which then would compile each of their calls.
-"""
+"""Settings of all sessions of ours."""
 
-SERVER = FORMATS | {
-    "default_transaction_isolation": "read\\ committed",
-    "default_transaction_read_only": "off",
+COMMAND = ALL | {
+    "idle_in_transaction_session_timeout": "0",
+    "lock_timeout": "0",
+    "search_path": "pg_catalog",
+    "statement_timeout": "0",
+}
+"""Settings of the sessions of commands and migrations."""
+
+SERVER = ALL | {
     "idle_in_transaction_session_timeout": "10000",
-    "idle_session_timeout": "0",
-    "jit": "off",
     "local_preload_libraries": "",
     # A request that waits longer for a lock waits without a connection (server/locks.py).
     "lock_timeout": "50",
     # One plan is good for every value, because the tables have no statistics on purpose.
     "plan_cache_mode": "force_generic_plan",
-    "row_security": "on",
     "statement_timeout": "10000",
-    "timezone": "UTC",
 }
 """Settings of the HTTP server's sessions."""
 

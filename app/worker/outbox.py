@@ -15,19 +15,13 @@ from app import session
 from app.worker.push import Outcome
 from app.worker.vendors import Contact, Sent
 
-SESSION = session.FORMATS | {
-    "default_transaction_isolation": "read\\ committed",
-    "default_transaction_read_only": "off",
-    "idle_session_timeout": "0",
+SESSION = session.ALL | {
     "idle_in_transaction_session_timeout": "10000",
-    "jit": "off",
     # Short, because one connection serves all pushes. A push that meets a lock tries again.
     "lock_timeout": "250",
-    "row_security": "on",
     "statement_timeout": "10000",
     # What is committed before a call must survive a crash.
     "synchronous_commit": "on",
-    "timezone": "UTC",
 }
 """Settings of the worker's sessions."""
 
