@@ -12,8 +12,8 @@ as $$
 #variable_conflict use_column
 declare
   v_organization_id uuid := claim_idempotency_key.organization_id;
-  v_key_digest bytea := sha256(convert_to(v_organization_id || claim_idempotency_key.idempotency_key, 'UTF8'));
-  v_request_digest bytea := sha256(convert_to(claim_idempotency_key.request, 'UTF8'));
+  v_key_digest bytea;
+  v_request_digest bytea;
   v_lock_timeout text := current_setting('lock_timeout');
   v_is_claimed boolean;
   v_kept app.idempotency_key;
@@ -21,6 +21,8 @@ begin
   if claim_idempotency_key.idempotency_key is null then
     return null;
   end if;
+  v_key_digest := sha256(convert_to(v_organization_id || claim_idempotency_key.idempotency_key, 'UTF8'));
+  v_request_digest := sha256(convert_to(claim_idempotency_key.request, 'UTF8'));
 
   -- A second request waits here for the transaction of the first one. Then it finds the answer, or
   -- claims the key itself if the first one rolled back.
