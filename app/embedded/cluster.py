@@ -174,7 +174,7 @@ def command(data_dir: Path, programs: Path, server: Server, options: Mapping[str
         # For each session. Analysts' sessions have a smaller limit (admin.limit_analyst).
         "temp_file_limit": "4GB",
         **({"max_notify_queue_pages": "8192"} if _major(programs) >= 17 else {}),
-        # A login that stops half-way occupies a connection, even a reserved one, until this time.
+        # A client that never finishes its login occupies a connection, even a reserved one, for this time.
         "authentication_timeout": "5s",
         # For our own logins, whatever analysts do.
         **({"reserved_connections": "30"} if _major(programs) >= 16 else {}),

@@ -114,7 +114,7 @@ def fault_of_json(body: bytes) -> str | None:
     """The line, the column and the cause of the first fault of this UTF-8 text, as a sentence.
     None: it is valid JSON.
 
-    To be asked after PostgreSQL has refused the body, so that no valid request pays for it.
+    Call it after PostgreSQL has refused the body, so that a valid request costs nothing more.
     """
     text = body.decode()
     if not text.strip(" \t\r\n"):

@@ -37,7 +37,7 @@ On a standby, each write would otherwise open a connection.
 
 
 class Client(Protocol):
-    """Who has sent a request."""
+    """The client that has sent a request."""
 
     is_gone: bool
     """Whether the client has disconnected, so that nobody reads the response."""
