@@ -50,7 +50,7 @@ language sql volatile security definer set search_path = pg_catalog, pg_temp
 begin atomic
   with filled as (
     update app.counted as c set filled = c.filled + 1
-    from (select o.id from app.counted as o where o.filled = 0 order by o.id limit fill_counted.batch) as o
+    from (select o.id from app.counted as o where o.filled = 0 order by o.id limit fill_counted.batch for update) as o
     where o.id = c.id
     returning c.id
   )
