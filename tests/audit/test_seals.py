@@ -312,21 +312,29 @@ def test_an_event_that_is_queued_twice_does_not_stop_the_sealer(database: Databa
 def test_a_batch_costs_the_same_however_long_the_chain_is(database: Database) -> None:
     organization = make_organization(database)
     add = "insert into app.lead (organization_id, email) select %s, 'ada@example.com' from generate_series(1, %s)"
+
+    def blocks() -> int:
+        """The blocks that a batch of one event reads, with few dead rows in the queue."""
+        counts: list[int] = []
+        with database.connect() as connection:
+            connection.execute("vacuum audit.unsealed")
+            # A call can also read the catalogue: the first one, and one after an invalidation.
+            for _ in range(4):
+                connection.execute(add, [organization.id, 1])
+                explained = connection.execute(
+                    "explain (analyze, buffers, format json) select * from admin.seal_events(null, 1000)"
+                ).fetchall()
+                plan = explained[0]["QUERY PLAN"][0]["Plan"]
+                assert plan["Actual Rows"] == 1
+                counts.append(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+        return min(counts)
+
+    short = blocks()
     database.sql(add, organization.id, 5000)
     while seal(database):
         pass
-    blocks = []
-    with database.connect() as connection:
-        # A call can also read the catalogue: the first one, and one after an invalidation.
-        for _ in range(4):
-            connection.execute(add, [organization.id, 1])
-            explained = connection.execute(
-                "explain (analyze, buffers, format json) select * from admin.seal_events(null, 1000)"
-            ).fetchall()
-            plan = explained[0]["QUERY PLAN"][0]["Plan"]
-            assert plan["Actual Rows"] == 1
-            blocks.append(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
-    assert min(blocks) < 200
+    # The indexes can be a level deeper.
+    assert blocks() < short + 10
 
 
 def test_a_verdict_counts_at_most_10000_unsealed_events(database: Database) -> None:

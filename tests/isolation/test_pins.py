@@ -142,3 +142,9 @@ def test_forging_reaches_every_view_and_the_functions_of_the_api(world: World) -
     assert sum("view bi." in text for text in changed) >= 6
     with world.scene(*changed), pytest.raises(psycopg.errors.UndefinedFunction):
         world.connection.execute("select auth.forged_organization_id()")
+
+
+def test_the_victims_rows_come_first_in_every_table(world: World) -> None:
+    for table in world.tables:
+        order = [row[0] for row in world.rows(f"select organization_id::text from {table}")]
+        assert order == sorted(order, key=world.victim.id.__ne__), table

@@ -37,6 +37,14 @@ where n.nspname = any (%s) and c.relkind in ('r', 'p') and not c.relispartition
   and exists (select from pg_attribute as a where a.attrelid = c.oid and a.attname = 'organization_id')
 order by 1
 """
+_SORT = """
+select distinct on (i.indrelid) format('cluster %%s using %%I', i.indrelid::regclass, c.relname)
+from pg_index as i join pg_class as c on c.oid = i.indexrelid
+join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+where c.relnamespace = any (%s::regnamespace[]) and not c.relispartition
+  and a.attname = 'organization_id' and i.indpred is null
+order by i.indrelid, i.indisprimary desc
+"""
 
 
 @dataclass(frozen=True)
@@ -132,11 +140,9 @@ class World:
                 )
             for statement in (*STILL, *SEALS, *EXTRA, *CANARY):
                 self.connection.execute(self.filled(statement).encode())
-            for table in self.tables:  # after the victim's again, because an UPDATE writes a new row version
-                self.connection.execute(
-                    f"update {table} set organization_id = organization_id where organization_id = %s".encode(),
-                    [self.attacker.id],
-                )
+        # An UPDATE can put a row version into a gap, before older rows.
+        for (statement,) in self.rows(_SORT, SCHEMAS):
+            self.connection.execute(statement.encode())
 
     def filled(self, statement: str) -> str:
         return re.sub(r"\{(\w+)\}", lambda match: self.names.get(match[1], match[0]), statement)
