@@ -5,9 +5,7 @@ import os
 import random
 import signal
 import subprocess
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +16,7 @@ import pytest
 from app import embedded
 from app.cli import migrate
 from app.embedded import account
+from bench.mixed import Load
 from tests.support.contract import check_problem
 from tests.support.database import Database, Organization, make_organization
 from tests.support.process import Server
@@ -101,40 +100,9 @@ def server(cluster: Cluster, new_server: Callable[..., Server]) -> Server:
     return new_server(cluster.database)
 
 
-class Load:
-    """Reads and writes on several connections, until the end of the block."""
-
-    def __init__(self, server: Server, key: str) -> None:
-        self.statuses: Counter[int] = Counter()
-        self.longest = 0.0
-        self._client = server.client(key)
-        self._is_over = False
-        self._threads = [threading.Thread(target=self._send, args=(number,)) for number in range(12)]
-
-    def __enter__(self) -> "Load":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._is_over = True
-        for thread in self._threads:
-            thread.join()
-        self._client.close()
-
-    def _send(self, number: int) -> None:
-        count = number
-        while not self._is_over:
-            count += 1
-            began = time.monotonic()
-            if count % 2:
-                answer = self._client.get("/leads?limit=5")
-            else:
-                answer = self._client.post("/leads", json={"email": "a@example.com"})
-            self.longest = max(self.longest, time.monotonic() - began)
-            self.statuses[answer.status_code] += 1
-            if answer.status_code == 503:
-                time.sleep(0.05)
+def loaded(server: Server, organization: Organization) -> Load:
+    """A mixed load of 12 clients, without a worker."""
+    return Load(server.base, organization.keys["write"], has_pushes=False)
 
 
 def readiness(server: Server) -> int:
@@ -151,7 +119,8 @@ def wait_until(condition: Callable[[], object], seconds: float) -> None:
 
 
 def test_no_request_hangs_while_sessions_are_killed(cluster: Cluster, server: Server, acme: Organization) -> None:
-    with Load(server, acme.keys["write"]) as load:
+    load = loaded(server, acme)
+    with load.running():
         for _ in range(8):
             time.sleep(0.1)
             for pid in cluster.backends():
@@ -161,12 +130,13 @@ def test_no_request_hangs_while_sessions_are_killed(cluster: Cluster, server: Se
         wait_until(lambda: load.statuses[201] and readiness(server) == 200, 10)
         before = load.statuses[201]
         wait_until(lambda: load.statuses[201] > before, 10)
-    assert load.longest < LONGEST
+    assert load.longest() < LONGEST
     assert set(load.statuses) <= {200, 201, 503}
 
 
 def test_no_request_hangs_when_the_postmaster_is_killed(cluster: Cluster, server: Server, acme: Organization) -> None:
-    with Load(server, acme.keys["write"]) as load:
+    load = loaded(server, acme)
+    with load.running():
         time.sleep(0.3)
         cluster.stop(signal.SIGKILL)
         wait_until(lambda: readiness(server) == 503, 3)
@@ -175,7 +145,7 @@ def test_no_request_hangs_when_the_postmaster_is_killed(cluster: Cluster, server
         wait_until(lambda: readiness(server) == 200, 5)
         before = load.statuses[201]
         wait_until(lambda: load.statuses[201] > before, 10)
-    assert load.longest < LONGEST
+    assert load.longest() < LONGEST
     assert set(load.statuses) <= {200, 201, 503}
     warnings = [line for line in server.lines() if "accepts no connection" in line.get("message", "")]
     assert 1 <= len(warnings) < 10
