@@ -1221,23 +1221,29 @@ COMMENT ON FUNCTION admin.api_findings(release integer) IS 'Findings of the grou
 release: the number of the newest migration that the calling program has. Null: the version is not checked.';
 
 CREATE FUNCTION admin.backtest_leads(organization_id uuid) RETURNS TABLE(lead_id uuid, is_qualified boolean)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+  v_ids uuid[];
+  v_are_qualified boolean[];
 begin
   perform admin.organization(backtest_leads.organization_id);
-  return query
-  select l.id, l.qualification_completed_at is not null
+  select
+    coalesce(array_agg(l.id), '{}'), coalesce(array_agg(l.qualification_completed_at is not null), '{}')
+  into v_ids, v_are_qualified
   from app.lead as l
   where l.organization_id = backtest_leads.organization_id and l.pipeline_stage in ('won', 'lost');
+  perform audit.record_read(backtest_leads.organization_id, 'admin.backtest_leads', v_ids);
+  return query select u.id, u.is_qualified from unnest(v_ids, v_are_qualified) as u (id, is_qualified);
 end $$;
 
 ALTER FUNCTION admin.backtest_leads(organization_id uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.backtest_leads(organization_id uuid) IS 'The leads that are won or lost, and whether each was ever qualified. Raises PT404 organization_not_found.';
+COMMENT ON FUNCTION admin.backtest_leads(organization_id uuid) IS 'The leads that are won or lost, and whether each was ever qualified. Writes the event lead.read. Raises PT404 organization_not_found.';
 
 CREATE FUNCTION admin.backtest_scoring_model(organization_id uuid, document jsonb, lead_ids uuid[] DEFAULT NULL::uuid[]) RETURNS TABLE(lead_id uuid, is_won boolean, lead_score integer, score_in_force integer)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'
     AS $$
@@ -1252,13 +1258,17 @@ begin
   perform admin.check_scoring_model(backtest_scoring_model.document);
   v_ids := coalesce(
     backtest_scoring_model.lead_ids,
-    array(select b.lead_id from admin.backtest_leads(v_organization_id) as b where b.is_qualified)
+    array(
+      select l.id from app.lead as l
+      where l.organization_id = v_organization_id and l.pipeline_stage in ('won', 'lost')
+    )
   );
   select array_agg(l.id), array_agg(l.qualification_completed_at), array_agg(l.pipeline_stage = 'won')
   into v_ids, v_instants, v_are_won
   from unnest(v_ids) as i (id)
   join app.lead as l on l.organization_id = v_organization_id and l.id = i.id
   where l.pipeline_stage in ('won', 'lost') and l.qualification_completed_at is not null;
+  perform audit.record_read(v_organization_id, 'admin.backtest_scoring_model', coalesce(v_ids, '{}'));
 
   return query
   select l.id, l.is_won, r.lead_score, f.lead_score
@@ -1270,11 +1280,11 @@ end $$;
 
 ALTER FUNCTION admin.backtest_scoring_model(organization_id uuid, document jsonb, lead_ids uuid[]) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.backtest_scoring_model(organization_id uuid, document jsonb, lead_ids uuid[]) IS 'Scores each lead that is won or lost, with the signals that were observed before its qualification. Stores nothing.
+COMMENT ON FUNCTION admin.backtest_scoring_model(organization_id uuid, document jsonb, lead_ids uuid[]) IS 'Scores each lead that is won or lost, with the signals that were observed before its qualification. Stores no score.
 
 lead_ids: ids from admin.backtest_leads without repetitions; null for all leads in one statement. Leads that were never
 qualified are left out. A lead''s own fields have their present values. score_in_force: the score that the model in force
-gives. Raises PT404 organization_not_found, PT422 invalid_model.';
+gives. Writes the event lead.read. Raises PT404 organization_not_found, PT422 invalid_model.';
 
 CREATE FUNCTION admin.bind_analyst(login text, organization_id uuid, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2068,6 +2078,36 @@ ALTER FUNCTION app.is_name(value text) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.is_name(value text) IS 'Whether the value is a machine name of 1 to 64 characters: a-z, 0-9, and after the first character _ and -.';
 
+CREATE FUNCTION audit.record_read(organization_id uuid, function text, lead_ids uuid[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_lead_id uuid := case when cardinality(record_read.lead_ids) = 1 then record_read.lead_ids[1] end;
+begin
+  perform audit.write_event(
+    record_read.organization_id,
+    'lead.read',
+    v_lead_id,
+    concat(
+      case when v_lead_id is not null then '"lead_id":"' || v_lead_id || '",' end,
+      '"function":', to_json(record_read.function), ',"leads":', cardinality(record_read.lead_ids)
+    )
+  );
+  -- The caller can roll the event back after reading. This line of the server's log stays.
+  raise log 'lead.read: % calls % for organization %, % leads, lead %',
+    session_user, record_read.function, record_read.organization_id, cardinality(record_read.lead_ids), v_lead_id;
+end $$;
+
+ALTER FUNCTION audit.record_read(organization_id uuid, function text, lead_ids uuid[]) OWNER TO leads_audit;
+
+COMMENT ON FUNCTION audit.record_read(organization_id uuid, function text, lead_ids uuid[]) IS 'Writes the event lead.read, and a line in the server''s log. A function that reads leads for an operator calls it before it
+computes anything from the leads'' values, so that an error that depends on a value leaves the line, too.
+
+function: the name of the function that reads. lead_ids: the leads that it reads; the event has the id if there is one lead,
+and otherwise only the number. An empty array: the answer is that no lead has a value. The event contains no value of a lead
+and no argument of the function.';
+
 CREATE TABLE crm.sync (
     organization_id uuid NOT NULL,
     id uuid DEFAULT app.new_id() NOT NULL,
@@ -2153,8 +2193,19 @@ COMMENT ON COLUMN crm.sync.email_key IS 'The lead''s e-mail address at the last 
 COMMENT ON COLUMN crm.sync.last_synced_at IS 'When the record was created or linked.';
 
 CREATE FUNCTION admin.crm_queue(organization_id uuid DEFAULT NULL::uuid, row_limit integer DEFAULT 1000) RETURNS TABLE(organization_id uuid, lead_id uuid, vendor text, account text, status text, error_code text, error text, attempts integer, run_at text, created_at text)
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
+ SELECT audit.record_read(q.organization_id, 'admin.crm_queue'::text, array_agg(DISTINCT q.lead_id)) AS record_read
+    FROM ( SELECT s.organization_id,
+             s.lead_id,
+             s.error
+            FROM crm.sync s
+           WHERE ((s.status <> 'ok'::text) AND ((crm_queue.organization_id IS NULL) OR (s.organization_id = crm_queue.organization_id)))
+           ORDER BY s.created_at, s.id
+          LIMIT crm_queue.row_limit) q
+   WHERE (q.error IS NOT NULL)
+   GROUP BY q.organization_id;
  SELECT s.organization_id,
      s.lead_id,
      s.vendor,
@@ -2173,7 +2224,7 @@ END;
 
 ALTER FUNCTION admin.crm_queue(organization_id uuid, row_limit integer) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.crm_queue(organization_id uuid, row_limit integer) IS 'The pushes of an organization that wait, failed or were skipped, the oldest first. organization_id: null for all organizations. error: the vendor''s message at the last attempt. run_at: when the push is due, or when its lease ends.';
+COMMENT ON FUNCTION admin.crm_queue(organization_id uuid, row_limit integer) IS 'The pushes of an organization that wait, failed or were skipped, the oldest first. organization_id: null for all organizations. error: the vendor''s message at the last attempt. run_at: when the push is due, or when its lease ends. Writes the event lead.read for each organization with such messages.';
 
 CREATE FUNCTION app.is_email(value text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -2364,8 +2415,15 @@ COMMENT ON COLUMN crm.connection.blocked_until IS 'No worker calls the vendor be
 COMMENT ON COLUMN crm.connection.paced_until IS 'When the calls granted so far would have ended at an even pace.';
 
 CREATE FUNCTION admin.crm_syncs(organization_id uuid) RETURNS TABLE(lead_id uuid, status text, external_id text, error_code text, email text, last_synced_at timestamp with time zone)
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
+ SELECT audit.record_read(o.organization_id, 'admin.crm_syncs'::text, ARRAY( SELECT s.lead_id
+            FROM (crm.connection c
+              JOIN crm.sync s ON (((s.organization_id = c.organization_id) AND (s.vendor = c.vendor) AND (s.account = c.account))))
+           WHERE (c.organization_id = crm_syncs.organization_id))) AS record_read
+    FROM app.organization o
+   WHERE (o.organization_id = crm_syncs.organization_id);
  SELECT s.lead_id,
      s.status,
      s.external_id,
@@ -2381,7 +2439,7 @@ END;
 
 ALTER FUNCTION admin.crm_syncs(organization_id uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.crm_syncs(organization_id uuid) IS 'All pushes of the organization''s connection, with the leads'' e-mail addresses.';
+COMMENT ON FUNCTION admin.crm_syncs(organization_id uuid) IS 'All pushes of the organization''s connection, with the leads'' e-mail addresses. Writes the event lead.read.';
 
 CREATE FUNCTION admin.delete_expired_answers(batch integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2680,6 +2738,8 @@ begin
     return;
   end if;
 
+  -- The caller can roll the erasure back after reading the copies. This line of the server's log stays.
+  raise log 'lead.erased: % erases lead % of organization %', session_user, v_lead_id, v_organization_id;
   v_copies := crm.copies(v_organization_id, v_lead_id);
   -- Explicit deletes instead of cascades: a cascade runs as the table's owner, and the audit
   -- triggers would then record all values.
@@ -2831,6 +2891,66 @@ deletes the connection and the kept responses. last_lead_id: the value of after 
 erased. leads, events: the numbers that this batch erased. wait_seconds: if above 0, a push has a lease for this time; call
 the function again afterwards. is_done: whether everything is erased. To continue an interrupted erasure, start again with the
 first batch. Raises PT404 organization_not_found.';
+
+CREATE FUNCTION admin.find_leads_to_erase(organization_id uuid, lead_id uuid, email text) RETURNS TABLE(lead_organization_id uuid, id uuid)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_lead record;
+begin
+  for v_lead in
+    select o.organization_id, f.id
+    from app.organization as o
+    cross join lateral (
+      select l.id
+      from app.lead as l
+      where
+        l.organization_id = o.organization_id
+        and (
+          l.id = find_leads_to_erase.lead_id
+          or (
+            find_leads_to_erase.lead_id is null
+            and find_leads_to_erase.organization_id is not null
+            and l.email_key = lower(find_leads_to_erase.email collate "C")
+          )
+        )
+      union
+      select e.lead_id
+      from audit.event as e
+      where e.organization_id = o.organization_id and e.lead_id = find_leads_to_erase.lead_id
+      union
+      -- Leads that had the address before, and deleted leads.
+      select e.lead_id
+      from audit.event as e
+      where
+        find_leads_to_erase.lead_id is null
+        and find_leads_to_erase.organization_id is not null
+        and e.organization_id = o.organization_id
+        and e.lead_id is not null
+        and lower(find_leads_to_erase.email collate "C") in (
+          lower(e.payload #>> '{diff,email,from}' collate "C"), lower(e.payload #>> '{diff,email,to}' collate "C")
+        )
+    ) as f
+    where o.organization_id = find_leads_to_erase.organization_id or find_leads_to_erase.organization_id is null
+  loop
+    perform audit.record_read(v_lead.organization_id, 'admin.leads_to_erase', array[v_lead.id]);
+    lead_organization_id := v_lead.organization_id;
+    id := v_lead.id;
+    return next;
+  end loop;
+  -- That nobody has the address is an answer about the leads, too.
+  if not found then
+    perform audit.record_read(o.organization_id, 'admin.leads_to_erase', '{}')
+    from app.organization as o
+    where o.organization_id = find_leads_to_erase.organization_id;
+  end if;
+end $$;
+
+ALTER FUNCTION admin.find_leads_to_erase(organization_id uuid, lead_id uuid, email text) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.find_leads_to_erase(organization_id uuid, lead_id uuid, email text) IS 'The leads that admin.leads_to_erase lists. Writes the event lead.read for each lead; if there is none, one event for the organization.';
 
 CREATE FUNCTION admin.function_findings() RETURNS TABLE(subject text, finding text, remedy text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -4043,46 +4163,30 @@ COMMENT ON FUNCTION crm.copies(organization_id uuid, lead_id uuid) IS '[{"vendor
 external_id: the record''s id; null: unknown. may_have_made: calls that may have created a record.';
 
 CREATE FUNCTION admin.leads_to_erase(organization_id uuid DEFAULT NULL::uuid, lead_id uuid DEFAULT NULL::uuid, email text DEFAULT NULL::text) RETURNS TABLE(organization_id uuid, lead_id uuid, name text, email text, is_deleted boolean, events bigint, copies json)
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
- WITH candidate AS (
-          SELECT o.organization_id,
-             f.id
-            FROM (app.organization o
-              CROSS JOIN LATERAL ( SELECT l_1.id
-                    FROM app.lead l_1
-                   WHERE ((l_1.organization_id = o.organization_id) AND ((l_1.id = leads_to_erase.lead_id) OR ((leads_to_erase.lead_id IS NULL) AND (l_1.email_key = lower((leads_to_erase.email COLLATE "C"))))))
-                 UNION
-                  SELECT e.lead_id
-                    FROM audit.event e
-                   WHERE ((e.organization_id = o.organization_id) AND (e.lead_id = leads_to_erase.lead_id))
-                 UNION
-                  SELECT e.lead_id
-                    FROM audit.event e
-                   WHERE ((leads_to_erase.lead_id IS NULL) AND (leads_to_erase.organization_id IS NOT NULL) AND (e.organization_id = o.organization_id) AND (e.lead_id IS NOT NULL) AND ((lower((leads_to_erase.email COLLATE "C")) = lower((e.payload #>> ('{diff,email,from}'::text[] COLLATE "C")))) OR (lower((leads_to_erase.email COLLATE "C")) = lower((e.payload #>> ('{diff,email,to}'::text[] COLLATE "C"))))))) f)
-           WHERE ((o.organization_id = leads_to_erase.organization_id) OR (leads_to_erase.organization_id IS NULL))
-         )
-  SELECT c.organization_id,
-     c.id,
+ SELECT f.lead_organization_id,
+     f.id,
      l.name,
      l.email,
      (l.id IS NULL),
      ( SELECT count(*) AS count
             FROM audit.event e
-           WHERE ((e.organization_id = c.organization_id) AND (e.lead_id = c.id))) AS count,
-     crm.copies(c.organization_id, c.id) AS copies
-    FROM (candidate c
-      LEFT JOIN app.lead l ON (((l.organization_id = c.organization_id) AND (l.id = c.id))))
-   ORDER BY c.organization_id, c.id;
+           WHERE ((e.organization_id = f.lead_organization_id) AND (e.lead_id = f.id) AND (e.action <> 'lead.read'::text))) AS count,
+     crm.copies(f.lead_organization_id, f.id) AS copies
+    FROM (admin.find_leads_to_erase(leads_to_erase.organization_id, leads_to_erase.lead_id, leads_to_erase.email) f(lead_organization_id, id)
+      LEFT JOIN app.lead l ON (((l.organization_id = f.lead_organization_id) AND (l.id = f.id))))
+   ORDER BY f.lead_organization_id, f.id;
 END;
 
 ALTER FUNCTION admin.leads_to_erase(organization_id uuid, lead_id uuid, email text) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.leads_to_erase(organization_id uuid, lead_id uuid, email text) IS 'The lead with an id, or the leads with an e-mail address. The case of ASCII letters is ignored.
+COMMENT ON FUNCTION admin.leads_to_erase(organization_id uuid, lead_id uuid, email text) IS 'The lead with an id, or an organization''s leads with an e-mail address. The case of ASCII letters is ignored.
 
-With organization_id, the address also finds the organization''s deleted leads, and leads that had it before. name, email: null
-if the lead was deleted. events: the number of the lead''s events in the audit log. copies: the result of crm.copies.';
+The address also finds deleted leads, and leads that had it before; it needs organization_id. name, email: null if the lead was
+deleted. events: the number of the lead''s events in the audit log, without lead.read. copies: the result of crm.copies. Writes
+the event lead.read for each lead; if there is none, one event for the organization.';
 
 CREATE FUNCTION admin.limit_analyst(login text, connections integer) RETURNS void
     LANGUAGE plpgsql
@@ -4168,12 +4272,22 @@ begin
   from jsonb_array_elements(load_signals.signals) as s (signal)
   on conflict (organization_id, lead_id, dedupe_key) do nothing;
   get diagnostics v_count = row_count;
+  -- A smaller number says that a lead already has a signal with this dedupe_key.
+  if v_count < jsonb_array_length(load_signals.signals) then
+    perform audit.record_read(
+      v_organization_id,
+      'admin.load_signals',
+      array(
+        select distinct (s.signal ->> 'lead_id')::uuid from jsonb_array_elements(load_signals.signals) as s (signal)
+      )
+    );
+  end if;
   return v_count;
 end $$;
 
 ALTER FUNCTION admin.load_signals(organization_id uuid, signals jsonb) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.load_signals(organization_id uuid, signals jsonb) IS 'Inserts signals, and returns the number of new ones. signals: a JSON array of {lead_id, type, value, observed_at, dedupe_key}. Raises PT404 organization_not_found, and violations of the table''s constraints.';
+COMMENT ON FUNCTION admin.load_signals(organization_id uuid, signals jsonb) IS 'Inserts signals, and returns the number of new ones. signals: a JSON array of {lead_id, type, value, observed_at, dedupe_key}. Writes the event lead.read if one of them is not new. Raises PT404 organization_not_found, and violations of the table''s constraints.';
 
 CREATE FUNCTION admin.organization(organization_id uuid) RETURNS app.organization_values
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -4549,7 +4663,7 @@ ALTER FUNCTION admin.stages(organization_id uuid) OWNER TO leads_jobs;
 COMMENT ON FUNCTION admin.stages(organization_id uuid) IS 'The organization''s pipeline stages in their order. Raises PT404 organization_not_found.';
 
 CREATE FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uuid, instant timestamp with time zone DEFAULT NULL::timestamp with time zone, document jsonb DEFAULT NULL::jsonb) RETURNS TABLE(lead_score integer, ai_reasoning text, base numeric, contributions json, model text, model_version integer, scored_at text)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
@@ -4568,6 +4682,9 @@ begin
   into v_model
   from scoring.model_in_force(v_organization_id) as f;
 
+  perform audit.record_read(
+    v_organization_id, 'admin.try_scoring_model', array[try_scoring_model.lead_id]
+  );
   return query
   select
     r.lead_score, r.ai_reasoning, (v_model.document ->> 'base')::numeric, r.contributions, v_model.model,
@@ -4585,10 +4702,10 @@ end $$;
 
 ALTER FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uuid, instant timestamp with time zone, document jsonb) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uuid, instant timestamp with time zone, document jsonb) IS 'The score that a scoring model gives a lead. Stores nothing.
+COMMENT ON FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uuid, instant timestamp with time zone, document jsonb) IS 'The score that a scoring model gives a lead. Stores no score.
 
 instant: null for now; otherwise only signals that were observed until then count. document: the model; null for the model in
-force. model, model_version: null if document has a value. Raises PT404 organization_not_found and lead_not_found, PT422
+force. model, model_version: null if document has a value. Writes the event lead.read. Raises PT404 organization_not_found and lead_not_found, PT422
 invalid_model.';
 
 CREATE FUNCTION admin.unbind_analyst(login text) RETURNS void
@@ -5877,7 +5994,7 @@ null: none.';
 CREATE FUNCTION audit.actions() RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
- SELECT ARRAY['lead.created'::text, 'lead.updated'::text, 'lead.scored'::text, 'lead.deleted'::text, 'lead.erased'::text, 'lead.crm_push_requested'::text, 'lead.crm_pushed'::text, 'lead.crm_push_failed'::text, 'lead.crm_push_skipped'::text, 'crm_connection.created'::text, 'crm_connection.updated'::text, 'crm_connection.deleted'::text, 'crm_sync.updated'::text, 'crm_sync.deleted'::text, 'signal.created'::text, 'signal.updated'::text, 'signal.deleted'::text, 'score.deleted'::text, 'scoring_model.created'::text, 'scoring_model.updated'::text, 'scoring_model.deleted'::text, 'api_key.created'::text, 'api_key.rotated'::text, 'api_key.updated'::text, 'api_key.revoked'::text, 'api_key.deleted'::text, 'analyst.created'::text, 'analyst.updated'::text, 'analyst.deleted'::text, 'organization.created'::text, 'organization.updated'::text, 'organization.deleted'::text, 'organization.erased'::text, 'pipeline_stage.created'::text, 'pipeline_stage.updated'::text, 'pipeline_stage.deleted'::text] AS "array";
+ SELECT ARRAY['lead.created'::text, 'lead.updated'::text, 'lead.scored'::text, 'lead.deleted'::text, 'lead.erased'::text, 'lead.read'::text, 'lead.crm_push_requested'::text, 'lead.crm_pushed'::text, 'lead.crm_push_failed'::text, 'lead.crm_push_skipped'::text, 'crm_connection.created'::text, 'crm_connection.updated'::text, 'crm_connection.deleted'::text, 'crm_sync.updated'::text, 'crm_sync.deleted'::text, 'signal.created'::text, 'signal.updated'::text, 'signal.deleted'::text, 'score.deleted'::text, 'scoring_model.created'::text, 'scoring_model.updated'::text, 'scoring_model.deleted'::text, 'api_key.created'::text, 'api_key.rotated'::text, 'api_key.updated'::text, 'api_key.revoked'::text, 'api_key.deleted'::text, 'analyst.created'::text, 'analyst.updated'::text, 'analyst.deleted'::text, 'organization.created'::text, 'organization.updated'::text, 'organization.deleted'::text, 'organization.erased'::text, 'pipeline_stage.created'::text, 'pipeline_stage.updated'::text, 'pipeline_stage.deleted'::text] AS "array";
 END;
 
 ALTER FUNCTION audit.actions() OWNER TO leads_audit;
@@ -7975,8 +8092,8 @@ begin
       e.organization_id = erase_events.organization_id
       and (e.lead_id = erase_events.lead_id or erase_events.lead_id is null)
       and e.salt is not null
-      -- Events about an erasure contain no personal values.
-      and e.action not in ('lead.erased', 'organization.erased')
+      -- Events about an erasure or a read contain no personal values.
+      and e.action not in ('lead.erased', 'organization.erased', 'lead.read')
       and p.payload::text <> e.payload::text
     order by e.id
   loop
@@ -11273,6 +11390,9 @@ GRANT ALL ON FUNCTION app.is_name(value text) TO leads_exec;
 GRANT ALL ON FUNCTION app.is_name(value text) TO leads_jobs;
 GRANT ALL ON FUNCTION app.is_name(value text) TO leads_audit;
 
+REVOKE ALL ON FUNCTION audit.record_read(organization_id uuid, function text, lead_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.record_read(organization_id uuid, function text, lead_ids uuid[]) TO leads_jobs;
+
 GRANT SELECT ON TABLE crm.sync TO leads_exec;
 GRANT SELECT ON TABLE crm.sync TO leads_jobs;
 GRANT SELECT,DELETE ON TABLE crm.sync TO leads_eraser;
@@ -11451,6 +11571,8 @@ GRANT ALL ON FUNCTION admin.erase_lead(organization_id uuid, lead_id uuid) TO le
 
 REVOKE ALL ON FUNCTION admin.erase_organization(organization_id uuid, after uuid, batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.erase_organization(organization_id uuid, after uuid, batch integer) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.find_leads_to_erase(organization_id uuid, lead_id uuid, email text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.function_findings() FROM PUBLIC;
 

@@ -40,6 +40,7 @@ reset role;
 \ir audit/erased_payload.sql
 \ir audit/tg_event__check_erasure.sql
 \ir audit/record_erasure.sql
+\ir audit/record_read.sql
 \ir crm/copies.sql
 \ir audit/erase_events.sql
 \ir audit/erase_lead.sql
@@ -269,6 +270,7 @@ reset role;
 \ir admin/retry_crm.sql
 \ir admin/crm_syncs.sql
 \ir admin/delete_expired_answers.sql
+\ir admin/find_leads_to_erase.sql
 \ir admin/leads_to_erase.sql
 \ir admin/erase_lead.sql
 \ir admin/erase_organization.sql

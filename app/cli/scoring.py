@@ -131,7 +131,7 @@ def activate(organization: UUID, version: int | None, as_json: bool) -> None:
 )
 @json_option
 def try_(lead: UUID, organization: UUID, file: TextIO | None, as_of: datetime | None, as_json: bool) -> None:
-    """Print the score of LEAD, and save nothing."""
+    """Print the score of LEAD. The score is not saved; the audit log records that the lead was read."""
     document, text = read(file) if file else (None, "")
     with operator() as connection, by_line(file.name if file else "", text):
         score = call(connection, "admin.try_scoring_model", organization, lead, as_of, document)[0]
@@ -154,11 +154,11 @@ def try_(lead: UUID, organization: UUID, file: TextIO | None, as_of: datetime | 
 )
 @json_option
 def backtest(file: TextIO, organization: UUID, path: Path, as_json: bool) -> None:
-    """Compare FILE with the active model, on all leads that are won or lost. Nothing is saved.
+    """Compare FILE with the active model, on all leads that are won or lost. No score is saved.
 
     Each lead is scored as of its qualification: with the signals that were observed until then, and
     with its fields as they are now. The command prints the share of won leads for each band of
-    scores, the AUC, and how scores change.
+    scores, the AUC, and how scores change. The audit log records that the leads were read.
     """
     document, text = read(file)
     _check_picture(path, file)

@@ -312,6 +312,7 @@ from (values
     execute on audit.erase_organization
     execute on audit.erased_payload
     execute on audit.event_hash
+    execute on audit.record_read
     execute on auth.roles
     execute on scoring.compute_scores
     execute on scoring.is_decimal

@@ -7,7 +7,7 @@ create or replace function admin.backtest_scoring_model(
   lead_ids uuid[] default null
 )
 returns table (lead_id uuid, is_won boolean, lead_score integer, score_in_force integer)
-language plpgsql stable security definer set search_path = pg_catalog, pg_temp set jit = off
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set jit = off
 as $$
 #variable_conflict use_column
 declare
@@ -20,13 +20,17 @@ begin
   perform admin.check_scoring_model(backtest_scoring_model.document);
   v_ids := coalesce(
     backtest_scoring_model.lead_ids,
-    array(select b.lead_id from admin.backtest_leads(v_organization_id) as b where b.is_qualified)
+    array(
+      select l.id from app.lead as l
+      where l.organization_id = v_organization_id and l.pipeline_stage in ('won', 'lost')
+    )
   );
   select array_agg(l.id), array_agg(l.qualification_completed_at), array_agg(l.pipeline_stage = 'won')
   into v_ids, v_instants, v_are_won
   from unnest(v_ids) as i (id)
   join app.lead as l on l.organization_id = v_organization_id and l.id = i.id
   where l.pipeline_stage in ('won', 'lost') and l.qualification_completed_at is not null;
+  perform audit.record_read(v_organization_id, 'admin.backtest_scoring_model', coalesce(v_ids, '{}'));
 
   return query
   select l.id, l.is_won, r.lead_score, f.lead_score
@@ -37,10 +41,10 @@ begin
 end $$;
 
 comment on function admin.backtest_scoring_model(uuid, jsonb, uuid[]) is
-$$Scores each lead that is won or lost, with the signals that were observed before its qualification. Stores nothing.
+$$Scores each lead that is won or lost, with the signals that were observed before its qualification. Stores no score.
 
 lead_ids: ids from admin.backtest_leads without repetitions; null for all leads in one statement. Leads that were never
 qualified are left out. A lead's own fields have their present values. score_in_force: the score that the model in force
-gives. Raises PT404 organization_not_found, PT422 invalid_model.$$;
+gives. Writes the event lead.read. Raises PT404 organization_not_found, PT422 invalid_model.$$;
 
 grant execute on function admin.backtest_scoring_model(uuid, jsonb, uuid[]) to leads_operator;

@@ -1,4 +1,4 @@
--- admin.try_scoring_model - computes a lead's score and stores nothing, for leads scoring try.
+-- admin.try_scoring_model - computes a lead's score and doesn't store it, for leads scoring try.
 set local role leads_jobs;
 
 create or replace function admin.try_scoring_model(
@@ -16,7 +16,7 @@ returns table (
   model_version integer,
   scored_at text
 )
-language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -34,6 +34,9 @@ begin
   into v_model
   from scoring.model_in_force(v_organization_id) as f;
 
+  perform audit.record_read(
+    v_organization_id, 'admin.try_scoring_model', array[try_scoring_model.lead_id]
+  );
   return query
   select
     r.lead_score, r.ai_reasoning, (v_model.document ->> 'base')::numeric, r.contributions, v_model.model,
@@ -50,10 +53,10 @@ begin
 end $$;
 
 comment on function admin.try_scoring_model(uuid, uuid, timestamptz, jsonb) is
-$$The score that a scoring model gives a lead. Stores nothing.
+$$The score that a scoring model gives a lead. Stores no score.
 
 instant: null for now; otherwise only signals that were observed until then count. document: the model; null for the model in
-force. model, model_version: null if document has a value. Raises PT404 organization_not_found and lead_not_found, PT422
+force. model, model_version: null if document has a value. Writes the event lead.read. Raises PT404 organization_not_found and lead_not_found, PT422
 invalid_model.$$;
 
 grant execute on function admin.try_scoring_model(uuid, uuid, timestamptz, jsonb) to leads_operator;

@@ -5,7 +5,7 @@ create or replace function audit.actions()
 returns text[] language sql immutable parallel safe
 begin atomic
   select array[
-    'lead.created', 'lead.updated', 'lead.scored', 'lead.deleted', 'lead.erased',
+    'lead.created', 'lead.updated', 'lead.scored', 'lead.deleted', 'lead.erased', 'lead.read',
     'lead.crm_push_requested', 'lead.crm_pushed', 'lead.crm_push_failed', 'lead.crm_push_skipped',
     'crm_connection.created', 'crm_connection.updated', 'crm_connection.deleted',
     'crm_sync.updated', 'crm_sync.deleted',

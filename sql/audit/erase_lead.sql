@@ -36,6 +36,8 @@ begin
     return;
   end if;
 
+  -- The caller can roll the erasure back after reading the copies. This line of the server's log stays.
+  raise log 'lead.erased: % erases lead % of organization %', session_user, v_lead_id, v_organization_id;
   v_copies := crm.copies(v_organization_id, v_lead_id);
   -- Explicit deletes instead of cascades: a cascade runs as the table's owner, and the audit
   -- triggers would then record all values.

@@ -339,7 +339,6 @@ ACROSS = (
     operator("admin.crm_queue()"),
     operator("admin.chain_heads()"),
     operator("admin.leads_to_erase(null, '{lead_three}')"),
-    operator("admin.leads_to_erase(null, null, 'plain@one.example')"),
     operator("admin.create_organization('Another', 'test')"),
     worker("crm.seconds_until_due('{k}')"),
     worker("crm.connections_without_key('{k}')"),

@@ -1,0 +1,62 @@
+-- admin.find_leads_to_erase - finds the leads of admin.leads_to_erase, and records that they are read.
+set local role leads_jobs;
+
+create or replace function admin.find_leads_to_erase(organization_id uuid, lead_id uuid, email text)
+returns table (lead_organization_id uuid, id uuid)
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  v_lead record;
+begin
+  for v_lead in
+    select o.organization_id, f.id
+    from app.organization as o
+    cross join lateral (
+      select l.id
+      from app.lead as l
+      where
+        l.organization_id = o.organization_id
+        and (
+          l.id = find_leads_to_erase.lead_id
+          or (
+            find_leads_to_erase.lead_id is null
+            and find_leads_to_erase.organization_id is not null
+            and l.email_key = lower(find_leads_to_erase.email collate "C")
+          )
+        )
+      union
+      select e.lead_id
+      from audit.event as e
+      where e.organization_id = o.organization_id and e.lead_id = find_leads_to_erase.lead_id
+      union
+      -- Leads that had the address before, and deleted leads.
+      select e.lead_id
+      from audit.event as e
+      where
+        find_leads_to_erase.lead_id is null
+        and find_leads_to_erase.organization_id is not null
+        and e.organization_id = o.organization_id
+        and e.lead_id is not null
+        and lower(find_leads_to_erase.email collate "C") in (
+          lower(e.payload #>> '{diff,email,from}' collate "C"), lower(e.payload #>> '{diff,email,to}' collate "C")
+        )
+    ) as f
+    where o.organization_id = find_leads_to_erase.organization_id or find_leads_to_erase.organization_id is null
+  loop
+    perform audit.record_read(v_lead.organization_id, 'admin.leads_to_erase', array[v_lead.id]);
+    lead_organization_id := v_lead.organization_id;
+    id := v_lead.id;
+    return next;
+  end loop;
+  -- That nobody has the address is an answer about the leads, too.
+  if not found then
+    perform audit.record_read(o.organization_id, 'admin.leads_to_erase', '{}')
+    from app.organization as o
+    where o.organization_id = find_leads_to_erase.organization_id;
+  end if;
+end $$;
+
+comment on function admin.find_leads_to_erase(uuid, uuid, text) is
+  'The leads that admin.leads_to_erase lists. Writes the event lead.read for each lead; if there is none, one event for the '
+  'organization.';
