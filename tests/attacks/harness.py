@@ -256,6 +256,8 @@ def normalised(text: str, copy: Copy, pid: int, *, is_ordered: bool) -> str:
     text = _UUID_7.sub(lambda match: "<new id>" if _made_at(match) >= copy.since else match[0], text)
     # The present time: the victim's rows are older.
     text = _TIME.sub(lambda match: "<now>" if f"{match[1]} {match[2]}" >= f"{copy.since:%F %T}" else match[0], text)
+    # The durations of a JIT compilation, in a debug message.
+    text = re.sub(r"\b(inline|opt|emit): \d+\.\d+s", r"\1: <duration>", text)
     # The order of rows without ORDER BY depends on the plan, and the plan on the size of the table:
     # see open.py.
     return text if is_ordered else "\n".join(sorted(text.splitlines()))

@@ -209,7 +209,7 @@ def test_a_webhook_that_is_being_set_up_gets_the_lead_later(
         vendor.hook_status = 404
         lead = new_lead(api, pipeline_stage="qualified")
         wait_for(lambda: len(vendor.requests) > 1)
-        assert state(api, lead)["status"] == "pending"
+        assert state(api, lead)["status"] in ("pending", "in_progress")
         vendor.hook_status = 200
         assert ends(api, lead)["status"] == "ok"
     assert len(vendor.deliveries) == 1
