@@ -3,7 +3,8 @@ checked.
 
 uvicorn limits neither the size of a request's head nor the time that it may take. If a request asks
 for an upgrade, or is a CONNECT, uvicorn parses what follows the head, which is the request's own
-body, as another request.
+body, as another request. It parses all requests that a client sends without waiting for the
+responses, each into objects of some 3 KB, and reads more after every response.
 """
 
 import asyncio
@@ -32,6 +33,10 @@ FIRST_PROBE = 0.1
 """Seconds until the first probe of a client that sends no more. Each further pause doubles."""
 OLD_PATIENCE = 1.0
 """Seconds until an HTTP/1.0 client that sends no more counts as gone. It can't be probed."""
+PIECE = 2048
+"""Bytes that are parsed at once. What follows them is parsed when no request waits for the response
+to an earlier one.
+"""
 TICK = 5.0
 """Seconds between two checks of a connection.
 A timer for each head and body would cost a request more.
@@ -80,7 +85,9 @@ class Protocol(HttpToolsProtocol):
     """
 
     _chunk = 0
-    """Bytes of the last data."""
+    """Bytes of the last piece of data."""
+    _rest = memoryview(b"")
+    """Data that has not been parsed yet. Until it is, no more is read."""
     _head_bytes = 0
     """Bytes since the head began, or more."""
     _is_in_head = True
@@ -101,14 +108,42 @@ class Protocol(HttpToolsProtocol):
         self.is_gone = True
         self._timer.cancel()
         super().connection_lost(exc)
+        self.pipeline.clear()
+        self._rest = memoryview(b"")
 
     def data_received(self, data: bytes) -> None:
         """Parses the data. What follows the head of an upgrade is ignored."""
+        if len(data) <= PIECE and not self._rest and not self.pipeline:
+            self._parse(data)
+        else:
+            self._rest = memoryview(bytes(self._rest) + data if self._rest else data)
+            self._parse_rest()
+
+    def on_response_complete(self) -> None:
+        """Starts the next request, and parses more if none is left."""
+        super().on_response_complete()
+        if self._rest and not self.transport.is_closing():
+            if self._deadline < math.inf:
+                # The client has waited for us.
+                self._deadline = max(self._deadline, self.loop.time() + HEAD_PATIENCE)
+            self._parse_rest()
+
+    def _parse_rest(self) -> None:
+        """Parses until a request waits for the response to an earlier one."""
+        while self._rest and not self.pipeline and not self._is_ending:
+            piece, self._rest = self._rest[:PIECE], self._rest[PIECE:]
+            self._parse(piece)
+        if self._is_ending:
+            self._rest = memoryview(b"")
+        elif self._rest:
+            self.flow.pause_reading()
+
+    def _parse(self, data: bytes | memoryview) -> None:
         if self._is_ending:
             return
         self._chunk = len(data)
         self._head_bytes += self._chunk
-        super().data_received(data)
+        super().data_received(data)  # type: ignore[arg-type]
         # A head whose end hasn't come yet.
         if self._is_in_head and self._head_bytes > MAX_HEAD and not self._is_ending:
             self._refuse("head_too_large")
@@ -228,7 +263,8 @@ class Protocol(HttpToolsProtocol):
         self.is_gone = True
 
     def _check_deadline(self) -> None:
-        if self.loop.time() > self._deadline:
+        # While data is left to parse, the client waits for us.
+        if self.loop.time() > self._deadline and not self._rest:
             self.transport.close()
         else:
             self._timer = self.loop.call_later(TICK, self._check_deadline)

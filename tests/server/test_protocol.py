@@ -8,7 +8,9 @@ import socket
 import time
 import tomllib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from pathlib import Path
 
 import httpx
 import pytest
@@ -257,18 +259,83 @@ def test_a_large_body_before_a_head_in_parts_is_not_counted_with_it(server: Serv
         assert b"HTTP/1.1 200 " in read(connection)
 
 
+def memory(server: Server) -> int:
+    """The bytes that the server's process has for itself."""
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(re.findall(r"RssAnon:\s*(\d+) kB", status)[0]) * 1024
+
+
+def test_requests_that_do_not_wait_for_responses_are_answered_in_order(server: Server) -> None:
+    ids = range(5000)
+    requests = b"".join(b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Request-Id: %d\r\n\r\n" % id for id in ids)
+    with closing(connect(server)) as connection, ThreadPoolExecutor(1) as threads:
+        # Longer than a head may be, and it ends in the middle of a head.
+        sent = threads.submit(send, connection, requests[:-9])
+        answers = b""
+        while answers.count(b"x-request-id: ") < len(ids) - 1:
+            answers += (part := connection.recv(65536))
+            assert part
+        sent.result()
+        send(connection, requests[-9:])
+        connection.shutdown(socket.SHUT_WR)
+        answers += read(connection)
+    assert [int(id) for id in re.findall(rb"x-request-id: (\d+)\r", answers)] == list(ids)
+
+
+@pytest.mark.parametrize("size", [60, 1200])
+@pytest.mark.parametrize("is_reading", [True, False])
+def test_requests_that_wait_for_earlier_responses_take_little_memory(
+    server: Server, size: int, *, is_reading: bool
+) -> None:
+    packet = b"GET / HTTP/1.1\r\nHost:\r\n\r\n" * size
+    before = memory(server)
+    with closing(connect(server)) as connection:
+        connection.settimeout(0.01)
+        end = time.monotonic() + 1.5
+        while time.monotonic() < end:
+            with suppress(TimeoutError):
+                connection.sendall(packet)
+            if is_reading:
+                with suppress(TimeoutError):
+                    connection.recv(65536)
+        grown = memory(server) - before
+    assert grown < 8 << 20
+    assert httpx.get(server.base + "/livez", verify=False).status_code == 200
+
+
+def test_a_request_that_waits_for_the_server_is_not_late() -> None:
+    async def drive() -> list[bool]:
+        connection = Recording(asyncio.get_running_loop())
+        recorder = Recorder()
+        connection.connection_made(recorder)
+        connection.data_received(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 200)
+        connection._deadline = 0.0
+        connection._check_deadline()
+        was_closed = recorder.is_closed
+        while connection._rest:
+            connection.cycle.response_complete = True
+            connection.on_response_complete()
+        connection._deadline = 0.0
+        connection._check_deadline()
+        connection.connection_lost(None)
+        return [was_closed, recorder.is_closed]
+
+    assert asyncio.run(drive()) == [False, True]
+
+
 HOOKS = (
     "connection_made",
     "data_received",
     "on_message_begin",
     "on_headers_complete",
     "on_message_complete",
+    "on_response_complete",
     "send_400_response",
     "eof_received",
     "connection_lost",
 )
 """The methods of uvicorn's HttpToolsProtocol that Protocol overrides."""
-ATTRIBUTES = ("loop", "transport", "headers", "url", "parser", "cycle", "scope", "pipeline", "server_state")
+ATTRIBUTES = ("loop", "transport", "headers", "url", "parser", "cycle", "scope", "pipeline", "server_state", "flow")
 """The attributes of uvicorn's HttpToolsProtocol that Protocol reads."""
 
 
@@ -299,6 +366,7 @@ def driven() -> Recording:
         connection.connection_made(Recorder())
         connection.data_received(b"POST /a?b HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
         connection.was_kept = connection.cycle.keep_alive
+        await asyncio.sleep(0)
         connection.data_received(b"\x00")
         connection.eof_received()
         connection.connection_lost(None)
