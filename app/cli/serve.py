@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import shlex
 import socket
 from contextlib import AbstractContextManager, nullcontext
@@ -21,6 +22,9 @@ from app.settings import ROOT, Settings
 
 GRACE = 10
 """Seconds that running requests have after the server has stopped to take new ones."""
+
+FILES = 65536
+"""The most files that the server allows itself to open."""
 
 
 @click.command()
@@ -45,6 +49,7 @@ def serve(host: str | None, port: int | None, bi_port: int | None, workers: int 
 
     leads --help lists the variables that change this.
     """
+    _allow_many_files()
     configuration = settings.read()
     host = configuration.host if host is None else host
     bi_port = configuration.bi_port if bi_port is None else bi_port
@@ -63,6 +68,16 @@ def serve(host: str | None, port: int | None, bi_port: int | None, workers: int 
         has_worker = urls.is_embedded and configuration.has_worker and not no_worker
         with _worker(urls, configuration) if has_worker else nullcontext():
             _run(listener, url, configuration.workers if workers is None else workers, configuration)
+
+
+def _allow_many_files() -> None:
+    """Raises the limit of open files as far as the system allows it. Each connection needs one, and
+    the usual limit of 1,024 is for programs that use select().
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < limit:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 def prepare_embedded(urls: Addresses, configuration: Settings) -> str:
