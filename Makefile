@@ -12,7 +12,7 @@ UV := uv==0.13.9
 COMPILE := .venv/bin/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-header
 
-.PHONY: help install serve psql test lint check check-all bench migrate-under-load crash worst fuzz test-15 test-15-database coverage mutants test-python test-clients test-docker torture screenshots secrets schema baseline release reset lock clean
+.PHONY: help install serve psql test lint check check-all bench migrate-under-load crash pressure worst fuzz test-15 test-15-database coverage mutants test-python test-clients test-docker torture screenshots secrets schema baseline release reset lock clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -50,6 +50,9 @@ migrate-under-load: .venv/.dev ## Run migrations while requests go on; print how
 
 crash: .venv/.dev ## Kill PostgreSQL and the server under load; print what was lost or doubled (ARGS: --seconds N)
 	@.venv/bin/python -m bench.crash $(ARGS)
+
+pressure: .venv/.dev ## Put the server under pressure; print what other clients notice (ARGS: --seconds N, --scenario NAME)
+	@.venv/bin/python -m bench.pressure $(ARGS)
 
 worst: .venv/.dev ## Search for the requests that cost the most for their size
 	@.venv/bin/python -m bench.worst $(ARGS)

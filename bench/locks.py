@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import database, server
+from bench.connection import Connection, request
 from bench.operations import Pair
 
 SHARE = 0.75
@@ -43,31 +44,11 @@ class Times:
         return statistics.quantiles(self.seconds, n=100)[share - 1]
 
 
-class Client:
-    """A connection to the server."""
-
-    def __init__(self, base: str) -> None:
-        host, _, port = base.removeprefix("http://").rpartition(":")
-        self._address = (host, int(port))
-
-    async def __aenter__(self) -> "Client":
-        self._reader, self._writer = await asyncio.open_connection(*self._address)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._writer.close()
-
-    async def send(self, pair: Pair, stage: str | None) -> int:
-        """Reads the pair's lead, or sets its stage. Returns the status."""
-        body = json.dumps({"pipeline_stage": stage}) if stage else ""
-        method = "PATCH" if stage else "GET"
-        head = f"{method} /api/v1/leads/{pair.lead} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {pair.key}\r\n"
-        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
-        self._writer.write(head.encode())
-        answer = await self._reader.readuntil(b"\r\n\r\n")
-        length = answer.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
-        await self._reader.readexactly(int(length))
-        return int(answer.split(maxsplit=2)[1])
+async def _send(connection: Connection, pair: Pair, stage: str | None) -> int:
+    """Reads the pair's lead, or sets its stage. Returns the status."""
+    line = f"{'PATCH' if stage else 'GET'} /leads/{pair.lead}"
+    body = json.dumps({"pipeline_stage": stage}).encode() if stage else None
+    return (await connection.exchange(request(line, pair.key, body))).status
 
 
 READS_AND_CHANGES = (None, "contacted", None, "qualified")
@@ -75,14 +56,14 @@ CHANGES = ("contacted", "qualified")
 
 
 async def _use(base: str, pairs: tuple[Pair, ...], stages: tuple[str | None, ...], end: float, times: Times) -> None:
-    async with Client(base) as client:
+    async with Connection(base) as connection:
         for number in itertools.count():
             pair = pairs[number % len(pairs)]
             stage = stages[number // len(pairs) % len(stages)]
             began = time.perf_counter()
             if began > end:
                 return
-            status = await client.send(pair, stage)
+            status = await _send(connection, pair, stage)
             times.seconds.append(time.perf_counter() - began)
             if status != 200:
                 times.failures.append(status)

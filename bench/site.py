@@ -77,6 +77,11 @@ class Site:
             time.sleep(0.05)
         raise BenchmarkError(f"The server did not start: {self.log.read_text(errors='replace')[-1000:].strip()}")
 
+    @property
+    def pid(self) -> int:
+        """The process of ``leads serve``."""
+        return self._process.pid
+
     def postmaster(self) -> int:
         """The process of PostgreSQL."""
         return int((self.data / "postgres" / "postmaster.pid").read_text().split()[0])
