@@ -12,7 +12,7 @@ UV := uv==0.13.9
 COMPILE := .venv/bin/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-header
 
-.PHONY: help install serve psql test lint check check-all bench migrate-under-load crash pressure worst fuzz test-15 test-15-database coverage mutants test-python test-clients test-docker torture screenshots secrets schema baseline release reset lock clean
+.PHONY: help install serve psql test lint check check-all bench migrate-under-load crash soak pressure worst fuzz test-15 test-15-database coverage mutants test-python test-clients test-docker torture screenshots secrets schema baseline release reset lock clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -53,6 +53,9 @@ crash: .venv/.dev ## Kill PostgreSQL and the server under load; print what was l
 
 pressure: .venv/.dev ## Put the server under pressure; print what other clients notice (ARGS: --seconds N, --scenario NAME)
 	@.venv/bin/python -m bench.pressure $(ARGS)
+
+soak: .venv/.dev ## Look for memory, connections, dead rows and logs that grow under load, for 10 minutes (ARGS: --seconds N)
+	@.venv/bin/python -m bench.soak $(ARGS)
 
 worst: .venv/.dev ## Search for the requests that cost the most for their size
 	@.venv/bin/python -m bench.worst $(ARGS)

@@ -70,19 +70,11 @@ class Result:
 
     def faults(self) -> list[str]:
         """Each check that fails, as a sentence."""
-        found = [f"An acknowledged write is lost: {write}." for write in self.effects.lost]
-        found += [f"An effect exists more than once: {effect}." for effect in self.effects.doubled]
-        found += [f"The audit log and the changes differ: {difference}." for difference in self.effects.audit]
-        if self.effects.chain:
-            found.append(f"The audit chain doesn't verify: {self.effects.chain}.")
-        if self.load.statuses[500]:
-            found.append(f"{self.load.statuses[500]} answers were 500.")
+        found = effects.faults(self.effects, self.load)
         if (longest := self.longest()) > LONGEST:
             found.append(f"A request took {longest:.1f} s.")
         if (longest := self.longest(push=True)) > LONGEST_PUSH:
             found.append(f"A push took {longest:.1f} s.")
-        found += [f"A request was refused: {request}." for request in self.load.refused]
-        found += [f"A request did not succeed in the end: {request}." for request in self.load.unfinished]
         if not self.load.writes or not self.kills:
             found.append("Nothing was tested.")
         return found

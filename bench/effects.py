@@ -97,3 +97,17 @@ def read(database: Database, organization: str, load: Load, records: Iterable[di
     is_complete = row["holds"] and not row["unsealed"]
     chain = "" if is_complete else f"{row['code'] or 'unsealed'}: {row['detail'] or row['unsealed']}"
     return Effects(lost, doubled, audit, chain, changes.total(), events.total())
+
+
+def faults(found: Effects, load: Load) -> list[str]:
+    """The wrong effects, the answers of 500 and the requests without success, as sentences."""
+    sentences = [f"An acknowledged write is lost: {write}." for write in found.lost]
+    sentences += [f"An effect exists more than once: {effect}." for effect in found.doubled]
+    sentences += [f"The audit log and the changes differ: {difference}." for difference in found.audit]
+    if found.chain:
+        sentences.append(f"The audit chain doesn't verify: {found.chain}.")
+    if load.statuses[500]:
+        sentences.append(f"{load.statuses[500]} answers were 500.")
+    sentences += [f"A request was refused: {request}." for request in load.refused]
+    sentences += [f"A request did not succeed in the end: {request}." for request in load.unfinished]
+    return sentences
