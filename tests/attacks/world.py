@@ -53,7 +53,10 @@ class World:
 def connect(database: Database, login: str, options: str = "") -> psycopg.Connection:
     """A session of a login. An analyst's login uses its password."""
     # An analyst can change the settings of its login.
-    settings = f"-c default_transaction_read_only=off -c statement_timeout=5s -c lock_timeout=200ms {options}"
+    # JIT compilation takes longer than the attacks.
+    settings = (
+        f"-c jit=off -c default_transaction_read_only=off -c statement_timeout=5s -c lock_timeout=200ms {options}"
+    )
     url = database.url(login) + f"&options={quote(settings)}"
     return psycopg.connect(url, autocommit=True, password=PASSWORD)
 
