@@ -29,6 +29,8 @@ up to TICK more.
 """
 BODY_PATIENCE = 30.0
 """Seconds that a body may take; up to TICK more."""
+READ_PATIENCE = 30.0
+"""Seconds in which a client must read a part of the responses that wait for it; up to TICK more."""
 FIRST_PROBE = 0.1
 """Seconds until the first probe of a client that sends no more. Each further pause doubles."""
 OLD_PATIENCE = 1.0
@@ -55,11 +57,13 @@ class _JoiningTransport(asyncio.Transport):
         self._transport = transport
         self._loop = loop
         self._parts: list[bytes] = []
+        self._written = 0
         # Instead of methods that delegate, each of which would cost one more call.
         self.get_extra_info = transport.get_extra_info  # type: ignore[method-assign]
         self.is_closing = transport.is_closing  # type: ignore[method-assign]
         self.pause_reading = transport.pause_reading  # type: ignore[method-assign]
         self.resume_reading = transport.resume_reading  # type: ignore[method-assign]
+        self.abort = transport.abort  # type: ignore[method-assign]
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Sends the data at the end of this turn."""
@@ -76,12 +80,19 @@ class _JoiningTransport(asyncio.Transport):
         parts, self._parts = self._parts, []
         # If the client has disconnected, nothing receives the data, and uvloop would raise.
         if parts and not self._transport.is_closing():
-            self._transport.write(b"".join(parts))
+            data = b"".join(parts)
+            self._written += len(data)
+            self._transport.write(data)
+
+    def unsent(self) -> tuple[int, int]:
+        """The bytes that wait until the client reads, and those that the system has taken so far."""
+        waiting = self._transport.get_write_buffer_size()
+        return waiting, self._written - waiting
 
 
 class Protocol(HttpToolsProtocol):
     """One connection. A request that breaks a limit is answered 431, and data that is not an HTTP/1
-    request 400. A request that takes too long is disconnected.
+    request 400. A client whose request takes too long, or that does not read, is disconnected.
     """
 
     _chunk = 0
@@ -95,12 +106,17 @@ class Protocol(HttpToolsProtocol):
     is_gone = False
     """Whether the client has disconnected, so that nobody reads the response."""
     _deadline = math.inf
+    _taken = 0
+    """Bytes of responses that the client's system had taken at the last check."""
+    _read_at = 0.0
+    """When the client's system had taken more than before, or nothing waited for it."""
     _timer: asyncio.TimerHandle
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Waits for the first head."""
         super().connection_made(_JoiningTransport(cast("asyncio.Transport", transport), self.loop))
-        self._deadline = self.loop.time() + HEAD_PATIENCE
+        self._read_at = self.loop.time()
+        self._deadline = self._read_at + HEAD_PATIENCE
         self._timer = self.loop.call_later(TICK, self._check_deadline)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -263,8 +279,15 @@ class Protocol(HttpToolsProtocol):
         self.is_gone = True
 
     def _check_deadline(self) -> None:
+        now = self.loop.time()
+        waiting, taken = cast("_JoiningTransport", self.transport).unsent()
+        if not waiting or taken > self._taken:
+            self._read_at, self._taken = now, taken
+        elif now > self._read_at + READ_PATIENCE:
+            # close() would wait until the client reads.
+            self.transport.abort()
+            return
         # While data is left to parse, the client waits for us.
-        if self.loop.time() > self._deadline and not self._rest:
+        if now > self._deadline and not self._rest:
             self.transport.close()
-        else:
-            self._timer = self.loop.call_later(TICK, self._check_deadline)
+        self._timer = self.loop.call_later(TICK, self._check_deadline)

@@ -204,6 +204,8 @@ class Recorder(asyncio.Transport):
         super().__init__()
         self.sent: list[bytes] = []
         self.is_closed = False
+        self.is_aborted = False
+        self.unread = 0
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         assert not self.is_closed
@@ -214,6 +216,12 @@ class Recorder(asyncio.Transport):
 
     def close(self) -> None:
         self.is_closed = True
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread
 
     def pause_reading(self) -> None: ...
 
@@ -321,6 +329,31 @@ def test_a_request_that_waits_for_the_server_is_not_late() -> None:
         return [was_closed, recorder.is_closed]
 
     assert asyncio.run(drive()) == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("unread", "is_aborted"),
+    [([90, 90], True), ([90, 89], False), ([90, 0], False), ([0, 0], False), ([90, 95], True)],
+)
+def test_a_client_that_reads_nothing_is_disconnected(
+    unread: list[int], is_aborted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "READ_PATIENCE", 0.0)
+
+    async def drive() -> bool:
+        connection = Recording(asyncio.get_running_loop())
+        recorder = Recorder()
+        connection.connection_made(recorder)
+        connection.transport.write(b"x" * 100)
+        await asyncio.sleep(0)
+        for recorder.unread in unread:
+            await asyncio.sleep(0.001)
+            connection._timer.cancel()
+            connection._check_deadline()
+        connection.connection_lost(None)
+        return recorder.is_aborted
+
+    assert asyncio.run(drive()) is is_aborted
 
 
 HOOKS = (
