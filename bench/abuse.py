@@ -129,6 +129,12 @@ async def crowd(abuse: Abuse, client: int) -> None:
     await _send_all(abuse, lambda: abuse.request("GET /leads?limit=20"), abuse.create)
 
 
+async def stranger(abuse: Abuse, client: int) -> None:
+    """Reads without a pause, with a key that nobody has."""
+    key = b"lk_" + b"0" * 43
+    await _send_all(abuse, lambda: abuse.request("GET /leads?limit=20").replace(abuse.target.key.encode(), key))
+
+
 async def patch(abuse: Abuse, client: int) -> None:
     """Changes one lead, again and again."""
     line = f"PATCH /leads/{abuse.target.lead}"
@@ -265,6 +271,7 @@ async def disconnect(abuse: Abuse, client: int) -> None:
 
 CLIENTS: dict[str, Callable[[Abuse, int], Awaitable[None]]] = {
     "crowd": crowd,
+    "unknown key": stranger,
     "row lock": patch,
     "table lock": crowd,
     "slow requests": slow,

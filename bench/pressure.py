@@ -70,7 +70,9 @@ class Scenario:
 
 
 SCENARIOS = {
-    "crowd": Scenario(200, frozenset({200, 201, 503}), refuses=True),
+    # More clients than LEADS_QUEUE.
+    "crowd": Scenario(400, frozenset({200, 201, 503})),
+    "unknown key": Scenario(400, frozenset({401, 503})),
     "row lock": Scenario(50, frozenset({200, 503})),
     "table lock": Scenario(50, frozenset({200, 201, 503}), refuses=True),
     # A slow body may take 30 seconds.

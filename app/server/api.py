@@ -28,15 +28,14 @@ from app.server.body import fault_of_json
 from app.server.locks import LOCK_WAIT, LockQueue, is_locked
 from app.server.postgres import (
     PATIENCE,
-    ClientGone,
     ConnectionLost,
     Pool,
     Statement,
     StatementAbandoned,
     StatementFailed,
-    Unavailable,
 )
 from app.server.problems import FieldError, Problem
+from app.server.queue import ANYBODY, ClientGone, Unavailable
 from app.server.request import Call, Receive, Refusal, Request, Scope, parse, read_body, read_request
 from app.server.routes import HEADERS, Route, Table, Wait
 from app.server.values import array
@@ -47,6 +46,8 @@ Response = tuple[int, Headers, bytes]
 """Status, headers and body."""
 
 PREFIX = "/api/v1"
+KNOWN_KEYS = 10_000
+"""Keys that have a part of the connections of their own."""
 WAIT_PAUSE = 0.05
 """Seconds before the first question whether another transaction has made the answer."""
 
@@ -68,6 +69,8 @@ class Api:
         self._pool = pool
         self._locks = LockQueue(pool.size, pool.queue)
         self._turns: dict[bytes, _Turn] = {}
+        self._known: dict[bytes | None, None] = {}
+        """The digests of keys that were valid at their last use."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request, and writes its line to the log."""
@@ -242,28 +245,43 @@ class Api:
         """Runs the statement. If a lock is not free, it runs again later.
         If the connection is lost, a statement that only reads runs once more.
         """
-        claim = (request.digest, request.method, request.path)
+        digest = request.digest
+        # An id has several spellings.
+        claim = (digest, request.method, request.path.lower().replace("-", ""))
+        caller = digest if digest is not None and digest in self._known else ANYBODY
 
         def attempt(patience: float = PATIENCE) -> Awaitable[PGresult]:
             return self._pool.execute(
-                statement, parameters, client=request.client, is_read_only=is_read_only, patience=patience
+                statement,
+                parameters,
+                client=request.client,
+                caller=caller,
+                is_read_only=is_read_only,
+                patience=patience,
             )
 
         try:
             failure = None
-            if not self._locks.knows(claim):
+            if self._locks.knows(claim):
+                result = await self._locks.run(claim, request.client, request.started, attempt, failure)
+            else:
                 try:
-                    return await attempt()
+                    result = await attempt()
                 except StatementFailed as error:
                     if not is_locked(error):
-                        return error
-                    failure = error
-                except ConnectionLost:
-                    if not is_read_only:
                         raise
-                    return await attempt(request.started + PATIENCE - time.perf_counter())
-            return await self._locks.run(claim, request.client, request.started, attempt, failure)
+                    result = await self._locks.run(claim, request.client, request.started, attempt, error)
+                except ConnectionLost:
+                    left = request.started + PATIENCE - time.perf_counter()
+                    if not is_read_only or left <= 0:
+                        raise
+                    result = await attempt(left)
+            if caller is ANYBODY and digest is not None:
+                self._remember(digest)
+            return result
         except StatementFailed as error:
+            if error.message == "unauthorized":
+                self._known.pop(digest, None)
             return error
         except StatementAbandoned:
             if is_read_only:
@@ -276,6 +294,12 @@ class Api:
             return self._problem(word, reason="The connection to PostgreSQL was lost.")
         except Unavailable:
             return self._problem("unavailable", reason="No connection to PostgreSQL was free in time.")
+
+    def _remember(self, digest: bytes) -> None:
+        """Gives the requests with this key a part of their own."""
+        if len(self._known) >= KNOWN_KEYS:
+            del self._known[next(iter(self._known))]
+        self._known[digest] = None
 
     def _respond(self, request: Request, call: Call, result: PGresult) -> Response | Problem:
         """The response for a function's result.

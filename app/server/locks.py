@@ -15,7 +15,8 @@ from collections.abc import Awaitable, Callable
 from psycopg.pq.abc import PGresult
 
 from app import session
-from app.server.postgres import PATIENCE, Client, ClientGone, StatementFailed, Unavailable
+from app.server.postgres import PATIENCE, StatementFailed
+from app.server.queue import Client, ClientGone, Unavailable
 
 LOCK_WAIT = int(session.SERVER["lock_timeout"])
 """Milliseconds that a statement waits for a lock."""

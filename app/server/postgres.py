@@ -10,16 +10,15 @@ statement of its own, which would then receive the next caller's claim.
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import psycopg
 from psycopg import pq
 
 from app import log, session
 from app.background import Background
+from app.server.queue import ANYBODY, Client, ClientGone, Crowded, Queue
 
 DEADLINE = 15.0
 """Seconds after which a silent connection is closed. PostgreSQL's statement_timeout ends before."""
@@ -30,17 +29,24 @@ PATIENCE = 4.5
 TICK = 0.25
 """Seconds between two checks of the connections and of the queue."""
 
+CROWD_PAUSE = 0.5
+"""Seconds after which a request is refused because too many wait. Without a pause, a client that
+tries again at once would take the processor from the others.
+"""
+
+PROBE = 5.0
+"""Seconds after which an unused connection is probed: a silent server, or a host that has gone, is
+noticed before the next request.
+"""
+PROBE_PATIENCE = 3.0
+"""Seconds that the response to a probe may take. A connection whose statement runs for longer than
+this is no sign that the server is ready.
+"""
+
 YOUNG = 1.0
 """Seconds for which a new connection is kept even if it reports an error of its session.
 On a standby, each write would otherwise open a connection.
 """
-
-
-class Client(Protocol):
-    """The client that has sent a request."""
-
-    is_gone: bool
-    """Whether the client has disconnected, so that nobody reads the response."""
 
 
 class _Present:
@@ -49,14 +55,6 @@ class _Present:
 
 PRESENT: Client = _Present()
 """A client that stays."""
-
-
-class Unavailable(Exception):
-    """No connection was free in time. Nothing was sent."""
-
-
-class ClientGone(Exception):
-    """The client has disconnected. Nothing was sent, or the statement only read."""
 
 
 @dataclass(eq=False)
@@ -106,6 +104,9 @@ class Statement:
     text: bytes
 
 
+_PROBE = Statement(b"probe", b"select")
+
+
 class _Connection:
     __slots__ = (
         "_loop",
@@ -113,6 +114,7 @@ class _Connection:
         "_result",
         "_session",
         "future",
+        "is_probed",
         "opened",
         "pgconn",
         "prepared",
@@ -130,7 +132,8 @@ class _Connection:
         self.prepared: set[bytes] = set()
         self.future: asyncio.Future[pq.abc.PGresult] | None = None
         self.opened = self._loop.time()
-        self.started = 0.0
+        self.started = self.opened
+        self.is_probed = False
         self.reader: Client | None = None
         """The client of the statement that runs, if the statement only reads."""
         self.pgconn.nonblocking = 1
@@ -223,7 +226,7 @@ class _Connection:
         if self.future is None:
             return
         seconds = now - self.started
-        if seconds > DEADLINE:
+        if seconds > (PROBE_PATIENCE if self.is_probed else DEADLINE):
             self.lose()
         elif self.reader is not None and self.reader.is_gone and seconds > TICK and self._pool.is_preparing:
             # A statement that is about to end anyway costs less than a new connection.
@@ -274,7 +277,7 @@ class Pool:
         self.queue = queue
         self._idle: list[_Connection] = []
         self._all: set[_Connection] = set()
-        self._waiting: deque[tuple[float, asyncio.Future[_Connection], Client]] = deque()
+        self._waiting = Queue(size, queue)
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_cut_off = False
         self._background = Background()
@@ -288,10 +291,12 @@ class Pool:
 
     @property
     def is_ready(self) -> bool:
-        """Whether at least one connection is open, and the deadlines of waiting requests are
-        watched.
+        """Whether at least one connection is open and not silent, and the deadlines of waiting
+        requests are watched.
         """
-        return bool(self._all) and not self._background.failing()
+        silent = asyncio.get_running_loop().time() - PROBE_PATIENCE
+        answers = any(connection.future is None or connection.started > silent for connection in self._all)
+        return answers and not self._background.failing()
 
     async def execute(
         self,
@@ -299,16 +304,20 @@ class Pool:
         values: Sequence[bytes | None],
         *,
         client: Client = PRESENT,
+        caller: bytes = ANYBODY,
         is_read_only: bool = False,
         patience: float = PATIENCE,
     ) -> pq.abc.PGresult:
         """Runs the statement in a transaction of its own, and returns its rows.
 
         If the client disconnects, a statement that waits is not started, and one that only reads
-        is cancelled. patience: the seconds to wait for a connection.
+        is cancelled. caller: see Queue. patience: the seconds to wait for a connection.
         Raises Unavailable, ClientGone, ConnectionLost and StatementFailed.
         """
-        connection = self._idle.pop() if self._idle else await self._wait(client, patience)
+        if self._idle and self._waiting.enter(caller):
+            connection = self._idle.pop()
+        else:
+            connection = await self._wait(client, caller, patience)
         connection.reader = client if is_read_only else None
         try:
             result = await connection.execute(statement, values)
@@ -327,6 +336,7 @@ class Pool:
             connection.lose()
             raise StatementAbandoned from None
         finally:
+            self._waiting.leave(caller)
             self._release(connection)
 
     async def close(self) -> None:
@@ -351,53 +361,40 @@ class Pool:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _wait(self, client: Client, patience: float) -> _Connection:
-        if len(self._waiting) >= self.queue:
-            self._drop()
-            if len(self._waiting) >= self.queue:
-                raise Unavailable
+    async def _wait(self, client: Client, caller: bytes, patience: float) -> _Connection:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[_Connection] = loop.create_future()
-        self._waiting.append((loop.time() + patience, future, client))
+        now = loop.time()
         try:
+            self._waiting.put(caller, (now + patience, future, client), now)
             # A timer for each wait would cost more than the wait: _watch_deadlines ends it.
             return await future
+        except Crowded:
+            await asyncio.sleep(CROWD_PAUSE)
+            raise
         except asyncio.CancelledError:
             # If it got a connection in the same moment, that goes back.
             # It may also have ended by its deadline.
             if future.done() and not future.cancelled() and future.exception() is None:
+                self._waiting.leave(caller)
                 self._release(future.result())
             raise
 
     def _release(self, connection: _Connection) -> None:
-        if connection.socket < 0:
-            return
-        while self._waiting:
-            _, future, client = self._waiting.popleft()
-            if future.done():
-                continue
-            if client.is_gone:
-                future.set_exception(ClientGone())
-                continue
-            future.set_result(connection)
-            return
-        self._idle.append(connection)
+        if connection.socket >= 0:
+            self._idle.append(connection)
+        while self._idle and self._waiting and (future := self._waiting.take()):
+            future.set_result(self._idle.pop())
 
-    def _drop(self) -> None:
-        """Ends the waits of requests whose time is over, or whose client has gone."""
-        now = asyncio.get_running_loop().time()
-        waiting: deque[tuple[float, asyncio.Future[_Connection], Client]] = deque()
-        for entry in self._waiting:
-            until, future, client = entry
-            if future.done():
-                continue
-            if client.is_gone:
-                future.set_exception(ClientGone())
-            elif now > until:
-                future.set_exception(Unavailable())
-            else:
-                waiting.append(entry)
-        self._waiting = waiting
+    async def _probe(self, connection: _Connection) -> None:
+        connection.reader = None
+        try:
+            await connection.execute(_PROBE, ())
+        except ConnectionLost:
+            return
+        finally:
+            connection.is_probed = False
+        self._release(connection)
 
     async def _connect(self) -> _Connection:
         # PGconn.connect holds Python's lock while it waits for the server: even in a thread of its
@@ -429,10 +426,15 @@ class Pool:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(TICK)
+            now = loop.time()
             for connection in list(self._all):
-                connection.check(loop.time())
+                connection.check(now)
+            for connection in [each for each in self._idle if now > each.started + PROBE]:
+                self._idle.remove(connection)
+                connection.is_probed = True
+                self.start(self._probe(connection))
             if self._waiting:
-                self._drop()
+                self._waiting.drop(now)
 
 
 def _sqlstate(result: pq.abc.PGresult | None) -> str:

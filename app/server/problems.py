@@ -140,8 +140,8 @@ def of_error(table: Table, error: StatementFailed, *, is_read_only: bool = False
     if row is None:
         # Class 40 is a transaction that another one stopped, 53 too many connections, no memory
         # or no disk, 55 an object in use, 57 a shutdown or a cancellation, 58 a fault of the
-        # machine's files.
-        busy = error.is_of_session or error.sqlstate.startswith(("40", "53", "55", "57", "58"))
+        # machine's files, 3F000 a database that is being restored.
+        busy = error.is_of_session or error.sqlstate.startswith(("40", "53", "55", "57", "58", "3F000"))
         return of_word(table, "unavailable" if busy else "internal")
     if row.field is None:
         return Problem(row.status, row.code, row.title, row.detail, (), _headers(row.status))

@@ -14,8 +14,9 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from app.server import body as bodies
-from app.server.postgres import PRESENT, Client
+from app.server.postgres import PRESENT
 from app.server.problems import FieldError
+from app.server.queue import Client
 from app.server.routes import HEADERS, Route
 
 Scope = MutableMapping[str, Any]

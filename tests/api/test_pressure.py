@@ -22,7 +22,8 @@ from bench.site import Site
 from tests.support.database import Database
 
 CLIENTS = {
-    "crowd": 20,
+    "crowd": 60,
+    "unknown key": 60,
     "row lock": 10,
     "table lock": 8,
     "slow requests": 30,

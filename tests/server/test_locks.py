@@ -9,7 +9,8 @@ import pytest
 
 from app.server import locks
 from app.server.locks import LockQueue, is_locked
-from app.server.postgres import PATIENCE, PRESENT, ClientGone, StatementFailed, Unavailable
+from app.server.postgres import PATIENCE, PRESENT, StatementFailed
+from app.server.queue import ClientGone, Unavailable
 
 CLAIM = (b"digest", "PATCH", "/leads/1")
 RESULT: Any = object()

@@ -7,13 +7,13 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import uvloop
 
 from app.server import postgres
-from app.server.postgres import ClientGone, ConnectionLost, Pool, Statement, StatementFailed, Unavailable
+from app.server.postgres import ConnectionLost, Pool, Statement, StatementFailed
+from app.server.queue import ClientGone, Crowded, Unavailable
 
 STATEMENT = Statement(b"s", b"select 1")
 
@@ -83,12 +83,17 @@ def _close(session: socket.socket, _: object) -> None:
 
 @asynccontextmanager
 async def pooled(
-    path: Path, answer: Callable[[socket.socket], Awaitable[None]], *, queue: int = 8, is_preparing: bool = True
+    path: Path,
+    answer: Callable[[socket.socket], Awaitable[None]],
+    *,
+    size: int = 1,
+    queue: int = 8,
+    is_preparing: bool = True,
 ) -> AsyncIterator[tuple[Pool, Backend]]:
-    """A pool of one connection to a server with these answers."""
+    """A pool to a server with these answers."""
     backend = Backend(path, answer)
     backend.start()
-    pool = Pool(f"postgresql:///x?host={path}&user=x", 1, queue, is_preparing=is_preparing)
+    pool = Pool(f"postgresql:///x?host={path}&user=x", size, queue, is_preparing=is_preparing)
     try:
         await pool.open()
         yield pool, backend
@@ -289,42 +294,77 @@ def test_a_read_behind_a_pooler_is_not_cancelled(tmp_path: Path, monkeypatch: py
     uvloop.run(run())
 
 
-def test_a_client_that_has_gone_leaves_the_queue(tmp_path: Path) -> None:
-    started: list[str] = []
+def test_a_client_that_has_gone_leaves_the_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "TICK", 0.01)
 
     async def run() -> None:
         async with pooled(tmp_path, silent, queue=2) as (pool, _):
-            (connection,) = pool._all
-
-            async def ask(name: str, client: Any) -> None:
-                await pool._wait(client, 60)
-                started.append(name)
-
             first = asyncio.ensure_future(pool.execute(STATEMENT, ()))
-            gone = [Gone(), Gone()]
-            waiting = [asyncio.ensure_future(ask("gone", client)) for client in gone]
-            await asyncio.sleep(0)
-            # The queue is full until the clients in it have gone.
-            with pytest.raises(Unavailable):
-                await ask("third", Gone())
-            for client in gone:
-                client.is_gone = True
-            fourth = asyncio.ensure_future(ask("fourth", Gone()))
-            fifth = asyncio.ensure_future(ask("fifth", leaver := Gone()))
-            sixth = asyncio.ensure_future(asyncio.sleep(0))
-            await sixth
-            leaver.is_gone = True
-            pool._release(connection)
-            await fourth
-            pool._release(connection)
-            for task in (*waiting, fifth):
-                with pytest.raises(ClientGone):
-                    await task
+            gone = Gone()
+            waiting = asyncio.ensure_future(pool.execute(STATEMENT, (), client=gone))
+            await asyncio.sleep(0.05)
+            assert not waiting.done()
+            gone.is_gone = True
+            with pytest.raises(ClientGone):
+                await asyncio.wait_for(waiting, 5)
             first.cancel()
             await asyncio.wait({first})
 
     uvloop.run(run())
-    assert started == ["fourth"]
+
+
+def test_a_caller_with_many_requests_leaves_a_connection_to_another(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with pooled(tmp_path, silent, size=8, queue=2) as (pool, _):
+            many = [asyncio.ensure_future(pool.execute(STATEMENT, (), caller=b"many")) for _ in range(10)]
+            await asyncio.sleep(0.05)
+            assert len(pool._idle) == 1
+            # Nothing answers, but it is sent.
+            other = asyncio.ensure_future(pool.execute(STATEMENT, (), caller=b"other"))
+            await asyncio.sleep(0.05)
+            assert pool._idle == []
+            # The tenth of the first caller is refused.
+            with pytest.raises(Crowded):
+                await asyncio.wait_for(asyncio.ensure_future(many[9]), 5)
+            for task in (*many, other):
+                task.cancel()
+            await asyncio.wait({*many, other})
+
+    uvloop.run(run())
+
+
+def test_a_connection_that_does_not_answer_a_probe_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "TICK", 0.01)
+    monkeypatch.setattr(postgres, "PROBE", 0.0)
+    monkeypatch.setattr(postgres, "PROBE_PATIENCE", 0.1)
+
+    async def run() -> None:
+        async with pooled(tmp_path, silent) as (pool, backend):
+            (silent_one,) = pool._all
+            async with asyncio.timeout(10):
+                while backend.sessions < 2:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            assert silent_one not in pool._all
+
+    uvloop.run(run())
+
+
+def test_a_server_whose_connections_are_all_silent_is_not_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "PROBE_PATIENCE", 0.05)
+
+    async def run() -> None:
+        async with pooled(tmp_path, silent) as (pool, _):
+            first = asyncio.ensure_future(pool.execute(STATEMENT, ()))
+            await asyncio.sleep(0)
+            before = pool.is_ready
+            await asyncio.sleep(0.1)
+            assert (before, pool.is_ready) == (True, False)
+            first.cancel()
+            await asyncio.wait({first})
+
+    uvloop.run(run())
 
 
 def test_a_wait_for_a_connection_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ def test_an_error_without_a_row_is_a_bug(sqlstate: str) -> None:
     assert of_error(sqlstate, constraint="nobody_knows_it").status == 500 or sqlstate == "PTxyz"
 
 
-@pytest.mark.parametrize("sqlstate", ["53300", "53100", "57P01", "57P03", "08006", "25006", "26000", "42P05"])
+@pytest.mark.parametrize("sqlstate", ["53300", "53100", "57P01", "57P03", "08006", "25006", "26000", "42P05", "3F000"])
 def test_a_database_without_room_is_503(sqlstate: str) -> None:
     problem = of_error(sqlstate)
     assert problem.status == 503
