@@ -948,6 +948,17 @@ CREATE FUNCTION admin.analyst_findings() RETURNS TABLE(subject text, finding tex
            WHERE ((m.granted_kind = 'group'::text) AND (NOT m.is_member_ours) AND (NOT m.is_migrating))) a)
    WHERE ((s.reserved_connections = 0) AND (a.connections > (s.max_connections - 30)))
  UNION ALL
+  SELECT format('session %s of %I'::text, s.pid, s.usename) AS format,
+         CASE
+             WHEN (s.backend_xid IS NOT NULL) THEN 'The analyst''s open transaction has a transaction id. It can hold locks on rows of the catalogue, for which VACUUM, leads migrate and leads bi wait.'::text
+             ELSE format('The analyst''s transaction is open since %s transactions ago. VACUUM keeps each row that was deleted since then.'::text, age(s.backend_xmin))
+         END AS format,
+     ('To end the login''s sessions and give it a new password, run: leads bi rotate '::text || (s.usename)::text)
+    FROM pg_stat_activity s
+   WHERE (((s.backend_xid IS NOT NULL) OR (age(s.backend_xmin) > 1000000)) AND (EXISTS ( SELECT
+            FROM admin.membership m
+           WHERE ((m.member_id = s.usesysid) AND (m.granted_kind = 'group'::text) AND (NOT m.is_member_ours) AND (NOT m.is_migrating)))))
+ UNION ALL
   SELECT ('table '::text || t.name),
      'Analysts may read the table, and no restrictive policy limits them to their organization.'::text,
      format('create policy %I on %s as restrictive for all to %I using ((select auth.analyst_organization_id()) = organization_id);'::text, ((c.relname)::text || '_bi_all'::text), t.name, g.name) AS format
@@ -3123,7 +3134,7 @@ CREATE FUNCTION admin.grant_findings() RETURNS TABLE(subject text, finding text,
      'As a superuser, run in this database: psql -f app/superuser.sql'::text
     FROM ((pg_proc f
       CROSS JOIN LATERAL aclexplode(COALESCE(f.proacl, acldefault('f'::"char", f.proowner))) x(grantor, grantee, privilege_type, is_grantable))
-      JOIN ( VALUES ('^lo_(creat|create|from_bytea|import|export)$'::text,0,'Every role can store data in large objects, which no policy protects.'::text), ('^pg_(try_)?advisory_(xact_)?lock(_shared)?$'::text,0,'Every role can fill the server''s table of locks. Then no request gets its locks.'::text), ('^pg_export_snapshot$'::text,0,'Every role can fill a folder of the server with files.'::text), ('^pg_logical_emit_message$'::text,170000,'Every role can fill the disk with the write-ahead log.'::text), ('^pg_(current_wal_(insert_|flush_)?lsn|control_checkpoint|stat_get_(backend_)?(io|wal))$'::text,0,'Every role can see how much other sessions write.'::text)) k(pattern, since, finding) ON (((f.proname ~ k.pattern) AND ((current_setting('server_version_num'::text))::integer >= k.since))))
+      JOIN ( VALUES ('^lo_(creat|create|from_bytea|import|export)$'::text,0,'Every role can store data in large objects, which no policy protects.'::text), ('^pg_(try_)?advisory_(xact_)?lock(_shared)?$'::text,0,'Every role can fill the server''s table of locks. Then no request gets its locks.'::text), ('^pg_export_snapshot$'::text,0,'Every role can fill a folder of the server with files.'::text), ('^(pg_current_xact_id|txid_current)$'::text,0,'Every role can use up the server''s transaction ids. Then PostgreSQL refuses every write.'::text), ('^pg_logical_emit_message$'::text,170000,'Every role can fill the disk with the write-ahead log.'::text), ('^pg_(current_wal_(insert_|flush_)?lsn|control_checkpoint|stat_get_(backend_)?(io|wal))$'::text,0,'Every role can see how much other sessions write.'::text)) k(pattern, since, finding) ON (((f.proname ~ k.pattern) AND ((current_setting('server_version_num'::text))::integer >= k.since))))
    WHERE ((f.pronamespace = ('pg_catalog'::regnamespace)::oid) AND (x.grantee = (0)::oid))
  UNION ALL
   SELECT format('grant %s on parameter %s to %s'::text, lower(x.privilege_type), p.parname, COALESCE(r.name, 'public'::text)) AS format,
@@ -3651,6 +3662,12 @@ CREATE FUNCTION admin.setting_findings() RETURNS TABLE(subject text, finding tex
      'End the session that listens within a transaction: the server''s log names its process ("NOTIFY queue is … full").'::text
     FROM pg_notification_queue_usage() q(usage)
    WHERE (q.usage > (0.25)::double precision)
+ UNION ALL
+  SELECT ('database '::text || quote_ident((d.datname)::text)),
+     format('The oldest transaction id that isn''t frozen is %s million transactions old. At about 2,100 million, PostgreSQL refuses every write.'::text, (age(d.datfrozenxid) / 1000000)) AS format,
+     'End the session at the top of this list: select pid, usename from pg_stat_activity order by greatest(age(backend_xid), age(backend_xmin)) desc nulls last. Drop a replication slot that isn''t used. Then run as a superuser: vacuumdb --all --freeze'::text
+    FROM pg_database d
+   WHERE (age(d.datfrozenxid) > 500000000)
  UNION ALL
   SELECT format('setting %s of %s'::text, c.name, COALESCE(r.name,
          CASE s.setdatabase

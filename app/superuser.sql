@@ -22,6 +22,8 @@ begin
         -- write-ahead log.
         or p.proname ~ '^pg_(try_)?advisory_(xact_)?lock(_shared)?$'
         or p.proname = 'pg_export_snapshot'
+        -- These take transaction ids. PostgreSQL has about 2,100 million of them before it must freeze rows.
+        or p.proname in ('pg_current_xact_id', 'txid_current')
         -- Version 17 gave it another parameter. A dump of an older server would revoke a function
         -- that doesn't exist there.
         or (p.proname = 'pg_logical_emit_message' and current_setting('server_version_num')::integer >= 170000)

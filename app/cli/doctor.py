@@ -66,6 +66,11 @@ _FOR_SUPERUSERS = (
         "show shared_preload_libraries;",
     ),
     NotSeen(
+        "pg_stat_activity",
+        "whether a transaction has been open for more than an hour",
+        "select pid, usename, xact_start from pg_stat_activity where xact_start < now() - interval '1 hour';",
+    ),
+    NotSeen(
         "pg_statistic",
         "whether it has statistics of tenant tables from before they were disabled",
         "select s.starelid::regclass, s.staattnum from pg_statistic s join pg_attribute a on a.attrelid = s.starelid "

@@ -93,6 +93,27 @@ begin atomic
   where s.reserved_connections = 0 and a.connections > s.max_connections - 30
   union all
   select
+    format('session %s of %I', s.pid, s.usename),
+    case
+      when s.backend_xid is not null then
+        'The analyst''s open transaction has a transaction id. It can hold locks on rows of the catalogue, for which '
+        'VACUUM, leads migrate and leads bi wait.'
+      else format(
+        'The analyst''s transaction is open since %s transactions ago. VACUUM keeps each row that was deleted since then.',
+        age(s.backend_xmin)
+      )
+    end,
+    'To end the login''s sessions and give it a new password, run: leads bi rotate ' || s.usename
+  from pg_catalog.pg_stat_activity as s
+  where
+    -- PostgreSQL shows this login neither the transaction's time nor its query.
+    (s.backend_xid is not null or age(s.backend_xmin) > 1000000)
+    and exists (
+      select from admin.membership as m
+      where m.member_id = s.usesysid and m.granted_kind = 'group' and not m.is_member_ours and not m.is_migrating
+    )
+  union all
+  select
     'table ' || t.name,
     'Analysts may read the table, and no restrictive policy limits them to their organization.',
     format(

@@ -82,6 +82,8 @@ begin atomic
     ('^pg_(try_)?advisory_(xact_)?lock(_shared)?$', 0,
       'Every role can fill the server''s table of locks. Then no request gets its locks.'),
     ('^pg_export_snapshot$', 0, 'Every role can fill a folder of the server with files.'),
+    ('^(pg_current_xact_id|txid_current)$', 0,
+      'Every role can use up the server''s transaction ids. Then PostgreSQL refuses every write.'),
     ('^pg_logical_emit_message$', 170000, 'Every role can fill the disk with the write-ahead log.'),
     ('^pg_(current_wal_(insert_|flush_)?lsn|control_checkpoint|stat_get_(backend_)?(io|wal))$', 0,
       'Every role can see how much other sessions write.')

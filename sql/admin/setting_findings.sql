@@ -61,6 +61,19 @@ begin atomic
   where q.usage > 0.25
   union all
   select
+    'database ' || quote_ident(d.datname),
+    format(
+      'The oldest transaction id that isn''t frozen is %s million transactions old. At about 2,100 million, PostgreSQL '
+      'refuses every write.',
+      age(d.datfrozenxid) / 1000000
+    ),
+    'End the session at the top of this list: select pid, usename from pg_stat_activity order by '
+    'greatest(age(backend_xid), age(backend_xmin)) desc nulls last. Drop a replication slot that isn''t used. Then run '
+    'as a superuser: vacuumdb --all --freeze'
+  from pg_catalog.pg_database as d
+  where age(d.datfrozenxid) > 500000000
+  union all
+  select
     format(
       'setting %s of %s', c.name, coalesce(r.name, case s.setdatabase when 0 then 'all roles' else 'the database' end)
     ),

@@ -266,6 +266,41 @@ def test_with_your_own_server(leads: Leads, database: Database, new_organization
     assert database.sql("select 1 from pg_roles where rolname = %s", login) == []
 
 
+# What an analyst can hold
+
+
+def test_an_analyst_takes_no_transaction_ids(place: Place) -> None:
+    url = place.analyst("tom")
+    counted = "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+    with psycopg.connect(url, autocommit=True) as connection:
+        before = place.sql(counted)[0][0]
+        for function in ("pg_current_xact_id", "txid_current"):
+            loop = f"do $$ begin for n in 1..10000 loop perform {function}(); commit; end loop; end $$"
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(loop.encode())
+        assert place.sql(counted)[0][0] - before < 1000
+
+
+def test_an_open_transaction_of_an_analyst_is_reported(place: Place) -> None:
+    def found() -> dict[str, str]:
+        findings = json.loads(place.leads("doctor", "--json").stdout)["findings"]
+        return {row["subject"]: row["finding"] for row in findings if row["subject"].startswith("session ")}
+
+    with psycopg.connect(place.analyst("una")) as reader, psycopg.connect(place.analyst("ute")) as writer:
+        reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        reader.execute("select count(*) from leads")
+        writer.execute("set transaction read write")
+        writer.execute("alter role ute set work_mem = '5MB'")
+        reading, writing = f"session {reader.info.backend_pid} of una", f"session {writer.info.backend_pid} of ute"
+        assert found().keys() == {writing}
+        place.sql("do $$ begin for n in 1..1000001 loop perform pg_current_xact_id(); commit; end loop; end $$")
+        findings = found()
+        assert findings.keys() == {reading, writing}
+        assert "VACUUM" in findings[reading]
+        assert "locks" in findings[writing]
+    assert found() == {}
+
+
 # leads bi list
 
 

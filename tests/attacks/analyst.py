@@ -748,6 +748,8 @@ def shared_state() -> Iterator[Attack]:
         for arguments in ("1::bigint", "1, 1"):
             yield Attack(f"fill shared state: {lock}({arguments})", (f"select {lock}({arguments})",), "42501")
     yield Attack("fill shared state: a snapshot", ("select pg_export_snapshot()",), "42501")
+    for call in ("pg_current_xact_id()", "txid_current()"):
+        yield Attack(f"use up transaction ids: {call}", (f"select {call}",), "42501")
     # Before PostgreSQL 17 the function has three parameters, and stays (app/superuser.sql).
     for call in (
         "pg_logical_emit_message(false, 'x', 'y', false)",

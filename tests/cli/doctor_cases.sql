@@ -323,6 +323,12 @@ grant execute on function pg_try_advisory_xact_lock_shared(integer, integer) to 
 -- grant execute on function pg_export_snapshot() to public: with files
 grant execute on function pg_export_snapshot() to public;
 
+-- grant execute on function pg_current_xact_id() to public: use up the server's transaction ids
+grant execute on function pg_current_xact_id() to public;
+
+-- grant execute on function txid_current() to public: use up the server's transaction ids
+grant execute on function txid_current() to public;
+
 -- grant execute on function pg_logical_emit_message(boolean,text,text,boolean) to public: write-ahead log
 -- since PostgreSQL 17
 grant execute on function pg_logical_emit_message(boolean, text, text, boolean) to public;

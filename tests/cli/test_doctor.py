@@ -139,7 +139,7 @@ def test_a_fault_is_found_and_its_remedy_works(case: Case, connection: psycopg.C
 
 
 def test_the_file_has_every_case() -> None:
-    assert len(CASES) == 116
+    assert len(CASES) == 118
     assert len({case.sql for case in CASES}) == len(CASES)
 
 
@@ -154,6 +154,19 @@ def test_analysts_who_can_take_all_connections_are_found(
         assert "connections of analysts" not in findings(connection)
         connection.execute("alter role doctor_ann connection limit 571")
         assert "connections of analysts" in findings(connection)
+
+
+def test_a_database_that_is_not_frozen_is_found(connection: psycopg.Connection[dict[str, Any]]) -> None:
+    with connection.transaction(force_rollback=True):
+        for age, is_found in ((499_000_000, False), (501_000_000, True)):
+            connection.execute(
+                "update pg_catalog.pg_database set datfrozenxid = mod((pg_snapshot_xmax(pg_current_snapshot())::text"
+                "::numeric - %s + 4294967296), 4294967296)::text::xid where datname = 'template0'",
+                [age],
+            )
+            present = findings(connection)
+            assert ("database template0" in present) == is_found
+        assert "refuses every write" in present["database template0"]["finding"]
 
 
 def test_disabled_foreign_keys_are_found(connection: psycopg.Connection[dict[str, Any]]) -> None:

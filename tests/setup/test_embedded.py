@@ -398,6 +398,8 @@ def refused(connection: "psycopg.Connection[tuple[object, ...]]") -> dict[str, b
         "lo_import": "select lo_import('/etc/hostname')",
         "advisory locks": "select pg_advisory_xact_lock(1)",
         "snapshots": "select pg_export_snapshot()",
+        "transaction ids": "select pg_current_xact_id()",
+        "older transaction ids": "select txid_current()",
     }
     results = {}
     for name, statement in statements.items():
@@ -421,6 +423,7 @@ def test_public_makes_no_temporary_tables_and_no_large_objects_and_takes_no_advi
             connection.execute("create database copied template leads owner leads_migrator")
             connection.execute("create database plain owner leads_migrator")
         plain = {"temp", "lo_create", "lo_creat", "lo_from_bytea", "advisory locks", "snapshots"}
+        plain |= {"transaction ids", "older transaction ids"}
         for database, before in (("copied", {"temp"}), ("plain", plain)):
             with psycopg.connect(server.url("postgres", database), autocommit=True) as connection:
                 connection.execute("set session authorization visitor")
