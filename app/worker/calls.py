@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
@@ -20,7 +21,7 @@ Before = Callable[[Sent | None], Awaitable[float]]
 """Called before each call, with what the call creates; None: it only reads. It renews the lease,
 and returns the time of the event loop by which the call must end. Its exceptions pass through."""
 
-_MAX_BODY = 1 << 20  # bytes of a response's body, after decoding
+_MAX_CONTAINERS = 10_000  # objects and arrays of a body: they take most of the time to parse it
 _TEMPORARY = (423, 425, 429, 477)
 """Statuses of calls without an effect: Locked, Too Early, Too Many Requests, and HubSpot's Migration
 in Progress.
@@ -71,7 +72,13 @@ class Answer:
     """The credential. It is removed from the vendor's messages."""
 
     def json(self) -> Any:
-        """The body. None: it isn't JSON."""
+        """The body. None: it isn't JSON, or has too many objects and arrays."""
+        return self._json
+
+    @cached_property
+    def _json(self) -> Any:
+        if self.text.count("[") + self.text.count("{") > _MAX_CONTAINERS:
+            return None
         try:
             return json.loads(self.text)
         except (ValueError, RecursionError):
@@ -118,6 +125,10 @@ class Calls:
     """
     wait_in: Callable[[Answer], float | None] = lambda _: None
     """The seconds that the body of a temporary refusal asks to wait."""
+    max_body: int = 1 << 18
+    """Bytes of a response's body that are read, before and after decoding."""
+    may_cut: bool = False
+    """Whether the status decides if the body is longer. If not, the response counts as no answer."""
 
     async def request(
         self,
@@ -129,10 +140,12 @@ class Calls:
         params: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
         makes: Sent | None = None,
+        max_body: int | None = None,
     ) -> Answer:
         """Makes the call. Raises CallFailed: without a response,
         OutcomeUnknown if the call creates something.
         """
+        max_body = max_body or self.max_body
         lost = NotMade if makes is None else OutcomeUnknown
         deadline = await self.before(makes)
         if asyncio.get_running_loop().time() >= deadline:
@@ -149,7 +162,7 @@ class Calls:
                     headers={**self.headers, **(headers or {})},
                 ) as response,
             ):
-                body = await _read(response)
+                body = await _read(response, max_body)
         # `from None`: the library's messages may quote a header, which contains the credential.
         except _NOTHING_SENT as error:
             reason = str(error) or f"no connection in {CONNECT:g} seconds"
@@ -158,16 +171,17 @@ class Calls:
             raise lost(f"{self.vendor} didn't answer in time") from None
         except (httpx.HTTPError, OSError):
             raise lost(f"{self.vendor} broke off the connection without an answer that can be read") from None
-        return self._judge(response, body, lost)
+        return self._judge(response, body, max_body, lost)
 
-    def _judge(self, response: httpx.Response, body: bytes, lost: type[CallFailed]) -> Answer:
-        text = body[:_MAX_BODY].decode("utf-8", "replace")
+    def _judge(self, response: httpx.Response, body: bytes, max_body: int, lost: type[CallFailed]) -> Answer:
+        text = body[:max_body].decode("utf-8", "replace")
+        is_whole = self.may_cut or len(body) <= max_body
         is_html = "html" in response.headers.get("content-type", "").lower() or bool(_HTML.match(text))
         answer = Answer(self.vendor, status := response.status_code, text, is_html, self.credential)
         wait = retry_after(response.headers.get("retry-after", ""))
         if 200 <= status < 300:
-            if len(body) > _MAX_BODY:
-                raise lost(f"{self.vendor} answered {status} with more than {_MAX_BODY} bytes", status)
+            if not is_whole:
+                raise lost(f"{self.vendor} answered {status} with more than {max_body} bytes", status)
             return answer
         if status == 401 or (status == 403 and self.is_own(answer.json())):
             raise Unauthorized(str(answer), status)
@@ -180,7 +194,7 @@ class Calls:
             raise NotMade(str(answer), status, max(filter(None, (wait, self.wait_in(answer))), default=wait))
         if 300 <= status < 400:
             raise Redirected(f"{self.vendor} answered {status} with a redirect, which isn't followed", status, wait)
-        if 400 <= status < 500 and status != 408 and len(body) <= _MAX_BODY:
+        if 400 <= status < 500 and status != 408 and is_whole:
             return answer
         raise lost(str(answer), status, wait)
 
@@ -196,13 +210,13 @@ def retry_after(text: str) -> float | None:
     return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 
 
-async def _read(response: httpx.Response) -> bytes:
-    """The decoded body, cut off after _MAX_BODY + 1 bytes. Raises httpx.DecodingError."""
+async def _read(response: httpx.Response, max_body: int) -> bytes:
+    """The decoded body, cut off after max_body + 1 bytes. Raises httpx.DecodingError."""
     raw = bytearray()
     async for piece in response.aiter_raw():
         raw += piece
-        if len(raw) > _MAX_BODY:
-            return bytes(raw)
+        if len(raw) > max_body:
+            return bytes(raw[: max_body + 1])
     # We accept the identity only, but a server may ignore that (RFC 9110, section 12.5.3).
     # response.aiter_bytes decodes any number of codings, and each can expand a body a thousandfold.
     match response.headers.get("content-encoding", "").strip().lower():
@@ -211,9 +225,9 @@ async def _read(response: httpx.Response) -> bytes:
         case "gzip" | "x-gzip" | "deflate":
             decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)  # with either header
             try:
-                body = decoder.decompress(raw, _MAX_BODY + 1)
+                body = decoder.decompress(raw, max_body + 1)
             except zlib.error as error:
                 raise httpx.DecodingError(str(error)) from None
-            if decoder.eof or len(body) > _MAX_BODY:
+            if decoder.eof or len(body) > max_body:
                 return body
     raise httpx.DecodingError("The content coding is unknown, or the body is not complete.")

@@ -12,9 +12,11 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+import h11
 import httpcore
 import httpx
 import pytest
+from h11._util import validate
 
 from app.worker import calls, guard, names
 from app.worker.calls import Answer, Calls, retry_after
@@ -62,7 +64,9 @@ def call(
     return asyncio.run(run())
 
 
-def told(response: bytes, makes: Sent | None = None, *, drip: bytes = b"", seconds: float = 5) -> Answer:
+def told(
+    response: bytes, makes: Sent | None = None, *, drip: bytes = b"", seconds: float = 5, max_body: int | None = None
+) -> Answer:
     """The result of a call whose response has these bytes. drip: sent after them, again and again."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -86,7 +90,8 @@ def told(response: bytes, makes: Sent | None = None, *, drip: bytes = b"", secon
             calls.client(allow_loopback=True) as client,
         ):
             url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
-            return await Calls("JobNimbus", url, KEY, {}, client, before).request("GET", "/", makes=makes)
+            vendor = Calls("JobNimbus", url, KEY, {}, client, before)
+            return await vendor.request("GET", "/", makes=makes, max_body=max_body)
 
     return asyncio.run(run())
 
@@ -141,7 +146,7 @@ def test_a_lost_answer_is_unknown_only_if_the_call_creates(
         http("408 Request Timeout"),
         http("502 Bad Gateway"),
         http("101 Switching Protocols"),
-        http("200 OK", b"x" * (calls._MAX_BODY + 1)),
+        http("200 OK", b"x" * (Calls.max_body + 1)),
         http("200 OK", b"{}", "content-encoding: gzip"),
         b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf",
         b"what?\r\n\r\n",
@@ -156,8 +161,12 @@ def test_an_unusable_answer_is_unknown_only_if_the_call_creates(
     assert type(raised.value) is outcome
 
 
-def test_an_answer_of_a_mebibyte_is_read() -> None:
-    assert len(told(http("200 OK", b"x" * calls._MAX_BODY)).text) == 1 << 20
+def test_an_answer_is_read_up_to_the_limit_of_the_call() -> None:
+    assert len(told(http("200 OK", b"x" * Calls.max_body)).text) == 1 << 18
+    long = http("200 OK", b"x" * (1 << 20))
+    assert len(told(long, max_body=1 << 20).text) == 1 << 20
+    with pytest.raises(NotMade, match="answered 200 with more than 1048575 bytes"):
+        told(long, max_body=(1 << 20) - 1)
 
 
 @pytest.mark.parametrize("coding", ["gzip", "x-gzip", "deflate", "GZIP"])
@@ -193,12 +202,12 @@ CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 @pytest.mark.parametrize(
     "response",
     [
-        b"HTTP/1.1 103 \r\n\r\n" * 1000 + http("200 OK"),
-        CHUNKED + b"1\r\nx\r\n" * 3000 + b"0\r\n\r\n",
-        CHUNKED + (b"1;" + b"x" * 2_000 + b"\r\nx\r\n") * 10 + b"0\r\n\r\n",
-        CHUNKED + b"0\r\n" + b"a: b\r\n" * 3000 + b"\r\n",
-        http("200 OK", b"", f"a: {'x' * 20_000}"),
-        http("200 OK", b"", *["a: b"] * 3000),
+        (b"HTTP/1.1 103 Early Hints\r\nlink: </%s>\r\n\r\n" % (b"x" * 1_000)) * 9 + http("200 OK"),
+        CHUNKED + b"1\r\nx\r\n" * 200 + b"2000\r\n%s\r\n0\r\n\r\n" % (b"x" * 8192),
+        CHUNKED + (b"1;" + b"x" * 2_000 + b"\r\nx\r\n") * 7 + b"0\r\n\r\n",
+        CHUNKED + b"0\r\n" + (b"a: %s\r\n" % (b"b" * 100)) * 90 + b"\r\n",
+        http("200 OK", b"", f"a: {'x' * 15_000}"),
+        http("200 OK", b"", *[f"a: {'b' * 100}"] * 95),
     ],
     ids=["interim", "chunks", "extensions", "trailers", "header", "headers"],
 )
@@ -209,7 +218,102 @@ def test_everything_in_an_answer_is_limited(response: bytes, monkeypatch: pytest
         told(response, SENT)
 
 
-def test_a_stream_of_small_frames_does_not_hold_up_other_calls() -> None:
+SPACES = b" " * 3_000
+MANY_HEADERS = b"HTTP/1.1 103 Early Hints\r\n%s\r\n" % (b"a:b\r\n" * 15_000)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 20_000,
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 11 + http("200 OK"),
+        MANY_HEADERS * 3,
+        http("200 OK", b"", *["a: b"] * 100),
+        http("200 OK", b"", "a: b\r\n " + "\r\n ".join("b" * 5_000)),
+        http("200 OK", b"", f"a: {'b' * (1 << 15)}"),
+        CHUNKED + b"1\r\nx\r\n" * 50_000 + b"0\r\n\r\n",
+        CHUNKED + (b"1;" + b"x" * 200 + b"\r\nx\r\n") * 2_000 + b"0\r\n\r\n",
+        b"HTTP/1.0 200 OK\nTransfer-Encoding:chunked\n\n" + b"01\r\nx\r\n" * 50_000 + b"0\r\n\r\n",
+        CHUNKED + b"0\r\n" + b"a: b\r\n" * 101 + b"\r\n",
+        b"HTTP/1.1 103 \r\n\r\n" + CHUNKED + b"1\r\nx\r\n" * 50_000 + b"0\r\n\r\n",
+    ],
+    ids=[
+        *("interim", "11 interim", "headers of interim", "headers", "folded", "long header"),
+        *("chunks", "extensions", "old chunks", "trailers", "chunks after interim"),
+    ],
+)
+def test_the_work_for_an_answer_is_limited(response: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counts the events of h11, and the lines that it checks."""
+    steps = [0]
+
+    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+        def count(*arguments: Any) -> Any:
+            steps[0] += 1
+            return function(*arguments)
+
+        return count
+
+    monkeypatch.setattr(h11.Connection, "next_event", counted(h11.Connection.next_event))
+    monkeypatch.setattr("h11._readers.validate", counted(validate))
+    with pytest.raises(OutcomeUnknown, match="broke off"):
+        told(response, SENT)
+    assert steps[0] < 1_500
+
+
+def test_a_body_that_comes_byte_by_byte_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A TLS stream returns each record of its own, however small it is."""
+    monkeypatch.setattr("app.worker.network._PIECE", 1)
+    assert told(http("200 OK", b"x" * 100)).text == "x" * 100
+    with pytest.raises(OutcomeUnknown, match="broke off"):
+        told(http("200 OK", b"x" * 300), SENT)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        b"HTTP/1.1 200 OK\r\na:" + SPACES + b"\0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\na:" + SPACES + b"\r \r\n\r\n",
+        CHUNKED + b"0\r\na:" + SPACES + b"\f\r\n\r\n",
+        CHUNKED + b"1;" + SPACES + b"\nx\r\nx\r\n0\r\n\r\n",
+        CHUNKED + b"1\r\nx\r\n1;" + SPACES + b"\nx\r\nx\r\n0\r\n\r\n",
+    ],
+)
+def test_an_invalid_line_does_not_reach_the_slow_expressions(response: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take quadratic time: 100 KiB of spaces took a minute."""
+    checked: list[bytes] = []
+
+    def keep(expression: Any, line: bytes, *message: Any) -> Any:
+        checked.append(bytes(line))
+        return validate(expression, line, *message)
+
+    monkeypatch.setattr("h11._readers.validate", keep)
+    with pytest.raises(OutcomeUnknown, match="broke off"):
+        told(response, SENT)
+    assert not any(SPACES in line for line in checked)
+
+
+def test_a_body_with_many_arrays_is_not_parsed() -> None:
+    assert Answer("JobNimbus", 200, f"[{'[],' * 9_000}[]]").json() == [[]] * 9_001
+    assert Answer("JobNimbus", 200, f"[{'[],' * 10_000}[]]").json() is None
+    assert Answer("JobNimbus", 200, f"[{'{},' * 10_000}[]]").json() is None
+
+
+def test_the_body_of_an_answer_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[str] = []
+
+    def loads(text: str) -> Any:
+        parsed.append(text)
+        return {"message": "No"}
+
+    monkeypatch.setattr("json.loads", loads)
+    answer = told(http("400 Bad Request", b"{}"))
+    assert (answer.json(), answer.reason(), str(answer)) == ({"message": "No"}, "No", "JobNimbus answered 400: No")
+    assert parsed == ["{}"]
+
+
+def test_a_stream_of_small_frames_does_not_hold_up_other_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.worker.network._LINES", 1 << 20)
+
     class Endless(httpcore.AsyncNetworkStream):
         async def read(self, max_bytes: int, *_: object, **__: object) -> bytes:
             return b"x" * max_bytes

@@ -3,7 +3,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
@@ -577,6 +577,30 @@ def test_a_webhooks_other_answers(
     assert (type(raised.value), raised.value.status) == (error, status)
     assert str(raised.value).endswith(words)
     assert len(vendor.requests) == 1
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 429, 500])
+def test_little_of_a_webhooks_answer_is_read(vendor: Simulator, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    """The status decides alone."""
+    text = '{"message":[' + "[]," * 300_000 + "0]}"
+    parsed: list[str] = []
+    loads = json.loads
+
+    def keep(text: str) -> object:
+        parsed.append(text)
+        return loads(text)
+
+    monkeypatch.setattr(vendor, "_hook", lambda _: simulator.Reply(status, text))
+    with monkeypatch.context() as patch:
+        patch.setattr("app.worker.calls.json", SimpleNamespace(loads=keep))
+        if status == 200:
+            assert ask(vendor, "webhook", create(JANE)).is_new
+        else:
+            outcome = {400: Refused, 401: Unauthorized, 429: NotMade, 500: OutcomeUnknown}[status]
+            with pytest.raises(outcome, match=rf"^The webhook answered {status}: ") as raised:
+                ask(vendor, "webhook", create(JANE))
+            assert type(raised.value) is outcome
+    assert [len(text) for text in parsed] == ([] if status == 200 else [1 << 14])
 
 
 def test_a_webhook_that_is_gone_is_a_refusal(vendor: Simulator) -> None:

@@ -31,6 +31,7 @@ _FIELDS = "jnid,display_name,email,external_id,date_created"
 _OLDEST_FIRST = {"sort_field": "date_created", "sort_direction": "asc"}
 _FOUND = 100  # records that a search returns: several may have the name, and any may be the lead's
 _PAGE = 1000  # the maximum number of records on a page
+_LONG = 1 << 20  # bytes of a page, and of the account's settings, which no push reads
 
 
 def source_names(text: str) -> dict[str, str]:
@@ -73,7 +74,7 @@ class _JobNimbus:
     creates_once: bool = False
 
     async def verify(self) -> Account:
-        answer = await self.calls.request("GET", "/account/settings")
+        answer = await self.calls.request("GET", "/account/settings", max_body=_LONG)
         if answer.status != 200:
             raise Refused(str(answer), answer.status)
         return Account(None, _faults(answer.json(), self.settings["record_type_name"], self.settings["status_name"]))
@@ -125,7 +126,7 @@ class _JobNimbus:
         since, offset, seen = 0, 0, set[str]()
         while True:
             created = {"range": {"date_created": {"gte": since}}}
-            page = await self._search(created, {"size": _PAGE, "from": offset})
+            page = await self._search(created, {"size": _PAGE, "from": offset}, max_body=_LONG)
             for result in page:
                 if (record := _record(result)).id not in seen:
                     seen.add(record.id)
@@ -139,10 +140,15 @@ class _JobNimbus:
     async def _find(self, field: str, value: str) -> list[Record]:
         return [_record(result) for result in await self._search({"term": {field: value}}, {"size": _FOUND})]
 
-    async def _search(self, condition: dict[str, Any], page: dict[str, int]) -> list[dict[str, Any]]:
+    async def _search(
+        self, condition: dict[str, Any], page: dict[str, int], *, max_body: int | None = None
+    ) -> list[dict[str, Any]]:
         filter = json.dumps({"must": [condition]}, separators=(",", ":"), ensure_ascii=False)
         answer = await self.calls.request(
-            "GET", "/contacts", params={"filter": filter, "fields": _FIELDS, **_OLDEST_FIRST, **page}
+            "GET",
+            "/contacts",
+            params={"filter": filter, "fields": _FIELDS, **_OLDEST_FIRST, **page},
+            max_body=max_body,
         )
         return _results(answer)
 

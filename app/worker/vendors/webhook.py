@@ -33,6 +33,8 @@ _AFTER_THE_WORK = (302, 303)
 The client is to GET the result there.
 """
 
+_MESSAGE = 1 << 14  # bytes of a response's body: only an error message is read from it
+
 SETTINGS = {"url": Setting("The https address that leads are posted to.", True, typed.address)}
 
 
@@ -50,7 +52,8 @@ def signing_secret(text: str) -> str:
 
 def of(client: httpx.AsyncClient, settings: Mapping[str, Any], credential: str, before: Before) -> Vendor:
     """The receiver at the address, which has the signing secret."""
-    return _Webhook(Calls("The webhook", settings["url"], credential, {}, client, before), Webhook(credential))
+    calls = Calls("The webhook", settings["url"], credential, {}, client, before, max_body=_MESSAGE, may_cut=True)
+    return _Webhook(calls, Webhook(credential))
 
 
 @dataclass(frozen=True)
