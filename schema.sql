@@ -7045,35 +7045,27 @@ Returns the kept answer. Null: the key is claimed (or idempotency_key is null); 
 Raises PT409 idempotency_in_progress and erased, and PT422 idempotency_key_reused for another request with the same key.
 The caller raises an error for a later fault, so that the rollback removes the claim.';
 
+CREATE FUNCTION app.invisible() RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT '\u0009\u000A\u000D\u0020\u00A0\u00AD\u034F\u061C\u115F\u1160\u1680\u17B4\u17B5\u180B-\u180F\u2000-\u200F\u2028-\u202F\u205F-\u206F\u2800\u3000\u3164\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFF8\U0001BCA0-\U0001BCA3\U0001D173-\U0001D17A\U000E0000-\U000E0FFF'::text;
+END;
+
+ALTER FUNCTION app.invisible() OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.invisible() IS 'The characters that are not visible, for brackets in a regular expression of PostgreSQL. A text of them only is blank.';
+
 CREATE FUNCTION app.clean_text(value text) RETURNS text
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-  -- White_Space without the control characters that no text may have; soft hyphen, Arabic letter mark,
-  -- Mongolian vowel separator; zero width, joiners and directions (U+200B to U+200F, U+202A to U+202E,
-  -- U+2060 to U+206F); U+FEFF.
-  v_text text := btrim(
-    clean_text.value,
-    U&' \0009\000A\000D\00A0\1680\2000\2001\2002\2003\2004\2005\2006\2007\2008\2009\200A\2028\2029\202F\205F\3000'
-    '\00AD\061C\180E\200B\200C\200D\200E\200F\202A\202B\202C\202D\202E'
-    '\2060\2061\2062\2063\2064\2065\2066\2067\2068\2069\206A\206B\206C\206D\206E\206F\FEFF'
-  );
-begin
-  -- Also invisible: Default_Ignorable_Code_Point (fillers, variation selectors) and U+2800, an empty
-  -- Braille pattern. They are not removed, because an emoji can end with U+FE0F. A control character
-  -- counts as visible here: it is an error of its own.
-  if
-    v_text collate "C" ~ (
-      '[^\u0009\u000A\u000D\u0020\u00A0\u00AD\u034F\u061C\u115F\u1160\u1680\u17B4\u17B5\u180B-\u180F\u2000-\u200F'
-      '\u2028-\u202F\u205F-\u206F\u2800\u3000\u3164\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFF8\U0001BCA0-\U0001BCA3'
-      '\U0001D173-\U0001D17A\U000E0000-\U000E0FFF]'
-    )
-  then
-    return v_text;
-  end if;
-  return left(v_text, 0);
-end $$;
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN ((value COLLATE "C") !~ (('[^'::text || app.invisible()) || ']'::text)) THEN "left"(value, 0)
+             ELSE btrim(value, ((' 	
+
+                 　'::text || '­؜᠎​‌‍‎‏‪‫‬‭‮'::text) || '⁠⁡⁢⁣⁤⁥⁦⁧⁨⁩⁪⁫⁬⁭⁮⁯﻿'::text))
+         END AS btrim;
+END;
 
 ALTER FUNCTION app.clean_text(value text) OWNER TO leads_owner;
 
@@ -10027,33 +10019,25 @@ CREATE FUNCTION scoring.value_fault(value jsonb) RETURNS text
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_type text := jsonb_typeof(value_fault.value);
-  v_texts text[];
+  v_json text;
   v_control text;
 begin
   if not scoring.is_signal_value(value_fault.value) then
     return 'This must be true, false, null, a number of up to 40 digits, a text of up to 1,000 characters, or an object of '
       'up to 32 of these.';
   end if;
-  if v_type = 'string' then
-    v_texts := array[app.clean_text(value_fault.value #>> '{}')];
-  elsif v_type = 'object' then
-    v_texts := array(
-      select case app.clean_text(t.text) when '' then '' else t.text end
-      from jsonb_each(value_fault.value) as m (key, value)
-      cross join lateral (
-        values (m.key), (case jsonb_typeof(m.value) when 'string' then app.clean_text(m.value #>> '{}') end)
-      ) as t (text)
-      where t.text is not null
-    );
-  else
-    return null;
-  end if;
-  if '' = any (v_texts) then
+  -- One regular expression for all texts and names: a body can have 12,000. In the output of jsonb,
+  -- these begin with the first quotation mark, or with one after { or a space. A quotation mark in a
+  -- text has a backslash before it, and the one that ends a text has no other soon after it.
+  v_json := value_fault.value::text;
+  if v_json collate "C" ~ ('(^|[{ ])"([' || app.invisible() || ']|\\[tnr])*"') then
     return 'A text or name is blank. Send null, or leave it out.';
   end if;
-  v_control := app.control_character(array_to_string(v_texts, ''));
+  -- U+007F to U+009F are written as they are. The others are an escape, which begins with the last of
+  -- an odd number of backslashes.
+  v_control := substring(v_json collate "C" from '[^\\](?:\\\\)*(\\[bf]|\\u[0-9a-f]{4}|[\u007F-\u009F])');
   if v_control is not null then
+    v_control := ('"' || v_control || '"')::jsonb #>> '{}';
     return format('The text has the control character %s. Remove it.', app.code_point(v_control));
   end if;
   return null;
@@ -10142,7 +10126,8 @@ CREATE FUNCTION scoring.signal_faults(fields jsonb) RETURNS json
              'invalid_value'::text,
              v.fault
             FROM (object w
-              CROSS JOIN LATERAL ( SELECT scoring.value_fault((w.signal -> 'value'::text)) AS fault) v)
+              CROSS JOIN LATERAL ( SELECT scoring.value_fault((w.signal -> 'value'::text)) AS fault
+                  OFFSET 0) v)
            WHERE (v.fault IS NOT NULL)
          UNION ALL
           SELECT w."position",
@@ -11928,6 +11913,10 @@ GRANT ALL ON FUNCTION app.character_note(value text) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.invisible() FROM PUBLIC;
+GRANT ALL ON FUNCTION app.invisible() TO leads_exec;
+GRANT ALL ON FUNCTION app.invisible() TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.clean_text(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.clean_text(value text) TO leads_exec;

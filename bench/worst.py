@@ -2,7 +2,8 @@
 
 It sends requests that are made to be expensive, and random ones of the same building blocks, each to one server process
 with one connection. The cost is what a request takes above an empty one, in the server and in its backend. The worst
-come first. Exit code 1: a refused request costs more than LIMIT_MS or LIMIT_MB.
+come first, those that are accepted in a table of their own: these store up to 200 signals. Exit code 1: a refused
+request costs more than LIMIT_MS or LIMIT_MB.
 """
 
 import itertools
@@ -10,9 +11,11 @@ import json
 import os
 import random
 import re
+import string
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -95,6 +98,12 @@ def bodies() -> dict[str, str]:
 
     keys = filled("{", lambda n: f'"{n:x}":1', "}", size=MAX_BODY - 6 * 30)
     value = ",".join(f'"k{n:x}":"v"' for n in range(24))
+
+    def signals(*texts: str, last: str = ',{"type":"t"}', count: int = 199) -> str:
+        value = ",".join(f'"{letter}":{text}' for letter, text in zip(string.ascii_letters, texts, strict=False))
+        units = (f'{{"type":"t{n:x}","value":{{{value}}}}}' for n in range(count))
+        return '{"signals":[' + ",".join(units) + last + "]}"
+
     made = {
         **{f"{name}: exponents": filled(f'{{"{name}":[', "1e131071", "]}") for name in ("name", "email", "x")},
         "lead_score: an exponent": '{"email":"a@example.com","lead_score":1e131071}',
@@ -151,6 +160,12 @@ def bodies() -> dict[str, str]:
         "190 signals with objects": filled(
             '{"signals":[', lambda n: f'{{"type":"t","value":{{{value}}},"dedupe_key":"d{n}"}}', "]}", size=56_000
         ),
+        "200 signals with 31 texts": signals(*['"b"'] * 31),
+        "199 signals with 31 texts, one wrong": signals(*['"b"'] * 31, last=",{}"),
+        "199 signals with 31 texts, a blank one in each": signals(*['"b"'] * 30, '" "'),
+        "190 signals with 31 texts, a control character in each": signals(*['"b"'] * 30, '"\\u0001"', count=190),
+        "199 signals with 31 numbers, one wrong": signals(*["1"] * 31, last=",{}"),
+        "180 signals with 31 escapes, one wrong": signals(*['"\\\\f"'] * 31, last=",{}", count=180),
         "200 wrong times": '{"signals":[' + ",".join(['{"type":"t","observed_at":"2026-02-30T13:22Z"}'] * 200) + "]}",
         "long time": '{"type":"t","observed_at":"' + "2" * 65_000 + '"}',
     }  # fmt: skip
@@ -227,6 +242,11 @@ def attempts(cases: int, seed: int) -> Iterator[Attempt]:
         yield Attempt("empty", method, path, "{}")
         for name, body in written:
             yield Attempt(name, method, path, body)
+    unknown = f"/leads/{uuid.UUID(int=0)}/signals"
+    yield Attempt("empty", "POST", unknown, "{}")
+    for name, body in bodies().items():
+        if "signals" in name:
+            yield Attempt(f"unknown lead: {name}", "POST", unknown, body)
     yield Attempt("empty", "GET", "/leads?limit=1")
     values = ("a", "%20", "%E2%80%8B", "a@b.co", ",", "%00", "2026-02-30T00:00:00Z", "%2B", "a%2C", "1e131071", "eyJ")
     for name, value in itertools.product(("limit", "cursor", "email", "source", "pipeline_stage", "start_at"), values):
@@ -367,19 +387,23 @@ def measure(meter: Meter, cases: int, seed: int) -> list[Cost]:
 @click.command()
 @click.option("--cases", type=click.IntRange(0), default=200, show_default=True, help="Random bodies.")
 @click.option("--seed", type=int, default=None, help="Repeats the random bodies of a run.")
-@click.option("--rows", type=click.IntRange(1), default=20, show_default=True, help="Rows of the table.")
+@click.option("--rows", type=click.IntRange(1), default=20, show_default=True, help="Rows of each table.")
 def main(cases: int, seed: int | None, rows: int) -> None:
     """Search for expensive requests; exit code 1 if a refused one costs more than 20 ms or 16 MiB."""
     if seed is None:
         seed = int.from_bytes(os.urandom(4))
     with running() as meter:
         costs = measure(meter, cases, seed)
-    shown = Table("request", "status", "server ms", "PostgreSQL ms", "MiB", box=None)
-    for cost in costs[:rows]:
-        name = f"{cost.attempt.method} {cost.attempt.path.partition('?')[0]}: {cost.attempt.name}"
-        figures = [f"{figure:.1f}" for figure in (cost.server, cost.backend, cost.mebibytes)]
-        shown.add_row(name, str(cost.status), *figures)
-    Console().print(shown)
+    for title, chosen in (
+        ("refused", [cost for cost in costs if cost.status >= 400]),
+        ("accepted", [cost for cost in costs if cost.status < 400]),
+    ):
+        shown = Table(title, "status", "server ms", "PostgreSQL ms", "MiB", box=None)
+        for cost in chosen[:rows]:
+            name = f"{cost.attempt.method} {cost.attempt.path.partition('?')[0]}: {cost.attempt.name}"
+            figures = [f"{figure:.1f}" for figure in (cost.server, cost.backend, cost.mebibytes)]
+            shown.add_row(name, str(cost.status), *figures)
+        Console().print(shown)
     high = [cost for cost in costs if cost.is_too_high]
     print(
         f"{len(costs)} requests, {len(high)} above {LIMIT_MS:.0f} ms or {LIMIT_MB:.0f} MiB. --seed {seed} repeats them."

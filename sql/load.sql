@@ -88,6 +88,7 @@ reset role;
 \ir app/read_instant.sql
 \ir app/raise_faults.sql
 \ir app/duplicate_keys.sql
+\ir app/invisible.sql
 \ir app/clean_text.sql
 \ir app/control_character.sql
 \ir app/code_point.sql

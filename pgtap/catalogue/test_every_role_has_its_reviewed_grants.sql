@@ -172,6 +172,7 @@ from (values
     execute on app.control_character
     execute on app.duplicate_keys
     execute on app.id_time
+    execute on app.invisible
     execute on app.is_email
     execute on app.is_etag_matched
     execute on app.is_name
@@ -298,6 +299,7 @@ from (values
     execute on app.clean_text
     execute on app.control_character
     execute on app.id_time
+    execute on app.invisible
     execute on app.is_email
     execute on app.is_name
     execute on app.is_text

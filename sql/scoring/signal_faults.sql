@@ -55,7 +55,8 @@ begin atomic
     union all
     select w.position, w.path || 'value', 'invalid_value', v.fault
     from object as w
-    cross join lateral (select scoring.value_fault(w.signal -> 'value') as fault) as v
+    -- OFFSET 0, or the planner calls the function twice.
+    cross join lateral (select scoring.value_fault(w.signal -> 'value') as fault offset 0) as v
     where v.fault is not null
     union all
     select
