@@ -5,11 +5,13 @@ import os
 import resource
 import shlex
 import socket
+import sys
 from contextlib import AbstractContextManager, nullcontext
 
 import click
 import psycopg
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from app import embedded, migrations, session, settings, unreleased
@@ -25,6 +27,17 @@ GRACE = 10
 
 FILES = 65536
 """The most files that the server allows itself to open."""
+
+_ALLOWED = """
+select current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer
+  - case
+    when pg_has_role(to_regrole('pg_use_reserved_connections'), 'usage') then 0
+    else coalesce(current_setting('reserved_connections', true)::integer, 0)
+  end as allowed
+"""
+"""The connections that the server allows to the current login. PostgreSQL 15 reserves none for
+roles.
+"""
 
 
 @click.command()
@@ -63,11 +76,14 @@ def serve(host: str | None, port: int | None, bi_port: int | None, workers: int 
             )
         url = urls.of_api()
         key = prepare_embedded(urls, configuration) if urls.is_embedded else None
+        workers = configuration.workers if workers is None else workers
         _check(url)
+        if configuration.prepared_statements:  # otherwise a pooler has limits of its own
+            _check_connections(url, workers, configuration.connections)
         click.echo(_banner(host, listener.getsockname()[1], key, configuration, bi_port))
         has_worker = urls.is_embedded and configuration.has_worker and not no_worker
         with _worker(urls, configuration) if has_worker else nullcontext():
-            _run(listener, url, configuration.workers if workers is None else workers, configuration)
+            _run(listener, url, workers, configuration)
 
 
 def _allow_many_files() -> None:
@@ -144,6 +160,20 @@ def _check(url: str) -> None:
         raise Mistake(" ".join(faults) + " Use the login leads_api, which leads migrate creates.")
 
 
+def _check_connections(url: str, workers: int, connections: int) -> None:
+    """Raises Mistake if the server processes need more connections than PostgreSQL allows."""
+    with connect(url, session.SERVER) as connection:
+        allowed = connection.execute(_ALLOWED).fetchall()[0]["allowed"]
+    # One more for each process listens for changed routes.
+    wanted = workers * (connections + 1)
+    if wanted > allowed:
+        raise Mistake(
+            f"PostgreSQL allows this login {allowed} connections, and WORKERS={workers} with "
+            f"LEADS_CONNECTIONS={connections} needs {wanted}: {connections} + 1 for each server process. Decrease one "
+            "of the two, or increase max_connections."
+        )
+
+
 def _bind(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
@@ -204,7 +234,11 @@ def _run(listener: socket.socket, url: str, workers: int, configuration: Setting
         if workers == 1:
             uvicorn.Server(config).run(sockets=[listener])
         else:
-            Multiprocess(config, sockets=[listener]).run()
+            parent = Multiprocess(config, sockets=[listener])
+            parent.run()
+            # uvicorn stops everything if a server process ends with this code, and returns.
+            if any(process.exitcode == STARTUP_FAILURE for process in parent.processes):
+                sys.exit(STARTUP_FAILURE)
     except (KeyboardInterrupt, SystemExit) as end:
         # uvicorn has finished the running requests, and now passes on the signal.
         if isinstance(end, SystemExit) and end.code not in (0, 143):

@@ -4,7 +4,9 @@ the end and the pages around the API.
 
 import asyncio
 import contextlib
+import multiprocessing
 import signal
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -205,4 +207,13 @@ def from_environment() -> ASGIApp:
     settings = read()
     if settings.database_url is None:
         raise SettingsError("DATABASE_URL is not set: give it the address of the database, with leads_api.")
-    return create(settings, settings.database_url)
+    try:
+        return create(settings, settings.database_url)
+    except psycopg.OperationalError as error:
+        if multiprocessing.parent_process() is None:
+            raise
+        # The parent has reached the database before. It starts this process again, and the other
+        # server processes go on.
+        log.write("warning", message=f"The server process can't read the routes. {' '.join(str(error).split())}")
+        time.sleep(1)
+        sys.exit(1)

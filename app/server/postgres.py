@@ -284,9 +284,13 @@ class Pool:
         self._closed = False
 
     async def open(self) -> None:
-        """Opens all connections. Raises psycopg.OperationalError if the server can't be reached."""
-        for connection in await asyncio.gather(*(self._connect() for _ in range(self.size))):
-            self._release(connection)
+        """Opens the connections that the server accepts. The others are opened when it does."""
+        opened = await asyncio.gather(*(self._connect() for _ in range(self.size)), return_exceptions=True)
+        for connection in opened:
+            if isinstance(connection, _Connection):
+                self._release(connection)
+            else:
+                self.start(self._reconnect())
         self.start(self._background.run("deadlines", self._watch_deadlines))
 
     @property

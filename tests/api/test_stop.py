@@ -1,4 +1,7 @@
-"""SIGTERM: the load balancer learns of it first, and each request that still runs gets our answer."""
+"""The end of ``leads serve`` and of its processes.
+
+SIGTERM: the load balancer learns of it first, and each request that still runs gets our answer.
+"""
 
 import os
 import signal
@@ -11,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.settings import ROOT
 from tests.support.contract import check_problem
@@ -37,11 +41,11 @@ def start(database: Database, tmp_path: Path) -> Iterator[Callable[..., Server]]
     """Starts servers that have a second for the requests that run."""
     processes = []
 
-    def run(**environ: str) -> Server:
+    def run(program: str = SERVE, *, is_ready: bool = True, **environ: str) -> Server:
         port, log = free_port(), tmp_path / "log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-c", SERVE, "--port", str(port)],
+                [sys.executable, "-c", program, "--port", str(port)],
                 cwd=ROOT,
                 env={**os.environ, "DATABASE_URL": database.url("leads_api"), **environ},
                 stdout=output,
@@ -49,18 +53,56 @@ def start(database: Database, tmp_path: Path) -> Iterator[Callable[..., Server]]
             )
         processes.append(process)
         server = Server(process, f"http://127.0.0.1:{port}", log)
-        for _ in range(300):
+        for _ in range(300 if is_ready else 0):
             try:
                 if httpx.get(server.base + "/readyz", verify=False).status_code == 200:
                     return server
             except httpx.TransportError:
                 time.sleep(0.05)
-        raise AssertionError(log.read_text())
+        assert not is_ready, log.read_text()
+        return server
 
     yield run
     for process in processes:
         process.kill()
         process.wait()
+
+
+# The command, with server processes that fail before they serve.
+FAILING = f"""
+import functools, uvicorn
+uvicorn.Config = functools.partial(lambda config, _, **options: config("{__name__}:failing", **options), uvicorn.Config)
+{SERVE}
+"""
+
+
+def failing() -> ASGIApp:
+    """An application that does not start."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        assert (await receive())["type"] == "lifespan.startup"
+        await send({"type": "lifespan.startup.failed", "message": "on purpose"})
+
+    return application
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def server_processes(server: Server) -> list[int]:
+    """The processes that serve; not multiprocessing's own process."""
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def connections(database: Database) -> int:
+    return len(
+        database.sql("select 1 from pg_stat_activity where datname = %s and usename = 'leads_api'", database.name)
+    )
 
 
 def busy(database: Database) -> int:
@@ -118,3 +160,32 @@ def test_requests_that_hang_at_the_end_get_our_503(
     lines = server.log.read_text()
     assert lines.count('"status":503') == 3
     assert "Traceback" not in lines
+
+
+@pytest.mark.parametrize("limit", [12, 9])
+def test_a_server_process_that_cannot_connect_does_not_stop_the_others(
+    start: Callable[..., Server], database: Database, acme: Organization, limit: int
+) -> None:
+    server = start(WORKERS="2")
+    wait_for(lambda: connections(database) == 18)
+    killed, other = server_processes(server)
+    database.sql(f"alter database {database.name} connection limit {limit}")
+    try:
+        os.kill(killed, signal.SIGKILL)
+        wait_for(lambda: "too many connections" in server.log.read_text())
+        assert server.process.poll() is None
+        with server.client(acme.keys["read"]) as client:
+            assert client.get("/health").status_code == 200
+    finally:
+        database.sql(f"alter database {database.name} connection limit -1")
+    wait_for(lambda: connections(database) == 18)
+    assert other in server_processes(server)
+    assert len(server_processes(server)) == 2
+    assert "Traceback" not in server.log.read_text()
+    server.process.terminate()
+    assert server.process.wait(10) == 0
+
+
+def test_server_processes_that_cannot_start_end_the_command_with_an_error(start: Callable[..., Server]) -> None:
+    server = start(FAILING, is_ready=False, WORKERS="2")
+    assert server.process.wait(30) == 3

@@ -221,6 +221,14 @@ def test_only_the_shims_login_serves(leads: Leads, database: Database, login: st
     assert sentence in mistake(leads("serve", "--port", "0", DATABASE_URL=database.url(login)))
 
 
+def test_more_connections_than_the_server_allows_are_a_mistake(leads: Leads, database: Database) -> None:
+    limit = int(database.sql("show max_connections")[0]["max_connections"]) - 3
+    processes = limit // 101 + 1
+    sentence = mistake(leads("serve", "--port", "0", "--workers", str(processes), LEADS_CONNECTIONS="100"))
+    assert f"allows this login {limit} connections" in sentence
+    assert f"needs {processes * 101}" in sentence
+
+
 def test_a_wrong_set_up_is_reported(leads: Leads, server: Server, database: Database) -> None:
     port = server.base.rpartition(":")[2]
     assert f"Port {port} on 127.0.0.1 is in use" in mistake(leads("serve", "--port", port))
