@@ -51,6 +51,8 @@ def create(settings: Settings, url: str) -> ASGIApp:
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await pool.open()
+        if parent := multiprocessing.parent_process():
+            _end_with(parent.sentinel)
         drain.install()
         async with asyncio.TaskGroup() as tasks:
             watch = tasks.create_task(
@@ -169,6 +171,23 @@ class _Drain:
                 loop.call_soon_threadsafe(loop.call_later, self._seconds, stop, number, None)
 
         signal.signal(signal.SIGTERM, begin)
+
+
+def _end_with(sentinel: int) -> None:
+    """Ends this server process when its parent has ended, even by SIGKILL: without the parent,
+    nobody would stop it, and it would occupy the port. sentinel: a pipe of which the parent has the
+    only other end.
+    """
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        loop.remove_reader(sentinel)
+        # Like Ctrl-C, and unlike SIGTERM, this has no drain time.
+        signal.raise_signal(signal.SIGINT)
+        # Last, because standard error may have ended with the parent.
+        log.write("error", message="The parent process has ended, so this server process ends.")
+
+    loop.add_reader(sentinel, end)
 
 
 async def _watch_routes(url: str, api: Api, *, listens: bool) -> None:

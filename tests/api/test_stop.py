@@ -189,3 +189,33 @@ def test_a_server_process_that_cannot_connect_does_not_stop_the_others(
 def test_server_processes_that_cannot_start_end_the_command_with_an_error(start: Callable[..., Server]) -> None:
     server = start(FAILING, is_ready=False, WORKERS="2")
     assert server.process.wait(30) == 3
+
+
+def test_server_processes_end_when_their_parent_is_killed(start: Callable[..., Server]) -> None:
+    server = start(WORKERS="2", LEADS_DRAIN_SECONDS="300")
+    processes = server_processes(server)
+    server.process.kill()
+    server.process.wait()
+    try:
+        # The port is free.
+        wait_for(lambda: not is_served(server))
+        wait_for(lambda: not any(is_running(pid) for pid in processes))
+    finally:
+        for pid in filter(is_running, processes):
+            os.kill(pid, signal.SIGKILL)
+    assert "Traceback" not in server.log.read_text()
+
+
+def is_served(server: Server) -> bool:
+    try:
+        return httpx.get(server.base + "/livez", verify=False).is_success
+    except httpx.TransportError:
+        return False
+
+
+def is_running(pid: int) -> bool:
+    """Whether the process runs. One that has ended may be kept for a parent that doesn't ask."""
+    try:
+        return b") Z " not in Path(f"/proc/{pid}/stat").read_bytes()
+    except FileNotFoundError:
+        return False
