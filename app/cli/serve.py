@@ -4,8 +4,10 @@ import errno
 import os
 import resource
 import shlex
+import signal
 import socket
 import sys
+import time
 from contextlib import AbstractContextManager, nullcontext
 
 import click
@@ -213,6 +215,20 @@ def _banner(host: str, port: int, key: str | None, settings: Settings, bi_port: 
     return "\n".join(lines)
 
 
+class _Parent(Multiprocess):
+    """The process that starts the server processes, and starts them again when they end."""
+
+    def join_all(self) -> None:
+        """Waits for the server processes. uvicorn would ignore further signals meanwhile."""
+        while any(process.exitcode is None for process in self.processes):
+            time.sleep(0.1)
+            signals, self.signal_queue = self.signal_queue, []
+            if not {signal.SIGINT, signal.SIGTERM}.isdisjoint(signals):
+                # A second SIGTERM ends the drain time. SIGINT is not passed on: if the terminal has
+                # sent it to all processes, a second one would end running requests.
+                self.terminate_all()
+
+
 def _run(listener: socket.socket, url: str, workers: int, configuration: Settings) -> None:
     # For the server processes, which read their settings again.
     os.environ["DATABASE_URL"] = url
@@ -234,7 +250,7 @@ def _run(listener: socket.socket, url: str, workers: int, configuration: Setting
         if workers == 1:
             uvicorn.Server(config).run(sockets=[listener])
         else:
-            parent = Multiprocess(config, sockets=[listener])
+            parent = _Parent(config, sockets=[listener])
             parent.run()
             # uvicorn stops everything if a server process ends with this code, and returns.
             if any(process.exitcode == STARTUP_FAILURE for process in parent.processes):

@@ -130,12 +130,19 @@ def test_readyz_is_503_from_sigterm_on_and_requests_go_on(
     assert server.process.wait(10) == 0
 
 
-def test_a_second_sigterm_ends_the_drain_time(start: Callable[..., Server]) -> None:
-    server = start(LEADS_DRAIN_SECONDS="300")
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_the_drain_time(
+    start: Callable[..., Server], workers: str, second: signal.Signals
+) -> None:
+    server = start(LEADS_DRAIN_SECONDS="300", WORKERS=workers)
     server.process.send_signal(signal.SIGTERM)
     while httpx.get(server.base + "/readyz", verify=False).status_code == 200:
         pass
-    server.process.send_signal(signal.SIGTERM)
+    server.process.send_signal(signal.SIGWINCH)
+    time.sleep(0.5)
+    assert server.process.poll() is None
+    server.process.send_signal(second)
     assert server.process.wait(10) == 0
 
 
