@@ -125,9 +125,12 @@ def why_ended(data_dir: Path, pid: int | None) -> str:
     child = _children.get(data_dir)
     if child and child.pid == pid and child.returncode and child.returncode < 0:
         return f"{signal.Signals(-child.returncode).name} ended its process."
-    with (data_dir / "postgresql.log").open("rb") as log:
-        log.seek(max(0, log.seek(0, os.SEEK_END) - _LOG_END))
-        output = log.read().decode(errors="replace").rpartition("ready to accept connections")[2]
+    try:
+        with (data_dir / "postgresql.log").open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - _LOG_END))
+            output = log.read().decode(errors="replace").rpartition("ready to accept connections")[2]
+    except OSError as error:
+        return f"The reason is unknown, because its log can't be read: {error}"
     # A failed login is FATAL, too. What the first process logs is about the server.
     own = rf"\[{pid}\] (?:FATAL|LOG): +(?! |database system is shut down|background worker )(.+)"
     return explain("".join((re.findall(r"PANIC: +(.+)", output) or re.findall(own, output))[-1:]), data_dir)

@@ -47,20 +47,30 @@ class _Supervisor:
         self.failure = ""
 
     def run(self) -> None:
-        pid = process.running_pid(self.data_dir)
-        failures, pause = 0, LOOK
+        """Looks at the server until the block ends. No error may end this thread before."""
+        pid: int | None = None
+        failures, pause, is_unknown = 0, LOOK, False
         while not self.stopping.wait(pause):
-            if current := process.running_pid(self.data_dir):
+            try:
+                current = process.running_pid(self.data_dir)
+            except OSError as error:
+                # For example, this process has opened all files that it may open.
+                if not is_unknown:
+                    log.write("error", message=f"Whether PostgreSQL runs can't be read. {error}")
+                is_unknown = True
+                continue
+            is_unknown = False
+            if current:
                 pid, failures, pause = current, 0, LOOK
                 continue
-            if not failures:
-                reason = process.why_ended(self.data_dir, pid)
-                log.write("error", message=f"PostgreSQL has ended and is started again. {reason}")
             try:
+                if not failures:
+                    reason = process.why_ended(self.data_dir, pid)
+                    log.write("error", message=f"PostgreSQL has ended and is started again. {reason}")
                 self.restart()
                 log.write("warning", message="PostgreSQL is running again.")
                 pid, failures, pause = process.running_pid(self.data_dir), 0, LOOK
-            except EmbeddedError as error:
+            except Exception as error:
                 failures += 1
                 if failures >= ATTEMPTS:
                     self._give_up(f"PostgreSQL has ended, and {failures} attempts to start it failed. {error}")

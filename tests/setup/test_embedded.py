@@ -1,6 +1,8 @@
 """The embedded server: access, files, and that the last process that uses it stops it."""
 
+import errno
 import fcntl
+import itertools
 import json
 import os
 import pwd
@@ -24,7 +26,7 @@ import psycopg
 import pytest
 
 from app import embedded
-from app.embedded import EmbeddedError, account, cluster, folders, harden, process, running
+from app.embedded import EmbeddedError, account, cluster, folders, harden, process, running, supervisor
 from tests.support.process import free_port
 
 ROOT = os.geteuid() == 0
@@ -831,3 +833,27 @@ def test_the_server_is_not_root_nor_in_its_groups(place: Path) -> None:
         ["Gid:", *[str(account.pw_gid)] * 4],
         ["Groups:"],
     ]
+
+
+def test_no_error_ends_the_supervisor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "LOOK", 0.01)
+    monkeypatch.setattr(supervisor, "FIRST_PAUSE", 0.01)
+    too_many = OSError(errno.EMFILE, "Too many open files")
+    looks: Iterator[OSError | None] = itertools.chain([too_many, None, too_many], itertools.repeat(None))
+    starts: Iterator[Exception | None] = iter([too_many, ValueError("unexpected"), None])
+    is_running = threading.Event()
+
+    def running_pid(_: Path) -> int | None:
+        if error := next(looks):
+            raise error
+        return 7 if is_running.is_set() else None
+
+    def restart() -> None:
+        if error := next(starts):
+            raise error
+        is_running.set()
+
+    monkeypatch.setattr(process, "running_pid", running_pid)
+    # There is no log that tells why the server has ended.
+    with supervisor.supervised(tmp_path, restart):
+        assert is_running.wait(10)
