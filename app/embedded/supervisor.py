@@ -49,7 +49,7 @@ class _Supervisor:
     def run(self) -> None:
         """Looks at the server until the block ends. No error may end this thread before."""
         pid: int | None = None
-        failures, pause, is_unknown = 0, LOOK, False
+        failures, pause, is_unknown = 0, 0.0, False
         while not self.stopping.wait(pause):
             try:
                 current = process.running_pid(self.data_dir)
@@ -57,7 +57,7 @@ class _Supervisor:
                 # For example, this process has opened all files that it may open.
                 if not is_unknown:
                     log.write("error", message=f"Whether PostgreSQL runs can't be read. {error}")
-                is_unknown = True
+                pause, is_unknown = LOOK, True
                 continue
             is_unknown = False
             if current:
