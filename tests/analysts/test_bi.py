@@ -286,12 +286,12 @@ def test_an_open_transaction_of_an_analyst_is_reported(place: Place) -> None:
         findings = json.loads(place.leads("doctor", "--json").stdout)["findings"]
         return {row["subject"]: row["finding"] for row in findings if row["subject"].startswith("session ")}
 
-    with psycopg.connect(place.analyst("una")) as reader, psycopg.connect(place.analyst("ute")) as writer:
+    with psycopg.connect(place.analyst("tia")) as reader, psycopg.connect(place.analyst("ute")) as writer:
         reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         reader.execute("select count(*) from leads")
         writer.execute("set transaction read write")
         writer.execute("alter role ute set work_mem = '5MB'")
-        reading, writing = f"session {reader.info.backend_pid} of una", f"session {writer.info.backend_pid} of ute"
+        reading, writing = f"session {reader.info.backend_pid} of tia", f"session {writer.info.backend_pid} of ute"
         assert found().keys() == {writing}
         place.sql("do $$ begin for n in 1..1000001 loop perform pg_current_xact_id(); commit; end loop; end $$")
         findings = found()
