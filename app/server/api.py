@@ -25,7 +25,7 @@ from psycopg.pq.abc import PGresult
 from app import log
 from app.server import problems
 from app.server.body import fault_of_json
-from app.server.locks import LOCK_WAIT, LockQueue, is_locked
+from app.server.locks import LOCK_WAIT, Claim, LockQueue, is_locked
 from app.server.postgres import (
     PATIENCE,
     ConnectionLost,
@@ -245,9 +245,7 @@ class Api:
         """Runs the statement. If a lock is not free, it runs again later.
         If the connection is lost, a statement that only reads runs once more.
         """
-        digest = request.digest
-        # An id has several spellings.
-        claim = (digest, request.method, request.path.lower().replace("-", ""))
+        digest, locks = request.digest, self._locks
         caller = digest if digest is not None and digest in self._known else ANYBODY
 
         def attempt(patience: float = PATIENCE) -> Awaitable[PGresult]:
@@ -261,16 +259,15 @@ class Api:
             )
 
         try:
-            failure = None
-            if self._locks.knows(claim):
-                result = await self._locks.run(claim, request.client, request.started, attempt, failure)
+            if locks.held and locks.knows(_claim(request)):
+                result = await locks.run(_claim(request), request.client, request.started, attempt)
             else:
                 try:
                     result = await attempt()
                 except StatementFailed as error:
                     if not is_locked(error):
                         raise
-                    result = await self._locks.run(claim, request.client, request.started, attempt, error)
+                    result = await locks.run(_claim(request), request.client, request.started, attempt, error)
                 except ConnectionLost:
                     left = request.started + PATIENCE - time.perf_counter()
                     if not is_read_only or left <= 0:
@@ -362,6 +359,11 @@ class Api:
 def common_headers(request_id: bytes) -> Headers:
     """The headers that every response has."""
     return [(b"cache-control", b"private, no-cache"), (b"vary", b"Authorization"), (b"x-request-id", request_id)]
+
+
+def _claim(request: Request) -> Claim:
+    # An id can have capital letters, and no hyphens.
+    return request.digest, request.method, request.path.lower().replace("-", "")
 
 
 def _is_known(request: Request, tag: str) -> bool:

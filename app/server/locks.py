@@ -29,7 +29,7 @@ MEMORY = 1.0
 """Seconds for which a lock that was not free is assumed to be still held."""
 
 Claim = tuple[bytes | None, str, str]
-"""The digest of a request's key, its method and its path.
+"""The digest of a request's key, its method, and its path without what differs between spellings.
 Requests with the same claim probably need the same lock.
 """
 
@@ -60,7 +60,7 @@ class LockQueue:
         """Whether a request with this claim had to wait a moment ago, so that the next one should
         wait here from the start.
         """
-        return bool(self.held) and self.held.get(claim, 0.0) > time.perf_counter()
+        return self.held.get(claim, 0.0) > time.perf_counter()
 
     async def run(
         self, claim: Claim, client: Client, started: float, attempt: Attempt, failure: StatementFailed | None = None

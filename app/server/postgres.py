@@ -277,7 +277,7 @@ class Pool:
         self.queue = queue
         self._idle: list[_Connection] = []
         self._all: set[_Connection] = set()
-        self._waiting = Queue(size, queue)
+        self._queue = Queue(size, queue)
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_cut_off = False
         self._background = Background()
@@ -318,7 +318,7 @@ class Pool:
         is cancelled. caller: see Queue. patience: the seconds to wait for a connection.
         Raises Unavailable, ClientGone, ConnectionLost and StatementFailed.
         """
-        if self._idle and self._waiting.enter(caller):
+        if self._idle and self._queue.enter(caller):
             connection = self._idle.pop()
         else:
             connection = await self._wait(client, caller, patience)
@@ -340,7 +340,7 @@ class Pool:
             connection.lose()
             raise StatementAbandoned from None
         finally:
-            self._waiting.leave(caller)
+            self._queue.leave(caller)
             self._release(connection)
 
     async def close(self) -> None:
@@ -370,7 +370,7 @@ class Pool:
         future: asyncio.Future[_Connection] = loop.create_future()
         now = loop.time()
         try:
-            self._waiting.put(caller, (now + patience, future, client), now)
+            self._queue.put(caller, (now + patience, future, client), now)
             # A timer for each wait would cost more than the wait: _watch_deadlines ends it.
             return await future
         except Crowded:
@@ -380,14 +380,14 @@ class Pool:
             # If it got a connection in the same moment, that goes back.
             # It may also have ended by its deadline.
             if future.done() and not future.cancelled() and future.exception() is None:
-                self._waiting.leave(caller)
+                self._queue.leave(caller)
                 self._release(future.result())
             raise
 
     def _release(self, connection: _Connection) -> None:
         if connection.socket >= 0:
             self._idle.append(connection)
-        while self._idle and self._waiting and (future := self._waiting.take()):
+        while self._idle and self._queue and (future := self._queue.take()):
             future.set_result(self._idle.pop())
 
     async def _probe(self, connection: _Connection) -> None:
@@ -437,8 +437,8 @@ class Pool:
                 self._idle.remove(connection)
                 connection.is_probed = True
                 self.start(self._probe(connection))
-            if self._waiting:
-                self._waiting.drop(now)
+            if self._queue:
+                self._queue.drop(now)
 
 
 def _sqlstate(result: pq.abc.PGresult | None) -> str:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from app.server import locks
+from app.server import api, locks
 from app.server.locks import LockQueue, is_locked
 from app.server.postgres import PATIENCE, PRESENT, StatementFailed
 from app.server.queue import ClientGone, Unavailable
+from app.server.request import read_request
 
 CLAIM = (b"digest", "PATCH", "/leads/1")
 RESULT: Any = object()
@@ -144,3 +145,14 @@ def test_what_counts_as_a_lock() -> None:
     assert is_locked(failure("PT409", "idempotency_in_progress"))
     assert not is_locked(failure("PT409", "erased"))
     assert not is_locked(failure("57014"))
+
+
+def test_the_spellings_of_an_id_have_one_claim() -> None:
+    def claim(id: str) -> locks.Claim:
+        return api._claim(
+            read_request({"method": "PATCH", "path": f"/api/v1/leads/{id}", "query_string": b"", "headers": []})
+        )
+
+    id = "0199a000-0000-7abc-8000-00000000000a"
+    assert claim(id) == claim(id.upper()) == claim(id.replace("-", ""))
+    assert claim(id) != claim(id.replace("abc", "abd"))
