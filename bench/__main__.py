@@ -1,12 +1,9 @@
 """``python -m bench``, which is ``make bench``."""
 
-import signal
-import sys
-
 from app.cli.output import plain_errors
 from bench.cli import bench
+from bench.command import end_on_sigterm
 
-# Like Ctrl-C: stop the processes that were started, and delete the temporary folder.
-signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+end_on_sigterm()
 with plain_errors():
     bench(standalone_mode=False)

@@ -16,7 +16,6 @@ write of any client succeeded.
 """
 
 import random
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -29,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import effects
+from bench.command import conclude, end_on_sigterm
 from bench.effects import Effects
 from bench.figures import BenchmarkError
 from bench.mixed import Load
@@ -174,12 +174,9 @@ def crash(seconds: int, clients: int, kinds: tuple[str, ...], seed: int | None) 
             organization = connected(database, vendor, kind)
             results.append(run(site, database, organization, vendor, kind, seconds=seconds, clients=clients))
     Console(width=160).print(table(results))
-    faults = [f"{result.kind}: {fault}" for result in results for fault in result.faults()]
-    print(*(faults[:50] or ["All checks passed."]), sep="\n")
-    sys.exit(1 if faults else 0)
+    conclude([f"{result.kind}: {fault}" for result in results for fault in result.faults()])
 
 
 if __name__ == "__main__":
-    # Like Ctrl-C: stop the processes that were started, and delete the temporary folder.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    end_on_sigterm()
     crash()

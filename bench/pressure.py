@@ -14,7 +14,6 @@ from the last moment before the abuse to the highest value until the server is b
 
 import multiprocessing
 import resource
-import signal
 import statistics
 import sys
 import threading
@@ -32,6 +31,7 @@ from rich.table import Table
 
 from bench import abuse, effects, machine
 from bench.abuse import CLOSED, Abuse, Target
+from bench.command import conclude, end_on_sigterm
 from bench.effects import Effects
 from bench.figures import BenchmarkError
 from bench.mixed import Load
@@ -115,19 +115,14 @@ class Result:
     def faults(self) -> list[str]:
         """Each check that fails, as a sentence."""
         scenario, load, abused = SCENARIOS[self.name], self.load, self.abuse
-        found = [f"An acknowledged write is lost: {write}." for write in self.effects.lost]
-        found += [f"An effect exists more than once: {effect}." for effect in self.effects.doubled]
-        found += [f"The audit log and the changes differ: {difference}." for difference in self.effects.audit]
-        if self.effects.chain:
-            found.append(f"The audit chain doesn't verify: {self.effects.chain}.")
-        allowed = {200, 201, 503} if scenario.refuses else {200, 201}
+        found = effects.faults(self.effects, load)
+        # An answer of 500 has a sentence already.
+        allowed = {200, 201, 500} | ({503} if scenario.refuses else set())
         found += [
             f"The probe got {n} answers of {status}." for status, n in load.statuses.items() if status not in allowed
         ]
         if (longest := load.longest()) > LONGEST:
             found.append(f"A request of the probe took {longest:.1f} s.")
-        found += [f"A request was refused: {request}." for request in load.refused]
-        found += [f"A request did not succeed in the end: {request}." for request in load.unfinished]
         for status, count in abused.statuses.items():
             if status not in scenario.statuses:
                 found.append(f"{count} abusive requests got {status or 'no answer'}.")
@@ -308,12 +303,9 @@ def pressure(seconds: int, names: tuple[str, ...]) -> None:
             print(f"Scenario: {name} (load {machine.load()}) ...", file=sys.stderr)
             results.append(run(site, database, name, executor, seconds=max(seconds, SCENARIOS[name].seconds)))
     Console(width=180).print(table(results))
-    faults = [f"{result.name}: {fault}" for result in results for fault in result.faults()]
-    print(*(faults[:50] or ["All checks passed."]), sep="\n")
-    sys.exit(1 if faults else 0)
+    conclude([f"{result.name}: {fault}" for result in results for fault in result.faults()])
 
 
 if __name__ == "__main__":
-    # Like Ctrl-C: stop the processes that were started, and delete the temporary folder.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    end_on_sigterm()
     pressure()

@@ -14,7 +14,6 @@ NAPS minutes of changes have made.
 """
 
 import re
-import signal
 import statistics
 import sys
 import tempfile
@@ -32,6 +31,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import effects, machine
+from bench.command import conclude, end_on_sigterm
 from bench.effects import Effects
 from bench.mixed import Load
 from bench.site import Site, connected, running
@@ -453,12 +453,9 @@ def soak(seconds: int, clients: int, every: int, path: Path | None) -> None:
     )
     if path:
         path.write_text(picture(result), encoding="utf-8")
-    faults = result.faults()
-    print(*(faults[:50] or ["All checks passed."]), sep="\n")
-    sys.exit(1 if faults else 0)
+    conclude(result.faults())
 
 
 if __name__ == "__main__":
-    # Like Ctrl-C: stop the processes that were started, and delete the temporary folder.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    end_on_sigterm()
     soak()
