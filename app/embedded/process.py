@@ -128,9 +128,12 @@ def why_ended(data_dir: Path, pid: int | None) -> str:
     try:
         with (data_dir / "postgresql.log").open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - _LOG_END))
-            output = log.read().decode(errors="replace").rpartition("ready to accept connections")[2]
+            start, _, output = log.read().decode(errors="replace").rpartition("ready to accept connections")
     except OSError as error:
         return f"The reason is unknown, because its log can't be read: {error}"
+    # Another process may have started it again, so that `pid` is of an earlier one.
+    if match := re.search(r"\[(\d+)\] LOG: +database system is $", start):
+        pid = int(match[1])
     # A failed login is FATAL, too. What the first process logs is about the server.
     own = rf"\[{pid}\] (?:FATAL|LOG): +(?! |database system is shut down|background worker )(.+)"
     return explain("".join((re.findall(r"PANIC: +(.+)", output) or re.findall(own, output))[-1:]), data_dir)

@@ -857,3 +857,14 @@ def test_no_error_ends_the_supervisor(tmp_path: Path, monkeypatch: pytest.Monkey
     # There is no log that tells why the server has ended.
     with supervisor.supervised(tmp_path, restart):
         assert is_running.wait(10)
+
+
+def test_the_reason_of_an_end_is_found_after_another_process_has_started_the_server(tmp_path: Path) -> None:
+    (tmp_path / "postgresql.log").write_text(
+        "2026-01-01 00:00:00 UTC [10] LOG:  database system is ready to accept connections\n"
+        "2026-01-01 00:00:01 UTC [10] LOG:  received fast shutdown request\n"
+        "2026-01-01 00:00:02 UTC [20] LOG:  database system is ready to accept connections\n"
+        "2026-01-01 00:00:03 UTC [21] FATAL:  password authentication failed\n"
+        "2026-01-01 00:00:03 UTC [20] LOG:  received smart shutdown request\n"
+    )
+    assert process.why_ended(tmp_path, 10) == "received smart shutdown request."
