@@ -9,6 +9,7 @@ import json
 import sys
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from json.encoder import encode_basestring_ascii
 from pathlib import Path
@@ -24,7 +25,7 @@ _lines: list[str] = []
 
 def write(level: str, **members: object) -> None:
     """Writes a line with the time, the level (info, warning, error) and the members, at once."""
-    sys.stderr.write(json.dumps({"time": _now(), "level": level} | members, separators=(",", ":"), default=str) + "\n")
+    _put(json.dumps({"time": _now(), "level": level} | members, separators=(",", ":"), default=str) + "\n")
 
 
 def failure(message: str, error: BaseException, **members: object) -> None:
@@ -60,7 +61,14 @@ def flush() -> None:
     """Writes the lines that wait."""
     text = "".join(_lines)
     _lines.clear()
-    sys.stderr.write(text)
+    _put(text)
+
+
+def _put(text: str) -> None:
+    # Standard error may be a file on a full disk, or a pipe that nobody reads any more.
+    # What logs, such as the supervisor of PostgreSQL, must continue.
+    with suppress(OSError):
+        sys.stderr.write(text)
 
 
 def _frames(error: BaseException) -> list[str]:

@@ -1,6 +1,8 @@
 import asyncio
 import json
 import re
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +43,22 @@ def test_lines_that_wait_are_written_at_the_end(capsys: pytest.CaptureFixture[st
     log.flush()
     lines = capsys.readouterr().err.splitlines()
     assert [json.loads(line)["request_id"] for line in lines] == ["r-0", "r-1", "r-2"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /dev/full")
+def test_a_full_disk_ends_nothing_that_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def ask() -> None:
+        log.request(b"r-1", "GET", "/a", 200, 0.001)
+
+    full = Path("/dev/full").open("w", buffering=1)  # noqa: SIM115 - its end fails
+    monkeypatch.setattr(sys, "stderr", full)
+    log.write("error", message="a")
+    log.failure("b", ValueError())
+    asyncio.run(ask())
+    log.flush()
+    monkeypatch.undo()
+    with pytest.raises(OSError, match="No space left on device"):
+        full.close()
 
 
 def test_a_failure_shows_where_it_happened_and_no_value(capsys: pytest.CaptureFixture[str]) -> None:
