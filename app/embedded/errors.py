@@ -14,7 +14,8 @@ _REMEDIES = {
     r"incompatible with server": "Set LEADS_PG_BIN to the programs of the version that made the data (its "
     "file PG_VERSION says which), or name another folder in LEADS_DATA_DIR.",
     r"Address already in use": "Another program uses the TCP port: choose another one.",
-    r"lock file \"postmaster\.pid\"": "If no PostgreSQL uses the folder, delete postmaster.pid in it.",
+    r"(?<!could not write )lock file \"postmaster\.pid\"": "If no PostgreSQL uses the folder, delete "
+    "postmaster.pid in it.",
 }
 """What to do, by a pattern in a program's output."""
 

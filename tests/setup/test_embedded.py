@@ -26,7 +26,7 @@ import psycopg
 import pytest
 
 from app import embedded
-from app.embedded import EmbeddedError, account, cluster, folders, harden, process, running, supervisor
+from app.embedded import EmbeddedError, account, cluster, errors, folders, harden, process, running, supervisor
 from tests.support.process import free_port
 
 ROOT = os.geteuid() == 0
@@ -567,6 +567,13 @@ def test_the_reason_of_an_end_is_the_servers_own(place: Path) -> None:
     ):  # fmt: skip
         (place / "postgresql.log").write_text(text)
         assert process.why_ended(place, 7) == reason
+
+
+def test_on_a_full_disk_no_file_is_to_be_deleted(tmp_path: Path) -> None:
+    full = 'FATAL:  could not write lock file "postmaster.pid": No space left on device\n'
+    assert errors.explain(full, tmp_path) == (
+        'could not write lock file "postmaster.pid": No space left on device. There is no room left on the disk.'
+    )
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
