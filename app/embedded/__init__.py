@@ -56,6 +56,10 @@ def running(
     server continues to run.
     """
     data_dir = data_dir.resolve()
+    if is_supervised:
+        # After a crash PostgreSQL ends, and we start it. Its own restart can hang for good on a full
+        # disk (18.6): the recovery fails, and the postmaster ignores that.
+        options = {"restart_after_crash": "off", **options}
     with plain_errors(data_dir):
         folders.make_data_dir(data_dir)
         clients = folders.open_file(data_dir / "clients.lock", os.O_RDWR)

@@ -135,7 +135,8 @@ def why_ended(data_dir: Path, pid: int | None) -> str:
     if match := re.search(r"\[(\d+)\] LOG: +database system is $", start):
         pid = int(match[1])
     # A failed login is FATAL, too. What the first process logs is about the server.
-    own = rf"\[{pid}\] (?:FATAL|LOG): +(?! |database system is shut down|background worker )(.+)"
+    consequences = "terminating any other|all server processes|shutting down because|database system is shut down"
+    own = rf"\[{pid}\] (?:FATAL|LOG): +(?! |background worker |{consequences})(.+)"
     return explain("".join((re.findall(r"PANIC: +(.+)", output) or re.findall(own, output))[-1:]), data_dir)
 
 

@@ -11,7 +11,7 @@ from app import log
 from app.embedded import process
 from app.embedded.errors import EmbeddedError
 
-LOOK = 0.5
+LOOK = 0.1
 """Seconds between two looks at the server."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0

@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -511,6 +512,26 @@ def test_a_server_that_ends_is_started_again(place: Path, capsys: pytest.Capture
         ]
         * 2
     )
+
+
+def test_a_server_with_a_killed_session_ends_and_is_started_again(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """PostgreSQL's own restart could hang for good on a full disk."""
+    with running(place, is_supervised=True) as server:
+        pid = server_pid(place)
+        with psycopg.connect(server.url("postgres")) as connection:
+            os.kill(connection.info.backend_pid, signal.SIGKILL)
+        wait_for(lambda: server_pid(place) not in (pid, None))
+        with running(place):
+            pass
+    first, second = (json.loads(line)["message"] for line in capsys.readouterr().err.splitlines())
+    assert re.fullmatch(
+        r"PostgreSQL has ended and is started again. (client backend|server process) \(PID \d+\) was terminated by "
+        r"signal 9: Killed\.",
+        first,
+    )
+    assert second == "PostgreSQL is running again."
 
 
 def test_one_of_two_processes_starts_the_server_again(place: Path) -> None:
