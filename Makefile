@@ -1,5 +1,5 @@
 # Targets. `make help` lists them. Everything is installed into .venv, from the lock files only. Nothing needs root,
-# except test-docker and test-python.
+# except full-disk, test-docker and test-python.
 #   PYTHON  the Python for .venv (default: python3)
 #   ARGS    additional arguments: make test ARGS='-k cursor', make lock ARGS=--upgrade
 
@@ -12,7 +12,7 @@ UV := uv==0.13.9
 COMPILE := .venv/bin/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-header
 
-.PHONY: help install serve psql test lint check check-all bench migrate-under-load crash soak pressure worst fuzz test-15 test-15-database coverage mutants test-python test-clients test-docker torture screenshots secrets schema baseline release reset lock clean
+.PHONY: help install serve psql test lint check check-all bench migrate-under-load crash full-disk soak pressure worst fuzz test-15 test-15-database coverage mutants test-python test-clients test-docker torture screenshots secrets schema baseline release reset lock clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -56,6 +56,9 @@ pressure: .venv/.dev ## Put the server under pressure; print what other clients 
 
 soak: .venv/.dev ## Look for memory, connections, dead rows and logs that grow under load, for 10 minutes (ARGS: --seconds N)
 	@.venv/bin/python -m bench.soak $(ARGS)
+
+full-disk: .venv/.dev ## Fill the disk of the tables and of the WAL under load (Linux, as root; ARGS: --seconds N)
+	@.venv/bin/python -m bench.full_disk $(ARGS)
 
 worst: .venv/.dev ## Search for the requests that cost the most for their size
 	@.venv/bin/python -m bench.worst $(ARGS)

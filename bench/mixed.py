@@ -56,7 +56,8 @@ class Load:
     """Each client sends its next request when the last one has succeeded.
 
     pause: seconds between two requests of a client. has_pushes: whether every fourth lead is
-    pushed, half of them by the change of the stage alone.
+    pushed, half of them by the change of the stage alone. is_reading: whether the clients only list
+    leads.
     """
 
     base: str
@@ -64,6 +65,7 @@ class Load:
     clients: int = 12
     pause: float = 0.0
     has_pushes: bool = True
+    is_reading: bool = False
     name: str = field(default_factory=lambda: secrets.token_hex(4))
     attempts: list[Attempt] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
@@ -146,6 +148,9 @@ class Load:
         for number in itertools.count():
             if self._ends_at is not None:
                 return
+            if self.is_reading:
+                await self._send(http, "read", "GET", "/leads?limit=20")
+                continue
             mark = f"{self.name}-{client}-{number}"
             has_push = self.has_pushes and number % 4 == 0
             created = await self._write(
