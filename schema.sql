@@ -701,6 +701,7 @@ COMMENT ON FUNCTION admin.add_stage(organization_id uuid, name text) IS 'Adds a 
 CREATE FUNCTION admin.alter_analyst(login text, connections integer DEFAULT NULL::integer, verifier text DEFAULT NULL::text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
     AS $_$
 declare
   v_limit integer := (select r.rolconnlimit from pg_catalog.pg_roles as r where r.rolname = alter_analyst.login);
@@ -716,6 +717,9 @@ begin
     raise sqlstate 'PT422' using message = 'invalid_verifier', hint =
       'The verifier must be a SCRAM-SHA-256 verifier (RFC 5803) and not the password.';
   end if;
+  if alter_analyst.verifier is not null then
+    perform admin.signal_analyst(alter_analyst.login);
+  end if;
   perform admin.limit_analyst(alter_analyst.login, coalesce(alter_analyst.connections, nullif(v_limit, -1), 20));
   if alter_analyst.verifier is not null then
     execute format('alter role %I password %L', alter_analyst.login, alter_analyst.verifier);
@@ -726,9 +730,10 @@ ALTER FUNCTION admin.alter_analyst(login text, connections integer, verifier tex
 
 COMMENT ON FUNCTION admin.alter_analyst(login text, connections integer, verifier text) IS 'Changes the number of connections or the password of an analyst''s login, and sets the limits of this release.
 
-connections, verifier: null keeps the present one. verifier: the new password''s SCRAM-SHA-256 verifier (RFC 5803). Sessions
-that are open keep running: admin.end_analyst_sessions ends them. Only the migrating login can execute it. Raises PT404
-analyst_not_found, PT422 out_of_range and invalid_verifier.';
+connections, verifier: null keeps the present one. verifier: the new password''s SCRAM-SHA-256 verifier (RFC 5803). With a new
+password, it tells the login''s sessions to end, and admin.end_analyst_sessions waits for that. Without, open sessions keep
+running. Only the migrating login can execute it. Raises PT404 analyst_not_found, PT422 out_of_range and invalid_verifier, and
+55P03 if another transaction locks the role for 2 seconds.';
 
 CREATE FUNCTION auth.roles() RETURNS TABLE(name text, kind text, definer_schemas text[])
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -2486,6 +2491,36 @@ ALTER FUNCTION admin.delete_expired_answers(batch integer) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.delete_expired_answers(batch integer) IS 'Deletes up to batch responses that are older than 24 hours, of all organizations. Returns the number of deleted rows. A worker calls it every hour, until the number is less than batch. A claim deletes only a few rows of its own organization.';
 
+CREATE FUNCTION admin.disable_analyst(login text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+begin
+  if
+    exists (
+      select
+      from pg_catalog.pg_roles as r
+      join pg_catalog.pg_auth_members as m on m.member = r.oid and m.roleid = 'leads_bi'::regrole
+      -- A login that can do more than read isn't an analyst's login, and isn't dropped here.
+      where r.rolname = disable_analyst.login and r.rolcanlogin and not r.rolsuper and not r.rolcreaterole
+    )
+    and not exists (select from admin.analysts() as a where a.login = disable_analyst.login)
+  then
+    -- A session of the login can have locked the role: ALTER ROLE changes its own password.
+    perform admin.signal_analyst(disable_analyst.login);
+    execute format('alter role %I nologin', disable_analyst.login);
+  end if;
+end $$;
+
+ALTER FUNCTION admin.disable_analyst(login text) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.disable_analyst(login text) IS 'Sets a login that admin.revoke_analyst has unbound to NOLOGIN, and tells its sessions to end. After the commit it can''t open
+a new session.
+
+It does nothing if there is no such login. admin.drop_analyst then waits for the end of the sessions in a separate transaction.
+Only the migrating login can execute it. Raises 55P03 if another transaction locks the role for 2 seconds.';
+
 CREATE TABLE admin.catalogue_entry (
     object text NOT NULL,
     definition text NOT NULL
@@ -2599,6 +2634,7 @@ catalogue: "catalogue", "changed".';
 CREATE FUNCTION admin.drop_analyst(login text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
     AS $_$
 declare
   v_objects text;
@@ -2692,6 +2728,7 @@ COMMENT ON FUNCTION admin.edit_scoring_model(organization_id uuid, document json
 CREATE FUNCTION admin.end_analyst_sessions(login text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
     AS $$
 begin
   if not exists (select from admin.analysts() as a where a.login = end_analyst_sessions.login) then
@@ -4457,7 +4494,7 @@ declare
     from pg_catalog.pg_roles as r
     where
       r.rolname = revoke_analyst.login
-      -- A login that can do more than read isn't an analyst's login, and isn't dropped here.
+      -- A login that can do more than read isn't an analyst's login (admin.disable_analyst).
       and not r.rolsuper and not r.rolcreaterole
       and exists (
         select
@@ -4472,17 +4509,14 @@ begin
     );
   end if;
   perform admin.unbind_analyst(revoke_analyst.login);
-  if v_is_ours then
-    execute format('alter role %I nologin', revoke_analyst.login);
-  end if;
 end $$;
 
 ALTER FUNCTION admin.revoke_analyst(login text) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.revoke_analyst(login text) IS 'Unbinds an analyst''s login from its organization, and sets it to NOLOGIN. After the commit it can''t open a new session.
+COMMENT ON FUNCTION admin.revoke_analyst(login text) IS 'Unbinds an analyst''s login from its organization. After the commit its sessions see no row.
 
-admin.drop_analyst then ends the login''s sessions in a separate transaction, because an open transaction of the analyst may
-still have its snapshot. Only the migrating login can execute it. Raises PT404 analyst_not_found.';
+No lock of the analyst can delay it, because it doesn''t change the role: admin.disable_analyst does in a separate transaction.
+Only the migrating login can execute it. Raises PT404 analyst_not_found.';
 
 CREATE FUNCTION admin.revoke_key(id uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4661,6 +4695,28 @@ COMMENT ON FUNCTION admin.seal_events(after uuid, batch integer) IS 'Seals up to
 It takes the first organization with an id greater than "after" that has unsealed events; null: the first of all.
 Returns no row if there is no such organization. sealed: the number of events; if it is less than batch, no committed event
 of the organization is left. Several workers may call it at the same time.';
+
+CREATE FUNCTION admin.signal_analyst(login text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+begin
+  -- The creator of the role only has ADMIN OPTION on it. To end its sessions, the creator needs the
+  -- role's privileges.
+  execute format('grant %I to %I', signal_analyst.login, current_user);
+  perform pg_terminate_backend(a.pid)
+  from pg_catalog.pg_stat_activity as a
+  where a.usename = signal_analyst.login;
+  execute format('revoke %I from %I', signal_analyst.login, current_user);
+end $$;
+
+ALTER FUNCTION admin.signal_analyst(login text) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.signal_analyst(login text) IS 'Tells the sessions of an analyst''s login to end. Only the migrating login can execute it.
+
+The caller then alters the role at once. It waits for the lock of a session that ends, before a new session can. Raises 55P03
+after 2 seconds.';
 
 CREATE FUNCTION admin.stages(organization_id uuid) RETURNS TABLE("position" integer, name text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -11556,6 +11612,8 @@ GRANT ALL ON FUNCTION admin.crm_syncs(organization_id uuid) TO leads_operator;
 REVOKE ALL ON FUNCTION admin.delete_expired_answers(batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.delete_expired_answers(batch integer) TO leads_worker;
 
+REVOKE ALL ON FUNCTION admin.disable_analyst(login text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION admin.drift() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.drop_analyst(login text) FROM PUBLIC;
@@ -11736,6 +11794,8 @@ GRANT ALL ON FUNCTION admin.scoring_models(organization_id uuid) TO leads_operat
 REVOKE ALL ON FUNCTION admin.seal_events(after uuid, batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.seal_events(after uuid, batch integer) TO leads_worker;
 GRANT ALL ON FUNCTION admin.seal_events(after uuid, batch integer) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.signal_analyst(login text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.stages(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.stages(organization_id uuid) TO leads_operator;

@@ -250,10 +250,12 @@ reset role;
 \ir admin/bind_analyst.sql
 \ir admin/limit_analyst.sql
 \ir admin/create_analyst.sql
+\ir admin/signal_analyst.sql
 \ir admin/alter_analyst.sql
 \ir admin/end_analyst_sessions.sql
 \ir admin/unbind_analyst.sql
 \ir admin/revoke_analyst.sql
+\ir admin/disable_analyst.sql
 \ir admin/drop_analyst.sql
 \ir admin/load_leads.sql
 \ir admin/load_signals.sql

@@ -34,6 +34,8 @@ _ADDRESS_PARAMETERS = ("sslmode", "sslrootcert", "sslnegotiation", "channel_bind
 
 Without it, the password could be sent to another server.
 """
+_ATTEMPTS = 5
+"""How often a function is called that ends sessions and waits 2 seconds for their locks."""
 _HOURS = 8
 """The lifetime of a login of leads psql, in case the command can't drop it."""
 
@@ -96,7 +98,14 @@ def alter(login: str, connections: int, as_json: bool) -> None:
     The command also sets the limits of this release for the login's new sessions.
     """
     with _migrator() as (_, connection):
-        call(connection, "admin.alter_analyst", login, connections)
+        try:
+            call(connection, "admin.alter_analyst", login, connections)
+        except psycopg.errors.LockNotAvailable:
+            raise Mistake(
+                f'A transaction that is still open has locked the role "{login}", and nothing was changed. If a '
+                f"session of the analyst keeps it open, this ends the sessions: leads bi rotate {login}. Then run "
+                f"again: leads bi alter {login} --connections {connections}"
+            ) from None
     one({"login": login, "connections": connections}, f"The login {login} has {connections} connections.", as_json)
 
 
@@ -112,8 +121,8 @@ def rotate(login: str, as_json: bool) -> None:
         password, verifier = _new_password(connection, login)
         # Two transactions: no session may start with the old password after the second one has
         # looked for sessions.
-        call(connection, "admin.alter_analyst", login, None, verifier)
-        call(connection, "admin.end_analyst_sessions", login)
+        _retry(connection, "rotate", "admin.alter_analyst", login, None, verifier)
+        _retry(connection, "rotate", "admin.end_analyst_sessions", login)
         url, is_open = _address(urls, connection, login, password)
     one({"login": login, "password": password, "url": url}, url, as_json)
     _say_if_closed(url, is_open)
@@ -177,7 +186,7 @@ def psql(organization: UUID | None, arguments: tuple[str, ...]) -> None:
             environment = {**os.environ, "PGPASSWORD": password}
             process = subprocess.run([_program(), address, *arguments], env=environment, check=False)
         finally:
-            with suppress(psycopg.OperationalError):  # the login expires by itself
+            with suppress(psycopg.OperationalError, Mistake):  # the login expires by itself
                 revoke_login(connection, login)
     raise click.exceptions.Exit(process.returncode)
 
@@ -197,12 +206,12 @@ def _grant(message: str, login: str) -> str:
     name = sql.Identifier(login).as_string()
     if message.startswith("permission denied to create role"):
         return f"Run as a superuser: alter role {name} createrole;"
-    if message.startswith("permission denied to grant role"):
+    if message == 'permission denied to grant role "leads_bi"':
         return (
             "leads doctor prints every grant that is missing. "
             f"Run as a superuser: grant leads_bi to {name} with admin option;"
         )
-    if message.startswith("permission denied to alter role"):
+    if message.startswith(("permission denied to alter role", "permission denied to grant role")):
         return "It lacks ADMIN OPTION on the analyst's login. leads doctor prints the grant."
     return "Set LEADS_MIGRATE_URL to the address of the login that runs leads migrate."
 
@@ -222,10 +231,37 @@ def _new_password(connection: psycopg.Connection[DictRow], login: str) -> tuple[
 
 
 def revoke_login(connection: psycopg.Connection[DictRow], login: str) -> None:
-    """Ends the sessions of an analyst's login, and drops it. Raises psycopg.Error."""
-    # Two transactions: no new session may start after the second one has looked for sessions.
+    """Ends the sessions of an analyst's login, and drops it. Raises Mistake and psycopg.Error."""
+    # Three transactions: the analyst can delay the second one, but still sees no row. No new session
+    # may start after the third one has looked for sessions.
     call(connection, "admin.revoke_analyst", login)
-    call(connection, "admin.drop_analyst", login)
+    _retry(connection, "revoke", "admin.disable_analyst", login)
+    _retry(connection, "revoke", "admin.drop_analyst", login)
+
+
+def _retry(
+    connection: psycopg.Connection[DictRow], command: str, function: str, login: str, *arguments: object
+) -> None:
+    """Calls a function that ends the login's sessions. Until then, these can lock the login's role.
+
+    Raises Mistake if the role stays locked, and psycopg.Error.
+    """
+    for _ in range(_ATTEMPTS):
+        with suppress(psycopg.errors.LockNotAvailable):
+            try:
+                call(connection, function, login, *arguments)
+            except psycopg.errors.InternalError_ as error:
+                # PostgreSQL has waited for a change of the role that was committed.
+                if "tuple concurrently updated" not in str(error):
+                    raise
+            else:
+                return
+    seen = " The analyst sees no row any more, but the login isn't dropped." if command == "revoke" else ""
+    raise Mistake(
+        f'A transaction that is still open has locked the role "{login}".{seen} Run as a superuser: select pid, '
+        "usename from pg_stat_activity where backend_xid is not null; End the session with "
+        f"pg_terminate_backend(pid). Then run again: leads bi {command} {login}"
+    )
 
 
 def _address(urls: Addresses, connection: psycopg.Connection[DictRow], login: str, password: str) -> tuple[str, bool]:

@@ -2,7 +2,7 @@
 set local role leads_jobs;
 
 create or replace function admin.alter_analyst(login text, connections integer default null, verifier text default null)
-returns void language plpgsql volatile security invoker set search_path = pg_catalog, pg_temp
+returns void language plpgsql volatile security invoker set search_path = pg_catalog, pg_temp set lock_timeout = '2s'
 as $$
 declare
   v_limit integer := (select r.rolconnlimit from pg_catalog.pg_roles as r where r.rolname = alter_analyst.login);
@@ -18,6 +18,9 @@ begin
     raise sqlstate 'PT422' using message = 'invalid_verifier', hint =
       'The verifier must be a SCRAM-SHA-256 verifier (RFC 5803) and not the password.';
   end if;
+  if alter_analyst.verifier is not null then
+    perform admin.signal_analyst(alter_analyst.login);
+  end if;
   perform admin.limit_analyst(alter_analyst.login, coalesce(alter_analyst.connections, nullif(v_limit, -1), 20));
   if alter_analyst.verifier is not null then
     execute format('alter role %I password %L', alter_analyst.login, alter_analyst.verifier);
@@ -27,6 +30,7 @@ end $$;
 comment on function admin.alter_analyst(text, integer, text) is
 $$Changes the number of connections or the password of an analyst's login, and sets the limits of this release.
 
-connections, verifier: null keeps the present one. verifier: the new password's SCRAM-SHA-256 verifier (RFC 5803). Sessions
-that are open keep running: admin.end_analyst_sessions ends them. Only the migrating login can execute it. Raises PT404
-analyst_not_found, PT422 out_of_range and invalid_verifier.$$;
+connections, verifier: null keeps the present one. verifier: the new password's SCRAM-SHA-256 verifier (RFC 5803). With a new
+password, it tells the login's sessions to end, and admin.end_analyst_sessions waits for that. Without, open sessions keep
+running. Only the migrating login can execute it. Raises PT404 analyst_not_found, PT422 out_of_range and invalid_verifier, and
+55P03 if another transaction locks the role for 2 seconds.$$;

@@ -1,8 +1,8 @@
--- admin.drop_analyst - the second step of leads bi revoke: ends the login's sessions and drops it.
+-- admin.drop_analyst - the third step of leads bi revoke: ends the login's sessions and drops it.
 set local role leads_jobs;
 
 create or replace function admin.drop_analyst(login text)
-returns void language plpgsql volatile security invoker set search_path = pg_catalog, pg_temp
+returns void language plpgsql volatile security invoker set search_path = pg_catalog, pg_temp set lock_timeout = '2s'
 as $$
 declare
   v_objects text;

@@ -2,7 +2,7 @@
 set local role leads_jobs;
 
 create or replace function admin.end_analyst_sessions(login text)
-returns void language plpgsql volatile security invoker set search_path = pg_catalog, pg_temp
+returns void language plpgsql volatile security invoker set search_path = pg_catalog, pg_temp set lock_timeout = '2s'
 as $$
 begin
   if not exists (select from admin.analysts() as a where a.login = end_analyst_sessions.login) then

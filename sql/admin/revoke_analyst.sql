@@ -10,7 +10,7 @@ declare
     from pg_catalog.pg_roles as r
     where
       r.rolname = revoke_analyst.login
-      -- A login that can do more than read isn't an analyst's login, and isn't dropped here.
+      -- A login that can do more than read isn't an analyst's login (admin.disable_analyst).
       and not r.rolsuper and not r.rolcreaterole
       and exists (
         select
@@ -25,13 +25,10 @@ begin
     );
   end if;
   perform admin.unbind_analyst(revoke_analyst.login);
-  if v_is_ours then
-    execute format('alter role %I nologin', revoke_analyst.login);
-  end if;
 end $$;
 
 comment on function admin.revoke_analyst(text) is
-$$Unbinds an analyst's login from its organization, and sets it to NOLOGIN. After the commit it can't open a new session.
+$$Unbinds an analyst's login from its organization. After the commit its sessions see no row.
 
-admin.drop_analyst then ends the login's sessions in a separate transaction, because an open transaction of the analyst may
-still have its snapshot. Only the migrating login can execute it. Raises PT404 analyst_not_found.$$;
+No lock of the analyst can delay it, because it doesn't change the role: admin.disable_analyst does in a separate transaction.
+Only the migrating login can execute it. Raises PT404 analyst_not_found.$$;

@@ -2,7 +2,6 @@
 and ``leads psql``.
 """
 
-import contextlib
 import json
 import os
 import re
@@ -10,9 +9,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,7 +161,7 @@ def test_limits_that_an_analyst_cannot_change(place: Place) -> None:
             for statement in (f"set {setting} = default", f"alter role lea set {setting} = default"):
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
                     connection.execute(statement.replace("default", "'0'").encode())
-            with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+            with suppress(psycopg.errors.InsufficientPrivilege):
                 connection.execute(f"alter role lea reset {setting}".encode())
         connection.execute("alter role lea reset all")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -299,6 +299,74 @@ def test_an_open_transaction_of_an_analyst_is_reported(place: Place) -> None:
         assert "VACUUM" in findings[reading]
         assert "locks" in findings[writing]
     assert found() == {}
+
+
+@contextmanager
+def locking_its_role(url: str, sessions: int = 1, *, commits: bool = False) -> Iterator[None]:
+    """Keeps the analyst's role locked from this many sessions, each of which connects again when it
+    was ended.
+
+    commits: they change it again and again, in transactions that end.
+    """
+    login, password = (str(conninfo_to_dict(url)[name]) for name in ("user", "password"))
+    taken, stop = threading.Event(), threading.Event()
+
+    def lock() -> None:
+        while not stop.is_set():
+            # PostgreSQL ends the session, or refuses it, or another one has changed the role.
+            with suppress(psycopg.Error), psycopg.connect(url, autocommit=True) as connection:
+                connection.execute("set default_transaction_read_only = off")
+                connection.execute("set idle_in_transaction_session_timeout = 0")
+                while not stop.is_set():
+                    connection.execute("begin")
+                    connection.execute(f"alter role {login} set work_mem = '5MB'".encode())
+                    connection.execute(f"alter role {login} password '{password}'".encode())
+                    taken.set()
+                    while not commits and not stop.wait(0.01):
+                        connection.execute("select 1")
+                    connection.execute("commit" if commits else "rollback")
+
+    threads = [threading.Thread(target=lock) for _ in range(sessions)]
+    for thread in threads:
+        thread.start()
+    try:
+        assert taken.wait(20)
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+@pytest.mark.parametrize(("login", "sessions", "commits"), [("vic", 1, False), ("viv", 8, False), ("von", 8, True)])
+def test_an_analyst_who_locks_its_role_is_revoked(place: Place, login: str, sessions: int, *, commits: bool) -> None:
+    with locking_its_role(place.analyst(login), sessions, commits=commits):
+        assert "is dropped" in printed(place.leads("bi", "revoke", login))
+    assert logins(place, f"^{login}$") == []
+
+
+def test_an_analyst_who_locks_its_role_gets_a_new_password(place: Place) -> None:
+    old = place.analyst("wes")
+    with locking_its_role(old):
+        message = mistake(place.leads("bi", "alter", "wes", "--connections", "3"))
+        assert "leads bi rotate wes" in message
+        new = printed(place.leads("bi", "rotate", "wes"))
+    assert "password authentication failed" in refused(old)
+    assert ask(new, "select count(*) from leads") == [(3,)]
+    assert printed(place.leads("bi", "alter", "wes", "--connections", "3")) == "The login wes has 3 connections."
+
+
+def test_a_role_that_another_login_locks_sees_no_row_and_is_revoked_later(place: Place) -> None:
+    url = place.analyst("xan")
+    with psycopg.connect(place.server.url("postgres")) as other:
+        other.execute("alter role xan password 'x'")
+        message = mistake(place.leads("bi", "revoke", "xan"))
+        assert "sees no row" in message
+        assert "leads bi revoke xan" in message
+        with psycopg.connect(url) as connection:
+            assert connection.execute("select count(*) from leads").fetchall() == [(0,)]
+        other.rollback()
+    assert "is dropped" in printed(place.leads("bi", "revoke", "xan"))
 
 
 # leads bi list

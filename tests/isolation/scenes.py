@@ -317,6 +317,7 @@ ANALYSE = (
     ),
     operator("admin.analysts('{own}')"),
     Call("leads_migrator", "select admin.revoke_analyst('{analyst}')"),
+    Call("leads_migrator", "select admin.disable_analyst('{analyst}')"),
 )
 
 SCENES = {

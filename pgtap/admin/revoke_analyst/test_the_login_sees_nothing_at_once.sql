@@ -1,5 +1,5 @@
 begin;
-select plan(5);
+select plan(6);
 
 select act_as('alice');
 select made_lead('{"email": "ada@example.com"}');
@@ -10,6 +10,7 @@ select isnt_empty('select from bi.leads', 'before');
 
 select act_as('migrator');
 select lives_ok($$select admin.revoke_analyst(login('ana'))$$, 'revoked');
+select lives_ok($$select admin.disable_analyst(login('ana'))$$, 'disabled');
 select is((select r.rolcanlogin from pg_roles as r where r.rolname = login('ana')), false, 'it can''t log in');
 select act_as('ana');
 select is_empty('select from bi.leads', 'after');
