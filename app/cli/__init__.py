@@ -91,6 +91,9 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     # On SIGTERM the context managers run, which stop the embedded server.
     signal.signal(signal.SIGTERM, _exit)
+    # The terminal is closed. nohup ignores it.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     with plain_errors():
         # Without standalone mode, click returns an exit code, or the command's result,
         # which is None.

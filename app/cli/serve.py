@@ -55,7 +55,7 @@ roles.
 @click.option("--workers", type=click.IntRange(1, 64), help="The number of server processes. [default: WORKERS, or 1]")
 @click.option("--no-worker", is_flag=True, help="Run no worker beside the server. [also: LEADS_WORKER=off]")
 def serve(host: str | None, port: int | None, bi_port: int | None, workers: int | None, no_worker: bool) -> None:
-    """Serve the API until Ctrl-C or SIGTERM.
+    """Serve the API until Ctrl-C, SIGTERM or SIGHUP.
 
     Without DATABASE_URL, the command starts the embedded PostgreSQL, applies the migrations,
     creates a demo organization at the first start, and runs a worker, which pushes leads to CRMs
@@ -217,6 +217,12 @@ def _banner(host: str, port: int, key: str | None, settings: Settings, bi_port: 
 
 class _Parent(Multiprocess):
     """The process that starts the server processes, and starts them again when they end."""
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        # uvicorn would restart the server processes on SIGHUP, even under nohup.
+        hangup = signal.getsignal(signal.SIGHUP)
+        super().__init__(config, sockets)
+        signal.signal(signal.SIGHUP, hangup)
 
     def join_all(self) -> None:
         """Waits for the server processes. uvicorn would ignore further signals meanwhile."""

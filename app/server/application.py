@@ -52,6 +52,8 @@ def create(settings: Settings, url: str) -> ASGIApp:
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await pool.open()
         if parent := multiprocessing.parent_process():
+            # A terminal that is closed sends it to all processes. The parent decides what follows.
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
             _end_with(parent.sentinel)
         drain.install()
         async with asyncio.TaskGroup() as tasks:

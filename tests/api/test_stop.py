@@ -111,16 +111,19 @@ def busy(database: Database) -> int:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_readyz_is_503_from_sigterm_on_and_requests_go_on(
-    start: Callable[..., Server], acme: Organization, workers: str
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGHUP])
+def test_readyz_is_503_from_the_signal_on_and_requests_go_on(
+    start: Callable[..., Server], acme: Organization, end: signal.Signals, workers: str
 ) -> None:
     server = start(LEADS_DRAIN_SECONDS="1", WORKERS=workers)
     with server.client(acme.keys["read"]) as client:
         client.get("/health")
-        server.process.send_signal(signal.SIGTERM)
-        end = time.monotonic() + 5
-        while httpx.get(server.base + "/readyz", verify=False).status_code == 200:
-            assert time.monotonic() < end
+        if end == signal.SIGHUP:
+            # As a terminal does, to all processes.
+            for pid in server_processes(server):
+                os.kill(pid, end)
+        server.process.send_signal(end)
+        wait_for(lambda: httpx.get(server.base + "/readyz", verify=False).status_code == 503, 5)
         # With a new connection and with an old one.
         assert httpx.get(server.base + "/readyz", verify=False).json() == {"status": "unavailable"}
         with server.client(acme.keys["read"]) as other:
@@ -143,6 +146,19 @@ def test_a_second_signal_ends_the_drain_time(
     time.sleep(0.5)
     assert server.process.poll() is None
     server.process.send_signal(second)
+    assert server.process.wait(10) == 0
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_nohup_ignores_the_end_of_the_terminal(start: Callable[..., Server], workers: str) -> None:
+    server = start(f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); {SERVE}", WORKERS=workers)
+    processes = server_processes(server)
+    for pid in (server.process.pid, *processes):
+        os.kill(pid, signal.SIGHUP)
+    time.sleep(1)
+    assert server.process.poll() is None
+    assert server_processes(server) == processes
+    server.process.terminate()
     assert server.process.wait(10) == 0
 
 

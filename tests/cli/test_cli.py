@@ -397,7 +397,7 @@ def test_serve_from_nothing_and_again(data_dir: Path, tmp_path: Path) -> None:
         assert 200 in statuses
         assert "SIGKILL ended its process" in (tmp_path / "second").read_text()
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGHUP)
         assert process.wait(30) == 0
 
 
