@@ -82,9 +82,9 @@ def serve(host: str | None, port: int | None, bi_port: int | None, workers: int 
         _check(url)
         if configuration.prepared_statements:  # otherwise a pooler has limits of its own
             _check_connections(url, workers, configuration.connections)
-        click.echo(_banner(host, listener.getsockname()[1], key, configuration, bi_port))
         has_worker = urls.is_embedded and configuration.has_worker and not no_worker
         with _worker(urls, configuration) if has_worker else nullcontext():
+            click.echo(_banner(host, listener.getsockname()[1], key, configuration, bi_port))
             _run(listener, url, workers, configuration)
 
 

@@ -324,12 +324,12 @@ def data_dir(run_dir: Path) -> Iterator[Path]:
     assert not (path / "postgres" / "postmaster.pid").exists()
 
 
-def start(data_dir: Path, output: Path, *options: str) -> tuple[subprocess.Popen[bytes], str]:
+def start(data_dir: Path, output: Path, *options: str, **more: str) -> tuple[subprocess.Popen[bytes], str]:
     """Starts ``leads serve`` in an empty folder, and yields its output."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith(("DATABASE_URL", "LEADS_"))}
     if "LEADS_PG_BIN" in os.environ:
         environ["LEADS_PG_BIN"] = os.environ["LEADS_PG_BIN"]
-    environ |= {"LEADS_DATA_DIR": str(data_dir), "PORT": "0"}
+    environ |= {"LEADS_DATA_DIR": str(data_dir), "PORT": "0", **more}
     with output.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", "app", "serve", *options],
@@ -375,6 +375,10 @@ def test_serve_from_nothing_and_again(data_dir: Path, tmp_path: Path) -> None:
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
+
+    process, text = start(data_dir, tmp_path / "wrong key", LEADS_CRM_KEY="wrong")
+    assert process.wait(30) == 2
+    assert text.startswith("LEADS_CRM_KEY can't be used")
 
     process, text = start(data_dir, tmp_path / "second", "--no-worker")
     try:
