@@ -520,6 +520,7 @@ def test_a_server_with_a_killed_session_ends_and_is_started_again(
     """PostgreSQL's own restart could hang for good on a full disk."""
     with running(place, is_supervised=True) as server:
         pid = server_pid(place)
+        time.sleep(2 * supervisor.LOOK)  # the reason is known if the supervisor has seen the process
         with psycopg.connect(server.url("postgres")) as connection:
             os.kill(connection.info.backend_pid, signal.SIGKILL)
         wait_for(lambda: server_pid(place) not in (pid, None))
