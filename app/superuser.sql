@@ -1,13 +1,30 @@
 -- superuser.sql - what only a superuser may change in a database, and a copy made from a template
--- lacks. May be run again.
+-- lacks. May be run again. It changes only what isn't as wanted yet: any login can lock a row of the
+-- catalogue, such as the database's with GRANT CONNECT in an open transaction.
 do $$
 declare
   v_owner name := (select d.datdba::regrole from pg_catalog.pg_database as d where d.datname = current_database());
   v_function regprocedure;
   v_login name;
+  v_parameter text;
 begin
-  execute format('revoke temporary on database %I from public', current_database());
-  revoke all on schema public from public;
+  perform set_config('lock_timeout', '5s', true);
+  if exists (
+    select
+    from pg_catalog.pg_database as d
+    cross join lateral aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) as granted
+    where d.datname = current_database() and granted.grantee = 0 and granted.privilege_type = 'TEMPORARY'
+  ) then
+    execute format('revoke temporary on database %I from public', current_database());
+  end if;
+  if exists (
+    select
+    from pg_catalog.pg_namespace as n
+    cross join lateral aclexplode(n.nspacl) as granted
+    where n.nspname = 'public' and granted.grantee = 0
+  ) then
+    revoke all on schema public from public;
+  end if;
 
   for v_function in
     select p.oid::regprocedure
@@ -43,6 +60,12 @@ begin
         'pg_current_wal_lsn', 'pg_current_wal_insert_lsn', 'pg_current_wal_flush_lsn', 'pg_control_checkpoint',
         'pg_stat_get_io', 'pg_stat_get_wal', 'pg_stat_get_backend_io', 'pg_stat_get_backend_wal'
       )
+      and (
+        exists (
+          select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as granted where granted.grantee = 0
+        )
+        or not has_function_privilege('pg_read_all_stats', p.oid, 'execute')
+      )
   loop
     execute format('revoke execute on function %s from public', v_function);
     execute format('grant execute on function %s to pg_read_all_stats', v_function);
@@ -50,19 +73,39 @@ begin
 
   -- The migrating login, which owns the database, limits the temporary files and the log lines of
   -- analysts' sessions.
-  execute format('grant set on parameter temp_file_limit, log_min_messages to %I', v_owner);
+  foreach v_parameter in array array['temp_file_limit', 'log_min_messages']
+  loop
+    if not has_parameter_privilege(v_owner, v_parameter, 'set') then
+      execute format('grant set on parameter %I to %I', v_parameter, v_owner);
+    end if;
+  end loop;
 
   -- From PostgreSQL 16 on, some connections can be reserved for the service's logins. A migration
   -- grants them too, as the migrating login.
   if exists (select from pg_catalog.pg_roles as r where r.rolname = 'pg_use_reserved_connections') then
-    execute format('grant pg_use_reserved_connections to %I with admin option', v_owner);
+    if not pg_has_role(v_owner, 'pg_use_reserved_connections', 'member with admin option') then
+      execute format('grant pg_use_reserved_connections to %I with admin option', v_owner);
+    end if;
     for v_login in
       select r.rolname
       from pg_catalog.pg_roles as r
-      where r.rolname in ('leads_api', 'leads_operator', 'leads_worker')
+      where
+        r.rolname in ('leads_api', 'leads_operator', 'leads_worker')
+        and not pg_has_role(r.oid, 'pg_use_reserved_connections', 'member')
     loop
       execute format('grant pg_use_reserved_connections to %I', v_login);
     end loop;
   end if;
+exception
+  when lock_not_available then
+    raise lock_not_available using message = format(
+      'An open transaction has locked what this script must change. It is one of: %s. '
+      'End it with pg_terminate_backend(PID) or, on the server''s machine, with kill PID. Then try again.',
+      (
+        select coalesce(string_agg(format('%s (pid %s)', a.usename, a.pid), ', ' order by a.xact_start), 'none any more')
+        from pg_catalog.pg_stat_activity as a
+        where a.backend_xid is not null and a.pid <> pg_backend_pid()
+      )
+    );
 end;
 $$;

@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -367,6 +367,30 @@ def test_a_role_that_another_login_locks_sees_no_row_and_is_revoked_later(place:
             assert connection.execute("select count(*) from leads").fetchall() == [(0,)]
         other.rollback()
     assert "is dropped" in printed(place.leads("bi", "revoke", "xan"))
+
+
+def test_an_open_transaction_of_an_analyst_stops_no_command(place: Place) -> None:
+    with closing(psycopg.connect(place.analyst("yan"))) as connection:
+        connection.execute("set transaction read write")
+        connection.execute("grant connect on database leads to public")  # a warning, which locks the database's row
+        printed(place.leads("organizations", "create", "Cole Roofing"))
+        place.analyst("yul")
+        assert "is dropped" in printed(place.leads("bi", "revoke", "yul"))
+        assert place.leads("doctor").returncode == 1
+        assert "is dropped" in printed(place.leads("bi", "revoke", "yan"))
+
+
+def test_a_session_that_blocks_the_superusers_script_is_named(place: Place) -> None:
+    url = place.analyst("zac")
+    place.sql("grant temporary on database leads to public")
+    with psycopg.connect(url) as connection:
+        connection.execute("set transaction read write")
+        connection.execute("grant connect on database leads to public")
+        message = mistake(place.leads("organizations", "list"))
+        assert f"zac (pid {connection.info.backend_pid})" in message
+        assert "Traceback" not in message
+    printed(place.leads("organizations", "list"))
+    assert place.sql("select has_database_privilege('zac', 'leads', 'temporary')") == [(False,)]
 
 
 # leads bi list
