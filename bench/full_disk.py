@@ -13,7 +13,6 @@ The filesystems are of the kind tmpfs. To mount them needs root.
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -30,6 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import effects
+from bench.command import conclude, end_on_sigterm
 from bench.crash import LONGEST, LONGEST_PUSH
 from bench.effects import Effects
 from bench.figures import BenchmarkError
@@ -338,12 +338,9 @@ def full_disk(seconds: int, clients: int, cases: tuple[str, ...]) -> None:
         print(error, file=sys.stderr)
         sys.exit(2)
     Console(width=180).print(table(results))
-    faults = [f"{result.case}: {fault}" for result in results for fault in result.faults()]
-    print(*(faults[:50] or ["All checks passed."]), sep="\n")
-    sys.exit(1 if faults else 0)
+    conclude([f"{result.case}: {fault}" for result in results for fault in result.faults()])
 
 
 if __name__ == "__main__":
-    # Like Ctrl-C: stop the processes that were started, and unmount and delete their folders.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    end_on_sigterm()
     full_disk()

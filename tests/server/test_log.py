@@ -9,6 +9,12 @@ import pytest
 from app import log
 
 
+@pytest.fixture(autouse=True)
+def _written() -> None:
+    """Writes the lines that an earlier test's event loop has left waiting."""
+    log.flush()
+
+
 def test_any_content_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
     async def ask() -> None:
         log.request(b"r-1", "GET", '/a"\n\u2028é\x1b[31m', 404, 0.0123456)
