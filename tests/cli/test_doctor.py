@@ -475,8 +475,8 @@ def test_events_that_wait_for_their_seal_are_found(connection: psycopg.Connectio
         organization = row.fetchall()[0]["organization_id"]
         subject = f"organization {organization}"
         assert subject not in findings(connection)
-        # A UUID of version 7 has the event's time.
-        id = UUID(int=int((time.time() - 61) * 1000) << 80 | 7 << 76 | 2 << 62)
+        # A UUID of version 7 has the event's time. It is compared with the start of the transaction.
+        id = UUID(int=int((time.time() - 120) * 1000) << 80 | 7 << 76 | 2 << 62)
         connection.execute(
             "insert into audit.event (id, organization_id, action, source, payload, payload_digest, created_at) "
             "values (%s, %s, 'organization.updated', 'sql', '{}', sha256(''), app.id_time(%s))",
