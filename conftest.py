@@ -29,6 +29,14 @@ _TEMPLATE = "leads_template"
 _names = (f"t{os.getpid()}_{number}" for number in itertools.count())
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """The processes of -n auto. There are more than processors, because the tests wait for almost
+    half of their time.
+    """
+    processors = os.cpu_count() or 1
+    return processors + processors // 2
+
+
 @pytest.fixture(scope="session")
 def run_dir() -> Iterator[Path]:
     """A folder that all workers of pytest-xdist share,

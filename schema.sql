@@ -9534,17 +9534,23 @@ begin
   moment as (
     select m.lead_id, m.instant from unnest(compute_scores.lead_ids, compute_scores.instants) as m (lead_id, instant)
   ),
-  latest as (
-    select m.lead_id, t.name as type, s.id, s.value, s.observed_at
+  -- Materialized, because PostgreSQL 15 does not compare an index of a table with row-level security with an expression
+  -- that is not leakproof.
+  wanted as materialized (
+    select m.lead_id, m.instant, t.name as type, m.lead_id::text || '/' || t.name as lead_and_type
     from moment as m
     cross join type as t
+  ),
+  latest as (
+    select w.lead_id, w.type, s.id, s.value, s.observed_at
+    from wanted as w
     cross join lateral (
       select s.id, s.value, s.observed_at
       from scoring.signal as s
       where
         s.organization_id = v_organization_id
-        and s.lead_and_type = m.lead_id::text || '/' || t.name
-        and s.observed_at <= case when compute_scores.counts_future then 'infinity' else m.instant end
+        and s.lead_and_type = w.lead_and_type
+        and s.observed_at <= case when compute_scores.counts_future then 'infinity' else w.instant end
       order by s.observed_at desc, s.id desc
       limit 1
     ) as s

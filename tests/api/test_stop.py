@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.settings import ROOT
 from tests.support.contract import check_problem
 from tests.support.database import Database, Organization
-from tests.support.process import Server, free_port
+from tests.support.process import Server, free_port, sighup_ends
 from tests.support.routes import SLOW
 
 # The command, with less time for the requests that run.
@@ -43,7 +43,7 @@ def start(database: Database, tmp_path: Path) -> Iterator[Callable[..., Server]]
 
     def run(program: str = SERVE, *, is_ready: bool = True, **environ: str) -> Server:
         port, log = free_port(), tmp_path / "log"
-        with log.open("wb") as output:
+        with log.open("wb") as output, sighup_ends():
             process = subprocess.Popen(
                 [sys.executable, "-c", program, "--port", str(port)],
                 cwd=ROOT,

@@ -27,7 +27,7 @@ from app.cli import demo, keys, serve
 from app.cli.addresses import Addresses
 from app.settings import ROOT
 from tests.support.database import Database, Organization, make_key
-from tests.support.process import Leads, Server, leads_in, leads_on, mistake, printed
+from tests.support.process import Leads, Server, leads_in, leads_on, mistake, printed, sighup_ends
 
 
 def test_organizations(leads: Leads) -> None:
@@ -330,7 +330,7 @@ def start(data_dir: Path, output: Path, *options: str, **more: str) -> tuple[sub
     if "LEADS_PG_BIN" in os.environ:
         environ["LEADS_PG_BIN"] = os.environ["LEADS_PG_BIN"]
     environ |= {"LEADS_DATA_DIR": str(data_dir), "PORT": "0", **more}
-    with output.open("wb") as file:
+    with output.open("wb") as file, sighup_ends():
         process = subprocess.Popen(
             [sys.executable, "-m", "app", "serve", *options],
             cwd=ROOT,

@@ -70,7 +70,7 @@ def test_gzip_is_decoded_up_to_the_limit() -> None:
     assert body.unzip(gzip.compress(random.Random(1).randbytes(5000)), 5000) is not None
 
 
-# Without the time of day, which would be a part of the tests' ids: pytest-xdist then finds different tests in each process.
+# Without the time of day, which would be a part of the tests' ids. pytest-xdist needs the same ids everywhere.
 _GZIP = gzip.compress(b"{}", mtime=0)
 
 

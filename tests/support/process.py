@@ -2,13 +2,14 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,18 @@ def free_port() -> int:
     """Returns a TCP port that is free at the moment."""
     with closing(socket.create_server(("127.0.0.1", 0))) as probe:
         return int(probe.getsockname()[1])
+
+
+@contextmanager
+def sighup_ends() -> Iterator[None]:
+    """SIGHUP ends processes that are started in the block, also if the tests run under nohup: a
+    signal that is ignored stays ignored in new processes.
+    """
+    handler = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, handler)
 
 
 Leads = Callable[..., subprocess.CompletedProcess[str]]
