@@ -7204,7 +7204,10 @@ CREATE FUNCTION app.duplicate_keys(value json) RETURNS SETOF text
          UNION ALL
           SELECT c.value,
              (node_1.depth + 1)
-            FROM (node node_1
+            FROM (( SELECT n.value,
+                     n.depth
+                    FROM node n
+                   WHERE ((n.value)::text ~ '[{[].*[{[]'::text)) node_1
               CROSS JOIN LATERAL ( SELECT o_1.value
                     FROM json_each(
                          CASE
@@ -7686,10 +7689,10 @@ declare
     - octet_length(replace(replace(read_object.body, '[', ''), '{', ''));
   v_without_texts text;
   v_object jsonb;
-  v_keys integer;
+  v_is_unique boolean;
 begin
-  -- A flat object has one bracket, unless a text has more.
-  if v_brackets > 1 then
+  -- Before 16, PostgreSQL can't tell whether a key occurs twice.
+  if v_brackets > 500 or (v_brackets > 1 and current_setting('server_version_num')::integer < 160000) then
     -- Without escaped backslashes and quotes, every second part between quotes is a text.
     v_without_texts := (
       select string_agg(p.part, '')
@@ -7712,15 +7715,23 @@ begin
   if v_brackets > 32 and jsonb_path_exists(v_object, 'strict $.**{33}') then
     raise statement_too_complex;
   end if;
-  -- No key occurs twice if jsonb has as many keys. Outside of texts, each colon follows a key.
-  v_keys := case
-    when v_brackets > 1 then octet_length(v_without_texts) - octet_length(replace(v_without_texts, ':', ''))
-    else (select count(*) from json_object_keys(read_object.body::json))
-  end;
-  if v_keys <> (
-    select sum((select count(*) from jsonb_object_keys(o.object)))
-    from jsonb_path_query(v_object, 'strict $.** ? (@.type() == "object")') as o (object)
-  ) then
+  if (v_brackets > 1 or octet_length(read_object.body) > 4000)
+    and current_setting('server_version_num')::integer >= 160000
+  then
+    -- To plan the statement takes longer than to read a short flat object.
+    execute 'select $1 is json with unique keys' into v_is_unique using read_object.body;
+  elsif v_brackets = 1 then
+    -- A flat object. jsonb has each key once.
+    v_is_unique := (select count(*) from json_object_keys(read_object.body::json))
+      = (select count(*) from jsonb_object_keys(v_object));
+  else
+    -- Outside of texts, each colon follows a key.
+    v_is_unique := octet_length(v_without_texts) - octet_length(replace(v_without_texts, ':', '')) = (
+      select sum((select count(*) from jsonb_object_keys(o.object)))
+      from jsonb_path_query(v_object, 'strict $.** ? (@.type() == "object")') as o (object)
+    );
+  end if;
+  if not v_is_unique then
     perform app.raise_faults(400, 'invalid_body', (
       select coalesce(json_agg(f.fault order by f.field), json_build_array(json_build_object(
         'field', 'body', 'code', 'duplicate_key', 'detail', 'A nested object in the body has a key more than once.'
@@ -10183,14 +10194,19 @@ CREATE FUNCTION scoring.signal_faults(fields jsonb) RETURNS json
             FROM object w
            WHERE (((jsonb_typeof((w.signal -> 'type'::text)) = 'string'::text) AND app.is_name((w.signal ->> 'type'::text))) IS NOT TRUE)
          UNION ALL
-          SELECT w."position",
+         ( SELECT w."position",
              (w.path || 'value'::text),
              'invalid_value'::text,
              v.fault
-            FROM (object w
+            FROM (( SELECT o.path,
+                     o."position",
+                     o.signal
+                    FROM object o
+                   ORDER BY o."position") w
               CROSS JOIN LATERAL ( SELECT scoring.value_fault((w.signal -> 'value'::text)) AS fault
                   OFFSET 0) v)
            WHERE (v.fault IS NOT NULL)
+          LIMIT 100)
          UNION ALL
           SELECT w."position",
              (w.path || 'observed_at'::text),

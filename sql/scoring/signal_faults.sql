@@ -53,11 +53,14 @@ begin atomic
     from object as w
     where (jsonb_typeof(w.signal -> 'type') = 'string' and app.is_name(w.signal ->> 'type')) is not true
     union all
-    select w.position, w.path || 'value', 'invalid_value', v.fault
-    from object as w
-    -- OFFSET 0, or the planner calls the function twice.
-    cross join lateral (select scoring.value_fault(w.signal -> 'value') as fault offset 0) as v
-    where v.fault is not null
+    (
+      select w.position, w.path || 'value', 'invalid_value', v.fault
+      from (select o.* from object as o order by o.position) as w
+      -- OFFSET 0, or the planner calls the function twice.
+      cross join lateral (select scoring.value_fault(w.signal -> 'value') as fault offset 0) as v
+      where v.fault is not null
+      limit 100
+    )
     union all
     select
       w.position, w.path || 'observed_at', 'invalid_timestamp',
