@@ -25,7 +25,7 @@ from psycopg.pq.abc import PGresult
 from app import log
 from app.server import problems
 from app.server.body import fault_of_json
-from app.server.locks import LOCK_WAIT, Claim, LockQueue, is_locked
+from app.server.locks import LOCK_PATIENCE, LOCK_WAIT, Claim, LockQueue, is_locked
 from app.server.postgres import (
     PATIENCE,
     ConnectionLost,
@@ -171,7 +171,7 @@ class Api:
         turn = self._turns.setdefault(claim, _Turn())
         turn.users += 1
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(LOCK_PATIENCE):
                 await turn.lock.acquire()
             try:
                 if request.client.is_gone:

@@ -15,12 +15,14 @@ from collections.abc import Awaitable, Callable
 from psycopg.pq.abc import PGresult
 
 from app import session
-from app.server.postgres import PATIENCE, StatementFailed
+from app.server.postgres import StatementFailed
 from app.server.queue import Client, ClientGone, Unavailable
 
 LOCK_WAIT = int(session.SERVER["lock_timeout"])
 """Milliseconds that a statement waits for a lock."""
 
+LOCK_PATIENCE = 4.5
+"""Seconds after the start of a request in which it waits for a lock."""
 FIRST_PAUSE = 0.04
 """Seconds. Each pause between two attempts is 1.5 times as long as the last one, and varies."""
 LONGEST_PAUSE = 0.25
@@ -77,7 +79,7 @@ class LockQueue:
             raise failure or Unavailable
         self._waiting[digest] += 1
         try:
-            return await self._run(claim, client, started + PATIENCE, attempt, failure)
+            return await self._run(claim, client, started + LOCK_PATIENCE, attempt, failure)
         finally:
             self._waiting[digest] -= 1
             if not self._waiting[digest]:

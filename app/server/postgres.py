@@ -23,8 +23,10 @@ from app.server.queue import ANYBODY, Client, ClientGone, Crowded, Queue
 DEADLINE = 15.0
 """Seconds after which a silent connection is closed. PostgreSQL's statement_timeout ends before."""
 
-PATIENCE = 4.5
-"""Seconds that a request waits for a connection or for a lock, in all; up to TICK more."""
+PATIENCE = 4.0
+"""Seconds that a request waits for a connection; up to TICK more. On a busy machine, the client also
+waits until its request is read and its response is sent: 5 seconds in all.
+"""
 
 TICK = 0.25
 """Seconds between two checks of the connections and of the queue."""

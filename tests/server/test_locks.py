@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from app.server import api, locks
-from app.server.locks import LockQueue, is_locked
-from app.server.postgres import PATIENCE, PRESENT, StatementFailed
+from app.server.locks import LOCK_PATIENCE, LockQueue, is_locked
+from app.server.postgres import PRESENT, StatementFailed
 from app.server.queue import ClientGone, Unavailable
 from app.server.request import read_request
 
@@ -66,7 +66,7 @@ def test_any_other_error_ends_it(error: Exception) -> None:
 def test_its_time_is_that_of_the_whole_request() -> None:
     last = failure("40P01")
     with pytest.raises(StatementFailed) as error:
-        run(LockQueue(8, 256), failing(*[last] * 1000), started=time.perf_counter() - PATIENCE + 0.1)
+        run(LockQueue(8, 256), failing(*[last] * 1000), started=time.perf_counter() - LOCK_PATIENCE + 0.1)
     assert error.value is last
 
 
