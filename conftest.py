@@ -29,6 +29,27 @@ _TEMPLATE = "leads_template"
 _names = (f"t{os.getpid()}_{number}" for number in itertools.count())
 
 
+_LONG = (
+    "tests/reference/test_openapi_proof.py",
+    "tests/crm/test_once.py",
+    "tests/reference/test_page.py",
+    "tests/crm/test_torture.py",
+    "tests/analysts/test_bi.py",
+    "tests/attacks/test_attack.py",
+    "tests/cli/test_cli.py",
+    "tests/setup/test_extending.py",
+    "tests/setup/test_embedded.py",
+    "tests/crm/test_cli.py",
+    "tests/api/test_crash.py",
+)
+"""The files that take 40 seconds and more. They run first, so that none runs alone at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the long files first."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """The processes of -n auto. There are more than processors, because the tests wait for almost
     half of their time.
