@@ -81,7 +81,7 @@ mutants: .venv/.dev ## Remove each tenant predicate in turn, and report what fin
 	.venv/bin/python -m tests.isolation.mutants $(ARGS)
 
 test-python: .venv/.dev ## Run all tests on Python 3.13, in a Debian trixie made by debootstrap (Debian, as root)
-	.venv/bin/python -m tools.trixie sh -c 'make --silent .venv/.dev && .venv/bin/python -m tools.pgtap && exec .venv/bin/pytest "$$@"' pytest $(ARGS)
+	.venv/bin/python -m tools.trixie sh -c 'make --silent .venv/.dev && exec .venv/bin/pytest "$$@"' pytest $(ARGS)
 
 # DOCKER: the docker of an engine that can pull images. Without it, an engine is started that can't.
 test-docker: .venv/.dev ## Run docker-compose.yml on a Docker engine (Debian, as root; anywhere with DOCKER=docker)

@@ -19,6 +19,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tools import pgtap
+
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache"
 PYTHON = "3.13"
@@ -134,10 +136,11 @@ def main(arguments: list[str]) -> int:
             return _inside(Path(arguments[1]), arguments[2:])
         tree("python")
         wheels(ROOT / "requirements-dev.lock")
+        pgtap.fetch()
         with _copy_of_repository() as copy:
             command = [*namespaces(), sys.executable, "-m", "tools.trixie", "--inside", str(copy), *arguments]
             return subprocess.run(command, cwd=ROOT).returncode
-    except TrixieError as error:
+    except (TrixieError, pgtap.PgtapUnavailable) as error:
         print(error, file=sys.stderr)
         return 2
 
@@ -161,7 +164,9 @@ def _inside(copy: Path, command: list[str]) -> int:
 
 @contextmanager
 def _copy_of_repository() -> Iterator[Path]:
-    """Yield a folder with the files that git has or would add."""
+    """Yield a folder with the files that git has or would add, and pgTAP, because programs in a tree
+    need no registry.
+    """
     (CACHE / "trixie").mkdir(parents=True, exist_ok=True)
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -176,6 +181,7 @@ def _copy_of_repository() -> Iterator[Path]:
             if (ROOT / path).is_file():
                 (copy / path).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / path, copy / path)
+        shutil.copytree(CACHE / "pgtap", copy / ".cache" / "pgtap")
         yield copy
 
 
