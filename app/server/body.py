@@ -129,8 +129,12 @@ def fault_of_json(body: bytes) -> str | None:
         if rest:
             end, cause = len(text) - len(rest), _CAUSES["Extra data"]
     except json.JSONDecodeError as error:
-        # For a wrong \\u, the position is after the backslash.
-        end = text.rfind("\\", 0, error.pos + 1) if "uXXXX" in error.msg else error.pos
+        end = error.pos
+        if "uXXXX" in error.msg:
+            end = text.rfind("\\", 0, end + 1)  # the position is after the backslash
+        elif error.msg.startswith("Illegal trailing comma"):
+            # Python 3.13 names the comma, and earlier versions the bracket after it.
+            end = len(text) - len(text[end + 1 :].lstrip(" \t\r\n"))
         cause = _CAUSES.get(error.msg.partition(": ")[0], "a value is expected")
     except _NotJson:
         # In front of the constant, each text is closed, so that this takes linear time.
