@@ -28,7 +28,7 @@ PYTHON = "3.13"
 # The base is what `python:3.13-slim` offers to the Dockerfile, and what the Makefile needs.
 _BASE = ("ca-certificates", "make", "python-is-python3", "python3", "python3-pip", "python3-venv")
 _ADDED = {
-    "python": ("git",),
+    "python": ("curl", "git"),
     "engine": ("docker.io", "docker-cli", "docker-compose", "iptables", "iproute2"),
 }
 _NEEDS = "This needs Linux, root, and debootstrap with a Debian mirror: run it as root on Debian"

@@ -119,6 +119,7 @@ def test_a_bomb_is_decoded_only_up_to_the_limit(monkeypatch: pytest.MonkeyPatch)
         ("{", "line 1, column 2: a name in double quotes is expected"),
         ('{"a":}', "line 1, column 6: a value is expected"),
         ('{"a":1,}', "line 1, column 8: a name in double quotes is expected"),
+        ('{"a":1 ,\n }', "line 2, column 2: a name in double quotes is expected"),
         ('{\n  "é" tru\n}', "line 2, column 7: a colon is expected"),
         ('{"a":1 "b":2}', "line 1, column 8: a comma or a closing bracket is expected"),
         ("{}\n\n x", "line 3, column 2: the JSON value has already ended"),
