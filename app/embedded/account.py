@@ -2,6 +2,7 @@
 or a system user of its own if that is root.
 """
 
+import fcntl
 import os
 import pwd
 import shutil
@@ -37,9 +38,14 @@ def server_account() -> pwd.struct_passwd:
         reason = f"PostgreSQL refuses to run as root, and the user {SYSTEM_USER} can't be created (no program useradd)"
         if useradd := shutil.which("useradd"):
             options = ("--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin")
-            result = subprocess.run(
-                [useradd, *options, SYSTEM_USER], capture_output=True, encoding="utf-8", errors="replace"
-            )
+            with Path("/etc/passwd").open() as users:
+                # Two processes that start at the same time must not both create it.
+                fcntl.flock(users, fcntl.LOCK_EX)
+                with suppress(KeyError):
+                    return pwd.getpwnam(SYSTEM_USER)
+                result = subprocess.run(
+                    [useradd, *options, SYSTEM_USER], capture_output=True, encoding="utf-8", errors="replace"
+                )
             with suppress(KeyError):
                 return pwd.getpwnam(SYSTEM_USER)
             reason = reason.replace("no program useradd", result.stderr.strip())
