@@ -159,7 +159,13 @@ def _inside(copy: Path, command: list[str]) -> int:
         "PIP_NO_INDEX": "1",
     }
     inside = ["chroot", str(root), "env", "--chdir=/srv/leads", *command]
-    return subprocess.run(inside, env=environment).returncode
+    started = os.posix_spawnp("chroot", inside, environment)
+    # The first process of a process namespace is the parent of all orphans. PostgreSQL doesn't start
+    # while a killed one is a zombie.
+    while True:
+        pid, status = os.wait()
+        if pid == started:
+            return os.waitstatus_to_exitcode(status)
 
 
 @contextmanager

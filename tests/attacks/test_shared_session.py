@@ -461,4 +461,5 @@ def test_a_pooler_that_resets_gives_each_session_the_servers_settings(resetting:
             # of trusted files.
             if name != "local_preload_libraries":
                 assert settings[name] == value.replace("\\ ", " "), name
-        poisoned(resetting, "set statement_timeout = 1; set jit = on; set timezone = 'Asia/Tokyo'; listen leads_routes")
+        # The time limit is the last: it would end a statement behind it.
+        poisoned(resetting, "set jit = on; set timezone = 'Asia/Tokyo'; listen leads_routes; set statement_timeout = 1")

@@ -20,7 +20,7 @@ from app import unreleased
 from app.settings import ROOT
 from tests.support.database import Database, Organization
 from tests.support.process import Server
-from tools import headers
+from tools import headers, pgtap
 
 PAGE = (ROOT / "docs" / "extending.md").read_text()
 FILE = re.compile(r"Create\s+`([^`]+)`:\s+```sql\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
@@ -42,6 +42,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ignored = shutil.ignore_patterns(".*", "node_modules", "__pycache__", "*.egg-info", "build")
     shutil.copytree(ROOT, folder, ignore=ignored)
     (folder / ".venv").symlink_to(sys.prefix)
+    pgtap.fetch()
+    shutil.copytree(pgtap.CACHE / "pgtap", folder / ".cache" / "pgtap")
     for name, text in FILE.findall(PAGE):
         assert not (folder / name).exists()
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
