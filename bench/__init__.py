@@ -1,7 +1,9 @@
-"""The benchmark: what a request costs, compared with what PostgreSQL needs for the same statement.
+"""The benchmark: what a request costs, compared with other servers, and with what PostgreSQL needs
+for the same statement.
 
 pgbench sends PostgreSQL the statements of the server, with the same values. wrk sends the server
-the requests that produce these statements. Both are measured as processor time, from /proc, because
-requests per second vary too much on a busy machine. Efficiency is pgbench's processor time (client
-and PostgreSQL) divided by ours (server and PostgreSQL). Higher is better.
+the requests that produce these statements, and the peers the same requests in their own form. All
+are measured as processor time, from /proc, because requests per second vary too much on a busy
+machine. A ratio is the processor time of another side (front and PostgreSQL) divided by ours. For
+pgbench, this is our efficiency. Higher is better.
 """

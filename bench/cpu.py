@@ -3,17 +3,28 @@
 import os
 from pathlib import Path
 
+PROC = Path("/proc")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def seconds(pid: int, proc: Path = Path("/proc")) -> float:
+def seconds(pid: int, proc: Path = PROC) -> float:
     """Returns the user and system time of the process, its living descendants,
     and its ended children.
 
     Raises FileNotFoundError if the process does not exist. Source: proc_pid_stat(5).
     """
+    # utime and stime, and cutime and cstime of the children that have ended.
+    return sum(sum(int(field) for field in fields[11:15]) for fields in tree(pid, proc).values()) / _TICKS
+
+
+def tree(pid: int, proc: Path = PROC) -> dict[int, list[str]]:
+    """Returns the ids of the process and its living descendants, each with the fields of its stat
+    file from the third on.
+
+    Raises FileNotFoundError if the process does not exist. Source: proc_pid_stat(5).
+    """
     children: dict[int, list[int]] = {}
-    ticks: dict[int, int] = {}
+    stats: dict[int, list[str]] = {}
     for folder in proc.glob("[0-9]*"):
         try:
             stat = (folder / "stat").read_text(errors="replace")
@@ -22,13 +33,12 @@ def seconds(pid: int, proc: Path = Path("/proc")) -> float:
         # The process name, in parentheses, may contain any character. After it comes field 3.
         fields = stat[stat.rindex(")") + 1 :].split()
         children.setdefault(int(fields[1]), []).append(int(folder.name))
-        # utime and stime, and cutime and cstime of the children that have ended.
-        ticks[int(folder.name)] = sum(int(field) for field in fields[11:15])
-    if pid not in ticks:
+        stats[int(folder.name)] = fields
+    if pid not in stats:
         raise FileNotFoundError(f"There is no process {pid}.")
-    total, tree = 0, [pid]
-    while tree:
-        process = tree.pop()
-        total += ticks[process]
-        tree += children.get(process, ())
-    return total / _TICKS
+    result, waiting = {}, [pid]
+    while waiting:
+        process = waiting.pop()
+        result[process] = stats[process]
+        waiting += children.get(process, ())
+    return result

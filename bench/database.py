@@ -1,13 +1,14 @@
-"""The measured database: an embedded PostgreSQL in a temporary folder,
-with 100 organizations of 1,000 leads each.
+"""The measured database: an embedded PostgreSQL in a temporary folder, with 100 organizations.
+Together they have 100,000 leads, or as many as the caller wants, and an audit event for each lead.
 
 fsync and synchronous_commit are on, as in production. No checkpoint happens during a run, because
 it would slow only one of the compared sides.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import psycopg
@@ -20,12 +21,15 @@ from app.server.routes import Table
 from bench.figures import BenchmarkError
 from bench.operations import OPERATIONS, PAIRS, Pair, call
 
-LEADS = 1000
-"""Leads of each organization."""
+LEADS = 100_000
+"""Leads of all organizations."""
+_OPTIONS = {"shared_buffers": "512MB", "max_wal_size": "8GB", "checkpoint_timeout": "1h", "max_connections": "300"}
 
-_OPTIONS = {"shared_buffers": "512MB", "max_wal_size": "8GB", "checkpoint_timeout": "1h"}
+# Peers have logins of their own. Only the user who runs the benchmark can enter the folder of the
+# socket.
+_HBA = "local all all trust\n"
 
-# Without triggers, because an audit event for each row would take a minute.
+# Without triggers, because an audit event for each row would take minutes.
 _FILL = """
 set session_replication_role = replica;
 insert into app.lead (
@@ -48,8 +52,34 @@ select
   'High urgency: water damage signal, recent storm event, in-radius',
   now() - n * interval '1 hour',
   now() - n * interval '1 hour' + interval '4 seconds'
-from app.organization as o
-cross join generate_series(1, {leads}) as n;
+from generate_series(1, {leads}) as n
+cross join app.organization as o;
+insert into audit.event (
+  id, organization_id, action, source, lead_id, payload, salt, payload_digest, created_at
+)
+select
+  e.id, e.organization_id, 'lead.created', 'api', e.lead_id, e.payload, e.salt,
+  sha256(e.salt || convert_to(e.payload::text, 'UTF8')), app.id_time(e.id)
+from (
+  select
+    app.new_id() as id,
+    l.organization_id,
+    l.id as lead_id,
+    uuid_send(gen_random_uuid()) as salt,
+    json_build_object(
+      'lead_id', l.id,
+      'diff', json_build_object(
+        'name', json_build_object('from', null, 'to', l.name),
+        'email', json_build_object('from', null, 'to', l.email),
+        'source', json_build_object('from', null, 'to', l.source),
+        'pipeline_stage', json_build_object('from', null, 'to', l.pipeline_stage)
+      ),
+      'key_id', l.organization_id
+    ) as payload
+  from app.lead as l
+  order by l.created_at
+  offset 0
+) as e;
 reset session_replication_role
 """
 
@@ -73,23 +103,44 @@ class Database:
     and what the operations need.
     """
 
-    url: str
-    superuser_url: str
-    operator_url: str
-    worker_url: str
+    server: embedded.Server
     postmaster: int
     pairs: tuple[Pair, ...]
-    table: Table
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        return self.server.url("leads_api")
+
+    @property
+    def superuser_url(self) -> str:
+        """The superuser's address."""
+        return self.server.url("postgres")
+
+    @property
+    def operator_url(self) -> str:
+        """The operator's address."""
+        return self.server.url("leads_operator")
+
+    @property
+    def worker_url(self) -> str:
+        """The worker's address."""
+        return self.server.url("leads_worker")
+
+    @cached_property
+    def table(self) -> Table:
+        """The server's routes with their statements."""
+        return loading.load(self.url)
 
     def tidy(self) -> None:
         """Vacuums, so that no round cleans up after the one before it."""
         with psycopg.connect(self.superuser_url, autocommit=True) as connection:
             connection.execute("vacuum (analyze)")
 
-    def changes(self) -> int:
-        """Returns the number of changes of leads in the audit log."""
+    def events(self, action: str) -> int:
+        """Returns the number of events with the action in the audit log."""
         with psycopg.connect(self.superuser_url, autocommit=True) as connection:
-            row = connection.execute("select count(*) from audit.event where action = 'lead.updated'").fetchone()
+            row = connection.execute("select count(*) from audit.event where action = %s", [action]).fetchone()
         return int(row[0]) if row else 0
 
     def server_version(self) -> str:
@@ -105,31 +156,38 @@ class Database:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Database]:
-    """Creates the database in the folder, and stops its server after the block.
+def running(folder: Path, leads: int = LEADS) -> Iterator[Database]:
+    """Creates the database of this commit in the folder, with what pgbench needs, and stops its
+    server after the block. Raises EmbeddedError, psycopg.Error, BenchmarkError.
+    """
+    with created(folder, leads, migrate.apply) as database:
+        _write_pairs(database)
+        _check(database)
+        database.tidy()
+        yield database
+
+
+@contextmanager
+def created(folder: Path, leads: int, apply: Callable[[str], None]) -> Iterator[Database]:
+    """Creates a database in the folder, and stops its server after the block.
+
+    apply: applies the migrations, with the address of the migrating login.
     Raises EmbeddedError, psycopg.Error.
     """
-    with embedded.running(folder, options=_OPTIONS) as server:
-        migrate.apply(server.url("leads_migrator"))
+    folder.mkdir(exist_ok=True)
+    hba = folder / "bench_hba.conf"
+    hba.write_text(_HBA)
+    hba.chmod(0o644)
+    with embedded.running(folder, options=_OPTIONS | {"hba_file": str(hba)}) as server:
+        apply(server.url("leads_migrator"))
         keys = _organizations(server.url("leads_operator"))
         with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-            for statement in _FILL.format(leads=LEADS).split(";"):
+            for statement in _FILL.format(leads=leads // PAIRS).split(";"):
                 connection.execute(statement.encode())
-            leads: dict[object, str] = dict(connection.execute(_ONE_EACH).fetchall())
-        pairs = tuple(Pair(key, leads[organization], str(organization)) for organization, key in keys.items())
-        table = loading.load(server.url("leads_api"))
-        _write_pairs(server.url("postgres"), pairs, table)
+            rows: dict[object, str] = dict(connection.execute(_ONE_EACH).fetchall())
+        pairs = tuple(Pair(key, rows[organization], str(organization)) for organization, key in keys.items())
         postmaster = int((folder / "postgres" / "postmaster.pid").read_text().split()[0])
-        database = Database(
-            server.url("leads_api"),
-            server.url("postgres"),
-            server.url("leads_operator"),
-            server.url("leads_worker"),
-            postmaster,
-            pairs,
-            table,
-        )
-        _check(database)
+        database = Database(server, postmaster, pairs)
         database.tidy()
         yield database
 
@@ -145,11 +203,11 @@ def _organizations(url: str) -> dict[object, str]:
     return keys
 
 
-def _write_pairs(url: str, pairs: Sequence[Pair], table: Table) -> None:
-    with psycopg.connect(url) as connection:
+def _write_pairs(database: Database) -> None:
+    with psycopg.connect(database.superuser_url) as connection:
         connection.execute(_PAIRS)
-        for number, pair in enumerate(pairs):
-            read = call(OPERATIONS[0], table, pair, "")
+        for number, pair in enumerate(database.pairs):
+            read = call(OPERATIONS[0], database.table, pair, "")
             values = [number, read.digest, pair.lead, pair.organization]
             connection.execute("insert into bench.pair values (%s, %s, %s, %s)", values)
 

@@ -1,6 +1,6 @@
-"""Computes the figures: processor time per request, efficiency, and their spread."""
+"""Computes the figures: processor time per request, ratios, and their spread."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -18,11 +18,18 @@ class Sample:
     p50: float | None = None
     """The median latency, in milliseconds."""
     p99: float | None = None
+    failures: int = 0
+    """Requests without a response of 2xx."""
 
     @property
     def cpu(self) -> float:
         """Microseconds of processor time per request."""
         return (self.front + self.postgres) / self.requests * 1e6
+
+    @property
+    def postgres_cpu(self) -> float:
+        """PostgreSQL's part of it."""
+        return self.postgres / self.requests * 1e6
 
     @property
     def rate(self) -> float:
@@ -41,21 +48,6 @@ def less(whole: Sample, part: Sample) -> Sample:
 
 
 @dataclass(frozen=True)
-class Round:
-    """The samples of pgbench and of the server for one operation, measured one after the other."""
-
-    floor: Sample
-    server: Sample
-
-    @property
-    def efficiency(self) -> float:
-        """pgbench's CPU (client and PostgreSQL) divided by ours (server and PostgreSQL).
-        Higher is better.
-        """
-        return self.floor.cpu / self.server.cpu
-
-
-@dataclass(frozen=True)
 class Spread:
     """The median, the minimum and the maximum of several figures."""
 
@@ -69,11 +61,15 @@ def spread(figures: Sequence[float]) -> Spread:
     return Spread(median(figures), min(figures), max(figures))
 
 
-def efficiency(rounds: Sequence[Round]) -> Spread:
-    """Returns the spread of the rounds' efficiencies.
-    The runs of a round are close in time, which reduces noise.
+def ratio(
+    samples: Sequence[Sample], base: Sequence[Sample], cost: Callable[[Sample], float] = lambda sample: sample.cpu
+) -> Spread:
+    """Returns the spread of each round's cost divided by that of the base.
+
+    Samples with the same position are from the same round.
+    They are close in time, which reduces noise.
     """
-    return spread([each.efficiency for each in rounds])
+    return spread([cost(sample) / cost(base_sample) for sample, base_sample in zip(samples, base, strict=True)])
 
 
 def microseconds(samples: Sequence[Sample]) -> tuple[float, float]:

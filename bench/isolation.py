@@ -23,9 +23,9 @@ import psycopg
 from app.settings import ROOT
 from bench import floor
 from bench.database import Database
-from bench.figures import BenchmarkError, Sample, Spread, spread
-from bench.measure import Plan, Say
-from bench.operations import OPERATIONS, Call, Pair, call
+from bench.figures import BenchmarkError, Sample, Spread, ratio
+from bench.measure import Plan, Say, rotated
+from bench.operations import READ, Call, Pair, call
 
 GOAL = 1.6
 """The maximum cost of the server's read, relative to the baseline:
@@ -74,7 +74,7 @@ def figures_of(samples: Mapping[str, Sequence[Sample]]) -> dict[str, Any]:
     return {
         "goal": GOAL,
         "is_reached": ratios["key/entered"]["median"] <= GOAL,
-        "postgres_us": {name: median(_cost(sample) * 1e6 for sample in side) for name, side in samples.items()},
+        "postgres_us": {name: median(sample.postgres_cpu for sample in side) for name, side in samples.items()},
         "ratios": ratios,
         "rounds": {name: [asdict(sample) for sample in side] for name, side in samples.items()},
     }
@@ -99,7 +99,7 @@ def sentences(results: dict[str, Any]) -> list[str]:
 
 def calls(database: Database, pair: Pair) -> dict[str, Call]:
     """Returns the statement of each side, with the values for the pair."""
-    key = call(OPERATIONS[0], database.table, pair, "")
+    key = call(READ, database.table, pair, "")
     entering = "from auth.enter($1, $2, $3, $4)"
     none = _TEXT.format(call="bench.get_lead($1, $2)", entering="")
     setting = _TEXT.format(
@@ -151,21 +151,19 @@ def _check(database: Database) -> None:
 def _rounds(plan: Plan, database: Database, say: Say) -> dict[str, list[Sample]]:
     pair = database.pairs[0]
     scripts = {
-        name: floor.script([side], pair, turns=100, clients=plan.clients)
+        name: floor.script([side], pair, turns=100, clients=plan.connections)
         for name, side in calls(database, pair).items()
     }
     samples: dict[str, list[Sample]] = {name: [] for name in scripts}
     database.tidy()
     for number in range(plan.rounds):
-        # Each side is first and last equally often.
-        order = [*scripts][number % len(scripts) :] + [*scripts][: number % len(scripts)]
-        for name in order:
+        for name in rotated([*scripts], number):
             say(f"isolation, round {number + 1} of {plan.rounds}: {name}")
             samples[name].append(
                 floor.run(
                     database.url,
                     scripts[name],
-                    clients=plan.clients,
+                    clients=plan.connections,
                     seconds=plan.seconds,
                     postmaster=database.postmaster,
                 )
@@ -173,9 +171,5 @@ def _rounds(plan: Plan, database: Database, say: Say) -> dict[str, list[Sample]]
     return samples
 
 
-def _cost(sample: Sample) -> float:
-    return sample.postgres / sample.requests
-
-
 def _ratio(samples: Sequence[Sample], base: Sequence[Sample]) -> Spread:
-    return spread([_cost(sample) / _cost(base_sample) for sample, base_sample in zip(samples, base, strict=True)])
+    return ratio(samples, base, lambda sample: sample.postgres_cpu)

@@ -1,20 +1,35 @@
-"""wrk: sends requests to the server over loopback,
+"""wrk: sends requests to a server over loopback,
 and measures what they cost the server and PostgreSQL.
 """
 
 import json
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from app.cli.output import Mistake
 from bench import cpu
 from bench.figures import BenchmarkError, Sample
-from bench.operations import Operation, Pair
 
 _LUA = Path(__file__).with_name("wrk.lua")
+
+_LEAST = 0.6
+"""The mean size of the responses, compared with one that was checked. GraphQL reports errors in short
+responses of 200. Pages get shorter too, because events differ in size.
+"""
+
+
+@dataclass(frozen=True)
+class Request:
+    """An HTTP request. headers: without Host and Content-Length."""
+
+    method: str
+    path: str
+    headers: tuple[tuple[str, str], ...]
+    body: str = ""
 
 
 def program() -> str:
@@ -25,14 +40,13 @@ def program() -> str:
     return path
 
 
-def write_requests(path: Path, operation: Operation, pairs: Sequence[Pair]) -> None:
-    """Writes the file for wrk.lua: all pairs with the first body,
-    then all pairs with the next one.
-    """
+def write_requests(path: Path, requests: Iterable[Request]) -> None:
+    """Writes the file for wrk.lua."""
     lines = (
-        "\t".join((operation.method, operation.path.format(lead=pair.lead), pair.key, body))
-        for body in operation.bodies
-        for pair in pairs
+        "\t".join(
+            [request.method, request.path, request.body, *(f"{name}: {value}" for name, value in request.headers)]
+        )
+        for request in requests
     )
     path.write_text("\n".join(lines) + "\n")
 
@@ -46,21 +60,31 @@ def summary(report: str) -> dict[str, Any]:
     return result
 
 
-def run(base: str, requests: Path, *, connections: int, seconds: int, server: int, postmaster: int) -> Sample:
+def run(base: str, requests: Path, *, clients: int, seconds: int, server: int, postmaster: int, size: int) -> Sample:
     """Runs wrk on the file of requests.
-    Raises BenchmarkError if a response is not 2xx or is missing.
+
+    clients: connections to the server, each of which sends one request at a time.
+    server, postmaster: the processes whose processor time is measured, with their descendants.
+    size: the bytes of a response that was checked.
+    Raises BenchmarkError if there are no responses, or if they are much shorter than that.
     """
-    command = [program(), "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "-s", str(_LUA)]
+    command = [program(), "-t", "1", "-c", str(clients), "-d", f"{seconds}s", "--timeout", "10s", "-s", str(_LUA)]
     command += [base, "--", str(requests)]
     front, postgres = cpu.seconds(server), cpu.seconds(postmaster)
     process = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60)
     front, postgres = cpu.seconds(server) - front, cpu.seconds(postmaster) - postgres
     if process.returncode != 0:
         raise BenchmarkError(f"wrk failed: {(process.stderr or process.stdout).strip()}")
-    result = summary(process.stdout)
-    if result["refused"] or result["broken"] or not result["requests"]:
+    return sample(summary(process.stdout), front, postgres, size)
+
+
+def sample(result: dict[str, Any], front: float, postgres: float, size: int) -> Sample:
+    """Returns the sample of wrk's summary. Raises BenchmarkError."""
+    if not result["requests"]:
+        raise BenchmarkError(f"wrk got no response, and {result['broken']} requests failed.")
+    if result["bytes"] / result["requests"] < size * _LEAST:
         raise BenchmarkError(
-            "wrk: {refused} of {requests} requests were refused, and {broken} failed.".format(**result)
+            f"The responses have {result['bytes'] / result['requests']:.0f} bytes, and one that was checked had {size}."
         )
     return Sample(
         requests=result["requests"],
@@ -69,4 +93,5 @@ def run(base: str, requests: Path, *, connections: int, seconds: int, server: in
         postgres=postgres,
         p50=result["p50"] / 1e3,
         p99=result["p99"] / 1e3,
+        failures=result["refused"] + result["broken"],
     )

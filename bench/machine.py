@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from datetime import UTC, datetime
 from typing import Any
 
 from app.settings import ROOT
@@ -11,6 +12,7 @@ from app.settings import ROOT
 def facts(server_version: str) -> dict[str, Any]:
     """Returns what does not change during the benchmark."""
     return {
+        "date": datetime.now(UTC).date().isoformat(),
         "cores": os.cpu_count(),
         "machine": f"{platform.system()} {platform.machine()}",
         "postgresql": server_version,

@@ -1,4 +1,4 @@
-"""The four measured operations: as HTTP requests,
+"""The six measured operations: as HTTP requests of the product,
 and as the resulting statements with their values.
 
 The server's own code produces the statements, so that they are always those of the server.
@@ -14,6 +14,20 @@ from app.server.routes import Table
 
 PAIRS = 100
 """The number of keys that take turns. Each belongs to another organization and has one lead."""
+
+CHANGE = (
+    "id", "organization_id", "name", "company", "email", "source", "lead_score", "pipeline_stage", "updated_at",
+)  # fmt: skip
+"""The fields of a lead in the response to PATCH."""
+ITEM = (*CHANGE, "industry", "company_size", "created_at")
+"""The fields of a lead in a list."""
+LEAD = (*ITEM, "pain_points", "timeline", "budget_range", "ai_reasoning", "qualification_completed_at")
+"""All fields of a lead."""
+EVENT = ("id", "organization_id", "action", "source", "correlation_id", "payload", "created_at")
+"""The fields of an event of the audit log."""
+
+STAGE, SOURCE = "new", "website"
+"""The values of the filters."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +45,15 @@ class Operation:
 
     name: str
     goal: float
+    """pgbench's processor time divided by ours, at least."""
     method: str
     path: str
-    bodies: tuple[str, ...]
+    fields: tuple[str, ...]
+    """The fields of each row in the response."""
+    bodies: tuple[str, ...] = ("",)
     """Sent in turn, so that each patch changes the result of the previous one."""
+    event: str | None = None
+    """The action of the audit event that each request writes."""
 
 
 @dataclass(frozen=True)
@@ -54,39 +73,46 @@ def _json(**fields: object) -> str:
     return json.dumps(fields, separators=(",", ":"))
 
 
-OPERATIONS = (
-    Operation("read one", 0.40, "GET", PREFIX + "/leads/{lead}", ("",)),
-    Operation("list 50", 0.65, "GET", PREFIX + "/leads", ("",)),
-    Operation(
-        "create",
-        0.55,
-        "POST",
-        PREFIX + "/leads",
-        (
-            _json(
-                name="Sarah Mitchell",
-                email="sarah.mitchell@example.com",
-                source="website",
-                industry="residential",
-                pipeline_stage="new",
-            ),
+READ = Operation("read one", 0.60, "GET", PREFIX + "/leads/{lead}", LEAD)
+LIST = Operation("list 50", 0.75, "GET", PREFIX + "/leads", ITEM)
+FILTER = Operation("list filtered", 0.75, "GET", f"{PREFIX}/leads?pipeline_stage={STAGE}&source={SOURCE}", ITEM)
+CREATE = Operation(
+    "create",
+    0.85,
+    "POST",
+    PREFIX + "/leads",
+    ITEM,
+    (
+        _json(
+            name="Sarah Mitchell",
+            email="sarah.mitchell@example.com",
+            source="website",
+            industry="residential",
+            pipeline_stage="new",
         ),
     ),
-    Operation(
-        "patch",
-        0.80,
-        "PATCH",
-        PREFIX + "/leads/{lead}",
-        (_json(pipeline_stage="proposal", lead_score=87), _json(pipeline_stage="won", lead_score=92)),
-    ),
+    event="lead.created",
 )
+PATCH = Operation(
+    "patch",
+    0.90,
+    "PATCH",
+    PREFIX + "/leads/{lead}",
+    CHANGE,
+    (_json(pipeline_stage="proposal", lead_score=87), _json(pipeline_stage="won", lead_score=92)),
+    event="lead.updated",
+)
+AUDIT = Operation("audit page", 0.75, "GET", PREFIX + "/audit-log", EVENT)
+
+OPERATIONS = (READ, LIST, FILTER, CREATE, PATCH, AUDIT)
 
 
 def call(operation: Operation, table: Table, pair: Pair, body: str) -> Call:
     """Returns the statement that the server would send for the request."""
-    path = operation.path.format(lead=pair.lead)
+    path, _, query = operation.path.format(lead=pair.lead).partition("?")
     headers = [(b"host", b"127.0.0.1"), (b"authorization", b"Bearer " + pair.key.encode())]
-    request = read_request({"method": operation.method, "path": path, "query_string": b"", "headers": headers})
+    scope = {"method": operation.method, "path": path, "query_string": query.encode(), "headers": headers}
+    request = read_request(scope)
     match = table.match(path.removeprefix(PREFIX))
     assert match, f"{path} is not a route"
     route = match.routes[operation.method]

@@ -1,5 +1,5 @@
-"""Runs ``leads serve`` with one server process, on the measured database or with an embedded
-one.
+"""Runs servers in the background: ``leads serve`` with one server process, on the measured database
+or with an embedded one, and the peers.
 """
 
 import os
@@ -7,8 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,8 @@ import httpx
 from app.settings import ROOT
 from bench.figures import BenchmarkError
 
-_ADDRESSES = ("DATABASE_URL", "LEADS_MIGRATE_URL", "LEADS_OPERATOR_URL", "LEADS_WORKER_URL")
+PYTHON = sys.executable
+ADDRESSES = ("DATABASE_URL", "LEADS_MIGRATE_URL", "LEADS_OPERATOR_URL", "LEADS_WORKER_URL")
 _PATIENCE = 120.0
 """Seconds that a start may take. The first start creates the database."""
 
@@ -32,19 +33,40 @@ class Server:
     """Seconds from the command to the first answer."""
 
 
+def running(log: Path, **environment: str) -> AbstractContextManager[Server]:
+    """Runs ``leads serve`` of this commit during the block, and logs to the file.
+    Raises BenchmarkError.
+    """
+    return started(serve_command(PYTHON), environment, log, _is_ready)
+
+
+def serve_command(python: str) -> Callable[[int], list[str]]:
+    """Returns the command of ``leads serve`` for a port."""
+    return lambda port: [python, "-m", "app", "serve", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+
+
 @contextmanager
-def running(log: Path, **environment: str) -> Iterator[Server]:
-    """Runs the server during the block, and logs to the file. Raises BenchmarkError."""
+def started(
+    command: Callable[[int], Sequence[str]],
+    environment: Mapping[str, str],
+    log: Path,
+    is_ready: Callable[[str], bool],
+    folder: Path = ROOT,
+) -> Iterator[Server]:
+    """Runs a server during the block, and logs to the file. Raises BenchmarkError.
+
+    command: the command for a port of 127.0.0.1. is_ready: whether the server at this address answers.
+    folder: the working directory.
+    """
     with closing(socket.create_server(("127.0.0.1", 0))) as probe:
         port = probe.getsockname()[1]
     base = f"http://127.0.0.1:{port}"
-    environ = {name: value for name, value in os.environ.items() if name not in _ADDRESSES} | environment
-    command = [sys.executable, "-m", "app", "serve", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    environ = {**{name: value for name, value in os.environ.items() if name not in ADDRESSES}, **environment}
     start = time.monotonic()
     with log.open("ab") as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command(port), cwd=folder, env=environ, stdout=output, stderr=subprocess.STDOUT)
     try:
-        while not _is_ready(base):
+        while not is_ready(base):
             if process.poll() is not None or time.monotonic() - start > _PATIENCE:
                 raise BenchmarkError(f"The server did not start: {log.read_text(errors='replace')[-500:].strip()}")
             time.sleep(0.01)
@@ -56,31 +78,6 @@ def running(log: Path, **environment: str) -> Iterator[Server]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def second_starts(folder: Path, times: int) -> list[float]:
-    """Returns the seconds of several starts with an embedded PostgreSQL whose data already
-    exists.
-    """
-    environment = {"LEADS_DATA_DIR": str(folder / "start")}
-    starts = []
-    for _ in range(1 + times):
-        with running(folder / "start.log", **environment) as server:
-            starts.append(server.start)
-    return starts[1:]
-
-
-def reference(base: str, times: int) -> list[float]:
-    """Returns the seconds of several responses with the whole of /openapi.json,
-    over one connection.
-    """
-    durations = []
-    with httpx.Client(base_url=base, trust_env=False) as client:
-        for _ in range(times):
-            start = time.perf_counter()
-            client.get("/openapi.json").raise_for_status()
-            durations.append(time.perf_counter() - start)
-    return durations
 
 
 def _is_ready(base: str) -> bool:

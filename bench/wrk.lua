@@ -1,15 +1,21 @@
--- wrk sends the lines of the file that is named after "--", in turn: method, path, key and body, separated by tabs.
+-- wrk sends the lines of the file that is named after "--", in turn. A line has the method, the path, the body and the
+-- headers ("name: value"), separated by tabs.
 local requests = {}
 local turn = 0
 
 function init(arguments)
   for line in io.lines(arguments[1]) do
-    local method, path, key, body = line:match("^(%S+)\t(%S+)\t(%S+)\t(.*)$")
-    local headers = {["Authorization"] = "Bearer " .. key, ["Host"] = wrk.headers["Host"]}
-    if body ~= "" then
-      headers["Content-Type"] = "application/json"
+    local fields = {}
+    for field in (line .. "\t"):gmatch("([^\t]*)\t") do
+      fields[#fields + 1] = field
     end
-    requests[#requests + 1] = wrk.format(method, path, headers, body ~= "" and body or nil)
+    local headers = {["Host"] = wrk.headers["Host"]}
+    for index = 4, #fields do
+      local name, value = fields[index]:match("^([^:]+): (.*)$")
+      headers[name] = value
+    end
+    local body = fields[3]
+    requests[#requests + 1] = wrk.format(fields[1], fields[2], headers, body ~= "" and body or nil)
   end
 end
 
@@ -21,8 +27,8 @@ end
 function done(summary, latency)
   local e = summary.errors
   io.write(string.format(
-    '\n{"requests": %d, "microseconds": %d, "p50": %d, "p99": %d, "refused": %d, "broken": %d}\n',
-    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
+    '\n{"requests": %d, "microseconds": %d, "bytes": %d, "p50": %d, "p99": %d, "refused": %d, "broken": %d}\n',
+    summary.requests, summary.duration, summary.bytes, latency:percentile(50), latency:percentile(99),
     e.status, e.connect + e.read + e.write + e.timeout
   ))
 end

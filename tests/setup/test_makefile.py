@@ -16,6 +16,7 @@ import pytest
 
 REPO = Path(__file__).resolve().parents[2]
 TOOLS = ("tools/build.lock", "tools/page.lock", "tools/axe.lock")
+PEERS = ("bench/peers/requirements.lock", "bench/peers/package-lock.json")
 
 
 def program(path: Path, text: str) -> None:
@@ -56,7 +57,8 @@ class Clone:
 def clone(tmp_path: Path) -> Clone:
     clone = Clone(tmp_path / "a clone", tmp_path / "bin")
     (clone.folder / "tools").mkdir(parents=True)
-    for name in ("Makefile", "pyproject.toml", "requirements.lock", "requirements-dev.lock", *TOOLS):
+    (clone.folder / "bench" / "peers").mkdir(parents=True)
+    for name in ("Makefile", "pyproject.toml", "requirements.lock", "requirements-dev.lock", *TOOLS, *PEERS):
         shutil.copy(REPO / name, clone.folder / name)
     program(
         clone.programs / "in-venv",
@@ -79,7 +81,7 @@ def clone(tmp_path: Path) -> Clone:
         f"""
         case "$1" in
           -c) exec {shlex.quote(sys.executable)} -c "$PRETEND$2";;
-          -m) mkdir -p .venv/bin; cp -p {shlex.quote(str(clone.programs / "in-venv"))} .venv/bin/python;;
+          -m) mkdir -p "$3/bin"; cp -p {shlex.quote(str(clone.programs / "in-venv"))} "$3/bin/python";;
         esac
         """,
     )
@@ -157,6 +159,27 @@ def test_a_dev_install_adds_to_the_serve_install(clone: Clone) -> None:
     ]
     assert clone.make("serve").stdout == "leads serve\n"
     assert clone.installed() == []
+
+
+def test_bench_installs_the_peers_once(clone: Clone) -> None:
+    program(clone.programs / "npm", 'echo "npm install $@ in $PWD" >> "$LOG"')
+    clone.make(".venv/.dev")
+    clone.installed()
+    assert clone.make("bench").returncode == 0
+    assert clone.installed() == [
+        "--require-hashes -r bench/peers/requirements.lock",
+        f"ci --loglevel=error in {clone.folder}/bench/peers",
+        "-m bench",
+    ]
+    assert clone.make("bench", "ARGS=--rounds 1").returncode == 0
+    assert clone.installed() == ["-m bench --rounds 1"]
+
+
+def test_without_a_registry_bench_names_the_way_without_peers(clone: Clone) -> None:
+    clone.make(".venv/.dev")
+    clone.variables["NO_REGISTRY"] = "1"
+    assert_refused(clone.make("bench"), "packages of the peers could not be installed", "-m bench --peers none")
+    assert not (clone.folder / ".venv" / ".peers").exists()
 
 
 def test_a_failed_install_runs_again(clone: Clone) -> None:

@@ -1,0 +1,37 @@
+"""What ``make bench`` measures beside the comparison, each by its name in --only."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench import crm, database, isolation, scoring, start
+from bench.measure import Plan, Say
+
+SENTENCES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
+    "isolation": isolation.sentences,
+    "scoring": scoring.sentences,
+    "crm": crm.sentences,
+    "start": start.sentences,
+}
+
+
+def run(names: Sequence[str], plan: Plan, folder: Path, say: Say) -> dict[str, Any]:
+    """Returns the figures of the parts. Raises BenchmarkError."""
+    results: dict[str, Any] = {}
+    if "start" in names:
+        say("starting the server with its own PostgreSQL, four times")
+        results["start"] = start.measure(folder)
+    if {*names} == {"start"}:
+        return results
+    say("creating the database")
+    with database.running(folder / "database") as measured:
+        measured.server_version()
+        if "isolation" in names:
+            results["isolation"] = isolation.measure(plan, measured, say)
+        if "scoring" in names:
+            say(f"scoring: single leads, and a backtest of {scoring.LEADS:,}")
+            results["scoring"] = scoring.measure(measured)
+        if "crm" in names:
+            say(f"the outbox: {crm.LEADS} pushes, and an idle worker for {crm.IDLE:.0f} s")
+            results["crm"] = crm.measure(measured, folder)
+    return results
