@@ -20,6 +20,7 @@ from typing import Any
 
 import psycopg
 
+from app.server.routes import Table
 from app.settings import ROOT
 from bench import floor
 from bench.database import Database
@@ -51,13 +52,15 @@ drop function bench.get_lead_by_setting(uuid), bench.get_lead(uuid, uuid);
 drop owned by bench_setting;
 drop role bench_setting
 """
-_TEXT = "select (a.r).status, (a.r).headers, (a.r).body from (select {call} as r {entering} offset 0) as a"
+# Parts of the server's statement.
+_CALL = "api.get_lead(($5))"
+_ENTERING = "from auth.enter($1, $2, $3, $4)"
 
 
 def measure(plan: Plan, database: Database, say: Say) -> dict[str, Any]:
     """Returns the figures. Raises BenchmarkError."""
     with psycopg.connect(database.superuser_url, autocommit=True) as superuser:
-        _make(superuser)
+        make(superuser)
         try:
             _check(database)
             samples = _rounds(plan, database, say)
@@ -97,17 +100,16 @@ def sentences(results: dict[str, Any]) -> list[str]:
     ]
 
 
-def calls(database: Database, pair: Pair) -> dict[str, Call]:
+def calls(table: Table, pair: Pair) -> dict[str, Call]:
     """Returns the statement of each side, with the values for the pair."""
-    key = call(READ, database.table, pair, "")
-    entering = "from auth.enter($1, $2, $3, $4)"
-    none = _TEXT.format(call="bench.get_lead($1, $2)", entering="")
-    setting = _TEXT.format(
-        call="bench.get_lead_by_setting($2)", entering="from set_config('bench.organization_id', $1, true)"
-    )
-    entered = _TEXT.format(call="bench.get_lead($6, $5)", entering=entering)
-    if key.text != _TEXT.format(call="api.get_lead($5)", entering=entering):
+    key = call(READ, table, pair, "")
+    if key.text.count(_CALL) != 1 or key.text.count(_ENTERING) != 1:
         raise BenchmarkError("The server's statement has changed: update the baseline in bench/isolation.py.")
+    none = key.text.replace(_CALL, "bench.get_lead($1, $2)").replace(_ENTERING, "")
+    setting = key.text.replace(_CALL, "bench.get_lead_by_setting($2)").replace(
+        _ENTERING, "from set_config('bench.organization_id', $1, true)"
+    )
+    entered = key.text.replace(_CALL, "bench.get_lead($6, $5)")
     return {
         "none": Call(none, (pair.organization, pair.lead)),
         "setting": Call(setting, (pair.organization, pair.lead)),
@@ -116,12 +118,12 @@ def calls(database: Database, pair: Pair) -> dict[str, Call]:
     }
 
 
-def _make(superuser: psycopg.Connection[Any]) -> None:
-    """Creates the baseline's functions from the body of the server's function.
+def make(superuser: psycopg.Connection[Any]) -> None:
+    """Creates the baseline's functions in schema bench, from the body of the server's function.
     Raises BenchmarkError.
     """
     text = _BODY.read_text()
-    body = text[text.index("returns api.answer") : text.index("\nend;") + len("\nend;")]
+    body = text[text.index("returns api.answer") : text.index("\ncomment on ")].rstrip().removesuffix(";")
     if body.count(_POLICY) != 1 or body.count("get_lead.id") != 1:
         raise BenchmarkError("api.get_lead has changed: update the baseline in bench/isolation.py.")
     by_parameter = body.replace(_POLICY, "get_lead.organization_id")
@@ -142,7 +144,7 @@ def _check(database: Database) -> None:
     """Raises BenchmarkError unless all sides return the same response."""
     with psycopg.connect(database.url, autocommit=True, cursor_factory=psycopg.RawCursor) as connection:
         for pair in database.pairs:
-            sides = calls(database, pair).values()
+            sides = calls(database.table, pair).values()
             answers = [connection.execute(side.text.encode(), side.values).fetchone() for side in sides]
             if any(answer != answers[0] for answer in answers) or not answers[0] or answers[0][0] != 200:
                 raise BenchmarkError(f"A read returned {answers}.")
@@ -152,7 +154,7 @@ def _rounds(plan: Plan, database: Database, say: Say) -> dict[str, list[Sample]]
     pair = database.pairs[0]
     scripts = {
         name: floor.script([side], pair, turns=100, clients=plan.connections)
-        for name, side in calls(database, pair).items()
+        for name, side in calls(database.table, pair).items()
     }
     samples: dict[str, list[Sample]] = {name: [] for name in scripts}
     database.tidy()

@@ -5,10 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from app.cli.output import Mistake
-from app.server import values
+from app.server import loading, values
 from app.server.postgres import Statement
 from app.server.routes import Argument, Route, Table
 from app.settings import ROOT
@@ -18,6 +19,7 @@ from bench.figures import BenchmarkError, Sample
 from bench.measure import Plan
 from bench.operations import FILTER, OPERATIONS, PATCH, Call, Operation, Pair, call
 from bench.rest import REST
+from tests.support.database import Database
 
 PAIR = Pair("lk_test_one", "0192f0c1-2345-7abc-8def-0123456789ab", "0192f0c1-2345-7abc-8def-ba9876543210")
 
@@ -124,6 +126,21 @@ def test_isolation_may_cost_1_6_times_the_baseline_in_the_median(key: float, ver
     first, second = isolation.sentences(isolation.figures_of(samples))
     assert first.endswith(verdict)
     assert "policy on a plain setting (25 µs) 2.50 (2.50-2.50), a key check and no policy 2.00 (1.00-5.00)" in second
+
+
+def test_the_baseline_of_the_isolation_fits_the_server(database: Database) -> None:
+    assert isolation.calls(loading.load(database.url("leads_api")), PAIR).keys() == {
+        "none",
+        "setting",
+        "entered",
+        "key",
+    }
+    with psycopg.connect(database.url()) as superuser:
+        superuser.execute("create schema bench")
+        isolation.make(superuser)
+        read = "select (bench.get_lead(%s, %s)).status, (bench.get_lead_by_setting(%s)).status"
+        assert superuser.execute(read, [PAIR.organization, PAIR.lead, PAIR.lead]).fetchone() == (None, None)
+        superuser.rollback()
 
 
 def test_a_script_does_not_give_a_pair_to_two_clients() -> None:
