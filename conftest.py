@@ -51,11 +51,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """The processes of -n auto. There are more than processors, because the tests wait for almost
-    half of their time.
+    """The processes of -n auto: two for each processor, because the tests wait for almost half of
+    their time.
     """
-    processors = os.cpu_count() or 1
-    return processors + processors // 2
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture(scope="session")

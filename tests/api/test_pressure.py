@@ -3,8 +3,9 @@ or doubled, while abusive clients put the server under pressure. Each of its che
 """
 
 import asyncio
-import os
 import resource
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
@@ -66,10 +67,13 @@ def test_the_server_raises_its_limit_of_open_files(site: tuple[Site, Database]) 
 
 
 def test_memory_is_that_of_all_processes(site: tuple[Site, Database]) -> None:
-    before = pressure.resident(os.getpid())
-    data = bytearray(os.urandom(30_000_000))
-    assert pressure.resident(os.getpid()) - before > 25
-    del data
+    program = "import os, sys; data = os.urandom(30_000_000); print(flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdout.readline()
+        assert 30 < pressure.resident(process.pid) < 60
+        process.stdin.close()
     server, postmaster = site[0].pid, site[0].postmaster()
     assert pressure.resident(server, without=postmaster) > 30
     (backends,) = site[1].sql("select count(*) as n from pg_stat_activity")
