@@ -52,6 +52,8 @@ WAIT_PAUSE = 0.05
 """Seconds before the first question whether another transaction has made the answer."""
 
 _ENTER = Statement(b"enter", b"select api.input_faults($5, $6, $7) from auth.enter($1, $2, $3, $4)")
+_NO_HEADER = re.compile(rb"^[^:]*[^!#$%&'*+.^_`|~0-9A-Za-z:-]|^:|[\x00-\x08\x0a-\x1f\x7f]")
+"""Matches a name that isn't a token, or a value with a control character (RFC 9110, section 5)."""
 _ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
@@ -73,13 +75,23 @@ class Api:
         """The digests of keys that were valid at their last use."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request, and writes its line to the log."""
+        """Answers one request of ASGI."""
+        response = await self.respond(scope, receive)
+        if response is not None:
+            status, headers, body = response
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+
+    async def respond(self, scope: Scope, receive: Receive) -> Response | None:
+        """The whole response to one request. Writes the request's line to the log. None: the client
+        has disconnected.
+        """
         request = read_request(scope)
         cause: Mapping[str, str] | None = None
         try:
             response = await self._answer(request, receive)
         except asyncio.IncompleteReadError:
-            return  # the client has disconnected
+            return None  # the client has disconnected
         except ClientGone:
             response = self._problem("unavailable", reason="The client has disconnected.")
         except asyncio.CancelledError as error:
@@ -96,9 +108,8 @@ class Api:
         headers += common_headers(request.id)
         if status != 304:
             headers.append((b"content-length", b"%d" % len(body)))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else body})
         log.request(request.id, request.method, request.path, status, time.perf_counter() - request.started, cause)
+        return status, headers, b"" if request.method == "HEAD" else body
 
     async def _answer(self, request: Request, receive: Receive) -> Response | Problem:
         match = self.table.match(request.path[len(PREFIX) :])
@@ -315,7 +326,10 @@ class Api:
                 continue
             if name == "ETag" and request.method in ("GET", "HEAD") and _is_known(request, value):
                 return 304, [(b"etag", value.encode())], b""
-            headers.append((name.lower().encode(), str(value).encode()))
+            header = name.lower().encode(), str(value).encode()
+            if _NO_HEADER.search(b"%s:%s" % header):
+                raise ValueError("a function has returned a header that HTTP does not allow")
+            headers.append(header)
         body = result.get_value(0, 2)
         if body is not None:
             headers.append((b"content-type", b"application/json"))

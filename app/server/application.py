@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from types import FrameType
 
 import psycopg
@@ -118,14 +119,7 @@ def create(settings: Settings, url: str) -> ASGIApp:
 
         await starlette(scope, receive, send_with_headers)
 
-    async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        # The API is called directly: Starlette's routing and middleware would cost more than the
-        # rest of a request.
-        if scope["type"] == "http" and scope["path"].startswith(PREFIX + "/"):
-            await api(scope, receive, send)
-        else:
-            await around(scope, receive, send)
-
+    application = Application(api, around)
     if not settings.cors_origins:
         return application
     return CORSMiddleware(
@@ -143,6 +137,23 @@ def create(settings: Settings, url: str) -> ASGIApp:
         ],
         expose_headers=["ETag", "Idempotency-Replayed", "Link", "Location", "Retry-After", "X-Request-Id"],
     )
+
+
+@dataclass(frozen=True)
+class Application:
+    """The API, and everything around it."""
+
+    api: Api
+    around: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request. The API is called directly: Starlette's routing and middleware would
+        cost more than the rest of a request.
+        """
+        if scope["type"] == "http" and scope["path"].startswith(PREFIX + "/"):
+            await self.api(scope, receive, send)
+        else:
+            await self.around(scope, receive, send)
 
 
 class _Drain:
