@@ -34,7 +34,7 @@ the cost of the policy, without the key check.
 """
 
 _COMPARED = (("key", "none"), ("setting", "none"), ("entered", "none"), ("key", "entered"))
-_POLICY = "(select auth.organization_id('read'))"
+_PIN = "(select auth.entered_organization_id())"
 _BODY = ROOT / "sql" / "api" / "get_lead.sql"
 
 _SETTING = """
@@ -124,10 +124,10 @@ def make(superuser: psycopg.Connection[Any]) -> None:
     """
     text = _BODY.read_text()
     body = text[text.index("returns api.answer") : text.index("\ncomment on ")].rstrip().removesuffix(";")
-    if body.count(_POLICY) != 1 or body.count("get_lead.id") != 1:
+    if body.count(_PIN) != 1 or body.count("get_lead.id") != 1:
         raise BenchmarkError("api.get_lead has changed: update the baseline in bench/isolation.py.")
-    by_parameter = body.replace(_POLICY, "get_lead.organization_id")
-    by_setting = body.replace(_POLICY, "(select current_setting('bench.organization_id', true)::uuid)")
+    by_parameter = body.replace(_PIN, "get_lead.organization_id")
+    by_setting = body.replace(_PIN, "(select current_setting('bench.organization_id', true)::uuid)")
     superuser.execute(f"create function bench.get_lead(organization_id uuid, id uuid) {by_parameter}".encode())
     superuser.execute(
         f"create function bench.get_lead_by_setting(id uuid) {by_setting}".replace("= get_lead.id", "= $1").encode()

@@ -18,6 +18,7 @@ reset role;
 \ir auth/roles.sql
 \ir auth/claimed_key.sql
 \ir auth/enter.sql
+\ir auth/entered_organization_id.sql
 \ir auth/organization_id.sql
 \ir auth/key_id.sql
 \ir auth/key_scopes.sql

@@ -205,6 +205,7 @@ from (values
     execute on audit.event_etag
     execute on audit.event_hash
     execute on audit.event_item
+    execute on auth.entered_organization_id
     execute on auth.key_scopes
     execute on auth.organization_id
     execute on auth.roles

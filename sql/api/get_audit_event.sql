@@ -13,7 +13,7 @@ begin atomic
   )::api.answer
   from audit.event as e
   where
-    e.organization_id = (select auth.organization_id('read'))
+    e.organization_id = (select auth.entered_organization_id())
     and e.id = get_audit_event.id
     -- The id tells the partition.
     and e.created_at = app.id_time(get_audit_event.id);

@@ -13,7 +13,7 @@ begin
     row_to_json(app.lead_whole(row(l.*)::app.lead_values))::text
   into v_answer
   from app.lead as l
-  where l.organization_id = (select auth.organization_id('read')) and l.id = get_lead.id;
+  where l.organization_id = (select auth.entered_organization_id()) and l.id = get_lead.id;
   if not found then
     return null;
   end if;

@@ -16,7 +16,7 @@ set search_path = pg_catalog, pg_temp
 set enable_sort = off
 as $$
 declare
-  v_organization_id uuid := auth.organization_id('read');
+  v_organization_id uuid := auth.entered_organization_id();
   -- One row more than the page tells whether there is a next one.
   v_rows integer := list_audit_events.limit + 1;
   v_at timestamptz;

@@ -9,7 +9,7 @@ create or replace function api.list_scores(
 returns api.answer language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_organization_id uuid := auth.organization_id('read');
+  v_organization_id uuid := auth.entered_organization_id();
   -- One row more than the page tells whether there is a next one.
   v_rows integer := list_scores.limit + 1;
   v_at timestamptz;

@@ -5,6 +5,7 @@ create or replace function auth.enter(key_digest text, request_id text, scope te
 returns void language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_organization_id uuid;
   v_scopes text[];
 begin
   perform set_config('leads.request_id', enter.request_id, true);
@@ -16,7 +17,7 @@ begin
     return;
   end if;
 
-  select k.scopes into v_scopes from auth.claimed_key as k;
+  select k.organization_id, k.scopes into v_organization_id, v_scopes from auth.claimed_key as k;
   if not found then
     raise sqlstate 'PT401' using message = 'unauthorized';
   end if;
@@ -25,6 +26,7 @@ begin
       message = 'insufficient_scope',
       hint = format('This key lacks the scope "%s". Use a key that has it.', enter.scope);
   end if;
+  perform set_config('leads.organization_id', v_organization_id::text, true);
 end $$;
 
 comment on function auth.enter(text, text, text, boolean) is

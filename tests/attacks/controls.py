@@ -101,7 +101,7 @@ SHARED_SESSION_ATTACKS = (
         (
             "prepare request(text) as select set_config('leads.key_digest', $1, false)",
             VICTIMS + "execute request('{secret}')",
-            "select (api.list_leads()).body",
+            "select (api.list_leads()).body from auth.enter(current_setting('leads.key_digest'), 'r', 'read', true)",
         ),
     ),
 )

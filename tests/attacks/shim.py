@@ -42,7 +42,6 @@ FORGED = (
     "set leads.key_digest = '{victim_key}'",
     "select set_config('leads.key_digest', '{victim_digest}', false)",
     "select set_config('leads.key_digest', repeat('0', 64), false)",
-    "set leads.organization_id = '{victim}'",
     "set app.organization_id = '{victim}'",
     "set app.tenant = '{victim}'",
     "set row_security = off",
@@ -126,6 +125,10 @@ def attacks(tables: Sequence[str], roles: Sequence[str]) -> Iterator[Attack]:
         yield Attack(f"own key, then {statement}", ("begin", *_entered(), statement), ERROR, is_twin=True)
 
 
+# auth.enter sets it for the queries. The policies do not read it.
+_PIN = "set leads.organization_id = '{victim}'"
+
+
 def _body(call: str) -> str:
     return f"select (a.r).status, (a.r).body from (select {call} as r) as a"
 
@@ -137,7 +140,7 @@ def _entered(scope: str = "write", key: str = "own_admin") -> tuple[str, ...]:
 def _claims() -> Iterator[Attack]:
     for forged in FORGED:
         for call in READS:
-            yield Attack(f"{forged}, then {call}", (forged, _body(call)), SAME, is_twin=True)
+            yield Attack(f"{forged}, then {call}", (_PIN, forged, _body(call)), SAME, is_twin=True)
     for call in (read for read in READS if "victim" not in read):
         # Without a key, both copies return the same, and no rows.
         yield Attack(f"no key: {call}", (_body(call),))
@@ -166,11 +169,17 @@ def _own_key() -> Iterator[Attack]:
         for scope, key in (("read", "own_read"), ("write", "own_write"), ("admin", "own_admin")):
             yield Attack(f"own {scope} key: {call}", ("begin", *_entered(scope, key), _body(call)), SAME, is_twin=True)
             yield Attack(
+                f"own {scope} key, the organization forged after: {call}",
+                ("begin", *_entered(scope, key), _PIN, _body(call)),
+                SAME,
+                is_twin=True,
+            )
+            yield Attack(
                 f"own {scope} key, the context forged after: {call}",
                 (
                     "begin",
                     *_entered(scope, key),
-                    "set local leads.organization_id = '{victim}'",
+                    _PIN,
                     "set local leads.key_digest = '{victim_digest}'",
                     _body(call),
                 ),

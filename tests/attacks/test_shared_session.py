@@ -53,7 +53,7 @@ LEFT = {
     "locks": "select pg_advisory_lock(n), pg_advisory_lock(n, n) from generate_series(-100, 100) as n",
     "ears": "listen leads_routes; listen leads_crm",
     "a role": "set session authorization leads_api; set role leads_api",
-    "a claim": "set leads.key_digest = '{digest}'; set leads.request_id = 'poison'",
+    "a claim": "set leads.key_digest = '{digest}'; set leads.request_id = 'poison'; set leads.organization_id = 'poison'",
     "formats": (
         "set timezone = 'Asia/Tokyo'; set datestyle = 'German'; set intervalstyle = 'sql_standard'; "
         "set bytea_output = 'escape'; set extra_float_digits = -15; set transform_null_equals = on; "

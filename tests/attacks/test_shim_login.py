@@ -116,7 +116,6 @@ READS = (
         "set leads.key_digest = 'not hexadecimal'",
         "set leads.key_digest = '{guess}'",
         "set leads.key_digest = '{stored}'",
-        "set leads.organization_id = '{bob}'",
         "set role none; set row_security = off",
     ],
 )
@@ -124,7 +123,8 @@ def test_an_organization_is_reached_only_with_its_key(
     session: Session, database: Database, bob: Organization, read: str, forged: str
 ) -> None:
     stored = database.sql("select encode(digest, 'hex') as d from auth.api_key where organization_id = %s", bob.id)
-    session.execute(forged.format(guess=claim("guess"), stored=stored[0]["d"], bob=bob.id) or "select 1")
+    session.execute(f"set leads.organization_id = '{bob.id}'")
+    session.execute(forged.format(guess=claim("guess"), stored=stored[0]["d"]) or "select 1")
     try:
         answers = [row["a"] for row in session.execute(f"select ({read}).body as a").fetchall()]
     except psycopg.Error as error:
@@ -135,6 +135,21 @@ def test_an_organization_is_reached_only_with_its_key(
             or ("bobs.lead" not in answer and bob.id not in answer and '"data":[]' in answer)
             or ("invalid hexadecimal" in answer or "row-level security" in answer)
         )
+
+
+@pytest.mark.parametrize(
+    "read", ["list_leads()", "list_audit_events()", "list_leads(email => '{bobs.lead@example.com}')"]
+)
+def test_a_key_with_the_setting_of_another_organization_reads_nothing(
+    session: Session, alice: Organization, bob: Organization, read: str
+) -> None:
+    with session.transaction():
+        session.execute("select auth.enter(%s, 'r', 'read', true)", [claim(alice.keys["read"])])
+        own = session.execute("select (api.list_audit_events()).body as a").fetchall()[0]["a"]
+        session.execute(f"set local leads.organization_id = '{bob.id}'")
+        answer = session.execute(f"select (api.{read}).body as a").fetchall()[0]["a"]
+    assert alice.id in own
+    assert '"data":[]' in answer
 
 
 def test_a_digest_is_not_accepted_as_a_key(session: Session, database: Database, bob: Organization) -> None:

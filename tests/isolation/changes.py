@@ -49,7 +49,7 @@ def definitions(connection: psycopg.Connection[Any]) -> dict[str, str]:
     return dict(connection.execute(_DEFINITIONS).fetchall())
 
 
-FORGED = {"organization_id": "text", "analyst_organization_id": ""}
+FORGED = {"organization_id": "text", "entered_organization_id": "", "analyst_organization_id": ""}
 
 
 def forged(connection: psycopg.Connection[Any], organization_id: str) -> list[str]:

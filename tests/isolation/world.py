@@ -152,7 +152,9 @@ class World:
         try:
             with self.connection.transaction():
                 cursor = self.connection.cursor()
-                cursor.execute("select set_config('leads.key_digest', '', true)")
+                cursor.execute(
+                    "select set_config('leads.key_digest', '', true), set_config('leads.organization_id', '', true)"
+                )
                 cursor.execute(f"set local session authorization {self.filled(call.login)}".encode())
                 cursor.execute(self.filled(call.statement).encode())
                 # Without ORDER BY the order of rows depends on the plan.
