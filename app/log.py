@@ -5,8 +5,10 @@ No line contains an API key, a query or a body.
 """
 
 import asyncio
+import functools
 import json
 import sys
+import time
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
@@ -94,4 +96,10 @@ def _places(trace: TracebackType | None) -> list[str]:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, fraction = divmod(time.time(), 1)
+    return f"{_to_seconds(int(seconds))}.{int(fraction * 1000):03}Z"
+
+
+@functools.lru_cache(1)
+def _to_seconds(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -11,6 +11,7 @@ Each step returns its result or a Problem, which is then the response.
 """
 
 import asyncio
+import functools
 import json
 import random
 import re
@@ -52,6 +53,8 @@ WAIT_PAUSE = 0.05
 """Seconds before the first question whether another transaction has made the answer."""
 
 _ENTER = Statement(b"enter", b"select api.input_faults($5, $6, $7) from auth.enter($1, $2, $3, $4)")
+_decode = json.JSONDecoder().decode
+_quoted = functools.lru_cache(1000)(quote)
 _NO_HEADER = re.compile(rb"^[^:]*[^!#$%&'*+.^_`|~0-9A-Za-z:-]|^:|[\x00-\x08\x0a-\x1f\x7f]")
 """Matches a name that isn't a token, or a value with a control character (RFC 9110, section 5)."""
 _ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
@@ -317,12 +320,12 @@ class Api:
         if status_text is None:
             return self._problem("not_found")
         headers: Headers = []
-        for name, value in json.loads(result.get_value(0, 1) or b"{}").items():
+        for name, value in _headers(result).items():
             if value is None:
                 continue
             if name == "Next-Cursor":
-                query = urlencode({**call.parameters, "cursor": value})
-                headers.append((b"link", f'<{quote(request.path)}?{query}>; rel="next"'.encode()))
+                query = urlencode({**call.parameters, "cursor": value}) if call.parameters else f"cursor={quote(value)}"
+                headers.append((b"link", f'<{_quoted(request.path)}?{query}>; rel="next"'.encode()))
                 continue
             if name == "ETag" and request.method in ("GET", "HEAD") and _is_known(request, value):
                 return 304, [(b"etag", value.encode())], b""
@@ -389,4 +392,10 @@ def _is_known(request: Request, tag: str) -> bool:
 
 
 def _retry_after(result: PGresult) -> float:
-    return float(json.loads(result.get_value(0, 1) or b"{}").get("Retry-After", 0))
+    return float(_headers(result).get("Retry-After", 0))
+
+
+def _headers(result: PGresult) -> dict[str, Any]:
+    """The headers that a function has returned."""
+    headers: dict[str, Any] = _decode((result.get_value(0, 1) or b"{}").decode())
+    return headers
