@@ -118,6 +118,69 @@ end $$;
 
 reset role;
 
+-- migration: text_checks
+-- Checks texts in less time: patterns without limits for the number of characters, and no call for a null.
+--
+-- Locks: none that matter; three functions are replaced.
+-- Duration: 0 s per million rows: no row is read. The functions return the same values as before.
+-- Phase: expand
+-- If it breaks off: nothing is left behind; run leads migrate again.
+
+set local role leads_owner;
+
+create or replace function app.is_text(value text, max_length integer)
+returns boolean language plpgsql immutable strict parallel safe set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return char_length(value) between 1 and max_length and value = app.trim_text(value);
+end $$;
+
+create or replace function app.is_name(value text)
+returns boolean language plpgsql immutable strict parallel safe set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return octet_length(value) <= 64 and value collate "C" ~ '^[a-z0-9][a-z0-9_-]*$';
+end $$;
+
+create or replace function app.is_email(value text)
+returns boolean language plpgsql immutable strict parallel safe set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return case
+    when octet_length(value) > 64 then
+      char_length(value) <= 254
+      and value collate "C" ~ '^[a-zA-Z0-9.!#$%&''*+/=?^_`{|}~-]{1,64}@[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)+$'
+    -- No part of a short value is too long.
+    else
+      value collate "C" ~ '^[a-zA-Z0-9.!#$%&''*+/=?^_`{|}~-]+@[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)+$'
+  end;
+end $$;
+
+reset role;
+
+-- migration: new_ids
+-- Makes ids with the function that PostgreSQL has from version 18 on.
+--
+-- Locks: none that matter; a function is replaced.
+-- Duration: 0 s per million rows: no row is read. The ids have the same form as before.
+-- Phase: expand
+-- If it breaks off: nothing is left behind; run leads migrate again.
+
+set local role leads_owner;
+
+do $$
+begin
+  if current_setting('server_version_num')::integer >= 180000 then
+    create or replace function app.new_id()
+    returns uuid language sql volatile parallel safe
+    begin atomic
+      select uuidv7();
+    end;
+  end if;
+end $$;
+
+reset role;
+
 -- migration: reserved_connections
 -- Lets the service's logins use the server's reserved connections, from PostgreSQL 16 on.
 --

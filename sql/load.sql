@@ -102,6 +102,8 @@ reset role;
 \ir app/lead_field.rows.sql
 \ir app/lead_field.grants.sql
 \ir app/lead_field_rule.sql
+\ir app/is_plain_text.sql
+\ir app/plain_lead.sql
 \ir app/lead_faults.sql
 \ir app/lead_from.sql
 \ir app/contact_fault.sql

@@ -176,6 +176,7 @@ from (values
     execute on app.is_email
     execute on app.is_etag_matched
     execute on app.is_name
+    execute on app.is_plain_text
     execute on app.is_text
     execute on app.keep_answer
     execute on app.lead_change
@@ -189,6 +190,7 @@ from (values
     execute on app.new_id
     execute on app.page_answer
     execute on app.page_bound
+    execute on app.plain_lead
     execute on app.punycode
     execute on app.raise_faults
     execute on app.read_email

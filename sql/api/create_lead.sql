@@ -11,29 +11,41 @@ as $$
 declare
   v_organization_id uuid := auth.organization_id('write');
   v_fields jsonb := app.read_object(create_lead.body);
-  v_answer api.answer := app.claim_idempotency_key(
+  v_answer api.answer := case when create_lead.idempotency_key is not null then app.claim_idempotency_key(
     v_organization_id, create_lead.idempotency_key, create_lead.idempotency_wait,
     'POST /leads' || chr(10) || create_lead.body
-  );
+  ) end;
+  v_faults json;
   v_lead app.lead_values;
 begin
   if v_answer.status is not null then
     return v_answer;
   end if;
 
-  perform app.raise_faults(422, 'validation_failed', (
-    with fault as (
-      select json_array_elements(app.lead_faults(v_organization_id, v_fields)) as fault
-      union all
-      select json_array_elements(app.contact_fault())
-      where
-        coalesce(v_fields -> 'email', 'null') = 'null'
-        and (coalesce(v_fields -> 'name', 'null') = 'null' or coalesce(v_fields -> 'company', 'null') = 'null')
-    )
-    select json_agg(f.fault) from fault as f
-  ));
+  v_lead := app.plain_lead(v_organization_id, v_fields);
+  if v_lead is null then
+    v_faults := app.lead_faults(v_organization_id, v_fields);
+  end if;
+  if
+    coalesce(v_fields -> 'email', 'null') = 'null'
+    and (coalesce(v_fields -> 'name', 'null') = 'null' or coalesce(v_fields -> 'company', 'null') = 'null')
+  then
+    v_faults := (
+      select json_agg(f.fault)
+      from (
+        select json_array_elements(v_faults) as fault
+        union all
+        select json_array_elements(app.contact_fault())
+      ) as f
+    );
+  end if;
+  if v_faults is not null then
+    perform app.raise_faults(422, 'validation_failed', v_faults);
+  end if;
 
-  v_lead := app.lead_from(v_fields, null);
+  if v_lead is null then
+    v_lead := app.lead_from(v_fields, null);
+  end if;
   insert into app.lead (
     organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
     timeline, budget_range, ai_reasoning

@@ -16,10 +16,12 @@ as $$
 declare
   v_organization_id uuid := auth.organization_id('write');
   v_fields jsonb := app.read_object(update_lead.body);
-  v_answer api.answer := app.claim_idempotency_key(
+  v_answer api.answer := case when update_lead.idempotency_key is not null then app.claim_idempotency_key(
     v_organization_id, update_lead.idempotency_key, update_lead.idempotency_wait,
     concat_ws(chr(10), 'PATCH /leads/' || update_lead.id, update_lead.if_match, update_lead.body)
-  );
+  ) end;
+  v_is_plain boolean;
+  v_faults json;
   v_old app.lead_values;
   v_new app.lead_values;
 begin
@@ -27,7 +29,13 @@ begin
     return v_answer;
   end if;
 
-  perform app.raise_faults(422, 'validation_failed', app.lead_faults(v_organization_id, v_fields));
+  v_is_plain := not app.plain_lead(v_organization_id, v_fields) is null;
+  if not v_is_plain then
+    v_faults := app.lead_faults(v_organization_id, v_fields);
+    if v_faults is not null then
+      perform app.raise_faults(422, 'validation_failed', v_faults);
+    end if;
+  end if;
 
   -- Locked before the tag is compared: of ten that race with one tag, one wins.
   select l.* into v_old
@@ -54,7 +62,7 @@ begin
     end;
   end if;
 
-  v_new := app.lead_from(v_fields, v_old);
+  v_new := case when v_is_plain then jsonb_populate_record(v_old, v_fields) else app.lead_from(v_fields, v_old) end;
   if v_new.email is null and (v_new.name is null or v_new.company is null) then
     perform app.raise_faults(422, 'validation_failed', app.contact_fault());
   end if;

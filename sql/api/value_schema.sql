@@ -83,7 +83,7 @@ begin atomic
         select p.prosrc
         from pg_catalog.pg_proc as p
         where p.oid = case when f.is_name then 'app.is_name(text)'::regprocedure when f.is_email then 'app.is_email(text)'::regprocedure end
-      ))) as pattern
+      ))) || case when f.is_name then ',"maxLength":64' else '' end as pattern
     from (
       select case
         when f.base in ('smallint', 'integer', 'bigint') then 'integer'

@@ -11,7 +11,7 @@ select
   case k.kind
     when 'text' then (regexp_match(c.checks, 'app\.is_text\([^,]+, ([0-9]+)\)'))[1]::integer
     when 'email' then (regexp_match(c.is_email, 'char_length\(value\) <= ([0-9]+)'))[1]::integer
-    when 'name' then (regexp_match(c.is_name, '\{0,([0-9]+)\}'))[1]::integer + 1
+    when 'name' then (regexp_match(c.is_name, 'octet_length\(value\) <= ([0-9]+)'))[1]::integer
   end,
   not a.attnotnull
 from unnest(array[

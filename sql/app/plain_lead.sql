@@ -1,0 +1,56 @@
+-- app.plain_lead - the lead of a body that certainly has no fault, which most bodies are.
+set local role leads_owner;
+
+create or replace function app.plain_lead(organization_id uuid, fields jsonb)
+returns app.lead_values language plpgsql stable parallel safe security invoker set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_lead app.lead_values;
+begin
+  -- The fields are written out because a query costs three times as much. Each transaction prepares
+  -- each operator again, so there are few of them. A null has no fault, except in two fields. If the
+  -- paths were not strict, an array would count as its elements.
+  if plain_lead.fields - array[
+      'name', 'company', 'email', 'source', 'lead_score', 'pipeline_stage', 'industry', 'company_size', 'pain_points',
+      'timeline', 'budget_range', 'ai_reasoning'
+    ] <> '{}'
+    or (plain_lead.fields - 'lead_score') @? 'strict $.* ? (@.type() != "string" && @ != null)'
+    or plain_lead.fields @? 'strict $.lead_score ? (@.type() != "number" || @ < 0 || @ > 100)'
+    -- 87.0 is valid, but its text is no integer.
+    or scale((plain_lead.fields -> 'lead_score')::numeric) > 0
+    or plain_lead.fields @? 'strict $.pipeline_stage ? (@ == null)'
+  then
+    return null;
+  end if;
+  v_lead := jsonb_populate_record(null::app.lead_values, plain_lead.fields);
+  if (
+    app.is_plain_text(v_lead.name, 255)
+    and app.is_plain_text(v_lead.company, 255)
+    and app.is_email(v_lead.email)
+    and app.is_name(v_lead.source)
+    and app.is_plain_text(v_lead.industry, 128)
+    and app.is_plain_text(v_lead.company_size, 128)
+    and app.is_plain_text(v_lead.pain_points, 10000)
+    and app.is_plain_text(v_lead.timeline, 128)
+    and app.is_plain_text(v_lead.budget_range, 128)
+    and app.is_plain_text(v_lead.ai_reasoning, 10000)
+  ) is false then
+    return null;
+  end if;
+  -- Each organization has the stage "new".
+  if plain_lead.fields ->> 'pipeline_stage' <> 'new' and not exists (
+    select from app.pipeline_stage as p
+    where p.organization_id = plain_lead.organization_id and p.name = plain_lead.fields ->> 'pipeline_stage'
+  ) then
+    return null;
+  end if;
+  return v_lead;
+end $$;
+
+comment on function app.plain_lead(uuid, jsonb) is
+$$A lead with the fields that a client sends, if these have no fault and are stored as they are.
+
+fields: a JSON object. Null, or a lead of nulls: app.lead_faults must look for faults, and app.lead_from reads the fields. Most leads need neither,
+and this function costs a tenth of the two.$$;
+
+grant execute on function app.plain_lead(uuid, jsonb) to leads_exec;
