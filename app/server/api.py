@@ -55,6 +55,7 @@ WAIT_PAUSE = 0.05
 _ENTER = Statement(b"enter", b"select api.input_faults($5, $6, $7) from auth.enter($1, $2, $3, $4)")
 _decode = json.JSONDecoder().decode
 _quoted = functools.lru_cache(1000)(quote)
+_encoded = functools.lru_cache(100)(urlencode)
 _NO_HEADER = re.compile(rb"^[^:]*[^!#$%&'*+.^_`|~0-9A-Za-z:-]|^:|[\x00-\x08\x0a-\x1f\x7f]")
 """Matches a name that isn't a token, or a value with a control character (RFC 9110, section 5)."""
 _ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
@@ -324,7 +325,7 @@ class Api:
             if value is None:
                 continue
             if name == "Next-Cursor":
-                query = urlencode({**call.parameters, "cursor": value}) if call.parameters else f"cursor={quote(value)}"
+                query = _query_of_page(call.parameters, value)
                 headers.append((b"link", f'<{_quoted(request.path)}?{query}>; rel="next"'.encode()))
                 continue
             if name == "ETag" and request.method in ("GET", "HEAD") and _is_known(request, value):
@@ -389,6 +390,14 @@ def _is_known(request: Request, tag: str) -> bool:
     if known is None:
         return False
     return known.strip() == b"*" or tag in _ENTITY_TAG.findall(known.decode("latin-1"))
+
+
+def _query_of_page(parameters: Mapping[str, str], cursor: str) -> str:
+    """The query of the next page: the same parameters with another cursor."""
+    if "cursor" in parameters:
+        return urlencode({**parameters, "cursor": cursor})
+    others = _encoded(tuple(parameters.items()))
+    return f"{others}&cursor={quote(cursor)}" if others else f"cursor={quote(cursor)}"
 
 
 def _retry_after(result: PGresult) -> float:

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import functools
 import hashlib
 import os
 import re
@@ -28,6 +29,8 @@ MAX_BODY = 64 * 1024
 """Bytes of a request's body."""
 MAX_QUERY = 16 * 1024
 """Bytes of a request's query."""
+_SHORT_QUERY = 200
+"""Bytes of a query that is remembered after it was read."""
 
 _REQUEST_ID = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")  # a token: RFC 9110, section 5.6.2
 _BOM = b"\xef\xbb\xbf"
@@ -149,7 +152,11 @@ def parse(request: Request, route: Route, path_parameters: Mapping[str, str], bo
     if body is not None and (error := bodies.fault_of_text(body)):
         errors.append(error)
         body = None
-    parameters = _read_query(request.query, route, errors) if request.query else _NO_PARAMETERS
+    parameters = _NO_PARAMETERS
+    if request.query:
+        read = _read_query_again if len(request.query) <= _SHORT_QUERY else _read_query
+        parameters, wrong = read(request.query, route.query_names, route.list_names)
+        errors += wrong
     arguments: Arguments = []
     for argument in route.arguments:
         name = argument.name
@@ -199,15 +206,17 @@ def _refusal_of_type(request: Request, codings: list[str]) -> Refusal | None:
     return None
 
 
-def _read_query(query: bytes, route: Route, errors: list[FieldError]) -> dict[str, str]:
-    """The parameters that the route takes.
-    Unknown ones, and repeated ones that are no lists, are added to errors, once for each name.
+def _read_query(
+    query: bytes, names: tuple[str, ...], list_names: frozenset[str]
+) -> tuple[Mapping[str, str], Sequence[FieldError]]:
+    """The parameters that the route takes, and the errors: the unknown parameters, and repeated ones
+    that are no lists, once for each name.
     """
     parameters: dict[str, str] = {}
     if len(query) > MAX_QUERY:
         detail = f"The query has at most {MAX_QUERY // 1024} KiB. Ask for less."
-        errors.append(FieldError("query", "too_long", detail))
-        return parameters
+        return parameters, [FieldError("query", "too_long", detail)]
+    errors: list[FieldError] = []
     wrong_names: set[str] = set()
     for part in query.split(b"&"):
         raw_name, _, raw_value = part.replace(b"+", b" ").partition(b"=")
@@ -221,19 +230,23 @@ def _read_query(query: bytes, route: Route, errors: list[FieldError]) -> dict[st
             if not part:
                 continue
             if name in parameters:
-                if name in route.list_names:
+                if name in list_names:
                     # Many clients send a list like this. It means the same as commas.
                     parameters[name] += "," + value
                     continue
                 code, detail = "repeated_parameter", "This parameter is repeated. Send it once."
-            elif name in route.query_names:
+            elif name in names:
                 parameters[name] = value
                 continue
             else:
-                known = ", ".join(route.query_names)
+                known = ", ".join(names)
                 code = "unknown_parameter"
                 detail = f"There is no such parameter here. {f'Known are {known}' if known else 'Leave it out'}."
         if name not in wrong_names:
             wrong_names.add(name)
             errors.append(FieldError(name[:100], code, detail))
-    return parameters
+    return parameters, errors
+
+
+_read_query_again = functools.lru_cache(1000)(_read_query)
+"""Remembers short queries, because most clients repeat theirs."""
