@@ -263,15 +263,26 @@ class Api:
         digest, locks = request.digest, self._locks
         caller = digest if digest is not None and digest in self._known else ANYBODY
 
-        def attempt(patience: float = PATIENCE) -> Awaitable[PGresult]:
+        def execute(patience: float, *, may_share: bool = True) -> Awaitable[PGresult]:
             return self._pool.execute(
                 statement,
                 parameters,
                 client=request.client,
                 caller=caller,
                 is_read_only=is_read_only,
+                may_share=may_share,
                 patience=patience,
             )
+
+        async def attempt(patience: float = PATIENCE) -> PGresult:
+            try:
+                return await execute(patience)
+            except ConnectionLost:
+                left = request.started + PATIENCE - time.perf_counter()
+                if not is_read_only or left <= 0:
+                    raise
+                # Alone, because one of the two statements may be what breaks the connection.
+                return await execute(left, may_share=False)
 
         try:
             if locks.held and locks.knows(_claim(request)):
@@ -283,11 +294,6 @@ class Api:
                     if not is_locked(error):
                         raise
                     result = await locks.run(_claim(request), request.client, request.started, attempt, error)
-                except ConnectionLost:
-                    left = request.started + PATIENCE - time.perf_counter()
-                    if not is_read_only or left <= 0:
-                        raise
-                    result = await attempt(left)
             if caller is ANYBODY and digest is not None:
                 self._remember(digest)
             return result

@@ -6,12 +6,20 @@ This module therefore uses ``psycopg.pq``. Each connection has one permanent rea
 and prepares each statement once. Behind a pooler, which shares the sessions between clients, no
 statement is prepared: another client of the session could give the prepared statement's name to a
 statement of its own, which would then receive the next caller's claim.
+
+Short reads that run at the same time share connections, in libpq's pipeline mode: a few busy
+processes of PostgreSQL cost less than many that wait for a processor. Each statement has a Sync of
+its own. So each is a transaction of its own, an error affects no other statement, and the results
+arrive in the order of the statements, each followed by PIPELINE_SYNC. If anything else arrives, the
+connection is closed, so that no request gets the result of another.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from time import monotonic
 
 import psycopg
 from psycopg import pq
@@ -44,6 +52,15 @@ PROBE_PATIENCE = 3.0
 """Seconds that the response to a probe may take. A connection whose statement runs for longer than
 this is no sign that the server is ready.
 """
+
+DEPTH = 4
+"""Statements that a connection may have at once."""
+
+SLOW = 0.005
+"""Seconds from which a read is slow. It then shares its connection with no other read."""
+
+WEIGHT = 0.125
+"""The weight of the last duration in the mean of a statement."""
 
 YOUNG = 1.0
 """Seconds for which a new connection is kept even if it reports an error of its session.
@@ -108,19 +125,45 @@ class Statement:
 
 _PROBE = Statement(b"probe", b"select")
 
+# Looking up a member of an enum costs as much as a call.
+_COMMAND_OK = pq.ExecStatus.COMMAND_OK.value
+_TUPLES_OK = pq.ExecStatus.TUPLES_OK.value
+_PIPELINE_SYNC = pq.ExecStatus.PIPELINE_SYNC.value
+
+
+@dataclass(eq=False, slots=True)
+class _Request:
+    """A statement that waits or runs."""
+
+    statement: Statement
+    values: Sequence[bytes | None]
+    client: Client
+    caller: bytes | None
+    """None: it occupies no place of the queue."""
+    is_read_only: bool
+    may_share: bool
+    until: float
+    future: "asyncio.Future[pq.abc.PGresult]"
+    connection: "_Connection | None" = None
+    """None: it was not sent."""
+    is_prepared: bool = True
+    """Whether it was prepared before."""
+    missing: int = 1
+    """The number of results that must still arrive before its PIPELINE_SYNC."""
+    result: pq.abc.PGresult | None = None
+
 
 class _Connection:
     __slots__ = (
         "_loop",
         "_pool",
-        "_result",
         "_session",
-        "future",
-        "is_probed",
+        "is_ending",
+        "is_shareable",
         "opened",
         "pgconn",
         "prepared",
-        "reader",
+        "requests",
         "socket",
         "started",
     )
@@ -128,116 +171,173 @@ class _Connection:
     def __init__(self, session: psycopg.AsyncConnection, pool: "Pool") -> None:
         self._loop = asyncio.get_running_loop()
         self._pool = pool
-        self._result: pq.abc.PGresult | None = None
         self._session = session
         self.pgconn = session.pgconn
         self.prepared: set[bytes] = set()
-        self.future: asyncio.Future[pq.abc.PGresult] | None = None
-        self.opened = self._loop.time()
+        self.requests: deque[_Request] = deque()
+        """The statements that were sent and have not ended. The first one runs."""
+        self.opened = monotonic()
         self.started = self.opened
-        self.is_probed = False
-        self.reader: Client | None = None
-        """The client of the statement that runs, if the statement only reads."""
+        """When the first statement began to run. If there is none: when the last one ended."""
+        self.is_shareable = False
+        """Whether a short read may be sent behind the last statement."""
+        self.is_ending = False
+        """Whether the connection is closed after its last statement."""
         self.pgconn.nonblocking = 1
+        self.pgconn.notice_handler = self._on_notice
+        self.pgconn.enter_pipeline_mode()
         self.socket = self.pgconn.socket
         self._loop.add_reader(self.socket, self._on_readable)
 
-    async def execute(self, statement: Statement, values: Sequence[bytes | None]) -> pq.abc.PGresult:
-        self.started = self._loop.time()
+    def send(self, request: _Request, *, is_short: bool) -> None:
+        """Sends the statement. is_short: whether a short read may be sent behind it."""
+        pgconn, statement = self.pgconn, request.statement
+        if not self.requests:
+            self.started = monotonic()
+        self.requests.append(request)
+        request.connection = self
         try:
             if not self._pool.is_preparing:
                 # The text and the values go in one message, so that no state of the session comes
                 # between them.
-                self.pgconn.send_query_params(statement.text, values)
-                return await self._answer()
-            if statement.name not in self.prepared:
-                self.pgconn.send_prepare(statement.name, statement.text)
-                result = await self._answer()
-                if result.status != pq.ExecStatus.COMMAND_OK:
-                    return result
-                self.prepared.add(statement.name)
-            self.pgconn.send_query_prepared(statement.name, values)
+                pgconn.send_query_params(statement.text, request.values)
+            else:
+                # The first run is slow. If it fails, the statement may not be prepared.
+                self.is_shareable = is_short
+                if statement.name not in self.prepared:
+                    self.is_shareable = request.is_prepared = False
+                    request.missing = 2
+                    pgconn.send_prepare(statement.name, statement.text)
+                pgconn.send_query_prepared(statement.name, request.values)
+            pgconn.pipeline_sync()
+            if pgconn.flush():
+                self._loop.add_writer(self.socket, self._on_writable)
         except psycopg.OperationalError:
             self.lose()
-            raise ConnectionLost from None
-        return await self._answer()
-
-    def _answer(self) -> "asyncio.Future[pq.abc.PGresult]":
-        self._result = None
-        self.future = self._loop.create_future()
-        self._flush()
-        return self.future
-
-    def _flush(self) -> None:
-        try:
-            unsent = self.pgconn.flush()
-        except psycopg.OperationalError:
-            self.lose()
-            return
-        if unsent:
-            self._loop.add_writer(self.socket, self._on_writable)
 
     def _on_writable(self) -> None:
-        self._loop.remove_writer(self.socket)
-        self._flush()
+        try:
+            if not self.pgconn.flush():
+                self._loop.remove_writer(self.socket)
+        except psycopg.OperationalError:
+            self.lose()
 
     def _on_readable(self) -> None:
-        # Read again unless the result is complete. When the socket has an error, such as the end
+        # Read again unless all results are complete. When the socket has an error, such as the end
         # of the server's process, uvloop calls this method for the last time, and the first read
         # may return only what the server sent before it ended.
         if not self._read():
             self._read()
 
+    def _on_notice(self, notice: pq.abc.PGresult) -> None:
+        # All notices of the server have an SQLSTATE. This one is libpq's own: it has thrown away a
+        # message that belongs to no statement.
+        if not _sqlstate(notice):
+            self._loop.call_soon(self.lose)
+
     def _read(self) -> bool:
         """Reads what has arrived. Returns whether nothing more is to be read."""
         if self.socket < 0:
             return True
-        pgconn = self.pgconn
+        pgconn, requests = self.pgconn, self.requests
+        ended: list[_Request] = []
         try:
             pgconn.consume_input()
-            if self.future is None:
-                # No statement runs: the server has closed the connection,
-                # or reports a changed setting.
-                if pgconn.status == pq.ConnStatus.BAD:
-                    self.lose()
-                return False
+            # is_busy is also called after the last statement: libpq then throws away what has
+            # arrived, so that it cannot become the result of the next statement.
             while not pgconn.is_busy():
-                result = pgconn.get_result()
-                if result is None:
-                    future, self.future = self.future, None
-                    last, self._result = self._result, None
-                    if not future.done():
-                        if last is None:
-                            future.set_exception(ConnectionLost())
-                        else:
-                            future.set_result(last)
-                    if last is None or pgconn.status == pq.ConnStatus.BAD:
+                if not requests:
+                    # The server has closed the connection, or reports a changed setting.
+                    if pgconn.status == pq.ConnStatus.BAD:
                         self.lose()
-                    return True
-                self._result = result
+                    break
+                result, request = pgconn.get_result(), requests[0]
+                if request.missing and result is not None and result.status != _PIPELINE_SYNC:
+                    self._take(request, result)
+                elif not request.missing and result is not None and result.status == _PIPELINE_SYNC:
+                    ended.append(requests.popleft())
+                else:
+                    self.lose()
+                    break
         except psycopg.OperationalError:
             self.lose()
-        return False
+        is_complete = not requests
+        if ended:
+            self._end(ended)
+        return is_complete and bool(ended)
+
+    def _take(self, request: _Request, result: pq.abc.PGresult) -> None:
+        """Keeps a result of the statement."""
+        request.missing -= 1
+        if request.result is None:
+            request.result = result
+        # Otherwise it is the second of two. If the first is an error, this is PIPELINE_ABORTED.
+        elif request.result.status == _COMMAND_OK:
+            self.prepared.add(request.statement.name)
+            request.result = result
+        # libpq returns None after each result, but not after PIPELINE_SYNC.
+        if self.pgconn.get_result() is not None:
+            self.lose()
+
+    def _end(self, ended: list[_Request]) -> None:
+        """Passes the results on, and starts other statements."""
+        now = monotonic()
+        seconds = (now - self.started) / len(ended)
+        self.started = now
+        for request in ended:
+            if request.is_prepared:
+                self._pool.learn(request.statement, seconds)
+            result, future = request.result, request.future
+            assert result is not None
+            if result.status == _TUPLES_OK:
+                if not future.done():
+                    future.set_result(result)
+                continue
+            error = _failure(result)
+            if error.is_fatal:
+                self.lose()
+            elif error.is_of_session and now - self.opened > YOUNG:
+                self.is_ending = True
+                self.is_shareable = False
+            if not future.done():
+                future.set_exception(ConnectionLost(error.sqlstate) if error.is_fatal else error)
+        if self.is_ending and not self.requests:
+            self.lose()
+        self._pool.release(self, ended)
 
     def check(self, now: float) -> None:
-        """Closes the connection if the server has, or if its statement takes too long.
-        Cancels a read whose client has disconnected, but not behind a pooler, which could have
-        given the session to another client when the cancellation arrives.
+        """Closes the connection if the server has, or if a statement takes too long.
+
+        If a read is slow, those behind it run again on other connections. If its client has
+        disconnected, it is cancelled, but not behind a pooler, which could have given the session
+        to another client when the cancellation arrives.
         """
         self._read()
-        if self.future is None:
+        if not self.requests:
             return
+        first, *others = self.requests
         seconds = now - self.started
-        if seconds > (PROBE_PATIENCE if self.is_probed else DEADLINE):
+        if seconds > (PROBE_PATIENCE if first.statement is _PROBE else DEADLINE):
             self.lose()
-        elif self.reader is not None and self.reader.is_gone and seconds > TICK and self._pool.is_preparing:
+        elif first.is_read_only and seconds > TICK and self._pool.is_preparing:
+            self._fail(others)
             # A statement that is about to end anyway costs less than a new connection.
-            self._leave(ClientGone())
-            self._pool.start(self._cancel())
+            if first.client.is_gone:
+                if not first.future.done():
+                    first.future.set_exception(ClientGone())
+                self._leave()
+                self._pool.start(self._cancel())
+
+    def abandon(self, request: _Request) -> None:
+        """The result of the statement is not awaited any more. The next statement must not get it:
+        the connection is closed, or if others wait for it too, the result is thrown away.
+        """
+        if len(self.requests) == 1 and request in self.requests:
+            self.lose()
 
     def lose(self) -> None:
         """Closes the connection. The pool opens another."""
-        if self._leave(ConnectionLost(_sqlstate(self._result))):
+        if self._leave():
             self.pgconn.finish()
             self._pool.replace(self)
 
@@ -252,24 +352,33 @@ class _Connection:
             self.pgconn.finish()
             self._pool.replace(self)
 
-    def _leave(self, error: Exception) -> bool:
-        """Stops using the connection, and ends its statement with the error.
-        Returns whether it was in use.
-        """
+    def _leave(self) -> bool:
+        """Stops using the connection: its statements lose it. Returns whether it was in use."""
         if self.socket < 0:
             return False
         self._loop.remove_reader(self.socket)
         self._loop.remove_writer(self.socket)
         self.socket = -1
-        future, self.future = self.future, None
-        if future is not None and not future.done():
-            future.set_exception(error)
+        requests = list(self.requests)
+        self.requests.clear()
+        self._fail(requests)
         return True
+
+    def _fail(self, requests: list[_Request]) -> None:
+        """Ends the statements without a result. An error of the session is reported to all."""
+        sqlstate = _sqlstate(requests[0].result) if requests else ""
+        for request in requests:
+            if not request.future.done():
+                request.future.set_exception(ConnectionLost(sqlstate))
+        self._pool.release(self, requests)
 
 
 class Pool:
-    """A few connections, each of which runs one statement at a time,
+    """A few connections, each of which runs one write, or some short reads one after the other,
     and a bounded queue for them.
+
+    There are never more statements on the connections than there are connections.
+    So one is idle whenever another statement may start, and a write never waits behind a read.
     """
 
     def __init__(self, url: str, size: int, queue: int, *, is_preparing: bool = True) -> None:
@@ -277,9 +386,13 @@ class Pool:
         self._conninfo = session.address(url)
         self.size = size
         self.queue = queue
-        self._idle: list[_Connection] = []
+        self._idle: dict[_Connection, None] = {}
+        self._busy: dict[_Connection, None] = {}
         self._all: set[_Connection] = set()
-        self._queue = Queue(size, queue)
+        self._running = 0
+        self._means: dict[bytes, float] = {}
+        """The recent duration of each statement in seconds, by its name."""
+        self._queue: Queue[_Request] = Queue(size, queue)
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_cut_off = False
         self._background = Background()
@@ -290,7 +403,7 @@ class Pool:
         opened = await asyncio.gather(*(self._connect() for _ in range(self.size)), return_exceptions=True)
         for connection in opened:
             if isinstance(connection, _Connection):
-                self._release(connection)
+                self.release(connection, ())
             else:
                 self.start(self._reconnect())
         self.start(self._background.run("deadlines", self._watch_deadlines))
@@ -300,8 +413,8 @@ class Pool:
         """Whether at least one connection is open and not silent, and the deadlines of waiting
         requests are watched.
         """
-        silent = asyncio.get_running_loop().time() - PROBE_PATIENCE
-        answers = any(connection.future is None or connection.started > silent for connection in self._all)
+        silent = monotonic() - PROBE_PATIENCE
+        answers = any(not connection.requests or connection.started > silent for connection in self._all)
         return answers and not self._background.failing()
 
     async def execute(
@@ -312,38 +425,35 @@ class Pool:
         client: Client = PRESENT,
         caller: bytes = ANYBODY,
         is_read_only: bool = False,
+        may_share: bool = True,
         patience: float = PATIENCE,
     ) -> pq.abc.PGresult:
         """Runs the statement in a transaction of its own, and returns its rows.
 
-        If the client disconnects, a statement that waits is not started, and one that only reads
-        is cancelled. caller: see Queue. patience: the seconds to wait for a connection.
+        If the client disconnects, a statement that waits is not started, and a slow one that only
+        reads is cancelled. caller: see Queue. may_share: whether a statement that only reads may
+        run on a connection with others. patience: the seconds to wait for a connection.
         Raises Unavailable, ClientGone, ConnectionLost and StatementFailed.
         """
-        if self._idle and self._queue.enter(caller):
-            connection = self._idle.pop()
-        else:
-            connection = await self._wait(client, caller, patience)
-        connection.reader = client if is_read_only else None
+        now = monotonic()
+        future: asyncio.Future[pq.abc.PGresult] = asyncio.get_running_loop().create_future()
+        request = _Request(statement, values, client, caller, is_read_only, may_share, now + patience, future)
         try:
-            result = await connection.execute(statement, values)
-            if result.status == pq.ExecStatus.TUPLES_OK:
-                return result
-            error = _failure(result)
-            if error.is_fatal:
-                connection.lose()
-                raise ConnectionLost(error.sqlstate)
-            if error.is_of_session and connection.started - connection.opened > YOUNG:
-                connection.lose()
-            raise error
+            if self._running < self.size and self._idle and self._queue.enter(caller):
+                self._start(request)
+            else:
+                # A timer for each wait would cost more than the wait: _watch_deadlines ends it.
+                self._queue.put(caller, request, now)
+            return await future
+        except Crowded:
+            await asyncio.sleep(CROWD_PAUSE)
+            raise
         except asyncio.CancelledError:
-            # The server is stopping. The next request on this connection must not get its
-            # response.
-            connection.lose()
+            # The server is stopping.
+            if request.connection is None:
+                raise
+            request.connection.abandon(request)
             raise StatementAbandoned from None
-        finally:
-            self._queue.leave(caller)
-            self._release(connection)
 
     async def close(self) -> None:
         """Closes all connections. No request may be running."""
@@ -353,11 +463,30 @@ class Pool:
         for connection in list(self._all):
             connection.lose()
 
+    def learn(self, statement: Statement, seconds: float) -> None:
+        """Notes how long the statement has taken."""
+        mean = self._means.get(statement.name, seconds)
+        self._means[statement.name] = mean + (seconds - mean) * WEIGHT
+
+    def release(self, connection: _Connection, requests: Iterable[_Request]) -> None:
+        """Frees the places of statements that have ended on the connection, and starts others."""
+        for request in requests:
+            if request.caller is not None:
+                self._queue.leave(request.caller)
+                self._running -= 1
+                request.caller = None
+        if not connection.requests:
+            self._busy.pop(connection, None)
+            if connection.socket >= 0:
+                self._idle[connection] = None
+            else:
+                self._idle.pop(connection, None)
+        while self._queue and self._running < self.size and self._idle and (entry := self._queue.take()):
+            self._start(entry)
+
     def replace(self, connection: _Connection) -> None:
         """Removes a lost connection, and opens another as soon as the server can be reached."""
         self._all.discard(connection)
-        if connection in self._idle:
-            self._idle.remove(connection)
         if not self._closed:
             self.start(self._reconnect())
 
@@ -367,40 +496,26 @@ class Pool:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _wait(self, client: Client, caller: bytes, patience: float) -> _Connection:
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[_Connection] = loop.create_future()
-        now = loop.time()
-        try:
-            self._queue.put(caller, (now + patience, future, client), now)
-            # A timer for each wait would cost more than the wait: _watch_deadlines ends it.
-            return await future
-        except Crowded:
-            await asyncio.sleep(CROWD_PAUSE)
-            raise
-        except asyncio.CancelledError:
-            # If it got a connection in the same moment, that goes back.
-            # It may also have ended by its deadline.
-            if future.done() and not future.cancelled() and future.exception() is None:
-                self._queue.leave(caller)
-                self._release(future.result())
-            raise
-
-    def _release(self, connection: _Connection) -> None:
-        if connection.socket >= 0:
-            self._idle.append(connection)
-        while self._idle and self._queue and (future := self._queue.take()):
-            future.set_result(self._idle.pop())
+    def _start(self, request: _Request) -> None:
+        """Sends the statement. A connection must be idle."""
+        self._running += 1
+        # A statement that never ran may be slow.
+        is_short = request.is_read_only and request.may_share and self._means.get(request.statement.name, SLOW) < SLOW
+        if is_short and self._busy:
+            slow = monotonic() - SLOW
+            for connection in self._busy:
+                if connection.is_shareable and connection.started > slow and len(connection.requests) < DEPTH:
+                    connection.send(request, is_short=True)
+                    return
+        connection, _ = self._idle.popitem()
+        self._busy[connection] = None
+        connection.send(request, is_short=is_short)
 
     async def _probe(self, connection: _Connection) -> None:
-        connection.reader = None
-        try:
-            await connection.execute(_PROBE, ())
-        except ConnectionLost:
-            return
-        finally:
-            connection.is_probed = False
-        self._release(connection)
+        future = asyncio.get_running_loop().create_future()
+        with contextlib.suppress(ConnectionLost, StatementFailed):
+            connection.send(_Request(_PROBE, (), PRESENT, None, False, False, 0.0, future), is_short=False)
+            await future
 
     async def _connect(self) -> _Connection:
         # PGconn.connect holds Python's lock while it waits for the server: even in a thread of its
@@ -414,7 +529,7 @@ class Pool:
         delay = 0.1
         while True:
             try:
-                self._release(await self._connect())
+                self.release(await self._connect(), ())
                 self._is_cut_off = False
                 return
             except psycopg.OperationalError as error:
@@ -429,15 +544,14 @@ class Pool:
             delay = min(delay * 2, 1.0)
 
     async def _watch_deadlines(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(TICK)
-            now = loop.time()
+            now = monotonic()
             for connection in list(self._all):
                 connection.check(now)
             for connection in [each for each in self._idle if now > each.started + PROBE]:
-                self._idle.remove(connection)
-                connection.is_probed = True
+                del self._idle[connection]
+                self._busy[connection] = None
                 self.start(self._probe(connection))
             if self._queue:
                 self._queue.drop(now)

@@ -147,10 +147,13 @@ def left_between(
             (connection,) = pool._all
             # As a pooler does: the attacker's statements run on the session of the next request.
             pgconn = connection.pgconn
+            pgconn.exit_pipeline_mode()
             assert pgconn.prepare(b"", b"select 'poison'").status == pq.ExecStatus.COMMAND_OK
             run(pgconn, poison)
+            pgconn.enter_pipeline_mode()
             answers = [before, await ask(pool), await ask(pool)]
             assert connection in pool._all
+            pgconn.exit_pipeline_mode()
             return answers, str([run(pgconn, query) for query in LOOKS])
         finally:
             await pool.close()

@@ -1,12 +1,14 @@
 """The pool's connections to a server that fails. They run on uvloop, as in production."""
 
 import asyncio
+import contextlib
 import functools
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvloop
@@ -109,6 +111,37 @@ def answering(data: bytes) -> Callable[[socket.socket], Awaitable[None]]:
         loop = asyncio.get_running_loop()
         while await loop.sock_recv(session, 65536):
             await loop.sock_sendall(session, data)
+
+    return answer
+
+
+PREPARED = message(b"1", b"")
+TYPES = struct.pack("!ihihih", 0, 0, 25, -1, -1, 0)
+
+
+def row(value: bytes) -> bytes:
+    """A complete result of one row, without the ReadyForQuery that ends its transaction."""
+    return (
+        message(b"2", b"")
+        + message(b"T", struct.pack("!h", 1) + b"a\0" + TYPES)
+        + message(b"D", struct.pack("!hi", 1, len(value)) + value)
+        + message(b"C", b"SELECT 1\0")
+    )
+
+
+def answering_each(*answers: bytes) -> Callable[[socket.socket], Awaitable[None]]:
+    """Answers each Sync with the next data. When none is left, sends ReadyForQuery alone."""
+
+    async def answer(session: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        left = iter(answers)
+        unread = b""
+        while data := await loop.sock_recv(session, 65536):
+            unread += data
+            while len(unread) > 4 and len(unread) > (size := struct.unpack("!i", unread[1:5])[0]):
+                kind, unread = unread[:1], unread[size + 1 :]
+                if kind == b"S":
+                    await loop.sock_sendall(session, next(left, READY))
 
     return answer
 
@@ -322,7 +355,7 @@ def test_a_caller_with_many_requests_leaves_a_connection_to_another(tmp_path: Pa
             # Nothing answers, but it is sent.
             other = asyncio.ensure_future(pool.execute(STATEMENT, (), caller=b"other"))
             await asyncio.sleep(0.05)
-            assert pool._idle == []
+            assert not pool._idle
             # The tenth of the first caller is refused.
             with pytest.raises(Crowded):
                 await asyncio.wait_for(asyncio.ensure_future(many[9]), 5)
@@ -382,5 +415,67 @@ def test_a_wait_for_a_connection_ends(tmp_path: Path, monkeypatch: pytest.Monkey
             for task in (first, patient):
                 task.cancel()
             await asyncio.wait({first, patient})
+
+    uvloop.run(run())
+
+
+FIRST = PREPARED + row(b"first") + READY
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        (row(b"1") + row(b"1") + READY, row(b"2") + READY, row(b"3") + READY),
+        (row(b"1") + READY + READY, row(b"2") + READY, row(b"3") + READY),
+        (row(b"1"), row(b"2") + READY, row(b"3") + READY),
+        (READY, row(b"1") + READY, row(b"2") + READY),
+        (row(b"1") + READY + row(b"x"), row(b"2") + READY, row(b"3") + READY),
+    ],
+    ids=["two results", "two ends", "no end", "no result", "a result between two statements"],
+)
+def test_a_result_that_belongs_to_no_statement_closes_the_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: tuple[bytes, ...]
+) -> None:
+    monkeypatch.setattr(postgres, "SLOW", 60.0)
+
+    async def run() -> None:
+        async with pooled(tmp_path, answering_each(FIRST, row(b"second") + READY, *answers), size=4) as (pool, backend):
+            for value in (b"first", b"second"):
+                assert (await pool.execute(STATEMENT, (), is_read_only=True)).get_value(0, 0) == value
+            results: list[Any] = await asyncio.gather(
+                *(pool.execute(STATEMENT, (), is_read_only=True) for _ in range(3)), return_exceptions=True
+            )
+            assert any(isinstance(result, ConnectionLost) for result in results)
+            for number, result in enumerate(results, 1):
+                assert isinstance(result, ConnectionLost) or result.get_value(0, 0) == b"%d" % number
+            await until(lambda: backend.sessions == 5)
+
+    uvloop.run(run())
+
+
+@pytest.mark.parametrize("late", [row(b"late"), row(b"late") + READY, READY], ids=["a result", "all", "an end"])
+@pytest.mark.parametrize("is_together", [False, True], ids=["later", "together"])
+def test_what_arrives_without_a_statement_is_no_result_of_the_next_one(
+    tmp_path: Path, late: bytes, *, is_together: bool
+) -> None:
+    async def answer(session: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.sock_recv(session, 65536)
+        await loop.sock_sendall(session, FIRST + (late if is_together else b""))
+        if not is_together:
+            await asyncio.sleep(0.1)
+            await loop.sock_sendall(session, late)
+        await answering_each(row(b"own") + READY)(session)
+
+    async def run() -> None:
+        async with pooled(tmp_path, answer) as (pool, backend):
+            first = asyncio.ensure_future(pool.execute(STATEMENT, ()))
+            if is_together:
+                # It is sent in the moment in which the first one ends.
+                second = asyncio.ensure_future(pool.execute(STATEMENT, ()))
+                with contextlib.suppress(ConnectionLost):
+                    assert (await second).get_value(0, 0) == b"own"
+            assert (await first).get_value(0, 0) == b"first"
+            await until(lambda: backend.sessions == 2)
 
     uvloop.run(run())

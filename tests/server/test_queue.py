@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -14,10 +15,20 @@ class Gone:
     is_gone = True
 
 
+@dataclass
+class Waiter:
+    """A request in a queue."""
+
+    name: str
+    until: float
+    client: Any
+    future: "asyncio.Future[Any]"
+
+
 class Waiters:
     """Requests in a queue, by their names."""
 
-    def __init__(self, queue: Queue) -> None:
+    def __init__(self, queue: Queue[Waiter]) -> None:
         self.queue = queue
         self.futures: dict[str, asyncio.Future[Any]] = {}
 
@@ -25,12 +36,12 @@ class Waiters:
         for name in names:
             future = asyncio.get_running_loop().create_future()
             self.futures[name] = future
-            self.queue.put(caller.encode(), (until, future, client), 0.0)
+            self.queue.put(caller.encode(), Waiter(name, until, client, future), 0.0)
 
     def take(self) -> str | None:
         """The name of the next request."""
         taken = self.queue.take()
-        return next((name for name, future in self.futures.items() if future is taken), None)
+        return taken.name if taken else None
 
     def error(self, name: str) -> BaseException | None:
         """The error that ended a request's wait."""
@@ -38,18 +49,18 @@ class Waiters:
         return future.exception() if future.done() else None
 
 
-def waiting(steps: Callable[[Queue, Waiters], None], connections: int = 8, limit: int = 256) -> None:
+def waiting(steps: Callable[[Queue[Waiter], Waiters], None], connections: int = 8, limit: int = 256) -> None:
     """Runs the steps in an event loop."""
 
     async def run() -> None:
-        queue = Queue(connections, limit)
+        queue: Queue[Waiter] = Queue(connections, limit)
         steps(queue, Waiters(queue))
 
     asyncio.run(run())
 
 
 def test_a_free_connection_goes_to_the_caller_that_occupies_the_fewest() -> None:
-    def steps(queue: Queue, waiters: Waiters) -> None:
+    def steps(queue: Queue[Waiter], waiters: Waiters) -> None:
         for _ in range(7):
             assert queue.enter(b"greedy")
         waiters.put("greedy", "g1", "g2", "g3")
@@ -65,7 +76,7 @@ def test_a_free_connection_goes_to_the_caller_that_occupies_the_fewest() -> None
 
 
 def test_between_equals_the_turns_go_round_and_each_caller_keeps_its_order() -> None:
-    def steps(queue: Queue, waiters: Waiters) -> None:
+    def steps(queue: Queue[Waiter], waiters: Waiters) -> None:
         for caller in "abc":
             waiters.put(caller, f"{caller}1", f"{caller}2")
         order = []
@@ -80,7 +91,7 @@ def test_between_equals_the_turns_go_round_and_each_caller_keeps_its_order() -> 
 
 @pytest.mark.parametrize(("connections", "most"), [(1, 1), (2, 2), (7, 7), (8, 7), (32, 28)])
 def test_one_caller_leaves_connections_to_the_others(connections: int, most: int) -> None:
-    def steps(queue: Queue, waiters: Waiters) -> None:
+    def steps(queue: Queue[Waiter], waiters: Waiters) -> None:
         assert [queue.enter(b"greedy") for _ in range(connections)].count(True) == most
         waiters.put("greedy", "g1")
         assert waiters.take() is None
@@ -93,7 +104,7 @@ def test_one_caller_leaves_connections_to_the_others(connections: int, most: int
 
 
 def test_in_a_full_queue_the_caller_with_the_most_requests_loses_its_last_one() -> None:
-    def steps(queue: Queue, waiters: Waiters) -> None:
+    def steps(queue: Queue[Waiter], waiters: Waiters) -> None:
         waiters.put("greedy", "g1", "g2", "g3", "g4")
         with pytest.raises(Crowded):
             waiters.put("greedy", "g5")
@@ -110,7 +121,7 @@ def test_in_a_full_queue_the_caller_with_the_most_requests_loses_its_last_one() 
 
 
 def test_a_request_leaves_when_its_time_is_over_or_its_client_has_gone() -> None:
-    def steps(queue: Queue, waiters: Waiters) -> None:
+    def steps(queue: Queue[Waiter], waiters: Waiters) -> None:
         waiters.put("a", "late", until=1.0)
         waiters.put("a", "gone", client=Gone())
         waiters.put("a", "good")
@@ -124,7 +135,7 @@ def test_a_request_leaves_when_its_time_is_over_or_its_client_has_gone() -> None
 
 
 def test_a_client_that_has_gone_is_noticed_when_its_turn_comes_or_room_is_needed() -> None:
-    def steps(queue: Queue, waiters: Waiters) -> None:
+    def steps(queue: Queue[Waiter], waiters: Waiters) -> None:
         waiters.put("a", "gone", client=Gone())
         waiters.put("a", "cancelled")
         waiters.futures["cancelled"].cancel()
