@@ -456,8 +456,10 @@ def test_a_result_that_belongs_to_no_statement_closes_the_connection(
 @pytest.mark.parametrize("late", [row(b"late"), row(b"late") + READY, READY], ids=["a result", "all", "an end"])
 @pytest.mark.parametrize("is_together", [False, True], ids=["later", "together"])
 def test_what_arrives_without_a_statement_is_no_result_of_the_next_one(
-    tmp_path: Path, late: bytes, *, is_together: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: bytes, *, is_together: bool
 ) -> None:
+    monkeypatch.setattr(postgres, "PROBE", 60.0)
+
     async def answer(session: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         await loop.sock_recv(session, 65536)
