@@ -133,6 +133,7 @@ _PROBE = Statement(b"probe", b"select")
 # Looking up a member of an enum costs as much as a call.
 _COMMAND_OK = pq.ExecStatus.COMMAND_OK.value
 _TUPLES_OK = pq.ExecStatus.TUPLES_OK.value
+_FATAL_ERROR = pq.ExecStatus.FATAL_ERROR.value
 _PIPELINE_SYNC = pq.ExecStatus.PIPELINE_SYNC.value
 
 
@@ -257,11 +258,10 @@ class _Connection:
                         self.lose()
                     break
                 result, request = pgconn.get_result(), requests[0]
-                if request.missing and result is not None and result.status != _PIPELINE_SYNC:
-                    self._take(request, result)
-                elif not request.missing and result is not None and result.status == _PIPELINE_SYNC:
+                status = None if result is None else result.status
+                if status == _PIPELINE_SYNC and not request.missing:
                     ended.append(requests.popleft())
-                else:
+                elif result is None or status == _PIPELINE_SYNC or not self._take(request, result):
                     self.lose()
                     break
         except psycopg.OperationalError:
@@ -271,18 +271,23 @@ class _Connection:
             self._end(ended)
         return is_complete and bool(ended)
 
-    def _take(self, request: _Request, result: pq.abc.PGresult) -> None:
-        """Keeps a result of the statement."""
-        request.missing -= 1
-        if request.result is None:
+    def _take(self, request: _Request, result: pq.abc.PGresult) -> bool:
+        """Keeps a result of the statement. Returns whether it can be one."""
+        if not request.missing:
+            # The statement has succeeded, and its transaction failed when it was committed.
+            if result.status != _FATAL_ERROR:
+                return False
             request.result = result
-        # Otherwise it is the second of two. If the first is an error, this is PIPELINE_ABORTED.
-        elif request.result.status == _COMMAND_OK:
-            self.prepared.add(request.statement.name)
-            request.result = result
+        else:
+            request.missing -= 1
+            if request.result is None:
+                request.result = result
+            # The second of two results. After an error, it is PIPELINE_ABORTED.
+            elif request.result.status == _COMMAND_OK:
+                self.prepared.add(request.statement.name)
+                request.result = result
         # libpq returns None after each result, but not after PIPELINE_SYNC.
-        if self.pgconn.get_result() is not None:
-            self.lose()
+        return self.pgconn.get_result() is None
 
     def _end(self, ended: list[_Request]) -> None:
         """Passes the results on, and starts other statements."""

@@ -453,6 +453,25 @@ def test_a_result_that_belongs_to_no_statement_closes_the_connection(
     uvloop.run(run())
 
 
+def test_an_error_of_the_commit_is_one_of_its_statement_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "SLOW", 60.0)
+    answers = [row(b"second") + READY, row(b"1") + READY, row(b"2") + error("54000") + READY, row(b"3") + READY]
+
+    async def run() -> None:
+        async with pooled(tmp_path, answering_each(FIRST, *answers), size=4) as (pool, backend):
+            for _ in range(2):
+                await pool.execute(STATEMENT, (), is_read_only=True)
+            results: list[Any] = await asyncio.gather(
+                *(pool.execute(STATEMENT, (), is_read_only=True) for _ in range(3)), return_exceptions=True
+            )
+            assert [results[n].get_value(0, 0) for n in (0, 2)] == [b"1", b"3"]
+            assert isinstance(results[1], StatementFailed)
+            assert results[1].sqlstate == "54000"
+            assert backend.sessions == 4
+
+    uvloop.run(run())
+
+
 @pytest.mark.parametrize("late", [row(b"late"), row(b"late") + READY, READY], ids=["a result", "all", "an end"])
 @pytest.mark.parametrize("is_together", [False, True], ids=["later", "together"])
 def test_what_arrives_without_a_statement_is_no_result_of_the_next_one(
