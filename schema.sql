@@ -217,7 +217,7 @@ COMMENT ON COLUMN api.crm_sync.status IS 'The state of the push.';
 COMMENT ON COLUMN api.crm_sync.last_synced_at IS 'When the record was created or found; null if that has not happened.';
 
 CREATE FUNCTION api.is_cursor(value text) RETURNS boolean
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
@@ -226,9 +226,6 @@ declare
   v_at text collate "C";
   v_id text collate "C";
 begin
-  if is_cursor.value is null then
-    return null;
-  end if;
   -- Patterns with limits for the number of characters would be ten to a hundred times as slow.
   if char_length(is_cursor.value) > 200 or char_length(is_cursor.value) % 4 = 1
     or is_cursor.value collate "C" !~ '^[A-Za-z0-9_-]+$'
@@ -570,7 +567,8 @@ CREATE TYPE app.lead_values AS (
 	revision integer,
 	email_key text COLLATE pg_catalog."C",
 	pipeline_stage_and_source text COLLATE pg_catalog."C",
-	score_id uuid
+	score_id uuid,
+	item text
 );
 
 ALTER TYPE app.lead_values OWNER TO leads_owner;
@@ -2307,6 +2305,7 @@ CREATE TABLE app.lead (
     email_key text GENERATED ALWAYS AS (lower((email COLLATE "C"))) STORED COLLATE pg_catalog."C",
     pipeline_stage_and_source text GENERATED ALWAYS AS (((pipeline_stage || '/'::text) || source)) STORED COLLATE pg_catalog."C",
     score_id uuid,
+    item text,
     CONSTRAINT lead_ai_reasoning_is_text_of_1_to_10000 CHECK (app.is_text(ai_reasoning, 10000)),
     CONSTRAINT lead_budget_range_is_text_of_1_to_128 CHECK (app.is_text(budget_range, 128)),
     CONSTRAINT lead_company_is_text_of_1_to_255 CHECK (app.is_text(company, 255)),
@@ -2342,6 +2341,7 @@ ALTER TABLE ONLY app.lead ALTER COLUMN revision SET STATISTICS 0;
 ALTER TABLE ONLY app.lead ALTER COLUMN email_key SET STATISTICS 0;
 ALTER TABLE ONLY app.lead ALTER COLUMN pipeline_stage_and_source SET STATISTICS 0;
 ALTER TABLE ONLY app.lead ALTER COLUMN score_id SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN item SET STATISTICS 0;
 
 ALTER TABLE ONLY app.lead FORCE ROW LEVEL SECURITY;
 
@@ -2390,6 +2390,8 @@ COMMENT ON COLUMN app.lead.email_key IS 'The e-mail address with A-Z in lower ca
 COMMENT ON COLUMN app.lead.pipeline_stage_and_source IS 'Stage and source in one column, for a filter by both. With two columns and no statistics, the planner could not tell their index from an index on one of them.';
 
 COMMENT ON COLUMN app.lead.score_id IS 'The latest score that a model gave. No body shows it; a change of it is recorded as lead.scored.';
+
+COMMENT ON COLUMN app.lead.item IS 'The lead as a list shows it, as JSON text; a trigger sets it. Null: not set yet, so that readers compute it.';
 
 CREATE TABLE crm.connection (
     organization_id uuid NOT NULL,
@@ -2968,6 +2970,38 @@ deletes the connection and the kept responses. last_lead_id: the value of after 
 erased. leads, events: the numbers that this batch erased. wait_seconds: if above 0, a push has a lease for this time; call
 the function again afterwards. is_done: whether everything is erased. To continue an interrupted erasure, start again with the
 first batch. Raises PT404 organization_not_found.';
+
+CREATE FUNCTION admin.fill_lead_items(batch integer) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- The session keeps the place, so that all batches together read the table once.
+  v_block bigint := coalesce(nullif(current_setting('leads.filled_blocks', true), ''), '0');
+  v_end bigint := pg_relation_size('app.lead') / current_setting('block_size')::bigint;
+  v_rows bigint;
+  v_filled bigint := 0;
+begin
+  while v_filled < fill_lead_items.batch and v_block < v_end loop
+    -- The trigger _500_stamp computes the value. The condition is checked again after a wait for a concurrent
+    -- change, which has set the value too.
+    update app.lead as l
+    set item = null
+    where l.ctid >= format('(%s,0)', v_block)::tid and l.ctid < format('(%s,0)', v_block + 1)::tid and l.item is null;
+    get diagnostics v_rows = row_count;
+    v_filled := v_filled + v_rows;
+    v_block := v_block + 1;
+  end loop;
+  perform set_config('leads.filled_blocks', case when v_filled > 0 then v_block::text else '' end, false);
+  return v_filled;
+end $$;
+
+ALTER FUNCTION admin.fill_lead_items(batch integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.fill_lead_items(batch integer) IS 'Sets app.lead.item in rows that have none, of all organizations, and returns their number. 0: none is left.
+
+batch: after so many rows it ends with the page of the table that it is at. It changes neither revision nor updated_at,
+and writes no event. Until it has run, readers compute the item of these rows.';
 
 CREATE FUNCTION admin.find_leads_to_erase(organization_id uuid, lead_id uuid, email text) RETURNS TABLE(lead_organization_id uuid, id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4901,7 +4935,7 @@ begin
   v_answer := row(
     201,
     json_build_object('Location', '/api/v1/leads/' || v_lead.id, 'ETag', app.lead_etag(v_lead.revision)),
-    row_to_json(app.lead_item(v_lead))::text
+    coalesce(v_lead.item, app.computed_lead_item(v_lead))
   );
   if create_lead.idempotency_key is not null then
     perform app.keep_answer(v_organization_id, create_lead.idempotency_key, v_answer);
@@ -5356,11 +5390,14 @@ declare
   v_organization_id uuid := auth.entered_organization_id();
   -- One row more than the page tells whether there is a next one.
   v_rows integer := list_audit_events.limit + 1;
-  v_at timestamptz;
-  v_id uuid;
+  v_bound record;
+  -- Above every row.
+  v_at timestamptz := 'infinity';
+  v_id uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
   v_start_at timestamptz := coalesce(list_audit_events.start_at, '-infinity');
   v_sources text[] := array['api', 'sql', 'worker', 'system'];
   v_items text[];
+  v_cursor text;
 begin
   if not list_audit_events.action <@ audit.actions() or not list_audit_events.source <@ v_sources then
     perform app.raise_faults(422, 'validation_failed', (
@@ -5380,15 +5417,18 @@ begin
     ));
   end if;
 
-  select b.created_at, b.id into v_at, v_id
-  from app.page_bound(list_audit_events.cursor, list_audit_events.end_at) as b;
+  if list_audit_events.cursor is not null or list_audit_events.end_at is not null then
+    v_bound := app.page_bound(list_audit_events.cursor, list_audit_events.end_at);
+    v_at := v_bound.created_at;
+    v_id := v_bound.id;
+  end if;
 
   -- One statement for each combination of filters, because each has its own index.
   if list_audit_events.lead_id is not null then
     v_items := array(
-      select row_to_json(audit.event_item(
+      select audit.event_text(
         e.id, e.organization_id, e.action, e.source, e.correlation_id, e.payload, e.created_at
-      ))::text
+      )
       from audit.event as e
       where
         e.organization_id = v_organization_id
@@ -5402,9 +5442,9 @@ begin
     );
   elsif list_audit_events.action is not null then
     v_items := array(
-      select row_to_json(audit.event_item(
+      select audit.event_text(
         p.id, p.organization_id, p.action, p.source, p.correlation_id, p.payload, p.created_at
-      ))::text
+      )
       from (
         select distinct a.value || '/' || s.value as value
         from unnest(list_audit_events.action) as a (value)
@@ -5426,9 +5466,9 @@ begin
     );
   elsif list_audit_events.source is not null then
     v_items := array(
-      select row_to_json(audit.event_item(
+      select audit.event_text(
         p.id, p.organization_id, p.action, p.source, p.correlation_id, p.payload, p.created_at
-      ))::text
+      )
       from (select distinct u.value from unnest(list_audit_events.source) as u (value)) as s
       cross join lateral (
         select e.*
@@ -5446,9 +5486,9 @@ begin
     );
   else
     v_items := array(
-      select row_to_json(audit.event_item(
+      select audit.event_text(
         e.id, e.organization_id, e.action, e.source, e.correlation_id, e.payload, e.created_at
-      ))::text
+      )
       from audit.event as e
       where
         e.organization_id = v_organization_id
@@ -5459,7 +5499,8 @@ begin
     );
   end if;
 
-  return app.page_answer(v_items, list_audit_events.limit);
+  v_cursor := app.next_cursor(v_items, list_audit_events.limit);
+  return app.page(v_items, list_audit_events.limit, v_cursor);
 end $$;
 
 ALTER FUNCTION api.list_audit_events("limit" api.page_size, cursor api.cursor, action api.any_of, source api.any_of, lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone) OWNER TO leads_exec;
@@ -5493,102 +5534,27 @@ declare
   v_organization_id uuid := auth.entered_organization_id();
   -- One row more than the page tells whether there is a next one.
   v_rows integer := list_leads.limit + 1;
-  v_at timestamptz;
-  v_id uuid;
+  v_bound record;
+  -- Above every row.
+  v_at timestamptz := 'infinity';
+  v_id uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
   v_start_at timestamptz := coalesce(list_leads.start_at, '-infinity');
+  v_stage text;
+  v_source text;
   v_items text[];
+  v_cursor text;
 begin
-  if list_leads.pipeline_stage is not null or list_leads.source is not null or list_leads.email is not null then
-    perform app.raise_faults(422, 'validation_failed', app.lead_filter_faults(
-      v_organization_id, list_leads.pipeline_stage, list_leads.source, list_leads.email
-    ));
+  if list_leads.cursor is not null or list_leads.end_at is not null then
+    v_bound := app.page_bound(list_leads.cursor, list_leads.end_at);
+    v_at := v_bound.created_at;
+    v_id := v_bound.id;
   end if;
 
-  select b.created_at, b.id into v_at, v_id from app.page_bound(list_leads.cursor, list_leads.end_at) as b;
-
   -- One statement for each combination of filters, because each has its own index: a condition such
-  -- as (source is null or l.source = source) would prevent its use. Each value is one index scan.
-  if list_leads.email is not null then
+  -- as (source is null or l.source = source) would prevent its use.
+  if list_leads.pipeline_stage is null and list_leads.source is null and list_leads.email is null then
     v_items := array(
-      select row_to_json(app.lead_item(row(p.*)::app.lead_values))::text
-      from (select distinct lower(app.read_email(u.value) collate "C") as value from unnest(list_leads.email) as u (value)) as e
-      cross join lateral (
-        select l.*
-        from app.lead as l
-        where
-          l.organization_id = v_organization_id
-          and l.email_key = e.value
-          and (list_leads.pipeline_stage is null or l.pipeline_stage = any (list_leads.pipeline_stage))
-          and (list_leads.source is null or l.source = any (list_leads.source))
-          and (l.created_at, l.id) < (v_at, v_id)
-          and l.created_at >= v_start_at
-        order by l.created_at desc, l.id desc
-        limit v_rows
-      ) as p
-      order by p.created_at desc, p.id desc
-      limit v_rows
-    );
-  elsif list_leads.pipeline_stage is not null and list_leads.source is not null then
-    v_items := array(
-      select row_to_json(app.lead_item(row(p.*)::app.lead_values))::text
-      from (
-        select distinct g.value || '/' || s.value as value
-        from unnest(list_leads.pipeline_stage) as g (value)
-        cross join unnest(list_leads.source) as s (value)
-      ) as f
-      cross join lateral (
-        select l.*
-        from app.lead as l
-        where
-          l.organization_id = v_organization_id
-          and l.pipeline_stage_and_source = f.value
-          and (l.created_at, l.id) < (v_at, v_id)
-          and l.created_at >= v_start_at
-        order by l.created_at desc, l.id desc
-        limit v_rows
-      ) as p
-      order by p.created_at desc, p.id desc
-      limit v_rows
-    );
-  elsif list_leads.pipeline_stage is not null then
-    v_items := array(
-      select row_to_json(app.lead_item(row(p.*)::app.lead_values))::text
-      from (select distinct u.value from unnest(list_leads.pipeline_stage) as u (value)) as g
-      cross join lateral (
-        select l.*
-        from app.lead as l
-        where
-          l.organization_id = v_organization_id
-          and l.pipeline_stage = g.value
-          and (l.created_at, l.id) < (v_at, v_id)
-          and l.created_at >= v_start_at
-        order by l.created_at desc, l.id desc
-        limit v_rows
-      ) as p
-      order by p.created_at desc, p.id desc
-      limit v_rows
-    );
-  elsif list_leads.source is not null then
-    v_items := array(
-      select row_to_json(app.lead_item(row(p.*)::app.lead_values))::text
-      from (select distinct u.value from unnest(list_leads.source) as u (value)) as s
-      cross join lateral (
-        select l.*
-        from app.lead as l
-        where
-          l.organization_id = v_organization_id
-          and l.source = s.value
-          and (l.created_at, l.id) < (v_at, v_id)
-          and l.created_at >= v_start_at
-        order by l.created_at desc, l.id desc
-        limit v_rows
-      ) as p
-      order by p.created_at desc, p.id desc
-      limit v_rows
-    );
-  else
-    v_items := array(
-      select row_to_json(app.lead_item(row(l.*)::app.lead_values))::text
+      select coalesce(l.item, app.computed_lead_item(row(l.*)::app.lead_values))
       from app.lead as l
       where
         l.organization_id = v_organization_id
@@ -5597,9 +5563,133 @@ begin
       order by l.created_at desc, l.id desc
       limit v_rows
     );
+  else
+    perform app.raise_faults(422, 'validation_failed', app.lead_filter_faults(
+      v_organization_id, list_leads.pipeline_stage, list_leads.source, list_leads.email
+    ));
+
+    -- Several values are one index scan each. The plan for them costs more, so one value has its own.
+    v_stage := case when cardinality(list_leads.pipeline_stage) = 1 then list_leads.pipeline_stage[1] end;
+    v_source := case when cardinality(list_leads.source) = 1 then list_leads.source[1] end;
+    if list_leads.email is not null then
+      v_items := array(
+        select p.item
+        from (select distinct lower(app.read_email(u.value) collate "C") as value from unnest(list_leads.email) as u (value)) as e
+        cross join lateral (
+          select coalesce(l.item, app.computed_lead_item(row(l.*)::app.lead_values)) as item, l.created_at, l.id
+          from app.lead as l
+          where
+            l.organization_id = v_organization_id
+            and l.email_key = e.value
+            and (list_leads.pipeline_stage is null or l.pipeline_stage = any (list_leads.pipeline_stage))
+            and (list_leads.source is null or l.source = any (list_leads.source))
+            and (l.created_at, l.id) < (v_at, v_id)
+            and l.created_at >= v_start_at
+          order by l.created_at desc, l.id desc
+          limit v_rows
+        ) as p
+        order by p.created_at desc, p.id desc
+        limit v_rows
+      );
+    elsif v_stage is not null and v_source is not null then
+      v_items := array(
+        select coalesce(l.item, app.computed_lead_item(row(l.*)::app.lead_values))
+        from app.lead as l
+        where
+          l.organization_id = v_organization_id
+          and l.pipeline_stage_and_source = v_stage || '/' || v_source
+          and (l.created_at, l.id) < (v_at, v_id)
+          and l.created_at >= v_start_at
+        order by l.created_at desc, l.id desc
+        limit v_rows
+      );
+    elsif v_stage is not null and list_leads.source is null then
+      v_items := array(
+        select coalesce(l.item, app.computed_lead_item(row(l.*)::app.lead_values))
+        from app.lead as l
+        where
+          l.organization_id = v_organization_id
+          and l.pipeline_stage = v_stage
+          and (l.created_at, l.id) < (v_at, v_id)
+          and l.created_at >= v_start_at
+        order by l.created_at desc, l.id desc
+        limit v_rows
+      );
+    elsif v_source is not null and list_leads.pipeline_stage is null then
+      v_items := array(
+        select coalesce(l.item, app.computed_lead_item(row(l.*)::app.lead_values))
+        from app.lead as l
+        where
+          l.organization_id = v_organization_id
+          and l.source = v_source
+          and (l.created_at, l.id) < (v_at, v_id)
+          and l.created_at >= v_start_at
+        order by l.created_at desc, l.id desc
+        limit v_rows
+      );
+    elsif list_leads.source is null then
+      v_items := array(
+        select p.item
+        from (select distinct u.value from unnest(list_leads.pipeline_stage) as u (value)) as g
+        cross join lateral (
+          select coalesce(l.item, app.computed_lead_item(row(l.*)::app.lead_values)) as item, l.created_at, l.id
+          from app.lead as l
+          where
+            l.organization_id = v_organization_id
+            and l.pipeline_stage = g.value
+            and (l.created_at, l.id) < (v_at, v_id)
+            and l.created_at >= v_start_at
+          order by l.created_at desc, l.id desc
+          limit v_rows
+        ) as p
+        order by p.created_at desc, p.id desc
+        limit v_rows
+      );
+    elsif list_leads.pipeline_stage is null then
+      v_items := array(
+        select p.item
+        from (select distinct u.value from unnest(list_leads.source) as u (value)) as s
+        cross join lateral (
+          select coalesce(l.item, app.computed_lead_item(row(l.*)::app.lead_values)) as item, l.created_at, l.id
+          from app.lead as l
+          where
+            l.organization_id = v_organization_id
+            and l.source = s.value
+            and (l.created_at, l.id) < (v_at, v_id)
+            and l.created_at >= v_start_at
+          order by l.created_at desc, l.id desc
+          limit v_rows
+        ) as p
+        order by p.created_at desc, p.id desc
+        limit v_rows
+      );
+    else
+      v_items := array(
+        select p.item
+        from (
+          select distinct g.value || '/' || s.value as value
+          from unnest(list_leads.pipeline_stage) as g (value)
+          cross join unnest(list_leads.source) as s (value)
+        ) as f
+        cross join lateral (
+          select coalesce(l.item, app.computed_lead_item(row(l.*)::app.lead_values)) as item, l.created_at, l.id
+          from app.lead as l
+          where
+            l.organization_id = v_organization_id
+            and l.pipeline_stage_and_source = f.value
+            and (l.created_at, l.id) < (v_at, v_id)
+            and l.created_at >= v_start_at
+          order by l.created_at desc, l.id desc
+          limit v_rows
+        ) as p
+        order by p.created_at desc, p.id desc
+        limit v_rows
+      );
+    end if;
   end if;
 
-  return app.page_answer(v_items, list_leads.limit);
+  v_cursor := app.next_cursor(v_items, list_leads.limit);
+  return app.page(v_items, list_leads.limit, v_cursor);
 end $$;
 
 ALTER FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone) OWNER TO leads_exec;
@@ -6292,28 +6382,20 @@ name: of the shared response in components/responses: the codes, and the fields 
 shared response itself.';
 
 CREATE FUNCTION app.page_answer(items text[], page_size integer) RETURNS api.answer
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    BEGIN ATOMIC
- WITH last AS (
-          SELECT ((page_answer.items)[page_answer.page_size])::json AS item
-           WHERE (cardinality(page_answer.items) > page_answer.page_size)
-         ), next AS (
-          SELECT translate(encode(convert_to((((('{"created_at":"'::text || (last.item ->> 'created_at'::text)) || '","id":"'::text) || (last.item ->> 'id'::text)) || '"}'::text), 'UTF8'::name), 'base64'::text), '+/=
-'::text, '-_'::text) AS cursor
-            FROM last
-         )
-  SELECT ROW(200, json_build_object('Next-Cursor', next.cursor), (((('{"data":['::text || array_to_string((page_answer.items)[:page_answer.page_size], ','::text)) || '],"next_cursor":'::text) || COALESCE((('"'::text || next.cursor) || '"'::text), 'null'::text)) || '}'::text))::api.answer AS "row"
-    FROM (( SELECT) page
-      LEFT JOIN next ON (true));
-END;
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_cursor text := app.next_cursor(page_answer.items, page_answer.page_size);
+begin
+  return app.page(page_answer.items, page_answer.page_size, v_cursor);
+end $$;
 
 ALTER FUNCTION app.page_answer(items text[], page_size integer) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.page_answer(items text[], page_size integer) IS 'The answer {"data": […], "next_cursor": …}.
 
-items: the rows as JSON, in order; one more than page_size if there is a next page. The cursor is unpadded base64url
-(RFC 4648, section 5) of compact JSON with created_at and id of the last row of the page. The API server makes the
-header Link from the header Next-Cursor. Null: there is no next page.';
+items: the rows as JSON, in order; one more than page_size if there is a next page.';
 
 CREATE FUNCTION api.operation_successes() RETURNS TABLE(operation_id text, status integer, response text, schema_name text, schema text)
     LANGUAGE sql STABLE
@@ -7205,6 +7287,18 @@ ALTER FUNCTION app.code_point("character" text) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.code_point("character" text) IS 'The first character as Unicode writes it, such as U+200B. Null for null.';
 
+CREATE FUNCTION app.computed_lead_item(lead app.lead_values) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return row_to_json(app.lead_item(computed_lead_item.lead))::text;
+end $$;
+
+ALTER FUNCTION app.computed_lead_item(lead app.lead_values) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.computed_lead_item(lead app.lead_values) IS 'A row has no item if it was written without triggers, or if admin.fill_lead_items has not come to it yet.';
+
 CREATE FUNCTION app.contact_fault() RETURNS json
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -7583,6 +7677,23 @@ ALTER FUNCTION app.lead_whole(lead app.lead_values) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.lead_whole(lead app.lead_values) IS 'All 17 fields of a lead, in the order of the body.';
 
+CREATE FUNCTION app.next_cursor(items text[], page_size integer) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN ((items)[(page_size + 1)] IS NOT NULL) THEN rtrim(replace(encode(convert_to((((('{"created_at":"'::text || (((items)[page_size])::json ->> 'created_at'::text)) || '","id":"'::text) || (((items)[page_size])::json ->> 'id'::text)) || '"}'::text), 'UTF8'::name), 'base64'::text), '
+'::text, ''::text), '='::text)
+             ELSE NULL::text
+         END AS "case";
+END;
+
+ALTER FUNCTION app.next_cursor(items text[], page_size integer) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.next_cursor(items text[], page_size integer) IS 'Unpadded base64url (RFC 4648, section 5) of compact JSON with created_at and id of the last row of the page.
+
+items: the rows as JSON, in order; one more than page_size if there is a next page. Null: there is none.';
+
 CREATE PROCEDURE app.notify(IN channel text)
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7595,29 +7706,43 @@ ALTER PROCEDURE app.notify(IN channel text) OWNER TO leads_owner;
 
 COMMENT ON PROCEDURE app.notify(IN channel text) IS 'Sends NOTIFY without data while the queue of notifications is less than half full. Every program that listens also polls, so a notification only makes it quicker.';
 
-CREATE FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) RETURNS record
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    SET "TimeZone" TO 'UTC'
+CREATE FUNCTION app.page(items text[], page_size integer, next_cursor text) RETURNS api.answer
+    LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
- WITH bound AS (
-          SELECT ((c.content ->> 'created_at'::text))::timestamp with time zone AS created_at,
-             ((c.content ->> 'id'::text))::uuid AS id
-            FROM ( SELECT (convert_from(decode((translate((page_bound.cursor)::text, '-_'::text, '+/'::text) || repeat('='::text, ((4 - (char_length((page_bound.cursor)::text) % 4)) % 4))), 'base64'::text), 'UTF8'::name))::json AS content) c
-           WHERE (page_bound.cursor IS NOT NULL)
-         UNION ALL
-          SELECT page_bound.end_at AS end_at,
-             '00000000-0000-0000-0000-000000000000'::uuid
-           WHERE (page_bound.end_at IS NOT NULL)
-         UNION ALL
-          SELECT 'infinity'::timestamp with time zone,
-             'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
-         )
-  SELECT bound.created_at,
-     bound.id
-    FROM bound
-   ORDER BY bound.created_at, bound.id
-  LIMIT 1;
+ SELECT ROW(200, json_build_object('Next-Cursor', next_cursor), concat('{"data":[', array_to_string((items)[:page_size], ','::text), '],"next_cursor":', COALESCE((('"'::text || next_cursor) || '"'::text), 'null'::text), '}'))::api.answer AS "row";
 END;
+
+ALTER FUNCTION app.page(items text[], page_size integer, next_cursor text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.page(items text[], page_size integer, next_cursor text) IS 'The answer {"data": […], "next_cursor": …}.
+
+items: the rows as JSON, in order; those after page_size are left out. next_cursor: what app.next_cursor has returned. The
+API server makes the header Link from the header Next-Cursor. Null: there is no next page.';
+
+CREATE FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_content text;
+begin
+  -- Above every row.
+  created_at := 'infinity';
+  id := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+  if page_bound.cursor is not null then
+    -- As api.is_cursor has checked: each part has its place, and the time ends with Z.
+    v_content := convert_from(
+      decode(page_bound.cursor || repeat('=', (4 - char_length(page_bound.cursor) % 4) % 4), 'base64'), 'UTF8'
+    );
+    created_at := substr(v_content, 16, 24);
+    id := substr(v_content, 48, 36);
+  end if;
+  -- end_at is exclusive: the bound is the smallest possible id at that time.
+  if page_bound.end_at <= created_at then
+    created_at := page_bound.end_at;
+    id := '00000000-0000-0000-0000-000000000000';
+  end if;
+end $$;
 
 ALTER FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) OWNER TO leads_owner;
 
@@ -7921,41 +8046,45 @@ CREATE FUNCTION app.tg_lead__stamp() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+  v_lead app.lead_values;
 begin
   if tg_op = 'INSERT' then
     new.revision := 1;
     if new.pipeline_stage = 'qualified' then
       new.qualification_completed_at := coalesce(new.qualification_completed_at, new.created_at);
     end if;
-    return new;
+  else
+    -- Generated columns are computed later, and the item below.
+    new.email_key := old.email_key;
+    new.pipeline_stage_and_source := old.pipeline_stage_and_source;
+    new.item := old.item;
+    -- An update that changes nothing else keeps the revision and the times.
+    if new is distinct from old then
+      if (new.organization_id, new.id, new.created_at) is distinct from (old.organization_id, old.id, old.created_at) then
+        raise sqlstate 'PT409' using
+          message = 'lead_identity_is_fixed',
+          hint = 'organization_id, id and created_at of a lead never change.';
+      end if;
+
+      new.qualification_completed_at := old.qualification_completed_at;
+      -- The clock can be set back, and a transaction that began earlier can write later.
+      new.updated_at := greatest(date_trunc('milliseconds', now()), old.updated_at);
+      if new.pipeline_stage = 'qualified' then
+        new.qualification_completed_at := coalesce(old.qualification_completed_at, new.updated_at);
+      end if;
+      new.revision := old.revision + 1;
+    end if;
   end if;
 
-  -- Generated columns are computed later. An update that changes nothing else ends here.
-  new.email_key := old.email_key;
-  new.pipeline_stage_and_source := old.pipeline_stage_and_source;
-  if new is not distinct from old then
-    return new;
-  end if;
-
-  if (new.organization_id, new.id, new.created_at) is distinct from (old.organization_id, old.id, old.created_at) then
-    raise sqlstate 'PT409' using
-      message = 'lead_identity_is_fixed',
-      hint = 'organization_id, id and created_at of a lead never change.';
-  end if;
-
-  new.qualification_completed_at := old.qualification_completed_at;
-  -- The clock can be set back, and a transaction that began earlier can write later.
-  new.updated_at := greatest(date_trunc('milliseconds', now()), old.updated_at);
-  if new.pipeline_stage = 'qualified' then
-    new.qualification_completed_at := coalesce(old.qualification_completed_at, new.updated_at);
-  end if;
-  new.revision := old.revision + 1;
+  v_lead := new;
+  new.item := row_to_json(app.lead_item(v_lead))::text;
   return new;
 end $$;
 
 ALTER FUNCTION app.tg_lead__stamp() OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.tg_lead__stamp() IS 'Increments revision, sets updated_at, and sets qualification_completed_at when the lead first reaches the stage "qualified". An UPDATE cannot set these columns itself.';
+COMMENT ON FUNCTION app.tg_lead__stamp() IS 'Increments revision, sets updated_at, sets qualification_completed_at when the lead first reaches the stage "qualified", and sets item. An UPDATE cannot set these columns itself. One that changes no other column only sets item.';
 
 CREATE FUNCTION app.tg_organization__add_pipeline_stages() RETURNS trigger
     LANGUAGE plpgsql
@@ -8407,6 +8536,16 @@ COMMENT ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_id
 The input is a JSON array in UTF-8, in the format of Python''s json.dumps(…, ensure_ascii=False): the position in the chain,
 id, organization_id, action, source, correlation_id, lead_id, payload_digest as hexadecimal digits, created_at.
 The array has the payload''s digest and not the payload, so that values can be erased while the chain stays valid.';
+
+CREATE FUNCTION audit.event_text(id uuid, organization_id uuid, action text, source text, correlation_id text, payload json, created_at timestamp with time zone) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT (((((((((((((('{"id":"'::text || id) || '","organization_id":"'::text) || organization_id) || '","action":'::text) || (to_json(action))::text) || ',"source":"'::text) || source) || '","correlation_id":'::text) || COALESCE((to_json(correlation_id))::text, 'null'::text)) || ',"payload":'::text) || (payload)::text) || ',"created_at":"'::text) || app.utc_text(created_at)) || '"}'::text);
+END;
+
+ALTER FUNCTION audit.event_text(id uuid, organization_id uuid, action text, source text, correlation_id text, payload json, created_at timestamp with time zone) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION audit.event_text(id uuid, organization_id uuid, action text, source text, correlation_id text, payload json, created_at timestamp with time zone) IS 'The same bytes as row_to_json prints of audit.event_item. Only correlation_id may be null.';
 
 CREATE FUNCTION audit.is_migrating_login() RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -11260,6 +11399,8 @@ CREATE POLICY lead_jobs_insert ON app.lead FOR INSERT TO leads_jobs WITH CHECK (
 
 CREATE POLICY lead_jobs_select ON app.lead FOR SELECT TO leads_jobs USING (true);
 
+CREATE POLICY lead_jobs_update ON app.lead FOR UPDATE TO leads_jobs USING (true) WITH CHECK (true);
+
 ALTER TABLE app.organization ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY organization_eraser_select ON app.organization FOR SELECT TO leads_eraser USING (true);
@@ -11726,6 +11867,8 @@ GRANT SELECT(updated_at) ON TABLE app.lead TO leads_bi;
 
 GRANT UPDATE(score_id) ON TABLE app.lead TO leads_exec;
 
+GRANT UPDATE(item) ON TABLE app.lead TO leads_jobs;
+
 GRANT SELECT,DELETE ON TABLE crm.connection TO leads_jobs;
 
 GRANT SELECT(organization_id) ON TABLE crm.connection TO leads_exec;
@@ -11791,6 +11934,8 @@ GRANT ALL ON FUNCTION admin.erase_lead(organization_id uuid, lead_id uuid) TO le
 
 REVOKE ALL ON FUNCTION admin.erase_organization(organization_id uuid, after uuid, batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.erase_organization(organization_id uuid, after uuid, batch integer) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.fill_lead_items(batch integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.find_leads_to_erase(organization_id uuid, lead_id uuid, email text) FROM PUBLIC;
 
@@ -12148,6 +12293,9 @@ GRANT ALL ON FUNCTION app.clean_text(value text) TO leads_jobs;
 REVOKE ALL ON FUNCTION app.code_point("character" text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.code_point("character" text) TO leads_exec;
 
+REVOKE ALL ON FUNCTION app.computed_lead_item(lead app.lead_values) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.computed_lead_item(lead app.lead_values) TO leads_exec;
+
 REVOKE ALL ON FUNCTION app.contact_fault() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.contact_fault() TO leads_exec;
 
@@ -12209,13 +12357,20 @@ GRANT ALL ON FUNCTION app.lead_from(fields jsonb, base app.lead_values) TO leads
 
 REVOKE ALL ON FUNCTION app.lead_item(lead app.lead_values) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_item(lead app.lead_values) TO leads_exec;
+GRANT ALL ON FUNCTION app.lead_item(lead app.lead_values) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.lead_whole(lead app.lead_values) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_whole(lead app.lead_values) TO leads_exec;
 GRANT ALL ON FUNCTION app.lead_whole(lead app.lead_values) TO leads_jobs;
 
+REVOKE ALL ON FUNCTION app.next_cursor(items text[], page_size integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.next_cursor(items text[], page_size integer) TO leads_exec;
+
 REVOKE ALL ON PROCEDURE app.notify(IN channel text) FROM PUBLIC;
 GRANT ALL ON PROCEDURE app.notify(IN channel text) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION app.page(items text[], page_size integer, next_cursor text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.page(items text[], page_size integer, next_cursor text) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) TO leads_exec;
@@ -12277,6 +12432,9 @@ GRANT ALL ON FUNCTION audit.erased_payload(payload json) TO leads_jobs;
 REVOKE ALL ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) TO leads_exec;
 GRANT ALL ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION audit.event_text(id uuid, organization_id uuid, action text, source text, correlation_id text, payload json, created_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.event_text(id uuid, organization_id uuid, action text, source text, correlation_id text, payload json, created_at timestamp with time zone) TO leads_exec;
 
 REVOKE ALL ON FUNCTION audit.is_migrating_login() FROM PUBLIC;
 

@@ -106,6 +106,11 @@ def all_(folder: Path | None = None) -> list[Migration]:
     return sorted(migrations, key=lambda migration: _order(migration.id) or ())
 
 
+def is_backfill(text: str) -> bool:
+    """Whether the text of a migration declares a backfill."""
+    return _BACKFILL.search(text) is not None
+
+
 def newest() -> int:
     """The number of releases that have migrations:
     the minimum of api.schema_version() that this release needs.

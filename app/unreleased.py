@@ -133,20 +133,28 @@ def apply(connection: psycopg.Connection[Any]) -> None:
         return
     kept = _kept(connection)
     if kept is None or not kept.next:
-        for migration in _parts():
-            for text in migration.steps if not migration.is_transactional else [migration_run.as_script(migration)]:
-                try:
-                    connection.execute(text.encode())
-                except psycopg.Error as error:
-                    error.add_note(f"migrations/next.sql, migration {migration.id},")
-                    raise
+        _apply_parts(connection, are_backfills=False)
         _keep(connection, State(state.next, ""))
     try:
         connection.execute(load_script().encode())
     except psycopg.Error as error:
         error.add_note(_place(error))
         raise
+    # Repeatable, and after sql/, which has the functions.
+    _apply_parts(connection, are_backfills=True)
     _keep(connection, state)
+
+
+def _apply_parts(connection: psycopg.Connection[Any], *, are_backfills: bool) -> None:
+    for migration in _parts():
+        if (migration.backfill is not None) != are_backfills:
+            continue
+        for text in migration.steps if not migration.is_transactional else [migration_run.as_script(migration)]:
+            try:
+                connection.execute(text.encode())
+            except psycopg.Error as error:
+                error.add_note(f"migrations/next.sql, migration {migration.id},")
+                raise
 
 
 def parts(text: str) -> list[tuple[str, str]]:

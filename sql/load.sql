@@ -37,6 +37,7 @@ reset role;
 \ir audit/tg_sync__record.sql
 \ir audit/actions.sql
 \ir audit/event_item.sql
+\ir audit/event_text.sql
 \ir audit/event_etag.sql
 \ir audit/erased_payload.sql
 \ir audit/tg_event__check_erasure.sql
@@ -69,6 +70,7 @@ reset role;
 
 \ir app/tg_organization__add_pipeline_stages.sql
 \ir app/tg_pipeline_stage__keep_new.sql
+\ir app/lead_item.sql
 \ir app/tg_lead__stamp.sql
 \ir app/organization.policies.sql
 \ir app/organization.triggers.sql
@@ -114,9 +116,11 @@ reset role;
 \ir app/claim_idempotency_key.sql
 \ir app/keep_answer.sql
 \ir app/page_bound.sql
+\ir app/next_cursor.sql
+\ir app/page.sql
 \ir app/page_answer.sql
 \ir app/lead_etag.sql
-\ir app/lead_item.sql
+\ir app/computed_lead_item.sql
 \ir app/lead_whole.sql
 \ir app/lead_change.sql
 
@@ -260,6 +264,7 @@ reset role;
 \ir admin/revoke_analyst.sql
 \ir admin/disable_analyst.sql
 \ir admin/drop_analyst.sql
+\ir admin/fill_lead_items.sql
 \ir admin/load_leads.sql
 \ir admin/load_signals.sql
 \ir admin/check_scoring_model.sql

@@ -2,8 +2,8 @@
 
 * migrations/next.sql becomes migrations of the release. A line ``-- migration: NAME`` begins a
   file; each file has its own header. Then next.sql is empty again.
-* The files of sql/ that differ from their last frozen copy are frozen, once, into the last
-  migration of the release.
+* The files of sql/ that differ from their last frozen copy are frozen, once, into one migration.
+  Only the backfills of next.sql come after it.
 * The version is written to pyproject.toml and api.release_version, the number of releases with
   migrations to api.schema_version, and the heading and date to CHANGELOG.md.
 * schema.sql and migrations/SHA256SUMS are written, and all of it is committed and tagged.
@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from app import unreleased
-from app.migrations import MigrationError
+from app.migrations import MigrationError, is_backfill
 from app.unreleased import has_statements
 from tools import schema
 from tools.frozen import Block, Refused, frozen_blocks, load_order, migrations, sections
@@ -124,7 +124,8 @@ def write_release(repo: Path, version: str) -> None:
         parts = unreleased.parts((repo / "migrations/next.sql").read_text())
     except MigrationError as error:
         raise Refused(str(error)) from None
-    files = [(name, text.strip() + "\n") for name, text in parts]
+    parts = [(name, text.strip() + "\n") for name, text in parts]
+    files = [(name, text) for name, text in parts if not is_backfill(text)]
     if changed := differing(repo):
         tables = sorted({path for path in changed if path.endswith((".policies.sql", ".triggers.sql"))})
         locked = ", ".join(".".join(Path(path).parts[1:]).rsplit(".", 2)[0] for path in tables)
@@ -132,6 +133,7 @@ def write_release(repo: Path, version: str) -> None:
         title = "The functions, views, triggers, policies and grants that changed since the last release."
         header = _header(title, locks, "0 s per million rows: no row is read.", "expand")
         files.append(("objects", header + frozen(repo, changed)))
+    files += [(name, text) for name, text in parts if is_backfill(text)]
     for number, (name, content) in enumerate(files, 1):
         (repo / "migrations" / f"{version}-{number:02}.{name}.sql").write_text(content)
     (repo / "migrations/next.sql").write_text(NEXT)

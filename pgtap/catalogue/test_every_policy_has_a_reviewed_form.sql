@@ -71,6 +71,8 @@ where
         ('app.pipeline_stage.pipeline_stage_jobs_delete', 'leads_jobs', 'delete'),
         ('app.lead.lead_jobs_select', 'leads_jobs', 'select'),
         ('app.lead.lead_jobs_insert', 'leads_jobs', 'insert'),
+        -- A trigger replaces the value of the only column that leads_jobs may update.
+        ('app.lead.lead_jobs_update', 'leads_jobs', 'update'),
         ('scoring.model.model_jobs_select', 'leads_jobs', 'select'),
         ('scoring.model.model_jobs_insert', 'leads_jobs', 'insert'),
         ('scoring.model.model_jobs_update', 'leads_jobs', 'update'),

@@ -168,6 +168,7 @@ from (values
     execute on app.claim_idempotency_key
     execute on app.clean_text
     execute on app.code_point
+    execute on app.computed_lead_item
     execute on app.contact_fault
     execute on app.control_character
     execute on app.duplicate_keys
@@ -188,6 +189,8 @@ from (values
     execute on app.lead_item
     execute on app.lead_whole
     execute on app.new_id
+    execute on app.next_cursor
+    execute on app.page
     execute on app.page_answer
     execute on app.page_bound
     execute on app.plain_lead
@@ -207,6 +210,7 @@ from (values
     execute on audit.event_etag
     execute on audit.event_hash
     execute on audit.event_item
+    execute on audit.event_text
     execute on auth.entered_organization_id
     execute on auth.key_scopes
     execute on auth.organization_id
@@ -260,6 +264,7 @@ from (values
       pain_points, timeline, budget_range, ai_reasoning, qualification_completed_at, created_at, updated_at
     ) on app.lead
     select on app.lead
+    update (item) on app.lead
     insert (organization_id, name, environment) on app.organization
     select on app.organization
     update (organization_id) on app.organization
@@ -306,6 +311,7 @@ from (values
     execute on app.is_email
     execute on app.is_name
     execute on app.is_text
+    execute on app.lead_item
     execute on app.lead_whole
     execute on app.new_id
     execute on app.notify

@@ -61,7 +61,7 @@ begin
   v_answer := row(
     201,
     json_build_object('Location', '/api/v1/leads/' || v_lead.id, 'ETag', app.lead_etag(v_lead.revision)),
-    row_to_json(app.lead_item(v_lead))::text
+    coalesce(v_lead.item, app.computed_lead_item(v_lead))
   );
   if create_lead.idempotency_key is not null then
     perform app.keep_answer(v_organization_id, create_lead.idempotency_key, v_answer);

@@ -19,11 +19,14 @@ declare
   v_organization_id uuid := auth.entered_organization_id();
   -- One row more than the page tells whether there is a next one.
   v_rows integer := list_audit_events.limit + 1;
-  v_at timestamptz;
-  v_id uuid;
+  v_bound record;
+  -- Above every row.
+  v_at timestamptz := 'infinity';
+  v_id uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
   v_start_at timestamptz := coalesce(list_audit_events.start_at, '-infinity');
   v_sources text[] := array['api', 'sql', 'worker', 'system'];
   v_items text[];
+  v_cursor text;
 begin
   if not list_audit_events.action <@ audit.actions() or not list_audit_events.source <@ v_sources then
     perform app.raise_faults(422, 'validation_failed', (
@@ -43,15 +46,18 @@ begin
     ));
   end if;
 
-  select b.created_at, b.id into v_at, v_id
-  from app.page_bound(list_audit_events.cursor, list_audit_events.end_at) as b;
+  if list_audit_events.cursor is not null or list_audit_events.end_at is not null then
+    v_bound := app.page_bound(list_audit_events.cursor, list_audit_events.end_at);
+    v_at := v_bound.created_at;
+    v_id := v_bound.id;
+  end if;
 
   -- One statement for each combination of filters, because each has its own index.
   if list_audit_events.lead_id is not null then
     v_items := array(
-      select row_to_json(audit.event_item(
+      select audit.event_text(
         e.id, e.organization_id, e.action, e.source, e.correlation_id, e.payload, e.created_at
-      ))::text
+      )
       from audit.event as e
       where
         e.organization_id = v_organization_id
@@ -65,9 +71,9 @@ begin
     );
   elsif list_audit_events.action is not null then
     v_items := array(
-      select row_to_json(audit.event_item(
+      select audit.event_text(
         p.id, p.organization_id, p.action, p.source, p.correlation_id, p.payload, p.created_at
-      ))::text
+      )
       from (
         select distinct a.value || '/' || s.value as value
         from unnest(list_audit_events.action) as a (value)
@@ -89,9 +95,9 @@ begin
     );
   elsif list_audit_events.source is not null then
     v_items := array(
-      select row_to_json(audit.event_item(
+      select audit.event_text(
         p.id, p.organization_id, p.action, p.source, p.correlation_id, p.payload, p.created_at
-      ))::text
+      )
       from (select distinct u.value from unnest(list_audit_events.source) as u (value)) as s
       cross join lateral (
         select e.*
@@ -109,9 +115,9 @@ begin
     );
   else
     v_items := array(
-      select row_to_json(audit.event_item(
+      select audit.event_text(
         e.id, e.organization_id, e.action, e.source, e.correlation_id, e.payload, e.created_at
-      ))::text
+      )
       from audit.event as e
       where
         e.organization_id = v_organization_id
@@ -122,7 +128,8 @@ begin
     );
   end if;
 
-  return app.page_answer(v_items, list_audit_events.limit);
+  v_cursor := app.next_cursor(v_items, list_audit_events.limit);
+  return app.page(v_items, list_audit_events.limit, v_cursor);
 end $$;
 
 comment on function api.list_audit_events(api.page_size, api.cursor, api.any_of, api.any_of, uuid, timestamptz, timestamptz) is

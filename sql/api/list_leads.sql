@@ -16,102 +16,27 @@ declare
   v_organization_id uuid := auth.entered_organization_id();
   -- One row more than the page tells whether there is a next one.
   v_rows integer := list_leads.limit + 1;
-  v_at timestamptz;
-  v_id uuid;
+  v_bound record;
+  -- Above every row.
+  v_at timestamptz := 'infinity';
+  v_id uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
   v_start_at timestamptz := coalesce(list_leads.start_at, '-infinity');
+  v_stage text;
+  v_source text;
   v_items text[];
+  v_cursor text;
 begin
-  if list_leads.pipeline_stage is not null or list_leads.source is not null or list_leads.email is not null then
-    perform app.raise_faults(422, 'validation_failed', app.lead_filter_faults(
-      v_organization_id, list_leads.pipeline_stage, list_leads.source, list_leads.email
-    ));
+  if list_leads.cursor is not null or list_leads.end_at is not null then
+    v_bound := app.page_bound(list_leads.cursor, list_leads.end_at);
+    v_at := v_bound.created_at;
+    v_id := v_bound.id;
   end if;
 
-  select b.created_at, b.id into v_at, v_id from app.page_bound(list_leads.cursor, list_leads.end_at) as b;
-
   -- One statement for each combination of filters, because each has its own index: a condition such
-  -- as (source is null or l.source = source) would prevent its use. Each value is one index scan.
-  if list_leads.email is not null then
+  -- as (source is null or l.source = source) would prevent its use.
+  if list_leads.pipeline_stage is null and list_leads.source is null and list_leads.email is null then
     v_items := array(
-      select row_to_json(app.lead_item(row(p.*)::app.lead_values))::text
-      from (select distinct lower(app.read_email(u.value) collate "C") as value from unnest(list_leads.email) as u (value)) as e
-      cross join lateral (
-        select l.*
-        from app.lead as l
-        where
-          l.organization_id = v_organization_id
-          and l.email_key = e.value
-          and (list_leads.pipeline_stage is null or l.pipeline_stage = any (list_leads.pipeline_stage))
-          and (list_leads.source is null or l.source = any (list_leads.source))
-          and (l.created_at, l.id) < (v_at, v_id)
-          and l.created_at >= v_start_at
-        order by l.created_at desc, l.id desc
-        limit v_rows
-      ) as p
-      order by p.created_at desc, p.id desc
-      limit v_rows
-    );
-  elsif list_leads.pipeline_stage is not null and list_leads.source is not null then
-    v_items := array(
-      select row_to_json(app.lead_item(row(p.*)::app.lead_values))::text
-      from (
-        select distinct g.value || '/' || s.value as value
-        from unnest(list_leads.pipeline_stage) as g (value)
-        cross join unnest(list_leads.source) as s (value)
-      ) as f
-      cross join lateral (
-        select l.*
-        from app.lead as l
-        where
-          l.organization_id = v_organization_id
-          and l.pipeline_stage_and_source = f.value
-          and (l.created_at, l.id) < (v_at, v_id)
-          and l.created_at >= v_start_at
-        order by l.created_at desc, l.id desc
-        limit v_rows
-      ) as p
-      order by p.created_at desc, p.id desc
-      limit v_rows
-    );
-  elsif list_leads.pipeline_stage is not null then
-    v_items := array(
-      select row_to_json(app.lead_item(row(p.*)::app.lead_values))::text
-      from (select distinct u.value from unnest(list_leads.pipeline_stage) as u (value)) as g
-      cross join lateral (
-        select l.*
-        from app.lead as l
-        where
-          l.organization_id = v_organization_id
-          and l.pipeline_stage = g.value
-          and (l.created_at, l.id) < (v_at, v_id)
-          and l.created_at >= v_start_at
-        order by l.created_at desc, l.id desc
-        limit v_rows
-      ) as p
-      order by p.created_at desc, p.id desc
-      limit v_rows
-    );
-  elsif list_leads.source is not null then
-    v_items := array(
-      select row_to_json(app.lead_item(row(p.*)::app.lead_values))::text
-      from (select distinct u.value from unnest(list_leads.source) as u (value)) as s
-      cross join lateral (
-        select l.*
-        from app.lead as l
-        where
-          l.organization_id = v_organization_id
-          and l.source = s.value
-          and (l.created_at, l.id) < (v_at, v_id)
-          and l.created_at >= v_start_at
-        order by l.created_at desc, l.id desc
-        limit v_rows
-      ) as p
-      order by p.created_at desc, p.id desc
-      limit v_rows
-    );
-  else
-    v_items := array(
-      select row_to_json(app.lead_item(row(l.*)::app.lead_values))::text
+      select coalesce(l.item, app.computed_lead_item(row(l.*)::app.lead_values))
       from app.lead as l
       where
         l.organization_id = v_organization_id
@@ -120,9 +45,133 @@ begin
       order by l.created_at desc, l.id desc
       limit v_rows
     );
+  else
+    perform app.raise_faults(422, 'validation_failed', app.lead_filter_faults(
+      v_organization_id, list_leads.pipeline_stage, list_leads.source, list_leads.email
+    ));
+
+    -- Several values are one index scan each. The plan for them costs more, so one value has its own.
+    v_stage := case when cardinality(list_leads.pipeline_stage) = 1 then list_leads.pipeline_stage[1] end;
+    v_source := case when cardinality(list_leads.source) = 1 then list_leads.source[1] end;
+    if list_leads.email is not null then
+      v_items := array(
+        select p.item
+        from (select distinct lower(app.read_email(u.value) collate "C") as value from unnest(list_leads.email) as u (value)) as e
+        cross join lateral (
+          select coalesce(l.item, app.computed_lead_item(row(l.*)::app.lead_values)) as item, l.created_at, l.id
+          from app.lead as l
+          where
+            l.organization_id = v_organization_id
+            and l.email_key = e.value
+            and (list_leads.pipeline_stage is null or l.pipeline_stage = any (list_leads.pipeline_stage))
+            and (list_leads.source is null or l.source = any (list_leads.source))
+            and (l.created_at, l.id) < (v_at, v_id)
+            and l.created_at >= v_start_at
+          order by l.created_at desc, l.id desc
+          limit v_rows
+        ) as p
+        order by p.created_at desc, p.id desc
+        limit v_rows
+      );
+    elsif v_stage is not null and v_source is not null then
+      v_items := array(
+        select coalesce(l.item, app.computed_lead_item(row(l.*)::app.lead_values))
+        from app.lead as l
+        where
+          l.organization_id = v_organization_id
+          and l.pipeline_stage_and_source = v_stage || '/' || v_source
+          and (l.created_at, l.id) < (v_at, v_id)
+          and l.created_at >= v_start_at
+        order by l.created_at desc, l.id desc
+        limit v_rows
+      );
+    elsif v_stage is not null and list_leads.source is null then
+      v_items := array(
+        select coalesce(l.item, app.computed_lead_item(row(l.*)::app.lead_values))
+        from app.lead as l
+        where
+          l.organization_id = v_organization_id
+          and l.pipeline_stage = v_stage
+          and (l.created_at, l.id) < (v_at, v_id)
+          and l.created_at >= v_start_at
+        order by l.created_at desc, l.id desc
+        limit v_rows
+      );
+    elsif v_source is not null and list_leads.pipeline_stage is null then
+      v_items := array(
+        select coalesce(l.item, app.computed_lead_item(row(l.*)::app.lead_values))
+        from app.lead as l
+        where
+          l.organization_id = v_organization_id
+          and l.source = v_source
+          and (l.created_at, l.id) < (v_at, v_id)
+          and l.created_at >= v_start_at
+        order by l.created_at desc, l.id desc
+        limit v_rows
+      );
+    elsif list_leads.source is null then
+      v_items := array(
+        select p.item
+        from (select distinct u.value from unnest(list_leads.pipeline_stage) as u (value)) as g
+        cross join lateral (
+          select coalesce(l.item, app.computed_lead_item(row(l.*)::app.lead_values)) as item, l.created_at, l.id
+          from app.lead as l
+          where
+            l.organization_id = v_organization_id
+            and l.pipeline_stage = g.value
+            and (l.created_at, l.id) < (v_at, v_id)
+            and l.created_at >= v_start_at
+          order by l.created_at desc, l.id desc
+          limit v_rows
+        ) as p
+        order by p.created_at desc, p.id desc
+        limit v_rows
+      );
+    elsif list_leads.pipeline_stage is null then
+      v_items := array(
+        select p.item
+        from (select distinct u.value from unnest(list_leads.source) as u (value)) as s
+        cross join lateral (
+          select coalesce(l.item, app.computed_lead_item(row(l.*)::app.lead_values)) as item, l.created_at, l.id
+          from app.lead as l
+          where
+            l.organization_id = v_organization_id
+            and l.source = s.value
+            and (l.created_at, l.id) < (v_at, v_id)
+            and l.created_at >= v_start_at
+          order by l.created_at desc, l.id desc
+          limit v_rows
+        ) as p
+        order by p.created_at desc, p.id desc
+        limit v_rows
+      );
+    else
+      v_items := array(
+        select p.item
+        from (
+          select distinct g.value || '/' || s.value as value
+          from unnest(list_leads.pipeline_stage) as g (value)
+          cross join unnest(list_leads.source) as s (value)
+        ) as f
+        cross join lateral (
+          select coalesce(l.item, app.computed_lead_item(row(l.*)::app.lead_values)) as item, l.created_at, l.id
+          from app.lead as l
+          where
+            l.organization_id = v_organization_id
+            and l.pipeline_stage_and_source = f.value
+            and (l.created_at, l.id) < (v_at, v_id)
+            and l.created_at >= v_start_at
+          order by l.created_at desc, l.id desc
+          limit v_rows
+        ) as p
+        order by p.created_at desc, p.id desc
+        limit v_rows
+      );
+    end if;
   end if;
 
-  return app.page_answer(v_items, list_leads.limit);
+  v_cursor := app.next_cursor(v_items, list_leads.limit);
+  return app.page(v_items, list_leads.limit, v_cursor);
 end $$;
 
 comment on function api.list_leads(api.page_size, api.cursor, api.any_of, api.any_of, api.any_of, timestamptz, timestamptz) is

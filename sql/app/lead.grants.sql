@@ -19,6 +19,9 @@ grant select, insert (
   timeline, budget_range, ai_reasoning, qualification_completed_at, created_at, updated_at
 ) on app.lead to leads_jobs;
 
+-- admin.fill_lead_items. The trigger _500_stamp replaces the value that is written.
+grant update (item) on app.lead to leads_jobs;
+
 -- The columns that the views of schema bi show. Analysts have no USAGE on schema app.
 grant select (
   id, organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,

@@ -16,6 +16,8 @@ create policy lead_exec_update on app.lead for update to leads_exec
 create policy lead_jobs_select on app.lead for select to leads_jobs using (true);
 -- admin.load_leads
 create policy lead_jobs_insert on app.lead for insert to leads_jobs with check (true);
+-- admin.fill_lead_items
+create policy lead_jobs_update on app.lead for update to leads_jobs using (true) with check (true);
 
 create policy lead_bi_select on app.lead for select to leads_bi
   using (organization_id = (select auth.analyst_organization_id()));

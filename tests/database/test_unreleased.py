@@ -27,6 +27,16 @@ set local role leads_owner;
 comment on table app.note is 'A note.';
 commit;
 """
+FUNCTION = """\
+set role leads_owner;
+create function admin.fill_note(batch integer) returns bigint
+language sql volatile security definer set search_path = pg_catalog, pg_temp
+begin atomic
+  insert into app.note select 'a note' where (select count(*) from app.note) < 3;
+  select 3 - count(*) from app.note;
+end;
+reset role;
+"""
 
 
 @pytest.fixture
@@ -64,6 +74,14 @@ def test_a_part_may_be_a_list_of_steps(checkout: Path, connection: psycopg.Conne
     (checkout / "next.sql").write_text(NEXT + STEPS)
     unreleased.apply(connection)
     assert has(connection, "app.note_by_body")
+
+
+def test_a_backfill_runs_after_sql_has_its_function(checkout: Path, connection: psycopg.Connection) -> None:
+    (checkout / "next.sql").write_text("-- migration: fill\n-- backfill: admin.fill_note (app.note)\n" + NEXT)
+    (checkout / "load.sql").write_text(FUNCTION)
+    unreleased.apply(connection)
+    assert connection.execute("select count(*) from app.note").fetchone() == (3,)
+    unreleased.apply(connection)
 
 
 def test_a_change_in_sql_is_loaded_again(checkout: Path, connection: psycopg.Connection) -> None:

@@ -150,6 +150,8 @@ CANARY = (
     "update app.idempotency_key set request_digest = sha256('canary') where organization_id = '{victim}'",
     "update audit.event set payload = replace(payload::text, 'one.example', 'canary.example')::json "
     "where organization_id = '{victim}'",
+    # No trigger has fired: the stored text of the copies and of the canaries is that of the victim's old rows.
+    "update app.lead as l set item = row_to_json(app.lead_item(row(l.*)::app.lead_values))::text",
 )
 
 

@@ -109,6 +109,15 @@ def test_a_later_release_freezes_only_what_changed_after_the_statements_of_next(
     assert "select 2;" in (repo / "sql/api/schema_version.sql").read_text()
 
 
+def test_a_backfill_comes_after_the_functions_that_it_needs(repo: Path) -> None:
+    release.release(repo, "0.9.0")
+    backfill = "-- migration: fill\n-- Fills.\n-- backfill: admin.fill (app.lead)\n"
+    (repo / "migrations/next.sql").write_text(release.NEXT + backfill + NEXT)
+    commit(repo)
+    release.release(repo, "0.10.0")
+    assert names(repo)[3:] == ["0.10.0-01.lead_origin.sql", "0.10.0-02.objects.sql", "0.10.0-03.fill.sql"]
+
+
 def test_a_release_without_other_changes_has_a_migration_for_its_version(repo: Path) -> None:
     release.release(repo, "0.9.0")
     release.release(repo, "0.9.1")

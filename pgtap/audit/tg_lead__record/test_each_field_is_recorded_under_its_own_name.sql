@@ -53,7 +53,8 @@ select is_empty(
     select a.attname from pg_attribute as a
     where a.attrelid = 'app.lead'::regclass and a.attnum > 0 and not a.attisdropped
       and a.attgenerated = ''
-      and a.attname not in ('id', 'organization_id', 'created_at', 'updated_at', 'revision', 'score_id')
+      -- item repeats other columns, like the generated ones.
+      and a.attname not in ('id', 'organization_id', 'created_at', 'updated_at', 'revision', 'score_id', 'item')
       and a.attname not in (
         select f.name
         from audit.event as e
