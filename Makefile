@@ -69,7 +69,7 @@ test-15: .venv/.dev ## Run all tests on PostgreSQL 15 (PG15_BIN: the folder of i
 	@.venv/bin/python -m tools.pgtap
 	LEADS_PG_BIN='$(PG15_BIN)' .venv/bin/pytest $(ARGS)
 
-test-15-database: ## Run the tests of the database, the migrations and the isolation on PostgreSQL 15
+test-15-database: .venv/.dev ## Run the tests of the database, the migrations and the isolation on PostgreSQL 15
 	@$(MAKE) --no-print-directory test-15 \
 	  ARGS="pgtap tests/analysts tests/api/test_access.py tests/audit tests/database tests/isolation $(ARGS)"
 

@@ -235,12 +235,14 @@ where l.organization_id = %(organization)s and l.id = %(lead)s
 
 
 def score_buffers(session: Session, alice: Organization, lead: str) -> int:
-    """Buffers that scoring the lead touches."""
+    """Buffers that scoring the lead touches, at least. If the lead's page is full, its new version
+    needs an entry in each index too.
+    """
     claim = sha256(alice.keys["write"].encode()).hexdigest()
     session.execute("set local session_replication_role = origin")
     session.execute("select auth.enter(%s, 'a-request', 'write', false)", [claim])
     assert session.execute(f"select (api.score_lead('{lead}')).status").fetchall()[0]["status"] == 200
-    return buffers(session, f"api.score_lead('{lead}')")
+    return min(buffers(session, f"api.score_lead('{lead}')") for _ in range(3))
 
 
 def test_a_score_costs_the_same_for_any_number_of_signals(session: Session, alice: Organization) -> None:

@@ -227,7 +227,11 @@ PREDICATES = [
     ("api/update_lead", "l.organization_id = v_organization_id", "app.lead"),  # select … into
     ("api/create_signals", "l.organization_id = v_organization_id", "app.lead"),  # perform
     ("api/list_leads", "l.organization_id = v_organization_id", "app.lead"),  # an assignment
-    ("api/get_audit_event", "e.organization_id = (select auth.organization_id('read'))", "audit.event"),  # begin atomic
+    (
+        "api/get_audit_event",
+        "e.organization_id = (select auth.entered_organization_id())",
+        "audit.event",
+    ),  # begin atomic
     ("bi/stage_history", "e.organization_id = (select auth.analyst_organization_id())", "audit.event"),
     ("admin/add_stage", "s.organization_id = v_organization_id", "app.pipeline_stage"),  # insert … select
     ("crm/lease_syncs", "s.organization_id = g.organization_id", "crm.sync"),  # update … from
