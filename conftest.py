@@ -75,7 +75,8 @@ def run_dir() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def cluster(run_dir: Path) -> Iterator[embedded.Server]:
     """The server, with a template database that a login without superuser rights has migrated."""
-    options = {"fsync": "off", "max_connections": "600"}
+    # The machine may stand still for seconds.
+    options = {"fsync": "off", "max_connections": "600", "authentication_timeout": "60s"}
     with embedded.running(run_dir / "postgres", options=options) as server:
         with filelock.FileLock(run_dir / "template.lock"):
             if not (run_dir / "template").exists():
