@@ -54,14 +54,16 @@ this is no sign that the server is ready.
 """
 
 DEPTH = 4
-"""Reads that a connection may have at once. Measured with 16 and 64 clients: with 2, the slowest
-reads took longer. With 8, a read cost as much as with 4, and fewer were answered in a second.
+"""Reads that a connection may have at once. Measured on a busy machine with 16 and 64 clients that
+read one lead: with 2, the slowest reads took longer. With 8, a read cost as much of PostgreSQL's
+time as with 4, and fewer were answered in a second.
 """
 
 SLOW = 0.005
 """Seconds after which a read is slow: no other is sent behind it, nor behind a statement whose runs
-recently took so long in the mean. With 1 or 2 ms, most of the gain was lost on a busy machine, where
-a read of 0.2 ms of processor time takes longer. 10 ms saved no more.
+recently took so long in the mean. Measured on a busy machine: with 1 ms, a read of one lead cost
+more of PostgreSQL's time, and with 1 or 2 ms, a list did. Between 5, 10 and 20 ms, the runs showed
+no difference that was larger than their noise, so this is the smallest of them.
 """
 
 WEIGHT = 0.125
