@@ -7,7 +7,7 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -70,14 +70,13 @@ def told(
     """The result of a call whose response has these bytes. drip: sent after them, again and again."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(response)
-        with suppress(ConnectionError, asyncio.CancelledError):
+        with closing(writer), suppress(ConnectionError, EOFError, asyncio.CancelledError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(response)
             while drip:
                 writer.write(drip)
                 await writer.drain()
                 await asyncio.sleep(0.02)
-        writer.close()
         with suppress(ConnectionError):
             await writer.wait_closed()
 
