@@ -140,6 +140,9 @@ class World:
                 )
             for statement in (*STILL, *SEALS, *EXTRA, *CANARY):
                 self.connection.execute(self.filled(statement).encode())
+        # A list shows the stored text, which must have the canaries too.
+        stale = "l.item is distinct from row_to_json(app.lead_item(row(l.*)::app.lead_values))::text"
+        assert self.rows(f"select l.id from app.lead as l where {stale}") == []
         # An UPDATE can put a row version into a gap, before older rows.
         for (statement,) in self.rows(_SORT, SCHEMAS):
             self.connection.execute(statement.encode())

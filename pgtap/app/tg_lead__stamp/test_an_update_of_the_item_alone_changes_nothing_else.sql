@@ -1,5 +1,5 @@
 begin;
-select plan(6);
+select plan(7);
 
 select act_as('alice');
 select made_lead('{"email": "ada@example.com", "name": "Ada", "lead_score": 5}');
@@ -12,6 +12,8 @@ create table test.rows_before as
 select (select count(*) from audit.event) as events, (select count(*) from scoring.score) as scores, (select count(*) from crm.sync) as syncs;
 
 update app.lead set item = null;
+select is((select l.item::json ->> 'name' from app.lead as l), 'Ada', 'it is computed');
+update app.lead set item = 'forged';
 select is(l.revision, b.revision, 'the revision') from app.lead as l cross join test.before as b;
 select is(l.updated_at, b.updated_at, 'updated_at') from app.lead as l cross join test.before as b;
 select is(to_jsonb(l) - 'item', to_jsonb(b) - 'item', 'every other column') from app.lead as l cross join test.before as b;
