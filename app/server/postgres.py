@@ -401,7 +401,6 @@ class Pool:
         self._idle: dict[_Connection, None] = {}
         self._busy: dict[_Connection, None] = {}
         self._all: set[_Connection] = set()
-        self._running = 0
         self._means: dict[bytes, float] = {}
         """The recent duration of each statement in seconds, by its name."""
         self._queue: Queue[_Request] = Queue(size, queue)
@@ -451,7 +450,7 @@ class Pool:
         future: asyncio.Future[pq.abc.PGresult] = asyncio.get_running_loop().create_future()
         request = _Request(statement, values, client, caller, is_read_only, may_share, now + patience, future)
         try:
-            if self._running < self.size and self._idle and self._queue.enter(caller):
+            if self._idle and self._queue.enter(caller):
                 self._start(request)
             else:
                 # A timer for each wait would cost more than the wait: _watch_deadlines ends it.
@@ -485,7 +484,6 @@ class Pool:
         for request in requests:
             if request.caller is not None:
                 self._queue.leave(request.caller)
-                self._running -= 1
                 request.caller = None
         if not connection.requests:
             self._busy.pop(connection, None)
@@ -493,7 +491,7 @@ class Pool:
                 self._idle[connection] = None
             else:
                 self._idle.pop(connection, None)
-        while self._queue and self._running < self.size and self._idle and (entry := self._queue.take()):
+        while self._queue and self._idle and (entry := self._queue.take()):
             self._start(entry)
 
     def replace(self, connection: _Connection) -> None:
@@ -510,7 +508,6 @@ class Pool:
 
     def _start(self, request: _Request) -> None:
         """Sends the statement. A connection must be idle."""
-        self._running += 1
         # A statement that never ran may be slow.
         is_short = request.is_read_only and request.may_share and self._means.get(request.statement.name, SLOW) < SLOW
         if is_short and self._busy:

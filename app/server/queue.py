@@ -52,6 +52,7 @@ class Queue(Generic[T]):
 
     def __init__(self, places: int, limit: int) -> None:
         """places: their number; limit: the requests that may wait at once."""
+        self._free = places
         # One place of eight is left for the others.
         self._most = places - places // 8
         self._limit = limit
@@ -63,15 +64,17 @@ class Queue(Generic[T]):
         return self._count
 
     def enter(self, caller: bytes) -> bool:
-        """Counts one more place for the caller, unless it has as many as one may have."""
+        """Gives the caller one more place, unless none is free or it has as many as one may have."""
         running = self._running.get(caller, 0)
-        if running >= self._most:
+        if not self._free or running >= self._most:
             return False
+        self._free -= 1
         self._running[caller] = running + 1
         return True
 
     def leave(self, caller: bytes) -> None:
-        """Counts one place less for the caller."""
+        """Takes a place from the caller."""
+        self._free += 1
         running = self._running[caller] - 1
         if running:
             self._running[caller] = running
@@ -96,8 +99,8 @@ class Queue(Generic[T]):
         self._count += 1
 
     def take(self) -> T | None:
-        """Removes the request whose turn it is, and counts a place for its caller. None: no caller
-        that waits may have one more.
+        """Removes the request whose turn it is, and gives its caller a place. None: no place is
+        free, or no caller that waits may have one more.
         """
         while self._waiting:
             caller = min(self._waiting, key=lambda each: self._running.get(each, 0))

@@ -168,7 +168,7 @@ def run(
             monkeypatch.setattr(_Connection, "send", record)
             yield world
             # All places are free again.
-            assert (pool._running, pool._queue._running, pool._busy) == (0, {}, {})
+            assert (pool._queue._free, pool._queue._running, pool._busy) == (pool.size, {}, {})
         finally:
             await pool.close()
 
@@ -287,7 +287,8 @@ def test_reads_behind_a_slow_one_run_again_on_other_connections(
         connection = world.sent[0][0]
         assert connection not in [sent[0] for sent in world.sent[3:]]
         # They occupy no place behind the slow one.
-        assert (world.pool._running, len(connection.requests), slow.done()) == (1, 3, False)
+        places = world.pool.size - world.pool._queue._free
+        assert (places, len(connection.requests), slow.done()) == (1, 3, False)
         client.is_gone = True
         # Now the slow one is alone, and is cancelled as always.
         status, _ = await asyncio.wait_for(slow, 1)

@@ -90,17 +90,28 @@ def test_between_equals_the_turns_go_round_and_each_caller_keeps_its_order() -> 
 
 
 @pytest.mark.parametrize(("connections", "most"), [(1, 1), (2, 2), (7, 7), (8, 7), (32, 28)])
-def test_one_caller_leaves_connections_to_the_others(connections: int, most: int) -> None:
-    def steps(queue: Queue[Waiter], waiters: Waiters) -> None:
+def test_one_caller_gets_at_most_seven_of_eight_connections(connections: int, most: int) -> None:
+    def steps(queue: Queue[Waiter], _: Waiters) -> None:
         assert [queue.enter(b"greedy") for _ in range(connections)].count(True) == most
+
+    waiting(steps, connections)
+
+
+def test_the_connection_that_is_left_goes_to_another_caller() -> None:
+    def steps(queue: Queue[Waiter], waiters: Waiters) -> None:
+        for _ in range(7):
+            assert queue.enter(b"greedy")
         waiters.put("greedy", "g1")
         assert waiters.take() is None
-        waiters.put("small", "s1")
+        waiters.put("small", "s1", "s2")
         assert waiters.take() == "s1"
+        assert waiters.take() is None
+        queue.leave(b"greedy")
+        assert waiters.take() == "s2"
         queue.leave(b"greedy")
         assert waiters.take() == "g1"
 
-    waiting(steps, connections)
+    waiting(steps)
 
 
 def test_in_a_full_queue_the_caller_with_the_most_requests_loses_its_last_one() -> None:
