@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import psycopg
 
+from app.settings import ROOT
 from bench import against, server
 from bench.api import Api, answers
 from bench.check import check
@@ -53,14 +54,7 @@ class Starter:
 
     def product(self, own: Database) -> Side:
         """Starts the product. Raises BenchmarkError."""
-        launch = partial(
-            server.started,
-            server.serve_command(server.PYTHON),
-            {"DATABASE_URL": own.url, "LEADS_CONNECTIONS": str(self.connections)},
-            self.folder / "server.log",
-            partial(answers, REST, own.pairs[0]),
-        )
-        return self._side(_TITLE, REST, own, launch, None)
+        return self._commit(_TITLE, PRODUCT, own, server.PYTHON, ROOT)
 
     def peer(self, name: str, own: Database, product: Side) -> Side:
         """Starts a peer. Raises BenchmarkError."""
@@ -76,15 +70,7 @@ class Starter:
 
     def against(self, checkout: Path, other: Database) -> Side:
         """Starts another commit of the product. Raises BenchmarkError."""
-        launch = partial(
-            server.started,
-            server.serve_command(against.python(checkout)),
-            {"DATABASE_URL": other.url, "LEADS_CONNECTIONS": str(self.connections)},
-            self.folder / "against.log",
-            partial(answers, REST, other.pairs[0]),
-            checkout,
-        )
-        return self._side(f"{_TITLE} at {checkout.name}", REST, other, launch, None)
+        return self._commit(f"{_TITLE} at {checkout.name}", AGAINST, other, against.python(checkout), checkout)
 
     def postgrest(self, base: str, own: Database, product: Side) -> Side:
         """Waits until the user has started PostgREST at the address. Raises BenchmarkError."""
@@ -101,6 +87,18 @@ class Starter:
         served = Server(base, postgrest.process(base), 0.0)
         sizes = check("PostgREST", api, base, product.server.base, own.pairs)
         return Side("PostgREST", api, served, own, (), sizes)
+
+    def _commit(self, title: str, name: str, own: Database, python: str, checkout: Path) -> Side:
+        """Starts the product, with the Python and the files of a checkout."""
+        launch = partial(
+            server.started,
+            server.serve_command(python),
+            {"DATABASE_URL": own.url, "LEADS_CONNECTIONS": str(self.connections)},
+            self.folder / f"{name}.log",
+            partial(answers, REST, own.pairs[0]),
+            checkout,
+        )
+        return self._side(title, REST, own, launch, None)
 
     def _side(
         self,

@@ -5,9 +5,9 @@
 // The argument is the port. BENCH_DATABASE is the address of the database as a URL, BENCH_CONNECTIONS
 // the number of connections.
 
-import { createHash } from "node:crypto";
 import Fastify from "fastify";
 import pg from "pg";
+import { organizationOf } from "./keys.js";
 
 const pool = new pg.Pool({
   connectionString: process.env.BENCH_DATABASE,
@@ -81,30 +81,9 @@ const paging = {
   cursor: { type: "string", maxLength: 200 },
 };
 
-const KEY_MILLISECONDS = 60_000;
-// The organization of each key that was seen, and when to look the key up again.
-const known = new Map();
-
-const sha256 = (bytes) => createHash("sha256").update(bytes).digest();
-
-async function organizationOf(key) {
-  const entry = known.get(key);
-  if (entry && Date.now() < entry.end) return entry.organization;
-  const { rows } = await pool.query({
-    name: "key",
-    text: `select organization_id from auth.api_key
-           where digest = $1 and revoked_at is null and (expires_at is null or expires_at > now())`,
-    values: [sha256(sha256(key))],
-  });
-  if (rows.length === 0) return null;
-  known.set(key, { organization: rows[0].organization_id, end: Date.now() + KEY_MILLISECONDS });
-  return rows[0].organization_id;
-}
-
 app.decorateRequest("organization", null);
 app.addHook("onRequest", async (request, reply) => {
-  const [scheme, key] = (request.headers.authorization ?? "").split(" ");
-  request.organization = scheme === "Bearer" && key ? await organizationOf(key) : null;
+  request.organization = await organizationOf(request.headers.authorization, pool);
   if (request.organization === null) return reply.code(401).send({ message: "unauthorized" });
 });
 

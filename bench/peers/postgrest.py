@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 import json
-import re
 import secrets
 from pathlib import Path
 from typing import Any
@@ -102,4 +101,4 @@ def _token(secret: str, pair: Pair) -> str:
 
 
 def _base64(data: bytes) -> str:
-    return re.sub("=+$", "", base64.urlsafe_b64encode(data).decode())
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
