@@ -14,6 +14,7 @@ import httpx
 from app.worker.names import Names
 from app.worker.network import Network
 from app.worker.vendors import Refused
+from app.worker.vendors.typed import is_loopback
 
 CONNECT = 3.0
 """Seconds that a connection to one address may take."""
@@ -58,9 +59,9 @@ class Guard(httpx.AsyncBaseTransport):
             raise Refused(f"The address of {host} has a user or a password in it")
         addresses = await self._names.addresses(host)
         for address in addresses:
-            if not is_public(address) and not (self._allow_loopback and _is_loopback(address)):
+            if not is_public(address) and not (self._allow_loopback and is_loopback(address)):
                 raise Refused(f"{host} is at {address}, which isn't a public address")
-        is_here = self._allow_loopback and all(_is_loopback(address) for address in addresses)
+        is_here = self._allow_loopback and all(is_loopback(address) for address in addresses)
         if request.url.scheme != "https" and not is_here:
             raise Refused(f"The address of {host} isn't an https one")
         for address in addresses[:-1]:
@@ -93,8 +94,3 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
     if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
         return False
     return address.is_global and not address.is_multicast and not address.is_reserved
-
-
-def _is_loopback(address: IPv4Address | IPv6Address) -> bool:
-    """Whether it is 127.0.0.0/8 or ::1. From Python 3.13 on, is_loopback is also true for ::ffff:127.0.0.1."""
-    return address.is_loopback and not (isinstance(address, IPv6Address) and address.ipv4_mapped)

@@ -648,7 +648,13 @@ def test_an_address_is_https_or_loopback(text: str) -> None:
 
 WRONG = (
     *("", "x", "http://crm.example.com", "ftp://crm.example.com", "https://", "https:crm.example.com"),
-    *("https://example.com/#a", "https://example.com/#", "https://example.com#", "https://exam\nple.com"),
+    *(
+        "http://[::ffff:127.0.0.1]",
+        "https://example.com/#a",
+        "https://example.com/#",
+        "https://example.com#",
+        "https://exam\nple.com",
+    ),
     *("https://[::", "//example.com", "https:///example.com", "https://[::1%25eth0]/", "https://:443"),
     *("https://jane:x@example.com", "https://jane@example.com", "https://@example.com", "https://:@example.com"),
     *(

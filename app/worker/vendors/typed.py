@@ -6,6 +6,7 @@ It raises ValueError with a message that continues after "but ".
 
 import ipaddress
 import re
+from ipaddress import IPv4Address, IPv6Address
 
 import httpx
 
@@ -54,6 +55,13 @@ def base(typed: str) -> str:
     return url.rstrip("/")
 
 
+def is_loopback(address: IPv4Address | IPv6Address) -> bool:
+    """Whether it is in 127.0.0.0/8, or ::1. From Python 3.13 on, the property is_loopback is also
+    true for ::ffff:127.0.0.1.
+    """
+    return address.is_loopback and not (isinstance(address, IPv6Address) and address.ipv4_mapped)
+
+
 def _is_host(host: str) -> bool:
     try:
         return bool(ipaddress.ip_address(host)) and "%" not in host
@@ -64,6 +72,6 @@ def _is_host(host: str) -> bool:
 
 def _is_here(host: str) -> bool:
     try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        return host == "localhost" or is_loopback(ipaddress.ip_address(host))
     except ValueError:
         return False
