@@ -163,7 +163,8 @@ def test_a_client_that_has_stopped_sending_still_gets_its_response(
         assert (version, ms) == ("1.1", 700)
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     assert answer.endswith(b"\r\n\r\n{}")
-    assert b"\r\nconnection: close\r\n" in answer
+    if ms:  # Otherwise the response may be made before the end of the requests has arrived.
+        assert b"\r\nconnection: close\r\n" in answer
 
 
 def test_all_requests_of_a_client_that_has_stopped_sending_are_answered(server: Server, key: str) -> None:
