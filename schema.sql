@@ -5120,7 +5120,7 @@ ALTER FUNCTION auth.entered_organization_id() OWNER TO leads_auth;
 COMMENT ON FUNCTION auth.entered_organization_id() IS 'The organization of the key that auth.enter has checked in this transaction; null if there is none.
 
 Anyone with SQL can change this setting, so it proves nothing. It is for queries whose tables have policies for leads_exec,
-which compare with auth.organization_id. It costs a tenth of that function.';
+which compare with auth.organization_id. It reads no table.';
 
 CREATE FUNCTION api.get_audit_event(id uuid) RETURNS api.answer
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -7755,9 +7755,10 @@ CREATE FUNCTION app.plain_lead(organization_id uuid, fields jsonb) RETURNS app.l
 declare
   v_lead app.lead_values;
 begin
-  -- The fields are written out because a query costs three times as much. Each transaction prepares
-  -- each operator again, so there are few of them. A null has no fault, except in two fields. If the
-  -- paths were not strict, an array would count as its elements.
+  -- The fields and their limits are written out, because a query of app.lead_field costs more than
+  -- twice as much (93 instead of 40 µs). Each transaction prepares each operator again, so there are
+  -- few of them. A null has no fault, except in two fields. The paths are strict, because otherwise
+  -- an array counts as its elements.
   if plain_lead.fields - array[
       'name', 'company', 'email', 'source', 'lead_score', 'pipeline_stage', 'industry', 'company_size', 'pain_points',
       'timeline', 'budget_range', 'ai_reasoning'
@@ -7799,8 +7800,8 @@ ALTER FUNCTION app.plain_lead(organization_id uuid, fields jsonb) OWNER TO leads
 
 COMMENT ON FUNCTION app.plain_lead(organization_id uuid, fields jsonb) IS 'A lead with the fields that a client sends, if these have no fault and are stored as they are.
 
-fields: a JSON object. Null, or a lead of nulls: app.lead_faults must look for faults, and app.lead_from reads the fields. Most leads need neither,
-and this function costs a tenth of the two.';
+fields: a JSON object. Returns null, or a lead of nulls, if there may be a fault: then app.lead_faults finds it, and
+app.lead_from reads the fields. Most leads need neither function. They cost 226 µs, and this one 40 µs.';
 
 CREATE FUNCTION app.punycode(label text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -7955,14 +7956,15 @@ declare
 begin
   -- Before 16, PostgreSQL can't tell whether a key occurs twice.
   if v_brackets > 500 or (v_brackets > 1 and current_setting('server_version_num')::integer < 160000) then
-    -- Without escaped backslashes and quotes, every second part between quotes is a text.
+    -- The parts between quotes are alternately outside and inside of a text, after escaped
+    -- backslashes and quotes are removed.
     v_without_texts := (
       select string_agg(p.part, '')
       from string_to_table(replace(replace(read_object.body, '\\', ''), '\"', ''), '"') with ordinality as p (part, position)
       where p.position % 2 = 1
     );
     if octet_length(v_without_texts) - octet_length(replace(replace(v_without_texts, '[', ''), '{', '')) > 500 then
-      -- Fails if the text is no JSON. This costs less than the cast to jsonb.
+      -- Text that is not JSON is reported as such. The cast to json costs less than one to jsonb.
       perform read_object.body::json;
       raise statement_too_complex;
     end if;
@@ -8928,7 +8930,7 @@ declare
   v_scopes text[];
   v_setting text;
 begin
-  -- An assignment costs a fifth of PERFORM, which runs a query.
+  -- PERFORM would run a query. An assignment only evaluates the expression.
   v_setting := set_config('leads.request_id', enter.request_id, true);
   v_setting := set_config('leads.key_digest', coalesce(enter.key_digest, ''), true);
   if enter.read_only then

@@ -42,7 +42,7 @@ SERVER = ALL | {
     "lock_timeout": "50",
     # One plan is good for every value, because the tables have no statistics on purpose.
     "plan_cache_mode": "force_generic_plan",
-    # Otherwise a small table of keys is read as a whole, which costs twice as much as its index.
+    # Otherwise the planner prefers a scan of the whole table of keys to its index while it is small.
     "random_page_cost": "1.1",
     "statement_timeout": "10000",
 }

@@ -53,7 +53,6 @@ WAIT_PAUSE = 0.05
 """Seconds before the first question whether another transaction has made the answer."""
 
 _ENTER = Statement(b"enter", b"select api.input_faults($5, $6, $7) from auth.enter($1, $2, $3, $4)")
-_decode = json.JSONDecoder().decode
 _quoted = functools.lru_cache(1000)(quote)
 _encoded = functools.lru_cache(100)(urlencode)
 _NO_HEADER = re.compile(rb"^[^:]*[^!#$%&'*+.^_`|~0-9A-Za-z:-]|^:|[\x00-\x08\x0a-\x1f\x7f]")
@@ -412,5 +411,5 @@ def _retry_after(result: PGresult) -> float:
 
 def _headers(result: PGresult) -> dict[str, Any]:
     """The headers that a function has returned."""
-    headers: dict[str, Any] = _decode((result.get_value(0, 1) or b"{}").decode())
+    headers: dict[str, Any] = json.loads(result.get_value(0, 1) or b"{}")
     return headers

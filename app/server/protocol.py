@@ -6,7 +6,7 @@ for an upgrade, or is a CONNECT, uvicorn parses what follows the head, which is 
 body, as another request. It parses all requests that a client sends without waiting for the
 responses, each into objects of some 3 KB, and reads more after every response.
 
-Requests to the API do not pass through ASGI, which would cost a fifth of a read.
+Requests to the API do not pass through ASGI, because its calls and messages cost processor time.
 """
 
 import asyncio

@@ -2,8 +2,8 @@
 set local role leads_owner;
 delete from app.lead_field;
 
--- The kind and the limit are read from the column's CHECK and from the functions that it calls:
--- a limit is written only there.
+-- The kind and the limit are read from the column's CHECK and from the functions that it calls.
+-- app.plain_lead repeats the limits, and its test compares them.
 insert into app.lead_field (name, kind, max_length, is_nullable)
 select
   a.attname,

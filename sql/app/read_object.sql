@@ -15,14 +15,15 @@ declare
 begin
   -- Before 16, PostgreSQL can't tell whether a key occurs twice.
   if v_brackets > 500 or (v_brackets > 1 and current_setting('server_version_num')::integer < 160000) then
-    -- Without escaped backslashes and quotes, every second part between quotes is a text.
+    -- The parts between quotes are alternately outside and inside of a text, after escaped
+    -- backslashes and quotes are removed.
     v_without_texts := (
       select string_agg(p.part, '')
       from string_to_table(replace(replace(read_object.body, '\\', ''), '\"', ''), '"') with ordinality as p (part, position)
       where p.position % 2 = 1
     );
     if octet_length(v_without_texts) - octet_length(replace(replace(v_without_texts, '[', ''), '{', '')) > 500 then
-      -- Fails if the text is no JSON. This costs less than the cast to jsonb.
+      -- Text that is not JSON is reported as such. The cast to json costs less than one to jsonb.
       perform read_object.body::json;
       raise statement_too_complex;
     end if;

@@ -9,7 +9,7 @@ declare
   v_scopes text[];
   v_setting text;
 begin
-  -- An assignment costs a fifth of PERFORM, which runs a query.
+  -- PERFORM would run a query. An assignment only evaluates the expression.
   v_setting := set_config('leads.request_id', enter.request_id, true);
   v_setting := set_config('leads.key_digest', coalesce(enter.key_digest, ''), true);
   if enter.read_only then
