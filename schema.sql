@@ -9992,6 +9992,23 @@ ALTER FUNCTION scoring.is_model(document jsonb) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION scoring.is_model(document jsonb) IS 'Whether the document is a scoring model without a fault.';
 
+CREATE FUNCTION scoring.is_signal_member(key text, value jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT (((char_length(key) >= 1) AND (char_length(key) <= 64)) AND
+         CASE jsonb_typeof(value)
+             WHEN 'number'::text THEN (((abs((value)::numeric) < '1000000000000000'::numeric) AND (scale((value)::numeric) < 15)) OR ((abs((value)::numeric) < '10000000000000000000000000000000000000000'::numeric) AND (scale((value)::numeric) < 40) AND (char_length((value #>> '{}'::text[])) <= 40)))
+             WHEN 'string'::text THEN (char_length((value #>> '{}'::text[])) <= 1000)
+             WHEN 'object'::text THEN false
+             WHEN 'array'::text THEN false
+             ELSE true
+         END);
+END;
+
+ALTER FUNCTION scoring.is_signal_member(key text, value jsonb) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION scoring.is_signal_member(key text, value jsonb) IS 'Whether the value is true, false, null, a number of up to 40 digits or a text of up to 1,000 characters, under a name of 1 to 64 characters.';
+
 CREATE FUNCTION scoring.is_signal_value(value jsonb) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10000,35 +10017,11 @@ begin
   -- A query takes ten times as long as an expression. It is needed for an object only.
   if jsonb_typeof(is_signal_value.value) = 'object' then
     return (
-      select
-        count(*) <= 32
-        and coalesce(
-          bool_and(
-            char_length(m.key) between 1 and 64
-            and case jsonb_typeof(m.value)
-              when 'object' then false
-              when 'array' then false
-              when 'string' then char_length(m.value #>> '{}') <= 1000
-              when 'number' then
-                abs(m.value::numeric) < 1e40 and scale(m.value::numeric) < 40 and char_length(m.value #>> '{}') <= 40
-              else true
-            end
-          ),
-          true
-        )
+      select count(*) <= 32 and coalesce(bool_and(scoring.is_signal_member(m.key, m.value)), true)
       from jsonb_each(is_signal_value.value) as m (key, value)
     );
   end if;
-  return case jsonb_typeof(is_signal_value.value)
-    when 'array' then false
-    when 'string' then char_length(is_signal_value.value #>> '{}') <= 1000
-    -- 1e131071 has 8 bytes, and 131,072 digits as text.
-    when 'number' then
-      abs(is_signal_value.value::numeric) < 1e40
-      and scale(is_signal_value.value::numeric) < 40
-      and char_length(is_signal_value.value #>> '{}') <= 40
-    else true
-  end;
+  return scoring.is_signal_member('value', is_signal_value.value);
 end $$;
 
 ALTER FUNCTION scoring.is_signal_value(value jsonb) OWNER TO leads_owner;
@@ -10374,10 +10367,6 @@ declare
   v_json text;
   v_control text;
 begin
-  if not scoring.is_signal_value(value_fault.value) then
-    return 'This must be true, false, null, a number of up to 40 digits, a text of up to 1,000 characters, or an object of '
-      'up to 32 of these.';
-  end if;
   -- One regular expression for all texts and names: a body can have 12,000. In the output of jsonb,
   -- these begin with the first quotation mark, or with one after { or a space. A quotation mark in a
   -- text has a backslash before it, and the one that ends a text has no other soon after it.
@@ -10397,7 +10386,7 @@ end $$;
 
 ALTER FUNCTION scoring.value_fault(value jsonb) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION scoring.value_fault(value jsonb) IS 'What is wrong with the value of a signal, as an English sentence: it violates scoring.is_signal_value, or a text or name in it is blank or has a control character. Null: nothing, also for null.';
+COMMENT ON FUNCTION scoring.value_fault(value jsonb) IS 'What is wrong with the texts in a value that scoring.is_signal_value accepts, as an English sentence: a text or name is blank or has a control character. Null: nothing, also for null.';
 
 CREATE FUNCTION scoring.signal_faults(fields jsonb) RETURNS json
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -10429,6 +10418,20 @@ CREATE FUNCTION scoring.signal_faults(fields jsonb) RETURNS json
              g.signal
             FROM item g
            WHERE (jsonb_typeof(g.signal) = 'object'::text)
+         ), wrong_value AS (
+          SELECT w."position"
+            FROM (object w
+              CROSS JOIN LATERAL jsonb_each(
+                 CASE jsonb_typeof((w.signal -> 'value'::text))
+                     WHEN 'object'::text THEN (w.signal -> 'value'::text)
+                     ELSE NULL::jsonb
+                 END) m(key, value))
+           GROUP BY w."position"
+          HAVING ((count(*) > 32) OR (NOT bool_and(scoring.is_signal_member(m.key, m.value))))
+         UNION ALL
+          SELECT w."position"
+            FROM object w
+           WHERE ((jsonb_typeof((w.signal -> 'value'::text)) <> 'object'::text) AND (NOT scoring.is_signal_value((w.signal -> 'value'::text))))
          ), fault("position", field, code, detail) AS (
           SELECT 0 AS "?column?",
              k.key,
@@ -10473,6 +10476,14 @@ CREATE FUNCTION scoring.signal_faults(fields jsonb) RETURNS json
             FROM object w
            WHERE (((jsonb_typeof((w.signal -> 'type'::text)) = 'string'::text) AND app.is_name((w.signal ->> 'type'::text))) IS NOT TRUE)
          UNION ALL
+          SELECT w."position",
+             (w.path || 'value'::text),
+             'invalid_value'::text,
+             'This must be true, false, null, a number of up to 40 digits, a text of up to 1,000 characters, or an object of up to 32 of these.'::text
+            FROM object w
+           WHERE (w."position" IN ( SELECT v."position"
+                    FROM wrong_value v))
+         UNION ALL
          ( SELECT w."position",
              (w.path || 'value'::text),
              'invalid_value'::text,
@@ -10481,6 +10492,8 @@ CREATE FUNCTION scoring.signal_faults(fields jsonb) RETURNS json
                      o."position",
                      o.signal
                     FROM object o
+                   WHERE (NOT (o."position" IN ( SELECT v_1."position"
+                            FROM wrong_value v_1)))
                    ORDER BY o."position") w
               CROSS JOIN LATERAL ( SELECT scoring.value_fault((w.signal -> 'value'::text)) AS fault
                   OFFSET 0) v)
@@ -12522,6 +12535,10 @@ GRANT ALL ON FUNCTION scoring.is_decimal(value jsonb, low numeric, high numeric)
 REVOKE ALL ON FUNCTION scoring.is_model(document jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION scoring.is_model(document jsonb) TO leads_exec;
 GRANT ALL ON FUNCTION scoring.is_model(document jsonb) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION scoring.is_signal_member(key text, value jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION scoring.is_signal_member(key text, value jsonb) TO leads_exec;
+GRANT ALL ON FUNCTION scoring.is_signal_member(key text, value jsonb) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION scoring.is_signal_value(value jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION scoring.is_signal_value(value jsonb) TO leads_exec;

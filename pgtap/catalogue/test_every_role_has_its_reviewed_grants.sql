@@ -225,6 +225,7 @@ from (values
     execute on scoring.compute_scores
     execute on scoring.is_decimal
     execute on scoring.is_model
+    execute on scoring.is_signal_member
     execute on scoring.is_signal_value
     execute on scoring.model_faults
     execute on scoring.model_in_force
@@ -328,6 +329,7 @@ from (values
     execute on scoring.compute_scores
     execute on scoring.is_decimal
     execute on scoring.is_model
+    execute on scoring.is_signal_member
     execute on scoring.is_signal_value
     execute on scoring.model_faults
     execute on scoring.model_in_force

@@ -21,6 +21,18 @@ begin atomic
   object as (
     select g.* from item as g where jsonb_typeof(g.signal) = 'object'
   ),
+  -- scoring.is_signal_value of all objects in one query. A call for each costs more.
+  wrong_value as (
+    select w.position
+    from object as w
+    cross join jsonb_each(case jsonb_typeof(w.signal -> 'value') when 'object' then w.signal -> 'value' end) as m (key, value)
+    group by w.position
+    having count(*) > 32 or not bool_and(scoring.is_signal_member(m.key, m.value))
+    union all
+    select w.position
+    from object as w
+    where jsonb_typeof(w.signal -> 'value') <> 'object' and not scoring.is_signal_value(w.signal -> 'value')
+  ),
   fault (position, field, code, detail) as (
     select 0, k.key, 'unknown_field', 'signals must be the only field. Leave this field out.'
     from jsonb_object_keys(signal_faults.fields) as k (key)
@@ -53,9 +65,18 @@ begin atomic
     from object as w
     where (jsonb_typeof(w.signal -> 'type') = 'string' and app.is_name(w.signal ->> 'type')) is not true
     union all
+    select
+      w.position, w.path || 'value', 'invalid_value',
+      'This must be true, false, null, a number of up to 40 digits, a text of up to 1,000 characters, or an object of up '
+      'to 32 of these.'
+    from object as w
+    where w.position in (select v.position from wrong_value as v)
+    union all
     (
       select w.position, w.path || 'value', 'invalid_value', v.fault
-      from (select o.* from object as o order by o.position) as w
+      from (
+        select o.* from object as o where o.position not in (select v.position from wrong_value as v) order by o.position
+      ) as w
       -- OFFSET 0, or the planner calls the function twice.
       cross join lateral (select scoring.value_fault(w.signal -> 'value') as fault offset 0) as v
       where v.fault is not null

@@ -1,4 +1,4 @@
--- scoring.value_fault - what is wrong with the value of a signal that a client sends.
+-- scoring.value_fault - what is wrong with the texts in the value of a signal that a client sends.
 set local role leads_owner;
 
 create or replace function scoring.value_fault(value jsonb)
@@ -8,10 +8,6 @@ declare
   v_json text;
   v_control text;
 begin
-  if not scoring.is_signal_value(value_fault.value) then
-    return 'This must be true, false, null, a number of up to 40 digits, a text of up to 1,000 characters, or an object of '
-      'up to 32 of these.';
-  end if;
   -- One regular expression for all texts and names: a body can have 12,000. In the output of jsonb,
   -- these begin with the first quotation mark, or with one after { or a space. A quotation mark in a
   -- text has a backslash before it, and the one that ends a text has no other soon after it.
@@ -30,7 +26,7 @@ begin
 end $$;
 
 comment on function scoring.value_fault(jsonb) is
-  'What is wrong with the value of a signal, as an English sentence: it violates scoring.is_signal_value, or a text or '
-  'name in it is blank or has a control character. Null: nothing, also for null.';
+  'What is wrong with the texts in a value that scoring.is_signal_value accepts, as an English sentence: a text or name is '
+  'blank or has a control character. Null: nothing, also for null.';
 
 grant execute on function scoring.value_fault(jsonb) to leads_exec;
