@@ -3456,7 +3456,9 @@ CREATE FUNCTION admin.policy_findings() RETURNS TABLE(subject text, finding text
          UNION ALL
           SELECT 'leads_exec'::text,
              s.command,
-             format('(organization_id = ( SELECT auth.organization_id(%L::text) AS organization_id))'::text, s.scope) AS format
+             format('(organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE (%L::text = ANY (k.scopes))))'::text, s.scope) AS format
             FROM ( VALUES ('read'::text,'r'::text), ('write'::text,NULL::text), ('admin'::text,NULL::text)) s(scope, command)
          UNION ALL
           SELECT 'leads_bi'::text,
@@ -3607,7 +3609,7 @@ CREATE FUNCTION admin.row_security_findings() RETURNS TABLE(subject text, findin
      'The view reads with its owner''s rights and not with those of the caller.'::text,
      format('alter view %s set (security_invoker = true);'::text, v.name) AS format
     FROM admin.relation v
-   WHERE ((v.kind = 'v'::"char") AND (NOT COALESCE((v.options @> ARRAY['security_invoker=true'::text]), false)))
+   WHERE ((v.kind = 'v'::"char") AND (NOT COALESCE((v.options @> ARRAY['security_invoker=true'::text]), false)) AND (v.name <> 'auth.claimed_key'::text))
  UNION ALL
   SELECT format('%s %s'::text, r.noun, r.name) AS format,
      format('Row-level security can''t protect a %s.'::text, r.noun) AS format,
@@ -4883,7 +4885,7 @@ CREATE FUNCTION api.create_lead(body text, idempotency_key api.idempotency_key D
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_organization_id uuid := auth.organization_id('write');
+  v_organization_id uuid := auth.entered_organization_id();
   v_fields jsonb := app.read_object(create_lead.body);
   v_answer api.answer := case when create_lead.idempotency_key is not null then app.claim_idempotency_key(
     v_organization_id, create_lead.idempotency_key, create_lead.idempotency_wait,
@@ -4930,7 +4932,7 @@ begin
     v_lead.budget_range, v_lead.ai_reasoning
   )
   returning * into v_lead;
-  perform crm.wake_worker(v_organization_id, v_lead.id);
+  perform crm.wake_worker(v_lead.organization_id, v_lead.id);
 
   v_answer := row(
     201,
@@ -5120,7 +5122,7 @@ ALTER FUNCTION auth.entered_organization_id() OWNER TO leads_auth;
 COMMENT ON FUNCTION auth.entered_organization_id() IS 'The organization of the key that auth.enter has checked in this transaction; null if there is none.
 
 Anyone with SQL can change this setting, so it proves nothing. It is for queries whose tables have policies for leads_exec,
-which compare with auth.organization_id. It reads no table.';
+which look up the key. It reads no table.';
 
 CREATE FUNCTION api.get_audit_event(id uuid) RETURNS api.answer
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -5136,12 +5138,13 @@ COMMENT ON FUNCTION api.get_audit_event(id uuid) IS 'Get an event of the audit l
 
 An event of another organization returns 404, as if it did not exist.';
 
-CREATE VIEW auth.claimed_key WITH (security_invoker='true') AS
+CREATE VIEW auth.claimed_key WITH (security_invoker='false') AS
  SELECT organization_id,
     id,
     scopes
    FROM auth.api_key k
-  WHERE ((digest = ( SELECT sha256(decode(NULLIF(current_setting('leads.key_digest'::text, true), ''::text), 'hex'::text)) AS sha256)) AND (revoked_at IS NULL) AND ((expires_at IS NULL) OR (expires_at > clock_timestamp())) AND (current_setting('transaction_isolation'::text) = 'read committed'::text));
+  WHERE ((digest = ( SELECT sha256(decode(NULLIF(current_setting('leads.key_digest'::text, true), ''::text), 'hex'::text)) AS sha256
+          WHERE (current_setting('transaction_isolation'::text) = 'read committed'::text))) AND (revoked_at IS NULL) AND ((expires_at IS NULL) OR (expires_at > clock_timestamp())));
 
 ALTER VIEW auth.claimed_key OWNER TO leads_auth;
 
@@ -6967,7 +6970,7 @@ CREATE FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags DEF
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_organization_id uuid := auth.organization_id('write');
+  v_organization_id uuid := auth.entered_organization_id();
   v_fields jsonb := app.read_object(update_lead.body);
   v_answer api.answer := case when update_lead.idempotency_key is not null then app.claim_idempotency_key(
     v_organization_id, update_lead.idempotency_key, update_lead.idempotency_wait,
@@ -7040,7 +7043,7 @@ begin
     returning l.* into v_new;
   end if;
   if v_new.pipeline_stage <> v_old.pipeline_stage then
-    perform crm.wake_worker(v_organization_id, update_lead.id);
+    perform crm.wake_worker(v_new.organization_id, v_new.id);
   end if;
 
   v_answer := row(
@@ -8926,21 +8929,22 @@ CREATE FUNCTION auth.enter(key_digest text, request_id text, scope text, read_on
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_organization_id uuid;
   v_scopes text[];
   v_setting text;
 begin
-  -- PERFORM would run a query. An assignment only evaluates the expression.
-  v_setting := set_config('leads.request_id', enter.request_id, true);
-  v_setting := set_config('leads.key_digest', coalesce(enter.key_digest, ''), true);
-  if enter.read_only then
-    v_setting := set_config('transaction_read_only', 'on', true);
-  end if;
+  -- One assignment, because each expression is prepared again in each transaction.
+  v_setting := concat(
+    set_config('leads.request_id', enter.request_id, true),
+    set_config('leads.key_digest', coalesce(enter.key_digest, ''), true),
+    case when enter.read_only then set_config('transaction_read_only', 'on', true) end
+  );
   if enter.scope is null then
     return;
   end if;
 
-  select k.organization_id, k.scopes into v_organization_id, v_scopes from auth.claimed_key as k;
+  select k.scopes, set_config('leads.organization_id', k.organization_id::text, true)
+  into v_scopes, v_setting
+  from auth.claimed_key as k;
   if not found then
     raise sqlstate 'PT401' using message = 'unauthorized';
   end if;
@@ -8949,7 +8953,6 @@ begin
       message = 'insufficient_scope',
       hint = format('This key lacks the scope "%s". Use a key that has it.', enter.scope);
   end if;
-  v_setting := set_config('leads.organization_id', v_organization_id::text, true);
 end $$;
 
 ALTER FUNCTION auth.enter(key_digest text, request_id text, scope text, read_only boolean) OWNER TO leads_auth;
@@ -11386,7 +11389,11 @@ CREATE POLICY idempotency_key_eraser_select ON app.idempotency_key FOR SELECT TO
 
 CREATE POLICY idempotency_key_eraser_update ON app.idempotency_key FOR UPDATE TO leads_eraser USING (true) WITH CHECK (true);
 
-CREATE POLICY idempotency_key_exec_all ON app.idempotency_key TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('write'::text) AS organization_id))) WITH CHECK ((organization_id = ( SELECT auth.organization_id('write'::text) AS organization_id)));
+CREATE POLICY idempotency_key_exec_all ON app.idempotency_key TO leads_exec USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('write'::text = ANY (k.scopes))))) WITH CHECK ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('write'::text = ANY (k.scopes)))));
 
 CREATE POLICY idempotency_key_jobs_delete ON app.idempotency_key FOR DELETE TO leads_jobs USING (true);
 
@@ -11404,11 +11411,19 @@ CREATE POLICY lead_eraser_select ON app.lead FOR SELECT TO leads_eraser USING (t
 
 CREATE POLICY lead_eraser_update ON app.lead FOR UPDATE TO leads_eraser USING (true) WITH CHECK (true);
 
-CREATE POLICY lead_exec_insert ON app.lead FOR INSERT TO leads_exec WITH CHECK ((organization_id = ( SELECT auth.organization_id('write'::text) AS organization_id)));
+CREATE POLICY lead_exec_insert ON app.lead FOR INSERT TO leads_exec WITH CHECK ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('write'::text = ANY (k.scopes)))));
 
-CREATE POLICY lead_exec_select ON app.lead FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)));
+CREATE POLICY lead_exec_select ON app.lead FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('read'::text = ANY (k.scopes)))));
 
-CREATE POLICY lead_exec_update ON app.lead FOR UPDATE TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('write'::text) AS organization_id))) WITH CHECK ((organization_id = ( SELECT auth.organization_id('write'::text) AS organization_id)));
+CREATE POLICY lead_exec_update ON app.lead FOR UPDATE TO leads_exec USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('write'::text = ANY (k.scopes))))) WITH CHECK ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('write'::text = ANY (k.scopes)))));
 
 CREATE POLICY lead_jobs_insert ON app.lead FOR INSERT TO leads_jobs WITH CHECK (true);
 
@@ -11422,7 +11437,9 @@ CREATE POLICY organization_eraser_select ON app.organization FOR SELECT TO leads
 
 CREATE POLICY organization_eraser_update ON app.organization FOR UPDATE TO leads_eraser USING (true) WITH CHECK (true);
 
-CREATE POLICY organization_exec_select ON app.organization FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)));
+CREATE POLICY organization_exec_select ON app.organization FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('read'::text = ANY (k.scopes)))));
 
 CREATE POLICY organization_jobs_insert ON app.organization FOR INSERT TO leads_jobs WITH CHECK (true);
 
@@ -11440,7 +11457,9 @@ CREATE POLICY pipeline_stage_eraser_delete ON app.pipeline_stage FOR DELETE TO l
 
 CREATE POLICY pipeline_stage_eraser_select ON app.pipeline_stage FOR SELECT TO leads_eraser USING (true);
 
-CREATE POLICY pipeline_stage_exec_select ON app.pipeline_stage FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)));
+CREATE POLICY pipeline_stage_exec_select ON app.pipeline_stage FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('read'::text = ANY (k.scopes)))));
 
 CREATE POLICY pipeline_stage_jobs_delete ON app.pipeline_stage FOR DELETE TO leads_jobs USING (true);
 
@@ -11460,13 +11479,17 @@ CREATE POLICY event_eraser_select ON audit.event FOR SELECT TO leads_eraser USIN
 
 CREATE POLICY event_eraser_update ON audit.event FOR UPDATE TO leads_eraser USING (true) WITH CHECK (true);
 
-CREATE POLICY event_exec_select ON audit.event FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)));
+CREATE POLICY event_exec_select ON audit.event FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('read'::text = ANY (k.scopes)))));
 
 CREATE POLICY event_jobs_select ON audit.event FOR SELECT TO leads_jobs USING (true);
 
 ALTER TABLE audit.seal ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY seal_exec_select ON audit.seal FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('admin'::text) AS organization_id)));
+CREATE POLICY seal_exec_select ON audit.seal FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('admin'::text = ANY (k.scopes)))));
 
 CREATE POLICY seal_jobs_insert ON audit.seal FOR INSERT TO leads_jobs WITH CHECK (true);
 
@@ -11476,7 +11499,9 @@ ALTER TABLE audit.unsealed ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY unsealed_audit_insert ON audit.unsealed FOR INSERT TO leads_audit WITH CHECK (true);
 
-CREATE POLICY unsealed_exec_select ON audit.unsealed FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('admin'::text) AS organization_id)));
+CREATE POLICY unsealed_exec_select ON audit.unsealed FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('admin'::text = ANY (k.scopes)))));
 
 CREATE POLICY unsealed_jobs_delete ON audit.unsealed FOR DELETE TO leads_jobs USING (true);
 
@@ -11516,7 +11541,9 @@ CREATE POLICY attempt_jobs_update ON crm.attempt FOR UPDATE TO leads_jobs USING 
 
 ALTER TABLE crm.connection ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY connection_exec_select ON crm.connection FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('admin'::text) AS organization_id)));
+CREATE POLICY connection_exec_select ON crm.connection FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('admin'::text = ANY (k.scopes)))));
 
 CREATE POLICY connection_jobs_delete ON crm.connection FOR DELETE TO leads_jobs USING (true);
 
@@ -11534,7 +11561,9 @@ CREATE POLICY sync_eraser_select ON crm.sync FOR SELECT TO leads_eraser USING (t
 
 CREATE POLICY sync_eraser_update ON crm.sync FOR UPDATE TO leads_eraser USING (true) WITH CHECK (true);
 
-CREATE POLICY sync_exec_select ON crm.sync FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)));
+CREATE POLICY sync_exec_select ON crm.sync FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('read'::text = ANY (k.scopes)))));
 
 CREATE POLICY sync_jobs_insert ON crm.sync FOR INSERT TO leads_jobs WITH CHECK (true);
 
@@ -11548,7 +11577,9 @@ CREATE POLICY model_eraser_delete ON scoring.model FOR DELETE TO leads_eraser US
 
 CREATE POLICY model_eraser_select ON scoring.model FOR SELECT TO leads_eraser USING (true);
 
-CREATE POLICY model_exec_select ON scoring.model FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)));
+CREATE POLICY model_exec_select ON scoring.model FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('read'::text = ANY (k.scopes)))));
 
 CREATE POLICY model_jobs_insert ON scoring.model FOR INSERT TO leads_jobs WITH CHECK (true);
 
@@ -11562,9 +11593,13 @@ CREATE POLICY score_eraser_delete ON scoring.score FOR DELETE TO leads_eraser US
 
 CREATE POLICY score_eraser_select ON scoring.score FOR SELECT TO leads_eraser USING (true);
 
-CREATE POLICY score_exec_insert ON scoring.score FOR INSERT TO leads_exec WITH CHECK ((organization_id = ( SELECT auth.organization_id('write'::text) AS organization_id)));
+CREATE POLICY score_exec_insert ON scoring.score FOR INSERT TO leads_exec WITH CHECK ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('write'::text = ANY (k.scopes)))));
 
-CREATE POLICY score_exec_select ON scoring.score FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)));
+CREATE POLICY score_exec_select ON scoring.score FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('read'::text = ANY (k.scopes)))));
 
 CREATE POLICY score_jobs_insert ON scoring.score FOR INSERT TO leads_jobs WITH CHECK (true);
 
@@ -11574,9 +11609,13 @@ CREATE POLICY signal_eraser_delete ON scoring.signal FOR DELETE TO leads_eraser 
 
 CREATE POLICY signal_eraser_select ON scoring.signal FOR SELECT TO leads_eraser USING (true);
 
-CREATE POLICY signal_exec_insert ON scoring.signal FOR INSERT TO leads_exec WITH CHECK ((organization_id = ( SELECT auth.organization_id('write'::text) AS organization_id)));
+CREATE POLICY signal_exec_insert ON scoring.signal FOR INSERT TO leads_exec WITH CHECK ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('write'::text = ANY (k.scopes)))));
 
-CREATE POLICY signal_exec_select ON scoring.signal FOR SELECT TO leads_exec USING ((organization_id = ( SELECT auth.organization_id('read'::text) AS organization_id)));
+CREATE POLICY signal_exec_select ON scoring.signal FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('read'::text = ANY (k.scopes)))));
 
 CREATE POLICY signal_jobs_insert ON scoring.signal FOR INSERT TO leads_jobs WITH CHECK (true);
 
@@ -12149,6 +12188,8 @@ GRANT ALL ON FUNCTION auth.entered_organization_id() TO leads_exec;
 
 REVOKE ALL ON FUNCTION api.get_audit_event(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.get_audit_event(id uuid) TO leads_api;
+
+GRANT SELECT ON TABLE auth.claimed_key TO leads_exec;
 
 REVOKE ALL ON FUNCTION auth.organization_id(scope text) FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.organization_id(scope text) TO leads_exec;

@@ -16,9 +16,13 @@ select
   pg_get_expr(p.polwithcheck, p.polrelid) as check_expression
 from pg_policy as p;
 
--- In a subselect, the function runs once per statement and not once per row.
+-- A subselect runs once per statement and not once per row.
 create view test.pinned (scope, expression) as
-select s.scope, format('(organization_id = ( SELECT auth.organization_id(''%s''::text) AS organization_id))', s.scope)
+select s.scope, format(
+  '(organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE (%L::text = ANY (k.scopes))))', s.scope
+)
 from (values ('read'), ('write'), ('admin')) as s (scope);
 
 create view test.policy_out_of_form as

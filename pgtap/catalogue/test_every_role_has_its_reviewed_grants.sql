@@ -150,6 +150,7 @@ from (values
     select on audit.event
     select on audit.seal
     select on audit.unsealed
+    select on auth.claimed_key
     select (
       organization_id, id, vendor, account, state, fault, push_stage, settings, settle_seconds, created_at
     ) on crm.connection

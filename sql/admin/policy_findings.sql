@@ -12,7 +12,11 @@ begin atomic
     union all
     select
       'leads_exec', s.command,
-      format('(organization_id = ( SELECT auth.organization_id(%L::text) AS organization_id))', s.scope)
+      format(
+        '(organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE (%L::text = ANY (k.scopes))))', s.scope
+      )
     -- Every scope may read.
     from (values ('read', 'r'), ('write', null), ('admin', null)) as s (scope, command)
     union all

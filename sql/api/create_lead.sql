@@ -9,7 +9,7 @@ create or replace function api.create_lead(
 returns api.answer language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_organization_id uuid := auth.organization_id('write');
+  v_organization_id uuid := auth.entered_organization_id();
   v_fields jsonb := app.read_object(create_lead.body);
   v_answer api.answer := case when create_lead.idempotency_key is not null then app.claim_idempotency_key(
     v_organization_id, create_lead.idempotency_key, create_lead.idempotency_wait,
@@ -56,7 +56,7 @@ begin
     v_lead.budget_range, v_lead.ai_reasoning
   )
   returning * into v_lead;
-  perform crm.wake_worker(v_organization_id, v_lead.id);
+  perform crm.wake_worker(v_lead.organization_id, v_lead.id);
 
   v_answer := row(
     201,

@@ -14,7 +14,7 @@ create or replace function api.update_lead(
 returns api.answer language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_organization_id uuid := auth.organization_id('write');
+  v_organization_id uuid := auth.entered_organization_id();
   v_fields jsonb := app.read_object(update_lead.body);
   v_answer api.answer := case when update_lead.idempotency_key is not null then app.claim_idempotency_key(
     v_organization_id, update_lead.idempotency_key, update_lead.idempotency_wait,
@@ -87,7 +87,7 @@ begin
     returning l.* into v_new;
   end if;
   if v_new.pipeline_stage <> v_old.pipeline_stage then
-    perform crm.wake_worker(v_organization_id, update_lead.id);
+    perform crm.wake_worker(v_new.organization_id, v_new.id);
   end if;
 
   v_answer := row(

@@ -3,8 +3,8 @@ set local role leads_owner;
 call app.drop_policies('app.idempotency_key');
 
 create policy idempotency_key_exec_all on app.idempotency_key for all to leads_exec
-  using (organization_id = (select auth.organization_id('write')))
-  with check (organization_id = (select auth.organization_id('write')));
+  using (organization_id = (select k.organization_id from auth.claimed_key as k where 'write' = any (k.scopes)))
+  with check (organization_id = (select k.organization_id from auth.claimed_key as k where 'write' = any (k.scopes)));
 
 -- admin.delete_expired_answers
 create policy idempotency_key_jobs_select on app.idempotency_key for select to leads_jobs using (true);

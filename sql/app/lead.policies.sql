@@ -3,14 +3,14 @@ set local role leads_owner;
 call app.drop_policies('app.lead');
 
 create policy lead_exec_select on app.lead for select to leads_exec
-  using (organization_id = (select auth.organization_id('read')));
+  using (organization_id = (select k.organization_id from auth.claimed_key as k where 'read' = any (k.scopes)));
 
 create policy lead_exec_insert on app.lead for insert to leads_exec
-  with check (organization_id = (select auth.organization_id('write')));
+  with check (organization_id = (select k.organization_id from auth.claimed_key as k where 'write' = any (k.scopes)));
 
 create policy lead_exec_update on app.lead for update to leads_exec
-  using (organization_id = (select auth.organization_id('write')))
-  with check (organization_id = (select auth.organization_id('write')));
+  using (organization_id = (select k.organization_id from auth.claimed_key as k where 'write' = any (k.scopes)))
+  with check (organization_id = (select k.organization_id from auth.claimed_key as k where 'write' = any (k.scopes)));
 
 -- admin.try_scoring_model, admin.backtest_scoring_model
 create policy lead_jobs_select on app.lead for select to leads_jobs using (true);

@@ -3,7 +3,7 @@ set local role leads_owner;
 call app.drop_policies('app.organization');
 
 create policy organization_exec_select on app.organization for select to leads_exec
-  using (organization_id = (select auth.organization_id('read')));
+  using (organization_id = (select k.organization_id from auth.claimed_key as k where 'read' = any (k.scopes)));
 
 create policy organization_jobs_select on app.organization for select to leads_jobs using (true);
 create policy organization_jobs_insert on app.organization for insert to leads_jobs with check (true);

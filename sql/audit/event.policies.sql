@@ -3,7 +3,7 @@ set local role leads_owner;
 call app.drop_policies('audit.event');
 
 create policy event_exec_select on audit.event for select to leads_exec
-  using (organization_id = (select auth.organization_id('read')));
+  using (organization_id = (select k.organization_id from auth.claimed_key as k where 'read' = any (k.scopes)));
 
 -- Only the trigger functions run as leads_audit. The organization comes from the changed row.
 create policy event_audit_insert on audit.event for insert to leads_audit with check (true);

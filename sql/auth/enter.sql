@@ -5,21 +5,22 @@ create or replace function auth.enter(key_digest text, request_id text, scope te
 returns void language plpgsql volatile parallel unsafe security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_organization_id uuid;
   v_scopes text[];
   v_setting text;
 begin
-  -- PERFORM would run a query. An assignment only evaluates the expression.
-  v_setting := set_config('leads.request_id', enter.request_id, true);
-  v_setting := set_config('leads.key_digest', coalesce(enter.key_digest, ''), true);
-  if enter.read_only then
-    v_setting := set_config('transaction_read_only', 'on', true);
-  end if;
+  -- One assignment, because each expression is prepared again in each transaction.
+  v_setting := concat(
+    set_config('leads.request_id', enter.request_id, true),
+    set_config('leads.key_digest', coalesce(enter.key_digest, ''), true),
+    case when enter.read_only then set_config('transaction_read_only', 'on', true) end
+  );
   if enter.scope is null then
     return;
   end if;
 
-  select k.organization_id, k.scopes into v_organization_id, v_scopes from auth.claimed_key as k;
+  select k.scopes, set_config('leads.organization_id', k.organization_id::text, true)
+  into v_scopes, v_setting
+  from auth.claimed_key as k;
   if not found then
     raise sqlstate 'PT401' using message = 'unauthorized';
   end if;
@@ -28,7 +29,6 @@ begin
       message = 'insufficient_scope',
       hint = format('This key lacks the scope "%s". Use a key that has it.', enter.scope);
   end if;
-  v_setting := set_config('leads.organization_id', v_organization_id::text, true);
 end $$;
 
 comment on function auth.enter(text, text, text, boolean) is

@@ -11,6 +11,6 @@ comment on function auth.entered_organization_id() is
 $$The organization of the key that auth.enter has checked in this transaction; null if there is none.
 
 Anyone with SQL can change this setting, so it proves nothing. It is for queries whose tables have policies for leads_exec,
-which compare with auth.organization_id. It reads no table.$$;
+which look up the key. It reads no table.$$;
 
 grant execute on function auth.entered_organization_id() to leads_exec;

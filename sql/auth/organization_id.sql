@@ -1,4 +1,4 @@
--- auth.organization_id - the organization of the request's key, for leads_exec's policies.
+-- auth.organization_id - the organization of the request's key, for the functions that call those of other roles.
 set local role leads_auth;
 
 create or replace function auth.organization_id(scope text)

@@ -4,7 +4,7 @@ call app.drop_policies('crm.connection');
 
 -- GET /crm-connections, which requires the scope admin.
 create policy connection_exec_select on crm.connection for select to leads_exec
-  using (organization_id = (select auth.organization_id('admin')));
+  using (organization_id = (select k.organization_id from auth.claimed_key as k where 'admin' = any (k.scopes)));
 
 -- The worker's functions, and leads crm.
 create policy connection_jobs_select on crm.connection for select to leads_jobs using (true);

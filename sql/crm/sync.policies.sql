@@ -3,7 +3,7 @@ set local role leads_owner;
 call app.drop_policies('crm.sync');
 
 create policy sync_exec_select on crm.sync for select to leads_exec
-  using (organization_id = (select auth.organization_id('read')));
+  using (organization_id = (select k.organization_id from auth.claimed_key as k where 'read' = any (k.scopes)));
 
 -- crm.request_push, the worker's functions, and leads crm.
 create policy sync_jobs_select on crm.sync for select to leads_jobs using (true);

@@ -3,7 +3,7 @@ set local role leads_owner;
 call app.drop_policies('scoring.model');
 
 create policy model_exec_select on scoring.model for select to leads_exec
-  using (organization_id = (select auth.organization_id('read')));
+  using (organization_id = (select k.organization_id from auth.claimed_key as k where 'read' = any (k.scopes)));
 
 -- admin.edit_scoring_model, admin.activate_scoring_model
 create policy model_jobs_select on scoring.model for select to leads_jobs using (true);

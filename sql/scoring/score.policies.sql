@@ -3,10 +3,10 @@ set local role leads_owner;
 call app.drop_policies('scoring.score');
 
 create policy score_exec_select on scoring.score for select to leads_exec
-  using (organization_id = (select auth.organization_id('read')));
+  using (organization_id = (select k.organization_id from auth.claimed_key as k where 'read' = any (k.scopes)));
 
 create policy score_exec_insert on scoring.score for insert to leads_exec
-  with check (organization_id = (select auth.organization_id('write')));
+  with check (organization_id = (select k.organization_id from auth.claimed_key as k where 'write' = any (k.scopes)));
 
 -- admin.load_leads: a lead that is loaded with a score gets a row of kind "set".
 create policy score_jobs_insert on scoring.score for insert to leads_jobs with check (true);

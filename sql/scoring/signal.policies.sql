@@ -3,10 +3,10 @@ set local role leads_owner;
 call app.drop_policies('scoring.signal');
 
 create policy signal_exec_select on scoring.signal for select to leads_exec
-  using (organization_id = (select auth.organization_id('read')));
+  using (organization_id = (select k.organization_id from auth.claimed_key as k where 'read' = any (k.scopes)));
 
 create policy signal_exec_insert on scoring.signal for insert to leads_exec
-  with check (organization_id = (select auth.organization_id('write')));
+  with check (organization_id = (select k.organization_id from auth.claimed_key as k where 'write' = any (k.scopes)));
 
 -- admin.try_scoring_model, admin.load_signals
 create policy signal_jobs_select on scoring.signal for select to leads_jobs using (true);

@@ -110,8 +110,8 @@ alter table app.lead disable row level security;
 -- table auth.api_key: isn't forced
 alter table auth.api_key no force row level security;
 
--- view auth.claimed_key: its owner's rights
-alter view auth.claimed_key reset (security_invoker);
+-- view admin.role: its owner's rights
+alter view admin.role reset (security_invoker);
 
 -- materialized view app.copied: can't protect
 create materialized view app.copied as select * from app.lead;
