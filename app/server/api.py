@@ -411,5 +411,5 @@ def _retry_after(result: PGresult) -> float:
 
 def _headers(result: PGresult) -> dict[str, Any]:
     """The headers that a function has returned."""
-    headers: dict[str, Any] = json.loads(result.get_value(0, 1) or b"{}")
+    headers: dict[str, Any] = json.loads((result.get_value(0, 1) or b"{}").decode())
     return headers
