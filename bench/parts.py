@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import crm, database, isolation, scoring, start
+from bench import crm, database, isolation, pages, scoring, start
 from bench.measure import Plan, Say
 
 SENTENCES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
@@ -12,6 +12,7 @@ SENTENCES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "scoring": scoring.sentences,
     "crm": crm.sentences,
     "start": start.sentences,
+    "pages": pages.sentences,
 }
 
 
@@ -21,7 +22,9 @@ def run(names: Sequence[str], plan: Plan, folder: Path, say: Say) -> dict[str, A
     if "start" in names:
         say("starting the server with its own PostgreSQL, four times")
         results["start"] = start.measure(folder)
-    if {*names} == {"start"}:
+    if "pages" in names:
+        results["pages"] = pages.measure(folder, say)
+    if {*names} <= {"start", "pages"}:
         return results
     say("creating the database")
     with database.running(folder / "database") as measured:
