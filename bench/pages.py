@@ -62,7 +62,7 @@ reset session_replication_role
 
 
 @dataclass(frozen=True)
-class _Page:
+class Page:
     """A call that is measured."""
 
     name: str
@@ -109,32 +109,35 @@ def measure(folder: Path, say: Say) -> dict[str, Any]:
     """Returns the figures. Raises BenchmarkError."""
     with ExitStack() as stack:
         sessions: dict[int, _Session] = {}
-        pages: list[_Page] = []
+        pages: list[Page] = []
         for leads in (SMALL, LARGE):
             say(f"pages: creating an organization with {leads:,} leads")
             measured = stack.enter_context(database.running(folder / f"pages-{leads}", SMALL))
             _fill(measured, leads)
             session = sessions[leads] = _Session(measured)
             stack.callback(session.close)
-            pages.append(_Page("read one", 1, leads, call(READ, measured.table, measured.pairs[0], "")))
+            pages.append(Page("read one", 1, leads, call(READ, measured.table, measured.pairs[0], "")))
             for name, query in FILTERS.items():
                 say(f"pages of {leads:,} leads: {name}")
-                pages += [_Page(name, number, leads, sent) for number, sent in _calls(measured, session, query)]
-        costs: dict[_Page, list[float]] = {page: [] for page in pages}
+                pages += [Page(name, number, leads, sent) for number, sent in _calls(measured, session, query)]
+        costs: dict[Page, list[float]] = {page: [] for page in pages}
         for block in range(_BLOCKS):
             say(f"pages: block {block + 1} of {_BLOCKS}")
             for page, measured_costs in costs.items():
                 measured_costs.append(sessions[page.leads].microseconds(page.call))
-    return {"pages": [_figures(page, costs) for page in pages]}
+    return {"pages": [figures(page, costs) for page in pages]}
 
 
 def sentences(results: dict[str, Any]) -> list[str]:
     """Returns the figures as sentences."""
     lines = [f"PostgreSQL's processor time of pages of {LARGE:,} leads, in µs, and divided by that of page 1:"]
-    for name in ("read one", *FILTERS):
-        rows = [row for row in results["pages"] if row["name"] == name and row["leads"] == LARGE]
-        deep = "".join(f"; page {row['number']:,}: {row['of_first']:.2f}" for row in rows[1:])
-        lines.append(f"  {name}: {rows[0]['us']:.0f}{deep}; page 1 of {SMALL:,} leads: {1 / rows[0]['of_small']:.2f}")
+    rows = [row for row in results["pages"] if row["leads"] == LARGE]
+    for name in dict.fromkeys(row["name"] for row in rows):
+        first, *deep = (row for row in rows if row["name"] == name)
+        ratios = "".join(f"; page {row['number']:,}: {row['of_first']:.2f}" for row in deep)
+        lines.append(
+            f"  {name}: {first['us']:.0f}{ratios}. Page 1, divided by that of {SMALL:,} leads: {first['of_small']:.2f}"
+        )
     return lines
 
 
@@ -161,7 +164,9 @@ def _calls(measured: Database, session: _Session, query: str) -> Iterator[tuple[
         cursor = body["next_cursor"]
 
 
-def _figures(page: _Page, costs: dict[_Page, list[float]]) -> dict[str, Any]:
+def figures(page: Page, costs: dict[Page, list[float]]) -> dict[str, Any]:
+    """Returns the median cost of a page, and what it is compared with. costs: in µs, by block."""
+
     def ratio(leads: int) -> float:
         first = next(other for other in costs if (other.name, other.number, other.leads) == (page.name, 1, leads))
         return median(own / base for own, base in zip(costs[page], costs[first], strict=True))

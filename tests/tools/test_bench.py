@@ -13,7 +13,7 @@ from app.server import loading, values
 from app.server.postgres import Statement
 from app.server.routes import Argument, Route, Table
 from app.settings import ROOT
-from bench import cpu, figures, floor, isolation, load, measure, memory, start
+from bench import cpu, figures, floor, isolation, load, measure, memory, pages, start
 from bench.api import requests
 from bench.figures import BenchmarkError, Sample
 from bench.measure import Plan
@@ -141,6 +141,22 @@ def test_the_baseline_of_the_isolation_fits_the_server(database: Database) -> No
         read = "select (bench.get_lead(%s, %s)).status, (bench.get_lead_by_setting(%s)).status"
         assert superuser.execute(read, [PAIR.organization, PAIR.lead, PAIR.lead]).fetchone() == (None, None)
         superuser.rollback()
+
+
+def test_the_cost_of_a_page_is_compared_with_the_first_one_and_with_a_small_organization() -> None:
+    def page(number: int, leads: int) -> pages.Page:
+        return pages.Page("no filter", number, leads, Call("", ()))
+
+    costs = {
+        page(1, pages.SMALL): [80.0, 160.0, 80.0],
+        page(1, pages.LARGE): [100.0, 200.0, 100.0],
+        page(2, pages.LARGE): [105.0, 210.0, 400.0],
+    }
+    first, second = (pages.figures(page, costs) for page in [*costs][1:])
+    assert (first["of_first"], first["of_small"]) == (1.0, 1.25)
+    assert (second["us"], second["of_first"]) == (210.0, 1.05)
+    _, line = pages.sentences({"pages": [first, second]})
+    assert line == "  no filter: 100; page 2: 1.05. Page 1, divided by that of 10,000 leads: 1.25"
 
 
 def test_a_script_does_not_give_a_pair_to_two_clients() -> None:
