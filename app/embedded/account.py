@@ -15,6 +15,16 @@ from app.embedded.errors import EmbeddedError
 
 SYSTEM_USER = "leads-postgres"
 
+_MALLOC = {
+    "MALLOC_TOP_PAD_": "262144",
+    "MALLOC_TRIM_THRESHOLD_": "4194304",
+    "MALLOC_MMAP_THRESHOLD_": "1048576",
+}
+"""Bytes; variables of glibc (mallopt(3)). By default, a session returns memory to the system after
+each statement and gets it back for the next one. A page of leads then cost 5 to 15 % more of
+PostgreSQL's processor time. A session may keep up to 4 MiB more.
+"""
+
 
 def user_name(uid: int) -> str:
     """Return the name of a user, or `user <uid>` if it has none."""
@@ -57,7 +67,7 @@ def subprocess_options(account: pwd.struct_passwd) -> dict[str, Any]:
     without the secrets in our environment.
     """
     environment = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
-    common = {"cwd": "/", "stdin": subprocess.DEVNULL, "env": environment | {"LC_ALL": "C"}, "umask": 0o077}
+    common = {"cwd": "/", "stdin": subprocess.DEVNULL, "env": environment | _MALLOC | {"LC_ALL": "C"}, "umask": 0o077}
     if account.pw_uid == os.geteuid():
         return common
     return common | {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
