@@ -22,7 +22,7 @@ _MALLOC = {
 }
 """Bytes; variables of glibc (mallopt(3)). By default, a session returns memory to the system after
 each statement and gets it back for the next one. A page of leads then cost 5 to 15 % more of
-PostgreSQL's processor time. A session may keep up to 4 MiB more.
+PostgreSQL's processor time. A session may keep some MiB more.
 """
 
 

@@ -297,11 +297,12 @@ class _Connection:
         seconds = (now - self.started) / len(ended)
         self.started = now
         for request in ended:
-            if request.is_prepared:
-                self._pool.learn(request.statement, seconds)
             result, future = request.result, request.future
             assert result is not None
             if result.status == _TUPLES_OK:
+                # An error says nothing about the duration: a wrong key ends each statement early.
+                if request.is_prepared:
+                    self._pool.learn(request.statement, seconds)
                 if not future.done():
                     future.set_result(result)
                 continue
@@ -425,7 +426,10 @@ class Pool:
         requests are watched.
         """
         silent = monotonic() - PROBE_PATIENCE
-        answers = any(not connection.requests or connection.started > silent for connection in self._all)
+        answers = any(
+            connection.socket >= 0 and (not connection.requests or connection.started > silent)
+            for connection in self._all
+        )
         return answers and not self._background.failing()
 
     async def execute(
@@ -522,6 +526,8 @@ class Pool:
 
     async def _probe(self, connection: _Connection) -> None:
         future = asyncio.get_running_loop().create_future()
+        if connection.socket < 0:  # lost in the meantime
+            return
         with contextlib.suppress(ConnectionLost, StatementFailed):
             connection.send(_Request(_PROBE, (), PRESENT, None, False, False, 0.0, future), is_short=False)
             await future

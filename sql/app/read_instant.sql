@@ -2,7 +2,7 @@
 set local role leads_owner;
 
 create or replace function app.read_instant(value text)
-returns timestamptz language plpgsql stable strict parallel safe security invoker set search_path = pg_catalog, pg_temp
+returns timestamptz language plpgsql stable strict parallel unsafe security invoker set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_parts text[] := regexp_match(

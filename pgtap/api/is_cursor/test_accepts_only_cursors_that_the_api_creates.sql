@@ -1,5 +1,5 @@
 begin;
-select plan(49);
+select plan(50);
 
 create function test.encoded(content text)
 returns text
@@ -79,6 +79,20 @@ from (values
   (repeat('e30', 1000), 'huge')
 ) as c (value, why);
 select is(api.is_cursor(null), null, 'null');
+
+-- A session keeps each time zone whose name it has read.
+create table test.time_zones as
+select sum(m.total_bytes) as bytes from pg_backend_memory_contexts as m where m.name = 'Timezones';
+do $$
+begin
+  perform api.is_cursor(encoded('{"created_at":"2026-01-01 ' || repeat(chr(64 + n), 11) || '+1","id":"'))
+  from generate_series(1, 26) as n;
+end $$;
+select is(
+  (select sum(m.total_bytes) from pg_backend_memory_contexts as m where m.name = 'Timezones'),
+  (select t.bytes from test.time_zones as t),
+  'no text is read as a time zone'
+);
 
 select * from finish();
 rollback;
