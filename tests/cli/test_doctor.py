@@ -32,7 +32,7 @@ import pytest
 from app import embedded, migrations
 from app.cli import doctor
 from app.settings import ROOT
-from tests.support.database import Database
+from tests.support.database import UNBOUND_ANALYST, Database
 
 # The tests' server runs without fsync.
 BASELINE = {"setting fsync"}
@@ -89,11 +89,15 @@ def connection(database: Database) -> Iterator[psycopg.Connection[dict[str, Any]
 
 
 def findings(connection: psycopg.Connection[dict[str, Any]], release: int | None = None) -> dict[str, dict[str, Any]]:
-    """The findings beside the baseline, by subject; the first finding of each subject."""
+    """The findings beside the baseline, by subject; the first finding of each subject.
+
+    Leaves out the analysts of other tests' databases: the roles of a cluster are shared.
+    """
     rows = connection.execute("select * from admin.findings(%s)", [release]).fetchall()
     first: dict[str, dict[str, Any]] = {}
     for row in rows:
-        if row["subject"] not in BASELINE:
+        is_of_others = row["finding"] == UNBOUND_ANALYST and not row["subject"].startswith("role doctor_")
+        if row["subject"] not in BASELINE and not is_of_others:
             first.setdefault(row["subject"], row)
     return first
 
@@ -112,8 +116,8 @@ def run(connection: psycopg.Connection[dict[str, Any]], remedy: str) -> None:
 
 
 def test_a_clean_database_has_no_finding_but_the_servers_fsync(connection: psycopg.Connection[dict[str, Any]]) -> None:
-    rows = connection.execute("select * from admin.findings(%s)", [migrations.newest()]).fetchall()
-    assert {row["subject"] for row in rows} == BASELINE
+    assert findings(connection, migrations.newest()) == {}
+    rows = connection.execute("select * from admin.findings() where subject = 'setting fsync'").fetchall()
     assert rows[0]["remedy"] == "/* as a superuser */ alter system set fsync = 'on'; select pg_reload_conf();"
 
 

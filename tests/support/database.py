@@ -9,6 +9,9 @@ from psycopg.rows import dict_row
 from app import embedded
 from app.cli.keys import digest, new_key
 
+UNBOUND_ANALYST = "The analyst's login has no organization, so it reads nothing."
+"""The doctor's finding about the analysts of other tests' databases. The tests share one cluster."""
+
 
 @dataclass(frozen=True)
 class Database:
