@@ -36,7 +36,7 @@ lint: .venv/.dev ## Check style, types, SQL, frozen copies and migrations
 	.venv/bin/mypy --strict $(wildcard app tools tests bench)
 	.venv/bin/python -m tools.lint_sql
 	.venv/bin/python -m tools.headers
-	.venv/bin/squawk migrations/*.sql
+	@.venv/bin/python -m tools.squawk
 
 check: lint test ## Run lint, then test
 

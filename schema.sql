@@ -329,6 +329,30 @@ ALTER TYPE api.lead_change OWNER TO leads_owner;
 
 COMMENT ON TYPE api.lead_change IS 'A lead in the response to a change.';
 
+CREATE TYPE api.lead_details AS (
+	id uuid,
+	phone text,
+	reference text,
+	details json,
+	updated_at text
+);
+
+ALTER TYPE api.lead_details OWNER TO leads_owner;
+
+COMMENT ON TYPE api.lead_details IS 'The contact data and details of a lead that GET /leads/{id} does not show.';
+
+COMMENT ON COLUMN api.lead_details.details IS 'Other values by name: texts, numbers and booleans. It is {} if there are none.';
+
+CREATE TYPE api.lead_details_input AS (
+	phone text,
+	reference text,
+	details json
+);
+
+ALTER TYPE api.lead_details_input OWNER TO leads_owner;
+
+COMMENT ON TYPE api.lead_details_input IS 'A change of the details of a lead: each member is optional.';
+
 CREATE TYPE api.lead_input AS (
 	name text,
 	company text,
@@ -379,6 +403,28 @@ COMMENT ON TYPE api.lead_sync IS 'A lead with the state of its push to the CRM.'
 COMMENT ON COLUMN api.lead_sync.id IS 'The lead''s id.';
 
 COMMENT ON COLUMN api.lead_sync.crm_sync IS 'The state of the push; null if the lead was never pushed.';
+
+CREATE TYPE api.new_lead_input AS (
+	name text,
+	company text,
+	email text,
+	source text,
+	lead_score integer,
+	pipeline_stage text,
+	industry text,
+	company_size text,
+	pain_points text,
+	timeline text,
+	budget_range text,
+	ai_reasoning text,
+	phone text,
+	reference text,
+	details json
+);
+
+ALTER TYPE api.new_lead_input OWNER TO leads_owner;
+
+COMMENT ON TYPE api.new_lead_input IS 'The fields of a new lead: each member is optional.';
 
 CREATE TYPE api.new_score AS (
 	id uuid,
@@ -554,7 +600,11 @@ CREATE TYPE app.lead_values AS (
 	email_key text COLLATE pg_catalog."C",
 	pipeline_stage_and_source text COLLATE pg_catalog."C",
 	score_id uuid,
-	item text
+	item text,
+	phone text,
+	phone_key text COLLATE pg_catalog."C",
+	reference text,
+	details jsonb
 );
 
 ALTER TYPE app.lead_values OWNER TO leads_owner;
@@ -566,7 +616,9 @@ CREATE TYPE app.organization_values AS (
 	name text,
 	environment text,
 	created_at timestamp(3) with time zone,
-	erased_at timestamp(3) with time zone
+	erased_at timestamp(3) with time zone,
+	accepts_name_and_phone boolean,
+	country_code text
 );
 
 ALTER TYPE app.organization_values OWNER TO leads_owner;
@@ -1033,6 +1085,9 @@ CREATE TABLE app.organization (
     environment text DEFAULT 'live'::text NOT NULL,
     created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
     erased_at timestamp(3) with time zone,
+    accepts_name_and_phone boolean DEFAULT false NOT NULL,
+    country_code text,
+    CONSTRAINT organization_country_code_is_1_to_3_digits CHECK ((country_code ~ '^[1-9][0-9]{0,2}$'::text)),
     CONSTRAINT organization_environment_is_live_or_test CHECK ((environment = ANY (ARRAY['live'::text, 'test'::text]))),
     CONSTRAINT organization_has_a_name_until_it_is_erased CHECK (((name IS NULL) = (erased_at IS NOT NULL))),
     CONSTRAINT organization_name_is_text_of_1_to_255 CHECK (app.is_text(name, 255))
@@ -1042,6 +1097,8 @@ ALTER TABLE ONLY app.organization ALTER COLUMN name SET STATISTICS 0;
 ALTER TABLE ONLY app.organization ALTER COLUMN environment SET STATISTICS 0;
 ALTER TABLE ONLY app.organization ALTER COLUMN created_at SET STATISTICS 0;
 ALTER TABLE ONLY app.organization ALTER COLUMN erased_at SET STATISTICS 0;
+ALTER TABLE ONLY app.organization ALTER COLUMN accepts_name_and_phone SET STATISTICS 0;
+ALTER TABLE ONLY app.organization ALTER COLUMN country_code SET STATISTICS 0;
 
 ALTER TABLE ONLY app.organization FORCE ROW LEVEL SECURITY;
 
@@ -1054,6 +1111,10 @@ COMMENT ON COLUMN app.organization.name IS 'The business''s name; null once it i
 COMMENT ON COLUMN app.organization.environment IS 'live or test. A test organization never causes a call to another system.';
 
 COMMENT ON COLUMN app.organization.erased_at IS 'When it was erased; null: it is not erased.';
+
+COMMENT ON COLUMN app.organization.accepts_name_and_phone IS 'Whether a lead may have a name and a phone number as its only contact data.';
+
+COMMENT ON COLUMN app.organization.country_code IS 'The country calling code of phone numbers without one, such as 1 or 44, without +. Null: they are not completed.';
 
 CREATE FUNCTION admin.analysts(organization_id uuid DEFAULT NULL::uuid) RETURNS TABLE(login text, organization_id uuid, organization text, state text, created_at text, expires_at text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -2250,6 +2311,36 @@ ALTER FUNCTION admin.crm_queue(organization_id uuid, row_limit integer) OWNER TO
 
 COMMENT ON FUNCTION admin.crm_queue(organization_id uuid, row_limit integer) IS 'The pushes of an organization that wait, failed or were skipped, the oldest first. organization_id: null for all organizations. error: the vendor''s message at the last attempt. run_at: when the push is due, or when its lease ends. Writes the event lead.read for each organization with such messages.';
 
+CREATE FUNCTION app.is_details(value jsonb) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  if jsonb_typeof(is_details.value) <> 'object' or octet_length(is_details.value::text) > 16384 then
+    return false;
+  end if;
+  return (
+    select
+      count(*) between 1 and 50
+      and bool_and(
+        m.key collate "C" ~ '^[a-z][a-z0-9_]*$'
+        and char_length(m.key) <= 64
+        and case jsonb_typeof(m.value)
+          when 'string' then app.is_text(m.value #>> '{}', 1000)
+          when 'number' then
+            -- 1e131071 has 8 bytes, and 131,072 digits as text.
+            abs(m.value::numeric) < 1e40 and scale(m.value::numeric) < 40 and char_length(m.value #>> '{}') <= 40
+          else jsonb_typeof(m.value) = 'boolean'
+        end
+      )
+    from jsonb_each(is_details.value) as m (key, value)
+  );
+end $_$;
+
+ALTER FUNCTION app.is_details(value jsonb) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.is_details(value jsonb) IS 'Whether the value is an object of 1 to 50 members and at most 16,384 bytes as text. A name is 1 to 64 of the characters a-z, 0-9 and _, and begins with a letter. A value is a text of 1 to 1,000 characters, a number of up to 40 digits, true or false. Null for null.';
+
 CREATE FUNCTION app.is_email(value text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2268,6 +2359,20 @@ end $_$;
 ALTER FUNCTION app.is_email(value text) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.is_email(value text) IS 'Whether the value is an e-mail address by the rule of the HTML standard (section 4.10.5.1.5, "valid e-mail address"), with a dot in the domain; at most 254 characters, 64 before the @ (RFC 5321, section 4.5.3.1). No quoted local part; an internationalized domain is written as xn--. Null for null.';
+
+CREATE FUNCTION app.is_phone(value text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return
+    app.is_text(is_phone.value, 64)
+    and char_length(regexp_replace(is_phone.value, '[^0-9]', '', 'g')) between 3 and 20;
+end $$;
+
+ALTER FUNCTION app.is_phone(value text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.is_phone(value text) IS 'Whether the value is a text of 1 to 64 characters, with 3 to 20 digits. It may have an extension, and words such as "tel". Null for null.';
 
 CREATE TABLE app.lead (
     id uuid DEFAULT app.new_id() NOT NULL,
@@ -2292,15 +2397,22 @@ CREATE TABLE app.lead (
     pipeline_stage_and_source text GENERATED ALWAYS AS (((pipeline_stage || '/'::text) || source)) STORED COLLATE pg_catalog."C",
     score_id uuid,
     item text,
+    phone text,
+    phone_key text COLLATE pg_catalog."C",
+    reference text,
+    details jsonb,
     CONSTRAINT lead_ai_reasoning_is_text_of_1_to_10000 CHECK (app.is_text(ai_reasoning, 10000)),
     CONSTRAINT lead_budget_range_is_text_of_1_to_128 CHECK (app.is_text(budget_range, 128)),
     CONSTRAINT lead_company_is_text_of_1_to_255 CHECK (app.is_text(company, 255)),
     CONSTRAINT lead_company_size_is_text_of_1_to_128 CHECK (app.is_text(company_size, 128)),
+    CONSTRAINT lead_details_are_details CHECK (app.is_details(details)),
     CONSTRAINT lead_email_is_email CHECK (app.is_email(email)),
-    CONSTRAINT lead_has_email_or_name_and_company CHECK (((email IS NOT NULL) OR ((name IS NOT NULL) AND (company IS NOT NULL)))),
+    CONSTRAINT lead_has_email_or_name_and_company_or_phone CHECK (((email IS NOT NULL) OR ((name IS NOT NULL) AND ((company IS NOT NULL) OR (phone IS NOT NULL))))),
     CONSTRAINT lead_industry_is_text_of_1_to_128 CHECK (app.is_text(industry, 128)),
     CONSTRAINT lead_name_is_text_of_1_to_255 CHECK (app.is_text(name, 255)),
     CONSTRAINT lead_pain_points_is_text_of_1_to_10000 CHECK (app.is_text(pain_points, 10000)),
+    CONSTRAINT lead_phone_is_phone CHECK (app.is_phone(phone)),
+    CONSTRAINT lead_reference_is_text_of_1_to_255 CHECK (app.is_text(reference, 255)),
     CONSTRAINT lead_score_within_0_and_100 CHECK (((lead_score >= 0) AND (lead_score <= 100))),
     CONSTRAINT lead_source_is_name CHECK (app.is_name(source)),
     CONSTRAINT lead_timeline_is_text_of_1_to_128 CHECK (app.is_text(timeline, 128)),
@@ -2328,6 +2440,10 @@ ALTER TABLE ONLY app.lead ALTER COLUMN email_key SET STATISTICS 0;
 ALTER TABLE ONLY app.lead ALTER COLUMN pipeline_stage_and_source SET STATISTICS 0;
 ALTER TABLE ONLY app.lead ALTER COLUMN score_id SET STATISTICS 0;
 ALTER TABLE ONLY app.lead ALTER COLUMN item SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN phone SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN phone_key SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN reference SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN details SET STATISTICS 0;
 
 ALTER TABLE ONLY app.lead FORCE ROW LEVEL SECURITY;
 
@@ -2378,6 +2494,14 @@ COMMENT ON COLUMN app.lead.pipeline_stage_and_source IS 'Stage and source in one
 COMMENT ON COLUMN app.lead.score_id IS 'The latest score that a model gave. No body shows it; a change of it is recorded as lead.scored.';
 
 COMMENT ON COLUMN app.lead.item IS 'The lead as a list shows it, as JSON text; a trigger sets it. Null: not set yet, so that readers compute it.';
+
+COMMENT ON COLUMN app.lead.phone IS 'The phone number as it was sent. Two leads can have the same one.';
+
+COMMENT ON COLUMN app.lead.phone_key IS 'The phone number in E.164, such as +15550100199; only its digits, if the country is not known. A trigger sets it. The filter by phone compares it.';
+
+COMMENT ON COLUMN app.lead.reference IS 'The client''s own id of the lead, unique in the organization.';
+
+COMMENT ON COLUMN app.lead.details IS 'Other values about the lead, by name: texts, numbers and booleans. Null: none.';
 
 CREATE TABLE crm.connection (
     organization_id uuid NOT NULL,
@@ -2989,13 +3113,18 @@ COMMENT ON FUNCTION admin.fill_lead_items(batch integer) IS 'Sets app.lead.item 
 batch: after so many rows it ends with the page of the table that it is at. It changes neither revision nor updated_at,
 and writes no event. Until it has run, readers compute the item of these rows.';
 
-CREATE FUNCTION admin.find_leads_to_erase(organization_id uuid, lead_id uuid, email text) RETURNS TABLE(lead_organization_id uuid, id uuid)
+CREATE FUNCTION admin.find_leads_to_erase(organization_id uuid, lead_id uuid, email text, phone text) RETURNS TABLE(lead_organization_id uuid, id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
   v_lead record;
+  v_country_code text := app.country_code(find_leads_to_erase.organization_id);
+  -- A lead can be older than the country code of the organization. Then it has the digits only.
+  v_phones text[] := array[
+    app.phone_key(find_leads_to_erase.phone, v_country_code), app.phone_key(find_leads_to_erase.phone, null)
+  ];
 begin
   for v_lead in
     select o.organization_id, f.id
@@ -3010,7 +3139,10 @@ begin
           or (
             find_leads_to_erase.lead_id is null
             and find_leads_to_erase.organization_id is not null
-            and l.email_key = lower(find_leads_to_erase.email collate "C")
+            and (
+              l.email_key = lower(find_leads_to_erase.email collate "C")
+              or l.phone_key = any (v_phones)
+            )
           )
         )
       union
@@ -3018,7 +3150,7 @@ begin
       from audit.event as e
       where e.organization_id = o.organization_id and e.lead_id = find_leads_to_erase.lead_id
       union
-      -- Leads that had the address before, and deleted leads.
+      -- Leads that had the address or the number before, and deleted leads.
       select e.lead_id
       from audit.event as e
       where
@@ -3026,8 +3158,14 @@ begin
         and find_leads_to_erase.organization_id is not null
         and e.organization_id = o.organization_id
         and e.lead_id is not null
-        and lower(find_leads_to_erase.email collate "C") in (
-          lower(e.payload #>> '{diff,email,from}' collate "C"), lower(e.payload #>> '{diff,email,to}' collate "C")
+        and (
+          lower(find_leads_to_erase.email collate "C") in (
+            lower(e.payload #>> '{diff,email,from}' collate "C"), lower(e.payload #>> '{diff,email,to}' collate "C")
+          )
+          or find_leads_to_erase.phone is not null and array[
+            app.phone_key(e.payload #>> '{diff,phone,from}', v_country_code),
+            app.phone_key(e.payload #>> '{diff,phone,to}', v_country_code)
+          ] && v_phones
         )
     ) as f
     where o.organization_id = find_leads_to_erase.organization_id or find_leads_to_erase.organization_id is null
@@ -3045,9 +3183,9 @@ begin
   end if;
 end $$;
 
-ALTER FUNCTION admin.find_leads_to_erase(organization_id uuid, lead_id uuid, email text) OWNER TO leads_jobs;
+ALTER FUNCTION admin.find_leads_to_erase(organization_id uuid, lead_id uuid, email text, phone text) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.find_leads_to_erase(organization_id uuid, lead_id uuid, email text) IS 'The leads that admin.leads_to_erase lists. Writes the event lead.read for each lead; if there is none, one event for the organization.';
+COMMENT ON FUNCTION admin.find_leads_to_erase(organization_id uuid, lead_id uuid, email text, phone text) IS 'The leads that admin.leads_to_erase lists. Writes the event lead.read for each lead; if there is none, one event for the organization.';
 
 CREATE FUNCTION admin.function_findings() RETURNS TABLE(subject text, finding text, remedy text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -4267,7 +4405,7 @@ COMMENT ON FUNCTION crm.copies(organization_id uuid, lead_id uuid) IS '[{"vendor
 
 external_id: the record''s id; null: unknown. may_have_made: calls that may have created a record.';
 
-CREATE FUNCTION admin.leads_to_erase(organization_id uuid DEFAULT NULL::uuid, lead_id uuid DEFAULT NULL::uuid, email text DEFAULT NULL::text) RETURNS TABLE(organization_id uuid, lead_id uuid, name text, email text, is_deleted boolean, events bigint, copies json)
+CREATE FUNCTION admin.leads_to_erase(organization_id uuid DEFAULT NULL::uuid, lead_id uuid DEFAULT NULL::uuid, email text DEFAULT NULL::text, phone text DEFAULT NULL::text) RETURNS TABLE(organization_id uuid, lead_id uuid, name text, email text, is_deleted boolean, events bigint, copies json)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
@@ -4280,16 +4418,17 @@ CREATE FUNCTION admin.leads_to_erase(organization_id uuid DEFAULT NULL::uuid, le
             FROM audit.event e
            WHERE ((e.organization_id = f.lead_organization_id) AND (e.lead_id = f.id) AND (e.action <> 'lead.read'::text))) AS count,
      crm.copies(f.lead_organization_id, f.id) AS copies
-    FROM (admin.find_leads_to_erase(leads_to_erase.organization_id, leads_to_erase.lead_id, leads_to_erase.email) f(lead_organization_id, id)
+    FROM (admin.find_leads_to_erase(leads_to_erase.organization_id, leads_to_erase.lead_id, leads_to_erase.email, leads_to_erase.phone) f(lead_organization_id, id)
       LEFT JOIN app.lead l ON (((l.organization_id = f.lead_organization_id) AND (l.id = f.id))))
    ORDER BY f.lead_organization_id, f.id;
 END;
 
-ALTER FUNCTION admin.leads_to_erase(organization_id uuid, lead_id uuid, email text) OWNER TO leads_jobs;
+ALTER FUNCTION admin.leads_to_erase(organization_id uuid, lead_id uuid, email text, phone text) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.leads_to_erase(organization_id uuid, lead_id uuid, email text) IS 'The lead with an id, or an organization''s leads with an e-mail address. The case of ASCII letters is ignored.
+COMMENT ON FUNCTION admin.leads_to_erase(organization_id uuid, lead_id uuid, email text, phone text) IS 'The lead with an id, or an organization''s leads with an e-mail address or a phone number. The case of ASCII letters, and the spelling
+of a number, are ignored.
 
-The address also finds deleted leads, and leads that had it before; it needs organization_id. name, email: null if the lead was
+Address and number also find deleted leads, and leads that had them before; they need organization_id. name, email: null if the lead was
 deleted. events: the number of the lead''s events in the audit log, without lead.read. copies: the result of crm.copies. Writes
 the event lead.read for each lead; if there is none, one event for the organization.';
 
@@ -4343,11 +4482,11 @@ declare
 begin
   insert into app.lead (
     id, organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
-    timeline, budget_range, ai_reasoning, qualification_completed_at, created_at, updated_at
+    timeline, budget_range, ai_reasoning, phone, reference, details, qualification_completed_at, created_at, updated_at
   )
   select
     coalesce(l.id, app.new_id()), v_organization_id, l.name, l.company, l.email, l.source, l.lead_score, l.pipeline_stage, l.industry, l.company_size,
-    l.pain_points, l.timeline, l.budget_range, l.ai_reasoning, l.qualification_completed_at, l.created_at, l.updated_at
+    l.pain_points, l.timeline, l.budget_range, l.ai_reasoning, l.phone, l.reference, l.details, l.qualification_completed_at, l.created_at, l.updated_at
   from jsonb_populate_recordset(null::app.lead, load_leads.leads) as l;
   get diagnostics v_count = row_count;
   return v_count;
@@ -4355,7 +4494,7 @@ end $$;
 
 ALTER FUNCTION admin.load_leads(organization_id uuid, leads jsonb) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.load_leads(organization_id uuid, leads jsonb) IS 'Inserts leads without changing them, and returns their number. leads: a JSON array of objects with the fields of api.lead. Raises PT404 organization_not_found, and violations of the table''s constraints.';
+COMMENT ON FUNCTION admin.load_leads(organization_id uuid, leads jsonb) IS 'Inserts leads without changing them, and returns their number. leads: a JSON array of objects with the fields of api.lead, and phone, reference and details. Raises PT404 organization_not_found, and violations of the table''s constraints.';
 
 CREATE FUNCTION admin.load_signals(organization_id uuid, signals jsonb) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4415,14 +4554,16 @@ ALTER FUNCTION admin.organization(organization_id uuid) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.organization(organization_id uuid) IS 'The organization. Raises PT404 organization_not_found, PT409 organization_erased.';
 
-CREATE FUNCTION admin.organizations() RETURNS TABLE(id uuid, name text, environment text, created_at text, erased_at text)
+CREATE FUNCTION admin.organizations() RETURNS TABLE(id uuid, name text, environment text, created_at text, erased_at text, country_code text, accepts_name_and_phone boolean)
     LANGUAGE sql STABLE SECURITY DEFINER
     BEGIN ATOMIC
  SELECT o.organization_id,
      o.name,
      o.environment,
      app.utc_text(o.created_at) AS utc_text,
-     app.utc_text(o.erased_at) AS utc_text
+     app.utc_text(o.erased_at) AS utc_text,
+     o.country_code,
+     o.accepts_name_and_phone
     FROM app.organization o
    ORDER BY o.created_at, o.organization_id;
 END;
@@ -4747,6 +4888,35 @@ It takes the first organization with an id greater than "after" that has unseale
 Returns no row if there is no such organization. sealed: the number of events; if it is less than batch, no committed event
 of the organization is left. Several workers may call it at the same time.';
 
+CREATE FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean DEFAULT NULL::boolean, country_code text DEFAULT NULL::text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := (admin.organization(set_organization.organization_id)).organization_id;
+begin
+  if set_organization.country_code !~ '^([1-9][0-9]{0,2})?$' then
+    raise sqlstate 'PT422' using
+      message = 'invalid_country_code',
+      hint = 'The country code must be 1 to 3 digits without +, such as 1 or 44, or empty.';
+  end if;
+  update app.organization as o
+  set
+    accepts_name_and_phone = coalesce(set_organization.accepts_name_and_phone, o.accepts_name_and_phone),
+    country_code = nullif(coalesce(set_organization.country_code, o.country_code), '')
+  where o.organization_id = v_organization_id;
+end $_$;
+
+ALTER FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean, country_code text) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean, country_code text) IS 'Changes the settings of an organization. Null keeps a setting.
+
+accepts_name_and_phone: whether a lead may have a name and a phone number as its only contact data. Leads that have no other keep
+it if this is switched off. country_code: the calling code of phone numbers without one, 1 to 3 digits; empty: none. It applies to
+the phone numbers that are written later. Raises PT404 organization_not_found, PT409 organization_erased, PT422
+invalid_country_code.';
+
 CREATE FUNCTION admin.signal_analyst(login text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4884,7 +5054,7 @@ begin
     return v_answer;
   end if;
 
-  v_lead := app.plain_lead(v_organization_id, v_fields);
+  v_lead := app.plain_lead(v_organization_id, v_fields, true);
   if v_lead is null then
     v_faults := app.lead_faults(v_organization_id, v_fields);
   end if;
@@ -4897,7 +5067,11 @@ begin
       from (
         select json_array_elements(v_faults) as fault
         union all
-        select json_array_elements(app.contact_fault())
+        select json_array_elements(app.contact_fault(
+          v_organization_id,
+          coalesce(v_fields -> 'name', 'null') <> 'null' and coalesce(v_fields -> 'phone', 'null') <> 'null',
+          false
+        ))
       ) as f
     );
   end if;
@@ -4907,15 +5081,16 @@ begin
 
   if v_lead is null then
     v_lead := app.lead_from(v_fields, null);
+    perform app.raise_faults(422, 'validation_failed', app.details_size_faults(v_lead.details));
   end if;
   insert into app.lead (
     organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
-    timeline, budget_range, ai_reasoning
+    timeline, budget_range, ai_reasoning, phone, reference, details
   )
   values (
     v_organization_id, v_lead.name, v_lead.company, v_lead.email, v_lead.source, coalesce(v_lead.lead_score, 0),
     coalesce(v_lead.pipeline_stage, 'new'), v_lead.industry, v_lead.company_size, v_lead.pain_points, v_lead.timeline,
-    v_lead.budget_range, v_lead.ai_reasoning
+    v_lead.budget_range, v_lead.ai_reasoning, v_lead.phone, v_lead.reference, v_lead.details
   )
   returning * into v_lead;
   perform crm.wake_worker(v_lead.organization_id, v_lead.id);
@@ -4937,7 +5112,9 @@ COMMENT ON FUNCTION api.create_lead(body text, idempotency_key api.idempotency_k
 
 A lead needs an email, or a name and a company. The default of lead_score is 0, that of pipeline_stage is "new". White
 space and invisible characters at the ends of a text are removed. Two leads can have the same address: the API does not
-merge them. The response has the 12 fields that a list shows.';
+merge them. If the organization accepts it, a name and a phone also suffice. reference is your own id of the lead: a second
+lead with it is an error (409). The response has the 12 fields that a list shows; GET /leads/{id}/details shows phone,
+reference and details.';
 
 CREATE FUNCTION api.create_signals(id uuid, body text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -5256,6 +5433,32 @@ COMMENT ON FUNCTION api.get_lead(id uuid) IS 'Get a lead.
 
 The response has all 17 fields. A lead of another organization returns 404, as if it did not exist.';
 
+CREATE FUNCTION api.get_lead_details(id uuid) RETURNS api.answer
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_answer api.answer;
+begin
+  select
+    200,
+    json_build_object('ETag', app.lead_etag(l.revision)),
+    row_to_json(app.lead_details(row(l.*)::app.lead_values))::text
+  into v_answer
+  from app.lead as l
+  where l.organization_id = (select auth.entered_organization_id()) and l.id = get_lead_details.id;
+  if not found then
+    return null;
+  end if;
+  return v_answer;
+end $$;
+
+ALTER FUNCTION api.get_lead_details(id uuid) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.get_lead_details(id uuid) IS 'Get the details of a lead.
+
+phone is the number as you sent it. reference is your own id of the lead. details has the other values, by name.';
+
 CREATE TABLE app.pipeline_stage (
     organization_id uuid NOT NULL,
     name text NOT NULL,
@@ -5515,7 +5718,7 @@ COMMENT ON FUNCTION api.list_crm_connections() IS 'List the CRM connections.
 An organization has at most one connection. state is active or paused. fault says why, if the CRM rejected the
 credential. The credential itself is never shown. An operator creates, pauses and removes connections.';
 
-CREATE FUNCTION api.list_leads("limit" api.page_size DEFAULT 50, cursor api.cursor DEFAULT NULL::text, pipeline_stage api.any_of DEFAULT NULL::text[], source api.any_of DEFAULT NULL::text[], email api.any_of DEFAULT NULL::text[], start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, end_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS api.answer
+CREATE FUNCTION api.list_leads("limit" api.page_size DEFAULT 50, cursor api.cursor DEFAULT NULL::text, pipeline_stage api.any_of DEFAULT NULL::text[], source api.any_of DEFAULT NULL::text[], email api.any_of DEFAULT NULL::text[], start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, end_at timestamp with time zone DEFAULT NULL::timestamp with time zone, phone api.any_of DEFAULT NULL::text[], reference api.any_of DEFAULT NULL::text[]) RETURNS api.answer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -5541,7 +5744,10 @@ begin
 
   -- One statement for each combination of filters, because each has its own index: a condition such
   -- as (source is null or l.source = source) would prevent its use.
-  if list_leads.pipeline_stage is null and list_leads.source is null and list_leads.email is null then
+  if
+    list_leads.pipeline_stage is null and list_leads.source is null and list_leads.email is null
+    and list_leads.phone is null and list_leads.reference is null
+  then
     v_items := array(
       select coalesce(l.item, app.computed_lead_item(row(l.*)::app.lead_values))
       from app.lead as l
@@ -5554,13 +5760,19 @@ begin
     );
   else
     perform app.raise_faults(422, 'validation_failed', app.lead_filter_faults(
-      v_organization_id, list_leads.pipeline_stage, list_leads.source, list_leads.email
+      v_organization_id, list_leads.pipeline_stage, list_leads.source, list_leads.email, list_leads.phone,
+      list_leads.reference
     ));
 
     -- Several values are one index scan each. The plan for them costs more, so one value has its own.
     v_stage := case when cardinality(list_leads.pipeline_stage) = 1 then list_leads.pipeline_stage[1] end;
     v_source := case when cardinality(list_leads.source) = 1 then list_leads.source[1] end;
-    if list_leads.email is not null then
+    if list_leads.phone is not null or list_leads.reference is not null then
+      v_items := app.leads_by_phone_or_reference(
+        v_organization_id, list_leads.phone, list_leads.reference, list_leads.email, list_leads.pipeline_stage,
+        list_leads.source, v_at, v_id, v_start_at, v_rows
+      );
+    elsif list_leads.email is not null then
       v_items := array(
         select p.item
         from (select distinct lower(app.read_email(u.value) collate "C") as value from unnest(list_leads.email) as u (value)) as e
@@ -5681,13 +5893,14 @@ begin
   return app.page(v_items, list_leads.limit, v_cursor);
 end $$;
 
-ALTER FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone) OWNER TO leads_exec;
+ALTER FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone api.any_of, reference api.any_of) OWNER TO leads_exec;
 
-COMMENT ON FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone) IS 'List leads, newest first.
+COMMENT ON FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone api.any_of, reference api.any_of) IS 'List leads, newest first.
 
 The order is created_at, then id, both descending. Filters match exact values. Several values, separated by commas,
 match any of them; the parameter can also be repeated. A value that no lead can have, such as an unknown stage, is an
-error (422). email ignores the case of A to Z. start_at is inclusive, end_at exclusive. The pages contain every lead
+error (422). email ignores the case of A to Z. phone compares numbers, however
+they are written: a number without a country code is completed with that of the organization. start_at is inclusive, end_at exclusive. The pages contain every lead
 that existed when you requested the first page exactly once. Rows do not become visible in the order of created_at: if
 you poll with start_at, request an overlap of some minutes and drop duplicates by id.';
 
@@ -6052,6 +6265,16 @@ COMMENT ON FUNCTION api.operation_bodies() IS 'The request body of each operatio
 
 schema_name, schema: the schema of the operation''s rule, with its name as api.schema_name takes it. Null: the body is described by its type.';
 
+CREATE FUNCTION app.phone_pattern() RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT format('^(?:[^0-9%1$s]*[0-9]){3,20}[^0-9%1$s]*$'::text, '\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f') AS format;
+END;
+
+ALTER FUNCTION app.phone_pattern() OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.phone_pattern() IS 'A regular expression (ECMA 262) for a text that has 3 to 20 digits and no control character, as app.is_phone has it.';
+
 CREATE FUNCTION app.text_pattern() RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6094,6 +6317,7 @@ CREATE FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, i
              (regexp_match(s.checks, 'app\.is_text\([^,]+, ([0-9]+)\)'::text))[1] AS max_length,
              (s.checks ~ 'app\.is_name\('::text) AS is_name,
              (s.checks ~ 'app\.is_email\('::text) AS is_email,
+             (s.checks ~ 'app\.is_phone\('::text) AS is_phone,
              (regexp_match(s.checks, '>= [('']*(-?[0-9]+(\.[0-9]+)?)'::text))[1] AS minimum,
              (regexp_match(s.checks, '<= [('']*(-?[0-9]+(\.[0-9]+)?)'::text))[1] AS maximum,
              ( SELECT (json_agg(replace(v.word[1], ''''''::text, ''''::text)))::text AS json_agg
@@ -6110,8 +6334,11 @@ CREATE FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, i
              WHEN (f.base = ANY (ARRAY['json'::text, 'jsonb'::text])) THEN NULL::text
              WHEN (f.base = 'text[]'::text) THEN ((((k.type || ',"items":{'::text) || concat_ws(','::text, '"type":"string"', ('"enum":'::text || f.words),
              CASE
-                 WHEN ((f.checks ~ 'cardinality'::text) AND (f.words IS NULL)) THEN COALESCE(k.pattern, '"pattern":"^[^,\\u0000]+$"'::text)
-                 ELSE NULL::text
+                 WHEN ((f.checks !~ 'cardinality'::text) OR (f.words IS NOT NULL)) THEN NULL::text
+                 WHEN (k.pattern IS NOT NULL) THEN k.pattern
+                 WHEN f.is_phone THEN ('"maxLength":64,"pattern":'::text || replace((to_json(app.phone_pattern()))::text, '[^'::text, '[^,'::text))
+                 WHEN (f.max_length IS NOT NULL) THEN format('"maxLength":%s,"pattern":%s'::text, f.max_length, replace((to_json(app.text_pattern()))::text, '[^'::text, '[^,'::text))
+                 ELSE '"pattern":"^[^,\\u0000]+$"'::text
              END)) || '}'::text) ||
              CASE
                  WHEN (f.checks ~ 'cardinality'::text) THEN (',"minItems":1,"maxItems":'::text || f.maximum)
@@ -6142,7 +6369,7 @@ CREATE FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, i
              ELSE NULL::text
          END,
          CASE
-             WHEN (f.max_length IS NOT NULL) THEN ('"minLength":1,"maxLength":'::text || f.max_length)
+             WHEN ((f.max_length IS NOT NULL) AND (f.base <> 'text[]'::text)) THEN ('"minLength":1,"maxLength":'::text || f.max_length)
              ELSE NULL::text
          END,
          CASE
@@ -6150,8 +6377,17 @@ CREATE FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, i
              ELSE NULL::text
          END,
          CASE
+             WHEN (f.is_phone AND (f.base <> 'text[]'::text)) THEN '"maxLength":64'::text
+             ELSE NULL::text
+         END,
+         CASE
              WHEN (f.base = 'text[]'::text) THEN NULL::text
              WHEN (k.pattern IS NOT NULL) THEN k.pattern
+             WHEN f.is_phone THEN
+             CASE
+                 WHEN value_schema.is_input THEN ('"pattern":'::text || to_json(app.phone_pattern()))
+                 ELSE NULL::text
+             END
              WHEN ((f.max_length IS NOT NULL) AND value_schema.is_input) THEN ('"pattern":'::text || to_json(app.text_pattern()))
              WHEN (f.checks ~ 'is_cursor\('::text) THEN ('"pattern":'::text || to_json('^[A-Za-z0-9_-]{0,200}$'::text))
              WHEN ((f.base = 'text'::text) AND (f.checks ~ ' ~ '::text)) THEN ('"pattern":'::text || to_json(api.expression(f.checks)))
@@ -6253,7 +6489,7 @@ CREATE FUNCTION api.operation_parameters() RETURNS TABLE(operation_id text, para
                     FROM ((api.shape s
                       JOIN pg_attribute c ON (((c.attrelid = (to_regclass(s.relation))::oid) AND (c.attname = a.name))))
                       JOIN pg_constraint k ON (((k.conrelid = c.attrelid) AND (k.contype = 'c'::"char") AND (k.conkey = ARRAY[c.attnum]))))
-                   WHERE ((s.type = o.answer) AND (pg_get_constraintdef(k.oid) ~ '= ANY \(ARRAY\[|app\.is_(name|email)\('::text))
+                   WHERE ((s.type = o.answer) AND (pg_get_constraintdef(k.oid) ~ '= ANY \(ARRAY\[|app\.is_(name|email|phone|text)\('::text))
                    ORDER BY k.conname)) || ARRAY( SELECT format('= ANY (ARRAY[%s])'::text, string_agg(quote_literal(w.action), ', '::text)) AS format
                     FROM unnest(audit.actions()) w(action)
                    WHERE (a.name = 'action'::text)
@@ -6714,6 +6950,8 @@ CREATE FUNCTION app.lead_field_rule(kind text, max_length integer, is_nullable b
              WHEN 'name'::text THEN format('1 to %s characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9'::text, max_length)
              WHEN 'score'::text THEN 'a whole number from 0 to 100'::text
              WHEN 'stage'::text THEN 'one of the organization''s pipeline stages'::text
+             WHEN 'phone'::text THEN format('a phone number with 3 to 20 digits, of at most %s characters'::text, max_length)
+             WHEN 'details'::text THEN 'an object whose values are texts, numbers, true or false'::text
              ELSE NULL::text
          END) ||
          CASE
@@ -6733,8 +6971,9 @@ CREATE TABLE app.lead_field (
     kind text NOT NULL,
     max_length integer,
     is_nullable boolean NOT NULL,
-    CONSTRAINT lead_field_kind_is_known CHECK ((kind = ANY (ARRAY['text'::text, 'email'::text, 'name'::text, 'score'::text, 'stage'::text]))),
-    CONSTRAINT lead_field_text_has_a_limit CHECK (((kind = ANY (ARRAY['text'::text, 'email'::text, 'name'::text])) = (max_length IS NOT NULL)))
+    is_detail boolean DEFAULT false NOT NULL,
+    CONSTRAINT lead_field_kind_is_known CHECK ((kind = ANY (ARRAY['text'::text, 'email'::text, 'name'::text, 'score'::text, 'stage'::text, 'phone'::text, 'details'::text]))),
+    CONSTRAINT lead_field_text_has_a_limit CHECK (((kind = ANY (ARRAY['text'::text, 'email'::text, 'name'::text, 'phone'::text])) = (max_length IS NOT NULL)))
 );
 
 ALTER TABLE app.lead_field OWNER TO leads_owner;
@@ -6743,11 +6982,13 @@ COMMENT ON TABLE app.lead_field IS 'The fields of a lead that a client can send,
 
 COMMENT ON COLUMN app.lead_field.name IS 'The field, which is a column of app.lead.';
 
-COMMENT ON COLUMN app.lead_field.kind IS 'text: a text; email: an e-mail address; name: a machine name; score: a whole number from 0 to 100; stage: a pipeline stage of the organization.';
+COMMENT ON COLUMN app.lead_field.kind IS 'text: a text; email: an e-mail address; name: a machine name; score: a whole number from 0 to 100; stage: a pipeline stage of the organization; phone: a phone number; details: an object of texts, numbers and booleans.';
 
 COMMENT ON COLUMN app.lead_field.max_length IS 'The maximum number of characters; null: the kind has no limit.';
 
 COMMENT ON COLUMN app.lead_field.is_nullable IS 'Whether the field can be null.';
+
+COMMENT ON COLUMN app.lead_field.is_detail IS 'Whether PATCH /leads/{id}/details changes the field, and PATCH /leads/{id} does not.';
 
 CREATE FUNCTION api.problems() RETURNS TABLE(raised_by text, status integer, code text, title text, detail text, field text, field_code text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -6971,9 +7212,9 @@ begin
     return v_answer;
   end if;
 
-  v_is_plain := not app.plain_lead(v_organization_id, v_fields) is null;
+  v_is_plain := not app.plain_lead(v_organization_id, v_fields, false) is null;
   if not v_is_plain then
-    v_faults := app.lead_faults(v_organization_id, v_fields);
+    v_faults := app.lead_faults(v_organization_id, v_fields, false);
     if v_faults is not null then
       perform app.raise_faults(422, 'validation_failed', v_faults);
     end if;
@@ -6992,21 +7233,16 @@ begin
     raise sqlstate 'PT404' using message = 'not_found';
   end if;
   if not app.is_etag_matched(update_lead.if_match, app.lead_etag(v_old.revision)) then
-    -- A tag that a proxy has altered does not show that the record has changed.
-    raise sqlstate 'PT412' using message = 'precondition_failed', hint = case
-      when update_lead.if_match ~ 'W/"' then
-        'If-Match contains a weak tag (W/"…"), and a weak tag never matches, even if the record has not changed. Send the '
-        'ETag as the API sets it. A proxy that compresses responses makes tags weak: with nginx, set gzip off.'
-      when update_lead.if_match ~ '-[a-z]+"' then
-        'If-Match contains a tag that the API did not set, with a suffix such as -gzip. A proxy that compresses '
-        'responses adds it: with Apache, set DeflateAlterETag NoChange.'
-      else ''
-    end;
+    perform app.raise_precondition_failed(update_lead.if_match);
   end if;
 
   v_new := case when v_is_plain then jsonb_populate_record(v_old, v_fields) else app.lead_from(v_fields, v_old) end;
   if v_new.email is null and (v_new.name is null or v_new.company is null) then
-    perform app.raise_faults(422, 'validation_failed', app.contact_fault());
+    perform app.raise_faults(422, 'validation_failed', app.contact_fault(
+      v_organization_id,
+      v_new.name is not null and v_new.phone is not null,
+      v_old.email is null and v_old.company is null
+    ));
   end if;
 
   -- A patch that changes nothing writes nothing.
@@ -7051,8 +7287,75 @@ The body is a JSON merge patch (RFC 7396): a field that you leave out keeps its 
 and lead_score cannot be null. After the change the lead must still have an email, or a name and a company. A patch that
 changes nothing writes nothing. With If-Match, the change is made only if the lead still has that tag; otherwise the
 response is 412. A weak tag (W/) never matches. A repeat with the same Idempotency-Key and the same If-Match returns the
-first response, although the tag has changed. The audit log records each change as lead.updated. The response has nine of
-the lead''s fields.';
+first response, although the tag has changed. The audit log records each change as lead.updated. PATCH /leads/{id}/details
+changes the phone and the details. The response has nine of the lead''s fields.';
+
+CREATE FUNCTION api.update_lead_details(id uuid, body text, if_match api.entity_tags DEFAULT NULL::text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := auth.entered_organization_id();
+  v_fields jsonb := app.read_object(update_lead_details.body);
+  v_answer api.answer := app.claim_idempotency_key(
+    v_organization_id, update_lead_details.idempotency_key, update_lead_details.idempotency_wait,
+    concat_ws(
+      chr(10), 'PATCH /leads/' || update_lead_details.id || '/details', update_lead_details.if_match,
+      update_lead_details.body
+    )
+  );
+  v_old app.lead_values;
+  v_new app.lead_values;
+begin
+  if v_answer.status is not null then
+    return v_answer;
+  end if;
+  perform app.raise_faults(422, 'validation_failed', app.lead_faults(v_organization_id, v_fields, true));
+
+  select l.* into v_old
+  from app.lead as l
+  where l.organization_id = v_organization_id and l.id = update_lead_details.id
+  for no key update;
+  if not found then
+    if update_lead_details.idempotency_key is null then
+      return null;
+    end if;
+    -- Raised, so that the claim is rolled back.
+    raise sqlstate 'PT404' using message = 'not_found';
+  end if;
+  if not app.is_etag_matched(update_lead_details.if_match, app.lead_etag(v_old.revision)) then
+    perform app.raise_precondition_failed(update_lead_details.if_match);
+  end if;
+
+  v_new := app.lead_from(v_fields, v_old);
+  perform app.raise_faults(422, 'validation_failed', app.details_size_faults(v_new.details));
+  if v_new.phone is null and v_new.email is null and v_new.company is null then
+    perform app.raise_faults(422, 'validation_failed', app.contact_fault(v_organization_id, false, false));
+  end if;
+
+  if v_new is distinct from v_old then
+    update app.lead as l
+    set phone = v_new.phone, reference = v_new.reference, details = v_new.details
+    where l.organization_id = v_organization_id and l.id = update_lead_details.id
+    returning l.* into v_new;
+  end if;
+
+  v_answer := row(
+    200,
+    json_build_object('ETag', app.lead_etag(v_new.revision)),
+    row_to_json(app.lead_details(v_new))::text
+  );
+  perform app.keep_answer(v_organization_id, update_lead_details.idempotency_key, v_answer);
+  return v_answer;
+end $$;
+
+ALTER FUNCTION api.update_lead_details(id uuid, body text, if_match api.entity_tags, idempotency_key api.idempotency_key, idempotency_wait integer) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.update_lead_details(id uuid, body text, if_match api.entity_tags, idempotency_key api.idempotency_key, idempotency_wait integer) IS 'Change the details of a lead.
+
+The body is a JSON merge patch (RFC 7396): a field that you leave out keeps its value, and null clears it. The same applies
+to each member of details. A lead can have at most 50 details, and 16 KiB of them. The ETag is that of the lead. The audit
+log records the change as lead.updated.';
 
 CREATE FUNCTION api.verify_audit_log(after api.seal_position DEFAULT '0'::text, "limit" api.seal_count DEFAULT 1000, head api.chain_head DEFAULT NULL::text) RETURNS api.answer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -7142,6 +7445,50 @@ end $_$;
 ALTER FUNCTION app.ascii_email(value text) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.ascii_email(value text) IS 'The address with an internationalized domain as xn-- (UTS 46). Unchanged if it is ASCII, or if this cannot convert it; app.is_email then refuses it. Null for null.';
+
+CREATE FUNCTION app.invisible() RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT '\u0009\u000A\u000D\u0020\u00A0\u00AD\u034F\u061C\u115F\u1160\u1680\u17B4\u17B5\u180B-\u180F\u2000-\u200F\u2028-\u202F\u205F-\u206F\u2800\u3000\u3164\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFF8\U0001BCA0-\U0001BCA3\U0001D173-\U0001D17A\U000E0000-\U000E0FFF'::text;
+END;
+
+ALTER FUNCTION app.invisible() OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.invisible() IS 'The characters that are not visible, for brackets in a regular expression of PostgreSQL. A text of them only is blank.';
+
+CREATE FUNCTION app.clean_text(value text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN ((value COLLATE "C") !~ (('[^'::text || app.invisible()) || ']'::text)) THEN "left"(value, 0)
+             ELSE btrim(value, ((' 	
+
+                 　'::text || '­؜᠎​‌‍‎‏‪‫‬‭‮'::text) || '⁠⁡⁢⁣⁤⁥⁦⁧⁨⁩⁪⁫⁬⁭⁮⁯﻿'::text))
+         END AS btrim;
+END;
+
+ALTER FUNCTION app.clean_text(value text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.clean_text(value text) IS 'The text without white space and invisible characters at its ends; empty if no character of it is visible. Every text of a client is stored like this. Null for null.';
+
+CREATE FUNCTION app.changed_details(base jsonb, patch jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT NULLIF((COALESCE((changed_details.base - COALESCE(array_agg(m.key), '{}'::text[])), '{}'::jsonb) || COALESCE(jsonb_object_agg(m.key,
+         CASE jsonb_typeof(m.value)
+             WHEN 'string'::text THEN to_jsonb(app.clean_text((m.value #>> '{}'::text[])))
+             ELSE m.value
+         END) FILTER (WHERE (m.value <> 'null'::jsonb)), '{}'::jsonb)), '{}'::jsonb) AS "nullif"
+    FROM jsonb_each(changed_details.patch) m(key, value);
+END;
+
+ALTER FUNCTION app.changed_details(base jsonb, patch jsonb) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.changed_details(base jsonb, patch jsonb) IS 'The details base, changed by patch as a merge patch (RFC 7396): null removes a member. Null: no member is left.
+
+base: details, or null. patch: a JSON object without faults (app.details_faults), or {}. Invisible characters at the ends of texts
+are removed.';
 
 CREATE FUNCTION app.character_note(value text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -7238,32 +7585,6 @@ Returns the kept answer. Null: the key is claimed (or idempotency_key is null); 
 Raises PT409 idempotency_in_progress and erased, and PT422 idempotency_key_reused for another request with the same key.
 The caller raises an error for a later fault, so that the rollback removes the claim.';
 
-CREATE FUNCTION app.invisible() RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT '\u0009\u000A\u000D\u0020\u00A0\u00AD\u034F\u061C\u115F\u1160\u1680\u17B4\u17B5\u180B-\u180F\u2000-\u200F\u2028-\u202F\u205F-\u206F\u2800\u3000\u3164\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFF8\U0001BCA0-\U0001BCA3\U0001D173-\U0001D17A\U000E0000-\U000E0FFF'::text;
-END;
-
-ALTER FUNCTION app.invisible() OWNER TO leads_owner;
-
-COMMENT ON FUNCTION app.invisible() IS 'The characters that are not visible, for brackets in a regular expression of PostgreSQL. A text of them only is blank.';
-
-CREATE FUNCTION app.clean_text(value text) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT
-         CASE
-             WHEN ((value COLLATE "C") !~ (('[^'::text || app.invisible()) || ']'::text)) THEN "left"(value, 0)
-             ELSE btrim(value, ((' 	
-
-                 　'::text || '­؜᠎​‌‍‎‏‪‫‬‭‮'::text) || '⁠⁡⁢⁣⁤⁥⁦⁧⁨⁩⁪⁫⁬⁭⁮⁯﻿'::text))
-         END AS btrim;
-END;
-
-ALTER FUNCTION app.clean_text(value text) OWNER TO leads_owner;
-
-COMMENT ON FUNCTION app.clean_text(value text) IS 'The text without white space and invisible characters at its ends; empty if no character of it is visible. Every text of a client is stored like this. Null for null.';
-
 CREATE FUNCTION app.code_point("character" text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -7288,15 +7609,25 @@ ALTER FUNCTION app.computed_lead_item(lead app.lead_values) OWNER TO leads_owner
 
 COMMENT ON FUNCTION app.computed_lead_item(lead app.lead_values) IS 'A row has no item if it was written without triggers, or if admin.fill_lead_items has not come to it yet.';
 
-CREATE FUNCTION app.contact_fault() RETURNS json
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+CREATE FUNCTION app.contact_fault(organization_id uuid, has_name_and_phone boolean, had_only_these boolean) RETURNS json
+    LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
- SELECT json_build_array(json_build_object('field', 'email', 'code', 'contact_required', 'detail', 'A lead needs an email, or a name and a company.')) AS json_build_array;
+ SELECT json_build_array(json_build_object('field', 'email', 'code', 'contact_required', 'detail',
+         CASE
+             WHEN o.accepts_name_and_phone THEN 'A lead needs an email, or a name with a company or a phone.'::text
+             ELSE 'A lead needs an email, or a name and a company.'::text
+         END)) AS json_build_array
+    FROM app.organization o
+   WHERE ((o.organization_id = contact_fault.organization_id) AND (NOT (contact_fault.has_name_and_phone AND (o.accepts_name_and_phone OR contact_fault.had_only_these))));
 END;
 
-ALTER FUNCTION app.contact_fault() OWNER TO leads_owner;
+ALTER FUNCTION app.contact_fault(organization_id uuid, has_name_and_phone boolean, had_only_these boolean) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.contact_fault() IS 'The entry in errors for a lead without an email, or a name and a company.';
+COMMENT ON FUNCTION app.contact_fault(organization_id uuid, has_name_and_phone boolean, had_only_these boolean) IS 'The entry in errors for a lead that has neither an email, nor a name and a company.
+
+has_name_and_phone: whether the lead has a name and a phone, which an organization can accept. had_only_these: whether it was
+such a lead before the change; then they suffice, although the organization may not accept them any more. Null: there is no
+error.';
 
 CREATE FUNCTION app.control_character(value text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -7309,6 +7640,86 @@ end $$;
 ALTER FUNCTION app.control_character(value text) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.control_character(value text) IS 'The first of U+0001 to U+001F and U+007F to U+009F in the text, except tab, line feed and carriage return. Null: there is none. No text of a client may have one.';
+
+CREATE FUNCTION app.country_code(organization_id uuid) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT o.country_code
+    FROM app.organization o
+   WHERE (o.organization_id = country_code.organization_id);
+END;
+
+ALTER FUNCTION app.country_code(organization_id uuid) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.country_code(organization_id uuid) IS 'The calling code of the organization''s phone numbers that have none, 1 to 3 digits. Null: it is not known.';
+
+CREATE FUNCTION app.details_faults(details jsonb) RETURNS TABLE(field text, code text, detail text)
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ WITH member AS (
+          SELECT m.key,
+             m.value,
+             jsonb_typeof(m.value) AS type,
+                 CASE
+                     WHEN (jsonb_typeof(m.value) = 'string'::text) THEN app.clean_text((m.value #>> '{}'::text[]))
+                     ELSE NULL::text
+                 END AS text
+            FROM jsonb_each(details_faults.details) m(key, value)
+         ), checked AS (
+          SELECT m.key,
+             m.text,
+                 CASE
+                     WHEN ((char_length(m.key) > 64) OR ((m.key COLLATE "C") !~ '^[a-z][a-z0-9_]*$'::text)) THEN 'invalid_name'::text
+                     WHEN (m.type = ANY (ARRAY['object'::text, 'array'::text])) THEN 'wrong_type'::text
+                     WHEN ((m.type = 'number'::text) AND (NOT ((abs((m.value)::numeric) < '10000000000000000000000000000000000000000'::numeric) AND (scale((m.value)::numeric) < 40) AND (char_length((m.value #>> '{}'::text[])) <= 40)))) THEN 'out_of_range'::text
+                     WHEN (m.text = ''::text) THEN 'blank'::text
+                     WHEN (char_length(m.text) > 1000) THEN 'too_long'::text
+                     WHEN (app.control_character(m.text) IS NOT NULL) THEN 'control_character'::text
+                     ELSE NULL::text
+                 END AS code
+            FROM member m
+         )
+  SELECT ('details.'::text || c.key),
+     c.code,
+         CASE c.code
+             WHEN 'invalid_name'::text THEN ('A name must be 1 to 64 characters out of a-z, 0-9 and _, beginning with a letter.'::text || app.character_note(c.key))
+             WHEN 'out_of_range'::text THEN 'A number can have at most 40 digits.'::text
+             WHEN 'control_character'::text THEN format('The text has the control character %s. Remove it.'::text, app.code_point(app.control_character(c.text)))
+             ELSE 'This must be a text of 1 to 1,000 characters, a number, true or false. With null, the value is removed.'::text
+         END AS "case"
+    FROM checked c
+   WHERE (c.code IS NOT NULL)
+   ORDER BY (octet_length(c.key)), (c.key COLLATE "C")
+  LIMIT 100;
+END;
+
+ALTER FUNCTION app.details_faults(details jsonb) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.details_faults(details jsonb) IS 'The faults of the members of a lead''s details, at most 100, in the order of their names. details: a JSON object.
+
+Codes: invalid_name, wrong_type, out_of_range, blank, too_long, control_character. app.changed_details checks the number and the
+size of all members.';
+
+CREATE FUNCTION app.details_size_faults(details jsonb) RETURNS json
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if (select count(*) from jsonb_object_keys(details_size_faults.details)) > 50 then
+    return json_build_array(json_build_object(
+      'field', 'details', 'code', 'too_many', 'detail', 'A lead can have at most 50 details. Send fewer, or remove some with null.'
+    ));
+  elsif octet_length(details_size_faults.details::text) > 16384 then
+    return json_build_array(json_build_object(
+      'field', 'details', 'code', 'too_large', 'detail', 'The details of a lead can have at most 16 KiB as JSON. Send shorter ones.'
+    ));
+  end if;
+  return null;
+end $$;
+
+ALTER FUNCTION app.details_size_faults(details jsonb) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.details_size_faults(details jsonb) IS 'A JSON array with the error of details that have more than 50 members or more than 16,384 bytes; null if there is none. app.is_details has the same limits. details: a JSON object as it is stored.';
 
 CREATE PROCEDURE app.drop_policies(IN of_table regclass)
     LANGUAGE plpgsql
@@ -7468,6 +7879,16 @@ ALTER FUNCTION app.lead_change(lead app.lead_values) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.lead_change(lead app.lead_values) IS 'The 9 fields of a lead that the answer to PATCH shows, in the order of the body.';
 
+CREATE FUNCTION app.lead_details(lead app.lead_values) RETURNS api.lead_details
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ROW((lead).id, (lead).phone, (lead).reference, COALESCE(((lead).details)::json, '{}'::json), app.utc_text((lead).updated_at))::api.lead_details AS "row";
+END;
+
+ALTER FUNCTION app.lead_details(lead app.lead_values) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.lead_details(lead app.lead_values) IS 'The five members of the body of /leads/{id}/details, in their order.';
+
 CREATE FUNCTION app.lead_etag(revision integer) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -7478,7 +7899,7 @@ ALTER FUNCTION app.lead_etag(revision integer) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.lead_etag(revision integer) IS 'A strong entity tag (RFC 9110, section 8.8.3). It changes with every change of the lead, and with the version of the schema, which may show the lead differently.';
 
-CREATE FUNCTION app.lead_faults(organization_id uuid, fields jsonb) RETURNS json
+CREATE FUNCTION app.lead_faults(organization_id uuid, fields jsonb, is_detail boolean DEFAULT NULL::boolean) RETURNS json
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -7499,14 +7920,17 @@ begin
         end as text
       from app.lead_field as f
       cross join lateral (select lead_faults.fields -> f.name as value) as s
-      where lead_faults.fields ? f.name
+      where
+        lead_faults.fields ? f.name
+        and (lead_faults.is_detail is null or f.is_detail = lead_faults.is_detail)
     ),
     checked as (
       select
         f.*,
         case
           when f.type = 'null' then case when not f.is_nullable then 'not_nullable' end
-          when f.type <> case when f.kind = 'score' then 'number' else 'string' end then 'wrong_type'
+          when f.type <> case f.kind when 'score' then 'number' when 'details' then 'object' else 'string' end
+            then 'wrong_type'
           when f.kind = 'score' then
             case
               when f.value::numeric not between 0 and 100 then 'out_of_range'
@@ -7514,9 +7938,10 @@ begin
             end
           when f.text = '' then 'blank'
           when char_length(f.text) > f.max_length then 'too_long'
-          when f.kind = 'text' and app.control_character(f.text) is not null then 'control_character'
+          when f.kind in ('text', 'phone') and app.control_character(f.text) is not null then 'control_character'
           when f.kind = 'email' and not app.is_email(f.text) then 'invalid_email'
           when f.kind = 'name' and not app.is_name(f.text) then 'invalid_name'
+          when f.kind = 'phone' and not app.is_phone(f.text) then 'invalid_phone'
           when f.kind = 'stage' and not exists (
             select from app.pipeline_stage as p
             where p.organization_id = lead_faults.organization_id and p.name = f.text
@@ -7544,6 +7969,11 @@ begin
       from checked as c
       where c.code is not null
       union all
+      select d.field, d.code, d.detail
+      from field as f
+      cross join lateral app.details_faults(f.value) as d
+      where f.kind = 'details' and f.type = 'object'
+      union all
       (
         select
           k.key,
@@ -7555,9 +7985,15 @@ begin
           case
             when k.key in ('id', 'organization_id', 'qualification_completed_at', 'created_at', 'updated_at')
               then 'This field is set by the server. Leave it out.'
+            when exists (select from app.lead_field as f where f.name = k.key) then format(
+              'This request does not change the field. Use PATCH /leads/{id}%s.',
+              case when not lead_faults.is_detail then '/details' end
+            )
             else 'This field does not exist. Leave it out.'
           end
-        from jsonb_object_keys(lead_faults.fields - array(select f.name from app.lead_field as f)) as k (key)
+        from jsonb_object_keys(lead_faults.fields - array(
+          select f.name from app.lead_field as f where lead_faults.is_detail is null or f.is_detail = lead_faults.is_detail
+        )) as k (key)
         order by octet_length(k.key), k.key collate "C"
         limit 100
       )
@@ -7570,16 +8006,17 @@ begin
   );
 end $$;
 
-ALTER FUNCTION app.lead_faults(organization_id uuid, fields jsonb) OWNER TO leads_owner;
+ALTER FUNCTION app.lead_faults(organization_id uuid, fields jsonb, is_detail boolean) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb) IS 'The faults of the fields of a lead that a client sends.
+COMMENT ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb, is_detail boolean) IS 'The faults of the fields of a lead that a client sends.
 
-fields: a JSON object. Returns a JSON array of {field, code, detail}, in the order of the fields, with at most 100 fields
+fields: a JSON object. is_detail: true, if the client may send phone, reference and details only; false, if it may send the
+other fields only; null: all fields. The size of details is not checked (app.details_size_faults). Returns a JSON array of {field, code, detail}, in the order of the fields, with at most 100 fields
 that the client may not send; null if there is no fault. Codes: read_only_field, unknown_field, not_nullable, wrong_type,
-out_of_range, not_whole, blank, too_long, control_character, invalid_email, invalid_name, unknown_stage. The CHECKs and the
+out_of_range, not_whole, blank, too_long, control_character, invalid_email, invalid_name, unknown_stage, invalid_phone. The CHECKs and the
 foreign key of app.lead refuse the same values from any writer, except invisible and control characters.';
 
-CREATE FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[]) RETURNS json
+CREATE FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[], phones text[], "references" text[]) RETURNS json
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -7603,14 +8040,26 @@ begin
       ) || app.character_note(app.read_email(e.value)))
       from unnest(lead_filter_faults.emails) as e (value)
       where not app.is_email(app.read_email(e.value))
+      union all
+      select json_build_object('field', 'phone', 'code', 'invalid_phone', 'detail', format(
+        'No lead can have the phone "%s". Send a number with 3 to 20 digits, such as +15550100199.', left(p.value, 100)
+      ))
+      from unnest(lead_filter_faults.phones) as p (value)
+      where not app.is_phone(app.read_phone(p.value))
+      union all
+      select json_build_object('field', 'reference', 'code', 'too_long', 'detail', format(
+        'No lead can have the reference "%s". A reference has at most 255 characters.', left(r.value, 100)
+      ))
+      from unnest(lead_filter_faults."references") as r (value)
+      where not app.is_text(app.clean_text(r.value), 255)
     )
     select json_agg(f.fault) from fault as f
   );
 end $$;
 
-ALTER FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[]) OWNER TO leads_owner;
+ALTER FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[], phones text[], "references" text[]) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[]) IS 'A field error for each value that no lead of the organization can have. Null: there is none.';
+COMMENT ON FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[], phones text[], "references" text[]) IS 'A field error for each value that no lead of the organization can have. Null: there is none.';
 
 CREATE FUNCTION app.lead_from(fields jsonb, base app.lead_values) RETURNS app.lead_values
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -7630,6 +8079,7 @@ begin
       )
       -- 87.0 is 87: the text "87.0" is no integer.
       when 'number' then to_jsonb(f.value::integer)
+      when 'object' then app.changed_details((lead_from.base).details, f.value)
       else f.value
     end
   )
@@ -7644,7 +8094,7 @@ COMMENT ON FUNCTION app.lead_from(fields jsonb, base app.lead_values) IS 'The le
 
 fields: a JSON object without faults (app.lead_faults). White space and invisible characters at the ends of
 texts are removed, and the domain of the email is converted to ASCII. A field that is left out keeps the value of base;
-null clears it.';
+null clears it. details are changed member by member (app.changed_details).';
 
 CREATE FUNCTION app.lead_item(lead app.lead_values) RETURNS api.lead_item
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -7665,6 +8115,78 @@ END;
 ALTER FUNCTION app.lead_whole(lead app.lead_values) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.lead_whole(lead app.lead_values) IS 'All 17 fields of a lead, in the order of the body.';
+
+CREATE FUNCTION app.leads_by_phone_or_reference(organization_id uuid, phones text[], "references" text[], emails text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) RETURNS text[]
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := leads_by_phone_or_reference.organization_id;
+  v_country_code text := app.country_code(v_organization_id);
+  -- A lead can be older than the country code of the organization. Then it has the digits only.
+  v_phones text[] := array(
+    select distinct k.value
+    from unnest(leads_by_phone_or_reference.phones) as p (value)
+    cross join lateral (
+      values
+        (app.phone_key(app.read_phone(p.value), v_country_code)),
+        (app.phone_key(app.read_phone(p.value), null))
+    ) as k (value)
+  );
+  v_references text[] := array(
+    select distinct app.clean_text(r.value) from unnest(leads_by_phone_or_reference."references") as r (value)
+  );
+  v_emails text[] := array(
+    select lower(app.read_email(e.value) collate "C") from unnest(leads_by_phone_or_reference.emails) as e (value)
+  );
+begin
+  if leads_by_phone_or_reference."references" is not null then
+    -- A reference has at most one lead.
+    return array(
+      select coalesce(l.item, app.computed_lead_item(row(l.*)::app.lead_values))
+      from app.lead as l
+      where
+        l.organization_id = v_organization_id
+        and l.reference = any (v_references)
+        and (leads_by_phone_or_reference.phones is null or l.phone_key = any (v_phones))
+        and (leads_by_phone_or_reference.emails is null or l.email_key = any (v_emails))
+        and (leads_by_phone_or_reference.stages is null or l.pipeline_stage = any (leads_by_phone_or_reference.stages))
+        and (leads_by_phone_or_reference.sources is null or l.source = any (leads_by_phone_or_reference.sources))
+        and (l.created_at, l.id) < (leads_by_phone_or_reference.before, leads_by_phone_or_reference.before_id)
+        and l.created_at >= leads_by_phone_or_reference.start_at
+      order by l.created_at desc, l.id desc
+      limit leads_by_phone_or_reference.limit
+    );
+  end if;
+  return array(
+    select f.item
+    from unnest(v_phones) as p (value)
+    cross join lateral (
+      select coalesce(l.item, app.computed_lead_item(row(l.*)::app.lead_values)) as item, l.created_at, l.id
+      from app.lead as l
+      where
+        l.organization_id = v_organization_id
+        and l.phone_key = p.value
+        and (leads_by_phone_or_reference.emails is null or l.email_key = any (v_emails))
+        and (leads_by_phone_or_reference.stages is null or l.pipeline_stage = any (leads_by_phone_or_reference.stages))
+        and (leads_by_phone_or_reference.sources is null or l.source = any (leads_by_phone_or_reference.sources))
+        and (l.created_at, l.id) < (leads_by_phone_or_reference.before, leads_by_phone_or_reference.before_id)
+        and l.created_at >= leads_by_phone_or_reference.start_at
+      order by l.created_at desc, l.id desc
+      limit leads_by_phone_or_reference.limit
+    ) as f
+    order by f.created_at desc, f.id desc
+    limit leads_by_phone_or_reference.limit
+  );
+end $$;
+
+ALTER FUNCTION app.leads_by_phone_or_reference(organization_id uuid, phones text[], "references" text[], emails text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.leads_by_phone_or_reference(organization_id uuid, phones text[], "references" text[], emails text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) IS 'The items of the leads that match all filters, newest first, as api.list_leads returns them.
+
+phones, "references", emails, stages, sources: the values of the filters, at least one phone or reference; null: no filter.
+before, before_id: the upper bound of the page, exclusive. start_at: the lower bound, inclusive. "limit": the number of items.';
 
 CREATE FUNCTION app.next_cursor(items text[], page_size integer) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -7737,7 +8259,54 @@ ALTER FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone
 
 COMMENT ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) IS 'The lower one of the cursor''s row and end_at, exclusive. If both are null, it is above every row.';
 
-CREATE FUNCTION app.plain_lead(organization_id uuid, fields jsonb) RETURNS app.lead_values
+CREATE FUNCTION app.phone_key(value text, country_code text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  -- Without an extension, and without the national prefix in an international number: +44 (0)20.
+  v_number text := regexp_replace(
+    regexp_replace(lower(phone_key.value collate "C"), '([0-9][ .)/-]*)(?:x|ext|;|,|#).*$', '\1'),
+    '^([^0-9]*(?:\+|00)[ (]*[0-9]{1,3}[ )]*)\(0\)', '\1'
+  );
+  v_digits text := regexp_replace(v_number, '[^0-9]', '', 'g');
+  v_international text;
+begin
+  if v_number ~ '^[^0-9]*\+' then
+    v_international := v_digits;
+  elsif phone_key.country_code = '1' then
+    v_international := case
+      when v_digits like '011%' then substr(v_digits, 4)
+      when length(v_digits) = 10 then '1' || v_digits
+      when length(v_digits) = 11 and v_digits like '1%' then v_digits
+    end;
+  elsif v_digits like '00%' then
+    v_international := substr(v_digits, 3);
+  else
+    v_international := phone_key.country_code || case
+      -- The zero at the beginning is a part of the number: Italy, San Marino, Ivory Coast, Congo.
+      when phone_key.country_code in ('39', '378', '225', '242') then v_digits
+      when phone_key.country_code = '7' then regexp_replace(v_digits, '^8(?=[0-9]{10}$)', '')
+      when phone_key.country_code = '36' then regexp_replace(v_digits, '^06', '')
+      else regexp_replace(v_digits, '^0', '')
+    end;
+  end if;
+  -- E.164, section 6: at most 15 digits. No country code begins with 0.
+  return case
+    when length(v_international) between 7 and 15 and v_international not like '0%' then '+' || v_international
+    else v_digits
+  end;
+end $_$;
+
+ALTER FUNCTION app.phone_key(value text, country_code text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.phone_key(value text, country_code text) IS 'The phone number in E.164, such as +15550100199; only its digits, if it has no country code and country_code is null.
+
+value: a number with 3 to 20 digits (app.is_phone). Null for null. country_code: the calling code of numbers without one, 1 to 3
+digits; null: not known. International numbers begin with + or 00, or with 011 where country_code is 1. The national prefix
+is removed. An extension is not part of the result. Numbering plans: ITU-T E.164 and its annex of dialling procedures.';
+
+CREATE FUNCTION app.plain_lead(organization_id uuid, fields jsonb, is_new boolean) RETURNS app.lead_values
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -7748,10 +8317,16 @@ begin
   -- twice as much (93 instead of 40 µs). Each transaction prepares each operator again, so there are
   -- few of them. A null has no fault, except in two fields. The paths are strict, because otherwise
   -- an array counts as its elements.
-  if plain_lead.fields - array[
-      'name', 'company', 'email', 'source', 'lead_score', 'pipeline_stage', 'industry', 'company_size', 'pain_points',
-      'timeline', 'budget_range', 'ai_reasoning'
-    ] <> '{}'
+  if plain_lead.fields - (case
+      when plain_lead.is_new then array[
+        'name', 'company', 'email', 'source', 'lead_score', 'pipeline_stage', 'industry', 'company_size', 'pain_points',
+        'timeline', 'budget_range', 'ai_reasoning', 'phone', 'reference'
+      ]
+      else array[
+        'name', 'company', 'email', 'source', 'lead_score', 'pipeline_stage', 'industry', 'company_size', 'pain_points',
+        'timeline', 'budget_range', 'ai_reasoning'
+      ]
+    end) <> '{}'
     or (plain_lead.fields - 'lead_score') @? 'strict $.* ? (@.type() != "string" && @ != null)'
     or plain_lead.fields @? 'strict $.lead_score ? (@.type() != "number" || @ < 0 || @ > 100)'
     -- 87.0 is valid, but its text is no integer.
@@ -7772,6 +8347,9 @@ begin
     and app.is_plain_text(v_lead.timeline, 128)
     and app.is_plain_text(v_lead.budget_range, 128)
     and app.is_plain_text(v_lead.ai_reasoning, 10000)
+    and app.is_plain_text(v_lead.phone, 64)
+    and app.is_phone(v_lead.phone)
+    and app.is_plain_text(v_lead.reference, 255)
   ) is false then
     return null;
   end if;
@@ -7785,11 +8363,11 @@ begin
   return v_lead;
 end $_$;
 
-ALTER FUNCTION app.plain_lead(organization_id uuid, fields jsonb) OWNER TO leads_owner;
+ALTER FUNCTION app.plain_lead(organization_id uuid, fields jsonb, is_new boolean) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.plain_lead(organization_id uuid, fields jsonb) IS 'A lead with the fields that a client sends, if these have no fault and are stored as they are.
+COMMENT ON FUNCTION app.plain_lead(organization_id uuid, fields jsonb, is_new boolean) IS 'A lead with the fields that a client sends, if these have no fault and are stored as they are.
 
-fields: a JSON object. Returns null, or a lead of nulls, if there may be a fault: then app.lead_faults finds it, and
+fields: a JSON object. is_new: whether phone and reference are allowed; a body with details is never plain. Returns null, or a lead of nulls, if there may be a fault: then app.lead_faults finds it, and
 app.lead_from reads the fields. Most leads need neither function. They cost 226 µs, and this one 40 µs.';
 
 CREATE FUNCTION app.punycode(label text) RETURNS text
@@ -7875,6 +8453,27 @@ end $$;
 ALTER FUNCTION app.raise_faults(status integer, code text, errors json) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.raise_faults(status integer, code text, errors json) IS 'Raises PT<status> with the code as its message and the errors, a JSON array of {field, code, detail}, as its detail. Does nothing if errors is null.';
+
+CREATE FUNCTION app.raise_precondition_failed(if_match text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  -- A tag that a proxy has altered does not show that the record has changed.
+  raise sqlstate 'PT412' using message = 'precondition_failed', hint = case
+    when raise_precondition_failed.if_match ~ 'W/"' then
+      'If-Match contains a weak tag (W/"…"), and a weak tag never matches, even if the record has not changed. Send the '
+      'ETag as the API sets it. A proxy that compresses responses makes tags weak: with nginx, set gzip off.'
+    when raise_precondition_failed.if_match ~ '-[a-z]+"' then
+      'If-Match contains a tag that the API did not set, with a suffix such as -gzip. A proxy that compresses '
+      'responses adds it: with Apache, set DeflateAlterETag NoChange.'
+    else ''
+  end;
+end $$;
+
+ALTER FUNCTION app.raise_precondition_failed(if_match text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.raise_precondition_failed(if_match text) IS 'Raises PT412 precondition_failed. The hint names the proxy that has probably altered the tag, if one has.';
 
 CREATE FUNCTION app.read_email(value text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -8003,6 +8602,20 @@ ALTER FUNCTION app.read_object(body text) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.read_object(body text) IS 'The body as jsonb. Raises PT400 invalid_body if it is no object or has a key twice (RFC 8259, section 4), and 54001 if a value is nested in more than 32 objects and arrays, or if there are more than 500 of them.';
 
+CREATE FUNCTION app.read_phone(value text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT regexp_replace(app.clean_text(value), '^(?=[0-9])'::text,
+         CASE
+             WHEN (value ~~ ' %'::text) THEN '+'::text
+             ELSE ''::text
+         END) AS regexp_replace;
+END;
+
+ALTER FUNCTION app.read_phone(value text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.read_phone(value text) IS 'The phone number in a filter. A space before the first digit stands for a plus sign.';
+
 CREATE FUNCTION app.stage_names(organization_id uuid) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -8042,6 +8655,9 @@ declare
 begin
   if tg_op = 'INSERT' then
     new.revision := 1;
+    if new.phone is not null then
+      new.phone_key := app.phone_key(new.phone, app.country_code(new.organization_id));
+    end if;
     if new.pipeline_stage = 'qualified' then
       new.qualification_completed_at := coalesce(new.qualification_completed_at, new.created_at);
     end if;
@@ -8050,6 +8666,7 @@ begin
     new.email_key := old.email_key;
     new.pipeline_stage_and_source := old.pipeline_stage_and_source;
     new.item := old.item;
+    new.phone_key := old.phone_key;
     -- An update that changes nothing else keeps the revision and the times.
     if new is distinct from old then
       if (new.organization_id, new.id, new.created_at) is distinct from (old.organization_id, old.id, old.created_at) then
@@ -8065,6 +8682,9 @@ begin
         new.qualification_completed_at := coalesce(old.qualification_completed_at, new.updated_at);
       end if;
       new.revision := old.revision + 1;
+      if new.phone is distinct from old.phone then
+        new.phone_key := app.phone_key(new.phone, app.country_code(new.organization_id));
+      end if;
     end if;
   end if;
 
@@ -8075,7 +8695,7 @@ end $$;
 
 ALTER FUNCTION app.tg_lead__stamp() OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.tg_lead__stamp() IS 'Increments revision, sets updated_at, sets qualification_completed_at when the lead first reaches the stage "qualified", and sets item. An UPDATE cannot set these columns itself. One that changes no other column only sets item.';
+COMMENT ON FUNCTION app.tg_lead__stamp() IS 'Increments revision, sets updated_at and phone_key, sets qualification_completed_at when the lead first reaches the stage "qualified", and sets item. An UPDATE cannot set these columns itself. One that changes no other column only sets item.';
 
 CREATE FUNCTION app.tg_organization__add_pipeline_stages() RETURNS trigger
     LANGUAGE plpgsql
@@ -8402,6 +9022,22 @@ COMMENT ON FUNCTION audit.create_partitions(year integer) IS 'Creates the partit
 A partition has what PostgreSQL does not copy from the parent: row-level security, statistics 0 on every column, and a
 trigger that refuses UPDATE, DELETE and TRUNCATE by the partition''s name. Raises 55P03 if a lock cannot be had in 2 seconds.';
 
+CREATE FUNCTION audit.details_change(old_details jsonb, new_details jsonb) RETURNS json
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT json_build_object('from', jsonb_object_agg(c.key, c.old_value) FILTER (WHERE (c.old_value IS NOT NULL)), 'to', jsonb_object_agg(c.key, c.new_value) FILTER (WHERE (c.new_value IS NOT NULL))) AS json_build_object
+    FROM ( SELECT COALESCE(o.key, n.key) AS key,
+             o.value AS old_value,
+             n.value AS new_value
+            FROM (jsonb_each(details_change.old_details) o(key, value)
+              FULL JOIN jsonb_each(details_change.new_details) n(key, value) ON ((n.key = o.key)))) c
+   WHERE (c.old_value IS DISTINCT FROM c.new_value);
+END;
+
+ALTER FUNCTION audit.details_change(old_details jsonb, new_details jsonb) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION audit.details_change(old_details jsonb, new_details jsonb) IS 'The object {"from": …, "to": …} with the details that differ. null: none. old_details, new_details: details, or null.';
+
 CREATE FUNCTION audit.erase_events(organization_id uuid, lead_id uuid) RETURNS text[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8637,6 +9273,12 @@ begin
       '"budget_range":' || json_build_object('from', old.budget_range, 'to', new.budget_range) end,
     case when old.ai_reasoning is distinct from new.ai_reasoning then
       '"ai_reasoning":' || json_build_object('from', old.ai_reasoning, 'to', new.ai_reasoning) end,
+    case when old.phone is distinct from new.phone then
+      '"phone":' || json_build_object('from', old.phone, 'to', new.phone) end,
+    case when old.reference is distinct from new.reference then
+      '"reference":' || json_build_object('from', old.reference, 'to', new.reference) end,
+    case when old.details is distinct from new.details then
+      '"details":' || audit.details_change(old.details, new.details) end,
     case when old.qualification_completed_at is distinct from new.qualification_completed_at then
       '"qualification_completed_at":' || json_build_object(
         'from', app.utc_text(old.qualification_completed_at), 'to', app.utc_text(new.qualification_completed_at)
@@ -8668,8 +9310,8 @@ ALTER FUNCTION audit.tg_lead__record() OWNER TO leads_audit;
 
 COMMENT ON FUNCTION audit.tg_lead__record() IS 'Trigger: writes lead.created, lead.updated, lead.deleted or, if a model''s score changed the lead, lead.scored.
 
-The payload''s diff has {"field": {"from": …, "to": …}} for each changed field: the fields of PATCH, and
-qualification_completed_at.';
+The payload''s diff has {"field": {"from": …, "to": …}} for each changed field: the fields of POST, and
+qualification_completed_at. from and to of details have the changed members only.';
 
 CREATE FUNCTION audit.tg_record() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -9088,12 +9730,16 @@ CREATE FUNCTION crm.contact(lead app.lead_values, sync_id uuid) RETURNS json
     LANGUAGE sql STABLE
     BEGIN ATOMIC
  SELECT json_build_object('lead_id', (lead).id, 'sync_id', sync_id, 'display_name', COALESCE((lead).name, (lead).company, (lead).email), 'name', (lead).name, 'company', (lead).company, 'email', (lead).email, 'source', (lead).source, 'description', concat_ws('
-'::text, format('Score %s, stage %s.'::text, (lead).lead_score, (lead).pipeline_stage), ('Reasons: '::text || (lead).ai_reasoning), ('Timeline: '::text || (lead).timeline), ('Budget: '::text || (lead).budget_range), ('Industry: '::text || (lead).industry), ('Company size: '::text || (lead).company_size), ('Pain points: '::text || (lead).pain_points)), 'lead', app.lead_whole(lead)) AS json_build_object;
+'::text, format('Score %s, stage %s.'::text, (lead).lead_score, (lead).pipeline_stage), ('Reasons: '::text || (lead).ai_reasoning), ('Timeline: '::text || (lead).timeline), ('Budget: '::text || (lead).budget_range), ('Industry: '::text || (lead).industry), ('Company size: '::text || (lead).company_size), ('Pain points: '::text || (lead).pain_points)), 'lead', (((((((("left"((row_to_json(app.lead_whole(lead)))::text, '-1'::integer) || ',"phone":'::text) || COALESCE((to_json(
+         CASE
+             WHEN ((lead).phone_key ~~ '+%'::text) THEN (lead).phone_key
+             ELSE (lead).phone
+         END))::text, 'null'::text)) || ',"reference":'::text) || COALESCE((to_json((lead).reference))::text, 'null'::text)) || ',"details":'::text) || COALESCE(((lead).details)::text, '{}'::text)) || '}'::text))::json) AS json_build_object;
 END;
 
 ALTER FUNCTION crm.contact(lead app.lead_values, sync_id uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION crm.contact(lead app.lead_values, sync_id uuid) IS 'The fields of the lead that an adapter sends, with display_name (the name, else the company, else the e-mail address), description (one line for each known field) and the whole lead as the API shows it.';
+COMMENT ON FUNCTION crm.contact(lead app.lead_values, sync_id uuid) IS 'The fields of the lead that an adapter sends, with display_name (the name, else the company, else the e-mail address), description (one line for each known field) and the whole lead as the API shows it, with phone (in E.164 if its country is known, otherwise as it was sent), reference and details. A member that is added here stops the worker of the previous release, except in lead.';
 
 CREATE FUNCTION crm.lease_syncs(key_ids text[], batch integer, running jsonb DEFAULT '{}'::jsonb) RETURNS SETOF crm.job
     LANGUAGE plpgsql SECURITY DEFINER
@@ -9842,6 +10488,7 @@ begin
       -- A signal from the future has age 0.
       greatest(extract(epoch from m.instant - s.observed_at), 0) as age,
       case
+        when r.field = 'details' then l.details -> r.key
         when r.key is not null then case when jsonb_typeof(s.value) = 'object' then s.value -> r.key end
         when r.signal is not null then s.value
         else to_jsonb(
@@ -9855,6 +10502,8 @@ begin
             when 'pain_points' then l.pain_points
             when 'timeline' then l.timeline
             when 'budget_range' then l.budget_range
+            when 'phone' then l.phone
+            when 'reference' then l.reference
           end
         )
       end as value
@@ -10037,7 +10686,8 @@ begin
       select
         r.path, r.position, r.rule,
         coalesce(r.rule ->> 'operator', 'present') as operator,
-        r.rule ? 'signal' as is_of_signal
+        r.rule ? 'signal' as is_of_signal,
+        coalesce(r.rule -> 'field', 'null') = '"details"' as is_of_details
       from rule as r
       where jsonb_typeof(r.rule) = 'object'
     ),
@@ -10118,24 +10768,30 @@ begin
       union all
       select
         r.position, r.path || '.field', 'unknown_field',
-        'The fields are name, company, email, source, industry, company_size, pain_points, timeline and budget_range.'
+        'The fields are name, company, email, phone, reference, source, industry, company_size, pain_points, timeline, '
+        'budget_range and details.'
       from object_rule as r
       where
         r.rule ? 'field'
         and r.rule -> 'field' not in (
           '"name"', '"company"', '"email"', '"source"', '"industry"', '"company_size"', '"pain_points"', '"timeline"',
-          '"budget_range"'
+          '"budget_range"', '"phone"', '"reference"', '"details"'
         )
       union all
-      select r.position, r.path || '.key', 'not_allowed', 'key requires a signal, and must be the name of a member of its value, of 1 to 64 characters.'
+      select r.position, r.path || '.key', 'not_allowed', 
+        'key requires a signal or the field details. It must be the name of a member of the value, of 1 to 64 characters.'
       from object_rule as r
       where
         r.rule ? 'key'
         and (
-          r.is_of_signal
+          (r.is_of_signal or r.is_of_details)
           and jsonb_typeof(r.rule -> 'key') = 'string'
           and char_length(r.rule ->> 'key') between 1 and 64
         ) is not true
+      union all
+      select r.position, r.path || '.key', 'required', 'The field details requires key, the name of a detail.'
+      from object_rule as r
+      where r.is_of_details and not r.rule ? 'key'
       union all
       select
         r.position, r.path || '.operator', 'unknown_operator',
@@ -10147,9 +10803,10 @@ begin
           '"present"', '"absent"', '"equals"', '"differs"', '"one_of"', '"at_least"', '"at_most"'
         )
       union all
-      select r.position, r.path || '.operator', 'not_allowed', 'at_least and at_most compare numbers, and a field is a text. Use another operator.'
+      select r.position, r.path || '.operator', 'not_allowed', 
+        'at_least and at_most compare numbers, and this field is a text. Use another operator.'
       from object_rule as r
-      where r.operator in ('at_least', 'at_most') and not r.is_of_signal
+      where r.operator in ('at_least', 'at_most') and not r.is_of_signal and not r.is_of_details
       union all
       select
         r.position, r.path || '.value', 'invalid_value',
@@ -10690,7 +11347,14 @@ CREATE VIEW bi.leads WITH (security_invoker='true') AS
     ai_reasoning,
     created_at,
     updated_at,
-    qualification_completed_at
+    qualification_completed_at,
+    phone,
+        CASE
+            WHEN (phone_key ~~ '+%'::text) THEN phone_key
+            ELSE NULL::text
+        END AS phone_e164,
+    reference,
+    details
    FROM app.lead l
   WHERE (organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id));
 
@@ -10731,6 +11395,14 @@ COMMENT ON COLUMN bi.leads.created_at IS 'timestamptz: when the lead was created
 COMMENT ON COLUMN bi.leads.updated_at IS 'timestamptz: when the lead was last changed.';
 
 COMMENT ON COLUMN bi.leads.qualification_completed_at IS 'timestamptz: when the lead first reached the stage "qualified"; null: it has not.';
+
+COMMENT ON COLUMN bi.leads.phone IS 'The phone number, as it was sent; up to 64 characters.';
+
+COMMENT ON COLUMN bi.leads.phone_e164 IS 'The phone number in E.164, such as +15550100199; null: none, or its country is not known.';
+
+COMMENT ON COLUMN bi.leads.reference IS 'The client''s own id of the lead; up to 255 characters.';
+
+COMMENT ON COLUMN bi.leads.details IS 'Other values, by name: an object of texts, numbers and booleans, such as details ->> ''roof_age''; null: none.';
 
 CREATE VIEW bi.pipeline_daily WITH (security_invoker='true') AS
  WITH change AS (
@@ -11168,9 +11840,13 @@ CREATE INDEX lead_by_created_at ON app.lead USING btree (organization_id, create
 
 CREATE INDEX lead_by_email_key ON app.lead USING btree (organization_id, email_key, created_at DESC, id DESC);
 
+CREATE INDEX lead_by_phone_key ON app.lead USING btree (organization_id, phone_key, created_at DESC, id DESC) WHERE (phone_key IS NOT NULL);
+
 CREATE INDEX lead_by_pipeline_stage ON app.lead USING btree (organization_id, pipeline_stage, created_at DESC, id DESC);
 
 CREATE INDEX lead_by_pipeline_stage_and_source ON app.lead USING btree (organization_id, pipeline_stage_and_source, created_at DESC, id DESC);
+
+CREATE UNIQUE INDEX lead_by_reference ON app.lead USING btree (organization_id, reference) WHERE (reference IS NOT NULL);
 
 CREATE INDEX lead_by_source ON app.lead USING btree (organization_id, source, created_at DESC, id DESC);
 
@@ -11708,6 +12384,10 @@ GRANT INSERT(environment) ON TABLE app.organization TO leads_jobs;
 
 GRANT SELECT(erased_at),UPDATE(erased_at) ON TABLE app.organization TO leads_eraser;
 
+GRANT UPDATE(accepts_name_and_phone) ON TABLE app.organization TO leads_jobs;
+
+GRANT UPDATE(country_code) ON TABLE app.organization TO leads_jobs;
+
 REVOKE ALL ON FUNCTION admin.analysts(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.analysts(organization_id uuid) TO leads_operator;
 
@@ -11830,9 +12510,17 @@ GRANT UPDATE(last_synced_at) ON TABLE crm.sync TO leads_jobs;
 REVOKE ALL ON FUNCTION admin.crm_queue(organization_id uuid, row_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.crm_queue(organization_id uuid, row_limit integer) TO leads_operator;
 
+REVOKE ALL ON FUNCTION app.is_details(value jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.is_details(value jsonb) TO leads_exec;
+GRANT ALL ON FUNCTION app.is_details(value jsonb) TO leads_jobs;
+
 REVOKE ALL ON FUNCTION app.is_email(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.is_email(value text) TO leads_exec;
 GRANT ALL ON FUNCTION app.is_email(value text) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION app.is_phone(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.is_phone(value text) TO leads_exec;
+GRANT ALL ON FUNCTION app.is_phone(value text) TO leads_jobs;
 
 GRANT SELECT ON TABLE app.lead TO leads_exec;
 GRANT SELECT ON TABLE app.lead TO leads_jobs;
@@ -11909,6 +12597,20 @@ GRANT UPDATE(score_id) ON TABLE app.lead TO leads_exec;
 
 GRANT UPDATE(item) ON TABLE app.lead TO leads_jobs;
 
+GRANT INSERT(phone),UPDATE(phone) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(phone) ON TABLE app.lead TO leads_jobs;
+GRANT SELECT(phone) ON TABLE app.lead TO leads_bi;
+
+GRANT SELECT(phone_key) ON TABLE app.lead TO leads_bi;
+
+GRANT INSERT(reference),UPDATE(reference) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(reference) ON TABLE app.lead TO leads_jobs;
+GRANT SELECT(reference) ON TABLE app.lead TO leads_bi;
+
+GRANT INSERT(details),UPDATE(details) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(details) ON TABLE app.lead TO leads_jobs;
+GRANT SELECT(details) ON TABLE app.lead TO leads_bi;
+
 GRANT SELECT,DELETE ON TABLE crm.connection TO leads_jobs;
 
 GRANT SELECT(organization_id) ON TABLE crm.connection TO leads_exec;
@@ -11977,7 +12679,7 @@ GRANT ALL ON FUNCTION admin.erase_organization(organization_id uuid, after uuid,
 
 REVOKE ALL ON FUNCTION admin.fill_lead_items(batch integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION admin.find_leads_to_erase(organization_id uuid, lead_id uuid, email text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION admin.find_leads_to_erase(organization_id uuid, lead_id uuid, email text, phone text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.function_findings() FROM PUBLIC;
 
@@ -12102,8 +12804,8 @@ GRANT UPDATE(message) ON TABLE crm.attempt TO leads_jobs;
 REVOKE ALL ON FUNCTION crm.copies(organization_id uuid, lead_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.copies(organization_id uuid, lead_id uuid) TO leads_eraser;
 
-REVOKE ALL ON FUNCTION admin.leads_to_erase(organization_id uuid, lead_id uuid, email text) FROM PUBLIC;
-GRANT ALL ON FUNCTION admin.leads_to_erase(organization_id uuid, lead_id uuid, email text) TO leads_operator;
+REVOKE ALL ON FUNCTION admin.leads_to_erase(organization_id uuid, lead_id uuid, email text, phone text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.leads_to_erase(organization_id uuid, lead_id uuid, email text, phone text) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.limit_analyst(login text, connections integer) FROM PUBLIC;
 
@@ -12139,6 +12841,9 @@ GRANT ALL ON FUNCTION admin.scoring_models(organization_id uuid) TO leads_operat
 REVOKE ALL ON FUNCTION admin.seal_events(after uuid, batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.seal_events(after uuid, batch integer) TO leads_worker;
 GRANT ALL ON FUNCTION admin.seal_events(after uuid, batch integer) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean, country_code text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean, country_code text) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.signal_analyst(login text) FROM PUBLIC;
 
@@ -12198,6 +12903,9 @@ GRANT ALL ON FUNCTION api.get_health() TO leads_api;
 REVOKE ALL ON FUNCTION api.get_lead(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.get_lead(id uuid) TO leads_api;
 
+REVOKE ALL ON FUNCTION api.get_lead_details(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.get_lead_details(id uuid) TO leads_api;
+
 GRANT SELECT ON TABLE app.pipeline_stage TO leads_exec;
 GRANT SELECT,INSERT,DELETE ON TABLE app.pipeline_stage TO leads_jobs;
 GRANT DELETE ON TABLE app.pipeline_stage TO leads_eraser;
@@ -12226,8 +12934,8 @@ GRANT ALL ON FUNCTION api.list_audit_events("limit" api.page_size, cursor api.cu
 REVOKE ALL ON FUNCTION api.list_crm_connections() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.list_crm_connections() TO leads_api;
 
-REVOKE ALL ON FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone) TO leads_api;
+REVOKE ALL ON FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone api.any_of, reference api.any_of) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone api.any_of, reference api.any_of) TO leads_api;
 
 REVOKE ALL ON FUNCTION api.list_scores(id uuid, "limit" api.page_size, cursor api.cursor) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.list_scores(id uuid, "limit" api.page_size, cursor api.cursor) TO leads_api;
@@ -12256,6 +12964,9 @@ REVOKE ALL ON FUNCTION api.schema_reference(type text) FROM PUBLIC;
 GRANT SELECT ON TABLE api.shape TO leads_exec;
 
 REVOKE ALL ON FUNCTION api.operation_bodies() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION app.phone_pattern() FROM PUBLIC;
+GRANT ALL ON FUNCTION app.phone_pattern() TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.text_pattern() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.text_pattern() TO leads_exec;
@@ -12312,17 +13023,14 @@ GRANT ALL ON FUNCTION api.score_lead(id uuid, idempotency_key api.idempotency_ke
 REVOKE ALL ON FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
 
+REVOKE ALL ON FUNCTION api.update_lead_details(id uuid, body text, if_match api.entity_tags, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.update_lead_details(id uuid, body text, if_match api.entity_tags, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
+
 REVOKE ALL ON FUNCTION api.verify_audit_log(after api.seal_position, "limit" api.seal_count, head api.chain_head) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.verify_audit_log(after api.seal_position, "limit" api.seal_count, head api.chain_head) TO leads_api;
 
 REVOKE ALL ON FUNCTION app.ascii_email(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.ascii_email(value text) TO leads_exec;
-
-REVOKE ALL ON FUNCTION app.character_note(value text) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.character_note(value text) TO leads_exec;
-
-REVOKE ALL ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.invisible() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.invisible() TO leads_exec;
@@ -12332,18 +13040,37 @@ REVOKE ALL ON FUNCTION app.clean_text(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.clean_text(value text) TO leads_exec;
 GRANT ALL ON FUNCTION app.clean_text(value text) TO leads_jobs;
 
+REVOKE ALL ON FUNCTION app.changed_details(base jsonb, patch jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.changed_details(base jsonb, patch jsonb) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.character_note(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.character_note(value text) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) TO leads_exec;
+
 REVOKE ALL ON FUNCTION app.code_point("character" text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.code_point("character" text) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.computed_lead_item(lead app.lead_values) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.computed_lead_item(lead app.lead_values) TO leads_exec;
 
-REVOKE ALL ON FUNCTION app.contact_fault() FROM PUBLIC;
-GRANT ALL ON FUNCTION app.contact_fault() TO leads_exec;
+REVOKE ALL ON FUNCTION app.contact_fault(organization_id uuid, has_name_and_phone boolean, had_only_these boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.contact_fault(organization_id uuid, has_name_and_phone boolean, had_only_these boolean) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.control_character(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.control_character(value text) TO leads_exec;
 GRANT ALL ON FUNCTION app.control_character(value text) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION app.country_code(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.country_code(organization_id uuid) TO leads_exec;
+GRANT ALL ON FUNCTION app.country_code(organization_id uuid) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION app.details_faults(details jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.details_faults(details jsonb) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.details_size_faults(details jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.details_size_faults(details jsonb) TO leads_exec;
 
 REVOKE ALL ON PROCEDURE app.drop_policies(IN of_table regclass) FROM PUBLIC;
 GRANT ALL ON PROCEDURE app.drop_policies(IN of_table regclass) TO leads_auth;
@@ -12385,14 +13112,17 @@ GRANT ALL ON FUNCTION app.keep_answer(organization_id uuid, idempotency_key text
 REVOKE ALL ON FUNCTION app.lead_change(lead app.lead_values) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_change(lead app.lead_values) TO leads_exec;
 
+REVOKE ALL ON FUNCTION app.lead_details(lead app.lead_values) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.lead_details(lead app.lead_values) TO leads_exec;
+
 REVOKE ALL ON FUNCTION app.lead_etag(revision integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_etag(revision integer) TO leads_exec;
 
-REVOKE ALL ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb) TO leads_exec;
+REVOKE ALL ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb, is_detail boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb, is_detail boolean) TO leads_exec;
 
-REVOKE ALL ON FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[]) TO leads_exec;
+REVOKE ALL ON FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[], phones text[], "references" text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[], phones text[], "references" text[]) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.lead_from(fields jsonb, base app.lead_values) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_from(fields jsonb, base app.lead_values) TO leads_exec;
@@ -12404,6 +13134,9 @@ GRANT ALL ON FUNCTION app.lead_item(lead app.lead_values) TO leads_jobs;
 REVOKE ALL ON FUNCTION app.lead_whole(lead app.lead_values) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_whole(lead app.lead_values) TO leads_exec;
 GRANT ALL ON FUNCTION app.lead_whole(lead app.lead_values) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION app.leads_by_phone_or_reference(organization_id uuid, phones text[], "references" text[], emails text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.leads_by_phone_or_reference(organization_id uuid, phones text[], "references" text[], emails text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.next_cursor(items text[], page_size integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.next_cursor(items text[], page_size integer) TO leads_exec;
@@ -12417,14 +13150,21 @@ GRANT ALL ON FUNCTION app.page(items text[], page_size integer, next_cursor text
 REVOKE ALL ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) TO leads_exec;
 
-REVOKE ALL ON FUNCTION app.plain_lead(organization_id uuid, fields jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.plain_lead(organization_id uuid, fields jsonb) TO leads_exec;
+REVOKE ALL ON FUNCTION app.phone_key(value text, country_code text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.phone_key(value text, country_code text) TO leads_exec;
+GRANT ALL ON FUNCTION app.phone_key(value text, country_code text) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION app.plain_lead(organization_id uuid, fields jsonb, is_new boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.plain_lead(organization_id uuid, fields jsonb, is_new boolean) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.punycode(label text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.punycode(label text) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.raise_faults(status integer, code text, errors json) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.raise_faults(status integer, code text, errors json) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.raise_precondition_failed(if_match text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.raise_precondition_failed(if_match text) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.read_email(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.read_email(value text) TO leads_exec;
@@ -12434,6 +13174,9 @@ GRANT ALL ON FUNCTION app.read_instant(value text) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.read_object(body text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.read_object(body text) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.read_phone(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.read_phone(value text) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.stage_names(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.stage_names(organization_id uuid) TO leads_exec;
@@ -12460,6 +13203,9 @@ GRANT ALL ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "l
 
 REVOKE ALL ON FUNCTION audit.create_partitions(year integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.create_partitions(year integer) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION audit.details_change(old_details jsonb, new_details jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.details_change(old_details jsonb, new_details jsonb) TO leads_audit;
 
 REVOKE ALL ON FUNCTION audit.erase_events(organization_id uuid, lead_id uuid) FROM PUBLIC;
 
@@ -12736,7 +13482,8 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"invalid_body","status":400,"code":"invalid_body","title":"Invalid body","detail":"Fix the fields listed in errors and send the request again.","field":null,"field_code":null}
 -- {"raised_by":"invalid_parameter","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"Fix the fields listed in errors and send the request again.","field":null,"field_code":null}
 -- {"raised_by":"invalid_request","status":400,"code":"invalid_request","title":"Invalid request","detail":"This is not a valid HTTP/1.1 request. Correct the HTTP client.","field":null,"field_code":null}
--- {"raised_by":"lead_has_email_or_name_and_company","status":422,"code":"validation_failed","title":"Validation failed","detail":"A lead needs an email, or a name and a company.","field":"email","field_code":"contact_required"}
+-- {"raised_by":"lead_by_reference","status":409,"code":"reference_in_use","title":"Reference in use","detail":"Another lead has this reference. Find it with GET /leads?reference=…, or send another reference.","field":null,"field_code":null}
+-- {"raised_by":"lead_has_email_or_name_and_company_or_phone","status":422,"code":"validation_failed","title":"Validation failed","detail":"A lead needs an email, or a name with a company or a phone.","field":"email","field_code":"contact_required"}
 -- {"raised_by":"lead_times_have_a_year_of_4_digits","status":422,"code":"validation_failed","title":"Validation failed","detail":"The year must be from 1 to 9999.","field":"created_at","field_code":"out_of_range"}
 -- {"raised_by":"method_not_allowed","status":405,"code":"method_not_allowed","title":"Method not allowed","detail":"Use one of the methods in the Allow header.","field":null,"field_code":null}
 -- {"raised_by":"not_found","status":404,"code":"not_found","title":"Not found","detail":"There is nothing at this address. Check the path and the id.","field":null,"field_code":null}
@@ -12744,6 +13491,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"page_size_within_1_and_200","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number from 1 to 200.","field":"limit","field_code":"out_of_range"}
 -- {"raised_by":"payload_too_large","status":413,"code":"payload_too_large","title":"Payload too large","detail":"The body is larger than 64 KiB, compressed or not. Send a smaller one.","field":null,"field_code":null}
 -- {"raised_by":"precondition_failed","status":412,"code":"precondition_failed","title":"Precondition failed","detail":"The record has changed since you read it, so If-Match does not match. Get the record again and repeat the change.","field":null,"field_code":null}
+-- {"raised_by":"reference_in_use","status":409,"code":"reference_in_use","title":"Reference in use","detail":"Another lead has this reference. Find it with GET /leads?reference=…, or send another reference.","field":null,"field_code":null}
 -- {"raised_by":"seal_count_within_1_and_10000","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number from 1 to 10000.","field":"limit","field_code":"out_of_range"}
 -- {"raised_by":"seal_position_is_a_whole_number","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number, such as the next_after of the previous response.","field":"after","field_code":"invalid_position"}
 -- {"raised_by":"signal_dedupe_key_is_text_of_1_to_255","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a text of 1 to 255 characters.","field":"dedupe_key","field_code":"invalid_dedupe_key"}
@@ -12764,18 +13512,20 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"method":"GET","path":"/leads","function":"api.list_leads","scope":"read","wait_seconds":null,"wait_function":null}
 -- {"method":"GET","path":"/leads/{id}","function":"api.get_lead","scope":"read","wait_seconds":null,"wait_function":null}
 -- {"method":"GET","path":"/leads/{id}/crm-sync","function":"api.get_crm_sync","scope":"read","wait_seconds":null,"wait_function":null}
+-- {"method":"GET","path":"/leads/{id}/details","function":"api.get_lead_details","scope":"read","wait_seconds":null,"wait_function":null}
 -- {"method":"GET","path":"/leads/{id}/scores","function":"api.list_scores","scope":"read","wait_seconds":null,"wait_function":null}
 -- {"method":"GET","path":"/leads/{id}/signals","function":"api.list_signals","scope":"read","wait_seconds":null,"wait_function":null}
 -- {"method":"GET","path":"/organizations/me","function":"api.get_organization","scope":"read","wait_seconds":null,"wait_function":null}
 -- {"method":"PATCH","path":"/leads/{id}","function":"api.update_lead","scope":"write","wait_seconds":null,"wait_function":null}
+-- {"method":"PATCH","path":"/leads/{id}/details","function":"api.update_lead_details","scope":"write","wait_seconds":null,"wait_function":null}
 -- {"method":"POST","path":"/leads","function":"api.create_lead","scope":"write","wait_seconds":null,"wait_function":null}
 -- {"method":"POST","path":"/leads/{id}/push-to-crm","function":"api.push_lead","scope":"write","wait_seconds":10,"wait_function":"api.get_push"}
 -- {"method":"POST","path":"/leads/{id}/score","function":"api.score_lead","scope":"write","wait_seconds":null,"wait_function":null}
 -- {"method":"POST","path":"/leads/{id}/signals","function":"api.create_signals","scope":"write","wait_seconds":null,"wait_function":null}
 
 -- the rows of api.operation
--- {"function":"api.create_lead","tag":"Leads","request":"api.lead_input","rule":{
-    "description": "A new lead, with an email, or a name and a company.",
+-- {"function":"api.create_lead","tag":"Leads","request":"api.new_lead_input","rule":{
+    "description": "A new lead, with an email, or a name and a company; in some organizations, a name and a phone suffice.",
     "allOf": [
       "$body",
       {
@@ -12784,11 +13534,15 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
           {
             "required": ["name", "company"],
             "properties": {"name": {"type": "string"}, "company": {"type": "string"}}
+          },
+          {
+            "required": ["name", "phone"],
+            "properties": {"name": {"type": "string"}, "phone": {"type": "string"}}
           }
         ]
       }
     ]
-  },"answer":"api.lead_item","form":null,"statuses":[201],"headers":["Location","ETag"],"problems":[],"parameters":{},"examples":{"201": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "website", "lead_score": 0, "pipeline_stage": "new", "industry": "residential", "company_size": null, "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:05.114Z"}}}
+  },"answer":"api.lead_item","form":null,"statuses":[201],"headers":["Location","ETag"],"problems":["reference_in_use"],"parameters":{},"examples":{"201": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "website", "lead_score": 0, "pipeline_stage": "new", "industry": "residential", "company_size": null, "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:05.114Z"}}}
 -- {"function":"api.create_signals","tag":"Scoring","request":"api.signal_input","rule":{
     "description": "One signal, or several.",
     "oneOf": ["$body", {"$ref": "#/components/schemas/SignalBatch"}]
@@ -12797,6 +13551,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"function":"api.get_crm_sync","tag":"CRM","request":null,"rule":null,"answer":"api.lead_sync","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.get_health","tag":"Organization","request":null,"rule":null,"answer":"api.health","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.get_lead","tag":"Leads","request":null,"rule":null,"answer":"api.lead","form":null,"statuses":[200],"headers":["ETag"],"problems":[],"parameters":{},"examples":{}}
+-- {"function":"api.get_lead_details","tag":"Leads","request":null,"rule":null,"answer":"api.lead_details","form":null,"statuses":[200],"headers":["ETag"],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.get_organization","tag":"Organization","request":null,"rule":null,"answer":"api.organization","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.list_audit_events","tag":"Audit log","request":null,"rule":null,"answer":"api.audit_event","form":null,"statuses":[200],"headers":[],"problems":["validation_failed"],"parameters":{},"examples":{}}
 -- {"function":"api.list_crm_connections","tag":"CRM","request":null,"rule":null,"answer":"api.crm_connection","form":"page","statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
@@ -12806,6 +13561,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"function":"api.push_lead","tag":"CRM","request":null,"rule":null,"answer":"api.lead_sync","form":null,"statuses":[200,202],"headers":[],"problems":["validation_failed","crm_not_configured","crm_outcome_unknown","crm_rejected","crm_unavailable"],"parameters":{},"examples":{"202": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "crm_sync": {"vendor": "jobnimbus", "external_id": null, "status": "pending", "last_synced_at": null}}}}
 -- {"function":"api.score_lead","tag":"Scoring","request":null,"rule":null,"answer":"api.new_score","form":null,"statuses":[200],"headers":["ETag"],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.update_lead","tag":"Leads","request":"api.lead_input","rule":null,"answer":"api.lead_change","form":null,"statuses":[200],"headers":["ETag"],"problems":[],"parameters":{},"examples":{"request": {"pipeline_stage": "won", "lead_score": 92}}}
+-- {"function":"api.update_lead_details","tag":"Leads","request":"api.lead_details_input","rule":null,"answer":"api.lead_details","form":null,"statuses":[200],"headers":["ETag"],"problems":["reference_in_use"],"parameters":{},"examples":{"request": {"phone": "(555) 010-0199", "details": {"roof_age": 12, "insured": true, "color": null}}}}
 -- {"function":"api.verify_audit_log","tag":"Audit log","request":null,"rule":null,"answer":"api.chain_verdict","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 
 -- the rows of api.tag
@@ -12834,7 +13590,9 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"name":"if_match","description":"Make the change only if the record has one of these tags, as `ETag` returned them. Otherwise: 412.","example":"\"1.11\""}
 -- {"name":"lead_id","description":"Only events of this lead.","example":null}
 -- {"name":"limit","description":"The maximum number of rows in the response.","example":null}
+-- {"name":"phone","description":"Only leads with one of these phone numbers, in any spelling.","example":"+15550100199"}
 -- {"name":"pipeline_stage","description":"Only leads in one of these stages.","example":"qualified,won"}
+-- {"name":"reference","description":"Only leads with one of these references.","example":"form-7731"}
 -- {"name":"source","description":"Only rows with one of these sources.","example":null}
 -- {"name":"start_at","description":"Only rows created at this time or later: a date (midnight UTC), or a time with `Z` or an offset.","example":null}
 
@@ -12847,9 +13605,12 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"type":"api.health","relation":"app.organization","never_null":["status","organization_id","environment","scopes"],"fields":{"status":{"type":"string","enum":["ok"]},"scopes":{"type":"array","items":{"type":"string","enum":["read","write","admin"]}}},"example":{"status": "ok", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "environment": "live", "scopes": ["read", "write"]}}
 -- {"type":"api.lead","relation":"app.lead","never_null":[],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": "residential", "company_size": null, "pain_points": "Recurring basement moisture after spring rain", "timeline": "this_week", "budget_range": null, "ai_reasoning": "High urgency: water damage signal, recent storm event, in-radius", "qualification_completed_at": "2026-04-27T13:22:09.218Z", "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z"}}
 -- {"type":"api.lead_change","relation":"app.lead","never_null":[],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 92, "pipeline_stage": "won", "updated_at": "2026-04-27T18:55:42.001Z"}}
+-- {"type":"api.lead_details","relation":"app.lead","never_null":["details"],"fields":{"details":{"$ref":"#/components/schemas/LeadDetailValues"}},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "phone": "(555) 010-0199", "reference": "form-7731", "details": {"roof_age": 12, "insured": true}, "updated_at": "2026-04-27T13:22:09.218Z"}}
+-- {"type":"api.lead_details_input","relation":"app.lead","never_null":[],"fields":{"details":{"$ref":"#/components/schemas/LeadDetailPatch"}},"example":{"phone": "(555) 010-0199", "details": {"roof_age": 12, "color": null}}}
 -- {"type":"api.lead_input","relation":"app.lead","never_null":[],"fields":{},"example":{"name": "Sarah Mitchell", "email": "sarah.mitchell@example.com", "source": "website", "industry": "residential", "pipeline_stage": "new"}}
 -- {"type":"api.lead_item","relation":"app.lead","never_null":[],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": null, "company_size": null, "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z"}}
 -- {"type":"api.lead_sync","relation":null,"never_null":["id"],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "crm_sync": {"vendor": "jobnimbus", "external_id": "jn_117422", "status": "ok", "last_synced_at": "2026-04-27T19:03:42.118Z"}}}
+-- {"type":"api.new_lead_input","relation":"app.lead","never_null":[],"fields":{"details":{"$ref":"#/components/schemas/LeadDetailPatch"}},"example":{"name": "Sarah Mitchell", "email": "sarah.mitchell@example.com", "source": "website", "phone": "(555) 010-0199", "reference": "form-7731", "details": {"roof_age": 12, "insured": true}}}
 -- {"type":"api.new_score","relation":"scoring.score","never_null":["id","lead_score","ai_reasoning","scored_at"],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "lead_score": 91, "ai_reasoning": "Recent storm event in service radius (+0.18); phone validated (+0.10); fast form completion (+0.08)", "scored_at": "2026-04-27T19:01:15.214Z"}}
 -- {"type":"api.organization","relation":"app.organization","never_null":["id","name","pipeline_stages"],"fields":{},"example":{"id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Acme Restoration", "environment": "live", "pipeline_stages": ["new", "contacted", "qualified", "proposal", "won", "lost"], "created_at": "2026-04-20T09:00:00.000Z"}}
 -- {"type":"api.score","relation":"scoring.score","never_null":[],"fields":{"contributions":{"type":["array","null"],"items":{"$ref":"#/components/schemas/Contribution"}}},"example":{"id": "01a15d1f-77aa-7be0-9d1c-2f6a0b1c3d4e", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "kind": "set", "lead_score": 92, "ai_reasoning": null, "model": null, "model_version": null, "base": null, "contributions": null, "created_at": "2026-04-27T18:55:42.001Z"}}
@@ -12919,6 +13680,30 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
     },
     "additionalProperties": false
   }}
+-- {"name":"LeadDetailPatch","schema":{
+    "description": "Values to change, by name; null removes a value. null instead of the object removes all.",
+    "type": ["object", "null"],
+    "maxProperties": 50,
+    "propertyNames": {"maxLength": 64, "pattern": "^[a-z][a-z0-9_]*$"},
+    "additionalProperties": {
+      "anyOf": [
+        {"type": ["boolean", "number", "null"]},
+        {"type": "string", "maxLength": 1000, "minLength": 1, "pattern": "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f\\t\\n\\r \\u00a0\\u00ad\\u061c\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff\\u034f\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180d\\u180f\\u2800\\u3164\\ufe00-\\ufe0f\\uffa0\\ufff0-\\ufff8][^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*$"}
+      ]
+    }
+  }}
+-- {"name":"LeadDetailValues","schema":{
+    "type": "object",
+    "description": "Values by name: texts, numbers and booleans. At most 16 KiB as JSON.",
+    "maxProperties": 50,
+    "propertyNames": {"maxLength": 64, "pattern": "^[a-z][a-z0-9_]*$"},
+    "additionalProperties": {
+      "anyOf": [
+        {"type": ["boolean", "number"]},
+        {"type": "string", "maxLength": 1000, "minLength": 1, "pattern": "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f\\t\\n\\r \\u00a0\\u00ad\\u061c\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff\\u034f\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180d\\u180f\\u2800\\u3164\\ufe00-\\ufe0f\\uffa0\\ufff0-\\ufff8][^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\u007f-\\u009f]*$"}
+      ]
+    }
+  }}
 -- {"name":"Problem","schema":{
     "type": "object",
     "description": "An error (RFC 9457).",
@@ -12973,18 +13758,21 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
   }}
 
 -- the rows of app.lead_field
--- {"name":"ai_reasoning","kind":"text","max_length":10000,"is_nullable":true}
--- {"name":"budget_range","kind":"text","max_length":128,"is_nullable":true}
--- {"name":"company","kind":"text","max_length":255,"is_nullable":true}
--- {"name":"company_size","kind":"text","max_length":128,"is_nullable":true}
--- {"name":"email","kind":"email","max_length":254,"is_nullable":true}
--- {"name":"industry","kind":"text","max_length":128,"is_nullable":true}
--- {"name":"lead_score","kind":"score","max_length":null,"is_nullable":false}
--- {"name":"name","kind":"text","max_length":255,"is_nullable":true}
--- {"name":"pain_points","kind":"text","max_length":10000,"is_nullable":true}
--- {"name":"pipeline_stage","kind":"stage","max_length":null,"is_nullable":false}
--- {"name":"source","kind":"name","max_length":64,"is_nullable":true}
--- {"name":"timeline","kind":"text","max_length":128,"is_nullable":true}
+-- {"name":"ai_reasoning","kind":"text","max_length":10000,"is_nullable":true,"is_detail":false}
+-- {"name":"budget_range","kind":"text","max_length":128,"is_nullable":true,"is_detail":false}
+-- {"name":"company","kind":"text","max_length":255,"is_nullable":true,"is_detail":false}
+-- {"name":"company_size","kind":"text","max_length":128,"is_nullable":true,"is_detail":false}
+-- {"name":"details","kind":"details","max_length":null,"is_nullable":true,"is_detail":true}
+-- {"name":"email","kind":"email","max_length":254,"is_nullable":true,"is_detail":false}
+-- {"name":"industry","kind":"text","max_length":128,"is_nullable":true,"is_detail":false}
+-- {"name":"lead_score","kind":"score","max_length":null,"is_nullable":false,"is_detail":false}
+-- {"name":"name","kind":"text","max_length":255,"is_nullable":true,"is_detail":false}
+-- {"name":"pain_points","kind":"text","max_length":10000,"is_nullable":true,"is_detail":false}
+-- {"name":"phone","kind":"phone","max_length":64,"is_nullable":true,"is_detail":true}
+-- {"name":"pipeline_stage","kind":"stage","max_length":null,"is_nullable":false,"is_detail":false}
+-- {"name":"reference","kind":"text","max_length":255,"is_nullable":true,"is_detail":true}
+-- {"name":"source","kind":"name","max_length":64,"is_nullable":true,"is_detail":false}
+-- {"name":"timeline","kind":"text","max_length":128,"is_nullable":true,"is_detail":false}
 
 -- the rows of scoring.default_model
 -- {"version":1,"document":{"base": 0.55, "rules": [{"name": "storm_event", "label": "Recent storm event in service radius", "signal": "storm_event", "weight": 0.18, "half_life_hours": 72}, {"name": "phone_validated", "label": "phone validated", "signal": "phone_validated", "weight": 0.10}, {"name": "fast_form_completion", "label": "fast form completion", "signal": "fast_form_completion", "weight": 0.08}, {"name": "email_bounced", "label": "email bounced", "signal": "email_bounced", "weight": -0.15}], "rescore_on_signal": false}}

@@ -213,3 +213,437 @@ reset role;
 -- Phase: expand
 -- If it breaks off: leads without the text are shown as before, in as much time as before; run leads migrate again.
 -- backfill: admin.fill_lead_items (app.lead)
+
+-- migration: lead_details
+-- Adds a phone number, the client's own id and details to each lead, and two settings to each organization.
+--
+-- Locks: ACCESS EXCLUSIVE on app.lead and app.organization for a catalogue change; requests wait for some milliseconds.
+-- Duration: 0 s per million rows: no row is read.
+-- Phase: expand
+-- If it breaks off: nothing is left behind; run leads migrate again.
+
+set local role leads_owner;
+
+create function app.is_phone(value text)
+returns boolean language plpgsql immutable strict parallel safe set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return
+    app.is_text(is_phone.value, 64)
+    and char_length(regexp_replace(is_phone.value, '[^0-9]', '', 'g')) between 3 and 20;
+end $$;
+
+comment on function app.is_phone(text) is
+  'Whether the value is a text of 1 to 64 characters, with 3 to 20 digits. It may have an extension, and words such as '
+  '"tel". Null for null.';
+
+create function app.is_details(value jsonb)
+returns boolean language plpgsql immutable strict parallel safe set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if jsonb_typeof(is_details.value) <> 'object' or octet_length(is_details.value::text) > 16384 then
+    return false;
+  end if;
+  return (
+    select
+      count(*) between 1 and 50
+      and bool_and(
+        m.key collate "C" ~ '^[a-z][a-z0-9_]*$'
+        and char_length(m.key) <= 64
+        and case jsonb_typeof(m.value)
+          when 'string' then app.is_text(m.value #>> '{}', 1000)
+          when 'number' then
+            -- 1e131071 has 8 bytes, and 131,072 digits as text.
+            abs(m.value::numeric) < 1e40 and scale(m.value::numeric) < 40 and char_length(m.value #>> '{}') <= 40
+          else jsonb_typeof(m.value) = 'boolean'
+        end
+      )
+    from jsonb_each(is_details.value) as m (key, value)
+  );
+end $$;
+
+comment on function app.is_details(jsonb) is
+  'Whether the value is an object of 1 to 50 members and at most 16,384 bytes as text. A name is 1 to 64 of the characters '
+  'a-z, 0-9 and _, and begins with a letter. A value is a text of 1 to 1,000 characters, a number of up to 40 digits, true '
+  'or false. Null for null.';
+
+grant execute on function app.is_phone(text), app.is_details(jsonb) to leads_exec, leads_jobs;
+
+alter table app.lead
+  add column phone text,
+  add column phone_key text collate "C",
+  add column reference text,
+  add column details jsonb,
+  add constraint lead_has_email_or_name_and_company_or_phone
+    check (email is not null or (name is not null and (company is not null or phone is not null))) not valid,
+  add constraint lead_phone_is_phone check (app.is_phone(phone)) not valid,
+  add constraint lead_reference_is_text_of_1_to_255 check (app.is_text(reference, 255)) not valid,
+  add constraint lead_details_are_details check (app.is_details(details)) not valid,
+  alter column phone set statistics 0,
+  alter column phone_key set statistics 0,
+  alter column reference set statistics 0,
+  alter column details set statistics 0;
+
+comment on column app.lead.phone is 'The phone number as it was sent. Two leads can have the same one.';
+comment on column app.lead.phone_key is
+  'The phone number in E.164, such as +15550100199; only its digits, if the country is not known. A trigger sets it. The '
+  'filter by phone compares it.';
+comment on column app.lead.reference is 'The client''s own id of the lead, unique in the organization.';
+comment on column app.lead.details is 'Other values about the lead, by name: texts, numbers and booleans. Null: none.';
+
+alter type app.lead_values
+  add attribute phone text,
+  add attribute phone_key text collate "C",
+  add attribute reference text,
+  add attribute details jsonb;
+
+alter table app.lead_field
+  add column is_detail boolean not null default false,
+  -- Wider ones follow. The table has a row for each field of a lead.
+  -- squawk-ignore ban-drop-constraint
+  drop constraint lead_field_kind_is_known,
+  -- squawk-ignore ban-drop-constraint
+  drop constraint lead_field_text_has_a_limit;
+alter table app.lead_field
+  -- squawk-ignore constraint-missing-not-valid
+  add constraint lead_field_kind_is_known
+    check (kind in ('text', 'email', 'name', 'score', 'stage', 'phone', 'details')),
+  -- squawk-ignore constraint-missing-not-valid
+  add constraint lead_field_text_has_a_limit
+    check ((kind in ('text', 'email', 'name', 'phone')) = (max_length is not null));
+comment on column app.lead_field.is_detail is
+  'Whether PATCH /leads/{id}/details changes the field, and PATCH /leads/{id} does not.';
+comment on column app.lead_field.kind is
+  'text: a text; email: an e-mail address; name: a machine name; score: a whole number from 0 to 100; stage: a pipeline '
+  'stage of the organization; phone: a phone number; details: an object of texts, numbers and booleans.';
+
+alter table app.organization
+  add column accepts_name_and_phone boolean not null default false,
+  add column country_code text,
+  -- The table has a row for each organization.
+  -- squawk-ignore constraint-missing-not-valid
+  add constraint organization_country_code_is_1_to_3_digits check (country_code ~ '^[1-9][0-9]{0,2}$'),
+  alter column accepts_name_and_phone set statistics 0,
+  alter column country_code set statistics 0;
+comment on column app.organization.accepts_name_and_phone is
+  'Whether a lead may have a name and a phone number as its only contact data.';
+comment on column app.organization.country_code is
+  'The country calling code of phone numbers without one, such as 1 or 44, without +. Null: they are not completed.';
+alter type app.organization_values
+  add attribute accepts_name_and_phone boolean,
+  add attribute country_code text;
+
+create type api.lead_details as (
+  id uuid,
+  phone text,
+  reference text,
+  details json,
+  updated_at text
+);
+comment on type api.lead_details is 'The contact data and details of a lead that GET /leads/{id} does not show.';
+comment on column api.lead_details.details is 'Other values by name: texts, numbers and booleans. It is {} if there are none.';
+
+create type api.lead_details_input as (
+  phone text,
+  reference text,
+  details json
+);
+comment on type api.lead_details_input is 'A change of the details of a lead: each member is optional.';
+
+create type api.new_lead_input as (
+  name text,
+  company text,
+  email text,
+  source text,
+  lead_score integer,
+  pipeline_stage text,
+  industry text,
+  company_size text,
+  pain_points text,
+  timeline text,
+  budget_range text,
+  ai_reasoning text,
+  phone text,
+  reference text,
+  details json
+);
+comment on type api.new_lead_input is 'The fields of a new lead: each member is optional.';
+
+reset role;
+
+-- migration: lead_details_checks
+-- Validates the limits of a lead's phone number, reference and details, and removes the narrower rule for contact data.
+--
+-- Locks: SHARE UPDATE EXCLUSIVE on app.lead while it is read, ACCESS EXCLUSIVE for some milliseconds at the end.
+-- Duration: 2.1 s per million rows of app.lead.
+-- Phase: expand
+-- If it breaks off: nothing is left behind; run leads migrate again.
+-- transactional: false
+-- squawk-disable-assume-in-transaction
+
+-- step
+begin;
+set local role leads_owner;
+alter table app.lead validate constraint lead_has_email_or_name_and_company_or_phone;
+alter table app.lead validate constraint lead_phone_is_phone;
+alter table app.lead validate constraint lead_reference_is_text_of_1_to_255;
+alter table app.lead validate constraint lead_details_are_details;
+reset role;
+commit;
+
+-- step
+begin;
+set local role leads_owner;
+-- The wider constraint holds already.
+-- squawk-ignore ban-drop-constraint
+alter table app.lead drop constraint if exists lead_has_email_or_name_and_company;
+reset role;
+commit;
+
+-- migration: lead_details_indexes
+-- Builds the indexes for the filters by phone and by reference. One makes a reference unique in its organization.
+--
+-- Locks: SHARE UPDATE EXCLUSIVE on app.lead; requests go on.
+-- Duration: 0.5 s per million rows of app.lead.
+-- Phase: expand
+-- If it breaks off: an invalid index may be left behind; run leads migrate again, which drops it.
+-- transactional: false
+-- squawk-disable-assume-in-transaction
+
+-- step
+create index concurrently if not exists lead_by_phone_key
+  on app.lead (organization_id, phone_key, created_at desc, id desc) where phone_key is not null;
+
+-- step
+create unique index concurrently if not exists lead_by_reference
+  on app.lead (organization_id, reference) where reference is not null;
+
+-- migration: scoring_of_details
+-- Lets the rules of scoring models read a lead's phone number, reference and details.
+--
+-- Locks: none that matter; a function is replaced.
+-- Duration: 0 s per million rows: no row is read. The function accepts every model that it accepted before.
+-- Phase: expand
+-- If it breaks off: nothing is left behind; run leads migrate again.
+
+set local role leads_owner;
+
+create or replace function scoring.model_faults(document jsonb)
+returns json language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if jsonb_typeof(document) is distinct from 'object' then
+    return json_build_array(json_build_object('field', '', 'code', 'wrong_type', 'detail', 'A model is an object.'));
+  end if;
+  return (
+    with rule as (
+      select 'rules[' || r.ordinality - 1 || ']' as path, r.ordinality as position, r.rule
+      from jsonb_array_elements(
+        case jsonb_typeof(document -> 'rules') when 'array' then document -> 'rules' else '[]' end
+      ) with ordinality as r (rule, ordinality)
+    ),
+    -- A rule that is not an object has only this one fault.
+    object_rule as (
+      select
+        r.path, r.position, r.rule,
+        coalesce(r.rule ->> 'operator', 'present') as operator,
+        r.rule ? 'signal' as is_of_signal,
+        coalesce(r.rule -> 'field', 'null') = '"details"' as is_of_details
+      from rule as r
+      where jsonb_typeof(r.rule) = 'object'
+    ),
+    "group" as (
+      select g.name, g.content
+      from jsonb_each(
+        case jsonb_typeof(document -> 'groups') when 'object' then document -> 'groups' else '{}' end
+      ) as g (name, content)
+    ),
+    fault (position, field, code, detail) as (
+      select 0, k.key, 'unknown_key', 'A model has base, rescore_on_signal, groups and rules.'
+      from jsonb_object_keys(document) as k (key)
+      where k.key not in ('base', 'rescore_on_signal', 'groups', 'rules')
+      union all
+      select 0, 'base', 'too_large', 'A model has at most 64 KiB as JSON, and at most 64 groups. Make it smaller.'
+      where octet_length(document::text) > 65536 or (select count(*) from "group" as g) > 64
+      union all
+      select 0, 'base', 'out_of_range', 'This must be a number from 0 to 1 with at most two decimals.'
+      where scoring.is_decimal(document -> 'base', 0, 1) is not true
+      union all
+      select 0, 'rescore_on_signal', 'wrong_type', 'This must be true or false.'
+      where jsonb_typeof(document -> 'rescore_on_signal') <> 'boolean'
+      union all
+      select 0, 'groups', 'wrong_type', 'This must be a table that has a table for each group.'
+      where jsonb_typeof(document -> 'groups') <> 'object'
+      union all
+      select 0, 'groups.' || g.name, 'invalid_name', 'A group''s name has 1 to 64 characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9.'
+      from "group" as g
+      where not app.is_name(g.name)
+      union all
+      select
+        0, 'groups.' || g.name || '.cap', 'out_of_range',
+        'A group has a cap, a number from 0.01 to 1 with at most two decimals, and nothing else.'
+      from "group" as g
+      where
+        scoring.is_decimal(g.content -> 'cap', 0.01, 1) is not true
+        or g.content - 'cap' <> '{}'
+      union all
+      select 0, 'rules', 'wrong_type', 'This must be a list of rules; it may be empty.'
+      where jsonb_typeof(document -> 'rules') is distinct from 'array'
+      union all
+      select 65, 'rules[64]', 'too_many', 'A model has at most 64 rules.'
+      where jsonb_typeof(document -> 'rules') = 'array' and jsonb_array_length(document -> 'rules') > 64
+      union all
+      select r.position, r.path, 'wrong_type', 'A rule must be a table.'
+      from rule as r
+      where jsonb_typeof(r.rule) <> 'object'
+      union all
+      select
+        r.position, r.path || '.' || k.key, 'unknown_key',
+        'A rule has name, signal or field, key, operator, value, label, weight, half_life_hours and group.'
+      from object_rule as r
+      cross join jsonb_object_keys(r.rule) as k (key)
+      where
+        k.key not in (
+          'name', 'signal', 'field', 'key', 'operator', 'value', 'label', 'weight', 'half_life_hours', 'group'
+        )
+      union all
+      select
+        r.position, r.path || '.name', 'invalid_name',
+        'A rule has a name of 1 to 64 characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9.'
+      from object_rule as r
+      where (jsonb_typeof(r.rule -> 'name') = 'string' and app.is_name(r.rule ->> 'name')) is not true
+      union all
+      select r.position, r.path || '.name', 'duplicate_name', format('Another rule has the name "%s".', r.rule ->> 'name')
+      from object_rule as r
+      where exists (select from object_rule as o where o.rule -> 'name' = r.rule -> 'name' and o.position < r.position)
+      union all
+      select r.position, r.path || '.signal', 'signal_or_field', 'A rule must have either signal or field.'
+      from object_rule as r
+      where r.is_of_signal = (r.rule ? 'field')
+      union all
+      select
+        r.position, r.path || '.signal', 'invalid_name',
+        'A signal''s type has 1 to 64 characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9.'
+      from object_rule as r
+      where r.is_of_signal and (jsonb_typeof(r.rule -> 'signal') = 'string' and app.is_name(r.rule ->> 'signal')) is not true
+      union all
+      select
+        r.position, r.path || '.field', 'unknown_field',
+        'The fields are name, company, email, phone, reference, source, industry, company_size, pain_points, timeline, '
+        'budget_range and details.'
+      from object_rule as r
+      where
+        r.rule ? 'field'
+        and r.rule -> 'field' not in (
+          '"name"', '"company"', '"email"', '"source"', '"industry"', '"company_size"', '"pain_points"', '"timeline"',
+          '"budget_range"', '"phone"', '"reference"', '"details"'
+        )
+      union all
+      select r.position, r.path || '.key', 'not_allowed', 
+        'key requires a signal or the field details. It must be the name of a member of the value, of 1 to 64 characters.'
+      from object_rule as r
+      where
+        r.rule ? 'key'
+        and (
+          (r.is_of_signal or r.is_of_details)
+          and jsonb_typeof(r.rule -> 'key') = 'string'
+          and char_length(r.rule ->> 'key') between 1 and 64
+        ) is not true
+      union all
+      select r.position, r.path || '.key', 'required', 'The field details requires key, the name of a detail.'
+      from object_rule as r
+      where r.is_of_details and not r.rule ? 'key'
+      union all
+      select
+        r.position, r.path || '.operator', 'unknown_operator',
+        'The operators are present, absent, equals, differs, one_of, at_least and at_most.'
+      from object_rule as r
+      where
+        r.rule ? 'operator'
+        and r.rule -> 'operator' not in (
+          '"present"', '"absent"', '"equals"', '"differs"', '"one_of"', '"at_least"', '"at_most"'
+        )
+      union all
+      select r.position, r.path || '.operator', 'not_allowed', 
+        'at_least and at_most compare numbers, and this field is a text. Use another operator.'
+      from object_rule as r
+      where r.operator in ('at_least', 'at_most') and not r.is_of_signal and not r.is_of_details
+      union all
+      select
+        r.position, r.path || '.value', 'invalid_value',
+        case
+          when r.operator in ('present', 'absent') then 'The operators present and absent have no value. Leave it out.'
+          when r.operator in ('at_least', 'at_most') then 'This must be a number of up to 40 digits.'
+          when r.operator = 'one_of' then 'This must be a list of 1 to 50 texts and numbers.'
+          else 'This must be true, a number or a text. (For false, use the operator absent.)'
+        end
+      from object_rule as r
+      where
+        case
+          when r.operator in ('present', 'absent') then r.rule ? 'value'
+          when r.operator in ('at_least', 'at_most') then
+            (jsonb_typeof(r.rule -> 'value') = 'number' and scoring.is_signal_value(r.rule -> 'value')) is not true
+          when r.operator in ('equals', 'differs') then
+            (
+              (jsonb_typeof(r.rule -> 'value') in ('number', 'string') or r.rule -> 'value' = 'true')
+              and scoring.is_signal_value(r.rule -> 'value')
+            ) is not true
+          when r.operator = 'one_of' then
+            case
+              when jsonb_typeof(r.rule -> 'value') = 'array' then
+                jsonb_array_length(r.rule -> 'value') not between 1 and 50
+                or exists (
+                  select
+                  from jsonb_array_elements(r.rule -> 'value') as v (value)
+                  where jsonb_typeof(v.value) not in ('number', 'string') or not scoring.is_signal_value(v.value)
+                )
+              else true
+            end
+          else false
+        end
+      union all
+      select
+        r.position, r.path || '.label', 'invalid_label',
+        'A rule has a label: one line of 1 to 128 characters, without white space at its ends.'
+      from object_rule as r
+      where
+        (
+          jsonb_typeof(r.rule -> 'label') = 'string'
+          and app.is_text(r.rule ->> 'label', 128)
+          -- No control characters, line separators, or characters that change the direction of the text.
+          and r.rule ->> 'label' collate "C" !~ U&'[\0001-\001F\007F-\009F\2028-\202E\2066-\2069]'
+        ) is not true
+      union all
+      select
+        r.position, r.path || '.weight', 'out_of_range',
+        'A rule has a weight: a number from -1 to 1, except 0, with at most two decimals.'
+      from object_rule as r
+      where (scoring.is_decimal(r.rule -> 'weight', -1, 1) and (r.rule ->> 'weight')::numeric <> 0) is not true
+      union all
+      select
+        r.position, r.path || '.half_life_hours', 'out_of_range',
+        'This must be a number of hours from 0.01 to 87600 with at most two decimals.'
+      from object_rule as r
+      where r.rule ? 'half_life_hours' and not scoring.is_decimal(r.rule -> 'half_life_hours', 0.01, 87600)
+      union all
+      select
+        r.position, r.path || '.half_life_hours', 'not_allowed',
+        'Only a signal that exists has an age. Leave this out for a field, and with the operator absent.'
+      from object_rule as r
+      where r.rule ? 'half_life_hours' and (not r.is_of_signal or r.operator = 'absent')
+      union all
+      select r.position, r.path || '.group', 'unknown_group', 'This group does not exist. Add it to groups, with its cap.'
+      from object_rule as r
+      where
+        r.rule ? 'group'
+        and not exists (select from "group" as g where to_jsonb(g.name) = r.rule -> 'group')
+    )
+    select json_agg(
+      json_build_object('field', left(f.field, 200), 'code', f.code, 'detail', f.detail)
+      order by f.position, f.field, f.code
+    )
+    from fault as f
+  );
+end $$;
+
+reset role;

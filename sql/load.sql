@@ -32,6 +32,7 @@ reset role;
 \ir audit/write_event.sql
 \ir app/utc_text.sql
 \ir audit/tg_record.sql
+\ir audit/details_change.sql
 \ir audit/tg_lead__record.sql
 \ir audit/tg_signal__record.sql
 \ir audit/tg_sync__record.sql
@@ -71,6 +72,8 @@ reset role;
 \ir app/tg_organization__add_pipeline_stages.sql
 \ir app/tg_pipeline_stage__keep_new.sql
 \ir app/lead_item.sql
+\ir app/phone_key.sql
+\ir app/country_code.sql
 \ir app/tg_lead__stamp.sql
 \ir app/organization.policies.sql
 \ir app/organization.triggers.sql
@@ -97,6 +100,7 @@ reset role;
 \ir app/code_point.sql
 \ir app/character_note.sql
 \ir app/text_pattern.sql
+\ir app/phone_pattern.sql
 \ir app/punycode.sql
 \ir app/ascii_email.sql
 \ir app/stage_names.sql
@@ -106,13 +110,18 @@ reset role;
 \ir app/lead_field_rule.sql
 \ir app/is_plain_text.sql
 \ir app/plain_lead.sql
+\ir app/details_faults.sql
 \ir app/lead_faults.sql
+\ir app/changed_details.sql
+\ir app/details_size_faults.sql
 \ir app/lead_from.sql
 \ir app/contact_fault.sql
 \ir app/stage_filter_faults.sql
 \ir app/read_email.sql
+\ir app/read_phone.sql
 \ir app/lead_filter_faults.sql
 \ir app/is_etag_matched.sql
+\ir app/raise_precondition_failed.sql
 \ir app/claim_idempotency_key.sql
 \ir app/keep_answer.sql
 \ir app/page_bound.sql
@@ -121,8 +130,10 @@ reset role;
 \ir app/page_answer.sql
 \ir app/lead_etag.sql
 \ir app/computed_lead_item.sql
+\ir app/leads_by_phone_or_reference.sql
 \ir app/lead_whole.sql
 \ir app/lead_change.sql
+\ir app/lead_details.sql
 
 -- section scoring: Scoring.
 \ir scoring/default_model.triggers.sql
@@ -217,6 +228,8 @@ reset role;
 \ir api/create_lead.sql
 \ir api/get_lead.sql
 \ir api/update_lead.sql
+\ir api/get_lead_details.sql
+\ir api/update_lead_details.sql
 \ir api/create_signals.sql
 \ir api/list_signals.sql
 \ir api/score_lead.sql
@@ -245,6 +258,7 @@ reset role;
 \ir admin/organization.sql
 \ir admin/create_organization.sql
 \ir admin/organizations.sql
+\ir admin/set_organization.sql
 \ir admin/stages.sql
 \ir admin/add_stage.sql
 \ir admin/remove_stage.sql

@@ -20,12 +20,18 @@ _BATCH = 100
 @click.command()
 @click.option("--lead", type=click.UUID, metavar="ID", help="Erase this lead, even if it was deleted before.")
 @click.option(
-    "--organization", type=click.UUID, metavar="ID", help="Erase this organization; with --email, a person in it."
+    "--organization",
+    type=click.UUID,
+    metavar="ID",
+    help="Erase this organization; with --email or --phone, a person in it.",
 )
 @click.option("--email", metavar="ADDRESS", help="Erase the leads that have or had this e-mail address.")
+@click.option("--phone", metavar="NUMBER", help="Erase the leads that have or had this phone number, in any spelling.")
 @click.option("--yes", is_flag=True, help="Don't ask for confirmation.")
 @json_option
-def erase(lead: UUID | None, organization: UUID | None, email: str | None, yes: bool, as_json: bool) -> None:
+def erase(
+    lead: UUID | None, organization: UUID | None, email: str | None, phone: str | None, yes: bool, as_json: bool
+) -> None:
     """Erase a lead, a person, or an organization. This can't be undone.
 
     The command deletes the rows, replaces the person's values in the audit log by {"erased": true},
@@ -33,15 +39,19 @@ def erase(lead: UUID | None, organization: UUID | None, email: str | None, yes: 
     Idempotency-Keys. It prints the records at the CRM, which you must erase there. Backups and the
     write-ahead log keep the values until they expire.
     """
-    if email is not None and (organization is None or lead is not None):
-        raise Mistake("--email needs --organization ID, and excludes --lead.")
+    is_person = email is not None or phone is not None
+    if is_person and (organization is None or lead is not None):
+        raise Mistake("--email and --phone need --organization ID, and exclude --lead.")
     if lead is None and organization is None:
-        raise Mistake("Nothing to erase. Use --lead ID, --organization ID, or --organization ID --email ADDRESS.")
+        raise Mistake(
+            "Nothing to erase. Use --lead ID, --organization ID, or --organization ID with --email ADDRESS or "
+            "--phone NUMBER."
+        )
     with addresses() as urls, connect(urls.of_operator(), autocommit=True) as connection:
-        if lead is None and email is None and organization is not None:
+        if lead is None and not is_person and organization is not None:
             _erase_organization(urls, connection, organization, yes, as_json)
         else:
-            _erase_leads(connection, organization, lead, email, yes, as_json)
+            _erase_leads(connection, organization, lead, email, phone, yes, as_json)
 
 
 def _erase_leads(
@@ -49,12 +59,13 @@ def _erase_leads(
     organization: UUID | None,
     lead: UUID | None,
     email: str | None,
+    phone: str | None,
     yes: bool,
     as_json: bool,
 ) -> None:
     if organization is not None:
         call(connection, "admin.organization", organization)  # raises PT404
-    leads = call(connection, "admin.leads_to_erase", organization, lead, email)
+    leads = call(connection, "admin.leads_to_erase", organization, lead, email, phone)
     if not leads:
         raise Mistake("There is no such lead, neither in the database nor in the audit log.")
     for row in leads:

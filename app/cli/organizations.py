@@ -31,7 +31,31 @@ def list_(as_json: bool) -> None:
     """List the organizations, oldest first."""
     with operator() as connection:
         organizations = call(connection, "admin.organizations")
-    rows(organizations, ("id", "name", "environment", "created_at", "erased_at"), as_json)
+    names = ("id", "name", "environment", "created_at", "erased_at", "country_code", "accepts_name_and_phone")
+    rows(organizations, names, as_json)
+
+
+@organizations.command("set")
+@click.argument("id", type=click.UUID)
+@click.option(
+    "--accept-name-and-phone/--no-accept-name-and-phone",
+    default=None,
+    help="Whether a lead may have a name and a phone number as its only contact data.",
+)
+@click.option(
+    "--country-code", metavar="DIGITS", help='The calling code of phone numbers without one, such as 1 or 44; "": none.'
+)
+@json_option
+def set_(id: UUID, accept_name_and_phone: bool | None, country_code: str | None, as_json: bool) -> None:
+    """Change the settings of the organization ID, and print them.
+
+    Leads that already have a name and a phone number as their only contact data stay valid. A new
+    country code applies to the phone numbers that are written later.
+    """
+    with operator() as connection:
+        call(connection, "admin.set_organization", id, accept_name_and_phone, country_code)
+        settings = call(connection, "admin.organization", id)
+    rows(settings, ("organization_id", "country_code", "accepts_name_and_phone"), as_json)
 
 
 @organizations.command()

@@ -103,6 +103,7 @@ from (values
     execute on admin.rotate_key
     execute on admin.scoring_models
     execute on admin.seal_events
+    execute on admin.set_organization
     execute on admin.stages
     execute on admin.try_scoring_model
     execute on admin.verify_chain
@@ -137,13 +138,13 @@ from (values
     delete, insert, select, update on app.idempotency_key
     insert (
       organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size,
-      pain_points, timeline, budget_range, ai_reasoning
+      pain_points, timeline, budget_range, ai_reasoning, phone, reference, details
     ) on app.lead
     select on app.lead
     select on app.lead_field
     update (
       name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points, timeline,
-      budget_range, ai_reasoning, score_id
+      budget_range, ai_reasoning, score_id, phone, reference, details
     ) on app.lead
     select on app.organization
     select on app.pipeline_stage
@@ -165,6 +166,7 @@ from (values
     select on scoring.signal
     execute on api.is_cursor
     execute on app.ascii_email
+    execute on app.changed_details
     execute on app.character_note
     execute on app.claim_idempotency_key
     execute on app.clean_text
@@ -172,16 +174,22 @@ from (values
     execute on app.computed_lead_item
     execute on app.contact_fault
     execute on app.control_character
+    execute on app.country_code
+    execute on app.details_faults
+    execute on app.details_size_faults
     execute on app.duplicate_keys
     execute on app.id_time
     execute on app.invisible
+    execute on app.is_details
     execute on app.is_email
     execute on app.is_etag_matched
     execute on app.is_name
+    execute on app.is_phone
     execute on app.is_plain_text
     execute on app.is_text
     execute on app.keep_answer
     execute on app.lead_change
+    execute on app.lead_details
     execute on app.lead_etag
     execute on app.lead_faults
     execute on app.lead_field_rule
@@ -189,17 +197,22 @@ from (values
     execute on app.lead_from
     execute on app.lead_item
     execute on app.lead_whole
+    execute on app.leads_by_phone_or_reference
     execute on app.new_id
     execute on app.next_cursor
     execute on app.page
     execute on app.page_answer
     execute on app.page_bound
+    execute on app.phone_key
+    execute on app.phone_pattern
     execute on app.plain_lead
     execute on app.punycode
     execute on app.raise_faults
+    execute on app.raise_precondition_failed
     execute on app.read_email
     execute on app.read_instant
     execute on app.read_object
+    execute on app.read_phone
     execute on app.stage_filter_faults
     execute on app.stage_names
     execute on app.text_pattern
@@ -263,13 +276,14 @@ from (values
     select (organization_id, key_digest, created_at) on app.idempotency_key
     insert (
       id, organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size,
-      pain_points, timeline, budget_range, ai_reasoning, qualification_completed_at, created_at, updated_at
+      pain_points, timeline, budget_range, ai_reasoning, qualification_completed_at, created_at, updated_at, phone,
+      reference, details
     ) on app.lead
     select on app.lead
     update (item) on app.lead
     insert (organization_id, name, environment) on app.organization
     select on app.organization
-    update (organization_id) on app.organization
+    update (organization_id, accepts_name_and_phone, country_code) on app.organization
     delete, insert, select on app.pipeline_stage
     select on audit.event
     select on audit.seal
@@ -308,15 +322,19 @@ from (values
     execute on api.schema_version
     execute on app.clean_text
     execute on app.control_character
+    execute on app.country_code
     execute on app.id_time
     execute on app.invisible
+    execute on app.is_details
     execute on app.is_email
     execute on app.is_name
+    execute on app.is_phone
     execute on app.is_text
     execute on app.lead_item
     execute on app.lead_whole
     execute on app.new_id
     execute on app.notify
+    execute on app.phone_key
     execute on app.trim_text
     execute on app.utc_text
     execute on audit.chain_verdict
@@ -348,6 +366,7 @@ from (values
     execute on app.new_id
     execute on app.trim_text
     execute on app.utc_text
+    execute on audit.details_change
     execute on auth.key_id
   '),
   ('leads_eraser', '
@@ -394,7 +413,8 @@ from (values
     select on bi.stage_history
     select (
       id, organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size,
-      pain_points, timeline, budget_range, ai_reasoning, qualification_completed_at, created_at, updated_at
+      pain_points, timeline, budget_range, ai_reasoning, qualification_completed_at, created_at, updated_at, phone,
+      phone_key, reference, details
     ) on app.lead
     select (organization_id, name, position) on app.pipeline_stage
     select (

@@ -1,13 +1,22 @@
 -- admin.find_leads_to_erase - finds the leads of admin.leads_to_erase, and records that they are read.
 set local role leads_jobs;
 
-create or replace function admin.find_leads_to_erase(organization_id uuid, lead_id uuid, email text)
+-- In the same transaction, so that the previous release finds a function at any time.
+drop function if exists admin.leads_to_erase(uuid, uuid, text);
+drop function if exists admin.find_leads_to_erase(uuid, uuid, text);
+
+create or replace function admin.find_leads_to_erase(organization_id uuid, lead_id uuid, email text, phone text)
 returns table (lead_organization_id uuid, id uuid)
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
   v_lead record;
+  v_country_code text := app.country_code(find_leads_to_erase.organization_id);
+  -- A lead can be older than the country code of the organization. Then it has the digits only.
+  v_phones text[] := array[
+    app.phone_key(find_leads_to_erase.phone, v_country_code), app.phone_key(find_leads_to_erase.phone, null)
+  ];
 begin
   for v_lead in
     select o.organization_id, f.id
@@ -22,7 +31,10 @@ begin
           or (
             find_leads_to_erase.lead_id is null
             and find_leads_to_erase.organization_id is not null
-            and l.email_key = lower(find_leads_to_erase.email collate "C")
+            and (
+              l.email_key = lower(find_leads_to_erase.email collate "C")
+              or l.phone_key = any (v_phones)
+            )
           )
         )
       union
@@ -30,7 +42,7 @@ begin
       from audit.event as e
       where e.organization_id = o.organization_id and e.lead_id = find_leads_to_erase.lead_id
       union
-      -- Leads that had the address before, and deleted leads.
+      -- Leads that had the address or the number before, and deleted leads.
       select e.lead_id
       from audit.event as e
       where
@@ -38,8 +50,14 @@ begin
         and find_leads_to_erase.organization_id is not null
         and e.organization_id = o.organization_id
         and e.lead_id is not null
-        and lower(find_leads_to_erase.email collate "C") in (
-          lower(e.payload #>> '{diff,email,from}' collate "C"), lower(e.payload #>> '{diff,email,to}' collate "C")
+        and (
+          lower(find_leads_to_erase.email collate "C") in (
+            lower(e.payload #>> '{diff,email,from}' collate "C"), lower(e.payload #>> '{diff,email,to}' collate "C")
+          )
+          or find_leads_to_erase.phone is not null and array[
+            app.phone_key(e.payload #>> '{diff,phone,from}', v_country_code),
+            app.phone_key(e.payload #>> '{diff,phone,to}', v_country_code)
+          ] && v_phones
         )
     ) as f
     where o.organization_id = find_leads_to_erase.organization_id or find_leads_to_erase.organization_id is null
@@ -57,6 +75,6 @@ begin
   end if;
 end $$;
 
-comment on function admin.find_leads_to_erase(uuid, uuid, text) is
+comment on function admin.find_leads_to_erase(uuid, uuid, text, text) is
   'The leads that admin.leads_to_erase lists. Writes the event lead.read for each lead; if there is none, one event for the '
   'organization.';

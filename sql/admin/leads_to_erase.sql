@@ -4,7 +4,8 @@ set local role leads_jobs;
 create or replace function admin.leads_to_erase(
   organization_id uuid default null,
   lead_id uuid default null,
-  email text default null
+  email text default null,
+  phone text default null
 )
 returns table (
   organization_id uuid,
@@ -30,17 +31,19 @@ begin atomic
     ),
     crm.copies(f.lead_organization_id, f.id)
   from admin.find_leads_to_erase(
-    leads_to_erase.organization_id, leads_to_erase.lead_id, leads_to_erase.email
+    leads_to_erase.organization_id, leads_to_erase.lead_id, leads_to_erase.email,
+    leads_to_erase.phone
   ) as f
   left join app.lead as l on l.organization_id = f.lead_organization_id and l.id = f.id
   order by f.lead_organization_id, f.id;
 end;
 
-comment on function admin.leads_to_erase(uuid, uuid, text) is
-$$The lead with an id, or an organization's leads with an e-mail address. The case of ASCII letters is ignored.
+comment on function admin.leads_to_erase(uuid, uuid, text, text) is
+$$The lead with an id, or an organization's leads with an e-mail address or a phone number. The case of ASCII letters, and the spelling
+of a number, are ignored.
 
-The address also finds deleted leads, and leads that had it before; it needs organization_id. name, email: null if the lead was
+Address and number also find deleted leads, and leads that had them before; they need organization_id. name, email: null if the lead was
 deleted. events: the number of the lead's events in the audit log, without lead.read. copies: the result of crm.copies. Writes
 the event lead.read for each lead; if there is none, one event for the organization.$$;
 
-grant execute on function admin.leads_to_erase(uuid, uuid, text) to leads_operator;
+grant execute on function admin.leads_to_erase(uuid, uuid, text, text) to leads_operator;

@@ -10,11 +10,11 @@ declare
 begin
   insert into app.lead (
     id, organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
-    timeline, budget_range, ai_reasoning, qualification_completed_at, created_at, updated_at
+    timeline, budget_range, ai_reasoning, phone, reference, details, qualification_completed_at, created_at, updated_at
   )
   select
     coalesce(l.id, app.new_id()), v_organization_id, l.name, l.company, l.email, l.source, l.lead_score, l.pipeline_stage, l.industry, l.company_size,
-    l.pain_points, l.timeline, l.budget_range, l.ai_reasoning, l.qualification_completed_at, l.created_at, l.updated_at
+    l.pain_points, l.timeline, l.budget_range, l.ai_reasoning, l.phone, l.reference, l.details, l.qualification_completed_at, l.created_at, l.updated_at
   from jsonb_populate_recordset(null::app.lead, load_leads.leads) as l;
   get diagnostics v_count = row_count;
   return v_count;
@@ -22,6 +22,6 @@ end $$;
 
 comment on function admin.load_leads(uuid, jsonb) is
   'Inserts leads without changing them, and returns their number. leads: a JSON array of objects with the fields of '
-  'api.lead. Raises PT404 organization_not_found, and violations of the table''s constraints.';
+  'api.lead, and phone, reference and details. Raises PT404 organization_not_found, and violations of the table''s constraints.';
 
 grant execute on function admin.load_leads(uuid, jsonb) to leads_operator;

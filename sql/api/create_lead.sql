@@ -22,7 +22,7 @@ begin
     return v_answer;
   end if;
 
-  v_lead := app.plain_lead(v_organization_id, v_fields);
+  v_lead := app.plain_lead(v_organization_id, v_fields, true);
   if v_lead is null then
     v_faults := app.lead_faults(v_organization_id, v_fields);
   end if;
@@ -35,7 +35,11 @@ begin
       from (
         select json_array_elements(v_faults) as fault
         union all
-        select json_array_elements(app.contact_fault())
+        select json_array_elements(app.contact_fault(
+          v_organization_id,
+          coalesce(v_fields -> 'name', 'null') <> 'null' and coalesce(v_fields -> 'phone', 'null') <> 'null',
+          false
+        ))
       ) as f
     );
   end if;
@@ -45,15 +49,16 @@ begin
 
   if v_lead is null then
     v_lead := app.lead_from(v_fields, null);
+    perform app.raise_faults(422, 'validation_failed', app.details_size_faults(v_lead.details));
   end if;
   insert into app.lead (
     organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
-    timeline, budget_range, ai_reasoning
+    timeline, budget_range, ai_reasoning, phone, reference, details
   )
   values (
     v_organization_id, v_lead.name, v_lead.company, v_lead.email, v_lead.source, coalesce(v_lead.lead_score, 0),
     coalesce(v_lead.pipeline_stage, 'new'), v_lead.industry, v_lead.company_size, v_lead.pain_points, v_lead.timeline,
-    v_lead.budget_range, v_lead.ai_reasoning
+    v_lead.budget_range, v_lead.ai_reasoning, v_lead.phone, v_lead.reference, v_lead.details
   )
   returning * into v_lead;
   perform crm.wake_worker(v_lead.organization_id, v_lead.id);
@@ -74,7 +79,9 @@ $$Create a lead.
 
 A lead needs an email, or a name and a company. The default of lead_score is 0, that of pipeline_stage is "new". White
 space and invisible characters at the ends of a text are removed. Two leads can have the same address: the API does not
-merge them. The response has the 12 fields that a list shows.$$;
+merge them. If the organization accepts it, a name and a phone also suffice. reference is your own id of the lead: a second
+lead with it is an error (409). The response has the 12 fields that a list shows; GET /leads/{id}/details shows phone,
+reference and details.$$;
 
 grant execute on function api.create_lead(text, api.idempotency_key, integer) to leads_api;
 
@@ -82,9 +89,9 @@ set local role leads_owner;
 call api.document(
   'api.create_lead',
   tag => 'Leads',
-  request => 'api.lead_input',
+  request => 'api.new_lead_input',
   rule => '{
-    "description": "A new lead, with an email, or a name and a company.",
+    "description": "A new lead, with an email, or a name and a company; in some organizations, a name and a phone suffice.",
     "allOf": [
       "$body",
       {
@@ -93,6 +100,10 @@ call api.document(
           {
             "required": ["name", "company"],
             "properties": {"name": {"type": "string"}, "company": {"type": "string"}}
+          },
+          {
+            "required": ["name", "phone"],
+            "properties": {"name": {"type": "string"}, "phone": {"type": "string"}}
           }
         ]
       }
@@ -101,5 +112,6 @@ call api.document(
   answer => 'api.lead_item',
   statuses => '{201}',
   headers => '{Location,ETag}',
+  problems => '{reference_in_use}',
   examples => '{"201": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "website", "lead_score": 0, "pipeline_stage": "new", "industry": "residential", "company_size": null, "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:05.114Z"}}'
 );

@@ -1,6 +1,9 @@
 -- api.list_leads - GET /leads.
 set local role leads_exec;
 
+-- In the same transaction, so that the previous release finds a function at any time.
+drop function if exists api.list_leads(api.page_size, api.cursor, api.any_of, api.any_of, api.any_of, timestamptz, timestamptz);
+
 create or replace function api.list_leads(
   "limit" api.page_size default 50,
   cursor api.cursor default null,
@@ -8,7 +11,9 @@ create or replace function api.list_leads(
   source api.any_of default null,
   email api.any_of default null,
   start_at timestamptz default null,
-  end_at timestamptz default null
+  end_at timestamptz default null,
+  phone api.any_of default null,
+  reference api.any_of default null
 )
 returns api.answer language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -34,7 +39,10 @@ begin
 
   -- One statement for each combination of filters, because each has its own index: a condition such
   -- as (source is null or l.source = source) would prevent its use.
-  if list_leads.pipeline_stage is null and list_leads.source is null and list_leads.email is null then
+  if
+    list_leads.pipeline_stage is null and list_leads.source is null and list_leads.email is null
+    and list_leads.phone is null and list_leads.reference is null
+  then
     v_items := array(
       select coalesce(l.item, app.computed_lead_item(row(l.*)::app.lead_values))
       from app.lead as l
@@ -47,13 +55,19 @@ begin
     );
   else
     perform app.raise_faults(422, 'validation_failed', app.lead_filter_faults(
-      v_organization_id, list_leads.pipeline_stage, list_leads.source, list_leads.email
+      v_organization_id, list_leads.pipeline_stage, list_leads.source, list_leads.email, list_leads.phone,
+      list_leads.reference
     ));
 
     -- Several values are one index scan each. The plan for them costs more, so one value has its own.
     v_stage := case when cardinality(list_leads.pipeline_stage) = 1 then list_leads.pipeline_stage[1] end;
     v_source := case when cardinality(list_leads.source) = 1 then list_leads.source[1] end;
-    if list_leads.email is not null then
+    if list_leads.phone is not null or list_leads.reference is not null then
+      v_items := app.leads_by_phone_or_reference(
+        v_organization_id, list_leads.phone, list_leads.reference, list_leads.email, list_leads.pipeline_stage,
+        list_leads.source, v_at, v_id, v_start_at, v_rows
+      );
+    elsif list_leads.email is not null then
       v_items := array(
         select p.item
         from (select distinct lower(app.read_email(u.value) collate "C") as value from unnest(list_leads.email) as u (value)) as e
@@ -174,17 +188,22 @@ begin
   return app.page(v_items, list_leads.limit, v_cursor);
 end $$;
 
-comment on function api.list_leads(api.page_size, api.cursor, api.any_of, api.any_of, api.any_of, timestamptz, timestamptz) is
+comment on function api.list_leads(
+  api.page_size, api.cursor, api.any_of, api.any_of, api.any_of, timestamptz, timestamptz, api.any_of, api.any_of
+) is
 $$List leads, newest first.
 
 The order is created_at, then id, both descending. Filters match exact values. Several values, separated by commas,
 match any of them; the parameter can also be repeated. A value that no lead can have, such as an unknown stage, is an
-error (422). email ignores the case of A to Z. start_at is inclusive, end_at exclusive. The pages contain every lead
+error (422). email ignores the case of A to Z. phone compares numbers, however
+they are written: a number without a country code is completed with that of the organization. start_at is inclusive, end_at exclusive. The pages contain every lead
 that existed when you requested the first page exactly once. Rows do not become visible in the order of created_at: if
 you poll with start_at, request an overlap of some minutes and drop duplicates by id.$$;
 
 grant execute on function
-  api.list_leads(api.page_size, api.cursor, api.any_of, api.any_of, api.any_of, timestamptz, timestamptz)
+  api.list_leads(
+    api.page_size, api.cursor, api.any_of, api.any_of, api.any_of, timestamptz, timestamptz, api.any_of, api.any_of
+  )
 to leads_api;
 
 set local role leads_owner;

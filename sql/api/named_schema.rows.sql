@@ -67,6 +67,30 @@ values
       }
     ]
   }$$, '"$text"', to_json(app.text_pattern())::text)::json),
+  ('LeadDetailValues', replace($${
+    "type": "object",
+    "description": "Values by name: texts, numbers and booleans. At most 16 KiB as JSON.",
+    "maxProperties": 50,
+    "propertyNames": {"maxLength": 64, "pattern": "^[a-z][a-z0-9_]*$"},
+    "additionalProperties": {
+      "anyOf": [
+        {"type": ["boolean", "number"]},
+        {"type": "string", "maxLength": 1000, "minLength": 1, "pattern": "$text"}
+      ]
+    }
+  }$$, '"$text"', to_json(app.text_pattern())::text)::json),
+  ('LeadDetailPatch', replace($${
+    "description": "Values to change, by name; null removes a value. null instead of the object removes all.",
+    "type": ["object", "null"],
+    "maxProperties": 50,
+    "propertyNames": {"maxLength": 64, "pattern": "^[a-z][a-z0-9_]*$"},
+    "additionalProperties": {
+      "anyOf": [
+        {"type": ["boolean", "number", "null"]},
+        {"type": "string", "maxLength": 1000, "minLength": 1, "pattern": "$text"}
+      ]
+    }
+  }$$, '"$text"', to_json(app.text_pattern())::text)::json),
   ('Contribution', $${
     "type": "object",
     "description": "What one rule of the scoring model added to a score.",

@@ -31,7 +31,7 @@ begin atomic
         join pg_catalog.pg_attribute as c on c.attrelid = to_regclass(s.relation) and c.attname = a.name
         join pg_catalog.pg_constraint as k
           on k.conrelid = c.attrelid and k.contype = 'c' and k.conkey = array[c.attnum]
-        where s.type = o.answer and pg_get_constraintdef(k.oid) ~ '= ANY \(ARRAY\[|app\.is_(name|email)\('
+        where s.type = o.answer and pg_get_constraintdef(k.oid) ~ '= ANY \(ARRAY\[|app\.is_(name|email|phone|text)\('
         order by k.conname
       )
       -- The column has no CHECK, which each new audited table would have to replace.

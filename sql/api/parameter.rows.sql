@@ -11,6 +11,8 @@ values
   ('pipeline_stage', 'Only leads in one of these stages.', 'qualified,won'),
   ('source', 'Only rows with one of these sources.', null),
   ('email', 'Only leads with one of these addresses. Upper and lower case letters A to Z are equal.', 'sarah.mitchell@example.com'),
+  ('phone', 'Only leads with one of these phone numbers, in any spelling.', '+15550100199'),
+  ('reference', 'Only leads with one of these references.', 'form-7731'),
   ('start_at', 'Only rows created at this time or later: a date (midnight UTC), or a time with `Z` or an offset.', null),
   ('end_at', 'Only rows created before this time: a date (midnight UTC), or a time with `Z` or an offset.', null),
   ('action', 'Only events with one of these actions.', 'lead.updated'),

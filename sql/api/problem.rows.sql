@@ -84,11 +84,18 @@ values
   ('chain_head_is_position_and_hash', 400, 'invalid_parameter', 'Invalid parameter',
     'This must be the head of an earlier response: a position, a colon and 64 hexadecimal digits.', 'head', 'invalid_head');
 
+-- Another lead of the organization has the reference.
+insert into api.problem (raised_by, status, code, title, detail)
+select
+  r.raised_by, 409, 'reference_in_use', 'Reference in use',
+  'Another lead has this reference. Find it with GET /leads?reference=…, or send another reference.'
+from (values ('reference_in_use'), ('lead_by_reference')) as r (raised_by);
+
 -- Constraints on several fields of a lead; api.problems adds the constraints on one field.
 insert into api.problem (raised_by, status, code, title, detail, field, field_code)
 values
-  ('lead_has_email_or_name_and_company', 422, 'validation_failed', 'Validation failed',
-    'A lead needs an email, or a name and a company.', 'email', 'contact_required'),
+  ('lead_has_email_or_name_and_company_or_phone', 422, 'validation_failed', 'Validation failed',
+    'A lead needs an email, or a name with a company or a phone.', 'email', 'contact_required'),
   ('lead_times_have_a_year_of_4_digits', 422, 'validation_failed', 'Validation failed',
     'The year must be from 1 to 9999.', 'created_at', 'out_of_range');
 

@@ -8,6 +8,8 @@ values
   ('POST', '/leads', 'api.create_lead', 'write'),
   ('GET', '/leads/{id}', 'api.get_lead', 'read'),
   ('PATCH', '/leads/{id}', 'api.update_lead', 'write'),
+  ('GET', '/leads/{id}/details', 'api.get_lead_details', 'read'),
+  ('PATCH', '/leads/{id}/details', 'api.update_lead_details', 'write'),
   ('GET', '/leads/{id}/signals', 'api.list_signals', 'read'),
   ('POST', '/leads/{id}/signals', 'api.create_signals', 'write'),
   ('POST', '/leads/{id}/score', 'api.score_lead', 'write'),

@@ -29,9 +29,9 @@ begin
     return v_answer;
   end if;
 
-  v_is_plain := not app.plain_lead(v_organization_id, v_fields) is null;
+  v_is_plain := not app.plain_lead(v_organization_id, v_fields, false) is null;
   if not v_is_plain then
-    v_faults := app.lead_faults(v_organization_id, v_fields);
+    v_faults := app.lead_faults(v_organization_id, v_fields, false);
     if v_faults is not null then
       perform app.raise_faults(422, 'validation_failed', v_faults);
     end if;
@@ -50,21 +50,16 @@ begin
     raise sqlstate 'PT404' using message = 'not_found';
   end if;
   if not app.is_etag_matched(update_lead.if_match, app.lead_etag(v_old.revision)) then
-    -- A tag that a proxy has altered does not show that the record has changed.
-    raise sqlstate 'PT412' using message = 'precondition_failed', hint = case
-      when update_lead.if_match ~ 'W/"' then
-        'If-Match contains a weak tag (W/"…"), and a weak tag never matches, even if the record has not changed. Send the '
-        'ETag as the API sets it. A proxy that compresses responses makes tags weak: with nginx, set gzip off.'
-      when update_lead.if_match ~ '-[a-z]+"' then
-        'If-Match contains a tag that the API did not set, with a suffix such as -gzip. A proxy that compresses '
-        'responses adds it: with Apache, set DeflateAlterETag NoChange.'
-      else ''
-    end;
+    perform app.raise_precondition_failed(update_lead.if_match);
   end if;
 
   v_new := case when v_is_plain then jsonb_populate_record(v_old, v_fields) else app.lead_from(v_fields, v_old) end;
   if v_new.email is null and (v_new.name is null or v_new.company is null) then
-    perform app.raise_faults(422, 'validation_failed', app.contact_fault());
+    perform app.raise_faults(422, 'validation_failed', app.contact_fault(
+      v_organization_id,
+      v_new.name is not null and v_new.phone is not null,
+      v_old.email is null and v_old.company is null
+    ));
   end if;
 
   -- A patch that changes nothing writes nothing.
@@ -108,8 +103,8 @@ The body is a JSON merge patch (RFC 7396): a field that you leave out keeps its 
 and lead_score cannot be null. After the change the lead must still have an email, or a name and a company. A patch that
 changes nothing writes nothing. With If-Match, the change is made only if the lead still has that tag; otherwise the
 response is 412. A weak tag (W/) never matches. A repeat with the same Idempotency-Key and the same If-Match returns the
-first response, although the tag has changed. The audit log records each change as lead.updated. The response has nine of
-the lead's fields.$$;
+first response, although the tag has changed. The audit log records each change as lead.updated. PATCH /leads/{id}/details
+changes the phone and the details. The response has nine of the lead's fields.$$;
 
 grant execute on function api.update_lead(uuid, text, api.entity_tags, api.idempotency_key, integer) to leads_api;
 

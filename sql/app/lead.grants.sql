@@ -6,17 +6,17 @@ grant
   select,
   insert (
     organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
-    timeline, budget_range, ai_reasoning
+    timeline, budget_range, ai_reasoning, phone, reference, details
   ),
   update (
     name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points, timeline,
-    budget_range, ai_reasoning, score_id
+    budget_range, ai_reasoning, score_id, phone, reference, details
   )
 on app.lead to leads_exec;
 
 grant select, insert (
   id, organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
-  timeline, budget_range, ai_reasoning, qualification_completed_at, created_at, updated_at
+  timeline, budget_range, ai_reasoning, phone, reference, details, qualification_completed_at, created_at, updated_at
 ) on app.lead to leads_jobs;
 
 -- admin.fill_lead_items. The trigger _500_stamp replaces the value that is written.
@@ -25,7 +25,8 @@ grant update (item) on app.lead to leads_jobs;
 -- The columns that the views of schema bi show. Analysts have no USAGE on schema app.
 grant select (
   id, organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
-  timeline, budget_range, ai_reasoning, qualification_completed_at, created_at, updated_at
+  timeline, budget_range, ai_reasoning, phone, phone_key, reference, details, qualification_completed_at, created_at,
+  updated_at
 ) on app.lead to leads_bi;
 
 -- leads erase locks the row, which requires UPDATE on a column. organization_id never changes.

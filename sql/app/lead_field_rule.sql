@@ -12,6 +12,8 @@ begin atomic
       when 'name' then format('1 to %s characters out of a-z, 0-9, _ and -, beginning with a-z or 0-9', max_length)
       when 'score' then 'a whole number from 0 to 100'
       when 'stage' then 'one of the organization''s pipeline stages'
+      when 'phone' then format('a phone number with 3 to 20 digits, of at most %s characters', max_length)
+      when 'details' then 'an object whose values are texts, numbers, true or false'
     end
     || case when is_nullable then ', or null.' else '.' end;
 end;

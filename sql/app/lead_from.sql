@@ -19,6 +19,7 @@ begin
       )
       -- 87.0 is 87: the text "87.0" is no integer.
       when 'number' then to_jsonb(f.value::integer)
+      when 'object' then app.changed_details((lead_from.base).details, f.value)
       else f.value
     end
   )
@@ -32,6 +33,6 @@ $$The lead base, changed by the fields that a client sends.
 
 fields: a JSON object without faults (app.lead_faults). White space and invisible characters at the ends of
 texts are removed, and the domain of the email is converted to ASCII. A field that is left out keeps the value of base;
-null clears it.$$;
+null clears it. details are changed member by member (app.changed_details).$$;
 
 grant execute on function app.lead_from(jsonb, app.lead_values) to leads_exec;

@@ -5,6 +5,10 @@ revoke all on app.organization from leads_auth, leads_exec, leads_jobs, leads_au
 grant references on app.organization to leads_auth;
 grant select on app.organization to leads_exec;
 -- admin.seal_events locks the row, which requires UPDATE on a column that never changes.
-grant select, insert (organization_id, name, environment), update (organization_id) on app.organization to leads_jobs;
+grant
+  select,
+  insert (organization_id, name, environment),
+  update (organization_id, accepts_name_and_phone, country_code)
+on app.organization to leads_jobs;
 
 grant select (organization_id, erased_at), update (name, erased_at) on app.organization to leads_eraser;

@@ -9,6 +9,9 @@ declare
 begin
   if tg_op = 'INSERT' then
     new.revision := 1;
+    if new.phone is not null then
+      new.phone_key := app.phone_key(new.phone, app.country_code(new.organization_id));
+    end if;
     if new.pipeline_stage = 'qualified' then
       new.qualification_completed_at := coalesce(new.qualification_completed_at, new.created_at);
     end if;
@@ -17,6 +20,7 @@ begin
     new.email_key := old.email_key;
     new.pipeline_stage_and_source := old.pipeline_stage_and_source;
     new.item := old.item;
+    new.phone_key := old.phone_key;
     -- An update that changes nothing else keeps the revision and the times.
     if new is distinct from old then
       if (new.organization_id, new.id, new.created_at) is distinct from (old.organization_id, old.id, old.created_at) then
@@ -32,6 +36,9 @@ begin
         new.qualification_completed_at := coalesce(old.qualification_completed_at, new.updated_at);
       end if;
       new.revision := old.revision + 1;
+      if new.phone is distinct from old.phone then
+        new.phone_key := app.phone_key(new.phone, app.country_code(new.organization_id));
+      end if;
     end if;
   end if;
 
@@ -41,5 +48,5 @@ begin
 end $$;
 
 comment on function app.tg_lead__stamp() is
-  'Increments revision, sets updated_at, sets qualification_completed_at when the lead first reaches the stage '
+  'Increments revision, sets updated_at and phone_key, sets qualification_completed_at when the lead first reaches the stage '
   '"qualified", and sets item. An UPDATE cannot set these columns itself. One that changes no other column only sets item.';

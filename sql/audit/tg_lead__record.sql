@@ -36,6 +36,12 @@ begin
       '"budget_range":' || json_build_object('from', old.budget_range, 'to', new.budget_range) end,
     case when old.ai_reasoning is distinct from new.ai_reasoning then
       '"ai_reasoning":' || json_build_object('from', old.ai_reasoning, 'to', new.ai_reasoning) end,
+    case when old.phone is distinct from new.phone then
+      '"phone":' || json_build_object('from', old.phone, 'to', new.phone) end,
+    case when old.reference is distinct from new.reference then
+      '"reference":' || json_build_object('from', old.reference, 'to', new.reference) end,
+    case when old.details is distinct from new.details then
+      '"details":' || audit.details_change(old.details, new.details) end,
     case when old.qualification_completed_at is distinct from new.qualification_completed_at then
       '"qualification_completed_at":' || json_build_object(
         'from', app.utc_text(old.qualification_completed_at), 'to', app.utc_text(new.qualification_completed_at)
@@ -66,7 +72,7 @@ end $$;
 comment on function audit.tg_lead__record() is
 $$Trigger: writes lead.created, lead.updated, lead.deleted or, if a model's score changed the lead, lead.scored.
 
-The payload's diff has {"field": {"from": …, "to": …}} for each changed field: the fields of PATCH, and
-qualification_completed_at.$$;
+The payload's diff has {"field": {"from": …, "to": …}} for each changed field: the fields of POST, and
+qualification_completed_at. from and to of details have the changed members only.$$;
 
 grant execute on function audit.tg_lead__record() to leads_owner;

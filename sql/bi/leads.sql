@@ -20,7 +20,11 @@ select
   -- First among the times: tools that choose a time column by themselves take the first.
   l.created_at,
   l.updated_at,
-  l.qualification_completed_at
+  l.qualification_completed_at,
+  l.phone,
+  case when l.phone_key like '+%' then l.phone_key end as phone_e164,
+  l.reference,
+  l.details
 from app.lead as l
 -- The policy has the same condition. Each of the two is sufficient.
 where l.organization_id = (select auth.analyst_organization_id());
@@ -44,6 +48,12 @@ comment on column bi.leads.budget_range is 'What the lead wants to spend, in wor
 comment on column bi.leads.ai_reasoning is 'Why the lead has its score, in words.';
 comment on column bi.leads.qualification_completed_at is
   'timestamptz: when the lead first reached the stage "qualified"; null: it has not.';
+comment on column bi.leads.phone is 'The phone number, as it was sent; up to 64 characters.';
+comment on column bi.leads.phone_e164 is
+  'The phone number in E.164, such as +15550100199; null: none, or its country is not known.';
+comment on column bi.leads.reference is 'The client''s own id of the lead; up to 255 characters.';
+comment on column bi.leads.details is
+  'Other values, by name: an object of texts, numbers and booleans, such as details ->> ''roof_age''; null: none.';
 comment on column bi.leads.created_at is 'timestamptz: when the lead was created.';
 comment on column bi.leads.updated_at is 'timestamptz: when the lead was last changed.';
 

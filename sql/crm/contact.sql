@@ -22,10 +22,20 @@ begin atomic
       'Company size: ' || (lead).company_size,
       'Pain points: ' || (lead).pain_points
     ),
-    'lead', app.lead_whole(lead)
+    'lead', (
+      left(row_to_json(app.lead_whole(lead))::text, -1)
+      || ',"phone":' || coalesce(
+        to_json(case when (lead).phone_key like '+%' then (lead).phone_key else (lead).phone end)::text, 'null'
+      )
+      || ',"reference":' || coalesce(to_json((lead).reference)::text, 'null')
+      || ',"details":' || coalesce((lead).details::text, '{}')
+      || '}'
+    )::json
   );
 end;
 
 comment on function crm.contact(app.lead_values, uuid) is
   'The fields of the lead that an adapter sends, with display_name (the name, else the company, else the e-mail address), '
-  'description (one line for each known field) and the whole lead as the API shows it.';
+  'description (one line for each known field) and the whole lead as the API shows it, with phone (in E.164 if its country '
+  'is known, otherwise as it was sent), reference and details. A member that is added here stops the worker of the previous '
+  'release, except in lead.';

@@ -67,6 +67,7 @@ begin
       -- A signal from the future has age 0.
       greatest(extract(epoch from m.instant - s.observed_at), 0) as age,
       case
+        when r.field = 'details' then l.details -> r.key
         when r.key is not null then case when jsonb_typeof(s.value) = 'object' then s.value -> r.key end
         when r.signal is not null then s.value
         else to_jsonb(
@@ -80,6 +81,8 @@ begin
             when 'pain_points' then l.pain_points
             when 'timeline' then l.timeline
             when 'budget_range' then l.budget_range
+            when 'phone' then l.phone
+            when 'reference' then l.reference
           end
         )
       end as value

@@ -338,7 +338,7 @@ def test_a_lead_needs_an_address_or_a_name_and_a_company_and_the_table_agrees(
                 assert client.get(path).headers["etag"] == created.headers["etag"]
             refusal: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
             if not is_good:
-                refusal = pytest.raises(psycopg.errors.CheckViolation, match="lead_has_email_or_name_and_company")
+                refusal = pytest.raises(psycopg.errors.CheckViolation, match="lead_has_email_or_name_and_company_or")
             with refusal, connection.transaction(force_rollback=True):
                 connection.execute(
                     "insert into app.lead (organization_id, email, name, company) values (%s, %s, %s, %s)",

@@ -26,10 +26,24 @@ ERASED = {"erased": True}
 CANARY = {
     field: f"{field}-zq7{number}xk"
     for number, field in enumerate(
-        ("name", "company", "email", "industry", "size", "pain", "timeline", "budget", "reason", "value", "dedupe")
+        (
+            "name",
+            "company",
+            "email",
+            "industry",
+            "size",
+            "pain",
+            "timeline",
+            "budget",
+            "reason",
+            "value",
+            "dedupe",
+            "reference",
+            "detail",
+        )
     )
 }
-PERSON = {
+PERSON: dict[str, Any] = {
     "name": CANARY["name"],
     "company": CANARY["company"],
     "email": f"{CANARY['email']}@example.com",
@@ -39,7 +53,12 @@ PERSON = {
     "pain_points": CANARY["pain"],
     "timeline": CANARY["timeline"],
     "budget_range": CANARY["budget"],
+    "phone": "+1 (555) 917-2634",
+    "reference": CANARY["reference"],
+    "details": {"note": CANARY["detail"]},
 }
+PHONES = ("(555) 917-2634", "15559172634", "555 917 2635")
+"""The person's phone numbers, as they were sent and as they are compared."""
 OUTSIDE = ("external", "said", "sent", "shown", "answered")
 """Values in the outbox. The vendor's messages and ids are personal too."""
 
@@ -56,6 +75,8 @@ def new_person(database: Database, server: Server, organization: Organization) -
         )
         changed = {"ai_reasoning": CANARY["reason"], "pipeline_stage": "contacted", "timeline": "soon"}
         assert client.patch(f"/leads/{lead}", json=changed).status_code == 200
+        assert client.patch(f"/leads/{lead}/details", json={"phone": "555 917 2635"}).status_code == 200
+        assert client.patch(f"/leads/{lead}/details", json={"phone": PERSON["phone"]}).status_code == 200
         assert client.post(f"/leads/{lead}/score").status_code == 200
     # The rows of two pushes, to two accounts.
     database.sql(
@@ -147,7 +168,7 @@ class TestALead:
         with server.client(bystander.keys["write"]) as client:
             kept_id = client.post("/leads", json={"email": "bystander-zq7xk@example.com"}).json()["id"]
         seal(database)
-        values = [*CANARY.values(), *(f"{name}-zq7xk" for name in OUTSIDE)]
+        values = [*CANARY.values(), *PHONES, *(f"{name}-zq7xk" for name in OUTSIDE)]
         # Control: the search finds each value before the erasure.
         before = tables_with(database, *values)
         assert set(before) == set(values)
@@ -570,6 +591,24 @@ class TestOnTheCommandLine:
         assert tables_with(database, PERSON["email"], of=organization.id) == {}
         assert "no such lead" in mistake(leads(*command, "--yes"))
 
+    def test_a_person_is_found_by_a_present_and_a_former_phone_number(
+        self, database: Database, server: Server, leads: Leads
+    ) -> None:
+        organization = make_organization(database)
+        printed(leads("organizations", "set", organization.id, "--country-code", "1"))
+        lead = new_person(database, server, organization)
+        add = (
+            "insert into app.lead (organization_id, email, phone) values (%s, 'o@example.com', '55591726') returning id"
+        )
+        other = database.sql(add, organization.id)[0]["id"]
+        for number in ("+15559172634", "555.917.2635"):
+            process = leads("erase", "--organization", organization.id, "--phone", number)
+            assert (process.returncode, lead in process.stdout, str(other) in process.stdout) == (130, True, False)
+        printed_all(leads("erase", "--organization", organization.id, "--phone", "(555) 917-2634", "--yes"))
+        assert erasable(database, organization.id) == {str(other)}
+        assert "no such lead" in mistake(leads("erase", "--organization", organization.id, "--phone", "555 917 2634"))
+        assert "need --organization" in mistake(leads("erase", "--phone", "555 917 2634"))
+
     def test_a_lead_is_erased_by_its_id(self, database: Database, server: Server, leads: Leads) -> None:
         organization = make_organization(database)
         lead = new_person(database, server, organization)
@@ -581,7 +620,7 @@ class TestOnTheCommandLine:
         ("arguments", "message"),
         [
             ((), "Nothing to erase."),
-            (("--email", "ada@example.com"), "--email needs --organization"),
+            (("--email", "ada@example.com"), "--email and --phone need --organization"),
             (("--lead", str(uuid.UUID(int=7)), "--yes"), "no such lead"),
             (("--organization", str(uuid.UUID(int=7)), "--yes"), "no organization"),
             (("--organization", str(uuid.UUID(int=7)), "--email", "a@example.com", "--yes"), "no organization"),

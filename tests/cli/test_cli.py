@@ -46,6 +46,15 @@ def test_organizations(leads: Leads) -> None:
     removed = json.loads(printed(leads("organizations", "stages", live, "--remove", "proposal", "--json")))
     assert "proposal" not in [row["name"] for row in removed]
 
+    (settings,) = json.loads(
+        printed(leads("organizations", "set", live, "--country-code", "44", "--accept-name-and-phone", "--json"))
+    )
+    assert (settings["country_code"], settings["accepts_name_and_phone"]) == ("44", True)
+    (settings,) = json.loads(printed(leads("organizations", "set", live, "--no-accept-name-and-phone", "--json")))
+    assert (settings["country_code"], settings["accepts_name_and_phone"]) == ("44", False)
+    assert "1 to 3 digits without +" in mistake(leads("organizations", "set", live, "--country-code", "+44"))
+    assert "44" in printed(leads("organizations", "list"))
+
 
 def get(server: Server, key: str, path: str) -> httpx.Response:
     with server.client(key) as client:

@@ -46,7 +46,7 @@ JANE = Contact(
     email="Jane@example.com",
     source="google_ads",
     description="Score 87.",
-    lead={"id": LEAD_ID, "name": "Jané van Doe", "score": 87},
+    lead={"id": LEAD_ID, "name": "Jané van Doe", "score": 87, "phone": "+15550100199"},
 )
 ACME = Contact(LEAD_ID, "s", "Acme", None, "Acme", None, "fair", "Score 3.", {})
 SETTINGS: dict[str, dict[str, str]] = {
@@ -212,6 +212,7 @@ def test_jobnimbus_receives_the_leads_fields(vendor: Simulator) -> None:
         "display_name": "Jane van Doe",
         "company": "Doe Roofing",
         "email": "Jane@example.com",
+        "home_phone": "+15550100199",
         "description": "Score 87.",
         "external_id": LEAD_ID,
     }
@@ -373,7 +374,7 @@ def test_hubspot_receives_the_leads_fields(vendor: Simulator) -> None:
     assert (request.method, request.path) == ("POST", "/crm/v3/objects/contacts")
     assert request.headers["authorization"] == f"Bearer {KEY}"
     properties = {"email": "Jane@example.com", "firstname": "Jane van", "lastname": "Doe", "company": "Doe Roofing"}
-    assert request.body == {"properties": {**properties, "lifecyclestage": "lead"}}
+    assert request.body == {"properties": {**properties, "phone": "+15550100199", "lifecyclestage": "lead"}}
     assert creation == Record("1000", "Jane@example.com", is_new=True)
 
 

@@ -62,7 +62,11 @@ ARRANGED = (
     _created("pushed", _QUALIFIED),
     worker("crm.lease_syncs('{k}', 64)"),
     _created("due", _QUALIFIED),
-    _created("three", ', "company": "Three", "source": "web", "industry": "roofing"'),
+    _created(
+        "three",
+        ', "company": "Three", "source": "web", "industry": "roofing", "phone": "020 7946 0018", "reference": "three",'
+        ' "details": {"roof": "slate"}',
+    ),
     _created("won", ', "pipeline_stage": "won", "lead_score": 80'),
     _created("lost", ', "pipeline_stage": "lost", "lead_score": 20'),
     _created("plain"),
@@ -132,9 +136,12 @@ EXTRA = (
 )
 CANARY = (
     "update app.lead set pipeline_stage = 'canary' where organization_id = '{victim}' and name = 'three'",
-    "update app.organization set name = 'canary' where organization_id = '{victim}'",
+    "update app.organization set name = 'canary', accepts_name_and_phone = true, country_code = '44' "
+    "where organization_id = '{victim}'",
     "update app.lead set name = 'canary', company = 'canary', industry = 'canary', pain_points = 'canary', "
     "lead_score = 99, revision = 7 where organization_id = '{victim}' and name <> 'plain'",
+    "update app.lead set phone = '555 010 0111', phone_key = '5550100111', reference = 'canary', details = '{\"a\": \"canary\"}' "
+    "where organization_id = '{victim}' and reference = 'three'",
     "update scoring.signal set value = '\"canary\"' where organization_id = '{victim}'",
     "update scoring.model set document = jsonb_set(document, '{base}', '0.9') where organization_id = '{victim}'",
     "update crm.connection set settings = '{\"x\": \"canary\"}', credential = 'canary', settle_seconds = 77, "
@@ -160,6 +167,8 @@ def _lists() -> tuple[Call, ...]:
     leads = (
         "", "source => '{web}'", "pipeline_stage => '{qualified}'", "pipeline_stage => '{qualified}', source => '{web}'",
         "email => '{plain@one.example}'", "email => '{one@canary.example}'", "pipeline_stage => '{canary}'",
+        "phone => '{020 7946 0018}'", "phone => '{555 010 0111}'", "reference => '{three}'", "reference => '{canary}'",
+        "phone => '{020 7946 0018}', reference => '{three}'", "phone => '{+442079460018}'",
     )  # fmt: skip
     events = (
         "", "lead_id => '{lead_three}'", "action => '{lead.created}'", "source => '{api}'",
@@ -181,8 +190,8 @@ READ = (
     *_lists(),
     *(
         request("read", f"api.{function}('{{lead_{lead}}}')")
-        for function in ("get_lead", "get_crm_sync")
-        for lead in ("leased", "called", "rejected", "unknown", "pushed", "due", "plain")
+        for function in ("get_lead", "get_lead_details", "get_crm_sync")
+        for lead in ("leased", "called", "rejected", "unknown", "pushed", "due", "three", "plain")
     ),
     *(
         request("write", f"api.get_push('{{lead_{lead}}}')")
@@ -196,7 +205,7 @@ READ = (
     request("admin", "api.verify_audit_log(head => '{their_head}')"),
     *(
         request("read", f"api.{function}('{{lead_theirs}}')")
-        for function in ("get_lead", "list_signals", "list_scores")
+        for function in ("get_lead", "get_lead_details", "list_signals", "list_scores")
     ),
 )
 
@@ -219,6 +228,15 @@ WRITE = (
     request("write", """api.update_lead('{lead_plain}', '{"timeline": "now"}', '"2.{version}"')"""),
     request("write", """api.update_lead('{lead_plain}', '{"pipeline_stage": "qualified", "lead_score": 7}')"""),
     request("write", """api.update_lead('{lead_won}', '{"pipeline_stage": "canary"}')"""),
+    request("write", """api.create_lead('{"name": "new", "phone": "020 7946 0099"}')"""),
+    request(
+        "write", """api.create_lead('{"email": "ref@one.example", "phone": "020 7946 0018", "reference": "canary"}')"""
+    ),
+    request("write", """api.create_lead('{"email": "ref@one.example", "reference": "three"}')"""),
+    request("write", """api.update_lead_details('{lead_plain}', '{"phone": "020 7946 0018", "details": {"a": 1}}')"""),
+    request("write", """api.update_lead_details('{lead_plain}', '{"reference": "canary2"}', null, 'key-4')"""),
+    request("write", """api.update_lead_details('{lead_three}', '{"details": {"roof": null}}', '"7.{version}"')"""),
+    request("write", """api.update_lead_details('{lead_theirs}', '{"phone": "020 7946 0018"}')"""),
     *(
         request("write", f"api.push_lead('{{lead_{lead}}}')")
         for lead in ("rejected", "unknown", "pushed", "due", "won")
@@ -261,6 +279,9 @@ OPERATE = (
     operator("admin.leads_to_erase('{own}', '{lead_three}')"),
     operator("admin.leads_to_erase('{own}', null, 'three@one.example')"),
     operator("admin.leads_to_erase('{own}', null, 'three@canary.example')"),
+    operator("admin.leads_to_erase('{own}', null, null, '020 7946 0018')"),
+    operator("admin.leads_to_erase('{own}', null, null, '555 010 0111')"),
+    operator("admin.set_organization('{own}', true, '1')"),
     operator("admin.try_scoring_model('{own}', '{lead_three}')"),
     operator("admin.try_scoring_model('{own}', '{lead_three}', now())"),
     operator(f"admin.backtest_scoring_model('{{own}}', '{_MODEL}', array['{{lead_won}}', '{{lead_lost}}']::uuid[])"),

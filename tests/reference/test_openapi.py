@@ -247,7 +247,9 @@ def test_an_example_belongs_to_its_operation(document: Document) -> None:
 
     create = document["paths"]["/leads"]["post"]
     sent = create["requestBody"]["content"]["application/json"]["example"]
-    assert sent.items() <= example("post", "/leads", "201").items()
+    answered = example("post", "/leads", "201")
+    assert {name: value for name, value in sent.items() if name in answered}.items() <= answered.items()
+    assert sent.keys() - answered.keys() == {"phone", "reference", "details"}
     for media in document["paths"]["/leads/{id}"]["patch"]["requestBody"]["content"].values():
         assert media["example"].items() <= example("patch", "/leads/{id}", "200").items()
     refused = resolved(document, create["responses"]["422"])["content"][PROBLEM]["examples"]["validation_failed"]
@@ -266,7 +268,7 @@ def test_shared_responses_are_written_once(document: Document) -> None:
                 assert (int(status) >= 400) is ("$ref" in response), (method, path, status)
     texts = [json.dumps(response, sort_keys=True) for response in document["components"]["responses"].values()]
     assert len(set(texts)) == len(texts)
-    assert len(json.dumps(document)) < 105_000
+    assert len(json.dumps(document)) < 125_000
 
 
 def test_fixed_words_are_enums(document: Document, database: Database) -> None:

@@ -92,6 +92,9 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
     stage = case.body.get("pipeline_stage") if isinstance(case.body, dict) else None
     if isinstance(case.body, dict) and isinstance(stage, str):
         case.body["pipeline_stage"] = _pick(KNOWN["stages"], stage)
+    # With a used reference, every request would be 409.
+    if isinstance(case.body, dict) and isinstance(case.body.get("reference"), str):
+        case.body["reference"] = uuid.uuid4().hex
 
 
 @schemathesis.hook
@@ -99,6 +102,9 @@ def filter_failure(context: HookContext, failure: Failure, case: Case[Any], resp
     """Returns whether to report the failure.
     The state of the database can be the reason to refuse a valid request.
     """
+    # Schemathesis sends some of its valid requests with an empty key.
+    if isinstance(failure, RejectedPositiveData) and response.status_code == 401:
+        return bool(response.request.headers.get("Authorization"))
     if not isinstance(failure, RejectedPositiveData) or response.status_code not in (400, 422):
         return True
     codes = {error["code"] for error in response.json()["errors"]}

@@ -26,6 +26,11 @@ class Contact:
     lead: dict[str, Any]
     """All fields, in the form of the API."""
 
+    @property
+    def phone(self) -> str | None:
+        """The phone number, in E.164 if its country is known."""
+        return self.lead.get("phone")
+
 
 @dataclass(frozen=True)
 class Record:

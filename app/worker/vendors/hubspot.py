@@ -134,6 +134,7 @@ class _HubSpot:
             "firstname": (first or last).strip() or (None if contact.email else display_name),
             "lastname": last if first else None,
             "company": contact.company,
+            "phone": contact.phone,
             "lifecyclestage": "lead",
         }
         body: dict[str, Any] = {"properties": {name: value for name, value in properties.items() if value}}

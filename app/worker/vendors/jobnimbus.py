@@ -102,6 +102,7 @@ class _JobNimbus:
             "display_name": display_name,
             "company": contact.company,
             "email": contact.email,
+            "home_phone": contact.phone,
             "description": contact.description,
             "external_id": contact.lead_id,
         }

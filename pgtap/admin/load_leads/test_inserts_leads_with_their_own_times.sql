@@ -41,7 +41,7 @@ select throws_ok(
       "updated_at": "2026-01-03T00:00:00Z"
     }]')
   $$,
-  '23514', 'new row for relation "lead" violates check constraint "lead_has_email_or_name_and_company"',
+  '23514', 'new row for relation "lead" violates check constraint "lead_has_email_or_name_and_company_or_phone"',
   'the table''s constraints apply'
 );
 

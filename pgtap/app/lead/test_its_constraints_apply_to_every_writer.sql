@@ -9,8 +9,8 @@ select throws_ok(
   format('new row for relation "lead" violates check constraint "%s"', c.name)
 )
 from (values
-  ('23514', 'lead_has_email_or_name_and_company', 'name', '''Ada'''),
-  ('23514', 'lead_has_email_or_name_and_company', 'company', '''Acme'''),
+  ('23514', 'lead_has_email_or_name_and_company_or_phone', 'name', '''Ada'''),
+  ('23514', 'lead_has_email_or_name_and_company_or_phone', 'company', '''Acme'''),
   ('23514', 'lead_name_is_text_of_1_to_255', 'email, name', '''a@example.com'', '' Ada'''),
   ('23514', 'lead_company_is_text_of_1_to_255', 'email, company', '''a@example.com'', '''''),
   ('23514', 'lead_email_is_email', 'email', '''ada'''),

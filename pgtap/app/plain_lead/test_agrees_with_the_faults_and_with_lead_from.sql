@@ -1,11 +1,11 @@
 begin;
-select plan(16);
+select plan(19);
 
 -- A value of each kind, with and without a fault, in every field that a client can send and in others.
 create table test.body as
 select
   b.fields,
-  app.plain_lead(test.organization('alice'), b.fields) as plain,
+  app.plain_lead(test.organization('alice'), b.fields, true) as plain,
   app.lead_faults(test.organization('alice'), b.fields) as faults
 from (
   select jsonb_build_object(f.field, v.value) as fields
@@ -44,13 +44,14 @@ select is(
   (app.plain_lead(
     test.organization('alice'),
     '{"name": "Sarah Mitchell", "email": "sarah.mitchell@example.com", "source": "website", "lead_score": 87,
-      "pipeline_stage": "won", "pain_points": "Moisture in the basement.\nSince spring.", "timeline": null}'
+      "pipeline_stage": "won", "pain_points": "Moisture in the basement.\nSince spring.", "timeline": null, "phone": "(555) 010-0199"}',
+    true
   )).email,
   'sarah.mitchell@example.com',
   'an ordinary lead is plain'
 );
 select ok(
-  not app.plain_lead(test.organization('alice'), jsonb_build_object(f.name, v.value)) is null,
+  not app.plain_lead(test.organization('alice'), jsonb_build_object(f.name, v.value), true) is null,
   f.name || ': the maximum length is plain'
 )
 from app.lead_field as f
@@ -58,11 +59,15 @@ cross join lateral (
   select to_jsonb(case f.kind
     when 'email' then repeat('a', 64) || '@example.com'
     when 'stage' then 'won'
+    when 'phone' then rpad('911', 64, '.')
     else repeat('a', f.max_length)
   end) as value
 ) as v
-where f.kind <> 'score';
-select ok(app.plain_lead(test.organization('alice'), '{"name": "Ada", "x": "a"}') is null, 'another field is not plain');
+where f.kind not in ('score', 'details');
+select ok(app.plain_lead(test.organization('alice'), '{"name": "Ada", "x": "a"}', true) is null, 'another field is not plain');
+select ok(
+  app.plain_lead(test.organization('alice'), '{"name": "Ada", "phone": "911"}', false) is null, 'a change has no phone'
+);
 
 select * from finish();
 rollback;

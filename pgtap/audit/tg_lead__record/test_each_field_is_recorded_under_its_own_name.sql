@@ -1,12 +1,12 @@
 begin;
-select plan(24);
+select plan(28);
 
 insert into app.lead (
   organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
   timeline,
-  budget_range, ai_reasoning
+  budget_range, ai_reasoning, phone, reference
 )
-values (organization('alice'), 'a', 'a', 'ada@example.com', 'a', 5, 'new', 'a', 'a', 'a', 'a', 'a', 'a');
+values (organization('alice'), 'a', 'a', 'ada@example.com', 'a', 5, 'new', 'a', 'a', 'a', 'a', 'a', 'a', '911', 'a');
 create function test.diff(field text, value text)
 returns jsonb
 language plpgsql
@@ -27,8 +27,11 @@ from (values
   ('name', to_jsonb('a'::text), 'b'), ('company', '"a"', 'b'), ('email', '"ada@example.com"', 'eve@example.com'),
   ('source', '"a"', 'b'),
   ('pipeline_stage', '"new"', 'won'), ('industry', '"a"', 'b'), ('company_size', '"a"', 'b'),
-  ('pain_points', '"a"', 'b'), ('timeline', '"a"', 'b'), ('budget_range', '"a"', 'b'), ('ai_reasoning', '"a"', 'b')
+  ('pain_points', '"a"', 'b'), ('timeline', '"a"', 'b'), ('budget_range', '"a"', 'b'), ('ai_reasoning', '"a"', 'b'),
+  ('phone', '"911"', '112'), ('reference', '"a"', 'b')
 ) as f (field, former, value);
+select is(diff('details', '{"a": 1}'), '{"details": {"from": null, "to": {"a": 1}}}', 'details change');
+select is(diff('details', '{"a": 1, "b": 2}'), '{"details": {"from": null, "to": {"b": 2}}}', 'and only the changed ones');
 select is(diff('lead_score', '6'), '{"lead_score": {"from": 5, "to": 6}}', 'lead_score changes');
 select is(
   diff(f.field, null), jsonb_build_object(f.field, jsonb_build_object('from', f.former, 'to', null)), f.field || ' becomes null'
@@ -53,8 +56,8 @@ select is_empty(
     select a.attname from pg_attribute as a
     where a.attrelid = 'app.lead'::regclass and a.attnum > 0 and not a.attisdropped
       and a.attgenerated = ''
-      -- item repeats other columns, like the generated ones.
-      and a.attname not in ('id', 'organization_id', 'created_at', 'updated_at', 'revision', 'score_id', 'item')
+      -- item and phone_key repeat other columns, like the generated ones.
+      and a.attname not in ('id', 'organization_id', 'created_at', 'updated_at', 'revision', 'score_id', 'item', 'phone_key')
       and a.attname not in (
         select f.name
         from audit.event as e

@@ -13,10 +13,12 @@ select is(
     select
       array_remove(array_remove(array_remove(
         array_agg(k.key), 'qualification_completed_at'), 'created_at'), 'updated_at')
-      || array['created_at', 'updated_at', 'qualification_completed_at']
+      || array[
+        'created_at', 'updated_at', 'qualification_completed_at', 'phone', 'phone_e164', 'reference', 'details'
+      ]
     from json_object_keys((kept('lead')).body::json) as k (key)
   ),
-  'the same fields in the same order, except that created_at is the first timestamp'
+  'the same fields in the same order, except that created_at is the first timestamp; then those of /details'
 );
 select results_eq(
   $$select l.id::text, l.email, l.name, l.lead_score, l.pipeline_stage, l.qualification_completed_at from bi.leads as l$$,

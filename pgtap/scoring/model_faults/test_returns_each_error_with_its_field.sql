@@ -1,5 +1,5 @@
 begin;
-select plan(26);
+select plan(31);
 
 create function test.model_faults(rule text, rest text default '')
 returns text[]
@@ -51,7 +51,12 @@ from (values
   (
     '{"name": "a", "field": "name", "operator": "at_least", "value": 3, "label": "A", "weight": 0.1}',
     '{"rules[0].operator not_allowed"}'
-  )
+  ),
+  ('{"name": "a", "field": "phone", "label": "A", "weight": 0.1}', '{}'),
+  ('{"name": "a", "field": "details", "key": "roof_age", "operator": "at_least", "value": 10, "label": "A", "weight": 0.1}', '{}'),
+  ('{"name": "a", "field": "details", "label": "A", "weight": 0.1}', '{"rules[0].key required"}'),
+  ('{"name": "a", "field": "details", "key": 3, "label": "A", "weight": 0.1}', '{"rules[0].key not_allowed"}'),
+  ('{"name": "a", "field": "phone", "key": "x", "label": "A", "weight": 0.1}', '{"rules[0].key not_allowed"}')
 ) as c (rule, faults);
 select is(
   (select string_agg(f.code, ' ') from json_to_recordset(scoring.model_faults('[]')) as f (code text)), 'wrong_type',

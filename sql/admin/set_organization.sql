@@ -1,0 +1,35 @@
+-- admin.set_organization - changes the settings of an organization, for leads organizations set.
+set local role leads_jobs;
+
+create or replace function admin.set_organization(
+  organization_id uuid,
+  accepts_name_and_phone boolean default null,
+  country_code text default null
+)
+returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := (admin.organization(set_organization.organization_id)).organization_id;
+begin
+  if set_organization.country_code !~ '^([1-9][0-9]{0,2})?$' then
+    raise sqlstate 'PT422' using
+      message = 'invalid_country_code',
+      hint = 'The country code must be 1 to 3 digits without +, such as 1 or 44, or empty.';
+  end if;
+  update app.organization as o
+  set
+    accepts_name_and_phone = coalesce(set_organization.accepts_name_and_phone, o.accepts_name_and_phone),
+    country_code = nullif(coalesce(set_organization.country_code, o.country_code), '')
+  where o.organization_id = v_organization_id;
+end $$;
+
+comment on function admin.set_organization(uuid, boolean, text) is
+$$Changes the settings of an organization. Null keeps a setting.
+
+accepts_name_and_phone: whether a lead may have a name and a phone number as its only contact data. Leads that have no other keep
+it if this is switched off. country_code: the calling code of phone numbers without one, 1 to 3 digits; empty: none. It applies to
+the phone numbers that are written later. Raises PT404 organization_not_found, PT409 organization_erased, PT422
+invalid_country_code.$$;
+
+grant execute on function admin.set_organization(uuid, boolean, text) to leads_operator;
