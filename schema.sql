@@ -5758,21 +5758,30 @@ begin
       order by l.created_at desc, l.id desc
       limit v_rows
     );
+  elsif list_leads.phone is not null or list_leads.reference is not null then
+    perform app.raise_faults(422, 'validation_failed', (
+      select json_agg(f.fault)
+      from (
+        select json_array_elements(app.lead_filter_faults(
+          v_organization_id, list_leads.pipeline_stage, list_leads.source, list_leads.email
+        )) as fault
+        union all
+        select json_array_elements(app.phone_filter_faults(list_leads.phone, list_leads.reference))
+      ) as f
+    ));
+    v_items := app.leads_by_phone_or_reference(
+      v_organization_id, list_leads.phone, list_leads.reference, list_leads.email, list_leads.pipeline_stage,
+      list_leads.source, v_at, v_id, v_start_at, v_rows
+    );
   else
     perform app.raise_faults(422, 'validation_failed', app.lead_filter_faults(
-      v_organization_id, list_leads.pipeline_stage, list_leads.source, list_leads.email, list_leads.phone,
-      list_leads.reference
+      v_organization_id, list_leads.pipeline_stage, list_leads.source, list_leads.email
     ));
 
     -- Several values are one index scan each. The plan for them costs more, so one value has its own.
     v_stage := case when cardinality(list_leads.pipeline_stage) = 1 then list_leads.pipeline_stage[1] end;
     v_source := case when cardinality(list_leads.source) = 1 then list_leads.source[1] end;
-    if list_leads.phone is not null or list_leads.reference is not null then
-      v_items := app.leads_by_phone_or_reference(
-        v_organization_id, list_leads.phone, list_leads.reference, list_leads.email, list_leads.pipeline_stage,
-        list_leads.source, v_at, v_id, v_start_at, v_rows
-      );
-    elsif list_leads.email is not null then
+    if list_leads.email is not null then
       v_items := array(
         select p.item
         from (select distinct lower(app.read_email(u.value) collate "C") as value from unnest(list_leads.email) as u (value)) as e
@@ -8016,7 +8025,7 @@ that the client may not send; null if there is no fault. Codes: read_only_field,
 out_of_range, not_whole, blank, too_long, control_character, invalid_email, invalid_name, unknown_stage, invalid_phone. The CHECKs and the
 foreign key of app.lead refuse the same values from any writer, except invisible and control characters.';
 
-CREATE FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[], phones text[], "references" text[]) RETURNS json
+CREATE FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[]) RETURNS json
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -8040,26 +8049,14 @@ begin
       ) || app.character_note(app.read_email(e.value)))
       from unnest(lead_filter_faults.emails) as e (value)
       where not app.is_email(app.read_email(e.value))
-      union all
-      select json_build_object('field', 'phone', 'code', 'invalid_phone', 'detail', format(
-        'No lead can have the phone "%s". Send a number with 3 to 20 digits, such as +15550100199.', left(p.value, 100)
-      ))
-      from unnest(lead_filter_faults.phones) as p (value)
-      where not app.is_phone(app.read_phone(p.value))
-      union all
-      select json_build_object('field', 'reference', 'code', 'too_long', 'detail', format(
-        'No lead can have the reference "%s". A reference has at most 255 characters.', left(r.value, 100)
-      ))
-      from unnest(lead_filter_faults."references") as r (value)
-      where not app.is_text(app.clean_text(r.value), 255)
     )
     select json_agg(f.fault) from fault as f
   );
 end $$;
 
-ALTER FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[], phones text[], "references" text[]) OWNER TO leads_owner;
+ALTER FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[]) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[], phones text[], "references" text[]) IS 'A field error for each value that no lead of the organization can have. Null: there is none.';
+COMMENT ON FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[]) IS 'A field error for each value that no lead of the organization can have. Null: there is none.';
 
 CREATE FUNCTION app.lead_from(fields jsonb, base app.lead_values) RETURNS app.lead_values
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -8258,6 +8255,40 @@ end $$;
 ALTER FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) IS 'The lower one of the cursor''s row and end_at, exclusive. If both are null, it is above every row.';
+
+CREATE FUNCTION app.read_phone(value text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT regexp_replace(app.clean_text(value), '^(?=[0-9])'::text,
+         CASE
+             WHEN (value ~~ ' %'::text) THEN '+'::text
+             ELSE ''::text
+         END) AS regexp_replace;
+END;
+
+ALTER FUNCTION app.read_phone(value text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.read_phone(value text) IS 'The phone number in a filter. A space before the first digit stands for a plus sign.';
+
+CREATE FUNCTION app.phone_filter_faults(phones text[], "references" text[]) RETURNS json
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ WITH fault AS (
+          SELECT json_build_object('field', 'phone', 'code', 'invalid_phone', 'detail', format('No lead can have the phone "%s". Send a number with 3 to 20 digits, such as +15550100199.'::text, "left"(p.value, 100))) AS json_build_object
+            FROM unnest(phone_filter_faults.phones) p(value)
+           WHERE (NOT app.is_phone(app.read_phone(p.value)))
+         UNION ALL
+          SELECT json_build_object('field', 'reference', 'code', 'too_long', 'detail', format('No lead can have the reference "%s". A reference has 1 to 255 characters.'::text, "left"(r.value, 100))) AS json_build_object
+            FROM unnest(phone_filter_faults."references") r(value)
+           WHERE (NOT app.is_text(app.clean_text(r.value), 255))
+         )
+  SELECT json_agg(f.fault) AS json_agg
+    FROM fault f(fault);
+END;
+
+ALTER FUNCTION app.phone_filter_faults(phones text[], "references" text[]) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.phone_filter_faults(phones text[], "references" text[]) IS 'A field error for each phone number or reference that no lead can have. Null: there is none.';
 
 CREATE FUNCTION app.phone_key(value text, country_code text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -8601,20 +8632,6 @@ end $_$;
 ALTER FUNCTION app.read_object(body text) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.read_object(body text) IS 'The body as jsonb. Raises PT400 invalid_body if it is no object or has a key twice (RFC 8259, section 4), and 54001 if a value is nested in more than 32 objects and arrays, or if there are more than 500 of them.';
-
-CREATE FUNCTION app.read_phone(value text) RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT regexp_replace(app.clean_text(value), '^(?=[0-9])'::text,
-         CASE
-             WHEN (value ~~ ' %'::text) THEN '+'::text
-             ELSE ''::text
-         END) AS regexp_replace;
-END;
-
-ALTER FUNCTION app.read_phone(value text) OWNER TO leads_owner;
-
-COMMENT ON FUNCTION app.read_phone(value text) IS 'The phone number in a filter. A space before the first digit stands for a plus sign.';
 
 CREATE FUNCTION app.stage_names(organization_id uuid) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -13121,8 +13138,8 @@ GRANT ALL ON FUNCTION app.lead_etag(revision integer) TO leads_exec;
 REVOKE ALL ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb, is_detail boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb, is_detail boolean) TO leads_exec;
 
-REVOKE ALL ON FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[], phones text[], "references" text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[], phones text[], "references" text[]) TO leads_exec;
+REVOKE ALL ON FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[]) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.lead_from(fields jsonb, base app.lead_values) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_from(fields jsonb, base app.lead_values) TO leads_exec;
@@ -13150,6 +13167,12 @@ GRANT ALL ON FUNCTION app.page(items text[], page_size integer, next_cursor text
 REVOKE ALL ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) TO leads_exec;
 
+REVOKE ALL ON FUNCTION app.read_phone(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.read_phone(value text) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.phone_filter_faults(phones text[], "references" text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.phone_filter_faults(phones text[], "references" text[]) TO leads_exec;
+
 REVOKE ALL ON FUNCTION app.phone_key(value text, country_code text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.phone_key(value text, country_code text) TO leads_exec;
 GRANT ALL ON FUNCTION app.phone_key(value text, country_code text) TO leads_jobs;
@@ -13174,9 +13197,6 @@ GRANT ALL ON FUNCTION app.read_instant(value text) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.read_object(body text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.read_object(body text) TO leads_exec;
-
-REVOKE ALL ON FUNCTION app.read_phone(value text) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.read_phone(value text) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.stage_names(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.stage_names(organization_id uuid) TO leads_exec;

@@ -120,6 +120,7 @@ reset role;
 \ir app/read_email.sql
 \ir app/read_phone.sql
 \ir app/lead_filter_faults.sql
+\ir app/phone_filter_faults.sql
 \ir app/is_etag_matched.sql
 \ir app/raise_precondition_failed.sql
 \ir app/claim_idempotency_key.sql

@@ -203,6 +203,7 @@ from (values
     execute on app.page
     execute on app.page_answer
     execute on app.page_bound
+    execute on app.phone_filter_faults
     execute on app.phone_key
     execute on app.phone_pattern
     execute on app.plain_lead

@@ -53,21 +53,30 @@ begin
       order by l.created_at desc, l.id desc
       limit v_rows
     );
+  elsif list_leads.phone is not null or list_leads.reference is not null then
+    perform app.raise_faults(422, 'validation_failed', (
+      select json_agg(f.fault)
+      from (
+        select json_array_elements(app.lead_filter_faults(
+          v_organization_id, list_leads.pipeline_stage, list_leads.source, list_leads.email
+        )) as fault
+        union all
+        select json_array_elements(app.phone_filter_faults(list_leads.phone, list_leads.reference))
+      ) as f
+    ));
+    v_items := app.leads_by_phone_or_reference(
+      v_organization_id, list_leads.phone, list_leads.reference, list_leads.email, list_leads.pipeline_stage,
+      list_leads.source, v_at, v_id, v_start_at, v_rows
+    );
   else
     perform app.raise_faults(422, 'validation_failed', app.lead_filter_faults(
-      v_organization_id, list_leads.pipeline_stage, list_leads.source, list_leads.email, list_leads.phone,
-      list_leads.reference
+      v_organization_id, list_leads.pipeline_stage, list_leads.source, list_leads.email
     ));
 
     -- Several values are one index scan each. The plan for them costs more, so one value has its own.
     v_stage := case when cardinality(list_leads.pipeline_stage) = 1 then list_leads.pipeline_stage[1] end;
     v_source := case when cardinality(list_leads.source) = 1 then list_leads.source[1] end;
-    if list_leads.phone is not null or list_leads.reference is not null then
-      v_items := app.leads_by_phone_or_reference(
-        v_organization_id, list_leads.phone, list_leads.reference, list_leads.email, list_leads.pipeline_stage,
-        list_leads.source, v_at, v_id, v_start_at, v_rows
-      );
-    elsif list_leads.email is not null then
+    if list_leads.email is not null then
       v_items := array(
         select p.item
         from (select distinct lower(app.read_email(u.value) collate "C") as value from unnest(list_leads.email) as u (value)) as e

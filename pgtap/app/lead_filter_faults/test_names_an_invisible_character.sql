@@ -2,7 +2,7 @@ begin;
 select plan(3);
 
 select is(
-  app.lead_filter_faults(organization('alice'), c.stages, c.sources, c.emails, null, null) -> 0 ->> 'detail' like '%U+200B.', true,
+  app.lead_filter_faults(organization('alice'), c.stages, c.sources, c.emails) -> 0 ->> 'detail' like '%U+200B.', true,
   c.why
 )
 from (values
