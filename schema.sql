@@ -160,6 +160,32 @@ COMMENT ON COLUMN api.chain_verdict.head IS 'The last seal that was verified, as
 
 COMMENT ON COLUMN api.chain_verdict.unsealed IS 'How many events are not sealed yet, counted up to 10000. A worker seals them every second.';
 
+CREATE TYPE api.crm_attempt AS (
+	number integer,
+	email text,
+	display_name text,
+	sent_at api.utc_time,
+	outcome text,
+	message text,
+	created_at api.utc_time
+);
+
+ALTER TYPE api.crm_attempt OWNER TO leads_owner;
+
+COMMENT ON TYPE api.crm_attempt IS 'One try of a push.';
+
+COMMENT ON COLUMN api.crm_attempt.email IS 'The e-mail address that was sent to the CRM.';
+
+COMMENT ON COLUMN api.crm_attempt.display_name IS 'The name that was sent to the CRM. Null: nothing was sent that creates a record.';
+
+COMMENT ON COLUMN api.crm_attempt.sent_at IS 'When it was sent.';
+
+COMMENT ON COLUMN api.crm_attempt.outcome IS 'The result; null if it is not known.';
+
+COMMENT ON COLUMN api.crm_attempt.message IS 'The message of the CRM.';
+
+COMMENT ON COLUMN api.crm_attempt.created_at IS 'When the attempt began.';
+
 CREATE TYPE api.crm_connection AS (
 	id uuid,
 	organization_id uuid,
@@ -196,6 +222,26 @@ COMMENT ON COLUMN api.crm_connection.settle_seconds IS 'How many seconds after a
 COMMENT ON COLUMN api.crm_connection.settings IS 'Further settings that the CRM needs.';
 
 COMMENT ON COLUMN api.crm_connection.created_at IS 'When the connection was created.';
+
+CREATE TYPE api.crm_push AS (
+	vendor text,
+	account text,
+	status text,
+	external_id text,
+	error_code text,
+	error text,
+	last_synced_at api.utc_time,
+	created_at api.utc_time,
+	attempts api.crm_attempt[]
+);
+
+ALTER TYPE api.crm_push OWNER TO leads_owner;
+
+COMMENT ON TYPE api.crm_push IS 'A push of a lead to one account of a CRM, with its attempts.';
+
+COMMENT ON COLUMN api.crm_push.created_at IS 'When the push was first requested.';
+
+COMMENT ON COLUMN api.crm_push.attempts IS 'The attempts, the first one first.';
 
 CREATE TYPE api.crm_sync AS (
 	vendor text,
@@ -289,6 +335,22 @@ ALTER DOMAIN api.idempotency_key OWNER TO leads_owner;
 
 COMMENT ON DOMAIN api.idempotency_key IS 'Makes the request safe to repeat: for 24 hours the same key and request return the first response again.';
 
+CREATE TYPE api.kept_answer AS (
+	status integer,
+	body json,
+	created_at api.utc_time
+);
+
+ALTER TYPE api.kept_answer OWNER TO leads_owner;
+
+COMMENT ON TYPE api.kept_answer IS 'A response that is kept for 24 hours under an Idempotency-Key.';
+
+COMMENT ON COLUMN api.kept_answer.status IS 'The HTTP status.';
+
+COMMENT ON COLUMN api.kept_answer.body IS 'The body.';
+
+COMMENT ON COLUMN api.kept_answer.created_at IS 'When the request was made.';
+
 CREATE TYPE api.lead AS (
 	id uuid,
 	organization_id uuid,
@@ -329,6 +391,19 @@ ALTER TYPE api.lead_change OWNER TO leads_owner;
 
 COMMENT ON TYPE api.lead_change IS 'A lead in the response to a change.';
 
+CREATE TYPE api.lead_copy AS (
+	vendor text,
+	account text,
+	status text,
+	external_id text
+);
+
+ALTER TYPE api.lead_copy OWNER TO leads_owner;
+
+COMMENT ON TYPE api.lead_copy IS 'A record of a lead in a CRM.';
+
+COMMENT ON COLUMN api.lead_copy.status IS 'The status of the push that created the record, or that may have created it.';
+
 CREATE TYPE api.lead_details AS (
 	id uuid,
 	phone text,
@@ -352,6 +427,124 @@ CREATE TYPE api.lead_details_input AS (
 ALTER TYPE api.lead_details_input OWNER TO leads_owner;
 
 COMMENT ON TYPE api.lead_details_input IS 'A change of the details of a lead: each member is optional.';
+
+CREATE TYPE api.lead_erasure AS (
+	id uuid,
+	status text,
+	copies api.lead_copy[]
+);
+
+ALTER TYPE api.lead_erasure OWNER TO leads_owner;
+
+COMMENT ON TYPE api.lead_erasure IS 'The erasure of a lead.';
+
+COMMENT ON COLUMN api.lead_erasure.id IS 'The id of the lead.';
+
+COMMENT ON COLUMN api.lead_erasure.status IS 'erased: the lead was erased. waiting: nothing was erased, because a push to the CRM is in progress; repeat the request.';
+
+COMMENT ON COLUMN api.lead_erasure.copies IS 'The records in CRMs, which you must erase there. An external_id of null means that the CRM may have a record.';
+
+CREATE TYPE api.score AS (
+	id uuid,
+	organization_id uuid,
+	lead_id uuid,
+	kind text,
+	lead_score integer,
+	ai_reasoning text,
+	model text,
+	model_version integer,
+	base numeric,
+	contributions json,
+	created_at api.utc_time
+);
+
+ALTER TYPE api.score OWNER TO leads_owner;
+
+COMMENT ON TYPE api.score IS 'An entry in the history of a lead''s score.';
+
+COMMENT ON COLUMN api.score.id IS 'The entry''s id, a UUID of version 7.';
+
+COMMENT ON COLUMN api.score.organization_id IS 'The organization''s id.';
+
+COMMENT ON COLUMN api.score.lead_id IS 'The lead''s id.';
+
+COMMENT ON COLUMN api.score.kind IS 'scored: a model computed the score. set: someone wrote it to the lead.';
+
+COMMENT ON COLUMN api.score.lead_score IS 'The score.';
+
+COMMENT ON COLUMN api.score.ai_reasoning IS 'The reasons for the score, as text.';
+
+COMMENT ON COLUMN api.score.model IS 'own or default; null if no model computed the score.';
+
+COMMENT ON COLUMN api.score.model_version IS 'The version of the model; null if no model computed the score.';
+
+COMMENT ON COLUMN api.score.base IS 'The base of the score, from 0 to 1; null if no model computed the score.';
+
+COMMENT ON COLUMN api.score.contributions IS 'The contributions that were added to the base, strongest first; null if no model computed the score.';
+
+COMMENT ON COLUMN api.score.created_at IS 'When the score was computed or set.';
+
+CREATE TYPE api.signal AS (
+	id uuid,
+	organization_id uuid,
+	lead_id uuid,
+	type text,
+	value json,
+	observed_at api.utc_time,
+	dedupe_key text,
+	created_at api.utc_time
+);
+
+ALTER TYPE api.signal OWNER TO leads_owner;
+
+COMMENT ON TYPE api.signal IS 'An observation about a lead, as it is stored.';
+
+COMMENT ON COLUMN api.signal.id IS 'The signal''s id, a UUID of version 7.';
+
+COMMENT ON COLUMN api.signal.organization_id IS 'The organization''s id.';
+
+COMMENT ON COLUMN api.signal.lead_id IS 'The lead''s id.';
+
+COMMENT ON COLUMN api.signal.type IS 'What was observed, as a machine name such as storm_event.';
+
+COMMENT ON COLUMN api.signal.value IS 'The value that was observed. false and null do not count for the score.';
+
+COMMENT ON COLUMN api.signal.observed_at IS 'When it was observed.';
+
+COMMENT ON COLUMN api.signal.dedupe_key IS 'Your own key. A second signal of the lead with the same key is not added.';
+
+COMMENT ON COLUMN api.signal.created_at IS 'When the signal was added.';
+
+CREATE TYPE api.lead_everything AS (
+	lead api.lead,
+	details api.lead_details,
+	signals api.signal[],
+	scores api.score[],
+	crm_pushes api.crm_push[],
+	audit_events api.audit_event[],
+	kept_answers api.kept_answer[],
+	is_complete boolean
+);
+
+ALTER TYPE api.lead_everything OWNER TO leads_owner;
+
+COMMENT ON TYPE api.lead_everything IS 'All that is stored about a lead.';
+
+COMMENT ON COLUMN api.lead_everything.lead IS 'The lead as GET /leads/{id} shows it.';
+
+COMMENT ON COLUMN api.lead_everything.details IS 'Its phone number, reference and details.';
+
+COMMENT ON COLUMN api.lead_everything.signals IS 'Its signals, the newest first.';
+
+COMMENT ON COLUMN api.lead_everything.scores IS 'Its scores, the newest first.';
+
+COMMENT ON COLUMN api.lead_everything.crm_pushes IS 'Its pushes to CRMs.';
+
+COMMENT ON COLUMN api.lead_everything.audit_events IS 'Its events in the audit log, the newest first.';
+
+COMMENT ON COLUMN api.lead_everything.kept_answers IS 'The responses about it that are kept under Idempotency-Keys.';
+
+COMMENT ON COLUMN api.lead_everything.is_complete IS 'false: one of the lists has only its 10,000 newest entries. The others are in the pages of its own endpoint.';
 
 CREATE TYPE api.lead_input AS (
 	name text,
@@ -474,46 +667,6 @@ ALTER DOMAIN api.page_size OWNER TO leads_owner;
 
 COMMENT ON DOMAIN api.page_size IS 'The maximum number of rows in a page.';
 
-CREATE TYPE api.score AS (
-	id uuid,
-	organization_id uuid,
-	lead_id uuid,
-	kind text,
-	lead_score integer,
-	ai_reasoning text,
-	model text,
-	model_version integer,
-	base numeric,
-	contributions json,
-	created_at api.utc_time
-);
-
-ALTER TYPE api.score OWNER TO leads_owner;
-
-COMMENT ON TYPE api.score IS 'An entry in the history of a lead''s score.';
-
-COMMENT ON COLUMN api.score.id IS 'The entry''s id, a UUID of version 7.';
-
-COMMENT ON COLUMN api.score.organization_id IS 'The organization''s id.';
-
-COMMENT ON COLUMN api.score.lead_id IS 'The lead''s id.';
-
-COMMENT ON COLUMN api.score.kind IS 'scored: a model computed the score. set: someone wrote it to the lead.';
-
-COMMENT ON COLUMN api.score.lead_score IS 'The score.';
-
-COMMENT ON COLUMN api.score.ai_reasoning IS 'The reasons for the score, as text.';
-
-COMMENT ON COLUMN api.score.model IS 'own or default; null if no model computed the score.';
-
-COMMENT ON COLUMN api.score.model_version IS 'The version of the model; null if no model computed the score.';
-
-COMMENT ON COLUMN api.score.base IS 'The base of the score, from 0 to 1; null if no model computed the score.';
-
-COMMENT ON COLUMN api.score.contributions IS 'The contributions that were added to the base, strongest first; null if no model computed the score.';
-
-COMMENT ON COLUMN api.score.created_at IS 'When the score was computed or set.';
-
 CREATE DOMAIN api.seal_count AS integer
 	CONSTRAINT seal_count_within_1_and_10000 CHECK (((VALUE >= 1) AND (VALUE <= 10000)));
 
@@ -527,37 +680,6 @@ CREATE DOMAIN api.seal_position AS text
 ALTER DOMAIN api.seal_position OWNER TO leads_owner;
 
 COMMENT ON DOMAIN api.seal_position IS 'The position of a seal. 0 is the position before the first seal.';
-
-CREATE TYPE api.signal AS (
-	id uuid,
-	organization_id uuid,
-	lead_id uuid,
-	type text,
-	value json,
-	observed_at api.utc_time,
-	dedupe_key text,
-	created_at api.utc_time
-);
-
-ALTER TYPE api.signal OWNER TO leads_owner;
-
-COMMENT ON TYPE api.signal IS 'An observation about a lead, as it is stored.';
-
-COMMENT ON COLUMN api.signal.id IS 'The signal''s id, a UUID of version 7.';
-
-COMMENT ON COLUMN api.signal.organization_id IS 'The organization''s id.';
-
-COMMENT ON COLUMN api.signal.lead_id IS 'The lead''s id.';
-
-COMMENT ON COLUMN api.signal.type IS 'What was observed, as a machine name such as storm_event.';
-
-COMMENT ON COLUMN api.signal.value IS 'The value that was observed. false and null do not count for the score.';
-
-COMMENT ON COLUMN api.signal.observed_at IS 'When it was observed.';
-
-COMMENT ON COLUMN api.signal.dedupe_key IS 'Your own key. A second signal of the lead with the same key is not added.';
-
-COMMENT ON COLUMN api.signal.created_at IS 'When the signal was added.';
 
 CREATE TYPE api.signal_input AS (
 	type text,
@@ -5240,6 +5362,56 @@ ALTER FUNCTION api.default_text(function oid, "position" integer) OWNER TO leads
 
 COMMENT ON FUNCTION api.default_text(function oid, "position" integer) IS 'The default of the argument at a position (from 1), as text. Null if the argument has no default.';
 
+CREATE FUNCTION api.delete_lead(id uuid) RETURNS api.answer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := auth.organization_id('admin');
+  v_erasure record;
+begin
+  -- Under the policies, which the erasing function does not have.
+  if
+    not exists (select from app.lead as l where l.organization_id = v_organization_id and l.id = delete_lead.id)
+    and not exists (
+      select from audit.event as e where e.organization_id = v_organization_id and e.lead_id = delete_lead.id
+    )
+  then
+    return null;
+  end if;
+  select e.* into v_erasure from audit.erase_own_lead(delete_lead.id) as e;
+  if v_erasure.wait_seconds > 0 then
+    return row(
+      202,
+      json_build_object('Retry-After', least(ceil(v_erasure.wait_seconds), 60)::text),
+      row_to_json(row(delete_lead.id, 'waiting', '{}')::api.lead_erasure)::text
+    );
+  elsif v_erasure.rows_gone = 0 and v_erasure.events = 0 then
+    return null;
+  end if;
+  return row(
+    200,
+    null::json,
+    row_to_json(row(
+      delete_lead.id,
+      'erased',
+      array(
+        select row(c.vendor, c.account, c.status, c.external_id)::api.lead_copy
+        from json_to_recordset(v_erasure.copies) as c (vendor text, account text, status text, external_id text)
+      )
+    )::api.lead_erasure)::text
+  );
+end $$;
+
+ALTER FUNCTION api.delete_lead(id uuid) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.delete_lead(id uuid) IS 'Erase a lead.
+
+This cannot be undone. It deletes the lead with its signals, scores and pushes, replaces its values in the audit log by
+{"erased": true}, and empties the stored responses of Idempotency-Keys. The audit log records lead.erased. copies lists
+the records in CRMs: erase them there. 202 means that nothing was erased, because a push to the CRM is in progress:
+repeat the request after the seconds in Retry-After. If the lead was erased before, the response is 404.';
+
 CREATE FUNCTION api.expression(definition text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -5458,6 +5630,104 @@ ALTER FUNCTION api.get_lead_details(id uuid) OWNER TO leads_exec;
 COMMENT ON FUNCTION api.get_lead_details(id uuid) IS 'Get the details of a lead.
 
 phone is the number as you sent it. reference is your own id of the lead. details has the other values, by name.';
+
+CREATE FUNCTION api.get_lead_everything(id uuid) RETURNS api.answer
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := auth.organization_id('admin');
+  v_most integer := 10000;
+  v_lead app.lead_values;
+  v_has_values boolean;
+  v_everything api.lead_everything;
+begin
+  select l.* into v_lead
+  from app.lead as l
+  where l.organization_id = v_organization_id and l.id = get_lead_everything.id;
+  -- A lead that was deleted in SQL still has values in the audit log.
+  select exists (
+    select
+    from audit.event as e
+    where
+      e.organization_id = v_organization_id
+      and e.lead_id = get_lead_everything.id
+      and e.action not in ('lead.erased', 'lead.read')
+      and audit.erased_payload(e.payload)::text <> e.payload::text
+  )
+  into v_has_values;
+  if v_lead.id is null and not v_has_values then
+    return null;
+  end if;
+
+  if v_lead.id is not null then
+    v_everything.lead := app.lead_whole(v_lead);
+    v_everything.details := app.lead_details(v_lead);
+  end if;
+  v_everything.signals := array(
+    select scoring.signal_item(
+      s.id, s.organization_id, s.lead_id, s.type, s.value, s.observed_at, s.dedupe_key, s.created_at
+    )
+    from scoring.signal as s
+    where s.organization_id = v_organization_id and s.lead_id = get_lead_everything.id
+    order by s.created_at desc, s.id desc
+    limit v_most + 1
+  );
+  v_everything.scores := array(
+    select row(
+      s.id, s.organization_id, s.lead_id, s.kind, s.lead_score, s.ai_reasoning, s.model, s.model_version, s.base,
+      s.contributions, app.utc_text(s.created_at)
+    )::api.score
+    from scoring.score as s
+    where s.organization_id = v_organization_id and s.lead_id = get_lead_everything.id
+    order by s.created_at desc, s.id desc
+    limit v_most + 1
+  );
+  v_everything.crm_pushes := array(
+    select crm.push_item(
+      row(s.*)::crm.sync_values,
+      array(
+        select row(
+          a.number, a.email, a.display_name, app.utc_text(a.sent_at), a.outcome, a.message, app.utc_text(a.created_at)
+        )::api.crm_attempt
+        from crm.attempt as a
+        where a.organization_id = v_organization_id and a.sync_id = s.id
+        order by a.number
+      )
+    )
+    from crm.sync as s
+    where s.organization_id = v_organization_id and s.lead_id = get_lead_everything.id
+    order by s.created_at, s.id
+  );
+  v_everything.audit_events := array(
+    select audit.event_item(e.id, e.organization_id, e.action, e.source, e.correlation_id, e.payload, e.created_at)
+    from audit.event as e
+    where e.organization_id = v_organization_id and e.lead_id = get_lead_everything.id
+    order by e.created_at desc, e.id desc
+    limit v_most + 1
+  );
+  v_everything.kept_answers := array(
+    select row(k.status, k.body::json, app.utc_text(k.created_at))::api.kept_answer
+    from app.idempotency_key as k
+    where k.organization_id = v_organization_id and strpos(k.body, get_lead_everything.id::text) > 0
+    order by k.created_at
+  );
+  v_everything.is_complete := greatest(
+    cardinality(v_everything.signals), cardinality(v_everything.scores), cardinality(v_everything.audit_events)
+  ) <= v_most;
+  v_everything.signals := v_everything.signals[:v_most];
+  v_everything.scores := v_everything.scores[:v_most];
+  v_everything.audit_events := v_everything.audit_events[:v_most];
+  return row(200, null::json, row_to_json(v_everything)::text);
+end $$;
+
+ALTER FUNCTION api.get_lead_everything(id uuid) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.get_lead_everything(id uuid) IS 'Get everything about a lead.
+
+The lead, its details, signals, scores, pushes with their attempts, audit events, and the responses that are kept under
+Idempotency-Keys: what a person can ask for. lead and details are null if the lead was deleted and not erased. Each list
+has up to 10,000 entries. A lead that was erased returns 404.';
 
 CREATE TABLE app.pipeline_stage (
     organization_id uuid NOT NULL,
@@ -9141,6 +9411,20 @@ It deletes the stages, models, kept answers and the name, erases the values in a
 organization.erased. The id, the log and its seals are kept.
 Raises PT409 leads_left if the organization has leads.';
 
+CREATE FUNCTION audit.erase_own_lead(lead_id uuid) RETURNS TABLE(wait_seconds numeric, rows_gone bigint, events bigint, copies json)
+    LANGUAGE sql SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT e.wait_seconds,
+     e.rows_gone,
+     e.events,
+     e.copies
+    FROM audit.erase_lead(auth.organization_id('admin'::text), erase_own_lead.lead_id) e(wait_seconds, rows_gone, events, copies);
+END;
+
+ALTER FUNCTION audit.erase_own_lead(lead_id uuid) OWNER TO leads_eraser;
+
+COMMENT ON FUNCTION audit.erase_own_lead(lead_id uuid) IS 'The same as audit.erase_lead, for the organization of an admin key that this transaction has proven. The caller cannot name another organization. Without such a key, it finds no lead.';
+
 CREATE FUNCTION audit.erased_payload(payload json) RETURNS json
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -10054,6 +10338,16 @@ ALTER FUNCTION crm.push_answer(lead_id uuid, sync crm.sync_values) OWNER TO lead
 COMMENT ON FUNCTION crm.push_answer(lead_id uuid, sync crm.sync_values) IS '200 with the record''s id if the push is ok, 202 while it is pending or in progress.
 
 Raises PT502 crm_rejected with the vendor''s reason, PT502 crm_unavailable, and PT409 crm_outcome_unknown.';
+
+CREATE FUNCTION crm.push_item(sync crm.sync_values, attempts api.crm_attempt[]) RETURNS api.crm_push
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ROW((sync).vendor, (sync).account, (sync).status, (sync).external_id, (sync).error_code, (sync).error, (app.utc_text((sync).last_synced_at))::api.utc_time, (app.utc_text((sync).created_at))::api.utc_time, attempts)::api.crm_push AS "row";
+END;
+
+ALTER FUNCTION crm.push_item(sync crm.sync_values, attempts api.crm_attempt[]) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION crm.push_item(sync crm.sync_values, attempts api.crm_attempt[]) IS 'The nine fields of a push, in the order of the body. attempts: its attempts in this form.';
 
 CREATE FUNCTION crm.push_skipped(organization_id uuid) RETURNS void
     LANGUAGE sql
@@ -12212,6 +12506,10 @@ CREATE POLICY attempt_eraser_delete ON crm.attempt FOR DELETE TO leads_eraser US
 
 CREATE POLICY attempt_eraser_select ON crm.attempt FOR SELECT TO leads_eraser USING (true);
 
+CREATE POLICY attempt_exec_select ON crm.attempt FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('admin'::text = ANY (k.scopes)))));
+
 CREATE POLICY attempt_jobs_insert ON crm.attempt FOR INSERT TO leads_jobs WITH CHECK (true);
 
 CREATE POLICY attempt_jobs_select ON crm.attempt FOR SELECT TO leads_jobs USING (true);
@@ -12325,6 +12623,7 @@ GRANT USAGE ON SCHEMA auth TO leads_exec;
 GRANT USAGE ON SCHEMA auth TO leads_jobs;
 GRANT USAGE ON SCHEMA auth TO leads_audit;
 GRANT USAGE ON SCHEMA auth TO leads_api;
+GRANT USAGE ON SCHEMA auth TO leads_eraser;
 
 GRANT USAGE ON SCHEMA bi TO leads_bi;
 
@@ -12799,24 +13098,34 @@ GRANT SELECT ON TABLE crm.attempt TO leads_jobs;
 GRANT SELECT,DELETE ON TABLE crm.attempt TO leads_eraser;
 
 GRANT INSERT(organization_id) ON TABLE crm.attempt TO leads_jobs;
+GRANT SELECT(organization_id) ON TABLE crm.attempt TO leads_exec;
 
 GRANT INSERT(sync_id) ON TABLE crm.attempt TO leads_jobs;
+GRANT SELECT(sync_id) ON TABLE crm.attempt TO leads_exec;
 
 GRANT INSERT(number) ON TABLE crm.attempt TO leads_jobs;
+GRANT SELECT(number) ON TABLE crm.attempt TO leads_exec;
 
 GRANT INSERT(connection_revision) ON TABLE crm.attempt TO leads_jobs;
 
 GRANT UPDATE(email) ON TABLE crm.attempt TO leads_jobs;
+GRANT SELECT(email) ON TABLE crm.attempt TO leads_exec;
 
 GRANT UPDATE(display_name) ON TABLE crm.attempt TO leads_jobs;
+GRANT SELECT(display_name) ON TABLE crm.attempt TO leads_exec;
 
 GRANT UPDATE(sent_at) ON TABLE crm.attempt TO leads_jobs;
+GRANT SELECT(sent_at) ON TABLE crm.attempt TO leads_exec;
 
 GRANT UPDATE(outcome) ON TABLE crm.attempt TO leads_jobs;
+GRANT SELECT(outcome) ON TABLE crm.attempt TO leads_exec;
 
 GRANT UPDATE(http_status) ON TABLE crm.attempt TO leads_jobs;
 
 GRANT UPDATE(message) ON TABLE crm.attempt TO leads_jobs;
+GRANT SELECT(message) ON TABLE crm.attempt TO leads_exec;
+
+GRANT SELECT(created_at) ON TABLE crm.attempt TO leads_exec;
 
 REVOKE ALL ON FUNCTION crm.copies(organization_id uuid, lead_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.copies(organization_id uuid, lead_id uuid) TO leads_eraser;
@@ -12883,6 +13192,9 @@ GRANT ALL ON FUNCTION api.create_signals(id uuid, body text, idempotency_key api
 
 REVOKE ALL ON FUNCTION api.default_text(function oid, "position" integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION api.delete_lead(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.delete_lead(id uuid) TO leads_api;
+
 REVOKE ALL ON FUNCTION api.expression(definition text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.event_etag(payload_digest bytea, salt bytea) FROM PUBLIC;
@@ -12901,6 +13213,7 @@ GRANT SELECT ON TABLE auth.claimed_key TO leads_exec;
 
 REVOKE ALL ON FUNCTION auth.organization_id(scope text) FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.organization_id(scope text) TO leads_exec;
+GRANT ALL ON FUNCTION auth.organization_id(scope text) TO leads_eraser;
 
 REVOKE ALL ON FUNCTION crm.sync_in_force(organization_id uuid, lead_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.sync_in_force(organization_id uuid, lead_id uuid) TO leads_exec;
@@ -12922,6 +13235,9 @@ GRANT ALL ON FUNCTION api.get_lead(id uuid) TO leads_api;
 
 REVOKE ALL ON FUNCTION api.get_lead_details(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.get_lead_details(id uuid) TO leads_api;
+
+REVOKE ALL ON FUNCTION api.get_lead_everything(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.get_lead_everything(id uuid) TO leads_api;
 
 GRANT SELECT ON TABLE app.pipeline_stage TO leads_exec;
 GRANT SELECT,INSERT,DELETE ON TABLE app.pipeline_stage TO leads_jobs;
@@ -13232,6 +13548,9 @@ REVOKE ALL ON FUNCTION audit.erase_events(organization_id uuid, lead_id uuid) FR
 REVOKE ALL ON FUNCTION audit.erase_organization(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.erase_organization(organization_id uuid) TO leads_jobs;
 
+REVOKE ALL ON FUNCTION audit.erase_own_lead(lead_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.erase_own_lead(lead_id uuid) TO leads_exec;
+
 REVOKE ALL ON FUNCTION audit.erased_payload(payload json) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.erased_payload(payload json) TO leads_eraser;
 GRANT ALL ON FUNCTION audit.erased_payload(payload json) TO leads_exec;
@@ -13296,6 +13615,9 @@ REVOKE ALL ON FUNCTION crm.open_until(organization_id uuid, sync_id uuid, settle
 
 REVOKE ALL ON FUNCTION crm.push_answer(lead_id uuid, sync crm.sync_values) FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.push_answer(lead_id uuid, sync crm.sync_values) TO leads_exec;
+
+REVOKE ALL ON FUNCTION crm.push_item(sync crm.sync_values, attempts api.crm_attempt[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION crm.push_item(sync crm.sync_values, attempts api.crm_attempt[]) TO leads_exec;
 
 REVOKE ALL ON FUNCTION crm.push_skipped(organization_id uuid) FROM PUBLIC;
 
@@ -13524,6 +13846,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"validation_failed","status":422,"code":"validation_failed","title":"Validation failed","detail":"Fix the fields listed in errors and send the request again.","field":null,"field_code":null}
 
 -- the rows of api.route
+-- {"method":"DELETE","path":"/leads/{id}","function":"api.delete_lead","scope":"admin","wait_seconds":null,"wait_function":null}
 -- {"method":"GET","path":"/audit-log","function":"api.list_audit_events","scope":"read","wait_seconds":null,"wait_function":null}
 -- {"method":"GET","path":"/audit-log/verify","function":"api.verify_audit_log","scope":"admin","wait_seconds":null,"wait_function":null}
 -- {"method":"GET","path":"/audit-log/{id}","function":"api.get_audit_event","scope":"read","wait_seconds":null,"wait_function":null}
@@ -13533,6 +13856,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"method":"GET","path":"/leads/{id}","function":"api.get_lead","scope":"read","wait_seconds":null,"wait_function":null}
 -- {"method":"GET","path":"/leads/{id}/crm-sync","function":"api.get_crm_sync","scope":"read","wait_seconds":null,"wait_function":null}
 -- {"method":"GET","path":"/leads/{id}/details","function":"api.get_lead_details","scope":"read","wait_seconds":null,"wait_function":null}
+-- {"method":"GET","path":"/leads/{id}/everything","function":"api.get_lead_everything","scope":"admin","wait_seconds":null,"wait_function":null}
 -- {"method":"GET","path":"/leads/{id}/scores","function":"api.list_scores","scope":"read","wait_seconds":null,"wait_function":null}
 -- {"method":"GET","path":"/leads/{id}/signals","function":"api.list_signals","scope":"read","wait_seconds":null,"wait_function":null}
 -- {"method":"GET","path":"/organizations/me","function":"api.get_organization","scope":"read","wait_seconds":null,"wait_function":null}
@@ -13567,11 +13891,13 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
     "description": "One signal, or several.",
     "oneOf": ["$body", {"$ref": "#/components/schemas/SignalBatch"}]
   },"answer":"api.signal","form":"one_or_list","statuses":[201],"headers":[],"problems":[],"parameters":{},"examples":{}}
+-- {"function":"api.delete_lead","tag":"Leads","request":null,"rule":null,"answer":"api.lead_erasure","form":null,"statuses":[200,202],"headers":[],"problems":[],"parameters":{},"examples":{"202": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "status": "waiting", "copies": []}}}
 -- {"function":"api.get_audit_event","tag":"Audit log","request":null,"rule":null,"answer":"api.audit_event","form":null,"statuses":[200],"headers":["ETag"],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.get_crm_sync","tag":"CRM","request":null,"rule":null,"answer":"api.lead_sync","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.get_health","tag":"Organization","request":null,"rule":null,"answer":"api.health","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.get_lead","tag":"Leads","request":null,"rule":null,"answer":"api.lead","form":null,"statuses":[200],"headers":["ETag"],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.get_lead_details","tag":"Leads","request":null,"rule":null,"answer":"api.lead_details","form":null,"statuses":[200],"headers":["ETag"],"problems":[],"parameters":{},"examples":{}}
+-- {"function":"api.get_lead_everything","tag":"Leads","request":null,"rule":null,"answer":"api.lead_everything","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.get_organization","tag":"Organization","request":null,"rule":null,"answer":"api.organization","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.list_audit_events","tag":"Audit log","request":null,"rule":null,"answer":"api.audit_event","form":null,"statuses":[200],"headers":[],"problems":["validation_failed"],"parameters":{},"examples":{}}
 -- {"function":"api.list_crm_connections","tag":"CRM","request":null,"rule":null,"answer":"api.crm_connection","form":"page","statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
@@ -13620,13 +13946,19 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"type":"api.audit_event","relation":"audit.event","never_null":[],"fields":{"payload":{"$ref":"#/components/schemas/AuditPayload"}},"example":{"id": "01a15d1e-0a5c-7c11-8a3c-5d1f1d6c2a91", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "action": "lead.updated", "source": "api", "correlation_id": "4f6c1c0e8d3b4a8c9a35c8f2b1d7e640", "payload": {"lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "diff": {"pipeline_stage": {"from": "qualified", "to": "won"}, "lead_score": {"from": 87, "to": 92}}, "key_id": "3f0d5a52-3c7e-4d6f-9a64-7d1b0a2e4c11"}, "created_at": "2026-04-27T18:55:42.001Z"}}
 -- {"type":"api.chain_fault","relation":null,"never_null":["code","detail"],"fields":{"code":{"type":"string","enum":["head_mismatch","seal_missing","event_missing","hash_mismatch","payload_mismatch","not_sealed"]}},"example":null}
 -- {"type":"api.chain_verdict","relation":null,"never_null":["organization_id","holds","verified_from","verified_to","unsealed"],"fields":{},"example":{"organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "holds": true, "fault": null, "verified_from": 1, "verified_to": 583, "next_after": null, "head": "583:fcc5b98b28bdea1ea9f95e5f1a7f529ca275366987c4743222202462510eaf54", "unsealed": 0}}
+-- {"type":"api.crm_attempt","relation":"crm.attempt","never_null":[],"fields":{},"example":null}
 -- {"type":"api.crm_connection","relation":"crm.connection","never_null":[],"fields":{"settings":{"$ref":"#/components/schemas/CrmConnectionSettings"}},"example":{"id": "01a15d20-0b2c-7d3e-8f4a-5b6c7d8e9fa0", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "vendor": "jobnimbus", "account": "default", "state": "active", "fault": null, "push_stage": "qualified", "settle_seconds": 60, "settings": {"record_type_name": "Customer", "status_name": "Lead"}, "created_at": "2026-04-20T09:00:00.000Z"}}
+-- {"type":"api.crm_push","relation":"crm.sync","never_null":["attempts"],"fields":{},"example":null}
 -- {"type":"api.crm_sync","relation":"crm.sync","never_null":[],"fields":{},"example":null}
 -- {"type":"api.health","relation":"app.organization","never_null":["status","organization_id","environment","scopes"],"fields":{"status":{"type":"string","enum":["ok"]},"scopes":{"type":"array","items":{"type":"string","enum":["read","write","admin"]}}},"example":{"status": "ok", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "environment": "live", "scopes": ["read", "write"]}}
+-- {"type":"api.kept_answer","relation":null,"never_null":["created_at"],"fields":{"body":{"type":["object","null"],"additionalProperties":true}},"example":null}
 -- {"type":"api.lead","relation":"app.lead","never_null":[],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": "residential", "company_size": null, "pain_points": "Recurring basement moisture after spring rain", "timeline": "this_week", "budget_range": null, "ai_reasoning": "High urgency: water damage signal, recent storm event, in-radius", "qualification_completed_at": "2026-04-27T13:22:09.218Z", "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z"}}
 -- {"type":"api.lead_change","relation":"app.lead","never_null":[],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 92, "pipeline_stage": "won", "updated_at": "2026-04-27T18:55:42.001Z"}}
+-- {"type":"api.lead_copy","relation":"crm.sync","never_null":[],"fields":{},"example":null}
 -- {"type":"api.lead_details","relation":"app.lead","never_null":["details"],"fields":{"details":{"$ref":"#/components/schemas/LeadDetailValues"}},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "phone": "(555) 010-0199", "reference": "form-7731", "details": {"roof_age": 12, "insured": true}, "updated_at": "2026-04-27T13:22:09.218Z"}}
 -- {"type":"api.lead_details_input","relation":"app.lead","never_null":[],"fields":{"details":{"$ref":"#/components/schemas/LeadDetailPatch"}},"example":{"phone": "(555) 010-0199", "details": {"roof_age": 12, "color": null}}}
+-- {"type":"api.lead_erasure","relation":null,"never_null":["id","status","copies"],"fields":{"status":{"type":"string","enum":["erased","waiting"]}},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "status": "erased", "copies": [{"vendor": "jobnimbus", "account": "default", "status": "ok", "external_id": "jn_117422"}]}}
+-- {"type":"api.lead_everything","relation":null,"never_null":["signals","scores","crm_pushes","audit_events","kept_answers","is_complete"],"fields":{},"example":{"lead": null, "details": null, "signals": [], "scores": [], "crm_pushes": [], "audit_events": [], "kept_answers": [], "is_complete": true}}
 -- {"type":"api.lead_input","relation":"app.lead","never_null":[],"fields":{},"example":{"name": "Sarah Mitchell", "email": "sarah.mitchell@example.com", "source": "website", "industry": "residential", "pipeline_stage": "new"}}
 -- {"type":"api.lead_item","relation":"app.lead","never_null":[],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": null, "company_size": null, "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z"}}
 -- {"type":"api.lead_sync","relation":null,"never_null":["id"],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "crm_sync": {"vendor": "jobnimbus", "external_id": "jn_117422", "status": "ok", "last_synced_at": "2026-04-27T19:03:42.118Z"}}}

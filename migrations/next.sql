@@ -647,3 +647,102 @@ begin
 end $$;
 
 reset role;
+
+-- migration: lead_erasure
+-- Adds the types of the responses of DELETE /leads/{id} and GET /leads/{id}/everything.
+--
+-- Locks: none that matter; every object is new.
+-- Duration: 0 s per million rows: no row is read.
+-- Phase: expand
+-- If it breaks off: nothing is left behind; run leads migrate again.
+
+set local role leads_owner;
+
+-- audit.erase_own_lead asks which organization the key belongs to.
+grant usage on schema auth to leads_eraser;
+
+create type api.lead_copy as (
+  vendor text,
+  account text,
+  status text,
+  external_id text
+);
+comment on type api.lead_copy is 'A record of a lead in a CRM.';
+comment on column api.lead_copy.status is 'The status of the push that created the record, or that may have created it.';
+
+create type api.lead_erasure as (
+  id uuid,
+  status text,
+  copies api.lead_copy[]
+);
+comment on type api.lead_erasure is 'The erasure of a lead.';
+comment on column api.lead_erasure.id is 'The id of the lead.';
+comment on column api.lead_erasure.status is
+  'erased: the lead was erased. waiting: nothing was erased, because a push to the CRM is in progress; repeat the request.';
+comment on column api.lead_erasure.copies is
+  'The records in CRMs, which you must erase there. An external_id of null means that the CRM may have a record.';
+
+create type api.crm_attempt as (
+  number integer,
+  email text,
+  display_name text,
+  sent_at api.utc_time,
+  outcome text,
+  message text,
+  created_at api.utc_time
+);
+comment on type api.crm_attempt is 'One try of a push.';
+comment on column api.crm_attempt.email is 'The e-mail address that was sent to the CRM.';
+comment on column api.crm_attempt.display_name is 'The name that was sent to the CRM. Null: nothing was sent that creates a record.';
+comment on column api.crm_attempt.sent_at is 'When it was sent.';
+comment on column api.crm_attempt.outcome is 'The result; null if it is not known.';
+comment on column api.crm_attempt.message is 'The message of the CRM.';
+comment on column api.crm_attempt.created_at is 'When the attempt began.';
+
+create type api.crm_push as (
+  vendor text,
+  account text,
+  status text,
+  external_id text,
+  error_code text,
+  error text,
+  last_synced_at api.utc_time,
+  created_at api.utc_time,
+  attempts api.crm_attempt[]
+);
+comment on type api.crm_push is 'A push of a lead to one account of a CRM, with its attempts.';
+comment on column api.crm_push.created_at is 'When the push was first requested.';
+comment on column api.crm_push.attempts is 'The attempts, the first one first.';
+
+create type api.kept_answer as (
+  status integer,
+  body json,
+  created_at api.utc_time
+);
+comment on type api.kept_answer is 'A response that is kept for 24 hours under an Idempotency-Key.';
+comment on column api.kept_answer.status is 'The HTTP status.';
+comment on column api.kept_answer.body is 'The body.';
+comment on column api.kept_answer.created_at is 'When the request was made.';
+
+create type api.lead_everything as (
+  lead api.lead,
+  details api.lead_details,
+  signals api.signal[],
+  scores api.score[],
+  crm_pushes api.crm_push[],
+  audit_events api.audit_event[],
+  kept_answers api.kept_answer[],
+  is_complete boolean
+);
+comment on type api.lead_everything is 'All that is stored about a lead.';
+comment on column api.lead_everything.lead is 'The lead as GET /leads/{id} shows it.';
+comment on column api.lead_everything.details is 'Its phone number, reference and details.';
+comment on column api.lead_everything.signals is 'Its signals, the newest first.';
+comment on column api.lead_everything.scores is 'Its scores, the newest first.';
+comment on column api.lead_everything.crm_pushes is 'Its pushes to CRMs.';
+comment on column api.lead_everything.audit_events is 'Its events in the audit log, the newest first.';
+comment on column api.lead_everything.kept_answers is 'The responses about it that are kept under Idempotency-Keys.';
+comment on column api.lead_everything.is_complete is
+  'false: one of the lists has only its 10,000 newest entries. The others are in the pages of its own endpoint.';
+
+reset role;

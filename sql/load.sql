@@ -47,6 +47,7 @@ reset role;
 \ir crm/copies.sql
 \ir audit/erase_events.sql
 \ir audit/erase_lead.sql
+\ir audit/erase_own_lead.sql
 \ir audit/erase_organization.sql
 \ir audit/event_hash.sql
 \ir audit/chain_verdict.sql
@@ -175,6 +176,7 @@ reset role;
 \ir crm/account_in_force.sql
 \ir crm/sync_in_force.sql
 \ir crm/sync_item.sql
+\ir crm/push_item.sql
 \ir crm/push_answer.sql
 \ir crm/push_skipped.sql
 \ir crm/open_until.sql
@@ -231,6 +233,8 @@ reset role;
 \ir api/update_lead.sql
 \ir api/get_lead_details.sql
 \ir api/update_lead_details.sql
+\ir api/get_lead_everything.sql
+\ir api/delete_lead.sql
 \ir api/create_signals.sql
 \ir api/list_signals.sql
 \ir api/score_lead.sql

@@ -153,6 +153,9 @@ from (values
     select on audit.unsealed
     select on auth.claimed_key
     select (
+      organization_id, sync_id, number, email, display_name, sent_at, outcome, message, created_at
+    ) on crm.attempt
+    select (
       organization_id, id, vendor, account, state, fault, push_stage, settings, settle_seconds, created_at
     ) on crm.connection
     select on crm.sync
@@ -221,6 +224,7 @@ from (values
     execute on app.utc_text
     execute on audit.actions
     execute on audit.chain_verdict
+    execute on audit.erase_own_lead
     execute on audit.erased_payload
     execute on audit.event_etag
     execute on audit.event_hash
@@ -232,6 +236,7 @@ from (values
     execute on auth.roles
     execute on crm.account_in_force
     execute on crm.push_answer
+    execute on crm.push_item
     execute on crm.request_push
     execute on crm.sync_in_force
     execute on crm.sync_item
@@ -373,6 +378,7 @@ from (values
   ('leads_eraser', '
     usage on schema app
     usage on schema audit
+    usage on schema auth
     usage on schema crm
     usage on schema scoring
     select (organization_id, headers, body) on app.idempotency_key
@@ -401,6 +407,7 @@ from (values
     execute on app.trim_text
     execute on app.utc_text
     execute on audit.erased_payload
+    execute on auth.organization_id
     execute on crm.copies
     execute on audit.record_erasure
   '),

@@ -2,6 +2,9 @@
 set local role leads_owner;
 call app.drop_policies('crm.attempt');
 
+create policy attempt_exec_select on crm.attempt for select to leads_exec
+  using (organization_id = (select k.organization_id from auth.claimed_key as k where 'admin' = any (k.scopes)));
+
 -- The worker's functions, and leads crm.
 create policy attempt_jobs_select on crm.attempt for select to leads_jobs using (true);
 create policy attempt_jobs_insert on crm.attempt for insert to leads_jobs with check (true);

@@ -207,6 +207,10 @@ READ = (
         request("read", f"api.{function}('{{lead_theirs}}')")
         for function in ("get_lead", "get_lead_details", "list_signals", "list_scores")
     ),
+    *(
+        request("admin", f"api.get_lead_everything('{{lead_{lead}}}')")
+        for lead in ("three", "rejected", "unknown", "pushed", "plain", "theirs")
+    ),
 )
 
 WRITE = (
@@ -224,6 +228,7 @@ WRITE = (
     request("write", """api.create_signals('{lead_theirs}', '{"type": "hail"}')"""),
     *(request("write", f"api.{function}('{{lead_theirs}}')") for function in ("score_lead", "push_lead")),
     request("write", """api.update_lead('{lead_theirs}', '{"timeline": "soon"}')"""),
+    request("admin", "api.delete_lead('{lead_theirs}')"),
     request("write", """api.update_lead('{lead_plain}', '{"timeline": "soon", "email": "one@canary.example"}')"""),
     request("write", """api.update_lead('{lead_plain}', '{"timeline": "now"}', '"2.{version}"')"""),
     request("write", """api.update_lead('{lead_plain}', '{"pipeline_stage": "qualified", "lead_score": 7}')"""),
@@ -313,9 +318,12 @@ OPERATE = (
     operator("admin.keys('{own}')"),
 )
 
-ERASE_LEAD = tuple(
-    operator(f"admin.erase_lead('{{own}}', '{{lead_{lead}}}')")
-    for lead in ("three", "rejected", "called", "unknown", "pushed")
+ERASE_LEAD = (
+    *(
+        operator(f"admin.erase_lead('{{own}}', '{{lead_{lead}}}')")
+        for lead in ("three", "rejected", "called", "unknown", "pushed")
+    ),
+    *(request("admin", f"api.delete_lead('{{lead_{lead}}}')") for lead in ("plain", "due", "leased", "won", "theirs")),
 )
 ERASE_ORGANIZATION = (
     worker("crm.settle_attempt('{own}', '{sync_called}', 1, 'created', '42')"),

@@ -268,7 +268,8 @@ def test_shared_responses_are_written_once(document: Document) -> None:
                 assert (int(status) >= 400) is ("$ref" in response), (method, path, status)
     texts = [json.dumps(response, sort_keys=True) for response in document["components"]["responses"].values()]
     assert len(set(texts)) == len(texts)
-    assert len(json.dumps(document)) < 125_000
+    operations = sum(len(item) for item in document["paths"].values())
+    assert len(json.dumps(document)) < 7_000 * operations
 
 
 def test_fixed_words_are_enums(document: Document, database: Database) -> None:
@@ -284,11 +285,15 @@ def test_fixed_words_are_enums(document: Document, database: Database) -> None:
     assert listed == {
         ("AuditEvent", "source"),
         ("ChainFault", "code"),
+        ("CrmAttempt", "outcome"),
         ("CrmConnection", "state"),
+        ("CrmPush", "status"),
         ("CrmSync", "status"),
         ("Health", "environment"),
         ("Health", "scopes"),
         ("Health", "status"),
+        ("LeadCopy", "status"),
+        ("LeadErasure", "status"),
         ("Organization", "environment"),
         ("Score", "kind"),
         ("Score", "model"),

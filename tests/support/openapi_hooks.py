@@ -12,6 +12,7 @@ import uuid
 from decimal import Decimal
 from typing import Any
 
+import httpx
 import schemathesis
 from hypothesis import strategies as st
 from schemathesis import Case, HookContext
@@ -21,6 +22,7 @@ from schemathesis.openapi.checks import RejectedPositiveData
 
 KNOWN = json.loads(os.environ["PROOF_KNOWN"])
 """Ids of leads and events in the database, and the organization's stages."""
+CLIENT = httpx.Client(base_url=os.environ["PROOF_URL"], headers={"Authorization": os.environ["PROOF_KEY"]})
 
 _MADE_UP = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-(?!7)[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _CURSOR = re.compile(r"[A-Za-z0-9_-]{1,200}")
@@ -78,7 +80,11 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
     # A generated id has no record. Most are replaced by existing ids. Some stay, to test 404.
     id = case.path_parameters.get("id")
     if isinstance(id, str) and _MADE_UP.fullmatch(id) and int(id[-1], 16) > 1:
-        case.path_parameters["id"] = _pick(KNOWN["events" if case.path.startswith("/audit-log") else "leads"], id)
+        id = _pick(KNOWN["events" if case.path.startswith("/audit-log") else "leads"], id)
+        case.path_parameters["id"] = id
+    # Schemathesis also takes ids from responses. The known leads are for the other operations.
+    if case.method == "DELETE" and id in KNOWN["leads"]:
+        case.path_parameters["id"] = CLIENT.post("/leads", json={"email": "erased@example.com"}).json()["id"]
     # With a used key, a repeat does nothing, and another request is refused, valid or not.
     if _KEY.fullmatch(str(case.headers.get("Idempotency-Key", ""))):
         case.headers["Idempotency-Key"] = uuid.uuid4().hex

@@ -97,7 +97,13 @@ def prove(
     process = subprocess.run(
         command,
         cwd=folder,
-        env={**os.environ, "PROOF_KNOWN": json.dumps(known(client)), "PYTHONPATH": str(ROOT)},
+        env={
+            **os.environ,
+            "PROOF_KNOWN": json.dumps(known(client)),
+            "PROOF_URL": str(client.base_url),
+            "PROOF_KEY": client.headers["authorization"],
+            "PYTHONPATH": str(ROOT),
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -1,5 +1,5 @@
 begin;
-select plan(9);
+select plan(10);
 
 select admin.connect_crm(organization(a), 'hubspot', a, '{}') from unnest('{alice,bob}'::text[]) as a;
 insert into app.lead (organization_id, email, pipeline_stage)
@@ -33,7 +33,11 @@ select is(
   (select array_agg(c.account) from crm.connection as c), array['alice'], 'the scope admin shows alice''s own connection'
 );
 select is(refusal('select c.credential from crm.connection as c'), '42501', 'without the credential');
-select is(refusal('select a.email from crm.attempt as a'), '42501', 'attempts are not readable');
+select is(
+  (select count(*) from crm.attempt as a where a.organization_id <> organization('alice')), 0::bigint,
+  'the scope admin shows the attempts'
+);
+select is(refusal('select a.connection_revision from crm.attempt as a'), '42501', 'without the connection''s revision');
 select is(
   array(
     select refusal(w) from unnest(array[
