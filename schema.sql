@@ -2461,7 +2461,7 @@ end $_$;
 
 ALTER FUNCTION app.is_details(value jsonb) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.is_details(value jsonb) IS 'Whether the value is an object of 1 to 50 members and at most 16,384 bytes as text. A name is 1 to 64 of the characters a-z, 0-9 and _, and begins with a letter. A value is a text of 1 to 1,000 characters, a number of up to 40 digits, true or false. Null for null.';
+COMMENT ON FUNCTION app.is_details(value jsonb) IS 'Whether the value is an object of 1 to 50 members and at most 16,384 bytes as text. A name is 1 to 64 of the characters a-z, 0-9 and _, and begins with a letter. A value is a text of 1 to 1,000 characters, a number of up to 40 characters, true or false. Null for null.';
 
 CREATE FUNCTION app.is_email(value text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
@@ -3235,6 +3235,37 @@ COMMENT ON FUNCTION admin.fill_lead_items(batch integer) IS 'Sets app.lead.item 
 batch: after so many rows it ends with the page of the table that it is at. It changes neither revision nor updated_at,
 and writes no event. Until it has run, readers compute the item of these rows.';
 
+CREATE FUNCTION admin.fill_phone_keys(organization_id uuid, after uuid, batch integer, OUT last_id uuid, OUT leads integer) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := (admin.organization(fill_phone_keys.organization_id)).organization_id;
+  v_ids uuid[];
+begin
+  v_ids := array(
+    select l.id
+    from app.lead as l
+    where l.organization_id = v_organization_id and (l.id > fill_phone_keys.after or fill_phone_keys.after is null)
+    order by l.id
+    limit fill_phone_keys.batch
+  );
+  last_id := v_ids[cardinality(v_ids)];
+  -- The trigger _500_stamp computes the value.
+  update app.lead as l
+  set phone_key = null
+  where l.organization_id = v_organization_id and l.id = any (v_ids) and l.phone is not null;
+  get diagnostics leads = row_count;
+end $$;
+
+ALTER FUNCTION admin.fill_phone_keys(organization_id uuid, after uuid, batch integer, OUT last_id uuid, OUT leads integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.fill_phone_keys(organization_id uuid, after uuid, batch integer, OUT last_id uuid, OUT leads integer) IS 'Computes app.lead.phone_key again, after the country code of the organization has changed, in up to batch leads after an id.
+
+after: the last_id of the previous call; null for the first one. last_id: null if no lead was left. leads: how many have a phone
+number. It changes neither revision nor updated_at, and writes no event. Raises PT404 organization_not_found, PT409
+organization_erased.';
+
 CREATE FUNCTION admin.find_leads_to_erase(organization_id uuid, lead_id uuid, email text, phone text) RETURNS TABLE(lead_organization_id uuid, id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3243,11 +3274,11 @@ CREATE FUNCTION admin.find_leads_to_erase(organization_id uuid, lead_id uuid, em
 declare
   v_lead record;
   v_country_code text := app.country_code(find_leads_to_erase.organization_id);
-  -- A lead can be older than the country code of the organization. Then it has the digits only.
-  v_phones text[] := array[
-    app.phone_key(find_leads_to_erase.phone, v_country_code), app.phone_key(find_leads_to_erase.phone, null)
-  ];
+  v_phones text[] := app.phone_keys(find_leads_to_erase.phone, find_leads_to_erase.organization_id);
 begin
+  if app.is_phone(app.clean_text(find_leads_to_erase.phone)) is false then
+    raise sqlstate 'PT422' using message = 'invalid_phone', hint = 'A phone number has 3 to 20 digits.';
+  end if;
   for v_lead in
     select o.organization_id, f.id
     from app.organization as o
@@ -4551,7 +4582,7 @@ COMMENT ON FUNCTION admin.leads_to_erase(organization_id uuid, lead_id uuid, ema
 of a number, are ignored.
 
 Address and number also find deleted leads, and leads that had them before; they need organization_id. name, email: null if the lead was
-deleted. events: the number of the lead''s events in the audit log, without lead.read. copies: the result of crm.copies. Writes
+deleted. Raises PT422 invalid_phone. events: the number of the lead''s events in the audit log, without lead.read. copies: the result of crm.copies. Writes
 the event lead.read for each lead; if there is none, one event for the organization.';
 
 CREATE FUNCTION admin.limit_analyst(login text, connections integer) RETURNS void
@@ -5036,7 +5067,7 @@ COMMENT ON FUNCTION admin.set_organization(organization_id uuid, accepts_name_an
 
 accepts_name_and_phone: whether a lead may have a name and a phone number as its only contact data. Leads that have no other keep
 it if this is switched off. country_code: the calling code of phone numbers without one, 1 to 3 digits; empty: none. It applies to
-the phone numbers that are written later. Raises PT404 organization_not_found, PT409 organization_erased, PT422
+the phone numbers that are written later; then call admin.fill_phone_keys for the others. Raises PT404 organization_not_found, PT409 organization_erased, PT422
 invalid_country_code.';
 
 CREATE FUNCTION admin.signal_analyst(login text) RETURNS void
@@ -5988,7 +6019,7 @@ COMMENT ON FUNCTION api.list_crm_connections() IS 'List the CRM connections.
 An organization has at most one connection. state is active or paused. fault says why, if the CRM rejected the
 credential. The credential itself is never shown. An operator creates, pauses and removes connections.';
 
-CREATE FUNCTION api.list_leads("limit" api.page_size DEFAULT 50, cursor api.cursor DEFAULT NULL::text, pipeline_stage api.any_of DEFAULT NULL::text[], source api.any_of DEFAULT NULL::text[], email api.any_of DEFAULT NULL::text[], start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, end_at timestamp with time zone DEFAULT NULL::timestamp with time zone, phone api.any_of DEFAULT NULL::text[], reference api.any_of DEFAULT NULL::text[]) RETURNS api.answer
+CREATE FUNCTION api.list_leads("limit" api.page_size DEFAULT 50, cursor api.cursor DEFAULT NULL::text, pipeline_stage api.any_of DEFAULT NULL::text[], source api.any_of DEFAULT NULL::text[], email api.any_of DEFAULT NULL::text[], start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, end_at timestamp with time zone DEFAULT NULL::timestamp with time zone, phone text DEFAULT NULL::text, reference text DEFAULT NULL::text) RETURNS api.answer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -6172,16 +6203,17 @@ begin
   return app.page(v_items, list_leads.limit, v_cursor);
 end $$;
 
-ALTER FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone api.any_of, reference api.any_of) OWNER TO leads_exec;
+ALTER FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone text, reference text) OWNER TO leads_exec;
 
-COMMENT ON FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone api.any_of, reference api.any_of) IS 'List leads, newest first.
+COMMENT ON FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone text, reference text) IS 'List leads, newest first.
 
-The order is created_at, then id, both descending. Filters match exact values. Several values, separated by commas,
-match any of them; the parameter can also be repeated. A value that no lead can have, such as an unknown stage, is an
-error (422). email ignores the case of A to Z. phone compares numbers, however
-they are written: a number without a country code is completed with that of the organization. start_at is inclusive, end_at exclusive. The pages contain every lead
-that existed when you requested the first page exactly once. Rows do not become visible in the order of created_at: if
-you poll with start_at, request an overlap of some minutes and drop duplicates by id.';
+The order is created_at, then id, both descending. Filters match exact values. Several values of pipeline_stage, source
+or email, separated by commas, match any of them; the parameter can also be repeated. A value that no lead can have, such
+as an unknown stage, is an error (422). email ignores the case of A to Z. phone compares numbers, not their spelling: a
+number without a country code is completed with that of the organization. reference is your own id of a lead. start_at
+is inclusive, end_at exclusive. The pages contain every lead that existed when you requested the first page exactly once.
+Rows do not become visible in the order of created_at: if you poll with start_at, request an overlap of some minutes and
+drop duplicates by id.';
 
 CREATE FUNCTION api.list_scores(id uuid, "limit" api.page_size DEFAULT 50, cursor api.cursor DEFAULT NULL::text) RETURNS api.answer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -6613,11 +6645,8 @@ CREATE FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, i
              WHEN (f.base = ANY (ARRAY['json'::text, 'jsonb'::text])) THEN NULL::text
              WHEN (f.base = 'text[]'::text) THEN ((((k.type || ',"items":{'::text) || concat_ws(','::text, '"type":"string"', ('"enum":'::text || f.words),
              CASE
-                 WHEN ((f.checks !~ 'cardinality'::text) OR (f.words IS NOT NULL)) THEN NULL::text
-                 WHEN (k.pattern IS NOT NULL) THEN k.pattern
-                 WHEN f.is_phone THEN ('"maxLength":64,"pattern":'::text || replace((to_json(app.phone_pattern()))::text, '[^'::text, '[^,'::text))
-                 WHEN (f.max_length IS NOT NULL) THEN format('"maxLength":%s,"pattern":%s'::text, f.max_length, replace((to_json(app.text_pattern()))::text, '[^'::text, '[^,'::text))
-                 ELSE '"pattern":"^[^,\\u0000]+$"'::text
+                 WHEN ((f.checks ~ 'cardinality'::text) AND (f.words IS NULL)) THEN COALESCE(k.pattern, '"pattern":"^[^,\\u0000]+$"'::text)
+                 ELSE NULL::text
              END)) || '}'::text) ||
              CASE
                  WHEN (f.checks ~ 'cardinality'::text) THEN (',"minItems":1,"maxItems":'::text || f.maximum)
@@ -6648,7 +6677,7 @@ CREATE FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, i
              ELSE NULL::text
          END,
          CASE
-             WHEN ((f.max_length IS NOT NULL) AND (f.base <> 'text[]'::text)) THEN ('"minLength":1,"maxLength":'::text || f.max_length)
+             WHEN (f.max_length IS NOT NULL) THEN ('"minLength":1,"maxLength":'::text || f.max_length)
              ELSE NULL::text
          END,
          CASE
@@ -6656,7 +6685,7 @@ CREATE FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, i
              ELSE NULL::text
          END,
          CASE
-             WHEN (f.is_phone AND (f.base <> 'text[]'::text)) THEN '"maxLength":64'::text
+             WHEN f.is_phone THEN '"maxLength":64'::text
              ELSE NULL::text
          END,
          CASE
@@ -7563,11 +7592,11 @@ ALTER FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags, ide
 COMMENT ON FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags, idempotency_key api.idempotency_key, idempotency_wait integer) IS 'Change a lead.
 
 The body is a JSON merge patch (RFC 7396): a field that you leave out keeps its value, and null clears it. pipeline_stage
-and lead_score cannot be null. After the change the lead must still have an email, or a name and a company. A patch that
+and lead_score cannot be null. After the change the lead must still have the contact data that a new lead needs. A patch that
 changes nothing writes nothing. With If-Match, the change is made only if the lead still has that tag; otherwise the
 response is 412. A weak tag (W/) never matches. A repeat with the same Idempotency-Key and the same If-Match returns the
 first response, although the tag has changed. The audit log records each change as lead.updated. PATCH /leads/{id}/details
-changes the phone and the details. The response has nine of the lead''s fields.';
+changes phone, reference and details. The response has nine of the lead''s fields.';
 
 CREATE FUNCTION api.update_lead_details(id uuid, body text, if_match api.entity_tags DEFAULT NULL::text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -7962,7 +7991,7 @@ CREATE FUNCTION app.details_faults(details jsonb) RETURNS TABLE(field text, code
      c.code,
          CASE c.code
              WHEN 'invalid_name'::text THEN ('A name must be 1 to 64 characters out of a-z, 0-9 and _, beginning with a letter.'::text || app.character_note(c.key))
-             WHEN 'out_of_range'::text THEN 'A number can have at most 40 digits.'::text
+             WHEN 'out_of_range'::text THEN 'A number can have at most 40 characters.'::text
              WHEN 'control_character'::text THEN format('The text has the control character %s. Remove it.'::text, app.code_point(app.control_character(c.text)))
              ELSE 'This must be a text of 1 to 1,000 characters, a number, true or false. With null, the value is removed.'::text
          END AS "case"
@@ -8383,40 +8412,27 @@ ALTER FUNCTION app.lead_whole(lead app.lead_values) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.lead_whole(lead app.lead_values) IS 'All 17 fields of a lead, in the order of the body.';
 
-CREATE FUNCTION app.leads_by_phone_or_reference(organization_id uuid, phones text[], "references" text[], emails text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) RETURNS text[]
+CREATE FUNCTION app.leads_by_phone_or_reference(organization_id uuid, phone text, reference text, emails text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) RETURNS text[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 #variable_conflict use_column
 declare
   v_organization_id uuid := leads_by_phone_or_reference.organization_id;
-  v_country_code text := app.country_code(v_organization_id);
-  -- A lead can be older than the country code of the organization. Then it has the digits only.
-  v_phones text[] := array(
-    select distinct k.value
-    from unnest(leads_by_phone_or_reference.phones) as p (value)
-    cross join lateral (
-      values
-        (app.phone_key(app.read_phone(p.value), v_country_code)),
-        (app.phone_key(app.read_phone(p.value), null))
-    ) as k (value)
-  );
-  v_references text[] := array(
-    select distinct app.clean_text(r.value) from unnest(leads_by_phone_or_reference."references") as r (value)
-  );
+  v_phones text[] := app.phone_keys(leads_by_phone_or_reference.phone, v_organization_id);
   v_emails text[] := array(
     select lower(app.read_email(e.value) collate "C") from unnest(leads_by_phone_or_reference.emails) as e (value)
   );
 begin
-  if leads_by_phone_or_reference."references" is not null then
+  if leads_by_phone_or_reference.reference is not null then
     -- A reference has at most one lead.
     return array(
       select coalesce(l.item, app.computed_lead_item(row(l.*)::app.lead_values))
       from app.lead as l
       where
         l.organization_id = v_organization_id
-        and l.reference = any (v_references)
-        and (leads_by_phone_or_reference.phones is null or l.phone_key = any (v_phones))
+        and l.reference = app.clean_text(leads_by_phone_or_reference.reference)
+        and (leads_by_phone_or_reference.phone is null or l.phone_key = any (v_phones))
         and (leads_by_phone_or_reference.emails is null or l.email_key = any (v_emails))
         and (leads_by_phone_or_reference.stages is null or l.pipeline_stage = any (leads_by_phone_or_reference.stages))
         and (leads_by_phone_or_reference.sources is null or l.source = any (leads_by_phone_or_reference.sources))
@@ -8428,7 +8444,7 @@ begin
   end if;
   return array(
     select f.item
-    from unnest(v_phones) as p (value)
+    from (select distinct k.value from unnest(v_phones) as k (value)) as p
     cross join lateral (
       select coalesce(l.item, app.computed_lead_item(row(l.*)::app.lead_values)) as item, l.created_at, l.id
       from app.lead as l
@@ -8448,11 +8464,11 @@ begin
   );
 end $$;
 
-ALTER FUNCTION app.leads_by_phone_or_reference(organization_id uuid, phones text[], "references" text[], emails text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) OWNER TO leads_owner;
+ALTER FUNCTION app.leads_by_phone_or_reference(organization_id uuid, phone text, reference text, emails text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.leads_by_phone_or_reference(organization_id uuid, phones text[], "references" text[], emails text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) IS 'The items of the leads that match all filters, newest first, as api.list_leads returns them.
+COMMENT ON FUNCTION app.leads_by_phone_or_reference(organization_id uuid, phone text, reference text, emails text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) IS 'The items of the leads that match all filters, newest first, as api.list_leads returns them.
 
-phones, "references", emails, stages, sources: the values of the filters, at least one phone or reference; null: no filter.
+phone, reference, emails, stages, sources: the values of the filters, at least a phone or a reference; null: no filter.
 before, before_id: the upper bound of the page, exclusive. start_at: the lower bound, inclusive. "limit": the number of items.';
 
 CREATE FUNCTION app.next_cursor(items text[], page_size integer) RETURNS text
@@ -8526,86 +8542,113 @@ ALTER FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone
 
 COMMENT ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) IS 'The lower one of the cursor''s row and end_at, exclusive. If both are null, it is above every row.';
 
-CREATE FUNCTION app.read_phone(value text) RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT regexp_replace(app.clean_text(value), '^(?=[0-9])'::text,
-         CASE
-             WHEN (value ~~ ' %'::text) THEN '+'::text
-             ELSE ''::text
-         END) AS regexp_replace;
-END;
-
-ALTER FUNCTION app.read_phone(value text) OWNER TO leads_owner;
-
-COMMENT ON FUNCTION app.read_phone(value text) IS 'The phone number in a filter. A space before the first digit stands for a plus sign.';
-
-CREATE FUNCTION app.phone_filter_faults(phones text[], "references" text[]) RETURNS json
+CREATE FUNCTION app.phone_filter_faults(phone text, reference text) RETURNS json
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
- WITH fault AS (
-          SELECT json_build_object('field', 'phone', 'code', 'invalid_phone', 'detail', format('No lead can have the phone "%s". Send a number with 3 to 20 digits, such as +15550100199.'::text, "left"(p.value, 100))) AS json_build_object
-            FROM unnest(phone_filter_faults.phones) p(value)
-           WHERE (NOT app.is_phone(app.read_phone(p.value)))
+ WITH fault(field, code, detail) AS (
+          SELECT 'phone'::text AS "?column?",
+             'invalid_phone'::text AS "?column?",
+             format('No lead can have the phone "%s". Send a number with 3 to 20 digits, such as +15550100199.'::text, "left"(phone_filter_faults.phone, 100)) AS format
+           WHERE ((NOT app.is_phone(app.clean_text(phone_filter_faults.phone))) OR (app.control_character(phone_filter_faults.phone) IS NOT NULL))
          UNION ALL
-          SELECT json_build_object('field', 'reference', 'code', 'too_long', 'detail', format('No lead can have the reference "%s". A reference has 1 to 255 characters.'::text, "left"(r.value, 100))) AS json_build_object
-            FROM unnest(phone_filter_faults."references") r(value)
-           WHERE (NOT app.is_text(app.clean_text(r.value), 255))
+          SELECT 'reference'::text,
+                 CASE
+                     WHEN (app.control_character(r.text) IS NOT NULL) THEN 'control_character'::text
+                     WHEN (r.text = ''::text) THEN 'blank'::text
+                     ELSE 'too_long'::text
+                 END AS "case",
+             format('No lead can have the reference "%s". A reference has 1 to 255 characters, and no control characters.'::text, "left"(phone_filter_faults.reference, 100)) AS format
+            FROM ( SELECT app.clean_text(phone_filter_faults.reference) AS text) r
+           WHERE ((NOT app.is_text(r.text, 255)) OR (app.control_character(r.text) IS NOT NULL))
          )
-  SELECT json_agg(f.fault) AS json_agg
-    FROM fault f(fault);
+  SELECT json_agg(json_build_object('field', f.field, 'code', f.code, 'detail', f.detail)) AS json_agg
+    FROM fault f;
 END;
 
-ALTER FUNCTION app.phone_filter_faults(phones text[], "references" text[]) OWNER TO leads_owner;
+ALTER FUNCTION app.phone_filter_faults(phone text, reference text) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.phone_filter_faults(phones text[], "references" text[]) IS 'A field error for each phone number or reference that no lead can have. Null: there is none.';
+COMMENT ON FUNCTION app.phone_filter_faults(phone text, reference text) IS 'A field error for a phone number, and one for a reference, that no lead can have. Null: there is none.';
 
 CREATE FUNCTION app.phone_key(value text, country_code text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
-  -- Without an extension, and without the national prefix in an international number: +44 (0)20.
-  v_number text := regexp_replace(
-    regexp_replace(lower(phone_key.value collate "C"), '([0-9][ .)/-]*)(?:x|ext|;|,|#).*$', '\1'),
-    '^([^0-9]*(?:\+|00)[ (]*[0-9]{1,3}[ )]*)\(0\)', '\1'
-  );
-  v_digits text := regexp_replace(v_number, '[^0-9]', '', 'g');
+  -- The codes of countries in which 0 precedes a number, at home only.
+  v_with_0 text :=
+    '(20|27|31|32|33|40|41|43|44|46|49|54|55|58|60|61|62|63|64|66|81|82|84|86|90|91|92|93|94|95|98|212|213|234|254|255'
+    '|256|353|355|358|359|380|381|385|386|387|389|421|880|886|961|963|964|966|967|971|972|977)';
+  -- As keyboards for Chinese and Japanese send them.
+  v_text text := lower(translate(phone_key.value, U&'\FF0B\FF10\FF11\FF12\FF13\FF14\FF15\FF16\FF17\FF18\FF19', '+0123456789'));
+  v_number text;
+  v_digits text;
   v_international text;
+  v_code text := phone_key.country_code;
+  v_has_0 boolean := v_code ~ ('^' || v_with_0 || '$');
 begin
-  if v_number ~ '^[^0-9]*\+' then
+  v_number := regexp_replace(
+    v_text, '[ ,;(-]*(?:x|extn?|extension|poste|dw|ramal|[#,;])[ .:=#]*(?:ext=)?[0-9]{1,6} *\)?$', ''
+  );
+  -- Anything else than one number with its usual signs, perhaps after a word, is found in its own spelling only.
+  if v_number !~ U&'^(?:[a-z][a-z .]*[.: ] *)?[+([ ]*[0-9][]0-9 ()./+\00A0\202F\2010-\2015[-]*$' then
+    return v_text;
+  end if;
+  v_digits := regexp_replace(v_number, '[^0-9]', '', 'g');
+  if v_number like '%+%' then
     v_international := v_digits;
-  elsif phone_key.country_code = '1' then
-    v_international := case
-      when v_digits like '011%' then substr(v_digits, 4)
-      when length(v_digits) = 10 then '1' || v_digits
-      when length(v_digits) = 11 and v_digits like '1%' then v_digits
-    end;
+  elsif v_code = '1' and v_digits like '011%' then
+    v_international := substr(v_digits, 4);
+  elsif v_code = '61' and v_digits like '0011%' then
+    v_international := substr(v_digits, 5);
   elsif v_digits like '00%' then
     v_international := substr(v_digits, 3);
-  else
-    v_international := phone_key.country_code || case
-      -- The zero at the beginning is a part of the number: Italy, San Marino, Ivory Coast, Congo.
-      when phone_key.country_code in ('39', '378', '225', '242') then v_digits
-      when phone_key.country_code = '7' then regexp_replace(v_digits, '^8(?=[0-9]{10}$)', '')
-      when phone_key.country_code = '36' then regexp_replace(v_digits, '^06', '')
-      else regexp_replace(v_digits, '^0', '')
-    end;
+  elsif v_code = '1' then
+    v_international := '1' || substring(v_digits from '^1?([2-9][0-9]{9})$');
+  elsif v_code = '7' then
+    v_international := '7' || substring(v_digits from '^[78]?([0-9]{10})$');
+  elsif v_code = '36' and v_digits like '06%' then
+    v_international := v_code || substr(v_digits, 3);
+  elsif v_code = '370' and v_digits ~ '^[08][0-9]{8}$' then
+    v_international := v_code || substr(v_digits, 2);
+  elsif v_code = '375' and v_digits ~ '^80[0-9]{9}$' then
+    v_international := v_code || substr(v_digits, 3);
+  elsif v_digits like v_code || '%' then
+    -- The code without a plus, unless the number is so short that it may begin with these digits at home.
+    v_international := case when length(v_digits) >= length(v_code) + 9 then v_digits end;
+  elsif v_digits like '0%' and v_code not in ('39', '378', '225', '229', '242') then
+    v_international := v_code || case when v_has_0 then substr(v_digits, 2) end;
+  elsif length(v_digits) >= 9 or (length(v_digits) >= 6 and not v_has_0) then
+    v_international := v_code || v_digits;
   end if;
-  -- E.164, section 6: at most 15 digits. No country code begins with 0.
+  -- +44 (0)20 is +44 20.
+  v_international := regexp_replace(v_international, '^' || v_with_0 || '0', '\1');
+  -- E.164, section 6: at most 15 digits. No code begins with 0, and numbers of North America have 11 digits.
   return case
-    when length(v_international) between 7 and 15 and v_international not like '0%' then '+' || v_international
+    when v_international ~ '^(1[0-9]{10}|[2-9][0-9]{6,14})$' then '+' || v_international
     else v_digits
   end;
 end $_$;
 
 ALTER FUNCTION app.phone_key(value text, country_code text) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.phone_key(value text, country_code text) IS 'The phone number in E.164, such as +15550100199; only its digits, if it has no country code and country_code is null.
+COMMENT ON FUNCTION app.phone_key(value text, country_code text) IS 'The phone number in E.164, such as +15550100199; only its digits, if it has no country code and is not surely complete.
 
-value: a number with 3 to 20 digits (app.is_phone). Null for null. country_code: the calling code of numbers without one, 1 to 3
-digits; null: not known. International numbers begin with + or 00, or with 011 where country_code is 1. The national prefix
-is removed. An extension is not part of the result. Numbering plans: ITU-T E.164 and its annex of dialling procedures.';
+value: a text with 3 to 20 digits (app.is_phone). Null for null. A text that is not one number, such as 1-800-FLOWERS, is returned in
+lower case. country_code: the calling code of numbers without one, 1 to 3 digits; null: not known. International numbers begin
+with + or 00, with 011 where country_code is 1, and with 0011 where it is 61. The national prefix and an extension are left out.
+Numbering plans: ITU-T E.164, and the list of dialling procedures of the ITU-T (Operational Bulletin 994).';
+
+CREATE FUNCTION app.phone_keys(value text, organization_id uuid) RETURNS text[]
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ARRAY[app.phone_key(app.clean_text(phone_keys.value), o.country_code), app.phone_key(('+'::text || "substring"(phone_keys.value, '^\(? ([( ]*[0-9].*)$'::text)), o.country_code)] AS "array"
+    FROM app.organization o
+   WHERE (o.organization_id = phone_keys.organization_id);
+END;
+
+ALTER FUNCTION app.phone_keys(value text, organization_id uuid) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.phone_keys(value text, organization_id uuid) IS 'The one or two keys (app.phone_key) of a phone number that someone looks for, and null. A space before it may stand for a plus sign.';
 
 CREATE FUNCTION app.plain_lead(organization_id uuid, fields jsonb, is_new boolean) RETURNS app.lead_values
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -8939,6 +8982,7 @@ CREATE FUNCTION app.tg_lead__stamp() RETURNS trigger
     AS $$
 declare
   v_lead app.lead_values;
+  v_phone_key text := old.phone_key;
 begin
   if tg_op = 'INSERT' then
     new.revision := 1;
@@ -8949,11 +8993,14 @@ begin
       new.qualification_completed_at := coalesce(new.qualification_completed_at, new.created_at);
     end if;
   else
-    -- Generated columns are computed later, and the item below.
+    if new.phone is distinct from old.phone or new.phone_key is distinct from old.phone_key then
+      v_phone_key := app.phone_key(new.phone, app.country_code(new.organization_id));
+    end if;
+    -- Generated columns are computed later, and the item and the key of the phone below.
+    new.phone_key := old.phone_key;
     new.email_key := old.email_key;
     new.pipeline_stage_and_source := old.pipeline_stage_and_source;
     new.item := old.item;
-    new.phone_key := old.phone_key;
     -- An update that changes nothing else keeps the revision and the times.
     if new is distinct from old then
       if (new.organization_id, new.id, new.created_at) is distinct from (old.organization_id, old.id, old.created_at) then
@@ -8969,10 +9016,8 @@ begin
         new.qualification_completed_at := coalesce(old.qualification_completed_at, new.updated_at);
       end if;
       new.revision := old.revision + 1;
-      if new.phone is distinct from old.phone then
-        new.phone_key := app.phone_key(new.phone, app.country_code(new.organization_id));
-      end if;
     end if;
+    new.phone_key := v_phone_key;
   end if;
 
   v_lead := new;
@@ -8982,7 +9027,7 @@ end $$;
 
 ALTER FUNCTION app.tg_lead__stamp() OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.tg_lead__stamp() IS 'Increments revision, sets updated_at and phone_key, sets qualification_completed_at when the lead first reaches the stage "qualified", and sets item. An UPDATE cannot set these columns itself. One that changes no other column only sets item.';
+COMMENT ON FUNCTION app.tg_lead__stamp() IS 'Increments revision, sets updated_at and phone_key, sets qualification_completed_at when the lead first reaches the stage "qualified", and sets item. An UPDATE cannot set these columns itself. One that changes no other column only sets item and phone_key.';
 
 CREATE FUNCTION app.tg_organization__add_pipeline_stages() RETURNS trigger
     LANGUAGE plpgsql
@@ -10031,16 +10076,16 @@ CREATE FUNCTION crm.contact(lead app.lead_values, sync_id uuid) RETURNS json
     LANGUAGE sql STABLE
     BEGIN ATOMIC
  SELECT json_build_object('lead_id', (lead).id, 'sync_id', sync_id, 'display_name', COALESCE((lead).name, (lead).company, (lead).email), 'name', (lead).name, 'company', (lead).company, 'email', (lead).email, 'source', (lead).source, 'description', concat_ws('
-'::text, format('Score %s, stage %s.'::text, (lead).lead_score, (lead).pipeline_stage), ('Reasons: '::text || (lead).ai_reasoning), ('Timeline: '::text || (lead).timeline), ('Budget: '::text || (lead).budget_range), ('Industry: '::text || (lead).industry), ('Company size: '::text || (lead).company_size), ('Pain points: '::text || (lead).pain_points)), 'lead', (((((((("left"((row_to_json(app.lead_whole(lead)))::text, '-1'::integer) || ',"phone":'::text) || COALESCE((to_json(
+'::text, format('Score %s, stage %s.'::text, (lead).lead_score, (lead).pipeline_stage), ('Phone: '::text || (lead).phone), ('Reasons: '::text || (lead).ai_reasoning), ('Timeline: '::text || (lead).timeline), ('Budget: '::text || (lead).budget_range), ('Industry: '::text || (lead).industry), ('Company size: '::text || (lead).company_size), ('Pain points: '::text || (lead).pain_points)), 'lead', (((((((((("left"((row_to_json(app.lead_whole(lead)))::text, '-1'::integer) || ',"phone":'::text) || COALESCE((to_json((lead).phone))::text, 'null'::text)) || ',"phone_e164":'::text) || COALESCE((to_json(
          CASE
              WHEN ((lead).phone_key ~~ '+%'::text) THEN (lead).phone_key
-             ELSE (lead).phone
+             ELSE NULL::text
          END))::text, 'null'::text)) || ',"reference":'::text) || COALESCE((to_json((lead).reference))::text, 'null'::text)) || ',"details":'::text) || COALESCE(((lead).details)::text, '{}'::text)) || '}'::text))::json) AS json_build_object;
 END;
 
 ALTER FUNCTION crm.contact(lead app.lead_values, sync_id uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION crm.contact(lead app.lead_values, sync_id uuid) IS 'The fields of the lead that an adapter sends, with display_name (the name, else the company, else the e-mail address), description (one line for each known field) and the whole lead as the API shows it, with phone (in E.164 if its country is known, otherwise as it was sent), reference and details. A member that is added here stops the worker of the previous release, except in lead.';
+COMMENT ON FUNCTION crm.contact(lead app.lead_values, sync_id uuid) IS 'The fields of the lead that an adapter sends, with display_name (the name, else the company, else the e-mail address), description (one line for each known field) and the whole lead as the API shows it, with phone, phone_e164 (null: its country is not known), reference and details. A member that is added here stops the worker of the previous release, except in lead.';
 
 CREATE FUNCTION crm.lease_syncs(key_ids text[], batch integer, running jsonb DEFAULT '{}'::jsonb) RETURNS SETOF crm.job
     LANGUAGE plpgsql SECURITY DEFINER
@@ -12917,6 +12962,7 @@ GRANT INSERT(phone),UPDATE(phone) ON TABLE app.lead TO leads_exec;
 GRANT INSERT(phone) ON TABLE app.lead TO leads_jobs;
 GRANT SELECT(phone) ON TABLE app.lead TO leads_bi;
 
+GRANT UPDATE(phone_key) ON TABLE app.lead TO leads_jobs;
 GRANT SELECT(phone_key) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(reference),UPDATE(reference) ON TABLE app.lead TO leads_exec;
@@ -12994,6 +13040,9 @@ REVOKE ALL ON FUNCTION admin.erase_organization(organization_id uuid, after uuid
 GRANT ALL ON FUNCTION admin.erase_organization(organization_id uuid, after uuid, batch integer) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.fill_lead_items(batch integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.fill_phone_keys(organization_id uuid, after uuid, batch integer, OUT last_id uuid, OUT leads integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.fill_phone_keys(organization_id uuid, after uuid, batch integer, OUT last_id uuid, OUT leads integer) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.find_leads_to_erase(organization_id uuid, lead_id uuid, email text, phone text) FROM PUBLIC;
 
@@ -13267,8 +13316,8 @@ GRANT ALL ON FUNCTION api.list_audit_events("limit" api.page_size, cursor api.cu
 REVOKE ALL ON FUNCTION api.list_crm_connections() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.list_crm_connections() TO leads_api;
 
-REVOKE ALL ON FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone api.any_of, reference api.any_of) FROM PUBLIC;
-GRANT ALL ON FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone api.any_of, reference api.any_of) TO leads_api;
+REVOKE ALL ON FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone text, reference text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone text, reference text) TO leads_api;
 
 REVOKE ALL ON FUNCTION api.list_scores(id uuid, "limit" api.page_size, cursor api.cursor) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.list_scores(id uuid, "limit" api.page_size, cursor api.cursor) TO leads_api;
@@ -13468,8 +13517,8 @@ REVOKE ALL ON FUNCTION app.lead_whole(lead app.lead_values) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_whole(lead app.lead_values) TO leads_exec;
 GRANT ALL ON FUNCTION app.lead_whole(lead app.lead_values) TO leads_jobs;
 
-REVOKE ALL ON FUNCTION app.leads_by_phone_or_reference(organization_id uuid, phones text[], "references" text[], emails text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.leads_by_phone_or_reference(organization_id uuid, phones text[], "references" text[], emails text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) TO leads_exec;
+REVOKE ALL ON FUNCTION app.leads_by_phone_or_reference(organization_id uuid, phone text, reference text, emails text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.leads_by_phone_or_reference(organization_id uuid, phone text, reference text, emails text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.next_cursor(items text[], page_size integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.next_cursor(items text[], page_size integer) TO leads_exec;
@@ -13483,15 +13532,16 @@ GRANT ALL ON FUNCTION app.page(items text[], page_size integer, next_cursor text
 REVOKE ALL ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) TO leads_exec;
 
-REVOKE ALL ON FUNCTION app.read_phone(value text) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.read_phone(value text) TO leads_exec;
-
-REVOKE ALL ON FUNCTION app.phone_filter_faults(phones text[], "references" text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.phone_filter_faults(phones text[], "references" text[]) TO leads_exec;
+REVOKE ALL ON FUNCTION app.phone_filter_faults(phone text, reference text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.phone_filter_faults(phone text, reference text) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.phone_key(value text, country_code text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.phone_key(value text, country_code text) TO leads_exec;
 GRANT ALL ON FUNCTION app.phone_key(value text, country_code text) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION app.phone_keys(value text, organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.phone_keys(value text, organization_id uuid) TO leads_exec;
+GRANT ALL ON FUNCTION app.phone_keys(value text, organization_id uuid) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.plain_lead(organization_id uuid, fields jsonb, is_new boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.plain_lead(organization_id uuid, fields jsonb, is_new boolean) TO leads_exec;
@@ -13936,9 +13986,9 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"name":"if_match","description":"Make the change only if the record has one of these tags, as `ETag` returned them. Otherwise: 412.","example":"\"1.11\""}
 -- {"name":"lead_id","description":"Only events of this lead.","example":null}
 -- {"name":"limit","description":"The maximum number of rows in the response.","example":null}
--- {"name":"phone","description":"Only leads with one of these phone numbers, in any spelling.","example":"+15550100199"}
+-- {"name":"phone","description":"Only leads with this phone number, in any spelling.","example":"+15550100199"}
 -- {"name":"pipeline_stage","description":"Only leads in one of these stages.","example":"qualified,won"}
--- {"name":"reference","description":"Only leads with one of these references.","example":"form-7731"}
+-- {"name":"reference","description":"Only the lead with this reference.","example":"form-7731"}
 -- {"name":"source","description":"Only rows with one of these sources.","example":null}
 -- {"name":"start_at","description":"Only rows created at this time or later: a date (midnight UTC), or a time with `Z` or an offset.","example":null}
 

@@ -97,6 +97,7 @@ reset role;
 \ir app/duplicate_keys.sql
 \ir app/invisible.sql
 \ir app/clean_text.sql
+\ir app/phone_keys.sql
 \ir app/control_character.sql
 \ir app/code_point.sql
 \ir app/character_note.sql
@@ -119,7 +120,6 @@ reset role;
 \ir app/contact_fault.sql
 \ir app/stage_filter_faults.sql
 \ir app/read_email.sql
-\ir app/read_phone.sql
 \ir app/lead_filter_faults.sql
 \ir app/phone_filter_faults.sql
 \ir app/is_etag_matched.sql
@@ -264,6 +264,7 @@ reset role;
 \ir admin/create_organization.sql
 \ir admin/organizations.sql
 \ir admin/set_organization.sql
+\ir admin/fill_phone_keys.sql
 \ir admin/stages.sql
 \ir admin/add_stage.sql
 \ir admin/remove_stage.sql

@@ -42,6 +42,8 @@ def erase(
     is_person = email is not None or phone is not None
     if is_person and (organization is None or lead is not None):
         raise Mistake("--email and --phone need --organization ID, and exclude --lead.")
+    if email is not None and phone is not None:
+        raise Mistake("Give either --email or --phone. Each finds the leads of a person.")
     if lead is None and organization is None:
         raise Mistake(
             "Nothing to erase. Use --lead ID, --organization ID, or --organization ID with --email ADDRESS or "

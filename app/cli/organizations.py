@@ -3,9 +3,13 @@
 from uuid import UUID
 
 import click
+import psycopg
+from psycopg.rows import DictRow
 
 from app.cli.addresses import call, operator
-from app.cli.output import Group, json_option, one, rows
+from app.cli.output import Group, json_option, one, progress, rows
+
+_BATCH = 1000
 
 
 @click.group(cls=Group)
@@ -50,10 +54,12 @@ def set_(id: UUID, accept_name_and_phone: bool | None, country_code: str | None,
     """Change the settings of the organization ID, and print them.
 
     Leads that already have a name and a phone number as their only contact data stay valid. A new
-    country code applies to the phone numbers that are written later.
+    country code completes the phone numbers of all leads of the organization.
     """
     with operator() as connection:
         call(connection, "admin.set_organization", id, accept_name_and_phone, country_code)
+        if country_code is not None:
+            _fill_phone_keys(connection, id)
         settings = call(connection, "admin.organization", id)
     rows(settings, ("organization_id", "country_code", "accepts_name_and_phone"), as_json)
 
@@ -72,3 +78,18 @@ def stages(id: UUID, add: str | None, remove: str | None, as_json: bool) -> None
             call(connection, "admin.remove_stage", id, remove)
         stages = call(connection, "admin.stages", id)
     rows(stages, ("position", "name"), as_json)
+
+
+def _fill_phone_keys(connection: psycopg.Connection[DictRow], id: UUID) -> None:
+    """Completes the phone numbers of the organization's leads, in batches."""
+    connection.commit()
+    leads, after = 0, None
+    with progress() as bar:
+        task = bar.add_task("completing phone numbers", total=None)
+        while True:
+            part = call(connection, "admin.fill_phone_keys", id, after, _BATCH)[0]
+            connection.commit()
+            after, leads = part["last_id"], leads + part["leads"]
+            bar.update(task, description=f"{leads} phone numbers")
+            if after is None:
+                return

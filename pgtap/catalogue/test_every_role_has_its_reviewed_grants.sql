@@ -88,6 +88,7 @@ from (values
     execute on admin.edit_scoring_model
     execute on admin.erase_lead
     execute on admin.erase_organization
+    execute on admin.fill_phone_keys
     execute on admin.findings
     execute on admin.good_key
     execute on admin.keys
@@ -208,6 +209,7 @@ from (values
     execute on app.page_bound
     execute on app.phone_filter_faults
     execute on app.phone_key
+    execute on app.phone_keys
     execute on app.phone_pattern
     execute on app.plain_lead
     execute on app.punycode
@@ -216,7 +218,6 @@ from (values
     execute on app.read_email
     execute on app.read_instant
     execute on app.read_object
-    execute on app.read_phone
     execute on app.stage_filter_faults
     execute on app.stage_names
     execute on app.text_pattern
@@ -286,7 +287,7 @@ from (values
       reference, details
     ) on app.lead
     select on app.lead
-    update (item) on app.lead
+    update (item, phone_key) on app.lead
     insert (organization_id, name, environment) on app.organization
     select on app.organization
     update (organization_id, accepts_name_and_phone, country_code) on app.organization
@@ -341,6 +342,7 @@ from (values
     execute on app.new_id
     execute on app.notify
     execute on app.phone_key
+    execute on app.phone_keys
     execute on app.trim_text
     execute on app.utc_text
     execute on audit.chain_verdict

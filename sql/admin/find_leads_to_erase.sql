@@ -13,11 +13,11 @@ as $$
 declare
   v_lead record;
   v_country_code text := app.country_code(find_leads_to_erase.organization_id);
-  -- A lead can be older than the country code of the organization. Then it has the digits only.
-  v_phones text[] := array[
-    app.phone_key(find_leads_to_erase.phone, v_country_code), app.phone_key(find_leads_to_erase.phone, null)
-  ];
+  v_phones text[] := app.phone_keys(find_leads_to_erase.phone, find_leads_to_erase.organization_id);
 begin
+  if app.is_phone(app.clean_text(find_leads_to_erase.phone)) is false then
+    raise sqlstate 'PT422' using message = 'invalid_phone', hint = 'A phone number has 3 to 20 digits.';
+  end if;
   for v_lead in
     select o.organization_id, f.id
     from app.organization as o

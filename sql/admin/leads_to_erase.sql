@@ -43,7 +43,7 @@ $$The lead with an id, or an organization's leads with an e-mail address or a ph
 of a number, are ignored.
 
 Address and number also find deleted leads, and leads that had them before; they need organization_id. name, email: null if the lead was
-deleted. events: the number of the lead's events in the audit log, without lead.read. copies: the result of crm.copies. Writes
+deleted. Raises PT422 invalid_phone. events: the number of the lead's events in the audit log, without lead.read. copies: the result of crm.copies. Writes
 the event lead.read for each lead; if there is none, one event for the organization.$$;
 
 grant execute on function admin.leads_to_erase(uuid, uuid, text, text) to leads_operator;

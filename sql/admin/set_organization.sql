@@ -29,7 +29,7 @@ $$Changes the settings of an organization. Null keeps a setting.
 
 accepts_name_and_phone: whether a lead may have a name and a phone number as its only contact data. Leads that have no other keep
 it if this is switched off. country_code: the calling code of phone numbers without one, 1 to 3 digits; empty: none. It applies to
-the phone numbers that are written later. Raises PT404 organization_not_found, PT409 organization_erased, PT422
+the phone numbers that are written later; then call admin.fill_phone_keys for the others. Raises PT404 organization_not_found, PT409 organization_erased, PT422
 invalid_country_code.$$;
 
 grant execute on function admin.set_organization(uuid, boolean, text) to leads_operator;

@@ -12,8 +12,8 @@ create or replace function api.list_leads(
   email api.any_of default null,
   start_at timestamptz default null,
   end_at timestamptz default null,
-  phone api.any_of default null,
-  reference api.any_of default null
+  phone text default null,
+  reference text default null
 )
 returns api.answer language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -198,20 +198,21 @@ begin
 end $$;
 
 comment on function api.list_leads(
-  api.page_size, api.cursor, api.any_of, api.any_of, api.any_of, timestamptz, timestamptz, api.any_of, api.any_of
+  api.page_size, api.cursor, api.any_of, api.any_of, api.any_of, timestamptz, timestamptz, text, text
 ) is
 $$List leads, newest first.
 
-The order is created_at, then id, both descending. Filters match exact values. Several values, separated by commas,
-match any of them; the parameter can also be repeated. A value that no lead can have, such as an unknown stage, is an
-error (422). email ignores the case of A to Z. phone compares numbers, however
-they are written: a number without a country code is completed with that of the organization. start_at is inclusive, end_at exclusive. The pages contain every lead
-that existed when you requested the first page exactly once. Rows do not become visible in the order of created_at: if
-you poll with start_at, request an overlap of some minutes and drop duplicates by id.$$;
+The order is created_at, then id, both descending. Filters match exact values. Several values of pipeline_stage, source
+or email, separated by commas, match any of them; the parameter can also be repeated. A value that no lead can have, such
+as an unknown stage, is an error (422). email ignores the case of A to Z. phone compares numbers, not their spelling: a
+number without a country code is completed with that of the organization. reference is your own id of a lead. start_at
+is inclusive, end_at exclusive. The pages contain every lead that existed when you requested the first page exactly once.
+Rows do not become visible in the order of created_at: if you poll with start_at, request an overlap of some minutes and
+drop duplicates by id.$$;
 
 grant execute on function
   api.list_leads(
-    api.page_size, api.cursor, api.any_of, api.any_of, api.any_of, timestamptz, timestamptz, api.any_of, api.any_of
+    api.page_size, api.cursor, api.any_of, api.any_of, api.any_of, timestamptz, timestamptz, text, text
   )
 to leads_api;
 

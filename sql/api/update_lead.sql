@@ -100,11 +100,11 @@ comment on function api.update_lead(uuid, text, api.entity_tags, api.idempotency
 $$Change a lead.
 
 The body is a JSON merge patch (RFC 7396): a field that you leave out keeps its value, and null clears it. pipeline_stage
-and lead_score cannot be null. After the change the lead must still have an email, or a name and a company. A patch that
+and lead_score cannot be null. After the change the lead must still have the contact data that a new lead needs. A patch that
 changes nothing writes nothing. With If-Match, the change is made only if the lead still has that tag; otherwise the
 response is 412. A weak tag (W/) never matches. A repeat with the same Idempotency-Key and the same If-Match returns the
 first response, although the tag has changed. The audit log records each change as lead.updated. PATCH /leads/{id}/details
-changes the phone and the details. The response has nine of the lead's fields.$$;
+changes phone, reference and details. The response has nine of the lead's fields.$$;
 
 grant execute on function api.update_lead(uuid, text, api.entity_tags, api.idempotency_key, integer) to leads_api;
 

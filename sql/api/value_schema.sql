@@ -46,15 +46,7 @@ begin atomic
           k.type || ',"items":{' || concat_ws(
             ',', '"type":"string"', '"enum":' || f.words,
             -- A comma always separates values, even if it is escaped.
-            case
-              when f.checks !~ 'cardinality' or f.words is not null then null
-              when k.pattern is not null then k.pattern
-              when f.is_phone then '"maxLength":64,"pattern":' || replace(to_json(app.phone_pattern())::text, '[^', '[^,')
-              when f.max_length is not null then format(
-                '"maxLength":%s,"pattern":%s', f.max_length, replace(to_json(app.text_pattern())::text, '[^', '[^,')
-              )
-              else '"pattern":"^[^,\\u0000]+$"'
-            end
+            case when f.checks ~ 'cardinality' and f.words is null then coalesce(k.pattern, '"pattern":"^[^,\\u0000]+$"') end
           ) || '}' || case when f.checks ~ 'cardinality' then ',"minItems":1,"maxItems":' || f.maximum else '' end
         when f.base = 'timestamp with time zone' then
           '"anyOf":[{"type":"string","format":"date-time"},{"type":"string","format":"date"}'
@@ -69,12 +61,10 @@ begin atomic
         when f.words is not null and f.base <> 'text[]'
         then '"enum":' || case when value_schema.is_nullable then regexp_replace(f.words, '\]$', ', null]') else f.words end
       end,
-      case
-        when f.max_length is not null and f.base <> 'text[]' then '"minLength":1,"maxLength":' || f.max_length
-      end,
+      case when f.max_length is not null then '"minLength":1,"maxLength":' || f.max_length end,
       -- Not "format": "email", which rejects some addresses that the pattern accepts (a..b).
       case when f.is_email and f.base <> 'text[]' then '"maxLength":254' end,
-      case when f.is_phone and f.base <> 'text[]' then '"maxLength":64' end,
+      case when f.is_phone then '"maxLength":64' end,
       case
         when f.base = 'text[]' then null
         when k.pattern is not null then k.pattern

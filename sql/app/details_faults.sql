@@ -35,7 +35,7 @@ begin atomic
     case c.code
       when 'invalid_name' then
         'A name must be 1 to 64 characters out of a-z, 0-9 and _, beginning with a letter.' || app.character_note(c.key)
-      when 'out_of_range' then 'A number can have at most 40 digits.'
+      when 'out_of_range' then 'A number can have at most 40 characters.'
       when 'control_character' then
         format('The text has the control character %s. Remove it.', app.code_point(app.control_character(c.text)))
       else 'This must be a text of 1 to 1,000 characters, a number, true or false. With null, the value is removed.'

@@ -19,8 +19,8 @@ grant select, insert (
   timeline, budget_range, ai_reasoning, phone, reference, details, qualification_completed_at, created_at, updated_at
 ) on app.lead to leads_jobs;
 
--- admin.fill_lead_items. The trigger _500_stamp replaces the value that is written.
-grant update (item) on app.lead to leads_jobs;
+-- admin.fill_lead_items, admin.fill_phone_keys. The trigger _500_stamp replaces the value that is written.
+grant update (item, phone_key) on app.lead to leads_jobs;
 
 -- The columns that the views of schema bi show. Analysts have no USAGE on schema app.
 grant select (

@@ -3,8 +3,8 @@ set local role leads_owner;
 
 create or replace function app.leads_by_phone_or_reference(
   organization_id uuid,
-  phones text[],
-  "references" text[],
+  phone text,
+  reference text,
   emails text[],
   stages text[],
   sources text[],
@@ -18,33 +18,20 @@ as $$
 #variable_conflict use_column
 declare
   v_organization_id uuid := leads_by_phone_or_reference.organization_id;
-  v_country_code text := app.country_code(v_organization_id);
-  -- A lead can be older than the country code of the organization. Then it has the digits only.
-  v_phones text[] := array(
-    select distinct k.value
-    from unnest(leads_by_phone_or_reference.phones) as p (value)
-    cross join lateral (
-      values
-        (app.phone_key(app.read_phone(p.value), v_country_code)),
-        (app.phone_key(app.read_phone(p.value), null))
-    ) as k (value)
-  );
-  v_references text[] := array(
-    select distinct app.clean_text(r.value) from unnest(leads_by_phone_or_reference."references") as r (value)
-  );
+  v_phones text[] := app.phone_keys(leads_by_phone_or_reference.phone, v_organization_id);
   v_emails text[] := array(
     select lower(app.read_email(e.value) collate "C") from unnest(leads_by_phone_or_reference.emails) as e (value)
   );
 begin
-  if leads_by_phone_or_reference."references" is not null then
+  if leads_by_phone_or_reference.reference is not null then
     -- A reference has at most one lead.
     return array(
       select coalesce(l.item, app.computed_lead_item(row(l.*)::app.lead_values))
       from app.lead as l
       where
         l.organization_id = v_organization_id
-        and l.reference = any (v_references)
-        and (leads_by_phone_or_reference.phones is null or l.phone_key = any (v_phones))
+        and l.reference = app.clean_text(leads_by_phone_or_reference.reference)
+        and (leads_by_phone_or_reference.phone is null or l.phone_key = any (v_phones))
         and (leads_by_phone_or_reference.emails is null or l.email_key = any (v_emails))
         and (leads_by_phone_or_reference.stages is null or l.pipeline_stage = any (leads_by_phone_or_reference.stages))
         and (leads_by_phone_or_reference.sources is null or l.source = any (leads_by_phone_or_reference.sources))
@@ -56,7 +43,7 @@ begin
   end if;
   return array(
     select f.item
-    from unnest(v_phones) as p (value)
+    from (select distinct k.value from unnest(v_phones) as k (value)) as p
     cross join lateral (
       select coalesce(l.item, app.computed_lead_item(row(l.*)::app.lead_values)) as item, l.created_at, l.id
       from app.lead as l
@@ -77,13 +64,13 @@ begin
 end $$;
 
 comment on function app.leads_by_phone_or_reference(
-  uuid, text[], text[], text[], text[], text[], timestamptz, uuid, timestamptz, integer
+  uuid, text, text, text[], text[], text[], timestamptz, uuid, timestamptz, integer
 ) is
 $$The items of the leads that match all filters, newest first, as api.list_leads returns them.
 
-phones, "references", emails, stages, sources: the values of the filters, at least one phone or reference; null: no filter.
+phone, reference, emails, stages, sources: the values of the filters, at least a phone or a reference; null: no filter.
 before, before_id: the upper bound of the page, exclusive. start_at: the lower bound, inclusive. "limit": the number of items.$$;
 
 grant execute on function app.leads_by_phone_or_reference(
-  uuid, text[], text[], text[], text[], text[], timestamptz, uuid, timestamptz, integer
+  uuid, text, text, text[], text[], text[], timestamptz, uuid, timestamptz, integer
 ) to leads_exec;

@@ -6,6 +6,7 @@ returns trigger language plpgsql volatile security invoker set search_path = pg_
 as $$
 declare
   v_lead app.lead_values;
+  v_phone_key text := old.phone_key;
 begin
   if tg_op = 'INSERT' then
     new.revision := 1;
@@ -16,11 +17,14 @@ begin
       new.qualification_completed_at := coalesce(new.qualification_completed_at, new.created_at);
     end if;
   else
-    -- Generated columns are computed later, and the item below.
+    if new.phone is distinct from old.phone or new.phone_key is distinct from old.phone_key then
+      v_phone_key := app.phone_key(new.phone, app.country_code(new.organization_id));
+    end if;
+    -- Generated columns are computed later, and the item and the key of the phone below.
+    new.phone_key := old.phone_key;
     new.email_key := old.email_key;
     new.pipeline_stage_and_source := old.pipeline_stage_and_source;
     new.item := old.item;
-    new.phone_key := old.phone_key;
     -- An update that changes nothing else keeps the revision and the times.
     if new is distinct from old then
       if (new.organization_id, new.id, new.created_at) is distinct from (old.organization_id, old.id, old.created_at) then
@@ -36,10 +40,8 @@ begin
         new.qualification_completed_at := coalesce(old.qualification_completed_at, new.updated_at);
       end if;
       new.revision := old.revision + 1;
-      if new.phone is distinct from old.phone then
-        new.phone_key := app.phone_key(new.phone, app.country_code(new.organization_id));
-      end if;
     end if;
+    new.phone_key := v_phone_key;
   end if;
 
   v_lead := new;
@@ -49,4 +51,4 @@ end $$;
 
 comment on function app.tg_lead__stamp() is
   'Increments revision, sets updated_at and phone_key, sets qualification_completed_at when the lead first reaches the stage '
-  '"qualified", and sets item. An UPDATE cannot set these columns itself. One that changes no other column only sets item.';
+  '"qualified", and sets item. An UPDATE cannot set these columns itself. One that changes no other column only sets item and phone_key.';

@@ -15,6 +15,7 @@ begin atomic
     'description', concat_ws(
       E'\n',
       format('Score %s, stage %s.', (lead).lead_score, (lead).pipeline_stage),
+      'Phone: ' || (lead).phone,
       'Reasons: ' || (lead).ai_reasoning,
       'Timeline: ' || (lead).timeline,
       'Budget: ' || (lead).budget_range,
@@ -24,9 +25,8 @@ begin atomic
     ),
     'lead', (
       left(row_to_json(app.lead_whole(lead))::text, -1)
-      || ',"phone":' || coalesce(
-        to_json(case when (lead).phone_key like '+%' then (lead).phone_key else (lead).phone end)::text, 'null'
-      )
+      || ',"phone":' || coalesce(to_json((lead).phone)::text, 'null')
+      || ',"phone_e164":' || coalesce(to_json(case when (lead).phone_key like '+%' then (lead).phone_key end)::text, 'null')
       || ',"reference":' || coalesce(to_json((lead).reference)::text, 'null')
       || ',"details":' || coalesce((lead).details::text, '{}')
       || '}'
@@ -36,6 +36,6 @@ end;
 
 comment on function crm.contact(app.lead_values, uuid) is
   'The fields of the lead that an adapter sends, with display_name (the name, else the company, else the e-mail address), '
-  'description (one line for each known field) and the whole lead as the API shows it, with phone (in E.164 if its country '
-  'is known, otherwise as it was sent), reference and details. A member that is added here stops the worker of the previous '
+  'description (one line for each known field) and the whole lead as the API shows it, with phone, phone_e164 (null: its country '
+  'is not known), reference and details. A member that is added here stops the worker of the previous '
   'release, except in lead.';

@@ -136,7 +136,15 @@ def test_a_phone_number_is_found_in_any_spelling(server: Server, database: Datab
         assert client.get("/leads", params={"phone": "5550104478"}).json()["data"] == []
         assert client.get("/leads", params={"phone": "5550104477", "email": "q@example.com"}).json()["data"] == []
         assert len(client.get("/leads", params={"phone": "5550104477", "email": "p@example.com"}).json()["data"]) == 1
-        check_problem(client.get("/leads?phone=x"), 422, "validation_failed", ("phone", "invalid_phone"))
+        for query, field, code in (
+            ({"phone": "x"}, "phone", "invalid_phone"),
+            ({"phone": "911\x01"}, "phone", "invalid_phone"),
+            ({"reference": "\u200b"}, "reference", "blank"),
+            ({"reference": "a\x9bb"}, "reference", "control_character"),
+        ):
+            check_problem(client.get("/leads", params=query), 422, "validation_failed", (field, code))
+        made = client.post("/leads", json={"email": "c@example.com", "reference": "PO 12, unit 3"}).json()["id"]
+        assert [item["id"] for item in client.get("/leads?reference=PO+12,+unit+3").json()["data"]] == [made]
         check_problem(
             client.get("/leads", params={"reference": "x" * 256}), 422, "validation_failed", ("reference", "too_long")
         )

@@ -608,6 +608,9 @@ class TestOnTheCommandLine:
         assert erasable(database, organization.id) == {str(other)}
         assert "no such lead" in mistake(leads("erase", "--organization", organization.id, "--phone", "555 917 2634"))
         assert "need --organization" in mistake(leads("erase", "--phone", "555 917 2634"))
+        both = ("--phone", "555 917 2634", "--email", "a@example.com")
+        assert "either --email or --phone" in mistake(leads("erase", "--organization", organization.id, *both))
+        assert "3 to 20 digits" in mistake(leads("erase", "--organization", organization.id, "--phone", "5"))
 
     def test_a_lead_is_erased_by_its_id(self, database: Database, server: Server, leads: Leads) -> None:
         organization = make_organization(database)

@@ -46,7 +46,7 @@ JANE = Contact(
     email="Jane@example.com",
     source="google_ads",
     description="Score 87.",
-    lead={"id": LEAD_ID, "name": "Jané van Doe", "score": 87, "phone": "+15550100199"},
+    lead={"id": LEAD_ID, "name": "Jané van Doe", "score": 87, "phone": "(555) 010-0199", "phone_e164": "+15550100199"},
 )
 ACME = Contact(LEAD_ID, "s", "Acme", None, "Acme", None, "fair", "Score 3.", {})
 SETTINGS: dict[str, dict[str, str]] = {

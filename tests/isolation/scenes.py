@@ -167,8 +167,8 @@ def _lists() -> tuple[Call, ...]:
     leads = (
         "", "source => '{web}'", "pipeline_stage => '{qualified}'", "pipeline_stage => '{qualified}', source => '{web}'",
         "email => '{plain@one.example}'", "email => '{one@canary.example}'", "pipeline_stage => '{canary}'",
-        "phone => '{020 7946 0018}'", "phone => '{555 010 0111}'", "reference => '{three}'", "reference => '{canary}'",
-        "phone => '{020 7946 0018}', reference => '{three}'", "phone => '{+442079460018}'",
+        "phone => '020 7946 0018'", "phone => '555 010 0111'", "reference => 'three'", "reference => 'canary'",
+        "phone => '020 7946 0018', reference => 'three'", "phone => '+442079460018'",
     )  # fmt: skip
     events = (
         "", "lead_id => '{lead_three}'", "action => '{lead.created}'", "source => '{api}'",
@@ -287,6 +287,7 @@ OPERATE = (
     operator("admin.leads_to_erase('{own}', null, null, '020 7946 0018')"),
     operator("admin.leads_to_erase('{own}', null, null, '555 010 0111')"),
     operator("admin.set_organization('{own}', true, '1')"),
+    operator("admin.fill_phone_keys('{own}', null, 100)"),
     operator("admin.try_scoring_model('{own}', '{lead_three}')"),
     operator("admin.try_scoring_model('{own}', '{lead_three}', now())"),
     operator(f"admin.backtest_scoring_model('{{own}}', '{_MODEL}', array['{{lead_won}}', '{{lead_lost}}']::uuid[])"),

@@ -28,8 +28,8 @@ class Contact:
 
     @property
     def phone(self) -> str | None:
-        """The phone number, in E.164 if its country is known."""
-        return self.lead.get("phone")
+        """The phone number, in E.164 if its country is known. An extension is in the description."""
+        return self.lead.get("phone_e164") or self.lead.get("phone")
 
 
 @dataclass(frozen=True)

@@ -37,8 +37,8 @@ select is(
     {"name": "email", "type": "api.any_of", "base_type": "text[]", "default": null},
     {"name": "start_at", "type": "timestamp with time zone", "base_type": "timestamp with time zone", "default": null},
     {"name": "end_at", "type": "timestamp with time zone", "base_type": "timestamp with time zone", "default": null},
-    {"name": "phone", "type": "api.any_of", "base_type": "text[]", "default": null},
-    {"name": "reference", "type": "api.any_of", "base_type": "text[]", "default": null}
+    {"name": "phone", "type": "text", "base_type": "text", "default": null},
+    {"name": "reference", "type": "text", "base_type": "text", "default": null}
   ]',
   'domains with their base types, and defaults as text'
 );
