@@ -12,7 +12,7 @@ UV := uv==0.13.9
 COMPILE := .venv/bin/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-header
 
-.PHONY: help install serve psql test lint check check-all bench migrate-under-load crash full-disk soak pressure worst fuzz test-15 test-15-database coverage mutants test-python test-clients test-examples test-docker torture screenshots secrets schema baseline release reset lock clean
+.PHONY: help install serve psql test lint check check-all bench migrate-under-load crash full-disk soak pressure worst fuzz test-15 test-15-database coverage mutants test-python test-clients test-examples test-n8n test-docker torture screenshots secrets schema baseline release reset lock clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -92,10 +92,17 @@ test-clients: .venv/.dev ## Generate four typed clients and run them against a s
 	@cd tests/clients && npm ci --loglevel=error
 	.venv/bin/pytest -n0 tests/clients tests/reference/test_openapi_client.py $(ARGS)
 
-test-examples: .venv/.dev ## Run the Postman collection in newman (needs npm)
+# Only a data file of n8n-nodes-base is used, so its dependencies are not installed. The tests pin its hash.
+test-examples: .venv/.dev ## Run the Postman collection in newman, and check the n8n workflow (needs npm)
 	$(CHECK_NPM)
-	@cd tests/examples && npm ci --loglevel=error
+	@cd tests/examples && npm ci --loglevel=error && \
+	  npm pack --loglevel=error --pack-destination=node_modules n8n-nodes-base@2.40.2 > node_modules/.packed
 	.venv/bin/pytest -n0 tests/examples $(ARGS)
+
+test-n8n: .venv/.dev ## Run the n8n workflow in an n8n that you have installed (N8N: its program)
+	@test -x '$(N8N)' || { echo "N8N must be the program of an installed n8n. docs/examples/README.md says how to" \
+	  "install one. Then run: make test-n8n N8N=FOLDER/node_modules/.bin/n8n" >&2; exit 2; }
+	N8N='$(abspath $(N8N))' .venv/bin/pytest -n0 tests/examples/test_n8n.py $(ARGS)
 
 fuzz: .venv/.dev ## Run the randomized tests with 10,000 models and 10,000 requests (CASES, PROOF_SEED)
 	@.venv/bin/python -m tools.pgtap
