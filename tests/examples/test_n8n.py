@@ -8,11 +8,12 @@ import copy
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import tarfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -166,13 +167,18 @@ def n8n(database: Database, folder: Path, flow: dict[str, Any], key: str) -> Ite
         done = subprocess.run([N8N, *command], env=environ, capture_output=True, text=True, check=False, timeout=120)
         assert done.returncode == 0, done.stdout + done.stderr
     with (folder / "n8n.log").open("wb") as log:
-        process = subprocess.Popen([N8N, "start"], env=environ, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            [N8N, "start"], env=environ, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
     try:
         wait_for(lambda: "is now accessible" in (folder / "n8n.log").read_text(), seconds=90)
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.terminate()
+        # The group, because node can be a script that starts Node.js, and n8n starts a second process.
+        os.killpg(process.pid, signal.SIGTERM)
         process.wait(60)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.mark.skipif(N8N is None, reason="N8N is not set: make test-n8n.")
