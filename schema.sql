@@ -404,6 +404,34 @@ COMMENT ON TYPE api.lead_copy IS 'A record of a lead in a CRM.';
 
 COMMENT ON COLUMN api.lead_copy.status IS 'The status of the push that created the record, or that may have created it.';
 
+CREATE FUNCTION api.is_change_cursor(value text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  if char_length(is_change_cursor.value) > 100 or is_change_cursor.value collate "C" !~ '^[A-Za-z0-9_-]+$' then
+    return false;
+  end if;
+  return convert_from(
+    decode(translate(is_change_cursor.value, '-_', '+/') || repeat('=', -char_length(is_change_cursor.value) & 3), 'base64'),
+    'UTF8'
+  ) collate "C" ~ '^\{"position":(0|[1-9][0-9]{0,17}),"hash":"[0-9a-f]{16}"\}$';
+exception
+  when data_exception then
+    return false;
+end $_$;
+
+ALTER FUNCTION api.is_change_cursor(value text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION api.is_change_cursor(value text) IS 'Whether the value is a cursor of a walk through the changes: unpadded base64url of JSON with the position of a seal and the first 8 bytes of its hash.';
+
+CREATE DOMAIN api.lead_cursor AS text
+	CONSTRAINT lead_cursor_is_well_formed CHECK ((api.is_cursor(VALUE) OR api.is_change_cursor(VALUE)));
+
+ALTER DOMAIN api.lead_cursor OWNER TO leads_owner;
+
+COMMENT ON DOMAIN api.lead_cursor IS 'The next_cursor of the previous page. Its content is opaque.';
+
 CREATE TYPE api.lead_details AS (
 	id uuid,
 	phone text,
@@ -583,6 +611,13 @@ CREATE TYPE api.lead_item AS (
 ALTER TYPE api.lead_item OWNER TO leads_owner;
 
 COMMENT ON TYPE api.lead_item IS 'A lead in a list.';
+
+CREATE DOMAIN api.lead_order AS text
+	CONSTRAINT lead_order_is_known CHECK ((VALUE = ANY (ARRAY['created_at'::text, 'updated_at'::text])));
+
+ALTER DOMAIN api.lead_order OWNER TO leads_owner;
+
+COMMENT ON DOMAIN api.lead_order IS 'created_at: all leads, newest first. updated_at: the leads that changed, in the order of their changes.';
 
 CREATE TYPE api.lead_sync AS (
 	id uuid,
@@ -6019,7 +6054,7 @@ COMMENT ON FUNCTION api.list_crm_connections() IS 'List the CRM connections.
 An organization has at most one connection. state is active or paused. fault says why, if the CRM rejected the
 credential. The credential itself is never shown. An operator creates, pauses and removes connections.';
 
-CREATE FUNCTION api.list_leads("limit" api.page_size DEFAULT 50, cursor api.cursor DEFAULT NULL::text, pipeline_stage api.any_of DEFAULT NULL::text[], source api.any_of DEFAULT NULL::text[], email api.any_of DEFAULT NULL::text[], start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, end_at timestamp with time zone DEFAULT NULL::timestamp with time zone, phone text DEFAULT NULL::text, reference text DEFAULT NULL::text) RETURNS api.answer
+CREATE FUNCTION api.list_leads("limit" api.page_size DEFAULT 50, cursor api.lead_cursor DEFAULT NULL::text, pipeline_stage api.any_of DEFAULT NULL::text[], source api.any_of DEFAULT NULL::text[], email api.any_of DEFAULT NULL::text[], start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, end_at timestamp with time zone DEFAULT NULL::timestamp with time zone, phone text DEFAULT NULL::text, reference text DEFAULT NULL::text, updated_since timestamp with time zone DEFAULT NULL::timestamp with time zone, "order" api.lead_order DEFAULT NULL::text) RETURNS api.answer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -6037,6 +6072,22 @@ declare
   v_items text[];
   v_cursor text;
 begin
+  -- The base64 of {"position".
+  if list_leads."order" = 'updated_at' or list_leads.updated_since is not null or list_leads.cursor like 'eyJwb3NpdGlvbiI%' then
+    perform app.raise_faults(422, 'validation_failed', app.order_faults(
+      list_leads."order", list_leads.cursor,
+      array[
+        case when list_leads.pipeline_stage is not null then 'pipeline_stage' end,
+        case when list_leads.source is not null then 'source' end,
+        case when list_leads.email is not null then 'email' end,
+        case when list_leads.start_at is not null then 'start_at' end,
+        case when list_leads.end_at is not null then 'end_at' end,
+        case when list_leads.phone is not null then 'phone' end,
+        case when list_leads.reference is not null then 'reference' end
+      ]
+    ));
+    return app.changed_leads(v_organization_id, list_leads.cursor, list_leads.updated_since, list_leads.limit);
+  end if;
   if list_leads.cursor is not null or list_leads.end_at is not null then
     v_bound := app.page_bound(list_leads.cursor, list_leads.end_at);
     v_at := v_bound.created_at;
@@ -6203,17 +6254,22 @@ begin
   return app.page(v_items, list_leads.limit, v_cursor);
 end $$;
 
-ALTER FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone text, reference text) OWNER TO leads_exec;
+ALTER FUNCTION api.list_leads("limit" api.page_size, cursor api.lead_cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone text, reference text, updated_since timestamp with time zone, "order" api.lead_order) OWNER TO leads_exec;
 
-COMMENT ON FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone text, reference text) IS 'List leads, newest first.
+COMMENT ON FUNCTION api.list_leads("limit" api.page_size, cursor api.lead_cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone text, reference text, updated_since timestamp with time zone, "order" api.lead_order) IS 'List leads, newest first.
 
 The order is created_at, then id, both descending. Filters match exact values. Several values of pipeline_stage, source
 or email, separated by commas, match any of them; the parameter can also be repeated. A value that no lead can have, such
 as an unknown stage, is an error (422). email ignores the case of A to Z. phone compares numbers, not their spelling: a
 number without a country code is completed with that of the organization. reference is your own id of a lead. start_at
 is inclusive, end_at exclusive. The pages contain every lead that existed when you requested the first page exactly once.
-Rows do not become visible in the order of created_at: if you poll with start_at, request an overlap of some minutes and
-drop duplicates by id.';
+Rows do not become visible in the order of created_at: to follow changes, use order=updated_at.
+
+With order=updated_at or updated_since, the response has the leads that changed since updated_since, in the order of their changes, each as
+it is now. It always has a next_cursor. Store it, and go on with it later: if it stays the same, nothing has changed since. No change is missed, also not one of a long transaction. A change appears when the worker has sealed it in the
+audit log, usually within a second. A lead can appear again although it is unchanged. limit is the number of changes.
+Other filters are not allowed. An erased lead is in the audit log (lead.erased). cursor_expired (400) means that the cursor
+is from another database, or that the database was restored to an earlier time: start again with updated_since.';
 
 CREATE FUNCTION api.list_scores(id uuid, "limit" api.page_size DEFAULT 50, cursor api.cursor DEFAULT NULL::text) RETURNS api.answer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -7798,6 +7854,99 @@ COMMENT ON FUNCTION app.changed_details(base jsonb, patch jsonb) IS 'The details
 base: details, or null. patch: a JSON object without faults (app.details_faults), or {}. Invisible characters at the ends of texts
 are removed.';
 
+CREATE FUNCTION app.changed_leads(organization_id uuid, cursor text, updated_since timestamp with time zone, page_size integer) RETURNS api.answer
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_sort TO 'off'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := changed_leads.organization_id;
+  v_content json;
+  v_position bigint := 0;
+  v_last bigint;
+  v_items text[];
+  v_cursor text;
+begin
+  if changed_leads.cursor is not null then
+    v_content := convert_from(
+      decode(translate(changed_leads.cursor, '-_', '+/') || repeat('=', -char_length(changed_leads.cursor) & 3), 'base64'),
+      'UTF8'
+    )::json;
+    v_position := v_content ->> 'position';
+    -- In another database, and in one that was restored to an earlier time, the seal is missing or has another hash.
+    if audit.seal_mark(v_organization_id, v_position) is distinct from v_content ->> 'hash' then
+      raise sqlstate 'PT400' using message = 'cursor_expired';
+    end if;
+  elsif changed_leads.updated_since is not null then
+    v_position := audit.position_before(v_organization_id, changed_leads.updated_since);
+  end if;
+
+  -- Not more than 10,000 events, so that a page is not expensive. If none of them is about a lead, the page is empty, and
+  -- its cursor is behind them.
+  with changed as materialized (
+    select s.position, e.lead_id
+    from audit.seal as s
+    cross join lateral (
+      select e.lead_id, e.action
+      from audit.event as e
+      where e.organization_id = v_organization_id and e.id = s.event_id and e.created_at = s.created_at
+      -- OFFSET prevents a join that would read all events.
+      offset 0
+    ) as e
+    where
+      s.organization_id = v_organization_id
+      and s.position > v_position
+      and s.position <= v_position + 10000
+      and e.action in ('lead.created', 'lead.updated', 'lead.scored')
+    order by s.position
+    limit changed_leads.page_size
+  )
+  select
+    case when (select count(*) from changed as c) = changed_leads.page_size then (select max(c.position) from changed as c) end,
+    array(
+      select coalesce(l.item, app.computed_lead_item(row(l.*)::app.lead_values))
+      from (select c.lead_id, max(c.position) as position from changed as c group by c.lead_id) as c
+      join app.lead as l on l.organization_id = v_organization_id and l.id = c.lead_id
+      where changed_leads.cursor is not null or l.updated_at >= coalesce(changed_leads.updated_since, '-infinity')
+      order by c.position
+    )
+  into v_last, v_items;
+  if v_last is null then
+    select s.position into v_last
+    from audit.seal as s
+    where s.organization_id = v_organization_id and s.position > v_position and s.position <= v_position + 10000
+    order by s.position desc
+    limit 1;
+  end if;
+  v_position := coalesce(v_last, v_position);
+
+  -- The base64 of these characters has neither + nor /. encode() breaks lines.
+  v_cursor := rtrim(
+    replace(
+      encode(
+        convert_to(
+          '{"position":' || v_position || ',"hash":"' || audit.seal_mark(v_organization_id, v_position) || '"}', 'UTF8'
+        ),
+        'base64'
+      ),
+      E'\n', ''
+    ),
+    '='
+  );
+  return app.page(v_items, changed_leads.page_size, v_cursor);
+end $$;
+
+ALTER FUNCTION app.changed_leads(organization_id uuid, cursor text, updated_since timestamp with time zone, page_size integer) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.changed_leads(organization_id uuid, cursor text, updated_since timestamp with time zone, page_size integer) IS 'The answer with the leads that changed, each as it is now and once, in the order of their last change in the page.
+
+The order is that of the seals in the audit log. The sealer sees committed events only, so an event that is committed later gets
+a later position, and no page passes a transaction that is still open. cursor: the next_cursor of the previous page (its form is
+checked), or null. updated_since: changes before that time are left out; used without a cursor only. page_size: the number of
+changes, 1 to 200. The answer always has a next_cursor; if it is the same as cursor, nothing has changed since. Raises PT400 cursor_expired if the
+database does not have the seal in the cursor.';
+
 CREATE FUNCTION app.character_note(value text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8500,6 +8649,37 @@ ALTER PROCEDURE app.notify(IN channel text) OWNER TO leads_owner;
 
 COMMENT ON PROCEDURE app.notify(IN channel text) IS 'Sends NOTIFY without data while the queue of notifications is less than half full. Every program that listens also polls, so a notification only makes it quicker.';
 
+CREATE FUNCTION app.order_faults("order" text, cursor text, filters text[]) RETURNS json
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ WITH fault(field, code, detail) AS (
+          SELECT f_1.name,
+             'not_combinable'::text AS "?column?",
+             'This filter cannot be combined with order=updated_at. Leave one of them out.'::text AS "?column?"
+            FROM unnest(order_faults.filters) f_1(name)
+           WHERE (f_1.name IS NOT NULL)
+         UNION ALL
+          SELECT 'order'::text,
+             'not_combinable'::text,
+             'This must be updated_at for updated_since, and for a cursor of that order. Or leave it out.'::text
+           WHERE (order_faults."order" <> 'updated_at'::text)
+         UNION ALL
+          SELECT 'cursor'::text,
+             'invalid_cursor'::text,
+             'This cursor is of another order. Leave it out for the first page.'::text
+           WHERE ((order_faults.cursor IS NOT NULL) AND (NOT api.is_change_cursor(order_faults.cursor)))
+         )
+  SELECT json_agg(json_build_object('field', f.field, 'code', f.code, 'detail', f.detail)) AS json_agg
+    FROM fault f;
+END;
+
+ALTER FUNCTION app.order_faults("order" text, cursor text, filters text[]) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.order_faults("order" text, cursor text, filters text[]) IS 'The field errors of a request for the leads that changed. Null: there is none.
+
+"order", cursor: the parameters. A cursor of this walk, and updated_since, stand for the order. filters: the names of the other filters that are set;
+null: one that is not.';
+
 CREATE FUNCTION app.page(items text[], page_size integer, next_cursor text) RETURNS api.answer
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -8513,7 +8693,7 @@ COMMENT ON FUNCTION app.page(items text[], page_size integer, next_cursor text) 
 items: the rows as JSON, in order; those after page_size are left out. next_cursor: what app.next_cursor has returned. The
 API server makes the header Link from the header Next-Cursor. Null: there is no next page.';
 
-CREATE FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) RETURNS record
+CREATE FUNCTION app.page_bound(cursor text, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) RETURNS record
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -8538,9 +8718,9 @@ begin
   end if;
 end $$;
 
-ALTER FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) OWNER TO leads_owner;
+ALTER FUNCTION app.page_bound(cursor text, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) IS 'The lower one of the cursor''s row and end_at, exclusive. If both are null, it is above every row.';
+COMMENT ON FUNCTION app.page_bound(cursor text, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) IS 'The lower one of the cursor''s row and end_at, exclusive. If both are null, it is above every row.';
 
 CREATE FUNCTION app.phone_filter_faults(phone text, reference text) RETURNS json
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -9534,6 +9714,41 @@ ALTER FUNCTION audit.is_migrating_login() OWNER TO leads_audit;
 
 COMMENT ON FUNCTION audit.is_migrating_login() IS 'Whether session_user is a member of leads_owner. Only the migrating login is: it grants itself the role.';
 
+CREATE FUNCTION audit.position_before(organization_id uuid, instant timestamp with time zone) RETURNS bigint
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_sort TO 'off'
+    AS $$
+declare
+  v_low bigint := 0;
+  v_high bigint;
+  v_middle bigint;
+  v_is_before boolean;
+begin
+  select s.position + 1 into v_high
+  from audit.seal as s
+  where s.organization_id = position_before.organization_id
+  order by s.position desc
+  limit 1;
+  -- The seals are in the order of their times. No index has the times.
+  while v_high - v_low > 1 loop
+    v_middle := (v_low + v_high) / 2;
+    select s.sealed_at < position_before.instant into v_is_before
+    from audit.seal as s
+    where s.organization_id = position_before.organization_id and s.position = v_middle;
+    if coalesce(v_is_before, true) then
+      v_low := v_middle;
+    else
+      v_high := v_middle;
+    end if;
+  end loop;
+  return v_low;
+end $$;
+
+ALTER FUNCTION audit.position_before(organization_id uuid, instant timestamp with time zone) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION audit.position_before(organization_id uuid, instant timestamp with time zone) IS 'The position of the last event that was sealed before the time; 0 if there is none. Every event that was written at that time or later has a greater position.';
+
 CREATE FUNCTION audit.record_erasure(organization_id uuid, lead_id uuid, about text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -9553,6 +9768,22 @@ COMMENT ON FUNCTION audit.record_erasure(organization_id uuid, lead_id uuid, abo
 
 about: members of the payload, in the format of audit.write_event. The member "erased" lists each erased event with the
 SHA-256 of the payload that remains; audit.chain_verdict accepts no other erased payload.';
+
+CREATE FUNCTION audit.seal_mark(organization_id uuid, "position" bigint) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN ("position" = 0) THEN encode(substr(sha256(uuid_send(organization_id)), 1, 8), 'hex'::text)
+             ELSE ( SELECT encode(substr(s.hash, 1, 8), 'hex'::text) AS encode
+                FROM audit.seal s
+               WHERE ((s.organization_id = seal_mark.organization_id) AND (s."position" = seal_mark."position")))
+         END AS encode;
+END;
+
+ALTER FUNCTION audit.seal_mark(organization_id uuid, "position" bigint) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION audit.seal_mark(organization_id uuid, "position" bigint) IS 'The first 8 bytes of the hash of the seal at a position, in hexadecimal digits. 0 is the beginning of the chain. Null: there is no such seal.';
 
 CREATE FUNCTION audit.tg_event__check_erasure() RETURNS trigger
     LANGUAGE plpgsql
@@ -12507,7 +12738,7 @@ ALTER TABLE audit.seal ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY seal_exec_select ON audit.seal FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
    FROM auth.claimed_key k
-  WHERE ('admin'::text = ANY (k.scopes)))));
+  WHERE ('read'::text = ANY (k.scopes)))));
 
 CREATE POLICY seal_jobs_insert ON audit.seal FOR INSERT TO leads_jobs WITH CHECK (true);
 
@@ -12687,6 +12918,10 @@ GRANT USAGE ON SCHEMA scoring TO leads_eraser;
 REVOKE ALL ON FUNCTION api.is_cursor(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.is_cursor(value text) TO leads_exec;
 GRANT ALL ON FUNCTION api.is_cursor(value text) TO leads_api;
+
+REVOKE ALL ON FUNCTION api.is_change_cursor(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.is_change_cursor(value text) TO leads_exec;
+GRANT ALL ON FUNCTION api.is_change_cursor(value text) TO leads_api;
 
 REVOKE ALL ON FUNCTION admin.activate_scoring_model(organization_id uuid, version integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.activate_scoring_model(organization_id uuid, version integer) TO leads_operator;
@@ -13316,8 +13551,8 @@ GRANT ALL ON FUNCTION api.list_audit_events("limit" api.page_size, cursor api.cu
 REVOKE ALL ON FUNCTION api.list_crm_connections() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.list_crm_connections() TO leads_api;
 
-REVOKE ALL ON FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone text, reference text) FROM PUBLIC;
-GRANT ALL ON FUNCTION api.list_leads("limit" api.page_size, cursor api.cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone text, reference text) TO leads_api;
+REVOKE ALL ON FUNCTION api.list_leads("limit" api.page_size, cursor api.lead_cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone text, reference text, updated_since timestamp with time zone, "order" api.lead_order) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.list_leads("limit" api.page_size, cursor api.lead_cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone text, reference text, updated_since timestamp with time zone, "order" api.lead_order) TO leads_api;
 
 REVOKE ALL ON FUNCTION api.list_scores(id uuid, "limit" api.page_size, cursor api.cursor) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.list_scores(id uuid, "limit" api.page_size, cursor api.cursor) TO leads_api;
@@ -13425,6 +13660,9 @@ GRANT ALL ON FUNCTION app.clean_text(value text) TO leads_jobs;
 REVOKE ALL ON FUNCTION app.changed_details(base jsonb, patch jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.changed_details(base jsonb, patch jsonb) TO leads_exec;
 
+REVOKE ALL ON FUNCTION app.changed_leads(organization_id uuid, cursor text, updated_since timestamp with time zone, page_size integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.changed_leads(organization_id uuid, cursor text, updated_since timestamp with time zone, page_size integer) TO leads_exec;
+
 REVOKE ALL ON FUNCTION app.character_note(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.character_note(value text) TO leads_exec;
 
@@ -13526,11 +13764,14 @@ GRANT ALL ON FUNCTION app.next_cursor(items text[], page_size integer) TO leads_
 REVOKE ALL ON PROCEDURE app.notify(IN channel text) FROM PUBLIC;
 GRANT ALL ON PROCEDURE app.notify(IN channel text) TO leads_jobs;
 
+REVOKE ALL ON FUNCTION app.order_faults("order" text, cursor text, filters text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.order_faults("order" text, cursor text, filters text[]) TO leads_exec;
+
 REVOKE ALL ON FUNCTION app.page(items text[], page_size integer, next_cursor text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.page(items text[], page_size integer, next_cursor text) TO leads_exec;
 
-REVOKE ALL ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.page_bound(cursor api.cursor, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) TO leads_exec;
+REVOKE ALL ON FUNCTION app.page_bound(cursor text, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.page_bound(cursor text, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.phone_filter_faults(phone text, reference text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.phone_filter_faults(phone text, reference text) TO leads_exec;
@@ -13615,8 +13856,14 @@ GRANT ALL ON FUNCTION audit.event_text(id uuid, organization_id uuid, action tex
 
 REVOKE ALL ON FUNCTION audit.is_migrating_login() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION audit.position_before(organization_id uuid, instant timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.position_before(organization_id uuid, instant timestamp with time zone) TO leads_exec;
+
 REVOKE ALL ON FUNCTION audit.record_erasure(organization_id uuid, lead_id uuid, about text) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.record_erasure(organization_id uuid, lead_id uuid, about text) TO leads_eraser;
+
+REVOKE ALL ON FUNCTION audit.seal_mark(organization_id uuid, "position" bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.seal_mark(organization_id uuid, "position" bigint) TO leads_exec;
 
 REVOKE ALL ON FUNCTION audit.tg_event__check_erasure() FROM PUBLIC;
 
@@ -13861,6 +14108,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"crm_outcome_unknown","status":409,"code":"crm_outcome_unknown","title":"Outcome unknown","detail":"The CRM may already have a record of this lead, and its search cannot tell. Nothing was sent. An operator must check the CRM and then run: leads crm retry","field":null,"field_code":null}
 -- {"raised_by":"crm_rejected","status":502,"code":"crm_rejected","title":"CRM rejected the lead","detail":"The CRM rejected the lead. Fix the problem that it reports and push the lead again.","field":null,"field_code":null}
 -- {"raised_by":"crm_unavailable","status":502,"code":"crm_unavailable","title":"CRM unavailable","detail":"The CRM was not reachable for a day. Push the lead again.","field":null,"field_code":null}
+-- {"raised_by":"cursor_expired","status":400,"code":"cursor_expired","title":"Cursor expired","detail":"This database does not have the place that the cursor names. Start again with updated_since.","field":null,"field_code":null}
 -- {"raised_by":"cursor_is_well_formed","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This is not a cursor. Send the next_cursor of the previous page unchanged, or leave it out for the first page.","field":"cursor","field_code":"invalid_cursor"}
 -- {"raised_by":"entity_tags_are_well_formed","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be * or entity tags as ETag returned them, with their double quotes.","field":"If-Match","field_code":"invalid_entity_tag"}
 -- {"raised_by":"erased","status":409,"code":"erased","title":"Erased","detail":"The request with this Idempotency-Key succeeded earlier, and its lead was erased later. Nothing was changed now. Use a new key for a new request.","field":null,"field_code":null}
@@ -13875,7 +14123,9 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"invalid_parameter","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"Fix the fields listed in errors and send the request again.","field":null,"field_code":null}
 -- {"raised_by":"invalid_request","status":400,"code":"invalid_request","title":"Invalid request","detail":"This is not a valid HTTP/1.1 request. Correct the HTTP client.","field":null,"field_code":null}
 -- {"raised_by":"lead_by_reference","status":409,"code":"reference_in_use","title":"Reference in use","detail":"Another lead has this reference. Find it with GET /leads?reference=…, or send another reference.","field":null,"field_code":null}
+-- {"raised_by":"lead_cursor_is_well_formed","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This is not a cursor. Send the next_cursor of the previous page unchanged, or leave it out for the first page.","field":"cursor","field_code":"invalid_cursor"}
 -- {"raised_by":"lead_has_email_or_name_and_company_or_phone","status":422,"code":"validation_failed","title":"Validation failed","detail":"A lead needs an email, or a name with a company or a phone.","field":"email","field_code":"contact_required"}
+-- {"raised_by":"lead_order_is_known","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be created_at or updated_at.","field":"order","field_code":"unknown_order"}
 -- {"raised_by":"lead_times_have_a_year_of_4_digits","status":422,"code":"validation_failed","title":"Validation failed","detail":"The year must be from 1 to 9999.","field":"created_at","field_code":"out_of_range"}
 -- {"raised_by":"method_not_allowed","status":405,"code":"method_not_allowed","title":"Method not allowed","detail":"Use one of the methods in the Allow header.","field":null,"field_code":null}
 -- {"raised_by":"not_found","status":404,"code":"not_found","title":"Not found","detail":"There is nothing at this address. Check the path and the id.","field":null,"field_code":null}
@@ -13951,7 +14201,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"function":"api.get_organization","tag":"Organization","request":null,"rule":null,"answer":"api.organization","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.list_audit_events","tag":"Audit log","request":null,"rule":null,"answer":"api.audit_event","form":null,"statuses":[200],"headers":[],"problems":["validation_failed"],"parameters":{},"examples":{}}
 -- {"function":"api.list_crm_connections","tag":"CRM","request":null,"rule":null,"answer":"api.crm_connection","form":"page","statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
--- {"function":"api.list_leads","tag":"Leads","request":null,"rule":null,"answer":"api.lead_item","form":null,"statuses":[200],"headers":[],"problems":["validation_failed"],"parameters":{},"examples":{}}
+-- {"function":"api.list_leads","tag":"Leads","request":null,"rule":null,"answer":"api.lead_item","form":null,"statuses":[200],"headers":[],"problems":["validation_failed","cursor_expired"],"parameters":{},"examples":{}}
 -- {"function":"api.list_scores","tag":"Scoring","request":null,"rule":null,"answer":"api.score","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.list_signals","tag":"Scoring","request":null,"rule":null,"answer":"api.signal","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.push_lead","tag":"CRM","request":null,"rule":null,"answer":"api.lead_sync","form":null,"statuses":[200,202],"headers":[],"problems":["validation_failed","crm_not_configured","crm_outcome_unknown","crm_rejected","crm_unavailable"],"parameters":{},"examples":{"202": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "crm_sync": {"vendor": "jobnimbus", "external_id": null, "status": "pending", "last_synced_at": null}}}}
@@ -13986,11 +14236,13 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"name":"if_match","description":"Make the change only if the record has one of these tags, as `ETag` returned them. Otherwise: 412.","example":"\"1.11\""}
 -- {"name":"lead_id","description":"Only events of this lead.","example":null}
 -- {"name":"limit","description":"The maximum number of rows in the response.","example":null}
+-- {"name":"order","description":"The order of the leads. `updated_at`: the leads that changed, in the order of their changes.","example":null}
 -- {"name":"phone","description":"Only leads with this phone number, in any spelling.","example":"+15550100199"}
 -- {"name":"pipeline_stage","description":"Only leads in one of these stages.","example":"qualified,won"}
 -- {"name":"reference","description":"Only the lead with this reference.","example":"form-7731"}
 -- {"name":"source","description":"Only rows with one of these sources.","example":null}
 -- {"name":"start_at","description":"Only rows created at this time or later: a date (midnight UTC), or a time with `Z` or an offset.","example":null}
+-- {"name":"updated_since","description":"Only leads that changed at this time or later, in the order `updated_at`.","example":null}
 
 -- the rows of api.shape
 -- {"type":"api.audit_event","relation":"audit.event","never_null":[],"fields":{"payload":{"$ref":"#/components/schemas/AuditPayload"}},"example":{"id": "01a15d1e-0a5c-7c11-8a3c-5d1f1d6c2a91", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "action": "lead.updated", "source": "api", "correlation_id": "4f6c1c0e8d3b4a8c9a35c8f2b1d7e640", "payload": {"lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "diff": {"pipeline_stage": {"from": "qualified", "to": "won"}, "lead_score": {"from": 87, "to": 92}}, "key_id": "3f0d5a52-3c7e-4d6f-9a64-7d1b0a2e4c11"}, "created_at": "2026-04-27T18:55:42.001Z"}}

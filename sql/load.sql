@@ -57,6 +57,8 @@ reset role;
 \ir audit/unsealed.policies.sql
 \ir audit/unsealed.triggers.sql
 \ir audit/unsealed.grants.sql
+\ir audit/seal_mark.sql
+\ir audit/position_before.sql
 \ir audit/seal.policies.sql
 \ir audit/seal.triggers.sql
 \ir audit/seal.grants.sql
@@ -133,6 +135,8 @@ reset role;
 \ir app/lead_etag.sql
 \ir app/computed_lead_item.sql
 \ir app/leads_by_phone_or_reference.sql
+\ir app/order_faults.sql
+\ir app/changed_leads.sql
 \ir app/lead_whole.sql
 \ir app/lead_change.sql
 \ir app/lead_details.sql

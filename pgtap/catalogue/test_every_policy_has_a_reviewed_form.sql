@@ -31,8 +31,7 @@ from test.policy as p
 join test.pinned as i on i.scope = case
   -- Reviewed: the tables of routes with the scope admin.
   when p.name in (
-    'crm.connection.connection_exec_select', 'crm.attempt.attempt_exec_select', 'audit.seal.seal_exec_select',
-    'audit.unsealed.unsealed_exec_select'
+    'crm.connection.connection_exec_select', 'crm.attempt.attempt_exec_select', 'audit.unsealed.unsealed_exec_select'
   ) then 'admin'
   when p.command = 'select' then 'read'
   else 'write'

@@ -60,6 +60,7 @@ from (values
     usage on schema api
     usage on schema auth
     execute on api.input_faults
+    execute on api.is_change_cursor
     execute on api.is_cursor
     execute on api.openapi
     execute on api.problems
@@ -168,9 +169,11 @@ from (values
     select on scoring.score
     insert (id, organization_id, lead_id, type, value, observed_at, dedupe_key) on scoring.signal
     select on scoring.signal
+    execute on api.is_change_cursor
     execute on api.is_cursor
     execute on app.ascii_email
     execute on app.changed_details
+    execute on app.changed_leads
     execute on app.character_note
     execute on app.claim_idempotency_key
     execute on app.clean_text
@@ -204,6 +207,7 @@ from (values
     execute on app.leads_by_phone_or_reference
     execute on app.new_id
     execute on app.next_cursor
+    execute on app.order_faults
     execute on app.page
     execute on app.page_answer
     execute on app.page_bound
@@ -231,6 +235,8 @@ from (values
     execute on audit.event_hash
     execute on audit.event_item
     execute on audit.event_text
+    execute on audit.position_before
+    execute on audit.seal_mark
     execute on auth.entered_organization_id
     execute on auth.key_scopes
     execute on auth.organization_id

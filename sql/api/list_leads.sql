@@ -6,14 +6,16 @@ drop function if exists api.list_leads(api.page_size, api.cursor, api.any_of, ap
 
 create or replace function api.list_leads(
   "limit" api.page_size default 50,
-  cursor api.cursor default null,
+  cursor api.lead_cursor default null,
   pipeline_stage api.any_of default null,
   source api.any_of default null,
   email api.any_of default null,
   start_at timestamptz default null,
   end_at timestamptz default null,
   phone text default null,
-  reference text default null
+  reference text default null,
+  updated_since timestamptz default null,
+  "order" api.lead_order default null
 )
 returns api.answer language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -31,6 +33,22 @@ declare
   v_items text[];
   v_cursor text;
 begin
+  -- The base64 of {"position".
+  if list_leads."order" = 'updated_at' or list_leads.updated_since is not null or list_leads.cursor like 'eyJwb3NpdGlvbiI%' then
+    perform app.raise_faults(422, 'validation_failed', app.order_faults(
+      list_leads."order", list_leads.cursor,
+      array[
+        case when list_leads.pipeline_stage is not null then 'pipeline_stage' end,
+        case when list_leads.source is not null then 'source' end,
+        case when list_leads.email is not null then 'email' end,
+        case when list_leads.start_at is not null then 'start_at' end,
+        case when list_leads.end_at is not null then 'end_at' end,
+        case when list_leads.phone is not null then 'phone' end,
+        case when list_leads.reference is not null then 'reference' end
+      ]
+    ));
+    return app.changed_leads(v_organization_id, list_leads.cursor, list_leads.updated_since, list_leads.limit);
+  end if;
   if list_leads.cursor is not null or list_leads.end_at is not null then
     v_bound := app.page_bound(list_leads.cursor, list_leads.end_at);
     v_at := v_bound.created_at;
@@ -198,7 +216,8 @@ begin
 end $$;
 
 comment on function api.list_leads(
-  api.page_size, api.cursor, api.any_of, api.any_of, api.any_of, timestamptz, timestamptz, text, text
+  api.page_size, api.lead_cursor, api.any_of, api.any_of, api.any_of, timestamptz, timestamptz, text, text, timestamptz,
+  api.lead_order
 ) is
 $$List leads, newest first.
 
@@ -207,16 +226,22 @@ or email, separated by commas, match any of them; the parameter can also be repe
 as an unknown stage, is an error (422). email ignores the case of A to Z. phone compares numbers, not their spelling: a
 number without a country code is completed with that of the organization. reference is your own id of a lead. start_at
 is inclusive, end_at exclusive. The pages contain every lead that existed when you requested the first page exactly once.
-Rows do not become visible in the order of created_at: if you poll with start_at, request an overlap of some minutes and
-drop duplicates by id.$$;
+Rows do not become visible in the order of created_at: to follow changes, use order=updated_at.
+
+With order=updated_at or updated_since, the response has the leads that changed since updated_since, in the order of their changes, each as
+it is now. It always has a next_cursor. Store it, and go on with it later: if it stays the same, nothing has changed since. No change is missed, also not one of a long transaction. A change appears when the worker has sealed it in the
+audit log, usually within a second. A lead can appear again although it is unchanged. limit is the number of changes.
+Other filters are not allowed. An erased lead is in the audit log (lead.erased). cursor_expired (400) means that the cursor
+is from another database, or that the database was restored to an earlier time: start again with updated_since.$$;
 
 grant execute on function
   api.list_leads(
-    api.page_size, api.cursor, api.any_of, api.any_of, api.any_of, timestamptz, timestamptz, text, text
+    api.page_size, api.lead_cursor, api.any_of, api.any_of, api.any_of, timestamptz, timestamptz, text, text, timestamptz,
+    api.lead_order
   )
 to leads_api;
 
 set local role leads_owner;
 call api.document(
-  'api.list_leads', tag => 'Leads', answer => 'api.lead_item', problems => '{validation_failed}'
+  'api.list_leads', tag => 'Leads', answer => 'api.lead_item', problems => '{validation_failed,cursor_expired}'
 );

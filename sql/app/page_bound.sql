@@ -1,7 +1,10 @@
 -- app.page_bound - the upper bound (created_at, id) of a page, exclusive.
 set local role leads_owner;
 
-create or replace function app.page_bound(cursor api.cursor, end_at timestamptz, out created_at timestamptz, out id uuid)
+-- In the same transaction, so that the previous release finds a function at any time.
+drop function if exists app.page_bound(api.cursor, timestamptz);
+
+create or replace function app.page_bound(cursor text, end_at timestamptz, out created_at timestamptz, out id uuid)
 returns record language plpgsql stable parallel safe set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -25,7 +28,7 @@ begin
   end if;
 end $$;
 
-comment on function app.page_bound(api.cursor, timestamptz) is
+comment on function app.page_bound(text, timestamptz) is
   'The lower one of the cursor''s row and end_at, exclusive. If both are null, it is above every row.';
 
-grant execute on function app.page_bound(api.cursor, timestamptz) to leads_exec;
+grant execute on function app.page_bound(text, timestamptz) to leads_exec;

@@ -3,7 +3,7 @@ set local role leads_owner;
 call app.drop_policies('audit.seal');
 
 create policy seal_exec_select on audit.seal for select to leads_exec
-  using (organization_id = (select k.organization_id from auth.claimed_key as k where 'admin' = any (k.scopes)));
+  using (organization_id = (select k.organization_id from auth.claimed_key as k where 'read' = any (k.scopes)));
 
 -- admin.seal_events, admin.verify_chain
 create policy seal_jobs_select on audit.seal for select to leads_jobs using (true);

@@ -6,6 +6,7 @@ many events of one organization lie among those of another; the limits are the c
 costs the same wherever it is.
 """
 
+import base64
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
@@ -203,6 +204,32 @@ def test_two_filters_cost_no_more_with_any_index_as_the_newest(session: Session,
     session.execute(f"drop index {index}")
     session.execute(definition)
     assert buffers(session, call) < MOST
+
+
+_SEALS = """
+insert into audit.seal (organization_id, position, event_id, event_hash, hash, created_at, sealed_at)
+select
+  e.organization_id, row_number() over (order by e.id), e.id, sha256(''), sha256(uuid_send(e.id)), e.created_at,
+  e.created_at
+from audit.event as e
+where e.organization_id = %s
+"""
+
+
+def test_the_leads_that_changed_cost_the_same_wherever_the_cursor_is(session: Session, alice: Organization) -> None:
+    session.execute("alter table audit.seal disable trigger all")
+    session.execute(_SEALS, [alice.id])
+    costs = []
+    for number in (0, 50_000, 99_900, 100_000):
+        rows = session.execute("select audit.seal_mark(%s, %s) as mark", [alice.id, number]).fetchall()
+        content = f'{{"position":{number},"hash":"{rows[0]["mark"]}"}}'
+        cursor = base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")
+        costs.append(buffers(session, f"api.list_leads(cursor => '{cursor}')"))
+    # Each event is looked up by its key.
+    assert max(costs) < 3 * MOST, costs
+    assert max(costs[:3]) - min(costs[:3]) < 50
+    assert costs[3] < 100
+    assert buffers(session, "api.list_leads(updated_since => '2026-01-01 12:00Z')") < 4 * MOST
 
 
 def test_control_coalesce_turns_the_index_range_into_a_filter(

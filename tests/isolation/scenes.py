@@ -169,6 +169,7 @@ def _lists() -> tuple[Call, ...]:
         "email => '{plain@one.example}'", "email => '{one@canary.example}'", "pipeline_stage => '{canary}'",
         "phone => '020 7946 0018'", "phone => '555 010 0111'", "reference => 'three'", "reference => 'canary'",
         "phone => '020 7946 0018', reference => 'three'", "phone => '+442079460018'",
+        "\"order\" => 'updated_at'", "\"order\" => 'updated_at', updated_since => now() - interval '1 day', \"limit\" => 3",
     )  # fmt: skip
     events = (
         "", "lead_id => '{lead_three}'", "action => '{lead.created}'", "source => '{api}'",
@@ -392,6 +393,7 @@ PLAIN = {
     "admin.create_audit_partitions",
     "admin.findings",
     "api.input_faults",
+    "api.is_change_cursor",
     "api.is_cursor",
     "api.openapi",
     "api.problems",

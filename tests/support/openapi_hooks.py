@@ -66,6 +66,9 @@ def map_query(context: HookContext, query: dict[str, Any]) -> dict[str, Any]:
     # A cursor is opaque, so a generated one is invalid. Cursors from links are set after this hook.
     if _CURSOR.fullmatch(str((query or {}).get("cursor", ""))):
         query = {name: value for name, value in query.items() if name != "cursor"}
+    # The leads that changed have no other filters.
+    if query and ("updated_since" in query or query.get("order") == "updated_at"):
+        query = {name: value for name, value in query.items() if name in ("updated_since", "limit")}
     stages = (query or {}).get("pipeline_stage")
     if isinstance(stages, list) and all(isinstance(stage, str) and _ITEM.fullmatch(stage) for stage in stages):
         query = {**query, "pipeline_stage": [_pick(KNOWN["stages"], stage) for stage in stages]}
@@ -116,7 +119,7 @@ def filter_failure(context: HookContext, failure: Failure, case: Case[Any], resp
     codes = {error["code"] for error in response.json()["errors"]}
     if case.method == "GET":
         # The coverage phase calls no hook for a query.
-        return not codes <= {"unknown_stage", "invalid_cursor"}
+        return not codes <= {"unknown_stage", "invalid_cursor", "not_combinable"}
     # A change must leave an address, or a name and a company.
     # A push needs the fields that the CRM requires.
     return codes != {"contact_required" if case.method == "PATCH" else "required_by_crm"}

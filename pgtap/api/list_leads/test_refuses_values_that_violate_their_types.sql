@@ -12,7 +12,7 @@ select throws_ok(
 );
 select throws_ok(
   $$select api.list_leads(cursor => 'e30')$$, '23514',
-  'value for domain api.cursor violates check constraint "cursor_is_well_formed"'
+  'value for domain api.lead_cursor violates check constraint "lead_cursor_is_well_formed"'
 );
 select throws_ok(
   $$select api.list_leads(source => '{1,2,3,4,5,6,7,8,9,10,11}')$$,

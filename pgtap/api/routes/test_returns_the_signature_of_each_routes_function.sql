@@ -31,14 +31,16 @@ select is(
   ),
   '[
     {"name": "limit", "type": "api.page_size", "base_type": "integer", "default": "50"},
-    {"name": "cursor", "type": "api.cursor", "base_type": "text", "default": null},
+    {"name": "cursor", "type": "api.lead_cursor", "base_type": "text", "default": null},
     {"name": "pipeline_stage", "type": "api.any_of", "base_type": "text[]", "default": null},
     {"name": "source", "type": "api.any_of", "base_type": "text[]", "default": null},
     {"name": "email", "type": "api.any_of", "base_type": "text[]", "default": null},
     {"name": "start_at", "type": "timestamp with time zone", "base_type": "timestamp with time zone", "default": null},
     {"name": "end_at", "type": "timestamp with time zone", "base_type": "timestamp with time zone", "default": null},
     {"name": "phone", "type": "text", "base_type": "text", "default": null},
-    {"name": "reference", "type": "text", "base_type": "text", "default": null}
+    {"name": "reference", "type": "text", "base_type": "text", "default": null},
+    {"name": "updated_since", "type": "timestamp with time zone", "base_type": "timestamp with time zone", "default": null},
+    {"name": "order", "type": "api.lead_order", "base_type": "text", "default": null}
   ]',
   'domains with their base types, and defaults as text'
 );
