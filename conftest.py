@@ -4,6 +4,7 @@ copied from one migrated template.
 
 import itertools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import filelock
@@ -22,7 +24,7 @@ from app import embedded
 from app.cli import migrate
 from app.settings import ROOT
 from tests.support.database import Database, Organization, make_organization
-from tests.support.process import Leads, Server, free_port, leads_on
+from tests.support.process import Leads, Server, leads_on
 from tools import pgtap
 
 _TEMPLATE = "leads_template"
@@ -138,25 +140,24 @@ def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
 
     def start(database: Database, **environ: str) -> Server:
         log = tmp_path_factory.mktemp("server") / "log"
-        port = free_port()
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "app", "serve", "--port", str(port)],
+                [sys.executable, "-m", "app", "serve", "--port", "0"],
                 cwd=ROOT,
                 env={**os.environ, "DATABASE_URL": database.url("leads_api"), **environ},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
         started.append(process)
-        server = Server(process, f"http://127.0.0.1:{port}", log)
         for _ in range(300):
             if process.poll() is not None:
                 break
-            try:
-                if httpx.get(server.base + "/readyz").status_code == 200:
-                    return server
-            except httpx.TransportError:
-                time.sleep(0.05)
+            if base := re.search(r"http://127\.0\.0\.1:[0-9]+", log.read_text()):
+                server = Server(process, base[0], log)
+                with suppress(httpx.TransportError):
+                    if httpx.get(server.base + "/readyz").status_code == 200:
+                        return server
+            time.sleep(0.05)
         raise AssertionError(f"the server did not start: {log.read_text()}")
 
     yield start

@@ -391,11 +391,28 @@ ALTER TYPE api.lead_change OWNER TO leads_owner;
 
 COMMENT ON TYPE api.lead_change IS 'A lead in the response to a change.';
 
+CREATE TYPE api.sent_contact AS (
+	email text,
+	display_name text,
+	sent_at api.utc_time
+);
+
+ALTER TYPE api.sent_contact OWNER TO leads_owner;
+
+COMMENT ON TYPE api.sent_contact IS 'What was sent to a CRM by a call whose result is not known.';
+
+COMMENT ON COLUMN api.sent_contact.email IS 'The e-mail address.';
+
+COMMENT ON COLUMN api.sent_contact.display_name IS 'The name.';
+
+COMMENT ON COLUMN api.sent_contact.sent_at IS 'When it was sent.';
+
 CREATE TYPE api.lead_copy AS (
 	vendor text,
 	account text,
 	status text,
-	external_id text
+	external_id text,
+	may_have_made api.sent_contact[]
 );
 
 ALTER TYPE api.lead_copy OWNER TO leads_owner;
@@ -404,18 +421,22 @@ COMMENT ON TYPE api.lead_copy IS 'A record of a lead in a CRM.';
 
 COMMENT ON COLUMN api.lead_copy.status IS 'The status of the push that created the record, or that may have created it.';
 
+COMMENT ON COLUMN api.lead_copy.external_id IS 'The id of the record; null if it is not known.';
+
+COMMENT ON COLUMN api.lead_copy.may_have_made IS 'Calls that may have created a record. Look for it by these values.';
+
 CREATE FUNCTION api.is_change_cursor(value text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 begin
-  if char_length(is_change_cursor.value) > 100 or is_change_cursor.value collate "C" !~ '^[A-Za-z0-9_-]+$' then
+  if char_length(is_change_cursor.value) > 150 or is_change_cursor.value collate "C" !~ '^[A-Za-z0-9_-]+$' then
     return false;
   end if;
   return convert_from(
     decode(translate(is_change_cursor.value, '-_', '+/') || repeat('=', -char_length(is_change_cursor.value) & 3), 'base64'),
     'UTF8'
-  ) collate "C" ~ '^\{"position":(0|[1-9][0-9]{0,17}),"hash":"[0-9a-f]{16}"\}$';
+  ) collate "C" ~ '^\{"position":(0|[1-9][0-9]{0,17}),"newest":(0|[1-9][0-9]{0,17}),"hash":"[0-9a-f]{16}"\}$';
 exception
   when data_exception then
     return false;
@@ -423,7 +444,7 @@ end $_$;
 
 ALTER FUNCTION api.is_change_cursor(value text) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION api.is_change_cursor(value text) IS 'Whether the value is a cursor of a walk through the changes: unpadded base64url of JSON with the position of a seal and the first 8 bytes of its hash.';
+COMMENT ON FUNCTION api.is_change_cursor(value text) IS 'Whether the value is a cursor of a walk through the changes: unpadded base64url of JSON with a position in the chain of seals, that of the newest seal, and the first 8 bytes of its hash.';
 
 CREATE DOMAIN api.lead_cursor AS text
 	CONSTRAINT lead_cursor_is_well_formed CHECK ((api.is_cursor(VALUE) OR api.is_change_cursor(VALUE)));
@@ -470,7 +491,7 @@ COMMENT ON COLUMN api.lead_erasure.id IS 'The id of the lead.';
 
 COMMENT ON COLUMN api.lead_erasure.status IS 'erased: the lead was erased. waiting: nothing was erased, because a push to the CRM is in progress; repeat the request.';
 
-COMMENT ON COLUMN api.lead_erasure.copies IS 'The records in CRMs, which you must erase there. An external_id of null means that the CRM may have a record.';
+COMMENT ON COLUMN api.lead_erasure.copies IS 'The records in CRMs, which you must erase there.';
 
 CREATE TYPE api.score AS (
 	id uuid,
@@ -572,7 +593,7 @@ COMMENT ON COLUMN api.lead_everything.audit_events IS 'Its events in the audit l
 
 COMMENT ON COLUMN api.lead_everything.kept_answers IS 'The responses about it that are kept under Idempotency-Keys.';
 
-COMMENT ON COLUMN api.lead_everything.is_complete IS 'false: one of the lists has only its 10,000 newest entries. The others are in the pages of its own endpoint.';
+COMMENT ON COLUMN api.lead_everything.is_complete IS 'false: one of the lists has only its 1,000 newest entries. The others are in the pages of its own endpoint.';
 
 CREATE TYPE api.lead_input AS (
 	name text,
@@ -3080,7 +3101,7 @@ begin
     and s.run_at > clock_timestamp();
   if v_until is not null then
     -- A worker is calling the vendor. Its result, a record to list as a copy, is known soon.
-    return query select round(extract(epoch from v_until - clock_timestamp()), 3), 0::bigint, 0::bigint, null::json;
+    return query select greatest(round(extract(epoch from v_until - clock_timestamp()), 3), 0.001), 0::bigint, 0::bigint, null::json;
     return;
   end if;
 
@@ -5012,13 +5033,15 @@ begin
     exit when found;
   end loop;
 
-  select s.position, s.hash
-  into v_seal.position, v_seal.hash
+  select s.position, s.hash, s.sealed_at
+  into v_seal.position, v_seal.hash, v_seal.sealed_at
   from audit.seal as s
   where s.organization_id = v_organization_id
   order by s.position desc
   limit 1;
   v_seal.position := coalesce(v_seal.position, 0);
+  -- The clock can be set back. audit.position_before needs the times in the order of the positions.
+  v_seal.sealed_at := greatest(date_trunc('milliseconds', clock_timestamp()), v_seal.sealed_at);
   v_seal.hash := coalesce(v_seal.hash, sha256(uuid_send(v_organization_id)));
 
   -- An event that was put into the queue again has a seal, and would make every later insert fail.
@@ -5060,8 +5083,8 @@ begin
     v_seal.created_at := v_event.created_at;
     v_seals := v_seals || v_seal;
   end loop;
-  insert into audit.seal (organization_id, position, event_id, event_hash, hash, created_at)
-  select v_organization_id, n.position, n.event_id, n.event_hash, n.hash, n.created_at
+  insert into audit.seal (organization_id, position, event_id, event_hash, hash, created_at, sealed_at)
+  select v_organization_id, n.position, n.event_id, n.event_hash, n.hash, n.created_at, n.sealed_at
   from unnest(v_seals) as n;
   delete from audit.unsealed as u
   where u.organization_id = v_organization_id and u.event_id = any (array(select n.event_id from unnest(v_seals) as n));
@@ -5462,8 +5485,18 @@ begin
       delete_lead.id,
       'erased',
       array(
-        select row(c.vendor, c.account, c.status, c.external_id)::api.lead_copy
-        from json_to_recordset(v_erasure.copies) as c (vendor text, account text, status text, external_id text)
+        select row(
+          c.vendor, c.account, c.status, c.external_id,
+          array(
+            select row(s.email, s.display_name, s.sent_at)::api.sent_contact
+            from json_to_recordset(c.may_have_made) as s (email text, display_name text, sent_at text)
+          )
+        )::api.lead_copy
+        from json_to_recordset(v_erasure.copies) as c (
+          vendor text, account text, status text, external_id text, may_have_made json
+        )
+        -- The other pushes have not created a record.
+        where c.external_id is not null or json_array_length(c.may_have_made) > 0
       )
     )::api.lead_erasure)::text
   );
@@ -5475,7 +5508,8 @@ COMMENT ON FUNCTION api.delete_lead(id uuid) IS 'Erase a lead.
 
 This cannot be undone. It deletes the lead with its signals, scores and pushes, replaces its values in the audit log by
 {"erased": true}, and empties the stored responses of Idempotency-Keys. The audit log records lead.erased. copies lists
-the records in CRMs: erase them there. 202 means that nothing was erased, because a push to the CRM is in progress:
+the records in CRMs: erase them there. It is in this response only, so keep it; GET /leads/{id}/everything shows the
+pushes before the erasure. 202 means that nothing was erased, because a push to the CRM is in progress:
 repeat the request after the seconds in Retry-After. If the lead was erased before, the response is 404.';
 
 CREATE FUNCTION api.expression(definition text) RETURNS text
@@ -5703,7 +5737,7 @@ CREATE FUNCTION api.get_lead_everything(id uuid) RETURNS api.answer
     AS $$
 declare
   v_organization_id uuid := auth.organization_id('admin');
-  v_most integer := 10000;
+  v_most integer := 1000;
   v_lead app.lead_values;
   v_has_values boolean;
   v_everything api.lead_everything;
@@ -5776,14 +5810,17 @@ begin
     select row(k.status, k.body::json, app.utc_text(k.created_at))::api.kept_answer
     from app.idempotency_key as k
     where k.organization_id = v_organization_id and strpos(k.body, get_lead_everything.id::text) > 0
-    order by k.created_at
+    order by k.created_at desc
+    limit v_most + 1
   );
   v_everything.is_complete := greatest(
-    cardinality(v_everything.signals), cardinality(v_everything.scores), cardinality(v_everything.audit_events)
+    cardinality(v_everything.signals), cardinality(v_everything.scores), cardinality(v_everything.audit_events),
+    cardinality(v_everything.kept_answers)
   ) <= v_most;
   v_everything.signals := v_everything.signals[:v_most];
   v_everything.scores := v_everything.scores[:v_most];
   v_everything.audit_events := v_everything.audit_events[:v_most];
+  v_everything.kept_answers := v_everything.kept_answers[:v_most];
   return row(200, null::json, row_to_json(v_everything)::text);
 end $$;
 
@@ -5792,8 +5829,8 @@ ALTER FUNCTION api.get_lead_everything(id uuid) OWNER TO leads_exec;
 COMMENT ON FUNCTION api.get_lead_everything(id uuid) IS 'Get everything about a lead.
 
 The lead, its details, signals, scores, pushes with their attempts, audit events, and the responses that are kept under
-Idempotency-Keys: what a person can ask for. lead and details are null if the lead was deleted and not erased. Each list
-has up to 10,000 entries. A lead that was erased returns 404.';
+Idempotency-Keys: what a person can ask for. lead and details are null if the lead was deleted and not erased. A list
+has up to 1,000 entries, the newest. A lead that was erased returns 404.';
 
 CREATE TABLE app.pipeline_stage (
     organization_id uuid NOT NULL,
@@ -6265,11 +6302,12 @@ number without a country code is completed with that of the organization. refere
 is inclusive, end_at exclusive. The pages contain every lead that existed when you requested the first page exactly once.
 Rows do not become visible in the order of created_at: to follow changes, use order=updated_at.
 
-With order=updated_at or updated_since, the response has the leads that changed since updated_since, in the order of their changes, each as
-it is now. It always has a next_cursor. Store it, and go on with it later: if it stays the same, nothing has changed since. No change is missed, also not one of a long transaction. A change appears when the worker has sealed it in the
+With order=updated_at or updated_since, the response has the leads that changed, in the order of their changes, each as it
+is now. It always has a next_cursor. Store it, and go on with it later: if it stays the same, no further change has been
+sealed. No change is missed, not even one of a long transaction. A change appears when the worker has sealed it in the
 audit log, usually within a second. A lead can appear again although it is unchanged. limit is the number of changes.
-Other filters are not allowed. An erased lead is in the audit log (lead.erased). cursor_expired (400) means that the cursor
-is from another database, or that the database was restored to an earlier time: start again with updated_since.';
+Other filters are not allowed. A lead that was erased is in the audit log only (lead.erased). cursor_expired (400) means
+that the cursor is from another database, or that the database was restored to an earlier time: read all leads again.';
 
 CREATE FUNCTION api.list_scores(id uuid, "limit" api.page_size DEFAULT 50, cursor api.cursor DEFAULT NULL::text) RETURNS api.answer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -7865,8 +7903,10 @@ declare
   v_content json;
   v_position bigint := 0;
   v_last bigint;
+  v_newest bigint;
   v_items text[];
   v_cursor text;
+  v_answer api.answer;
 begin
   if changed_leads.cursor is not null then
     v_content := convert_from(
@@ -7875,14 +7915,14 @@ begin
     )::json;
     v_position := v_content ->> 'position';
     -- In another database, and in one that was restored to an earlier time, the seal is missing or has another hash.
-    if audit.seal_mark(v_organization_id, v_position) is distinct from v_content ->> 'hash' then
+    if audit.seal_mark(v_organization_id, (v_content ->> 'newest')::bigint) is distinct from v_content ->> 'hash' then
       raise sqlstate 'PT400' using message = 'cursor_expired';
     end if;
   elsif changed_leads.updated_since is not null then
     v_position := audit.position_before(v_organization_id, changed_leads.updated_since);
   end if;
 
-  -- Not more than 10,000 events, so that a page is not expensive. If none of them is about a lead, the page is empty, and
+  -- Not more than 1,000 events, so that a page is not expensive. If none of them is about a lead, the page is empty, and
   -- its cursor is behind them.
   with changed as materialized (
     select s.position, e.lead_id
@@ -7897,7 +7937,7 @@ begin
     where
       s.organization_id = v_organization_id
       and s.position > v_position
-      and s.position <= v_position + 10000
+      and s.position <= v_position + 1000
       and e.action in ('lead.created', 'lead.updated', 'lead.scored')
     order by s.position
     limit changed_leads.page_size
@@ -7908,25 +7948,35 @@ begin
       select coalesce(l.item, app.computed_lead_item(row(l.*)::app.lead_values))
       from (select c.lead_id, max(c.position) as position from changed as c group by c.lead_id) as c
       join app.lead as l on l.organization_id = v_organization_id and l.id = c.lead_id
-      where changed_leads.cursor is not null or l.updated_at >= coalesce(changed_leads.updated_since, '-infinity')
       order by c.position
     )
   into v_last, v_items;
   if v_last is null then
     select s.position into v_last
     from audit.seal as s
-    where s.organization_id = v_organization_id and s.position > v_position and s.position <= v_position + 10000
+    where s.organization_id = v_organization_id and s.position > v_position and s.position <= v_position + 1000
     order by s.position desc
     limit 1;
   end if;
   v_position := coalesce(v_last, v_position);
 
+  -- The leads are shown as they are now, so the cursor names the newest seal: after a restore to a time in between, the
+  -- client has what the database has lost.
+  select s.position into v_newest
+  from audit.seal as s
+  where s.organization_id = v_organization_id
+  order by s.position desc
+  limit 1;
+  v_newest := coalesce(v_newest, 0);
   -- The base64 of these characters has neither + nor /. encode() breaks lines.
   v_cursor := rtrim(
     replace(
       encode(
         convert_to(
-          '{"position":' || v_position || ',"hash":"' || audit.seal_mark(v_organization_id, v_position) || '"}', 'UTF8'
+          format(
+            '{"position":%s,"newest":%s,"hash":"%s"}', v_position, v_newest, audit.seal_mark(v_organization_id, v_newest)
+          ),
+          'UTF8'
         ),
         'base64'
       ),
@@ -7934,7 +7984,12 @@ begin
     ),
     '='
   );
-  return app.page(v_items, changed_leads.page_size, v_cursor);
+  v_answer := app.page(v_items, changed_leads.page_size, v_cursor);
+  if v_cursor = changed_leads.cursor then
+    -- No header Link, which a client would follow at once, and without an end.
+    v_answer.headers := null;
+  end if;
+  return v_answer;
 end $$;
 
 ALTER FUNCTION app.changed_leads(organization_id uuid, cursor text, updated_since timestamp with time zone, page_size integer) OWNER TO leads_owner;
@@ -7943,9 +7998,9 @@ COMMENT ON FUNCTION app.changed_leads(organization_id uuid, cursor text, updated
 
 The order is that of the seals in the audit log. The sealer sees committed events only, so an event that is committed later gets
 a later position, and no page passes a transaction that is still open. cursor: the next_cursor of the previous page (its form is
-checked), or null. updated_since: changes before that time are left out; used without a cursor only. page_size: the number of
-changes, 1 to 200. The answer always has a next_cursor; if it is the same as cursor, nothing has changed since. Raises PT400 cursor_expired if the
-database does not have the seal in the cursor.';
+checked), or null. updated_since: the walk begins with the first event that was sealed at that time or later; ignored with a cursor. page_size: the number of
+changes, 1 to 200. The answer always has a next_cursor; if it is the same as cursor, no further change was sealed. Raises PT400
+cursor_expired if the database does not have the seal in the cursor.';
 
 CREATE FUNCTION app.character_note(value text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -8066,7 +8121,7 @@ ALTER FUNCTION app.computed_lead_item(lead app.lead_values) OWNER TO leads_owner
 
 COMMENT ON FUNCTION app.computed_lead_item(lead app.lead_values) IS 'A row has no item if it was written without triggers, or if admin.fill_lead_items has not come to it yet.';
 
-CREATE FUNCTION app.contact_fault(organization_id uuid, has_name_and_phone boolean, had_only_these boolean) RETURNS json
+CREATE FUNCTION app.contact_fault(organization_id uuid DEFAULT NULL::uuid, has_name_and_phone boolean DEFAULT false, had_only_these boolean DEFAULT false) RETURNS json
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
  SELECT json_build_array(json_build_object('field', 'email', 'code', 'contact_required', 'detail',
@@ -8830,7 +8885,7 @@ ALTER FUNCTION app.phone_keys(value text, organization_id uuid) OWNER TO leads_o
 
 COMMENT ON FUNCTION app.phone_keys(value text, organization_id uuid) IS 'The one or two keys (app.phone_key) of a phone number that someone looks for, and null. A space before it may stand for a plus sign.';
 
-CREATE FUNCTION app.plain_lead(organization_id uuid, fields jsonb, is_new boolean) RETURNS app.lead_values
+CREATE FUNCTION app.plain_lead(organization_id uuid, fields jsonb, is_new boolean DEFAULT true) RETURNS app.lead_values
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -13031,6 +13086,8 @@ GRANT INSERT(hash) ON TABLE audit.seal TO leads_jobs;
 
 GRANT INSERT(created_at) ON TABLE audit.seal TO leads_jobs;
 
+GRANT INSERT(sealed_at) ON TABLE audit.seal TO leads_jobs;
+
 GRANT SELECT ON TABLE audit.unsealed TO leads_exec;
 GRANT INSERT ON TABLE audit.unsealed TO leads_audit;
 GRANT SELECT,DELETE ON TABLE audit.unsealed TO leads_jobs;
@@ -14108,7 +14165,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"crm_outcome_unknown","status":409,"code":"crm_outcome_unknown","title":"Outcome unknown","detail":"The CRM may already have a record of this lead, and its search cannot tell. Nothing was sent. An operator must check the CRM and then run: leads crm retry","field":null,"field_code":null}
 -- {"raised_by":"crm_rejected","status":502,"code":"crm_rejected","title":"CRM rejected the lead","detail":"The CRM rejected the lead. Fix the problem that it reports and push the lead again.","field":null,"field_code":null}
 -- {"raised_by":"crm_unavailable","status":502,"code":"crm_unavailable","title":"CRM unavailable","detail":"The CRM was not reachable for a day. Push the lead again.","field":null,"field_code":null}
--- {"raised_by":"cursor_expired","status":400,"code":"cursor_expired","title":"Cursor expired","detail":"This database does not have the place that the cursor names. Start again with updated_since.","field":null,"field_code":null}
+-- {"raised_by":"cursor_expired","status":400,"code":"cursor_expired","title":"Cursor expired","detail":"The cursor is of another database, or the database was restored to an earlier time. Read all leads again, and begin a new walk with updated_since.","field":null,"field_code":null}
 -- {"raised_by":"cursor_is_well_formed","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This is not a cursor. Send the next_cursor of the previous page unchanged, or leave it out for the first page.","field":"cursor","field_code":"invalid_cursor"}
 -- {"raised_by":"entity_tags_are_well_formed","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be * or entity tags as ETag returned them, with their double quotes.","field":"If-Match","field_code":"invalid_entity_tag"}
 -- {"raised_by":"erased","status":409,"code":"erased","title":"Erased","detail":"The request with this Idempotency-Key succeeded earlier, and its lead was erased later. Nothing was changed now. Use a new key for a new request.","field":null,"field_code":null}
@@ -14242,7 +14299,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"name":"reference","description":"Only the lead with this reference.","example":"form-7731"}
 -- {"name":"source","description":"Only rows with one of these sources.","example":null}
 -- {"name":"start_at","description":"Only rows created at this time or later: a date (midnight UTC), or a time with `Z` or an offset.","example":null}
--- {"name":"updated_since","description":"Only leads that changed at this time or later, in the order `updated_at`.","example":null}
+-- {"name":"updated_since","description":"Begin with the changes of this time, in the order `updated_at`. A cursor replaces it.","example":null}
 
 -- the rows of api.shape
 -- {"type":"api.audit_event","relation":"audit.event","never_null":[],"fields":{"payload":{"$ref":"#/components/schemas/AuditPayload"}},"example":{"id": "01a15d1e-0a5c-7c11-8a3c-5d1f1d6c2a91", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "action": "lead.updated", "source": "api", "correlation_id": "4f6c1c0e8d3b4a8c9a35c8f2b1d7e640", "payload": {"lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "diff": {"pipeline_stage": {"from": "qualified", "to": "won"}, "lead_score": {"from": 87, "to": 92}}, "key_id": "3f0d5a52-3c7e-4d6f-9a64-7d1b0a2e4c11"}, "created_at": "2026-04-27T18:55:42.001Z"}}
@@ -14256,10 +14313,10 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"type":"api.kept_answer","relation":null,"never_null":["created_at"],"fields":{"body":{"type":["object","null"],"additionalProperties":true}},"example":null}
 -- {"type":"api.lead","relation":"app.lead","never_null":[],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": "residential", "company_size": null, "pain_points": "Recurring basement moisture after spring rain", "timeline": "this_week", "budget_range": null, "ai_reasoning": "High urgency: water damage signal, recent storm event, in-radius", "qualification_completed_at": "2026-04-27T13:22:09.218Z", "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z"}}
 -- {"type":"api.lead_change","relation":"app.lead","never_null":[],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 92, "pipeline_stage": "won", "updated_at": "2026-04-27T18:55:42.001Z"}}
--- {"type":"api.lead_copy","relation":"crm.sync","never_null":[],"fields":{},"example":null}
+-- {"type":"api.lead_copy","relation":"crm.sync","never_null":["may_have_made"],"fields":{},"example":null}
 -- {"type":"api.lead_details","relation":"app.lead","never_null":["details"],"fields":{"details":{"$ref":"#/components/schemas/LeadDetailValues"}},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "phone": "(555) 010-0199", "reference": "form-7731", "details": {"roof_age": 12, "insured": true}, "updated_at": "2026-04-27T13:22:09.218Z"}}
 -- {"type":"api.lead_details_input","relation":"app.lead","never_null":[],"fields":{"details":{"$ref":"#/components/schemas/LeadDetailPatch"}},"example":{"phone": "(555) 010-0199", "details": {"roof_age": 12, "color": null}}}
--- {"type":"api.lead_erasure","relation":null,"never_null":["id","status","copies"],"fields":{"status":{"type":"string","enum":["erased","waiting"]}},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "status": "erased", "copies": [{"vendor": "jobnimbus", "account": "default", "status": "ok", "external_id": "jn_117422"}]}}
+-- {"type":"api.lead_erasure","relation":null,"never_null":["id","status","copies"],"fields":{"status":{"type":"string","enum":["erased","waiting"]}},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "status": "erased", "copies": [{"vendor": "jobnimbus", "account": "default", "status": "ok", "external_id": "jn_117422", "may_have_made": []}]}}
 -- {"type":"api.lead_everything","relation":null,"never_null":["signals","scores","crm_pushes","audit_events","kept_answers","is_complete"],"fields":{},"example":{"lead": null, "details": null, "signals": [], "scores": [], "crm_pushes": [], "audit_events": [], "kept_answers": [], "is_complete": true}}
 -- {"type":"api.lead_input","relation":"app.lead","never_null":[],"fields":{},"example":{"name": "Sarah Mitchell", "email": "sarah.mitchell@example.com", "source": "website", "industry": "residential", "pipeline_stage": "new"}}
 -- {"type":"api.lead_item","relation":"app.lead","never_null":[],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": null, "company_size": null, "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z"}}
@@ -14268,6 +14325,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"type":"api.new_score","relation":"scoring.score","never_null":["id","lead_score","ai_reasoning","scored_at"],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "lead_score": 91, "ai_reasoning": "Recent storm event in service radius (+0.18); phone validated (+0.10); fast form completion (+0.08)", "scored_at": "2026-04-27T19:01:15.214Z"}}
 -- {"type":"api.organization","relation":"app.organization","never_null":["id","name","pipeline_stages"],"fields":{},"example":{"id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Acme Restoration", "environment": "live", "pipeline_stages": ["new", "contacted", "qualified", "proposal", "won", "lost"], "created_at": "2026-04-20T09:00:00.000Z"}}
 -- {"type":"api.score","relation":"scoring.score","never_null":[],"fields":{"contributions":{"type":["array","null"],"items":{"$ref":"#/components/schemas/Contribution"}}},"example":{"id": "01a15d1f-77aa-7be0-9d1c-2f6a0b1c3d4e", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "kind": "set", "lead_score": 92, "ai_reasoning": null, "model": null, "model_version": null, "base": null, "contributions": null, "created_at": "2026-04-27T18:55:42.001Z"}}
+-- {"type":"api.sent_contact","relation":null,"never_null":["display_name","sent_at"],"fields":{},"example":null}
 -- {"type":"api.signal","relation":"scoring.signal","never_null":[],"fields":{"value":{"$ref":"#/components/schemas/SignalValue"}},"example":{"id": "01a15d1d-53d4-7897-a198-06530f93fb05", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "type": "storm_event", "value": {"miles": 4.2}, "observed_at": "2026-04-27T13:20:00.000Z", "dedupe_key": null, "created_at": "2026-04-27T13:22:06.030Z"}}
 -- {"type":"api.signal_input","relation":"scoring.signal","never_null":["type"],"fields":{"value":{"$ref":"#/components/schemas/SignalValue"},"observed_at":{"anyOf":[{"type":"string","format":"date-time"},{"type":"string","format":"date"},{"type":"null"}]}},"example":{"type": "storm_event", "value": {"miles": 4.2}, "observed_at": "2026-04-27T13:20:00Z"}}
 

@@ -54,7 +54,8 @@ def set_(id: UUID, accept_name_and_phone: bool | None, country_code: str | None,
     """Change the settings of the organization ID, and print them.
 
     Leads that already have a name and a phone number as their only contact data stay valid. A new
-    country code completes the phone numbers of all leads of the organization.
+    country code completes the phone numbers of all leads of the organization. Leads of an import
+    that was running are not among them: run the command again.
     """
     with operator() as connection:
         call(connection, "admin.set_organization", id, accept_name_and_phone, country_code)

@@ -300,7 +300,7 @@ from (values
     delete, insert, select on app.pipeline_stage
     select on audit.event
     select on audit.seal
-    insert (organization_id, position, event_id, event_hash, hash, created_at) on audit.seal
+    insert (organization_id, position, event_id, event_hash, hash, created_at, sealed_at) on audit.seal
     delete, select on audit.unsealed
     delete, select on auth.analyst
     insert (organization_id, role_oid, role_name, expires_at) on auth.analyst

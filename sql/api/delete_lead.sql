@@ -34,8 +34,18 @@ begin
       delete_lead.id,
       'erased',
       array(
-        select row(c.vendor, c.account, c.status, c.external_id)::api.lead_copy
-        from json_to_recordset(v_erasure.copies) as c (vendor text, account text, status text, external_id text)
+        select row(
+          c.vendor, c.account, c.status, c.external_id,
+          array(
+            select row(s.email, s.display_name, s.sent_at)::api.sent_contact
+            from json_to_recordset(c.may_have_made) as s (email text, display_name text, sent_at text)
+          )
+        )::api.lead_copy
+        from json_to_recordset(v_erasure.copies) as c (
+          vendor text, account text, status text, external_id text, may_have_made json
+        )
+        -- The other pushes have not created a record.
+        where c.external_id is not null or json_array_length(c.may_have_made) > 0
       )
     )::api.lead_erasure)::text
   );
@@ -46,7 +56,8 @@ $$Erase a lead.
 
 This cannot be undone. It deletes the lead with its signals, scores and pushes, replaces its values in the audit log by
 {"erased": true}, and empties the stored responses of Idempotency-Keys. The audit log records lead.erased. copies lists
-the records in CRMs: erase them there. 202 means that nothing was erased, because a push to the CRM is in progress:
+the records in CRMs: erase them there. It is in this response only, so keep it; GET /leads/{id}/everything shows the
+pushes before the erasure. 202 means that nothing was erased, because a push to the CRM is in progress:
 repeat the request after the seconds in Retry-After. If the lead was erased before, the response is 404.$$;
 
 grant execute on function api.delete_lead(uuid) to leads_api;

@@ -6,7 +6,7 @@ returns api.answer language plpgsql stable security definer set search_path = pg
 as $$
 declare
   v_organization_id uuid := auth.organization_id('admin');
-  v_most integer := 10000;
+  v_most integer := 1000;
   v_lead app.lead_values;
   v_has_values boolean;
   v_everything api.lead_everything;
@@ -79,14 +79,17 @@ begin
     select row(k.status, k.body::json, app.utc_text(k.created_at))::api.kept_answer
     from app.idempotency_key as k
     where k.organization_id = v_organization_id and strpos(k.body, get_lead_everything.id::text) > 0
-    order by k.created_at
+    order by k.created_at desc
+    limit v_most + 1
   );
   v_everything.is_complete := greatest(
-    cardinality(v_everything.signals), cardinality(v_everything.scores), cardinality(v_everything.audit_events)
+    cardinality(v_everything.signals), cardinality(v_everything.scores), cardinality(v_everything.audit_events),
+    cardinality(v_everything.kept_answers)
   ) <= v_most;
   v_everything.signals := v_everything.signals[:v_most];
   v_everything.scores := v_everything.scores[:v_most];
   v_everything.audit_events := v_everything.audit_events[:v_most];
+  v_everything.kept_answers := v_everything.kept_answers[:v_most];
   return row(200, null::json, row_to_json(v_everything)::text);
 end $$;
 
@@ -94,8 +97,8 @@ comment on function api.get_lead_everything(uuid) is
 $$Get everything about a lead.
 
 The lead, its details, signals, scores, pushes with their attempts, audit events, and the responses that are kept under
-Idempotency-Keys: what a person can ask for. lead and details are null if the lead was deleted and not erased. Each list
-has up to 10,000 entries. A lead that was erased returns 404.$$;
+Idempotency-Keys: what a person can ask for. lead and details are null if the lead was deleted and not erased. A list
+has up to 1,000 entries, the newest. A lead that was erased returns 404.$$;
 
 grant execute on function api.get_lead_everything(uuid) to leads_api;
 

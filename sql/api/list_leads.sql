@@ -228,11 +228,12 @@ number without a country code is completed with that of the organization. refere
 is inclusive, end_at exclusive. The pages contain every lead that existed when you requested the first page exactly once.
 Rows do not become visible in the order of created_at: to follow changes, use order=updated_at.
 
-With order=updated_at or updated_since, the response has the leads that changed since updated_since, in the order of their changes, each as
-it is now. It always has a next_cursor. Store it, and go on with it later: if it stays the same, nothing has changed since. No change is missed, also not one of a long transaction. A change appears when the worker has sealed it in the
+With order=updated_at or updated_since, the response has the leads that changed, in the order of their changes, each as it
+is now. It always has a next_cursor. Store it, and go on with it later: if it stays the same, no further change has been
+sealed. No change is missed, not even one of a long transaction. A change appears when the worker has sealed it in the
 audit log, usually within a second. A lead can appear again although it is unchanged. limit is the number of changes.
-Other filters are not allowed. An erased lead is in the audit log (lead.erased). cursor_expired (400) means that the cursor
-is from another database, or that the database was restored to an earlier time: start again with updated_since.$$;
+Other filters are not allowed. A lead that was erased is in the audit log only (lead.erased). cursor_expired (400) means
+that the cursor is from another database, or that the database was restored to an earlier time: read all leads again.$$;
 
 grant execute on function
   api.list_leads(

@@ -26,7 +26,8 @@ values
   ('insufficient_scope', 403, 'insufficient_scope', 'Insufficient scope', 'The key does not have the required scope. Use a key that has it.'),
   ('invalid_body', 400, 'invalid_body', 'Invalid body', 'Fix the fields listed in errors and send the request again.'),
   ('cursor_expired', 400, 'cursor_expired', 'Cursor expired',
-    'This database does not have the place that the cursor names. Start again with updated_since.'),
+    'The cursor is of another database, or the database was restored to an earlier time. Read all leads again, and begin a '
+    'new walk with updated_since.'),
   ('validation_failed', 422, 'validation_failed', 'Validation failed', 'Fix the fields listed in errors and send the request again.'),
   ('precondition_failed', 412, 'precondition_failed', 'Precondition failed',
     'The record has changed since you read it, so If-Match does not match. Get the record again and repeat the change.'),

@@ -17,8 +17,10 @@ declare
   v_content json;
   v_position bigint := 0;
   v_last bigint;
+  v_newest bigint;
   v_items text[];
   v_cursor text;
+  v_answer api.answer;
 begin
   if changed_leads.cursor is not null then
     v_content := convert_from(
@@ -27,14 +29,14 @@ begin
     )::json;
     v_position := v_content ->> 'position';
     -- In another database, and in one that was restored to an earlier time, the seal is missing or has another hash.
-    if audit.seal_mark(v_organization_id, v_position) is distinct from v_content ->> 'hash' then
+    if audit.seal_mark(v_organization_id, (v_content ->> 'newest')::bigint) is distinct from v_content ->> 'hash' then
       raise sqlstate 'PT400' using message = 'cursor_expired';
     end if;
   elsif changed_leads.updated_since is not null then
     v_position := audit.position_before(v_organization_id, changed_leads.updated_since);
   end if;
 
-  -- Not more than 10,000 events, so that a page is not expensive. If none of them is about a lead, the page is empty, and
+  -- Not more than 1,000 events, so that a page is not expensive. If none of them is about a lead, the page is empty, and
   -- its cursor is behind them.
   with changed as materialized (
     select s.position, e.lead_id
@@ -49,7 +51,7 @@ begin
     where
       s.organization_id = v_organization_id
       and s.position > v_position
-      and s.position <= v_position + 10000
+      and s.position <= v_position + 1000
       and e.action in ('lead.created', 'lead.updated', 'lead.scored')
     order by s.position
     limit changed_leads.page_size
@@ -60,25 +62,35 @@ begin
       select coalesce(l.item, app.computed_lead_item(row(l.*)::app.lead_values))
       from (select c.lead_id, max(c.position) as position from changed as c group by c.lead_id) as c
       join app.lead as l on l.organization_id = v_organization_id and l.id = c.lead_id
-      where changed_leads.cursor is not null or l.updated_at >= coalesce(changed_leads.updated_since, '-infinity')
       order by c.position
     )
   into v_last, v_items;
   if v_last is null then
     select s.position into v_last
     from audit.seal as s
-    where s.organization_id = v_organization_id and s.position > v_position and s.position <= v_position + 10000
+    where s.organization_id = v_organization_id and s.position > v_position and s.position <= v_position + 1000
     order by s.position desc
     limit 1;
   end if;
   v_position := coalesce(v_last, v_position);
 
+  -- The leads are shown as they are now, so the cursor names the newest seal: after a restore to a time in between, the
+  -- client has what the database has lost.
+  select s.position into v_newest
+  from audit.seal as s
+  where s.organization_id = v_organization_id
+  order by s.position desc
+  limit 1;
+  v_newest := coalesce(v_newest, 0);
   -- The base64 of these characters has neither + nor /. encode() breaks lines.
   v_cursor := rtrim(
     replace(
       encode(
         convert_to(
-          '{"position":' || v_position || ',"hash":"' || audit.seal_mark(v_organization_id, v_position) || '"}', 'UTF8'
+          format(
+            '{"position":%s,"newest":%s,"hash":"%s"}', v_position, v_newest, audit.seal_mark(v_organization_id, v_newest)
+          ),
+          'UTF8'
         ),
         'base64'
       ),
@@ -86,7 +98,12 @@ begin
     ),
     '='
   );
-  return app.page(v_items, changed_leads.page_size, v_cursor);
+  v_answer := app.page(v_items, changed_leads.page_size, v_cursor);
+  if v_cursor = changed_leads.cursor then
+    -- No header Link, which a client would follow at once, and without an end.
+    v_answer.headers := null;
+  end if;
+  return v_answer;
 end $$;
 
 comment on function app.changed_leads(uuid, text, timestamptz, integer) is
@@ -94,8 +111,8 @@ $$The answer with the leads that changed, each as it is now and once, in the ord
 
 The order is that of the seals in the audit log. The sealer sees committed events only, so an event that is committed later gets
 a later position, and no page passes a transaction that is still open. cursor: the next_cursor of the previous page (its form is
-checked), or null. updated_since: changes before that time are left out; used without a cursor only. page_size: the number of
-changes, 1 to 200. The answer always has a next_cursor; if it is the same as cursor, nothing has changed since. Raises PT400 cursor_expired if the
-database does not have the seal in the cursor.$$;
+checked), or null. updated_since: the walk begins with the first event that was sealed at that time or later; ignored with a cursor. page_size: the number of
+changes, 1 to 200. The answer always has a next_cursor; if it is the same as cursor, no further change was sealed. Raises PT400
+cursor_expired if the database does not have the seal in the cursor.$$;
 
 grant execute on function app.changed_leads(uuid, text, timestamptz, integer) to leads_exec;

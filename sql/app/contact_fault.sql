@@ -4,7 +4,11 @@ set local role leads_owner;
 -- In the same transaction, so that the previous release finds a function at any time.
 drop function if exists app.contact_fault();
 
-create or replace function app.contact_fault(organization_id uuid, has_name_and_phone boolean, had_only_these boolean)
+create or replace function app.contact_fault(
+  organization_id uuid default null,
+  has_name_and_phone boolean default false,
+  had_only_these boolean default false
+)
 returns json language sql stable parallel safe
 begin atomic
   select json_build_array(json_build_object(

@@ -4,7 +4,7 @@ set local role leads_owner;
 -- In the same transaction, so that the previous release finds a function at any time.
 drop function if exists app.plain_lead(uuid, jsonb);
 
-create or replace function app.plain_lead(organization_id uuid, fields jsonb, is_new boolean)
+create or replace function app.plain_lead(organization_id uuid, fields jsonb, is_new boolean default true)
 returns app.lead_values language plpgsql stable parallel safe security invoker set search_path = pg_catalog, pg_temp
 as $$
 declare

@@ -32,7 +32,7 @@ begin
     and s.run_at > clock_timestamp();
   if v_until is not null then
     -- A worker is calling the vendor. Its result, a record to list as a copy, is known soon.
-    return query select round(extract(epoch from v_until - clock_timestamp()), 3), 0::bigint, 0::bigint, null::json;
+    return query select greatest(round(extract(epoch from v_until - clock_timestamp()), 3), 0.001), 0::bigint, 0::bigint, null::json;
     return;
   end if;
 

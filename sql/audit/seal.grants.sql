@@ -3,4 +3,7 @@ set local role leads_owner;
 revoke all on audit.seal from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
 grant select on audit.seal to leads_exec;
-grant select, insert (organization_id, position, event_id, event_hash, hash, created_at) on audit.seal to leads_jobs;
+grant
+  select,
+  insert (organization_id, position, event_id, event_hash, hash, created_at, sealed_at)
+on audit.seal to leads_jobs;

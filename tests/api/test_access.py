@@ -34,6 +34,10 @@ CASES = {
     ("POST", "/leads"): Case(201, json={"email": "new@example.com"}),
     ("GET", "/leads/{id}"): Case(200, of="lead"),
     ("PATCH", "/leads/{id}"): Case(200, of="lead", json={"timeline": "soon"}),
+    ("DELETE", "/leads/{id}"): Case(200, of="erasable"),
+    ("GET", "/leads/{id}/details"): Case(200, of="lead"),
+    ("PATCH", "/leads/{id}/details"): Case(200, of="lead", json={"phone": "911"}),
+    ("GET", "/leads/{id}/everything"): Case(200, of="lead"),
     ("POST", "/leads/{id}/signals"): Case(201, of="lead", json={"type": "storm_event"}),
     ("GET", "/leads/{id}/signals"): Case(200, of="lead"),
     ("POST", "/leads/{id}/score"): Case(200, of="lead"),
@@ -71,6 +75,7 @@ def tenants(database: Database, server: Server) -> tuple[Tenant, Tenant]:
         organization = make_organization(database, name)
         with server.client(organization.keys["write"]) as client:
             lead = client.post("/leads", json={"name": "A", "email": "first@example.com"}).json()["id"]
+            erasable = client.post("/leads", json={"email": "second@example.com"}).json()["id"]
             event = client.get("/audit-log", params={"lead_id": lead}).json()["data"][0]["id"]
         # Paused, so that no request waits for a push.
         for statement in (
@@ -78,7 +83,7 @@ def tenants(database: Database, server: Server) -> tuple[Tenant, Tenant]:
             "select admin.change_crm_connection(%s, 'pause')",
         ):
             database.sql(statement, organization.id, login="leads_operator")
-        return Tenant(organization, {"lead": lead, "event": event})
+        return Tenant(organization, {"lead": lead, "erasable": erasable, "event": event})
 
     return make("A"), make("B")
 

@@ -61,6 +61,10 @@ def test_a_change_of_a_long_transaction_is_not_missed(
             follower.poll()
         slow.execute("commit")
         wait_for(lambda: follower.poll() >= 0 and str(early) in follower.leads)
+        # A walk that begins between its start and its commit has it too.
+        restarted = Follower(client, updated_since=client.get(f"/leads/{later}").json()["updated_at"])
+        restarted.poll()
+        assert str(early) in restarted.leads
         # It was created before the other one, and comes after it.
         newest = [lead["id"] for lead in client.get("/leads").json()["data"]]
         assert newest == [later, str(early)]

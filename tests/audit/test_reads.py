@@ -37,6 +37,7 @@ READS = {
     "leads_to_erase by id, in any organization": "admin.leads_to_erase(null, '{ada}')",
     "leads_to_erase by address": "admin.leads_to_erase('{organization}', null, 'ADA@secret.example')",
     "leads_to_erase of a deleted lead": "admin.leads_to_erase('{organization}', null, 'gone@secret.example')",
+    "leads_to_erase by phone": "admin.leads_to_erase('{organization}', null, null, '+1 555 010 0188')",
     "leads_to_erase of nobody": "admin.leads_to_erase('{organization}', null, 'nobody@secret.example')",
     "try_scoring_model": "admin.try_scoring_model('{organization}', '{ada}')",
     "try_scoring_model with a rule": "admin.try_scoring_model('{organization}', '{ada}', null, '{model}')",
@@ -56,6 +57,8 @@ REVIEWED = {
     # They change a lead, or create one. The change has its own event.
     "admin.erase_lead",
     "admin.erase_organization",
+    # It changes a column of leads by which they are found, and returns their number and an id.
+    "admin.fill_phone_keys",
     "admin.load_leads",
     # They change or read the organization, its keys, stages, models, analysts or connection.
     "admin.activate_scoring_model",
@@ -75,6 +78,7 @@ REVIEWED = {
     "admin.revoke_key",
     "admin.rotate_key",
     "admin.scoring_models",
+    "admin.set_organization",
     "admin.stages",
     # Its error says whether any lead is in a stage, and nothing about one lead.
     "admin.remove_stage",
@@ -129,9 +133,9 @@ def world(new_database: Callable[..., Database]) -> World:
 
     def lead(address: str, name: str, stage: str = "new") -> str:
         [row] = database.sql(
-            "insert into app.lead (organization_id, email, name, pain_points, pipeline_stage) "
-            "values (%s, %s, %s, %s, %s) returning id::text",
-            *(organization, address, name, WORDS, stage),
+            "insert into app.lead (organization_id, email, name, pain_points, pipeline_stage, phone) "
+            "values (%s, %s, %s, %s, %s, %s) returning id::text",
+            *(organization, address, name, WORDS, stage, "+15550100188" if name == NAME else None),
         )
         return str(row["id"])
 

@@ -540,8 +540,10 @@ def released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     frozen = unreleased.INCLUDE.sub(copy, (ROOT / "sql" / "load.sql").read_text())
     frozen = frozen.replace("begin;\n", "", 1).removesuffix("commit;\n")
-    (folder / "998.0.0-01.next.sql").write_text(unreleased.next_text())
-    (folder / "998.0.0-02.frozen.sql").write_text(frozen)
+    parts = [part for part in unreleased.parts(unreleased.next_text()) if not migrations.is_backfill(part[1])]
+    for number, (name, text) in enumerate(parts, 1):
+        (folder / f"998.0.0-{number:02}.{name}.sql").write_text(text)
+    (folder / f"998.0.0-{len(parts) + 1:02}.frozen.sql").write_text(frozen)
     monkeypatch.setattr(migrations, "FOLDER", folder)
     monkeypatch.setattr(migrations, "SUMS", folder / "SHA256SUMS")
     return folder

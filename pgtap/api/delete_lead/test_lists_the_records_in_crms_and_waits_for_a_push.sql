@@ -19,7 +19,7 @@ select keep('erased', api.delete_lead(((kept('id')).body)::uuid));
 select is((kept('erased')).status, 200, 'then it is erased');
 select is(
   (kept('erased')).body::jsonb -> 'copies',
-  '[{"vendor": "hubspot", "account": "portal 1", "status": "ok", "external_id": "4711"}]', 'the record to erase in the CRM'
+  '[{"vendor": "hubspot", "account": "portal 1", "status": "ok", "external_id": "4711", "may_have_made": []}]', 'the record to erase in the CRM'
 );
 
 select * from finish();
