@@ -182,7 +182,7 @@ def test_an_invalid_route_is_logged_and_skipped_and_the_others_work(
         connection.execute("insert into api.route values ('GET', '/good/{id}', 'api.echo', 'read')")
         for path, (statement, function, _) in BAD_LINES.items():
             connection.execute(statement.encode())
-            method = "DELETE" if path == "/leads/{lead_id}" else "GET"
+            method = "PUT" if path == "/leads/{lead_id}" else "GET"
             connection.execute("insert into api.route values (%s, %s, %s, 'read')", [method, path, function])
         connection.execute("notify leads_routes")
     soon(lambda: client.get(f"/good/{ID}").status_code == 200)
@@ -195,7 +195,7 @@ def test_an_invalid_route_is_logged_and_skipped_and_the_others_work(
             for path in BAD_LINES:
                 if path != "/leads/{lead_id}":
                     check_problem(reader.get(path.replace("{id}", ID)), 404, "not_found")
-            check_problem(reader.delete(f"/leads/{ID}"), 405, "method_not_allowed")
+            check_problem(reader.put(f"/leads/{ID}"), 405, "method_not_allowed")
             check_problem(reader.get(f"/leads/{ID}"), 404, "not_found")
             assert reader.get("/leads").status_code == 200
             assert reader.get(f"/good/{ID}").status_code == 200

@@ -125,8 +125,8 @@ def test_unknown_paths_and_methods_are_answered_without_a_key(server: Server) ->
             check_problem(client.get(path), 404, "not_found")
         for method, path, allowed in (
             ("PUT", "/leads", "GET, HEAD, POST"),
-            ("DELETE", f"/leads/{NEVER}", "GET, HEAD, PATCH"),
-            ("POST", "/leads/x", "GET, HEAD, PATCH"),
+            ("PUT", f"/leads/{NEVER}", "DELETE, GET, HEAD, PATCH"),
+            ("POST", "/leads/x", "DELETE, GET, HEAD, PATCH"),
             ("OPTIONS", "/health", "GET, HEAD"),
             ("TRACE", "/audit-log", "GET, HEAD"),
             ("QUERY", "/audit-log/x", "GET, HEAD"),
