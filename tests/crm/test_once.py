@@ -170,8 +170,8 @@ def test_a_webhook_is_sent_with_one_id_until_it_is_answered(
         vendor.fail("store_then_error", times=2)
         push(api, lead)
         sync = ends(api, lead)
-        details = {"phone": None, "phone_e164": None, "reference": None, "details": {}}
-        whole = api.get(f"/leads/{lead}").json() | details
+        whole = api.get(f"/leads/{lead}").json()
+        whole |= {"phone": None, "phone_e164": None, "reference": None, "details": {}}
     ids = {request.headers["webhook-id"] for request in vendor.requests}
     assert (ids, len(vendor.requests)) == ({sync["external_id"]}, 3)
     (delivery,) = vendor.deliveries
