@@ -2502,13 +2502,12 @@ begin
       count(*) between 1 and 50
       and bool_and(
         m.key collate "C" ~ '^[a-z][a-z0-9_]*$'
-        and char_length(m.key) <= 64
+        -- A signal has the same limits for a name, a text and a number.
+        and scoring.is_signal_member(m.key, m.value)
         and case jsonb_typeof(m.value)
           when 'string' then app.is_text(m.value #>> '{}', 1000)
-          when 'number' then
-            -- 1e131071 has 8 bytes, and 131,072 digits as text.
-            abs(m.value::numeric) < 1e40 and scale(m.value::numeric) < 40 and char_length(m.value #>> '{}') <= 40
-          else jsonb_typeof(m.value) = 'boolean'
+          when 'null' then false
+          else true
         end
       )
     from jsonb_each(is_details.value) as m (key, value)
@@ -5784,8 +5783,9 @@ begin
     limit v_most + 1
   );
   v_everything.crm_pushes := array(
-    select crm.push_item(
-      row(s.*)::crm.sync_values,
+    select row(
+      s.vendor, s.account, s.status, s.external_id, s.error_code, s.error, app.utc_text(s.last_synced_at),
+      app.utc_text(s.created_at),
       array(
         select row(
           a.number, a.email, a.display_name, app.utc_text(a.sent_at), a.outcome, a.message, app.utc_text(a.created_at)
@@ -5794,7 +5794,7 @@ begin
         where a.organization_id = v_organization_id and a.sync_id = s.id
         order by a.number
       )
-    )
+    )::api.crm_push
     from crm.sync as s
     where s.organization_id = v_organization_id and s.lead_id = get_lead_everything.id
     order by s.created_at, s.id
@@ -7909,10 +7909,7 @@ declare
   v_answer api.answer;
 begin
   if changed_leads.cursor is not null then
-    v_content := convert_from(
-      decode(translate(changed_leads.cursor, '-_', '+/') || repeat('=', -char_length(changed_leads.cursor) & 3), 'base64'),
-      'UTF8'
-    )::json;
+    v_content := app.cursor_content(changed_leads.cursor);
     v_position := v_content ->> 'position';
     -- In another database, and in one that was restored to an earlier time, the seal is missing or has another hash.
     if audit.seal_mark(v_organization_id, (v_content ->> 'newest')::bigint) is distinct from v_content ->> 'hash' then
@@ -7968,22 +7965,9 @@ begin
   order by s.position desc
   limit 1;
   v_newest := coalesce(v_newest, 0);
-  -- The base64 of these characters has neither + nor /. encode() breaks lines.
-  v_cursor := rtrim(
-    replace(
-      encode(
-        convert_to(
-          format(
-            '{"position":%s,"newest":%s,"hash":"%s"}', v_position, v_newest, audit.seal_mark(v_organization_id, v_newest)
-          ),
-          'UTF8'
-        ),
-        'base64'
-      ),
-      E'\n', ''
-    ),
-    '='
-  );
+  v_cursor := app.cursor_text(format(
+    '{"position":%s,"newest":%s,"hash":"%s"}', v_position, v_newest, audit.seal_mark(v_organization_id, v_newest)
+  ));
   v_answer := app.page(v_items, changed_leads.page_size, v_cursor);
   if v_cursor = changed_leads.cursor then
     -- No header Link, which a client would follow at once, and without an end.
@@ -7996,11 +7980,12 @@ ALTER FUNCTION app.changed_leads(organization_id uuid, cursor text, updated_sinc
 
 COMMENT ON FUNCTION app.changed_leads(organization_id uuid, cursor text, updated_since timestamp with time zone, page_size integer) IS 'The answer with the leads that changed, each as it is now and once, in the order of their last change in the page.
 
-The order is that of the seals in the audit log. The sealer sees committed events only, so an event that is committed later gets
-a later position, and no page passes a transaction that is still open. cursor: the next_cursor of the previous page (its form is
-checked), or null. updated_since: the walk begins with the first event that was sealed at that time or later; ignored with a cursor. page_size: the number of
-changes, 1 to 200. The answer always has a next_cursor; if it is the same as cursor, no further change was sealed. Raises PT400
-cursor_expired if the database does not have the seal in the cursor.';
+The order is that of the seals in the audit log. The sealer sees committed events only. An event that is committed later gets
+a later position, so no page passes a transaction that is still open.
+cursor: the next_cursor of the previous page; null: the first page. updated_since: the first page begins with the first event
+that was sealed at that time or later; null: with the first event of all. page_size: the number of changes, 1 to 200. The
+answer always has a next_cursor. If it is the same as cursor, no further change was sealed.
+Raises PT400 cursor_expired if the database does not have the seal in the cursor.';
 
 CREATE FUNCTION app.character_note(value text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -8165,6 +8150,44 @@ ALTER FUNCTION app.country_code(organization_id uuid) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.country_code(organization_id uuid) IS 'The calling code of the organization''s phone numbers that have none, 1 to 3 digits. Null: it is not known.';
 
+CREATE FUNCTION app.cursor_content(cursor text) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT convert_from(decode((translate(cursor, '-_'::text, '+/'::text) || repeat('='::text, ((- char_length(cursor)) & 3))), 'base64'::text), 'UTF8'::name) AS convert_from;
+END;
+
+ALTER FUNCTION app.cursor_content(cursor text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.cursor_content(cursor text) IS 'The content of a cursor, as app.cursor_text got it. The type of the parameter has checked the form of the cursor.';
+
+CREATE FUNCTION app.cursor_text(content text) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT rtrim(replace(encode(convert_to(content, 'UTF8'::name), 'base64'::text), '
+'::text, ''::text), '='::text) AS rtrim;
+END;
+
+ALTER FUNCTION app.cursor_text(content text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.cursor_text(content text) IS 'The content of a cursor, compact JSON, as unpadded base64url (RFC 4648, section 5).';
+
+CREATE FUNCTION scoring.is_signal_member(key text, value jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT (((char_length(key) >= 1) AND (char_length(key) <= 64)) AND
+         CASE jsonb_typeof(value)
+             WHEN 'number'::text THEN (((abs((value)::numeric) < '1000000000000000'::numeric) AND (scale((value)::numeric) < 15)) OR ((abs((value)::numeric) < '10000000000000000000000000000000000000000'::numeric) AND (scale((value)::numeric) < 40) AND (char_length((value #>> '{}'::text[])) <= 40)))
+             WHEN 'string'::text THEN (char_length((value #>> '{}'::text[])) <= 1000)
+             WHEN 'object'::text THEN false
+             WHEN 'array'::text THEN false
+             ELSE true
+         END);
+END;
+
+ALTER FUNCTION scoring.is_signal_member(key text, value jsonb) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION scoring.is_signal_member(key text, value jsonb) IS 'Whether the value is true, false, null, a number of up to 40 digits or a text of up to 1,000 characters, under a name of 1 to 64 characters.';
+
 CREATE FUNCTION app.details_faults(details jsonb) RETURNS TABLE(field text, code text, detail text)
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -8183,7 +8206,7 @@ CREATE FUNCTION app.details_faults(details jsonb) RETURNS TABLE(field text, code
                  CASE
                      WHEN ((char_length(m.key) > 64) OR ((m.key COLLATE "C") !~ '^[a-z][a-z0-9_]*$'::text)) THEN 'invalid_name'::text
                      WHEN (m.type = ANY (ARRAY['object'::text, 'array'::text])) THEN 'wrong_type'::text
-                     WHEN ((m.type = 'number'::text) AND (NOT ((abs((m.value)::numeric) < '10000000000000000000000000000000000000000'::numeric) AND (scale((m.value)::numeric) < 40) AND (char_length((m.value #>> '{}'::text[])) <= 40)))) THEN 'out_of_range'::text
+                     WHEN ((m.type = 'number'::text) AND (NOT scoring.is_signal_member(m.key, m.value))) THEN 'out_of_range'::text
                      WHEN (m.text = ''::text) THEN 'blank'::text
                      WHEN (char_length(m.text) > 1000) THEN 'too_long'::text
                      WHEN (app.control_character(m.text) IS NOT NULL) THEN 'control_character'::text
@@ -8209,8 +8232,8 @@ ALTER FUNCTION app.details_faults(details jsonb) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.details_faults(details jsonb) IS 'The faults of the members of a lead''s details, at most 100, in the order of their names. details: a JSON object.
 
-Codes: invalid_name, wrong_type, out_of_range, blank, too_long, control_character. app.changed_details checks the number and the
-size of all members.';
+Codes: invalid_name, wrong_type, out_of_range, blank, too_long, control_character. app.details_size_faults checks the number
+and the size of all members.';
 
 CREATE FUNCTION app.details_size_faults(details jsonb) RETURNS json
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
@@ -8680,15 +8703,14 @@ CREATE FUNCTION app.next_cursor(items text[], page_size integer) RETURNS text
     BEGIN ATOMIC
  SELECT
          CASE
-             WHEN ((items)[(page_size + 1)] IS NOT NULL) THEN rtrim(replace(encode(convert_to((((('{"created_at":"'::text || (((items)[page_size])::json ->> 'created_at'::text)) || '","id":"'::text) || (((items)[page_size])::json ->> 'id'::text)) || '"}'::text), 'UTF8'::name), 'base64'::text), '
-'::text, ''::text), '='::text)
+             WHEN ((items)[(page_size + 1)] IS NOT NULL) THEN app.cursor_text((((('{"created_at":"'::text || (((items)[page_size])::json ->> 'created_at'::text)) || '","id":"'::text) || (((items)[page_size])::json ->> 'id'::text)) || '"}'::text))
              ELSE NULL::text
          END AS "case";
 END;
 
 ALTER FUNCTION app.next_cursor(items text[], page_size integer) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.next_cursor(items text[], page_size integer) IS 'Unpadded base64url (RFC 4648, section 5) of compact JSON with created_at and id of the last row of the page.
+COMMENT ON FUNCTION app.next_cursor(items text[], page_size integer) IS 'The cursor (app.cursor_text) with created_at and id of the last row of the page.
 
 items: the rows as JSON, in order; one more than page_size if there is a next page. Null: there is none.';
 
@@ -8716,7 +8738,7 @@ CREATE FUNCTION app.order_faults("order" text, cursor text, filters text[]) RETU
          UNION ALL
           SELECT 'order'::text,
              'not_combinable'::text,
-             'This must be updated_at for updated_since, and for a cursor of that order. Or leave it out.'::text
+             'With updated_since, or with a cursor of the changes, the order is updated_at. Send that, or leave it out.'::text
            WHERE (order_faults."order" <> 'updated_at'::text)
          UNION ALL
           SELECT 'cursor'::text,
@@ -8732,8 +8754,7 @@ ALTER FUNCTION app.order_faults("order" text, cursor text, filters text[]) OWNER
 
 COMMENT ON FUNCTION app.order_faults("order" text, cursor text, filters text[]) IS 'The field errors of a request for the leads that changed. Null: there is none.
 
-"order", cursor: the parameters. A cursor of this walk, and updated_since, stand for the order. filters: the names of the other filters that are set;
-null: one that is not.';
+"order", cursor: the parameters. filters: the names of the other filters that are set; null: one that is not set.';
 
 CREATE FUNCTION app.page(items text[], page_size integer, next_cursor text) RETURNS api.answer
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -8760,9 +8781,7 @@ begin
   id := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
   if page_bound.cursor is not null then
     -- As api.is_cursor has checked: each part has its place, and the time ends with Z.
-    v_content := convert_from(
-      decode(page_bound.cursor || repeat('=', (4 - char_length(page_bound.cursor) % 4) % 4), 'base64'), 'UTF8'
-    );
+    v_content := app.cursor_content(page_bound.cursor);
     created_at := substr(v_content, 16, 24);
     id := substr(v_content, 48, 36);
   end if;
@@ -10670,16 +10689,6 @@ COMMENT ON FUNCTION crm.push_answer(lead_id uuid, sync crm.sync_values) IS '200 
 
 Raises PT502 crm_rejected with the vendor''s reason, PT502 crm_unavailable, and PT409 crm_outcome_unknown.';
 
-CREATE FUNCTION crm.push_item(sync crm.sync_values, attempts api.crm_attempt[]) RETURNS api.crm_push
-    LANGUAGE sql STABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT ROW((sync).vendor, (sync).account, (sync).status, (sync).external_id, (sync).error_code, (sync).error, (app.utc_text((sync).last_synced_at))::api.utc_time, (app.utc_text((sync).created_at))::api.utc_time, attempts)::api.crm_push AS "row";
-END;
-
-ALTER FUNCTION crm.push_item(sync crm.sync_values, attempts api.crm_attempt[]) OWNER TO leads_jobs;
-
-COMMENT ON FUNCTION crm.push_item(sync crm.sync_values, attempts api.crm_attempt[]) IS 'The nine fields of a push, in the order of the body. attempts: its attempts in this form.';
-
 CREATE FUNCTION crm.push_skipped(organization_id uuid) RETURNS void
     LANGUAGE sql
     BEGIN ATOMIC
@@ -11271,23 +11280,6 @@ end $$;
 ALTER FUNCTION scoring.is_model(document jsonb) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION scoring.is_model(document jsonb) IS 'Whether the document is a scoring model without a fault.';
-
-CREATE FUNCTION scoring.is_signal_member(key text, value jsonb) RETURNS boolean
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT (((char_length(key) >= 1) AND (char_length(key) <= 64)) AND
-         CASE jsonb_typeof(value)
-             WHEN 'number'::text THEN (((abs((value)::numeric) < '1000000000000000'::numeric) AND (scale((value)::numeric) < 15)) OR ((abs((value)::numeric) < '10000000000000000000000000000000000000000'::numeric) AND (scale((value)::numeric) < 40) AND (char_length((value #>> '{}'::text[])) <= 40)))
-             WHEN 'string'::text THEN (char_length((value #>> '{}'::text[])) <= 1000)
-             WHEN 'object'::text THEN false
-             WHEN 'array'::text THEN false
-             ELSE true
-         END);
-END;
-
-ALTER FUNCTION scoring.is_signal_member(key text, value jsonb) OWNER TO leads_owner;
-
-COMMENT ON FUNCTION scoring.is_signal_member(key text, value jsonb) IS 'Whether the value is true, false, null, a number of up to 40 digits or a text of up to 1,000 characters, under a name of 1 to 64 characters.';
 
 CREATE FUNCTION scoring.is_signal_value(value jsonb) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -13743,6 +13735,16 @@ REVOKE ALL ON FUNCTION app.country_code(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.country_code(organization_id uuid) TO leads_exec;
 GRANT ALL ON FUNCTION app.country_code(organization_id uuid) TO leads_jobs;
 
+REVOKE ALL ON FUNCTION app.cursor_content(cursor text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.cursor_content(cursor text) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.cursor_text(content text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.cursor_text(content text) TO leads_exec;
+
+REVOKE ALL ON FUNCTION scoring.is_signal_member(key text, value jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION scoring.is_signal_member(key text, value jsonb) TO leads_exec;
+GRANT ALL ON FUNCTION scoring.is_signal_member(key text, value jsonb) TO leads_jobs;
+
 REVOKE ALL ON FUNCTION app.details_faults(details jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.details_faults(details jsonb) TO leads_exec;
 
@@ -13970,9 +13972,6 @@ REVOKE ALL ON FUNCTION crm.open_until(organization_id uuid, sync_id uuid, settle
 REVOKE ALL ON FUNCTION crm.push_answer(lead_id uuid, sync crm.sync_values) FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.push_answer(lead_id uuid, sync crm.sync_values) TO leads_exec;
 
-REVOKE ALL ON FUNCTION crm.push_item(sync crm.sync_values, attempts api.crm_attempt[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION crm.push_item(sync crm.sync_values, attempts api.crm_attempt[]) TO leads_exec;
-
 REVOKE ALL ON FUNCTION crm.push_skipped(organization_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION crm.request_push(organization_id uuid, lead_id uuid, is_asked boolean) FROM PUBLIC;
@@ -14004,10 +14003,6 @@ GRANT ALL ON FUNCTION scoring.is_decimal(value jsonb, low numeric, high numeric)
 REVOKE ALL ON FUNCTION scoring.is_model(document jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION scoring.is_model(document jsonb) TO leads_exec;
 GRANT ALL ON FUNCTION scoring.is_model(document jsonb) TO leads_jobs;
-
-REVOKE ALL ON FUNCTION scoring.is_signal_member(key text, value jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION scoring.is_signal_member(key text, value jsonb) TO leads_exec;
-GRANT ALL ON FUNCTION scoring.is_signal_member(key text, value jsonb) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION scoring.is_signal_value(value jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION scoring.is_signal_value(value jsonb) TO leads_exec;

@@ -309,13 +309,12 @@ begin
       count(*) between 1 and 50
       and bool_and(
         m.key collate "C" ~ '^[a-z][a-z0-9_]*$'
-        and char_length(m.key) <= 64
+        -- A signal has the same limits for a name, a text and a number.
+        and scoring.is_signal_member(m.key, m.value)
         and case jsonb_typeof(m.value)
           when 'string' then app.is_text(m.value #>> '{}', 1000)
-          when 'number' then
-            -- 1e131071 has 8 bytes, and 131,072 digits as text.
-            abs(m.value::numeric) < 1e40 and scale(m.value::numeric) < 40 and char_length(m.value #>> '{}') <= 40
-          else jsonb_typeof(m.value) = 'boolean'
+          when 'null' then false
+          else true
         end
       )
     from jsonb_each(is_details.value) as m (key, value)

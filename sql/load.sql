@@ -128,7 +128,9 @@ reset role;
 \ir app/raise_precondition_failed.sql
 \ir app/claim_idempotency_key.sql
 \ir app/keep_answer.sql
+\ir app/cursor_content.sql
 \ir app/page_bound.sql
+\ir app/cursor_text.sql
 \ir app/next_cursor.sql
 \ir app/page.sql
 \ir app/page_answer.sql
@@ -180,7 +182,6 @@ reset role;
 \ir crm/account_in_force.sql
 \ir crm/sync_in_force.sql
 \ir crm/sync_item.sql
-\ir crm/push_item.sql
 \ir crm/push_answer.sql
 \ir crm/push_skipped.sql
 \ir crm/open_until.sql

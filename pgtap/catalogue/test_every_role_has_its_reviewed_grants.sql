@@ -182,6 +182,8 @@ from (values
     execute on app.contact_fault
     execute on app.control_character
     execute on app.country_code
+    execute on app.cursor_content
+    execute on app.cursor_text
     execute on app.details_faults
     execute on app.details_size_faults
     execute on app.duplicate_keys
@@ -243,7 +245,6 @@ from (values
     execute on auth.roles
     execute on crm.account_in_force
     execute on crm.push_answer
-    execute on crm.push_item
     execute on crm.request_push
     execute on crm.sync_in_force
     execute on crm.sync_item

@@ -53,8 +53,9 @@ begin
     limit v_most + 1
   );
   v_everything.crm_pushes := array(
-    select crm.push_item(
-      row(s.*)::crm.sync_values,
+    select row(
+      s.vendor, s.account, s.status, s.external_id, s.error_code, s.error, app.utc_text(s.last_synced_at),
+      app.utc_text(s.created_at),
       array(
         select row(
           a.number, a.email, a.display_name, app.utc_text(a.sent_at), a.outcome, a.message, app.utc_text(a.created_at)
@@ -63,7 +64,7 @@ begin
         where a.organization_id = v_organization_id and a.sync_id = s.id
         order by a.number
       )
-    )
+    )::api.crm_push
     from crm.sync as s
     where s.organization_id = v_organization_id and s.lead_id = get_lead_everything.id
     order by s.created_at, s.id

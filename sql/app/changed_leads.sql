@@ -23,10 +23,7 @@ declare
   v_answer api.answer;
 begin
   if changed_leads.cursor is not null then
-    v_content := convert_from(
-      decode(translate(changed_leads.cursor, '-_', '+/') || repeat('=', -char_length(changed_leads.cursor) & 3), 'base64'),
-      'UTF8'
-    )::json;
+    v_content := app.cursor_content(changed_leads.cursor);
     v_position := v_content ->> 'position';
     -- In another database, and in one that was restored to an earlier time, the seal is missing or has another hash.
     if audit.seal_mark(v_organization_id, (v_content ->> 'newest')::bigint) is distinct from v_content ->> 'hash' then
@@ -82,22 +79,9 @@ begin
   order by s.position desc
   limit 1;
   v_newest := coalesce(v_newest, 0);
-  -- The base64 of these characters has neither + nor /. encode() breaks lines.
-  v_cursor := rtrim(
-    replace(
-      encode(
-        convert_to(
-          format(
-            '{"position":%s,"newest":%s,"hash":"%s"}', v_position, v_newest, audit.seal_mark(v_organization_id, v_newest)
-          ),
-          'UTF8'
-        ),
-        'base64'
-      ),
-      E'\n', ''
-    ),
-    '='
-  );
+  v_cursor := app.cursor_text(format(
+    '{"position":%s,"newest":%s,"hash":"%s"}', v_position, v_newest, audit.seal_mark(v_organization_id, v_newest)
+  ));
   v_answer := app.page(v_items, changed_leads.page_size, v_cursor);
   if v_cursor = changed_leads.cursor then
     -- No header Link, which a client would follow at once, and without an end.
@@ -109,10 +93,11 @@ end $$;
 comment on function app.changed_leads(uuid, text, timestamptz, integer) is
 $$The answer with the leads that changed, each as it is now and once, in the order of their last change in the page.
 
-The order is that of the seals in the audit log. The sealer sees committed events only, so an event that is committed later gets
-a later position, and no page passes a transaction that is still open. cursor: the next_cursor of the previous page (its form is
-checked), or null. updated_since: the walk begins with the first event that was sealed at that time or later; ignored with a cursor. page_size: the number of
-changes, 1 to 200. The answer always has a next_cursor; if it is the same as cursor, no further change was sealed. Raises PT400
-cursor_expired if the database does not have the seal in the cursor.$$;
+The order is that of the seals in the audit log. The sealer sees committed events only. An event that is committed later gets
+a later position, so no page passes a transaction that is still open.
+cursor: the next_cursor of the previous page; null: the first page. updated_since: the first page begins with the first event
+that was sealed at that time or later; null: with the first event of all. page_size: the number of changes, 1 to 200. The
+answer always has a next_cursor. If it is the same as cursor, no further change was sealed.
+Raises PT400 cursor_expired if the database does not have the seal in the cursor.$$;
 
 grant execute on function app.changed_leads(uuid, text, timestamptz, integer) to leads_exec;

@@ -20,9 +20,7 @@ begin atomic
       case
         when char_length(m.key) > 64 or m.key collate "C" !~ '^[a-z][a-z0-9_]*$' then 'invalid_name'
         when m.type in ('object', 'array') then 'wrong_type'
-        when m.type = 'number' and not (
-          abs(m.value::numeric) < 1e40 and scale(m.value::numeric) < 40 and char_length(m.value #>> '{}') <= 40
-        ) then 'out_of_range'
+        when m.type = 'number' and not scoring.is_signal_member(m.key, m.value) then 'out_of_range'
         when m.text = '' then 'blank'
         when char_length(m.text) > 1000 then 'too_long'
         when app.control_character(m.text) is not null then 'control_character'
@@ -49,7 +47,7 @@ end;
 comment on function app.details_faults(jsonb) is
 $$The faults of the members of a lead's details, at most 100, in the order of their names. details: a JSON object.
 
-Codes: invalid_name, wrong_type, out_of_range, blank, too_long, control_character. app.changed_details checks the number and the
-size of all members.$$;
+Codes: invalid_name, wrong_type, out_of_range, blank, too_long, control_character. app.details_size_faults checks the number
+and the size of all members.$$;
 
 grant execute on function app.details_faults(jsonb) to leads_exec;

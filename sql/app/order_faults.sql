@@ -9,7 +9,7 @@ begin atomic
     from unnest(order_faults.filters) as f (name)
     where f.name is not null
     union all
-    select 'order', 'not_combinable', 'This must be updated_at for updated_since, and for a cursor of that order. Or leave it out.'
+    select 'order', 'not_combinable', 'With updated_since, or with a cursor of the changes, the order is updated_at. Send that, or leave it out.'
     where order_faults."order" <> 'updated_at'
     union all
     select 'cursor', 'invalid_cursor', 'This cursor is of another order. Leave it out for the first page.'
@@ -21,7 +21,6 @@ end;
 comment on function app.order_faults(text, text, text[]) is
 $$The field errors of a request for the leads that changed. Null: there is none.
 
-"order", cursor: the parameters. A cursor of this walk, and updated_since, stand for the order. filters: the names of the other filters that are set;
-null: one that is not.$$;
+"order", cursor: the parameters. filters: the names of the other filters that are set; null: one that is not set.$$;
 
 grant execute on function app.order_faults(text, text, text[]) to leads_exec;

@@ -15,9 +15,7 @@ begin
   id := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
   if page_bound.cursor is not null then
     -- As api.is_cursor has checked: each part has its place, and the time ends with Z.
-    v_content := convert_from(
-      decode(page_bound.cursor || repeat('=', (4 - char_length(page_bound.cursor) % 4) % 4), 'base64'), 'UTF8'
-    );
+    v_content := app.cursor_content(page_bound.cursor);
     created_at := substr(v_content, 16, 24);
     id := substr(v_content, 48, 36);
   end if;
