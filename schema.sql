@@ -5039,8 +5039,6 @@ begin
   order by s.position desc
   limit 1;
   v_seal.position := coalesce(v_seal.position, 0);
-  -- The clock can be set back. audit.position_before needs the times in the order of the positions.
-  v_seal.sealed_at := greatest(date_trunc('milliseconds', clock_timestamp()), v_seal.sealed_at);
   v_seal.hash := coalesce(v_seal.hash, sha256(uuid_send(v_organization_id)));
 
   -- An event that was put into the queue again has a seal, and would make every later insert fail.
@@ -5082,8 +5080,11 @@ begin
     v_seal.created_at := v_event.created_at;
     v_seals := v_seals || v_seal;
   end loop;
+  -- After the events were read, because one of them may have been committed a moment ago: no event has a time after
+  -- its seal. The clock can be set back, and audit.position_before needs the times in the order of the positions.
+  v_seal.sealed_at := greatest(date_trunc('milliseconds', clock_timestamp()), v_seal.sealed_at);
   insert into audit.seal (organization_id, position, event_id, event_hash, hash, created_at, sealed_at)
-  select v_organization_id, n.position, n.event_id, n.event_hash, n.hash, n.created_at, n.sealed_at
+  select v_organization_id, n.position, n.event_id, n.event_hash, n.hash, n.created_at, v_seal.sealed_at
   from unnest(v_seals) as n;
   delete from audit.unsealed as u
   where u.organization_id = v_organization_id and u.event_id = any (array(select n.event_id from unnest(v_seals) as n));

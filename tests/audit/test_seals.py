@@ -16,7 +16,7 @@ from tests.support.chain import seal, verdict
 from tests.support.contract import check_problem
 from tests.support.database import Database, Organization, make_organization
 from tests.support.process import Leads, Server, mistake, printed
-from tests.support.pushing import working
+from tests.support.pushing import wait_for, working
 
 # An attacker who can alter the tables disables the triggers first.
 # What a superuser can switch off before changing the log. Partitions inherit it.
@@ -509,3 +509,36 @@ class TestOnTheCommandLine:
         assert organization.id in [row["organization_id"] for row in json.loads(process.stdout)]
         assert f"doesn't have: {nowhere}" in process.stderr
         assert "The file has no head of " in process.stderr
+
+
+def test_no_event_has_a_time_after_its_seal(new_database: Callable[..., Database]) -> None:
+    database = new_database()
+    organization = make_organization(database)
+    with database.connect() as writer, database.connect("leads_operator") as sealer:
+        # From the second call on, the function's plans exist, and each statement locks only its own tables.
+        sealer.execute("select * from admin.seal_events(null, 1000)")
+        stage = "insert into app.pipeline_stage (organization_id, name, position) values (%s, 'late', 50)"
+        writer.execute(stage, [organization.id])
+        writer.execute("begin; lock table audit.event")
+        thread = threading.Thread(
+            target=sealer.execute, args=["select * from admin.seal_events(null, 1000)"], daemon=True
+        )
+        thread.start()
+        # The sealer waits before it reads the events.
+        waiting = "select count(*) as n from pg_locks where relation = 'audit.event'::regclass and not granted"
+        wait_for(lambda: database.sql(waiting)[0]["n"] == 1)
+        time.sleep(0.01)
+        row = writer.execute(
+            "insert into app.lead (organization_id, email, created_at, updated_at) "
+            "select %s, 'late@example.com', t, t from date_trunc('milliseconds', clock_timestamp()) as t "
+            "returning id, created_at",
+            [organization.id],
+        ).fetchone()
+        assert row
+        writer.execute("commit")
+        thread.join(60)
+    seals = database.sql(
+        "select s.sealed_at from audit.seal as s join audit.event as e on e.id = s.event_id where e.lead_id = %s",
+        row["id"],
+    )
+    assert [seal["sealed_at"] >= row["created_at"] for seal in seals] == [True]
