@@ -1386,9 +1386,18 @@ CREATE TABLE api.route (
     scope text,
     wait_seconds integer,
     wait_function text,
-    CONSTRAINT route_method_is_known CHECK ((method = ANY (ARRAY['GET'::text, 'POST'::text, 'PUT'::text, 'PATCH'::text, 'DELETE'::text]))),
+    media_types text[] DEFAULT '{application/json}'::text[] NOT NULL,
+    max_body_bytes integer DEFAULT 65536 NOT NULL,
+    timeout_seconds integer DEFAULT 10 NOT NULL,
+    is_streamed boolean DEFAULT false NOT NULL,
+    key_parameter text,
+    CONSTRAINT route_has_its_key_in_the_path CHECK ((strpos(path, (('{'::text || key_parameter) || '}'::text)) > 0)),
+    CONSTRAINT route_has_media_types CHECK (((cardinality(media_types) > 0) AND (array_position(media_types, NULL::text) IS NULL))),
+    CONSTRAINT route_method_is_known CHECK ((method = ANY (ARRAY['GET'::text, 'POST'::text, 'PUT'::text, 'PATCH'::text, 'DELETE'::text, 'OPTIONS'::text]))),
     CONSTRAINT route_path_is_absolute CHECK ((path ~ '^(/[^/?#]+)+$'::text)),
-    CONSTRAINT route_scope_is_known CHECK ((scope = ANY (ARRAY['read'::text, 'write'::text, 'admin'::text]))),
+    CONSTRAINT route_scope_is_known CHECK ((scope = ANY (ARRAY['read'::text, 'write'::text, 'admin'::text, 'form'::text]))),
+    CONSTRAINT route_takes_a_body_of_at_most_16_mib CHECK (((max_body_bytes >= 1) AND (max_body_bytes <= 16777216))),
+    CONSTRAINT route_takes_at_most_5_minutes CHECK (((timeout_seconds >= 1) AND (timeout_seconds <= 300))),
     CONSTRAINT route_waits_by_a_function CHECK (((wait_seconds IS NULL) = (wait_function IS NULL))),
     CONSTRAINT route_waits_for_at_most_a_minute CHECK (((wait_seconds >= 1) AND (wait_seconds <= 60)))
 );
@@ -1408,6 +1417,16 @@ COMMENT ON COLUMN api.route.scope IS 'The scope that the key needs. Null: the ro
 COMMENT ON COLUMN api.route.wait_seconds IS 'How many seconds the server holds a 202 back, without a connection, for a result that another transaction writes. It does not wait if Retry-After is longer than the rest of the time.';
 
 COMMENT ON COLUMN api.route.wait_function IS 'The function that reads this result. It takes its arguments by name from those of the route.';
+
+COMMENT ON COLUMN api.route.media_types IS 'The media types that the request''s body may have.';
+
+COMMENT ON COLUMN api.route.max_body_bytes IS 'The maximum size of the request''s body, compressed or not.';
+
+COMMENT ON COLUMN api.route.timeout_seconds IS 'How many seconds the statement may take. If they are more than 10, the server runs it on a connection that it keeps for long statements.';
+
+COMMENT ON COLUMN api.route.is_streamed IS 'Whether the server sends the body page by page: it calls the function again with each Next-Cursor, until there is none.';
+
+COMMENT ON COLUMN api.route.key_parameter IS 'The parameter of the path that is the key, such as token in /in/{token}. Logs do not show it. Null: the key is in the header Authorization.';
 
 CREATE FUNCTION admin.api_findings(release integer) RETURNS TABLE(subject text, finding text, remedy text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -6637,7 +6656,7 @@ CREATE FUNCTION api.operation_bodies() RETURNS TABLE(operation_id text, body tex
     BEGIN ATOMIC
  WITH operation AS (
           SELECT o_1.id,
-             o_1.method,
+             r.media_types,
              o_1.request,
                  CASE
                      WHEN ((o_1.request IS NOT NULL) AND (o_1.rule IS NOT NULL)) THEN (o_1.id || '_body'::text)
@@ -6647,15 +6666,13 @@ CREATE FUNCTION api.operation_bodies() RETURNS TABLE(operation_id text, body tex
              COALESCE(((o_1.examples -> 'request'::text))::text, ( SELECT (s.example)::text AS example
                     FROM api.shape s
                    WHERE (s.type = o_1.request))) AS example
-            FROM api.operations() o_1(id, method, path, scope, function, arguments, tag, summary, description, request, rule, answer, form, statuses, headers, problems, parameters, examples)
+            FROM (api.operations() o_1(id, method, path, scope, function, arguments, tag, summary, description, request, rule, answer, form, statuses, headers, problems, parameters, examples)
+              JOIN api.route r ON (((r.method = o_1.method) AND (r.path = o_1.path))))
            WHERE ('body'::text = ANY (o_1.arguments))
          )
   SELECT o.id,
-     api.object_text(VARIADIC ARRAY['required'::text, 'true'::text, 'content'::text, api.object_text(VARIADIC ARRAY['application/json'::text, m.content, 'application/merge-patch+json'::text,
-         CASE
-             WHEN (o.method = 'PATCH'::text) THEN m.content
-             ELSE NULL::text
-         END])]) AS object_text,
+     api.object_text(VARIADIC ARRAY['required'::text, 'true'::text, 'content'::text, ( SELECT (('{'::text || string_agg(((api.json_text(t.name) || ':'::text) || m.content), ','::text ORDER BY t."position")) || '}'::text)
+            FROM unnest(o.media_types) WITH ORDINALITY t(name, "position"))]) AS object_text,
      o.schema_name,
          CASE
              WHEN (o.schema_name IS NOT NULL) THEN o.schema
@@ -7486,7 +7503,7 @@ COMMENT ON FUNCTION api.read_instant(value text) IS 'The time in a text, as app.
 Raises check_violation with the constraint instant_is_date_or_has_offset, as a domain does, if the text is no time. Null for
 null.';
 
-CREATE FUNCTION api.routes() RETURNS TABLE(method text, path text, function text, scope text, is_read_only boolean, arguments json, wait_seconds integer, wait_function text, wait_arguments text[])
+CREATE FUNCTION api.routes() RETURNS TABLE(method text, path text, function text, scope text, is_read_only boolean, arguments json, wait_seconds integer, wait_function text, wait_arguments text[], media_types text[], max_body_bytes integer, timeout_seconds integer, is_streamed boolean, key_parameter text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
@@ -7503,7 +7520,12 @@ CREATE FUNCTION api.routes() RETURNS TABLE(method text, path text, function text
          CASE
              WHEN (w.provolatile <> 'v'::"char") THEN w.proargnames[:w.pronargs]
              ELSE NULL::text[]
-         END AS "case"
+         END AS "case",
+     r.media_types,
+     r.max_body_bytes,
+     r.timeout_seconds,
+     r.is_streamed,
+     r.key_parameter
     FROM ((api.route r
       LEFT JOIN pg_proc f ON (((f.oid = (
          CASE
@@ -7524,7 +7546,8 @@ COMMENT ON FUNCTION api.routes() IS 'The routes.
 
 is_read_only and arguments are null if there is no single function of that name that returns api.answer and that the login
 may execute. arguments: name, type, base_type (the type under a domain) and default (as text, or null), in order.
-wait_arguments: the names of the arguments of wait_function. Null if there is no such function, or if it can write.';
+wait_arguments: the names of the arguments of wait_function. Null if there is no such function, or if it can write. The other
+columns are those of api.route.';
 
 CREATE FUNCTION api.score_lead(id uuid, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -14184,7 +14207,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"not_found","status":404,"code":"not_found","title":"Not found","detail":"There is nothing at this address. Check the path and the id.","field":null,"field_code":null}
 -- {"raised_by":"outcome_unknown","status":503,"code":"outcome_unknown","title":"Unavailable","detail":"The connection to the database was lost, and the outcome is unknown. Check whether the change was made, or repeat the request if it has an Idempotency-Key.","field":null,"field_code":null}
 -- {"raised_by":"page_size_within_1_and_200","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number from 1 to 200.","field":"limit","field_code":"out_of_range"}
--- {"raised_by":"payload_too_large","status":413,"code":"payload_too_large","title":"Payload too large","detail":"The body is larger than 64 KiB, compressed or not. Send a smaller one.","field":null,"field_code":null}
+-- {"raised_by":"payload_too_large","status":413,"code":"payload_too_large","title":"Payload too large","detail":"The body is too large. Send a smaller one.","field":null,"field_code":null}
 -- {"raised_by":"precondition_failed","status":412,"code":"precondition_failed","title":"Precondition failed","detail":"The record has changed since you read it, so If-Match does not match. Get the record again and repeat the change.","field":null,"field_code":null}
 -- {"raised_by":"reference_in_use","status":409,"code":"reference_in_use","title":"Reference in use","detail":"Another lead has this reference. Find it with GET /leads?reference=…, or send another reference.","field":null,"field_code":null}
 -- {"raised_by":"seal_count_within_1_and_10000","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number from 1 to 10000.","field":"limit","field_code":"out_of_range"}
@@ -14195,30 +14218,30 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"signal_value_is_flat","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be true, false, null, a number, a text, or a flat object of these.","field":"value","field_code":"invalid_value"}
 -- {"raised_by":"unauthorized","status":401,"code":"unauthorized","title":"Unauthorized","detail":"Send a valid API key: Authorization: Bearer lk_….","field":null,"field_code":null}
 -- {"raised_by":"unavailable","status":503,"code":"unavailable","title":"Unavailable","detail":"The server is busy. Nothing was done. Try again.","field":null,"field_code":null}
--- {"raised_by":"unsupported_media_type","status":415,"code":"unsupported_media_type","title":"Unsupported media type","detail":"Send the body as application/json. For a PATCH, application/merge-patch+json is also accepted.","field":null,"field_code":null}
+-- {"raised_by":"unsupported_media_type","status":415,"code":"unsupported_media_type","title":"Unsupported media type","detail":"Send the body in one of the media types that the Accept header lists.","field":null,"field_code":null}
 -- {"raised_by":"validation_failed","status":422,"code":"validation_failed","title":"Validation failed","detail":"Fix the fields listed in errors and send the request again.","field":null,"field_code":null}
 
 -- the rows of api.route
--- {"method":"DELETE","path":"/leads/{id}","function":"api.delete_lead","scope":"admin","wait_seconds":null,"wait_function":null}
--- {"method":"GET","path":"/audit-log","function":"api.list_audit_events","scope":"read","wait_seconds":null,"wait_function":null}
--- {"method":"GET","path":"/audit-log/verify","function":"api.verify_audit_log","scope":"admin","wait_seconds":null,"wait_function":null}
--- {"method":"GET","path":"/audit-log/{id}","function":"api.get_audit_event","scope":"read","wait_seconds":null,"wait_function":null}
--- {"method":"GET","path":"/crm-connections","function":"api.list_crm_connections","scope":"admin","wait_seconds":null,"wait_function":null}
--- {"method":"GET","path":"/health","function":"api.get_health","scope":"read","wait_seconds":null,"wait_function":null}
--- {"method":"GET","path":"/leads","function":"api.list_leads","scope":"read","wait_seconds":null,"wait_function":null}
--- {"method":"GET","path":"/leads/{id}","function":"api.get_lead","scope":"read","wait_seconds":null,"wait_function":null}
--- {"method":"GET","path":"/leads/{id}/crm-sync","function":"api.get_crm_sync","scope":"read","wait_seconds":null,"wait_function":null}
--- {"method":"GET","path":"/leads/{id}/details","function":"api.get_lead_details","scope":"read","wait_seconds":null,"wait_function":null}
--- {"method":"GET","path":"/leads/{id}/everything","function":"api.get_lead_everything","scope":"admin","wait_seconds":null,"wait_function":null}
--- {"method":"GET","path":"/leads/{id}/scores","function":"api.list_scores","scope":"read","wait_seconds":null,"wait_function":null}
--- {"method":"GET","path":"/leads/{id}/signals","function":"api.list_signals","scope":"read","wait_seconds":null,"wait_function":null}
--- {"method":"GET","path":"/organizations/me","function":"api.get_organization","scope":"read","wait_seconds":null,"wait_function":null}
--- {"method":"PATCH","path":"/leads/{id}","function":"api.update_lead","scope":"write","wait_seconds":null,"wait_function":null}
--- {"method":"PATCH","path":"/leads/{id}/details","function":"api.update_lead_details","scope":"write","wait_seconds":null,"wait_function":null}
--- {"method":"POST","path":"/leads","function":"api.create_lead","scope":"write","wait_seconds":null,"wait_function":null}
--- {"method":"POST","path":"/leads/{id}/push-to-crm","function":"api.push_lead","scope":"write","wait_seconds":10,"wait_function":"api.get_push"}
--- {"method":"POST","path":"/leads/{id}/score","function":"api.score_lead","scope":"write","wait_seconds":null,"wait_function":null}
--- {"method":"POST","path":"/leads/{id}/signals","function":"api.create_signals","scope":"write","wait_seconds":null,"wait_function":null}
+-- {"method":"DELETE","path":"/leads/{id}","function":"api.delete_lead","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"GET","path":"/audit-log","function":"api.list_audit_events","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"GET","path":"/audit-log/verify","function":"api.verify_audit_log","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"GET","path":"/audit-log/{id}","function":"api.get_audit_event","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"GET","path":"/crm-connections","function":"api.list_crm_connections","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"GET","path":"/health","function":"api.get_health","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"GET","path":"/leads","function":"api.list_leads","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"GET","path":"/leads/{id}","function":"api.get_lead","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"GET","path":"/leads/{id}/crm-sync","function":"api.get_crm_sync","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"GET","path":"/leads/{id}/details","function":"api.get_lead_details","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"GET","path":"/leads/{id}/everything","function":"api.get_lead_everything","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"GET","path":"/leads/{id}/scores","function":"api.list_scores","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"GET","path":"/leads/{id}/signals","function":"api.list_signals","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"GET","path":"/organizations/me","function":"api.get_organization","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"PATCH","path":"/leads/{id}","function":"api.update_lead","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json","application/merge-patch+json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"PATCH","path":"/leads/{id}/details","function":"api.update_lead_details","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json","application/merge-patch+json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"POST","path":"/leads","function":"api.create_lead","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"POST","path":"/leads/{id}/push-to-crm","function":"api.push_lead","scope":"write","wait_seconds":10,"wait_function":"api.get_push","media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"POST","path":"/leads/{id}/score","function":"api.score_lead","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"POST","path":"/leads/{id}/signals","function":"api.create_signals","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 
 -- the rows of api.operation
 -- {"function":"api.create_lead","tag":"Leads","request":"api.new_lead_input","rule":{

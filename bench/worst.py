@@ -31,11 +31,13 @@ from rich.table import Table
 from app import embedded
 from app.cli.keys import digest, new_key
 from app.cli.migrate import apply
-from app.server.request import MAX_BODY, MAX_QUERY
+from app.server.request import MAX_QUERY
 from bench import server
 
 LIMIT_MS = 20.0
 LIMIT_MB = 16.0
+_MAX_BODY = 64 * 1024
+"""Bytes of a body, as most routes accept it."""
 _TIMES = 5
 """How often an expensive request is repeated. The least time counts: others only add to it."""
 _MAX_HEADERS = 60_000
@@ -76,7 +78,7 @@ class Cost:
 
 
 def filled(
-    prefix: str, unit: str | Callable[[int], str], suffix: str, separator: str = ",", size: int = MAX_BODY
+    prefix: str, unit: str | Callable[[int], str], suffix: str, separator: str = ",", size: int = _MAX_BODY
 ) -> str:
     """A text of almost ``size`` bytes: prefix, as many units as fit, suffix."""
     units: list[str] = []
@@ -96,7 +98,7 @@ def bodies() -> dict[str, str]:
     def nested(levels: int, inner: str) -> str:
         return '{"a":' * levels + inner + "}" * levels
 
-    keys = filled("{", lambda n: f'"{n:x}":1', "}", size=MAX_BODY - 6 * 30)
+    keys = filled("{", lambda n: f'"{n:x}":1', "}", size=_MAX_BODY - 6 * 30)
     value = ",".join(f'"k{n:x}":"v"' for n in range(24))
 
     def signals(*texts: str, last: str = ',{"type":"t"}', count: int = 199) -> str:
@@ -169,7 +171,7 @@ def bodies() -> dict[str, str]:
         "200 wrong times": '{"signals":[' + ",".join(['{"type":"t","observed_at":"2026-02-30T13:22Z"}'] * 200) + "]}",
         "long time": '{"type":"t","observed_at":"' + "2" * 65_000 + '"}',
     }  # fmt: skip
-    assert all(len(body.encode()) <= MAX_BODY for body in made.values())
+    assert all(len(body.encode()) <= _MAX_BODY for body in made.values())
     return made
 
 

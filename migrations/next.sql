@@ -827,3 +827,51 @@ comment on domain api.lead_order is
   'created_at: all leads, newest first. updated_at: the leads that changed, in the order of their changes.';
 
 reset role;
+
+-- migration: route_limits
+-- Adds to each route what its request may contain, how long it may take, and where its key stands.
+--
+-- Locks: ACCESS EXCLUSIVE on api.route for a catalogue change; servers read it at start only.
+-- Duration: 0 s per million rows: the table has a row for each endpoint.
+-- Phase: expand
+-- If it breaks off: nothing is left behind; run leads migrate again.
+
+set local role leads_owner;
+
+alter table api.route
+  add column media_types text[] not null default '{application/json}',
+  add column max_body_bytes integer not null default 65536,
+  add column timeout_seconds integer not null default 10,
+  add column is_streamed boolean not null default false,
+  add column key_parameter text,
+  -- Wider ones follow. The table has a row for each endpoint.
+  -- squawk-ignore ban-drop-constraint
+  drop constraint route_method_is_known,
+  -- squawk-ignore ban-drop-constraint
+  drop constraint route_scope_is_known;
+alter table api.route
+  -- squawk-ignore constraint-missing-not-valid
+  add constraint route_method_is_known check (method in ('GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS')),
+  -- squawk-ignore constraint-missing-not-valid
+  add constraint route_scope_is_known check (scope in ('read', 'write', 'admin', 'form')),
+  -- squawk-ignore constraint-missing-not-valid
+  add constraint route_has_media_types check (cardinality(media_types) > 0 and array_position(media_types, null) is null),
+  -- squawk-ignore constraint-missing-not-valid
+  add constraint route_takes_a_body_of_at_most_16_mib check (max_body_bytes between 1 and 16777216),
+  -- squawk-ignore constraint-missing-not-valid
+  add constraint route_takes_at_most_5_minutes check (timeout_seconds between 1 and 300),
+  -- squawk-ignore constraint-missing-not-valid
+  add constraint route_has_its_key_in_the_path check (strpos(path, '{' || key_parameter || '}') > 0);
+
+comment on column api.route.media_types is 'The media types that the request''s body may have.';
+comment on column api.route.max_body_bytes is 'The maximum size of the request''s body, compressed or not.';
+comment on column api.route.timeout_seconds is
+  'How many seconds the statement may take. If they are more than 10, the server runs it on a connection that it keeps for '
+  'long statements.';
+comment on column api.route.is_streamed is
+  'Whether the server sends the body page by page: it calls the function again with each Next-Cursor, until there is none.';
+comment on column api.route.key_parameter is
+  'The parameter of the path that is the key, such as token in /in/{token}. Logs do not show it. Null: the key is in the '
+  'header Authorization.';
+
+reset role;

@@ -123,7 +123,7 @@ class Api:
             methods = {"HEAD", *match.routes} if "GET" in match.routes else match.routes
             return self._problem("method_not_allowed", allow=", ".join(sorted(methods)))
 
-        body = await read_body(request, receive) if route.takes_body else None
+        body = await read_body(request, route, receive) if route.takes_body else None
         if isinstance(body, Refusal):
             return await self._refuse(request, route, body)
         call = parse(request, route, match.parameters, body)

@@ -107,6 +107,8 @@ def _route(row: Mapping[str, Any]) -> Route:
         arguments=arguments,
         statement=_statement(function, arguments),
         wait=_wait(row, {argument.name: argument for argument in arguments}),
+        media_types=tuple(row["media_types"]),
+        max_body_bytes=row["max_body_bytes"],
     )
 
 

@@ -25,8 +25,6 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Arguments = list[bytes | None]
 """The values of a route's arguments, in their order."""
 
-MAX_BODY = 64 * 1024
-"""Bytes of a request's body."""
 MAX_QUERY = 16 * 1024
 """Bytes of a request's query."""
 _SHORT_QUERY = 200
@@ -34,7 +32,6 @@ _SHORT_QUERY = 200
 
 _REQUEST_ID = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")  # a token: RFC 9110, section 5.6.2
 _BOM = b"\xef\xbb\xbf"
-_PATCH_TYPES = ("application/json", "application/merge-patch+json")
 _NO_PARAMETERS: Mapping[str, str] = {}
 
 
@@ -111,33 +108,33 @@ def read_request(scope: Scope) -> Request:
     )
 
 
-async def read_body(request: Request, receive: Receive) -> bytes | Refusal:
+async def read_body(request: Request, route: Route, receive: Receive) -> bytes | Refusal:
     """The request's body, or the refusal of its size or type.
 
     Raises asyncio.IncompleteReadError if the client has disconnected.
     """
     length = request.headers.get(b"content-length", b"0")
     body = bytearray()
-    more = int(length) <= MAX_BODY if length.isdigit() else True
+    more = int(length) <= route.max_body_bytes if length.isdigit() else True
     is_large = not more
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise asyncio.IncompleteReadError(bytes(body), None)
         body += message.get("body", b"")
-        is_large = len(body) > MAX_BODY
+        is_large = len(body) > route.max_body_bytes
         more = message.get("more_body", False) and not is_large
     if is_large:
-        return Refusal("payload_too_large")
+        return _too_large(route)
     encoding = request.headers.get(b"content-encoding")
     codings = [] if encoding is None else bodies.codings(encoding.decode("latin-1"))
-    if refusal := _refusal_of_type(request, codings):
+    if refusal := _refusal_of_type(request, route.media_types, codings):
         return refusal
     content = bytes(body)
     if codings:
-        unzipped = bodies.unzip(content, MAX_BODY)
+        unzipped = bodies.unzip(content, route.max_body_bytes)
         if unzipped is None:
-            return Refusal("payload_too_large")
+            return _too_large(route)
         if isinstance(unzipped, FieldError):
             return Refusal(errors=[unzipped])
         content = unzipped
@@ -190,14 +187,19 @@ def parse(request: Request, route: Route, path_parameters: Mapping[str, str], bo
     return Call(arguments, parameters)
 
 
-def _refusal_of_type(request: Request, codings: list[str]) -> Refusal | None:
+def _too_large(route: Route) -> Refusal:
+    size = f"{route.max_body_bytes // 1024} KiB"
+    return Refusal("payload_too_large", f"The body is larger than {size}, compressed or not. Send a smaller one.")
+
+
+def _refusal_of_type(request: Request, types: tuple[str, ...], codings: list[str]) -> Refusal | None:
     """The refusal of a body's media type, charset or coding."""
     content_type = request.headers.get(b"content-type", b"")
-    if content_type != b"application/json":
-        types = _PATCH_TYPES if request.method == "PATCH" else _PATCH_TYPES[:1]
+    if content_type != b"application/json" or content_type.decode() not in types:
         text = content_type.decode("latin-1")
         if not bodies.is_of_type(text, types):
-            return Refusal("unsupported_media_type", headers=[(b"accept", ", ".join(types).encode())])
+            detail = f"Send the body as {' or '.join(types)}."
+            return Refusal("unsupported_media_type", detail, [(b"accept", ", ".join(types).encode())])
         if not bodies.is_utf8(text):
             return Refusal("unsupported_media_type", "The charset of the body must be UTF-8. Send it as UTF-8.")
     if codings not in ([], ["gzip"]):

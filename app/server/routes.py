@@ -58,6 +58,8 @@ class Route:
     arguments: tuple[Argument, ...]
     statement: Statement
     wait: Wait | None = None
+    media_types: tuple[str, ...] = ("application/json",)
+    max_body_bytes: int = 64 * 1024
 
     @cached_property
     def names(self) -> tuple[str, ...]:

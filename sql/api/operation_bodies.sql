@@ -8,7 +8,7 @@ begin atomic
   with operation as (
     select
       o.id,
-      o.method,
+      r.media_types,
       o.request,
       -- A rule is a schema with a name of its own.
       case when o.request is not null and o.rule is not null then o.id || '_body' end as schema_name,
@@ -17,15 +17,16 @@ begin atomic
         (o.examples -> 'request')::text, (select s.example::text from api.shape as s where s.type = o.request)
       ) as example
     from api.operations() as o
+    join api.route as r on r.method = o.method and r.path = o.path
     where 'body' = any (o.arguments)
   )
   select
     o.id,
     api.object_text(
       'required', 'true',
-      'content', api.object_text(
-        'application/json', m.content,
-        'application/merge-patch+json', case when o.method = 'PATCH' then m.content end
+      'content', (
+        select '{' || string_agg(api.json_text(t.name) || ':' || m.content, ',' order by t.position) || '}'
+        from unnest(o.media_types) with ordinality as t (name, position)
       )
     ),
     o.schema_name,

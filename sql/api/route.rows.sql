@@ -7,10 +7,8 @@ values
   ('GET', '/leads', 'api.list_leads', 'read'),
   ('POST', '/leads', 'api.create_lead', 'write'),
   ('GET', '/leads/{id}', 'api.get_lead', 'read'),
-  ('PATCH', '/leads/{id}', 'api.update_lead', 'write'),
   ('DELETE', '/leads/{id}', 'api.delete_lead', 'admin'),
   ('GET', '/leads/{id}/details', 'api.get_lead_details', 'read'),
-  ('PATCH', '/leads/{id}/details', 'api.update_lead_details', 'write'),
   ('GET', '/leads/{id}/signals', 'api.list_signals', 'read'),
   ('POST', '/leads/{id}/signals', 'api.create_signals', 'write'),
   ('POST', '/leads/{id}/score', 'api.score_lead', 'write'),
@@ -23,6 +21,11 @@ values
   ('GET', '/audit-log/verify', 'api.verify_audit_log', 'admin'),
   ('GET', '/organizations/me', 'api.get_organization', 'read'),
   ('GET', '/health', 'api.get_health', 'read');
+
+insert into api.route (method, path, function, scope, media_types)
+values
+  ('PATCH', '/leads/{id}', 'api.update_lead', 'write', '{application/json,application/merge-patch+json}'),
+  ('PATCH', '/leads/{id}/details', 'api.update_lead_details', 'write', '{application/json,application/merge-patch+json}');
 
 -- The worker makes the answer. A client that waits for it holds no database connection.
 insert into api.route (method, path, function, scope, wait_seconds, wait_function)

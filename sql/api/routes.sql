@@ -1,7 +1,10 @@
 -- api.routes - the routes and their functions' signatures, for the server at start and on NOTIFY.
 set local role leads_exec;
 
-create or replace function api.routes()
+-- In the same transaction, so that the previous release finds a function at any time.
+drop function if exists api.routes();
+
+create function api.routes()
 returns table (
   method text,
   path text,
@@ -11,7 +14,12 @@ returns table (
   arguments json,
   wait_seconds integer,
   wait_function text,
-  wait_arguments text[]
+  wait_arguments text[],
+  media_types text[],
+  max_body_bytes integer,
+  timeout_seconds integer,
+  is_streamed boolean,
+  key_parameter text
 )
 language sql stable security definer set search_path = pg_catalog, pg_temp
 begin atomic
@@ -36,7 +44,12 @@ begin atomic
     ),
     r.wait_seconds,
     r.wait_function,
-    case when w.provolatile <> 'v' then w.proargnames[:w.pronargs] end
+    case when w.provolatile <> 'v' then w.proargnames[:w.pronargs] end,
+    r.media_types,
+    r.max_body_bytes,
+    r.timeout_seconds,
+    r.is_streamed,
+    r.key_parameter
   from api.route as r
   left join pg_catalog.pg_proc as f
     -- to_regproc fails for a name of three parts, and before PostgreSQL 16 for any malformed name.
@@ -55,6 +68,7 @@ $$The routes.
 
 is_read_only and arguments are null if there is no single function of that name that returns api.answer and that the login
 may execute. arguments: name, type, base_type (the type under a domain) and default (as text, or null), in order.
-wait_arguments: the names of the arguments of wait_function. Null if there is no such function, or if it can write.$$;
+wait_arguments: the names of the arguments of wait_function. Null if there is no such function, or if it can write. The other
+columns are those of api.route.$$;
 
 grant execute on function api.routes() to leads_api;

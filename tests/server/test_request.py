@@ -10,7 +10,6 @@ import pytest
 from app.server import values
 from app.server.postgres import Statement
 from app.server.request import (
-    MAX_BODY,
     MAX_QUERY,
     Call,
     Receive,
@@ -37,6 +36,7 @@ ROUTE = Route(
         Argument("cursor", "text", False, None, values.text),
     ),
     Statement(b"s", b"select 1"),
+    media_types=("application/json", "application/merge-patch+json"),
 )
 ID = "9F1C8A32-4D65-4E2B-8A91-3C0E7D4B2F18"
 
@@ -113,7 +113,7 @@ def body_of(headers: Mapping[bytes, bytes], *parts: bytes) -> bytes | Refusal:
         return messages.pop(0)
 
     reader: Receive = receive
-    return asyncio.run(read_body(request(b"", *headers.items()), reader))
+    return asyncio.run(read_body(request(b"", *headers.items()), ROUTE, reader))
 
 
 def test_a_body_is_read_whole_or_refused_by_its_size_before_its_type() -> None:
@@ -121,11 +121,14 @@ def test_a_body_is_read_whole_or_refused_by_its_size_before_its_type() -> None:
     assert body_of(json, b"{", b"}") == b"{}"
     refusal = body_of({}, b"{}")
     assert isinstance(refusal, Refusal)
-    assert (refusal.word, refusal.detail) == ("unsupported_media_type", None)
+    assert refusal.word == "unsupported_media_type"
+    assert refusal.detail == "Send the body as application/json or application/merge-patch+json."
     assert refusal.headers == [(b"accept", b"application/json, application/merge-patch+json")]
     assert body_of(json, b"\xef\xbb\xbf\xef\xbb\xbf{}") == b"\xef\xbb\xbf{}"
-    assert body_of({}, b"x" * MAX_BODY, b"x") == Refusal("payload_too_large")
-    assert body_of({b"content-length": b"%d" % (MAX_BODY + 1)}) == Refusal("payload_too_large")
+    limit = ROUTE.max_body_bytes
+    too_large = Refusal("payload_too_large", "The body is larger than 64 KiB, compressed or not. Send a smaller one.")
+    assert body_of({}, b"x" * limit, b"x") == too_large
+    assert body_of({b"content-length": b"%d" % (limit + 1)}) == too_large
 
 
 def test_a_client_that_disconnects_has_no_body() -> None:
@@ -133,4 +136,4 @@ def test_a_client_that_disconnects_has_no_body() -> None:
         return {"type": "http.disconnect"}
 
     with pytest.raises(asyncio.IncompleteReadError):
-        asyncio.run(read_body(request(), receive))
+        asyncio.run(read_body(request(), ROUTE, receive))
