@@ -40,6 +40,12 @@ ALTER SCHEMA crm OWNER TO leads_owner;
 
 COMMENT ON SCHEMA crm IS 'Pushes leads to a CRM exactly once.';
 
+CREATE SCHEMA intake;
+
+ALTER SCHEMA intake OWNER TO leads_owner;
+
+COMMENT ON SCHEMA intake IS 'Forms: addresses to which web pages and other services send leads, and what they have sent.';
+
 CREATE SCHEMA scoring;
 
 ALTER SCHEMA scoring OWNER TO leads_owner;
@@ -309,6 +315,74 @@ ALTER DOMAIN api.entity_tags OWNER TO leads_owner;
 
 COMMENT ON DOMAIN api.entity_tags IS 'Entity tags as ETag returned them, with their quotes, separated by commas; or * (RFC 9110, section 13.1.1).';
 
+CREATE TYPE api.form AS (
+	id uuid,
+	organization_id uuid,
+	name text,
+	preset text,
+	source text,
+	mapping json,
+	constants json,
+	origins text[],
+	honeypot text,
+	redirect_url text,
+	on_duplicate text,
+	duplicate_hours integer,
+	requests_per_minute integer,
+	has_secret boolean,
+	state text,
+	address text,
+	created_at text
+);
+
+ALTER TYPE api.form OWNER TO leads_owner;
+
+COMMENT ON TYPE api.form IS 'A form: an address to which anything can send leads.';
+
+COMMENT ON COLUMN api.form.has_secret IS 'Whether the signatures of the sender are checked.';
+
+COMMENT ON COLUMN api.form.state IS 'active or revoked.';
+
+COMMENT ON COLUMN api.form.address IS 'The path of the address, with the token. Only the response that creates the form has it; otherwise it is null.';
+
+COMMENT ON COLUMN api.form.created_at IS 'When the form was created.';
+
+CREATE TYPE api.form_input AS (
+	name text,
+	preset text,
+	source text,
+	mapping json,
+	constants json,
+	origins text[],
+	honeypot text,
+	redirect_url text,
+	on_duplicate text,
+	duplicate_hours integer,
+	requests_per_minute integer,
+	secret text
+);
+
+ALTER TYPE api.form_input OWNER TO leads_owner;
+
+COMMENT ON TYPE api.form_input IS 'A new form: each member is optional.';
+
+COMMENT ON COLUMN api.form_input.secret IS 'The secret with which the sender signs; for google_ads, the key that it sends. 1 to 255 characters.';
+
+CREATE TYPE api.form_submission AS (
+	id uuid,
+	form_id uuid,
+	outcome text,
+	content json,
+	faults json,
+	created_at text
+);
+
+ALTER TYPE api.form_submission OWNER TO leads_owner;
+
+COMMENT ON TYPE api.form_submission IS 'A submission of a form.';
+
+COMMENT ON COLUMN api.form_submission.created_at IS 'When it arrived.';
+
 CREATE TYPE api.health AS (
 	status text,
 	organization_id uuid,
@@ -572,7 +646,8 @@ CREATE TYPE api.lead_everything AS (
 	crm_pushes api.crm_push[],
 	audit_events api.audit_event[],
 	kept_answers api.kept_answer[],
-	is_complete boolean
+	is_complete boolean,
+	submissions api.form_submission[]
 );
 
 ALTER TYPE api.lead_everything OWNER TO leads_owner;
@@ -594,6 +669,8 @@ COMMENT ON COLUMN api.lead_everything.audit_events IS 'Its events in the audit l
 COMMENT ON COLUMN api.lead_everything.kept_answers IS 'The responses about it that are kept under Idempotency-Keys.';
 
 COMMENT ON COLUMN api.lead_everything.is_complete IS 'false: one of the lists has only its 1,000 newest entries. The others are in the pages of its own endpoint.';
+
+COMMENT ON COLUMN api.lead_everything.submissions IS 'The submissions of forms that became the lead, or a part of it.';
 
 CREATE TYPE api.lead_input AS (
 	name text,
@@ -980,7 +1057,7 @@ CREATE FUNCTION auth.roles() RETURNS TABLE(name text, kind text, definer_schemas
  SELECT r.name,
      r.kind,
      r.definer_schemas
-    FROM ( VALUES ('leads_owner'::text,'owner'::text,ARRAY[]::text[]), ('leads_auth'::text,'owner'::text,ARRAY['auth'::text]), ('leads_exec'::text,'owner'::text,ARRAY['api'::text]), ('leads_jobs'::text,'owner'::text,ARRAY['admin'::text, 'crm'::text]), ('leads_audit'::text,'sealed'::text,ARRAY['audit'::text]), ('leads_eraser'::text,'sealed'::text,ARRAY['audit'::text]), ('leads_bi'::text,'group'::text,NULL::text[]), ('leads_api'::text,'login'::text,NULL::text[]), ('leads_worker'::text,'login'::text,NULL::text[]), ('leads_operator'::text,'login'::text,NULL::text[])) r(name, kind, definer_schemas);
+    FROM ( VALUES ('leads_owner'::text,'owner'::text,ARRAY[]::text[]), ('leads_auth'::text,'owner'::text,ARRAY['auth'::text]), ('leads_exec'::text,'owner'::text,ARRAY['api'::text]), ('leads_intake'::text,'owner'::text,ARRAY['api'::text, 'intake'::text]), ('leads_jobs'::text,'owner'::text,ARRAY['admin'::text, 'crm'::text, 'intake'::text]), ('leads_audit'::text,'sealed'::text,ARRAY['audit'::text]), ('leads_eraser'::text,'sealed'::text,ARRAY['audit'::text]), ('leads_bi'::text,'group'::text,NULL::text[]), ('leads_api'::text,'login'::text,NULL::text[]), ('leads_worker'::text,'login'::text,NULL::text[]), ('leads_operator'::text,'login'::text,NULL::text[])) r(name, kind, definer_schemas);
 END;
 
 ALTER FUNCTION auth.roles() OWNER TO leads_owner;
@@ -1044,7 +1121,7 @@ CREATE VIEW admin.schema WITH (security_invoker='true') AS
     (nspowner)::regrole AS owner,
     nspacl AS acl
    FROM pg_namespace n
-  WHERE ((nspname = ANY (ARRAY['app'::name, 'auth'::name, 'audit'::name, 'api'::name, 'admin'::name, 'scoring'::name, 'crm'::name, 'bi'::name])) OR (nspowner IN ( SELECT r.oid
+  WHERE ((nspname = ANY (ARRAY['app'::name, 'auth'::name, 'audit'::name, 'api'::name, 'admin'::name, 'scoring'::name, 'crm'::name, 'bi'::name, 'intake'::name])) OR (nspowner IN ( SELECT r.oid
            FROM admin.role r)));
 
 ALTER VIEW admin.schema OWNER TO leads_jobs;
@@ -2279,6 +2356,23 @@ COMMENT ON FUNCTION admin.create_audit_partitions() IS 'Creates the partitions o
 Without a partition for the current year every write fails. Raises 55P03 if it can''t get a lock within 2 seconds. The caller
 then calls it again.';
 
+CREATE FUNCTION admin.create_form(organization_id uuid, settings jsonb) RETURNS api.form
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := (admin.organization(create_form.organization_id)).organization_id;
+  v_form record;
+begin
+  v_form := intake.create_form(v_organization_id, create_form.settings);
+  -- Another statement, which sees the row.
+  return intake.form_item(v_organization_id, v_form.form_id, v_form.token);
+end $$;
+
+ALTER FUNCTION admin.create_form(organization_id uuid, settings jsonb) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.create_form(organization_id uuid, settings jsonb) IS 'The new form with its address, which is shown once. settings: a JSON object (api.form_input). Raises PT404 organization_not_found, PT409 organization_erased, PT422 validation_failed.';
+
 CREATE FUNCTION admin.create_key(organization_id uuid, scope text, digest bytea, name text DEFAULT NULL::text, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2828,6 +2922,39 @@ ALTER FUNCTION admin.delete_expired_answers(batch integer) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.delete_expired_answers(batch integer) IS 'Deletes up to batch responses that are older than 24 hours, of all organizations. Returns the number of deleted rows. A worker calls it every hour, until the number is less than batch. A claim deletes only a few rows of its own organization.';
 
+CREATE FUNCTION admin.delete_old_submissions(batch integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_deleted integer;
+begin
+  delete from intake.client as c
+  using app.organization as o
+  where c.organization_id = o.organization_id and c.free_at < now();
+  with old as (
+    select e.organization_id, e.id
+    from app.organization as o
+    cross join lateral (
+      select s.organization_id, s.id
+      from intake.submission as s
+      where s.organization_id = o.organization_id and s.created_at < now() - interval '30 days'
+      order by s.created_at
+      limit delete_old_submissions.batch
+    ) as e
+    limit delete_old_submissions.batch
+  )
+  delete from intake.submission as s
+  using old as e
+  where s.organization_id = e.organization_id and s.id = e.id;
+  get diagnostics v_deleted = row_count;
+  return v_deleted;
+end $$;
+
+ALTER FUNCTION admin.delete_old_submissions(batch integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.delete_old_submissions(batch integer) IS 'Deletes up to batch submissions that are older than 30 days, of all organizations, and the addresses of clients that have used up nothing of their limit. Returns the number of deleted submissions. A worker calls it every hour, until the number is less than batch.';
+
 CREATE FUNCTION admin.disable_analyst(login text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3096,6 +3223,8 @@ declare
   v_organization_id uuid := erase_lead.organization_id;
   v_lead_id uuid := erase_lead.lead_id;
   v_stage text;
+  v_email text;
+  v_phone_key text;
   v_until timestamptz;
   v_count bigint;
   v_gone bigint := 0;
@@ -3103,7 +3232,7 @@ declare
   v_copies json;
 begin
   -- The locks make a concurrent change either commit before the erasure or find no lead.
-  select l.pipeline_stage into v_stage
+  select l.pipeline_stage, l.email, l.phone_key into v_stage, v_email, v_phone_key
   from app.lead as l
   where l.organization_id = v_organization_id and l.id = v_lead_id
   for update;
@@ -3146,6 +3275,7 @@ begin
   delete from scoring.score as s where s.organization_id = v_organization_id and s.lead_id = v_lead_id;
   get diagnostics v_count = row_count;
   v_gone := v_gone + v_count;
+  v_gone := v_gone + audit.erase_submissions(v_organization_id, v_lead_id, v_email, v_phone_key);
   delete from app.lead as l where l.organization_id = v_organization_id and l.id = v_lead_id;
   get diagnostics v_count = row_count;
   v_gone := v_gone + v_count;
@@ -3177,7 +3307,7 @@ ALTER FUNCTION audit.erase_lead(organization_id uuid, lead_id uuid) OWNER TO lea
 
 COMMENT ON FUNCTION audit.erase_lead(organization_id uuid, lead_id uuid) IS 'Erases a lead, even one that was deleted before. A second call changes nothing.
 
-It deletes the lead with its signals, scores, pushes and attempts, replaces the values in its events by {"erased": true},
+It deletes the lead with its signals, scores, pushes, attempts and submissions of forms, replaces the values in its events by {"erased": true},
 sets kept answers to null, and writes the event lead.erased.
 wait_seconds: if it is greater than 0, nothing was done because a push holds a lease for that many seconds; call again then.
 rows_gone: the number of rows that were deleted or emptied. events: the number of events whose values were erased. copies:
@@ -3223,7 +3353,8 @@ begin
   order by s.id
   for update;
   delete from crm.connection as c where c.organization_id = v_organization_id;
-  -- They are deleted here, because otherwise the erasure of each lead would search all of them.
+  -- These are deleted here, because otherwise the erasure of each lead would search all of them.
+  delete from intake.submission as s where s.organization_id = v_organization_id;
   delete from app.idempotency_key as k where k.organization_id = v_organization_id;
 
   -- The organization is already erased, and no lead is left.
@@ -3276,6 +3407,26 @@ deletes the connection and the kept responses. last_lead_id: the value of after 
 erased. leads, events: the numbers that this batch erased. wait_seconds: if above 0, a push has a lease for this time; call
 the function again afterwards. is_done: whether everything is erased. To continue an interrupted erasure, start again with the
 first batch. Raises PT404 organization_not_found.';
+
+CREATE FUNCTION admin.erase_submissions(organization_id uuid, email text, phone text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := (admin.known_organization(erase_submissions.organization_id)).organization_id;
+begin
+  raise log 'submission.erased: % erases the submissions of a person of organization %', session_user, v_organization_id;
+  return audit.erase_submissions(
+    v_organization_id,
+    null,
+    nullif(app.clean_text(erase_submissions.email), ''),
+    app.phone_key(app.clean_text(erase_submissions.phone), app.country_code(v_organization_id))
+  );
+end $$;
+
+ALTER FUNCTION admin.erase_submissions(organization_id uuid, email text, phone text) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.erase_submissions(organization_id uuid, email text, phone text) IS 'Deletes what forms have kept with this e-mail address or phone number; null: it is not searched for. Returns the number. Raises PT404 organization_not_found.';
 
 CREATE FUNCTION admin.fill_lead_items(batch integer) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4407,6 +4558,283 @@ release: the number of the newest migration that the calling program has; null: 
 ends with a semicolon, or else a command or a sentence. Some things only a superuser can see, and this function doesn''t check:
 pg_hba.conf, passwords, the libraries that the server loads, and statistics that ANALYZE collected before.';
 
+CREATE TABLE intake.preset (
+    name text NOT NULL,
+    title text NOT NULL,
+    source text NOT NULL,
+    required jsonb DEFAULT '{}'::jsonb NOT NULL,
+    content_path text,
+    list_path text,
+    list_keys text[] DEFAULT '{}'::text[] NOT NULL,
+    list_values text[] DEFAULT '{}'::text[] NOT NULL,
+    list_labels text[] DEFAULT '{}'::text[] NOT NULL,
+    titles_path text,
+    event_paths text[] DEFAULT '{}'::text[] NOT NULL,
+    signature text,
+    mapping jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT preset_name_is_name CHECK (app.is_name(name)),
+    CONSTRAINT preset_signature_is_known CHECK ((signature = ANY (ARRAY['google_key'::text, 'typeform'::text, 'calendly'::text, 'webflow'::text]))),
+    CONSTRAINT preset_source_is_name CHECK (app.is_name(source))
+);
+
+ALTER TABLE intake.preset OWNER TO leads_owner;
+
+COMMENT ON TABLE intake.preset IS 'What is known about the services that send leads: where their answers stand.';
+
+COMMENT ON COLUMN intake.preset.title IS 'The name of the service.';
+
+COMMENT ON COLUMN intake.preset.source IS 'The source of its leads, unless the form has another.';
+
+COMMENT ON COLUMN intake.preset.required IS 'An object of paths and the value that each must have. Anything else that the service sends is no lead.';
+
+COMMENT ON COLUMN intake.preset.content_path IS 'The path of a text that is the JSON object with the answers.';
+
+COMMENT ON COLUMN intake.preset.list_path IS 'The path of a list, or an object, whose members are the answers.';
+
+COMMENT ON COLUMN intake.preset.list_keys IS 'The paths in an answer that name it: the first that is there.';
+
+COMMENT ON COLUMN intake.preset.list_values IS 'The paths in an answer that have its value: the first that is there.';
+
+COMMENT ON COLUMN intake.preset.list_labels IS 'The paths in an answer that have the text of its question.';
+
+COMMENT ON COLUMN intake.preset.titles_path IS 'The path of a list of questions, each with id and title.';
+
+COMMENT ON COLUMN intake.preset.event_paths IS 'The paths of the id of the submission: the first that is there.';
+
+COMMENT ON COLUMN intake.preset.signature IS 'How the service proves that it is the sender, if the form has its secret. google_key: it sends the secret itself.';
+
+COMMENT ON COLUMN intake.preset.mapping IS 'As intake.form.mapping. A name type:X stands for all answers of the type X.';
+
+CREATE FUNCTION admin.form_presets() RETURNS TABLE(name text, title text, signature text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT p.name,
+     p.title,
+     p.signature
+    FROM intake.preset p
+   ORDER BY p.name;
+END;
+
+ALTER FUNCTION admin.form_presets() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.form_presets() IS 'The presets of forms. signature: how the service proves that it is the sender; null: it does not.';
+
+CREATE FUNCTION admin.form_submissions(organization_id uuid, form_id uuid DEFAULT NULL::uuid, batch integer DEFAULT 100) RETURNS TABLE(id uuid, submitted_to uuid, outcome text, lead_id uuid, faults jsonb, content jsonb, created_at text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := (admin.known_organization(form_submissions.organization_id)).organization_id;
+begin
+  perform audit.record_read(
+    v_organization_id,
+    'admin.form_submissions',
+    array(
+      select distinct s.lead_id
+      from intake.submission as s
+      where
+        s.organization_id = v_organization_id
+        and s.lead_id is not null
+        and s.content is not null
+        and (s.form_id = form_submissions.form_id or form_submissions.form_id is null)
+    )
+  );
+  return query
+    select s.id, s.form_id, s.outcome, s.lead_id, s.faults, s.content, app.utc_text(s.created_at)
+    from intake.submission as s
+    where
+      s.organization_id = v_organization_id
+      and s.content is not null
+      and (s.form_id = form_submissions.form_id or form_submissions.form_id is null)
+    order by s.created_at desc, s.id desc
+    limit form_submissions.batch;
+end $$;
+
+ALTER FUNCTION admin.form_submissions(organization_id uuid, form_id uuid, batch integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.form_submissions(organization_id uuid, form_id uuid, batch integer) IS 'What could not become a lead, or not whole, in the last 30 days: the newest first, and at most batch.
+
+form_id: null for all forms of the organization. The read is recorded in the audit log. Raises PT404 organization_not_found.';
+
+CREATE TABLE auth.api_key (
+    organization_id uuid NOT NULL,
+    id uuid DEFAULT app.new_id() NOT NULL,
+    name text,
+    scopes text[] NOT NULL,
+    digest bytea NOT NULL,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    expires_at timestamp(3) with time zone,
+    revoked_at timestamp(3) with time zone,
+    rotated_from uuid,
+    CONSTRAINT api_key_digest_has_32_bytes CHECK ((octet_length(digest) = 32)),
+    CONSTRAINT api_key_name_is_text_of_1_to_255 CHECK (app.is_text(name, 255)),
+    CONSTRAINT api_key_scopes_are_a_level CHECK (((((scopes = ARRAY['read'::text]) OR (scopes = ARRAY['read'::text, 'write'::text])) OR (scopes = ARRAY['read'::text, 'write'::text, 'admin'::text])) OR (scopes = ARRAY['form'::text])))
+);
+ALTER TABLE ONLY auth.api_key ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY auth.api_key ALTER COLUMN id SET STATISTICS 0;
+ALTER TABLE ONLY auth.api_key ALTER COLUMN name SET STATISTICS 0;
+ALTER TABLE ONLY auth.api_key ALTER COLUMN scopes SET STATISTICS 0;
+ALTER TABLE ONLY auth.api_key ALTER COLUMN digest SET STATISTICS 0;
+ALTER TABLE ONLY auth.api_key ALTER COLUMN created_at SET STATISTICS 0;
+ALTER TABLE ONLY auth.api_key ALTER COLUMN expires_at SET STATISTICS 0;
+ALTER TABLE ONLY auth.api_key ALTER COLUMN revoked_at SET STATISTICS 0;
+ALTER TABLE ONLY auth.api_key ALTER COLUMN rotated_from SET STATISTICS 0;
+
+ALTER TABLE ONLY auth.api_key FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE auth.api_key OWNER TO leads_auth;
+
+COMMENT ON TABLE auth.api_key IS 'API keys. The key itself is not stored: only the SHA-256 of its SHA-256 is.';
+
+COMMENT ON COLUMN auth.api_key.scopes IS 'What the key may do: {read}, {read,write} or {read,write,admin}; {form}: it is the token of a form.';
+
+COMMENT ON COLUMN auth.api_key.digest IS 'SHA-256 of the SHA-256 of the key. A request proves its key with the inner digest, so this digest proves nothing.';
+
+COMMENT ON COLUMN auth.api_key.expires_at IS 'The key is refused from this time on; null: it does not expire.';
+
+COMMENT ON COLUMN auth.api_key.rotated_from IS 'The id of the key that this key replaces.';
+
+CREATE TABLE intake.form (
+    organization_id uuid NOT NULL,
+    id uuid DEFAULT app.new_id() NOT NULL,
+    key_id uuid NOT NULL,
+    name text,
+    preset text,
+    source text NOT NULL,
+    mapping jsonb DEFAULT '{}'::jsonb NOT NULL,
+    constants jsonb DEFAULT '{}'::jsonb NOT NULL,
+    origins text[] DEFAULT '{}'::text[] NOT NULL,
+    honeypot text,
+    redirect_url text,
+    on_duplicate text DEFAULT 'create'::text NOT NULL,
+    duplicate_hours integer DEFAULT 24 NOT NULL,
+    requests_per_minute integer DEFAULT 60 NOT NULL,
+    credential bytea,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    CONSTRAINT form_constants_are_an_object CHECK ((jsonb_typeof(constants) = 'object'::text)),
+    CONSTRAINT form_has_at_most_20_origins CHECK ((cardinality(origins) <= 20)),
+    CONSTRAINT form_honeypot_is_text_of_1_to_64 CHECK (app.is_text(honeypot, 64)),
+    CONSTRAINT form_looks_for_duplicates_of_at_most_a_year CHECK (((duplicate_hours >= 1) AND (duplicate_hours <= 8760))),
+    CONSTRAINT form_mapping_is_an_object CHECK ((jsonb_typeof(mapping) = 'object'::text)),
+    CONSTRAINT form_name_is_text_of_1_to_255 CHECK (app.is_text(name, 255)),
+    CONSTRAINT form_on_duplicate_is_known CHECK ((on_duplicate = ANY (ARRAY['create'::text, 'skip'::text, 'fill'::text]))),
+    CONSTRAINT form_redirect_url_is_http CHECK (((redirect_url ~ '^https?://'::text) AND (char_length(redirect_url) <= 2000))),
+    CONSTRAINT form_source_is_name CHECK (app.is_name(source)),
+    CONSTRAINT form_takes_1_to_6000_requests_per_minute CHECK (((requests_per_minute >= 1) AND (requests_per_minute <= 6000)))
+);
+ALTER TABLE ONLY intake.form ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY intake.form ALTER COLUMN id SET STATISTICS 0;
+ALTER TABLE ONLY intake.form ALTER COLUMN key_id SET STATISTICS 0;
+ALTER TABLE ONLY intake.form ALTER COLUMN name SET STATISTICS 0;
+ALTER TABLE ONLY intake.form ALTER COLUMN preset SET STATISTICS 0;
+ALTER TABLE ONLY intake.form ALTER COLUMN source SET STATISTICS 0;
+ALTER TABLE ONLY intake.form ALTER COLUMN mapping SET STATISTICS 0;
+ALTER TABLE ONLY intake.form ALTER COLUMN constants SET STATISTICS 0;
+ALTER TABLE ONLY intake.form ALTER COLUMN origins SET STATISTICS 0;
+ALTER TABLE ONLY intake.form ALTER COLUMN honeypot SET STATISTICS 0;
+ALTER TABLE ONLY intake.form ALTER COLUMN redirect_url SET STATISTICS 0;
+ALTER TABLE ONLY intake.form ALTER COLUMN on_duplicate SET STATISTICS 0;
+ALTER TABLE ONLY intake.form ALTER COLUMN duplicate_hours SET STATISTICS 0;
+ALTER TABLE ONLY intake.form ALTER COLUMN requests_per_minute SET STATISTICS 0;
+ALTER TABLE ONLY intake.form ALTER COLUMN credential SET STATISTICS 0;
+ALTER TABLE ONLY intake.form ALTER COLUMN created_at SET STATISTICS 0;
+
+ALTER TABLE ONLY intake.form FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE intake.form OWNER TO leads_owner;
+
+COMMENT ON TABLE intake.form IS 'Forms: each is an address, with a token in it, to which anything can send leads.';
+
+COMMENT ON COLUMN intake.form.key_id IS 'The key that is the token of the form.';
+
+COMMENT ON COLUMN intake.form.name IS 'A name that says what the form is for.';
+
+COMMENT ON COLUMN intake.form.preset IS 'The service that sends to the form; null: anything.';
+
+COMMENT ON COLUMN intake.form.source IS 'The source of the form''s leads.';
+
+COMMENT ON COLUMN intake.form.mapping IS 'An object: from the path or the question of a value to the field of the lead, details.NAME, signals.NAME, ignore, or auto: where its name usually belongs. * in a path stands for any characters.';
+
+COMMENT ON COLUMN intake.form.constants IS 'An object of values that each lead of the form has, by field or details.NAME.';
+
+COMMENT ON COLUMN intake.form.origins IS 'The origins of the web pages that may send to the form; empty: any.';
+
+COMMENT ON COLUMN intake.form.honeypot IS 'The name of a field that people do not see. What has a value in it is spam.';
+
+COMMENT ON COLUMN intake.form.redirect_url IS 'Where a browser goes after it has sent the form; null: it shows JSON.';
+
+COMMENT ON COLUMN intake.form.on_duplicate IS 'What happens if the organization has a lead with the same e-mail address or phone number. create: another lead; skip: nothing; fill: the empty fields of the lead are filled in.';
+
+COMMENT ON COLUMN intake.form.duplicate_hours IS 'How old that lead may be.';
+
+COMMENT ON COLUMN intake.form.requests_per_minute IS 'How many requests a client address may send per minute.';
+
+COMMENT ON COLUMN intake.form.credential IS 'The secret of the sender''s signature, encrypted with the SHA-256 of the token: 16 random bytes, then the ciphertext. The database stores neither the token nor its SHA-256.';
+
+CREATE FUNCTION intake.form_item(organization_id uuid, form_id uuid, token text) RETURNS api.form
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT f.id,
+     f.organization_id,
+     f.name,
+     f.preset,
+     f.source,
+     (f.mapping)::json AS mapping,
+     (f.constants)::json AS constants,
+     f.origins,
+     f.honeypot,
+     f.redirect_url,
+     f.on_duplicate,
+     f.duplicate_hours,
+     f.requests_per_minute,
+     (f.credential IS NOT NULL),
+         CASE
+             WHEN ((k.revoked_at IS NOT NULL) OR (k.expires_at <= now())) THEN 'revoked'::text
+             ELSE 'active'::text
+         END AS "case",
+     ('/in/'::text || form_item.token),
+     app.utc_text(f.created_at) AS utc_text
+    FROM (intake.form f
+      JOIN auth.api_key k ON (((k.organization_id = f.organization_id) AND (k.id = f.key_id))))
+   WHERE ((f.organization_id = form_item.organization_id) AND (f.id = form_item.form_id));
+END;
+
+ALTER FUNCTION intake.form_item(organization_id uuid, form_id uuid, token text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION intake.form_item(organization_id uuid, form_id uuid, token text) IS 'The form, or null. token: of a form that was just created; null: the address is not shown.';
+
+CREATE FUNCTION admin.forms(organization_id uuid DEFAULT NULL::uuid) RETURNS SETOF api.form
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT (i.item).id AS id,
+     (i.item).organization_id AS organization_id,
+     (i.item).name AS name,
+     (i.item).preset AS preset,
+     (i.item).source AS source,
+     (i.item).mapping AS mapping,
+     (i.item).constants AS constants,
+     (i.item).origins AS origins,
+     (i.item).honeypot AS honeypot,
+     (i.item).redirect_url AS redirect_url,
+     (i.item).on_duplicate AS on_duplicate,
+     (i.item).duplicate_hours AS duplicate_hours,
+     (i.item).requests_per_minute AS requests_per_minute,
+     (i.item).has_secret AS has_secret,
+     (i.item).state AS state,
+     (i.item).address AS address,
+     (i.item).created_at AS created_at
+    FROM (intake.form f
+      CROSS JOIN LATERAL ( SELECT intake.form_item(f.organization_id, f.id, NULL::text) AS item
+          OFFSET 0) i)
+   WHERE ((f.organization_id = forms.organization_id) OR (forms.organization_id IS NULL))
+   ORDER BY f.created_at, f.id;
+END;
+
+ALTER FUNCTION admin.forms(organization_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.forms(organization_id uuid) IS 'The forms of an organization, the oldest first, without their addresses. organization_id: null for all organizations.';
+
 CREATE FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4478,44 +4906,6 @@ COMMENT ON FUNCTION admin.keep_catalogue(drifted jsonb) IS 'Stores the present c
 drifted: definition by object, as admin.drift() returned them before the migrations. Objects that still have these definitions
 are not stored.';
 
-CREATE TABLE auth.api_key (
-    organization_id uuid NOT NULL,
-    id uuid DEFAULT app.new_id() NOT NULL,
-    name text,
-    scopes text[] NOT NULL,
-    digest bytea NOT NULL,
-    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
-    expires_at timestamp(3) with time zone,
-    revoked_at timestamp(3) with time zone,
-    rotated_from uuid,
-    CONSTRAINT api_key_digest_has_32_bytes CHECK ((octet_length(digest) = 32)),
-    CONSTRAINT api_key_name_is_text_of_1_to_255 CHECK (app.is_text(name, 255)),
-    CONSTRAINT api_key_scopes_are_a_level CHECK ((((scopes = ARRAY['read'::text]) OR (scopes = ARRAY['read'::text, 'write'::text])) OR (scopes = ARRAY['read'::text, 'write'::text, 'admin'::text])))
-);
-ALTER TABLE ONLY auth.api_key ALTER COLUMN organization_id SET STATISTICS 0;
-ALTER TABLE ONLY auth.api_key ALTER COLUMN id SET STATISTICS 0;
-ALTER TABLE ONLY auth.api_key ALTER COLUMN name SET STATISTICS 0;
-ALTER TABLE ONLY auth.api_key ALTER COLUMN scopes SET STATISTICS 0;
-ALTER TABLE ONLY auth.api_key ALTER COLUMN digest SET STATISTICS 0;
-ALTER TABLE ONLY auth.api_key ALTER COLUMN created_at SET STATISTICS 0;
-ALTER TABLE ONLY auth.api_key ALTER COLUMN expires_at SET STATISTICS 0;
-ALTER TABLE ONLY auth.api_key ALTER COLUMN revoked_at SET STATISTICS 0;
-ALTER TABLE ONLY auth.api_key ALTER COLUMN rotated_from SET STATISTICS 0;
-
-ALTER TABLE ONLY auth.api_key FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE auth.api_key OWNER TO leads_auth;
-
-COMMENT ON TABLE auth.api_key IS 'API keys. The key itself is not stored: only the SHA-256 of its SHA-256 is.';
-
-COMMENT ON COLUMN auth.api_key.scopes IS 'What the key may do: {read}, {read,write} or {read,write,admin}.';
-
-COMMENT ON COLUMN auth.api_key.digest IS 'SHA-256 of the SHA-256 of the key. A request proves its key with the inner digest, so this digest proves nothing.';
-
-COMMENT ON COLUMN auth.api_key.expires_at IS 'The key is refused from this time on; null: it does not expire.';
-
-COMMENT ON COLUMN auth.api_key.rotated_from IS 'The id of the key that this key replaces.';
-
 CREATE FUNCTION admin.keys(organization_id uuid DEFAULT NULL::uuid) RETURNS TABLE(id uuid, organization_id uuid, name text, scopes text[], state text, created_at text, expires_at text, revoked_at text, rotated_from uuid)
     LANGUAGE sql STABLE SECURITY DEFINER
     BEGIN ATOMIC
@@ -4540,6 +4930,26 @@ END;
 ALTER FUNCTION admin.keys(organization_id uuid) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.keys(organization_id uuid) IS 'The keys of an organization, the oldest first. organization_id: null for all organizations.';
+
+CREATE FUNCTION admin.known_form(form_id uuid) RETURNS uuid
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- The organization isn't known before the form is found.
+  v_organization_id uuid := (select f.organization_id from intake.form as f where f.id = known_form.form_id);
+begin
+  if v_organization_id is null then
+    raise sqlstate 'PT404' using
+      message = 'form_not_found',
+      hint = format('There is no form %s. To list the forms, run: leads forms list', known_form.form_id);
+  end if;
+  return v_organization_id;
+end $$;
+
+ALTER FUNCTION admin.known_form(form_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.known_form(form_id uuid) IS 'The organization of the form. Raises PT404 form_not_found.';
 
 CREATE FUNCTION admin.known_organization(organization_id uuid) RETURNS app.organization_values
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -4832,6 +5242,58 @@ ALTER FUNCTION admin.remove_stage(organization_id uuid, name text) OWNER TO lead
 
 COMMENT ON FUNCTION admin.remove_stage(organization_id uuid, name text) IS 'Removes a pipeline stage. Raises PT404 organization_not_found and stage_not_found, PT409 stage_has_leads, stage_pushes and stage_new_is_needed.';
 
+CREATE FUNCTION admin.replay_submissions(form_id uuid, submission_id uuid DEFAULT NULL::uuid, after uuid DEFAULT NULL::uuid, batch integer DEFAULT 100) RETURNS TABLE(id uuid, outcome text, lead_id uuid, faults jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := admin.known_form(replay_submissions.form_id);
+  v_submission record;
+  v_made record;
+begin
+  for v_submission in
+    select s.id, s.content, s.faults
+    from intake.submission as s
+    where
+      s.organization_id = v_organization_id
+      and s.form_id = replay_submissions.form_id
+      and s.outcome = 'kept'
+      and (s.id = replay_submissions.submission_id or replay_submissions.submission_id is null)
+      and (s.id > replay_submissions.after or replay_submissions.after is null)
+      -- What may be forged or spam is sent again by its id only.
+      and (
+        replay_submissions.submission_id is not null
+        or not s.faults @? 'strict $[*] ? (@.code == "invalid_signature" || @.code == "old_signature" || @.code == "wrong_origin" || @.code == "honeypot")'
+      )
+    order by s.id
+    limit replay_submissions.batch
+    for update
+  loop
+    v_made := intake.make_lead(
+      v_organization_id,
+      replay_submissions.form_id,
+      intake.draft(v_organization_id, replay_submissions.form_id, v_submission.content)
+      || case when replay_submissions.submission_id is not null then '{"is_caught": false}' else '{}' end::jsonb
+    );
+    update intake.submission as s
+    set
+      outcome = v_made.outcome,
+      lead_id = v_made.lead_id,
+      content = case when v_made.faults <> '[]' or v_made.outcome = 'kept' then s.content end,
+      faults = case when v_made.outcome = 'kept' and v_made.faults = '[]' then s.faults else nullif(v_made.faults, '[]') end
+    where s.organization_id = v_organization_id and s.id = v_submission.id;
+    return query select v_submission.id, v_made.outcome, v_made.lead_id, v_made.faults;
+  end loop;
+end $_$;
+
+ALTER FUNCTION admin.replay_submissions(form_id uuid, submission_id uuid, after uuid, batch integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.replay_submissions(form_id uuid, submission_id uuid, after uuid, batch integer) IS 'Tries again to make leads of kept submissions, the oldest first, and at most batch. Returns a row for each.
+
+submission_id: only this one; null: all of the form, except those with a wrong signature or origin and those that the honeypot
+has caught. after: the id of the last one of the previous batch. Raises PT404 form_not_found.';
+
 CREATE FUNCTION admin.retry_crm(organization_id uuid, lead_id uuid DEFAULT NULL::uuid, external_id text DEFAULT NULL::text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4936,6 +5398,22 @@ COMMENT ON FUNCTION admin.revoke_analyst(login text) IS 'Unbinds an analyst''s l
 
 No lock of the analyst can delay it, because it doesn''t change the role: admin.disable_analyst does in a separate transaction.
 Only the migrating login can execute it. Raises PT404 analyst_not_found.';
+
+CREATE FUNCTION admin.revoke_form(form_id uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := admin.known_form(revoke_form.form_id);
+begin
+  perform admin.revoke_key(f.key_id)
+  from intake.form as f
+  where f.organization_id = v_organization_id and f.id = revoke_form.form_id;
+end $$;
+
+ALTER FUNCTION admin.revoke_form(form_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.revoke_form(form_id uuid) IS 'Revokes the token of the form. Its submissions stay. Raises PT404 form_not_found, PT409 key_not_good.';
 
 CREATE FUNCTION admin.revoke_key(id uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -5118,6 +5596,49 @@ It takes the first organization with an id greater than "after" that has unseale
 Returns no row if there is no such organization. sealed: the number of events; if it is less than batch, no committed event
 of the organization is left. Several workers may call it at the same time.';
 
+CREATE FUNCTION admin.set_form(form_id uuid, settings jsonb) RETURNS SETOF api.form
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := admin.known_form(set_form.form_id);
+  v_settings jsonb := set_form.settings;
+begin
+  if v_settings ? 'secret' then
+    raise sqlstate 'PT422' using
+      message = 'secret_is_fixed',
+      hint = 'The secret is encrypted with the token, which is not stored. Create another form.';
+  end if;
+  perform app.raise_faults(422, 'validation_failed', intake.form_faults(v_organization_id, v_settings));
+  update intake.form as f
+  set
+    name = case when v_settings ? 'name' then app.clean_text(v_settings ->> 'name') else f.name end,
+    preset = case when v_settings ? 'preset' then v_settings ->> 'preset' else f.preset end,
+    source = coalesce(v_settings ->> 'source', f.source),
+    mapping = coalesce(nullif(v_settings -> 'mapping', 'null'), f.mapping),
+    constants = coalesce(nullif(v_settings -> 'constants', 'null'), f.constants),
+    origins = case
+      when jsonb_typeof(v_settings -> 'origins') = 'array'
+        then array(select o.origin from jsonb_array_elements_text(v_settings -> 'origins') as o (origin))
+      else f.origins
+    end,
+    honeypot = case when v_settings ? 'honeypot' then v_settings ->> 'honeypot' else f.honeypot end,
+    redirect_url = case when v_settings ? 'redirect_url' then v_settings ->> 'redirect_url' else f.redirect_url end,
+    on_duplicate = coalesce(v_settings ->> 'on_duplicate', f.on_duplicate),
+    duplicate_hours = coalesce((v_settings ->> 'duplicate_hours')::numeric::integer, f.duplicate_hours),
+    requests_per_minute = coalesce((v_settings ->> 'requests_per_minute')::numeric::integer, f.requests_per_minute)
+  where f.organization_id = v_organization_id and f.id = set_form.form_id;
+  return query select (intake.form_item(v_organization_id, set_form.form_id, null)).*;
+end $$;
+
+ALTER FUNCTION admin.set_form(form_id uuid, settings jsonb) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.set_form(form_id uuid, settings jsonb) IS 'Changes the settings of a form, and returns it.
+
+settings: a JSON object (api.form_input). A setting that is left out stays. null removes name, preset, honeypot and
+redirect_url. Raises PT404 form_not_found, PT422 secret_is_fixed and validation_failed.';
+
 CREATE FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean DEFAULT NULL::boolean, country_code text DEFAULT NULL::text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5265,6 +5786,23 @@ ALTER FUNCTION admin.verify_chain(organization_id uuid, after bigint, "limit" ap
 COMMENT ON FUNCTION admin.verify_chain(organization_id uuid, after bigint, "limit" api.seal_count, kept_head api.chain_head) IS 'Verifies a part of an organization''s chain: audit.chain_verdict, with the fault''s fields in the same row.
 
 after, "limit", kept_head: see audit.chain_verdict. Raises PT404 organization_not_found.';
+
+CREATE FUNCTION api.create_form(body text) RETURNS api.answer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return row(201, null::json, row_to_json(intake.create_own_form(app.read_object(create_form.body)))::text);
+end $$;
+
+ALTER FUNCTION api.create_form(body text) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.create_form(body text) IS 'Create a form.
+
+A form is an address, with a token in it, to which anything can post leads: a web page, an automation tool, or a service that
+has a preset. address is the path of that address on this server. It is shown once, so keep it. mapping says where values
+go: {"fields.budget": "budget_range", "Roof age": "details.roof_age", "utm_*": "ignore"}. constants are values that each lead
+has. A value without a place goes into the details.';
 
 CREATE FUNCTION api.create_lead(body text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -5833,10 +6371,20 @@ begin
     order by k.created_at desc
     limit v_most + 1
   );
+  v_everything.submissions := array(
+    select row(
+      s.id, s.form_id, s.outcome, s.content::json, s.faults::json, app.utc_text(s.created_at)
+    )::api.form_submission
+    from intake.submission as s
+    where s.organization_id = v_organization_id and s.lead_id = get_lead_everything.id
+    order by s.created_at desc, s.id desc
+    limit v_most + 1
+  );
   v_everything.is_complete := greatest(
-    cardinality(v_everything.signals), cardinality(v_everything.scores), cardinality(v_everything.audit_events),
+    cardinality(v_everything.submissions), cardinality(v_everything.signals), cardinality(v_everything.scores), cardinality(v_everything.audit_events),
     cardinality(v_everything.kept_answers)
   ) <= v_most;
+  v_everything.submissions := v_everything.submissions[:v_most];
   v_everything.signals := v_everything.signals[:v_most];
   v_everything.scores := v_everything.scores[:v_most];
   v_everything.audit_events := v_everything.audit_events[:v_most];
@@ -5848,8 +6396,8 @@ ALTER FUNCTION api.get_lead_everything(id uuid) OWNER TO leads_exec;
 
 COMMENT ON FUNCTION api.get_lead_everything(id uuid) IS 'Get everything about a lead.
 
-The lead, its details, signals, scores, pushes with their attempts, audit events, and the responses that are kept under
-Idempotency-Keys: what a person can ask for. lead and details are null if the lead was deleted and not erased. A list
+The lead, its details, signals, scores, pushes with their attempts, audit events, submissions of forms, and the responses
+that are kept under Idempotency-Keys: what a person can ask for. lead and details are null if the lead was deleted and not erased. A list
 has up to 1,000 entries, the newest. A lead that was erased returns 404.';
 
 CREATE TABLE app.pipeline_stage (
@@ -6110,6 +6658,50 @@ COMMENT ON FUNCTION api.list_crm_connections() IS 'List the CRM connections.
 
 An organization has at most one connection. state is active or paused. fault says why, if the CRM rejected the
 credential. The credential itself is never shown. An operator creates, pauses and removes connections.';
+
+CREATE FUNCTION intake.own_forms() RETURNS SETOF api.form
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT (i.item).id AS id,
+     (i.item).organization_id AS organization_id,
+     (i.item).name AS name,
+     (i.item).preset AS preset,
+     (i.item).source AS source,
+     (i.item).mapping AS mapping,
+     (i.item).constants AS constants,
+     (i.item).origins AS origins,
+     (i.item).honeypot AS honeypot,
+     (i.item).redirect_url AS redirect_url,
+     (i.item).on_duplicate AS on_duplicate,
+     (i.item).duplicate_hours AS duplicate_hours,
+     (i.item).requests_per_minute AS requests_per_minute,
+     (i.item).has_secret AS has_secret,
+     (i.item).state AS state,
+     (i.item).address AS address,
+     (i.item).created_at AS created_at
+    FROM (intake.form f
+      CROSS JOIN LATERAL ( SELECT intake.form_item(f.organization_id, f.id, NULL::text) AS item
+          OFFSET 0) i)
+   WHERE (f.organization_id = ( SELECT auth.organization_id('admin'::text) AS organization_id))
+   ORDER BY f.created_at, f.id;
+END;
+
+ALTER FUNCTION intake.own_forms() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION intake.own_forms() IS 'The forms, the oldest first. None, if this transaction has proven no admin key.';
+
+CREATE FUNCTION api.list_forms() RETURNS api.answer
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT ROW(200, NULL::json, concat('{"data":[', ( SELECT string_agg((row_to_json(f.*))::text, ','::text) AS string_agg
+            FROM intake.own_forms() f(id, organization_id, name, preset, source, mapping, constants, origins, honeypot, redirect_url, on_duplicate, duplicate_hours, requests_per_minute, has_secret, state, address, created_at)), '],"next_cursor":null}'))::api.answer AS "row";
+END;
+
+ALTER FUNCTION api.list_forms() OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.list_forms() IS 'List the forms.
+
+The oldest comes first. The addresses are not shown: a token is not stored. An operator changes and revokes forms.';
 
 CREATE FUNCTION api.list_leads("limit" api.page_size DEFAULT 50, cursor api.lead_cursor DEFAULT NULL::text, pipeline_stage api.any_of DEFAULT NULL::text[], source api.any_of DEFAULT NULL::text[], email api.any_of DEFAULT NULL::text[], start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, end_at timestamp with time zone DEFAULT NULL::timestamp with time zone, phone text DEFAULT NULL::text, reference text DEFAULT NULL::text, updated_since timestamp with time zone DEFAULT NULL::timestamp with time zone, "order" api.lead_order DEFAULT NULL::text) RETURNS api.answer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -6493,7 +7085,8 @@ CREATE FUNCTION api.operations() RETURNS TABLE(id text, method text, path text, 
              ELSE NULL::regproc
          END)::oid) AND (f.prorettype = ('api.answer'::regtype)::oid) AND has_function_privilege(SESSION_USER, f.oid, 'execute'::text))))
       CROSS JOIN LATERAL ( SELECT COALESCE(f.proargnames[:f.pronargs], '{}'::text[]) AS arguments) a)
-      LEFT JOIN api.operation o ON ((o.function = r.function)));
+      LEFT JOIN api.operation o ON ((o.function = r.function)))
+   WHERE (r.key_parameter IS NULL);
 END;
 
 ALTER FUNCTION api.operations() OWNER TO leads_exec;
@@ -6860,7 +7453,7 @@ null: none.';
 CREATE FUNCTION audit.actions() RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
- SELECT ARRAY['lead.created'::text, 'lead.updated'::text, 'lead.scored'::text, 'lead.deleted'::text, 'lead.erased'::text, 'lead.read'::text, 'lead.crm_push_requested'::text, 'lead.crm_pushed'::text, 'lead.crm_push_failed'::text, 'lead.crm_push_skipped'::text, 'crm_connection.created'::text, 'crm_connection.updated'::text, 'crm_connection.deleted'::text, 'crm_sync.updated'::text, 'crm_sync.deleted'::text, 'signal.created'::text, 'signal.updated'::text, 'signal.deleted'::text, 'score.deleted'::text, 'scoring_model.created'::text, 'scoring_model.updated'::text, 'scoring_model.deleted'::text, 'api_key.created'::text, 'api_key.rotated'::text, 'api_key.updated'::text, 'api_key.revoked'::text, 'api_key.deleted'::text, 'analyst.created'::text, 'analyst.updated'::text, 'analyst.deleted'::text, 'organization.created'::text, 'organization.updated'::text, 'organization.deleted'::text, 'organization.erased'::text, 'pipeline_stage.created'::text, 'pipeline_stage.updated'::text, 'pipeline_stage.deleted'::text] AS "array";
+ SELECT ARRAY['lead.created'::text, 'lead.updated'::text, 'lead.scored'::text, 'lead.deleted'::text, 'lead.erased'::text, 'lead.read'::text, 'lead.crm_push_requested'::text, 'lead.crm_pushed'::text, 'lead.crm_push_failed'::text, 'lead.crm_push_skipped'::text, 'crm_connection.created'::text, 'crm_connection.updated'::text, 'crm_connection.deleted'::text, 'crm_sync.updated'::text, 'crm_sync.deleted'::text, 'signal.created'::text, 'signal.updated'::text, 'signal.deleted'::text, 'score.deleted'::text, 'scoring_model.created'::text, 'scoring_model.updated'::text, 'scoring_model.deleted'::text, 'api_key.created'::text, 'api_key.rotated'::text, 'api_key.updated'::text, 'api_key.revoked'::text, 'api_key.deleted'::text, 'analyst.created'::text, 'analyst.updated'::text, 'analyst.deleted'::text, 'organization.created'::text, 'organization.updated'::text, 'organization.deleted'::text, 'organization.erased'::text, 'form.created'::text, 'form.updated'::text, 'form.deleted'::text, 'pipeline_stage.created'::text, 'pipeline_stage.updated'::text, 'pipeline_stage.deleted'::text] AS "array";
 END;
 
 ALTER FUNCTION audit.actions() OWNER TO leads_audit;
@@ -7360,6 +7953,34 @@ COMMENT ON FUNCTION api.openapi() IS 'The OpenAPI document, as JSON text (https:
 It is made from the routes, the signatures and comments of their functions, the constraints on what they accept and
 return, and the rows of api.operation. It leaves out a route whose function the login may not execute.';
 
+CREATE FUNCTION api.preflight_form(request_headers text) RETURNS api.answer
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := auth.organization_id('form');
+  v_origins text[];
+begin
+  select f.origins into v_origins
+  from intake.form as f
+  where f.organization_id = v_organization_id and f.key_id = auth.key_id();
+  return row(
+    200,
+    json_strip_nulls(json_build_object(
+      'Access-Control-Allow-Origin', intake.allowed_origin(v_origins, preflight_form.request_headers::jsonb),
+      'Access-Control-Allow-Methods', 'POST',
+      'Access-Control-Allow-Headers', 'Content-Type',
+      'Access-Control-Max-Age', '600',
+      'Vary', 'Origin'
+    )),
+    null::text
+  );
+end $$;
+
+ALTER FUNCTION api.preflight_form(request_headers text) OWNER TO leads_intake;
+
+COMMENT ON FUNCTION api.preflight_form(request_headers text) IS 'Whether a page of another origin may send to the form, as a browser asks it before it sends JSON (Fetch standard, section "CORS-preflight fetch").';
+
 CREATE FUNCTION app.lead_field_rule(kind text, max_length integer, is_nullable boolean) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -7617,6 +8238,105 @@ ALTER FUNCTION api.session_faults() OWNER TO leads_exec;
 COMMENT ON FUNCTION api.session_faults() IS 'A sentence for each reason why the login must not serve requests; no row if it may.
 
 The reasons: it is a superuser, it has BYPASSRLS, or it is a member of a role that owns objects.';
+
+CREATE FUNCTION api.submit_form(payload text, media_type text, request_headers text, client_address text DEFAULT NULL::text) RETURNS api.answer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := auth.organization_id('form');
+  v_headers jsonb := submit_form.request_headers::jsonb;
+  v_origin text := submit_form.request_headers::jsonb ->> 'origin';
+  v_now timestamptz := date_trunc('milliseconds', clock_timestamp());
+  v_content jsonb := intake.content(submit_form.payload, submit_form.media_type);
+  v_form record;
+  v_pause interval;
+  v_draft jsonb;
+  v_fault jsonb;
+  v_event bytea;
+  v_id uuid := app.new_id();
+  v_made record;
+begin
+  select
+    f.id, f.origins, f.redirect_url, f.requests_per_minute, f.credential, p.signature
+  into v_form
+  from intake.form as f
+  left join intake.preset as p on p.name = f.preset
+  where f.organization_id = v_organization_id and f.key_id = auth.key_id();
+  if not found then
+    raise sqlstate 'PT401' using message = 'unauthorized';
+  end if;
+
+  if submit_form.client_address is not null then
+    v_pause := interval '1 minute' / v_form.requests_per_minute;
+    insert into intake.client as c (organization_id, form_id, address, free_at)
+    values (v_organization_id, v_form.id, intake.client_network(submit_form.client_address), v_now + v_pause)
+    on conflict on constraint client_pkey do update
+    set free_at = greatest(c.free_at, v_now) + v_pause
+    where c.free_at <= v_now + interval '1 minute' - v_pause;
+    if not found then
+      raise sqlstate 'PT429' using
+        message = 'rate_limited',
+        hint = format(
+          'This address may send %s requests per minute to the form. Try again in %s s.',
+          v_form.requests_per_minute, ceil(extract(epoch from v_pause))
+        );
+    end if;
+  end if;
+
+  if v_form.signature is not null and v_form.credential is not null then
+    v_fault := intake.signature_fault(
+      v_form.signature,
+      intake.encrypted(
+        substr(v_form.credential, 17), decode(current_setting('leads.key_digest'), 'hex'), substr(v_form.credential, 1, 16)
+      ),
+      v_headers,
+      submit_form.payload,
+      v_content
+    );
+  end if;
+  if v_form.signature = 'google_key' then
+    v_content := v_content #- '{body,google_key}';
+  end if;
+  if v_fault is null and cardinality(v_form.origins) > 0 and v_origin <> all (v_form.origins) then
+    v_fault := jsonb_build_object(
+      'field', 'origin', 'code', 'wrong_origin', 'detail', format('The form does not accept the origin %s.', left(v_origin, 100))
+    );
+  end if;
+
+  if v_fault is not null then
+    -- What the sender says of itself, such as the id of the event, is not believed.
+    insert into intake.submission (organization_id, id, form_id, outcome, content, faults)
+    values (v_organization_id, v_id, v_form.id, 'kept', v_content, jsonb_build_array(v_fault));
+    return intake.form_answer(v_form.redirect_url, v_form.origins, v_headers, submit_form.media_type);
+  end if;
+  v_draft := intake.draft(v_organization_id, v_form.id, v_content);
+  if v_draft ->> 'event' is not null then
+    v_event := sha256(convert_to(v_draft ->> 'event', 'UTF8'));
+  end if;
+  insert into intake.submission (organization_id, id, form_id, event_digest, outcome)
+  values (v_organization_id, v_id, v_form.id, v_event, 'received')
+  on conflict on constraint submission_arrives_once do nothing;
+  if found then
+    v_made := intake.make_lead(v_organization_id, v_form.id, v_draft);
+    update intake.submission as s
+    set
+      outcome = v_made.outcome,
+      lead_id = v_made.lead_id,
+      content = case when v_made.faults <> '[]' then v_content end,
+      faults = nullif(v_made.faults, '[]')
+    where s.organization_id = v_organization_id and s.id = v_id;
+  end if;
+  return intake.form_answer(v_form.redirect_url, v_form.origins, v_headers, submit_form.media_type);
+end $$;
+
+ALTER FUNCTION api.submit_form(payload text, media_type text, request_headers text, client_address text) OWNER TO leads_intake;
+
+COMMENT ON FUNCTION api.submit_form(payload text, media_type text, request_headers text, client_address text) IS 'Send something to a form.
+
+The token in the path is the key. The body is JSON, or a form. What the form can''t make a lead of is kept for 30 days with its
+faults. The response is the same for a new lead, a duplicate, spam and a submission that is kept. A sender that repeats an
+event, with the id that its service gives, sends it once.';
 
 CREATE FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags DEFAULT NULL::text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -9709,6 +10429,9 @@ begin
     raise sqlstate 'PT409' using
       message = 'leads_left', hint = 'New leads arrived during the erasure. Run the command again: leads erase --organization ID';
   end if;
+  delete from intake.client as c where c.organization_id = v_organization_id;
+  delete from intake.submission as s where s.organization_id = v_organization_id;
+  delete from intake.form as f where f.organization_id = v_organization_id;
   delete from app.idempotency_key as k where k.organization_id = v_organization_id;
   delete from scoring.model as m where m.organization_id = v_organization_id;
   delete from app.pipeline_stage as p where p.organization_id = v_organization_id;
@@ -9747,6 +10470,37 @@ END;
 ALTER FUNCTION audit.erase_own_lead(lead_id uuid) OWNER TO leads_eraser;
 
 COMMENT ON FUNCTION audit.erase_own_lead(lead_id uuid) IS 'The same as audit.erase_lead, for the organization of an admin key that this transaction has proven. The caller cannot name another organization. Without such a key, it finds no lead.';
+
+CREATE FUNCTION audit.erase_submissions(organization_id uuid, lead_id uuid, email text, phone_key text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_count bigint;
+  -- The digits without the country code, which a national number doesn't have.
+  v_digits text := right(regexp_replace(erase_submissions.phone_key, '[^0-9]', '', 'g'), 9);
+begin
+  delete from intake.submission as s
+  where
+    s.organization_id = erase_submissions.organization_id
+    and (
+      s.lead_id = erase_submissions.lead_id
+      or strpos(lower(s.content::text), lower(erase_submissions.email)) > 0
+      or (
+        char_length(v_digits) >= 7
+        and strpos(regexp_replace(s.content::text, '[-() ./+]', '', 'g'), v_digits) > 0
+      )
+    );
+  get diagnostics v_count = row_count;
+  return v_count;
+end $$;
+
+ALTER FUNCTION audit.erase_submissions(organization_id uuid, lead_id uuid, email text, phone_key text) OWNER TO leads_eraser;
+
+COMMENT ON FUNCTION audit.erase_submissions(organization_id uuid, lead_id uuid, email text, phone_key text) IS 'Deletes the submissions that became the lead, and the kept ones that have the e-mail address or the phone number anywhere in
+them. Returns their number. Null: it is not searched for.
+
+email: at least one character. phone_key: as app.phone_key returns it; its last 9 digits are searched for, if there are 7.';
 
 CREATE FUNCTION audit.erased_payload(payload json) RETURNS json
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -11077,6 +11831,920 @@ ALTER FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) OWNER TO lead
 
 COMMENT ON FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) IS 'Sends NOTIFY leads_crm, without data, if the lead has a pending push. Functions call it, not triggers. Workers find changes made in SQL by polling.';
 
+CREATE FUNCTION intake.allowed_origin(origins text[], headers jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT (headers ->> 'origin'::text)
+   WHERE ((headers ->> 'origin'::text) = ANY (origins));
+END;
+
+ALTER FUNCTION intake.allowed_origin(origins text[], headers jsonb) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION intake.allowed_origin(origins text[], headers jsonb) IS 'The origin of the page that sends the request, if it is one of the form''s origins; else null. headers: by name in lower case.';
+
+CREATE FUNCTION intake.answers(content jsonb, preset text) RETURNS TABLE(path text, label text, type text, value jsonb)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+#variable_conflict use_column
+declare
+  v_preset record;
+  v_inner jsonb;
+begin
+  select p.content_path, p.list_path, p.list_keys, p.list_values, p.list_labels, p.titles_path into v_preset
+  from intake.preset as p
+  where p.name = answers.preset;
+  -- A text that is a JSON object takes the place of everything else.
+  select intake.content(e.value #>> '{}', 'application/json') into v_inner
+  from intake.entries(answers.content) as e
+  where e.path = v_preset.content_path;
+
+  return query
+    with entry as materialized (
+      select e.path, e.value
+      from intake.entries(case when v_inner ? 'body' then v_inner else answers.content end) as e
+    ),
+    -- Each member of the list, with its values by their paths in it.
+    member as (
+      select m.number, jsonb_object_agg(m.inner_path, e.value) as parts
+      from entry as e
+      cross join lateral (select substr(e.path, length(v_preset.list_path) + 2) as rest) as r
+      cross join lateral (
+        select split_part(r.rest, '.', 1) as number, coalesce(substring(r.rest from '^[^.]*\.(.*)$'), 'value') as inner_path
+      ) as m
+      where starts_with(e.path, v_preset.list_path || '.')
+      group by m.number
+    ),
+    title as (
+      select jsonb_object_agg(t.inner_path, t.value) as parts
+      from (
+        select split_part(r.rest, '.', 1) as number, substring(r.rest from '^[^.]*\.(.*)$') as inner_path, e.value
+        from entry as e
+        cross join lateral (select substr(e.path, length(v_preset.titles_path) + 2) as rest) as r
+        where starts_with(e.path, v_preset.titles_path || '.')
+      ) as t
+      where t.inner_path in ('id', 'title')
+      group by t.number
+    )
+    select
+      concat_ws('.', v_preset.list_path, coalesce(k.key, m.number)) collate "C" as path,
+      coalesce(
+        (
+          select m.parts ->> l.name
+          from unnest(v_preset.list_labels) with ordinality as l (name, position)
+          where m.parts ? l.name
+          order by l.position
+          limit 1
+        ),
+        (select t.parts ->> 'title' from title as t where t.parts ->> 'id' = m.parts ->> 'field.id' limit 1)
+      ),
+      m.parts ->> 'type',
+      v.value
+    from member as m
+    left join lateral (
+      select m.parts ->> n.name as key
+      from unnest(v_preset.list_keys) with ordinality as n (name, position)
+      where m.parts ? n.name
+      order by n.position
+      limit 1
+    ) as k on true
+    cross join lateral (
+      select m.parts -> n.name as value
+      from unnest(v_preset.list_values) with ordinality as n (name, position)
+      where m.parts ? n.name
+      order by n.position
+      limit 1
+    ) as v
+    union all
+    select e.path collate "C", null, null, e.value
+    from entry as e
+    where
+      starts_with(e.path, v_preset.list_path || '.') is not true
+      and starts_with(e.path, v_preset.titles_path || '.') is not true
+    order by path;
+end $_$;
+
+ALTER FUNCTION intake.answers(content jsonb, preset text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION intake.answers(content jsonb, preset text) IS 'The answers in a submission. preset: the service that has sent it; null: anything.
+
+path: where the answer stands; in a list, the name of the answer takes the place of its position. label: the text of the
+question, or null. type: the type of the answer as the service calls it, or null. value: a text, a number or a boolean.';
+
+CREATE FUNCTION intake.client_network(address text) RETURNS inet
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT
+         CASE family((address)::inet)
+             WHEN 6 THEN set_masklen((network(set_masklen((address)::inet, 64)))::inet, 64)
+             ELSE (address)::inet
+         END AS address;
+END;
+
+ALTER FUNCTION intake.client_network(address text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION intake.client_network(address text) IS 'The IPv4 address itself, or the first 64 bits of the IPv6 address.';
+
+CREATE FUNCTION intake.content(payload text, media_type text) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_text text := content.payload;
+  v_body jsonb;
+  v_is_form boolean := content.media_type in ('application/x-www-form-urlencoded', 'multipart/form-data');
+begin
+  -- Reading takes time for each value. A form of people has far fewer.
+  if
+    octet_length(v_text) - octet_length(translate(v_text, '[{', '')) > 1000
+    or octet_length(v_text) - octet_length(replace(v_text, ',', '')) > 5000
+  then
+    return jsonb_build_object('media_type', content.media_type, 'text', v_text, 'fault', 'too_many_values');
+  end if;
+  begin
+    v_body := v_text::jsonb;
+  exception
+    when data_exception or statement_too_complex then
+      return jsonb_build_object('media_type', content.media_type, 'text', v_text, 'fault', 'not_json');
+  end;
+  if v_is_form then
+    return jsonb_build_object('media_type', content.media_type, 'fields', v_body);
+  end if;
+  -- Some tools send an array with one object.
+  if jsonb_typeof(v_body) = 'array' and jsonb_array_length(v_body) = 1 then
+    v_body := v_body -> 0;
+  end if;
+  if jsonb_typeof(v_body) <> 'object' then
+    return jsonb_build_object('media_type', content.media_type, 'text', v_text, 'fault', 'not_an_object');
+  end if;
+  return jsonb_build_object('media_type', content.media_type, 'body', v_body);
+end $$;
+
+ALTER FUNCTION intake.content(payload text, media_type text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION intake.content(payload text, media_type text) IS 'What a sender has sent: media_type, and fields (of a form), body (a JSON object) or text (anything else, with its fault).
+
+payload: the body, or the fields of a form as the server makes them (app/server/payload.py). It fails for no payload.';
+
+CREATE FUNCTION intake.create_form(organization_id uuid, settings jsonb, OUT form_id uuid, OUT token text) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := create_form.organization_id;
+  v_settings jsonb := jsonb_strip_nulls(create_form.settings);
+  v_key_id uuid := app.new_id();
+  v_claim bytea;
+  v_nonce bytea := uuid_send(gen_random_uuid());
+begin
+  perform app.raise_faults(422, 'validation_failed', intake.form_faults(v_organization_id, v_settings));
+  form_id := app.new_id();
+  -- 244 random bits.
+  token := concat(
+    'lf_',
+    (select o.environment from app.organization as o where o.organization_id = v_organization_id),
+    '_',
+    translate(encode(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'base64'), '+/=', '-_')
+  );
+  v_claim := sha256(convert_to(token, 'UTF8'));
+  insert into auth.api_key (organization_id, id, name, scopes, digest)
+  values (v_organization_id, v_key_id, app.clean_text(v_settings ->> 'name'), '{form}', sha256(v_claim));
+  insert into intake.form (
+    organization_id, id, key_id, name, preset, source, mapping, constants, origins, honeypot, redirect_url, on_duplicate,
+    duplicate_hours, requests_per_minute, credential
+  )
+  values (
+    v_organization_id,
+    form_id,
+    v_key_id,
+    app.clean_text(v_settings ->> 'name'),
+    v_settings ->> 'preset',
+    coalesce(
+      v_settings ->> 'source', (select p.source from intake.preset as p where p.name = v_settings ->> 'preset'), 'website'
+    ),
+    coalesce(v_settings -> 'mapping', '{}'),
+    coalesce(v_settings -> 'constants', '{}'),
+    array(select o.origin from jsonb_array_elements_text(coalesce(v_settings -> 'origins', '[]')) as o (origin)),
+    v_settings ->> 'honeypot',
+    v_settings ->> 'redirect_url',
+    coalesce(v_settings ->> 'on_duplicate', 'create'),
+    coalesce((v_settings ->> 'duplicate_hours')::numeric::integer, 24),
+    coalesce((v_settings ->> 'requests_per_minute')::numeric::integer, 60),
+    v_nonce || intake.encrypted(convert_to(app.clean_text(v_settings ->> 'secret'), 'UTF8'), v_claim, v_nonce)
+  );
+end $$;
+
+ALTER FUNCTION intake.create_form(organization_id uuid, settings jsonb, OUT form_id uuid, OUT token text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION intake.create_form(organization_id uuid, settings jsonb, OUT form_id uuid, OUT token text) IS 'Creates a form and returns its id and its token, which is shown once: only the SHA-256 of its SHA-256 is stored.
+
+settings: a JSON object (api.form_input). Raises PT422 validation_failed.';
+
+CREATE FUNCTION intake.create_own_form(settings jsonb) RETURNS api.form
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := auth.organization_id('admin');
+  v_form record;
+begin
+  if v_organization_id is null then
+    return null;
+  end if;
+  v_form := intake.create_form(v_organization_id, create_own_form.settings);
+  -- Another statement, which sees the row.
+  return intake.form_item(v_organization_id, v_form.form_id, v_form.token);
+end $$;
+
+ALTER FUNCTION intake.create_own_form(settings jsonb) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION intake.create_own_form(settings jsonb) IS 'The new form with its address. The caller cannot name another organization: without an admin key that this transaction has proven, nothing is created. Raises PT422 validation_failed.';
+
+CREATE FUNCTION intake.draft(organization_id uuid, form_id uuid, content jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_organization_id uuid := draft.organization_id;
+  v_form record;
+  v_preset record;
+  v_entries jsonb;
+  v_answer record;
+  v_name text;
+  v_text text;
+  v_target text;
+  v_fields jsonb := '{}';
+  v_details jsonb := '{}';
+  v_signals jsonb := '{}';
+  v_faults jsonb := '[]';
+  v_emails text[];
+begin
+  select f.preset, f.source, f.mapping, f.constants, f.honeypot into v_form
+  from intake.form as f
+  where f.organization_id = v_organization_id and f.id = draft.form_id;
+  select p.required, p.event_paths, p.mapping into v_preset from intake.preset as p where p.name = v_form.preset;
+  if draft.content ? 'text' then
+    return jsonb_build_object('fields', '{}'::jsonb, 'faults', jsonb_build_array(jsonb_build_object(
+      'field', 'body',
+      'code', draft.content ->> 'fault',
+      'detail', case draft.content ->> 'fault'
+        when 'too_many_values' then 'The body has more than 1,000 objects and arrays, or more than 5,000 values.'
+        else 'The body is neither a form nor a JSON object.'
+      end
+    )));
+  end if;
+
+  v_entries := (select coalesce(jsonb_object_agg(e.path, e.value), '{}') from intake.entries(draft.content) as e);
+  for v_answer in select a.path, a.label, a.type, a.value from intake.answers(draft.content, v_form.preset) as a loop
+    v_text := app.clean_text(v_answer.value #>> '{}');
+    continue when v_text = '' or v_answer.path = v_form.honeypot;
+    -- The part after the last dot is the name, unless it says nothing.
+    v_name := intake.machine_name(coalesce(
+      v_answer.label, substring(v_answer.path from '([^.]+)\.(?:full|value|0)$'), substring(v_answer.path from '[^.]+$')
+    ));
+    v_target := coalesce(
+      intake.mapped_target(v_form.mapping, v_answer.path, v_answer.label, v_answer.type),
+      intake.mapped_target(v_preset.mapping, v_answer.path, v_answer.label, v_answer.type),
+      intake.usual_target(v_name, v_text)
+    );
+    continue when v_target = 'ignore';
+    if v_target = 'auto' then
+      v_target := intake.usual_target(v_name, v_text);
+    end if;
+    if starts_with(v_target, 'signals.') then
+      v_signals := v_signals || jsonb_build_object(substr(v_target, 9), v_answer.value);
+      continue;
+    elsif v_target not like 'details.%' and not v_fields ? v_target then
+      v_fields := v_fields || jsonb_build_object(v_target, v_text);
+      continue;
+    elsif v_target like 'details.%' and v_target <> 'details.*' then
+      v_name := substr(v_target, 9);
+    end if;
+    -- Two values with the same name, or a name without letters: the whole path tells them apart.
+    if v_name is null or v_details ? v_name then
+      v_name := coalesce(intake.machine_name(v_answer.path), 'value');
+    end if;
+    v_name := left(case when v_name ~ '^[a-z]' then v_name else 'field_' || v_name end, 64);
+    while v_details ? v_name loop
+      v_name := left(v_name, 60) || '_' || (coalesce(substring(v_name from '_([0-9]{1,3})$'), '1')::integer + 1);
+    end loop;
+    v_details := v_details || jsonb_build_object(
+      v_name, case jsonb_typeof(v_answer.value) when 'string' then to_jsonb(v_text) else v_answer.value end
+    );
+  end loop;
+
+  -- A form whose fields have numbers for names.
+  if not v_fields ? 'email' then
+    v_emails := array(
+      select d.key from jsonb_each_text(v_details) as d (key, value) where app.is_email(app.ascii_email(d.value)) limit 2
+    );
+    if cardinality(v_emails) = 1 then
+      v_fields := v_fields || jsonb_build_object('email', v_details ->> v_emails[1]);
+      v_details := v_details - v_emails[1];
+    end if;
+  end if;
+  if v_fields ?| '{first_name,last_name}' and not v_fields ? 'name' then
+    v_fields := v_fields || jsonb_build_object('name', concat_ws(' ', v_fields ->> 'first_name', v_fields ->> 'last_name'));
+  end if;
+  if v_fields ? 'phone_area' then
+    v_fields := v_fields || jsonb_build_object('phone', concat_ws(' ', v_fields ->> 'phone_area', v_fields ->> 'phone'));
+  end if;
+  v_fields := jsonb_build_object('source', v_form.source) || (v_fields - '{first_name,last_name,phone_area}'::text[]);
+  v_fields := v_fields || jsonb_build_object('source', coalesce(intake.machine_name(v_fields ->> 'source'), v_form.source));
+  for v_answer in select c.key, c.value from jsonb_each(v_form.constants) as c loop
+    if starts_with(v_answer.key, 'details.') then
+      v_details := v_details || jsonb_build_object(substr(v_answer.key, 9), v_answer.value);
+    else
+      v_fields := v_fields || jsonb_build_object(v_answer.key, v_answer.value);
+    end if;
+  end loop;
+
+  -- The names of files. Their content is not read.
+  v_faults := (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'field', left(coalesce(f.field ->> 'name', 'body'), 100),
+      'code', case when f.field ? 'fault' then 'malformed' else 'file_refused' end,
+      'detail', case
+        when f.field ? 'fault' then 'The form breaks off, or is malformed. Fields after this place are missing.'
+        else format('The file "%s" was not stored. The other fields count.', left(f.field ->> 'file', 100))
+      end
+    )), '[]')
+    from jsonb_array_elements(coalesce(draft.content -> 'fields', '[]')) as f (field)
+    where f.field ? 'file' or f.field ? 'fault'
+  );
+  return jsonb_build_object(
+    'fields', v_fields,
+    'details', v_details,
+    'signals', v_signals,
+    'faults', v_faults,
+    'is_lead', coalesce(v_entries @> v_preset.required, true),
+    'is_caught', v_form.honeypot is not null and coalesce(app.clean_text(v_entries ->> v_form.honeypot), '') <> '',
+    'event', (
+      select v_entries ->> p.path
+      from unnest(v_preset.event_paths) with ordinality as p (path, position)
+      where v_entries ? p.path
+      order by p.position
+      limit 1
+    )
+  );
+end $_$;
+
+ALTER FUNCTION intake.draft(organization_id uuid, form_id uuid, content jsonb) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION intake.draft(organization_id uuid, form_id uuid, content jsonb) IS 'The lead that a submission describes, before it is checked, as an object.
+
+fields: texts by field of the lead; details: values by name; signals: values by type; faults: what is wrong already, an array of
+{field, code, detail}; is_lead: whether it has what the preset requires; is_caught: whether the honeypot has a value; event: the
+sender''s id of it, or null. content: of intake.content. An answer goes where the form''s mapping says, else where the preset''s
+says, else where its name usually belongs (intake.usual_target), else into the details.';
+
+CREATE FUNCTION intake.encrypted(value bytea, claim bytea, nonce bytea) RETURNS bytea
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_stream bytea := '';
+  v_result bytea := encrypted.value;
+begin
+  while octet_length(v_stream) < octet_length(encrypted.value) loop
+    v_stream := v_stream || intake.hmac_sha256(encrypted.claim, encrypted.nonce || int4send(octet_length(v_stream)));
+  end loop;
+  for v_byte in 0 .. octet_length(encrypted.value) - 1 loop
+    v_result := set_byte(v_result, v_byte, get_byte(encrypted.value, v_byte) # get_byte(v_stream, v_byte));
+  end loop;
+  return v_result;
+end $$;
+
+ALTER FUNCTION intake.encrypted(value bytea, claim bytea, nonce bytea) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION intake.encrypted(value bytea, claim bytea, nonce bytea) IS 'The value, encrypted with the claim; encrypted again, it is the value.
+
+claim: SHA-256 of the token, which the database does not store. A request of the form has it, and nothing else does. nonce: 16
+random bytes. The value is combined by XOR with HMAC-SHA-256 of the nonce and a counter (a stream cipher). Nobody can change
+it unnoticed: what is decrypted is compared with a signature.';
+
+CREATE FUNCTION intake.entries(content jsonb) RETURNS TABLE(path text, value jsonb)
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ WITH RECURSIVE node(path, value) AS (
+          SELECT NULL::text AS text,
+             (entries.content -> 'body'::text) AS "?column?"
+         UNION ALL
+          SELECT concat_ws('.'::text, n.path, m.key) AS concat_ws,
+             m.value
+            FROM (node n
+              CROSS JOIN LATERAL ( SELECT o.key,
+                     o.value
+                    FROM jsonb_each(
+                         CASE jsonb_typeof(n.value)
+                             WHEN 'object'::text THEN n.value
+                             ELSE '{}'::jsonb
+                         END) o(key, value)
+                 UNION ALL
+                  SELECT ((a."position" - 1))::text AS text,
+                     a.value
+                    FROM jsonb_array_elements(
+                         CASE
+                             WHEN (n.value @? 'strict $[*]?(@.type() == "object" || @.type() == "array")'::jsonpath) THEN n.value
+                             ELSE '[]'::jsonb
+                         END) WITH ORDINALITY a(value, "position")) m)
+         ), field AS (
+          SELECT rtrim(regexp_replace((f.field ->> 'name'::text), '\[([^]]*)\]'::text, '.\1'::text, 'g'::text), '.'::text) AS path,
+             (f.field ->> 'value'::text) AS value,
+             f."position"
+            FROM jsonb_array_elements(COALESCE((entries.content -> 'fields'::text), '[]'::jsonb)) WITH ORDINALITY f(field, "position")
+           WHERE (f.field ? 'value'::text)
+         )
+  SELECT n.path,
+         CASE jsonb_typeof(n.value)
+             WHEN 'array'::text THEN to_jsonb(( SELECT string_agg(t.text, ', '::text ORDER BY t."position") AS string_agg
+                FROM jsonb_array_elements_text(n.value) WITH ORDINALITY t(text, "position")))
+             ELSE n.value
+         END AS value
+    FROM node n
+   WHERE ((n.path IS NOT NULL) AND (jsonb_typeof(n.value) <> ALL (ARRAY['object'::text, 'null'::text])) AND ((n.value @? 'strict $[*]?(@.type() == "object" || @.type() == "array")'::jsonpath) IS NOT TRUE))
+ UNION ALL
+  SELECT f.path,
+     to_jsonb(string_agg(f.value, ', '::text ORDER BY f."position")) AS to_jsonb
+    FROM field f
+   GROUP BY f.path;
+END;
+
+ALTER FUNCTION intake.entries(content jsonb) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION intake.entries(content jsonb) IS 'The texts, numbers and booleans in a submission, each with its path: the names of the objects around it and the positions in the arrays around it, from 0, with dots in between. content: of intake.content.';
+
+CREATE FUNCTION intake.form_answer(redirect_url text, origins text[], headers jsonb, media_type text) RETURNS api.answer
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- A script that sends a form asks for JSON. It would follow a redirect to a page of another origin, and fail.
+  v_is_redirected boolean := form_answer.redirect_url is not null
+    and form_answer.media_type in ('application/x-www-form-urlencoded', 'multipart/form-data')
+    and coalesce(form_answer.headers ->> 'accept', '') not like '%application/json%';
+begin
+  return row(
+    case when v_is_redirected then 303 else 200 end,
+    json_strip_nulls(json_build_object(
+      'Access-Control-Allow-Origin', intake.allowed_origin(form_answer.origins, form_answer.headers),
+      'Location', case when v_is_redirected then form_answer.redirect_url end,
+      'Vary', 'Origin'
+    )),
+    case when not v_is_redirected then '{"status":"received"}' end
+  );
+end $$;
+
+ALTER FUNCTION intake.form_answer(redirect_url text, origins text[], headers jsonb, media_type text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION intake.form_answer(redirect_url text, origins text[], headers jsonb, media_type text) IS 'The response to a submission: 303 to redirect_url for a form of a web page, otherwise {"status": "received"}.';
+
+CREATE FUNCTION intake.form_faults(organization_id uuid, settings jsonb) RETURNS json
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_settings jsonb := form_faults.settings;
+begin
+  return (
+    with setting as (
+      select s.key, s.value, jsonb_typeof(s.value) as type, s.value #>> '{}' as text
+      from jsonb_each(v_settings) as s (key, value)
+      where s.value <> 'null'
+    ),
+    target as (
+      select 'mapping' as field, m.key, m.value #>> '{}' as target, jsonb_typeof(m.value) as type
+      from jsonb_each(case jsonb_typeof(v_settings -> 'mapping') when 'object' then v_settings -> 'mapping' else '{}' end)
+        as m (key, value)
+      union all
+      select 'constants', c.key, c.key, 'string'
+      from jsonb_each(case jsonb_typeof(v_settings -> 'constants') when 'object' then v_settings -> 'constants' else '{}' end)
+        as c (key, value)
+    ),
+    constants (fields) as (
+      select
+        coalesce(jsonb_object_agg(c.key, c.value) filter (where c.key not like 'details.%'), '{}')
+        || jsonb_build_object('details', coalesce(
+          jsonb_object_agg(substr(c.key, 9), c.value) filter (where c.key like 'details.%'), '{}'
+        ))
+      from jsonb_each(case jsonb_typeof(v_settings -> 'constants') when 'object' then v_settings -> 'constants' else '{}' end)
+        as c (key, value)
+    ),
+    fault (field, code, detail) as (
+      select s.key, 'unknown_field', 'A form has no such setting. Leave it out.'
+      from setting as s
+      where s.key not in (
+        'name', 'preset', 'source', 'mapping', 'constants', 'origins', 'honeypot', 'redirect_url', 'on_duplicate',
+        'duplicate_hours', 'requests_per_minute', 'secret'
+      )
+      union all
+      select s.key, 'wrong_type', 'This must be a text.'
+      from setting as s
+      where
+        s.key in ('name', 'preset', 'source', 'honeypot', 'redirect_url', 'on_duplicate', 'secret') and s.type <> 'string'
+      union all
+      select s.key, 'invalid_text', 'This must have 1 to 255 characters, and no control characters.'
+      from setting as s
+      where s.key in ('name', 'secret') and s.type = 'string'
+        and (app.is_text(app.clean_text(s.text), 255) is not true or app.control_character(s.text) is not null)
+      union all
+      select s.key, 'unknown_preset', format(
+        'This must be one of %s.', (select string_agg(p.name, ', ' order by p.name) from intake.preset as p)
+      )
+      from setting as s
+      where s.key = 'preset' and s.type = 'string' and not exists (select from intake.preset as p where p.name = s.text)
+      union all
+      select s.key, 'no_signature', 'A sender of this form does not sign. Leave the secret out, or choose a preset that signs.'
+      from setting as s
+      where
+        s.key = 'secret'
+        and not exists (select from intake.preset as p where p.name = v_settings ->> 'preset' and p.signature is not null)
+      union all
+      select s.key, 'invalid_name', 'This must be a name of 1 to 64 characters out of a-z, 0-9, _ and -, such as website.'
+      from setting as s
+      where s.key = 'source' and s.type = 'string' and not app.is_name(s.text)
+      union all
+      select s.key, 'invalid_text', 'This must be the name of a field, with 1 to 64 characters.'
+      from setting as s
+      where s.key = 'honeypot' and s.type = 'string' and app.is_text(s.text, 64) is not true
+      union all
+      select s.key, 'invalid_url', 'This must be a URL with http or https, of at most 2,000 characters.'
+      from setting as s
+      where
+        s.key = 'redirect_url' and s.type = 'string'
+        and not (s.text ~ '^https?://[^[:space:][:cntrl:]]+$' and char_length(s.text) <= 2000)
+      union all
+      select s.key, 'unknown_value', 'This must be create, skip or fill.'
+      from setting as s
+      where s.key = 'on_duplicate' and s.type = 'string' and s.text not in ('create', 'skip', 'fill')
+      union all
+      select s.key, 'out_of_range', case s.key
+        when 'duplicate_hours' then 'This must be a whole number from 1 to 8760.'
+        else 'This must be a whole number from 1 to 6000.'
+      end
+      from setting as s
+      where
+        s.key in ('duplicate_hours', 'requests_per_minute')
+        and not case when s.type = 'number' then
+          s.value::numeric between 1 and case s.key when 'duplicate_hours' then 8760 else 6000 end and s.value::numeric % 1 = 0
+        else false end
+      union all
+      select s.key, 'wrong_type', 'This must be an array of up to 20 origins, such as https://www.example.com.'
+      from setting as s
+      where
+        s.key = 'origins'
+        and not case when s.type = 'array' then
+          jsonb_array_length(s.value) <= 20
+          and not s.value @? 'strict $[*] ? (@.type() != "string")'
+          and not exists (
+            select from jsonb_array_elements_text(case s.type when 'array' then s.value else '[]' end) as o (origin)
+            where o.origin !~ '^https?://[a-z0-9.-]+(:[0-9]{1,5})?$'
+          )
+        else false end
+      union all
+      select s.key, 'wrong_type', 'This must be an object with at most 200 members and 16 KiB.'
+      from setting as s
+      where
+        s.key in ('mapping', 'constants')
+        and not case when s.type = 'object' then
+          (select count(*) from jsonb_object_keys(s.value)) <= 200 and octet_length(s.text) <= 16384
+        else false end
+      union all
+      select
+        t.field || '.' || t.key, 'unknown_target',
+        'This must be a field of a lead, details.NAME' || case t.field when 'mapping' then ', signals.NAME, auto or ignore.' else '.' end
+      from target as t
+      where
+        t.type <> 'string'
+        or not (
+          t.target ~ '^details\.[a-z][a-z0-9_]{0,63}$'
+          or (t.target !~ '^(lead_score|ai_reasoning|details)$' and exists (select from app.lead_field as f where f.name = t.target))
+          or (
+            t.field = 'mapping'
+            and (t.target in ('ignore', 'auto', 'first_name', 'last_name') or (t.target ~ '^signals\.' and app.is_name(substr(t.target, 9))))
+          )
+        )
+      union all
+      select 'constants.' || (f.fault ->> 'field'), f.fault ->> 'code', f.fault ->> 'detail'
+      from constants as c
+      cross join lateral json_array_elements(app.lead_faults(form_faults.organization_id, c.fields)) as f (fault)
+      where f.fault ->> 'code' not in ('unknown_field', 'read_only_field')
+    )
+    select json_agg(json_build_object('field', left(f.field, 100), 'code', f.code, 'detail', f.detail) order by f.field, f.code)
+    from fault as f
+  );
+end $_$;
+
+ALTER FUNCTION intake.form_faults(organization_id uuid, settings jsonb) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION intake.form_faults(organization_id uuid, settings jsonb) IS 'The faults of the settings of a form, a JSON object (api.form_input). Returns a JSON array of {field, code, detail}, or null.';
+
+CREATE FUNCTION intake.hmac_sha256(key bytea, message bytea) RETURNS bytea
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_key bytea := case when octet_length(hmac_sha256.key) > 64 then sha256(hmac_sha256.key) else hmac_sha256.key end;
+  v_inner bytea;
+  v_outer bytea;
+begin
+  v_key := v_key || decode(repeat('00', 64 - octet_length(v_key)), 'hex');
+  v_inner := v_key;
+  v_outer := v_key;
+  for v_byte in 0 .. 63 loop
+    v_inner := set_byte(v_inner, v_byte, get_byte(v_key, v_byte) # x'36'::integer);
+    v_outer := set_byte(v_outer, v_byte, get_byte(v_key, v_byte) # x'5c'::integer);
+  end loop;
+  return sha256(v_outer || sha256(v_inner || hmac_sha256.message));
+end $$;
+
+ALTER FUNCTION intake.hmac_sha256(key bytea, message bytea) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION intake.hmac_sha256(key bytea, message bytea) IS 'HMAC-SHA-256 (RFC 2104) of a message, 32 bytes. key: of any length. The extension pgcrypto has the function too, but not every server has the extension.';
+
+CREATE FUNCTION intake.machine_name(value text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT NULLIF(btrim("left"(btrim(regexp_replace(lower(regexp_replace(NORMALIZE(value, NFKD), '[̀-ͯ]'::text, ''::text, 'g'::text)), '[^a-z0-9]+'::text, '_'::text, 'g'::text), '_'::text), 64), '_'::text), ''::text) AS "nullif";
+END;
+
+ALTER FUNCTION intake.machine_name(value text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION intake.machine_name(value text) IS 'The text in lower case, without accents, and with _ for every run of other characters: "Google Ads" is google_ads. At most 64 characters. Null: no character is left.';
+
+CREATE FUNCTION intake.make_lead(organization_id uuid, form_id uuid, draft jsonb, OUT outcome text, OUT lead_id uuid, OUT faults jsonb) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := make_lead.organization_id;
+  v_form record;
+  v_fields jsonb := make_lead.draft -> 'fields';
+  v_details jsonb := coalesce(make_lead.draft -> 'details', '{}');
+  v_signals jsonb := coalesce(make_lead.draft -> 'signals', '{}');
+  v_known jsonb := '{}';
+  v_fault record;
+  v_lead app.lead_values;
+  v_constraint text;
+begin
+  faults := make_lead.draft -> 'faults';
+  outcome := 'kept';
+  select f.on_duplicate, f.duplicate_hours into v_form
+  from intake.form as f
+  where f.organization_id = v_organization_id and f.id = make_lead.form_id;
+  if make_lead.draft ->> 'is_caught' = 'true' then
+    faults := faults || jsonb_build_array(jsonb_build_object(
+      'field', 'body', 'code', 'honeypot', 'detail', 'The honeypot has a value, so this is probably spam.'
+    ));
+    return;
+  elsif make_lead.draft ->> 'is_lead' = 'false' then
+    outcome := 'ignored';
+    return;
+  end if;
+
+  -- A value that is no good for its field becomes a detail, so that nothing is lost.
+  for v_fault in
+    select f.fault ->> 'field' as field, f.fault
+    from json_array_elements(app.lead_faults(v_organization_id, v_fields)) as f (fault)
+  loop
+    faults := faults || jsonb_build_array(v_fault.fault::jsonb);
+    v_details := jsonb_build_object(v_fault.field, v_fields -> v_fault.field) || v_details;
+    v_fields := v_fields - v_fault.field;
+  end loop;
+  for v_fault in
+    select d.field, d.code, d.detail from app.details_faults(v_details) as d (field, code, detail)
+  loop
+    faults := faults || jsonb_build_array(to_jsonb(v_fault));
+    v_details := v_details - substr(v_fault.field, 9);
+  end loop;
+  -- The largest details that are too many stay in the submission only.
+  while app.details_size_faults(v_details) is not null loop
+    select d.key into v_fault
+    from jsonb_each(v_details) as d (key, value)
+    order by octet_length(d.value::text) desc, d.key desc
+    limit 1;
+    faults := faults || jsonb_build_array(jsonb_build_object(
+      'field', 'details.' || v_fault.key, 'code', 'too_many', 'detail', 'A lead has at most 50 details, and 16 KiB of them.'
+    ));
+    v_details := v_details - v_fault.key;
+  end loop;
+  for v_fault in
+    select s.key from jsonb_each(v_signals) as s (key, value)
+    where not (app.is_name(s.key) and scoring.is_signal_value(scoring.clean_value(s.value)))
+  loop
+    faults := faults || jsonb_build_array(jsonb_build_object(
+      'field', 'signals.' || v_fault.key, 'code', 'invalid_signal', 'detail', 'This is no signal of a lead.'
+    ));
+    v_signals := v_signals - v_fault.key;
+  end loop;
+  if
+    not v_fields ? 'email'
+    and not v_fields ?& '{name,company}'
+    and app.contact_fault(v_organization_id, v_fields ?& '{name,phone}', false) is not null
+  then
+    faults := faults || app.contact_fault(v_organization_id, v_fields ?& '{name,phone}', false)::jsonb;
+    return;
+  end if;
+  v_lead := app.lead_from(v_fields || case when v_details <> '{}' then jsonb_build_object('details', v_details) else '{}' end, null);
+
+  begin
+    if v_form.on_duplicate <> 'create' then
+      -- Two submissions of a person at the same time would both find no lead.
+      perform from intake.form as f
+      where f.organization_id = v_organization_id and f.id = make_lead.form_id
+      for no key update;
+      select l.id into lead_id
+      from app.lead as l
+      where
+        l.organization_id = v_organization_id
+        and (
+          l.email_key = lower(v_lead.email collate "C")
+          or l.phone_key = app.phone_key(v_lead.phone, app.country_code(v_organization_id))
+        )
+        and l.created_at >= now() - make_interval(hours => v_form.duplicate_hours)
+      order by l.created_at desc, l.id desc
+      limit 1;
+    end if;
+    if lead_id is null then
+      insert into app.lead as l (
+        organization_id, name, company, email, source, pipeline_stage, industry, company_size, pain_points, timeline,
+        budget_range, phone, reference, details
+      )
+      values (
+        v_organization_id, v_lead.name, v_lead.company, v_lead.email, v_lead.source, coalesce(v_lead.pipeline_stage, 'new'),
+        v_lead.industry, v_lead.company_size, v_lead.pain_points, v_lead.timeline, v_lead.budget_range, v_lead.phone,
+        v_lead.reference, v_lead.details
+      )
+      returning l.id into lead_id;
+      outcome := 'created';
+    elsif v_form.on_duplicate = 'fill' then
+      update app.lead as l
+      set
+        name = coalesce(l.name, v_lead.name),
+        company = coalesce(l.company, v_lead.company),
+        email = coalesce(l.email, v_lead.email),
+        industry = coalesce(l.industry, v_lead.industry),
+        company_size = coalesce(l.company_size, v_lead.company_size),
+        pain_points = coalesce(l.pain_points, v_lead.pain_points),
+        timeline = coalesce(l.timeline, v_lead.timeline),
+        budget_range = coalesce(l.budget_range, v_lead.budget_range),
+        phone = coalesce(l.phone, v_lead.phone),
+        details = case
+          when app.details_size_faults(coalesce(v_lead.details, '{}') || coalesce(l.details, '{}')) is null
+            then nullif(coalesce(v_lead.details, '{}') || coalesce(l.details, '{}'), '{}')
+          else l.details
+        end
+      where l.organization_id = v_organization_id and l.id = lead_id;
+      outcome := 'filled';
+    else
+      outcome := 'skipped';
+    end if;
+    if outcome <> 'skipped' and v_signals <> '{}' then
+      insert into scoring.signal (organization_id, lead_id, type, value, observed_at)
+      select v_organization_id, make_lead.lead_id, s.key, scoring.clean_value(s.value), date_trunc('milliseconds', now())
+      from jsonb_each(v_signals) as s (key, value);
+      if (select m.document -> 'rescore_on_signal' = 'true' from scoring.model_in_force(v_organization_id) as m) then
+        perform scoring.score_lead(v_organization_id, lead_id);
+      end if;
+    end if;
+  exception
+    when integrity_constraint_violation or data_exception then
+      -- It keeps the submission: a mapping that the constants or another lead contradict.
+      get stacked diagnostics v_constraint = constraint_name;
+      outcome := 'kept';
+      lead_id := null;
+      faults := faults || jsonb_build_array(jsonb_build_object(
+        'field', case when v_constraint = 'lead_by_reference' then 'reference' else 'body' end,
+        'code', case when v_constraint = 'lead_by_reference' then 'reference_in_use' else 'refused' end,
+        'detail', case
+          when v_constraint = 'lead_by_reference' then 'Another lead has this reference.'
+          else format('The lead breaks the rule %s.', coalesce(nullif(v_constraint, ''), sqlstate))
+        end
+      ));
+      return;
+  end;
+  perform crm.wake_worker(v_organization_id, lead_id);
+end $$;
+
+ALTER FUNCTION intake.make_lead(organization_id uuid, form_id uuid, draft jsonb, OUT outcome text, OUT lead_id uuid, OUT faults jsonb) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION intake.make_lead(organization_id uuid, form_id uuid, draft jsonb, OUT outcome text, OUT lead_id uuid, OUT faults jsonb) IS 'Makes a lead of a draft (intake.draft), or finds the lead that it repeats, as the form says.
+
+outcome: created, filled, skipped, ignored or kept (intake.submission). faults: all that was wrong, an array of {field, code,
+detail}; empty: nothing. A value that its field can''t have becomes a detail. A detail that a lead can''t have is left out. The
+submission is kept if what is left is no lead.';
+
+CREATE FUNCTION intake.mapped_target(mapping jsonb, path text, label text, type text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT COALESCE((mapping ->> path), (mapping ->> label), (mapping ->> ('type:'::text || type)), ( SELECT m.target
+            FROM jsonb_each_text(mapped_target.mapping) m(pattern, target)
+           WHERE ((strpos(m.pattern, '*'::text) > 0) AND (mapped_target.path ~~ replace(replace(replace(replace(m.pattern, '\'::text, '\\'::text), '%'::text, '\%'::text), '_'::text, '\_'::text), '*'::text, '%'::text)))
+           ORDER BY (length(m.pattern)) DESC, m.pattern
+          LIMIT 1)) AS "coalesce";
+END;
+
+ALTER FUNCTION intake.mapped_target(mapping jsonb, path text, label text, type text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION intake.mapped_target(mapping jsonb, path text, label text, type text) IS 'The field, details.NAME, signals.NAME, auto or ignore that the mapping (intake.form.mapping) has for an answer: by its path, the text of its question, its type, or a path with *. Null: none.';
+
+CREATE FUNCTION intake.signature_fault(kind text, secret bytea, headers jsonb, payload text, content jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_header text := case signature_fault.kind
+    when 'typeform' then 'typeform-signature'
+    when 'calendly' then 'calendly-webhook-signature'
+    when 'webflow' then 'x-webflow-signature'
+  end;
+  v_sent text := case
+    when signature_fault.kind = 'google_key' then signature_fault.content #>> '{body,google_key}'
+    when signature_fault.kind = 'calendly' then substring(signature_fault.headers ->> v_header from 'v1=([0-9a-f]{64})')
+    else signature_fault.headers ->> v_header
+  end;
+  -- Seconds since 1970.
+  v_time text := case signature_fault.kind
+    when 'calendly' then substring(signature_fault.headers ->> v_header from 't=([0-9]{1,12})(?:,|$)')
+    when 'webflow' then substring(signature_fault.headers ->> 'x-webflow-timestamp' from '^[0-9]{1,15}$')
+  end;
+  v_message text := case signature_fault.kind
+    when 'typeform' then signature_fault.payload
+    when 'calendly' then v_time || '.' || signature_fault.payload
+    when 'webflow' then v_time || ':' || signature_fault.payload
+  end;
+  v_hash bytea;
+  v_expected text;
+begin
+  v_hash := intake.hmac_sha256(signature_fault.secret, convert_to(v_message, 'UTF8'));
+  v_expected := case signature_fault.kind
+    when 'google_key' then convert_from(signature_fault.secret, 'UTF8')
+    when 'typeform' then 'sha256=' || replace(encode(v_hash, 'base64'), chr(10), '')
+    else encode(v_hash, 'hex')
+  end;
+  -- The hashes, so that the time of the comparison says nothing about the signature.
+  if (sha256(convert_to(v_sent, 'UTF8')) = sha256(convert_to(v_expected, 'UTF8'))) is not true then
+    return jsonb_build_object(
+      'field', coalesce(v_header, 'google_key'), 'code', 'invalid_signature',
+      'detail', 'The signature is missing or wrong. Compare the secret of the form with that of the sender.'
+    );
+  elsif
+    v_time is not null
+    and abs(extract(epoch from clock_timestamp()) - v_time::numeric / case signature_fault.kind when 'webflow' then 1000 else 1 end) > 300
+  then
+    return jsonb_build_object(
+      'field', v_header, 'code', 'old_signature', 'detail', 'The signature is more than 5 minutes old.'
+    );
+  end if;
+  return null;
+end $_$;
+
+ALTER FUNCTION intake.signature_fault(kind text, secret bytea, headers jsonb, payload text, content jsonb) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION intake.signature_fault(kind text, secret bytea, headers jsonb, payload text, content jsonb) IS 'Why a submission is not certainly of its sender, as {field, code, detail}; null: it is.
+
+kind: of intake.preset.signature. headers: by name in lower case. payload: the body as it was sent.
+typeform: base64 of HMAC-SHA-256 of the body. calendly: t and v1, hexadecimal HMAC-SHA-256 of "t.body". webflow: hexadecimal
+HMAC-SHA-256 of "timestamp:body", with milliseconds. The times may be 5 minutes off. google_key: the secret itself, in the body.';
+
+CREATE FUNCTION intake.usual_target(name text, value text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  -- q3_fullName and your-email are full_name and email.
+  v_name text := regexp_replace(usual_target.name, '^(q[0-9]+|your|my|contact|customer|lead|field|form|user)_', '');
+begin
+  return case
+    when v_name ~ '^(work_|business_|primary_)?(e_?mail|e_?mail_address|mail|correo|correo_electronico|adresse_e_?mail)$' then 'email'
+    when
+      v_name ~ '^(work_|business_|home_|primary_)?(phone|phone_?number|phone_no|tel|telephone|telephone_number|mobile|mobile_phone|mobile_number|cell|cell_phone|telefon|telefono|telefonnummer|handy)$'
+      then 'phone'
+    when v_name ~ '^(name|full_?name|nombre|nom)$' then 'name'
+    when v_name ~ '^(first_?name|given_?name|fname|first|vorname|prenom)$' then 'first_name'
+    when v_name ~ '^(last_?name|sur_?name|family_?name|lname|last|nachname|apellido|apellidos)$' then 'last_name'
+    when v_name ~ '^(company|company_?name|organi[sz]ation|organi[sz]ation_?name|business|business_?name|firma|empresa)$' then 'company'
+    when v_name ~ '^(message|messages|comment|comments|note|notes|inquiry|enquiry|description|details|mensaje|nachricht)$' then 'pain_points'
+    when v_name = 'industry' then 'industry'
+    when v_name in ('company_size', 'timeline') then v_name
+    when v_name in ('budget', 'budget_range') then 'budget_range'
+    -- The text of a question. The answer must look like it, too.
+    when v_name ~ '(^|_)e_?mail(_|$)' and app.is_email(usual_target.value) then 'email'
+    when v_name ~ '(^|_)(phone|telephone|mobile|cell)(_|$)' and app.is_phone(usual_target.value) then 'phone'
+    when v_name ~ '(^|_)your_(full_)?name$' then 'name'
+    when v_name ~ '(^|_)first_name$' then 'first_name'
+    when v_name ~ '(^|_)last_name$' then 'last_name'
+    when v_name ~ '(^|_)(your_company|company_name)$' then 'company'
+  end;
+end $_$;
+
+ALTER FUNCTION intake.usual_target(name text, value text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION intake.usual_target(name text, value text) IS 'The field of a lead that answers with this name usually belong to; first_name and last_name are the parts of name. Null: none.
+
+name: a machine name (intake.machine_name) of the answer or of its question. value: the answer, for names that say less.';
+
 CREATE FUNCTION scoring.clean_value(value jsonb) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -12267,6 +13935,66 @@ COMMENT ON COLUMN crm.vendor.calls_at_once IS 'The maximum number of concurrent 
 
 COMMENT ON COLUMN crm.vendor.calls IS 'The maximum number of calls that the vendor accepts within call_seconds; null: not documented.';
 
+CREATE UNLOGGED TABLE intake.client (
+    organization_id uuid NOT NULL,
+    form_id uuid NOT NULL,
+    address inet NOT NULL,
+    free_at timestamp(3) with time zone NOT NULL
+);
+ALTER TABLE ONLY intake.client ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY intake.client ALTER COLUMN form_id SET STATISTICS 0;
+ALTER TABLE ONLY intake.client ALTER COLUMN address SET STATISTICS 0;
+ALTER TABLE ONLY intake.client ALTER COLUMN free_at SET STATISTICS 0;
+
+ALTER TABLE ONLY intake.client FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE intake.client OWNER TO leads_owner;
+
+COMMENT ON TABLE intake.client IS 'The client addresses that have lately sent to a form, for the rate limit. Not logged: a crash empties it.';
+
+COMMENT ON COLUMN intake.client.address IS 'The IPv4 address, or the IPv6 network of 64 bits.';
+
+COMMENT ON COLUMN intake.client.free_at IS 'When the client will have used up nothing of its limit. Each request adds a minute divided by the requests per minute. A request is refused if it would be more than a minute from now.';
+
+CREATE TABLE intake.submission (
+    organization_id uuid NOT NULL,
+    id uuid DEFAULT app.new_id() NOT NULL,
+    form_id uuid NOT NULL,
+    event_digest bytea,
+    outcome text NOT NULL,
+    lead_id uuid,
+    content jsonb,
+    faults jsonb,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    CONSTRAINT submission_event_digest_has_32_bytes CHECK ((octet_length(event_digest) = 32)),
+    CONSTRAINT submission_of_a_lead_names_it CHECK (((lead_id IS NOT NULL) = (outcome = ANY (ARRAY['created'::text, 'skipped'::text, 'filled'::text])))),
+    CONSTRAINT submission_outcome_is_known CHECK ((outcome = ANY (ARRAY['received'::text, 'created'::text, 'skipped'::text, 'filled'::text, 'ignored'::text, 'kept'::text]))),
+    CONSTRAINT submission_that_is_kept_has_its_content CHECK (((outcome <> 'kept'::text) OR ((content IS NOT NULL) AND (faults IS NOT NULL))))
+);
+ALTER TABLE ONLY intake.submission ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY intake.submission ALTER COLUMN id SET STATISTICS 0;
+ALTER TABLE ONLY intake.submission ALTER COLUMN form_id SET STATISTICS 0;
+ALTER TABLE ONLY intake.submission ALTER COLUMN event_digest SET STATISTICS 0;
+ALTER TABLE ONLY intake.submission ALTER COLUMN outcome SET STATISTICS 0;
+ALTER TABLE ONLY intake.submission ALTER COLUMN lead_id SET STATISTICS 0;
+ALTER TABLE ONLY intake.submission ALTER COLUMN content SET STATISTICS 0;
+ALTER TABLE ONLY intake.submission ALTER COLUMN faults SET STATISTICS 0;
+ALTER TABLE ONLY intake.submission ALTER COLUMN created_at SET STATISTICS 0;
+
+ALTER TABLE ONLY intake.submission FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE intake.submission OWNER TO leads_owner;
+
+COMMENT ON TABLE intake.submission IS 'What forms have received, for 30 days: what could not become a lead, or not whole, with its content and its faults; and that an event of a sender has arrived.';
+
+COMMENT ON COLUMN intake.submission.event_digest IS 'SHA-256 of the sender''s id of the event. A repeat is dropped. Null: the sender gives none.';
+
+COMMENT ON COLUMN intake.submission.outcome IS 'created: it became a lead; skipped, filled: it was a duplicate of the lead; ignored: it is no lead; kept: it could not become a lead; received: it is being read.';
+
+COMMENT ON COLUMN intake.submission.content IS 'What was sent: media_type, and fields (of a form), body (JSON) or text. Null: all of it is in the lead.';
+
+COMMENT ON COLUMN intake.submission.faults IS 'What was wrong: an array of {field, code, detail}. Null: nothing.';
+
 CREATE TABLE scoring.score (
     id uuid DEFAULT app.new_id() NOT NULL,
     organization_id uuid NOT NULL,
@@ -12477,6 +14205,24 @@ ALTER TABLE ONLY crm.sync
 ALTER TABLE ONLY crm.vendor
     ADD CONSTRAINT vendor_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY intake.client
+    ADD CONSTRAINT client_pkey PRIMARY KEY (organization_id, form_id, address);
+
+ALTER TABLE ONLY intake.form
+    ADD CONSTRAINT form_key_is_of_one_form UNIQUE (organization_id, key_id);
+
+ALTER TABLE ONLY intake.form
+    ADD CONSTRAINT form_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY intake.preset
+    ADD CONSTRAINT preset_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY intake.submission
+    ADD CONSTRAINT submission_arrives_once UNIQUE (organization_id, form_id, event_digest);
+
+ALTER TABLE ONLY intake.submission
+    ADD CONSTRAINT submission_pkey PRIMARY KEY (organization_id, id);
+
 ALTER TABLE ONLY scoring.default_model
     ADD CONSTRAINT default_model_pkey PRIMARY KEY (version);
 
@@ -12525,6 +14271,10 @@ CREATE INDEX sync_by_email_key ON crm.sync USING btree (organization_id, email_k
 CREATE UNIQUE INDEX sync_by_email_key_in_progress ON crm.sync USING btree (organization_id, vendor, account, email_key) WHERE (status = 'in_progress'::text);
 
 CREATE INDEX sync_by_run_at ON crm.sync USING btree (organization_id, vendor, account, run_at) WHERE (run_at IS NOT NULL);
+
+CREATE INDEX submission_by_created_at ON intake.submission USING btree (organization_id, created_at);
+
+CREATE INDEX submission_by_lead_id ON intake.submission USING btree (organization_id, lead_id);
 
 CREATE UNIQUE INDEX model_by_active ON scoring.model USING btree (organization_id) WHERE (state = 'active'::text);
 
@@ -12626,6 +14376,14 @@ CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON crm.connection FO
 
 CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON crm.sync FOR EACH ROW WHEN ((CURRENT_USER <> 'leads_eraser'::name)) EXECUTE FUNCTION audit.tg_sync__record();
 
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON intake.form FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Use "leads forms revoke", which records each change.');
+
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON intake.submission FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Submissions are deleted after 30 days.');
+
+CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON intake.form FOR EACH ROW WHEN (((((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.id IS DISTINCT FROM new.id)) OR (old.key_id IS DISTINCT FROM new.key_id)) OR (old.created_at IS DISTINCT FROM new.created_at))) EXECUTE FUNCTION audit.tg_refuse('organization_id, id, key_id and created_at never change.');
+
+CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON intake.form FOR EACH ROW EXECUTE FUNCTION audit.tg_record('form', 'id');
+
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON scoring.default_model FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Models can''t be truncated: the history of scores refers to them.');
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON scoring.model FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Models can''t be truncated: the history of scores refers to them.');
@@ -12692,6 +14450,24 @@ ALTER TABLE ONLY crm.connection
 ALTER TABLE ONLY crm.sync
     ADD CONSTRAINT sync_belongs_to_lead FOREIGN KEY (organization_id, lead_id) REFERENCES app.lead(organization_id, id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY intake.client
+    ADD CONSTRAINT client_belongs_to_form FOREIGN KEY (organization_id, form_id) REFERENCES intake.form(organization_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY intake.form
+    ADD CONSTRAINT form_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
+
+ALTER TABLE ONLY intake.form
+    ADD CONSTRAINT form_has_a_key FOREIGN KEY (organization_id, key_id) REFERENCES auth.api_key(organization_id, id);
+
+ALTER TABLE ONLY intake.form
+    ADD CONSTRAINT form_preset_exists FOREIGN KEY (preset) REFERENCES intake.preset(name);
+
+ALTER TABLE ONLY intake.submission
+    ADD CONSTRAINT submission_belongs_to_form FOREIGN KEY (organization_id, form_id) REFERENCES intake.form(organization_id, id);
+
+ALTER TABLE ONLY intake.submission
+    ADD CONSTRAINT submission_belongs_to_lead FOREIGN KEY (organization_id, lead_id) REFERENCES app.lead(organization_id, id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY scoring.model
     ADD CONSTRAINT model_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
 
@@ -12745,6 +14521,20 @@ CREATE POLICY lead_exec_update ON app.lead FOR UPDATE TO leads_exec USING ((orga
    FROM auth.claimed_key k
   WHERE ('write'::text = ANY (k.scopes)))));
 
+CREATE POLICY lead_intake_insert ON app.lead FOR INSERT TO leads_intake WITH CHECK ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('form'::text = ANY (k.scopes)))));
+
+CREATE POLICY lead_intake_select ON app.lead FOR SELECT TO leads_intake USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('form'::text = ANY (k.scopes)))));
+
+CREATE POLICY lead_intake_update ON app.lead FOR UPDATE TO leads_intake USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('form'::text = ANY (k.scopes))))) WITH CHECK ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('form'::text = ANY (k.scopes)))));
+
 CREATE POLICY lead_jobs_insert ON app.lead FOR INSERT TO leads_jobs WITH CHECK (true);
 
 CREATE POLICY lead_jobs_select ON app.lead FOR SELECT TO leads_jobs USING (true);
@@ -12760,6 +14550,10 @@ CREATE POLICY organization_eraser_update ON app.organization FOR UPDATE TO leads
 CREATE POLICY organization_exec_select ON app.organization FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
    FROM auth.claimed_key k
   WHERE ('read'::text = ANY (k.scopes)))));
+
+CREATE POLICY organization_intake_select ON app.organization FOR SELECT TO leads_intake USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('form'::text = ANY (k.scopes)))));
 
 CREATE POLICY organization_jobs_insert ON app.organization FOR INSERT TO leads_jobs WITH CHECK (true);
 
@@ -12780,6 +14574,10 @@ CREATE POLICY pipeline_stage_eraser_select ON app.pipeline_stage FOR SELECT TO l
 CREATE POLICY pipeline_stage_exec_select ON app.pipeline_stage FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
    FROM auth.claimed_key k
   WHERE ('read'::text = ANY (k.scopes)))));
+
+CREATE POLICY pipeline_stage_intake_select ON app.pipeline_stage FOR SELECT TO leads_intake USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('form'::text = ANY (k.scopes)))));
 
 CREATE POLICY pipeline_stage_jobs_delete ON app.pipeline_stage FOR DELETE TO leads_jobs USING (true);
 
@@ -12895,6 +14693,82 @@ CREATE POLICY sync_jobs_select ON crm.sync FOR SELECT TO leads_jobs USING (true)
 
 CREATE POLICY sync_jobs_update ON crm.sync FOR UPDATE TO leads_jobs USING (true) WITH CHECK (true);
 
+ALTER TABLE intake.client ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY client_eraser_delete ON intake.client FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY client_eraser_select ON intake.client FOR SELECT TO leads_eraser USING (true);
+
+CREATE POLICY client_intake_insert ON intake.client FOR INSERT TO leads_intake WITH CHECK ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('form'::text = ANY (k.scopes)))));
+
+CREATE POLICY client_intake_select ON intake.client FOR SELECT TO leads_intake USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('form'::text = ANY (k.scopes)))));
+
+CREATE POLICY client_intake_update ON intake.client FOR UPDATE TO leads_intake USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('form'::text = ANY (k.scopes))))) WITH CHECK ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('form'::text = ANY (k.scopes)))));
+
+CREATE POLICY client_jobs_delete ON intake.client FOR DELETE TO leads_jobs USING (true);
+
+CREATE POLICY client_jobs_select ON intake.client FOR SELECT TO leads_jobs USING (true);
+
+ALTER TABLE intake.form ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY form_eraser_delete ON intake.form FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY form_eraser_select ON intake.form FOR SELECT TO leads_eraser USING (true);
+
+CREATE POLICY form_intake_select ON intake.form FOR SELECT TO leads_intake USING (((organization_id, key_id) = ( SELECT k.organization_id,
+    k.id
+   FROM auth.claimed_key k
+  WHERE ('form'::text = ANY (k.scopes)))));
+
+CREATE POLICY form_intake_update ON intake.form FOR UPDATE TO leads_intake USING (((organization_id, key_id) = ( SELECT k.organization_id,
+    k.id
+   FROM auth.claimed_key k
+  WHERE ('form'::text = ANY (k.scopes))))) WITH CHECK (false);
+
+CREATE POLICY form_jobs_insert ON intake.form FOR INSERT TO leads_jobs WITH CHECK (true);
+
+CREATE POLICY form_jobs_select ON intake.form FOR SELECT TO leads_jobs USING (true);
+
+CREATE POLICY form_jobs_update ON intake.form FOR UPDATE TO leads_jobs USING (true) WITH CHECK (true);
+
+ALTER TABLE intake.submission ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY submission_eraser_delete ON intake.submission FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY submission_eraser_select ON intake.submission FOR SELECT TO leads_eraser USING (true);
+
+CREATE POLICY submission_exec_select ON intake.submission FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('admin'::text = ANY (k.scopes)))));
+
+CREATE POLICY submission_intake_insert ON intake.submission FOR INSERT TO leads_intake WITH CHECK ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('form'::text = ANY (k.scopes)))));
+
+CREATE POLICY submission_intake_select ON intake.submission FOR SELECT TO leads_intake USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('form'::text = ANY (k.scopes)))));
+
+CREATE POLICY submission_intake_update ON intake.submission FOR UPDATE TO leads_intake USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('form'::text = ANY (k.scopes))))) WITH CHECK ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('form'::text = ANY (k.scopes)))));
+
+CREATE POLICY submission_jobs_delete ON intake.submission FOR DELETE TO leads_jobs USING (true);
+
+CREATE POLICY submission_jobs_select ON intake.submission FOR SELECT TO leads_jobs USING (true);
+
+CREATE POLICY submission_jobs_update ON intake.submission FOR UPDATE TO leads_jobs USING (true) WITH CHECK (true);
+
 ALTER TABLE scoring.model ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY model_eraser_delete ON scoring.model FOR DELETE TO leads_eraser USING (true);
@@ -12904,6 +14778,10 @@ CREATE POLICY model_eraser_select ON scoring.model FOR SELECT TO leads_eraser US
 CREATE POLICY model_exec_select ON scoring.model FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
    FROM auth.claimed_key k
   WHERE ('read'::text = ANY (k.scopes)))));
+
+CREATE POLICY model_intake_select ON scoring.model FOR SELECT TO leads_intake USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('form'::text = ANY (k.scopes)))));
 
 CREATE POLICY model_jobs_insert ON scoring.model FOR INSERT TO leads_jobs WITH CHECK (true);
 
@@ -12925,7 +14803,17 @@ CREATE POLICY score_exec_select ON scoring.score FOR SELECT TO leads_exec USING 
    FROM auth.claimed_key k
   WHERE ('read'::text = ANY (k.scopes)))));
 
+CREATE POLICY score_intake_insert ON scoring.score FOR INSERT TO leads_intake WITH CHECK ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('form'::text = ANY (k.scopes)))));
+
+CREATE POLICY score_intake_select ON scoring.score FOR SELECT TO leads_intake USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('form'::text = ANY (k.scopes)))));
+
 CREATE POLICY score_jobs_insert ON scoring.score FOR INSERT TO leads_jobs WITH CHECK (true);
+
+CREATE POLICY score_jobs_select ON scoring.score FOR SELECT TO leads_jobs USING (true);
 
 ALTER TABLE scoring.signal ENABLE ROW LEVEL SECURITY;
 
@@ -12941,6 +14829,14 @@ CREATE POLICY signal_exec_select ON scoring.signal FOR SELECT TO leads_exec USIN
    FROM auth.claimed_key k
   WHERE ('read'::text = ANY (k.scopes)))));
 
+CREATE POLICY signal_intake_insert ON scoring.signal FOR INSERT TO leads_intake WITH CHECK ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('form'::text = ANY (k.scopes)))));
+
+CREATE POLICY signal_intake_select ON scoring.signal FOR SELECT TO leads_intake USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('form'::text = ANY (k.scopes)))));
+
 CREATE POLICY signal_jobs_insert ON scoring.signal FOR INSERT TO leads_jobs WITH CHECK (true);
 
 CREATE POLICY signal_jobs_select ON scoring.signal FOR SELECT TO leads_jobs USING (true);
@@ -12952,18 +14848,21 @@ GRANT USAGE ON SCHEMA admin TO leads_worker;
 GRANT USAGE ON SCHEMA api TO leads_exec;
 GRANT USAGE ON SCHEMA api TO leads_jobs;
 GRANT USAGE ON SCHEMA api TO leads_api;
+GRANT USAGE ON SCHEMA api TO leads_intake;
 
 GRANT USAGE ON SCHEMA app TO leads_auth;
 GRANT USAGE ON SCHEMA app TO leads_exec;
 GRANT USAGE ON SCHEMA app TO leads_jobs;
 GRANT USAGE ON SCHEMA app TO leads_audit;
 GRANT USAGE ON SCHEMA app TO leads_eraser;
+GRANT USAGE ON SCHEMA app TO leads_intake;
 
 GRANT USAGE ON SCHEMA audit TO leads_auth;
 GRANT USAGE ON SCHEMA audit TO leads_exec;
 GRANT USAGE ON SCHEMA audit TO leads_jobs;
 GRANT USAGE ON SCHEMA audit TO leads_audit;
 GRANT USAGE ON SCHEMA audit TO leads_eraser;
+GRANT USAGE ON SCHEMA audit TO leads_intake;
 
 GRANT USAGE ON SCHEMA auth TO leads_auth;
 GRANT USAGE ON SCHEMA auth TO leads_exec;
@@ -12971,6 +14870,7 @@ GRANT USAGE ON SCHEMA auth TO leads_jobs;
 GRANT USAGE ON SCHEMA auth TO leads_audit;
 GRANT USAGE ON SCHEMA auth TO leads_api;
 GRANT USAGE ON SCHEMA auth TO leads_eraser;
+GRANT USAGE ON SCHEMA auth TO leads_intake;
 
 GRANT USAGE ON SCHEMA bi TO leads_bi;
 
@@ -12979,12 +14879,19 @@ GRANT USAGE ON SCHEMA crm TO leads_jobs;
 GRANT USAGE ON SCHEMA crm TO leads_audit;
 GRANT USAGE ON SCHEMA crm TO leads_eraser;
 GRANT USAGE ON SCHEMA crm TO leads_worker;
+GRANT USAGE ON SCHEMA crm TO leads_intake;
+
+GRANT USAGE ON SCHEMA intake TO leads_intake;
+GRANT USAGE ON SCHEMA intake TO leads_exec;
+GRANT USAGE ON SCHEMA intake TO leads_jobs;
+GRANT USAGE ON SCHEMA intake TO leads_eraser;
 
 REVOKE USAGE ON SCHEMA public FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA scoring TO leads_exec;
 GRANT USAGE ON SCHEMA scoring TO leads_jobs;
 GRANT USAGE ON SCHEMA scoring TO leads_eraser;
+GRANT USAGE ON SCHEMA scoring TO leads_intake;
 
 REVOKE ALL ON FUNCTION api.is_cursor(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.is_cursor(value text) TO leads_exec;
@@ -13024,23 +14931,27 @@ GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_exec;
 GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_jobs;
 GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_audit;
 GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_eraser;
+GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_intake;
 
 REVOKE ALL ON FUNCTION app.new_id() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.new_id() TO leads_auth;
 GRANT ALL ON FUNCTION app.new_id() TO leads_exec;
 GRANT ALL ON FUNCTION app.new_id() TO leads_jobs;
 GRANT ALL ON FUNCTION app.new_id() TO leads_audit;
+GRANT ALL ON FUNCTION app.new_id() TO leads_intake;
 
 REVOKE ALL ON FUNCTION app.utc_text(instant timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.utc_text(instant timestamp with time zone) TO leads_exec;
 GRANT ALL ON FUNCTION app.utc_text(instant timestamp with time zone) TO leads_jobs;
 GRANT ALL ON FUNCTION app.utc_text(instant timestamp with time zone) TO leads_audit;
 GRANT ALL ON FUNCTION app.utc_text(instant timestamp with time zone) TO leads_eraser;
+GRANT ALL ON FUNCTION app.utc_text(instant timestamp with time zone) TO leads_intake;
 
 GRANT REFERENCES ON TABLE app.organization TO leads_auth;
 GRANT SELECT ON TABLE app.organization TO leads_exec;
 GRANT SELECT ON TABLE app.organization TO leads_jobs;
 
+GRANT SELECT(organization_id) ON TABLE app.organization TO leads_intake;
 GRANT INSERT(organization_id),UPDATE(organization_id) ON TABLE app.organization TO leads_jobs;
 GRANT SELECT(organization_id) ON TABLE app.organization TO leads_eraser;
 
@@ -13051,8 +14962,10 @@ GRANT INSERT(environment) ON TABLE app.organization TO leads_jobs;
 
 GRANT SELECT(erased_at),UPDATE(erased_at) ON TABLE app.organization TO leads_eraser;
 
+GRANT SELECT(accepts_name_and_phone) ON TABLE app.organization TO leads_intake;
 GRANT UPDATE(accepts_name_and_phone) ON TABLE app.organization TO leads_jobs;
 
+GRANT SELECT(country_code) ON TABLE app.organization TO leads_intake;
 GRANT UPDATE(country_code) ON TABLE app.organization TO leads_jobs;
 
 REVOKE ALL ON FUNCTION admin.analysts(organization_id uuid) FROM PUBLIC;
@@ -13126,6 +15039,9 @@ REVOKE ALL ON FUNCTION admin.create_audit_partitions() FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.create_audit_partitions() TO leads_worker;
 GRANT ALL ON FUNCTION admin.create_audit_partitions() TO leads_operator;
 
+REVOKE ALL ON FUNCTION admin.create_form(organization_id uuid, settings jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.create_form(organization_id uuid, settings jsonb) TO leads_operator;
+
 REVOKE ALL ON FUNCTION admin.create_key(organization_id uuid, scope text, digest bytea, name text, expires_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.create_key(organization_id uuid, scope text, digest bytea, name text, expires_at timestamp with time zone) TO leads_operator;
 
@@ -13137,6 +15053,7 @@ GRANT ALL ON FUNCTION app.is_name(value text) TO leads_auth;
 GRANT ALL ON FUNCTION app.is_name(value text) TO leads_exec;
 GRANT ALL ON FUNCTION app.is_name(value text) TO leads_jobs;
 GRANT ALL ON FUNCTION app.is_name(value text) TO leads_audit;
+GRANT ALL ON FUNCTION app.is_name(value text) TO leads_intake;
 
 REVOKE ALL ON FUNCTION audit.record_read(organization_id uuid, function text, lead_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.record_read(organization_id uuid, function text, lead_ids uuid[]) TO leads_jobs;
@@ -13182,16 +15099,20 @@ GRANT ALL ON FUNCTION admin.crm_queue(organization_id uuid, row_limit integer) T
 REVOKE ALL ON FUNCTION app.is_details(value jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.is_details(value jsonb) TO leads_exec;
 GRANT ALL ON FUNCTION app.is_details(value jsonb) TO leads_jobs;
+GRANT ALL ON FUNCTION app.is_details(value jsonb) TO leads_intake;
 
 REVOKE ALL ON FUNCTION app.is_email(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.is_email(value text) TO leads_exec;
 GRANT ALL ON FUNCTION app.is_email(value text) TO leads_jobs;
+GRANT ALL ON FUNCTION app.is_email(value text) TO leads_intake;
 
 REVOKE ALL ON FUNCTION app.is_phone(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.is_phone(value text) TO leads_exec;
 GRANT ALL ON FUNCTION app.is_phone(value text) TO leads_jobs;
+GRANT ALL ON FUNCTION app.is_phone(value text) TO leads_intake;
 
 GRANT SELECT ON TABLE app.lead TO leads_exec;
+GRANT SELECT ON TABLE app.lead TO leads_intake;
 GRANT SELECT ON TABLE app.lead TO leads_jobs;
 GRANT DELETE ON TABLE app.lead TO leads_eraser;
 
@@ -13200,57 +15121,71 @@ GRANT SELECT(id) ON TABLE app.lead TO leads_bi;
 GRANT SELECT(id) ON TABLE app.lead TO leads_eraser;
 
 GRANT INSERT(organization_id) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(organization_id) ON TABLE app.lead TO leads_intake;
 GRANT INSERT(organization_id) ON TABLE app.lead TO leads_jobs;
 GRANT SELECT(organization_id) ON TABLE app.lead TO leads_bi;
 GRANT SELECT(organization_id),UPDATE(organization_id) ON TABLE app.lead TO leads_eraser;
 
 GRANT INSERT(name),UPDATE(name) ON TABLE app.lead TO leads_exec;
-GRANT INSERT(name) ON TABLE app.lead TO leads_jobs;
+GRANT INSERT(name),UPDATE(name) ON TABLE app.lead TO leads_intake;
+GRANT INSERT(name),UPDATE(name) ON TABLE app.lead TO leads_jobs;
 GRANT SELECT(name) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(company),UPDATE(company) ON TABLE app.lead TO leads_exec;
-GRANT INSERT(company) ON TABLE app.lead TO leads_jobs;
+GRANT INSERT(company),UPDATE(company) ON TABLE app.lead TO leads_intake;
+GRANT INSERT(company),UPDATE(company) ON TABLE app.lead TO leads_jobs;
 GRANT SELECT(company) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(email),UPDATE(email) ON TABLE app.lead TO leads_exec;
-GRANT INSERT(email) ON TABLE app.lead TO leads_jobs;
+GRANT INSERT(email),UPDATE(email) ON TABLE app.lead TO leads_intake;
+GRANT INSERT(email),UPDATE(email) ON TABLE app.lead TO leads_jobs;
 GRANT SELECT(email) ON TABLE app.lead TO leads_bi;
+GRANT SELECT(email) ON TABLE app.lead TO leads_eraser;
 
 GRANT INSERT(source),UPDATE(source) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(source) ON TABLE app.lead TO leads_intake;
 GRANT INSERT(source) ON TABLE app.lead TO leads_jobs;
 GRANT SELECT(source) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(lead_score),UPDATE(lead_score) ON TABLE app.lead TO leads_exec;
-GRANT INSERT(lead_score) ON TABLE app.lead TO leads_jobs;
+GRANT UPDATE(lead_score) ON TABLE app.lead TO leads_intake;
+GRANT INSERT(lead_score),UPDATE(lead_score) ON TABLE app.lead TO leads_jobs;
 GRANT SELECT(lead_score) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(pipeline_stage),UPDATE(pipeline_stage) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(pipeline_stage) ON TABLE app.lead TO leads_intake;
 GRANT INSERT(pipeline_stage) ON TABLE app.lead TO leads_jobs;
 GRANT SELECT(pipeline_stage) ON TABLE app.lead TO leads_bi;
 GRANT SELECT(pipeline_stage) ON TABLE app.lead TO leads_eraser;
 
 GRANT INSERT(industry),UPDATE(industry) ON TABLE app.lead TO leads_exec;
-GRANT INSERT(industry) ON TABLE app.lead TO leads_jobs;
+GRANT INSERT(industry),UPDATE(industry) ON TABLE app.lead TO leads_intake;
+GRANT INSERT(industry),UPDATE(industry) ON TABLE app.lead TO leads_jobs;
 GRANT SELECT(industry) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(company_size),UPDATE(company_size) ON TABLE app.lead TO leads_exec;
-GRANT INSERT(company_size) ON TABLE app.lead TO leads_jobs;
+GRANT INSERT(company_size),UPDATE(company_size) ON TABLE app.lead TO leads_intake;
+GRANT INSERT(company_size),UPDATE(company_size) ON TABLE app.lead TO leads_jobs;
 GRANT SELECT(company_size) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(pain_points),UPDATE(pain_points) ON TABLE app.lead TO leads_exec;
-GRANT INSERT(pain_points) ON TABLE app.lead TO leads_jobs;
+GRANT INSERT(pain_points),UPDATE(pain_points) ON TABLE app.lead TO leads_intake;
+GRANT INSERT(pain_points),UPDATE(pain_points) ON TABLE app.lead TO leads_jobs;
 GRANT SELECT(pain_points) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(timeline),UPDATE(timeline) ON TABLE app.lead TO leads_exec;
-GRANT INSERT(timeline) ON TABLE app.lead TO leads_jobs;
+GRANT INSERT(timeline),UPDATE(timeline) ON TABLE app.lead TO leads_intake;
+GRANT INSERT(timeline),UPDATE(timeline) ON TABLE app.lead TO leads_jobs;
 GRANT SELECT(timeline) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(budget_range),UPDATE(budget_range) ON TABLE app.lead TO leads_exec;
-GRANT INSERT(budget_range) ON TABLE app.lead TO leads_jobs;
+GRANT INSERT(budget_range),UPDATE(budget_range) ON TABLE app.lead TO leads_intake;
+GRANT INSERT(budget_range),UPDATE(budget_range) ON TABLE app.lead TO leads_jobs;
 GRANT SELECT(budget_range) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(ai_reasoning),UPDATE(ai_reasoning) ON TABLE app.lead TO leads_exec;
-GRANT INSERT(ai_reasoning) ON TABLE app.lead TO leads_jobs;
+GRANT UPDATE(ai_reasoning) ON TABLE app.lead TO leads_intake;
+GRANT INSERT(ai_reasoning),UPDATE(ai_reasoning) ON TABLE app.lead TO leads_jobs;
 GRANT SELECT(ai_reasoning) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(qualification_completed_at) ON TABLE app.lead TO leads_jobs;
@@ -13263,22 +15198,28 @@ GRANT INSERT(updated_at) ON TABLE app.lead TO leads_jobs;
 GRANT SELECT(updated_at) ON TABLE app.lead TO leads_bi;
 
 GRANT UPDATE(score_id) ON TABLE app.lead TO leads_exec;
+GRANT UPDATE(score_id) ON TABLE app.lead TO leads_intake;
+GRANT UPDATE(score_id) ON TABLE app.lead TO leads_jobs;
 
 GRANT UPDATE(item) ON TABLE app.lead TO leads_jobs;
 
 GRANT INSERT(phone),UPDATE(phone) ON TABLE app.lead TO leads_exec;
-GRANT INSERT(phone) ON TABLE app.lead TO leads_jobs;
+GRANT INSERT(phone),UPDATE(phone) ON TABLE app.lead TO leads_intake;
+GRANT INSERT(phone),UPDATE(phone) ON TABLE app.lead TO leads_jobs;
 GRANT SELECT(phone) ON TABLE app.lead TO leads_bi;
 
 GRANT UPDATE(phone_key) ON TABLE app.lead TO leads_jobs;
 GRANT SELECT(phone_key) ON TABLE app.lead TO leads_bi;
+GRANT SELECT(phone_key) ON TABLE app.lead TO leads_eraser;
 
 GRANT INSERT(reference),UPDATE(reference) ON TABLE app.lead TO leads_exec;
+GRANT INSERT(reference) ON TABLE app.lead TO leads_intake;
 GRANT INSERT(reference) ON TABLE app.lead TO leads_jobs;
 GRANT SELECT(reference) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(details),UPDATE(details) ON TABLE app.lead TO leads_exec;
-GRANT INSERT(details) ON TABLE app.lead TO leads_jobs;
+GRANT INSERT(details),UPDATE(details) ON TABLE app.lead TO leads_intake;
+GRANT INSERT(details),UPDATE(details) ON TABLE app.lead TO leads_jobs;
 GRANT SELECT(details) ON TABLE app.lead TO leads_bi;
 
 GRANT SELECT,DELETE ON TABLE crm.connection TO leads_jobs;
@@ -13327,6 +15268,9 @@ GRANT ALL ON FUNCTION admin.crm_syncs(organization_id uuid) TO leads_operator;
 REVOKE ALL ON FUNCTION admin.delete_expired_answers(batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.delete_expired_answers(batch integer) TO leads_worker;
 
+REVOKE ALL ON FUNCTION admin.delete_old_submissions(batch integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.delete_old_submissions(batch integer) TO leads_worker;
+
 REVOKE ALL ON FUNCTION admin.disable_analyst(login text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.drift() FROM PUBLIC;
@@ -13346,6 +15290,9 @@ GRANT ALL ON FUNCTION admin.erase_lead(organization_id uuid, lead_id uuid) TO le
 
 REVOKE ALL ON FUNCTION admin.erase_organization(organization_id uuid, after uuid, batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.erase_organization(organization_id uuid, after uuid, batch integer) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.erase_submissions(organization_id uuid, email text, phone text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.erase_submissions(organization_id uuid, email text, phone text) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.fill_lead_items(batch integer) FROM PUBLIC;
 
@@ -13422,10 +15369,14 @@ REVOKE ALL ON FUNCTION admin.trigger_findings() FROM PUBLIC;
 REVOKE ALL ON FUNCTION admin.findings(release integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.findings(release integer) TO leads_operator;
 
-REVOKE ALL ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) TO leads_operator;
+GRANT SELECT ON TABLE intake.preset TO leads_intake;
+GRANT SELECT ON TABLE intake.preset TO leads_jobs;
 
-REVOKE ALL ON FUNCTION admin.keep_catalogue(drifted jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION admin.form_presets() FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.form_presets() TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.form_submissions(organization_id uuid, form_id uuid, batch integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.form_submissions(organization_id uuid, form_id uuid, batch integer) TO leads_operator;
 
 GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE auth.api_key TO leads_jobs;
 
@@ -13445,8 +15396,57 @@ GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE auth.api_key TO leads_jobs;
 
 GRANT SELECT(rotated_from),INSERT(rotated_from) ON TABLE auth.api_key TO leads_jobs;
 
+GRANT SELECT ON TABLE intake.form TO leads_intake;
+GRANT SELECT ON TABLE intake.form TO leads_jobs;
+GRANT DELETE ON TABLE intake.form TO leads_eraser;
+
+GRANT UPDATE(organization_id) ON TABLE intake.form TO leads_intake;
+GRANT INSERT(organization_id) ON TABLE intake.form TO leads_jobs;
+GRANT SELECT(organization_id) ON TABLE intake.form TO leads_eraser;
+
+GRANT INSERT(id) ON TABLE intake.form TO leads_jobs;
+
+GRANT INSERT(key_id) ON TABLE intake.form TO leads_jobs;
+
+GRANT INSERT(name),UPDATE(name) ON TABLE intake.form TO leads_jobs;
+
+GRANT INSERT(preset),UPDATE(preset) ON TABLE intake.form TO leads_jobs;
+
+GRANT INSERT(source),UPDATE(source) ON TABLE intake.form TO leads_jobs;
+
+GRANT INSERT(mapping),UPDATE(mapping) ON TABLE intake.form TO leads_jobs;
+
+GRANT INSERT(constants),UPDATE(constants) ON TABLE intake.form TO leads_jobs;
+
+GRANT INSERT(origins),UPDATE(origins) ON TABLE intake.form TO leads_jobs;
+
+GRANT INSERT(honeypot),UPDATE(honeypot) ON TABLE intake.form TO leads_jobs;
+
+GRANT INSERT(redirect_url),UPDATE(redirect_url) ON TABLE intake.form TO leads_jobs;
+
+GRANT INSERT(on_duplicate),UPDATE(on_duplicate) ON TABLE intake.form TO leads_jobs;
+
+GRANT INSERT(duplicate_hours),UPDATE(duplicate_hours) ON TABLE intake.form TO leads_jobs;
+
+GRANT INSERT(requests_per_minute),UPDATE(requests_per_minute) ON TABLE intake.form TO leads_jobs;
+
+GRANT INSERT(credential) ON TABLE intake.form TO leads_jobs;
+
+REVOKE ALL ON FUNCTION intake.form_item(organization_id uuid, form_id uuid, token text) FROM PUBLIC;
+GRANT ALL ON FUNCTION intake.form_item(organization_id uuid, form_id uuid, token text) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION admin.forms(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.forms(organization_id uuid) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.keep_catalogue(drifted jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION admin.keys(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.keys(organization_id uuid) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.known_form(form_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.known_organization(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.known_organization(organization_id uuid) TO leads_operator;
@@ -13507,10 +15507,16 @@ GRANT ALL ON FUNCTION admin.organizations() TO leads_operator;
 REVOKE ALL ON FUNCTION admin.remove_stage(organization_id uuid, name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.remove_stage(organization_id uuid, name text) TO leads_operator;
 
+REVOKE ALL ON FUNCTION admin.replay_submissions(form_id uuid, submission_id uuid, after uuid, batch integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.replay_submissions(form_id uuid, submission_id uuid, after uuid, batch integer) TO leads_operator;
+
 REVOKE ALL ON FUNCTION admin.retry_crm(organization_id uuid, lead_id uuid, external_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.retry_crm(organization_id uuid, lead_id uuid, external_id text) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.revoke_analyst(login text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.revoke_form(form_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.revoke_form(form_id uuid) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.revoke_key(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.revoke_key(id uuid) TO leads_operator;
@@ -13524,6 +15530,9 @@ GRANT ALL ON FUNCTION admin.scoring_models(organization_id uuid) TO leads_operat
 REVOKE ALL ON FUNCTION admin.seal_events(after uuid, batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.seal_events(after uuid, batch integer) TO leads_worker;
 GRANT ALL ON FUNCTION admin.seal_events(after uuid, batch integer) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.set_form(form_id uuid, settings jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.set_form(form_id uuid, settings jsonb) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean, country_code text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean, country_code text) TO leads_operator;
@@ -13540,6 +15549,9 @@ REVOKE ALL ON FUNCTION admin.unbind_analyst(login text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.verify_chain(organization_id uuid, after bigint, "limit" api.seal_count, kept_head api.chain_head) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.verify_chain(organization_id uuid, after bigint, "limit" api.seal_count, kept_head api.chain_head) TO leads_operator;
+
+REVOKE ALL ON FUNCTION api.create_form(body text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.create_form(body text) TO leads_api;
 
 REVOKE ALL ON FUNCTION api.create_lead(body text, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.create_lead(body text, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
@@ -13567,10 +15579,13 @@ REVOKE ALL ON FUNCTION api.get_audit_event(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.get_audit_event(id uuid) TO leads_api;
 
 GRANT SELECT ON TABLE auth.claimed_key TO leads_exec;
+GRANT SELECT ON TABLE auth.claimed_key TO leads_intake;
 
 REVOKE ALL ON FUNCTION auth.organization_id(scope text) FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.organization_id(scope text) TO leads_exec;
+GRANT ALL ON FUNCTION auth.organization_id(scope text) TO leads_intake;
 GRANT ALL ON FUNCTION auth.organization_id(scope text) TO leads_eraser;
+GRANT ALL ON FUNCTION auth.organization_id(scope text) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION crm.sync_in_force(organization_id uuid, lead_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.sync_in_force(organization_id uuid, lead_id uuid) TO leads_exec;
@@ -13597,6 +15612,7 @@ REVOKE ALL ON FUNCTION api.get_lead_everything(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.get_lead_everything(id uuid) TO leads_api;
 
 GRANT SELECT ON TABLE app.pipeline_stage TO leads_exec;
+GRANT SELECT ON TABLE app.pipeline_stage TO leads_intake;
 GRANT SELECT,INSERT,DELETE ON TABLE app.pipeline_stage TO leads_jobs;
 GRANT DELETE ON TABLE app.pipeline_stage TO leads_eraser;
 
@@ -13623,6 +15639,12 @@ GRANT ALL ON FUNCTION api.list_audit_events("limit" api.page_size, cursor api.cu
 
 REVOKE ALL ON FUNCTION api.list_crm_connections() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.list_crm_connections() TO leads_api;
+
+REVOKE ALL ON FUNCTION intake.own_forms() FROM PUBLIC;
+GRANT ALL ON FUNCTION intake.own_forms() TO leads_exec;
+
+REVOKE ALL ON FUNCTION api.list_forms() FROM PUBLIC;
+GRANT ALL ON FUNCTION api.list_forms() TO leads_api;
 
 REVOKE ALL ON FUNCTION api.list_leads("limit" api.page_size, cursor api.lead_cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone text, reference text, updated_since timestamp with time zone, "order" api.lead_order) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.list_leads("limit" api.page_size, cursor api.lead_cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone text, reference text, updated_since timestamp with time zone, "order" api.lead_order) TO leads_api;
@@ -13690,10 +15712,17 @@ REVOKE ALL ON FUNCTION api.openapi_schemas() FROM PUBLIC;
 REVOKE ALL ON FUNCTION api.openapi() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.openapi() TO leads_api;
 
+REVOKE ALL ON FUNCTION api.preflight_form(request_headers text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.preflight_form(request_headers text) TO leads_api;
+
 REVOKE ALL ON FUNCTION app.lead_field_rule(kind text, max_length integer, is_nullable boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_field_rule(kind text, max_length integer, is_nullable boolean) TO leads_exec;
+GRANT ALL ON FUNCTION app.lead_field_rule(kind text, max_length integer, is_nullable boolean) TO leads_intake;
+GRANT ALL ON FUNCTION app.lead_field_rule(kind text, max_length integer, is_nullable boolean) TO leads_jobs;
 
 GRANT SELECT ON TABLE app.lead_field TO leads_exec;
+GRANT SELECT ON TABLE app.lead_field TO leads_intake;
+GRANT SELECT ON TABLE app.lead_field TO leads_jobs;
 
 REVOKE ALL ON FUNCTION api.problems() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.problems() TO leads_api;
@@ -13710,6 +15739,9 @@ GRANT ALL ON FUNCTION api.routes() TO leads_api;
 REVOKE ALL ON FUNCTION api.score_lead(id uuid, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.score_lead(id uuid, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
 
+REVOKE ALL ON FUNCTION api.submit_form(payload text, media_type text, request_headers text, client_address text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.submit_form(payload text, media_type text, request_headers text, client_address text) TO leads_api;
+
 REVOKE ALL ON FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
 
@@ -13721,42 +15753,56 @@ GRANT ALL ON FUNCTION api.verify_audit_log(after api.seal_position, "limit" api.
 
 REVOKE ALL ON FUNCTION app.ascii_email(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.ascii_email(value text) TO leads_exec;
+GRANT ALL ON FUNCTION app.ascii_email(value text) TO leads_intake;
+GRANT ALL ON FUNCTION app.ascii_email(value text) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.invisible() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.invisible() TO leads_exec;
+GRANT ALL ON FUNCTION app.invisible() TO leads_intake;
 GRANT ALL ON FUNCTION app.invisible() TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.clean_text(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.clean_text(value text) TO leads_exec;
+GRANT ALL ON FUNCTION app.clean_text(value text) TO leads_intake;
 GRANT ALL ON FUNCTION app.clean_text(value text) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.changed_details(base jsonb, patch jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.changed_details(base jsonb, patch jsonb) TO leads_exec;
+GRANT ALL ON FUNCTION app.changed_details(base jsonb, patch jsonb) TO leads_intake;
+GRANT ALL ON FUNCTION app.changed_details(base jsonb, patch jsonb) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.changed_leads(organization_id uuid, cursor text, updated_since timestamp with time zone, page_size integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.changed_leads(organization_id uuid, cursor text, updated_since timestamp with time zone, page_size integer) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.character_note(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.character_note(value text) TO leads_exec;
+GRANT ALL ON FUNCTION app.character_note(value text) TO leads_intake;
+GRANT ALL ON FUNCTION app.character_note(value text) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.code_point("character" text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.code_point("character" text) TO leads_exec;
+GRANT ALL ON FUNCTION app.code_point("character" text) TO leads_intake;
+GRANT ALL ON FUNCTION app.code_point("character" text) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.computed_lead_item(lead app.lead_values) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.computed_lead_item(lead app.lead_values) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.contact_fault(organization_id uuid, has_name_and_phone boolean, had_only_these boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.contact_fault(organization_id uuid, has_name_and_phone boolean, had_only_these boolean) TO leads_exec;
+GRANT ALL ON FUNCTION app.contact_fault(organization_id uuid, has_name_and_phone boolean, had_only_these boolean) TO leads_intake;
+GRANT ALL ON FUNCTION app.contact_fault(organization_id uuid, has_name_and_phone boolean, had_only_these boolean) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.control_character(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.control_character(value text) TO leads_exec;
+GRANT ALL ON FUNCTION app.control_character(value text) TO leads_intake;
 GRANT ALL ON FUNCTION app.control_character(value text) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.country_code(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.country_code(organization_id uuid) TO leads_exec;
+GRANT ALL ON FUNCTION app.country_code(organization_id uuid) TO leads_intake;
 GRANT ALL ON FUNCTION app.country_code(organization_id uuid) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.cursor_content(cursor text) FROM PUBLIC;
@@ -13768,12 +15814,17 @@ GRANT ALL ON FUNCTION app.cursor_text(content text) TO leads_exec;
 REVOKE ALL ON FUNCTION scoring.is_signal_member(key text, value jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION scoring.is_signal_member(key text, value jsonb) TO leads_exec;
 GRANT ALL ON FUNCTION scoring.is_signal_member(key text, value jsonb) TO leads_jobs;
+GRANT ALL ON FUNCTION scoring.is_signal_member(key text, value jsonb) TO leads_intake;
 
 REVOKE ALL ON FUNCTION app.details_faults(details jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.details_faults(details jsonb) TO leads_exec;
+GRANT ALL ON FUNCTION app.details_faults(details jsonb) TO leads_intake;
+GRANT ALL ON FUNCTION app.details_faults(details jsonb) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.details_size_faults(details jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.details_size_faults(details jsonb) TO leads_exec;
+GRANT ALL ON FUNCTION app.details_size_faults(details jsonb) TO leads_intake;
+GRANT ALL ON FUNCTION app.details_size_faults(details jsonb) TO leads_jobs;
 
 REVOKE ALL ON PROCEDURE app.drop_policies(IN of_table regclass) FROM PUBLIC;
 GRANT ALL ON PROCEDURE app.drop_policies(IN of_table regclass) TO leads_auth;
@@ -13823,15 +15874,20 @@ GRANT ALL ON FUNCTION app.lead_etag(revision integer) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb, is_detail boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb, is_detail boolean) TO leads_exec;
+GRANT ALL ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb, is_detail boolean) TO leads_intake;
+GRANT ALL ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb, is_detail boolean) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[]) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.lead_from(fields jsonb, base app.lead_values) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_from(fields jsonb, base app.lead_values) TO leads_exec;
+GRANT ALL ON FUNCTION app.lead_from(fields jsonb, base app.lead_values) TO leads_intake;
+GRANT ALL ON FUNCTION app.lead_from(fields jsonb, base app.lead_values) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.lead_item(lead app.lead_values) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_item(lead app.lead_values) TO leads_exec;
+GRANT ALL ON FUNCTION app.lead_item(lead app.lead_values) TO leads_intake;
 GRANT ALL ON FUNCTION app.lead_item(lead app.lead_values) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.lead_whole(lead app.lead_values) FROM PUBLIC;
@@ -13861,6 +15917,7 @@ GRANT ALL ON FUNCTION app.phone_filter_faults(phone text, reference text) TO lea
 
 REVOKE ALL ON FUNCTION app.phone_key(value text, country_code text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.phone_key(value text, country_code text) TO leads_exec;
+GRANT ALL ON FUNCTION app.phone_key(value text, country_code text) TO leads_intake;
 GRANT ALL ON FUNCTION app.phone_key(value text, country_code text) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.phone_keys(value text, organization_id uuid) FROM PUBLIC;
@@ -13872,9 +15929,12 @@ GRANT ALL ON FUNCTION app.plain_lead(organization_id uuid, fields jsonb, is_new 
 
 REVOKE ALL ON FUNCTION app.punycode(label text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.punycode(label text) TO leads_exec;
+GRANT ALL ON FUNCTION app.punycode(label text) TO leads_intake;
+GRANT ALL ON FUNCTION app.punycode(label text) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.raise_faults(status integer, code text, errors json) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.raise_faults(status integer, code text, errors json) TO leads_exec;
+GRANT ALL ON FUNCTION app.raise_faults(status integer, code text, errors json) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.raise_precondition_failed(if_match text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.raise_precondition_failed(if_match text) TO leads_exec;
@@ -13884,12 +15944,16 @@ GRANT ALL ON FUNCTION app.read_email(value text) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.read_instant(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.read_instant(value text) TO leads_exec;
+GRANT ALL ON FUNCTION app.read_instant(value text) TO leads_intake;
+GRANT ALL ON FUNCTION app.read_instant(value text) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.read_object(body text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.read_object(body text) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.stage_names(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.stage_names(organization_id uuid) TO leads_exec;
+GRANT ALL ON FUNCTION app.stage_names(organization_id uuid) TO leads_intake;
+GRANT ALL ON FUNCTION app.stage_names(organization_id uuid) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.stage_filter_faults(organization_id uuid, stages text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.stage_filter_faults(organization_id uuid, stages text[]) TO leads_exec;
@@ -13906,6 +15970,7 @@ GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_exec;
 GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_jobs;
 GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_audit;
 GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_eraser;
+GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_intake;
 
 REVOKE ALL ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) TO leads_exec;
@@ -13924,6 +15989,9 @@ GRANT ALL ON FUNCTION audit.erase_organization(organization_id uuid) TO leads_jo
 
 REVOKE ALL ON FUNCTION audit.erase_own_lead(lead_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.erase_own_lead(lead_id uuid) TO leads_exec;
+
+REVOKE ALL ON FUNCTION audit.erase_submissions(organization_id uuid, lead_id uuid, email text, phone_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.erase_submissions(organization_id uuid, lead_id uuid, email text, phone_key text) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION audit.erased_payload(payload json) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.erased_payload(payload json) TO leads_eraser;
@@ -13976,6 +16044,7 @@ GRANT ALL ON FUNCTION auth.enter(key_digest text, request_id text, scope text, r
 
 REVOKE ALL ON FUNCTION auth.key_id() FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.key_id() TO leads_audit;
+GRANT ALL ON FUNCTION auth.key_id() TO leads_intake;
 
 REVOKE ALL ON FUNCTION crm.account_in_force(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.account_in_force(organization_id uuid) TO leads_exec;
@@ -14012,13 +16081,78 @@ GRANT ALL ON FUNCTION crm.tg_lead__push() TO leads_owner;
 
 REVOKE ALL ON FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) TO leads_exec;
+GRANT ALL ON FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) TO leads_intake;
+
+REVOKE ALL ON FUNCTION intake.allowed_origin(origins text[], headers jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION intake.allowed_origin(origins text[], headers jsonb) TO leads_intake;
+
+REVOKE ALL ON FUNCTION intake.answers(content jsonb, preset text) FROM PUBLIC;
+GRANT ALL ON FUNCTION intake.answers(content jsonb, preset text) TO leads_intake;
+GRANT ALL ON FUNCTION intake.answers(content jsonb, preset text) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION intake.client_network(address text) FROM PUBLIC;
+GRANT ALL ON FUNCTION intake.client_network(address text) TO leads_intake;
+
+REVOKE ALL ON FUNCTION intake.content(payload text, media_type text) FROM PUBLIC;
+GRANT ALL ON FUNCTION intake.content(payload text, media_type text) TO leads_intake;
+GRANT ALL ON FUNCTION intake.content(payload text, media_type text) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION intake.create_form(organization_id uuid, settings jsonb, OUT form_id uuid, OUT token text) FROM PUBLIC;
+GRANT ALL ON FUNCTION intake.create_form(organization_id uuid, settings jsonb, OUT form_id uuid, OUT token text) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION intake.create_own_form(settings jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION intake.create_own_form(settings jsonb) TO leads_exec;
+
+REVOKE ALL ON FUNCTION intake.draft(organization_id uuid, form_id uuid, content jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION intake.draft(organization_id uuid, form_id uuid, content jsonb) TO leads_intake;
+GRANT ALL ON FUNCTION intake.draft(organization_id uuid, form_id uuid, content jsonb) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION intake.encrypted(value bytea, claim bytea, nonce bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION intake.encrypted(value bytea, claim bytea, nonce bytea) TO leads_intake;
+GRANT ALL ON FUNCTION intake.encrypted(value bytea, claim bytea, nonce bytea) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION intake.entries(content jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION intake.entries(content jsonb) TO leads_intake;
+GRANT ALL ON FUNCTION intake.entries(content jsonb) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION intake.form_answer(redirect_url text, origins text[], headers jsonb, media_type text) FROM PUBLIC;
+GRANT ALL ON FUNCTION intake.form_answer(redirect_url text, origins text[], headers jsonb, media_type text) TO leads_intake;
+
+REVOKE ALL ON FUNCTION intake.form_faults(organization_id uuid, settings jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION intake.form_faults(organization_id uuid, settings jsonb) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION intake.hmac_sha256(key bytea, message bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION intake.hmac_sha256(key bytea, message bytea) TO leads_intake;
+GRANT ALL ON FUNCTION intake.hmac_sha256(key bytea, message bytea) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION intake.machine_name(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION intake.machine_name(value text) TO leads_intake;
+GRANT ALL ON FUNCTION intake.machine_name(value text) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION intake.make_lead(organization_id uuid, form_id uuid, draft jsonb, OUT outcome text, OUT lead_id uuid, OUT faults jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION intake.make_lead(organization_id uuid, form_id uuid, draft jsonb, OUT outcome text, OUT lead_id uuid, OUT faults jsonb) TO leads_intake;
+GRANT ALL ON FUNCTION intake.make_lead(organization_id uuid, form_id uuid, draft jsonb, OUT outcome text, OUT lead_id uuid, OUT faults jsonb) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION intake.mapped_target(mapping jsonb, path text, label text, type text) FROM PUBLIC;
+GRANT ALL ON FUNCTION intake.mapped_target(mapping jsonb, path text, label text, type text) TO leads_intake;
+GRANT ALL ON FUNCTION intake.mapped_target(mapping jsonb, path text, label text, type text) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION intake.signature_fault(kind text, secret bytea, headers jsonb, payload text, content jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION intake.signature_fault(kind text, secret bytea, headers jsonb, payload text, content jsonb) TO leads_intake;
+
+REVOKE ALL ON FUNCTION intake.usual_target(name text, value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION intake.usual_target(name text, value text) TO leads_intake;
+GRANT ALL ON FUNCTION intake.usual_target(name text, value text) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION scoring.clean_value(value jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION scoring.clean_value(value jsonb) TO leads_exec;
+GRANT ALL ON FUNCTION scoring.clean_value(value jsonb) TO leads_intake;
+GRANT ALL ON FUNCTION scoring.clean_value(value jsonb) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION scoring.compute_scores(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION scoring.compute_scores(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) TO leads_exec;
 GRANT ALL ON FUNCTION scoring.compute_scores(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) TO leads_jobs;
+GRANT ALL ON FUNCTION scoring.compute_scores(organization_id uuid, lead_ids uuid[], instants timestamp with time zone[], model jsonb, counts_future boolean) TO leads_intake;
 
 REVOKE ALL ON FUNCTION scoring.is_decimal(value jsonb, low numeric, high numeric) FROM PUBLIC;
 GRANT ALL ON FUNCTION scoring.is_decimal(value jsonb, low numeric, high numeric) TO leads_exec;
@@ -14031,15 +16165,18 @@ GRANT ALL ON FUNCTION scoring.is_model(document jsonb) TO leads_jobs;
 REVOKE ALL ON FUNCTION scoring.is_signal_value(value jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION scoring.is_signal_value(value jsonb) TO leads_exec;
 GRANT ALL ON FUNCTION scoring.is_signal_value(value jsonb) TO leads_jobs;
+GRANT ALL ON FUNCTION scoring.is_signal_value(value jsonb) TO leads_intake;
 
 REVOKE ALL ON FUNCTION scoring.model_faults(document jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION scoring.model_faults(document jsonb) TO leads_exec;
 GRANT ALL ON FUNCTION scoring.model_faults(document jsonb) TO leads_jobs;
 
 GRANT SELECT ON TABLE scoring.default_model TO leads_exec;
+GRANT SELECT ON TABLE scoring.default_model TO leads_intake;
 GRANT SELECT ON TABLE scoring.default_model TO leads_jobs;
 
 GRANT SELECT ON TABLE scoring.model TO leads_exec;
+GRANT SELECT ON TABLE scoring.model TO leads_intake;
 GRANT SELECT ON TABLE scoring.model TO leads_jobs;
 GRANT DELETE ON TABLE scoring.model TO leads_eraser;
 
@@ -14057,12 +16194,16 @@ GRANT UPDATE(activated_at) ON TABLE scoring.model TO leads_jobs;
 REVOKE ALL ON FUNCTION scoring.model_in_force(organization_id uuid, OUT model text, OUT model_version integer, OUT document jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION scoring.model_in_force(organization_id uuid, OUT model text, OUT model_version integer, OUT document jsonb) TO leads_exec;
 GRANT ALL ON FUNCTION scoring.model_in_force(organization_id uuid, OUT model text, OUT model_version integer, OUT document jsonb) TO leads_jobs;
+GRANT ALL ON FUNCTION scoring.model_in_force(organization_id uuid, OUT model text, OUT model_version integer, OUT document jsonb) TO leads_intake;
 
 REVOKE ALL ON FUNCTION scoring.score_lead(organization_id uuid, lead_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION scoring.score_lead(organization_id uuid, lead_id uuid) TO leads_exec;
+GRANT ALL ON FUNCTION scoring.score_lead(organization_id uuid, lead_id uuid) TO leads_intake;
+GRANT ALL ON FUNCTION scoring.score_lead(organization_id uuid, lead_id uuid) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION scoring.value_fault(value jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION scoring.value_fault(value jsonb) TO leads_exec;
+GRANT ALL ON FUNCTION scoring.value_fault(value jsonb) TO leads_intake;
 
 REVOKE ALL ON FUNCTION scoring.signal_faults(fields jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION scoring.signal_faults(fields jsonb) TO leads_exec;
@@ -14092,62 +16233,135 @@ GRANT SELECT ON TABLE bi.stage_history TO leads_bi;
 
 GRANT SELECT ON TABLE crm.vendor TO leads_jobs;
 
+GRANT SELECT,INSERT ON TABLE intake.client TO leads_intake;
+GRANT DELETE ON TABLE intake.client TO leads_jobs;
+GRANT DELETE ON TABLE intake.client TO leads_eraser;
+
+GRANT SELECT(organization_id) ON TABLE intake.client TO leads_jobs;
+GRANT SELECT(organization_id) ON TABLE intake.client TO leads_eraser;
+
+GRANT SELECT(form_id) ON TABLE intake.client TO leads_jobs;
+
+GRANT SELECT(address) ON TABLE intake.client TO leads_jobs;
+
+GRANT UPDATE(free_at) ON TABLE intake.client TO leads_intake;
+GRANT SELECT(free_at) ON TABLE intake.client TO leads_jobs;
+
+GRANT SELECT,DELETE ON TABLE intake.submission TO leads_jobs;
+GRANT DELETE ON TABLE intake.submission TO leads_eraser;
+
+GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE intake.submission TO leads_intake;
+GRANT SELECT(organization_id) ON TABLE intake.submission TO leads_exec;
+GRANT SELECT(organization_id) ON TABLE intake.submission TO leads_eraser;
+
+GRANT SELECT(id),INSERT(id) ON TABLE intake.submission TO leads_intake;
+GRANT SELECT(id) ON TABLE intake.submission TO leads_exec;
+
+GRANT SELECT(form_id),INSERT(form_id) ON TABLE intake.submission TO leads_intake;
+GRANT SELECT(form_id) ON TABLE intake.submission TO leads_exec;
+
+GRANT SELECT(event_digest),INSERT(event_digest) ON TABLE intake.submission TO leads_intake;
+
+GRANT INSERT(outcome),UPDATE(outcome) ON TABLE intake.submission TO leads_intake;
+GRANT SELECT(outcome) ON TABLE intake.submission TO leads_exec;
+GRANT UPDATE(outcome) ON TABLE intake.submission TO leads_jobs;
+
+GRANT UPDATE(lead_id) ON TABLE intake.submission TO leads_intake;
+GRANT SELECT(lead_id) ON TABLE intake.submission TO leads_exec;
+GRANT UPDATE(lead_id) ON TABLE intake.submission TO leads_jobs;
+GRANT SELECT(lead_id) ON TABLE intake.submission TO leads_eraser;
+
+GRANT INSERT(content),UPDATE(content) ON TABLE intake.submission TO leads_intake;
+GRANT SELECT(content) ON TABLE intake.submission TO leads_exec;
+GRANT UPDATE(content) ON TABLE intake.submission TO leads_jobs;
+GRANT SELECT(content) ON TABLE intake.submission TO leads_eraser;
+
+GRANT INSERT(faults),UPDATE(faults) ON TABLE intake.submission TO leads_intake;
+GRANT SELECT(faults) ON TABLE intake.submission TO leads_exec;
+GRANT UPDATE(faults) ON TABLE intake.submission TO leads_jobs;
+
+GRANT SELECT(created_at) ON TABLE intake.submission TO leads_exec;
+
 GRANT SELECT ON TABLE scoring.score TO leads_exec;
+GRANT SELECT ON TABLE scoring.score TO leads_intake;
+GRANT SELECT ON TABLE scoring.score TO leads_jobs;
 GRANT DELETE ON TABLE scoring.score TO leads_eraser;
 
 GRANT INSERT(organization_id) ON TABLE scoring.score TO leads_exec;
+GRANT INSERT(organization_id) ON TABLE scoring.score TO leads_intake;
 GRANT INSERT(organization_id) ON TABLE scoring.score TO leads_jobs;
 GRANT SELECT(organization_id) ON TABLE scoring.score TO leads_eraser;
 
 GRANT INSERT(lead_id) ON TABLE scoring.score TO leads_exec;
+GRANT INSERT(lead_id) ON TABLE scoring.score TO leads_intake;
 GRANT INSERT(lead_id) ON TABLE scoring.score TO leads_jobs;
 GRANT SELECT(lead_id) ON TABLE scoring.score TO leads_eraser;
 
 GRANT INSERT(kind) ON TABLE scoring.score TO leads_exec;
+GRANT INSERT(kind) ON TABLE scoring.score TO leads_intake;
 GRANT INSERT(kind) ON TABLE scoring.score TO leads_jobs;
 
 GRANT INSERT(lead_score) ON TABLE scoring.score TO leads_exec;
+GRANT INSERT(lead_score) ON TABLE scoring.score TO leads_intake;
 GRANT INSERT(lead_score) ON TABLE scoring.score TO leads_jobs;
 
 GRANT INSERT(ai_reasoning) ON TABLE scoring.score TO leads_exec;
+GRANT INSERT(ai_reasoning) ON TABLE scoring.score TO leads_intake;
 GRANT INSERT(ai_reasoning) ON TABLE scoring.score TO leads_jobs;
 
 GRANT INSERT(model) ON TABLE scoring.score TO leads_exec;
+GRANT INSERT(model) ON TABLE scoring.score TO leads_intake;
+GRANT INSERT(model) ON TABLE scoring.score TO leads_jobs;
 
 GRANT INSERT(model_version) ON TABLE scoring.score TO leads_exec;
+GRANT INSERT(model_version) ON TABLE scoring.score TO leads_intake;
+GRANT INSERT(model_version) ON TABLE scoring.score TO leads_jobs;
 
 GRANT INSERT(base) ON TABLE scoring.score TO leads_exec;
+GRANT INSERT(base) ON TABLE scoring.score TO leads_intake;
+GRANT INSERT(base) ON TABLE scoring.score TO leads_jobs;
 
 GRANT INSERT(contributions) ON TABLE scoring.score TO leads_exec;
+GRANT INSERT(contributions) ON TABLE scoring.score TO leads_intake;
+GRANT INSERT(contributions) ON TABLE scoring.score TO leads_jobs;
 
 GRANT INSERT(created_at) ON TABLE scoring.score TO leads_exec;
+GRANT INSERT(created_at) ON TABLE scoring.score TO leads_intake;
 GRANT INSERT(created_at) ON TABLE scoring.score TO leads_jobs;
 
 GRANT SELECT ON TABLE scoring.signal TO leads_exec;
+GRANT SELECT ON TABLE scoring.signal TO leads_intake;
 GRANT SELECT ON TABLE scoring.signal TO leads_jobs;
 GRANT DELETE ON TABLE scoring.signal TO leads_eraser;
 
 GRANT INSERT(id) ON TABLE scoring.signal TO leads_exec;
+GRANT INSERT(id) ON TABLE scoring.signal TO leads_intake;
 GRANT INSERT(id) ON TABLE scoring.signal TO leads_jobs;
 
 GRANT INSERT(organization_id) ON TABLE scoring.signal TO leads_exec;
+GRANT INSERT(organization_id) ON TABLE scoring.signal TO leads_intake;
 GRANT INSERT(organization_id) ON TABLE scoring.signal TO leads_jobs;
 GRANT SELECT(organization_id) ON TABLE scoring.signal TO leads_eraser;
 
 GRANT INSERT(lead_id) ON TABLE scoring.signal TO leads_exec;
+GRANT INSERT(lead_id) ON TABLE scoring.signal TO leads_intake;
 GRANT INSERT(lead_id) ON TABLE scoring.signal TO leads_jobs;
 GRANT SELECT(lead_id) ON TABLE scoring.signal TO leads_eraser;
 
 GRANT INSERT(type) ON TABLE scoring.signal TO leads_exec;
+GRANT INSERT(type) ON TABLE scoring.signal TO leads_intake;
 GRANT INSERT(type) ON TABLE scoring.signal TO leads_jobs;
 
 GRANT INSERT(value) ON TABLE scoring.signal TO leads_exec;
+GRANT INSERT(value) ON TABLE scoring.signal TO leads_intake;
 GRANT INSERT(value) ON TABLE scoring.signal TO leads_jobs;
 
 GRANT INSERT(observed_at) ON TABLE scoring.signal TO leads_exec;
+GRANT INSERT(observed_at) ON TABLE scoring.signal TO leads_intake;
 GRANT INSERT(observed_at) ON TABLE scoring.signal TO leads_jobs;
 
 GRANT INSERT(dedupe_key) ON TABLE scoring.signal TO leads_exec;
+GRANT INSERT(dedupe_key) ON TABLE scoring.signal TO leads_intake;
 GRANT INSERT(dedupe_key) ON TABLE scoring.signal TO leads_jobs;
 
 REVOKE ALL ON FUNCTION admin.crm_connections(organization_id uuid) FROM PUBLIC;
@@ -14162,6 +16376,8 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_auth REVOKE ALL ON FUNCTIONS FROM PUBLIC
 ALTER DEFAULT PRIVILEGES FOR ROLE leads_eraser REVOKE ALL ON FUNCTIONS FROM PUBLIC;
 
 ALTER DEFAULT PRIVILEGES FOR ROLE leads_exec REVOKE ALL ON FUNCTIONS FROM PUBLIC;
+
+ALTER DEFAULT PRIVILEGES FOR ROLE leads_intake REVOKE ALL ON FUNCTIONS FROM PUBLIC;
 
 ALTER DEFAULT PRIVILEGES FOR ROLE leads_jobs REVOKE ALL ON FUNCTIONS FROM PUBLIC;
 
@@ -14209,6 +16425,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"page_size_within_1_and_200","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number from 1 to 200.","field":"limit","field_code":"out_of_range"}
 -- {"raised_by":"payload_too_large","status":413,"code":"payload_too_large","title":"Payload too large","detail":"The body is too large. Send a smaller one.","field":null,"field_code":null}
 -- {"raised_by":"precondition_failed","status":412,"code":"precondition_failed","title":"Precondition failed","detail":"The record has changed since you read it, so If-Match does not match. Get the record again and repeat the change.","field":null,"field_code":null}
+-- {"raised_by":"rate_limited","status":429,"code":"rate_limited","title":"Too many requests","detail":"This address has sent too many requests. Try again later.","field":null,"field_code":null}
 -- {"raised_by":"reference_in_use","status":409,"code":"reference_in_use","title":"Reference in use","detail":"Another lead has this reference. Find it with GET /leads?reference=…, or send another reference.","field":null,"field_code":null}
 -- {"raised_by":"seal_count_within_1_and_10000","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number from 1 to 10000.","field":"limit","field_code":"out_of_range"}
 -- {"raised_by":"seal_position_is_a_whole_number","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number, such as the next_after of the previous response.","field":"after","field_code":"invalid_position"}
@@ -14227,6 +16444,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"method":"GET","path":"/audit-log/verify","function":"api.verify_audit_log","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"GET","path":"/audit-log/{id}","function":"api.get_audit_event","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"GET","path":"/crm-connections","function":"api.list_crm_connections","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"GET","path":"/forms","function":"api.list_forms","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"GET","path":"/health","function":"api.get_health","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"GET","path":"/leads","function":"api.list_leads","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"GET","path":"/leads/{id}","function":"api.get_lead","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
@@ -14236,14 +16454,18 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"method":"GET","path":"/leads/{id}/scores","function":"api.list_scores","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"GET","path":"/leads/{id}/signals","function":"api.list_signals","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"GET","path":"/organizations/me","function":"api.get_organization","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"OPTIONS","path":"/in/{token}","function":"api.preflight_form","scope":"form","wait_seconds":null,"wait_function":null,"media_types":["*/*"],"max_body_bytes":262144,"timeout_seconds":10,"is_streamed":false,"key_parameter":"token"}
 -- {"method":"PATCH","path":"/leads/{id}","function":"api.update_lead","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json","application/merge-patch+json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"PATCH","path":"/leads/{id}/details","function":"api.update_lead_details","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json","application/merge-patch+json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"POST","path":"/forms","function":"api.create_form","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"POST","path":"/in/{token}","function":"api.submit_form","scope":"form","wait_seconds":null,"wait_function":null,"media_types":["*/*"],"max_body_bytes":262144,"timeout_seconds":10,"is_streamed":false,"key_parameter":"token"}
 -- {"method":"POST","path":"/leads","function":"api.create_lead","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"POST","path":"/leads/{id}/push-to-crm","function":"api.push_lead","scope":"write","wait_seconds":10,"wait_function":"api.get_push","media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"POST","path":"/leads/{id}/score","function":"api.score_lead","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"POST","path":"/leads/{id}/signals","function":"api.create_signals","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 
 -- the rows of api.operation
+-- {"function":"api.create_form","tag":"Forms","request":"api.form_input","rule":null,"answer":"api.form","form":null,"statuses":[201],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.create_lead","tag":"Leads","request":"api.new_lead_input","rule":{
     "description": "A new lead, with an email, or a name and a company; in some organizations, a name and a phone suffice.",
     "allOf": [
@@ -14277,6 +16499,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"function":"api.get_organization","tag":"Organization","request":null,"rule":null,"answer":"api.organization","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.list_audit_events","tag":"Audit log","request":null,"rule":null,"answer":"api.audit_event","form":null,"statuses":[200],"headers":[],"problems":["validation_failed"],"parameters":{},"examples":{}}
 -- {"function":"api.list_crm_connections","tag":"CRM","request":null,"rule":null,"answer":"api.crm_connection","form":"page","statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
+-- {"function":"api.list_forms","tag":"Forms","request":null,"rule":null,"answer":"api.form","form":"page","statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.list_leads","tag":"Leads","request":null,"rule":null,"answer":"api.lead_item","form":null,"statuses":[200],"headers":[],"problems":["validation_failed","cursor_expired"],"parameters":{},"examples":{}}
 -- {"function":"api.list_scores","tag":"Scoring","request":null,"rule":null,"answer":"api.score","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.list_signals","tag":"Scoring","request":null,"rule":null,"answer":"api.signal","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
@@ -14287,10 +16510,11 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"function":"api.verify_audit_log","tag":"Audit log","request":null,"rule":null,"answer":"api.chain_verdict","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 
 -- the rows of api.tag
--- {"name":"Audit log","position":4,"description":"Every change, with its author and origin, and the proof that the log itself was not changed."}
+-- {"name":"Audit log","position":5,"description":"Every change, with its author and origin, and the proof that the log itself was not changed."}
 -- {"name":"CRM","position":3,"description":"The record of a lead in the organization's CRM. Each lead gets one record, and never a second one."}
+-- {"name":"Forms","position":4,"description":"Addresses to which web pages, automation tools and other services post leads without a key."}
 -- {"name":"Leads","position":1,"description":"People and companies that are interested in your services. A key reaches only the leads of its organization."}
--- {"name":"Organization","position":5,"description":"The organization that the key belongs to."}
+-- {"name":"Organization","position":6,"description":"The organization that the key belongs to."}
 -- {"name":"Scoring","position":2,"description":"Signals about a lead, and the score that the organization's model computes from them, with its reasons."}
 
 -- the rows of api.guide
@@ -14328,6 +16552,9 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"type":"api.crm_connection","relation":"crm.connection","never_null":[],"fields":{"settings":{"$ref":"#/components/schemas/CrmConnectionSettings"}},"example":{"id": "01a15d20-0b2c-7d3e-8f4a-5b6c7d8e9fa0", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "vendor": "jobnimbus", "account": "default", "state": "active", "fault": null, "push_stage": "qualified", "settle_seconds": 60, "settings": {"record_type_name": "Customer", "status_name": "Lead"}, "created_at": "2026-04-20T09:00:00.000Z"}}
 -- {"type":"api.crm_push","relation":"crm.sync","never_null":["attempts"],"fields":{},"example":null}
 -- {"type":"api.crm_sync","relation":"crm.sync","never_null":[],"fields":{},"example":null}
+-- {"type":"api.form","relation":"intake.form","never_null":["id","organization_id","source","mapping","constants","origins","on_duplicate","duplicate_hours","requests_per_minute","has_secret","state","created_at"],"fields":{"mapping":{"$ref":"#/components/schemas/FormMapping"},"constants":{"$ref":"#/components/schemas/FormConstants"},"state":{"type":"string","enum":["active","revoked"]}},"example":{"id": "01a15d21-5b3c-7e4f-9a5b-6c7d8e9fa0b1", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Contact page", "preset": null, "source": "website", "mapping": {"roof.age": "details.roof_age", "utm_*": "ignore"}, "constants": {}, "origins": ["https://www.example.com"], "honeypot": "url", "redirect_url": "https://www.example.com/thanks", "on_duplicate": "fill", "duplicate_hours": 24, "requests_per_minute": 60, "has_secret": false, "state": "active", "address": null, "created_at": "2026-04-20T09:00:00.000Z"}}
+-- {"type":"api.form_input","relation":"intake.form","never_null":[],"fields":{"mapping":{"$ref":"#/components/schemas/FormMapping"},"constants":{"$ref":"#/components/schemas/FormConstants"},"origins":{"type":["array","null"],"maxItems":20,"items":{"type":"string","pattern":"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$"}},"duplicate_hours":{"type":["integer","null"],"minimum":1,"maximum":8760},"requests_per_minute":{"type":["integer","null"],"minimum":1,"maximum":6000},"secret":{"type":["string","null"],"minLength":1,"maxLength":255}},"example":{"name": "Contact page", "source": "website", "mapping": {"roof.age": "details.roof_age", "utm_*": "ignore"}, "origins": ["https://www.example.com"], "honeypot": "url", "redirect_url": "https://www.example.com/thanks", "on_duplicate": "fill"}}
+-- {"type":"api.form_submission","relation":"intake.submission","never_null":["id","form_id","outcome","created_at"],"fields":{"content":{"type":["object","null"],"additionalProperties":true},"faults":{"type":["array","null"],"items":{"$ref":"#/components/schemas/FieldError"}}},"example":null}
 -- {"type":"api.health","relation":"app.organization","never_null":["status","organization_id","environment","scopes"],"fields":{"status":{"type":"string","enum":["ok"]},"scopes":{"type":"array","items":{"type":"string","enum":["read","write","admin"]}}},"example":{"status": "ok", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "environment": "live", "scopes": ["read", "write"]}}
 -- {"type":"api.kept_answer","relation":null,"never_null":["created_at"],"fields":{"body":{"type":["object","null"],"additionalProperties":true}},"example":null}
 -- {"type":"api.lead","relation":"app.lead","never_null":[],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": "residential", "company_size": null, "pain_points": "Recurring basement moisture after spring rain", "timeline": "this_week", "budget_range": null, "ai_reasoning": "High urgency: water damage signal, recent storm event, in-radius", "qualification_completed_at": "2026-04-27T13:22:09.218Z", "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z"}}
@@ -14336,7 +16563,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"type":"api.lead_details","relation":"app.lead","never_null":["details"],"fields":{"details":{"$ref":"#/components/schemas/LeadDetailValues"}},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "phone": "(555) 010-0199", "reference": "form-7731", "details": {"roof_age": 12, "insured": true}, "updated_at": "2026-04-27T13:22:09.218Z"}}
 -- {"type":"api.lead_details_input","relation":"app.lead","never_null":[],"fields":{"details":{"$ref":"#/components/schemas/LeadDetailPatch"}},"example":{"phone": "(555) 010-0199", "details": {"roof_age": 12, "color": null}}}
 -- {"type":"api.lead_erasure","relation":null,"never_null":["id","status","copies"],"fields":{"status":{"type":"string","enum":["erased","waiting"]}},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "status": "erased", "copies": [{"vendor": "jobnimbus", "account": "default", "status": "ok", "external_id": "jn_117422", "may_have_made": []}]}}
--- {"type":"api.lead_everything","relation":null,"never_null":["signals","scores","crm_pushes","audit_events","kept_answers","is_complete"],"fields":{},"example":{"lead": null, "details": null, "signals": [], "scores": [], "crm_pushes": [], "audit_events": [], "kept_answers": [], "is_complete": true}}
+-- {"type":"api.lead_everything","relation":null,"never_null":["signals","scores","crm_pushes","audit_events","kept_answers","is_complete","submissions"],"fields":{},"example":{"lead": null, "details": null, "signals": [], "scores": [], "crm_pushes": [], "audit_events": [], "kept_answers": [], "is_complete": true, "submissions": []}}
 -- {"type":"api.lead_input","relation":"app.lead","never_null":[],"fields":{},"example":{"name": "Sarah Mitchell", "email": "sarah.mitchell@example.com", "source": "website", "industry": "residential", "pipeline_stage": "new"}}
 -- {"type":"api.lead_item","relation":"app.lead","never_null":[],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": null, "company_size": null, "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z"}}
 -- {"type":"api.lead_sync","relation":null,"never_null":["id"],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "crm_sync": {"vendor": "jobnimbus", "external_id": "jn_117422", "status": "ok", "last_synced_at": "2026-04-27T19:03:42.118Z"}}}
@@ -14410,6 +16637,18 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
       "detail": {"type": "string", "description": "What the value must be."}
     },
     "additionalProperties": false
+  }}
+-- {"name":"FormConstants","schema":{
+    "type": ["object", "null"],
+    "description": "Values that each lead has, by field or details.NAME.",
+    "maxProperties": 200,
+    "additionalProperties": {"type": ["string", "number", "boolean"], "description": "The value."}
+  }}
+-- {"name":"FormMapping","schema":{
+    "type": ["object", "null"],
+    "description": "Where values go: from the path or the question of a value to a field of the lead, details.NAME, signals.NAME, ignore, or auto. * in a path stands for any characters.",
+    "maxProperties": 200,
+    "additionalProperties": {"type": "string", "description": "A field of the lead, details.NAME, signals.NAME, ignore or auto."}
   }}
 -- {"name":"LeadDetailPatch","schema":{
     "description": "Values to change, by name; null removes a value. null instead of the object removes all.",
@@ -14520,8 +16759,9 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"role": "leads_bi", "rolcanlogin": false, "rolsuper": false, "rolcreaterole": false, "rolcreatedb": false, "rolbypassrls": false, "rolreplication": false, "member_of": []}
 -- {"role": "leads_eraser", "rolcanlogin": false, "rolsuper": false, "rolcreaterole": false, "rolcreatedb": false, "rolbypassrls": false, "rolreplication": false, "member_of": []}
 -- {"role": "leads_exec", "rolcanlogin": false, "rolsuper": false, "rolcreaterole": false, "rolcreatedb": false, "rolbypassrls": false, "rolreplication": false, "member_of": []}
+-- {"role": "leads_intake", "rolcanlogin": false, "rolsuper": false, "rolcreaterole": false, "rolcreatedb": false, "rolbypassrls": false, "rolreplication": false, "member_of": []}
 -- {"role": "leads_jobs", "rolcanlogin": false, "rolsuper": false, "rolcreaterole": false, "rolcreatedb": false, "rolbypassrls": false, "rolreplication": false, "member_of": []}
--- {"role": "leads_migrator", "rolcanlogin": true, "rolsuper": false, "rolcreaterole": true, "rolcreatedb": false, "rolbypassrls": false, "rolreplication": false, "member_of": ["leads_auth", "leads_exec", "leads_jobs", "leads_owner"]}
+-- {"role": "leads_migrator", "rolcanlogin": true, "rolsuper": false, "rolcreaterole": true, "rolcreatedb": false, "rolbypassrls": false, "rolreplication": false, "member_of": ["leads_auth", "leads_exec", "leads_intake", "leads_jobs", "leads_owner"]}
 -- {"role": "leads_operator", "rolcanlogin": true, "rolsuper": false, "rolcreaterole": false, "rolcreatedb": false, "rolbypassrls": false, "rolreplication": false, "member_of": []}
 -- {"role": "leads_owner", "rolcanlogin": false, "rolsuper": false, "rolcreaterole": false, "rolcreatedb": false, "rolbypassrls": false, "rolreplication": false, "member_of": []}
 -- {"role": "leads_worker", "rolcanlogin": true, "rolsuper": false, "rolcreaterole": false, "rolcreatedb": false, "rolbypassrls": false, "rolreplication": false, "member_of": []}

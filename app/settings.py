@@ -5,6 +5,7 @@ A wrong value fails at start, with the variable's name.
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TypeVar
 
@@ -54,6 +55,8 @@ class Settings:
     """Seconds after which an idle connection of a client is closed."""
     cors_origins: tuple[str, ...]
     """Origins whose pages may call the API. Empty: CORS is off."""
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
+    """Proxies whose X-Forwarded-For tells the address of the client. Empty: none."""
     crm_key: str | None
     """The keys that encrypt the CRM credentials (see app/worker/vault.py).
     None: the embedded server's own key.
@@ -105,6 +108,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         drain_seconds=value("LEADS_DRAIN_SECONDS", 0, _whole(0, 300)),
         keep_alive_seconds=value("LEADS_KEEP_ALIVE_SECONDS", 75, _whole(1, 3600)),
         cors_origins=value("LEADS_CORS_ORIGINS", (), _origins),
+        trusted_proxies=value("LEADS_TRUSTED_PROXIES", (), _networks),
         crm_key=value("LEADS_CRM_KEY", None, str) or value("LEADS_CRM_KEY_FILE", None, _password),
         has_worker=value("LEADS_WORKER", True, _switch({"on": True, "off": False})),
         allow_loopback_vendors=value("LEADS_ALLOW_LOOPBACK_VENDORS", False, _switch({"1": True, "0": False})),
@@ -146,3 +150,12 @@ def _origins(text: str) -> tuple[str, ...]:
     if not all(origin == "*" or origin.startswith(("http://", "https://")) for origin in origins):
         raise ValueError("it must be origins such as https://app.example.com, separated by commas, or *")
     return origins
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(","))
+    except ValueError:
+        raise ValueError(
+            "it must be addresses or networks such as 10.0.0.0/8, separated by commas, without host bits"
+        ) from None

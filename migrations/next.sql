@@ -875,3 +875,296 @@ comment on column api.route.key_parameter is
   'header Authorization.';
 
 reset role;
+
+-- migration: intake_role
+-- Creates the role and the schema of forms: addresses to which web pages and other services send leads.
+--
+-- Locks: none that matter; every object is new.
+-- Duration: 0 s per million rows: no row is read.
+-- Phase: expand
+-- If it breaks off: nothing is left behind; run leads migrate again.
+
+do $$
+begin
+  -- A role belongs to the whole cluster, where another database may have created it.
+  if not exists (select from pg_catalog.pg_roles as r where r.rolname = 'leads_intake') then
+    create role leads_intake nologin;
+  end if;
+  execute format('grant leads_intake to %I', session_user);
+end $$;
+
+alter default privileges for role leads_intake revoke execute on functions from public;
+
+create schema intake authorization leads_owner;
+
+set local role leads_owner;
+
+comment on schema intake is 'Forms: addresses to which web pages and other services send leads, and what they have sent.';
+
+grant usage on schema intake to leads_intake, leads_exec, leads_jobs, leads_eraser;
+grant usage on schema app, auth, audit, api, scoring, crm to leads_intake;
+grant execute on function
+  app.new_id(), app.trim_text(text), app.is_text(text, integer), app.is_name(text), app.is_email(text), app.is_phone(text),
+  app.is_details(jsonb), scoring.is_signal_member(text, jsonb), scoring.is_signal_value(jsonb)
+to leads_intake;
+
+reset role;
+
+-- migration: form_keys
+-- Lets an API key be the token of a form, which can send leads through the form and do nothing else.
+--
+-- Locks: ACCESS EXCLUSIVE on auth.api_key for some milliseconds: the table has a row for each key.
+-- Duration: 0.2 s per million rows of auth.api_key.
+-- Phase: expand
+-- If it breaks off: nothing is left behind; run leads migrate again.
+
+set local role leads_auth;
+
+alter table auth.api_key
+  -- A wider one follows.
+  -- squawk-ignore ban-drop-constraint
+  drop constraint api_key_scopes_are_a_level;
+alter table auth.api_key
+  -- squawk-ignore constraint-missing-not-valid
+  add constraint api_key_scopes_are_a_level check (
+    scopes in (array['read'], array['read', 'write'], array['read', 'write', 'admin'], array['form'])
+  );
+comment on column auth.api_key.scopes is
+  'What the key may do: {read}, {read,write} or {read,write,admin}; {form}: it is the token of a form.';
+grant references on auth.api_key to leads_owner;
+
+reset role;
+
+-- migration: forms
+-- Creates the tables of forms and of what they receive.
+--
+-- Locks: SHARE ROW EXCLUSIVE on app.organization, app.lead and auth.api_key for some milliseconds, for the foreign keys.
+-- Duration: 0 s per million rows: no row is read.
+-- Phase: expand
+-- If it breaks off: nothing is left behind; run leads migrate again.
+
+set local role leads_owner;
+
+create table intake.preset (
+  name text not null,
+  title text not null,
+  source text not null,
+  required jsonb not null default '{}',
+  content_path text,
+  list_path text,
+  list_keys text[] not null default '{}',
+  list_values text[] not null default '{}',
+  list_labels text[] not null default '{}',
+  titles_path text,
+  event_paths text[] not null default '{}',
+  signature text,
+  mapping jsonb not null default '{}',
+  constraint preset_pkey primary key (name),
+  constraint preset_name_is_name check (app.is_name(name)),
+  constraint preset_source_is_name check (app.is_name(source)),
+  constraint preset_signature_is_known check (signature in ('google_key', 'typeform', 'calendly', 'webflow'))
+);
+
+comment on table intake.preset is 'What is known about the services that send leads: where their answers stand.';
+comment on column intake.preset.title is 'The name of the service.';
+comment on column intake.preset.source is 'The source of its leads, unless the form has another.';
+comment on column intake.preset.required is
+  'An object of paths and the value that each must have. Anything else that the service sends is no lead.';
+comment on column intake.preset.content_path is 'The path of a text that is the JSON object with the answers.';
+comment on column intake.preset.list_path is 'The path of a list, or an object, whose members are the answers.';
+comment on column intake.preset.list_keys is 'The paths in an answer that name it: the first that is there.';
+comment on column intake.preset.list_values is 'The paths in an answer that have its value: the first that is there.';
+comment on column intake.preset.list_labels is 'The paths in an answer that have the text of its question.';
+comment on column intake.preset.titles_path is 'The path of a list of questions, each with id and title.';
+comment on column intake.preset.event_paths is 'The paths of the id of the submission: the first that is there.';
+comment on column intake.preset.signature is
+  'How the service proves that it is the sender, if the form has its secret. google_key: it sends the secret itself.';
+comment on column intake.preset.mapping is
+  'As intake.form.mapping. A name type:X stands for all answers of the type X.';
+
+create table intake.form (
+  organization_id uuid not null,
+  id uuid not null default app.new_id(),
+  key_id uuid not null,
+  name text,
+  preset text,
+  source text not null,
+  mapping jsonb not null default '{}',
+  constants jsonb not null default '{}',
+  origins text[] not null default '{}',
+  honeypot text,
+  redirect_url text,
+  on_duplicate text not null default 'create',
+  duplicate_hours integer not null default 24,
+  requests_per_minute integer not null default 60,
+  credential bytea,
+  created_at timestamptz(3) not null default date_trunc('milliseconds', now()),
+  constraint form_pkey primary key (organization_id, id),
+  constraint form_belongs_to_organization foreign key (organization_id) references app.organization,
+  constraint form_has_a_key foreign key (organization_id, key_id) references auth.api_key,
+  constraint form_key_is_of_one_form unique (organization_id, key_id),
+  constraint form_preset_exists foreign key (preset) references intake.preset,
+  constraint form_name_is_text_of_1_to_255 check (app.is_text(name, 255)),
+  constraint form_source_is_name check (app.is_name(source)),
+  constraint form_mapping_is_an_object check (jsonb_typeof(mapping) = 'object'),
+  constraint form_constants_are_an_object check (jsonb_typeof(constants) = 'object'),
+  constraint form_has_at_most_20_origins check (cardinality(origins) <= 20),
+  constraint form_honeypot_is_text_of_1_to_64 check (app.is_text(honeypot, 64)),
+  constraint form_redirect_url_is_http check (redirect_url ~ '^https?://' and char_length(redirect_url) <= 2000),
+  constraint form_on_duplicate_is_known check (on_duplicate in ('create', 'skip', 'fill')),
+  constraint form_looks_for_duplicates_of_at_most_a_year check (duplicate_hours between 1 and 8760),
+  constraint form_takes_1_to_6000_requests_per_minute check (requests_per_minute between 1 and 6000)
+);
+
+comment on table intake.form is 'Forms: each is an address, with a token in it, to which anything can send leads.';
+comment on column intake.form.key_id is 'The key that is the token of the form.';
+comment on column intake.form.name is 'A name that says what the form is for.';
+comment on column intake.form.preset is 'The service that sends to the form; null: anything.';
+comment on column intake.form.source is 'The source of the form''s leads.';
+comment on column intake.form.mapping is
+  'An object: from the path or the question of a value to the field of the lead, details.NAME, signals.NAME, ignore, or '
+  'auto: where its name usually belongs. * in a path stands for any characters.';
+comment on column intake.form.constants is 'An object of values that each lead of the form has, by field or details.NAME.';
+comment on column intake.form.origins is 'The origins of the web pages that may send to the form; empty: any.';
+comment on column intake.form.honeypot is 'The name of a field that people do not see. What has a value in it is spam.';
+comment on column intake.form.redirect_url is 'Where a browser goes after it has sent the form; null: it shows JSON.';
+comment on column intake.form.on_duplicate is
+  'What happens if the organization has a lead with the same e-mail address or phone number. create: another lead; skip: '
+  'nothing; fill: the empty fields of the lead are filled in.';
+comment on column intake.form.duplicate_hours is 'How old that lead may be.';
+comment on column intake.form.requests_per_minute is 'How many requests a client address may send per minute.';
+comment on column intake.form.credential is
+  'The secret of the sender''s signature, encrypted with the SHA-256 of the token: 16 random bytes, then the ciphertext. '
+  'The database stores neither the token nor its SHA-256.';
+
+create table intake.submission (
+  organization_id uuid not null,
+  id uuid not null default app.new_id(),
+  form_id uuid not null,
+  event_digest bytea,
+  outcome text not null,
+  lead_id uuid,
+  content jsonb,
+  faults jsonb,
+  created_at timestamptz(3) not null default date_trunc('milliseconds', now()),
+  constraint submission_pkey primary key (organization_id, id),
+  constraint submission_belongs_to_form foreign key (organization_id, form_id) references intake.form,
+  constraint submission_belongs_to_lead foreign key (organization_id, lead_id) references app.lead on delete cascade,
+  constraint submission_arrives_once unique (organization_id, form_id, event_digest),
+  constraint submission_event_digest_has_32_bytes check (octet_length(event_digest) = 32),
+  constraint submission_outcome_is_known
+    check (outcome in ('received', 'created', 'skipped', 'filled', 'ignored', 'kept')),
+  constraint submission_of_a_lead_names_it
+    check ((lead_id is not null) = (outcome in ('created', 'skipped', 'filled'))),
+  constraint submission_that_is_kept_has_its_content check (outcome <> 'kept' or (content is not null and faults is not null))
+);
+
+comment on table intake.submission is
+  'What forms have received, for 30 days: what could not become a lead, or not whole, with its content and its faults; and '
+  'that an event of a sender has arrived.';
+comment on column intake.submission.event_digest is
+  'SHA-256 of the sender''s id of the event. A repeat is dropped. Null: the sender gives none.';
+comment on column intake.submission.outcome is
+  'created: it became a lead; skipped, filled: it was a duplicate of the lead; ignored: it is no lead; kept: it could not '
+  'become a lead; received: it is being read.';
+comment on column intake.submission.content is
+  'What was sent: media_type, and fields (of a form), body (JSON) or text. Null: all of it is in the lead.';
+comment on column intake.submission.faults is 'What was wrong: an array of {field, code, detail}. Null: nothing.';
+
+create index submission_by_created_at on intake.submission (organization_id, created_at);
+create index submission_by_lead_id on intake.submission (organization_id, lead_id);
+
+create unlogged table intake.client (
+  organization_id uuid not null,
+  form_id uuid not null,
+  address inet not null,
+  free_at timestamptz(3) not null,
+  constraint client_pkey primary key (organization_id, form_id, address),
+  constraint client_belongs_to_form foreign key (organization_id, form_id) references intake.form on delete cascade
+);
+
+comment on table intake.client is
+  'The client addresses that have lately sent to a form, for the rate limit. Not logged: a crash empties it.';
+comment on column intake.client.address is 'The IPv4 address, or the IPv6 network of 64 bits.';
+comment on column intake.client.free_at is
+  'When the client will have used up nothing of its limit. Each request adds a minute divided by the requests per minute. '
+  'A request is refused if it would be more than a minute from now.';
+
+do $$
+declare
+  v_column record;
+begin
+  for v_column in
+    select a.attrelid::regclass as of_table, a.attname as name
+    from pg_catalog.pg_attribute as a
+    where
+      a.attrelid in ('intake.form'::regclass, 'intake.submission'::regclass, 'intake.client'::regclass)
+      and a.attnum > 0
+  loop
+    execute format('alter table %s alter column %I set statistics 0', v_column.of_table, v_column.name);
+  end loop;
+end $$;
+
+alter table intake.form enable row level security, force row level security;
+alter table intake.submission enable row level security, force row level security;
+alter table intake.client enable row level security, force row level security;
+
+create type api.form as (
+  id uuid,
+  organization_id uuid,
+  name text,
+  preset text,
+  source text,
+  mapping json,
+  constants json,
+  origins text[],
+  honeypot text,
+  redirect_url text,
+  on_duplicate text,
+  duplicate_hours integer,
+  requests_per_minute integer,
+  has_secret boolean,
+  state text,
+  address text,
+  created_at text
+);
+comment on type api.form is 'A form: an address to which anything can send leads.';
+comment on column api.form.has_secret is 'Whether the signatures of the sender are checked.';
+comment on column api.form.state is 'active or revoked.';
+comment on column api.form.address is
+  'The path of the address, with the token. Only the response that creates the form has it; otherwise it is null.';
+comment on column api.form.created_at is 'When the form was created.';
+
+create type api.form_input as (
+  name text,
+  preset text,
+  source text,
+  mapping json,
+  constants json,
+  origins text[],
+  honeypot text,
+  redirect_url text,
+  on_duplicate text,
+  duplicate_hours integer,
+  requests_per_minute integer,
+  secret text
+);
+comment on type api.form_input is 'A new form: each member is optional.';
+comment on column api.form_input.secret is
+  'The secret with which the sender signs; for google_ads, the key that it sends. 1 to 255 characters.';
+
+create type api.form_submission as (
+  id uuid,
+  form_id uuid,
+  outcome text,
+  content json,
+  faults json,
+  created_at text
+);
+comment on type api.form_submission is 'A submission of a form.';
+comment on column api.form_submission.created_at is 'When it arrived.';
+
+alter type api.lead_everything add attribute submissions api.form_submission[];
+comment on column api.lead_everything.submissions is 'The submissions of forms that became the lead, or a part of it.';
+
+reset role;

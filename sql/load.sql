@@ -8,10 +8,10 @@ do $$ begin execute format('grant leads_audit, leads_eraser to %I', session_user
 -- These roles own functions. They may create objects only now, so that their functions cannot.
 set local role leads_owner;
 grant create on schema auth to leads_auth;
-grant create on schema api to leads_exec;
+grant create on schema api to leads_exec, leads_intake;
 grant create on schema admin to leads_jobs;
 grant create on schema audit to leads_audit, leads_eraser;
-grant create on schema crm to leads_jobs;
+grant create on schema crm, intake to leads_jobs;
 reset role;
 
 -- section auth: The functions that prove who makes a request.
@@ -46,6 +46,7 @@ reset role;
 \ir audit/record_read.sql
 \ir crm/copies.sql
 \ir audit/erase_events.sql
+\ir audit/erase_submissions.sql
 \ir audit/erase_lead.sql
 \ir audit/erase_own_lead.sql
 \ir audit/erase_organization.sql
@@ -192,6 +193,38 @@ reset role;
 \ir crm/connections_without_key.sql
 \ir crm/begin_call.sql
 
+-- section intake: Forms, and what they receive.
+\ir intake/preset.rows.sql
+\ir intake/preset.grants.sql
+\ir intake/form.policies.sql
+\ir intake/form.triggers.sql
+\ir intake/form.grants.sql
+\ir intake/submission.policies.sql
+\ir intake/submission.triggers.sql
+\ir intake/submission.grants.sql
+\ir intake/client.policies.sql
+\ir intake/client.triggers.sql
+\ir intake/client.grants.sql
+\ir intake/hmac_sha256.sql
+\ir intake/encrypted.sql
+\ir intake/machine_name.sql
+\ir intake/content.sql
+\ir intake/entries.sql
+\ir intake/answers.sql
+\ir intake/mapped_target.sql
+\ir intake/usual_target.sql
+\ir intake/draft.sql
+\ir intake/make_lead.sql
+\ir intake/signature_fault.sql
+\ir intake/client_network.sql
+\ir intake/allowed_origin.sql
+\ir intake/form_answer.sql
+\ir intake/form_item.sql
+\ir intake/form_faults.sql
+\ir intake/create_form.sql
+\ir intake/create_own_form.sql
+\ir intake/own_forms.sql
+
 -- section api: The API: errors, routes, the reference, and the functions that answer requests.
 \ir api/problem.grants.sql
 \ir api/problem.rows.sql
@@ -248,6 +281,10 @@ reset role;
 \ir api/get_push.sql
 \ir api/get_crm_sync.sql
 \ir api/list_crm_connections.sql
+\ir api/create_form.sql
+\ir api/list_forms.sql
+\ir api/submit_form.sql
+\ir api/preflight_form.sql
 \ir api/list_audit_events.sql
 \ir api/get_audit_event.sql
 \ir api/verify_audit_log.sql
@@ -306,8 +343,18 @@ reset role;
 \ir admin/retry_crm.sql
 \ir admin/crm_syncs.sql
 \ir admin/delete_expired_answers.sql
+\ir admin/known_form.sql
+\ir admin/form_presets.sql
+\ir admin/create_form.sql
+\ir admin/forms.sql
+\ir admin/set_form.sql
+\ir admin/revoke_form.sql
+\ir admin/form_submissions.sql
+\ir admin/replay_submissions.sql
+\ir admin/delete_old_submissions.sql
 \ir admin/find_leads_to_erase.sql
 \ir admin/leads_to_erase.sql
+\ir admin/erase_submissions.sql
 \ir admin/erase_lead.sql
 \ir admin/erase_organization.sql
 \ir admin/seal_events.sql
@@ -341,10 +388,10 @@ reset role;
 
 set local role leads_owner;
 revoke create on schema auth from leads_auth;
-revoke create on schema api from leads_exec;
+revoke create on schema api from leads_exec, leads_intake;
 revoke create on schema admin from leads_jobs;
 revoke create on schema audit from leads_audit, leads_eraser;
-revoke create on schema crm from leads_jobs;
+revoke create on schema crm, intake from leads_jobs;
 reset role;
 do $$ begin execute format('revoke leads_audit, leads_eraser from %I', session_user); end $$;
 commit;

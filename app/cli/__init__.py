@@ -16,6 +16,7 @@ _COMMANDS = (
     "migrate",
     "organizations",
     "keys",
+    "forms",
     "scoring",
     "crm",
     "worker",
@@ -55,7 +56,7 @@ def leads() -> None:
     \b
     DATABASE_URL        login leads_api       serve
     LEADS_MIGRATE_URL   your migrating login  migrate, doctor, bi, psql
-    LEADS_OPERATOR_URL  login leads_operator  organizations, keys, scoring, crm, audit, erase, demo
+    LEADS_OPERATOR_URL  login leads_operator  organizations, keys, forms, scoring, crm, audit, erase, demo
     LEADS_WORKER_URL    login leads_worker    worker
 
     The password of an address may be in a file, such as a container's secret:
@@ -73,6 +74,7 @@ def leads() -> None:
     LEADS_DRAIN_SECONDS           after SIGTERM, how long requests are still taken (default: 0)
     LEADS_KEEP_ALIVE_SECONDS      when an idle connection is closed (default: 75)
     LEADS_CORS_ORIGINS            origins of web pages that may call the API, separated by commas
+    LEADS_TRUSTED_PROXIES         proxies whose X-Forwarded-For counts: addresses or networks, with commas
     LEADS_WORKER                  on, or off: leads serve runs no worker (default: on)
     LEADS_CRM_KEY                 the key of the CRM credentials; needed with your own PostgreSQL
     LEADS_CRM_KEY_FILE            a file with that key

@@ -68,6 +68,9 @@ def _erase_leads(
     if organization is not None:
         call(connection, "admin.organization", organization)  # raises PT404
     leads = call(connection, "admin.leads_to_erase", organization, lead, email, phone)
+    if not leads and lead is None:
+        _erase_submissions(connection, organization, email, phone, yes, as_json)
+        return
     if not leads:
         raise Mistake("There is no such lead, neither in the database nor in the audit log.")
     for row in leads:
@@ -76,6 +79,8 @@ def _erase_leads(
     _confirm(f"Erase {_counted(len(leads), 'lead')}", yes)
 
     done = []
+    if lead is None:
+        call(connection, "admin.erase_submissions", organization, email, phone)
     for row in leads:
         while True:
             gone = _patient(connection, "admin.erase_lead", row["organization_id"], row["lead_id"])
@@ -98,6 +103,27 @@ def _erase_leads(
             if item["rows_gone"] or item["events"]
             else f"{item['lead_id']} was erased before. Nothing was left to erase."
         )
+
+
+def _erase_submissions(
+    connection: psycopg.Connection[DictRow],
+    organization: UUID | None,
+    email: str | None,
+    phone: str | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Erases what forms have kept of a person who has no lead."""
+    _confirm("There is no such lead. Erase what forms have kept of this person", yes)
+    count = call(connection, "admin.erase_submissions", organization, email, phone)[0]["erase_submissions"]
+    if not count:
+        raise Mistake(
+            "There is no such lead, neither in the database nor in the audit log, and no form has kept anything."
+        )
+    if as_json:
+        click.echo(json.dumps([{"organization_id": str(organization), "submissions": count}], indent=2))
+    else:
+        click.echo(f"{_counted(count, 'submission')} of forms {'was' if count == 1 else 'were'} erased.")
 
 
 def _erase_organization(

@@ -25,6 +25,7 @@ from psycopg.pq.abc import PGresult
 
 from app import log
 from app.server import problems
+from app.server.addresses import Network, client_address
 from app.server.body import fault_of_json
 from app.server.locks import LOCK_PATIENCE, LOCK_WAIT, Claim, LockQueue, is_locked
 from app.server.postgres import (
@@ -37,7 +38,20 @@ from app.server.postgres import (
 )
 from app.server.problems import FieldError, Problem
 from app.server.queue import ANYBODY, ClientGone, Unavailable
-from app.server.request import Call, Receive, Refusal, Request, Scope, parse, read_body, read_request
+from app.server.request import (
+    SMALL_BODY,
+    Call,
+    Receive,
+    Refusal,
+    Request,
+    Scope,
+    is_large,
+    parse,
+    read_body,
+    read_payload,
+    read_request,
+    take_key,
+)
 from app.server.routes import HEADERS, Route, Table, Wait
 from app.server.values import array
 
@@ -47,6 +61,10 @@ Response = tuple[int, Headers, bytes]
 """Status, headers and body."""
 
 PREFIX = "/api/v1"
+OPEN_PREFIX = "/in"
+"""The routes below this path are also served without PREFIX. Their keys are in their paths, and pages
+of other origins call them.
+"""
 KNOWN_KEYS = 10_000
 """Keys that have a part of the connections of their own."""
 WAIT_PAUSE = 0.05
@@ -69,8 +87,9 @@ class _Turn:
 class Api:
     """The ASGI application below PREFIX. ``table`` may be replaced while it runs."""
 
-    def __init__(self, pool: Pool, table: Table) -> None:
+    def __init__(self, pool: Pool, table: Table, trusted_proxies: Sequence[Network] = ()) -> None:
         self.table = table
+        self._trusted_proxies = trusted_proxies
         self._pool = pool
         self._locks = LockQueue(pool.size, pool.queue)
         self._turns: dict[bytes, _Turn] = {}
@@ -111,11 +130,12 @@ class Api:
         headers += common_headers(request.id)
         if status != 304:
             headers.append((b"content-length", b"%d" % len(body)))
-        log.request(request.id, request.method, request.path, status, time.perf_counter() - request.started, cause)
+        seconds = time.perf_counter() - request.started
+        log.request(request.id, request.method, request.shown_path, status, seconds, cause)
         return status, headers, b"" if request.method == "HEAD" else body
 
     async def _answer(self, request: Request, receive: Receive) -> Response | Problem:
-        match = self.table.match(request.path[len(PREFIX) :])
+        match = self.table.match(request.path.removeprefix(PREFIX))
         if match is None:
             return self._problem("not_found")
         route = match.routes.get("GET" if request.method == "HEAD" else request.method)
@@ -123,10 +143,18 @@ class Api:
             methods = {"HEAD", *match.routes} if "GET" in match.routes else match.routes
             return self._problem("method_not_allowed", allow=", ".join(sorted(methods)))
 
-        body = await read_body(request, route, receive) if route.takes_body else None
+        if route.key_parameter is not None:
+            take_key(request, match.parameters[route.key_parameter])
+        body: bytes | Refusal | None = None
+        if route.takes_body:
+            if route.max_body_bytes > SMALL_BODY and is_large(request):
+                problem = await self._check(request, route)
+                if isinstance(problem, Problem):
+                    return problem
+            body = await (read_payload if route.takes_payload else read_body)(request, route, receive)
         if isinstance(body, Refusal):
             return await self._refuse(request, route, body)
-        call = parse(request, route, match.parameters, body)
+        call = parse(request, route, match.parameters, body, self._client_address(request, route))
         if isinstance(call, Refusal):
             return await self._refuse(request, route, call)
 
@@ -140,6 +168,12 @@ class Api:
         if isinstance(result, Problem):
             return result
         return self._respond(request, call, result)
+
+    def _client_address(self, request: Request, route: Route) -> bytes | None:
+        if "client_address" not in route.names:
+            return None
+        address = client_address(request.peer, request.headers.get(b"x-forwarded-for"), self._trusted_proxies)
+        return None if address is None else address.encode()
 
     async def _refuse(self, request: Request, route: Route, refusal: Refusal) -> Problem:
         """The problem of a request of the wrong form.

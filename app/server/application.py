@@ -27,7 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app import log, session
 from app.background import Background
 from app.server import loading, problems, reference
-from app.server.api import PREFIX, Api, common_headers
+from app.server.api import OPEN_PREFIX, PREFIX, Api, common_headers
 from app.server.postgres import Pool
 from app.server.request import read_request
 from app.settings import Settings, SettingsError, read
@@ -50,7 +50,7 @@ def create(settings: Settings, url: str) -> ASGIApp:
     """The application that serves the database at this address, with the login in it."""
     pool = Pool(url, settings.connections, settings.queue, is_preparing=settings.prepared_statements)
     # Read before the first request: if the database can't be served, the start must fail.
-    api = Api(pool, loading.load(url))
+    api = Api(pool, loading.load(url), settings.trusted_proxies)
     background = Background()
     drain = _Drain(settings.drain_seconds)
 
@@ -120,7 +120,8 @@ def create(settings: Settings, url: str) -> ASGIApp:
                 names = {name for name, _ in message["headers"]}
                 common = [header for header in common_headers(request.id) if header[0] not in names]
                 message["headers"] = [*message["headers"], *common]
-                log.request(request.id, request.method, request.path, message["status"], time.perf_counter() - started)
+                seconds = time.perf_counter() - started
+                log.request(request.id, request.method, request.shown_path, message["status"], seconds)
             await send(message)
 
         await starlette(scope, receive, send_with_headers)
@@ -128,7 +129,7 @@ def create(settings: Settings, url: str) -> ASGIApp:
     application = Application(api, around)
     if not settings.cors_origins:
         return application
-    return CORSMiddleware(
+    with_cors = CORSMiddleware(
         application,
         allow_origins=settings.cors_origins,
         allow_methods=["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE"],
@@ -144,6 +145,13 @@ def create(settings: Settings, url: str) -> ASGIApp:
         expose_headers=["ETag", "Idempotency-Replayed", "Link", "Location", "Retry-After", "X-Request-Id"],
     )
 
+    async def chosen(scope: Scope, receive: Receive, send: Send) -> None:
+        """The functions of open routes decide about origins themselves."""
+        is_open = scope["type"] == "http" and scope["path"].startswith(OPEN_PREFIX + "/")
+        await (application if is_open else with_cors)(scope, receive, send)
+
+    return chosen
+
 
 @dataclass(frozen=True)
 class Application:
@@ -156,7 +164,7 @@ class Application:
         """Answers a request. The API is called directly: Starlette's routing and middleware would
         cost more than the rest of a request.
         """
-        if scope["type"] == "http" and scope["path"].startswith(PREFIX + "/"):
+        if scope["type"] == "http" and scope["path"].startswith((PREFIX + "/", OPEN_PREFIX + "/")):
             await self.api(scope, receive, send)
         else:
             await self.around(scope, receive, send)

@@ -78,8 +78,9 @@ def _route(row: Mapping[str, Any]) -> Route:
         raise ValueError(f'"{function}" must be written schema.function, in lower case')
     if row["is_read_only"] is None:
         raise ValueError(f"there is no function {function} that returns api.answer and that this login may execute")
-    if method == "GET" and not row["is_read_only"]:
-        raise ValueError(f"{function} must be STABLE, because GET only reads")
+    reads = method in ("GET", "OPTIONS")
+    if reads and not row["is_read_only"]:
+        raise ValueError(f"{function} must be STABLE, because {method} only reads")
     names = {segment[1:-1] for segment in row["path"].split("/") if segment.startswith("{")}
     if not _PATH.fullmatch(row["path"]):
         raise ValueError("a parameter in the path must be a segment, and written {name}")
@@ -96,19 +97,20 @@ def _route(row: Mapping[str, Any]) -> Route:
         )
         for argument in row["arguments"] or ()
     )
-    missing = names - {argument.name for argument in arguments}
+    missing = names - {argument.name for argument in arguments} - {row["key_parameter"]}
     if missing:
         raise ValueError(f"{function} has no argument named {', '.join(sorted(missing))}")
     return Route(
         method=method,
         path=row["path"],
         scope=row["scope"].encode() if row["scope"] else None,
-        is_read_only=method == "GET",
+        is_read_only=reads,
         arguments=arguments,
         statement=_statement(function, arguments),
         wait=_wait(row, {argument.name: argument for argument in arguments}),
         media_types=tuple(row["media_types"]),
         max_body_bytes=row["max_body_bytes"],
+        key_parameter=row["key_parameter"],
     )
 
 

@@ -21,7 +21,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app import log
 from app.server import problems
-from app.server.api import PREFIX, common_headers
+from app.server.api import OPEN_PREFIX, PREFIX, common_headers
 from app.server.application import Application
 from app.server.request import Receive, Scope
 
@@ -51,7 +51,7 @@ A timer for each head and body would cost a request more.
 
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-fv.:]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
 _SLASH = re.compile(r"%2f", re.IGNORECASE)
-_API = PREFIX.encode() + b"/"
+_API = PREFIX.encode() + b"/", OPEN_PREFIX.encode() + b"/"
 
 
 class _JoiningTransport(asyncio.Transport):

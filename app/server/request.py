@@ -6,15 +6,17 @@
 import asyncio
 import functools
 import hashlib
+import json
 import os
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from app.server import body as bodies
+from app.server import payload
 from app.server.postgres import PRESENT
 from app.server.problems import FieldError
 from app.server.queue import Client
@@ -25,11 +27,16 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Arguments = list[bytes | None]
 """The values of a route's arguments, in their order."""
 
+SMALL_BODY = 64 * 1024
+"""Bytes of a body that is read before PostgreSQL has accepted the caller's key."""
 MAX_QUERY = 16 * 1024
 """Bytes of a request's query."""
 _SHORT_QUERY = 200
 """Bytes of a query that is remembered after it was read."""
 
+_ANY = ("*/*",)
+_KEY_IN_PATH = re.compile(r"(/in/)[^/]+")
+"""An address with the key in its path."""
 _REQUEST_ID = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")  # a token: RFC 9110, section 5.6.2
 _BOM = b"\xef\xbb\xbf"
 _NO_PARAMETERS: Mapping[str, str] = {}
@@ -37,11 +44,13 @@ _NO_PARAMETERS: Mapping[str, str] = {}
 
 @dataclass(slots=True)
 class Request:
-    """A request's line and headers. Nothing changes it after ``read_request``."""
+    """A request's line and headers. Only ``take_key`` changes it."""
 
     id: bytes
     method: str
     path: str
+    shown_path: str
+    """The path for the log, without a key."""
     query: bytes
     headers: dict[bytes, bytes]
     """By name in lower case. Repeated headers are joined as a list (RFC 9110, section 5.3)."""
@@ -49,6 +58,8 @@ class Request:
     """The names of the repeated headers."""
     digest: bytes | None
     """SHA-256 of the API key, in hexadecimal. None: the request has no key."""
+    peer: str | None
+    """The IP address of the other end of the connection. None: it has none."""
     client: Client
     started: float
     """When the request began (time.perf_counter)."""
@@ -95,17 +106,50 @@ def read_request(scope: Scope) -> Request:
         headers[name] = value
     scheme, _, key = headers.get(b"authorization", b"").partition(b" ")
     id = headers.get(b"x-request-id", b"")
+    peer = scope.get("client")
     return Request(
         id=id if _REQUEST_ID.fullmatch(id) else os.urandom(16).hex().encode(),
         method=scope["method"],
         path=scope["path"],
+        shown_path=_KEY_IN_PATH.sub(r"\1***", scope["path"]),
         query=scope["query_string"],
         headers=headers,
         repeated=repeated,
-        digest=hashlib.sha256(key.strip()).hexdigest().encode() if key and scheme.lower() == b"bearer" else None,
+        digest=_digest(key.strip()) if key and scheme.lower() == b"bearer" else None,
+        peer=peer[0] if peer else None,
         client=scope.get("leads.client", PRESENT),
         started=time.perf_counter(),
     )
+
+
+def take_key(request: Request, key: str) -> None:
+    """Takes the key from the path."""
+    request.digest = _digest(key.encode())
+
+
+def is_large(request: Request) -> bool:
+    """Whether the body may be larger than SMALL_BODY."""
+    length = request.headers.get(b"content-length", b"")
+    return int(length) > SMALL_BODY if length.isdigit() else b"transfer-encoding" in request.headers
+
+
+async def read_payload(request: Request, route: Route, receive: Receive) -> bytes | Refusal:
+    """The request's body of any media type, as text in UTF-8, or the refusal of its size or coding.
+
+    Raises asyncio.IncompleteReadError if the client has disconnected.
+    """
+    content_type = request.headers.get(b"content-type", b"").decode("latin-1")
+    media_type = _media_type(request)
+    if media_type == payload.MULTIPART and b"content-encoding" not in request.headers:
+        try:
+            chunks = _chunks(receive)
+            return (await payload.read_multipart(content_type, chunks, route.max_body_bytes)).encode()
+        except payload.TooLarge:
+            return _too_large(route)
+    body = await read_body(request, route, receive)
+    if isinstance(body, Refusal):
+        return body
+    return (payload.read_form(body) if media_type == payload.FORM else payload.text_of(body)).encode()
 
 
 async def read_body(request: Request, route: Route, receive: Receive) -> bytes | Refusal:
@@ -141,7 +185,13 @@ async def read_body(request: Request, route: Route, receive: Receive) -> bytes |
     return content.removeprefix(_BOM)  # RFC 8259, section 8.1
 
 
-def parse(request: Request, route: Route, path_parameters: Mapping[str, str], body: bytes | None) -> Call | Refusal:
+def parse(
+    request: Request,
+    route: Route,
+    path_parameters: Mapping[str, str],
+    body: bytes | None,
+    client_address: bytes | None = None,
+) -> Call | Refusal:
     """The values of the route's arguments, each of a form that PostgreSQL can cast;
     or everything that is wrong.
     """
@@ -158,8 +208,14 @@ def parse(request: Request, route: Route, path_parameters: Mapping[str, str], bo
     for argument in route.arguments:
         name = argument.name
         value: bytes | None = argument.default
-        if name == "body":
+        if name in ("body", "payload"):
             value = body
+        elif name == "media_type":
+            value = _media_type(request).encode()
+        elif name == "request_headers":
+            value = _headers_as_json(request)
+        elif name == "client_address":
+            value = client_address
         elif name in path_parameters:
             # An id of the wrong form is a typing error: the function is called without an id and
             # finds no record.
@@ -187,6 +243,36 @@ def parse(request: Request, route: Route, path_parameters: Mapping[str, str], bo
     return Call(arguments, parameters)
 
 
+def _digest(key: bytes) -> bytes:
+    return hashlib.sha256(key).hexdigest().encode()
+
+
+def _media_type(request: Request) -> str:
+    """The media type of the body, in lower case and without parameters. Empty: it has none."""
+    return request.headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
+
+
+def _headers_as_json(request: Request) -> bytes:
+    """All headers, except credentials."""
+    headers = {
+        name.decode("latin-1"): payload.text_of(value)
+        for name, value in request.headers.items()
+        if name not in (b"authorization", b"cookie")
+    }
+    return json.dumps(headers, ensure_ascii=False).encode()
+
+
+async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
+    """The parts of the body. Raises asyncio.IncompleteReadError if the client has disconnected."""
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise asyncio.IncompleteReadError(b"", None)
+        yield message.get("body", b"")
+        more = message.get("more_body", False)
+
+
 def _too_large(route: Route) -> Refusal:
     size = f"{route.max_body_bytes // 1024} KiB"
     return Refusal("payload_too_large", f"The body is larger than {size}, compressed or not. Send a smaller one.")
@@ -195,7 +281,9 @@ def _too_large(route: Route) -> Refusal:
 def _refusal_of_type(request: Request, types: tuple[str, ...], codings: list[str]) -> Refusal | None:
     """The refusal of a body's media type, charset or coding."""
     content_type = request.headers.get(b"content-type", b"")
-    if content_type != b"application/json" or content_type.decode() not in types:
+    if types == _ANY:
+        pass
+    elif content_type != b"application/json" or content_type.decode() not in types:
         text = content_type.decode("latin-1")
         if not bodies.is_of_type(text, types):
             detail = f"Send the body as {' or '.join(types)}."

@@ -2,9 +2,11 @@
 and what its arguments are.
 
 A function's arguments are filled by their names. A name in braces in the path comes from the path.
-``body`` is the request's body, unchanged. ``if_match`` and ``idempotency_key`` come from their
-headers. ``idempotency_wait`` is the number of milliseconds that the function may still wait. Every
-other argument comes from the query. An argument's type decides which texts are accepted.
+``body`` is the request's body, unchanged. ``payload`` is a body of any media type as text
+(app/server/payload.py), and ``media_type`` is its type. ``if_match`` and ``idempotency_key`` come from
+their headers, and ``request_headers`` is a JSON object of all headers. ``client_address`` is the IP
+address of the client. ``idempotency_wait`` is the number of milliseconds that the function may still
+wait. Every other argument comes from the query. An argument's type decides which texts are accepted.
 """
 
 import re
@@ -18,6 +20,9 @@ from app.server.values import Reader, text_list
 
 HEADERS = {"if_match": "If-Match", "idempotency_key": "Idempotency-Key"}
 """The arguments that come from a header."""
+
+_ELSEWHERE = {"body", "payload", "media_type", "request_headers", "client_address", "idempotency_wait", *HEADERS}
+"""The arguments that come neither from the path nor from the query."""
 
 _PARAMETER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 
@@ -60,6 +65,8 @@ class Route:
     wait: Wait | None = None
     media_types: tuple[str, ...] = ("application/json",)
     max_body_bytes: int = 64 * 1024
+    key_parameter: str | None = None
+    """The parameter of the path that is the key. None: the key is in the header Authorization."""
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -69,8 +76,7 @@ class Route:
     @cached_property
     def query_names(self) -> tuple[str, ...]:
         """The arguments that come from the query."""
-        elsewhere = {"body", "idempotency_wait", *HEADERS}
-        return tuple(a.name for a in self.arguments if not a.is_in_path and a.name not in elsewhere)
+        return tuple(a.name for a in self.arguments if not a.is_in_path and a.name not in _ELSEWHERE)
 
     @cached_property
     def list_names(self) -> frozenset[str]:
@@ -80,7 +86,12 @@ class Route:
     @cached_property
     def takes_body(self) -> bool:
         """Whether the request's body is read."""
-        return "body" in self.names
+        return "body" in self.names or self.takes_payload
+
+    @cached_property
+    def takes_payload(self) -> bool:
+        """Whether the request's body may be of any media type."""
+        return "payload" in self.names
 
 
 @dataclass(frozen=True)

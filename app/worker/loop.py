@@ -228,6 +228,8 @@ class Worker:
                 )
             while await self._outbox.delete_expired_answers(_BATCH) == _BATCH:
                 pass
+            while await self._outbox.delete_old_submissions(_BATCH) == _BATCH:
+                pass
             await asyncio.sleep(_HOUSEKEEPING)
 
 

@@ -112,6 +112,10 @@ class Outbox:
         """Deletes stored responses that have expired. Returns their number."""
         return int((await self._call("admin.delete_expired_answers", batch))[0][0])
 
+    async def delete_old_submissions(self, batch: int) -> int:
+        """Deletes what forms have received, after 30 days. Returns the number of submissions."""
+        return int((await self._call("admin.delete_old_submissions", batch))[0][0])
+
     async def seal(self, after: UUID | None, batch: int) -> tuple[UUID, int] | None:
         """Seals events of the next organization: its id and their number.
         None: no organization follows.

@@ -6,7 +6,7 @@ create view test.granted as
 with our_schema as (
   select n.oid, n.nspname as name, n.nspowner as owner, n.nspacl as acl
   from pg_namespace as n
-  where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi')
+  where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake')
 ),
 acl as (
   select

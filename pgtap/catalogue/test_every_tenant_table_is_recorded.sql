@@ -8,7 +8,7 @@ from (
   from pg_class as c
   join pg_namespace as n on n.oid = c.relnamespace
   join pg_attribute as a on a.attrelid = c.oid and a.attname = 'organization_id' and not a.attisdropped
-  where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi') and c.relkind in ('r', 'p')
+  where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake') and c.relkind in ('r', 'p')
     -- The triggers of the parent record a partition's rows.
     and not c.relispartition
 ) as t

@@ -30,7 +30,8 @@ begin
   order by s.id
   for update;
   delete from crm.connection as c where c.organization_id = v_organization_id;
-  -- They are deleted here, because otherwise the erasure of each lead would search all of them.
+  -- These are deleted here, because otherwise the erasure of each lead would search all of them.
+  delete from intake.submission as s where s.organization_id = v_organization_id;
   delete from app.idempotency_key as k where k.organization_id = v_organization_id;
 
   -- The organization is already erased, and no lead is left.

@@ -83,10 +83,20 @@ begin
     order by k.created_at desc
     limit v_most + 1
   );
+  v_everything.submissions := array(
+    select row(
+      s.id, s.form_id, s.outcome, s.content::json, s.faults::json, app.utc_text(s.created_at)
+    )::api.form_submission
+    from intake.submission as s
+    where s.organization_id = v_organization_id and s.lead_id = get_lead_everything.id
+    order by s.created_at desc, s.id desc
+    limit v_most + 1
+  );
   v_everything.is_complete := greatest(
-    cardinality(v_everything.signals), cardinality(v_everything.scores), cardinality(v_everything.audit_events),
+    cardinality(v_everything.submissions), cardinality(v_everything.signals), cardinality(v_everything.scores), cardinality(v_everything.audit_events),
     cardinality(v_everything.kept_answers)
   ) <= v_most;
+  v_everything.submissions := v_everything.submissions[:v_most];
   v_everything.signals := v_everything.signals[:v_most];
   v_everything.scores := v_everything.scores[:v_most];
   v_everything.audit_events := v_everything.audit_events[:v_most];
@@ -97,8 +107,8 @@ end $$;
 comment on function api.get_lead_everything(uuid) is
 $$Get everything about a lead.
 
-The lead, its details, signals, scores, pushes with their attempts, audit events, and the responses that are kept under
-Idempotency-Keys: what a person can ask for. lead and details are null if the lead was deleted and not erased. A list
+The lead, its details, signals, scores, pushes with their attempts, audit events, submissions of forms, and the responses
+that are kept under Idempotency-Keys: what a person can ask for. lead and details are null if the lead was deleted and not erased. A list
 has up to 1,000 entries, the newest. A lead that was erased returns 404.$$;
 
 grant execute on function api.get_lead_everything(uuid) to leads_api;

@@ -34,6 +34,18 @@ values
     },
     "additionalProperties": false
   }$$),
+  ('FormMapping', $${
+    "type": ["object", "null"],
+    "description": "Where values go: from the path or the question of a value to a field of the lead, details.NAME, signals.NAME, ignore, or auto. * in a path stands for any characters.",
+    "maxProperties": 200,
+    "additionalProperties": {"type": "string", "description": "A field of the lead, details.NAME, signals.NAME, ignore or auto."}
+  }$$),
+  ('FormConstants', $${
+    "type": ["object", "null"],
+    "description": "Values that each lead has, by field or details.NAME.",
+    "maxProperties": 200,
+    "additionalProperties": {"type": ["string", "number", "boolean"], "description": "The value."}
+  }$$),
   ('SignalBatch', $${
     "type": "object",
     "description": "Several signals about one lead. Either all are added, or none.",

@@ -65,7 +65,9 @@ begin atomic
     and f.prorettype = 'api.answer'::regtype
     and has_function_privilege(session_user, f.oid, 'execute')
   cross join lateral (select coalesce(f.proargnames[:f.pronargs], '{}') as arguments) as a
-  left join api.operation as o on o.function = r.function;
+  left join api.operation as o on o.function = r.function
+  -- OpenAPI has no security scheme for a key in the path. The guide describes these routes.
+  where r.key_parameter is null;
 end;
 
 comment on function api.operations() is

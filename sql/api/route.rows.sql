@@ -16,6 +16,8 @@ values
   ('GET', '/leads/{id}/everything', 'api.get_lead_everything', 'admin'),
   ('GET', '/leads/{id}/crm-sync', 'api.get_crm_sync', 'read'),
   ('GET', '/crm-connections', 'api.list_crm_connections', 'admin'),
+  ('GET', '/forms', 'api.list_forms', 'admin'),
+  ('POST', '/forms', 'api.create_form', 'admin'),
   ('GET', '/audit-log', 'api.list_audit_events', 'read'),
   ('GET', '/audit-log/{id}', 'api.get_audit_event', 'read'),
   ('GET', '/audit-log/verify', 'api.verify_audit_log', 'admin'),
@@ -26,6 +28,12 @@ insert into api.route (method, path, function, scope, media_types)
 values
   ('PATCH', '/leads/{id}', 'api.update_lead', 'write', '{application/json,application/merge-patch+json}'),
   ('PATCH', '/leads/{id}/details', 'api.update_lead_details', 'write', '{application/json,application/merge-patch+json}');
+
+-- The token of a form is the key. A form with photos may have 16 MiB, of which the server keeps the fields.
+insert into api.route (method, path, function, scope, media_types, max_body_bytes, key_parameter)
+values
+  ('POST', '/in/{token}', 'api.submit_form', 'form', '{*/*}', 262144, 'token'),
+  ('OPTIONS', '/in/{token}', 'api.preflight_form', 'form', '{*/*}', 262144, 'token');
 
 -- The worker makes the answer. A client that waits for it holds no database connection.
 insert into api.route (method, path, function, scope, wait_seconds, wait_function)

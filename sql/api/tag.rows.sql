@@ -7,5 +7,6 @@ values
   ('Leads', 1, 'People and companies that are interested in your services. A key reaches only the leads of its organization.'),
   ('Scoring', 2, 'Signals about a lead, and the score that the organization''s model computes from them, with its reasons.'),
   ('CRM', 3, 'The record of a lead in the organization''s CRM. Each lead gets one record, and never a second one.'),
-  ('Audit log', 4, 'Every change, with its author and origin, and the proof that the log itself was not changed.'),
-  ('Organization', 5, 'The organization that the key belongs to.');
+  ('Forms', 4, 'Addresses to which web pages, automation tools and other services post leads without a key.'),
+  ('Audit log', 5, 'Every change, with its author and origin, and the proof that the log itself was not changed.'),
+  ('Organization', 6, 'The organization that the key belongs to.');

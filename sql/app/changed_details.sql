@@ -24,4 +24,4 @@ $$The details base, changed by patch as a merge patch (RFC 7396): null removes a
 base: details, or null. patch: a JSON object without faults (app.details_faults), or {}. Invisible characters at the ends of texts
 are removed.$$;
 
-grant execute on function app.changed_details(jsonb, jsonb) to leads_exec;
+grant execute on function app.changed_details(jsonb, jsonb) to leads_exec, leads_intake, leads_jobs;

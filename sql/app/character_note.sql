@@ -16,4 +16,4 @@ comment on function app.character_note(text) is
   'A sentence, after a space, with the code point of the first character that is not printable ASCII: it may be invisible. '
   'Empty if there is none.';
 
-grant execute on function app.character_note(text) to leads_exec;
+grant execute on function app.character_note(text) to leads_exec, leads_intake, leads_jobs;

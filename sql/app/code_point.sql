@@ -11,4 +11,4 @@ end;
 
 comment on function app.code_point(text) is 'The first character as Unicode writes it, such as U+200B. Null for null.';
 
-grant execute on function app.code_point(text) to leads_exec;
+grant execute on function app.code_point(text) to leads_exec, leads_intake, leads_jobs;

@@ -32,4 +32,4 @@ has_name_and_phone: whether the lead has a name and a phone, which an organizati
 such a lead before the change; then they suffice, although the organization may not accept them any more. Null: there is no
 error.$$;
 
-grant execute on function app.contact_fault(uuid, boolean, boolean) to leads_exec;
+grant execute on function app.contact_fault(uuid, boolean, boolean) to leads_exec, leads_intake, leads_jobs;

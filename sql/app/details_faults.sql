@@ -50,4 +50,4 @@ $$The faults of the members of a lead's details, at most 100, in the order of th
 Codes: invalid_name, wrong_type, out_of_range, blank, too_long, control_character. app.details_size_faults checks the number
 and the size of all members.$$;
 
-grant execute on function app.details_faults(jsonb) to leads_exec;
+grant execute on function app.details_faults(jsonb) to leads_exec, leads_intake, leads_jobs;

@@ -21,4 +21,4 @@ comment on function app.details_size_faults(jsonb) is
   'A JSON array with the error of details that have more than 50 members or more than 16,384 bytes; null if there is none. '
   'app.is_details has the same limits. details: a JSON object as it is stored.';
 
-grant execute on function app.details_size_faults(jsonb) to leads_exec;
+grant execute on function app.details_size_faults(jsonb) to leads_exec, leads_intake, leads_jobs;

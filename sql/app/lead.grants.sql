@@ -1,6 +1,6 @@
 -- app.lead - the privileges on the table.
 set local role leads_owner;
-revoke all on app.lead from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+revoke all on app.lead from leads_auth, leads_exec, leads_intake, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
 grant
   select,
@@ -14,13 +14,30 @@ grant
   )
 on app.lead to leads_exec;
 
+-- The functions of forms. The score is written by the trigger of scoring.score.
+grant
+  select,
+  insert (
+    organization_id, name, company, email, source, pipeline_stage, industry, company_size, pain_points, timeline,
+    budget_range, phone, reference, details
+  ),
+  update (
+    name, company, email, industry, company_size, pain_points, timeline, budget_range, phone, details, lead_score,
+    ai_reasoning, score_id
+  )
+on app.lead to leads_intake;
+
 grant select, insert (
   id, organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
   timeline, budget_range, ai_reasoning, phone, reference, details, qualification_completed_at, created_at, updated_at
 ) on app.lead to leads_jobs;
 
--- admin.fill_lead_items, admin.fill_phone_keys. The trigger _500_stamp replaces the value that is written.
-grant update (item, phone_key) on app.lead to leads_jobs;
+-- admin.fill_lead_items and admin.fill_phone_keys: the trigger _500_stamp replaces the value that is written.
+-- admin.replay_submissions: the other columns.
+grant update (
+  item, phone_key, name, company, email, industry, company_size, pain_points, timeline, budget_range, phone, details,
+  lead_score, ai_reasoning, score_id
+) on app.lead to leads_jobs;
 
 -- The columns that the views of schema bi show. Analysts have no USAGE on schema app.
 grant select (
@@ -30,4 +47,4 @@ grant select (
 ) on app.lead to leads_bi;
 
 -- leads erase locks the row, which requires UPDATE on a column. organization_id never changes.
-grant select (organization_id, id, pipeline_stage), update (organization_id), delete on app.lead to leads_eraser;
+grant select (organization_id, id, pipeline_stage, email, phone_key), update (organization_id), delete on app.lead to leads_eraser;

@@ -12,11 +12,22 @@ create policy lead_exec_update on app.lead for update to leads_exec
   using (organization_id = (select k.organization_id from auth.claimed_key as k where 'write' = any (k.scopes)))
   with check (organization_id = (select k.organization_id from auth.claimed_key as k where 'write' = any (k.scopes)));
 
+-- The functions of forms, which leads_intake owns.
+create policy lead_intake_select on app.lead for select to leads_intake
+  using (organization_id = (select k.organization_id from auth.claimed_key as k where 'form' = any (k.scopes)));
+
+create policy lead_intake_insert on app.lead for insert to leads_intake
+  with check (organization_id = (select k.organization_id from auth.claimed_key as k where 'form' = any (k.scopes)));
+
+create policy lead_intake_update on app.lead for update to leads_intake
+  using (organization_id = (select k.organization_id from auth.claimed_key as k where 'form' = any (k.scopes)))
+  with check (organization_id = (select k.organization_id from auth.claimed_key as k where 'form' = any (k.scopes)));
+
 -- admin.try_scoring_model, admin.backtest_scoring_model
 create policy lead_jobs_select on app.lead for select to leads_jobs using (true);
 -- admin.load_leads
 create policy lead_jobs_insert on app.lead for insert to leads_jobs with check (true);
--- admin.fill_lead_items
+-- admin.fill_lead_items, admin.replay_submissions
 create policy lead_jobs_update on app.lead for update to leads_jobs using (true) with check (true);
 
 create policy lead_bi_select on app.lead for select to leads_bi

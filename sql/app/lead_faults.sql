@@ -119,4 +119,4 @@ that the client may not send; null if there is no fault. Codes: read_only_field,
 out_of_range, not_whole, blank, too_long, control_character, invalid_email, invalid_name, unknown_stage, invalid_phone. The CHECKs and the
 foreign key of app.lead refuse the same values from any writer, except invisible and control characters.$$;
 
-grant execute on function app.lead_faults(uuid, jsonb, boolean) to leads_exec;
+grant execute on function app.lead_faults(uuid, jsonb, boolean) to leads_exec, leads_intake, leads_jobs;

@@ -23,4 +23,4 @@ $$The detail of a fault of a lead's field, as an English sentence.
 
 kind, max_length, is_nullable: as in app.lead_field.$$;
 
-grant execute on function app.lead_field_rule(text, integer, boolean) to leads_exec;
+grant execute on function app.lead_field_rule(text, integer, boolean) to leads_exec, leads_intake, leads_jobs;

@@ -35,4 +35,4 @@ fields: a JSON object without faults (app.lead_faults). White space and invisibl
 texts are removed, and the domain of the email is converted to ASCII. A field that is left out keeps the value of base;
 null clears it. details are changed member by member (app.changed_details).$$;
 
-grant execute on function app.lead_from(jsonb, app.lead_values) to leads_exec;
+grant execute on function app.lead_from(jsonb, app.lead_values) to leads_exec, leads_intake, leads_jobs;

@@ -1,9 +1,10 @@
 -- app.organization - the privileges on the table.
 set local role leads_owner;
-revoke all on app.organization from leads_auth, leads_exec, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
+revoke all on app.organization from leads_auth, leads_exec, leads_intake, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
 grant references on app.organization to leads_auth;
 grant select on app.organization to leads_exec;
+grant select (organization_id, accepts_name_and_phone, country_code) on app.organization to leads_intake;
 -- admin.seal_events locks the row, which requires UPDATE on a column that never changes.
 grant
   select,

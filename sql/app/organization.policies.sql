@@ -5,6 +5,9 @@ call app.drop_policies('app.organization');
 create policy organization_exec_select on app.organization for select to leads_exec
   using (organization_id = (select k.organization_id from auth.claimed_key as k where 'read' = any (k.scopes)));
 
+create policy organization_intake_select on app.organization for select to leads_intake
+  using (organization_id = (select k.organization_id from auth.claimed_key as k where 'form' = any (k.scopes)));
+
 create policy organization_jobs_select on app.organization for select to leads_jobs using (true);
 create policy organization_jobs_insert on app.organization for insert to leads_jobs with check (true);
 -- admin.seal_events locks the row.

@@ -5,6 +5,9 @@ call app.drop_policies('app.pipeline_stage');
 create policy pipeline_stage_exec_select on app.pipeline_stage for select to leads_exec
   using (organization_id = (select k.organization_id from auth.claimed_key as k where 'read' = any (k.scopes)));
 
+create policy pipeline_stage_intake_select on app.pipeline_stage for select to leads_intake
+  using (organization_id = (select k.organization_id from auth.claimed_key as k where 'form' = any (k.scopes)));
+
 create policy pipeline_stage_jobs_select on app.pipeline_stage for select to leads_jobs using (true);
 create policy pipeline_stage_jobs_insert on app.pipeline_stage for insert to leads_jobs with check (true);
 create policy pipeline_stage_jobs_delete on app.pipeline_stage for delete to leads_jobs using (true);

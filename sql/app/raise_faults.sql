@@ -17,4 +17,4 @@ comment on function app.raise_faults(integer, text, json) is
   'Raises PT<status> with the code as its message and the errors, a JSON array of {field, code, detail}, as its detail. '
   'Does nothing if errors is null.';
 
-grant execute on function app.raise_faults(integer, text, json) to leads_exec;
+grant execute on function app.raise_faults(integer, text, json) to leads_exec, leads_jobs;

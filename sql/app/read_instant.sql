@@ -45,4 +45,4 @@ $$The time in an ISO 8601 text. Null: the text is no such time.
 Accepts YYYY-MM-DD (midnight UTC), or a date and time with Z or an offset, in the years 1 to 9999. T can be a space; the
 seconds and their fraction are optional; an offset is +02:00, +0200 or +02. The result has microseconds, truncated.$$;
 
-grant execute on function app.read_instant(text) to leads_exec;
+grant execute on function app.read_instant(text) to leads_exec, leads_intake, leads_jobs;

@@ -16,4 +16,4 @@ end;
 
 comment on function app.stage_names(uuid) is 'The first 50 pipeline stages of the organization, in their order, separated by commas.';
 
-grant execute on function app.stage_names(uuid) to leads_exec;
+grant execute on function app.stage_names(uuid) to leads_exec, leads_intake, leads_jobs;

@@ -15,6 +15,7 @@ begin atomic
     'api_key.created', 'api_key.rotated', 'api_key.updated', 'api_key.revoked', 'api_key.deleted',
     'analyst.created', 'analyst.updated', 'analyst.deleted',
     'organization.created', 'organization.updated', 'organization.deleted', 'organization.erased',
+    'form.created', 'form.updated', 'form.deleted',
     'pipeline_stage.created', 'pipeline_stage.updated', 'pipeline_stage.deleted'
   ];
 end;

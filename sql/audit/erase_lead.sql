@@ -9,6 +9,8 @@ declare
   v_organization_id uuid := erase_lead.organization_id;
   v_lead_id uuid := erase_lead.lead_id;
   v_stage text;
+  v_email text;
+  v_phone_key text;
   v_until timestamptz;
   v_count bigint;
   v_gone bigint := 0;
@@ -16,7 +18,7 @@ declare
   v_copies json;
 begin
   -- The locks make a concurrent change either commit before the erasure or find no lead.
-  select l.pipeline_stage into v_stage
+  select l.pipeline_stage, l.email, l.phone_key into v_stage, v_email, v_phone_key
   from app.lead as l
   where l.organization_id = v_organization_id and l.id = v_lead_id
   for update;
@@ -59,6 +61,7 @@ begin
   delete from scoring.score as s where s.organization_id = v_organization_id and s.lead_id = v_lead_id;
   get diagnostics v_count = row_count;
   v_gone := v_gone + v_count;
+  v_gone := v_gone + audit.erase_submissions(v_organization_id, v_lead_id, v_email, v_phone_key);
   delete from app.lead as l where l.organization_id = v_organization_id and l.id = v_lead_id;
   get diagnostics v_count = row_count;
   v_gone := v_gone + v_count;
@@ -89,7 +92,7 @@ end $$;
 comment on function audit.erase_lead(uuid, uuid) is
 $$Erases a lead, even one that was deleted before. A second call changes nothing.
 
-It deletes the lead with its signals, scores, pushes and attempts, replaces the values in its events by {"erased": true},
+It deletes the lead with its signals, scores, pushes, attempts and submissions of forms, replaces the values in its events by {"erased": true},
 sets kept answers to null, and writes the event lead.erased.
 wait_seconds: if it is greater than 0, nothing was done because a push holds a lease for that many seconds; call again then.
 rows_gone: the number of rows that were deleted or emptied. events: the number of events whose values were erased. copies:

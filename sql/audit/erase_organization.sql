@@ -14,6 +14,9 @@ begin
     raise sqlstate 'PT409' using
       message = 'leads_left', hint = 'New leads arrived during the erasure. Run the command again: leads erase --organization ID';
   end if;
+  delete from intake.client as c where c.organization_id = v_organization_id;
+  delete from intake.submission as s where s.organization_id = v_organization_id;
+  delete from intake.form as f where f.organization_id = v_organization_id;
   delete from app.idempotency_key as k where k.organization_id = v_organization_id;
   delete from scoring.model as m where m.organization_id = v_organization_id;
   delete from app.pipeline_stage as p where p.organization_id = v_organization_id;

@@ -27,4 +27,4 @@ compute. The table stores the SHA-256 of the claim, so a value that is read from
 
 -- The policies for leads_exec read the view, because a call of auth.organization_id costs more. A login must not read it:
 -- with a function of its own in a condition, the login would see other keys.
-grant select on auth.claimed_key to leads_exec;
+grant select on auth.claimed_key to leads_exec, leads_intake;

@@ -9,4 +9,4 @@ end;
 
 comment on function auth.key_id() is 'The id of the key that this transaction has proven; null if there is none.';
 
-grant execute on function auth.key_id() to leads_audit;
+grant execute on function auth.key_id() to leads_audit, leads_intake;

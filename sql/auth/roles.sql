@@ -12,8 +12,10 @@ begin atomic
     ('leads_auth', 'owner', array['auth']),
     -- The functions of the API. The policies bind it to the organization of the request's key.
     ('leads_exec', 'owner', array['api']),
+    -- The functions of forms. The policies bind it to the organization of the form's token.
+    ('leads_intake', 'owner', array['api', 'intake']),
     -- The functions of operators and workers, which work for every organization.
-    ('leads_jobs', 'owner', array['admin', 'crm']),
+    ('leads_jobs', 'owner', array['admin', 'crm', 'intake']),
     -- The functions that write the audit log.
     ('leads_audit', 'sealed', array['audit']),
     -- The functions that erase personal data.

@@ -25,4 +25,4 @@ end $$;
 comment on function scoring.clean_value(jsonb) is
   'The value of a signal with its texts as app.clean_text stores them. Null for null.';
 
-grant execute on function scoring.clean_value(jsonb) to leads_exec;
+grant execute on function scoring.clean_value(jsonb) to leads_exec, leads_intake, leads_jobs;

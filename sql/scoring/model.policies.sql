@@ -5,6 +5,9 @@ call app.drop_policies('scoring.model');
 create policy model_exec_select on scoring.model for select to leads_exec
   using (organization_id = (select k.organization_id from auth.claimed_key as k where 'read' = any (k.scopes)));
 
+create policy model_intake_select on scoring.model for select to leads_intake
+  using (organization_id = (select k.organization_id from auth.claimed_key as k where 'form' = any (k.scopes)));
+
 -- admin.edit_scoring_model, admin.activate_scoring_model
 create policy model_jobs_select on scoring.model for select to leads_jobs using (true);
 create policy model_jobs_insert on scoring.model for insert to leads_jobs with check (true);

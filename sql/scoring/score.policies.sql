@@ -5,9 +5,17 @@ call app.drop_policies('scoring.score');
 create policy score_exec_select on scoring.score for select to leads_exec
   using (organization_id = (select k.organization_id from auth.claimed_key as k where 'read' = any (k.scopes)));
 
+create policy score_intake_select on scoring.score for select to leads_intake
+  using (organization_id = (select k.organization_id from auth.claimed_key as k where 'form' = any (k.scopes)));
+
+create policy score_intake_insert on scoring.score for insert to leads_intake
+  with check (organization_id = (select k.organization_id from auth.claimed_key as k where 'form' = any (k.scopes)));
+
 create policy score_exec_insert on scoring.score for insert to leads_exec
   with check (organization_id = (select k.organization_id from auth.claimed_key as k where 'write' = any (k.scopes)));
 
+-- admin.replay_submissions
+create policy score_jobs_select on scoring.score for select to leads_jobs using (true);
 -- admin.load_leads: a lead that is loaded with a score gets a row of kind "set".
 create policy score_jobs_insert on scoring.score for insert to leads_jobs with check (true);
 

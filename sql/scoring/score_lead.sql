@@ -39,4 +39,4 @@ $$Scores a lead as of now with the model in force, and adds the score to the his
 
 Null: the organization has no such lead.$$;
 
-grant execute on function scoring.score_lead(uuid, uuid) to leads_exec;
+grant execute on function scoring.score_lead(uuid, uuid) to leads_exec, leads_intake, leads_jobs;

@@ -5,6 +5,12 @@ call app.drop_policies('scoring.signal');
 create policy signal_exec_select on scoring.signal for select to leads_exec
   using (organization_id = (select k.organization_id from auth.claimed_key as k where 'read' = any (k.scopes)));
 
+create policy signal_intake_select on scoring.signal for select to leads_intake
+  using (organization_id = (select k.organization_id from auth.claimed_key as k where 'form' = any (k.scopes)));
+
+create policy signal_intake_insert on scoring.signal for insert to leads_intake
+  with check (organization_id = (select k.organization_id from auth.claimed_key as k where 'form' = any (k.scopes)));
+
 create policy signal_exec_insert on scoring.signal for insert to leads_exec
   with check (organization_id = (select k.organization_id from auth.claimed_key as k where 'write' = any (k.scopes)));
 

@@ -29,4 +29,4 @@ comment on function scoring.value_fault(jsonb) is
   'What is wrong with the texts in a value that scoring.is_signal_value accepts, as an English sentence: a text or name is '
   'blank or has a control character. Null: nothing, also for null.';
 
-grant execute on function scoring.value_fault(jsonb) to leads_exec;
+grant execute on function scoring.value_fault(jsonb) to leads_exec, leads_intake;

@@ -108,11 +108,13 @@ def test_files_are_named_as_the_objects(database: Database) -> None:
             """
             select n.nspname || '.' || p.proname as name
             from pg_catalog.pg_proc as p join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
-            where n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'bi', 'crm', 'scoring')
+            where n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'bi', 'crm', 'intake', 'scoring')
             union all
             select n.nspname || '.' || c.relname
             from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-            where n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'bi', 'crm', 'scoring') and c.relkind = 'v'
+            where
+              n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'bi', 'crm', 'intake', 'scoring')
+              and c.relkind = 'v'
             union all
             select distinct n.nspname || '.' || c.relname || '.policies'
             from pg_catalog.pg_policy as p
@@ -127,7 +129,7 @@ def test_files_are_named_as_the_objects(database: Database) -> None:
             union all
             select n.nspname || '.' || c.relname || '.grants'
             from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-            where n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'bi', 'crm', 'scoring')
+            where n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'bi', 'crm', 'intake', 'scoring')
               and c.relkind in ('r', 'p')
               and not c.relispartition
             """

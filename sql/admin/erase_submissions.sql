@@ -1,0 +1,23 @@
+-- admin.erase_submissions - deletes the submissions of a person, for leads erase.
+set local role leads_jobs;
+
+create or replace function admin.erase_submissions(organization_id uuid, email text, phone text)
+returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_organization_id uuid := (admin.known_organization(erase_submissions.organization_id)).organization_id;
+begin
+  raise log 'submission.erased: % erases the submissions of a person of organization %', session_user, v_organization_id;
+  return audit.erase_submissions(
+    v_organization_id,
+    null,
+    nullif(app.clean_text(erase_submissions.email), ''),
+    app.phone_key(app.clean_text(erase_submissions.phone), app.country_code(v_organization_id))
+  );
+end $$;
+
+comment on function admin.erase_submissions(uuid, text, text) is
+  'Deletes what forms have kept with this e-mail address or phone number; null: it is not searched for. Returns the number. '
+  'Raises PT404 organization_not_found.';
+
+grant execute on function admin.erase_submissions(uuid, text, text) to leads_operator;
