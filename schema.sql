@@ -339,6 +339,10 @@ ALTER TYPE api.form OWNER TO leads_owner;
 
 COMMENT ON TYPE api.form IS 'A form: an address to which anything can send leads.';
 
+COMMENT ON COLUMN api.form.id IS 'The form''s id.';
+
+COMMENT ON COLUMN api.form.organization_id IS 'The organization''s id.';
+
 COMMENT ON COLUMN api.form.has_secret IS 'Whether the signatures of the sender are checked.';
 
 COMMENT ON COLUMN api.form.state IS 'active or revoked.';
@@ -380,6 +384,10 @@ CREATE TYPE api.form_submission AS (
 ALTER TYPE api.form_submission OWNER TO leads_owner;
 
 COMMENT ON TYPE api.form_submission IS 'A submission of a form.';
+
+COMMENT ON COLUMN api.form_submission.id IS 'The submission''s id.';
+
+COMMENT ON COLUMN api.form_submission.form_id IS 'The form''s id.';
 
 COMMENT ON COLUMN api.form_submission.created_at IS 'When it arrived.';
 
@@ -3415,7 +3423,8 @@ CREATE FUNCTION admin.erase_submissions(organization_id uuid, email text, phone 
 declare
   v_organization_id uuid := (admin.known_organization(erase_submissions.organization_id)).organization_id;
 begin
-  raise log 'submission.erased: % erases the submissions of a person of organization %', session_user, v_organization_id;
+  -- The number says whether forms have received something of the person.
+  perform audit.record_read(v_organization_id, 'admin.erase_submissions', '{}');
   return audit.erase_submissions(
     v_organization_id,
     null,
@@ -3426,7 +3435,7 @@ end $$;
 
 ALTER FUNCTION admin.erase_submissions(organization_id uuid, email text, phone text) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.erase_submissions(organization_id uuid, email text, phone text) IS 'Deletes what forms have kept with this e-mail address or phone number; null: it is not searched for. Returns the number. Raises PT404 organization_not_found.';
+COMMENT ON FUNCTION admin.erase_submissions(organization_id uuid, email text, phone text) IS 'Deletes what forms have kept with this e-mail address or phone number; null: it is not searched for. Returns the number. The audit log records the call. Raises PT404 organization_not_found.';
 
 CREATE FUNCTION admin.fill_lead_items(batch integer) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -3963,6 +3972,16 @@ CREATE FUNCTION admin.policy_findings() RETURNS TABLE(subject text, finding text
   WHERE (%L::text = ANY (k.scopes))))'::text, s.scope) AS format
             FROM ( VALUES ('read'::text,'r'::text), ('write'::text,NULL::text), ('admin'::text,NULL::text)) s(scope, command)
          UNION ALL
+          SELECT 'leads_intake'::text,
+             s.command,
+             s.expression
+            FROM ( VALUES (NULL::text,'(organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE (''form''::text = ANY (k.scopes))))'::text), (NULL::text,'((organization_id, key_id) = ( SELECT k.organization_id,
+    k.id
+   FROM auth.claimed_key k
+  WHERE (''form''::text = ANY (k.scopes))))'::text), ('w'::text,'false'::text)) s(command, expression)
+         UNION ALL
           SELECT 'leads_bi'::text,
              'r'::text,
              '(organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id))'::text
@@ -4365,7 +4384,7 @@ CREATE FUNCTION admin.trigger_findings() RETURNS TABLE(subject text, finding tex
                      ELSE NULL::text
                  END AS condition
             FROM admin.tenant_table t
-           WHERE ((NOT t.is_partition) AND (t.name <> ALL (ARRAY['app.idempotency_key'::text, 'crm.attempt'::text, 'audit.event'::text, 'audit.unsealed'::text, 'audit.seal'::text])))
+           WHERE ((NOT t.is_partition) AND (t.name <> ALL (ARRAY['app.idempotency_key'::text, 'intake.submission'::text, 'intake.client'::text, 'crm.attempt'::text, 'audit.event'::text, 'audit.unsealed'::text, 'audit.seal'::text])))
          UNION ALL
           SELECT t.oid,
              t.name,
@@ -4375,7 +4394,7 @@ CREATE FUNCTION admin.trigger_findings() RETURNS TABLE(subject text, finding tex
              g.is_always,
              NULL::integer,
              NULL::text
-            FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('app.lead'::text,'_110_check_first_score'::text,false), ('app.lead'::text,'_120_check_score'::text,false), ('app.lead'::text,'_600_keep_first_score'::text,false), ('app.lead'::text,'_610_keep_set_score'::text,false), ('app.lead'::text,'_910_push_first_stage'::text,false), ('app.lead'::text,'_920_push_stage'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_110_keep_outcome'::text,false), ('crm.connection'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_110_keep_identity'::text,false), ('crm.sync'::text,'_120_keep_outcome'::text,false), ('crm.sync'::text,'_130_count_up'::text,false), ('crm.sync'::text,'_140_lease_by_attempt'::text,false), ('scoring.model'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_130_keep_active'::text,false), ('scoring.model'::text,'_140_keep_history'::text,false), ('scoring.score'::text,'_100_refuse_truncate'::text,false), ('scoring.score'::text,'_110_refuse_change'::text,false), ('scoring.score'::text,'_120_check'::text,false), ('scoring.score'::text,'_500_apply'::text,false), ('scoring.signal'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_105_refuse_delete'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true), ('audit.event'::text,'_120_check_erasure'::text,true), ('audit.seal'::text,'_100_refuse_change'::text,true), ('audit.seal'::text,'_110_refuse_truncate'::text,true), ('audit.unsealed'::text,'_100_refuse_truncate'::text,false)) g("table", trigger, is_always)
+            FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('app.lead'::text,'_110_check_first_score'::text,false), ('app.lead'::text,'_120_check_score'::text,false), ('app.lead'::text,'_600_keep_first_score'::text,false), ('app.lead'::text,'_610_keep_set_score'::text,false), ('app.lead'::text,'_910_push_first_stage'::text,false), ('app.lead'::text,'_920_push_stage'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_110_keep_outcome'::text,false), ('crm.connection'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_120_keep_identity'::text,false), ('intake.submission'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_110_keep_identity'::text,false), ('crm.sync'::text,'_120_keep_outcome'::text,false), ('crm.sync'::text,'_130_count_up'::text,false), ('crm.sync'::text,'_140_lease_by_attempt'::text,false), ('scoring.model'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_130_keep_active'::text,false), ('scoring.model'::text,'_140_keep_history'::text,false), ('scoring.score'::text,'_100_refuse_truncate'::text,false), ('scoring.score'::text,'_110_refuse_change'::text,false), ('scoring.score'::text,'_120_check'::text,false), ('scoring.score'::text,'_500_apply'::text,false), ('scoring.signal'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_105_refuse_delete'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true), ('audit.event'::text,'_120_check_erasure'::text,true), ('audit.seal'::text,'_100_refuse_change'::text,true), ('audit.seal'::text,'_110_refuse_truncate'::text,true), ('audit.unsealed'::text,'_100_refuse_truncate'::text,false)) g("table", trigger, is_always)
               JOIN admin.tenant_table t ON ((t.name = g."table")))
          UNION ALL
           SELECT t.oid,
@@ -4695,6 +4714,22 @@ COMMENT ON COLUMN auth.api_key.expires_at IS 'The key is refused from this time 
 
 COMMENT ON COLUMN auth.api_key.rotated_from IS 'The id of the key that this key replaces.';
 
+CREATE FUNCTION auth.key_state(organization_id uuid, id uuid) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN ((k.revoked_at IS NOT NULL) OR (k.expires_at <= now())) THEN 'revoked'::text
+             ELSE 'active'::text
+         END AS "case"
+    FROM auth.api_key k
+   WHERE ((k.organization_id = key_state.organization_id) AND (k.id = key_state.id));
+END;
+
+ALTER FUNCTION auth.key_state(organization_id uuid, id uuid) OWNER TO leads_auth;
+
+COMMENT ON FUNCTION auth.key_state(organization_id uuid, id uuid) IS 'active, or revoked if the key is revoked or has expired; null: the organization has no such key.';
+
 CREATE TABLE intake.form (
     organization_id uuid NOT NULL,
     id uuid DEFAULT app.new_id() NOT NULL,
@@ -4719,6 +4754,7 @@ CREATE TABLE intake.form (
     CONSTRAINT form_mapping_is_an_object CHECK ((jsonb_typeof(mapping) = 'object'::text)),
     CONSTRAINT form_name_is_text_of_1_to_255 CHECK (app.is_text(name, 255)),
     CONSTRAINT form_on_duplicate_is_known CHECK ((on_duplicate = ANY (ARRAY['create'::text, 'skip'::text, 'fill'::text]))),
+    CONSTRAINT form_preset_is_name CHECK (app.is_name(preset)),
     CONSTRAINT form_redirect_url_is_http CHECK (((redirect_url ~ '^https?://'::text) AND (char_length(redirect_url) <= 2000))),
     CONSTRAINT form_source_is_name CHECK (app.is_name(source)),
     CONSTRAINT form_takes_1_to_6000_requests_per_minute CHECK (((requests_per_minute >= 1) AND (requests_per_minute <= 6000)))
@@ -4789,14 +4825,10 @@ CREATE FUNCTION intake.form_item(organization_id uuid, form_id uuid, token text)
      f.duplicate_hours,
      f.requests_per_minute,
      (f.credential IS NOT NULL),
-         CASE
-             WHEN ((k.revoked_at IS NOT NULL) OR (k.expires_at <= now())) THEN 'revoked'::text
-             ELSE 'active'::text
-         END AS "case",
+     auth.key_state(f.organization_id, f.key_id) AS key_state,
      ('/in/'::text || form_item.token),
      app.utc_text(f.created_at) AS utc_text
-    FROM (intake.form f
-      JOIN auth.api_key k ON (((k.organization_id = f.organization_id) AND (k.id = f.key_id))))
+    FROM intake.form f
    WHERE ((f.organization_id = form_item.organization_id) AND (f.id = form_item.form_id));
 END;
 
@@ -5791,8 +5823,13 @@ CREATE FUNCTION api.create_form(body text) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+  v_organization_id uuid := auth.organization_id('admin');
+  v_form record;
 begin
-  return row(201, null::json, row_to_json(intake.create_own_form(app.read_object(create_form.body)))::text);
+  v_form := intake.create_form(v_organization_id, app.read_object(create_form.body));
+  -- Another statement, which sees the row.
+  return row(201, null::json, row_to_json(intake.form_item(v_organization_id, v_form.form_id, v_form.token))::text);
 end $$;
 
 ALTER FUNCTION api.create_form(body text) OWNER TO leads_exec;
@@ -6659,42 +6696,12 @@ COMMENT ON FUNCTION api.list_crm_connections() IS 'List the CRM connections.
 An organization has at most one connection. state is active or paused. fault says why, if the CRM rejected the
 credential. The credential itself is never shown. An operator creates, pauses and removes connections.';
 
-CREATE FUNCTION intake.own_forms() RETURNS SETOF api.form
-    LANGUAGE sql STABLE SECURITY DEFINER
-    BEGIN ATOMIC
- SELECT (i.item).id AS id,
-     (i.item).organization_id AS organization_id,
-     (i.item).name AS name,
-     (i.item).preset AS preset,
-     (i.item).source AS source,
-     (i.item).mapping AS mapping,
-     (i.item).constants AS constants,
-     (i.item).origins AS origins,
-     (i.item).honeypot AS honeypot,
-     (i.item).redirect_url AS redirect_url,
-     (i.item).on_duplicate AS on_duplicate,
-     (i.item).duplicate_hours AS duplicate_hours,
-     (i.item).requests_per_minute AS requests_per_minute,
-     (i.item).has_secret AS has_secret,
-     (i.item).state AS state,
-     (i.item).address AS address,
-     (i.item).created_at AS created_at
-    FROM (intake.form f
-      CROSS JOIN LATERAL ( SELECT intake.form_item(f.organization_id, f.id, NULL::text) AS item
-          OFFSET 0) i)
-   WHERE (f.organization_id = ( SELECT auth.organization_id('admin'::text) AS organization_id))
-   ORDER BY f.created_at, f.id;
-END;
-
-ALTER FUNCTION intake.own_forms() OWNER TO leads_jobs;
-
-COMMENT ON FUNCTION intake.own_forms() IS 'The forms, the oldest first. None, if this transaction has proven no admin key.';
-
 CREATE FUNCTION api.list_forms() RETURNS api.answer
     LANGUAGE sql STABLE SECURITY DEFINER
     BEGIN ATOMIC
- SELECT ROW(200, NULL::json, concat('{"data":[', ( SELECT string_agg((row_to_json(f.*))::text, ','::text) AS string_agg
-            FROM intake.own_forms() f(id, organization_id, name, preset, source, mapping, constants, origins, honeypot, redirect_url, on_duplicate, duplicate_hours, requests_per_minute, has_secret, state, address, created_at)), '],"next_cursor":null}'))::api.answer AS "row";
+ SELECT ROW(200, NULL::json, concat('{"data":[', string_agg((row_to_json(intake.form_item(f.organization_id, f.id, NULL::text)))::text, ','::text ORDER BY f.created_at, f.id), '],"next_cursor":null}'))::api.answer AS "row"
+    FROM intake.form f
+   WHERE (f.organization_id = ( SELECT auth.organization_id('admin'::text) AS organization_id));
 END;
 
 ALTER FUNCTION api.list_forms() OWNER TO leads_exec;
@@ -10966,6 +10973,32 @@ about: members of the payload, as JSON text without the braces. The source comes
 proven key, worker for leads_worker, system for leads_operator and the migrating login, sql for every other login.
 Only functions that leads_audit owns may execute it.';
 
+CREATE FUNCTION auth.add_form_key(organization_id uuid, name text, digest bytea) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_id uuid := app.new_id();
+begin
+  -- session_user: neither a setting nor SET ROLE changes it.
+  if session_user <> 'leads_operator' and not exists (
+    select from auth.claimed_key as k
+    where k.organization_id = add_form_key.organization_id and 'admin' = any (k.scopes)
+  ) then
+    raise sqlstate 'PT401' using message = 'unauthorized';
+  end if;
+  insert into auth.api_key (organization_id, id, name, scopes, digest)
+  values (add_form_key.organization_id, v_id, add_form_key.name, '{form}', add_form_key.digest);
+  return v_id;
+end $$;
+
+ALTER FUNCTION auth.add_form_key(organization_id uuid, name text, digest bytea) OWNER TO leads_auth;
+
+COMMENT ON FUNCTION auth.add_form_key(organization_id uuid, name text, digest bytea) IS 'Adds a key with the scope form, and returns its id.
+
+A request must have proven an admin key of the organization; an operator may name any organization. name: a text of 1 to 255
+characters, or null. digest: SHA-256 of the SHA-256 of the token. Raises PT401 unauthorized.';
+
 CREATE FUNCTION auth.analyst_organization_id() RETURNS uuid
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
     BEGIN ATOMIC
@@ -11993,7 +12026,6 @@ CREATE FUNCTION intake.create_form(organization_id uuid, settings jsonb, OUT for
 declare
   v_organization_id uuid := create_form.organization_id;
   v_settings jsonb := jsonb_strip_nulls(create_form.settings);
-  v_key_id uuid := app.new_id();
   v_claim bytea;
   v_nonce bytea := uuid_send(gen_random_uuid());
 begin
@@ -12007,8 +12039,6 @@ begin
     translate(encode(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'base64'), '+/=', '-_')
   );
   v_claim := sha256(convert_to(token, 'UTF8'));
-  insert into auth.api_key (organization_id, id, name, scopes, digest)
-  values (v_organization_id, v_key_id, app.clean_text(v_settings ->> 'name'), '{form}', sha256(v_claim));
   insert into intake.form (
     organization_id, id, key_id, name, preset, source, mapping, constants, origins, honeypot, redirect_url, on_duplicate,
     duplicate_hours, requests_per_minute, credential
@@ -12016,7 +12046,7 @@ begin
   values (
     v_organization_id,
     form_id,
-    v_key_id,
+    auth.add_form_key(v_organization_id, app.clean_text(v_settings ->> 'name'), sha256(v_claim)),
     app.clean_text(v_settings ->> 'name'),
     v_settings ->> 'preset',
     coalesce(
@@ -12038,27 +12068,8 @@ ALTER FUNCTION intake.create_form(organization_id uuid, settings jsonb, OUT form
 
 COMMENT ON FUNCTION intake.create_form(organization_id uuid, settings jsonb, OUT form_id uuid, OUT token text) IS 'Creates a form and returns its id and its token, which is shown once: only the SHA-256 of its SHA-256 is stored.
 
-settings: a JSON object (api.form_input). Raises PT422 validation_failed.';
-
-CREATE FUNCTION intake.create_own_form(settings jsonb) RETURNS api.form
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-  v_organization_id uuid := auth.organization_id('admin');
-  v_form record;
-begin
-  if v_organization_id is null then
-    return null;
-  end if;
-  v_form := intake.create_form(v_organization_id, create_own_form.settings);
-  -- Another statement, which sees the row.
-  return intake.form_item(v_organization_id, v_form.form_id, v_form.token);
-end $$;
-
-ALTER FUNCTION intake.create_own_form(settings jsonb) OWNER TO leads_jobs;
-
-COMMENT ON FUNCTION intake.create_own_form(settings jsonb) IS 'The new form with its address. The caller cannot name another organization: without an admin key that this transaction has proven, nothing is created. Raises PT422 validation_failed.';
+settings: a JSON object (api.form_input). Raises PT401
+unauthorized (auth.add_form_key) and PT422 validation_failed.';
 
 CREATE FUNCTION intake.draft(organization_id uuid, form_id uuid, content jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -14459,9 +14470,6 @@ ALTER TABLE ONLY intake.form
 ALTER TABLE ONLY intake.form
     ADD CONSTRAINT form_has_a_key FOREIGN KEY (organization_id, key_id) REFERENCES auth.api_key(organization_id, id);
 
-ALTER TABLE ONLY intake.form
-    ADD CONSTRAINT form_preset_exists FOREIGN KEY (preset) REFERENCES intake.preset(name);
-
 ALTER TABLE ONLY intake.submission
     ADD CONSTRAINT submission_belongs_to_form FOREIGN KEY (organization_id, form_id) REFERENCES intake.form(organization_id, id);
 
@@ -14637,6 +14645,8 @@ CREATE POLICY analyst_jobs_select ON auth.analyst FOR SELECT TO leads_jobs USING
 
 ALTER TABLE auth.api_key ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY api_key_auth_insert ON auth.api_key FOR INSERT TO leads_auth WITH CHECK (true);
+
 CREATE POLICY api_key_auth_select ON auth.api_key FOR SELECT TO leads_auth USING (true);
 
 CREATE POLICY api_key_jobs_insert ON auth.api_key FOR INSERT TO leads_jobs WITH CHECK (true);
@@ -14722,6 +14732,14 @@ ALTER TABLE intake.form ENABLE ROW LEVEL SECURITY;
 CREATE POLICY form_eraser_delete ON intake.form FOR DELETE TO leads_eraser USING (true);
 
 CREATE POLICY form_eraser_select ON intake.form FOR SELECT TO leads_eraser USING (true);
+
+CREATE POLICY form_exec_insert ON intake.form FOR INSERT TO leads_exec WITH CHECK ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('admin'::text = ANY (k.scopes)))));
+
+CREATE POLICY form_exec_select ON intake.form FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('admin'::text = ANY (k.scopes)))));
 
 CREATE POLICY form_intake_select ON intake.form FOR SELECT TO leads_intake USING (((organization_id, key_id) = ( SELECT k.organization_id,
     k.id
@@ -15370,6 +15388,7 @@ REVOKE ALL ON FUNCTION admin.findings(release integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.findings(release integer) TO leads_operator;
 
 GRANT SELECT ON TABLE intake.preset TO leads_intake;
+GRANT SELECT ON TABLE intake.preset TO leads_exec;
 GRANT SELECT ON TABLE intake.preset TO leads_jobs;
 
 REVOKE ALL ON FUNCTION admin.form_presets() FROM PUBLIC;
@@ -15396,43 +15415,64 @@ GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE auth.api_key TO leads_jobs;
 
 GRANT SELECT(rotated_from),INSERT(rotated_from) ON TABLE auth.api_key TO leads_jobs;
 
+REVOKE ALL ON FUNCTION auth.key_state(organization_id uuid, id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.key_state(organization_id uuid, id uuid) TO leads_exec;
+GRANT ALL ON FUNCTION auth.key_state(organization_id uuid, id uuid) TO leads_jobs;
+
 GRANT SELECT ON TABLE intake.form TO leads_intake;
+GRANT SELECT ON TABLE intake.form TO leads_exec;
 GRANT SELECT ON TABLE intake.form TO leads_jobs;
 GRANT DELETE ON TABLE intake.form TO leads_eraser;
 
 GRANT UPDATE(organization_id) ON TABLE intake.form TO leads_intake;
+GRANT INSERT(organization_id) ON TABLE intake.form TO leads_exec;
 GRANT INSERT(organization_id) ON TABLE intake.form TO leads_jobs;
 GRANT SELECT(organization_id) ON TABLE intake.form TO leads_eraser;
 
+GRANT INSERT(id) ON TABLE intake.form TO leads_exec;
 GRANT INSERT(id) ON TABLE intake.form TO leads_jobs;
 
+GRANT INSERT(key_id) ON TABLE intake.form TO leads_exec;
 GRANT INSERT(key_id) ON TABLE intake.form TO leads_jobs;
 
+GRANT INSERT(name) ON TABLE intake.form TO leads_exec;
 GRANT INSERT(name),UPDATE(name) ON TABLE intake.form TO leads_jobs;
 
+GRANT INSERT(preset) ON TABLE intake.form TO leads_exec;
 GRANT INSERT(preset),UPDATE(preset) ON TABLE intake.form TO leads_jobs;
 
+GRANT INSERT(source) ON TABLE intake.form TO leads_exec;
 GRANT INSERT(source),UPDATE(source) ON TABLE intake.form TO leads_jobs;
 
+GRANT INSERT(mapping) ON TABLE intake.form TO leads_exec;
 GRANT INSERT(mapping),UPDATE(mapping) ON TABLE intake.form TO leads_jobs;
 
+GRANT INSERT(constants) ON TABLE intake.form TO leads_exec;
 GRANT INSERT(constants),UPDATE(constants) ON TABLE intake.form TO leads_jobs;
 
+GRANT INSERT(origins) ON TABLE intake.form TO leads_exec;
 GRANT INSERT(origins),UPDATE(origins) ON TABLE intake.form TO leads_jobs;
 
+GRANT INSERT(honeypot) ON TABLE intake.form TO leads_exec;
 GRANT INSERT(honeypot),UPDATE(honeypot) ON TABLE intake.form TO leads_jobs;
 
+GRANT INSERT(redirect_url) ON TABLE intake.form TO leads_exec;
 GRANT INSERT(redirect_url),UPDATE(redirect_url) ON TABLE intake.form TO leads_jobs;
 
+GRANT INSERT(on_duplicate) ON TABLE intake.form TO leads_exec;
 GRANT INSERT(on_duplicate),UPDATE(on_duplicate) ON TABLE intake.form TO leads_jobs;
 
+GRANT INSERT(duplicate_hours) ON TABLE intake.form TO leads_exec;
 GRANT INSERT(duplicate_hours),UPDATE(duplicate_hours) ON TABLE intake.form TO leads_jobs;
 
+GRANT INSERT(requests_per_minute) ON TABLE intake.form TO leads_exec;
 GRANT INSERT(requests_per_minute),UPDATE(requests_per_minute) ON TABLE intake.form TO leads_jobs;
 
+GRANT INSERT(credential) ON TABLE intake.form TO leads_exec;
 GRANT INSERT(credential) ON TABLE intake.form TO leads_jobs;
 
 REVOKE ALL ON FUNCTION intake.form_item(organization_id uuid, form_id uuid, token text) FROM PUBLIC;
+GRANT ALL ON FUNCTION intake.form_item(organization_id uuid, form_id uuid, token text) TO leads_exec;
 GRANT ALL ON FUNCTION intake.form_item(organization_id uuid, form_id uuid, token text) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION admin.forms(organization_id uuid) FROM PUBLIC;
@@ -15583,9 +15623,8 @@ GRANT SELECT ON TABLE auth.claimed_key TO leads_intake;
 
 REVOKE ALL ON FUNCTION auth.organization_id(scope text) FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.organization_id(scope text) TO leads_exec;
-GRANT ALL ON FUNCTION auth.organization_id(scope text) TO leads_intake;
 GRANT ALL ON FUNCTION auth.organization_id(scope text) TO leads_eraser;
-GRANT ALL ON FUNCTION auth.organization_id(scope text) TO leads_jobs;
+GRANT ALL ON FUNCTION auth.organization_id(scope text) TO leads_intake;
 
 REVOKE ALL ON FUNCTION crm.sync_in_force(organization_id uuid, lead_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.sync_in_force(organization_id uuid, lead_id uuid) TO leads_exec;
@@ -15639,9 +15678,6 @@ GRANT ALL ON FUNCTION api.list_audit_events("limit" api.page_size, cursor api.cu
 
 REVOKE ALL ON FUNCTION api.list_crm_connections() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.list_crm_connections() TO leads_api;
-
-REVOKE ALL ON FUNCTION intake.own_forms() FROM PUBLIC;
-GRANT ALL ON FUNCTION intake.own_forms() TO leads_exec;
 
 REVOKE ALL ON FUNCTION api.list_forms() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.list_forms() TO leads_api;
@@ -15758,13 +15794,13 @@ GRANT ALL ON FUNCTION app.ascii_email(value text) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.invisible() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.invisible() TO leads_exec;
-GRANT ALL ON FUNCTION app.invisible() TO leads_intake;
 GRANT ALL ON FUNCTION app.invisible() TO leads_jobs;
+GRANT ALL ON FUNCTION app.invisible() TO leads_intake;
 
 REVOKE ALL ON FUNCTION app.clean_text(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.clean_text(value text) TO leads_exec;
-GRANT ALL ON FUNCTION app.clean_text(value text) TO leads_intake;
 GRANT ALL ON FUNCTION app.clean_text(value text) TO leads_jobs;
+GRANT ALL ON FUNCTION app.clean_text(value text) TO leads_intake;
 
 REVOKE ALL ON FUNCTION app.changed_details(base jsonb, patch jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.changed_details(base jsonb, patch jsonb) TO leads_exec;
@@ -15797,13 +15833,13 @@ GRANT ALL ON FUNCTION app.contact_fault(organization_id uuid, has_name_and_phone
 
 REVOKE ALL ON FUNCTION app.control_character(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.control_character(value text) TO leads_exec;
-GRANT ALL ON FUNCTION app.control_character(value text) TO leads_intake;
 GRANT ALL ON FUNCTION app.control_character(value text) TO leads_jobs;
+GRANT ALL ON FUNCTION app.control_character(value text) TO leads_intake;
 
 REVOKE ALL ON FUNCTION app.country_code(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.country_code(organization_id uuid) TO leads_exec;
-GRANT ALL ON FUNCTION app.country_code(organization_id uuid) TO leads_intake;
 GRANT ALL ON FUNCTION app.country_code(organization_id uuid) TO leads_jobs;
+GRANT ALL ON FUNCTION app.country_code(organization_id uuid) TO leads_intake;
 
 REVOKE ALL ON FUNCTION app.cursor_content(cursor text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.cursor_content(cursor text) TO leads_exec;
@@ -15887,8 +15923,8 @@ GRANT ALL ON FUNCTION app.lead_from(fields jsonb, base app.lead_values) TO leads
 
 REVOKE ALL ON FUNCTION app.lead_item(lead app.lead_values) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_item(lead app.lead_values) TO leads_exec;
-GRANT ALL ON FUNCTION app.lead_item(lead app.lead_values) TO leads_intake;
 GRANT ALL ON FUNCTION app.lead_item(lead app.lead_values) TO leads_jobs;
+GRANT ALL ON FUNCTION app.lead_item(lead app.lead_values) TO leads_intake;
 
 REVOKE ALL ON FUNCTION app.lead_whole(lead app.lead_values) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_whole(lead app.lead_values) TO leads_exec;
@@ -15917,8 +15953,8 @@ GRANT ALL ON FUNCTION app.phone_filter_faults(phone text, reference text) TO lea
 
 REVOKE ALL ON FUNCTION app.phone_key(value text, country_code text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.phone_key(value text, country_code text) TO leads_exec;
-GRANT ALL ON FUNCTION app.phone_key(value text, country_code text) TO leads_intake;
 GRANT ALL ON FUNCTION app.phone_key(value text, country_code text) TO leads_jobs;
+GRANT ALL ON FUNCTION app.phone_key(value text, country_code text) TO leads_intake;
 
 REVOKE ALL ON FUNCTION app.phone_keys(value text, organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.phone_keys(value text, organization_id uuid) TO leads_exec;
@@ -16036,6 +16072,10 @@ GRANT ALL ON FUNCTION audit.tg_sync__record() TO leads_owner;
 
 REVOKE ALL ON FUNCTION audit.write_event(organization_id uuid, action text, lead_id uuid, about text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION auth.add_form_key(organization_id uuid, name text, digest bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.add_form_key(organization_id uuid, name text, digest bytea) TO leads_exec;
+GRANT ALL ON FUNCTION auth.add_form_key(organization_id uuid, name text, digest bytea) TO leads_jobs;
+
 REVOKE ALL ON FUNCTION auth.analyst_organization_id() FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.analyst_organization_id() TO leads_bi;
 
@@ -16098,10 +16138,8 @@ GRANT ALL ON FUNCTION intake.content(payload text, media_type text) TO leads_int
 GRANT ALL ON FUNCTION intake.content(payload text, media_type text) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION intake.create_form(organization_id uuid, settings jsonb, OUT form_id uuid, OUT token text) FROM PUBLIC;
+GRANT ALL ON FUNCTION intake.create_form(organization_id uuid, settings jsonb, OUT form_id uuid, OUT token text) TO leads_exec;
 GRANT ALL ON FUNCTION intake.create_form(organization_id uuid, settings jsonb, OUT form_id uuid, OUT token text) TO leads_jobs;
-
-REVOKE ALL ON FUNCTION intake.create_own_form(settings jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION intake.create_own_form(settings jsonb) TO leads_exec;
 
 REVOKE ALL ON FUNCTION intake.draft(organization_id uuid, form_id uuid, content jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION intake.draft(organization_id uuid, form_id uuid, content jsonb) TO leads_intake;
@@ -16109,6 +16147,7 @@ GRANT ALL ON FUNCTION intake.draft(organization_id uuid, form_id uuid, content j
 
 REVOKE ALL ON FUNCTION intake.encrypted(value bytea, claim bytea, nonce bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION intake.encrypted(value bytea, claim bytea, nonce bytea) TO leads_intake;
+GRANT ALL ON FUNCTION intake.encrypted(value bytea, claim bytea, nonce bytea) TO leads_exec;
 GRANT ALL ON FUNCTION intake.encrypted(value bytea, claim bytea, nonce bytea) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION intake.entries(content jsonb) FROM PUBLIC;
@@ -16119,10 +16158,12 @@ REVOKE ALL ON FUNCTION intake.form_answer(redirect_url text, origins text[], hea
 GRANT ALL ON FUNCTION intake.form_answer(redirect_url text, origins text[], headers jsonb, media_type text) TO leads_intake;
 
 REVOKE ALL ON FUNCTION intake.form_faults(organization_id uuid, settings jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION intake.form_faults(organization_id uuid, settings jsonb) TO leads_exec;
 GRANT ALL ON FUNCTION intake.form_faults(organization_id uuid, settings jsonb) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION intake.hmac_sha256(key bytea, message bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION intake.hmac_sha256(key bytea, message bytea) TO leads_intake;
+GRANT ALL ON FUNCTION intake.hmac_sha256(key bytea, message bytea) TO leads_exec;
 GRANT ALL ON FUNCTION intake.hmac_sha256(key bytea, message bytea) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION intake.machine_name(value text) FROM PUBLIC;

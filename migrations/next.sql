@@ -1003,7 +1003,7 @@ create table intake.form (
   constraint form_belongs_to_organization foreign key (organization_id) references app.organization,
   constraint form_has_a_key foreign key (organization_id, key_id) references auth.api_key,
   constraint form_key_is_of_one_form unique (organization_id, key_id),
-  constraint form_preset_exists foreign key (preset) references intake.preset,
+  constraint form_preset_is_name check (app.is_name(preset)),
   constraint form_name_is_text_of_1_to_255 check (app.is_text(name, 255)),
   constraint form_source_is_name check (app.is_name(source)),
   constraint form_mapping_is_an_object check (jsonb_typeof(mapping) = 'object'),
@@ -1129,6 +1129,8 @@ create type api.form as (
   created_at text
 );
 comment on type api.form is 'A form: an address to which anything can send leads.';
+comment on column api.form.id is 'The form''s id.';
+comment on column api.form.organization_id is 'The organization''s id.';
 comment on column api.form.has_secret is 'Whether the signatures of the sender are checked.';
 comment on column api.form.state is 'active or revoked.';
 comment on column api.form.address is
@@ -1162,6 +1164,8 @@ create type api.form_submission as (
   created_at text
 );
 comment on type api.form_submission is 'A submission of a form.';
+comment on column api.form_submission.id is 'The submission''s id.';
+comment on column api.form_submission.form_id is 'The form''s id.';
 comment on column api.form_submission.created_at is 'When it arrived.';
 
 alter type api.lead_everything add attribute submissions api.form_submission[];

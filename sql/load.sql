@@ -22,6 +22,8 @@ reset role;
 \ir auth/organization_id.sql
 \ir auth/key_id.sql
 \ir auth/key_scopes.sql
+\ir auth/key_state.sql
+\ir auth/add_form_key.sql
 \ir auth/analyst_organization_id.sql
 \ir api/schema_version.sql
 \ir app/notify.sql
@@ -203,7 +205,6 @@ reset role;
 \ir intake/submission.triggers.sql
 \ir intake/submission.grants.sql
 \ir intake/client.policies.sql
-\ir intake/client.triggers.sql
 \ir intake/client.grants.sql
 \ir intake/hmac_sha256.sql
 \ir intake/encrypted.sql
@@ -222,8 +223,6 @@ reset role;
 \ir intake/form_item.sql
 \ir intake/form_faults.sql
 \ir intake/create_form.sql
-\ir intake/create_own_form.sql
-\ir intake/own_forms.sql
 
 -- section api: The API: errors, routes, the reference, and the functions that answer requests.
 \ir api/problem.grants.sql

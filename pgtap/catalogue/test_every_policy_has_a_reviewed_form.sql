@@ -23,7 +23,7 @@ select s.scope, format(
    FROM auth.claimed_key k
   WHERE (%L::text = ANY (k.scopes))))', s.scope
 )
-from (values ('read'), ('write'), ('admin')) as s (scope);
+from (values ('read'), ('write'), ('admin'), ('form')) as s (scope);
 
 create view test.policy_out_of_form as
 select p.name as finding
@@ -31,8 +31,10 @@ from test.policy as p
 join test.pinned as i on i.scope = case
   -- Reviewed: the tables of routes with the scope admin.
   when p.name in (
-    'crm.connection.connection_exec_select', 'crm.attempt.attempt_exec_select', 'audit.unsealed.unsealed_exec_select'
+    'crm.connection.connection_exec_select', 'crm.attempt.attempt_exec_select', 'audit.unsealed.unsealed_exec_select',
+    'intake.submission.submission_exec_select', 'intake.form.form_exec_select', 'intake.form.form_exec_insert'
   ) then 'admin'
+  when p.roles = 'leads_intake' then 'form'
   when p.command = 'select' then 'read'
   else 'write'
 end
@@ -49,7 +51,14 @@ where
       or p.check_expression is not null
       or p.command <> case when p.is_permissive then 'select' else 'all' end
     when not p.is_permissive then true
-    when p.roles = 'leads_exec' then
+    -- Reviewed: a token sees its own form only, and locks it.
+    when p.name in ('intake.form.form_intake_select', 'intake.form.form_intake_update') then
+      p.using_expression <> '((organization_id, key_id) = ( SELECT k.organization_id,
+    k.id
+   FROM auth.claimed_key k
+  WHERE (''form''::text = ANY (k.scopes))))'
+      or p.check_expression is distinct from case p.command when 'update' then 'false' end
+    when p.roles in ('leads_exec', 'leads_intake') then
       (p.using_expression, p.check_expression) is distinct from (
         case when p.command <> 'insert' then i.expression end,
         case when p.command not in ('select', 'delete') then i.expression end
@@ -60,6 +69,8 @@ where
       or (p.name, p.roles, p.command) not in (
         -- The organization isn't known before the key is found.
         ('auth.api_key.api_key_auth_select', 'leads_auth', 'select'),
+        -- auth.add_form_key checks the organization.
+        ('auth.api_key.api_key_auth_insert', 'leads_auth', 'insert'),
         -- The functions for operators.
         ('auth.api_key.api_key_jobs_select', 'leads_jobs', 'select'),
         ('auth.api_key.api_key_jobs_insert', 'leads_jobs', 'insert'),
@@ -75,14 +86,22 @@ where
         ('app.pipeline_stage.pipeline_stage_jobs_delete', 'leads_jobs', 'delete'),
         ('app.lead.lead_jobs_select', 'leads_jobs', 'select'),
         ('app.lead.lead_jobs_insert', 'leads_jobs', 'insert'),
-        -- A trigger replaces the value of the only column that leads_jobs may update.
         ('app.lead.lead_jobs_update', 'leads_jobs', 'update'),
         ('scoring.model.model_jobs_select', 'leads_jobs', 'select'),
         ('scoring.model.model_jobs_insert', 'leads_jobs', 'insert'),
         ('scoring.model.model_jobs_update', 'leads_jobs', 'update'),
         ('scoring.signal.signal_jobs_select', 'leads_jobs', 'select'),
         ('scoring.signal.signal_jobs_insert', 'leads_jobs', 'insert'),
+        ('scoring.score.score_jobs_select', 'leads_jobs', 'select'),
         ('scoring.score.score_jobs_insert', 'leads_jobs', 'insert'),
+        ('intake.form.form_jobs_select', 'leads_jobs', 'select'),
+        ('intake.form.form_jobs_insert', 'leads_jobs', 'insert'),
+        ('intake.form.form_jobs_update', 'leads_jobs', 'update'),
+        ('intake.submission.submission_jobs_select', 'leads_jobs', 'select'),
+        ('intake.submission.submission_jobs_update', 'leads_jobs', 'update'),
+        ('intake.submission.submission_jobs_delete', 'leads_jobs', 'delete'),
+        ('intake.client.client_jobs_select', 'leads_jobs', 'select'),
+        ('intake.client.client_jobs_delete', 'leads_jobs', 'delete'),
         ('app.idempotency_key.idempotency_key_jobs_select', 'leads_jobs', 'select'),
         ('app.idempotency_key.idempotency_key_jobs_delete', 'leads_jobs', 'delete'),
         -- The outbox.
@@ -125,6 +144,12 @@ where
         ('app.idempotency_key.idempotency_key_eraser_select', 'leads_eraser', 'select'),
         ('app.idempotency_key.idempotency_key_eraser_update', 'leads_eraser', 'update'),
         ('app.idempotency_key.idempotency_key_eraser_delete', 'leads_eraser', 'delete'),
+        ('intake.form.form_eraser_select', 'leads_eraser', 'select'),
+        ('intake.form.form_eraser_delete', 'leads_eraser', 'delete'),
+        ('intake.submission.submission_eraser_select', 'leads_eraser', 'select'),
+        ('intake.submission.submission_eraser_delete', 'leads_eraser', 'delete'),
+        ('intake.client.client_eraser_select', 'leads_eraser', 'select'),
+        ('intake.client.client_eraser_delete', 'leads_eraser', 'delete'),
         ('audit.event.event_eraser_select', 'leads_eraser', 'select'),
         ('audit.event.event_eraser_update', 'leads_eraser', 'update'),
         -- The triggers that record changes.

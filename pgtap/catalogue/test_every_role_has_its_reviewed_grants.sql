@@ -81,6 +81,7 @@ from (values
     execute on admin.check_scoring_model
     execute on admin.connect_crm
     execute on admin.create_audit_partitions
+    execute on admin.create_form
     execute on admin.create_key
     execute on admin.create_organization
     execute on admin.crm_connections
@@ -89,8 +90,12 @@ from (values
     execute on admin.edit_scoring_model
     execute on admin.erase_lead
     execute on admin.erase_organization
+    execute on admin.erase_submissions
     execute on admin.fill_phone_keys
     execute on admin.findings
+    execute on admin.form_presets
+    execute on admin.form_submissions
+    execute on admin.forms
     execute on admin.good_key
     execute on admin.keys
     execute on admin.known_organization
@@ -100,11 +105,14 @@ from (values
     execute on admin.organization
     execute on admin.organizations
     execute on admin.remove_stage
+    execute on admin.replay_submissions
     execute on admin.retry_crm
+    execute on admin.revoke_form
     execute on admin.revoke_key
     execute on admin.rotate_key
     execute on admin.scoring_models
     execute on admin.seal_events
+    execute on admin.set_form
     execute on admin.set_organization
     execute on admin.stages
     execute on admin.try_scoring_model
@@ -115,6 +123,7 @@ from (values
     usage on schema crm
     execute on admin.create_audit_partitions
     execute on admin.delete_expired_answers
+    execute on admin.delete_old_submissions
     execute on admin.seal_events
     execute on crm.begin_call
     execute on crm.connections_without_key
@@ -128,6 +137,7 @@ from (values
     usage on schema audit
     usage on schema auth
     usage on schema crm
+    usage on schema intake
     usage on schema scoring
     select on api.guide
     select on api.named_schema
@@ -161,12 +171,16 @@ from (values
       organization_id, id, vendor, account, state, fault, push_stage, settings, settle_seconds, created_at
     ) on crm.connection
     select on crm.sync
+    select (organization_id, id, form_id, outcome, lead_id, content, faults, created_at) on intake.submission
+    select on intake.preset
     select on scoring.default_model
     select on scoring.model
-    insert (
-      organization_id, lead_id, kind, lead_score, ai_reasoning, model, model_version, base, contributions, created_at
-    ) on scoring.score
+    insert (organization_id, id, key_id, name, preset, source, mapping, constants, origins, honeypot,
+      redirect_url, on_duplicate, duplicate_hours, requests_per_minute, credential) on intake.form
+    select on intake.form
     select on scoring.score
+    insert (organization_id, lead_id, kind, lead_score, ai_reasoning, model, model_version, base, contributions,
+      created_at) on scoring.score
     insert (id, organization_id, lead_id, type, value, observed_at, dedupe_key) on scoring.signal
     select on scoring.signal
     execute on api.is_change_cursor
@@ -239,8 +253,10 @@ from (values
     execute on audit.event_text
     execute on audit.position_before
     execute on audit.seal_mark
+    execute on auth.add_form_key
     execute on auth.entered_organization_id
     execute on auth.key_scopes
+    execute on auth.key_state
     execute on auth.organization_id
     execute on auth.roles
     execute on crm.account_in_force
@@ -249,6 +265,11 @@ from (values
     execute on crm.sync_in_force
     execute on crm.sync_item
     execute on crm.wake_worker
+    execute on intake.create_form
+    execute on intake.encrypted
+    execute on intake.form_faults
+    execute on intake.form_item
+    execute on intake.hmac_sha256
     execute on scoring.clean_value
     execute on scoring.compute_scores
     execute on scoring.is_decimal
@@ -276,6 +297,90 @@ from (values
     execute on audit.tg_record
     execute on audit.tg_refuse
   '),
+  ('leads_intake', '
+    usage on schema api
+    usage on schema app
+    usage on schema audit
+    usage on schema auth
+    usage on schema crm
+    usage on schema intake
+    usage on schema scoring
+    insert (organization_id, name, company, email, source, pipeline_stage, industry, company_size, pain_points,
+      timeline, budget_range, phone, reference, details) on app.lead
+    select on app.lead
+    update (name, company, email, lead_score, industry, company_size, pain_points, timeline, budget_range,
+      ai_reasoning, score_id, phone, details) on app.lead
+    select on app.lead_field
+    select (organization_id, accepts_name_and_phone, country_code) on app.organization
+    select on app.pipeline_stage
+    select on auth.claimed_key
+    insert, select on intake.client
+    update (free_at) on intake.client
+    select on intake.form
+    update (organization_id) on intake.form
+    select on intake.preset
+    insert (organization_id, id, form_id, event_digest, outcome, content, faults) on intake.submission
+    select (organization_id, id, form_id, event_digest) on intake.submission
+    update (outcome, lead_id, content, faults) on intake.submission
+    select on scoring.default_model
+    select on scoring.model
+    insert (organization_id, lead_id, kind, lead_score, ai_reasoning, model, model_version, base, contributions,
+      created_at) on scoring.score
+    select on scoring.score
+    insert (id, organization_id, lead_id, type, value, observed_at, dedupe_key) on scoring.signal
+    select on scoring.signal
+    execute on app.ascii_email
+    execute on app.changed_details
+    execute on app.character_note
+    execute on app.clean_text
+    execute on app.code_point
+    execute on app.contact_fault
+    execute on app.control_character
+    execute on app.country_code
+    execute on app.details_faults
+    execute on app.details_size_faults
+    execute on app.invisible
+    execute on app.is_details
+    execute on app.is_email
+    execute on app.is_name
+    execute on app.is_phone
+    execute on app.is_text
+    execute on app.lead_faults
+    execute on app.lead_field_rule
+    execute on app.lead_from
+    execute on app.lead_item
+    execute on app.new_id
+    execute on app.phone_key
+    execute on app.punycode
+    execute on app.read_instant
+    execute on app.stage_names
+    execute on app.trim_text
+    execute on app.utc_text
+    execute on auth.key_id
+    execute on auth.organization_id
+    execute on crm.wake_worker
+    execute on intake.allowed_origin
+    execute on intake.answers
+    execute on intake.client_network
+    execute on intake.content
+    execute on intake.draft
+    execute on intake.encrypted
+    execute on intake.entries
+    execute on intake.form_answer
+    execute on intake.hmac_sha256
+    execute on intake.machine_name
+    execute on intake.make_lead
+    execute on intake.mapped_target
+    execute on intake.signature_fault
+    execute on intake.usual_target
+    execute on scoring.clean_value
+    execute on scoring.compute_scores
+    execute on scoring.is_signal_member
+    execute on scoring.is_signal_value
+    execute on scoring.model_in_force
+    execute on scoring.score_lead
+    execute on scoring.value_fault
+  '),
   ('leads_jobs', '
     usage on schema admin
     usage on schema api
@@ -283,6 +388,7 @@ from (values
     usage on schema audit
     usage on schema auth
     usage on schema crm
+    usage on schema intake
     usage on schema scoring
     select on api.operation
     select on api.route
@@ -294,7 +400,9 @@ from (values
       reference, details
     ) on app.lead
     select on app.lead
-    update (item, phone_key) on app.lead
+    update (name, company, email, lead_score, industry, company_size, pain_points, timeline, budget_range,
+      ai_reasoning, score_id, item, phone, phone_key, details) on app.lead
+    select on app.lead_field
     insert (organization_id, name, environment) on app.organization
     select on app.organization
     update (organization_id, accepts_name_and_phone, country_code) on app.organization
@@ -326,17 +434,36 @@ from (values
       last_synced_at
     ) on crm.sync
     select on crm.vendor
+    delete on intake.client
+    select (organization_id, form_id, address, free_at) on intake.client
+    insert (organization_id, id, key_id, name, preset, source, mapping, constants, origins, honeypot,
+      redirect_url, on_duplicate, duplicate_hours, requests_per_minute, credential) on intake.form
+    select on intake.form
+    update (name, preset, source, mapping, constants, origins, honeypot, redirect_url, on_duplicate,
+      duplicate_hours, requests_per_minute) on intake.form
+    select on intake.preset
+    delete, select on intake.submission
+    update (outcome, lead_id, content, faults) on intake.submission
     select on scoring.default_model
     insert (organization_id, version, document) on scoring.model
     select on scoring.model
     update (state, document, activated_at) on scoring.model
-    insert (organization_id, lead_id, kind, lead_score, ai_reasoning, created_at) on scoring.score
+    insert (organization_id, lead_id, kind, lead_score, ai_reasoning, model, model_version, base, contributions,
+      created_at) on scoring.score
+    select on scoring.score
     insert (id, organization_id, lead_id, type, value, observed_at, dedupe_key) on scoring.signal
     select on scoring.signal
     execute on api.schema_version
+    execute on app.ascii_email
+    execute on app.changed_details
+    execute on app.character_note
     execute on app.clean_text
+    execute on app.code_point
+    execute on app.contact_fault
     execute on app.control_character
     execute on app.country_code
+    execute on app.details_faults
+    execute on app.details_size_faults
     execute on app.id_time
     execute on app.invisible
     execute on app.is_details
@@ -344,22 +471,46 @@ from (values
     execute on app.is_name
     execute on app.is_phone
     execute on app.is_text
+    execute on app.lead_faults
+    execute on app.lead_field_rule
+    execute on app.lead_from
     execute on app.lead_item
     execute on app.lead_whole
     execute on app.new_id
     execute on app.notify
     execute on app.phone_key
     execute on app.phone_keys
+    execute on app.punycode
+    execute on app.raise_faults
+    execute on app.read_instant
+    execute on app.stage_names
     execute on app.trim_text
     execute on app.utc_text
     execute on audit.chain_verdict
     execute on audit.create_partitions
     execute on audit.erase_lead
     execute on audit.erase_organization
+    execute on audit.erase_submissions
     execute on audit.erased_payload
     execute on audit.event_hash
     execute on audit.record_read
+    execute on auth.add_form_key
+    execute on auth.key_state
     execute on auth.roles
+    execute on intake.answers
+    execute on intake.content
+    execute on intake.create_form
+    execute on intake.draft
+    execute on intake.encrypted
+    execute on intake.entries
+    execute on intake.form_faults
+    execute on intake.form_item
+    execute on intake.hmac_sha256
+    execute on intake.machine_name
+    execute on intake.make_lead
+    execute on intake.mapped_target
+    execute on intake.usual_target
+    execute on scoring.clean_value
     execute on scoring.compute_scores
     execute on scoring.is_decimal
     execute on scoring.is_model
@@ -367,6 +518,7 @@ from (values
     execute on scoring.is_signal_value
     execute on scoring.model_faults
     execute on scoring.model_in_force
+    execute on scoring.score_lead
   '),
   ('leads_audit', '
     usage on schema app
@@ -389,13 +541,14 @@ from (values
     usage on schema audit
     usage on schema auth
     usage on schema crm
+    usage on schema intake
     usage on schema scoring
     select (organization_id, headers, body) on app.idempotency_key
     update (request_digest, status, headers, body) on app.idempotency_key
     delete on app.idempotency_key
-    select (id, organization_id, pipeline_stage) on app.lead
     update (organization_id) on app.lead
     delete on app.lead
+    select (id, organization_id, email, pipeline_stage, phone_key) on app.lead
     select (organization_id, erased_at) on app.organization
     update (name, erased_at) on app.organization
     select (organization_id) on app.pipeline_stage
@@ -405,6 +558,12 @@ from (values
     delete, select on crm.attempt
     delete, select on crm.sync
     update (organization_id) on crm.sync
+    delete on intake.client
+    select (organization_id) on intake.client
+    delete on intake.form
+    select (organization_id) on intake.form
+    delete on intake.submission
+    select (organization_id, lead_id, content) on intake.submission
     select (organization_id) on scoring.model
     delete on scoring.model
     select (organization_id, lead_id) on scoring.score

@@ -13,9 +13,10 @@ from (
     and not c.relispartition
 ) as t
 where
-  -- Reviewed: kept responses, which expire after a day; attempts, which are a log; the audit log and its chain.
+  -- Reviewed: kept responses and submissions of forms, which expire; attempts, which are a log; the addresses of
+  -- clients; the audit log and its chain.
   t.oid::regclass::text not in (
-    'app.idempotency_key', 'crm.attempt', 'audit.event', 'audit.unsealed', 'audit.seal'
+    'app.idempotency_key', 'intake.submission', 'intake.client', 'crm.attempt', 'audit.event', 'audit.unsealed', 'audit.seal'
   )
   and not exists (
     select

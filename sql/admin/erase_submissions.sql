@@ -7,7 +7,8 @@ as $$
 declare
   v_organization_id uuid := (admin.known_organization(erase_submissions.organization_id)).organization_id;
 begin
-  raise log 'submission.erased: % erases the submissions of a person of organization %', session_user, v_organization_id;
+  -- The number says whether forms have received something of the person.
+  perform audit.record_read(v_organization_id, 'admin.erase_submissions', '{}');
   return audit.erase_submissions(
     v_organization_id,
     null,
@@ -18,6 +19,6 @@ end $$;
 
 comment on function admin.erase_submissions(uuid, text, text) is
   'Deletes what forms have kept with this e-mail address or phone number; null: it is not searched for. Returns the number. '
-  'Raises PT404 organization_not_found.';
+  'The audit log records the call. Raises PT404 organization_not_found.';
 
 grant execute on function admin.erase_submissions(uuid, text, text) to leads_operator;

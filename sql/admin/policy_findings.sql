@@ -20,6 +20,20 @@ begin atomic
     -- Every scope may read.
     from (values ('read', 'r'), ('write', null), ('admin', null)) as s (scope, command)
     union all
+    -- The token of a form. It sees its own form only, and changes nothing of it.
+    select 'leads_intake', s.command, s.expression
+    from (
+      values
+        (null, '(organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE (''form''::text = ANY (k.scopes))))'),
+        (null, '((organization_id, key_id) = ( SELECT k.organization_id,
+    k.id
+   FROM auth.claimed_key k
+  WHERE (''form''::text = ANY (k.scopes))))'),
+        ('w', 'false')
+    ) as s (command, expression)
+    union all
     select
       'leads_bi', 'r', '(organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id))'
   ),

@@ -19,8 +19,10 @@ begin atomic
     from admin.tenant_table as t
     where
       not t.is_partition
-      -- Kept answers expire after a day; attempts are a log of their own; and the audit log.
-      and t.name not in ('app.idempotency_key', 'crm.attempt', 'audit.event', 'audit.unsealed', 'audit.seal')
+      -- Kept answers and submissions of forms expire; attempts are a log of their own; and the audit log.
+      and t.name not in (
+        'app.idempotency_key', 'intake.submission', 'intake.client', 'crm.attempt', 'audit.event', 'audit.unsealed', 'audit.seal'
+      )
     union all
     select t.oid, t.name, t.root, t.is_partition, g.trigger, g.is_always, null, null
     from (values
@@ -35,6 +37,9 @@ begin atomic
       ('crm.attempt', '_100_refuse_truncate', false),
       ('crm.attempt', '_110_keep_outcome', false),
       ('crm.connection', '_100_refuse_truncate', false),
+      ('intake.form', '_100_refuse_truncate', false),
+      ('intake.form', '_120_keep_identity', false),
+      ('intake.submission', '_100_refuse_truncate', false),
       ('crm.sync', '_100_refuse_truncate', false),
       ('crm.sync', '_110_keep_identity', false),
       ('crm.sync', '_120_keep_outcome', false),

@@ -7,8 +7,16 @@ begin atomic
   select row(
     200,
     null,
-    concat('{"data":[', (select string_agg(row_to_json(f)::text, ',') from intake.own_forms() as f), '],"next_cursor":null}')
-  )::api.answer;
+    concat(
+      '{"data":[',
+      string_agg(
+        row_to_json(intake.form_item(f.organization_id, f.id, null))::text, ',' order by f.created_at, f.id
+      ),
+      '],"next_cursor":null}'
+    )
+  )::api.answer
+  from intake.form as f
+  where f.organization_id = (select auth.organization_id('admin'));
 end;
 
 comment on function api.list_forms() is

@@ -12,4 +12,4 @@ comment on function app.control_character(text) is
   'The first of U+0001 to U+001F and U+007F to U+009F in the text, except tab, line feed and carriage return. Null: there '
   'is none. No text of a client may have one.';
 
-grant execute on function app.control_character(text) to leads_exec, leads_intake, leads_jobs;
+grant execute on function app.control_character(text) to leads_exec, leads_jobs, leads_intake;

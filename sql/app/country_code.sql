@@ -10,4 +10,4 @@ end;
 comment on function app.country_code(uuid) is
   'The calling code of the organization''s phone numbers that have none, 1 to 3 digits. Null: it is not known.';
 
-grant execute on function app.country_code(uuid) to leads_exec, leads_intake, leads_jobs;
+grant execute on function app.country_code(uuid) to leads_exec, leads_jobs, leads_intake;

@@ -12,4 +12,4 @@ end;
 
 comment on function app.lead_item(app.lead_values) is 'The 12 fields of a lead that a list shows, in the order of the body.';
 
-grant execute on function app.lead_item(app.lead_values) to leads_exec, leads_intake, leads_jobs;
+grant execute on function app.lead_item(app.lead_values) to leads_exec, leads_jobs, leads_intake;

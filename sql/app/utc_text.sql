@@ -11,4 +11,4 @@ comment on function app.utc_text(timestamptz) is
   'The time in UTC with milliseconds (RFC 3339), such as 2026-04-27T13:22:05.114Z, in any time zone of the session. Null '
   'for null.';
 
-grant execute on function app.utc_text(timestamptz) to leads_exec, leads_intake, leads_jobs, leads_audit, leads_eraser;
+grant execute on function app.utc_text(timestamptz) to leads_exec, leads_jobs, leads_audit, leads_eraser, leads_intake;

@@ -5,6 +5,9 @@ call app.drop_policies('auth.api_key');
 -- The organization is known only after the row is read.
 create policy api_key_auth_select on auth.api_key for select to leads_auth using (true);
 
+-- auth.add_form_key
+create policy api_key_auth_insert on auth.api_key for insert to leads_auth with check (true);
+
 create policy api_key_jobs_select on auth.api_key for select to leads_jobs using (true);
 create policy api_key_jobs_insert on auth.api_key for insert to leads_jobs with check (true);
 create policy api_key_jobs_update on auth.api_key for update to leads_jobs using (true) with check (true);

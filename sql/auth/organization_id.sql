@@ -12,4 +12,4 @@ $$The organization of the key that this transaction has proven; null if there is
 
 No row has the organization null.$$;
 
-grant execute on function auth.organization_id(text) to leads_exec, leads_intake, leads_eraser, leads_jobs;
+grant execute on function auth.organization_id(text) to leads_exec, leads_eraser, leads_intake;

@@ -19,4 +19,4 @@ comment on function crm.wake_worker(uuid, uuid) is
   'Sends NOTIFY leads_crm, without data, if the lead has a pending push. Functions call it, not triggers. Workers find '
   'changes made in SQL by polling.';
 
-grant execute on function crm.wake_worker(uuid, uuid) to leads_exec, leads_intake, leads_jobs;
+grant execute on function crm.wake_worker(uuid, uuid) to leads_exec, leads_jobs, leads_intake;

@@ -7,7 +7,6 @@ as $$
 declare
   v_organization_id uuid := create_form.organization_id;
   v_settings jsonb := jsonb_strip_nulls(create_form.settings);
-  v_key_id uuid := app.new_id();
   v_claim bytea;
   v_nonce bytea := uuid_send(gen_random_uuid());
 begin
@@ -21,8 +20,6 @@ begin
     translate(encode(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'base64'), '+/=', '-_')
   );
   v_claim := sha256(convert_to(token, 'UTF8'));
-  insert into auth.api_key (organization_id, id, name, scopes, digest)
-  values (v_organization_id, v_key_id, app.clean_text(v_settings ->> 'name'), '{form}', sha256(v_claim));
   insert into intake.form (
     organization_id, id, key_id, name, preset, source, mapping, constants, origins, honeypot, redirect_url, on_duplicate,
     duplicate_hours, requests_per_minute, credential
@@ -30,7 +27,7 @@ begin
   values (
     v_organization_id,
     form_id,
-    v_key_id,
+    auth.add_form_key(v_organization_id, app.clean_text(v_settings ->> 'name'), sha256(v_claim)),
     app.clean_text(v_settings ->> 'name'),
     v_settings ->> 'preset',
     coalesce(
@@ -51,6 +48,7 @@ end $$;
 comment on function intake.create_form(uuid, jsonb) is
 $$Creates a form and returns its id and its token, which is shown once: only the SHA-256 of its SHA-256 is stored.
 
-settings: a JSON object (api.form_input). Raises PT422 validation_failed.$$;
+settings: a JSON object (api.form_input). Raises PT401
+unauthorized (auth.add_form_key) and PT422 validation_failed.$$;
 
-grant execute on function intake.create_form(uuid, jsonb) to leads_jobs;
+grant execute on function intake.create_form(uuid, jsonb) to leads_exec, leads_jobs;

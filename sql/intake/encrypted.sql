@@ -24,4 +24,4 @@ claim: SHA-256 of the token, which the database does not store. A request of the
 random bytes. The value is combined by XOR with HMAC-SHA-256 of the nonce and a counter (a stream cipher). Nobody can change
 it unnoticed: what is decrypted is compared with a signature.$$;
 
-grant execute on function intake.encrypted(bytea, bytea, bytea) to leads_intake, leads_jobs;
+grant execute on function intake.encrypted(bytea, bytea, bytea) to leads_intake, leads_exec, leads_jobs;

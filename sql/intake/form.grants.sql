@@ -11,7 +11,10 @@ grant
   insert (
     organization_id, id, key_id, name, preset, source, mapping, constants, origins, honeypot, redirect_url, on_duplicate,
     duplicate_hours, requests_per_minute, credential
-  ),
+  )
+on intake.form to leads_exec, leads_jobs;
+
+grant
   update (
     name, preset, source, mapping, constants, origins, honeypot, redirect_url, on_duplicate, duplicate_hours,
     requests_per_minute

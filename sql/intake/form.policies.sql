@@ -15,7 +15,14 @@ create policy form_intake_update on intake.form for update to leads_intake
   )
   with check (false);
 
--- leads forms, and GET and POST /forms
+-- GET and POST /forms, which require the scope admin.
+create policy form_exec_select on intake.form for select to leads_exec
+  using (organization_id = (select k.organization_id from auth.claimed_key as k where 'admin' = any (k.scopes)));
+
+create policy form_exec_insert on intake.form for insert to leads_exec
+  with check (organization_id = (select k.organization_id from auth.claimed_key as k where 'admin' = any (k.scopes)));
+
+-- leads forms
 create policy form_jobs_select on intake.form for select to leads_jobs using (true);
 create policy form_jobs_insert on intake.form for insert to leads_jobs with check (true);
 create policy form_jobs_update on intake.form for update to leads_jobs using (true) with check (true);

@@ -139,4 +139,4 @@ end $$;
 comment on function intake.form_faults(uuid, jsonb) is
   'The faults of the settings of a form, a JSON object (api.form_input). Returns a JSON array of {field, code, detail}, or null.';
 
-grant execute on function intake.form_faults(uuid, jsonb) to leads_jobs;
+grant execute on function intake.form_faults(uuid, jsonb) to leads_exec, leads_jobs;

@@ -7,15 +7,14 @@ begin atomic
   select
     f.id, f.organization_id, f.name, f.preset, f.source, f.mapping::json, f.constants::json, f.origins, f.honeypot,
     f.redirect_url, f.on_duplicate, f.duplicate_hours, f.requests_per_minute, f.credential is not null,
-    case when k.revoked_at is not null or k.expires_at <= now() then 'revoked' else 'active' end,
+    auth.key_state(f.organization_id, f.key_id),
     '/in/' || form_item.token,
     app.utc_text(f.created_at)
   from intake.form as f
-  join auth.api_key as k on k.organization_id = f.organization_id and k.id = f.key_id
   where f.organization_id = form_item.organization_id and f.id = form_item.form_id;
 end;
 
 comment on function intake.form_item(uuid, uuid, text) is
   'The form, or null. token: of a form that was just created; null: the address is not shown.';
 
-grant execute on function intake.form_item(uuid, uuid, text) to leads_jobs;
+grant execute on function intake.form_item(uuid, uuid, text) to leads_exec, leads_jobs;

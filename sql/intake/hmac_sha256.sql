@@ -23,4 +23,4 @@ comment on function intake.hmac_sha256(bytea, bytea) is
   'HMAC-SHA-256 (RFC 2104) of a message, 32 bytes. key: of any length. The extension pgcrypto has the function too, but not every '
   'server has the extension.';
 
-grant execute on function intake.hmac_sha256(bytea, bytea) to leads_intake, leads_jobs;
+grant execute on function intake.hmac_sha256(bytea, bytea) to leads_intake, leads_exec, leads_jobs;

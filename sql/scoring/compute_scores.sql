@@ -181,4 +181,4 @@ id) counts; a contribution is weight × 0.5^(age / half-life), rounded half away
 summed; a contribution of 0.00 is left out. The sentence has exactly the summed contributions. The same signals, model
 and times give the same bytes.$$;
 
-grant execute on function scoring.compute_scores(uuid, uuid[], timestamptz[], jsonb, boolean) to leads_exec, leads_intake, leads_jobs;
+grant execute on function scoring.compute_scores(uuid, uuid[], timestamptz[], jsonb, boolean) to leads_exec, leads_jobs, leads_intake;

@@ -23,4 +23,4 @@ end;
 comment on function scoring.model_in_force(uuid) is
   'The organization''s active model, or else the newest default model. model: own or default.';
 
-grant execute on function scoring.model_in_force(uuid) to leads_exec, leads_intake, leads_jobs;
+grant execute on function scoring.model_in_force(uuid) to leads_exec, leads_jobs, leads_intake;

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,9 +13,8 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from app.settings import ROOT
 from tests.api import senders
-from tests.api.senders import FORM, JSON, SAMPLES, SECRET, Sample
+from tests.api.senders import FORM, JSON, SAMPLES, SECRET
 from tests.support.contract import check_problem
 from tests.support.database import Database, Organization, make_organization
 from tests.support.process import Leads, Server, mistake, printed
@@ -49,6 +47,14 @@ def post(address: str, body: bytes | dict[str, Any], media_type: str = JSON, **h
     content = json.dumps(body).encode() if isinstance(body, dict) else body
     all_headers = {"Content-Type": media_type, **{name.replace("_", "-"): value for name, value in headers.items()}}
     return httpx.post(address, content=content, headers=all_headers)
+
+
+def multipart(*parts: tuple[str, str | None, bytes]) -> tuple[bytes, str]:
+    body = b""
+    for name, file, content in parts:
+        extra = "" if file is None else f'; filename="{file}"'
+        body += f'--b\r\nContent-Disposition: form-data; name="{name}"{extra}\r\n\r\n'.encode() + content + b"\r\n"
+    return body + b"--b--\r\n", "multipart/form-data; boundary=b"
 
 
 def leads_of(client: httpx.Client) -> list[dict[str, Any]]:
@@ -162,14 +168,6 @@ def test_windows_1252_and_accents(client: httpx.Client) -> None:
     assert (lead["name"], lead["details"]) == ("José García", {"stra_e": "Münzgasse"})
 
 
-def multipart(*parts: tuple[str, str | None, bytes]) -> tuple[bytes, str]:
-    body = b""
-    for name, file, content in parts:
-        extra = "" if file is None else f'; filename="{file}"'
-        body += f'--b\r\nContent-Disposition: form-data; name="{name}"{extra}\r\n\r\n'.encode() + content + b"\r\n"
-    return body + b"--b--\r\n", "multipart/form-data; boundary=b"
-
-
 def test_a_file_is_refused_by_name_and_the_other_fields_count(
     client: httpx.Client, database: Database, organization: Organization
 ) -> None:
@@ -215,7 +213,7 @@ def test_a_body_that_is_too_large_is_refused(client: httpx.Client) -> None:
         (b"[" * 1100 + b"]" * 1100, JSON, ("body", "too_many_values")),
         (json.dumps(list(range(6000))).encode(), JSON, ("body", "too_many_values")),
         (b"name=Dana", FORM, ("email", "contact_required")),
-        (b"--b\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\nDana", "multipart/form-data; boundary=b", ("body", "malformed")),
+        (multipart(("name", None, b"Dana"))[0][:-9], "multipart/form-data; boundary=b", ("body", "malformed")),
         (b"x", "multipart/form-data", ("body", "malformed")),
         (b"", "", ("body", "not_json")),
     ],
@@ -279,8 +277,8 @@ def test_mapping_constants_and_signals(client: httpx.Client) -> None:
     post(
         address,
         {
-            **LEAD, "roof": {"age": 12}, "What happened?": "Hail", "storm": True, "kind": "Google Ads", "utm_source": "x",
-            "id": "form-7731",
+            **LEAD, "roof": {"age": 12}, "What happened?": "Hail", "storm": True, "kind": "Google Ads",
+            "utm_source": "x", "id": "form-7731",
         },
     )  # fmt: skip
     [lead] = leads_of(client)
@@ -309,8 +307,8 @@ def test_wrong_settings(client: httpx.Client) -> None:
         "/forms",
         json={
             "name": " ", "preset": "x", "source": "Google Ads", "mapping": {"a": "lead_score", "b": 1}, "honeypot": "",
-            "constants": {"pipeline_stage": "nope", "x": "y"}, "origins": ["example.com"], "redirect_url": "javascript:x",
-            "on_duplicate": "x", "duplicate_hours": 0, "requests_per_minute": 1.5, "secret": "x", "other": 1,
+            "constants": {"pipeline_stage": "nope", "x": "y"}, "origins": ["example.com"],
+            "redirect_url": "javascript:x", "on_duplicate": "x", "duplicate_hours": 0, "requests_per_minute": 1.5, "secret": "x", "other": 1,
         },
     )  # fmt: skip
     problem = response.json()
@@ -504,7 +502,8 @@ def test_the_database_does_not_contain_token_or_secret(
     token = created["address"].rpartition("/")[2]
     claim = hashlib.sha256(token.encode()).hexdigest()
     rows = database.sql(
-        "select row_to_json(f)::text as t from intake.form as f union all select row_to_json(k)::text from auth.api_key as k "
+        "select row_to_json(f)::text as t from intake.form as f "
+        "union all select row_to_json(k)::text from auth.api_key as k "
         "union all select e.payload::text from audit.event as e"
     )
     text = "".join(row["t"] for row in rows)

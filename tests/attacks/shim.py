@@ -14,6 +14,7 @@ READS = (
     "api.get_organization()",
     "api.get_health()",
     "api.list_crm_connections()",
+    "api.list_forms()",
     "api.get_lead('{victim_lead}')",
     "api.get_audit_event('{victim_event}')",
     "api.list_signals('{victim_lead}')",

@@ -62,6 +62,7 @@ def test_only_reviewed_functions_are_executable(session: Session) -> None:
     )
     assert {row["name"] for row in rows} == {
         "auth.enter",
+        "api.create_form",
         "api.create_lead",
         "api.create_signals",
         "api.delete_lead",
@@ -78,10 +79,12 @@ def test_only_reviewed_functions_are_executable(session: Session) -> None:
         "api.is_cursor",
         "api.list_audit_events",
         "api.list_crm_connections",
+        "api.list_forms",
         "api.list_leads",
         "api.list_scores",
         "api.list_signals",
         "api.openapi",
+        "api.preflight_form",
         "api.problems",
         "api.push_lead",
         "api.read_instant",
@@ -89,6 +92,7 @@ def test_only_reviewed_functions_are_executable(session: Session) -> None:
         "api.schema_version",
         "api.score_lead",
         "api.session_faults",
+        "api.submit_form",
         "api.update_lead",
         "api.update_lead_details",
         "api.verify_audit_log",
@@ -109,6 +113,7 @@ READS = (
     "api.get_organization()",
     "api.get_health()",
     "api.list_crm_connections()",
+    "api.list_forms()",
 )
 
 

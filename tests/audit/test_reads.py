@@ -45,6 +45,8 @@ READS = {
     "backtest_scoring_model": "admin.backtest_scoring_model('{organization}', '{model}')",
     "backtest_scoring_model of a lead": "admin.backtest_scoring_model('{organization}', '{model}', '{{{ada}}}')",
     "backtest_scoring_model of no lead": "admin.backtest_scoring_model('{organization}', '{model}', '{{}}')",
+    "form_submissions": "admin.form_submissions('{organization}')",
+    "erase_submissions of nobody": "admin.erase_submissions('{organization}', 'nobody@secret.example', null)",
     "crm_syncs": "admin.crm_syncs('{organization}')",
     "crm_queue": "admin.crm_queue('{organization}')",
     "crm_queue of all": "admin.crm_queue()",
@@ -60,7 +62,9 @@ REVIEWED = {
     # It changes a column of leads by which they are found, and returns their number and an id.
     "admin.fill_phone_keys",
     "admin.load_leads",
-    # They change or read the organization, its keys, stages, models, analysts or connection.
+    # It makes leads of what forms have kept, and returns their ids and the codes of faults.
+    "admin.replay_submissions",
+    # They change or read the organization, its forms, keys, stages, models, analysts or connection.
     "admin.activate_scoring_model",
     "admin.add_stage",
     "admin.analysts",
@@ -69,7 +73,12 @@ REVIEWED = {
     "admin.create_key",
     "admin.create_organization",
     "admin.crm_connections",
+    "admin.create_form",
     "admin.edit_scoring_model",
+    "admin.form_presets",
+    "admin.forms",
+    "admin.revoke_form",
+    "admin.set_form",
     "admin.good_key",
     "admin.keys",
     "admin.known_organization",
@@ -155,6 +164,12 @@ def world(new_database: Callable[..., Database]) -> World:
         "insert into crm.sync (organization_id, lead_id, vendor, account, status, error_code, error) "
         "values (%s, %s, 'hubspot', 'account', 'failed', 'rejected', %s)",
         *(organization, ada, f"{ADDRESS} is refused"),
+    )
+    [form] = database.sql("select id from admin.create_form(%s, '{}')", organization, login="leads_operator")
+    database.sql(
+        "insert into intake.submission (organization_id, form_id, outcome, lead_id, content, faults) "
+        "values (%s, %s, 'created', %s, %s, '[]')",
+        *(organization, form["id"], ada, json.dumps({"body": {"email": ADDRESS}})),
     )
     return World(database, {"organization": organization, "ada": ada, "model": MODEL})
 

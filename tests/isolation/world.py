@@ -13,6 +13,7 @@ with the policies and functions that were replaced for it.
 import hashlib
 import os
 import re
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,10 +23,10 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
 
-from tests.isolation.scenes import ARRANGED, CANARY, EXTRA, SEALS, STILL, Call
+from tests.isolation.scenes import ARRANGED, CANARY, EXTRA, OWN_FORM, SEALS, STILL, Call
 from tests.support.database import Database, Organization, make_organization
 
-SCHEMAS = ["admin", "api", "app", "audit", "auth", "bi", "crm", "scoring"]
+SCHEMAS = ["admin", "api", "app", "audit", "auth", "bi", "crm", "intake", "scoring"]
 VERIFIER = "SCRAM-SHA-256$4096:c2FsdA==$c3RvcmVk:c2VydmVy"
 
 _TABLES = """
@@ -75,6 +76,8 @@ class World:
         self.victim = make_organization(database, "Canary Roofing", "live")
         self.tables: dict[str, list[str]] = dict(self.rows(_TABLES, SCHEMAS))
         self.names = {"victim": self.victim.id, "verifier": VERIFIER}
+        self.names["own_form"] = str(uuid.uuid4())
+        self.names |= {f"{letter}_form": hashlib.sha256(letter.encode()).hexdigest() for letter in "vo"}
         self._name_claims("v", self.victim)
         for call in ARRANGED:
             answer = self.call(call)
@@ -89,6 +92,8 @@ class World:
         )
         self.names["version"] = str(self.rows("select api.schema_version()")[0][0])
         self._copy()
+        for statement in OWN_FORM:
+            self.connection.execute(self.filled(statement).encode())
         [(self.names["lead_theirs"],)] = self.rows(
             "select id::text from app.lead where email = 'one@canary.example' and pipeline_stage = 'won'"
         )
@@ -115,7 +120,8 @@ class World:
             )
         }
         events = self.rows("select id from audit.event where lead_id = %s order by id", ids["lead_three"])
-        return ids | {"event": str(events[0][0])}
+        [(form,)] = self.rows("select id from intake.form")
+        return ids | {"event": str(events[0][0]), "form": str(form)}
 
     def _copy(self) -> None:
         """Copies the victim's rows to the attacker, then changes the victim's so that they can
@@ -251,6 +257,8 @@ _CHANCE = (
     (r"(\b|\\x)[0-9a-f]{64}\b", "<digest>"),
     (r'"next_cursor":"[^"]+"', '"next_cursor":"<cursor>"'),
     (r'"role_oid": (\{[^}]*\}|\d+)', '"role_oid": <oid>'),
+    (r"lf_(live|test)_[A-Za-z0-9_-]{43}", "<token>"),
+    (r'"credential": "[^"]*"', '"credential": "<credential>"'),
     (r'"salt": "[^"]*"', '"salt": "<salt>"'),
     (r'"[0-9a-f]{16}(e?)\.\d+"', r'"<tag>\1"'),
 )

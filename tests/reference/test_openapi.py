@@ -284,6 +284,10 @@ def test_fixed_words_are_enums(document: Document, database: Database) -> None:
     }
     assert listed == {
         ("AuditEvent", "source"),
+        ("Form", "on_duplicate"),
+        ("Form", "state"),
+        ("FormInput", "on_duplicate"),
+        ("FormSubmission", "outcome"),
         ("ChainFault", "code"),
         ("CrmAttempt", "outcome"),
         ("CrmConnection", "state"),
