@@ -5476,6 +5476,11 @@ begin
     raise sqlstate 'PT422' using message = 'invalid_overlap', hint = 'The overlap can''t be negative.';
   end if;
   v_old := admin.good_key(rotate_key.id);
+  if v_old.scopes = '{form}' then
+    raise sqlstate 'PT409' using
+      message = 'key_of_form',
+      hint = format('The key %s is the token of a form. Create another form: leads forms create', rotate_key.id);
+  end if;
   -- A second rotation would copy the end of the overlap, which is stored as the key's expiry.
   select k.id into v_new_id
   from auth.api_key as k
@@ -5500,7 +5505,7 @@ ALTER FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval) OWNER T
 COMMENT ON FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval) IS 'Creates a key with the name, scopes and expiry of an existing one, and returns the new key''s id.
 
 The existing key is valid until the overlap ends. digest: SHA-256 of the SHA-256 of the new key. Raises PT404 key_not_found,
-PT409 key_not_good and key_rotated_already, PT422 invalid_overlap.';
+PT409 key_not_good, key_of_form and key_rotated_already, PT422 invalid_overlap.';
 
 CREATE FUNCTION admin.scoring_models(organization_id uuid) RETURNS TABLE(model text, version integer, state text, document json, created_at text, activated_at text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -12725,7 +12730,7 @@ CREATE FUNCTION intake.usual_target(name text, value text) RETURNS text
     AS $_$
 declare
   -- q3_fullName and your-email are full_name and email.
-  v_name text := regexp_replace(usual_target.name, '^(q[0-9]+|your|my|contact|customer|lead|field|form|user)_', '');
+  v_name text := regexp_replace(usual_target.name, '^(q[0-9]+|your|my|contact|customer|lead|field)_', '');
 begin
   return case
     when v_name ~ '^(work_|business_|primary_)?(e_?mail|e_?mail_address|mail|correo|correo_electronico|adresse_e_?mail)$' then 'email'
@@ -16564,6 +16569,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"position":3,"title":"Paging","body":"Lists are sorted from newest to oldest. `limit` is a number from 1 to 200; the default is 50. To get the next page, send\n`next_cursor` as `cursor`, until it is null, or follow the `Link` header. The pages contain every row that existed when\nyou requested the first page exactly once, even if rows are added in the meantime.\n\nRows do not become visible in the order of `created_at`. If you poll with `start_at`, request an overlap of some minutes\nand drop duplicates by `id`. To follow changes, poll the audit log."}
 -- {"position":4,"title":"Idempotency","body":"You can repeat a POST or PATCH that has an `Idempotency-Key` (1 to 255 printable characters, for example the id of a form). For\n24 hours, the same key with the same request returns the first response again, with `Idempotency-Replayed: true`.\nAnother request with the same key returns 422. If the first request is still running, a repeat waits up to 5 seconds,\nand then returns 409. Only successful responses are kept."}
 -- {"position":5,"title":"Concurrency","body":"The response with a lead has an `ETag`. Send it as `If-Match` with a PATCH: the change is made only if the lead has not\nchanged since, otherwise the API returns 412. Send it as `If-None-Match` with a GET: the API returns 304 if the lead has\nnot changed."}
+-- {"position":6,"title":"Forms","body":"A form is an address to which anything can post leads without a key: a web page, an automation tool, Google Ads, Typeform,\nCalendly and others. `POST /forms` creates one, and returns its `address`, such as `/in/lf_live_…`, below the host of this\nserver and not below `/api/v1`. It accepts JSON, urlencoded and multipart forms. It answers `{\"status\": \"received\"}`, or a\nredirect, and 401, 413 or 429 (`rate_limited`). What can't become a lead is kept for 30 days.\n\nA form to copy:\n\n```html\n<form method=\"post\" action=\"https://leads.example.com/in/TOKEN\">\n  <label>Name <input name=\"name\" required></label>\n  <label>E-mail <input name=\"email\" type=\"email\" required></label>\n  <label>Phone <input name=\"phone\" type=\"tel\"></label>\n  <label>Message <textarea name=\"message\"></textarea></label>\n  <!-- The honeypot: people do not see it. -->\n  <input name=\"website\" tabindex=\"-1\" autocomplete=\"off\" style=\"left: -10000px; position: absolute\">\n  <button>Send</button>\n</form>\n```\n\nOther fields become `details` of the lead. A `mapping` puts them elsewhere."}
 
 -- the rows of api.parameter
 -- {"name":"action","description":"Only events with one of these actions.","example":"lead.updated"}
@@ -16593,8 +16599,8 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"type":"api.crm_connection","relation":"crm.connection","never_null":[],"fields":{"settings":{"$ref":"#/components/schemas/CrmConnectionSettings"}},"example":{"id": "01a15d20-0b2c-7d3e-8f4a-5b6c7d8e9fa0", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "vendor": "jobnimbus", "account": "default", "state": "active", "fault": null, "push_stage": "qualified", "settle_seconds": 60, "settings": {"record_type_name": "Customer", "status_name": "Lead"}, "created_at": "2026-04-20T09:00:00.000Z"}}
 -- {"type":"api.crm_push","relation":"crm.sync","never_null":["attempts"],"fields":{},"example":null}
 -- {"type":"api.crm_sync","relation":"crm.sync","never_null":[],"fields":{},"example":null}
--- {"type":"api.form","relation":"intake.form","never_null":["id","organization_id","source","mapping","constants","origins","on_duplicate","duplicate_hours","requests_per_minute","has_secret","state","created_at"],"fields":{"mapping":{"$ref":"#/components/schemas/FormMapping"},"constants":{"$ref":"#/components/schemas/FormConstants"},"state":{"type":"string","enum":["active","revoked"]}},"example":{"id": "01a15d21-5b3c-7e4f-9a5b-6c7d8e9fa0b1", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Contact page", "preset": null, "source": "website", "mapping": {"roof.age": "details.roof_age", "utm_*": "ignore"}, "constants": {}, "origins": ["https://www.example.com"], "honeypot": "url", "redirect_url": "https://www.example.com/thanks", "on_duplicate": "fill", "duplicate_hours": 24, "requests_per_minute": 60, "has_secret": false, "state": "active", "address": null, "created_at": "2026-04-20T09:00:00.000Z"}}
--- {"type":"api.form_input","relation":"intake.form","never_null":[],"fields":{"mapping":{"$ref":"#/components/schemas/FormMapping"},"constants":{"$ref":"#/components/schemas/FormConstants"},"origins":{"type":["array","null"],"maxItems":20,"items":{"type":"string","pattern":"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$"}},"duplicate_hours":{"type":["integer","null"],"minimum":1,"maximum":8760},"requests_per_minute":{"type":["integer","null"],"minimum":1,"maximum":6000},"secret":{"type":["string","null"],"minLength":1,"maxLength":255}},"example":{"name": "Contact page", "source": "website", "mapping": {"roof.age": "details.roof_age", "utm_*": "ignore"}, "origins": ["https://www.example.com"], "honeypot": "url", "redirect_url": "https://www.example.com/thanks", "on_duplicate": "fill"}}
+-- {"type":"api.form","relation":"intake.form","never_null":["id","organization_id","source","mapping","constants","origins","on_duplicate","duplicate_hours","requests_per_minute","has_secret","state","created_at"],"fields":{"mapping":{"$ref":"#/components/schemas/FormMapping"},"constants":{"$ref":"#/components/schemas/FormConstants"},"origins":{"type":"array","items":{"type":"string"}},"state":{"type":"string","enum":["active","revoked"]}},"example":{"id": "01a15d21-5b3c-7e4f-9a5b-6c7d8e9fa0b1", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Contact page", "preset": null, "source": "website", "mapping": {"roof.age": "details.roof_age", "utm_*": "ignore"}, "constants": {}, "origins": ["https://www.example.com"], "honeypot": "url", "redirect_url": "https://www.example.com/thanks", "on_duplicate": "fill", "duplicate_hours": 24, "requests_per_minute": 60, "has_secret": false, "state": "active", "address": null, "created_at": "2026-04-20T09:00:00.000Z"}}
+-- {"type":"api.form_input","relation":"intake.form","never_null":[],"fields":{"preset":{"type":["string","null"],"enum":["calendly","elementor","google_ads","gravity_forms","jotform","meta","typeform","webflow",null]},"redirect_url":{"type":["string","null"],"maxLength":2000,"pattern":"^https?://[!-~]+$"},"mapping":{"$ref":"#/components/schemas/FormMapping"},"constants":{"$ref":"#/components/schemas/FormConstants"},"origins":{"type":["array","null"],"maxItems":20,"items":{"type":"string","pattern":"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$"}},"duplicate_hours":{"type":["integer","null"],"minimum":1,"maximum":8760},"requests_per_minute":{"type":["integer","null"],"minimum":1,"maximum":6000},"secret":{"type":["string","null"],"minLength":1,"maxLength":255}},"example":{"name": "Contact page", "source": "website", "mapping": {"roof.age": "details.roof_age", "utm_*": "ignore"}, "origins": ["https://www.example.com"], "honeypot": "url", "redirect_url": "https://www.example.com/thanks", "on_duplicate": "fill"}}
 -- {"type":"api.form_submission","relation":"intake.submission","never_null":["id","form_id","outcome","created_at"],"fields":{"content":{"type":["object","null"],"additionalProperties":true},"faults":{"type":["array","null"],"items":{"$ref":"#/components/schemas/FieldError"}}},"example":null}
 -- {"type":"api.health","relation":"app.organization","never_null":["status","organization_id","environment","scopes"],"fields":{"status":{"type":"string","enum":["ok"]},"scopes":{"type":"array","items":{"type":"string","enum":["read","write","admin"]}}},"example":{"status": "ok", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "environment": "live", "scopes": ["read", "write"]}}
 -- {"type":"api.kept_answer","relation":null,"never_null":["created_at"],"fields":{"body":{"type":["object","null"],"additionalProperties":true}},"example":null}
@@ -16689,7 +16695,11 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
     "type": ["object", "null"],
     "description": "Where values go: from the path or the question of a value to a field of the lead, details.NAME, signals.NAME, ignore, or auto. * in a path stands for any characters.",
     "maxProperties": 200,
-    "additionalProperties": {"type": "string", "description": "A field of the lead, details.NAME, signals.NAME, ignore or auto."}
+    "additionalProperties": {
+      "type": "string",
+      "pattern": "^(name|company|email|source|pipeline_stage|industry|company_size|pain_points|timeline|budget_range|phone|reference|first_name|last_name|auto|ignore|details\\.[a-z][a-z0-9_]{0,63}|signals\\.[a-z0-9][a-z0-9_-]{0,63})$",
+      "description": "A field of the lead, details.NAME, signals.NAME, ignore or auto."
+    }
   }}
 -- {"name":"LeadDetailPatch","schema":{
     "description": "Values to change, by name; null removes a value. null instead of the object removes all.",

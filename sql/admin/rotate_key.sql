@@ -13,6 +13,11 @@ begin
     raise sqlstate 'PT422' using message = 'invalid_overlap', hint = 'The overlap can''t be negative.';
   end if;
   v_old := admin.good_key(rotate_key.id);
+  if v_old.scopes = '{form}' then
+    raise sqlstate 'PT409' using
+      message = 'key_of_form',
+      hint = format('The key %s is the token of a form. Create another form: leads forms create', rotate_key.id);
+  end if;
   -- A second rotation would copy the end of the overlap, which is stored as the key's expiry.
   select k.id into v_new_id
   from auth.api_key as k
@@ -36,6 +41,6 @@ comment on function admin.rotate_key(uuid, bytea, interval) is
 $$Creates a key with the name, scopes and expiry of an existing one, and returns the new key's id.
 
 The existing key is valid until the overlap ends. digest: SHA-256 of the SHA-256 of the new key. Raises PT404 key_not_found,
-PT409 key_not_good and key_rotated_already, PT422 invalid_overlap.$$;
+PT409 key_not_good, key_of_form and key_rotated_already, PT422 invalid_overlap.$$;
 
 grant execute on function admin.rotate_key(uuid, bytea, interval) to leads_operator;

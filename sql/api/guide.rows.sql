@@ -44,4 +44,25 @@ and then returns 409. Only successful responses are kept.$$),
   (5, 'Concurrency',
 $$The response with a lead has an `ETag`. Send it as `If-Match` with a PATCH: the change is made only if the lead has not
 changed since, otherwise the API returns 412. Send it as `If-None-Match` with a GET: the API returns 304 if the lead has
-not changed.$$);
+not changed.$$),
+  (6, 'Forms',
+$$A form is an address to which anything can post leads without a key: a web page, an automation tool, Google Ads, Typeform,
+Calendly and others. `POST /forms` creates one, and returns its `address`, such as `/in/lf_live_…`, below the host of this
+server and not below `/api/v1`. It accepts JSON, urlencoded and multipart forms. It answers `{"status": "received"}`, or a
+redirect, and 401, 413 or 429 (`rate_limited`). What can't become a lead is kept for 30 days.
+
+A form to copy:
+
+```html
+<form method="post" action="https://leads.example.com/in/TOKEN">
+  <label>Name <input name="name" required></label>
+  <label>E-mail <input name="email" type="email" required></label>
+  <label>Phone <input name="phone" type="tel"></label>
+  <label>Message <textarea name="message"></textarea></label>
+  <!-- The honeypot: people do not see it. -->
+  <input name="website" tabindex="-1" autocomplete="off" style="left: -10000px; position: absolute">
+  <button>Send</button>
+</form>
+```
+
+Other fields become `details` of the lead. A `mapping` puts them elsewhere.$$);

@@ -38,7 +38,11 @@ values
     "type": ["object", "null"],
     "description": "Where values go: from the path or the question of a value to a field of the lead, details.NAME, signals.NAME, ignore, or auto. * in a path stands for any characters.",
     "maxProperties": 200,
-    "additionalProperties": {"type": "string", "description": "A field of the lead, details.NAME, signals.NAME, ignore or auto."}
+    "additionalProperties": {
+      "type": "string",
+      "pattern": "^(name|company|email|source|pipeline_stage|industry|company_size|pain_points|timeline|budget_range|phone|reference|first_name|last_name|auto|ignore|details\\.[a-z][a-z0-9_]{0,63}|signals\\.[a-z0-9][a-z0-9_-]{0,63})$",
+      "description": "A field of the lead, details.NAME, signals.NAME, ignore or auto."
+    }
   }$$),
   ('FormConstants', $${
     "type": ["object", "null"],

@@ -6,7 +6,7 @@ returns text language plpgsql immutable parallel safe security invoker set searc
 as $$
 declare
   -- q3_fullName and your-email are full_name and email.
-  v_name text := regexp_replace(usual_target.name, '^(q[0-9]+|your|my|contact|customer|lead|field|form|user)_', '');
+  v_name text := regexp_replace(usual_target.name, '^(q[0-9]+|your|my|contact|customer|lead|field)_', '');
 begin
   return case
     when v_name ~ '^(work_|business_|primary_)?(e_?mail|e_?mail_address|mail|correo|correo_electronico|adresse_e_?mail)$' then 'email'

@@ -308,7 +308,8 @@ def test_wrong_settings(client: httpx.Client) -> None:
         json={
             "name": " ", "preset": "x", "source": "Google Ads", "mapping": {"a": "lead_score", "b": 1}, "honeypot": "",
             "constants": {"pipeline_stage": "nope", "x": "y"}, "origins": ["example.com"],
-            "redirect_url": "javascript:x", "on_duplicate": "x", "duplicate_hours": 0, "requests_per_minute": 1.5, "secret": "x", "other": 1,
+            "redirect_url": "javascript:x", "on_duplicate": "x", "duplicate_hours": 0,
+            "requests_per_minute": 1.5, "secret": "x", "other": 1,
         },
     )  # fmt: skip
     problem = response.json()

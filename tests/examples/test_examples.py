@@ -49,7 +49,7 @@ def test_the_collection_has_each_operation_once(server: Server) -> None:
     made = [item["request"] for item in requests(load()["item"])]
     sent = [f"{request['method']} /{'/'.join(request['url']['path'])}" for request in made]
     assert sorted(re.sub(r"\{\{\w+\}\}", "{id}", each) for each in sent) == sorted(operations)
-    assert len(operations) >= 20
+    assert len(operations) >= 22
 
 
 def test_each_request_of_the_collection_is_well_formed_and_tested() -> None:
@@ -102,12 +102,12 @@ def test_the_collection_passes_in_newman_twice(
     database.sql("select admin.connect_crm(%s, 'jobnimbus', 'demo', %s)", acme.id, settings, login="leads_operator")
     with working(database, tmp_path):
         for _ in range(2):
-            assert newman(server, acme.keys["admin"]) == 20
+            assert newman(server, acme.keys["admin"]) == 22
 
 
 @installed
 def test_the_collection_passes_without_a_crm(server: Server, new_organization: Callable[..., Organization]) -> None:
-    assert newman(server, new_organization().keys["admin"]) == 20
+    assert newman(server, new_organization().keys["admin"]) == 22
 
 
 @installed

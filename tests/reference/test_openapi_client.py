@@ -2,6 +2,7 @@
 patches and scores.
 """
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -90,7 +91,9 @@ def test_a_generated_client_is_typed_and_works(
         *(generator, "generate", "--path", "openapi.json", "--config", "config.yaml", "--fail-on-warning"),
         *("--meta", "none", "--output-path", "leads_client"),
     )
-    assert sum(path.is_file() for path in (tmp_path / "leads_client").rglob("*")) <= 100
+    # Each operation has a module, and each named schema and fixed set of words.
+    operations = sum(map(len, json.loads((tmp_path / "openapi.json").read_text())["paths"].values()))
+    assert sum(path.is_file() for path in (tmp_path / "leads_client").rglob("*")) <= 6 * operations
     (tmp_path / "use.py").write_text(SCRIPT)
     run(tmp_path, str(PROGRAMS / "mypy"), "--strict", "--cache-dir", str(tmp_path / "cache"), "use.py")
     run(tmp_path, sys.executable, "use.py", server.base + "/api/v1", new_organization().keys["write"])

@@ -104,6 +104,12 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
     # With a used reference, every request would be 409.
     if isinstance(case.body, dict) and isinstance(case.body.get("reference"), str):
         case.body["reference"] = uuid.uuid4().hex
+    # A constant must suit its field, and a secret needs a preset whose sender signs.
+    if case.path == "/forms" and isinstance(case.body, dict):
+        if case.body.get("constants"):
+            case.body["constants"] = {"details.campaign": "spring"}
+        if case.body.get("preset") not in ("google_ads", "typeform", "calendly", "webflow"):
+            case.body.pop("secret", None)
 
 
 @schemathesis.hook
