@@ -3233,6 +3233,7 @@ declare
   v_stage text;
   v_email text;
   v_phone_key text;
+  v_country_code text;
   v_until timestamptz;
   v_count bigint;
   v_gone bigint := 0;
@@ -3283,7 +3284,8 @@ begin
   delete from scoring.score as s where s.organization_id = v_organization_id and s.lead_id = v_lead_id;
   get diagnostics v_count = row_count;
   v_gone := v_gone + v_count;
-  v_gone := v_gone + audit.erase_submissions(v_organization_id, v_lead_id, v_email, v_phone_key);
+  v_country_code := (select o.country_code from app.organization as o where o.organization_id = v_organization_id);
+  v_gone := v_gone + audit.erase_submissions(v_organization_id, v_lead_id, v_email, v_phone_key, v_country_code);
   delete from app.lead as l where l.organization_id = v_organization_id and l.id = v_lead_id;
   get diagnostics v_count = row_count;
   v_gone := v_gone + v_count;
@@ -3428,8 +3430,9 @@ begin
   return audit.erase_submissions(
     v_organization_id,
     null,
-    nullif(app.clean_text(erase_submissions.email), ''),
-    app.phone_key(app.clean_text(erase_submissions.phone), app.country_code(v_organization_id))
+    app.ascii_email(nullif(app.clean_text(erase_submissions.email), '')),
+    app.phone_key(app.clean_text(erase_submissions.phone), app.country_code(v_organization_id)),
+    app.country_code(v_organization_id)
   );
 end $$;
 
@@ -5284,13 +5287,30 @@ declare
   v_submission record;
   v_made record;
 begin
+  if
+    replay_submissions.submission_id is not null
+    and not exists (
+      select from intake.submission as s
+      where
+        s.organization_id = v_organization_id and s.id = replay_submissions.submission_id
+        and s.form_id = replay_submissions.form_id
+        and s.outcome in ('kept', 'ignored')
+    )
+  then
+    raise sqlstate 'PT404' using
+      message = 'submission_not_found',
+      hint = format(
+        'The form has not kept a submission %s without a lead. To list them, run: leads forms submissions',
+        replay_submissions.submission_id
+      );
+  end if;
   for v_submission in
     select s.id, s.content, s.faults
     from intake.submission as s
     where
       s.organization_id = v_organization_id
       and s.form_id = replay_submissions.form_id
-      and s.outcome = 'kept'
+      and s.outcome in ('kept', 'ignored')
       and (s.id = replay_submissions.submission_id or replay_submissions.submission_id is null)
       and (s.id > replay_submissions.after or replay_submissions.after is null)
       -- What may be forged or spam is sent again by its id only.
@@ -5312,8 +5332,8 @@ begin
     set
       outcome = v_made.outcome,
       lead_id = v_made.lead_id,
-      content = case when v_made.faults <> '[]' or v_made.outcome = 'kept' then s.content end,
-      faults = case when v_made.outcome = 'kept' and v_made.faults = '[]' then s.faults else nullif(v_made.faults, '[]') end
+      content = case when v_made.faults <> '[]' or v_made.lead_id is null then s.content end,
+      faults = case when v_made.lead_id is null and v_made.faults = '[]' then s.faults else nullif(v_made.faults, '[]') end
     where s.organization_id = v_organization_id and s.id = v_submission.id;
     return query select v_submission.id, v_made.outcome, v_made.lead_id, v_made.faults;
   end loop;
@@ -5324,7 +5344,8 @@ ALTER FUNCTION admin.replay_submissions(form_id uuid, submission_id uuid, after 
 COMMENT ON FUNCTION admin.replay_submissions(form_id uuid, submission_id uuid, after uuid, batch integer) IS 'Tries again to make leads of kept submissions, the oldest first, and at most batch. Returns a row for each.
 
 submission_id: only this one; null: all of the form, except those with a wrong signature or origin and those that the honeypot
-has caught. after: the id of the last one of the previous batch. Raises PT404 form_not_found.';
+has caught. after: the id of the last one of the previous batch. Raises PT404 form_not_found and
+submission_not_found.';
 
 CREATE FUNCTION admin.retry_crm(organization_id uuid, lead_id uuid DEFAULT NULL::uuid, external_id text DEFAULT NULL::text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -5438,14 +5459,22 @@ CREATE FUNCTION admin.revoke_form(form_id uuid) RETURNS void
 declare
   v_organization_id uuid := admin.known_form(revoke_form.form_id);
 begin
-  perform admin.revoke_key(f.key_id)
+  update auth.api_key as k
+  set revoked_at = date_trunc('milliseconds', now())
   from intake.form as f
-  where f.organization_id = v_organization_id and f.id = revoke_form.form_id;
+  where
+    f.organization_id = v_organization_id and f.id = revoke_form.form_id
+    and k.organization_id = v_organization_id and k.id = f.key_id
+    and k.revoked_at is null;
+  if not found then
+    raise sqlstate 'PT409' using
+      message = 'form_revoked_already', hint = format('The form %s is revoked already.', revoke_form.form_id);
+  end if;
 end $$;
 
 ALTER FUNCTION admin.revoke_form(form_id uuid) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.revoke_form(form_id uuid) IS 'Revokes the token of the form. Its submissions stay. Raises PT404 form_not_found, PT409 key_not_good.';
+COMMENT ON FUNCTION admin.revoke_form(form_id uuid) IS 'Revokes the token of the form. Its submissions stay. Raises PT404 form_not_found, PT409 form_revoked_already.';
 
 CREATE FUNCTION admin.revoke_key(id uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -5647,6 +5676,17 @@ begin
       message = 'secret_is_fixed',
       hint = 'The secret is encrypted with the token, which is not stored. Create another form.';
   end if;
+  if v_settings ? 'preset' and exists (
+    select
+    from intake.form as f
+    where
+      f.organization_id = v_organization_id and f.id = set_form.form_id and f.credential is not null
+      and f.preset is distinct from v_settings ->> 'preset'
+  ) then
+    raise sqlstate 'PT422' using
+      message = 'preset_is_fixed',
+      hint = 'The form has the secret of its sender, which another preset would not check. Create another form.';
+  end if;
   perform app.raise_faults(422, 'validation_failed', intake.form_faults(v_organization_id, v_settings));
   update intake.form as f
   set
@@ -5674,7 +5714,7 @@ ALTER FUNCTION admin.set_form(form_id uuid, settings jsonb) OWNER TO leads_jobs;
 COMMENT ON FUNCTION admin.set_form(form_id uuid, settings jsonb) IS 'Changes the settings of a form, and returns it.
 
 settings: a JSON object (api.form_input). A setting that is left out stays. null removes name, preset, honeypot and
-redirect_url. Raises PT404 form_not_found, PT422 secret_is_fixed and validation_failed.';
+redirect_url. Raises PT404 form_not_found, PT422 secret_is_fixed, preset_is_fixed and validation_failed.';
 
 CREATE FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean DEFAULT NULL::boolean, country_code text DEFAULT NULL::text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -8251,7 +8291,7 @@ COMMENT ON FUNCTION api.session_faults() IS 'A sentence for each reason why the 
 
 The reasons: it is a superuser, it has BYPASSRLS, or it is a member of a role that owns objects.';
 
-CREATE FUNCTION api.submit_form(payload text, media_type text, request_headers text, client_address text DEFAULT NULL::text) RETURNS api.answer
+CREATE FUNCTION api.submit_form(payload text, media_type text, request_headers text, client_address text DEFAULT NULL::text, query_fields text DEFAULT NULL::text) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -8260,7 +8300,10 @@ declare
   v_headers jsonb := submit_form.request_headers::jsonb;
   v_origin text := submit_form.request_headers::jsonb ->> 'origin';
   v_now timestamptz := date_trunc('milliseconds', clock_timestamp());
-  v_content jsonb := intake.content(submit_form.payload, submit_form.media_type);
+  v_content jsonb;
+  v_digest bytea;
+  v_earlier record;
+  v_secret bytea;
   v_form record;
   v_pause interval;
   v_draft jsonb;
@@ -8279,36 +8322,40 @@ begin
     raise sqlstate 'PT401' using message = 'unauthorized';
   end if;
 
-  if submit_form.client_address is not null then
-    v_pause := interval '1 minute' / v_form.requests_per_minute;
-    insert into intake.client as c (organization_id, form_id, address, free_at)
-    values (v_organization_id, v_form.id, intake.client_network(submit_form.client_address), v_now + v_pause)
-    on conflict on constraint client_pkey do update
-    set free_at = greatest(c.free_at, v_now) + v_pause
-    where c.free_at <= v_now + interval '1 minute' - v_pause;
-    if not found then
-      raise sqlstate 'PT429' using
-        message = 'rate_limited',
-        hint = format(
-          'This address may send %s requests per minute to the form. Try again in %s s.',
-          v_form.requests_per_minute, ceil(extract(epoch from v_pause))
-        );
-    end if;
+  v_pause := interval '1 minute' / v_form.requests_per_minute;
+  insert into intake.client as c (organization_id, form_id, address, free_at)
+  -- Clients without an address, behind a proxy's socket file, have one limit together.
+  values (
+    v_organization_id, v_form.id, intake.client_network(coalesce(submit_form.client_address, '0.0.0.0')), v_now + v_pause
+  )
+  on conflict on constraint client_pkey do update
+  set free_at = greatest(c.free_at, v_now) + v_pause
+  where c.free_at <= v_now + interval '1 minute' - v_pause;
+  if not found then
+    raise sqlstate 'PT429' using
+      message = 'rate_limited',
+      hint = format(
+        'This address may send %s requests per minute to the form. Try again in %s s.',
+        v_form.requests_per_minute, ceil(extract(epoch from v_pause))
+      ),
+      -- The seconds for Retry-After.
+      constraint = ceil(extract(epoch from v_pause))::text;
   end if;
 
+  v_content := intake.content(submit_form.payload, submit_form.media_type, submit_form.query_fields);
   if v_form.signature is not null and v_form.credential is not null then
-    v_fault := intake.signature_fault(
-      v_form.signature,
-      intake.encrypted(
-        substr(v_form.credential, 17), decode(current_setting('leads.key_digest'), 'hex'), substr(v_form.credential, 1, 16)
-      ),
-      v_headers,
-      submit_form.payload,
-      v_content
+    v_secret := intake.encrypted(
+      substr(v_form.credential, 17), decode(current_setting('leads.key_digest'), 'hex'), substr(v_form.credential, 1, 16)
     );
+    v_fault := intake.signature_fault(v_form.signature, v_secret, v_headers, submit_form.payload, v_content);
   end if;
   if v_form.signature = 'google_key' then
-    v_content := v_content #- '{body,google_key}';
+    -- The sender's key, wherever it stands.
+    v_content := coalesce(replace(
+      (v_content #- '{body,google_key}')::text,
+      btrim(to_jsonb(convert_from(v_secret, 'UTF8'))::text, '"'),
+      '***'
+    )::jsonb, v_content #- '{body,google_key}');
   end if;
   if v_fault is null and cardinality(v_form.origins) > 0 and v_origin <> all (v_form.origins) then
     v_fault := jsonb_build_object(
@@ -8322,14 +8369,33 @@ begin
     values (v_organization_id, v_id, v_form.id, 'kept', v_content, jsonb_build_array(v_fault));
     return intake.form_answer(v_form.redirect_url, v_form.origins, v_headers, submit_form.media_type);
   end if;
-  v_draft := intake.draft(v_organization_id, v_form.id, v_content);
-  if v_draft ->> 'event' is not null then
+  begin
+    v_draft := intake.draft(v_organization_id, v_form.id, v_content);
     v_event := sha256(convert_to(v_draft ->> 'event', 'UTF8'));
-  end if;
-  insert into intake.submission (organization_id, id, form_id, event_digest, outcome)
-  values (v_organization_id, v_id, v_form.id, v_event, 'received')
-  on conflict on constraint submission_arrives_once do nothing;
-  if found then
+    v_digest := sha256(convert_to(v_content::text, 'UTF8'));
+    insert into intake.submission (organization_id, id, form_id, event_digest, content_digest, outcome)
+    values (v_organization_id, v_id, v_form.id, v_event, v_digest, 'received')
+    on conflict on constraint submission_arrives_once do nothing;
+    if not found then
+      select s.id, s.outcome, s.content_digest = v_digest as is_same into v_earlier
+      from intake.submission as s
+      where s.organization_id = v_organization_id and s.form_id = v_form.id and s.event_digest = v_event
+      for update;
+      if v_earlier.is_same then
+        return intake.form_answer(v_form.redirect_url, v_form.origins, v_headers, submit_form.media_type);
+      end if;
+      if v_earlier.outcome in ('kept', 'ignored') then
+        -- The sender corrects what could not become a lead.
+        update intake.submission as s
+        set event_digest = null
+        where s.organization_id = v_organization_id and s.id = v_earlier.id;
+      else
+        v_event := null;
+        v_draft := v_draft || jsonb_build_object('is_lead', true, 'is_repeat', true);
+      end if;
+      insert into intake.submission (organization_id, id, form_id, event_digest, content_digest, outcome)
+      values (v_organization_id, v_id, v_form.id, v_event, v_digest, 'received');
+    end if;
     v_made := intake.make_lead(v_organization_id, v_form.id, v_draft);
     update intake.submission as s
     set
@@ -8338,13 +8404,20 @@ begin
       content = case when v_made.faults <> '[]' then v_content end,
       faults = nullif(v_made.faults, '[]')
     where s.organization_id = v_organization_id and s.id = v_id;
-  end if;
+  exception
+    -- What nobody has foreseen is kept.
+    when data_exception or integrity_constraint_violation or program_limit_exceeded then
+      insert into intake.submission (organization_id, id, form_id, outcome, content, faults)
+      values (v_organization_id, v_id, v_form.id, 'kept', v_content, jsonb_build_array(jsonb_build_object(
+        'field', 'body', 'code', 'refused', 'detail', format('The form can''t read this (%s).', sqlstate)
+      )));
+  end;
   return intake.form_answer(v_form.redirect_url, v_form.origins, v_headers, submit_form.media_type);
 end $$;
 
-ALTER FUNCTION api.submit_form(payload text, media_type text, request_headers text, client_address text) OWNER TO leads_intake;
+ALTER FUNCTION api.submit_form(payload text, media_type text, request_headers text, client_address text, query_fields text) OWNER TO leads_intake;
 
-COMMENT ON FUNCTION api.submit_form(payload text, media_type text, request_headers text, client_address text) IS 'Send something to a form.
+COMMENT ON FUNCTION api.submit_form(payload text, media_type text, request_headers text, client_address text, query_fields text) IS 'Send something to a form.
 
 The token in the path is the key. The body is JSON, or a form. What the form can''t make a lead of is kept for 30 days with its
 faults. The response is the same for a new lead, a duplicate, spam and a submission that is kept. A sender that repeats an
@@ -10483,36 +10556,32 @@ ALTER FUNCTION audit.erase_own_lead(lead_id uuid) OWNER TO leads_eraser;
 
 COMMENT ON FUNCTION audit.erase_own_lead(lead_id uuid) IS 'The same as audit.erase_lead, for the organization of an admin key that this transaction has proven. The caller cannot name another organization. Without such a key, it finds no lead.';
 
-CREATE FUNCTION audit.erase_submissions(organization_id uuid, lead_id uuid, email text, phone_key text) RETURNS bigint
+CREATE FUNCTION audit.erase_submissions(organization_id uuid, lead_id uuid, email text, phone_key text, country_code text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_count bigint;
-  -- The digits without the country code, which a national number doesn't have.
-  v_digits text := right(regexp_replace(erase_submissions.phone_key, '[^0-9]', '', 'g'), 9);
 begin
   delete from intake.submission as s
   where
     s.organization_id = erase_submissions.organization_id
     and (
       s.lead_id = erase_submissions.lead_id
-      or strpos(lower(s.content::text), lower(erase_submissions.email)) > 0
-      or (
-        char_length(v_digits) >= 7
-        and strpos(regexp_replace(s.content::text, '[-() ./+]', '', 'g'), v_digits) > 0
+      or audit.is_about_person(
+        s.content, erase_submissions.email, erase_submissions.phone_key, erase_submissions.country_code
       )
     );
   get diagnostics v_count = row_count;
   return v_count;
 end $$;
 
-ALTER FUNCTION audit.erase_submissions(organization_id uuid, lead_id uuid, email text, phone_key text) OWNER TO leads_eraser;
+ALTER FUNCTION audit.erase_submissions(organization_id uuid, lead_id uuid, email text, phone_key text, country_code text) OWNER TO leads_eraser;
 
-COMMENT ON FUNCTION audit.erase_submissions(organization_id uuid, lead_id uuid, email text, phone_key text) IS 'Deletes the submissions that became the lead, and the kept ones that have the e-mail address or the phone number anywhere in
+COMMENT ON FUNCTION audit.erase_submissions(organization_id uuid, lead_id uuid, email text, phone_key text, country_code text) IS 'Deletes the submissions that became the lead, and the kept ones that have the e-mail address or the phone number anywhere in
 them. Returns their number. Null: it is not searched for.
 
-email: at least one character. phone_key: as app.phone_key returns it; its last 9 digits are searched for, if there are 7.';
+email, phone_key, country_code: see audit.is_about_person.';
 
 CREATE FUNCTION audit.erased_payload(payload json) RETURNS json
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -10563,6 +10632,51 @@ END;
 ALTER FUNCTION audit.event_text(id uuid, organization_id uuid, action text, source text, correlation_id text, payload json, created_at timestamp with time zone) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION audit.event_text(id uuid, organization_id uuid, action text, source text, correlation_id text, payload json, created_at timestamp with time zone) IS 'The same bytes as row_to_json prints of audit.event_item. Only correlation_id may be null.';
+
+CREATE FUNCTION audit.is_about_person(content jsonb, email text, phone_key text, country_code text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_pattern text := '(^|[^a-z0-9.!#$%&*+/=?^_`{|}~-])' || regexp_replace(lower(is_about_person.email), '([^a-z0-9@])', '\\\1', 'g')
+    || '($|[^a-z0-9.-]|[.-]($|[^a-z0-9]))';
+  v_digits text := right(regexp_replace(is_about_person.phone_key, '[^0-9]', '', 'g'), 9);
+  v_text text;
+begin
+  for v_text in
+    select v.value #>> '{}'
+    from jsonb_path_query(is_about_person.content, 'strict $.** ? (@.type() == "string" || @.type() == "number")') as v (value)
+    union all
+    select f.field ->> 'name'
+    from jsonb_array_elements(coalesce(is_about_person.content -> 'fields', '[]')) as f (field)
+  loop
+    -- As an address stands in a query, and in JSON with escapes.
+    v_text := replace(replace(v_text, '%40', '@'), '\u0040', '@');
+    if
+      lower(v_text) ~ v_pattern
+      or app.ascii_email(app.clean_text(lower(v_text))) = lower(is_about_person.email)
+      or (char_length(v_text) <= 64 and app.phone_key(app.clean_text(v_text), is_about_person.country_code) = is_about_person.phone_key)
+      or (
+        char_length(v_digits) >= 7
+        and exists (
+          select
+          from regexp_matches(v_text, U&'[0-9][0-9 ()./\00A0\2010\2011\2012\2013-]{5,}[0-9]', 'g') as m (run)
+          where right(regexp_replace(m.run[1], '[^0-9]', '', 'g'), 9) = v_digits
+        )
+      )
+    then
+      return true;
+    end if;
+  end loop;
+  return false;
+end $_$;
+
+ALTER FUNCTION audit.is_about_person(content jsonb, email text, phone_key text, country_code text) OWNER TO leads_eraser;
+
+COMMENT ON FUNCTION audit.is_about_person(content jsonb, email text, phone_key text, country_code text) IS 'Whether a value of the content (intake.submission) contains the e-mail address or the phone number as a whole.
+
+email, phone_key: as app.lead has them; null: it is not searched for. A number is found by its last 9 digits, if it has 7.
+country_code: of app.organization.';
 
 CREATE FUNCTION audit.is_migrating_login() RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -10986,10 +11100,7 @@ declare
   v_id uuid := app.new_id();
 begin
   -- session_user: neither a setting nor SET ROLE changes it.
-  if session_user <> 'leads_operator' and not exists (
-    select from auth.claimed_key as k
-    where k.organization_id = add_form_key.organization_id and 'admin' = any (k.scopes)
-  ) then
+  if session_user <> 'leads_operator' and add_form_key.organization_id is distinct from auth.organization_id('admin') then
     raise sqlstate 'PT401' using message = 'unauthorized';
   end if;
   insert into auth.api_key (organization_id, id, name, scopes, digest)
@@ -11872,13 +11983,17 @@ COMMENT ON FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) IS 'Send
 CREATE FUNCTION intake.allowed_origin(origins text[], headers jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
- SELECT (headers ->> 'origin'::text)
-   WHERE ((headers ->> 'origin'::text) = ANY (origins));
+ SELECT
+         CASE
+             WHEN (cardinality(origins) = 0) THEN '*'::text
+             WHEN ((headers ->> 'origin'::text) = ANY (origins)) THEN (headers ->> 'origin'::text)
+             ELSE NULL::text
+         END AS "case";
 END;
 
 ALTER FUNCTION intake.allowed_origin(origins text[], headers jsonb) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION intake.allowed_origin(origins text[], headers jsonb) IS 'The origin of the page that sends the request, if it is one of the form''s origins; else null. headers: by name in lower case.';
+COMMENT ON FUNCTION intake.allowed_origin(origins text[], headers jsonb) IS 'The origin of the page that sends the request, if it is one of the form''s origins; * if the form has none; else null. headers: by name in lower case.';
 
 CREATE FUNCTION intake.answers(content jsonb, preset text) RETURNS TABLE(path text, label text, type text, value jsonb)
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -11892,7 +12007,7 @@ begin
   select p.content_path, p.list_path, p.list_keys, p.list_values, p.list_labels, p.titles_path into v_preset
   from intake.preset as p
   where p.name = answers.preset;
-  -- A text that is a JSON object takes the place of everything else.
+  -- A text that is a JSON object.
   select intake.content(e.value #>> '{}', 'application/json') into v_inner
   from intake.entries(answers.content) as e
   where e.path = v_preset.content_path;
@@ -11900,7 +12015,12 @@ begin
   return query
     with entry as materialized (
       select e.path, e.value
-      from intake.entries(case when v_inner ? 'body' then v_inner else answers.content end) as e
+      from intake.entries(answers.content) as e
+      where not coalesce(v_inner ? 'body' and e.path = v_preset.content_path, false)
+      union all
+      select e.path, e.value
+      from intake.entries(v_inner) as e
+      where v_inner ? 'body'
     ),
     -- Each member of the list, with its values by their paths in it.
     member as (
@@ -11937,7 +12057,17 @@ begin
         (select t.parts ->> 'title' from title as t where t.parts ->> 'id' = m.parts ->> 'field.id' limit 1)
       ),
       m.parts ->> 'type',
-      v.value
+      -- An answer of an unknown kind is kept as it is.
+      coalesce(
+        (
+          select case when count(*) > 1 then to_jsonb(string_agg(m.parts ->> n.name, ', ' order by n.position))
+            else (array_agg(m.parts -> n.name))[1] end
+          from unnest(v_preset.list_values) with ordinality as n (name, position)
+          where m.parts ? n.name
+          having count(*) > 0
+        ),
+        to_jsonb(left(m.parts::text, 1000))
+      )
     from member as m
     left join lateral (
       select m.parts ->> n.name as key
@@ -11946,13 +12076,6 @@ begin
       order by n.position
       limit 1
     ) as k on true
-    cross join lateral (
-      select m.parts -> n.name as value
-      from unnest(v_preset.list_values) with ordinality as n (name, position)
-      where m.parts ? n.name
-      order by n.position
-      limit 1
-    ) as v
     union all
     select e.path collate "C", null, null, e.value
     from entry as e
@@ -11983,46 +12106,67 @@ ALTER FUNCTION intake.client_network(address text) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION intake.client_network(address text) IS 'The IPv4 address itself, or the first 64 bits of the IPv6 address.';
 
-CREATE FUNCTION intake.content(payload text, media_type text) RETURNS jsonb
+CREATE FUNCTION intake.content(payload text, media_type text, query text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 declare
   v_text text := content.payload;
   v_body jsonb;
-  v_is_form boolean := content.media_type in ('application/x-www-form-urlencoded', 'multipart/form-data');
+  v_fault text;
+  v_query jsonb := nullif(nullif(content.query, '')::jsonb, '[]');
+  v_content jsonb;
 begin
-  -- Reading takes time for each value. A form of people has far fewer.
-  if
-    octet_length(v_text) - octet_length(translate(v_text, '[{', '')) > 1000
-    or octet_length(v_text) - octet_length(replace(v_text, ',', '')) > 5000
-  then
-    return jsonb_build_object('media_type', content.media_type, 'text', v_text, 'fault', 'too_many_values');
-  end if;
   begin
-    v_body := v_text::jsonb;
+    -- Reading takes time for each value. A form of people has far fewer.
+    if octet_length(v_text) - octet_length(translate(v_text, '[{', '')) > 1200 then
+      v_fault := 'too_many_values';
+    else
+      v_body := v_text::jsonb;
+    end if;
   exception
-    when data_exception or statement_too_complex then
-      return jsonb_build_object('media_type', content.media_type, 'text', v_text, 'fault', 'not_json');
+    when data_exception or program_limit_exceeded then
+      v_fault := 'not_json';
   end;
-  if v_is_form then
-    return jsonb_build_object('media_type', content.media_type, 'fields', v_body);
+  if v_fault is null then
+    -- Some tools send an array with one object.
+    if
+      jsonb_typeof(v_body) = 'array' and jsonb_array_length(v_body) = 1
+      and content.media_type not in ('application/x-www-form-urlencoded', 'multipart/form-data')
+    then
+      v_body := v_body -> 0;
+    end if;
+    v_fault := case
+      -- The digits of 1e131071 would be written out.
+      when v_body @? 'strict $.** ? (@.type() == "number" && (@ > 1e40 || @ < -1e40))' then 'number_too_large'
+      when (
+        select count(*) > 500
+        from jsonb_path_query(v_body, 'strict $.** ? (@.type() != "object" && @.type() != "array")') as v (value)
+      ) and jsonb_typeof(v_body) = 'object' then 'too_many_values'
+      when jsonb_typeof(v_body) = 'object' then null
+      when
+        jsonb_typeof(v_body) = 'array'
+        and content.media_type in ('application/x-www-form-urlencoded', 'multipart/form-data')
+      then case when jsonb_array_length(v_body) > 500 then 'too_many_values' end
+      else 'not_an_object'
+    end;
   end if;
-  -- Some tools send an array with one object.
-  if jsonb_typeof(v_body) = 'array' and jsonb_array_length(v_body) = 1 then
-    v_body := v_body -> 0;
-  end if;
-  if jsonb_typeof(v_body) <> 'object' then
-    return jsonb_build_object('media_type', content.media_type, 'text', v_text, 'fault', 'not_an_object');
-  end if;
-  return jsonb_build_object('media_type', content.media_type, 'body', v_body);
-end $$;
+  v_content := case
+    when v_fault is not null then jsonb_build_object('text', v_text, 'fault', v_fault)
+    when jsonb_typeof(v_body) = 'object' then jsonb_build_object('body', v_body)
+    else jsonb_build_object('fields', v_body)
+  end;
+  return jsonb_build_object('media_type', content.media_type) || v_content
+    || case when v_query is not null then jsonb_build_object('query', v_query) else '{}' end;
+end $_$;
 
-ALTER FUNCTION intake.content(payload text, media_type text) OWNER TO leads_owner;
+ALTER FUNCTION intake.content(payload text, media_type text, query text) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION intake.content(payload text, media_type text) IS 'What a sender has sent: media_type, and fields (of a form), body (a JSON object) or text (anything else, with its fault).
+COMMENT ON FUNCTION intake.content(payload text, media_type text, query text) IS 'What a sender has sent: media_type, and body (a JSON object), fields (of a form) or text (anything else, with its fault), and
+query.
 
-payload: the body, or the fields of a form as the server makes them (app/server/payload.py). It fails for no payload.';
+payload: the body, or the fields of a form as the server makes them (app/server/payload.py). query: the fields of the query, as
+JSON; null or empty: none. It fails for no payload.';
 
 CREATE FUNCTION intake.create_form(organization_id uuid, settings jsonb, OUT form_id uuid, OUT token text) RETURNS record
     LANGUAGE plpgsql
@@ -12087,6 +12231,7 @@ declare
   v_entries jsonb;
   v_answer record;
   v_name text;
+  v_base text;
   v_text text;
   v_target text;
   v_fields jsonb := '{}';
@@ -12104,7 +12249,8 @@ begin
       'field', 'body',
       'code', draft.content ->> 'fault',
       'detail', case draft.content ->> 'fault'
-        when 'too_many_values' then 'The body has more than 1,000 objects and arrays, or more than 5,000 values.'
+        when 'too_many_values' then 'The body has more than 500 values.'
+        when 'number_too_large' then 'The body has a number of more than 40 digits.'
         else 'The body is neither a form nor a JSON object.'
       end
     )));
@@ -12113,7 +12259,10 @@ begin
   v_entries := (select coalesce(jsonb_object_agg(e.path, e.value), '{}') from intake.entries(draft.content) as e);
   for v_answer in select a.path, a.label, a.type, a.value from intake.answers(draft.content, v_form.preset) as a loop
     v_text := app.clean_text(v_answer.value #>> '{}');
-    continue when v_text = '' or v_answer.path = v_form.honeypot;
+    continue when
+      coalesce(v_text, '') = ''
+      or v_answer.path = v_form.honeypot
+      or starts_with(v_answer.path, v_form.honeypot || '.');
     -- The part after the last dot is the name, unless it says nothing.
     v_name := intake.machine_name(coalesce(
       v_answer.label, substring(v_answer.path from '([^.]+)\.(?:full|value|0)$'), substring(v_answer.path from '[^.]+$')
@@ -12127,12 +12276,21 @@ begin
     if v_target = 'auto' then
       v_target := intake.usual_target(v_name, v_text);
     end if;
-    if starts_with(v_target, 'signals.') then
+    if starts_with(v_target, 'signals.') and not v_signals ? substr(v_target, 9) then
       v_signals := v_signals || jsonb_build_object(substr(v_target, 9), v_answer.value);
       continue;
-    elsif v_target not like 'details.%' and not v_fields ? v_target then
+    elsif v_target !~ '^(details|signals)\.' and not v_fields ? v_target then
       v_fields := v_fields || jsonb_build_object(v_target, v_text);
       continue;
+    elsif
+      -- A good address takes the place of one that is not.
+      (v_target = 'email' and app.is_email(app.ascii_email(v_text)) and not app.is_email(app.ascii_email(v_fields ->> 'email')))
+      or (v_target = 'phone' and app.is_phone(v_text) and not app.is_phone(v_fields ->> 'phone'))
+    then
+      v_name := v_target;
+      v_answer.value := v_fields -> v_target;
+      v_fields := v_fields || jsonb_build_object(v_target, v_text);
+      v_text := v_answer.value #>> '{}';
     elsif v_target like 'details.%' and v_target <> 'details.*' then
       v_name := substr(v_target, 9);
     end if;
@@ -12141,8 +12299,10 @@ begin
       v_name := coalesce(intake.machine_name(v_answer.path), 'value');
     end if;
     v_name := left(case when v_name ~ '^[a-z]' then v_name else 'field_' || v_name end, 64);
-    while v_details ? v_name loop
-      v_name := left(v_name, 60) || '_' || (coalesce(substring(v_name from '_([0-9]{1,3})$'), '1')::integer + 1);
+    v_base := left(v_name, 60);
+    for v_number in 2 .. 501 loop
+      exit when not v_details ? v_name;
+      v_name := v_base || '_' || v_number;
     end loop;
     v_details := v_details || jsonb_build_object(
       v_name, case jsonb_typeof(v_answer.value) when 'string' then to_jsonb(v_text) else v_answer.value end
@@ -12159,8 +12319,18 @@ begin
       v_details := v_details - v_emails[1];
     end if;
   end if;
-  if v_fields ?| '{first_name,last_name}' and not v_fields ? 'name' then
-    v_fields := v_fields || jsonb_build_object('name', concat_ws(' ', v_fields ->> 'first_name', v_fields ->> 'last_name'));
+  if v_fields ?| '{first_name,last_name}' then
+    v_text := concat_ws(' ', v_fields ->> 'first_name', v_fields ->> 'last_name');
+    if not v_fields ? 'name' then
+      v_fields := v_fields || jsonb_build_object('name', v_text);
+    elsif not v_fields ? 'last_name' or not v_fields ? 'first_name' then
+      -- nombre and apellidos; nom and prenom.
+      v_fields := v_fields || jsonb_build_object(
+        'name', concat_ws(' ', v_fields ->> 'first_name', v_fields ->> 'name', v_fields ->> 'last_name')
+      );
+    elsif v_fields ->> 'name' <> v_text then
+      v_details := jsonb_build_object('first_name', v_fields -> 'first_name', 'last_name', v_fields -> 'last_name') || v_details;
+    end if;
   end if;
   if v_fields ? 'phone_area' then
     v_fields := v_fields || jsonb_build_object('phone', concat_ws(' ', v_fields ->> 'phone_area', v_fields ->> 'phone'));
@@ -12171,6 +12341,10 @@ begin
     if starts_with(v_answer.key, 'details.') then
       v_details := v_details || jsonb_build_object(substr(v_answer.key, 9), v_answer.value);
     else
+      -- What was sent instead is not lost.
+      if v_answer.key <> 'source' and v_fields ? v_answer.key and v_fields -> v_answer.key <> v_answer.value then
+        v_details := jsonb_build_object(v_answer.key, v_fields -> v_answer.key) || v_details;
+      end if;
       v_fields := v_fields || jsonb_build_object(v_answer.key, v_answer.value);
     end if;
   end loop;
@@ -12182,7 +12356,10 @@ begin
       'code', case when f.field ? 'fault' then 'malformed' else 'file_refused' end,
       'detail', case
         when f.field ? 'fault' then 'The form breaks off, or is malformed. Fields after this place are missing.'
-        else format('The file "%s" was not stored. The other fields count.', left(f.field ->> 'file', 100))
+        else format(
+          'The file "%s" was not stored. The other fields count.',
+          regexp_replace(left(f.field ->> 'file', 100), '[[:cntrl:]]', '?', 'g')
+        )
       end
     )), '[]')
     from jsonb_array_elements(coalesce(draft.content -> 'fields', '[]')) as f (field)
@@ -12194,7 +12371,13 @@ begin
     'signals', v_signals,
     'faults', v_faults,
     'is_lead', coalesce(v_entries @> v_preset.required, true),
-    'is_caught', v_form.honeypot is not null and coalesce(app.clean_text(v_entries ->> v_form.honeypot), '') <> '',
+    'is_caught', exists (
+      select
+      from jsonb_each_text(v_entries) as e (path, value)
+      where
+        (e.path = v_form.honeypot or starts_with(e.path, v_form.honeypot || '.'))
+        and coalesce(app.clean_text(e.value), '') not in ('', 'false')
+    ),
     'event', (
       select v_entries ->> p.path
       from unnest(v_preset.event_paths) with ordinality as p (path, position)
@@ -12246,7 +12429,7 @@ CREATE FUNCTION intake.entries(content jsonb) RETURNS TABLE(path text, value jso
           SELECT NULL::text AS text,
              (entries.content -> 'body'::text) AS "?column?"
          UNION ALL
-          SELECT concat_ws('.'::text, n.path, m.key) AS concat_ws,
+          SELECT concat_ws('.'::text, n.path, "left"(m.key, 200)) AS concat_ws,
              m.value
             FROM (node n
               CROSS JOIN LATERAL ( SELECT o.key,
@@ -12265,10 +12448,10 @@ CREATE FUNCTION intake.entries(content jsonb) RETURNS TABLE(path text, value jso
                              ELSE '[]'::jsonb
                          END) WITH ORDINALITY a(value, "position")) m)
          ), field AS (
-          SELECT rtrim(regexp_replace((f.field ->> 'name'::text), '\[([^]]*)\]'::text, '.\1'::text, 'g'::text), '.'::text) AS path,
+          SELECT rtrim(regexp_replace("left"((f.field ->> 'name'::text), 200), '\[([^]]*)\]'::text, '.\1'::text, 'g'::text), '.'::text) AS path,
              (f.field ->> 'value'::text) AS value,
              f."position"
-            FROM jsonb_array_elements(COALESCE((entries.content -> 'fields'::text), '[]'::jsonb)) WITH ORDINALITY f(field, "position")
+            FROM jsonb_array_elements((COALESCE((entries.content -> 'fields'::text), '[]'::jsonb) || COALESCE((entries.content -> 'query'::text), '[]'::jsonb))) WITH ORDINALITY f(field, "position")
            WHERE (f.field ? 'value'::text)
          )
   SELECT n.path,
@@ -12288,7 +12471,7 @@ END;
 
 ALTER FUNCTION intake.entries(content jsonb) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION intake.entries(content jsonb) IS 'The texts, numbers and booleans in a submission, each with its path: the names of the objects around it and the positions in the arrays around it, from 0, with dots in between. content: of intake.content.';
+COMMENT ON FUNCTION intake.entries(content jsonb) IS 'The texts, numbers and booleans in a submission, each with its path: the names of the objects around it and the positions in the arrays around it, from 0, with dots in between. A name counts up to its 200th character. content: of intake.content.';
 
 CREATE FUNCTION intake.form_answer(redirect_url text, origins text[], headers jsonb, media_type text) RETURNS api.answer
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -12514,8 +12697,17 @@ begin
       'field', 'body', 'code', 'honeypot', 'detail', 'The honeypot has a value, so this is probably spam.'
     ));
     return;
+  elsif make_lead.draft ->> 'is_repeat' = 'true' then
+    faults := faults || jsonb_build_array(jsonb_build_object(
+      'field', 'body', 'code', 'repeated_event',
+      'detail', 'The sender has sent another submission with this id before, which became a lead.'
+    ));
+    return;
   elsif make_lead.draft ->> 'is_lead' = 'false' then
     outcome := 'ignored';
+    faults := faults || jsonb_build_array(jsonb_build_object(
+      'field', 'body', 'code', 'no_lead', 'detail', 'This is not what the preset of the form makes leads of.'
+    ));
     return;
   end if;
 
@@ -12535,11 +12727,19 @@ begin
     v_details := v_details - substr(v_fault.field, 9);
   end loop;
   -- The largest details that are too many stay in the submission only.
-  while app.details_size_faults(v_details) is not null loop
-    select d.key into v_fault
-    from jsonb_each(v_details) as d (key, value)
-    order by octet_length(d.value::text) desc, d.key desc
-    limit 1;
+  for v_fault in
+    select d.key
+    from (
+      select
+        d.key,
+        row_number() over smallest as number,
+        -- Quotation marks, a colon, a comma and two spaces.
+        sum(octet_length(d.key) + octet_length(d.value::text) + 6) over smallest as size
+      from jsonb_each(v_details) as d (key, value)
+      window smallest as (order by octet_length(d.value::text), d.key rows unbounded preceding)
+    ) as d
+    where d.number > 50 or d.size > 16300
+  loop
     faults := faults || jsonb_build_array(jsonb_build_object(
       'field', 'details.' || v_fault.key, 'code', 'too_many', 'detail', 'A lead has at most 50 details, and 16 KiB of them.'
     ));
@@ -12615,6 +12815,26 @@ begin
       outcome := 'filled';
     else
       outcome := 'skipped';
+    end if;
+    if outcome <> 'created' then
+      faults := faults || (
+        select coalesce(jsonb_agg(jsonb_build_object(
+          'field', s.key, 'code', 'not_stored', 'detail', 'The lead that was there has another value, which stays.'
+        ) order by s.key), '[]')
+        from app.lead as l
+        cross join lateral (
+          select s.key, s.value, to_jsonb(l) -> s.key as stored
+          from jsonb_each(jsonb_strip_nulls(to_jsonb(v_lead)) - 'details') as s (key, value)
+          union all
+          select 'details.' || d.key, d.value, l.details -> d.key
+          from jsonb_each(coalesce(v_lead.details, '{}')) as d (key, value)
+        ) as s
+        where
+          l.organization_id = v_organization_id and l.id = lead_id
+          and s.value is distinct from s.stored
+          and not (s.key = 'email' and lower(s.value #>> '{}') = lower(s.stored #>> '{}'))
+          and s.key not in ('source', 'pipeline_stage')
+      );
     end if;
     if outcome <> 'skipped' and v_signals <> '{}' then
       insert into scoring.signal (organization_id, lead_id, type, value, observed_at)
@@ -13977,11 +14197,13 @@ CREATE TABLE intake.submission (
     id uuid DEFAULT app.new_id() NOT NULL,
     form_id uuid NOT NULL,
     event_digest bytea,
+    content_digest bytea,
     outcome text NOT NULL,
     lead_id uuid,
     content jsonb,
     faults jsonb,
     created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    CONSTRAINT submission_content_digest_has_32_bytes CHECK ((octet_length(content_digest) = 32)),
     CONSTRAINT submission_event_digest_has_32_bytes CHECK ((octet_length(event_digest) = 32)),
     CONSTRAINT submission_of_a_lead_names_it CHECK (((lead_id IS NOT NULL) = (outcome = ANY (ARRAY['created'::text, 'skipped'::text, 'filled'::text])))),
     CONSTRAINT submission_outcome_is_known CHECK ((outcome = ANY (ARRAY['received'::text, 'created'::text, 'skipped'::text, 'filled'::text, 'ignored'::text, 'kept'::text]))),
@@ -13991,6 +14213,7 @@ ALTER TABLE ONLY intake.submission ALTER COLUMN organization_id SET STATISTICS 0
 ALTER TABLE ONLY intake.submission ALTER COLUMN id SET STATISTICS 0;
 ALTER TABLE ONLY intake.submission ALTER COLUMN form_id SET STATISTICS 0;
 ALTER TABLE ONLY intake.submission ALTER COLUMN event_digest SET STATISTICS 0;
+ALTER TABLE ONLY intake.submission ALTER COLUMN content_digest SET STATISTICS 0;
 ALTER TABLE ONLY intake.submission ALTER COLUMN outcome SET STATISTICS 0;
 ALTER TABLE ONLY intake.submission ALTER COLUMN lead_id SET STATISTICS 0;
 ALTER TABLE ONLY intake.submission ALTER COLUMN content SET STATISTICS 0;
@@ -14005,9 +14228,11 @@ COMMENT ON TABLE intake.submission IS 'What forms have received, for 30 days: wh
 
 COMMENT ON COLUMN intake.submission.event_digest IS 'SHA-256 of the sender''s id of the event. A repeat is dropped. Null: the sender gives none.';
 
+COMMENT ON COLUMN intake.submission.content_digest IS 'SHA-256 of the content, even if that is not kept: a repeat has the same.';
+
 COMMENT ON COLUMN intake.submission.outcome IS 'created: it became a lead; skipped, filled: it was a duplicate of the lead; ignored: it is no lead; kept: it could not become a lead; received: it is being read.';
 
-COMMENT ON COLUMN intake.submission.content IS 'What was sent: media_type, and fields (of a form), body (JSON) or text. Null: all of it is in the lead.';
+COMMENT ON COLUMN intake.submission.content IS 'What was sent: media_type, and fields (of a form), body (JSON) or text, and query. Null: all of it is in the lead.';
 
 COMMENT ON COLUMN intake.submission.faults IS 'What was wrong: an array of {field, code, detail}. Null: nothing.';
 
@@ -14990,6 +15215,7 @@ GRANT UPDATE(accepts_name_and_phone) ON TABLE app.organization TO leads_jobs;
 
 GRANT SELECT(country_code) ON TABLE app.organization TO leads_intake;
 GRANT UPDATE(country_code) ON TABLE app.organization TO leads_jobs;
+GRANT SELECT(country_code) ON TABLE app.organization TO leads_eraser;
 
 REVOKE ALL ON FUNCTION admin.analysts(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.analysts(organization_id uuid) TO leads_operator;
@@ -15780,8 +16006,8 @@ GRANT ALL ON FUNCTION api.routes() TO leads_api;
 REVOKE ALL ON FUNCTION api.score_lead(id uuid, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.score_lead(id uuid, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
 
-REVOKE ALL ON FUNCTION api.submit_form(payload text, media_type text, request_headers text, client_address text) FROM PUBLIC;
-GRANT ALL ON FUNCTION api.submit_form(payload text, media_type text, request_headers text, client_address text) TO leads_api;
+REVOKE ALL ON FUNCTION api.submit_form(payload text, media_type text, request_headers text, client_address text, query_fields text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.submit_form(payload text, media_type text, request_headers text, client_address text, query_fields text) TO leads_api;
 
 REVOKE ALL ON FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.update_lead(id uuid, body text, if_match api.entity_tags, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
@@ -15796,16 +16022,19 @@ REVOKE ALL ON FUNCTION app.ascii_email(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.ascii_email(value text) TO leads_exec;
 GRANT ALL ON FUNCTION app.ascii_email(value text) TO leads_intake;
 GRANT ALL ON FUNCTION app.ascii_email(value text) TO leads_jobs;
+GRANT ALL ON FUNCTION app.ascii_email(value text) TO leads_eraser;
 
 REVOKE ALL ON FUNCTION app.invisible() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.invisible() TO leads_exec;
 GRANT ALL ON FUNCTION app.invisible() TO leads_jobs;
 GRANT ALL ON FUNCTION app.invisible() TO leads_intake;
+GRANT ALL ON FUNCTION app.invisible() TO leads_eraser;
 
 REVOKE ALL ON FUNCTION app.clean_text(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.clean_text(value text) TO leads_exec;
 GRANT ALL ON FUNCTION app.clean_text(value text) TO leads_jobs;
 GRANT ALL ON FUNCTION app.clean_text(value text) TO leads_intake;
+GRANT ALL ON FUNCTION app.clean_text(value text) TO leads_eraser;
 
 REVOKE ALL ON FUNCTION app.changed_details(base jsonb, patch jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.changed_details(base jsonb, patch jsonb) TO leads_exec;
@@ -15960,6 +16189,7 @@ REVOKE ALL ON FUNCTION app.phone_key(value text, country_code text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.phone_key(value text, country_code text) TO leads_exec;
 GRANT ALL ON FUNCTION app.phone_key(value text, country_code text) TO leads_jobs;
 GRANT ALL ON FUNCTION app.phone_key(value text, country_code text) TO leads_intake;
+GRANT ALL ON FUNCTION app.phone_key(value text, country_code text) TO leads_eraser;
 
 REVOKE ALL ON FUNCTION app.phone_keys(value text, organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.phone_keys(value text, organization_id uuid) TO leads_exec;
@@ -15972,6 +16202,7 @@ REVOKE ALL ON FUNCTION app.punycode(label text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.punycode(label text) TO leads_exec;
 GRANT ALL ON FUNCTION app.punycode(label text) TO leads_intake;
 GRANT ALL ON FUNCTION app.punycode(label text) TO leads_jobs;
+GRANT ALL ON FUNCTION app.punycode(label text) TO leads_eraser;
 
 REVOKE ALL ON FUNCTION app.raise_faults(status integer, code text, errors json) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.raise_faults(status integer, code text, errors json) TO leads_exec;
@@ -16031,8 +16262,8 @@ GRANT ALL ON FUNCTION audit.erase_organization(organization_id uuid) TO leads_jo
 REVOKE ALL ON FUNCTION audit.erase_own_lead(lead_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.erase_own_lead(lead_id uuid) TO leads_exec;
 
-REVOKE ALL ON FUNCTION audit.erase_submissions(organization_id uuid, lead_id uuid, email text, phone_key text) FROM PUBLIC;
-GRANT ALL ON FUNCTION audit.erase_submissions(organization_id uuid, lead_id uuid, email text, phone_key text) TO leads_jobs;
+REVOKE ALL ON FUNCTION audit.erase_submissions(organization_id uuid, lead_id uuid, email text, phone_key text, country_code text) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.erase_submissions(organization_id uuid, lead_id uuid, email text, phone_key text, country_code text) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION audit.erased_payload(payload json) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.erased_payload(payload json) TO leads_eraser;
@@ -16045,6 +16276,8 @@ GRANT ALL ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_
 
 REVOKE ALL ON FUNCTION audit.event_text(id uuid, organization_id uuid, action text, source text, correlation_id text, payload json, created_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.event_text(id uuid, organization_id uuid, action text, source text, correlation_id text, payload json, created_at timestamp with time zone) TO leads_exec;
+
+REVOKE ALL ON FUNCTION audit.is_about_person(content jsonb, email text, phone_key text, country_code text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.is_migrating_login() FROM PUBLIC;
 
@@ -16138,9 +16371,9 @@ GRANT ALL ON FUNCTION intake.answers(content jsonb, preset text) TO leads_jobs;
 REVOKE ALL ON FUNCTION intake.client_network(address text) FROM PUBLIC;
 GRANT ALL ON FUNCTION intake.client_network(address text) TO leads_intake;
 
-REVOKE ALL ON FUNCTION intake.content(payload text, media_type text) FROM PUBLIC;
-GRANT ALL ON FUNCTION intake.content(payload text, media_type text) TO leads_intake;
-GRANT ALL ON FUNCTION intake.content(payload text, media_type text) TO leads_jobs;
+REVOKE ALL ON FUNCTION intake.content(payload text, media_type text, query text) FROM PUBLIC;
+GRANT ALL ON FUNCTION intake.content(payload text, media_type text, query text) TO leads_intake;
+GRANT ALL ON FUNCTION intake.content(payload text, media_type text, query text) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION intake.create_form(organization_id uuid, settings jsonb, OUT form_id uuid, OUT token text) FROM PUBLIC;
 GRANT ALL ON FUNCTION intake.create_form(organization_id uuid, settings jsonb, OUT form_id uuid, OUT token text) TO leads_exec;
@@ -16306,9 +16539,11 @@ GRANT SELECT(id) ON TABLE intake.submission TO leads_exec;
 GRANT SELECT(form_id),INSERT(form_id) ON TABLE intake.submission TO leads_intake;
 GRANT SELECT(form_id) ON TABLE intake.submission TO leads_exec;
 
-GRANT SELECT(event_digest),INSERT(event_digest) ON TABLE intake.submission TO leads_intake;
+GRANT SELECT(event_digest),INSERT(event_digest),UPDATE(event_digest) ON TABLE intake.submission TO leads_intake;
 
-GRANT INSERT(outcome),UPDATE(outcome) ON TABLE intake.submission TO leads_intake;
+GRANT SELECT(content_digest),INSERT(content_digest) ON TABLE intake.submission TO leads_intake;
+
+GRANT SELECT(outcome),INSERT(outcome),UPDATE(outcome) ON TABLE intake.submission TO leads_intake;
 GRANT SELECT(outcome) ON TABLE intake.submission TO leads_exec;
 GRANT UPDATE(outcome) ON TABLE intake.submission TO leads_jobs;
 

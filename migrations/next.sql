@@ -1042,6 +1042,7 @@ create table intake.submission (
   id uuid not null default app.new_id(),
   form_id uuid not null,
   event_digest bytea,
+  content_digest bytea,
   outcome text not null,
   lead_id uuid,
   content jsonb,
@@ -1052,6 +1053,7 @@ create table intake.submission (
   constraint submission_belongs_to_lead foreign key (organization_id, lead_id) references app.lead on delete cascade,
   constraint submission_arrives_once unique (organization_id, form_id, event_digest),
   constraint submission_event_digest_has_32_bytes check (octet_length(event_digest) = 32),
+  constraint submission_content_digest_has_32_bytes check (octet_length(content_digest) = 32),
   constraint submission_outcome_is_known
     check (outcome in ('received', 'created', 'skipped', 'filled', 'ignored', 'kept')),
   constraint submission_of_a_lead_names_it
@@ -1064,11 +1066,13 @@ comment on table intake.submission is
   'that an event of a sender has arrived.';
 comment on column intake.submission.event_digest is
   'SHA-256 of the sender''s id of the event. A repeat is dropped. Null: the sender gives none.';
+comment on column intake.submission.content_digest is
+  'SHA-256 of the content, even if that is not kept: a repeat has the same.';
 comment on column intake.submission.outcome is
   'created: it became a lead; skipped, filled: it was a duplicate of the lead; ignored: it is no lead; kept: it could not '
   'become a lead; received: it is being read.';
 comment on column intake.submission.content is
-  'What was sent: media_type, and fields (of a form), body (JSON) or text. Null: all of it is in the lead.';
+  'What was sent: media_type, and fields (of a form), body (JSON) or text, and query. Null: all of it is in the lead.';
 comment on column intake.submission.faults is 'What was wrong: an array of {field, code, detail}. Null: nothing.';
 
 create index submission_by_created_at on intake.submission (organization_id, created_at);

@@ -48,6 +48,7 @@ reset role;
 \ir audit/record_read.sql
 \ir crm/copies.sql
 \ir audit/erase_events.sql
+\ir audit/is_about_person.sql
 \ir audit/erase_submissions.sql
 \ir audit/erase_lead.sql
 \ir audit/erase_own_lead.sql

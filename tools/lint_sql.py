@@ -78,7 +78,7 @@ def known_tables(repo: Path) -> Tables:
     plain: set[str] = set()
     for path in sorted((repo / "migrations").glob("*.sql")):
         for statement in statements(Sql(without_frozen_blocks(path.read_text()))):
-            if statement.starts("create table") and "(" in statement.words:
+            if statement.starts("create (unlogged )?table") and "(" in statement.words:
                 opening = statement.words.index("(")
                 columns = statement.cut(opening + 1, statement.closing(opening)).items()
                 is_tenant = TENANT in [column.words[0] for column in columns]

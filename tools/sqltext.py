@@ -112,7 +112,7 @@ def made(statement: Sql) -> str:
     for pattern, word in (
         (r"create (or replace )?(function|procedure|view)", r"function|procedure|view"),
         (r"create (constraint )?trigger|create policy", "on"),
-        ("(create|alter) table", "table"),
+        ("(create( unlogged)?|alter) table", "table"),
     ):
         if statement.starts(pattern):
             at = next(index for index, candidate in enumerate(statement.words) if re.fullmatch(word, candidate)) + 1

@@ -119,6 +119,8 @@ def set_(id: UUID, as_json: bool, **options: Any) -> None:
     settings = {name: None if value == "" else value for name, value in _chosen(options).items()}
     if not settings:
         raise Mistake("Nothing to change. Name a setting: leads forms set --help")
+    if settings.get("source", "") is None:
+        raise Mistake("A form needs a source. Give it a name, such as website.")
     with operator() as connection:
         form = _called(connection, "admin.set_form", id, json.dumps(settings))[0]
     one(form, f"The form {id} is changed.", as_json)
@@ -151,6 +153,8 @@ def submissions(organization: UUID, form: UUID | None, as_json: bool) -> None:
     for submission in kept:
         submission["faults"] = "; ".join(f"{fault['field']}: {fault['code']}" for fault in submission["faults"] or ())
     rows(kept, ("id", "submitted_to", "outcome", "lead_id", "created_at", "faults"), as_json)
+    if len(kept) == _LISTED:
+        click.echo(f"These are the newest {_LISTED}. Name a form to see others: --form ID", err=True)
 
 
 @forms.command()
@@ -189,14 +193,22 @@ def _chosen(options: dict[str, Any]) -> dict[str, Any]:
     settings: dict[str, Any] = {name: value for name, value in options.items() if value not in (None, ())}
     if "redirect" in settings:
         settings["redirect_url"] = settings.pop("redirect")
+    if "origins" in settings:
+        settings["origins"] = [origin for origin in settings["origins"] if origin]
     if "mapping" in settings:
         try:
-            settings["mapping"] = json.load(settings["mapping"])
+            settings["mapping"] = json.load(settings["mapping"], parse_constant=_refuse)
         except ValueError as error:
             raise Mistake(f"The mapping is not valid JSON: {error}.") from None
+        if "\\u0000" in json.dumps(settings["mapping"]):
+            raise Mistake("The mapping has a NUL character. Remove it.")
     if "constants" in settings:
         settings["constants"] = dict(_pair(text) for text in settings["constants"])
     return settings
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(f"{word} is not JSON")
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -114,4 +114,6 @@ def _say(sentence: str) -> None:
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    return ",".join(value) if isinstance(value, list) else str(value)
+    text = ",".join(value) if isinstance(value, list) else str(value)
+    # A sender of a form must not control the terminal.
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", "\N{REPLACEMENT CHARACTER}", text)

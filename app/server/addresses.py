@@ -33,7 +33,8 @@ def _address(text: str | None) -> IPv4Address | IPv6Address | None:
     elif text and text.count(":") == 1:
         text = text.partition(":")[0]
     try:
-        address = ip_address(text or "")
+        # Without the zone of a link-local address.
+        address = ip_address((text or "").partition("%")[0])
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address

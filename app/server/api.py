@@ -195,7 +195,7 @@ class Api:
         if not isinstance(result, StatementFailed):
             return result
         problem = self._problem_of(request, result, is_read_only=route.is_read_only)
-        if result.sqlstate == "22P02" and route.takes_body:
+        if result.sqlstate == "22P02" and "body" in route.names:
             body = call.arguments[route.names.index("body")]
             if body is not None and (fault := fault_of_json(body)):
                 return replace(problem, errors=[FieldError("body", "invalid_json", fault)])
@@ -398,6 +398,8 @@ class Api:
         problem = problems.of_error(self.table.problems, error, is_read_only=is_read_only)
         if problem.status == 500:
             log.write("error", request_id=request.id.decode(), sqlstate=error.sqlstate, message=error.message)
+        elif problem.status == 401 and request.has_key_in_path:
+            problem = replace(problem, detail="The address is wrong, or it was revoked.")
         elif problem.status == 503:
             cause = {"sqlstate": error.sqlstate}
             if error.sqlstate in ("26000", "42P05"):

@@ -3,10 +3,13 @@ body as it is.
 
 A field is ``{"name": …, "value": …}``. A file of a multipart form is ``{"name": …, "file": …}``: its
 name is kept and its content is not, so that a form with a photo needs no memory for it. A multipart
-body that breaks off or is malformed ends with ``{"fault": "malformed"}``.
+body that breaks off or is malformed ends with ``{"fault": "malformed", "text": …}``, which has the
+beginning of the body.
 """
 
+import contextlib
 import json
+import re
 from collections.abc import AsyncIterator
 from urllib.parse import unquote_to_bytes
 
@@ -17,6 +20,10 @@ FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 MAX_MULTIPART = 16 * 1024 * 1024
 """Bytes of a multipart body with its files."""
+MAX_FIELDS = 1000
+"""Fields of a form. A body with more of them stays text."""
+_FORM = re.compile(rb"[^\s={\[\"<]+=")
+"""How an urlencoded form begins."""
 
 Field = dict[str, str]
 
@@ -33,6 +40,13 @@ def text_of(data: bytes) -> str:
         text = data.decode("cp1252", "replace")
     # PostgreSQL's texts can't have it.
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def is_form(body: bytes, media_type: str) -> bool:
+    """Whether the body is an urlencoded form. Some senders call JSON a form, or a form something else."""
+    if body.count(b"&") >= MAX_FIELDS or body.lstrip()[:1] == b"{":
+        return False
+    return media_type == FORM or ("json" not in media_type and _FORM.match(body) is not None)
 
 
 def read_form(body: bytes) -> str:
@@ -52,17 +66,25 @@ async def read_multipart(content_type: str, chunks: AsyncIterator[bytes], limit:
     """
     fields = _Fields(limit)
     size = 0
-    try:
+    beginning = bytearray()
+    parser: MultipartParser | None = None
+    # Without a boundary, the body is read to its end nevertheless.
+    with contextlib.suppress(FormParserError):
         parser = fields.parser(parse_options_header(content_type)[1].get(b"boundary", b""))
-        async for chunk in chunks:
-            size += len(chunk)
-            if size > MAX_MULTIPART:
-                raise TooLarge
-            parser.write(chunk)
-        parser.finalize()
-    except FormParserError:
-        fields.is_complete = False
-    return json.dumps(fields.read if fields.is_complete else [*fields.read, {"fault": "malformed"}], ensure_ascii=False)
+    async for chunk in chunks:
+        size += len(chunk)
+        if size > MAX_MULTIPART:
+            raise TooLarge
+        beginning += chunk[: limit - len(beginning)]
+        if parser is not None:
+            try:
+                parser.write(chunk)
+            except FormParserError:
+                parser = None
+    if parser is None or not fields.is_complete:
+        fields.end_early()
+        return json.dumps([*fields.read, {"fault": "malformed", "text": text_of(bytes(beginning))}], ensure_ascii=False)
+    return json.dumps(fields.read, ensure_ascii=False)
 
 
 class _Fields:
@@ -76,6 +98,8 @@ class _Fields:
         self._name: str | None = None
         self._file: str | None = None
         self._content = bytearray()
+        self._parts = 0
+        self._is_open = False
 
     def parser(self, boundary: bytes) -> MultipartParser:
         """A parser that fills the fields. Raises FormParserError if the boundary is unusable."""
@@ -94,7 +118,16 @@ class _Fields:
             },
         )
 
+    def end_early(self) -> None:
+        """Keeps what has arrived of the field that the body breaks off in."""
+        if not self.is_complete and self._is_open:
+            self._end_part()
+
     def _begin(self) -> None:
+        self._parts += 1
+        if self._parts > MAX_FIELDS:
+            raise FormParserError("too many parts")
+        self._is_open = True
         self._name = self._file = None
         self._content.clear()
 
@@ -118,6 +151,7 @@ class _Fields:
             self._content += self._kept(data[start:end])
 
     def _end_part(self) -> None:
+        self._is_open = False
         if self._name is None:
             return
         if self._file is None:

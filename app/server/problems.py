@@ -16,7 +16,7 @@ An error without a row is a bug: the response is 500 and shows nothing of it.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
 from app.server.postgres import StatementFailed
@@ -132,7 +132,11 @@ def of_error(table: Table, error: StatementFailed, *, is_read_only: bool = False
     """
     if error.sqlstate.startswith("PT") and error.sqlstate[2:].isdigit():
         raised_errors = read_errors(error.detail) if error.detail else ()
-        return of_word(table, error.message, detail=error.hint, errors=raised_errors, status=int(error.sqlstate[2:]))
+        problem = of_word(table, error.message, detail=error.hint, errors=raised_errors, status=int(error.sqlstate[2:]))
+        # The seconds of Retry-After.
+        if problem.status == 429 and error.constraint.isdigit():
+            return replace(problem, headers=((b"retry-after", error.constraint.encode()),))
+        return problem
     if error.sqlstate == "25006":
         # If the request may write, the server is a standby. Otherwise its function has a bug.
         return of_word(table, "internal" if is_read_only else "unavailable")

@@ -35,8 +35,8 @@ _SHORT_QUERY = 200
 """Bytes of a query that is remembered after it was read."""
 
 _ANY = ("*/*",)
-_KEY_IN_PATH = re.compile(r"(/in/)[^/]+")
-"""An address with the key in its path."""
+_KEY_IN_PATH = re.compile(r"(/in/+)[^/]+", re.IGNORECASE)
+_KEY = re.compile(r"l[a-z]_(?:live|test)_[A-Za-z0-9_-]+")
 _REQUEST_ID = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")  # a token: RFC 9110, section 5.6.2
 _BOM = b"\xef\xbb\xbf"
 _NO_PARAMETERS: Mapping[str, str] = {}
@@ -56,6 +56,7 @@ class Request:
     """By name in lower case. Repeated headers are joined as a list (RFC 9110, section 5.3)."""
     repeated: set[bytes]
     """The names of the repeated headers."""
+    has_key_in_path: bool
     digest: bytes | None
     """SHA-256 of the API key, in hexadecimal. None: the request has no key."""
     peer: str | None
@@ -108,13 +109,14 @@ def read_request(scope: Scope) -> Request:
     id = headers.get(b"x-request-id", b"")
     peer = scope.get("client")
     return Request(
-        id=id if _REQUEST_ID.fullmatch(id) else os.urandom(16).hex().encode(),
+        id=id if _REQUEST_ID.fullmatch(id) and not _KEY.search(id.decode()) else os.urandom(16).hex().encode(),
         method=scope["method"],
         path=scope["path"],
-        shown_path=_KEY_IN_PATH.sub(r"\1***", scope["path"]),
+        shown_path=_without_keys(scope["path"]),
         query=scope["query_string"],
         headers=headers,
         repeated=repeated,
+        has_key_in_path=False,
         digest=_digest(key.strip()) if key and scheme.lower() == b"bearer" else None,
         peer=peer[0] if peer else None,
         client=scope.get("leads.client", PRESENT),
@@ -125,6 +127,7 @@ def read_request(scope: Scope) -> Request:
 def take_key(request: Request, key: str) -> None:
     """Takes the key from the path."""
     request.digest = _digest(key.encode())
+    request.has_key_in_path = True
 
 
 def is_large(request: Request) -> bool:
@@ -135,12 +138,14 @@ def is_large(request: Request) -> bool:
 
 async def read_payload(request: Request, route: Route, receive: Receive) -> bytes | Refusal:
     """The request's body of any media type, as text in UTF-8, or the refusal of its size or coding.
+    Sets the header Content-Type if the body has another type.
 
     Raises asyncio.IncompleteReadError if the client has disconnected.
     """
     content_type = request.headers.get(b"content-type", b"").decode("latin-1")
     media_type = _media_type(request)
-    if media_type == payload.MULTIPART and b"content-encoding" not in request.headers:
+    codings = bodies.codings(request.headers.get(b"content-encoding", b"").decode("latin-1"))
+    if media_type == payload.MULTIPART and not codings:
         try:
             chunks = _chunks(receive)
             return (await payload.read_multipart(content_type, chunks, route.max_body_bytes)).encode()
@@ -149,7 +154,12 @@ async def read_payload(request: Request, route: Route, receive: Receive) -> byte
     body = await read_body(request, route, receive)
     if isinstance(body, Refusal):
         return body
-    return (payload.read_form(body) if media_type == payload.FORM else payload.text_of(body)).encode()
+    if payload.is_form(body, media_type):
+        request.headers[b"content-type"] = payload.FORM.encode()
+        return payload.read_form(body).encode()
+    if media_type == payload.FORM:
+        request.headers[b"content-type"] = b"text/plain"
+    return payload.text_of(body).encode()
 
 
 async def read_body(request: Request, route: Route, receive: Receive) -> bytes | Refusal:
@@ -200,7 +210,7 @@ def parse(
         errors.append(error)
         body = None
     parameters = _NO_PARAMETERS
-    if request.query:
+    if request.query and "query_fields" not in route.names:
         read = _read_query_again if len(request.query) <= _SHORT_QUERY else _read_query
         parameters, wrong = read(request.query, route.query_names, route.list_names)
         errors += wrong
@@ -216,6 +226,8 @@ def parse(
             value = _headers_as_json(request)
         elif name == "client_address":
             value = client_address
+        elif name == "query_fields":
+            value = payload.read_form(request.query[:MAX_QUERY]).encode() if request.query else None
         elif name in path_parameters:
             # An id of the wrong form is a typing error: the function is called without an id and
             # finds no record.
@@ -241,6 +253,11 @@ def parse(
     if errors:
         return Refusal(errors=errors, arguments=arguments)
     return Call(arguments, parameters)
+
+
+def _without_keys(path: str) -> str:
+    """The path for the log."""
+    return path if "/in/" not in path.lower() and "_" not in path else _KEY.sub("***", _KEY_IN_PATH.sub(r"\1***", path))
 
 
 def _digest(key: bytes) -> bytes:

@@ -5,7 +5,8 @@ A function's arguments are filled by their names. A name in braces in the path c
 ``body`` is the request's body, unchanged. ``payload`` is a body of any media type as text
 (app/server/payload.py), and ``media_type`` is its type. ``if_match`` and ``idempotency_key`` come from
 their headers, and ``request_headers`` is a JSON object of all headers. ``client_address`` is the IP
-address of the client. ``idempotency_wait`` is the number of milliseconds that the function may still
+address of the client. ``query_fields`` is the query as the fields of a form: it may have any names.
+``idempotency_wait`` is the number of milliseconds that the function may still
 wait. Every other argument comes from the query. An argument's type decides which texts are accepted.
 """
 
@@ -21,7 +22,10 @@ from app.server.values import Reader, text_list
 HEADERS = {"if_match": "If-Match", "idempotency_key": "Idempotency-Key"}
 """The arguments that come from a header."""
 
-_ELSEWHERE = {"body", "payload", "media_type", "request_headers", "client_address", "idempotency_wait", *HEADERS}
+_ELSEWHERE = {
+    *("body", "payload", "media_type", "request_headers", "client_address", "query_fields", "idempotency_wait"),
+    *HEADERS,
+}
 """The arguments that come neither from the path nor from the query."""
 
 _PARAMETER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")

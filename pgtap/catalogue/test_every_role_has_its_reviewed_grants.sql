@@ -319,9 +319,10 @@ from (values
     select on intake.form
     update (organization_id) on intake.form
     select on intake.preset
-    insert (organization_id, id, form_id, event_digest, outcome, content, faults) on intake.submission
-    select (organization_id, id, form_id, event_digest) on intake.submission
-    update (outcome, lead_id, content, faults) on intake.submission
+    insert (organization_id, id, form_id, event_digest, content_digest, outcome, content, faults) on
+      intake.submission
+    select (organization_id, id, form_id, event_digest, content_digest, outcome) on intake.submission
+    update (event_digest, outcome, lead_id, content, faults) on intake.submission
     select on scoring.default_model
     select on scoring.model
     insert (organization_id, lead_id, kind, lead_score, ai_reasoning, model, model_version, base, contributions,
@@ -549,8 +550,8 @@ from (values
     update (organization_id) on app.lead
     delete on app.lead
     select (id, organization_id, email, pipeline_stage, phone_key) on app.lead
-    select (organization_id, erased_at) on app.organization
     update (name, erased_at) on app.organization
+    select (organization_id, erased_at, country_code) on app.organization
     select (organization_id) on app.pipeline_stage
     delete on app.pipeline_stage
     select (id, organization_id, action, lead_id, payload, salt, payload_digest, created_at) on audit.event
@@ -570,8 +571,13 @@ from (values
     delete on scoring.score
     select (organization_id, lead_id) on scoring.signal
     delete on scoring.signal
+    execute on app.ascii_email
+    execute on app.clean_text
     execute on app.id_time
+    execute on app.invisible
     execute on app.is_text
+    execute on app.phone_key
+    execute on app.punycode
     execute on app.trim_text
     execute on app.utc_text
     execute on audit.erased_payload

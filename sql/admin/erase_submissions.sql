@@ -12,8 +12,9 @@ begin
   return audit.erase_submissions(
     v_organization_id,
     null,
-    nullif(app.clean_text(erase_submissions.email), ''),
-    app.phone_key(app.clean_text(erase_submissions.phone), app.country_code(v_organization_id))
+    app.ascii_email(nullif(app.clean_text(erase_submissions.email), '')),
+    app.phone_key(app.clean_text(erase_submissions.phone), app.country_code(v_organization_id)),
+    app.country_code(v_organization_id)
   );
 end $$;
 

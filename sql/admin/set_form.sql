@@ -14,6 +14,17 @@ begin
       message = 'secret_is_fixed',
       hint = 'The secret is encrypted with the token, which is not stored. Create another form.';
   end if;
+  if v_settings ? 'preset' and exists (
+    select
+    from intake.form as f
+    where
+      f.organization_id = v_organization_id and f.id = set_form.form_id and f.credential is not null
+      and f.preset is distinct from v_settings ->> 'preset'
+  ) then
+    raise sqlstate 'PT422' using
+      message = 'preset_is_fixed',
+      hint = 'The form has the secret of its sender, which another preset would not check. Create another form.';
+  end if;
   perform app.raise_faults(422, 'validation_failed', intake.form_faults(v_organization_id, v_settings));
   update intake.form as f
   set
@@ -40,6 +51,6 @@ comment on function admin.set_form(uuid, jsonb) is
 $$Changes the settings of a form, and returns it.
 
 settings: a JSON object (api.form_input). A setting that is left out stays. null removes name, preset, honeypot and
-redirect_url. Raises PT404 form_not_found, PT422 secret_is_fixed and validation_failed.$$;
+redirect_url. Raises PT404 form_not_found, PT422 secret_is_fixed, preset_is_fixed and validation_failed.$$;
 
 grant execute on function admin.set_form(uuid, jsonb) to leads_operator;

@@ -62,4 +62,4 @@ comment on function app.ascii_email(text) is
   'The address with an internationalized domain as xn-- (UTS 46). Unchanged if it is ASCII, or if this cannot convert it; '
   'app.is_email then refuses it. Null for null.';
 
-grant execute on function app.ascii_email(text) to leads_exec, leads_intake, leads_jobs;
+grant execute on function app.ascii_email(text) to leads_exec, leads_intake, leads_jobs, leads_eraser;

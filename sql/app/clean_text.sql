@@ -24,4 +24,4 @@ comment on function app.clean_text(text) is
   'The text without white space and invisible characters at its ends; empty if no character of it is visible. Every text '
   'of a client is stored like this. Null for null.';
 
-grant execute on function app.clean_text(text) to leads_exec, leads_jobs, leads_intake;
+grant execute on function app.clean_text(text) to leads_exec, leads_jobs, leads_intake, leads_eraser;

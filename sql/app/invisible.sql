@@ -17,4 +17,4 @@ end;
 comment on function app.invisible() is
   'The characters that are not visible, for brackets in a regular expression of PostgreSQL. A text of them only is blank.';
 
-grant execute on function app.invisible() to leads_exec, leads_jobs, leads_intake;
+grant execute on function app.invisible() to leads_exec, leads_jobs, leads_intake, leads_eraser;

@@ -12,4 +12,4 @@ grant
   update (organization_id, accepts_name_and_phone, country_code)
 on app.organization to leads_jobs;
 
-grant select (organization_id, erased_at), update (name, erased_at) on app.organization to leads_eraser;
+grant select (organization_id, erased_at, country_code), update (name, erased_at) on app.organization to leads_eraser;

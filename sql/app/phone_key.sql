@@ -68,4 +68,4 @@ lower case. country_code: the calling code of numbers without one, 1 to 3 digits
 with + or 00, with 011 where country_code is 1, and with 0011 where it is 61. The national prefix and an extension are left out.
 Numbering plans: ITU-T E.164, and the list of dialling procedures of the ITU-T (Operational Bulletin 994).$$;
 
-grant execute on function app.phone_key(text, text) to leads_exec, leads_jobs, leads_intake;
+grant execute on function app.phone_key(text, text) to leads_exec, leads_jobs, leads_intake, leads_eraser;

@@ -66,4 +66,4 @@ end $$;
 comment on function app.punycode(text) is
   'The label in Punycode (RFC 3492), without the prefix xn--. The label has at most 254 characters.';
 
-grant execute on function app.punycode(text) to leads_exec, leads_intake, leads_jobs;
+grant execute on function app.punycode(text) to leads_exec, leads_intake, leads_jobs, leads_eraser;

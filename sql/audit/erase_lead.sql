@@ -11,6 +11,7 @@ declare
   v_stage text;
   v_email text;
   v_phone_key text;
+  v_country_code text;
   v_until timestamptz;
   v_count bigint;
   v_gone bigint := 0;
@@ -61,7 +62,8 @@ begin
   delete from scoring.score as s where s.organization_id = v_organization_id and s.lead_id = v_lead_id;
   get diagnostics v_count = row_count;
   v_gone := v_gone + v_count;
-  v_gone := v_gone + audit.erase_submissions(v_organization_id, v_lead_id, v_email, v_phone_key);
+  v_country_code := (select o.country_code from app.organization as o where o.organization_id = v_organization_id);
+  v_gone := v_gone + audit.erase_submissions(v_organization_id, v_lead_id, v_email, v_phone_key, v_country_code);
   delete from app.lead as l where l.organization_id = v_organization_id and l.id = v_lead_id;
   get diagnostics v_count = row_count;
   v_gone := v_gone + v_count;

@@ -8,10 +8,7 @@ declare
   v_id uuid := app.new_id();
 begin
   -- session_user: neither a setting nor SET ROLE changes it.
-  if session_user <> 'leads_operator' and not exists (
-    select from auth.claimed_key as k
-    where k.organization_id = add_form_key.organization_id and 'admin' = any (k.scopes)
-  ) then
+  if session_user <> 'leads_operator' and add_form_key.organization_id is distinct from auth.organization_id('admin') then
     raise sqlstate 'PT401' using message = 'unauthorized';
   end if;
   insert into auth.api_key (organization_id, id, name, scopes, digest)

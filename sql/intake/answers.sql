@@ -13,7 +13,7 @@ begin
   select p.content_path, p.list_path, p.list_keys, p.list_values, p.list_labels, p.titles_path into v_preset
   from intake.preset as p
   where p.name = answers.preset;
-  -- A text that is a JSON object takes the place of everything else.
+  -- A text that is a JSON object.
   select intake.content(e.value #>> '{}', 'application/json') into v_inner
   from intake.entries(answers.content) as e
   where e.path = v_preset.content_path;
@@ -21,7 +21,12 @@ begin
   return query
     with entry as materialized (
       select e.path, e.value
-      from intake.entries(case when v_inner ? 'body' then v_inner else answers.content end) as e
+      from intake.entries(answers.content) as e
+      where not coalesce(v_inner ? 'body' and e.path = v_preset.content_path, false)
+      union all
+      select e.path, e.value
+      from intake.entries(v_inner) as e
+      where v_inner ? 'body'
     ),
     -- Each member of the list, with its values by their paths in it.
     member as (
@@ -58,7 +63,17 @@ begin
         (select t.parts ->> 'title' from title as t where t.parts ->> 'id' = m.parts ->> 'field.id' limit 1)
       ),
       m.parts ->> 'type',
-      v.value
+      -- An answer of an unknown kind is kept as it is.
+      coalesce(
+        (
+          select case when count(*) > 1 then to_jsonb(string_agg(m.parts ->> n.name, ', ' order by n.position))
+            else (array_agg(m.parts -> n.name))[1] end
+          from unnest(v_preset.list_values) with ordinality as n (name, position)
+          where m.parts ? n.name
+          having count(*) > 0
+        ),
+        to_jsonb(left(m.parts::text, 1000))
+      )
     from member as m
     left join lateral (
       select m.parts ->> n.name as key
@@ -67,13 +82,6 @@ begin
       order by n.position
       limit 1
     ) as k on true
-    cross join lateral (
-      select m.parts -> n.name as value
-      from unnest(v_preset.list_values) with ordinality as n (name, position)
-      where m.parts ? n.name
-      order by n.position
-      limit 1
-    ) as v
     union all
     select e.path collate "C", null, null, e.value
     from entry as e

@@ -7,7 +7,8 @@ begin atomic
   with recursive node (path, value) as (
     select null::text, entries.content -> 'body'
     union all
-    select concat_ws('.', n.path, m.key), m.value
+    -- A name of 200,000 characters would be repeated in the path of each value in it.
+    select concat_ws('.', n.path, left(m.key, 200)), m.value
     from node as n
     cross join lateral (
       select o.key, o.value
@@ -23,10 +24,12 @@ begin atomic
   field as (
     select
       -- fields[name][value] is the path fields.name.value, and choices[] is choices.
-      rtrim(regexp_replace(f.field ->> 'name', '\[([^]]*)\]', '.\1', 'g'), '.') as path,
+      rtrim(regexp_replace(left(f.field ->> 'name', 200), '\[([^]]*)\]', '.\1', 'g'), '.') as path,
       f.field ->> 'value' as value,
       f.position
-    from jsonb_array_elements(coalesce(entries.content -> 'fields', '[]')) with ordinality as f (field, position)
+    from jsonb_array_elements(
+      coalesce(entries.content -> 'fields', '[]') || coalesce(entries.content -> 'query', '[]')
+    ) with ordinality as f (field, position)
     where f.field ? 'value'
   )
   select
@@ -52,6 +55,6 @@ end;
 
 comment on function intake.entries(jsonb) is
   'The texts, numbers and booleans in a submission, each with its path: the names of the objects around it and the positions '
-  'in the arrays around it, from 0, with dots in between. content: of intake.content.';
+  'in the arrays around it, from 0, with dots in between. A name counts up to its 200th character. content: of intake.content.';
 
 grant execute on function intake.entries(jsonb) to leads_intake, leads_jobs;

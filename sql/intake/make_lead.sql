@@ -33,8 +33,17 @@ begin
       'field', 'body', 'code', 'honeypot', 'detail', 'The honeypot has a value, so this is probably spam.'
     ));
     return;
+  elsif make_lead.draft ->> 'is_repeat' = 'true' then
+    faults := faults || jsonb_build_array(jsonb_build_object(
+      'field', 'body', 'code', 'repeated_event',
+      'detail', 'The sender has sent another submission with this id before, which became a lead.'
+    ));
+    return;
   elsif make_lead.draft ->> 'is_lead' = 'false' then
     outcome := 'ignored';
+    faults := faults || jsonb_build_array(jsonb_build_object(
+      'field', 'body', 'code', 'no_lead', 'detail', 'This is not what the preset of the form makes leads of.'
+    ));
     return;
   end if;
 
@@ -54,11 +63,19 @@ begin
     v_details := v_details - substr(v_fault.field, 9);
   end loop;
   -- The largest details that are too many stay in the submission only.
-  while app.details_size_faults(v_details) is not null loop
-    select d.key into v_fault
-    from jsonb_each(v_details) as d (key, value)
-    order by octet_length(d.value::text) desc, d.key desc
-    limit 1;
+  for v_fault in
+    select d.key
+    from (
+      select
+        d.key,
+        row_number() over smallest as number,
+        -- Quotation marks, a colon, a comma and two spaces.
+        sum(octet_length(d.key) + octet_length(d.value::text) + 6) over smallest as size
+      from jsonb_each(v_details) as d (key, value)
+      window smallest as (order by octet_length(d.value::text), d.key rows unbounded preceding)
+    ) as d
+    where d.number > 50 or d.size > 16300
+  loop
     faults := faults || jsonb_build_array(jsonb_build_object(
       'field', 'details.' || v_fault.key, 'code', 'too_many', 'detail', 'A lead has at most 50 details, and 16 KiB of them.'
     ));
@@ -134,6 +151,26 @@ begin
       outcome := 'filled';
     else
       outcome := 'skipped';
+    end if;
+    if outcome <> 'created' then
+      faults := faults || (
+        select coalesce(jsonb_agg(jsonb_build_object(
+          'field', s.key, 'code', 'not_stored', 'detail', 'The lead that was there has another value, which stays.'
+        ) order by s.key), '[]')
+        from app.lead as l
+        cross join lateral (
+          select s.key, s.value, to_jsonb(l) -> s.key as stored
+          from jsonb_each(jsonb_strip_nulls(to_jsonb(v_lead)) - 'details') as s (key, value)
+          union all
+          select 'details.' || d.key, d.value, l.details -> d.key
+          from jsonb_each(coalesce(v_lead.details, '{}')) as d (key, value)
+        ) as s
+        where
+          l.organization_id = v_organization_id and l.id = lead_id
+          and s.value is distinct from s.stored
+          and not (s.key = 'email' and lower(s.value #>> '{}') = lower(s.stored #>> '{}'))
+          and s.key not in ('source', 'pipeline_stage')
+      );
     end if;
     if outcome <> 'skipped' and v_signals <> '{}' then
       insert into scoring.signal (organization_id, lead_id, type, value, observed_at)

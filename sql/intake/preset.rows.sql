@@ -42,6 +42,17 @@ values
   ('jotform', 'Jotform', 'jotform', '{}', 'rawRequest', null, '{}', '{}', '{}', null, '{submissionID,event_id}', null,
     '{
       "*.area": "phone_area",
+      "formID": "details.form_id",
+      "formTitle": "details.form_title",
+      "submissionID": "ignore",
+      "webhookURL": "ignore",
+      "ip": "ignore",
+      "pretty": "ignore",
+      "username": "ignore",
+      "type": "ignore",
+      "action": "ignore",
+      "customParams": "ignore",
+      "product": "ignore",
       "slug": "ignore",
       "event_id": "ignore",
       "path": "ignore",
@@ -76,7 +87,7 @@ values
     }'),
   -- https://elementor.com/help/webhook-form-action and https://developers.elementor.com/docs/form-actions
   ('elementor', 'Elementor', 'website', '{}', null,
-    'fields', '{}', '{value,raw_value}', '{title}', null, '{}', null,
+    'fields', '{}', '{value}', '{title}', null, '{}', null,
     '{
       "type:email": "email",
       "type:tel": "phone",

@@ -4,9 +4,9 @@ revoke all on intake.submission
 from leads_auth, leads_exec, leads_intake, leads_jobs, leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator;
 
 grant
-  select (organization_id, id, form_id, event_digest),
-  insert (organization_id, id, form_id, event_digest, outcome, content, faults),
-  update (outcome, lead_id, content, faults)
+  select (organization_id, id, form_id, event_digest, content_digest, outcome),
+  insert (organization_id, id, form_id, event_digest, content_digest, outcome, content, faults),
+  update (event_digest, outcome, lead_id, content, faults)
 on intake.submission to leads_intake;
 
 grant select (organization_id, id, form_id, outcome, lead_id, content, faults, created_at) on intake.submission to leads_exec;

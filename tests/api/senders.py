@@ -227,7 +227,12 @@ SAMPLES = {
             "source": "jotform",
             "pain_points": "Two tiles are loose.",
         },
-        {"q6_roofage": "12", "q7_services": "Repair, Inspection"},
+        {
+            "q6_roofage": "12",
+            "q7_services": "Repair, Inspection",
+            "form_id": "220000000000001",
+            "form_title": "Roof inspection",
+        },
         phone="(555) 010-0142",
     ),
     "gravity_forms": Sample(

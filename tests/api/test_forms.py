@@ -141,7 +141,8 @@ def test_what_is_no_lead_is_ignored(client: httpx.Client, database: Database, or
     body = SAMPLES["calendly"].body.replace(b"invitee.created", b"invitee.canceled")
     assert post(address, body).json() == RECEIVED
     assert leads_of(client) == []
-    assert kept(database, organization) == []
+    [submission] = kept(database, organization)
+    assert (submission["outcome"], codes(submission)) == ("ignored", [("body", "no_lead")])
 
 
 @pytest.mark.parametrize(
@@ -152,6 +153,12 @@ def test_what_is_no_lead_is_ignored(client: httpx.Client, database: Database, or
         (urlencode({"Your-E-Mail": LEAD["email"], "name": LEAD["name"]}).encode(), FORM + "; charset=UTF-8"),
         (json.dumps({"email": LEAD["email"], "name": LEAD["name"]}).encode(), "text/plain;charset=UTF-8"),
         (json.dumps({"email": LEAD["email"], "name": LEAD["name"]}).encode(), "application/vnd.example+json"),
+        (json.dumps({"email": LEAD["email"], "name": LEAD["name"]}).encode(), FORM),
+        (urlencode(LEAD).encode(), "text/plain"),
+        (urlencode(LEAD).encode(), ""),
+        (urlencode({"nombre": "Dana", "apellidos": "Whitfield", "email": LEAD["email"]}).encode(), FORM),
+        (urlencode({"nom": "Whitfield", "prenom": "Dana", "email": LEAD["email"]}).encode(), FORM),
+        (json.dumps({**LEAD, "Email": "n/a", "E-Mail": []}).encode(), JSON),
     ],
 )
 def test_anything_can_post(client: httpx.Client, body: bytes, media_type: str) -> None:
@@ -210,11 +217,17 @@ def test_a_body_that_is_too_large_is_refused(client: httpx.Client) -> None:
         (b"\xff\xfe\x00", "application/octet-stream", ("body", "not_json")),
         (b'{"email": "\\u0000"}', JSON, ("body", "not_json")),
         (b"[" * 900 + b"]" * 900, JSON, ("body", "not_an_object")),
-        (b"[" * 1100 + b"]" * 1100, JSON, ("body", "too_many_values")),
-        (json.dumps(list(range(6000))).encode(), JSON, ("body", "too_many_values")),
+        (b"[" * 1300 + b"]" * 1300, JSON, ("body", "too_many_values")),
+        (json.dumps({"email": LEAD["email"], "x": list(range(501))}).encode(), JSON, ("body", "too_many_values")),
+        (json.dumps({f"a{n}": n for n in range(501)}).encode(), JSON, ("body", "too_many_values")),
+        (b"&".join(b"a=1" for _ in range(501)), FORM, ("body", "too_many_values")),
+        (b"&".join(b"a=1" for _ in range(2000)), FORM, ("body", "not_json")),
+        (b'{"email": "dana.whitfield@example.com", "x": 1e131071}', JSON, ("body", "number_too_large")),
+        (b'{"email": {"a": {"email": "x"}}, "y": []}', JSON, ("email", "invalid_email")),
         (b"name=Dana", FORM, ("email", "contact_required")),
         (multipart(("name", None, b"Dana"))[0][:-9], "multipart/form-data; boundary=b", ("body", "malformed")),
         (b"x", "multipart/form-data", ("body", "malformed")),
+        (b"--b\nContent-Disposition: x\n\ny", "multipart/form-data; boundary=b", ("body", "malformed")),
         (b"", "", ("body", "not_json")),
     ],
 )  # fmt: skip
@@ -397,6 +410,7 @@ def test_pages_of_the_forms_origins_may_send(
 ) -> None:
     ours, theirs = "https://www.example.com", "https://other.example.com"
     address = make_form(client, origins=[ours])
+    assert httpx.options(make_form(client), headers={"Origin": theirs}).headers["access-control-allow-origin"] == "*"
     for origin, allowed in ((ours, ours), (theirs, None)):
         preflight = httpx.options(
             address,
@@ -446,6 +460,7 @@ def test_the_rate_limit_is_per_form_and_client_address(
         # What the client writes itself, in front of what the proxies add, is not believed.
         problem = check_problem(send("198.51.100.9, 192.0.2.1, 10.1.2.3"), 429, "rate_limited")
         assert problem["detail"] == "This address may send 3 requests per minute to the form. Try again in 20 s."
+        assert send("192.0.2.1").headers["retry-after"] == "20"
         assert send("192.0.2.2").status_code == 200
         assert send("192.0.2.1", other).status_code == 200
         assert [send(f"2001:db8::{n}").status_code for n in range(4)] == [200, 200, 200, 429]
@@ -458,6 +473,9 @@ def test_a_token_is_in_no_log(server: Server, client: httpx.Client) -> None:
     token = address.rpartition("/")[2]
     post(address, LEAD)
     httpx.get(address)
+    httpx.get(address.replace("/in/", "/in//"))
+    httpx.get(address.replace("/in/", "/IN/"))
+    httpx.get(address.replace("/in/", "/other/"), headers={"X-Request-Id": token})
     httpx.post(address + "/more")
     httpx.post(address.replace("/in/", "/api/v1/in/"), json=LEAD)
     wait_for(lambda: '"path":"/api/v1/in/***"' in server.log.read_text())
@@ -566,9 +584,10 @@ def test_submissions_are_erased_with_their_person(
     [lead] = leads_of(client)
     everything = client.get(f"/leads/{lead['id']}/everything").json()
     assert [each["outcome"] for each in everything["submissions"]] == ["created"]
+    # Another person, whose address and number contain these.
+    post(address, {"x": "mydana.whitfield@example.com", "y": "y@example.com", "z": "1555010014299"})
     assert client.delete(f"/leads/{lead['id']}").status_code == 200
-    [submission] = kept(database, organization)
-    assert submission["content"]["body"] == {"name": "Somebody else"}
+    assert [each["content"]["body"].get("name") for each in kept(database, organization)] == ["Somebody else", None]
     # A person without a lead.
     post(address, {"name": "Dana", "a": "a@example.com", "b": "dana.whitfield@example.com"})
     command = ("erase", "--organization", organization.id, "--email", "Dana.Whitfield@example.com", "--yes")
@@ -602,3 +621,105 @@ def test_forms_of_two_organizations_do_not_mix(server: Server, database: Databas
         assert [lead["details"] for lead in leads_of(us)] == [{"a": "ours"}]
         assert [lead["details"] for lead in leads_of(them)] == [{"b": "theirs"}]
         assert [len(client.get("/forms").json()["data"]) for client in (us, them)] == [1, 1]
+
+
+def test_the_parameters_of_the_query_count(client: httpx.Client) -> None:
+    address = make_form(client)
+    assert post(address + "?utm_source=news+letter&utm_source=x&email=other", LEAD).json() == RECEIVED
+    [lead] = leads_of(client)
+    assert (lead["email"], lead["details"]) == (LEAD["email"], {"utm_source": "news letter, x", "email": "other"})
+
+
+def test_a_duplicate_with_other_values_is_kept(
+    client: httpx.Client, database: Database, organization: Organization
+) -> None:
+    for on_duplicate in ("skip", "fill"):
+        address = make_form(client, on_duplicate=on_duplicate)
+        post(address, {**LEAD, "message": "First", "a": "1"})
+        post(address, {**LEAD, "message": "First", "a": "1"})
+        assert kept(database, organization) == []
+        post(address, {**LEAD, "message": "Second", "a": "2"})
+        [submission] = kept(database, organization)
+        assert codes(submission) == [("details.a", "not_stored"), ("pain_points", "not_stored")]
+        [lead] = leads_of(client)
+        assert client.delete(f"/leads/{lead['id']}").status_code == 200
+
+
+def test_another_submission_with_the_id_of_an_earlier_one(
+    client: httpx.Client, database: Database, organization: Organization
+) -> None:
+    address = make_form(client, preset="gravity_forms")
+    # It could not become a lead, and is corrected.
+    post(address, {"id": "1", "5": "no address"})
+    post(address, {"id": "1", "5": "first@example.com"})
+    post(address, {"id": "1", "5": "first@example.com"})
+    assert [lead["email"] for lead in leads_of(client)] == ["first@example.com"]
+    # Another site has used the same number.
+    post(address, {"id": "1", "5": "second@example.com"})
+    assert [lead["email"] for lead in leads_of(client)] == ["first@example.com"]
+    outcomes = [(each["outcome"], codes(each)[0][1]) for each in kept(database, organization)]
+    assert outcomes == [("kept", "contact_required"), ("kept", "repeated_event")]
+
+
+def test_replay_destroys_nothing(
+    client: httpx.Client, database: Database, organization: Organization, leads: Leads
+) -> None:
+    form = client.post("/forms", json={}).json()
+    address = str(client.base_url.copy_with(path=form["address"]))
+    post(address, {"name": "Dana"})
+    printed(leads("forms", "set", form["id"], "--preset", "calendly"))
+    printed(leads("forms", "replay", form["id"]))
+    printed(leads("forms", "replay", form["id"]))
+    [submission] = kept(database, organization)
+    assert (submission["outcome"], submission["content"]["body"]) == ("ignored", {"name": "Dana"})
+    never = "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"
+    assert "has not kept a submission" in mistake(leads("forms", "replay", form["id"], "--submission", never))
+
+
+def test_a_secret_stays_checked(client: httpx.Client, leads: Leads) -> None:
+    form = client.post("/forms", json={"preset": "typeform", "secret": SECRET}).json()
+    assert "Create another form" in mistake(leads("forms", "set", form["id"], "--preset", ""))
+    assert printed(leads("forms", "set", form["id"], "--preset", "typeform", "--name", "x"))
+    leads("forms", "revoke", form["id"])
+    assert "is revoked already" in mistake(leads("forms", "revoke", form["id"]))
+
+
+def test_the_key_of_google_is_stored_nowhere(
+    client: httpx.Client, database: Database, organization: Organization
+) -> None:
+    address = make_form(client, preset="google_ads", secret=SECRET)
+    for body, media_type in (
+        (SAMPLES["google_ads"].body[:-1], JSON),
+        (urlencode({"google_key": SECRET, "name": "x"}).encode(), FORM),
+        (json.dumps([{"google_key": SECRET}, {}]).encode(), JSON),
+    ):
+        post(address, body, media_type)
+    submissions = kept(database, organization)
+    assert len(submissions) == 3
+    assert SECRET not in str(submissions)
+
+
+def test_a_file_name_can_not_control_the_terminal(
+    client: httpx.Client, organization: Organization, leads: Leads
+) -> None:
+    body, media_type = multipart(("\x1b[2J", "\x1b]0;x\x07", b"x"), ("email", None, b"dana.whitfield@example.com"))
+    post(make_form(client), body, media_type)
+    assert "\x1b" not in printed(leads("forms", "submissions", "--organization", organization.id))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {**LEAD, **{f"a{'!' * n}": n for n in range(490)}},
+        {**LEAD, "x" * 200_000: {f"a{n}": n for n in range(490)}},
+        {**LEAD, **{f"q{n}": "x" * 500 for n in range(490)}},
+    ],
+)
+def test_a_large_body_is_read(
+    client: httpx.Client, database: Database, organization: Organization, body: dict[str, Any]
+) -> None:
+    assert post(make_form(client), body).json() == RECEIVED
+    [lead] = leads_of(client)
+    assert len(lead["details"]) > 20
+    [submission] = kept(database, organization)
+    assert submission["content"]["body"] == body

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.server.payload import MAX_MULTIPART, TooLarge, read_form, read_multipart, text_of
+from app.server.payload import FORM, MAX_FIELDS, MAX_MULTIPART, TooLarge, is_form, read_form, read_multipart, text_of
 
 TYPE = "multipart/form-data; boundary=b"
 
@@ -56,17 +56,20 @@ def test_a_multipart_form_in_pieces(size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"x", b"--b", part('name="a"', b"1"), part('name="a"', b"1")[:-3], b"--b\r\nno colon\r\n\r\n"]
+    "body", [b"", b"x", b"--b", part('name="a"', b"1"), part('name="a"', b"1")[:-3], b"--b\r\nno colon\r\n"]
 )
 def test_what_breaks_off_says_so_after_its_fields(body: bytes) -> None:
     read = fields(body)
-    assert read[-1] == {"fault": "malformed"}
-    assert all(field == {"name": "a", "value": "1"} for field in read[:-1])
+    assert read[-1] == {"fault": "malformed", "text": body.decode()}
+    assert all(field in ({"name": "a", "value": "1"}, {"name": "a", "value": ""}) for field in read[:-1])
+    assert len(read) == 1 + body.count(b"\r\n\r\n")
 
 
 @pytest.mark.parametrize("content_type", ["multipart/form-data", "multipart/form-data; boundary="])
 def test_a_boundary_is_needed(content_type: str) -> None:
-    assert fields(part('name="a"', b"1"), content_type) == [{"fault": "malformed"}]
+    assert fields(part('name="a"', b"1"), content_type) == [
+        {"fault": "malformed", "text": part('name="a"', b"1").decode()}
+    ]
 
 
 def test_the_fields_are_limited_and_files_are_not() -> None:
@@ -84,3 +87,28 @@ def test_text() -> None:
     assert text_of("é€".encode()) == "é€"
     assert text_of(b"\xe9 \x81") == "é \N{REPLACEMENT CHARACTER}"
     assert text_of(b"a\0b") == "a\N{REPLACEMENT CHARACTER}b"
+
+
+def test_too_many_parts() -> None:
+    read = fields(part('name="a"', b"") * (MAX_FIELDS + 1), limit=200_000, size=5000)
+    assert len(read) == MAX_FIELDS + 1
+    assert read[-1]["fault"] == "malformed"
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type", "expected"),
+    [
+        (b"a=1", FORM, True),
+        (b"", FORM, True),
+        (b' {"a": "b=c"}', FORM, False),
+        (b"a=1&b=2", "text/plain", True),
+        (b"a=1", "", True),
+        (b"hello", "text/plain", False),
+        (b"hello a=1", "text/plain", False),
+        (b'["a=1"]', "text/plain", False),
+        (b"a=1", "application/json", False),
+        (b"a&" * MAX_FIELDS, FORM, False),
+    ],
+)
+def test_what_is_a_form(body: bytes, media_type: str, expected: bool) -> None:
+    assert is_form(body, media_type) is expected
