@@ -146,6 +146,15 @@ reset role;
 \ir app/lead_whole.sql
 \ir app/lead_change.sql
 \ir app/lead_details.sql
+\ir app/csv_cell.sql
+\ir app/exported_lead.sql
+\ir app/filtered_leads.sql
+\ir app/export_headers.sql
+\ir app/export_page.sql
+\ir app/lead_export.sql
+\ir audit/event_filter_faults.sql
+\ir audit/filtered_events.sql
+\ir audit/event_export.sql
 
 -- section scoring: Scoring.
 \ir scoring/default_model.triggers.sql
@@ -266,6 +275,7 @@ reset role;
 \ir api/input_faults.sql
 \ir api/session_faults.sql
 \ir api/list_leads.sql
+\ir api/export_leads.sql
 \ir api/create_lead.sql
 \ir api/get_lead.sql
 \ir api/update_lead.sql
@@ -286,6 +296,7 @@ reset role;
 \ir api/submit_form.sql
 \ir api/preflight_form.sql
 \ir api/list_audit_events.sql
+\ir api/export_audit_events.sql
 \ir api/get_audit_event.sql
 \ir api/verify_audit_log.sql
 \ir api/get_health.sql
@@ -342,6 +353,8 @@ reset role;
 \ir admin/crm_queue.sql
 \ir admin/retry_crm.sql
 \ir admin/crm_syncs.sql
+\ir admin/export_leads.sql
+\ir admin/export_audit_events.sql
 \ir admin/delete_expired_answers.sql
 \ir admin/known_form.sql
 \ir admin/form_presets.sql

@@ -23,6 +23,7 @@ _COMMANDS = (
     "bi",
     "psql",
     "audit",
+    "export",
     "erase",
     "doctor",
 )
@@ -56,7 +57,7 @@ def leads() -> None:
     \b
     DATABASE_URL        login leads_api       serve
     LEADS_MIGRATE_URL   your migrating login  migrate, doctor, bi, psql
-    LEADS_OPERATOR_URL  login leads_operator  organizations, keys, forms, scoring, crm, audit, erase, demo
+    LEADS_OPERATOR_URL  login leads_operator  organizations, keys, forms, scoring, crm, audit, erase, export, demo
     LEADS_WORKER_URL    login leads_worker    worker
 
     The password of an address may be in a file, such as a container's secret:

@@ -11,12 +11,13 @@ Each step returns its result or a Problem, which is then the response.
 """
 
 import asyncio
+import contextlib
 import functools
 import json
 import random
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -30,6 +31,7 @@ from app.server.body import fault_of_json
 from app.server.locks import LOCK_PATIENCE, LOCK_WAIT, Claim, LockQueue, is_locked
 from app.server.postgres import (
     PATIENCE,
+    PRESENT,
     ConnectionLost,
     Pool,
     Statement,
@@ -53,6 +55,7 @@ from app.server.request import (
     take_key,
 )
 from app.server.routes import HEADERS, Route, Table, Wait
+from app.server.stream import CutOff, Stream
 from app.server.values import array
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -69,6 +72,10 @@ KNOWN_KEYS = 10_000
 """Keys that have a part of the connections of their own."""
 WAIT_PAUSE = 0.05
 """Seconds before the first question whether another transaction has made the answer."""
+STREAMS = 4
+"""Streamed responses that a key may have at once, because each holds the memory of two pages."""
+PAGE_PAUSES = (0.1, 0.3, 1.0, 3.0, 5.0)
+"""Seconds before a page that could not be read is read again."""
 
 _ENTER = Statement(b"enter", b"select api.input_faults($5, $6, $7) from auth.enter($1, $2, $3, $4)")
 _quoted = functools.lru_cache(1000)(quote)
@@ -95,18 +102,32 @@ class Api:
         self._turns: dict[bytes, _Turn] = {}
         self._known: dict[bytes | None, None] = {}
         """The digests of keys that were valid at their last use."""
+        self._streams: dict[bytes | None, int] = {}
+        """The number of streamed responses by the digest of their key."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request of ASGI."""
         response = await self.respond(scope, receive)
-        if response is not None:
+        if isinstance(response, Stream):
+            stream, client = response, scope.get("leads.client", PRESENT)
+
+            async def begin() -> None:
+                await send({"type": "http.response.start", "status": stream.status, "headers": stream.headers})
+
+            async def write(page: bytes) -> bool:
+                await send({"type": "http.response.body", "body": page, "more_body": True})
+                return not client.is_gone
+
+            if await stream.send(begin, write):
+                await send({"type": "http.response.body", "body": b""})
+        elif response is not None:
             status, headers, body = response
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
 
-    async def respond(self, scope: Scope, receive: Receive) -> Response | None:
+    async def respond(self, scope: Scope, receive: Receive) -> Response | Stream | None:
         """The whole response to one request. Writes the request's line to the log. None: the client
-        has disconnected.
+        has disconnected. Stream: the caller must send it, which writes the line.
         """
         request = read_request(scope)
         cause: Mapping[str, str] | None = None
@@ -126,6 +147,9 @@ class Api:
             body = response.body(request.id.decode())
             cause = response.cause
             response = response.status, [content_type, *response.headers], body
+        if isinstance(response, Stream):
+            response.headers += common_headers(request.id)
+            return response
         status, headers, body = response
         headers += common_headers(request.id)
         if status != 304:
@@ -134,7 +158,7 @@ class Api:
         log.request(request.id, request.method, request.shown_path, status, seconds, cause)
         return status, headers, b"" if request.method == "HEAD" else body
 
-    async def _answer(self, request: Request, receive: Receive) -> Response | Problem:
+    async def _answer(self, request: Request, receive: Receive) -> Response | Stream | Problem:
         match = self.table.match(request.path.removeprefix(PREFIX))
         if match is None:
             return self._problem("not_found")
@@ -158,6 +182,8 @@ class Api:
         if isinstance(call, Refusal):
             return await self._refuse(request, route, call)
 
+        if route.is_streamed:
+            return await self._stream(request, route, call)
         key = request.headers.get(b"idempotency-key") if "idempotency_key" in route.names else None
         if key is None:
             result = await self._run(request, route, call)
@@ -267,6 +293,62 @@ class Api:
             # Otherwise the database is busy. What was started goes on.
         return result
 
+    async def _stream(self, request: Request, route: Route, call: Call) -> Stream | Problem:
+        """The response whose pages the route's function makes, after its first page was read."""
+        digest = request.digest
+        if self._streams.get(digest, 0) >= STREAMS:
+            return self._problem("unavailable", reason="The key has too many streamed responses at once.")
+        self._streams[digest] = self._streams.get(digest, 0) + 1
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._end_stream, digest)
+            result = await self._run(request, route, call)
+            if isinstance(result, Problem):
+                return result
+            status_text = result.get_value(0, 0) if result.ntuples else None
+            if status_text is None:
+                return self._problem("not_found")
+            status = int(status_text)
+            headers = [_header(*item) for item in _headers(result).items() if item[0] != "Next-Cursor"]
+            leave = stack.pop_all().close
+
+        def end(cause: Mapping[str, str] | None) -> None:
+            leave()
+            seconds = time.perf_counter() - request.started
+            log.request(request.id, request.method, request.shown_path, status, seconds, cause)
+
+        pages = self._pages(request, route, call, result)
+        return Stream(status, headers, pages, end)
+
+    def _end_stream(self, digest: bytes | None) -> None:
+        self._streams[digest] -= 1
+        if not self._streams[digest]:
+            del self._streams[digest]
+
+    async def _pages(self, request: Request, route: Route, call: Call, result: PGresult) -> AsyncGenerator[bytes]:
+        """The bodies of the result and of those that follow it. A HEAD has none."""
+        position = route.names.index("cursor")
+        while request.method != "HEAD":
+            body, cursor = result.get_value(0, 2) or b"", _headers(result).get("Next-Cursor")
+            del result
+            yield body
+            if cursor is None:
+                return
+            del body
+            call.arguments[position] = str(cursor).encode()
+            result = await self._next_page(request, route, call)
+
+    async def _next_page(self, request: Request, route: Route, call: Call) -> PGresult:
+        """The next page. If it can't be read for a reason that passes, it is read again."""
+        pauses = iter(PAGE_PAUSES)
+        while isinstance(result := await self._run(request, route, call), Problem):
+            pause = next(pauses, None)
+            if result.status != 503 or pause is None:
+                raise CutOff({"reason": f"A page could not be read: {result.code}.", **result.cause})
+            await asyncio.sleep(pause)
+            if request.client.is_gone:
+                raise ClientGone
+        return result
+
     async def _check(
         self, request: Request, route: Route, arguments: Sequence[bytes | None] = ()
     ) -> list[FieldError] | Problem:
@@ -369,10 +451,7 @@ class Api:
                 continue
             if name == "ETag" and request.method in ("GET", "HEAD") and _is_known(request, value):
                 return 304, [(b"etag", value.encode())], b""
-            header = name.lower().encode(), str(value).encode()
-            if _NO_HEADER.search(b"%s:%s" % header):
-                raise ValueError("a function has returned a header that HTTP does not allow")
-            headers.append(header)
+            headers.append(_header(name, value))
         body = result.get_value(0, 2)
         if body is not None:
             headers.append((b"content-type", b"application/json"))
@@ -439,6 +518,14 @@ def _query_of_page(parameters: Mapping[str, str], cursor: str) -> str:
         return urlencode({**parameters, "cursor": cursor})
     others = _encoded(tuple(parameters.items()))
     return f"{others}&cursor={quote(cursor)}" if others else f"cursor={quote(cursor)}"
+
+
+def _header(name: str, value: Any) -> tuple[bytes, bytes]:
+    """A header that a function has returned. Raises ValueError."""
+    header = name.lower().encode(), str(value).encode()
+    if _NO_HEADER.search(b"%s:%s" % header):
+        raise ValueError("a function has returned a header that HTTP does not allow")
+    return header
 
 
 def _retry_after(result: PGresult) -> float:

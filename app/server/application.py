@@ -142,7 +142,15 @@ def create(settings: Settings, url: str) -> ASGIApp:
             "If-None-Match",
             "X-Request-Id",
         ],
-        expose_headers=["ETag", "Idempotency-Replayed", "Link", "Location", "Retry-After", "X-Request-Id"],
+        expose_headers=[
+            "Content-Disposition",
+            "ETag",
+            "Idempotency-Replayed",
+            "Link",
+            "Location",
+            "Retry-After",
+            "X-Request-Id",
+        ],
     )
 
     async def chosen(scope: Scope, receive: Receive, send: Send) -> None:

@@ -100,6 +100,8 @@ def _route(row: Mapping[str, Any]) -> Route:
     missing = names - {argument.name for argument in arguments} - {row["key_parameter"]}
     if missing:
         raise ValueError(f"{function} has no argument named {', '.join(sorted(missing))}")
+    if row["is_streamed"] and (method != "GET" or "cursor" not in {argument.name for argument in arguments}):
+        raise ValueError("a route that is streamed must be a GET, and its function needs the argument cursor")
     return Route(
         method=method,
         path=row["path"],
@@ -111,6 +113,7 @@ def _route(row: Mapping[str, Any]) -> Route:
         media_types=tuple(row["media_types"]),
         max_body_bytes=row["max_body_bytes"],
         key_parameter=row["key_parameter"],
+        is_streamed=row["is_streamed"],
     )
 
 

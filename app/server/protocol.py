@@ -24,6 +24,7 @@ from app.server import problems
 from app.server.api import OPEN_PREFIX, PREFIX, common_headers
 from app.server.application import Application
 from app.server.request import Receive, Scope
+from app.server.stream import Stream
 
 MAX_HEAD = 32 * 1024
 """Bytes of a request's line and headers."""
@@ -237,6 +238,9 @@ class Protocol(HttpToolsProtocol):
         response = await app.api.respond(cast("Scope", cycle.scope), cast("Receive", cycle.receive))
         if response is None:
             return
+        if isinstance(response, Stream):
+            await self._stream(cycle, response)
+            return
         if self.flow.write_paused and not cycle.disconnected:
             await self.flow.drain()
         if cycle.disconnected:
@@ -253,6 +257,53 @@ class Protocol(HttpToolsProtocol):
         if not cycle.keep_alive:
             transport.close()
         self.on_response_complete()
+
+    async def _stream(self, cycle: RequestResponseCycle, stream: Stream) -> None:
+        """Answers with a body whose length is not known."""
+        transport = cast("_JoiningTransport", self.transport)
+        has_body = cycle.scope["method"] != "HEAD"
+        # Before HTTP/1.1, the end of the connection is the end of the body.
+        is_chunked = cycle.scope["http_version"] != "1.0"
+        cycle.keep_alive = cycle.keep_alive and (is_chunked or not has_body)
+        lines = [STATUS_LINE[stream.status]]
+        lines += [b"%s: %s\r\n" % header for header in (*cycle.default_headers, *stream.headers)]
+        if is_chunked:
+            lines.append(b"transfer-encoding: chunked\r\n")
+        if not cycle.keep_alive:
+            lines.append(b"connection: close\r\n")
+
+        async def begin() -> None:
+            cycle.response_started = True
+            transport.send(b"".join((*lines, b"\r\n")))
+
+        async def write(page: bytes) -> bool:
+            await self._drain(cycle)
+            if page and not cycle.disconnected:
+                transport.send(b"%x\r\n%b\r\n" % (len(page), page) if is_chunked else page)
+                # The transport may ask for a pause only in the next turn.
+                await asyncio.sleep(0)
+                await self._drain(cycle)
+            return not cycle.disconnected
+
+        is_complete = await stream.send(begin, write)
+        if cycle.disconnected:
+            return
+        if not is_complete:
+            # Without the end of the body, so that the client sees an error.
+            self.transport.abort()
+            return
+        cycle.response_complete = True
+        if has_body and is_chunked:
+            transport.send(b"0\r\n\r\n")
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            transport.close()
+        self.on_response_complete()
+
+    async def _drain(self, cycle: RequestResponseCycle) -> None:
+        """Waits until the client has read most of what was sent."""
+        if self.flow.write_paused and not cycle.disconnected:
+            await self.flow.drain()
 
     def on_message_complete(self) -> None:
         """The request is complete."""

@@ -71,6 +71,8 @@ class Route:
     max_body_bytes: int = 64 * 1024
     key_parameter: str | None = None
     """The parameter of the path that is the key. None: the key is in the header Authorization."""
+    is_streamed: bool = False
+    """Whether the function is called again with each cursor that it returns."""
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -80,7 +82,8 @@ class Route:
     @cached_property
     def query_names(self) -> tuple[str, ...]:
         """The arguments that come from the query."""
-        return tuple(a.name for a in self.arguments if not a.is_in_path and a.name not in _ELSEWHERE)
+        elsewhere = {*_ELSEWHERE, "cursor"} if self.is_streamed else _ELSEWHERE  # the server's own cursor
+        return tuple(a.name for a in self.arguments if not a.is_in_path and a.name not in elsewhere)
 
     @cached_property
     def list_names(self) -> frozenset[str]:

@@ -62,6 +62,7 @@ from (values
     execute on api.input_faults
     execute on api.is_change_cursor
     execute on api.is_cursor
+    execute on api.is_export_cursor
     execute on api.openapi
     execute on api.problems
     execute on api.read_instant
@@ -91,6 +92,8 @@ from (values
     execute on admin.erase_lead
     execute on admin.erase_organization
     execute on admin.erase_submissions
+    execute on admin.export_audit_events
+    execute on admin.export_leads
     execute on admin.fill_phone_keys
     execute on admin.findings
     execute on admin.form_presets
@@ -117,6 +120,7 @@ from (values
     execute on admin.stages
     execute on admin.try_scoring_model
     execute on admin.verify_chain
+    execute on api.is_export_cursor
   '),
   ('leads_worker', '
     usage on schema admin
@@ -185,6 +189,7 @@ from (values
     select on scoring.signal
     execute on api.is_change_cursor
     execute on api.is_cursor
+    execute on api.is_export_cursor
     execute on app.ascii_email
     execute on app.changed_details
     execute on app.changed_leads
@@ -196,11 +201,16 @@ from (values
     execute on app.contact_fault
     execute on app.control_character
     execute on app.country_code
+    execute on app.csv_cell
     execute on app.cursor_content
     execute on app.cursor_text
     execute on app.details_faults
     execute on app.details_size_faults
     execute on app.duplicate_keys
+    execute on app.export_headers
+    execute on app.export_page
+    execute on app.exported_lead
+    execute on app.filtered_leads
     execute on app.id_time
     execute on app.invisible
     execute on app.is_details
@@ -214,6 +224,7 @@ from (values
     execute on app.lead_change
     execute on app.lead_details
     execute on app.lead_etag
+    execute on app.lead_export
     execute on app.lead_faults
     execute on app.lead_field_rule
     execute on app.lead_filter_faults
@@ -248,9 +259,12 @@ from (values
     execute on audit.erase_own_lead
     execute on audit.erased_payload
     execute on audit.event_etag
+    execute on audit.event_export
+    execute on audit.event_filter_faults
     execute on audit.event_hash
     execute on audit.event_item
     execute on audit.event_text
+    execute on audit.filtered_events
     execute on audit.position_before
     execute on audit.seal_mark
     execute on auth.add_form_key
@@ -454,6 +468,7 @@ from (values
     select on scoring.score
     insert (id, organization_id, lead_id, type, value, observed_at, dedupe_key) on scoring.signal
     select on scoring.signal
+    execute on api.is_export_cursor
     execute on api.schema_version
     execute on app.ascii_email
     execute on app.changed_details
@@ -463,8 +478,14 @@ from (values
     execute on app.contact_fault
     execute on app.control_character
     execute on app.country_code
+    execute on app.csv_cell
+    execute on app.cursor_content
+    execute on app.cursor_text
     execute on app.details_faults
     execute on app.details_size_faults
+    execute on app.export_page
+    execute on app.exported_lead
+    execute on app.filtered_leads
     execute on app.id_time
     execute on app.invisible
     execute on app.is_details
@@ -472,28 +493,39 @@ from (values
     execute on app.is_name
     execute on app.is_phone
     execute on app.is_text
+    execute on app.lead_export
     execute on app.lead_faults
     execute on app.lead_field_rule
+    execute on app.lead_filter_faults
     execute on app.lead_from
     execute on app.lead_item
     execute on app.lead_whole
     execute on app.new_id
     execute on app.notify
+    execute on app.page_bound
+    execute on app.phone_filter_faults
     execute on app.phone_key
     execute on app.phone_keys
     execute on app.punycode
     execute on app.raise_faults
+    execute on app.read_email
     execute on app.read_instant
+    execute on app.stage_filter_faults
     execute on app.stage_names
     execute on app.trim_text
     execute on app.utc_text
+    execute on audit.actions
     execute on audit.chain_verdict
     execute on audit.create_partitions
     execute on audit.erase_lead
     execute on audit.erase_organization
     execute on audit.erase_submissions
     execute on audit.erased_payload
+    execute on audit.event_export
+    execute on audit.event_filter_faults
     execute on audit.event_hash
+    execute on audit.event_text
+    execute on audit.filtered_events
     execute on audit.record_read
     execute on auth.add_form_key
     execute on auth.key_state

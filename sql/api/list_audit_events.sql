@@ -29,21 +29,9 @@ declare
   v_cursor text;
 begin
   if not list_audit_events.action <@ audit.actions() or not list_audit_events.source <@ v_sources then
-    perform app.raise_faults(422, 'validation_failed', (
-      with fault as (
-        select json_build_object('field', 'action', 'code', 'unknown_action', 'detail', format(
-          'There is no action "%s". The reference lists the actions.', left(a.value, 100)
-        )) as fault
-        from unnest(list_audit_events.action) as a (value)
-        where a.value <> all (audit.actions())
-        union all
-        select json_build_object(
-          'field', 'source', 'code', 'unknown_source', 'detail', 'The sources are api, sql, worker and system.'
-        )
-        where not list_audit_events.source <@ v_sources
-      )
-      select json_agg(f.fault) from fault as f
-    ));
+    perform app.raise_faults(
+      422, 'validation_failed', audit.event_filter_faults(list_audit_events.action, list_audit_events.source)
+    );
   end if;
 
   if list_audit_events.cursor is not null or list_audit_events.end_at is not null then

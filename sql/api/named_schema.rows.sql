@@ -107,6 +107,16 @@ values
       ]
     }
   }$$, '"$text"', to_json(app.text_pattern())::text)::json),
+  ('ExportEnd', $${
+    "type": "object",
+    "description": "The last line of an export. If it is missing, the export was cut off.",
+    "required": ["complete", "rows"],
+    "properties": {
+      "complete": {"type": "boolean", "const": true, "description": "Always true."},
+      "rows": {"type": "integer", "minimum": 0, "description": "The number of rows before this line."}
+    },
+    "additionalProperties": false
+  }$$),
   ('Contribution', $${
     "type": "object",
     "description": "What one rule of the scoring model added to a score.",

@@ -10,6 +10,7 @@ begin atomic
       ('ETag', 'The entity tag of the record (RFC 9110, section 8.8.3). Every change gives the record another tag.'),
       ('Location', 'The address of the new record.'),
       ('Link', 'The address of the next page, with rel="next" (RFC 8288). The last page has no Link.'),
+      ('Content-Disposition', 'attachment, with the name of a file.'),
       ('Retry-After', 'How many seconds to wait before you send the request again.'),
       ('Idempotency-Replayed', 'true if this is the first response again.'),
       ('WWW-Authenticate', 'Always Bearer.')

@@ -46,7 +46,10 @@ begin atomic
     cross join lateral unnest(p.proargtypes::oid[], o.arguments) with ordinality as a (type, name, position)
     join pg_catalog.pg_type as t on t.oid = a.type
     left join api.parameter as d on d.name = a.name
-    where a.name not in ('body', 'idempotency_wait')
+    where
+      a.name not in ('body', 'idempotency_wait')
+      -- The server itself sends the cursor of an export.
+      and not (a.name = 'cursor' and o.form = 'export')
   ),
   parameter as (
     select

@@ -71,15 +71,24 @@ begin atomic
           || case when c.is_repeatable and s.status <> 202 then array['Idempotency-Replayed'] end
         ) with ordinality as h (name, position)
       ),
-      'content', '{"application/json":' || api.object_text(
-        'schema', case
-          when c.form = 'object' then c.item
-          when c.form = 'one_or_list' then
-            format('{"anyOf":[%s,%s]}', c.item, coalesce(api.schema_reference(c.schema_name), c.listing))
-          else coalesce(api.schema_reference(c.schema_name), c.listing)
-        end,
-        'example', coalesce((c.examples -> s.status::text)::text, c.form_example)
-      ) || '}',
+      'content', case
+        when c.form = 'export' then
+          -- A line of NDJSON is an object. The text ends with the line that says that it is complete.
+          format(
+            '{"application/x-ndjson":{"schema":{"anyOf":[%s,{"$ref":"#/components/schemas/ExportEnd"}]},"example":%s},'
+            '"text/csv":{"schema":{"type":"string"}}}',
+            c.item, c.example
+          )
+        else '{"application/json":' || api.object_text(
+          'schema', case
+            when c.form = 'object' then c.item
+            when c.form = 'one_or_list' then
+              format('{"anyOf":[%s,%s]}', c.item, coalesce(api.schema_reference(c.schema_name), c.listing))
+            else coalesce(api.schema_reference(c.schema_name), c.listing)
+          end,
+          'example', coalesce((c.examples -> s.status::text)::text, c.form_example)
+        ) || '}'
+      end,
       'links', (
         select '{' || string_agg(api.json_text(l.name) || ':' || l.link, ',' order by l.name) || '}'
         from (
@@ -96,8 +105,8 @@ begin atomic
         ) as l
       )
     ),
-    case when c.form <> 'object' then c.schema_name end,
-    case when c.form <> 'object' and c.schema_name is not null then c.listing end
+    case when c.form not in ('object', 'export') then c.schema_name end,
+    case when c.form not in ('object', 'export') and c.schema_name is not null then c.listing end
   from content as c
   cross join lateral unnest(c.statuses) as s (status)
   union all

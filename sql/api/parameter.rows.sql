@@ -17,6 +17,7 @@ values
   ('order', 'The order of the leads. `updated_at`: the leads that changed, in the order of their changes.', null),
   ('start_at', 'Only rows created at this time or later: a date (midnight UTC), or a time with `Z` or an offset.', null),
   ('end_at', 'Only rows created before this time: a date (midnight UTC), or a time with `Z` or an offset.', null),
+  ('format', 'The format of the export: `ndjson` or `csv`.', null),
   ('action', 'Only events with one of these actions.', 'lead.updated'),
   ('lead_id', 'Only events of this lead.', null),
   ('if_match', 'Make the change only if the record has one of these tags, as `ETag` returned them. Otherwise: 412.', '"1.11"'),

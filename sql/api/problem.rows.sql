@@ -72,6 +72,8 @@ values
   ('lead_cursor_is_well_formed', 400, 'invalid_parameter', 'Invalid parameter',
     'This is not a cursor. Send the next_cursor of the previous page unchanged, or leave it out for the first page.',
     'cursor', 'invalid_cursor'),
+  ('export_format_is_known', 400, 'invalid_parameter', 'Invalid parameter', 'This must be ndjson or csv.',
+    'format', 'unknown_format'),
   ('lead_order_is_known', 400, 'invalid_parameter', 'Invalid parameter', 'This must be created_at or updated_at.',
     'order', 'unknown_order'),
   ('cursor_is_well_formed', 400, 'invalid_parameter', 'Invalid parameter',

@@ -35,6 +35,11 @@ values
   ('POST', '/in/{token}', 'api.submit_form', 'form', '{*/*}', 262144, 'token'),
   ('OPTIONS', '/in/{token}', 'api.preflight_form', 'form', '{*/*}', 262144, 'token');
 
+insert into api.route (method, path, function, scope, is_streamed)
+values
+  ('GET', '/leads/export', 'api.export_leads', 'read', true),
+  ('GET', '/audit-log/export', 'api.export_audit_events', 'read', true);
+
 -- The worker makes the answer. A client that waits for it holds no database connection.
 insert into api.route (method, path, function, scope, wait_seconds, wait_function)
 values

@@ -15,4 +15,4 @@ end;
 comment on function app.cursor_content(text) is
   'The content of a cursor, as app.cursor_text got it. The type of the parameter has checked the form of the cursor.';
 
-grant execute on function app.cursor_content(text) to leads_exec;
+grant execute on function app.cursor_content(text) to leads_exec, leads_jobs;

@@ -10,4 +10,4 @@ end;
 
 comment on function app.cursor_text(text) is 'The content of a cursor, compact JSON, as unpadded base64url (RFC 4648, section 5).';
 
-grant execute on function app.cursor_text(text) to leads_exec;
+grant execute on function app.cursor_text(text) to leads_exec, leads_jobs;

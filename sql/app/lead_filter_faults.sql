@@ -32,4 +32,4 @@ end $$;
 comment on function app.lead_filter_faults(uuid, text[], text[], text[]) is
   'A field error for each value that no lead of the organization can have. Null: there is none.';
 
-grant execute on function app.lead_filter_faults(uuid, text[], text[], text[]) to leads_exec;
+grant execute on function app.lead_filter_faults(uuid, text[], text[], text[]) to leads_exec, leads_jobs;

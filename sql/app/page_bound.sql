@@ -29,4 +29,4 @@ end $$;
 comment on function app.page_bound(text, timestamptz) is
   'The lower one of the cursor''s row and end_at, exclusive. If both are null, it is above every row.';
 
-grant execute on function app.page_bound(text, timestamptz) to leads_exec;
+grant execute on function app.page_bound(text, timestamptz) to leads_exec, leads_jobs;

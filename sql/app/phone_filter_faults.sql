@@ -33,4 +33,4 @@ end;
 comment on function app.phone_filter_faults(text, text) is
   'A field error for a phone number, and one for a reference, that no lead can have. Null: there is none.';
 
-grant execute on function app.phone_filter_faults(text, text) to leads_exec;
+grant execute on function app.phone_filter_faults(text, text) to leads_exec, leads_jobs;

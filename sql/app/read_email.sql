@@ -11,4 +11,4 @@ end;
 comment on function app.read_email(text) is
   'The address in a filter by email, as the lead has it. A space between other characters stands for a plus sign.';
 
-grant execute on function app.read_email(text) to leads_exec;
+grant execute on function app.read_email(text) to leads_exec, leads_jobs;

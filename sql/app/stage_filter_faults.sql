@@ -22,4 +22,4 @@ end;
 comment on function app.stage_filter_faults(uuid, text[]) is
   'A field error for each stage that the organization doesn''t have. Null: it has all of them.';
 
-grant execute on function app.stage_filter_faults(uuid, text[]) to leads_exec;
+grant execute on function app.stage_filter_faults(uuid, text[]) to leads_exec, leads_jobs;

@@ -24,4 +24,4 @@ comment on function audit.actions() is
   'The actions that an event can have. The filter of the API accepts these. A table that audit.tg_record records needs its '
   'own here.';
 
-grant execute on function audit.actions() to leads_exec;
+grant execute on function audit.actions() to leads_exec, leads_jobs;

@@ -21,4 +21,4 @@ end;
 comment on function audit.event_text(uuid, uuid, text, text, text, json, timestamptz) is
   'The same bytes as row_to_json prints of audit.event_item. Only correlation_id may be null.';
 
-grant execute on function audit.event_text(uuid, uuid, text, text, text, json, timestamptz) to leads_exec;
+grant execute on function audit.event_text(uuid, uuid, text, text, text, json, timestamptz) to leads_exec, leads_jobs;

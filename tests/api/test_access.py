@@ -32,6 +32,7 @@ class Case:
 CASES = {
     ("GET", "/leads"): Case(200),
     ("POST", "/leads"): Case(201, json={"email": "new@example.com"}),
+    ("GET", "/leads/export"): Case(200),
     ("GET", "/leads/{id}"): Case(200, of="lead"),
     ("PATCH", "/leads/{id}"): Case(200, of="lead", json={"timeline": "soon"}),
     ("DELETE", "/leads/{id}"): Case(200, of="erasable"),
@@ -48,6 +49,7 @@ CASES = {
     ("GET", "/forms"): Case(200),
     ("POST", "/forms"): Case(201, json={}),
     ("GET", "/audit-log"): Case(200),
+    ("GET", "/audit-log/export"): Case(200),
     ("GET", "/audit-log/verify"): Case(200),
     ("GET", "/audit-log/{id}"): Case(200, of="event"),
     ("GET", "/health"): Case(200),

@@ -187,6 +187,55 @@ def test_no_filter_of_events_costs_more(session: Session, arguments: str) -> Non
     assert buffers(session, f"api.list_audit_events({arguments})") < MOST
 
 
+MOST_OF_EXPORT = 1500
+"""The maximum number of buffers that a page of 500 rows may touch, with any filter."""
+
+
+@pytest.mark.parametrize(
+    ("function", "table", "filters"),
+    [
+        ("export_leads", "app.lead", ""),
+        ("export_leads", "app.lead", "pipeline_stage => '{new,contacted}'"),
+        ("export_leads", "app.lead", "pipeline_stage => '{new,contacted}', source => '{ads,web}'"),
+        ("export_leads", "app.lead", "source => '{ads,web}'"),
+        ("export_leads", "app.lead", "phone => '555 000 0000'"),
+        ("export_audit_events", "audit.event", ""),
+        ("export_audit_events", "audit.event", "source => '{sql,api}'"),
+        ("export_audit_events", "audit.event", "action => '{lead.created,lead.updated}'"),
+    ],
+)
+def test_page_180_of_an_export_costs_as_much_as_page_1(
+    session: Session, database: Database, alice: Organization, function: str, table: str, filters: str
+) -> None:
+    [row] = database.sql(
+        "select app.cursor_text("
+        'format(\'{"created_at":"%%s","id":"%%s","rows":90000}\', app.utc_text(t.created_at), t.id)'
+        f") as cursor from {table} as t where t.organization_id = %s order by t.created_at desc, t.id desc "
+        "offset 90000 limit 1",
+        alice.id,
+    )
+    first = buffers(session, f"api.{function}({filters})")
+    cursor = f"cursor => '{row['cursor']}'"
+    later = buffers(session, f"api.{function}({f'{cursor}, {filters}' if filters else cursor})")
+    assert first < MOST_OF_EXPORT
+    assert abs(first - later) <= first // 10 + 5
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "pipeline_stage => '{won}'",
+        "pipeline_stage => '{lost,proposal}'",  # no row
+        "pipeline_stage => '{new}', source => '{ads}'",  # no row, though each has many
+        "email => '{p1@example.com,p2@example.com,p3@example.com}'",
+        "reference => '7'",
+        "end_at => '2026-01-01 01:00Z', pipeline_stage => '{new,contacted}', source => '{ads,web}'",
+    ],
+)
+def test_no_filter_of_an_export_costs_more(session: Session, arguments: str) -> None:
+    assert buffers(session, f"api.export_leads({arguments})") < MOST_OF_EXPORT
+
+
 @pytest.mark.parametrize(
     ("index", "call"),
     [

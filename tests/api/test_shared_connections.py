@@ -126,7 +126,7 @@ class World:
             "leads.client": client or Client(),
         }
         response = await self.api.respond(scope, self._receive)
-        assert response is not None
+        assert isinstance(response, tuple)
         return response[0], json.loads(response[2])
 
     async def _receive(self) -> Any:

@@ -50,6 +50,9 @@ READS = {
     "crm_syncs": "admin.crm_syncs('{organization}')",
     "crm_queue": "admin.crm_queue('{organization}')",
     "crm_queue of all": "admin.crm_queue()",
+    "export_leads": "admin.export_leads('{organization}')",
+    "export_leads of nobody": "admin.export_leads('{organization}', email => '{{nobody@secret.example}}')",
+    "export_audit_events": "admin.export_audit_events('{organization}', lead_id => '{ada}')",
     "load_signals that exist": 'admin.load_signals(\'{organization}\', \'[{{"lead_id": "{ada}", "type": "x", '
     '"dedupe_key": "kept", "observed_at": "2026-01-01Z"}}]\')',
 }

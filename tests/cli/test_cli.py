@@ -289,7 +289,12 @@ def test_the_help_lists_every_variable_that_the_programs_read(leads: Leads) -> N
     [
         *("organizations list", "keys list", "crm list", "crm queue", "audit verify", "audit seal", "bi list", "psql"),
         *("doctor", "demo", "worker", "migrate --plan", "migrate --mark-applied", "scoring show --organization ID"),
-        *("erase --organization ID --yes", "bi create ann --organization ID", "bi revoke ann"),
+        *(
+            "export leads --organization ID",
+            "erase --organization ID --yes",
+            "bi create ann --organization ID",
+            "bi revoke ann",
+        ),
     ],
 )
 @pytest.mark.parametrize("exists", [True, False])

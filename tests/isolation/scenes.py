@@ -226,8 +226,15 @@ def _lists() -> tuple[Call, ...]:
         "", "lead_id => '{lead_three}'", "action => '{lead.created}'", "source => '{api}'",
         "action => '{lead.created}', source => '{api}'",
     )  # fmt: skip
+    exports = (
+        "", "'csv'", "source => '{web}'", "pipeline_stage => '{qualified}'", "pipeline_stage => '{qualified}', source => '{web}'",
+        "email => '{plain@one.example}'", "email => '{one@canary.example}'", "pipeline_stage => '{canary}'",
+        "phone => '020 7946 0018'", "phone => '555 010 0111'", "reference => 'three'", "reference => 'canary'",
+    )  # fmt: skip
     return (
         *(request("read", f"api.list_leads({filter})") for filter in leads),
+        *(request("read", f"api.export_leads({filter})") for filter in exports),
+        *(request("read", f"api.export_audit_events({filter})") for filter in (*events, "'csv'")),
         *(request("read", f"api.list_audit_events({filter})") for filter in events),
         *(
             request("read", f"api.list_{what}('{{lead_{lead}}}')")
@@ -346,6 +353,8 @@ OPERATE = (
             "crm_connections",
             "crm_queue",
             "crm_syncs",
+            "export_leads",
+            "export_audit_events",
             "chain_heads",
             "verify_chain",
         )
@@ -355,6 +364,8 @@ OPERATE = (
     operator("admin.leads_to_erase('{own}', null, 'three@canary.example')"),
     operator("admin.leads_to_erase('{own}', null, null, '020 7946 0018')"),
     operator("admin.leads_to_erase('{own}', null, null, '555 010 0111')"),
+    operator("admin.export_leads('{own}', source => '{web}')"),
+    operator("admin.export_audit_events('{own}', lead_id => '{lead_three}')"),
     operator("admin.set_organization('{own}', true, '1')"),
     operator("admin.fill_phone_keys('{own}', null, 100)"),
     operator("admin.try_scoring_model('{own}', '{lead_three}')"),
@@ -475,6 +486,7 @@ PLAIN = {
     "api.input_faults",
     "api.is_change_cursor",
     "api.is_cursor",
+    "api.is_export_cursor",
     "api.openapi",
     "api.problems",
     "api.read_instant",

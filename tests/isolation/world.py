@@ -249,7 +249,8 @@ class World:
         return text
 
 
-_UUID = r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"
+# A line of an export begins with an id, behind \n.
+_UUID = r"(?:\b|(?<=\\n))[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"
 _CHANCE = (
     (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d(:\d\d)?)?", "<instant>"),
     (r"datetime\.datetime\([^)]*\)\)?", "<instant>"),
