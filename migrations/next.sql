@@ -1259,3 +1259,89 @@ comment on column api.operation.form is
   'object.';
 
 reset role;
+
+-- migration: unindexed_leads
+-- Adds the queue of the leads whose words are not stored yet, and puts all leads into it.
+--
+-- Locks: none that matter; the leads are only read.
+-- Duration: 1.4 s per million rows of app.lead. The worker then needs about 3 minutes. Until it has ended, a search reads
+--   the leads themselves.
+-- Phase: expand
+-- If it breaks off: nothing is left behind; run leads migrate again.
+
+set local role leads_owner;
+
+create table app.unindexed_lead (
+  organization_id uuid not null,
+  lead_id uuid not null,
+  constraint unindexed_lead_pkey primary key (organization_id, lead_id)
+);
+
+comment on table app.unindexed_lead is
+  'The queue of leads whose words in app.lead_word may be missing or old. The sealer puts leads into it, and a worker takes them.';
+comment on column app.unindexed_lead.lead_id is 'The lead. It may be gone.';
+
+alter table app.unindexed_lead
+  alter column organization_id set statistics 0,
+  alter column lead_id set statistics 0;
+grant insert on app.unindexed_lead to leads_jobs;
+-- It has this privilege since 0.9.0. A database that is built from the tables and sql/ alone gets it later.
+grant select on app.lead to leads_jobs;
+
+-- It has a policy that shows the leads of all organizations. The table's owner has none.
+set local role leads_jobs;
+insert into app.unindexed_lead (organization_id, lead_id) select l.organization_id, l.id from app.lead as l;
+
+set local role leads_owner;
+alter table app.unindexed_lead enable row level security, force row level security;
+reset role;
+
+-- migration: lead_words
+-- Adds the words by which leads are searched.
+--
+-- Locks: SHARE ROW EXCLUSIVE on app.lead for the foreign key; writes wait for some milliseconds.
+-- Duration: 0 s per million rows: no row is read.
+-- Phase: expand
+-- If it breaks off: nothing is left behind; run leads migrate again.
+
+set local role leads_owner;
+
+create table app.lead_word (
+  organization_id uuid not null,
+  lead_id uuid not null,
+  word text collate "C" not null,
+  created_at timestamptz(3) not null,
+  constraint lead_word_pkey primary key (organization_id, word, created_at, lead_id),
+  constraint lead_word_belongs_to_lead
+    foreign key (organization_id, lead_id) references app.lead (organization_id, id) on delete cascade
+);
+-- Small, because a lead is in it once for all of its words.
+create index lead_word_by_lead on app.lead_word (organization_id, lead_id);
+
+comment on table app.lead_word is
+  'The words of each lead''s name, company and e-mail address (app.lead_words), in lower case. A worker stores them.';
+comment on column app.lead_word.lead_id is 'The lead.';
+comment on column app.lead_word.word is 'The word. The collation "C" makes a range of a prefix.';
+comment on column app.lead_word.created_at is 'When the lead was created.';
+
+alter table app.lead_word
+  alter column organization_id set statistics 0,
+  alter column lead_id set statistics 0,
+  alter column word set statistics 0,
+  alter column created_at set statistics 0;
+alter table app.lead_word enable row level security, force row level security;
+
+create domain api.search_text as text
+  constraint search_text_has_1_to_100_characters check (char_length(value) between 1 and 100);
+comment on domain api.search_text is 'Up to 5 words, with up to 100 characters.';
+
+reset role;
+
+-- migration: queued_leads
+-- Puts the leads into the queue that were created while the release was installed, and that have no words.
+--
+-- Locks: none that matter.
+-- Duration: 6.2 s per million rows of app.lead, if none has words yet.
+-- Phase: expand
+-- If it breaks off: nothing is left behind; run leads migrate again.
+-- backfill: admin.queue_leads (app.lead)

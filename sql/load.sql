@@ -95,6 +95,12 @@ reset role;
 \ir app/lead.policies.sql
 \ir app/lead.triggers.sql
 \ir app/lead.grants.sql
+\ir app/lead_word.policies.sql
+\ir app/lead_word.triggers.sql
+\ir app/lead_word.grants.sql
+\ir app/unindexed_lead.policies.sql
+\ir app/unindexed_lead.triggers.sql
+\ir app/unindexed_lead.grants.sql
 \ir app/idempotency_key.policies.sql
 \ir app/idempotency_key.grants.sql
 
@@ -143,6 +149,12 @@ reset role;
 \ir app/leads_by_phone_or_reference.sql
 \ir app/order_faults.sql
 \ir app/changed_leads.sql
+\ir app/lead_words.sql
+\ir app/search_words.sql
+\ir app/search_faults.sql
+\ir app/has_words.sql
+\ir app/unindexed_leads.sql
+\ir app/found_leads.sql
 \ir app/lead_whole.sql
 \ir app/lead_change.sql
 \ir app/lead_details.sql
@@ -371,6 +383,8 @@ reset role;
 \ir admin/erase_lead.sql
 \ir admin/erase_organization.sql
 \ir admin/seal_events.sql
+\ir admin/index_leads.sql
+\ir admin/queue_leads.sql
 \ir admin/create_audit_partitions.sql
 \ir audit/event.partitions.sql
 \ir admin/verify_chain.sql

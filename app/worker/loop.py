@@ -7,6 +7,8 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
+from functools import partial
 from uuid import UUID
 
 import psycopg
@@ -87,7 +89,8 @@ class Worker:
                     for name, work in (
                         ("listener", self._listen),
                         ("housekeeping", self._clean_up),
-                        ("sealer", self._seal),
+                        ("sealer", partial(self._go_round, self._sealer.seal)),
+                        ("indexer", partial(self._go_round, self._sealer.index)),
                     )
                 ]
                 await self._background.run("pushes", self._push_until_stopped)
@@ -202,12 +205,12 @@ class Worker:
                 async for _ in connection.notifies():
                     self._awake.set()
 
-    async def _seal(self) -> None:
-        """Seals the events of one organization after another, round after round."""
+    async def _go_round(self, work: Callable[[UUID | None, int], Awaitable[tuple[UUID, int] | None]]) -> None:
+        """Seals events, or stores words, of one organization after another, round after round."""
         after: UUID | None = None
         has_more = False
         while True:
-            batch = await self._sealer.seal(after, _BATCH)
+            batch = await work(after, _BATCH)
             if batch is not None:
                 after, count = batch
                 has_more |= count == _BATCH

@@ -123,6 +123,13 @@ class Outbox:
         rows = await self._call("admin.seal_events", after, batch)
         return (rows[0].organization_id, rows[0].sealed) if rows else None
 
+    async def index(self, after: UUID | None, batch: int) -> tuple[UUID, int] | None:
+        """Stores the words of leads of the next organization: its id and their number.
+        None: no organization follows.
+        """
+        rows = await self._call("admin.index_leads", after, batch)
+        return (rows[0].organization_id, rows[0].indexed) if rows else None
+
     async def close(self) -> None:
         """Closes the connection."""
         if self._connection is not None:

@@ -31,7 +31,7 @@ from test.policy as p
 join test.pinned as i on i.scope = case
   -- Reviewed: the tables of routes with the scope admin.
   when p.name in (
-    'crm.connection.connection_exec_select', 'crm.attempt.attempt_exec_select', 'audit.unsealed.unsealed_exec_select',
+    'crm.connection.connection_exec_select', 'crm.attempt.attempt_exec_select',
     'intake.submission.submission_exec_select', 'intake.form.form_exec_select', 'intake.form.form_exec_insert'
   ) then 'admin'
   when p.roles = 'leads_intake' then 'form'
@@ -122,7 +122,18 @@ where
         ('audit.seal.seal_jobs_insert', 'leads_jobs', 'insert'),
         ('audit.unsealed.unsealed_jobs_select', 'leads_jobs', 'select'),
         ('audit.unsealed.unsealed_jobs_delete', 'leads_jobs', 'delete'),
+        -- The words of leads.
+        ('app.lead_word.lead_word_jobs_select', 'leads_jobs', 'select'),
+        ('app.lead_word.lead_word_jobs_insert', 'leads_jobs', 'insert'),
+        ('app.lead_word.lead_word_jobs_delete', 'leads_jobs', 'delete'),
+        ('app.unindexed_lead.unindexed_lead_jobs_select', 'leads_jobs', 'select'),
+        ('app.unindexed_lead.unindexed_lead_jobs_insert', 'leads_jobs', 'insert'),
+        ('app.unindexed_lead.unindexed_lead_jobs_delete', 'leads_jobs', 'delete'),
         -- The functions that erase.
+        ('app.lead_word.lead_word_eraser_select', 'leads_eraser', 'select'),
+        ('app.lead_word.lead_word_eraser_delete', 'leads_eraser', 'delete'),
+        ('app.unindexed_lead.unindexed_lead_eraser_select', 'leads_eraser', 'select'),
+        ('app.unindexed_lead.unindexed_lead_eraser_delete', 'leads_eraser', 'delete'),
         ('app.lead.lead_eraser_select', 'leads_eraser', 'select'),
         ('app.lead.lead_eraser_update', 'leads_eraser', 'update'),
         ('app.lead.lead_eraser_delete', 'leads_eraser', 'delete'),

@@ -128,6 +128,7 @@ from (values
     execute on admin.create_audit_partitions
     execute on admin.delete_expired_answers
     execute on admin.delete_old_submissions
+    execute on admin.index_leads
     execute on admin.seal_events
     execute on crm.begin_call
     execute on crm.connections_without_key
@@ -143,6 +144,8 @@ from (values
     usage on schema crm
     usage on schema intake
     usage on schema scoring
+    select on app.lead_word
+    select on app.unindexed_lead
     select on api.guide
     select on api.named_schema
     select on api.operation
@@ -211,6 +214,8 @@ from (values
     execute on app.export_page
     execute on app.exported_lead
     execute on app.filtered_leads
+    execute on app.found_leads
+    execute on app.has_words
     execute on app.id_time
     execute on app.invisible
     execute on app.is_details
@@ -231,6 +236,7 @@ from (values
     execute on app.lead_from
     execute on app.lead_item
     execute on app.lead_whole
+    execute on app.lead_words
     execute on app.leads_by_phone_or_reference
     execute on app.new_id
     execute on app.next_cursor
@@ -249,10 +255,13 @@ from (values
     execute on app.read_email
     execute on app.read_instant
     execute on app.read_object
+    execute on app.search_faults
+    execute on app.search_words
     execute on app.stage_filter_faults
     execute on app.stage_names
     execute on app.text_pattern
     execute on app.trim_text
+    execute on app.unindexed_leads
     execute on app.utc_text
     execute on audit.actions
     execute on audit.chain_verdict
@@ -405,6 +414,8 @@ from (values
     usage on schema crm
     usage on schema intake
     usage on schema scoring
+    delete, insert, select on app.lead_word
+    delete, insert, select on app.unindexed_lead
     select on api.operation
     select on api.route
     delete on app.idempotency_key
@@ -500,6 +511,7 @@ from (values
     execute on app.lead_from
     execute on app.lead_item
     execute on app.lead_whole
+    execute on app.lead_words
     execute on app.new_id
     execute on app.notify
     execute on app.page_bound
@@ -576,6 +588,10 @@ from (values
     usage on schema crm
     usage on schema intake
     usage on schema scoring
+    delete on app.lead_word
+    delete on app.unindexed_lead
+    select (organization_id, lead_id) on app.lead_word
+    select (organization_id, lead_id) on app.unindexed_lead
     select (organization_id, headers, body) on app.idempotency_key
     update (request_digest, status, headers, body) on app.idempotency_key
     delete on app.idempotency_key

@@ -13,10 +13,11 @@ from (
     and not c.relispartition
 ) as t
 where
-  -- Reviewed: kept responses and submissions of forms, which expire; attempts, which are a log; the addresses of
-  -- clients; the audit log and its chain.
+  -- Reviewed: kept responses and submissions of forms, which expire; words, which are copies of a lead's values; attempts,
+  -- which are a log; the addresses of clients; the audit log and its chain.
   t.oid::regclass::text not in (
-    'app.idempotency_key', 'intake.submission', 'intake.client', 'crm.attempt', 'audit.event', 'audit.unsealed', 'audit.seal'
+    'app.idempotency_key', 'app.lead_word', 'app.unindexed_lead', 'intake.submission', 'intake.client', 'crm.attempt',
+    'audit.event', 'audit.unsealed', 'audit.seal'
   )
   and not exists (
     select

@@ -13,6 +13,7 @@ declare
   v_event audit.event;
   v_seal audit.seal;
   v_seals audit.seal[] := '{}';
+  v_lead_ids uuid[] := '{}';
 begin
   loop
     v_organization_id := (
@@ -78,6 +79,17 @@ begin
     v_seal.hash := sha256(v_seal.hash || v_seal.event_hash);
     v_seal.created_at := v_event.created_at;
     v_seals := v_seals || v_seal;
+    if
+      v_event.action = 'lead.created'
+      or (
+        v_event.action = 'lead.updated'
+        and coalesce(
+          v_event.payload -> 'diff' -> 'name', v_event.payload -> 'diff' -> 'company', v_event.payload -> 'diff' -> 'email'
+        ) is not null
+      )
+    then
+      v_lead_ids := v_lead_ids || v_event.lead_id;
+    end if;
   end loop;
   -- After the events were read, because one of them may have been committed a moment ago: no event has a time after
   -- its seal. The clock can be set back, and audit.position_before needs the times in the order of the positions.
@@ -87,6 +99,10 @@ begin
   from unnest(v_seals) as n;
   delete from audit.unsealed as u
   where u.organization_id = v_organization_id and u.event_id = any (array(select n.event_id from unnest(v_seals) as n));
+  -- In this transaction, so that a search finds a lead by its event or in this queue at any time.
+  insert into app.unindexed_lead (organization_id, lead_id)
+  select distinct v_organization_id, u.id from unnest(v_lead_ids) as u (id)
+  on conflict do nothing;
   return query select v_organization_id, cardinality(v_seals);
 end $$;
 
@@ -95,6 +111,6 @@ $$Seals up to batch new events of one organization, the oldest first.
 
 It takes the first organization with an id greater than "after" that has unsealed events; null: the first of all.
 Returns no row if there is no such organization. sealed: the number of events; if it is less than batch, no committed event
-of the organization is left. Several workers may call it at the same time.$$;
+of the organization is left. Leads whose words may have changed are put into app.unindexed_lead. Several workers may call it at the same time.$$;
 
 grant execute on function admin.seal_events(uuid, integer) to leads_worker, leads_operator;

@@ -19,9 +19,10 @@ begin atomic
     from admin.tenant_table as t
     where
       not t.is_partition
-      -- Kept answers and submissions of forms expire; attempts are a log of their own; and the audit log.
+      -- Kept answers and submissions of forms expire; words are copies; attempts are a log of their own; and the audit log.
       and t.name not in (
-        'app.idempotency_key', 'intake.submission', 'intake.client', 'crm.attempt', 'audit.event', 'audit.unsealed', 'audit.seal'
+        'app.idempotency_key', 'app.lead_word', 'app.unindexed_lead', 'intake.submission', 'intake.client', 'crm.attempt',
+        'audit.event', 'audit.unsealed', 'audit.seal'
       )
     union all
     select t.oid, t.name, t.root, t.is_partition, g.trigger, g.is_always, null, null
@@ -33,6 +34,8 @@ begin atomic
       ('app.lead', '_610_keep_set_score', false),
       ('app.lead', '_910_push_first_stage', false),
       ('app.lead', '_920_push_stage', false),
+      ('app.lead_word', '_100_refuse_truncate', false),
+      ('app.unindexed_lead', '_100_refuse_truncate', false),
       ('auth.api_key', '_100_refuse_truncate', false),
       ('crm.attempt', '_100_refuse_truncate', false),
       ('crm.attempt', '_110_keep_outcome', false),

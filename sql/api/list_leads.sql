@@ -15,7 +15,8 @@ create or replace function api.list_leads(
   phone text default null,
   reference text default null,
   updated_since timestamptz default null,
-  "order" api.lead_order default null
+  "order" api.lead_order default null,
+  q api.search_text default null
 )
 returns api.answer language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -30,6 +31,7 @@ declare
   v_start_at timestamptz := coalesce(list_leads.start_at, '-infinity');
   v_stage text;
   v_source text;
+  v_words text[];
   v_items text[];
   v_cursor text;
 begin
@@ -44,7 +46,8 @@ begin
         case when list_leads.start_at is not null then 'start_at' end,
         case when list_leads.end_at is not null then 'end_at' end,
         case when list_leads.phone is not null then 'phone' end,
-        case when list_leads.reference is not null then 'reference' end
+        case when list_leads.reference is not null then 'reference' end,
+        case when list_leads.q is not null then 'q' end
       ]
     ));
     return app.changed_leads(v_organization_id, list_leads.cursor, list_leads.updated_since, list_leads.limit);
@@ -53,6 +56,27 @@ begin
     v_bound := app.page_bound(list_leads.cursor, list_leads.end_at);
     v_at := v_bound.created_at;
     v_id := v_bound.id;
+  end if;
+
+  if list_leads.q is not null then
+    v_words := app.search_words(list_leads.q);
+    perform app.raise_faults(422, 'validation_failed', (
+      select json_agg(f.fault)
+      from (
+        select json_array_elements(app.search_faults(list_leads.q, v_words, array[
+          case when list_leads.email is not null then 'email' end,
+          case when list_leads.phone is not null then 'phone' end,
+          case when list_leads.reference is not null then 'reference' end
+        ])) as fault
+        union all
+        select json_array_elements(app.lead_filter_faults(
+          v_organization_id, list_leads.pipeline_stage, list_leads.source, null
+        ))
+      ) as f
+    ));
+    return app.found_leads(
+      v_organization_id, v_words, list_leads.pipeline_stage, list_leads.source, v_at, v_id, v_start_at, list_leads.limit
+    );
   end if;
 
   -- One statement for each combination of filters, because each has its own index: a condition such
@@ -217,7 +241,7 @@ end $$;
 
 comment on function api.list_leads(
   api.page_size, api.lead_cursor, api.any_of, api.any_of, api.any_of, timestamptz, timestamptz, text, text, timestamptz,
-  api.lead_order
+  api.lead_order, api.search_text
 ) is
 $$List leads, newest first.
 
@@ -227,6 +251,11 @@ as an unknown stage, is an error (422). email ignores the case of A to Z. phone 
 number without a country code is completed with that of the organization. reference is your own id of a lead. start_at
 is inclusive, end_at exclusive. The pages contain every lead that existed when you requested the first page exactly once.
 Rows do not become visible in the order of created_at: to follow changes, use order=updated_at.
+
+q finds the leads whose name, company and email have all of its words, up to 5, each as the beginning of a word. Upper and
+lower case are equal. Words are letters and digits; an e-mail address is also found by its beginning, if that has an @. With
+q, a page can have fewer rows than limit and still have a next_cursor: go on until it is null. q can be combined with
+pipeline_stage, source, start_at and end_at.
 
 With order=updated_at or updated_since, the response has the leads that changed, in the order of their changes, each as it
 is now. It always has a next_cursor. Store it, and go on with it later: if it stays the same, no further change has been
@@ -238,7 +267,7 @@ that the cursor is from another database, or that the database was restored to a
 grant execute on function
   api.list_leads(
     api.page_size, api.lead_cursor, api.any_of, api.any_of, api.any_of, timestamptz, timestamptz, text, text, timestamptz,
-    api.lead_order
+    api.lead_order, api.search_text
   )
 to leads_api;
 

@@ -13,6 +13,7 @@ values
   ('email', 'Only leads with one of these addresses. Upper and lower case letters A to Z are equal.', 'sarah.mitchell@example.com'),
   ('phone', 'Only leads with this phone number, in any spelling.', '+15550100199'),
   ('reference', 'Only the lead with this reference.', 'form-7731'),
+  ('q', 'Only leads whose name, company and e-mail address have all of these words, each as the beginning of a word.', 'sarah mitch'),
   ('updated_since', 'Begin with the changes of this time, in the order `updated_at`. A cursor replaces it.', null),
   ('order', 'The order of the leads. `updated_at`: the leads that changed, in the order of their changes.', null),
   ('start_at', 'Only rows created at this time or later: a date (midnight UTC), or a time with `Z` or an offset.', null),

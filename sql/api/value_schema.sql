@@ -19,7 +19,10 @@ begin atomic
   fact as (
     select
       s.*,
-      (regexp_match(s.checks, 'app\.is_text\([^,]+, ([0-9]+)\)'))[1] as max_length,
+      coalesce(
+        (regexp_match(s.checks, 'app\.is_text\([^,]+, ([0-9]+)\)'))[1],
+        (regexp_match(s.checks, 'char_length\(VALUE\) >= 1\) AND \(char_length\(VALUE\) <= ([0-9]+)\)'))[1]
+      ) as max_length,
       s.checks ~ 'app\.is_name\(' as is_name,
       s.checks ~ 'app\.is_email\(' as is_email,
       s.checks ~ 'app\.is_phone\(' as is_phone,

@@ -64,6 +64,9 @@ begin
   v_gone := v_gone + v_count;
   v_country_code := (select o.country_code from app.organization as o where o.organization_id = v_organization_id);
   v_gone := v_gone + audit.erase_submissions(v_organization_id, v_lead_id, v_email, v_phone_key, v_country_code);
+  -- They are copies, and are not counted.
+  delete from app.lead_word as w where w.organization_id = v_organization_id and w.lead_id = v_lead_id;
+  delete from app.unindexed_lead as u where u.organization_id = v_organization_id and u.lead_id = v_lead_id;
   delete from app.lead as l where l.organization_id = v_organization_id and l.id = v_lead_id;
   get diagnostics v_count = row_count;
   v_gone := v_gone + v_count;
@@ -94,7 +97,7 @@ end $$;
 comment on function audit.erase_lead(uuid, uuid) is
 $$Erases a lead, even one that was deleted before. A second call changes nothing.
 
-It deletes the lead with its signals, scores, pushes, attempts and submissions of forms, replaces the values in its events by {"erased": true},
+It deletes the lead with its words, signals, scores, pushes, attempts and submissions of forms, replaces the values in its events by {"erased": true},
 sets kept answers to null, and writes the event lead.erased.
 wait_seconds: if it is greater than 0, nothing was done because a push holds a lease for that many seconds; call again then.
 rows_gone: the number of rows that were deleted or emptied. events: the number of events whose values were erased. copies:

@@ -3,7 +3,7 @@ set local role leads_owner;
 call app.drop_policies('audit.unsealed');
 
 create policy unsealed_exec_select on audit.unsealed for select to leads_exec
-  using (organization_id = (select k.organization_id from auth.claimed_key as k where 'admin' = any (k.scopes)));
+  using (organization_id = (select k.organization_id from auth.claimed_key as k where 'read' = any (k.scopes)));
 
 -- audit.write_event
 create policy unsealed_audit_insert on audit.unsealed for insert to leads_audit with check (true);

@@ -255,6 +255,61 @@ def test_two_filters_cost_no_more_with_any_index_as_the_newest(session: Session,
     assert buffers(session, call) < MOST
 
 
+_WORDS = """
+insert into app.lead_word (organization_id, lead_id, word, created_at)
+select l.organization_id, l.id, w.word, l.created_at
+from app.lead as l
+cross join lateral unnest(app.lead_words(l.name, l.company, l.email)) as w (word)
+"""
+
+
+@pytest.mark.parametrize(
+    ("q", "most"),
+    [
+        ("p77@example.com", MOST),
+        ("p7 77", 6000),
+        ("nobody", MOST),
+        ("nobody example com", 6000),
+        # 5,000 entries of the index are read at most, and 5,000 leads.
+        ("p4", 6000),
+        ("example p1", 6000),
+        ("com example p", 6000),
+    ],
+)
+def test_no_search_costs_more(session: Session, q: str, most: int) -> None:
+    session.execute("set local session_replication_role = replica")
+    session.execute(_WORDS)
+    session.execute("delete from audit.unsealed")
+    assert buffers(session, f"api.list_leads(q => '{q}')") < most
+
+
+def test_a_word_of_another_organization_costs_and_shows_nothing(
+    session: Session, database: Database, alice: Organization
+) -> None:
+    """100,000 leads of another organization have the word. The plan's buffers are the same without them."""
+    session.execute("set local session_replication_role = replica")
+    without = buffers(session, "api.list_leads(q => 'canary')")
+    session.execute(
+        "insert into app.lead_word (organization_id, lead_id, word, created_at) "
+        "select o.organization_id, gen_random_uuid(), 'canary', now() - s * interval '1 second' "
+        "from app.organization as o cross join generate_series(1, 100000) as s where o.organization_id <> %s",
+        [alice.id],
+    )
+    assert abs(buffers(session, "api.list_leads(q => 'canary')") - without) <= 4
+    session.execute("set local session authorization leads_api")
+    rows = session.execute("select (api.list_leads(q => 'canary')).body").fetchall()
+    session.execute("reset session authorization")
+    assert rows[0]["body"] == '{"data":[],"next_cursor":null}'
+
+
+def test_control_a_search_without_its_index_costs_more(session: Session) -> None:
+    session.execute("set local session_replication_role = replica")
+    session.execute(_WORDS)
+    session.execute("delete from audit.unsealed")
+    session.execute("alter table app.lead_word drop constraint lead_word_pkey")
+    assert buffers(session, "api.list_leads(q => 'p77@example.com')") > MOST
+
+
 _SEALS = """
 insert into audit.seal (organization_id, position, event_id, event_hash, hash, created_at, sealed_at)
 select

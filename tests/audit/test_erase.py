@@ -168,13 +168,14 @@ class TestALead:
         with server.client(bystander.keys["write"]) as client:
             kept_id = client.post("/leads", json={"email": "bystander-zq7xk@example.com"}).json()["id"]
         seal(database)
+        database.sql("select * from admin.index_leads()", login="leads_worker")
         values = [*CANARY.values(), *PHONES, *(f"{name}-zq7xk" for name in OUTSIDE)]
         # Control: the search finds each value before the erasure.
         before = tables_with(database, *values)
         assert set(before) == set(values)
         assert {table for tables in before.values() for table in tables} >= {
-            "app.lead", "audit.event", "app.idempotency_key", "scoring.signal", "scoring.score", "crm.sync",
-            "crm.attempt",
+            "app.lead", "app.lead_word", "audit.event", "app.idempotency_key", "scoring.signal", "scoring.score",
+            "crm.sync", "crm.attempt",
         }  # fmt: skip
         assert set(in_files(database, *values)) == set(values)
 
@@ -497,7 +498,8 @@ class TestAnOrganization:
         rows = {
             table: database.sql(f"select from {table} where organization_id = %s", organization.id)
             for table in (
-                "app.lead", "app.pipeline_stage", "app.idempotency_key", "auth.analyst", "crm.sync",
+                "app.lead", "app.lead_word", "app.unindexed_lead",
+                "app.pipeline_stage", "app.idempotency_key", "auth.analyst", "crm.sync",
                 "crm.connection",
                 "scoring.model", "scoring.signal", "scoring.score",
             )

@@ -124,6 +124,7 @@ ARRANGED = (
         "(values (inet '192.0.2.1', interval '1 hour'), ('192.0.2.2', '0')) as a (address, wait)",
     ),
     Call("leads_operator", "select * from admin.seal_events(null, 20)"),
+    worker("admin.index_leads()"),
 )
 
 # The attacker's copy of the form has a token of its own, with the id of the victim's key. Another form has an id that only
@@ -220,6 +221,8 @@ def _lists() -> tuple[Call, ...]:
         "email => '{plain@one.example}'", "email => '{one@canary.example}'", "pipeline_stage => '{canary}'",
         "phone => '020 7946 0018'", "phone => '555 010 0111'", "reference => 'three'", "reference => 'canary'",
         "phone => '020 7946 0018', reference => 'three'", "phone => '+442079460018'",
+        "q => 'one.ex'", "q => 'three'", "q => 'canary'", "q => 'web'", "q => 'plain', pipeline_stage => '{new}'",
+        "q => 'e', source => '{web}'",
         "\"order\" => 'updated_at'", "\"order\" => 'updated_at', updated_since => now() - interval '1 day', \"limit\" => 3",
     )  # fmt: skip
     events = (
@@ -470,6 +473,7 @@ ACROSS = (
     worker("crm.lease_syncs('{k}', 64)"),
     worker("admin.delete_expired_answers(100)"),
     worker("admin.delete_old_submissions(100)"),
+    worker("admin.index_leads(null, 3)"),
     worker("admin.seal_events(null, 3)"),
     worker("admin.seal_events('{victim}')"),
     operator("admin.verify_chain('{own}')"),

@@ -69,6 +69,10 @@ def map_query(context: HookContext, query: dict[str, Any]) -> dict[str, Any]:
     # The leads that changed have no other filters.
     if query and ("updated_since" in query or query.get("order") == "updated_at"):
         query = {name: value for name, value in query.items() if name in ("updated_since", "limit")}
+    # A search has words, and few other filters.
+    if query and isinstance(query.get("q"), str) and 1 <= len(query["q"]) <= 100:
+        query = {name: value for name, value in query.items() if name not in ("email", "phone", "reference", "order")}
+        query["q"] = _pick(["known", "no such words", "example@"], query["q"])
     stages = (query or {}).get("pipeline_stage")
     if isinstance(stages, list) and all(isinstance(stage, str) and _ITEM.fullmatch(stage) for stage in stages):
         query = {**query, "pipeline_stage": [_pick(KNOWN["stages"], stage) for stage in stages]}
@@ -125,7 +129,7 @@ def filter_failure(context: HookContext, failure: Failure, case: Case[Any], resp
     codes = {error["code"] for error in response.json()["errors"]}
     if case.method == "GET":
         # The coverage phase calls no hook for a query.
-        return not codes <= {"unknown_stage", "invalid_cursor", "not_combinable"}
+        return not codes <= {"unknown_stage", "invalid_cursor", "not_combinable", "blank", "too_many_words"}
     # A change must leave an address, or a name and a company.
     # A push needs the fields that the CRM requires.
     return codes != {"contact_required" if case.method == "PATCH" else "required_by_crm"}

@@ -40,7 +40,8 @@ select is(
     {"name": "phone", "type": "text", "base_type": "text", "default": null},
     {"name": "reference", "type": "text", "base_type": "text", "default": null},
     {"name": "updated_since", "type": "timestamp with time zone", "base_type": "timestamp with time zone", "default": null},
-    {"name": "order", "type": "api.lead_order", "base_type": "text", "default": null}
+    {"name": "order", "type": "api.lead_order", "base_type": "text", "default": null},
+    {"name": "q", "type": "api.search_text", "base_type": "text", "default": null}
   ]',
   'domains with their base types, and defaults as text'
 );
