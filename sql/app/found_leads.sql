@@ -45,6 +45,8 @@ begin
       select
       from app.lead_word as w
       where w.organization_id = v_organization_id and w.word >= v_word and w.word < v_word || U&'\+10FFFF'
+      -- The order selects the index.
+      order by w.word
       limit v_most_entries
     ) as w;
     if v_count < v_most_entries then
@@ -58,11 +60,14 @@ begin
     for v_lead in
       with entry as (
         select distinct r.word, w.created_at, w.lead_id
-        from unnest(v_rare) as r (word)
+        -- The end of the range is computed here, because || is not leakproof: with a column in it, row-level security
+        -- would not let the index use it.
+        from (select u.word, u.word || U&'\+10FFFF' as end_word from unnest(v_rare) as u (word) offset 0) as r
         cross join lateral (
           select w.created_at, w.lead_id
           from app.lead_word as w
-          where w.organization_id = v_organization_id and w.word >= r.word and w.word < r.word || U&'\+10FFFF'
+          where w.organization_id = v_organization_id and w.word >= r.word and w.word < r.end_word
+          order by w.word
           offset 0
         ) as w
       ),
