@@ -315,6 +315,75 @@ ALTER DOMAIN api.entity_tags OWNER TO leads_owner;
 
 COMMENT ON DOMAIN api.entity_tags IS 'Entity tags as ETag returned them, with their quotes, separated by commas; or * (RFC 9110, section 13.1.1).';
 
+CREATE FUNCTION api.is_export_cursor(value text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  if char_length(is_export_cursor.value) > 200 or is_export_cursor.value collate "C" !~ '^[A-Za-z0-9_-]+$' then
+    return false;
+  end if;
+  return convert_from(
+    decode(translate(is_export_cursor.value, '-_', '+/') || repeat('=', -char_length(is_export_cursor.value) & 3), 'base64'),
+    'UTF8'
+  ) collate "C" ~ (
+    '^\{"created_at":"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z",'
+    '"id":"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}","rows":[1-9][0-9]{0,15}\}$'
+  );
+exception
+  when data_exception then
+    return false;
+end $_$;
+
+ALTER FUNCTION api.is_export_cursor(value text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION api.is_export_cursor(value text) IS 'Whether the value is a cursor of an export: unpadded base64url of JSON with the time and the id of the last row, and the number of rows so far.';
+
+CREATE DOMAIN api.export_cursor AS text
+	CONSTRAINT export_cursor_is_well_formed CHECK (api.is_export_cursor(VALUE));
+
+ALTER DOMAIN api.export_cursor OWNER TO leads_owner;
+
+COMMENT ON DOMAIN api.export_cursor IS 'The place of an export behind a page. The API server sends it, and no client.';
+
+CREATE DOMAIN api.export_format AS text
+	CONSTRAINT export_format_is_known CHECK ((VALUE = ANY (ARRAY['ndjson'::text, 'csv'::text])));
+
+ALTER DOMAIN api.export_format OWNER TO leads_owner;
+
+COMMENT ON DOMAIN api.export_format IS 'ndjson: a JSON object in each line. csv: comma-separated values (RFC 4180), in which spreadsheet formulas are escaped.';
+
+CREATE TYPE api.exported_lead AS (
+	id uuid,
+	organization_id uuid,
+	name text,
+	company text,
+	email text,
+	source text,
+	lead_score integer,
+	pipeline_stage text,
+	industry text,
+	company_size text,
+	created_at text,
+	updated_at text,
+	pain_points text,
+	timeline text,
+	budget_range text,
+	ai_reasoning text,
+	qualification_completed_at text,
+	phone text,
+	reference text,
+	details json
+);
+
+ALTER TYPE api.exported_lead OWNER TO leads_owner;
+
+COMMENT ON TYPE api.exported_lead IS 'A line of the export of leads: all fields of the lead, and its contact data and details.';
+
+COMMENT ON COLUMN api.exported_lead.qualification_completed_at IS 'When the lead first reached the stage "qualified"; null if it has not.';
+
+COMMENT ON COLUMN api.exported_lead.details IS 'Other values by name: texts, numbers and booleans. It is {} if there are none.';
+
 CREATE TYPE api.form AS (
 	id uuid,
 	organization_id uuid,
@@ -821,6 +890,13 @@ CREATE DOMAIN api.seal_position AS text
 ALTER DOMAIN api.seal_position OWNER TO leads_owner;
 
 COMMENT ON DOMAIN api.seal_position IS 'The position of a seal. 0 is the position before the first seal.';
+
+CREATE DOMAIN api.search_text AS text
+	CONSTRAINT search_text_has_1_to_100_characters CHECK (((char_length(VALUE) >= 1) AND (char_length(VALUE) <= 100)));
+
+ALTER DOMAIN api.search_text OWNER TO leads_owner;
+
+COMMENT ON DOMAIN api.search_text IS 'Up to 5 words, with up to 100 characters.';
 
 CREATE TYPE api.signal_input AS (
 	type text,
@@ -1430,7 +1506,7 @@ CREATE TABLE api.operation (
     parameters json DEFAULT '{}'::json NOT NULL,
     examples json DEFAULT '{}'::json NOT NULL,
     CONSTRAINT operation_examples_are_an_object CHECK ((json_typeof(examples) = 'object'::text)),
-    CONSTRAINT operation_form_is_known CHECK ((form = ANY (ARRAY['object'::text, 'list'::text, 'page'::text, 'one_or_list'::text]))),
+    CONSTRAINT operation_form_is_known CHECK ((form = ANY (ARRAY['object'::text, 'list'::text, 'page'::text, 'one_or_list'::text, 'export'::text]))),
     CONSTRAINT operation_headers_are_names CHECK ((array_to_string(headers, ''::text, '?'::text) ~ '^[A-Za-z0-9-]*$'::text)),
     CONSTRAINT operation_parameters_are_an_object CHECK ((json_typeof(parameters) = 'object'::text)),
     CONSTRAINT operation_rule_is_an_object CHECK ((json_typeof(rule) = 'object'::text)),
@@ -1452,7 +1528,7 @@ COMMENT ON COLUMN api.operation.rule IS 'The JSON Schema of the body if the type
 
 COMMENT ON COLUMN api.operation.answer IS 'The type of the answer. Null: any JSON.';
 
-COMMENT ON COLUMN api.operation.form IS 'How the answer shows its type: object, list ({"data": […]}), page (a list with next_cursor), or one_or_list (an object or a list, as in the request). Null: page if the function has the argument cursor, else object.';
+COMMENT ON COLUMN api.operation.form IS 'How the answer shows its type: object, list ({"data": […]}), page (a list with next_cursor), one_or_list (an object or a list, as in the request), or export (lines of NDJSON or CSV). Null: page if the function has the argument cursor, else object.';
 
 COMMENT ON COLUMN api.operation.statuses IS 'The statuses of success.';
 
@@ -3286,6 +3362,9 @@ begin
   v_gone := v_gone + v_count;
   v_country_code := (select o.country_code from app.organization as o where o.organization_id = v_organization_id);
   v_gone := v_gone + audit.erase_submissions(v_organization_id, v_lead_id, v_email, v_phone_key, v_country_code);
+  -- They are copies, and are not counted.
+  delete from app.lead_word as w where w.organization_id = v_organization_id and w.lead_id = v_lead_id;
+  delete from app.unindexed_lead as u where u.organization_id = v_organization_id and u.lead_id = v_lead_id;
   delete from app.lead as l where l.organization_id = v_organization_id and l.id = v_lead_id;
   get diagnostics v_count = row_count;
   v_gone := v_gone + v_count;
@@ -3317,7 +3396,7 @@ ALTER FUNCTION audit.erase_lead(organization_id uuid, lead_id uuid) OWNER TO lea
 
 COMMENT ON FUNCTION audit.erase_lead(organization_id uuid, lead_id uuid) IS 'Erases a lead, even one that was deleted before. A second call changes nothing.
 
-It deletes the lead with its signals, scores, pushes, attempts and submissions of forms, replaces the values in its events by {"erased": true},
+It deletes the lead with its words, signals, scores, pushes, attempts and submissions of forms, replaces the values in its events by {"erased": true},
 sets kept answers to null, and writes the event lead.erased.
 wait_seconds: if it is greater than 0, nothing was done because a push holds a lease for that many seconds; call again then.
 rows_gone: the number of rows that were deleted or emptied. events: the number of events whose values were erased. copies:
@@ -3439,6 +3518,59 @@ end $$;
 ALTER FUNCTION admin.erase_submissions(organization_id uuid, email text, phone text) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.erase_submissions(organization_id uuid, email text, phone text) IS 'Deletes what forms have kept with this e-mail address or phone number; null: it is not searched for. Returns the number. The audit log records the call. Raises PT404 organization_not_found.';
+
+CREATE FUNCTION admin.export_audit_events(organization_id uuid, format api.export_format DEFAULT 'ndjson'::text, cursor api.export_cursor DEFAULT NULL::text, action api.any_of DEFAULT NULL::text[], source api.any_of DEFAULT NULL::text[], lead_id uuid DEFAULT NULL::uuid, start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, end_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(body text, next_cursor text, row_count bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_page record;
+begin
+  -- This accepts an erased organization: its log is kept.
+  perform admin.known_organization(export_audit_events.organization_id);
+  v_page := audit.event_export(
+    export_audit_events.organization_id, export_audit_events.format, export_audit_events.cursor,
+    export_audit_events.action, export_audit_events.source, export_audit_events.lead_id, export_audit_events.start_at,
+    export_audit_events.end_at
+  );
+  -- The events have values of the leads.
+  perform audit.record_read(export_audit_events.organization_id, 'admin.export_audit_events', v_page.lead_ids);
+  body := v_page.body;
+  next_cursor := v_page.next_cursor;
+  row_count := v_page.row_count;
+  return next;
+end $$;
+
+ALTER FUNCTION admin.export_audit_events(organization_id uuid, format api.export_format, cursor api.export_cursor, action api.any_of, source api.any_of, lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.export_audit_events(organization_id uuid, format api.export_format, cursor api.export_cursor, action api.any_of, source api.any_of, lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone) IS 'A page as audit.event_export returns it. Writes the event lead.read for the leads of the page''s events.
+
+Raises PT404 organization_not_found and PT422 validation_failed.';
+
+CREATE FUNCTION admin.export_leads(organization_id uuid, format api.export_format DEFAULT 'ndjson'::text, cursor api.export_cursor DEFAULT NULL::text, pipeline_stage api.any_of DEFAULT NULL::text[], source api.any_of DEFAULT NULL::text[], email api.any_of DEFAULT NULL::text[], phone text DEFAULT NULL::text, reference text DEFAULT NULL::text, start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, end_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(body text, next_cursor text, row_count bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_page record;
+begin
+  perform admin.organization(export_leads.organization_id);
+  v_page := app.lead_export(
+    export_leads.organization_id, export_leads.format, export_leads.cursor, export_leads.pipeline_stage, export_leads.source,
+    export_leads.email, export_leads.phone, export_leads.reference, export_leads.start_at, export_leads.end_at
+  );
+  perform audit.record_read(export_leads.organization_id, 'admin.export_leads', v_page.lead_ids);
+  body := v_page.body;
+  next_cursor := v_page.next_cursor;
+  row_count := v_page.row_count;
+  return next;
+end $$;
+
+ALTER FUNCTION admin.export_leads(organization_id uuid, format api.export_format, cursor api.export_cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, phone text, reference text, start_at timestamp with time zone, end_at timestamp with time zone) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.export_leads(organization_id uuid, format api.export_format, cursor api.export_cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, phone text, reference text, start_at timestamp with time zone, end_at timestamp with time zone) IS 'A page as app.lead_export returns it. Writes the event lead.read for the leads of the page.
+
+Raises PT404 organization_not_found and PT422 validation_failed.';
 
 CREATE FUNCTION admin.fill_lead_items(batch integer) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -4387,7 +4519,7 @@ CREATE FUNCTION admin.trigger_findings() RETURNS TABLE(subject text, finding tex
                      ELSE NULL::text
                  END AS condition
             FROM admin.tenant_table t
-           WHERE ((NOT t.is_partition) AND (t.name <> ALL (ARRAY['app.idempotency_key'::text, 'intake.submission'::text, 'intake.client'::text, 'crm.attempt'::text, 'audit.event'::text, 'audit.unsealed'::text, 'audit.seal'::text])))
+           WHERE ((NOT t.is_partition) AND (t.name <> ALL (ARRAY['app.idempotency_key'::text, 'app.lead_word'::text, 'app.unindexed_lead'::text, 'intake.submission'::text, 'intake.client'::text, 'crm.attempt'::text, 'audit.event'::text, 'audit.unsealed'::text, 'audit.seal'::text])))
          UNION ALL
           SELECT t.oid,
              t.name,
@@ -4397,7 +4529,7 @@ CREATE FUNCTION admin.trigger_findings() RETURNS TABLE(subject text, finding tex
              g.is_always,
              NULL::integer,
              NULL::text
-            FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('app.lead'::text,'_110_check_first_score'::text,false), ('app.lead'::text,'_120_check_score'::text,false), ('app.lead'::text,'_600_keep_first_score'::text,false), ('app.lead'::text,'_610_keep_set_score'::text,false), ('app.lead'::text,'_910_push_first_stage'::text,false), ('app.lead'::text,'_920_push_stage'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_110_keep_outcome'::text,false), ('crm.connection'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_120_keep_identity'::text,false), ('intake.submission'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_110_keep_identity'::text,false), ('crm.sync'::text,'_120_keep_outcome'::text,false), ('crm.sync'::text,'_130_count_up'::text,false), ('crm.sync'::text,'_140_lease_by_attempt'::text,false), ('scoring.model'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_130_keep_active'::text,false), ('scoring.model'::text,'_140_keep_history'::text,false), ('scoring.score'::text,'_100_refuse_truncate'::text,false), ('scoring.score'::text,'_110_refuse_change'::text,false), ('scoring.score'::text,'_120_check'::text,false), ('scoring.score'::text,'_500_apply'::text,false), ('scoring.signal'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_105_refuse_delete'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true), ('audit.event'::text,'_120_check_erasure'::text,true), ('audit.seal'::text,'_100_refuse_change'::text,true), ('audit.seal'::text,'_110_refuse_truncate'::text,true), ('audit.unsealed'::text,'_100_refuse_truncate'::text,false)) g("table", trigger, is_always)
+            FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('app.lead'::text,'_110_check_first_score'::text,false), ('app.lead'::text,'_120_check_score'::text,false), ('app.lead'::text,'_600_keep_first_score'::text,false), ('app.lead'::text,'_610_keep_set_score'::text,false), ('app.lead'::text,'_910_push_first_stage'::text,false), ('app.lead'::text,'_920_push_stage'::text,false), ('app.lead_word'::text,'_100_refuse_truncate'::text,false), ('app.unindexed_lead'::text,'_100_refuse_truncate'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_110_keep_outcome'::text,false), ('crm.connection'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_120_keep_identity'::text,false), ('intake.submission'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_110_keep_identity'::text,false), ('crm.sync'::text,'_120_keep_outcome'::text,false), ('crm.sync'::text,'_130_count_up'::text,false), ('crm.sync'::text,'_140_lease_by_attempt'::text,false), ('scoring.model'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_130_keep_active'::text,false), ('scoring.model'::text,'_140_keep_history'::text,false), ('scoring.score'::text,'_100_refuse_truncate'::text,false), ('scoring.score'::text,'_110_refuse_change'::text,false), ('scoring.score'::text,'_120_check'::text,false), ('scoring.score'::text,'_500_apply'::text,false), ('scoring.signal'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_105_refuse_delete'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true), ('audit.event'::text,'_120_check_erasure'::text,true), ('audit.seal'::text,'_100_refuse_change'::text,true), ('audit.seal'::text,'_110_refuse_truncate'::text,true), ('audit.unsealed'::text,'_100_refuse_truncate'::text,false)) g("table", trigger, is_always)
               JOIN admin.tenant_table t ON ((t.name = g."table")))
          UNION ALL
           SELECT t.oid,
@@ -4904,6 +5036,72 @@ ALTER FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment
 
 COMMENT ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) IS 'Locks and returns the key. Raises PT404 key_not_found, PT409 key_not_good.';
 
+CREATE FUNCTION admin.index_leads(after uuid DEFAULT NULL::uuid, batch integer DEFAULT 1000) RETURNS TABLE(organization_id uuid, indexed integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := coalesce(index_leads.after, '00000000-0000-0000-0000-000000000000');
+  v_ids uuid[];
+  v_present uuid[];
+  v_locked uuid[];
+begin
+  v_organization_id := (
+    select u.organization_id
+    from app.unindexed_lead as u
+    where u.organization_id > v_organization_id
+    order by u.organization_id
+    limit 1
+  );
+  if v_organization_id is null then
+    return;
+  end if;
+  v_ids := array(
+    select u.lead_id
+    from app.unindexed_lead as u
+    where u.organization_id = v_organization_id
+    order by u.lead_id
+    limit index_leads.batch
+  );
+  -- An erasure that is running has locked its lead: it must not wait, and the lead must not get words afterwards.
+  v_present := array(
+    select l.id from app.lead as l where l.organization_id = v_organization_id and l.id = any (v_ids)
+  );
+  v_locked := array(
+    select l.id from app.lead as l where l.organization_id = v_organization_id and l.id = any (v_present)
+    for key share skip locked
+  );
+  -- Before the leads are read, so that a lead that changes from now on is put into the queue again. Another worker may
+  -- have taken some of them.
+  with deleted as (
+    delete from app.unindexed_lead as u
+    where
+      u.organization_id = v_organization_id
+      and u.lead_id = any (v_ids)
+      and (u.lead_id = any (v_locked) or u.lead_id <> all (v_present))
+    returning u.lead_id
+  )
+  select coalesce(array_agg(d.lead_id), '{}') into v_ids from deleted as d;
+
+  delete from app.lead_word as w where w.organization_id = v_organization_id and w.lead_id = any (v_ids);
+  insert into app.lead_word (organization_id, lead_id, word, created_at)
+  select l.organization_id, l.id, w.word, l.created_at
+  from app.lead as l
+  cross join lateral unnest(app.lead_words(l.name, l.company, l.email)) as w (word)
+  where l.organization_id = v_organization_id and l.id = any (v_ids) and l.id = any (v_locked);
+  return query select v_organization_id, cardinality(v_ids);
+end $$;
+
+ALTER FUNCTION admin.index_leads(after uuid, batch integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.index_leads(after uuid, batch integer) IS 'Stores the words of up to batch leads of one organization that are in the queue app.unindexed_lead.
+
+It takes the first organization with an id greater than "after" that has leads in the queue; null: the first of all. Returns no
+row if there is no such organization. indexed: the number of leads.
+
+A lead that another session has locked stays in the queue. Several workers may call it at the same time.';
+
 CREATE FUNCTION admin.keep_catalogue(drifted jsonb DEFAULT '{}'::jsonb) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5244,6 +5442,42 @@ ALTER FUNCTION admin.organizations() OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.organizations() IS 'All organizations, the oldest first.';
 
+CREATE FUNCTION admin.queue_leads(batch integer) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- The session keeps the place, so that all batches together read the table once.
+  v_block bigint := coalesce(nullif(current_setting('leads.queued_blocks', true), ''), '0');
+  v_end bigint := pg_relation_size('app.lead') / current_setting('block_size')::bigint;
+  v_rows bigint;
+  v_queued bigint := 0;
+begin
+  while v_queued < queue_leads.batch and v_block < v_end loop
+    insert into app.unindexed_lead (organization_id, lead_id)
+    select l.organization_id, l.id
+    from app.lead as l
+    where
+      l.ctid >= format('(%s,0)', v_block)::tid and l.ctid < format('(%s,0)', v_block + 1)::tid
+      and not exists (
+        select from app.lead_word as w where w.organization_id = l.organization_id and w.lead_id = l.id
+      )
+    on conflict do nothing;
+    get diagnostics v_rows = row_count;
+    v_queued := v_queued + v_rows;
+    v_block := v_block + 1;
+  end loop;
+  perform set_config('leads.queued_blocks', case when v_queued > 0 then v_block::text else '' end, false);
+  return v_queued;
+end $$;
+
+ALTER FUNCTION admin.queue_leads(batch integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.queue_leads(batch integer) IS 'Puts leads of all organizations that have no row in app.lead_word into app.unindexed_lead, and returns their number. 0: none
+is left.
+
+batch: after so many rows it ends with the page of the table that it is at.';
+
 CREATE FUNCTION admin.remove_stage(organization_id uuid, name text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5577,6 +5811,7 @@ declare
   v_event audit.event;
   v_seal audit.seal;
   v_seals audit.seal[] := '{}';
+  v_lead_ids uuid[] := '{}';
 begin
   loop
     v_organization_id := (
@@ -5642,6 +5877,17 @@ begin
     v_seal.hash := sha256(v_seal.hash || v_seal.event_hash);
     v_seal.created_at := v_event.created_at;
     v_seals := v_seals || v_seal;
+    if
+      v_event.action = 'lead.created'
+      or (
+        v_event.action = 'lead.updated'
+        and coalesce(
+          v_event.payload -> 'diff' -> 'name', v_event.payload -> 'diff' -> 'company', v_event.payload -> 'diff' -> 'email'
+        ) is not null
+      )
+    then
+      v_lead_ids := v_lead_ids || v_event.lead_id;
+    end if;
   end loop;
   -- After the events were read, because one of them may have been committed a moment ago: no event has a time after
   -- its seal. The clock can be set back, and audit.position_before needs the times in the order of the positions.
@@ -5651,6 +5897,10 @@ begin
   from unnest(v_seals) as n;
   delete from audit.unsealed as u
   where u.organization_id = v_organization_id and u.event_id = any (array(select n.event_id from unnest(v_seals) as n));
+  -- In this transaction, so that a search finds a lead by its event or in this queue at any time.
+  insert into app.unindexed_lead (organization_id, lead_id)
+  select distinct v_organization_id, u.id from unnest(v_lead_ids) as u (id)
+  on conflict do nothing;
   return query select v_organization_id, cardinality(v_seals);
 end $$;
 
@@ -5660,7 +5910,7 @@ COMMENT ON FUNCTION admin.seal_events(after uuid, batch integer) IS 'Seals up to
 
 It takes the first organization with an id greater than "after" that has unsealed events; null: the first of all.
 Returns no row if there is no such organization. sealed: the number of events; if it is less than batch, no committed event
-of the organization is left. Several workers may call it at the same time.';
+of the organization is left. Leads whose words may have changed are put into app.unindexed_lead. Several workers may call it at the same time.';
 
 CREATE FUNCTION admin.set_form(form_id uuid, settings jsonb) RETURNS SETOF api.form
     LANGUAGE plpgsql SECURITY DEFINER
@@ -6151,6 +6401,59 @@ the records in CRMs: erase them there. It is in this response only, so keep it; 
 pushes before the erasure. 202 means that nothing was erased, because a push to the CRM is in progress:
 repeat the request after the seconds in Retry-After. If the lead was erased before, the response is 404.';
 
+CREATE FUNCTION api.export_audit_events(format api.export_format DEFAULT 'ndjson'::text, cursor api.export_cursor DEFAULT NULL::text, action api.any_of DEFAULT NULL::text[], source api.any_of DEFAULT NULL::text[], lead_id uuid DEFAULT NULL::uuid, start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, end_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS api.answer
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_page record := audit.event_export(
+    auth.entered_organization_id(), export_audit_events.format, export_audit_events.cursor, export_audit_events.action,
+    export_audit_events.source, export_audit_events.lead_id, export_audit_events.start_at, export_audit_events.end_at
+  );
+begin
+  return row(
+    200, app.export_headers('audit-log', export_audit_events.format, v_page.next_cursor), v_page.body
+  )::api.answer;
+end $$;
+
+ALTER FUNCTION api.export_audit_events(format api.export_format, cursor api.export_cursor, action api.any_of, source api.any_of, lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.export_audit_events(format api.export_format, cursor api.export_cursor, action api.any_of, source api.any_of, lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone) IS 'Export the audit log, newest first.
+
+All events that match the filters, as NDJSON or CSV. The filters, and the fields of each line, are those of the list. payload is a JSON
+object. The last line says that the export is complete, and the rules of the export of leads apply.';
+
+CREATE FUNCTION api.export_leads(format api.export_format DEFAULT 'ndjson'::text, cursor api.export_cursor DEFAULT NULL::text, pipeline_stage api.any_of DEFAULT NULL::text[], source api.any_of DEFAULT NULL::text[], email api.any_of DEFAULT NULL::text[], start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, end_at timestamp with time zone DEFAULT NULL::timestamp with time zone, phone text DEFAULT NULL::text, reference text DEFAULT NULL::text) RETURNS api.answer
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_page record := app.lead_export(
+    auth.entered_organization_id(), export_leads.format, export_leads.cursor, export_leads.pipeline_stage,
+    export_leads.source, export_leads.email, export_leads.phone, export_leads.reference, export_leads.start_at,
+    export_leads.end_at
+  );
+begin
+  return row(200, app.export_headers('leads', export_leads.format, v_page.next_cursor), v_page.body)::api.answer;
+end $$;
+
+ALTER FUNCTION api.export_leads(format api.export_format, cursor api.export_cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone text, reference text) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.export_leads(format api.export_format, cursor api.export_cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone text, reference text) IS 'Export leads, newest first.
+
+All leads that match the filters, as NDJSON or CSV. The filters are those of the list. Each line has all fields of the lead,
+and its phone, reference and details.
+
+The last line says that the export is complete: {"complete":true,"rows":2} in NDJSON, and a record that begins with
+"# complete,2" in CSV. If that line is missing, the export was cut off: repeat it.
+
+The export is a walk through pages, and not a snapshot. It has every lead that existed when it began exactly once, each as it is when its
+page is read. A lead that is erased meanwhile can be missing, and a lead that is created meanwhile can be in it.
+
+CSV is as in RFC 4180: UTF-8, CRLF, a header line. details is a JSON object. A text that begins with = + - @, a tab or a line
+break gets an apostrophe before it, because a spreadsheet would run it as a formula. That includes a phone such as
++15550100. NDJSON has the texts unchanged.';
+
 CREATE FUNCTION api.expression(definition text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -6615,21 +6918,9 @@ declare
   v_cursor text;
 begin
   if not list_audit_events.action <@ audit.actions() or not list_audit_events.source <@ v_sources then
-    perform app.raise_faults(422, 'validation_failed', (
-      with fault as (
-        select json_build_object('field', 'action', 'code', 'unknown_action', 'detail', format(
-          'There is no action "%s". The reference lists the actions.', left(a.value, 100)
-        )) as fault
-        from unnest(list_audit_events.action) as a (value)
-        where a.value <> all (audit.actions())
-        union all
-        select json_build_object(
-          'field', 'source', 'code', 'unknown_source', 'detail', 'The sources are api, sql, worker and system.'
-        )
-        where not list_audit_events.source <@ v_sources
-      )
-      select json_agg(f.fault) from fault as f
-    ));
+    perform app.raise_faults(
+      422, 'validation_failed', audit.event_filter_faults(list_audit_events.action, list_audit_events.source)
+    );
   end if;
 
   if list_audit_events.cursor is not null or list_audit_events.end_at is not null then
@@ -6755,7 +7046,7 @@ COMMENT ON FUNCTION api.list_forms() IS 'List the forms.
 
 The oldest comes first. The addresses are not shown: a token is not stored. An operator changes and revokes forms.';
 
-CREATE FUNCTION api.list_leads("limit" api.page_size DEFAULT 50, cursor api.lead_cursor DEFAULT NULL::text, pipeline_stage api.any_of DEFAULT NULL::text[], source api.any_of DEFAULT NULL::text[], email api.any_of DEFAULT NULL::text[], start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, end_at timestamp with time zone DEFAULT NULL::timestamp with time zone, phone text DEFAULT NULL::text, reference text DEFAULT NULL::text, updated_since timestamp with time zone DEFAULT NULL::timestamp with time zone, "order" api.lead_order DEFAULT NULL::text) RETURNS api.answer
+CREATE FUNCTION api.list_leads("limit" api.page_size DEFAULT 50, cursor api.lead_cursor DEFAULT NULL::text, pipeline_stage api.any_of DEFAULT NULL::text[], source api.any_of DEFAULT NULL::text[], email api.any_of DEFAULT NULL::text[], start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, end_at timestamp with time zone DEFAULT NULL::timestamp with time zone, phone text DEFAULT NULL::text, reference text DEFAULT NULL::text, updated_since timestamp with time zone DEFAULT NULL::timestamp with time zone, "order" api.lead_order DEFAULT NULL::text, q api.search_text DEFAULT NULL::text) RETURNS api.answer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -6770,6 +7061,7 @@ declare
   v_start_at timestamptz := coalesce(list_leads.start_at, '-infinity');
   v_stage text;
   v_source text;
+  v_words text[];
   v_items text[];
   v_cursor text;
 begin
@@ -6784,7 +7076,8 @@ begin
         case when list_leads.start_at is not null then 'start_at' end,
         case when list_leads.end_at is not null then 'end_at' end,
         case when list_leads.phone is not null then 'phone' end,
-        case when list_leads.reference is not null then 'reference' end
+        case when list_leads.reference is not null then 'reference' end,
+        case when list_leads.q is not null then 'q' end
       ]
     ));
     return app.changed_leads(v_organization_id, list_leads.cursor, list_leads.updated_since, list_leads.limit);
@@ -6793,6 +7086,27 @@ begin
     v_bound := app.page_bound(list_leads.cursor, list_leads.end_at);
     v_at := v_bound.created_at;
     v_id := v_bound.id;
+  end if;
+
+  if list_leads.q is not null then
+    v_words := app.search_words(list_leads.q);
+    perform app.raise_faults(422, 'validation_failed', (
+      select json_agg(f.fault)
+      from (
+        select json_array_elements(app.search_faults(list_leads.q, v_words, array[
+          case when list_leads.email is not null then 'email' end,
+          case when list_leads.phone is not null then 'phone' end,
+          case when list_leads.reference is not null then 'reference' end
+        ])) as fault
+        union all
+        select json_array_elements(app.lead_filter_faults(
+          v_organization_id, list_leads.pipeline_stage, list_leads.source, null
+        ))
+      ) as f
+    ));
+    return app.found_leads(
+      v_organization_id, v_words, list_leads.pipeline_stage, list_leads.source, v_at, v_id, v_start_at, list_leads.limit
+    );
   end if;
 
   -- One statement for each combination of filters, because each has its own index: a condition such
@@ -6955,9 +7269,9 @@ begin
   return app.page(v_items, list_leads.limit, v_cursor);
 end $$;
 
-ALTER FUNCTION api.list_leads("limit" api.page_size, cursor api.lead_cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone text, reference text, updated_since timestamp with time zone, "order" api.lead_order) OWNER TO leads_exec;
+ALTER FUNCTION api.list_leads("limit" api.page_size, cursor api.lead_cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone text, reference text, updated_since timestamp with time zone, "order" api.lead_order, q api.search_text) OWNER TO leads_exec;
 
-COMMENT ON FUNCTION api.list_leads("limit" api.page_size, cursor api.lead_cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone text, reference text, updated_since timestamp with time zone, "order" api.lead_order) IS 'List leads, newest first.
+COMMENT ON FUNCTION api.list_leads("limit" api.page_size, cursor api.lead_cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone text, reference text, updated_since timestamp with time zone, "order" api.lead_order, q api.search_text) IS 'List leads, newest first.
 
 The order is created_at, then id, both descending. Filters match exact values. Several values of pipeline_stage, source
 or email, separated by commas, match any of them; the parameter can also be repeated. A value that no lead can have, such
@@ -6965,6 +7279,11 @@ as an unknown stage, is an error (422). email ignores the case of A to Z. phone 
 number without a country code is completed with that of the organization. reference is your own id of a lead. start_at
 is inclusive, end_at exclusive. The pages contain every lead that existed when you requested the first page exactly once.
 Rows do not become visible in the order of created_at: to follow changes, use order=updated_at.
+
+q finds the leads whose name, company and email have all of its words, up to 5, each as the beginning of a word. Upper and
+lower case are equal. Words are letters and digits; an e-mail address is also found by its beginning, if that has an @. With
+q, a page can have fewer rows than limit and still have a next_cursor: go on until it is null. q can be combined with
+pipeline_stage, source, start_at and end_at.
 
 With order=updated_at or updated_since, the response has the leads that changed, in the order of their changes, each as it
 is now. It always has a next_cursor. Store it, and go on with it later: if it stays the same, no further change has been
@@ -7154,7 +7473,7 @@ CREATE FUNCTION api.openapi_headers() RETURNS text
     SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
  WITH known(name, description) AS (
-          VALUES ('X-Request-Id'::text,'The id of the request: yours, or one that the server generated. It is also in the audit log and in the server''s log.'::text), ('ETag'::text,'The entity tag of the record (RFC 9110, section 8.8.3). Every change gives the record another tag.'::text), ('Location'::text,'The address of the new record.'::text), ('Link'::text,'The address of the next page, with rel="next" (RFC 8288). The last page has no Link.'::text), ('Retry-After'::text,'How many seconds to wait before you send the request again.'::text), ('Idempotency-Replayed'::text,'true if this is the first response again.'::text), ('WWW-Authenticate'::text,'Always Bearer.'::text)
+          VALUES ('X-Request-Id'::text,'The id of the request: yours, or one that the server generated. It is also in the audit log and in the server''s log.'::text), ('ETag'::text,'The entity tag of the record (RFC 9110, section 8.8.3). Every change gives the record another tag.'::text), ('Location'::text,'The address of the new record.'::text), ('Link'::text,'The address of the next page, with rel="next" (RFC 8288). The last page has no Link.'::text), ('Content-Disposition'::text,'attachment, with the name of a file.'::text), ('Retry-After'::text,'How many seconds to wait before you send the request again.'::text), ('Idempotency-Replayed'::text,'true if this is the first response again.'::text), ('WWW-Authenticate'::text,'Always Bearer.'::text)
          ), header AS (
           SELECT COALESCE(k.name, h_1.name) AS name,
              k.description
@@ -7382,7 +7701,7 @@ CREATE FUNCTION api.value_schema(type oid, checks text[], is_nullable boolean, i
              s.item_name,
              s.is_list_of_composites,
              s.checks,
-             (regexp_match(s.checks, 'app\.is_text\([^,]+, ([0-9]+)\)'::text))[1] AS max_length,
+             COALESCE((regexp_match(s.checks, 'app\.is_text\([^,]+, ([0-9]+)\)'::text))[1], (regexp_match(s.checks, 'char_length\(VALUE\) >= 1\) AND \(char_length\(VALUE\) <= ([0-9]+)\)'::text))[1]) AS max_length,
              (s.checks ~ 'app\.is_name\('::text) AS is_name,
              (s.checks ~ 'app\.is_email\('::text) AS is_email,
              (s.checks ~ 'app\.is_phone\('::text) AS is_phone,
@@ -7564,7 +7883,7 @@ CREATE FUNCTION api.operation_parameters() RETURNS TABLE(operation_id text, para
               CROSS JOIN LATERAL UNNEST((p_1.proargtypes)::oid[], o.arguments) WITH ORDINALITY a(type, name, "position"))
               JOIN pg_type t ON ((t.oid = a.type)))
               LEFT JOIN api.parameter d ON ((d.name = a.name)))
-           WHERE (a.name <> ALL (ARRAY['body'::text, 'idempotency_wait'::text]))
+           WHERE ((a.name <> ALL (ARRAY['body'::text, 'idempotency_wait'::text])) AND (NOT ((a.name = 'cursor'::text) AND (o.form = 'export'::text))))
          ), parameter AS (
           SELECT a.operation_id,
              a."position",
@@ -7766,12 +8085,16 @@ CREATE FUNCTION api.operation_successes() RETURNS TABLE(operation_id text, statu
                  CASE
                      WHEN (c.is_repeatable AND (s.status <> 202)) THEN ARRAY['Idempotency-Replayed'::text]
                      ELSE NULL::text[]
-                 END)) WITH ORDINALITY h(name, "position")), 'content'::text, (('{"application/json":'::text || api.object_text(VARIADIC ARRAY['schema'::text,
+                 END)) WITH ORDINALITY h(name, "position")), 'content'::text,
          CASE
-             WHEN (c.form = 'object'::text) THEN c.item
-             WHEN (c.form = 'one_or_list'::text) THEN format('{"anyOf":[%s,%s]}'::text, c.item, COALESCE(api.schema_reference(c.schema_name), c.listing))
-             ELSE COALESCE(api.schema_reference(c.schema_name), c.listing)
-         END, 'example'::text, COALESCE(((c.examples -> (s.status)::text))::text, c.form_example)])) || '}'::text), 'links'::text, ( SELECT (('{'::text || string_agg(((api.json_text(l.name) || ':'::text) || l.link), ','::text ORDER BY l.name)) || '}'::text)
+             WHEN (c.form = 'export'::text) THEN format('{"application/x-ndjson":{"schema":{"anyOf":[%s,{"$ref":"#/components/schemas/ExportEnd"}]},"example":%s},"text/csv":{"schema":{"type":"string"}}}'::text, c.item, c.example)
+             ELSE (('{"application/json":'::text || api.object_text(VARIADIC ARRAY['schema'::text,
+             CASE
+                 WHEN (c.form = 'object'::text) THEN c.item
+                 WHEN (c.form = 'one_or_list'::text) THEN format('{"anyOf":[%s,%s]}'::text, c.item, COALESCE(api.schema_reference(c.schema_name), c.listing))
+                 ELSE COALESCE(api.schema_reference(c.schema_name), c.listing)
+             END, 'example'::text, COALESCE(((c.examples -> (s.status)::text))::text, c.form_example)])) || '}'::text)
+         END, 'links'::text, ( SELECT (('{'::text || string_agg(((api.json_text(l.name) || ':'::text) || l.link), ','::text ORDER BY l.name)) || '}'::text)
             FROM ( SELECT n.id AS name,
                      format('{"operationId":"%s","parameters":{"id":"$response.body#/id"}}'::text, n.id) AS link
                     FROM operation n
@@ -7781,11 +8104,11 @@ CREATE FUNCTION api.operation_successes() RETURNS TABLE(operation_id text, statu
                      format('{"operationId":"%s","parameters":{"cursor":"$response.body#/next_cursor"}}'::text, c.id) AS format
                    WHERE ((c.form = 'page'::text) AND c.is_paged)) l)]) AS object_text,
          CASE
-             WHEN (c.form <> 'object'::text) THEN c.schema_name
+             WHEN (c.form <> ALL (ARRAY['object'::text, 'export'::text])) THEN c.schema_name
              ELSE NULL::text
          END AS "case",
          CASE
-             WHEN ((c.form <> 'object'::text) AND (c.schema_name IS NOT NULL)) THEN c.listing
+             WHEN ((c.form <> ALL (ARRAY['object'::text, 'export'::text])) AND (c.schema_name IS NOT NULL)) THEN c.listing
              ELSE NULL::text
          END AS "case"
     FROM (content c
@@ -8979,6 +9302,25 @@ ALTER FUNCTION app.country_code(organization_id uuid) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.country_code(organization_id uuid) IS 'The calling code of the organization''s phone numbers that have none, 1 to 3 digits. Null: it is not known.';
 
+CREATE FUNCTION app.csv_cell(value text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN ((value IS NULL) OR (value = ''::text)) THEN ''::text
+             WHEN (strpos('=+-@	
+＝＋－＠'::text, "left"(value, 1)) > 0) THEN (('"'''::text || replace(value, '"'::text, '""'::text)) || '"'::text)
+             WHEN (value ~ '[",;[:space:]]'::text) THEN (('"'::text || replace(value, '"'::text, '""'::text)) || '"'::text)
+             ELSE value
+         END AS value;
+END;
+
+ALTER FUNCTION app.csv_cell(value text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.csv_cell(value text) IS 'The cell (RFC 4180), in quotation marks where it needs them; empty for null.
+
+A text that begins with = + - @, a tab, CR or LF gets an apostrophe before it, so that a spreadsheet shows it as a text.';
+
 CREATE FUNCTION app.cursor_content(cursor text) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -9164,6 +9506,398 @@ ALTER FUNCTION app.duplicate_keys(value json) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.duplicate_keys(value json) IS 'The keys that occur more than once in one object, in the upper 4 levels; at most 100 keys. (IS JSON WITH UNIQUE KEYS needs PostgreSQL 16 and does not name the keys.)';
 
+CREATE FUNCTION app.export_headers(name text, format text, next_cursor text) RETURNS json
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT json_build_object('Content-Type',
+         CASE format
+             WHEN 'csv'::text THEN 'text/csv; charset=utf-8; header=present'::text
+             ELSE 'application/x-ndjson'::text
+         END, 'Content-Disposition', format('attachment; filename="%s.%s"'::text, name, format), 'Next-Cursor', next_cursor) AS json_build_object;
+END;
+
+ALTER FUNCTION app.export_headers(name text, format text, next_cursor text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.export_headers(name text, format text, next_cursor text) IS 'The media type, the name of the file, and the cursor of the next page.
+
+name: that of the file without its suffix. format: ndjson or csv. next_cursor: null behind the last page.';
+
+CREATE FUNCTION app.export_page(lines text[], format text, columns text, cursor text, has_more boolean, last_at timestamp with time zone, last_id uuid, OUT body text, OUT next_cursor text, OUT row_count bigint) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  row_count := coalesce((app.cursor_content(export_page.cursor)::json ->> 'rows')::bigint, 0)
+    + cardinality(export_page.lines);
+  if export_page.has_more then
+    next_cursor := app.cursor_text(format(
+      '{"created_at":"%s","id":"%s","rows":%s}', app.utc_text(export_page.last_at), export_page.last_id, row_count
+    ));
+  end if;
+  body := concat(
+    case when export_page.format = 'csv' and export_page.cursor is null then export_page.columns || E'\r\n' end,
+    array_to_string(export_page.lines, ''),
+    case
+      when export_page.has_more then null
+      when export_page.format = 'csv' then
+        -- Each record of RFC 4180 has the same number of cells.
+        concat('# complete,', row_count, regexp_replace(export_page.columns, '^[^,]*,[^,]*|[^,]', '', 'g'), E'\r\n')
+      else format(E'{"complete":true,"rows":%s}\n', row_count)
+    end
+  );
+end $$;
+
+ALTER FUNCTION app.export_page(lines text[], format text, columns text, cursor text, has_more boolean, last_at timestamp with time zone, last_id uuid, OUT body text, OUT next_cursor text, OUT row_count bigint) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.export_page(lines text[], format text, columns text, cursor text, has_more boolean, last_at timestamp with time zone, last_id uuid, OUT body text, OUT next_cursor text, OUT row_count bigint) IS 'The page with the header line before its first row, and behind the last row the line that says that the export is complete.
+
+lines: the rows, each with its end. format: ndjson or csv. columns: the header line of CSV. cursor: that of the page; null: the
+first page. has_more: whether rows follow. last_at, last_id: the last row of the page. next_cursor: null behind the
+last page. row_count: the number of rows so far. The cursor has it, so that no server has to remember it.';
+
+CREATE FUNCTION app.exported_lead(lead app.lead_values, format text) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if exported_lead.format = 'csv' then
+    -- An id, a number, a time and an object can't be read as a formula.
+    return concat(
+      lead.id, ',', lead.organization_id, ',', app.csv_cell(lead.name), ',', app.csv_cell(lead.company), ',',
+      app.csv_cell(lead.email), ',', app.csv_cell(lead.source), ',', lead.lead_score, ',',
+      app.csv_cell(lead.pipeline_stage), ',', app.csv_cell(lead.industry), ',', app.csv_cell(lead.company_size), ',',
+      app.utc_text(lead.created_at), ',', app.utc_text(lead.updated_at), ',', app.csv_cell(lead.pain_points), ',',
+      app.csv_cell(lead.timeline), ',', app.csv_cell(lead.budget_range), ',', app.csv_cell(lead.ai_reasoning), ',',
+      app.utc_text(lead.qualification_completed_at), ',', app.csv_cell(lead.phone), ',',
+      app.csv_cell(lead.reference), ',', app.csv_cell(coalesce(lead.details::text, '{}')), E'\r\n'
+    );
+  end if;
+  return row_to_json(
+    row(
+      lead.id, lead.organization_id, lead.name, lead.company, lead.email, lead.source, lead.lead_score,
+      lead.pipeline_stage, lead.industry, lead.company_size, app.utc_text(lead.created_at),
+      app.utc_text(lead.updated_at), lead.pain_points, lead.timeline, lead.budget_range, lead.ai_reasoning,
+      app.utc_text(lead.qualification_completed_at), lead.phone, lead.reference, coalesce(lead.details::json, '{}')
+    )::api.exported_lead
+  )::text || E'\n';
+end $$;
+
+ALTER FUNCTION app.exported_lead(lead app.lead_values, format text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.exported_lead(lead app.lead_values, format text) IS 'The 20 fields of api.exported_lead as a line with its end. format: ndjson or csv.';
+
+CREATE FUNCTION app.filtered_leads(organization_id uuid, stages text[], sources text[], emails text[], phone text, reference text, before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) RETURNS SETOF app.lead_values
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_sort TO 'off'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := filtered_leads.organization_id;
+  v_emails text[] := array(
+    select lower(app.read_email(e.value) collate "C") from unnest(filtered_leads.emails) as e (value)
+  );
+  v_phones text[];
+begin
+  -- One statement for each combination of filters, because each has its own index, as in api.list_leads.
+  if filtered_leads.reference is not null or filtered_leads.phone is not null then
+    v_phones := app.phone_keys(filtered_leads.phone, v_organization_id);
+  end if;
+  if filtered_leads.reference is not null then
+    -- A reference has at most one lead.
+    return query
+    select l.*
+    from app.lead as l
+    where
+      l.organization_id = v_organization_id
+      and l.reference = app.clean_text(filtered_leads.reference)
+      and (filtered_leads.phone is null or l.phone_key = any (v_phones))
+      and (filtered_leads.emails is null or l.email_key = any (v_emails))
+      and (filtered_leads.stages is null or l.pipeline_stage = any (filtered_leads.stages))
+      and (filtered_leads.sources is null or l.source = any (filtered_leads.sources))
+      and (l.created_at, l.id) < (filtered_leads.before, filtered_leads.before_id)
+      and l.created_at >= filtered_leads.start_at;
+  elsif filtered_leads.phone is not null then
+    return query
+    select p.*
+    from (select distinct k.value from unnest(v_phones) as k (value)) as k
+    cross join lateral (
+      select l.*
+      from app.lead as l
+      where
+        l.organization_id = v_organization_id
+        and l.phone_key = k.value
+        and (filtered_leads.emails is null or l.email_key = any (v_emails))
+        and (filtered_leads.stages is null or l.pipeline_stage = any (filtered_leads.stages))
+        and (filtered_leads.sources is null or l.source = any (filtered_leads.sources))
+        and (l.created_at, l.id) < (filtered_leads.before, filtered_leads.before_id)
+        and l.created_at >= filtered_leads.start_at
+      order by l.created_at desc, l.id desc
+      limit filtered_leads.limit
+    ) as p
+    order by p.created_at desc, p.id desc
+    limit filtered_leads.limit;
+  elsif filtered_leads.emails is not null then
+    return query
+    select p.*
+    from (select distinct e.value from unnest(v_emails) as e (value)) as e
+    cross join lateral (
+      select l.*
+      from app.lead as l
+      where
+        l.organization_id = v_organization_id
+        and l.email_key = e.value
+        and (filtered_leads.stages is null or l.pipeline_stage = any (filtered_leads.stages))
+        and (filtered_leads.sources is null or l.source = any (filtered_leads.sources))
+        and (l.created_at, l.id) < (filtered_leads.before, filtered_leads.before_id)
+        and l.created_at >= filtered_leads.start_at
+      order by l.created_at desc, l.id desc
+      limit filtered_leads.limit
+    ) as p
+    order by p.created_at desc, p.id desc
+    limit filtered_leads.limit;
+  elsif filtered_leads.stages is not null and filtered_leads.sources is not null then
+    return query
+    select p.*
+    from (
+      select distinct g.value || '/' || s.value as value
+      from unnest(filtered_leads.stages) as g (value)
+      cross join unnest(filtered_leads.sources) as s (value)
+    ) as f
+    cross join lateral (
+      select l.*
+      from app.lead as l
+      where
+        l.organization_id = v_organization_id
+        and l.pipeline_stage_and_source = f.value
+        and (l.created_at, l.id) < (filtered_leads.before, filtered_leads.before_id)
+        and l.created_at >= filtered_leads.start_at
+      order by l.created_at desc, l.id desc
+      limit filtered_leads.limit
+    ) as p
+    order by p.created_at desc, p.id desc
+    limit filtered_leads.limit;
+  elsif filtered_leads.stages is not null then
+    return query
+    select p.*
+    from (select distinct u.value from unnest(filtered_leads.stages) as u (value)) as g
+    cross join lateral (
+      select l.*
+      from app.lead as l
+      where
+        l.organization_id = v_organization_id
+        and l.pipeline_stage = g.value
+        and (l.created_at, l.id) < (filtered_leads.before, filtered_leads.before_id)
+        and l.created_at >= filtered_leads.start_at
+      order by l.created_at desc, l.id desc
+      limit filtered_leads.limit
+    ) as p
+    order by p.created_at desc, p.id desc
+    limit filtered_leads.limit;
+  elsif filtered_leads.sources is not null then
+    return query
+    select p.*
+    from (select distinct u.value from unnest(filtered_leads.sources) as u (value)) as s
+    cross join lateral (
+      select l.*
+      from app.lead as l
+      where
+        l.organization_id = v_organization_id
+        and l.source = s.value
+        and (l.created_at, l.id) < (filtered_leads.before, filtered_leads.before_id)
+        and l.created_at >= filtered_leads.start_at
+      order by l.created_at desc, l.id desc
+      limit filtered_leads.limit
+    ) as p
+    order by p.created_at desc, p.id desc
+    limit filtered_leads.limit;
+  else
+    return query
+    select l.*
+    from app.lead as l
+    where
+      l.organization_id = v_organization_id
+      and (l.created_at, l.id) < (filtered_leads.before, filtered_leads.before_id)
+      and l.created_at >= filtered_leads.start_at
+    order by l.created_at desc, l.id desc
+    limit filtered_leads.limit;
+  end if;
+end $$;
+
+ALTER FUNCTION app.filtered_leads(organization_id uuid, stages text[], sources text[], emails text[], phone text, reference text, before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.filtered_leads(organization_id uuid, stages text[], sources text[], emails text[], phone text, reference text, before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) IS 'The leads that match all filters, newest first.
+
+stages, sources, emails, phone, reference: the values of the filters; null: no filter. before, before_id: the upper bound of
+the page, exclusive. start_at: the lower bound, inclusive. "limit": the number of rows.';
+
+CREATE FUNCTION app.found_leads(organization_id uuid, words text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, page_size integer) RETURNS api.answer
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_sort TO 'off'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := found_leads.organization_id;
+  v_few integer := 200;
+  v_most_entries integer := 5000;
+  v_most_unindexed integer := 500;
+  v_most_leads integer := 5000;
+  v_unindexed uuid[] := app.unindexed_leads(v_organization_id, v_most_unindexed);
+  v_is_indexed boolean := cardinality(v_unindexed) < v_most_unindexed;
+  v_word text;
+  v_rare text[] := '{}';
+  v_count integer;
+  v_lead app.lead_values;
+  v_items text[] := '{}';
+  v_read integer := 0;
+  v_last_at timestamptz;
+  v_last_id uuid;
+  v_cursor text;
+begin
+  -- A word that has few leads leads to them. For all others, the leads themselves are read, newest first: most of them
+  -- match, or the page ends early.
+  -- Long words first, which are mostly the rarest.
+  for v_word in
+    select u.word from unnest(found_leads.words) as u (word) where v_is_indexed order by char_length(u.word) desc
+  loop
+    select count(*) into v_count
+    from (
+      select
+      from app.lead_word as w
+      where w.organization_id = v_organization_id and w.word >= v_word and w.word < v_word || U&'\+10FFFF'
+      -- The order selects the index.
+      order by w.word
+      limit v_most_entries
+    ) as w;
+    if v_count < v_most_entries then
+      v_rare := v_rare || v_word;
+      -- The other words are compared with the few leads of this one.
+      exit when v_count <= v_few;
+    end if;
+  end loop;
+
+  if cardinality(v_rare) > 0 then
+    for v_lead in
+      with entry as (
+        select distinct r.word, w.created_at, w.lead_id
+        -- The end of the range is computed here, because || is not leakproof: with a column in it, row-level security
+        -- would not let the index use it.
+        from (select u.word, u.word || U&'\+10FFFF' as end_word from unnest(v_rare) as u (word) offset 0) as r
+        cross join lateral (
+          select w.created_at, w.lead_id
+          from app.lead_word as w
+          where w.organization_id = v_organization_id and w.word >= r.word and w.word < r.end_word
+          order by w.word
+          offset 0
+        ) as w
+      ),
+      candidate as (
+        select e.created_at, e.lead_id
+        from entry as e
+        where
+          (e.created_at, e.lead_id) < (found_leads.before, found_leads.before_id)
+          and e.created_at >= found_leads.start_at
+          and e.lead_id <> all (v_unindexed)
+        group by e.created_at, e.lead_id
+        having count(*) = cardinality(v_rare)
+        union all
+        select l.created_at, l.id
+        from unnest(v_unindexed) as u (id)
+        cross join lateral (
+          select l.created_at, l.id from app.lead as l where l.organization_id = v_organization_id and l.id = u.id offset 0
+        ) as l
+        where
+          (l.created_at, l.id) < (found_leads.before, found_leads.before_id)
+          and l.created_at >= found_leads.start_at
+      )
+      select l.*
+      from (select c.created_at, c.lead_id from candidate as c order by c.created_at desc, c.lead_id desc) as c
+      cross join lateral (
+        select l.* from app.lead as l where l.organization_id = v_organization_id and l.id = c.lead_id offset 0
+      ) as l
+    loop
+      -- Words of the entry may be old.
+      if
+        (found_leads.stages is null or v_lead.pipeline_stage = any (found_leads.stages))
+        and (found_leads.sources is null or v_lead.source = any (found_leads.sources))
+        and app.has_words(v_lead.name, v_lead.company, v_lead.email, found_leads.words)
+      then
+        v_items := v_items || coalesce(v_lead.item, app.computed_lead_item(v_lead));
+        exit when cardinality(v_items) > found_leads.page_size;
+      end if;
+    end loop;
+    v_cursor := app.next_cursor(v_items, found_leads.page_size);
+    return app.page(v_items, found_leads.page_size, v_cursor);
+  end if;
+
+  for v_lead in
+    select l.*
+    from app.lead as l
+    where
+      l.organization_id = v_organization_id
+      and (l.created_at, l.id) < (found_leads.before, found_leads.before_id)
+      and l.created_at >= found_leads.start_at
+    order by l.created_at desc, l.id desc
+  loop
+    if v_read = v_most_leads or cardinality(v_items) = found_leads.page_size then
+      v_cursor := app.cursor_text(format(
+        '{"created_at":"%s","id":"%s"}', app.utc_text(v_last_at), v_last_id
+      ));
+      exit;
+    end if;
+    v_read := v_read + 1;
+    v_last_at := v_lead.created_at;
+    v_last_id := v_lead.id;
+    if
+      (found_leads.stages is null or v_lead.pipeline_stage = any (found_leads.stages))
+      and (found_leads.sources is null or v_lead.source = any (found_leads.sources))
+      and app.has_words(v_lead.name, v_lead.company, v_lead.email, found_leads.words)
+    then
+      v_items := v_items || coalesce(v_lead.item, app.computed_lead_item(v_lead));
+    end if;
+  end loop;
+  return app.page(v_items, found_leads.page_size, v_cursor);
+end $$;
+
+ALTER FUNCTION app.found_leads(organization_id uuid, words text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, page_size integer) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.found_leads(organization_id uuid, words text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, page_size integer) IS 'The answer with the leads that have all words, newest first.
+
+A word with less than 5,000 entries in app.lead_word leads to its leads. If there is no such word, or if 500 leads and more
+wait for their words, up to 5,000 leads are read, newest first. Then a page can have fewer rows than page_size, and a next one.
+
+words: those of app.search_words. stages, sources: the values of the filters; null: no filter. before, before_id: the upper
+bound of the page, exclusive. start_at: the lower bound, inclusive. page_size: 1 to 200.';
+
+CREATE FUNCTION app.has_words(name text, company text, email text, words text[]) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_text text := lower(concat_ws(' ', has_words.name, has_words.company, has_words.email));
+  v_words text[];
+  v_word text;
+begin
+  -- Most leads don't contain the text at all, which costs less to find out than their words.
+  foreach v_word in array has_words.words loop
+    if strpos(v_text, v_word) = 0 then
+      return false;
+    end if;
+  end loop;
+  v_words := app.lead_words(has_words.name, has_words.company, has_words.email);
+  foreach v_word in array has_words.words loop
+    if not exists (select from unnest(v_words) as w (word) where starts_with(w.word, v_word)) then
+      return false;
+    end if;
+  end loop;
+  return true;
+end $$;
+
+ALTER FUNCTION app.has_words(name text, company text, email text, words text[]) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.has_words(name text, company text, email text, words text[]) IS 'Whether each of the words (app.search_words) is the beginning of a word of the lead (app.lead_words).';
+
 CREATE FUNCTION app.is_etag_matched(if_match text, etag text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -9262,6 +9996,73 @@ END;
 ALTER FUNCTION app.lead_etag(revision integer) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.lead_etag(revision integer) IS 'A strong entity tag (RFC 9110, section 8.8.3). It changes with every change of the lead, and with the version of the schema, which may show the lead differently.';
+
+CREATE FUNCTION app.lead_export(organization_id uuid, format text, cursor text, stages text[], sources text[], emails text[], phone text, reference text, start_at timestamp with time zone, end_at timestamp with time zone, OUT body text, OUT next_cursor text, OUT row_count bigint, OUT lead_ids uuid[]) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- A page is short, so that other requests don't wait for it, and of a limited size, so that a slow client holds little.
+  v_most_rows integer := 500;
+  v_most_bytes integer := 262144;
+  v_bound record := app.page_bound(lead_export.cursor, lead_export.end_at);
+  v_lead app.lead_values;
+  v_last_at timestamptz;
+  v_line text;
+  v_lines text[] := '{}';
+  v_bytes integer := 0;
+  v_has_more boolean := false;
+  v_page record;
+begin
+  if lead_export.cursor is null then
+    -- Later pages have the same filters. A stage that is removed meanwhile doesn't end the export.
+    perform app.raise_faults(422, 'validation_failed', (
+      select json_agg(f.fault)
+      from (
+        select json_array_elements(app.lead_filter_faults(
+          lead_export.organization_id, lead_export.stages, lead_export.sources, lead_export.emails
+        )) as fault
+        union all
+        select json_array_elements(app.phone_filter_faults(lead_export.phone, lead_export.reference))
+      ) as f
+    ));
+  end if;
+  lead_ids := '{}';
+  for v_lead in
+    select f.*
+    from app.filtered_leads(
+      lead_export.organization_id, lead_export.stages, lead_export.sources, lead_export.emails, lead_export.phone,
+      lead_export.reference, v_bound.created_at, v_bound.id, coalesce(lead_export.start_at, '-infinity'), v_most_rows + 1
+    ) as f
+  loop
+    if cardinality(lead_ids) = v_most_rows or v_bytes >= v_most_bytes then
+      v_has_more := true;
+      exit;
+    end if;
+    v_line := app.exported_lead(v_lead, lead_export.format);
+    v_lines := v_lines || v_line;
+    v_bytes := v_bytes + octet_length(v_line);
+    v_last_at := v_lead.created_at;
+    lead_ids := lead_ids || v_lead.id;
+  end loop;
+  v_page := app.export_page(
+    v_lines,
+    lead_export.format,
+    'id,organization_id,name,company,email,source,lead_score,pipeline_stage,industry,company_size,created_at,updated_at,'
+    'pain_points,timeline,budget_range,ai_reasoning,qualification_completed_at,phone,reference,details',
+    lead_export.cursor, v_has_more, v_last_at, lead_ids[cardinality(lead_ids)]
+  );
+  body := v_page.body;
+  next_cursor := v_page.next_cursor;
+  row_count := v_page.row_count;
+end $$;
+
+ALTER FUNCTION app.lead_export(organization_id uuid, format text, cursor text, stages text[], sources text[], emails text[], phone text, reference text, start_at timestamp with time zone, end_at timestamp with time zone, OUT body text, OUT next_cursor text, OUT row_count bigint, OUT lead_ids uuid[]) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.lead_export(organization_id uuid, format text, cursor text, stages text[], sources text[], emails text[], phone text, reference text, start_at timestamp with time zone, end_at timestamp with time zone, OUT body text, OUT next_cursor text, OUT row_count bigint, OUT lead_ids uuid[]) IS 'Up to 500 leads, newest first, as text. A page ends when it has 256 KiB.
+
+format: ndjson or csv. cursor: the next_cursor of the previous page; null: the first page. stages, sources, emails, phone, reference,
+start_at, end_at: the filters; null: none. row_count: the number of rows so far. lead_ids: the leads of the page. Raises PT422 validation_failed.';
 
 CREATE FUNCTION app.lead_faults(organization_id uuid, fields jsonb, is_detail boolean DEFAULT NULL::boolean) RETURNS json
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -9467,6 +10268,21 @@ END;
 ALTER FUNCTION app.lead_whole(lead app.lead_values) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.lead_whole(lead app.lead_values) IS 'All 17 fields of a lead, in the order of the body.';
+
+CREATE FUNCTION app.lead_words(name text, company text, email text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ARRAY( SELECT (w.word COLLATE "C") AS word
+            FROM regexp_split_to_table(lower(concat_ws(' '::text, lead_words.name, lead_words.company, lead_words.email)), '[^[:alnum:]]+'::text) w(word)
+           WHERE (w.word <> ''::text)
+         UNION
+          SELECT (lower(lead_words.email) COLLATE "C") AS lower
+           WHERE (lead_words.email IS NOT NULL)) AS "array";
+END;
+
+ALTER FUNCTION app.lead_words(name text, company text, email text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.lead_words(name text, company text, email text) IS 'The words of the three values in lower case, each once: what is between characters that are neither letters nor digits. The whole e-mail address is a word, too.';
 
 CREATE FUNCTION app.leads_by_phone_or_reference(organization_id uuid, phone text, reference text, emails text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) RETURNS text[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -10029,6 +10845,61 @@ ALTER FUNCTION app.read_object(body text) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.read_object(body text) IS 'The body as jsonb. Raises PT400 invalid_body if it is no object or has a key twice (RFC 8259, section 4), and 54001 if a value is nested in more than 32 objects and arrays, or if there are more than 500 of them.';
 
+CREATE FUNCTION app.search_faults(q text, words text[], filters text[]) RETURNS json
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ WITH fault(field, code, detail) AS (
+          SELECT 'q'::text AS "?column?",
+             'control_character'::text AS "?column?",
+             'This has a control character. Leave it out.'::text AS "?column?"
+           WHERE (app.control_character(search_faults.q) IS NOT NULL)
+         UNION ALL
+          SELECT 'q'::text,
+             'blank'::text,
+             'This has no word. Send a word with a letter or a digit.'::text
+           WHERE (cardinality(search_faults.words) = 0)
+         UNION ALL
+          SELECT 'q'::text,
+             'too_many_words'::text,
+             format('This has %s words. Send at most 5.'::text, cardinality(search_faults.words)) AS format
+           WHERE (cardinality(search_faults.words) > 5)
+         UNION ALL
+          SELECT f_1.name,
+             'not_combinable'::text,
+             'This cannot be combined with q. Leave one of them out.'::text
+            FROM unnest(search_faults.filters) f_1(name)
+           WHERE (f_1.name IS NOT NULL)
+         )
+  SELECT json_agg(json_build_object('field', f.field, 'code', f.code, 'detail', f.detail)) AS json_agg
+    FROM fault f;
+END;
+
+ALTER FUNCTION app.search_faults(q text, words text[], filters text[]) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.search_faults(q text, words text[], filters text[]) IS 'The field errors of a search. Null: there is none.
+
+q: the search. words: those of app.search_words. filters: the names of the parameters that are set and can''t be combined with a search; null:
+one that is not set.';
+
+CREATE FUNCTION app.search_words(q text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ARRAY( SELECT (w.word COLLATE "C") AS word
+            FROM (regexp_split_to_table(lower(search_words.q), '\s+'::text) t(text)
+              CROSS JOIN LATERAL ( SELECT t.text
+                   WHERE (t.text ~ '^[^@]+@'::text)
+                 UNION ALL
+                  SELECT s.word
+                    FROM regexp_split_to_table(t.text, '[^[:alnum:]]+'::text) s(word)
+                   WHERE (t.text !~ '^[^@]+@'::text)) w(word))
+           WHERE (w.word <> ''::text)
+           GROUP BY w.word) AS "array";
+END;
+
+ALTER FUNCTION app.search_words(q text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.search_words(q text) IS 'The words of a search in lower case, each once, separated as app.lead_words separates them. A word with an @ inside is the beginning of an e-mail address.';
+
 CREATE FUNCTION app.stage_names(organization_id uuid) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -10152,6 +11023,52 @@ END;
 ALTER FUNCTION app.trim_text(value text) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.trim_text(value text) IS 'The text without white space at its ends: the 25 characters of Unicode''s property White_Space, in every locale of the database.';
+
+CREATE FUNCTION app.unindexed_leads(organization_id uuid, "limit" integer) RETURNS uuid[]
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := unindexed_leads.organization_id;
+  v_events uuid[];
+  v_queued uuid[];
+begin
+  v_queued := array(
+    select u.lead_id from app.unindexed_lead as u where u.organization_id = v_organization_id limit unindexed_leads.limit
+  );
+  if cardinality(v_queued) = unindexed_leads.limit then
+    return v_queued;
+  end if;
+  v_events := array(
+    select u.event_id from audit.unsealed as u where u.organization_id = v_organization_id limit unindexed_leads.limit
+  );
+  if cardinality(v_events) = unindexed_leads.limit then
+    return v_events;
+  end if;
+  return array(
+    select q.id from unnest(v_queued) as q (id)
+    union
+    select e.lead_id
+    from unnest(v_events) as u (event_id)
+    -- OFFSET prevents a join that would read all events.
+    cross join lateral (
+      select e.lead_id, e.action
+      from audit.event as e
+      where e.organization_id = v_organization_id and e.id = u.event_id and e.created_at = app.id_time(u.event_id)
+      offset 0
+    ) as e
+    where e.action in ('lead.created', 'lead.updated')
+    limit unindexed_leads.limit
+  );
+end $$;
+
+ALTER FUNCTION app.unindexed_leads(organization_id uuid, "limit" integer) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.unindexed_leads(organization_id uuid, "limit" integer) IS 'The leads that were created or changed, and whose words admin.index_leads has not stored since: those with an event that is
+not sealed yet, and those in app.unindexed_lead. Usually they are the leads of the last second.
+
+"limit": the number of ids. If the array has as many, there may be more, and it may contain ids of events instead.';
 
 CREATE FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head DEFAULT NULL::text) RETURNS api.chain_verdict
     LANGUAGE plpgsql STABLE
@@ -10609,6 +11526,96 @@ COMMENT ON FUNCTION audit.erased_payload(payload json) IS 'The payload with {"er
 These values stay: our own ids, the actor, a push''s vendor, attempts and error_code, and in the diff lead_score,
 pipeline_stage, source and times. The result for an erased payload is the same payload.';
 
+CREATE FUNCTION audit.event_export(organization_id uuid, format text, cursor text, actions text[], sources text[], lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone, OUT body text, OUT next_cursor text, OUT row_count bigint, OUT lead_ids uuid[]) RETURNS record
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- As in app.lead_export.
+  v_most_rows integer := 500;
+  v_most_bytes integer := 262144;
+  v_bound record := app.page_bound(event_export.cursor, event_export.end_at);
+  v_event record;
+  v_last_at timestamptz;
+  v_last_id uuid;
+  v_line text;
+  v_lines text[] := '{}';
+  v_bytes integer := 0;
+  v_has_more boolean := false;
+  v_page record;
+begin
+  if event_export.cursor is null then
+    perform app.raise_faults(
+      422, 'validation_failed', audit.event_filter_faults(event_export.actions, event_export.sources)
+    );
+  end if;
+  lead_ids := '{}';
+  for v_event in
+    select f.*
+    from audit.filtered_events(
+      event_export.organization_id, event_export.actions, event_export.sources, event_export.lead_id,
+      v_bound.created_at, v_bound.id, coalesce(event_export.start_at, '-infinity'), v_most_rows + 1
+    ) as f
+  loop
+    if cardinality(v_lines) = v_most_rows or v_bytes >= v_most_bytes then
+      v_has_more := true;
+      exit;
+    end if;
+    v_line := case event_export.format
+      when 'csv' then concat(
+        v_event.id, ',', event_export.organization_id, ',', app.csv_cell(v_event.action), ',',
+        app.csv_cell(v_event.source), ',', app.csv_cell(v_event.correlation_id), ',',
+        app.csv_cell(v_event.payload::text), ',', app.utc_text(v_event.created_at), E'\r\n'
+      )
+      else audit.event_text(
+        v_event.id, event_export.organization_id, v_event.action, v_event.source, v_event.correlation_id, v_event.payload,
+        v_event.created_at
+      ) || E'\n'
+    end;
+    v_lines := v_lines || v_line;
+    v_bytes := v_bytes + octet_length(v_line);
+    v_last_at := v_event.created_at;
+    v_last_id := v_event.id;
+    if v_event.lead_id is not null then
+      lead_ids := lead_ids || v_event.lead_id;
+    end if;
+  end loop;
+  lead_ids := array(select distinct u.id from unnest(lead_ids) as u (id));
+  v_page := app.export_page(
+    v_lines, event_export.format, 'id,organization_id,action,source,correlation_id,payload,created_at',
+    event_export.cursor, v_has_more, v_last_at, v_last_id
+  );
+  body := v_page.body;
+  next_cursor := v_page.next_cursor;
+  row_count := v_page.row_count;
+end $$;
+
+ALTER FUNCTION audit.event_export(organization_id uuid, format text, cursor text, actions text[], sources text[], lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone, OUT body text, OUT next_cursor text, OUT row_count bigint, OUT lead_ids uuid[]) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION audit.event_export(organization_id uuid, format text, cursor text, actions text[], sources text[], lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone, OUT body text, OUT next_cursor text, OUT row_count bigint, OUT lead_ids uuid[]) IS 'Up to 500 events, newest first, as text. A page ends when it has 256 KiB.
+
+format: ndjson or csv. cursor: the next_cursor of the previous page; null: the first page. actions, sources, lead_id, start_at, end_at:
+the filters; null: none. row_count: the number of rows so far. lead_ids: the leads of the events in the page. Raises PT422 validation_failed.';
+
+CREATE FUNCTION audit.event_filter_faults(actions text[], sources text[]) RETURNS json
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ WITH fault AS (
+          SELECT json_build_object('field', 'action', 'code', 'unknown_action', 'detail', format('There is no action "%s". The reference lists the actions.'::text, "left"(a.value, 100))) AS fault
+            FROM unnest(event_filter_faults.actions) a(value)
+           WHERE (a.value <> ALL (audit.actions()))
+         UNION ALL
+          SELECT json_build_object('field', 'source', 'code', 'unknown_source', 'detail', 'The sources are api, sql, worker and system.') AS json_build_object
+           WHERE (NOT (event_filter_faults.sources <@ ARRAY['api'::text, 'sql'::text, 'worker'::text, 'system'::text]))
+         )
+  SELECT json_agg(f.fault) AS json_agg
+    FROM fault f;
+END;
+
+ALTER FUNCTION audit.event_filter_faults(actions text[], sources text[]) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION audit.event_filter_faults(actions text[], sources text[]) IS 'A field error for each action that does not exist, and one for the sources. Null: there is none.';
+
 CREATE FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) RETURNS bytea
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -10632,6 +11639,87 @@ END;
 ALTER FUNCTION audit.event_text(id uuid, organization_id uuid, action text, source text, correlation_id text, payload json, created_at timestamp with time zone) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION audit.event_text(id uuid, organization_id uuid, action text, source text, correlation_id text, payload json, created_at timestamp with time zone) IS 'The same bytes as row_to_json prints of audit.event_item. Only correlation_id may be null.';
+
+CREATE FUNCTION audit.filtered_events(organization_id uuid, actions text[], sources text[], event_lead_id uuid, before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) RETURNS TABLE(id uuid, action text, source text, correlation_id text, lead_id uuid, payload json, created_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_sort TO 'off'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := filtered_events.organization_id;
+begin
+  -- One statement for each combination of filters, because each has its own index, as in api.list_audit_events.
+  if filtered_events.event_lead_id is not null then
+    return query
+    select e.id, e.action, e.source, e.correlation_id, e.lead_id, e.payload, e.created_at::timestamptz
+    from audit.event as e
+    where
+      e.organization_id = v_organization_id
+      and e.lead_id = filtered_events.event_lead_id
+      and (filtered_events.actions is null or e.action = any (filtered_events.actions))
+      and (filtered_events.sources is null or e.source = any (filtered_events.sources))
+      and (e.created_at, e.id) < (filtered_events.before, filtered_events.before_id)
+      and e.created_at >= filtered_events.start_at
+    order by e.created_at desc, e.id desc
+    limit filtered_events.limit;
+  elsif filtered_events.actions is not null then
+    return query
+    select p.id, p.action, p.source, p.correlation_id, p.lead_id, p.payload, p.created_at::timestamptz
+    from (
+      select distinct a.value || '/' || s.value as value
+      from unnest(filtered_events.actions) as a (value)
+      cross join unnest(coalesce(filtered_events.sources, array['api', 'sql', 'worker', 'system'])) as s (value)
+    ) as f
+    cross join lateral (
+      select e.*
+      from audit.event as e
+      where
+        e.organization_id = v_organization_id
+        and e.action_and_source = f.value
+        and (e.created_at, e.id) < (filtered_events.before, filtered_events.before_id)
+        and e.created_at >= filtered_events.start_at
+      order by e.created_at desc, e.id desc
+      limit filtered_events.limit
+    ) as p
+    order by p.created_at desc, p.id desc
+    limit filtered_events.limit;
+  elsif filtered_events.sources is not null then
+    return query
+    select p.id, p.action, p.source, p.correlation_id, p.lead_id, p.payload, p.created_at::timestamptz
+    from (select distinct u.value from unnest(filtered_events.sources) as u (value)) as s
+    cross join lateral (
+      select e.*
+      from audit.event as e
+      where
+        e.organization_id = v_organization_id
+        and e.source = s.value
+        and (e.created_at, e.id) < (filtered_events.before, filtered_events.before_id)
+        and e.created_at >= filtered_events.start_at
+      order by e.created_at desc, e.id desc
+      limit filtered_events.limit
+    ) as p
+    order by p.created_at desc, p.id desc
+    limit filtered_events.limit;
+  else
+    return query
+    select e.id, e.action, e.source, e.correlation_id, e.lead_id, e.payload, e.created_at::timestamptz
+    from audit.event as e
+    where
+      e.organization_id = v_organization_id
+      and (e.created_at, e.id) < (filtered_events.before, filtered_events.before_id)
+      and e.created_at >= filtered_events.start_at
+    order by e.created_at desc, e.id desc
+    limit filtered_events.limit;
+  end if;
+end $$;
+
+ALTER FUNCTION audit.filtered_events(organization_id uuid, actions text[], sources text[], event_lead_id uuid, before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION audit.filtered_events(organization_id uuid, actions text[], sources text[], event_lead_id uuid, before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) IS 'The events that match all filters, newest first.
+
+actions, sources, event_lead_id: the values of the filters; null: no filter. before, before_id: the upper bound of the page,
+exclusive. start_at: the lower bound, inclusive. "limit": the number of rows.';
 
 CREATE FUNCTION audit.is_about_person(content jsonb, email text, phone_key text, country_code text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -13844,6 +14932,44 @@ ALTER FUNCTION scoring.tg_score__check() OWNER TO leads_owner;
 
 COMMENT ON FUNCTION scoring.tg_score__check() IS 'Raises PT409 refused if created_at is in the future, or if kind is "set" and the lead has another score.';
 
+CREATE TABLE app.lead_word (
+    organization_id uuid NOT NULL,
+    lead_id uuid NOT NULL,
+    word text NOT NULL COLLATE pg_catalog."C",
+    created_at timestamp(3) with time zone NOT NULL
+);
+ALTER TABLE ONLY app.lead_word ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY app.lead_word ALTER COLUMN lead_id SET STATISTICS 0;
+ALTER TABLE ONLY app.lead_word ALTER COLUMN word SET STATISTICS 0;
+ALTER TABLE ONLY app.lead_word ALTER COLUMN created_at SET STATISTICS 0;
+
+ALTER TABLE ONLY app.lead_word FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.lead_word OWNER TO leads_owner;
+
+COMMENT ON TABLE app.lead_word IS 'The words of each lead''s name, company and e-mail address (app.lead_words), in lower case. A worker stores them.';
+
+COMMENT ON COLUMN app.lead_word.lead_id IS 'The lead.';
+
+COMMENT ON COLUMN app.lead_word.word IS 'The word. The collation "C" makes a range of a prefix.';
+
+COMMENT ON COLUMN app.lead_word.created_at IS 'When the lead was created.';
+
+CREATE TABLE app.unindexed_lead (
+    organization_id uuid NOT NULL,
+    lead_id uuid NOT NULL
+);
+ALTER TABLE ONLY app.unindexed_lead ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY app.unindexed_lead ALTER COLUMN lead_id SET STATISTICS 0;
+
+ALTER TABLE ONLY app.unindexed_lead FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.unindexed_lead OWNER TO leads_owner;
+
+COMMENT ON TABLE app.unindexed_lead IS 'The queue of leads whose words in app.lead_word may be missing or old. The sealer puts leads into it, and a worker takes them.';
+
+COMMENT ON COLUMN app.unindexed_lead.lead_id IS 'The lead. It may be gone.';
+
 CREATE VIEW bi.lead_changes WITH (security_invoker='true') AS
  SELECT e.id AS event_id,
     e.organization_id,
@@ -14410,8 +15536,14 @@ ALTER TABLE ONLY app.lead_field
 ALTER TABLE ONLY app.lead
     ADD CONSTRAINT lead_pkey PRIMARY KEY (organization_id, id);
 
+ALTER TABLE ONLY app.lead_word
+    ADD CONSTRAINT lead_word_pkey PRIMARY KEY (organization_id, word, created_at, lead_id);
+
 ALTER TABLE ONLY app.pipeline_stage
     ADD CONSTRAINT pipeline_stage_pkey PRIMARY KEY (organization_id, name);
+
+ALTER TABLE ONLY app.unindexed_lead
+    ADD CONSTRAINT unindexed_lead_pkey PRIMARY KEY (organization_id, lead_id);
 
 ALTER TABLE ONLY audit.event
     ADD CONSTRAINT event_pkey PRIMARY KEY (organization_id, id, created_at);
@@ -14495,6 +15627,8 @@ CREATE UNIQUE INDEX lead_by_reference ON app.lead USING btree (organization_id, 
 
 CREATE INDEX lead_by_source ON app.lead USING btree (organization_id, source, created_at DESC, id DESC);
 
+CREATE INDEX lead_word_by_lead ON app.lead_word USING btree (organization_id, lead_id);
+
 CREATE INDEX event_by_action_and_source ON ONLY audit.event USING btree (organization_id, action_and_source, created_at DESC, id DESC);
 
 CREATE INDEX event_by_created_at ON ONLY audit.event USING btree (organization_id, created_at DESC, id DESC);
@@ -14528,6 +15662,10 @@ CREATE INDEX signal_by_created_at ON scoring.signal USING btree (organization_id
 CREATE INDEX signal_by_observed_at ON scoring.signal USING btree (organization_id, lead_and_type, observed_at DESC, id DESC);
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON app.lead FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Delete leads with DELETE, so that each is recorded.');
+
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON app.lead_word FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Without its rows, a search finds too few leads.');
+
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON app.unindexed_lead FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Without its rows, a search finds too few leads.');
 
 CREATE TRIGGER _110_check_first_score BEFORE INSERT ON app.lead FOR EACH ROW WHEN ((new.score_id IS NOT NULL)) EXECUTE FUNCTION scoring.tg_lead__check_score();
 
@@ -14661,6 +15799,9 @@ ALTER TABLE ONLY app.idempotency_key
 ALTER TABLE ONLY app.lead
     ADD CONSTRAINT lead_pipeline_stage_exists FOREIGN KEY (organization_id, pipeline_stage) REFERENCES app.pipeline_stage(organization_id, name);
 
+ALTER TABLE ONLY app.lead_word
+    ADD CONSTRAINT lead_word_belongs_to_lead FOREIGN KEY (organization_id, lead_id) REFERENCES app.lead(organization_id, id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY app.pipeline_stage
     ADD CONSTRAINT pipeline_stage_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
 
@@ -14779,6 +15920,22 @@ CREATE POLICY lead_jobs_select ON app.lead FOR SELECT TO leads_jobs USING (true)
 
 CREATE POLICY lead_jobs_update ON app.lead FOR UPDATE TO leads_jobs USING (true) WITH CHECK (true);
 
+ALTER TABLE app.lead_word ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY lead_word_eraser_delete ON app.lead_word FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY lead_word_eraser_select ON app.lead_word FOR SELECT TO leads_eraser USING (true);
+
+CREATE POLICY lead_word_exec_select ON app.lead_word FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('read'::text = ANY (k.scopes)))));
+
+CREATE POLICY lead_word_jobs_delete ON app.lead_word FOR DELETE TO leads_jobs USING (true);
+
+CREATE POLICY lead_word_jobs_insert ON app.lead_word FOR INSERT TO leads_jobs WITH CHECK (true);
+
+CREATE POLICY lead_word_jobs_select ON app.lead_word FOR SELECT TO leads_jobs USING (true);
+
 ALTER TABLE app.organization ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY organization_eraser_select ON app.organization FOR SELECT TO leads_eraser USING (true);
@@ -14823,6 +15980,22 @@ CREATE POLICY pipeline_stage_jobs_insert ON app.pipeline_stage FOR INSERT TO lea
 
 CREATE POLICY pipeline_stage_jobs_select ON app.pipeline_stage FOR SELECT TO leads_jobs USING (true);
 
+ALTER TABLE app.unindexed_lead ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY unindexed_lead_eraser_delete ON app.unindexed_lead FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY unindexed_lead_eraser_select ON app.unindexed_lead FOR SELECT TO leads_eraser USING (true);
+
+CREATE POLICY unindexed_lead_exec_select ON app.unindexed_lead FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('read'::text = ANY (k.scopes)))));
+
+CREATE POLICY unindexed_lead_jobs_delete ON app.unindexed_lead FOR DELETE TO leads_jobs USING (true);
+
+CREATE POLICY unindexed_lead_jobs_insert ON app.unindexed_lead FOR INSERT TO leads_jobs WITH CHECK (true);
+
+CREATE POLICY unindexed_lead_jobs_select ON app.unindexed_lead FOR SELECT TO leads_jobs USING (true);
+
 ALTER TABLE audit.event ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY event_audit_insert ON audit.event FOR INSERT TO leads_audit WITH CHECK (true);
@@ -14857,7 +16030,7 @@ CREATE POLICY unsealed_audit_insert ON audit.unsealed FOR INSERT TO leads_audit 
 
 CREATE POLICY unsealed_exec_select ON audit.unsealed FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
    FROM auth.claimed_key k
-  WHERE ('admin'::text = ANY (k.scopes)))));
+  WHERE ('read'::text = ANY (k.scopes)))));
 
 CREATE POLICY unsealed_jobs_delete ON audit.unsealed FOR DELETE TO leads_jobs USING (true);
 
@@ -15144,6 +16317,12 @@ GRANT USAGE ON SCHEMA scoring TO leads_intake;
 REVOKE ALL ON FUNCTION api.is_cursor(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.is_cursor(value text) TO leads_exec;
 GRANT ALL ON FUNCTION api.is_cursor(value text) TO leads_api;
+
+REVOKE ALL ON FUNCTION api.is_export_cursor(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.is_export_cursor(value text) TO leads_exec;
+GRANT ALL ON FUNCTION api.is_export_cursor(value text) TO leads_jobs;
+GRANT ALL ON FUNCTION api.is_export_cursor(value text) TO leads_api;
+GRANT ALL ON FUNCTION api.is_export_cursor(value text) TO leads_operator;
 
 REVOKE ALL ON FUNCTION api.is_change_cursor(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.is_change_cursor(value text) TO leads_exec;
@@ -15543,6 +16722,12 @@ GRANT ALL ON FUNCTION admin.erase_organization(organization_id uuid, after uuid,
 REVOKE ALL ON FUNCTION admin.erase_submissions(organization_id uuid, email text, phone text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.erase_submissions(organization_id uuid, email text, phone text) TO leads_operator;
 
+REVOKE ALL ON FUNCTION admin.export_audit_events(organization_id uuid, format api.export_format, cursor api.export_cursor, action api.any_of, source api.any_of, lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.export_audit_events(organization_id uuid, format api.export_format, cursor api.export_cursor, action api.any_of, source api.any_of, lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.export_leads(organization_id uuid, format api.export_format, cursor api.export_cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, phone text, reference text, start_at timestamp with time zone, end_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.export_leads(organization_id uuid, format api.export_format, cursor api.export_cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, phone text, reference text, start_at timestamp with time zone, end_at timestamp with time zone) TO leads_operator;
+
 REVOKE ALL ON FUNCTION admin.fill_lead_items(batch integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.fill_phone_keys(organization_id uuid, after uuid, batch integer, OUT last_id uuid, OUT leads integer) FROM PUBLIC;
@@ -15712,6 +16897,9 @@ GRANT ALL ON FUNCTION admin.forms(organization_id uuid) TO leads_operator;
 REVOKE ALL ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) TO leads_operator;
 
+REVOKE ALL ON FUNCTION admin.index_leads(after uuid, batch integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.index_leads(after uuid, batch integer) TO leads_worker;
+
 REVOKE ALL ON FUNCTION admin.keep_catalogue(drifted jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.keys(organization_id uuid) FROM PUBLIC;
@@ -15775,6 +16963,8 @@ GRANT ALL ON FUNCTION admin.organization(organization_id uuid) TO leads_operator
 REVOKE ALL ON FUNCTION admin.organizations() FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.organizations() TO leads_operator;
 
+REVOKE ALL ON FUNCTION admin.queue_leads(batch integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION admin.remove_stage(organization_id uuid, name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.remove_stage(organization_id uuid, name text) TO leads_operator;
 
@@ -15834,6 +17024,12 @@ REVOKE ALL ON FUNCTION api.default_text(function oid, "position" integer) FROM P
 
 REVOKE ALL ON FUNCTION api.delete_lead(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.delete_lead(id uuid) TO leads_api;
+
+REVOKE ALL ON FUNCTION api.export_audit_events(format api.export_format, cursor api.export_cursor, action api.any_of, source api.any_of, lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.export_audit_events(format api.export_format, cursor api.export_cursor, action api.any_of, source api.any_of, lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone) TO leads_api;
+
+REVOKE ALL ON FUNCTION api.export_leads(format api.export_format, cursor api.export_cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone text, reference text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.export_leads(format api.export_format, cursor api.export_cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone text, reference text) TO leads_api;
 
 REVOKE ALL ON FUNCTION api.expression(definition text) FROM PUBLIC;
 
@@ -15913,8 +17109,8 @@ GRANT ALL ON FUNCTION api.list_crm_connections() TO leads_api;
 REVOKE ALL ON FUNCTION api.list_forms() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.list_forms() TO leads_api;
 
-REVOKE ALL ON FUNCTION api.list_leads("limit" api.page_size, cursor api.lead_cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone text, reference text, updated_since timestamp with time zone, "order" api.lead_order) FROM PUBLIC;
-GRANT ALL ON FUNCTION api.list_leads("limit" api.page_size, cursor api.lead_cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone text, reference text, updated_since timestamp with time zone, "order" api.lead_order) TO leads_api;
+REVOKE ALL ON FUNCTION api.list_leads("limit" api.page_size, cursor api.lead_cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone text, reference text, updated_since timestamp with time zone, "order" api.lead_order, q api.search_text) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.list_leads("limit" api.page_size, cursor api.lead_cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, start_at timestamp with time zone, end_at timestamp with time zone, phone text, reference text, updated_since timestamp with time zone, "order" api.lead_order, q api.search_text) TO leads_api;
 
 REVOKE ALL ON FUNCTION api.list_scores(id uuid, "limit" api.page_size, cursor api.cursor) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.list_scores(id uuid, "limit" api.page_size, cursor api.cursor) TO leads_api;
@@ -15954,6 +17150,7 @@ REVOKE ALL ON FUNCTION api.value_schema(type oid, checks text[], is_nullable boo
 
 REVOKE ALL ON FUNCTION audit.actions() FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.actions() TO leads_exec;
+GRANT ALL ON FUNCTION audit.actions() TO leads_jobs;
 
 GRANT SELECT ON TABLE api.parameter TO leads_exec;
 
@@ -16075,11 +17272,17 @@ GRANT ALL ON FUNCTION app.country_code(organization_id uuid) TO leads_exec;
 GRANT ALL ON FUNCTION app.country_code(organization_id uuid) TO leads_jobs;
 GRANT ALL ON FUNCTION app.country_code(organization_id uuid) TO leads_intake;
 
+REVOKE ALL ON FUNCTION app.csv_cell(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.csv_cell(value text) TO leads_exec;
+GRANT ALL ON FUNCTION app.csv_cell(value text) TO leads_jobs;
+
 REVOKE ALL ON FUNCTION app.cursor_content(cursor text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.cursor_content(cursor text) TO leads_exec;
+GRANT ALL ON FUNCTION app.cursor_content(cursor text) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.cursor_text(content text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.cursor_text(content text) TO leads_exec;
+GRANT ALL ON FUNCTION app.cursor_text(content text) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION scoring.is_signal_member(key text, value jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION scoring.is_signal_member(key text, value jsonb) TO leads_exec;
@@ -16104,6 +17307,27 @@ GRANT ALL ON PROCEDURE app.drop_triggers(IN of_table regclass) TO leads_auth;
 
 REVOKE ALL ON FUNCTION app.duplicate_keys(value json) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.duplicate_keys(value json) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.export_headers(name text, format text, next_cursor text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.export_headers(name text, format text, next_cursor text) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.export_page(lines text[], format text, columns text, cursor text, has_more boolean, last_at timestamp with time zone, last_id uuid, OUT body text, OUT next_cursor text, OUT row_count bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.export_page(lines text[], format text, columns text, cursor text, has_more boolean, last_at timestamp with time zone, last_id uuid, OUT body text, OUT next_cursor text, OUT row_count bigint) TO leads_exec;
+GRANT ALL ON FUNCTION app.export_page(lines text[], format text, columns text, cursor text, has_more boolean, last_at timestamp with time zone, last_id uuid, OUT body text, OUT next_cursor text, OUT row_count bigint) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION app.exported_lead(lead app.lead_values, format text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.exported_lead(lead app.lead_values, format text) TO leads_exec;
+GRANT ALL ON FUNCTION app.exported_lead(lead app.lead_values, format text) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION app.filtered_leads(organization_id uuid, stages text[], sources text[], emails text[], phone text, reference text, before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.filtered_leads(organization_id uuid, stages text[], sources text[], emails text[], phone text, reference text, before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) TO leads_exec;
+GRANT ALL ON FUNCTION app.filtered_leads(organization_id uuid, stages text[], sources text[], emails text[], phone text, reference text, before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION app.found_leads(organization_id uuid, words text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, page_size integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.found_leads(organization_id uuid, words text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, page_size integer) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.has_words(name text, company text, email text, words text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.has_words(name text, company text, email text, words text[]) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.is_etag_matched(if_match text, etag text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.is_etag_matched(if_match text, etag text) TO leads_exec;
@@ -16142,6 +17366,10 @@ GRANT ALL ON FUNCTION app.lead_details(lead app.lead_values) TO leads_exec;
 REVOKE ALL ON FUNCTION app.lead_etag(revision integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_etag(revision integer) TO leads_exec;
 
+REVOKE ALL ON FUNCTION app.lead_export(organization_id uuid, format text, cursor text, stages text[], sources text[], emails text[], phone text, reference text, start_at timestamp with time zone, end_at timestamp with time zone, OUT body text, OUT next_cursor text, OUT row_count bigint, OUT lead_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.lead_export(organization_id uuid, format text, cursor text, stages text[], sources text[], emails text[], phone text, reference text, start_at timestamp with time zone, end_at timestamp with time zone, OUT body text, OUT next_cursor text, OUT row_count bigint, OUT lead_ids uuid[]) TO leads_exec;
+GRANT ALL ON FUNCTION app.lead_export(organization_id uuid, format text, cursor text, stages text[], sources text[], emails text[], phone text, reference text, start_at timestamp with time zone, end_at timestamp with time zone, OUT body text, OUT next_cursor text, OUT row_count bigint, OUT lead_ids uuid[]) TO leads_jobs;
+
 REVOKE ALL ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb, is_detail boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb, is_detail boolean) TO leads_exec;
 GRANT ALL ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb, is_detail boolean) TO leads_intake;
@@ -16149,6 +17377,7 @@ GRANT ALL ON FUNCTION app.lead_faults(organization_id uuid, fields jsonb, is_det
 
 REVOKE ALL ON FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[]) TO leads_exec;
+GRANT ALL ON FUNCTION app.lead_filter_faults(organization_id uuid, stages text[], sources text[], emails text[]) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.lead_from(fields jsonb, base app.lead_values) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_from(fields jsonb, base app.lead_values) TO leads_exec;
@@ -16163,6 +17392,10 @@ GRANT ALL ON FUNCTION app.lead_item(lead app.lead_values) TO leads_intake;
 REVOKE ALL ON FUNCTION app.lead_whole(lead app.lead_values) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_whole(lead app.lead_values) TO leads_exec;
 GRANT ALL ON FUNCTION app.lead_whole(lead app.lead_values) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION app.lead_words(name text, company text, email text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.lead_words(name text, company text, email text) TO leads_exec;
+GRANT ALL ON FUNCTION app.lead_words(name text, company text, email text) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.leads_by_phone_or_reference(organization_id uuid, phone text, reference text, emails text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.leads_by_phone_or_reference(organization_id uuid, phone text, reference text, emails text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) TO leads_exec;
@@ -16181,9 +17414,11 @@ GRANT ALL ON FUNCTION app.page(items text[], page_size integer, next_cursor text
 
 REVOKE ALL ON FUNCTION app.page_bound(cursor text, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.page_bound(cursor text, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) TO leads_exec;
+GRANT ALL ON FUNCTION app.page_bound(cursor text, end_at timestamp with time zone, OUT created_at timestamp with time zone, OUT id uuid) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.phone_filter_faults(phone text, reference text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.phone_filter_faults(phone text, reference text) TO leads_exec;
+GRANT ALL ON FUNCTION app.phone_filter_faults(phone text, reference text) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.phone_key(value text, country_code text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.phone_key(value text, country_code text) TO leads_exec;
@@ -16213,6 +17448,7 @@ GRANT ALL ON FUNCTION app.raise_precondition_failed(if_match text) TO leads_exec
 
 REVOKE ALL ON FUNCTION app.read_email(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.read_email(value text) TO leads_exec;
+GRANT ALL ON FUNCTION app.read_email(value text) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.read_instant(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.read_instant(value text) TO leads_exec;
@@ -16222,6 +17458,12 @@ GRANT ALL ON FUNCTION app.read_instant(value text) TO leads_jobs;
 REVOKE ALL ON FUNCTION app.read_object(body text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.read_object(body text) TO leads_exec;
 
+REVOKE ALL ON FUNCTION app.search_faults(q text, words text[], filters text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.search_faults(q text, words text[], filters text[]) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.search_words(q text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.search_words(q text) TO leads_exec;
+
 REVOKE ALL ON FUNCTION app.stage_names(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.stage_names(organization_id uuid) TO leads_exec;
 GRANT ALL ON FUNCTION app.stage_names(organization_id uuid) TO leads_intake;
@@ -16229,6 +17471,7 @@ GRANT ALL ON FUNCTION app.stage_names(organization_id uuid) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.stage_filter_faults(organization_id uuid, stages text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.stage_filter_faults(organization_id uuid, stages text[]) TO leads_exec;
+GRANT ALL ON FUNCTION app.stage_filter_faults(organization_id uuid, stages text[]) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.tg_lead__stamp() FROM PUBLIC;
 
@@ -16243,6 +17486,9 @@ GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_jobs;
 GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_audit;
 GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_eraser;
 GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_intake;
+
+REVOKE ALL ON FUNCTION app.unindexed_leads(organization_id uuid, "limit" integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.unindexed_leads(organization_id uuid, "limit" integer) TO leads_exec;
 
 REVOKE ALL ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) TO leads_exec;
@@ -16270,12 +17516,25 @@ GRANT ALL ON FUNCTION audit.erased_payload(payload json) TO leads_eraser;
 GRANT ALL ON FUNCTION audit.erased_payload(payload json) TO leads_exec;
 GRANT ALL ON FUNCTION audit.erased_payload(payload json) TO leads_jobs;
 
+REVOKE ALL ON FUNCTION audit.event_export(organization_id uuid, format text, cursor text, actions text[], sources text[], lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone, OUT body text, OUT next_cursor text, OUT row_count bigint, OUT lead_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.event_export(organization_id uuid, format text, cursor text, actions text[], sources text[], lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone, OUT body text, OUT next_cursor text, OUT row_count bigint, OUT lead_ids uuid[]) TO leads_exec;
+GRANT ALL ON FUNCTION audit.event_export(organization_id uuid, format text, cursor text, actions text[], sources text[], lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone, OUT body text, OUT next_cursor text, OUT row_count bigint, OUT lead_ids uuid[]) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION audit.event_filter_faults(actions text[], sources text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.event_filter_faults(actions text[], sources text[]) TO leads_exec;
+GRANT ALL ON FUNCTION audit.event_filter_faults(actions text[], sources text[]) TO leads_jobs;
+
 REVOKE ALL ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) TO leads_exec;
 GRANT ALL ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION audit.event_text(id uuid, organization_id uuid, action text, source text, correlation_id text, payload json, created_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.event_text(id uuid, organization_id uuid, action text, source text, correlation_id text, payload json, created_at timestamp with time zone) TO leads_exec;
+GRANT ALL ON FUNCTION audit.event_text(id uuid, organization_id uuid, action text, source text, correlation_id text, payload json, created_at timestamp with time zone) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION audit.filtered_events(organization_id uuid, actions text[], sources text[], event_lead_id uuid, before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.filtered_events(organization_id uuid, actions text[], sources text[], event_lead_id uuid, before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) TO leads_exec;
+GRANT ALL ON FUNCTION audit.filtered_events(organization_id uuid, actions text[], sources text[], event_lead_id uuid, before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION audit.is_about_person(content jsonb, email text, phone_key text, country_code text) FROM PUBLIC;
 
@@ -16498,6 +17757,22 @@ REVOKE ALL ON FUNCTION scoring.tg_score__apply() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION scoring.tg_score__check() FROM PUBLIC;
 
+GRANT SELECT ON TABLE app.lead_word TO leads_exec;
+GRANT SELECT,INSERT,DELETE ON TABLE app.lead_word TO leads_jobs;
+GRANT DELETE ON TABLE app.lead_word TO leads_eraser;
+
+GRANT SELECT(organization_id) ON TABLE app.lead_word TO leads_eraser;
+
+GRANT SELECT(lead_id) ON TABLE app.lead_word TO leads_eraser;
+
+GRANT SELECT ON TABLE app.unindexed_lead TO leads_exec;
+GRANT SELECT,INSERT,DELETE ON TABLE app.unindexed_lead TO leads_jobs;
+GRANT DELETE ON TABLE app.unindexed_lead TO leads_eraser;
+
+GRANT SELECT(organization_id) ON TABLE app.unindexed_lead TO leads_eraser;
+
+GRANT SELECT(lead_id) ON TABLE app.unindexed_lead TO leads_eraser;
+
 GRANT SELECT ON TABLE bi.lead_changes TO leads_bi;
 
 GRANT SELECT ON TABLE bi.leads TO leads_bi;
@@ -16685,6 +17960,8 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"cursor_is_well_formed","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This is not a cursor. Send the next_cursor of the previous page unchanged, or leave it out for the first page.","field":"cursor","field_code":"invalid_cursor"}
 -- {"raised_by":"entity_tags_are_well_formed","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be * or entity tags as ETag returned them, with their double quotes.","field":"If-Match","field_code":"invalid_entity_tag"}
 -- {"raised_by":"erased","status":409,"code":"erased","title":"Erased","detail":"The request with this Idempotency-Key succeeded earlier, and its lead was erased later. Nothing was changed now. Use a new key for a new request.","field":null,"field_code":null}
+-- {"raised_by":"export_cursor_is_well_formed","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This is not a cursor of an export.","field":"cursor","field_code":"invalid_cursor"}
+-- {"raised_by":"export_format_is_known","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be ndjson or csv.","field":"format","field_code":"unknown_format"}
 -- {"raised_by":"head_too_large","status":431,"code":"head_too_large","title":"Head too large","detail":"The request line and headers have at most 32 KiB, and 100 headers.","field":null,"field_code":null}
 -- {"raised_by":"idempotency_in_progress","status":409,"code":"idempotency_in_progress","title":"Request in progress","detail":"A request with this Idempotency-Key is still running. Repeat the request in a moment.","field":null,"field_code":null}
 -- {"raised_by":"idempotency_key_is_1_to_255_printable_characters","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be 1 to 255 printable ASCII characters.","field":"Idempotency-Key","field_code":"invalid_idempotency_key"}
@@ -16710,6 +17987,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"reference_in_use","status":409,"code":"reference_in_use","title":"Reference in use","detail":"Another lead has this reference. Find it with GET /leads?reference=…, or send another reference.","field":null,"field_code":null}
 -- {"raised_by":"seal_count_within_1_and_10000","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number from 1 to 10000.","field":"limit","field_code":"out_of_range"}
 -- {"raised_by":"seal_position_is_a_whole_number","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number, such as the next_after of the previous response.","field":"after","field_code":"invalid_position"}
+-- {"raised_by":"search_text_has_1_to_100_characters","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must have 1 to 100 characters.","field":"q","field_code":"too_long"}
 -- {"raised_by":"signal_dedupe_key_is_text_of_1_to_255","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a text of 1 to 255 characters.","field":"dedupe_key","field_code":"invalid_dedupe_key"}
 -- {"raised_by":"signal_times_have_a_year_of_4_digits","status":422,"code":"validation_failed","title":"Validation failed","detail":"The year must be from 1 to 9999.","field":"observed_at","field_code":"invalid_timestamp"}
 -- {"raised_by":"signal_type_is_name","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be 1 to 64 of the characters a-z, 0-9, _ and -.","field":"type","field_code":"invalid_name"}
@@ -16722,12 +18000,14 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- the rows of api.route
 -- {"method":"DELETE","path":"/leads/{id}","function":"api.delete_lead","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"GET","path":"/audit-log","function":"api.list_audit_events","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"GET","path":"/audit-log/export","function":"api.export_audit_events","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":true,"key_parameter":null}
 -- {"method":"GET","path":"/audit-log/verify","function":"api.verify_audit_log","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"GET","path":"/audit-log/{id}","function":"api.get_audit_event","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"GET","path":"/crm-connections","function":"api.list_crm_connections","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"GET","path":"/forms","function":"api.list_forms","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"GET","path":"/health","function":"api.get_health","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"GET","path":"/leads","function":"api.list_leads","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"GET","path":"/leads/export","function":"api.export_leads","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":true,"key_parameter":null}
 -- {"method":"GET","path":"/leads/{id}","function":"api.get_lead","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"GET","path":"/leads/{id}/crm-sync","function":"api.get_crm_sync","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"GET","path":"/leads/{id}/details","function":"api.get_lead_details","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
@@ -16771,6 +18051,8 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
     "oneOf": ["$body", {"$ref": "#/components/schemas/SignalBatch"}]
   },"answer":"api.signal","form":"one_or_list","statuses":[201],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.delete_lead","tag":"Leads","request":null,"rule":null,"answer":"api.lead_erasure","form":null,"statuses":[200,202],"headers":[],"problems":[],"parameters":{},"examples":{"202": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "status": "waiting", "copies": []}}}
+-- {"function":"api.export_audit_events","tag":"Audit log","request":null,"rule":null,"answer":"api.audit_event","form":"export","statuses":[200],"headers":["Content-Disposition"],"problems":["validation_failed"],"parameters":{},"examples":{}}
+-- {"function":"api.export_leads","tag":"Leads","request":null,"rule":null,"answer":"api.exported_lead","form":"export","statuses":[200],"headers":["Content-Disposition"],"problems":["validation_failed"],"parameters":{},"examples":{}}
 -- {"function":"api.get_audit_event","tag":"Audit log","request":null,"rule":null,"answer":"api.audit_event","form":null,"statuses":[200],"headers":["ETag"],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.get_crm_sync","tag":"CRM","request":null,"rule":null,"answer":"api.lead_sync","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.get_health","tag":"Organization","request":null,"rule":null,"answer":"api.health","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
@@ -16812,6 +18094,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"name":"cursor","description":"The `next_cursor` of the previous page. Leave it out, or empty, for the first page.","example":"eyJjcmVhdGVkX2F0IjoiMjAyNi0wNC0yN1QxMzoyMjowNS4xMTRaIiwiaWQiOiI5ZjFjOGEzMi00ZDY1LTRlMmItOGE5MS0zYzBlN2Q0YjJmMTgifQ"}
 -- {"name":"email","description":"Only leads with one of these addresses. Upper and lower case letters A to Z are equal.","example":"sarah.mitchell@example.com"}
 -- {"name":"end_at","description":"Only rows created before this time: a date (midnight UTC), or a time with `Z` or an offset.","example":null}
+-- {"name":"format","description":"The format of the export: `ndjson` or `csv`.","example":null}
 -- {"name":"head","description":"A `head` that you kept from an earlier response. The chain must still contain it.","example":null}
 -- {"name":"id","description":"The id of the record.","example":"9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"}
 -- {"name":"idempotency_key","description":"Makes the request safe to repeat: for 24 hours the same key and request return the first response again.","example":"form-7731"}
@@ -16821,6 +18104,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"name":"order","description":"The order of the leads. `updated_at`: the leads that changed, in the order of their changes.","example":null}
 -- {"name":"phone","description":"Only leads with this phone number, in any spelling.","example":"+15550100199"}
 -- {"name":"pipeline_stage","description":"Only leads in one of these stages.","example":"qualified,won"}
+-- {"name":"q","description":"Only leads whose name, company and e-mail address have all of these words, each as the beginning of a word.","example":"sarah mitch"}
 -- {"name":"reference","description":"Only the lead with this reference.","example":"form-7731"}
 -- {"name":"source","description":"Only rows with one of these sources.","example":null}
 -- {"name":"start_at","description":"Only rows created at this time or later: a date (midnight UTC), or a time with `Z` or an offset.","example":null}
@@ -16834,6 +18118,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"type":"api.crm_connection","relation":"crm.connection","never_null":[],"fields":{"settings":{"$ref":"#/components/schemas/CrmConnectionSettings"}},"example":{"id": "01a15d20-0b2c-7d3e-8f4a-5b6c7d8e9fa0", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "vendor": "jobnimbus", "account": "default", "state": "active", "fault": null, "push_stage": "qualified", "settle_seconds": 60, "settings": {"record_type_name": "Customer", "status_name": "Lead"}, "created_at": "2026-04-20T09:00:00.000Z"}}
 -- {"type":"api.crm_push","relation":"crm.sync","never_null":["attempts"],"fields":{},"example":null}
 -- {"type":"api.crm_sync","relation":"crm.sync","never_null":[],"fields":{},"example":null}
+-- {"type":"api.exported_lead","relation":"app.lead","never_null":["details"],"fields":{"details":{"$ref":"#/components/schemas/LeadDetailValues"}},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": "residential", "company_size": null, "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z", "pain_points": null, "timeline": "this_week", "budget_range": null, "ai_reasoning": null, "qualification_completed_at": "2026-04-27T13:22:09.218Z", "phone": "(555) 010-0199", "reference": "form-7731", "details": {"roof_age": 12, "insured": true}}}
 -- {"type":"api.form","relation":"intake.form","never_null":["id","organization_id","source","mapping","constants","origins","on_duplicate","duplicate_hours","requests_per_minute","has_secret","state","created_at"],"fields":{"mapping":{"$ref":"#/components/schemas/FormMapping"},"constants":{"$ref":"#/components/schemas/FormConstants"},"origins":{"type":"array","items":{"type":"string"}},"state":{"type":"string","enum":["active","revoked"]}},"example":{"id": "01a15d21-5b3c-7e4f-9a5b-6c7d8e9fa0b1", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Contact page", "preset": null, "source": "website", "mapping": {"roof.age": "details.roof_age", "utm_*": "ignore"}, "constants": {}, "origins": ["https://www.example.com"], "honeypot": "url", "redirect_url": "https://www.example.com/thanks", "on_duplicate": "fill", "duplicate_hours": 24, "requests_per_minute": 60, "has_secret": false, "state": "active", "address": null, "created_at": "2026-04-20T09:00:00.000Z"}}
 -- {"type":"api.form_input","relation":"intake.form","never_null":[],"fields":{"preset":{"type":["string","null"],"enum":["calendly","elementor","google_ads","gravity_forms","jotform","meta","typeform","webflow",null]},"redirect_url":{"type":["string","null"],"maxLength":2000,"pattern":"^https?://[!-~]+$"},"mapping":{"$ref":"#/components/schemas/FormMapping"},"constants":{"$ref":"#/components/schemas/FormConstants"},"origins":{"type":["array","null"],"maxItems":20,"items":{"type":"string","pattern":"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$"}},"duplicate_hours":{"type":["integer","null"],"minimum":1,"maximum":8760},"requests_per_minute":{"type":["integer","null"],"minimum":1,"maximum":6000},"secret":{"type":["string","null"],"minLength":1,"maxLength":255}},"example":{"name": "Contact page", "source": "website", "mapping": {"roof.age": "details.roof_age", "utm_*": "ignore"}, "origins": ["https://www.example.com"], "honeypot": "url", "redirect_url": "https://www.example.com/thanks", "on_duplicate": "fill"}}
 -- {"type":"api.form_submission","relation":"intake.submission","never_null":["id","form_id","outcome","created_at"],"fields":{"content":{"type":["object","null"],"additionalProperties":true},"faults":{"type":["array","null"],"items":{"$ref":"#/components/schemas/FieldError"}}},"example":null}
@@ -16898,6 +18183,16 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
     "type": "object",
     "description": "The fields that changed, by name.",
     "additionalProperties": {"$ref": "#/components/schemas/FieldChange"}
+  }}
+-- {"name":"ExportEnd","schema":{
+    "type": "object",
+    "description": "The last line of an export. If it is missing, the export was cut off.",
+    "required": ["complete", "rows"],
+    "properties": {
+      "complete": {"type": "boolean", "const": true, "description": "Always true."},
+      "rows": {"type": "integer", "minimum": 0, "description": "The number of rows before this line."}
+    },
+    "additionalProperties": false
   }}
 -- {"name":"FieldChange","schema":{
     "type": "object",

@@ -114,12 +114,14 @@ def _erase_submissions(
     as_json: bool,
 ) -> None:
     """Erases what forms have kept of a person who has no lead."""
-    _confirm("There is no such lead. Erase what forms have kept of this person", yes)
-    count = call(connection, "admin.erase_submissions", organization, email, phone)[0]["erase_submissions"]
-    if not count:
-        raise Mistake(
-            "There is no such lead, neither in the database nor in the audit log, and no form has kept anything."
-        )
+    # In a transaction, so that nothing is deleted before the answer to the question.
+    with connection.transaction():
+        count = call(connection, "admin.erase_submissions", organization, email, phone)[0]["erase_submissions"]
+        if not count:
+            raise Mistake(
+                "There is no such lead, neither in the database nor in the audit log, and no form has kept anything."
+            )
+        _confirm(f"There is no such lead. Erase {_counted(count, 'submission')} of forms", yes)
     if as_json:
         click.echo(json.dumps([{"organization_id": str(organization), "submissions": count}], indent=2))
     else:

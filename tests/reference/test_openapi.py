@@ -287,6 +287,7 @@ def test_fixed_words_are_enums(document: Document, database: Database) -> None:
         ("Form", "on_duplicate"),
         ("Form", "state"),
         ("FormInput", "on_duplicate"),
+        ("FormInput", "preset"),
         ("FormSubmission", "outcome"),
         ("ChainFault", "code"),
         ("CrmAttempt", "outcome"),

@@ -6,7 +6,9 @@ select upper(m.key) as method, p.key as path, m.value as operation
 from jsonb_each(api.openapi()::jsonb -> 'paths') as p
 cross join lateral jsonb_each(p.value) as m;
 
-select set_eq('select method, path from test.operation', 'select method, path from api.route', 'each route');
+select set_eq(
+  'select method, path from test.operation', 'select method, path from api.route where key_parameter is null', 'each route'
+);
 
 create function api.count_leads()
 returns api.answer

@@ -46,8 +46,8 @@ select is(
   'domains with their base types, and defaults as text'
 );
 select is_empty(
-  $$select r.path from api.routes() as r where r.is_read_only is null or r.is_read_only <> (r.method = 'GET')$$,
-  'each route has a function, and the functions of GET are read-only'
+  $$select r.path from api.routes() as r where r.is_read_only is null or r.is_read_only <> (r.method in ('GET', 'OPTIONS'))$$,
+  'each route has a function, and the functions of GET and OPTIONS are read-only'
 );
 
 select * from finish();

@@ -1,5 +1,5 @@
 begin;
-select plan(12);
+select plan(13);
 
 select throws_ok(
   format(
@@ -53,8 +53,8 @@ select lives_ok(
   ),
   c.scopes
 )
-from (values ('{read}'), ('{read,write}'), ('{read,write,admin}')) as c (scopes);
-select throws_ok('truncate auth.api_key', 'PT409', 'refused', 'TRUNCATE is refused');
+from (values ('{read}'), ('{read,write}'), ('{read,write,admin}'), ('{form}')) as c (scopes);
+select throws_ok('truncate auth.api_key cascade', 'PT409', 'refused', 'TRUNCATE is refused');
 
 select * from finish();
 rollback;
