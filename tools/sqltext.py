@@ -96,7 +96,7 @@ def statements(sql: Sql) -> Iterator[Sql]:
     for index, word in enumerate(sql.words):
         if atomic:
             atomic += (word == "case") - (word == "end")
-        elif word == "atomic":
+        elif word == "atomic" and index and sql.words[index - 1] == "begin":
             atomic = 1
         elif word == ";":
             yield sql.cut(start, index)
@@ -130,8 +130,10 @@ def body(statement: Sql) -> Sql:
     if statement.starts("do"):
         return _unquoted(words[1])
     if statement.starts("create (or replace )?(function|procedure)"):
-        if "atomic" in words:
-            return statement.cut(words.index("atomic") + 1, -1)
+        # An argument can have the name too.
+        begin = next((at for at in range(1, len(words)) if words[at - 1 : at + 1] == ["begin", "atomic"]), 0)
+        if begin:
+            return statement.cut(begin + 1, -1)
         return _unquoted(words[words.index("as") + 1]) if "as" in words else statement.cut(words.index("return"))
     return statement if words and words[0] in QUERY else Sql("")
 
