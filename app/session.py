@@ -35,6 +35,13 @@ COMMAND = ALL | {
 }
 """Settings of the sessions of commands and migrations."""
 
+IMPORT = COMMAND | {
+    # As the server's: a plan for the values of one batch would contain the batch.
+    "plan_cache_mode": "force_generic_plan",
+    "random_page_cost": "1.1",
+}
+"""Settings of the session of leads import."""
+
 SERVER = ALL | {
     "idle_in_transaction_session_timeout": "10000",
     "local_preload_libraries": "",
@@ -47,6 +54,12 @@ SERVER = ALL | {
     "statement_timeout": "10000",
 }
 """Settings of the HTTP server's sessions."""
+
+
+def long(seconds: int) -> dict[str, str]:
+    """Settings of the HTTP server's sessions for statements that may take so many seconds."""
+    # They wait longer for locks: to run such a statement again costs more.
+    return SERVER | {"lock_timeout": "2000", "statement_timeout": f"{seconds * 1000}"}
 
 
 def address(url: str, settings: Mapping[str, str] = SERVER, application_name: str = "leads-api") -> str:

@@ -29,6 +29,7 @@ from app.server import problems
 from app.server.addresses import Network, client_address
 from app.server.body import fault_of_json
 from app.server.locks import LOCK_PATIENCE, LOCK_WAIT, Claim, LockQueue, is_locked
+from app.server.memory import SMALL_BODY, Memory
 from app.server.postgres import (
     PATIENCE,
     PRESENT,
@@ -41,20 +42,19 @@ from app.server.postgres import (
 from app.server.problems import FieldError, Problem
 from app.server.queue import ANYBODY, ClientGone, Unavailable
 from app.server.request import (
-    SMALL_BODY,
     Call,
     Receive,
     Refusal,
     Request,
     Scope,
-    is_large,
+    most_bytes,
     parse,
     read_body,
     read_payload,
     read_request,
     take_key,
 )
-from app.server.routes import HEADERS, Route, Table, Wait
+from app.server.routes import HEADERS, Match, Route, Table, Wait
 from app.server.stream import CutOff, Stream
 from app.server.values import array
 
@@ -99,6 +99,7 @@ class Api:
         self._trusted_proxies = trusted_proxies
         self._pool = pool
         self._locks = LockQueue(pool.size, pool.queue)
+        self._memory = Memory()
         self._turns: dict[bytes, _Turn] = {}
         self._known: dict[bytes | None, None] = {}
         """The digests of keys that were valid at their last use."""
@@ -169,12 +170,23 @@ class Api:
 
         if route.key_parameter is not None:
             take_key(request, match.parameters[route.key_parameter])
+        size = most_bytes(request, route) if route.takes_body else 0
+        if size <= SMALL_BODY or route.max_body_bytes <= SMALL_BODY:
+            return await self._answer_call(request, route, match, receive)
+        # Only a caller with a valid key takes a part of the memory for large bodies.
+        problem = await self._check(request, route)
+        if isinstance(problem, Problem):
+            return problem
+        async with self._memory.reserved(request.digest or b"", min(size, route.max_body_bytes)) as is_reserved:
+            if not is_reserved:
+                return self._problem("unavailable", reason="Other uploads occupy the memory for bodies.")
+            return await self._answer_call(request, route, match, receive)
+
+    async def _answer_call(
+        self, request: Request, route: Route, match: Match, receive: Receive
+    ) -> Response | Stream | Problem:
         body: bytes | Refusal | None = None
         if route.takes_body:
-            if route.max_body_bytes > SMALL_BODY and is_large(request):
-                problem = await self._check(request, route)
-                if isinstance(problem, Problem):
-                    return problem
             body = await (read_payload if route.takes_payload else read_body)(request, route, receive)
         if isinstance(body, Refusal):
             return await self._refuse(request, route, body)
@@ -223,7 +235,7 @@ class Api:
         problem = self._problem_of(request, result, is_read_only=route.is_read_only)
         if result.sqlstate == "22P02" and "body" in route.names:
             body = call.arguments[route.names.index("body")]
-            if body is not None and (fault := fault_of_json(body)):
+            if body is not None and (fault := await asyncio.to_thread(fault_of_json, body)):
                 return replace(problem, errors=[FieldError("body", "invalid_json", fault)])
         if problem.status == 400 and result.constraint:
             # PostgreSQL stops at the first value that breaks its domain.
@@ -358,7 +370,8 @@ class Api:
         checked = [
             (HEADERS.get(argument.name, argument.name), argument.type, value.decode())
             for argument, value in zip(route.arguments, arguments, strict=False)
-            if value is not None
+            # A function that is told the media type reads the body in its own way.
+            if value is not None and not (argument.name == "body" and "media_type" in route.names)
         ]
         arrays = (array(item[index] for item in checked).encode() for index in range(3))
         entering = (request.digest, request.id, route.scope, b"t")

@@ -15,7 +15,7 @@ from psycopg.rows import dict_row
 
 from app import log, session
 from app.server import problems, values
-from app.server.postgres import Statement
+from app.server.postgres import SHORT, Statement
 from app.server.routes import Argument, Route, Table, Wait
 
 CHANNEL = "leads_routes"
@@ -108,7 +108,7 @@ def _route(row: Mapping[str, Any]) -> Route:
         scope=row["scope"].encode() if row["scope"] else None,
         is_read_only=reads,
         arguments=arguments,
-        statement=_statement(function, arguments),
+        statement=_statement(function, arguments, row["timeout_seconds"]),
         wait=_wait(row, {argument.name: argument for argument in arguments}),
         media_types=tuple(row["media_types"]),
         max_body_bytes=row["max_body_bytes"],
@@ -129,7 +129,7 @@ def _wait(row: Mapping[str, Any], arguments: Mapping[str, Argument]) -> Wait | N
     return Wait(row["wait_seconds"], statement, names)
 
 
-def _statement(function: str, arguments: Sequence[Argument]) -> Statement:
+def _statement(function: str, arguments: Sequence[Argument], seconds: int = SHORT) -> Statement:
     placeholders = ", ".join(f"{argument.function}(${i})" for i, argument in enumerate(arguments, _FIRST))
     # Without offset 0 the planner may merge the queries and run the function once for each column.
     text = (
@@ -139,4 +139,4 @@ def _statement(function: str, arguments: Sequence[Argument]) -> Statement:
     types = ",".join(argument.type for argument in arguments).encode()
     # The name covers the types too, because a prepared statement keeps the types that the function
     # had.
-    return Statement(hashlib.sha256(text + types).hexdigest()[:32].encode(), text)
+    return Statement(hashlib.sha256(text + types).hexdigest()[:32].encode(), text, max(seconds, SHORT))

@@ -36,6 +36,13 @@ PATIENCE = 4.0
 waits until its request is read and its response is sent: 5 seconds in all.
 """
 
+SHORT = 10
+"""Seconds that a statement on the connections for short ones may take: their statement_timeout."""
+LONG_CONNECTIONS = 2
+"""Connections for statements that may take longer, which open at the first such statement."""
+LONG_PATIENCE = 20.0
+"""Seconds that such a statement waits for a connection; up to TICK more."""
+
 TICK = 0.25
 """Seconds between two checks of the connections and of the queue."""
 
@@ -128,6 +135,8 @@ class Statement:
 
     name: bytes
     text: bytes
+    seconds: int = SHORT
+    """How long it may take. If longer than SHORT, it runs on connections of its own."""
 
 
 _PROBE = Statement(b"probe", b"select")
@@ -330,7 +339,7 @@ class _Connection:
             return
         first, *others = self.requests
         seconds = now - self.started
-        if seconds > (PROBE_PATIENCE if first.statement is _PROBE else DEADLINE):
+        if seconds > (PROBE_PATIENCE if first.statement is _PROBE else self._pool.deadline):
             self.lose()
         elif first.is_read_only and seconds > TICK and self._pool.is_preparing:
             self._fail(others)
@@ -394,9 +403,15 @@ class Pool:
     So one is idle whenever another statement may start, and a write never waits behind a read.
     """
 
-    def __init__(self, url: str, size: int, queue: int, *, is_preparing: bool = True) -> None:
+    def __init__(self, url: str, size: int, queue: int, *, is_preparing: bool = True, seconds: int = SHORT) -> None:
         self.is_preparing = is_preparing
-        self._conninfo = session.address(url)
+        self._url = url
+        self._seconds = seconds
+        self._conninfo = session.address(url, session.SERVER if seconds == SHORT else session.long(seconds))
+        self.deadline = seconds - SHORT + DEADLINE
+        """Seconds after which a silent connection is closed."""
+        self._longer: dict[int, Pool] = {}
+        """The pools for longer statements, by the seconds that these may take."""
         self.size = size
         self.queue = queue
         self._idle: dict[_Connection, None] = {}
@@ -450,6 +465,18 @@ class Pool:
         run on a connection with others. patience: the seconds to wait for a connection.
         Raises Unavailable, ClientGone, ConnectionLost and StatementFailed.
         """
+        if statement.seconds > self._seconds:
+            # So long statements never occupy the connections of short ones.
+            pool = self._longer.get(statement.seconds) or await self._open_longer(statement.seconds)
+            return await pool.execute(
+                statement,
+                values,
+                client=client,
+                caller=caller,
+                is_read_only=is_read_only,
+                may_share=False,
+                patience=max(patience, LONG_PATIENCE),
+            )
         now = monotonic()
         future: asyncio.Future[pq.abc.PGresult] = asyncio.get_running_loop().create_future()
         request = _Request(statement, values, client, caller, is_read_only, may_share, now + patience, future)
@@ -473,6 +500,8 @@ class Pool:
     async def close(self) -> None:
         """Closes all connections. No request may be running."""
         self._closed = True
+        for pool in self._longer.values():
+            await pool.close()
         for task in self._tasks:
             task.cancel()
         for connection in list(self._all):
@@ -523,6 +552,13 @@ class Pool:
         connection, _ = self._idle.popitem()
         self._busy[connection] = None
         connection.send(request, is_short=is_short)
+
+    async def _open_longer(self, seconds: int) -> "Pool":
+        pool = Pool(self._url, LONG_CONNECTIONS, self.queue, is_preparing=self.is_preparing, seconds=seconds)
+        # Statements that come while the connections open wait in its queue.
+        self._longer[seconds] = pool
+        await pool.open()
+        return pool
 
     async def _probe(self, connection: _Connection) -> None:
         future = asyncio.get_running_loop().create_future()

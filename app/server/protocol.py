@@ -34,7 +34,11 @@ HEAD_PATIENCE = 10.0
 up to TICK more.
 """
 BODY_PATIENCE = 30.0
-"""Seconds that a body may take; up to TICK more."""
+"""Seconds that a body may take, in addition to those of its bytes; up to TICK more."""
+BODY_RATE = 64 * 1024
+"""Bytes of a body that extend its time by a second. A body that arrives more slowly, after its first
+BODY_PATIENCE seconds, ends the connection.
+"""
 READ_PATIENCE = 30.0
 """Seconds in which a client must read a part of the responses that wait for it; up to TICK more."""
 FIRST_PROBE = 0.1
@@ -257,6 +261,11 @@ class Protocol(HttpToolsProtocol):
         if not cycle.keep_alive:
             transport.close()
         self.on_response_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of a body has arrived."""
+        super().on_body(body)
+        self._deadline += len(body) / BODY_RATE
 
     async def _stream(self, cycle: RequestResponseCycle, stream: Stream) -> None:
         """Answers with a body whose length is not known."""

@@ -2,12 +2,13 @@
 and what its arguments are.
 
 A function's arguments are filled by their names. A name in braces in the path comes from the path.
-``body`` is the request's body, unchanged. ``payload`` is a body of any media type as text
-(app/server/payload.py), and ``media_type`` is its type. ``if_match`` and ``idempotency_key`` come from
-their headers, and ``request_headers`` is a JSON object of all headers. ``client_address`` is the IP
-address of the client. ``query_fields`` is the query as the fields of a form: it may have any names.
-``idempotency_wait`` is the number of milliseconds that the function may still
-wait. Every other argument comes from the query. An argument's type decides which texts are accepted.
+``body`` is the request's body, unchanged, except that CSV becomes JSON (app/csv_rows.py).
+``payload`` is a body of any media type as text (app/server/payload.py). ``media_type`` is the type of
+either, without its parameters. ``if_match`` and ``idempotency_key`` come from their headers, and
+``request_headers`` is a JSON object of all headers. ``client_address`` is the IP address of the
+client. ``query_fields`` is the query as the fields of a form: it may have any names.
+``idempotency_wait`` is the number of milliseconds that the function may still wait. Every other
+argument comes from the query. An argument's type decides which texts are accepted.
 """
 
 import re
@@ -152,7 +153,10 @@ class Table:
         pattern, routes = self.patterns.get(shape, (_pattern(route.path), {}))
         if list(pattern.groupindex) != names:
             raise ValueError(f"another method calls the path's parameters {', '.join(pattern.groupindex)}")
-        return replace(self, patterns={**self.patterns, shape: (pattern, {**routes, route.method: route})})
+        patterns = {**self.patterns, shape: (pattern, {**routes, route.method: route})}
+        # A segment that is fixed takes precedence over a parameter.
+        shapes = sorted(patterns, key=lambda each: [segment == "{}" for segment in each.split("/")])
+        return replace(self, patterns={each: patterns[each] for each in shapes})
 
 
 def _pattern(path: str) -> re.Pattern[str]:

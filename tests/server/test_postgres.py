@@ -16,6 +16,7 @@ import uvloop
 from app.server import postgres
 from app.server.postgres import ConnectionLost, Pool, Statement, StatementFailed
 from app.server.queue import ClientGone, Crowded, Unavailable
+from tests.support.database import Database
 
 STATEMENT = Statement(b"s", b"select 1")
 
@@ -500,3 +501,25 @@ def test_what_arrives_without_a_statement_is_no_result_of_the_next_one(
             await until(lambda: backend.sessions == 2)
 
     uvloop.run(run())
+
+
+def test_a_long_statement_runs_on_a_connection_of_its_own(database: Database) -> None:
+    async def run() -> list[bytes | None]:
+        pool = Pool(database.url("leads_api"), 1, 8)
+        await pool.open()
+        show = b"select pg_backend_pid()::text, current_setting('statement_timeout')"
+        try:
+            short, long, again = [
+                await pool.execute(Statement(name, show, seconds), ())
+                for name, seconds in ((b"a", 10), (b"b", 20), (b"c", 20))
+            ]
+            # While a long one runs, a short one gets the only other connection.
+            slow = asyncio.ensure_future(pool.execute(Statement(b"d", b"select pg_sleep(0.3)", 20), ()))
+            await asyncio.wait_for(pool.execute(Statement(b"e", b"select 1"), ()), 0.2)
+            await slow
+        finally:
+            await pool.close()
+        assert short.get_value(0, 0) not in (long.get_value(0, 0), again.get_value(0, 0))
+        return [each.get_value(0, 1) for each in (short, long, again)]
+
+    assert asyncio.run(run()) == [b"10s", b"20s", b"20s"]

@@ -331,6 +331,28 @@ def test_a_request_that_waits_for_the_server_is_not_late() -> None:
     assert asyncio.run(drive()) == [False, True]
 
 
+@pytest.mark.parametrize(("rate", "is_closed"), [(protocol.BODY_RATE * 2, False), (protocol.BODY_RATE // 2, True)])
+def test_a_body_may_take_the_time_of_its_bytes(rate: int, is_closed: bool) -> None:
+    async def drive() -> bool:
+        connection = Recording(asyncio.get_running_loop())
+        recorder = Recorder()
+        connection.connection_made(recorder)
+        connection.data_received(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 16000000\r\n\r\n")
+        for _ in range(100):
+            if recorder.is_closed:
+                break
+            # A second passes.
+            connection._deadline -= 1.0
+            connection.data_received(b"x" * rate)
+            connection._check_deadline()
+            connection._timer.cancel()
+        was_closed = recorder.is_closed
+        connection.connection_lost(None)
+        return was_closed
+
+    assert asyncio.run(drive()) is is_closed
+
+
 @pytest.mark.parametrize(
     ("unread", "is_aborted"),
     [([90, 90], True), ([90, 89], False), ([90, 0], False), ([0, 0], False), ([90, 95], True)],
@@ -361,6 +383,7 @@ HOOKS = (
     "data_received",
     "on_message_begin",
     "on_headers_complete",
+    "on_body",
     "on_message_complete",
     "on_response_complete",
     "send_400_response",

@@ -18,6 +18,7 @@ TABLE = table(
     ("PATCH", "/leads/{id}"),
     ("GET", "/leads/export"),
     ("POST", "/leads/{id}/score"),
+    ("PUT", "/leads/by/{name}"),
     ("GET", "/a/{x}/b/{y}"),
     ("GET", "/a/{x}/c/{z}"),
 )
@@ -32,6 +33,7 @@ TABLE = table(
         ("/leads/export", {"GET": "/leads/export"}, {}),
         ("/leads/score", {"GET": "/leads/{id}", "PATCH": "/leads/{id}"}, {"id": "score"}),
         ("/leads/export/score", {"POST": "/leads/{id}/score"}, {"id": "export"}),
+        ("/leads/by/score", {"PUT": "/leads/by/{name}"}, {"name": "score"}),
         ("/a/1/b/2", {"GET": "/a/{x}/b/{y}"}, {"x": "1", "y": "2"}),
         ("/a/1/c/2", {"GET": "/a/{x}/c/{z}"}, {"x": "1", "z": "2"}),
     ],
