@@ -18,6 +18,7 @@ _COMMANDS = (
     "keys",
     "forms",
     "scoring",
+    "import",
     "crm",
     "worker",
     "bi",
@@ -27,7 +28,8 @@ _COMMANDS = (
     "erase",
     "doctor",
 )
-_MODULES = {"psql": "bi"}
+_MODULES = {"psql": "bi", "import": "import_leads"}
+_FUNCTIONS = {"import": "import_leads"}
 
 
 class _Commands(Group):
@@ -39,9 +41,8 @@ class _Commands(Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(
-            importlib.import_module(f"app.cli.{_MODULES.get(cmd_name, cmd_name)}"), cmd_name
-        )
+        module = importlib.import_module(f"app.cli.{_MODULES.get(cmd_name, cmd_name)}")
+        command: click.Command = getattr(module, _FUNCTIONS.get(cmd_name, cmd_name))
         return command
 
 
@@ -57,7 +58,8 @@ def leads() -> None:
     \b
     DATABASE_URL        login leads_api       serve
     LEADS_MIGRATE_URL   your migrating login  migrate, doctor, bi, psql
-    LEADS_OPERATOR_URL  login leads_operator  organizations, keys, forms, scoring, crm, audit, erase, export, demo
+    LEADS_OPERATOR_URL  login leads_operator  organizations, keys, forms, scoring, import, crm, audit, erase, export,
+                                              demo
     LEADS_WORKER_URL    login leads_worker    worker
 
     The password of an address may be in a file, such as a container's secret:

@@ -86,6 +86,13 @@ where
         ('app.pipeline_stage.pipeline_stage_jobs_delete', 'leads_jobs', 'delete'),
         ('app.lead.lead_jobs_select', 'leads_jobs', 'select'),
         ('app.lead.lead_jobs_insert', 'leads_jobs', 'insert'),
+        -- leads import; and a trigger replaces the values of item and phone_key.
+        ('admin.lead_import.lead_import_jobs_select', 'leads_jobs', 'select'),
+        ('admin.lead_import.lead_import_jobs_insert', 'leads_jobs', 'insert'),
+        ('admin.lead_import.lead_import_jobs_update', 'leads_jobs', 'update'),
+        ('admin.import_row.import_row_jobs_select', 'leads_jobs', 'select'),
+        ('admin.import_row.import_row_jobs_insert', 'leads_jobs', 'insert'),
+        ('admin.import_row.import_row_jobs_delete', 'leads_jobs', 'delete'),
         ('app.lead.lead_jobs_update', 'leads_jobs', 'update'),
         ('scoring.model.model_jobs_select', 'leads_jobs', 'select'),
         ('scoring.model.model_jobs_insert', 'leads_jobs', 'insert'),
@@ -130,6 +137,8 @@ where
         ('app.unindexed_lead.unindexed_lead_jobs_insert', 'leads_jobs', 'insert'),
         ('app.unindexed_lead.unindexed_lead_jobs_delete', 'leads_jobs', 'delete'),
         -- The functions that erase.
+        ('admin.import_row.import_row_eraser_select', 'leads_eraser', 'select'),
+        ('admin.import_row.import_row_eraser_delete', 'leads_eraser', 'delete'),
         ('app.lead_word.lead_word_eraser_select', 'leads_eraser', 'select'),
         ('app.lead_word.lead_word_eraser_delete', 'leads_eraser', 'delete'),
         ('app.unindexed_lead.unindexed_lead_eraser_select', 'leads_eraser', 'select'),

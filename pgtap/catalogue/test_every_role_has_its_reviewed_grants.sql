@@ -120,6 +120,9 @@ from (values
     execute on admin.stages
     execute on admin.try_scoring_model
     execute on admin.verify_chain
+    insert on admin.import_line
+    execute on admin.begin_import
+    execute on admin.import_leads
     execute on api.is_export_cursor
   '),
   ('leads_worker', '
@@ -156,7 +159,7 @@ from (values
     select on api.tag
     delete, insert, select, update on app.idempotency_key
     insert (
-      organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size,
+      id, organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size,
       pain_points, timeline, budget_range, ai_reasoning, phone, reference, details
     ) on app.lead
     select on app.lead
@@ -305,6 +308,17 @@ from (values
     execute on scoring.signal_faults
     execute on scoring.signal_item
     execute on scoring.value_fault
+    execute on app.create_leads
+    execute on app.upload_rows
+    execute on app.joined_faults
+    execute on app.reference_fault
+    execute on app.csv_fields
+    execute on app.csv_faults
+    execute on app.store_sent_leads
+    execute on app.merge_leads
+    execute on app.store_leads
+    execute on app.sent_lead
+    execute on crm.hold_pushes
   '),
   ('leads_auth', '
     usage on schema app
@@ -426,8 +440,10 @@ from (values
       reference, details
     ) on app.lead
     select on app.lead
-    update (name, company, email, lead_score, industry, company_size, pain_points, timeline, budget_range,
-      ai_reasoning, score_id, item, phone, phone_key, details) on app.lead
+    update (
+      name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points, timeline,
+      budget_range, ai_reasoning, score_id, item, phone, phone_key, reference, details
+    ) on app.lead
     select on app.lead_field
     insert (organization_id, name, environment) on app.organization
     select on app.organization
@@ -563,6 +579,24 @@ from (values
     execute on scoring.is_signal_value
     execute on scoring.model_faults
     execute on scoring.model_in_force
+    execute on app.csv_fields
+    execute on app.read_object
+    execute on app.create_leads
+    execute on app.store_sent_leads
+    execute on app.reference_fault
+    execute on app.sent_lead
+    execute on app.plain_lead
+    execute on app.drop_triggers
+    execute on app.is_plain_text
+    execute on app.store_leads
+    execute on app.csv_faults
+    execute on app.joined_faults
+    execute on app.duplicate_keys
+    execute on app.merge_leads
+    delete, insert, select on admin.import_row
+    select on admin.lead_import
+    insert (organization_id, file_digest) on admin.lead_import
+    update (rows_done, created, updated, skipped, failed, is_complete) on admin.lead_import
     execute on scoring.score_lead
   '),
   ('leads_audit', '
@@ -632,6 +666,9 @@ from (values
     execute on auth.organization_id
     execute on crm.copies
     execute on audit.record_erasure
+    usage on schema admin
+    delete on admin.import_row
+    select (organization_id) on admin.import_row
   '),
   ('leads_bi', '
     usage on schema bi

@@ -14,9 +14,10 @@ from (
 ) as t
 where
   -- Reviewed: kept responses and submissions of forms, which expire; words, which are copies of a lead's values; attempts,
-  -- which are a log; the addresses of clients; the audit log and its chain.
+  -- which are a log; the addresses of clients; imports, whose rows are never committed; the audit log and its chain.
   t.oid::regclass::text not in (
     'app.idempotency_key', 'app.lead_word', 'app.unindexed_lead', 'intake.submission', 'intake.client', 'crm.attempt',
+    'admin.lead_import', 'admin.import_row',
     'audit.event', 'audit.unsealed', 'audit.seal'
   )
   and not exists (

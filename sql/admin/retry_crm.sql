@@ -27,7 +27,8 @@ begin
       s.organization_id = v_organization_id
       and (s.status in ('failed', 'skipped') or (s.status = 'pending' and retry_crm.external_id is not null))
       and case
-        when retry_crm.lead_id is null then s.error_code <> 'outcome_unknown'
+        -- Leads that came in bulk without pushes must not all become records.
+        when retry_crm.lead_id is null then s.error_code not in ('outcome_unknown', 'bulk')
         else s.lead_id = retry_crm.lead_id
       end
     order by s.id
@@ -37,8 +38,8 @@ begin
   if v_ids is null then
     raise sqlstate 'PT404' using message = 'push_not_found', hint = case
       when retry_crm.lead_id is null then
-        'The organization''s connection has no failed or skipped push that can be retried. A push with outcome_unknown is '
-        'retried for one lead at a time.'
+        'The organization''s connection has no failed or skipped push that can be retried. A push with outcome_unknown '
+        'or bulk is retried for one lead at a time.'
       else
         'The organization''s connection has no failed or skipped push of this lead. To list the pushes, run: leads crm queue'
     end;
@@ -65,7 +66,7 @@ end $$;
 comment on function admin.retry_crm(uuid, uuid, text) is
 $$Starts failed and skipped pushes again, and returns their number.
 
-lead_id: null for all pushes of the organization's connection except those with outcome_unknown. With a lead's id, a push with
+lead_id: null for all pushes of the organization's connection except those with outcome_unknown or bulk. With a lead's id, a push with
 outcome_unknown starts again, too: the caller has checked that the CRM has no record of the lead. external_id: the id of the
 lead's record, which the caller has found in the CRM. The lead is linked to it, and nothing is sent. Raises PT404
 organization_not_found and push_not_found, PT422 invalid_external_id and lead_needed.$$;

@@ -19,9 +19,11 @@ begin atomic
     from admin.tenant_table as t
     where
       not t.is_partition
-      -- Kept answers and submissions of forms expire; words are copies; attempts are a log of their own; and the audit log.
+      -- Kept answers and submissions of forms expire; words are copies; attempts are a log of their own; imports have no
+      -- personal data, and their rows are not committed; and the audit log.
       and t.name not in (
         'app.idempotency_key', 'app.lead_word', 'app.unindexed_lead', 'intake.submission', 'intake.client', 'crm.attempt',
+        'admin.lead_import', 'admin.import_row',
         'audit.event', 'audit.unsealed', 'audit.seal'
       )
     union all

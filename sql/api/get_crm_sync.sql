@@ -17,8 +17,8 @@ comment on function api.get_crm_sync(uuid) is
 $$Get the state of a lead's push.
 
 crm_sync is null if the lead was never pushed. status is pending, in_progress, ok, failed or skipped. A push is skipped
-if the connection was paused when the lead entered the stage, or if the lead did not have what the CRM requires. The
-audit log has the reason why a push failed: lead.crm_push_failed.$$;
+if the connection was paused when the lead entered the stage, if the lead did not have what the CRM requires, or if it came with
+POST /leads/bulk or leads import without push. The audit log has the reason: lead.crm_push_failed or lead.crm_push_skipped.$$;
 
 grant execute on function api.get_crm_sync(uuid) to leads_api;
 

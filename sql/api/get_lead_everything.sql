@@ -77,7 +77,19 @@ begin
     limit v_most + 1
   );
   v_everything.kept_answers := array(
-    select row(k.status, k.body::json, app.utc_text(k.created_at))::api.kept_answer
+    select row(
+      k.status,
+      case
+        -- An upload is about other people, too.
+        when k.body like '{"is_stored":%' then (
+          select json_build_object('results', json_agg(r.result))
+          from json_array_elements(k.body::json -> 'results') as r (result)
+          where r.result ->> 'id' = get_lead_everything.id::text
+        )
+        else k.body::json
+      end,
+      app.utc_text(k.created_at)
+    )::api.kept_answer
     from app.idempotency_key as k
     where k.organization_id = v_organization_id and strpos(k.body, get_lead_everything.id::text) > 0
     order by k.created_at desc

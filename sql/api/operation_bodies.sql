@@ -25,7 +25,14 @@ begin atomic
     api.object_text(
       'required', 'true',
       'content', (
-        select '{' || string_agg(api.json_text(t.name) || ':' || m.content, ',' order by t.position) || '}'
+        select '{' || string_agg(
+          api.json_text(t.name) || ':' || case
+            -- NDJSON and CSV are texts.
+            when t.name ~ '[/+]json$' then m.content
+            else '{"schema":{"type":"string"}}'
+          end,
+          ',' order by t.position
+        ) || '}'
         from unnest(o.media_types) with ordinality as t (name, position)
       )
     ),

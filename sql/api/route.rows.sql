@@ -6,6 +6,7 @@ insert into api.route (method, path, function, scope)
 values
   ('GET', '/leads', 'api.list_leads', 'read'),
   ('POST', '/leads', 'api.create_lead', 'write'),
+  ('PUT', '/leads/by-reference/{reference}', 'api.put_lead', 'write'),
   ('GET', '/leads/{id}', 'api.get_lead', 'read'),
   ('DELETE', '/leads/{id}', 'api.delete_lead', 'admin'),
   ('GET', '/leads/{id}/details', 'api.get_lead_details', 'read'),
@@ -28,6 +29,12 @@ insert into api.route (method, path, function, scope, media_types)
 values
   ('PATCH', '/leads/{id}', 'api.update_lead', 'write', '{application/json,application/merge-patch+json}'),
   ('PATCH', '/leads/{id}/details', 'api.update_lead_details', 'write', '{application/json,application/merge-patch+json}');
+
+insert into api.route (method, path, function, scope, media_types, max_body_bytes, timeout_seconds)
+values
+  (
+    'POST', '/leads/bulk', 'api.store_leads', 'write', '{application/json,application/x-ndjson,text/csv}', 16777216, 120
+  );
 
 -- The token of a form is the key. A form with photos may have 16 MiB, of which the server keeps the fields.
 insert into api.route (method, path, function, scope, media_types, max_body_bytes, key_parameter)

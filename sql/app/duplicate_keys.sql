@@ -33,4 +33,4 @@ comment on function app.duplicate_keys(json) is
   'The keys that occur more than once in one object, in the upper 4 levels; at most 100 keys. (IS JSON WITH UNIQUE '
   'KEYS needs PostgreSQL 16 and does not name the keys.)';
 
-grant execute on function app.duplicate_keys(json) to leads_exec;
+grant execute on function app.duplicate_keys(json) to leads_exec, leads_jobs;

@@ -16,4 +16,4 @@ $$Whether the value is a text of 1 to max_length characters that app.clean_text 
 
 False for some texts that have no fault, such as one that ends with an emoji and U+FE0F. Null for null.$$;
 
-grant execute on function app.is_plain_text(text, integer) to leads_exec;
+grant execute on function app.is_plain_text(text, integer) to leads_exec, leads_jobs;

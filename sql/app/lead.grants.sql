@@ -5,7 +5,7 @@ revoke all on app.lead from leads_auth, leads_exec, leads_intake, leads_jobs, le
 grant
   select,
   insert (
-    organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
+    id, organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
     timeline, budget_range, ai_reasoning, phone, reference, details
   ),
   update (
@@ -33,10 +33,10 @@ grant select, insert (
 ) on app.lead to leads_jobs;
 
 -- admin.fill_lead_items and admin.fill_phone_keys: the trigger _500_stamp replaces the value that is written.
--- admin.replay_submissions: the other columns.
+-- admin.replay_submissions and admin.import_leads: the other columns.
 grant update (
-  item, phone_key, name, company, email, industry, company_size, pain_points, timeline, budget_range, phone, details,
-  lead_score, ai_reasoning, score_id
+  item, phone_key, name, company, email, source, pipeline_stage, industry, company_size, pain_points, timeline,
+  budget_range, phone, reference, details, lead_score, ai_reasoning, score_id
 ) on app.lead to leads_jobs;
 
 -- The columns that the views of schema bi show. Analysts have no USAGE on schema app.

@@ -75,4 +75,4 @@ comment on function app.read_object(text) is
   'The body as jsonb. Raises PT400 invalid_body if it is no object or has a key twice (RFC 8259, section 4), and '
   '54001 if a value is nested in more than 32 objects and arrays, or if there are more than 500 of them.';
 
-grant execute on function app.read_object(text) to leads_exec;
+grant execute on function app.read_object(text) to leads_exec, leads_jobs;

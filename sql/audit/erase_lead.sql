@@ -79,6 +79,9 @@ begin
   get diagnostics v_count = row_count;
   v_gone := v_gone + v_count;
 
+  -- No row of an import is ever committed, unless someone has inserted it by hand.
+  delete from admin.import_row as r where r.organization_id = v_organization_id;
+
   v_items := audit.erase_events(v_organization_id, v_lead_id);
   if v_gone > 0 or cardinality(v_items) > 0 then
     perform audit.record_erasure(

@@ -32,6 +32,9 @@ class Case:
 CASES = {
     ("GET", "/leads"): Case(200),
     ("POST", "/leads"): Case(201, json={"email": "new@example.com"}),
+    ("POST", "/leads/bulk"): Case(200, json=[{"email": "new@example.com"}]),
+    # The braces are the reference.
+    ("PUT", "/leads/by-reference/{reference}"): Case(200, json={"email": "first@example.com"}),
     ("GET", "/leads/export"): Case(200),
     ("GET", "/leads/{id}"): Case(200, of="lead"),
     ("PATCH", "/leads/{id}"): Case(200, of="lead", json={"timeline": "soon"}),
@@ -78,7 +81,9 @@ def tenants(database: Database, server: Server) -> tuple[Tenant, Tenant]:
     def make(name: str) -> Tenant:
         organization = make_organization(database, name)
         with server.client(organization.keys["write"]) as client:
-            lead = client.post("/leads", json={"name": "A", "email": "first@example.com"}).json()["id"]
+            lead = client.post(
+                "/leads", json={"name": "A", "email": "first@example.com", "reference": "{reference}"}
+            ).json()["id"]
             erasable = client.post("/leads", json={"email": "second@example.com"}).json()["id"]
             event = client.get("/audit-log", params={"lead_id": lead}).json()["data"][0]["id"]
         # Paused, so that no request waits for a push.

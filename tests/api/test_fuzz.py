@@ -135,6 +135,33 @@ def test_a_body_of_any_octets(client: httpx.Client, content: bytes) -> None:
 
 
 @fuzz
+@given(rows=st.lists(good_leads | lead_bodies | anything, max_size=6))
+def test_an_upload_has_the_result_of_single_requests(client: httpx.Client, rows: list[Any]) -> None:
+    single = [client.post("/leads", content=json.dumps(row)) for row in rows]
+    for answer in (
+        client.post("/leads/bulk", content=json.dumps(rows)),
+        client.post(
+            "/leads/bulk",
+            content="\n".join(map(json.dumps, rows)),
+            headers={"Content-Type": "application/x-ndjson"},
+        ),
+    ):
+        check(answer, good=(200,))
+        results = answer.json()["results"]
+        assert [result["status"] == "created" for result in results] == [each.status_code == 201 for each in single]
+        for result, each in zip(results, single, strict=True):
+            expected = [] if each.status_code == 201 else each.json()["errors"]
+            errors = {(error["field"].replace("body", "row"), error["code"]) for error in expected}
+            assert {(error["field"], error["code"]) for error in result["errors"]} == errors
+
+
+@fuzz
+@given(content=octets, media_type=st.sampled_from(["application/json", "application/x-ndjson", "text/csv"]))
+def test_an_upload_of_any_octets(client: httpx.Client, content: bytes, media_type: str) -> None:
+    check(client.post("/leads/bulk", content=content, headers={"Content-Type": media_type}), good=(200,))
+
+
+@fuzz
 @given(
     query=queries,
     path=st.sampled_from(["/leads", "/audit-log", "/health", "/leads/9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18"]),

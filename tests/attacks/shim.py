@@ -32,6 +32,14 @@ WRITES = (
     "api.create_lead('{\"email\": \"{victim_email}\"}', '{victim_name}')",
     "api.update_lead('{own_lead}', '{\"pipeline_stage\": \"{victim_stage}\"}')",
     "api.update_lead('{own_lead}', '{\"id\": \"{victim_lead}\"}')",
+    "api.put_lead('{victim_reference}', '{\"email\": \"{victim_email}\"}')",
+    "api.put_lead('{victim_reference}', '{\"email\": \"{victim_email}\"}', '*')",
+    *(
+        'api.store_leads(\'[{"email": "{victim_email}", "reference": "{victim_reference}", "phone": "+15550100199"}, '
+        f'{{"email": "{{victim_email}}", "id": "{{victim_lead}}"}}]\', \'application/json\', \'{rule}\', \'{key}\')'
+        for rule in ("error", "skip", "update")
+        for key in ("reference", "email", "phone")
+    ),
 )
 
 # How a claim is forged. {victim_digest} is what the database stores: the digest of the digest.
@@ -69,6 +77,10 @@ DENIED = (
     "select audit.write_event('{victim}', 'lead.created', null, '{}')",
     "insert into crm.sync (organization_id, lead_id, vendor, account) values ('{victim}', '{victim_lead}', 'webhook', 'x')",
     "update crm.sync set status = 'ok'",
+    "select crm.hold_pushes('{victim}', true)",
+    "select app.store_leads('{victim}', '{}', false, 'reference', 'update', true)",
+    "insert into admin.import_line (organization_id, position) values ('{victim}', 1)",
+    "table admin.import_row",
     "delete from crm.sync",
     "update crm.attempt set outcome = 'created'",
     "select crm.lease_syncs('{k}', 64)",

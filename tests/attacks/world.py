@@ -148,6 +148,8 @@ _VICTIM = (
     "insert into app.idempotency_key (organization_id, key_digest, request_digest, status, headers, body) "
     "select '{organization}', sha256(('{canary}' || n)::bytea), sha256('{canary}'), 201, '{}', '{\"x\": \"{canary}\"}' "
     "from generate_series(1, {leads}) as n",
+    "update app.lead set reference = '{canary}_reference', phone = '+15550100199' "
+    "where organization_id = '{organization}' and name = '{canary} name 1'",
     "update auth.api_key set name = '{canary} key' where organization_id = '{organization}'",
     "insert into crm.connection (organization_id, vendor, account, settle_seconds, settings, credential, credential_key) "
     "values ('{organization}', 'jobnimbus', '{canary}', 0, '{\"x\": \"{canary}\"}', '{canary} credential', '{canary}')",
@@ -231,6 +233,7 @@ def _copy(database: Database, victim: Victim, own: dict[str, str], since: dateti
         "victim_company": f"{victim.canary} company",
         "victim_source": f"{victim.canary}_source",
         "victim_stage": f"{victim.canary}_stage",
+        "victim_reference": f"{victim.canary}_reference",
         "victim_digest": first("select encode(digest, 'hex') from auth.api_key where organization_id = %s limit 1"),
     }
     return Copy(

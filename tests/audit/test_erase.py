@@ -165,9 +165,22 @@ class TestALead:
         server = new_server(database)
         organization, bystander = make_organization(database), make_organization(database, "Beacon Roofing")
         lead = new_person(database, server, organization)
+        with server.client(organization.keys["write"]) as client:
+            body = [{"reference": PERSON["reference"], "industry": PERSON["industry"]}]
+            headers = {"Idempotency-Key": "uploaded"}
+            uploaded = client.post("/leads/bulk?on_duplicate=update", json=body, headers=headers).json()
+            assert uploaded["results"][0]["id"] == lead
+        # A row of an import that someone has committed by hand.
+        database.sql(
+            "insert into admin.import_line (organization_id, file_digest, position, fields) values (%s, '', 1, %s)",
+            organization.id,
+            json.dumps(PERSON),
+            login="leads_operator",
+        )
         with server.client(bystander.keys["write"]) as client:
             kept_id = client.post("/leads", json={"email": "bystander-zq7xk@example.com"}).json()["id"]
         seal(database)
+        assert tables_with(database, lead)[lead] >= {"app.idempotency_key", "audit.event"}
         database.sql("select * from admin.index_leads()", login="leads_worker")
         values = [*CANARY.values(), *PHONES, *(f"{name}-zq7xk" for name in OUTSIDE)]
         # Control: the search finds each value before the erasure.
@@ -175,7 +188,7 @@ class TestALead:
         assert set(before) == set(values)
         assert {table for tables in before.values() for table in tables} >= {
             "app.lead", "app.lead_word", "audit.event", "app.idempotency_key", "scoring.signal", "scoring.score",
-            "crm.sync", "crm.attempt",
+            "crm.sync", "crm.attempt", "admin.import_row",
         }  # fmt: skip
         assert set(in_files(database, *values)) == set(values)
 
@@ -183,6 +196,7 @@ class TestALead:
         assert erasure["wait_seconds"] == 0
         assert erasure["events"] >= 5
         assert tables_with(database, *values) == {}
+        assert "app.idempotency_key" not in tables_with(database, lead)[lead]
         assert left_in_files(database, *values) == {}
 
         assert tables_with(database, "bystander-zq7xk") != {}

@@ -65,6 +65,10 @@ REVIEWED = {
     # It changes a column of leads by which they are found, and returns their number and an id.
     "admin.fill_phone_keys",
     "admin.load_leads",
+    # They return the positions of rows, and what is wrong with their fields. The second one writes an
+    # event if a row finds a lead (tests/cli/test_import.py).
+    "admin.begin_import",
+    "admin.import_leads",
     # It makes leads of what forms have kept, and returns their ids and the codes of faults.
     "admin.replay_submissions",
     # They change or read the organization, its forms, keys, stages, models, analysts or connection.

@@ -307,6 +307,28 @@ WRITE = (
     request("write", """api.update_lead_details('{lead_three}', '{"details": {"roof": null}}', '"7.{version}"')"""),
     request("write", """api.update_lead_details('{lead_theirs}', '{"phone": "020 7946 0018"}')"""),
     *(
+        request(
+            "write",
+            f"""api.store_leads('[{{{{"email": "three@one.example", "reference": "three", "phone": "020 7946 0018"}}}},
+              {{{{"email": "one@canary.example", "reference": "canary", "pipeline_stage": "qualified"}}}},
+              {{{{"email": "bulk@one.example", "pipeline_stage": "canary"}}}},
+              {{{{"name": "n", "phone": "020 7946 0099"}}}}]', 'application/json', '{rule}', '{key}', push => {push})""",
+        )
+        for rule, key, push in (
+            ("error", "reference", "false"),
+            ("skip", "email", "true"),
+            ("update", "phone", "false"),
+            ("update", "reference", "false"),
+        )
+    ),
+    request(
+        "write",
+        """api.store_leads('[{"email": "key@one.example"}]', 'application/json', idempotency_key => 'key-5')""",
+    ),
+    request("write", """api.put_lead('three', '{"name": "put"}', '*')"""),
+    request("write", """api.put_lead('canary', '{"email": "put@one.example"}', null, 'key-6')"""),
+    request("write", """api.put_lead('canary9', '{"name": "put"}', '*')"""),
+    *(
         request("write", f"api.push_lead('{{lead_{lead}}}')")
         for lead in ("rejected", "unknown", "pushed", "due", "won")
     ),
@@ -386,6 +408,15 @@ OPERATE = (
     operator("admin.remove_stage('{own}', 'lost')"),
     operator("""admin.load_leads('{own}', '[{"email": "loaded@one.example", "lead_score": 1, "pipeline_stage": "new",
       "created_at": "2020-01-01Z", "updated_at": "2020-01-01Z"}]')"""),
+    operator("admin.begin_import('{own}', sha256('file'))"),
+    Call(
+        "leads_operator",
+        "insert into admin.import_line (organization_id, file_digest, position, fields) values "
+        """('{own}', sha256('file'), 1, '{"email": "import@one.example", "reference": "canary"}'), """
+        """('{own}', sha256('file'), 2, '{"reference": "three", "name": "import", "created_at": "2020-01-01"}')""",
+    ),
+    operator("admin.import_leads('{own}', sha256('file'), false, 'reference', 'update', false, true)"),
+    operator("admin.begin_import('{own}', sha256('file'), true)"),
     operator("""admin.load_signals('{own}', '[{"lead_id": "{lead_three}", "type": "hail", "dedupe_key": "canary",
       "observed_at": "2020-01-01Z"}]')"""),
     operator("admin.change_crm_connection('{own}', 'pause')"),
