@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import crm, database, isolation, pages, scoring, start
+from bench import bulk, crm, database, isolation, pages, scoring, start
 from bench.measure import Plan, Say
 
 SENTENCES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
@@ -13,6 +13,7 @@ SENTENCES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "crm": crm.sentences,
     "start": start.sentences,
     "pages": pages.sentences,
+    "bulk": bulk.sentences,
 }
 
 
@@ -37,4 +38,6 @@ def run(names: Sequence[str], plan: Plan, folder: Path, say: Say) -> dict[str, A
         if "crm" in names:
             say(f"the outbox: {crm.LEADS} pushes, and an idle worker for {crm.IDLE:.0f} s")
             results["crm"] = crm.measure(measured, folder)
+        if "bulk" in names:
+            results["bulk"] = bulk.measure(plan, measured, folder, say)
     return results
