@@ -109,6 +109,53 @@ COMMENT ON COLUMN api.audit_event.payload IS 'What changed. For a lead, diff has
 
 COMMENT ON COLUMN api.audit_event.created_at IS 'When the change was made.';
 
+CREATE TYPE api.bulk_result AS (
+	"row" integer,
+	status text,
+	id uuid,
+	errors json
+);
+
+ALTER TYPE api.bulk_result OWNER TO leads_owner;
+
+COMMENT ON TYPE api.bulk_result IS 'What happened to a row of an upload.';
+
+COMMENT ON COLUMN api.bulk_result."row" IS 'The position of the row, from 1. The header of CSV and empty lines do not count.';
+
+COMMENT ON COLUMN api.bulk_result.status IS 'created, updated or skipped: id is the lead. failed: errors says why. not_stored: the row is good, and nothing was stored because another row failed and atomic is true.';
+
+COMMENT ON COLUMN api.bulk_result.id IS 'The lead; of a row that failed with the code duplicate, the lead that exists. Null if there is none.';
+
+COMMENT ON COLUMN api.bulk_result.errors IS 'Everything that is wrong with the row.';
+
+CREATE TYPE api.bulk_answer AS (
+	is_stored boolean,
+	created integer,
+	updated integer,
+	skipped integer,
+	failed integer,
+	not_stored integer,
+	results api.bulk_result[]
+);
+
+ALTER TYPE api.bulk_answer OWNER TO leads_owner;
+
+COMMENT ON TYPE api.bulk_answer IS 'What happened to an upload.';
+
+COMMENT ON COLUMN api.bulk_answer.is_stored IS 'false: nothing was stored, because dry_run is true, or because atomic is true and a row failed.';
+
+COMMENT ON COLUMN api.bulk_answer.created IS 'The number of new leads.';
+
+COMMENT ON COLUMN api.bulk_answer.updated IS 'The number of rows that found a lead and were merged into it.';
+
+COMMENT ON COLUMN api.bulk_answer.skipped IS 'The number of rows whose lead existed and stayed as it is.';
+
+COMMENT ON COLUMN api.bulk_answer.failed IS 'The number of rows that failed.';
+
+COMMENT ON COLUMN api.bulk_answer.not_stored IS 'The number of good rows that were not stored, because another row failed and atomic is true.';
+
+COMMENT ON COLUMN api.bulk_answer.results IS 'A result for each row, in their order.';
+
 CREATE TYPE api.chain_fault AS (
 	"position" bigint,
 	event_id uuid,
@@ -307,6 +354,20 @@ CREATE DOMAIN api.cursor AS text
 ALTER DOMAIN api.cursor OWNER TO leads_owner;
 
 COMMENT ON DOMAIN api.cursor IS 'The next_cursor of the previous page. Its content is opaque.';
+
+CREATE DOMAIN api.duplicate_key AS text
+	CONSTRAINT duplicate_key_is_known CHECK ((VALUE = ANY (ARRAY['reference'::text, 'email'::text, 'phone'::text])));
+
+ALTER DOMAIN api.duplicate_key OWNER TO leads_owner;
+
+COMMENT ON DOMAIN api.duplicate_key IS 'The field by which a row finds the lead that exists.';
+
+CREATE DOMAIN api.duplicate_rule AS text
+	CONSTRAINT duplicate_rule_is_known CHECK ((VALUE = ANY (ARRAY['error'::text, 'skip'::text, 'update'::text])));
+
+ALTER DOMAIN api.duplicate_rule OWNER TO leads_owner;
+
+COMMENT ON DOMAIN api.duplicate_rule IS 'What happens to a row whose lead exists. error: the row fails. skip: the lead stays as it is. update: the row changes it.';
 
 CREATE DOMAIN api.entity_tags AS text
 	CONSTRAINT entity_tags_are_well_formed CHECK (((VALUE COLLATE "C") ~ '^[ \t]*(\*|(W/)?"[^"]*"([ \t]*,[ \t]*(W/)?"[^"]*")*)[ \t]*$'::text));
@@ -963,6 +1024,20 @@ CREATE TYPE app.organization_values AS (
 ALTER TYPE app.organization_values OWNER TO leads_owner;
 
 COMMENT ON TYPE app.organization_values IS 'A row of app.organization: the same columns, in the same order.';
+
+CREATE TYPE app.sent_lead AS (
+	"position" integer,
+	fields jsonb,
+	lead app.lead_values,
+	is_plain boolean,
+	key text,
+	created_at timestamp(3) with time zone,
+	faults json
+);
+
+ALTER TYPE app.sent_lead OWNER TO leads_owner;
+
+COMMENT ON TYPE app.sent_lead IS 'A row of an upload, as app.sent_lead reads it: its position, its fields, the new lead that they make, whether they are stored as they are, the key by which it finds a lead, its own created_at, and what is wrong with it.';
 
 CREATE TYPE crm.job AS (
 	organization_id uuid,
@@ -1728,6 +1803,35 @@ COMMENT ON FUNCTION admin.backtest_scoring_model(organization_id uuid, document 
 lead_ids: ids from admin.backtest_leads without repetitions; null for all leads in one statement. Leads that were never
 qualified are left out. A lead''s own fields have their present values. score_in_force: the score that the model in force
 gives. Writes the event lead.read. Raises PT404 organization_not_found, PT422 invalid_model.';
+
+CREATE FUNCTION admin.begin_import(organization_id uuid, file_digest bytea, is_again boolean DEFAULT false) RETURNS TABLE(rows_done integer, created integer, updated integer, skipped integer, failed integer, is_complete boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := (admin.organization(begin_import.organization_id)).organization_id;
+begin
+  insert into admin.lead_import (organization_id, file_digest)
+  values (v_organization_id, begin_import.file_digest)
+  on conflict (organization_id, file_digest) do nothing;
+  if begin_import.is_again then
+    update admin.lead_import as i
+    set rows_done = 0, created = 0, updated = 0, skipped = 0, failed = 0, is_complete = false
+    where i.organization_id = v_organization_id and i.file_digest = begin_import.file_digest;
+  end if;
+  return query
+  select i.rows_done, i.created, i.updated, i.skipped, i.failed, i.is_complete
+  from admin.lead_import as i
+  where i.organization_id = v_organization_id and i.file_digest = begin_import.file_digest;
+end $$;
+
+ALTER FUNCTION admin.begin_import(organization_id uuid, file_digest bytea, is_again boolean) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.begin_import(organization_id uuid, file_digest bytea, is_again boolean) IS 'How far the import of a file has come: the rows from its beginning that are done, and what happened to them.
+
+file_digest: SHA-256 of the file. is_again: whether to begin again with the first row. Raises PT404 organization_not_found and PT409
+organization_erased.';
 
 CREATE FUNCTION admin.bind_analyst(login text, organization_id uuid, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2590,7 +2694,7 @@ CREATE TABLE crm.sync (
     CONSTRAINT sync_error_code_is_known CHECK (
 CASE status
     WHEN 'failed'::text THEN (error_code = ANY (ARRAY['rejected'::text, 'outcome_unknown'::text, 'gave_up'::text]))
-    WHEN 'skipped'::text THEN (error_code = ANY (ARRAY['paused'::text, 'incomplete'::text]))
+    WHEN 'skipped'::text THEN (error_code = ANY (ARRAY['paused'::text, 'incomplete'::text, 'bulk'::text]))
     ELSE (error_code IS NULL)
 END),
     CONSTRAINT sync_error_is_text_of_1_to_1000 CHECK (app.is_text(error, 1000)),
@@ -2634,7 +2738,7 @@ COMMENT ON COLUMN crm.sync.status IS 'pending: it waits for run_at. in_progress:
 
 COMMENT ON COLUMN crm.sync.external_id IS 'The record''s id at the vendor.';
 
-COMMENT ON COLUMN crm.sync.error_code IS 'rejected: the vendor refused it. outcome_unknown: a record may exist, and the vendor''s search cannot tell. gave_up: no answer in 24 hours and 20 attempts. paused: the connection was paused when the stage changed. incomplete: the lead lacked a field that the vendor needs.';
+COMMENT ON COLUMN crm.sync.error_code IS 'rejected: the vendor refused it. outcome_unknown: a record may exist, and the vendor''s search cannot tell. gave_up: no answer in 24 hours and 20 attempts. paused: the connection was paused when the stage changed. incomplete: the lead lacked a field that the vendor needs. bulk: the lead came with a bulk upload or an import that did not ask for pushes.';
 
 COMMENT ON COLUMN crm.sync.error IS 'The vendor''s message.';
 
@@ -3377,6 +3481,9 @@ begin
   get diagnostics v_count = row_count;
   v_gone := v_gone + v_count;
 
+  -- No row of an import is ever committed, unless someone has inserted it by hand.
+  delete from admin.import_row as r where r.organization_id = v_organization_id;
+
   v_items := audit.erase_events(v_organization_id, v_lead_id);
   if v_gone > 0 or cardinality(v_items) > 0 then
     perform audit.record_erasure(
@@ -3845,7 +3952,7 @@ CREATE FUNCTION admin.grant_findings() RETURNS TABLE(subject text, finding text,
    WHERE
          CASE
              WHEN p.is_schema THEN ((p.name = 'create'::text) AND (r.kind = ANY (ARRAY['login'::text, 'group'::text])))
-             ELSE (r.kind = 'login'::text)
+             ELSE ((r.kind = 'login'::text) AND ((r.name <> 'leads_operator'::text) OR (p.name <> 'insert'::text) OR (p.target <> 'table admin.import_line'::text)))
          END
  UNION ALL
   SELECT format('grant %s on %s to public'::text, p.name, p.target) AS format,
@@ -4519,7 +4626,7 @@ CREATE FUNCTION admin.trigger_findings() RETURNS TABLE(subject text, finding tex
                      ELSE NULL::text
                  END AS condition
             FROM admin.tenant_table t
-           WHERE ((NOT t.is_partition) AND (t.name <> ALL (ARRAY['app.idempotency_key'::text, 'app.lead_word'::text, 'app.unindexed_lead'::text, 'intake.submission'::text, 'intake.client'::text, 'crm.attempt'::text, 'audit.event'::text, 'audit.unsealed'::text, 'audit.seal'::text])))
+           WHERE ((NOT t.is_partition) AND (t.name <> ALL (ARRAY['app.idempotency_key'::text, 'app.lead_word'::text, 'app.unindexed_lead'::text, 'intake.submission'::text, 'intake.client'::text, 'crm.attempt'::text, 'admin.lead_import'::text, 'admin.import_row'::text, 'audit.event'::text, 'audit.unsealed'::text, 'audit.seal'::text])))
          UNION ALL
           SELECT t.oid,
              t.name,
@@ -5035,6 +5142,105 @@ end $$;
 ALTER FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) IS 'Locks and returns the key. Raises PT404 key_not_found, PT409 key_not_good.';
+
+CREATE FUNCTION admin.import_leads(organization_id uuid, file_digest bytea, is_csv boolean, match text, on_duplicate text, push boolean, is_last boolean) RETURNS TABLE(rows_done integer, created integer, updated integer, skipped integer, failed integer, failures json)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := (admin.organization(import_leads.organization_id)).organization_id;
+  v_import record;
+  v_rows text[];
+  v_positions integer[];
+  v_results api.bulk_result[];
+begin
+  -- Locked: if two commands import the same file, one of them finds that its rows are done.
+  select i.rows_done into v_import
+  from admin.lead_import as i
+  where i.organization_id = v_organization_id and i.file_digest = import_leads.file_digest
+  for update;
+  with taken as (
+    delete from admin.import_row as r
+    where r.organization_id = v_organization_id and r.file_digest = import_leads.file_digest
+    returning r.position, r.fields
+  )
+  select array_agg(t.fields order by t.position), array_agg(t.position order by t.position)
+  into v_rows, v_positions
+  from taken as t;
+  if
+    v_import.rows_done is null
+    or v_positions[1] <> v_import.rows_done + 1
+    or v_positions[cardinality(v_positions)] <> v_import.rows_done + cardinality(v_positions)
+  then
+    raise sqlstate 'PT409' using
+      message = 'import_is_elsewhere',
+      hint = 'Another command imports this file. Wait until it has ended, and run the command again.';
+  end if;
+
+  select array_agg(row(r.position + v_import.rows_done, r.status, r.lead_id, r.faults)::api.bulk_result order by r.position)
+  into v_results
+  from app.store_leads(
+    v_organization_id, v_rows, import_leads.is_csv, import_leads.match, import_leads.on_duplicate, import_leads.push, true
+  ) as r;
+  -- Such results say that a lead exists, or that an earlier row is the same.
+  if exists (
+    select from unnest(v_results) as r
+    where r.status in ('skipped', 'updated') or r.errors::text ~ '"(duplicate|ambiguous|reference_in_use)"'
+  )
+  then
+    perform audit.record_read(v_organization_id, 'admin.import_leads', array(
+      select distinct r.id
+      from unnest(v_results) as r
+      where r.status in ('skipped', 'updated') or r.errors::text ~ '"(duplicate|ambiguous|reference_in_use)"'
+    ));
+  end if;
+  if import_leads.push then
+    perform crm.wake_worker(v_organization_id, s.lead_id)
+    from crm.sync as s
+    join unnest(v_results) as r on r.id = s.lead_id
+    where s.organization_id = v_organization_id and s.status = 'pending'
+    limit 1;
+  end if;
+
+  update admin.lead_import as i
+  set
+    rows_done = i.rows_done + n.rows,
+    created = i.created + n.created,
+    updated = i.updated + n.updated,
+    skipped = i.skipped + n.skipped,
+    failed = i.failed + n.failed,
+    is_complete = import_leads.is_last
+  from (
+    select
+      count(*) as rows,
+      count(*) filter (where r.status = 'created') as created,
+      count(*) filter (where r.status = 'updated') as updated,
+      count(*) filter (where r.status = 'skipped') as skipped,
+      count(*) filter (where r.status = 'failed') as failed
+    from unnest(v_results) as r
+  ) as n
+  where i.organization_id = v_organization_id and i.file_digest = import_leads.file_digest;
+  return query
+  select
+    i.rows_done, i.created, i.updated, i.skipped, i.failed,
+    (
+      select json_agg(json_build_object('row', r."row", 'errors', r.errors) order by r."row")
+      from unnest(v_results) as r
+      where r.status = 'failed'
+    )
+  from admin.lead_import as i
+  where i.organization_id = v_organization_id and i.file_digest = import_leads.file_digest;
+end $$;
+
+ALTER FUNCTION admin.import_leads(organization_id uuid, file_digest bytea, is_csv boolean, match text, on_duplicate text, push boolean, is_last boolean) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.import_leads(organization_id uuid, file_digest bytea, is_csv boolean, match text, on_duplicate text, push boolean, is_last boolean) IS 'Stores the rows that this transaction has copied into admin.import_line, and returns the sums of the import.
+
+They must follow the rows that are done. is_csv, match, on_duplicate, push: as for app.store_leads. is_last: whether these are the
+last rows of the file. failures: a JSON array of {"row", "errors"} of these rows; null: none failed. Writes the event lead.read if a row
+finds a lead that exists.
+Raises PT409 import_is_elsewhere, and PT422 validation_failed if CSV has an unknown column.';
 
 CREATE FUNCTION admin.index_leads(after uuid DEFAULT NULL::uuid, batch integer DEFAULT 1000) RETURNS TABLE(organization_id uuid, indexed integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -5608,7 +5814,8 @@ begin
       s.organization_id = v_organization_id
       and (s.status in ('failed', 'skipped') or (s.status = 'pending' and retry_crm.external_id is not null))
       and case
-        when retry_crm.lead_id is null then s.error_code <> 'outcome_unknown'
+        -- Leads that came in bulk without pushes must not all become records.
+        when retry_crm.lead_id is null then s.error_code not in ('outcome_unknown', 'bulk')
         else s.lead_id = retry_crm.lead_id
       end
     order by s.id
@@ -5618,8 +5825,8 @@ begin
   if v_ids is null then
     raise sqlstate 'PT404' using message = 'push_not_found', hint = case
       when retry_crm.lead_id is null then
-        'The organization''s connection has no failed or skipped push that can be retried. A push with outcome_unknown is '
-        'retried for one lead at a time.'
+        'The organization''s connection has no failed or skipped push that can be retried. A push with outcome_unknown '
+        'or bulk is retried for one lead at a time.'
       else
         'The organization''s connection has no failed or skipped push of this lead. To list the pushes, run: leads crm queue'
     end;
@@ -5647,7 +5854,7 @@ ALTER FUNCTION admin.retry_crm(organization_id uuid, lead_id uuid, external_id t
 
 COMMENT ON FUNCTION admin.retry_crm(organization_id uuid, lead_id uuid, external_id text) IS 'Starts failed and skipped pushes again, and returns their number.
 
-lead_id: null for all pushes of the organization''s connection except those with outcome_unknown. With a lead''s id, a push with
+lead_id: null for all pushes of the organization''s connection except those with outcome_unknown or bulk. With a lead''s id, a push with
 outcome_unknown starts again, too: the caller has checked that the CRM has no record of the lead. external_id: the id of the
 lead''s record, which the caller has found in the CRM. The lead is linked to it, and nothing is sent. Raises PT404
 organization_not_found and push_not_found, PT422 invalid_external_id and lead_needed.';
@@ -6033,6 +6240,20 @@ end $$;
 ALTER FUNCTION admin.stages(organization_id uuid) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.stages(organization_id uuid) IS 'The organization''s pipeline stages in their order. Raises PT404 organization_not_found.';
+
+CREATE FUNCTION admin.tg_import_line__store() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into admin.import_row (organization_id, file_digest, position, fields)
+  values (new.organization_id, new.file_digest, new.position, new.fields);
+  return new;
+end $$;
+
+ALTER FUNCTION admin.tg_import_line__store() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.tg_import_line__store() IS 'Trigger: stores the row in admin.import_row. PostgreSQL refuses COPY to a table with row-level security.';
 
 CREATE FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uuid, instant timestamp with time zone DEFAULT NULL::timestamp with time zone, document jsonb DEFAULT NULL::jsonb) RETURNS TABLE(lead_score integer, ai_reasoning text, base numeric, contributions json, model text, model_version integer, scored_at text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -6593,8 +6814,8 @@ ALTER FUNCTION api.get_crm_sync(id uuid) OWNER TO leads_exec;
 COMMENT ON FUNCTION api.get_crm_sync(id uuid) IS 'Get the state of a lead''s push.
 
 crm_sync is null if the lead was never pushed. status is pending, in_progress, ok, failed or skipped. A push is skipped
-if the connection was paused when the lead entered the stage, or if the lead did not have what the CRM requires. The
-audit log has the reason why a push failed: lead.crm_push_failed.';
+if the connection was paused when the lead entered the stage, if the lead did not have what the CRM requires, or if it came with
+POST /leads/bulk or leads import without push. The audit log has the reason: lead.crm_push_failed or lead.crm_push_skipped.';
 
 CREATE FUNCTION auth.key_scopes() RETURNS text[]
     LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
@@ -6750,7 +6971,19 @@ begin
     limit v_most + 1
   );
   v_everything.kept_answers := array(
-    select row(k.status, k.body::json, app.utc_text(k.created_at))::api.kept_answer
+    select row(
+      k.status,
+      case
+        -- An upload is about other people, too.
+        when k.body like '{"is_stored":%' then (
+          select json_build_object('results', json_agg(r.result))
+          from json_array_elements(k.body::json -> 'results') as r (result)
+          where r.result ->> 'id' = get_lead_everything.id::text
+        )
+        else k.body::json
+      end,
+      app.utc_text(k.created_at)
+    )::api.kept_answer
     from app.idempotency_key as k
     where k.organization_id = v_organization_id and strpos(k.body, get_lead_everything.id::text) > 0
     order by k.created_at desc
@@ -7635,7 +7868,11 @@ CREATE FUNCTION api.operation_bodies() RETURNS TABLE(operation_id text, body tex
            WHERE ('body'::text = ANY (o_1.arguments))
          )
   SELECT o.id,
-     api.object_text(VARIADIC ARRAY['required'::text, 'true'::text, 'content'::text, ( SELECT (('{'::text || string_agg(((api.json_text(t.name) || ':'::text) || m.content), ','::text ORDER BY t."position")) || '}'::text)
+     api.object_text(VARIADIC ARRAY['required'::text, 'true'::text, 'content'::text, ( SELECT (('{'::text || string_agg(((api.json_text(t.name) || ':'::text) ||
+                 CASE
+                     WHEN (t.name ~ '[/+]json$'::text) THEN m.content
+                     ELSE '{"schema":{"type":"string"}}'::text
+                 END), ','::text ORDER BY t."position")) || '}'::text)
             FROM unnest(o.media_types) WITH ORDINALITY t(name, "position"))]) AS object_text,
      o.schema_name,
          CASE
@@ -7883,7 +8120,7 @@ CREATE FUNCTION api.operation_parameters() RETURNS TABLE(operation_id text, para
               CROSS JOIN LATERAL UNNEST((p_1.proargtypes)::oid[], o.arguments) WITH ORDINALITY a(type, name, "position"))
               JOIN pg_type t ON ((t.oid = a.type)))
               LEFT JOIN api.parameter d ON ((d.name = a.name)))
-           WHERE ((a.name <> ALL (ARRAY['body'::text, 'idempotency_wait'::text])) AND (NOT ((a.name = 'cursor'::text) AND (o.form = 'export'::text))))
+           WHERE ((a.name <> ALL (ARRAY['body'::text, 'media_type'::text, 'idempotency_wait'::text])) AND (NOT ((a.name = 'cursor'::text) AND (o.form = 'export'::text))))
          ), parameter AS (
           SELECT a.operation_id,
              a."position",
@@ -8479,6 +8716,84 @@ seconds for the result: 200 with the external_id, or 202 with the status pending
 says when to ask again). 502 crm_rejected has the reason of the CRM. If the outcome of an earlier push is unknown,
 nothing is sent, and the response is 409 crm_outcome_unknown until an operator has checked the CRM. A body is ignored.';
 
+CREATE FUNCTION api.put_lead(reference text, body text, if_match api.entity_tags DEFAULT NULL::text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := auth.entered_organization_id();
+  -- The server keeps a slash in a segment encoded.
+  v_reference text := regexp_replace(put_lead.reference, '%2[Ff]', '/', 'g');
+  v_fields jsonb := app.read_object(put_lead.body);
+  v_answer api.answer := case when put_lead.idempotency_key is not null then app.claim_idempotency_key(
+    v_organization_id, put_lead.idempotency_key, put_lead.idempotency_wait,
+    concat_ws(chr(10), 'PUT /leads/by-reference/' || v_reference, put_lead.if_match, put_lead.body)
+  ) end;
+  v_sent app.sent_lead;
+  v_result record;
+  v_lead app.lead_values;
+begin
+  if v_answer.status is not null then
+    return v_answer;
+  end if;
+
+  if v_fields ? 'reference' and app.clean_text(v_fields ->> 'reference') is distinct from app.clean_text(v_reference) then
+    perform app.raise_faults(422, 'validation_failed', json_build_array(json_build_object(
+      'field', 'reference', 'code', 'differs_from_path', 'detail', 'This must be the reference in the path, or be left out.'
+    )));
+  end if;
+  v_fields := v_fields || jsonb_build_object('reference', v_reference);
+  v_sent := app.sent_lead(v_organization_id, 1, v_fields::text, false, 'reference', false, false);
+  perform app.raise_faults(422, 'validation_failed', v_sent.faults);
+
+  if put_lead.if_match is not null then
+    -- Locked before the tag is compared: of ten that race with one tag, one wins.
+    select l.* into v_lead
+    from app.lead as l
+    where l.organization_id = v_organization_id and l.reference = v_sent.key
+    for no key update;
+    if not found or not app.is_etag_matched(put_lead.if_match, app.lead_etag(v_lead.revision)) then
+      perform app.raise_precondition_failed(put_lead.if_match);
+    end if;
+  end if;
+
+  for v_tries in 1..10 loop
+    select r.* into v_result
+    from app.store_sent_leads(v_organization_id, array[v_sent], 'reference', 'update') as r;
+    exit when v_result.status is not null;
+  end loop;
+  if v_result.status is null then
+    raise serialization_failure;
+  end if;
+  perform app.raise_faults(422, 'validation_failed', v_result.faults);
+  perform crm.wake_worker(v_organization_id, v_result.lead_id);
+
+  select l.* into v_lead
+  from app.lead as l
+  where l.organization_id = v_organization_id and l.id = v_result.lead_id;
+  v_answer := row(
+    case v_result.status when 'created' then 201 else 200 end,
+    json_build_object(
+      'Location', case v_result.status when 'created' then '/api/v1/leads/' || v_lead.id end,
+      'ETag', app.lead_etag(v_lead.revision)
+    ),
+    coalesce(v_lead.item, app.computed_lead_item(v_lead))
+  );
+  if put_lead.idempotency_key is not null then
+    perform app.keep_answer(v_organization_id, put_lead.idempotency_key, v_answer);
+  end if;
+  return v_answer;
+end $$;
+
+ALTER FUNCTION api.put_lead(reference text, body text, if_match api.entity_tags, idempotency_key api.idempotency_key, idempotency_wait integer) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.put_lead(reference text, body text, if_match api.entity_tags, idempotency_key api.idempotency_key, idempotency_wait integer) IS 'Create or change the lead with a reference.
+
+If no lead has the reference, a lead is created from the body, as POST /leads does (201). Otherwise the body changes the lead
+as a JSON merge patch (200): a field that is left out keeps its value, and null clears it. So a repeat changes nothing, and
+needs no Idempotency-Key. With If-Match, no lead is created, and the lead is changed only if it still has that tag. A reference in the body must be the one in the
+path. Write a slash in the reference as %2F. The response has the 12 fields that a list shows.';
+
 CREATE FUNCTION api.read_instant(value text) RETURNS timestamp with time zone
     LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8613,6 +8928,117 @@ ALTER FUNCTION api.session_faults() OWNER TO leads_exec;
 COMMENT ON FUNCTION api.session_faults() IS 'A sentence for each reason why the login must not serve requests; no row if it may.
 
 The reasons: it is a superuser, it has BYPASSRLS, or it is a member of a role that owns objects.';
+
+CREATE FUNCTION api.store_leads(body text, media_type text, on_duplicate api.duplicate_rule DEFAULT 'error'::text, match api.duplicate_key DEFAULT 'reference'::text, atomic boolean DEFAULT false, dry_run boolean DEFAULT false, push boolean DEFAULT false, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := auth.entered_organization_id();
+  v_answer api.answer := case when store_leads.idempotency_key is not null then app.claim_idempotency_key(
+    v_organization_id, store_leads.idempotency_key, store_leads.idempotency_wait,
+    concat_ws(
+      chr(10), 'POST /leads/bulk', store_leads.media_type, store_leads.on_duplicate, store_leads.match, store_leads.atomic,
+      store_leads.dry_run, store_leads.push, store_leads.body
+    )
+  ) end;
+  v_results api.bulk_result[];
+  v_is_stored boolean := false;
+begin
+  if v_answer.status is not null then
+    return v_answer;
+  end if;
+
+  begin
+    select array_agg(row(r.position, r.status, r.lead_id, r.faults)::api.bulk_result order by r.position) into v_results
+    from app.store_leads(
+      v_organization_id,
+      app.upload_rows(store_leads.body, store_leads.media_type),
+      store_leads.media_type = 'text/csv',
+      store_leads.match,
+      store_leads.on_duplicate,
+      store_leads.push
+    ) as r;
+    if
+      store_leads.dry_run
+      or (store_leads.atomic and exists (select from unnest(v_results) as r where r.status = 'failed'))
+    then
+      -- Ends the block, which takes back its changes. The results stay.
+      raise sqlstate 'PT001';
+    end if;
+    v_is_stored := true;
+    if store_leads.push then
+      perform crm.wake_worker(v_organization_id, s.lead_id)
+      from crm.sync as s
+      join unnest(v_results) as r on r.id = s.lead_id
+      where s.organization_id = v_organization_id and s.status = 'pending'
+      limit 1;
+    end if;
+  exception
+    when sqlstate 'PT001' then
+      null;
+  end;
+
+  v_answer := (
+    with result as (
+      select
+        r."row",
+        case
+          when
+            store_leads.atomic and not v_is_stored and r.status <> 'failed'
+            and bool_or(r.status = 'failed') over ()
+            then 'not_stored'
+          else r.status
+        end as status,
+        -- A lead that was not stored has no id.
+        case when v_is_stored or not bool_or(r.status = 'created') over (partition by r.id) then r.id end as id,
+        case
+          when r.errors is null then '[]'
+          -- The response is kept, and one must be able to read it.
+          when sum(octet_length(r.errors::text)) over (order by r."row") <= 4194304 then r.errors
+          else json_build_array(json_build_object(
+            'field', 'row', 'code', 'too_many_errors',
+            'detail', 'The response has 4 MiB of errors of earlier rows. Correct these, and send the row again.'
+          ))
+        end as errors
+      from unnest(v_results) as r
+    )
+    select row(
+      200,
+      '{}',
+      concat(
+        '{"is_stored":', v_is_stored::text,
+        ',"created":', count(*) filter (where r.status = 'created'),
+        ',"updated":', count(*) filter (where r.status = 'updated'),
+        ',"skipped":', count(*) filter (where r.status = 'skipped'),
+        ',"failed":', count(*) filter (where r.status = 'failed'),
+        ',"not_stored":', count(*) filter (where r.status = 'not_stored'),
+        ',"results":[', string_agg(
+          row_to_json(row(r."row", r.status, r.id, r.errors)::api.bulk_result)::text, ',' order by r."row"
+        ),
+        ']}'
+      )
+    )::api.answer
+    from result as r
+  );
+  if store_leads.idempotency_key is not null then
+    perform app.keep_answer(v_organization_id, store_leads.idempotency_key, v_answer);
+  end if;
+  return v_answer;
+end $$;
+
+ALTER FUNCTION api.store_leads(body text, media_type text, on_duplicate api.duplicate_rule, match api.duplicate_key, atomic boolean, dry_run boolean, push boolean, idempotency_key api.idempotency_key, idempotency_wait integer) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.store_leads(body text, media_type text, on_duplicate api.duplicate_rule, match api.duplicate_key, atomic boolean, dry_run boolean, push boolean, idempotency_key api.idempotency_key, idempotency_wait integer) IS 'Store many leads.
+
+Up to 10,000 leads, as a JSON array, as NDJSON (application/x-ndjson: a JSON object in each line) or as CSV with a header. A
+row has the fields of POST /leads, and the same rules. The response has a result for each row, in their order, with all its
+errors; the other rows are stored nevertheless. With atomic, all rows are stored or none. With dry_run, nothing is stored, and the response is what
+it would be. A row that has the reference of a lead that exists fails (on_duplicate=error), is left out (skip), or changes the
+lead like a PATCH: fields that are left out keep their value (update). match=email or match=phone finds the lead by another
+field; a row without this field is a new lead. An earlier row of the upload counts as a lead that exists. Leads in the
+push_stage of the CRM connection are not pushed, unless push is true: their crm-sync is skipped, and a later change of the stage pushes them. In CSV, the columns
+are the fields, and details.NAME for each detail; an empty cell is left out.';
 
 CREATE FUNCTION api.submit_form(payload text, media_type text, request_headers text, client_address text DEFAULT NULL::text, query_fields text DEFAULT NULL::text) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -9302,6 +9728,89 @@ ALTER FUNCTION app.country_code(organization_id uuid) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.country_code(organization_id uuid) IS 'The calling code of the organization''s phone numbers that have none, 1 to 3 digits. Null: it is not known.';
 
+CREATE FUNCTION app.create_leads(organization_id uuid, sent app.sent_lead[]) RETURNS TABLE("position" integer, lead_id uuid, faults json)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := create_leads.organization_id;
+  v_faults json[];
+  -- In the order of the rows, which is that of a page.
+  v_ids uuid[] := array(select app.new_id() from generate_series(1, cardinality(create_leads.sent)));
+  v_created uuid[];
+begin
+  v_faults := array(
+    select app.joined_faults(
+      app.joined_faults(
+        case
+          when (s.lead).email is null and ((s.lead).name is null or (s.lead).company is null) then
+            app.contact_fault(v_organization_id, (s.lead).name is not null and (s.lead).phone is not null, false)
+        end,
+        app.details_size_faults((s.lead).details)
+      ),
+      case
+        when exists (
+          select from app.lead as l where l.organization_id = v_organization_id and l.reference = (s.lead).reference
+        )
+        then app.reference_fault()
+      end
+    )
+    from unnest(create_leads.sent) with ordinality as s
+    order by s.ordinality
+  );
+
+  -- A concurrent request can have inserted the reference since. Such a row is not returned.
+  if exists (select from unnest(create_leads.sent) as s where s.created_at is not null) then
+    with new as (
+      insert into app.lead (
+        id, organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size,
+        pain_points, timeline, budget_range, ai_reasoning, phone, reference, details, created_at
+      )
+      select
+        v_ids[s.ordinality], v_organization_id, (s.lead).name, (s.lead).company, (s.lead).email, (s.lead).source,
+        coalesce((s.lead).lead_score, 0), coalesce((s.lead).pipeline_stage, 'new'), (s.lead).industry,
+        (s.lead).company_size, (s.lead).pain_points, (s.lead).timeline, (s.lead).budget_range, (s.lead).ai_reasoning,
+        (s.lead).phone, (s.lead).reference, (s.lead).details,
+        coalesce(s.created_at, date_trunc('milliseconds', now()))
+      from unnest(create_leads.sent) with ordinality as s
+      where v_faults[s.ordinality] is null
+      on conflict (organization_id, reference) where reference is not null do nothing
+      returning id
+    )
+    select array_agg(n.id) into v_created from new as n;
+  else
+    with new as (
+      insert into app.lead (
+        id, organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size,
+        pain_points, timeline, budget_range, ai_reasoning, phone, reference, details
+      )
+      select
+        v_ids[s.ordinality], v_organization_id, (s.lead).name, (s.lead).company, (s.lead).email, (s.lead).source,
+        coalesce((s.lead).lead_score, 0), coalesce((s.lead).pipeline_stage, 'new'), (s.lead).industry,
+        (s.lead).company_size, (s.lead).pain_points, (s.lead).timeline, (s.lead).budget_range, (s.lead).ai_reasoning,
+        (s.lead).phone, (s.lead).reference, (s.lead).details
+      from unnest(create_leads.sent) with ordinality as s
+      where v_faults[s.ordinality] is null
+      on conflict (organization_id, reference) where reference is not null do nothing
+      returning id
+    )
+    select array_agg(n.id) into v_created from new as n;
+  end if;
+
+  return query
+  select s.position, c.id, v_faults[s.ordinality]
+  from unnest(create_leads.sent) with ordinality as s
+  left join unnest(v_created) as c (id) on c.id = v_ids[s.ordinality];
+end $$;
+
+ALTER FUNCTION app.create_leads(organization_id uuid, sent app.sent_lead[]) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.create_leads(organization_id uuid, sent app.sent_lead[]) IS 'Inserts the leads, and returns for each row the lead or its faults.
+
+sent: rows without faults that find no lead, no two of which have the same reference. lead_id and faults are both null if a
+concurrent request has just created a lead with the reference. The columns id and created_at are set here only.';
+
 CREATE FUNCTION app.csv_cell(value text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -9320,6 +9829,68 @@ ALTER FUNCTION app.csv_cell(value text) OWNER TO leads_owner;
 COMMENT ON FUNCTION app.csv_cell(value text) IS 'The cell (RFC 4180), in quotation marks where it needs them; empty for null.
 
 A text that begins with = + - @, a tab, CR or LF gets an apostrophe before it, so that a spreadsheet shows it as a text.';
+
+CREATE FUNCTION app.csv_faults("row" text, has_created_at boolean) RETURNS json
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  return (
+    select json_agg(
+      json_build_object(
+        'field', left(c.name, 100),
+        'code', case when c.name like 'details.%' then 'invalid_name' else 'unknown_column' end,
+        'detail', case
+          when c.name like 'details.%' then
+            'A name must be 1 to 64 characters out of a-z, 0-9 and _, beginning with a letter, after "details.".'
+          else format(
+            'There is no such column. The columns are %s%s, and details.NAME for each detail.',
+            (select string_agg(f.name, ', ' order by f.name) from app.lead_field as f where f.name <> 'details'),
+            case when csv_faults.has_created_at then ', created_at' end
+          )
+        end
+      )
+      order by octet_length(c.name), c.name collate "C"
+    )
+    from (select k.key from json_object_keys(csv_faults."row"::json) as k (key) limit 200) as c (name)
+    where
+      c.name collate "C" !~ '^details\.[a-z][a-z0-9_]{0,63}$'
+      and not exists (select from app.lead_field as f where f.name = c.name and f.name <> 'details')
+      and not (csv_faults.has_created_at and c.name = 'created_at')
+  );
+end $_$;
+
+ALTER FUNCTION app.csv_faults("row" text, has_created_at boolean) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.csv_faults("row" text, has_created_at boolean) IS 'A JSON array with the errors of the columns of a file; null if there is none. row: a row of the file as a JSON object with all columns. has_created_at: whether the file can have the column created_at.';
+
+CREATE FUNCTION app.csv_fields("row" jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_fields jsonb := jsonb_strip_nulls(csv_fields."row");
+  v_details jsonb;
+begin
+  if v_fields ->> 'lead_score' ~ '^-?[0-9]{1,20}(\.[0-9]{1,20})?$' then
+    v_fields := jsonb_set(v_fields, '{lead_score}', to_jsonb((v_fields ->> 'lead_score')::numeric));
+  end if;
+  if v_fields @? 'strict $.keyvalue() ? (@.key starts with "details.")' then
+    select jsonb_object_agg(substr(m.key, 9), m.value) into v_details
+    from jsonb_each(v_fields) as m (key, value)
+    where m.key like 'details.%';
+    v_fields := v_fields - array(select k.key from jsonb_object_keys(v_fields) as k (key) where k.key like 'details.%')
+      || jsonb_build_object('details', v_details);
+  end if;
+  return v_fields;
+end $_$;
+
+ALTER FUNCTION app.csv_fields("row" jsonb) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.csv_fields("row" jsonb) IS 'The fields as POST /leads takes them.
+
+row: an object with a text for each column; null: the cell is empty, and the field is left out. lead_score becomes a number, if
+it is one. The columns details.NAME become the members of details, as texts.';
 
 CREATE FUNCTION app.cursor_content(cursor text) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -9927,6 +10498,21 @@ COMMENT ON FUNCTION app.is_plain_text(value text, max_length integer) IS 'Whethe
 
 False for some texts that have no fault, such as one that ends with an emoji and U+FE0F. Null for null.';
 
+CREATE FUNCTION app.joined_faults(first json, second json) RETURNS json
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN (first IS NULL) THEN second
+             WHEN (second IS NULL) THEN first
+             ELSE ((("left"((first)::text, '-1'::integer) || ','::text) || substr((second)::text, 2)))::json
+         END AS "case";
+END;
+
+ALTER FUNCTION app.joined_faults(first json, second json) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.joined_faults(first json, second json) IS 'A JSON array with the errors of both arrays, neither of which is empty. Null is an array without errors.';
+
 CREATE TABLE app.idempotency_key (
     organization_id uuid NOT NULL,
     key_digest bytea NOT NULL,
@@ -10342,6 +10928,99 @@ COMMENT ON FUNCTION app.leads_by_phone_or_reference(organization_id uuid, phone 
 
 phone, reference, emails, stages, sources: the values of the filters, at least a phone or a reference; null: no filter.
 before, before_id: the upper bound of the page, exclusive. start_at: the lower bound, inclusive. "limit": the number of items.';
+
+CREATE FUNCTION app.merge_leads(organization_id uuid, sent app.sent_lead[], ids uuid[]) RETURNS TABLE("position" integer, lead_id uuid, faults json)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := merge_leads.organization_id;
+  v_positions integer[];
+  v_leads app.lead_values[];
+  v_faults json[];
+begin
+  with locked as materialized (
+    select s.position, s.fields, s.is_plain, row(l.*)::app.lead_values as old
+    from unnest(merge_leads.sent, merge_leads.ids)
+      as s ("position", fields, lead, is_plain, key, created_at, faults, id)
+    join app.lead as l on l.organization_id = v_organization_id and l.id = s.id
+    -- In one order, so that two uploads do not wait for each other.
+    order by l.id
+    for no key update of l
+  ),
+  merged as materialized (
+    select
+      k.position,
+      k.old,
+      case when k.is_plain then jsonb_populate_record(k.old, k.fields) else app.lead_from(k.fields, k.old) end as new
+    from locked as k
+  ),
+  checked as (
+    select
+      m.position,
+      case when m.new is distinct from m.old then m.new end as new,
+      app.joined_faults(
+        app.joined_faults(
+          case
+            when (m.new).email is null and ((m.new).name is null or (m.new).company is null) then app.contact_fault(
+              v_organization_id,
+              (m.new).name is not null and (m.new).phone is not null,
+              (m.old).email is null and (m.old).company is null
+            )
+          end,
+          app.details_size_faults((m.new).details)
+        ),
+        case
+          when (m.new).reference is distinct from (m.old).reference and exists (
+            select from app.lead as l where l.organization_id = v_organization_id and l.reference = (m.new).reference
+          )
+          then app.reference_fault()
+        end
+      ) as faults,
+      (m.old).id as id
+    from merged as m
+  )
+  select
+    array_agg(c.position),
+    array_agg(case when c.faults is null then c.new end),
+    array_agg(c.faults),
+    array_agg(c.id)
+  into v_positions, v_leads, v_faults, merge_leads.ids
+  from checked as c;
+
+  -- A row that changes nothing writes nothing.
+  update app.lead as l
+  set
+    name = n.name,
+    company = n.company,
+    email = n.email,
+    source = n.source,
+    lead_score = n.lead_score,
+    pipeline_stage = n.pipeline_stage,
+    industry = n.industry,
+    company_size = n.company_size,
+    pain_points = n.pain_points,
+    timeline = n.timeline,
+    budget_range = n.budget_range,
+    ai_reasoning = n.ai_reasoning,
+    phone = n.phone,
+    reference = n.reference,
+    details = n.details
+  from unnest(v_leads) as n
+  where l.organization_id = v_organization_id and l.id = n.id;
+
+  return query
+  select r.position, r.id, r.faults
+  from unnest(v_positions, merge_leads.ids, v_faults) as r ("position", id, faults);
+end $$;
+
+ALTER FUNCTION app.merge_leads(organization_id uuid, sent app.sent_lead[], ids uuid[]) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.merge_leads(organization_id uuid, sent app.sent_lead[], ids uuid[]) IS 'Merges each row into a lead, as PATCH does, and returns for each row the lead and its faults.
+
+sent: rows without faults. ids: the lead of each row; no lead twice. A field that is left out keeps its value. No row is returned
+for a lead that was deleted in the meantime.';
 
 CREATE FUNCTION app.next_cursor(items text[], page_size integer) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -10845,6 +11524,16 @@ ALTER FUNCTION app.read_object(body text) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.read_object(body text) IS 'The body as jsonb. Raises PT400 invalid_body if it is no object or has a key twice (RFC 8259, section 4), and 54001 if a value is nested in more than 32 objects and arrays, or if there are more than 500 of them.';
 
+CREATE FUNCTION app.reference_fault() RETURNS json
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT json_build_array(json_build_object('field', 'reference', 'code', 'reference_in_use', 'detail', 'Another lead has this reference. Find it with GET /leads?reference=…, or send another reference.')) AS json_build_array;
+END;
+
+ALTER FUNCTION app.reference_fault() OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.reference_fault() IS 'A JSON array with the error of a row whose reference another lead has.';
+
 CREATE FUNCTION app.search_faults(q text, words text[], filters text[]) RETURNS json
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -10900,6 +11589,118 @@ ALTER FUNCTION app.search_words(q text) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.search_words(q text) IS 'The words of a search in lower case, each once, separated as app.lead_words separates them. A word with an @ inside is the beginning of an e-mail address.';
 
+CREATE FUNCTION app.sent_lead(organization_id uuid, "position" integer, "row" text, is_csv boolean, match text, has_created_at boolean, is_new boolean) RETURNS app.sent_lead
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_sent app.sent_lead;
+  v_code text;
+  v_detail text;
+begin
+  v_sent.position := sent_lead.position;
+  if octet_length(sent_lead."row") > 65536 then
+    v_code := 'too_large';
+    v_detail := 'A row can have at most 64 KiB. Send a shorter one.';
+  elsif sent_lead.is_csv and left(sent_lead."row", 1) = '[' then
+    v_code := 'wrong_columns';
+    v_detail := 'The row has more or fewer cells than the header. Check the quotation marks.';
+  else
+    begin
+      v_sent.fields := app.read_object(sent_lead."row");
+    exception
+      when sqlstate 'PT400' then
+        get stacked diagnostics v_detail = pg_exception_detail;
+        v_sent.faults := replace(replace(v_detail, '"body"', '"row"'), 'The body', 'The row')::json;
+      when invalid_text_representation then
+        v_code := 'invalid_json';
+        v_detail := 'The row is not valid JSON.';
+      when untranslatable_character then
+        v_code := 'nul_character';
+        v_detail := 'The row contains a NUL character (\u0000). Remove it.';
+      when numeric_value_out_of_range then
+        v_code := 'out_of_range';
+        v_detail := 'The row contains a number that is out of range.';
+      when statement_too_complex then
+        v_code := 'too_deep';
+        v_detail := 'The row is nested more than 32 levels deep, or it has more than 500 objects and arrays.';
+    end;
+  end if;
+  if v_code is not null then
+    v_sent.faults := json_build_array(json_build_object('field', 'row', 'code', v_code, 'detail', v_detail));
+  end if;
+  if v_sent.faults is not null then
+    return v_sent;
+  end if;
+
+  if sent_lead.is_csv then
+    v_sent.fields := app.csv_fields(v_sent.fields);
+  end if;
+  if sent_lead.has_created_at and v_sent.fields ? 'created_at' then
+    v_sent.created_at := date_trunc('milliseconds', app.read_instant(v_sent.fields ->> 'created_at'));
+    if v_sent.created_at is null and v_sent.fields -> 'created_at' <> 'null' or v_sent.created_at > now() then
+      v_sent.faults := json_build_array(json_build_object(
+        'field', 'created_at', 'code', 'invalid_timestamp',
+        'detail', 'This must be a time that has passed: a date, or a time with Z or an offset such as 2026-04-27T13:22:05Z.'
+      ));
+    end if;
+    v_sent.fields := v_sent.fields - 'created_at';
+  end if;
+
+  v_sent.lead := app.plain_lead(sent_lead.organization_id, v_sent.fields, true);
+  v_sent.is_plain := not (v_sent.lead is null);
+  if not v_sent.is_plain then
+    v_sent.faults := app.joined_faults(v_sent.faults, app.lead_faults(sent_lead.organization_id, v_sent.fields));
+    if
+      v_sent.faults is not null
+      and sent_lead.is_new
+      and coalesce(v_sent.fields -> 'email', 'null') = 'null'
+      and (coalesce(v_sent.fields -> 'name', 'null') = 'null' or coalesce(v_sent.fields -> 'company', 'null') = 'null')
+    then
+      v_sent.faults := app.joined_faults(v_sent.faults, app.contact_fault(
+        sent_lead.organization_id,
+        coalesce(v_sent.fields -> 'name', 'null') <> 'null' and coalesce(v_sent.fields -> 'phone', 'null') <> 'null',
+        false
+      ));
+    end if;
+    if v_sent.faults is null then
+      v_sent.lead := app.lead_from(v_sent.fields, null);
+    end if;
+  end if;
+  if json_array_length(v_sent.faults) > 20 then
+    -- 10,000 rows with all their errors would take a gigabyte.
+    v_sent.faults := app.joined_faults(
+      (
+        select json_agg(e.fault order by e.position)
+        from json_array_elements(v_sent.faults) with ordinality as e (fault, position)
+        where e.position <= 20
+      ),
+      json_build_array(json_build_object(
+        'field', 'row', 'code', 'too_many_errors',
+        'detail', format('The row has %s errors. These are the first 20.', json_array_length(v_sent.faults))
+      ))
+    );
+  end if;
+  v_sent.key := case sent_lead.match
+    when 'reference' then (v_sent.lead).reference
+    when 'email' then lower((v_sent.lead).email collate "C")
+    when 'phone' then case
+      when (v_sent.lead).phone is not null
+      then app.phone_key((v_sent.lead).phone, app.country_code(sent_lead.organization_id))
+    end
+  end;
+  return v_sent;
+end $$;
+
+ALTER FUNCTION app.sent_lead(organization_id uuid, "position" integer, "row" text, is_csv boolean, match text, has_created_at boolean, is_new boolean) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.sent_lead(organization_id uuid, "position" integer, "row" text, is_csv boolean, match text, has_created_at boolean, is_new boolean) IS 'A row of an upload, with the lead that it makes, or with all that is wrong with its fields.
+
+position: its position. row: JSON text. is_csv: whether it is a row of CSV (app.csv_fields). match: reference, email or phone, the field by
+which it finds a lead. has_created_at: whether it can have the field created_at. is_new: whether it
+cannot change a lead that exists. Without faults, what is wrong with the lead as a whole is found later, when it is known whether
+the row changes a lead.';
+
 CREATE FUNCTION app.stage_names(organization_id uuid) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -10929,6 +11730,221 @@ END;
 ALTER FUNCTION app.stage_filter_faults(organization_id uuid, stages text[]) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.stage_filter_faults(organization_id uuid, stages text[]) IS 'A field error for each stage that the organization doesn''t have. Null: it has all of them.';
+
+CREATE FUNCTION app.store_leads(organization_id uuid, rows text[], is_csv boolean, match text, on_duplicate text, push boolean, has_created_at boolean DEFAULT false) RETURNS TABLE("position" integer, status text, lead_id uuid, faults json)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := store_leads.organization_id;
+  v_sent app.sent_lead[];
+  v_first app.sent_lead[];
+  v_later integer[];
+  v_position integer;
+  v_tries integer;
+  v_result record;
+begin
+  perform crm.hold_pushes(v_organization_id, not store_leads.push);
+  if store_leads.is_csv then
+    perform app.raise_faults(422, 'validation_failed', (
+      select app.csv_faults(r."row", store_leads.has_created_at)
+      from unnest(store_leads.rows) as r ("row")
+      where left(r."row", 1) <> '['
+      limit 1
+    ));
+  end if;
+  v_sent := array(
+    select app.sent_lead(
+      v_organization_id, r.position::integer, r."row", store_leads.is_csv, store_leads.match, store_leads.has_created_at,
+      store_leads.on_duplicate <> 'update'
+    )
+    from unnest(store_leads.rows) with ordinality as r ("row", "position")
+    order by r.position
+  );
+  if store_leads.on_duplicate = 'update' then
+    -- Each change of a lead in one transaction costs more than the one before.
+    v_sent := array(
+      select row(
+        s.position, s.fields, s.lead, s.is_plain, s.key, s.created_at,
+        case
+          when s.faults is null and s.key is not null and row_number() over (partition by s.key order by s.position) > 100
+          then json_build_array(json_build_object(
+            'field', store_leads.match, 'code', 'too_many',
+            'detail', 'An upload can have at most 100 rows with the same ' || store_leads.match || '. Send the others later.'
+          ))
+          else s.faults
+        end
+      )::app.sent_lead
+      from unnest(v_sent) as s
+      order by s.position
+    );
+  end if;
+  return query
+  select s.position, 'failed', null::uuid, s.faults from unnest(v_sent) as s where s.faults is not null;
+
+  -- The first row with a key is stored with the others, in a few statements. The later ones are stored one by one, because
+  -- each must find what the earlier ones have done.
+  select
+    array_agg(
+      row(s.position, s.fields, s.lead, s.is_plain, s.key, s.created_at, s.faults)::app.sent_lead order by s.position
+    ) filter (where s.is_first),
+    array_agg(s.position) filter (where not s.is_first)
+  into v_first, v_later
+  from (
+    select
+      s.*,
+      (s.key is null or row_number() over (partition by s.key order by s.position) = 1)
+      and ((s.lead).reference is null or row_number() over (partition by (s.lead).reference order by s.position) = 1)
+        as is_first
+    from unnest(v_sent) as s
+    where s.faults is null
+  ) as s;
+  v_later := coalesce(v_later, '{}');
+  for v_result in
+    select s.position, r.status, r.lead_id, r.faults
+    from unnest(v_first) as s
+    left join app.store_sent_leads(v_organization_id, v_first, store_leads.match, store_leads.on_duplicate) as r
+      on r.position = s.position
+  loop
+    if v_result.status is null then
+      v_later := v_later || v_result.position;
+    else
+      return query select v_result.position, v_result.status, v_result.lead_id, v_result.faults;
+    end if;
+  end loop;
+
+  for v_position in select p.position from unnest(v_later) as p ("position") order by p.position loop
+    for v_tries in 1..10 loop
+      select r.* into v_result
+      from app.store_sent_leads(
+        v_organization_id, array[v_sent[v_position]], store_leads.match, store_leads.on_duplicate
+      ) as r;
+      exit when v_result.status is not null;
+    end loop;
+    if v_result.status is null then
+      raise serialization_failure;
+    end if;
+    return query select v_position, v_result.status, v_result.lead_id, v_result.faults;
+  end loop;
+end $$;
+
+ALTER FUNCTION app.store_leads(organization_id uuid, rows text[], is_csv boolean, match text, on_duplicate text, push boolean, has_created_at boolean) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.store_leads(organization_id uuid, rows text[], is_csv boolean, match text, on_duplicate text, push boolean, has_created_at boolean) IS 'Stores rows, and returns what happened to each, in any order: created, updated, skipped, or failed with all its faults.
+
+rows: JSON texts. is_csv: whether they are rows of CSV (app.csv_fields). match: reference, email or phone: the field by which
+a row finds a lead that exists, or one of an earlier row. on_duplicate: error, skip or update, for these rows. push: whether leads in the push_stage of the
+connection are pushed to the CRM. has_created_at: whether rows can have created_at. The result is the same as if the rows were
+stored one after the other. Raises PT422 validation_failed if CSV has an unknown column.';
+
+CREATE FUNCTION app.store_sent_leads(organization_id uuid, sent app.sent_lead[], match text, on_duplicate text) RETURNS TABLE("position" integer, status text, lead_id uuid, faults json)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := store_sent_leads.organization_id;
+  v_match text := store_sent_leads.match;
+  v_new app.sent_lead[];
+  v_known app.sent_lead[];
+  v_known_ids uuid[];
+  v_is_ambiguous boolean[];
+begin
+  select
+    array_agg(row(s.position, s.fields, s.lead, s.is_plain, s.key, s.created_at, s.faults)::app.sent_lead order by s.position)
+      filter (where k.ids is null),
+    array_agg(row(s.position, s.fields, s.lead, s.is_plain, s.key, s.created_at, s.faults)::app.sent_lead order by s.position)
+      filter (where k.ids is not null),
+    array_agg(k.ids[1] order by s.position) filter (where k.ids is not null),
+    array_agg(cardinality(k.ids) > 1 order by s.position) filter (where k.ids is not null)
+  into v_new, v_known, v_known_ids, v_is_ambiguous
+  from unnest(store_sent_leads.sent) as s
+  cross join lateral (
+    select array_agg(f.id) as ids
+    from (
+      select l.id
+      from app.lead as l
+      where v_match = 'reference' and l.organization_id = v_organization_id and l.reference = s.key
+      union all
+      (
+        select l.id
+        from app.lead as l
+        where v_match = 'email' and l.organization_id = v_organization_id and l.email_key = s.key
+        order by l.created_at desc, l.id desc
+        limit 2
+      )
+      union all
+      (
+        select l.id
+        from app.lead as l
+        where v_match = 'phone' and l.organization_id = v_organization_id and l.phone_key = s.key
+        order by l.created_at desc, l.id desc
+        limit 2
+      )
+    ) as f
+    where s.key is not null
+  ) as k;
+
+  if v_new is not null then
+    return query
+    select
+      c.position,
+      case when c.faults is not null then 'failed' when c.lead_id is not null then 'created' end,
+      c.lead_id,
+      c.faults
+    from app.create_leads(v_organization_id, v_new) as c;
+  end if;
+
+  if v_known is null then
+    return;
+  elsif store_sent_leads.on_duplicate = 'skip' then
+    return query
+    select s.position, 'skipped', s.id, null::json
+    from unnest(v_known, v_known_ids) as s ("position", fields, lead, is_plain, key, created_at, faults, id);
+  elsif store_sent_leads.on_duplicate = 'error' then
+    return query
+    select s.position, 'failed', s.id, json_build_array(json_build_object(
+      'field', v_match, 'code', 'duplicate',
+      'detail', 'A lead has this ' || v_match || '. Leave the row out, or send on_duplicate=skip or update.'
+    ))
+    from unnest(v_known, v_known_ids) as s ("position", fields, lead, is_plain, key, created_at, faults, id);
+  else
+    return query
+    select s.position, 'failed', null::uuid, json_build_array(json_build_object(
+      'field', v_match, 'code', 'ambiguous',
+      'detail', 'Several leads have this ' || v_match || '. Change one of them with PATCH /leads/{id}.'
+    ))
+    from unnest(v_known, v_is_ambiguous)
+      as s ("position", fields, lead, is_plain, key, created_at, faults, is_ambiguous)
+    where s.is_ambiguous;
+    return query
+    with known as (
+      select
+        array_agg(row(s.position, s.fields, s.lead, s.is_plain, s.key, s.created_at, s.faults)::app.sent_lead) as sent,
+        array_agg(s.id) as ids
+      from unnest(v_known, v_known_ids, v_is_ambiguous)
+        as s ("position", fields, lead, is_plain, key, created_at, faults, id, is_ambiguous)
+      where not s.is_ambiguous
+    )
+    select
+      m.position,
+      case when m.faults is null then 'updated' else 'failed' end,
+      case when m.faults is null then m.lead_id end,
+      m.faults
+    from known as k
+    cross join lateral app.merge_leads(v_organization_id, k.sent, k.ids) as m
+    where k.ids is not null;
+  end if;
+end $$;
+
+ALTER FUNCTION app.store_sent_leads(organization_id uuid, sent app.sent_lead[], match text, on_duplicate text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.store_sent_leads(organization_id uuid, sent app.sent_lead[], match text, on_duplicate text) IS 'Stores rows of an upload, and returns what happened to each: created, updated, skipped, or failed with its faults.
+
+sent: rows without faults; no two have the same key or the same reference. match: reference, email or phone: the field of the
+keys. on_duplicate: error, skip or update. The status is null, or the row is missing, if a concurrent request has just created or deleted
+the lead: then store the row again.';
 
 CREATE FUNCTION app.tg_lead__stamp() RETURNS trigger
     LANGUAGE plpgsql
@@ -11069,6 +12085,53 @@ COMMENT ON FUNCTION app.unindexed_leads(organization_id uuid, "limit" integer) I
 not sealed yet, and those in app.unindexed_lead. Usually they are the leads of the last second.
 
 "limit": the number of ids. If the array has as many, there may be more, and it may contain ids of events instead.';
+
+CREATE FUNCTION app.upload_rows(body text, media_type text) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_most integer := 10000;
+  v_rows text[];
+begin
+  -- Counted before they are read: 16 MiB can have eight million rows.
+  if upload_rows.media_type = 'application/x-ndjson' then
+    if octet_length(upload_rows.body) - octet_length(replace(upload_rows.body, chr(10), '')) <= 2 * v_most then
+      v_rows := array(
+        select l.line
+        from string_to_table(upload_rows.body, chr(10)) with ordinality as l (line, position)
+        where btrim(l.line, E' \t\r') <> ''
+        order by l.position
+      );
+    end if;
+  -- The server sends CSV as an array too. Not jsonb: an array of numbers would need 30 times its size.
+  elsif json_typeof(upload_rows.body::json) <> 'array' then
+    perform app.raise_faults(400, 'invalid_body', json_build_array(json_build_object(
+      'field', 'body', 'code', 'not_an_array', 'detail', 'The body must be a JSON array with an object for each lead.'
+    )));
+  elsif json_array_length(upload_rows.body::json) <= v_most then
+    v_rows := array(
+      select e.value::text
+      from json_array_elements(upload_rows.body::json) with ordinality as e (value, position)
+      order by e.position
+    );
+  end if;
+  if v_rows is null or cardinality(v_rows) > v_most then
+    perform app.raise_faults(422, 'validation_failed', json_build_array(json_build_object(
+      'field', 'body', 'code', 'too_many', 'detail', 'An upload can have at most 10,000 rows. Send several uploads.'
+    )));
+  end if;
+  return v_rows;
+end $$;
+
+ALTER FUNCTION app.upload_rows(body text, media_type text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.upload_rows(body text, media_type text) IS 'The rows of the body of POST /leads/bulk, as JSON texts that have not been checked.
+
+media_type: application/json, text/csv (which the server has turned into a JSON array of objects of texts) or
+application/x-ndjson, whose empty lines are left out.
+Raises PT400 invalid_body if the body is no array, 22P02 if it is not valid JSON, and PT422 validation_failed if it has more than
+10,000 rows, or 20,000 lines.';
 
 CREATE FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head DEFAULT NULL::text) RETURNS api.chain_verdict
     LANGUAGE plpgsql STABLE
@@ -11431,6 +12494,7 @@ begin
     raise sqlstate 'PT409' using
       message = 'leads_left', hint = 'New leads arrived during the erasure. Run the command again: leads erase --organization ID';
   end if;
+  delete from admin.import_row as r where r.organization_id = v_organization_id;
   delete from intake.client as c where c.organization_id = v_organization_id;
   delete from intake.submission as s where s.organization_id = v_organization_id;
   delete from intake.form as f where f.organization_id = v_organization_id;
@@ -12407,6 +13471,23 @@ ALTER FUNCTION crm.contact(lead app.lead_values, sync_id uuid) OWNER TO leads_jo
 
 COMMENT ON FUNCTION crm.contact(lead app.lead_values, sync_id uuid) IS 'The fields of the lead that an adapter sends, with display_name (the name, else the company, else the e-mail address), description (one line for each known field) and the whole lead as the API shows it, with phone, phone_e164 (null: its country is not known), reference and details. A member that is added here stops the worker of the previous release, except in lead.';
 
+CREATE FUNCTION crm.hold_pushes(organization_id uuid, is_held boolean) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  -- With the transaction's start in microseconds: a setting that someone has left in a shared session holds no push of another transaction.
+  perform set_config(
+    'leads.held_pushes',
+    case when hold_pushes.is_held then concat(hold_pushes.organization_id, '/', extract(epoch from now())) else '' end,
+    true
+  );
+end $$;
+
+ALTER FUNCTION crm.hold_pushes(organization_id uuid, is_held boolean) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION crm.hold_pushes(organization_id uuid, is_held boolean) IS 'Until the transaction ends, a lead of the organization that enters the push_stage is not pushed: its push is skipped, with the error_code bulk. is_held: false ends this.';
+
 CREATE FUNCTION crm.lease_syncs(key_ids text[], batch integer, running jsonb DEFAULT '{}'::jsonb) RETURNS SETOF crm.job
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -13040,14 +14121,23 @@ begin
     from crm.connection as c
     where c.organization_id = new.organization_id and c.push_stage = new.pipeline_stage
   ) then
-    perform crm.request_push(new.organization_id, new.id, false);
+    if current_setting('leads.held_pushes', true) = concat(new.organization_id, '/', extract(epoch from now())) then
+      insert into crm.sync (organization_id, lead_id, vendor, account, status, error_code, email_key)
+      select c.organization_id, new.id, c.vendor, c.account, 'skipped', 'bulk', new.email_key
+      from crm.connection as c
+      where c.organization_id = new.organization_id
+      -- A push of an earlier time stays as it is.
+      on conflict (organization_id, lead_id, vendor, account) do nothing;
+    else
+      perform crm.request_push(new.organization_id, new.id, false);
+    end if;
   end if;
   return null;
 end $$;
 
 ALTER FUNCTION crm.tg_lead__push() OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION crm.tg_lead__push() IS 'Requests the push of a lead that has entered the push_stage of the connection, in the same transaction.';
+COMMENT ON FUNCTION crm.tg_lead__push() IS 'Requests the push of a lead that has entered the push_stage of the connection, in the same transaction. While pushes are held (crm.hold_pushes), the push is skipped, with the error_code bulk.';
 
 CREATE FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -14932,6 +16022,71 @@ ALTER FUNCTION scoring.tg_score__check() OWNER TO leads_owner;
 
 COMMENT ON FUNCTION scoring.tg_score__check() IS 'Raises PT409 refused if created_at is in the future, or if kind is "set" and the lead has another score.';
 
+CREATE VIEW admin.import_line WITH (security_invoker='true') AS
+ SELECT NULL::uuid AS organization_id,
+    NULL::bytea AS file_digest,
+    NULL::integer AS "position",
+    NULL::text AS fields
+  WHERE false;
+
+ALTER VIEW admin.import_line OWNER TO leads_jobs;
+
+COMMENT ON VIEW admin.import_line IS 'The operator inserts into this view, which has no rows. They go into admin.import_row, until admin.import_leads takes them in the same transaction.';
+
+CREATE TABLE admin.import_row (
+    organization_id uuid NOT NULL,
+    file_digest bytea NOT NULL,
+    "position" integer NOT NULL,
+    fields text NOT NULL
+);
+ALTER TABLE ONLY admin.import_row ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY admin.import_row ALTER COLUMN file_digest SET STATISTICS 0;
+ALTER TABLE ONLY admin.import_row ALTER COLUMN "position" SET STATISTICS 0;
+ALTER TABLE ONLY admin.import_row ALTER COLUMN fields SET STATISTICS 0;
+
+ALTER TABLE ONLY admin.import_row FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE admin.import_row OWNER TO leads_owner;
+
+COMMENT ON TABLE admin.import_row IS 'The rows of a batch of leads import. They are deleted in the transaction that writes them, so none is ever committed.';
+
+COMMENT ON COLUMN admin.import_row."position" IS 'The position of the row in the file, from 1.';
+
+COMMENT ON COLUMN admin.import_row.fields IS 'The row as JSON text.';
+
+CREATE TABLE admin.lead_import (
+    organization_id uuid NOT NULL,
+    file_digest bytea NOT NULL,
+    rows_done integer DEFAULT 0 NOT NULL,
+    created integer DEFAULT 0 NOT NULL,
+    updated integer DEFAULT 0 NOT NULL,
+    skipped integer DEFAULT 0 NOT NULL,
+    failed integer DEFAULT 0 NOT NULL,
+    is_complete boolean DEFAULT false NOT NULL,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    CONSTRAINT lead_import_counts_each_row CHECK ((rows_done = (((created + updated) + skipped) + failed))),
+    CONSTRAINT lead_import_digest_has_32_bytes CHECK ((octet_length(file_digest) = 32))
+);
+ALTER TABLE ONLY admin.lead_import ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY admin.lead_import ALTER COLUMN file_digest SET STATISTICS 0;
+ALTER TABLE ONLY admin.lead_import ALTER COLUMN rows_done SET STATISTICS 0;
+ALTER TABLE ONLY admin.lead_import ALTER COLUMN created SET STATISTICS 0;
+ALTER TABLE ONLY admin.lead_import ALTER COLUMN updated SET STATISTICS 0;
+ALTER TABLE ONLY admin.lead_import ALTER COLUMN skipped SET STATISTICS 0;
+ALTER TABLE ONLY admin.lead_import ALTER COLUMN failed SET STATISTICS 0;
+ALTER TABLE ONLY admin.lead_import ALTER COLUMN is_complete SET STATISTICS 0;
+ALTER TABLE ONLY admin.lead_import ALTER COLUMN created_at SET STATISTICS 0;
+
+ALTER TABLE ONLY admin.lead_import FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE admin.lead_import OWNER TO leads_owner;
+
+COMMENT ON TABLE admin.lead_import IS 'The files that leads import has begun, so that it goes on after a crash and imports no file twice. No personal data.';
+
+COMMENT ON COLUMN admin.lead_import.file_digest IS 'SHA-256 of the file.';
+
+COMMENT ON COLUMN admin.lead_import.rows_done IS 'The number of rows from the beginning of the file whose batches are committed.';
+
 CREATE TABLE app.lead_word (
     organization_id uuid NOT NULL,
     lead_id uuid NOT NULL,
@@ -15506,6 +16661,12 @@ the types. Only the owner of the table can call it.';
 ALTER TABLE ONLY admin.catalogue_entry
     ADD CONSTRAINT catalogue_entry_pkey PRIMARY KEY (object);
 
+ALTER TABLE ONLY admin.import_row
+    ADD CONSTRAINT import_row_pkey PRIMARY KEY (organization_id, file_digest, "position");
+
+ALTER TABLE ONLY admin.lead_import
+    ADD CONSTRAINT lead_import_pkey PRIMARY KEY (organization_id, file_digest);
+
 ALTER TABLE ONLY api.guide
     ADD CONSTRAINT guide_pkey PRIMARY KEY ("position");
 
@@ -15661,6 +16822,8 @@ CREATE INDEX signal_by_created_at ON scoring.signal USING btree (organization_id
 
 CREATE INDEX signal_by_observed_at ON scoring.signal USING btree (organization_id, lead_and_type, observed_at DESC, id DESC);
 
+CREATE TRIGGER _500_store INSTEAD OF INSERT ON admin.import_line FOR EACH ROW EXECUTE FUNCTION admin.tg_import_line__store();
+
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON app.lead FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Delete leads with DELETE, so that each is recorded.');
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON app.lead_word FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Without its rows, a search finds too few leads.');
@@ -15793,6 +16956,9 @@ CREATE TRIGGER _900_record AFTER DELETE ON scoring.score FOR EACH ROW WHEN ((CUR
 
 CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON scoring.signal FOR EACH ROW WHEN ((CURRENT_USER <> 'leads_eraser'::name)) EXECUTE FUNCTION audit.tg_signal__record();
 
+ALTER TABLE ONLY admin.lead_import
+    ADD CONSTRAINT lead_import_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
+
 ALTER TABLE ONLY app.idempotency_key
     ADD CONSTRAINT idempotency_key_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
 
@@ -15855,6 +17021,26 @@ ALTER TABLE ONLY scoring.score
 
 ALTER TABLE ONLY scoring.signal
     ADD CONSTRAINT signal_belongs_to_lead FOREIGN KEY (organization_id, lead_id) REFERENCES app.lead(organization_id, id) ON DELETE CASCADE;
+
+ALTER TABLE admin.import_row ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY import_row_eraser_delete ON admin.import_row FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY import_row_eraser_select ON admin.import_row FOR SELECT TO leads_eraser USING (true);
+
+CREATE POLICY import_row_jobs_delete ON admin.import_row FOR DELETE TO leads_jobs USING (true);
+
+CREATE POLICY import_row_jobs_insert ON admin.import_row FOR INSERT TO leads_jobs WITH CHECK (true);
+
+CREATE POLICY import_row_jobs_select ON admin.import_row FOR SELECT TO leads_jobs USING (true);
+
+ALTER TABLE admin.lead_import ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY lead_import_jobs_insert ON admin.lead_import FOR INSERT TO leads_jobs WITH CHECK (true);
+
+CREATE POLICY lead_import_jobs_select ON admin.lead_import FOR SELECT TO leads_jobs USING (true);
+
+CREATE POLICY lead_import_jobs_update ON admin.lead_import FOR UPDATE TO leads_jobs USING (true) WITH CHECK (true);
 
 ALTER TABLE app.idempotency_key ENABLE ROW LEVEL SECURITY;
 
@@ -16265,6 +17451,7 @@ CREATE POLICY signal_jobs_select ON scoring.signal FOR SELECT TO leads_jobs USIN
 GRANT USAGE ON SCHEMA admin TO leads_jobs;
 GRANT USAGE ON SCHEMA admin TO leads_operator;
 GRANT USAGE ON SCHEMA admin TO leads_worker;
+GRANT USAGE ON SCHEMA admin TO leads_eraser;
 
 GRANT USAGE ON SCHEMA api TO leads_exec;
 GRANT USAGE ON SCHEMA api TO leads_jobs;
@@ -16418,6 +17605,9 @@ GRANT ALL ON FUNCTION admin.backtest_leads(organization_id uuid) TO leads_operat
 REVOKE ALL ON FUNCTION admin.backtest_scoring_model(organization_id uuid, document jsonb, lead_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.backtest_scoring_model(organization_id uuid, document jsonb, lead_ids uuid[]) TO leads_operator;
 
+REVOKE ALL ON FUNCTION admin.begin_import(organization_id uuid, file_digest bytea, is_again boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.begin_import(organization_id uuid, file_digest bytea, is_again boolean) TO leads_operator;
+
 REVOKE ALL ON FUNCTION admin.bind_analyst(login text, organization_id uuid, expires_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.catalogue() FROM PUBLIC;
@@ -16544,6 +17734,7 @@ GRANT SELECT ON TABLE app.lead TO leads_intake;
 GRANT SELECT ON TABLE app.lead TO leads_jobs;
 GRANT DELETE ON TABLE app.lead TO leads_eraser;
 
+GRANT INSERT(id) ON TABLE app.lead TO leads_exec;
 GRANT INSERT(id) ON TABLE app.lead TO leads_jobs;
 GRANT SELECT(id) ON TABLE app.lead TO leads_bi;
 GRANT SELECT(id) ON TABLE app.lead TO leads_eraser;
@@ -16572,7 +17763,7 @@ GRANT SELECT(email) ON TABLE app.lead TO leads_eraser;
 
 GRANT INSERT(source),UPDATE(source) ON TABLE app.lead TO leads_exec;
 GRANT INSERT(source) ON TABLE app.lead TO leads_intake;
-GRANT INSERT(source) ON TABLE app.lead TO leads_jobs;
+GRANT INSERT(source),UPDATE(source) ON TABLE app.lead TO leads_jobs;
 GRANT SELECT(source) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(lead_score),UPDATE(lead_score) ON TABLE app.lead TO leads_exec;
@@ -16582,7 +17773,7 @@ GRANT SELECT(lead_score) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(pipeline_stage),UPDATE(pipeline_stage) ON TABLE app.lead TO leads_exec;
 GRANT INSERT(pipeline_stage) ON TABLE app.lead TO leads_intake;
-GRANT INSERT(pipeline_stage) ON TABLE app.lead TO leads_jobs;
+GRANT INSERT(pipeline_stage),UPDATE(pipeline_stage) ON TABLE app.lead TO leads_jobs;
 GRANT SELECT(pipeline_stage) ON TABLE app.lead TO leads_bi;
 GRANT SELECT(pipeline_stage) ON TABLE app.lead TO leads_eraser;
 
@@ -16642,7 +17833,7 @@ GRANT SELECT(phone_key) ON TABLE app.lead TO leads_eraser;
 
 GRANT INSERT(reference),UPDATE(reference) ON TABLE app.lead TO leads_exec;
 GRANT INSERT(reference) ON TABLE app.lead TO leads_intake;
-GRANT INSERT(reference) ON TABLE app.lead TO leads_jobs;
+GRANT INSERT(reference),UPDATE(reference) ON TABLE app.lead TO leads_jobs;
 GRANT SELECT(reference) ON TABLE app.lead TO leads_bi;
 
 GRANT INSERT(details),UPDATE(details) ON TABLE app.lead TO leads_exec;
@@ -16897,6 +18088,9 @@ GRANT ALL ON FUNCTION admin.forms(organization_id uuid) TO leads_operator;
 REVOKE ALL ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.good_key(id uuid, OUT organization_id uuid, OUT environment text, OUT name text, OUT scopes text[], OUT expires_at timestamp with time zone) TO leads_operator;
 
+REVOKE ALL ON FUNCTION admin.import_leads(organization_id uuid, file_digest bytea, is_csv boolean, match text, on_duplicate text, push boolean, is_last boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.import_leads(organization_id uuid, file_digest bytea, is_csv boolean, match text, on_duplicate text, push boolean, is_last boolean) TO leads_operator;
+
 REVOKE ALL ON FUNCTION admin.index_leads(after uuid, batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.index_leads(after uuid, batch integer) TO leads_worker;
 
@@ -17002,6 +18196,8 @@ REVOKE ALL ON FUNCTION admin.signal_analyst(login text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.stages(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.stages(organization_id uuid) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.tg_import_line__store() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uuid, instant timestamp with time zone, document jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uuid, instant timestamp with time zone, document jsonb) TO leads_operator;
@@ -17194,6 +18390,9 @@ GRANT ALL ON FUNCTION api.problems() TO leads_api;
 REVOKE ALL ON FUNCTION api.push_lead(id uuid, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.push_lead(id uuid, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
 
+REVOKE ALL ON FUNCTION api.put_lead(reference text, body text, if_match api.entity_tags, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.put_lead(reference text, body text, if_match api.entity_tags, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
+
 REVOKE ALL ON FUNCTION api.read_instant(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.read_instant(value text) TO leads_api;
 
@@ -17202,6 +18401,9 @@ GRANT ALL ON FUNCTION api.routes() TO leads_api;
 
 REVOKE ALL ON FUNCTION api.score_lead(id uuid, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.score_lead(id uuid, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
+
+REVOKE ALL ON FUNCTION api.store_leads(body text, media_type text, on_duplicate api.duplicate_rule, match api.duplicate_key, atomic boolean, dry_run boolean, push boolean, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.store_leads(body text, media_type text, on_duplicate api.duplicate_rule, match api.duplicate_key, atomic boolean, dry_run boolean, push boolean, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
 
 REVOKE ALL ON FUNCTION api.submit_form(payload text, media_type text, request_headers text, client_address text, query_fields text) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.submit_form(payload text, media_type text, request_headers text, client_address text, query_fields text) TO leads_api;
@@ -17272,9 +18474,21 @@ GRANT ALL ON FUNCTION app.country_code(organization_id uuid) TO leads_exec;
 GRANT ALL ON FUNCTION app.country_code(organization_id uuid) TO leads_jobs;
 GRANT ALL ON FUNCTION app.country_code(organization_id uuid) TO leads_intake;
 
+REVOKE ALL ON FUNCTION app.create_leads(organization_id uuid, sent app.sent_lead[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.create_leads(organization_id uuid, sent app.sent_lead[]) TO leads_exec;
+GRANT ALL ON FUNCTION app.create_leads(organization_id uuid, sent app.sent_lead[]) TO leads_jobs;
+
 REVOKE ALL ON FUNCTION app.csv_cell(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.csv_cell(value text) TO leads_exec;
 GRANT ALL ON FUNCTION app.csv_cell(value text) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION app.csv_faults("row" text, has_created_at boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.csv_faults("row" text, has_created_at boolean) TO leads_exec;
+GRANT ALL ON FUNCTION app.csv_faults("row" text, has_created_at boolean) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION app.csv_fields("row" jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.csv_fields("row" jsonb) TO leads_exec;
+GRANT ALL ON FUNCTION app.csv_fields("row" jsonb) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.cursor_content(cursor text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.cursor_content(cursor text) TO leads_exec;
@@ -17304,9 +18518,11 @@ GRANT ALL ON PROCEDURE app.drop_policies(IN of_table regclass) TO leads_auth;
 
 REVOKE ALL ON PROCEDURE app.drop_triggers(IN of_table regclass) FROM PUBLIC;
 GRANT ALL ON PROCEDURE app.drop_triggers(IN of_table regclass) TO leads_auth;
+GRANT ALL ON PROCEDURE app.drop_triggers(IN of_table regclass) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.duplicate_keys(value json) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.duplicate_keys(value json) TO leads_exec;
+GRANT ALL ON FUNCTION app.duplicate_keys(value json) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.export_headers(name text, format text, next_cursor text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.export_headers(name text, format text, next_cursor text) TO leads_exec;
@@ -17334,6 +18550,11 @@ GRANT ALL ON FUNCTION app.is_etag_matched(if_match text, etag text) TO leads_exe
 
 REVOKE ALL ON FUNCTION app.is_plain_text(value text, max_length integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.is_plain_text(value text, max_length integer) TO leads_exec;
+GRANT ALL ON FUNCTION app.is_plain_text(value text, max_length integer) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION app.joined_faults(first json, second json) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.joined_faults(first json, second json) TO leads_exec;
+GRANT ALL ON FUNCTION app.joined_faults(first json, second json) TO leads_jobs;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.idempotency_key TO leads_exec;
 GRANT DELETE ON TABLE app.idempotency_key TO leads_jobs;
@@ -17400,6 +18621,10 @@ GRANT ALL ON FUNCTION app.lead_words(name text, company text, email text) TO lea
 REVOKE ALL ON FUNCTION app.leads_by_phone_or_reference(organization_id uuid, phone text, reference text, emails text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.leads_by_phone_or_reference(organization_id uuid, phone text, reference text, emails text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) TO leads_exec;
 
+REVOKE ALL ON FUNCTION app.merge_leads(organization_id uuid, sent app.sent_lead[], ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.merge_leads(organization_id uuid, sent app.sent_lead[], ids uuid[]) TO leads_exec;
+GRANT ALL ON FUNCTION app.merge_leads(organization_id uuid, sent app.sent_lead[], ids uuid[]) TO leads_jobs;
+
 REVOKE ALL ON FUNCTION app.next_cursor(items text[], page_size integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.next_cursor(items text[], page_size integer) TO leads_exec;
 
@@ -17432,6 +18657,7 @@ GRANT ALL ON FUNCTION app.phone_keys(value text, organization_id uuid) TO leads_
 
 REVOKE ALL ON FUNCTION app.plain_lead(organization_id uuid, fields jsonb, is_new boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.plain_lead(organization_id uuid, fields jsonb, is_new boolean) TO leads_exec;
+GRANT ALL ON FUNCTION app.plain_lead(organization_id uuid, fields jsonb, is_new boolean) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.punycode(label text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.punycode(label text) TO leads_exec;
@@ -17457,12 +18683,21 @@ GRANT ALL ON FUNCTION app.read_instant(value text) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.read_object(body text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.read_object(body text) TO leads_exec;
+GRANT ALL ON FUNCTION app.read_object(body text) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION app.reference_fault() FROM PUBLIC;
+GRANT ALL ON FUNCTION app.reference_fault() TO leads_exec;
+GRANT ALL ON FUNCTION app.reference_fault() TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.search_faults(q text, words text[], filters text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.search_faults(q text, words text[], filters text[]) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.search_words(q text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.search_words(q text) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.sent_lead(organization_id uuid, "position" integer, "row" text, is_csv boolean, match text, has_created_at boolean, is_new boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.sent_lead(organization_id uuid, "position" integer, "row" text, is_csv boolean, match text, has_created_at boolean, is_new boolean) TO leads_exec;
+GRANT ALL ON FUNCTION app.sent_lead(organization_id uuid, "position" integer, "row" text, is_csv boolean, match text, has_created_at boolean, is_new boolean) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.stage_names(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.stage_names(organization_id uuid) TO leads_exec;
@@ -17472,6 +18707,14 @@ GRANT ALL ON FUNCTION app.stage_names(organization_id uuid) TO leads_jobs;
 REVOKE ALL ON FUNCTION app.stage_filter_faults(organization_id uuid, stages text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.stage_filter_faults(organization_id uuid, stages text[]) TO leads_exec;
 GRANT ALL ON FUNCTION app.stage_filter_faults(organization_id uuid, stages text[]) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION app.store_leads(organization_id uuid, rows text[], is_csv boolean, match text, on_duplicate text, push boolean, has_created_at boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.store_leads(organization_id uuid, rows text[], is_csv boolean, match text, on_duplicate text, push boolean, has_created_at boolean) TO leads_exec;
+GRANT ALL ON FUNCTION app.store_leads(organization_id uuid, rows text[], is_csv boolean, match text, on_duplicate text, push boolean, has_created_at boolean) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION app.store_sent_leads(organization_id uuid, sent app.sent_lead[], match text, on_duplicate text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.store_sent_leads(organization_id uuid, sent app.sent_lead[], match text, on_duplicate text) TO leads_exec;
+GRANT ALL ON FUNCTION app.store_sent_leads(organization_id uuid, sent app.sent_lead[], match text, on_duplicate text) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.tg_lead__stamp() FROM PUBLIC;
 
@@ -17489,6 +18732,9 @@ GRANT ALL ON FUNCTION app.trim_text(value text) TO leads_intake;
 
 REVOKE ALL ON FUNCTION app.unindexed_leads(organization_id uuid, "limit" integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.unindexed_leads(organization_id uuid, "limit" integer) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.upload_rows(body text, media_type text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.upload_rows(body text, media_type text) TO leads_exec;
 
 REVOKE ALL ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) TO leads_exec;
@@ -17593,6 +18839,9 @@ REVOKE ALL ON FUNCTION crm.connections_without_key(key_ids text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.connections_without_key(key_ids text[]) TO leads_worker;
 
 REVOKE ALL ON FUNCTION crm.contact(lead app.lead_values, sync_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION crm.hold_pushes(organization_id uuid, is_held boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION crm.hold_pushes(organization_id uuid, is_held boolean) TO leads_exec;
 
 REVOKE ALL ON FUNCTION crm.lease_syncs(key_ids text[], batch integer, running jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.lease_syncs(key_ids text[], batch integer, running jsonb) TO leads_worker;
@@ -17756,6 +19005,31 @@ REVOKE ALL ON FUNCTION scoring.tg_lead__keep_score() FROM PUBLIC;
 REVOKE ALL ON FUNCTION scoring.tg_score__apply() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION scoring.tg_score__check() FROM PUBLIC;
+
+GRANT INSERT ON TABLE admin.import_line TO leads_operator;
+
+GRANT SELECT,INSERT,DELETE ON TABLE admin.import_row TO leads_jobs;
+GRANT DELETE ON TABLE admin.import_row TO leads_eraser;
+
+GRANT SELECT(organization_id) ON TABLE admin.import_row TO leads_eraser;
+
+GRANT SELECT ON TABLE admin.lead_import TO leads_jobs;
+
+GRANT INSERT(organization_id) ON TABLE admin.lead_import TO leads_jobs;
+
+GRANT INSERT(file_digest) ON TABLE admin.lead_import TO leads_jobs;
+
+GRANT UPDATE(rows_done) ON TABLE admin.lead_import TO leads_jobs;
+
+GRANT UPDATE(created) ON TABLE admin.lead_import TO leads_jobs;
+
+GRANT UPDATE(updated) ON TABLE admin.lead_import TO leads_jobs;
+
+GRANT UPDATE(skipped) ON TABLE admin.lead_import TO leads_jobs;
+
+GRANT UPDATE(failed) ON TABLE admin.lead_import TO leads_jobs;
+
+GRANT UPDATE(is_complete) ON TABLE admin.lead_import TO leads_jobs;
 
 GRANT SELECT ON TABLE app.lead_word TO leads_exec;
 GRANT SELECT,INSERT,DELETE ON TABLE app.lead_word TO leads_jobs;
@@ -17958,6 +19232,8 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"crm_unavailable","status":502,"code":"crm_unavailable","title":"CRM unavailable","detail":"The CRM was not reachable for a day. Push the lead again.","field":null,"field_code":null}
 -- {"raised_by":"cursor_expired","status":400,"code":"cursor_expired","title":"Cursor expired","detail":"The cursor is of another database, or the database was restored to an earlier time. Read all leads again, and begin a new walk with updated_since.","field":null,"field_code":null}
 -- {"raised_by":"cursor_is_well_formed","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This is not a cursor. Send the next_cursor of the previous page unchanged, or leave it out for the first page.","field":"cursor","field_code":"invalid_cursor"}
+-- {"raised_by":"duplicate_key_is_known","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be \"reference\", \"email\" or \"phone\".","field":"match","field_code":"unknown_key"}
+-- {"raised_by":"duplicate_rule_is_known","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be \"error\", \"skip\" or \"update\".","field":"on_duplicate","field_code":"unknown_rule"}
 -- {"raised_by":"entity_tags_are_well_formed","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be * or entity tags as ETag returned them, with their double quotes.","field":"If-Match","field_code":"invalid_entity_tag"}
 -- {"raised_by":"erased","status":409,"code":"erased","title":"Erased","detail":"The request with this Idempotency-Key succeeded earlier, and its lead was erased later. Nothing was changed now. Use a new key for a new request.","field":null,"field_code":null}
 -- {"raised_by":"export_cursor_is_well_formed","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This is not a cursor of an export.","field":"cursor","field_code":"invalid_cursor"}
@@ -18021,9 +19297,11 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"method":"POST","path":"/forms","function":"api.create_form","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"POST","path":"/in/{token}","function":"api.submit_form","scope":"form","wait_seconds":null,"wait_function":null,"media_types":["*/*"],"max_body_bytes":262144,"timeout_seconds":10,"is_streamed":false,"key_parameter":"token"}
 -- {"method":"POST","path":"/leads","function":"api.create_lead","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"POST","path":"/leads/bulk","function":"api.store_leads","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json","application/x-ndjson","text/csv"],"max_body_bytes":16777216,"timeout_seconds":120,"is_streamed":false,"key_parameter":null}
 -- {"method":"POST","path":"/leads/{id}/push-to-crm","function":"api.push_lead","scope":"write","wait_seconds":10,"wait_function":"api.get_push","media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"POST","path":"/leads/{id}/score","function":"api.score_lead","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"POST","path":"/leads/{id}/signals","function":"api.create_signals","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"PUT","path":"/leads/by-reference/{reference}","function":"api.put_lead","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 
 -- the rows of api.operation
 -- {"function":"api.create_form","tag":"Forms","request":"api.form_input","rule":null,"answer":"api.form","form":null,"statuses":[201],"headers":[],"problems":[],"parameters":{},"examples":{}}
@@ -18067,7 +19345,20 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"function":"api.list_scores","tag":"Scoring","request":null,"rule":null,"answer":"api.score","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.list_signals","tag":"Scoring","request":null,"rule":null,"answer":"api.signal","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.push_lead","tag":"CRM","request":null,"rule":null,"answer":"api.lead_sync","form":null,"statuses":[200,202],"headers":[],"problems":["validation_failed","crm_not_configured","crm_outcome_unknown","crm_rejected","crm_unavailable"],"parameters":{},"examples":{"202": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "crm_sync": {"vendor": "jobnimbus", "external_id": null, "status": "pending", "last_synced_at": null}}}}
+-- {"function":"api.put_lead","tag":"Leads","request":"api.new_lead_input","rule":null,"answer":"api.lead_item","form":null,"statuses":[200,201],"headers":["Location","ETag"],"problems":[],"parameters":{"reference": "Your own id of the lead."},"examples":{}}
 -- {"function":"api.score_lead","tag":"Scoring","request":null,"rule":null,"answer":"api.new_score","form":null,"statuses":[200],"headers":["ETag"],"problems":[],"parameters":{},"examples":{}}
+-- {"function":"api.store_leads","tag":"Leads","request":"api.new_lead_input","rule":{
+    "description": "The leads. Another media type has the same rows.",
+    "type": "array",
+    "maxItems": 10000,
+    "items": {"anyOf": ["$body", {"description": "Another value is a row that fails."}]}
+  },"answer":"api.bulk_answer","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{
+    "on_duplicate": "What happens to a row whose lead exists: it fails (`error`), is left out (`skip`), or changes the lead (`update`).",
+    "match": "The field by which a row finds the lead that exists.",
+    "atomic": "Store all rows, or none if one fails.",
+    "dry_run": "Store nothing, and return what would happen.",
+    "push": "Push the leads that are in the push_stage of the CRM connection."
+  },"examples":{"request": [{"name": "Sarah Mitchell", "email": "sarah.mitchell@example.com", "reference": "form-7731"}, {"email": "ada.abbott@example.com", "lead_score": 87}], "200": {"is_stored": true, "created": 1, "updated": 0, "skipped": 0, "failed": 1, "not_stored": 0, "results": [{"row": 1, "status": "created", "id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "errors": []}, {"row": 2, "status": "failed", "id": null, "errors": [{"field": "lead_score", "code": "out_of_range", "detail": "This must be a whole number from 0 to 100."}]}]}}}
 -- {"function":"api.update_lead","tag":"Leads","request":"api.lead_input","rule":null,"answer":"api.lead_change","form":null,"statuses":[200],"headers":["ETag"],"problems":[],"parameters":{},"examples":{"request": {"pipeline_stage": "won", "lead_score": 92}}}
 -- {"function":"api.update_lead_details","tag":"Leads","request":"api.lead_details_input","rule":null,"answer":"api.lead_details","form":null,"statuses":[200],"headers":["ETag"],"problems":["reference_in_use"],"parameters":{},"examples":{"request": {"phone": "(555) 010-0199", "details": {"roof_age": 12, "insured": true, "color": null}}}}
 -- {"function":"api.verify_audit_log","tag":"Audit log","request":null,"rule":null,"answer":"api.chain_verdict","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
@@ -18112,6 +19403,8 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 
 -- the rows of api.shape
 -- {"type":"api.audit_event","relation":"audit.event","never_null":[],"fields":{"payload":{"$ref":"#/components/schemas/AuditPayload"}},"example":{"id": "01a15d1e-0a5c-7c11-8a3c-5d1f1d6c2a91", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "action": "lead.updated", "source": "api", "correlation_id": "4f6c1c0e8d3b4a8c9a35c8f2b1d7e640", "payload": {"lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "diff": {"pipeline_stage": {"from": "qualified", "to": "won"}, "lead_score": {"from": 87, "to": 92}}, "key_id": "3f0d5a52-3c7e-4d6f-9a64-7d1b0a2e4c11"}, "created_at": "2026-04-27T18:55:42.001Z"}}
+-- {"type":"api.bulk_answer","relation":null,"never_null":["is_stored","created","updated","skipped","failed","not_stored","results"],"fields":{},"example":{"is_stored": true, "created": 1, "updated": 0, "skipped": 0, "failed": 0, "not_stored": 0, "results": [{"row": 1, "status": "created", "id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "errors": []}]}}
+-- {"type":"api.bulk_result","relation":null,"never_null":["row","status","errors"],"fields":{"status":{"type":"string","enum":["created","updated","skipped","failed","not_stored"]},"errors":{"type":"array","items":{"$ref":"#/components/schemas/FieldError"}}},"example":null}
 -- {"type":"api.chain_fault","relation":null,"never_null":["code","detail"],"fields":{"code":{"type":"string","enum":["head_mismatch","seal_missing","event_missing","hash_mismatch","payload_mismatch","not_sealed"]}},"example":null}
 -- {"type":"api.chain_verdict","relation":null,"never_null":["organization_id","holds","verified_from","verified_to","unsealed"],"fields":{},"example":{"organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "holds": true, "fault": null, "verified_from": 1, "verified_to": 583, "next_after": null, "head": "583:fcc5b98b28bdea1ea9f95e5f1a7f529ca275366987c4743222202462510eaf54", "unsealed": 0}}
 -- {"type":"api.crm_attempt","relation":"crm.attempt","never_null":[],"fields":{},"example":null}
