@@ -218,3 +218,32 @@ def test_headers_of_any_octets(client: httpx.Client, tag: bytes, key: bytes) -> 
         except httpx.LocalProtocolError:
             continue
         check(answer, good=good)
+
+
+@pytest.fixture(scope="module")
+def form(server: Server, acme: Organization) -> str:
+    """The address of a form without a practical rate limit."""
+    with server.client(acme.keys["admin"]) as client:
+        settings = {"requests_per_minute": 6000, "mapping": {"id": "reference", "s*": "signals.x"}}
+        return server.base + str(client.post("/forms", json=settings).json()["address"])
+
+
+@fuzz
+@given(
+    body=octets
+    | st.dictionaries(st.text(max_size=20), anything, max_size=6).map(lambda value: json.dumps(value).encode())
+    | st.dictionaries(st.text(max_size=20).map(quote), st.text(max_size=20).map(quote), max_size=6).map(
+        lambda value: "&".join(f"{name}={text}" for name, text in value.items()).encode()
+    ),
+    media_type=st.sampled_from(
+        ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b", "text/plain", ""]
+    ),
+)
+def test_a_form_loses_nothing(form: str, database: Database, body: bytes, media_type: str) -> None:
+    count = (
+        "select (select count(*) from app.lead) + (select count(*) from intake.submission where outcome = 'kept') as n"
+    )
+    before = database.sql(count)[0]["n"]
+    answer = httpx.post(form, content=body, headers={"Content-Type": media_type})
+    assert (answer.status_code, answer.text) == (200, '{"status":"received"}')
+    assert database.sql(count)[0]["n"] == before + 1
