@@ -78,7 +78,14 @@ def run_dir() -> Iterator[Path]:
 def cluster(run_dir: Path) -> Iterator[embedded.Server]:
     """The server, with a template database that a login without superuser rights has migrated."""
     # The machine may stand still for seconds.
-    options = {"fsync": "off", "max_connections": "600", "authentication_timeout": "60s"}
+    # Queries of several tests may have parallel workers at the same time. Without one, a plan shows other loops.
+    options = {
+        "fsync": "off",
+        "max_connections": "600",
+        "authentication_timeout": "60s",
+        "max_worker_processes": "32",
+        "max_parallel_workers": "32",
+    }
     with embedded.running(run_dir / "postgres", options=options) as server:
         with filelock.FileLock(run_dir / "template.lock"):
             if not (run_dir / "template").exists():
