@@ -72,7 +72,16 @@ def test_cors_allows_the_configured_origins(cors: httpx.Client) -> None:
         assert answer.status_code == status
         assert answer.headers["access-control-allow-origin"] == "http://localhost:3000"
         exposed = answer.headers["access-control-expose-headers"].split(", ")
-        assert {"ETag", "Link", "Location", "X-Request-Id", "Retry-After", "Idempotency-Replayed"} == set(exposed)
+        known = {
+            "ETag",
+            "Link",
+            "Location",
+            "X-Request-Id",
+            "Retry-After",
+            "Idempotency-Replayed",
+            "Content-Disposition",
+        }
+        assert known == set(exposed)
         check_headers(answer)
         assert "Origin" in answer.headers["vary"]
     refused = cors.get("/leads", headers={"Origin": ORIGIN, "Authorization": "Bearer x"})
