@@ -5668,6 +5668,7 @@ begin
       and not exists (
         select from app.lead_word as w where w.organization_id = l.organization_id and w.lead_id = l.id
       )
+    order by l.organization_id, l.id
     on conflict do nothing;
     get diagnostics v_rows = row_count;
     v_queued := v_queued + v_rows;
@@ -6107,6 +6108,8 @@ begin
   -- In this transaction, so that a search finds a lead by its event or in this queue at any time.
   insert into app.unindexed_lead (organization_id, lead_id)
   select distinct v_organization_id, u.id from unnest(v_lead_ids) as u (id)
+  -- In one order, so that two sessions that queue the same leads wait for no deadlock.
+  order by u.id
   on conflict do nothing;
   return query select v_organization_id, cardinality(v_seals);
 end $$;
@@ -10446,7 +10449,7 @@ CREATE FUNCTION app.has_words(name text, company text, email text, words text[])
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_text text := lower(concat_ws(' ', has_words.name, has_words.company, has_words.email));
+  v_text text := lower(normalize(concat_ws(' ', has_words.name, has_words.company, has_words.email), nfc));
   v_words text[];
   v_word text;
 begin
@@ -10855,11 +10858,21 @@ ALTER FUNCTION app.lead_whole(lead app.lead_values) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.lead_whole(lead app.lead_values) IS 'All 17 fields of a lead, in the order of the body.';
 
+CREATE FUNCTION app.word_gap() RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ('[^[:alnum:]̀-ͯ҃-֑҇-ֽً-ٟऀ-ॣ०-९ॱ-෿ั-๎ັ-ໍ'::text || 'ཱ-྄ါ-ှ឴-៓᪰-᫿᷀-᷿⃐-⃿‌‍]+'::text);
+END;
+
+ALTER FUNCTION app.word_gap() OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.word_gap() IS 'The pattern of a regular expression for the characters between two words: neither letters, digits, nor marks of letters.';
+
 CREATE FUNCTION app.lead_words(name text, company text, email text) RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
  SELECT ARRAY( SELECT (w.word COLLATE "C") AS word
-            FROM regexp_split_to_table(lower(concat_ws(' '::text, lead_words.name, lead_words.company, lead_words.email)), '[^[:alnum:]]+'::text) w(word)
+            FROM regexp_split_to_table(lower(NORMALIZE(concat_ws(' '::text, lead_words.name, lead_words.company, lead_words.email), NFC)), app.word_gap()) w(word)
            WHERE (w.word <> ''::text)
          UNION
           SELECT (lower(lead_words.email) COLLATE "C") AS lower
@@ -10868,7 +10881,7 @@ END;
 
 ALTER FUNCTION app.lead_words(name text, company text, email text) OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.lead_words(name text, company text, email text) IS 'The words of the three values in lower case, each once: what is between characters that are neither letters nor digits. The whole e-mail address is a word, too.';
+COMMENT ON FUNCTION app.lead_words(name text, company text, email text) IS 'The words of the three values in lower case, each once: what is between the gaps of app.word_gap, in the composed form of Unicode. The whole e-mail address is a word, too.';
 
 CREATE FUNCTION app.leads_by_phone_or_reference(organization_id uuid, phone text, reference text, emails text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) RETURNS text[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -11574,12 +11587,13 @@ CREATE FUNCTION app.search_words(q text) RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
  SELECT ARRAY( SELECT (w.word COLLATE "C") AS word
-            FROM (regexp_split_to_table(lower(search_words.q), '\s+'::text) t(text)
+            FROM ((regexp_split_to_table(lower(NORMALIZE(search_words.q, NFC)), '\s+'::text) p(part)
+              CROSS JOIN LATERAL ( SELECT regexp_replace(regexp_replace(p.part, (('^(mailto:|'::text || app.word_gap()) || ')+'::text), ''::text), (replace(app.word_gap(), '[^'::text, '[^@'::text) || '$'::text), ''::text) AS text) t)
               CROSS JOIN LATERAL ( SELECT t.text
                    WHERE (t.text ~ '^[^@]+@'::text)
                  UNION ALL
                   SELECT s.word
-                    FROM regexp_split_to_table(t.text, '[^[:alnum:]]+'::text) s(word)
+                    FROM regexp_split_to_table(t.text, app.word_gap()) s(word)
                    WHERE (t.text !~ '^[^@]+@'::text)) w(word))
            WHERE (w.word <> ''::text)
            GROUP BY w.word) AS "array";
@@ -18613,6 +18627,10 @@ GRANT ALL ON FUNCTION app.lead_item(lead app.lead_values) TO leads_intake;
 REVOKE ALL ON FUNCTION app.lead_whole(lead app.lead_values) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_whole(lead app.lead_values) TO leads_exec;
 GRANT ALL ON FUNCTION app.lead_whole(lead app.lead_values) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION app.word_gap() FROM PUBLIC;
+GRANT ALL ON FUNCTION app.word_gap() TO leads_exec;
+GRANT ALL ON FUNCTION app.word_gap() TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.lead_words(name text, company text, email text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_words(name text, company text, email text) TO leads_exec;

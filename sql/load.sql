@@ -150,6 +150,7 @@ reset role;
 \ir app/leads_by_phone_or_reference.sql
 \ir app/order_faults.sql
 \ir app/changed_leads.sql
+\ir app/word_gap.sql
 \ir app/lead_words.sql
 \ir app/search_words.sql
 \ir app/search_faults.sql

@@ -66,7 +66,14 @@ def export(what: str, organization: UUID, format: str, output: Path | None, **fi
     The last line says that the export is complete. Without it, the export was cut off: repeat it.
     Each page that is read is recorded in the organization's audit log (lead.read).
     """
-    given = {name: list(value) if isinstance(value, tuple) else value for name, value in filters.items() if value}
+    given = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in filters.items()
+        if value not in (None, ())
+    }
+    if empty := [name for name, value in given.items() if value == ""]:
+        # A script with an unset variable would export everything.
+        raise Mistake(f"--{empty[0]} is empty. Give a value, or leave the option out.")
     for name in given:
         if _ONLY.get(name, what) != what:
             raise Mistake(f"There is no such filter for {what}: {name}. It belongs to {_ONLY[name]}.")
@@ -111,17 +118,25 @@ def _destination(output: Path | None) -> Iterator[Callable[[bytes], Any]]:
         yield sys.stdout.buffer.write
         sys.stdout.flush()
         return
+    output = output.resolve()  # a link stays a link
     if not output.parent.is_dir():
         raise Mistake(f"There is no folder {output.parent}. Create it first.")
+    if output.exists() and not output.is_file():
+        raise Mistake(f"{output} is not a file. Leave --output out, to write to standard output.")
     # Only its owner can read it, because it contains personal data.
-    with tempfile.NamedTemporaryFile(
-        dir=output.parent, prefix=f".{output.name}.", suffix=".part", delete=False
-    ) as part:
+    try:
+        handle, name = tempfile.mkstemp(dir=output.parent, prefix=".export-", suffix=".part")
+    except OSError as error:
+        raise Mistake(f"No file can be created in {output.parent}: {error.strerror}.") from None
+    with open(handle, "wb") as part:
         try:
             yield part.write
             part.flush()
             os.fsync(part.fileno())
-            Path(part.name).replace(output)
+            try:
+                Path(name).replace(output)
+            except OSError as error:
+                raise Mistake(f"{output} can't be written: {error.strerror}.") from None
         except BaseException:
-            Path(part.name).unlink(missing_ok=True)
+            Path(name).unlink(missing_ok=True)
             raise

@@ -309,7 +309,8 @@ class Api:
         """The response whose pages the route's function makes, after its first page was read."""
         digest = request.digest
         if self._streams.get(digest, 0) >= STREAMS:
-            return self._problem("unavailable", reason="The key has too many streamed responses at once.")
+            detail = f"This key has {STREAMS} downloads at once. Wait until one of them has ended."
+            return problems.of_word(self.table.problems, "unavailable", detail=detail)
         self._streams[digest] = self._streams.get(digest, 0) + 1
         with contextlib.ExitStack() as stack:
             stack.callback(self._end_stream, digest)

@@ -10,9 +10,12 @@ Requests to the API do not pass through ASGI, because its calls and messages cos
 """
 
 import asyncio
+import contextlib
 import math
 import os
 import re
+import socket
+import struct
 from typing import cast
 from urllib.parse import unquote
 
@@ -299,6 +302,11 @@ class Protocol(HttpToolsProtocol):
             return
         if not is_complete:
             # Without the end of the body, so that the client sees an error.
+            if not is_chunked:
+                # The end of the connection would be the end of the body. A reset is not.
+                with contextlib.suppress(OSError, AttributeError):
+                    lingers = struct.pack("ii", 1, 0)
+                    self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, lingers)
             self.transport.abort()
             return
         cycle.response_complete = True

@@ -318,6 +318,7 @@ from (values
     execute on app.merge_leads
     execute on app.store_leads
     execute on app.sent_lead
+    execute on app.word_gap
     execute on crm.hold_pushes
   '),
   ('leads_auth', '
@@ -597,6 +598,7 @@ from (values
     select on admin.lead_import
     insert (organization_id, file_digest) on admin.lead_import
     update (rows_done, created, updated, skipped, failed, is_complete) on admin.lead_import
+    execute on app.word_gap
     execute on scoring.score_lead
   '),
   ('leads_audit', '

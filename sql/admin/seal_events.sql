@@ -102,6 +102,8 @@ begin
   -- In this transaction, so that a search finds a lead by its event or in this queue at any time.
   insert into app.unindexed_lead (organization_id, lead_id)
   select distinct v_organization_id, u.id from unnest(v_lead_ids) as u (id)
+  -- In one order, so that two sessions that queue the same leads wait for no deadlock.
+  order by u.id
   on conflict do nothing;
   return query select v_organization_id, cardinality(v_seals);
 end $$;

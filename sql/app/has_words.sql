@@ -5,7 +5,7 @@ create or replace function app.has_words(name text, company text, email text, wo
 returns boolean language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_text text := lower(concat_ws(' ', has_words.name, has_words.company, has_words.email));
+  v_text text := lower(normalize(concat_ws(' ', has_words.name, has_words.company, has_words.email), nfc));
   v_words text[];
   v_word text;
 begin

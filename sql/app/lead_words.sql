@@ -6,8 +6,9 @@ returns text[] language sql immutable parallel safe
 begin atomic
   select array(
     select w.word collate "C"
-    from regexp_split_to_table(lower(concat_ws(' ', lead_words.name, lead_words.company, lead_words.email)), '[^[:alnum:]]+')
-      as w (word)
+    from regexp_split_to_table(
+      lower(normalize(concat_ws(' ', lead_words.name, lead_words.company, lead_words.email), nfc)), app.word_gap()
+    ) as w (word)
     where w.word <> ''
     union
     select lower(lead_words.email) collate "C" where lead_words.email is not null
@@ -15,7 +16,7 @@ begin atomic
 end;
 
 comment on function app.lead_words(text, text, text) is
-  'The words of the three values in lower case, each once: what is between characters that are neither letters nor digits. '
-  'The whole e-mail address is a word, too.';
+  'The words of the three values in lower case, each once: what is between the gaps of '
+  'app.word_gap, in the composed form of Unicode. The whole e-mail address is a word, too.';
 
 grant execute on function app.lead_words(text, text, text) to leads_exec, leads_jobs;

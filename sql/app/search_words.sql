@@ -6,12 +6,18 @@ returns text[] language sql immutable parallel safe
 begin atomic
   select array(
     select w.word collate "C"
-    from regexp_split_to_table(lower(search_words.q), '\s+') as t (text)
+    from regexp_split_to_table(lower(normalize(search_words.q, nfc)), '\s+') as p (part)
+    -- An address may be pasted with <>, a comma or mailto:.
+    cross join lateral (
+      select regexp_replace(
+        regexp_replace(p.part, '^(mailto:|' || app.word_gap() || ')+', ''), replace(app.word_gap(), '[^', '[^@') || '$', ''
+      ) as text
+    ) as t
     cross join lateral (
       -- The beginning of an e-mail address stays whole.
       select t.text where t.text ~ '^[^@]+@'
       union all
-      select s.word from regexp_split_to_table(t.text, '[^[:alnum:]]+') as s (word) where t.text !~ '^[^@]+@'
+      select s.word from regexp_split_to_table(t.text, app.word_gap()) as s (word) where t.text !~ '^[^@]+@'
     ) as w (word)
     where w.word <> ''
     group by w.word

@@ -12,8 +12,9 @@ import signal
 import socket
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -411,6 +412,18 @@ def test_before_http_1_1_the_end_of_the_connection_is_the_end(
     head, _, body = rest_of(connection).partition(b"\r\n\r\n")
     assert b"transfer-encoding" not in head
     assert lines_of(body.decode()) == lines_of(client.get("/leads/export").text)
+
+
+def test_before_http_1_1_a_cut_off_export_ends_with_a_reset(
+    server: Server, database: Database, large: Organization
+) -> None:
+    key = make_key(database, large.id, "read")
+    connection = open_socket(server, key, version="1.0")
+    assert connection.recv(1)
+    database.sql("update auth.api_key set revoked_at = now() where digest = decode(%s, 'hex')", digest(key).hex())
+    with connection, pytest.raises(ConnectionResetError):
+        # Until the connection ends. An end without a reset gives an empty part.
+        deque(iter(partial(connection.recv, 262_144), b""), maxlen=0)
 
 
 def test_a_server_with_cors_streams_too(

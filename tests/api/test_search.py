@@ -274,3 +274,29 @@ def test_a_word_that_most_leads_have_leads_through_all_pages(
             while database.sql("select * from admin.index_leads(null, 5000)", login="leads_worker"):
                 pass
         assert rows[0]["n"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "q"),
+    [
+        ("श्रीमती राजेश्वरी विश्वनाथन", "श्रीमती राजेश्वरी विश्वनाथन"),
+        ("தமிழ்ச்செல்வி கார்த்திகேயன்", "கார்த்தி"),
+        ("Nguye\u0302\u0303n Thi\u0323 My\u0303 Duye\u0302n \u0110a\u0323\u0306ng", "Nguyễn Thị Mỹ Duyên Đặng"),
+        ("José", "Jose\u0301"),
+        ("Jose\u0301", "josé"),
+        ("Zoe", "<zoe@marks.example>"),
+        ("Zoe", "Zoe <zoe@marks.example>,"),
+        ("Zoe", '"zoe@marks.example".'),
+        ("Zoe", "mailto:zoe@marks.example"),
+        ("Zoe", "(zoe@marks"),
+    ],
+)
+def test_marks_belong_to_their_letters_and_addresses_are_found_as_pasted(
+    server: Server, database: Database, new_organization: Callable[..., Organization], name: str, q: str
+) -> None:
+    organization = new_organization()
+    with server.client(organization.keys["write"]) as client:
+        lead = client.post("/leads", json={"name": name, "email": "zoe@marks.example"}).json()["id"]
+        assert found(client, q) == [lead]
+        work(database)
+        assert found(client, q) == [lead]

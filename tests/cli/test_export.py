@@ -5,6 +5,7 @@ import csv
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -122,3 +123,24 @@ def test_kill_9_leaves_no_file_that_looks_complete(database: Database, acme: Org
         assert "# complete" not in part.read_text()
     else:
         assert "# complete" in output.read_text()
+
+
+def test_the_output_must_be_a_file(leads: Leads, acme: Organization, tmp_path: Path) -> None:
+    export = ("export", "leads", "--organization", acme.id)
+    pipe, target, link = tmp_path / "pipe", tmp_path / "target.csv", tmp_path / "link.csv"
+    os.mkfifo(pipe)
+    link.symlink_to(target)
+    assert "is not a file" in mistake(leads(*export, "--output", str(pipe)))
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    printed(leads(*export, "--format", "csv", "--output", str(link)))
+    assert link.is_symlink()
+    assert "# complete" in target.read_text()
+    long = tmp_path / ("x" * 250)
+    printed(leads(*export, "--output", str(long)))
+    assert long.is_file()
+    assert "No file can be created" in mistake(leads(*export, "--output", "/proc/x"))
+
+
+@pytest.mark.parametrize("option", ["--phone", "--reference", "--source", "--email"])
+def test_an_empty_filter_is_a_mistake(leads: Leads, acme: Organization, option: str) -> None:
+    assert mistake(leads("export", "leads", "--organization", acme.id, option, ""))
