@@ -1818,7 +1818,7 @@ begin
   if begin_import.is_again then
     update admin.lead_import as i
     set rows_done = 0, created = 0, updated = 0, skipped = 0, failed = 0, is_complete = false
-    where i.organization_id = v_organization_id and i.file_digest = begin_import.file_digest;
+    where i.organization_id = v_organization_id and i.file_digest = begin_import.file_digest and i.is_complete;
   end if;
   return query
   select i.rows_done, i.created, i.updated, i.skipped, i.failed, i.is_complete
@@ -1830,7 +1830,7 @@ ALTER FUNCTION admin.begin_import(organization_id uuid, file_digest bytea, is_ag
 
 COMMENT ON FUNCTION admin.begin_import(organization_id uuid, file_digest bytea, is_again boolean) IS 'How far the import of a file has come: the rows from its beginning that are done, and what happened to them.
 
-file_digest: SHA-256 of the file. is_again: whether to begin again with the first row. Raises PT404 organization_not_found and PT409
+file_digest: SHA-256 of the file. is_again: whether to begin again with the first row, if the import has come to its end. Raises PT404 organization_not_found and PT409
 organization_erased.';
 
 CREATE FUNCTION admin.bind_analyst(login text, organization_id uuid, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS void

@@ -1,8 +1,9 @@
 """CSV as JSON: an object of texts for each row.
 
 The names come from the first row. An empty cell is null. The delimiter is a comma, a semicolon or a
-tab, whichever the first line has most often. A row with more or fewer cells than the first row is
-an array of its cells instead, so that the reader can report it. Empty lines are left out.
+tab, whichever the first line has most often. A row with more or fewer cells than the first row, or
+with a value in a column without a name, is an array of its cells instead, so that the reader can
+report it. Empty lines are left out.
 """
 
 import csv
@@ -26,10 +27,12 @@ def rows(lines: Iterable[str]) -> Iterator[str]:
     Raises CsvError.
     """
     iterator = iter(lines)
-    first = next(iterator, "")
+    first = next((line for line in iterator if line.strip()), "")
     delimiter = max(",;\t", key=first.count)
     row = _Row()
-    reader = csv.reader(row.lines(first, iterator), delimiter=delimiter)
+    csv.field_size_limit(MAX_ROW)
+    # Strict: without it, a quotation mark that is missing makes one cell of the rest of the text.
+    reader = csv.reader(row.lines(first, iterator), delimiter=delimiter, strict=True)
     names: list[str] = []
     try:
         for cells in reader:
@@ -39,10 +42,8 @@ def rows(lines: Iterable[str]) -> Iterator[str]:
             if not names:
                 names = [name.strip() for name in cells]
                 _check(names)
-            elif len(cells) == len(names):
-                # A column without a name is no column, unless it has a value.
-                pairs = zip(names, cells, strict=True)
-                yield _json({name: cell or None for name, cell in pairs if name or cell})
+            elif len(cells) == len(names) and all(map(_has_name, names, cells)):
+                yield _json({name: cell or None for name, cell in zip(names, cells, strict=True) if name})
             else:
                 yield _json(cells)
     except csv.Error as error:
@@ -77,6 +78,11 @@ class _Row:
             if self.size > MAX_ROW:
                 raise CsvError(f"The row at line {number} is longer than {MAX_ROW // 1024} KiB.")
             yield line
+
+
+def _has_name(name: str, cell: str) -> bool:
+    """Whether a cell has a place: a column without a name is no column, if it has no value."""
+    return bool(name or not cell)
 
 
 def _check(names: list[str]) -> None:

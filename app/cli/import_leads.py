@@ -65,7 +65,7 @@ class _Options:
 )
 @click.option("--push", is_flag=True, help="Push leads that are in the push_stage of the CRM connection.")
 @click.option("--dry-run", is_flag=True, help="Store nothing, and print what would happen.")
-@click.option("--again", is_flag=True, help="Begin with the first row, although the file was imported before.")
+@click.option("--again", is_flag=True, help="Import a file that was imported to its end before.")
 @click.option(
     "--errors",
     "errors_path",
@@ -97,6 +97,8 @@ def import_leads(
     format = format or _SUFFIXES.get(path.suffix.lower())
     if format is None:
         raise Mistake(f"The format of {path} is not known by its name. Give --format csv, ndjson or json.")
+    if errors_path is not None and errors_path.exists() and errors_path.samefile(path):
+        raise Mistake("--errors names the file that is imported. Give it another name.")
     digest, total = _examine(path, format)
     options = _Options(organization, format == "csv", match, on_duplicate, push)
     with addresses() as urls, connect(urls.of_operator(), session.IMPORT) as connection, ExitStack() as stack:
@@ -120,7 +122,7 @@ def import_leads(
             connection.rollback()
     word = "Nothing was stored. The file would have" if dry_run else "The file has"
     result = {"rows": total, "is_stored": not dry_run, **{name: sums[name] for name in _SUMS}}
-    one(result, f"{word} {total:,} rows: {_counted(sums)}.", as_json)
+    one(result, f"{word} {total:,} row{'' if total == 1 else 's'}: {_counted(sums)}.", as_json)
     if sums["failed"]:
         raise click.exceptions.Exit(1)
 
@@ -181,6 +183,8 @@ def _import(
             if not dry_run:
                 connection.commit()
             bar.update(task, completed=sums["rows_done"], failed=sums["failed"])
+    if position != total:
+        raise Mistake(f"{path} was changed while it was imported: {position:,} of {total:,} rows were read.")
     return sums
 
 
@@ -191,6 +195,8 @@ def _open_errors(path: Path | None, rows_done: int, stack: ExitStack) -> io.Text
     if path is None:
         return None
     kept = 0
+    if not rows_done and path.exists() and path.stat().st_size:
+        raise Mistake(f"{path} is there already. Remove it, or give --errors another name.")
     if rows_done and path.exists():
         for line in path.read_bytes().splitlines(keepends=True):
             try:

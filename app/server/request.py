@@ -22,6 +22,7 @@ from app.server.postgres import PRESENT
 from app.server.problems import FieldError
 from app.server.queue import Client
 from app.server.routes import HEADERS, Route
+from app.server.values import text as read_text
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -239,6 +240,12 @@ def parse(
             # finds no record.
             text = argument.read(path_parameters[name], name)
             value = text.encode() if isinstance(text, str) else None
+            if argument.read is read_text:
+                if isinstance(text, FieldError):
+                    errors.append(text)
+                elif "\N{REPLACEMENT CHARACTER}" in text:
+                    # It stands for bytes that are not UTF-8: two texts would become the same.
+                    errors.append(FieldError(name, "not_utf8", "The path must be UTF-8, with percent-encoding."))
         elif name in HEADERS:
             header = HEADERS[name].lower().encode()
             value = request.headers.get(header)

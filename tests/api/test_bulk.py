@@ -282,3 +282,39 @@ def test_a_kill_loses_and_doubles_nothing(site: tuple[Site, Database], kill: Cal
         )
     assert counts == (4_000, 4_000, 4_000)
     assert json.dumps(results[0]).count('"status": "created"') == 4_000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'email,name\nu1@example.com,"unclosed\nu2@example.com,Bob\nu3@example.com,Carl\n',
+        b'email,name\nu1@example.com,"a"b\n',
+    ],
+)
+def test_a_quotation_mark_that_is_not_closed_loses_no_row(
+    server: Server, new_organization: Callable[..., Organization], body: bytes
+) -> None:
+    with server.client(new_organization().keys["write"]) as client:
+        response = client.post("/leads/bulk", content=body, headers={"Content-Type": "text/csv"})
+        check_problem(response, 400, "invalid_body", ("body", "invalid_csv"))
+        assert client.get("/leads").json()["data"] == []
+
+
+def test_a_value_without_a_column_is_a_fault_of_its_row(
+    server: Server, new_organization: Callable[..., Organization]
+) -> None:
+    with server.client(new_organization().keys["write"]) as client:
+        for body in (b"email,\na@example.com,x\nb@example.com,\n", b"\nemail;\nb@example.com;\na@example.com;x\n"):
+            response = client.post("/leads/bulk", content=body, headers={"Content-Type": "text/csv"})
+            assert (response.json()["created"], response.json()["failed"]) == (1, 1), response.text
+
+
+@pytest.mark.parametrize("reference", ["%00", "a%00b", "a%ff", "%FE"])
+def test_a_reference_that_is_no_text_is_an_error(
+    server: Server, new_organization: Callable[..., Organization], reference: str
+) -> None:
+    with server.client(new_organization().keys["write"]) as client:
+        response = client.put(f"/leads/by-reference/{reference}", json={"email": "a@example.com"})
+        code = "not_utf8" if "%f" in reference.lower() else "nul_character"
+        check_problem(response, 400, "invalid_parameter", ("reference", code))
+        assert client.get("/leads").json()["data"] == []

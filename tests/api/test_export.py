@@ -415,7 +415,7 @@ def test_before_http_1_1_the_end_of_the_connection_is_the_end(
 
 
 def test_before_http_1_1_a_cut_off_export_ends_with_a_reset(
-    server: Server, database: Database, large: Organization
+    server: Server, database: Database, large: Organization, large_ids: set[str]
 ) -> None:
     key = make_key(database, large.id, "read")
     connection = open_socket(server, key, version="1.0")

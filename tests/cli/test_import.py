@@ -1,5 +1,6 @@
 """leads import: the formats, the options, and what a crash leaves."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 from app.settings import ROOT
 from bench.site import Site, running
 from tests.support.database import Database, Organization, make_organization
-from tests.support.process import Leads, mistake
+from tests.support.process import Leads, mistake, printed
 
 ROWS = (
     '{"name": "Ada", "email": "ada@example.com", "lead_score": 7, "created_at": "2020-02-01", '
@@ -231,3 +232,31 @@ def test_two_imports_of_a_file_store_it_once(large: Path, database: Database, or
     assert any(b"Another command imports this file" in said or b"was imported before" in said for _, said in outputs)
     [counts] = database.sql("select count(*) as n from app.lead where organization_id = %s", organization.id)
     assert counts["n"] == COUNT - COUNT // 100
+
+
+def test_the_file_of_errors_is_a_new_one(leads: Leads, acme: Organization, tmp_path: Path) -> None:
+    path, other = tmp_path / "a.ndjson", tmp_path / "other.txt"
+    path.write_text('{"email": "errors@example.com"}\n')
+    other.write_text("kept")
+    command = ("import", str(path), "--organization", acme.id, "--errors")
+    assert "names the file that is imported" in mistake(leads(*command, str(path)))
+    assert "is there already" in mistake(leads(*command, str(other)))
+    assert path.read_text() == '{"email": "errors@example.com"}\n'
+    assert other.read_text() == "kept"
+
+
+def test_again_goes_on_with_an_import_that_has_not_ended(
+    leads: Leads, database: Database, acme: Organization, tmp_path: Path
+) -> None:
+    path = tmp_path / "again.ndjson"
+    path.write_text("".join(f'{{"email": "again{n}@example.com"}}\n' for n in range(3)))
+    printed(leads("import", str(path), "--organization", acme.id))
+    # As if it had been killed after two rows.
+    database.sql("delete from app.lead where email = 'again2@example.com'")
+    digest = hashlib.sha256(path.read_bytes()).digest()
+    database.sql(
+        "update admin.lead_import set rows_done = 2, created = 2, is_complete = false where file_digest = %s", digest
+    )
+    printed(leads("import", str(path), "--organization", acme.id, "--again"))
+    count = "select count(*) as n, count(distinct email) as d from app.lead where email like 'again%@example.com'"
+    assert database.sql(count)[0] == {"n": 3, "d": 3}

@@ -32,8 +32,13 @@ def test_a_row_with_another_number_of_cells_is_an_array() -> None:
     assert read("a,b\n1\n1,2,3\n1,2\n") == [["1"], ["1", "2", "3"], {"a": "1", "b": "2"}]
 
 
-def test_a_column_without_a_name_counts_if_it_has_a_value() -> None:
-    assert read("a,\n1,\n2,x\n") == [{"a": "1"}, {"a": "2", "": "x"}]
+def test_a_value_in_a_column_without_a_name_is_reported_as_the_cells_of_its_row() -> None:
+    assert read("a,\n1,\n2,x\n") == [{"a": "1"}, ["2", "x"]]
+
+
+def test_a_quotation_mark_that_is_not_closed_is_refused() -> None:
+    with pytest.raises(csv_rows.CsvError, match="unexpected end of data"):
+        csv_rows.array('a\n"1\n2\n', 100)
 
 
 def test_a_header_alone_and_an_empty_text_have_no_rows() -> None:
@@ -45,9 +50,8 @@ def test_two_columns_with_one_name_are_refused() -> None:
         csv_rows.array("a,b,a\n1,2,3", 100)
 
 
-def test_a_cell_that_is_too_long_is_refused_with_its_line() -> None:
-    with pytest.raises(csv_rows.CsvError, match="line 2: field larger than field limit"):
-        csv_rows.array("a\n" + "x" * 200_000, 10**6)
+def test_a_cell_may_be_as_long_as_a_row() -> None:
+    assert csv_rows.array("a\n" + "x" * 200_000, 10**6) is not None
 
 
 def test_the_result_is_limited() -> None:
