@@ -48,8 +48,8 @@ def admin_grants(login: str) -> str:
     """What a superuser runs if the migrating login lacks ADMIN OPTION on the roles, as after pg_upgrade from 15."""
     name = sql.Identifier(login).as_string()
     return (
-        f"Run as a superuser: grant leads_owner, leads_auth, leads_exec, leads_jobs to {name} with admin true, inherit "
-        "true, set true; grant leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator to "
+        f"Run as a superuser: grant leads_owner, leads_auth, leads_exec, leads_intake, leads_jobs to {name} with "
+        "admin true, inherit true, set true; grant leads_audit, leads_eraser, leads_bi, leads_api, leads_worker, leads_operator to "
         f"{name} with admin true, inherit false, set false; (For PostgreSQL 15: with admin option.) leads doctor also "
         "lists the analysts' logins."
     )

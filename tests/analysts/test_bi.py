@@ -633,7 +633,7 @@ def test_what_pg_upgrade_from_15_does_not_restore_is_found_and_granted(place: Pl
         "DATABASE_URL": place.server.url("leads_api") + "&password=secret",
     }
     message = mistake(place.leads("migrate", "--set-passwords", "--yes", **addresses))
-    assert "grant leads_owner, leads_auth, leads_exec, leads_jobs to" in message
+    assert "grant leads_owner, leads_auth, leads_exec, leads_intake, leads_jobs to" in message
 
     found = {row["subject"]: row for row in json.loads(place.leads("doctor", "--json").stdout)["findings"]}
     missing = {name: row for name, row in found.items() if "lacks ADMIN OPTION" in row["finding"]}

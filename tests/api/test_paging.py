@@ -14,6 +14,7 @@ import pytest
 from tests.support.contract import check_problem
 from tests.support.database import Database, Organization
 from tests.support.process import Server
+from tests.support.pushing import wait_for
 
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -81,8 +82,10 @@ def test_a_thousand_leads_within_3_milliseconds_are_each_listed_once(
     try:
         with server.client(acme.keys["read"]) as client:
             rows = []
-            for page in pages_of(client, "/leads", {"limit": "7"}):
+            for number, page in enumerate(pages_of(client, "/leads", {"limit": "7"})):
                 assert len(page) <= 7
+                # On a busy machine, the pages could be read before the others have written.
+                wait_for(lambda: writes["post"] >= number // 10)  # noqa: B023
                 rows += page
     finally:
         done.set()

@@ -63,7 +63,11 @@ select is(
   array['("2020-02-01 09:00:00","2020-02-01 09:00:00")'], 'the times of the lead'
 );
 select is(
-  (select array_agg(row(e.action, e.source, e.payload ->> 'role')::text) from audit.event as e where e.lead_id is not null),
+  (
+    select array_agg(row(e.action, e.source, e.payload ->> 'role')::text order by e.id)
+    from audit.event as e
+    where e.lead_id is not null
+  ),
   array['(lead.created,system,leads_operator)', '(lead.read,system,leads_operator)'],
   'the events: a lead was created, and then a row found it'
 );
