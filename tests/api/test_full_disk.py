@@ -54,7 +54,8 @@ def filled(small: Small, vendor: simulator.Simulator, case: str, *, has_pushes: 
     site, database, disks = small
     organization = connected(database, vendor, case)
     run = partial(full_disk.run, site, database, disks, organization, vendor, case, has_pushes=has_pushes)
-    return run(seconds=1.5, clients=6, pause=0.01, rest=0.5, left=16384)
+    # On a busy machine, the writes need seconds until the rest of the disk is full.
+    return run(seconds=4, clients=6, pause=0.01, rest=0.5, left=16384)
 
 
 @pytest.mark.parametrize("case", ["tables", "WAL"])
