@@ -7372,9 +7372,12 @@ begin
         select json_array_elements(app.phone_filter_faults(list_leads.phone, list_leads.reference))
       ) as f
     ));
-    v_items := app.leads_by_phone_or_reference(
-      v_organization_id, list_leads.phone, list_leads.reference, list_leads.email, list_leads.pipeline_stage,
-      list_leads.source, v_at, v_id, v_start_at, v_rows
+    v_items := array(
+      select coalesce(f.item, app.computed_lead_item(f))
+      from app.filtered_leads(
+        v_organization_id, list_leads.pipeline_stage, list_leads.source, list_leads.email, list_leads.phone,
+        list_leads.reference, v_at, v_id, v_start_at, v_rows
+      ) as f
     );
   else
     perform app.raise_faults(422, 'validation_failed', app.lead_filter_faults(
@@ -10883,65 +10886,6 @@ ALTER FUNCTION app.lead_words(name text, company text, email text) OWNER TO lead
 
 COMMENT ON FUNCTION app.lead_words(name text, company text, email text) IS 'The words of the three values in lower case, each once: what is between the gaps of app.word_gap, in the composed form of Unicode. The whole e-mail address is a word, too.';
 
-CREATE FUNCTION app.leads_by_phone_or_reference(organization_id uuid, phone text, reference text, emails text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) RETURNS text[]
-    LANGUAGE plpgsql STABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-#variable_conflict use_column
-declare
-  v_organization_id uuid := leads_by_phone_or_reference.organization_id;
-  v_phones text[] := app.phone_keys(leads_by_phone_or_reference.phone, v_organization_id);
-  v_emails text[] := array(
-    select lower(app.read_email(e.value) collate "C") from unnest(leads_by_phone_or_reference.emails) as e (value)
-  );
-begin
-  if leads_by_phone_or_reference.reference is not null then
-    -- A reference has at most one lead.
-    return array(
-      select coalesce(l.item, app.computed_lead_item(row(l.*)::app.lead_values))
-      from app.lead as l
-      where
-        l.organization_id = v_organization_id
-        and l.reference = app.clean_text(leads_by_phone_or_reference.reference)
-        and (leads_by_phone_or_reference.phone is null or l.phone_key = any (v_phones))
-        and (leads_by_phone_or_reference.emails is null or l.email_key = any (v_emails))
-        and (leads_by_phone_or_reference.stages is null or l.pipeline_stage = any (leads_by_phone_or_reference.stages))
-        and (leads_by_phone_or_reference.sources is null or l.source = any (leads_by_phone_or_reference.sources))
-        and (l.created_at, l.id) < (leads_by_phone_or_reference.before, leads_by_phone_or_reference.before_id)
-        and l.created_at >= leads_by_phone_or_reference.start_at
-      order by l.created_at desc, l.id desc
-      limit leads_by_phone_or_reference.limit
-    );
-  end if;
-  return array(
-    select f.item
-    from (select distinct k.value from unnest(v_phones) as k (value)) as p
-    cross join lateral (
-      select coalesce(l.item, app.computed_lead_item(row(l.*)::app.lead_values)) as item, l.created_at, l.id
-      from app.lead as l
-      where
-        l.organization_id = v_organization_id
-        and l.phone_key = p.value
-        and (leads_by_phone_or_reference.emails is null or l.email_key = any (v_emails))
-        and (leads_by_phone_or_reference.stages is null or l.pipeline_stage = any (leads_by_phone_or_reference.stages))
-        and (leads_by_phone_or_reference.sources is null or l.source = any (leads_by_phone_or_reference.sources))
-        and (l.created_at, l.id) < (leads_by_phone_or_reference.before, leads_by_phone_or_reference.before_id)
-        and l.created_at >= leads_by_phone_or_reference.start_at
-      order by l.created_at desc, l.id desc
-      limit leads_by_phone_or_reference.limit
-    ) as f
-    order by f.created_at desc, f.id desc
-    limit leads_by_phone_or_reference.limit
-  );
-end $$;
-
-ALTER FUNCTION app.leads_by_phone_or_reference(organization_id uuid, phone text, reference text, emails text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) OWNER TO leads_owner;
-
-COMMENT ON FUNCTION app.leads_by_phone_or_reference(organization_id uuid, phone text, reference text, emails text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) IS 'The items of the leads that match all filters, newest first, as api.list_leads returns them.
-
-phone, reference, emails, stages, sources: the values of the filters, at least a phone or a reference; null: no filter.
-before, before_id: the upper bound of the page, exclusive. start_at: the lower bound, inclusive. "limit": the number of items.';
-
 CREATE FUNCTION app.merge_leads(organization_id uuid, sent app.sent_lead[], ids uuid[]) RETURNS TABLE("position" integer, lead_id uuid, faults json)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -14200,9 +14144,11 @@ begin
   from intake.preset as p
   where p.name = answers.preset;
   -- A text that is a JSON object.
-  select intake.content(e.value #>> '{}', 'application/json') into v_inner
-  from intake.entries(answers.content) as e
-  where e.path = v_preset.content_path;
+  if v_preset.content_path is not null then
+    select intake.content(e.value #>> '{}', 'application/json') into v_inner
+    from intake.entries(answers.content) as e
+    where e.path = v_preset.content_path;
+  end if;
 
   return query
     with entry as materialized (
@@ -14874,10 +14820,10 @@ declare
   v_fields jsonb := make_lead.draft -> 'fields';
   v_details jsonb := coalesce(make_lead.draft -> 'details', '{}');
   v_signals jsonb := coalesce(make_lead.draft -> 'signals', '{}');
-  v_known jsonb := '{}';
   v_fault record;
   v_lead app.lead_values;
   v_constraint text;
+  v_contact_fault json;
 begin
   faults := make_lead.draft -> 'faults';
   outcome := 'kept';
@@ -14946,13 +14892,12 @@ begin
     ));
     v_signals := v_signals - v_fault.key;
   end loop;
-  if
-    not v_fields ? 'email'
-    and not v_fields ?& '{name,company}'
-    and app.contact_fault(v_organization_id, v_fields ?& '{name,phone}', false) is not null
-  then
-    faults := faults || app.contact_fault(v_organization_id, v_fields ?& '{name,phone}', false)::jsonb;
-    return;
+  if not v_fields ? 'email' and not v_fields ?& '{name,company}' then
+    v_contact_fault := app.contact_fault(v_organization_id, v_fields ?& '{name,phone}', false);
+    if v_contact_fault is not null then
+      faults := faults || v_contact_fault::jsonb;
+      return;
+    end if;
   end if;
   v_lead := app.lead_from(v_fields || case when v_details <> '{}' then jsonb_build_object('details', v_details) else '{}' end, null);
 
@@ -18635,9 +18580,6 @@ GRANT ALL ON FUNCTION app.word_gap() TO leads_jobs;
 REVOKE ALL ON FUNCTION app.lead_words(name text, company text, email text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_words(name text, company text, email text) TO leads_exec;
 GRANT ALL ON FUNCTION app.lead_words(name text, company text, email text) TO leads_jobs;
-
-REVOKE ALL ON FUNCTION app.leads_by_phone_or_reference(organization_id uuid, phone text, reference text, emails text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.leads_by_phone_or_reference(organization_id uuid, phone text, reference text, emails text[], stages text[], sources text[], before timestamp with time zone, before_id uuid, start_at timestamp with time zone, "limit" integer) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.merge_leads(organization_id uuid, sent app.sent_lead[], ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.merge_leads(organization_id uuid, sent app.sent_lead[], ids uuid[]) TO leads_exec;

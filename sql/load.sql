@@ -147,7 +147,6 @@ reset role;
 \ir app/page_answer.sql
 \ir app/lead_etag.sql
 \ir app/computed_lead_item.sql
-\ir app/leads_by_phone_or_reference.sql
 \ir app/order_faults.sql
 \ir app/changed_leads.sql
 \ir app/word_gap.sql

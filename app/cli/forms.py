@@ -150,8 +150,7 @@ def submissions(organization: UUID, form: UUID | None, as_json: bool) -> None:
     if as_json:
         rows(kept, (), as_json)
         return
-    for submission in kept:
-        submission["faults"] = "; ".join(f"{fault['field']}: {fault['code']}" for fault in submission["faults"] or ())
+    _name_faults(kept)
     rows(kept, ("id", "submitted_to", "outcome", "lead_id", "created_at", "faults"), as_json)
     if len(kept) == _LISTED:
         click.echo(f"These are the newest {_LISTED}. Name a form to see others: --form ID", err=True)
@@ -183,9 +182,15 @@ def replay(id: UUID, submission: UUID | None, as_json: bool) -> None:
     if as_json:
         rows(results, (), as_json)
         return
-    for result in results:
-        result["faults"] = "; ".join(f"{fault['field']}: {fault['code']}" for fault in result["faults"] or ())
+    _name_faults(results)
     rows(results, ("id", "outcome", "lead_id", "faults"), as_json)
+
+
+def _name_faults(submissions: list[DictRow]) -> None:
+    """Replaces the faults by their fields and codes, for a table."""
+    for submission in submissions:
+        names = (f"{fault['field']}: {fault['code']}" for fault in submission["faults"] or ())
+        submission["faults"] = "; ".join(names)
 
 
 def _chosen(options: dict[str, Any]) -> dict[str, Any]:

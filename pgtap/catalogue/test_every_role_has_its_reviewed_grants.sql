@@ -240,7 +240,6 @@ from (values
     execute on app.lead_item
     execute on app.lead_whole
     execute on app.lead_words
-    execute on app.leads_by_phone_or_reference
     execute on app.new_id
     execute on app.next_cursor
     execute on app.order_faults

@@ -106,9 +106,12 @@ begin
         select json_array_elements(app.phone_filter_faults(list_leads.phone, list_leads.reference))
       ) as f
     ));
-    v_items := app.leads_by_phone_or_reference(
-      v_organization_id, list_leads.phone, list_leads.reference, list_leads.email, list_leads.pipeline_stage,
-      list_leads.source, v_at, v_id, v_start_at, v_rows
+    v_items := array(
+      select coalesce(f.item, app.computed_lead_item(f))
+      from app.filtered_leads(
+        v_organization_id, list_leads.pipeline_stage, list_leads.source, list_leads.email, list_leads.phone,
+        list_leads.reference, v_at, v_id, v_start_at, v_rows
+      ) as f
     );
   else
     perform app.raise_faults(422, 'validation_failed', app.lead_filter_faults(

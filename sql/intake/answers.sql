@@ -14,9 +14,11 @@ begin
   from intake.preset as p
   where p.name = answers.preset;
   -- A text that is a JSON object.
-  select intake.content(e.value #>> '{}', 'application/json') into v_inner
-  from intake.entries(answers.content) as e
-  where e.path = v_preset.content_path;
+  if v_preset.content_path is not null then
+    select intake.content(e.value #>> '{}', 'application/json') into v_inner
+    from intake.entries(answers.content) as e
+    where e.path = v_preset.content_path;
+  end if;
 
   return query
     with entry as materialized (

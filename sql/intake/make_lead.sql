@@ -18,10 +18,10 @@ declare
   v_fields jsonb := make_lead.draft -> 'fields';
   v_details jsonb := coalesce(make_lead.draft -> 'details', '{}');
   v_signals jsonb := coalesce(make_lead.draft -> 'signals', '{}');
-  v_known jsonb := '{}';
   v_fault record;
   v_lead app.lead_values;
   v_constraint text;
+  v_contact_fault json;
 begin
   faults := make_lead.draft -> 'faults';
   outcome := 'kept';
@@ -90,13 +90,12 @@ begin
     ));
     v_signals := v_signals - v_fault.key;
   end loop;
-  if
-    not v_fields ? 'email'
-    and not v_fields ?& '{name,company}'
-    and app.contact_fault(v_organization_id, v_fields ?& '{name,phone}', false) is not null
-  then
-    faults := faults || app.contact_fault(v_organization_id, v_fields ?& '{name,phone}', false)::jsonb;
-    return;
+  if not v_fields ? 'email' and not v_fields ?& '{name,company}' then
+    v_contact_fault := app.contact_fault(v_organization_id, v_fields ?& '{name,phone}', false);
+    if v_contact_fault is not null then
+      faults := faults || v_contact_fault::jsonb;
+      return;
+    end if;
   end if;
   v_lead := app.lead_from(v_fields || case when v_details <> '{}' then jsonb_build_object('details', v_details) else '{}' end, null);
 
