@@ -4534,6 +4534,15 @@ CREATE FUNCTION admin.setting_findings() RETURNS TABLE(subject text, finding tex
     FROM pg_database d
    WHERE (age(d.datfrozenxid) > 500000000)
  UNION ALL
+  SELECT 'locale of the database'::text,
+     'The database knows no letters but A to Z, so a search splits and compares other words wrongly, and finds only some leads.'::text,
+     (('Create another database with a UTF-8 locale: create database NAME template template0 encoding ''UTF8'' '::text ||
+         CASE
+             WHEN ((current_setting('server_version_num'::text))::integer >= 170000) THEN 'locale_provider builtin builtin_locale ''C.UTF-8'' locale ''C'''::text
+             ELSE 'locale_provider libc locale ''C.UTF-8'''::text
+         END) || '. Restore a dump into it (docs/operations.md). Then run there as a superuser: truncate app.lead_word; select admin.queue_leads(2000000000);'::text)
+   WHERE ((lower('É'::text) <> 'é'::text) OR ('é'::text !~ '[[:alpha:]]'::text))
+ UNION ALL
   SELECT format('setting %s of %s'::text, c.name, COALESCE(r.name,
          CASE s.setdatabase
              WHEN 0 THEN 'all roles'::text

@@ -74,6 +74,20 @@ begin atomic
   where age(d.datfrozenxid) > 500000000
   union all
   select
+    'locale of the database',
+    'The database knows no letters but A to Z, so a search splits and compares other words wrongly, and finds only some leads.',
+    'Create another database with a UTF-8 locale: create database NAME template template0 encoding ''UTF8'' '
+    || case
+      when current_setting('server_version_num')::integer >= 170000 then
+        'locale_provider builtin builtin_locale ''C.UTF-8'' locale ''C'''
+      else 'locale_provider libc locale ''C.UTF-8'''
+    end
+    || '. Restore a dump into it (docs/operations.md). Then run there as a superuser: truncate app.lead_word; '
+    'select admin.queue_leads(2000000000);'
+  -- The catalogue's columns for it differ between versions and providers.
+  where lower(U&'\00C9') <> U&'\00E9' or U&'\00E9' !~ '[[:alpha:]]'
+  union all
+  select
     format(
       'setting %s of %s', c.name, coalesce(r.name, case s.setdatabase when 0 then 'all roles' else 'the database' end)
     ),

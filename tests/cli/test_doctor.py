@@ -173,6 +173,19 @@ def test_a_database_that_is_not_frozen_is_found(connection: psycopg.Connection[d
         assert "refuses every write" in present["database template0"]["finding"]
 
 
+def test_a_locale_without_other_letters_is_found(new_database: Callable[..., Database]) -> None:
+    database = new_database()
+    # Only template0 can be copied with another locale, and it would have to be migrated.
+    changed = "update pg_catalog.pg_database set datlocprovider = 'c', datctype = 'C' where datname = %s"
+    database.sql(changed, database.name)
+    with database.connect() as connection:
+        words = connection.execute("select unnest(app.lead_words('Bj\u00f8rn', null, null)) as w order by w").fetchall()
+        assert [row["w"] for row in words] == ["bj", "rn"]
+        present = findings(connection)
+    assert present.keys() == {"locale of the database"}
+    assert "C.UTF-8" in present["locale of the database"]["remedy"]
+
+
 def test_disabled_foreign_keys_are_found(connection: psycopg.Connection[dict[str, Any]]) -> None:
     with connection.transaction(force_rollback=True):
         connection.execute("alter table app.pipeline_stage disable trigger all")
