@@ -1,5 +1,5 @@
 # Targets. `make help` lists them. Everything is installed into .venv, from the lock files only. Nothing needs root,
-# except full-disk, test-docker and test-python.
+# except full-disk, test-docker, test-pooler and test-python.
 #   PYTHON  the Python for .venv (default: python3)
 #   ARGS    additional arguments: make test ARGS='-k cursor', make lock ARGS=--upgrade
 
@@ -12,7 +12,7 @@ UV := uv==0.13.9
 COMPILE := .venv/bin/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-header
 
-.PHONY: help install serve psql test lint check check-all bench migrate-under-load crash full-disk soak pressure worst fuzz test-15 test-15-database coverage mutants test-python test-clients test-examples test-n8n test-docker torture screenshots secrets schema baseline release reset lock clean
+.PHONY: help install serve psql test lint check check-all bench migrate-under-load crash full-disk soak pressure worst fuzz test-15 test-15-database coverage mutants test-python test-pooler test-clients test-examples test-n8n test-docker torture screenshots secrets schema baseline release reset lock clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -40,7 +40,7 @@ lint: .venv/.dev ## Check style, types, SQL, frozen copies and migrations
 
 check: lint test ## Run lint, then test
 
-check-all: lint coverage test-15 test-python test-docker test-clients test-examples ## Run everything, before a release (some 80 minutes)
+check-all: lint coverage test-15 test-python test-pooler test-docker test-clients test-examples ## Run everything, before a release (some 80 minutes)
 
 bench: .venv/.dev .venv/.peers ## Compare the processor time of a request with pgbench and other servers (needs wrk; ARGS=--help)
 	@.venv/bin/python -m bench $(ARGS)
@@ -82,6 +82,11 @@ mutants: .venv/.dev ## Remove each tenant predicate in turn, and report what fin
 
 test-python: .venv/.dev ## Run all tests on Python 3.13, in a Debian trixie made by debootstrap (Debian, as root)
 	.venv/bin/python -m tools.trixie sh -c 'make --silent .venv/.dev && exec .venv/bin/pytest "$$@"' pytest $(ARGS)
+
+# PGBOUNCER: the program to test. Without it, that of a Debian trixie made by debootstrap.
+test-pooler: .venv/.dev ## Test the isolation behind Debian trixie's PgBouncer (Debian, as root; anywhere with PGBOUNCER=FILE)
+	@program='$(PGBOUNCER)'; program=$${program:-$$(.venv/bin/python -m tools.trixie --program pooler usr/sbin/pgbouncer)} && \
+	  PGBOUNCER="$$program" .venv/bin/pytest -n0 tests/attacks/test_shared_session.py $(ARGS)
 
 # DOCKER: the docker of an engine that can pull images. Without it, an engine is started that can't.
 test-docker: .venv/.dev ## Run docker-compose.yml on a Docker engine (Debian, as root; anywhere with DOCKER=docker)

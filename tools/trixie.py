@@ -3,6 +3,8 @@
 `tree(NAME)` returns a root file system, which debootstrap makes once in `.cache/trixie/`.
 `python -m tools.trixie COMMAND...` runs a command in such a tree, in a copy of the repository. Its
 `python3` is Python 3.13. `make test-python` uses this.
+`python -m tools.trixie --program TREE PATH` prints the path of a script that runs a program of a tree
+outside of it, with the tree's libraries. `make test-pooler` uses this.
 
 The commands run in mount and process namespaces of their own. When the first process of a
 namespace ends, the kernel ends the others and removes the mounts. So a run that is interrupted or
@@ -11,6 +13,7 @@ killed leaves only files behind.
 
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -30,6 +33,7 @@ _BASE = ("ca-certificates", "make", "python-is-python3", "python3", "python3-pip
 _ADDED = {
     "python": ("curl", "git"),
     "engine": ("docker.io", "docker-cli", "docker-compose", "iptables", "iproute2"),
+    "pooler": ("pgbouncer",),
 }
 _NEEDS = "This needs Linux, root, and debootstrap with a Debian mirror: run it as root on Debian"
 
@@ -48,7 +52,7 @@ def check() -> None:
 
 
 def tree(name: str) -> Path:
-    """Return the root file system `name` (base, python or engine), and make it if it is missing.
+    """Return the root file system `name` (base, or a key of _ADDED), and make it if it is missing.
 
     Raises TrixieError.
     """
@@ -73,6 +77,22 @@ def tree(name: str) -> Path:
         _run(*namespaces(), "chroot", str(new), "sh", "-c", f"{install} {' '.join(_ADDED[name])} && apt-get clean")
     new.rename(path)
     return path
+
+
+def program(name: str, path: str) -> Path:
+    """Return a script that runs the program `path` of the tree `name` outside of it.
+
+    The script becomes the program, so a signal to its process reaches the program.
+    Raises TrixieError.
+    """
+    root = tree(name)
+    (loader,) = root.glob("usr/lib*/ld-linux-*.so.*")
+    (libraries,) = root.glob("usr/lib/*-linux-gnu*")
+    script = root.with_name(f"{name}-{Path(path).name}")
+    words = [str(loader), "--library-path", str(libraries), str(root / path)]
+    script.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+    script.chmod(0o755)
+    return script
 
 
 def wheels(lock: Path) -> Path:
@@ -129,9 +149,12 @@ def mount(root: Path, folders: Sequence[Path] = ()) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run a command in a copy of the repository, with Python 3.13."""
+    """Run a command in a copy of the repository, with Python 3.13, or print a program's script."""
     try:
         check()
+        if arguments[:1] == ["--program"]:
+            print(program(*arguments[1:]))
+            return 0
         if arguments[:1] == ["--inside"]:
             return _inside(Path(arguments[1]), arguments[2:])
         tree("python")

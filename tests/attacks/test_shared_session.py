@@ -32,16 +32,17 @@ from app.settings import ROOT
 from tests.support.database import Database, Organization, make_organization
 from tests.support.process import Server, free_port
 
-STEAL = """
-deallocate all;
+PREPARE = """
 prepare "{name}" (text, text, text, text, uuid) as
   select 200, '{{}}', to_json(set_config('attacker.seen', $1, false))::text
 """
+# Not DEALLOCATE ALL: PgBouncer notices that, and prepares its statements again.
+STEAL = 'deallocate "{name}";' + PREPARE
 
 # What somebody leaves behind, all with the login's own rights.
 # {digest}: their own claim, {name}: our statement's name.
 LEFT = {
-    "our statement's name": STEAL,
+    "our statement's name": PREPARE,
     "a search path, and tables and types for it": (
         "create temp table lead (id int); create temp table claimed_key as select 1 as organization_id; "
         "create domain pg_temp.text as pg_catalog.text check (value = 'poison'); "
@@ -237,7 +238,7 @@ def new_pooler(database: Database, run_dir: Path) -> Iterator[Callable[..., str]
     """Starts PgBouncer in transaction mode before the module's database;
     gives the shim's address there.
     """
-    program = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin")
+    program = os.environ.get("PGBOUNCER") or shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin")
     if program is None:
         pytest.skip("NOT TESTED: PgBouncer is not installed (Debian: apt install pgbouncer)")
     account = server_account()
@@ -270,8 +271,8 @@ def new_pooler(database: Database, run_dir: Path) -> Iterator[Callable[..., str]
 
     yield start
     for process, folder in started:
-        process.terminate()
-        process.wait(30)
+        process.kill()  # from 1.23 on, SIGTERM waits for the clients
+        process.wait()
         shutil.rmtree(folder)
 
 
@@ -324,10 +325,10 @@ def test_prepared_statements_behind_a_pooler_reveal_the_key(
     lead: str,
     statement: postgres.Statement,
 ) -> None:
-    """The control. This PgBouncer passes names as they are;
-    from 1.21 on its own may stand for them, as guessable.
+    """The control. PgBouncer passes names as they are. From 1.21 on it gives each statement a name
+    of its own, PGBOUNCER_1 and so on, which is as visible to others on the session.
     """
-    poisoned(pooled, "deallocate all")
+    poisoned(pooled, "discard all")
     named = new_server(database, DATABASE_URL=pooled, LEADS_CONNECTIONS="1")
     with named.client(alice.keys["read"]) as client:
         before = client.get(f"/leads/{lead}")
