@@ -6131,6 +6131,149 @@ It takes the first organization with an id greater than "after" that has unseale
 Returns no row if there is no such organization. sealed: the number of events; if it is less than batch, no committed event
 of the organization is left. Leads whose words may have changed are put into app.unindexed_lead. Several workers may call it at the same time.';
 
+CREATE FUNCTION api.release_version() RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT '0.9.0'::text;
+END;
+
+ALTER FUNCTION api.release_version() OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.release_version() IS 'The version of the release that made this schema. The reference shows it.';
+
+CREATE TABLE app.unindexed_lead (
+    organization_id uuid NOT NULL,
+    lead_id uuid NOT NULL
+);
+ALTER TABLE ONLY app.unindexed_lead ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY app.unindexed_lead ALTER COLUMN lead_id SET STATISTICS 0;
+
+ALTER TABLE ONLY app.unindexed_lead FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.unindexed_lead OWNER TO leads_owner;
+
+COMMENT ON TABLE app.unindexed_lead IS 'The queue of leads whose words in app.lead_word may be missing or old. The sealer puts leads into it, and a worker takes them.';
+
+COMMENT ON COLUMN app.unindexed_lead.lead_id IS 'The lead. It may be gone.';
+
+CREATE FUNCTION admin.service_figures() RETURNS TABLE(name text, label text, value double precision)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    BEGIN ATOMIC
+ WITH RECURSIVE pushes AS (
+          SELECT
+                 CASE
+                     WHEN (s.status = 'in_progress'::text) THEN 'in_progress'::text
+                     WHEN (s.attempts > s.begun_after) THEN 'retrying'::text
+                     ELSE 'waiting'::text
+                 END AS state,
+             s.begun_at
+            FROM crm.sync s
+           WHERE (s.run_at IS NOT NULL)
+          LIMIT 10000
+         ), failed AS (
+          SELECT s.begun_at
+            FROM crm.sync s
+           WHERE (s.status = 'failed'::text)
+          LIMIT 10000
+         ), first_events AS (
+         ( SELECT u.organization_id,
+             u.event_id
+            FROM audit.unsealed u
+           ORDER BY u.organization_id, u.event_id
+          LIMIT 1)
+         UNION ALL
+          SELECT n.organization_id,
+             n.event_id
+            FROM (first_events f
+              CROSS JOIN LATERAL ( SELECT u.organization_id,
+                     u.event_id
+                    FROM audit.unsealed u
+                   WHERE (u.organization_id > f.organization_id)
+                   ORDER BY u.organization_id, u.event_id
+                  LIMIT 1) n)
+         ), tables AS (
+          SELECT (COALESCE(pg_partition_root((c.oid)::regclass), (c.oid)::regclass))::text AS table_name,
+             sum(pg_total_relation_size((c.oid)::regclass)) AS bytes,
+             sum(GREATEST(c.reltuples, (0)::real)) AS row_count
+            FROM (pg_class c
+              JOIN pg_namespace n ON ((n.oid = c.relnamespace)))
+           WHERE ((c.relkind = ANY (ARRAY['r'::"char", 'p'::"char"])) AND (n.nspname = ANY (ARRAY['admin'::name, 'api'::name, 'app'::name, 'audit'::name, 'auth'::name, 'bi'::name, 'crm'::name, 'intake'::name, 'scoring'::name])))
+           GROUP BY (COALESCE(pg_partition_root((c.oid)::regclass), (c.oid)::regclass))::text
+         )
+  SELECT 'outbox_pushes'::text,
+     states.state,
+     count(p.state) AS count
+    FROM (unnest(ARRAY['waiting'::text, 'retrying'::text, 'in_progress'::text]) states(state)
+      LEFT JOIN pushes p ON ((p.state = states.state)))
+   GROUP BY states.state
+ UNION ALL
+  SELECT 'outbox_oldest_seconds'::text,
+     p.state,
+     EXTRACT(epoch FROM (clock_timestamp() - min(p.begun_at))) AS "extract"
+    FROM pushes p
+   GROUP BY p.state
+ UNION ALL
+  SELECT 'outbox_pushes'::text,
+     'failed'::text,
+     count(*) AS count
+    FROM failed
+ UNION ALL
+  SELECT 'outbox_oldest_seconds'::text,
+     'failed'::text,
+     EXTRACT(epoch FROM (clock_timestamp() - min(f.begun_at))) AS "extract"
+    FROM failed f
+  HAVING (count(*) > 0)
+ UNION ALL
+  SELECT 'audit_unsealed_events'::text,
+     ''::text,
+     count(*) AS count
+    FROM ( SELECT
+            FROM audit.unsealed u_1
+          LIMIT 10000) u
+ UNION ALL
+  SELECT 'audit_seal_lag_seconds'::text,
+     ''::text,
+     COALESCE(EXTRACT(epoch FROM (clock_timestamp() - min(app.id_time(f.event_id)))), (0)::numeric) AS "coalesce"
+    FROM first_events f
+ UNION ALL
+  SELECT 'search_unindexed_leads'::text,
+     ''::text,
+     count(*) AS count
+    FROM ( SELECT
+            FROM app.unindexed_lead u_1
+          LIMIT 10000) u
+ UNION ALL
+  SELECT 'table_bytes'::text,
+     t.table_name,
+     t.bytes
+    FROM tables t
+ UNION ALL
+  SELECT 'table_rows'::text,
+     t.table_name,
+     t.row_count
+    FROM tables t
+ UNION ALL
+  SELECT 'transaction'::text,
+     ((a.pid || ':'::text) || COALESCE(a.backend_xid, a.backend_xmin)),
+     1
+    FROM pg_stat_activity a
+   WHERE ((a.datname = current_database()) AND (a.pid <> pg_backend_pid()) AND (a.usesysid IS NOT NULL) AND (COALESCE(a.backend_xid, a.backend_xmin) IS NOT NULL))
+ UNION ALL
+  SELECT 'schema_info'::text,
+     api.release_version() AS release_version,
+     1;
+END;
+
+ALTER FUNCTION admin.service_figures() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.service_figures() IS 'Numbers about all organizations together, for the metrics. A worker calls it every 5 seconds.
+
+At most 10,000 rows of a queue are counted, so 10,000 means at least as many. table_rows is PostgreSQL''s estimate.
+transaction: an open transaction, by the process and the transaction id.';
+
 CREATE FUNCTION admin.set_form(form_id uuid, settings jsonb) RETURNS SETOF api.form
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7737,16 +7880,6 @@ END;
 ALTER FUNCTION api.openapi_headers() OWNER TO leads_exec;
 
 COMMENT ON FUNCTION api.openapi_headers() IS 'The shared headers, as JSON text: those that the server sends, and those of the documentation of an operation.';
-
-CREATE FUNCTION api.release_version() RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT '0.9.0'::text;
-END;
-
-ALTER FUNCTION api.release_version() OWNER TO leads_exec;
-
-COMMENT ON FUNCTION api.release_version() IS 'The version of the release that made this schema. The reference shows it.';
 
 CREATE TABLE api.guide (
     "position" integer NOT NULL,
@@ -16078,21 +16211,6 @@ COMMENT ON COLUMN app.lead_word.word IS 'The word. The collation "C" makes a ran
 
 COMMENT ON COLUMN app.lead_word.created_at IS 'When the lead was created.';
 
-CREATE TABLE app.unindexed_lead (
-    organization_id uuid NOT NULL,
-    lead_id uuid NOT NULL
-);
-ALTER TABLE ONLY app.unindexed_lead ALTER COLUMN organization_id SET STATISTICS 0;
-ALTER TABLE ONLY app.unindexed_lead ALTER COLUMN lead_id SET STATISTICS 0;
-
-ALTER TABLE ONLY app.unindexed_lead FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE app.unindexed_lead OWNER TO leads_owner;
-
-COMMENT ON TABLE app.unindexed_lead IS 'The queue of leads whose words in app.lead_word may be missing or old. The sealer puts leads into it, and a worker takes them.';
-
-COMMENT ON COLUMN app.unindexed_lead.lead_id IS 'The lead. It may be gone.';
-
 CREATE VIEW bi.lead_changes WITH (security_invoker='true') AS
  SELECT e.id AS event_id,
     e.organization_id,
@@ -16773,6 +16891,8 @@ CREATE INDEX attempt_by_open ON crm.attempt USING btree (organization_id, sync_i
 CREATE INDEX sync_by_email_key ON crm.sync USING btree (organization_id, email_key, vendor, account);
 
 CREATE UNIQUE INDEX sync_by_email_key_in_progress ON crm.sync USING btree (organization_id, vendor, account, email_key) WHERE (status = 'in_progress'::text);
+
+CREATE INDEX sync_by_failure ON crm.sync USING btree (organization_id, begun_at) WHERE (status = 'failed'::text);
 
 CREATE INDEX sync_by_run_at ON crm.sync USING btree (organization_id, vendor, account, run_at) WHERE (run_at IS NOT NULL);
 
@@ -18154,6 +18274,20 @@ REVOKE ALL ON FUNCTION admin.seal_events(after uuid, batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.seal_events(after uuid, batch integer) TO leads_worker;
 GRANT ALL ON FUNCTION admin.seal_events(after uuid, batch integer) TO leads_operator;
 
+REVOKE ALL ON FUNCTION api.release_version() FROM PUBLIC;
+GRANT ALL ON FUNCTION api.release_version() TO leads_jobs;
+
+GRANT SELECT ON TABLE app.unindexed_lead TO leads_exec;
+GRANT SELECT,INSERT,DELETE ON TABLE app.unindexed_lead TO leads_jobs;
+GRANT DELETE ON TABLE app.unindexed_lead TO leads_eraser;
+
+GRANT SELECT(organization_id) ON TABLE app.unindexed_lead TO leads_eraser;
+
+GRANT SELECT(lead_id) ON TABLE app.unindexed_lead TO leads_eraser;
+
+REVOKE ALL ON FUNCTION admin.service_figures() FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.service_figures() TO leads_worker;
+
 REVOKE ALL ON FUNCTION admin.set_form(form_id uuid, settings jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.set_form(form_id uuid, settings jsonb) TO leads_operator;
 
@@ -18287,8 +18421,6 @@ REVOKE ALL ON FUNCTION api.object_text(VARIADIC members text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION api.operations() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION api.openapi_headers() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION api.release_version() FROM PUBLIC;
 
 GRANT SELECT ON TABLE api.guide TO leads_exec;
 
@@ -19007,14 +19139,6 @@ GRANT DELETE ON TABLE app.lead_word TO leads_eraser;
 GRANT SELECT(organization_id) ON TABLE app.lead_word TO leads_eraser;
 
 GRANT SELECT(lead_id) ON TABLE app.lead_word TO leads_eraser;
-
-GRANT SELECT ON TABLE app.unindexed_lead TO leads_exec;
-GRANT SELECT,INSERT,DELETE ON TABLE app.unindexed_lead TO leads_jobs;
-GRANT DELETE ON TABLE app.unindexed_lead TO leads_eraser;
-
-GRANT SELECT(organization_id) ON TABLE app.unindexed_lead TO leads_eraser;
-
-GRANT SELECT(lead_id) ON TABLE app.unindexed_lead TO leads_eraser;
 
 GRANT SELECT ON TABLE bi.lead_changes TO leads_bi;
 

@@ -63,6 +63,8 @@ class Settings:
     """
     has_worker: bool
     """Whether serve also runs a CRM worker, if the server is embedded."""
+    metrics: tuple[str, int] | None
+    """The host and the port of the metrics. None: there are none."""
     allow_loopback_vendors: bool
     """Whether a vendor's address may be on this machine. For tests and sandboxes."""
 
@@ -111,6 +113,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         trusted_proxies=value("LEADS_TRUSTED_PROXIES", (), _networks),
         crm_key=value("LEADS_CRM_KEY", None, str) or value("LEADS_CRM_KEY_FILE", None, _password),
         has_worker=value("LEADS_WORKER", True, _switch({"on": True, "off": False})),
+        metrics=value("LEADS_METRICS", None, _host_and_port),
         allow_loopback_vendors=value("LEADS_ALLOW_LOOPBACK_VENDORS", False, _switch({"1": True, "0": False})),
     )
 
@@ -131,6 +134,14 @@ def _switch(words: Mapping[str, bool]) -> Callable[[str], bool]:
         return words[text]
 
     return parse
+
+
+def _host_and_port(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError("it must be a host and a port, such as 127.0.0.1:9464")
+    return host, int(port)
 
 
 def _password(text: str) -> str:

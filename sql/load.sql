@@ -406,6 +406,7 @@ reset role;
 \ir admin/erase_organization.sql
 \ir admin/seal_events.sql
 \ir admin/index_leads.sql
+\ir admin/service_figures.sql
 \ir admin/queue_leads.sql
 \ir admin/create_audit_partitions.sql
 \ir audit/event.partitions.sql

@@ -78,6 +78,7 @@ def leads() -> None:
     LEADS_KEEP_ALIVE_SECONDS      when an idle connection is closed (default: 75)
     LEADS_CORS_ORIGINS            origins of web pages that may call the API, separated by commas
     LEADS_TRUSTED_PROXIES         proxies whose X-Forwarded-For counts: addresses or networks, with commas
+    LEADS_METRICS                 host:port: where leads serve and leads worker show metrics (default: none)
     LEADS_WORKER                  on, or off: leads serve runs no worker (default: on)
     LEADS_CRM_KEY                 the key of the CRM credentials; needed with your own PostgreSQL
     LEADS_CRM_KEY_FILE            a file with that key

@@ -17,8 +17,9 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from app import embedded, migrations, session, settings, unreleased
-from app.cli import demo, migrate, secret_file
+from app.cli import demo, metrics, migrate, secret_file
 from app.cli.addresses import Addresses, addresses, call, connect
+from app.cli.metrics import Metrics
 from app.cli.output import Mistake
 from app.server.api import PREFIX
 from app.server.protocol import Protocol
@@ -70,6 +71,7 @@ def serve(host: str | None, port: int | None, bi_port: int | None, workers: int 
     bi_port = configuration.bi_port if bi_port is None else bi_port
     with (
         _bind(host, configuration.port if port is None else port) as listener,
+        metrics.serving(configuration, has_server=True) as shown,
         addresses(bi_port=bi_port, creates=True, is_supervised=True) as urls,
     ):
         if bi_port and not urls.is_embedded:
@@ -83,8 +85,8 @@ def serve(host: str | None, port: int | None, bi_port: int | None, workers: int 
         if configuration.prepared_statements:  # otherwise a pooler has limits of its own
             _check_connections(url, workers, configuration.connections)
         has_worker = urls.is_embedded and configuration.has_worker and not no_worker
-        with _worker(urls, configuration) if has_worker else nullcontext():
-            click.echo(_banner(host, listener.getsockname()[1], key, configuration, bi_port))
+        with _worker(urls, configuration, shown) if has_worker else nullcontext():
+            click.echo(_banner(host, listener.getsockname()[1], key, configuration, bi_port, shown))
             _run(listener, url, workers, configuration)
 
 
@@ -119,12 +121,12 @@ def prepare_embedded(urls: Addresses, configuration: Settings) -> str:
     return key
 
 
-def _worker(urls: Addresses, configuration: Settings) -> AbstractContextManager[None]:
+def _worker(urls: Addresses, configuration: Settings, shown: Metrics | None) -> AbstractContextManager[None]:
     # Imported late: the vendors' modules load slowly, and a server with DATABASE_URL doesn't need
     # them.
     from app.cli import worker
 
-    return worker.beside(urls, configuration)
+    return worker.beside(urls, configuration, shown)
 
 
 def _check(url: str) -> None:
@@ -192,12 +194,16 @@ def _bind(host: str, port: int) -> socket.socket:
         raise Mistake(f"The server can't listen on {host}:{port}: {error.strerror}. Change HOST or PORT.") from None
 
 
-def _banner(host: str, port: int, key: str | None, settings: Settings, bi_port: int | None) -> str:
+def _banner(
+    host: str, port: int, key: str | None, settings: Settings, bi_port: int | None, shown: Metrics | None
+) -> str:
     root = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     base = f"{root}{PREFIX}"
     lines = [f"The Leads API is at {base}", f"API reference: {root}/docs"]
     if bi_port:
         lines.append(f"Analysts connect to 127.0.0.1:{bi_port}, database leads. To create a login: leads bi create")
+    if shown is not None:
+        lines.append(f"Metrics, without a password: {shown.url}")
     if key:
         variables = {"API": base, "KEY": key}
         if settings.data_dir != ROOT / ".data":

@@ -15,12 +15,14 @@ import click
 
 from app import log, settings
 from app.background import Background, GivenUp
-from app.cli import secret_file
+from app.cli import metrics, secret_file
 from app.cli.addresses import Addresses, addresses, connect
+from app.cli.metrics import Metrics
 from app.cli.output import Mistake
 from app.settings import Settings, SettingsError
 from app.worker.loop import work
 from app.worker.outbox import SESSION
+from app.worker.totals import Totals
 from app.worker.vault import Vault, new_key, read
 
 
@@ -34,16 +36,19 @@ def worker() -> None:
     the CRM credentials (32 bytes in base64). LEADS_CRM_KEY_FILE names a file with the key.
     """
     env = settings.read()
-    with addresses(is_supervised=True) as urls:
+    with metrics.serving(env) as shown, addresses(is_supervised=True) as urls:
         url = urls.of_worker()
         opened = vault(urls, env)
         _check(url)
+        totals = _totals(shown)
         click.echo(
             f"The worker is running, with the CRM key {', '.join(opened.ids)}. "
             "Press Ctrl-C to stop it. Pushes are logged below."
         )
+        if shown is not None:
+            click.echo(f"Metrics, without a password: {shown.url}")
         try:
-            asyncio.run(_until_a_signal(url, opened, env))
+            asyncio.run(_until_a_signal(url, opened, env, totals))
         except GivenUp as error:
             # The exit code tells a supervisor to start the worker again.
             log.write("error", message=f"The worker ends. {error}")
@@ -51,18 +56,18 @@ def worker() -> None:
 
 
 @contextmanager
-def beside(urls: Addresses, env: Settings) -> Iterator[None]:
+def beside(urls: Addresses, env: Settings, shown: Metrics | None = None) -> Iterator[None]:
     """Runs a worker in a thread. At the end of the block the worker finishes the pushes that
-    have begun.
+    have begun. shown: the metrics of this process.
     """
-    url, opened = urls.of_worker(), vault(urls, env)
+    url, opened, totals = urls.of_worker(), vault(urls, env), _totals(shown)
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
 
     def run() -> None:
         # The server goes on without a worker, so a worker that fails is started again until the end
         # of the block.
         worker = Background().run(
-            "worker", lambda: work(url, opened, allow_loopback=env.allow_loopback_vendors, stop=stop)
+            "worker", lambda: work(url, opened, allow_loopback=env.allow_loopback_vendors, stop=stop, totals=totals)
         )
         try:
             loop.run_until_complete(worker)
@@ -122,9 +127,17 @@ def _check(url: str) -> None:
         connection.execute("select crm.seconds_until_due('{}')")
 
 
-async def _until_a_signal(url: str, opened: Vault, env: Settings) -> None:
+def _totals(shown: Metrics | None) -> Totals | None:
+    if shown is None:
+        return None
+    totals = Totals()
+    shown.add_worker(totals)
+    return totals
+
+
+async def _until_a_signal(url: str, opened: Vault, env: Settings, totals: Totals | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await work(url, opened, allow_loopback=env.allow_loopback_vendors, stop=stop)
+    await work(url, opened, allow_loopback=env.allow_loopback_vendors, stop=stop, totals=totals)

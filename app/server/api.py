@@ -56,6 +56,7 @@ from app.server.request import (
 )
 from app.server.routes import HEADERS, Match, Route, Table, Wait
 from app.server.stream import CutOff, Stream
+from app.server.totals import UNMATCHED, Totals
 from app.server.values import array
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -77,7 +78,9 @@ STREAMS = 4
 PAGE_PAUSES = (0.1, 0.3, 1.0, 3.0, 5.0)
 """Seconds before a page that could not be read is read again."""
 
-_ENTER = Statement(b"enter", b"select api.input_faults($5, $6, $7) from auth.enter($1, $2, $3, $4)")
+_ENTER = Statement(
+    b"enter", b"select api.input_faults($5, $6, $7) from auth.enter($1, $2, $3, $4)", function="api.input_faults"
+)
 _quoted = functools.lru_cache(1000)(quote)
 _encoded = functools.lru_cache(100)(urlencode)
 _NO_HEADER = re.compile(rb"^[^:]*[^!#$%&'*+.^_`|~0-9A-Za-z:-]|^:|[\x00-\x08\x0a-\x1f\x7f]")
@@ -98,6 +101,8 @@ class Api:
         self.table = table
         self._trusted_proxies = trusted_proxies
         self._pool = pool
+        self.totals: Totals | None = None
+        """Where the requests are counted. None: nowhere."""
         self._locks = LockQueue(pool.size, pool.queue)
         self._memory = Memory()
         self._turns: dict[bytes, _Turn] = {}
@@ -156,8 +161,19 @@ class Api:
         if status != 304:
             headers.append((b"content-length", b"%d" % len(body)))
         seconds = time.perf_counter() - request.started
+        self._count(request, status, seconds)
         log.request(request.id, request.method, request.shown_path, status, seconds, cause)
         return status, headers, b"" if request.method == "HEAD" else body
+
+    def _count(self, request: Request, status: int, seconds: float) -> None:
+        if self.totals is not None:
+            label = UNMATCHED if request.route is None else request.route.label
+            self.totals.add_request(label, status, seconds)
+
+    @property
+    def gauges(self) -> dict[str, float]:
+        """What happens at this moment, for the metrics."""
+        return {**self._pool.gauges, "lock_waiting": self._locks.waiting}
 
     async def _answer(self, request: Request, receive: Receive) -> Response | Stream | Problem:
         match = self.table.match(request.path.removeprefix(PREFIX))
@@ -167,6 +183,7 @@ class Api:
         if route is None:
             methods = {"HEAD", *match.routes} if "GET" in match.routes else match.routes
             return self._problem("method_not_allowed", allow=", ".join(sorted(methods)))
+        request.route = route
 
         if route.key_parameter is not None:
             take_key(request, match.parameters[route.key_parameter])
@@ -327,6 +344,7 @@ class Api:
         def end(cause: Mapping[str, str] | None) -> None:
             leave()
             seconds = time.perf_counter() - request.started
+            self._count(request, status, seconds)
             log.request(request.id, request.method, request.shown_path, status, seconds, cause)
 
         pages = self._pages(request, route, call, result)

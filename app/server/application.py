@@ -4,8 +4,10 @@ the end and the pages around the API.
 
 import asyncio
 import contextlib
+import functools
 import gc
 import multiprocessing
+import os
 import signal
 import sys
 import threading
@@ -13,6 +15,7 @@ import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 import psycopg
@@ -26,7 +29,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import log, session
 from app.background import Background
-from app.server import loading, problems, reference
+from app.server import loading, problems, reference, totals
 from app.server.api import OPEN_PREFIX, PREFIX, Api, common_headers
 from app.server.postgres import Pool
 from app.server.request import read_request
@@ -53,6 +56,10 @@ def create(settings: Settings, url: str) -> ASGIApp:
     api = Api(pool, loading.load(url), settings.trusted_proxies)
     background = Background()
     drain = _Drain(settings.drain_seconds)
+    folder = os.environ.get(totals.FOLDER)
+    file = None if folder is None else totals.File(Path(folder))
+    if file is not None:
+        pool.totals = api.totals = file.totals
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -67,9 +74,17 @@ def create(settings: Settings, url: str) -> ASGIApp:
             watch = tasks.create_task(
                 background.run("routes", lambda: _watch_routes(url, api, listens=settings.prepared_statements))
             )
+            watches = [watch]
+            if file is not None:
+                write = functools.partial(file.write_forever, lambda: api.gauges)
+                watches.append(tasks.create_task(background.run("metrics", write)))
             yield
-            watch.cancel()
+            for watch in watches:
+                watch.cancel()
         await pool.close()
+        if file is not None:
+            file.write({})
+            file.close()
         log.flush()
 
     async def livez(_: Request) -> Response:
@@ -106,6 +121,12 @@ def create(settings: Settings, url: str) -> ASGIApp:
     )
     starlette.router.redirect_slashes = False
 
+    def page_label(path: str) -> totals.Label:
+        for route in starlette.routes:
+            if isinstance(route, Route) and route.path_regex.match(path):
+                return "GET", route.path
+        return totals.UNMATCHED
+
     async def around(scope: Scope, receive: Receive, send: Send) -> None:
         """Everything around the API, with the API's common headers and a line in the log."""
         if scope["type"] != "http":
@@ -121,6 +142,8 @@ def create(settings: Settings, url: str) -> ASGIApp:
                 common = [header for header in common_headers(request.id) if header[0] not in names]
                 message["headers"] = [*message["headers"], *common]
                 seconds = time.perf_counter() - started
+                if file is not None:
+                    file.totals.add_request(page_label(request.path), message["status"], seconds)
                 log.request(request.id, request.method, request.shown_path, message["status"], seconds)
             await send(message)
 

@@ -139,4 +139,4 @@ def _statement(function: str, arguments: Sequence[Argument], seconds: int = SHOR
     types = ",".join(argument.type for argument in arguments).encode()
     # The name covers the types too, because a prepared statement keeps the types that the function
     # had.
-    return Statement(hashlib.sha256(text + types).hexdigest()[:32].encode(), text, max(seconds, SHORT))
+    return Statement(hashlib.sha256(text + types).hexdigest()[:32].encode(), text, max(seconds, SHORT), function)

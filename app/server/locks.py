@@ -58,6 +58,11 @@ class LockQueue:
         self.held: dict[Claim, float] = {}
         """Claims whose lock was not free, and until when that is assumed. Nearly always empty."""
 
+    @property
+    def waiting(self) -> int:
+        """The number of requests that wait for a lock."""
+        return self._waiting.total()
+
     def knows(self, claim: Claim) -> bool:
         """Whether a request with this claim had to wait a moment ago, so that the next one should
         wait here from the start.

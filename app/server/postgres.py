@@ -27,6 +27,7 @@ from psycopg import pq
 from app import log, session
 from app.background import Background
 from app.server.queue import ANYBODY, Client, ClientGone, Crowded, Queue
+from app.server.totals import Totals
 
 DEADLINE = 15.0
 """Seconds after which a silent connection is closed. PostgreSQL's statement_timeout ends before."""
@@ -137,9 +138,11 @@ class Statement:
     text: bytes
     seconds: int = SHORT
     """How long it may take. If longer than SHORT, it runs on connections of its own."""
+    function: str = ""
+    """The function that it calls, for the metrics."""
 
 
-_PROBE = Statement(b"probe", b"select")
+_PROBE = Statement(b"probe", b"select", function="probe")
 
 # Looking up a member of an enum costs as much as a call.
 _COMMAND_OK = pq.ExecStatus.COMMAND_OK.value
@@ -305,9 +308,12 @@ class _Connection:
         now = monotonic()
         seconds = (now - self.started) / len(ended)
         self.started = now
+        totals = self._pool.totals
         for request in ended:
             result, future = request.result, request.future
             assert result is not None
+            if totals is not None:
+                totals.add_statement(request.statement.function, seconds)
             if result.status == _TUPLES_OK:
                 # An error says nothing about the duration: a wrong key ends each statement early.
                 if request.is_prepared:
@@ -424,6 +430,8 @@ class Pool:
         self._is_cut_off = False
         self._background = Background()
         self._closed = False
+        self.totals: Totals | None = None
+        """Where the statements are counted. None: nowhere."""
 
     async def open(self) -> None:
         """Opens the connections that the server accepts. The others are opened when it does."""
@@ -446,6 +454,16 @@ class Pool:
             for connection in self._all
         )
         return answers and not self._background.failing()
+
+    @property
+    def gauges(self) -> dict[str, float]:
+        """The connections and the requests that wait for one, at this moment."""
+        pools = [self, *self._longer.values()]
+        return {
+            "pool_busy": sum(len(pool._busy) for pool in pools),
+            "pool_idle": sum(len(pool._idle) for pool in pools),
+            "pool_waiting": sum(len(pool._queue) for pool in pools),
+        }
 
     async def execute(
         self,
@@ -555,6 +573,7 @@ class Pool:
 
     async def _open_longer(self, seconds: int) -> "Pool":
         pool = Pool(self._url, LONG_CONNECTIONS, self.queue, is_preparing=self.is_preparing, seconds=seconds)
+        pool.totals = self.totals
         # Statements that come while the connections open wait in its queue.
         self._longer[seconds] = pool
         await pool.open()
@@ -582,6 +601,8 @@ class Pool:
             try:
                 self.release(await self._connect(), ())
                 self._is_cut_off = False
+                if self.totals is not None:
+                    self.totals.reconnects += 1
                 return
             except psycopg.OperationalError as error:
                 # If no connection is left, /readyz shows it. One line for all connections.

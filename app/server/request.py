@@ -45,7 +45,7 @@ _NO_PARAMETERS: Mapping[str, str] = {}
 
 @dataclass(slots=True)
 class Request:
-    """A request's line and headers. Only ``take_key`` changes it."""
+    """A request's line and headers. Only ``take_key`` changes them."""
 
     id: bytes
     method: str
@@ -65,6 +65,8 @@ class Request:
     client: Client
     started: float
     """When the request began (time.perf_counter)."""
+    route: Route | None = None
+    """The route that answers it, as soon as that is known."""
 
 
 @dataclass(slots=True)

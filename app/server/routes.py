@@ -76,6 +76,11 @@ class Route:
     """Whether the function is called again with each cursor that it returns."""
 
     @cached_property
+    def label(self) -> tuple[str, str]:
+        """The method and the path, as the metrics name the route."""
+        return self.method, self.path
+
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The arguments' names, in their order."""
         return tuple(argument.name for argument in self.arguments)

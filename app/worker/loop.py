@@ -18,6 +18,7 @@ from app.background import Background
 from app.worker.calls import client
 from app.worker.outbox import Job, Outbox, session_of
 from app.worker.push import Outcome, push
+from app.worker.totals import PERIOD, Totals
 from app.worker.vault import Vault, VaultError
 from app.worker.vendors import Sent
 from app.worker.vendors.known import VENDORS
@@ -60,12 +61,16 @@ class LeaseLost(Exception):
 class Worker:
     """Any number of workers may run at once, in any number of processes."""
 
-    def __init__(self, url: str, vault: Vault, *, allow_loopback: bool) -> None:
+    def __init__(self, url: str, vault: Vault, *, allow_loopback: bool, totals: Totals | None = None) -> None:
+        """totals: what the metrics show. None: there are none, and the database is not read for them."""
+        self._totals = Totals() if totals is None else totals
+        self._has_metrics = totals is not None
         self._url = url
         self._vault = vault
         self._outbox = Outbox(url, vault.ids)
         # On a connection of its own, so that no push waits for a batch of seals.
         self._sealer = Outbox(url, ())
+        self._reader = Outbox(url, ())
         self._http = client(allow_loopback=allow_loopback)
         self._background = Background(attempts=ATTEMPTS)
         self._awake = asyncio.Event()
@@ -89,10 +94,12 @@ class Worker:
                     for name, work in (
                         ("listener", self._listen),
                         ("housekeeping", self._clean_up),
-                        ("sealer", partial(self._go_round, self._sealer.seal)),
-                        ("indexer", partial(self._go_round, self._sealer.index)),
+                        ("sealer", partial(self._go_round, "sealer", self._sealer.seal)),
+                        ("indexer", partial(self._go_round, "indexer", self._sealer.index)),
                     )
                 ]
+                if self._has_metrics:
+                    watches.append(tasks.create_task(self._background.run("metrics", self._read)))
                 await self._background.run("pushes", self._push_until_stopped)
                 for watch in watches:
                     watch.cancel()
@@ -104,6 +111,7 @@ class Worker:
             await self._http.aclose()
             await self._outbox.close()
             await self._sealer.close()
+            await self._reader.close()
 
     async def _push_until_stopped(self) -> None:
         while not self._stopping:
@@ -126,6 +134,7 @@ class Worker:
                 task = asyncio.create_task(self._work(job))
                 self._running[task] = job.organization_id
                 task.add_done_callback(self._done)
+                self._totals.running = len(self._running)
             room = JOBS - len(self._running)
         due = await self._outbox.seconds_until_due() if room else None
         # A push that is due and wasn't leased is held back for a short time.
@@ -134,6 +143,7 @@ class Worker:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         del self._running[task]
+        self._totals.running = len(self._running)
         self._awake.set()
 
     async def _work(self, job: Job) -> None:
@@ -141,6 +151,7 @@ class Worker:
         try:
             outcome = await self._push(job)
             status = await self._settle(job, outcome)
+            self._totals.pushes[job.vendor, outcome.outcome, status or "lost"] += 1
             milliseconds = round((time.perf_counter() - started) * 1000)
             log.write("info", **_about(job), outcome=outcome.outcome, sync=status or "lost", ms=milliseconds)
         except LeaseLost:
@@ -205,7 +216,27 @@ class Worker:
                 async for _ in connection.notifies():
                     self._awake.set()
 
-    async def _go_round(self, work: Callable[[UUID | None, int], Awaitable[tuple[UUID, int] | None]]) -> None:
+    async def _read(self) -> None:
+        """Reads the figures of the database for the metrics. While that fails, there are none."""
+        is_logged = False
+        while True:
+            try:
+                self._totals.take(await self._reader.figures())
+                is_logged = False
+            except psycopg.errors.LockNotAvailable:
+                pass  # a migration has locked a table; the time of the figures tells their age
+            except psycopg.Error as error:
+                if not is_logged:
+                    is_logged = True
+                    log.write(
+                        "warning", message=f"The metrics can't be read from the database: {type(error).__name__}."
+                    )
+                self._totals.figures = None
+            await asyncio.sleep(PERIOD)
+
+    async def _go_round(
+        self, name: str, work: Callable[[UUID | None, int], Awaitable[tuple[UUID, int] | None]]
+    ) -> None:
         """Seals events, or stores words, of one organization after another, round after round."""
         after: UUID | None = None
         has_more = False
@@ -215,6 +246,7 @@ class Worker:
                 after, count = batch
                 has_more |= count == _BATCH
                 continue
+            self._totals.rounds[name] = time.time()
             if not has_more:
                 await asyncio.sleep(SEAL)
             after, has_more = None, False
@@ -240,9 +272,11 @@ def _about(job: Job) -> dict[str, object]:
     return {"sync_id": job.sync_id, "attempt": job.attempt, "vendor": job.vendor}
 
 
-async def work(url: str, vault: Vault, *, allow_loopback: bool, stop: asyncio.Event) -> None:
+async def work(
+    url: str, vault: Vault, *, allow_loopback: bool, stop: asyncio.Event, totals: Totals | None = None
+) -> None:
     """Works until stop is set and the pushes that run are finished. Raises GivenUp."""
-    worker = Worker(url, vault, allow_loopback=allow_loopback)
+    worker = Worker(url, vault, allow_loopback=allow_loopback, totals=totals)
     running = asyncio.create_task(worker.run())
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)

@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 
 from app import session
 from app.worker.push import Outcome
+from app.worker.totals import Figure
 from app.worker.vendors import Contact, Sent
 
 SESSION = session.ALL | {
@@ -129,6 +130,10 @@ class Outbox:
         """
         rows = await self._call("admin.index_leads", after, batch)
         return (rows[0].organization_id, rows[0].indexed) if rows else None
+
+    async def figures(self) -> list[Figure]:
+        """Numbers about the whole installation."""
+        return [Figure(row.name, row.label, row.value) for row in await self._call("admin.service_figures")]
 
     async def close(self) -> None:
         """Closes the connection."""

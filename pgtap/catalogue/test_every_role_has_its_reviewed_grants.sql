@@ -133,6 +133,7 @@ from (values
     execute on admin.delete_old_submissions
     execute on admin.index_leads
     execute on admin.seal_events
+    execute on admin.service_figures
     execute on crm.begin_call
     execute on crm.connections_without_key
     execute on crm.lease_syncs
@@ -496,6 +497,7 @@ from (values
     insert (id, organization_id, lead_id, type, value, observed_at, dedupe_key) on scoring.signal
     select on scoring.signal
     execute on api.is_export_cursor
+    execute on api.release_version
     execute on api.schema_version
     execute on app.ascii_email
     execute on app.changed_details

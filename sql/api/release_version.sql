@@ -8,3 +8,6 @@ begin atomic
 end;
 
 comment on function api.release_version() is 'The version of the release that made this schema. The reference shows it.';
+
+-- admin.service_figures
+grant execute on function api.release_version() to leads_jobs;

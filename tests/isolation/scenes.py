@@ -506,6 +506,7 @@ ACROSS = (
     worker("admin.delete_old_submissions(100)"),
     worker("admin.index_leads(null, 3)"),
     worker("admin.seal_events(null, 3)"),
+    worker("admin.service_figures()"),
     worker("admin.seal_events('{victim}')"),
     operator("admin.verify_chain('{own}')"),
 )

@@ -107,3 +107,21 @@ def test_statements_are_prepared_by_default() -> None:
     assert not settings.read({"LEADS_PREPARED_STATEMENTS": "off"}).prepared_statements
     with pytest.raises(SettingsError, match="LEADS_PREPARED_STATEMENTS is '0', but it must be on or off"):
         settings.read({"LEADS_PREPARED_STATEMENTS": "0"})
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:9464", ("127.0.0.1", 9464)),
+        ("[::1]:0", ("::1", 0)),
+        ("metrics.internal:65535", ("metrics.internal", 65535)),
+    ],
+)
+def test_the_address_of_the_metrics(text: str, address: tuple[str, int]) -> None:
+    assert settings.read({"LEADS_METRICS": text}).metrics == address
+
+
+@pytest.mark.parametrize("text", ["9464", ":9464", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:x", "127.0.0.1:\u0661"])
+def test_an_address_of_the_metrics_that_cannot_be_used(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"^LEADS_METRICS is .*such as 127\.0\.0\.1:9464"):
+        settings.read({"LEADS_METRICS": text})
