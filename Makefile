@@ -86,7 +86,7 @@ test-python: .venv/.dev ## Run all tests on Python 3.13, in a Debian trixie made
 # PGBOUNCER: the program to test. Without it, that of a Debian trixie made by debootstrap.
 test-pooler: .venv/.dev ## Test the isolation behind Debian trixie's PgBouncer (Debian, as root; anywhere with PGBOUNCER=FILE)
 	@program='$(PGBOUNCER)'; program=$${program:-$$(.venv/bin/python -m tools.trixie --program pooler usr/sbin/pgbouncer)} && \
-	  PGBOUNCER="$$program" .venv/bin/pytest -n0 tests/attacks/test_shared_session.py $(ARGS)
+	  PGBOUNCER="$$program" .venv/bin/pytest -n0 tests/attacks/test_shared_session.py tests/analysts/test_pooler.py $(ARGS)
 
 # DOCKER: the docker of an engine that can pull images. Without it, an engine is started that can't.
 test-docker: .venv/.dev ## Run docker-compose.yml on a Docker engine (Debian, as root; anywhere with DOCKER=docker)
