@@ -1018,7 +1018,8 @@ CREATE TYPE app.organization_values AS (
 	created_at timestamp(3) with time zone,
 	erased_at timestamp(3) with time zone,
 	accepts_name_and_phone boolean,
-	country_code text
+	country_code text,
+	keep_audit_years integer
 );
 
 ALTER TYPE app.organization_values OWNER TO leads_owner;
@@ -1210,6 +1211,18 @@ password, it tells the login''s sessions to end, and admin.end_analyst_sessions 
 running. Only the migrating login can execute it. Raises PT404 analyst_not_found, PT422 out_of_range and invalid_verifier, and
 55P03 if another transaction locks the role for 2 seconds.';
 
+CREATE FUNCTION app.is_text(value text, max_length integer) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return char_length(value) between 1 and max_length and value = app.trim_text(value);
+end $$;
+
+ALTER FUNCTION app.is_text(value text, max_length integer) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.is_text(value text, max_length integer) IS 'Whether the value is a text of 1 to max_length characters without white space at its ends. Null for null.';
+
 CREATE FUNCTION auth.roles() RETURNS TABLE(name text, kind text, definer_schemas text[])
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -1287,6 +1300,31 @@ ALTER VIEW admin.schema OWNER TO leads_jobs;
 
 COMMENT ON VIEW admin.schema IS 'The schemas of the application, and every other schema that belongs to one of its roles.';
 
+CREATE TABLE audit.retirement (
+    year integer NOT NULL,
+    archive_name text NOT NULL,
+    archive_digest bytea NOT NULL,
+    events bigint NOT NULL,
+    retired_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    dropped_at timestamp(3) with time zone,
+    CONSTRAINT retirement_archive_digest_has_32_bytes CHECK ((octet_length(archive_digest) = 32)),
+    CONSTRAINT retirement_archive_name_is_text_of_1_to_255 CHECK (app.is_text(archive_name, 255))
+);
+
+ALTER TABLE audit.retirement OWNER TO leads_owner;
+
+COMMENT ON TABLE audit.retirement IS 'The years that were retired from the audit log. Each has an archive. The events audit.retired, which are sealed, name the years of an organization.';
+
+COMMENT ON COLUMN audit.retirement.year IS 'The year in UTC.';
+
+COMMENT ON COLUMN audit.retirement.archive_name IS 'The name of the archive''s file, without its folder.';
+
+COMMENT ON COLUMN audit.retirement.archive_digest IS 'SHA-256 of the archive''s file. An erasure in the archive changes it.';
+
+COMMENT ON COLUMN audit.retirement.events IS 'The number of events, of all organizations.';
+
+COMMENT ON COLUMN audit.retirement.dropped_at IS 'When the detached tables were dropped. Null: they exist.';
+
 CREATE VIEW admin.relation WITH (security_invoker='true') AS
  SELECT oid,
     ((oid)::regclass)::text AS name,
@@ -1304,7 +1342,9 @@ CREATE VIEW admin.relation WITH (security_invoker='true') AS
     relpersistence AS persistence,
     relrowsecurity AS has_rls,
     relforcerowsecurity AS forces_rls,
-    relispartition AS is_partition
+    (relispartition OR ((relnamespace = ('audit'::regnamespace)::oid) AND (relname IN ( SELECT format('%s_%s'::text, t.name, r.year) AS format
+           FROM (audit.retirement r
+             CROSS JOIN ( VALUES ('event'::text), ('seal'::text)) t(name)))))) AS is_partition
    FROM pg_class c
   WHERE ((relnamespace IN ( SELECT s.oid
            FROM admin.schema s)) AND (relkind = ANY (ARRAY['r'::"char", 'p'::"char", 'v'::"char", 'm'::"char", 'f'::"char", 'S'::"char"])));
@@ -1313,12 +1353,16 @@ ALTER VIEW admin.relation OWNER TO leads_jobs;
 
 COMMENT ON VIEW admin.relation IS 'The tables, partitions, views, foreign tables and sequences in the schemas of admin.schema.
 
+is_partition: also of a table that was a partition of the audit log, until its year was retired.
 name: with its schema if the caller''s search_path is pg_catalog.';
 
 CREATE VIEW admin.tenant_table WITH (security_invoker='true') AS
  SELECT r.oid,
     r.name,
-    (COALESCE(pg_partition_root((r.oid)::regclass), (r.oid)::regclass))::text AS root,
+        CASE
+            WHEN (NOT r.is_partition) THEN r.name
+            ELSE COALESCE((pg_partition_root((r.oid)::regclass))::text, regexp_replace(r.name, '_\d+$'::text, ''::text))
+        END AS root,
     r.is_partition,
     r.acl,
     r.has_rls,
@@ -1332,7 +1376,7 @@ ALTER VIEW admin.tenant_table OWNER TO leads_jobs;
 
 COMMENT ON VIEW admin.tenant_table IS 'The tables and partitions that have a column organization_id.
 
-root: the partitioned table to which a partition belongs; for every other table its own name. tenant_column: the number of the
+root: the partitioned table to which a partition belongs, or belonged until its year was retired; for every other table its own name. tenant_column: the number of the
 column organization_id.';
 
 CREATE TABLE auth.analyst (
@@ -1461,18 +1505,6 @@ ALTER FUNCTION admin.analyst_findings() OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.analyst_findings() IS 'Findings about the logins of auth.analyst and the tables that leads_bi reads, in the form of admin.findings().';
 
-CREATE FUNCTION app.is_text(value text, max_length integer) RETURNS boolean
-    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-  return char_length(value) between 1 and max_length and value = app.trim_text(value);
-end $$;
-
-ALTER FUNCTION app.is_text(value text, max_length integer) OWNER TO leads_owner;
-
-COMMENT ON FUNCTION app.is_text(value text, max_length integer) IS 'Whether the value is a text of 1 to max_length characters without white space at its ends. Null for null.';
-
 CREATE FUNCTION app.new_id() RETURNS uuid
     LANGUAGE sql PARALLEL SAFE
     BEGIN ATOMIC
@@ -1501,9 +1533,11 @@ CREATE TABLE app.organization (
     erased_at timestamp(3) with time zone,
     accepts_name_and_phone boolean DEFAULT false NOT NULL,
     country_code text,
+    keep_audit_years integer,
     CONSTRAINT organization_country_code_is_1_to_3_digits CHECK ((country_code ~ '^[1-9][0-9]{0,2}$'::text)),
     CONSTRAINT organization_environment_is_live_or_test CHECK ((environment = ANY (ARRAY['live'::text, 'test'::text]))),
     CONSTRAINT organization_has_a_name_until_it_is_erased CHECK (((name IS NULL) = (erased_at IS NOT NULL))),
+    CONSTRAINT organization_keep_audit_years_within_7_and_100 CHECK (((keep_audit_years >= 7) AND (keep_audit_years <= 100))),
     CONSTRAINT organization_name_is_text_of_1_to_255 CHECK (app.is_text(name, 255))
 );
 ALTER TABLE ONLY app.organization ALTER COLUMN organization_id SET STATISTICS 0;
@@ -1513,6 +1547,7 @@ ALTER TABLE ONLY app.organization ALTER COLUMN created_at SET STATISTICS 0;
 ALTER TABLE ONLY app.organization ALTER COLUMN erased_at SET STATISTICS 0;
 ALTER TABLE ONLY app.organization ALTER COLUMN accepts_name_and_phone SET STATISTICS 0;
 ALTER TABLE ONLY app.organization ALTER COLUMN country_code SET STATISTICS 0;
+ALTER TABLE ONLY app.organization ALTER COLUMN keep_audit_years SET STATISTICS 0;
 
 ALTER TABLE ONLY app.organization FORCE ROW LEVEL SECURITY;
 
@@ -1529,6 +1564,8 @@ COMMENT ON COLUMN app.organization.erased_at IS 'When it was erased; null: it is
 COMMENT ON COLUMN app.organization.accepts_name_and_phone IS 'Whether a lead may have a name and a phone number as its only contact data.';
 
 COMMENT ON COLUMN app.organization.country_code IS 'The country calling code of phone numbers without one, such as 1 or 44, without +. Null: they are not completed.';
+
+COMMENT ON COLUMN app.organization.keep_audit_years IS 'For how many years the events of the audit log are kept in the database. Null: as long as the operator keeps them.';
 
 CREATE FUNCTION admin.analysts(organization_id uuid DEFAULT NULL::uuid) RETURNS TABLE(login text, organization_id uuid, organization text, state text, created_at text, expires_at text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -1737,6 +1774,293 @@ ALTER FUNCTION admin.api_findings(release integer) OWNER TO leads_jobs;
 COMMENT ON FUNCTION admin.api_findings(release integer) IS 'Findings of the groups version and routes, in the form of admin.findings().
 
 release: the number of the newest migration that the calling program has. Null: the version is not checked.';
+
+CREATE FUNCTION app.id_time(id uuid) RETURNS timestamp with time zone
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return timestamptz 'epoch'
+    + ('x' || translate(left(id::text, 13), '-', ''))::bit(48)::bigint * interval '1 millisecond';
+end $$;
+
+ALTER FUNCTION app.id_time(id uuid) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.id_time(id uuid) IS 'The time in a UUID of version 7 (RFC 9562, section 5.7) in milliseconds; no meaning for others. Exact to 2^56 µs, year 4253.';
+
+CREATE TABLE audit.event (
+    id uuid DEFAULT app.new_id() NOT NULL,
+    organization_id uuid NOT NULL,
+    action text NOT NULL,
+    source text NOT NULL,
+    correlation_id text,
+    lead_id uuid,
+    payload json NOT NULL,
+    salt bytea,
+    payload_digest bytea NOT NULL,
+    created_at timestamp(3) with time zone NOT NULL,
+    action_and_source text GENERATED ALWAYS AS (((action || '/'::text) || source)) STORED COLLATE pg_catalog."C",
+    stage_left text GENERATED ALWAYS AS ((payload #>> '{diff,pipeline_stage,from}'::text[])) STORED COLLATE pg_catalog."C",
+    stage_entered text GENERATED ALWAYS AS ((payload #>> '{diff,pipeline_stage,to}'::text[])) STORED COLLATE pg_catalog."C",
+    CONSTRAINT event_created_at_is_the_time_of_its_id CHECK ((created_at = app.id_time(id))),
+    CONSTRAINT event_payload_digest_has_32_bytes CHECK ((octet_length(payload_digest) = 32)),
+    CONSTRAINT event_source_is_known CHECK ((source = ANY (ARRAY['api'::text, 'sql'::text, 'worker'::text, 'system'::text])))
+)
+PARTITION BY RANGE (created_at);
+ALTER TABLE ONLY audit.event ALTER COLUMN id SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN action SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN source SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN correlation_id SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN lead_id SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN payload SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN salt SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN payload_digest SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN created_at SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN action_and_source SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN stage_left SET STATISTICS 0;
+ALTER TABLE ONLY audit.event ALTER COLUMN stage_entered SET STATISTICS 0;
+
+ALTER TABLE ONLY audit.event FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE audit.event OWNER TO leads_owner;
+
+COMMENT ON TABLE audit.event IS 'Every change: what changed, who changed it, and from where. Append-only. Partitioned by year.';
+
+COMMENT ON COLUMN audit.event.action IS 'What happened, such as lead.updated.';
+
+COMMENT ON COLUMN audit.event.source IS 'The origin of the change: api, sql, worker or system. It is derived from the login, so a caller cannot choose it.';
+
+COMMENT ON COLUMN audit.event.correlation_id IS 'The X-Request-Id of the request that made the change; null outside requests.';
+
+COMMENT ON COLUMN audit.event.lead_id IS 'The lead that the event is about; null for other events.';
+
+COMMENT ON COLUMN audit.event.payload IS 'What changed, and the API key or the login that changed it.';
+
+COMMENT ON COLUMN audit.event.salt IS '16 random bytes; null once the event''s values are erased.';
+
+COMMENT ON COLUMN audit.event.payload_digest IS 'SHA-256 of the salt and the original payload. It stays when a person''s values are erased.';
+
+COMMENT ON COLUMN audit.event.created_at IS 'When the change was made: the time in id. It is the time of the clock and not of the transaction. Changes of one record wait for each other, so the later change has the later time.';
+
+COMMENT ON COLUMN audit.event.action_and_source IS 'Action and source in one column, for a filter by both.';
+
+COMMENT ON COLUMN audit.event.stage_left IS 'The pipeline stage that the lead left by this change; null: none.';
+
+COMMENT ON COLUMN audit.event.stage_entered IS 'The pipeline stage that the lead entered by this change; null: none.';
+
+CREATE TABLE audit.seal (
+    organization_id uuid NOT NULL,
+    "position" bigint NOT NULL,
+    event_id uuid NOT NULL,
+    event_hash bytea NOT NULL,
+    hash bytea NOT NULL,
+    created_at timestamp(3) with time zone NOT NULL,
+    sealed_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
+    CONSTRAINT seal_created_at_is_the_time_of_its_event CHECK ((created_at = app.id_time(event_id))),
+    CONSTRAINT seal_hashes_have_32_bytes CHECK (((octet_length(event_hash) = 32) AND (octet_length(hash) = 32))),
+    CONSTRAINT seal_position_is_positive CHECK (("position" > 0))
+)
+PARTITION BY RANGE (created_at);
+ALTER TABLE ONLY audit.seal ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY audit.seal ALTER COLUMN "position" SET STATISTICS 0;
+ALTER TABLE ONLY audit.seal ALTER COLUMN event_id SET STATISTICS 0;
+ALTER TABLE ONLY audit.seal ALTER COLUMN event_hash SET STATISTICS 0;
+ALTER TABLE ONLY audit.seal ALTER COLUMN hash SET STATISTICS 0;
+ALTER TABLE ONLY audit.seal ALTER COLUMN created_at SET STATISTICS 0;
+ALTER TABLE ONLY audit.seal ALTER COLUMN sealed_at SET STATISTICS 0;
+
+ALTER TABLE ONLY audit.seal FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE audit.seal OWNER TO leads_owner;
+
+COMMENT ON TABLE audit.seal IS 'The organization''s chain of hashes: a seal covers an event and all events before it. Append-only. Partitioned by year.';
+
+COMMENT ON COLUMN audit.seal."position" IS 'The event''s position in the chain: 1, 2, 3, … without a gap.';
+
+COMMENT ON COLUMN audit.seal.event_id IS 'The event''s id.';
+
+COMMENT ON COLUMN audit.seal.event_hash IS 'The event''s own hash, from audit.event_hash. With it the chain can be computed without the events.';
+
+COMMENT ON COLUMN audit.seal.hash IS 'SHA-256 of the previous seal''s hash and event_hash. The first seal takes SHA-256 of the organization''s 16 bytes as the previous hash.';
+
+COMMENT ON COLUMN audit.seal.created_at IS 'The event''s created_at.';
+
+COMMENT ON COLUMN audit.seal.sealed_at IS 'When it was sealed.';
+
+CREATE FUNCTION admin.archive_events(year integer, organization_id uuid, after bigint, "limit" integer) RETURNS TABLE("position" bigint, line text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_sort TO 'off'
+    BEGIN ATOMIC
+ SELECT s."position",
+     (json_build_object('organization_id', s.organization_id, 'position', s."position", 'id', s.event_id, 'action', e.action, 'source', e.source, 'correlation_id', e.correlation_id, 'lead_id', e.lead_id, 'payload', (e.payload)::text, 'salt', encode(e.salt, 'hex'::text), 'payload_digest', encode(e.payload_digest, 'hex'::text), 'created_at', app.utc_text(s.created_at), 'event_hash', encode(s.event_hash, 'hex'::text), 'hash', encode(s.hash, 'hex'::text), 'sealed_at', app.utc_text(s.sealed_at)))::text AS json_build_object
+    FROM (( SELECT s_1.organization_id,
+             s_1."position",
+             s_1.event_id,
+             s_1.event_hash,
+             s_1.hash,
+             s_1.created_at,
+             s_1.sealed_at
+            FROM audit.seal s_1
+           WHERE ((s_1.organization_id = archive_events.organization_id) AND (s_1."position" > archive_events.after) AND (s_1.created_at >= make_timestamptz(archive_events.year, 1, 1, 0, 0, (0)::double precision, 'UTC'::text)) AND (s_1.created_at < make_timestamptz((archive_events.year + 1), 1, 1, 0, 0, (0)::double precision, 'UTC'::text)))
+           ORDER BY s_1."position"
+          LIMIT archive_events."limit") s
+      LEFT JOIN LATERAL ( SELECT e_1.id,
+             e_1.organization_id,
+             e_1.action,
+             e_1.source,
+             e_1.correlation_id,
+             e_1.lead_id,
+             e_1.payload,
+             e_1.salt,
+             e_1.payload_digest,
+             e_1.created_at,
+             e_1.action_and_source,
+             e_1.stage_left,
+             e_1.stage_entered
+            FROM audit.event e_1
+           WHERE ((e_1.organization_id = archive_events.organization_id) AND (e_1.id = s.event_id) AND (e_1.created_at = s.created_at))
+          OFFSET 0) e ON (true))
+   ORDER BY s."position";
+END;
+
+ALTER FUNCTION admin.archive_events(year integer, organization_id uuid, after bigint, "limit" integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.archive_events(year integer, organization_id uuid, after bigint, "limit" integer) IS 'The events of a year of an organization, in the order of the chain, each as a JSON object in one line. Only the migrating
+login can execute it.
+
+after: the position of the last event of the previous batch; 0: the first batch. "limit": the number of events.';
+
+CREATE FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) RETURNS bytea
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT sha256(convert_to((json_build_array("position", id, organization_id, action, source, correlation_id, lead_id, encode(payload_digest, 'hex'::text), app.utc_text(created_at)))::text, 'UTF8'::name)) AS sha256;
+END;
+
+ALTER FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) IS 'The SHA-256 of an event: 32 bytes.
+
+The input is a JSON array in UTF-8, in the format of Python''s json.dumps(…, ensure_ascii=False): the position in the chain,
+id, organization_id, action, source, correlation_id, lead_id, payload_digest as hexadecimal digits, created_at.
+The array has the payload''s digest and not the payload, so that values can be erased while the chain stays valid.';
+
+CREATE TABLE audit.unsealed (
+    organization_id uuid NOT NULL,
+    event_id uuid NOT NULL
+);
+ALTER TABLE ONLY audit.unsealed ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY audit.unsealed ALTER COLUMN event_id SET STATISTICS 0;
+
+ALTER TABLE ONLY audit.unsealed FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE audit.unsealed OWNER TO leads_owner;
+
+COMMENT ON TABLE audit.unsealed IS 'The queue of events that have no seal yet, so that an event that commits late is not skipped. A worker seals them every second.';
+
+COMMENT ON COLUMN audit.unsealed.event_id IS 'The event''s id.';
+
+CREATE FUNCTION audit.retired_ranges(organization_id uuid) RETURNS TABLE(first bigint, last bigint, hash bytea)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_sort TO 'off'
+    BEGIN ATOMIC
+ WITH newest AS (
+          SELECT e.id,
+             e.organization_id,
+             e.action,
+             e.source,
+             e.correlation_id,
+             e.lead_id,
+             e.payload,
+             e.salt,
+             e.payload_digest,
+             e.created_at,
+             e.action_and_source,
+             e.stage_left,
+             e.stage_entered
+            FROM audit.event e
+           WHERE ((e.organization_id = retired_ranges.organization_id) AND (e.action_and_source = 'audit.retired/system'::text))
+           ORDER BY e.created_at DESC, e.id DESC
+          LIMIT 1
+         ), unchanged AS MATERIALIZED (
+          SELECT n_1.payload
+            FROM newest n_1
+           WHERE ((n_1.payload_digest = sha256((n_1.salt || convert_to((n_1.payload)::text, 'UTF8'::name)))) AND ((EXISTS ( SELECT
+                    FROM audit.seal s
+                   WHERE ((s.organization_id = retired_ranges.organization_id) AND (s.event_id = n_1.id) AND (s.created_at = n_1.created_at) AND (s.event_hash = audit.event_hash(s."position", n_1.id, n_1.organization_id, n_1.action, n_1.source, n_1.correlation_id, n_1.lead_id, n_1.payload_digest, n_1.created_at))))) OR (EXISTS ( SELECT
+                    FROM audit.unsealed u
+                   WHERE ((u.organization_id = retired_ranges.organization_id) AND (u.event_id = n_1.id))))))
+         ), range AS (
+          SELECT r.first,
+             r.last,
+             r.hash,
+             (lag(r.last) OVER (ORDER BY r.first) IS DISTINCT FROM (r.first - 1)) AS begins
+            FROM ((unchanged u
+              CROSS JOIN LATERAL json_to_recordset((u.payload -> 'retired'::text)) y(ranges json))
+              CROSS JOIN LATERAL json_to_recordset(y.ranges) r(first bigint, last bigint, hash text))
+         ), numbered AS (
+          SELECT r.first,
+             r.last,
+             r.hash,
+             r.begins,
+             count(*) FILTER (WHERE r.begins) OVER (ORDER BY r.first) AS island
+            FROM range r
+         )
+  SELECT min(n.first) AS min,
+     max(n.last) AS max,
+     decode((array_agg(n.hash ORDER BY n.last DESC))[1], 'hex'::text) AS decode
+    FROM numbered n
+   GROUP BY n.island;
+END;
+
+ALTER FUNCTION audit.retired_ranges(organization_id uuid) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION audit.retired_ranges(organization_id uuid) IS 'The ranges of positions that the newest event audit.retired of an organization names. Ranges that follow one another are joined.
+Runs with the caller''s rights.
+
+first, last: the positions, both inclusive. hash: the hash of the seal at last, which the next seal includes.';
+
+CREATE FUNCTION admin.archive_organizations(year integer) RETURNS TABLE(organization_id uuid, events bigint, ranges json)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT o.organization_id,
+     r.events,
+     r.ranges
+    FROM (app.organization o
+      CROSS JOIN LATERAL ( SELECT (sum(i.events))::bigint AS events,
+             json_agg(json_build_object('first', i.first, 'last', i.last, 'hash_before', encode(COALESCE(( SELECT s.hash
+                    FROM audit.seal s
+                   WHERE ((s.organization_id = o.organization_id) AND (s."position" = (i.first - 1)))), ( SELECT a.hash
+                    FROM audit.retired_ranges(o.organization_id) a(first, last, hash)
+                   WHERE (a.last = (i.first - 1))),
+                 CASE
+                     WHEN (i.first = 1) THEN sha256(uuid_send(o.organization_id))
+                     ELSE NULL::bytea
+                 END), 'hex'::text), 'hash', ( SELECT encode(s.hash, 'hex'::text) AS encode
+                    FROM audit.seal s
+                   WHERE ((s.organization_id = o.organization_id) AND (s."position" = i.last)))) ORDER BY i.first) AS ranges
+            FROM ( SELECT min(n."position") AS first,
+                     max(n."position") AS last,
+                     count(*) AS events
+                    FROM ( SELECT s."position",
+                             (s."position" - row_number() OVER (ORDER BY s."position")) AS island
+                            FROM audit.seal s
+                           WHERE ((s.organization_id = o.organization_id) AND (s.created_at >= make_timestamptz(archive_organizations.year, 1, 1, 0, 0, (0)::double precision, 'UTC'::text)) AND (s.created_at < make_timestamptz((archive_organizations.year + 1), 1, 1, 0, 0, (0)::double precision, 'UTC'::text)))) n
+                   GROUP BY n.island) i) r)
+   WHERE (r.events > 0)
+   ORDER BY o.organization_id;
+END;
+
+ALTER FUNCTION admin.archive_organizations(year integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.archive_organizations(year integer) IS 'The organizations that have events in a year, with the ranges of positions in their chains. Only the migrating login can
+execute it.
+
+ranges: an array of first and last (positions, inclusive), hash_before (of the seal before first) and hash (of the seal at last), in
+hexadecimal digits. A year can have several ranges: an event that commits late is sealed after events of the next year.';
 
 CREATE FUNCTION admin.backtest_leads(organization_id uuid) RETURNS TABLE(lead_id uuid, is_qualified boolean)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2226,73 +2550,6 @@ COMMENT ON FUNCTION admin.catalogue() IS 'Every object of our schemas, every pri
 
 definition: SQL that creates or restores the object and ends with a semicolon. If no single statement could, it is a
 description without a semicolon. removal: SQL that removes the object; null if it can''t be removed.';
-
-CREATE FUNCTION app.id_time(id uuid) RETURNS timestamp with time zone
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-  return timestamptz 'epoch'
-    + ('x' || translate(left(id::text, 13), '-', ''))::bit(48)::bigint * interval '1 millisecond';
-end $$;
-
-ALTER FUNCTION app.id_time(id uuid) OWNER TO leads_owner;
-
-COMMENT ON FUNCTION app.id_time(id uuid) IS 'The time in a UUID of version 7 (RFC 9562, section 5.7) in milliseconds; no meaning for others. Exact to 2^56 µs, year 4253.';
-
-CREATE TABLE audit.seal (
-    organization_id uuid NOT NULL,
-    "position" bigint NOT NULL,
-    event_id uuid NOT NULL,
-    event_hash bytea NOT NULL,
-    hash bytea NOT NULL,
-    created_at timestamp(3) with time zone NOT NULL,
-    sealed_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
-    CONSTRAINT seal_created_at_is_the_time_of_its_event CHECK ((created_at = app.id_time(event_id))),
-    CONSTRAINT seal_hashes_have_32_bytes CHECK (((octet_length(event_hash) = 32) AND (octet_length(hash) = 32))),
-    CONSTRAINT seal_position_is_positive CHECK (("position" > 0))
-)
-PARTITION BY RANGE (created_at);
-ALTER TABLE ONLY audit.seal ALTER COLUMN organization_id SET STATISTICS 0;
-ALTER TABLE ONLY audit.seal ALTER COLUMN "position" SET STATISTICS 0;
-ALTER TABLE ONLY audit.seal ALTER COLUMN event_id SET STATISTICS 0;
-ALTER TABLE ONLY audit.seal ALTER COLUMN event_hash SET STATISTICS 0;
-ALTER TABLE ONLY audit.seal ALTER COLUMN hash SET STATISTICS 0;
-ALTER TABLE ONLY audit.seal ALTER COLUMN created_at SET STATISTICS 0;
-ALTER TABLE ONLY audit.seal ALTER COLUMN sealed_at SET STATISTICS 0;
-
-ALTER TABLE ONLY audit.seal FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE audit.seal OWNER TO leads_owner;
-
-COMMENT ON TABLE audit.seal IS 'The organization''s chain of hashes: a seal covers an event and all events before it. Append-only. Partitioned by year.';
-
-COMMENT ON COLUMN audit.seal."position" IS 'The event''s position in the chain: 1, 2, 3, … without a gap.';
-
-COMMENT ON COLUMN audit.seal.event_id IS 'The event''s id.';
-
-COMMENT ON COLUMN audit.seal.event_hash IS 'The event''s own hash, from audit.event_hash. With it the chain can be computed without the events.';
-
-COMMENT ON COLUMN audit.seal.hash IS 'SHA-256 of the previous seal''s hash and event_hash. The first seal takes SHA-256 of the organization''s 16 bytes as the previous hash.';
-
-COMMENT ON COLUMN audit.seal.created_at IS 'The event''s created_at.';
-
-COMMENT ON COLUMN audit.seal.sealed_at IS 'When it was sealed.';
-
-CREATE TABLE audit.unsealed (
-    organization_id uuid NOT NULL,
-    event_id uuid NOT NULL
-);
-ALTER TABLE ONLY audit.unsealed ALTER COLUMN organization_id SET STATISTICS 0;
-ALTER TABLE ONLY audit.unsealed ALTER COLUMN event_id SET STATISTICS 0;
-
-ALTER TABLE ONLY audit.unsealed FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE audit.unsealed OWNER TO leads_owner;
-
-COMMENT ON TABLE audit.unsealed IS 'The queue of events that have no seal yet, so that an event that commits late is not skipped. A worker seals them every second.';
-
-COMMENT ON COLUMN audit.unsealed.event_id IS 'The event''s id.';
 
 CREATE FUNCTION admin.chain_heads(organization_id uuid DEFAULT NULL::uuid) RETURNS TABLE(organization_id uuid, head text, sealed_at text, unsealed bigint)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -3345,6 +3602,31 @@ COMMENT ON FUNCTION admin.drop_analyst(login text) IS 'Ends the sessions of a re
 It waits up to 5 seconds for each session. It also drops the login''s privileges and default privileges in this database. Raises
 PT409 analyst_not_revoked, and PT409 analyst_owns_objects if the login owns anything else, or has anything in another database.';
 
+CREATE FUNCTION admin.drop_year(year integer) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if not audit.is_migrating_login() then
+    raise sqlstate 'PT409' using
+      message = 'refused', hint = 'Only the login that runs the migrations can drop a year of the audit log.';
+  end if;
+  update audit.retirement as r
+  set dropped_at = date_trunc('milliseconds', clock_timestamp())
+  where r.year = drop_year.year and r.dropped_at is null;
+  if not found then
+    raise sqlstate 'PT409' using
+      message = 'not_retired', hint = format('The year %s isn''t retired, or it was dropped before.', drop_year.year);
+  end if;
+  perform audit.drop_partitions(drop_year.year);
+end $$;
+
+ALTER FUNCTION admin.drop_year(year integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.drop_year(year integer) IS 'Drops the detached tables of a year. Only the migrating login can execute it. leads audit drop verifies the archive before.
+
+Raises PT409 not_retired, and 55P03 if the locks cannot be had in 200 ms.';
+
 CREATE FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3626,6 +3908,45 @@ ALTER FUNCTION admin.erase_submissions(organization_id uuid, email text, phone t
 
 COMMENT ON FUNCTION admin.erase_submissions(organization_id uuid, email text, phone text) IS 'Deletes what forms have kept with this e-mail address or phone number; null: it is not searched for. Returns the number. The audit log records the call. Raises PT404 organization_not_found.';
 
+CREATE FUNCTION audit.erased_payload(payload json) RETURNS json
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ((('{'::text || string_agg((((to_json(m.key))::text || ':'::text) || left_over.value), ','::text ORDER BY m.number)) || '}'::text))::json AS "json"
+    FROM (json_each(erased_payload.payload) WITH ORDINALITY m(key, value, number)
+      CROSS JOIN LATERAL ( SELECT
+                 CASE
+                     WHEN ((m.value)::text = 'null'::text) THEN 'null'::text
+                     WHEN (m.key = ANY (ARRAY['lead_id'::text, 'signal_id'::text, 'score_id'::text, 'sync_id'::text, 'api_key_id'::text, 'crm_connection_id'::text, 'organization'::text, 'scoring_model'::text, 'pipeline_stage'::text, 'key_id'::text, 'role'::text, 'vendor'::text, 'attempts'::text, 'error_code'::text])) THEN (m.value)::text
+                     WHEN (m.key = 'diff'::text) THEN ( SELECT (('{'::text || COALESCE(string_agg((((to_json(d.key))::text || ':'::text) ||
+                             CASE
+                                 WHEN ((d.key = ANY (ARRAY['lead_score'::text, 'pipeline_stage'::text, 'source'::text])) OR (d.key ~~ '%\_at'::text)) THEN (d.value)::text
+                                 ELSE '{"erased": true}'::text
+                             END), ','::text ORDER BY d.number), ''::text)) || '}'::text)
+                        FROM json_each(m.value) WITH ORDINALITY d(key, value, number))
+                     ELSE '{"erased": true}'::text
+                 END AS value) left_over);
+END;
+
+ALTER FUNCTION audit.erased_payload(payload json) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION audit.erased_payload(payload json) IS 'The payload with {"erased": true} in place of each value that may identify a person. The order of the members is kept.
+
+These values stay: our own ids, the actor, a push''s vendor, attempts and error_code, and in the diff lead_score,
+pipeline_stage, source and times. The result for an erased payload is the same payload.';
+
+CREATE FUNCTION admin.erased_payloads(payloads json[]) RETURNS TABLE(number bigint, payload text)
+    LANGUAGE sql IMMUTABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT p.number,
+     (audit.erased_payload(p.payload))::text AS erased_payload
+    FROM unnest(erased_payloads.payloads) WITH ORDINALITY p(payload, number)
+   ORDER BY p.number;
+END;
+
+ALTER FUNCTION admin.erased_payloads(payloads json[]) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.erased_payloads(payloads json[]) IS 'audit.erased_payload of each payload, with its number in the array, from 1. It reads no table.';
+
 CREATE FUNCTION admin.export_audit_events(organization_id uuid, format api.export_format DEFAULT 'ndjson'::text, cursor api.export_cursor DEFAULT NULL::text, action api.any_of DEFAULT NULL::text[], source api.any_of DEFAULT NULL::text[], lead_id uuid DEFAULT NULL::uuid, start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, end_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(body text, next_cursor text, row_count bigint)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3865,7 +4186,7 @@ CREATE FUNCTION admin.function_findings() RETURNS TABLE(subject text, finding te
      format('alter routine %s owner to %I;'::text, f.name, COALESCE(d.owner, 'leads_owner'::text)) AS format
     FROM (routine f
       LEFT JOIN definer d ON ((d.schema = f.schema)))
-   WHERE (f.is_ours AND ((NOT f.is_owner_ours) OR (f.is_definer AND (d.schema IS NOT NULL) AND (NOT f.may_be_definer))) AND (((f.name)::text <> 'audit.create_partitions(integer)'::text) OR (f.owner <> 'leads_owner'::name)))
+   WHERE (f.is_ours AND ((NOT f.is_owner_ours) OR (f.is_definer AND (d.schema IS NOT NULL) AND (NOT f.may_be_definer))) AND ((f.owner <> 'leads_owner'::name) OR ((f.name)::text <> ALL (ARRAY['audit.create_partitions(integer)'::text, 'audit.lock_partitions(integer)'::text, 'audit.detach_partitions(integer)'::text, 'audit.drop_partitions(integer)'::text]))))
  UNION ALL
   SELECT ('function '::text || f.name),
      format('The function is SECURITY DEFINER, with the rights of %s. No function in this schema needs that.'::text, f.owner) AS format,
@@ -4070,6 +4391,29 @@ CREATE FUNCTION admin.partition_findings() RETURNS TABLE(subject text, finding t
                      ("substring"(d.bound, '^FOR VALUES FROM \(''(\d{4})-'::text))::integer AS year
                     FROM ( SELECT pg_get_expr(c.relpartbound, c.oid) AS bound) d) b)
            WHERE ((i.inhparent = ANY (ARRAY[(to_regclass('audit.event'::text))::oid, (to_regclass('audit.seal'::text))::oid])) AND (NOT i.inhdetachpending))
+         ), detached AS (
+          SELECT c.oid,
+             ((c.oid)::regclass)::text AS name,
+             c.relacl AS acl,
+             c.relowner AS owner_id,
+             ('audit.'::text || t.name) AS root,
+             p.relowner AS parent_owner_id
+            FROM (((audit.retirement r
+              CROSS JOIN ( VALUES ('event'::text), ('seal'::text)) t(name))
+              JOIN pg_class c ON (((c.oid = (to_regclass(format('audit.%s_%s'::text, t.name, r.year)))::oid) AND (NOT c.relispartition))))
+              JOIN pg_class p ON ((p.oid = (to_regclass(('audit.'::text || t.name)))::oid)))
+         ), closed AS (
+          SELECT a.oid,
+             a.name,
+             a.acl,
+             a.owner_id
+            FROM attached a
+         UNION ALL
+          SELECT d.oid,
+             d.name,
+             d.acl,
+             d.owner_id
+            FROM detached d
          ), needed AS (
           SELECT t.name AS root,
              y.year,
@@ -4100,9 +4444,9 @@ CREATE FUNCTION admin.partition_findings() RETURNS TABLE(subject text, finding t
    WHERE f.is_found
  UNION ALL
   SELECT DISTINCT format('grant %s on table %s to %s'::text, lower(x.privilege_type), a.name, (x.grantee)::regrole) AS format,
-     'Nobody needs a privilege on a partition.'::text,
+     'Nobody needs a privilege on a partition of the audit log, or on the table of a retired year.'::text,
      format('revoke %s on table %s from %s;'::text, lower(x.privilege_type), a.name, (x.grantee)::regrole) AS format
-    FROM (attached a
+    FROM (closed a
       CROSS JOIN LATERAL ( SELECT e.grantor,
              e.grantee,
              e.privilege_type,
@@ -4120,10 +4464,22 @@ CREATE FUNCTION admin.partition_findings() RETURNS TABLE(subject text, finding t
             FROM admin.role r
            WHERE ((r.oid = x.grantee) AND (r.kind = 'login'::text))))))
  UNION ALL
+  SELECT ('table '::text || d.name),
+     format('The table of a retired year belongs to %s.'::text, (d.owner_id)::regrole) AS format,
+     format('alter table %s owner to %s;'::text, d.name, (d.parent_owner_id)::regrole) AS format
+    FROM detached d
+   WHERE (d.owner_id <> d.parent_owner_id)
+ UNION ALL
+  SELECT format('trigger %I on %s'::text, t.tgname, d.name) AS format,
+     'The trigger doesn''t refuse every change of the retired year.'::text,
+     format('alter table %s enable always trigger _100_refuse_change;'::text, d.name) AS format
+    FROM (detached d
+      JOIN pg_trigger t ON (((t.tgrelid = d.oid) AND (t.tgname = '_100_refuse_change'::name) AND (t.tgenabled <> 'A'::"char"))))
+ UNION ALL
   SELECT format('policy %I on %s'::text, p.polname, a.name) AS format,
-     'A partition has no policies, so that nobody reads or writes it by its own name.'::text,
+     'A partition, or the table of a retired year, has no policies, so that nobody reads or writes it by its own name.'::text,
      format('drop policy %I on %s;'::text, p.polname, a.name) AS format
-    FROM (attached a
+    FROM (closed a
       JOIN pg_policy p ON ((p.polrelid = a.oid)))
  UNION ALL
   SELECT format('trigger %I on %s'::text, t.tgname, a.name) AS format,
@@ -4391,67 +4747,6 @@ END;
 ALTER FUNCTION admin.row_security_findings() OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.row_security_findings() IS 'Findings about tables, views and rules that defeat row-level security, in the form of admin.findings().';
-
-CREATE TABLE audit.event (
-    id uuid DEFAULT app.new_id() NOT NULL,
-    organization_id uuid NOT NULL,
-    action text NOT NULL,
-    source text NOT NULL,
-    correlation_id text,
-    lead_id uuid,
-    payload json NOT NULL,
-    salt bytea,
-    payload_digest bytea NOT NULL,
-    created_at timestamp(3) with time zone NOT NULL,
-    action_and_source text GENERATED ALWAYS AS (((action || '/'::text) || source)) STORED COLLATE pg_catalog."C",
-    stage_left text GENERATED ALWAYS AS ((payload #>> '{diff,pipeline_stage,from}'::text[])) STORED COLLATE pg_catalog."C",
-    stage_entered text GENERATED ALWAYS AS ((payload #>> '{diff,pipeline_stage,to}'::text[])) STORED COLLATE pg_catalog."C",
-    CONSTRAINT event_created_at_is_the_time_of_its_id CHECK ((created_at = app.id_time(id))),
-    CONSTRAINT event_payload_digest_has_32_bytes CHECK ((octet_length(payload_digest) = 32)),
-    CONSTRAINT event_source_is_known CHECK ((source = ANY (ARRAY['api'::text, 'sql'::text, 'worker'::text, 'system'::text])))
-)
-PARTITION BY RANGE (created_at);
-ALTER TABLE ONLY audit.event ALTER COLUMN id SET STATISTICS 0;
-ALTER TABLE ONLY audit.event ALTER COLUMN organization_id SET STATISTICS 0;
-ALTER TABLE ONLY audit.event ALTER COLUMN action SET STATISTICS 0;
-ALTER TABLE ONLY audit.event ALTER COLUMN source SET STATISTICS 0;
-ALTER TABLE ONLY audit.event ALTER COLUMN correlation_id SET STATISTICS 0;
-ALTER TABLE ONLY audit.event ALTER COLUMN lead_id SET STATISTICS 0;
-ALTER TABLE ONLY audit.event ALTER COLUMN payload SET STATISTICS 0;
-ALTER TABLE ONLY audit.event ALTER COLUMN salt SET STATISTICS 0;
-ALTER TABLE ONLY audit.event ALTER COLUMN payload_digest SET STATISTICS 0;
-ALTER TABLE ONLY audit.event ALTER COLUMN created_at SET STATISTICS 0;
-ALTER TABLE ONLY audit.event ALTER COLUMN action_and_source SET STATISTICS 0;
-ALTER TABLE ONLY audit.event ALTER COLUMN stage_left SET STATISTICS 0;
-ALTER TABLE ONLY audit.event ALTER COLUMN stage_entered SET STATISTICS 0;
-
-ALTER TABLE ONLY audit.event FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE audit.event OWNER TO leads_owner;
-
-COMMENT ON TABLE audit.event IS 'Every change: what changed, who changed it, and from where. Append-only. Partitioned by year.';
-
-COMMENT ON COLUMN audit.event.action IS 'What happened, such as lead.updated.';
-
-COMMENT ON COLUMN audit.event.source IS 'The origin of the change: api, sql, worker or system. It is derived from the login, so a caller cannot choose it.';
-
-COMMENT ON COLUMN audit.event.correlation_id IS 'The X-Request-Id of the request that made the change; null outside requests.';
-
-COMMENT ON COLUMN audit.event.lead_id IS 'The lead that the event is about; null for other events.';
-
-COMMENT ON COLUMN audit.event.payload IS 'What changed, and the API key or the login that changed it.';
-
-COMMENT ON COLUMN audit.event.salt IS '16 random bytes; null once the event''s values are erased.';
-
-COMMENT ON COLUMN audit.event.payload_digest IS 'SHA-256 of the salt and the original payload. It stays when a person''s values are erased.';
-
-COMMENT ON COLUMN audit.event.created_at IS 'When the change was made: the time in id. It is the time of the clock and not of the transaction. Changes of one record wait for each other, so the later change has the later time.';
-
-COMMENT ON COLUMN audit.event.action_and_source IS 'Action and source in one column, for a filter by both.';
-
-COMMENT ON COLUMN audit.event.stage_left IS 'The pipeline stage that the lead left by this change; null: none.';
-
-COMMENT ON COLUMN audit.event.stage_entered IS 'The pipeline stage that the lead entered by this change; null: none.';
 
 CREATE FUNCTION admin.seal_findings() RETURNS TABLE(subject text, finding text, remedy text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -4827,6 +5122,45 @@ COMMENT ON FUNCTION admin.findings(release integer) IS 'What is wrong with this 
 release: the number of the newest migration that the calling program has; null: versions aren''t compared. remedy: SQL, which
 ends with a semicolon, or else a command or a sentence. Some things only a superuser can see, and this function doesn''t check:
 pg_hba.conf, passwords, the libraries that the server loads, and statistics that ANALYZE collected before.';
+
+CREATE FUNCTION admin.finish_retirement(year integer, since timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform audit.detach_partitions(finish_retirement.year);
+  -- No erasure can change the year now. One that did since the archive was begun has written an event.
+  if exists (
+    select
+    from app.organization as o
+    where exists (
+      select
+      from audit.event as e
+      where
+        e.organization_id = o.organization_id
+        and e.action_and_source = any (
+          array[
+            'lead.erased/api', 'lead.erased/system', 'lead.erased/sql', 'lead.erased/worker',
+            'organization.erased/api', 'organization.erased/system', 'organization.erased/sql',
+            'organization.erased/worker'
+          ]
+        )
+        and e.created_at >= finish_retirement.since
+    )
+  )
+  then
+    raise sqlstate 'PT409' using
+      message = 'erased_meanwhile',
+      hint = 'A lead was erased while the archive was written, so that the archive may have its values. Run the command again.';
+  end if;
+end $$;
+
+ALTER FUNCTION admin.finish_retirement(year integer, since timestamp with time zone) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.finish_retirement(year integer, since timestamp with time zone) IS 'Detaches the partitions of a year, after admin.retire_year. Only the migrating login can execute it.
+
+since: what audit.lock_partitions returned before the archive was begun. Raises PT409 erased_meanwhile, and 55P03 if the locks
+cannot be had in 200 ms.';
 
 CREATE TABLE intake.preset (
     name text NOT NULL,
@@ -5639,7 +5973,7 @@ ALTER FUNCTION admin.organization(organization_id uuid) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.organization(organization_id uuid) IS 'The organization. Raises PT404 organization_not_found, PT409 organization_erased.';
 
-CREATE FUNCTION admin.organizations() RETURNS TABLE(id uuid, name text, environment text, created_at text, erased_at text, country_code text, accepts_name_and_phone boolean)
+CREATE FUNCTION admin.organizations() RETURNS TABLE(id uuid, name text, environment text, created_at text, erased_at text, country_code text, accepts_name_and_phone boolean, keep_audit_years integer)
     LANGUAGE sql STABLE SECURITY DEFINER
     BEGIN ATOMIC
  SELECT o.organization_id,
@@ -5648,7 +5982,8 @@ CREATE FUNCTION admin.organizations() RETURNS TABLE(id uuid, name text, environm
      app.utc_text(o.created_at) AS utc_text,
      app.utc_text(o.erased_at) AS utc_text,
      o.country_code,
-     o.accepts_name_and_phone
+     o.accepts_name_and_phone,
+     o.keep_audit_years
     FROM app.organization o
    ORDER BY o.created_at, o.organization_id;
 END;
@@ -5656,6 +5991,146 @@ END;
 ALTER FUNCTION admin.organizations() OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.organizations() IS 'All organizations, the oldest first.';
+
+CREATE FUNCTION app.invisible() RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT '\u0009\u000A\u000D\u0020\u00A0\u00AD\u034F\u061C\u115F\u1160\u1680\u17B4\u17B5\u180B-\u180F\u2000-\u200F\u2028-\u202F\u205F-\u206F\u2800\u3000\u3164\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFF8\U0001BCA0-\U0001BCA3\U0001D173-\U0001D17A\U000E0000-\U000E0FFF'::text;
+END;
+
+ALTER FUNCTION app.invisible() OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.invisible() IS 'The characters that are not visible, for brackets in a regular expression of PostgreSQL. A text of them only is blank.';
+
+CREATE FUNCTION app.clean_text(value text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN ((value COLLATE "C") !~ (('[^'::text || app.invisible()) || ']'::text)) THEN "left"(value, 0)
+             ELSE btrim(value, ((' 	
+
+                 　'::text || '­؜᠎​‌‍‎‏‪‫‬‭‮'::text) || '⁠⁡⁢⁣⁤⁥⁦⁧⁨⁩⁪⁫⁬⁭⁮⁯﻿'::text))
+         END AS btrim;
+END;
+
+ALTER FUNCTION app.clean_text(value text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.clean_text(value text) IS 'The text without white space and invisible characters at its ends; empty if no character of it is visible. Every text of a client is stored like this. Null for null.';
+
+CREATE FUNCTION app.country_code(organization_id uuid) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT o.country_code
+    FROM app.organization o
+   WHERE (o.organization_id = country_code.organization_id);
+END;
+
+ALTER FUNCTION app.country_code(organization_id uuid) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.country_code(organization_id uuid) IS 'The calling code of the organization''s phone numbers that have none, 1 to 3 digits. Null: it is not known.';
+
+CREATE FUNCTION app.phone_key(value text, country_code text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  -- The codes of countries in which 0 precedes a number, at home only.
+  v_with_0 text :=
+    '(20|27|31|32|33|40|41|43|44|46|49|54|55|58|60|61|62|63|64|66|81|82|84|86|90|91|92|93|94|95|98|212|213|234|254|255'
+    '|256|353|355|358|359|380|381|385|386|387|389|421|880|886|961|963|964|966|967|971|972|977)';
+  -- As keyboards for Chinese and Japanese send them.
+  v_text text := lower(translate(phone_key.value, U&'\FF0B\FF10\FF11\FF12\FF13\FF14\FF15\FF16\FF17\FF18\FF19', '+0123456789'));
+  v_number text;
+  v_digits text;
+  v_international text;
+  v_code text := phone_key.country_code;
+  v_has_0 boolean := v_code ~ ('^' || v_with_0 || '$');
+begin
+  v_number := regexp_replace(
+    v_text, '[ ,;(-]*(?:x|extn?|extension|poste|dw|ramal|[#,;])[ .:=#]*(?:ext=)?[0-9]{1,6} *\)?$', ''
+  );
+  -- Anything else than one number with its usual signs, perhaps after a word, is found in its own spelling only.
+  if v_number !~ U&'^(?:[a-z][a-z .]*[.: ] *)?[+([ ]*[0-9][]0-9 ()./+\00A0\202F\2010-\2015[-]*$' then
+    return v_text;
+  end if;
+  v_digits := regexp_replace(v_number, '[^0-9]', '', 'g');
+  if v_number like '%+%' then
+    v_international := v_digits;
+  elsif v_code = '1' and v_digits like '011%' then
+    v_international := substr(v_digits, 4);
+  elsif v_code = '61' and v_digits like '0011%' then
+    v_international := substr(v_digits, 5);
+  elsif v_digits like '00%' then
+    v_international := substr(v_digits, 3);
+  elsif v_code = '1' then
+    v_international := '1' || substring(v_digits from '^1?([2-9][0-9]{9})$');
+  elsif v_code = '7' then
+    v_international := '7' || substring(v_digits from '^[78]?([0-9]{10})$');
+  elsif v_code = '36' and v_digits like '06%' then
+    v_international := v_code || substr(v_digits, 3);
+  elsif v_code = '370' and v_digits ~ '^[08][0-9]{8}$' then
+    v_international := v_code || substr(v_digits, 2);
+  elsif v_code = '375' and v_digits ~ '^80[0-9]{9}$' then
+    v_international := v_code || substr(v_digits, 3);
+  elsif v_digits like v_code || '%' then
+    -- The code without a plus, unless the number is so short that it may begin with these digits at home.
+    v_international := case when length(v_digits) >= length(v_code) + 9 then v_digits end;
+  elsif v_digits like '0%' and v_code not in ('39', '378', '225', '229', '242') then
+    v_international := v_code || case when v_has_0 then substr(v_digits, 2) end;
+  elsif length(v_digits) >= 9 or (length(v_digits) >= 6 and not v_has_0) then
+    v_international := v_code || v_digits;
+  end if;
+  -- +44 (0)20 is +44 20.
+  v_international := regexp_replace(v_international, '^' || v_with_0 || '0', '\1');
+  -- E.164, section 6: at most 15 digits. No code begins with 0, and numbers of North America have 11 digits.
+  return case
+    when v_international ~ '^(1[0-9]{10}|[2-9][0-9]{6,14})$' then '+' || v_international
+    else v_digits
+  end;
+end $_$;
+
+ALTER FUNCTION app.phone_key(value text, country_code text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.phone_key(value text, country_code text) IS 'The phone number in E.164, such as +15550100199; only its digits, if it has no country code and is not surely complete.
+
+value: a text with 3 to 20 digits (app.is_phone). Null for null. A text that is not one number, such as 1-800-FLOWERS, is returned in
+lower case. country_code: the calling code of numbers without one, 1 to 3 digits; null: not known. International numbers begin
+with + or 00, with 011 where country_code is 1, and with 0011 where it is 61. The national prefix and an extension are left out.
+Numbering plans: ITU-T E.164, and the list of dialling procedures of the ITU-T (Operational Bulletin 994).';
+
+CREATE FUNCTION app.phone_keys(value text, organization_id uuid) RETURNS text[]
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT ARRAY[app.phone_key(app.clean_text(phone_keys.value), o.country_code), app.phone_key(('+'::text || "substring"(phone_keys.value, '^\(? ([( ]*[0-9].*)$'::text)), o.country_code)] AS "array"
+    FROM app.organization o
+   WHERE (o.organization_id = phone_keys.organization_id);
+END;
+
+ALTER FUNCTION app.phone_keys(value text, organization_id uuid) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.phone_keys(value text, organization_id uuid) IS 'The one or two keys (app.phone_key) of a phone number that someone looks for, and null. A space before it may stand for a plus sign.';
+
+CREATE FUNCTION admin.payloads_about(organization_id uuid, payloads json[], email text, phone text) RETURNS TABLE(number bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ WITH person AS (
+          SELECT lower((payloads_about.email COLLATE "C")) AS email,
+             app.phone_keys(payloads_about.phone, payloads_about.organization_id) AS phones,
+             app.country_code(payloads_about.organization_id) AS country_code
+         )
+  SELECT p.number
+    FROM (unnest(payloads_about.payloads) WITH ORDINALITY p(payload, number)
+      CROSS JOIN person w)
+   WHERE (((w.email = lower((p.payload #>> ('{diff,email,from}'::text[] COLLATE "C")))) OR (w.email = lower((p.payload #>> ('{diff,email,to}'::text[] COLLATE "C"))))) OR ((payloads_about.phone IS NOT NULL) AND (ARRAY[app.phone_key((p.payload #>> '{diff,phone,from}'::text[]), w.country_code), app.phone_key((p.payload #>> '{diff,phone,to}'::text[]), w.country_code)] && w.phones)))
+   ORDER BY p.number;
+END;
+
+ALTER FUNCTION admin.payloads_about(organization_id uuid, payloads json[], email text, phone text) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.payloads_about(organization_id uuid, payloads json[], email text, phone text) IS 'The numbers of the payloads, from 1, that have the e-mail address or the phone number, as admin.find_leads_to_erase compares them.
+
+email, phone: null: it is not searched for. The function reads no lead.';
 
 CREATE FUNCTION admin.queue_leads(batch integer) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -5693,6 +6168,62 @@ COMMENT ON FUNCTION admin.queue_leads(batch integer) IS 'Puts leads of all organ
 is left.
 
 batch: after so many rows it ends with the page of the table that it is at.';
+
+CREATE FUNCTION admin.record_archive_erasure(organization_id uuid, lead_id uuid, year integer, archive_digest bytea, erased json) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  perform admin.known_organization(record_archive_erasure.organization_id);
+  if not exists (select from audit.retirement as r where r.year = record_archive_erasure.year) then
+    raise sqlstate 'PT409' using
+      message = 'not_retired',
+      hint = format('The year %s isn''t retired in this database.', record_archive_erasure.year);
+  end if;
+  -- An event in the log is erased by audit.erase_events only.
+  if exists (
+    select
+    from json_to_recordset(record_archive_erasure.erased) as i (event_id uuid, digest text)
+    where
+      not coalesce(
+        i.digest ~ '^[0-9a-f]{64}$'
+        and extract(year from app.id_time(i.event_id) at time zone 'UTC') = record_archive_erasure.year,
+        false
+      )
+  )
+  then
+    raise sqlstate 'PT422' using
+      message = 'invalid_erasure', hint = 'Each item must have the id of an event of the year, and a digest.';
+  end if;
+  perform audit.record_archive_erasure(
+    record_archive_erasure.organization_id,
+    record_archive_erasure.lead_id,
+    concat(
+      case
+        when record_archive_erasure.lead_id is not null
+          then '"lead_id":"' || record_archive_erasure.lead_id || '"'
+        else '"organization":"' || record_archive_erasure.organization_id || '"'
+      end,
+      ',"archive":{"year":', record_archive_erasure.year, ',"sha256":"',
+      encode(record_archive_erasure.archive_digest, 'hex'), '"},"erased":', (
+        select json_agg(json_build_object('event_id', i.event_id, 'digest', i.digest))
+        from json_to_recordset(record_archive_erasure.erased) as i (event_id uuid, digest text)
+      )
+    )
+  );
+  update audit.retirement as r
+  set archive_digest = record_archive_erasure.archive_digest
+  where r.year = record_archive_erasure.year;
+end $_$;
+
+ALTER FUNCTION admin.record_archive_erasure(organization_id uuid, lead_id uuid, year integer, archive_digest bytea, erased json) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.record_archive_erasure(organization_id uuid, lead_id uuid, year integer, archive_digest bytea, erased json) IS 'Writes the event lead.erased, or if lead_id is null organization.erased, for events of a retired year that were erased in its
+archive.
+
+archive_digest: the SHA-256 of the new archive, which replaces the old one after this is committed. erased: an array of objects
+with event_id and digest, the SHA-256 of the payload that remains in hexadecimal digits. The verification of the archive accepts
+no other erased payload. Raises PT404 organization_not_found, PT409 not_retired, PT422 invalid_erasure.';
 
 CREATE FUNCTION admin.remove_stage(organization_id uuid, name text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -5796,6 +6327,180 @@ COMMENT ON FUNCTION admin.replay_submissions(form_id uuid, submission_id uuid, a
 submission_id: only this one; null: all of the form, except those with a wrong signature or origin and those that the honeypot
 has caught. after: the id of the last one of the previous batch. Raises PT404 form_not_found and
 submission_not_found.';
+
+CREATE FUNCTION admin.retirable_years(before integer) RETURNS TABLE(year integer, kept_by uuid[], unsealed_of uuid[])
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ WITH partition AS (
+          SELECT ("substring"((c.relname)::text, '^event_(\d{4})$'::text))::integer AS year
+            FROM (pg_inherits i
+              JOIN pg_class c ON ((c.oid = i.inhrelid)))
+           WHERE (i.inhparent = ('audit.event'::regclass)::oid)
+         ), bound AS (
+          SELECT p.year,
+             make_timestamptz(p.year, 1, 1, 0, 0, (0)::double precision, 'UTC'::text) AS start_at,
+             make_timestamptz((p.year + 1), 1, 1, 0, 0, (0)::double precision, 'UTC'::text) AS end_at
+            FROM partition p
+           WHERE (p.year < retirable_years.before)
+         )
+  SELECT b.year,
+     ARRAY( SELECT o.organization_id
+            FROM app.organization o
+           WHERE (((b.end_at + make_interval(years => o.keep_audit_years)) > now()) AND (EXISTS ( SELECT
+                    FROM audit.event e
+                   WHERE ((e.organization_id = o.organization_id) AND (e.created_at >= b.start_at) AND (e.created_at < b.end_at)))))
+           ORDER BY o.organization_id) AS "array",
+     ARRAY( SELECT o.organization_id
+            FROM app.organization o
+           WHERE (EXISTS ( SELECT
+                    FROM audit.unsealed u
+                   WHERE ((u.organization_id = o.organization_id) AND (app.id_time(u.event_id) >= b.start_at) AND (app.id_time(u.event_id) < b.end_at))))
+           ORDER BY o.organization_id) AS "array"
+    FROM bound b
+   ORDER BY b.year;
+END;
+
+ALTER FUNCTION admin.retirable_years(before integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.retirable_years(before integer) IS 'The years before a year that are part of the audit log, the oldest first. Only the migrating login can execute it.
+
+kept_by: the organizations that have events in the year and keep them longer (keep_audit_years). unsealed_of: the
+organizations with events in the year that are not sealed.';
+
+CREATE FUNCTION admin.retire_year(year integer, archive_name text, archive_digest bytea, organizations json) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_sort TO 'off'
+    AS $$
+declare
+  v_year integer := retire_year.year;
+  v_organization record;
+  v_events bigint := 0;
+  v_retired text;
+begin
+  if
+    (
+      select json_agg(json_build_array(a.organization_id, a.events, a.ranges) order by a.organization_id)::jsonb
+      from admin.archive_organizations(v_year) as a
+    )
+    is distinct from (
+      select json_agg(json_build_array(a.organization_id, a.events, a.ranges) order by a.organization_id)::jsonb
+      from json_to_recordset(retire_year.organizations) as a (organization_id uuid, events bigint, ranges json)
+    )
+  then
+    raise sqlstate 'PT409' using
+      message = 'archive_differs',
+      hint = 'The archive doesn''t have exactly the events of the year. Run the command again, with another file.';
+  end if;
+
+  for v_organization in
+    select a.organization_id, a.events, a.ranges
+    from json_to_recordset(retire_year.organizations) as a (organization_id uuid, events bigint, ranges json)
+    order by a.organization_id
+  loop
+    -- The sealer takes other organizations until the end of the transaction.
+    perform from app.organization as o where o.organization_id = v_organization.organization_id for no key update;
+    v_retired := concat_ws(
+      ',',
+      (
+        select substr(e.payload ->> 'retired', 2, length(e.payload ->> 'retired') - 2)
+        from audit.event as e
+        where e.organization_id = v_organization.organization_id and e.action_and_source = 'audit.retired/system'
+        order by e.created_at desc, e.id desc
+        limit 1
+      ),
+      json_build_object(
+        'year', v_year, 'archive', encode(retire_year.archive_digest, 'hex'), 'events', v_organization.events,
+        'ranges', v_organization.ranges
+      )
+    );
+    perform audit.record_retirement(
+      v_organization.organization_id, concat('"year":', v_year, ',"retired":[', v_retired, ']')
+    );
+    v_events := v_events + v_organization.events;
+    -- The seal of this event is the last of the chain afterwards, so the sealer goes on from it.
+    while exists (select from audit.unsealed as u where u.organization_id = v_organization.organization_id) loop
+      perform admin.seal_events(
+        (
+          select u.organization_id
+          from audit.unsealed as u
+          where u.organization_id < v_organization.organization_id
+          order by u.organization_id desc
+          limit 1
+        ),
+        1000
+      );
+      exit when exists (
+        select
+        from audit.seal as s
+        where
+          s.organization_id = v_organization.organization_id
+          and s.event_id = (
+            select e.id
+            from audit.event as e
+            where e.organization_id = v_organization.organization_id and e.action_and_source = 'audit.retired/system'
+            order by e.created_at desc, e.id desc
+            limit 1
+          )
+      );
+    end loop;
+  end loop;
+  insert into audit.retirement (year, archive_name, archive_digest, events)
+  values (v_year, retire_year.archive_name, retire_year.archive_digest, v_events);
+  return v_events;
+end $$;
+
+ALTER FUNCTION admin.retire_year(year integer, archive_name text, archive_digest bytea, organizations json) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.retire_year(year integer, archive_name text, archive_digest bytea, organizations json) IS 'Writes the event audit.retired into the log of each organization that has events in a year, and seals it. Only the migrating
+login can execute it. admin.finish_retirement follows in the same transaction.
+
+archive_name: the name of the archive''s file. archive_digest: its SHA-256. organizations: the result of
+admin.archive_organizations in the archive. Returns the number of events.
+Raises PT409 archive_differs if the database has other positions now.';
+
+CREATE FUNCTION admin.retired_parts(year integer) RETURNS TABLE(organization_id uuid, events bigint, ranges json)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_sort TO 'off'
+    BEGIN ATOMIC
+ SELECT o.organization_id,
+     y.events,
+     y.ranges
+    FROM ((app.organization o
+      CROSS JOIN LATERAL ( SELECT e.payload
+            FROM audit.event e
+           WHERE ((e.organization_id = o.organization_id) AND (e.action_and_source = 'audit.retired/system'::text))
+           ORDER BY e.created_at DESC, e.id DESC
+          LIMIT 1) n)
+      CROSS JOIN LATERAL json_to_recordset((n.payload -> 'retired'::text)) y(year integer, events bigint, ranges json))
+   WHERE (y.year = retired_parts.year)
+   ORDER BY o.organization_id;
+END;
+
+ALTER FUNCTION admin.retired_parts(year integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.retired_parts(year integer) IS 'The organizations that have events in a retired year, as the newest event audit.retired of each names them. The columns are those of admin.archive_organizations.';
+
+CREATE FUNCTION admin.retired_years() RETURNS TABLE(year integer, archive_name text, archive_digest text, events bigint, retired_at text, dropped_at text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT r.year,
+     r.archive_name,
+     encode(r.archive_digest, 'hex'::text) AS encode,
+     r.events,
+     app.utc_text(r.retired_at) AS utc_text,
+     app.utc_text(r.dropped_at) AS utc_text
+    FROM audit.retirement r
+   ORDER BY r.year;
+END;
+
+ALTER FUNCTION admin.retired_years() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.retired_years() IS 'The years that were retired from the audit log, the oldest first.
+
+archive_digest: the SHA-256 of the archive''s file in hexadecimal digits. dropped_at: null if the detached tables still exist.';
 
 CREATE FUNCTION admin.retry_crm(organization_id uuid, lead_id uuid DEFAULT NULL::uuid, external_id text DEFAULT NULL::text) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -6328,7 +7033,7 @@ COMMENT ON FUNCTION admin.set_form(form_id uuid, settings jsonb) IS 'Changes the
 settings: a JSON object (api.form_input). A setting that is left out stays. null removes name, preset, honeypot and
 redirect_url. Raises PT404 form_not_found, PT422 secret_is_fixed, preset_is_fixed and validation_failed.';
 
-CREATE FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean DEFAULT NULL::boolean, country_code text DEFAULT NULL::text) RETURNS void
+CREATE FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean DEFAULT NULL::boolean, country_code text DEFAULT NULL::text, keep_audit_years integer DEFAULT NULL::integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -6341,21 +7046,27 @@ begin
       message = 'invalid_country_code',
       hint = 'The country code must be 1 to 3 digits without +, such as 1 or 44, or empty.';
   end if;
+  if set_organization.keep_audit_years <> 0 and set_organization.keep_audit_years not between 7 and 100 then
+    raise sqlstate 'PT422' using
+      message = 'invalid_keep_audit_years', hint = 'The years must be 7 to 100, or 0 for the default.';
+  end if;
   update app.organization as o
   set
     accepts_name_and_phone = coalesce(set_organization.accepts_name_and_phone, o.accepts_name_and_phone),
-    country_code = nullif(coalesce(set_organization.country_code, o.country_code), '')
+    country_code = nullif(coalesce(set_organization.country_code, o.country_code), ''),
+    keep_audit_years = nullif(coalesce(set_organization.keep_audit_years, o.keep_audit_years), 0)
   where o.organization_id = v_organization_id;
 end $_$;
 
-ALTER FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean, country_code text) OWNER TO leads_jobs;
+ALTER FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean, country_code text, keep_audit_years integer) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean, country_code text) IS 'Changes the settings of an organization. Null keeps a setting.
+COMMENT ON FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean, country_code text, keep_audit_years integer) IS 'Changes the settings of an organization. Null keeps a setting.
 
 accepts_name_and_phone: whether a lead may have a name and a phone number as its only contact data. Leads that have no other keep
 it if this is switched off. country_code: the calling code of phone numbers without one, 1 to 3 digits; empty: none. It applies to
-the phone numbers that are written later; then call admin.fill_phone_keys for the others. Raises PT404 organization_not_found, PT409 organization_erased, PT422
-invalid_country_code.';
+the phone numbers that are written later; then call admin.fill_phone_keys for the others. keep_audit_years: for how many years leads audit retire leaves the organization''s events in the log, 7 to 100; 0: no
+longer than the operator decides. Raises PT404 organization_not_found, PT409 organization_erased, PT422 invalid_country_code and
+invalid_keep_audit_years.';
 
 CREATE FUNCTION admin.signal_analyst(login text) RETURNS void
     LANGUAGE plpgsql
@@ -6467,6 +7178,33 @@ end $$;
 ALTER FUNCTION admin.unbind_analyst(login text) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.unbind_analyst(login text) IS 'Unbinds a login from its organization. It then sees no row. Only admin.revoke_analyst calls it: no login may execute it.';
+
+CREATE FUNCTION admin.unlisted_erasures(organization_id uuid, erased json) RETURNS TABLE(event_id uuid)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ WITH listed AS MATERIALIZED (
+          SELECT i_1.event_id,
+             i_1.digest
+            FROM (audit.event e
+              CROSS JOIN LATERAL json_to_recordset((e.payload -> 'erased'::text)) i_1(event_id uuid, digest text))
+           WHERE ((e.organization_id = unlisted_erasures.organization_id) AND (e.action_and_source = ANY (ARRAY['lead.erased/api'::text, 'lead.erased/system'::text, 'lead.erased/sql'::text, 'lead.erased/worker'::text, 'organization.erased/api'::text, 'organization.erased/system'::text, 'organization.erased/sql'::text, 'organization.erased/worker'::text])) AND (e.payload_digest = sha256((e.salt || convert_to((e.payload)::text, 'UTF8'::name)))) AND (EXISTS ( SELECT
+                    FROM audit.seal s
+                   WHERE ((s.organization_id = unlisted_erasures.organization_id) AND (s.event_id = e.id) AND (s.created_at = e.created_at)))))
+         )
+  SELECT i.event_id
+    FROM json_to_recordset(unlisted_erasures.erased) i(event_id uuid, digest text)
+   WHERE (NOT (EXISTS ( SELECT
+            FROM listed l
+           WHERE ((l.event_id = i.event_id) AND (l.digest = i.digest)))));
+END;
+
+ALTER FUNCTION admin.unlisted_erasures(organization_id uuid, erased json) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.unlisted_erasures(organization_id uuid, erased json) IS 'The events in an archive whose values were erased without an event lead.erased or organization.erased in the log that lists
+them.
+
+erased: an array of objects with event_id and digest, the SHA-256 of the payload that remains in hexadecimal digits.';
 
 CREATE FUNCTION admin.verify_chain(organization_id uuid, after bigint DEFAULT 0, "limit" api.seal_count DEFAULT 1000, kept_head api.chain_head DEFAULT NULL::text) RETURNS TABLE(holds boolean, verified_to bigint, next_after text, head text, unsealed bigint, code text, "position" bigint, event_id uuid, detail text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -8209,7 +8947,7 @@ null: none.';
 CREATE FUNCTION audit.actions() RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
- SELECT ARRAY['lead.created'::text, 'lead.updated'::text, 'lead.scored'::text, 'lead.deleted'::text, 'lead.erased'::text, 'lead.read'::text, 'lead.crm_push_requested'::text, 'lead.crm_pushed'::text, 'lead.crm_push_failed'::text, 'lead.crm_push_skipped'::text, 'crm_connection.created'::text, 'crm_connection.updated'::text, 'crm_connection.deleted'::text, 'crm_sync.updated'::text, 'crm_sync.deleted'::text, 'signal.created'::text, 'signal.updated'::text, 'signal.deleted'::text, 'score.deleted'::text, 'scoring_model.created'::text, 'scoring_model.updated'::text, 'scoring_model.deleted'::text, 'api_key.created'::text, 'api_key.rotated'::text, 'api_key.updated'::text, 'api_key.revoked'::text, 'api_key.deleted'::text, 'analyst.created'::text, 'analyst.updated'::text, 'analyst.deleted'::text, 'organization.created'::text, 'organization.updated'::text, 'organization.deleted'::text, 'organization.erased'::text, 'form.created'::text, 'form.updated'::text, 'form.deleted'::text, 'pipeline_stage.created'::text, 'pipeline_stage.updated'::text, 'pipeline_stage.deleted'::text] AS "array";
+ SELECT ARRAY['lead.created'::text, 'lead.updated'::text, 'lead.scored'::text, 'lead.deleted'::text, 'lead.erased'::text, 'lead.read'::text, 'lead.crm_push_requested'::text, 'lead.crm_pushed'::text, 'lead.crm_push_failed'::text, 'lead.crm_push_skipped'::text, 'crm_connection.created'::text, 'crm_connection.updated'::text, 'crm_connection.deleted'::text, 'crm_sync.updated'::text, 'crm_sync.deleted'::text, 'signal.created'::text, 'signal.updated'::text, 'signal.deleted'::text, 'score.deleted'::text, 'scoring_model.created'::text, 'scoring_model.updated'::text, 'scoring_model.deleted'::text, 'api_key.created'::text, 'api_key.rotated'::text, 'api_key.updated'::text, 'api_key.revoked'::text, 'api_key.deleted'::text, 'analyst.created'::text, 'analyst.updated'::text, 'analyst.deleted'::text, 'organization.created'::text, 'organization.updated'::text, 'organization.deleted'::text, 'organization.erased'::text, 'form.created'::text, 'form.updated'::text, 'form.deleted'::text, 'pipeline_stage.created'::text, 'pipeline_stage.updated'::text, 'pipeline_stage.deleted'::text, 'audit.retired'::text] AS "array";
 END;
 
 ALTER FUNCTION audit.actions() OWNER TO leads_audit;
@@ -9574,32 +10312,6 @@ ALTER FUNCTION app.ascii_email(value text) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.ascii_email(value text) IS 'The address with an internationalized domain as xn-- (UTS 46). Unchanged if it is ASCII, or if this cannot convert it; app.is_email then refuses it. Null for null.';
 
-CREATE FUNCTION app.invisible() RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT '\u0009\u000A\u000D\u0020\u00A0\u00AD\u034F\u061C\u115F\u1160\u1680\u17B4\u17B5\u180B-\u180F\u2000-\u200F\u2028-\u202F\u205F-\u206F\u2800\u3000\u3164\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFF8\U0001BCA0-\U0001BCA3\U0001D173-\U0001D17A\U000E0000-\U000E0FFF'::text;
-END;
-
-ALTER FUNCTION app.invisible() OWNER TO leads_owner;
-
-COMMENT ON FUNCTION app.invisible() IS 'The characters that are not visible, for brackets in a regular expression of PostgreSQL. A text of them only is blank.';
-
-CREATE FUNCTION app.clean_text(value text) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT
-         CASE
-             WHEN ((value COLLATE "C") !~ (('[^'::text || app.invisible()) || ']'::text)) THEN "left"(value, 0)
-             ELSE btrim(value, ((' 	
-
-                 　'::text || '­؜᠎​‌‍‎‏‪‫‬‭‮'::text) || '⁠⁡⁢⁣⁤⁥⁦⁧⁨⁩⁪⁫⁬⁭⁮⁯﻿'::text))
-         END AS btrim;
-END;
-
-ALTER FUNCTION app.clean_text(value text) OWNER TO leads_owner;
-
-COMMENT ON FUNCTION app.clean_text(value text) IS 'The text without white space and invisible characters at its ends; empty if no character of it is visible. Every text of a client is stored like this. Null for null.';
-
 CREATE FUNCTION app.changed_details(base jsonb, patch jsonb) RETURNS jsonb
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -9863,18 +10575,6 @@ end $$;
 ALTER FUNCTION app.control_character(value text) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.control_character(value text) IS 'The first of U+0001 to U+001F and U+007F to U+009F in the text, except tab, line feed and carriage return. Null: there is none. No text of a client may have one.';
-
-CREATE FUNCTION app.country_code(organization_id uuid) RETURNS text
-    LANGUAGE sql STABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT o.country_code
-    FROM app.organization o
-   WHERE (o.organization_id = country_code.organization_id);
-END;
-
-ALTER FUNCTION app.country_code(organization_id uuid) OWNER TO leads_owner;
-
-COMMENT ON FUNCTION app.country_code(organization_id uuid) IS 'The calling code of the organization''s phone numbers that have none, 1 to 3 digits. Null: it is not known.';
 
 CREATE FUNCTION app.create_leads(organization_id uuid, sent app.sent_lead[]) RETURNS TABLE("position" integer, lead_id uuid, faults json)
     LANGUAGE plpgsql
@@ -11246,87 +11946,6 @@ ALTER FUNCTION app.phone_filter_faults(phone text, reference text) OWNER TO lead
 
 COMMENT ON FUNCTION app.phone_filter_faults(phone text, reference text) IS 'A field error for a phone number, and one for a reference, that no lead can have. Null: there is none.';
 
-CREATE FUNCTION app.phone_key(value text, country_code text) RETURNS text
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
-declare
-  -- The codes of countries in which 0 precedes a number, at home only.
-  v_with_0 text :=
-    '(20|27|31|32|33|40|41|43|44|46|49|54|55|58|60|61|62|63|64|66|81|82|84|86|90|91|92|93|94|95|98|212|213|234|254|255'
-    '|256|353|355|358|359|380|381|385|386|387|389|421|880|886|961|963|964|966|967|971|972|977)';
-  -- As keyboards for Chinese and Japanese send them.
-  v_text text := lower(translate(phone_key.value, U&'\FF0B\FF10\FF11\FF12\FF13\FF14\FF15\FF16\FF17\FF18\FF19', '+0123456789'));
-  v_number text;
-  v_digits text;
-  v_international text;
-  v_code text := phone_key.country_code;
-  v_has_0 boolean := v_code ~ ('^' || v_with_0 || '$');
-begin
-  v_number := regexp_replace(
-    v_text, '[ ,;(-]*(?:x|extn?|extension|poste|dw|ramal|[#,;])[ .:=#]*(?:ext=)?[0-9]{1,6} *\)?$', ''
-  );
-  -- Anything else than one number with its usual signs, perhaps after a word, is found in its own spelling only.
-  if v_number !~ U&'^(?:[a-z][a-z .]*[.: ] *)?[+([ ]*[0-9][]0-9 ()./+\00A0\202F\2010-\2015[-]*$' then
-    return v_text;
-  end if;
-  v_digits := regexp_replace(v_number, '[^0-9]', '', 'g');
-  if v_number like '%+%' then
-    v_international := v_digits;
-  elsif v_code = '1' and v_digits like '011%' then
-    v_international := substr(v_digits, 4);
-  elsif v_code = '61' and v_digits like '0011%' then
-    v_international := substr(v_digits, 5);
-  elsif v_digits like '00%' then
-    v_international := substr(v_digits, 3);
-  elsif v_code = '1' then
-    v_international := '1' || substring(v_digits from '^1?([2-9][0-9]{9})$');
-  elsif v_code = '7' then
-    v_international := '7' || substring(v_digits from '^[78]?([0-9]{10})$');
-  elsif v_code = '36' and v_digits like '06%' then
-    v_international := v_code || substr(v_digits, 3);
-  elsif v_code = '370' and v_digits ~ '^[08][0-9]{8}$' then
-    v_international := v_code || substr(v_digits, 2);
-  elsif v_code = '375' and v_digits ~ '^80[0-9]{9}$' then
-    v_international := v_code || substr(v_digits, 3);
-  elsif v_digits like v_code || '%' then
-    -- The code without a plus, unless the number is so short that it may begin with these digits at home.
-    v_international := case when length(v_digits) >= length(v_code) + 9 then v_digits end;
-  elsif v_digits like '0%' and v_code not in ('39', '378', '225', '229', '242') then
-    v_international := v_code || case when v_has_0 then substr(v_digits, 2) end;
-  elsif length(v_digits) >= 9 or (length(v_digits) >= 6 and not v_has_0) then
-    v_international := v_code || v_digits;
-  end if;
-  -- +44 (0)20 is +44 20.
-  v_international := regexp_replace(v_international, '^' || v_with_0 || '0', '\1');
-  -- E.164, section 6: at most 15 digits. No code begins with 0, and numbers of North America have 11 digits.
-  return case
-    when v_international ~ '^(1[0-9]{10}|[2-9][0-9]{6,14})$' then '+' || v_international
-    else v_digits
-  end;
-end $_$;
-
-ALTER FUNCTION app.phone_key(value text, country_code text) OWNER TO leads_owner;
-
-COMMENT ON FUNCTION app.phone_key(value text, country_code text) IS 'The phone number in E.164, such as +15550100199; only its digits, if it has no country code and is not surely complete.
-
-value: a text with 3 to 20 digits (app.is_phone). Null for null. A text that is not one number, such as 1-800-FLOWERS, is returned in
-lower case. country_code: the calling code of numbers without one, 1 to 3 digits; null: not known. International numbers begin
-with + or 00, with 011 where country_code is 1, and with 0011 where it is 61. The national prefix and an extension are left out.
-Numbering plans: ITU-T E.164, and the list of dialling procedures of the ITU-T (Operational Bulletin 994).';
-
-CREATE FUNCTION app.phone_keys(value text, organization_id uuid) RETURNS text[]
-    LANGUAGE sql STABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT ARRAY[app.phone_key(app.clean_text(phone_keys.value), o.country_code), app.phone_key(('+'::text || "substring"(phone_keys.value, '^\(? ([( ]*[0-9].*)$'::text)), o.country_code)] AS "array"
-    FROM app.organization o
-   WHERE (o.organization_id = phone_keys.organization_id);
-END;
-
-ALTER FUNCTION app.phone_keys(value text, organization_id uuid) OWNER TO leads_owner;
-
-COMMENT ON FUNCTION app.phone_keys(value text, organization_id uuid) IS 'The one or two keys (app.phone_key) of a phone number that someone looks for, and null. A space before it may stand for a plus sign.';
-
 CREATE FUNCTION app.plain_lead(organization_id uuid, fields jsonb, is_new boolean DEFAULT true) RETURNS app.lead_values
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -12241,8 +12860,13 @@ CREATE FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" 
     AS $$
 declare
   v_organization_id uuid := chain_verdict.organization_id;
+  v_after bigint := chain_verdict.after;
   v_before audit.seal;
   v_last audit.seal;
+  -- The ranges of positions that were retired.
+  v_firsts bigint[];
+  v_lasts bigint[];
+  v_hashes bytea[];
   v_first_id uuid;
   v_last_id uuid;
   v_is_end boolean;
@@ -12250,14 +12874,23 @@ declare
   v_fault api.chain_fault;
   v_verdict api.chain_verdict;
 begin
+  select array_agg(r.first), array_agg(r.last), array_agg(r.hash)
+  into v_firsts, v_lasts, v_hashes
+  from audit.retired_ranges(v_organization_id) as r;
   select s.* into v_before
   from audit.seal as s
-  where s.organization_id = v_organization_id and s.position = chain_verdict.after;
+  where s.organization_id = v_organization_id and s.position = v_after;
+  if v_before.position is null then
+    select r.last, r.last, r.hash into v_after, v_before.position, v_before.hash
+    from unnest(v_firsts, v_lasts, v_hashes) as r (first, last, hash)
+    where v_after between r.first and r.last;
+    v_after := coalesce(v_after, chain_verdict.after);
+  end if;
   select p.* into v_last
   from (
     select s.*
     from audit.seal as s
-    where s.organization_id = v_organization_id and s.position > chain_verdict.after
+    where s.organization_id = v_organization_id and s.position > v_after
     order by s.position
     limit chain_verdict.limit
   ) as p
@@ -12266,7 +12899,7 @@ begin
   v_is_end := not exists (
     select
     from audit.seal as s
-    where s.organization_id = v_organization_id and s.position > coalesce(v_last.position, chain_verdict.after)
+    where s.organization_id = v_organization_id and s.position > coalesce(v_last.position, v_after)
   );
   select count(*) into v_unsealed
   from (select from audit.unsealed as u where u.organization_id = v_organization_id limit 10000) as u;
@@ -12281,30 +12914,52 @@ begin
         and s.position = split_part(chain_verdict.head, ':', 1)::bigint
         and s.hash = decode(split_part(chain_verdict.head, ':', 2), 'hex')
     )
+    and not exists (
+      select
+      from unnest(v_lasts, v_hashes) as r (last, hash)
+      where
+        r.last = split_part(chain_verdict.head, ':', 1)::bigint
+        and r.hash = decode(split_part(chain_verdict.head, ':', 2), 'hex')
+    )
   then
     v_fault.position := split_part(chain_verdict.head, ':', 1);
-    v_fault.code := 'head_mismatch';
-  elsif chain_verdict.after > 0 and v_before.position is null then
-    v_fault.position := chain_verdict.after;
+    v_fault.code := case
+      when exists (
+        select
+        from unnest(v_firsts, v_lasts) as r (first, last)
+        where
+          v_fault.position >= r.first
+          and v_fault.position < r.last
+          and not exists (
+            select
+            from audit.seal as s
+            where s.organization_id = v_organization_id and s.position = v_fault.position
+          )
+      )
+        then 'head_retired'
+      else 'head_mismatch'
+    end;
+  elsif v_after > 0 and v_before.position is null then
+    v_fault.position := v_after;
     v_fault.code := 'seal_missing';
   else
     with page as (
       select
         s.position, s.event_id, s.event_hash, s.hash, s.created_at,
-        chain_verdict.after + row_number() over chain as expected_position,
+        coalesce(lag(s.position) over chain, v_after) as position_before,
         coalesce(lag(s.hash) over chain, v_before.hash, sha256(uuid_send(v_organization_id))) as hash_before
       from audit.seal as s
       where
         s.organization_id = v_organization_id
-        and s.position > chain_verdict.after
+        and s.position > v_after
         and s.position <= v_last.position
       window chain as (order by s.position, s.event_id)
     ),
     sealed as materialized (
       select
-        p.position, p.event_id, p.expected_position, e.lead_id, e.id is not null as is_there,
+        p.position, p.event_id, coalesce(r.last, p.position_before) + 1 as expected_position, e.lead_id, e.id is not null as is_there,
         (
-          p.hash = sha256(p.hash_before || p.event_hash)
+          p.hash = sha256(coalesce(r.hash, p.hash_before) || p.event_hash)
           and p.event_hash = audit.event_hash(
             p.position, e.id, e.organization_id, e.action, e.source, e.correlation_id, e.lead_id, e.payload_digest,
             e.created_at
@@ -12313,6 +12968,9 @@ begin
         e.payload_digest as written, sha256(coalesce(e.salt, '') || convert_to(e.payload::text, 'UTF8')) as present,
         e.salt, e.payload
       from page as p
+      -- Exactly the positions of the range may be missing before this one.
+      left join unnest(v_firsts, v_lasts, v_hashes) as r (first, last, hash)
+        on r.last = p.position - 1 and p.position_before + 1 between r.first and r.last
       left join audit.event as e
         on e.organization_id = v_organization_id and e.id = p.event_id and e.created_at = p.created_at
     ),
@@ -12347,7 +13005,7 @@ begin
           or exists (select from audit.unsealed as u where u.organization_id = v_organization_id and u.event_id = e.id)
         )
     )
-    select s.position, s.event_id, f.code
+    select least(s.position, s.expected_position), s.event_id, f.code
     into v_fault.position, v_fault.event_id, v_fault.code
     from sealed as s
     cross join lateral (
@@ -12373,11 +13031,6 @@ begin
 
     if v_fault.code = 'seal_missing' then
       v_fault.event_id := null;
-      v_fault.position := (
-        select coalesce(max(s.position), chain_verdict.after) + 1
-        from audit.seal as s
-        where s.organization_id = v_organization_id and s.position < v_fault.position
-      );
     elsif v_fault.code is null then
       -- Events without a seal. The search starts after the previous part's last event, so that
       -- consecutive parts cover every event.
@@ -12386,8 +13039,8 @@ begin
       from audit.event as e
       where
         e.organization_id = v_organization_id
-        and (v_before.position is null or e.id > v_before.event_id)
-        and (v_before.position is null or e.created_at >= v_before.created_at)
+        and (v_before.event_id is null or e.id > v_before.event_id)
+        and (v_before.event_id is null or e.created_at >= v_before.created_at)
         and (v_is_end or e.id <= v_last.event_id)
         and (v_is_end or e.created_at <= v_last.created_at)
         and not exists (
@@ -12425,6 +13078,9 @@ begin
 
   v_fault.detail := case v_fault.code
     when 'head_mismatch' then 'The chain that the head was taken from isn''t this one: seals were removed or written again.'
+    when 'head_retired' then
+      'The head is of a year that was retired, and its seal is only in the archive. There it can be verified: leads audit verify '
+      '--archive FILE --head FILE.'
     when 'seal_missing' then 'There is no seal at this position: it was removed, or there never was one.'
     when 'event_missing' then 'The event was removed from the log, or its id or its time was changed.'
     when 'hash_mismatch' then 'The event or its seal was changed, or another was put in its place.'
@@ -12435,7 +13091,7 @@ begin
   v_verdict.holds := v_fault.code is null;
   v_verdict.fault := case when v_fault.code is not null then v_fault end;
   v_verdict.verified_from := chain_verdict.after + 1;
-  v_verdict.verified_to := coalesce(v_last.position, chain_verdict.after);
+  v_verdict.verified_to := coalesce(v_last.position, v_after);
   v_verdict.next_after := case when not v_is_end then v_last.position::text end;
   if v_last.position is null then
     v_last := v_before;
@@ -12450,7 +13106,8 @@ ALTER FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" i
 COMMENT ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "limit" integer, head api.chain_head) IS 'Verifies up to "limit" seals after a position, and the events that they seal. Reports the first fault.
 
 after: the position of the last seal that was verified before; 0 starts at the beginning of the chain. "limit": a number of
-seals. head: a head that was exported earlier and kept elsewhere, which the chain must still contain; null: none.
+seals. head: a head that was exported earlier and kept elsewhere, which the chain must still contain; null: none. Positions that the
+newest event audit.retired names may be missing; a head among them is the fault head_retired, unless it is the last of its range.
 Runs with the caller''s rights, so row-level security applies.';
 
 CREATE FUNCTION audit.create_partitions(year integer) RETURNS void
@@ -12517,6 +13174,36 @@ COMMENT ON FUNCTION audit.create_partitions(year integer) IS 'Creates the partit
 A partition has what PostgreSQL does not copy from the parent: row-level security, statistics 0 on every column, and a
 trigger that refuses UPDATE, DELETE and TRUNCATE by the partition''s name. Raises 55P03 if a lock cannot be had in 2 seconds.';
 
+CREATE FUNCTION audit.detach_partitions(year integer) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '200ms'
+    AS $$
+declare
+  v_table text;
+begin
+  foreach v_table in array array['event', 'seal'] loop
+    -- The partition keeps its own trigger, which refuses changes, and row-level security without a policy.
+    execute format('alter table audit.%I detach partition audit.%I', v_table, v_table || '_' || detach_partitions.year);
+    execute format(
+      'comment on table audit.%I is %L',
+      v_table || '_' || detach_partitions.year,
+      format(
+        'The rows of audit.%s of the year %s in UTC, which was retired. Nobody can read them. To drop the table, run: '
+        'leads audit drop --year %s --archive FILE',
+        v_table, detach_partitions.year, detach_partitions.year
+      )
+    );
+  end loop;
+end $$;
+
+ALTER FUNCTION audit.detach_partitions(year integer) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION audit.detach_partitions(year integer) IS 'Detaches the partitions of audit.event and audit.seal of a year. Only admin.finish_retirement calls it.
+
+The lock blocks all writers of the log. Raises 55P03 if a lock cannot be had in 200 ms; the caller then rolls back to a
+savepoint, waits, and calls it again.';
+
 CREATE FUNCTION audit.details_change(old_details jsonb, new_details jsonb) RETURNS json
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -12532,6 +13219,30 @@ END;
 ALTER FUNCTION audit.details_change(old_details jsonb, new_details jsonb) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION audit.details_change(old_details jsonb, new_details jsonb) IS 'The object {"from": …, "to": …} with the details that differ. null: none. old_details, new_details: details, or null.';
+
+CREATE FUNCTION audit.drop_partitions(year integer) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '200ms'
+    AS $$
+declare
+  v_name text;
+begin
+  foreach v_name in array array['event_' || drop_partitions.year, 'seal_' || drop_partitions.year] loop
+    if (select c.relispartition from pg_catalog.pg_class as c where c.oid = to_regclass(format('audit.%I', v_name))) then
+      raise sqlstate 'PT409' using
+        message = 'not_retired', hint = format('audit.%s is a part of the audit log. Retire the year first.', v_name);
+    end if;
+    execute format('drop table if exists audit.%I', v_name);
+  end loop;
+end $$;
+
+ALTER FUNCTION audit.drop_partitions(year integer) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION audit.drop_partitions(year integer) IS 'Drops the detached tables of a year. Only admin.drop_year calls it.
+
+The foreign keys need a lock on app.organization. Raises 55P03 if it cannot be had in 200 ms, and PT409 not_retired if a table
+is a partition.';
 
 CREATE FUNCTION audit.erase_events(organization_id uuid, lead_id uuid) RETURNS text[]
     LANGUAGE plpgsql
@@ -12553,8 +13264,8 @@ begin
       e.organization_id = erase_events.organization_id
       and (e.lead_id = erase_events.lead_id or erase_events.lead_id is null)
       and e.salt is not null
-      -- Events about an erasure or a read contain no personal values.
-      and e.action not in ('lead.erased', 'organization.erased', 'lead.read')
+      -- These events contain no personal values.
+      and e.action not in ('lead.erased', 'organization.erased', 'lead.read', 'audit.retired')
       and p.payload::text <> e.payload::text
     order by e.id
   loop
@@ -12664,32 +13375,6 @@ them. Returns their number. Null: it is not searched for.
 
 email, phone_key, country_code: see audit.is_about_person.';
 
-CREATE FUNCTION audit.erased_payload(payload json) RETURNS json
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT ((('{'::text || string_agg((((to_json(m.key))::text || ':'::text) || left_over.value), ','::text ORDER BY m.number)) || '}'::text))::json AS "json"
-    FROM (json_each(erased_payload.payload) WITH ORDINALITY m(key, value, number)
-      CROSS JOIN LATERAL ( SELECT
-                 CASE
-                     WHEN ((m.value)::text = 'null'::text) THEN 'null'::text
-                     WHEN (m.key = ANY (ARRAY['lead_id'::text, 'signal_id'::text, 'score_id'::text, 'sync_id'::text, 'api_key_id'::text, 'crm_connection_id'::text, 'organization'::text, 'scoring_model'::text, 'pipeline_stage'::text, 'key_id'::text, 'role'::text, 'vendor'::text, 'attempts'::text, 'error_code'::text])) THEN (m.value)::text
-                     WHEN (m.key = 'diff'::text) THEN ( SELECT (('{'::text || COALESCE(string_agg((((to_json(d.key))::text || ':'::text) ||
-                             CASE
-                                 WHEN ((d.key = ANY (ARRAY['lead_score'::text, 'pipeline_stage'::text, 'source'::text])) OR (d.key ~~ '%\_at'::text)) THEN (d.value)::text
-                                 ELSE '{"erased": true}'::text
-                             END), ','::text ORDER BY d.number), ''::text)) || '}'::text)
-                        FROM json_each(m.value) WITH ORDINALITY d(key, value, number))
-                     ELSE '{"erased": true}'::text
-                 END AS value) left_over);
-END;
-
-ALTER FUNCTION audit.erased_payload(payload json) OWNER TO leads_owner;
-
-COMMENT ON FUNCTION audit.erased_payload(payload json) IS 'The payload with {"erased": true} in place of each value that may identify a person. The order of the members is kept.
-
-These values stay: our own ids, the actor, a push''s vendor, attempts and error_code, and in the diff lead_score,
-pipeline_stage, source and times. The result for an erased payload is the same payload.';
-
 CREATE FUNCTION audit.event_export(organization_id uuid, format text, cursor text, actions text[], sources text[], lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone, OUT body text, OUT next_cursor text, OUT row_count bigint, OUT lead_ids uuid[]) RETURNS record
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -12779,20 +13464,6 @@ END;
 ALTER FUNCTION audit.event_filter_faults(actions text[], sources text[]) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION audit.event_filter_faults(actions text[], sources text[]) IS 'A field error for each action that does not exist, and one for the sources. Null: there is none.';
-
-CREATE FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) RETURNS bytea
-    LANGUAGE sql STABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT sha256(convert_to((json_build_array("position", id, organization_id, action, source, correlation_id, lead_id, encode(payload_digest, 'hex'::text), app.utc_text(created_at)))::text, 'UTF8'::name)) AS sha256;
-END;
-
-ALTER FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) OWNER TO leads_owner;
-
-COMMENT ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) IS 'The SHA-256 of an event: 32 bytes.
-
-The input is a JSON array in UTF-8, in the format of Python''s json.dumps(…, ensure_ascii=False): the position in the chain,
-id, organization_id, action, source, correlation_id, lead_id, payload_digest as hexadecimal digits, created_at.
-The array has the payload''s digest and not the payload, so that values can be erased while the chain stays valid.';
 
 CREATE FUNCTION audit.event_text(id uuid, organization_id uuid, action text, source text, correlation_id text, payload json, created_at timestamp with time zone) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -12944,6 +13615,23 @@ ALTER FUNCTION audit.is_migrating_login() OWNER TO leads_audit;
 
 COMMENT ON FUNCTION audit.is_migrating_login() IS 'Whether session_user is a member of leads_owner. Only the migrating login is: it grants itself the role.';
 
+CREATE FUNCTION audit.lock_partitions(year integer) RETURNS timestamp with time zone
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '200ms'
+    AS $$
+begin
+  execute format('lock table audit.%I in share mode', 'event_' || lock_partitions.year);
+  return clock_timestamp();
+end $$;
+
+ALTER FUNCTION audit.lock_partitions(year integer) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION audit.lock_partitions(year integer) IS 'Locks the events of a year against erasures until the end of the transaction. Nothing else changes a partition of a past year.
+
+Returns the time, after the lock was taken: an erasure that changes an event of the year later writes its own event after this
+time. Raises 55P03 if the lock cannot be had in 200 ms.';
+
 CREATE FUNCTION audit.position_before(organization_id uuid, instant timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -12966,6 +13654,14 @@ begin
     select s.sealed_at < position_before.instant into v_is_before
     from audit.seal as s
     where s.organization_id = position_before.organization_id and s.position = v_middle;
+    if v_is_before is null then
+      -- The position was retired. The seal before it decides.
+      select s.sealed_at < position_before.instant into v_is_before
+      from audit.seal as s
+      where s.organization_id = position_before.organization_id and s.position > v_low and s.position < v_middle
+      order by s.position desc
+      limit 1;
+    end if;
     if coalesce(v_is_before, true) then
       v_low := v_middle;
     else
@@ -12978,6 +13674,20 @@ end $$;
 ALTER FUNCTION audit.position_before(organization_id uuid, instant timestamp with time zone) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION audit.position_before(organization_id uuid, instant timestamp with time zone) IS 'The position of the last event that was sealed before the time; 0 if there is none. Every event that was written at that time or later has a greater position.';
+
+CREATE FUNCTION audit.record_archive_erasure(organization_id uuid, lead_id uuid, about text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform audit.record_erasure(
+    record_archive_erasure.organization_id, record_archive_erasure.lead_id, record_archive_erasure.about
+  );
+end $$;
+
+ALTER FUNCTION audit.record_archive_erasure(organization_id uuid, lead_id uuid, about text) OWNER TO leads_eraser;
+
+COMMENT ON FUNCTION audit.record_archive_erasure(organization_id uuid, lead_id uuid, about text) IS 'Calls audit.record_erasure. Only admin.record_archive_erasure calls it, which checks the events.';
 
 CREATE FUNCTION audit.record_erasure(organization_id uuid, lead_id uuid, about text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -12998,6 +13708,27 @@ COMMENT ON FUNCTION audit.record_erasure(organization_id uuid, lead_id uuid, abo
 
 about: members of the payload, in the format of audit.write_event. The member "erased" lists each erased event with the
 SHA-256 of the payload that remains; audit.chain_verdict accepts no other erased payload.';
+
+CREATE FUNCTION audit.record_retirement(organization_id uuid, about text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  -- audit.retired_ranges accepts the event of this login only.
+  if not audit.is_migrating_login() then
+    raise sqlstate 'PT409' using
+      message = 'refused', hint = 'Only the login that runs the migrations can retire a year of the audit log.';
+  end if;
+  perform audit.write_event(record_retirement.organization_id, 'audit.retired', null, record_retirement.about);
+end $$;
+
+ALTER FUNCTION audit.record_retirement(organization_id uuid, about text) OWNER TO leads_audit;
+
+COMMENT ON FUNCTION audit.record_retirement(organization_id uuid, about text) IS 'Writes the event audit.retired. Only admin.retire_year calls it.
+
+about: members of the payload, in the format of audit.write_event. "retired" lists all years that were ever
+retired, because an earlier event audit.retired may be in a retired year itself.
+Raises PT409 refused.';
 
 CREATE FUNCTION audit.seal_mark(organization_id uuid, "position" bigint) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -16795,6 +17526,9 @@ ALTER TABLE ONLY app.unindexed_lead
 ALTER TABLE ONLY audit.event
     ADD CONSTRAINT event_pkey PRIMARY KEY (organization_id, id, created_at);
 
+ALTER TABLE ONLY audit.retirement
+    ADD CONSTRAINT retirement_pkey PRIMARY KEY (year);
+
 ALTER TABLE ONLY audit.seal
     ADD CONSTRAINT seal_pkey PRIMARY KEY (organization_id, event_id, created_at);
 
@@ -17611,9 +18345,29 @@ GRANT ALL ON FUNCTION admin.add_stage(organization_id uuid, name text) TO leads_
 
 REVOKE ALL ON FUNCTION admin.alter_analyst(login text, connections integer, verifier text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION app.is_text(value text, max_length integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_auth;
+GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_exec;
+GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_jobs;
+GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_audit;
+GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_eraser;
+GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_intake;
+
 REVOKE ALL ON FUNCTION auth.roles() FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.roles() TO leads_exec;
 GRANT ALL ON FUNCTION auth.roles() TO leads_jobs;
+
+GRANT SELECT ON TABLE audit.retirement TO leads_jobs;
+
+GRANT INSERT(year) ON TABLE audit.retirement TO leads_jobs;
+
+GRANT INSERT(archive_name),UPDATE(archive_name) ON TABLE audit.retirement TO leads_jobs;
+
+GRANT INSERT(archive_digest),UPDATE(archive_digest) ON TABLE audit.retirement TO leads_jobs;
+
+GRANT INSERT(events) ON TABLE audit.retirement TO leads_jobs;
+
+GRANT UPDATE(dropped_at) ON TABLE audit.retirement TO leads_jobs;
 
 GRANT SELECT,DELETE ON TABLE auth.analyst TO leads_jobs;
 
@@ -17626,14 +18380,6 @@ GRANT INSERT(role_name) ON TABLE auth.analyst TO leads_jobs;
 GRANT INSERT(expires_at) ON TABLE auth.analyst TO leads_jobs;
 
 REVOKE ALL ON FUNCTION admin.analyst_findings() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION app.is_text(value text, max_length integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_auth;
-GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_exec;
-GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_jobs;
-GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_audit;
-GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_eraser;
-GRANT ALL ON FUNCTION app.is_text(value text, max_length integer) TO leads_intake;
 
 REVOKE ALL ON FUNCTION app.new_id() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.new_id() TO leads_auth;
@@ -17671,6 +18417,8 @@ GRANT SELECT(country_code) ON TABLE app.organization TO leads_intake;
 GRANT UPDATE(country_code) ON TABLE app.organization TO leads_jobs;
 GRANT SELECT(country_code) ON TABLE app.organization TO leads_eraser;
 
+GRANT UPDATE(keep_audit_years) ON TABLE app.organization TO leads_jobs;
+
 REVOKE ALL ON FUNCTION admin.analysts(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.analysts(organization_id uuid) TO leads_operator;
 
@@ -17687,24 +18435,54 @@ GRANT SELECT ON TABLE api.route TO leads_jobs;
 
 REVOKE ALL ON FUNCTION admin.api_findings(release integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION admin.backtest_leads(organization_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION admin.backtest_leads(organization_id uuid) TO leads_operator;
-
-REVOKE ALL ON FUNCTION admin.backtest_scoring_model(organization_id uuid, document jsonb, lead_ids uuid[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION admin.backtest_scoring_model(organization_id uuid, document jsonb, lead_ids uuid[]) TO leads_operator;
-
-REVOKE ALL ON FUNCTION admin.begin_import(organization_id uuid, file_digest bytea, is_again boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION admin.begin_import(organization_id uuid, file_digest bytea, is_again boolean) TO leads_operator;
-
-REVOKE ALL ON FUNCTION admin.bind_analyst(login text, organization_id uuid, expires_at timestamp with time zone) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION admin.catalogue() FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION app.id_time(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.id_time(id uuid) TO leads_audit;
 GRANT ALL ON FUNCTION app.id_time(id uuid) TO leads_exec;
 GRANT ALL ON FUNCTION app.id_time(id uuid) TO leads_jobs;
 GRANT ALL ON FUNCTION app.id_time(id uuid) TO leads_eraser;
+
+GRANT SELECT ON TABLE audit.event TO leads_exec;
+GRANT SELECT ON TABLE audit.event TO leads_jobs;
+
+GRANT INSERT(id) ON TABLE audit.event TO leads_audit;
+GRANT SELECT(id) ON TABLE audit.event TO leads_bi;
+GRANT SELECT(id) ON TABLE audit.event TO leads_eraser;
+
+GRANT INSERT(organization_id) ON TABLE audit.event TO leads_audit;
+GRANT SELECT(organization_id) ON TABLE audit.event TO leads_bi;
+GRANT SELECT(organization_id) ON TABLE audit.event TO leads_eraser;
+
+GRANT INSERT(action) ON TABLE audit.event TO leads_audit;
+GRANT SELECT(action) ON TABLE audit.event TO leads_bi;
+GRANT SELECT(action) ON TABLE audit.event TO leads_eraser;
+
+GRANT INSERT(source) ON TABLE audit.event TO leads_audit;
+GRANT SELECT(source) ON TABLE audit.event TO leads_bi;
+
+GRANT INSERT(correlation_id) ON TABLE audit.event TO leads_audit;
+GRANT SELECT(correlation_id) ON TABLE audit.event TO leads_bi;
+
+GRANT INSERT(lead_id) ON TABLE audit.event TO leads_audit;
+GRANT SELECT(lead_id) ON TABLE audit.event TO leads_bi;
+GRANT SELECT(lead_id) ON TABLE audit.event TO leads_eraser;
+
+GRANT INSERT(payload) ON TABLE audit.event TO leads_audit;
+GRANT SELECT(payload) ON TABLE audit.event TO leads_bi;
+GRANT SELECT(payload),UPDATE(payload) ON TABLE audit.event TO leads_eraser;
+
+GRANT INSERT(salt) ON TABLE audit.event TO leads_audit;
+GRANT SELECT(salt),UPDATE(salt) ON TABLE audit.event TO leads_eraser;
+
+GRANT INSERT(payload_digest) ON TABLE audit.event TO leads_audit;
+GRANT SELECT(payload_digest) ON TABLE audit.event TO leads_eraser;
+
+GRANT INSERT(created_at) ON TABLE audit.event TO leads_audit;
+GRANT SELECT(created_at) ON TABLE audit.event TO leads_bi;
+GRANT SELECT(created_at) ON TABLE audit.event TO leads_eraser;
+
+GRANT SELECT(stage_left) ON TABLE audit.event TO leads_bi;
+
+GRANT SELECT(stage_entered) ON TABLE audit.event TO leads_bi;
 
 GRANT SELECT ON TABLE audit.seal TO leads_exec;
 GRANT SELECT ON TABLE audit.seal TO leads_jobs;
@@ -17723,9 +18501,34 @@ GRANT INSERT(created_at) ON TABLE audit.seal TO leads_jobs;
 
 GRANT INSERT(sealed_at) ON TABLE audit.seal TO leads_jobs;
 
+REVOKE ALL ON FUNCTION admin.archive_events(year integer, organization_id uuid, after bigint, "limit" integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) TO leads_exec;
+GRANT ALL ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) TO leads_jobs;
+
 GRANT SELECT ON TABLE audit.unsealed TO leads_exec;
 GRANT INSERT ON TABLE audit.unsealed TO leads_audit;
 GRANT SELECT,DELETE ON TABLE audit.unsealed TO leads_jobs;
+
+REVOKE ALL ON FUNCTION audit.retired_ranges(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.retired_ranges(organization_id uuid) TO leads_exec;
+GRANT ALL ON FUNCTION audit.retired_ranges(organization_id uuid) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION admin.archive_organizations(year integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.backtest_leads(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.backtest_leads(organization_id uuid) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.backtest_scoring_model(organization_id uuid, document jsonb, lead_ids uuid[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.backtest_scoring_model(organization_id uuid, document jsonb, lead_ids uuid[]) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.begin_import(organization_id uuid, file_digest bytea, is_again boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.begin_import(organization_id uuid, file_digest bytea, is_again boolean) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.bind_analyst(login text, organization_id uuid, expires_at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.catalogue() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.chain_heads(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.chain_heads(organization_id uuid) TO leads_operator;
@@ -17984,6 +18787,8 @@ REVOKE ALL ON FUNCTION admin.drift() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.drop_analyst(login text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION admin.drop_year(year integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.edit_scoring_model(organization_id uuid, document jsonb) TO leads_operator;
 
@@ -18000,6 +18805,14 @@ GRANT ALL ON FUNCTION admin.erase_organization(organization_id uuid, after uuid,
 
 REVOKE ALL ON FUNCTION admin.erase_submissions(organization_id uuid, email text, phone text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.erase_submissions(organization_id uuid, email text, phone text) TO leads_operator;
+
+REVOKE ALL ON FUNCTION audit.erased_payload(payload json) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.erased_payload(payload json) TO leads_eraser;
+GRANT ALL ON FUNCTION audit.erased_payload(payload json) TO leads_exec;
+GRANT ALL ON FUNCTION audit.erased_payload(payload json) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION admin.erased_payloads(payloads json[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.erased_payloads(payloads json[]) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.export_audit_events(organization_id uuid, format api.export_format, cursor api.export_cursor, action api.any_of, source api.any_of, lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.export_audit_events(organization_id uuid, format api.export_format, cursor api.export_cursor, action api.any_of, source api.any_of, lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone) TO leads_operator;
@@ -18028,49 +18841,6 @@ REVOKE ALL ON FUNCTION admin.role_findings() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.row_security_findings() FROM PUBLIC;
 
-GRANT SELECT ON TABLE audit.event TO leads_exec;
-GRANT SELECT ON TABLE audit.event TO leads_jobs;
-
-GRANT INSERT(id) ON TABLE audit.event TO leads_audit;
-GRANT SELECT(id) ON TABLE audit.event TO leads_bi;
-GRANT SELECT(id) ON TABLE audit.event TO leads_eraser;
-
-GRANT INSERT(organization_id) ON TABLE audit.event TO leads_audit;
-GRANT SELECT(organization_id) ON TABLE audit.event TO leads_bi;
-GRANT SELECT(organization_id) ON TABLE audit.event TO leads_eraser;
-
-GRANT INSERT(action) ON TABLE audit.event TO leads_audit;
-GRANT SELECT(action) ON TABLE audit.event TO leads_bi;
-GRANT SELECT(action) ON TABLE audit.event TO leads_eraser;
-
-GRANT INSERT(source) ON TABLE audit.event TO leads_audit;
-GRANT SELECT(source) ON TABLE audit.event TO leads_bi;
-
-GRANT INSERT(correlation_id) ON TABLE audit.event TO leads_audit;
-GRANT SELECT(correlation_id) ON TABLE audit.event TO leads_bi;
-
-GRANT INSERT(lead_id) ON TABLE audit.event TO leads_audit;
-GRANT SELECT(lead_id) ON TABLE audit.event TO leads_bi;
-GRANT SELECT(lead_id) ON TABLE audit.event TO leads_eraser;
-
-GRANT INSERT(payload) ON TABLE audit.event TO leads_audit;
-GRANT SELECT(payload) ON TABLE audit.event TO leads_bi;
-GRANT SELECT(payload),UPDATE(payload) ON TABLE audit.event TO leads_eraser;
-
-GRANT INSERT(salt) ON TABLE audit.event TO leads_audit;
-GRANT SELECT(salt),UPDATE(salt) ON TABLE audit.event TO leads_eraser;
-
-GRANT INSERT(payload_digest) ON TABLE audit.event TO leads_audit;
-GRANT SELECT(payload_digest) ON TABLE audit.event TO leads_eraser;
-
-GRANT INSERT(created_at) ON TABLE audit.event TO leads_audit;
-GRANT SELECT(created_at) ON TABLE audit.event TO leads_bi;
-GRANT SELECT(created_at) ON TABLE audit.event TO leads_eraser;
-
-GRANT SELECT(stage_left) ON TABLE audit.event TO leads_bi;
-
-GRANT SELECT(stage_entered) ON TABLE audit.event TO leads_bi;
-
 REVOKE ALL ON FUNCTION admin.seal_findings() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.setting_findings() FROM PUBLIC;
@@ -18081,6 +18851,8 @@ REVOKE ALL ON FUNCTION admin.trigger_findings() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.findings(release integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.findings(release integer) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.finish_retirement(year integer, since timestamp with time zone) FROM PUBLIC;
 
 GRANT SELECT ON TABLE intake.preset TO leads_intake;
 GRANT SELECT ON TABLE intake.preset TO leads_exec;
@@ -18245,13 +19017,56 @@ GRANT ALL ON FUNCTION admin.organization(organization_id uuid) TO leads_operator
 REVOKE ALL ON FUNCTION admin.organizations() FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.organizations() TO leads_operator;
 
+REVOKE ALL ON FUNCTION app.invisible() FROM PUBLIC;
+GRANT ALL ON FUNCTION app.invisible() TO leads_exec;
+GRANT ALL ON FUNCTION app.invisible() TO leads_jobs;
+GRANT ALL ON FUNCTION app.invisible() TO leads_intake;
+GRANT ALL ON FUNCTION app.invisible() TO leads_eraser;
+
+REVOKE ALL ON FUNCTION app.clean_text(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.clean_text(value text) TO leads_exec;
+GRANT ALL ON FUNCTION app.clean_text(value text) TO leads_jobs;
+GRANT ALL ON FUNCTION app.clean_text(value text) TO leads_intake;
+GRANT ALL ON FUNCTION app.clean_text(value text) TO leads_eraser;
+
+REVOKE ALL ON FUNCTION app.country_code(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.country_code(organization_id uuid) TO leads_exec;
+GRANT ALL ON FUNCTION app.country_code(organization_id uuid) TO leads_jobs;
+GRANT ALL ON FUNCTION app.country_code(organization_id uuid) TO leads_intake;
+
+REVOKE ALL ON FUNCTION app.phone_key(value text, country_code text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.phone_key(value text, country_code text) TO leads_exec;
+GRANT ALL ON FUNCTION app.phone_key(value text, country_code text) TO leads_jobs;
+GRANT ALL ON FUNCTION app.phone_key(value text, country_code text) TO leads_intake;
+GRANT ALL ON FUNCTION app.phone_key(value text, country_code text) TO leads_eraser;
+
+REVOKE ALL ON FUNCTION app.phone_keys(value text, organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.phone_keys(value text, organization_id uuid) TO leads_exec;
+GRANT ALL ON FUNCTION app.phone_keys(value text, organization_id uuid) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION admin.payloads_about(organization_id uuid, payloads json[], email text, phone text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.payloads_about(organization_id uuid, payloads json[], email text, phone text) TO leads_operator;
+
 REVOKE ALL ON FUNCTION admin.queue_leads(batch integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.record_archive_erasure(organization_id uuid, lead_id uuid, year integer, archive_digest bytea, erased json) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.record_archive_erasure(organization_id uuid, lead_id uuid, year integer, archive_digest bytea, erased json) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.remove_stage(organization_id uuid, name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.remove_stage(organization_id uuid, name text) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.replay_submissions(form_id uuid, submission_id uuid, after uuid, batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.replay_submissions(form_id uuid, submission_id uuid, after uuid, batch integer) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.retirable_years(before integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.retire_year(year integer, archive_name text, archive_digest bytea, organizations json) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.retired_parts(year integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.retired_parts(year integer) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.retired_years() FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.retired_years() TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.retry_crm(organization_id uuid, lead_id uuid, external_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.retry_crm(organization_id uuid, lead_id uuid, external_id text) TO leads_operator;
@@ -18291,8 +19106,8 @@ GRANT ALL ON FUNCTION admin.service_figures() TO leads_worker;
 REVOKE ALL ON FUNCTION admin.set_form(form_id uuid, settings jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.set_form(form_id uuid, settings jsonb) TO leads_operator;
 
-REVOKE ALL ON FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean, country_code text) FROM PUBLIC;
-GRANT ALL ON FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean, country_code text) TO leads_operator;
+REVOKE ALL ON FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean, country_code text, keep_audit_years integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean, country_code text, keep_audit_years integer) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.signal_analyst(login text) FROM PUBLIC;
 
@@ -18305,6 +19120,9 @@ REVOKE ALL ON FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uui
 GRANT ALL ON FUNCTION admin.try_scoring_model(organization_id uuid, lead_id uuid, instant timestamp with time zone, document jsonb) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.unbind_analyst(login text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.unlisted_erasures(organization_id uuid, erased json) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.unlisted_erasures(organization_id uuid, erased json) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.verify_chain(organization_id uuid, after bigint, "limit" api.seal_count, kept_head api.chain_head) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.verify_chain(organization_id uuid, after bigint, "limit" api.seal_count, kept_head api.chain_head) TO leads_operator;
@@ -18523,18 +19341,6 @@ GRANT ALL ON FUNCTION app.ascii_email(value text) TO leads_intake;
 GRANT ALL ON FUNCTION app.ascii_email(value text) TO leads_jobs;
 GRANT ALL ON FUNCTION app.ascii_email(value text) TO leads_eraser;
 
-REVOKE ALL ON FUNCTION app.invisible() FROM PUBLIC;
-GRANT ALL ON FUNCTION app.invisible() TO leads_exec;
-GRANT ALL ON FUNCTION app.invisible() TO leads_jobs;
-GRANT ALL ON FUNCTION app.invisible() TO leads_intake;
-GRANT ALL ON FUNCTION app.invisible() TO leads_eraser;
-
-REVOKE ALL ON FUNCTION app.clean_text(value text) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.clean_text(value text) TO leads_exec;
-GRANT ALL ON FUNCTION app.clean_text(value text) TO leads_jobs;
-GRANT ALL ON FUNCTION app.clean_text(value text) TO leads_intake;
-GRANT ALL ON FUNCTION app.clean_text(value text) TO leads_eraser;
-
 REVOKE ALL ON FUNCTION app.changed_details(base jsonb, patch jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.changed_details(base jsonb, patch jsonb) TO leads_exec;
 GRANT ALL ON FUNCTION app.changed_details(base jsonb, patch jsonb) TO leads_intake;
@@ -18568,11 +19374,6 @@ REVOKE ALL ON FUNCTION app.control_character(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.control_character(value text) TO leads_exec;
 GRANT ALL ON FUNCTION app.control_character(value text) TO leads_jobs;
 GRANT ALL ON FUNCTION app.control_character(value text) TO leads_intake;
-
-REVOKE ALL ON FUNCTION app.country_code(organization_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.country_code(organization_id uuid) TO leads_exec;
-GRANT ALL ON FUNCTION app.country_code(organization_id uuid) TO leads_jobs;
-GRANT ALL ON FUNCTION app.country_code(organization_id uuid) TO leads_intake;
 
 REVOKE ALL ON FUNCTION app.create_leads(organization_id uuid, sent app.sent_lead[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.create_leads(organization_id uuid, sent app.sent_lead[]) TO leads_exec;
@@ -18746,16 +19547,6 @@ REVOKE ALL ON FUNCTION app.phone_filter_faults(phone text, reference text) FROM 
 GRANT ALL ON FUNCTION app.phone_filter_faults(phone text, reference text) TO leads_exec;
 GRANT ALL ON FUNCTION app.phone_filter_faults(phone text, reference text) TO leads_jobs;
 
-REVOKE ALL ON FUNCTION app.phone_key(value text, country_code text) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.phone_key(value text, country_code text) TO leads_exec;
-GRANT ALL ON FUNCTION app.phone_key(value text, country_code text) TO leads_jobs;
-GRANT ALL ON FUNCTION app.phone_key(value text, country_code text) TO leads_intake;
-GRANT ALL ON FUNCTION app.phone_key(value text, country_code text) TO leads_eraser;
-
-REVOKE ALL ON FUNCTION app.phone_keys(value text, organization_id uuid) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.phone_keys(value text, organization_id uuid) TO leads_exec;
-GRANT ALL ON FUNCTION app.phone_keys(value text, organization_id uuid) TO leads_jobs;
-
 REVOKE ALL ON FUNCTION app.plain_lead(organization_id uuid, fields jsonb, is_new boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.plain_lead(organization_id uuid, fields jsonb, is_new boolean) TO leads_exec;
 GRANT ALL ON FUNCTION app.plain_lead(organization_id uuid, fields jsonb, is_new boolean) TO leads_jobs;
@@ -18844,8 +19635,14 @@ GRANT ALL ON FUNCTION audit.chain_verdict(organization_id uuid, after bigint, "l
 REVOKE ALL ON FUNCTION audit.create_partitions(year integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.create_partitions(year integer) TO leads_jobs;
 
+REVOKE ALL ON FUNCTION audit.detach_partitions(year integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.detach_partitions(year integer) TO leads_jobs;
+
 REVOKE ALL ON FUNCTION audit.details_change(old_details jsonb, new_details jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.details_change(old_details jsonb, new_details jsonb) TO leads_audit;
+
+REVOKE ALL ON FUNCTION audit.drop_partitions(year integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.drop_partitions(year integer) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION audit.erase_events(organization_id uuid, lead_id uuid) FROM PUBLIC;
 
@@ -18858,11 +19655,6 @@ GRANT ALL ON FUNCTION audit.erase_own_lead(lead_id uuid) TO leads_exec;
 REVOKE ALL ON FUNCTION audit.erase_submissions(organization_id uuid, lead_id uuid, email text, phone_key text, country_code text) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.erase_submissions(organization_id uuid, lead_id uuid, email text, phone_key text, country_code text) TO leads_jobs;
 
-REVOKE ALL ON FUNCTION audit.erased_payload(payload json) FROM PUBLIC;
-GRANT ALL ON FUNCTION audit.erased_payload(payload json) TO leads_eraser;
-GRANT ALL ON FUNCTION audit.erased_payload(payload json) TO leads_exec;
-GRANT ALL ON FUNCTION audit.erased_payload(payload json) TO leads_jobs;
-
 REVOKE ALL ON FUNCTION audit.event_export(organization_id uuid, format text, cursor text, actions text[], sources text[], lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone, OUT body text, OUT next_cursor text, OUT row_count bigint, OUT lead_ids uuid[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.event_export(organization_id uuid, format text, cursor text, actions text[], sources text[], lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone, OUT body text, OUT next_cursor text, OUT row_count bigint, OUT lead_ids uuid[]) TO leads_exec;
 GRANT ALL ON FUNCTION audit.event_export(organization_id uuid, format text, cursor text, actions text[], sources text[], lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone, OUT body text, OUT next_cursor text, OUT row_count bigint, OUT lead_ids uuid[]) TO leads_jobs;
@@ -18870,10 +19662,6 @@ GRANT ALL ON FUNCTION audit.event_export(organization_id uuid, format text, curs
 REVOKE ALL ON FUNCTION audit.event_filter_faults(actions text[], sources text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.event_filter_faults(actions text[], sources text[]) TO leads_exec;
 GRANT ALL ON FUNCTION audit.event_filter_faults(actions text[], sources text[]) TO leads_jobs;
-
-REVOKE ALL ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) TO leads_exec;
-GRANT ALL ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION audit.event_text(id uuid, organization_id uuid, action text, source text, correlation_id text, payload json, created_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.event_text(id uuid, organization_id uuid, action text, source text, correlation_id text, payload json, created_at timestamp with time zone) TO leads_exec;
@@ -18886,12 +19674,22 @@ GRANT ALL ON FUNCTION audit.filtered_events(organization_id uuid, actions text[]
 REVOKE ALL ON FUNCTION audit.is_about_person(content jsonb, email text, phone_key text, country_code text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION audit.is_migrating_login() FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.is_migrating_login() TO leads_jobs;
+
+REVOKE ALL ON FUNCTION audit.lock_partitions(year integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.lock_partitions(year integer) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION audit.position_before(organization_id uuid, instant timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.position_before(organization_id uuid, instant timestamp with time zone) TO leads_exec;
 
+REVOKE ALL ON FUNCTION audit.record_archive_erasure(organization_id uuid, lead_id uuid, about text) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.record_archive_erasure(organization_id uuid, lead_id uuid, about text) TO leads_jobs;
+
 REVOKE ALL ON FUNCTION audit.record_erasure(organization_id uuid, lead_id uuid, about text) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.record_erasure(organization_id uuid, lead_id uuid, about text) TO leads_eraser;
+
+REVOKE ALL ON FUNCTION audit.record_retirement(organization_id uuid, about text) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.record_retirement(organization_id uuid, about text) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION audit.seal_mark(organization_id uuid, "position" bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.seal_mark(organization_id uuid, "position" bigint) TO leads_exec;
@@ -19498,7 +20296,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"type":"api.audit_event","relation":"audit.event","never_null":[],"fields":{"payload":{"$ref":"#/components/schemas/AuditPayload"}},"example":{"id": "01a15d1e-0a5c-7c11-8a3c-5d1f1d6c2a91", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "action": "lead.updated", "source": "api", "correlation_id": "4f6c1c0e8d3b4a8c9a35c8f2b1d7e640", "payload": {"lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "diff": {"pipeline_stage": {"from": "qualified", "to": "won"}, "lead_score": {"from": 87, "to": 92}}, "key_id": "3f0d5a52-3c7e-4d6f-9a64-7d1b0a2e4c11"}, "created_at": "2026-04-27T18:55:42.001Z"}}
 -- {"type":"api.bulk_answer","relation":null,"never_null":["is_stored","created","updated","skipped","failed","not_stored","results"],"fields":{},"example":{"is_stored": true, "created": 1, "updated": 0, "skipped": 0, "failed": 0, "not_stored": 0, "results": [{"row": 1, "status": "created", "id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "errors": []}]}}
 -- {"type":"api.bulk_result","relation":null,"never_null":["row","status","errors"],"fields":{"status":{"type":"string","enum":["created","updated","skipped","failed","not_stored"]},"errors":{"type":"array","items":{"$ref":"#/components/schemas/FieldError"}}},"example":null}
--- {"type":"api.chain_fault","relation":null,"never_null":["code","detail"],"fields":{"code":{"type":"string","enum":["head_mismatch","seal_missing","event_missing","hash_mismatch","payload_mismatch","not_sealed"]}},"example":null}
+-- {"type":"api.chain_fault","relation":null,"never_null":["code","detail"],"fields":{"code":{"type":"string","enum":["head_mismatch","head_retired","seal_missing","event_missing","hash_mismatch","payload_mismatch","not_sealed"]}},"example":null}
 -- {"type":"api.chain_verdict","relation":null,"never_null":["organization_id","holds","verified_from","verified_to","unsealed"],"fields":{},"example":{"organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "holds": true, "fault": null, "verified_from": 1, "verified_to": 583, "next_after": null, "head": "583:fcc5b98b28bdea1ea9f95e5f1a7f529ca275366987c4743222202462510eaf54", "unsealed": 0}}
 -- {"type":"api.crm_attempt","relation":"crm.attempt","never_null":[],"fields":{},"example":null}
 -- {"type":"api.crm_connection","relation":"crm.connection","never_null":[],"fields":{"settings":{"$ref":"#/components/schemas/CrmConnectionSettings"}},"example":{"id": "01a15d20-0b2c-7d3e-8f4a-5b6c7d8e9fa0", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "vendor": "jobnimbus", "account": "default", "state": "active", "fault": null, "push_stage": "qualified", "settle_seconds": 60, "settings": {"record_type_name": "Customer", "status_name": "Lead"}, "created_at": "2026-04-20T09:00:00.000Z"}}

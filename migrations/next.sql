@@ -1530,3 +1530,44 @@ reset role;
 
 -- step
 create index concurrently if not exists sync_by_failure on crm.sync (organization_id, begun_at) where status = 'failed';
+
+-- migration: audit_retirement
+-- Adds how long an organization keeps its audit log, and the table of the years that were retired from the log.
+--
+-- Locks: ACCESS EXCLUSIVE on app.organization for a catalogue change; requests wait for some milliseconds.
+-- Duration: 0 s per million rows: no row of the log is read.
+-- Phase: expand
+-- If it breaks off: nothing is left behind; run leads migrate again.
+
+set local role leads_owner;
+
+alter table app.organization
+  add column keep_audit_years integer,
+  -- The table has a row for each organization.
+  -- squawk-ignore constraint-missing-not-valid
+  add constraint organization_keep_audit_years_within_7_and_100 check (keep_audit_years between 7 and 100),
+  alter column keep_audit_years set statistics 0;
+comment on column app.organization.keep_audit_years is
+  'For how many years the events of the audit log are kept in the database. Null: as long as the operator keeps them.';
+alter type app.organization_values add attribute keep_audit_years integer;
+
+create table audit.retirement (
+  year integer not null,
+  archive_name text not null,
+  archive_digest bytea not null,
+  events bigint not null,
+  retired_at timestamptz(3) not null default date_trunc('milliseconds', now()),
+  dropped_at timestamptz(3),
+  constraint retirement_pkey primary key (year),
+  constraint retirement_archive_digest_has_32_bytes check (octet_length(archive_digest) = 32),
+  constraint retirement_archive_name_is_text_of_1_to_255 check (app.is_text(archive_name, 255))
+);
+comment on table audit.retirement is
+  'The years that were retired from the audit log. Each has an archive. The events audit.retired, which are sealed, name the years of an organization.';
+comment on column audit.retirement.year is 'The year in UTC.';
+comment on column audit.retirement.archive_name is 'The name of the archive''s file, without its folder.';
+comment on column audit.retirement.archive_digest is 'SHA-256 of the archive''s file. An erasure in the archive changes it.';
+comment on column audit.retirement.events is 'The number of events, of all organizations.';
+comment on column audit.retirement.dropped_at is 'When the detached tables were dropped. Null: they exist.';
+
+reset role;

@@ -46,6 +46,7 @@ reset role;
 \ir audit/tg_event__check_erasure.sql
 \ir audit/record_erasure.sql
 \ir audit/record_read.sql
+\ir audit/record_archive_erasure.sql
 \ir crm/copies.sql
 \ir audit/erase_events.sql
 \ir audit/is_about_person.sql
@@ -54,6 +55,7 @@ reset role;
 \ir audit/erase_own_lead.sql
 \ir audit/erase_organization.sql
 \ir audit/event_hash.sql
+\ir audit/retired_ranges.sql
 \ir audit/chain_verdict.sql
 \ir audit/event.policies.sql
 \ir audit/event.triggers.sql
@@ -67,6 +69,11 @@ reset role;
 \ir audit/seal.triggers.sql
 \ir audit/seal.grants.sql
 \ir audit/create_partitions.sql
+\ir audit/retirement.grants.sql
+\ir audit/record_retirement.sql
+\ir audit/lock_partitions.sql
+\ir audit/detach_partitions.sql
+\ir audit/drop_partitions.sql
 
 -- section leads: Keys, organizations and leads: policies, triggers, grants, checks of bodies.
 \ir auth/api_key.policies.sql
@@ -389,6 +396,18 @@ reset role;
 \ir admin/crm_syncs.sql
 \ir admin/export_leads.sql
 \ir admin/export_audit_events.sql
+\ir admin/retired_years.sql
+\ir admin/retirable_years.sql
+\ir admin/archive_organizations.sql
+\ir admin/archive_events.sql
+\ir admin/retire_year.sql
+\ir admin/finish_retirement.sql
+\ir admin/drop_year.sql
+\ir admin/unlisted_erasures.sql
+\ir admin/retired_parts.sql
+\ir admin/erased_payloads.sql
+\ir admin/payloads_about.sql
+\ir admin/record_archive_erasure.sql
 \ir admin/delete_expired_answers.sql
 \ir admin/known_form.sql
 \ir admin/form_presets.sql

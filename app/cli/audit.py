@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from typing import TextIO
 from uuid import UUID
 
@@ -9,8 +10,11 @@ import click
 import psycopg
 from psycopg.rows import DictRow
 
+from app import archive
+from app.archive import ArchiveError
 from app.cli.addresses import call, operator
 from app.cli.output import Group, Mistake, json_option, one, progress, rows
+from app.cli.retire import checked, compare, drop, retire
 
 _BATCH = 1000
 _PART = 10_000
@@ -24,8 +28,12 @@ def audit() -> None:
     """Seal the audit log, and verify that it was not changed.
 
     A seal is a hash of an event and of all earlier events of the same organization.
-    A worker seals new events every second.
+    A worker seals new events every second. Old years can be moved into archives.
     """
+
+
+audit.add_command(retire)
+audit.add_command(drop)
 
 
 @audit.command()
@@ -37,14 +45,44 @@ def audit() -> None:
     metavar="FILE",
     help="A file with the heads that leads audit seal --export printed earlier; - reads standard input.",
 )
+@click.option(
+    "--archive",
+    "paths",
+    type=click.Path(dir_okay=False, path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="Verify this archive of leads audit retire, instead of the log in the database. It can be repeated.",
+)
+@click.option(
+    "--identity",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A file with the private key of the archives.",
+)
+@click.option("--offline", is_flag=True, help="With --archive: don't compare it with the database.")
 @json_option
 @click.pass_context
-def verify(context: click.Context, organization: UUID | None, heads_file: TextIO | None, as_json: bool) -> None:
+def verify(
+    context: click.Context,
+    organization: UUID | None,
+    heads_file: TextIO | None,
+    paths: tuple[Path, ...],
+    identity: Path | None,
+    offline: bool,
+    as_json: bool,
+) -> None:
     """Verify the logs, and print the first fault of each. The exit code is 1 if there is a fault.
 
     With --head, the command also detects that a log was truncated or rewritten from its beginning.
     """
     stored_heads = _read_heads(heads_file) if heads_file else {}
+    if paths:
+        if identity is None or organization is not None:
+            raise Mistake("--archive needs --identity FILE, and excludes --organization.")
+        _verify_archives(context, paths, identity, stored_heads, offline=offline, as_json=as_json)
+        return
+    if identity is not None or offline:
+        raise Mistake("--identity and --offline need --archive FILE.")
     with operator() as connection:
         connection.autocommit = True  # a long transaction would keep VACUUM from removing old rows
         if organization is not None:
@@ -97,6 +135,53 @@ def seal(export: bool, organization: UUID | None, as_json: bool) -> None:
         click.echo(json.dumps(heads, default=str, indent=2))
     else:
         one({"sealed": sealed}, f"{sealed} events were sealed.", as_json)
+
+
+def _verify_archives(
+    context: click.Context,
+    paths: tuple[Path, ...],
+    identity: Path,
+    heads: dict[UUID, str],
+    *,
+    offline: bool,
+    as_json: bool,
+) -> None:
+    """Verifies archives by their content, and compares them with the database unless offline."""
+    positions = {(id, int(head.partition(":")[0])): head.partition(":")[2] for id, head in heads.items()}
+    try:
+        keys = archive.identities(identity)
+    except ArchiveError as error:
+        raise Mistake(str(error)) from None
+    try:
+        contents = [checked(path, keys, frozenset(positions)) for path in paths]
+        for each in contents:
+            for place, hash in each.hashes.items():
+                if hash != positions[place]:
+                    raise ArchiveError(f"The archive of {each.year} doesn't have the head of {place[0]}.")
+        if not offline:
+            with operator() as connection:
+                compare(connection, contents)
+    except ArchiveError as error:
+        click.echo(str(error), err=True)
+        context.exit(1)
+    found = {place[0] for each in contents for place in each.hashes}
+    rows(
+        [
+            {
+                "archive": str(path),
+                "year": each.year,
+                "holds": True,
+                "organizations": len(each.organizations),
+                "events": each.events,
+                "erased": sum(len(events) for events in each.erased.values()),
+            }
+            for path, each in zip(paths, contents, strict=True)
+        ],
+        ("archive", "year", "holds", "organizations", "events", "erased"),
+        as_json,
+    )
+    if elsewhere := [str(id) for id in heads if id not in found]:
+        click.echo(f"The archives don't have the positions of the heads of {', '.join(elsewhere)}.", err=True)
 
 
 def _verify(connection: psycopg.Connection[DictRow], organization: UUID, head: str | None) -> DictRow:

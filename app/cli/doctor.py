@@ -97,15 +97,21 @@ def doctor(accept: bool, as_json: bool) -> None:
     """
     with addresses() as urls:
         is_migrating = urls.migrate is not None
-        findings, not_seen = examine(urls.migrate or urls.of_operator(), is_migrating=is_migrating)
+        url = urls.migrate or urls.of_operator()
+        findings, not_seen = examine(url, is_migrating=is_migrating)
         if accept:
             _accept(urls.of_migrate(), findings)
             findings, not_seen = examine(urls.of_migrate(), is_migrating=True)
+        retired = _retired(url)
     if as_json:
-        answer = {"findings": [asdict(row) for row in findings], "not_seen": [asdict(row) for row in not_seen]}
+        answer = {
+            "findings": [asdict(row) for row in findings],
+            "not_seen": [asdict(row) for row in not_seen],
+            "retired": retired,
+        }
         click.echo(json.dumps(answer, indent=2))
     else:
-        click.echo("\n".join(_text(findings, not_seen)))
+        click.echo("\n".join(_text(findings, not_seen, retired)))
     if findings:
         sys.exit(1)
 
@@ -141,6 +147,15 @@ def examine(url: str, *, is_migrating: bool) -> tuple[list[Finding], list[NotSee
         names = ", ".join(migration.path.name for migration in pending)
         findings.append(Finding("migrations", f"These migrations aren't applied: {names}.", "leads migrate"))
     return findings, not_seen
+
+
+def _retired(url: str) -> list[DictRow]:
+    """The years that were retired from the audit log, and whose tables still exist."""
+    with connect(url) as connection:
+        try:
+            return [row for row in call(connection, "admin.retired_years") if row["dropped_at"] is None]
+        except _MISSING:
+            return []
 
 
 def _without_analysts_elsewhere(
@@ -217,7 +232,7 @@ def _finding(error: migrations.MigrationError) -> Finding:
     return Finding("migrations", f"{finding.removesuffix('.')}.", remedy)
 
 
-def _text(findings: list[Finding], not_seen: list[NotSeen]) -> Iterator[str]:
+def _text(findings: list[Finding], not_seen: list[NotSeen], retired: list[DictRow]) -> Iterator[str]:
     for finding in findings:
         yield from (finding.subject, f"  {finding.finding}", *_remedy(finding.remedy), "")
     if findings:
@@ -225,6 +240,11 @@ def _text(findings: list[Finding], not_seen: list[NotSeen]) -> Iterator[str]:
         yield f"{count}. Run the SQL as the migrating login, or as a superuser if that login may not."
     else:
         yield "Nothing found."
+    if retired:
+        yield from ("", "Years of the audit log that are retired, and whose tables still exist:")
+        for row in retired:
+            yield f"  {row['year']}: retired at {row['retired_at']} into {row['archive_name']}"
+            yield f"      leads audit drop --year {row['year']} --archive FILE"
     yield ""
     yield "This login can't see:"
     for hidden in not_seen:

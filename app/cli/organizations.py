@@ -35,7 +35,16 @@ def list_(as_json: bool) -> None:
     """List the organizations, oldest first."""
     with operator() as connection:
         organizations = call(connection, "admin.organizations")
-    names = ("id", "name", "environment", "created_at", "erased_at", "country_code", "accepts_name_and_phone")
+    names = (
+        "id",
+        "name",
+        "environment",
+        "created_at",
+        "erased_at",
+        "country_code",
+        "accepts_name_and_phone",
+        "keep_audit_years",
+    )
     rows(organizations, names, as_json)
 
 
@@ -49,8 +58,20 @@ def list_(as_json: bool) -> None:
 @click.option(
     "--country-code", metavar="DIGITS", help='The calling code of phone numbers without one, such as 1 or 44; "": none.'
 )
+@click.option(
+    "--keep-audit-years",
+    type=click.IntRange(0, 100),
+    metavar="N",
+    help="For how many years leads audit retire leaves the events in the log, 7 to 100; 0: the default.",
+)
 @json_option
-def set_(id: UUID, accept_name_and_phone: bool | None, country_code: str | None, as_json: bool) -> None:
+def set_(
+    id: UUID,
+    accept_name_and_phone: bool | None,
+    country_code: str | None,
+    keep_audit_years: int | None,
+    as_json: bool,
+) -> None:
     """Change the settings of the organization ID, and print them.
 
     Leads that already have a name and a phone number as their only contact data stay valid. A new
@@ -58,11 +79,11 @@ def set_(id: UUID, accept_name_and_phone: bool | None, country_code: str | None,
     that was running are not among them: run the command again.
     """
     with operator() as connection:
-        call(connection, "admin.set_organization", id, accept_name_and_phone, country_code)
+        call(connection, "admin.set_organization", id, accept_name_and_phone, country_code, keep_audit_years)
         if country_code is not None:
             _fill_phone_keys(connection, id)
         settings = call(connection, "admin.organization", id)
-    rows(settings, ("organization_id", "country_code", "accepts_name_and_phone"), as_json)
+    rows(settings, ("organization_id", "country_code", "accepts_name_and_phone", "keep_audit_years"), as_json)
 
 
 @organizations.command()

@@ -9,8 +9,11 @@ where
   n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake')
   and case
     when p.prosecdef then
-      -- Reviewed: only the owner of the audit log can add a partition to it.
-      p.oid::regprocedure::text <> 'audit.create_partitions(integer)'
+      -- Reviewed: only the owner of the audit log can add a partition to it, or take one out.
+      p.oid::regprocedure::text not in (
+        'audit.create_partitions(integer)', 'audit.lock_partitions(integer)', 'audit.detach_partitions(integer)',
+        'audit.drop_partitions(integer)'
+      )
       and not exists (
         select from auth.roles() as r where r.name::regrole = p.proowner and n.nspname = any (r.definer_schemas)
       )

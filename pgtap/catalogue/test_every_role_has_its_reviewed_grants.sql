@@ -92,6 +92,7 @@ from (values
     execute on admin.erase_lead
     execute on admin.erase_organization
     execute on admin.erase_submissions
+    execute on admin.erased_payloads
     execute on admin.export_audit_events
     execute on admin.export_leads
     execute on admin.fill_phone_keys
@@ -107,8 +108,12 @@ from (values
     execute on admin.load_signals
     execute on admin.organization
     execute on admin.organizations
+    execute on admin.payloads_about
+    execute on admin.record_archive_erasure
     execute on admin.remove_stage
     execute on admin.replay_submissions
+    execute on admin.retired_parts
+    execute on admin.retired_years
     execute on admin.retry_crm
     execute on admin.revoke_form
     execute on admin.revoke_key
@@ -119,6 +124,7 @@ from (values
     execute on admin.set_organization
     execute on admin.stages
     execute on admin.try_scoring_model
+    execute on admin.unlisted_erasures
     execute on admin.verify_chain
     insert on admin.import_line
     execute on admin.begin_import
@@ -278,6 +284,7 @@ from (values
     execute on audit.event_text
     execute on audit.filtered_events
     execute on audit.position_before
+    execute on audit.retired_ranges
     execute on audit.seal_mark
     execute on auth.add_form_key
     execute on auth.entered_organization_id
@@ -448,9 +455,12 @@ from (values
     select on app.lead_field
     insert (organization_id, name, environment) on app.organization
     select on app.organization
-    update (organization_id, accepts_name_and_phone, country_code) on app.organization
+    update (organization_id, accepts_name_and_phone, country_code, keep_audit_years) on app.organization
     delete, insert, select on app.pipeline_stage
     select on audit.event
+    select on audit.retirement
+    insert (year, archive_name, archive_digest, events) on audit.retirement
+    update (archive_name, archive_digest, dropped_at) on audit.retirement
     select on audit.seal
     insert (organization_id, position, event_id, event_hash, hash, created_at, sealed_at) on audit.seal
     delete, select on audit.unsealed
@@ -547,6 +557,8 @@ from (values
     execute on audit.actions
     execute on audit.chain_verdict
     execute on audit.create_partitions
+    execute on audit.detach_partitions
+    execute on audit.drop_partitions
     execute on audit.erase_lead
     execute on audit.erase_organization
     execute on audit.erase_submissions
@@ -556,7 +568,12 @@ from (values
     execute on audit.event_hash
     execute on audit.event_text
     execute on audit.filtered_events
+    execute on audit.is_migrating_login
+    execute on audit.lock_partitions
+    execute on audit.record_archive_erasure
     execute on audit.record_read
+    execute on audit.record_retirement
+    execute on audit.retired_ranges
     execute on auth.add_form_key
     execute on auth.key_state
     execute on auth.roles

@@ -14,7 +14,7 @@ where
   -- Reviewed: the tables of the application, with the same rows for all organizations.
   and c.oid::regclass::text not in (
     'api.problem', 'api.route', 'api.operation', 'api.tag', 'api.guide', 'api.parameter', 'api.shape',
-    'api.named_schema', 'admin.catalogue_entry',
+    'api.named_schema', 'admin.catalogue_entry', 'audit.retirement',
     'app.lead_field', 'scoring.default_model', 'crm.vendor', 'intake.preset'
   );
 

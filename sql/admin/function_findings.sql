@@ -52,8 +52,14 @@ begin atomic
   where
     f.is_ours
     and (not f.is_owner_ours or (f.is_definer and d.schema is not null and not f.may_be_definer))
-    -- Only the owner of the audit log can add a partition to it.
-    and (f.name::text, f.owner) <> ('audit.create_partitions(integer)', 'leads_owner')
+    -- Only the owner of the audit log can add a partition to it, or take one out.
+    and (
+      f.owner <> 'leads_owner'
+      or f.name::text not in (
+        'audit.create_partitions(integer)', 'audit.lock_partitions(integer)', 'audit.detach_partitions(integer)',
+        'audit.drop_partitions(integer)'
+      )
+    )
   union all
   select
     'function ' || f.name,

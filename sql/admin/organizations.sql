@@ -12,12 +12,13 @@ returns table (
   created_at text,
   erased_at text,
   country_code text,
-  accepts_name_and_phone boolean
+  accepts_name_and_phone boolean,
+  keep_audit_years integer
 )
 language sql stable security definer
 begin atomic
   select o.organization_id, o.name, o.environment, app.utc_text(o.created_at), app.utc_text(o.erased_at), o.country_code,
-    o.accepts_name_and_phone
+    o.accepts_name_and_phone, o.keep_audit_years
   from app.organization as o
   order by o.created_at, o.organization_id;
 end;

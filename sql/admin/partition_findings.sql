@@ -25,6 +25,21 @@ begin atomic
     ) as b
     where i.inhparent in (to_regclass('audit.event'), to_regclass('audit.seal')) and not i.inhdetachpending
   ),
+  -- The tables of the years that were retired and not dropped.
+  detached as (
+    select
+      c.oid, c.oid::regclass::text as name, c.relacl as acl, c.relowner as owner_id, 'audit.' || t.name as root,
+      p.relowner as parent_owner_id
+    from audit.retirement as r
+    cross join (values ('event'), ('seal')) as t (name)
+    join pg_catalog.pg_class as c on c.oid = to_regclass(format('audit.%s_%s', t.name, r.year)) and not c.relispartition
+    join pg_catalog.pg_class as p on p.oid = to_regclass('audit.' || t.name)
+  ),
+  closed as (
+    select a.oid, a.name, a.acl, a.owner_id from attached as a
+    union all
+    select d.oid, d.name, d.acl, d.owner_id from detached as d
+  ),
   needed as (
     select t.name as root, y.year, format('audit.%s_%s', t.name, y.year) as name
     from (values ('event'), ('seal')) as t (name)
@@ -81,9 +96,9 @@ begin atomic
   -- Statements on the parent need no privilege on the partition. Another function checks logins.
   select distinct
     format('grant %s on table %s to %s', lower(x.privilege_type), a.name, x.grantee::regrole),
-    'Nobody needs a privilege on a partition.',
+    'Nobody needs a privilege on a partition of the audit log, or on the table of a retired year.',
     format('revoke %s on table %s from %s;', lower(x.privilege_type), a.name, x.grantee::regrole)
-  from attached as a
+  from closed as a
   cross join lateral (
     select e.* from aclexplode(a.acl) as e
     union all
@@ -97,10 +112,24 @@ begin atomic
     and not exists (select from admin.role as r where r.oid = x.grantee and r.kind = 'login')
   union all
   select
+    'table ' || d.name,
+    format('The table of a retired year belongs to %s.', d.owner_id::regrole),
+    format('alter table %s owner to %s;', d.name, d.parent_owner_id::regrole)
+  from detached as d
+  where d.owner_id <> d.parent_owner_id
+  union all
+  select
+    format('trigger %I on %s', t.tgname, d.name),
+    'The trigger doesn''t refuse every change of the retired year.',
+    format('alter table %s enable always trigger _100_refuse_change;', d.name)
+  from detached as d
+  join pg_catalog.pg_trigger as t on t.tgrelid = d.oid and t.tgname = '_100_refuse_change' and t.tgenabled <> 'A'
+  union all
+  select
     format('policy %I on %s', p.polname, a.name),
-    'A partition has no policies, so that nobody reads or writes it by its own name.',
+    'A partition, or the table of a retired year, has no policies, so that nobody reads or writes it by its own name.',
     format('drop policy %I on %s;', p.polname, a.name)
-  from attached as a
+  from closed as a
   join pg_catalog.pg_policy as p on p.polrelid = a.oid
   union all
   select

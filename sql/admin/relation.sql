@@ -16,11 +16,20 @@ select
   c.relpersistence as persistence,
   c.relrowsecurity as has_rls,
   c.relforcerowsecurity as forces_rls,
-  c.relispartition as is_partition
+  c.relispartition
+  or (
+    c.relnamespace = 'audit'::regnamespace
+    and c.relname in (
+      select format('%s_%s', t.name, r.year)
+      from audit.retirement as r
+      cross join (values ('event'), ('seal')) as t (name)
+    )
+  ) as is_partition
 from pg_catalog.pg_class as c
 where c.relnamespace in (select s.oid from admin.schema as s) and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S');
 
 comment on view admin.relation is
 $$The tables, partitions, views, foreign tables and sequences in the schemas of admin.schema.
 
+is_partition: also of a table that was a partition of the audit log, until its year was retired.
 name: with its schema if the caller's search_path is pg_catalog.$$;

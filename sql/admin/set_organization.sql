@@ -1,10 +1,14 @@
 -- admin.set_organization - changes the settings of an organization, for leads organizations set.
 set local role leads_jobs;
 
+-- In the same transaction, so that the previous release finds a function at any time.
+drop function if exists admin.set_organization(uuid, boolean, text);
+
 create or replace function admin.set_organization(
   organization_id uuid,
   accepts_name_and_phone boolean default null,
-  country_code text default null
+  country_code text default null,
+  keep_audit_years integer default null
 )
 returns void language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -17,19 +21,25 @@ begin
       message = 'invalid_country_code',
       hint = 'The country code must be 1 to 3 digits without +, such as 1 or 44, or empty.';
   end if;
+  if set_organization.keep_audit_years <> 0 and set_organization.keep_audit_years not between 7 and 100 then
+    raise sqlstate 'PT422' using
+      message = 'invalid_keep_audit_years', hint = 'The years must be 7 to 100, or 0 for the default.';
+  end if;
   update app.organization as o
   set
     accepts_name_and_phone = coalesce(set_organization.accepts_name_and_phone, o.accepts_name_and_phone),
-    country_code = nullif(coalesce(set_organization.country_code, o.country_code), '')
+    country_code = nullif(coalesce(set_organization.country_code, o.country_code), ''),
+    keep_audit_years = nullif(coalesce(set_organization.keep_audit_years, o.keep_audit_years), 0)
   where o.organization_id = v_organization_id;
 end $$;
 
-comment on function admin.set_organization(uuid, boolean, text) is
+comment on function admin.set_organization(uuid, boolean, text, integer) is
 $$Changes the settings of an organization. Null keeps a setting.
 
 accepts_name_and_phone: whether a lead may have a name and a phone number as its only contact data. Leads that have no other keep
 it if this is switched off. country_code: the calling code of phone numbers without one, 1 to 3 digits; empty: none. It applies to
-the phone numbers that are written later; then call admin.fill_phone_keys for the others. Raises PT404 organization_not_found, PT409 organization_erased, PT422
-invalid_country_code.$$;
+the phone numbers that are written later; then call admin.fill_phone_keys for the others. keep_audit_years: for how many years leads audit retire leaves the organization's events in the log, 7 to 100; 0: no
+longer than the operator decides. Raises PT404 organization_not_found, PT409 organization_erased, PT422 invalid_country_code and
+invalid_keep_audit_years.$$;
 
-grant execute on function admin.set_organization(uuid, boolean, text) to leads_operator;
+grant execute on function admin.set_organization(uuid, boolean, text, integer) to leads_operator;

@@ -70,7 +70,7 @@ values
   ('api.chain_verdict', null, '{organization_id,holds,verified_from,verified_to,unsealed}', '{}',
     '{"organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "holds": true, "fault": null, "verified_from": 1, "verified_to": 583, "next_after": null, "head": "583:fcc5b98b28bdea1ea9f95e5f1a7f529ca275366987c4743222202462510eaf54", "unsealed": 0}'),
   ('api.chain_fault', null, '{code,detail}',
-    '{"code":{"type":"string","enum":["head_mismatch","seal_missing","event_missing","hash_mismatch","payload_mismatch","not_sealed"]}}', null),
+    '{"code":{"type":"string","enum":["head_mismatch","head_retired","seal_missing","event_missing","hash_mismatch","payload_mismatch","not_sealed"]}}', null),
   ('api.organization', 'app.organization', '{id,name,pipeline_stages}', '{}',
     '{"id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Acme Restoration", "environment": "live", "pipeline_stages": ["new", "contacted", "qualified", "proposal", "won", "lost"], "created_at": "2026-04-20T09:00:00.000Z"}'),
   ('api.health', 'app.organization', '{status,organization_id,environment,scopes}',

@@ -9,7 +9,7 @@ grant select (organization_id, accepts_name_and_phone, country_code) on app.orga
 grant
   select,
   insert (organization_id, name, environment),
-  update (organization_id, accepts_name_and_phone, country_code)
+  update (organization_id, accepts_name_and_phone, country_code, keep_audit_years)
 on app.organization to leads_jobs;
 
 grant select (organization_id, erased_at, country_code), update (name, erased_at) on app.organization to leads_eraser;

@@ -16,7 +16,8 @@ begin atomic
     'analyst.created', 'analyst.updated', 'analyst.deleted',
     'organization.created', 'organization.updated', 'organization.deleted', 'organization.erased',
     'form.created', 'form.updated', 'form.deleted',
-    'pipeline_stage.created', 'pipeline_stage.updated', 'pipeline_stage.deleted'
+    'pipeline_stage.created', 'pipeline_stage.updated', 'pipeline_stage.deleted',
+    'audit.retired'
   ];
 end;
 

@@ -14,8 +14,13 @@ set enable_sort = off
 as $$
 declare
   v_organization_id uuid := chain_verdict.organization_id;
+  v_after bigint := chain_verdict.after;
   v_before audit.seal;
   v_last audit.seal;
+  -- The ranges of positions that were retired.
+  v_firsts bigint[];
+  v_lasts bigint[];
+  v_hashes bytea[];
   v_first_id uuid;
   v_last_id uuid;
   v_is_end boolean;
@@ -23,14 +28,23 @@ declare
   v_fault api.chain_fault;
   v_verdict api.chain_verdict;
 begin
+  select array_agg(r.first), array_agg(r.last), array_agg(r.hash)
+  into v_firsts, v_lasts, v_hashes
+  from audit.retired_ranges(v_organization_id) as r;
   select s.* into v_before
   from audit.seal as s
-  where s.organization_id = v_organization_id and s.position = chain_verdict.after;
+  where s.organization_id = v_organization_id and s.position = v_after;
+  if v_before.position is null then
+    select r.last, r.last, r.hash into v_after, v_before.position, v_before.hash
+    from unnest(v_firsts, v_lasts, v_hashes) as r (first, last, hash)
+    where v_after between r.first and r.last;
+    v_after := coalesce(v_after, chain_verdict.after);
+  end if;
   select p.* into v_last
   from (
     select s.*
     from audit.seal as s
-    where s.organization_id = v_organization_id and s.position > chain_verdict.after
+    where s.organization_id = v_organization_id and s.position > v_after
     order by s.position
     limit chain_verdict.limit
   ) as p
@@ -39,7 +53,7 @@ begin
   v_is_end := not exists (
     select
     from audit.seal as s
-    where s.organization_id = v_organization_id and s.position > coalesce(v_last.position, chain_verdict.after)
+    where s.organization_id = v_organization_id and s.position > coalesce(v_last.position, v_after)
   );
   select count(*) into v_unsealed
   from (select from audit.unsealed as u where u.organization_id = v_organization_id limit 10000) as u;
@@ -54,30 +68,52 @@ begin
         and s.position = split_part(chain_verdict.head, ':', 1)::bigint
         and s.hash = decode(split_part(chain_verdict.head, ':', 2), 'hex')
     )
+    and not exists (
+      select
+      from unnest(v_lasts, v_hashes) as r (last, hash)
+      where
+        r.last = split_part(chain_verdict.head, ':', 1)::bigint
+        and r.hash = decode(split_part(chain_verdict.head, ':', 2), 'hex')
+    )
   then
     v_fault.position := split_part(chain_verdict.head, ':', 1);
-    v_fault.code := 'head_mismatch';
-  elsif chain_verdict.after > 0 and v_before.position is null then
-    v_fault.position := chain_verdict.after;
+    v_fault.code := case
+      when exists (
+        select
+        from unnest(v_firsts, v_lasts) as r (first, last)
+        where
+          v_fault.position >= r.first
+          and v_fault.position < r.last
+          and not exists (
+            select
+            from audit.seal as s
+            where s.organization_id = v_organization_id and s.position = v_fault.position
+          )
+      )
+        then 'head_retired'
+      else 'head_mismatch'
+    end;
+  elsif v_after > 0 and v_before.position is null then
+    v_fault.position := v_after;
     v_fault.code := 'seal_missing';
   else
     with page as (
       select
         s.position, s.event_id, s.event_hash, s.hash, s.created_at,
-        chain_verdict.after + row_number() over chain as expected_position,
+        coalesce(lag(s.position) over chain, v_after) as position_before,
         coalesce(lag(s.hash) over chain, v_before.hash, sha256(uuid_send(v_organization_id))) as hash_before
       from audit.seal as s
       where
         s.organization_id = v_organization_id
-        and s.position > chain_verdict.after
+        and s.position > v_after
         and s.position <= v_last.position
       window chain as (order by s.position, s.event_id)
     ),
     sealed as materialized (
       select
-        p.position, p.event_id, p.expected_position, e.lead_id, e.id is not null as is_there,
+        p.position, p.event_id, coalesce(r.last, p.position_before) + 1 as expected_position, e.lead_id, e.id is not null as is_there,
         (
-          p.hash = sha256(p.hash_before || p.event_hash)
+          p.hash = sha256(coalesce(r.hash, p.hash_before) || p.event_hash)
           and p.event_hash = audit.event_hash(
             p.position, e.id, e.organization_id, e.action, e.source, e.correlation_id, e.lead_id, e.payload_digest,
             e.created_at
@@ -86,6 +122,9 @@ begin
         e.payload_digest as written, sha256(coalesce(e.salt, '') || convert_to(e.payload::text, 'UTF8')) as present,
         e.salt, e.payload
       from page as p
+      -- Exactly the positions of the range may be missing before this one.
+      left join unnest(v_firsts, v_lasts, v_hashes) as r (first, last, hash)
+        on r.last = p.position - 1 and p.position_before + 1 between r.first and r.last
       left join audit.event as e
         on e.organization_id = v_organization_id and e.id = p.event_id and e.created_at = p.created_at
     ),
@@ -120,7 +159,7 @@ begin
           or exists (select from audit.unsealed as u where u.organization_id = v_organization_id and u.event_id = e.id)
         )
     )
-    select s.position, s.event_id, f.code
+    select least(s.position, s.expected_position), s.event_id, f.code
     into v_fault.position, v_fault.event_id, v_fault.code
     from sealed as s
     cross join lateral (
@@ -146,11 +185,6 @@ begin
 
     if v_fault.code = 'seal_missing' then
       v_fault.event_id := null;
-      v_fault.position := (
-        select coalesce(max(s.position), chain_verdict.after) + 1
-        from audit.seal as s
-        where s.organization_id = v_organization_id and s.position < v_fault.position
-      );
     elsif v_fault.code is null then
       -- Events without a seal. The search starts after the previous part's last event, so that
       -- consecutive parts cover every event.
@@ -159,8 +193,8 @@ begin
       from audit.event as e
       where
         e.organization_id = v_organization_id
-        and (v_before.position is null or e.id > v_before.event_id)
-        and (v_before.position is null or e.created_at >= v_before.created_at)
+        and (v_before.event_id is null or e.id > v_before.event_id)
+        and (v_before.event_id is null or e.created_at >= v_before.created_at)
         and (v_is_end or e.id <= v_last.event_id)
         and (v_is_end or e.created_at <= v_last.created_at)
         and not exists (
@@ -198,6 +232,9 @@ begin
 
   v_fault.detail := case v_fault.code
     when 'head_mismatch' then 'The chain that the head was taken from isn''t this one: seals were removed or written again.'
+    when 'head_retired' then
+      'The head is of a year that was retired, and its seal is only in the archive. There it can be verified: leads audit verify '
+      '--archive FILE --head FILE.'
     when 'seal_missing' then 'There is no seal at this position: it was removed, or there never was one.'
     when 'event_missing' then 'The event was removed from the log, or its id or its time was changed.'
     when 'hash_mismatch' then 'The event or its seal was changed, or another was put in its place.'
@@ -208,7 +245,7 @@ begin
   v_verdict.holds := v_fault.code is null;
   v_verdict.fault := case when v_fault.code is not null then v_fault end;
   v_verdict.verified_from := chain_verdict.after + 1;
-  v_verdict.verified_to := coalesce(v_last.position, chain_verdict.after);
+  v_verdict.verified_to := coalesce(v_last.position, v_after);
   v_verdict.next_after := case when not v_is_end then v_last.position::text end;
   if v_last.position is null then
     v_last := v_before;
@@ -222,7 +259,8 @@ comment on function audit.chain_verdict(uuid, bigint, integer, api.chain_head) i
 $$Verifies up to "limit" seals after a position, and the events that they seal. Reports the first fault.
 
 after: the position of the last seal that was verified before; 0 starts at the beginning of the chain. "limit": a number of
-seals. head: a head that was exported earlier and kept elsewhere, which the chain must still contain; null: none.
+seals. head: a head that was exported earlier and kept elsewhere, which the chain must still contain; null: none. Positions that the
+newest event audit.retired names may be missing; a head among them is the fault head_retired, unless it is the last of its range.
 Runs with the caller's rights, so row-level security applies.$$;
 
 grant execute on function audit.chain_verdict(uuid, bigint, integer, api.chain_head) to leads_exec, leads_jobs;

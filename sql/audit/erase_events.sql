@@ -20,8 +20,8 @@ begin
       e.organization_id = erase_events.organization_id
       and (e.lead_id = erase_events.lead_id or erase_events.lead_id is null)
       and e.salt is not null
-      -- Events about an erasure or a read contain no personal values.
-      and e.action not in ('lead.erased', 'organization.erased', 'lead.read')
+      -- These events contain no personal values.
+      and e.action not in ('lead.erased', 'organization.erased', 'lead.read', 'audit.retired')
       and p.payload::text <> e.payload::text
     order by e.id
   loop

@@ -15,3 +15,5 @@ end;
 
 comment on function audit.is_migrating_login() is
   'Whether session_user is a member of leads_owner. Only the migrating login is: it grants itself the role.';
+
+grant execute on function audit.is_migrating_login() to leads_jobs;

@@ -23,6 +23,14 @@ begin
     select s.sealed_at < position_before.instant into v_is_before
     from audit.seal as s
     where s.organization_id = position_before.organization_id and s.position = v_middle;
+    if v_is_before is null then
+      -- The position was retired. The seal before it decides.
+      select s.sealed_at < position_before.instant into v_is_before
+      from audit.seal as s
+      where s.organization_id = position_before.organization_id and s.position > v_low and s.position < v_middle
+      order by s.position desc
+      limit 1;
+    end if;
     if coalesce(v_is_before, true) then
       v_low := v_middle;
     else

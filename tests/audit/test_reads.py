@@ -108,6 +108,13 @@ REVIEWED = {
     "admin.chain_heads",
     "admin.seal_events",
     "admin.verify_chain",
+    "admin.retired_parts",
+    "admin.unlisted_erasures",
+    # They read no lead: the payloads come from the caller, who has the archive.
+    "admin.erased_payloads",
+    "admin.payloads_about",
+    "admin.record_archive_erasure",
+    "admin.retired_years",
 }
 """The other functions that the login may execute. They return no value of a lead, and take no
 condition on one.

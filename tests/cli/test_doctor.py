@@ -449,7 +449,7 @@ def _copied_migrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_long_remedy_is_cut_in_text(monkeypatch: pytest.MonkeyPatch) -> None:
     long = doctor.Finding("function f()", "It doesn't exist.", "\n".join(f"line {number}" for number in range(40)))
-    lines = list(doctor._text([long], []))
+    lines = list(doctor._text([long], [], []))
     assert "      … (29 more lines: leads doctor --json prints them)" in lines
 
 

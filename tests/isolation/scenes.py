@@ -49,6 +49,10 @@ _QUALIFIED = ', "pipeline_stage": "qualified", "source": "web"'
 _MODEL = '{"base": 0.5, "rescore_on_signal": true, "rules": [{"name": "hail", "signal": "hail", "label": "hail", "weight": 0.1}]}'
 
 ARRANGED = (
+    Call(
+        "postgres",
+        "insert into audit.retirement (year, archive_name, archive_digest, events) values (2000, 'a', sha256('a'), 1)",
+    ),
     operator("""admin.connect_crm('{victim}', 'hubspot', 'account', '{}', '\\x00', 'k')"""),
     # A lead of each kind; the first word of the address is its name in the calls.
     _created("leased", _QUALIFIED),
@@ -391,7 +395,12 @@ OPERATE = (
     operator("admin.leads_to_erase('{own}', null, null, '555 010 0111')"),
     operator("admin.export_leads('{own}', source => '{web}')"),
     operator("admin.export_audit_events('{own}', lead_id => '{lead_three}')"),
-    operator("admin.set_organization('{own}', true, '1')"),
+    operator("admin.set_organization('{own}', true, '1', 7)"),
+    operator("""admin.unlisted_erasures('{own}', '[{"event_id": "{lead_three}", "digest": "x"}]')"""),
+    operator("""admin.payloads_about('{own}', array['{"diff": {"email": {"to": "three@one.example"}}}']::json[],
+      'three@one.example', null)"""),
+    operator("""admin.record_archive_erasure('{own}', '{lead_three}', 2000, sha256('new'),
+      json_build_array(json_build_object('event_id', '00dc6acf-ac00-7000-8000-000000000000', 'digest', repeat('0', 64))))"""),
     operator("admin.fill_phone_keys('{own}', null, 100)"),
     operator("admin.try_scoring_model('{own}', '{lead_three}')"),
     operator("admin.try_scoring_model('{own}', '{lead_three}', now())"),
@@ -509,6 +518,7 @@ ACROSS = (
     worker("admin.service_figures()"),
     worker("admin.seal_events('{victim}')"),
     operator("admin.verify_chain('{own}')"),
+    operator("admin.retired_parts(2000)"),
 )
 """Calls that work on all organizations, by design."""
 
@@ -518,7 +528,9 @@ ALL_SCENES = {**SCENES, "across": ACROSS}
 # the reference, the routes, checks of the database and the session.
 PLAIN = {
     "admin.create_audit_partitions",
+    "admin.erased_payloads",
     "admin.findings",
+    "admin.retired_years",
     "api.input_faults",
     "api.is_change_cursor",
     "api.is_cursor",

@@ -10,7 +10,7 @@ from (
 cross join (values ('created'), ('updated'), ('deleted')) as a (action)
 union all
 values ('api_key.rotated'), ('api_key.revoked'), ('lead.scored'), ('score.deleted'), ('crm_sync.updated'), ('crm_sync.deleted'),
-  ('lead.erased'), ('lead.read'), ('organization.erased'), ('lead.crm_push_requested'), ('lead.crm_pushed'), ('lead.crm_push_failed'), ('lead.crm_push_skipped');
+  ('lead.erased'), ('lead.read'), ('organization.erased'), ('audit.retired'), ('lead.crm_push_requested'), ('lead.crm_pushed'), ('lead.crm_push_failed'), ('lead.crm_push_skipped');
 
 select set_eq('table test.written', 'select unnest(audit.actions())', 'the actions');
 select set_eq(
