@@ -5891,6 +5891,330 @@ COMMENT ON FUNCTION admin.limit_analyst(login text, connections integer) IS 'Set
 
 admin.create_analyst and admin.alter_analyst call it. Raises PT422 out_of_range.';
 
+CREATE FUNCTION admin.load_history(organization_id uuid, history jsonb) RETURNS integer
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := load_history.organization_id;
+  v_tables constant regclass[] := '{scoring.signal,scoring.model,crm.connection,crm.sync}';
+  v_table regclass;
+  v_count integer;
+  v_turn record;
+begin
+  set local role leads_jobs;
+  if
+    (admin.organization(v_organization_id)).environment <> 'test'
+    or exists (select from app.lead as l where l.organization_id = v_organization_id)
+  then
+    raise sqlstate 'PT409' using
+      message = 'refused', hint = 'A history can be loaded into a test organization that has no leads.';
+  end if;
+  perform audit.create_partitions(y.year)
+  from generate_series(
+    (
+      select extract(year from min(l.created_at) at time zone 'UTC')::integer
+      from jsonb_to_recordset(load_history.history -> 'leads') as l (created_at timestamptz)
+    ),
+    extract(year from now() at time zone 'UTC')::integer
+  ) as y (year);
+
+  -- The triggers would record each row as a change of this moment. Sessions that write these tables wait.
+  set local role leads_owner;
+  execute 'alter table app.lead disable trigger _900_record, disable trigger _910_push_first_stage';
+  foreach v_table in array v_tables loop
+    execute format('alter table %s disable trigger _900_record', v_table);
+  end loop;
+  set local role leads_jobs;
+
+  insert into scoring.model (organization_id, version, state, document, created_at, activated_at)
+  select v_organization_id, m.version, m.state, m.document, m.activated_at, m.activated_at
+  from jsonb_to_recordset(load_history.history -> 'models') as m (
+    version integer, state text, document jsonb, activated_at timestamptz
+  );
+
+  insert into app.lead (
+    id, organization_id, name, company, email, source, pipeline_stage, industry, company_size, pain_points, timeline,
+    budget_range, phone, details, qualification_completed_at, created_at, updated_at
+  )
+  select
+    l.id, v_organization_id, l.name, l.company, l.email, l.source, coalesce(t.stage, 'new'), l.industry,
+    l.company_size, l.pain_points, l.timeline, l.budget_range, l.phone, l.details, t.qualified_at, l.created_at,
+    greatest(l.created_at, t.changed_at, c.scored_at)
+  from jsonb_to_recordset(load_history.history -> 'leads') as l (
+    id uuid, name text, company text, email text, source text, industry text, company_size text, pain_points text,
+    timeline text, budget_range text, phone text, details jsonb, created_at timestamptz
+  )
+  left join (
+    select
+      s.lead_id,
+      (array_agg(s.stage order by s.at desc))[1] as stage,
+      min(s.at) filter (where s.stage = 'qualified') as qualified_at,
+      max(s.at) as changed_at
+    from jsonb_to_recordset(load_history.history -> 'stages') as s (lead_id uuid, stage text, at timestamptz)
+    group by s.lead_id
+  ) as t on t.lead_id = l.id
+  left join (
+    select s.lead_id, max(s.at) as scored_at
+    from jsonb_to_recordset(load_history.history -> 'scores') as s (lead_id uuid, at timestamptz)
+    group by s.lead_id
+  ) as c on c.lead_id = l.id;
+  get diagnostics v_count = row_count;
+
+  insert into scoring.signal (id, organization_id, lead_id, type, value, observed_at, created_at)
+  select s.id, v_organization_id, s.lead_id, s.type, s.value, s.observed_at, s.created_at
+  from jsonb_to_recordset(load_history.history -> 'signals') as s (
+    id uuid, lead_id uuid, type text, value jsonb, observed_at timestamptz, created_at timestamptz
+  );
+
+  -- A score changes its lead, and _500_stamp would set the time of this moment.
+  set local role leads_owner;
+  execute 'alter table app.lead disable trigger _500_stamp';
+  set local role leads_jobs;
+  for v_turn in
+    with moment as (
+      select
+        s.lead_id, s.version, s.at, row_number() over (partition by s.version, s.lead_id order by s.at) as turn
+      from jsonb_to_recordset(load_history.history -> 'scores') as s (lead_id uuid, version integer, at timestamptz)
+    )
+    select o.version, array_agg(o.lead_id order by o.lead_id) as lead_ids, array_agg(o.at order by o.lead_id) as instants
+    from moment as o
+    group by o.version, o.turn
+    order by o.version, o.turn
+  loop
+    insert into scoring.score (
+      organization_id, lead_id, kind, lead_score, ai_reasoning, model, model_version, base, contributions, created_at
+    )
+    select
+      v_organization_id, r.lead_id, 'scored', r.lead_score, r.ai_reasoning, 'own', m.version,
+      (m.document ->> 'base')::numeric, r.contributions, i.instant
+    from scoring.model as m
+    cross join lateral scoring.compute_scores(
+      v_organization_id, v_turn.lead_ids, v_turn.instants, m.document, false
+    ) as r
+    join unnest(v_turn.lead_ids, v_turn.instants) as i (lead_id, instant) on i.lead_id = r.lead_id
+    where m.organization_id = v_organization_id and m.version = v_turn.version;
+  end loop;
+
+  insert into crm.connection (organization_id, vendor, account, settings, settle_seconds, created_at)
+  select v_organization_id, v.name, c.account, c.settings, v.settle_seconds, c.created_at
+  from jsonb_to_record(load_history.history -> 'connection') as c (
+    vendor text, account text, settings jsonb, created_at timestamptz
+  )
+  join crm.vendor as v on v.name = c.vendor;
+
+  insert into crm.sync (
+    organization_id, id, lead_id, vendor, account, status, external_id, error_code, error, run_at, attempts, begun_at,
+    email_key, last_synced_at, created_at
+  )
+  select
+    v_organization_id, p.id, p.lead_id, c.vendor, c.account, p.status,
+    case p.status when 'ok' then 'simulated_' || p.id end,
+    p.error_code, p.error, p.run_at, p.attempts, p.requested_at, l.email_key,
+    case p.status when 'ok' then p.ended_at end,
+    p.requested_at
+  from jsonb_to_recordset(load_history.history -> 'pushes') as p (
+    id uuid, lead_id uuid, status text, error_code text, error text, attempts integer, requested_at timestamptz,
+    ended_at timestamptz, run_at timestamptz
+  )
+  join crm.connection as c on c.organization_id = v_organization_id
+  join app.lead as l on l.organization_id = v_organization_id and l.id = p.lead_id;
+
+  insert into crm.attempt (organization_id, sync_id, number, connection_revision, outcome, message, created_at)
+  select
+    v_organization_id, s.id, n.number, 1,
+    case
+      when n.number < s.attempts or s.status = 'pending' then 'not_made'
+      when s.status = 'ok' then 'simulated'
+      else 'refused'
+    end,
+    case when n.number < s.attempts or s.status <> 'ok' then coalesce(s.error, 'Simulated: the CRM did not answer.') end,
+    -- The intervals between the attempts grow.
+    s.created_at + (coalesce(s.last_synced_at, now()) - s.created_at)
+      * case s.status when 'failed' then 0 else power(n.number::float8 / s.attempts, 3) end
+  from crm.sync as s
+  cross join lateral generate_series(1, s.attempts) as n (number)
+  where s.organization_id = v_organization_id;
+
+  set local role leads_owner;
+  execute 'alter table app.lead enable trigger _500_stamp, enable trigger _900_record, enable trigger _910_push_first_stage';
+  foreach v_table in array v_tables loop
+    execute format('alter table %s enable trigger _900_record', v_table);
+  end loop;
+  set local role leads_jobs;
+
+  -- _500_stamp computes the item again, with the score.
+  update app.lead as l set item = null where l.organization_id = v_organization_id;
+
+  perform audit.load_events(v_organization_id, (
+    with model as (
+      select
+        m.version, m.document, m.activated_at, lead(m.activated_at) over (order by m.version) as retired_at
+      from scoring.model as m
+      where m.organization_id = v_organization_id
+    ),
+    stage as (
+      select
+        s.lead_id, s.at, s.stage,
+        coalesce(lag(s.stage) over lead_in_time, 'new') as stage_left,
+        case when s.stage = 'qualified' and row_number() over (partition by s.lead_id, s.stage order by s.at) = 1
+          then s.at end as qualified_at
+      from jsonb_to_recordset(load_history.history -> 'stages') as s (lead_id uuid, stage text, at timestamptz)
+      window lead_in_time as (partition by s.lead_id order by s.at)
+    ),
+    score as (
+      select
+        s.id, s.lead_id, s.created_at, s.lead_score, s.ai_reasoning,
+        coalesce(lag(s.lead_score) over lead_in_time, 0) as score_before,
+        lag(s.ai_reasoning) over lead_in_time as reasoning_before
+      from scoring.score as s
+      where s.organization_id = v_organization_id
+      window lead_in_time as (partition by s.lead_id order by s.created_at, s.id)
+    ),
+    push as (
+      select
+        s.*,
+        '"lead_id":"' || s.lead_id || '","sync_id":"' || s.id || '","vendor":' || to_json(s.vendor) as about
+      from crm.sync as s
+      where s.organization_id = v_organization_id
+    ),
+    -- The same members as the triggers write: audit.tg_lead__record, tg_signal__record, tg_sync__record and tg_record.
+    event (at, action, lead_id, about) as (
+      select
+        m.activated_at, 'scoring_model.created', null::uuid,
+        concat(
+          '"scoring_model":', m.version,
+          ',"diff":{"version":', json_build_object('from', null, 'to', m.version),
+          ',"state":', json_build_object('from', null, 'to', 'active'),
+          ',"document":', json_build_object('from', null, 'to', m.document),
+          ',"activated_at":', json_build_object('from', null, 'to', app.utc_text(m.activated_at)), '}'
+        )
+      from model as m
+      union all
+      select
+        m.retired_at, 'scoring_model.updated', null,
+        concat(
+          '"scoring_model":', m.version, ',"diff":{"state":', json_build_object('from', 'active', 'to', 'retired'), '}'
+        )
+      from model as m
+      where m.retired_at is not null
+      union all
+      select
+        c.created_at, 'crm_connection.created', null,
+        concat(
+          '"crm_connection_id":"', c.id, '","diff":{',
+          string_agg(to_json(d.key) || ':' || json_build_object('from', null, 'to', d.value), ','), '}'
+        )
+      from crm.connection as c
+      cross join lateral jsonb_each(jsonb_build_object(
+        'vendor', c.vendor, 'account', c.account, 'state', c.state, 'push_stage', c.push_stage,
+        'settings', c.settings, 'settle_seconds', c.settle_seconds
+      )) as d
+      where c.organization_id = v_organization_id
+      group by c.created_at, c.id
+      union all
+      select
+        l.created_at, 'lead.created', l.id,
+        concat(
+          '"lead_id":"', l.id, '","diff":{',
+          string_agg(to_json(d.field) || ':' || json_build_object('from', null, 'to', d.value), ',' order by d.position),
+          '}'
+        )
+      from app.lead as l
+      cross join lateral (
+        values
+          (1, 'name', to_json(l.name)),
+          (2, 'company', to_json(l.company)),
+          (3, 'email', to_json(l.email)),
+          (4, 'source', to_json(l.source)),
+          (5, 'pipeline_stage', to_json('new'::text)),
+          (6, 'lead_score', to_json(0)),
+          (7, 'industry', to_json(l.industry)),
+          (8, 'company_size', to_json(l.company_size)),
+          (9, 'pain_points', to_json(l.pain_points)),
+          (10, 'timeline', to_json(l.timeline)),
+          (11, 'budget_range', to_json(l.budget_range)),
+          (12, 'phone', to_json(l.phone)),
+          (13, 'details', to_json(l.details))
+      ) as d (position, field, value)
+      where l.organization_id = v_organization_id and d.value is not null
+      group by l.created_at, l.id
+      union all
+      select
+        s.at, 'lead.updated', s.lead_id,
+        concat(
+          '"lead_id":"', s.lead_id, '","diff":{"pipeline_stage":', json_build_object('from', s.stage_left, 'to', s.stage),
+          case when s.qualified_at is not null then
+            ',"qualification_completed_at":' || json_build_object('from', null, 'to', app.utc_text(s.qualified_at)) end,
+          '}'
+        )
+      from stage as s
+      union all
+      select
+        s.created_at, 'signal.created', s.lead_id,
+        concat(
+          '"lead_id":"', s.lead_id, '","signal_id":"', s.id,
+          '","diff":{"type":', json_build_object('from', null, 'to', s.type),
+          ',"value":', json_build_object('from', null, 'to', s.value),
+          ',"observed_at":', json_build_object('from', null, 'to', app.utc_text(s.observed_at)), '}'
+        )
+      from scoring.signal as s
+      where s.organization_id = v_organization_id
+      union all
+      select
+        s.created_at, 'lead.scored', s.lead_id,
+        concat(
+          '"lead_id":"', s.lead_id, '","score_id":"', s.id, '","diff":{',
+          concat_ws(
+            ',',
+            case when s.score_before <> s.lead_score then
+              '"lead_score":' || json_build_object('from', s.score_before, 'to', s.lead_score) end,
+            case when s.reasoning_before is distinct from s.ai_reasoning then
+              '"ai_reasoning":' || json_build_object('from', s.reasoning_before, 'to', s.ai_reasoning) end
+          ),
+          '}'
+        )
+      from score as s
+      union all
+      select
+        p.created_at, 'lead.crm_push_requested', p.lead_id,
+        concat(p.about, ',"external_id":null,"attempts":0')
+      from push as p
+      where p.status <> 'skipped'
+      union all
+      select
+        coalesce(p.last_synced_at, p.created_at + interval '1 second'),
+        case p.status when 'ok' then 'lead.crm_pushed' when 'failed' then 'lead.crm_push_failed' else 'lead.crm_push_skipped' end,
+        p.lead_id,
+        concat_ws(
+          ',',
+          p.about,
+          '"external_id":' || coalesce(to_json(p.external_id)::text, 'null'),
+          '"attempts":' || p.attempts,
+          '"error_code":' || to_json(p.error_code),
+          case when p.error_code is not null then '"error":' || coalesce(to_json(p.error)::text, 'null') end
+        )
+      from push as p
+      where p.status in ('ok', 'failed', 'skipped')
+    )
+    select jsonb_agg(jsonb_build_object('at', e.at, 'action', e.action, 'lead_id', e.lead_id, 'about', e.about) order by e.at)
+    from event as e
+  ));
+  reset role;
+  return v_count;
+end $$;
+
+ALTER FUNCTION admin.load_history(organization_id uuid, history jsonb) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.load_history(organization_id uuid, history jsonb) IS 'Inserts leads with their history: stages, signals, scores, pushes, and the events of all of them. Returns the number of leads.
+Only the migrating login can execute it, and only for a test organization without leads.
+
+history: {models, leads, stages, signals, scores, connection, pushes}, as app/cli/demo.py builds it, with times in the past. A
+model computes the scores. Raises PT404 organization_not_found, PT409 refused, and violations of the tables'' constraints; 42501
+for any other login. While it runs, other sessions cannot write leads, signals, models and syncs.';
+
 CREATE FUNCTION admin.load_leads(organization_id uuid, leads jsonb) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -13615,6 +13939,58 @@ ALTER FUNCTION audit.is_migrating_login() OWNER TO leads_audit;
 
 COMMENT ON FUNCTION audit.is_migrating_login() IS 'Whether session_user is a member of leads_owner. Only the migrating login is: it grants itself the role.';
 
+CREATE FUNCTION audit.load_events(organization_id uuid, events jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- The actor is the session's login, as in audit.write_event: only the times are those of the caller.
+  v_actor text := ',"key_id":null,"role":' || to_json(session_user::text) || '}';
+begin
+  if not audit.is_migrating_login() then
+    raise sqlstate '42501' using message = 'Only the migrating login can write events with times in the past.';
+  end if;
+  with event as materialized (
+    select
+      (
+        lpad(to_hex(t.milliseconds), 12, '0')
+        || '7'
+        -- The events of one millisecond keep their order.
+        || lpad(to_hex(row_number() over (partition by t.milliseconds order by t.position)), 3, '0')
+        || substr(gen_random_uuid()::text, 20)
+      )::uuid as id,
+      t.action,
+      t.lead_id,
+      concat('{', t.about, v_actor) as payload,
+      uuid_send(gen_random_uuid()) as salt
+    from (
+      select
+        (extract(epoch from e.at) * 1000)::bigint as milliseconds, e.position, e.action, e.lead_id, e.about
+      from rows from (
+        jsonb_to_recordset(load_events.events) as (at timestamptz, action text, lead_id uuid, about text)
+      ) with ordinality as e (at, action, lead_id, about, position)
+      -- An event of the future would delay the seals of other events.
+      where e.at <= clock_timestamp()
+    ) as t
+  ),
+  written as (
+    insert into audit.event (id, organization_id, action, source, lead_id, payload, salt, payload_digest, created_at)
+    select
+      e.id, load_events.organization_id, e.action, 'system', e.lead_id, e.payload::json, e.salt,
+      sha256(e.salt || convert_to(e.payload, 'UTF8')), app.id_time(e.id)
+    from event as e
+  )
+  insert into audit.unsealed (organization_id, event_id)
+  select load_events.organization_id, e.id from event as e;
+end $$;
+
+ALTER FUNCTION audit.load_events(organization_id uuid, events jsonb) OWNER TO leads_audit;
+
+COMMENT ON FUNCTION audit.load_events(organization_id uuid, events jsonb) IS 'Writes events with times in the past, which get seals as all events do. Only the migrating login can do this.
+
+events: a JSON array of {at, action, lead_id, about}; about as in audit.write_event. The source is system, and the role is the
+session''s login. A year needs its partition: audit.create_partitions. Raises 42501 for any other login.';
+
 CREATE FUNCTION audit.lock_partitions(year integer) RETURNS timestamp with time zone
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -18574,6 +18950,8 @@ GRANT SELECT,DELETE ON TABLE crm.sync TO leads_eraser;
 GRANT INSERT(organization_id) ON TABLE crm.sync TO leads_jobs;
 GRANT UPDATE(organization_id) ON TABLE crm.sync TO leads_eraser;
 
+GRANT INSERT(id) ON TABLE crm.sync TO leads_jobs;
+
 GRANT INSERT(lead_id) ON TABLE crm.sync TO leads_jobs;
 
 GRANT INSERT(vendor) ON TABLE crm.sync TO leads_jobs;
@@ -18582,7 +18960,7 @@ GRANT INSERT(account) ON TABLE crm.sync TO leads_jobs;
 
 GRANT INSERT(status),UPDATE(status) ON TABLE crm.sync TO leads_jobs;
 
-GRANT UPDATE(external_id) ON TABLE crm.sync TO leads_jobs;
+GRANT INSERT(external_id),UPDATE(external_id) ON TABLE crm.sync TO leads_jobs;
 
 GRANT INSERT(error_code),UPDATE(error_code) ON TABLE crm.sync TO leads_jobs;
 
@@ -18592,15 +18970,17 @@ GRANT INSERT(run_at),UPDATE(run_at) ON TABLE crm.sync TO leads_jobs;
 
 GRANT UPDATE(leased_by) ON TABLE crm.sync TO leads_jobs;
 
-GRANT UPDATE(attempts) ON TABLE crm.sync TO leads_jobs;
+GRANT INSERT(attempts),UPDATE(attempts) ON TABLE crm.sync TO leads_jobs;
 
-GRANT UPDATE(begun_at) ON TABLE crm.sync TO leads_jobs;
+GRANT INSERT(begun_at),UPDATE(begun_at) ON TABLE crm.sync TO leads_jobs;
 
 GRANT UPDATE(begun_after) ON TABLE crm.sync TO leads_jobs;
 
 GRANT INSERT(email_key),UPDATE(email_key) ON TABLE crm.sync TO leads_jobs;
 
-GRANT UPDATE(last_synced_at) ON TABLE crm.sync TO leads_jobs;
+GRANT INSERT(last_synced_at),UPDATE(last_synced_at) ON TABLE crm.sync TO leads_jobs;
+
+GRANT INSERT(created_at) ON TABLE crm.sync TO leads_jobs;
 
 REVOKE ALL ON FUNCTION admin.crm_queue(organization_id uuid, row_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.crm_queue(organization_id uuid, row_limit integer) TO leads_operator;
@@ -18771,6 +19151,7 @@ GRANT UPDATE(blocked_until) ON TABLE crm.connection TO leads_jobs;
 GRANT UPDATE(paced_until) ON TABLE crm.connection TO leads_jobs;
 
 GRANT SELECT(created_at) ON TABLE crm.connection TO leads_exec;
+GRANT INSERT(created_at) ON TABLE crm.connection TO leads_jobs;
 
 REVOKE ALL ON FUNCTION admin.crm_syncs(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.crm_syncs(organization_id uuid) TO leads_operator;
@@ -18987,14 +19368,15 @@ GRANT SELECT(display_name) ON TABLE crm.attempt TO leads_exec;
 GRANT UPDATE(sent_at) ON TABLE crm.attempt TO leads_jobs;
 GRANT SELECT(sent_at) ON TABLE crm.attempt TO leads_exec;
 
-GRANT UPDATE(outcome) ON TABLE crm.attempt TO leads_jobs;
+GRANT INSERT(outcome),UPDATE(outcome) ON TABLE crm.attempt TO leads_jobs;
 GRANT SELECT(outcome) ON TABLE crm.attempt TO leads_exec;
 
 GRANT UPDATE(http_status) ON TABLE crm.attempt TO leads_jobs;
 
-GRANT UPDATE(message) ON TABLE crm.attempt TO leads_jobs;
+GRANT INSERT(message),UPDATE(message) ON TABLE crm.attempt TO leads_jobs;
 GRANT SELECT(message) ON TABLE crm.attempt TO leads_exec;
 
+GRANT INSERT(created_at) ON TABLE crm.attempt TO leads_jobs;
 GRANT SELECT(created_at) ON TABLE crm.attempt TO leads_exec;
 
 REVOKE ALL ON FUNCTION crm.copies(organization_id uuid, lead_id uuid) FROM PUBLIC;
@@ -19004,6 +19386,8 @@ REVOKE ALL ON FUNCTION admin.leads_to_erase(organization_id uuid, lead_id uuid, 
 GRANT ALL ON FUNCTION admin.leads_to_erase(organization_id uuid, lead_id uuid, email text, phone text) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.limit_analyst(login text, connections integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.load_history(organization_id uuid, history jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.load_leads(organization_id uuid, leads jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.load_leads(organization_id uuid, leads jsonb) TO leads_operator;
@@ -19676,6 +20060,9 @@ REVOKE ALL ON FUNCTION audit.is_about_person(content jsonb, email text, phone_ke
 REVOKE ALL ON FUNCTION audit.is_migrating_login() FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.is_migrating_login() TO leads_jobs;
 
+REVOKE ALL ON FUNCTION audit.load_events(organization_id uuid, events jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.load_events(organization_id uuid, events jsonb) TO leads_jobs;
+
 REVOKE ALL ON FUNCTION audit.lock_partitions(year integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.lock_partitions(year integer) TO leads_jobs;
 
@@ -19871,11 +20258,13 @@ GRANT SELECT(organization_id) ON TABLE scoring.model TO leads_eraser;
 
 GRANT INSERT(version) ON TABLE scoring.model TO leads_jobs;
 
-GRANT UPDATE(state) ON TABLE scoring.model TO leads_jobs;
+GRANT INSERT(state),UPDATE(state) ON TABLE scoring.model TO leads_jobs;
 
 GRANT INSERT(document),UPDATE(document) ON TABLE scoring.model TO leads_jobs;
 
-GRANT UPDATE(activated_at) ON TABLE scoring.model TO leads_jobs;
+GRANT INSERT(created_at) ON TABLE scoring.model TO leads_jobs;
+
+GRANT INSERT(activated_at),UPDATE(activated_at) ON TABLE scoring.model TO leads_jobs;
 
 REVOKE ALL ON FUNCTION scoring.model_in_force(organization_id uuid, OUT model text, OUT model_version integer, OUT document jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION scoring.model_in_force(organization_id uuid, OUT model text, OUT model_version integer, OUT document jsonb) TO leads_exec;
@@ -20084,6 +20473,8 @@ GRANT INSERT(observed_at) ON TABLE scoring.signal TO leads_jobs;
 GRANT INSERT(dedupe_key) ON TABLE scoring.signal TO leads_exec;
 GRANT INSERT(dedupe_key) ON TABLE scoring.signal TO leads_intake;
 GRANT INSERT(dedupe_key) ON TABLE scoring.signal TO leads_jobs;
+
+GRANT INSERT(created_at) ON TABLE scoring.signal TO leads_jobs;
 
 REVOKE ALL ON FUNCTION admin.crm_connections(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.crm_connections(organization_id uuid) TO leads_operator;

@@ -32,6 +32,7 @@ reset role;
 \ir audit/tg_refuse.sql
 \ir audit/is_migrating_login.sql
 \ir audit/write_event.sql
+\ir audit/load_events.sql
 \ir app/utc_text.sql
 \ir audit/tg_record.sql
 \ir audit/details_change.sql
@@ -370,6 +371,7 @@ reset role;
 \ir admin/disable_analyst.sql
 \ir admin/drop_analyst.sql
 \ir admin/fill_lead_items.sql
+\ir admin/load_history.sql
 \ir admin/load_leads.sql
 \ir admin/lead_import.policies.sql
 \ir admin/lead_import.grants.sql

@@ -115,7 +115,7 @@ def prepare_embedded(urls: Addresses, configuration: Settings) -> str:
             raise Mistake(str(error)) from None
         key = key_file.read_text(encoding="utf-8").strip() if key_file.exists() else ""
         if not demo.is_good(urls.of_api(), key):
-            key = demo.seed(urls.of_operator())
+            key = demo.seed(urls.of_migrate())
             key_file.unlink(missing_ok=True)
             secret_file.write(key_file, key)
     return key

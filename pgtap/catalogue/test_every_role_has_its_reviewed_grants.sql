@@ -469,18 +469,22 @@ from (values
     insert (organization_id, id, name, scopes, digest, expires_at, rotated_from) on auth.api_key
     select (organization_id, id, name, scopes, created_at, expires_at, revoked_at, rotated_from) on auth.api_key
     update (name, expires_at, revoked_at) on auth.api_key
-    insert (organization_id, sync_id, number, connection_revision) on crm.attempt
+    insert (organization_id, sync_id, number, connection_revision, outcome, message, created_at) on crm.attempt
     select on crm.attempt
     update (email, display_name, sent_at, outcome, http_status, message) on crm.attempt
     delete, select on crm.connection
     insert (
-      organization_id, vendor, account, push_stage, settings, settle_seconds, credential, credential_key
+      organization_id, vendor, account, push_stage, settings, settle_seconds, credential, credential_key,
+      created_at
     ) on crm.connection
     update (
       vendor, account, state, fault, push_stage, settings, settle_seconds, revision, credential, credential_key, blocked_until,
       paced_until
     ) on crm.connection
-    insert (organization_id, lead_id, vendor, account, status, error_code, error, run_at, email_key) on crm.sync
+    insert (
+      organization_id, id, lead_id, vendor, account, status, external_id, error_code, error, run_at, attempts,
+      begun_at, email_key, last_synced_at, created_at
+    ) on crm.sync
     select on crm.sync
     update (
       status, external_id, error_code, error, run_at, leased_by, attempts, begun_at, begun_after, email_key,
@@ -498,13 +502,13 @@ from (values
     delete, select on intake.submission
     update (outcome, lead_id, content, faults) on intake.submission
     select on scoring.default_model
-    insert (organization_id, version, document) on scoring.model
+    insert (organization_id, version, state, document, created_at, activated_at) on scoring.model
     select on scoring.model
     update (state, document, activated_at) on scoring.model
     insert (organization_id, lead_id, kind, lead_score, ai_reasoning, model, model_version, base, contributions,
       created_at) on scoring.score
     select on scoring.score
-    insert (id, organization_id, lead_id, type, value, observed_at, dedupe_key) on scoring.signal
+    insert (id, organization_id, lead_id, type, value, observed_at, dedupe_key, created_at) on scoring.signal
     select on scoring.signal
     execute on api.is_export_cursor
     execute on api.release_version
@@ -571,6 +575,7 @@ from (values
     execute on audit.is_migrating_login
     execute on audit.lock_partitions
     execute on audit.record_archive_erasure
+    execute on audit.load_events
     execute on audit.record_read
     execute on audit.record_retirement
     execute on audit.retired_ranges

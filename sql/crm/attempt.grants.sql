@@ -9,6 +9,9 @@ grant
   update (email, display_name, sent_at, outcome, http_status, message)
 on crm.attempt to leads_jobs;
 
+-- admin.load_history
+grant insert (outcome, message, created_at) on crm.attempt to leads_jobs;
+
 -- api.get_lead_everything
 grant select (
   organization_id, sync_id, number, email, display_name, sent_at, outcome, message, created_at

@@ -16,3 +16,6 @@ grant
   ),
   delete
 on crm.connection to leads_jobs;
+
+-- admin.load_history
+grant insert (created_at) on crm.connection to leads_jobs;

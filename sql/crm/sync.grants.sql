@@ -14,4 +14,7 @@ grant
   )
 on crm.sync to leads_jobs;
 
+-- admin.load_history
+grant insert (id, external_id, attempts, begun_at, last_synced_at, created_at) on crm.sync to leads_jobs;
+
 grant select, update (organization_id), delete on crm.sync to leads_eraser;

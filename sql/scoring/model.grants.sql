@@ -7,4 +7,7 @@ grant select on scoring.model to leads_exec, leads_intake;
 grant select, insert (organization_id, version, document), update (state, document, activated_at) on scoring.model
 to leads_jobs;
 
+-- admin.load_history
+grant insert (state, created_at, activated_at) on scoring.model to leads_jobs;
+
 grant select (organization_id), delete on scoring.model to leads_eraser;

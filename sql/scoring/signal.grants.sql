@@ -6,4 +6,7 @@ from leads_auth, leads_exec, leads_intake, leads_jobs, leads_audit, leads_eraser
 grant select, insert (id, organization_id, lead_id, type, value, observed_at, dedupe_key) on scoring.signal
 to leads_exec, leads_intake, leads_jobs;
 
+-- admin.load_history
+grant insert (created_at) on scoring.signal to leads_jobs;
+
 grant select (organization_id, lead_id), delete on scoring.signal to leads_eraser;

@@ -548,7 +548,7 @@ def test_psql_runs_as_an_analyst_and_leaves_no_login(place: Place) -> None:
 def test_psql_uses_the_demo_organization_by_default(place: Place) -> None:
     assert "There is no demo organization. Use --organization ID" in mistake(place.leads("psql", "-c", "select 1"))
     printed(place.leads("demo"))
-    assert printed(place.leads("psql", "-tAc", "select count(*) from leads")) == "200"
+    assert printed(place.leads("psql", "-tAc", "select count(*) from leads")) == "400"
 
 
 def test_psql_drops_the_login_of_a_killed_psql(place: Place) -> None:

@@ -339,6 +339,8 @@ def _strings() -> Iterator[Attack]:
         "admin.bind_analyst('mallory', '{victim}')",
         "admin.create_analyst('mallory2', '{victim}', 'SCRAM-SHA-256$x')",
         "audit.write_event(null, null, null, null)",
+        "audit.load_events('{victim}', '[]')",
+        "admin.load_history('{victim}', '{}')",
         "api.list_leads()",
         "crm.lease_syncs('{k}', 64)",
         "xpath('/', xmlparse(document '<!DOCTYPE x [<!ENTITY y SYSTEM \"file:///etc/passwd\">]><x>&y;</x>'))",

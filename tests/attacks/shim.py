@@ -75,6 +75,8 @@ DENIED = (
     "alter table audit.event disable trigger all",
     "drop trigger _100_refuse_change on audit.event",
     "select audit.write_event('{victim}', 'lead.created', null, '{}')",
+    "select audit.load_events('{victim}', '[]')",
+    "select admin.load_history('{victim}', '{}')",
     "insert into crm.sync (organization_id, lead_id, vendor, account) values ('{victim}', '{victim_lead}', 'webhook', 'x')",
     "update crm.sync set status = 'ok'",
     "select crm.hold_pushes('{victim}', true)",

@@ -325,6 +325,8 @@ def test_it_can_not_change_the_route_table_or_the_log(session: Session) -> None:
         "alter function api.get_lead(uuid) owner to leads_api",
         "comment on function api.get_lead(uuid) is 'mine'",
         "select audit.write_event(null, null, null, null)",
+        "select audit.load_events(null, null)",
+        "select admin.load_history(null, null)",
         "select admin.organizations()",
         "select auth.organization_id('read')",
         "select lo_create(0)",

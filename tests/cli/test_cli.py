@@ -313,13 +313,16 @@ def test_demo_on_request(
     leads: Leads, new_database: Callable[..., Database], new_server: Callable[..., Server]
 ) -> None:
     database = new_database()
-    operator = {"LEADS_OPERATOR_URL": database.url("leads_operator")}
-    key = printed(leads("demo", **operator))
-    another = printed(leads("demo", **operator))
+    migrator = {"LEADS_MIGRATE_URL": database.url("leads_migrator")}
+    key = printed(leads("demo", **migrator))
+    another = printed(leads("demo", **migrator))
     with new_server(database).client(key) as client:
-        assert len(client.get("/leads?limit=200").json()["data"]) == 200
+        page = client.get("/leads?limit=200").json()
+        more = client.get("/leads", params={"limit": 200, "cursor": page["next_cursor"]}).json()
+        assert len(page["data"] + more["data"]) == 400
         assert client.get("/organizations/me").json()["environment"] == "test"
     assert another != key
+    printed(leads("audit", "verify", LEADS_OPERATOR_URL=database.url("leads_operator")))
     assert database.sql("select count(*) as n from app.organization") == [{"n": 2}]
     ages = database.sql(
         "select extract(day from now() - min(created_at))::integer as oldest, max(created_at) <= now() as past "
@@ -327,6 +330,11 @@ def test_demo_on_request(
     )
     assert 80 <= ages[0]["oldest"] <= 90
     assert ages[0]["past"]
+    assert 1000 < database.sql("select count(*) as n from audit.event")[0]["n"] < 5000
+    assert database.sql("select count(*) as n from audit.unsealed") == [{"n": 0}]
+    assert {row["status"] for row in database.sql("select distinct status from crm.sync")} == {
+        "ok", "failed", "pending", "skipped"
+    }  # fmt: skip
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def client(server: Server, database: Database, tmp_path_factory: pytest.TempPath
     """A client with all scopes, of an organization with leads, signals, scores,
     pushes and a sealed log.
     """
-    with server.client(seed(database.url("leads_operator"))) as writer:
+    with server.client(seed(database.url("leads_migrator"))) as writer:
         organization = writer.get("/health").json()["organization_id"]
     # The reference says what some organizations accept.
     database.sql("select admin.set_organization(%s, true)", organization, login="leads_operator")
