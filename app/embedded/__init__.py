@@ -10,7 +10,8 @@ next process.
     data_dir/       belongs to the user who runs the command
       postgres/     the cluster (PGDATA), mode 0700, belongs to the account that the server runs as
       run/          the socket, likewise; a shorter path if this is too long (`make_socket_dir`)
-      pg_hba.conf, pg_ident.conf, postgresql.log, start.lock, clients.lock, prepare.lock
+      pg_hba.conf, pg_ident.conf, start.lock, clients.lock, prepare.lock
+      postgresql.log, and postgresql.log.1 to .4, which are older (`log_file`)
 
 That account is the current user or, for root, a system user, because PostgreSQL refuses to run as
 root. Everything except those two folders belongs to the current user: root never writes where the
@@ -25,7 +26,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from functools import partial
 from pathlib import Path
 
-from app.embedded import account, cluster, folders, process, supervisor
+from app.embedded import account, cluster, folders, log_file, process, supervisor
 from app.embedded.account import SYSTEM_USER
 from app.embedded.cluster import LOGINS, binary, harden
 from app.embedded.errors import EmbeddedError, plain_errors
@@ -69,6 +70,7 @@ def running(
                 fcntl.flock(clients, fcntl.LOCK_SH)
                 owner = account.server_account()
                 cluster.check_owner(data_dir, owner)
+                log_file.rotate(data_dir)
                 server = process.join(data_dir, tcp_port) or _start(data_dir, owner, tcp_port, options)
                 cluster.create_database(server)
             restart = partial(_restart, data_dir, server, options)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from app.embedded import log_file
 from app.embedded.account import subprocess_options
 from app.embedded.errors import EmbeddedError, explain
 from app.embedded.folders import open_file, polls
@@ -24,7 +25,7 @@ from app.embedded.folders import open_file, polls
 _children: dict[Path, subprocess.Popen[bytes]] = {}
 
 _LOG_END = 65536
-"""Bytes at the end of postgresql.log in which the reason of the server's end is looked for."""
+"""Bytes at the end of the server's log in which the reason of the server's end is looked for."""
 _REAP_POLLS = 1000
 """Polls, 10 seconds in all, in which the parent of an ended server must notice the end."""
 
@@ -90,7 +91,7 @@ def join(data_dir: Path, tcp_port: int | None) -> Server | None:
                 raise EmbeddedError(
                     f"The database in {data_dir} is in use, without TCP port {tcp_port}: end what uses it first."
                 )
-            _wait_until_ready(data_dir, file.pid, (data_dir / "postgresql.log").stat().st_size)
+            _wait_until_ready(data_dir, file.pid, log_file.size(data_dir))
             return file.server
         if not file or file.status == "ready" or _is_gone(file.pid):
             break
@@ -105,7 +106,7 @@ def start(data_dir: Path, command: Sequence[str], account: pwd.struct_passwd) ->
     """Start the server as `account`, and wait until it accepts connections.
     Raises EmbeddedError.
     """
-    with open_file(data_dir / "postgresql.log", os.O_WRONLY | os.O_APPEND) as log:
+    with open_file(log_file.path(data_dir), os.O_WRONLY | os.O_APPEND) as log:
         log_start = log.tell()
         # In a session of its own: Ctrl-C in a terminal is meant for us,
         # and we stop the server when we have finished.
@@ -126,9 +127,7 @@ def why_ended(data_dir: Path, pid: int | None) -> str:
     if child and child.pid == pid and child.returncode and child.returncode < 0:
         return f"{signal.Signals(-child.returncode).name} ended its process."
     try:
-        with (data_dir / "postgresql.log").open("rb") as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - _LOG_END))
-            start, _, output = log.read().decode(errors="replace").rpartition("ready to accept connections")
+        start, _, output = log_file.end(data_dir, _LOG_END).rpartition("ready to accept connections")
     except OSError as error:
         return f"The reason is unknown, because its log can't be read: {error}"
     # Another process may have started it again, so that `pid` is of an earlier one.
@@ -170,7 +169,7 @@ def _wait_until_ready(data_dir: Path, pid: int, log_start: int) -> None:
         if file and file.pid == pid and file.status == "ready" and file.is_current():
             return
         if _is_gone(pid):
-            output = (data_dir / "postgresql.log").read_bytes()[log_start:].decode(errors="replace")
+            output = log_file.since(data_dir, log_start)
             raise EmbeddedError(f"The database in {data_dir} doesn't start: {explain(output, data_dir)}")
 
 

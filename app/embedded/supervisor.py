@@ -1,4 +1,4 @@
-"""A thread that starts the server again when it has ended."""
+"""A thread that starts the server again when it has ended, and rotates its log."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app import log
-from app.embedded import process
+from app.embedded import log_file, process
 from app.embedded.errors import EmbeddedError
 
 LOOK = 0.1
@@ -61,6 +61,7 @@ class _Supervisor:
                 continue
             is_unknown = False
             if current:
+                log_file.rotate(self.data_dir)
                 pid, failures, pause = current, 0, LOOK
                 continue
             try:
