@@ -3916,7 +3916,7 @@ CREATE FUNCTION audit.erased_payload(payload json) RETURNS json
       CROSS JOIN LATERAL ( SELECT
                  CASE
                      WHEN ((m.value)::text = 'null'::text) THEN 'null'::text
-                     WHEN (m.key = ANY (ARRAY['lead_id'::text, 'signal_id'::text, 'score_id'::text, 'sync_id'::text, 'api_key_id'::text, 'crm_connection_id'::text, 'organization'::text, 'scoring_model'::text, 'pipeline_stage'::text, 'key_id'::text, 'role'::text, 'vendor'::text, 'attempts'::text, 'error_code'::text])) THEN (m.value)::text
+                     WHEN (m.key = ANY (ARRAY['lead_id'::text, 'signal_id'::text, 'score_id'::text, 'sync_id'::text, 'api_key_id'::text, 'crm_connection_id'::text, 'organization'::text, 'scoring_model'::text, 'pipeline_stage'::text, 'key_id'::text, 'role'::text, 'vendor'::text, 'attempts'::text, 'error_code'::text, 'trace_id'::text])) THEN (m.value)::text
                      WHEN (m.key = 'diff'::text) THEN ( SELECT (('{'::text || COALESCE(string_agg((((to_json(d.key))::text || ':'::text) ||
                              CASE
                                  WHEN ((d.key = ANY (ARRAY['lead_score'::text, 'pipeline_stage'::text, 'source'::text])) OR (d.key ~~ '%\_at'::text)) THEN (d.value)::text
@@ -3931,7 +3931,7 @@ ALTER FUNCTION audit.erased_payload(payload json) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION audit.erased_payload(payload json) IS 'The payload with {"erased": true} in place of each value that may identify a person. The order of the members is kept.
 
-These values stay: our own ids, the actor, a push''s vendor, attempts and error_code, and in the diff lead_score,
+These values stay: our own ids, the actor, the trace id, a push''s vendor, attempts and error_code, and in the diff lead_score,
 pipeline_stage, source and times. The result for an erased payload is the same payload.';
 
 CREATE FUNCTION admin.erased_payloads(payloads json[]) RETURNS TABLE(number bigint, payload text)
@@ -8926,7 +8926,7 @@ CREATE FUNCTION api.openapi_headers() RETURNS text
     SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
  WITH known(name, description) AS (
-          VALUES ('X-Request-Id'::text,'The id of the request: yours, or one that the server generated. It is also in the audit log and in the server''s log.'::text), ('ETag'::text,'The entity tag of the record (RFC 9110, section 8.8.3). Every change gives the record another tag.'::text), ('Location'::text,'The address of the new record.'::text), ('Link'::text,'The address of the next page, with rel="next" (RFC 8288). The last page has no Link.'::text), ('Content-Disposition'::text,'attachment, with the name of a file.'::text), ('Retry-After'::text,'How many seconds to wait before you send the request again.'::text), ('Idempotency-Replayed'::text,'true if this is the first response again.'::text), ('WWW-Authenticate'::text,'Always Bearer.'::text)
+          VALUES ('X-Request-Id'::text,'The id of the request: yours, or one that the server generated. It is also in the audit log and in the server''s log.'::text), ('ETag'::text,'The entity tag of the record (RFC 9110, section 8.8.3). Every change gives the record another tag.'::text), ('Location'::text,'The address of the new record.'::text), ('Link'::text,'The address of the next page, with rel="next" (RFC 8288). The last page has no Link.'::text), ('Content-Disposition'::text,'attachment, with the name of a file.'::text), ('Retry-After'::text,'How many seconds to wait before you send the request again.'::text), ('Server-Timing'::text,'How long the database took, db;dur= in milliseconds, and wait;dur= if the request waited for a connection.'::text), ('Idempotency-Replayed'::text,'true if this is the first response again.'::text), ('WWW-Authenticate'::text,'Always Bearer.'::text)
          ), header AS (
           SELECT COALESCE(k.name, h_1.name) AS name,
              k.description
@@ -9417,7 +9417,7 @@ CREATE FUNCTION api.operation_problems() RETURNS TABLE(operation_id text, status
      (api.schema_name(string_agg(f.code, '_or_'::text ORDER BY f.code)) || COALESCE(('In'::text || api.schema_name(string_agg(DISTINCT f.field, '_and_'::text))), ''::text)),
      api.object_text(VARIADIC ARRAY['description'::text, api.json_text(string_agg(format('`%s`: %s'::text, f.code, f.detail), '
 
-'::text ORDER BY f.code)), 'headers'::text, api.object_text(VARIADIC ARRAY['X-Request-Id'::text, '{"$ref":"#/components/headers/X-Request-Id"}'::text, 'WWW-Authenticate'::text,
+'::text ORDER BY f.code)), 'headers'::text, api.object_text(VARIADIC ARRAY['X-Request-Id'::text, '{"$ref":"#/components/headers/X-Request-Id"}'::text, 'Server-Timing'::text, '{"$ref":"#/components/headers/Server-Timing"}'::text, 'WWW-Authenticate'::text,
          CASE f.status
              WHEN 401 THEN '{"$ref":"#/components/headers/WWW-Authenticate"}'::text
              ELSE NULL::text
@@ -9520,7 +9520,7 @@ CREATE FUNCTION api.operation_successes() RETURNS TABLE(operation_id text, statu
              WHEN 202 THEN '"Accepted: not finished yet."'::text
              ELSE '"OK."'::text
          END, 'headers'::text, ( SELECT (('{'::text || string_agg((api.json_text(h.name) || format(':{"$ref":"#/components/headers/%s"}'::text, h.name)), ','::text ORDER BY h."position")) || '}'::text)
-            FROM unnest((((ARRAY['X-Request-Id'::text] ||
+            FROM unnest((((ARRAY['X-Request-Id'::text, 'Server-Timing'::text] ||
                  CASE s.status
                      WHEN 202 THEN ARRAY['Retry-After'::text]
                      ELSE c.headers
@@ -14407,7 +14407,7 @@ crm_sync.updated and crm_sync.deleted record changes that no function of this sc
 CREATE FUNCTION audit.write_event(organization_id uuid, action text, lead_id uuid, about text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 declare
   -- The actor comes from the proven key or from the login, never from a setting.
   v_key_id uuid := case when session_user = 'leads_api' then auth.key_id() end;
@@ -14417,9 +14417,13 @@ declare
     when session_user = 'leads_operator' or audit.is_migrating_login() then 'system'
     else 'sql'
   end;
+  -- The id of the request and, after a space, its trace id if it has one (auth.enter).
+  v_request text := case when v_source = 'api' then current_setting('leads.request_id', true) end;
+  v_trace_id text := case when strpos(v_request, ' ') > 0 then substring(v_request, ' ([0-9a-f]{32})$') end;
   v_payload text := concat(
     '{', write_event.about, ',"key_id":', coalesce(to_json(v_key_id)::text, 'null'),
     case when v_key_id is null then ',"role":' || to_json(session_user::text) end,
+    ',"trace_id":"' || v_trace_id || '"',
     '}'
   );
   v_salt bytea := uuid_send(gen_random_uuid());
@@ -14433,7 +14437,7 @@ begin
     write_event.organization_id,
     write_event.action,
     v_source,
-    case when v_source = 'api' then nullif(left(current_setting('leads.request_id', true), 64), '') end,
+    nullif(left(split_part(v_request, ' ', 1), 64), ''),
     write_event.lead_id,
     v_payload::json,
     v_salt,
@@ -14441,14 +14445,15 @@ begin
     app.id_time(v_id)
   );
   insert into audit.unsealed (organization_id, event_id) values (write_event.organization_id, v_id);
-end $$;
+end $_$;
 
 ALTER FUNCTION audit.write_event(organization_id uuid, action text, lead_id uuid, about text) OWNER TO leads_audit;
 
 COMMENT ON FUNCTION audit.write_event(organization_id uuid, action text, lead_id uuid, about text) IS 'Writes an event, with its actor and its source.
 
 about: members of the payload, as JSON text without the braces. The source comes from the login: api for leads_api with a
-proven key, worker for leads_worker, system for leads_operator and the migrating login, sql for every other login.
+proven key, worker for leads_worker, system for leads_operator and the migrating login, sql for every other login. The payload
+of a request with a trace id has it as its last member, trace_id.
 Only functions that leads_audit owns may execute it.';
 
 CREATE FUNCTION auth.add_form_key(organization_id uuid, name text, digest bytea) RETURNS uuid
@@ -14489,6 +14494,19 @@ COMMENT ON FUNCTION auth.analyst_organization_id() IS 'The organization that ses
 
 The login is compared by oid and by name. No row has the organization null.';
 
+CREATE FUNCTION auth.caller() RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT (json_build_object('organization_id', k.organization_id, 'key_id', k.id))::text AS json_build_object
+    FROM auth.claimed_key k;
+END;
+
+ALTER FUNCTION auth.caller() OWNER TO leads_auth;
+
+COMMENT ON FUNCTION auth.caller() IS 'A JSON object with organization_id and key_id of the key that this transaction has proven; null if there is none.
+
+They never change for a key, so the server asks for them once for each key, and not in each request.';
+
 CREATE FUNCTION auth.enter(key_digest text, request_id text, scope text, read_only boolean) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -14525,8 +14543,8 @@ ALTER FUNCTION auth.enter(key_digest text, request_id text, scope text, read_onl
 COMMENT ON FUNCTION auth.enter(key_digest text, request_id text, scope text, read_only boolean) IS 'Checks the caller''s key and sets the context of the request, until the transaction ends.
 
 key_digest: SHA-256 of the key, 64 hexadecimal digits; null if there is no key. request_id: the X-Request-Id, up to 64
-characters. scope: the scope that the route requires; null for a public route, which needs no key. read_only: true makes the
-transaction read-only.
+characters; if the request has a trace id, a space and the trace id follow. scope: the scope that the route requires; null for a
+public route, which needs no key. read_only: true makes the transaction read-only.
 Raises PT401 unauthorized (no key, or an unknown, expired or revoked one) and PT403 insufficient_scope.';
 
 CREATE FUNCTION auth.key_id() RETURNS uuid
@@ -17331,7 +17349,8 @@ CREATE VIEW bi.lead_changes WITH (security_invoker='true') AS
     e.source AS changed_via,
     ((e.payload ->> 'key_id'::text))::uuid AS key_id,
     (e.payload ->> 'role'::text) AS role,
-    e.correlation_id
+    e.correlation_id,
+    (e.payload ->> 'trace_id'::text) AS trace_id
    FROM (audit.event e
      CROSS JOIN LATERAL json_each((e.payload -> 'diff'::text)) d(key, value))
   WHERE ((e.organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)) AND (e.action = ANY (ARRAY['lead.created'::text, 'lead.updated'::text, 'lead.scored'::text, 'lead.deleted'::text, 'lead.erased'::text])));
@@ -17365,6 +17384,8 @@ COMMENT ON COLUMN bi.lead_changes.key_id IS 'The id of the API key that made the
 COMMENT ON COLUMN bi.lead_changes.role IS 'The database login that made the change; null: it was made through the API.';
 
 COMMENT ON COLUMN bi.lead_changes.correlation_id IS 'The X-Request-Id of the request that made the change; null outside requests.';
+
+COMMENT ON COLUMN bi.lead_changes.trace_id IS 'The trace id of the request that made the change, 32 hexadecimal digits; null: it had no traceparent.';
 
 CREATE VIEW bi.leads WITH (security_invoker='true') AS
  SELECT id,
@@ -20108,6 +20129,9 @@ GRANT ALL ON FUNCTION auth.add_form_key(organization_id uuid, name text, digest 
 REVOKE ALL ON FUNCTION auth.analyst_organization_id() FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.analyst_organization_id() TO leads_bi;
 
+REVOKE ALL ON FUNCTION auth.caller() FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.caller() TO leads_api;
+
 REVOKE ALL ON FUNCTION auth.enter(key_digest text, request_id text, scope text, read_only boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION auth.enter(key_digest text, request_id text, scope text, read_only boolean) TO leads_api;
 
@@ -20660,6 +20684,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"position":4,"title":"Idempotency","body":"You can repeat a POST or PATCH that has an `Idempotency-Key` (1 to 255 printable characters, for example the id of a form). For\n24 hours, the same key with the same request returns the first response again, with `Idempotency-Replayed: true`.\nAnother request with the same key returns 422. If the first request is still running, a repeat waits up to 5 seconds,\nand then returns 409. Only successful responses are kept."}
 -- {"position":5,"title":"Concurrency","body":"The response with a lead has an `ETag`. Send it as `If-Match` with a PATCH: the change is made only if the lead has not\nchanged since, otherwise the API returns 412. Send it as `If-None-Match` with a GET: the API returns 304 if the lead has\nnot changed."}
 -- {"position":6,"title":"Forms","body":"A form is an address to which anything can post leads without a key: a web page, an automation tool, Google Ads, Typeform,\nCalendly and others. `POST /forms` creates one, and returns its `address`, such as `/in/lf_live_…`, below the host of this\nserver and not below `/api/v1`. It accepts JSON, urlencoded and multipart forms. It answers `{\"status\": \"received\"}`, or a\nredirect, and 401, 413 or 429 (`rate_limited`). What can't become a lead is kept for 30 days.\n\nA form to copy:\n\n```html\n<form method=\"post\" action=\"https://leads.example.com/in/TOKEN\">\n  <label>Name <input name=\"name\" required></label>\n  <label>E-mail <input name=\"email\" type=\"email\" required></label>\n  <label>Phone <input name=\"phone\" type=\"tel\"></label>\n  <label>Message <textarea name=\"message\"></textarea></label>\n  <!-- The honeypot: people do not see it. -->\n  <input name=\"website\" tabindex=\"-1\" autocomplete=\"off\" style=\"left: -10000px; position: absolute\">\n  <button>Send</button>\n</form>\n```\n\nOther fields become `details` of the lead. A `mapping` puts them elsewhere."}
+-- {"position":7,"title":"Traces","body":"Send `traceparent` (W3C Trace Context) with a request, and its trace id is in the server's log, and as `trace_id` in the\n`payload` of the audit events that the request makes. An invalid `traceparent` is ignored. `Server-Timing` in the response says\nhow many milliseconds the database took (`db`), and how long the request waited for a connection (`wait`)."}
 
 -- the rows of api.parameter
 -- {"name":"action","description":"Only events with one of these actions.","example":"lead.updated"}

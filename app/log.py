@@ -22,6 +22,9 @@ _HELD = 0.05
 
 _ROOT = str(Path(__file__).parent.parent) + "/"
 
+NOBODY = '"organization_id":null,"key_id":null'
+"""The caller of a request whose key is not known, or not valid."""
+
 _lines: list[str] = []
 
 
@@ -41,10 +44,21 @@ def failure(message: str, error: BaseException, **members: object) -> None:
 
 
 def request(
-    id: bytes, method: str, path: str, status: int, seconds: float, cause: Mapping[str, str] | None = None
+    id: bytes,
+    method: str,
+    path: str,
+    status: int,
+    seconds: float,
+    *,
+    route: str | None = None,
+    caller: str = NOBODY,
+    database: float = 0.0,
+    wait: float = 0.0,
+    trace_id: bytes | None = None,
+    cause: Mapping[str, str] | None = None,
 ) -> None:
     """Writes a request's line, a moment later. To be called in the event loop.
-    cause: further members of the line.
+    caller: from ``caller``; database, wait: seconds; cause: further members of the line.
 
     The JSON is put together by hand, because json.dumps would be a tenth of the server's work on a
     read. Only a path can contain what JSON must escape: an id and a method are tokens (RFC 9110,
@@ -52,11 +66,24 @@ def request(
     """
     if not _lines:
         asyncio.get_running_loop().call_later(_HELD, flush)
-    _lines.append(
+    db_ms = f"{database * 1000:.2f}" if database else "null"
+    line = (
         f'{{"time":"{_now()}","level":"info","request_id":"{id.decode()}","method":"{method}",'
-        f'"path":{encode_basestring_ascii(path)},"status":{status},"ms":{seconds * 1000:.2f}'
-        + (f",{json.dumps(cause, separators=(',', ':'))[1:-1]}}}\n" if cause else "}\n")
+        f'"path":{encode_basestring_ascii(path)},"route":{encode_basestring_ascii(route) if route else "null"},'
+        f'"status":{status},"ms":{seconds * 1000:.2f},"db_ms":{db_ms},{caller}'
     )
+    if wait:
+        line += f',"wait_ms":{wait * 1000:.2f}'
+    if trace_id:
+        line += f',"trace_id":"{trace_id.decode()}"'
+    if cause:
+        line += f",{json.dumps(cause, separators=(',', ':'))[1:-1]}"
+    _lines.append(line + "}\n")
+
+
+def caller(organization_id: str, key_id: str) -> str:
+    """The members of a request's line that tell who has sent it."""
+    return f'"organization_id":{encode_basestring_ascii(organization_id)},"key_id":{encode_basestring_ascii(key_id)}'
 
 
 def flush() -> None:

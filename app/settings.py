@@ -53,6 +53,8 @@ class Settings:
     """Seconds for which the server still takes requests after SIGTERM, while /readyz is 503."""
     keep_alive_seconds: int
     """Seconds after which an idle connection of a client is closed."""
+    server_timing: bool
+    """Whether responses have the header Server-Timing."""
     cors_origins: tuple[str, ...]
     """Origins whose pages may call the API. Empty: CORS is off."""
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
@@ -109,6 +111,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         prepared_statements=value("LEADS_PREPARED_STATEMENTS", True, _switch({"on": True, "off": False})),
         drain_seconds=value("LEADS_DRAIN_SECONDS", 0, _whole(0, 300)),
         keep_alive_seconds=value("LEADS_KEEP_ALIVE_SECONDS", 75, _whole(1, 3600)),
+        server_timing=value("LEADS_SERVER_TIMING", True, _switch({"on": True, "off": False})),
         cors_origins=value("LEADS_CORS_ORIGINS", (), _origins),
         trusted_proxies=value("LEADS_TRUSTED_PROXIES", (), _networks),
         crm_key=value("LEADS_CRM_KEY", None, str) or value("LEADS_CRM_KEY_FILE", None, _password),

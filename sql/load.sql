@@ -21,6 +21,7 @@ reset role;
 \ir auth/entered_organization_id.sql
 \ir auth/organization_id.sql
 \ir auth/key_id.sql
+\ir auth/caller.sql
 \ir auth/key_scopes.sql
 \ir auth/key_state.sql
 \ir auth/add_form_key.sql

@@ -38,6 +38,7 @@ from app.server.postgres import (
     Statement,
     StatementAbandoned,
     StatementFailed,
+    Timing,
 )
 from app.server.problems import FieldError, Problem
 from app.server.queue import ANYBODY, ClientGone, Unavailable
@@ -81,6 +82,7 @@ PAGE_PAUSES = (0.1, 0.3, 1.0, 3.0, 5.0)
 _ENTER = Statement(
     b"enter", b"select api.input_faults($5, $6, $7) from auth.enter($1, $2, $3, $4)", function="api.input_faults"
 )
+_CALLER = Statement(b"caller", b"select auth.caller() from auth.enter($1, $2, $3, $4)", function="auth.caller")
 _quoted = functools.lru_cache(1000)(quote)
 _encoded = functools.lru_cache(100)(urlencode)
 _NO_HEADER = re.compile(rb"^[^:]*[^!#$%&'*+.^_`|~0-9A-Za-z:-]|^:|[\x00-\x08\x0a-\x1f\x7f]")
@@ -97,8 +99,11 @@ class _Turn:
 class Api:
     """The ASGI application below PREFIX. ``table`` may be replaced while it runs."""
 
-    def __init__(self, pool: Pool, table: Table, trusted_proxies: Sequence[Network] = ()) -> None:
+    def __init__(
+        self, pool: Pool, table: Table, trusted_proxies: Sequence[Network] = (), *, server_timing: bool = True
+    ) -> None:
         self.table = table
+        self._server_timing = server_timing
         self._trusted_proxies = trusted_proxies
         self._pool = pool
         self.totals: Totals | None = None
@@ -108,6 +113,8 @@ class Api:
         self._turns: dict[bytes, _Turn] = {}
         self._known: dict[bytes | None, None] = {}
         """The digests of keys that were valid at their last use."""
+        self._callers: dict[bytes | None, str] = {}
+        """The organization and the key, as the log shows them, by the digest of the key."""
         self._streams: dict[bytes | None, int] = {}
         """The number of streamed responses by the digest of their key."""
 
@@ -153,22 +160,36 @@ class Api:
             body = response.body(request.id.decode())
             cause = response.cause
             response = response.status, [content_type, *response.headers], body
+        timing = _server_timing(request.timing) if self._server_timing else ()
         if isinstance(response, Stream):
-            response.headers += common_headers(request.id)
+            response.headers += (*common_headers(request.id), *timing)
             return response
         status, headers, body = response
-        headers += common_headers(request.id)
+        headers += (*common_headers(request.id), *timing)
         if status != 304:
             headers.append((b"content-length", b"%d" % len(body)))
-        seconds = time.perf_counter() - request.started
-        self._count(request, status, seconds)
-        log.request(request.id, request.method, request.shown_path, status, seconds, cause)
+        self._end(request, status, cause)
         return status, headers, b"" if request.method == "HEAD" else body
 
-    def _count(self, request: Request, status: int, seconds: float) -> None:
+    def _end(self, request: Request, status: int, cause: Mapping[str, str] | None) -> None:
+        """Counts the request, and writes its line."""
+        seconds = time.perf_counter() - request.started
+        route, timing = request.route, request.timing
         if self.totals is not None:
-            label = UNMATCHED if request.route is None else request.route.label
-            self.totals.add_request(label, status, seconds)
+            self.totals.add_request(UNMATCHED if route is None else route.label, status, seconds)
+        log.request(
+            request.id,
+            request.method,
+            request.shown_path,
+            status,
+            seconds,
+            route=None if route is None else route.path,
+            caller=self._callers.get(request.digest, log.NOBODY),
+            database=timing.database,
+            wait=timing.wait,
+            trace_id=request.trace_id,
+            cause=cause,
+        )
 
     @property
     def gauges(self) -> dict[str, float]:
@@ -244,7 +265,7 @@ class Api:
 
     async def _run(self, request: Request, route: Route, call: Call) -> PGresult | Problem:
         """Runs the route's function."""
-        entering = (request.digest, request.id, route.scope, b"t" if route.is_read_only else b"f")
+        entering = (request.digest, request.context, route.scope, b"t" if route.is_read_only else b"f")
         parameters = (*entering, *call.arguments)
         result = await self._query(request, route.statement, parameters, is_read_only=route.is_read_only)
         if not isinstance(result, StatementFailed):
@@ -261,7 +282,7 @@ class Api:
             if isinstance(errors, Problem):
                 return errors
             if errors:
-                return self._invalid(route, errors)
+                return replace(self._invalid(route, errors), cause=problem.cause)
         return problem
 
     async def _run_in_turn(self, request: Request, route: Route, call: Call, key: bytes) -> PGresult | Problem:
@@ -299,7 +320,7 @@ class Api:
         No connection is held between the questions.
         """
         arguments = dict(zip(route.names, call.arguments, strict=True))
-        parameters = (request.digest, request.id, route.scope, b"t", *(arguments[name] for name in wait.names))
+        parameters = (request.digest, request.context, route.scope, b"t", *(arguments[name] for name in wait.names))
         started = time.monotonic()
         pause = WAIT_PAUSE
         while result.ntuples and result.get_value(0, 0) == b"202":
@@ -343,9 +364,7 @@ class Api:
 
         def end(cause: Mapping[str, str] | None) -> None:
             leave()
-            seconds = time.perf_counter() - request.started
-            self._count(request, status, seconds)
-            log.request(request.id, request.method, request.shown_path, status, seconds, cause)
+            self._end(request, status, cause)
 
         pages = self._pages(request, route, call, result)
         return Stream(status, headers, pages, end)
@@ -393,7 +412,7 @@ class Api:
             if value is not None and not (argument.name == "body" and "media_type" in route.names)
         ]
         arrays = (array(item[index] for item in checked).encode() for index in range(3))
-        entering = (request.digest, request.id, route.scope, b"t")
+        entering = (request.digest, request.context, route.scope, b"t")
         result = await self._query(request, _ENTER, (*entering, *arrays), is_read_only=True)
         if isinstance(result, StatementFailed):
             return self._problem_of(request, result, is_read_only=True)
@@ -419,6 +438,7 @@ class Api:
                 is_read_only=is_read_only,
                 may_share=may_share,
                 patience=patience,
+                timing=request.timing,
             )
 
         async def attempt(patience: float = PATIENCE) -> PGresult:
@@ -443,10 +463,13 @@ class Api:
                     result = await locks.run(_claim(request), request.client, request.started, attempt, error)
             if caller is ANYBODY and digest is not None:
                 self._remember(digest)
+            self._learn(digest, parameters[2])
             return result
         except StatementFailed as error:
             if error.message == "unauthorized":
                 self._known.pop(digest, None)
+            elif error.sqlstate.startswith("PT"):  # auth.enter has accepted the key before
+                self._learn(digest, parameters[2])
             return error
         except StatementAbandoned:
             if is_read_only:
@@ -465,6 +488,27 @@ class Api:
         if len(self._known) >= KNOWN_KEYS:
             del self._known[next(iter(self._known))]
         self._known[digest] = None
+
+    def _learn(self, digest: bytes | None, scope: bytes | None) -> None:
+        """Asks for the organization and the id of a key that was accepted. They never change, so one
+        answer serves all requests. Until it is there, the log has null.
+        """
+        # A route without a scope accepts any key.
+        if digest is None or scope is None or digest in self._callers:
+            return
+        if len(self._callers) >= KNOWN_KEYS:
+            del self._callers[next(iter(self._callers))]
+        self._callers[digest] = log.NOBODY
+        self._pool.start(self._ask_for_caller(digest))
+
+    async def _ask_for_caller(self, digest: bytes) -> None:
+        try:
+            result = await self._pool.execute(_CALLER, (digest, b"", None, b"t"), caller=digest, is_read_only=True)
+        except (Unavailable, ConnectionLost, StatementFailed):
+            self._callers.pop(digest, None)  # The next request asks again.
+            return
+        if text := result.get_value(0, 0):
+            self._callers[digest] = log.caller(**json.loads(text))
 
     def _respond(self, request: Request, call: Call, result: PGresult) -> Response | Problem:
         """The response for a function's result.
@@ -506,16 +550,14 @@ class Api:
         return self._problem("invalid_body" if is_body else "invalid_parameter", errors=errors)
 
     def _problem_of(self, request: Request, error: StatementFailed, *, is_read_only: bool) -> Problem:
-        problem = problems.of_error(self.table.problems, error, is_read_only=is_read_only)
+        cause = {"sqlstate": error.sqlstate}
+        problem = replace(problems.of_error(self.table.problems, error, is_read_only=is_read_only), cause=cause)
         if problem.status == 500:
             log.write("error", request_id=request.id.decode(), sqlstate=error.sqlstate, message=error.message)
         elif problem.status == 401 and request.has_key_in_path:
             problem = replace(problem, detail="The address is wrong, or it was revoked.")
-        elif problem.status == 503:
-            cause = {"sqlstate": error.sqlstate}
-            if error.sqlstate in ("26000", "42P05"):
-                cause["reason"] = "Behind a pooler, set LEADS_PREPARED_STATEMENTS=off."
-            problem = replace(problem, cause=cause)
+        elif problem.status == 503 and error.sqlstate in ("26000", "42P05"):
+            cause["reason"] = "Behind a pooler, set LEADS_PREPARED_STATEMENTS=off."
         return problem
 
     def _problem(
@@ -529,6 +571,16 @@ class Api:
 def common_headers(request_id: bytes) -> Headers:
     """The headers that every response has."""
     return [(b"cache-control", b"private, no-cache"), (b"vary", b"Authorization"), (b"x-request-id", request_id)]
+
+
+def _server_timing(timing: Timing) -> Headers:
+    """The header Server-Timing (https://www.w3.org/TR/server-timing/), in milliseconds."""
+    parts = []
+    if timing.database:
+        parts.append(b"db;dur=%.2f" % (timing.database * 1000))
+    if timing.wait:
+        parts.append(b"wait;dur=%.2f" % (timing.wait * 1000))
+    return [(b"server-timing", b", ".join(parts))] if parts else []
 
 
 def _claim(request: Request) -> Claim:

@@ -53,7 +53,7 @@ def create(settings: Settings, url: str) -> ASGIApp:
     """The application that serves the database at this address, with the login in it."""
     pool = Pool(url, settings.connections, settings.queue, is_preparing=settings.prepared_statements)
     # Read before the first request: if the database can't be served, the start must fail.
-    api = Api(pool, loading.load(url), settings.trusted_proxies)
+    api = Api(pool, loading.load(url), settings.trusted_proxies, server_timing=settings.server_timing)
     background = Background()
     drain = _Drain(settings.drain_seconds)
     folder = os.environ.get(totals.FOLDER)
@@ -142,9 +142,18 @@ def create(settings: Settings, url: str) -> ASGIApp:
                 common = [header for header in common_headers(request.id) if header[0] not in names]
                 message["headers"] = [*message["headers"], *common]
                 seconds = time.perf_counter() - started
+                label = page_label(request.path)
                 if file is not None:
-                    file.totals.add_request(page_label(request.path), message["status"], seconds)
-                log.request(request.id, request.method, request.shown_path, message["status"], seconds)
+                    file.totals.add_request(label, message["status"], seconds)
+                log.request(
+                    request.id,
+                    request.method,
+                    request.shown_path,
+                    message["status"],
+                    seconds,
+                    route=None if label is totals.UNMATCHED else label[1],
+                    trace_id=request.trace_id,
+                )
             await send(message)
 
         await starlette(scope, receive, send_with_headers)
@@ -163,6 +172,8 @@ def create(settings: Settings, url: str) -> ASGIApp:
             "Idempotency-Key",
             "If-Match",
             "If-None-Match",
+            "Traceparent",
+            "Tracestate",
             "X-Request-Id",
         ],
         expose_headers=[
@@ -172,6 +183,7 @@ def create(settings: Settings, url: str) -> ASGIApp:
             "Link",
             "Location",
             "Retry-After",
+            "Server-Timing",
             "X-Request-Id",
         ],
     )
@@ -179,7 +191,18 @@ def create(settings: Settings, url: str) -> ASGIApp:
     async def chosen(scope: Scope, receive: Receive, send: Send) -> None:
         """The functions of open routes decide about origins themselves."""
         is_open = scope["type"] == "http" and scope["path"].startswith(OPEN_PREFIX + "/")
-        await (application if is_open else with_cors)(scope, receive, send)
+        await (application if is_open else with_cors)(scope, receive, send if is_open else with_timing_origin(send))
+
+    def with_timing_origin(send: Send) -> Send:
+        """The origin that may read a response may also read its Server-Timing."""
+
+        async def send_with_origin(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                origins = [value for name, value in message["headers"] if name == b"access-control-allow-origin"]
+                message["headers"] = [*message["headers"], *((b"timing-allow-origin", value) for value in origins)]
+            await send(message)
+
+        return send_with_origin
 
     return chosen
 

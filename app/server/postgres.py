@@ -26,7 +26,7 @@ from psycopg import pq
 
 from app import log, session
 from app.background import Background
-from app.server.queue import ANYBODY, Client, ClientGone, Crowded, Queue
+from app.server.queue import ANYBODY, Client, ClientGone, Crowded, Queue, Unavailable
 from app.server.totals import Totals
 
 DEADLINE = 15.0
@@ -130,6 +130,16 @@ class StatementFailed(Exception):
         return self.is_stale_plan or self.sqlstate.startswith(("08", "25", "26", "42P05"))
 
 
+@dataclass(slots=True)
+class Timing:
+    """How long the statements of a request have taken, in seconds."""
+
+    database: float = 0.0
+    """From sending each statement to its result. 0: none was sent."""
+    wait: float = 0.0
+    """Until a connection was free."""
+
+
 @dataclass(frozen=True)
 class Statement:
     """A statement's text, and the name that each connection prepares it under."""
@@ -139,7 +149,7 @@ class Statement:
     seconds: int = SHORT
     """How long it may take. If longer than SHORT, it runs on connections of its own."""
     function: str = ""
-    """The function that it calls, for the metrics."""
+    """The function that it calls, for the metrics and traces."""
 
 
 _PROBE = Statement(b"probe", b"select", function="probe")
@@ -164,6 +174,10 @@ class _Request:
     may_share: bool
     until: float
     future: "asyncio.Future[pq.abc.PGresult]"
+    timing: Timing
+    queued: float = 0.0
+    """When it began to wait for a connection. 0: it did not wait."""
+    sent: float = 0.0
     connection: "_Connection | None" = None
     """None: it was not sent."""
     is_prepared: bool = True
@@ -212,8 +226,11 @@ class _Connection:
     def send(self, request: _Request, *, is_short: bool) -> None:
         """Sends the statement. is_short: whether a short read may be sent behind it."""
         pgconn, statement = self.pgconn, request.statement
+        request.sent = monotonic()
+        if request.queued:
+            request.timing.wait += request.sent - request.queued
         if not self.requests:
-            self.started = monotonic()
+            self.started = request.sent
         self.requests.append(request)
         request.connection = self
         try:
@@ -314,6 +331,8 @@ class _Connection:
             assert result is not None
             if totals is not None:
                 totals.add_statement(request.statement.function, seconds)
+            if not future.done():
+                request.timing.database += now - request.sent
             if result.status == _TUPLES_OK:
                 # An error says nothing about the duration: a wrong key ends each statement early.
                 if request.is_prepared:
@@ -395,8 +414,10 @@ class _Connection:
     def _fail(self, requests: list[_Request]) -> None:
         """Ends the statements without a result. An error of the session is reported to all."""
         sqlstate = _sqlstate(requests[0].result) if requests else ""
+        now = monotonic()
         for request in requests:
             if not request.future.done():
+                request.timing.database += now - request.sent
                 request.future.set_exception(ConnectionLost(sqlstate))
         self._pool.release(self, requests)
 
@@ -475,12 +496,14 @@ class Pool:
         is_read_only: bool = False,
         may_share: bool = True,
         patience: float = PATIENCE,
+        timing: Timing | None = None,
     ) -> pq.abc.PGresult:
         """Runs the statement in a transaction of its own, and returns its rows.
 
         If the client disconnects, a statement that waits is not started, and a slow one that only
         reads is cancelled. caller: see Queue. may_share: whether a statement that only reads may
-        run on a connection with others. patience: the seconds to wait for a connection.
+        run on a connection with others. patience: the seconds to wait for a connection. timing: is
+        increased by what the statement takes.
         Raises Unavailable, ClientGone, ConnectionLost and StatementFailed.
         """
         if statement.seconds > self._seconds:
@@ -494,19 +517,24 @@ class Pool:
                 is_read_only=is_read_only,
                 may_share=False,
                 patience=max(patience, LONG_PATIENCE),
+                timing=timing,
             )
         now = monotonic()
         future: asyncio.Future[pq.abc.PGresult] = asyncio.get_running_loop().create_future()
-        request = _Request(statement, values, client, caller, is_read_only, may_share, now + patience, future)
+        timing = timing or Timing()
+        request = _Request(statement, values, client, caller, is_read_only, may_share, now + patience, future, timing)
         try:
             if self._idle and self._queue.enter(caller):
                 self._start(request)
             else:
                 # A timer for each wait would cost more than the wait: _watch_deadlines ends it.
+                request.queued = now
                 self._queue.put(caller, request, now)
             return await future
-        except Crowded:
-            await asyncio.sleep(CROWD_PAUSE)
+        except Unavailable as error:
+            if isinstance(error, Crowded):
+                await asyncio.sleep(CROWD_PAUSE)
+            timing.wait += monotonic() - now
             raise
         except asyncio.CancelledError:
             # The server is stopping.
@@ -584,7 +612,7 @@ class Pool:
         if connection.socket < 0:  # lost in the meantime
             return
         with contextlib.suppress(ConnectionLost, StatementFailed):
-            connection.send(_Request(_PROBE, (), PRESENT, None, False, False, 0.0, future), is_short=False)
+            connection.send(_Request(_PROBE, (), PRESENT, None, False, False, 0.0, future, Timing()), is_short=False)
             await future
 
     async def _connect(self) -> _Connection:

@@ -11,14 +11,14 @@ import os
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from app import csv_rows
 from app.server import body as bodies
 from app.server import payload
-from app.server.postgres import PRESENT
+from app.server.postgres import PRESENT, Timing
 from app.server.problems import FieldError
 from app.server.queue import Client
 from app.server.routes import HEADERS, Route
@@ -38,6 +38,10 @@ _ANY = ("*/*",)
 _KEY_IN_PATH = re.compile(r"(/in/+)[^/]+", re.IGNORECASE)
 _KEY = re.compile(r"l[a-z]_(?:live|test)_[A-Za-z0-9_-]+")
 _REQUEST_ID = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")  # a token: RFC 9110, section 5.6.2
+_TRACEPARENT = re.compile(
+    rb"(?:00(?!.{54})|(?!00|ff)[0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?"
+)
+"""Version 00 ends after the flags. A later version may have more members."""
 CSV = "text/csv"
 _BOM = b"\xef\xbb\xbf"
 _NO_PARAMETERS: Mapping[str, str] = {}
@@ -45,7 +49,7 @@ _NO_PARAMETERS: Mapping[str, str] = {}
 
 @dataclass(slots=True)
 class Request:
-    """A request's line and headers. Only ``take_key`` changes them."""
+    """A request's line and headers, and what becomes known about it while it is answered."""
 
     id: bytes
     method: str
@@ -65,8 +69,13 @@ class Request:
     client: Client
     started: float
     """When the request began (time.perf_counter)."""
+    trace_id: bytes | None
+    """From a valid header traceparent. None: there is none."""
+    context: bytes
+    """What auth.enter gets as the request's id: the id and, after a space, the trace id."""
     route: Route | None = None
     """The route that answers it, as soon as that is known."""
+    timing: Timing = field(default_factory=Timing)
 
 
 @dataclass(slots=True)
@@ -110,9 +119,13 @@ def read_request(scope: Scope) -> Request:
         headers[name] = value
     scheme, _, key = headers.get(b"authorization", b"").partition(b" ")
     id = headers.get(b"x-request-id", b"")
+    if not _REQUEST_ID.fullmatch(id) or _KEY.search(id.decode()):
+        id = os.urandom(16).hex().encode()
     peer = scope.get("client")
+    parent = headers.get(b"traceparent")
+    trace_id = None if parent is None else read_trace_id(parent)
     return Request(
-        id=id if _REQUEST_ID.fullmatch(id) and not _KEY.search(id.decode()) else os.urandom(16).hex().encode(),
+        id=id,
         method=scope["method"],
         path=scope["path"],
         shown_path=_without_keys(scope["path"]),
@@ -124,7 +137,17 @@ def read_request(scope: Scope) -> Request:
         peer=peer[0] if peer else None,
         client=scope.get("leads.client", PRESENT),
         started=time.perf_counter(),
+        trace_id=trace_id,
+        context=id if trace_id is None else b"%b %b" % (id, trace_id),
     )
+
+
+def read_trace_id(parent: bytes) -> bytes | None:
+    """The trace id of a header traceparent (W3C Trace Context, section 3.2). None: it is invalid,
+    and is ignored.
+    """
+    match = _TRACEPARENT.fullmatch(parent)
+    return None if match is None else match[1]
 
 
 def take_key(request: Request, key: str) -> None:

@@ -68,6 +68,7 @@ from (values
     execute on api.read_instant
     execute on api.routes
     execute on api.schema_version
+    execute on auth.caller
     execute on auth.enter
   '),
   ('leads_operator', '

@@ -65,4 +65,8 @@ A form to copy:
 </form>
 ```
 
-Other fields become `details` of the lead. A `mapping` puts them elsewhere.$$);
+Other fields become `details` of the lead. A `mapping` puts them elsewhere.$$),
+  (7, 'Traces',
+$$Send `traceparent` (W3C Trace Context) with a request, and its trace id is in the server's log, and as `trace_id` in the
+`payload` of the audit events that the request makes. An invalid `traceparent` is ignored. `Server-Timing` in the response says
+how many milliseconds the database took (`db`), and how long the request waited for a connection (`wait`).$$);

@@ -12,6 +12,7 @@ begin atomic
       ('Link', 'The address of the next page, with rel="next" (RFC 8288). The last page has no Link.'),
       ('Content-Disposition', 'attachment, with the name of a file.'),
       ('Retry-After', 'How many seconds to wait before you send the request again.'),
+      ('Server-Timing', 'How long the database took, db;dur= in milliseconds, and wait;dur= if the request waited for a connection.'),
       ('Idempotency-Replayed', 'true if this is the first response again.'),
       ('WWW-Authenticate', 'Always Bearer.')
   ),

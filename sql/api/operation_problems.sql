@@ -31,6 +31,7 @@ begin atomic
       'description', api.json_text(string_agg(format('`%s`: %s', f.code, f.detail), E'\n\n' order by f.code)),
       'headers', api.object_text(
         'X-Request-Id', '{"$ref":"#/components/headers/X-Request-Id"}',
+        'Server-Timing', '{"$ref":"#/components/headers/Server-Timing"}',
         'WWW-Authenticate', case f.status when 401 then '{"$ref":"#/components/headers/WWW-Authenticate"}' end,
         'Retry-After', case f.status when 503 then '{"$ref":"#/components/headers/Retry-After"}' end
       ),

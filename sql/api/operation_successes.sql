@@ -65,7 +65,7 @@ begin atomic
           api.json_text(h.name) || format(':{"$ref":"#/components/headers/%s"}', h.name), ',' order by h.position
         ) || '}'
         from unnest(
-          array['X-Request-Id']
+          array['X-Request-Id', 'Server-Timing']
           || case s.status when 202 then array['Retry-After'] else c.headers end
           || case when c.form = 'page' and c.is_paged then array['Link'] end
           || case when c.is_repeatable and s.status <> 202 then array['Idempotency-Replayed'] end

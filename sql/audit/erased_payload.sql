@@ -10,11 +10,11 @@ begin atomic
     select
       case
         when m.value::text = 'null' then 'null'
-        -- Our own ids, the actor, and the result of a push.
+        -- Our own ids, the actor, the result of a push, and the id of a trace.
         when
           m.key in (
             'lead_id', 'signal_id', 'score_id', 'sync_id', 'api_key_id', 'crm_connection_id', 'organization',
-            'scoring_model', 'pipeline_stage', 'key_id', 'role', 'vendor', 'attempts', 'error_code'
+            'scoring_model', 'pipeline_stage', 'key_id', 'role', 'vendor', 'attempts', 'error_code', 'trace_id'
           )
           then m.value::text
         when m.key = 'diff' then (
@@ -41,7 +41,7 @@ end;
 comment on function audit.erased_payload(json) is
 $$The payload with {"erased": true} in place of each value that may identify a person. The order of the members is kept.
 
-These values stay: our own ids, the actor, a push's vendor, attempts and error_code, and in the diff lead_score,
+These values stay: our own ids, the actor, the trace id, a push's vendor, attempts and error_code, and in the diff lead_score,
 pipeline_stage, source and times. The result for an erased payload is the same payload.$$;
 
 -- audit.chain_verdict calls it with the rights of its own callers.

@@ -18,9 +18,13 @@ declare
     when session_user = 'leads_operator' or audit.is_migrating_login() then 'system'
     else 'sql'
   end;
+  -- The id of the request and, after a space, its trace id if it has one (auth.enter).
+  v_request text := case when v_source = 'api' then current_setting('leads.request_id', true) end;
+  v_trace_id text := case when strpos(v_request, ' ') > 0 then substring(v_request, ' ([0-9a-f]{32})$') end;
   v_payload text := concat(
     '{', write_event.about, ',"key_id":', coalesce(to_json(v_key_id)::text, 'null'),
     case when v_key_id is null then ',"role":' || to_json(session_user::text) end,
+    ',"trace_id":"' || v_trace_id || '"',
     '}'
   );
   v_salt bytea := uuid_send(gen_random_uuid());
@@ -34,7 +38,7 @@ begin
     write_event.organization_id,
     write_event.action,
     v_source,
-    case when v_source = 'api' then nullif(left(current_setting('leads.request_id', true), 64), '') end,
+    nullif(left(split_part(v_request, ' ', 1), 64), ''),
     write_event.lead_id,
     v_payload::json,
     v_salt,
@@ -48,5 +52,6 @@ comment on function audit.write_event(uuid, text, uuid, text) is
 $$Writes an event, with its actor and its source.
 
 about: members of the payload, as JSON text without the braces. The source comes from the login: api for leads_api with a
-proven key, worker for leads_worker, system for leads_operator and the migrating login, sql for every other login.
+proven key, worker for leads_worker, system for leads_operator and the migrating login, sql for every other login. The payload
+of a request with a trace id has it as its last member, trace_id.
 Only functions that leads_audit owns may execute it.$$;

@@ -35,8 +35,8 @@ comment on function auth.enter(text, text, text, boolean) is
 $$Checks the caller's key and sets the context of the request, until the transaction ends.
 
 key_digest: SHA-256 of the key, 64 hexadecimal digits; null if there is no key. request_id: the X-Request-Id, up to 64
-characters. scope: the scope that the route requires; null for a public route, which needs no key. read_only: true makes the
-transaction read-only.
+characters; if the request has a trace id, a space and the trace id follow. scope: the scope that the route requires; null for a
+public route, which needs no key. read_only: true makes the transaction read-only.
 Raises PT401 unauthorized (no key, or an unknown, expired or revoked one) and PT403 insufficient_scope.$$;
 
 grant execute on function auth.enter(text, text, text, boolean) to leads_api;

@@ -16,7 +16,8 @@ select
   e.source as changed_via,
   (e.payload ->> 'key_id')::uuid as key_id,
   e.payload ->> 'role' as role,
-  e.correlation_id
+  e.correlation_id,
+  e.payload ->> 'trace_id' as trace_id
 from audit.event as e
 cross join lateral json_each(e.payload -> 'diff') as d
 where
@@ -39,5 +40,7 @@ comment on column bi.lead_changes.changed_via is 'Where the change came from: ap
 comment on column bi.lead_changes.key_id is 'The id of the API key that made the change; null: it was not made through the API.';
 comment on column bi.lead_changes.role is 'The database login that made the change; null: it was made through the API.';
 comment on column bi.lead_changes.correlation_id is 'The X-Request-Id of the request that made the change; null outside requests.';
+comment on column bi.lead_changes.trace_id is
+  'The trace id of the request that made the change, 32 hexadecimal digits; null: it had no traceparent.';
 
 grant select on bi.lead_changes to leads_bi;

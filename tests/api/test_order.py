@@ -444,7 +444,8 @@ def test_the_request_id_is_in_the_header_the_error_the_audit_row_and_the_log(
     assert row["correlation_id"] == answer.headers["x-request-id"]
     lines = {line["request_id"]: line for line in server.lines() if "request_id" in line}
     line = lines[answer.headers["x-request-id"]]
-    assert list(line) == ["time", "level", "request_id", "method", "path", "status", "ms"]
+    members = "time level request_id method path route status ms db_ms organization_id key_id".split()
+    assert list(line) == members
     assert (line["method"], line["path"], line["status"]) == ("POST", "/api/v1/leads", 201)
     assert lines[refused.json()["request_id"]]["status"] == 400
     # The log contains no key, no query and no body.

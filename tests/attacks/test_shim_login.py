@@ -61,6 +61,7 @@ def test_only_reviewed_functions_are_executable(session: Session) -> None:
         "and has_function_privilege(p.oid, 'execute')"
     )
     assert {row["name"] for row in rows} == {
+        "auth.caller",
         "auth.enter",
         "api.create_form",
         "api.create_lead",

@@ -267,6 +267,7 @@ READ = (
     request("read", "api.get_audit_event('{event}')"),
     request("form", """api.preflight_form('{"origin": "https://canary.example"}')"""),
     request("read", "api.get_organization()"),
+    Call("leads_api", "select auth.caller() from auth.enter('{o_read}', 'a-request', 'read', true)"),
     request("read", "api.get_health()"),
     request("admin", "api.verify_audit_log()"),
     request("admin", "api.verify_audit_log(after => '3', \"limit\" => '5')"),

@@ -18,13 +18,26 @@ def _written() -> None:
 def test_any_content_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> None:
     async def ask() -> None:
         log.request(b"r-1", "GET", '/a"\n\u2028é\x1b[31m', 404, 0.0123456)
+        log.request(
+            b"r-2",
+            "GET",
+            "/a/1",
+            200,
+            0.0123456,
+            route="/a/{id}",
+            caller=log.caller("o-1", "k-1"),
+            database=0.0045678,
+            wait=0.001,
+            trace_id=b"f" * 32,
+            cause={"sqlstate": "PT404"},
+        )
         await asyncio.sleep(log._HELD * 2)
 
     asyncio.run(ask())
     log.write("error", message="a\nb", cause=ValueError("x"))
     out, err = capsys.readouterr()
     assert out == ""
-    first, second = (json.loads(line) for line in err.splitlines())
+    first, second, third = (json.loads(line) for line in err.splitlines())
     assert err.isascii()
     assert "\x1b" not in err
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", first.pop("time"))
@@ -33,10 +46,30 @@ def test_any_content_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) -> 
         "request_id": "r-1",
         "method": "GET",
         "path": '/a"\n\u2028é\x1b[31m',
+        "route": None,
         "status": 404,
         "ms": 12.35,
+        "db_ms": None,
+        "organization_id": None,
+        "key_id": None,
     }
-    assert (second["level"], second["message"], second["cause"]) == ("error", "a\nb", "x")
+    del second["time"]
+    assert second == {
+        "level": "info",
+        "request_id": "r-2",
+        "method": "GET",
+        "path": "/a/1",
+        "route": "/a/{id}",
+        "status": 200,
+        "ms": 12.35,
+        "db_ms": 4.57,
+        "organization_id": "o-1",
+        "key_id": "k-1",
+        "wait_ms": 1.0,
+        "trace_id": "f" * 32,
+        "sqlstate": "PT404",
+    }
+    assert (third["level"], third["message"], third["cause"]) == ("error", "a\nb", "x")
 
 
 def test_lines_that_wait_are_written_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:

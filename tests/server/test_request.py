@@ -137,3 +137,50 @@ def test_a_client_that_disconnects_has_no_body() -> None:
 
     with pytest.raises(asyncio.IncompleteReadError):
         asyncio.run(read_body(request(), ROUTE, receive))
+
+
+@pytest.mark.parametrize(
+    ("parent", "is_valid"),
+    [
+        ("00-{t}-{s}-01", True),
+        ("00-{t}-{s}-00", True),
+        ("00-{t}-{s}-ff", True),
+        ("00-{t}-{s}-01-", False),
+        ("00-{t}-{s}-01-more", False),
+        ("01-{t}-{s}-01", True),
+        ("01-{t}-{s}-01-more", True),
+        ("01-{t}-{s}-01more", False),
+        ("fe-{t}-{s}-01-", True),
+        ("ff-{t}-{s}-01", False),
+        ("0-{t}-{s}-01", False),
+        ("000-{t}-{s}-01", False),
+        ("00-00000000000000000000000000000000-{s}-01", False),
+        ("00-{t}-0000000000000000-01", False),
+        ("00-{t}0-{s}-01", False),
+        ("00-4BF92F3577B34DA6A3CE929D0E0E4736-{s}-01", False),
+        ("00-{t}-00F067AA0BA902B7-01", False),
+        ("00-{t}-{s}-0A", False),
+        ("0A-{t}-{s}-01", False),
+        ("00-{t}-{s}", False),
+        ("00-{t}-{s}-1", False),
+        ("00-{t}-{s}-xx", False),
+        ("00_{t}_{s}_01", False),
+        ("00-{t}-{s}-01, 00-{t}-{s}-01", False),
+        ("01-{t}-{s}-01, 01-{t}-{s}-01", False),
+        (" 00-{t}-{s}-01", False),
+        ("", False),
+    ],
+)
+def test_a_trace_id_comes_from_a_valid_traceparent_only(parent: str, is_valid: bool) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    read = request(
+        b"", (b"traceparent", parent.format(t=trace, s="00f067aa0ba902b7").encode()), (b"x-request-id", b"a")
+    )
+    assert read.trace_id == (trace.encode() if is_valid else None)
+    assert read.context == (b"a " + trace.encode() if is_valid else b"a")
+
+
+def test_a_repeated_traceparent_is_ignored() -> None:
+    parent = b"traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    assert request(b"", parent, parent).trace_id is None
+    assert request(b"").trace_id is None
