@@ -9,14 +9,10 @@ import asyncio
 import hashlib
 import os
 import re
-import shutil
-import socket
-import subprocess
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +24,9 @@ from app.embedded.account import server_account
 from app.server import loading, postgres
 from app.server.application import ROUTES_PAUSE
 from app.session import SERVER
-from app.settings import ROOT
+from tests.support import pooler
 from tests.support.database import Database, Organization, make_organization
-from tests.support.process import Server, free_port
+from tests.support.process import Server
 
 PREPARE = """
 prepare "{name}" (text, text, text, text, uuid) as
@@ -213,67 +209,27 @@ def test_no_statement_of_ours_depends_on_the_search_path(database: Database) -> 
 # Through PgBouncer
 
 
-def ini(database: Database, port: int, folder: Path, *, is_resetting: bool) -> str:
-    """docs/operations.md's configuration, for one session that all share."""
-    text = (ROOT / "docs" / "operations.md").read_text().partition("```ini\n")[2].partition("```")[0]
-    assert "server_reset_query_always = 1" in text
-    lines = [line for line in text.splitlines() if is_resetting or not line.startswith("server_reset_query")]
-    server = database.server
-    place = f"{database.name} = host={server.socket_dir} port={server.port} connect_query="
-    lines = [re.sub(r"^leads = .* connect_query=", place, line) for line in lines]
-    own = {
-        "listen_addr": "127.0.0.1",
-        "listen_port": port,
-        "unix_socket_dir": "",
-        "auth_type": "trust",
-        "auth_file": folder / "users",
-        "logfile": folder / "log",
-        "default_pool_size": 1,
-    }
-    return "\n".join([*lines, *(f"{name} = {value}" for name, value in own.items())]) + "\n"
-
-
 @pytest.fixture(scope="module")
 def new_pooler(database: Database, run_dir: Path) -> Iterator[Callable[..., str]]:
-    """Starts PgBouncer in transaction mode before the module's database;
+    """Starts PgBouncer before the module's database, with one session that all share;
     gives the shim's address there.
     """
-    program = os.environ.get("PGBOUNCER") or shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin")
+    program = pooler.program()
     if program is None:
         pytest.skip("NOT TESTED: PgBouncer is not installed (Debian: apt install pgbouncer)")
     account = server_account()
-    owner: dict[str, Any] = {}
     if os.geteuid() != account.pw_uid:
-        owner = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-        # PgBouncer also refuses to run as root.
-        # As the server's account it can connect as leads_api.
+        # PgBouncer can connect as leads_api.
         with (run_dir / "postgres" / "pg_ident.conf").open("a") as file:
             file.write(f'leads  "{account.pw_name}"  leads_api\n')
         database.sql("select pg_reload_conf()")
-    started: list[tuple[subprocess.Popen[bytes], Path]] = []
+    with ExitStack() as stack:
 
-    def start(*, is_resetting: bool) -> str:
-        folder = Path(tempfile.mkdtemp(prefix="leads-pooler-"))
-        port = free_port()
-        (folder / "users").write_text('"leads_api" ""\n')
-        (folder / "ini").write_text(ini(database, port, folder, is_resetting=is_resetting))
-        for path in (folder, *folder.iterdir()):
-            shutil.chown(path, account.pw_uid, account.pw_gid)
-        process = subprocess.Popen([program, "-q", folder / "ini"], cwd="/", stderr=subprocess.DEVNULL, **owner)
-        started.append((process, folder))
-        for _ in range(300):
-            assert process.poll() is None, (folder / "log").read_text()
-            with suppress(OSError):
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            time.sleep(0.02)
-        return f"postgresql://leads_api@127.0.0.1:{port}/{database.name}"
+        def start(*, is_resetting: bool) -> str:
+            started = pooler.running(program, database.server, database.name, is_resetting=is_resetting)
+            return stack.enter_context(started).url
 
-    yield start
-    for process, folder in started:
-        process.kill()  # from 1.23 on, SIGTERM waits for the clients
-        process.wait()
-        shutil.rmtree(folder)
+        yield start
 
 
 @pytest.fixture(scope="module")
@@ -340,6 +296,24 @@ def test_prepared_statements_behind_a_pooler_reveal_the_key(
     assert after.json() == claim(alice.keys["read"])
     assert claim(alice.keys["read"]) in looked_at(pooled)
     poisoned(pooled, "discard all")
+
+
+def test_the_reset_removes_a_replaced_statement(
+    database: Database, new_server: Callable[..., Server], resetting: str, alice: Organization, lead: str
+) -> None:
+    """Nobody needs this, because the server prepares nothing behind a pooler. But if somebody
+    forgets that setting, the documented reset still keeps the claim.
+    """
+    if pooler.version(pooler.program() or "") < (1, 21):
+        pytest.skip("This PgBouncer doesn't track prepared statements, so that they fail behind it.")
+    named = new_server(database, DATABASE_URL=resetting, LEADS_CONNECTIONS="1")
+    with named.client(alice.keys["read"]) as client:
+        before = [client.get(f"/leads/{lead}").json() for _ in range(2)]
+        for number in range(1, 20):
+            poisoned(resetting, PREPARE.format(name=f"PGBOUNCER_{number}"))
+        after = [client.get(f"/leads/{lead}").json() for _ in range(2)]
+    assert after == before
+    assert claim(alice.keys["read"]) not in looked_at(resetting)
 
 
 def prepared(url: str) -> list[tuple[str, str]]:
@@ -455,10 +429,16 @@ def test_a_pooler_that_resets_removes_settings_that_deny_service(
 
 
 def test_a_pooler_that_resets_gives_each_session_the_servers_settings(resetting: str) -> None:
-    """The server's own options don't come through: the pooler ignores them."""
+    """The server's own options don't come through: the pooler ignores them.
+
+    The sessions are one: if the reset is longer than PgBouncer can send, it closes the session
+    instead, and each request costs a new one.
+    """
+    sessions = set()
     for _ in range(2):
         with psycopg.connect(resetting, autocommit=True) as session:
             rows = session.execute("select lower(name), setting from pg_settings").fetchall()
+            sessions.add(session.execute("select pg_backend_pid()").fetchone())
         settings: dict[str, str] = dict(rows)
         for name, value in SERVER.items():
             # Of a session's start only; a login's own setting of it loads nothing but from a folder
@@ -467,3 +447,4 @@ def test_a_pooler_that_resets_gives_each_session_the_servers_settings(resetting:
                 assert settings[name] == value.replace("\\ ", " "), name
         # The time limit is the last: it would end a statement behind it.
         poisoned(resetting, "set jit = on; set timezone = 'Asia/Tokyo'; listen leads_routes; set statement_timeout = 1")
+    assert len(sessions) == 1
