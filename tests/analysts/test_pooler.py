@@ -283,7 +283,8 @@ def test_a_rotated_and_a_revoked_login_are_refused_although_the_list_is_old(pool
     addresses = (pooler.address(rotated, old), pooler.address(revoked, password))
     with ThreadPoolExecutor() as threads:
         for message in threads.map(pooler.refusal, addresses):
-            assert "query_wait_timeout" in message or "authentication failed" in message
+            # PgBouncer 1.18 waits and tries again; 1.24 passes PostgreSQL's answer on.
+            assert re.search("query_wait_timeout|authentication failed|no pg_hba.conf entry", message), message
     assert "SASL authentication failed" in pooler.refusal(pooler.address(rotated, new))
     pooler.reload_users()
     assert pooler.ask(rotated, new, "select count(*) from leads") == [(3,)]
