@@ -248,9 +248,10 @@ def run_ci(folder: Path, failing: str = "none") -> tuple[int, list[str]]:
 
 
 def test_ci_installs_postgresql_15_without_a_cluster(tmp_path: Path) -> None:
-    update, common, no_cluster, server = run_ci(tmp_path)[1][:4]
+    update, common, monitoring, no_cluster, server = run_ci(tmp_path)[1][:5]
     assert update.endswith(" update")
     assert {"chromium", "chromium-driver", "pgbouncer", "postgresql-common"} <= set(common.split())
+    assert monitoring.endswith(" --no-install-recommends prometheus")
     assert "create_main_cluster = false" in no_cluster
     assert server.endswith(" install -y postgresql-15")
 
