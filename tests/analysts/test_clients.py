@@ -118,7 +118,8 @@ import duckdb
 con = duckdb.connect()
 print(con.execute({sql!r}).fetchall())
 print(con.execute("select count(*), min(created_at) from leads").fetchall())
-print(con.execute("select * from postgres_query('live', 'select current_setting(''statement_timeout'') as t')").fetchall())
+timeout = "select current_setting('statement_timeout') as t"
+print(con.execute("select * from postgres_query('live', ?)", [timeout]).fetchall())
 """
     counted, copied, timeout = run(code, url, HOME=str(home)).splitlines()
     assert counted == "[('new', 3)]"
