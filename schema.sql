@@ -1019,7 +1019,8 @@ CREATE TYPE app.organization_values AS (
 	erased_at timestamp(3) with time zone,
 	accepts_name_and_phone boolean,
 	country_code text,
-	keep_audit_years integer
+	keep_audit_years integer,
+	time_zone text
 );
 
 ALTER TYPE app.organization_values OWNER TO leads_owner;
@@ -1534,11 +1535,13 @@ CREATE TABLE app.organization (
     accepts_name_and_phone boolean DEFAULT false NOT NULL,
     country_code text,
     keep_audit_years integer,
+    time_zone text DEFAULT 'UTC'::text NOT NULL,
     CONSTRAINT organization_country_code_is_1_to_3_digits CHECK ((country_code ~ '^[1-9][0-9]{0,2}$'::text)),
     CONSTRAINT organization_environment_is_live_or_test CHECK ((environment = ANY (ARRAY['live'::text, 'test'::text]))),
     CONSTRAINT organization_has_a_name_until_it_is_erased CHECK (((name IS NULL) = (erased_at IS NOT NULL))),
     CONSTRAINT organization_keep_audit_years_within_7_and_100 CHECK (((keep_audit_years >= 7) AND (keep_audit_years <= 100))),
-    CONSTRAINT organization_name_is_text_of_1_to_255 CHECK (app.is_text(name, 255))
+    CONSTRAINT organization_name_is_text_of_1_to_255 CHECK (app.is_text(name, 255)),
+    CONSTRAINT organization_time_zone_is_name CHECK ((time_zone ~ '^[A-Za-z0-9_+/-]{1,64}$'::text))
 );
 ALTER TABLE ONLY app.organization ALTER COLUMN organization_id SET STATISTICS 0;
 ALTER TABLE ONLY app.organization ALTER COLUMN name SET STATISTICS 0;
@@ -1548,6 +1551,7 @@ ALTER TABLE ONLY app.organization ALTER COLUMN erased_at SET STATISTICS 0;
 ALTER TABLE ONLY app.organization ALTER COLUMN accepts_name_and_phone SET STATISTICS 0;
 ALTER TABLE ONLY app.organization ALTER COLUMN country_code SET STATISTICS 0;
 ALTER TABLE ONLY app.organization ALTER COLUMN keep_audit_years SET STATISTICS 0;
+ALTER TABLE ONLY app.organization ALTER COLUMN time_zone SET STATISTICS 0;
 
 ALTER TABLE ONLY app.organization FORCE ROW LEVEL SECURITY;
 
@@ -1566,6 +1570,8 @@ COMMENT ON COLUMN app.organization.accepts_name_and_phone IS 'Whether a lead may
 COMMENT ON COLUMN app.organization.country_code IS 'The country calling code of phone numbers without one, such as 1 or 44, without +. Null: they are not completed.';
 
 COMMENT ON COLUMN app.organization.keep_audit_years IS 'For how many years the events of the audit log are kept in the database. Null: as long as the operator keeps them.';
+
+COMMENT ON COLUMN app.organization.time_zone IS 'The time zone of the days in the analysts'' views, by its name in pg_timezone_names, such as Europe/Berlin.';
 
 CREATE FUNCTION admin.analysts(organization_id uuid DEFAULT NULL::uuid) RETURNS TABLE(login text, organization_id uuid, organization text, state text, created_at text, expires_at text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -2717,6 +2723,236 @@ account: the account at the vendor. Existing syncs with the same account continu
 organization. credential_key: the id of the key that decrypts it. push_stage, settle_seconds: null keeps the values of the
 present connection; for a new one they are "qualified" and the vendor''s default. Raises PT404 organization_not_found,
 vendor_not_found and stage_not_found, PT422 out_of_range and invalid_credential.';
+
+CREATE FUNCTION admin.count_days(organization_id uuid, batch integer) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := count_days.organization_id;
+  v_new_zone text;
+  v_zone text;
+  v_next_zone text;
+  v_from uuid;
+  v_to uuid;
+begin
+  v_new_zone := (select o.time_zone from app.organization as o where o.organization_id = v_organization_id);
+  select p.time_zone, p.next_time_zone, p.next_lead_id into v_zone, v_next_zone, v_from
+  from app.stage_progress as p
+  where p.organization_id = v_organization_id;
+  if v_new_zone = v_zone and v_next_zone is null then
+    return;
+  end if;
+
+  if v_new_zone is distinct from v_next_zone then
+    -- The time zone was changed, perhaps while the days of another one were being counted.
+    delete from app.stage_day as d where d.organization_id = v_organization_id and d.time_zone <> v_zone;
+    v_from := '00000000-0000-0000-0000-000000000000';
+  end if;
+  if v_new_zone <> v_zone then
+    v_to := (
+      select s.lead_id
+      from app.stage_stay as s
+      where s.organization_id = v_organization_id and s.lead_id > v_from
+      order by s.lead_id
+      offset count_days.batch
+      limit 1
+    );
+    insert into app.stage_day as d (organization_id, time_zone, day, stage, entered, departed)
+    select
+      v_organization_id, v_new_zone, (m.at at time zone v_new_zone)::date, m.stage, sum(m.entered), sum(m.departed)
+    from (
+      select s.*
+      from app.stage_stay as s
+      where
+        s.organization_id = v_organization_id
+        and s.lead_id > v_from
+        and s.lead_id <= coalesce(v_to, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+      offset 0
+    ) as s
+    cross join lateral (values (s.entered_at, s.stage, 1, 0), (s.left_at, s.stage, 0, 1)) as m (at, stage, entered, departed)
+    where m.at is not null
+    group by (m.at at time zone v_new_zone)::date, m.stage
+    on conflict (organization_id, time_zone, day, stage)
+      do update set entered = d.entered + excluded.entered, departed = d.departed + excluded.departed;
+    if v_to is not null then
+      update app.stage_progress as p
+      set next_time_zone = v_new_zone, next_lead_id = v_to
+      where p.organization_id = v_organization_id;
+      return;
+    end if;
+    delete from app.stage_day as d where d.organization_id = v_organization_id and d.time_zone <> v_new_zone;
+  end if;
+  update app.stage_progress as p
+  set time_zone = v_new_zone, next_time_zone = null, next_lead_id = null
+  where p.organization_id = v_organization_id;
+end $$;
+
+ALTER FUNCTION admin.count_days(organization_id uuid, batch integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.count_days(organization_id uuid, batch integer) IS 'Counts the days of the organization''s time zone, if they are not the days that app.stage_progress names as complete.
+
+batch: how many stays it counts, and the other stays of the last lead. If more are left, app.stage_progress.next_time_zone is not
+null, and the next call goes on. The caller has locked the row of app.stage_progress.';
+
+CREATE FUNCTION admin.count_stages(after uuid DEFAULT NULL::uuid, batch integer DEFAULT 1000) RETURNS TABLE(organization_id uuid, counted integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := coalesce(count_stages.after, '00000000-0000-0000-0000-000000000000');
+  v_progress app.stage_progress;
+  v_time_zone text;
+  v_erased_at timestamptz;
+  v_last bigint;
+  v_until bigint;
+  v_is_done boolean;
+begin
+  loop
+    v_organization_id := (
+      select u.organization_id
+      from app.uncounted_seal as u
+      where u.organization_id > v_organization_id
+      order by u.organization_id
+      limit 1
+    );
+    if v_organization_id is null then
+      return;
+    end if;
+    -- The erasure of an organization waits for this, and afterwards nothing is written.
+    select o.time_zone, o.erased_at into v_time_zone, v_erased_at
+    from app.organization as o
+    where o.organization_id = v_organization_id
+    for key share skip locked;
+    continue when not found;
+    if v_erased_at is not null then
+      delete from app.uncounted_seal as u where u.organization_id = v_organization_id;
+      continue;
+    end if;
+    -- One session at a time works for an organization; a second one takes another organization.
+    select p.* into v_progress
+    from app.stage_progress as p
+    where p.organization_id = v_organization_id
+    for update skip locked;
+    exit when found;
+    insert into app.stage_progress (organization_id, time_zone) values (v_organization_id, v_time_zone)
+    on conflict do nothing
+    returning * into v_progress;
+    exit when found;
+  end loop;
+
+  -- Another session may have counted all since the organization was found.
+  v_last := greatest(v_progress.position, (
+    select u.position from app.uncounted_seal as u where u.organization_id = v_organization_id order by u.position desc limit 1
+  ));
+  -- A range instead of a limit: the positions have no gap, and no plan can read more. From here on, a sealer may add seals and
+  -- a row of the queue, which are left to the next call.
+  v_until := least(v_progress.position + count_stages.batch, v_last);
+
+  with change as (
+    select s.position, e.lead_id, e.created_at, e.stage_left, e.stage_entered
+    from audit.seal as s
+    -- OFFSET prevents a plan that reads all events of the organization.
+    cross join lateral (
+      select e.lead_id, e.created_at, e.stage_left, e.stage_entered
+      from audit.event as e
+      where e.organization_id = v_organization_id and e.id = s.event_id and e.created_at = s.created_at
+      offset 0
+    ) as e
+    where
+      s.organization_id = v_organization_id
+      and s.position > v_progress.position
+      and s.position <= v_until
+      and (e.stage_left is not null or e.stage_entered is not null)
+  ),
+  -- Changes of one lead wait for each other, so their seals are in the order of the changes.
+  step as (
+    select
+      c.*,
+      row_number() over lead_in_order = 1 as is_first,
+      lead(c.created_at) over lead_in_order as left_at,
+      lead(c.stage_entered) over lead_in_order as next_stage
+    from change as c
+    window lead_in_order as (partition by c.lead_id order by c.position)
+  ),
+  stay as (
+    -- The stay that ends with a lead's first change of the batch. OFFSET prevents a plan that begins with the stays.
+    select t.lead_id, t.position, t.entered_at, s.created_at as left_at, t.stage, s.stage_entered as next_stage, false as is_new
+    from step as s
+    cross join lateral (
+      select t.lead_id, t.position, t.entered_at, t.stage
+      from app.stage_stay as t
+      where t.organization_id = v_organization_id and t.lead_id = s.lead_id and t.left_at is null
+      offset 0
+    ) as t
+    where s.is_first
+    union all
+    select s.lead_id, s.position, s.created_at, s.left_at, s.stage_entered, s.next_stage, true
+    from step as s
+    where s.stage_entered is not null
+  ),
+  -- Not an UPDATE with a join: while the table is small, its plan would read all stays, and be kept.
+  written as (
+    insert into app.stage_stay (organization_id, lead_id, position, entered_at, left_at, stage, next_stage)
+    select v_organization_id, s.lead_id, s.position, s.entered_at, s.left_at, s.stage, s.next_stage
+    from stay as s
+    on conflict (organization_id, lead_id, position)
+      do update set left_at = excluded.left_at, next_stage = excluded.next_stage
+  ),
+  movement as (
+    select s.lead_id, s.stage, s.entered_at as at, 1 as entered, 0 as departed from stay as s where s.is_new
+    union all
+    select s.lead_id, s.stage, s.left_at, 0, 1 from stay as s where s.left_at is not null
+  )
+  insert into app.stage_day as d (organization_id, time_zone, day, stage, entered, departed)
+  select
+    v_organization_id, z.name, (m.at at time zone z.name)::date, m.stage, sum(m.entered), sum(m.departed)
+  from movement as m
+  -- After a change of the time zone, the leads that admin.count_days has counted already.
+  join (
+    values
+      (v_progress.time_zone, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid),
+      (v_progress.next_time_zone, v_progress.next_lead_id)
+  ) as z (name, last_lead_id) on m.lead_id <= z.last_lead_id
+  group by z.name, (m.at at time zone z.name)::date, m.stage
+  on conflict (organization_id, time_zone, day, stage)
+    do update set entered = d.entered + excluded.entered, departed = d.departed + excluded.departed;
+
+  update app.stage_progress as p
+  set
+    position = v_until,
+    counted_until = greatest(p.counted_until, (
+      select s.created_at from audit.seal as s where s.organization_id = v_organization_id and s.position = v_until
+    ))
+  where p.organization_id = v_organization_id;
+
+  perform admin.count_days(v_organization_id, 20 * count_stages.batch);
+  v_is_done := v_until >= v_last and (
+    select p.next_time_zone is null from app.stage_progress as p where p.organization_id = v_organization_id
+  );
+  if v_is_done then
+    delete from app.uncounted_seal as u where u.organization_id = v_organization_id and u.position <= v_until;
+  end if;
+  return query select
+    v_organization_id,
+    case when v_is_done then (v_until - v_progress.position)::integer else count_stages.batch end;
+end $$;
+
+ALTER FUNCTION admin.count_stages(after uuid, batch integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.count_stages(after uuid, batch integer) IS 'Writes the stays and the days of up to batch sealed events of one organization into app.stage_stay and app.stage_day.
+
+It takes the first organization with an id greater than "after" that has seals in the queue app.uncounted_seal; null: the first
+of all. Returns no row if there is no such organization. counted: the number of events; batch, if there is more to do.
+
+A call that is interrupted changes nothing, and the next one begins with the same event. Several workers may call it at the
+same time. Once an event is counted, the figures do not need it any more.';
 
 CREATE FUNCTION admin.create_analyst(login text, organization_id uuid, verifier text, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -4000,6 +4236,43 @@ COMMENT ON FUNCTION admin.export_leads(organization_id uuid, format api.export_f
 
 Raises PT404 organization_not_found and PT422 validation_failed.';
 
+CREATE FUNCTION admin.figure_findings() RETURNS TABLE(subject text, finding text, remedy text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_sort TO 'off'
+    AS $$
+begin
+  -- A worker counts new events every second.
+  return query
+  select
+    'organization ' || o.organization_id,
+    format(
+      'The figures of stages (bi.stage_history, bi.pipeline_daily) lag: events that are not counted: %s. The oldest was sealed '
+      'at %s.',
+      n.position - coalesce(p.position, 0), app.utc_text(f.sealed_at)
+    ),
+    'Start a worker (leads worker). If one runs, wait: it counts some ten thousand events per second.'
+  from app.organization as o
+  left join app.stage_progress as p on p.organization_id = o.organization_id
+  cross join lateral (
+    select s.position from audit.seal as s where s.organization_id = o.organization_id order by s.position desc limit 1
+  ) as n
+  cross join lateral (
+    select s.sealed_at
+    from audit.seal as s
+    where s.organization_id = o.organization_id and s.position > coalesce(p.position, 0)
+    order by s.position
+    limit 1
+  ) as f
+  where o.erased_at is null and n.position > coalesce(p.position, 0) and f.sealed_at < now() - interval '5 minutes';
+end $$;
+
+ALTER FUNCTION admin.figure_findings() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.figure_findings() IS 'Findings about organizations whose sealed events have waited for admin.count_stages for more than five minutes.
+
+In the form of admin.findings().';
+
 CREATE FUNCTION admin.fill_lead_items(batch integer) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4930,7 +5203,7 @@ CREATE FUNCTION admin.trigger_findings() RETURNS TABLE(subject text, finding tex
                      ELSE NULL::text
                  END AS condition
             FROM admin.tenant_table t
-           WHERE ((NOT t.is_partition) AND (t.name <> ALL (ARRAY['app.idempotency_key'::text, 'app.lead_word'::text, 'app.unindexed_lead'::text, 'intake.submission'::text, 'intake.client'::text, 'crm.attempt'::text, 'admin.lead_import'::text, 'admin.import_row'::text, 'audit.event'::text, 'audit.unsealed'::text, 'audit.seal'::text])))
+           WHERE ((NOT t.is_partition) AND (t.name <> ALL (ARRAY['app.idempotency_key'::text, 'app.lead_word'::text, 'app.unindexed_lead'::text, 'intake.submission'::text, 'intake.client'::text, 'crm.attempt'::text, 'app.stage_stay'::text, 'app.stage_day'::text, 'app.stage_progress'::text, 'app.uncounted_seal'::text, 'admin.lead_import'::text, 'admin.import_row'::text, 'audit.event'::text, 'audit.unsealed'::text, 'audit.seal'::text])))
          UNION ALL
           SELECT t.oid,
              t.name,
@@ -4940,7 +5213,7 @@ CREATE FUNCTION admin.trigger_findings() RETURNS TABLE(subject text, finding tex
              g.is_always,
              NULL::integer,
              NULL::text
-            FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('app.lead'::text,'_110_check_first_score'::text,false), ('app.lead'::text,'_120_check_score'::text,false), ('app.lead'::text,'_600_keep_first_score'::text,false), ('app.lead'::text,'_610_keep_set_score'::text,false), ('app.lead'::text,'_910_push_first_stage'::text,false), ('app.lead'::text,'_920_push_stage'::text,false), ('app.lead_word'::text,'_100_refuse_truncate'::text,false), ('app.unindexed_lead'::text,'_100_refuse_truncate'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_110_keep_outcome'::text,false), ('crm.connection'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_120_keep_identity'::text,false), ('intake.submission'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_110_keep_identity'::text,false), ('crm.sync'::text,'_120_keep_outcome'::text,false), ('crm.sync'::text,'_130_count_up'::text,false), ('crm.sync'::text,'_140_lease_by_attempt'::text,false), ('scoring.model'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_130_keep_active'::text,false), ('scoring.model'::text,'_140_keep_history'::text,false), ('scoring.score'::text,'_100_refuse_truncate'::text,false), ('scoring.score'::text,'_110_refuse_change'::text,false), ('scoring.score'::text,'_120_check'::text,false), ('scoring.score'::text,'_500_apply'::text,false), ('scoring.signal'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_105_refuse_delete'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true), ('audit.event'::text,'_120_check_erasure'::text,true), ('audit.seal'::text,'_100_refuse_change'::text,true), ('audit.seal'::text,'_110_refuse_truncate'::text,true), ('audit.unsealed'::text,'_100_refuse_truncate'::text,false)) g("table", trigger, is_always)
+            FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('app.lead'::text,'_110_check_first_score'::text,false), ('app.lead'::text,'_120_check_score'::text,false), ('app.lead'::text,'_600_keep_first_score'::text,false), ('app.lead'::text,'_610_keep_set_score'::text,false), ('app.lead'::text,'_910_push_first_stage'::text,false), ('app.lead'::text,'_920_push_stage'::text,false), ('app.lead_word'::text,'_100_refuse_truncate'::text,false), ('app.unindexed_lead'::text,'_100_refuse_truncate'::text,false), ('app.stage_stay'::text,'_100_refuse_truncate'::text,false), ('app.stage_day'::text,'_100_refuse_truncate'::text,false), ('app.stage_progress'::text,'_100_refuse_truncate'::text,false), ('app.uncounted_seal'::text,'_100_refuse_truncate'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_110_keep_outcome'::text,false), ('crm.connection'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_120_keep_identity'::text,false), ('intake.submission'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_110_keep_identity'::text,false), ('crm.sync'::text,'_120_keep_outcome'::text,false), ('crm.sync'::text,'_130_count_up'::text,false), ('crm.sync'::text,'_140_lease_by_attempt'::text,false), ('scoring.model'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_130_keep_active'::text,false), ('scoring.model'::text,'_140_keep_history'::text,false), ('scoring.score'::text,'_100_refuse_truncate'::text,false), ('scoring.score'::text,'_110_refuse_change'::text,false), ('scoring.score'::text,'_120_check'::text,false), ('scoring.score'::text,'_500_apply'::text,false), ('scoring.signal'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_105_refuse_delete'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true), ('audit.event'::text,'_120_check_erasure'::text,true), ('audit.seal'::text,'_100_refuse_change'::text,true), ('audit.seal'::text,'_110_refuse_truncate'::text,true), ('audit.unsealed'::text,'_100_refuse_truncate'::text,false)) g("table", trigger, is_always)
               JOIN admin.tenant_table t ON ((t.name = g."table")))
          UNION ALL
           SELECT t.oid,
@@ -5072,6 +5345,12 @@ CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TA
              f.remedy,
              false
             FROM admin.seal_findings() f(subject, finding, remedy)
+         UNION ALL
+          SELECT f.subject,
+             f.finding,
+             f.remedy,
+             false
+            FROM admin.figure_findings() f(subject, finding, remedy)
          UNION ALL
           SELECT f.subject,
              f.finding,
@@ -6297,7 +6576,7 @@ ALTER FUNCTION admin.organization(organization_id uuid) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.organization(organization_id uuid) IS 'The organization. Raises PT404 organization_not_found, PT409 organization_erased.';
 
-CREATE FUNCTION admin.organizations() RETURNS TABLE(id uuid, name text, environment text, created_at text, erased_at text, country_code text, accepts_name_and_phone boolean, keep_audit_years integer)
+CREATE FUNCTION admin.organizations() RETURNS TABLE(id uuid, name text, environment text, created_at text, erased_at text, country_code text, accepts_name_and_phone boolean, keep_audit_years integer, time_zone text)
     LANGUAGE sql STABLE SECURITY DEFINER
     BEGIN ATOMIC
  SELECT o.organization_id,
@@ -6307,7 +6586,8 @@ CREATE FUNCTION admin.organizations() RETURNS TABLE(id uuid, name text, environm
      app.utc_text(o.erased_at) AS utc_text,
      o.country_code,
      o.accepts_name_and_phone,
-     o.keep_audit_years
+     o.keep_audit_years,
+     o.time_zone
     FROM app.organization o
    ORDER BY o.created_at, o.organization_id;
 END;
@@ -6492,6 +6772,38 @@ COMMENT ON FUNCTION admin.queue_leads(batch integer) IS 'Puts leads of all organ
 is left.
 
 batch: after so many rows it ends with the page of the table that it is at.';
+
+CREATE FUNCTION admin.queue_seals() RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_sort TO 'off'
+    AS $$
+declare
+  v_queued integer;
+begin
+  insert into app.uncounted_seal (organization_id, position)
+  select o.organization_id, s.position
+  from app.organization as o
+  cross join lateral (
+    select s.position from audit.seal as s where s.organization_id = o.organization_id order by s.position desc limit 1
+  ) as s
+  where
+    o.erased_at is null
+    and not exists (
+      select from app.stage_progress as p where p.organization_id = o.organization_id and p.position >= s.position
+    )
+  order by o.organization_id
+  on conflict do nothing;
+  get diagnostics v_queued = row_count;
+  return v_queued;
+end $$;
+
+ALTER FUNCTION admin.queue_seals() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.queue_seals() IS 'Puts the last seal of each organization into app.uncounted_seal, unless it is counted or in the queue. Returns their number.
+
+admin.seal_events does the same for each batch. A worker calls this function when it starts, and once an hour: for the seals that
+an older release wrote.';
 
 CREATE FUNCTION admin.record_archive_erasure(organization_id uuid, lead_id uuid, year integer, archive_digest bytea, erased json) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -7149,6 +7461,11 @@ begin
   -- In one order, so that two sessions that queue the same leads wait for no deadlock.
   order by u.id
   on conflict do nothing;
+  -- In this transaction, so that no seal is left out of the figures of stages.
+  if cardinality(v_seals) > 0 then
+    insert into app.uncounted_seal (organization_id, position) values (v_organization_id, v_seal.position)
+    on conflict do nothing;
+  end if;
   return query select v_organization_id, cardinality(v_seals);
 end $$;
 
@@ -7158,7 +7475,8 @@ COMMENT ON FUNCTION admin.seal_events(after uuid, batch integer) IS 'Seals up to
 
 It takes the first organization with an id greater than "after" that has unsealed events; null: the first of all.
 Returns no row if there is no such organization. sealed: the number of events; if it is less than batch, no committed event
-of the organization is left. Leads whose words may have changed are put into app.unindexed_lead. Several workers may call it at the same time.';
+of the organization is left. Leads whose words may have changed are put into app.unindexed_lead, and the last seal into
+app.uncounted_seal. Several workers may call it at the same time.';
 
 CREATE FUNCTION api.release_version() RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -7357,13 +7675,14 @@ COMMENT ON FUNCTION admin.set_form(form_id uuid, settings jsonb) IS 'Changes the
 settings: a JSON object (api.form_input). A setting that is left out stays. null removes name, preset, honeypot and
 redirect_url. Raises PT404 form_not_found, PT422 secret_is_fixed, preset_is_fixed and validation_failed.';
 
-CREATE FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean DEFAULT NULL::boolean, country_code text DEFAULT NULL::text, keep_audit_years integer DEFAULT NULL::integer) RETURNS void
+CREATE FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean DEFAULT NULL::boolean, country_code text DEFAULT NULL::text, keep_audit_years integer DEFAULT NULL::integer, time_zone text DEFAULT NULL::text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 #variable_conflict use_column
 declare
   v_organization_id uuid := (admin.organization(set_organization.organization_id)).organization_id;
+  v_time_zone text;
 begin
   if set_organization.country_code !~ '^([1-9][0-9]{0,2})?$' then
     raise sqlstate 'PT422' using
@@ -7374,23 +7693,41 @@ begin
     raise sqlstate 'PT422' using
       message = 'invalid_keep_audit_years', hint = 'The years must be 7 to 100, or 0 for the default.';
   end if;
+  if set_organization.time_zone is not null then
+    v_time_zone := (
+      select z.name
+      from pg_catalog.pg_timezone_names as z
+      where lower(z.name) = lower(set_organization.time_zone) and z.name !~ '^(posix/|right/|localtime$|posixrules$|Factory$)'
+      limit 1
+    );
+    if v_time_zone is null then
+      raise sqlstate 'PT422' using
+        message = 'invalid_time_zone',
+        hint = format(
+          'PostgreSQL knows no time zone "%s". Use a name of the IANA database, such as Europe/Berlin, America/New_York or UTC.',
+          set_organization.time_zone
+        );
+    end if;
+  end if;
   update app.organization as o
   set
     accepts_name_and_phone = coalesce(set_organization.accepts_name_and_phone, o.accepts_name_and_phone),
     country_code = nullif(coalesce(set_organization.country_code, o.country_code), ''),
-    keep_audit_years = nullif(coalesce(set_organization.keep_audit_years, o.keep_audit_years), 0)
+    keep_audit_years = nullif(coalesce(set_organization.keep_audit_years, o.keep_audit_years), 0),
+    time_zone = coalesce(v_time_zone, o.time_zone)
   where o.organization_id = v_organization_id;
 end $_$;
 
-ALTER FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean, country_code text, keep_audit_years integer) OWNER TO leads_jobs;
+ALTER FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean, country_code text, keep_audit_years integer, time_zone text) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean, country_code text, keep_audit_years integer) IS 'Changes the settings of an organization. Null keeps a setting.
+COMMENT ON FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean, country_code text, keep_audit_years integer, time_zone text) IS 'Changes the settings of an organization. Null keeps a setting.
 
 accepts_name_and_phone: whether a lead may have a name and a phone number as its only contact data. Leads that have no other keep
 it if this is switched off. country_code: the calling code of phone numbers without one, 1 to 3 digits; empty: none. It applies to
 the phone numbers that are written later; then call admin.fill_phone_keys for the others. keep_audit_years: for how many years leads audit retire leaves the organization''s events in the log, 7 to 100; 0: no
-longer than the operator decides. Raises PT404 organization_not_found, PT409 organization_erased, PT422 invalid_country_code and
-invalid_keep_audit_years.';
+longer than the operator decides. time_zone: the time zone of the days in the analysts'' views, by its name in pg_timezone_names, in
+upper or lower case; a worker then counts the days again. Raises PT404 organization_not_found, PT409 organization_erased, PT422
+invalid_country_code, invalid_keep_audit_years and invalid_time_zone.';
 
 CREATE FUNCTION admin.signal_analyst(login text) RETURNS void
     LANGUAGE plpgsql
@@ -13636,6 +13973,10 @@ begin
   delete from app.idempotency_key as k where k.organization_id = v_organization_id;
   delete from scoring.model as m where m.organization_id = v_organization_id;
   delete from app.pipeline_stage as p where p.organization_id = v_organization_id;
+  delete from app.stage_stay as t where t.organization_id = v_organization_id;
+  delete from app.stage_day as d where d.organization_id = v_organization_id;
+  delete from app.stage_progress as p where p.organization_id = v_organization_id;
+  delete from app.uncounted_seal as u where u.organization_id = v_organization_id;
   update app.organization as o
   set name = null, erased_at = v_now
   where o.organization_id = v_organization_id and o.erased_at is null;
@@ -13654,7 +13995,7 @@ ALTER FUNCTION audit.erase_organization(organization_id uuid) OWNER TO leads_era
 
 COMMENT ON FUNCTION audit.erase_organization(organization_id uuid) IS 'Erases an organization whose leads are already erased. Returns the number of events that were changed.
 
-It deletes the stages, models, kept answers and the name, erases the values in all events, and writes the event
+It deletes the stages, the leads'' stays in them, models, kept answers and the name, erases the values in all events, and writes the event
 organization.erased. The id, the log and its seals are kept.
 Raises PT409 leads_left if the organization has leads.';
 
@@ -17336,6 +17677,144 @@ COMMENT ON COLUMN app.lead_word.word IS 'The word. The collation "C" makes a ran
 
 COMMENT ON COLUMN app.lead_word.created_at IS 'When the lead was created.';
 
+CREATE TABLE app.stage_day (
+    organization_id uuid NOT NULL,
+    time_zone text NOT NULL,
+    day date NOT NULL,
+    stage text NOT NULL COLLATE pg_catalog."C",
+    entered bigint NOT NULL,
+    departed bigint NOT NULL
+);
+ALTER TABLE ONLY app.stage_day ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY app.stage_day ALTER COLUMN time_zone SET STATISTICS 0;
+ALTER TABLE ONLY app.stage_day ALTER COLUMN day SET STATISTICS 0;
+ALTER TABLE ONLY app.stage_day ALTER COLUMN stage SET STATISTICS 0;
+ALTER TABLE ONLY app.stage_day ALTER COLUMN entered SET STATISTICS 0;
+ALTER TABLE ONLY app.stage_day ALTER COLUMN departed SET STATISTICS 0;
+
+ALTER TABLE ONLY app.stage_day FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.stage_day OWNER TO leads_owner;
+
+COMMENT ON TABLE app.stage_day IS 'How many leads entered and left each stage on each day, counted from app.stage_stay. The worker writes it.';
+
+COMMENT ON COLUMN app.stage_day.time_zone IS 'The time zone of the day. After a change of the organization''s time zone, the days of both exist until all stays are counted.';
+
+COMMENT ON COLUMN app.stage_day.day IS 'The day. Without a row, no lead entered or left the stage.';
+
+COMMENT ON COLUMN app.stage_day.stage IS 'The stage.';
+
+COMMENT ON COLUMN app.stage_day.entered IS 'The number of stays that began on the day.';
+
+COMMENT ON COLUMN app.stage_day.departed IS 'The number of stays that ended on the day.';
+
+CREATE TABLE app.stage_progress (
+    organization_id uuid NOT NULL,
+    "position" bigint DEFAULT 0 NOT NULL,
+    counted_until timestamp(3) with time zone,
+    time_zone text NOT NULL,
+    next_time_zone text,
+    next_lead_id uuid,
+    CONSTRAINT stage_progress_names_the_lead_of_the_next_time_zone CHECK (((next_time_zone IS NULL) = (next_lead_id IS NULL)))
+);
+ALTER TABLE ONLY app.stage_progress ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY app.stage_progress ALTER COLUMN "position" SET STATISTICS 0;
+ALTER TABLE ONLY app.stage_progress ALTER COLUMN counted_until SET STATISTICS 0;
+ALTER TABLE ONLY app.stage_progress ALTER COLUMN time_zone SET STATISTICS 0;
+ALTER TABLE ONLY app.stage_progress ALTER COLUMN next_time_zone SET STATISTICS 0;
+ALTER TABLE ONLY app.stage_progress ALTER COLUMN next_lead_id SET STATISTICS 0;
+
+ALTER TABLE ONLY app.stage_progress FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.stage_progress OWNER TO leads_owner;
+
+COMMENT ON TABLE app.stage_progress IS 'How much of an organization''s audit log is in app.stage_stay and app.stage_day.';
+
+COMMENT ON COLUMN app.stage_progress."position" IS 'The position in the chain of seals of the last event that is counted.';
+
+COMMENT ON COLUMN app.stage_progress.counted_until IS 'The time of the newest event that is counted.';
+
+COMMENT ON COLUMN app.stage_progress.time_zone IS 'The time zone whose days are complete, and are shown.';
+
+COMMENT ON COLUMN app.stage_progress.next_time_zone IS 'The time zone whose days are being counted, after a change of the organization''s time zone. Null: none.';
+
+COMMENT ON COLUMN app.stage_progress.next_lead_id IS 'The stays of the leads up to this one are counted in next_time_zone.';
+
+CREATE TABLE app.stage_stay (
+    organization_id uuid NOT NULL,
+    lead_id uuid NOT NULL,
+    "position" bigint NOT NULL,
+    entered_at timestamp(3) with time zone NOT NULL,
+    left_at timestamp(3) with time zone,
+    stage text NOT NULL COLLATE pg_catalog."C",
+    next_stage text COLLATE pg_catalog."C",
+    CONSTRAINT stage_stay_has_a_next_stage_after_its_end CHECK (((left_at IS NOT NULL) OR (next_stage IS NULL)))
+)
+WITH (fillfactor='90');
+ALTER TABLE ONLY app.stage_stay ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY app.stage_stay ALTER COLUMN lead_id SET STATISTICS 0;
+ALTER TABLE ONLY app.stage_stay ALTER COLUMN "position" SET STATISTICS 0;
+ALTER TABLE ONLY app.stage_stay ALTER COLUMN entered_at SET STATISTICS 0;
+ALTER TABLE ONLY app.stage_stay ALTER COLUMN left_at SET STATISTICS 0;
+ALTER TABLE ONLY app.stage_stay ALTER COLUMN stage SET STATISTICS 0;
+ALTER TABLE ONLY app.stage_stay ALTER COLUMN next_stage SET STATISTICS 0;
+
+ALTER TABLE ONLY app.stage_stay FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.stage_stay OWNER TO leads_owner;
+
+COMMENT ON TABLE app.stage_stay IS 'The stays of leads in stages, from the audit log. The worker writes them. They stay when a lead is deleted or erased.';
+
+COMMENT ON COLUMN app.stage_stay.lead_id IS 'The lead. It may be gone.';
+
+COMMENT ON COLUMN app.stage_stay."position" IS 'The position in the chain of seals of the event by which the lead entered the stage.';
+
+COMMENT ON COLUMN app.stage_stay.entered_at IS 'When the lead entered the stage.';
+
+COMMENT ON COLUMN app.stage_stay.left_at IS 'When it left the stage; null: it is in the stage.';
+
+COMMENT ON COLUMN app.stage_stay.stage IS 'The stage.';
+
+COMMENT ON COLUMN app.stage_stay.next_stage IS 'The next stage; null: the lead is in the stage, or was deleted or erased.';
+
+CREATE TABLE app.uncounted_seal (
+    organization_id uuid NOT NULL,
+    "position" bigint NOT NULL
+);
+ALTER TABLE ONLY app.uncounted_seal ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY app.uncounted_seal ALTER COLUMN "position" SET STATISTICS 0;
+
+ALTER TABLE ONLY app.uncounted_seal FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.uncounted_seal OWNER TO leads_owner;
+
+COMMENT ON TABLE app.uncounted_seal IS 'The queue of admin.count_stages: the position of the last seal of each batch that is not counted yet.';
+
+COMMENT ON COLUMN app.uncounted_seal."position" IS 'The position in the chain of seals.';
+
+CREATE VIEW bi.freshness WITH (security_invoker='true') AS
+ SELECT o.organization_id,
+        CASE
+            WHEN (EXISTS ( SELECT
+               FROM audit.event e
+              WHERE ((e.organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)) AND (e.created_at > COALESCE(p.counted_until, '-infinity'::timestamp with time zone))))) THEN (p.counted_until)::timestamp with time zone
+            ELSE now()
+        END AS complete_until,
+    COALESCE(p.time_zone, o.time_zone) AS time_zone
+   FROM (app.organization o
+     LEFT JOIN app.stage_progress p ON ((p.organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id))))
+  WHERE (o.organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id));
+
+ALTER VIEW bi.freshness OWNER TO leads_owner;
+
+COMMENT ON VIEW bi.freshness IS 'One row: until when bi.stage_history and bi.pipeline_daily are complete, and the time zone of days. The other views have no lag.';
+
+COMMENT ON COLUMN bi.freshness.organization_id IS 'The organization''s id.';
+
+COMMENT ON COLUMN bi.freshness.complete_until IS 'timestamptz: the changes up to this time are counted. It is the present time if nothing waits; null: nothing is counted yet. If it is more than some seconds ago, a long import is being counted, or no worker runs.';
+
+COMMENT ON COLUMN bi.freshness.time_zone IS 'The time zone of the days in bi.pipeline_daily, such as Europe/Berlin. After a change of the organization''s time zone it is the old one until all days are counted again.';
+
 CREATE VIEW bi.lead_changes WITH (security_invoker='true') AS
  SELECT e.id AS event_id,
     e.organization_id,
@@ -17462,40 +17941,26 @@ COMMENT ON COLUMN bi.leads.reference IS 'The client''s own id of the lead; up to
 COMMENT ON COLUMN bi.leads.details IS 'Other values, by name: an object of texts, numbers and booleans, such as details ->> ''roof_age''; null: none.';
 
 CREATE VIEW bi.pipeline_daily WITH (security_invoker='true') AS
- WITH change AS (
-         SELECT e.stage_entered,
-            e.stage_left,
-            ((e.created_at AT TIME ZONE 'UTC'::text))::date AS day,
-            count(*) AS leads
-           FROM audit.event e
-          WHERE ((e.organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)) AND ((e.stage_left IS NOT NULL) OR (e.stage_entered IS NOT NULL)))
-          GROUP BY e.stage_entered, e.stage_left, (((e.created_at AT TIME ZONE 'UTC'::text))::date)
+ WITH zone AS (
+         SELECT p.time_zone
+           FROM app.stage_progress p
+          WHERE (p.organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id))
         ), movement AS (
-         SELECT m_1.day,
-            m_1.stage,
-            sum(m_1.entered) AS entered,
-            sum(m_1.departed) AS departed
-           FROM ( SELECT c_1.day,
-                    c_1.stage_entered AS stage,
-                    c_1.leads AS entered,
-                    (0)::bigint AS departed
-                   FROM change c_1
-                  WHERE (c_1.stage_entered IS NOT NULL)
-                UNION ALL
-                 SELECT c_1.day,
-                    c_1.stage_left,
-                    (0)::bigint AS int8,
-                    c_1.leads
-                   FROM change c_1
-                  WHERE (c_1.stage_left IS NOT NULL)) m_1
-          GROUP BY m_1.day, m_1.stage
+         SELECT d.day,
+            d.stage,
+            d.entered,
+            d.departed
+           FROM app.stage_day d
+          WHERE ((d.organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)) AND (d.time_zone = ( SELECT z.time_zone
+                   FROM zone z)))
         ), cell AS (
          SELECT (d.day)::date AS day,
             s.stage,
             s."position"
            FROM ((( SELECT min(m_1.day) AS first_day
                    FROM movement m_1) f
-             CROSS JOIN LATERAL generate_series((f.first_day)::timestamp without time zone, (((now() AT TIME ZONE 'UTC'::text))::date)::timestamp without time zone, '1 day'::interval) d(day))
+             CROSS JOIN LATERAL generate_series((f.first_day)::timestamp without time zone, (((now() AT TIME ZONE ( SELECT z.time_zone
+                   FROM zone z)))::date)::timestamp without time zone, '1 day'::interval) d(day))
              CROSS JOIN ( SELECT COALESCE(m_1.stage, p.name) AS stage,
                     p."position"
                    FROM (( SELECT DISTINCT m_2.stage
@@ -17508,17 +17973,17 @@ CREATE VIEW bi.pipeline_daily WITH (security_invoker='true') AS
  SELECT c.day,
     c.stage,
     c."position",
-    (COALESCE(m.entered, (0)::numeric))::bigint AS entered,
-    (COALESCE(m.departed, (0)::numeric))::bigint AS departed,
-    (sum((COALESCE(m.entered, (0)::numeric) - COALESCE(m.departed, (0)::numeric))) OVER (PARTITION BY c.stage ORDER BY c.day))::bigint AS lead_count
+    COALESCE(m.entered, (0)::bigint) AS entered,
+    COALESCE(m.departed, (0)::bigint) AS departed,
+    (sum((COALESCE(m.entered, (0)::bigint) - COALESCE(m.departed, (0)::bigint))) OVER (PARTITION BY c.stage ORDER BY c.day))::bigint AS lead_count
    FROM (cell c
      LEFT JOIN movement m ON (((m.day = c.day) AND (m.stage = c.stage))));
 
 ALTER VIEW bi.pipeline_daily OWNER TO leads_owner;
 
-COMMENT ON VIEW bi.pipeline_daily IS 'The pipeline by day, from the audit log: one row for each stage and each day since the first change. Days are in UTC, whatever the session''s time zone is.';
+COMMENT ON VIEW bi.pipeline_daily IS 'The pipeline by day: one row for each stage and each day since the first change. Days are in the organization''s time zone (bi.freshness.time_zone), whatever the session''s time zone is. A worker counts a change one or two seconds after it; bi.freshness shows until when the figures are complete.';
 
-COMMENT ON COLUMN bi.pipeline_daily.day IS 'The day, from midnight to midnight UTC. The last day is today, until now.';
+COMMENT ON COLUMN bi.pipeline_daily.day IS 'The day, from midnight to midnight in the organization''s time zone. The last day is today, until now.';
 
 COMMENT ON COLUMN bi.pipeline_daily.stage IS 'The stage.';
 
@@ -17568,6 +18033,57 @@ COMMENT ON COLUMN bi.score_calibration.lost IS 'The number of them in the stage 
 
 COMMENT ON COLUMN bi.score_calibration.win_rate_of_decided IS 'won divided by the sum of won and lost, from 0 to 1, to 4 decimals; null: no lead of the band is won or lost.';
 
+CREATE VIEW bi.source_daily WITH (security_invoker='true') AS
+ WITH zone AS (
+         SELECT o.time_zone
+           FROM app.organization o
+          WHERE (o.organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id))
+        )
+ SELECT (d.day)::date AS day,
+    s.source,
+    s.lead_count,
+    s.qualified,
+    s.won,
+    s.lost,
+    s.lead_score_sum,
+    s.hours_to_qualify_sum
+   FROM (((zone z
+     CROSS JOIN LATERAL ( SELECT min(l.created_at) AS first_at,
+            max(l.created_at) AS last_at
+           FROM app.lead l
+          WHERE (l.organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id))) f)
+     CROSS JOIN LATERAL generate_series((((f.first_at AT TIME ZONE z.time_zone))::date)::timestamp without time zone, (((f.last_at AT TIME ZONE z.time_zone))::date)::timestamp without time zone, '1 day'::interval) d(day))
+     CROSS JOIN LATERAL ( SELECT l.source,
+            count(*) AS lead_count,
+            count(l.qualification_completed_at) AS qualified,
+            count(*) FILTER (WHERE (l.pipeline_stage = 'won'::text)) AS won,
+            count(*) FILTER (WHERE (l.pipeline_stage = 'lost'::text)) AS lost,
+            sum(l.lead_score) AS lead_score_sum,
+            (sum(date_part('epoch'::text, (l.qualification_completed_at - l.created_at))) / (3600)::double precision) AS hours_to_qualify_sum
+           FROM app.lead l
+          WHERE ((l.organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)) AND (l.created_at >= ((d.day AT TIME ZONE z.time_zone) - '03:00:00'::interval)) AND (l.created_at < ((d.day + '1 day'::interval) AT TIME ZONE z.time_zone)) AND (((l.created_at AT TIME ZONE z.time_zone))::date = d.day))
+          GROUP BY l.source) s);
+
+ALTER VIEW bi.source_daily OWNER TO leads_owner;
+
+COMMENT ON VIEW bi.source_daily IS 'The leads of each day and source, as they are now: one row for each source of which leads were created on the day. Every column is a number or a sum, so that the sum over days is the figure of a period. Days are in the organization''s time zone, whatever the session''s time zone is. Restrict the day: the view reads only the days that the query asks for.';
+
+COMMENT ON COLUMN bi.source_daily.day IS 'The day on which the leads were created, from midnight to midnight in the organization''s time zone.';
+
+COMMENT ON COLUMN bi.source_daily.source IS 'The source; null: leads without a source.';
+
+COMMENT ON COLUMN bi.source_daily.lead_count IS 'The number of leads.';
+
+COMMENT ON COLUMN bi.source_daily.qualified IS 'The number of them that have reached the stage "qualified", whatever happened afterwards.';
+
+COMMENT ON COLUMN bi.source_daily.won IS 'The number of them in the stage "won".';
+
+COMMENT ON COLUMN bi.source_daily.lost IS 'The number of them in the stage "lost".';
+
+COMMENT ON COLUMN bi.source_daily.lead_score_sum IS 'The sum of their scores: divided by lead_count, the mean score.';
+
+COMMENT ON COLUMN bi.source_daily.hours_to_qualify_sum IS 'The sum of the hours from created_at to qualification_completed_at of the qualified leads: divided by qualified, the mean. Null: none is qualified.';
+
 CREATE VIEW bi.source_performance WITH (security_invoker='true') AS
  SELECT source,
     count(*) AS lead_count,
@@ -17596,30 +18112,19 @@ COMMENT ON COLUMN bi.source_performance.win_rate IS 'won divided by lead_count, 
 COMMENT ON COLUMN bi.source_performance.median_hours_to_qualify IS 'The median of the hours from created_at to qualification_completed_at, to 2 decimals, of the leads that are qualified; null: none is.';
 
 CREATE VIEW bi.stage_history WITH (security_invoker='true') AS
- WITH stay AS (
-         SELECT e.organization_id,
-            e.lead_id,
-            e.stage_entered AS stage,
-            e.created_at AS entered_at,
-            lead(e.created_at) OVER lead_in_time AS left_at,
-            lead(e.stage_entered) OVER lead_in_time AS next_stage
-           FROM audit.event e
-          WHERE ((e.organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)) AND ((e.stage_left IS NOT NULL) OR (e.stage_entered IS NOT NULL)))
-          WINDOW lead_in_time AS (PARTITION BY e.organization_id, e.lead_id ORDER BY e.created_at, e.id)
-        )
  SELECT organization_id,
     lead_id,
     stage,
     entered_at,
-    left_at,
-    ((EXTRACT(epoch FROM (left_at - entered_at)))::double precision / (3600)::double precision) AS hours,
+    (left_at)::timestamp with time zone AS left_at,
+    (date_part('epoch'::text, (left_at - entered_at)) / (3600)::double precision) AS hours,
     next_stage
-   FROM stay s
-  WHERE (stage IS NOT NULL);
+   FROM app.stage_stay s
+  WHERE (organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id));
 
 ALTER VIEW bi.stage_history OWNER TO leads_owner;
 
-COMMENT ON VIEW bi.stage_history IS 'Each stay of a lead in a stage, from the audit log, including leads that were deleted or erased. Times are printed in the session''s time zone, which is UTC by default.';
+COMMENT ON VIEW bi.stage_history IS 'Each stay of a lead in a stage, including leads that were deleted or erased. A worker adds new stays one or two seconds after the change; bi.freshness shows until when they are complete. Times are printed in the session''s time zone, which is UTC by default.';
 
 COMMENT ON COLUMN bi.stage_history.organization_id IS 'The organization''s id, the same in every row.';
 
@@ -17917,6 +18422,18 @@ ALTER TABLE ONLY app.lead_word
 ALTER TABLE ONLY app.pipeline_stage
     ADD CONSTRAINT pipeline_stage_pkey PRIMARY KEY (organization_id, name);
 
+ALTER TABLE ONLY app.stage_day
+    ADD CONSTRAINT stage_day_pkey PRIMARY KEY (organization_id, time_zone, day, stage);
+
+ALTER TABLE ONLY app.stage_progress
+    ADD CONSTRAINT stage_progress_pkey PRIMARY KEY (organization_id);
+
+ALTER TABLE ONLY app.stage_stay
+    ADD CONSTRAINT stage_stay_pkey PRIMARY KEY (organization_id, lead_id, "position");
+
+ALTER TABLE ONLY app.uncounted_seal
+    ADD CONSTRAINT uncounted_seal_pkey PRIMARY KEY (organization_id, "position");
+
 ALTER TABLE ONLY app.unindexed_lead
     ADD CONSTRAINT unindexed_lead_pkey PRIMARY KEY (organization_id, lead_id);
 
@@ -18007,6 +18524,8 @@ CREATE INDEX lead_by_source ON app.lead USING btree (organization_id, source, cr
 
 CREATE INDEX lead_word_by_lead ON app.lead_word USING btree (organization_id, lead_id);
 
+CREATE INDEX stage_stay_by_entered_at ON app.stage_stay USING btree (organization_id, entered_at);
+
 CREATE INDEX event_by_action_and_source ON ONLY audit.event USING btree (organization_id, action_and_source, created_at DESC, id DESC);
 
 CREATE INDEX event_by_created_at ON ONLY audit.event USING btree (organization_id, created_at DESC, id DESC);
@@ -18046,6 +18565,14 @@ CREATE TRIGGER _500_store INSTEAD OF INSERT ON admin.import_line FOR EACH ROW EX
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON app.lead FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Delete leads with DELETE, so that each is recorded.');
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON app.lead_word FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Without its rows, a search finds too few leads.');
+
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON app.stage_day FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('The analysts would see wrong figures of stages.');
+
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON app.stage_progress FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('All events would be counted again.');
+
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON app.stage_stay FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('The analysts would see wrong figures of stages.');
+
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON app.uncounted_seal FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('The seals that leave the queue would not be counted.');
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON app.unindexed_lead FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Without its rows, a search finds too few leads.');
 
@@ -18189,6 +18716,9 @@ ALTER TABLE ONLY app.lead_word
 
 ALTER TABLE ONLY app.pipeline_stage
     ADD CONSTRAINT pipeline_stage_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
+
+ALTER TABLE ONLY app.stage_progress
+    ADD CONSTRAINT stage_progress_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
 
 ALTER TABLE audit.event
     ADD CONSTRAINT event_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
@@ -18343,6 +18873,10 @@ CREATE POLICY lead_word_jobs_select ON app.lead_word FOR SELECT TO leads_jobs US
 
 ALTER TABLE app.organization ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY organization_bi_all ON app.organization AS RESTRICTIVE TO leads_bi USING ((( SELECT auth.analyst_organization_id() AS analyst_organization_id) = organization_id));
+
+CREATE POLICY organization_bi_select ON app.organization FOR SELECT TO leads_bi USING ((organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)));
+
 CREATE POLICY organization_eraser_select ON app.organization FOR SELECT TO leads_eraser USING (true);
 
 CREATE POLICY organization_eraser_update ON app.organization FOR UPDATE TO leads_eraser USING (true) WITH CHECK (true);
@@ -18384,6 +18918,68 @@ CREATE POLICY pipeline_stage_jobs_delete ON app.pipeline_stage FOR DELETE TO lea
 CREATE POLICY pipeline_stage_jobs_insert ON app.pipeline_stage FOR INSERT TO leads_jobs WITH CHECK (true);
 
 CREATE POLICY pipeline_stage_jobs_select ON app.pipeline_stage FOR SELECT TO leads_jobs USING (true);
+
+ALTER TABLE app.stage_day ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY stage_day_bi_all ON app.stage_day AS RESTRICTIVE TO leads_bi USING ((( SELECT auth.analyst_organization_id() AS analyst_organization_id) = organization_id));
+
+CREATE POLICY stage_day_bi_select ON app.stage_day FOR SELECT TO leads_bi USING ((organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)));
+
+CREATE POLICY stage_day_eraser_delete ON app.stage_day FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY stage_day_eraser_select ON app.stage_day FOR SELECT TO leads_eraser USING (true);
+
+CREATE POLICY stage_day_jobs_delete ON app.stage_day FOR DELETE TO leads_jobs USING (true);
+
+CREATE POLICY stage_day_jobs_insert ON app.stage_day FOR INSERT TO leads_jobs WITH CHECK (true);
+
+CREATE POLICY stage_day_jobs_select ON app.stage_day FOR SELECT TO leads_jobs USING (true);
+
+CREATE POLICY stage_day_jobs_update ON app.stage_day FOR UPDATE TO leads_jobs USING (true) WITH CHECK (true);
+
+ALTER TABLE app.stage_progress ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY stage_progress_bi_all ON app.stage_progress AS RESTRICTIVE TO leads_bi USING ((( SELECT auth.analyst_organization_id() AS analyst_organization_id) = organization_id));
+
+CREATE POLICY stage_progress_bi_select ON app.stage_progress FOR SELECT TO leads_bi USING ((organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)));
+
+CREATE POLICY stage_progress_eraser_delete ON app.stage_progress FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY stage_progress_eraser_select ON app.stage_progress FOR SELECT TO leads_eraser USING (true);
+
+CREATE POLICY stage_progress_jobs_insert ON app.stage_progress FOR INSERT TO leads_jobs WITH CHECK (true);
+
+CREATE POLICY stage_progress_jobs_select ON app.stage_progress FOR SELECT TO leads_jobs USING (true);
+
+CREATE POLICY stage_progress_jobs_update ON app.stage_progress FOR UPDATE TO leads_jobs USING (true) WITH CHECK (true);
+
+ALTER TABLE app.stage_stay ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY stage_stay_bi_all ON app.stage_stay AS RESTRICTIVE TO leads_bi USING ((( SELECT auth.analyst_organization_id() AS analyst_organization_id) = organization_id));
+
+CREATE POLICY stage_stay_bi_select ON app.stage_stay FOR SELECT TO leads_bi USING ((organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)));
+
+CREATE POLICY stage_stay_eraser_delete ON app.stage_stay FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY stage_stay_eraser_select ON app.stage_stay FOR SELECT TO leads_eraser USING (true);
+
+CREATE POLICY stage_stay_jobs_insert ON app.stage_stay FOR INSERT TO leads_jobs WITH CHECK (true);
+
+CREATE POLICY stage_stay_jobs_select ON app.stage_stay FOR SELECT TO leads_jobs USING (true);
+
+CREATE POLICY stage_stay_jobs_update ON app.stage_stay FOR UPDATE TO leads_jobs USING (true) WITH CHECK (true);
+
+ALTER TABLE app.uncounted_seal ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY uncounted_seal_eraser_delete ON app.uncounted_seal FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY uncounted_seal_eraser_select ON app.uncounted_seal FOR SELECT TO leads_eraser USING (true);
+
+CREATE POLICY uncounted_seal_jobs_delete ON app.uncounted_seal FOR DELETE TO leads_jobs USING (true);
+
+CREATE POLICY uncounted_seal_jobs_insert ON app.uncounted_seal FOR INSERT TO leads_jobs WITH CHECK (true);
+
+CREATE POLICY uncounted_seal_jobs_select ON app.uncounted_seal FOR SELECT TO leads_jobs USING (true);
 
 ALTER TABLE app.unindexed_lead ENABLE ROW LEVEL SECURITY;
 
@@ -18798,6 +19394,7 @@ GRANT SELECT ON TABLE app.organization TO leads_jobs;
 
 GRANT SELECT(organization_id) ON TABLE app.organization TO leads_intake;
 GRANT INSERT(organization_id),UPDATE(organization_id) ON TABLE app.organization TO leads_jobs;
+GRANT SELECT(organization_id) ON TABLE app.organization TO leads_bi;
 GRANT SELECT(organization_id) ON TABLE app.organization TO leads_eraser;
 
 GRANT INSERT(name) ON TABLE app.organization TO leads_jobs;
@@ -18815,6 +19412,9 @@ GRANT UPDATE(country_code) ON TABLE app.organization TO leads_jobs;
 GRANT SELECT(country_code) ON TABLE app.organization TO leads_eraser;
 
 GRANT UPDATE(keep_audit_years) ON TABLE app.organization TO leads_jobs;
+
+GRANT UPDATE(time_zone) ON TABLE app.organization TO leads_jobs;
+GRANT SELECT(time_zone) ON TABLE app.organization TO leads_bi;
 
 REVOKE ALL ON FUNCTION admin.analysts(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.analysts(organization_id uuid) TO leads_operator;
@@ -18938,6 +19538,11 @@ GRANT ALL ON FUNCTION admin.check_scoring_model(document jsonb) TO leads_operato
 
 REVOKE ALL ON FUNCTION admin.connect_crm(organization_id uuid, vendor text, account text, settings jsonb, credential bytea, credential_key text, push_stage text, settle_seconds integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.connect_crm(organization_id uuid, vendor text, account text, settings jsonb, credential bytea, credential_key text, push_stage text, settle_seconds integer) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.count_days(organization_id uuid, batch integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.count_stages(after uuid, batch integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.count_stages(after uuid, batch integer) TO leads_worker;
 
 REVOKE ALL ON FUNCTION admin.create_analyst(login text, organization_id uuid, verifier text, expires_at timestamp with time zone) FROM PUBLIC;
 
@@ -19222,6 +19827,8 @@ GRANT ALL ON FUNCTION admin.export_audit_events(organization_id uuid, format api
 REVOKE ALL ON FUNCTION admin.export_leads(organization_id uuid, format api.export_format, cursor api.export_cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, phone text, reference text, start_at timestamp with time zone, end_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.export_leads(organization_id uuid, format api.export_format, cursor api.export_cursor, pipeline_stage api.any_of, source api.any_of, email api.any_of, phone text, reference text, start_at timestamp with time zone, end_at timestamp with time zone) TO leads_operator;
 
+REVOKE ALL ON FUNCTION admin.figure_findings() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION admin.fill_lead_items(batch integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.fill_phone_keys(organization_id uuid, after uuid, batch integer, OUT last_id uuid, OUT leads integer) FROM PUBLIC;
@@ -19454,6 +20061,9 @@ GRANT ALL ON FUNCTION admin.payloads_about(organization_id uuid, payloads json[]
 
 REVOKE ALL ON FUNCTION admin.queue_leads(batch integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION admin.queue_seals() FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.queue_seals() TO leads_worker;
+
 REVOKE ALL ON FUNCTION admin.record_archive_erasure(organization_id uuid, lead_id uuid, year integer, archive_digest bytea, erased json) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.record_archive_erasure(organization_id uuid, lead_id uuid, year integer, archive_digest bytea, erased json) TO leads_operator;
 
@@ -19511,8 +20121,8 @@ GRANT ALL ON FUNCTION admin.service_figures() TO leads_worker;
 REVOKE ALL ON FUNCTION admin.set_form(form_id uuid, settings jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.set_form(form_id uuid, settings jsonb) TO leads_operator;
 
-REVOKE ALL ON FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean, country_code text, keep_audit_years integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean, country_code text, keep_audit_years integer) TO leads_operator;
+REVOKE ALL ON FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean, country_code text, keep_audit_years integer, time_zone text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean, country_code text, keep_audit_years integer, time_zone text) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.signal_analyst(login text) FROM PUBLIC;
 
@@ -20351,6 +20961,55 @@ GRANT SELECT(organization_id) ON TABLE app.lead_word TO leads_eraser;
 
 GRANT SELECT(lead_id) ON TABLE app.lead_word TO leads_eraser;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE app.stage_day TO leads_jobs;
+GRANT DELETE ON TABLE app.stage_day TO leads_eraser;
+
+GRANT SELECT(organization_id) ON TABLE app.stage_day TO leads_bi;
+GRANT SELECT(organization_id) ON TABLE app.stage_day TO leads_eraser;
+
+GRANT SELECT(time_zone) ON TABLE app.stage_day TO leads_bi;
+
+GRANT SELECT(day) ON TABLE app.stage_day TO leads_bi;
+
+GRANT SELECT(stage) ON TABLE app.stage_day TO leads_bi;
+
+GRANT SELECT(entered) ON TABLE app.stage_day TO leads_bi;
+
+GRANT SELECT(departed) ON TABLE app.stage_day TO leads_bi;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE app.stage_progress TO leads_jobs;
+GRANT DELETE ON TABLE app.stage_progress TO leads_eraser;
+
+GRANT SELECT(organization_id) ON TABLE app.stage_progress TO leads_bi;
+GRANT SELECT(organization_id) ON TABLE app.stage_progress TO leads_eraser;
+
+GRANT SELECT(counted_until) ON TABLE app.stage_progress TO leads_bi;
+
+GRANT SELECT(time_zone) ON TABLE app.stage_progress TO leads_bi;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE app.stage_stay TO leads_jobs;
+GRANT DELETE ON TABLE app.stage_stay TO leads_eraser;
+
+GRANT SELECT(organization_id) ON TABLE app.stage_stay TO leads_bi;
+GRANT SELECT(organization_id) ON TABLE app.stage_stay TO leads_eraser;
+
+GRANT SELECT(lead_id) ON TABLE app.stage_stay TO leads_bi;
+
+GRANT SELECT(entered_at) ON TABLE app.stage_stay TO leads_bi;
+
+GRANT SELECT(left_at) ON TABLE app.stage_stay TO leads_bi;
+
+GRANT SELECT(stage) ON TABLE app.stage_stay TO leads_bi;
+
+GRANT SELECT(next_stage) ON TABLE app.stage_stay TO leads_bi;
+
+GRANT SELECT,INSERT,DELETE ON TABLE app.uncounted_seal TO leads_jobs;
+GRANT DELETE ON TABLE app.uncounted_seal TO leads_eraser;
+
+GRANT SELECT(organization_id) ON TABLE app.uncounted_seal TO leads_eraser;
+
+GRANT SELECT ON TABLE bi.freshness TO leads_bi;
+
 GRANT SELECT ON TABLE bi.lead_changes TO leads_bi;
 
 GRANT SELECT ON TABLE bi.leads TO leads_bi;
@@ -20358,6 +21017,8 @@ GRANT SELECT ON TABLE bi.leads TO leads_bi;
 GRANT SELECT ON TABLE bi.pipeline_daily TO leads_bi;
 
 GRANT SELECT ON TABLE bi.score_calibration TO leads_bi;
+
+GRANT SELECT ON TABLE bi.source_daily TO leads_bi;
 
 GRANT SELECT ON TABLE bi.source_performance TO leads_bi;
 

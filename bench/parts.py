@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import bulk, crm, database, isolation, pages, scoring, start
+from bench import bulk, crm, database, isolation, pages, scoring, stages, start
 from bench.measure import Plan, Say
 
 SENTENCES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
@@ -13,6 +13,7 @@ SENTENCES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "crm": crm.sentences,
     "start": start.sentences,
     "pages": pages.sentences,
+    "stages": stages.sentences,
     "bulk": bulk.sentences,
 }
 
@@ -25,7 +26,9 @@ def run(names: Sequence[str], plan: Plan, folder: Path, say: Say) -> dict[str, A
         results["start"] = start.measure(folder)
     if "pages" in names:
         results["pages"] = pages.measure(folder, say)
-    if {*names} <= {"start", "pages"}:
+    if "stages" in names:
+        results["stages"] = stages.measure(folder, say)
+    if {*names} <= {"start", "pages", "stages"}:
         return results
     say("creating the database")
     with database.running(folder / "database") as measured:

@@ -1571,3 +1571,131 @@ comment on column audit.retirement.events is 'The number of events, of all organ
 comment on column audit.retirement.dropped_at is 'When the detached tables were dropped. Null: they exist.';
 
 reset role;
+
+-- migration: organization_time_zone
+-- Adds the time zone of each organization's days.
+--
+-- Locks: ACCESS EXCLUSIVE on app.organization for a catalogue change; requests wait for some milliseconds.
+-- Duration: 0 s per million rows: the default is kept in the catalogue.
+-- Phase: expand
+-- If it breaks off: nothing is left behind; run leads migrate again.
+
+set local role leads_owner;
+
+alter table app.organization
+  add column time_zone text not null default 'UTC',
+  -- The table has a row for each organization.
+  -- squawk-ignore constraint-missing-not-valid
+  add constraint organization_time_zone_is_name check (time_zone ~ '^[A-Za-z0-9_+/-]{1,64}$'),
+  alter column time_zone set statistics 0;
+comment on column app.organization.time_zone is
+  'The time zone of the days in the analysts'' views, by its name in pg_timezone_names, such as Europe/Berlin.';
+alter type app.organization_values add attribute time_zone text;
+
+reset role;
+
+-- migration: stage_figures
+-- Adds the tables of the leads' stays in stages, which the worker fills from the audit log.
+--
+-- Locks: SHARE ROW EXCLUSIVE on app.organization for some milliseconds, for a foreign key.
+-- Duration: 0 s per million rows: no row is read. The worker then needs about 10 s per million events.
+-- Phase: expand
+-- If it breaks off: nothing is left behind; run leads migrate again.
+
+set local role leads_owner;
+
+-- The fillfactor leaves space for the end of a stay on the page of its beginning, so that no index changes.
+create table app.stage_stay (
+  organization_id uuid not null,
+  lead_id uuid not null,
+  position bigint not null,
+  entered_at timestamptz(3) not null,
+  left_at timestamptz(3),
+  stage text collate "C" not null,
+  next_stage text collate "C",
+  constraint stage_stay_pkey primary key (organization_id, lead_id, position),
+  constraint stage_stay_has_a_next_stage_after_its_end check (left_at is not null or next_stage is null)
+) with (fillfactor = 90);
+create index stage_stay_by_entered_at on app.stage_stay (organization_id, entered_at);
+
+comment on table app.stage_stay is
+  'The stays of leads in stages, from the audit log. The worker writes them. They stay when a lead is deleted or erased.';
+comment on column app.stage_stay.lead_id is 'The lead. It may be gone.';
+comment on column app.stage_stay.position is 'The position in the chain of seals of the event by which the lead entered the stage.';
+comment on column app.stage_stay.entered_at is 'When the lead entered the stage.';
+comment on column app.stage_stay.left_at is 'When it left the stage; null: it is in the stage.';
+comment on column app.stage_stay.stage is 'The stage.';
+comment on column app.stage_stay.next_stage is 'The next stage; null: the lead is in the stage, or was deleted or erased.';
+
+create table app.stage_day (
+  organization_id uuid not null,
+  time_zone text not null,
+  day date not null,
+  stage text collate "C" not null,
+  entered bigint not null,
+  departed bigint not null,
+  constraint stage_day_pkey primary key (organization_id, time_zone, day, stage)
+);
+
+comment on table app.stage_day is
+  'How many leads entered and left each stage on each day, counted from app.stage_stay. The worker writes it.';
+comment on column app.stage_day.time_zone is
+  'The time zone of the day. After a change of the organization''s time zone, the days of both exist until all stays are counted.';
+comment on column app.stage_day.day is 'The day. Without a row, no lead entered or left the stage.';
+comment on column app.stage_day.stage is 'The stage.';
+comment on column app.stage_day.entered is 'The number of stays that began on the day.';
+comment on column app.stage_day.departed is 'The number of stays that ended on the day.';
+
+create table app.stage_progress (
+  organization_id uuid not null,
+  position bigint not null default 0,
+  counted_until timestamptz(3),
+  time_zone text not null,
+  next_time_zone text,
+  next_lead_id uuid,
+  constraint stage_progress_pkey primary key (organization_id),
+  constraint stage_progress_belongs_to_organization foreign key (organization_id) references app.organization,
+  constraint stage_progress_names_the_lead_of_the_next_time_zone
+    check ((next_time_zone is null) = (next_lead_id is null))
+);
+
+comment on table app.stage_progress is 'How much of an organization''s audit log is in app.stage_stay and app.stage_day.';
+comment on column app.stage_progress.position is 'The position in the chain of seals of the last event that is counted.';
+comment on column app.stage_progress.counted_until is 'The time of the newest event that is counted.';
+comment on column app.stage_progress.time_zone is 'The time zone whose days are complete, and are shown.';
+comment on column app.stage_progress.next_time_zone is
+  'The time zone whose days are being counted, after a change of the organization''s time zone. Null: none.';
+comment on column app.stage_progress.next_lead_id is 'The stays of the leads up to this one are counted in next_time_zone.';
+
+create table app.uncounted_seal (
+  organization_id uuid not null,
+  position bigint not null,
+  constraint uncounted_seal_pkey primary key (organization_id, position)
+);
+
+comment on table app.uncounted_seal is
+  'The queue of admin.count_stages: the position of the last seal of each batch that is not counted yet.';
+comment on column app.uncounted_seal.position is 'The position in the chain of seals.';
+
+do $$
+declare
+  v_column record;
+begin
+  for v_column in
+    select a.attrelid::regclass as of_table, a.attname as name
+    from pg_catalog.pg_attribute as a
+    where
+      a.attrelid in (
+        'app.stage_stay'::regclass, 'app.stage_day'::regclass, 'app.stage_progress'::regclass, 'app.uncounted_seal'::regclass
+      )
+      and a.attnum > 0
+  loop
+    execute format('alter table %s alter column %I set statistics 0', v_column.of_table, v_column.name);
+  end loop;
+end $$;
+
+alter table app.stage_stay enable row level security, force row level security;
+alter table app.stage_day enable row level security, force row level security;
+alter table app.stage_progress enable row level security, force row level security;
+alter table app.uncounted_seal enable row level security, force row level security;
+reset role;

@@ -180,7 +180,7 @@ end;
 comment on function test.event_id(timestamptz) is 'A UUID of version 7 with this time, for an event of this time.';
 
 -- The years of the tests' events.
-select audit.create_partitions(y.year) from (values (2020), (2025), (2026)) as y (year);
+select audit.create_partitions(y.year) from (values (2020), (2025), (2026), (2100)) as y (year);
 
 create function test.move_lead(actor text, lead_id uuid, stage_left text, stage_entered text, at timestamptz)
 returns void language plpgsql volatile
@@ -210,6 +210,26 @@ end $$;
 comment on function test.move_lead(text, uuid, text, text, timestamptz) is
   'Writes an event into the log of alice''s or bob''s organization, as the dba: a lead changed its stage at this time. A null '
   'stage: the lead was created, or deleted.';
+
+create function test.count_stages()
+returns void language plpgsql volatile
+as $$
+begin
+  perform test.act_as('dba');
+  insert into audit.unsealed (organization_id, event_id)
+  select e.organization_id, e.id
+  from audit.event as e
+  where not exists (select from audit.seal as s where s.organization_id = e.organization_id and s.event_id = e.id)
+  on conflict do nothing;
+  while exists (select from audit.unsealed) loop
+    perform admin.seal_events(o.id) from (select null::uuid as id union select u.organization_id from audit.unsealed as u) as o;
+  end loop;
+  while exists (select from app.uncounted_seal) loop
+    perform admin.count_stages(o.id) from (select null::uuid as id union select u.organization_id from app.uncounted_seal as u) as o;
+  end loop;
+end $$;
+
+comment on function test.count_stages() is 'Seals all events and counts them, as the worker does, as the dba.';
 
 create function test.made_lead(fields text)
 returns text language sql volatile

@@ -111,6 +111,18 @@ reset role;
 \ir app/unindexed_lead.policies.sql
 \ir app/unindexed_lead.triggers.sql
 \ir app/unindexed_lead.grants.sql
+\ir app/stage_stay.policies.sql
+\ir app/stage_stay.triggers.sql
+\ir app/stage_stay.grants.sql
+\ir app/stage_day.policies.sql
+\ir app/stage_day.triggers.sql
+\ir app/stage_day.grants.sql
+\ir app/stage_progress.policies.sql
+\ir app/stage_progress.triggers.sql
+\ir app/stage_progress.grants.sql
+\ir app/uncounted_seal.policies.sql
+\ir app/uncounted_seal.triggers.sql
+\ir app/uncounted_seal.grants.sql
 \ir app/idempotency_key.policies.sql
 \ir app/idempotency_key.grants.sql
 
@@ -343,6 +355,8 @@ reset role;
 \ir bi/stage_history.sql
 \ir bi/pipeline_daily.sql
 \ir bi/source_performance.sql
+\ir bi/source_daily.sql
+\ir bi/freshness.sql
 \ir bi/score_calibration.sql
 
 -- section admin: The functions behind the command line.
@@ -429,6 +443,9 @@ reset role;
 \ir admin/seal_events.sql
 \ir admin/index_leads.sql
 \ir admin/service_figures.sql
+\ir admin/count_days.sql
+\ir admin/count_stages.sql
+\ir admin/queue_seals.sql
 \ir admin/queue_leads.sql
 \ir admin/create_audit_partitions.sql
 \ir audit/event.partitions.sql
@@ -454,6 +471,7 @@ reset role;
 \ir admin/function_findings.sql
 \ir admin/grant_findings.sql
 \ir admin/seal_findings.sql
+\ir admin/figure_findings.sql
 \ir admin/partition_findings.sql
 \ir admin/setting_findings.sql
 \ir admin/findings.sql

@@ -96,6 +96,7 @@ class Worker:
                         ("housekeeping", self._clean_up),
                         ("sealer", partial(self._go_round, "sealer", self._sealer.seal)),
                         ("indexer", partial(self._go_round, "indexer", self._sealer.index)),
+                        ("counter", partial(self._go_round, "counter", self._sealer.count)),
                     )
                 ]
                 if self._has_metrics:
@@ -237,7 +238,7 @@ class Worker:
     async def _go_round(
         self, name: str, work: Callable[[UUID | None, int], Awaitable[tuple[UUID, int] | None]]
     ) -> None:
-        """Seals events, or stores words, of one organization after another, round after round."""
+        """Seals events, stores words, or counts stays, of one organization after another, round after round."""
         after: UUID | None = None
         has_more = False
         while True:
@@ -252,8 +253,9 @@ class Worker:
             after, has_more = None, False
 
     async def _clean_up(self) -> None:
-        """Creates partitions, warns of missing keys, and deletes expired answers, once an hour."""
+        """Creates partitions, queues seals, warns of missing keys, and deletes expired answers, once an hour."""
         while True:
+            await self._outbox.queue_seals()
             await self._outbox.create_audit_partitions()
             if count := await self._outbox.connections_without_key():
                 log.write(

@@ -135,6 +135,17 @@ class Outbox:
         """Numbers about the whole installation."""
         return [Figure(row.name, row.label, row.value) for row in await self._call("admin.service_figures")]
 
+    async def count(self, after: UUID | None, batch: int) -> tuple[UUID, int] | None:
+        """Writes the stays in stages from sealed events of the next organization: its id and the
+        number of events. None: no organization follows.
+        """
+        rows = await self._call("admin.count_stages", after, batch)
+        return (rows[0].organization_id, rows[0].counted) if rows else None
+
+    async def queue_seals(self) -> None:
+        """Queues the seals that no other function has queued for ``count``."""
+        await self._call("admin.queue_seals")
+
     async def close(self) -> None:
         """Closes the connection."""
         if self._connection is not None:

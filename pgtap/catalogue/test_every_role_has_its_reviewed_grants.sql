@@ -135,10 +135,12 @@ from (values
   ('leads_worker', '
     usage on schema admin
     usage on schema crm
+    execute on admin.count_stages
     execute on admin.create_audit_partitions
     execute on admin.delete_expired_answers
     execute on admin.delete_old_submissions
     execute on admin.index_leads
+    execute on admin.queue_seals
     execute on admin.seal_events
     execute on admin.service_figures
     execute on crm.begin_call
@@ -439,6 +441,10 @@ from (values
     usage on schema scoring
     delete, insert, select on app.lead_word
     delete, insert, select on app.unindexed_lead
+    delete, insert, select on app.uncounted_seal
+    insert, select, update on app.stage_stay
+    delete, insert, select, update on app.stage_day
+    insert, select, update on app.stage_progress
     select on api.operation
     select on api.route
     delete on app.idempotency_key
@@ -456,7 +462,7 @@ from (values
     select on app.lead_field
     insert (organization_id, name, environment) on app.organization
     select on app.organization
-    update (organization_id, accepts_name_and_phone, country_code, keep_audit_years) on app.organization
+    update (organization_id, accepts_name_and_phone, country_code, keep_audit_years, time_zone) on app.organization
     delete, insert, select on app.pipeline_stage
     select on audit.event
     select on audit.retirement
@@ -652,6 +658,14 @@ from (values
     delete on app.unindexed_lead
     select (organization_id, lead_id) on app.lead_word
     select (organization_id, lead_id) on app.unindexed_lead
+    delete on app.stage_stay
+    delete on app.stage_day
+    delete on app.stage_progress
+    delete on app.uncounted_seal
+    select (organization_id) on app.stage_stay
+    select (organization_id) on app.stage_day
+    select (organization_id) on app.stage_progress
+    select (organization_id) on app.uncounted_seal
     select (organization_id, headers, body) on app.idempotency_key
     update (request_digest, status, headers, body) on app.idempotency_key
     delete on app.idempotency_key
@@ -698,10 +712,12 @@ from (values
   '),
   ('leads_bi', '
     usage on schema bi
+    select on bi.freshness
     select on bi.lead_changes
     select on bi.leads
     select on bi.pipeline_daily
     select on bi.score_calibration
+    select on bi.source_daily
     select on bi.source_performance
     select on bi.stage_history
     select (
@@ -709,7 +725,11 @@ from (values
       pain_points, timeline, budget_range, ai_reasoning, qualification_completed_at, created_at, updated_at, phone,
       phone_key, reference, details
     ) on app.lead
+    select (organization_id, time_zone) on app.organization
     select (organization_id, name, position) on app.pipeline_stage
+    select (organization_id, lead_id, entered_at, left_at, stage, next_stage) on app.stage_stay
+    select (organization_id, time_zone, day, stage, entered, departed) on app.stage_day
+    select (organization_id, counted_until, time_zone) on app.stage_progress
     select (
       id, organization_id, action, source, correlation_id, lead_id, payload, created_at, stage_left, stage_entered
     ) on audit.event

@@ -13,10 +13,11 @@ from (
     and not c.relispartition
 ) as t
 where
-  -- Reviewed: kept responses and submissions of forms, which expire; words, which are copies of a lead's values; attempts,
-  -- which are a log; the addresses of clients; imports, whose rows are never committed; the audit log and its chain.
+  -- Reviewed: kept responses and submissions of forms, which expire; words, which are copies of a lead's values; figures of
+  -- stages, which are copies of the log; attempts, which are a log; the addresses of clients; imports, whose rows are never committed; the audit log and its chain.
   t.oid::regclass::text not in (
     'app.idempotency_key', 'app.lead_word', 'app.unindexed_lead', 'intake.submission', 'intake.client', 'crm.attempt',
+    'app.stage_stay', 'app.stage_day', 'app.stage_progress', 'app.uncounted_seal',
     'admin.lead_import', 'admin.import_row',
     'audit.event', 'audit.unsealed', 'audit.seal'
   )

@@ -13,12 +13,13 @@ returns table (
   erased_at text,
   country_code text,
   accepts_name_and_phone boolean,
-  keep_audit_years integer
+  keep_audit_years integer,
+  time_zone text
 )
 language sql stable security definer
 begin atomic
   select o.organization_id, o.name, o.environment, app.utc_text(o.created_at), app.utc_text(o.erased_at), o.country_code,
-    o.accepts_name_and_phone, o.keep_audit_years
+    o.accepts_name_and_phone, o.keep_audit_years, o.time_zone
   from app.organization as o
   order by o.created_at, o.organization_id;
 end;

@@ -19,10 +19,11 @@ begin atomic
     from admin.tenant_table as t
     where
       not t.is_partition
-      -- Kept answers and submissions of forms expire; words are copies; attempts are a log of their own; imports have no
+      -- Kept answers and submissions of forms expire; words and figures of stages are copies; attempts are a log of their own; imports have no
       -- personal data, and their rows are not committed; and the audit log.
       and t.name not in (
         'app.idempotency_key', 'app.lead_word', 'app.unindexed_lead', 'intake.submission', 'intake.client', 'crm.attempt',
+        'app.stage_stay', 'app.stage_day', 'app.stage_progress', 'app.uncounted_seal',
         'admin.lead_import', 'admin.import_row',
         'audit.event', 'audit.unsealed', 'audit.seal'
       )
@@ -38,6 +39,10 @@ begin atomic
       ('app.lead', '_920_push_stage', false),
       ('app.lead_word', '_100_refuse_truncate', false),
       ('app.unindexed_lead', '_100_refuse_truncate', false),
+      ('app.stage_stay', '_100_refuse_truncate', false),
+      ('app.stage_day', '_100_refuse_truncate', false),
+      ('app.stage_progress', '_100_refuse_truncate', false),
+      ('app.uncounted_seal', '_100_refuse_truncate', false),
       ('auth.api_key', '_100_refuse_truncate', false),
       ('crm.attempt', '_100_refuse_truncate', false),
       ('crm.attempt', '_110_keep_outcome', false),

@@ -9,7 +9,10 @@ grant select (organization_id, accepts_name_and_phone, country_code) on app.orga
 grant
   select,
   insert (organization_id, name, environment),
-  update (organization_id, accepts_name_and_phone, country_code, keep_audit_years)
+  update (organization_id, accepts_name_and_phone, country_code, keep_audit_years, time_zone)
 on app.organization to leads_jobs;
+
+-- The columns that the views of schema bi read. Analysts have no USAGE on schema app.
+grant select (organization_id, time_zone) on app.organization to leads_bi;
 
 grant select (organization_id, erased_at, country_code), update (name, erased_at) on app.organization to leads_eraser;

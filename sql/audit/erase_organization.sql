@@ -21,6 +21,10 @@ begin
   delete from app.idempotency_key as k where k.organization_id = v_organization_id;
   delete from scoring.model as m where m.organization_id = v_organization_id;
   delete from app.pipeline_stage as p where p.organization_id = v_organization_id;
+  delete from app.stage_stay as t where t.organization_id = v_organization_id;
+  delete from app.stage_day as d where d.organization_id = v_organization_id;
+  delete from app.stage_progress as p where p.organization_id = v_organization_id;
+  delete from app.uncounted_seal as u where u.organization_id = v_organization_id;
   update app.organization as o
   set name = null, erased_at = v_now
   where o.organization_id = v_organization_id and o.erased_at is null;
@@ -38,7 +42,7 @@ end $$;
 comment on function audit.erase_organization(uuid) is
 $$Erases an organization whose leads are already erased. Returns the number of events that were changed.
 
-It deletes the stages, models, kept answers and the name, erases the values in all events, and writes the event
+It deletes the stages, the leads' stays in them, models, kept answers and the name, erases the values in all events, and writes the event
 organization.erased. The id, the log and its seals are kept.
 Raises PT409 leads_left if the organization has leads.$$;
 

@@ -2,37 +2,26 @@
 set local role leads_owner;
 
 create or replace view bi.pipeline_daily with (security_invoker = true) as
-with change as (
-  select
-    e.stage_entered,
-    e.stage_left,
-    (e.created_at at time zone 'UTC')::date as day,
-    count(*) as leads
-  from audit.event as e
-  where
-    e.organization_id = (select auth.analyst_organization_id())
-    and (e.stage_left is not null or e.stage_entered is not null)
-  group by e.stage_entered, e.stage_left, (e.created_at at time zone 'UTC')::date
+with zone as (
+  select p.time_zone
+  from app.stage_progress as p
+  where p.organization_id = (select auth.analyst_organization_id())
 ),
 movement as (
-  select m.day, m.stage, sum(m.entered) as entered, sum(m.departed) as departed
-  from (
-    select c.day, c.stage_entered as stage, c.leads as entered, 0::bigint as departed
-    from change as c
-    where c.stage_entered is not null
-    union all
-    select c.day, c.stage_left, 0::bigint, c.leads
-    from change as c
-    where c.stage_left is not null
-  ) as m
-  group by m.day, m.stage
+  select d.day, d.stage, d.entered, d.departed
+  from app.stage_day as d
+  where
+    d.organization_id = (select auth.analyst_organization_id())
+    and d.time_zone = (select z.time_zone from zone as z)
 ),
 -- Every day and stage, so that a chart has no gaps.
 cell as (
   select d.day::date as day, s.stage, s.position
   from (select min(m.day) as first_day from movement as m) as f
   cross join lateral generate_series(
-    f.first_day::timestamp, (now() at time zone 'UTC')::date::timestamp, interval '1 day'
+    f.first_day::timestamp,
+    (now() at time zone (select z.time_zone from zone as z))::date::timestamp,
+    interval '1 day'
   ) as d (day)
   cross join (
     select coalesce(m.stage, p.name) as stage, p.position
@@ -55,9 +44,10 @@ from cell as c
 left join movement as m on m.day = c.day and m.stage = c.stage;
 
 comment on view bi.pipeline_daily is
-  'The pipeline by day, from the audit log: one row for each stage and each day since the first change. Days are in UTC, '
-  'whatever the session''s time zone is.';
-comment on column bi.pipeline_daily.day is 'The day, from midnight to midnight UTC. The last day is today, until now.';
+  'The pipeline by day: one row for each stage and each day since the first change. Days are in the organization''s time zone '
+  '(bi.freshness.time_zone), whatever the session''s time zone is. A worker counts a change one or two seconds after it; '
+  'bi.freshness shows until when the figures are complete.';
+comment on column bi.pipeline_daily.day is 'The day, from midnight to midnight in the organization''s time zone. The last day is today, until now.';
 comment on column bi.pipeline_daily.stage is 'The stage.';
 comment on column bi.pipeline_daily.position is 'The stage''s place in the pipeline, from 1; null: the stage was removed.';
 comment on column bi.pipeline_daily.entered is 'The number of times that a lead entered the stage on that day.';

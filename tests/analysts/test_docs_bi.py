@@ -14,6 +14,7 @@ import pytest
 
 from app.settings import ROOT
 from tests.support.database import Database, Organization
+from tests.support.figures import count_stages
 from tests.support.process import Leads, printed
 
 PAGE = (ROOT / "docs" / "bi.md").read_text(encoding="utf-8")
@@ -40,6 +41,7 @@ def analyst(
     acme, other = new_organization(), new_organization()
     for organization in (acme.id, other.id):
         database.sql(SEED.format(organization=f"'{organization}'"))
+    count_stages(database)
     login = f"docs_{uuid4().hex[:12]}"
     url = printed(leads("bi", "create", login, "--organization", acme.id))
     with psycopg.connect(url, autocommit=True) as connection:

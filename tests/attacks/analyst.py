@@ -47,6 +47,7 @@ FORMS = (
 ANOTHERS = {
     "bi.pipeline_daily": "stage = '{victim_stage}'",
     "bi.source_performance": "source = '{victim_source}'",
+    "bi.source_daily": "source = '{victim_source}'",
     "bi.score_calibration": "score_from = 90 and leads > 0",
 }
 
@@ -236,6 +237,9 @@ def _leaks() -> Iterator[Attack]:
         ("app.lead", "email"),
         ("audit.event", "payload"),
         ("bi.lead_changes", "new_value"),
+        ("bi.stage_history", "stage"),
+        ("app.stage_stay", "stage"),
+        ("app.stage_day", "stage"),
     ):
         yield Attack(
             f"temp function over {relation}", (trap, f"select 1 from {relation} where pg_temp.spy({column}::text)")
@@ -448,6 +452,9 @@ QUESTIONS = (
     "select 1 from {events} where lead_id between '{victim_lead}' and '{victim_lead}'",
     "select 1 from {events} where {event_id} between '{victim_event}' and '{victim_event}'",
     "select 1 from {stages} where {stage} between '{victim_stage}' and '{victim_stage}'",
+    "select 1 from {stays} where stage between '{victim_stage}' and '{victim_stage}'",
+    "select 1 from {stays} where lead_id between '{victim_lead}' and '{victim_lead}'",
+    "select 1 from {days} where stage between '{victim_stage}' and '{victim_stage}'",
 )
 
 RELATIONS = {
@@ -457,6 +464,8 @@ RELATIONS = {
         "event_id": "event_id",
         "stages": "bi.stage_history",
         "stage": "stage",
+        "stays": "bi.stage_history",
+        "days": "bi.pipeline_daily",
     },
     "tables": {
         "leads": "app.lead",
@@ -464,6 +473,8 @@ RELATIONS = {
         "event_id": "id",
         "stages": "app.pipeline_stage",
         "stage": "name",
+        "stays": "app.stage_stay",
+        "days": "app.stage_day",
     },
 }
 

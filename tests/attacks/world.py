@@ -14,6 +14,7 @@ from app import embedded
 from app.cli import migrate
 from tests.attacks.harness import Copy, Session
 from tests.support.database import Database, Organization, make_organization
+from tests.support.figures import count_stages
 
 ANALYST = "mallory"
 VICTIM_ANALYST = "victoria"
@@ -81,6 +82,7 @@ class Victim:
                     .replace("{year}", "2020" if tag == "a" else "2021")
                     .encode()
                 )
+            count_stages(database)
             connection.execute(
                 "insert into auth.analyst (organization_id, role_oid, role_name) "
                 "select %s, oid, rolname from pg_roles where rolname = %s",
@@ -175,6 +177,7 @@ def make(server: embedded.Server) -> World:
     migrate.apply(base.url("leads_migrator"))
     mallory = make_organization(base, "Mallory Roofing", "live")
     own = _own(base, mallory)
+    count_stages(base)
     _make_analyst(base, ANALYST, mallory.id)
     databases = (_created(server, "attack_one", base), _created(server, "attack_two", base))
     with base.connect("leads_migrator") as connection:

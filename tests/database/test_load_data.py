@@ -27,6 +27,8 @@ STAYS_BEHIND = {
     *("intake.form", "intake.submission", "intake.client", "admin.lead_import", "admin.import_row"),
     # The worker stores the words of leads.
     *("app.lead_word", "app.unindexed_lead"),
+    # The worker writes the stays in stages from the audit log.
+    *("app.stage_stay", "app.stage_day", "app.stage_progress", "app.uncounted_seal"),
 }
 TENANT_TABLES = """
 select c.oid::regclass::text as name

@@ -129,6 +129,7 @@ ARRANGED = (
     ),
     Call("leads_operator", "select * from admin.seal_events(null, 20)"),
     worker("admin.index_leads()"),
+    worker("admin.count_stages()"),
 )
 
 # The attacker's copy of the form has a token of its own, with the id of the victim's key. Another form has an id that only
@@ -182,8 +183,8 @@ EXTRA = (
 )
 CANARY = (
     "update app.lead set pipeline_stage = 'canary' where organization_id = '{victim}' and name = 'three'",
-    "update app.organization set name = 'canary', accepts_name_and_phone = true, country_code = '44' "
-    "where organization_id = '{victim}'",
+    "update app.organization set name = 'canary', accepts_name_and_phone = true, country_code = '44', "
+    "time_zone = 'Asia/Tokyo' where organization_id = '{victim}'",
     "update app.lead set name = 'canary', company = 'canary', industry = 'canary', pain_points = 'canary', "
     "lead_score = 99, revision = 7 where organization_id = '{victim}' and name <> 'plain'",
     "update app.lead set phone = '555 010 0111', phone_key = '5550100111', reference = 'canary', details = '{\"a\": \"canary\"}' "
@@ -208,6 +209,9 @@ CANARY = (
     "update intake.client set free_at = now() + interval '2 hours' where organization_id = '{victim}' and address = '192.0.2.2'",
     "update audit.event set payload = replace(payload::text, 'one.example', 'canary.example')::json "
     "where organization_id = '{victim}'",
+    "update app.stage_stay set stage = 'canary', entered_at = '2020-01-01' where organization_id = '{victim}'",
+    "update app.stage_day set stage = stage || '-canary', day = '2020-01-01' where organization_id = '{victim}'",
+    "update app.stage_progress set counted_until = '2020-01-01' where organization_id = '{victim}'",
     # No trigger has fired: the stored text of the copies and of the canaries is that of the victim's old rows.
     "update app.lead as l set item = row_to_json(app.lead_item(row(l.*)::app.lead_values))::text",
 )
@@ -362,6 +366,8 @@ WORK = (
     worker("crm.settle_attempt('{own}', '{sync_called}', 1, 'created', '42')"),
     request("write", "api.push_lead('{lead_rejected}')"),
     *_lists(),
+    worker("admin.count_stages('{victim}', 3)"),
+    worker("admin.count_stages('{victim}')"),
 )
 REFUSED = (
     worker("crm.settle_attempt('{own}', '{sync_called}', 1, 'refused', null, 400, 'No')"),
@@ -396,12 +402,14 @@ OPERATE = (
     operator("admin.leads_to_erase('{own}', null, null, '555 010 0111')"),
     operator("admin.export_leads('{own}', source => '{web}')"),
     operator("admin.export_audit_events('{own}', lead_id => '{lead_three}')"),
-    operator("admin.set_organization('{own}', true, '1', 7)"),
+    operator("admin.set_organization('{own}', true, '1', 7, 'Europe/Berlin')"),
     operator("""admin.unlisted_erasures('{own}', '[{"event_id": "{lead_three}", "digest": "x"}]')"""),
     operator("""admin.payloads_about('{own}', array['{"diff": {"email": {"to": "three@one.example"}}}']::json[],
       'three@one.example', null)"""),
     operator("""admin.record_archive_erasure('{own}', '{lead_three}', 2000, sha256('new'),
       json_build_array(json_build_object('event_id', '00dc6acf-ac00-7000-8000-000000000000', 'digest', repeat('0', 64))))"""),
+    worker("admin.count_stages('{victim}', 1)"),
+    worker("admin.count_stages('{victim}')"),
     operator("admin.fill_phone_keys('{own}', null, 100)"),
     operator("admin.try_scoring_model('{own}', '{lead_three}')"),
     operator("admin.try_scoring_model('{own}', '{lead_three}', now())"),
@@ -478,7 +486,9 @@ ANALYSE = (
             "stage_history",
             "pipeline_daily",
             "source_performance",
+            "source_daily",
             "score_calibration",
+            "freshness",
         )
     ),
     operator("admin.analysts('{own}')"),
@@ -515,6 +525,8 @@ ACROSS = (
     worker("admin.delete_expired_answers(100)"),
     worker("admin.delete_old_submissions(100)"),
     worker("admin.index_leads(null, 3)"),
+    worker("admin.queue_seals()"),
+    worker("admin.count_stages(null, 3)"),
     worker("admin.seal_events(null, 3)"),
     worker("admin.service_figures()"),
     worker("admin.seal_events('{victim}')"),

@@ -3,6 +3,7 @@ select plan(1);
 
 select move_lead('alice', '00000000-0000-7000-8000-000000000001', null, 'new', '2026-03-01 10:00Z');
 select move_lead('alice', '00000000-0000-7000-8000-000000000001', 'new', null, '2026-03-02 10:00Z');
+select count_stages();
 select make_analyst('ana');
 
 select act_as('ana');

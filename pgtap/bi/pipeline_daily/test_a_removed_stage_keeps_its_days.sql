@@ -6,6 +6,7 @@ from (values
   ('00000000-0000-7000-8000-000000000001', null, 'on-hold', '2026-03-01 10:00Z'::timestamptz),
   ('00000000-0000-7000-8000-000000000001', 'on-hold', 'won', '2026-03-02 10:00Z')
 ) as m (lead_id, stage_left, stage_entered, at);
+select count_stages();
 select make_analyst('ana');
 
 select act_as('ana');

@@ -11,6 +11,7 @@ from (values
   ('00000000-0000-7000-8000-000000000002', 'lost', 'new', '2026-03-03 11:00Z')
 ) as m (lead_id, stage_left, stage_entered, at);
 select move_lead('bob', '00000000-0000-7000-8000-000000000003', null, 'new', '2026-03-01 10:00Z');
+select count_stages();
 select make_analyst('ana');
 
 select act_as('ana');

@@ -2,6 +2,7 @@ begin;
 select plan(3);
 
 select move_lead('alice', '00000000-0000-7000-8000-000000000001', null, 'new', now() - interval '40 days');
+select count_stages();
 select make_analyst('ana');
 
 select act_as('ana');

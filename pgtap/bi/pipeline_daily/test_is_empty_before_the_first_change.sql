@@ -2,6 +2,7 @@ begin;
 select plan(2);
 
 select move_lead('bob', '00000000-0000-7000-8000-000000000001', null, 'new', '2026-03-01 10:00Z');
+select count_stages();
 select make_analyst('ana');
 select make_analyst('ben');
 

@@ -4,6 +4,7 @@ select plan(1);
 select act_as('alice');
 select made_lead('{"email": "ada@example.com"}');
 select keep('patch', api.update_lead(lead('ada@example.com'), '{"lead_score": 82}'));
+select count_stages();
 select make_analyst('ana');
 
 select act_as('ana');

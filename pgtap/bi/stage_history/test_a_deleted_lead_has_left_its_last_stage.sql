@@ -3,6 +3,7 @@ select plan(2);
 
 select act_as('alice');
 select made_lead('{"email": "ada@example.com"}');
+select count_stages();
 select make_analyst('ana');
 select act_as('ana');
 select results_eq(
@@ -10,6 +11,7 @@ select results_eq(
 );
 select act_as('dba');
 delete from app.lead where email = 'ada@example.com';
+select count_stages();
 
 select act_as('ana');
 select results_eq(

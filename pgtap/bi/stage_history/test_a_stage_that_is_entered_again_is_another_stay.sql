@@ -7,6 +7,7 @@ from (values
   ('new', 'lost', '2026-03-02 10:00Z'),
   ('lost', 'new', '2026-03-05 10:00Z')
 ) as m (stage_left, stage_entered, at);
+select count_stages();
 select make_analyst('ana');
 
 select act_as('ana');

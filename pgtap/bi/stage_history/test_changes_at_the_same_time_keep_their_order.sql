@@ -11,6 +11,7 @@ from (values
   ('019ca8d7-2d00-7000-8000-00000000000b'::uuid, '{"diff": {"pipeline_stage": {"from": "contacted", "to": "won"}}}'::json),
   ('019ca8d7-2d00-7000-8000-00000000000a', '{"diff": {"pipeline_stage": {"from": "new", "to": "contacted"}}}')
 ) as e (id, payload);
+select count_stages();
 select make_analyst('ana');
 
 select act_as('ana');

@@ -8,6 +8,7 @@ from (values
   ('contacted', 'won', '2026-03-04 12:30Z')
 ) as m (stage_left, stage_entered, at);
 select move_lead('alice', '00000000-0000-7000-8000-000000000002', null, 'new', '2026-03-02 10:00Z');
+select count_stages();
 select make_analyst('ana');
 
 select act_as('ana');

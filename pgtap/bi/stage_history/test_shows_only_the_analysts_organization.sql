@@ -5,6 +5,7 @@ select move_lead('alice', '00000000-0000-7000-8000-000000000001', null, 'new', '
 select move_lead('bob', '00000000-0000-7000-8000-000000000002', null, 'won', '2026-03-01 10:00Z');
 -- Both leads have the same id, which no constraint forbids.
 select move_lead('bob', '00000000-0000-7000-8000-000000000001', 'new', 'lost', '2026-03-02 10:00Z');
+select count_stages();
 select make_analyst('ana');
 select make_analyst('ben');
 

@@ -5,7 +5,10 @@ create table test.call as
 select format('select admin.%I(%s)', p.proname, (select string_agg('null::' || format_type(t, null), ', ') from unnest(p.proargtypes::oid[]) as t)) as call
 from pg_proc as p
 where p.pronamespace = 'admin'::regnamespace and p.prokind = 'f' and p.prorettype <> 'trigger'::regtype
-  and p.proname not in ('delete_expired_answers', 'delete_old_submissions', 'index_leads', 'seal_events', 'service_figures', 'create_audit_partitions');
+  and p.proname not in (
+    'delete_expired_answers', 'delete_old_submissions', 'index_leads', 'count_stages', 'queue_seals', 'seal_events',
+    'service_figures', 'create_audit_partitions'
+  );
 grant select on test.call to public;
 create function test.refusal(statement text)
 returns text
