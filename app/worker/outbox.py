@@ -1,6 +1,8 @@
 """The database functions that the worker calls. Each call is a transaction of its own."""
 
 import asyncio
+import os
+import socket
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +27,12 @@ SESSION = session.ALL | {
     "synchronous_commit": "on",
 }
 """Settings of the worker's sessions."""
+
+PATIENCE = 15.0
+"""Seconds after which a connection that doesn't answer is closed. PostgreSQL's statement_timeout ends
+before. Without this, a host that hangs, or that has gone without a word, would stop the worker for
+hours, also after another host has become the primary.
+"""
 
 
 @dataclass(frozen=True)
@@ -160,8 +168,20 @@ class Outbox:
                     self._conninfo, autocommit=True, row_factory=namedtuple_row
                 )
                 self._connection = connection
-            cursor = await connection.execute(statement, arguments)
-            return await cursor.fetchall()
+            timer = asyncio.get_running_loop().call_later(PATIENCE, _hang_up, connection)
+            try:
+                cursor = await connection.execute(statement, arguments)
+                return await cursor.fetchall()
+            finally:
+                timer.cancel()
+
+
+def _hang_up(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Ends a connection whose statement runs: it fails as if the server had closed the connection.
+    A cancellation of the task would not help, because psycopg then waits for the statement's end.
+    """
+    with socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
+        duplicate.shutdown(socket.SHUT_RDWR)
 
 
 def _job(row: Any) -> Job:
