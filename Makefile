@@ -6,13 +6,14 @@
 PYTHON ?= python3
 ARGS ?=
 PG15_BIN ?= /usr/lib/postgresql/15/bin
+PG_OLD_BIN ?= $(PG15_BIN)
 
 PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check
 UV := uv==0.13.9
 COMPILE := .venv/bin/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-header
 
-.PHONY: help install serve psql test lint check check-all bench migrate-under-load crash full-disk soak pressure worst fuzz test-15 test-15-database coverage mutants test-python test-pooler test-clients test-bi-clients test-examples test-n8n test-docker torture screenshots secrets schema baseline release reset lock clean
+.PHONY: help install serve psql test lint check check-all bench migrate-under-load crash full-disk soak pressure worst fuzz test-15 test-15-database test-pg-upgrade failover coverage mutants test-python test-pooler test-clients test-bi-clients test-examples test-n8n test-docker torture screenshots secrets schema baseline release reset lock clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -72,6 +73,12 @@ test-15: .venv/.dev ## Run all tests on PostgreSQL 15 (PG15_BIN: the folder of i
 test-15-database: .venv/.dev ## Run the tests of the database, the migrations and the isolation on PostgreSQL 15
 	@$(MAKE) --no-print-directory test-15 \
 	  ARGS="pgtap tests/analysts tests/api/test_access.py tests/audit tests/database tests/isolation $(ARGS)"
+
+test-pg-upgrade: .venv/.dev ## Upgrade a cluster of an older PostgreSQL with pg_upgrade (PG_OLD_BIN: the folder of its programs)
+	PG_OLD_BIN='$(PG_OLD_BIN)' .venv/bin/pytest -n0 tests/database/test_pg_upgrade.py $(ARGS)
+
+failover: .venv/.dev ## End a primary under load and promote its standby; print what was lost (ARGS: --seconds N)
+	@.venv/bin/python -m bench.failover $(ARGS)
 
 coverage: .venv/.dev ## Run all tests, and report the branch coverage of app/
 	@.venv/bin/python -m tools.pgtap
