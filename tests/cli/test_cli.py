@@ -368,7 +368,7 @@ def start(data_dir: Path, output: Path, *options: str, **more: str) -> tuple[sub
 
 
 def test_serve_from_nothing_and_again(data_dir: Path, tmp_path: Path) -> None:
-    process, text = start(data_dir, tmp_path / "first")
+    process, text = start(data_dir, tmp_path / "first", LEADS_METRICS="127.0.0.1:0")
     try:
         line = next(line for line in text.splitlines() if line.strip().startswith("curl"))
         answer = subprocess.run(shlex.split(line), capture_output=True, text=True, check=True).stdout
@@ -388,6 +388,18 @@ def test_serve_from_nothing_and_again(data_dir: Path, tmp_path: Path) -> None:
         pushed = httpx.post(f"{base[0]}/leads/{lead}/push-to-crm", headers=auth, timeout=20)
         assert pushed.status_code == 200
         assert pushed.json()["crm_sync"]["external_id"].startswith("simulated_")
+        # One address has the metrics of the server and of the worker.
+        metrics = re.search(r"http://\S+/metrics$", text, re.MULTILINE)
+        assert metrics
+        shown = (
+            'leads_worker_round_timestamp_seconds{task="sealer"}',
+            "leads_database_up 1.0",
+            "leads_server_processes 1.0",
+        )
+        end = time.monotonic() + 30
+        while not all(each in httpx.get(metrics[0]).text for each in shown):
+            assert time.monotonic() < end
+            time.sleep(0.1)
         assert (data_dir / "crm-key").stat().st_mode & 0o777 == 0o600
         settings = subprocess.run(
             [str(embedded.binary("psql")), "-XAt", _url(data_dir), "-c", "show fsync", "-c", "show data_checksums"],

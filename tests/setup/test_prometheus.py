@@ -169,14 +169,14 @@ def watch(prom: Prometheus, database: Database, vendor: Any, log: Path, key: str
             if query in EMPTY:
                 assert not prom.query(expression)
             else:
-                wait_for(functools.partial(prom.query, expression))
-    wait_for(lambda: not {"LeadsDatabaseDown", "LeadsWorkerStopped", "LeadsTargetDown"} & prom.firing())
+                wait_for(functools.partial(prom.query, expression), 60)
+    wait_for(lambda: not {"LeadsDatabaseDown", "LeadsWorkerStopped", "LeadsTargetDown"} & prom.firing(), 60)
 
     os.kill(postmaster, signal.SIGQUIT)
     wait_for(lambda: "LeadsDatabaseDown" in prom.firing(), 60)
     # What the worker had read has vanished, and its end is not reported instead.
-    wait_for(lambda: prom.query("leads_database_up == 0") and not prom.query("leads_outbox_pushes"))
-    wait_for(lambda: "LeadsWorkerStopped" not in prom.firing())
+    wait_for(lambda: prom.query("leads_database_up == 0") and not prom.query("leads_outbox_pushes"), 60)
+    wait_for(lambda: "LeadsWorkerStopped" not in prom.firing(), 60)
 
     worker.kill()
     wait_for(lambda: {"LeadsWorkerStopped", "LeadsTargetDown"} <= prom.firing(), 60)
