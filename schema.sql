@@ -15705,6 +15705,24 @@ ALTER FUNCTION crm.tg_lead__push() OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION crm.tg_lead__push() IS 'Requests the push of a lead that has entered the push_stage of the connection, in the same transaction. While pushes are held (crm.hold_pushes), the push is skipped, with the error_code bulk.';
 
+CREATE FUNCTION crm.trace_id(organization_id uuid, sync_id uuid) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT (e.payload ->> 'trace_id'::text)
+    FROM (crm.sync s
+      JOIN audit.event e ON (((e.organization_id = s.organization_id) AND (e.lead_id = s.lead_id))))
+   WHERE ((s.organization_id = trace_id.organization_id) AND (s.id = trace_id.sync_id) AND (e.action = 'lead.crm_push_requested'::text) AND ((e.payload ->> 'sync_id'::text) = (s.id)::text))
+   ORDER BY e.created_at DESC, e.id DESC
+  LIMIT 1;
+END;
+
+ALTER FUNCTION crm.trace_id(organization_id uuid, sync_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION crm.trace_id(organization_id uuid, sync_id uuid) IS 'The trace id of the last request that has asked for the push, 32 hexadecimal digits.
+
+Null: the request had none, or the push was not asked for by a request. It comes from the audit log, so it is gone when the
+log''s partition is.';
+
 CREATE FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -20784,6 +20802,9 @@ GRANT ALL ON FUNCTION crm.settle_attempt(organization_id uuid, sync_id uuid, att
 
 REVOKE ALL ON FUNCTION crm.tg_lead__push() FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.tg_lead__push() TO leads_owner;
+
+REVOKE ALL ON FUNCTION crm.trace_id(organization_id uuid, sync_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION crm.trace_id(organization_id uuid, sync_id uuid) TO leads_worker;
 
 REVOKE ALL ON FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION crm.wake_worker(organization_id uuid, lead_id uuid) TO leads_exec;

@@ -239,6 +239,7 @@ reset role;
 \ir crm/account_in_force.sql
 \ir crm/sync_in_force.sql
 \ir crm/sync_item.sql
+\ir crm/trace_id.sql
 \ir crm/push_answer.sql
 \ir crm/push_skipped.sql
 \ir crm/open_until.sql

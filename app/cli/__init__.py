@@ -76,6 +76,7 @@ def leads() -> None:
     LEADS_DRAIN_SECONDS           after SIGTERM, how long requests are still taken (default: 0)
     LEADS_KEEP_ALIVE_SECONDS      when an idle connection is closed (default: 75)
     LEADS_SERVER_TIMING           on, or off: responses have no Server-Timing (default: on)
+    OTEL_EXPORTER_OTLP_ENDPOINT   a receiver of OpenTelemetry's traces; needs the extra otel
     LEADS_CORS_ORIGINS            origins of web pages that may call the API, separated by commas
     LEADS_TRUSTED_PROXIES         proxies whose X-Forwarded-For counts: addresses or networks, with commas
     LEADS_METRICS                 host:port: where leads serve and leads worker show metrics (default: none)

@@ -19,7 +19,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from psycopg.pq.abc import PGresult
@@ -59,6 +59,9 @@ from app.server.routes import HEADERS, Match, Route, Table, Wait
 from app.server.stream import CutOff, Stream
 from app.server.totals import UNMATCHED, Totals
 from app.server.values import array
+
+if TYPE_CHECKING:
+    from app.server.traces import Traces
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
@@ -108,6 +111,8 @@ class Api:
         self._pool = pool
         self.totals: Totals | None = None
         """Where the requests are counted. None: nowhere."""
+        self.traces: Traces | None = None
+        """Where the spans of the requests go. None: nowhere."""
         self._locks = LockQueue(pool.size, pool.queue)
         self._memory = Memory()
         self._turns: dict[bytes, _Turn] = {}
@@ -145,6 +150,8 @@ class Api:
         request = read_request(scope)
         cause: Mapping[str, str] | None = None
         try:
+            if self.traces is not None:
+                self.traces.begin(request)
             response = await self._answer(request, receive)
         except asyncio.IncompleteReadError:
             return None  # the client has disconnected
@@ -177,6 +184,9 @@ class Api:
         route, timing = request.route, request.timing
         if self.totals is not None:
             self.totals.add_request(UNMATCHED if route is None else route.label, status, seconds)
+        caller = self._callers.get(request.digest, log.NOBODY)
+        if self.traces is not None:
+            self.traces.end(request, status, caller)
         log.request(
             request.id,
             request.method,
@@ -184,7 +194,7 @@ class Api:
             status,
             seconds,
             route=None if route is None else route.path,
-            caller=self._callers.get(request.digest, log.NOBODY),
+            caller=caller,
             database=timing.database,
             wait=timing.wait,
             trace_id=request.trace_id,

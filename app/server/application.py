@@ -27,7 +27,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import log, session
+from app import log, session, tracing
 from app.background import Background
 from app.server import loading, problems, reference, totals
 from app.server.api import OPEN_PREFIX, PREFIX, Api, common_headers
@@ -61,6 +61,12 @@ def create(settings: Settings, url: str) -> ASGIApp:
     if file is not None:
         pool.totals = api.totals = file.totals
 
+    spans = tracing.start("leads-api")
+    if spans is not None:
+        from app.server.traces import Traces
+
+        api.traces = Traces(spans, PREFIX)
+
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await pool.open()
@@ -85,6 +91,8 @@ def create(settings: Settings, url: str) -> ASGIApp:
         if file is not None:
             file.write({})
             file.close()
+        if spans is not None:
+            await asyncio.to_thread(spans.close)
         log.flush()
 
     async def livez(_: Request) -> Response:

@@ -77,6 +77,9 @@ no difference that was larger than their noise, so this is the smallest of them.
 WEIGHT = 0.125
 """The weight of the last run in the mean duration of a statement."""
 
+MOST_RUNS = 100
+"""Statements of a request that are listed one by one. A download has one for each page."""
+
 YOUNG = 1.0
 """Seconds for which a new connection is kept even if it reports an error of its session.
 On a standby, each write would otherwise open a connection.
@@ -138,6 +141,16 @@ class Timing:
     """From sending each statement to its result. 0: none was sent."""
     wait: float = 0.0
     """Until a connection was free."""
+    runs: list[tuple[str, float, float, str]] | None = None
+    """The function, the begin and the end (time.monotonic) and the SQLSTATE of up to MOST_RUNS
+    statements. None: they are not needed.
+    """
+
+    def add(self, statement: "Statement", sent: float, ended: float, sqlstate: str) -> None:
+        """Adds a statement."""
+        self.database += ended - sent
+        if self.runs is not None and len(self.runs) < MOST_RUNS:
+            self.runs.append((statement.function, sent, ended, sqlstate))
 
 
 @dataclass(frozen=True)
@@ -332,7 +345,8 @@ class _Connection:
             if totals is not None:
                 totals.add_statement(request.statement.function, seconds)
             if not future.done():
-                request.timing.database += now - request.sent
+                sqlstate = "" if result.status == _TUPLES_OK else _sqlstate(result)
+                request.timing.add(request.statement, request.sent, now, sqlstate)
             if result.status == _TUPLES_OK:
                 # An error says nothing about the duration: a wrong key ends each statement early.
                 if request.is_prepared:
@@ -417,7 +431,7 @@ class _Connection:
         now = monotonic()
         for request in requests:
             if not request.future.done():
-                request.timing.database += now - request.sent
+                request.timing.add(request.statement, request.sent, now, sqlstate)
                 request.future.set_exception(ConnectionLost(sqlstate))
         self._pool.release(self, requests)
 

@@ -76,6 +76,13 @@ class Request:
     route: Route | None = None
     """The route that answers it, as soon as that is known."""
     timing: Timing = field(default_factory=Timing)
+    span: object = None
+    """The span of OpenTelemetry. None: there is none."""
+
+    def trace(self, trace_id: bytes) -> None:
+        """Makes it a part of this trace."""
+        self.trace_id = trace_id
+        self.context = b"%b %b" % (self.id, trace_id)
 
 
 @dataclass(slots=True)

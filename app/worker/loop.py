@@ -13,7 +13,7 @@ from uuid import UUID
 
 import psycopg
 
-from app import log
+from app import log, tracing
 from app.background import Background
 from app.worker.calls import client
 from app.worker.outbox import Job, Outbox, session_of
@@ -72,6 +72,7 @@ class Worker:
         self._sealer = Outbox(url, ())
         self._reader = Outbox(url, ())
         self._http = client(allow_loopback=allow_loopback)
+        self._spans = tracing.start("leads-worker")
         self._background = Background(attempts=ATTEMPTS)
         self._awake = asyncio.Event()
         self._stopping = False
@@ -113,6 +114,8 @@ class Worker:
             await self._outbox.close()
             await self._sealer.close()
             await self._reader.close()
+            if self._spans is not None:
+                await asyncio.to_thread(self._spans.close)
 
     async def _push_until_stopped(self) -> None:
         while not self._stopping:
@@ -148,19 +151,36 @@ class Worker:
         self._awake.set()
 
     async def _work(self, job: Job) -> None:
-        started = time.perf_counter()
+        started = time.time_ns()
         try:
             outcome = await self._push(job)
             status = await self._settle(job, outcome)
             self._totals.pushes[job.vendor, outcome.outcome, status or "lost"] += 1
-            milliseconds = round((time.perf_counter() - started) * 1000)
-            log.write("info", **_about(job), outcome=outcome.outcome, sync=status or "lost", ms=milliseconds)
+            await self._report(job, started, outcome.outcome, sync=status or "lost")
         except LeaseLost:
-            log.write("info", **_about(job), outcome="let_go")
+            await self._report(job, started, "let_go")
         except Exception as error:
             # The lease expires, and the next attempt looks for the record that this one may have
             # created.
             log.failure("The push failed.", error, **_about(job))
+
+    async def _report(self, job: Job, started: int, outcome: str, **members: str) -> None:
+        """Writes the attempt's line and span. started: nanoseconds since 1970."""
+        ended = time.time_ns()
+        trace_id: str | None = None
+        with contextlib.suppress(psycopg.Error):
+            trace_id = await self._outbox.trace_id(job)
+        trace = {"trace_id": trace_id} if trace_id else {}
+        log.write("info", **_about(job), outcome=outcome, **members, ms=round((ended - started) / 1e6), **trace)
+        if self._spans is not None:
+            attributes: dict[str, str | int | float] = {
+                "leads.organization_id": str(job.organization_id),
+                "leads.sync_id": str(job.sync_id),
+                "leads.attempt": job.attempt,
+                "leads.vendor": job.vendor,
+                "leads.outcome": outcome,
+            }
+            self._spans.add_root(f"push {job.vendor}", trace_id, started, ended, attributes)
 
     async def _push(self, job: Job) -> Outcome:
         async def before(sent: Sent | None) -> float:

@@ -113,6 +113,12 @@ class Outbox:
         status: str | None = rows[0][0]
         return status
 
+    async def trace_id(self, job: Job) -> str | None:
+        """The trace of the request that has asked for the push. None: it is not known."""
+        rows = await self._call("crm.trace_id", job.organization_id, job.sync_id)
+        trace_id: str | None = rows[0][0]
+        return trace_id
+
     async def create_audit_partitions(self) -> None:
         """Creates the audit log's partitions of this year and the next one, unless they exist."""
         await self._call("admin.create_audit_partitions")

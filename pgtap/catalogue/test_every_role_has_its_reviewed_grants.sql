@@ -148,6 +148,7 @@ from (values
     execute on crm.lease_syncs
     execute on crm.seconds_until_due
     execute on crm.settle_attempt
+    execute on crm.trace_id
   '),
   ('leads_exec', '
     usage on schema api

@@ -362,6 +362,7 @@ WRITE = (
 WORK = (
     worker("crm.begin_call('{own}', '{sync_leased}', 30, 'Mine', 'mine@one.example')"),
     worker("crm.begin_call('{own}', '{sync_called}', 1)"),
+    worker("crm.trace_id('{own}', '{sync_called}')"),
     worker("crm.settle_attempt('{own}', '{sync_leased}', 30, 'unknown', null, 429, 'Later', 7)"),
     worker("crm.settle_attempt('{own}', '{sync_called}', 1, 'created', '42')"),
     request("write", "api.push_lead('{lead_rejected}')"),
