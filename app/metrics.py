@@ -8,6 +8,7 @@ routes has it, a status, a function, a table, or a word of ours.
 
 import errno
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from app import log
 from app.server import totals as server_totals
 from app.settings import SettingsError
 from app.worker.totals import Totals as WorkerTotals
@@ -90,6 +92,12 @@ class _Server(ThreadingMixIn, WSGIServer):
         self.socket = listener
         self.server_name, self.server_port = host, port
         self.setup_environ()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Logs an error. If the client has gone, there is none."""
+        error = sys.exception()
+        if error is not None and not isinstance(error, ConnectionError):
+            log.failure("The metrics can't be sent.", error)
 
 
 class _Handler(WSGIRequestHandler):

@@ -140,6 +140,19 @@ def test_only_the_worker_may_read_the_totals_of_the_database(database: Database)
     ]
 
 
+def test_the_worker_sees_an_open_transaction_of_another_login(database: Database) -> None:
+    statement = "select label from admin.service_figures() where name = 'transaction'"
+    with database.connect("leads_operator") as connection:
+        connection.execute("begin")
+        pid = connection.info.backend_pid
+        connection.execute("select admin.create_organization(%s, %s)", ("Open Roofing", "test"))
+        seen = [row["label"] for row in database.sql(statement, login="leads_worker")]
+        assert [label for label in seen if label.startswith(f"{pid}:")]
+        connection.execute("rollback")
+        seen = [row["label"] for row in database.sql(statement, login="leads_worker")]
+        assert not [label for label in seen if label.startswith(f"{pid}:")]
+
+
 def test_several_processes_have_one_address_and_their_counts_add_up(
     database: Database, new_server: Callable[..., Server], acme: Organization
 ) -> None:
