@@ -2,7 +2,7 @@
 
 Each side is a ``leads serve`` with one process and the same number of connections. The sides are:
 directly, with prepared statements and without; and through each PgBouncer, with the configuration in
-docs/operations.md. A PgBouncer from 1.21 on tracks prepared statements, so it also has a side with
+docs/pooler.md. A PgBouncer from 1.21 on tracks prepared statements, so it also has a side with
 them, and one more without the reset between two transactions. These two are only for comparison: an
 attacker on the pooler's sessions obtains claims without the reset.
 """

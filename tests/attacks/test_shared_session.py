@@ -240,7 +240,7 @@ def pooled(new_pooler: Callable[..., str]) -> str:
 
 @pytest.fixture(scope="module")
 def resetting(new_pooler: Callable[..., str]) -> str:
-    """The address of the pooler as docs/operations.md has it."""
+    """The address of the pooler as docs/pooler.md has it."""
     return new_pooler(is_resetting=True)
 
 

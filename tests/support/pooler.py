@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode, with the configuration in docs/operations.md."""
+"""PgBouncer in transaction mode, with the configuration in docs/pooler.md."""
 
 import os
 import re
@@ -18,7 +18,7 @@ from app.embedded.account import server_account
 from app.settings import ROOT
 from tests.support.process import free_port
 
-_PAGE = ROOT / "docs" / "operations.md"
+_PAGE = ROOT / "docs" / "pooler.md"
 
 
 @dataclass(frozen=True)
