@@ -1004,7 +1004,10 @@ CREATE TYPE app.lead_values AS (
 	phone text,
 	phone_key text COLLATE pg_catalog."C",
 	reference text,
-	details jsonb
+	details jsonb,
+	won_at timestamp(3) with time zone,
+	lost_at timestamp(3) with time zone,
+	first_contacted_at timestamp(3) with time zone
 );
 
 ALTER TYPE app.lead_values OWNER TO leads_owner;
@@ -3372,6 +3375,9 @@ CREATE TABLE app.lead (
     phone_key text COLLATE pg_catalog."C",
     reference text,
     details jsonb,
+    won_at timestamp(3) with time zone,
+    lost_at timestamp(3) with time zone,
+    first_contacted_at timestamp(3) with time zone,
     CONSTRAINT lead_ai_reasoning_is_text_of_1_to_10000 CHECK (app.is_text(ai_reasoning, 10000)),
     CONSTRAINT lead_budget_range_is_text_of_1_to_128 CHECK (app.is_text(budget_range, 128)),
     CONSTRAINT lead_company_is_text_of_1_to_255 CHECK (app.is_text(company, 255)),
@@ -3415,6 +3421,9 @@ ALTER TABLE ONLY app.lead ALTER COLUMN phone SET STATISTICS 0;
 ALTER TABLE ONLY app.lead ALTER COLUMN phone_key SET STATISTICS 0;
 ALTER TABLE ONLY app.lead ALTER COLUMN reference SET STATISTICS 0;
 ALTER TABLE ONLY app.lead ALTER COLUMN details SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN won_at SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN lost_at SET STATISTICS 0;
+ALTER TABLE ONLY app.lead ALTER COLUMN first_contacted_at SET STATISTICS 0;
 
 ALTER TABLE ONLY app.lead FORCE ROW LEVEL SECURITY;
 
@@ -3473,6 +3482,12 @@ COMMENT ON COLUMN app.lead.phone_key IS 'The phone number in E.164, such as +155
 COMMENT ON COLUMN app.lead.reference IS 'The client''s own id of the lead, unique in the organization.';
 
 COMMENT ON COLUMN app.lead.details IS 'Other values about the lead, by name: texts, numbers and booleans. Null: none.';
+
+COMMENT ON COLUMN app.lead.won_at IS 'When the lead entered the stage "won"; null if it is in another stage. For a lead that was created in this stage, the time of its creation. A trigger sets it. The API does not show it.';
+
+COMMENT ON COLUMN app.lead.lost_at IS 'As won_at, for the stage "lost".';
+
+COMMENT ON COLUMN app.lead.first_contacted_at IS 'When the lead first entered a stage other than "new" and "lost": a lead that goes from "new" to "lost" was not contacted, and an organization can have other stages than "contacted". Null if it never did. As for won_at, a trigger sets it.';
 
 CREATE TABLE crm.connection (
     organization_id uuid NOT NULL,
@@ -4304,6 +4319,91 @@ COMMENT ON FUNCTION admin.fill_lead_items(batch integer) IS 'Sets app.lead.item 
 
 batch: after so many rows it ends with the page of the table that it is at. It changes neither revision nor updated_at,
 and writes no event. Until it has run, readers compute the item of these rows.';
+
+CREATE FUNCTION admin.fill_lead_stage_times(batch integer) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- The session keeps the place, so that all batches together read the table once.
+  v_block bigint := coalesce(nullif(current_setting('leads.filled_stage_times', true), ''), '0');
+  v_end bigint := pg_relation_size('app.lead') / current_setting('block_size')::bigint;
+  v_organization_ids uuid[];
+  v_ids uuid[];
+  v_rows bigint;
+  v_filled bigint := 0;
+begin
+  while v_filled < fill_lead_stage_times.batch and v_block < v_end loop
+    -- The locks come first: the next statement then sees the events of every change before.
+    select array_agg(b.organization_id), array_agg(b.id) into v_organization_ids, v_ids
+    from (
+      select l.organization_id, l.id
+      from app.lead as l
+      where
+        l.ctid >= format('(%s,0)', v_block)::tid and l.ctid < format('(%s,0)', v_block + 1)::tid
+        and case l.pipeline_stage
+          when 'won' then l.won_at is null or l.first_contacted_at is null
+          when 'lost' then l.lost_at is null
+          -- Only a lead that was changed can have left it and come back.
+          when 'new' then l.revision > 1 and l.first_contacted_at is null
+          else l.first_contacted_at is null
+        end
+      for no key update
+    ) as b;
+    with entry as (
+      select
+        l.organization_id,
+        l.id,
+        -- The first entry is that of the creation. An imported lead was created before its event.
+        t.entered_at,
+        t.contacted_at
+      from unnest(v_organization_ids, v_ids) as b (organization_id, id)
+      join app.lead as l on l.organization_id = b.organization_id and l.id = b.id
+      cross join lateral (
+        select
+          max(case when e.stage_left is null then l.created_at else e.created_at end)
+            filter (where e.stage_entered = l.pipeline_stage) as entered_at,
+          min(case when e.stage_left is null then l.created_at else e.created_at end)
+            filter (where e.stage_entered not in ('new', 'lost')) as contacted_at
+        from audit.event as e
+        where e.organization_id = l.organization_id and e.lead_id = l.id and e.stage_entered is not null
+        offset 0
+      ) as t
+    ),
+    -- A year of the log can have been retired.
+    known as (
+      select
+        l.organization_id,
+        l.id,
+        case l.pipeline_stage when 'won' then coalesce(y.entered_at, l.updated_at) end as won_at,
+        case l.pipeline_stage when 'lost' then coalesce(y.entered_at, l.updated_at) end as lost_at,
+        coalesce(
+          y.contacted_at, case when l.pipeline_stage not in ('new', 'lost') then l.created_at end
+        ) as first_contacted_at
+      from entry as y
+      join app.lead as l on l.organization_id = y.organization_id and l.id = y.id
+    )
+    update app.lead as l
+    set won_at = k.won_at, lost_at = k.lost_at, first_contacted_at = k.first_contacted_at
+    from known as k
+    where
+      l.organization_id = k.organization_id and l.id = k.id
+      and (l.won_at, l.lost_at, l.first_contacted_at) is distinct from (k.won_at, k.lost_at, k.first_contacted_at);
+    get diagnostics v_rows = row_count;
+    v_filled := v_filled + v_rows;
+    v_block := v_block + 1;
+  end loop;
+  perform set_config('leads.filled_stage_times', case when v_filled > 0 then v_block::text else '' end, false);
+  return v_filled;
+end $$;
+
+ALTER FUNCTION admin.fill_lead_stage_times(batch integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.fill_lead_stage_times(batch integer) IS 'Sets won_at, lost_at and first_contacted_at of leads that lack them, of all organizations, from the audit log. Returns the
+number of leads that it changed. 0: none is left.
+
+batch: after so many rows it ends with the page of the table that it is at. It changes neither revision nor updated_at,
+and writes no event.';
 
 CREATE FUNCTION admin.fill_phone_keys(organization_id uuid, after uuid, batch integer, OUT last_id uuid, OUT leads integer) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
@@ -6216,11 +6316,15 @@ begin
 
   insert into app.lead (
     id, organization_id, name, company, email, source, pipeline_stage, industry, company_size, pain_points, timeline,
-    budget_range, phone, details, qualification_completed_at, created_at, updated_at
+    budget_range, phone, details, qualification_completed_at, won_at, lost_at, first_contacted_at,
+    created_at, updated_at
   )
   select
     l.id, v_organization_id, l.name, l.company, l.email, l.source, coalesce(t.stage, 'new'), l.industry,
-    l.company_size, l.pain_points, l.timeline, l.budget_range, l.phone, l.details, t.qualified_at, l.created_at,
+    l.company_size, l.pain_points, l.timeline, l.budget_range, l.phone, l.details, t.qualified_at,
+    case t.stage when 'won' then t.changed_at end,
+    case t.stage when 'lost' then t.changed_at end,
+    t.contacted_at, l.created_at,
     greatest(l.created_at, t.changed_at, c.scored_at)
   from jsonb_to_recordset(load_history.history -> 'leads') as l (
     id uuid, name text, company text, email text, source text, industry text, company_size text, pain_points text,
@@ -6231,6 +6335,7 @@ begin
       s.lead_id,
       (array_agg(s.stage order by s.at desc))[1] as stage,
       min(s.at) filter (where s.stage = 'qualified') as qualified_at,
+      min(s.at) filter (where s.stage not in ('new', 'lost')) as contacted_at,
       max(s.at) as changed_at
     from jsonb_to_recordset(load_history.history -> 'stages') as s (lead_id uuid, stage text, at timestamptz)
     group by s.lead_id
@@ -13339,8 +13444,15 @@ begin
     if new.phone is not null then
       new.phone_key := app.phone_key(new.phone, app.country_code(new.organization_id));
     end if;
-    if new.pipeline_stage = 'qualified' then
-      new.qualification_completed_at := coalesce(new.qualification_completed_at, new.created_at);
+    if new.pipeline_stage <> 'new' then
+      if new.pipeline_stage = 'qualified' then
+        new.qualification_completed_at := coalesce(new.qualification_completed_at, new.created_at);
+      end if;
+      new.won_at := case new.pipeline_stage when 'won' then coalesce(new.won_at, new.created_at) end;
+      new.lost_at := case new.pipeline_stage when 'lost' then coalesce(new.lost_at, new.created_at) end;
+      if new.pipeline_stage <> 'lost' then
+        new.first_contacted_at := coalesce(new.first_contacted_at, new.created_at);
+      end if;
     end if;
   else
     if new.phone is distinct from old.phone or new.phone_key is distinct from old.phone_key then
@@ -13351,6 +13463,10 @@ begin
     new.email_key := old.email_key;
     new.pipeline_stage_and_source := old.pipeline_stage_and_source;
     new.item := old.item;
+    -- Only admin.fill_lead_stage_times has the privilege to set these.
+    old.won_at := new.won_at;
+    old.lost_at := new.lost_at;
+    old.first_contacted_at := new.first_contacted_at;
     -- An update that changes nothing else keeps the revision and the times.
     if new is distinct from old then
       if (new.organization_id, new.id, new.created_at) is distinct from (old.organization_id, old.id, old.created_at) then
@@ -13365,6 +13481,13 @@ begin
       if new.pipeline_stage = 'qualified' then
         new.qualification_completed_at := coalesce(old.qualification_completed_at, new.updated_at);
       end if;
+      if new.pipeline_stage <> old.pipeline_stage then
+        new.won_at := case new.pipeline_stage when 'won' then new.updated_at end;
+        new.lost_at := case new.pipeline_stage when 'lost' then new.updated_at end;
+        if new.first_contacted_at is null and new.pipeline_stage not in ('new', 'lost') then
+          new.first_contacted_at := new.updated_at;
+        end if;
+      end if;
       new.revision := old.revision + 1;
     end if;
     new.phone_key := v_phone_key;
@@ -13377,7 +13500,7 @@ end $$;
 
 ALTER FUNCTION app.tg_lead__stamp() OWNER TO leads_owner;
 
-COMMENT ON FUNCTION app.tg_lead__stamp() IS 'Increments revision, sets updated_at and phone_key, sets qualification_completed_at when the lead first reaches the stage "qualified", and sets item. An UPDATE cannot set these columns itself. One that changes no other column only sets item and phone_key.';
+COMMENT ON FUNCTION app.tg_lead__stamp() IS 'Increments revision, sets updated_at and phone_key, sets qualification_completed_at when the lead first reaches the stage "qualified", sets won_at, lost_at and first_contacted_at, and sets item. An UPDATE cannot set these columns itself, except that of admin.fill_lead_stage_times. One that changes no other column only sets item and phone_key.';
 
 CREATE FUNCTION app.tg_organization__add_pipeline_stages() RETURNS trigger
     LANGUAGE plpgsql
@@ -17810,6 +17933,44 @@ COMMENT ON TABLE app.uncounted_seal IS 'The queue of admin.count_stages: the pos
 
 COMMENT ON COLUMN app.uncounted_seal."position" IS 'The position in the chain of seals.';
 
+CREATE VIEW bi.crm_syncs WITH (security_invoker='true') AS
+ SELECT id,
+    organization_id,
+    lead_id,
+    vendor,
+    status,
+    error_code,
+    attempts,
+    created_at AS requested_at,
+    last_synced_at AS pushed_at,
+    (EXTRACT(epoch FROM (last_synced_at - created_at)))::double precision AS lag_seconds
+   FROM crm.sync s
+  WHERE (organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id));
+
+ALTER VIEW bi.crm_syncs OWNER TO leads_owner;
+
+COMMENT ON VIEW bi.crm_syncs IS 'The pushes of leads to the CRM, one row for each lead and account, as they are now. Pushes of deleted and erased leads are not shown. Accounts, credentials, records and messages of the CRM are not shown.';
+
+COMMENT ON COLUMN bi.crm_syncs.id IS 'The push''s id, a UUID of version 7.';
+
+COMMENT ON COLUMN bi.crm_syncs.organization_id IS 'The organization''s id, the same in every row.';
+
+COMMENT ON COLUMN bi.crm_syncs.lead_id IS 'The lead''s id, as in bi.leads.';
+
+COMMENT ON COLUMN bi.crm_syncs.vendor IS 'The CRM, such as hubspot.';
+
+COMMENT ON COLUMN bi.crm_syncs.status IS 'pending: it waits. in_progress: a worker pushes it. ok: the record exists. failed, skipped: nothing more happens automatically; error_code says why.';
+
+COMMENT ON COLUMN bi.crm_syncs.error_code IS 'failed: rejected (by the CRM), outcome_unknown (a record may exist) or gave_up (after a day of attempts). skipped: paused (the connection was), incomplete (the lead lacks a field) or bulk (many leads were stored at once). Otherwise null.';
+
+COMMENT ON COLUMN bi.crm_syncs.attempts IS 'The number of attempts, from 0.';
+
+COMMENT ON COLUMN bi.crm_syncs.requested_at IS 'timestamptz: when the push was first requested.';
+
+COMMENT ON COLUMN bi.crm_syncs.pushed_at IS 'timestamptz: when the record was created or found; null: it was not.';
+
+COMMENT ON COLUMN bi.crm_syncs.lag_seconds IS 'The seconds from requested_at to pushed_at; null: it was not pushed.';
+
 CREATE VIEW bi.freshness WITH (security_invoker='true') AS
  SELECT o.organization_id,
         CASE
@@ -17908,7 +18069,10 @@ CREATE VIEW bi.leads WITH (security_invoker='true') AS
             ELSE NULL::text
         END AS phone_e164,
     reference,
-    details
+    details,
+    won_at,
+    lost_at,
+    first_contacted_at
    FROM app.lead l
   WHERE (organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id));
 
@@ -17957,6 +18121,12 @@ COMMENT ON COLUMN bi.leads.phone_e164 IS 'The phone number in E.164, such as +15
 COMMENT ON COLUMN bi.leads.reference IS 'The client''s own id of the lead; up to 255 characters.';
 
 COMMENT ON COLUMN bi.leads.details IS 'Other values, by name: an object of texts, numbers and booleans, such as details ->> ''roof_age''; null: none.';
+
+COMMENT ON COLUMN bi.leads.won_at IS 'timestamptz: when the lead entered the stage "won"; null: it is in another stage. If it was created in this stage, the time of its creation.';
+
+COMMENT ON COLUMN bi.leads.lost_at IS 'timestamptz: as won_at, for the stage "lost".';
+
+COMMENT ON COLUMN bi.leads.first_contacted_at IS 'timestamptz: when the lead first entered a stage other than "new" and "lost"; null: it never did. If it was created in such a stage, the time of its creation.';
 
 CREATE VIEW bi.pipeline_daily WITH (security_invoker='true') AS
  WITH zone AS (
@@ -18050,6 +18220,178 @@ COMMENT ON COLUMN bi.score_calibration.won IS 'The number of them in the stage "
 COMMENT ON COLUMN bi.score_calibration.lost IS 'The number of them in the stage "lost".';
 
 COMMENT ON COLUMN bi.score_calibration.win_rate_of_decided IS 'won divided by the sum of won and lost, from 0 to 1, to 4 decimals; null: no lead of the band is won or lost.';
+
+CREATE TABLE scoring.score (
+    id uuid DEFAULT app.new_id() NOT NULL,
+    organization_id uuid NOT NULL,
+    lead_id uuid NOT NULL,
+    kind text NOT NULL,
+    lead_score integer NOT NULL,
+    ai_reasoning text,
+    model text,
+    model_version integer,
+    base numeric(3,2),
+    contributions json,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    CONSTRAINT score_kind_is_scored_or_set CHECK ((kind = ANY (ARRAY['scored'::text, 'set'::text]))),
+    CONSTRAINT score_lead_score_within_0_and_100 CHECK (((lead_score >= 0) AND (lead_score <= 100))),
+    CONSTRAINT score_model_is_own_or_default CHECK ((model = ANY (ARRAY['own'::text, 'default'::text]))),
+    CONSTRAINT score_says_how_it_was_scored CHECK ((((kind = 'scored'::text) = (model IS NOT NULL)) AND ((kind = 'scored'::text) = (model_version IS NOT NULL)) AND ((kind = 'scored'::text) = (base IS NOT NULL)) AND ((kind = 'scored'::text) = (contributions IS NOT NULL)) AND ((kind = 'set'::text) OR (ai_reasoning IS NOT NULL)))),
+    CONSTRAINT score_times_have_a_year_of_4_digits CHECK (((created_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone)))
+);
+ALTER TABLE ONLY scoring.score ALTER COLUMN id SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN lead_id SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN kind SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN lead_score SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN ai_reasoning SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN model SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN model_version SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN base SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN contributions SET STATISTICS 0;
+ALTER TABLE ONLY scoring.score ALTER COLUMN created_at SET STATISTICS 0;
+
+ALTER TABLE ONLY scoring.score FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE scoring.score OWNER TO leads_owner;
+
+COMMENT ON TABLE scoring.score IS 'The history of each lead''s score and reasons. Inserting a row of kind "scored" changes the lead.';
+
+COMMENT ON COLUMN scoring.score.kind IS 'scored: a model computed it. set: a client wrote it to the lead.';
+
+COMMENT ON COLUMN scoring.score.model IS 'Which model computed it: the organization''s own, or the default.';
+
+COMMENT ON COLUMN scoring.score.base IS 'The number that the contributions were added to, from 0 to 1.';
+
+COMMENT ON COLUMN scoring.score.contributions IS 'The summands, in the order of the sentence: [{"rule", "label", "contribution", "signal_id"}].';
+
+COMMENT ON COLUMN scoring.score.created_at IS 'When it was computed or set. The ages of signals are computed to this time.';
+
+CREATE VIEW bi.scores WITH (security_invoker='true') AS
+ SELECT s.id AS score_id,
+    s.organization_id,
+    s.lead_id,
+    s.created_at AS scored_at,
+    s.kind,
+    s.lead_score,
+    s.model,
+    s.model_version,
+    (((100)::numeric * s.base))::integer AS base_points,
+    (COALESCE(c."position", (1)::bigint))::integer AS "position",
+    (c.contribution ->> 'rule'::text) AS rule,
+    (c.contribution ->> 'label'::text) AS label,
+    (((100)::numeric * ((c.contribution ->> 'contribution'::text))::numeric))::integer AS points,
+    ((c.contribution ->> 'signal_id'::text))::uuid AS signal_id
+   FROM (scoring.score s
+     LEFT JOIN LATERAL json_array_elements(s.contributions) WITH ORDINALITY c(contribution, "position") ON (true))
+  WHERE (s.organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id));
+
+ALTER VIEW bi.scores OWNER TO leads_owner;
+
+COMMENT ON VIEW bi.scores IS 'Every score that a lead had, one row for each contribution of a rule to it, and at least one row. To count or average scores, restrict position to 1. Scores of deleted and erased leads are not shown.';
+
+COMMENT ON COLUMN bi.scores.score_id IS 'The score''s id, a UUID of version 7. The rows of one score have the same.';
+
+COMMENT ON COLUMN bi.scores.organization_id IS 'The organization''s id, the same in every row.';
+
+COMMENT ON COLUMN bi.scores.lead_id IS 'The lead''s id, as in bi.leads.';
+
+COMMENT ON COLUMN bi.scores.scored_at IS 'timestamptz: when the score was computed or set.';
+
+COMMENT ON COLUMN bi.scores.kind IS 'scored: a model computed it. set: a client wrote it, so that it has no model and no rule.';
+
+COMMENT ON COLUMN bi.scores.lead_score IS 'The score, a whole number from 0 to 100: base_points and the points of all its rows, limited to this range.';
+
+COMMENT ON COLUMN bi.scores.model IS 'own: the organization''s model. default: the default model. null: kind is set.';
+
+COMMENT ON COLUMN bi.scores.model_version IS 'The version of the model; null: kind is set.';
+
+COMMENT ON COLUMN bi.scores.base_points IS 'The points with which the model begins, a whole number from 0 to 100; null: kind is set.';
+
+COMMENT ON COLUMN bi.scores."position" IS 'The place of the contribution in the score, from 1, the highest contribution first.';
+
+COMMENT ON COLUMN bi.scores.rule IS 'The name of the rule; null: no rule contributed.';
+
+COMMENT ON COLUMN bi.scores.label IS 'The rule''s label, as in ai_reasoning; null: no rule contributed.';
+
+COMMENT ON COLUMN bi.scores.points IS 'The points that the rule added, a whole number from -100 to 100; null: no rule contributed.';
+
+COMMENT ON COLUMN bi.scores.signal_id IS 'The id of the signal that the rule read, as in bi.signals; null: the rule read a field of the lead, or no signal exists.';
+
+CREATE TABLE scoring.signal (
+    id uuid DEFAULT app.new_id() NOT NULL,
+    organization_id uuid NOT NULL,
+    lead_id uuid NOT NULL,
+    type text NOT NULL,
+    value jsonb DEFAULT 'true'::jsonb NOT NULL,
+    observed_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    dedupe_key text,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    lead_and_type text GENERATED ALWAYS AS ((((lead_id)::text || '/'::text) || type)) STORED COLLATE pg_catalog."C",
+    CONSTRAINT signal_dedupe_key_is_text_of_1_to_255 CHECK (app.is_text(dedupe_key, 255)),
+    CONSTRAINT signal_times_have_a_year_of_4_digits CHECK (((observed_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (observed_at < '10000-01-01 00:00:00+00'::timestamp with time zone) AND (created_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT signal_type_is_name CHECK (app.is_name(type)),
+    CONSTRAINT signal_value_is_flat CHECK (scoring.is_signal_value(value))
+);
+ALTER TABLE ONLY scoring.signal ALTER COLUMN id SET STATISTICS 0;
+ALTER TABLE ONLY scoring.signal ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY scoring.signal ALTER COLUMN lead_id SET STATISTICS 0;
+ALTER TABLE ONLY scoring.signal ALTER COLUMN type SET STATISTICS 0;
+ALTER TABLE ONLY scoring.signal ALTER COLUMN value SET STATISTICS 0;
+ALTER TABLE ONLY scoring.signal ALTER COLUMN observed_at SET STATISTICS 0;
+ALTER TABLE ONLY scoring.signal ALTER COLUMN dedupe_key SET STATISTICS 0;
+ALTER TABLE ONLY scoring.signal ALTER COLUMN created_at SET STATISTICS 0;
+ALTER TABLE ONLY scoring.signal ALTER COLUMN lead_and_type SET STATISTICS 0;
+
+ALTER TABLE ONLY scoring.signal FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE scoring.signal OWNER TO leads_owner;
+
+COMMENT ON TABLE scoring.signal IS 'Observations of a lead. Of each type the latest signal counts.';
+
+COMMENT ON COLUMN scoring.signal.type IS 'What was observed, as a machine name such as storm_event.';
+
+COMMENT ON COLUMN scoring.signal.value IS 'true, false, null, a number, a text, or a flat object of these. false and null do not count.';
+
+COMMENT ON COLUMN scoring.signal.observed_at IS 'When it was observed. The decay is computed from it.';
+
+COMMENT ON COLUMN scoring.signal.dedupe_key IS 'The sender''s key: a second signal with the same key is not stored.';
+
+COMMENT ON COLUMN scoring.signal.created_at IS 'When it was stored.';
+
+COMMENT ON COLUMN scoring.signal.lead_and_type IS 'Lead and type in one column, to find the latest signal. With two columns and no statistics, the planner could not tell their index from the other indexes that begin with the lead.';
+
+CREATE VIEW bi.signals WITH (security_invoker='true') AS
+ SELECT id,
+    organization_id,
+    lead_id,
+    type,
+    value,
+    observed_at,
+    created_at,
+    dedupe_key
+   FROM scoring.signal s
+  WHERE (organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id));
+
+ALTER VIEW bi.signals OWNER TO leads_owner;
+
+COMMENT ON VIEW bi.signals IS 'The observations of leads that scoring uses, one row for each signal. Signals of deleted and erased leads are not shown.';
+
+COMMENT ON COLUMN bi.signals.id IS 'The signal''s id, a UUID of version 7.';
+
+COMMENT ON COLUMN bi.signals.organization_id IS 'The organization''s id, the same in every row.';
+
+COMMENT ON COLUMN bi.signals.lead_id IS 'The lead''s id, as in bi.leads.';
+
+COMMENT ON COLUMN bi.signals.type IS 'What was observed, as a machine name such as storm_event.';
+
+COMMENT ON COLUMN bi.signals.value IS 'jsonb: true, false, null, a number, a text, or an object of these. (value #>> ''{}'')::numeric reads a number.';
+
+COMMENT ON COLUMN bi.signals.observed_at IS 'timestamptz: when it was observed. Scoring computes the age of the signal from it.';
+
+COMMENT ON COLUMN bi.signals.created_at IS 'timestamptz: when it was stored.';
+
+COMMENT ON COLUMN bi.signals.dedupe_key IS 'The sender''s key for this signal, as it was sent; null: none.';
 
 CREATE VIEW bi.source_daily WITH (security_invoker='true') AS
  WITH zone AS (
@@ -18253,95 +18595,6 @@ COMMENT ON COLUMN intake.submission.outcome IS 'created: it became a lead; skipp
 COMMENT ON COLUMN intake.submission.content IS 'What was sent: media_type, and fields (of a form), body (JSON) or text, and query. Null: all of it is in the lead.';
 
 COMMENT ON COLUMN intake.submission.faults IS 'What was wrong: an array of {field, code, detail}. Null: nothing.';
-
-CREATE TABLE scoring.score (
-    id uuid DEFAULT app.new_id() NOT NULL,
-    organization_id uuid NOT NULL,
-    lead_id uuid NOT NULL,
-    kind text NOT NULL,
-    lead_score integer NOT NULL,
-    ai_reasoning text,
-    model text,
-    model_version integer,
-    base numeric(3,2),
-    contributions json,
-    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
-    CONSTRAINT score_kind_is_scored_or_set CHECK ((kind = ANY (ARRAY['scored'::text, 'set'::text]))),
-    CONSTRAINT score_lead_score_within_0_and_100 CHECK (((lead_score >= 0) AND (lead_score <= 100))),
-    CONSTRAINT score_model_is_own_or_default CHECK ((model = ANY (ARRAY['own'::text, 'default'::text]))),
-    CONSTRAINT score_says_how_it_was_scored CHECK ((((kind = 'scored'::text) = (model IS NOT NULL)) AND ((kind = 'scored'::text) = (model_version IS NOT NULL)) AND ((kind = 'scored'::text) = (base IS NOT NULL)) AND ((kind = 'scored'::text) = (contributions IS NOT NULL)) AND ((kind = 'set'::text) OR (ai_reasoning IS NOT NULL)))),
-    CONSTRAINT score_times_have_a_year_of_4_digits CHECK (((created_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone)))
-);
-ALTER TABLE ONLY scoring.score ALTER COLUMN id SET STATISTICS 0;
-ALTER TABLE ONLY scoring.score ALTER COLUMN organization_id SET STATISTICS 0;
-ALTER TABLE ONLY scoring.score ALTER COLUMN lead_id SET STATISTICS 0;
-ALTER TABLE ONLY scoring.score ALTER COLUMN kind SET STATISTICS 0;
-ALTER TABLE ONLY scoring.score ALTER COLUMN lead_score SET STATISTICS 0;
-ALTER TABLE ONLY scoring.score ALTER COLUMN ai_reasoning SET STATISTICS 0;
-ALTER TABLE ONLY scoring.score ALTER COLUMN model SET STATISTICS 0;
-ALTER TABLE ONLY scoring.score ALTER COLUMN model_version SET STATISTICS 0;
-ALTER TABLE ONLY scoring.score ALTER COLUMN base SET STATISTICS 0;
-ALTER TABLE ONLY scoring.score ALTER COLUMN contributions SET STATISTICS 0;
-ALTER TABLE ONLY scoring.score ALTER COLUMN created_at SET STATISTICS 0;
-
-ALTER TABLE ONLY scoring.score FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE scoring.score OWNER TO leads_owner;
-
-COMMENT ON TABLE scoring.score IS 'The history of each lead''s score and reasons. Inserting a row of kind "scored" changes the lead.';
-
-COMMENT ON COLUMN scoring.score.kind IS 'scored: a model computed it. set: a client wrote it to the lead.';
-
-COMMENT ON COLUMN scoring.score.model IS 'Which model computed it: the organization''s own, or the default.';
-
-COMMENT ON COLUMN scoring.score.base IS 'The number that the contributions were added to, from 0 to 1.';
-
-COMMENT ON COLUMN scoring.score.contributions IS 'The summands, in the order of the sentence: [{"rule", "label", "contribution", "signal_id"}].';
-
-COMMENT ON COLUMN scoring.score.created_at IS 'When it was computed or set. The ages of signals are computed to this time.';
-
-CREATE TABLE scoring.signal (
-    id uuid DEFAULT app.new_id() NOT NULL,
-    organization_id uuid NOT NULL,
-    lead_id uuid NOT NULL,
-    type text NOT NULL,
-    value jsonb DEFAULT 'true'::jsonb NOT NULL,
-    observed_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
-    dedupe_key text,
-    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
-    lead_and_type text GENERATED ALWAYS AS ((((lead_id)::text || '/'::text) || type)) STORED COLLATE pg_catalog."C",
-    CONSTRAINT signal_dedupe_key_is_text_of_1_to_255 CHECK (app.is_text(dedupe_key, 255)),
-    CONSTRAINT signal_times_have_a_year_of_4_digits CHECK (((observed_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (observed_at < '10000-01-01 00:00:00+00'::timestamp with time zone) AND (created_at >= '0001-01-01 00:00:00+00'::timestamp with time zone) AND (created_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
-    CONSTRAINT signal_type_is_name CHECK (app.is_name(type)),
-    CONSTRAINT signal_value_is_flat CHECK (scoring.is_signal_value(value))
-);
-ALTER TABLE ONLY scoring.signal ALTER COLUMN id SET STATISTICS 0;
-ALTER TABLE ONLY scoring.signal ALTER COLUMN organization_id SET STATISTICS 0;
-ALTER TABLE ONLY scoring.signal ALTER COLUMN lead_id SET STATISTICS 0;
-ALTER TABLE ONLY scoring.signal ALTER COLUMN type SET STATISTICS 0;
-ALTER TABLE ONLY scoring.signal ALTER COLUMN value SET STATISTICS 0;
-ALTER TABLE ONLY scoring.signal ALTER COLUMN observed_at SET STATISTICS 0;
-ALTER TABLE ONLY scoring.signal ALTER COLUMN dedupe_key SET STATISTICS 0;
-ALTER TABLE ONLY scoring.signal ALTER COLUMN created_at SET STATISTICS 0;
-ALTER TABLE ONLY scoring.signal ALTER COLUMN lead_and_type SET STATISTICS 0;
-
-ALTER TABLE ONLY scoring.signal FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE scoring.signal OWNER TO leads_owner;
-
-COMMENT ON TABLE scoring.signal IS 'Observations of a lead. Of each type the latest signal counts.';
-
-COMMENT ON COLUMN scoring.signal.type IS 'What was observed, as a machine name such as storm_event.';
-
-COMMENT ON COLUMN scoring.signal.value IS 'true, false, null, a number, a text, or a flat object of these. false and null do not count.';
-
-COMMENT ON COLUMN scoring.signal.observed_at IS 'When it was observed. The decay is computed from it.';
-
-COMMENT ON COLUMN scoring.signal.dedupe_key IS 'The sender''s key: a second signal with the same key is not stored.';
-
-COMMENT ON COLUMN scoring.signal.created_at IS 'When it was stored.';
-
-COMMENT ON COLUMN scoring.signal.lead_and_type IS 'Lead and type in one column, to find the latest signal. With two columns and no statistics, the planner could not tell their index from the other indexes that begin with the lead.';
 
 ALTER TABLE ONLY app.organization
     ADD CONSTRAINT organization_pkey PRIMARY KEY (organization_id);
@@ -19109,6 +19362,10 @@ CREATE POLICY connection_jobs_update ON crm.connection FOR UPDATE TO leads_jobs 
 
 ALTER TABLE crm.sync ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY sync_bi_all ON crm.sync AS RESTRICTIVE TO leads_bi USING ((( SELECT auth.analyst_organization_id() AS analyst_organization_id) = organization_id));
+
+CREATE POLICY sync_bi_select ON crm.sync FOR SELECT TO leads_bi USING ((organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)));
+
 CREATE POLICY sync_eraser_delete ON crm.sync FOR DELETE TO leads_eraser USING (true);
 
 CREATE POLICY sync_eraser_select ON crm.sync FOR SELECT TO leads_eraser USING (true);
@@ -19231,6 +19488,10 @@ CREATE POLICY model_jobs_update ON scoring.model FOR UPDATE TO leads_jobs USING 
 
 ALTER TABLE scoring.score ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY score_bi_all ON scoring.score AS RESTRICTIVE TO leads_bi USING ((( SELECT auth.analyst_organization_id() AS analyst_organization_id) = organization_id));
+
+CREATE POLICY score_bi_select ON scoring.score FOR SELECT TO leads_bi USING ((organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)));
+
 CREATE POLICY score_eraser_delete ON scoring.score FOR DELETE TO leads_eraser USING (true);
 
 CREATE POLICY score_eraser_select ON scoring.score FOR SELECT TO leads_eraser USING (true);
@@ -19256,6 +19517,10 @@ CREATE POLICY score_jobs_insert ON scoring.score FOR INSERT TO leads_jobs WITH C
 CREATE POLICY score_jobs_select ON scoring.score FOR SELECT TO leads_jobs USING (true);
 
 ALTER TABLE scoring.signal ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY signal_bi_all ON scoring.signal AS RESTRICTIVE TO leads_bi USING ((( SELECT auth.analyst_organization_id() AS analyst_organization_id) = organization_id));
+
+CREATE POLICY signal_bi_select ON scoring.signal FOR SELECT TO leads_bi USING ((organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)));
 
 CREATE POLICY signal_eraser_delete ON scoring.signal FOR DELETE TO leads_eraser USING (true);
 
@@ -19593,20 +19858,26 @@ GRANT SELECT,DELETE ON TABLE crm.sync TO leads_eraser;
 
 GRANT INSERT(organization_id) ON TABLE crm.sync TO leads_jobs;
 GRANT UPDATE(organization_id) ON TABLE crm.sync TO leads_eraser;
+GRANT SELECT(organization_id) ON TABLE crm.sync TO leads_bi;
 
 GRANT INSERT(id) ON TABLE crm.sync TO leads_jobs;
+GRANT SELECT(id) ON TABLE crm.sync TO leads_bi;
 
 GRANT INSERT(lead_id) ON TABLE crm.sync TO leads_jobs;
+GRANT SELECT(lead_id) ON TABLE crm.sync TO leads_bi;
 
 GRANT INSERT(vendor) ON TABLE crm.sync TO leads_jobs;
+GRANT SELECT(vendor) ON TABLE crm.sync TO leads_bi;
 
 GRANT INSERT(account) ON TABLE crm.sync TO leads_jobs;
 
 GRANT INSERT(status),UPDATE(status) ON TABLE crm.sync TO leads_jobs;
+GRANT SELECT(status) ON TABLE crm.sync TO leads_bi;
 
 GRANT INSERT(external_id),UPDATE(external_id) ON TABLE crm.sync TO leads_jobs;
 
 GRANT INSERT(error_code),UPDATE(error_code) ON TABLE crm.sync TO leads_jobs;
+GRANT SELECT(error_code) ON TABLE crm.sync TO leads_bi;
 
 GRANT INSERT(error),UPDATE(error) ON TABLE crm.sync TO leads_jobs;
 
@@ -19615,6 +19886,7 @@ GRANT INSERT(run_at),UPDATE(run_at) ON TABLE crm.sync TO leads_jobs;
 GRANT UPDATE(leased_by) ON TABLE crm.sync TO leads_jobs;
 
 GRANT INSERT(attempts),UPDATE(attempts) ON TABLE crm.sync TO leads_jobs;
+GRANT SELECT(attempts) ON TABLE crm.sync TO leads_bi;
 
 GRANT INSERT(begun_at),UPDATE(begun_at) ON TABLE crm.sync TO leads_jobs;
 
@@ -19623,8 +19895,10 @@ GRANT UPDATE(begun_after) ON TABLE crm.sync TO leads_jobs;
 GRANT INSERT(email_key),UPDATE(email_key) ON TABLE crm.sync TO leads_jobs;
 
 GRANT INSERT(last_synced_at),UPDATE(last_synced_at) ON TABLE crm.sync TO leads_jobs;
+GRANT SELECT(last_synced_at) ON TABLE crm.sync TO leads_bi;
 
 GRANT INSERT(created_at) ON TABLE crm.sync TO leads_jobs;
+GRANT SELECT(created_at) ON TABLE crm.sync TO leads_bi;
 
 REVOKE ALL ON FUNCTION admin.crm_queue(organization_id uuid, row_limit integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.crm_queue(organization_id uuid, row_limit integer) TO leads_operator;
@@ -19756,6 +20030,15 @@ GRANT INSERT(details),UPDATE(details) ON TABLE app.lead TO leads_intake;
 GRANT INSERT(details),UPDATE(details) ON TABLE app.lead TO leads_jobs;
 GRANT SELECT(details) ON TABLE app.lead TO leads_bi;
 
+GRANT INSERT(won_at),UPDATE(won_at) ON TABLE app.lead TO leads_jobs;
+GRANT SELECT(won_at) ON TABLE app.lead TO leads_bi;
+
+GRANT INSERT(lost_at),UPDATE(lost_at) ON TABLE app.lead TO leads_jobs;
+GRANT SELECT(lost_at) ON TABLE app.lead TO leads_bi;
+
+GRANT INSERT(first_contacted_at),UPDATE(first_contacted_at) ON TABLE app.lead TO leads_jobs;
+GRANT SELECT(first_contacted_at) ON TABLE app.lead TO leads_bi;
+
 GRANT SELECT,DELETE ON TABLE crm.connection TO leads_jobs;
 
 GRANT SELECT(organization_id) ON TABLE crm.connection TO leads_exec;
@@ -19848,6 +20131,8 @@ GRANT ALL ON FUNCTION admin.export_leads(organization_id uuid, format api.export
 REVOKE ALL ON FUNCTION admin.figure_findings() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.fill_lead_items(batch integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION admin.fill_lead_stage_times(batch integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.fill_phone_keys(organization_id uuid, after uuid, batch integer, OUT last_id uuid, OUT leads integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.fill_phone_keys(organization_id uuid, after uuid, batch integer, OUT last_id uuid, OUT leads integer) TO leads_operator;
@@ -21029,6 +21314,8 @@ GRANT DELETE ON TABLE app.uncounted_seal TO leads_eraser;
 
 GRANT SELECT(organization_id) ON TABLE app.uncounted_seal TO leads_eraser;
 
+GRANT SELECT ON TABLE bi.crm_syncs TO leads_bi;
+
 GRANT SELECT ON TABLE bi.freshness TO leads_bi;
 
 GRANT SELECT ON TABLE bi.lead_changes TO leads_bi;
@@ -21038,6 +21325,113 @@ GRANT SELECT ON TABLE bi.leads TO leads_bi;
 GRANT SELECT ON TABLE bi.pipeline_daily TO leads_bi;
 
 GRANT SELECT ON TABLE bi.score_calibration TO leads_bi;
+
+GRANT SELECT ON TABLE scoring.score TO leads_exec;
+GRANT SELECT ON TABLE scoring.score TO leads_intake;
+GRANT SELECT ON TABLE scoring.score TO leads_jobs;
+GRANT DELETE ON TABLE scoring.score TO leads_eraser;
+
+GRANT SELECT(id) ON TABLE scoring.score TO leads_bi;
+
+GRANT INSERT(organization_id) ON TABLE scoring.score TO leads_exec;
+GRANT INSERT(organization_id) ON TABLE scoring.score TO leads_intake;
+GRANT INSERT(organization_id) ON TABLE scoring.score TO leads_jobs;
+GRANT SELECT(organization_id) ON TABLE scoring.score TO leads_eraser;
+GRANT SELECT(organization_id) ON TABLE scoring.score TO leads_bi;
+
+GRANT INSERT(lead_id) ON TABLE scoring.score TO leads_exec;
+GRANT INSERT(lead_id) ON TABLE scoring.score TO leads_intake;
+GRANT INSERT(lead_id) ON TABLE scoring.score TO leads_jobs;
+GRANT SELECT(lead_id) ON TABLE scoring.score TO leads_eraser;
+GRANT SELECT(lead_id) ON TABLE scoring.score TO leads_bi;
+
+GRANT INSERT(kind) ON TABLE scoring.score TO leads_exec;
+GRANT INSERT(kind) ON TABLE scoring.score TO leads_intake;
+GRANT INSERT(kind) ON TABLE scoring.score TO leads_jobs;
+GRANT SELECT(kind) ON TABLE scoring.score TO leads_bi;
+
+GRANT INSERT(lead_score) ON TABLE scoring.score TO leads_exec;
+GRANT INSERT(lead_score) ON TABLE scoring.score TO leads_intake;
+GRANT INSERT(lead_score) ON TABLE scoring.score TO leads_jobs;
+GRANT SELECT(lead_score) ON TABLE scoring.score TO leads_bi;
+
+GRANT INSERT(ai_reasoning) ON TABLE scoring.score TO leads_exec;
+GRANT INSERT(ai_reasoning) ON TABLE scoring.score TO leads_intake;
+GRANT INSERT(ai_reasoning) ON TABLE scoring.score TO leads_jobs;
+
+GRANT INSERT(model) ON TABLE scoring.score TO leads_exec;
+GRANT INSERT(model) ON TABLE scoring.score TO leads_intake;
+GRANT INSERT(model) ON TABLE scoring.score TO leads_jobs;
+GRANT SELECT(model) ON TABLE scoring.score TO leads_bi;
+
+GRANT INSERT(model_version) ON TABLE scoring.score TO leads_exec;
+GRANT INSERT(model_version) ON TABLE scoring.score TO leads_intake;
+GRANT INSERT(model_version) ON TABLE scoring.score TO leads_jobs;
+GRANT SELECT(model_version) ON TABLE scoring.score TO leads_bi;
+
+GRANT INSERT(base) ON TABLE scoring.score TO leads_exec;
+GRANT INSERT(base) ON TABLE scoring.score TO leads_intake;
+GRANT INSERT(base) ON TABLE scoring.score TO leads_jobs;
+GRANT SELECT(base) ON TABLE scoring.score TO leads_bi;
+
+GRANT INSERT(contributions) ON TABLE scoring.score TO leads_exec;
+GRANT INSERT(contributions) ON TABLE scoring.score TO leads_intake;
+GRANT INSERT(contributions) ON TABLE scoring.score TO leads_jobs;
+GRANT SELECT(contributions) ON TABLE scoring.score TO leads_bi;
+
+GRANT INSERT(created_at) ON TABLE scoring.score TO leads_exec;
+GRANT INSERT(created_at) ON TABLE scoring.score TO leads_intake;
+GRANT INSERT(created_at) ON TABLE scoring.score TO leads_jobs;
+GRANT SELECT(created_at) ON TABLE scoring.score TO leads_bi;
+
+GRANT SELECT ON TABLE bi.scores TO leads_bi;
+
+GRANT SELECT ON TABLE scoring.signal TO leads_exec;
+GRANT SELECT ON TABLE scoring.signal TO leads_intake;
+GRANT SELECT ON TABLE scoring.signal TO leads_jobs;
+GRANT DELETE ON TABLE scoring.signal TO leads_eraser;
+
+GRANT INSERT(id) ON TABLE scoring.signal TO leads_exec;
+GRANT INSERT(id) ON TABLE scoring.signal TO leads_intake;
+GRANT INSERT(id) ON TABLE scoring.signal TO leads_jobs;
+GRANT SELECT(id) ON TABLE scoring.signal TO leads_bi;
+
+GRANT INSERT(organization_id) ON TABLE scoring.signal TO leads_exec;
+GRANT INSERT(organization_id) ON TABLE scoring.signal TO leads_intake;
+GRANT INSERT(organization_id) ON TABLE scoring.signal TO leads_jobs;
+GRANT SELECT(organization_id) ON TABLE scoring.signal TO leads_eraser;
+GRANT SELECT(organization_id) ON TABLE scoring.signal TO leads_bi;
+
+GRANT INSERT(lead_id) ON TABLE scoring.signal TO leads_exec;
+GRANT INSERT(lead_id) ON TABLE scoring.signal TO leads_intake;
+GRANT INSERT(lead_id) ON TABLE scoring.signal TO leads_jobs;
+GRANT SELECT(lead_id) ON TABLE scoring.signal TO leads_eraser;
+GRANT SELECT(lead_id) ON TABLE scoring.signal TO leads_bi;
+
+GRANT INSERT(type) ON TABLE scoring.signal TO leads_exec;
+GRANT INSERT(type) ON TABLE scoring.signal TO leads_intake;
+GRANT INSERT(type) ON TABLE scoring.signal TO leads_jobs;
+GRANT SELECT(type) ON TABLE scoring.signal TO leads_bi;
+
+GRANT INSERT(value) ON TABLE scoring.signal TO leads_exec;
+GRANT INSERT(value) ON TABLE scoring.signal TO leads_intake;
+GRANT INSERT(value) ON TABLE scoring.signal TO leads_jobs;
+GRANT SELECT(value) ON TABLE scoring.signal TO leads_bi;
+
+GRANT INSERT(observed_at) ON TABLE scoring.signal TO leads_exec;
+GRANT INSERT(observed_at) ON TABLE scoring.signal TO leads_intake;
+GRANT INSERT(observed_at) ON TABLE scoring.signal TO leads_jobs;
+GRANT SELECT(observed_at) ON TABLE scoring.signal TO leads_bi;
+
+GRANT INSERT(dedupe_key) ON TABLE scoring.signal TO leads_exec;
+GRANT INSERT(dedupe_key) ON TABLE scoring.signal TO leads_intake;
+GRANT INSERT(dedupe_key) ON TABLE scoring.signal TO leads_jobs;
+GRANT SELECT(dedupe_key) ON TABLE scoring.signal TO leads_bi;
+
+GRANT INSERT(created_at) ON TABLE scoring.signal TO leads_jobs;
+GRANT SELECT(created_at) ON TABLE scoring.signal TO leads_bi;
+
+GRANT SELECT ON TABLE bi.signals TO leads_bi;
 
 GRANT SELECT ON TABLE bi.source_daily TO leads_bi;
 
@@ -21097,90 +21491,6 @@ GRANT SELECT(faults) ON TABLE intake.submission TO leads_exec;
 GRANT UPDATE(faults) ON TABLE intake.submission TO leads_jobs;
 
 GRANT SELECT(created_at) ON TABLE intake.submission TO leads_exec;
-
-GRANT SELECT ON TABLE scoring.score TO leads_exec;
-GRANT SELECT ON TABLE scoring.score TO leads_intake;
-GRANT SELECT ON TABLE scoring.score TO leads_jobs;
-GRANT DELETE ON TABLE scoring.score TO leads_eraser;
-
-GRANT INSERT(organization_id) ON TABLE scoring.score TO leads_exec;
-GRANT INSERT(organization_id) ON TABLE scoring.score TO leads_intake;
-GRANT INSERT(organization_id) ON TABLE scoring.score TO leads_jobs;
-GRANT SELECT(organization_id) ON TABLE scoring.score TO leads_eraser;
-
-GRANT INSERT(lead_id) ON TABLE scoring.score TO leads_exec;
-GRANT INSERT(lead_id) ON TABLE scoring.score TO leads_intake;
-GRANT INSERT(lead_id) ON TABLE scoring.score TO leads_jobs;
-GRANT SELECT(lead_id) ON TABLE scoring.score TO leads_eraser;
-
-GRANT INSERT(kind) ON TABLE scoring.score TO leads_exec;
-GRANT INSERT(kind) ON TABLE scoring.score TO leads_intake;
-GRANT INSERT(kind) ON TABLE scoring.score TO leads_jobs;
-
-GRANT INSERT(lead_score) ON TABLE scoring.score TO leads_exec;
-GRANT INSERT(lead_score) ON TABLE scoring.score TO leads_intake;
-GRANT INSERT(lead_score) ON TABLE scoring.score TO leads_jobs;
-
-GRANT INSERT(ai_reasoning) ON TABLE scoring.score TO leads_exec;
-GRANT INSERT(ai_reasoning) ON TABLE scoring.score TO leads_intake;
-GRANT INSERT(ai_reasoning) ON TABLE scoring.score TO leads_jobs;
-
-GRANT INSERT(model) ON TABLE scoring.score TO leads_exec;
-GRANT INSERT(model) ON TABLE scoring.score TO leads_intake;
-GRANT INSERT(model) ON TABLE scoring.score TO leads_jobs;
-
-GRANT INSERT(model_version) ON TABLE scoring.score TO leads_exec;
-GRANT INSERT(model_version) ON TABLE scoring.score TO leads_intake;
-GRANT INSERT(model_version) ON TABLE scoring.score TO leads_jobs;
-
-GRANT INSERT(base) ON TABLE scoring.score TO leads_exec;
-GRANT INSERT(base) ON TABLE scoring.score TO leads_intake;
-GRANT INSERT(base) ON TABLE scoring.score TO leads_jobs;
-
-GRANT INSERT(contributions) ON TABLE scoring.score TO leads_exec;
-GRANT INSERT(contributions) ON TABLE scoring.score TO leads_intake;
-GRANT INSERT(contributions) ON TABLE scoring.score TO leads_jobs;
-
-GRANT INSERT(created_at) ON TABLE scoring.score TO leads_exec;
-GRANT INSERT(created_at) ON TABLE scoring.score TO leads_intake;
-GRANT INSERT(created_at) ON TABLE scoring.score TO leads_jobs;
-
-GRANT SELECT ON TABLE scoring.signal TO leads_exec;
-GRANT SELECT ON TABLE scoring.signal TO leads_intake;
-GRANT SELECT ON TABLE scoring.signal TO leads_jobs;
-GRANT DELETE ON TABLE scoring.signal TO leads_eraser;
-
-GRANT INSERT(id) ON TABLE scoring.signal TO leads_exec;
-GRANT INSERT(id) ON TABLE scoring.signal TO leads_intake;
-GRANT INSERT(id) ON TABLE scoring.signal TO leads_jobs;
-
-GRANT INSERT(organization_id) ON TABLE scoring.signal TO leads_exec;
-GRANT INSERT(organization_id) ON TABLE scoring.signal TO leads_intake;
-GRANT INSERT(organization_id) ON TABLE scoring.signal TO leads_jobs;
-GRANT SELECT(organization_id) ON TABLE scoring.signal TO leads_eraser;
-
-GRANT INSERT(lead_id) ON TABLE scoring.signal TO leads_exec;
-GRANT INSERT(lead_id) ON TABLE scoring.signal TO leads_intake;
-GRANT INSERT(lead_id) ON TABLE scoring.signal TO leads_jobs;
-GRANT SELECT(lead_id) ON TABLE scoring.signal TO leads_eraser;
-
-GRANT INSERT(type) ON TABLE scoring.signal TO leads_exec;
-GRANT INSERT(type) ON TABLE scoring.signal TO leads_intake;
-GRANT INSERT(type) ON TABLE scoring.signal TO leads_jobs;
-
-GRANT INSERT(value) ON TABLE scoring.signal TO leads_exec;
-GRANT INSERT(value) ON TABLE scoring.signal TO leads_intake;
-GRANT INSERT(value) ON TABLE scoring.signal TO leads_jobs;
-
-GRANT INSERT(observed_at) ON TABLE scoring.signal TO leads_exec;
-GRANT INSERT(observed_at) ON TABLE scoring.signal TO leads_intake;
-GRANT INSERT(observed_at) ON TABLE scoring.signal TO leads_jobs;
-
-GRANT INSERT(dedupe_key) ON TABLE scoring.signal TO leads_exec;
-GRANT INSERT(dedupe_key) ON TABLE scoring.signal TO leads_intake;
-GRANT INSERT(dedupe_key) ON TABLE scoring.signal TO leads_jobs;
-
-GRANT INSERT(created_at) ON TABLE scoring.signal TO leads_jobs;
 
 REVOKE ALL ON FUNCTION admin.crm_connections(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.crm_connections(organization_id uuid) TO leads_operator;

@@ -359,6 +359,9 @@ reset role;
 \ir bi/source_daily.sql
 \ir bi/freshness.sql
 \ir bi/score_calibration.sql
+\ir bi/signals.sql
+\ir bi/scores.sql
+\ir bi/crm_syncs.sql
 
 -- section admin: The functions behind the command line.
 \ir admin/known_organization.sql
@@ -387,6 +390,7 @@ reset role;
 \ir admin/disable_analyst.sql
 \ir admin/drop_analyst.sql
 \ir admin/fill_lead_items.sql
+\ir admin/fill_lead_stage_times.sql
 \ir admin/load_history.sql
 \ir admin/load_leads.sql
 \ir admin/lead_import.policies.sql

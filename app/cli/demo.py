@@ -17,7 +17,7 @@ ORGANIZATION = "Demo Restoration"
 STRANGER = "Stranger Plumbing"
 
 _BATCH = 1000
-"""The events that admin.seal_events seals in one call."""
+"""The events that one call seals or counts."""
 
 
 @click.command()
@@ -47,7 +47,8 @@ def seed(migrate_url: str) -> str:
                 call(connection, "admin.load_history", ids[name], json.dumps(history, default=str))
         key = new_key("test")
         call(connection, "admin.create_key", ids[ORGANIZATION], "write", digest(key), "demo")
-        _seal(connection)
+        _work_off(connection, "admin.seal_events", "sealed")
+        _work_off(connection, "admin.count_stages", "counted")
     return key
 
 
@@ -66,9 +67,9 @@ def is_good(api_url: str, key: str) -> bool:
     return True
 
 
-def _seal(connection: psycopg.Connection[DictRow]) -> None:
-    """Seals the events, so that no worker begins with those of 90 days."""
+def _work_off(connection: psycopg.Connection[DictRow], function: str, count: str) -> None:
+    """Calls a function of the worker until nothing is left, so that the views are complete at once."""
     after = None
-    while rows := call(connection, "admin.seal_events", after, _BATCH):
-        if rows[0]["sealed"] < _BATCH:
+    while rows := call(connection, function, after, _BATCH):
+        if rows[0][count] < _BATCH:
             after = rows[0]["organization_id"]

@@ -87,13 +87,12 @@ _MODELS: tuple[tuple[int, Row, int], ...] = (
 )
 # The CRM did not answer for a day, and the connection was paused for three.
 _CONNECTED = 80
-_OUTAGE = (23, 22)
+_OUTAGE = (38.5, 37.5)
 _PAUSE = (61, 58)
 
 
 def history(seed: int, count: int) -> Row:
     """Returns count leads of the last 90 days and their history, as admin.load_history reads it."""
-    draw = random.Random(seed)
     now = datetime.now(UTC)
     result: Row = {
         "models": [
@@ -114,6 +113,8 @@ def history(seed: int, count: int) -> Row:
         **{name: [] for name in ("leads", "stages", "signals", "scores", "pushes")},
     }
     for number in range(count):
+        # Of its own, so that what one lead draws before now does not change the others.
+        draw = random.Random(f"{seed} {number}")
         _add_lead(result, draw, now, is_of_storm=number < count * _STORM_SHARE)
     return result
 
@@ -123,7 +124,7 @@ def _add_lead(result: Row, draw: random.Random, now: datetime, *, is_of_storm: b
     source = draw.choices(list(_SOURCE), [weight for weight, _, _ in _SOURCE.values()])[0]
     _, promise, hours = _SOURCE[source]
     is_business = draw.random() < 0.3
-    quality = min(max(draw.betavariate(2, 2.6) + promise + (0.22 if is_of_storm else 0), 0), 1)
+    quality = min(max(draw.betavariate(2, 2.6) + promise + (0.34 if is_of_storm else 0), 0), 1)
     signals = list(_signals(draw, created, quality, is_of_storm))
     lead = _lead(draw, created, source, quality, is_business=is_business, is_of_storm=is_of_storm)
     result["leads"].append({**lead, "created_at": _text(created)})

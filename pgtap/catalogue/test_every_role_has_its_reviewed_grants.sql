@@ -453,12 +453,13 @@ from (values
     insert (
       id, organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size,
       pain_points, timeline, budget_range, ai_reasoning, qualification_completed_at, created_at, updated_at, phone,
-      reference, details
+      reference, details, won_at, lost_at, first_contacted_at
     ) on app.lead
     select on app.lead
     update (
       name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points, timeline,
-      budget_range, ai_reasoning, score_id, item, phone, phone_key, reference, details
+      budget_range, ai_reasoning, score_id, item, phone, phone_key, reference, details, won_at, lost_at,
+      first_contacted_at
     ) on app.lead
     select on app.lead_field
     insert (organization_id, name, environment) on app.organization
@@ -714,17 +715,20 @@ from (values
   ('leads_bi', '
     usage on schema bi
     select on bi.freshness
+    select on bi.crm_syncs
     select on bi.lead_changes
     select on bi.leads
     select on bi.pipeline_daily
     select on bi.score_calibration
     select on bi.source_daily
+    select on bi.scores
+    select on bi.signals
     select on bi.source_performance
     select on bi.stage_history
     select (
       id, organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size,
       pain_points, timeline, budget_range, ai_reasoning, qualification_completed_at, created_at, updated_at, phone,
-      phone_key, reference, details
+      phone_key, reference, details, won_at, lost_at, first_contacted_at
     ) on app.lead
     select (organization_id, time_zone) on app.organization
     select (organization_id, name, position) on app.pipeline_stage
@@ -734,6 +738,11 @@ from (values
     select (
       id, organization_id, action, source, correlation_id, lead_id, payload, created_at, stage_left, stage_entered
     ) on audit.event
+    select (organization_id, id, lead_id, vendor, status, error_code, attempts, last_synced_at, created_at) on crm.sync
+    select (
+      id, organization_id, lead_id, kind, lead_score, model, model_version, base, contributions, created_at
+    ) on scoring.score
+    select (id, organization_id, lead_id, type, value, observed_at, dedupe_key, created_at) on scoring.signal
     execute on auth.analyst_organization_id
   '),
   ('leads_owner', '

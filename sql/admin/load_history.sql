@@ -47,11 +47,15 @@ begin
 
   insert into app.lead (
     id, organization_id, name, company, email, source, pipeline_stage, industry, company_size, pain_points, timeline,
-    budget_range, phone, details, qualification_completed_at, created_at, updated_at
+    budget_range, phone, details, qualification_completed_at, won_at, lost_at, first_contacted_at,
+    created_at, updated_at
   )
   select
     l.id, v_organization_id, l.name, l.company, l.email, l.source, coalesce(t.stage, 'new'), l.industry,
-    l.company_size, l.pain_points, l.timeline, l.budget_range, l.phone, l.details, t.qualified_at, l.created_at,
+    l.company_size, l.pain_points, l.timeline, l.budget_range, l.phone, l.details, t.qualified_at,
+    case t.stage when 'won' then t.changed_at end,
+    case t.stage when 'lost' then t.changed_at end,
+    t.contacted_at, l.created_at,
     greatest(l.created_at, t.changed_at, c.scored_at)
   from jsonb_to_recordset(load_history.history -> 'leads') as l (
     id uuid, name text, company text, email text, source text, industry text, company_size text, pain_points text,
@@ -62,6 +66,7 @@ begin
       s.lead_id,
       (array_agg(s.stage order by s.at desc))[1] as stage,
       min(s.at) filter (where s.stage = 'qualified') as qualified_at,
+      min(s.at) filter (where s.stage not in ('new', 'lost')) as contacted_at,
       max(s.at) as changed_at
     from jsonb_to_recordset(load_history.history -> 'stages') as s (lead_id uuid, stage text, at timestamptz)
     group by s.lead_id

@@ -29,8 +29,12 @@ on app.lead to leads_intake;
 
 grant select, insert (
   id, organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
-  timeline, budget_range, ai_reasoning, phone, reference, details, qualification_completed_at, created_at, updated_at
+  timeline, budget_range, ai_reasoning, phone, reference, details, qualification_completed_at, won_at, lost_at,
+  first_contacted_at, created_at, updated_at
 ) on app.lead to leads_jobs;
+
+-- admin.fill_lead_stage_times
+grant update (won_at, lost_at, first_contacted_at) on app.lead to leads_jobs;
 
 -- admin.fill_lead_items and admin.fill_phone_keys: the trigger _500_stamp replaces the value that is written.
 -- admin.replay_submissions and admin.import_leads: the other columns.
@@ -42,8 +46,8 @@ grant update (
 -- The columns that the views of schema bi show. Analysts have no USAGE on schema app.
 grant select (
   id, organization_id, name, company, email, source, lead_score, pipeline_stage, industry, company_size, pain_points,
-  timeline, budget_range, ai_reasoning, phone, phone_key, reference, details, qualification_completed_at, created_at,
-  updated_at
+  timeline, budget_range, ai_reasoning, phone, phone_key, reference, details, qualification_completed_at, won_at, lost_at,
+  first_contacted_at, created_at, updated_at
 ) on app.lead to leads_bi;
 
 -- leads erase locks the row, which requires UPDATE on a column. organization_id never changes.

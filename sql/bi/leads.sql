@@ -24,7 +24,10 @@ select
   l.phone,
   case when l.phone_key like '+%' then l.phone_key end as phone_e164,
   l.reference,
-  l.details
+  l.details,
+  l.won_at,
+  l.lost_at,
+  l.first_contacted_at
 from app.lead as l
 -- The policy has the same condition. Each of the two is sufficient.
 where l.organization_id = (select auth.analyst_organization_id());
@@ -54,6 +57,13 @@ comment on column bi.leads.phone_e164 is
 comment on column bi.leads.reference is 'The client''s own id of the lead; up to 255 characters.';
 comment on column bi.leads.details is
   'Other values, by name: an object of texts, numbers and booleans, such as details ->> ''roof_age''; null: none.';
+comment on column bi.leads.won_at is
+  'timestamptz: when the lead entered the stage "won"; null: it is in another stage. If it was created in this stage, the time '
+  'of its creation.';
+comment on column bi.leads.lost_at is 'timestamptz: as won_at, for the stage "lost".';
+comment on column bi.leads.first_contacted_at is
+  'timestamptz: when the lead first entered a stage other than "new" and "lost"; null: it never did. If it was created in such '
+  'a stage, the time of its creation.';
 comment on column bi.leads.created_at is 'timestamptz: when the lead was created.';
 comment on column bi.leads.updated_at is 'timestamptz: when the lead was last changed.';
 

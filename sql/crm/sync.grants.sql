@@ -18,3 +18,8 @@ on crm.sync to leads_jobs;
 grant insert (id, external_id, attempts, begun_at, last_synced_at, created_at) on crm.sync to leads_jobs;
 
 grant select, update (organization_id), delete on crm.sync to leads_eraser;
+
+-- The columns that the view of schema bi shows. Analysts have no USAGE on schema crm.
+grant select (
+  id, organization_id, lead_id, vendor, status, error_code, attempts, last_synced_at, created_at
+) on crm.sync to leads_bi;

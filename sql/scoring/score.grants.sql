@@ -11,3 +11,8 @@ grant
 on scoring.score to leads_exec, leads_intake, leads_jobs;
 
 grant select (organization_id, lead_id), delete on scoring.score to leads_eraser;
+
+-- The columns that the view of schema bi shows. Analysts have no USAGE on schema scoring.
+grant select (
+  id, organization_id, lead_id, kind, lead_score, model, model_version, base, contributions, created_at
+) on scoring.score to leads_bi;

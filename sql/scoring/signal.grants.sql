@@ -10,3 +10,8 @@ to leads_exec, leads_intake, leads_jobs;
 grant insert (created_at) on scoring.signal to leads_jobs;
 
 grant select (organization_id, lead_id), delete on scoring.signal to leads_eraser;
+
+-- The columns that the view of schema bi shows. Analysts have no USAGE on schema scoring.
+grant select (
+  id, organization_id, lead_id, type, value, observed_at, dedupe_key, created_at
+) on scoring.signal to leads_bi;

@@ -18,6 +18,15 @@ create policy signal_exec_insert on scoring.signal for insert to leads_exec
 create policy signal_jobs_select on scoring.signal for select to leads_jobs using (true);
 create policy signal_jobs_insert on scoring.signal for insert to leads_jobs with check (true);
 
+create policy signal_bi_select on scoring.signal for select to leads_bi
+  using (organization_id = (select auth.analyst_organization_id()));
+
+-- Restrictive, so that no policy that is added later can show more. The operands are swapped, so
+-- that the planner keeps two conditions. With two, EXPLAIN ANALYZE always runs both subselects, not
+-- only after a row of any organization has passed the analyst's conditions.
+create policy signal_bi_all on scoring.signal as restrictive for all to leads_bi
+  using ((select auth.analyst_organization_id()) = organization_id);
+
 -- leads erase
 create policy signal_eraser_select on scoring.signal for select to leads_eraser using (true);
 create policy signal_eraser_delete on scoring.signal for delete to leads_eraser using (true);

@@ -451,6 +451,9 @@ QUESTIONS = (
     "select 1 from {events} where lead_id = '{victim_lead}'",
     "select 1 from {events} where lead_id between '{victim_lead}' and '{victim_lead}'",
     "select 1 from {events} where {event_id} between '{victim_event}' and '{victim_event}'",
+    "select 1 from {signals} where lead_id between '{victim_lead}' and '{victim_lead}'",
+    "select 1 from {scores} where lead_id between '{victim_lead}' and '{victim_lead}'",
+    "select 1 from {syncs} where lead_id between '{victim_lead}' and '{victim_lead}'",
     "select 1 from {stages} where {stage} between '{victim_stage}' and '{victim_stage}'",
     "select 1 from {stays} where stage between '{victim_stage}' and '{victim_stage}'",
     "select 1 from {stays} where lead_id between '{victim_lead}' and '{victim_lead}'",
@@ -462,6 +465,9 @@ RELATIONS = {
         "leads": "bi.leads",
         "events": "bi.lead_changes",
         "event_id": "event_id",
+        "signals": "bi.signals",
+        "scores": "bi.scores",
+        "syncs": "bi.crm_syncs",
         "stages": "bi.stage_history",
         "stage": "stage",
         "stays": "bi.stage_history",
@@ -471,6 +477,9 @@ RELATIONS = {
         "leads": "app.lead",
         "events": "audit.event",
         "event_id": "id",
+        "signals": "scoring.signal",
+        "scores": "scoring.score",
+        "syncs": "crm.sync",
         "stages": "app.pipeline_stage",
         "stage": "name",
         "stays": "app.stage_stay",
@@ -862,7 +871,10 @@ def _sessions() -> Iterator[Attack]:
     yield Attack(
         "own rows alone", ("select distinct organization_id from bi.leads", "select email from bi.leads order by email")
     )
-    for view in ("leads", "lead_changes", "pipeline_daily", "score_calibration", "source_performance", "stage_history"):
+    for view in (
+        *("leads", "lead_changes", "pipeline_daily", "score_calibration", "source_performance", "stage_history"),
+        *("signals", "scores", "crm_syncs"),
+    ):
         yield Attack(
             f"a row of another in bi.{view}, as json",
             (f"select to_jsonb(v) from bi.{view} as v where to_jsonb(v)::text like '%canary%'",),

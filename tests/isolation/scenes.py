@@ -490,6 +490,9 @@ ANALYSE = (
             "source_daily",
             "score_calibration",
             "freshness",
+            "signals",
+            "scores",
+            "crm_syncs",
         )
     ),
     operator("admin.analysts('{own}')"),

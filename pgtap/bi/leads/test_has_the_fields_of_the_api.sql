@@ -14,11 +14,12 @@ select is(
       array_remove(array_remove(array_remove(
         array_agg(k.key), 'qualification_completed_at'), 'created_at'), 'updated_at')
       || array[
-        'created_at', 'updated_at', 'qualification_completed_at', 'phone', 'phone_e164', 'reference', 'details'
+        'created_at', 'updated_at', 'qualification_completed_at', 'phone', 'phone_e164', 'reference', 'details',
+        'won_at', 'lost_at', 'first_contacted_at'
       ]
     from json_object_keys((kept('lead')).body::json) as k (key)
   ),
-  'the same fields in the same order, except that created_at is the first timestamp; then those of /details'
+  'the same fields in the same order, except that created_at is the first timestamp; then those of /details and the times of stages'
 );
 select results_eq(
   $$select l.id::text, l.email, l.name, l.lead_score, l.pipeline_stage, l.qualification_completed_at from bi.leads as l$$,
