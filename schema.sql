@@ -5208,7 +5208,7 @@ CREATE FUNCTION admin.setting_findings() RETURNS TABLE(subject text, finding tex
          CASE
              WHEN ((current_setting('server_version_num'::text))::integer >= 170000) THEN 'locale_provider builtin builtin_locale ''C.UTF-8'' locale ''C'''::text
              ELSE 'locale_provider libc locale ''C.UTF-8'''::text
-         END) || '. Restore a dump into it (docs/operations.md). Then run there as a superuser: truncate app.lead_word; select admin.queue_leads(2000000000);'::text)
+         END) || '. Restore a dump into it (docs/operations.md). Then run there as a superuser: delete from app.lead_word; select admin.queue_leads(2000000000);'::text)
    WHERE ((lower('É'::text) <> 'é'::text) OR ('é'::text !~ '[[:alpha:]]'::text))
  UNION ALL
   SELECT format('setting %s of %s'::text, c.name, COALESCE(r.name,

@@ -82,7 +82,7 @@ begin atomic
         'locale_provider builtin builtin_locale ''C.UTF-8'' locale ''C'''
       else 'locale_provider libc locale ''C.UTF-8'''
     end
-    || '. Restore a dump into it (docs/operations.md). Then run there as a superuser: truncate app.lead_word; '
+    || '. Restore a dump into it (docs/operations.md). Then run there as a superuser: delete from app.lead_word; '
     'select admin.queue_leads(2000000000);'
   -- The catalogue's columns for it differ between versions and providers.
   where lower(U&'\00C9') <> U&'\00E9' or U&'\00E9' !~ '[[:alpha:]]'

@@ -13,10 +13,12 @@ from app.server import loading, values
 from app.server.postgres import Statement
 from app.server.routes import Argument, Route, Table
 from app.settings import ROOT
-from bench import cpu, figures, floor, isolation, load, measure, memory, pages, start
+from bench import cpu, failover, figures, floor, isolation, load, measure, memory, pages, start
 from bench.api import requests
+from bench.effects import Effects
 from bench.figures import BenchmarkError, Sample
 from bench.measure import Plan
+from bench.mixed import Attempt, Load, Write
 from bench.operations import FILTER, OPERATIONS, PATCH, Call, Operation, Pair, call
 from bench.rest import REST
 from tests.support.database import Database
@@ -252,3 +254,26 @@ def test_a_missing_wrk_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ran = subprocess.run([sys.executable, "-m", "bench"], cwd=ROOT, capture_output=True, text=True)
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr == "The benchmark needs wrk, which is not installed: apt install wrk\n"
+
+
+@pytest.mark.parametrize(("name", "count"), [("asynchronous, behind", 0), ("synchronous, behind", 2)])
+def test_a_failover_may_lose_acknowledged_writes_only_if_the_standby_is_asynchronous(name: str, count: int) -> None:
+    write = Write("create", "mark", "lead", {})
+    load = Load("", "", writes=[write], refused=["PATCH /leads/x: 404 not_found"])
+    result = failover.Result(name, 0.0, 2.0, load, Effects(["create mark"], [], [], "", 1, 1), 0)
+    assert len(result.faults()) == count
+    doubled = failover.Result(name, 0.0, 2.0, load, Effects([], ["create mark"], [], "", 1, 1), 0)
+    assert "An effect exists more than once: create mark." in doubled.faults()
+
+
+def test_the_first_write_after_a_failover_was_sent_after_it() -> None:
+    attempts = [
+        Attempt("create", 201, "", 9.0, 1.5),
+        Attempt("read", 200, "", 10.5, 0.1),
+        Attempt("create", 503, "", 11.0, 0.5),
+        Attempt("create", 201, "", 12.0, 0.5),
+    ]
+    result = failover.Result(
+        "synchronous", 10.0, 12.0, Load("", "", attempts=attempts), Effects([], [], [], "", 0, 0), 0
+    )
+    assert result.first() == 2.5
