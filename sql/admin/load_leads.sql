@@ -1,4 +1,4 @@
--- admin.load_leads - inserts leads with times in the past, for leads demo.
+-- admin.load_leads - inserts leads with times in the past.
 set local role leads_jobs;
 
 create or replace function admin.load_leads(organization_id uuid, leads jsonb)

@@ -1,4 +1,4 @@
--- admin.load_signals - inserts signals with times in the past, for leads demo.
+-- admin.load_signals - inserts signals with times in the past.
 set local role leads_jobs;
 
 create or replace function admin.load_signals(organization_id uuid, signals jsonb)
