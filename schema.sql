@@ -13754,7 +13754,7 @@ begin
       from page as p
       -- Exactly the positions of the range may be missing before this one.
       left join unnest(v_firsts, v_lasts, v_hashes) as r (first, last, hash)
-        on r.last = p.position - 1 and p.position_before + 1 between r.first and r.last
+        on p.position_before + 1 <> p.position and p.position_before + 1 between r.first and r.last and r.last < p.position
       left join audit.event as e
         on e.organization_id = v_organization_id and e.id = p.event_id and e.created_at = p.created_at
     ),

@@ -16,6 +16,7 @@ FORMAT = "leads audit archive"
 VERSION = 1
 
 _ERASURES = ("lead.erased", "organization.erased")
+_STEP = 1000
 Event = dict[str, Any]
 
 
@@ -29,8 +30,6 @@ class Contents:
     """The digests of payloads that were erased, by organization and event."""
     listed: set[tuple[UUID, str, str]] = field(default_factory=set)
     """What the archive's own events list as erased: organization, event and digest."""
-    hashes: dict[tuple[UUID, int], str] = field(default_factory=dict)
-    """The hashes of the seals at the positions that were asked for."""
 
     @property
     def year(self) -> int:
@@ -64,11 +63,12 @@ def end(events: int) -> bytes:
 def check(
     lines: Iterator[bytes],
     advance: Callable[[int], None] = lambda events: None,
-    positions: frozenset[tuple[UUID, int]] = frozenset(),
+    see: Callable[[Event], None] = lambda event: None,
 ) -> Contents:
     """Reads a whole archive. Raises ArchiveError at the first fault.
 
-    advance: is called with the number of events now and then. positions: whose hashes are returned.
+    advance: is called with the number of events now and then. see: is called with each event, after
+    it was verified.
     """
     contents = Contents(read_header(lines))
     for organization in contents.organizations:
@@ -81,11 +81,12 @@ def check(
                 event = _read(lines)
                 before = _check_event(contents, id, position, before, event)
                 events += 1
-                if (id, position) in positions:
-                    contents.hashes[id, position] = event["hash"]
+                see(event)
+                if events % _STEP == 0:
+                    advance(contents.events + events)
             if before.hex() != part["hash"]:
                 raise ArchiveError(f"The last seal of {id} at position {part['last']} isn't the one in the header.")
-            advance(contents.events + events)
+        advance(contents.events + events)
         if events != organization["events"]:
             raise ArchiveError(f"The header has another number of events of {id}.")
         contents.events += events

@@ -12,6 +12,7 @@ from psycopg.rows import DictRow
 
 from app import archive
 from app.archive import ArchiveError
+from app.archive_check import Event
 from app.cli.addresses import call, operator
 from app.cli.output import Group, Mistake, json_option, one, progress, rows
 from app.cli.retire import checked, compare, drop, retire
@@ -147,24 +148,28 @@ def _verify_archives(
     as_json: bool,
 ) -> None:
     """Verifies archives by their content, and compares them with the database unless offline."""
-    positions = {(id, int(head.partition(":")[0])): head.partition(":")[2] for id, head in heads.items()}
+    kept = {(str(id), int(head.partition(":")[0])): head.partition(":")[2] for id, head in heads.items()}
+    found = set()
+
+    def see(event: Event) -> None:
+        place = (event["organization_id"], event["position"])
+        if place in kept:
+            found.add(place[0])
+            if event["hash"] != kept[place]:
+                raise ArchiveError(f"The archive of {event['created_at'][:4]} doesn't have the head of {place[0]}.")
+
     try:
         keys = archive.identities(identity)
     except ArchiveError as error:
         raise Mistake(str(error)) from None
     try:
-        contents = [checked(path, keys, frozenset(positions)) for path in paths]
-        for each in contents:
-            for place, hash in each.hashes.items():
-                if hash != positions[place]:
-                    raise ArchiveError(f"The archive of {each.year} doesn't have the head of {place[0]}.")
+        contents = [checked(path, keys, see) for path in paths]
         if not offline:
             with operator() as connection:
                 compare(connection, contents)
     except ArchiveError as error:
         click.echo(str(error), err=True)
         context.exit(1)
-    found = {place[0] for each in contents for place in each.hashes}
     rows(
         [
             {
@@ -180,7 +185,7 @@ def _verify_archives(
         ("archive", "year", "holds", "organizations", "events", "erased"),
         as_json,
     )
-    if elsewhere := [str(id) for id in heads if id not in found]:
+    if elsewhere := [str(id) for id in heads if str(id) not in found]:
         click.echo(f"The archives don't have the positions of the heads of {', '.join(elsewhere)}.", err=True)
 
 

@@ -3,6 +3,7 @@
 import json
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from psycopg.rows import DictRow
 
 from app.cli import bi
 from app.cli.addresses import Addresses, addresses, call, connect
+from app.cli.erase_archives import Archives, archives_of
 from app.cli.output import Mistake, json_option, progress
 
 _BATCH = 100
@@ -27,18 +29,49 @@ _BATCH = 100
 )
 @click.option("--email", metavar="ADDRESS", help="Erase the leads that have or had this e-mail address.")
 @click.option("--phone", metavar="NUMBER", help="Erase the leads that have or had this phone number, in any spelling.")
+@click.option(
+    "--archive",
+    "paths",
+    type=click.Path(dir_okay=False, path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="Erase also in this archive of leads audit retire. It can be repeated.",
+)
+@click.option(
+    "--identity",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A file with the private key of the archives.",
+)
+@click.option(
+    "--recipient",
+    "keys",
+    multiple=True,
+    metavar="KEY",
+    help="A public key (age1…), or a file with public keys, for which the archives are encrypted again.",
+)
 @click.option("--yes", is_flag=True, help="Don't ask for confirmation.")
 @json_option
 def erase(
-    lead: UUID | None, organization: UUID | None, email: str | None, phone: str | None, yes: bool, as_json: bool
+    lead: UUID | None,
+    organization: UUID | None,
+    email: str | None,
+    phone: str | None,
+    paths: tuple[Path, ...],
+    identity: Path | None,
+    keys: tuple[str, ...],
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """Erase a lead, a person, or an organization. This can't be undone.
 
     The command deletes the rows, replaces the person's values in the audit log by {"erased": true},
     and records the erasure there; the log stays verifiable. It also empties the stored answers of
     Idempotency-Keys. It prints the records at the CRM, which you must erase there. Backups and the
-    write-ahead log keep the values until they expire.
+    write-ahead log keep the values until they expire. Archives of retired years keep them, too: the
+    command names those that you don't give with --archive. You can run it again for them.
     """
+    archives = archives_of(paths, identity, keys)
     is_person = email is not None or phone is not None
     if is_person and (organization is None or lead is not None):
         raise Mistake("--email and --phone need --organization ID, and exclude --lead.")
@@ -51,13 +84,14 @@ def erase(
         )
     with addresses() as urls, connect(urls.of_operator(), autocommit=True) as connection:
         if lead is None and not is_person and organization is not None:
-            _erase_organization(urls, connection, organization, yes, as_json)
+            _erase_organization(urls, connection, archives, organization, yes, as_json)
         else:
-            _erase_leads(connection, organization, lead, email, phone, yes, as_json)
+            _erase_leads(connection, archives, organization, lead, email, phone, yes, as_json)
 
 
 def _erase_leads(
     connection: psycopg.Connection[DictRow],
+    archives: Archives,
     organization: UUID | None,
     lead: UUID | None,
     email: str | None,
@@ -68,11 +102,17 @@ def _erase_leads(
     if organization is not None:
         call(connection, "admin.organization", organization)  # raises PT404
     leads = call(connection, "admin.leads_to_erase", organization, lead, email, phone)
+    known = {row["lead_id"] for row in leads}
+    archived = archives.leads(connection, organization, lead, email, phone)
+    leads += [row for row in archived if row["lead_id"] not in known]
     if not leads and lead is None:
-        _erase_submissions(connection, organization, email, phone, yes, as_json)
+        _erase_submissions(connection, archives, organization, email, phone, yes, as_json)
         return
     if not leads:
-        raise Mistake("There is no such lead, neither in the database nor in the audit log.")
+        raise Mistake(
+            "There is no such lead, neither in the database nor in the audit log. "
+            f"{archives.not_searched(connection, lead)}".strip()
+        )
     for row in leads:
         for line in _described(row):
             click.echo(line, err=as_json)
@@ -93,20 +133,27 @@ def _erase_leads(
             # A push ended after the records were listed.
             for line in _outside(gone["copies"]):
                 click.echo(line, err=as_json)
+    counts = archives.erase(connection, {(row["organization_id"], row["lead_id"]) for row in leads})
+    for item in done:
+        item["archived_events"] = counts.get(item["lead_id"], 0)
+    if left := archives.not_searched(connection, *(row["lead_id"] for row in leads)):
+        click.echo(left, err=True)
     if as_json:
         click.echo(json.dumps(done, default=str, indent=2))
         return
     for item in done:
+        events = item["events"] + item["archived_events"]
         click.echo(
             f"{item['lead_id']} was erased: {_counted(item['rows_gone'], 'row')}, and the values in "
-            f"{_counted(item['events'], 'event')}."
-            if item["rows_gone"] or item["events"]
+            f"{_counted(events, 'event')}."
+            if item["rows_gone"] or events
             else f"{item['lead_id']} was erased before. Nothing was left to erase."
         )
 
 
 def _erase_submissions(
     connection: psycopg.Connection[DictRow],
+    archives: Archives,
     organization: UUID | None,
     email: str | None,
     phone: str | None,
@@ -119,7 +166,8 @@ def _erase_submissions(
         count = call(connection, "admin.erase_submissions", organization, email, phone)[0]["erase_submissions"]
         if not count:
             raise Mistake(
-                "There is no such lead, neither in the database nor in the audit log, and no form has kept anything."
+                "There is no such lead, neither in the database nor in the audit log, and no form has kept anything. "
+                f"{archives.not_searched(connection)}".strip()
             )
         _confirm(f"There is no such lead. Erase {_counted(count, 'submission')} of forms", yes)
     if as_json:
@@ -129,7 +177,12 @@ def _erase_submissions(
 
 
 def _erase_organization(
-    urls: Addresses, connection: psycopg.Connection[DictRow], organization: UUID, yes: bool, as_json: bool
+    urls: Addresses,
+    connection: psycopg.Connection[DictRow],
+    archives: Archives,
+    organization: UUID,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     call(connection, "admin.known_organization", organization)  # raises PT404
     known = next(row for row in call(connection, "admin.organizations") if row["id"] == organization)
@@ -155,6 +208,9 @@ def _erase_organization(
                 break
             if part["wait_seconds"]:
                 _wait(part["wait_seconds"], "A push is in progress")
+    events += sum(archives.erase(connection, {(organization, None)}).values())
+    if left := archives.not_searched(connection):
+        click.echo(left, err=True)
     if as_json:
         counts = {"organization_id": organization, "leads": leads, "events": events, "logins_left": analysts}
         click.echo(json.dumps(counts, default=str, indent=2))

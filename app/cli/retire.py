@@ -2,11 +2,10 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import click
 import psycopg
@@ -15,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from app import archive, archive_check, migration_lock
 from app.archive import ArchiveError
-from app.archive_check import Contents
+from app.archive_check import Contents, Event
 from app.cli.addresses import addresses, call, connect
 from app.cli.output import Mistake, json_option, progress
 from app.migrations import MigrationError
@@ -143,14 +142,15 @@ def drop(year: int, path: Path, identity: Path | None, yes: bool) -> None:
     click.echo(f"The tables of {year} were dropped. {path} has the only copy of its events.")
 
 
-def checked(path: Path, keys: list[archive.Identity], positions: frozenset[tuple[UUID, int]] = frozenset()) -> Contents:
-    """What an archive has, after all of it was verified. Raises ArchiveError."""
+def checked(path: Path, keys: list[archive.Identity], see: Callable[[Event], None] = lambda event: None) -> Contents:
+    """What an archive has, after all of it was verified. Raises ArchiveError.
+
+    see: is called with each event.
+    """
     with _bar() as bar:
         task = bar.add_task(f"verifying {path.name}", total=None)
         try:
-            return archive_check.check(
-                archive.read(path, keys), lambda events: bar.update(task, completed=events), positions
-            )
+            return archive_check.check(archive.read(path, keys), lambda events: bar.update(task, completed=events), see)
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise ArchiveError(f"{path} can't be read: {error!r}.") from None
         except ArchiveError as error:

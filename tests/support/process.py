@@ -1,5 +1,6 @@
 """Runs ``leads`` commands and servers as processes."""
 
+import io
 import json
 import os
 import signal
@@ -9,13 +10,16 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 
+from app import cli
+from app.cli.output import plain_errors
 from app.settings import ROOT
 from tests.support.database import Database
 
@@ -107,3 +111,24 @@ class Server:
         while mark not in self.log.read_text() and time.monotonic() < end:
             time.sleep(0.02)
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+
+def leads_here(database: Database) -> Leads:
+    """Returns a function that runs ``leads`` as leads_on does, but in this process, which saves a second."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        output, errors = io.StringIO(), io.StringIO()
+        environ = {
+            "LEADS_MIGRATE_URL": database.url("leads_migrator"),
+            "LEADS_OPERATOR_URL": database.url("leads_operator"),
+        }
+        code: Any = 0
+        with patch.dict(os.environ, environ), redirect_stdout(output), redirect_stderr(errors):
+            try:
+                with plain_errors():
+                    code = cli.leads(list(arguments), standalone_mode=False) or 0
+            except SystemExit as end:
+                code = end.code
+        return subprocess.CompletedProcess(arguments, code, output.getvalue(), errors.getvalue())
+
+    return run
