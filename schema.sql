@@ -7069,7 +7069,39 @@ submission_id: only this one; null: all of the form, except those with a wrong s
 has caught. after: the id of the last one of the previous batch. Raises PT404 form_not_found and
 submission_not_found.';
 
-CREATE FUNCTION admin.retirable_years(before integer) RETURNS TABLE(year integer, kept_by uuid[], unsealed_of uuid[])
+CREATE TABLE app.stage_progress (
+    organization_id uuid NOT NULL,
+    "position" bigint DEFAULT 0 NOT NULL,
+    counted_until timestamp(3) with time zone,
+    time_zone text NOT NULL,
+    next_time_zone text,
+    next_lead_id uuid,
+    CONSTRAINT stage_progress_names_the_lead_of_the_next_time_zone CHECK (((next_time_zone IS NULL) = (next_lead_id IS NULL)))
+);
+ALTER TABLE ONLY app.stage_progress ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY app.stage_progress ALTER COLUMN "position" SET STATISTICS 0;
+ALTER TABLE ONLY app.stage_progress ALTER COLUMN counted_until SET STATISTICS 0;
+ALTER TABLE ONLY app.stage_progress ALTER COLUMN time_zone SET STATISTICS 0;
+ALTER TABLE ONLY app.stage_progress ALTER COLUMN next_time_zone SET STATISTICS 0;
+ALTER TABLE ONLY app.stage_progress ALTER COLUMN next_lead_id SET STATISTICS 0;
+
+ALTER TABLE ONLY app.stage_progress FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE app.stage_progress OWNER TO leads_owner;
+
+COMMENT ON TABLE app.stage_progress IS 'How much of an organization''s audit log is in app.stage_stay and app.stage_day.';
+
+COMMENT ON COLUMN app.stage_progress."position" IS 'The position in the chain of seals of the last event that is counted.';
+
+COMMENT ON COLUMN app.stage_progress.counted_until IS 'The time of the newest event that is counted.';
+
+COMMENT ON COLUMN app.stage_progress.time_zone IS 'The time zone whose days are complete, and are shown.';
+
+COMMENT ON COLUMN app.stage_progress.next_time_zone IS 'The time zone whose days are being counted, after a change of the organization''s time zone. Null: none.';
+
+COMMENT ON COLUMN app.stage_progress.next_lead_id IS 'The stays of the leads up to this one are counted in next_time_zone.';
+
+CREATE FUNCTION admin.retirable_years(before integer) RETURNS TABLE(year integer, kept_by uuid[], unsealed_of uuid[], uncounted_of uuid[])
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
@@ -7097,6 +7129,13 @@ CREATE FUNCTION admin.retirable_years(before integer) RETURNS TABLE(year integer
            WHERE (EXISTS ( SELECT
                     FROM audit.unsealed u
                    WHERE ((u.organization_id = o.organization_id) AND (app.id_time(u.event_id) >= b.start_at) AND (app.id_time(u.event_id) < b.end_at))))
+           ORDER BY o.organization_id) AS "array",
+     ARRAY( SELECT o.organization_id
+            FROM (app.organization o
+              LEFT JOIN app.stage_progress p ON ((p.organization_id = o.organization_id)))
+           WHERE ((o.erased_at IS NULL) AND (EXISTS ( SELECT
+                    FROM audit.seal s
+                   WHERE ((s.organization_id = o.organization_id) AND (s."position" > COALESCE(p."position", (0)::bigint)) AND (s.created_at >= b.start_at) AND (s.created_at < b.end_at)))))
            ORDER BY o.organization_id) AS "array"
     FROM bound b
    ORDER BY b.year;
@@ -7107,7 +7146,8 @@ ALTER FUNCTION admin.retirable_years(before integer) OWNER TO leads_jobs;
 COMMENT ON FUNCTION admin.retirable_years(before integer) IS 'The years before a year that are part of the audit log, the oldest first. Only the migrating login can execute it.
 
 kept_by: the organizations that have events in the year and keep them longer (keep_audit_years). unsealed_of: the
-organizations with events in the year that are not sealed.';
+organizations with events in the year that are not sealed. uncounted_of: those with events that admin.count_stages has not
+counted.';
 
 CREATE FUNCTION admin.retire_year(year integer, archive_name text, archive_digest bytea, organizations json) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
@@ -17859,38 +17899,6 @@ COMMENT ON COLUMN app.stage_day.entered IS 'The number of stays that began on th
 
 COMMENT ON COLUMN app.stage_day.departed IS 'The number of stays that ended on the day.';
 
-CREATE TABLE app.stage_progress (
-    organization_id uuid NOT NULL,
-    "position" bigint DEFAULT 0 NOT NULL,
-    counted_until timestamp(3) with time zone,
-    time_zone text NOT NULL,
-    next_time_zone text,
-    next_lead_id uuid,
-    CONSTRAINT stage_progress_names_the_lead_of_the_next_time_zone CHECK (((next_time_zone IS NULL) = (next_lead_id IS NULL)))
-);
-ALTER TABLE ONLY app.stage_progress ALTER COLUMN organization_id SET STATISTICS 0;
-ALTER TABLE ONLY app.stage_progress ALTER COLUMN "position" SET STATISTICS 0;
-ALTER TABLE ONLY app.stage_progress ALTER COLUMN counted_until SET STATISTICS 0;
-ALTER TABLE ONLY app.stage_progress ALTER COLUMN time_zone SET STATISTICS 0;
-ALTER TABLE ONLY app.stage_progress ALTER COLUMN next_time_zone SET STATISTICS 0;
-ALTER TABLE ONLY app.stage_progress ALTER COLUMN next_lead_id SET STATISTICS 0;
-
-ALTER TABLE ONLY app.stage_progress FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE app.stage_progress OWNER TO leads_owner;
-
-COMMENT ON TABLE app.stage_progress IS 'How much of an organization''s audit log is in app.stage_stay and app.stage_day.';
-
-COMMENT ON COLUMN app.stage_progress."position" IS 'The position in the chain of seals of the last event that is counted.';
-
-COMMENT ON COLUMN app.stage_progress.counted_until IS 'The time of the newest event that is counted.';
-
-COMMENT ON COLUMN app.stage_progress.time_zone IS 'The time zone whose days are complete, and are shown.';
-
-COMMENT ON COLUMN app.stage_progress.next_time_zone IS 'The time zone whose days are being counted, after a change of the organization''s time zone. Null: none.';
-
-COMMENT ON COLUMN app.stage_progress.next_lead_id IS 'The stays of the leads up to this one are counted in next_time_zone.';
-
 CREATE TABLE app.stage_stay (
     organization_id uuid NOT NULL,
     lead_id uuid NOT NULL,
@@ -20386,6 +20394,16 @@ GRANT ALL ON FUNCTION admin.remove_stage(organization_id uuid, name text) TO lea
 REVOKE ALL ON FUNCTION admin.replay_submissions(form_id uuid, submission_id uuid, after uuid, batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.replay_submissions(form_id uuid, submission_id uuid, after uuid, batch integer) TO leads_operator;
 
+GRANT SELECT,INSERT,UPDATE ON TABLE app.stage_progress TO leads_jobs;
+GRANT DELETE ON TABLE app.stage_progress TO leads_eraser;
+
+GRANT SELECT(organization_id) ON TABLE app.stage_progress TO leads_bi;
+GRANT SELECT(organization_id) ON TABLE app.stage_progress TO leads_eraser;
+
+GRANT SELECT(counted_until) ON TABLE app.stage_progress TO leads_bi;
+
+GRANT SELECT(time_zone) ON TABLE app.stage_progress TO leads_bi;
+
 REVOKE ALL ON FUNCTION admin.retirable_years(before integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.retire_year(year integer, archive_name text, archive_digest bytea, organizations json) FROM PUBLIC;
@@ -21292,16 +21310,6 @@ GRANT SELECT(stage) ON TABLE app.stage_day TO leads_bi;
 GRANT SELECT(entered) ON TABLE app.stage_day TO leads_bi;
 
 GRANT SELECT(departed) ON TABLE app.stage_day TO leads_bi;
-
-GRANT SELECT,INSERT,UPDATE ON TABLE app.stage_progress TO leads_jobs;
-GRANT DELETE ON TABLE app.stage_progress TO leads_eraser;
-
-GRANT SELECT(organization_id) ON TABLE app.stage_progress TO leads_bi;
-GRANT SELECT(organization_id) ON TABLE app.stage_progress TO leads_eraser;
-
-GRANT SELECT(counted_until) ON TABLE app.stage_progress TO leads_bi;
-
-GRANT SELECT(time_zone) ON TABLE app.stage_progress TO leads_bi;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE app.stage_stay TO leads_jobs;
 GRANT DELETE ON TABLE app.stage_stay TO leads_eraser;

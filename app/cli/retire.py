@@ -240,6 +240,11 @@ def _due(connection: psycopg.Connection[DictRow], before: int, name: str) -> lis
                 f"{row['year']} has events without a seal, of: {', '.join(str(each) for each in row['unsealed_of'])}. "
                 "Start a worker, or run: leads audit seal"
             )
+        if row["uncounted_of"]:
+            raise Mistake(
+                f"{row['year']} has events that the figures of stages lack (bi.stage_history), of: "
+                f"{', '.join(str(each) for each in row['uncounted_of'])}. Start a worker, and run the command again."
+            )
         due.append(row["year"])
     if len(due) > 1 and _YEAR not in name:
         raise Mistake(

@@ -2,7 +2,7 @@
 set local role leads_jobs;
 
 create or replace function admin.retirable_years(before integer)
-returns table (year integer, kept_by uuid[], unsealed_of uuid[]) language sql stable security definer
+returns table (year integer, kept_by uuid[], unsealed_of uuid[], uncounted_of uuid[]) language sql stable security definer
 set search_path = pg_catalog, pg_temp
 begin atomic
   with partition as (
@@ -45,6 +45,23 @@ begin atomic
           and app.id_time(u.event_id) < b.end_at
       )
       order by o.organization_id
+    ),
+    array(
+      select o.organization_id
+      from app.organization as o
+      left join app.stage_progress as p on p.organization_id = o.organization_id
+      where
+        o.erased_at is null
+        and exists (
+          select
+          from audit.seal as s
+          where
+            s.organization_id = o.organization_id
+            and s.position > coalesce(p.position, 0)
+            and s.created_at >= b.start_at
+            and s.created_at < b.end_at
+        )
+      order by o.organization_id
     )
   from bound as b
   order by b.year;
@@ -54,4 +71,5 @@ comment on function admin.retirable_years(integer) is
 $$The years before a year that are part of the audit log, the oldest first. Only the migrating login can execute it.
 
 kept_by: the organizations that have events in the year and keep them longer (keep_audit_years). unsealed_of: the
-organizations with events in the year that are not sealed.$$;
+organizations with events in the year that are not sealed. uncounted_of: those with events that admin.count_stages has not
+counted.$$;

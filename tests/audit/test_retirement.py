@@ -17,7 +17,7 @@ import pytest
 
 from app import archive as archives
 from app.settings import ROOT
-from tests.support.chain import old_events, seal, verdict
+from tests.support.chain import count, old_events, seal, verdict
 from tests.support.database import Database, make_organization
 from tests.support.process import Server, leads_here, mistake, printed
 
@@ -48,6 +48,7 @@ def fill(database: Database) -> None:
         old_events(database, organization.id, OLD)
         old_events(database, organization.id, NEXT)
     seal(database)
+    count(database)
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +74,7 @@ def options(folder: Path, keys: Keys, before: str = BEFORE) -> list[str]:
 
 
 def retire(database: Database, folder: Path, keys: Keys, before: str = BEFORE) -> list[dict[str, Any]]:
+    count(database)
     process = leads_here(database)(*options(folder, keys, before))
     assert process.returncode == 0, process.stderr
     rows: list[dict[str, Any]] = json.loads(process.stdout)
@@ -346,6 +348,8 @@ def test_years_that_must_stay(old: Database, tmp_path: Path, keys: Keys) -> None
     old_events(old, second, NEXT, 1)
     assert f"without a seal, of: {second}" in mistake(run(*options(tmp_path, keys)))
     seal(old)
+    assert f"bi.stage_history), of: {second}" in mistake(run(*options(tmp_path, keys)))
+    count(old)
     old.sql(
         f"{UNGUARDED} update audit.event set payload = '{{}}' where organization_id = '{second}' "
         "and created_at < '2016-01-01Z'"
