@@ -20,6 +20,8 @@ from app import embedded
 from app.cli import migrate
 from app.settings import ROOT
 from tests.analysts.test_bi import command
+from tests.support.database import Database
+from tests.support.figures import count_stages
 from tests.support.process import free_port, printed
 
 PYTHON = ROOT / ".venv" / "clients" / "bin" / "python"
@@ -55,6 +57,7 @@ def url() -> Iterator[str]:
             """
             connection.execute(insert, (acme, 3))
             connection.execute(insert, (other, 5))
+        count_stages(Database(server, "leads"))
         yield printed(leads("bi", "create", "ann", "--organization", acme))
     shutil.rmtree(folder)
 

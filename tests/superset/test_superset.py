@@ -92,7 +92,14 @@ def url(folder: Path) -> Iterator[str]:
         leads = leads_in(environ)
         organizations = json.loads(printed(leads("organizations", "list", "--json")))
         demo_id = next(row["id"] for row in organizations if row["name"] == demo.ORGANIZATION)
-        yield printed(leads("bi", "create", "ann", "--organization", demo_id))
+        address = printed(leads("bi", "create", "ann", "--organization", demo_id))
+        counted = "select complete_until > (select max(changed_at) from bi.lead_changes) from bi.freshness"
+        with psycopg.connect(address, autocommit=True) as connection:
+            for _ in range(600):  # the worker adds the demo's stages to the figures
+                if connection.execute(counted).fetchone() == (True,):
+                    break
+                time.sleep(0.1)
+        yield address
 
 
 @dataclass(frozen=True)
@@ -226,13 +233,13 @@ def charts(superset: Superset, url: str) -> list[dict[str, Any]]:
     return result
 
 
-def test_the_example_uses_every_column_by_its_name(url: str) -> None:
+def test_the_example_names_only_columns_that_exist(url: str) -> None:
     with psycopg.connect(url) as connection:
         query = "select column_name::text from information_schema.columns where table_schema = 'bi' and table_name = %s"
         for path in (EXAMPLE / "datasets" / "Leads").glob("*.yaml"):
             data = yaml.safe_load(path.read_text(encoding="utf-8"))
             names = {row[0] for row in connection.execute(query, [data["table_name"]]).fetchall()}
-            assert {column["column_name"] for column in data["columns"]} == names, path.name
+            assert {column["column_name"] for column in data["columns"]} <= names, path.name
 
 
 @pytest.mark.skipif(not browser.is_here(), reason=browser.MISSING)
