@@ -27,7 +27,7 @@ class Totals:
     running: int = 0
     """Pushes that run."""
     rounds: dict[str, float] = field(default_factory=dict)
-    """When the sealer and the indexer have last looked at all organizations (time.time)."""
+    """When the sealer, the indexer and the counter have last looked at all organizations (time.time)."""
     figures: tuple[Figure, ...] | None = None
     """None: the last reading has failed."""
     figures_at: float = 0.0
