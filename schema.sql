@@ -7159,7 +7159,6 @@ declare
   v_organization record;
   v_events bigint := 0;
   v_retired text;
-  v_erased_at timestamptz;
 begin
   if
     (
@@ -7182,34 +7181,7 @@ begin
     order by a.organization_id
   loop
     -- The sealer takes other organizations until the end of the transaction.
-    select o.erased_at into v_erased_at
-    from app.organization as o
-    where o.organization_id = v_organization.organization_id
-    for no key update;
-    -- The figures of stages keep what is counted, and can't count a retired event.
-    if
-      v_erased_at is null
-      and (
-        select s.position
-        from audit.seal as s
-        where
-          s.organization_id = v_organization.organization_id
-          and s.created_at >= make_timestamptz(v_year, 1, 1, 0, 0, 0, 'UTC')
-          and s.created_at < make_timestamptz(v_year + 1, 1, 1, 0, 0, 0, 'UTC')
-        order by s.position desc
-        limit 1
-      ) > coalesce(
-        (select p.position from app.stage_progress as p where p.organization_id = v_organization.organization_id), 0
-      )
-    then
-      raise sqlstate 'PT409' using
-        message = 'stages_not_counted',
-        hint = format(
-          'Some events of the organization %s are not in the figures of stages yet. Start a worker (leads worker), wait until '
-          'leads doctor reports no lag, and run the command again.',
-          v_organization.organization_id
-        );
-    end if;
+    perform from app.organization as o where o.organization_id = v_organization.organization_id for no key update;
     v_retired := concat_ws(
       ',',
       (
@@ -7267,8 +7239,7 @@ login can execute it. admin.finish_retirement follows in the same transaction.
 
 archive_name: the name of the archive''s file. archive_digest: its SHA-256. organizations: the result of
 admin.archive_organizations in the archive. Returns the number of events.
-Raises PT409 archive_differs if the database has other positions now, and PT409 stages_not_counted if admin.count_stages has not
-counted the events of the year.';
+Raises PT409 archive_differs if the database has other positions now.';
 
 CREATE FUNCTION admin.retired_parts(year integer) RETURNS TABLE(organization_id uuid, events bigint, ranges json)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -18021,10 +17992,11 @@ COMMENT ON COLUMN bi.crm_syncs.lag_seconds IS 'The seconds from requested_at to 
 CREATE VIEW bi.freshness WITH (security_invoker='true') AS
  SELECT o.organization_id,
         CASE
-            WHEN (EXISTS ( SELECT
+            WHEN ((NOT (EXISTS ( SELECT
                FROM audit.event e
-              WHERE ((e.organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)) AND (e.created_at > COALESCE(p.counted_until, '-infinity'::timestamp with time zone))))) THEN (p.counted_until)::timestamp with time zone
-            ELSE now()
+              WHERE ((e.organization_id = ( SELECT auth.analyst_organization_id() AS analyst_organization_id)) AND (e.created_at > p.counted_until))
+             OFFSET 0))) AND (p.counted_until IS NOT NULL)) THEN now()
+            ELSE (p.counted_until)::timestamp with time zone
         END AS complete_until,
     COALESCE(p.time_zone, o.time_zone) AS time_zone
    FROM (app.organization o
