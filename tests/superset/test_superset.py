@@ -259,8 +259,11 @@ def test_every_chart_of_the_example_shows_something(superset: Superset, charts: 
         # All rows are within the window, because Superset loads a chart when it is seen.
         metrics = {"width": 1400, "height": int(height) + 60, "deviceScaleFactor": 1, "mobile": False}
         page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        shown = "return document.querySelectorAll('.chart-slice :is(canvas, table, .header-line)').length"
-        browser.wait(lambda: page.script(shown) >= len(names), f"{len(names)} charts", 300)
+        shown = (
+            "return [...document.querySelectorAll('.chart-slice')]"
+            ".filter(chart => chart.querySelector('canvas, table, .header-line')).length"
+        )
+        browser.wait(lambda: page.script(shown) == len(names), f"{len(names)} charts", 300)
         browser.wait(lambda: page.script("return !document.querySelector('.loading')"), "end of the loading", 120)
         text = page.script("return document.body.innerText")
         assert "No results" not in text
