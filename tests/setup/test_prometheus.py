@@ -25,6 +25,7 @@ from app import embedded
 from app.cli import migrate
 from app.settings import ROOT
 from tests.api.test_metrics import url_in
+from tests.setup.test_embedded import folder_for_all
 from tests.support.database import Database
 from tests.support.process import free_port
 from tests.support.pushing import connect, live_organization, start_worker, wait_for
@@ -124,10 +125,8 @@ def own_database(folder: Path) -> Iterator[tuple[Database, int]]:
         yield Database(server, "leads"), int((folder / "postgres" / "postmaster.pid").read_text().split()[0])
 
 
-def test_prometheus_sees_a_failing_vendor_the_end_of_postgresql_and_the_end_of_the_worker(
-    tmp_path: Path, run_dir: Path
-) -> None:
-    with own_database(run_dir / "own") as (database, postmaster), running() as vendor:
+def test_prometheus_sees_a_failing_vendor_the_end_of_postgresql_and_the_end_of_the_worker(tmp_path: Path) -> None:
+    with folder_for_all() as folder, own_database(folder / "own") as (database, postmaster), running() as vendor:
         organization = live_organization(database)
         log = tmp_path / "server.log"
         with log.open("wb") as output:
