@@ -156,6 +156,7 @@ def _claims() -> Iterator[Attack]:
     for forged in FORGED:
         for call in READS:
             yield Attack(f"{forged}, then {call}", (_PIN, forged, _body(call)), SAME, is_twin=True)
+        yield Attack(f"{forged}, then auth.caller()", (_PIN, forged, "select auth.caller()"), SAME, is_twin=True)
     for call in (read for read in READS if "victim" not in read):
         # Without a key, both copies return the same, and no rows.
         yield Attack(f"no key: {call}", (_body(call),))

@@ -102,6 +102,11 @@ def test_times_are_whole_seconds() -> None:
         settings.read({"LEADS_KEEP_ALIVE_SECONDS": "0"})
 
 
+def test_server_timing_is_on_by_default() -> None:
+    assert settings.read({}).server_timing
+    assert not settings.read({"LEADS_SERVER_TIMING": "off"}).server_timing
+
+
 def test_statements_are_prepared_by_default() -> None:
     assert settings.read({}).prepared_statements
     assert not settings.read({"LEADS_PREPARED_STATEMENTS": "off"}).prepared_statements
