@@ -8861,8 +8861,7 @@ begin
     v_id := v_bound.id;
   end if;
 
-  -- One statement for each combination of filters, because each has its own index. "created_at <=" excludes the partitions
-  -- of later years, which the comparison of the pair does not.
+  -- One statement for each combination of filters, because each has its own index.
   if list_audit_events.lead_id is not null then
     v_items := array(
       select audit.event_text(
@@ -8875,7 +8874,6 @@ begin
         and (list_audit_events.action is null or e.action = any (list_audit_events.action))
         and (list_audit_events.source is null or e.source = any (list_audit_events.source))
         and (e.created_at, e.id) < (v_at, v_id)
-        and e.created_at <= v_at
         and e.created_at >= v_start_at
       order by e.created_at desc, e.id desc
       limit v_rows
@@ -8897,7 +8895,6 @@ begin
           e.organization_id = v_organization_id
           and e.action_and_source = f.value
           and (e.created_at, e.id) < (v_at, v_id)
-          and e.created_at <= v_at
           and e.created_at >= v_start_at
         order by e.created_at desc, e.id desc
         limit v_rows
@@ -8918,7 +8915,6 @@ begin
           e.organization_id = v_organization_id
           and e.source = s.value
           and (e.created_at, e.id) < (v_at, v_id)
-          and e.created_at <= v_at
           and e.created_at >= v_start_at
         order by e.created_at desc, e.id desc
         limit v_rows
@@ -8935,7 +8931,6 @@ begin
       where
         e.organization_id = v_organization_id
         and (e.created_at, e.id) < (v_at, v_id)
-        and e.created_at <= v_at
         and e.created_at >= v_start_at
       order by e.created_at desc, e.id desc
       limit v_rows
@@ -14317,8 +14312,7 @@ CREATE FUNCTION audit.filtered_events(organization_id uuid, actions text[], sour
 declare
   v_organization_id uuid := filtered_events.organization_id;
 begin
-  -- One statement for each combination of filters, because each has its own index, as in api.list_audit_events. "created_at <="
-  -- excludes the partitions of later years, which the comparison of the pair does not.
+  -- One statement for each combination of filters, because each has its own index, as in api.list_audit_events.
   if filtered_events.event_lead_id is not null then
     return query
     select e.id, e.action, e.source, e.correlation_id, e.lead_id, e.payload, e.created_at::timestamptz
@@ -14329,7 +14323,6 @@ begin
       and (filtered_events.actions is null or e.action = any (filtered_events.actions))
       and (filtered_events.sources is null or e.source = any (filtered_events.sources))
       and (e.created_at, e.id) < (filtered_events.before, filtered_events.before_id)
-      and e.created_at <= filtered_events.before
       and e.created_at >= filtered_events.start_at
     order by e.created_at desc, e.id desc
     limit filtered_events.limit;
@@ -14348,7 +14341,6 @@ begin
         e.organization_id = v_organization_id
         and e.action_and_source = f.value
         and (e.created_at, e.id) < (filtered_events.before, filtered_events.before_id)
-        and e.created_at <= filtered_events.before
         and e.created_at >= filtered_events.start_at
       order by e.created_at desc, e.id desc
       limit filtered_events.limit
@@ -14366,7 +14358,6 @@ begin
         e.organization_id = v_organization_id
         and e.source = s.value
         and (e.created_at, e.id) < (filtered_events.before, filtered_events.before_id)
-        and e.created_at <= filtered_events.before
         and e.created_at >= filtered_events.start_at
       order by e.created_at desc, e.id desc
       limit filtered_events.limit
@@ -14380,7 +14371,6 @@ begin
     where
       e.organization_id = v_organization_id
       and (e.created_at, e.id) < (filtered_events.before, filtered_events.before_id)
-      and e.created_at <= filtered_events.before
       and e.created_at >= filtered_events.start_at
     order by e.created_at desc, e.id desc
     limit filtered_events.limit;

@@ -40,8 +40,7 @@ begin
     v_id := v_bound.id;
   end if;
 
-  -- One statement for each combination of filters, because each has its own index. "created_at <=" excludes the partitions
-  -- of later years, which the comparison of the pair does not.
+  -- One statement for each combination of filters, because each has its own index.
   if list_audit_events.lead_id is not null then
     v_items := array(
       select audit.event_text(
@@ -54,7 +53,6 @@ begin
         and (list_audit_events.action is null or e.action = any (list_audit_events.action))
         and (list_audit_events.source is null or e.source = any (list_audit_events.source))
         and (e.created_at, e.id) < (v_at, v_id)
-        and e.created_at <= v_at
         and e.created_at >= v_start_at
       order by e.created_at desc, e.id desc
       limit v_rows
@@ -76,7 +74,6 @@ begin
           e.organization_id = v_organization_id
           and e.action_and_source = f.value
           and (e.created_at, e.id) < (v_at, v_id)
-          and e.created_at <= v_at
           and e.created_at >= v_start_at
         order by e.created_at desc, e.id desc
         limit v_rows
@@ -97,7 +94,6 @@ begin
           e.organization_id = v_organization_id
           and e.source = s.value
           and (e.created_at, e.id) < (v_at, v_id)
-          and e.created_at <= v_at
           and e.created_at >= v_start_at
         order by e.created_at desc, e.id desc
         limit v_rows
@@ -114,7 +110,6 @@ begin
       where
         e.organization_id = v_organization_id
         and (e.created_at, e.id) < (v_at, v_id)
-        and e.created_at <= v_at
         and e.created_at >= v_start_at
       order by e.created_at desc, e.id desc
       limit v_rows

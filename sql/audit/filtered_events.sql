@@ -28,8 +28,7 @@ as $$
 declare
   v_organization_id uuid := filtered_events.organization_id;
 begin
-  -- One statement for each combination of filters, because each has its own index, as in api.list_audit_events. "created_at <="
-  -- excludes the partitions of later years, which the comparison of the pair does not.
+  -- One statement for each combination of filters, because each has its own index, as in api.list_audit_events.
   if filtered_events.event_lead_id is not null then
     return query
     select e.id, e.action, e.source, e.correlation_id, e.lead_id, e.payload, e.created_at::timestamptz
@@ -40,7 +39,6 @@ begin
       and (filtered_events.actions is null or e.action = any (filtered_events.actions))
       and (filtered_events.sources is null or e.source = any (filtered_events.sources))
       and (e.created_at, e.id) < (filtered_events.before, filtered_events.before_id)
-      and e.created_at <= filtered_events.before
       and e.created_at >= filtered_events.start_at
     order by e.created_at desc, e.id desc
     limit filtered_events.limit;
@@ -59,7 +57,6 @@ begin
         e.organization_id = v_organization_id
         and e.action_and_source = f.value
         and (e.created_at, e.id) < (filtered_events.before, filtered_events.before_id)
-        and e.created_at <= filtered_events.before
         and e.created_at >= filtered_events.start_at
       order by e.created_at desc, e.id desc
       limit filtered_events.limit
@@ -77,7 +74,6 @@ begin
         e.organization_id = v_organization_id
         and e.source = s.value
         and (e.created_at, e.id) < (filtered_events.before, filtered_events.before_id)
-        and e.created_at <= filtered_events.before
         and e.created_at >= filtered_events.start_at
       order by e.created_at desc, e.id desc
       limit filtered_events.limit
@@ -91,7 +87,6 @@ begin
     where
       e.organization_id = v_organization_id
       and (e.created_at, e.id) < (filtered_events.before, filtered_events.before_id)
-      and e.created_at <= filtered_events.before
       and e.created_at >= filtered_events.start_at
     order by e.created_at desc, e.id desc
     limit filtered_events.limit;

@@ -1,4 +1,4 @@
-"""A page of the audit log reads the newest partition first, and stops when it is full.
+"""A page of the audit log reads the newest partition first, and no older one when it is full.
 
 PostgreSQL counts the scans of each table in the transaction: a partition that the executor never
 reached has none.
@@ -62,7 +62,11 @@ BOUNDS = {
     "end_at => '2020-12-31Z'": 2020,
     "start_at => '2015-01-01Z', end_at => '2020-12-31Z'": 2020,
 }
-"""Bounds in time, with the only year that a page reads."""
+"""Bounds in time, with the oldest year that a page reads.
+
+With an upper bound, a scan of each later year begins and finds no row. The condition
+created_at <= …, which excludes them, made other pages 6 to 21 % slower, and these 12 % faster.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -101,13 +105,15 @@ def page(*arguments: str) -> str:
 
 @pytest.mark.parametrize("bounds", BOUNDS)
 @pytest.mark.parametrize("filters", FILTERS)
-def test_a_full_page_reads_one_partition(database: Database, alice: Organization, filters: str, bounds: str) -> None:
-    assert scanned(database, alice, page(filters, bounds)) == {BOUNDS[bounds]}
+def test_a_full_page_reads_no_older_partition(
+    database: Database, alice: Organization, filters: str, bounds: str
+) -> None:
+    assert scanned(database, alice, page(filters, bounds)) == set(range(BOUNDS[bounds], LAST + 1))
 
 
 @pytest.mark.parametrize(("before", "year"), [("infinity", LAST), ("2020-12-31Z", 2020)])
 @pytest.mark.parametrize("filters", FILTERS)
-def test_a_full_page_of_an_export_reads_one_partition(
+def test_a_full_page_of_an_export_reads_no_older_partition(
     database: Database, alice: Organization, filters: str, before: str, year: int
 ) -> None:
     values = dict.fromkeys(("actions", "sources", "event_lead_id"), "null") | {
@@ -119,11 +125,11 @@ def test_a_full_page_of_an_export_reads_one_partition(
         f"select from audit.filtered_events('{alice.id}', {arguments}, before => '{before}', "
         f"before_id => '{'f' * 32}', start_at => '-infinity', \"limit\" => 50)"
     )
-    assert scanned(database, alice, call, "postgres") == {year}
+    assert scanned(database, alice, call, "postgres") == set(range(year, LAST + 1))
 
 
 def test_a_page_that_is_not_full_goes_on_with_the_year_before(database: Database, alice: Organization) -> None:
-    assert scanned(database, alice, page("end_at => '2021-01-02 00:00:20Z'")) == {2020, 2021}
+    assert scanned(database, alice, page("end_at => '2021-01-02 00:00:20Z'")) == set(range(2020, LAST + 1))
 
 
 def test_a_plan_that_sorts_reads_all_partitions(
