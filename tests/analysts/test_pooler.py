@@ -140,7 +140,7 @@ def configuration(database: Database, port: int, folder: Path, mode: str) -> str
         (r"listen_port = 6432", f"listen_port = {port}"),
         (r"/etc/pgbouncer", str(folder)),
         (r"pool_mode = session", f"pool_mode = {mode}"),
-        (r"query_wait_timeout = 10", "query_wait_timeout = 5"),
+        (r"query_wait_timeout = 10", "query_wait_timeout = 3"),
     ):
         text, count = re.subn(pattern, value, text)
         assert count, pattern
