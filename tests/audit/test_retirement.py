@@ -393,7 +393,6 @@ def waits(database: Database, function: str) -> bool:
 
 
 HOLDERS = {
-    "audit.lock_partitions": f"lock table audit.event_{OLD} in row exclusive mode",
     "admin.archive_events": f"lock table audit.event_{OLD} in access exclusive mode",
     "admin.retire_year": "select from app.organization for update",
     "admin.finish_retirement": "select from audit.event",
