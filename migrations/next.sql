@@ -1598,7 +1598,7 @@ reset role;
 -- Adds the tables of the leads' stays in stages, which the worker fills from the audit log.
 --
 -- Locks: SHARE ROW EXCLUSIVE on app.organization for some milliseconds, for a foreign key.
--- Duration: 0 s per million rows: no row is read. The worker then needs 12 s of processor time per million events.
+-- Duration: 0 s per million rows: no row is read. The worker then needs about a minute per million events of the log.
 -- Phase: expand
 -- If it breaks off: nothing is left behind; run leads migrate again.
 
