@@ -152,7 +152,7 @@ class File:
             return
         new = self._path.with_suffix(".new")
         with contextlib.suppress(OSError):
-            new.write_text(text)
+            new.write_text(text, encoding="utf-8")
             new.replace(self._path)
             self._written = text
 
