@@ -5508,7 +5508,25 @@ CREATE FUNCTION admin.finish_retirement(year integer, since timestamp with time 
     AS $$
 begin
   perform audit.detach_partitions(finish_retirement.year);
-  -- No erasure can change the year now. One that did since the archive was begun has written an event.
+  -- Nobody can write into the year now. The archive lacks an event of it that was committed a moment ago.
+  if exists (
+    select
+    from app.organization as o
+    where exists (
+      select
+      from audit.unsealed as u
+      where
+        u.organization_id = o.organization_id
+        and app.id_time(u.event_id) >= make_timestamptz(finish_retirement.year, 1, 1, 0, 0, 0, 'UTC')
+        and app.id_time(u.event_id) < make_timestamptz(finish_retirement.year + 1, 1, 1, 0, 0, 0, 'UTC')
+    )
+  )
+  then
+    raise sqlstate 'PT409' using
+      message = 'written_meanwhile',
+      hint = 'An event of the year was written while the archive was, so that the archive lacks it. Run the command again.';
+  end if;
+  -- No erasure can change it either. One that did since the archive was begun has written an event.
   if exists (
     select
     from app.organization as o
@@ -5538,8 +5556,8 @@ ALTER FUNCTION admin.finish_retirement(year integer, since timestamp with time z
 
 COMMENT ON FUNCTION admin.finish_retirement(year integer, since timestamp with time zone) IS 'Detaches the partitions of a year, after admin.retire_year. Only the migrating login can execute it.
 
-since: what audit.lock_partitions returned before the archive was begun. Raises PT409 erased_meanwhile, and 55P03 if the locks
-cannot be had in 200 ms.';
+since: what audit.lock_partitions returned before the archive was begun. Raises PT409 erased_meanwhile and
+written_meanwhile, and 55P03 if the locks cannot be had in 200 ms.';
 
 CREATE TABLE intake.preset (
     name text NOT NULL,
@@ -7115,7 +7133,7 @@ CREATE FUNCTION admin.retirable_years(before integer) RETURNS TABLE(year integer
              make_timestamptz(p.year, 1, 1, 0, 0, (0)::double precision, 'UTC'::text) AS start_at,
              make_timestamptz((p.year + 1), 1, 1, 0, 0, (0)::double precision, 'UTC'::text) AS end_at
             FROM partition p
-           WHERE (p.year < retirable_years.before)
+           WHERE (p.year < LEAST(retirable_years.before, (EXTRACT(year FROM (now() AT TIME ZONE 'UTC'::text)))::integer))
          )
   SELECT b.year,
      ARRAY( SELECT o.organization_id
@@ -7143,7 +7161,7 @@ END;
 
 ALTER FUNCTION admin.retirable_years(before integer) OWNER TO leads_jobs;
 
-COMMENT ON FUNCTION admin.retirable_years(before integer) IS 'The years before a year that are part of the audit log, the oldest first. Only the migrating login can execute it.
+COMMENT ON FUNCTION admin.retirable_years(before integer) IS 'The years before a year, and before the current one, that are part of the audit log, the oldest first. Only the migrating login can execute it.
 
 kept_by: the organizations that have events in the year and keep them longer (keep_audit_years). unsealed_of: the
 organizations with events in the year that are not sealed. uncounted_of: those with events that admin.count_stages has not

@@ -59,12 +59,16 @@ def part(path: Path) -> Path:
 
 def write(path: Path, lines: Iterable[bytes], keys: Sequence[Recipient]) -> str:
     """Writes a new file that only its owner can read, and flushes it to disk.
-    Returns the SHA-256 of the file in hexadecimal digits. Raises OSError.
+    Returns the SHA-256 of the file in hexadecimal digits. Raises OSError, and what the lines raise.
     """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "wb") as file:
-        output = _Hashed(file)
-        pyrage.encrypt_io(_Compressed(lines), output, keys)
+        source, output = _Compressed(lines), _Hashed(file)
+        try:
+            pyrage.encrypt_io(source, output, keys)
+        except pyrage.EncryptError:
+            # It has only the text of the error.
+            raise source.error or output.error or ArchiveError(f"{path} can't be written.") from None
         file.flush()
         os.fsync(file.fileno())
     flush_folder(path)
@@ -72,8 +76,10 @@ def write(path: Path, lines: Iterable[bytes], keys: Sequence[Recipient]) -> str:
 
 
 def give_name(path: Path) -> None:
-    """Gives a finished archive its name. Raises FileExistsError if there is such a file."""
-    os.link(part(path), path)
+    """Gives a finished archive its name. Raises FileExistsError if another file has it."""
+    # A command that was killed may have left the file with both names.
+    if not (path.exists() and path.samefile(part(path))):
+        os.link(part(path), path)
     part(path).unlink()
     flush_folder(path)
 
@@ -94,26 +100,30 @@ def digest(path: Path) -> str:
 
 
 def read(path: Path, keys: Sequence[Identity]) -> Iterator[bytes]:
-    """The lines of an archive. Raises ArchiveError, also after the last line of a file that was cut off."""
-    source, sink = os.pipe()
+    """The lines of an archive. Raises ArchiveError, also after the last line of a file that was cut off,
+    and OSError if there is no such file.
+    """
     errors: list[Exception] = []
 
     def decrypt() -> None:
-        with open(path, "rb") as file, suppress(BrokenPipeError), open(sink, "wb", _CHUNK) as output:
+        with suppress(BrokenPipeError), open(sink, "wb", _CHUNK) as output:
             try:
                 pyrage.decrypt_io(file, output, keys)
             except Exception as error:  # pyrage raises several
                 errors.append(error)
 
-    thread = threading.Thread(target=decrypt, daemon=True)
-    thread.start()
-    try:
-        with open(source, "rb", _CHUNK) as pipe, gzip.open(pipe) as unpacked:
-            yield from unpacked
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        errors.append(error)
-    finally:
-        thread.join()
+    # Not in the thread: if it could not open the file, nothing would close the pipe.
+    with open(path, "rb") as file:
+        source, sink = os.pipe()
+        thread = threading.Thread(target=decrypt, daemon=True)
+        thread.start()
+        try:
+            with open(source, "rb", _CHUNK) as pipe, gzip.open(pipe) as unpacked:
+                yield from unpacked
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            errors.append(error)
+        finally:
+            thread.join()
     if errors:
         raise ArchiveError(f"{path} can't be read: {errors[0]}.")
 
@@ -126,13 +136,18 @@ class _Compressed(io.RawIOBase):
         self._gzip = zlib.compressobj(6, wbits=31)
         self._ready = b""
         self._is_done = False
+        self.error: BaseException | None = None
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         while not self._ready and not self._is_done:
-            line = next(self._lines, None)
+            try:
+                line = next(self._lines, None)
+            except BaseException as error:
+                self.error = error
+                raise
             self._is_done = line is None
             self._ready = self._gzip.flush() if line is None else self._gzip.compress(line)
         size = min(len(buffer), len(self._ready))
@@ -146,10 +161,15 @@ class _Hashed:
     def __init__(self, file: io.BufferedWriter) -> None:
         self._file = file
         self.digest = hashlib.sha256()
+        self.error: BaseException | None = None
 
     def write(self, data: bytes) -> int:
         self.digest.update(data)
-        return self._file.write(data)
+        try:
+            return self._file.write(data)
+        except BaseException as error:
+            self.error = error
+            raise
 
     def flush(self) -> None:
         self._file.flush()

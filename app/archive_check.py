@@ -16,6 +16,14 @@ FORMAT = "leads audit archive"
 VERSION = 1
 
 _ERASURES = ("lead.erased", "organization.erased")
+_KEPT = frozenset(
+    "lead_id signal_id score_id sync_id api_key_id crm_connection_id organization scoring_model pipeline_stage "
+    "key_id role vendor attempts error_code trace_id".split()
+)
+"""The members of a payload that audit.erased_payload keeps."""
+_KEPT_FIELDS = ("lead_score", "pipeline_stage", "source")
+"""The fields in diff that it keeps, besides times."""
+_ERASED = [("erased", True)]
 _STEP = 1000
 Event = dict[str, Any]
 
@@ -118,6 +126,8 @@ def _check_event(contents: Contents, organization: UUID, position: int, before: 
         raise ArchiveError(f"{where}: the seal isn't the one that follows the seal before it.")
     payload = event["payload"].encode()
     if event["salt"] is None:
+        if not is_erased(payload):
+            raise ArchiveError(f"{where}: the payload of the event {event['id']} isn't what an erasure leaves.")
         contents.erased.setdefault(organization, {})[event["id"]] = hashlib.sha256(payload).hexdigest()
     elif hashlib.sha256(bytes.fromhex(event["salt"]) + payload).hexdigest() != event["payload_digest"]:
         raise ArchiveError(f"{where}: the payload of the event {event['id']} was changed.")
@@ -131,6 +141,21 @@ def event_hash(event: Event) -> bytes:
     names = ("position", "id", "organization_id", "action", "source", "correlation_id", "lead_id", "payload_digest")
     values = [*(event[name] for name in names), event["created_at"]]
     return hashlib.sha256(json.dumps(values, ensure_ascii=False).encode()).digest()
+
+
+def is_erased(payload: bytes) -> bool:
+    """Whether a payload has no value that an erasure would have replaced, as audit.erased_payload does."""
+    members: list[tuple[str, Any]] = json.loads(payload, object_pairs_hook=list)
+    return all(
+        value is None
+        or key in _KEPT
+        or (
+            all(name in _KEPT_FIELDS or name.endswith("_at") or each == _ERASED for name, each in value)
+            if key == "diff"
+            else value == _ERASED
+        )
+        for key, value in members
+    )
 
 
 def _read(lines: Iterator[bytes]) -> dict[str, Any]:

@@ -1,9 +1,12 @@
 """Erases persons in archives of the audit log: the part of ``leads erase`` for retired years."""
 
+import fcntl
 import hashlib
 import json
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,8 +96,9 @@ class Archives:
         """Writes the archives again without the values of the leads. Returns the numbers of events by lead."""
         counts: dict[UUID | None, int] = defaultdict(int)
         for path in self.paths:
-            for (_, lead), events in self._erase(connection, path, targets).items():
-                counts[lead] += events
+            with _locked(path):
+                for (_, lead), events in self._erase(connection, path, targets).items():
+                    counts[lead] += events
         return counts
 
     def not_searched(self, connection: psycopg.Connection[DictRow], *leads: UUID | None) -> str:
@@ -171,6 +175,18 @@ def call_json(connection: psycopg.Connection[DictRow], function: str, *arguments
     """The rows of a function, among whose arguments lists are of JSON texts."""
     placeholders = ", ".join("%s::json[]" if isinstance(value, list) else "%s" for value in arguments)
     return connection.execute(f"select * from {function}({placeholders})".encode(), arguments).fetchall()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Waits until no other command writes the archive again. Two would replace each other's."""
+    while True:
+        with open(path, "rb") as file:
+            # The system releases the lock when the process ends, however it ends.
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                yield
+                return
 
 
 def _checked(path: Path, keys: list[archive.Identity], *see: Any) -> archive_check.Contents:

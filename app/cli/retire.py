@@ -151,7 +151,9 @@ def checked(path: Path, keys: list[archive.Identity], see: Callable[[Event], Non
         task = bar.add_task(f"verifying {path.name}", total=None)
         try:
             return archive_check.check(archive.read(path, keys), lambda events: bar.update(task, completed=events), see)
-        except (OSError, KeyError, TypeError, ValueError) as error:
+        except OSError as error:
+            raise ArchiveError(f"{path} can't be read: {error.strerror}.") from None
+        except (KeyError, TypeError, ValueError) as error:
             raise ArchiveError(f"{path} can't be read: {error!r}.") from None
         except ArchiveError as error:
             raise ArchiveError(f"{path}: {error}") from None

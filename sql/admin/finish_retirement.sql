@@ -6,7 +6,25 @@ returns void language plpgsql volatile security definer set search_path = pg_cat
 as $$
 begin
   perform audit.detach_partitions(finish_retirement.year);
-  -- No erasure can change the year now. One that did since the archive was begun has written an event.
+  -- Nobody can write into the year now. The archive lacks an event of it that was committed a moment ago.
+  if exists (
+    select
+    from app.organization as o
+    where exists (
+      select
+      from audit.unsealed as u
+      where
+        u.organization_id = o.organization_id
+        and app.id_time(u.event_id) >= make_timestamptz(finish_retirement.year, 1, 1, 0, 0, 0, 'UTC')
+        and app.id_time(u.event_id) < make_timestamptz(finish_retirement.year + 1, 1, 1, 0, 0, 0, 'UTC')
+    )
+  )
+  then
+    raise sqlstate 'PT409' using
+      message = 'written_meanwhile',
+      hint = 'An event of the year was written while the archive was, so that the archive lacks it. Run the command again.';
+  end if;
+  -- No erasure can change it either. One that did since the archive was begun has written an event.
   if exists (
     select
     from app.organization as o
@@ -35,5 +53,5 @@ end $$;
 comment on function admin.finish_retirement(integer, timestamptz) is
 $$Detaches the partitions of a year, after admin.retire_year. Only the migrating login can execute it.
 
-since: what audit.lock_partitions returned before the archive was begun. Raises PT409 erased_meanwhile, and 55P03 if the locks
-cannot be had in 200 ms.$$;
+since: what audit.lock_partitions returned before the archive was begun. Raises PT409 erased_meanwhile and
+written_meanwhile, and 55P03 if the locks cannot be had in 200 ms.$$;

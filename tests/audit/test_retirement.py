@@ -1,12 +1,15 @@
 """Old years of the audit log are moved into archives, and the log stays verifiable."""
 
+import fcntl
+import hashlib
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,6 +19,7 @@ import pyrage
 import pytest
 
 from app import archive as archives
+from app import archive_check
 from app.settings import ROOT
 from tests.support.chain import count, old_events, seal, verdict
 from tests.support.database import Database, make_organization
@@ -23,6 +27,7 @@ from tests.support.process import Server, leads_here, mistake, printed
 
 OLD, NEXT = 2015, 2016
 BEFORE = f"{NEXT + 1}-01-01"
+LOCKS = Path("/proc/locks")
 UNGUARDED = "alter table audit.event disable trigger user; alter table audit.seal disable trigger user; "
 
 
@@ -320,6 +325,7 @@ def test_an_archive_that_was_changed_is_detected(old: Database, tmp_path: Path, 
     assert f"is the archive of {NEXT}" in mistake(drop(old, tmp_path, OLD, "--identity", str(keys.file)))
     archive(tmp_path).unlink()
     assert "There is no file" in mistake(drop(old, tmp_path, OLD))
+    assert "can't be read: No such file" in fault(verify(old, tmp_path, keys))
     assert old.sql(f"select to_regclass('audit.event_{OLD}') is not null as t")[0]["t"]
 
 
@@ -438,6 +444,29 @@ def test_an_unfinished_archive_is_written_again_and_a_finished_one_is_kept(
     assert "There is no file" in mistake(drop(old, tmp_path, OLD))
     assert [row["year"] for row in retire(old, tmp_path, keys)] == [OLD]
     assert printed(verify(old, tmp_path, keys))
+    # Killed between the two steps of the rename.
+    part.hardlink_to(archive(tmp_path))
+    assert [row["year"] for row in retire(old, tmp_path, keys)] == [OLD]
+    assert not part.exists()
+    assert printed(verify(old, tmp_path, keys))
+
+
+def test_an_archive_that_cannot_be_written_names_the_reason(tmp_path: Path) -> None:
+    keys = [archives.new_identity().to_public()]
+
+    def lines() -> Iterator[bytes]:
+        yield b"{}\n"
+        raise psycopg.OperationalError("gone")
+
+    with pytest.raises(psycopg.OperationalError, match="gone"):
+        archives.write(tmp_path / "one.age", lines(), keys)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            archives.write(tmp_path / "two.age", (os.urandom(5000) for _ in range(1000)), keys)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_an_erasure_while_the_archive_is_written_makes_it_void(old: Database, tmp_path: Path, keys: Keys) -> None:
@@ -456,6 +485,29 @@ def test_an_erasure_while_the_archive_is_written_makes_it_void(old: Database, tm
     printed(drop(old, tmp_path, NEXT))
     # The event lead.erased of this year lists what the archives have.
     assert printed(verify(old, tmp_path, keys))
+
+
+def test_an_event_of_the_year_that_is_written_meanwhile_is_not_lost(old: Database, tmp_path: Path, keys: Keys) -> None:
+    first = organizations(old)[0]
+    with old.connect() as holder, holder.transaction():
+        holder.execute("select from app.organization where organization_id <> %s for no key update", [first])
+        process = started(old, tmp_path, keys)
+        wait_for(lambda: waits(old, "admin.retire_year"))
+        # The command has compared the archive with the log, and sealed the events of this organization.
+        old_events(old, first, OLD, 1)
+    assert process.wait(60) == 2
+    assert not archive(tmp_path).exists()
+    assert holds(old)
+    seal(old)
+    assert [row["events"] for row in retire(old, tmp_path, keys)] == [21, 20]
+    assert holds(old)
+
+
+def test_the_current_year_stays_if_the_clock_of_the_command_is_ahead(old: Database) -> None:
+    rows = old.sql("select year from admin.retirable_years(9999)", login="leads_migrator")
+    this_year = old.sql("select extract(year from now() at time zone 'UTC')::integer as year")[0]["year"]
+    assert [row["year"] for row in rows if row["year"] >= this_year] == []
+    assert {OLD, NEXT} <= {row["year"] for row in rows}
 
 
 def test_nobody_reads_or_changes_a_retired_year(old: Database, tmp_path: Path, keys: Keys) -> None:
@@ -610,6 +662,76 @@ def test_a_killed_erasure_can_be_run_again(old: Database, tmp_path: Path, keys: 
     process = erase(old, tmp_path, keys, "--organization", first, "--email", "ada3@example.com")
     assert sum(row["archived_events"] for row in json.loads(process.stdout)) == 10
     assert printed(drop(old, tmp_path, OLD))
+
+
+def test_the_operators_login_cannot_put_other_values_into_an_archive(old: Database, tmp_path: Path, keys: Keys) -> None:
+    """It can record the erasure of any event of a retired year."""
+    first = organizations(old)[0]
+    retire(old, tmp_path, keys)
+    content = lines(tmp_path, keys)
+    event = next(line for line in content if line.get("organization_id") == first and line["position"] == 3)
+    payload = event["payload"].replace("ada", "eve")
+    items = [{"event_id": event["id"], "digest": hashlib.sha256(payload.encode()).hexdigest()}]
+    old.sql(
+        "select admin.record_archive_erasure(%s, %s, %s, sha256(''), %s)",
+        first,
+        event["lead_id"],
+        OLD,
+        json.dumps(items),
+        login="leads_operator",
+    )
+    seal(old)
+    rewrite(tmp_path, keys, [{**line, "payload": payload, "salt": None} if line is event else line for line in content])
+    assert "isn't what an erasure leaves" in fault(verify(old, tmp_path, keys))
+
+
+def test_an_archive_has_the_rule_of_the_log_for_erased_payloads(old: Database) -> None:
+    erased = '{"erased": true}'
+    members = [
+        *(f'"{name}":"x"' for name in ("lead_id", "vendor", "trace_id", "error", "values", "diff_of")),
+        '"diff":{}',
+        *(f'"diff":{{"{name}":"x"}}' for name in ("email", "lead_score", "pipeline_stage", "source", "won_at", "at")),
+        f'"diff":{{"email":{erased},"lead_score":1}}',
+        '"diff":{"email":null}',
+        '"diff":null',
+        f'"error":{erased}',
+        '"error":null',
+        '"error":{"erased": true, "more": 1}',
+        '"error":{"erased": 2}',
+    ]
+    payloads = [f"{{{member}}}" for member in members]
+    rows = old.sql(
+        "select p, audit.erased_payload(p::json)::text = p as is_erased from unnest(%s::text[]) as p", payloads
+    )
+    assert {row["p"]: archive_check.is_erased(row["p"].encode()) for row in rows} == {
+        row["p"]: row["is_erased"] for row in rows
+    }
+    assert len({row["is_erased"] for row in rows}) == 2
+
+
+def test_two_erasures_in_an_archive_wait_for_each_other(old: Database, tmp_path: Path, keys: Keys) -> None:
+    first = organizations(old)[0]
+    retire(old, tmp_path, keys)
+    with archive(tmp_path).open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        command = ["erase", "--organization", first, "--email", "ada3@example.com", "--recipient", keys.public, "--yes"]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app", *command, *given(tmp_path, keys, OLD)],
+            cwd=ROOT,
+            env={**os.environ, "LEADS_OPERATOR_URL": old.url("leads_operator")},
+            stdout=subprocess.DEVNULL,
+        )
+        wait_for(
+            lambda: any("->" in line and str(process.pid) in line.split() for line in LOCKS.read_text().splitlines())
+        )
+        # What the other command does at its end.
+        copy = tmp_path / "copy"
+        copy.write_bytes(archive(tmp_path).read_bytes())
+        copy.replace(archive(tmp_path))
+    assert process.wait(60) == 0
+    seal(old)
+    assert printed(verify(old, tmp_path, keys))
+    assert "ada3@" not in str([line for line in lines(tmp_path, keys) if line.get("organization_id") == first])
 
 
 def test_clients_see_the_log_without_the_retired_years(
