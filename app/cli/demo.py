@@ -47,6 +47,8 @@ def seed(migrate_url: str) -> str:
                 call(connection, "admin.load_history", ids[name], json.dumps(history, default=str))
         key = new_key("test")
         call(connection, "admin.create_key", ids[ORGANIZATION], "write", digest(key), "demo")
+        # admin.load_history has locked tables, and other organizations may have much to seal and to count.
+        connection.commit()
         _work_off(connection, "admin.seal_events", "sealed")
         _work_off(connection, "admin.count_stages", "counted")
     return key
@@ -71,5 +73,6 @@ def _work_off(connection: psycopg.Connection[DictRow], function: str, count: str
     """Calls a function of the worker until nothing is left, so that the views are complete at once."""
     after = None
     while rows := call(connection, function, after, _BATCH):
+        connection.commit()
         if rows[0][count] < _BATCH:
             after = rows[0]["organization_id"]

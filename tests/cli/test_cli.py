@@ -26,7 +26,7 @@ from app import embedded, migration_lock, migration_run, migrations, settings
 from app.cli import demo, keys, serve
 from app.cli.addresses import Addresses
 from app.settings import ROOT
-from tests.support.database import Database, Organization, make_key
+from tests.support.database import Database, Organization, make_key, make_organization
 from tests.support.process import Leads, Server, leads_in, leads_on, mistake, printed, sighup_ends
 
 
@@ -307,6 +307,25 @@ def test_a_command_does_not_create_a_database(command: str, exists: bool, run_di
     done = leads_in({**kept, "LEADS_DATA_DIR": str(folder)})(*command.replace("ID", str(uuid4())).split())
     assert mistake(done) == f"There is no database yet in {folder}. Run leads serve first, which creates it."
     assert not folder.exists() or list(folder.iterdir()) == []
+
+
+def test_other_organizations_write_while_the_demo_seals_and_counts(new_database: Callable[..., Database]) -> None:
+    database = new_database()
+    other = make_organization(database)
+    with ThreadPoolExecutor(1) as threads:
+        with database.connect() as holder, holder.transaction():
+            holder.execute("lock table app.uncounted_seal in exclusive mode")
+            seeding = threads.submit(demo.seed, database.url("leads_migrator"))
+            waiting = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+            while not database.sql(waiting):
+                assert not seeding.done(), seeding.exception()
+                time.sleep(0.05)
+            with database.connect() as connection:
+                connection.execute("set lock_timeout = '5s'")
+                connection.execute(
+                    "insert into app.lead (organization_id, email) values (%s, 'ada@example.com')", [other.id]
+                )
+        assert seeding.result()
 
 
 def test_demo_on_request(
