@@ -176,6 +176,11 @@ class _Hashed:
 
 
 def _lines_of(file: str | Path) -> list[str]:
+    if str(file).startswith("AGE-SECRET-KEY-"):
+        raise ArchiveError(
+            "This is a private key, which every user of this machine can see in a command line. Write it into a file, "
+            "and give the file."
+        )
     try:
         lines = [line.strip() for line in Path(file).read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:

@@ -339,6 +339,13 @@ def test_years_that_must_stay(old: Database, tmp_path: Path, keys: Keys) -> None
     assert "1 January" in mistake(run(*options(tmp_path, keys, "2016-02-01")))
     assert "1 January" in mistake(run(*options(tmp_path, keys, "2999-01-01")))
     assert "public key of age" in mistake(run("audit", "retire", "--archive", path, "--recipient", "age1x"))
+    private = str(archives.new_identity())
+    for said in (
+        mistake(run("audit", "retire", "--archive", path, "--recipient", private)),
+        mistake(run("audit", "verify", "--archive", path, "--identity", private)),
+    ):
+        assert "This is a private key" in said
+        assert private not in said
     (tmp_path / "audit-2015.age").write_text("mine")
     assert "never overwritten" in mistake(run(*options(tmp_path, keys)))
     (tmp_path / "audit-2015.age").unlink()
