@@ -7245,6 +7245,12 @@ begin
       );
     end loop;
   end loop;
+  -- The newest event counts. An earlier retirement has a later time if the clock was set back since.
+  if (select count(*) from admin.retired_parts(v_year)) <> json_array_length(retire_year.organizations) then
+    raise sqlstate 'PT409' using
+      message = 'clock_set_back',
+      hint = 'The clock of the database''s server is behind the time of the last retirement. Correct it, and run the command again.';
+  end if;
   insert into audit.retirement (year, archive_name, archive_digest, events)
   values (v_year, retire_year.archive_name, retire_year.archive_digest, v_events);
   return v_events;
@@ -7257,7 +7263,7 @@ login can execute it. admin.finish_retirement follows in the same transaction.
 
 archive_name: the name of the archive''s file. archive_digest: its SHA-256. organizations: the result of
 admin.archive_organizations in the archive. Returns the number of events.
-Raises PT409 archive_differs if the database has other positions now.';
+Raises PT409 archive_differs if the database has other positions now, and clock_set_back if an earlier retirement has a later time.';
 
 CREATE FUNCTION admin.retired_parts(year integer) RETURNS TABLE(organization_id uuid, events bigint, ranges json)
     LANGUAGE sql STABLE SECURITY DEFINER

@@ -517,6 +517,27 @@ def test_the_current_year_stays_if_the_clock_of_the_command_is_ahead(old: Databa
     assert {OLD, NEXT} <= {row["year"] for row in rows}
 
 
+def test_no_year_is_retired_before_the_time_of_an_earlier_retirement(old: Database, tmp_path: Path, keys: Keys) -> None:
+    """The clock of the server was set back. The newest event audit.retired would not name the year."""
+    payload = '{"retired":[{"year":2000,"events":0,"ranges":[]}]}'
+    old.sql(
+        "with later as (select (lpad(to_hex((extract(epoch from now()) * 1000)::bigint + 3600000), 12, '0') "
+        "|| substr(replace(app.new_id()::text, '-', ''), 13))::uuid as id), "
+        "written as (insert into audit.event (id, organization_id, action, source, payload, salt, payload_digest, "
+        "created_at) select l.id, %s, 'audit.retired', 'system', %s, 'salt', sha256('salt' || convert_to(%s, 'UTF8')), "
+        "app.id_time(l.id) from later as l returning organization_id, id) "
+        "insert into audit.unsealed (organization_id, event_id) select w.organization_id, w.id from written as w",
+        organizations(old)[0],
+        payload,
+        payload,
+    )
+    seal(old)
+    count(old)
+    assert "is behind the time of the last retirement" in mistake(leads_here(old)(*options(tmp_path, keys)))
+    assert not archive(tmp_path).exists()
+    assert holds(old)
+
+
 def test_nobody_reads_or_changes_a_retired_year(old: Database, tmp_path: Path, keys: Keys) -> None:
     retire(old, tmp_path, keys)
     logins = ("leads_api", "leads_worker", "leads_operator")
