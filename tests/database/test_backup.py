@@ -41,7 +41,8 @@ def test_a_dump_can_be_restored_in_another_cluster(
     run("pg_dump", "--format=custom", f"--file={dump}", database.url())
 
     other_dir = run_dir / f"other-{os.getpid()}"
-    with embedded.running(other_dir, options={"max_connections": "50"}) as target:
+    # The roles of other tests come along, and their analysts may open 20 connections each.
+    with embedded.running(other_dir, options={"max_connections": "300"}) as target:
         run("psql", "-X", f"--file={roles}", target.url("postgres", "postgres"), is_strict=False)
         with psycopg.connect(target.url("postgres", "postgres"), autocommit=True) as connection:
             connection.execute("drop database leads")

@@ -56,8 +56,11 @@ select is_empty(
     select a.attname from pg_attribute as a
     where a.attrelid = 'app.lead'::regclass and a.attnum > 0 and not a.attisdropped
       and a.attgenerated = ''
-      -- item and phone_key repeat other columns, like the generated ones.
-      and a.attname not in ('id', 'organization_id', 'created_at', 'updated_at', 'revision', 'score_id', 'item', 'phone_key')
+      -- item and phone_key repeat other columns, like the generated ones. The times of stages are in the log by their events.
+      and a.attname not in (
+        'id', 'organization_id', 'created_at', 'updated_at', 'revision', 'score_id', 'item', 'phone_key', 'won_at', 'lost_at',
+        'first_contacted_at'
+      )
       and a.attname not in (
         select f.name
         from audit.event as e

@@ -18,7 +18,8 @@ select is(
   (select replace(a.payload::text, ' ', '') from test.acme as a where a.action = 'organization.created'),
   format(
     '{"organization":"%s","diff":{"name":{"from":null,"to":"Acme"},"environment":{"from":null,"to":"test"},'
-    '"accepts_name_and_phone":{"from":null,"to":false}},"key_id":null,"role":"leads_operator"}',
+    '"accepts_name_and_phone":{"from":null,"to":false},"time_zone":{"from":null,"to":"UTC"}},"key_id":null,'
+    '"role":"leads_operator"}',
     (select o.organization_id from app.organization as o where o.name = 'Acme')
   ),
   'the organization'
