@@ -107,13 +107,22 @@ def folder() -> Iterator[Path]:
     for left in Path(tempfile.gettempdir()).glob(_PREFIX + "*"):
         with contextlib.suppress(OSError), _locked(left):
             shutil.rmtree(left)
-    path = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    # systemd-tmpfiles, too, leaves a folder alone that is locked.
-    with _locked(path):
-        try:
-            yield path
-        finally:
-            shutil.rmtree(path, ignore_errors=True)
+    while True:
+        path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        with contextlib.ExitStack() as stack:
+            try:
+                # systemd-tmpfiles, too, leaves a folder alone that is locked.
+                stack.enter_context(_locked(path))
+            except OSError:
+                continue
+            # Until it was locked, another process that starts could take it for one that was left, and remove it.
+            if not path.is_dir():
+                continue
+            try:
+                yield path
+            finally:
+                shutil.rmtree(path, ignore_errors=True)
+            return
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -101,3 +102,17 @@ def test_the_folder_is_private_and_removed_and_so_are_those_of_killed_processes(
         assert used.exists(), "a process that runs uses it"
     assert not path.exists()
     os.close(descriptor)
+
+
+def test_programs_that_start_at_the_same_time_have_a_folder_each(folder: Path) -> None:
+    """Each removes the folders that no process has locked."""
+
+    def start_and_end(number: int) -> None:
+        for _ in range(100):
+            with totals.folder() as path:
+                (path / "0.json").write_text(str(number))
+                assert (path / "0.json").read_text() == str(number)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(start_and_end, range(4)))
+    assert not list(folder.parent.glob("leads-metrics-*"))
