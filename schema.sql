@@ -6309,6 +6309,20 @@ begin
     raise sqlstate 'PT409' using
       message = 'refused', hint = 'A history can be loaded into a test organization that has no leads.';
   end if;
+  -- A year can be retired once.
+  if exists (
+    select
+    from audit.retirement as r
+    where r.year >= (
+      select extract(year from min(l.created_at) at time zone 'UTC')
+      from jsonb_to_recordset(load_history.history -> 'leads') as l (created_at timestamptz)
+    )
+  )
+  then
+    raise sqlstate 'PT409' using
+      message = 'refused',
+      hint = 'The history begins in a year of the audit log that was retired. Use another database, or wait until it begins later.';
+  end if;
   perform audit.create_partitions(y.year)
   from generate_series(
     (
@@ -7246,7 +7260,7 @@ begin
     end loop;
   end loop;
   -- The newest event counts. An earlier retirement has a later time if the clock was set back since.
-  if (select count(*) from admin.retired_parts(v_year)) <> json_array_length(retire_year.organizations) then
+  if (select count(distinct p.organization_id) from admin.retired_parts(v_year) as p) <> json_array_length(retire_year.organizations) then
     raise sqlstate 'PT409' using
       message = 'clock_set_back',
       hint = 'The clock of the database''s server is behind the time of the last retirement. Correct it, and run the command again.';

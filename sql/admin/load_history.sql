@@ -22,6 +22,20 @@ begin
     raise sqlstate 'PT409' using
       message = 'refused', hint = 'A history can be loaded into a test organization that has no leads.';
   end if;
+  -- A year can be retired once.
+  if exists (
+    select
+    from audit.retirement as r
+    where r.year >= (
+      select extract(year from min(l.created_at) at time zone 'UTC')
+      from jsonb_to_recordset(load_history.history -> 'leads') as l (created_at timestamptz)
+    )
+  )
+  then
+    raise sqlstate 'PT409' using
+      message = 'refused',
+      hint = 'The history begins in a year of the audit log that was retired. Use another database, or wait until it begins later.';
+  end if;
   perform audit.create_partitions(y.year)
   from generate_series(
     (

@@ -85,7 +85,7 @@ begin
     end loop;
   end loop;
   -- The newest event counts. An earlier retirement has a later time if the clock was set back since.
-  if (select count(*) from admin.retired_parts(v_year)) <> json_array_length(retire_year.organizations) then
+  if (select count(distinct p.organization_id) from admin.retired_parts(v_year) as p) <> json_array_length(retire_year.organizations) then
     raise sqlstate 'PT409' using
       message = 'clock_set_back',
       hint = 'The clock of the database''s server is behind the time of the last retirement. Correct it, and run the command again.';

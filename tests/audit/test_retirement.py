@@ -538,6 +538,16 @@ def test_no_year_is_retired_before_the_time_of_an_earlier_retirement(old: Databa
     assert holds(old)
 
 
+def test_a_history_is_not_written_into_a_retired_year(old: Database) -> None:
+    """A year can be retired once, so its new events could never leave the log."""
+    old.sql(
+        "insert into audit.retirement (year, archive_name, archive_digest, events) "
+        "select extract(year from now()), 'one.age', sha256(''), 0"
+    )
+    assert "a year of the audit log that was retired" in mistake(leads_here(old)("demo"))
+    assert len(organizations(old)) == 2
+
+
 def test_nobody_reads_or_changes_a_retired_year(old: Database, tmp_path: Path, keys: Keys) -> None:
     retire(old, tmp_path, keys)
     logins = ("leads_api", "leads_worker", "leads_operator")
