@@ -46,7 +46,8 @@ def of_pending(url: str) -> str:
         if _OF_CLUSTER.search(migration.text):
             raise MigrationError(
                 f"{migration.path.name} changes roles, which belong to the whole cluster: a run in a scratch database "
-                "would change them now. Read leads migrate --plan, or use --diff on a copy of the cluster."
+                "would change them now. Read leads migrate --plan. Or run leads migrate on a copy of the cluster, and "
+                "compare pg_dump --schema-only from before and after it."
             )
     script = _catalogue_script()
     before: Catalogue = {}

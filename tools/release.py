@@ -19,6 +19,7 @@ import hashlib
 import re
 import subprocess
 import sys
+import textwrap
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -118,6 +119,16 @@ def _header(title: str, locks: str, duration: str, phase: str) -> str:
 """
 
 
+def _locks_of_objects(changed: Iterable[str]) -> str:
+    """The locks of changed policies and triggers. A table has a file for each."""
+    files = [path for path in changed if path.endswith((".policies.sql", ".triggers.sql"))]
+    tables = sorted({".".join(Path(path).parts[1:]).rsplit(".", 2)[0] for path in files})
+    if not tables:
+        return "none on tables"
+    lines = textwrap.wrap(f"Locks: ACCESS EXCLUSIVE on {', '.join(tables)} for catalogue changes", width=117)
+    return "\n--   ".join(lines).removeprefix("Locks: ")
+
+
 def write_release(repo: Path, version: str) -> None:
     """Moves next.sql and what changed in sql/ into migrations of the release. Raises Refused."""
     try:
@@ -127,9 +138,7 @@ def write_release(repo: Path, version: str) -> None:
     parts = [(name, text.strip() + "\n") for name, text in parts]
     files = [(name, text) for name, text in parts if not is_backfill(text)]
     if changed := differing(repo):
-        tables = sorted({path for path in changed if path.endswith((".policies.sql", ".triggers.sql"))})
-        locked = ", ".join(".".join(Path(path).parts[1:]).rsplit(".", 2)[0] for path in tables)
-        locks = f"ACCESS EXCLUSIVE on {locked} for catalogue changes" if locked else "none on tables"
+        locks = _locks_of_objects(changed)
         title = "The functions, views, triggers, policies and grants that changed since the last release."
         header = _header(title, locks, "0 s per million rows: no row is read.", "expand")
         files.append(("objects", header + frozen(repo, changed)))

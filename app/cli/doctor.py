@@ -203,7 +203,8 @@ def _accept(url: str, findings: list[Finding]) -> None:
             "accept the rest."
         )
     _keep(url, {})
-    click.echo(f"Accepted: {', '.join(sorted(drifted)) or 'there were no changes'}.", err=True)
+    changes = "".join(f"\n  {change}" for change in sorted(drifted))
+    click.echo(f"Accepted:{changes}" if changes else "There are no changes to accept.", err=True)
 
 
 def _drift(url: str) -> list[DictRow]:

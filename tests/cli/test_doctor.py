@@ -371,7 +371,10 @@ def test_migrate_names_drift_and_only_accept_keeps_it(server: embedded.Server, r
         assert "Changed by hand" in process.stderr
         assert "index app.lead_mine on app.lead" in process.stderr
         assert leads(run_dir, "doctor").returncode == 1
-        assert leads(run_dir, "doctor", "--accept").returncode == 0
+        accepted = leads(run_dir, "doctor", "--accept")
+        assert accepted.returncode == 0
+        assert accepted.stderr.splitlines() == ["Accepted:", "  index app.lead_mine on app.lead"]
+        assert leads(run_dir, "doctor", "--accept").stderr == "There are no changes to accept.\n"
         assert leads(run_dir, "migrate").stderr == "Nothing to apply: the schema is up to date.\n"
         connection.execute("drop index app.lead_mine")
         assert "It doesn't exist" in leads(run_dir, "doctor").stdout

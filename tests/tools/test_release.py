@@ -109,6 +109,22 @@ def test_a_later_release_freezes_only_what_changed_after_the_statements_of_next(
     assert "select 2;" in (repo / "sql/api/schema_version.sql").read_text()
 
 
+def test_the_header_of_a_release_names_each_locked_table_once(repo: Path) -> None:
+    release.release(repo, "0.9.0")
+    for table in ("lead", "organization", "pipeline_stage", "idempotency_key", "stage_stay"):
+        for kind in ("policies", "triggers"):
+            (repo / f"sql/app/{table}.{kind}.sql").write_text("-- A file.\nset local role leads_owner;\n")
+            with (repo / "sql/load.sql").open("a") as load:
+                load.write(f"\\ir app/{table}.{kind}.sql\n")
+    commit(repo)
+    release.release(repo, "0.10.0")
+    header = (repo / "migrations/0.10.0-01.objects.sql").read_text().partition("\n\n")[0]
+    assert (
+        "\n-- Locks: ACCESS EXCLUSIVE on app.idempotency_key, app.lead, app.organization, app.pipeline_stage, "
+        "app.stage_stay for\n--   catalogue changes.\n-- Duration: "
+    ) in header
+
+
 def test_a_backfill_comes_after_the_functions_that_it_needs(repo: Path) -> None:
     release.release(repo, "0.9.0")
     backfill = "-- migration: fill\n-- Fills.\n-- backfill: admin.fill (app.lead)\n"
