@@ -2838,6 +2838,8 @@ begin
       delete from app.uncounted_seal as u where u.organization_id = v_organization_id;
       continue;
     end if;
+    -- Its days can't be counted, and the other organizations do not wait for it. leads doctor reports it.
+    continue when not app.is_time_zone(v_time_zone);
     -- One session at a time works for an organization; a second one takes another organization.
     select p.* into v_progress
     from app.stage_progress as p
@@ -2849,6 +2851,10 @@ begin
     returning * into v_progress;
     exit when found;
   end loop;
+
+  -- The days of a time zone that the server does not know any more are left: admin.count_days deletes them.
+  v_progress.time_zone := case when app.is_time_zone(v_progress.time_zone) then v_progress.time_zone end;
+  v_progress.next_time_zone := case when app.is_time_zone(v_progress.next_time_zone) then v_progress.next_time_zone end;
 
   -- Another session may have counted all since the organization was found.
   v_last := greatest(v_progress.position, (
@@ -2922,7 +2928,7 @@ begin
     values
       (v_progress.time_zone, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid),
       (v_progress.next_time_zone, v_progress.next_lead_id)
-  ) as z (name, last_lead_id) on m.lead_id <= z.last_lead_id
+  ) as z (name, last_lead_id) on m.lead_id <= z.last_lead_id and z.name is not null
   group by z.name, (m.at at time zone z.name)::date, m.stage
   on conflict (organization_id, time_zone, day, stage)
     do update set entered = d.entered + excluded.entered, departed = d.departed + excluded.departed;
@@ -4266,7 +4272,14 @@ begin
       'at %s.',
       n.position - coalesce(p.position, 0), app.utc_text(f.sealed_at)
     ),
-    'Start a worker (leads worker). If one runs, wait: it counts some ten thousand events per second.'
+    case
+      when app.is_time_zone(o.time_zone)
+        then 'Start a worker (leads worker). If one runs, wait: it counts some ten thousand events per second.'
+      else format(
+        'The server does not know the time zone %s. Install it (Debian: tzdata-legacy), or run: leads organizations set %s '
+        '--time-zone NAME', o.time_zone, o.organization_id
+      )
+    end
   from app.organization as o
   left join app.stage_progress as p on p.organization_id = o.organization_id
   cross join lateral (
@@ -12189,6 +12202,23 @@ ALTER FUNCTION app.is_plain_text(value text, max_length integer) OWNER TO leads_
 COMMENT ON FUNCTION app.is_plain_text(value text, max_length integer) IS 'Whether the value is a text of 1 to max_length characters that app.clean_text does not change, without a control character.
 
 False for some texts that have no fault, such as one that ends with an emoji and U+FE0F. Null for null.';
+
+CREATE FUNCTION app.is_time_zone(name text) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform timestamptz 'epoch' at time zone is_time_zone.name;
+  return true;
+exception when invalid_parameter_value then
+  return false;
+end $$;
+
+ALTER FUNCTION app.is_time_zone(name text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.is_time_zone(name text) IS 'Whether the server knows a time zone by this name. An upgrade or a restore can take away the name that an organization has.
+
+In contrast to pg_timezone_names, it does not read all files of time zones.';
 
 CREATE FUNCTION app.joined_faults(first json, second json) RETURNS json
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -20827,6 +20857,9 @@ GRANT ALL ON FUNCTION app.is_etag_matched(if_match text, etag text) TO leads_exe
 REVOKE ALL ON FUNCTION app.is_plain_text(value text, max_length integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.is_plain_text(value text, max_length integer) TO leads_exec;
 GRANT ALL ON FUNCTION app.is_plain_text(value text, max_length integer) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION app.is_time_zone(name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.is_time_zone(name text) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.joined_faults(first json, second json) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.joined_faults(first json, second json) TO leads_exec;

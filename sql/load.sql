@@ -448,6 +448,7 @@ reset role;
 \ir admin/seal_events.sql
 \ir admin/index_leads.sql
 \ir admin/service_figures.sql
+\ir app/is_time_zone.sql
 \ir admin/count_days.sql
 \ir admin/count_stages.sql
 \ir admin/queue_seals.sql

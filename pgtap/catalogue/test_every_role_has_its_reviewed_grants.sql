@@ -545,6 +545,7 @@ from (values
     execute on app.is_name
     execute on app.is_phone
     execute on app.is_text
+    execute on app.is_time_zone
     execute on app.lead_export
     execute on app.lead_faults
     execute on app.lead_field_rule

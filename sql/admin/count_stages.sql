@@ -41,6 +41,8 @@ begin
       delete from app.uncounted_seal as u where u.organization_id = v_organization_id;
       continue;
     end if;
+    -- Its days can't be counted, and the other organizations do not wait for it. leads doctor reports it.
+    continue when not app.is_time_zone(v_time_zone);
     -- One session at a time works for an organization; a second one takes another organization.
     select p.* into v_progress
     from app.stage_progress as p
@@ -52,6 +54,10 @@ begin
     returning * into v_progress;
     exit when found;
   end loop;
+
+  -- The days of a time zone that the server does not know any more are left: admin.count_days deletes them.
+  v_progress.time_zone := case when app.is_time_zone(v_progress.time_zone) then v_progress.time_zone end;
+  v_progress.next_time_zone := case when app.is_time_zone(v_progress.next_time_zone) then v_progress.next_time_zone end;
 
   -- Another session may have counted all since the organization was found.
   v_last := greatest(v_progress.position, (
@@ -125,7 +131,7 @@ begin
     values
       (v_progress.time_zone, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid),
       (v_progress.next_time_zone, v_progress.next_lead_id)
-  ) as z (name, last_lead_id) on m.lead_id <= z.last_lead_id
+  ) as z (name, last_lead_id) on m.lead_id <= z.last_lead_id and z.name is not null
   group by z.name, (m.at at time zone z.name)::date, m.stage
   on conflict (organization_id, time_zone, day, stage)
     do update set entered = d.entered + excluded.entered, departed = d.departed + excluded.departed;

@@ -17,7 +17,14 @@ begin
       'at %s.',
       n.position - coalesce(p.position, 0), app.utc_text(f.sealed_at)
     ),
-    'Start a worker (leads worker). If one runs, wait: it counts some ten thousand events per second.'
+    case
+      when app.is_time_zone(o.time_zone)
+        then 'Start a worker (leads worker). If one runs, wait: it counts some ten thousand events per second.'
+      else format(
+        'The server does not know the time zone %s. Install it (Debian: tzdata-legacy), or run: leads organizations set %s '
+        '--time-zone NAME', o.time_zone, o.organization_id
+      )
+    end
   from app.organization as o
   left join app.stage_progress as p on p.organization_id = o.organization_id
   cross join lateral (

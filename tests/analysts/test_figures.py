@@ -298,6 +298,15 @@ def test_an_erased_organization_has_no_figures(
     assert left(other) == ["stage_stay", "stage_day", "stage_progress"]
 
 
+def make_seals_older(database: Database) -> None:
+    """By more than the five minutes that figures may lag."""
+    with database.connect() as connection, connection.transaction():
+        connection.execute("set local session_replication_role = replica")
+        connection.execute("alter table audit.seal disable trigger _100_refuse_change")
+        connection.execute("update audit.seal set sealed_at = sealed_at - interval '6 minutes'")
+        connection.execute("alter table audit.seal enable always trigger _100_refuse_change")
+
+
 def test_figures_that_lag_are_reported(
     database: Database, leads: Leads, new_organization: Callable[..., Organization]
 ) -> None:
@@ -309,17 +318,46 @@ def test_figures_that_lag_are_reported(
         return database.sql("select * from admin.figure_findings()")
 
     assert findings() == []
-    with database.connect() as connection, connection.transaction():
-        connection.execute("set local session_replication_role = replica")
-        connection.execute("alter table audit.seal disable trigger _100_refuse_change")
-        connection.execute("update audit.seal set sealed_at = sealed_at - interval '6 minutes'")
-        connection.execute("alter table audit.seal enable always trigger _100_refuse_change")
+    make_seals_older(database)
     found = [row for row in findings() if row["subject"] == f"organization {organization}"]
     assert "events that are not counted: " in found[0]["finding"]
     assert found[0]["remedy"].startswith("Start a worker")
     assert f"organization {organization}" in leads("doctor").stdout
     count_stages(database)
     assert findings() == []
+
+
+def test_a_time_zone_that_the_server_does_not_know_any_more_holds_up_no_other_organization(
+    database: Database, leads: Leads, new_organization: Callable[..., Organization]
+) -> None:
+    """An upgrade of the server's files of time zones can take away old names, such as US/Pacific."""
+    first, second = new_organization().id, new_organization().id
+    for id in (first, second):
+        Life(database, id, random.Random(5)).create()
+    count_stages(database)
+    database.sql("update app.organization set time_zone = 'Gone/Zone' where organization_id = %s", first)
+    database.sql("update app.stage_progress set time_zone = 'Gone/Zone' where organization_id = %s", first)
+    for id in (first, second):
+        Life(database, id, random.Random(6)).create()
+
+    def stays(id: str) -> int:
+        return int(database.sql("select count(*) as n from app.stage_stay where organization_id = %s", id)[0]["n"])
+
+    before = stays(first), stays(second)
+    count_stages(database)
+    assert stays(first) == before[0]
+    assert stays(second) > before[1]
+    make_seals_older(database)
+    found = database.sql("select * from admin.figure_findings()")
+    assert [row["subject"] for row in found] == [f"organization {first}"]
+    assert "does not know the time zone Gone/Zone" in found[0]["remedy"]
+
+    printed(leads("organizations", "set", first, "--time-zone", "UTC"))
+    count_stages(database)
+    assert stays(first) > before[0]
+    rows = database.sql("select distinct time_zone from app.stage_day where organization_id = %s", first)
+    assert [row["time_zone"] for row in rows] == ["UTC"]
+    assert database.sql("select * from admin.figure_findings()") == []
 
 
 def test_the_time_zone_of_an_organization(leads: Leads, new_organization: Callable[..., Organization]) -> None:
