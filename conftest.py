@@ -140,9 +140,11 @@ def leads(database: Database) -> Leads:
     return leads_on(database)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
-    """Starts server processes on a database. They are stopped at the end of the session."""
+    """Starts server processes on a database. They are stopped at the end of the module, because the
+    connections of all modules together would be too many.
+    """
     started: list[subprocess.Popen[bytes]] = []
 
     def start(database: Database, **environ: str) -> Server:

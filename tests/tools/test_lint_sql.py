@@ -232,7 +232,7 @@ PREDICATES = [
         "e.organization_id = (select auth.entered_organization_id())",
         "audit.event",
     ),  # begin atomic
-    ("bi/stage_history", "e.organization_id = (select auth.analyst_organization_id())", "audit.event"),
+    ("bi/stage_history", "s.organization_id = (select auth.analyst_organization_id())", "app.stage_stay"),
     ("admin/add_stage", "s.organization_id = v_organization_id", "app.pipeline_stage"),  # insert … select
     ("crm/lease_syncs", "s.organization_id = g.organization_id", "crm.sync"),  # update … from
     ("admin/delete_expired_answers", "k.organization_id = e.organization_id", "app.idempotency_key"),  # delete … using
