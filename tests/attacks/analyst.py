@@ -547,9 +547,6 @@ PLANS: tuple[tuple[str, ...], ...] = (
         "set parallel_setup_cost = 0",
         "set parallel_tuple_cost = 0",
         "set min_parallel_table_scan_size = 0",
-        # One worker and no leader, because otherwise "loops" shows which of them was first.
-        "set max_parallel_workers_per_gather = 1",
-        "set parallel_leader_participation = off",
     ),
     ("set debug_parallel_query = on", "set force_parallel_mode = on"),
     ("set from_collapse_limit = 1", "set join_collapse_limit = 1"),
@@ -559,6 +556,9 @@ PLANS: tuple[tuple[str, ...], ...] = (
     ("set cursor_tuple_fraction = 0.001",),
     ("set default_statistics_target = 1",),
 )
+
+# Otherwise "loops" shows whether the leader or a worker was first. High costs can make any plan parallel.
+ONE_WORKER = ("set max_parallel_workers_per_gather = 1", "set parallel_leader_participation = off")
 
 PREPARED = ("force_generic_plan", "force_custom_plan", "auto")
 
@@ -571,9 +571,8 @@ def _oracles() -> Iterator[Attack]:
                 statement = statement.replace(f"{{{name}}}", value)
             scene = frozenset({"product"} if where == "views" else {"granted"})
             for plan in PLANS:
-                yield Attack(
-                    f"explain {where} {number}, {', '.join(plan)}", (*plan, EXPLAIN + statement), SAME, True, scene
-                )
+                statements = (*ONE_WORKER, *plan, EXPLAIN + statement)
+                yield Attack(f"explain {where} {number}, {', '.join(plan)}", statements, SAME, True, scene)
             yield Attack(
                 f"explain without analyze {where} {number}", (f"explain (verbose, costs) {statement}",), SAME, True
             )
