@@ -30,7 +30,7 @@ Event = dict[str, Any]
 
 @dataclass
 class Contents:
-    """What an archive has. hash: of the seals at the ends of the ranges."""
+    """What an archive has."""
 
     header: dict[str, Any]
     events: int = 0

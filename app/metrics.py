@@ -135,7 +135,7 @@ def of_server(folder: Path) -> Read:
         cells: dict[server_totals.Label, list[float]] = {}
         for (label, status), cell in sums.requests.items():
             requests.add_metric([*label, str(status)], sum(cell[:-1]))
-            cells[label] = [a + b for a, b in zip(cells[label], cell, strict=True)] if label in cells else cell
+            server_totals.add_cells(cells, {label: cell})
         for label, (*counts, seconds) in cells.items():
             buckets = [
                 (bound, sum(counts[: i + 1])) for i, bound in enumerate((*map(str, server_totals.BOUNDS), "+Inf"))

@@ -14,6 +14,9 @@ from app import embedded, session
 from app.cli.output import Mistake
 from app.settings import read
 
+_BATCH = 1000
+"""The events that one call of a function of the worker takes."""
+
 
 @dataclass(frozen=True)
 class Addresses:
@@ -94,6 +97,19 @@ def call(connection: psycopg.Connection[DictRow], function: str, *arguments: obj
     """The rows that an SQL function returns for these arguments."""
     placeholders = ", ".join(["%s"] * len(arguments))
     return connection.execute(f"select * from {function}({placeholders})", arguments).fetchall()
+
+
+def work_off(connection: psycopg.Connection[DictRow], function: str, count: str) -> int:
+    """Calls a function of the worker, such as admin.seal_events, until nothing is left, and commits each
+    call. Returns the sum of the column count.
+    """
+    total, after = 0, None
+    while batch := call(connection, function, after, _BATCH):
+        connection.commit()
+        total += batch[0][count]
+        # After an incomplete batch the organization has nothing left. After a full one it is called again.
+        after = batch[0]["organization_id"] if batch[0][count] < _BATCH else after
+    return total
 
 
 def _required(url: str | None, name: str, login: str) -> str:

@@ -13,11 +13,10 @@ from psycopg.rows import DictRow
 from app import archive
 from app.archive import ArchiveError
 from app.archive_check import Event
-from app.cli.addresses import call, operator
+from app.cli.addresses import call, operator, work_off
 from app.cli.output import Group, Mistake, json_option, one, progress, rows
-from app.cli.retire import checked, compare, drop, retire
+from app.cli.retire import archives_option, checked, compare, drop, identity_option, retire
 
-_BATCH = 1000
 _PART = 10_000
 """The number of seals that one call verifies: the maximum that the database allows."""
 _HEAD = re.compile(r"[1-9][0-9]{0,17}:[0-9a-f]{64}")
@@ -46,20 +45,8 @@ audit.add_command(drop)
     metavar="FILE",
     help="A file with the heads that leads audit seal --export printed earlier; - reads standard input.",
 )
-@click.option(
-    "--archive",
-    "paths",
-    type=click.Path(dir_okay=False, path_type=Path),
-    multiple=True,
-    metavar="FILE",
-    help="Verify this archive of leads audit retire, instead of the log in the database. It can be repeated.",
-)
-@click.option(
-    "--identity",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="A file with the private key of the archives.",
-)
+@archives_option("Verify this archive of leads audit retire, instead of the log in the database. It can be repeated.")
+@identity_option
 @click.option("--offline", is_flag=True, help="With --archive: don't compare it with the database.")
 @json_option
 @click.pass_context
@@ -122,15 +109,9 @@ def seal(export: bool, organization: UUID | None, as_json: bool) -> None:
     Store the output of --export where no administrator of this database can write,
     for leads audit verify --head.
     """
-    sealed = 0
     with operator() as connection:
         connection.autocommit = True
-        after = None
-        while batch := call(connection, "admin.seal_events", after, _BATCH):
-            sealed += batch[0]["sealed"]
-            # After an incomplete batch the organization has no more events.
-            # After a full one it is called again.
-            after = batch[0]["organization_id"] if batch[0]["sealed"] < _BATCH else after
+        sealed = work_off(connection, "admin.seal_events", "sealed")
         heads = call(connection, "admin.chain_heads", organization)
     if export:
         click.echo(json.dumps(heads, default=str, indent=2))

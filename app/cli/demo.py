@@ -6,18 +6,14 @@ from contextlib import nullcontext
 
 import click
 import psycopg
-from psycopg.rows import DictRow
 
 from app import embedded, settings
 from app.cli import demo_history
-from app.cli.addresses import addresses, call, connect
+from app.cli.addresses import addresses, call, connect, work_off
 from app.cli.keys import digest, new_key
 
 ORGANIZATION = "Demo Restoration"
 STRANGER = "Stranger Plumbing"
-
-_BATCH = 1000
-"""The events that one call seals or counts."""
 
 
 @click.command()
@@ -49,8 +45,8 @@ def seed(migrate_url: str) -> str:
         call(connection, "admin.create_key", ids[ORGANIZATION], "write", digest(key), "demo")
         # admin.load_history has locked tables, and other organizations may have much to seal and to count.
         connection.commit()
-        _work_off(connection, "admin.seal_events", "sealed")
-        _work_off(connection, "admin.count_stages", "counted")
+        work_off(connection, "admin.seal_events", "sealed")
+        work_off(connection, "admin.count_stages", "counted")
     return key
 
 
@@ -67,12 +63,3 @@ def is_good(api_url: str, key: str) -> bool:
                 return False
             raise
     return True
-
-
-def _work_off(connection: psycopg.Connection[DictRow], function: str, count: str) -> None:
-    """Calls a function of the worker until nothing is left, so that the views are complete at once."""
-    after = None
-    while rows := call(connection, function, after, _BATCH):
-        connection.commit()
-        if rows[0][count] < _BATCH:
-            after = rows[0]["organization_id"]

@@ -15,6 +15,7 @@ from app.cli import bi
 from app.cli.addresses import Addresses, addresses, call, connect
 from app.cli.erase_archives import Archives, archives_of
 from app.cli.output import Mistake, json_option, progress
+from app.cli.retire import archives_option, identity_option
 
 _BATCH = 100
 
@@ -29,20 +30,8 @@ _BATCH = 100
 )
 @click.option("--email", metavar="ADDRESS", help="Erase the leads that have or had this e-mail address.")
 @click.option("--phone", metavar="NUMBER", help="Erase the leads that have or had this phone number, in any spelling.")
-@click.option(
-    "--archive",
-    "paths",
-    type=click.Path(dir_okay=False, path_type=Path),
-    multiple=True,
-    metavar="FILE",
-    help="Erase also in this archive of leads audit retire. It can be repeated.",
-)
-@click.option(
-    "--identity",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="A file with the private key of the archives.",
-)
+@archives_option("Erase also in this archive of leads audit retire. It can be repeated.")
+@identity_option
 @click.option(
     "--recipient",
     "keys",

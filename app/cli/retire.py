@@ -31,6 +31,26 @@ _PAUSE = 0.5
 _YEAR = "{year}"
 
 
+identity_option: Callable[..., Any] = click.option(
+    "--identity",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A file with the private key of the archives.",
+)
+
+
+def archives_option(help: str) -> Callable[..., Any]:
+    """The option --archive of a command that reads archives."""
+    return click.option(
+        "--archive",
+        "paths",
+        type=click.Path(dir_okay=False, path_type=Path),
+        multiple=True,
+        metavar="FILE",
+        help=help,
+    )
+
+
 @click.command()
 @click.option(
     "--before",

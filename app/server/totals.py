@@ -72,8 +72,8 @@ class Totals:
 
     def add(self, other: "Totals") -> None:
         """Adds the numbers of another process."""
-        _add(self.requests, other.requests)
-        _add(self.statements, other.statements)
+        add_cells(self.requests, other.requests)
+        add_cells(self.statements, other.statements)
         self.reconnects += other.reconnects
 
     def to_json(self) -> dict[str, Any]:
@@ -94,7 +94,8 @@ class Totals:
         return totals
 
 
-def _add(sums: dict[Any, list[float]], others: Mapping[Any, list[float]]) -> None:
+def add_cells(sums: dict[Any, list[float]], others: Mapping[Any, list[float]]) -> None:
+    """Adds the numbers of each key to those that the sums have for it."""
     for key, cell in others.items():
         sums[key] = [a + b for a, b in zip(sums[key], cell, strict=True)] if key in sums else cell.copy()
 
