@@ -23,7 +23,7 @@ import pytest
 from app import embedded
 from app.cli import migrate
 from app.settings import ROOT
-from tests.support.database import Database, Organization, make_organization
+from tests.support.database import Database, Organization, create_database, make_organization
 from tests.support.process import Leads, Server, leads_on
 from tools import pgtap
 
@@ -95,9 +95,7 @@ def cluster(run_dir: Path) -> Iterator[embedded.Server]:
 
 
 def _make_template(server: embedded.Server) -> None:
-    with psycopg.connect(server.url("postgres", "postgres"), autocommit=True) as connection:
-        connection.execute(f"create database {_TEMPLATE} owner leads_migrator")
-    embedded.harden(server.url("postgres", _TEMPLATE))
+    create_database(server, _TEMPLATE)
     migrate.apply(server.url("leads_migrator", _TEMPLATE))
 
 
@@ -106,12 +104,7 @@ def new_database(cluster: embedded.Server) -> Callable[..., Database]:
     """Creates databases: copies of the template, or, with ``template=None``, empty ones."""
 
     def make(template: str | None = _TEMPLATE) -> Database:
-        database = Database(cluster, next(_names))
-        copied = f"template {template} strategy file_copy" if template else ""
-        with psycopg.connect(cluster.url("postgres", "postgres"), autocommit=True) as connection:
-            connection.execute(f"create database {database.name} owner leads_migrator {copied}")
-        embedded.harden(database.url())
-        return database
+        return create_database(cluster, next(_names), template)
 
     return make
 

@@ -13,7 +13,7 @@ import psycopg
 from app import embedded
 from app.cli import migrate
 from tests.attacks.harness import Copy, Session
-from tests.support.database import Database, Organization, make_organization
+from tests.support.database import Database, Organization, create_database, make_organization
 from tests.support.figures import count_stages
 
 ANALYST = "mallory"
@@ -173,13 +173,13 @@ def make(server: embedded.Server) -> World:
     """Creates the two copies on a separate server, because roles and sessions belong to a whole
     server.
     """
-    base = _created(server, "attack_base")
+    base = create_database(server, "attack_base")
     migrate.apply(base.url("leads_migrator"))
     mallory = make_organization(base, "Mallory Roofing", "live")
     own = _own(base, mallory)
     count_stages(base)
     _make_analyst(base, ANALYST, mallory.id)
-    databases = (_created(server, "attack_one", base), _created(server, "attack_two", base))
+    databases = (create_database(server, "attack_one", base.name), create_database(server, "attack_two", base.name))
     with base.connect("leads_migrator") as connection:
         connection.execute(b"create role victoria login")
         connection.execute(f"alter role victoria password '{PASSWORD}'".encode())
@@ -190,15 +190,6 @@ def make(server: embedded.Server) -> World:
     own_a, own_b = ({**own, "secret": claim(victim.keys["admin"])} for victim in victims)
     copies = (_copy(databases[0], victims[0], own_a, since), _copy(databases[1], victims[1], own_b, since))
     return World(server, databases, copies, victims)
-
-
-def _created(server: embedded.Server, name: str, template: Database | None = None) -> Database:
-    copied = f"template {template.name} strategy file_copy" if template else ""
-    with psycopg.connect(server.url("postgres", "postgres"), autocommit=True) as connection:
-        connection.execute(f"create database {name} owner leads_migrator {copied}".encode())
-    database = Database(server, name)
-    embedded.harden(database.url())
-    return database
 
 
 def _make_analyst(database: Database, login: str, organization: str) -> None:

@@ -35,6 +35,29 @@ class Database:
             return cursor.fetchall() if cursor.description else []
 
 
+def create_database(server: embedded.Server, name: str, template: str | None = None) -> Database:
+    """Creates a database, as a copy if ``template`` names one. Raises ObjectInUse with a list of the
+    sessions if the template is in use for longer than 30 seconds.
+    """
+    copied = f"template {template} strategy file_copy" if template else ""
+    with psycopg.connect(server.url("postgres", "postgres"), autocommit=True) as connection:
+        # PostgreSQL waits for 5 seconds itself. On a busy machine, a session or a worker of autovacuum ends later.
+        for remaining in reversed(range(6)):
+            try:
+                connection.execute(f"create database {name} owner leads_migrator {copied}".encode())
+                break
+            except psycopg.errors.ObjectInUse as error:
+                if not remaining:
+                    sessions = connection.execute(
+                        "select pid, backend_type, state, query from pg_stat_activity where datname = %s", [template]
+                    ).fetchall()
+                    error.add_note(f"sessions: {sessions}")
+                    raise
+    database = Database(server, name)
+    embedded.harden(database.url())
+    return database
+
+
 @dataclass(frozen=True)
 class Organization:
     """An organization with a key of each scope."""
