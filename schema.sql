@@ -1955,6 +1955,30 @@ The input is a JSON array in UTF-8, in the format of Python''s json.dumps(…, e
 id, organization_id, action, source, correlation_id, lead_id, payload_digest as hexadecimal digits, created_at.
 The array has the payload''s digest and not the payload, so that values can be erased while the chain stays valid.';
 
+CREATE FUNCTION audit.newest_retirement(organization_id uuid) RETURNS TABLE(id uuid, action text, source text, correlation_id text, lead_id uuid, payload json, salt bytea, payload_digest bytea, created_at timestamp with time zone)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_sort TO 'off'
+    BEGIN ATOMIC
+ SELECT e.id,
+     e.action,
+     e.source,
+     e.correlation_id,
+     e.lead_id,
+     e.payload,
+     e.salt,
+     e.payload_digest,
+     e.created_at
+    FROM audit.event e
+   WHERE ((e.organization_id = newest_retirement.organization_id) AND (e.action_and_source = 'audit.retired/system'::text))
+   ORDER BY e.created_at DESC, e.id DESC
+  LIMIT 1;
+END;
+
+ALTER FUNCTION audit.newest_retirement(organization_id uuid) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION audit.newest_retirement(organization_id uuid) IS 'The event that names all retired years of an organization; no row: none is retired. Runs with the caller''s rights.';
+
 CREATE TABLE audit.unsealed (
     organization_id uuid NOT NULL,
     event_id uuid NOT NULL
@@ -1973,32 +1997,13 @@ COMMENT ON COLUMN audit.unsealed.event_id IS 'The event''s id.';
 CREATE FUNCTION audit.retired_ranges(organization_id uuid) RETURNS TABLE(first bigint, last bigint, hash bytea)
     LANGUAGE sql STABLE PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_sort TO 'off'
     BEGIN ATOMIC
- WITH newest AS (
-          SELECT e.id,
-             e.organization_id,
-             e.action,
-             e.source,
-             e.correlation_id,
-             e.lead_id,
-             e.payload,
-             e.salt,
-             e.payload_digest,
-             e.created_at,
-             e.action_and_source,
-             e.stage_left,
-             e.stage_entered
-            FROM audit.event e
-           WHERE ((e.organization_id = retired_ranges.organization_id) AND (e.action_and_source = 'audit.retired/system'::text))
-           ORDER BY e.created_at DESC, e.id DESC
-          LIMIT 1
-         ), unchanged AS MATERIALIZED (
+ WITH unchanged AS MATERIALIZED (
           SELECT n_1.payload
-            FROM newest n_1
+            FROM audit.newest_retirement(retired_ranges.organization_id) n_1(id, action, source, correlation_id, lead_id, payload, salt, payload_digest, created_at)
            WHERE ((n_1.payload_digest = sha256((n_1.salt || convert_to((n_1.payload)::text, 'UTF8'::name)))) AND ((EXISTS ( SELECT
                     FROM audit.seal s
-                   WHERE ((s.organization_id = retired_ranges.organization_id) AND (s.event_id = n_1.id) AND (s.created_at = n_1.created_at) AND (s.event_hash = audit.event_hash(s."position", n_1.id, n_1.organization_id, n_1.action, n_1.source, n_1.correlation_id, n_1.lead_id, n_1.payload_digest, n_1.created_at))))) OR (EXISTS ( SELECT
+                   WHERE ((s.organization_id = retired_ranges.organization_id) AND (s.event_id = n_1.id) AND (s.created_at = n_1.created_at) AND (s.event_hash = audit.event_hash(s."position", n_1.id, retired_ranges.organization_id, n_1.action, n_1.source, n_1.correlation_id, n_1.lead_id, n_1.payload_digest, n_1.created_at))))) OR (EXISTS ( SELECT
                     FROM audit.unsealed u
                    WHERE ((u.organization_id = retired_ranges.organization_id) AND (u.event_id = n_1.id))))))
          ), range AS (
@@ -7197,7 +7202,6 @@ counted.';
 CREATE FUNCTION admin.retire_year(year integer, archive_name text, archive_digest bytea, organizations json) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_sort TO 'off'
     AS $$
 declare
   v_year integer := retire_year.year;
@@ -7230,11 +7234,8 @@ begin
     v_retired := concat_ws(
       ',',
       (
-        select substr(e.payload ->> 'retired', 2, length(e.payload ->> 'retired') - 2)
-        from audit.event as e
-        where e.organization_id = v_organization.organization_id and e.action_and_source = 'audit.retired/system'
-        order by e.created_at desc, e.id desc
-        limit 1
+        select substr(n.payload ->> 'retired', 2, length(n.payload ->> 'retired') - 2)
+        from audit.newest_retirement(v_organization.organization_id) as n
       ),
       json_build_object(
         'year', v_year, 'archive', encode(retire_year.archive_digest, 'hex'), 'events', v_organization.events,
@@ -7262,13 +7263,7 @@ begin
         from audit.seal as s
         where
           s.organization_id = v_organization.organization_id
-          and s.event_id = (
-            select e.id
-            from audit.event as e
-            where e.organization_id = v_organization.organization_id and e.action_and_source = 'audit.retired/system'
-            order by e.created_at desc, e.id desc
-            limit 1
-          )
+          and s.event_id = (select n.id from audit.newest_retirement(v_organization.organization_id) as n)
       );
     end loop;
   end loop;
@@ -7295,17 +7290,12 @@ Raises PT409 archive_differs if the database has other positions now, and clock_
 CREATE FUNCTION admin.retired_parts(year integer) RETURNS TABLE(organization_id uuid, events bigint, ranges json)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
-    SET enable_sort TO 'off'
     BEGIN ATOMIC
  SELECT o.organization_id,
      y.events,
      y.ranges
     FROM ((app.organization o
-      CROSS JOIN LATERAL ( SELECT e.payload
-            FROM audit.event e
-           WHERE ((e.organization_id = o.organization_id) AND (e.action_and_source = 'audit.retired/system'::text))
-           ORDER BY e.created_at DESC, e.id DESC
-          LIMIT 1) n)
+      CROSS JOIN LATERAL audit.newest_retirement(o.organization_id) n(id, action, source, correlation_id, lead_id, payload, salt, payload_digest, created_at))
       CROSS JOIN LATERAL json_to_recordset((n.payload -> 'retired'::text)) y(year integer, events bigint, ranges json))
    WHERE (y.year = retired_parts.year)
    ORDER BY o.organization_id;
@@ -19863,6 +19853,10 @@ REVOKE ALL ON FUNCTION admin.archive_events(year integer, organization_id uuid, 
 REVOKE ALL ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) TO leads_exec;
 GRANT ALL ON FUNCTION audit.event_hash("position" bigint, id uuid, organization_id uuid, action text, source text, correlation_id text, lead_id uuid, payload_digest bytea, created_at timestamp with time zone) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION audit.newest_retirement(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION audit.newest_retirement(organization_id uuid) TO leads_exec;
+GRANT ALL ON FUNCTION audit.newest_retirement(organization_id uuid) TO leads_jobs;
 
 GRANT SELECT ON TABLE audit.unsealed TO leads_exec;
 GRANT INSERT ON TABLE audit.unsealed TO leads_audit;

@@ -57,6 +57,7 @@ reset role;
 \ir audit/erase_own_lead.sql
 \ir audit/erase_organization.sql
 \ir audit/event_hash.sql
+\ir audit/newest_retirement.sql
 \ir audit/retired_ranges.sql
 \ir audit/chain_verdict.sql
 \ir audit/event.policies.sql

@@ -287,6 +287,7 @@ from (values
     execute on audit.event_item
     execute on audit.event_text
     execute on audit.filtered_events
+    execute on audit.newest_retirement
     execute on audit.position_before
     execute on audit.retired_ranges
     execute on audit.seal_mark
@@ -586,6 +587,7 @@ from (values
     execute on audit.lock_partitions
     execute on audit.record_archive_erasure
     execute on audit.load_events
+    execute on audit.newest_retirement
     execute on audit.record_read
     execute on audit.record_retirement
     execute on audit.retired_ranges

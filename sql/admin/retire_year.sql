@@ -8,8 +8,6 @@ create or replace function admin.retire_year(
   organizations json
 )
 returns bigint language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
--- Without statistics the planner expects few rows, and would sort all partitions.
-set enable_sort = off
 as $$
 declare
   v_year integer := retire_year.year;
@@ -42,11 +40,8 @@ begin
     v_retired := concat_ws(
       ',',
       (
-        select substr(e.payload ->> 'retired', 2, length(e.payload ->> 'retired') - 2)
-        from audit.event as e
-        where e.organization_id = v_organization.organization_id and e.action_and_source = 'audit.retired/system'
-        order by e.created_at desc, e.id desc
-        limit 1
+        select substr(n.payload ->> 'retired', 2, length(n.payload ->> 'retired') - 2)
+        from audit.newest_retirement(v_organization.organization_id) as n
       ),
       json_build_object(
         'year', v_year, 'archive', encode(retire_year.archive_digest, 'hex'), 'events', v_organization.events,
@@ -74,13 +69,7 @@ begin
         from audit.seal as s
         where
           s.organization_id = v_organization.organization_id
-          and s.event_id = (
-            select e.id
-            from audit.event as e
-            where e.organization_id = v_organization.organization_id and e.action_and_source = 'audit.retired/system'
-            order by e.created_at desc, e.id desc
-            limit 1
-          )
+          and s.event_id = (select n.id from audit.newest_retirement(v_organization.organization_id) as n)
       );
     end loop;
   end loop;

@@ -4,18 +4,10 @@ set local role leads_jobs;
 create or replace function admin.retired_parts(year integer)
 returns table (organization_id uuid, events bigint, ranges json) language sql stable security definer
 set search_path = pg_catalog, pg_temp
--- Without statistics the planner expects few rows, and would sort all partitions.
-set enable_sort = off
 begin atomic
   select o.organization_id, y.events, y.ranges
   from app.organization as o
-  cross join lateral (
-    select e.payload
-    from audit.event as e
-    where e.organization_id = o.organization_id and e.action_and_source = 'audit.retired/system'
-    order by e.created_at desc, e.id desc
-    limit 1
-  ) as n
+  cross join lateral audit.newest_retirement(o.organization_id) as n
   cross join lateral json_to_recordset(n.payload -> 'retired') as y (year integer, events bigint, ranges json)
   where y.year = retired_parts.year
   order by o.organization_id;

@@ -4,20 +4,11 @@ set local role leads_owner;
 create or replace function audit.retired_ranges(organization_id uuid)
 returns table (first bigint, last bigint, hash bytea) language sql stable parallel safe security invoker
 set search_path = pg_catalog, pg_temp
--- Without statistics the planner expects few rows, and would sort all partitions.
-set enable_sort = off
 begin atomic
-  with newest as (
-    select e.*
-    from audit.event as e
-    where e.organization_id = retired_ranges.organization_id and e.action_and_source = 'audit.retired/system'
-    order by e.created_at desc, e.id desc
-    limit 1
-  ),
   -- An event that was changed, or that has no seal, retires nothing.
-  unchanged as materialized (
+  with unchanged as materialized (
     select n.payload
-    from newest as n
+    from audit.newest_retirement(retired_ranges.organization_id) as n
     where
       n.payload_digest = sha256(n.salt || convert_to(n.payload::text, 'UTF8'))
       and (
@@ -29,8 +20,8 @@ begin atomic
             and s.event_id = n.id
             and s.created_at = n.created_at
             and s.event_hash = audit.event_hash(
-              s.position, n.id, n.organization_id, n.action, n.source, n.correlation_id, n.lead_id, n.payload_digest,
-              n.created_at
+              s.position, n.id, retired_ranges.organization_id, n.action, n.source, n.correlation_id, n.lead_id,
+              n.payload_digest, n.created_at
             )
         )
         or exists (

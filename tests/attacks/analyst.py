@@ -351,6 +351,7 @@ def _strings() -> Iterator[Attack]:
         "admin.retired_parts(2026)",
         "admin.drop_year(2026)",
         "audit.detach_partitions(2026)",
+        "audit.newest_retirement('{victim}')",
         "audit.retired_ranges('{victim}')",
         "audit.load_events('{victim}', '[]')",
         "admin.load_history('{victim}', '{}')",
