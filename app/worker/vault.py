@@ -2,7 +2,8 @@
 Only the worker and the operator have the key, in their environment.
 
 The database stores the ciphertext and the key's id. A ciphertext is bound to its organization,
-vendor and key: copied to another row, it can't be decrypted.
+vendor and key: copied to another row, it can't be decrypted. The secrets of webhooks are sealed to
+the public key that belongs to a key (app/sealing.py), because the API server has no key.
 """
 
 import base64
@@ -14,6 +15,8 @@ from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from app import sealing
 
 _NONCE = 12  # bytes, random: NIST SP 800-38D, section 8.2.2, allows 2**32 encryptions with a key
 
@@ -27,6 +30,7 @@ class Vault:
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._keys = {key_id(key): AESGCM(key) for key in keys}
+        self._sealing = {key_id(key): sealing.private_key_of(key) for key in keys}
         self.ids = tuple(self._keys)
 
     def encrypt(self, credential: str, *, organization_id: UUID, vendor: str) -> tuple[bytes, str]:
@@ -49,6 +53,24 @@ class Vault:
             raise VaultError(
                 f"The credential is not what the key {key_id} encrypted for this organization and {vendor}: "
                 "run `leads crm connect` again."
+            ) from None
+
+    def public_keys(self) -> list[bytes]:
+        """The public keys that secrets are sealed to, in the order of the ids."""
+        return [sealing.public_bytes(key) for key in self._sealing.values()]
+
+    def open(self, sealed: bytes, *, key_id: str) -> str:
+        """The secret that was sealed to the key's public key. Raises VaultError."""
+        if key_id not in self._sealing:
+            raise VaultError(
+                f"The secret was sealed to the key {key_id}, which is not here: "
+                "restore that key, or rotate the webhook's secret."
+            )
+        try:
+            return sealing.open(sealed, self._sealing[key_id])
+        except ValueError:
+            raise VaultError(
+                f"The secret is not what was sealed to the key {key_id}: rotate the webhook's secret."
             ) from None
 
 
