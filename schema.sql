@@ -52,6 +52,12 @@ ALTER SCHEMA scoring OWNER TO leads_owner;
 
 COMMENT ON SCHEMA scoring IS 'Signals, scoring models, and the history of scores.';
 
+CREATE SCHEMA webhook;
+
+ALTER SCHEMA webhook OWNER TO leads_owner;
+
+COMMENT ON SCHEMA webhook IS 'Webhooks: the events of the audit log, sent to addresses of the organization.';
+
 CREATE TYPE api.answer AS (
 	status integer,
 	headers json,
@@ -1233,7 +1239,7 @@ CREATE FUNCTION auth.roles() RETURNS TABLE(name text, kind text, definer_schemas
  SELECT r.name,
      r.kind,
      r.definer_schemas
-    FROM ( VALUES ('leads_owner'::text,'owner'::text,ARRAY[]::text[]), ('leads_auth'::text,'owner'::text,ARRAY['auth'::text]), ('leads_exec'::text,'owner'::text,ARRAY['api'::text]), ('leads_intake'::text,'owner'::text,ARRAY['api'::text, 'intake'::text]), ('leads_jobs'::text,'owner'::text,ARRAY['admin'::text, 'crm'::text, 'intake'::text]), ('leads_audit'::text,'sealed'::text,ARRAY['audit'::text]), ('leads_eraser'::text,'sealed'::text,ARRAY['audit'::text]), ('leads_bi'::text,'group'::text,NULL::text[]), ('leads_api'::text,'login'::text,NULL::text[]), ('leads_worker'::text,'login'::text,NULL::text[]), ('leads_operator'::text,'login'::text,NULL::text[])) r(name, kind, definer_schemas);
+    FROM ( VALUES ('leads_owner'::text,'owner'::text,ARRAY[]::text[]), ('leads_auth'::text,'owner'::text,ARRAY['auth'::text]), ('leads_exec'::text,'owner'::text,ARRAY['api'::text]), ('leads_intake'::text,'owner'::text,ARRAY['api'::text, 'intake'::text]), ('leads_jobs'::text,'owner'::text,ARRAY['admin'::text, 'crm'::text, 'intake'::text, 'webhook'::text]), ('leads_audit'::text,'sealed'::text,ARRAY['audit'::text]), ('leads_eraser'::text,'sealed'::text,ARRAY['audit'::text]), ('leads_bi'::text,'group'::text,NULL::text[]), ('leads_api'::text,'login'::text,NULL::text[]), ('leads_worker'::text,'login'::text,NULL::text[]), ('leads_operator'::text,'login'::text,NULL::text[])) r(name, kind, definer_schemas);
 END;
 
 ALTER FUNCTION auth.roles() OWNER TO leads_owner;
@@ -1297,7 +1303,7 @@ CREATE VIEW admin.schema WITH (security_invoker='true') AS
     (nspowner)::regrole AS owner,
     nspacl AS acl
    FROM pg_namespace n
-  WHERE ((nspname = ANY (ARRAY['app'::name, 'auth'::name, 'audit'::name, 'api'::name, 'admin'::name, 'scoring'::name, 'crm'::name, 'bi'::name, 'intake'::name])) OR (nspowner IN ( SELECT r.oid
+  WHERE ((nspname = ANY (ARRAY['app'::name, 'auth'::name, 'audit'::name, 'api'::name, 'admin'::name, 'scoring'::name, 'crm'::name, 'bi'::name, 'intake'::name, 'webhook'::name])) OR (nspowner IN ( SELECT r.oid
            FROM admin.role r)));
 
 ALTER VIEW admin.schema OWNER TO leads_jobs;
@@ -5321,7 +5327,7 @@ CREATE FUNCTION admin.trigger_findings() RETURNS TABLE(subject text, finding tex
                      ELSE NULL::text
                  END AS condition
             FROM admin.tenant_table t
-           WHERE ((NOT t.is_partition) AND (t.name <> ALL (ARRAY['app.idempotency_key'::text, 'app.lead_word'::text, 'app.unindexed_lead'::text, 'intake.submission'::text, 'intake.client'::text, 'crm.attempt'::text, 'app.stage_stay'::text, 'app.stage_day'::text, 'app.stage_progress'::text, 'app.uncounted_seal'::text, 'admin.lead_import'::text, 'admin.import_row'::text, 'audit.event'::text, 'audit.unsealed'::text, 'audit.seal'::text])))
+           WHERE ((NOT t.is_partition) AND (t.name <> ALL (ARRAY['app.idempotency_key'::text, 'app.lead_word'::text, 'app.unindexed_lead'::text, 'intake.submission'::text, 'intake.client'::text, 'crm.attempt'::text, 'app.stage_stay'::text, 'app.stage_day'::text, 'app.stage_progress'::text, 'app.uncounted_seal'::text, 'admin.lead_import'::text, 'admin.import_row'::text, 'webhook.delivery'::text, 'webhook.recipient'::text, 'audit.event'::text, 'audit.unsealed'::text, 'audit.seal'::text])))
          UNION ALL
           SELECT t.oid,
              t.name,
@@ -5331,7 +5337,7 @@ CREATE FUNCTION admin.trigger_findings() RETURNS TABLE(subject text, finding tex
              g.is_always,
              NULL::integer,
              NULL::text
-            FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('app.lead'::text,'_110_check_first_score'::text,false), ('app.lead'::text,'_120_check_score'::text,false), ('app.lead'::text,'_600_keep_first_score'::text,false), ('app.lead'::text,'_610_keep_set_score'::text,false), ('app.lead'::text,'_910_push_first_stage'::text,false), ('app.lead'::text,'_920_push_stage'::text,false), ('app.lead_word'::text,'_100_refuse_truncate'::text,false), ('app.unindexed_lead'::text,'_100_refuse_truncate'::text,false), ('app.stage_stay'::text,'_100_refuse_truncate'::text,false), ('app.stage_day'::text,'_100_refuse_truncate'::text,false), ('app.stage_progress'::text,'_100_refuse_truncate'::text,false), ('app.uncounted_seal'::text,'_100_refuse_truncate'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_110_keep_outcome'::text,false), ('crm.connection'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_120_keep_identity'::text,false), ('intake.submission'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_110_keep_identity'::text,false), ('crm.sync'::text,'_120_keep_outcome'::text,false), ('crm.sync'::text,'_130_count_up'::text,false), ('crm.sync'::text,'_140_lease_by_attempt'::text,false), ('scoring.model'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_130_keep_active'::text,false), ('scoring.model'::text,'_140_keep_history'::text,false), ('scoring.score'::text,'_100_refuse_truncate'::text,false), ('scoring.score'::text,'_110_refuse_change'::text,false), ('scoring.score'::text,'_120_check'::text,false), ('scoring.score'::text,'_500_apply'::text,false), ('scoring.signal'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_105_refuse_delete'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true), ('audit.event'::text,'_120_check_erasure'::text,true), ('audit.seal'::text,'_100_refuse_change'::text,true), ('audit.seal'::text,'_110_refuse_truncate'::text,true), ('audit.unsealed'::text,'_100_refuse_truncate'::text,false)) g("table", trigger, is_always)
+            FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('app.lead'::text,'_110_check_first_score'::text,false), ('app.lead'::text,'_120_check_score'::text,false), ('app.lead'::text,'_600_keep_first_score'::text,false), ('app.lead'::text,'_610_keep_set_score'::text,false), ('app.lead'::text,'_910_push_first_stage'::text,false), ('app.lead'::text,'_920_push_stage'::text,false), ('app.lead_word'::text,'_100_refuse_truncate'::text,false), ('app.unindexed_lead'::text,'_100_refuse_truncate'::text,false), ('app.stage_stay'::text,'_100_refuse_truncate'::text,false), ('app.stage_day'::text,'_100_refuse_truncate'::text,false), ('app.stage_progress'::text,'_100_refuse_truncate'::text,false), ('app.uncounted_seal'::text,'_100_refuse_truncate'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_110_keep_outcome'::text,false), ('crm.connection'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_120_keep_identity'::text,false), ('intake.submission'::text,'_100_refuse_truncate'::text,false), ('webhook.endpoint'::text,'_100_refuse_truncate'::text,false), ('webhook.endpoint'::text,'_120_keep_identity'::text,false), ('webhook.endpoint'::text,'_500_stamp'::text,false), ('webhook.delivery'::text,'_100_refuse_truncate'::text,false), ('webhook.delivery'::text,'_110_keep_event'::text,false), ('webhook.delivery'::text,'_130_count_up'::text,false), ('webhook.recipient'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_110_keep_identity'::text,false), ('crm.sync'::text,'_120_keep_outcome'::text,false), ('crm.sync'::text,'_130_count_up'::text,false), ('crm.sync'::text,'_140_lease_by_attempt'::text,false), ('scoring.model'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_130_keep_active'::text,false), ('scoring.model'::text,'_140_keep_history'::text,false), ('scoring.score'::text,'_100_refuse_truncate'::text,false), ('scoring.score'::text,'_110_refuse_change'::text,false), ('scoring.score'::text,'_120_check'::text,false), ('scoring.score'::text,'_500_apply'::text,false), ('scoring.signal'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_105_refuse_delete'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true), ('audit.event'::text,'_120_check_erasure'::text,true), ('audit.seal'::text,'_100_refuse_change'::text,true), ('audit.seal'::text,'_110_refuse_truncate'::text,true), ('audit.unsealed'::text,'_100_refuse_truncate'::text,false)) g("table", trigger, is_always)
               JOIN admin.tenant_table t ON ((t.name = g."table")))
          UNION ALL
           SELECT t.oid,
@@ -7733,7 +7739,7 @@ CREATE FUNCTION admin.service_figures() RETURNS TABLE(name text, label text, val
              sum(GREATEST(c.reltuples, (0)::real)) AS row_count
             FROM (pg_class c
               JOIN pg_namespace n ON ((n.oid = c.relnamespace)))
-           WHERE ((c.relkind = ANY (ARRAY['r'::"char", 'p'::"char"])) AND (n.nspname = ANY (ARRAY['admin'::name, 'api'::name, 'app'::name, 'audit'::name, 'auth'::name, 'bi'::name, 'crm'::name, 'intake'::name, 'scoring'::name])))
+           WHERE ((c.relkind = ANY (ARRAY['r'::"char", 'p'::"char"])) AND (n.nspname = ANY (ARRAY['admin'::name, 'api'::name, 'app'::name, 'audit'::name, 'auth'::name, 'bi'::name, 'crm'::name, 'intake'::name, 'scoring'::name, 'webhook'::name])))
            GROUP BY (COALESCE(pg_partition_root((c.oid)::regclass), (c.oid)::regclass))::text
          )
   SELECT 'outbox_pushes'::text,
@@ -9794,7 +9800,7 @@ null: none.';
 CREATE FUNCTION audit.actions() RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     BEGIN ATOMIC
- SELECT ARRAY['lead.created'::text, 'lead.updated'::text, 'lead.scored'::text, 'lead.deleted'::text, 'lead.erased'::text, 'lead.read'::text, 'lead.crm_push_requested'::text, 'lead.crm_pushed'::text, 'lead.crm_push_failed'::text, 'lead.crm_push_skipped'::text, 'crm_connection.created'::text, 'crm_connection.updated'::text, 'crm_connection.deleted'::text, 'crm_sync.updated'::text, 'crm_sync.deleted'::text, 'signal.created'::text, 'signal.updated'::text, 'signal.deleted'::text, 'score.deleted'::text, 'scoring_model.created'::text, 'scoring_model.updated'::text, 'scoring_model.deleted'::text, 'api_key.created'::text, 'api_key.rotated'::text, 'api_key.updated'::text, 'api_key.revoked'::text, 'api_key.deleted'::text, 'analyst.created'::text, 'analyst.updated'::text, 'analyst.deleted'::text, 'organization.created'::text, 'organization.updated'::text, 'organization.deleted'::text, 'organization.erased'::text, 'form.created'::text, 'form.updated'::text, 'form.deleted'::text, 'pipeline_stage.created'::text, 'pipeline_stage.updated'::text, 'pipeline_stage.deleted'::text, 'audit.retired'::text] AS "array";
+ SELECT ARRAY['lead.created'::text, 'lead.updated'::text, 'lead.scored'::text, 'lead.deleted'::text, 'lead.erased'::text, 'lead.read'::text, 'lead.crm_push_requested'::text, 'lead.crm_pushed'::text, 'lead.crm_push_failed'::text, 'lead.crm_push_skipped'::text, 'crm_connection.created'::text, 'crm_connection.updated'::text, 'crm_connection.deleted'::text, 'crm_sync.updated'::text, 'crm_sync.deleted'::text, 'signal.created'::text, 'signal.updated'::text, 'signal.deleted'::text, 'score.deleted'::text, 'scoring_model.created'::text, 'scoring_model.updated'::text, 'scoring_model.deleted'::text, 'api_key.created'::text, 'api_key.rotated'::text, 'api_key.updated'::text, 'api_key.revoked'::text, 'api_key.deleted'::text, 'analyst.created'::text, 'analyst.updated'::text, 'analyst.deleted'::text, 'organization.created'::text, 'organization.updated'::text, 'organization.deleted'::text, 'organization.erased'::text, 'form.created'::text, 'form.updated'::text, 'form.deleted'::text, 'webhook.created'::text, 'webhook.updated'::text, 'webhook.deleted'::text, 'pipeline_stage.created'::text, 'pipeline_stage.updated'::text, 'pipeline_stage.deleted'::text, 'audit.retired'::text] AS "array";
 END;
 
 ALTER FUNCTION audit.actions() OWNER TO leads_audit;
@@ -14810,12 +14816,14 @@ begin
       case
         when a.atttypid = 'timestamptz'::regtype then to_jsonb(app.utc_text((v_old ->> a.attname)::timestamptz))
         -- 4 bytes show that the secret was replaced, and no more.
-        when a.attname in ('digest', 'credential') then to_jsonb(left(v_old ->> a.attname, 10))
+        when a.attname in ('digest', 'credential', 'secret') then to_jsonb(left(v_old ->> a.attname, 10))
+        when a.attname = 'url' then to_jsonb(substring(v_old ->> a.attname, '^[^:/?#]+://[^/?#]+'))
         else nullif(v_old -> a.attname, 'null')
       end as old_value,
       case
         when a.atttypid = 'timestamptz'::regtype then to_jsonb(app.utc_text((v_new ->> a.attname)::timestamptz))
-        when a.attname in ('digest', 'credential') then to_jsonb(left(v_new ->> a.attname, 10))
+        when a.attname in ('digest', 'credential', 'secret') then to_jsonb(left(v_new ->> a.attname, 10))
+        when a.attname = 'url' then to_jsonb(substring(v_new ->> a.attname, '^[^:/?#]+://[^/?#]+'))
         else nullif(v_new -> a.attname, 'null')
       end as new_value
     from pg_catalog.pg_attribute as a
@@ -14824,7 +14832,7 @@ begin
       and a.attnum > 0
       and not a.attisdropped
       and a.attname not in ('organization_id', 'id', 'created_at')
-      and (a.attname not in ('digest', 'credential') or tg_op = 'UPDATE')
+      and (a.attname not in ('digest', 'credential', 'secret') or tg_op = 'UPDATE')
       and a.attname <> all (v_left_out)
   )
   select string_agg(
@@ -14857,7 +14865,8 @@ ALTER FUNCTION audit.tg_record() OWNER TO leads_audit;
 COMMENT ON FUNCTION audit.tg_record() IS 'Trigger: writes <entity>.created, .updated or .deleted with a diff of the row''s columns; for a key also .rotated and .revoked.
 
 Arguments: the name of the entity, the column that identifies the row, and columns that the diff leaves out. The diff always
-leaves out organization_id, id and created_at. It shows the first 4 bytes of a digest or credential if it was replaced.
+leaves out organization_id, id and created_at. It shows the first 4 bytes of a digest, credential or secret if it was
+replaced, and of a column url the scheme and the host: the rest may be a secret.
 The function reads the row as JSON, which is slow: it is for tables that change seldom.';
 
 CREATE FUNCTION audit.tg_refuse() RETURNS trigger
@@ -17828,6 +17837,27 @@ ALTER FUNCTION scoring.tg_score__check() OWNER TO leads_owner;
 
 COMMENT ON FUNCTION scoring.tg_score__check() IS 'Raises PT409 refused if created_at is in the future, or if kind is "set" and the lead has another score.';
 
+CREATE FUNCTION webhook.tg_endpoint__stamp() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  new.revision := old.revision + 1;
+  new.updated_at := greatest(date_trunc('milliseconds', clock_timestamp()), old.updated_at);
+  if new.secret is distinct from old.secret then
+    new.previous_secret := case when new.previous_expires_at is not null then old.secret end;
+    new.previous_secret_key := case when new.previous_expires_at is not null then old.secret_key end;
+  end if;
+  return new;
+end $$;
+
+ALTER FUNCTION webhook.tg_endpoint__stamp() OWNER TO leads_owner;
+
+COMMENT ON FUNCTION webhook.tg_endpoint__stamp() IS 'Trigger: increments revision and sets updated_at.
+
+If the secret is replaced, the old one becomes previous_secret, or is dropped if previous_expires_at is null. The role of the
+API can therefore replace a secret that it can''t read.';
+
 CREATE VIEW admin.import_line WITH (security_invoker='true') AS
  SELECT NULL::uuid AS organization_id,
     NULL::bytea AS file_digest,
@@ -18663,6 +18693,235 @@ COMMENT ON COLUMN intake.submission.content IS 'What was sent: media_type, and f
 
 COMMENT ON COLUMN intake.submission.faults IS 'What was wrong: an array of {field, code, detail}. Null: nothing.';
 
+CREATE TABLE webhook.delivery (
+    organization_id uuid NOT NULL,
+    id uuid DEFAULT app.new_id() NOT NULL,
+    endpoint_id uuid NOT NULL,
+    event_id uuid,
+    event_created_at timestamp(3) with time zone,
+    "position" bigint,
+    lead_id uuid,
+    action text NOT NULL,
+    state text DEFAULT 'pending'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    next_attempt_at timestamp(3) with time zone,
+    leased_until timestamp(3) with time zone,
+    last_attempt_at timestamp(3) with time zone,
+    http_status integer,
+    message text,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
+    ended_at timestamp(3) with time zone,
+    CONSTRAINT delivery_counts_attempts CHECK ((attempts >= 0)),
+    CONSTRAINT delivery_ends_when_it_is_not_pending CHECK (((state = 'pending'::text) = (ended_at IS NULL))),
+    CONSTRAINT delivery_has_a_next_attempt_while_it_is_pending CHECK (((state = 'pending'::text) = (next_attempt_at IS NOT NULL))),
+    CONSTRAINT delivery_http_status_within_100_and_599 CHECK (((http_status >= 100) AND (http_status <= 599))),
+    CONSTRAINT delivery_is_leased_while_it_is_pending CHECK (((leased_until IS NULL) OR (state = 'pending'::text))),
+    CONSTRAINT delivery_message_is_text_of_1_to_500 CHECK (app.is_text(message, 500)),
+    CONSTRAINT delivery_state_is_known CHECK ((state = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text, 'skipped'::text, 'simulated'::text]))),
+    CONSTRAINT delivery_without_an_event_is_a_test CHECK ((num_nulls(event_id, event_created_at, "position") = ANY (ARRAY[0, 3])))
+);
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN endpoint_id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN event_id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN event_created_at SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN "position" SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN lead_id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN action SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN state SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN attempts SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN next_attempt_at SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN leased_until SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN last_attempt_at SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN http_status SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN message SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN created_at SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN ended_at SET STATISTICS 0;
+
+ALTER TABLE ONLY webhook.delivery FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE webhook.delivery OWNER TO leads_owner;
+
+COMMENT ON TABLE webhook.delivery IS 'What is sent to webhooks: one row for each event and webhook. It has no value of a person. The worker deletes it 30 days after its end, and those of a webhook that was deleted.';
+
+COMMENT ON COLUMN webhook.delivery.endpoint_id IS 'The webhook. It may be gone.';
+
+COMMENT ON COLUMN webhook.delivery.event_id IS 'The event. Null: a test.';
+
+COMMENT ON COLUMN webhook.delivery.event_created_at IS 'The time of the event, which names its partition.';
+
+COMMENT ON COLUMN webhook.delivery."position" IS 'The position of the event in the chain of seals: the order of the deliveries.';
+
+COMMENT ON COLUMN webhook.delivery.lead_id IS 'The lead of the event. It may be gone.';
+
+COMMENT ON COLUMN webhook.delivery.action IS 'The action of the event.';
+
+COMMENT ON COLUMN webhook.delivery.state IS 'pending: not delivered yet; delivered; failed: given up; skipped: left out by a client or an operator; simulated: of a test organization, which sends nothing.';
+
+COMMENT ON COLUMN webhook.delivery.attempts IS 'The number of attempts. The fencing token of a lease.';
+
+COMMENT ON COLUMN webhook.delivery.next_attempt_at IS 'When the next attempt is due.';
+
+COMMENT ON COLUMN webhook.delivery.leased_until IS 'Until when a worker has the delivery.';
+
+COMMENT ON COLUMN webhook.delivery.http_status IS 'The status of the last response.';
+
+COMMENT ON COLUMN webhook.delivery.message IS 'Why the last attempt failed. It has no value of a person.';
+
+COMMENT ON COLUMN webhook.delivery.ended_at IS 'When it was delivered, given up, skipped or simulated.';
+
+CREATE TABLE webhook.endpoint (
+    organization_id uuid NOT NULL,
+    id uuid DEFAULT app.new_id() NOT NULL,
+    name text,
+    url text NOT NULL,
+    actions text[],
+    include text DEFAULT 'ids'::text NOT NULL,
+    state text DEFAULT 'enabled'::text NOT NULL,
+    disabled_reason text,
+    disabled_at timestamp(3) with time zone,
+    failing_since timestamp(3) with time zone,
+    failures integer DEFAULT 0 NOT NULL,
+    paused_until timestamp(3) with time zone,
+    recovered_at timestamp(3) with time zone,
+    "position" bigint NOT NULL,
+    secret bytea NOT NULL,
+    secret_key text NOT NULL,
+    previous_secret bytea,
+    previous_secret_key text,
+    previous_expires_at timestamp(3) with time zone,
+    revision integer DEFAULT 1 NOT NULL,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
+    updated_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
+    CONSTRAINT endpoint_disabled_reason_is_known CHECK ((disabled_reason = ANY (ARRAY['request'::text, 'failing'::text, 'gone'::text]))),
+    CONSTRAINT endpoint_fails_since_its_first_failure CHECK ((((failures > 0) = (failing_since IS NOT NULL)) AND (failures >= 0))),
+    CONSTRAINT endpoint_has_actions CHECK ((((cardinality(actions) >= 1) AND (cardinality(actions) <= 100)) AND (array_position(actions, NULL::text) IS NULL))),
+    CONSTRAINT endpoint_include_is_known CHECK ((include = ANY (ARRAY['ids'::text, 'values'::text]))),
+    CONSTRAINT endpoint_name_is_text_of_1_to_255 CHECK (app.is_text(name, 255)),
+    CONSTRAINT endpoint_previous_secret_expires CHECK ((num_nulls(previous_secret, previous_secret_key, previous_expires_at) = ANY (ARRAY[0, 3]))),
+    CONSTRAINT endpoint_says_why_it_is_disabled CHECK ((((state = 'disabled'::text) = (disabled_reason IS NOT NULL)) AND ((state = 'disabled'::text) = (disabled_at IS NOT NULL)))),
+    CONSTRAINT endpoint_state_is_known CHECK ((state = ANY (ARRAY['enabled'::text, 'disabled'::text]))),
+    CONSTRAINT endpoint_url_is_http CHECK (((url ~ '^https?://'::text) AND (char_length(url) <= 2000)))
+)
+WITH (fillfactor='70');
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN name SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN url SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN actions SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN include SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN state SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN disabled_reason SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN disabled_at SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN failing_since SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN failures SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN paused_until SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN recovered_at SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN "position" SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN secret SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN secret_key SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN previous_secret SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN previous_secret_key SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN previous_expires_at SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN revision SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN created_at SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN updated_at SET STATISTICS 0;
+
+ALTER TABLE ONLY webhook.endpoint FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE webhook.endpoint OWNER TO leads_owner;
+
+COMMENT ON TABLE webhook.endpoint IS 'The webhooks of the API: addresses of an organization that receive its events. (The vendor "webhook" of a CRM connection is another thing: it receives each lead once.)';
+
+COMMENT ON COLUMN webhook.endpoint.name IS 'A name that says what the webhook is for.';
+
+COMMENT ON COLUMN webhook.endpoint.url IS 'The address. Its path or its query may be a secret: the audit log shows the host.';
+
+COMMENT ON COLUMN webhook.endpoint.actions IS 'The actions whose events are sent. Null: all.';
+
+COMMENT ON COLUMN webhook.endpoint.include IS 'What a message has of an event. ids: the ids and the names of the changed fields; values: also their values.';
+
+COMMENT ON COLUMN webhook.endpoint.state IS 'A disabled webhook keeps its position and its deliveries, and sends nothing.';
+
+COMMENT ON COLUMN webhook.endpoint.disabled_reason IS 'request: a client or an operator disabled it; failing: no success for 3 days; gone: the receiver answered with 410.';
+
+COMMENT ON COLUMN webhook.endpoint.failing_since IS 'The first failure after the last success. Null: it does not fail.';
+
+COMMENT ON COLUMN webhook.endpoint.failures IS 'The number of failures since the last success.';
+
+COMMENT ON COLUMN webhook.endpoint.paused_until IS 'When the next attempt may be made, after several failures in a row.';
+
+COMMENT ON COLUMN webhook.endpoint.recovered_at IS 'When an attempt last succeeded after a failure.';
+
+COMMENT ON COLUMN webhook.endpoint."position" IS 'The position in the chain of seals of the last event that has its delivery.';
+
+COMMENT ON COLUMN webhook.endpoint.secret IS 'The secret that signs messages, sealed to a key of the workers.';
+
+COMMENT ON COLUMN webhook.endpoint.secret_key IS 'The id of that key.';
+
+COMMENT ON COLUMN webhook.endpoint.previous_secret IS 'The secret before the last rotation, which signs too until it expires.';
+
+COMMENT ON COLUMN webhook.endpoint.previous_secret_key IS 'The id of the key to which it is sealed.';
+
+COMMENT ON COLUMN webhook.endpoint.previous_expires_at IS 'When it expires.';
+
+COMMENT ON COLUMN webhook.endpoint.revision IS 'Increases with each change of a setting. The ETag contains it.';
+
+COMMENT ON COLUMN webhook.endpoint.created_at IS 'When it was created. Events before are not sent.';
+
+COMMENT ON COLUMN webhook.endpoint.updated_at IS 'When a setting, the state or the secret last changed.';
+
+CREATE TABLE webhook.recipient (
+    organization_id uuid NOT NULL,
+    lead_id uuid NOT NULL,
+    endpoint_id uuid NOT NULL,
+    host text NOT NULL,
+    first_at timestamp(3) with time zone NOT NULL,
+    last_at timestamp(3) with time zone NOT NULL,
+    CONSTRAINT recipient_host_is_text_of_1_to_255 CHECK (app.is_text(host, 255))
+);
+ALTER TABLE ONLY webhook.recipient ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.recipient ALTER COLUMN lead_id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.recipient ALTER COLUMN endpoint_id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.recipient ALTER COLUMN host SET STATISTICS 0;
+ALTER TABLE ONLY webhook.recipient ALTER COLUMN first_at SET STATISTICS 0;
+ALTER TABLE ONLY webhook.recipient ALTER COLUMN last_at SET STATISTICS 0;
+
+ALTER TABLE ONLY webhook.recipient FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE webhook.recipient OWNER TO leads_owner;
+
+COMMENT ON TABLE webhook.recipient IS 'Which webhooks received values of which leads. An erasure lists them, and then deletes the rows.';
+
+COMMENT ON COLUMN webhook.recipient.lead_id IS 'The lead.';
+
+COMMENT ON COLUMN webhook.recipient.endpoint_id IS 'The webhook. It may be gone.';
+
+COMMENT ON COLUMN webhook.recipient.host IS 'The host of its address at the last attempt.';
+
+COMMENT ON COLUMN webhook.recipient.first_at IS 'The first attempt.';
+
+COMMENT ON COLUMN webhook.recipient.last_at IS 'The last attempt.';
+
+CREATE TABLE webhook.sealing_key (
+    key_id text NOT NULL,
+    public_key bytea NOT NULL,
+    is_current boolean DEFAULT false NOT NULL,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    CONSTRAINT sealing_key_has_32_bytes CHECK ((octet_length(public_key) = 32)),
+    CONSTRAINT sealing_key_id_is_text_of_1_to_64 CHECK (app.is_text(key_id, 64))
+);
+
+ALTER TABLE webhook.sealing_key OWNER TO leads_owner;
+
+COMMENT ON TABLE webhook.sealing_key IS 'The public keys of the workers, which announce them. A secret that is sealed to one can be opened only by a worker that has the private key, which is derived from its key for credentials.';
+
+COMMENT ON COLUMN webhook.sealing_key.key_id IS 'The id of the worker''s key, as in crm.connection.credential_key.';
+
+COMMENT ON COLUMN webhook.sealing_key.public_key IS 'The public key (X25519).';
+
+COMMENT ON COLUMN webhook.sealing_key.is_current IS 'Whether new secrets are sealed to this key.';
+
 ALTER TABLE ONLY app.organization
     ADD CONSTRAINT organization_pkey PRIMARY KEY (organization_id);
 
@@ -18844,6 +19103,21 @@ ALTER TABLE ONLY scoring.signal
 ALTER TABLE ONLY scoring.signal
     ADD CONSTRAINT signal_pkey PRIMARY KEY (organization_id, id);
 
+ALTER TABLE ONLY webhook.delivery
+    ADD CONSTRAINT delivery_is_the_only_one_of_an_event UNIQUE (organization_id, endpoint_id, "position");
+
+ALTER TABLE ONLY webhook.delivery
+    ADD CONSTRAINT delivery_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY webhook.endpoint
+    ADD CONSTRAINT endpoint_pkey PRIMARY KEY (organization_id, id);
+
+ALTER TABLE ONLY webhook.recipient
+    ADD CONSTRAINT recipient_pkey PRIMARY KEY (organization_id, lead_id, endpoint_id);
+
+ALTER TABLE ONLY webhook.sealing_key
+    ADD CONSTRAINT sealing_key_pkey PRIMARY KEY (key_id);
+
 CREATE INDEX idempotency_key_by_created_at ON app.idempotency_key USING btree (organization_id, created_at);
 
 CREATE INDEX lead_by_created_at ON app.lead USING btree (organization_id, created_at DESC, id DESC);
@@ -18897,6 +19171,16 @@ CREATE INDEX score_by_created_at ON scoring.score USING btree (organization_id, 
 CREATE INDEX signal_by_created_at ON scoring.signal USING btree (organization_id, lead_id, created_at DESC, id DESC);
 
 CREATE INDEX signal_by_observed_at ON scoring.signal USING btree (organization_id, lead_and_type, observed_at DESC, id DESC);
+
+CREATE INDEX delivery_by_created_at ON webhook.delivery USING btree (organization_id, endpoint_id, created_at DESC, id DESC);
+
+CREATE INDEX delivery_by_ended_at ON webhook.delivery USING btree (organization_id, ended_at) WHERE (ended_at IS NOT NULL);
+
+CREATE INDEX delivery_by_lead_id ON webhook.delivery USING btree (organization_id, endpoint_id, lead_id, "position") WHERE (state = 'pending'::text);
+
+CREATE INDEX delivery_by_next_attempt_at ON webhook.delivery USING btree (organization_id, endpoint_id, next_attempt_at) WHERE (state = 'pending'::text);
+
+CREATE UNIQUE INDEX sealing_key_by_current ON webhook.sealing_key USING btree (is_current) WHERE is_current;
 
 CREATE TRIGGER _500_store INSTEAD OF INSERT ON admin.import_line FOR EACH ROW EXECUTE FUNCTION admin.tg_import_line__store();
 
@@ -19040,6 +19324,22 @@ CREATE TRIGGER _900_record AFTER DELETE ON scoring.score FOR EACH ROW WHEN ((CUR
 
 CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON scoring.signal FOR EACH ROW WHEN ((CURRENT_USER <> 'leads_eraser'::name)) EXECUTE FUNCTION audit.tg_signal__record();
 
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON webhook.delivery FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('The deliveries that wait would be lost.');
+
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON webhook.endpoint FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Use "leads webhooks delete", which records each change.');
+
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON webhook.recipient FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('An erasure would not list the webhooks that received values.');
+
+CREATE TRIGGER _110_keep_event BEFORE UPDATE ON webhook.delivery FOR EACH ROW WHEN (((((((((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.id IS DISTINCT FROM new.id)) OR (old.endpoint_id IS DISTINCT FROM new.endpoint_id)) OR (old.event_id IS DISTINCT FROM new.event_id)) OR (old.event_created_at IS DISTINCT FROM new.event_created_at)) OR (old."position" IS DISTINCT FROM new."position")) OR (old.lead_id IS DISTINCT FROM new.lead_id)) OR (old.action IS DISTINCT FROM new.action))) EXECUTE FUNCTION audit.tg_refuse('A delivery keeps its webhook and its event.');
+
+CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON webhook.endpoint FOR EACH ROW WHEN ((((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.id IS DISTINCT FROM new.id)) OR (old.created_at IS DISTINCT FROM new.created_at))) EXECUTE FUNCTION audit.tg_refuse('organization_id, id and created_at never change.');
+
+CREATE TRIGGER _130_count_up BEFORE UPDATE ON webhook.delivery FOR EACH ROW WHEN ((new.attempts < old.attempts)) EXECUTE FUNCTION audit.tg_refuse('attempts is the fencing token and never decreases.');
+
+CREATE TRIGGER _500_stamp BEFORE UPDATE ON webhook.endpoint FOR EACH ROW WHEN ((((((((old.name IS DISTINCT FROM new.name) OR (old.url IS DISTINCT FROM new.url)) OR (old.actions IS DISTINCT FROM new.actions)) OR (old.include IS DISTINCT FROM new.include)) OR (old.state IS DISTINCT FROM new.state)) OR (old.disabled_reason IS DISTINCT FROM new.disabled_reason)) OR (old.secret IS DISTINCT FROM new.secret))) EXECUTE FUNCTION webhook.tg_endpoint__stamp();
+
+CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON webhook.endpoint FOR EACH ROW EXECUTE FUNCTION audit.tg_record('webhook', 'id', 'disabled_at', 'failing_since', 'failures', 'paused_until', 'recovered_at', 'position', 'secret_key', 'previous_secret', 'previous_secret_key', 'previous_expires_at', 'revision');
+
 ALTER TABLE ONLY admin.lead_import
     ADD CONSTRAINT lead_import_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
 
@@ -19108,6 +19408,9 @@ ALTER TABLE ONLY scoring.score
 
 ALTER TABLE ONLY scoring.signal
     ADD CONSTRAINT signal_belongs_to_lead FOREIGN KEY (organization_id, lead_id) REFERENCES app.lead(organization_id, id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY webhook.endpoint
+    ADD CONSTRAINT endpoint_belongs_to_organization FOREIGN KEY (organization_id) REFERENCES app.organization(organization_id);
 
 ALTER TABLE admin.import_row ENABLE ROW LEVEL SECURITY;
 
@@ -19613,6 +19916,84 @@ CREATE POLICY signal_jobs_insert ON scoring.signal FOR INSERT TO leads_jobs WITH
 
 CREATE POLICY signal_jobs_select ON scoring.signal FOR SELECT TO leads_jobs USING (true);
 
+ALTER TABLE webhook.delivery ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY delivery_eraser_delete ON webhook.delivery FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY delivery_eraser_select ON webhook.delivery FOR SELECT TO leads_eraser USING (true);
+
+CREATE POLICY delivery_exec_insert ON webhook.delivery FOR INSERT TO leads_exec WITH CHECK ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('admin'::text = ANY (k.scopes)))));
+
+CREATE POLICY delivery_exec_select ON webhook.delivery FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('admin'::text = ANY (k.scopes)))));
+
+CREATE POLICY delivery_exec_update ON webhook.delivery FOR UPDATE TO leads_exec USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('admin'::text = ANY (k.scopes))))) WITH CHECK ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('admin'::text = ANY (k.scopes)))));
+
+CREATE POLICY delivery_jobs_delete ON webhook.delivery FOR DELETE TO leads_jobs USING (true);
+
+CREATE POLICY delivery_jobs_insert ON webhook.delivery FOR INSERT TO leads_jobs WITH CHECK (true);
+
+CREATE POLICY delivery_jobs_select ON webhook.delivery FOR SELECT TO leads_jobs USING (true);
+
+CREATE POLICY delivery_jobs_update ON webhook.delivery FOR UPDATE TO leads_jobs USING (true) WITH CHECK (true);
+
+ALTER TABLE webhook.endpoint ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY endpoint_eraser_delete ON webhook.endpoint FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY endpoint_eraser_select ON webhook.endpoint FOR SELECT TO leads_eraser USING (true);
+
+CREATE POLICY endpoint_exec_delete ON webhook.endpoint FOR DELETE TO leads_exec USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('admin'::text = ANY (k.scopes)))));
+
+CREATE POLICY endpoint_exec_insert ON webhook.endpoint FOR INSERT TO leads_exec WITH CHECK ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('admin'::text = ANY (k.scopes)))));
+
+CREATE POLICY endpoint_exec_select ON webhook.endpoint FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('admin'::text = ANY (k.scopes)))));
+
+CREATE POLICY endpoint_exec_update ON webhook.endpoint FOR UPDATE TO leads_exec USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('admin'::text = ANY (k.scopes))))) WITH CHECK ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('admin'::text = ANY (k.scopes)))));
+
+CREATE POLICY endpoint_jobs_delete ON webhook.endpoint FOR DELETE TO leads_jobs USING (true);
+
+CREATE POLICY endpoint_jobs_insert ON webhook.endpoint FOR INSERT TO leads_jobs WITH CHECK (true);
+
+CREATE POLICY endpoint_jobs_select ON webhook.endpoint FOR SELECT TO leads_jobs USING (true);
+
+CREATE POLICY endpoint_jobs_update ON webhook.endpoint FOR UPDATE TO leads_jobs USING (true) WITH CHECK (true);
+
+ALTER TABLE webhook.recipient ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY recipient_eraser_delete ON webhook.recipient FOR DELETE TO leads_eraser USING (true);
+
+CREATE POLICY recipient_eraser_select ON webhook.recipient FOR SELECT TO leads_eraser USING (true);
+
+CREATE POLICY recipient_exec_select ON webhook.recipient FOR SELECT TO leads_exec USING ((organization_id = ( SELECT k.organization_id
+   FROM auth.claimed_key k
+  WHERE ('admin'::text = ANY (k.scopes)))));
+
+CREATE POLICY recipient_jobs_delete ON webhook.recipient FOR DELETE TO leads_jobs USING (true);
+
+CREATE POLICY recipient_jobs_insert ON webhook.recipient FOR INSERT TO leads_jobs WITH CHECK (true);
+
+CREATE POLICY recipient_jobs_select ON webhook.recipient FOR SELECT TO leads_jobs USING (true);
+
+CREATE POLICY recipient_jobs_update ON webhook.recipient FOR UPDATE TO leads_jobs USING (true) WITH CHECK (true);
+
 GRANT USAGE ON SCHEMA admin TO leads_jobs;
 GRANT USAGE ON SCHEMA admin TO leads_operator;
 GRANT USAGE ON SCHEMA admin TO leads_worker;
@@ -19665,6 +20046,11 @@ GRANT USAGE ON SCHEMA scoring TO leads_exec;
 GRANT USAGE ON SCHEMA scoring TO leads_jobs;
 GRANT USAGE ON SCHEMA scoring TO leads_eraser;
 GRANT USAGE ON SCHEMA scoring TO leads_intake;
+
+GRANT USAGE ON SCHEMA webhook TO leads_exec;
+GRANT USAGE ON SCHEMA webhook TO leads_jobs;
+GRANT USAGE ON SCHEMA webhook TO leads_eraser;
+GRANT USAGE ON SCHEMA webhook TO leads_worker;
 
 REVOKE ALL ON FUNCTION api.is_cursor(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.is_cursor(value text) TO leads_exec;
@@ -21318,6 +21704,8 @@ REVOKE ALL ON FUNCTION scoring.tg_score__apply() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION scoring.tg_score__check() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION webhook.tg_endpoint__stamp() FROM PUBLIC;
+
 GRANT INSERT ON TABLE admin.import_line TO leads_operator;
 
 GRANT SELECT,INSERT,DELETE ON TABLE admin.import_row TO leads_jobs;
@@ -21565,6 +21953,137 @@ GRANT SELECT(faults) ON TABLE intake.submission TO leads_exec;
 GRANT UPDATE(faults) ON TABLE intake.submission TO leads_jobs;
 
 GRANT SELECT(created_at) ON TABLE intake.submission TO leads_exec;
+
+GRANT SELECT ON TABLE webhook.delivery TO leads_exec;
+GRANT SELECT,DELETE ON TABLE webhook.delivery TO leads_jobs;
+GRANT DELETE ON TABLE webhook.delivery TO leads_eraser;
+
+GRANT INSERT(organization_id) ON TABLE webhook.delivery TO leads_exec;
+GRANT INSERT(organization_id) ON TABLE webhook.delivery TO leads_jobs;
+GRANT SELECT(organization_id) ON TABLE webhook.delivery TO leads_eraser;
+
+GRANT INSERT(id) ON TABLE webhook.delivery TO leads_exec;
+GRANT INSERT(id) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT INSERT(endpoint_id) ON TABLE webhook.delivery TO leads_exec;
+GRANT INSERT(endpoint_id) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT INSERT(event_id) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT INSERT(event_created_at) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT INSERT("position") ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT INSERT(lead_id) ON TABLE webhook.delivery TO leads_jobs;
+GRANT SELECT(lead_id) ON TABLE webhook.delivery TO leads_eraser;
+
+GRANT INSERT(action) ON TABLE webhook.delivery TO leads_exec;
+GRANT INSERT(action) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT INSERT(state),UPDATE(state) ON TABLE webhook.delivery TO leads_exec;
+GRANT INSERT(state),UPDATE(state) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT UPDATE(attempts) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT INSERT(next_attempt_at),UPDATE(next_attempt_at) ON TABLE webhook.delivery TO leads_exec;
+GRANT INSERT(next_attempt_at),UPDATE(next_attempt_at) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT UPDATE(leased_until) ON TABLE webhook.delivery TO leads_exec;
+GRANT UPDATE(leased_until) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT UPDATE(last_attempt_at) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT UPDATE(http_status) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT UPDATE(message) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT INSERT(ended_at),UPDATE(ended_at) ON TABLE webhook.delivery TO leads_exec;
+GRANT INSERT(ended_at),UPDATE(ended_at) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT DELETE ON TABLE webhook.endpoint TO leads_exec;
+GRANT SELECT,DELETE ON TABLE webhook.endpoint TO leads_jobs;
+GRANT DELETE ON TABLE webhook.endpoint TO leads_eraser;
+
+GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE webhook.endpoint TO leads_exec;
+GRANT INSERT(organization_id) ON TABLE webhook.endpoint TO leads_jobs;
+GRANT SELECT(organization_id) ON TABLE webhook.endpoint TO leads_eraser;
+
+GRANT SELECT(id),INSERT(id) ON TABLE webhook.endpoint TO leads_exec;
+GRANT INSERT(id) ON TABLE webhook.endpoint TO leads_jobs;
+GRANT SELECT(id) ON TABLE webhook.endpoint TO leads_eraser;
+
+GRANT SELECT(name),INSERT(name),UPDATE(name) ON TABLE webhook.endpoint TO leads_exec;
+GRANT INSERT(name),UPDATE(name) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(url),INSERT(url),UPDATE(url) ON TABLE webhook.endpoint TO leads_exec;
+GRANT INSERT(url),UPDATE(url) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(actions),INSERT(actions),UPDATE(actions) ON TABLE webhook.endpoint TO leads_exec;
+GRANT INSERT(actions),UPDATE(actions) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(include),INSERT(include),UPDATE(include) ON TABLE webhook.endpoint TO leads_exec;
+GRANT INSERT(include),UPDATE(include) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(state),UPDATE(state) ON TABLE webhook.endpoint TO leads_exec;
+GRANT UPDATE(state) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(disabled_reason),UPDATE(disabled_reason) ON TABLE webhook.endpoint TO leads_exec;
+GRANT UPDATE(disabled_reason) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(disabled_at),UPDATE(disabled_at) ON TABLE webhook.endpoint TO leads_exec;
+GRANT UPDATE(disabled_at) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(failing_since),UPDATE(failing_since) ON TABLE webhook.endpoint TO leads_exec;
+GRANT UPDATE(failing_since) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(failures),UPDATE(failures) ON TABLE webhook.endpoint TO leads_exec;
+GRANT UPDATE(failures) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(paused_until),UPDATE(paused_until) ON TABLE webhook.endpoint TO leads_exec;
+GRANT UPDATE(paused_until) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(recovered_at),UPDATE(recovered_at) ON TABLE webhook.endpoint TO leads_exec;
+GRANT UPDATE(recovered_at) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT("position"),INSERT("position"),UPDATE("position") ON TABLE webhook.endpoint TO leads_exec;
+GRANT INSERT("position"),UPDATE("position") ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT INSERT(secret),UPDATE(secret) ON TABLE webhook.endpoint TO leads_exec;
+GRANT INSERT(secret),UPDATE(secret) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(secret_key),INSERT(secret_key),UPDATE(secret_key) ON TABLE webhook.endpoint TO leads_exec;
+GRANT INSERT(secret_key),UPDATE(secret_key) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT UPDATE(previous_secret) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(previous_secret_key) ON TABLE webhook.endpoint TO leads_exec;
+GRANT UPDATE(previous_secret_key) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(previous_expires_at),UPDATE(previous_expires_at) ON TABLE webhook.endpoint TO leads_exec;
+GRANT UPDATE(previous_expires_at) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(revision) ON TABLE webhook.endpoint TO leads_exec;
+
+GRANT SELECT(created_at) ON TABLE webhook.endpoint TO leads_exec;
+
+GRANT SELECT(updated_at) ON TABLE webhook.endpoint TO leads_exec;
+
+GRANT SELECT ON TABLE webhook.recipient TO leads_exec;
+GRANT SELECT,INSERT,DELETE ON TABLE webhook.recipient TO leads_jobs;
+GRANT SELECT,DELETE ON TABLE webhook.recipient TO leads_eraser;
+
+GRANT UPDATE(host) ON TABLE webhook.recipient TO leads_jobs;
+
+GRANT UPDATE(last_at) ON TABLE webhook.recipient TO leads_jobs;
+
+GRANT SELECT ON TABLE webhook.sealing_key TO leads_exec;
+GRANT SELECT,DELETE ON TABLE webhook.sealing_key TO leads_jobs;
+
+GRANT INSERT(key_id) ON TABLE webhook.sealing_key TO leads_jobs;
+
+GRANT INSERT(public_key),UPDATE(public_key) ON TABLE webhook.sealing_key TO leads_jobs;
+
+GRANT INSERT(is_current),UPDATE(is_current) ON TABLE webhook.sealing_key TO leads_jobs;
 
 REVOKE ALL ON FUNCTION admin.crm_connections(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.crm_connections(organization_id uuid) TO leads_operator;

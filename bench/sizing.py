@@ -42,7 +42,7 @@ select coalesce(i.inhparent, c.oid)::regclass::text as name, sum(pg_total_relati
 from pg_catalog.pg_class as c
 join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
 left join pg_catalog.pg_inherits as i on i.inhrelid = c.oid
-where c.relkind = 'r' and n.nspname in ('app', 'audit', 'auth', 'crm', 'intake', 'scoring')
+where c.relkind = 'r' and n.nspname in ('app', 'audit', 'auth', 'crm', 'intake', 'scoring', 'webhook')
 group by 1
 """
 _UNDONE = "select 1 where exists (select from audit.unsealed) or exists (select from app.unindexed_lead)"

@@ -1738,3 +1738,213 @@ reset role;
 -- Phase: expand
 -- If it breaks off: bi.leads shows null for the leads that are left; run leads migrate again.
 -- backfill: admin.fill_lead_stage_times (app.lead)
+
+-- migration: webhook_schema
+-- Creates the schema of webhooks.
+--
+-- Locks: none that matter; the schema is new.
+-- Duration: 0 s per million rows: no row is read.
+-- Phase: expand
+-- If it breaks off: nothing is left behind; run leads migrate again.
+
+create schema webhook authorization leads_owner;
+
+set local role leads_owner;
+
+comment on schema webhook is 'Webhooks: the events of the audit log, sent to addresses of the organization.';
+grant usage on schema webhook to leads_exec, leads_jobs, leads_eraser, leads_worker;
+
+reset role;
+
+-- migration: webhooks
+-- Creates the tables of webhooks, their deliveries, and the keys to which the API seals their secrets.
+--
+-- Locks: SHARE ROW EXCLUSIVE on app.organization for some milliseconds, for a foreign key.
+-- Duration: 0 s per million rows: no row is read.
+-- Phase: expand
+-- If it breaks off: nothing is left behind; run leads migrate again.
+
+set local role leads_owner;
+
+create table webhook.sealing_key (
+  key_id text not null,
+  public_key bytea not null,
+  is_current boolean not null default false,
+  created_at timestamptz(3) not null default date_trunc('milliseconds', now()),
+  constraint sealing_key_pkey primary key (key_id),
+  constraint sealing_key_id_is_text_of_1_to_64 check (app.is_text(key_id, 64)),
+  constraint sealing_key_has_32_bytes check (octet_length(public_key) = 32)
+);
+create unique index sealing_key_by_current on webhook.sealing_key (is_current) where is_current;
+
+comment on table webhook.sealing_key is
+  'The public keys of the workers, which announce them. A secret that is sealed to one can be opened only by a worker that '
+  'has the private key, which is derived from its key for credentials.';
+comment on column webhook.sealing_key.key_id is 'The id of the worker''s key, as in crm.connection.credential_key.';
+comment on column webhook.sealing_key.public_key is 'The public key (X25519).';
+comment on column webhook.sealing_key.is_current is 'Whether new secrets are sealed to this key.';
+
+-- The fillfactor leaves space for updates of the position and of the failures.
+create table webhook.endpoint (
+  organization_id uuid not null,
+  id uuid not null default app.new_id(),
+  name text,
+  url text not null,
+  actions text[],
+  include text not null default 'ids',
+  state text not null default 'enabled',
+  disabled_reason text,
+  disabled_at timestamptz(3),
+  failing_since timestamptz(3),
+  failures integer not null default 0,
+  paused_until timestamptz(3),
+  recovered_at timestamptz(3),
+  position bigint not null,
+  secret bytea not null,
+  secret_key text not null,
+  previous_secret bytea,
+  previous_secret_key text,
+  previous_expires_at timestamptz(3),
+  revision integer not null default 1,
+  created_at timestamptz(3) not null default date_trunc('milliseconds', clock_timestamp()),
+  updated_at timestamptz(3) not null default date_trunc('milliseconds', clock_timestamp()),
+  constraint endpoint_pkey primary key (organization_id, id),
+  constraint endpoint_belongs_to_organization foreign key (organization_id) references app.organization,
+  constraint endpoint_name_is_text_of_1_to_255 check (app.is_text(name, 255)),
+  constraint endpoint_url_is_http check (url ~ '^https?://' and char_length(url) <= 2000),
+  constraint endpoint_has_actions check (cardinality(actions) between 1 and 100 and array_position(actions, null) is null),
+  constraint endpoint_include_is_known check (include in ('ids', 'values')),
+  constraint endpoint_state_is_known check (state in ('enabled', 'disabled')),
+  constraint endpoint_disabled_reason_is_known check (disabled_reason in ('request', 'failing', 'gone')),
+  constraint endpoint_says_why_it_is_disabled
+    check ((state = 'disabled') = (disabled_reason is not null) and (state = 'disabled') = (disabled_at is not null)),
+  constraint endpoint_fails_since_its_first_failure check ((failures > 0) = (failing_since is not null) and failures >= 0),
+  constraint endpoint_previous_secret_expires
+    check (num_nulls(previous_secret, previous_secret_key, previous_expires_at) in (0, 3))
+) with (fillfactor = 70);
+
+comment on table webhook.endpoint is
+  'The webhooks of the API: addresses of an organization that receive its events. (The vendor "webhook" of a CRM connection '
+  'is another thing: it receives each lead once.)';
+comment on column webhook.endpoint.name is 'A name that says what the webhook is for.';
+comment on column webhook.endpoint.url is 'The address. Its path or its query may be a secret: the audit log shows the host.';
+comment on column webhook.endpoint.actions is 'The actions whose events are sent. Null: all.';
+comment on column webhook.endpoint.include is
+  'What a message has of an event. ids: the ids and the names of the changed fields; values: also their values.';
+comment on column webhook.endpoint.state is
+  'A disabled webhook keeps its position and its deliveries, and sends nothing.';
+comment on column webhook.endpoint.disabled_reason is
+  'request: a client or an operator disabled it; failing: no success for 3 days; gone: the receiver answered with 410.';
+comment on column webhook.endpoint.failing_since is 'The first failure after the last success. Null: it does not fail.';
+comment on column webhook.endpoint.failures is 'The number of failures since the last success.';
+comment on column webhook.endpoint.paused_until is 'When the next attempt may be made, after several failures in a row.';
+comment on column webhook.endpoint.recovered_at is 'When an attempt last succeeded after a failure.';
+comment on column webhook.endpoint.position is 'The position in the chain of seals of the last event that has its delivery.';
+comment on column webhook.endpoint.secret is 'The secret that signs messages, sealed to a key of the workers.';
+comment on column webhook.endpoint.secret_key is 'The id of that key.';
+comment on column webhook.endpoint.previous_secret is 'The secret before the last rotation, which signs too until it expires.';
+comment on column webhook.endpoint.previous_secret_key is 'The id of the key to which it is sealed.';
+comment on column webhook.endpoint.previous_expires_at is 'When it expires.';
+comment on column webhook.endpoint.revision is 'Increases with each change of a setting. The ETag contains it.';
+comment on column webhook.endpoint.created_at is 'When it was created. Events before are not sent.';
+comment on column webhook.endpoint.updated_at is 'When a setting, the state or the secret last changed.';
+
+-- Without a foreign key: the deletion of a webhook leaves its deliveries to the worker, which deletes them in batches.
+create table webhook.delivery (
+  organization_id uuid not null,
+  id uuid not null default app.new_id(),
+  endpoint_id uuid not null,
+  event_id uuid,
+  event_created_at timestamptz(3),
+  position bigint,
+  lead_id uuid,
+  action text not null,
+  state text not null default 'pending',
+  attempts integer not null default 0,
+  next_attempt_at timestamptz(3),
+  leased_until timestamptz(3),
+  last_attempt_at timestamptz(3),
+  http_status integer,
+  message text,
+  created_at timestamptz(3) not null default date_trunc('milliseconds', clock_timestamp()),
+  ended_at timestamptz(3),
+  constraint delivery_pkey primary key (organization_id, id),
+  constraint delivery_is_the_only_one_of_an_event unique (organization_id, endpoint_id, position),
+  constraint delivery_without_an_event_is_a_test
+    check (num_nulls(event_id, event_created_at, position) in (0, 3)),
+  constraint delivery_state_is_known check (state in ('pending', 'delivered', 'failed', 'skipped', 'simulated')),
+  constraint delivery_has_a_next_attempt_while_it_is_pending check ((state = 'pending') = (next_attempt_at is not null)),
+  constraint delivery_ends_when_it_is_not_pending check ((state = 'pending') = (ended_at is null)),
+  constraint delivery_is_leased_while_it_is_pending check (leased_until is null or state = 'pending'),
+  constraint delivery_counts_attempts check (attempts >= 0),
+  constraint delivery_http_status_within_100_and_599 check (http_status between 100 and 599),
+  constraint delivery_message_is_text_of_1_to_500 check (app.is_text(message, 500))
+);
+-- The deliveries of a webhook in the order of the API's list.
+create index delivery_by_created_at on webhook.delivery (organization_id, endpoint_id, created_at desc, id desc);
+create index delivery_by_next_attempt_at on webhook.delivery (organization_id, endpoint_id, next_attempt_at)
+where state = 'pending';
+-- The first one of each lead.
+create index delivery_by_lead_id on webhook.delivery (organization_id, endpoint_id, lead_id, position)
+where state = 'pending';
+create index delivery_by_ended_at on webhook.delivery (organization_id, ended_at) where ended_at is not null;
+
+comment on table webhook.delivery is
+  'What is sent to webhooks: one row for each event and webhook. It has no value of a person. The worker deletes it 30 days '
+  'after its end, and those of a webhook that was deleted.';
+comment on column webhook.delivery.endpoint_id is 'The webhook. It may be gone.';
+comment on column webhook.delivery.event_id is 'The event. Null: a test.';
+comment on column webhook.delivery.event_created_at is 'The time of the event, which names its partition.';
+comment on column webhook.delivery.position is 'The position of the event in the chain of seals: the order of the deliveries.';
+comment on column webhook.delivery.lead_id is 'The lead of the event. It may be gone.';
+comment on column webhook.delivery.action is 'The action of the event.';
+comment on column webhook.delivery.state is
+  'pending: not delivered yet; delivered; failed: given up; skipped: left out by a client or an operator; simulated: of a '
+  'test organization, which sends nothing.';
+comment on column webhook.delivery.attempts is 'The number of attempts. The fencing token of a lease.';
+comment on column webhook.delivery.next_attempt_at is 'When the next attempt is due.';
+comment on column webhook.delivery.leased_until is 'Until when a worker has the delivery.';
+comment on column webhook.delivery.http_status is 'The status of the last response.';
+comment on column webhook.delivery.message is 'Why the last attempt failed. It has no value of a person.';
+comment on column webhook.delivery.ended_at is 'When it was delivered, given up, skipped or simulated.';
+
+-- Without foreign keys: the row is kept when the webhook is deleted, until the lead is erased.
+create table webhook.recipient (
+  organization_id uuid not null,
+  lead_id uuid not null,
+  endpoint_id uuid not null,
+  host text not null,
+  first_at timestamptz(3) not null,
+  last_at timestamptz(3) not null,
+  constraint recipient_pkey primary key (organization_id, lead_id, endpoint_id),
+  constraint recipient_host_is_text_of_1_to_255 check (app.is_text(host, 255))
+);
+
+comment on table webhook.recipient is
+  'Which webhooks received values of which leads. An erasure lists them, and then deletes the rows.';
+comment on column webhook.recipient.lead_id is 'The lead.';
+comment on column webhook.recipient.endpoint_id is 'The webhook. It may be gone.';
+comment on column webhook.recipient.host is 'The host of its address at the last attempt.';
+comment on column webhook.recipient.first_at is 'The first attempt.';
+comment on column webhook.recipient.last_at is 'The last attempt.';
+
+do $$
+declare
+  v_column record;
+begin
+  for v_column in
+    select a.attrelid::regclass as of_table, a.attname as name
+    from pg_catalog.pg_attribute as a
+    where
+      a.attrelid in ('webhook.endpoint'::regclass, 'webhook.delivery'::regclass, 'webhook.recipient'::regclass)
+      and a.attnum > 0
+  loop
+    execute format('alter table %s alter column %I set statistics 0', v_column.of_table, v_column.name);
+  end loop;
+end $$;
+
+alter table webhook.endpoint enable row level security, force row level security;
+alter table webhook.delivery enable row level security, force row level security;
+alter table webhook.recipient enable row level security, force row level security;
+
+reset role;

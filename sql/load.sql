@@ -11,7 +11,7 @@ grant create on schema auth to leads_auth;
 grant create on schema api to leads_exec, leads_intake;
 grant create on schema admin to leads_jobs;
 grant create on schema audit to leads_audit, leads_eraser;
-grant create on schema crm, intake to leads_jobs;
+grant create on schema crm, intake, webhook to leads_jobs;
 reset role;
 
 -- section auth: The functions that prove who makes a request.
@@ -280,6 +280,19 @@ reset role;
 \ir intake/form_faults.sql
 \ir intake/create_form.sql
 
+-- section webhook: Webhooks, and what is sent to them.
+\ir webhook/sealing_key.grants.sql
+\ir webhook/tg_endpoint__stamp.sql
+\ir webhook/endpoint.policies.sql
+\ir webhook/endpoint.triggers.sql
+\ir webhook/endpoint.grants.sql
+\ir webhook/delivery.policies.sql
+\ir webhook/delivery.triggers.sql
+\ir webhook/delivery.grants.sql
+\ir webhook/recipient.policies.sql
+\ir webhook/recipient.triggers.sql
+\ir webhook/recipient.grants.sql
+
 -- section api: The API: errors, routes, the reference, and the functions that answer requests.
 \ir api/problem.grants.sql
 \ir api/problem.rows.sql
@@ -488,7 +501,7 @@ revoke create on schema auth from leads_auth;
 revoke create on schema api from leads_exec, leads_intake;
 revoke create on schema admin from leads_jobs;
 revoke create on schema audit from leads_audit, leads_eraser;
-revoke create on schema crm, intake from leads_jobs;
+revoke create on schema crm, intake, webhook from leads_jobs;
 reset role;
 do $$ begin execute format('revoke leads_audit, leads_eraser from %I', session_user); end $$;
 commit;

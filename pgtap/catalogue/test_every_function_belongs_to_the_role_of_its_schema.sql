@@ -6,7 +6,7 @@ select p.oid::regproc || ' of ' || p.proowner::regrole as finding
 from pg_proc as p
 join pg_namespace as n on n.oid = p.pronamespace
 where
-  n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake')
+  n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake', 'webhook')
   and case
     when p.prosecdef then
       -- Reviewed: only the owner of the audit log can add a partition to it, or take one out.

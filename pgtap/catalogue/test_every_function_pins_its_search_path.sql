@@ -7,7 +7,7 @@ select p.oid::regproc::text as finding
 from pg_proc as p
 join pg_namespace as n on n.oid = p.pronamespace
 where
-  n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake')
+  n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake', 'webhook')
   and p.prosqlbody is null
   and 'search_path=pg_catalog, pg_temp' <> all (coalesce(p.proconfig, '{}'));
 

@@ -6,7 +6,7 @@ select c.oid, a.attnum as organization_id
 from pg_class as c
 join pg_namespace as n on n.oid = c.relnamespace
 join pg_attribute as a on a.attrelid = c.oid and a.attname = 'organization_id' and not a.attisdropped
-where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake') and c.relkind in ('r', 'p');
+where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake', 'webhook') and c.relkind in ('r', 'p');
 
 create view test.key_not_led_by_organization_id as
 select 'index ' || i.indexrelid::regclass as finding

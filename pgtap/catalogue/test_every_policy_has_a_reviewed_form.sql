@@ -32,7 +32,11 @@ join test.pinned as i on i.scope = case
   -- Reviewed: the tables of routes with the scope admin.
   when p.name in (
     'crm.connection.connection_exec_select', 'crm.attempt.attempt_exec_select',
-    'intake.submission.submission_exec_select', 'intake.form.form_exec_select', 'intake.form.form_exec_insert'
+    'intake.submission.submission_exec_select', 'intake.form.form_exec_select', 'intake.form.form_exec_insert',
+    'webhook.endpoint.endpoint_exec_select', 'webhook.endpoint.endpoint_exec_insert',
+    'webhook.endpoint.endpoint_exec_update', 'webhook.endpoint.endpoint_exec_delete',
+    'webhook.delivery.delivery_exec_select', 'webhook.delivery.delivery_exec_insert',
+    'webhook.delivery.delivery_exec_update', 'webhook.recipient.recipient_exec_select'
   ) then 'admin'
   when p.roles = 'leads_intake' then 'form'
   when p.command = 'select' then 'read'
@@ -150,6 +154,19 @@ where
         ('app.uncounted_seal.uncounted_seal_jobs_select', 'leads_jobs', 'select'),
         ('app.uncounted_seal.uncounted_seal_jobs_insert', 'leads_jobs', 'insert'),
         ('app.uncounted_seal.uncounted_seal_jobs_delete', 'leads_jobs', 'delete'),
+        -- The webhooks.
+        ('webhook.endpoint.endpoint_jobs_select', 'leads_jobs', 'select'),
+        ('webhook.endpoint.endpoint_jobs_insert', 'leads_jobs', 'insert'),
+        ('webhook.endpoint.endpoint_jobs_update', 'leads_jobs', 'update'),
+        ('webhook.endpoint.endpoint_jobs_delete', 'leads_jobs', 'delete'),
+        ('webhook.delivery.delivery_jobs_select', 'leads_jobs', 'select'),
+        ('webhook.delivery.delivery_jobs_insert', 'leads_jobs', 'insert'),
+        ('webhook.delivery.delivery_jobs_update', 'leads_jobs', 'update'),
+        ('webhook.delivery.delivery_jobs_delete', 'leads_jobs', 'delete'),
+        ('webhook.recipient.recipient_jobs_select', 'leads_jobs', 'select'),
+        ('webhook.recipient.recipient_jobs_insert', 'leads_jobs', 'insert'),
+        ('webhook.recipient.recipient_jobs_update', 'leads_jobs', 'update'),
+        ('webhook.recipient.recipient_jobs_delete', 'leads_jobs', 'delete'),
         -- The functions that erase.
         ('admin.import_row.import_row_eraser_select', 'leads_eraser', 'select'),
         ('admin.import_row.import_row_eraser_delete', 'leads_eraser', 'delete'),
@@ -192,6 +209,12 @@ where
         ('intake.submission.submission_eraser_delete', 'leads_eraser', 'delete'),
         ('intake.client.client_eraser_select', 'leads_eraser', 'select'),
         ('intake.client.client_eraser_delete', 'leads_eraser', 'delete'),
+        ('webhook.endpoint.endpoint_eraser_select', 'leads_eraser', 'select'),
+        ('webhook.endpoint.endpoint_eraser_delete', 'leads_eraser', 'delete'),
+        ('webhook.delivery.delivery_eraser_select', 'leads_eraser', 'select'),
+        ('webhook.delivery.delivery_eraser_delete', 'leads_eraser', 'delete'),
+        ('webhook.recipient.recipient_eraser_select', 'leads_eraser', 'select'),
+        ('webhook.recipient.recipient_eraser_delete', 'leads_eraser', 'delete'),
         ('audit.event.event_eraser_select', 'leads_eraser', 'select'),
         ('audit.event.event_eraser_update', 'leads_eraser', 'update'),
         -- The triggers that record changes.

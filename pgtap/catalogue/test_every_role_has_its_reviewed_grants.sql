@@ -6,7 +6,7 @@ create view test.granted as
 with our_schema as (
   select n.oid, n.nspname as name, n.nspowner as owner, n.nspacl as acl
   from pg_namespace as n
-  where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake')
+  where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake', 'webhook')
 ),
 acl as (
   select
@@ -135,6 +135,7 @@ from (values
   ('leads_worker', '
     usage on schema admin
     usage on schema crm
+    usage on schema webhook
     execute on admin.count_stages
     execute on admin.create_audit_partitions
     execute on admin.delete_expired_answers
@@ -158,6 +159,7 @@ from (values
     usage on schema crm
     usage on schema intake
     usage on schema scoring
+    usage on schema webhook
     select on app.lead_word
     select on app.unindexed_lead
     select on api.guide
@@ -199,6 +201,22 @@ from (values
     insert (organization_id, id, key_id, name, preset, source, mapping, constants, origins, honeypot,
       redirect_url, on_duplicate, duplicate_hours, requests_per_minute, credential) on intake.form
     select on intake.form
+    select on webhook.sealing_key
+    select (
+      organization_id, id, name, url, actions, include, state, disabled_reason, disabled_at, failing_since, failures,
+      paused_until, recovered_at, position, secret_key, previous_secret_key, previous_expires_at, revision, created_at,
+      updated_at
+    ) on webhook.endpoint
+    insert (organization_id, id, name, url, actions, include, position, secret, secret_key) on webhook.endpoint
+    update (
+      name, url, actions, include, state, disabled_reason, disabled_at, failing_since, failures, paused_until, recovered_at,
+      position, secret, secret_key, previous_expires_at
+    ) on webhook.endpoint
+    delete on webhook.endpoint
+    select on webhook.delivery
+    insert (organization_id, id, endpoint_id, action, state, next_attempt_at, ended_at) on webhook.delivery
+    update (state, next_attempt_at, leased_until, ended_at) on webhook.delivery
+    select on webhook.recipient
     select on scoring.score
     insert (organization_id, lead_id, kind, lead_score, ai_reasoning, model, model_version, base, contributions,
       created_at) on scoring.score
@@ -441,6 +459,7 @@ from (values
     usage on schema crm
     usage on schema intake
     usage on schema scoring
+    usage on schema webhook
     delete, insert, select on app.lead_word
     delete, insert, select on app.unindexed_lead
     delete, insert, select on app.uncounted_seal
@@ -501,6 +520,25 @@ from (values
       last_synced_at
     ) on crm.sync
     select on crm.vendor
+    delete, select on webhook.sealing_key
+    insert (key_id, public_key, is_current) on webhook.sealing_key
+    update (public_key, is_current) on webhook.sealing_key
+    delete, select on webhook.endpoint
+    insert (organization_id, id, name, url, actions, include, position, secret, secret_key) on webhook.endpoint
+    update (
+      name, url, actions, include, state, disabled_reason, disabled_at, failing_since, failures, paused_until, recovered_at,
+      position, secret, secret_key, previous_secret, previous_secret_key, previous_expires_at
+    ) on webhook.endpoint
+    delete, select on webhook.delivery
+    insert (
+      organization_id, id, endpoint_id, event_id, event_created_at, position, lead_id, action, state, next_attempt_at,
+      ended_at
+    ) on webhook.delivery
+    update (
+      state, attempts, next_attempt_at, leased_until, last_attempt_at, http_status, message, ended_at
+    ) on webhook.delivery
+    delete, insert, select on webhook.recipient
+    update (host, last_at) on webhook.recipient
     delete on intake.client
     select (organization_id, form_id, address, free_at) on intake.client
     insert (organization_id, id, key_id, name, preset, source, mapping, constants, origins, honeypot,
@@ -659,6 +697,7 @@ from (values
     usage on schema crm
     usage on schema intake
     usage on schema scoring
+    usage on schema webhook
     delete on app.lead_word
     delete on app.unindexed_lead
     select (organization_id, lead_id) on app.lead_word
@@ -686,6 +725,11 @@ from (values
     delete, select on crm.attempt
     delete, select on crm.sync
     update (organization_id) on crm.sync
+    delete on webhook.endpoint
+    select (organization_id, id) on webhook.endpoint
+    delete on webhook.delivery
+    select (organization_id, lead_id) on webhook.delivery
+    delete, select on webhook.recipient
     delete on intake.client
     select (organization_id) on intake.client
     delete on intake.form

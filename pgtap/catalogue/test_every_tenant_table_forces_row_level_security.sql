@@ -6,7 +6,7 @@ select c.oid::regclass::text as finding
 from pg_class as c
 join pg_namespace as n on n.oid = c.relnamespace
 where
-  n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake')
+  n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake', 'webhook')
   and c.relkind in ('r', 'p')
   and exists (
     select from pg_attribute as a where a.attrelid = c.oid and a.attname = 'organization_id' and not a.attisdropped

@@ -8,17 +8,18 @@ from (
   from pg_class as c
   join pg_namespace as n on n.oid = c.relnamespace
   join pg_attribute as a on a.attrelid = c.oid and a.attname = 'organization_id' and not a.attisdropped
-  where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake') and c.relkind in ('r', 'p')
+  where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake', 'webhook') and c.relkind in ('r', 'p')
     -- The triggers of the parent record a partition's rows.
     and not c.relispartition
 ) as t
 where
   -- Reviewed: kept responses and submissions of forms, which expire; words, which are copies of a lead's values; figures of
-  -- stages, which are copies of the log; attempts, which are a log; the addresses of clients; imports, whose rows are never committed; the audit log and its chain.
+  -- stages, which are copies of the log; attempts, which are a log; the addresses of clients; imports, whose rows are never committed;
+  -- deliveries of events, and who received them; the audit log and its chain.
   t.oid::regclass::text not in (
     'app.idempotency_key', 'app.lead_word', 'app.unindexed_lead', 'intake.submission', 'intake.client', 'crm.attempt',
     'app.stage_stay', 'app.stage_day', 'app.stage_progress', 'app.uncounted_seal',
-    'admin.lead_import', 'admin.import_row',
+    'admin.lead_import', 'admin.import_row', 'webhook.delivery', 'webhook.recipient',
     'audit.event', 'audit.unsealed', 'audit.seal'
   )
   and not exists (

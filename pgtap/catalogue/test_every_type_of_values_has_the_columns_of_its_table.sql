@@ -20,7 +20,7 @@ left join pg_class as c on c.relnamespace = t.relnamespace and c.relname || '_va
 where
   t.relkind = 'c'
   and t.relname like '%\_values'
-  and n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake')
+  and n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake', 'webhook')
   and array(
     select row(v.position, v.attname, v.type, v.attcollation)::text
     from test.column_of_values as v where v.oid = t.oid order by v.position

@@ -6,7 +6,7 @@ select c.oid::regclass::text as finding
 from pg_class as c
 join pg_namespace as n on n.oid = c.relnamespace
 where
-  n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake')
+  n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake', 'webhook')
   and c.relkind = 'v'
   and 'security_invoker=true' <> all (coalesce(c.reloptions, '{}'))
   -- Reviewed: it returns the key of the claim only, and no login may read it.

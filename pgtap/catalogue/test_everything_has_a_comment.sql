@@ -3,7 +3,7 @@ select plan(10);
 
 create view test.object_without_a_comment as
 with our_schema as (
-  select n.oid, n.nspname as name from pg_namespace as n where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake')
+  select n.oid, n.nspname as name from pg_namespace as n where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake', 'webhook')
 ),
 object (name, classoid, objoid, objsubid) as (
   select 'schema ' || s.name, 'pg_namespace'::regclass, s.oid, 0

@@ -6,7 +6,7 @@ with relation as (
   select c.oid, c.relname as name
   from pg_class as c
   join pg_namespace as n on n.oid = c.relnamespace
-  where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake') and c.relkind in ('r', 'p', 'v')
+  where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake', 'webhook') and c.relkind in ('r', 'p', 'v')
 )
 -- <table>_<who>_<command>
 select 'policy ' || p.polname as finding
@@ -31,7 +31,7 @@ select 'function ' || p.proname
 from pg_proc as p
 join pg_namespace as n on n.oid = p.pronamespace
 where
-  n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake')
+  n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake', 'webhook')
   and (
     (p.prorettype = 'trigger'::regtype) <> (p.proname ~ '^tg_')
     or (p.prorettype = 'boolean'::regtype) <> (p.proname ~ '^(is|has|can)_')
@@ -43,7 +43,7 @@ select 'constraint ' || c.conname
 from pg_constraint as c
 join pg_namespace as n on n.oid = c.connamespace
 where
-  n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake')
+  n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake', 'webhook')
   and case c.contype
     when 'p' then c.conname <> (select r.name || '_pkey' from relation as r where r.oid = c.conrelid)
     when 'c' then c.conname ~ '_check\d*$'

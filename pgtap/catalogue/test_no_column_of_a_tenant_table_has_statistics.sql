@@ -8,7 +8,7 @@ with tenant_table as (
   join pg_class as c on c.oid = a.attrelid
   join pg_namespace as n on n.oid = c.relnamespace
   where
-    n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake')
+    n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake', 'webhook')
       and c.relkind in ('r', 'p')
       and a.attname = 'organization_id'
       and not a.attisdropped

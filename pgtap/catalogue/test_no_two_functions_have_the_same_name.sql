@@ -6,7 +6,7 @@ create view test.namesake as
 select format('%s.%s', n.nspname, p.proname) as finding
 from pg_proc as p
 join pg_namespace as n on n.oid = p.pronamespace
-where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake')
+where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake', 'webhook')
 group by n.nspname, p.proname
 having count(*) > 1;
 

@@ -7,7 +7,7 @@ create view test.enum as
 select t.oid::regtype::text as finding
 from pg_type as t
 join pg_namespace as n on n.oid = t.typnamespace
-where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake') and t.typtype = 'e';
+where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake', 'webhook') and t.typtype = 'e';
 
 select is_kept('test.enum');
 select is_reported('test.enum', $$create type app.mood as enum ('glad')$$, 'app.mood');

@@ -17,7 +17,7 @@ select t.oid, t.typarray, c.oid::regclass as table_name
 from pg_class as c
 join pg_namespace as n on n.oid = c.relnamespace
 join pg_type as t on t.oid = c.reltype
-where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake') and c.relkind in ('r', 'p');
+where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake', 'webhook') and c.relkind in ('r', 'p');
 
 create view test.use_of_a_row_type as
 select distinct

@@ -45,7 +45,7 @@ begin atomic
     join pg_namespace as n on n.oid = c.relnamespace
     where
       c.relkind in ('r', 'p')
-      and n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'bi', 'crm', 'intake', 'scoring')
+      and n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'bi', 'crm', 'intake', 'scoring', 'webhook')
     group by 1
   )
   select 'outbox_pushes', states.state, count(p.state)

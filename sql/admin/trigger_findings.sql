@@ -20,11 +20,11 @@ begin atomic
     where
       not t.is_partition
       -- Kept answers and submissions of forms expire; words and figures of stages are copies; attempts are a log of their own; imports have no
-      -- personal data, and their rows are not committed; and the audit log.
+      -- personal data, and their rows are not committed; deliveries are copies of the log; and the audit log.
       and t.name not in (
         'app.idempotency_key', 'app.lead_word', 'app.unindexed_lead', 'intake.submission', 'intake.client', 'crm.attempt',
         'app.stage_stay', 'app.stage_day', 'app.stage_progress', 'app.uncounted_seal',
-        'admin.lead_import', 'admin.import_row',
+        'admin.lead_import', 'admin.import_row', 'webhook.delivery', 'webhook.recipient',
         'audit.event', 'audit.unsealed', 'audit.seal'
       )
     union all
@@ -50,6 +50,13 @@ begin atomic
       ('intake.form', '_100_refuse_truncate', false),
       ('intake.form', '_120_keep_identity', false),
       ('intake.submission', '_100_refuse_truncate', false),
+      ('webhook.endpoint', '_100_refuse_truncate', false),
+      ('webhook.endpoint', '_120_keep_identity', false),
+      ('webhook.endpoint', '_500_stamp', false),
+      ('webhook.delivery', '_100_refuse_truncate', false),
+      ('webhook.delivery', '_110_keep_event', false),
+      ('webhook.delivery', '_130_count_up', false),
+      ('webhook.recipient', '_100_refuse_truncate', false),
       ('crm.sync', '_100_refuse_truncate', false),
       ('crm.sync', '_110_keep_identity', false),
       ('crm.sync', '_120_keep_outcome', false),

@@ -16,6 +16,7 @@ begin atomic
     'analyst.created', 'analyst.updated', 'analyst.deleted',
     'organization.created', 'organization.updated', 'organization.deleted', 'organization.erased',
     'form.created', 'form.updated', 'form.deleted',
+    'webhook.created', 'webhook.updated', 'webhook.deleted',
     'pipeline_stage.created', 'pipeline_stage.updated', 'pipeline_stage.deleted',
     'audit.retired'
   ];

@@ -21,12 +21,14 @@ begin
       case
         when a.atttypid = 'timestamptz'::regtype then to_jsonb(app.utc_text((v_old ->> a.attname)::timestamptz))
         -- 4 bytes show that the secret was replaced, and no more.
-        when a.attname in ('digest', 'credential') then to_jsonb(left(v_old ->> a.attname, 10))
+        when a.attname in ('digest', 'credential', 'secret') then to_jsonb(left(v_old ->> a.attname, 10))
+        when a.attname = 'url' then to_jsonb(substring(v_old ->> a.attname, '^[^:/?#]+://[^/?#]+'))
         else nullif(v_old -> a.attname, 'null')
       end as old_value,
       case
         when a.atttypid = 'timestamptz'::regtype then to_jsonb(app.utc_text((v_new ->> a.attname)::timestamptz))
-        when a.attname in ('digest', 'credential') then to_jsonb(left(v_new ->> a.attname, 10))
+        when a.attname in ('digest', 'credential', 'secret') then to_jsonb(left(v_new ->> a.attname, 10))
+        when a.attname = 'url' then to_jsonb(substring(v_new ->> a.attname, '^[^:/?#]+://[^/?#]+'))
         else nullif(v_new -> a.attname, 'null')
       end as new_value
     from pg_catalog.pg_attribute as a
@@ -35,7 +37,7 @@ begin
       and a.attnum > 0
       and not a.attisdropped
       and a.attname not in ('organization_id', 'id', 'created_at')
-      and (a.attname not in ('digest', 'credential') or tg_op = 'UPDATE')
+      and (a.attname not in ('digest', 'credential', 'secret') or tg_op = 'UPDATE')
       and a.attname <> all (v_left_out)
   )
   select string_agg(
@@ -67,7 +69,8 @@ comment on function audit.tg_record() is
 $$Trigger: writes <entity>.created, .updated or .deleted with a diff of the row's columns; for a key also .rotated and .revoked.
 
 Arguments: the name of the entity, the column that identifies the row, and columns that the diff leaves out. The diff always
-leaves out organization_id, id and created_at. It shows the first 4 bytes of a digest or credential if it was replaced.
+leaves out organization_id, id and created_at. It shows the first 4 bytes of a digest, credential or secret if it was
+replaced, and of a column url the scheme and the host: the rest may be a secret.
 The function reads the row as JSON, which is slow: it is for tables that change seldom.$$;
 
 grant execute on function audit.tg_record() to leads_owner, leads_auth;

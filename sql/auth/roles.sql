@@ -15,7 +15,7 @@ begin atomic
     -- The functions of forms. The policies bind it to the organization of the form's token.
     ('leads_intake', 'owner', array['api', 'intake']),
     -- The functions of operators and workers, which work for every organization.
-    ('leads_jobs', 'owner', array['admin', 'crm', 'intake']),
+    ('leads_jobs', 'owner', array['admin', 'crm', 'intake', 'webhook']),
     -- The functions that write the audit log.
     ('leads_audit', 'sealed', array['audit']),
     -- The functions that erase personal data.

@@ -363,7 +363,7 @@ def _strings() -> Iterator[Attack]:
 
 
 def _catalogues() -> Iterator[Attack]:
-    schemas = "array['admin', 'api', 'app', 'audit', 'auth', 'bi', 'crm', 'intake', 'scoring']"
+    schemas = "array['admin', 'api', 'app', 'audit', 'auth', 'bi', 'crm', 'intake', 'scoring', 'webhook']"
     oids = f"select oid from pg_class where relnamespace::regnamespace::text = any ({schemas})"
     for statement in (
         f"select * from pg_stats where schemaname = any ({schemas})",

@@ -297,7 +297,7 @@ def _sessions() -> Iterator[Attack]:
         "select usename, application_name from pg_stat_activity where usename is distinct from user and query like '%canary%'",
         "select * from pg_prepared_statements",
         "select * from pg_cursors",
-        "select * from pg_stats where schemaname in ('app', 'audit', 'auth', 'crm', 'intake', 'scoring')",
+        "select * from pg_stats where schemaname in ('app', 'audit', 'auth', 'crm', 'intake', 'scoring', 'webhook')",
         "select * from pg_statistic",
         "select * from pg_authid",
         "select proname, prosrc from pg_proc where pronamespace::regnamespace::text in ('api', 'auth') order by oid",

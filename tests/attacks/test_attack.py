@@ -21,7 +21,7 @@ from tests.attacks.open import OPEN, is_open
 COUNTED: list[tuple[str, int, int, int]] = []
 """For each suite: its name, and the numbers of attacks, statements and leaks."""
 
-OUR_SCHEMAS = "array['admin', 'api', 'app', 'audit', 'auth', 'crm', 'intake', 'scoring']"
+OUR_SCHEMAS = "array['admin', 'api', 'app', 'audit', 'auth', 'crm', 'intake', 'scoring', 'webhook']"
 DENIED = "admin, api, app, audit, auth, crm, scoring"
 
 

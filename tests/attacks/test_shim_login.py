@@ -42,7 +42,7 @@ def session(database: Database, alice: Organization, bob: Organization) -> Itera
 def test_no_table_is_readable(session: Session, database: Database) -> None:
     relations = database.sql(
         "select c.oid::regclass::text as name from pg_class as c join pg_namespace as n on n.oid = c.relnamespace "
-        "where n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'bi', 'crm', 'intake', 'scoring', 'yoyo') "
+        "where n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'bi', 'crm', 'intake', 'scoring', 'webhook', 'yoyo') "
         "and c.relkind in ('r', 'v', 'm', 'p', 'S')"
     )
     assert len(relations) > 8

@@ -16,7 +16,7 @@ from pg_catalog.pg_class as c
 where
   c.relnamespace in (
     select n.oid from pg_catalog.pg_namespace as n
-    where n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'bi', 'crm', 'intake', 'scoring')
+    where n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'bi', 'crm', 'intake', 'scoring', 'webhook')
   )
   and c.relkind in ('r', 'p')
   and not c.relispartition

@@ -108,12 +108,12 @@ def test_files_are_named_as_the_objects(database: Database) -> None:
             """
             select n.nspname || '.' || p.proname as name
             from pg_catalog.pg_proc as p join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
-            where n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'bi', 'crm', 'intake', 'scoring')
+            where n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'bi', 'crm', 'intake', 'scoring', 'webhook')
             union all
             select n.nspname || '.' || c.relname
             from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
             where
-              n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'bi', 'crm', 'intake', 'scoring')
+              n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'bi', 'crm', 'intake', 'scoring', 'webhook')
               and c.relkind = 'v'
             union all
             select distinct n.nspname || '.' || c.relname || '.policies'
@@ -129,7 +129,7 @@ def test_files_are_named_as_the_objects(database: Database) -> None:
             union all
             select n.nspname || '.' || c.relname || '.grants'
             from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-            where n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'bi', 'crm', 'intake', 'scoring')
+            where n.nspname in ('admin', 'api', 'app', 'audit', 'auth', 'bi', 'crm', 'intake', 'scoring', 'webhook')
               and c.relkind in ('r', 'p')
               and not c.relispartition
             """

@@ -20,7 +20,7 @@ where p.polroles && array['leads_exec'::regrole::oid, 'leads_intake'::regrole::o
 _DEFINITIONS = """
 select p.oid::regprocedure::text, pg_get_functiondef(p.oid)
 from pg_proc as p
-where p.prokind = 'f' and p.pronamespace::regnamespace::text in ('admin', 'api', 'app', 'audit', 'auth', 'crm', 'intake', 'scoring')
+where p.prokind = 'f' and p.pronamespace::regnamespace::text in ('admin', 'api', 'app', 'audit', 'auth', 'crm', 'intake', 'scoring', 'webhook')
 union all
 select c.oid::regclass::text, format('create or replace view %s with (%s) as %s', c.oid::regclass,
   array_to_string(c.reloptions, ', '), pg_get_viewdef(c.oid))

@@ -24,7 +24,7 @@ _REACHABLE = """
 select distinct p.pronamespace::regnamespace || '.' || p.proname
 from pg_proc as p
 cross join unnest(array['leads_api', 'leads_worker', 'leads_operator']) as l (login)
-where p.pronamespace::regnamespace::text = any (array['admin', 'api', 'app', 'audit', 'auth', 'crm', 'intake', 'scoring'])
+where p.pronamespace::regnamespace::text = any (array['admin', 'api', 'app', 'audit', 'auth', 'crm', 'intake', 'scoring', 'webhook'])
   and has_function_privilege(l.login, p.oid, 'execute') and has_schema_privilege(l.login, p.pronamespace, 'usage')
 union all
 select c.oid::regclass::text from pg_class as c where c.relnamespace = 'bi'::regnamespace and c.relkind = 'v'

@@ -26,7 +26,7 @@ from psycopg.rows import tuple_row
 from tests.isolation.scenes import ARRANGED, CANARY, EXTRA, OWN_FORM, SEALS, STILL, Call
 from tests.support.database import Database, Organization, make_organization
 
-SCHEMAS = ["admin", "api", "app", "audit", "auth", "bi", "crm", "intake", "scoring"]
+SCHEMAS = ["admin", "api", "app", "audit", "auth", "bi", "crm", "intake", "scoring", "webhook"]
 VERIFIER = "SCRAM-SHA-256$4096:c2FsdA==$c3RvcmVk:c2VydmVy"
 
 _TABLES = """

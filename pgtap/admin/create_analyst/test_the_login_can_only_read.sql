@@ -44,7 +44,7 @@ select is(
     from pg_class as c
     join pg_namespace as n on n.oid = c.relnamespace
     where
-      n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'intake', 'yoyo')
+      n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'intake', 'webhook', 'yoyo')
       and c.relkind in ('r', 'p', 'v', 'm')
       and has_schema_privilege(login('ana'), n.oid, 'usage')
   ),

@@ -5,7 +5,7 @@ select plan(2);
 create view test.written as
 select e.entity || '.' || a.action as action
 from (
-  values ('lead'), ('signal'), ('scoring_model'), ('crm_connection'), ('api_key'), ('analyst'), ('organization'), ('pipeline_stage'), ('form')
+  values ('lead'), ('signal'), ('scoring_model'), ('crm_connection'), ('api_key'), ('analyst'), ('organization'), ('pipeline_stage'), ('form'), ('webhook')
 ) as e (entity)
 cross join (values ('created'), ('updated'), ('deleted')) as a (action)
 union all
@@ -19,7 +19,7 @@ select set_eq(
     from pg_trigger as t
     where t.tgname = '_900_record'
   $$,
-  array['lead', 'signal', 'score', 'scoring_model', 'sync', 'crm_connection', 'api_key', 'analyst', 'organization', 'pipeline_stage', 'form'],
+  array['lead', 'signal', 'score', 'scoring_model', 'sync', 'crm_connection', 'api_key', 'analyst', 'organization', 'pipeline_stage', 'form', 'webhook'],
   'the recorded entities'
 );
 

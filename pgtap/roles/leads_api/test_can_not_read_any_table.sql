@@ -5,7 +5,7 @@ create table test.relation as
 select c.oid::regclass::text as name, c.relkind as kind
 from pg_class as c
 join pg_namespace as n on n.oid = c.relnamespace
-where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake', 'yoyo') and c.relkind in ('r', 'p', 'v');
+where n.nspname in ('app', 'auth', 'audit', 'api', 'admin', 'scoring', 'crm', 'bi', 'intake', 'webhook', 'yoyo') and c.relkind in ('r', 'p', 'v');
 grant select on test.relation to public;
 create function test.refusal(statement text)
 returns text

@@ -1,0 +1,21 @@
+-- webhook.tg_endpoint__stamp - numbers and dates the changes of a webhook, and keeps the secret that a rotation replaces.
+set local role leads_owner;
+
+create or replace function webhook.tg_endpoint__stamp()
+returns trigger language plpgsql volatile security invoker set search_path = pg_catalog, pg_temp
+as $$
+begin
+  new.revision := old.revision + 1;
+  new.updated_at := greatest(date_trunc('milliseconds', clock_timestamp()), old.updated_at);
+  if new.secret is distinct from old.secret then
+    new.previous_secret := case when new.previous_expires_at is not null then old.secret end;
+    new.previous_secret_key := case when new.previous_expires_at is not null then old.secret_key end;
+  end if;
+  return new;
+end $$;
+
+comment on function webhook.tg_endpoint__stamp() is
+$$Trigger: increments revision and sets updated_at.
+
+If the secret is replaced, the old one becomes previous_secret, or is dropped if previous_expires_at is null. The role of the
+API can therefore replace a secret that it can't read.$$;
