@@ -5327,7 +5327,7 @@ CREATE FUNCTION admin.trigger_findings() RETURNS TABLE(subject text, finding tex
                      ELSE NULL::text
                  END AS condition
             FROM admin.tenant_table t
-           WHERE ((NOT t.is_partition) AND (t.name <> ALL (ARRAY['app.idempotency_key'::text, 'app.lead_word'::text, 'app.unindexed_lead'::text, 'intake.submission'::text, 'intake.client'::text, 'crm.attempt'::text, 'app.stage_stay'::text, 'app.stage_day'::text, 'app.stage_progress'::text, 'app.uncounted_seal'::text, 'admin.lead_import'::text, 'admin.import_row'::text, 'webhook.delivery'::text, 'webhook.recipient'::text, 'audit.event'::text, 'audit.unsealed'::text, 'audit.seal'::text])))
+           WHERE ((NOT t.is_partition) AND (t.name <> ALL (ARRAY['app.idempotency_key'::text, 'app.lead_word'::text, 'app.unindexed_lead'::text, 'intake.submission'::text, 'intake.client'::text, 'crm.attempt'::text, 'app.stage_stay'::text, 'app.stage_day'::text, 'app.stage_progress'::text, 'app.uncounted_seal'::text, 'admin.lead_import'::text, 'admin.import_row'::text, 'webhook.delivery'::text, 'webhook.recipient'::text, 'auth.key_use'::text, 'audit.event'::text, 'audit.unsealed'::text, 'audit.seal'::text])))
          UNION ALL
           SELECT t.oid,
              t.name,
@@ -5337,7 +5337,7 @@ CREATE FUNCTION admin.trigger_findings() RETURNS TABLE(subject text, finding tex
              g.is_always,
              NULL::integer,
              NULL::text
-            FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('app.lead'::text,'_110_check_first_score'::text,false), ('app.lead'::text,'_120_check_score'::text,false), ('app.lead'::text,'_600_keep_first_score'::text,false), ('app.lead'::text,'_610_keep_set_score'::text,false), ('app.lead'::text,'_910_push_first_stage'::text,false), ('app.lead'::text,'_920_push_stage'::text,false), ('app.lead_word'::text,'_100_refuse_truncate'::text,false), ('app.unindexed_lead'::text,'_100_refuse_truncate'::text,false), ('app.stage_stay'::text,'_100_refuse_truncate'::text,false), ('app.stage_day'::text,'_100_refuse_truncate'::text,false), ('app.stage_progress'::text,'_100_refuse_truncate'::text,false), ('app.uncounted_seal'::text,'_100_refuse_truncate'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_110_keep_outcome'::text,false), ('crm.connection'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_120_keep_identity'::text,false), ('intake.submission'::text,'_100_refuse_truncate'::text,false), ('webhook.endpoint'::text,'_100_refuse_truncate'::text,false), ('webhook.endpoint'::text,'_120_keep_identity'::text,false), ('webhook.endpoint'::text,'_500_stamp'::text,false), ('webhook.delivery'::text,'_100_refuse_truncate'::text,false), ('webhook.delivery'::text,'_110_keep_event'::text,false), ('webhook.delivery'::text,'_130_count_up'::text,false), ('webhook.recipient'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_110_keep_identity'::text,false), ('crm.sync'::text,'_120_keep_outcome'::text,false), ('crm.sync'::text,'_130_count_up'::text,false), ('crm.sync'::text,'_140_lease_by_attempt'::text,false), ('scoring.model'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_130_keep_active'::text,false), ('scoring.model'::text,'_140_keep_history'::text,false), ('scoring.score'::text,'_100_refuse_truncate'::text,false), ('scoring.score'::text,'_110_refuse_change'::text,false), ('scoring.score'::text,'_120_check'::text,false), ('scoring.score'::text,'_500_apply'::text,false), ('scoring.signal'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_105_refuse_delete'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true), ('audit.event'::text,'_120_check_erasure'::text,true), ('audit.seal'::text,'_100_refuse_change'::text,true), ('audit.seal'::text,'_110_refuse_truncate'::text,true), ('audit.unsealed'::text,'_100_refuse_truncate'::text,false)) g("table", trigger, is_always)
+            FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('app.lead'::text,'_110_check_first_score'::text,false), ('app.lead'::text,'_120_check_score'::text,false), ('app.lead'::text,'_600_keep_first_score'::text,false), ('app.lead'::text,'_610_keep_set_score'::text,false), ('app.lead'::text,'_910_push_first_stage'::text,false), ('app.lead'::text,'_920_push_stage'::text,false), ('app.lead_word'::text,'_100_refuse_truncate'::text,false), ('app.unindexed_lead'::text,'_100_refuse_truncate'::text,false), ('app.stage_stay'::text,'_100_refuse_truncate'::text,false), ('app.stage_day'::text,'_100_refuse_truncate'::text,false), ('app.stage_progress'::text,'_100_refuse_truncate'::text,false), ('app.uncounted_seal'::text,'_100_refuse_truncate'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('auth.key_use'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_110_keep_outcome'::text,false), ('crm.connection'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_120_keep_identity'::text,false), ('intake.submission'::text,'_100_refuse_truncate'::text,false), ('webhook.endpoint'::text,'_100_refuse_truncate'::text,false), ('webhook.endpoint'::text,'_120_keep_identity'::text,false), ('webhook.endpoint'::text,'_500_stamp'::text,false), ('webhook.delivery'::text,'_100_refuse_truncate'::text,false), ('webhook.delivery'::text,'_110_keep_event'::text,false), ('webhook.delivery'::text,'_130_count_up'::text,false), ('webhook.recipient'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_110_keep_identity'::text,false), ('crm.sync'::text,'_120_keep_outcome'::text,false), ('crm.sync'::text,'_130_count_up'::text,false), ('crm.sync'::text,'_140_lease_by_attempt'::text,false), ('scoring.model'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_130_keep_active'::text,false), ('scoring.model'::text,'_140_keep_history'::text,false), ('scoring.score'::text,'_100_refuse_truncate'::text,false), ('scoring.score'::text,'_110_refuse_change'::text,false), ('scoring.score'::text,'_120_check'::text,false), ('scoring.score'::text,'_500_apply'::text,false), ('scoring.signal'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_105_refuse_delete'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true), ('audit.event'::text,'_120_check_erasure'::text,true), ('audit.seal'::text,'_100_refuse_change'::text,true), ('audit.seal'::text,'_110_refuse_truncate'::text,true), ('audit.unsealed'::text,'_100_refuse_truncate'::text,false)) g("table", trigger, is_always)
               JOIN admin.tenant_table t ON ((t.name = g."table")))
          UNION ALL
           SELECT t.oid,
@@ -6109,7 +6109,27 @@ COMMENT ON FUNCTION admin.keep_catalogue(drifted jsonb) IS 'Stores the present c
 drifted: definition by object, as admin.drift() returned them before the migrations. Objects that still have these definitions
 are not stored.';
 
-CREATE FUNCTION admin.keys(organization_id uuid DEFAULT NULL::uuid) RETURNS TABLE(id uuid, organization_id uuid, name text, scopes text[], state text, created_at text, expires_at text, revoked_at text, rotated_from uuid)
+CREATE TABLE auth.key_use (
+    organization_id uuid NOT NULL,
+    key_id uuid NOT NULL,
+    last_used_at timestamp(3) with time zone NOT NULL
+)
+WITH (fillfactor='50');
+ALTER TABLE ONLY auth.key_use ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY auth.key_use ALTER COLUMN key_id SET STATISTICS 0;
+ALTER TABLE ONLY auth.key_use ALTER COLUMN last_used_at SET STATISTICS 0;
+
+ALTER TABLE ONLY auth.key_use FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE auth.key_use OWNER TO leads_auth;
+
+COMMENT ON TABLE auth.key_use IS 'When each API key was last used. A server process adds its part once a minute.';
+
+COMMENT ON COLUMN auth.key_use.key_id IS 'The key.';
+
+COMMENT ON COLUMN auth.key_use.last_used_at IS 'When the last request began that was accepted with the key.';
+
+CREATE FUNCTION admin.keys(organization_id uuid DEFAULT NULL::uuid) RETURNS TABLE(id uuid, organization_id uuid, name text, scopes text[], state text, created_at text, expires_at text, revoked_at text, rotated_from uuid, last_used_at text)
     LANGUAGE sql STABLE SECURITY DEFINER
     BEGIN ATOMIC
  SELECT k.id,
@@ -6124,8 +6144,10 @@ CREATE FUNCTION admin.keys(organization_id uuid DEFAULT NULL::uuid) RETURNS TABL
      app.utc_text(k.created_at) AS utc_text,
      app.utc_text(k.expires_at) AS utc_text,
      app.utc_text(k.revoked_at) AS utc_text,
-     k.rotated_from
-    FROM auth.api_key k
+     k.rotated_from,
+     app.utc_text(u.last_used_at) AS utc_text
+    FROM (auth.api_key k
+      LEFT JOIN auth.key_use u ON (((u.organization_id = k.organization_id) AND (u.key_id = k.id))))
    WHERE ((k.organization_id = keys.organization_id) OR (keys.organization_id IS NULL))
    ORDER BY k.created_at, k.id;
 END;
@@ -18974,6 +18996,31 @@ COMMENT ON PROCEDURE api.document(IN function text, IN tag text, IN request text
 The summary and the description come from the function''s comment, the parameters from its signature, and the fields from
 the types. Only the owner of the table can call it.';
 
+ALTER TABLE ONLY auth.key_use
+    ADD CONSTRAINT key_use_pkey PRIMARY KEY (organization_id, key_id);
+
+CREATE FUNCTION auth.record_key_uses(key_digests text[], seconds_ago double precision[]) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ INSERT INTO auth.key_use AS u (organization_id, key_id, last_used_at)  SELECT k.organization_id,
+             k.id,
+             max(LEAST((now() - make_interval(secs => LEAST(GREATEST(c.seconds_ago, (0)::double precision), ('1000000'::numeric)::double precision))), k.revoked_at, k.expires_at)) AS max
+            FROM (UNNEST(record_key_uses.key_digests, record_key_uses.seconds_ago) c(key_digest, seconds_ago)
+              JOIN auth.api_key k ON ((k.digest = sha256(decode("substring"(c.key_digest, '^[0-9a-f]{64}$'::text), 'hex'::text)))))
+           WHERE (c.seconds_ago IS NOT NULL)
+           GROUP BY k.organization_id, k.id
+           ORDER BY k.organization_id, k.id ON CONFLICT ON CONSTRAINT key_use_pkey DO UPDATE SET last_used_at = excluded.last_used_at
+   WHERE (u.last_used_at < excluded.last_used_at);
+END;
+
+ALTER FUNCTION auth.record_key_uses(key_digests text[], seconds_ago double precision[]) OWNER TO leads_auth;
+
+COMMENT ON FUNCTION auth.record_key_uses(key_digests text[], seconds_ago double precision[]) IS 'Records when keys were last used, unless a later use is recorded.
+
+key_digests: the claims, as for auth.enter, so a caller can record only uses of keys whose claim it has. One that belongs to no
+key is left out. seconds_ago: for each claim, how long ago the use was.';
+
 ALTER TABLE ONLY admin.catalogue_entry
     ADD CONSTRAINT catalogue_entry_pkey PRIMARY KEY (object);
 
@@ -19258,6 +19305,8 @@ CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON auth.analyst FOR EACH STA
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON auth.api_key FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Revoke keys instead, which records each change.');
 
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON auth.key_use FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Without its rows, keys that are in use seem unused.');
+
 CREATE TRIGGER _110_refuse_change BEFORE UPDATE ON auth.analyst FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('Revoke the analyst and create another one.');
 
 CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON auth.api_key FOR EACH ROW WHEN ((((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.id IS DISTINCT FROM new.id)) OR (old.created_at IS DISTINCT FROM new.created_at))) EXECUTE FUNCTION audit.tg_refuse('organization_id, id and created_at never change.');
@@ -19372,6 +19421,9 @@ ALTER TABLE ONLY auth.api_key
 
 ALTER TABLE ONLY auth.api_key
     ADD CONSTRAINT api_key_rotated_from_is_api_key FOREIGN KEY (organization_id, rotated_from) REFERENCES auth.api_key(organization_id, id);
+
+ALTER TABLE ONLY auth.key_use
+    ADD CONSTRAINT key_use_is_of_api_key FOREIGN KEY (organization_id, key_id) REFERENCES auth.api_key(organization_id, id);
 
 ALTER TABLE ONLY crm.attempt
     ADD CONSTRAINT attempt_belongs_to_sync FOREIGN KEY (organization_id, sync_id) REFERENCES crm.sync(organization_id, id) ON DELETE CASCADE;
@@ -19699,6 +19751,16 @@ CREATE POLICY api_key_jobs_insert ON auth.api_key FOR INSERT TO leads_jobs WITH 
 CREATE POLICY api_key_jobs_select ON auth.api_key FOR SELECT TO leads_jobs USING (true);
 
 CREATE POLICY api_key_jobs_update ON auth.api_key FOR UPDATE TO leads_jobs USING (true) WITH CHECK (true);
+
+ALTER TABLE auth.key_use ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY key_use_auth_insert ON auth.key_use FOR INSERT TO leads_auth WITH CHECK (true);
+
+CREATE POLICY key_use_auth_select ON auth.key_use FOR SELECT TO leads_auth USING (true);
+
+CREATE POLICY key_use_auth_update ON auth.key_use FOR UPDATE TO leads_auth USING (true) WITH CHECK (true);
+
+CREATE POLICY key_use_jobs_select ON auth.key_use FOR SELECT TO leads_jobs USING (true);
 
 ALTER TABLE crm.attempt ENABLE ROW LEVEL SECURITY;
 
@@ -20724,6 +20786,8 @@ REVOKE ALL ON FUNCTION admin.index_leads(after uuid, batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.index_leads(after uuid, batch integer) TO leads_worker;
 
 REVOKE ALL ON FUNCTION admin.keep_catalogue(drifted jsonb) FROM PUBLIC;
+
+GRANT SELECT ON TABLE auth.key_use TO leads_jobs;
 
 REVOKE ALL ON FUNCTION admin.keys(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.keys(organization_id uuid) TO leads_operator;
@@ -22089,6 +22153,9 @@ REVOKE ALL ON FUNCTION admin.crm_connections(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.crm_connections(organization_id uuid) TO leads_operator;
 
 REVOKE ALL ON PROCEDURE api.document(IN function text, IN tag text, IN request text, IN rule json, IN answer text, IN form text, IN statuses integer[], IN headers text[], IN problems text[], IN parameters json, IN examples json) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION auth.record_key_uses(key_digests text[], seconds_ago double precision[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION auth.record_key_uses(key_digests text[], seconds_ago double precision[]) TO leads_api;
 
 ALTER DEFAULT PRIVILEGES FOR ROLE leads_audit REVOKE ALL ON FUNCTIONS FROM PUBLIC;
 

@@ -1948,3 +1948,39 @@ alter table webhook.delivery enable row level security, force row level security
 alter table webhook.recipient enable row level security, force row level security;
 
 reset role;
+
+-- migration: key_use
+-- Creates the table of when each API key was last used.
+--
+-- Locks: SHARE ROW EXCLUSIVE on auth.api_key for some milliseconds, for the foreign key.
+-- Duration: 0 s per million rows: no row is read.
+-- Phase: expand
+-- If it breaks off: nothing is left behind; run leads migrate again.
+
+set local role leads_owner;
+grant create on schema auth to leads_auth;
+set local role leads_auth;
+
+-- A table of its own, because the changes of auth.api_key are audited. Each server process changes a row up to once a
+-- minute; the fillfactor leaves space for that on the row's page, so that no index changes.
+create table auth.key_use (
+  organization_id uuid not null,
+  key_id uuid not null,
+  last_used_at timestamptz(3) not null,
+  constraint key_use_pkey primary key (organization_id, key_id),
+  constraint key_use_is_of_api_key foreign key (organization_id, key_id) references auth.api_key
+) with (fillfactor = 50);
+
+comment on table auth.key_use is 'When each API key was last used. A server process adds its part once a minute.';
+comment on column auth.key_use.key_id is 'The key.';
+comment on column auth.key_use.last_used_at is 'When the last request began that was accepted with the key.';
+
+alter table auth.key_use
+  alter column organization_id set statistics 0,
+  alter column key_id set statistics 0,
+  alter column last_used_at set statistics 0;
+alter table auth.key_use enable row level security, force row level security;
+
+set local role leads_owner;
+revoke create on schema auth from leads_auth;
+reset role;

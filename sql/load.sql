@@ -25,6 +25,7 @@ reset role;
 \ir auth/key_scopes.sql
 \ir auth/key_state.sql
 \ir auth/add_form_key.sql
+\ir auth/record_key_uses.sql
 \ir auth/analyst_organization_id.sql
 \ir api/schema_version.sql
 \ir app/notify.sql
@@ -82,6 +83,9 @@ reset role;
 \ir auth/api_key.policies.sql
 \ir auth/api_key.triggers.sql
 \ir auth/api_key.grants.sql
+\ir auth/key_use.policies.sql
+\ir auth/key_use.triggers.sql
+\ir auth/key_use.grants.sql
 \ir auth/analyst.policies.sql
 \ir auth/analyst.triggers.sql
 \ir auth/analyst.grants.sql

@@ -124,7 +124,9 @@ def list_(organization: UUID | None, as_json: bool) -> None:
         if organization is not None:
             call(connection, "admin.organization", organization)
         keys = call(connection, "admin.keys", organization)
-    rows(keys, ("id", "organization_id", "name", "scopes", "state", "created_at", "expires_at"), as_json)
+    rows(
+        keys, ("id", "organization_id", "name", "scopes", "state", "created_at", "expires_at", "last_used_at"), as_json
+    )
 
 
 @keys.command()

@@ -58,6 +58,7 @@ from app.server.request import (
 from app.server.routes import HEADERS, Match, Route, Table, Wait
 from app.server.stream import CutOff, Stream
 from app.server.totals import UNMATCHED, Totals
+from app.server.uses import KeyUses
 from app.server.values import array
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ class Api:
         """The digests of keys that were valid at their last use."""
         self._callers: dict[bytes | None, str] = {}
         """The organization and the key, as the log shows them, by the digest of the key."""
+        self.uses = KeyUses(pool)
         self._streams: dict[bytes | None, int] = {}
         """The number of streamed responses by the digest of their key."""
 
@@ -473,13 +475,13 @@ class Api:
                     result = await locks.run(_claim(request), request.client, request.started, attempt, error)
             if caller is ANYBODY and digest is not None:
                 self._remember(digest)
-            self._learn(digest, parameters[2])
+            self._learn(request, parameters[2])
             return result
         except StatementFailed as error:
             if error.message == "unauthorized":
                 self._known.pop(digest, None)
             elif error.sqlstate.startswith("PT"):  # auth.enter has accepted the key before
-                self._learn(digest, parameters[2])
+                self._learn(request, parameters[2])
             return error
         except StatementAbandoned:
             if is_read_only:
@@ -499,12 +501,16 @@ class Api:
             del self._known[next(iter(self._known))]
         self._known[digest] = None
 
-    def _learn(self, digest: bytes | None, scope: bytes | None) -> None:
-        """Asks for the organization and the id of a key that was accepted. They never change, so one
-        answer serves all requests. Until it is there, the log has null.
+    def _learn(self, request: Request, scope: bytes | None) -> None:
+        """Notes that the key was accepted, and asks for its organization and its id. They never
+        change, so one answer serves all requests. Until it is there, the log has null.
         """
+        digest = request.digest
         # A route without a scope accepts any key.
-        if digest is None or scope is None or digest in self._callers:
+        if digest is None or scope is None:
+            return
+        self.uses.started[digest] = request.started
+        if digest in self._callers:
             return
         if len(self._callers) >= KNOWN_KEYS:
             del self._callers[next(iter(self._callers))]

@@ -80,13 +80,15 @@ def create(settings: Settings, url: str) -> ASGIApp:
             watch = tasks.create_task(
                 background.run("routes", lambda: _watch_routes(url, api, listens=settings.prepared_statements))
             )
-            watches = [watch]
+            uses = tasks.create_task(background.run("key uses", api.uses.report_forever))
+            watches = [watch, uses]
             if file is not None:
                 write = functools.partial(file.write_forever, lambda: api.gauges)
                 watches.append(tasks.create_task(background.run("metrics", write)))
             yield
             for watch in watches:
                 watch.cancel()
+        await api.uses.report_at_end()
         await pool.close()
         if file is not None:
             file.write({})

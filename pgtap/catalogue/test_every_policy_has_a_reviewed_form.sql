@@ -73,6 +73,11 @@ where
       or (p.name, p.roles, p.command) not in (
         -- The organization isn't known before the key is found.
         ('auth.api_key.api_key_auth_select', 'leads_auth', 'select'),
+        -- auth.record_key_uses: one call has the keys of many organizations.
+        ('auth.key_use.key_use_auth_select', 'leads_auth', 'select'),
+        ('auth.key_use.key_use_auth_insert', 'leads_auth', 'insert'),
+        ('auth.key_use.key_use_auth_update', 'leads_auth', 'update'),
+        ('auth.key_use.key_use_jobs_select', 'leads_jobs', 'select'),
         -- auth.add_form_key checks the organization.
         ('auth.api_key.api_key_auth_insert', 'leads_auth', 'insert'),
         -- The functions for operators.

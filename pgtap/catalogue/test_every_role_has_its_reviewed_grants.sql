@@ -70,6 +70,7 @@ from (values
     execute on api.schema_version
     execute on auth.caller
     execute on auth.enter
+    execute on auth.record_key_uses
   '),
   ('leads_operator', '
     usage on schema admin
@@ -498,6 +499,7 @@ from (values
     insert (organization_id, id, name, scopes, digest, expires_at, rotated_from) on auth.api_key
     select (organization_id, id, name, scopes, created_at, expires_at, revoked_at, rotated_from) on auth.api_key
     update (name, expires_at, revoked_at) on auth.api_key
+    select on auth.key_use
     insert (organization_id, sync_id, number, connection_revision, outcome, message, created_at) on crm.attempt
     select on crm.attempt
     update (email, display_name, sent_at, outcome, http_status, message) on crm.attempt

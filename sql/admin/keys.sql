@@ -1,7 +1,10 @@
 -- admin.keys - lists API keys, for leads keys list.
 set local role leads_jobs;
 
-create or replace function admin.keys(organization_id uuid default null)
+-- In the same transaction, so that the previous release finds a function at any time.
+drop function if exists admin.keys(uuid);
+
+create function admin.keys(organization_id uuid default null)
 returns table (
   id uuid,
   organization_id uuid,
@@ -11,7 +14,8 @@ returns table (
   created_at text,
   expires_at text,
   revoked_at text,
-  rotated_from uuid
+  rotated_from uuid,
+  last_used_at text
 )
 language sql stable security definer
 begin atomic
@@ -24,8 +28,10 @@ begin atomic
     app.utc_text(k.created_at),
     app.utc_text(k.expires_at),
     app.utc_text(k.revoked_at),
-    k.rotated_from
+    k.rotated_from,
+    app.utc_text(u.last_used_at)
   from auth.api_key as k
+  left join auth.key_use as u on u.organization_id = k.organization_id and u.key_id = k.id
   where k.organization_id = keys.organization_id or keys.organization_id is null
   order by k.created_at, k.id;
 end;

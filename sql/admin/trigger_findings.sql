@@ -20,11 +20,12 @@ begin atomic
     where
       not t.is_partition
       -- Kept answers and submissions of forms expire; words and figures of stages are copies; attempts are a log of their own; imports have no
-      -- personal data, and their rows are not committed; deliveries are copies of the log; and the audit log.
+      -- personal data, and their rows are not committed; deliveries are copies of the log; a key's last use is no change of
+      -- the key; and the audit log.
       and t.name not in (
         'app.idempotency_key', 'app.lead_word', 'app.unindexed_lead', 'intake.submission', 'intake.client', 'crm.attempt',
         'app.stage_stay', 'app.stage_day', 'app.stage_progress', 'app.uncounted_seal',
-        'admin.lead_import', 'admin.import_row', 'webhook.delivery', 'webhook.recipient',
+        'admin.lead_import', 'admin.import_row', 'webhook.delivery', 'webhook.recipient', 'auth.key_use',
         'audit.event', 'audit.unsealed', 'audit.seal'
       )
     union all
@@ -44,6 +45,7 @@ begin atomic
       ('app.stage_progress', '_100_refuse_truncate', false),
       ('app.uncounted_seal', '_100_refuse_truncate', false),
       ('auth.api_key', '_100_refuse_truncate', false),
+      ('auth.key_use', '_100_refuse_truncate', false),
       ('crm.attempt', '_100_refuse_truncate', false),
       ('crm.attempt', '_110_keep_outcome', false),
       ('crm.connection', '_100_refuse_truncate', false),

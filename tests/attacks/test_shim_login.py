@@ -63,6 +63,7 @@ def test_only_reviewed_functions_are_executable(session: Session) -> None:
     assert {row["name"] for row in rows} == {
         "auth.caller",
         "auth.enter",
+        "auth.record_key_uses",
         "api.create_form",
         "api.create_lead",
         "api.create_signals",
@@ -103,6 +104,20 @@ def test_only_reviewed_functions_are_executable(session: Session) -> None:
         "api.update_lead_details",
         "api.verify_audit_log",
     }
+
+
+def test_only_uses_of_own_keys_are_recorded(
+    session: Session, database: Database, alice: Organization, bob: Organization
+) -> None:
+    stored = database.sql("select encode(digest, 'hex') as d from auth.api_key where organization_id = %s", bob.id)
+    forged = [*(row["d"] for row in stored), bob.id, claim("guess"), "", "{}"]
+    claims = [claim(alice.keys["read"]), *forged]
+    with session.transaction():
+        session.execute("select auth.enter(%s, 'r', 'read', false)", [claim(alice.keys["admin"])])
+        session.execute("select set_config('leads.organization_id', %s, true)", [bob.id])
+        session.execute("select auth.record_key_uses(%s, %s)", [claims, [0.0] * len(claims)])
+    recorded = database.sql("select organization_id, key_id from auth.key_use")
+    assert [str(row["organization_id"]) for row in recorded] == [alice.id]
 
 
 @pytest.mark.parametrize("role", ["leads_owner", "leads_auth", "leads_exec", "leads_jobs", "leads_audit", "postgres"])

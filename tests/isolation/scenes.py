@@ -272,6 +272,7 @@ READ = (
     request("form", """api.preflight_form('{"origin": "https://canary.example"}')"""),
     request("read", "api.get_organization()"),
     Call("leads_api", "select auth.caller() from auth.enter('{o_read}', 'a-request', 'read', true)"),
+    Call("leads_api", "select auth.record_key_uses('{{o_read}}', '{1}')"),
     request("read", "api.get_health()"),
     request("admin", "api.verify_audit_log()"),
     request("admin", "api.verify_audit_log(after => '3', \"limit\" => '5')"),
