@@ -9426,7 +9426,7 @@ CREATE FUNCTION api.operations() RETURNS TABLE(id text, method text, path text, 
          END) AS "coalesce",
      COALESCE(o.statuses, '{200}'::integer[]) AS "coalesce",
      COALESCE(o.headers, '{}'::text[]) AS "coalesce",
-     (((((((COALESCE(o.problems, '{}'::text[]) || ARRAY['invalid_parameter'::text, 'unauthorized'::text, 'internal'::text, 'unavailable'::text]) ||
+     ((((((((COALESCE(o.problems, '{}'::text[]) || ARRAY['invalid_parameter'::text, 'unauthorized'::text, 'internal'::text, 'unavailable'::text]) ||
          CASE
              WHEN (r.scope IS NOT NULL) THEN ARRAY['insufficient_scope'::text]
              ELSE NULL::text[]
@@ -9445,6 +9445,10 @@ CREATE FUNCTION api.operations() RETURNS TABLE(id text, method text, path text, 
          END) ||
          CASE
              WHEN ('idempotency_key'::text = ANY (a.arguments)) THEN ARRAY['idempotency_key_reused'::text, 'idempotency_in_progress'::text, 'erased'::text]
+             ELSE NULL::text[]
+         END) ||
+         CASE
+             WHEN ('sealed_secret'::text = ANY (a.arguments)) THEN ARRAY['no_sealing_key'::text, 'secret_already_shown'::text]
              ELSE NULL::text[]
          END) ||
          CASE
@@ -9881,7 +9885,7 @@ CREATE FUNCTION api.operation_parameters() RETURNS TABLE(operation_id text, para
               CROSS JOIN LATERAL UNNEST((p_1.proargtypes)::oid[], o.arguments) WITH ORDINALITY a(type, name, "position"))
               JOIN pg_type t ON ((t.oid = a.type)))
               LEFT JOIN api.parameter d ON ((d.name = a.name)))
-           WHERE ((a.name <> ALL (ARRAY['body'::text, 'media_type'::text, 'idempotency_wait'::text])) AND (NOT ((a.name = 'cursor'::text) AND (o.form = 'export'::text))))
+           WHERE ((a.name <> ALL (ARRAY['body'::text, 'media_type'::text, 'idempotency_wait'::text, 'new_secret'::text, 'sealed_secret'::text, 'sealing_key'::text])) AND (NOT ((a.name = 'cursor'::text) AND (o.form = 'export'::text))))
          ), parameter AS (
           SELECT a.operation_id,
              a."position",
@@ -10664,6 +10668,38 @@ The organization''s scoring model, or the default model, computes the score from
 writes lead_score and ai_reasoning: the reasons with their contributions, strongest first. They stay until the next
 score, or until someone changes them. The history keeps each score, and the audit log records lead.scored. A body is
 ignored.';
+
+CREATE TABLE webhook.sealing_key (
+    key_id text NOT NULL,
+    public_key bytea NOT NULL,
+    is_current boolean DEFAULT false NOT NULL,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    CONSTRAINT sealing_key_has_32_bytes CHECK ((octet_length(public_key) = 32)),
+    CONSTRAINT sealing_key_id_is_text_of_1_to_64 CHECK (app.is_text(key_id, 64))
+);
+
+ALTER TABLE webhook.sealing_key OWNER TO leads_owner;
+
+COMMENT ON TABLE webhook.sealing_key IS 'The public keys of the workers, which announce them. A secret that is sealed to one can be opened only by a worker that has the private key, which is derived from its key for credentials.';
+
+COMMENT ON COLUMN webhook.sealing_key.key_id IS 'The id of the worker''s key, as in crm.connection.credential_key.';
+
+COMMENT ON COLUMN webhook.sealing_key.public_key IS 'The public key (X25519).';
+
+COMMENT ON COLUMN webhook.sealing_key.is_current IS 'Whether new secrets are sealed to this key.';
+
+CREATE FUNCTION api.sealing_key() RETURNS TABLE(id text, public_key bytea)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT k.key_id,
+     k.public_key
+    FROM webhook.sealing_key k
+   WHERE k.is_current;
+END;
+
+ALTER FUNCTION api.sealing_key() OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.sealing_key() IS 'The current public key of the workers, with its id. No row: no worker has announced one. The server reads it at start and on NOTIFY, with the routes.';
 
 CREATE FUNCTION api.session_faults() RETURNS SETOF text
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -17859,6 +17895,40 @@ ALTER FUNCTION scoring.tg_score__check() OWNER TO leads_owner;
 
 COMMENT ON FUNCTION scoring.tg_score__check() IS 'Raises PT409 refused if created_at is in the future, or if kind is "set" and the lead has another score.';
 
+CREATE FUNCTION webhook.announce_keys(key_ids text[], public_keys bytea[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_announced text := (
+    select string_agg(format('%s %s %s', k.key_id, k.public_key, k.is_current), chr(10) order by k.key_id)
+    from webhook.sealing_key as k
+  );
+begin
+  if v_announced is not distinct from (
+    select string_agg(format('%s %s %s', k.id, k.public_key, k.position = 1), chr(10) order by k.id)
+    from unnest(announce_keys.key_ids, announce_keys.public_keys) with ordinality as k (id, public_key, position)
+  ) then
+    return;
+  end if;
+  delete from webhook.sealing_key as k where k.key_id <> all (announce_keys.key_ids);
+  update webhook.sealing_key as k set is_current = false where k.is_current;
+  -- Of two workers that start at the same time, the second one waits here.
+  insert into webhook.sealing_key as k (key_id, public_key, is_current)
+  select a.id, a.public_key, a.position = 1
+  from unnest(announce_keys.key_ids, announce_keys.public_keys) with ordinality as a (id, public_key, position)
+  on conflict (key_id) do update set public_key = excluded.public_key, is_current = excluded.is_current;
+  -- Servers read the current key with the routes.
+  call app.notify('leads_routes');
+end $$;
+
+ALTER FUNCTION webhook.announce_keys(key_ids text[], public_keys bytea[]) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION webhook.announce_keys(key_ids text[], public_keys bytea[]) IS 'Stores the public keys of a worker, in place of those that were announced before.
+
+key_ids: the ids of its keys, the current one first. public_keys: the public key of each (X25519, 32 bytes). All workers have
+the same keys, so each announces the same. If something has changed, the API servers are notified.';
+
 CREATE FUNCTION webhook.tg_endpoint__stamp() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -18924,25 +18994,6 @@ COMMENT ON COLUMN webhook.recipient.host IS 'The host of its address at the last
 COMMENT ON COLUMN webhook.recipient.first_at IS 'The first attempt.';
 
 COMMENT ON COLUMN webhook.recipient.last_at IS 'The last attempt.';
-
-CREATE TABLE webhook.sealing_key (
-    key_id text NOT NULL,
-    public_key bytea NOT NULL,
-    is_current boolean DEFAULT false NOT NULL,
-    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
-    CONSTRAINT sealing_key_has_32_bytes CHECK ((octet_length(public_key) = 32)),
-    CONSTRAINT sealing_key_id_is_text_of_1_to_64 CHECK (app.is_text(key_id, 64))
-);
-
-ALTER TABLE webhook.sealing_key OWNER TO leads_owner;
-
-COMMENT ON TABLE webhook.sealing_key IS 'The public keys of the workers, which announce them. A secret that is sealed to one can be opened only by a worker that has the private key, which is derived from its key for credentials.';
-
-COMMENT ON COLUMN webhook.sealing_key.key_id IS 'The id of the worker''s key, as in crm.connection.credential_key.';
-
-COMMENT ON COLUMN webhook.sealing_key.public_key IS 'The public key (X25519).';
-
-COMMENT ON COLUMN webhook.sealing_key.is_current IS 'Whether new secrets are sealed to this key.';
 
 ALTER TABLE ONLY app.organization
     ADD CONSTRAINT organization_pkey PRIMARY KEY (organization_id);
@@ -21169,6 +21220,18 @@ GRANT ALL ON FUNCTION api.routes() TO leads_api;
 REVOKE ALL ON FUNCTION api.score_lead(id uuid, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.score_lead(id uuid, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
 
+GRANT SELECT ON TABLE webhook.sealing_key TO leads_exec;
+GRANT SELECT,DELETE ON TABLE webhook.sealing_key TO leads_jobs;
+
+GRANT INSERT(key_id) ON TABLE webhook.sealing_key TO leads_jobs;
+
+GRANT INSERT(public_key),UPDATE(public_key) ON TABLE webhook.sealing_key TO leads_jobs;
+
+GRANT INSERT(is_current),UPDATE(is_current) ON TABLE webhook.sealing_key TO leads_jobs;
+
+REVOKE ALL ON FUNCTION api.sealing_key() FROM PUBLIC;
+GRANT ALL ON FUNCTION api.sealing_key() TO leads_api;
+
 REVOKE ALL ON FUNCTION api.store_leads(body text, media_type text, on_duplicate api.duplicate_rule, match api.duplicate_key, atomic boolean, dry_run boolean, push boolean, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.store_leads(body text, media_type text, on_duplicate api.duplicate_rule, match api.duplicate_key, atomic boolean, dry_run boolean, push boolean, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
 
@@ -21768,6 +21831,9 @@ REVOKE ALL ON FUNCTION scoring.tg_score__apply() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION scoring.tg_score__check() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION webhook.announce_keys(key_ids text[], public_keys bytea[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.announce_keys(key_ids text[], public_keys bytea[]) TO leads_worker;
+
 REVOKE ALL ON FUNCTION webhook.tg_endpoint__stamp() FROM PUBLIC;
 
 GRANT INSERT ON TABLE admin.import_line TO leads_operator;
@@ -22140,15 +22206,6 @@ GRANT UPDATE(host) ON TABLE webhook.recipient TO leads_jobs;
 
 GRANT UPDATE(last_at) ON TABLE webhook.recipient TO leads_jobs;
 
-GRANT SELECT ON TABLE webhook.sealing_key TO leads_exec;
-GRANT SELECT,DELETE ON TABLE webhook.sealing_key TO leads_jobs;
-
-GRANT INSERT(key_id) ON TABLE webhook.sealing_key TO leads_jobs;
-
-GRANT INSERT(public_key),UPDATE(public_key) ON TABLE webhook.sealing_key TO leads_jobs;
-
-GRANT INSERT(is_current),UPDATE(is_current) ON TABLE webhook.sealing_key TO leads_jobs;
-
 REVOKE ALL ON FUNCTION admin.crm_connections(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.crm_connections(organization_id uuid) TO leads_operator;
 
@@ -22212,6 +22269,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"lead_order_is_known","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be created_at or updated_at.","field":"order","field_code":"unknown_order"}
 -- {"raised_by":"lead_times_have_a_year_of_4_digits","status":422,"code":"validation_failed","title":"Validation failed","detail":"The year must be from 1 to 9999.","field":"created_at","field_code":"out_of_range"}
 -- {"raised_by":"method_not_allowed","status":405,"code":"method_not_allowed","title":"Method not allowed","detail":"Use one of the methods in the Allow header.","field":null,"field_code":null}
+-- {"raised_by":"no_sealing_key","status":503,"code":"no_sealing_key","title":"No worker has started","detail":"A new secret can be stored only after a worker has announced its key. Nothing was done. An operator starts one with: leads worker","field":null,"field_code":null}
 -- {"raised_by":"not_found","status":404,"code":"not_found","title":"Not found","detail":"There is nothing at this address. Check the path and the id.","field":null,"field_code":null}
 -- {"raised_by":"outcome_unknown","status":503,"code":"outcome_unknown","title":"Unavailable","detail":"The connection to the database was lost, and the outcome is unknown. Check whether the change was made, or repeat the request if it has an Idempotency-Key.","field":null,"field_code":null}
 -- {"raised_by":"page_size_within_1_and_200","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number from 1 to 200.","field":"limit","field_code":"out_of_range"}

@@ -296,6 +296,7 @@ reset role;
 \ir webhook/recipient.policies.sql
 \ir webhook/recipient.triggers.sql
 \ir webhook/recipient.grants.sql
+\ir webhook/announce_keys.sql
 
 -- section api: The API: errors, routes, the reference, and the functions that answer requests.
 \ir api/problem.grants.sql
@@ -317,6 +318,7 @@ reset role;
 \ir api/release_version.sql
 \ir api/default_text.sql
 \ir api/routes.sql
+\ir api/sealing_key.sql
 \ir api/object_text.sql
 \ir api/json_text.sql
 \ir api/expression.sql

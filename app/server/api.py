@@ -30,6 +30,7 @@ from app.server.addresses import Network, client_address
 from app.server.body import fault_of_json
 from app.server.locks import LOCK_PATIENCE, LOCK_WAIT, Claim, LockQueue, is_locked
 from app.server.memory import SMALL_BODY, Memory
+from app.server.new_secret import NewSecret
 from app.server.postgres import (
     PATIENCE,
     PRESENT,
@@ -246,6 +247,12 @@ class Api:
 
         if route.is_streamed:
             return await self._stream(request, route, call)
+        secret = None
+        if route.makes_secret:
+            if self.table.sealing_key is None:
+                return await self._refuse(request, route, Refusal("no_sealing_key"))
+            secret = NewSecret.sealed_to(self.table.sealing_key)
+            secret.put_into(call.arguments, route.names)
         key = request.headers.get(b"idempotency-key") if "idempotency_key" in route.names else None
         if key is None:
             result = await self._run(request, route, call)
@@ -255,7 +262,11 @@ class Api:
             result = await self._wait(request, route, route.wait, call, result)
         if isinstance(result, Problem):
             return result
-        return self._respond(request, call, result)
+        response = self._respond(request, call, result)
+        if secret is None or isinstance(response, Problem):
+            return response
+        status, headers, body = response
+        return status, headers, secret.shown_in(body)
 
     def _client_address(self, request: Request, route: Route) -> bytes | None:
         if "client_address" not in route.names:

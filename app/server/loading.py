@@ -16,7 +16,7 @@ from psycopg.rows import dict_row
 from app import log, session
 from app.server import problems, values
 from app.server.postgres import SHORT, Statement
-from app.server.routes import Argument, Route, Table, Wait
+from app.server.routes import SECRET, Argument, Route, SealingKey, Table, Wait
 
 CHANNEL = "leads_routes"
 """The database notifies this channel when the routes have changed."""
@@ -44,6 +44,7 @@ def load(url: str, last_reference: bytes = b"") -> Table:
             except ValueError as error:
                 log.write("error", message=f"The route {row['method']} {row['path']} is left out: {error}.")
                 missing.append((row["path"], row["method"].lower()))
+        key = next((SealingKey(**row) for row in _rows(connection, "api.sealing_key()")), None)
         try:
             document = next(_rows(connection, "api.openapi()"))["openapi"]
             reference = _without(document, missing)
@@ -52,7 +53,7 @@ def load(url: str, last_reference: bytes = b"") -> Table:
                 raise  # everything is read again
             log.write("error", message=f"The reference stays as it was: {type(error).__name__}: {error}.")
             reference = last_reference
-    return replace(table, reference=reference)
+    return replace(table, reference=reference, sealing_key=key)
 
 
 def _without(document: str, missing: Sequence[tuple[str, str]]) -> bytes:
@@ -92,7 +93,7 @@ def _route(row: Mapping[str, Any]) -> Route:
             type=argument["type"],
             is_in_path=argument["name"] in names,
             default=None if argument["default"] is None else argument["default"].encode(),
-            read=values.reader(argument["base_type"]),
+            read=values.text if argument["name"] in SECRET else values.reader(argument["base_type"]),
             function=values.FUNCTIONS.get(argument["base_type"], ""),
         )
         for argument in row["arguments"] or ()

@@ -7,8 +7,9 @@ A function's arguments are filled by their names. A name in braces in the path c
 either, without its parameters. ``if_match`` and ``idempotency_key`` come from their headers, and
 ``request_headers`` is a JSON object of all headers. ``client_address`` is the IP address of the
 client. ``query_fields`` is the query as the fields of a form: it may have any names.
-``idempotency_wait`` is the number of milliseconds that the function may still wait. Every other
-argument comes from the query. An argument's type decides which texts are accepted.
+``idempotency_wait`` is the number of milliseconds that the function may still wait.
+``new_secret``, ``sealed_secret`` and ``sealing_key`` are a new secret (app/server/new_secret.py).
+Every other argument comes from the query. An argument's type decides which texts are accepted.
 """
 
 import re
@@ -23,9 +24,13 @@ from app.server.values import Reader, text_list
 HEADERS = {"if_match": "If-Match", "idempotency_key": "Idempotency-Key"}
 """The arguments that come from a header."""
 
+SECRET = ("new_secret", "sealed_secret", "sealing_key")
+"""The arguments that are a new secret."""
+
 _ELSEWHERE = {
     *("body", "payload", "media_type", "request_headers", "client_address", "query_fields", "idempotency_wait"),
     *HEADERS,
+    *SECRET,
 }
 """The arguments that come neither from the path nor from the query."""
 
@@ -102,6 +107,11 @@ class Route:
         return "body" in self.names or self.takes_payload
 
     @cached_property
+    def makes_secret(self) -> bool:
+        """Whether the function gets a new secret."""
+        return "sealed_secret" in self.names
+
+    @cached_property
     def takes_payload(self) -> bool:
         """Whether the request's body may be of any media type."""
         return "payload" in self.names
@@ -116,6 +126,14 @@ class Match:
 
 
 @dataclass(frozen=True)
+class SealingKey:
+    """A public key (X25519) to which secrets are sealed, and its id."""
+
+    id: str
+    public_key: bytes
+
+
+@dataclass(frozen=True)
 class Table:
     """All routes and problems, and the reference of them, read together.
     Nothing changes a table.
@@ -124,6 +142,8 @@ class Table:
     problems: problems.Table
     reference: bytes = b""
     """OpenAPI 3.1, JSON. Empty: there is none at the moment."""
+    sealing_key: SealingKey | None = None
+    """None: no worker has announced one."""
     fixed: Mapping[str, Match] = field(default_factory=dict)
     """The paths without parameters."""
     patterns: Mapping[str, tuple[re.Pattern[str], Mapping[str, Route]]] = field(default_factory=dict)

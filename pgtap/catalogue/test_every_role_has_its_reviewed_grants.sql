@@ -68,6 +68,7 @@ from (values
     execute on api.read_instant
     execute on api.routes
     execute on api.schema_version
+    execute on api.sealing_key
     execute on auth.caller
     execute on auth.enter
     execute on auth.record_key_uses
@@ -151,6 +152,7 @@ from (values
     execute on crm.seconds_until_due
     execute on crm.settle_attempt
     execute on crm.trace_id
+    execute on webhook.announce_keys
   '),
   ('leads_exec', '
     usage on schema api

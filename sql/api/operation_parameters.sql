@@ -47,7 +47,7 @@ begin atomic
     join pg_catalog.pg_type as t on t.oid = a.type
     left join api.parameter as d on d.name = a.name
     where
-      a.name not in ('body', 'media_type', 'idempotency_wait')
+      a.name not in ('body', 'media_type', 'idempotency_wait', 'new_secret', 'sealed_secret', 'sealing_key')
       -- The server itself sends the cursor of an export.
       and not (a.name = 'cursor' and o.form = 'export')
   ),

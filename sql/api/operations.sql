@@ -52,6 +52,7 @@ begin atomic
       when 'idempotency_key' = any (a.arguments)
       then array['idempotency_key_reused', 'idempotency_in_progress', 'erased']
     end
+    || case when 'sealed_secret' = any (a.arguments) then array['no_sealing_key', 'secret_already_shown'] end
     || case
       when 'body' = any (a.arguments)
       then array['invalid_body', 'payload_too_large', 'unsupported_media_type', 'validation_failed']

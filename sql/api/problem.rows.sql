@@ -15,6 +15,8 @@ values
   ('invalid_parameter', 400, 'invalid_parameter', 'Invalid parameter', 'Fix the fields listed in errors and send the request again.'),
   ('internal', 500, 'internal', 'Internal error', 'An error occurred in the server. Report it with the request_id.'),
   ('unavailable', 503, 'unavailable', 'Unavailable', 'The server is busy. Nothing was done. Try again.'),
+  ('no_sealing_key', 503, 'no_sealing_key', 'No worker has started',
+    'A new secret can be stored only after a worker has announced its key. Nothing was done. An operator starts one with: leads worker'),
   ('outcome_unknown', 503, 'outcome_unknown', 'Unavailable',
     'The connection to the database was lost, and the outcome is unknown. Check whether the change was made, or repeat the '
     'request if it has an Idempotency-Key.');

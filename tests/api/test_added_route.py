@@ -2,6 +2,7 @@
 SQL adds and removes it while the server runs.
 """
 
+import os
 import threading
 import time
 from collections import Counter
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
+from app import sealing
 from tests.support.contract import check_headers, check_problem
 from tests.support.database import Database, Organization
 from tests.support.process import Server
@@ -313,3 +315,50 @@ def test_a_get_can_not_write_with_any_function(database: Database, client: httpx
         answer = client.post("/leads", json={"email": "a@example.com"})
         assert answer.status_code == 201
         assert database.sql("select count(*) from app.lead where lead_score = 99") == [{"count": 0}]
+
+
+SECRET = """
+create function api.make_secret(new_secret text, sealed_secret bytea, sealing_key text)
+returns api.answer language sql volatile begin atomic
+  select row(
+    201,
+    null,
+    json_build_object(
+      'secret', make_secret.new_secret, 'sealed', make_secret.sealed_secret, 'key', make_secret.sealing_key
+    )
+  )::api.answer;
+end;
+alter function api.make_secret(text, bytea, text) owner to leads_exec;
+grant execute on function api.make_secret(text, bytea, text) to leads_api;
+insert into api.route values ('POST', '/secrets', 'api.make_secret', 'read');
+notify leads_routes;
+"""
+
+
+def test_a_function_gets_a_new_secret_sealed_to_the_key_that_a_worker_has_announced(
+    database: Database, client: httpx.Client
+) -> None:
+    private_key = sealing.private_key_of(os.urandom(32))
+    with database.connect() as connection:
+        connection.execute("delete from webhook.sealing_key")
+        connection.execute(SECRET.encode())
+    soon(lambda: client.post("/secrets").status_code == 503)
+    problem = client.post("/secrets")
+    check_problem(problem, 503, "no_sealing_key")
+    assert problem.json()["detail"].endswith("leads worker")
+    check_problem(client.post("/secrets", headers={"Authorization": "Bearer none"}), 401, "unauthorized")
+
+    announce = "select webhook.announce_keys('{k2,k1}', %s)"
+    keys = [sealing.public_bytes(private_key), os.urandom(32)]
+    database.sql(announce, keys, login="leads_worker")
+    soon(lambda: client.post("/secrets").status_code == 201)
+    first, second = (client.post("/secrets").json() for _ in range(2))
+    assert first["key"] == second["key"] == "k2"
+    assert first["secret"].startswith("whsec_")
+    assert first["secret"] != second["secret"]
+    assert sealing.open(bytes.fromhex(first["sealed"][2:]), private_key) == first["secret"]
+    check_problem(
+        client.post("/secrets?new_secret=mine"), 400, "invalid_parameter", ("new_secret", "unknown_parameter")
+    )
+    database.sql("delete from api.route where path = '/secrets'")
+    database.sql("drop function api.make_secret")

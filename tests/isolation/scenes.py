@@ -558,5 +558,7 @@ PLAIN = {
     "api.read_instant",
     "api.routes",
     "api.schema_version",
+    "api.sealing_key",
     "api.session_faults",
+    "webhook.announce_keys",
 }
