@@ -151,7 +151,7 @@ reset: ## Delete the development database in .data
 lock: .venv/.made ## Generate the lock files from pyproject.toml (ARGS=--upgrade: newest versions)
 	@$(PIP) $(UV)
 	$(COMPILE) $(ARGS) --extra embedded pyproject.toml -o requirements.lock
-	$(COMPILE) $(ARGS) --extra embedded --extra otel --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(COMPILE) $(ARGS) --extra embedded --extra mcp --extra otel --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	@requires=$$(.venv/bin/python -c "$$BUILD_REQUIRES") && \
 	  echo "$$requires" | $(COMPILE) $(ARGS) - -o tools/build.lock
 	$(COMPILE) $(ARGS) bench/peers/requirements.in -o bench/peers/requirements.lock

@@ -3,6 +3,7 @@ A wrong value fails at start, with the variable's name.
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -65,6 +66,10 @@ class Settings:
     """
     has_worker: bool
     """Whether serve also runs a CRM worker, if the server is embedded."""
+    api_url: str
+    """The address of the API's host, which leads mcp calls."""
+    api_key: str | None
+    """The key with which leads mcp calls the API. None: none is set."""
     metrics: tuple[str, int] | None
     """The host and the port of the metrics. None: there are none."""
     allow_loopback_vendors: bool
@@ -116,6 +121,8 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         trusted_proxies=value("LEADS_TRUSTED_PROXIES", (), _networks),
         crm_key=value("LEADS_CRM_KEY", None, str) or value("LEADS_CRM_KEY_FILE", None, _password),
         has_worker=value("LEADS_WORKER", True, _switch({"on": True, "off": False})),
+        api_url=value("LEADS_API_URL", "http://127.0.0.1:8000", _http_address),
+        api_key=value("LEADS_API_KEY", None, str) or value("LEADS_API_KEY_FILE", None, _password),
         metrics=value("LEADS_METRICS", None, _host_and_port),
         allow_loopback_vendors=value("LEADS_ALLOW_LOOPBACK_VENDORS", False, _switch({"1": True, "0": False})),
     )
@@ -145,6 +152,12 @@ def _host_and_port(text: str) -> tuple[str, int]:
     if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise ValueError("it must be a host and a port, such as 127.0.0.1:9464")
     return host, int(port)
+
+
+def _http_address(text: str) -> str:
+    if not re.fullmatch(r"https?://[^/\s?#@]+(/[^\s?#]*)?", text):
+        raise ValueError("it must be the address of an API server, such as https://leads.example.com")
+    return text
 
 
 def _password(text: str) -> str:

@@ -26,6 +26,7 @@ _COMMANDS = (
     "audit",
     "export",
     "erase",
+    "mcp",
     "doctor",
 )
 _MODULES = {"psql": "bi", "import": "import_leads"}
@@ -79,6 +80,8 @@ def leads() -> None:
     OTEL_EXPORTER_OTLP_ENDPOINT   a receiver of OpenTelemetry's traces; needs the extra otel
     LEADS_CORS_ORIGINS            origins of web pages that may call the API, separated by commas
     LEADS_TRUSTED_PROXIES         proxies whose X-Forwarded-For counts: addresses or networks, with commas
+    LEADS_API_URL                 the API's address for leads mcp (default: http://127.0.0.1:8000)
+    LEADS_API_KEY                 the key of leads mcp; LEADS_API_KEY_FILE names a file with it
     LEADS_METRICS                 host:port: where leads serve and leads worker show metrics (default: none)
     LEADS_WORKER                  on, or off: leads serve runs no worker (default: on)
     LEADS_CRM_KEY                 the key of the CRM credentials; needed with your own PostgreSQL
