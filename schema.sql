@@ -17929,6 +17929,120 @@ COMMENT ON FUNCTION webhook.announce_keys(key_ids text[], public_keys bytea[]) I
 key_ids: the ids of its keys, the current one first. public_keys: the public key of each (X25519, 32 bytes). All workers have
 the same keys, so each announces the same. If something has changed, the API servers are notified.';
 
+CREATE TABLE webhook.endpoint (
+    organization_id uuid NOT NULL,
+    id uuid DEFAULT app.new_id() NOT NULL,
+    name text,
+    url text NOT NULL,
+    actions text[],
+    include text DEFAULT 'ids'::text NOT NULL,
+    state text DEFAULT 'enabled'::text NOT NULL,
+    disabled_reason text,
+    disabled_at timestamp(3) with time zone,
+    failing_since timestamp(3) with time zone,
+    failures integer DEFAULT 0 NOT NULL,
+    paused_until timestamp(3) with time zone,
+    recovered_at timestamp(3) with time zone,
+    "position" bigint NOT NULL,
+    secret bytea NOT NULL,
+    secret_key text NOT NULL,
+    previous_secret bytea,
+    previous_secret_key text,
+    previous_expires_at timestamp(3) with time zone,
+    revision integer DEFAULT 1 NOT NULL,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
+    updated_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
+    CONSTRAINT endpoint_disabled_reason_is_known CHECK ((disabled_reason = ANY (ARRAY['request'::text, 'failing'::text, 'gone'::text]))),
+    CONSTRAINT endpoint_fails_since_its_first_failure CHECK ((((failures > 0) = (failing_since IS NOT NULL)) AND (failures >= 0))),
+    CONSTRAINT endpoint_has_actions CHECK ((((cardinality(actions) >= 1) AND (cardinality(actions) <= 100)) AND (array_position(actions, NULL::text) IS NULL))),
+    CONSTRAINT endpoint_include_is_known CHECK ((include = ANY (ARRAY['ids'::text, 'values'::text]))),
+    CONSTRAINT endpoint_name_is_text_of_1_to_255 CHECK (app.is_text(name, 255)),
+    CONSTRAINT endpoint_previous_secret_expires CHECK ((num_nulls(previous_secret, previous_secret_key, previous_expires_at) = ANY (ARRAY[0, 3]))),
+    CONSTRAINT endpoint_says_why_it_is_disabled CHECK ((((state = 'disabled'::text) = (disabled_reason IS NOT NULL)) AND ((state = 'disabled'::text) = (disabled_at IS NOT NULL)))),
+    CONSTRAINT endpoint_state_is_known CHECK ((state = ANY (ARRAY['enabled'::text, 'disabled'::text]))),
+    CONSTRAINT endpoint_url_is_http CHECK (((url ~ '^https?://'::text) AND (char_length(url) <= 2000)))
+)
+WITH (fillfactor='70');
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN name SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN url SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN actions SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN include SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN state SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN disabled_reason SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN disabled_at SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN failing_since SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN failures SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN paused_until SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN recovered_at SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN "position" SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN secret SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN secret_key SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN previous_secret SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN previous_secret_key SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN previous_expires_at SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN revision SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN created_at SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN updated_at SET STATISTICS 0;
+
+ALTER TABLE ONLY webhook.endpoint FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE webhook.endpoint OWNER TO leads_owner;
+
+COMMENT ON TABLE webhook.endpoint IS 'The webhooks of the API: addresses of an organization that receive its events. (The vendor "webhook" of a CRM connection is another thing: it receives each lead once.)';
+
+COMMENT ON COLUMN webhook.endpoint.name IS 'A name that says what the webhook is for.';
+
+COMMENT ON COLUMN webhook.endpoint.url IS 'The address. Its path or its query may be a secret: the audit log shows the host.';
+
+COMMENT ON COLUMN webhook.endpoint.actions IS 'The actions whose events are sent. Null: all.';
+
+COMMENT ON COLUMN webhook.endpoint.include IS 'What a message has of an event. ids: the ids and the names of the changed fields; values: also their values.';
+
+COMMENT ON COLUMN webhook.endpoint.state IS 'A disabled webhook keeps its position and its deliveries, and sends nothing.';
+
+COMMENT ON COLUMN webhook.endpoint.disabled_reason IS 'request: a client or an operator disabled it; failing: no success for 3 days; gone: the receiver answered with 410.';
+
+COMMENT ON COLUMN webhook.endpoint.failing_since IS 'The first failure after the last success. Null: it does not fail.';
+
+COMMENT ON COLUMN webhook.endpoint.failures IS 'The number of failures since the last success.';
+
+COMMENT ON COLUMN webhook.endpoint.paused_until IS 'When the next attempt may be made, after several failures in a row.';
+
+COMMENT ON COLUMN webhook.endpoint.recovered_at IS 'When an attempt last succeeded after a failure.';
+
+COMMENT ON COLUMN webhook.endpoint."position" IS 'The position in the chain of seals of the last event that has its delivery.';
+
+COMMENT ON COLUMN webhook.endpoint.secret IS 'The secret that signs messages, sealed to a key of the workers.';
+
+COMMENT ON COLUMN webhook.endpoint.secret_key IS 'The id of that key.';
+
+COMMENT ON COLUMN webhook.endpoint.previous_secret IS 'The secret before the last rotation, which signs too until it expires.';
+
+COMMENT ON COLUMN webhook.endpoint.previous_secret_key IS 'The id of the key to which it is sealed.';
+
+COMMENT ON COLUMN webhook.endpoint.previous_expires_at IS 'When it expires.';
+
+COMMENT ON COLUMN webhook.endpoint.revision IS 'Increases with each change of a setting. The ETag contains it.';
+
+COMMENT ON COLUMN webhook.endpoint.created_at IS 'When it was created. Events before are not sent.';
+
+COMMENT ON COLUMN webhook.endpoint.updated_at IS 'When a setting, the state or the secret last changed.';
+
+CREATE FUNCTION webhook.endpoints_without_key(key_ids text[]) RETURNS integer
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT (count(*))::integer AS count
+    FROM (webhook.endpoint e
+      JOIN app.organization o ON ((o.organization_id = e.organization_id)))
+   WHERE ((e.state = 'enabled'::text) AND (o.environment = 'live'::text) AND (e.secret_key <> ALL (endpoints_without_key.key_ids)));
+END;
+
+ALTER FUNCTION webhook.endpoints_without_key(key_ids text[]) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION webhook.endpoints_without_key(key_ids text[]) IS 'The number of enabled webhooks whose secret none of the keys opens, for example after the loss of a key.';
+
 CREATE FUNCTION webhook.tg_endpoint__stamp() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -18861,107 +18975,6 @@ COMMENT ON COLUMN webhook.delivery.http_status IS 'The status of the last respon
 COMMENT ON COLUMN webhook.delivery.message IS 'Why the last attempt failed. It has no value of a person.';
 
 COMMENT ON COLUMN webhook.delivery.ended_at IS 'When it was delivered, given up, skipped or simulated.';
-
-CREATE TABLE webhook.endpoint (
-    organization_id uuid NOT NULL,
-    id uuid DEFAULT app.new_id() NOT NULL,
-    name text,
-    url text NOT NULL,
-    actions text[],
-    include text DEFAULT 'ids'::text NOT NULL,
-    state text DEFAULT 'enabled'::text NOT NULL,
-    disabled_reason text,
-    disabled_at timestamp(3) with time zone,
-    failing_since timestamp(3) with time zone,
-    failures integer DEFAULT 0 NOT NULL,
-    paused_until timestamp(3) with time zone,
-    recovered_at timestamp(3) with time zone,
-    "position" bigint NOT NULL,
-    secret bytea NOT NULL,
-    secret_key text NOT NULL,
-    previous_secret bytea,
-    previous_secret_key text,
-    previous_expires_at timestamp(3) with time zone,
-    revision integer DEFAULT 1 NOT NULL,
-    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
-    updated_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
-    CONSTRAINT endpoint_disabled_reason_is_known CHECK ((disabled_reason = ANY (ARRAY['request'::text, 'failing'::text, 'gone'::text]))),
-    CONSTRAINT endpoint_fails_since_its_first_failure CHECK ((((failures > 0) = (failing_since IS NOT NULL)) AND (failures >= 0))),
-    CONSTRAINT endpoint_has_actions CHECK ((((cardinality(actions) >= 1) AND (cardinality(actions) <= 100)) AND (array_position(actions, NULL::text) IS NULL))),
-    CONSTRAINT endpoint_include_is_known CHECK ((include = ANY (ARRAY['ids'::text, 'values'::text]))),
-    CONSTRAINT endpoint_name_is_text_of_1_to_255 CHECK (app.is_text(name, 255)),
-    CONSTRAINT endpoint_previous_secret_expires CHECK ((num_nulls(previous_secret, previous_secret_key, previous_expires_at) = ANY (ARRAY[0, 3]))),
-    CONSTRAINT endpoint_says_why_it_is_disabled CHECK ((((state = 'disabled'::text) = (disabled_reason IS NOT NULL)) AND ((state = 'disabled'::text) = (disabled_at IS NOT NULL)))),
-    CONSTRAINT endpoint_state_is_known CHECK ((state = ANY (ARRAY['enabled'::text, 'disabled'::text]))),
-    CONSTRAINT endpoint_url_is_http CHECK (((url ~ '^https?://'::text) AND (char_length(url) <= 2000)))
-)
-WITH (fillfactor='70');
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN organization_id SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN id SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN name SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN url SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN actions SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN include SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN state SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN disabled_reason SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN disabled_at SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN failing_since SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN failures SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN paused_until SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN recovered_at SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN "position" SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN secret SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN secret_key SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN previous_secret SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN previous_secret_key SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN previous_expires_at SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN revision SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN created_at SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN updated_at SET STATISTICS 0;
-
-ALTER TABLE ONLY webhook.endpoint FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE webhook.endpoint OWNER TO leads_owner;
-
-COMMENT ON TABLE webhook.endpoint IS 'The webhooks of the API: addresses of an organization that receive its events. (The vendor "webhook" of a CRM connection is another thing: it receives each lead once.)';
-
-COMMENT ON COLUMN webhook.endpoint.name IS 'A name that says what the webhook is for.';
-
-COMMENT ON COLUMN webhook.endpoint.url IS 'The address. Its path or its query may be a secret: the audit log shows the host.';
-
-COMMENT ON COLUMN webhook.endpoint.actions IS 'The actions whose events are sent. Null: all.';
-
-COMMENT ON COLUMN webhook.endpoint.include IS 'What a message has of an event. ids: the ids and the names of the changed fields; values: also their values.';
-
-COMMENT ON COLUMN webhook.endpoint.state IS 'A disabled webhook keeps its position and its deliveries, and sends nothing.';
-
-COMMENT ON COLUMN webhook.endpoint.disabled_reason IS 'request: a client or an operator disabled it; failing: no success for 3 days; gone: the receiver answered with 410.';
-
-COMMENT ON COLUMN webhook.endpoint.failing_since IS 'The first failure after the last success. Null: it does not fail.';
-
-COMMENT ON COLUMN webhook.endpoint.failures IS 'The number of failures since the last success.';
-
-COMMENT ON COLUMN webhook.endpoint.paused_until IS 'When the next attempt may be made, after several failures in a row.';
-
-COMMENT ON COLUMN webhook.endpoint.recovered_at IS 'When an attempt last succeeded after a failure.';
-
-COMMENT ON COLUMN webhook.endpoint."position" IS 'The position in the chain of seals of the last event that has its delivery.';
-
-COMMENT ON COLUMN webhook.endpoint.secret IS 'The secret that signs messages, sealed to a key of the workers.';
-
-COMMENT ON COLUMN webhook.endpoint.secret_key IS 'The id of that key.';
-
-COMMENT ON COLUMN webhook.endpoint.previous_secret IS 'The secret before the last rotation, which signs too until it expires.';
-
-COMMENT ON COLUMN webhook.endpoint.previous_secret_key IS 'The id of the key to which it is sealed.';
-
-COMMENT ON COLUMN webhook.endpoint.previous_expires_at IS 'When it expires.';
-
-COMMENT ON COLUMN webhook.endpoint.revision IS 'Increases with each change of a setting. The ETag contains it.';
-
-COMMENT ON COLUMN webhook.endpoint.created_at IS 'When it was created. Events before are not sent.';
-
-COMMENT ON COLUMN webhook.endpoint.updated_at IS 'When a setting, the state or the secret last changed.';
 
 CREATE TABLE webhook.recipient (
     organization_id uuid NOT NULL,
@@ -21834,6 +21847,77 @@ REVOKE ALL ON FUNCTION scoring.tg_score__check() FROM PUBLIC;
 REVOKE ALL ON FUNCTION webhook.announce_keys(key_ids text[], public_keys bytea[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.announce_keys(key_ids text[], public_keys bytea[]) TO leads_worker;
 
+GRANT DELETE ON TABLE webhook.endpoint TO leads_exec;
+GRANT SELECT,DELETE ON TABLE webhook.endpoint TO leads_jobs;
+GRANT DELETE ON TABLE webhook.endpoint TO leads_eraser;
+
+GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE webhook.endpoint TO leads_exec;
+GRANT INSERT(organization_id) ON TABLE webhook.endpoint TO leads_jobs;
+GRANT SELECT(organization_id) ON TABLE webhook.endpoint TO leads_eraser;
+
+GRANT SELECT(id),INSERT(id) ON TABLE webhook.endpoint TO leads_exec;
+GRANT INSERT(id) ON TABLE webhook.endpoint TO leads_jobs;
+GRANT SELECT(id) ON TABLE webhook.endpoint TO leads_eraser;
+
+GRANT SELECT(name),INSERT(name),UPDATE(name) ON TABLE webhook.endpoint TO leads_exec;
+GRANT INSERT(name),UPDATE(name) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(url),INSERT(url),UPDATE(url) ON TABLE webhook.endpoint TO leads_exec;
+GRANT INSERT(url),UPDATE(url) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(actions),INSERT(actions),UPDATE(actions) ON TABLE webhook.endpoint TO leads_exec;
+GRANT INSERT(actions),UPDATE(actions) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(include),INSERT(include),UPDATE(include) ON TABLE webhook.endpoint TO leads_exec;
+GRANT INSERT(include),UPDATE(include) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(state),UPDATE(state) ON TABLE webhook.endpoint TO leads_exec;
+GRANT UPDATE(state) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(disabled_reason),UPDATE(disabled_reason) ON TABLE webhook.endpoint TO leads_exec;
+GRANT UPDATE(disabled_reason) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(disabled_at),UPDATE(disabled_at) ON TABLE webhook.endpoint TO leads_exec;
+GRANT UPDATE(disabled_at) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(failing_since),UPDATE(failing_since) ON TABLE webhook.endpoint TO leads_exec;
+GRANT UPDATE(failing_since) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(failures),UPDATE(failures) ON TABLE webhook.endpoint TO leads_exec;
+GRANT UPDATE(failures) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(paused_until),UPDATE(paused_until) ON TABLE webhook.endpoint TO leads_exec;
+GRANT UPDATE(paused_until) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(recovered_at),UPDATE(recovered_at) ON TABLE webhook.endpoint TO leads_exec;
+GRANT UPDATE(recovered_at) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT("position"),INSERT("position"),UPDATE("position") ON TABLE webhook.endpoint TO leads_exec;
+GRANT INSERT("position"),UPDATE("position") ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT INSERT(secret),UPDATE(secret) ON TABLE webhook.endpoint TO leads_exec;
+GRANT INSERT(secret),UPDATE(secret) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(secret_key),INSERT(secret_key),UPDATE(secret_key) ON TABLE webhook.endpoint TO leads_exec;
+GRANT INSERT(secret_key),UPDATE(secret_key) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT UPDATE(previous_secret) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(previous_secret_key) ON TABLE webhook.endpoint TO leads_exec;
+GRANT UPDATE(previous_secret_key) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(previous_expires_at),UPDATE(previous_expires_at) ON TABLE webhook.endpoint TO leads_exec;
+GRANT UPDATE(previous_expires_at) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(revision) ON TABLE webhook.endpoint TO leads_exec;
+
+GRANT SELECT(created_at) ON TABLE webhook.endpoint TO leads_exec;
+
+GRANT SELECT(updated_at) ON TABLE webhook.endpoint TO leads_exec;
+
+REVOKE ALL ON FUNCTION webhook.endpoints_without_key(key_ids text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.endpoints_without_key(key_ids text[]) TO leads_worker;
+
 REVOKE ALL ON FUNCTION webhook.tg_endpoint__stamp() FROM PUBLIC;
 
 GRANT INSERT ON TABLE admin.import_line TO leads_operator;
@@ -22129,74 +22213,6 @@ GRANT UPDATE(message) ON TABLE webhook.delivery TO leads_jobs;
 
 GRANT INSERT(ended_at),UPDATE(ended_at) ON TABLE webhook.delivery TO leads_exec;
 GRANT INSERT(ended_at),UPDATE(ended_at) ON TABLE webhook.delivery TO leads_jobs;
-
-GRANT DELETE ON TABLE webhook.endpoint TO leads_exec;
-GRANT SELECT,DELETE ON TABLE webhook.endpoint TO leads_jobs;
-GRANT DELETE ON TABLE webhook.endpoint TO leads_eraser;
-
-GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE webhook.endpoint TO leads_exec;
-GRANT INSERT(organization_id) ON TABLE webhook.endpoint TO leads_jobs;
-GRANT SELECT(organization_id) ON TABLE webhook.endpoint TO leads_eraser;
-
-GRANT SELECT(id),INSERT(id) ON TABLE webhook.endpoint TO leads_exec;
-GRANT INSERT(id) ON TABLE webhook.endpoint TO leads_jobs;
-GRANT SELECT(id) ON TABLE webhook.endpoint TO leads_eraser;
-
-GRANT SELECT(name),INSERT(name),UPDATE(name) ON TABLE webhook.endpoint TO leads_exec;
-GRANT INSERT(name),UPDATE(name) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT(url),INSERT(url),UPDATE(url) ON TABLE webhook.endpoint TO leads_exec;
-GRANT INSERT(url),UPDATE(url) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT(actions),INSERT(actions),UPDATE(actions) ON TABLE webhook.endpoint TO leads_exec;
-GRANT INSERT(actions),UPDATE(actions) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT(include),INSERT(include),UPDATE(include) ON TABLE webhook.endpoint TO leads_exec;
-GRANT INSERT(include),UPDATE(include) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT(state),UPDATE(state) ON TABLE webhook.endpoint TO leads_exec;
-GRANT UPDATE(state) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT(disabled_reason),UPDATE(disabled_reason) ON TABLE webhook.endpoint TO leads_exec;
-GRANT UPDATE(disabled_reason) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT(disabled_at),UPDATE(disabled_at) ON TABLE webhook.endpoint TO leads_exec;
-GRANT UPDATE(disabled_at) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT(failing_since),UPDATE(failing_since) ON TABLE webhook.endpoint TO leads_exec;
-GRANT UPDATE(failing_since) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT(failures),UPDATE(failures) ON TABLE webhook.endpoint TO leads_exec;
-GRANT UPDATE(failures) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT(paused_until),UPDATE(paused_until) ON TABLE webhook.endpoint TO leads_exec;
-GRANT UPDATE(paused_until) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT(recovered_at),UPDATE(recovered_at) ON TABLE webhook.endpoint TO leads_exec;
-GRANT UPDATE(recovered_at) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT("position"),INSERT("position"),UPDATE("position") ON TABLE webhook.endpoint TO leads_exec;
-GRANT INSERT("position"),UPDATE("position") ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT INSERT(secret),UPDATE(secret) ON TABLE webhook.endpoint TO leads_exec;
-GRANT INSERT(secret),UPDATE(secret) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT(secret_key),INSERT(secret_key),UPDATE(secret_key) ON TABLE webhook.endpoint TO leads_exec;
-GRANT INSERT(secret_key),UPDATE(secret_key) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT UPDATE(previous_secret) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT(previous_secret_key) ON TABLE webhook.endpoint TO leads_exec;
-GRANT UPDATE(previous_secret_key) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT(previous_expires_at),UPDATE(previous_expires_at) ON TABLE webhook.endpoint TO leads_exec;
-GRANT UPDATE(previous_expires_at) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT(revision) ON TABLE webhook.endpoint TO leads_exec;
-
-GRANT SELECT(created_at) ON TABLE webhook.endpoint TO leads_exec;
-
-GRANT SELECT(updated_at) ON TABLE webhook.endpoint TO leads_exec;
 
 GRANT SELECT ON TABLE webhook.recipient TO leads_exec;
 GRANT SELECT,INSERT,DELETE ON TABLE webhook.recipient TO leads_jobs;

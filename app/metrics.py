@@ -201,7 +201,7 @@ def of_worker(totals: WorkerTotals) -> Read:
         for task, at in totals.rounds.copy().items():
             rounds.add_metric([task], at)
         yield from (pushes, rounds)
-        yield GaugeMetricFamily("leads_worker_running_pushes", "Pushes that run.", value=totals.running)
+        yield GaugeMetricFamily("leads_worker_running_pushes", "Pushes that run.", value=totals.running["pushes"])
         figures = totals.figures
         yield GaugeMetricFamily(
             "leads_database_up", "Whether the worker can read the database.", value=figures is not None

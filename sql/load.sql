@@ -297,6 +297,7 @@ reset role;
 \ir webhook/recipient.triggers.sql
 \ir webhook/recipient.grants.sql
 \ir webhook/announce_keys.sql
+\ir webhook/endpoints_without_key.sql
 
 -- section api: The API: errors, routes, the reference, and the functions that answer requests.
 \ir api/problem.grants.sql

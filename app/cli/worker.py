@@ -20,8 +20,8 @@ from app.cli.addresses import Addresses, addresses, connect
 from app.cli.metrics import Metrics
 from app.cli.output import Mistake
 from app.settings import Settings, SettingsError
+from app.worker.connection import SESSION
 from app.worker.loop import work
-from app.worker.outbox import SESSION
 from app.worker.totals import Totals
 from app.worker.vault import Vault, new_key, read
 

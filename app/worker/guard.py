@@ -34,6 +34,10 @@ _SPECIAL = [
 _GLOBAL_UNICAST = ip_network("2000::/3")  # RFC 4291: no mapped, NAT64, local or multicast addresses
 
 
+class NotPublic(Refused):
+    """A name is at an address that isn't public. The message contains the address."""
+
+
 class _Transport(httpx.AsyncHTTPTransport):
     def __init__(self) -> None:
         # httpx has no parameter for the network.
@@ -44,7 +48,7 @@ class _Transport(httpx.AsyncHTTPTransport):
 
 class Guard(httpx.AsyncBaseTransport):
     """Sends requests to public addresses only.
-    Raises Refused, and NotMade for a name without an address.
+    Raises Refused (NotPublic), and NotMade for a name without an address.
     """
 
     def __init__(self, *, allow_loopback: bool) -> None:
@@ -60,7 +64,7 @@ class Guard(httpx.AsyncBaseTransport):
         addresses = await self._names.addresses(host)
         for address in addresses:
             if not is_public(address) and not (self._allow_loopback and is_loopback(address)):
-                raise Refused(f"{host} is at {address}, which isn't a public address")
+                raise NotPublic(f"{host} is at {address}, which isn't a public address")
         is_here = self._allow_loopback and all(is_loopback(address) for address in addresses)
         if request.url.scheme != "https" and not is_here:
             raise Refused(f"The address of {host} isn't an https one")

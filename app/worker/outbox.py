@@ -1,38 +1,17 @@
-"""The database functions that the worker calls. Each call is a transaction of its own."""
+"""The database functions that the worker calls for pushes, for the audit log and for its housekeeping."""
 
-import asyncio
-import os
-import socket
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import psycopg
-from psycopg.rows import namedtuple_row
 from psycopg.types.json import Jsonb
 
-from app import session
+from app.worker.connection import Connection
 from app.worker.push import Outcome
 from app.worker.totals import Figure
 from app.worker.vendors import Contact, Sent
-
-SESSION = session.ALL | {
-    "idle_in_transaction_session_timeout": "10000",
-    # Short, because one connection serves all pushes. A push that meets a lock tries again.
-    "lock_timeout": "250",
-    "statement_timeout": "10000",
-    # What is committed before a call must survive a crash.
-    "synchronous_commit": "on",
-}
-"""Settings of the worker's sessions."""
-
-PATIENCE = 15.0
-"""Seconds after which a connection that doesn't answer is closed. PostgreSQL's statement_timeout ends
-before. Without this, a host that hangs, or that has gone without a word, would stop the worker for
-hours, also after another host has become the primary.
-"""
 
 
 @dataclass(frozen=True)
@@ -55,21 +34,12 @@ class Job:
     """Other spellings of the lead's address, which the vendor's records may have."""
 
 
-def session_of(url: str) -> str:
-    """The connection string of a worker's session."""
-    return session.address(url, SESSION, "leads-worker")
-
-
 class Outbox:
-    """The functions, on one connection, which is opened again after a loss.
-    They raise psycopg.Error.
-    """
+    """The functions, on one connection. They raise psycopg.Error."""
 
-    def __init__(self, url: str, key_ids: Sequence[str]) -> None:
-        self._conninfo = session_of(url)
+    def __init__(self, connection: Connection, key_ids: Sequence[str] = ()) -> None:
+        self._call = connection.call
         self._key_ids = list(key_ids)
-        self._connection: psycopg.AsyncConnection[Any] | None = None
-        self._lock = asyncio.Lock()
 
     async def lease(self, batch: int, running: Counter[UUID]) -> list[Job]:
         """Leases up to batch pushes that are due.
@@ -159,35 +129,6 @@ class Outbox:
     async def queue_seals(self) -> None:
         """Queues the seals that no other function has queued for ``count``."""
         await self._call("admin.queue_seals")
-
-    async def close(self) -> None:
-        """Closes the connection."""
-        if self._connection is not None:
-            await self._connection.close()
-
-    async def _call(self, function: str, *arguments: Any) -> list[Any]:
-        statement = f"select * from {function}({', '.join(['%s'] * len(arguments))})"
-        async with self._lock:
-            connection = self._connection
-            if connection is None or connection.closed:
-                connection = await psycopg.AsyncConnection.connect(
-                    self._conninfo, autocommit=True, row_factory=namedtuple_row
-                )
-                self._connection = connection
-            timer = asyncio.get_running_loop().call_later(PATIENCE, _hang_up, connection)
-            try:
-                cursor = await connection.execute(statement, arguments)
-                return await cursor.fetchall()
-            finally:
-                timer.cancel()
-
-
-def _hang_up(connection: psycopg.AsyncConnection[Any]) -> None:
-    """Ends a connection whose statement runs: it fails as if the server had closed the connection.
-    A cancellation of the task would not help, because psycopg then waits for the statement's end.
-    """
-    with socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
-        duplicate.shutdown(socket.SHUT_RDWR)
 
 
 def _job(row: Any) -> Job:

@@ -24,8 +24,8 @@ class Totals:
 
     pushes: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """The attempts that have ended, by vendor, outcome and the push's state afterwards."""
-    running: int = 0
-    """Pushes that run."""
+    running: Counter[str] = field(default_factory=Counter)
+    """The pushes that run."""
     rounds: dict[str, float] = field(default_factory=dict)
     """When the sealer, the indexer and the counter have last looked at all organizations (time.time)."""
     figures: tuple[Figure, ...] | None = None

@@ -153,6 +153,7 @@ from (values
     execute on crm.settle_attempt
     execute on crm.trace_id
     execute on webhook.announce_keys
+    execute on webhook.endpoints_without_key
   '),
   ('leads_exec', '
     usage on schema api

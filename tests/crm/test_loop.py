@@ -13,10 +13,13 @@ from app.background import GivenUp
 from app.cli import worker as command
 from app.cli.addresses import Addresses
 from app.settings import read
-from app.worker import loop
+from app.worker import calls, loop, pushes
+from app.worker.connection import Connection
 from app.worker.loop import ATTEMPTS, Worker
 from app.worker.outbox import Job, Outbox
 from app.worker.push import Outcome
+from app.worker.pushes import Pushes
+from app.worker.totals import Totals
 from app.worker.vault import Vault
 from app.worker.vendors import Contact
 from tests.support.database import Database
@@ -114,32 +117,38 @@ def job() -> Job:
     return Job(organization, uuid4(), 1, "jobnimbus", {}, credential, key, contact, (), ())
 
 
+def made() -> Pushes:
+    return Pushes(
+        Outbox(Connection("postgresql:///x")), VAULT, calls.client(allow_loopback=False), Totals(), spans=None
+    )
+
+
 def test_a_bug_of_an_adapter_is_logged_and_the_outcome_is_unknown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(loop, "push", fail)
+    monkeypatch.setattr(pushes, "push", fail)
 
     async def push() -> Outcome:
-        return await Worker("postgresql:///x", VAULT, allow_loopback=False)._push(job())
+        return await made()._push(job())
 
     outcome = asyncio.run(push())
     assert (outcome.outcome, outcome.message) == ("unknown", "The answer can't be read (AttributeError).")
     (line,) = errors(capsys)
     assert (line["message"], line["error"], line["vendor"]) == ("The adapter failed.", "AttributeError", "jobnimbus")
-    assert line["traceback"][0].startswith("app/worker/loop.py:")
+    assert line["traceback"][0].startswith("app/worker/pushes.py:")
 
 
 def test_a_push_with_a_bug_is_logged(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     async def settled(*_: Any) -> Outcome:
         return Outcome("created")
 
-    monkeypatch.setattr(Worker, "_push", settled)
+    monkeypatch.setattr(Pushes, "_push", settled)
     monkeypatch.setattr(Outbox, "settle", fail)
 
     async def work() -> None:
-        await Worker("postgresql:///x", VAULT, allow_loopback=False)._work(job())
+        await made().work(job())
 
     asyncio.run(work())
     (line,) = errors(capsys)
     assert (line["message"], line["error"], line["attempt"]) == ("The push failed.", "AttributeError", 1)
-    assert "in _settle: " in line["traceback"][-2]
+    assert any("in settled: " in frame for frame in line["traceback"])

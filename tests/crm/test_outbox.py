@@ -7,7 +7,8 @@ import signal
 import psycopg
 import pytest
 
-from app.worker import outbox
+from app.worker import connection
+from app.worker.connection import Connection
 from app.worker.outbox import Outbox
 from tests.support.database import Database
 
@@ -16,10 +17,11 @@ _SESSION = "select pid from pg_stat_activity where datname = current_database() 
 
 def test_a_session_that_does_not_answer_is_replaced(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """As after the failure of a host: its connections may stay open, and nothing answers on them."""
-    monkeypatch.setattr(outbox, "PATIENCE", 0.5)
+    monkeypatch.setattr(connection, "PATIENCE", 0.5)
 
     async def run() -> None:
-        own = Outbox(database.url("leads_worker"), ())
+        link = Connection(database.url("leads_worker"))
+        own = Outbox(link)
         try:
             assert await own.seconds_until_due() is None
             (session,) = database.sql(_SESSION)
@@ -32,6 +34,6 @@ def test_a_session_that_does_not_answer_is_replaced(database: Database, monkeypa
             finally:
                 os.kill(session["pid"], signal.SIGCONT)
         finally:
-            await own.close()
+            await link.close()
 
     asyncio.run(run())

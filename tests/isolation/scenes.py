@@ -527,6 +527,8 @@ ACROSS = (
     worker("crm.connections_without_key('{k}')"),
     worker("crm.connections_without_key('{}')"),
     worker("crm.lease_syncs('{k}', 64)"),
+    worker("webhook.endpoints_without_key('{k}')"),
+    worker("webhook.endpoints_without_key('{}')"),
     worker("admin.delete_expired_answers(100)"),
     worker("admin.delete_old_submissions(100)"),
     worker("admin.index_leads(null, 3)"),

@@ -1,0 +1,71 @@
+"""A connection to the database on which the worker calls functions, each in a transaction of its own."""
+
+import asyncio
+import os
+import socket
+from typing import Any
+
+import psycopg
+from psycopg.rows import namedtuple_row
+
+from app import session
+
+SESSION = session.ALL | {
+    "idle_in_transaction_session_timeout": "10000",
+    # Short, because one connection serves all pushes. A push that meets a lock tries again.
+    "lock_timeout": "250",
+    "statement_timeout": "10000",
+    # What is committed before a call must survive a crash.
+    "synchronous_commit": "on",
+}
+"""Settings of the worker's sessions."""
+
+PATIENCE = 15.0
+"""Seconds after which a connection that doesn't answer is closed. PostgreSQL's statement_timeout ends
+before. Without this, a host that hangs, or that has gone without a word, would stop the worker for
+hours, also after another host has become the primary.
+"""
+
+
+def session_of(url: str) -> str:
+    """The connection string of a worker's session."""
+    return session.address(url, SESSION, "leads-worker")
+
+
+class Connection:
+    """A connection that is opened again after a loss."""
+
+    def __init__(self, url: str) -> None:
+        self._conninfo = session_of(url)
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._lock = asyncio.Lock()
+
+    async def call(self, function: str, *arguments: Any) -> list[Any]:
+        """The rows of a function's result. Raises psycopg.Error."""
+        statement = f"select * from {function}({', '.join(['%s'] * len(arguments))})"
+        async with self._lock:
+            connection = self._connection
+            if connection is None or connection.closed:
+                connection = await psycopg.AsyncConnection.connect(
+                    self._conninfo, autocommit=True, row_factory=namedtuple_row
+                )
+                self._connection = connection
+            timer = asyncio.get_running_loop().call_later(PATIENCE, _hang_up, connection)
+            try:
+                cursor = await connection.execute(statement, arguments)
+                return await cursor.fetchall()
+            finally:
+                timer.cancel()
+
+    async def close(self) -> None:
+        """Closes the connection."""
+        if self._connection is not None:
+            await self._connection.close()
+
+
+def _hang_up(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Ends a connection whose statement runs: it fails as if the server had closed the connection.
+    A cancellation of the task would not help, because psycopg then waits for the statement's end.
+    """
+    with socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
+        duplicate.shutdown(socket.SHUT_RDWR)
