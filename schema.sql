@@ -5327,7 +5327,7 @@ CREATE FUNCTION admin.trigger_findings() RETURNS TABLE(subject text, finding tex
                      ELSE NULL::text
                  END AS condition
             FROM admin.tenant_table t
-           WHERE ((NOT t.is_partition) AND (t.name <> ALL (ARRAY['app.idempotency_key'::text, 'app.lead_word'::text, 'app.unindexed_lead'::text, 'intake.submission'::text, 'intake.client'::text, 'crm.attempt'::text, 'app.stage_stay'::text, 'app.stage_day'::text, 'app.stage_progress'::text, 'app.uncounted_seal'::text, 'admin.lead_import'::text, 'admin.import_row'::text, 'webhook.delivery'::text, 'webhook.recipient'::text, 'auth.key_use'::text, 'audit.event'::text, 'audit.unsealed'::text, 'audit.seal'::text])))
+           WHERE ((NOT t.is_partition) AND (t.name <> ALL (ARRAY['app.idempotency_key'::text, 'app.lead_word'::text, 'app.unindexed_lead'::text, 'intake.submission'::text, 'intake.client'::text, 'crm.attempt'::text, 'app.stage_stay'::text, 'app.stage_day'::text, 'app.stage_progress'::text, 'app.uncounted_seal'::text, 'admin.lead_import'::text, 'admin.import_row'::text, 'webhook.delivery'::text, 'webhook.recipient'::text, 'auth.key_use'::text, 'webhook.unqueued_batch'::text, 'audit.event'::text, 'audit.unsealed'::text, 'audit.seal'::text])))
          UNION ALL
           SELECT t.oid,
              t.name,
@@ -5337,7 +5337,7 @@ CREATE FUNCTION admin.trigger_findings() RETURNS TABLE(subject text, finding tex
              g.is_always,
              NULL::integer,
              NULL::text
-            FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('app.lead'::text,'_110_check_first_score'::text,false), ('app.lead'::text,'_120_check_score'::text,false), ('app.lead'::text,'_600_keep_first_score'::text,false), ('app.lead'::text,'_610_keep_set_score'::text,false), ('app.lead'::text,'_910_push_first_stage'::text,false), ('app.lead'::text,'_920_push_stage'::text,false), ('app.lead_word'::text,'_100_refuse_truncate'::text,false), ('app.unindexed_lead'::text,'_100_refuse_truncate'::text,false), ('app.stage_stay'::text,'_100_refuse_truncate'::text,false), ('app.stage_day'::text,'_100_refuse_truncate'::text,false), ('app.stage_progress'::text,'_100_refuse_truncate'::text,false), ('app.uncounted_seal'::text,'_100_refuse_truncate'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('auth.key_use'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_110_keep_outcome'::text,false), ('crm.connection'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_120_keep_identity'::text,false), ('intake.submission'::text,'_100_refuse_truncate'::text,false), ('webhook.endpoint'::text,'_100_refuse_truncate'::text,false), ('webhook.endpoint'::text,'_120_keep_identity'::text,false), ('webhook.endpoint'::text,'_500_stamp'::text,false), ('webhook.delivery'::text,'_100_refuse_truncate'::text,false), ('webhook.delivery'::text,'_110_keep_event'::text,false), ('webhook.delivery'::text,'_130_count_up'::text,false), ('webhook.recipient'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_110_keep_identity'::text,false), ('crm.sync'::text,'_120_keep_outcome'::text,false), ('crm.sync'::text,'_130_count_up'::text,false), ('crm.sync'::text,'_140_lease_by_attempt'::text,false), ('scoring.model'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_130_keep_active'::text,false), ('scoring.model'::text,'_140_keep_history'::text,false), ('scoring.score'::text,'_100_refuse_truncate'::text,false), ('scoring.score'::text,'_110_refuse_change'::text,false), ('scoring.score'::text,'_120_check'::text,false), ('scoring.score'::text,'_500_apply'::text,false), ('scoring.signal'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_105_refuse_delete'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true), ('audit.event'::text,'_120_check_erasure'::text,true), ('audit.seal'::text,'_100_refuse_change'::text,true), ('audit.seal'::text,'_110_refuse_truncate'::text,true), ('audit.unsealed'::text,'_100_refuse_truncate'::text,false)) g("table", trigger, is_always)
+            FROM (( VALUES ('app.lead'::text,'_100_refuse_truncate'::text,false), ('app.lead'::text,'_110_check_first_score'::text,false), ('app.lead'::text,'_120_check_score'::text,false), ('app.lead'::text,'_600_keep_first_score'::text,false), ('app.lead'::text,'_610_keep_set_score'::text,false), ('app.lead'::text,'_910_push_first_stage'::text,false), ('app.lead'::text,'_920_push_stage'::text,false), ('app.lead_word'::text,'_100_refuse_truncate'::text,false), ('app.unindexed_lead'::text,'_100_refuse_truncate'::text,false), ('app.stage_stay'::text,'_100_refuse_truncate'::text,false), ('app.stage_day'::text,'_100_refuse_truncate'::text,false), ('app.stage_progress'::text,'_100_refuse_truncate'::text,false), ('app.uncounted_seal'::text,'_100_refuse_truncate'::text,false), ('auth.api_key'::text,'_100_refuse_truncate'::text,false), ('auth.key_use'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_100_refuse_truncate'::text,false), ('crm.attempt'::text,'_110_keep_outcome'::text,false), ('crm.connection'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_100_refuse_truncate'::text,false), ('intake.form'::text,'_120_keep_identity'::text,false), ('intake.submission'::text,'_100_refuse_truncate'::text,false), ('webhook.endpoint'::text,'_100_refuse_truncate'::text,false), ('webhook.endpoint'::text,'_120_keep_identity'::text,false), ('webhook.endpoint'::text,'_500_stamp'::text,false), ('webhook.endpoint'::text,'_800_queue'::text,false), ('webhook.endpoint'::text,'_810_queue_enabled'::text,false), ('webhook.delivery'::text,'_100_refuse_truncate'::text,false), ('webhook.delivery'::text,'_110_keep_event'::text,false), ('webhook.delivery'::text,'_130_count_up'::text,false), ('webhook.recipient'::text,'_100_refuse_truncate'::text,false), ('webhook.unqueued_batch'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_100_refuse_truncate'::text,false), ('crm.sync'::text,'_110_keep_identity'::text,false), ('crm.sync'::text,'_120_keep_outcome'::text,false), ('crm.sync'::text,'_130_count_up'::text,false), ('crm.sync'::text,'_140_lease_by_attempt'::text,false), ('scoring.model'::text,'_100_refuse_truncate'::text,false), ('scoring.model'::text,'_130_keep_active'::text,false), ('scoring.model'::text,'_140_keep_history'::text,false), ('scoring.score'::text,'_100_refuse_truncate'::text,false), ('scoring.score'::text,'_110_refuse_change'::text,false), ('scoring.score'::text,'_120_check'::text,false), ('scoring.score'::text,'_500_apply'::text,false), ('scoring.signal'::text,'_100_refuse_truncate'::text,false), ('audit.event'::text,'_100_refuse_change'::text,true), ('audit.event'::text,'_105_refuse_delete'::text,true), ('audit.event'::text,'_110_refuse_truncate'::text,true), ('audit.event'::text,'_120_check_erasure'::text,true), ('audit.seal'::text,'_100_refuse_change'::text,true), ('audit.seal'::text,'_110_refuse_truncate'::text,true), ('audit.unsealed'::text,'_100_refuse_truncate'::text,false)) g("table", trigger, is_always)
               JOIN admin.tenant_table t ON ((t.name = g."table")))
          UNION ALL
           SELECT t.oid,
@@ -7675,10 +7675,11 @@ begin
   -- In one order, so that two sessions that queue the same leads wait for no deadlock.
   order by u.id
   on conflict do nothing;
-  -- In this transaction, so that no seal is left out of the figures of stages.
+  -- In this transaction, so that no seal is left out of the figures of stages, and no event of the webhooks.
   if cardinality(v_seals) > 0 then
     insert into app.uncounted_seal (organization_id, position) values (v_organization_id, v_seal.position)
     on conflict do nothing;
+    insert into webhook.unqueued_batch (organization_id) values (v_organization_id);
   end if;
   return query select v_organization_id, cardinality(v_seals);
 end $$;
@@ -7689,8 +7690,8 @@ COMMENT ON FUNCTION admin.seal_events(after uuid, batch integer) IS 'Seals up to
 
 It takes the first organization with an id greater than "after" that has unsealed events; null: the first of all.
 Returns no row if there is no such organization. sealed: the number of events; if it is less than batch, no committed event
-of the organization is left. Leads whose words may have changed are put into app.unindexed_lead, and the last seal into
-app.uncounted_seal. Several workers may call it at the same time.';
+of the organization is left. Leads whose words may have changed are put into app.unindexed_lead, the last seal into
+app.uncounted_seal, and the organization into webhook.unqueued_batch. Several workers may call it at the same time.';
 
 CREATE FUNCTION api.release_version() RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -17929,6 +17930,91 @@ COMMENT ON FUNCTION webhook.announce_keys(key_ids text[], public_keys bytea[]) I
 key_ids: the ids of its keys, the current one first. public_keys: the public key of each (X25519, 32 bytes). All workers have
 the same keys, so each announces the same. If something has changed, the API servers are notified.';
 
+CREATE FUNCTION webhook.backoff(elapsed interval, retry_after double precision) RETURNS interval
+    LANGUAGE sql PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT make_interval(secs => LEAST(GREATEST((GREATEST((EXTRACT(epoch FROM elapsed))::double precision, (5)::double precision) * ((0.75)::double precision + (random() / (2)::double precision))), retry_after), (3600)::double precision)) AS make_interval;
+END;
+
+ALTER FUNCTION webhook.backoff(elapsed interval, retry_after double precision) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION webhook.backoff(elapsed interval, retry_after double precision) IS 'About 5 seconds, then about double the delay each time, up to an hour. elapsed: since the first failure. retry_after: the seconds for which the receiver asks; they count up to an hour.';
+
+CREATE FUNCTION webhook.delete_old_deliveries(batch integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_sort TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    AS $$
+declare
+  v_deleted integer;
+  v_of_deleted integer;
+begin
+  with old as (
+    select e.organization_id, e.id
+    from app.organization as o
+    cross join lateral (
+      select d.organization_id, d.id
+      from webhook.delivery as d
+      where d.organization_id = o.organization_id and d.ended_at < now() - interval '30 days'
+      order by d.ended_at
+      limit delete_old_deliveries.batch
+    ) as e
+    limit delete_old_deliveries.batch
+  )
+  delete from webhook.delivery as d
+  using old as e
+  where d.organization_id = e.organization_id and d.id = e.id;
+  get diagnostics v_deleted = row_count;
+
+  -- One look into the index for each webhook.
+  with recursive owner as (
+    (
+      select d.organization_id, d.endpoint_id
+      from webhook.delivery as d
+      where d.state = 'pending'
+      order by d.organization_id, d.endpoint_id
+      limit 1
+    )
+    union all
+    select n.organization_id, n.endpoint_id
+    from owner as w
+    cross join lateral (
+      select d.organization_id, d.endpoint_id
+      from webhook.delivery as d
+      where d.state = 'pending' and (d.organization_id, d.endpoint_id) > (w.organization_id, w.endpoint_id)
+      order by d.organization_id, d.endpoint_id
+      limit 1
+    ) as n
+  ),
+  left_over as (
+    select e.organization_id, e.id
+    from owner as w
+    cross join lateral (
+      select d.organization_id, d.id
+      from webhook.delivery as d
+      where d.organization_id = w.organization_id and d.endpoint_id = w.endpoint_id and d.state = 'pending'
+      limit delete_old_deliveries.batch
+    ) as e
+    where not exists (
+      select from webhook.endpoint as p where p.organization_id = w.organization_id and p.id = w.endpoint_id
+    )
+    limit delete_old_deliveries.batch - v_deleted
+  )
+  delete from webhook.delivery as d
+  using left_over as e
+  where d.organization_id = e.organization_id and d.id = e.id;
+  get diagnostics v_of_deleted = row_count;
+  return v_deleted + v_of_deleted;
+end $$;
+
+ALTER FUNCTION webhook.delete_old_deliveries(batch integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION webhook.delete_old_deliveries(batch integer) IS 'Deletes up to batch deliveries of all organizations that ended more than 30 days ago, or that wait for a webhook that was deleted. Returns their number. A worker calls it every hour, until the number is less than batch.';
+
 CREATE TABLE webhook.endpoint (
     organization_id uuid NOT NULL,
     id uuid DEFAULT app.new_id() NOT NULL,
@@ -18010,7 +18096,7 @@ COMMENT ON COLUMN webhook.endpoint.failures IS 'The number of failures since the
 
 COMMENT ON COLUMN webhook.endpoint.paused_until IS 'When the next attempt may be made, after several failures in a row.';
 
-COMMENT ON COLUMN webhook.endpoint.recovered_at IS 'When an attempt last succeeded after a failure.';
+COMMENT ON COLUMN webhook.endpoint.recovered_at IS 'When an attempt last succeeded after a pause, or the webhook was enabled.';
 
 COMMENT ON COLUMN webhook.endpoint."position" IS 'The position in the chain of seals of the last event that has its delivery.';
 
@@ -18043,6 +18129,689 @@ ALTER FUNCTION webhook.endpoints_without_key(key_ids text[]) OWNER TO leads_jobs
 
 COMMENT ON FUNCTION webhook.endpoints_without_key(key_ids text[]) IS 'The number of enabled webhooks whose secret none of the keys opens, for example after the loss of a key.';
 
+CREATE TABLE webhook.delivery (
+    organization_id uuid NOT NULL,
+    id uuid DEFAULT app.new_id() NOT NULL,
+    endpoint_id uuid NOT NULL,
+    event_id uuid,
+    event_created_at timestamp(3) with time zone,
+    "position" bigint,
+    lead_id uuid,
+    action text NOT NULL,
+    state text DEFAULT 'pending'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    begun_at timestamp(3) with time zone,
+    next_attempt_at timestamp(3) with time zone,
+    leased_until timestamp(3) with time zone,
+    last_attempt_at timestamp(3) with time zone,
+    http_status integer,
+    message text,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
+    ended_at timestamp(3) with time zone,
+    CONSTRAINT delivery_counts_attempts CHECK ((attempts >= 0)),
+    CONSTRAINT delivery_ends_when_it_is_not_pending CHECK (((state = 'pending'::text) = (ended_at IS NULL))),
+    CONSTRAINT delivery_has_a_next_attempt_only_while_it_is_pending CHECK (((next_attempt_at IS NULL) OR (state = 'pending'::text))),
+    CONSTRAINT delivery_http_status_within_100_and_599 CHECK (((http_status >= 100) AND (http_status <= 599))),
+    CONSTRAINT delivery_is_due_again_when_its_lease_ends CHECK (((leased_until IS NULL) OR (leased_until = next_attempt_at))),
+    CONSTRAINT delivery_message_is_text_of_1_to_500 CHECK (app.is_text(message, 500)),
+    CONSTRAINT delivery_state_is_known CHECK ((state = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text, 'skipped'::text, 'simulated'::text]))),
+    CONSTRAINT delivery_without_an_event_is_a_test CHECK ((num_nulls(event_id, event_created_at, "position") = ANY (ARRAY[0, 3])))
+);
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN endpoint_id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN event_id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN event_created_at SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN "position" SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN lead_id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN action SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN state SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN attempts SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN begun_at SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN next_attempt_at SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN leased_until SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN last_attempt_at SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN http_status SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN message SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN created_at SET STATISTICS 0;
+ALTER TABLE ONLY webhook.delivery ALTER COLUMN ended_at SET STATISTICS 0;
+
+ALTER TABLE ONLY webhook.delivery FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE webhook.delivery OWNER TO leads_owner;
+
+COMMENT ON TABLE webhook.delivery IS 'What is sent to webhooks: one row for each event and webhook. It has no value of a person. The worker deletes it 30 days after its end, and those of a webhook that was deleted.';
+
+COMMENT ON COLUMN webhook.delivery.endpoint_id IS 'The webhook. It may be gone.';
+
+COMMENT ON COLUMN webhook.delivery.event_id IS 'The event. Null: a test.';
+
+COMMENT ON COLUMN webhook.delivery.event_created_at IS 'The time of the event, which names its partition.';
+
+COMMENT ON COLUMN webhook.delivery."position" IS 'The position of the event in the chain of seals: the order of the deliveries.';
+
+COMMENT ON COLUMN webhook.delivery.lead_id IS 'The lead of the event. It may be gone.';
+
+COMMENT ON COLUMN webhook.delivery.action IS 'The action of the event.';
+
+COMMENT ON COLUMN webhook.delivery.state IS 'pending: not delivered yet; delivered; failed: given up; skipped: left out by a client or an operator; simulated: of a test organization, which sends nothing.';
+
+COMMENT ON COLUMN webhook.delivery.attempts IS 'The number of attempts. The fencing token of a lease.';
+
+COMMENT ON COLUMN webhook.delivery.begun_at IS 'The first attempt since the delivery was created, or since a redelivery was requested.';
+
+COMMENT ON COLUMN webhook.delivery.next_attempt_at IS 'When the next attempt is due, or when the lease ends. Null: it has ended, or an earlier delivery of the same lead waits.';
+
+COMMENT ON COLUMN webhook.delivery.leased_until IS 'Until when a worker has the delivery. Null: no worker has it.';
+
+COMMENT ON COLUMN webhook.delivery.last_attempt_at IS 'When the last attempt began.';
+
+COMMENT ON COLUMN webhook.delivery.http_status IS 'The status of the last response.';
+
+COMMENT ON COLUMN webhook.delivery.message IS 'Why the last attempt failed. It has no value of a person.';
+
+COMMENT ON COLUMN webhook.delivery.ended_at IS 'When it was delivered, given up, skipped or simulated.';
+
+CREATE FUNCTION webhook.first_deliveries() RETURNS TABLE(organization_id uuid, endpoint_id uuid, next_attempt_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_sort TO 'off'
+    BEGIN ATOMIC
+ WITH RECURSIVE first AS (
+         ( SELECT d.organization_id,
+             d.endpoint_id,
+             d.next_attempt_at
+            FROM webhook.delivery d
+           WHERE (d.next_attempt_at IS NOT NULL)
+           ORDER BY d.organization_id, d.endpoint_id, d.next_attempt_at
+          LIMIT 1)
+         UNION ALL
+          SELECT n.organization_id,
+             n.endpoint_id,
+             n.next_attempt_at
+            FROM (first f_1
+              CROSS JOIN LATERAL ( SELECT d.organization_id,
+                     d.endpoint_id,
+                     d.next_attempt_at
+                    FROM webhook.delivery d
+                   WHERE ((d.next_attempt_at IS NOT NULL) AND (ROW(d.organization_id, d.endpoint_id) > ROW(f_1.organization_id, f_1.endpoint_id)))
+                   ORDER BY d.organization_id, d.endpoint_id, d.next_attempt_at
+                  LIMIT 1) n)
+         )
+  SELECT f.organization_id,
+     f.endpoint_id,
+     f.next_attempt_at
+    FROM first f;
+END;
+
+ALTER FUNCTION webhook.first_deliveries() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION webhook.first_deliveries() IS 'For each webhook with pending deliveries, also a disabled one: when the first of them is due, or when its lease ends.';
+
+CREATE FUNCTION webhook.hasten(organization_id uuid, endpoint_id uuid, at timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_sort TO 'off'
+    BEGIN ATOMIC
+ UPDATE webhook.delivery d SET next_attempt_at = hasten.at
+   WHERE ((d.organization_id = hasten.organization_id) AND (d.id = ANY (ARRAY( SELECT w.id
+            FROM webhook.delivery w
+           WHERE ((w.organization_id = hasten.organization_id) AND (w.endpoint_id = hasten.endpoint_id) AND (w.next_attempt_at > hasten.at) AND (w.leased_until IS NULL))
+           ORDER BY w.next_attempt_at
+          LIMIT 1000))));
+END;
+
+ALTER FUNCTION webhook.hasten(organization_id uuid, endpoint_id uuid, at timestamp with time zone) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION webhook.hasten(organization_id uuid, endpoint_id uuid, at timestamp with time zone) IS 'Makes up to 1,000 deliveries of a webhook that wait for another attempt due at this time: it has recovered, or was enabled.';
+
+CREATE FUNCTION webhook.lease_deliveries(key_ids text[], batch integer, running jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(organization_id uuid, endpoint_id uuid, delivery_id uuid, attempt integer, url text, message_id text, body text, secrets bytea[], secret_keys text[], trace_id text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_sort TO 'off'
+    AS $$
+#variable_conflict use_column
+declare
+  -- One time for the whole call. A variable, because an index can't be searched for a volatile value.
+  v_started timestamptz := date_trunc('milliseconds', clock_timestamp());
+  v_left integer := least(greatest(lease_deliveries.batch, 0), 64);
+  v_running jsonb := lease_deliveries.running;
+  v_due record;
+  v_endpoint record;
+  v_free integer;
+  v_delivery record;
+  v_until timestamptz;
+  v_event record;
+begin
+  for v_due in
+    select f.organization_id, f.endpoint_id
+    from webhook.first_deliveries() as f
+    join webhook.endpoint as p on p.organization_id = f.organization_id and p.id = f.endpoint_id
+    where
+      f.next_attempt_at <= v_started
+      and p.state = 'enabled'
+      and (p.paused_until is null or p.paused_until <= v_started)
+      and p.secret_key = any (lease_deliveries.key_ids)
+    -- First those of which this worker has the fewest. Otherwise a few organizations whose receivers are slow would take every
+    -- place that becomes free.
+    order by coalesce((lease_deliveries.running ->> f.organization_id::text)::integer, 0), f.next_attempt_at
+  loop
+    exit when v_left = 0;
+    v_free := least(v_left, 8 - coalesce((v_running ->> v_due.organization_id::text)::integer, 0));
+    continue when v_free <= 0;
+    -- The lock prevents two workers from exceeding the limit of a webhook. One that is locked is skipped.
+    select
+      p.url, p.include, p.failures, p.secret, p.secret_key,
+      case when p.previous_expires_at > v_started and p.previous_secret_key = any (lease_deliveries.key_ids)
+        then p.previous_secret end as previous_secret,
+      p.previous_secret_key
+    into v_endpoint
+    from webhook.endpoint as p
+    where
+      p.organization_id = v_due.organization_id
+      and p.id = v_due.endpoint_id
+      and p.state = 'enabled'
+      and (p.paused_until is null or p.paused_until <= v_started)
+      and p.secret_key = any (lease_deliveries.key_ids)
+    for no key update skip locked;
+    continue when not found;
+
+    -- While it fails, one attempt at a time tries whether it has recovered.
+    v_free := least(v_free, case when v_endpoint.failures >= 5 then 1 else 4 end - (
+      select count(*)
+      from webhook.delivery as d
+      where
+        d.organization_id = v_due.organization_id and d.endpoint_id = v_due.endpoint_id and d.leased_until > v_started
+    ));
+    continue when v_free <= 0;
+
+    for v_delivery in
+      select d.id, d.event_id, d.event_created_at, d.position, d.lead_id, d.action, d.attempts, d.created_at
+      from webhook.delivery as d
+      where
+        d.organization_id = v_due.organization_id
+        and d.endpoint_id = v_due.endpoint_id
+        and d.next_attempt_at <= v_started
+      order by d.next_attempt_at
+      limit v_free
+      for no key update skip locked
+    loop
+      v_until := date_trunc('milliseconds', clock_timestamp());
+      update webhook.delivery as d
+      set
+        attempts = d.attempts + 1,
+        begun_at = coalesce(d.begun_at, v_until),
+        last_attempt_at = v_until,
+        leased_until = v_until + interval '15 seconds',
+        next_attempt_at = v_until + interval '15 seconds'
+      where d.organization_id = v_due.organization_id and d.id = v_delivery.id;
+
+      -- As it is now: an erasure may have emptied it, and its year may have been retired.
+      select e.payload, e.salt is not null as has_values into v_event
+      from audit.event as e
+      where
+        e.organization_id = v_due.organization_id
+        and e.id = v_delivery.event_id
+        and e.created_at = v_delivery.event_created_at;
+      if
+        v_endpoint.include = 'values' and v_delivery.lead_id is not null and v_event.has_values
+        -- These events contain no personal values.
+        and v_delivery.action not in ('lead.erased', 'lead.read')
+      then
+        -- An erasure waits for the lock of the webhook, and then finds this row.
+        insert into webhook.recipient as r (organization_id, lead_id, endpoint_id, host, first_at, last_at)
+        values (
+          v_due.organization_id, v_delivery.lead_id, v_due.endpoint_id,
+          substring(v_endpoint.url, '^https?://([^/?#]+)'), v_until, v_until
+        )
+        on conflict (organization_id, lead_id, endpoint_id)
+          do update set host = excluded.host, last_at = excluded.last_at;
+      end if;
+
+      return query select
+        v_due.organization_id,
+        v_due.endpoint_id,
+        v_delivery.id,
+        v_delivery.attempts + 1,
+        v_endpoint.url,
+        'msg_' || v_delivery.id,
+        webhook.message(
+          v_due.organization_id, v_delivery.action, v_delivery.event_id,
+          coalesce(v_delivery.event_created_at, v_delivery.created_at), v_delivery.position, v_delivery.lead_id,
+          v_event.payload, v_endpoint.include = 'values'
+        ),
+        array_remove(array[v_endpoint.secret, v_endpoint.previous_secret], null),
+        array_remove(
+          array[v_endpoint.secret_key, case when v_endpoint.previous_secret is not null then v_endpoint.previous_secret_key end],
+          null
+        ),
+        v_event.payload ->> 'trace_id';
+      v_left := v_left - 1;
+      v_running := v_running || jsonb_build_object(
+        v_due.organization_id, coalesce((v_running ->> v_due.organization_id::text)::integer, 0) + 1
+      );
+    end loop;
+  end loop;
+end $$;
+
+ALTER FUNCTION webhook.lease_deliveries(key_ids text[], batch integer, running jsonb) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION webhook.lease_deliveries(key_ids text[], batch integer, running jsonb) IS 'Leases up to batch (1 to 64) deliveries that are due, of the webhooks whose secret one of the keys opens.
+
+Each lease is a new attempt. Its number is the fencing token. A lease ends after 15 seconds: the attempt must end before. The
+deliveries of a webhook about one lead are leased one after another, in the order of the events. A webhook has at most 4
+leases, and one while it fails. running: how many deliveries of each organization the worker already has, such as
+{"<organization_id>": 3}; it gets at most 8. message_id: the same in each attempt. body: what webhook.message makes of the event
+as it is now. secrets, secret_keys: the current one and, until it expires, the one before the rotation. If the body has values
+of a lead, webhook.recipient records it.';
+
+CREATE FUNCTION webhook.message(organization_id uuid, action text, event_id uuid, at timestamp with time zone, "position" bigint, lead_id uuid, payload json, has_values boolean) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT concat('{"type":', to_json(action), ',"timestamp":', to_json(app.utc_text(at)), ',"data":{"id":', COALESCE((to_json(event_id))::text, 'null'::text), ',"organization_id":"', organization_id, '","lead_id":', COALESCE((to_json(lead_id))::text, 'null'::text), ',"position":', COALESCE(("position")::text, 'null'::text), ',"fields":', COALESCE((( SELECT json_agg(f.name ORDER BY f.number) AS json_agg
+            FROM json_object_keys(
+                 CASE
+                     WHEN (json_typeof((message.payload -> 'diff'::text)) = 'object'::text) THEN (message.payload -> 'diff'::text)
+                     ELSE NULL::json
+                 END) WITH ORDINALITY f(name, number)))::text, '[]'::text),
+         CASE
+             WHEN (has_values AND (payload IS NOT NULL)) THEN (',"payload":'::text || payload)
+             ELSE NULL::text
+         END, '}}') AS concat;
+END;
+
+ALTER FUNCTION webhook.message(organization_id uuid, action text, event_id uuid, at timestamp with time zone, "position" bigint, lead_id uuid, payload json, has_values boolean) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION webhook.message(organization_id uuid, action text, event_id uuid, at timestamp with time zone, "position" bigint, lead_id uuid, payload json, has_values boolean) IS '{"type", "timestamp", "data": {"id", "organization_id", "lead_id", "position", "fields"}}; with has_values, data also has the
+payload of the event.
+
+fields: the names of the changed fields. payload: null if the event was retired: nothing is known of it but what the delivery has.';
+
+CREATE FUNCTION webhook.queue_deliveries(after uuid DEFAULT NULL::uuid, batch integer DEFAULT 1000) RETURNS TABLE(organization_id uuid, queued integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_sort TO 'off'
+    AS $$
+#variable_conflict use_column
+declare
+  v_organization_id uuid := coalesce(queue_deliveries.after, '00000000-0000-0000-0000-000000000000');
+  v_batch_ids uuid[];
+  v_last bigint;
+  v_endpoint_ids uuid[];
+  v_size integer;
+  v_is_test boolean;
+  v_is_done boolean;
+  v_now timestamptz;
+  v_queued integer;
+begin
+  loop
+    v_organization_id := (
+      select b.organization_id
+      from webhook.unqueued_batch as b
+      where b.organization_id > v_organization_id
+      order by b.organization_id
+      limit 1
+    );
+    if v_organization_id is null then
+      return;
+    end if;
+    -- Before anything else is read: the seals of these batches, and the webhooks that queued one, are visible from here on.
+    -- Only these rows are deleted at the end.
+    v_batch_ids := array(
+      select b.id from webhook.unqueued_batch as b where b.organization_id = v_organization_id order by b.id limit 10000
+    );
+    v_last := coalesce((
+      select s.position from audit.seal as s where s.organization_id = v_organization_id order by s.position desc limit 1
+    ), 0);
+    -- The lock of a webhook is taken before it gets deliveries and before one of them ends. Otherwise a delivery could wait
+    -- for one that has just ended. A webhook that is locked is left to the next call.
+    v_endpoint_ids := array(
+      select p.id
+      from webhook.endpoint as p
+      where p.organization_id = v_organization_id and p.state = 'enabled' and p.position < v_last
+      order by p.id
+      for no key update skip locked
+    );
+    exit when cardinality(v_endpoint_ids) > 0;
+    if not exists (
+      select
+      from webhook.endpoint as p
+      where p.organization_id = v_organization_id and p.state = 'enabled' and p.position < v_last
+    )
+    then
+      delete from webhook.unqueued_batch as b where b.organization_id = v_organization_id and b.id = any (v_batch_ids);
+    end if;
+  end loop;
+
+  v_size := greatest(queue_deliveries.batch / cardinality(v_endpoint_ids), 1);
+  v_is_test := (
+    select o.environment = 'test' from app.organization as o where o.organization_id = v_organization_id
+  );
+  v_now := date_trunc('milliseconds', clock_timestamp());
+  with event as (
+    select
+      p.id as endpoint_id, s.event_id, s.created_at, s.position, e.lead_id, e.action,
+      row_number() over (partition by p.id, e.lead_id order by s.position) = 1 as is_first
+    from webhook.endpoint as p
+    -- A range of positions, which no plan can exceed. OFFSET prevents a plan that reads all of the organization.
+    cross join lateral (
+      select s.event_id, s.created_at, s.position
+      from audit.seal as s
+      where
+        s.organization_id = v_organization_id
+        and s.position > p.position
+        and s.position <= least(p.position + v_size, v_last)
+        and s.created_at >= p.created_at
+      offset 0
+    ) as s
+    cross join lateral (
+      select e.action, e.lead_id, e.source, e.correlation_id
+      from audit.event as e
+      where e.organization_id = v_organization_id and e.id = s.event_id and e.created_at = s.created_at
+      offset 0
+    ) as e
+    where
+      p.organization_id = v_organization_id
+      and p.id = any (v_endpoint_ids)
+      and (p.actions is null or e.action = any (p.actions))
+      -- The rows of leads import, unless --events was given (admin.import_leads). A client's id is of another source.
+      and (e.source <> 'system' or e.correlation_id is null or left(e.correlation_id, 7) <> 'import:')
+  )
+  insert into webhook.delivery (
+    organization_id, endpoint_id, event_id, event_created_at, position, lead_id, action, state, next_attempt_at, ended_at
+  )
+  select
+    v_organization_id, e.endpoint_id, e.event_id, e.created_at, e.position, e.lead_id, e.action,
+    case when v_is_test then 'simulated' else 'pending' end,
+    -- Only the first delivery of a lead is due. webhook.release_next makes the next one due.
+    case
+      when v_is_test or not e.is_first then null
+      when e.lead_id is null then
+        case when not exists (
+          select
+          from webhook.delivery as d
+          where
+            d.organization_id = v_organization_id and d.endpoint_id = e.endpoint_id and d.lead_id is null
+            and d.position is not null and d.state = 'pending'
+        ) then v_now end
+      when not exists (
+        select
+        from webhook.delivery as d
+        where
+          d.organization_id = v_organization_id and d.endpoint_id = e.endpoint_id and d.lead_id = e.lead_id
+          and d.position is not null and d.state = 'pending'
+      ) then v_now
+    end,
+    case when v_is_test then v_now end
+  from event as e
+  on conflict (organization_id, endpoint_id, position) do nothing;
+  get diagnostics v_queued = row_count;
+
+  update webhook.endpoint as p
+  set position = least(p.position + v_size, v_last)
+  where p.organization_id = v_organization_id and p.id = any (v_endpoint_ids);
+
+  v_is_done := not exists (
+    select
+    from webhook.endpoint as p
+    where p.organization_id = v_organization_id and p.state = 'enabled' and p.position < v_last
+  );
+  if v_is_done then
+    delete from webhook.unqueued_batch as b where b.organization_id = v_organization_id and b.id = any (v_batch_ids);
+  end if;
+  return query select
+    v_organization_id,
+    -- Not the batch if the rest belongs to a webhook that is locked: the caller would ask again at once.
+    case
+      when exists (
+        select
+        from webhook.endpoint as p
+        where p.organization_id = v_organization_id and p.id = any (v_endpoint_ids) and p.position < v_last
+      ) then queue_deliveries.batch
+      else v_queued
+    end;
+end $$;
+
+ALTER FUNCTION webhook.queue_deliveries(after uuid, batch integer) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION webhook.queue_deliveries(after uuid, batch integer) IS 'Makes the deliveries of up to batch sealed events for the webhooks of one organization, and moves their positions on.
+
+It takes the first organization with an id greater than "after" that has rows in webhook.unqueued_batch; null: the first of
+all. Returns no row if there is no such organization. queued: the number of deliveries; batch, if there is more to do.
+
+Each enabled webhook gets the events after its position whose action it has chosen, in the order of the seals. It does not
+get events from before it was created, and none of the rows of leads import without --events. The deliveries of a test organization
+are simulated. A call that is interrupted changes nothing. Several workers may call it at the same time.';
+
+CREATE FUNCTION webhook.release_next(organization_id uuid, endpoint_id uuid, lead_id uuid, at timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_sort TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_seqscan TO 'off'
+    AS $$
+declare
+  v_first_id uuid;
+begin
+  if release_next.lead_id is null then
+    v_first_id := (
+      select d.id
+      from webhook.delivery as d
+      where
+        d.organization_id = release_next.organization_id and d.endpoint_id = release_next.endpoint_id
+        and d.lead_id is null and d.position is not null and d.state = 'pending'
+      order by d.position
+      limit 1
+    );
+  else
+    v_first_id := (
+      select d.id
+      from webhook.delivery as d
+      where
+        d.organization_id = release_next.organization_id and d.endpoint_id = release_next.endpoint_id
+        and d.lead_id = release_next.lead_id and d.position is not null and d.state = 'pending'
+      order by d.position
+      limit 1
+    );
+  end if;
+  update webhook.delivery as d
+  set next_attempt_at = release_next.at
+  where d.organization_id = release_next.organization_id and d.id = v_first_id and d.next_attempt_at is null;
+end $$;
+
+ALTER FUNCTION webhook.release_next(organization_id uuid, endpoint_id uuid, lead_id uuid, at timestamp with time zone) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION webhook.release_next(organization_id uuid, endpoint_id uuid, lead_id uuid, at timestamp with time zone) IS 'Makes the first delivery of a webhook and a lead that is pending due at this time, unless it is due already.
+
+lead_id: null: the deliveries that are about no lead, which are in order, too. The caller has locked the webhook, so that no
+delivery is queued meanwhile.';
+
+CREATE FUNCTION webhook.seconds_until_due(key_ids text[]) RETURNS double precision
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT (EXTRACT(epoch FROM (min(GREATEST(f.next_attempt_at, p.paused_until)) - clock_timestamp())))::double precision AS "extract"
+    FROM (webhook.first_deliveries() f(organization_id, endpoint_id, next_attempt_at)
+      JOIN webhook.endpoint p ON (((p.organization_id = f.organization_id) AND (p.id = f.endpoint_id))))
+   WHERE ((p.state = 'enabled'::text) AND (p.secret_key = ANY (seconds_until_due.key_ids)));
+END;
+
+ALTER FUNCTION webhook.seconds_until_due(key_ids text[]) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION webhook.seconds_until_due(key_ids text[]) IS 'Seconds until the next delivery is due or a lease ends. Negative: a delivery is due. Null: no delivery waits.';
+
+CREATE FUNCTION webhook.settle_delivery(organization_id uuid, delivery_id uuid, attempt integer, outcome text, http_status integer DEFAULT NULL::integer, message text DEFAULT NULL::text, retry_after double precision DEFAULT NULL::double precision) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_sort TO 'off'
+    AS $$
+declare
+  v_organization_id uuid := settle_delivery.organization_id;
+  v_now timestamptz := date_trunc('milliseconds', clock_timestamp());
+  v_http_status integer := case when settle_delivery.http_status between 100 and 599 then settle_delivery.http_status end;
+  v_message text := nullif(app.trim_text(left(app.trim_text(settle_delivery.message), 500)), '');
+  v_endpoint record;
+  v_delivery record;
+  v_is_new_series boolean;
+  v_failing_since timestamptz;
+  v_failures integer;
+  v_reason text;
+  v_state text;
+begin
+  if (settle_delivery.outcome in ('delivered', 'failed', 'gone')) is not true then
+    raise sqlstate 'PT422' using message = 'unknown_outcome', hint = format('There is no outcome "%s".', settle_delivery.outcome);
+  end if;
+  -- The webhook is locked before its delivery, as everywhere. If it was deleted, its deliveries end without an outcome.
+  select p.id, p.state, p.failures, p.failing_since, p.paused_until, p.recovered_at into v_endpoint
+  from webhook.endpoint as p
+  where
+    p.organization_id = v_organization_id
+    and p.id = (
+      select d.endpoint_id
+      from webhook.delivery as d
+      where d.organization_id = v_organization_id and d.id = settle_delivery.delivery_id
+    )
+  for no key update;
+  if not found then
+    return null;
+  end if;
+  select d.id, d.event_id, d.lead_id, d.begun_at into v_delivery
+  from webhook.delivery as d
+  where
+    d.organization_id = v_organization_id
+    and d.id = settle_delivery.delivery_id
+    and d.attempts = settle_delivery.attempt
+    and d.leased_until is not null
+  for no key update;
+  if not found then
+    return null;
+  end if;
+
+  if settle_delivery.outcome = 'delivered' then
+    update webhook.delivery as d
+    set
+      state = 'delivered', ended_at = v_now, next_attempt_at = null, leased_until = null, http_status = v_http_status,
+      message = null
+    where d.organization_id = v_organization_id and d.id = v_delivery.id;
+    if v_endpoint.failures > 0 or v_endpoint.paused_until is not null then
+      update webhook.endpoint as p
+      set
+        failures = 0, failing_since = null, paused_until = null,
+        recovered_at = case when v_endpoint.failures >= 5 then v_now else p.recovered_at end
+      where p.organization_id = v_organization_id and p.id = v_endpoint.id;
+      -- The deliveries that waited for the webhook, and not for an answer to themselves.
+      if v_endpoint.failures >= 5 then
+        perform webhook.hasten(v_organization_id, v_endpoint.id, v_now);
+      end if;
+    end if;
+    if v_delivery.event_id is not null then
+      perform webhook.release_next(v_organization_id, v_endpoint.id, v_delivery.lead_id, v_now);
+    end if;
+    return 'delivered';
+  end if;
+
+  v_message := coalesce(v_message, 'The attempt failed.');
+  v_failing_since := coalesce(v_endpoint.failing_since, v_now);
+  v_failures := v_endpoint.failures + 1;
+  -- A test is one attempt, whose failure says nothing about the events.
+  if v_delivery.event_id is not null then
+    -- After 6 hours without an attempt, the period begins again: nothing was queued, or no worker ran.
+    v_is_new_series := coalesce(v_endpoint.paused_until, v_endpoint.failing_since) < v_now - interval '6 hours';
+    if v_is_new_series then
+      v_failing_since := v_now;
+      v_failures := 1;
+    end if;
+    update webhook.endpoint as p
+    set
+      failures = v_failures,
+      failing_since = v_failing_since,
+      paused_until = greatest(
+        case when v_failures >= 5 then v_now + webhook.backoff(v_now - v_failing_since, settle_delivery.retry_after) end,
+        case when settle_delivery.retry_after > 0 then v_now + make_interval(secs => least(settle_delivery.retry_after, 3600)) end
+      )
+    where p.organization_id = v_organization_id and p.id = v_endpoint.id;
+  end if;
+  v_reason := case
+    when settle_delivery.outcome = 'gone' then 'gone'
+    when v_delivery.event_id is not null and v_failures >= 5 and v_failing_since <= v_now - interval '3 days' then 'failing'
+  end;
+  if v_reason is not null and v_endpoint.state = 'enabled' then
+    update webhook.endpoint as p
+    set state = 'disabled', disabled_reason = v_reason, disabled_at = v_now
+    where p.organization_id = v_organization_id and p.id = v_endpoint.id;
+  end if;
+
+  v_state := case
+    when v_delivery.event_id is null then 'failed'
+    -- The webhook keeps what it has not received.
+    when v_reason is not null or v_endpoint.state = 'disabled' then 'pending'
+    -- Others have succeeded meanwhile. After the end of a failure of the webhook, each delivery is tried for 12 hours more.
+    when
+      v_delivery.begun_at <= v_now - interval '3 days'
+      and (v_endpoint.recovered_at is null or v_endpoint.recovered_at <= v_now - interval '12 hours')
+      then 'failed'
+    else 'pending'
+  end;
+  update webhook.delivery as d
+  set
+    state = v_state,
+    ended_at = case when v_state = 'failed' then v_now end,
+    next_attempt_at = case
+      when v_state = 'pending' then v_now + webhook.backoff(v_now - v_delivery.begun_at, settle_delivery.retry_after)
+    end,
+    leased_until = null,
+    http_status = v_http_status,
+    message = v_message
+  where d.organization_id = v_organization_id and d.id = v_delivery.id;
+  if v_state = 'failed' and v_delivery.event_id is not null then
+    perform webhook.release_next(v_organization_id, v_endpoint.id, v_delivery.lead_id, v_now);
+  end if;
+  return v_state;
+end $$;
+
+ALTER FUNCTION webhook.settle_delivery(organization_id uuid, delivery_id uuid, attempt integer, outcome text, http_status integer, message text, retry_after double precision) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION webhook.settle_delivery(organization_id uuid, delivery_id uuid, attempt integer, outcome text, http_status integer, message text, retry_after double precision) IS 'Records the outcome of an attempt. Returns the delivery''s new state, or null if it has another attempt or has ended.
+
+outcome:
+- delivered: the receiver answered with 2xx. If the webhook was paused, everything that waits is due at once.
+- failed: any other answer, or none. The delivery is tried again after a delay (webhook.backoff). After 5 failures in a row the
+  whole webhook pauses, and one delivery at a time tries it.
+- gone: failed, with 410. The webhook is disabled.
+
+A delivery is failed for good 3 days after its first attempt, if the webhook has received others meanwhile. A webhook that has
+received nothing for 3 days is disabled, and keeps its deliveries. A test fails with its first attempt. retry_after: the seconds
+for which the receiver asks; the whole webhook waits, at most an hour. message: at most 500 characters are kept. Raises PT422
+unknown_outcome.';
+
+CREATE FUNCTION webhook.tg_endpoint__queue() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  -- Events that were sealed before this transaction commits may have been passed over, because nobody saw the webhook.
+  insert into webhook.unqueued_batch (organization_id) values (new.organization_id);
+  if tg_op = 'UPDATE' then
+    perform webhook.hasten(new.organization_id, new.id, date_trunc('milliseconds', clock_timestamp()));
+  end if;
+  return null;
+end $$;
+
+ALTER FUNCTION webhook.tg_endpoint__queue() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION webhook.tg_endpoint__queue() IS 'Trigger: puts the organization of a new or an enabled webhook into webhook.unqueued_batch, and makes what waits due.';
+
 CREATE FUNCTION webhook.tg_endpoint__stamp() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -18050,6 +18819,13 @@ CREATE FUNCTION webhook.tg_endpoint__stamp() RETURNS trigger
 begin
   new.revision := old.revision + 1;
   new.updated_at := greatest(date_trunc('milliseconds', clock_timestamp()), old.updated_at);
+  if new.state = 'enabled' and old.state <> 'enabled' then
+    -- The failures before count no more, and no delivery is given up soon (webhook.settle_delivery).
+    new.failures := 0;
+    new.failing_since := null;
+    new.paused_until := null;
+    new.recovered_at := new.updated_at;
+  end if;
   if new.secret is distinct from old.secret then
     new.previous_secret := case when new.previous_expires_at is not null then old.secret end;
     new.previous_secret_key := case when new.previous_expires_at is not null then old.secret_key end;
@@ -18059,7 +18835,7 @@ end $$;
 
 ALTER FUNCTION webhook.tg_endpoint__stamp() OWNER TO leads_owner;
 
-COMMENT ON FUNCTION webhook.tg_endpoint__stamp() IS 'Trigger: increments revision and sets updated_at.
+COMMENT ON FUNCTION webhook.tg_endpoint__stamp() IS 'Trigger: increments revision and sets updated_at. When the webhook is enabled, forgets its failures.
 
 If the secret is replaced, the old one becomes previous_secret, or is dropped if previous_expires_at is null. The role of the
 API can therefore replace a secret that it can''t read.';
@@ -18899,83 +19675,6 @@ COMMENT ON COLUMN intake.submission.content IS 'What was sent: media_type, and f
 
 COMMENT ON COLUMN intake.submission.faults IS 'What was wrong: an array of {field, code, detail}. Null: nothing.';
 
-CREATE TABLE webhook.delivery (
-    organization_id uuid NOT NULL,
-    id uuid DEFAULT app.new_id() NOT NULL,
-    endpoint_id uuid NOT NULL,
-    event_id uuid,
-    event_created_at timestamp(3) with time zone,
-    "position" bigint,
-    lead_id uuid,
-    action text NOT NULL,
-    state text DEFAULT 'pending'::text NOT NULL,
-    attempts integer DEFAULT 0 NOT NULL,
-    next_attempt_at timestamp(3) with time zone,
-    leased_until timestamp(3) with time zone,
-    last_attempt_at timestamp(3) with time zone,
-    http_status integer,
-    message text,
-    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
-    ended_at timestamp(3) with time zone,
-    CONSTRAINT delivery_counts_attempts CHECK ((attempts >= 0)),
-    CONSTRAINT delivery_ends_when_it_is_not_pending CHECK (((state = 'pending'::text) = (ended_at IS NULL))),
-    CONSTRAINT delivery_has_a_next_attempt_while_it_is_pending CHECK (((state = 'pending'::text) = (next_attempt_at IS NOT NULL))),
-    CONSTRAINT delivery_http_status_within_100_and_599 CHECK (((http_status >= 100) AND (http_status <= 599))),
-    CONSTRAINT delivery_is_leased_while_it_is_pending CHECK (((leased_until IS NULL) OR (state = 'pending'::text))),
-    CONSTRAINT delivery_message_is_text_of_1_to_500 CHECK (app.is_text(message, 500)),
-    CONSTRAINT delivery_state_is_known CHECK ((state = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text, 'skipped'::text, 'simulated'::text]))),
-    CONSTRAINT delivery_without_an_event_is_a_test CHECK ((num_nulls(event_id, event_created_at, "position") = ANY (ARRAY[0, 3])))
-);
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN organization_id SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN id SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN endpoint_id SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN event_id SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN event_created_at SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN "position" SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN lead_id SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN action SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN state SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN attempts SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN next_attempt_at SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN leased_until SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN last_attempt_at SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN http_status SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN message SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN created_at SET STATISTICS 0;
-ALTER TABLE ONLY webhook.delivery ALTER COLUMN ended_at SET STATISTICS 0;
-
-ALTER TABLE ONLY webhook.delivery FORCE ROW LEVEL SECURITY;
-
-ALTER TABLE webhook.delivery OWNER TO leads_owner;
-
-COMMENT ON TABLE webhook.delivery IS 'What is sent to webhooks: one row for each event and webhook. It has no value of a person. The worker deletes it 30 days after its end, and those of a webhook that was deleted.';
-
-COMMENT ON COLUMN webhook.delivery.endpoint_id IS 'The webhook. It may be gone.';
-
-COMMENT ON COLUMN webhook.delivery.event_id IS 'The event. Null: a test.';
-
-COMMENT ON COLUMN webhook.delivery.event_created_at IS 'The time of the event, which names its partition.';
-
-COMMENT ON COLUMN webhook.delivery."position" IS 'The position of the event in the chain of seals: the order of the deliveries.';
-
-COMMENT ON COLUMN webhook.delivery.lead_id IS 'The lead of the event. It may be gone.';
-
-COMMENT ON COLUMN webhook.delivery.action IS 'The action of the event.';
-
-COMMENT ON COLUMN webhook.delivery.state IS 'pending: not delivered yet; delivered; failed: given up; skipped: left out by a client or an operator; simulated: of a test organization, which sends nothing.';
-
-COMMENT ON COLUMN webhook.delivery.attempts IS 'The number of attempts. The fencing token of a lease.';
-
-COMMENT ON COLUMN webhook.delivery.next_attempt_at IS 'When the next attempt is due.';
-
-COMMENT ON COLUMN webhook.delivery.leased_until IS 'Until when a worker has the delivery.';
-
-COMMENT ON COLUMN webhook.delivery.http_status IS 'The status of the last response.';
-
-COMMENT ON COLUMN webhook.delivery.message IS 'Why the last attempt failed. It has no value of a person.';
-
-COMMENT ON COLUMN webhook.delivery.ended_at IS 'When it was delivered, given up, skipped or simulated.';
-
 CREATE TABLE webhook.recipient (
     organization_id uuid NOT NULL,
     lead_id uuid NOT NULL,
@@ -19007,6 +19706,19 @@ COMMENT ON COLUMN webhook.recipient.host IS 'The host of its address at the last
 COMMENT ON COLUMN webhook.recipient.first_at IS 'The first attempt.';
 
 COMMENT ON COLUMN webhook.recipient.last_at IS 'The last attempt.';
+
+CREATE TABLE webhook.unqueued_batch (
+    organization_id uuid NOT NULL,
+    id uuid DEFAULT app.new_id() NOT NULL
+);
+ALTER TABLE ONLY webhook.unqueued_batch ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.unqueued_batch ALTER COLUMN id SET STATISTICS 0;
+
+ALTER TABLE ONLY webhook.unqueued_batch FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE webhook.unqueued_batch OWNER TO leads_owner;
+
+COMMENT ON TABLE webhook.unqueued_batch IS 'The queue of webhook.queue_deliveries: a row for each batch of new seals, and for each webhook that was created or enabled.';
 
 ALTER TABLE ONLY app.organization
     ADD CONSTRAINT organization_pkey PRIMARY KEY (organization_id);
@@ -19229,6 +19941,9 @@ ALTER TABLE ONLY webhook.recipient
 ALTER TABLE ONLY webhook.sealing_key
     ADD CONSTRAINT sealing_key_pkey PRIMARY KEY (key_id);
 
+ALTER TABLE ONLY webhook.unqueued_batch
+    ADD CONSTRAINT unqueued_batch_pkey PRIMARY KEY (organization_id, id);
+
 CREATE INDEX idempotency_key_by_created_at ON app.idempotency_key USING btree (organization_id, created_at);
 
 CREATE INDEX lead_by_created_at ON app.lead USING btree (organization_id, created_at DESC, id DESC);
@@ -19283,13 +19998,15 @@ CREATE INDEX signal_by_created_at ON scoring.signal USING btree (organization_id
 
 CREATE INDEX signal_by_observed_at ON scoring.signal USING btree (organization_id, lead_and_type, observed_at DESC, id DESC);
 
-CREATE INDEX delivery_by_created_at ON webhook.delivery USING btree (organization_id, endpoint_id, created_at DESC, id DESC);
-
 CREATE INDEX delivery_by_ended_at ON webhook.delivery USING btree (organization_id, ended_at) WHERE (ended_at IS NOT NULL);
 
 CREATE INDEX delivery_by_lead_id ON webhook.delivery USING btree (organization_id, endpoint_id, lead_id, "position") WHERE (state = 'pending'::text);
 
-CREATE INDEX delivery_by_next_attempt_at ON webhook.delivery USING btree (organization_id, endpoint_id, next_attempt_at) WHERE (state = 'pending'::text);
+CREATE INDEX delivery_by_leased_until ON webhook.delivery USING btree (organization_id, endpoint_id, leased_until) WHERE (leased_until IS NOT NULL);
+
+CREATE INDEX delivery_by_next_attempt_at ON webhook.delivery USING btree (organization_id, endpoint_id, next_attempt_at) WHERE (next_attempt_at IS NOT NULL);
+
+CREATE INDEX delivery_by_state ON webhook.delivery USING btree (organization_id, endpoint_id, state, created_at DESC, id DESC);
 
 CREATE UNIQUE INDEX sealing_key_by_current ON webhook.sealing_key USING btree (is_current) WHERE is_current;
 
@@ -19443,6 +20160,8 @@ CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON webhook.endpoint FOR EACH
 
 CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON webhook.recipient FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('An erasure would not list the webhooks that received values.');
 
+CREATE TRIGGER _100_refuse_truncate BEFORE TRUNCATE ON webhook.unqueued_batch FOR EACH STATEMENT EXECUTE FUNCTION audit.tg_refuse('The events of the batches would not be sent.');
+
 CREATE TRIGGER _110_keep_event BEFORE UPDATE ON webhook.delivery FOR EACH ROW WHEN (((((((((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.id IS DISTINCT FROM new.id)) OR (old.endpoint_id IS DISTINCT FROM new.endpoint_id)) OR (old.event_id IS DISTINCT FROM new.event_id)) OR (old.event_created_at IS DISTINCT FROM new.event_created_at)) OR (old."position" IS DISTINCT FROM new."position")) OR (old.lead_id IS DISTINCT FROM new.lead_id)) OR (old.action IS DISTINCT FROM new.action))) EXECUTE FUNCTION audit.tg_refuse('A delivery keeps its webhook and its event.');
 
 CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON webhook.endpoint FOR EACH ROW WHEN ((((old.organization_id IS DISTINCT FROM new.organization_id) OR (old.id IS DISTINCT FROM new.id)) OR (old.created_at IS DISTINCT FROM new.created_at))) EXECUTE FUNCTION audit.tg_refuse('organization_id, id and created_at never change.');
@@ -19450,6 +20169,10 @@ CREATE TRIGGER _120_keep_identity BEFORE UPDATE ON webhook.endpoint FOR EACH ROW
 CREATE TRIGGER _130_count_up BEFORE UPDATE ON webhook.delivery FOR EACH ROW WHEN ((new.attempts < old.attempts)) EXECUTE FUNCTION audit.tg_refuse('attempts is the fencing token and never decreases.');
 
 CREATE TRIGGER _500_stamp BEFORE UPDATE ON webhook.endpoint FOR EACH ROW WHEN ((((((((old.name IS DISTINCT FROM new.name) OR (old.url IS DISTINCT FROM new.url)) OR (old.actions IS DISTINCT FROM new.actions)) OR (old.include IS DISTINCT FROM new.include)) OR (old.state IS DISTINCT FROM new.state)) OR (old.disabled_reason IS DISTINCT FROM new.disabled_reason)) OR (old.secret IS DISTINCT FROM new.secret))) EXECUTE FUNCTION webhook.tg_endpoint__stamp();
+
+CREATE TRIGGER _800_queue AFTER INSERT ON webhook.endpoint FOR EACH ROW EXECUTE FUNCTION webhook.tg_endpoint__queue();
+
+CREATE TRIGGER _810_queue_enabled AFTER UPDATE ON webhook.endpoint FOR EACH ROW WHEN (((new.state = 'enabled'::text) AND (old.state <> 'enabled'::text))) EXECUTE FUNCTION webhook.tg_endpoint__queue();
 
 CREATE TRIGGER _900_record AFTER INSERT OR DELETE OR UPDATE ON webhook.endpoint FOR EACH ROW EXECUTE FUNCTION audit.tg_record('webhook', 'id', 'disabled_at', 'failing_since', 'failures', 'paused_until', 'recovered_at', 'position', 'secret_key', 'previous_secret', 'previous_secret_key', 'previous_expires_at', 'revision');
 
@@ -20119,6 +20842,14 @@ CREATE POLICY recipient_jobs_insert ON webhook.recipient FOR INSERT TO leads_job
 CREATE POLICY recipient_jobs_select ON webhook.recipient FOR SELECT TO leads_jobs USING (true);
 
 CREATE POLICY recipient_jobs_update ON webhook.recipient FOR UPDATE TO leads_jobs USING (true) WITH CHECK (true);
+
+ALTER TABLE webhook.unqueued_batch ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY unqueued_batch_jobs_delete ON webhook.unqueued_batch FOR DELETE TO leads_jobs USING (true);
+
+CREATE POLICY unqueued_batch_jobs_insert ON webhook.unqueued_batch FOR INSERT TO leads_jobs WITH CHECK (true);
+
+CREATE POLICY unqueued_batch_jobs_select ON webhook.unqueued_batch FOR SELECT TO leads_jobs USING (true);
 
 GRANT USAGE ON SCHEMA admin TO leads_jobs;
 GRANT USAGE ON SCHEMA admin TO leads_operator;
@@ -21847,6 +22578,11 @@ REVOKE ALL ON FUNCTION scoring.tg_score__check() FROM PUBLIC;
 REVOKE ALL ON FUNCTION webhook.announce_keys(key_ids text[], public_keys bytea[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.announce_keys(key_ids text[], public_keys bytea[]) TO leads_worker;
 
+REVOKE ALL ON FUNCTION webhook.backoff(elapsed interval, retry_after double precision) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION webhook.delete_old_deliveries(batch integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.delete_old_deliveries(batch integer) TO leads_worker;
+
 GRANT DELETE ON TABLE webhook.endpoint TO leads_exec;
 GRANT SELECT,DELETE ON TABLE webhook.endpoint TO leads_jobs;
 GRANT DELETE ON TABLE webhook.endpoint TO leads_eraser;
@@ -21917,6 +22653,78 @@ GRANT SELECT(updated_at) ON TABLE webhook.endpoint TO leads_exec;
 
 REVOKE ALL ON FUNCTION webhook.endpoints_without_key(key_ids text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.endpoints_without_key(key_ids text[]) TO leads_worker;
+
+GRANT SELECT ON TABLE webhook.delivery TO leads_exec;
+GRANT SELECT,DELETE ON TABLE webhook.delivery TO leads_jobs;
+GRANT DELETE ON TABLE webhook.delivery TO leads_eraser;
+
+GRANT INSERT(organization_id) ON TABLE webhook.delivery TO leads_exec;
+GRANT INSERT(organization_id) ON TABLE webhook.delivery TO leads_jobs;
+GRANT SELECT(organization_id) ON TABLE webhook.delivery TO leads_eraser;
+
+GRANT INSERT(id) ON TABLE webhook.delivery TO leads_exec;
+GRANT INSERT(id) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT INSERT(endpoint_id) ON TABLE webhook.delivery TO leads_exec;
+GRANT INSERT(endpoint_id) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT INSERT(event_id) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT INSERT(event_created_at) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT INSERT("position") ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT INSERT(lead_id) ON TABLE webhook.delivery TO leads_jobs;
+GRANT SELECT(lead_id) ON TABLE webhook.delivery TO leads_eraser;
+
+GRANT INSERT(action) ON TABLE webhook.delivery TO leads_exec;
+GRANT INSERT(action) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT INSERT(state),UPDATE(state) ON TABLE webhook.delivery TO leads_exec;
+GRANT INSERT(state),UPDATE(state) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT UPDATE(attempts) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT UPDATE(begun_at) ON TABLE webhook.delivery TO leads_exec;
+GRANT UPDATE(begun_at) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT INSERT(next_attempt_at),UPDATE(next_attempt_at) ON TABLE webhook.delivery TO leads_exec;
+GRANT INSERT(next_attempt_at),UPDATE(next_attempt_at) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT UPDATE(leased_until) ON TABLE webhook.delivery TO leads_exec;
+GRANT UPDATE(leased_until) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT UPDATE(last_attempt_at) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT UPDATE(http_status) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT UPDATE(message) ON TABLE webhook.delivery TO leads_jobs;
+
+GRANT INSERT(ended_at),UPDATE(ended_at) ON TABLE webhook.delivery TO leads_exec;
+GRANT INSERT(ended_at),UPDATE(ended_at) ON TABLE webhook.delivery TO leads_jobs;
+
+REVOKE ALL ON FUNCTION webhook.first_deliveries() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION webhook.hasten(organization_id uuid, endpoint_id uuid, at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION webhook.lease_deliveries(key_ids text[], batch integer, running jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.lease_deliveries(key_ids text[], batch integer, running jsonb) TO leads_worker;
+
+REVOKE ALL ON FUNCTION webhook.message(organization_id uuid, action text, event_id uuid, at timestamp with time zone, "position" bigint, lead_id uuid, payload json, has_values boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION webhook.queue_deliveries(after uuid, batch integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.queue_deliveries(after uuid, batch integer) TO leads_worker;
+
+REVOKE ALL ON FUNCTION webhook.release_next(organization_id uuid, endpoint_id uuid, lead_id uuid, at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION webhook.seconds_until_due(key_ids text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.seconds_until_due(key_ids text[]) TO leads_worker;
+
+REVOKE ALL ON FUNCTION webhook.settle_delivery(organization_id uuid, delivery_id uuid, attempt integer, outcome text, http_status integer, message text, retry_after double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.settle_delivery(organization_id uuid, delivery_id uuid, attempt integer, outcome text, http_status integer, message text, retry_after double precision) TO leads_worker;
+
+REVOKE ALL ON FUNCTION webhook.tg_endpoint__queue() FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.tg_endpoint__queue() TO leads_owner;
 
 REVOKE ALL ON FUNCTION webhook.tg_endpoint__stamp() FROM PUBLIC;
 
@@ -22168,52 +22976,6 @@ GRANT UPDATE(faults) ON TABLE intake.submission TO leads_jobs;
 
 GRANT SELECT(created_at) ON TABLE intake.submission TO leads_exec;
 
-GRANT SELECT ON TABLE webhook.delivery TO leads_exec;
-GRANT SELECT,DELETE ON TABLE webhook.delivery TO leads_jobs;
-GRANT DELETE ON TABLE webhook.delivery TO leads_eraser;
-
-GRANT INSERT(organization_id) ON TABLE webhook.delivery TO leads_exec;
-GRANT INSERT(organization_id) ON TABLE webhook.delivery TO leads_jobs;
-GRANT SELECT(organization_id) ON TABLE webhook.delivery TO leads_eraser;
-
-GRANT INSERT(id) ON TABLE webhook.delivery TO leads_exec;
-GRANT INSERT(id) ON TABLE webhook.delivery TO leads_jobs;
-
-GRANT INSERT(endpoint_id) ON TABLE webhook.delivery TO leads_exec;
-GRANT INSERT(endpoint_id) ON TABLE webhook.delivery TO leads_jobs;
-
-GRANT INSERT(event_id) ON TABLE webhook.delivery TO leads_jobs;
-
-GRANT INSERT(event_created_at) ON TABLE webhook.delivery TO leads_jobs;
-
-GRANT INSERT("position") ON TABLE webhook.delivery TO leads_jobs;
-
-GRANT INSERT(lead_id) ON TABLE webhook.delivery TO leads_jobs;
-GRANT SELECT(lead_id) ON TABLE webhook.delivery TO leads_eraser;
-
-GRANT INSERT(action) ON TABLE webhook.delivery TO leads_exec;
-GRANT INSERT(action) ON TABLE webhook.delivery TO leads_jobs;
-
-GRANT INSERT(state),UPDATE(state) ON TABLE webhook.delivery TO leads_exec;
-GRANT INSERT(state),UPDATE(state) ON TABLE webhook.delivery TO leads_jobs;
-
-GRANT UPDATE(attempts) ON TABLE webhook.delivery TO leads_jobs;
-
-GRANT INSERT(next_attempt_at),UPDATE(next_attempt_at) ON TABLE webhook.delivery TO leads_exec;
-GRANT INSERT(next_attempt_at),UPDATE(next_attempt_at) ON TABLE webhook.delivery TO leads_jobs;
-
-GRANT UPDATE(leased_until) ON TABLE webhook.delivery TO leads_exec;
-GRANT UPDATE(leased_until) ON TABLE webhook.delivery TO leads_jobs;
-
-GRANT UPDATE(last_attempt_at) ON TABLE webhook.delivery TO leads_jobs;
-
-GRANT UPDATE(http_status) ON TABLE webhook.delivery TO leads_jobs;
-
-GRANT UPDATE(message) ON TABLE webhook.delivery TO leads_jobs;
-
-GRANT INSERT(ended_at),UPDATE(ended_at) ON TABLE webhook.delivery TO leads_exec;
-GRANT INSERT(ended_at),UPDATE(ended_at) ON TABLE webhook.delivery TO leads_jobs;
-
 GRANT SELECT ON TABLE webhook.recipient TO leads_exec;
 GRANT SELECT,INSERT,DELETE ON TABLE webhook.recipient TO leads_jobs;
 GRANT SELECT,DELETE ON TABLE webhook.recipient TO leads_eraser;
@@ -22221,6 +22983,10 @@ GRANT SELECT,DELETE ON TABLE webhook.recipient TO leads_eraser;
 GRANT UPDATE(host) ON TABLE webhook.recipient TO leads_jobs;
 
 GRANT UPDATE(last_at) ON TABLE webhook.recipient TO leads_jobs;
+
+GRANT SELECT,DELETE ON TABLE webhook.unqueued_batch TO leads_jobs;
+
+GRANT INSERT(organization_id) ON TABLE webhook.unqueued_batch TO leads_jobs;
 
 REVOKE ALL ON FUNCTION admin.crm_connections(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.crm_connections(organization_id uuid) TO leads_operator;

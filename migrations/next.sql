@@ -1838,7 +1838,7 @@ comment on column webhook.endpoint.disabled_reason is
 comment on column webhook.endpoint.failing_since is 'The first failure after the last success. Null: it does not fail.';
 comment on column webhook.endpoint.failures is 'The number of failures since the last success.';
 comment on column webhook.endpoint.paused_until is 'When the next attempt may be made, after several failures in a row.';
-comment on column webhook.endpoint.recovered_at is 'When an attempt last succeeded after a failure.';
+comment on column webhook.endpoint.recovered_at is 'When an attempt last succeeded after a pause, or the webhook was enabled.';
 comment on column webhook.endpoint.position is 'The position in the chain of seals of the last event that has its delivery.';
 comment on column webhook.endpoint.secret is 'The secret that signs messages, sealed to a key of the workers.';
 comment on column webhook.endpoint.secret_key is 'The id of that key.';
@@ -1861,6 +1861,7 @@ create table webhook.delivery (
   action text not null,
   state text not null default 'pending',
   attempts integer not null default 0,
+  begun_at timestamptz(3),
   next_attempt_at timestamptz(3),
   leased_until timestamptz(3),
   last_attempt_at timestamptz(3),
@@ -1873,18 +1874,20 @@ create table webhook.delivery (
   constraint delivery_without_an_event_is_a_test
     check (num_nulls(event_id, event_created_at, position) in (0, 3)),
   constraint delivery_state_is_known check (state in ('pending', 'delivered', 'failed', 'skipped', 'simulated')),
-  constraint delivery_has_a_next_attempt_while_it_is_pending check ((state = 'pending') = (next_attempt_at is not null)),
+  constraint delivery_has_a_next_attempt_only_while_it_is_pending check (next_attempt_at is null or state = 'pending'),
   constraint delivery_ends_when_it_is_not_pending check ((state = 'pending') = (ended_at is null)),
-  constraint delivery_is_leased_while_it_is_pending check (leased_until is null or state = 'pending'),
+  constraint delivery_is_due_again_when_its_lease_ends check (leased_until is null or leased_until = next_attempt_at),
   constraint delivery_counts_attempts check (attempts >= 0),
   constraint delivery_http_status_within_100_and_599 check (http_status between 100 and 599),
   constraint delivery_message_is_text_of_1_to_500 check (app.is_text(message, 500))
 );
--- The deliveries of a webhook in the order of the API's list.
-create index delivery_by_created_at on webhook.delivery (organization_id, endpoint_id, created_at desc, id desc);
+-- The deliveries of a webhook in the order of the API's list, for each state.
+create index delivery_by_state on webhook.delivery (organization_id, endpoint_id, state, created_at desc, id desc);
+-- Only the first delivery of each lead is in it, so that a lease reads no other.
 create index delivery_by_next_attempt_at on webhook.delivery (organization_id, endpoint_id, next_attempt_at)
-where state = 'pending';
--- The first one of each lead.
+where next_attempt_at is not null;
+create index delivery_by_leased_until on webhook.delivery (organization_id, endpoint_id, leased_until)
+where leased_until is not null;
 create index delivery_by_lead_id on webhook.delivery (organization_id, endpoint_id, lead_id, position)
 where state = 'pending';
 create index delivery_by_ended_at on webhook.delivery (organization_id, ended_at) where ended_at is not null;
@@ -1902,8 +1905,12 @@ comment on column webhook.delivery.state is
   'pending: not delivered yet; delivered; failed: given up; skipped: left out by a client or an operator; simulated: of a '
   'test organization, which sends nothing.';
 comment on column webhook.delivery.attempts is 'The number of attempts. The fencing token of a lease.';
-comment on column webhook.delivery.next_attempt_at is 'When the next attempt is due.';
-comment on column webhook.delivery.leased_until is 'Until when a worker has the delivery.';
+comment on column webhook.delivery.begun_at is
+  'The first attempt since the delivery was created, or since a redelivery was requested.';
+comment on column webhook.delivery.next_attempt_at is
+  'When the next attempt is due, or when the lease ends. Null: it has ended, or an earlier delivery of the same lead waits.';
+comment on column webhook.delivery.leased_until is 'Until when a worker has the delivery. Null: no worker has it.';
+comment on column webhook.delivery.last_attempt_at is 'When the last attempt began.';
 comment on column webhook.delivery.http_status is 'The status of the last response.';
 comment on column webhook.delivery.message is 'Why the last attempt failed. It has no value of a person.';
 comment on column webhook.delivery.ended_at is 'When it was delivered, given up, skipped or simulated.';
@@ -1928,6 +1935,15 @@ comment on column webhook.recipient.host is 'The host of its address at the last
 comment on column webhook.recipient.first_at is 'The first attempt.';
 comment on column webhook.recipient.last_at is 'The last attempt.';
 
+create table webhook.unqueued_batch (
+  organization_id uuid not null,
+  id uuid not null default app.new_id(),
+  constraint unqueued_batch_pkey primary key (organization_id, id)
+);
+
+comment on table webhook.unqueued_batch is
+  'The queue of webhook.queue_deliveries: a row for each batch of new seals, and for each webhook that was created or enabled.';
+
 do $$
 declare
   v_column record;
@@ -1936,7 +1952,10 @@ begin
     select a.attrelid::regclass as of_table, a.attname as name
     from pg_catalog.pg_attribute as a
     where
-      a.attrelid in ('webhook.endpoint'::regclass, 'webhook.delivery'::regclass, 'webhook.recipient'::regclass)
+      a.attrelid in (
+        'webhook.endpoint'::regclass, 'webhook.delivery'::regclass, 'webhook.recipient'::regclass,
+        'webhook.unqueued_batch'::regclass
+      )
       and a.attnum > 0
   loop
     execute format('alter table %s alter column %I set statistics 0', v_column.of_table, v_column.name);
@@ -1946,6 +1965,7 @@ end $$;
 alter table webhook.endpoint enable row level security, force row level security;
 alter table webhook.delivery enable row level security, force row level security;
 alter table webhook.recipient enable row level security, force row level security;
+alter table webhook.unqueued_batch enable row level security, force row level security;
 
 reset role;
 

@@ -366,3 +366,90 @@ begin atomic
 end;
 
 comment on function test.leased(integer) is 'Leases the pushes that are due, as a worker with the key k, and returns the names of the leads.';
+
+
+-- Webhooks. A test creates the live organization "Acme" first. As the dba it does what a worker with the key k does
+
+create function test.make_webhook(name text, include text default 'ids', actions text[] default null)
+returns uuid language sql volatile
+begin atomic
+  insert into webhook.endpoint (organization_id, name, url, actions, include, position, secret, secret_key)
+  values (
+    test.acme(), make_webhook.name, 'https://' || make_webhook.name || '.example.com/hook?key=secret', make_webhook.actions,
+    make_webhook.include,
+    coalesce((select max(s.position) from audit.seal as s where s.organization_id = test.acme()), 0),
+    convert_to('the secret of ' || make_webhook.name, 'UTF8'), 'k'
+  )
+  returning id;
+end;
+
+comment on function test.make_webhook(text, text, text[]) is 'Creates a webhook of Acme, and returns its id.';
+
+create function test.webhook(name text)
+returns uuid language sql stable security definer
+begin atomic
+  select p.id from webhook.endpoint as p where p.name = webhook.name;
+end;
+
+comment on function test.webhook(text) is 'The id of the webhook with this name, in any organization.';
+
+create function test.queue_deliveries()
+returns void language plpgsql volatile
+as $$
+begin
+  perform test.act_as('dba');
+  while exists (select from audit.unsealed) loop
+    perform admin.seal_events(o.id) from (select null::uuid as id union select u.organization_id from audit.unsealed as u) as o;
+  end loop;
+  while exists (select from webhook.unqueued_batch) loop
+    perform webhook.queue_deliveries(o.id)
+    from (select null::uuid as id union select b.organization_id from webhook.unqueued_batch as b) as o;
+  end loop;
+end $$;
+
+comment on function test.queue_deliveries() is 'Seals all events and queues their deliveries, as the worker does, as the dba.';
+
+create function test.lease_deliveries(batch integer default 64, running jsonb default '{}')
+returns table (webhook text, lead text, action text, attempt integer, delivery_id uuid, body jsonb)
+language sql volatile
+begin atomic
+  select
+    p.name,
+    (select l.email from app.lead as l where l.organization_id = j.organization_id and l.id::text = j.body::json -> 'data' ->> 'lead_id'),
+    j.body::json ->> 'type', j.attempt, j.delivery_id, j.body::jsonb
+  from webhook.lease_deliveries('{k}', lease_deliveries.batch, lease_deliveries.running) as j
+  join webhook.endpoint as p on p.organization_id = j.organization_id and p.id = j.endpoint_id;
+end;
+
+comment on function test.lease_deliveries(integer, jsonb) is 'Leases deliveries: the name of the webhook, the address of the lead, and the rest.';
+
+create function test.settle_deliveries(outcome text, batch integer default 64)
+returns text[] language sql volatile
+begin atomic
+  select array(
+    select webhook.settle_delivery(test.acme(), j.delivery_id, j.attempt, settle_deliveries.outcome, 500, 'a message')
+    from webhook.lease_deliveries('{k}', settle_deliveries.batch) as j
+  );
+end;
+
+comment on function test.settle_deliveries(text, integer) is
+  'Leases deliveries, and settles them all with the outcome. Returns their states.';
+
+create function test.age_deliveries(elapsed interval)
+returns void language plpgsql volatile
+as $$
+begin
+  update webhook.delivery as d
+  set
+    begun_at = d.begun_at - age_deliveries.elapsed,
+    next_attempt_at = d.next_attempt_at - age_deliveries.elapsed,
+    leased_until = d.leased_until - age_deliveries.elapsed,
+    ended_at = d.ended_at - age_deliveries.elapsed;
+  update webhook.endpoint as p
+  set
+    failing_since = p.failing_since - age_deliveries.elapsed,
+    paused_until = p.paused_until - age_deliveries.elapsed,
+    recovered_at = p.recovered_at - age_deliveries.elapsed;
+end $$;
+
+comment on function test.age_deliveries(interval) is 'Moves the times of deliveries and webhooks back, as if this time had passed.';

@@ -287,6 +287,8 @@ reset role;
 -- section webhook: Webhooks, and what is sent to them.
 \ir webhook/sealing_key.grants.sql
 \ir webhook/tg_endpoint__stamp.sql
+\ir webhook/hasten.sql
+\ir webhook/tg_endpoint__queue.sql
 \ir webhook/endpoint.policies.sql
 \ir webhook/endpoint.triggers.sql
 \ir webhook/endpoint.grants.sql
@@ -298,6 +300,18 @@ reset role;
 \ir webhook/recipient.grants.sql
 \ir webhook/announce_keys.sql
 \ir webhook/endpoints_without_key.sql
+\ir webhook/unqueued_batch.policies.sql
+\ir webhook/unqueued_batch.triggers.sql
+\ir webhook/unqueued_batch.grants.sql
+\ir webhook/queue_deliveries.sql
+\ir webhook/release_next.sql
+\ir webhook/first_deliveries.sql
+\ir webhook/message.sql
+\ir webhook/lease_deliveries.sql
+\ir webhook/backoff.sql
+\ir webhook/settle_delivery.sql
+\ir webhook/seconds_until_due.sql
+\ir webhook/delete_old_deliveries.sql
 
 -- section api: The API: errors, routes, the reference, and the functions that answer requests.
 \ir api/problem.grants.sql

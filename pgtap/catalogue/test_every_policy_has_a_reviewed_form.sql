@@ -172,6 +172,9 @@ where
         ('webhook.recipient.recipient_jobs_insert', 'leads_jobs', 'insert'),
         ('webhook.recipient.recipient_jobs_update', 'leads_jobs', 'update'),
         ('webhook.recipient.recipient_jobs_delete', 'leads_jobs', 'delete'),
+        ('webhook.unqueued_batch.unqueued_batch_jobs_select', 'leads_jobs', 'select'),
+        ('webhook.unqueued_batch.unqueued_batch_jobs_insert', 'leads_jobs', 'insert'),
+        ('webhook.unqueued_batch.unqueued_batch_jobs_delete', 'leads_jobs', 'delete'),
         -- The functions that erase.
         ('admin.import_row.import_row_eraser_select', 'leads_eraser', 'select'),
         ('admin.import_row.import_row_eraser_delete', 'leads_eraser', 'delete'),

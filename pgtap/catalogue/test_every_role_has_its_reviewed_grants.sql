@@ -154,6 +154,11 @@ from (values
     execute on crm.trace_id
     execute on webhook.announce_keys
     execute on webhook.endpoints_without_key
+    execute on webhook.delete_old_deliveries
+    execute on webhook.lease_deliveries
+    execute on webhook.queue_deliveries
+    execute on webhook.seconds_until_due
+    execute on webhook.settle_delivery
   '),
   ('leads_exec', '
     usage on schema api
@@ -219,7 +224,7 @@ from (values
     delete on webhook.endpoint
     select on webhook.delivery
     insert (organization_id, id, endpoint_id, action, state, next_attempt_at, ended_at) on webhook.delivery
-    update (state, next_attempt_at, leased_until, ended_at) on webhook.delivery
+    update (state, begun_at, next_attempt_at, leased_until, ended_at) on webhook.delivery
     select on webhook.recipient
     select on scoring.score
     insert (organization_id, lead_id, kind, lead_score, ai_reasoning, model, model_version, base, contributions,
@@ -540,10 +545,12 @@ from (values
       ended_at
     ) on webhook.delivery
     update (
-      state, attempts, next_attempt_at, leased_until, last_attempt_at, http_status, message, ended_at
+      state, attempts, begun_at, next_attempt_at, leased_until, last_attempt_at, http_status, message, ended_at
     ) on webhook.delivery
     delete, insert, select on webhook.recipient
     update (host, last_at) on webhook.recipient
+    delete, select on webhook.unqueued_batch
+    insert (organization_id) on webhook.unqueued_batch
     delete on intake.client
     select (organization_id, form_id, address, free_at) on intake.client
     insert (organization_id, id, key_id, name, preset, source, mapping, constants, origins, honeypot,
@@ -804,6 +811,7 @@ from (values
     execute on audit.tg_signal__record
     execute on audit.tg_sync__record
     execute on crm.tg_lead__push
+    execute on webhook.tg_endpoint__queue
   '),
   ('public', '
     execute on api.session_faults

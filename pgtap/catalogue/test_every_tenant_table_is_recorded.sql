@@ -19,7 +19,7 @@ where
   t.oid::regclass::text not in (
     'app.idempotency_key', 'app.lead_word', 'app.unindexed_lead', 'intake.submission', 'intake.client', 'crm.attempt',
     'app.stage_stay', 'app.stage_day', 'app.stage_progress', 'app.uncounted_seal',
-    'admin.lead_import', 'admin.import_row', 'webhook.delivery', 'webhook.recipient', 'auth.key_use',
+    'admin.lead_import', 'admin.import_row', 'webhook.delivery', 'webhook.recipient', 'auth.key_use', 'webhook.unqueued_batch',
     'audit.event', 'audit.unsealed', 'audit.seal'
   )
   and not exists (

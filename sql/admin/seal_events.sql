@@ -105,10 +105,11 @@ begin
   -- In one order, so that two sessions that queue the same leads wait for no deadlock.
   order by u.id
   on conflict do nothing;
-  -- In this transaction, so that no seal is left out of the figures of stages.
+  -- In this transaction, so that no seal is left out of the figures of stages, and no event of the webhooks.
   if cardinality(v_seals) > 0 then
     insert into app.uncounted_seal (organization_id, position) values (v_organization_id, v_seal.position)
     on conflict do nothing;
+    insert into webhook.unqueued_batch (organization_id) values (v_organization_id);
   end if;
   return query select v_organization_id, cardinality(v_seals);
 end $$;
@@ -118,7 +119,7 @@ $$Seals up to batch new events of one organization, the oldest first.
 
 It takes the first organization with an id greater than "after" that has unsealed events; null: the first of all.
 Returns no row if there is no such organization. sealed: the number of events; if it is less than batch, no committed event
-of the organization is left. Leads whose words may have changed are put into app.unindexed_lead, and the last seal into
-app.uncounted_seal. Several workers may call it at the same time.$$;
+of the organization is left. Leads whose words may have changed are put into app.unindexed_lead, the last seal into
+app.uncounted_seal, and the organization into webhook.unqueued_batch. Several workers may call it at the same time.$$;
 
 grant execute on function admin.seal_events(uuid, integer) to leads_worker, leads_operator;

@@ -25,7 +25,7 @@ begin atomic
       and t.name not in (
         'app.idempotency_key', 'app.lead_word', 'app.unindexed_lead', 'intake.submission', 'intake.client', 'crm.attempt',
         'app.stage_stay', 'app.stage_day', 'app.stage_progress', 'app.uncounted_seal',
-        'admin.lead_import', 'admin.import_row', 'webhook.delivery', 'webhook.recipient', 'auth.key_use',
+        'admin.lead_import', 'admin.import_row', 'webhook.delivery', 'webhook.recipient', 'auth.key_use', 'webhook.unqueued_batch',
         'audit.event', 'audit.unsealed', 'audit.seal'
       )
     union all
@@ -55,10 +55,13 @@ begin atomic
       ('webhook.endpoint', '_100_refuse_truncate', false),
       ('webhook.endpoint', '_120_keep_identity', false),
       ('webhook.endpoint', '_500_stamp', false),
+      ('webhook.endpoint', '_800_queue', false),
+      ('webhook.endpoint', '_810_queue_enabled', false),
       ('webhook.delivery', '_100_refuse_truncate', false),
       ('webhook.delivery', '_110_keep_event', false),
       ('webhook.delivery', '_130_count_up', false),
       ('webhook.recipient', '_100_refuse_truncate', false),
+      ('webhook.unqueued_batch', '_100_refuse_truncate', false),
       ('crm.sync', '_100_refuse_truncate', false),
       ('crm.sync', '_110_keep_identity', false),
       ('crm.sync', '_120_keep_outcome', false),

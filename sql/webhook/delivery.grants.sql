@@ -6,7 +6,7 @@ from leads_auth, leads_exec, leads_intake, leads_jobs, leads_audit, leads_eraser
 grant
   select,
   insert (organization_id, id, endpoint_id, action, state, next_attempt_at, ended_at),
-  update (state, next_attempt_at, leased_until, ended_at)
+  update (state, begun_at, next_attempt_at, leased_until, ended_at)
 on webhook.delivery to leads_exec;
 
 grant
@@ -15,7 +15,7 @@ grant
     organization_id, id, endpoint_id, event_id, event_created_at, position, lead_id, action, state, next_attempt_at, ended_at
   ),
   update (
-    state, attempts, next_attempt_at, leased_until, last_attempt_at, http_status, message, ended_at
+    state, attempts, begun_at, next_attempt_at, leased_until, last_attempt_at, http_status, message, ended_at
   ),
   delete
 on webhook.delivery to leads_jobs;

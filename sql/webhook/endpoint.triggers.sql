@@ -18,6 +18,13 @@ create trigger _500_stamp before update on webhook.endpoint
   )
   execute function webhook.tg_endpoint__stamp();
 
+create trigger _800_queue after insert on webhook.endpoint
+  for each row execute function webhook.tg_endpoint__queue();
+
+create trigger _810_queue_enabled after update on webhook.endpoint
+  for each row when (new.state = 'enabled' and old.state <> 'enabled')
+  execute function webhook.tg_endpoint__queue();
+
 -- The audit log doesn't record what changes with the deliveries.
 create trigger _900_record after insert or update or delete on webhook.endpoint
   for each row execute function audit.tg_record(

@@ -357,6 +357,7 @@ def _strings() -> Iterator[Attack]:
         "admin.load_history('{victim}', '{}')",
         "api.list_leads()",
         "crm.lease_syncs('{k}', 64)",
+        "webhook.lease_deliveries('{k}', 64)",
         "xpath('/', xmlparse(document '<!DOCTYPE x [<!ENTITY y SYSTEM \"file:///etc/passwd\">]><x>&y;</x>'))",
     ):
         yield Attack(call, (f"select {call}",), SAME, "{victim" in call)

@@ -127,9 +127,30 @@ ARRANGED = (
         "select f.organization_id, f.id, a.address, now() + a.wait from intake.form as f cross join "
         "(values (inet '192.0.2.1', interval '1 hour'), ('192.0.2.2', '0')) as a (address, wait)",
     ),
+    # A webhook with a delivery of each state.
+    Call(
+        "postgres",
+        "insert into webhook.endpoint (organization_id, name, url, actions, include, position, secret, secret_key, created_at) "
+        "values ('{victim}', 'hook', 'https://hook.one.example/', array['lead.created', 'lead.updated'], 'values', 0, 's', 'k', "
+        "now() - interval '1 hour')",
+    ),
     Call("leads_operator", "select * from admin.seal_events(null, 20)"),
     worker("admin.index_leads()"),
     worker("admin.count_stages()"),
+    worker("webhook.queue_deliveries()"),
+    worker("webhook.lease_deliveries('{k}', 4)"),
+    Call(
+        "postgres",
+        "with first as (select d.id, row_number() over (order by d.position) as number from webhook.delivery as d "
+        "where d.leased_until is not null) update webhook.delivery as d set leased_until = null, next_attempt_at = null, "
+        "ended_at = now() - f.number * interval '12 days', message = f.number::text, "
+        "state = (array['delivered', 'failed', 'skipped'])[f.number] from first as f where d.id = f.id and f.number < 4",
+    ),
+    Call(
+        "postgres",
+        "insert into webhook.delivery (organization_id, endpoint_id, action, next_attempt_at) "
+        "select organization_id, id, 'webhook.test', now() from webhook.endpoint",
+    ),
 )
 
 # The attacker's copy of the form has a token of its own, with the id of the victim's key. Another form has an id that only
@@ -152,6 +173,7 @@ STILL = (
     "update crm.sync set attempts = 30, begun_after = 29 where id = '{sync_leased}'",
     "update crm.sync set run_at = '2100-01-01' where status = 'in_progress'",
     "update crm.sync set run_at = now() where status = 'pending'",
+    "update webhook.delivery set leased_until = '2100-01-01', next_attempt_at = '2100-01-01' where leased_until is not null",
     "update app.lead set qualification_completed_at = created_at where pipeline_stage in ('won', 'lost')",
     "update crm.attempt set sent_at = '2100-01-01' where sent_at is not null and outcome is null",
 )
@@ -212,6 +234,10 @@ CANARY = (
     "update app.stage_stay set stage = 'canary', entered_at = '2020-01-01' where organization_id = '{victim}'",
     "update app.stage_day set stage = stage || '-canary', day = '2020-01-01' where organization_id = '{victim}'",
     "update app.stage_progress set counted_until = '2020-01-01' where organization_id = '{victim}'",
+    "update webhook.endpoint set name = 'canary', url = 'https://canary.example', actions = array['canary'], include = 'ids', "
+    "failures = 9, failing_since = '2020-01-01', secret = 'canary', secret_key = 'canary' where organization_id = '{victim}'",
+    "update webhook.delivery set http_status = 599, message = 'canary', attempts = attempts + 7 where organization_id = '{victim}'",
+    "update webhook.recipient set host = 'canary' where organization_id = '{victim}'",
     # No trigger has fired: the stored text of the copies and of the canaries is that of the victim's old rows.
     "update app.lead as l set item = row_to_json(app.lead_item(row(l.*)::app.lead_values))::text",
 )
@@ -371,6 +397,15 @@ WORK = (
     worker("admin.count_stages('{victim}', 3)"),
     worker("admin.count_stages('{victim}')"),
 )
+
+WEBHOOKS = (
+    worker("webhook.settle_delivery('{own}', '{delivery_leased}', 1, 'failed', 500, 'mine', 7)"),
+    worker("webhook.settle_delivery('{own}', '{delivery_leased}', 8, 'delivered')"),
+    # Of the victim's webhook, this worker has enough.
+    worker("""webhook.lease_deliveries('{k}', 64, '{"{victim}": 64}')"""),
+    worker("webhook.queue_deliveries('{victim}', 3)"),
+    worker("webhook.queue_deliveries('{victim}')"),
+)
 REFUSED = (
     worker("crm.settle_attempt('{own}', '{sync_called}', 1, 'refused', null, 400, 'No')"),
     worker("crm.settle_attempt('{own}', '{sync_leased}', 30, 'unauthorized', null, 401, 'Who?')"),
@@ -505,6 +540,7 @@ SCENES = {
     "read": READ,
     "write": WRITE,
     "work": WORK,
+    "webhooks": WEBHOOKS,
     "refused": REFUSED,
     "operate": OPERATE,
     "erase a lead": ERASE_LEAD,
@@ -529,6 +565,11 @@ ACROSS = (
     worker("crm.lease_syncs('{k}', 64)"),
     worker("webhook.endpoints_without_key('{k}')"),
     worker("webhook.endpoints_without_key('{}')"),
+    worker("webhook.seconds_until_due('{k}')"),
+    worker("webhook.lease_deliveries('{k}', 64)"),
+    worker("webhook.queue_deliveries()"),
+    worker("webhook.settle_delivery('{victim}', '{delivery_leased}', 1, 'gone', 410)"),
+    worker("webhook.delete_old_deliveries(100)"),
     worker("admin.delete_expired_answers(100)"),
     worker("admin.delete_old_submissions(100)"),
     worker("admin.index_leads(null, 3)"),

@@ -121,7 +121,15 @@ class World:
         }
         events = self.rows("select id from audit.event where lead_id = %s order by id", ids["lead_three"])
         [(form,)] = self.rows("select id from intake.form")
-        return ids | {"event": str(events[0][0]), "form": str(form)}
+        [(webhook,)] = self.rows("select id from webhook.endpoint")
+        ids |= {
+            f"delivery_{name}": str(id)
+            for name, id in self.rows(
+                "select case when leased_until is not null then 'leased' when event_id is null then 'test' else state end, id "
+                "from webhook.delivery where leased_until is not null or event_id is null or state <> 'pending'"
+            )
+        }
+        return ids | {"event": str(events[0][0]), "form": str(form), "webhook": str(webhook)}
 
     def _copy(self) -> None:
         """Copies the victim's rows to the attacker, then changes the victim's so that they can
