@@ -8104,7 +8104,7 @@ COMMENT ON FUNCTION admin.verify_chain(organization_id uuid, after bigint, "limi
 
 after, "limit", kept_head: see audit.chain_verdict. Raises PT404 organization_not_found.';
 
-CREATE FUNCTION api.create_form(body text) RETURNS api.answer
+CREATE FUNCTION api.create_form(body text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -8112,14 +8112,21 @@ declare
   v_organization_id uuid := auth.organization_id('admin');
   v_form record;
 begin
+  -- It returns no answer: a repeat of this request is an error. With the Idempotency-Key in it, the digest of the request,
+  -- which is stored, is none of the secret that the body may contain.
+  perform app.claim_idempotency_key(
+    v_organization_id, create_form.idempotency_key, create_form.idempotency_wait,
+    concat_ws(chr(10), 'POST /forms', create_form.idempotency_key, create_form.body)
+  );
   v_form := intake.create_form(v_organization_id, app.read_object(create_form.body));
+  perform app.keep_secret_answer(v_organization_id, create_form.idempotency_key, 201, v_form.form_id);
   -- Another statement, which sees the row.
   return row(201, null::json, row_to_json(intake.form_item(v_organization_id, v_form.form_id, v_form.token))::text);
 end $$;
 
-ALTER FUNCTION api.create_form(body text) OWNER TO leads_exec;
+ALTER FUNCTION api.create_form(body text, idempotency_key api.idempotency_key, idempotency_wait integer) OWNER TO leads_exec;
 
-COMMENT ON FUNCTION api.create_form(body text) IS 'Create a form.
+COMMENT ON FUNCTION api.create_form(body text, idempotency_key api.idempotency_key, idempotency_wait integer) IS 'Create a form.
 
 A form is an address, with a token in it, to which anything can post leads: a web page, an automation tool, or a service that
 has a preset. address is the path of that address on this server. It is shown once, so keep it. mapping says where values
@@ -9427,7 +9434,7 @@ CREATE FUNCTION api.operations() RETURNS TABLE(id text, method text, path text, 
          END) AS "coalesce",
      COALESCE(o.statuses, '{200}'::integer[]) AS "coalesce",
      COALESCE(o.headers, '{}'::text[]) AS "coalesce",
-     ((((((((COALESCE(o.problems, '{}'::text[]) || ARRAY['invalid_parameter'::text, 'unauthorized'::text, 'internal'::text, 'unavailable'::text]) ||
+     (((((((((COALESCE(o.problems, '{}'::text[]) || ARRAY['invalid_parameter'::text, 'unauthorized'::text, 'internal'::text, 'unavailable'::text]) ||
          CASE
              WHEN (r.scope IS NOT NULL) THEN ARRAY['insufficient_scope'::text]
              ELSE NULL::text[]
@@ -9445,7 +9452,11 @@ CREATE FUNCTION api.operations() RETURNS TABLE(id text, method text, path text, 
              ELSE NULL::text[]
          END) ||
          CASE
-             WHEN ('idempotency_key'::text = ANY (a.arguments)) THEN ARRAY['idempotency_key_reused'::text, 'idempotency_in_progress'::text, 'erased'::text]
+             WHEN ('idempotency_key'::text = ANY (a.arguments)) THEN ARRAY['idempotency_key_reused'::text, 'idempotency_in_progress'::text]
+             ELSE NULL::text[]
+         END) ||
+         CASE
+             WHEN (('idempotency_key'::text = ANY (a.arguments)) AND (('secret_already_shown'::text = ANY (o.problems)) IS NOT TRUE)) THEN ARRAY['erased'::text]
              ELSE NULL::text[]
          END) ||
          CASE
@@ -11384,6 +11395,7 @@ begin
       status = null,
       headers = null,
       body = null,
+      object_id = null,
       created_at = excluded.created_at
     where k.created_at < now() - interval '24 hours' or (k.status is null and k.request_digest = excluded.request_digest);
     v_is_claimed := found;
@@ -11416,6 +11428,15 @@ begin
   if v_kept.request_digest is distinct from v_request_digest then
     raise sqlstate 'PT422' using message = 'idempotency_key_reused';
   end if;
+  if v_kept.object_id is not null then
+    raise sqlstate 'PT409' using
+      message = 'secret_already_shown',
+      hint = format(
+        'This request succeeded earlier. Its answer showed the secret of %s, and is not kept. If you lost the secret, delete '
+        'or rotate this object, and use a new Idempotency-Key.',
+        v_kept.object_id
+      );
+  end if;
   return row(
     v_kept.status,
     (v_kept.headers::jsonb || '{"Idempotency-Replayed": "true"}')::json,
@@ -11428,8 +11449,9 @@ ALTER FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key t
 COMMENT ON FUNCTION app.claim_idempotency_key(organization_id uuid, idempotency_key text, wait integer, request text) IS 'Claims the key for this transaction, or returns the answer that is kept for it.
 
 wait: milliseconds to wait for a transaction that has claimed the key, at least 1. request: method, path and body, raw.
-Returns the kept answer. Null: the key is claimed (or idempotency_key is null); keep the answer with app.keep_answer.
-Raises PT409 idempotency_in_progress and erased, and PT422 idempotency_key_reused for another request with the same key.
+Returns the kept answer. Null: the key is claimed (or idempotency_key is null); keep the answer with app.keep_answer, or, if
+it shows a secret, app.keep_secret_answer. Raises PT409 idempotency_in_progress, erased and secret_already_shown, and PT422
+idempotency_key_reused for another request with the same key.
 The caller raises an error for a later fault, so that the rollback removes the claim.';
 
 CREATE FUNCTION app.code_point("character" text) RETURNS text
@@ -12298,6 +12320,7 @@ CREATE TABLE app.idempotency_key (
     headers json,
     body text,
     created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    object_id uuid,
     CONSTRAINT idempotency_key_digests_have_32_bytes CHECK (((octet_length(key_digest) = 32) AND (octet_length(request_digest) = 32))),
     CONSTRAINT idempotency_key_forgets_all_when_it_is_erased CHECK (((request_digest IS NOT NULL) OR ((status IS NULL) AND (headers IS NULL) AND (body IS NULL))))
 );
@@ -12308,6 +12331,7 @@ ALTER TABLE ONLY app.idempotency_key ALTER COLUMN status SET STATISTICS 0;
 ALTER TABLE ONLY app.idempotency_key ALTER COLUMN headers SET STATISTICS 0;
 ALTER TABLE ONLY app.idempotency_key ALTER COLUMN body SET STATISTICS 0;
 ALTER TABLE ONLY app.idempotency_key ALTER COLUMN created_at SET STATISTICS 0;
+ALTER TABLE ONLY app.idempotency_key ALTER COLUMN object_id SET STATISTICS 0;
 
 ALTER TABLE ONLY app.idempotency_key FORCE ROW LEVEL SECURITY;
 
@@ -12319,6 +12343,8 @@ COMMENT ON COLUMN app.idempotency_key.key_digest IS 'SHA-256 of organization_id 
 
 COMMENT ON COLUMN app.idempotency_key.request_digest IS 'SHA-256 of method, path and body. Another request under the key is refused. Null: the answer was erased.';
 
+COMMENT ON COLUMN app.idempotency_key.object_id IS 'The id of the object whose secret the answer showed. Such an answer is not kept: headers and body are null.';
+
 CREATE FUNCTION app.keep_answer(organization_id uuid, idempotency_key text, answer api.answer) RETURNS void
     LANGUAGE sql
     BEGIN ATOMIC
@@ -12329,6 +12355,20 @@ END;
 ALTER FUNCTION app.keep_answer(organization_id uuid, idempotency_key text, answer api.answer) OWNER TO leads_owner;
 
 COMMENT ON FUNCTION app.keep_answer(organization_id uuid, idempotency_key text, answer api.answer) IS 'Keeps the answer for 24 hours, in the transaction of the change. A 202 is not kept. Does nothing if the key is null.';
+
+CREATE FUNCTION app.keep_secret_answer(organization_id uuid, idempotency_key text, status integer, object_id uuid) RETURNS void
+    LANGUAGE sql
+    BEGIN ATOMIC
+ UPDATE app.idempotency_key k SET status = keep_secret_answer.status, object_id = keep_secret_answer.object_id
+   WHERE ((k.organization_id = keep_secret_answer.organization_id) AND (k.key_digest = sha256(convert_to((keep_secret_answer.organization_id || keep_secret_answer.idempotency_key), 'UTF8'::name))));
+END;
+
+ALTER FUNCTION app.keep_secret_answer(organization_id uuid, idempotency_key text, status integer, object_id uuid) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION app.keep_secret_answer(organization_id uuid, idempotency_key text, status integer, object_id uuid) IS 'Keeps for 24 hours that the request succeeded, in the transaction of the change, but not its answer.
+
+A repeat of the request is PT409 secret_already_shown (app.claim_idempotency_key). object_id: of the object whose secret the
+answer shows. Does nothing if the key is null.';
 
 CREATE FUNCTION app.lead_change(lead app.lead_values) RETURNS api.lead_change
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -21771,8 +21811,8 @@ GRANT ALL ON FUNCTION admin.unlisted_erasures(organization_id uuid, erased json)
 REVOKE ALL ON FUNCTION admin.verify_chain(organization_id uuid, after bigint, "limit" api.seal_count, kept_head api.chain_head) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.verify_chain(organization_id uuid, after bigint, "limit" api.seal_count, kept_head api.chain_head) TO leads_operator;
 
-REVOKE ALL ON FUNCTION api.create_form(body text) FROM PUBLIC;
-GRANT ALL ON FUNCTION api.create_form(body text) TO leads_api;
+REVOKE ALL ON FUNCTION api.create_form(body text, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.create_form(body text, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
 
 REVOKE ALL ON FUNCTION api.create_lead(body text, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.create_lead(body text, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
@@ -22137,6 +22177,9 @@ GRANT SELECT(created_at) ON TABLE app.idempotency_key TO leads_jobs;
 
 REVOKE ALL ON FUNCTION app.keep_answer(organization_id uuid, idempotency_key text, answer api.answer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.keep_answer(organization_id uuid, idempotency_key text, answer api.answer) TO leads_exec;
+
+REVOKE ALL ON FUNCTION app.keep_secret_answer(organization_id uuid, idempotency_key text, status integer, object_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.keep_secret_answer(organization_id uuid, idempotency_key text, status integer, object_id uuid) TO leads_exec;
 
 REVOKE ALL ON FUNCTION app.lead_change(lead app.lead_values) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.lead_change(lead app.lead_values) TO leads_exec;
@@ -23062,6 +23105,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"seal_count_within_1_and_10000","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number from 1 to 10000.","field":"limit","field_code":"out_of_range"}
 -- {"raised_by":"seal_position_is_a_whole_number","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number, such as the next_after of the previous response.","field":"after","field_code":"invalid_position"}
 -- {"raised_by":"search_text_has_1_to_100_characters","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must have 1 to 100 characters.","field":"q","field_code":"too_long"}
+-- {"raised_by":"secret_already_shown","status":409,"code":"secret_already_shown","title":"Secret already shown","detail":"This request succeeded earlier. Its answer showed a secret, and is not kept. If you lost the secret, delete or rotate the object, and use a new Idempotency-Key.","field":null,"field_code":null}
 -- {"raised_by":"signal_dedupe_key_is_text_of_1_to_255","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be a text of 1 to 255 characters.","field":"dedupe_key","field_code":"invalid_dedupe_key"}
 -- {"raised_by":"signal_times_have_a_year_of_4_digits","status":422,"code":"validation_failed","title":"Validation failed","detail":"The year must be from 1 to 9999.","field":"observed_at","field_code":"invalid_timestamp"}
 -- {"raised_by":"signal_type_is_name","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be 1 to 64 of the characters a-z, 0-9, _ and -.","field":"type","field_code":"invalid_name"}
@@ -23102,7 +23146,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"method":"PUT","path":"/leads/by-reference/{reference}","function":"api.put_lead","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 
 -- the rows of api.operation
--- {"function":"api.create_form","tag":"Forms","request":"api.form_input","rule":null,"answer":"api.form","form":null,"statuses":[201],"headers":[],"problems":[],"parameters":{},"examples":{}}
+-- {"function":"api.create_form","tag":"Forms","request":"api.form_input","rule":null,"answer":"api.form","form":null,"statuses":[201],"headers":[],"problems":["secret_already_shown"],"parameters":{},"examples":{}}
 -- {"function":"api.create_lead","tag":"Leads","request":"api.new_lead_input","rule":{
     "description": "A new lead, with an email, or a name and a company; in some organizations, a name and a phone suffice.",
     "allOf": [
@@ -23173,7 +23217,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"position":1,"title":"Keys","body":"Send a key with each request: `Authorization: Bearer lk_live_…`. A key belongs to one organization and reaches only that\norganization's records. The API answers a request for any other record with 404, as if the record did not exist.\n\nThe scope of a key is `read`, `write` or `admin`. `write` includes `read`, and `admin` includes `write`. A key is shown\nonce, when it is created. Keep it on a server, never in a web page. Keys that begin with `lk_test_` belong to a test\norganization: its pushes to a CRM are simulated, and no data leaves the server.\n\n```sh\nAPI=https://leads.example.com/api/v1  # the address of this server\ncurl -H \"Authorization: Bearer $KEY\" \"$API/health\"\n```"}
 -- {"position":2,"title":"Errors","body":"Errors are `application/problem+json` (RFC 9457). `code` is a stable word for your program. `detail` says what to do\nnext. `errors` lists everything that is wrong with the request, by field. `request_id` is the `X-Request-Id` that you\nsent, or one that the server generated. It is also in the server's log and in the audit log. Include it when you ask for\nsupport.\n\nThe API checks in this order: the path (404), the method (405), the key (401), the scope (403), the size of the body\n(413), its type (415), the form of the request (400), `Idempotency-Key`, the fields (422), the record (404), `If-Match`\n(412).\n\nAfter a status of 500 or more you can repeat a GET, and also a POST or PATCH that has an `Idempotency-Key`. Before you repeat any\nother request that failed with the code `outcome_unknown`, check whether the change was made. A response with status 503\nhas `Retry-After`."}
 -- {"position":3,"title":"Paging","body":"Lists are sorted from newest to oldest. `limit` is a number from 1 to 200; the default is 50. To get the next page, send\n`next_cursor` as `cursor`, until it is null, or follow the `Link` header. The pages contain every row that existed when\nyou requested the first page exactly once, even if rows are added in the meantime.\n\nRows do not become visible in the order of `created_at`. If you poll with `start_at`, request an overlap of some minutes\nand drop duplicates by `id`. To follow changes, poll the audit log."}
--- {"position":4,"title":"Idempotency","body":"You can repeat a POST or PATCH that has an `Idempotency-Key` (1 to 255 printable characters, for example the id of a form). For\n24 hours, the same key with the same request returns the first response again, with `Idempotency-Replayed: true`.\nAnother request with the same key returns 422. If the first request is still running, a repeat waits up to 5 seconds,\nand then returns 409. Only successful responses are kept."}
+-- {"position":4,"title":"Idempotency","body":"You can repeat a POST or PATCH that has an `Idempotency-Key` (1 to 255 printable characters, for example the id of a form). For\n24 hours, the same key with the same request returns the first response again, with `Idempotency-Replayed: true`.\nAnother request with the same key returns 422. If the first request is still running, a repeat waits up to 5 seconds,\nand then returns 409. Only successful responses are kept. A response that shows a secret, such as that of `POST /forms`, is\nnever kept: a repeat returns 409 with `secret_already_shown`, and its `detail` has the id of the object that exists."}
 -- {"position":5,"title":"Concurrency","body":"The response with a lead has an `ETag`. Send it as `If-Match` with a PATCH: the change is made only if the lead has not\nchanged since, otherwise the API returns 412. Send it as `If-None-Match` with a GET: the API returns 304 if the lead has\nnot changed."}
 -- {"position":6,"title":"Forms","body":"A form is an address to which anything can post leads without a key: a web page, an automation tool, Google Ads, Typeform,\nCalendly and others. `POST /forms` creates one, and returns its `address`, such as `/in/lf_live_…`, below the host of this\nserver and not below `/api/v1`. It accepts JSON, urlencoded and multipart forms. It answers `{\"status\": \"received\"}`, or a\nredirect, and 401, 413 or 429 (`rate_limited`). What can't become a lead is kept for 30 days.\n\nA form to copy:\n\n```html\n<form method=\"post\" action=\"https://leads.example.com/in/TOKEN\">\n  <label>Name <input name=\"name\" required></label>\n  <label>E-mail <input name=\"email\" type=\"email\" required></label>\n  <label>Phone <input name=\"phone\" type=\"tel\"></label>\n  <label>Message <textarea name=\"message\"></textarea></label>\n  <!-- The honeypot: people do not see it. -->\n  <input name=\"website\" tabindex=\"-1\" autocomplete=\"off\" style=\"left: -10000px; position: absolute\">\n  <button>Send</button>\n</form>\n```\n\nOther fields become `details` of the lead. A `mapping` puts them elsewhere."}
 -- {"position":7,"title":"Traces","body":"Send `traceparent` (W3C Trace Context) with a request, and its trace id is in the server's log, and as `trace_id` in the\n`payload` of the audit events that the request makes. An invalid `traceparent` is ignored. `Server-Timing` in the response says\nhow many milliseconds the database took (`db`), and how long the request waited for a connection (`wait`)."}

@@ -165,6 +165,7 @@ reset role;
 \ir app/raise_precondition_failed.sql
 \ir app/claim_idempotency_key.sql
 \ir app/keep_answer.sql
+\ir app/keep_secret_answer.sql
 \ir app/cursor_content.sql
 \ir app/page_bound.sql
 \ir app/cursor_text.sql

@@ -267,6 +267,7 @@ from (values
     execute on app.is_plain_text
     execute on app.is_text
     execute on app.keep_answer
+    execute on app.keep_secret_answer
     execute on app.lead_change
     execute on app.lead_details
     execute on app.lead_etag

@@ -1,19 +1,33 @@
 -- api.create_form - POST /forms.
 set local role leads_exec;
 
-create or replace function api.create_form(body text)
+-- In the same transaction, so that the previous release finds a function at any time.
+drop function if exists api.create_form(text);
+
+create or replace function api.create_form(
+  body text,
+  idempotency_key api.idempotency_key default null,
+  idempotency_wait integer default 5000
+)
 returns api.answer language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_organization_id uuid := auth.organization_id('admin');
   v_form record;
 begin
+  -- It returns no answer: a repeat of this request is an error. With the Idempotency-Key in it, the digest of the request,
+  -- which is stored, is none of the secret that the body may contain.
+  perform app.claim_idempotency_key(
+    v_organization_id, create_form.idempotency_key, create_form.idempotency_wait,
+    concat_ws(chr(10), 'POST /forms', create_form.idempotency_key, create_form.body)
+  );
   v_form := intake.create_form(v_organization_id, app.read_object(create_form.body));
+  perform app.keep_secret_answer(v_organization_id, create_form.idempotency_key, 201, v_form.form_id);
   -- Another statement, which sees the row.
   return row(201, null::json, row_to_json(intake.form_item(v_organization_id, v_form.form_id, v_form.token))::text);
 end $$;
 
-comment on function api.create_form(text) is
+comment on function api.create_form(text, api.idempotency_key, integer) is
 $$Create a form.
 
 A form is an address, with a token in it, to which anything can post leads: a web page, an automation tool, or a service that
@@ -21,9 +35,10 @@ has a preset. address is the path of that address on this server. It is shown on
 go: {"fields.budget": "budget_range", "Roof age": "details.roof_age", "utm_*": "ignore"}. constants are values that each lead
 has. A value without a place goes into the details.$$;
 
-grant execute on function api.create_form(text) to leads_api;
+grant execute on function api.create_form(text, api.idempotency_key, integer) to leads_api;
 
 set local role leads_owner;
 call api.document(
-  'api.create_form', tag => 'Forms', request => 'api.form_input', answer => 'api.form', statuses => '{201}'
+  'api.create_form', tag => 'Forms', request => 'api.form_input', answer => 'api.form', statuses => '{201}',
+  problems => '{secret_already_shown}'
 );

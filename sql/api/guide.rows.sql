@@ -40,7 +40,8 @@ and drop duplicates by `id`. To follow changes, poll the audit log.$$),
 $$You can repeat a POST or PATCH that has an `Idempotency-Key` (1 to 255 printable characters, for example the id of a form). For
 24 hours, the same key with the same request returns the first response again, with `Idempotency-Replayed: true`.
 Another request with the same key returns 422. If the first request is still running, a repeat waits up to 5 seconds,
-and then returns 409. Only successful responses are kept.$$),
+and then returns 409. Only successful responses are kept. A response that shows a secret, such as that of `POST /forms`, is
+never kept: a repeat returns 409 with `secret_already_shown`, and its `detail` has the id of the object that exists.$$),
   (5, 'Concurrency',
 $$The response with a lead has an `ETag`. Send it as `If-Match` with a PATCH: the change is made only if the lead has not
 changed since, otherwise the API returns 412. Send it as `If-None-Match` with a GET: the API returns 304 if the lead has

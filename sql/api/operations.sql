@@ -50,7 +50,12 @@ begin atomic
     || case when 'if_match' = any (a.arguments) then array['precondition_failed'] end
     || case
       when 'idempotency_key' = any (a.arguments)
-      then array['idempotency_key_reused', 'idempotency_in_progress', 'erased']
+      then array['idempotency_key_reused', 'idempotency_in_progress']
+    end
+    -- Only an answer that is kept can be erased.
+    || case
+      when 'idempotency_key' = any (a.arguments) and ('secret_already_shown' = any (o.problems)) is not true
+      then array['erased']
     end
     || case when 'sealed_secret' = any (a.arguments) then array['no_sealing_key', 'secret_already_shown'] end
     || case

@@ -40,6 +40,9 @@ values
     'A request with this Idempotency-Key is still running. Repeat the request in a moment.'),
   ('erased', 409, 'erased', 'Erased',
     'The request with this Idempotency-Key succeeded earlier, and its lead was erased later. Nothing was changed now. Use a new key for a new request.'),
+  ('secret_already_shown', 409, 'secret_already_shown', 'Secret already shown',
+    'This request succeeded earlier. Its answer showed a secret, and is not kept. If you lost the secret, delete or rotate '
+    'the object, and use a new Idempotency-Key.'),
   ('crm_not_configured', 409, 'crm_not_configured', 'CRM not configured',
     'The organization has no connection to a CRM. An operator can create one with: leads crm connect'),
   ('crm_outcome_unknown', 409, 'crm_outcome_unknown', 'Outcome unknown',

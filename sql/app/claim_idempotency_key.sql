@@ -36,6 +36,7 @@ begin
       status = null,
       headers = null,
       body = null,
+      object_id = null,
       created_at = excluded.created_at
     where k.created_at < now() - interval '24 hours' or (k.status is null and k.request_digest = excluded.request_digest);
     v_is_claimed := found;
@@ -68,6 +69,15 @@ begin
   if v_kept.request_digest is distinct from v_request_digest then
     raise sqlstate 'PT422' using message = 'idempotency_key_reused';
   end if;
+  if v_kept.object_id is not null then
+    raise sqlstate 'PT409' using
+      message = 'secret_already_shown',
+      hint = format(
+        'This request succeeded earlier. Its answer showed the secret of %s, and is not kept. If you lost the secret, delete '
+        'or rotate this object, and use a new Idempotency-Key.',
+        v_kept.object_id
+      );
+  end if;
   return row(
     v_kept.status,
     (v_kept.headers::jsonb || '{"Idempotency-Replayed": "true"}')::json,
@@ -79,8 +89,9 @@ comment on function app.claim_idempotency_key(uuid, text, integer, text) is
 $$Claims the key for this transaction, or returns the answer that is kept for it.
 
 wait: milliseconds to wait for a transaction that has claimed the key, at least 1. request: method, path and body, raw.
-Returns the kept answer. Null: the key is claimed (or idempotency_key is null); keep the answer with app.keep_answer.
-Raises PT409 idempotency_in_progress and erased, and PT422 idempotency_key_reused for another request with the same key.
+Returns the kept answer. Null: the key is claimed (or idempotency_key is null); keep the answer with app.keep_answer, or, if
+it shows a secret, app.keep_secret_answer. Raises PT409 idempotency_in_progress, erased and secret_already_shown, and PT422
+idempotency_key_reused for another request with the same key.
 The caller raises an error for a later fault, so that the rollback removes the claim.$$;
 
 grant execute on function app.claim_idempotency_key(uuid, text, integer, text) to leads_exec;

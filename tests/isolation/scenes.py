@@ -382,7 +382,9 @@ WRITE = (
     _submitted('{"email": "plain@one.example"}', "192.0.2.2"),
     _submitted('{"email": "plain@one.example"}', "192.0.2.3", "https://canary.example"),
     request("admin", """api.create_form('{"source": "canary", "constants": {"pipeline_stage": "canary"}}')"""),
-    request("admin", """api.create_form('{"source": "web", "constants": {"pipeline_stage": "won"}}')"""),
+    request("admin", """api.create_form('{"source": "web", "constants": {"pipeline_stage": "won"}}', 'key-7')"""),
+    request("admin", """api.create_form('{"source": "web", "constants": {"pipeline_stage": "won"}}', 'key-8')"""),
+    request("admin", """api.create_form('{"source": "web", "constants": {"pipeline_stage": "won"}}', 'key-8')"""),
     *_lists(),
 )
 

@@ -149,7 +149,9 @@ def test_every_route_has_every_error_that_it_can_return(
         if "If-Match" in parameters:
             expected |= {"precondition_failed"}
         if "Idempotency-Key" in parameters:
-            expected |= {"idempotency_key_reused", "idempotency_in_progress", "erased"}
+            expected |= {"idempotency_key_reused", "idempotency_in_progress"}
+            # An answer that shows a secret is not kept, and so never erased.
+            expected |= set() if "secret_already_shown" in expected else {"erased"}
         if route["method"] != "GET":
             expected |= {"outcome_unknown"}
         told = {
@@ -271,7 +273,7 @@ def test_shared_responses_are_written_once(document: Document) -> None:
     texts = [json.dumps(response, sort_keys=True) for response in document["components"]["responses"].values()]
     assert len(set(texts)) == len(texts)
     operations = sum(len(item) for item in document["paths"].values())
-    assert len(json.dumps(document)) < 7_000 * operations
+    assert len(json.dumps(document)) < 7_100 * operations
 
 
 def test_fixed_words_are_enums(document: Document, database: Database) -> None:
