@@ -431,13 +431,13 @@ CREATE TYPE api.exported_lead AS (
 	pipeline_stage text,
 	industry text,
 	company_size text,
-	created_at text,
-	updated_at text,
+	created_at api.utc_time,
+	updated_at api.utc_time,
 	pain_points text,
 	timeline text,
 	budget_range text,
 	ai_reasoning text,
-	qualification_completed_at text,
+	qualification_completed_at api.utc_time,
 	phone text,
 	reference text,
 	details json
@@ -468,7 +468,7 @@ CREATE TYPE api.form AS (
 	has_secret boolean,
 	state text,
 	address text,
-	created_at text
+	created_at api.utc_time
 );
 
 ALTER TYPE api.form OWNER TO leads_owner;
@@ -514,7 +514,7 @@ CREATE TYPE api.form_submission AS (
 	outcome text,
 	content json,
 	faults json,
-	created_at text
+	created_at api.utc_time
 );
 
 ALTER TYPE api.form_submission OWNER TO leads_owner;
@@ -676,7 +676,7 @@ CREATE TYPE api.lead_details AS (
 	phone text,
 	reference text,
 	details json,
-	updated_at text
+	updated_at api.utc_time
 );
 
 ALTER TYPE api.lead_details OWNER TO leads_owner;
@@ -12383,7 +12383,7 @@ COMMENT ON FUNCTION app.lead_change(lead app.lead_values) IS 'The 9 fields of a 
 CREATE FUNCTION app.lead_details(lead app.lead_values) RETURNS api.lead_details
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
- SELECT ROW((lead).id, (lead).phone, (lead).reference, COALESCE(((lead).details)::json, '{}'::json), app.utc_text((lead).updated_at))::api.lead_details AS "row";
+ SELECT ROW((lead).id, (lead).phone, (lead).reference, COALESCE(((lead).details)::json, '{}'::json), (app.utc_text((lead).updated_at))::api.utc_time)::api.lead_details AS "row";
 END;
 
 ALTER FUNCTION app.lead_details(lead app.lead_values) OWNER TO leads_owner;
@@ -23256,7 +23256,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"type":"api.crm_sync","relation":"crm.sync","never_null":[],"fields":{},"example":null}
 -- {"type":"api.exported_lead","relation":"app.lead","never_null":["details"],"fields":{"details":{"$ref":"#/components/schemas/LeadDetailValues"}},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": "residential", "company_size": null, "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z", "pain_points": null, "timeline": "this_week", "budget_range": null, "ai_reasoning": null, "qualification_completed_at": "2026-04-27T13:22:09.218Z", "phone": "(555) 010-0199", "reference": "form-7731", "details": {"roof_age": 12, "insured": true}}}
 -- {"type":"api.form","relation":"intake.form","never_null":["id","organization_id","source","mapping","constants","origins","on_duplicate","duplicate_hours","requests_per_minute","has_secret","state","created_at"],"fields":{"mapping":{"$ref":"#/components/schemas/FormMapping"},"constants":{"$ref":"#/components/schemas/FormConstants"},"origins":{"type":"array","items":{"type":"string"}},"state":{"type":"string","enum":["active","revoked"]}},"example":{"id": "01a15d21-5b3c-7e4f-9a5b-6c7d8e9fa0b1", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Contact page", "preset": null, "source": "website", "mapping": {"roof.age": "details.roof_age", "utm_*": "ignore"}, "constants": {}, "origins": ["https://www.example.com"], "honeypot": "url", "redirect_url": "https://www.example.com/thanks", "on_duplicate": "fill", "duplicate_hours": 24, "requests_per_minute": 60, "has_secret": false, "state": "active", "address": null, "created_at": "2026-04-20T09:00:00.000Z"}}
--- {"type":"api.form_input","relation":"intake.form","never_null":[],"fields":{"preset":{"type":["string","null"],"enum":["calendly","elementor","google_ads","gravity_forms","jotform","meta","typeform","webflow",null]},"redirect_url":{"type":["string","null"],"maxLength":2000,"pattern":"^https?://[!-~]+$"},"mapping":{"$ref":"#/components/schemas/FormMapping"},"constants":{"$ref":"#/components/schemas/FormConstants"},"origins":{"type":["array","null"],"maxItems":20,"items":{"type":"string","pattern":"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$"}},"duplicate_hours":{"type":["integer","null"],"minimum":1,"maximum":8760},"requests_per_minute":{"type":["integer","null"],"minimum":1,"maximum":6000},"secret":{"type":["string","null"],"minLength":1,"maxLength":255}},"example":{"name": "Contact page", "source": "website", "mapping": {"roof.age": "details.roof_age", "utm_*": "ignore"}, "origins": ["https://www.example.com"], "honeypot": "url", "redirect_url": "https://www.example.com/thanks", "on_duplicate": "fill"}}
+-- {"type":"api.form_input","relation":"intake.form","never_null":[],"fields":{"preset":{"type":["string","null"],"enum":["calendly","elementor","google_ads","gravity_forms","jotform","meta","typeform","webflow",null]},"redirect_url":{"type":["string","null"],"maxLength":2000,"pattern":"^https?://[!-~]+$"},"mapping":{"anyOf":[{"$ref":"#/components/schemas/FormMapping"},{"type":"null"}]},"constants":{"anyOf":[{"$ref":"#/components/schemas/FormConstants"},{"type":"null"}]},"origins":{"type":["array","null"],"maxItems":20,"items":{"type":"string","pattern":"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$"}},"duplicate_hours":{"type":["integer","null"],"minimum":1,"maximum":8760},"requests_per_minute":{"type":["integer","null"],"minimum":1,"maximum":6000},"secret":{"type":["string","null"],"minLength":1,"maxLength":255}},"example":{"name": "Contact page", "source": "website", "mapping": {"roof.age": "details.roof_age", "utm_*": "ignore"}, "origins": ["https://www.example.com"], "honeypot": "url", "redirect_url": "https://www.example.com/thanks", "on_duplicate": "fill"}}
 -- {"type":"api.form_submission","relation":"intake.submission","never_null":["id","form_id","outcome","created_at"],"fields":{"content":{"type":["object","null"],"additionalProperties":true},"faults":{"type":["array","null"],"items":{"$ref":"#/components/schemas/FieldError"}}},"example":null}
 -- {"type":"api.health","relation":"app.organization","never_null":["status","organization_id","environment","scopes"],"fields":{"status":{"type":"string","enum":["ok"]},"scopes":{"type":"array","items":{"type":"string","enum":["read","write","admin"]}}},"example":{"status": "ok", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "environment": "live", "scopes": ["read", "write"]}}
 -- {"type":"api.kept_answer","relation":null,"never_null":["created_at"],"fields":{"body":{"type":["object","null"],"additionalProperties":true}},"example":null}
@@ -23264,13 +23264,13 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"type":"api.lead_change","relation":"app.lead","never_null":[],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 92, "pipeline_stage": "won", "updated_at": "2026-04-27T18:55:42.001Z"}}
 -- {"type":"api.lead_copy","relation":"crm.sync","never_null":["may_have_made"],"fields":{},"example":null}
 -- {"type":"api.lead_details","relation":"app.lead","never_null":["details"],"fields":{"details":{"$ref":"#/components/schemas/LeadDetailValues"}},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "phone": "(555) 010-0199", "reference": "form-7731", "details": {"roof_age": 12, "insured": true}, "updated_at": "2026-04-27T13:22:09.218Z"}}
--- {"type":"api.lead_details_input","relation":"app.lead","never_null":[],"fields":{"details":{"$ref":"#/components/schemas/LeadDetailPatch"}},"example":{"phone": "(555) 010-0199", "details": {"roof_age": 12, "color": null}}}
+-- {"type":"api.lead_details_input","relation":"app.lead","never_null":[],"fields":{"details":{"anyOf":[{"$ref":"#/components/schemas/LeadDetailPatch"},{"type":"null"}]}},"example":{"phone": "(555) 010-0199", "details": {"roof_age": 12, "color": null}}}
 -- {"type":"api.lead_erasure","relation":null,"never_null":["id","status","copies"],"fields":{"status":{"type":"string","enum":["erased","waiting"]}},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "status": "erased", "copies": [{"vendor": "jobnimbus", "account": "default", "status": "ok", "external_id": "jn_117422", "may_have_made": []}]}}
 -- {"type":"api.lead_everything","relation":null,"never_null":["signals","scores","crm_pushes","audit_events","kept_answers","is_complete","submissions"],"fields":{},"example":{"lead": null, "details": null, "signals": [], "scores": [], "crm_pushes": [], "audit_events": [], "kept_answers": [], "is_complete": true, "submissions": []}}
 -- {"type":"api.lead_input","relation":"app.lead","never_null":[],"fields":{},"example":{"name": "Sarah Mitchell", "email": "sarah.mitchell@example.com", "source": "website", "industry": "residential", "pipeline_stage": "new"}}
 -- {"type":"api.lead_item","relation":"app.lead","never_null":[],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Sarah Mitchell", "company": null, "email": "sarah.mitchell@example.com", "source": "google_ads", "lead_score": 87, "pipeline_stage": "qualified", "industry": null, "company_size": null, "created_at": "2026-04-27T13:22:05.114Z", "updated_at": "2026-04-27T13:22:09.218Z"}}
 -- {"type":"api.lead_sync","relation":null,"never_null":["id"],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "crm_sync": {"vendor": "jobnimbus", "external_id": "jn_117422", "status": "ok", "last_synced_at": "2026-04-27T19:03:42.118Z"}}}
--- {"type":"api.new_lead_input","relation":"app.lead","never_null":[],"fields":{"details":{"$ref":"#/components/schemas/LeadDetailPatch"}},"example":{"name": "Sarah Mitchell", "email": "sarah.mitchell@example.com", "source": "website", "phone": "(555) 010-0199", "reference": "form-7731", "details": {"roof_age": 12, "insured": true}}}
+-- {"type":"api.new_lead_input","relation":"app.lead","never_null":[],"fields":{"details":{"anyOf":[{"$ref":"#/components/schemas/LeadDetailPatch"},{"type":"null"}]}},"example":{"name": "Sarah Mitchell", "email": "sarah.mitchell@example.com", "source": "website", "phone": "(555) 010-0199", "reference": "form-7731", "details": {"roof_age": 12, "insured": true}}}
 -- {"type":"api.new_score","relation":"scoring.score","never_null":["id","lead_score","ai_reasoning","scored_at"],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "lead_score": 91, "ai_reasoning": "Recent storm event in service radius (+0.18); phone validated (+0.10); fast form completion (+0.08)", "scored_at": "2026-04-27T19:01:15.214Z"}}
 -- {"type":"api.organization","relation":"app.organization","never_null":["id","name","pipeline_stages"],"fields":{},"example":{"id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Acme Restoration", "environment": "live", "pipeline_stages": ["new", "contacted", "qualified", "proposal", "won", "lost"], "created_at": "2026-04-20T09:00:00.000Z"}}
 -- {"type":"api.score","relation":"scoring.score","never_null":[],"fields":{"contributions":{"type":["array","null"],"items":{"$ref":"#/components/schemas/Contribution"}}},"example":{"id": "01a15d1f-77aa-7be0-9d1c-2f6a0b1c3d4e", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "kind": "set", "lead_score": 92, "ai_reasoning": null, "model": null, "model_version": null, "base": null, "contributions": null, "created_at": "2026-04-27T18:55:42.001Z"}}
@@ -23352,13 +23352,13 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
     "additionalProperties": false
   }}
 -- {"name":"FormConstants","schema":{
-    "type": ["object", "null"],
+    "type": "object",
     "description": "Values that each lead has, by field or details.NAME.",
     "maxProperties": 200,
     "additionalProperties": {"type": ["string", "number", "boolean"], "description": "The value."}
   }}
 -- {"name":"FormMapping","schema":{
-    "type": ["object", "null"],
+    "type": "object",
     "description": "Where values go: from the path or the question of a value to a field of the lead, details.NAME, signals.NAME, ignore, or auto. * in a path stands for any characters.",
     "maxProperties": 200,
     "additionalProperties": {
@@ -23368,8 +23368,8 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
     }
   }}
 -- {"name":"LeadDetailPatch","schema":{
-    "description": "Values to change, by name; null removes a value. null instead of the object removes all.",
-    "type": ["object", "null"],
+    "description": "Values to change, by name; null removes a value.",
+    "type": "object",
     "maxProperties": 50,
     "propertyNames": {"maxLength": 64, "pattern": "^[a-z][a-z0-9_]*$"},
     "additionalProperties": {

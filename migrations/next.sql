@@ -361,7 +361,7 @@ create type api.lead_details as (
   phone text,
   reference text,
   details json,
-  updated_at text
+  updated_at api.utc_time
 );
 comment on type api.lead_details is 'The contact data and details of a lead that GET /leads/{id} does not show.';
 comment on column api.lead_details.details is 'Other values by name: texts, numbers and booleans. It is {} if there are none.';
@@ -1130,7 +1130,7 @@ create type api.form as (
   has_secret boolean,
   state text,
   address text,
-  created_at text
+  created_at api.utc_time
 );
 comment on type api.form is 'A form: an address to which anything can send leads.';
 comment on column api.form.id is 'The form''s id.';
@@ -1165,7 +1165,7 @@ create type api.form_submission as (
   outcome text,
   content json,
   faults json,
-  created_at text
+  created_at api.utc_time
 );
 comment on type api.form_submission is 'A submission of a form.';
 comment on column api.form_submission.id is 'The submission''s id.';
@@ -1230,13 +1230,13 @@ create type api.exported_lead as (
   pipeline_stage text,
   industry text,
   company_size text,
-  created_at text,
-  updated_at text,
+  created_at api.utc_time,
+  updated_at api.utc_time,
   pain_points text,
   timeline text,
   budget_range text,
   ai_reasoning text,
-  qualification_completed_at text,
+  qualification_completed_at api.utc_time,
   phone text,
   reference text,
   details json

@@ -35,7 +35,7 @@ values
     "additionalProperties": false
   }$$),
   ('FormMapping', $${
-    "type": ["object", "null"],
+    "type": "object",
     "description": "Where values go: from the path or the question of a value to a field of the lead, details.NAME, signals.NAME, ignore, or auto. * in a path stands for any characters.",
     "maxProperties": 200,
     "additionalProperties": {
@@ -45,7 +45,7 @@ values
     }
   }$$),
   ('FormConstants', $${
-    "type": ["object", "null"],
+    "type": "object",
     "description": "Values that each lead has, by field or details.NAME.",
     "maxProperties": 200,
     "additionalProperties": {"type": ["string", "number", "boolean"], "description": "The value."}
@@ -96,8 +96,8 @@ values
     }
   }$$, '"$text"', to_json(app.text_pattern())::text)::json),
   ('LeadDetailPatch', replace($${
-    "description": "Values to change, by name; null removes a value. null instead of the object removes all.",
-    "type": ["object", "null"],
+    "description": "Values to change, by name; null removes a value.",
+    "type": "object",
     "maxProperties": 50,
     "propertyNames": {"maxLength": 64, "pattern": "^[a-z][a-z0-9_]*$"},
     "additionalProperties": {
