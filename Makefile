@@ -13,7 +13,7 @@ UV := uv==0.13.9
 COMPILE := .venv/bin/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
   --no-annotate --no-header
 
-.PHONY: help install serve psql test lint check check-all bench migrate-under-load crash full-disk soak pressure worst fuzz test-15 test-15-database test-pg-upgrade failover coverage mutants test-python test-pooler test-clients test-bi-clients test-superset test-examples test-n8n test-docker torture screenshots secrets schema baseline release reset lock clean
+.PHONY: help install serve psql test lint check check-all bench migrate-under-load crash full-disk soak pressure worst fuzz test-15 test-15-database test-pg-upgrade failover coverage mutants test-python test-pooler test-clients test-bi-clients test-superset test-examples test-n8n test-docker torture screenshots secrets schema baseline client release reset lock clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -99,10 +99,10 @@ test-pooler: .venv/.dev ## Test the isolation behind Debian trixie's PgBouncer (
 test-docker: .venv/.dev ## Run docker-compose.yml on a Docker engine (Debian, as root; anywhere with DOCKER=docker)
 	$(if $(DOCKER),DOCKER='$(DOCKER)',.venv/bin/python -m tools.docker_engine) .venv/bin/pytest -n0 --maxfail=3 tests/docker $(ARGS)
 
-test-clients: .venv/.dev ## Generate four typed clients and run them against a server (needs npm)
+test-clients: .venv/.dev ## Generate typed clients for TypeScript and Python, and run them against a server (needs npm)
 	$(CHECK_NPM)
 	@cd tests/clients && npm ci --loglevel=error
-	.venv/bin/pytest -n0 tests/clients tests/reference/test_openapi_client.py $(ARGS)
+	.venv/bin/pytest -n0 tests/clients tests/client $(ARGS)
 
 test-bi-clients: .venv/.clients ## Run the clients of docs/bi.md (ODBC, JDBC and R: Debian packages that the page names)
 	.venv/bin/pytest -n0 tests/analysts/test_clients.py $(ARGS)
@@ -142,7 +142,10 @@ schema: .venv/.dev ## Generate schema.sql from the migrations
 baseline: .venv/.dev ## Before the first release: copy sql/ into the baseline migrations again
 	@.venv/bin/python -m tools.release --baseline
 
-release: .venv/.dev ## Make a release: freeze sql/ and migrations/next.sql, write the checksums, commit and tag (VERSION)
+client: .venv/.dev ## Build the Python client into build/ (client/README.md)
+	@.venv/bin/python -m tools.client
+
+release: .venv/.dev ## Make a release: freeze sql/ and migrations/next.sql, write the checksums, build the client, commit and tag (VERSION)
 	@.venv/bin/python -m tools.release $(VERSION)
 
 reset: ## Delete the development database in .data

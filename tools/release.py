@@ -4,9 +4,10 @@
   file; each file has its own header. Then next.sql is empty again.
 * The files of sql/ that differ from their last frozen copy are frozen, once, into one migration.
   Only the backfills of next.sql come after it.
-* The version is written to pyproject.toml and api.release_version, the number of releases with
-  migrations to api.schema_version, and the heading and date to CHANGELOG.md.
-* schema.sql and migrations/SHA256SUMS are written, and all of it is committed and tagged.
+* The version is written to both pyproject.toml and api.release_version, the number of releases
+  with migrations to api.schema_version, and the heading and date to CHANGELOG.md.
+* schema.sql and migrations/SHA256SUMS are written, the Python client is built, and all changes are
+  committed and tagged.
 
 ``--baseline`` freezes sql/ into the baseline again, and commits nothing. It is refused once the
 release has its tag. ``--check`` names the files of sql/ that differ from their last frozen copy.
@@ -28,7 +29,7 @@ from pathlib import Path
 from app import unreleased
 from app.migrations import MigrationError, is_backfill
 from app.unreleased import has_statements
-from tools import schema
+from tools import client, schema
 from tools.frozen import Block, Refused, frozen_blocks, load_order, migrations, sections
 
 BASELINE = "0.9.0"
@@ -152,7 +153,8 @@ def write_versions(repo: Path, version: str, releases: int) -> None:
     """Writes the version, and the number of releases with migrations, wherever they stand.
     Raises Refused.
     """
-    _replace(repo / "pyproject.toml", r'(?m)^version = ".*"$', f'version = "{version}"')
+    for folder in (repo, repo / "client"):
+        _replace(folder / "pyproject.toml", r'(?m)^version = ".*"', f'version = "{version}"')
     _replace(repo / "sql/api/release_version.sql", r"select '.*'", f"select '{version}'")
     _replace(repo / "sql/api/schema_version.sql", r"select \d+", f"select {releases}")
     today = datetime.now(UTC).date().isoformat()
@@ -201,6 +203,7 @@ def release(repo: Path, version: str) -> None:
         write_release(repo, version)
     write_checksums(repo)
     schema.main()
+    client.main()
     _git(repo, "add", "--all")
     _git(repo, "commit", "--quiet", "--message", f"Release {version}")
     _git(repo, "tag", "--annotate", f"v{version}", "--message", f"Release {version}")

@@ -1,4 +1,4 @@
-"""The version of the release is the same in pyproject.toml,
+"""The version of the release is the same in pyproject.toml, in the Python client,
 in the database and in the reference.
 """
 
@@ -11,5 +11,6 @@ from tests.support.process import Server
 
 
 def test_the_reference_has_the_version_of_the_release(server: Server) -> None:
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    assert httpx.get(server.base + "/openapi.json").json()["info"]["version"] == version
+    for folder in (ROOT, ROOT / "client"):
+        version = tomllib.loads((folder / "pyproject.toml").read_text())["project"]["version"]
+        assert httpx.get(server.base + "/openapi.json").json()["info"]["version"] == version

@@ -19,7 +19,7 @@ import pytest
 from app.settings import ROOT
 
 README = ROOT / "README.md"
-PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "client" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 MAX_WORDS = 900
 MARK = "--- end of the block ---"
 """Printed after each block of the tour, to tell their outputs apart."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import release, schema
+from tools import client, release, schema
 from tools.frozen import Refused, frozen_blocks, migrations, without_frozen_blocks
 
 F = "-- app.f - a function.\nset local role leads_owner;\n\ncreate function app.f() …;\n"
@@ -29,6 +29,7 @@ def repo(tmp_path: Path) -> Path:
         "migrations/0.9.0-01.roles.sql": "-- Roles.\ncreate role leads_owner;\n",
         "migrations/next.sql": release.NEXT,
         "pyproject.toml": '[project]\nversion = "0.1.0"\n',
+        "client/pyproject.toml": '[project]\nversion = "0.1.0" # the same\n',
         "CHANGELOG.md": "# Changelog\n\n## [Unreleased]\n\nNeeds a migration: yes.\n",
     }
     for name, text in files.items():
@@ -43,8 +44,9 @@ def repo(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def no_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    """schema.sql needs a real schema; tests/database compares it."""
+    """schema.sql and the client need a real schema; tests/database and tests/client test them."""
     monkeypatch.setattr(schema, "main", lambda: None)
+    monkeypatch.setattr(client, "main", lambda: None)
 
 
 def git(repo: Path, *arguments: str) -> str:
@@ -80,6 +82,7 @@ def test_the_baseline_has_a_file_for_each_section(repo: Path) -> None:
 def test_a_release_writes_its_version_everywhere_and_is_tagged(repo: Path) -> None:
     release.release(repo, "0.9.0")
     assert 'version = "0.9.0"' in (repo / "pyproject.toml").read_text()
+    assert 'version = "0.9.0" # the same\n' in (repo / "client/pyproject.toml").read_text()
     assert "select '0.9.0'" in (repo / "sql/api/release_version.sql").read_text()
     assert "select 1;" in (repo / "sql/api/schema_version.sql").read_text()
     assert "## [Unreleased]\n\n## [0.9.0] - 2" in (repo / "CHANGELOG.md").read_text()

@@ -1,0 +1,37 @@
+"""Errors: the API's problems (RFC 9457) as an exception."""
+
+import time
+from email.utils import mktime_tz, parsedate_tz
+
+import httpx
+
+from leads_client.generated.models import FieldError
+
+
+class LeadsError(Exception):
+    """A response whose status is not a success.
+
+    status: the HTTP status. code: a stable word, such as not_found; http_502 if the response is not
+    the API's own. detail: what to do next. errors: everything that is wrong with the request, by
+    field. request_id: for the support. retry_after: seconds, or None.
+    """
+
+    def __init__(self, response: httpx.Response) -> None:
+        is_problem = response.headers.get("Content-Type", "").startswith("application/problem+json")
+        problem = response.json() if is_problem else {}
+        self.status = response.status_code
+        self.code: str = problem.get("code", f"http_{response.status_code}")
+        self.detail: str = problem.get("detail", response.reason_phrase)
+        self.errors = [FieldError.from_dict(error) for error in problem.get("errors", ())]
+        self.request_id: str | None = response.headers.get("X-Request-Id")
+        self.retry_after = _seconds(response.headers.get("Retry-After", ""))
+        fields = "".join(f"\n  {error.field}: {error.detail}" for error in self.errors)
+        super().__init__(f"{self.status} {self.code}: {self.detail}{fields}")
+
+
+def _seconds(text: str) -> float | None:
+    """The value of Retry-After: seconds or a date (RFC 9110, section 10.2.3)."""
+    if text.isdecimal():
+        return float(text)
+    date = parsedate_tz(text)
+    return None if date is None else max(0.0, mktime_tz(date) - time.time())
