@@ -200,8 +200,18 @@ def of_worker(totals: WorkerTotals) -> Read:
         )
         for task, at in totals.rounds.copy().items():
             rounds.add_metric([task], at)
-        yield from (pushes, rounds)
+        deliveries = CounterMetricFamily(
+            "leads_worker_deliveries",
+            "Attempts of deliveries to webhooks that have ended, by their outcome and the delivery's state afterwards.",
+            labels=["outcome", "state"],
+        )
+        for outcome_and_state, count in totals.deliveries.copy().items():
+            deliveries.add_metric([*outcome_and_state], count)
+        yield from (pushes, deliveries, rounds)
         yield GaugeMetricFamily("leads_worker_running_pushes", "Pushes that run.", value=totals.running["pushes"])
+        yield GaugeMetricFamily(
+            "leads_worker_running_deliveries", "Deliveries to webhooks that run.", value=totals.running["deliveries"]
+        )
         figures = totals.figures
         yield GaugeMetricFamily(
             "leads_database_up", "Whether the worker can read the database.", value=figures is not None

@@ -46,8 +46,8 @@ SERVER_SESSIONS = 10
 """Connections of the server: LEADS_CONNECTIONS is 8, one listens, and every five minutes one more
 reads the routes.
 """
-WORKER_SESSIONS = 3
-"""Connections of the worker: one for pushes, one for seals, and one that listens."""
+WORKER_SESSIONS = 4
+"""Connections of the worker: one for pushes, one for deliveries, one for seals, and one that listens."""
 OLDEST = 10.0
 """Seconds that a transaction may last. It is the statement_timeout of our sessions, and their
 idle_in_transaction_session_timeout.

@@ -1,4 +1,4 @@
-"""The worker: it runs the loop of pushes, seals the audit log and keeps house."""
+"""The worker: it runs the loops of pushes and of deliveries, seals the audit log and keeps house."""
 
 import asyncio
 import time
@@ -10,9 +10,10 @@ import psycopg
 
 from app import log, tracing
 from app.background import Background
-from app.worker import pushes
+from app.worker import deliveries, pushes
 from app.worker.calls import client
 from app.worker.connection import Connection, session_of
+from app.worker.deliveries import Deliveries
 from app.worker.leasing import Leasing
 from app.worker.outbox import Outbox
 from app.worker.pushes import Pushes
@@ -42,27 +43,37 @@ class Worker:
         self._has_metrics = totals is not None
         self._url = url
         self._vault = vault
-        # Connections of their own, so that no push waits for a batch of seals.
-        for_pushes, for_seals, for_metrics = self._connections = [Connection(url) for _ in range(3)]
+        # Connections of their own, so that no push and no delivery waits for a batch of seals,
+        # and none waits for the other.
+        for_pushes, for_deliveries, for_seals, for_metrics = self._connections = [Connection(url) for _ in range(4)]
         self._outbox = Outbox(for_pushes, vault.ids)
+        self._webhooks = WebhookQueue(for_deliveries, vault.ids)
         self._sealer = Outbox(for_seals)
-        self._webhooks = WebhookQueue(for_seals, vault.ids)
+        self._queuer = WebhookQueue(for_seals, vault.ids)
         self._reader = Outbox(for_metrics)
-        self._http = client(allow_loopback=allow_loopback)
+        # Two clients, so that receivers that don't answer leave the vendors' connections and look-ups free.
+        self._clients = [client(allow_loopback=allow_loopback) for _ in range(2)]
         self._spans = tracing.start("leads-worker")
         self._background = Background(attempts=ATTEMPTS)
         self._pushes = Leasing(
             self._outbox,
-            Pushes(self._outbox, vault, self._http, self._totals, self._spans).work,
+            Pushes(self._outbox, vault, self._clients[0], self._totals, self._spans).work,
             at_once=pushes.AT_ONCE,
             show=partial(self._totals.running.__setitem__, "pushes"),
         )
+        self._deliveries = Leasing(
+            self._webhooks,
+            Deliveries(self._webhooks, vault, self._clients[1], self._totals, self._spans).work,
+            at_once=deliveries.AT_ONCE,
+            show=partial(self._totals.running.__setitem__, "deliveries"),
+        )
 
     def stop(self) -> None:
-        """Leases nothing more. The pushes that run are finished, which takes some seconds.
+        """Leases nothing more. The pushes and deliveries that run are finished, which takes some seconds.
         Not thread-safe.
         """
         self._pushes.stop()
+        self._deliveries.stop()
 
     async def run(self) -> None:
         """Works until stop(). Raises GivenUp if one of its tasks fails ATTEMPTS times in a row."""
@@ -77,19 +88,23 @@ class Worker:
                         ("sealer", partial(self._go_round, "sealer", self._sealer.seal)),
                         ("indexer", partial(self._go_round, "indexer", self._sealer.index)),
                         ("counter", partial(self._go_round, "counter", self._sealer.count)),
+                        ("queuer", partial(self._go_round, "queuer", self._queue)),
                     )
                 ]
                 if self._has_metrics:
                     watches.append(tasks.create_task(self._background.run("metrics", self._read)))
+                delivering = tasks.create_task(self._background.run("deliveries", self._deliveries.run))
                 await self._background.run("pushes", self._pushes.run)
+                await delivering
                 for watch in watches:
                     watch.cancel()
         except ExceptionGroup as group:
             # Only Background.run raises here, and all its errors mean the same.
             raise group.exceptions[0] from None
         finally:
-            await self._pushes.finish()
-            await self._http.aclose()
+            await asyncio.gather(self._pushes.finish(), self._deliveries.finish())
+            for http in self._clients:
+                await http.aclose()
             for connection in self._connections:
                 await connection.close()
             if self._spans is not None:
@@ -106,6 +121,7 @@ class Worker:
 
     def _wake(self) -> None:
         self._pushes.wake()
+        self._deliveries.wake()
 
     async def _read(self) -> None:
         """Reads the figures of the database for the metrics. While that fails, there are none."""
@@ -128,7 +144,9 @@ class Worker:
     async def _go_round(
         self, name: str, work: Callable[[UUID | None, int], Awaitable[tuple[UUID, int] | None]]
     ) -> None:
-        """Seals events, stores words, or counts stays, of one organization after another, round after round."""
+        """Seals events, stores words, counts stays, or queues deliveries, of one organization after
+        another, round after round.
+        """
         after: UUID | None = None
         has_more = False
         while True:
@@ -142,9 +160,15 @@ class Worker:
                 await asyncio.sleep(SEAL)
             after, has_more = None, False
 
+    async def _queue(self, after: UUID | None, batch: int) -> tuple[UUID, int] | None:
+        queued = await self._queuer.queue(after, batch)
+        if queued is not None:
+            self._deliveries.wake()
+        return queued
+
     async def _announce(self) -> None:
         """Announces the public keys of this worker, once."""
-        await self._webhooks.announce_keys(self._vault.public_keys())
+        await self._queuer.announce_keys(self._vault.public_keys())
 
     async def _clean_up(self) -> None:
         """Creates partitions, queues seals, warns of missing keys, and deletes what has expired, once an hour."""
@@ -166,6 +190,7 @@ class Worker:
             for delete in (
                 self._outbox.delete_expired_answers,
                 self._outbox.delete_old_submissions,
+                self._webhooks.delete_old,
             ):
                 while await delete(_BATCH) == _BATCH:
                     pass
@@ -175,7 +200,7 @@ class Worker:
 async def work(
     url: str, vault: Vault, *, allow_loopback: bool, stop: asyncio.Event, totals: Totals | None = None
 ) -> None:
-    """Works until stop is set and the pushes that run are finished. Raises GivenUp."""
+    """Works until stop is set and the pushes and deliveries that run are finished. Raises GivenUp."""
     worker = Worker(url, vault, allow_loopback=allow_loopback, totals=totals)
     running = asyncio.create_task(worker.run())
     stopping = asyncio.create_task(stop.wait())

@@ -24,10 +24,12 @@ class Totals:
 
     pushes: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """The attempts that have ended, by vendor, outcome and the push's state afterwards."""
+    deliveries: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """The attempts of deliveries to webhooks that have ended, by outcome and the delivery's state afterwards."""
     running: Counter[str] = field(default_factory=Counter)
-    """The pushes that run."""
+    """The pushes and the deliveries that run."""
     rounds: dict[str, float] = field(default_factory=dict)
-    """When the sealer, the indexer and the counter have last looked at all organizations (time.time)."""
+    """When the sealer, the indexer, the counter and the queuer have last looked at all organizations (time.time)."""
     figures: tuple[Figure, ...] | None = None
     """None: the last reading has failed."""
     figures_at: float = 0.0

@@ -22,6 +22,7 @@ from app.worker.pushes import Pushes
 from app.worker.totals import Totals
 from app.worker.vault import Vault
 from app.worker.vendors import Contact
+from app.worker.webhook_queue import WebhookQueue
 from tests.support.database import Database
 
 SECRET = "a lead's field"
@@ -50,6 +51,9 @@ def fail(*_: Any, **__: Any) -> Any:
         (Outbox, "seal", "sealer"),
         (Outbox, "connections_without_key", "housekeeping"),
         (Outbox, "lease", "pushes"),
+        (WebhookQueue, "lease", "deliveries"),
+        (WebhookQueue, "queue", "queuer"),
+        (WebhookQueue, "announce_keys", "announcer"),
         (loop, "session_of", "listener"),
     ],
 )

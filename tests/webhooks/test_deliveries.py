@@ -1,0 +1,285 @@
+"""Workers, receivers and failures: every event arrives, in the order of the changes of a lead."""
+
+import json
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.worker.vault import new_key
+from tests.support import hooks
+from tests.support.database import Database, Organization
+from tests.support.hooks import Hooks, pass_time
+from tests.support.pushing import CRM_KEY, Worker, live_organization, start_worker, wait_for, working
+
+SEED = int(os.environ.get("WEBHOOKS_SEED", str(random.randrange(1 << 32))))
+_numbers = count()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Hooks]:
+    with hooks.receiving() as running:
+        yield running
+
+
+@pytest.fixture
+def organization(database: Database) -> Organization:
+    return live_organization(database)
+
+
+def add_leads(database: Database, organization: Organization, number: int) -> None:
+    database.sql(
+        "insert into app.lead (organization_id, name, email) "
+        "select %s, 'Jane Doe', 'jane' || n || '@example.com' from generate_series(1, %s) as n",
+        *(organization.id, number),
+    )
+
+
+def change(database: Database, organization: Organization, times: int = 1) -> None:
+    """Changes all leads of the organization, each in a transaction of its own."""
+    for _ in range(times):
+        database.sql(
+            "update app.lead set company = %s where organization_id = %s", f"Company {next(_numbers)}", organization.id
+        )
+
+
+def sent(database: Database, organization: Organization) -> list[str]:
+    """The ids of the events that a webhook of the organization must get: those of its leads."""
+    rows = database.sql(
+        "select e.id::text from audit.event as e where e.organization_id = %s and e.lead_id is not null",
+        organization.id,
+    )
+    return [row["id"] for row in rows]
+
+
+def pending(database: Database, organization: Organization) -> int:
+    (row,) = database.sql(
+        "select count(*) from webhook.delivery where organization_id = %s and state = 'pending'", organization.id
+    )
+    number: int = row["count"]
+    return number
+
+
+def all_queued(database: Database) -> bool:
+    """Whether a worker has sealed every event and made its deliveries."""
+    (row,) = database.sql(
+        "select (select count(*) from audit.unsealed) + (select count(*) from webhook.unqueued_batch) as left_over"
+    )
+    return bool(row["left_over"] == 0)
+
+
+def everything_has_arrived(database: Database, organization: Organization, receiver: Hooks, path: str) -> bool:
+    return len(receiver.of(path)) >= len(sent(database, organization))
+
+
+def is_complete_and_in_order(database: Database, organization: Organization, receiver: Hooks, path: str) -> None:
+    """Every event has arrived, and each lead's events first arrived in the order of the changes."""
+    arrived = [message for message in receiver.of(path) if message.body["data"]["lead_id"]]
+    assert sorted(message.body["data"]["id"] for message in arrived) == sorted(sent(database, organization))
+    by_lead: dict[str, list[int]] = {}
+    for message in arrived:
+        by_lead.setdefault(message.lead_id, []).append(message.body["data"]["position"])
+    for positions in by_lead.values():
+        assert positions == sorted(positions)
+    assert receiver.invalid == []
+
+
+def lines(worker: Worker) -> list[dict[str, Any]]:
+    made = [json.loads(line) for line in worker.log.read_text().splitlines() if line.startswith("{")]
+    return [line for line in made if "delivery_id" in line]
+
+
+def test_a_receiver_that_was_down_for_an_hour_gets_everything_in_order(
+    database: Database, organization: Organization, receiver: Hooks, tmp_path: Path
+) -> None:
+    """Meanwhile the deliveries of another organization arrive."""
+    other = live_organization(database, "Other")
+    with hooks.receiving() as others, working(database, tmp_path):
+        id = receiver.add(database, organization, "/hook")
+        others.add(database, other, "/other")
+        receiver.down()
+        add_leads(database, organization, 12)
+        add_leads(database, other, 3)
+        # Three times twenty minutes. bench/webhooks.py makes 10 changes in each second of the hour.
+        for _ in range(3):
+            change(database, organization, 10)
+            change(database, other)
+            wait_for(lambda: everything_has_arrived(database, other, others, "/other"))
+            wait_for(lambda: all_queued(database))
+            pass_time(database, "20 minutes")
+        assert receiver.messages == []
+        assert pending(database, organization) == len(sent(database, organization)) + 1 == 12 + 3 * 10 * 12 + 1
+        is_complete_and_in_order(database, other, others, "/other")
+        (endpoint,) = database.sql("select state, failures, failing_since from webhook.endpoint where id = %s", id)
+        assert endpoint["state"] == "enabled"
+        assert endpoint["failures"] > 0
+
+        receiver.up()
+        pass_time(database, "1 hour")
+        wait_for(lambda: pending(database, organization) == 0)
+    is_complete_and_in_order(database, organization, receiver, "/hook")
+    (endpoint,) = database.sql("select failures, failing_since from webhook.endpoint where id = %s", id)
+    assert endpoint == {"failures": 0, "failing_since": None}
+
+
+def test_killed_workers_lose_nothing_and_change_no_order(
+    database: Database, organization: Organization, receiver: Hooks, tmp_path: Path
+) -> None:
+    print(f"WEBHOOKS_SEED={SEED}")
+    draw = random.Random(SEED)
+    receiver.add(database, organization, "/hook")
+    receiver.latency["/hook"] = 0.02
+    add_leads(database, organization, 16)
+    workers = [start_worker(database, tmp_path / f"worker-{n}.log") for n in range(2)]
+    try:
+        for round in range(4):
+            change(database, organization, 2)
+            enough = len(receiver.messages) + draw.randrange(5, 25)
+            wait_for(lambda: len(receiver.messages) > enough)  # noqa: B023
+            n = draw.randrange(2)
+            os.kill(workers[n].process.pid, signal.SIGKILL)
+            workers[n].process.wait()
+            # Every lease has ended, also those of the other worker, which goes on.
+            pass_time(database, "15 seconds")
+            receiver.statuses["/hook"] = 500 if round == 2 else 200
+            workers[n] = start_worker(database, tmp_path / f"worker-{n}.log")
+        pass_time(database, "1 minute")
+
+        def is_done() -> bool:
+            pass_time(database, "5 seconds")
+            return all_queued(database) and pending(database, organization) == 0
+
+        wait_for(is_done, 60)
+    finally:
+        for worker in workers:
+            worker.process.kill()
+            worker.process.wait()
+    is_complete_and_in_order(database, organization, receiver, "/hook")
+    bodies: dict[str, set[str]] = {}
+    for message in receiver.messages:
+        bodies.setdefault(message.id, set()).add(json.dumps(message.body))
+    assert {len(each) for each in bodies.values()} == {1}
+
+
+def test_two_workers_send_each_event_once_and_few_at_once(
+    database: Database, organization: Organization, receiver: Hooks, tmp_path: Path
+) -> None:
+    receiver.add(database, organization, "/hook")
+    receiver.latency["/hook"] = 0.05
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        folder.mkdir()
+    with working(database, tmp_path / "a") as first, working(database, tmp_path / "b") as second:
+        add_leads(database, organization, 20)
+        change(database, organization, 3)
+        wait_for(lambda: everything_has_arrived(database, organization, receiver, "/hook"))
+        wait_for(lambda: pending(database, organization) == 0)
+        assert lines(first)
+        assert lines(second)
+    assert len(receiver.messages) == len(receiver.of("/hook"))
+    is_complete_and_in_order(database, organization, receiver, "/hook")
+    assert receiver.busiest["/hook"] <= 4
+
+
+def test_slow_receivers_hold_up_no_other_organization(
+    database: Database, organization: Organization, receiver: Hooks, tmp_path: Path
+) -> None:
+    slow = live_organization(database, "Slow")
+    paths = [f"/slow{n}" for n in range(4)]
+    for path in paths:
+        receiver.add(database, slow, path)
+        receiver.latency[path] = 4
+    receiver.add(database, organization, "/hook")
+    add_leads(database, slow, 40)
+    with working(database, tmp_path):
+        wait_for(lambda: sum(receiver.busy.values()) == 8)
+        add_leads(database, organization, 10)
+        change(database, organization, 3)
+        wait_for(lambda: everything_has_arrived(database, organization, receiver, "/hook"))
+        assert pending(database, slow) > 100
+    is_complete_and_in_order(database, organization, receiver, "/hook")
+
+
+def test_a_failed_attempt_is_repeated_with_the_same_id_and_a_new_time(
+    database: Database, organization: Organization, receiver: Hooks, tmp_path: Path
+) -> None:
+    receiver.add(database, organization, "/hook")
+    receiver.statuses["/hook"] = 503
+    with working(database, tmp_path) as worker:
+        add_leads(database, organization, 1)
+        wait_for(lambda: [line for line in lines(worker) if line.get("status") == 503])
+        time.sleep(1)
+        receiver.statuses["/hook"] = 200
+        pass_time(database, "1 hour")
+        wait_for(lambda: pending(database, organization) == 0)
+    first, *_, last = [seen for seen in receiver.requests if b"lead.created" in seen.content]
+    assert first.headers["webhook-id"] == last.headers["webhook-id"]
+    assert int(first.headers["webhook-timestamp"]) < int(last.headers["webhook-timestamp"])
+    assert first.content == last.content
+
+
+def test_sigterm_lets_running_deliveries_finish(
+    database: Database, organization: Organization, receiver: Hooks, tmp_path: Path
+) -> None:
+    receiver.add(database, organization, "/hook")
+    receiver.latency["/hook"] = 1
+    with working(database, tmp_path) as worker:
+        add_leads(database, organization, 1)
+        wait_for(lambda: receiver.busy.get("/hook"))
+        running = receiver.busy["/hook"]
+        assert worker.stop() == 0
+    (row,) = database.sql(
+        "select count(*) from webhook.delivery where organization_id = %s and state = 'delivered'", organization.id
+    )
+    assert row["count"] >= running
+    assert len(receiver.messages) == row["count"]
+
+
+def test_a_worker_without_the_key_leaves_the_deliveries_and_says_so(
+    database: Database, organization: Organization, receiver: Hooks, tmp_path: Path
+) -> None:
+    receiver.add(database, organization, "/hook")
+    other_key = new_key()
+    with working(database, tmp_path, LEADS_CRM_KEY=other_key) as worker:
+        add_leads(database, organization, 1)
+        wait_for(lambda: "webhooks were sealed to a key that isn't here" in worker.log.read_text())
+        wait_for(lambda: all_queued(database) and pending(database, organization))
+    assert receiver.requests == []
+    # Both keys, the new one first.
+    with working(database, tmp_path, LEADS_CRM_KEY=f"{other_key},{CRM_KEY}"):
+        wait_for(lambda: everything_has_arrived(database, organization, receiver, "/hook"))
+
+
+def test_a_receiver_on_this_machine_is_called_only_if_the_process_allows_it(
+    database: Database, organization: Organization, receiver: Hooks, tmp_path: Path
+) -> None:
+    receiver.add(database, organization, "/hook")
+    with working(database, tmp_path, LEADS_ALLOW_LOOPBACK_VENDORS="0") as worker:
+        add_leads(database, organization, 1)
+        wait_for(lambda: lines(worker))
+    rows = database.sql(
+        "select message from webhook.delivery where organization_id = %s and attempts > 0", organization.id
+    )
+    assert {row["message"] for row in rows} == {"The host of the webhook's address isn't at a public address"}
+    assert receiver.requests == []
+
+
+def test_a_receiver_that_is_gone_is_not_called_again(
+    database: Database, organization: Organization, receiver: Hooks, tmp_path: Path
+) -> None:
+    id = receiver.add(database, organization, "/hook")
+    receiver.statuses["/hook"] = 410
+    with working(database, tmp_path):
+        add_leads(database, organization, 1)
+        state = "select disabled_reason from webhook.endpoint where id = %s and state = 'disabled'"
+        assert wait_for(lambda: database.sql(state, id)) == [{"disabled_reason": "gone"}]
+        pass_time(database, "1 hour")
+        time.sleep(0.5)
+        requests = len(receiver.requests)
+    assert requests <= 4
+    assert pending(database, organization) > 0
