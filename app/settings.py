@@ -60,6 +60,10 @@ class Settings:
     """Origins whose pages may call the API. Empty: CORS is off."""
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
     """Proxies whose X-Forwarded-For tells the address of the client. Empty: none."""
+    rate_limit: int | None
+    """Requests per minute of each key and of each form. None: they are not limited."""
+    rate_burst: int
+    """Requests that a key or form may send at once, after a pause."""
     crm_key: str | None
     """The keys that encrypt the CRM credentials (see app/worker/vault.py).
     None: the embedded server's own key.
@@ -101,6 +105,11 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         except psycopg.ProgrammingError:
             raise SettingsError(f"{name} is not an address such as postgresql://leads_api@localhost/leads.") from None
 
+    rate_limit = value("LEADS_RATE_LIMIT", None, _whole(1, 1_000_000))
+    rate_burst = value("LEADS_RATE_BURST", None, _whole(1, 1_000_000))
+    if rate_limit is None and rate_burst is not None:
+        raise SettingsError("LEADS_RATE_BURST is set, and LEADS_RATE_LIMIT isn't: set it to the requests per minute.")
+
     return Settings(
         host=value("HOST", "127.0.0.1", str),
         port=value("PORT", 8000, _whole(0, 65535)),
@@ -119,6 +128,8 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         server_timing=value("LEADS_SERVER_TIMING", True, _switch({"on": True, "off": False})),
         cors_origins=value("LEADS_CORS_ORIGINS", (), _origins),
         trusted_proxies=value("LEADS_TRUSTED_PROXIES", (), _networks),
+        rate_limit=rate_limit,
+        rate_burst=rate_burst or 2 * (rate_limit or 0),
         crm_key=value("LEADS_CRM_KEY", None, str) or value("LEADS_CRM_KEY_FILE", None, _password),
         has_worker=value("LEADS_WORKER", True, _switch({"on": True, "off": False})),
         api_url=value("LEADS_API_URL", "http://127.0.0.1:8000", _http_address),

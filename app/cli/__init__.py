@@ -79,6 +79,8 @@ def leads() -> None:
     LEADS_SERVER_TIMING           on, or off: responses have no Server-Timing (default: on)
     OTEL_EXPORTER_OTLP_ENDPOINT   a receiver of OpenTelemetry's traces; needs the extra otel
     LEADS_CORS_ORIGINS            origins of web pages that may call the API, separated by commas
+    LEADS_RATE_LIMIT              requests per minute of each key and form, such as 60 (default: no limit)
+    LEADS_RATE_BURST              requests that each may send at once (default: twice the limit)
     LEADS_TRUSTED_PROXIES         proxies whose X-Forwarded-For counts: addresses or networks, with commas
     LEADS_API_URL                 the API's address for leads mcp (default: http://127.0.0.1:8000)
     LEADS_API_KEY                 the key of leads mcp; LEADS_API_KEY_FILE names a file with it

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from app.server import totals as server_totals
+from app.server.folder import folder
 from app.settings import Settings
 from app.worker.totals import Totals
 
@@ -36,7 +37,7 @@ def serving(settings: Settings, *, has_server: bool = False) -> Iterator[Metrics
     with ExitStack() as stack:
         url, register = stack.enter_context(metrics.serving(settings.metrics))
         if has_server:
-            folder = stack.enter_context(server_totals.folder())
-            os.environ[server_totals.FOLDER] = str(folder)
-            register(metrics.of_server(folder))
+            path = stack.enter_context(folder())
+            os.environ[server_totals.FOLDER] = str(path)
+            register(metrics.of_server(path))
         yield Metrics(url, lambda totals: register(metrics.of_worker(totals)))

@@ -8,7 +8,8 @@ import signal
 import socket
 import sys
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import click
 import psycopg
@@ -21,7 +22,9 @@ from app.cli import demo, metrics, migrate, secret_file
 from app.cli.addresses import Addresses, addresses, call, connect
 from app.cli.metrics import Metrics
 from app.cli.output import Mistake
+from app.server import limits
 from app.server.api import PREFIX
+from app.server.folder import folder
 from app.server.protocol import Protocol
 from app.settings import ROOT, Settings
 
@@ -87,7 +90,8 @@ def serve(host: str | None, port: int | None, bi_port: int | None, workers: int 
         has_worker = urls.is_embedded and configuration.has_worker and not no_worker
         with _worker(urls, configuration, shown) if has_worker else nullcontext():
             click.echo(_banner(host, listener.getsockname()[1], key, configuration, bi_port, shown))
-            _run(listener, url, workers, configuration)
+            with _buckets(workers, configuration):
+                _run(listener, url, workers, configuration)
 
 
 def _allow_many_files() -> None:
@@ -219,6 +223,18 @@ def _banner(
             "Press Ctrl-C to stop the API and PostgreSQL. Each request is logged below as one line of JSON.",
         ]
     return "\n".join(lines)
+
+
+@contextmanager
+def _buckets(workers: int, configuration: Settings) -> Iterator[None]:
+    """Lets the server processes share the buckets of the rate limits during the block."""
+    os.environ.pop(limits.BUCKETS, None)
+    if configuration.rate_limit is None or workers == 1:
+        yield
+        return
+    with folder() as path:
+        os.environ[limits.BUCKETS] = str(limits.create(path))
+        yield
 
 
 class _Parent(Multiprocess):

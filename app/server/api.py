@@ -28,6 +28,7 @@ from app import log
 from app.server import problems
 from app.server.addresses import Network, client_address
 from app.server.body import fault_of_json
+from app.server.limits import Limits
 from app.server.locks import LOCK_PATIENCE, LOCK_WAIT, Claim, LockQueue, is_locked
 from app.server.memory import SMALL_BODY, Memory
 from app.server.new_secret import NewSecret
@@ -105,11 +106,19 @@ class Api:
     """The ASGI application below PREFIX. ``table`` may be replaced while it runs."""
 
     def __init__(
-        self, pool: Pool, table: Table, trusted_proxies: Sequence[Network] = (), *, server_timing: bool = True
+        self,
+        pool: Pool,
+        table: Table,
+        trusted_proxies: Sequence[Network] = (),
+        *,
+        server_timing: bool = True,
+        limits: Limits | None = None,
     ) -> None:
+        """limits: the rate limits of the keys. None: there are none."""
         self.table = table
         self._server_timing = server_timing
         self._trusted_proxies = trusted_proxies
+        self._limits = limits
         self._pool = pool
         self.totals: Totals | None = None
         """Where the requests are counted. None: nowhere."""
@@ -172,10 +181,10 @@ class Api:
             response = response.status, [content_type, *response.headers], body
         timing = _server_timing(request.timing) if self._server_timing else ()
         if isinstance(response, Stream):
-            response.headers += (*common_headers(request.id), *timing)
+            response.headers += (*common_headers(request.id), *timing, *request.added_headers)
             return response
         status, headers, body = response
-        headers += (*common_headers(request.id), *timing)
+        headers += (*common_headers(request.id), *timing, *request.added_headers)
         if status != 304:
             headers.append((b"content-length", b"%d" % len(body)))
         self._end(request, status, cause)
@@ -221,13 +230,16 @@ class Api:
 
         if route.key_parameter is not None:
             take_key(request, match.parameters[route.key_parameter])
+        # Before a connection is taken. The key of the first request must be checked first.
+        if self._limits is not None and (problem := self._refuse_excess(request, self._limits)):
+            return problem
         size = most_bytes(request, route) if route.takes_body else 0
         if size <= SMALL_BODY or route.max_body_bytes <= SMALL_BODY:
             return await self._answer_call(request, route, match, receive)
         # Only a caller with a valid key takes a part of the memory for large bodies.
-        problem = await self._check(request, route)
-        if isinstance(problem, Problem):
-            return problem
+        checked = await self._check(request, route)
+        if isinstance(checked, Problem):
+            return checked
         async with self._memory.reserved(request.digest or b"", min(size, route.max_body_bytes)) as is_reserved:
             if not is_reserved:
                 return self._problem("unavailable", reason="Other uploads occupy the memory for bodies.")
@@ -267,6 +279,23 @@ class Api:
             return response
         status, headers, body = response
         return status, headers, secret.shown_in(body)
+
+    def _refuse_excess(self, request: Request, limits: Limits) -> Problem | None:
+        """The problem of a request that is over the rate limit of its key. A key that is not known to be
+        valid has no limit yet: nobody can use up the places, or the limit of a key that they don't have.
+        """
+        digest, now = request.digest, int(request.started * 1e9)
+        if digest is None or not (digest in self._known or limits.knows(digest, now)):
+            return None
+        request.is_counted = True
+        request.added_headers, seconds = limits.take(digest, now)
+        if seconds is None:
+            return None
+        what = "form" if request.has_key_in_path else "key"
+        detail = f"This {what} may send {limits.per_minute} requests per minute. Try again in {seconds} s."
+        problem = problems.of_word(self.table.problems, "rate_limited", detail=detail)
+        headers = ((b"retry-after", b"%d" % seconds),)
+        return replace(problem, headers=headers, cause={"reason": f"The {what} is over its rate limit."})
 
     def _client_address(self, request: Request, route: Route) -> bytes | None:
         if "client_address" not in route.names:
@@ -521,6 +550,9 @@ class Api:
         if digest is None or scope is None:
             return
         self.uses.started[digest] = request.started
+        if self._limits is not None and not request.is_counted:
+            request.is_counted = True
+            request.added_headers, _ = self._limits.take(digest, int(request.started * 1e9), is_answered=True)
         if digest in self._callers:
             return
         if len(self._callers) >= KNOWN_KEYS:

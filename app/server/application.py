@@ -31,6 +31,7 @@ from app import log, session, tracing
 from app.background import Background
 from app.server import loading, problems, reference, totals
 from app.server.api import OPEN_PREFIX, PREFIX, Api, common_headers
+from app.server.limits import BUCKETS, Limits
 from app.server.postgres import Pool
 from app.server.request import read_request
 from app.settings import Settings, SettingsError, read
@@ -53,7 +54,12 @@ def create(settings: Settings, url: str) -> ASGIApp:
     """The application that serves the database at this address, with the login in it."""
     pool = Pool(url, settings.connections, settings.queue, is_preparing=settings.prepared_statements)
     # Read before the first request: if the database can't be served, the start must fail.
-    api = Api(pool, loading.load(url), settings.trusted_proxies, server_timing=settings.server_timing)
+    table = loading.load(url)
+    limits = None
+    if settings.rate_limit is not None:
+        buckets = os.environ.get(BUCKETS)
+        limits = Limits(settings.rate_limit, settings.rate_burst, None if buckets is None else Path(buckets))
+    api = Api(pool, table, settings.trusted_proxies, server_timing=settings.server_timing, limits=limits)
     background = Background()
     drain = _Drain(settings.drain_seconds)
     folder = os.environ.get(totals.FOLDER)
@@ -192,6 +198,8 @@ def create(settings: Settings, url: str) -> ASGIApp:
             "Idempotency-Replayed",
             "Link",
             "Location",
+            "RateLimit",
+            "RateLimit-Policy",
             "Retry-After",
             "Server-Timing",
             "X-Request-Id",

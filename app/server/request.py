@@ -78,6 +78,10 @@ class Request:
     timing: Timing = field(default_factory=Timing)
     span: object = None
     """The span of OpenTelemetry. None: there is none."""
+    is_counted: bool = False
+    """Whether it has taken a token of its key's rate limit."""
+    added_headers: tuple[tuple[bytes, bytes], ...] = ()
+    """Headers that its response has in addition, whatever its status."""
 
     def trace(self, trace_id: bytes) -> None:
         """Makes it a part of this trace."""

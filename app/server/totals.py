@@ -14,12 +14,8 @@ import asyncio
 import contextlib
 import fcntl
 import json
-import os
-import shutil
-import tempfile
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +34,6 @@ Label = tuple[str, str]
 UNMATCHED: Label = ("other", "unmatched")
 """The label of requests that no route answers."""
 
-_PREFIX = "leads-metrics-"
 _NEW_CELL = [0] * (len(BOUNDS) + 1) + [0.0]
 
 
@@ -98,43 +93,6 @@ def add_cells(sums: dict[Any, list[float]], others: Mapping[Any, list[float]]) -
     """Adds the numbers of each key to those that the sums have for it."""
     for key, cell in others.items():
         sums[key] = [a + b for a, b in zip(sums[key], cell, strict=True)] if key in sums else cell.copy()
-
-
-@contextmanager
-def folder() -> Iterator[Path]:
-    """A new folder for the files, which only this user can read. It is removed at the end of the block.
-    Folders that killed processes have left are removed too.
-    """
-    for left in Path(tempfile.gettempdir()).glob(_PREFIX + "*"):
-        with contextlib.suppress(OSError), _locked(left):
-            shutil.rmtree(left)
-    while True:
-        path = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        with contextlib.ExitStack() as stack:
-            try:
-                # systemd-tmpfiles, too, leaves a folder alone that is locked.
-                stack.enter_context(_locked(path))
-            except OSError:
-                continue
-            # Until it was locked, another process that starts could take it for one that was left, and remove it.
-            if not path.is_dir():
-                continue
-            try:
-                yield path
-            finally:
-                shutil.rmtree(path, ignore_errors=True)
-            return
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Raises OSError if another process has locked the folder, or owns it."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 class File:

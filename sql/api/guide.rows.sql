@@ -28,7 +28,12 @@ The API checks in this order: the path (404), the method (405), the key (401), t
 
 After a status of 500 or more you can repeat a GET, and also a POST or PATCH that has an `Idempotency-Key`. Before you repeat any
 other request that failed with the code `outcome_unknown`, check whether the change was made. A response with status 503
-has `Retry-After`.$$),
+has `Retry-After`.
+
+A server can limit the rate of each key. Then each response to a valid key has `RateLimit-Policy` and `RateLimit`
+(draft-ietf-httpapi-ratelimit-headers-10). `"default";q=120;w=120` means 120 requests in 120 seconds, and
+`"default";r=37;t=1` that 37 are left, and one more is there in 1 second. A request over the limit is refused with 429
+(`rate_limited`), and nothing was done. Wait for the seconds in `Retry-After`, and send it again.$$),
   (3, 'Paging',
 $$Lists are sorted from newest to oldest. `limit` is a number from 1 to 200; the default is 50. To get the next page, send
 `next_cursor` as `cursor`, until it is null, or follow the `Link` header. The pages contain every row that existed when

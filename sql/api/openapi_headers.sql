@@ -11,6 +11,8 @@ begin atomic
       ('Location', 'The address of the new record.'),
       ('Link', 'The address of the next page, with rel="next" (RFC 8288). The last page has no Link.'),
       ('Content-Disposition', 'attachment, with the name of a file.'),
+      ('RateLimit', 'How many requests are left, r=, and how many seconds until there is one more, t=. Sent with each response to a valid key, if the server limits the rate.'),
+      ('RateLimit-Policy', 'The limit: q= requests in w= seconds. Sent with RateLimit.'),
       ('Retry-After', 'How many seconds to wait before you send the request again.'),
       ('Server-Timing', 'How long the database took, db;dur= in milliseconds, and wait;dur= if the request waited for a connection.'),
       ('Idempotency-Replayed', 'true if this is the first response again.'),

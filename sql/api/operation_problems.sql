@@ -33,7 +33,9 @@ begin atomic
         'X-Request-Id', '{"$ref":"#/components/headers/X-Request-Id"}',
         'Server-Timing', '{"$ref":"#/components/headers/Server-Timing"}',
         'WWW-Authenticate', case f.status when 401 then '{"$ref":"#/components/headers/WWW-Authenticate"}' end,
-        'Retry-After', case f.status when 503 then '{"$ref":"#/components/headers/Retry-After"}' end
+        'Retry-After', case when f.status in (429, 503) then '{"$ref":"#/components/headers/Retry-After"}' end,
+        'RateLimit', case f.status when 429 then '{"$ref":"#/components/headers/RateLimit"}' end,
+        'RateLimit-Policy', case f.status when 429 then '{"$ref":"#/components/headers/RateLimit-Policy"}' end
       ),
       'content', api.object_text(
         'application/problem+json', api.object_text(

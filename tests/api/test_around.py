@@ -76,6 +76,8 @@ def test_cors_allows_the_configured_origins(cors: httpx.Client) -> None:
             "Link",
             "Location",
             "X-Request-Id",
+            "RateLimit",
+            "RateLimit-Policy",
             "Retry-After",
             "Server-Timing",
             "Idempotency-Replayed",

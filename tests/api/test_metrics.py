@@ -203,7 +203,7 @@ def test_the_folder_is_removed_when_the_server_stops(
     database: Database, new_server: Callable[..., Server], tmp_path: Path
 ) -> None:
     server = new_server(database, LEADS_METRICS="127.0.0.1:0", TMPDIR=str(tmp_path))
-    assert len(list(tmp_path.glob("leads-metrics-*"))) == 1
+    assert len(list(tmp_path.glob("leads-serve-*"))) == 1
     server.process.terminate()
     server.process.wait(30)
     assert list(tmp_path.iterdir()) == []

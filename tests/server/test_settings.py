@@ -130,3 +130,18 @@ def test_the_address_of_the_metrics(text: str, address: tuple[str, int]) -> None
 def test_an_address_of_the_metrics_that_cannot_be_used(text: str) -> None:
     with pytest.raises(SettingsError, match=r"^LEADS_METRICS is .*such as 127\.0\.0\.1:9464"):
         settings.read({"LEADS_METRICS": text})
+
+
+def test_the_burst_follows_from_the_rate_limit() -> None:
+    def limits(**environ: str) -> tuple[int | None, int]:
+        result = settings.read(environ)
+        return result.rate_limit, result.rate_burst
+
+    assert limits() == (None, 0)
+    assert limits(LEADS_RATE_LIMIT="60") == (60, 120)
+    assert limits(LEADS_RATE_LIMIT="60", LEADS_RATE_BURST="10") == (60, 10)
+    with pytest.raises(SettingsError, match="LEADS_RATE_BURST is set, and LEADS_RATE_LIMIT isn't"):
+        limits(LEADS_RATE_BURST="10")
+    for wrong in ("0", "1.5", "-1", "off", "1000001"):
+        with pytest.raises(SettingsError, match="LEADS_RATE_LIMIT is"):
+            limits(LEADS_RATE_LIMIT=wrong)

@@ -1,12 +1,9 @@
 """The totals of server processes, and their files."""
 
-import fcntl
-import os
 import signal
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -86,33 +83,3 @@ def test_a_file_that_cannot_be_written_is_written_later(folder: Path) -> None:
     file.write({})
     assert (LEADS, 200) in collect(folder)[0].requests
     file.close()
-
-
-def test_the_folder_is_private_and_removed_and_so_are_those_of_killed_processes(folder: Path) -> None:
-    left = folder.with_name("leads-metrics-left")
-    left.mkdir()
-    used = folder.with_name("leads-metrics-used")
-    used.mkdir()
-    descriptor = os.open(used, os.O_RDONLY)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    with totals.folder() as path:
-        assert path.stat().st_mode & 0o777 == 0o700
-        (path / "0.json").write_text("{}")
-        assert not left.exists()
-        assert used.exists(), "a process that runs uses it"
-    assert not path.exists()
-    os.close(descriptor)
-
-
-def test_programs_that_start_at_the_same_time_have_a_folder_each(folder: Path) -> None:
-    """Each removes the folders that no process has locked."""
-
-    def start_and_end(number: int) -> None:
-        for _ in range(100):
-            with totals.folder() as path:
-                (path / "0.json").write_text(str(number))
-                assert (path / "0.json").read_text() == str(number)
-
-    with ThreadPoolExecutor(4) as threads:
-        list(threads.map(start_and_end, range(4)))
-    assert not list(folder.parent.glob("leads-metrics-*"))
