@@ -224,8 +224,7 @@ class Api:
             return self._problem("not_found")
         route = match.routes.get("GET" if request.method == "HEAD" else request.method)
         if route is None:
-            methods = {"HEAD", *match.routes} if "GET" in match.routes else match.routes
-            return self._problem("method_not_allowed", allow=", ".join(sorted(methods)))
+            return self._problem("method_not_allowed", allow=", ".join(match.methods))
         request.route = route
 
         if route.key_parameter is not None:

@@ -21,7 +21,6 @@ from types import FrameType
 import psycopg
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -29,7 +28,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import log, session, tracing
 from app.background import Background
-from app.server import loading, problems, reference, totals
+from app.server import cors, loading, problems, reference, totals
 from app.server.api import OPEN_PREFIX, PREFIX, Api, common_headers
 from app.server.limits import BUCKETS, Limits
 from app.server.postgres import Pool
@@ -177,52 +176,7 @@ def create(settings: Settings, url: str) -> ASGIApp:
     application = Application(api, around)
     if not settings.cors_origins:
         return application
-    with_cors = CORSMiddleware(
-        application,
-        allow_origins=settings.cors_origins,
-        allow_methods=["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE"],
-        allow_headers=[
-            "Authorization",
-            "Content-Encoding",
-            "Content-Type",
-            "Idempotency-Key",
-            "If-Match",
-            "If-None-Match",
-            "Traceparent",
-            "Tracestate",
-            "X-Request-Id",
-        ],
-        expose_headers=[
-            "Content-Disposition",
-            "ETag",
-            "Idempotency-Replayed",
-            "Link",
-            "Location",
-            "RateLimit",
-            "RateLimit-Policy",
-            "Retry-After",
-            "Server-Timing",
-            "X-Request-Id",
-        ],
-    )
-
-    async def chosen(scope: Scope, receive: Receive, send: Send) -> None:
-        """The functions of open routes decide about origins themselves."""
-        is_open = scope["type"] == "http" and scope["path"].startswith(OPEN_PREFIX + "/")
-        await (application if is_open else with_cors)(scope, receive, send if is_open else with_timing_origin(send))
-
-    def with_timing_origin(send: Send) -> Send:
-        """The origin that may read a response may also read its Server-Timing."""
-
-        async def send_with_origin(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                origins = [value for name, value in message["headers"] if name == b"access-control-allow-origin"]
-                message["headers"] = [*message["headers"], *((b"timing-allow-origin", value) for value in origins)]
-            await send(message)
-
-        return send_with_origin
-
-    return chosen
+    return cors.wrap(application, settings.cors_origins, lambda: api.table)
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ Every other argument comes from the query. An argument's type decides which text
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 
 from app.server import problems
 from app.server.postgres import Statement
@@ -124,6 +125,11 @@ class Match:
     routes: Mapping[str, Route]
     parameters: Mapping[str, str]
 
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods that the path has. A GET also answers HEAD."""
+        return _with_head(self.routes)
+
 
 @dataclass(frozen=True)
 class SealingKey:
@@ -150,6 +156,12 @@ class Table:
     """The paths with parameters, by the path with empty braces.
     The first one that matches is taken.
     """
+
+    @cached_property
+    def methods(self) -> tuple[str, ...]:
+        """The methods of all routes."""
+        routes = (*(match.routes for match in self.fixed.values()), *(routes for _, routes in self.patterns.values()))
+        return _with_head(chain.from_iterable(routes))
 
     def match(self, path: str) -> Match | None:
         """The routes of a path. A parameter matches a segment that isn't empty.
@@ -182,6 +194,11 @@ class Table:
         # A segment that is fixed takes precedence over a parameter.
         shapes = sorted(patterns, key=lambda each: [segment == "{}" for segment in each.split("/")])
         return replace(self, patterns={each: patterns[each] for each in shapes})
+
+
+def _with_head(methods: Iterable[str]) -> tuple[str, ...]:
+    every = set(methods)
+    return tuple(sorted(every | {"HEAD"} if "GET" in every else every))
 
 
 def _pattern(path: str) -> re.Pattern[str]:

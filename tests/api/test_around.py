@@ -64,7 +64,6 @@ def test_cors_allows_the_configured_origins(cors: httpx.Client) -> None:
     preflight = cors.options("/leads/x", headers=PREFLIGHT)
     assert preflight.status_code == 200
     assert preflight.headers["access-control-allow-origin"] == ORIGIN
-    assert "PATCH" in preflight.headers["access-control-allow-methods"]
     assert "access-control-allow-credentials" not in preflight.headers
     for path, status in (("/leads", 200), ("/leads?limit=0", 400), ("/nowhere", 404)):
         answer = cors.get(path, headers={"Origin": "http://localhost:3000"})
@@ -82,6 +81,8 @@ def test_cors_allows_the_configured_origins(cors: httpx.Client) -> None:
             "Server-Timing",
             "Idempotency-Replayed",
             "Content-Disposition",
+            "Deprecation",
+            "Sunset",
         }
         assert known == set(exposed)
         check_headers(answer)
@@ -89,6 +90,27 @@ def test_cors_allows_the_configured_origins(cors: httpx.Client) -> None:
     refused = cors.get("/leads", headers={"Origin": ORIGIN, "Authorization": "Bearer x"})
     check_problem(refused, 401, "unauthorized")
     assert refused.headers["access-control-allow-origin"] == ORIGIN
+
+
+def test_a_preflight_lists_the_methods_that_its_path_has(cors: httpx.Client, database: Database) -> None:
+    routes = database.sql(
+        "select array_agg(method) as methods, path from api.route where key_parameter is null group by path"
+    )
+    assert len(routes) > 10
+    for route in routes:
+        methods = sorted({*route["methods"], *(["HEAD"] if "GET" in route["methods"] else ())})
+        path = route["path"].replace("{", "").replace("}", "")
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"):
+            preflight = cors.options(path, headers=PREFLIGHT | {"Access-Control-Request-Method": method})
+            assert preflight.headers["access-control-allow-methods"] == ", ".join(methods)
+            assert preflight.status_code == (200 if method in methods else 400), (path, method)
+    # A page sees the 404 of a path that does not exist.
+    unknown = cors.options("/nowhere", headers=PREFLIGHT)
+    assert unknown.status_code == 200
+    every = {row["method"] for row in database.sql("select method from api.route")} | {"HEAD"}
+    assert set(unknown.headers["access-control-allow-methods"].split(", ")) == every
+    reference = cors.options(str(cors.base_url.copy_with(path="/openapi.json")), headers=PREFLIGHT)
+    assert reference.headers["access-control-allow-methods"] == "GET, HEAD"
 
 
 def test_cors_allows_no_other_origin(cors: httpx.Client) -> None:
