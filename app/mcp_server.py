@@ -130,7 +130,7 @@ def _fits(document: Node, operation: Node) -> bool:
         return False
     for status, response in operation["responses"].items():
         content = _resolved(document, response).get("content", {})
-        if status.startswith("2") and "application/json" not in content:
+        if status.startswith("2") and content and "application/json" not in content:
             return False
         if any(_SECRET in media.get("examples", {}) for media in content.values()):
             return False

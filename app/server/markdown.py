@@ -49,6 +49,7 @@ def index(document: Node) -> str:
             for method, path, operation in operations
         ]
     lines += ["", "## Optional", "", "- [Interactive reference](/docs): a page that can send requests"]
+    lines += ["- [Changelog](/docs/changelog): what each release changed"]
     return "\n".join(lines) + "\n"
 
 

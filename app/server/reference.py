@@ -2,7 +2,7 @@
 
 All four are made from one document, the OpenAPI that was read together with the routes. The page's
 renderer is a package of its own (``tools/page.lock``) and is served from here. The page loads
-nothing from other hosts.
+nothing from other hosts. /docs/changelog is beside them (``changelog.py``).
 """
 
 import functools
@@ -26,7 +26,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.server import markdown, problems
+from app.server import changelog, markdown, problems
 
 POLICY = "; ".join(
     (
@@ -181,6 +181,12 @@ def routes(
         content = page(current().title, loaded)
         return _tagged(request, content, "text/html; charset=utf-8", PAGE_HEADERS)
 
+    def as_changelog(request: Request) -> Response:
+        content = changelog.page(current().title)
+        if content is None:
+            raise HTTPException(404)
+        return _tagged(request, content, "text/html; charset=utf-8", PAGE_HEADERS)
+
     def as_file(request: Request) -> Response:
         loaded = page_files()
         by_path = {file.path: file for file in (loaded.style, loaded.script, loaded.renderer)} if loaded else {}
@@ -202,6 +208,7 @@ def routes(
         Route("/docs", as_page, middleware=compressed),
         Route("/docs.md", as_markdown, middleware=compressed),
         Route("/llms.txt", as_index, middleware=compressed),
+        Route("/docs/changelog", as_changelog, middleware=compressed),
         Route("/docs/{name}", as_file),
     ]
 

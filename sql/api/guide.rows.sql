@@ -4,19 +4,62 @@ delete from api.guide;
 
 insert into api.guide (position, title, body)
 values
-  (1, 'Keys',
+  (1, 'Quickstart',
+$$**1. Create an organization and a key**, on the machine of the server. The first command prints the ID of the organization,
+and the second one the key, only once. If you don't run the server, ask its operator for a key. `make serve` has already
+created a demo organization, and prints its key.
+
+```sh
+leads organizations create "Acme Restoration"
+leads keys create --organization ID --scopes write
+```
+
+**2. Create a lead.** If you repeat the command, the idempotency key prevents a second lead.
+
+```sh
+API=https://leads.example.com/api/v1
+KEY=lk_live_…
+curl "$API/leads" -H "Authorization: Bearer $KEY" \
+  -H 'Content-Type: application/json' \
+  -H 'Idempotency-Key: quickstart-1' \
+  -d '{"name": "Ada Abbott", "email": "ada@example.com"}'
+```
+
+The response has the status 201, and the lead:
+
+```json
+{
+  "id": "01a22a0c-…",
+  "organization_id": "01a22a07-…",
+  "name": "Ada Abbott",
+  "company": null,
+  "email": "ada@example.com",
+  "source": null,
+  "lead_score": 0,
+  "pipeline_stage": "new",
+  "industry": null,
+  "company_size": null,
+  "created_at": "2026-11-30T09:23:37.096Z",
+  "updated_at": "2026-11-30T09:23:37.096Z"
+}
+```
+
+**3. List your leads**, the newest first:
+
+```sh
+curl "$API/leads?limit=10" -H "Authorization: Bearer $KEY"
+```
+
+Each operation below has such a command, also for Python and JavaScript, and a form to try it with your key.$$),
+  (2, 'Keys',
 $$Send a key with each request: `Authorization: Bearer lk_live_…`. A key belongs to one organization and reaches only that
 organization's records. The API answers a request for any other record with 404, as if the record did not exist.
 
 The scope of a key is `read`, `write` or `admin`. `write` includes `read`, and `admin` includes `write`. A key is shown
 once, when it is created. Keep it on a server, never in a web page. Keys that begin with `lk_test_` belong to a test
-organization: its pushes to a CRM are simulated, and no data leaves the server.
-
-```sh
-API=https://leads.example.com/api/v1  # the address of this server
-curl -H "Authorization: Bearer $KEY" "$API/health"
-```$$),
-  (2, 'Errors',
+organization: its pushes to a CRM are simulated, and no data leaves the server. `GET /health` returns the organization and the
+scopes of a key.$$),
+  (3, 'Errors',
 $$Errors are `application/problem+json` (RFC 9457). `code` is a stable word for your program. `detail` says what to do
 next. `errors` lists everything that is wrong with the request, by field. `request_id` is the `X-Request-Id` that you
 sent, or one that the server generated. It is also in the server's log and in the audit log. Include it when you ask for
@@ -34,24 +77,24 @@ A server can limit the rate of each key. Then each response to a valid key has `
 (draft-ietf-httpapi-ratelimit-headers-10). `"default";q=120;w=120` means 120 requests in 120 seconds, and
 `"default";r=37;t=1` that 37 are left, and one more is there in 1 second. A request over the limit is refused with 429
 (`rate_limited`), and nothing was done. Wait for the seconds in `Retry-After`, and send it again.$$),
-  (3, 'Paging',
+  (4, 'Paging',
 $$Lists are sorted from newest to oldest. `limit` is a number from 1 to 200; the default is 50. To get the next page, send
 `next_cursor` as `cursor`, until it is null, or follow the `Link` header. The pages contain every row that existed when
 you requested the first page exactly once, even if rows are added in the meantime.
 
 Rows do not become visible in the order of `created_at`. If you poll with `start_at`, request an overlap of some minutes
 and drop duplicates by `id`. To follow changes, poll the audit log.$$),
-  (4, 'Idempotency',
+  (5, 'Idempotency',
 $$You can repeat a POST or PATCH that has an `Idempotency-Key` (1 to 255 printable characters, for example the id of a form). For
 24 hours, the same key with the same request returns the first response again, with `Idempotency-Replayed: true`.
 Another request with the same key returns 422. If the first request is still running, a repeat waits up to 5 seconds,
 and then returns 409. Only successful responses are kept. A response that shows a secret, such as that of `POST /forms`, is
 never kept: a repeat returns 409 with `secret_already_shown`, and its `detail` has the id of the object that exists.$$),
-  (5, 'Concurrency',
+  (6, 'Concurrency',
 $$The response with a lead has an `ETag`. Send it as `If-Match` with a PATCH: the change is made only if the lead has not
 changed since, otherwise the API returns 412. Send it as `If-None-Match` with a GET: the API returns 304 if the lead has
 not changed.$$),
-  (6, 'Forms',
+  (7, 'Forms',
 $$A form is an address to which anything can post leads without a key: a web page, an automation tool, Google Ads, Typeform,
 Calendly and others. `POST /forms` creates one, and returns its `address`, such as `/in/lf_live_…`, below the host of this
 server and not below `/api/v1`. It accepts JSON, urlencoded and multipart forms. It answers `{"status": "received"}`, or a
@@ -72,7 +115,13 @@ A form to copy:
 ```
 
 Other fields become `details` of the lead. A `mapping` puts them elsewhere.$$),
-  (7, 'Traces',
+  (8, 'Traces',
 $$Send `traceparent` (W3C Trace Context) with a request, and its trace id is in the server's log, and as `trace_id` in the
 `payload` of the audit events that the request makes. An invalid `traceparent` is ignored. `Server-Timing` in the response says
-how many milliseconds the database took (`db`), and how long the request waited for a connection (`wait`).$$);
+how many milliseconds the database took (`db`), and how long the request waited for a connection (`wait`).$$),
+  (100, 'Changelog',
+$$The [changelog](/docs/changelog) lists what each release added, changed, deprecated and fixed.
+
+Within `/api/v1`, changes only add: paths, optional parameters and fields of requests, headers, and `code` words for new
+situations. No path, parameter or field is removed or renamed. An operation that is going to end has the header `Deprecation`
+(RFC 9745), and `Sunset` (RFC 8594) with the date.$$);

@@ -14,6 +14,9 @@ begin atomic
     'license', '{"name":"MIT","identifier":"MIT"}',
     'description', api.json_text(concat_ws(
       E'\n\n',
+      'The Leads API stores the leads of a company: people who have shown interest on a web page, in another service or in '
+      'your own program. It scores each lead with reasons, pushes it to the CRM, and records every change in an audit log. '
+      'Programs send and receive JSON over HTTP, with a key that reaches only the records of one organization.',
       (select string_agg(format(E'## %s\n\n%s', g.title, g.body), E'\n\n' order by g.position) from api.guide as g),
       '## Error codes',
       -- The type of a problem is the address of its row in this table.
@@ -28,4 +31,4 @@ begin atomic
 end;
 
 comment on function api.openapi_info() is
-  'The info object, as JSON text. Its description is the guide (api.guide), with a table of the error codes.';
+  'The info object, as JSON text. Its description is an introduction and the guide (api.guide), with a table of the error codes.';

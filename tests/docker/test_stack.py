@@ -28,6 +28,7 @@ from tools import secrets
 COPIED = (
     "Dockerfile",
     ".dockerignore",
+    "CHANGELOG.md",
     "LICENSE",
     "app",
     "docker",
@@ -275,7 +276,7 @@ def test_the_image_has_the_locked_packages_without_the_embedded_server_and_witho
 
 def test_the_image_has_nothing_of_the_repository_but_the_program(stack: Stack) -> None:
     names = set(stack.inside("api", "ls", "-A", "/srv/leads").split())
-    expected = {"LICENSE", "app", "migrations", "pyproject.toml", "requirements.lock", "slim.lock", "sql"}
+    expected = set("CHANGELOG.md LICENSE app migrations pyproject.toml requirements.lock slim.lock sql".split())
     assert names - {"build.lock", "page.lock"} == expected | {name for name in names if name.endswith(".egg-info")}
 
 

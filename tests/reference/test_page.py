@@ -102,12 +102,39 @@ def operation(server: Server) -> str:
 def test_it_shows_the_guide_and_every_operation(page: Browser, server: Server) -> None:
     page.open(f"{server.base}/docs")
     assert page.driver.title == "Leads API"
-    for chapter in ("Keys", "Errors", "Paging", "Idempotency", "Concurrency", "Error codes"):
+    for chapter in ("Quickstart", "Keys", "Errors", "Paging", "Idempotency", "Concurrency", "Changelog", "Error codes"):
         page.find("h2", chapter)
     document = httpx.get(f"{server.base}/openapi.json").json()
     places = page.script("return [...document.querySelectorAll('a[href^=\"#tag/\"]')].map(a => a.hash.slice(5))")
     assert {tag["name"].lower().replace(" ", "-") for tag in document["tags"]} <= set(places)
     assert page.find("h1").text == document["info"]["title"]
+
+
+def test_it_begins_with_what_the_api_is_and_leads_to_the_changelog(page: Browser, server: Server) -> None:
+    page.open(f"{server.base}/docs")
+    first = page.find("h2", "Quickstart")
+    above = page.script(
+        "const isAbove = p => p.compareDocumentPosition(arguments[0]) & Node.DOCUMENT_POSITION_FOLLOWING;"
+        "return [...document.querySelectorAll('p')].filter(isAbove).map(p => p.textContent)",
+        first,
+    )
+    assert any(text.startswith("The Leads API stores the leads of a company") for text in above)
+    page.find("aside a", "Introduction").click()
+    page.find("aside a", "Changelog").click()
+    link = page.find("a[href$='/docs/changelog']", "changelog")
+    assert link.text == "changelog"
+    page.open(link.get_attribute("href") or "")
+    assert page.find("h1").text == "Changelog"
+    page.find("a[href='/docs']", "API reference").click()
+    page.find("h2", "Quickstart")
+
+
+def test_the_changelog_is_readable_everywhere(page: Browser, night: Browser, small: Browser, server: Server) -> None:
+    for each in (page, night, small):
+        each.open(f"{server.base}/docs/changelog")
+        each.find("h1", "Changelog")
+        assert faults(each) == []
+        assert is_fitting(each)
 
 
 def test_the_samples_are_in_curl_python_and_javascript(page: Browser, server: Server) -> None:

@@ -21,6 +21,7 @@ FORMS = {
     "/docs": "text/html; charset=utf-8",
     "/docs.md": "text/markdown; charset=utf-8",
     "/llms.txt": "text/plain; charset=utf-8",
+    "/docs/changelog": "text/html; charset=utf-8",
 }
 
 
