@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, Protocol, Self, TypeVar
 import httpx
 import stamina
 
-from leads_client.errors import LeadsError
+from leads_client.errors import LeadsError, error_of
 from leads_client.generated.api.operations import Operations
 from leads_client.generated.client import Client
 from leads_client.generated.types import UNSET
@@ -27,7 +27,7 @@ _RETRIED = {429, 502, 503, 504}
 _UNTOUCHED = {"rate_limited", "unavailable"}
 """The codes that say that nothing was done."""
 
-_response: ContextVar[httpx.Response] = ContextVar("_response")
+_headers: ContextVar[httpx.Headers | None] = ContextVar("_headers", default=None)
 
 
 class Page(Protocol[Row_co]):
@@ -47,17 +47,19 @@ class Leads(Operations):
 
     base_url: the address of the server, with or without /api/v1. timeout: seconds to connect, and
     without a byte of the response. attempts: how often a request is sent at most. max_wait: a
-    longer Retry-After, in seconds, is an error at once. Threads can share a client.
+    longer Retry-After, in seconds, is an error at once. options: those of httpx.Client, such as
+    verify and proxy. Threads can share a client.
     """
 
     def __init__(
-        self, base_url: str, key: str, *, timeout: float = 30, attempts: int = 5, max_wait: float = 60
+        self, base_url: str, key: str, *, timeout: float = 30, attempts: int = 5, max_wait: float = 60, **options: Any
     ) -> None:
         self._attempts, self._max_wait = attempts, max_wait
         self._http = httpx.Client(
             base_url=base_url.rstrip("/").removesuffix("/api/v1") + "/api/v1",
             headers={"Authorization": f"Bearer {key}", "User-Agent": f"leads-client/{version('leads-client')}"},
             timeout=timeout,
+            **options,
         )
 
     def __enter__(self) -> Self:
@@ -85,8 +87,11 @@ class Leads(Operations):
 
     def with_headers(self, operation: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> tuple[T, httpx.Headers]:
         """Calls an operation, and returns its result and the headers of the response."""
-        result = operation(*args, **kwargs)
-        return result, _response.get().headers
+        _headers.set(None)
+        result, headers = operation(*args, **kwargs), _headers.get()
+        if headers is None:
+            raise TypeError("An export has no headers before its first row.")
+        return result, headers
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Sends any request below /api/v1, with the options of httpx.Client.build_request.
@@ -98,7 +103,7 @@ class Leads(Operations):
 
     def _call(self, operation: Any, /, **arguments: Any) -> Any:
         response = self._send(self._request(operation, arguments))
-        _response.set(response)
+        _headers.set(response.headers)
         return operation._parse_response(client=Client("", raise_on_unexpected_status=True), response=response)
 
     def _lines(self, operation: Any, row: Any, /, **arguments: Any) -> Iterator[Any]:
@@ -129,7 +134,7 @@ class Leads(Operations):
                 if response.is_success:
                     return response
                 response.read()
-                raise LeadsError(response)
+                raise error_of(response)
         raise AssertionError
 
 

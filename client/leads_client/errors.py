@@ -1,6 +1,7 @@
 """Errors: the API's problems (RFC 9457) as an exception."""
 
 import time
+from dataclasses import dataclass
 from email.utils import mktime_tz, parsedate_tz
 
 import httpx
@@ -8,6 +9,7 @@ import httpx
 from leads_client.generated.models import FieldError
 
 
+@dataclass(eq=False)
 class LeadsError(Exception):
     """A response whose status is not a success.
 
@@ -16,17 +18,30 @@ class LeadsError(Exception):
     field. request_id: for the support. retry_after: seconds, or None.
     """
 
-    def __init__(self, response: httpx.Response) -> None:
-        is_problem = response.headers.get("Content-Type", "").startswith("application/problem+json")
-        problem = response.json() if is_problem else {}
-        self.status = response.status_code
-        self.code: str = problem.get("code", f"http_{response.status_code}")
-        self.detail: str = problem.get("detail", response.reason_phrase)
-        self.errors = [FieldError.from_dict(error) for error in problem.get("errors", ())]
-        self.request_id: str | None = response.headers.get("X-Request-Id")
-        self.retry_after = _seconds(response.headers.get("Retry-After", ""))
+    status: int
+    code: str
+    detail: str
+    errors: list[FieldError]
+    request_id: str | None
+    retry_after: float | None
+
+    def __str__(self) -> str:
         fields = "".join(f"\n  {error.field}: {error.detail}" for error in self.errors)
-        super().__init__(f"{self.status} {self.code}: {self.detail}{fields}")
+        return f"{self.status} {self.code}: {self.detail}{fields}"
+
+
+def error_of(response: httpx.Response) -> LeadsError:
+    """The error that a read response tells."""
+    is_problem = response.headers.get("Content-Type", "").startswith("application/problem+json")
+    problem = response.json() if is_problem else {}
+    return LeadsError(
+        response.status_code,
+        problem.get("code", f"http_{response.status_code}"),
+        problem.get("detail", response.reason_phrase),
+        [FieldError.from_dict(error) for error in problem.get("errors", ())],
+        response.headers.get("X-Request-Id"),
+        _seconds(response.headers.get("Retry-After", "")),
+    )
 
 
 def _seconds(text: str) -> float | None:

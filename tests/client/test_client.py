@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import pickle
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -79,6 +80,9 @@ def test_an_export_yields_typed_rows(sdk: Any, client: Any) -> None:
     assert row.created_at.tzinfo is not None
     (event,) = client.export_audit_events(action=["lead.created"])
     assert event.payload.diff.additional_properties["name"].to == name
+    client.get_health()
+    with pytest.raises(TypeError, match="no headers"):
+        client.with_headers(client.export_leads)
 
 
 def test_a_field_is_unset_null_or_a_value(sdk: Any, client: Any) -> None:
@@ -127,6 +131,8 @@ def test_an_error_has_what_the_problem_has(sdk: Any, client: Any) -> None:
     assert error.request_id
     assert error.detail in str(error)
     assert f"email: {error.errors[0].detail}" in str(error)
+    copy = pickle.loads(pickle.dumps(error))
+    assert (vars(copy), str(copy)) == (vars(error), str(error))
 
 
 def test_the_key_is_in_no_text(sdk: Any, server: Server) -> None:

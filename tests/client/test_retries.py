@@ -104,6 +104,14 @@ def test_a_lead_is_changed_once(sdk: Any, client: Any, network: Proxy, database:
     assert len(events) == 1
 
 
+def test_a_secret_is_not_shown_again(sdk: Any, client: Any, network: Proxy) -> None:
+    network.faults += [proxy.closes_before_the_response]
+    with pytest.raises(sdk.LeadsError) as error:
+        client.create_form(sdk.models.FormInput(name="Contact page"))
+    assert (error.value.status, error.value.code) == (409, "secret_already_shown")
+    assert len(list(client.pages(client.list_forms))) == 1
+
+
 @each_ambiguous_fault
 def test_without_a_key_a_request_is_not_repeated(
     sdk: Any, client: Any, network: Proxy, database: Database, fault: Fault
