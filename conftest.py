@@ -23,7 +23,7 @@ import pytest
 from app import embedded
 from app.cli import migrate
 from app.settings import ROOT
-from tests.support.database import Database, Organization, create_database, make_organization
+from tests.support.database import Database, Organization, announce_worker_key, create_database, make_organization
 from tests.support.process import Leads, Server, leads_on
 from tools import pgtap
 
@@ -97,6 +97,7 @@ def cluster(run_dir: Path) -> Iterator[embedded.Server]:
 def _make_template(server: embedded.Server) -> None:
     create_database(server, _TEMPLATE)
     migrate.apply(server.url("leads_migrator", _TEMPLATE))
+    announce_worker_key(server.url("leads_worker", _TEMPLATE))
 
 
 @pytest.fixture(scope="session")

@@ -915,6 +915,17 @@ COMMENT ON COLUMN api.new_score.ai_reasoning IS 'The reasons for the score, with
 
 COMMENT ON COLUMN api.new_score.scored_at IS 'When the score was computed.';
 
+CREATE TYPE api.new_webhook_input AS (
+	url text,
+	name text,
+	actions text[],
+	include text
+);
+
+ALTER TYPE api.new_webhook_input OWNER TO leads_owner;
+
+COMMENT ON TYPE api.new_webhook_input IS 'A new webhook. Only the url is required.';
+
 CREATE TYPE api.organization AS (
 	id uuid,
 	name text,
@@ -936,6 +947,13 @@ COMMENT ON COLUMN api.organization.environment IS 'live or test. A test organiza
 COMMENT ON COLUMN api.organization.pipeline_stages IS 'The pipeline stages of a lead, in their order.';
 
 COMMENT ON COLUMN api.organization.created_at IS 'When the organization was created.';
+
+CREATE DOMAIN api.overlap_hours AS integer
+	CONSTRAINT overlap_hours_within_0_and_168 CHECK (((VALUE >= 0) AND (VALUE <= 168)));
+
+ALTER DOMAIN api.overlap_hours OWNER TO leads_owner;
+
+COMMENT ON DOMAIN api.overlap_hours IS 'For how many hours the previous secret signs, too. 0: it ends at once.';
 
 CREATE DOMAIN api.page_size AS integer
 	CONSTRAINT page_size_within_1_and_200 CHECK (((VALUE >= 1) AND (VALUE <= 200)));
@@ -983,6 +1001,60 @@ COMMENT ON COLUMN api.signal_input.value IS 'The value that was observed. The de
 COMMENT ON COLUMN api.signal_input.observed_at IS 'When it was observed. The default is now; it can be in the past.';
 
 COMMENT ON COLUMN api.signal_input.dedupe_key IS 'Your own key. If the lead already has a signal with the same key, nothing is added.';
+
+CREATE TYPE api.webhook AS (
+	id uuid,
+	organization_id uuid,
+	name text,
+	url text,
+	actions text[],
+	include text,
+	state text,
+	disabled_reason text,
+	disabled_at api.utc_time,
+	failing_since api.utc_time,
+	secret text,
+	previous_secret_expires_at api.utc_time,
+	created_at api.utc_time,
+	updated_at api.utc_time
+);
+
+ALTER TYPE api.webhook OWNER TO leads_owner;
+
+COMMENT ON TYPE api.webhook IS 'A webhook: an address that receives the events of the organization.';
+
+COMMENT ON COLUMN api.webhook.id IS 'The webhook''s id.';
+
+COMMENT ON COLUMN api.webhook.organization_id IS 'The organization''s id.';
+
+COMMENT ON COLUMN api.webhook.url IS 'The address.';
+
+COMMENT ON COLUMN api.webhook.disabled_at IS 'When it was disabled; null if it is enabled.';
+
+COMMENT ON COLUMN api.webhook.failing_since IS 'The first failure after the last success; null if it does not fail.';
+
+COMMENT ON COLUMN api.webhook.secret IS 'The secret that signs the messages. Only the response that creates the webhook or rotates the secret has it; otherwise it is null.';
+
+COMMENT ON COLUMN api.webhook.previous_secret_expires_at IS 'Until when the secret before the last rotation signs, too; null if there is none.';
+
+COMMENT ON COLUMN api.webhook.created_at IS 'When the webhook was created. Events before are not sent.';
+
+COMMENT ON COLUMN api.webhook.updated_at IS 'When a setting, the state or the secret last changed.';
+
+CREATE TYPE api.webhook_input AS (
+	url text,
+	name text,
+	actions text[],
+	include text,
+	state text,
+	skip_missed boolean
+);
+
+ALTER TYPE api.webhook_input OWNER TO leads_owner;
+
+COMMENT ON TYPE api.webhook_input IS 'Changes of a webhook: each member is optional.';
+
+COMMENT ON COLUMN api.webhook_input.skip_missed IS 'Leave out what has not been delivered yet. Without it, a webhook that is enabled again gets everything that it missed.';
 
 CREATE TYPE app.lead_values AS (
 	id uuid,
@@ -3143,6 +3215,27 @@ ALTER FUNCTION admin.create_organization(name text, environment text) OWNER TO l
 
 COMMENT ON FUNCTION admin.create_organization(name text, environment text) IS 'Creates an organization with the six default pipeline stages, and returns its id. environment: "live" or "test". Raises PT422 invalid_name.';
 
+CREATE FUNCTION admin.create_webhook(organization_id uuid, settings jsonb, sealed_secret bytea, sealing_key text) RETURNS SETOF api.webhook
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := (admin.organization(create_webhook.organization_id)).organization_id;
+  v_id uuid := webhook.create_endpoint(
+    v_organization_id, create_webhook.settings, create_webhook.sealed_secret, create_webhook.sealing_key
+  );
+begin
+  return query select (webhook.endpoint_item(v_organization_id, v_id)).*;
+end $$;
+
+ALTER FUNCTION admin.create_webhook(organization_id uuid, settings jsonb, sealed_secret bytea, sealing_key text) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.create_webhook(organization_id uuid, settings jsonb, sealed_secret bytea, sealing_key text) IS 'Creates a webhook, and returns it without its secret, which the caller has.
+
+settings: a JSON object (api.new_webhook_input). sealed_secret: the secret, sealed to the public key with the id sealing_key
+(admin.sealing_key). Raises PT404 organization_not_found, PT409 organization_erased and too_many_webhooks, PT422
+validation_failed.';
+
 CREATE FUNCTION app.is_name(value text) RETURNS boolean
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3668,6 +3761,21 @@ ALTER FUNCTION admin.delete_old_submissions(batch integer) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.delete_old_submissions(batch integer) IS 'Deletes up to batch submissions that are older than 30 days, of all organizations, and the addresses of clients that have used up nothing of their limit. Returns the number of deleted submissions. A worker calls it every hour, until the number is less than batch.';
 
+CREATE FUNCTION admin.delete_webhook(webhook_id uuid) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := admin.known_webhook(delete_webhook.webhook_id);
+begin
+  delete from webhook.endpoint as p
+  where p.organization_id = v_organization_id and p.id = delete_webhook.webhook_id;
+end $$;
+
+ALTER FUNCTION admin.delete_webhook(webhook_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.delete_webhook(webhook_id uuid) IS 'Deletes a webhook with its secret. The worker deletes its deliveries. Raises PT404 webhook_not_found.';
+
 CREATE FUNCTION admin.disable_analyst(login text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4099,6 +4207,7 @@ begin
   order by s.id
   for update;
   delete from crm.connection as c where c.organization_id = v_organization_id;
+  delete from webhook.endpoint as p where p.organization_id = v_organization_id;
   -- These are deleted here, because otherwise the erasure of each lead would search all of them.
   delete from intake.submission as s where s.organization_id = v_organization_id;
   delete from app.idempotency_key as k where k.organization_id = v_organization_id;
@@ -4149,7 +4258,7 @@ ALTER FUNCTION admin.erase_organization(organization_id uuid, after uuid, batch 
 COMMENT ON FUNCTION admin.erase_organization(organization_id uuid, after uuid, batch integer) IS 'Erases up to batch leads of an organization. After the last lead, erases everything else that the organization has.
 
 after: the lead after which the batch starts; null for the first batch. Every batch revokes the keys, unbinds the analysts, and
-deletes the connection and the kept responses. last_lead_id: the value of after for the next batch; null if everything is
+deletes the connection, the webhooks and the kept responses. last_lead_id: the value of after for the next batch; null if everything is
 erased. leads, events: the numbers that this batch erased. wait_seconds: if above 0, a push has a lease for this time; call
 the function again afterwards. is_done: whether everything is erased. To continue an interrupted erasure, start again with the
 first batch. Raises PT404 organization_not_found.';
@@ -5396,6 +5505,156 @@ COMMENT ON FUNCTION admin.trigger_findings() IS 'Findings about triggers that do
 
 If a kept definition of the trigger exists, admin.findings() uses it as the remedy.';
 
+CREATE TABLE webhook.endpoint (
+    organization_id uuid NOT NULL,
+    id uuid DEFAULT app.new_id() NOT NULL,
+    name text,
+    url text NOT NULL,
+    actions text[],
+    include text DEFAULT 'ids'::text NOT NULL,
+    state text DEFAULT 'enabled'::text NOT NULL,
+    disabled_reason text,
+    disabled_at timestamp(3) with time zone,
+    failing_since timestamp(3) with time zone,
+    failures integer DEFAULT 0 NOT NULL,
+    paused_until timestamp(3) with time zone,
+    recovered_at timestamp(3) with time zone,
+    "position" bigint NOT NULL,
+    secret bytea NOT NULL,
+    secret_key text NOT NULL,
+    previous_secret bytea,
+    previous_secret_key text,
+    previous_expires_at timestamp(3) with time zone,
+    revision integer DEFAULT 1 NOT NULL,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
+    updated_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
+    CONSTRAINT endpoint_disabled_reason_is_known CHECK ((disabled_reason = ANY (ARRAY['request'::text, 'failing'::text, 'gone'::text]))),
+    CONSTRAINT endpoint_fails_since_its_first_failure CHECK ((((failures > 0) = (failing_since IS NOT NULL)) AND (failures >= 0))),
+    CONSTRAINT endpoint_has_actions CHECK ((((cardinality(actions) >= 1) AND (cardinality(actions) <= 100)) AND (array_position(actions, NULL::text) IS NULL))),
+    CONSTRAINT endpoint_include_is_known CHECK ((include = ANY (ARRAY['ids'::text, 'values'::text]))),
+    CONSTRAINT endpoint_name_is_text_of_1_to_255 CHECK (app.is_text(name, 255)),
+    CONSTRAINT endpoint_previous_secret_expires CHECK ((num_nulls(previous_secret, previous_secret_key, previous_expires_at) = ANY (ARRAY[0, 3]))),
+    CONSTRAINT endpoint_says_why_it_is_disabled CHECK ((((state = 'disabled'::text) = (disabled_reason IS NOT NULL)) AND ((state = 'disabled'::text) = (disabled_at IS NOT NULL)))),
+    CONSTRAINT endpoint_state_is_known CHECK ((state = ANY (ARRAY['enabled'::text, 'disabled'::text]))),
+    CONSTRAINT endpoint_url_is_http CHECK (((url ~* '^https?://'::text) AND (char_length(url) <= 2000)))
+)
+WITH (fillfactor='70');
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN organization_id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN id SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN name SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN url SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN actions SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN include SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN state SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN disabled_reason SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN disabled_at SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN failing_since SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN failures SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN paused_until SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN recovered_at SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN "position" SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN secret SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN secret_key SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN previous_secret SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN previous_secret_key SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN previous_expires_at SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN revision SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN created_at SET STATISTICS 0;
+ALTER TABLE ONLY webhook.endpoint ALTER COLUMN updated_at SET STATISTICS 0;
+
+ALTER TABLE ONLY webhook.endpoint FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE webhook.endpoint OWNER TO leads_owner;
+
+COMMENT ON TABLE webhook.endpoint IS 'The webhooks of the API: addresses of an organization that receive its events. (The vendor "webhook" of a CRM connection is another thing: it receives each lead once.)';
+
+COMMENT ON COLUMN webhook.endpoint.name IS 'A name that says what the webhook is for.';
+
+COMMENT ON COLUMN webhook.endpoint.url IS 'The address. Its path or its query may be a secret: the audit log shows the host.';
+
+COMMENT ON COLUMN webhook.endpoint.actions IS 'The actions whose events are sent. Null: all.';
+
+COMMENT ON COLUMN webhook.endpoint.include IS 'What a message has of an event. ids: the ids and the names of the changed fields; values: also their values.';
+
+COMMENT ON COLUMN webhook.endpoint.state IS 'A disabled webhook keeps its position and its deliveries, and sends nothing.';
+
+COMMENT ON COLUMN webhook.endpoint.disabled_reason IS 'request: a client or an operator disabled it; failing: no success for 3 days; gone: the receiver answered with 410.';
+
+COMMENT ON COLUMN webhook.endpoint.failing_since IS 'The first failure after the last success. Null: it does not fail.';
+
+COMMENT ON COLUMN webhook.endpoint.failures IS 'The number of failures since the last success.';
+
+COMMENT ON COLUMN webhook.endpoint.paused_until IS 'When the next attempt may be made, after several failures in a row.';
+
+COMMENT ON COLUMN webhook.endpoint.recovered_at IS 'When an attempt last succeeded after a pause, or the webhook was enabled.';
+
+COMMENT ON COLUMN webhook.endpoint."position" IS 'The position in the chain of seals of the last event that has its delivery.';
+
+COMMENT ON COLUMN webhook.endpoint.secret IS 'The secret that signs messages, sealed to a key of the workers.';
+
+COMMENT ON COLUMN webhook.endpoint.secret_key IS 'The id of that key.';
+
+COMMENT ON COLUMN webhook.endpoint.previous_secret IS 'The secret before the last rotation, which signs too until it expires.';
+
+COMMENT ON COLUMN webhook.endpoint.previous_secret_key IS 'The id of the key to which it is sealed.';
+
+COMMENT ON COLUMN webhook.endpoint.previous_expires_at IS 'When it expires.';
+
+COMMENT ON COLUMN webhook.endpoint.revision IS 'Increases with each change of a setting. The ETag contains it.';
+
+COMMENT ON COLUMN webhook.endpoint.created_at IS 'When it was created. Events before are not sent.';
+
+COMMENT ON COLUMN webhook.endpoint.updated_at IS 'When a setting, the state or the secret last changed.';
+
+CREATE TABLE webhook.sealing_key (
+    key_id text NOT NULL,
+    public_key bytea NOT NULL,
+    is_current boolean DEFAULT false NOT NULL,
+    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
+    CONSTRAINT sealing_key_has_32_bytes CHECK ((octet_length(public_key) = 32)),
+    CONSTRAINT sealing_key_id_is_text_of_1_to_64 CHECK (app.is_text(key_id, 64))
+);
+
+ALTER TABLE webhook.sealing_key OWNER TO leads_owner;
+
+COMMENT ON TABLE webhook.sealing_key IS 'The public keys of the workers, which announce them. A secret that is sealed to one can be opened only by a worker that has the private key, which is derived from its key for credentials.';
+
+COMMENT ON COLUMN webhook.sealing_key.key_id IS 'The id of the worker''s key, as in crm.connection.credential_key.';
+
+COMMENT ON COLUMN webhook.sealing_key.public_key IS 'The public key (X25519).';
+
+COMMENT ON COLUMN webhook.sealing_key.is_current IS 'Whether new secrets are sealed to this key.';
+
+CREATE FUNCTION admin.webhook_findings() RETURNS TABLE(subject text, finding text, remedy text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    BEGIN ATOMIC
+ SELECT format('webhook %s of organization %s'::text, p.id, p.organization_id) AS format,
+     format('Its secret is sealed to the key "%s", which no worker has: nothing is sent.'::text, p.secret_key) AS format,
+     format('Start the workers with that key as one of the keys in LEADS_CRM_KEY. If it is lost, run: leads webhooks rotate-secret %s --overlap-hours 0, and give the receiver the new secret.'::text, p.id) AS format
+    FROM (webhook.endpoint p
+      JOIN app.organization o ON ((o.organization_id = p.organization_id)))
+   WHERE ((p.state = 'enabled'::text) AND (o.environment = 'live'::text) AND (EXISTS ( SELECT
+            FROM webhook.sealing_key)) AND (NOT (EXISTS ( SELECT
+            FROM webhook.sealing_key k
+           WHERE (k.key_id = p.secret_key)))))
+ UNION ALL
+  SELECT format('webhook %s of organization %s'::text, p.id, p.organization_id) AS format,
+         CASE p.disabled_reason
+             WHEN 'gone'::text THEN format('It was disabled at %s: the receiver answered with 410.'::text, app.utc_text(p.disabled_at))
+             ELSE format('It was disabled at %s: nothing was delivered for 3 days.'::text, app.utc_text(p.disabled_at))
+         END AS format,
+     format('Tell the organization. When the receiver works again, run: leads webhooks set %1$s --state enabled. If it is no longer needed, run: leads webhooks delete %1$s'::text, p.id) AS format
+    FROM webhook.endpoint p
+   WHERE ((p.state = 'disabled'::text) AND (p.disabled_reason <> 'request'::text));
+END;
+
+ALTER FUNCTION admin.webhook_findings() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.webhook_findings() IS 'Findings about webhooks that the worker has disabled, and about those whose secret no worker can open.
+
+In the form of admin.findings().';
+
 CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TABLE(subject text, finding text, remedy text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5475,6 +5734,12 @@ CREATE FUNCTION admin.findings(release integer DEFAULT NULL::integer) RETURNS TA
              f.remedy,
              false
             FROM admin.figure_findings() f(subject, finding, remedy)
+         UNION ALL
+          SELECT f.subject,
+             f.finding,
+             f.remedy,
+             false
+            FROM admin.webhook_findings() f(subject, finding, remedy)
          UNION ALL
           SELECT f.subject,
              f.finding,
@@ -6199,6 +6464,32 @@ end $$;
 ALTER FUNCTION admin.known_organization(organization_id uuid) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION admin.known_organization(organization_id uuid) IS 'The organization. The name of an erased organization is null. Raises PT404 organization_not_found.';
+
+CREATE FUNCTION admin.known_webhook(webhook_id uuid) RETURNS uuid
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- The organization isn't known before the webhook is found.
+  v_organization_id uuid := (
+    select p.organization_id from webhook.endpoint as p where p.id = known_webhook.webhook_id
+  );
+begin
+  if v_organization_id is null then
+    raise sqlstate 'PT404' using
+      message = 'webhook_not_found',
+      hint = format('There is no webhook %s. To list the webhooks, run: leads webhooks list', known_webhook.webhook_id);
+  end if;
+  perform
+  from webhook.endpoint as p
+  where p.organization_id = v_organization_id and p.id = known_webhook.webhook_id
+  for no key update;
+  return v_organization_id;
+end $$;
+
+ALTER FUNCTION admin.known_webhook(webhook_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.known_webhook(webhook_id uuid) IS 'Locks the webhook, and returns its organization. Raises PT404 webhook_not_found.';
 
 CREATE TABLE crm.attempt (
     organization_id uuid NOT NULL,
@@ -7542,6 +7833,24 @@ COMMENT ON FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval) IS
 The existing key is valid until the overlap ends. digest: SHA-256 of the SHA-256 of the new key. Raises PT404 key_not_found,
 PT409 key_not_good, key_of_form and key_rotated_already, PT422 invalid_overlap.';
 
+CREATE FUNCTION admin.rotate_webhook_secret(webhook_id uuid, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours DEFAULT 24) RETURNS SETOF api.webhook
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := admin.known_webhook(rotate_webhook_secret.webhook_id);
+begin
+  perform webhook.rotate_secret(
+    v_organization_id, rotate_webhook_secret.webhook_id, rotate_webhook_secret.sealed_secret,
+    rotate_webhook_secret.sealing_key, rotate_webhook_secret.overlap_hours
+  );
+  return query select (webhook.endpoint_item(v_organization_id, rotate_webhook_secret.webhook_id)).*;
+end $$;
+
+ALTER FUNCTION admin.rotate_webhook_secret(webhook_id uuid, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.rotate_webhook_secret(webhook_id uuid, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours) IS 'Replaces the secret of a webhook (see webhook.rotate_secret), and returns the webhook. Raises PT404 webhook_not_found.';
+
 CREATE FUNCTION admin.scoring_models(organization_id uuid) RETURNS TABLE(model text, version integer, state text, document json, created_at text, activated_at text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7692,6 +8001,23 @@ It takes the first organization with an id greater than "after" that has unseale
 Returns no row if there is no such organization. sealed: the number of events; if it is less than batch, no committed event
 of the organization is left. Leads whose words may have changed are put into app.unindexed_lead, the last seal into
 app.uncounted_seal, and the organization into webhook.unqueued_batch. Several workers may call it at the same time.';
+
+CREATE FUNCTION admin.sealing_key() RETURNS TABLE(id text, public_key bytea)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query select k.key_id, k.public_key from webhook.sealing_key as k where k.is_current;
+  if not found then
+    raise sqlstate 'PT409' using
+      message = 'no_sealing_key',
+      hint = 'A secret can be stored only after a worker has announced its key. Start one with: leads worker';
+  end if;
+end $$;
+
+ALTER FUNCTION admin.sealing_key() OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.sealing_key() IS 'The current public key of the workers, with its id. Raises PT409 no_sealing_key if no worker has announced one.';
 
 CREATE FUNCTION api.release_version() RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -7944,6 +8270,21 @@ longer than the operator decides. time_zone: the time zone of the days in the an
 upper or lower case; a worker then counts the days again. Raises PT404 organization_not_found, PT409 organization_erased, PT422
 invalid_country_code, invalid_keep_audit_years and invalid_time_zone.';
 
+CREATE FUNCTION admin.set_webhook(webhook_id uuid, settings jsonb) RETURNS SETOF api.webhook
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := admin.known_webhook(set_webhook.webhook_id);
+begin
+  perform webhook.change_endpoint(v_organization_id, set_webhook.webhook_id, set_webhook.settings);
+  return query select (webhook.endpoint_item(v_organization_id, set_webhook.webhook_id)).*;
+end $$;
+
+ALTER FUNCTION admin.set_webhook(webhook_id uuid, settings jsonb) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.set_webhook(webhook_id uuid, settings jsonb) IS 'Changes a webhook, and returns it. settings: a JSON object (api.webhook_input; see webhook.change_endpoint). Raises PT404 webhook_not_found, PT422 validation_failed.';
+
 CREATE FUNCTION admin.signal_analyst(login text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8103,6 +8444,59 @@ ALTER FUNCTION admin.verify_chain(organization_id uuid, after bigint, "limit" ap
 COMMENT ON FUNCTION admin.verify_chain(organization_id uuid, after bigint, "limit" api.seal_count, kept_head api.chain_head) IS 'Verifies a part of an organization''s chain: audit.chain_verdict, with the fault''s fields in the same row.
 
 after, "limit", kept_head: see audit.chain_verdict. Raises PT404 organization_not_found.';
+
+CREATE FUNCTION webhook.endpoint_item(organization_id uuid, endpoint_id uuid, secret text DEFAULT NULL::text) RETURNS api.webhook
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT p.id,
+     p.organization_id,
+     p.name,
+     p.url,
+     p.actions,
+     p.include,
+     p.state,
+     p.disabled_reason,
+     app.utc_text(p.disabled_at) AS utc_text,
+     app.utc_text(p.failing_since) AS utc_text,
+     endpoint_item.secret AS secret,
+     app.utc_text(p.previous_expires_at) AS utc_text,
+     app.utc_text(p.created_at) AS utc_text,
+     app.utc_text(p.updated_at) AS utc_text
+    FROM webhook.endpoint p
+   WHERE ((p.organization_id = endpoint_item.organization_id) AND (p.id = endpoint_item.endpoint_id));
+END;
+
+ALTER FUNCTION webhook.endpoint_item(organization_id uuid, endpoint_id uuid, secret text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION webhook.endpoint_item(organization_id uuid, endpoint_id uuid, secret text) IS 'The webhook, or null. secret: the new secret, or the text that stands for it; null: it is not shown.';
+
+CREATE FUNCTION admin.webhooks(organization_id uuid DEFAULT NULL::uuid) RETURNS SETOF api.webhook
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT (i.item).id AS id,
+     (i.item).organization_id AS organization_id,
+     (i.item).name AS name,
+     (i.item).url AS url,
+     (i.item).actions AS actions,
+     (i.item).include AS include,
+     (i.item).state AS state,
+     (i.item).disabled_reason AS disabled_reason,
+     (i.item).disabled_at AS disabled_at,
+     (i.item).failing_since AS failing_since,
+     (i.item).secret AS secret,
+     (i.item).previous_secret_expires_at AS previous_secret_expires_at,
+     (i.item).created_at AS created_at,
+     (i.item).updated_at AS updated_at
+    FROM (webhook.endpoint p
+      CROSS JOIN LATERAL ( SELECT webhook.endpoint_item(p.organization_id, p.id) AS item
+          OFFSET 0) i)
+   WHERE ((p.organization_id = webhooks.organization_id) OR (webhooks.organization_id IS NULL))
+   ORDER BY p.created_at, p.id;
+END;
+
+ALTER FUNCTION admin.webhooks(organization_id uuid) OWNER TO leads_jobs;
+
+COMMENT ON FUNCTION admin.webhooks(organization_id uuid) IS 'The webhooks of an organization, the oldest first, without their secrets. organization_id: null for all organizations.';
 
 CREATE FUNCTION api.create_form(body text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
     LANGUAGE plpgsql SECURITY DEFINER
@@ -8319,6 +8713,38 @@ response has that first signal. Only the latest signal of each type counts for t
 false and null do not count. If the organization''s scoring model says so and uses such a signal, the lead is scored
 again at once.';
 
+CREATE FUNCTION api.create_webhook(body text, new_secret text, sealed_secret bytea, sealing_key text, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := auth.organization_id('admin');
+  v_id uuid;
+begin
+  -- It returns no answer: a repeat of this request is an error.
+  perform app.claim_idempotency_key(
+    v_organization_id, create_webhook.idempotency_key, create_webhook.idempotency_wait,
+    concat_ws(chr(10), 'POST /webhooks', create_webhook.idempotency_key, create_webhook.body)
+  );
+  v_id := webhook.create_endpoint(
+    v_organization_id, app.read_object(create_webhook.body), create_webhook.sealed_secret, create_webhook.sealing_key
+  );
+  perform app.keep_secret_answer(v_organization_id, create_webhook.idempotency_key, 201, v_id);
+  -- Another statement, which sees the row.
+  return row(
+    201, null::json, row_to_json(webhook.endpoint_item(v_organization_id, v_id, create_webhook.new_secret))::text
+  );
+end $$;
+
+ALTER FUNCTION api.create_webhook(body text, new_secret text, sealed_secret bytea, sealing_key text, idempotency_key api.idempotency_key, idempotency_wait integer) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.create_webhook(body text, new_secret text, sealed_secret bytea, sealing_key text, idempotency_key api.idempotency_key, idempotency_wait integer) IS 'Create a webhook.
+
+The events of the organization''s audit log are posted to the url from now on, with signatures (Standard Webhooks 1.0.0) of the
+secret that this response shows, once. actions chooses the events; without it, all are sent. By default a message has the ids
+and the names of the changed fields; with "include": "values" it also has the values, which are personal data. The url must be https and
+public. An organization can have 20 webhooks. docs/webhooks.md describes the messages, and how to verify a signature.';
+
 CREATE FUNCTION api.default_text(function oid, "position" integer) RETURNS text
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8397,6 +8823,28 @@ This cannot be undone. It deletes the lead with its signals, scores and pushes, 
 the records in CRMs: erase them there. It is in this response only, so keep it; GET /leads/{id}/everything shows the
 pushes before the erasure. 202 means that nothing was erased, because a push to the CRM is in progress:
 repeat the request after the seconds in Retry-After. If the lead was erased before, the response is 404.';
+
+CREATE FUNCTION api.delete_webhook(id uuid) RETURNS api.answer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := auth.organization_id('admin');
+  v_item api.webhook := webhook.endpoint_item(v_organization_id, delete_webhook.id);
+begin
+  delete from webhook.endpoint as p where p.organization_id = v_organization_id and p.id = delete_webhook.id;
+  if not found then
+    return null;
+  end if;
+  return row(200, null::json, row_to_json(v_item)::text);
+end $$;
+
+ALTER FUNCTION api.delete_webhook(id uuid) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.delete_webhook(id uuid) IS 'Delete a webhook.
+
+Nothing more is sent to it, and its secret and its deliveries are deleted. A message that is being sent at this moment still arrives. The response is the
+webhook as it was. To stop the deliveries for a time, disable it instead: PATCH /webhooks/{id}.';
 
 CREATE FUNCTION api.export_audit_events(format api.export_format DEFAULT 'ndjson'::text, cursor api.export_cursor DEFAULT NULL::text, action api.any_of DEFAULT NULL::text[], source api.any_of DEFAULT NULL::text[], lead_id uuid DEFAULT NULL::uuid, start_at timestamp with time zone DEFAULT NULL::timestamp with time zone, end_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS api.answer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -8848,6 +9296,32 @@ ALTER FUNCTION api.get_push(id uuid) OWNER TO leads_exec;
 COMMENT ON FUNCTION api.get_push(id uuid) IS 'Get the state of a push that is in progress.
 
 The response is that of api.push_lead, but no push begins. The server calls this function while a client waits.';
+
+CREATE FUNCTION webhook.endpoint_etag(item api.webhook) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT (('"'::text || encode(sha256(convert_to((row_to_json(item))::text, 'UTF8'::name)), 'hex'::text)) || '"'::text);
+END;
+
+ALTER FUNCTION webhook.endpoint_etag(item api.webhook) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION webhook.endpoint_etag(item api.webhook) IS 'A strong entity tag (RFC 9110, section 8.8.3). It changes with everything that the API shows of the webhook.';
+
+CREATE FUNCTION api.get_webhook(id uuid) RETURNS api.answer
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT ROW(200, json_build_object('ETag', webhook.endpoint_etag(i.item)), (row_to_json(i.item))::text)::api.answer AS "row"
+    FROM (webhook.endpoint p
+      CROSS JOIN LATERAL ( SELECT webhook.endpoint_item(p.organization_id, p.id) AS item
+          OFFSET 0) i)
+   WHERE ((p.organization_id = ( SELECT auth.organization_id('admin'::text) AS organization_id)) AND (p.id = get_webhook.id));
+END;
+
+ALTER FUNCTION api.get_webhook(id uuid) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.get_webhook(id uuid) IS 'Get a webhook.
+
+The secret is not shown.';
 
 CREATE FUNCTION api.input_faults(names text[], types text[], texts text[]) RETURNS json
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -9389,6 +9863,21 @@ COMMENT ON FUNCTION api.list_signals(id uuid, "limit" api.page_size, cursor api.
 
 The order is created_at, then id, both descending.';
 
+CREATE FUNCTION api.list_webhooks() RETURNS api.answer
+    LANGUAGE sql STABLE SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT ROW(200, NULL::json, concat('{"data":[', string_agg((row_to_json(webhook.endpoint_item(p.organization_id, p.id)))::text, ','::text ORDER BY p.created_at, p.id), '],"next_cursor":null}'))::api.answer AS "row"
+    FROM webhook.endpoint p
+   WHERE (p.organization_id = ( SELECT auth.organization_id('admin'::text) AS organization_id));
+END;
+
+ALTER FUNCTION api.list_webhooks() OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.list_webhooks() IS 'List the webhooks.
+
+The oldest comes first. state and disabled_reason say whether a webhook sends, failing_since whether its receiver fails. The
+secrets are not shown.';
+
 CREATE FUNCTION api.object_text(VARIADIC members text[]) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE
     BEGIN ATOMIC
@@ -9434,7 +9923,7 @@ CREATE FUNCTION api.operations() RETURNS TABLE(id text, method text, path text, 
          END) AS "coalesce",
      COALESCE(o.statuses, '{200}'::integer[]) AS "coalesce",
      COALESCE(o.headers, '{}'::text[]) AS "coalesce",
-     (((((((((COALESCE(o.problems, '{}'::text[]) || ARRAY['invalid_parameter'::text, 'unauthorized'::text, 'internal'::text, 'unavailable'::text]) ||
+     ((((((((COALESCE(o.problems, '{}'::text[]) || ARRAY['invalid_parameter'::text, 'unauthorized'::text, 'internal'::text, 'unavailable'::text]) ||
          CASE
              WHEN (r.scope IS NOT NULL) THEN ARRAY['insufficient_scope'::text, 'rate_limited'::text]
              ELSE NULL::text[]
@@ -9457,10 +9946,6 @@ CREATE FUNCTION api.operations() RETURNS TABLE(id text, method text, path text, 
          END) ||
          CASE
              WHEN (('idempotency_key'::text = ANY (a.arguments)) AND (('secret_already_shown'::text = ANY (o.problems)) IS NOT TRUE)) THEN ARRAY['erased'::text]
-             ELSE NULL::text[]
-         END) ||
-         CASE
-             WHEN ('sealed_secret'::text = ANY (a.arguments)) THEN ARRAY['no_sealing_key'::text, 'secret_already_shown'::text]
              ELSE NULL::text[]
          END) ||
          CASE
@@ -10315,6 +10800,10 @@ CREATE FUNCTION api.openapi_schemas() RETURNS text
              (json_strip_nulls(n.schema))::text AS json_strip_nulls
             FROM api.named_schema n
          UNION
+          SELECT 'AuditAction'::text,
+             api.object_text(VARIADIC ARRAY['type'::text, '"string"'::text, 'description'::text, '"An action of the audit log."'::text, 'enum'::text, ( SELECT (json_agg(a.action ORDER BY a."position"))::text AS json_agg
+                    FROM unnest(audit.actions()) WITH ORDINALITY a(action, "position"))]) AS object_text
+         UNION
           SELECT 'ProblemCode'::text,
              api.object_text(VARIADIC ARRAY['type'::text, '"string"'::text, 'description'::text, '"The codes of all errors. The guide explains each."'::text, 'enum'::text, ( SELECT (json_agg(c.code ORDER BY c.code))::text AS json_agg
                     FROM ( SELECT DISTINCT p.code
@@ -10327,7 +10816,7 @@ END;
 ALTER FUNCTION api.openapi_schemas() OWNER TO leads_exec;
 
 COMMENT ON FUNCTION api.openapi_schemas() IS 'The schemas, as JSON text: of the types that requests and answers show and of those inside them, of pages and lists, of
-the bodies with a rule, of api.named_schema, and ProblemCode.';
+the bodies with a rule, of api.named_schema, AuditAction and ProblemCode.';
 
 CREATE FUNCTION api.openapi() RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -10599,6 +11088,48 @@ COMMENT ON FUNCTION api.read_instant(value text) IS 'The time in a text, as app.
 Raises check_violation with the constraint instant_is_date_or_has_offset, as a domain does, if the text is no time. Null for
 null.';
 
+CREATE FUNCTION api.rotate_webhook_secret(id uuid, new_secret text, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours DEFAULT 24, idempotency_key api.idempotency_key DEFAULT NULL::text, idempotency_wait integer DEFAULT 5000) RETURNS api.answer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := auth.organization_id('admin');
+begin
+  -- It returns no answer: a repeat of this request is an error.
+  perform app.claim_idempotency_key(
+    v_organization_id, rotate_webhook_secret.idempotency_key, rotate_webhook_secret.idempotency_wait,
+    format('POST /webhooks/%s/rotate-secret?overlap_hours=%s', rotate_webhook_secret.id, rotate_webhook_secret.overlap_hours)
+  );
+  perform
+  from webhook.endpoint as p
+  where p.organization_id = v_organization_id and p.id = rotate_webhook_secret.id
+  for no key update;
+  if not found then
+    -- Raised, so that the claim is rolled back.
+    raise sqlstate 'PT404' using message = 'not_found';
+  end if;
+  perform webhook.rotate_secret(
+    v_organization_id, rotate_webhook_secret.id, rotate_webhook_secret.sealed_secret, rotate_webhook_secret.sealing_key,
+    rotate_webhook_secret.overlap_hours
+  );
+  perform app.keep_secret_answer(v_organization_id, rotate_webhook_secret.idempotency_key, 200, rotate_webhook_secret.id);
+  -- Another statement, which sees the change.
+  return row(
+    200,
+    null::json,
+    row_to_json(
+      webhook.endpoint_item(v_organization_id, rotate_webhook_secret.id, rotate_webhook_secret.new_secret)
+    )::text
+  );
+end $$;
+
+ALTER FUNCTION api.rotate_webhook_secret(id uuid, new_secret text, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours, idempotency_key api.idempotency_key, idempotency_wait integer) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.rotate_webhook_secret(id uuid, new_secret text, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours, idempotency_key api.idempotency_key, idempotency_wait integer) IS 'Rotate a webhook''s secret.
+
+The response shows the new secret, once. For overlap_hours each message is signed with both secrets, so that the receiver can
+change over without a gap. A second rotation within this time ends the oldest secret at once.';
+
 CREATE FUNCTION api.routes() RETURNS TABLE(method text, path text, function text, scope text, is_read_only boolean, arguments json, wait_seconds integer, wait_function text, wait_arguments text[], media_types text[], max_body_bytes integer, timeout_seconds integer, is_streamed boolean, key_parameter text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10688,25 +11219,6 @@ The organization''s scoring model, or the default model, computes the score from
 writes lead_score and ai_reasoning: the reasons with their contributions, strongest first. They stay until the next
 score, or until someone changes them. The history keeps each score, and the audit log records lead.scored. A body is
 ignored.';
-
-CREATE TABLE webhook.sealing_key (
-    key_id text NOT NULL,
-    public_key bytea NOT NULL,
-    is_current boolean DEFAULT false NOT NULL,
-    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, now()) NOT NULL,
-    CONSTRAINT sealing_key_has_32_bytes CHECK ((octet_length(public_key) = 32)),
-    CONSTRAINT sealing_key_id_is_text_of_1_to_64 CHECK (app.is_text(key_id, 64))
-);
-
-ALTER TABLE webhook.sealing_key OWNER TO leads_owner;
-
-COMMENT ON TABLE webhook.sealing_key IS 'The public keys of the workers, which announce them. A secret that is sealed to one can be opened only by a worker that has the private key, which is derived from its key for credentials.';
-
-COMMENT ON COLUMN webhook.sealing_key.key_id IS 'The id of the worker''s key, as in crm.connection.credential_key.';
-
-COMMENT ON COLUMN webhook.sealing_key.public_key IS 'The public key (X25519).';
-
-COMMENT ON COLUMN webhook.sealing_key.is_current IS 'Whether new secrets are sealed to this key.';
 
 CREATE FUNCTION api.sealing_key() RETURNS TABLE(id text, public_key bytea)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -11153,6 +11665,40 @@ COMMENT ON FUNCTION api.update_lead_details(id uuid, body text, if_match api.ent
 The body is a JSON merge patch (RFC 7396): a field that you leave out keeps its value, and null clears it. The same applies
 to each member of details. A lead can have at most 50 details, and 16 KiB of them. The ETag is that of the lead. The audit
 log records the change as lead.updated.';
+
+CREATE FUNCTION api.update_webhook(id uuid, body text, if_match api.entity_tags DEFAULT NULL::text) RETURNS api.answer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := auth.organization_id('admin');
+  v_settings jsonb := app.read_object(update_webhook.body);
+  v_item api.webhook;
+begin
+  -- Locked before the tag is compared: of ten that race with one tag, one wins.
+  perform
+  from webhook.endpoint as p
+  where p.organization_id = v_organization_id and p.id = update_webhook.id
+  for no key update;
+  if not found then
+    return null;
+  end if;
+  v_item := webhook.endpoint_item(v_organization_id, update_webhook.id);
+  if not app.is_etag_matched(update_webhook.if_match, webhook.endpoint_etag(v_item)) then
+    perform app.raise_precondition_failed(update_webhook.if_match);
+  end if;
+  perform webhook.change_endpoint(v_organization_id, update_webhook.id, v_settings);
+  v_item := webhook.endpoint_item(v_organization_id, update_webhook.id);
+  return row(200, json_build_object('ETag', webhook.endpoint_etag(v_item)), row_to_json(v_item)::text);
+end $$;
+
+ALTER FUNCTION api.update_webhook(id uuid, body text, if_match api.entity_tags) OWNER TO leads_exec;
+
+COMMENT ON FUNCTION api.update_webhook(id uuid, body text, if_match api.entity_tags) IS 'Change a webhook.
+
+The body is a JSON merge patch (RFC 7396): a field that you leave out keeps its value. "actions": null chooses all actions. "state":
+"disabled" stops the deliveries. "state": "enabled" starts them again, also those of a webhook that was disabled because its
+receiver failed: it then gets everything that it missed, in order, unless "skip_missed" is true. With If-Match, the change is made only if the webhook still has that tag; otherwise the response is 412.';
 
 CREATE FUNCTION api.verify_audit_log(after api.seal_position DEFAULT '0'::text, "limit" api.seal_count DEFAULT 1000, head api.chain_head DEFAULT NULL::text) RETURNS api.answer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -14301,6 +14847,9 @@ begin
       message = 'leads_left', hint = 'New leads arrived during the erasure. Run the command again: leads erase --organization ID';
   end if;
   delete from admin.import_row as r where r.organization_id = v_organization_id;
+  delete from webhook.endpoint as p where p.organization_id = v_organization_id;
+  delete from webhook.delivery as d where d.organization_id = v_organization_id;
+  delete from webhook.recipient as r where r.organization_id = v_organization_id;
   delete from intake.client as c where c.organization_id = v_organization_id;
   delete from intake.submission as s where s.organization_id = v_organization_id;
   delete from intake.form as f where f.organization_id = v_organization_id;
@@ -17988,6 +18537,109 @@ ALTER FUNCTION webhook.backoff(elapsed interval, retry_after double precision) O
 
 COMMENT ON FUNCTION webhook.backoff(elapsed interval, retry_after double precision) IS 'About 5 seconds, then about double the delay each time, up to an hour. elapsed: since the first failure. retry_after: the seconds for which the receiver asks; they count up to an hour.';
 
+CREATE FUNCTION webhook.change_endpoint(organization_id uuid, endpoint_id uuid, settings jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := change_endpoint.organization_id;
+  v_settings jsonb := change_endpoint.settings;
+  v_now timestamptz := date_trunc('milliseconds', clock_timestamp());
+begin
+  perform app.raise_faults(422, 'validation_failed', webhook.endpoint_faults(v_settings, false));
+  -- Before the webhook is enabled, which makes what waits due.
+  if (v_settings ->> 'skip_missed')::boolean then
+    update webhook.delivery as d
+    set state = 'skipped', next_attempt_at = null, leased_until = null, ended_at = v_now
+    where
+      d.organization_id = v_organization_id and d.endpoint_id = change_endpoint.endpoint_id
+      and d.state = 'pending' and d.position is not null;
+    update webhook.endpoint as p
+    set position = webhook.last_position(v_organization_id)
+    where p.organization_id = v_organization_id and p.id = change_endpoint.endpoint_id;
+  end if;
+  update webhook.endpoint as p
+  set
+    url = n.url,
+    name = n.name,
+    actions = n.actions,
+    include = n.include,
+    state = n.state,
+    disabled_reason = case when n.state = 'disabled' then coalesce(p.disabled_reason, 'request') end,
+    disabled_at = case when n.state = 'disabled' then coalesce(p.disabled_at, v_now) end
+  from (
+    select
+      coalesce(v_settings ->> 'url', p.url) as url,
+      case when v_settings ? 'name' then app.clean_text(v_settings ->> 'name') else p.name end as name,
+      case when v_settings ? 'actions' then webhook.chosen_actions(v_settings -> 'actions') else p.actions end as actions,
+      coalesce(v_settings ->> 'include', p.include) as include,
+      coalesce(v_settings ->> 'state', p.state) as state
+    from webhook.endpoint as p
+    where p.organization_id = v_organization_id and p.id = change_endpoint.endpoint_id
+  ) as n
+  where
+    p.organization_id = v_organization_id and p.id = change_endpoint.endpoint_id
+    -- A change of nothing writes nothing.
+    and (p.url, p.name, p.actions, p.include, p.state) is distinct from (n.url, n.name, n.actions, n.include, n.state);
+end $$;
+
+ALTER FUNCTION webhook.change_endpoint(organization_id uuid, endpoint_id uuid, settings jsonb) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION webhook.change_endpoint(organization_id uuid, endpoint_id uuid, settings jsonb) IS 'Changes a webhook, which the caller has locked.
+
+settings: a JSON object (api.webhook_input). A setting that is left out stays; null removes the name, and chooses all actions.
+skip_missed: what has not been delivered yet is skipped, and the webhook continues with the events from now on. Raises PT422
+validation_failed.';
+
+CREATE FUNCTION webhook.chosen_actions(actions jsonb) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT array_agg(a.action ORDER BY a."position") AS array_agg
+    FROM ( SELECT a_1.action,
+             min(a_1."position") AS "position"
+            FROM jsonb_array_elements_text(NULLIF(chosen_actions.actions, 'null'::jsonb)) WITH ORDINALITY a_1(action, "position")
+           GROUP BY a_1.action) a;
+END;
+
+ALTER FUNCTION webhook.chosen_actions(actions jsonb) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION webhook.chosen_actions(actions jsonb) IS 'The texts of a JSON array, each once. Null for null, and for the JSON null.';
+
+CREATE FUNCTION webhook.create_endpoint(organization_id uuid, settings jsonb, sealed_secret bytea, sealing_key text) RETURNS uuid
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_organization_id uuid := create_endpoint.organization_id;
+  v_settings jsonb := create_endpoint.settings;
+  v_id uuid := app.new_id();
+begin
+  perform app.raise_faults(422, 'validation_failed', webhook.endpoint_faults(v_settings, true));
+  if (select count(*) >= 20 from webhook.endpoint as p where p.organization_id = v_organization_id) then
+    raise sqlstate 'PT409' using message = 'too_many_webhooks';
+  end if;
+  insert into webhook.endpoint (organization_id, id, name, url, actions, include, position, secret, secret_key)
+  values (
+    v_organization_id,
+    v_id,
+    app.clean_text(v_settings ->> 'name'),
+    v_settings ->> 'url',
+    webhook.chosen_actions(v_settings -> 'actions'),
+    coalesce(v_settings ->> 'include', 'ids'),
+    webhook.last_position(v_organization_id),
+    create_endpoint.sealed_secret,
+    create_endpoint.sealing_key
+  );
+  return v_id;
+end $$;
+
+ALTER FUNCTION webhook.create_endpoint(organization_id uuid, settings jsonb, sealed_secret bytea, sealing_key text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION webhook.create_endpoint(organization_id uuid, settings jsonb, sealed_secret bytea, sealing_key text) IS 'Creates a webhook and returns its id. It gets the events from now on.
+
+settings: a JSON object (api.new_webhook_input). sealed_secret: its secret, sealed to the worker''s key with the id sealing_key. Raises
+PT422 validation_failed and PT409 too_many_webhooks.';
+
 CREATE FUNCTION webhook.delete_old_deliveries(batch integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -18063,106 +18715,105 @@ ALTER FUNCTION webhook.delete_old_deliveries(batch integer) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION webhook.delete_old_deliveries(batch integer) IS 'Deletes up to batch deliveries of all organizations that ended more than 30 days ago, or that wait for a webhook that was deleted. Returns their number. A worker calls it every hour, until the number is less than batch.';
 
-CREATE TABLE webhook.endpoint (
-    organization_id uuid NOT NULL,
-    id uuid DEFAULT app.new_id() NOT NULL,
-    name text,
-    url text NOT NULL,
-    actions text[],
-    include text DEFAULT 'ids'::text NOT NULL,
-    state text DEFAULT 'enabled'::text NOT NULL,
-    disabled_reason text,
-    disabled_at timestamp(3) with time zone,
-    failing_since timestamp(3) with time zone,
-    failures integer DEFAULT 0 NOT NULL,
-    paused_until timestamp(3) with time zone,
-    recovered_at timestamp(3) with time zone,
-    "position" bigint NOT NULL,
-    secret bytea NOT NULL,
-    secret_key text NOT NULL,
-    previous_secret bytea,
-    previous_secret_key text,
-    previous_expires_at timestamp(3) with time zone,
-    revision integer DEFAULT 1 NOT NULL,
-    created_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
-    updated_at timestamp(3) with time zone DEFAULT date_trunc('milliseconds'::text, clock_timestamp()) NOT NULL,
-    CONSTRAINT endpoint_disabled_reason_is_known CHECK ((disabled_reason = ANY (ARRAY['request'::text, 'failing'::text, 'gone'::text]))),
-    CONSTRAINT endpoint_fails_since_its_first_failure CHECK ((((failures > 0) = (failing_since IS NOT NULL)) AND (failures >= 0))),
-    CONSTRAINT endpoint_has_actions CHECK ((((cardinality(actions) >= 1) AND (cardinality(actions) <= 100)) AND (array_position(actions, NULL::text) IS NULL))),
-    CONSTRAINT endpoint_include_is_known CHECK ((include = ANY (ARRAY['ids'::text, 'values'::text]))),
-    CONSTRAINT endpoint_name_is_text_of_1_to_255 CHECK (app.is_text(name, 255)),
-    CONSTRAINT endpoint_previous_secret_expires CHECK ((num_nulls(previous_secret, previous_secret_key, previous_expires_at) = ANY (ARRAY[0, 3]))),
-    CONSTRAINT endpoint_says_why_it_is_disabled CHECK ((((state = 'disabled'::text) = (disabled_reason IS NOT NULL)) AND ((state = 'disabled'::text) = (disabled_at IS NOT NULL)))),
-    CONSTRAINT endpoint_state_is_known CHECK ((state = ANY (ARRAY['enabled'::text, 'disabled'::text]))),
-    CONSTRAINT endpoint_url_is_http CHECK (((url ~ '^https?://'::text) AND (char_length(url) <= 2000)))
-)
-WITH (fillfactor='70');
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN organization_id SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN id SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN name SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN url SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN actions SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN include SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN state SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN disabled_reason SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN disabled_at SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN failing_since SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN failures SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN paused_until SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN recovered_at SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN "position" SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN secret SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN secret_key SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN previous_secret SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN previous_secret_key SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN previous_expires_at SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN revision SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN created_at SET STATISTICS 0;
-ALTER TABLE ONLY webhook.endpoint ALTER COLUMN updated_at SET STATISTICS 0;
+CREATE FUNCTION webhook.endpoint_faults(settings jsonb, is_new boolean) RETURNS json
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_settings jsonb := endpoint_faults.settings;
+begin
+  return (
+    with setting as (
+      select
+        s.key, s.value, jsonb_typeof(s.value) as type,
+        case when jsonb_typeof(s.value) = 'string' then s.value #>> '{}' end as text
+      from jsonb_each(v_settings) as s (key, value)
+    ),
+    fault (field, code, detail) as (
+      select 'url', 'required', 'A webhook needs the address that receives the messages.'
+      where endpoint_faults.is_new and not v_settings ? 'url'
+      union all
+      select
+        s.key,
+        case when r.is_read_only then 'read_only_field' else 'unknown_field' end,
+        case
+          when r.is_read_only then 'This field is set by the server. Leave it out.'
+          when s.key in ('state', 'skip_missed') then 'A new webhook is enabled. Change it with PATCH /webhooks/{id}.'
+          else 'This field does not exist. Leave it out.'
+        end
+      from setting as s
+      cross join lateral (
+        select s.key in (
+          'id', 'organization_id', 'disabled_reason', 'disabled_at', 'failing_since', 'secret', 'previous_secret_expires_at',
+          'created_at', 'updated_at'
+        ) as is_read_only
+      ) as r
+      where
+        s.key not in ('url', 'name', 'actions', 'include')
+        and (endpoint_faults.is_new or s.key not in ('state', 'skip_missed'))
+      union all
+      select s.key, 'not_nullable', 'This can''t be null. Leave the field out to keep its value.'
+      from setting as s
+      where s.key in ('url', 'include', 'state', 'skip_missed') and s.type = 'null'
+      union all
+      select s.key, 'wrong_type', 'This must be a text.'
+      from setting as s
+      where s.key in ('url', 'name', 'include', 'state') and s.type not in ('string', 'null')
+      union all
+      select s.key, 'wrong_type', 'This must be true or false.'
+      from setting as s
+      where s.key = 'skip_missed' and s.type not in ('boolean', 'null')
+      union all
+      select s.key, 'invalid_url', webhook.url_fault(s.text)
+      from setting as s
+      where s.key = 'url' and webhook.url_fault(s.text) is not null
+      union all
+      select s.key, 'invalid_text', 'This must have 1 to 255 characters, and no control characters.'
+      from setting as s
+      where
+        s.key = 'name' and s.type = 'string'
+        and (app.is_text(app.clean_text(s.text), 255) is not true or app.control_character(s.text) is not null)
+      union all
+      select s.key, 'unknown_value', 'This must be ids or values.'
+      from setting as s
+      where s.key = 'include' and s.text not in ('ids', 'values')
+      union all
+      select s.key, 'unknown_value', 'This must be enabled or disabled.'
+      from setting as s
+      where s.key = 'state' and s.text not in ('enabled', 'disabled')
+      union all
+      select s.key, 'wrong_type', 'This must be a list of 1 to 100 actions, such as ["lead.created"], or null for all.'
+      from setting as s
+      where
+        s.key = 'actions' and s.type <> 'null'
+        and not case when s.type = 'array' then
+          jsonb_array_length(s.value) between 1 and 100 and not s.value @? 'strict $[*] ? (@.type() != "string")'
+        else false end
+      union all
+      select
+        format('actions[%s]', a.position - 1), 'unknown_action',
+        'The audit log has no such action. The reference lists all: GET /audit-log, parameter action.'
+      from setting as s
+      cross join lateral jsonb_array_elements(case s.type when 'array' then s.value else '[]' end)
+        with ordinality as a (value, position)
+      where
+        s.key = 'actions' and a.position <= 100 and jsonb_typeof(a.value) = 'string'
+        and a.value #>> '{}' <> all (audit.actions())
+    )
+    select json_agg(
+      json_build_object('field', left(f.field, 100), 'code', f.code, 'detail', f.detail)
+      order by octet_length(f.field), f.field collate "C"
+    )
+    from (select f.* from fault as f order by octet_length(f.field), f.field collate "C" limit 100) as f
+  );
+end $_$;
 
-ALTER TABLE ONLY webhook.endpoint FORCE ROW LEVEL SECURITY;
+ALTER FUNCTION webhook.endpoint_faults(settings jsonb, is_new boolean) OWNER TO leads_owner;
 
-ALTER TABLE webhook.endpoint OWNER TO leads_owner;
+COMMENT ON FUNCTION webhook.endpoint_faults(settings jsonb, is_new boolean) IS 'The faults of the settings of a webhook, as a JSON array of {field, code, detail}; null if there is none.
 
-COMMENT ON TABLE webhook.endpoint IS 'The webhooks of the API: addresses of an organization that receive its events. (The vendor "webhook" of a CRM connection is another thing: it receives each lead once.)';
-
-COMMENT ON COLUMN webhook.endpoint.name IS 'A name that says what the webhook is for.';
-
-COMMENT ON COLUMN webhook.endpoint.url IS 'The address. Its path or its query may be a secret: the audit log shows the host.';
-
-COMMENT ON COLUMN webhook.endpoint.actions IS 'The actions whose events are sent. Null: all.';
-
-COMMENT ON COLUMN webhook.endpoint.include IS 'What a message has of an event. ids: the ids and the names of the changed fields; values: also their values.';
-
-COMMENT ON COLUMN webhook.endpoint.state IS 'A disabled webhook keeps its position and its deliveries, and sends nothing.';
-
-COMMENT ON COLUMN webhook.endpoint.disabled_reason IS 'request: a client or an operator disabled it; failing: no success for 3 days; gone: the receiver answered with 410.';
-
-COMMENT ON COLUMN webhook.endpoint.failing_since IS 'The first failure after the last success. Null: it does not fail.';
-
-COMMENT ON COLUMN webhook.endpoint.failures IS 'The number of failures since the last success.';
-
-COMMENT ON COLUMN webhook.endpoint.paused_until IS 'When the next attempt may be made, after several failures in a row.';
-
-COMMENT ON COLUMN webhook.endpoint.recovered_at IS 'When an attempt last succeeded after a pause, or the webhook was enabled.';
-
-COMMENT ON COLUMN webhook.endpoint."position" IS 'The position in the chain of seals of the last event that has its delivery.';
-
-COMMENT ON COLUMN webhook.endpoint.secret IS 'The secret that signs messages, sealed to a key of the workers.';
-
-COMMENT ON COLUMN webhook.endpoint.secret_key IS 'The id of that key.';
-
-COMMENT ON COLUMN webhook.endpoint.previous_secret IS 'The secret before the last rotation, which signs too until it expires.';
-
-COMMENT ON COLUMN webhook.endpoint.previous_secret_key IS 'The id of the key to which it is sealed.';
-
-COMMENT ON COLUMN webhook.endpoint.previous_expires_at IS 'When it expires.';
-
-COMMENT ON COLUMN webhook.endpoint.revision IS 'Increases with each change of a setting. The ETag contains it.';
-
-COMMENT ON COLUMN webhook.endpoint.created_at IS 'When it was created. Events before are not sent.';
-
-COMMENT ON COLUMN webhook.endpoint.updated_at IS 'When a setting, the state or the secret last changed.';
+settings: a JSON object (api.new_webhook_input or api.webhook_input). Codes: required, unknown_field, read_only_field,
+not_nullable, wrong_type, invalid_url, invalid_text, unknown_value, unknown_action.';
 
 CREATE FUNCTION webhook.endpoints_without_key(key_ids text[]) RETURNS integer
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -18316,6 +18967,72 @@ END;
 ALTER FUNCTION webhook.hasten(organization_id uuid, endpoint_id uuid, at timestamp with time zone) OWNER TO leads_jobs;
 
 COMMENT ON FUNCTION webhook.hasten(organization_id uuid, endpoint_id uuid, at timestamp with time zone) IS 'Makes up to 1,000 deliveries of a webhook that wait for another attempt due at this time: it has recovered, or was enabled.';
+
+CREATE FUNCTION webhook.host_fault(host text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_host text := lower(host_fault.host);
+  v_address inet;
+begin
+  -- A label of digits at the end makes it an IPv4 address for some resolvers: 127.1, 0x7f000001.
+  if v_host ~ '^\[|(^|\.)([0-9]+|0x[0-9a-f]*)\.?$' then
+    begin
+      v_address := case
+        when v_host ~ '^\[[0-9a-f:.]+\]$' then btrim(v_host, '[]')
+        when v_host ~ '^[0-9.]+$' and v_host !~ '(^|\.)0[0-9]' and array_length(string_to_array(v_host, '.'), 1) = 4 then v_host
+      end::inet;
+    exception
+      when data_exception then
+        null;
+    end;
+    return case
+      when v_address is null then 'This is no valid IP address. Use a host name.'
+      when v_address <<= '127.0.0.0/8' or v_address = '::1' then null
+      when
+        family(v_address) = 4
+        and not v_address <<= any (array[
+          '0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '168.63.129.16', '169.254.0.0/16', '172.16.0.0/12', '192.0.0.0/24',
+          '192.0.2.0/24', '192.88.99.0/24', '192.168.0.0/16', '198.18.0.0/15', '198.51.100.0/24', '203.0.113.0/24',
+          '224.0.0.0/3'
+        ]::inet[])
+        or
+        v_address <<= '2000::/3'
+        and not v_address <<= any (array['2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20']::inet[])
+      then null
+      else 'The address is not a public one. The worker sends to public addresses only.'
+    end;
+  end if;
+  if v_host = 'localhost' then
+    return null;
+  end if;
+  if char_length(v_host) > 253 or v_host !~ '^([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z0-9-]{2,63}\.?$' then
+    return 'This must be the full name of a public host, such as hooks.example.com. A name that is not in ASCII is written with xn--.';
+  end if;
+  return null;
+end $_$;
+
+ALTER FUNCTION webhook.host_fault(host text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION webhook.host_fault(host text) IS 'Why the host of an address is not that of a webhook, as a sentence. Null: it can be.
+
+It accepts names with a dot, public IP addresses, and this machine (localhost, 127.0.0.0/8, ::1), to which a worker sends only if
+LEADS_ALLOW_LOOPBACK_VENDORS is 1. What a name resolves to is checked by the worker at each attempt (app/worker/guard.py).';
+
+CREATE FUNCTION webhook.last_position(organization_id uuid) RETURNS bigint
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT COALESCE(( SELECT s."position"
+            FROM audit.seal s
+           WHERE (s.organization_id = last_position.organization_id)
+           ORDER BY s."position" DESC
+          LIMIT 1), (0)::bigint) AS "coalesce";
+END;
+
+ALTER FUNCTION webhook.last_position(organization_id uuid) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION webhook.last_position(organization_id uuid) IS 'The position of the last seal in the organization''s chain; 0 if there is none.';
 
 CREATE FUNCTION webhook.lease_deliveries(key_ids text[], batch integer, running jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(organization_id uuid, endpoint_id uuid, delivery_id uuid, attempt integer, url text, message_id text, body text, secrets bytea[], secret_keys text[], trace_id text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -18684,6 +19401,26 @@ COMMENT ON FUNCTION webhook.release_next(organization_id uuid, endpoint_id uuid,
 lead_id: null: the deliveries that are about no lead, which are in order, too. The caller has locked the webhook, so that no
 delivery is queued meanwhile.';
 
+CREATE FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap_hours integer) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  -- The trigger _500_stamp keeps the previous secret.
+  update webhook.endpoint as p
+  set
+    secret = rotate_secret.sealed_secret,
+    secret_key = rotate_secret.sealing_key,
+    previous_expires_at = case when rotate_secret.overlap_hours > 0 then
+      date_trunc('milliseconds', clock_timestamp()) + make_interval(hours => rotate_secret.overlap_hours)
+    end
+  where p.organization_id = rotate_secret.organization_id and p.id = rotate_secret.endpoint_id;
+end $$;
+
+ALTER FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap_hours integer) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap_hours integer) IS 'Replaces the secret of a webhook. The previous one signs too, for overlap_hours; one before it ends now.';
+
 CREATE FUNCTION webhook.seconds_until_due(key_ids text[]) RETURNS double precision
     LANGUAGE sql STABLE SECURITY DEFINER
     BEGIN ATOMIC
@@ -18887,6 +19624,45 @@ COMMENT ON FUNCTION webhook.tg_endpoint__stamp() IS 'Trigger: increments revisio
 
 If the secret is replaced, the old one becomes previous_secret, or is dropped if previous_expires_at is null. The role of the
 API can therefore replace a secret that it can''t read.';
+
+CREATE FUNCTION webhook.url_fault(url text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_authority text := substring(url_fault.url, '^[^:/?#]+://([^/?#]*)');
+  v_host text := regexp_replace(v_authority, ':[0-9]*$', '');
+  v_port text := substring(v_authority, ':([0-9]*)$');
+begin
+  return case
+    when char_length(url_fault.url) > 2000 then 'This can have at most 2,000 characters.'
+    when v_authority is null then 'This must be an address such as https://hooks.example.com/leads.'
+    -- The characters of RFC 3986. Some programs rewrite others.
+    when url_fault.url collate "C" !~ '^([A-Za-z0-9._~:/?\[\]@!$&''()*+,;=#-]|%[0-9A-Fa-f]{2})+$' then
+      'This must have ASCII characters without spaces and backslashes. Others are written with %, such as %20.'
+    when strpos(url_fault.url, '#') > 0 then 'This can''t have a part after #. Leave it out.'
+    when strpos(v_authority, '@') > 0 then
+      'This can''t have a user or a password. Each message has a signature, which the receiver can verify.'
+    when v_host = '' then 'This must be an address with a host, such as https://hooks.example.com/leads.'
+    when char_length(v_port) > 5 or v_port = '' or coalesce(v_port::integer not between 1 and 65535, false) then
+      'The port must be from 1 to 65535.'
+    when webhook.host_fault(v_host) is not null then webhook.host_fault(v_host)
+    when
+      lower(split_part(url_fault.url, ':', 1)) <> 'https'
+      and not (
+        lower(split_part(url_fault.url, ':', 1)) = 'http'
+        and (lower(v_host) in ('localhost', '[::1]') or v_host ~ '^127\.[0-9]+\.[0-9]+\.[0-9]+$')
+      )
+    then 'This must be an https address.'
+  end;
+end $_$;
+
+ALTER FUNCTION webhook.url_fault(url text) OWNER TO leads_owner;
+
+COMMENT ON FUNCTION webhook.url_fault(url text) IS 'Why a text is not the address of a webhook, as a sentence. Null: it is one.
+
+An address is https and has a public host (webhook.host_fault), or http or https and this machine. It has no user, no password
+and no fragment, and at most 2,000 characters.';
 
 CREATE VIEW admin.import_line WITH (security_invoker='true') AS
  SELECT NULL::uuid AS organization_id,
@@ -21204,6 +21980,9 @@ GRANT ALL ON FUNCTION admin.create_key(organization_id uuid, scope text, digest 
 REVOKE ALL ON FUNCTION admin.create_organization(name text, environment text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.create_organization(name text, environment text) TO leads_operator;
 
+REVOKE ALL ON FUNCTION admin.create_webhook(organization_id uuid, settings jsonb, sealed_secret bytea, sealing_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.create_webhook(organization_id uuid, settings jsonb, sealed_secret bytea, sealing_key text) TO leads_operator;
+
 REVOKE ALL ON FUNCTION app.is_name(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.is_name(value text) TO leads_auth;
 GRANT ALL ON FUNCTION app.is_name(value text) TO leads_exec;
@@ -21451,6 +22230,9 @@ GRANT ALL ON FUNCTION admin.delete_expired_answers(batch integer) TO leads_worke
 REVOKE ALL ON FUNCTION admin.delete_old_submissions(batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.delete_old_submissions(batch integer) TO leads_worker;
 
+REVOKE ALL ON FUNCTION admin.delete_webhook(webhook_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.delete_webhook(webhook_id uuid) TO leads_operator;
+
 REVOKE ALL ON FUNCTION admin.disable_analyst(login text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.drift() FROM PUBLIC;
@@ -21522,6 +22304,85 @@ REVOKE ALL ON FUNCTION admin.setting_findings() FROM PUBLIC;
 REVOKE ALL ON FUNCTION admin.statistics_findings() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.trigger_findings() FROM PUBLIC;
+
+GRANT DELETE ON TABLE webhook.endpoint TO leads_exec;
+GRANT SELECT,DELETE ON TABLE webhook.endpoint TO leads_jobs;
+GRANT DELETE ON TABLE webhook.endpoint TO leads_eraser;
+
+GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE webhook.endpoint TO leads_exec;
+GRANT INSERT(organization_id) ON TABLE webhook.endpoint TO leads_jobs;
+GRANT SELECT(organization_id) ON TABLE webhook.endpoint TO leads_eraser;
+
+GRANT SELECT(id),INSERT(id) ON TABLE webhook.endpoint TO leads_exec;
+GRANT INSERT(id) ON TABLE webhook.endpoint TO leads_jobs;
+GRANT SELECT(id) ON TABLE webhook.endpoint TO leads_eraser;
+
+GRANT SELECT(name),INSERT(name),UPDATE(name) ON TABLE webhook.endpoint TO leads_exec;
+GRANT INSERT(name),UPDATE(name) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(url),INSERT(url),UPDATE(url) ON TABLE webhook.endpoint TO leads_exec;
+GRANT INSERT(url),UPDATE(url) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(actions),INSERT(actions),UPDATE(actions) ON TABLE webhook.endpoint TO leads_exec;
+GRANT INSERT(actions),UPDATE(actions) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(include),INSERT(include),UPDATE(include) ON TABLE webhook.endpoint TO leads_exec;
+GRANT INSERT(include),UPDATE(include) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(state),UPDATE(state) ON TABLE webhook.endpoint TO leads_exec;
+GRANT UPDATE(state) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(disabled_reason),UPDATE(disabled_reason) ON TABLE webhook.endpoint TO leads_exec;
+GRANT UPDATE(disabled_reason) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(disabled_at),UPDATE(disabled_at) ON TABLE webhook.endpoint TO leads_exec;
+GRANT UPDATE(disabled_at) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(failing_since),UPDATE(failing_since) ON TABLE webhook.endpoint TO leads_exec;
+GRANT UPDATE(failing_since) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(failures),UPDATE(failures) ON TABLE webhook.endpoint TO leads_exec;
+GRANT UPDATE(failures) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(paused_until),UPDATE(paused_until) ON TABLE webhook.endpoint TO leads_exec;
+GRANT UPDATE(paused_until) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(recovered_at),UPDATE(recovered_at) ON TABLE webhook.endpoint TO leads_exec;
+GRANT UPDATE(recovered_at) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT("position"),INSERT("position"),UPDATE("position") ON TABLE webhook.endpoint TO leads_exec;
+GRANT INSERT("position"),UPDATE("position") ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT INSERT(secret),UPDATE(secret) ON TABLE webhook.endpoint TO leads_exec;
+GRANT INSERT(secret),UPDATE(secret) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(secret_key),INSERT(secret_key),UPDATE(secret_key) ON TABLE webhook.endpoint TO leads_exec;
+GRANT INSERT(secret_key),UPDATE(secret_key) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT UPDATE(previous_secret) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(previous_secret_key) ON TABLE webhook.endpoint TO leads_exec;
+GRANT UPDATE(previous_secret_key) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(previous_expires_at),UPDATE(previous_expires_at) ON TABLE webhook.endpoint TO leads_exec;
+GRANT UPDATE(previous_expires_at) ON TABLE webhook.endpoint TO leads_jobs;
+
+GRANT SELECT(revision) ON TABLE webhook.endpoint TO leads_exec;
+
+GRANT SELECT(created_at) ON TABLE webhook.endpoint TO leads_exec;
+
+GRANT SELECT(updated_at) ON TABLE webhook.endpoint TO leads_exec;
+
+GRANT SELECT ON TABLE webhook.sealing_key TO leads_exec;
+GRANT SELECT,DELETE ON TABLE webhook.sealing_key TO leads_jobs;
+
+GRANT INSERT(key_id) ON TABLE webhook.sealing_key TO leads_jobs;
+
+GRANT INSERT(public_key),UPDATE(public_key) ON TABLE webhook.sealing_key TO leads_jobs;
+
+GRANT INSERT(is_current),UPDATE(is_current) ON TABLE webhook.sealing_key TO leads_jobs;
+
+REVOKE ALL ON FUNCTION admin.webhook_findings() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.findings(release integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.findings(release integer) TO leads_operator;
@@ -21639,6 +22500,8 @@ REVOKE ALL ON FUNCTION admin.known_form(form_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.known_organization(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.known_organization(organization_id uuid) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.known_webhook(webhook_id uuid) FROM PUBLIC;
 
 GRANT SELECT ON TABLE crm.attempt TO leads_jobs;
 GRANT SELECT,DELETE ON TABLE crm.attempt TO leads_eraser;
@@ -21774,12 +22637,18 @@ GRANT ALL ON FUNCTION admin.revoke_key(id uuid) TO leads_operator;
 REVOKE ALL ON FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.rotate_key(id uuid, digest bytea, overlap interval) TO leads_operator;
 
+REVOKE ALL ON FUNCTION admin.rotate_webhook_secret(webhook_id uuid, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.rotate_webhook_secret(webhook_id uuid, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours) TO leads_operator;
+
 REVOKE ALL ON FUNCTION admin.scoring_models(organization_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.scoring_models(organization_id uuid) TO leads_operator;
 
 REVOKE ALL ON FUNCTION admin.seal_events(after uuid, batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.seal_events(after uuid, batch integer) TO leads_worker;
 GRANT ALL ON FUNCTION admin.seal_events(after uuid, batch integer) TO leads_operator;
+
+REVOKE ALL ON FUNCTION admin.sealing_key() FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.sealing_key() TO leads_operator;
 
 REVOKE ALL ON FUNCTION api.release_version() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.release_version() TO leads_jobs;
@@ -21801,6 +22670,9 @@ GRANT ALL ON FUNCTION admin.set_form(form_id uuid, settings jsonb) TO leads_oper
 REVOKE ALL ON FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean, country_code text, keep_audit_years integer, time_zone text) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.set_organization(organization_id uuid, accepts_name_and_phone boolean, country_code text, keep_audit_years integer, time_zone text) TO leads_operator;
 
+REVOKE ALL ON FUNCTION admin.set_webhook(webhook_id uuid, settings jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.set_webhook(webhook_id uuid, settings jsonb) TO leads_operator;
+
 REVOKE ALL ON FUNCTION admin.signal_analyst(login text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION admin.stages(organization_id uuid) FROM PUBLIC;
@@ -21819,6 +22691,13 @@ GRANT ALL ON FUNCTION admin.unlisted_erasures(organization_id uuid, erased json)
 REVOKE ALL ON FUNCTION admin.verify_chain(organization_id uuid, after bigint, "limit" api.seal_count, kept_head api.chain_head) FROM PUBLIC;
 GRANT ALL ON FUNCTION admin.verify_chain(organization_id uuid, after bigint, "limit" api.seal_count, kept_head api.chain_head) TO leads_operator;
 
+REVOKE ALL ON FUNCTION webhook.endpoint_item(organization_id uuid, endpoint_id uuid, secret text) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.endpoint_item(organization_id uuid, endpoint_id uuid, secret text) TO leads_exec;
+GRANT ALL ON FUNCTION webhook.endpoint_item(organization_id uuid, endpoint_id uuid, secret text) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION admin.webhooks(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION admin.webhooks(organization_id uuid) TO leads_operator;
+
 REVOKE ALL ON FUNCTION api.create_form(body text, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.create_form(body text, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
 
@@ -21828,10 +22707,16 @@ GRANT ALL ON FUNCTION api.create_lead(body text, idempotency_key api.idempotency
 REVOKE ALL ON FUNCTION api.create_signals(id uuid, body text, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.create_signals(id uuid, body text, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
 
+REVOKE ALL ON FUNCTION api.create_webhook(body text, new_secret text, sealed_secret bytea, sealing_key text, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.create_webhook(body text, new_secret text, sealed_secret bytea, sealing_key text, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
+
 REVOKE ALL ON FUNCTION api.default_text(function oid, "position" integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION api.delete_lead(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.delete_lead(id uuid) TO leads_api;
+
+REVOKE ALL ON FUNCTION api.delete_webhook(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.delete_webhook(id uuid) TO leads_api;
 
 REVOKE ALL ON FUNCTION api.export_audit_events(format api.export_format, cursor api.export_cursor, action api.any_of, source api.any_of, lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.export_audit_events(format api.export_format, cursor api.export_cursor, action api.any_of, source api.any_of, lead_id uuid, start_at timestamp with time zone, end_at timestamp with time zone) TO leads_api;
@@ -21903,6 +22788,12 @@ GRANT ALL ON FUNCTION api.get_organization() TO leads_api;
 REVOKE ALL ON FUNCTION api.get_push(id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.get_push(id uuid) TO leads_api;
 
+REVOKE ALL ON FUNCTION webhook.endpoint_etag(item api.webhook) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.endpoint_etag(item api.webhook) TO leads_exec;
+
+REVOKE ALL ON FUNCTION api.get_webhook(id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.get_webhook(id uuid) TO leads_api;
+
 REVOKE ALL ON FUNCTION api.input_faults(names text[], types text[], texts text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.input_faults(names text[], types text[], texts text[]) TO leads_api;
 
@@ -21925,6 +22816,9 @@ GRANT ALL ON FUNCTION api.list_scores(id uuid, "limit" api.page_size, cursor api
 
 REVOKE ALL ON FUNCTION api.list_signals(id uuid, "limit" api.page_size, cursor api.cursor) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.list_signals(id uuid, "limit" api.page_size, cursor api.cursor) TO leads_api;
+
+REVOKE ALL ON FUNCTION api.list_webhooks() FROM PUBLIC;
+GRANT ALL ON FUNCTION api.list_webhooks() TO leads_api;
 
 REVOKE ALL ON FUNCTION api.object_text(VARIADIC members text[]) FROM PUBLIC;
 
@@ -22006,20 +22900,14 @@ GRANT ALL ON FUNCTION api.put_lead(reference text, body text, if_match api.entit
 REVOKE ALL ON FUNCTION api.read_instant(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.read_instant(value text) TO leads_api;
 
+REVOKE ALL ON FUNCTION api.rotate_webhook_secret(id uuid, new_secret text, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.rotate_webhook_secret(id uuid, new_secret text, sealed_secret bytea, sealing_key text, overlap_hours api.overlap_hours, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
+
 REVOKE ALL ON FUNCTION api.routes() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.routes() TO leads_api;
 
 REVOKE ALL ON FUNCTION api.score_lead(id uuid, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.score_lead(id uuid, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
-
-GRANT SELECT ON TABLE webhook.sealing_key TO leads_exec;
-GRANT SELECT,DELETE ON TABLE webhook.sealing_key TO leads_jobs;
-
-GRANT INSERT(key_id) ON TABLE webhook.sealing_key TO leads_jobs;
-
-GRANT INSERT(public_key),UPDATE(public_key) ON TABLE webhook.sealing_key TO leads_jobs;
-
-GRANT INSERT(is_current),UPDATE(is_current) ON TABLE webhook.sealing_key TO leads_jobs;
 
 REVOKE ALL ON FUNCTION api.sealing_key() FROM PUBLIC;
 GRANT ALL ON FUNCTION api.sealing_key() TO leads_api;
@@ -22035,6 +22923,9 @@ GRANT ALL ON FUNCTION api.update_lead(id uuid, body text, if_match api.entity_ta
 
 REVOKE ALL ON FUNCTION api.update_lead_details(id uuid, body text, if_match api.entity_tags, idempotency_key api.idempotency_key, idempotency_wait integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.update_lead_details(id uuid, body text, if_match api.entity_tags, idempotency_key api.idempotency_key, idempotency_wait integer) TO leads_api;
+
+REVOKE ALL ON FUNCTION api.update_webhook(id uuid, body text, if_match api.entity_tags) FROM PUBLIC;
+GRANT ALL ON FUNCTION api.update_webhook(id uuid, body text, if_match api.entity_tags) TO leads_api;
 
 REVOKE ALL ON FUNCTION api.verify_audit_log(after api.seal_position, "limit" api.seal_count, head api.chain_head) FROM PUBLIC;
 GRANT ALL ON FUNCTION api.verify_audit_log(after api.seal_position, "limit" api.seal_count, head api.chain_head) TO leads_api;
@@ -22631,76 +23522,24 @@ GRANT ALL ON FUNCTION webhook.announce_keys(key_ids text[], public_keys bytea[])
 
 REVOKE ALL ON FUNCTION webhook.backoff(elapsed interval, retry_after double precision) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION webhook.change_endpoint(organization_id uuid, endpoint_id uuid, settings jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.change_endpoint(organization_id uuid, endpoint_id uuid, settings jsonb) TO leads_exec;
+GRANT ALL ON FUNCTION webhook.change_endpoint(organization_id uuid, endpoint_id uuid, settings jsonb) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION webhook.chosen_actions(actions jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.chosen_actions(actions jsonb) TO leads_exec;
+GRANT ALL ON FUNCTION webhook.chosen_actions(actions jsonb) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION webhook.create_endpoint(organization_id uuid, settings jsonb, sealed_secret bytea, sealing_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.create_endpoint(organization_id uuid, settings jsonb, sealed_secret bytea, sealing_key text) TO leads_exec;
+GRANT ALL ON FUNCTION webhook.create_endpoint(organization_id uuid, settings jsonb, sealed_secret bytea, sealing_key text) TO leads_jobs;
+
 REVOKE ALL ON FUNCTION webhook.delete_old_deliveries(batch integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.delete_old_deliveries(batch integer) TO leads_worker;
 
-GRANT DELETE ON TABLE webhook.endpoint TO leads_exec;
-GRANT SELECT,DELETE ON TABLE webhook.endpoint TO leads_jobs;
-GRANT DELETE ON TABLE webhook.endpoint TO leads_eraser;
-
-GRANT SELECT(organization_id),INSERT(organization_id) ON TABLE webhook.endpoint TO leads_exec;
-GRANT INSERT(organization_id) ON TABLE webhook.endpoint TO leads_jobs;
-GRANT SELECT(organization_id) ON TABLE webhook.endpoint TO leads_eraser;
-
-GRANT SELECT(id),INSERT(id) ON TABLE webhook.endpoint TO leads_exec;
-GRANT INSERT(id) ON TABLE webhook.endpoint TO leads_jobs;
-GRANT SELECT(id) ON TABLE webhook.endpoint TO leads_eraser;
-
-GRANT SELECT(name),INSERT(name),UPDATE(name) ON TABLE webhook.endpoint TO leads_exec;
-GRANT INSERT(name),UPDATE(name) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT(url),INSERT(url),UPDATE(url) ON TABLE webhook.endpoint TO leads_exec;
-GRANT INSERT(url),UPDATE(url) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT(actions),INSERT(actions),UPDATE(actions) ON TABLE webhook.endpoint TO leads_exec;
-GRANT INSERT(actions),UPDATE(actions) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT(include),INSERT(include),UPDATE(include) ON TABLE webhook.endpoint TO leads_exec;
-GRANT INSERT(include),UPDATE(include) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT(state),UPDATE(state) ON TABLE webhook.endpoint TO leads_exec;
-GRANT UPDATE(state) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT(disabled_reason),UPDATE(disabled_reason) ON TABLE webhook.endpoint TO leads_exec;
-GRANT UPDATE(disabled_reason) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT(disabled_at),UPDATE(disabled_at) ON TABLE webhook.endpoint TO leads_exec;
-GRANT UPDATE(disabled_at) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT(failing_since),UPDATE(failing_since) ON TABLE webhook.endpoint TO leads_exec;
-GRANT UPDATE(failing_since) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT(failures),UPDATE(failures) ON TABLE webhook.endpoint TO leads_exec;
-GRANT UPDATE(failures) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT(paused_until),UPDATE(paused_until) ON TABLE webhook.endpoint TO leads_exec;
-GRANT UPDATE(paused_until) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT(recovered_at),UPDATE(recovered_at) ON TABLE webhook.endpoint TO leads_exec;
-GRANT UPDATE(recovered_at) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT("position"),INSERT("position"),UPDATE("position") ON TABLE webhook.endpoint TO leads_exec;
-GRANT INSERT("position"),UPDATE("position") ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT INSERT(secret),UPDATE(secret) ON TABLE webhook.endpoint TO leads_exec;
-GRANT INSERT(secret),UPDATE(secret) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT(secret_key),INSERT(secret_key),UPDATE(secret_key) ON TABLE webhook.endpoint TO leads_exec;
-GRANT INSERT(secret_key),UPDATE(secret_key) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT UPDATE(previous_secret) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT(previous_secret_key) ON TABLE webhook.endpoint TO leads_exec;
-GRANT UPDATE(previous_secret_key) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT(previous_expires_at),UPDATE(previous_expires_at) ON TABLE webhook.endpoint TO leads_exec;
-GRANT UPDATE(previous_expires_at) ON TABLE webhook.endpoint TO leads_jobs;
-
-GRANT SELECT(revision) ON TABLE webhook.endpoint TO leads_exec;
-
-GRANT SELECT(created_at) ON TABLE webhook.endpoint TO leads_exec;
-
-GRANT SELECT(updated_at) ON TABLE webhook.endpoint TO leads_exec;
+REVOKE ALL ON FUNCTION webhook.endpoint_faults(settings jsonb, is_new boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.endpoint_faults(settings jsonb, is_new boolean) TO leads_exec;
+GRANT ALL ON FUNCTION webhook.endpoint_faults(settings jsonb, is_new boolean) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION webhook.endpoints_without_key(key_ids text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.endpoints_without_key(key_ids text[]) TO leads_worker;
@@ -22758,6 +23597,14 @@ REVOKE ALL ON FUNCTION webhook.first_deliveries() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION webhook.hasten(organization_id uuid, endpoint_id uuid, at timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION webhook.host_fault(host text) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.host_fault(host text) TO leads_exec;
+GRANT ALL ON FUNCTION webhook.host_fault(host text) TO leads_jobs;
+
+REVOKE ALL ON FUNCTION webhook.last_position(organization_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.last_position(organization_id uuid) TO leads_exec;
+GRANT ALL ON FUNCTION webhook.last_position(organization_id uuid) TO leads_jobs;
+
 REVOKE ALL ON FUNCTION webhook.lease_deliveries(key_ids text[], batch integer, running jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.lease_deliveries(key_ids text[], batch integer, running jsonb) TO leads_worker;
 
@@ -22767,6 +23614,10 @@ REVOKE ALL ON FUNCTION webhook.queue_deliveries(after uuid, batch integer) FROM 
 GRANT ALL ON FUNCTION webhook.queue_deliveries(after uuid, batch integer) TO leads_worker;
 
 REVOKE ALL ON FUNCTION webhook.release_next(organization_id uuid, endpoint_id uuid, lead_id uuid, at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap_hours integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap_hours integer) TO leads_exec;
+GRANT ALL ON FUNCTION webhook.rotate_secret(organization_id uuid, endpoint_id uuid, sealed_secret bytea, sealing_key text, overlap_hours integer) TO leads_jobs;
 
 REVOKE ALL ON FUNCTION webhook.seconds_until_due(key_ids text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.seconds_until_due(key_ids text[]) TO leads_worker;
@@ -22778,6 +23629,10 @@ REVOKE ALL ON FUNCTION webhook.tg_endpoint__queue() FROM PUBLIC;
 GRANT ALL ON FUNCTION webhook.tg_endpoint__queue() TO leads_owner;
 
 REVOKE ALL ON FUNCTION webhook.tg_endpoint__stamp() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION webhook.url_fault(url text) FROM PUBLIC;
+GRANT ALL ON FUNCTION webhook.url_fault(url text) TO leads_exec;
+GRANT ALL ON FUNCTION webhook.url_fault(url text) TO leads_jobs;
 
 GRANT INSERT ON TABLE admin.import_line TO leads_operator;
 
@@ -23105,6 +23960,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"no_sealing_key","status":503,"code":"no_sealing_key","title":"No worker has started","detail":"A new secret can be stored only after a worker has announced its key. Nothing was done. An operator starts one with: leads worker","field":null,"field_code":null}
 -- {"raised_by":"not_found","status":404,"code":"not_found","title":"Not found","detail":"There is nothing at this address. Check the path and the id.","field":null,"field_code":null}
 -- {"raised_by":"outcome_unknown","status":503,"code":"outcome_unknown","title":"Unavailable","detail":"The connection to the database was lost, and the outcome is unknown. Check whether the change was made, or repeat the request if it has an Idempotency-Key.","field":null,"field_code":null}
+-- {"raised_by":"overlap_hours_within_0_and_168","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number from 0 to 168.","field":"overlap_hours","field_code":"out_of_range"}
 -- {"raised_by":"page_size_within_1_and_200","status":400,"code":"invalid_parameter","title":"Invalid parameter","detail":"This must be a whole number from 1 to 200.","field":"limit","field_code":"out_of_range"}
 -- {"raised_by":"payload_too_large","status":413,"code":"payload_too_large","title":"Payload too large","detail":"The body is too large. Send a smaller one.","field":null,"field_code":null}
 -- {"raised_by":"precondition_failed","status":412,"code":"precondition_failed","title":"Precondition failed","detail":"The record has changed since you read it, so If-Match does not match. Get the record again and repeat the change.","field":null,"field_code":null}
@@ -23118,6 +23974,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"signal_times_have_a_year_of_4_digits","status":422,"code":"validation_failed","title":"Validation failed","detail":"The year must be from 1 to 9999.","field":"observed_at","field_code":"invalid_timestamp"}
 -- {"raised_by":"signal_type_is_name","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be 1 to 64 of the characters a-z, 0-9, _ and -.","field":"type","field_code":"invalid_name"}
 -- {"raised_by":"signal_value_is_flat","status":422,"code":"validation_failed","title":"Validation failed","detail":"This must be true, false, null, a number, a text, or a flat object of these.","field":"value","field_code":"invalid_value"}
+-- {"raised_by":"too_many_webhooks","status":409,"code":"too_many_webhooks","title":"Too many webhooks","detail":"The organization has 20 webhooks, which is the most. Delete one that it no longer needs.","field":null,"field_code":null}
 -- {"raised_by":"unauthorized","status":401,"code":"unauthorized","title":"Unauthorized","detail":"Send a valid API key: Authorization: Bearer lk_….","field":null,"field_code":null}
 -- {"raised_by":"unavailable","status":503,"code":"unavailable","title":"Unavailable","detail":"The server is busy. Nothing was done. Try again.","field":null,"field_code":null}
 -- {"raised_by":"unsupported_media_type","status":415,"code":"unsupported_media_type","title":"Unsupported media type","detail":"Send the body in one of the media types that the Accept header lists.","field":null,"field_code":null}
@@ -23125,6 +23982,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 
 -- the rows of api.route
 -- {"method":"DELETE","path":"/leads/{id}","function":"api.delete_lead","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"DELETE","path":"/webhooks/{id}","function":"api.delete_webhook","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"GET","path":"/audit-log","function":"api.list_audit_events","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"GET","path":"/audit-log/export","function":"api.export_audit_events","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":true,"key_parameter":null}
 -- {"method":"GET","path":"/audit-log/verify","function":"api.verify_audit_log","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
@@ -23141,9 +23999,12 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"method":"GET","path":"/leads/{id}/scores","function":"api.list_scores","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"GET","path":"/leads/{id}/signals","function":"api.list_signals","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"GET","path":"/organizations/me","function":"api.get_organization","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"GET","path":"/webhooks","function":"api.list_webhooks","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"GET","path":"/webhooks/{id}","function":"api.get_webhook","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"OPTIONS","path":"/in/{token}","function":"api.preflight_form","scope":"form","wait_seconds":null,"wait_function":null,"media_types":["*/*"],"max_body_bytes":262144,"timeout_seconds":10,"is_streamed":false,"key_parameter":"token"}
 -- {"method":"PATCH","path":"/leads/{id}","function":"api.update_lead","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json","application/merge-patch+json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"PATCH","path":"/leads/{id}/details","function":"api.update_lead_details","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json","application/merge-patch+json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"PATCH","path":"/webhooks/{id}","function":"api.update_webhook","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json","application/merge-patch+json"],"max_body_bytes":65536,"timeout_seconds":120,"is_streamed":false,"key_parameter":null}
 -- {"method":"POST","path":"/forms","function":"api.create_form","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"POST","path":"/in/{token}","function":"api.submit_form","scope":"form","wait_seconds":null,"wait_function":null,"media_types":["*/*"],"max_body_bytes":262144,"timeout_seconds":10,"is_streamed":false,"key_parameter":"token"}
 -- {"method":"POST","path":"/leads","function":"api.create_lead","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
@@ -23151,6 +24012,8 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"method":"POST","path":"/leads/{id}/push-to-crm","function":"api.push_lead","scope":"write","wait_seconds":10,"wait_function":"api.get_push","media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"POST","path":"/leads/{id}/score","function":"api.score_lead","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"POST","path":"/leads/{id}/signals","function":"api.create_signals","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"POST","path":"/webhooks","function":"api.create_webhook","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"POST","path":"/webhooks/{id}/rotate-secret","function":"api.rotate_webhook_secret","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 -- {"method":"PUT","path":"/leads/by-reference/{reference}","function":"api.put_lead","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
 
 -- the rows of api.operation
@@ -23178,7 +24041,9 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
     "description": "One signal, or several.",
     "oneOf": ["$body", {"$ref": "#/components/schemas/SignalBatch"}]
   },"answer":"api.signal","form":"one_or_list","statuses":[201],"headers":[],"problems":[],"parameters":{},"examples":{}}
+-- {"function":"api.create_webhook","tag":"Webhooks","request":"api.new_webhook_input","rule":null,"answer":"api.webhook","form":null,"statuses":[201],"headers":[],"problems":["too_many_webhooks","secret_already_shown","no_sealing_key"],"parameters":{},"examples":{}}
 -- {"function":"api.delete_lead","tag":"Leads","request":null,"rule":null,"answer":"api.lead_erasure","form":null,"statuses":[200,202],"headers":[],"problems":[],"parameters":{},"examples":{"202": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "status": "waiting", "copies": []}}}
+-- {"function":"api.delete_webhook","tag":"Webhooks","request":null,"rule":null,"answer":"api.webhook","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.export_audit_events","tag":"Audit log","request":null,"rule":null,"answer":"api.audit_event","form":"export","statuses":[200],"headers":["Content-Disposition"],"problems":["validation_failed"],"parameters":{},"examples":{}}
 -- {"function":"api.export_leads","tag":"Leads","request":null,"rule":null,"answer":"api.exported_lead","form":"export","statuses":[200],"headers":["Content-Disposition"],"problems":["validation_failed"],"parameters":{},"examples":{}}
 -- {"function":"api.get_audit_event","tag":"Audit log","request":null,"rule":null,"answer":"api.audit_event","form":null,"statuses":[200],"headers":["ETag"],"problems":[],"parameters":{},"examples":{}}
@@ -23188,14 +24053,17 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"function":"api.get_lead_details","tag":"Leads","request":null,"rule":null,"answer":"api.lead_details","form":null,"statuses":[200],"headers":["ETag"],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.get_lead_everything","tag":"Leads","request":null,"rule":null,"answer":"api.lead_everything","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.get_organization","tag":"Organization","request":null,"rule":null,"answer":"api.organization","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
+-- {"function":"api.get_webhook","tag":"Webhooks","request":null,"rule":null,"answer":"api.webhook","form":null,"statuses":[200],"headers":["ETag"],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.list_audit_events","tag":"Audit log","request":null,"rule":null,"answer":"api.audit_event","form":null,"statuses":[200],"headers":[],"problems":["validation_failed"],"parameters":{},"examples":{}}
 -- {"function":"api.list_crm_connections","tag":"CRM","request":null,"rule":null,"answer":"api.crm_connection","form":"page","statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.list_forms","tag":"Forms","request":null,"rule":null,"answer":"api.form","form":"page","statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.list_leads","tag":"Leads","request":null,"rule":null,"answer":"api.lead_item","form":null,"statuses":[200],"headers":[],"problems":["validation_failed","cursor_expired"],"parameters":{},"examples":{}}
 -- {"function":"api.list_scores","tag":"Scoring","request":null,"rule":null,"answer":"api.score","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.list_signals","tag":"Scoring","request":null,"rule":null,"answer":"api.signal","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
+-- {"function":"api.list_webhooks","tag":"Webhooks","request":null,"rule":null,"answer":"api.webhook","form":"page","statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.push_lead","tag":"CRM","request":null,"rule":null,"answer":"api.lead_sync","form":null,"statuses":[200,202],"headers":[],"problems":["validation_failed","crm_not_configured","crm_outcome_unknown","crm_rejected","crm_unavailable"],"parameters":{},"examples":{"202": {"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "crm_sync": {"vendor": "jobnimbus", "external_id": null, "status": "pending", "last_synced_at": null}}}}
 -- {"function":"api.put_lead","tag":"Leads","request":"api.new_lead_input","rule":null,"answer":"api.lead_item","form":null,"statuses":[200,201],"headers":["Location","ETag"],"problems":[],"parameters":{"reference": "Your own id of the lead."},"examples":{}}
+-- {"function":"api.rotate_webhook_secret","tag":"Webhooks","request":null,"rule":null,"answer":"api.webhook","form":null,"statuses":[200],"headers":[],"problems":["secret_already_shown","no_sealing_key"],"parameters":{},"examples":{}}
 -- {"function":"api.score_lead","tag":"Scoring","request":null,"rule":null,"answer":"api.new_score","form":null,"statuses":[200],"headers":["ETag"],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.store_leads","tag":"Leads","request":"api.new_lead_input","rule":{
     "description": "The leads. Another media type has the same rows.",
@@ -23211,15 +24079,17 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
   },"examples":{"request": [{"name": "Sarah Mitchell", "email": "sarah.mitchell@example.com", "reference": "form-7731"}, {"email": "ada.abbott@example.com", "lead_score": 87}], "200": {"is_stored": true, "created": 1, "updated": 0, "skipped": 0, "failed": 1, "not_stored": 0, "results": [{"row": 1, "status": "created", "id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "errors": []}, {"row": 2, "status": "failed", "id": null, "errors": [{"field": "lead_score", "code": "out_of_range", "detail": "This must be a whole number from 0 to 100."}]}]}}}
 -- {"function":"api.update_lead","tag":"Leads","request":"api.lead_input","rule":null,"answer":"api.lead_change","form":null,"statuses":[200],"headers":["ETag"],"problems":[],"parameters":{},"examples":{"request": {"pipeline_stage": "won", "lead_score": 92}}}
 -- {"function":"api.update_lead_details","tag":"Leads","request":"api.lead_details_input","rule":null,"answer":"api.lead_details","form":null,"statuses":[200],"headers":["ETag"],"problems":["reference_in_use"],"parameters":{},"examples":{"request": {"phone": "(555) 010-0199", "details": {"roof_age": 12, "insured": true, "color": null}}}}
+-- {"function":"api.update_webhook","tag":"Webhooks","request":"api.webhook_input","rule":null,"answer":"api.webhook","form":null,"statuses":[200],"headers":["ETag"],"problems":[],"parameters":{},"examples":{}}
 -- {"function":"api.verify_audit_log","tag":"Audit log","request":null,"rule":null,"answer":"api.chain_verdict","form":null,"statuses":[200],"headers":[],"problems":[],"parameters":{},"examples":{}}
 
 -- the rows of api.tag
--- {"name":"Audit log","position":5,"description":"Every change, with its author and origin, and the proof that the log itself was not changed."}
+-- {"name":"Audit log","position":6,"description":"Every change, with its author and origin, and the proof that the log itself was not changed."}
 -- {"name":"CRM","position":3,"description":"The record of a lead in the organization's CRM. Each lead gets one record, and never a second one."}
 -- {"name":"Forms","position":4,"description":"Addresses to which web pages, automation tools and other services post leads without a key."}
 -- {"name":"Leads","position":1,"description":"People and companies that are interested in your services. A key reaches only the leads of its organization."}
--- {"name":"Organization","position":6,"description":"The organization that the key belongs to."}
+-- {"name":"Organization","position":7,"description":"The organization that the key belongs to."}
 -- {"name":"Scoring","position":2,"description":"Signals about a lead, and the score that the organization's model computes from them, with its reasons."}
+-- {"name":"Webhooks","position":5,"description":"Addresses to which the events of the audit log are sent, signed and in order."}
 
 -- the rows of api.guide
 -- {"position":1,"title":"Quickstart","body":"**1. Create an organization and a key**, on the machine of the server. The first command prints the ID of the organization,\nand the second one the key, only once. If you don't run the server, ask its operator for a key. `make serve` has already\ncreated a demo organization, and prints its key.\n\n```sh\nleads organizations create \"Acme Restoration\"\nleads keys create --organization ID --scopes write\n```\n\n**2. Create a lead.** If you repeat the command, the idempotency key prevents a second lead.\n\n```sh\nAPI=https://leads.example.com/api/v1\nKEY=lk_live_…\ncurl \"$API/leads\" -H \"Authorization: Bearer $KEY\" \\\n  -H 'Content-Type: application/json' \\\n  -H 'Idempotency-Key: quickstart-1' \\\n  -d '{\"name\": \"Ada Abbott\", \"email\": \"ada@example.com\"}'\n```\n\nThe response has the status 201, and the lead:\n\n```json\n{\n  \"id\": \"01a22a0c-…\",\n  \"organization_id\": \"01a22a07-…\",\n  \"name\": \"Ada Abbott\",\n  \"company\": null,\n  \"email\": \"ada@example.com\",\n  \"source\": null,\n  \"lead_score\": 0,\n  \"pipeline_stage\": \"new\",\n  \"industry\": null,\n  \"company_size\": null,\n  \"created_at\": \"2026-11-30T09:23:37.096Z\",\n  \"updated_at\": \"2026-11-30T09:23:37.096Z\"\n}\n```\n\n**3. List your leads**, the newest first:\n\n```sh\ncurl \"$API/leads?limit=10\" -H \"Authorization: Bearer $KEY\"\n```\n\nEach operation below has such a command, also for Python and JavaScript, and a form to try it with your key."}
@@ -23282,11 +24152,14 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"type":"api.lead_sync","relation":null,"never_null":["id"],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "crm_sync": {"vendor": "jobnimbus", "external_id": "jn_117422", "status": "ok", "last_synced_at": "2026-04-27T19:03:42.118Z"}}}
 -- {"type":"api.new_lead_input","relation":"app.lead","never_null":[],"fields":{"details":{"anyOf":[{"$ref":"#/components/schemas/LeadDetailPatch"},{"type":"null"}]}},"example":{"name": "Sarah Mitchell", "email": "sarah.mitchell@example.com", "source": "website", "phone": "(555) 010-0199", "reference": "form-7731", "details": {"roof_age": 12, "insured": true}}}
 -- {"type":"api.new_score","relation":"scoring.score","never_null":["id","lead_score","ai_reasoning","scored_at"],"fields":{},"example":{"id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "lead_score": 91, "ai_reasoning": "Recent storm event in service radius (+0.18); phone validated (+0.10); fast form completion (+0.08)", "scored_at": "2026-04-27T19:01:15.214Z"}}
+-- {"type":"api.new_webhook_input","relation":"webhook.endpoint","never_null":["url"],"fields":{"url":{"type":"string","maxLength":2000,"pattern":"^https://[!-~]+$"},"actions":{"type":["array","null"],"minItems":1,"maxItems":100,"items":{"$ref":"#/components/schemas/AuditAction"}},"include":{"type":"string","enum":["ids","values"],"default":"ids"}},"example":{"url": "https://hooks.example.com/leads", "name": "Data warehouse", "actions": ["lead.created", "lead.updated", "lead.erased"]}}
 -- {"type":"api.organization","relation":"app.organization","never_null":["id","name","pipeline_stages"],"fields":{},"example":{"id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Acme Restoration", "environment": "live", "pipeline_stages": ["new", "contacted", "qualified", "proposal", "won", "lost"], "created_at": "2026-04-20T09:00:00.000Z"}}
 -- {"type":"api.score","relation":"scoring.score","never_null":[],"fields":{"contributions":{"type":["array","null"],"items":{"$ref":"#/components/schemas/Contribution"}}},"example":{"id": "01a15d1f-77aa-7be0-9d1c-2f6a0b1c3d4e", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "kind": "set", "lead_score": 92, "ai_reasoning": null, "model": null, "model_version": null, "base": null, "contributions": null, "created_at": "2026-04-27T18:55:42.001Z"}}
 -- {"type":"api.sent_contact","relation":null,"never_null":["display_name","sent_at"],"fields":{},"example":null}
 -- {"type":"api.signal","relation":"scoring.signal","never_null":[],"fields":{"value":{"$ref":"#/components/schemas/SignalValue"}},"example":{"id": "01a15d1d-53d4-7897-a198-06530f93fb05", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "lead_id": "9f1c8a32-4d65-4e2b-8a91-3c0e7d4b2f18", "type": "storm_event", "value": {"miles": 4.2}, "observed_at": "2026-04-27T13:20:00.000Z", "dedupe_key": null, "created_at": "2026-04-27T13:22:06.030Z"}}
 -- {"type":"api.signal_input","relation":"scoring.signal","never_null":["type"],"fields":{"value":{"$ref":"#/components/schemas/SignalValue"},"observed_at":{"anyOf":[{"type":"string","format":"date-time"},{"type":"string","format":"date"},{"type":"null"}]}},"example":{"type": "storm_event", "value": {"miles": 4.2}, "observed_at": "2026-04-27T13:20:00Z"}}
+-- {"type":"api.webhook","relation":"webhook.endpoint","never_null":[],"fields":{"secret":{"type":["string","null"]},"actions":{"type":["array","null"],"minItems":1,"maxItems":100,"items":{"$ref":"#/components/schemas/AuditAction"}}},"example":{"id": "01a15d22-7c4d-7f50-8b6c-7d8e9fa0b1c2", "organization_id": "8c2f0a14-0c8a-4a3a-9a4d-3e0f1d6c2a91", "name": "Data warehouse", "url": "https://hooks.example.com/leads", "actions": ["lead.created", "lead.updated", "lead.erased"], "include": "ids", "state": "enabled", "disabled_reason": null, "disabled_at": null, "failing_since": null, "secret": null, "previous_secret_expires_at": null, "created_at": "2026-04-20T09:00:00.000Z", "updated_at": "2026-04-20T09:00:00.000Z"}}
+-- {"type":"api.webhook_input","relation":"webhook.endpoint","never_null":[],"fields":{"url":{"type":"string","maxLength":2000,"pattern":"^https://[!-~]+$"},"actions":{"type":["array","null"],"minItems":1,"maxItems":100,"items":{"$ref":"#/components/schemas/AuditAction"}},"include":{"type":"string","enum":["ids","values"]},"state":{"type":"string","enum":["enabled","disabled"]},"skip_missed":{"type":"boolean"}},"example":{"state": "enabled"}}
 
 -- the rows of api.named_schema
 -- {"name":"AuditPayload","schema":{

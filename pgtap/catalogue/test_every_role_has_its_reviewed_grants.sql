@@ -133,6 +133,12 @@ from (values
     execute on admin.begin_import
     execute on admin.import_leads
     execute on api.is_export_cursor
+    execute on admin.create_webhook
+    execute on admin.delete_webhook
+    execute on admin.rotate_webhook_secret
+    execute on admin.sealing_key
+    execute on admin.set_webhook
+    execute on admin.webhooks
   '),
   ('leads_worker', '
     usage on schema admin
@@ -360,6 +366,16 @@ from (values
     execute on app.sent_lead
     execute on app.word_gap
     execute on crm.hold_pushes
+    execute on webhook.change_endpoint
+    execute on webhook.chosen_actions
+    execute on webhook.create_endpoint
+    execute on webhook.endpoint_etag
+    execute on webhook.endpoint_faults
+    execute on webhook.endpoint_item
+    execute on webhook.host_fault
+    execute on webhook.last_position
+    execute on webhook.rotate_secret
+    execute on webhook.url_fault
   '),
   ('leads_auth', '
     usage on schema app
@@ -686,6 +702,15 @@ from (values
     update (rows_done, created, updated, skipped, failed, is_complete) on admin.lead_import
     execute on app.word_gap
     execute on scoring.score_lead
+    execute on webhook.change_endpoint
+    execute on webhook.chosen_actions
+    execute on webhook.create_endpoint
+    execute on webhook.endpoint_faults
+    execute on webhook.endpoint_item
+    execute on webhook.host_fault
+    execute on webhook.last_position
+    execute on webhook.rotate_secret
+    execute on webhook.url_fault
   '),
   ('leads_audit', '
     usage on schema app

@@ -30,6 +30,7 @@ begin
   order by s.id
   for update;
   delete from crm.connection as c where c.organization_id = v_organization_id;
+  delete from webhook.endpoint as p where p.organization_id = v_organization_id;
   -- These are deleted here, because otherwise the erasure of each lead would search all of them.
   delete from intake.submission as s where s.organization_id = v_organization_id;
   delete from app.idempotency_key as k where k.organization_id = v_organization_id;
@@ -79,7 +80,7 @@ comment on function admin.erase_organization(uuid, uuid, integer) is
 $$Erases up to batch leads of an organization. After the last lead, erases everything else that the organization has.
 
 after: the lead after which the batch starts; null for the first batch. Every batch revokes the keys, unbinds the analysts, and
-deletes the connection and the kept responses. last_lead_id: the value of after for the next batch; null if everything is
+deletes the connection, the webhooks and the kept responses. last_lead_id: the value of after for the next batch; null if everything is
 erased. leads, events: the numbers that this batch erased. wait_seconds: if above 0, a push has a lease for this time; call
 the function again afterwards. is_done: whether everything is erased. To continue an interrupted erasure, start again with the
 first batch. Raises PT404 organization_not_found.$$;

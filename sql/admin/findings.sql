@@ -20,6 +20,7 @@ begin atomic
     union all select f.*, false from admin.grant_findings() as f
     union all select f.*, false from admin.seal_findings() as f
     union all select f.*, false from admin.figure_findings() as f
+    union all select f.*, false from admin.webhook_findings() as f
     union all select f.*, false from admin.partition_findings() as f
     union all select f.*, false from admin.api_findings(findings.release) as f
     union all select f.*, false from admin.setting_findings() as f

@@ -29,6 +29,14 @@ begin atomic
     select n.name, json_strip_nulls(n.schema)::text from api.named_schema as n
     union
     select
+      'AuditAction',
+      api.object_text(
+        'type', '"string"',
+        'description', '"An action of the audit log."',
+        'enum', (select json_agg(a.action order by a.position)::text from unnest(audit.actions()) with ordinality as a (action, position))
+      )
+    union
+    select
       'ProblemCode',
       api.object_text(
         'type', '"string"',
@@ -42,4 +50,4 @@ end;
 
 comment on function api.openapi_schemas() is
 $$The schemas, as JSON text: of the types that requests and answers show and of those inside them, of pages and lists, of
-the bodies with a rule, of api.named_schema, and ProblemCode.$$;
+the bodies with a rule, of api.named_schema, AuditAction and ProblemCode.$$;

@@ -57,7 +57,6 @@ begin atomic
       when 'idempotency_key' = any (a.arguments) and ('secret_already_shown' = any (o.problems)) is not true
       then array['erased']
     end
-    || case when 'sealed_secret' = any (a.arguments) then array['no_sealing_key', 'secret_already_shown'] end
     || case
       when 'body' = any (a.arguments)
       then array['invalid_body', 'payload_too_large', 'unsupported_media_type', 'validation_failed']

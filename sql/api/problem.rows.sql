@@ -43,6 +43,8 @@ values
   ('secret_already_shown', 409, 'secret_already_shown', 'Secret already shown',
     'This request succeeded earlier. Its answer showed a secret, and is not kept. If you lost the secret, delete or rotate '
     'the object, and use a new Idempotency-Key.'),
+  ('too_many_webhooks', 409, 'too_many_webhooks', 'Too many webhooks',
+    'The organization has 20 webhooks, which is the most. Delete one that it no longer needs.'),
   ('crm_not_configured', 409, 'crm_not_configured', 'CRM not configured',
     'The organization has no connection to a CRM. An operator can create one with: leads crm connect'),
   ('crm_outcome_unknown', 409, 'crm_outcome_unknown', 'Outcome unknown',
@@ -101,6 +103,8 @@ values
     'This must be * or entity tags as ETag returned them, with their double quotes.', 'If-Match', 'invalid_entity_tag'),
   ('idempotency_key_is_1_to_255_printable_characters', 400, 'invalid_parameter', 'Invalid parameter',
     'This must be 1 to 255 printable ASCII characters.', 'Idempotency-Key', 'invalid_idempotency_key'),
+  ('overlap_hours_within_0_and_168', 400, 'invalid_parameter', 'Invalid parameter', 'This must be a whole number from 0 to 168.',
+    'overlap_hours', 'out_of_range'),
   ('seal_count_within_1_and_10000', 400, 'invalid_parameter', 'Invalid parameter',
     'This must be a whole number from 1 to 10000.', 'limit', 'out_of_range'),
   ('seal_position_is_a_whole_number', 400, 'invalid_parameter', 'Invalid parameter',

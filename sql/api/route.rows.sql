@@ -19,6 +19,11 @@ values
   ('GET', '/crm-connections', 'api.list_crm_connections', 'admin'),
   ('GET', '/forms', 'api.list_forms', 'admin'),
   ('POST', '/forms', 'api.create_form', 'admin'),
+  ('GET', '/webhooks', 'api.list_webhooks', 'admin'),
+  ('POST', '/webhooks', 'api.create_webhook', 'admin'),
+  ('GET', '/webhooks/{id}', 'api.get_webhook', 'admin'),
+  ('DELETE', '/webhooks/{id}', 'api.delete_webhook', 'admin'),
+  ('POST', '/webhooks/{id}/rotate-secret', 'api.rotate_webhook_secret', 'admin'),
   ('GET', '/audit-log', 'api.list_audit_events', 'read'),
   ('GET', '/audit-log/{id}', 'api.get_audit_event', 'read'),
   ('GET', '/audit-log/verify', 'api.verify_audit_log', 'admin'),
@@ -29,6 +34,11 @@ insert into api.route (method, path, function, scope, media_types)
 values
   ('PATCH', '/leads/{id}', 'api.update_lead', 'write', '{application/json,application/merge-patch+json}'),
   ('PATCH', '/leads/{id}/details', 'api.update_lead_details', 'write', '{application/json,application/merge-patch+json}');
+
+-- skip_missed can change many deliveries.
+insert into api.route (method, path, function, scope, media_types, timeout_seconds)
+values
+  ('PATCH', '/webhooks/{id}', 'api.update_webhook', 'admin', '{application/json,application/merge-patch+json}', 120);
 
 insert into api.route (method, path, function, scope, media_types, max_body_bytes, timeout_seconds)
 values

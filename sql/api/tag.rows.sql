@@ -8,5 +8,6 @@ values
   ('Scoring', 2, 'Signals about a lead, and the score that the organization''s model computes from them, with its reasons.'),
   ('CRM', 3, 'The record of a lead in the organization''s CRM. Each lead gets one record, and never a second one.'),
   ('Forms', 4, 'Addresses to which web pages, automation tools and other services post leads without a key.'),
-  ('Audit log', 5, 'Every change, with its author and origin, and the proof that the log itself was not changed.'),
-  ('Organization', 6, 'The organization that the key belongs to.');
+  ('Webhooks', 5, 'Addresses to which the events of the audit log are sent, signed and in order.'),
+  ('Audit log', 6, 'Every change, with its author and origin, and the proof that the log itself was not changed.'),
+  ('Organization', 7, 'The organization that the key belongs to.');

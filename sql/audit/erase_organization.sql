@@ -15,6 +15,9 @@ begin
       message = 'leads_left', hint = 'New leads arrived during the erasure. Run the command again: leads erase --organization ID';
   end if;
   delete from admin.import_row as r where r.organization_id = v_organization_id;
+  delete from webhook.endpoint as p where p.organization_id = v_organization_id;
+  delete from webhook.delivery as d where d.organization_id = v_organization_id;
+  delete from webhook.recipient as r where r.organization_id = v_organization_id;
   delete from intake.client as c where c.organization_id = v_organization_id;
   delete from intake.submission as s where s.organization_id = v_organization_id;
   delete from intake.form as f where f.organization_id = v_organization_id;

@@ -51,6 +51,12 @@ CASES = {
     ("GET", "/crm-connections"): Case(200),
     ("GET", "/forms"): Case(200),
     ("POST", "/forms"): Case(201, json={}),
+    ("GET", "/webhooks"): Case(200),
+    ("POST", "/webhooks"): Case(201, json={"url": "https://hooks.example.com"}),
+    ("GET", "/webhooks/{id}"): Case(200, of="webhook"),
+    ("PATCH", "/webhooks/{id}"): Case(200, of="webhook", json={"name": "Warehouse"}),
+    ("POST", "/webhooks/{id}/rotate-secret"): Case(200, of="webhook"),
+    ("DELETE", "/webhooks/{id}"): Case(200, of="removable webhook"),
     ("GET", "/audit-log"): Case(200),
     ("GET", "/audit-log/export"): Case(200),
     ("GET", "/audit-log/verify"): Case(200),
@@ -86,13 +92,24 @@ def tenants(database: Database, server: Server) -> tuple[Tenant, Tenant]:
             ).json()["id"]
             erasable = client.post("/leads", json={"email": "second@example.com"}).json()["id"]
             event = client.get("/audit-log", params={"lead_id": lead}).json()["data"][0]["id"]
+        with server.client(organization.keys["admin"]) as client:
+            webhook, removable = (
+                client.post("/webhooks", json={"url": "https://hooks.example.com"}).json()["id"] for _ in range(2)
+            )
         # Paused, so that no request waits for a push.
         for statement in (
             "select admin.connect_crm(%s, 'jobnimbus', 'default', '{}')",
             "select admin.change_crm_connection(%s, 'pause')",
         ):
             database.sql(statement, organization.id, login="leads_operator")
-        return Tenant(organization, {"lead": lead, "erasable": erasable, "event": event})
+        ids = {
+            "lead": lead,
+            "erasable": erasable,
+            "event": event,
+            "webhook": webhook,
+            "removable webhook": removable,
+        }
+        return Tenant(organization, ids)
 
     return make("A"), make("B")
 

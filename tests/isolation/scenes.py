@@ -155,7 +155,7 @@ ARRANGED = (
 
 # The attacker's copy of the form has a token of its own, with the id of the victim's key. Another form has an id that only
 # the attacker has, because operators name a form by its id.
-OWN_FORM = (
+OWN_ROWS = (
     "insert into auth.api_key (organization_id, id, scopes, digest) select '{own}', f.key_id, array['form'], "
     "sha256(decode('{o_form}', 'hex')) from intake.form as f where f.organization_id = '{victim}'",
     "with key as (insert into auth.api_key (organization_id, scopes, digest) "
@@ -164,6 +164,11 @@ OWN_FORM = (
     "select organization_id, '{own_form}', id, 'web' from key",
     "insert into intake.submission (organization_id, form_id, outcome, content, faults) "
     """select '{own}', '{own_form}', 'kept', '{"body": {"email": "one@canary.example"}}', '[{"code": "x"}]'""",
+    # A webhook with an id that only the attacker has, for the same reason, and with a delivery that waits.
+    "insert into webhook.endpoint (organization_id, id, url, position, secret, secret_key) "
+    "values ('{own}', '{own_webhook}', 'https://own.example/', 0, 's', 'k')",
+    "insert into webhook.delivery (organization_id, endpoint_id, event_id, event_created_at, position, action, next_attempt_at) "
+    "select '{own}', '{own_webhook}', '{event}', now(), 1, 'lead.created', '2100-01-01'",
 )
 
 # No running push ends while the scenes run.
@@ -280,6 +285,8 @@ def _lists() -> tuple[Call, ...]:
         ),
         request("admin", "api.list_crm_connections()"),
         request("admin", "api.list_forms()"),
+        request("admin", "api.list_webhooks()"),
+        request("admin", "api.get_webhook('{webhook}')"),
     )
 
 
@@ -401,6 +408,18 @@ WORK = (
 )
 
 WEBHOOKS = (
+    request("admin", """api.create_webhook('{"url": "https://one.example", "name": "new"}', 'x', 's', 'k', 'key-7')"""),
+    request(
+        "admin", """api.update_webhook('{webhook}', '{"name": "mine", "state": "disabled", "skip_missed": true}')"""
+    ),
+    request("admin", """api.update_webhook('{webhook}', '{"actions": null, "state": "enabled"}', '*')"""),
+    request("admin", "api.rotate_webhook_secret('{webhook}', 'x', 'other', 'k')"),
+    request("admin", "api.list_webhooks()"),
+    request("admin", "api.delete_webhook('{webhook}')"),
+    request("admin", "api.delete_webhook('{own_webhook}')"),
+    request("admin", "api.list_webhooks()"),
+)
+DELIVERIES = (
     worker("webhook.settle_delivery('{own}', '{delivery_leased}', 1, 'failed', 500, 'mine', 7)"),
     worker("webhook.settle_delivery('{own}', '{delivery_leased}', 8, 'delivered')"),
     # Of the victim's webhook, this worker has enough.
@@ -496,6 +515,12 @@ OPERATE = (
     operator("""admin.set_form('{own_form}', '{"source": "canary", "mapping": {"a": "name"}}')"""),
     operator("""admin.create_form('{own}', '{"source": "web"}')"""),
     operator("admin.revoke_form('{own_form}')"),
+    operator("admin.webhooks('{own}')"),
+    operator("""admin.create_webhook('{own}', '{"url": "https://one.example"}', 's', 'k')"""),
+    operator("""admin.set_webhook('{own_webhook}', '{"name": "mine", "state": "disabled", "skip_missed": true}')"""),
+    operator("""admin.set_webhook('{own_webhook}', '{"state": "enabled"}')"""),
+    operator("admin.rotate_webhook_secret('{own_webhook}', 'other', 'k')"),
+    operator("admin.delete_webhook('{own_webhook}')"),
     operator("admin.erase_submissions('{own}', 'three@canary.example', null)"),
     operator("admin.erase_submissions('{own}', 'three@one.example', '020 7946 0018')"),
 )
@@ -543,6 +568,7 @@ SCENES = {
     "write": WRITE,
     "work": WORK,
     "webhooks": WEBHOOKS,
+    "deliveries": DELIVERIES,
     "refused": REFUSED,
     "operate": OPERATE,
     "erase a lead": ERASE_LEAD,
@@ -555,6 +581,7 @@ ACROSS = (
     operator("admin.organizations()"),
     operator("admin.keys()"),
     operator("admin.forms()"),
+    operator("admin.webhooks()"),
     operator("admin.analysts()"),
     operator("admin.crm_connections()"),
     operator("admin.crm_queue()"),
@@ -594,6 +621,7 @@ PLAIN = {
     "admin.erased_payloads",
     "admin.findings",
     "admin.retired_years",
+    "admin.sealing_key",
     "api.input_faults",
     "api.is_change_cursor",
     "api.is_cursor",

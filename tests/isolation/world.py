@@ -23,7 +23,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
 
-from tests.isolation.scenes import ARRANGED, CANARY, EXTRA, OWN_FORM, SEALS, STILL, Call
+from tests.isolation.scenes import ARRANGED, CANARY, EXTRA, OWN_ROWS, SEALS, STILL, Call
 from tests.support.database import Database, Organization, make_organization
 
 SCHEMAS = ["admin", "api", "app", "audit", "auth", "bi", "crm", "intake", "scoring", "webhook"]
@@ -77,6 +77,7 @@ class World:
         self.tables: dict[str, list[str]] = dict(self.rows(_TABLES, SCHEMAS))
         self.names = {"victim": self.victim.id, "verifier": VERIFIER}
         self.names["own_form"] = str(uuid.uuid4())
+        self.names["own_webhook"] = str(uuid.uuid4())
         self.names |= {f"{letter}_form": hashlib.sha256(letter.encode()).hexdigest() for letter in "vo"}
         self._name_claims("v", self.victim)
         for call in ARRANGED:
@@ -92,7 +93,7 @@ class World:
         )
         self.names["version"] = str(self.rows("select api.schema_version()")[0][0])
         self._copy()
-        for statement in OWN_FORM:
+        for statement in OWN_ROWS:
             self.connection.execute(self.filled(statement).encode())
         [(self.names["lead_theirs"],)] = self.rows(
             "select id::text from app.lead where email = 'one@canary.example' and pipeline_stage = 'won'"

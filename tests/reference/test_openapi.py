@@ -307,4 +307,10 @@ def test_fixed_words_are_enums(document: Document, database: Database) -> None:
         ("Organization", "environment"),
         ("Score", "kind"),
         ("Score", "model"),
+        ("NewWebhookInput", "include"),
+        ("Webhook", "disabled_reason"),
+        ("Webhook", "include"),
+        ("Webhook", "state"),
+        ("WebhookInput", "include"),
+        ("WebhookInput", "state"),
     }

@@ -6,8 +6,9 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from app import embedded
+from app import embedded, sealing
 from app.cli.keys import digest, new_key
+from app.worker import vault
 
 UNBOUND_ANALYST = "The analyst's login has no organization, so it reads nothing."
 """The doctor's finding about the analysts of other tests' databases. The tests share one cluster."""
@@ -80,3 +81,14 @@ def make_key(database: Database, organization_id: str, scope: str, environment: 
     key = new_key(environment)
     database.sql("select admin.create_key(%s, %s, %s)", organization_id, scope, digest(key), login="leads_operator")
     return key
+
+
+WORKER_KEY = bytes(range(32))
+"""The key of the worker that the template of the databases knows (LEADS_CRM_KEY)."""
+
+
+def announce_worker_key(url: str) -> None:
+    """Announces WORKER_KEY, as a worker does when it starts. url: of leads_worker."""
+    public_key = sealing.public_bytes(sealing.private_key_of(WORKER_KEY))
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("select webhook.announce_keys(array[%s], array[%s])", [vault.key_id(WORKER_KEY), public_key])

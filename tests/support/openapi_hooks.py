@@ -92,10 +92,14 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
     # A generated id has no record. Most are replaced by existing ids. Some stay, to test 404.
     id = case.path_parameters.get("id")
     if isinstance(id, str) and _MADE_UP.fullmatch(id) and int(id[-1], 16) > 1:
-        id = _pick(KNOWN["events" if case.path.startswith("/audit-log") else "leads"], id)
+        kinds = {"audit-log": "events", "webhooks": "webhooks"}
+        id = _pick(KNOWN[kinds.get(case.path.split("/")[1], "leads")], id)
         case.path_parameters["id"] = id
     # Schemathesis also takes ids from responses. The known leads are for the other operations.
-    if case.method == "DELETE" and id in KNOWN["leads"]:
+    if case.method == "DELETE" and case.path == "/webhooks/{id}":
+        created = CLIENT.post("/webhooks", json={"url": "https://hooks.example.com"}).json()
+        case.path_parameters["id"] = created.get("id", id)
+    elif case.method == "DELETE" and id in KNOWN["leads"]:
         case.path_parameters["id"] = CLIENT.post("/leads", json={"email": "erased@example.com"}).json()["id"]
     # With a used key, a repeat does nothing, and another request is refused, valid or not.
     if _KEY.fullmatch(str(case.headers.get("Idempotency-Key", ""))):
@@ -117,6 +121,9 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
     if isinstance(case.body, dict) and isinstance(case.body.get("reference"), str):
         case.body["reference"] = uuid.uuid4().hex
     # A constant must suit its field, and a secret needs a preset whose sender signs.
+    # The host of a webhook is a public one.
+    if isinstance(case.body, dict) and re.fullmatch("https://[!-~]+", str(case.body.get("url"))):
+        case.body["url"] = f"https://{uuid.uuid4().hex}.example.com/"
     if case.path == "/forms" and isinstance(case.body, dict):
         if case.body.get("constants"):
             case.body["constants"] = {"details.campaign": "spring"}

@@ -46,6 +46,7 @@ def known(client: httpx.Client) -> dict[str, list[str]]:
     return {
         "leads": [lead["id"] for lead in client.get("/leads?limit=20").json()["data"]],
         "events": [event["id"] for event in client.get("/audit-log?limit=20").json()["data"]],
+        "webhooks": [client.post("/webhooks", json={"url": "https://hooks.example.com"}).json()["id"]],
         "stages": client.get("/organizations/me").json()["pipeline_stages"],
     }
 

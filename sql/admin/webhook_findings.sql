@@ -1,0 +1,41 @@
+-- admin.webhook_findings - the findings about webhooks that send nothing, or will not.
+set local role leads_jobs;
+
+create or replace function admin.webhook_findings()
+returns table (subject text, finding text, remedy text) language sql stable security definer
+set search_path = pg_catalog, pg_temp
+begin atomic
+  select
+    format('webhook %s of organization %s', p.id, p.organization_id),
+    format(
+      'Its secret is sealed to the key "%s", which no worker has: nothing is sent.', p.secret_key
+    ),
+    format(
+      'Start the workers with that key as one of the keys in LEADS_CRM_KEY. If it is lost, run: leads webhooks rotate-secret %s '
+      '--overlap-hours 0, and give the receiver the new secret.', p.id
+    )
+  from webhook.endpoint as p
+  join app.organization as o on o.organization_id = p.organization_id
+  where
+    p.state = 'enabled' and o.environment = 'live'
+    and exists (select from webhook.sealing_key)
+    and not exists (select from webhook.sealing_key as k where k.key_id = p.secret_key)
+  union all
+  select
+    format('webhook %s of organization %s', p.id, p.organization_id),
+    case p.disabled_reason
+      when 'gone' then format('It was disabled at %s: the receiver answered with 410.', app.utc_text(p.disabled_at))
+      else format('It was disabled at %s: nothing was delivered for 3 days.', app.utc_text(p.disabled_at))
+    end,
+    format(
+      'Tell the organization. When the receiver works again, run: leads webhooks set %1$s --state enabled. If it is no longer needed, '
+      'run: leads webhooks delete %1$s', p.id
+    )
+  from webhook.endpoint as p
+  where p.state = 'disabled' and p.disabled_reason <> 'request';
+end;
+
+comment on function admin.webhook_findings() is
+$$Findings about webhooks that the worker has disabled, and about those whose secret no worker can open.
+
+In the form of admin.findings().$$;

@@ -1,0 +1,60 @@
+-- api.rotate_webhook_secret - POST /webhooks/{id}/rotate-secret.
+set local role leads_exec;
+
+create or replace function api.rotate_webhook_secret(
+  id uuid,
+  new_secret text,
+  sealed_secret bytea,
+  sealing_key text,
+  overlap_hours api.overlap_hours default 24,
+  idempotency_key api.idempotency_key default null,
+  idempotency_wait integer default 5000
+)
+returns api.answer language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_organization_id uuid := auth.organization_id('admin');
+begin
+  -- It returns no answer: a repeat of this request is an error.
+  perform app.claim_idempotency_key(
+    v_organization_id, rotate_webhook_secret.idempotency_key, rotate_webhook_secret.idempotency_wait,
+    format('POST /webhooks/%s/rotate-secret?overlap_hours=%s', rotate_webhook_secret.id, rotate_webhook_secret.overlap_hours)
+  );
+  perform
+  from webhook.endpoint as p
+  where p.organization_id = v_organization_id and p.id = rotate_webhook_secret.id
+  for no key update;
+  if not found then
+    -- Raised, so that the claim is rolled back.
+    raise sqlstate 'PT404' using message = 'not_found';
+  end if;
+  perform webhook.rotate_secret(
+    v_organization_id, rotate_webhook_secret.id, rotate_webhook_secret.sealed_secret, rotate_webhook_secret.sealing_key,
+    rotate_webhook_secret.overlap_hours
+  );
+  perform app.keep_secret_answer(v_organization_id, rotate_webhook_secret.idempotency_key, 200, rotate_webhook_secret.id);
+  -- Another statement, which sees the change.
+  return row(
+    200,
+    null::json,
+    row_to_json(
+      webhook.endpoint_item(v_organization_id, rotate_webhook_secret.id, rotate_webhook_secret.new_secret)
+    )::text
+  );
+end $$;
+
+comment on function api.rotate_webhook_secret(uuid, text, bytea, text, api.overlap_hours, api.idempotency_key, integer) is
+$$Rotate a webhook's secret.
+
+The response shows the new secret, once. For overlap_hours each message is signed with both secrets, so that the receiver can
+change over without a gap. A second rotation within this time ends the oldest secret at once.$$;
+
+grant execute on function
+  api.rotate_webhook_secret(uuid, text, bytea, text, api.overlap_hours, api.idempotency_key, integer)
+to leads_api;
+
+set local role leads_owner;
+call api.document(
+  'api.rotate_webhook_secret', tag => 'Webhooks', answer => 'api.webhook',
+  problems => '{secret_already_shown,no_sealing_key}'
+);

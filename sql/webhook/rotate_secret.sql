@@ -1,0 +1,28 @@
+-- webhook.rotate_secret - replaces the secret of a webhook.
+set local role leads_owner;
+
+create or replace function webhook.rotate_secret(
+  organization_id uuid,
+  endpoint_id uuid,
+  sealed_secret bytea,
+  sealing_key text,
+  overlap_hours integer
+)
+returns void language plpgsql volatile security invoker set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- The trigger _500_stamp keeps the previous secret.
+  update webhook.endpoint as p
+  set
+    secret = rotate_secret.sealed_secret,
+    secret_key = rotate_secret.sealing_key,
+    previous_expires_at = case when rotate_secret.overlap_hours > 0 then
+      date_trunc('milliseconds', clock_timestamp()) + make_interval(hours => rotate_secret.overlap_hours)
+    end
+  where p.organization_id = rotate_secret.organization_id and p.id = rotate_secret.endpoint_id;
+end $$;
+
+comment on function webhook.rotate_secret(uuid, uuid, bytea, text, integer) is
+  'Replaces the secret of a webhook. The previous one signs too, for overlap_hours; one before it ends now.';
+
+grant execute on function webhook.rotate_secret(uuid, uuid, bytea, text, integer) to leads_exec, leads_jobs;
