@@ -7,21 +7,20 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import pytest
-from standardwebhooks import Webhook
 
+from tests.support import hooks
 from tests.support.database import Database, Organization
 from tests.support.figures import count_stages
 from tests.support.process import Server
+from tests.support.pushing import live_organization, wait_for, working
 from tools import client
 
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", (client.SOURCE / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 # A line that mypy accepts although it is wrong fails, because its type: ignore is not used.
 SNIPPET = """
@@ -63,7 +62,7 @@ def outputs(
     names: dict[str, Any] = {}
     printed = []
     key = new_organization().keys["admin"]
-    environ = {"LEADS_URL": server.base, "LEADS_KEY": key, "LEADS_WEBHOOK_SECRET": SECRET}
+    environ = {"LEADS_URL": server.base, "LEADS_KEY": key}
     with patch.dict(os.environ, environ):
         for block in BLOCKS:
             if "order=" in block:
@@ -102,21 +101,26 @@ def test_the_blocks_change_the_lead(outputs: tuple[dict[str, Any], list[str]], d
     ]
 
 
-def test_the_block_receives_webhooks(
-    outputs: tuple[dict[str, Any], list[str]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_the_block_receives_what_a_worker_delivers(
+    outputs: tuple[dict[str, Any], list[str]],
+    sdk: Any,
+    database: Database,
+    server: Server,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("LEADS_WEBHOOK_SECRET", SECRET)
-    receive = outputs[0]["receive"]
-    body = '{"type":"lead.created","timestamp":"2026-04-27T13:22:05.114Z","data":{"lead_id":"1"}}'
-    now = datetime.now(UTC)
-    headers = {
-        "webhook-id": "msg_1",
-        "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": Webhook(SECRET).sign("msg_1", now, body),
-    }
-    assert receive(b"{}", headers) == 401
-    assert [receive(body.encode(), headers) for _ in range(2)] == [204, 204]
-    assert capsys.readouterr().out == "lead.created 1\n"
+    organization = live_organization(database)
+    with hooks.receiving() as receiver, working(database, tmp_path):
+        receiver.add(database, organization, "/hook")
+        with sdk.Leads(server.base, organization.keys["write"]) as client:
+            lead = client.create_lead(sdk.models.CreateLeadBody(email="ada@example.com"))
+        wait_for(lambda: receiver.messages)
+    monkeypatch.setenv("LEADS_WEBHOOK_SECRET", receiver.secrets["/hook"])
+    receive, sent = outputs[0]["receive"], receiver.requests[0]
+    assert receive(b"{}", sent.headers) == 401
+    assert [receive(sent.content, sent.headers) for _ in range(2)] == [204, 204]
+    assert capsys.readouterr().out == f"lead.created {lead.id}\n"
 
 
 def test_the_types_are_strict(installed: Path, tmp_path: Path) -> None:
