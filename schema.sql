@@ -1751,8 +1751,13 @@ CREATE TABLE api.route (
     timeout_seconds integer DEFAULT 10 NOT NULL,
     is_streamed boolean DEFAULT false NOT NULL,
     key_parameter text,
+    deprecated_at timestamp(3) with time zone,
+    sunset_at timestamp(3) with time zone,
+    deprecation_link text,
+    CONSTRAINT route_deprecation_link_is_address CHECK ((deprecation_link ~ '^(https?:/)?/[!-;=?-~]*$'::text)),
     CONSTRAINT route_has_its_key_in_the_path CHECK ((strpos(path, (('{'::text || key_parameter) || '}'::text)) > 0)),
     CONSTRAINT route_has_media_types CHECK (((cardinality(media_types) > 0) AND (array_position(media_types, NULL::text) IS NULL))),
+    CONSTRAINT route_is_deprecated_before_its_sunset CHECK (((sunset_at IS NULL) OR COALESCE((deprecated_at <= sunset_at), false))),
     CONSTRAINT route_method_is_known CHECK ((method = ANY (ARRAY['GET'::text, 'POST'::text, 'PUT'::text, 'PATCH'::text, 'DELETE'::text, 'OPTIONS'::text]))),
     CONSTRAINT route_path_is_absolute CHECK ((path ~ '^(/[^/?#]+)+$'::text)),
     CONSTRAINT route_scope_is_known CHECK ((scope = ANY (ARRAY['read'::text, 'write'::text, 'admin'::text, 'form'::text]))),
@@ -1787,6 +1792,12 @@ COMMENT ON COLUMN api.route.timeout_seconds IS 'How many seconds the statement m
 COMMENT ON COLUMN api.route.is_streamed IS 'Whether the server sends the body page by page: it calls the function again with each Next-Cursor, until there is none.';
 
 COMMENT ON COLUMN api.route.key_parameter IS 'The parameter of the path that is the key, such as token in /in/{token}. Logs do not show it. Null: the key is in the header Authorization.';
+
+COMMENT ON COLUMN api.route.deprecated_at IS 'Since when the route is deprecated, or from when on it will be. Responses have it in the header Deprecation. Null: it is not.';
+
+COMMENT ON COLUMN api.route.sunset_at IS 'From when on the route may be missing. Responses have it in the header Sunset. Null: that is not decided.';
+
+COMMENT ON COLUMN api.route.deprecation_link IS 'The address of a page that says what replaces the route, for the header Link.';
 
 CREATE FUNCTION admin.api_findings(release integer) RETURNS TABLE(subject text, finding text, remedy text)
     LANGUAGE sql STABLE SECURITY DEFINER
@@ -10677,12 +10688,17 @@ CREATE FUNCTION api.openapi_paths() RETURNS text
              array_position(ARRAY['GET'::text, 'POST'::text, 'PUT'::text, 'PATCH'::text, 'DELETE'::text], o.method) AS method_position,
              ((api.json_text(lower(o.method)) || ':'::text) || api.object_text(VARIADIC ARRAY['operationId'::text, api.json_text(o.id), 'tags'::text, (('['::text || api.json_text(o.tag)) || ']'::text), 'summary'::text, api.json_text(o.summary), 'description'::text, api.json_text(concat_ws('
 
-'::text, o.description,
+'::text, o.description, (((('Deprecated since '::text || to_char((d.deprecated_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD'::text)) || COALESCE((('. It may be missing from '::text || to_char((d.sunset_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD'::text)) || ' on'::text), ''::text)) || COALESCE((': '::text || d.deprecation_link), ''::text)) || '.'::text),
                  CASE
                      WHEN (o.scope IS NULL) THEN 'No key is needed.'::text
                      ELSE format('Scope: `%s`.'::text, o.scope)
-                 END)), 'security'::text, (('['::text || COALESCE(format('{"key":["%s"]}'::text, o.scope), ''::text)) || ']'::text), 'parameters'::text, p_1.parameters, 'requestBody'::text, b.body, 'responses'::text, r.text])) AS text
-            FROM ((((api.operations() o(id, method, path, scope, function, arguments, tag, summary, description, request, rule, answer, form, statuses, headers, problems, parameters, examples)
+                 END)), 'deprecated'::text,
+                 CASE
+                     WHEN (d.deprecated_at IS NOT NULL) THEN 'true'::text
+                     ELSE NULL::text
+                 END, 'security'::text, (('['::text || COALESCE(format('{"key":["%s"]}'::text, o.scope), ''::text)) || ']'::text), 'parameters'::text, p_1.parameters, 'requestBody'::text, b.body, 'responses'::text, r.text])) AS text
+            FROM (((((api.operations() o(id, method, path, scope, function, arguments, tag, summary, description, request, rule, answer, form, statuses, headers, problems, parameters, examples)
+              JOIN api.route d ON (((d.method = o.method) AND (d.path = o.path))))
               JOIN responses r ON ((r.operation_id = o.id)))
               LEFT JOIN api.operation_parameters() p_1(operation_id, parameters) ON ((p_1.operation_id = o.id)))
               LEFT JOIN api.operation_bodies() b(operation_id, body, schema_name, schema) ON ((b.operation_id = o.id)))
@@ -11130,7 +11146,7 @@ COMMENT ON FUNCTION api.rotate_webhook_secret(id uuid, new_secret text, sealed_s
 The response shows the new secret, once. For overlap_hours each message is signed with both secrets, so that the receiver can
 change over without a gap. A second rotation within this time ends the oldest secret at once.';
 
-CREATE FUNCTION api.routes() RETURNS TABLE(method text, path text, function text, scope text, is_read_only boolean, arguments json, wait_seconds integer, wait_function text, wait_arguments text[], media_types text[], max_body_bytes integer, timeout_seconds integer, is_streamed boolean, key_parameter text)
+CREATE FUNCTION api.routes() RETURNS TABLE(method text, path text, function text, scope text, is_read_only boolean, arguments json, wait_seconds integer, wait_function text, wait_arguments text[], media_types text[], max_body_bytes integer, timeout_seconds integer, is_streamed boolean, key_parameter text, deprecated_at timestamp with time zone, sunset_at timestamp with time zone, deprecation_link text)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     BEGIN ATOMIC
@@ -11152,7 +11168,10 @@ CREATE FUNCTION api.routes() RETURNS TABLE(method text, path text, function text
      r.max_body_bytes,
      r.timeout_seconds,
      r.is_streamed,
-     r.key_parameter
+     r.key_parameter,
+     r.deprecated_at,
+     r.sunset_at,
+     r.deprecation_link
     FROM ((api.route r
       LEFT JOIN pg_proc f ON (((f.oid = (
          CASE
@@ -23981,40 +24000,40 @@ ALTER DEFAULT PRIVILEGES FOR ROLE leads_owner REVOKE ALL ON FUNCTIONS FROM PUBLI
 -- {"raised_by":"validation_failed","status":422,"code":"validation_failed","title":"Validation failed","detail":"Fix the fields listed in errors and send the request again.","field":null,"field_code":null}
 
 -- the rows of api.route
--- {"method":"DELETE","path":"/leads/{id}","function":"api.delete_lead","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
--- {"method":"DELETE","path":"/webhooks/{id}","function":"api.delete_webhook","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
--- {"method":"GET","path":"/audit-log","function":"api.list_audit_events","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
--- {"method":"GET","path":"/audit-log/export","function":"api.export_audit_events","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":true,"key_parameter":null}
--- {"method":"GET","path":"/audit-log/verify","function":"api.verify_audit_log","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
--- {"method":"GET","path":"/audit-log/{id}","function":"api.get_audit_event","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
--- {"method":"GET","path":"/crm-connections","function":"api.list_crm_connections","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
--- {"method":"GET","path":"/forms","function":"api.list_forms","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
--- {"method":"GET","path":"/health","function":"api.get_health","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
--- {"method":"GET","path":"/leads","function":"api.list_leads","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
--- {"method":"GET","path":"/leads/export","function":"api.export_leads","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":true,"key_parameter":null}
--- {"method":"GET","path":"/leads/{id}","function":"api.get_lead","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
--- {"method":"GET","path":"/leads/{id}/crm-sync","function":"api.get_crm_sync","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
--- {"method":"GET","path":"/leads/{id}/details","function":"api.get_lead_details","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
--- {"method":"GET","path":"/leads/{id}/everything","function":"api.get_lead_everything","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
--- {"method":"GET","path":"/leads/{id}/scores","function":"api.list_scores","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
--- {"method":"GET","path":"/leads/{id}/signals","function":"api.list_signals","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
--- {"method":"GET","path":"/organizations/me","function":"api.get_organization","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
--- {"method":"GET","path":"/webhooks","function":"api.list_webhooks","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
--- {"method":"GET","path":"/webhooks/{id}","function":"api.get_webhook","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
--- {"method":"OPTIONS","path":"/in/{token}","function":"api.preflight_form","scope":"form","wait_seconds":null,"wait_function":null,"media_types":["*/*"],"max_body_bytes":262144,"timeout_seconds":10,"is_streamed":false,"key_parameter":"token"}
--- {"method":"PATCH","path":"/leads/{id}","function":"api.update_lead","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json","application/merge-patch+json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
--- {"method":"PATCH","path":"/leads/{id}/details","function":"api.update_lead_details","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json","application/merge-patch+json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
--- {"method":"PATCH","path":"/webhooks/{id}","function":"api.update_webhook","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json","application/merge-patch+json"],"max_body_bytes":65536,"timeout_seconds":120,"is_streamed":false,"key_parameter":null}
--- {"method":"POST","path":"/forms","function":"api.create_form","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
--- {"method":"POST","path":"/in/{token}","function":"api.submit_form","scope":"form","wait_seconds":null,"wait_function":null,"media_types":["*/*"],"max_body_bytes":262144,"timeout_seconds":10,"is_streamed":false,"key_parameter":"token"}
--- {"method":"POST","path":"/leads","function":"api.create_lead","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
--- {"method":"POST","path":"/leads/bulk","function":"api.store_leads","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json","application/x-ndjson","text/csv"],"max_body_bytes":16777216,"timeout_seconds":120,"is_streamed":false,"key_parameter":null}
--- {"method":"POST","path":"/leads/{id}/push-to-crm","function":"api.push_lead","scope":"write","wait_seconds":10,"wait_function":"api.get_push","media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
--- {"method":"POST","path":"/leads/{id}/score","function":"api.score_lead","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
--- {"method":"POST","path":"/leads/{id}/signals","function":"api.create_signals","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
--- {"method":"POST","path":"/webhooks","function":"api.create_webhook","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
--- {"method":"POST","path":"/webhooks/{id}/rotate-secret","function":"api.rotate_webhook_secret","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
--- {"method":"PUT","path":"/leads/by-reference/{reference}","function":"api.put_lead","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null}
+-- {"method":"DELETE","path":"/leads/{id}","function":"api.delete_lead","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"DELETE","path":"/webhooks/{id}","function":"api.delete_webhook","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"GET","path":"/audit-log","function":"api.list_audit_events","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"GET","path":"/audit-log/export","function":"api.export_audit_events","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":true,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"GET","path":"/audit-log/verify","function":"api.verify_audit_log","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"GET","path":"/audit-log/{id}","function":"api.get_audit_event","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"GET","path":"/crm-connections","function":"api.list_crm_connections","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"GET","path":"/forms","function":"api.list_forms","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"GET","path":"/health","function":"api.get_health","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"GET","path":"/leads","function":"api.list_leads","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"GET","path":"/leads/export","function":"api.export_leads","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":true,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"GET","path":"/leads/{id}","function":"api.get_lead","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"GET","path":"/leads/{id}/crm-sync","function":"api.get_crm_sync","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"GET","path":"/leads/{id}/details","function":"api.get_lead_details","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"GET","path":"/leads/{id}/everything","function":"api.get_lead_everything","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"GET","path":"/leads/{id}/scores","function":"api.list_scores","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"GET","path":"/leads/{id}/signals","function":"api.list_signals","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"GET","path":"/organizations/me","function":"api.get_organization","scope":"read","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"GET","path":"/webhooks","function":"api.list_webhooks","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"GET","path":"/webhooks/{id}","function":"api.get_webhook","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"OPTIONS","path":"/in/{token}","function":"api.preflight_form","scope":"form","wait_seconds":null,"wait_function":null,"media_types":["*/*"],"max_body_bytes":262144,"timeout_seconds":10,"is_streamed":false,"key_parameter":"token","deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"PATCH","path":"/leads/{id}","function":"api.update_lead","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json","application/merge-patch+json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"PATCH","path":"/leads/{id}/details","function":"api.update_lead_details","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json","application/merge-patch+json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"PATCH","path":"/webhooks/{id}","function":"api.update_webhook","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json","application/merge-patch+json"],"max_body_bytes":65536,"timeout_seconds":120,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"POST","path":"/forms","function":"api.create_form","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"POST","path":"/in/{token}","function":"api.submit_form","scope":"form","wait_seconds":null,"wait_function":null,"media_types":["*/*"],"max_body_bytes":262144,"timeout_seconds":10,"is_streamed":false,"key_parameter":"token","deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"POST","path":"/leads","function":"api.create_lead","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"POST","path":"/leads/bulk","function":"api.store_leads","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json","application/x-ndjson","text/csv"],"max_body_bytes":16777216,"timeout_seconds":120,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"POST","path":"/leads/{id}/push-to-crm","function":"api.push_lead","scope":"write","wait_seconds":10,"wait_function":"api.get_push","media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"POST","path":"/leads/{id}/score","function":"api.score_lead","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"POST","path":"/leads/{id}/signals","function":"api.create_signals","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"POST","path":"/webhooks","function":"api.create_webhook","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"POST","path":"/webhooks/{id}/rotate-secret","function":"api.rotate_webhook_secret","scope":"admin","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
+-- {"method":"PUT","path":"/leads/by-reference/{reference}","function":"api.put_lead","scope":"write","wait_seconds":null,"wait_function":null,"media_types":["application/json"],"max_body_bytes":65536,"timeout_seconds":10,"is_streamed":false,"key_parameter":null,"deprecated_at":null,"sunset_at":null,"deprecation_link":null}
 
 -- the rows of api.operation
 -- {"function":"api.create_form","tag":"Forms","request":"api.form_input","rule":null,"answer":"api.form","form":null,"statuses":[201],"headers":[],"problems":["secret_already_shown"],"parameters":{},"examples":{}}

@@ -2086,3 +2086,31 @@ comment on column api.webhook_input.skip_missed is
   'Leave out what has not been delivered yet. Without it, a webhook that is enabled again gets everything that it missed.';
 
 reset role;
+
+-- migration: route_deprecation
+-- Adds to each route since when it is deprecated, and until when it is served.
+--
+-- Locks: ACCESS EXCLUSIVE on api.route for a catalogue change; servers read it at start only.
+-- Duration: 0 s per million rows: the table has a row for each endpoint.
+-- Phase: expand
+-- If it breaks off: nothing is left behind; run leads migrate again.
+
+set local role leads_owner;
+
+alter table api.route
+  add column deprecated_at timestamptz(3),
+  add column sunset_at timestamptz(3),
+  add column deprecation_link text,
+  -- The table has a row for each endpoint.
+  -- squawk-ignore constraint-missing-not-valid
+  add constraint route_is_deprecated_before_its_sunset check (sunset_at is null or coalesce(deprecated_at <= sunset_at, false)),
+  -- squawk-ignore constraint-missing-not-valid
+  add constraint route_deprecation_link_is_address check (deprecation_link ~ '^(https?:/)?/[!-;=?-~]*$');
+
+comment on column api.route.deprecated_at is
+  'Since when the route is deprecated, or from when on it will be. Responses have it in the header Deprecation. Null: it is not.';
+comment on column api.route.sunset_at is
+  'From when on the route may be missing. Responses have it in the header Sunset. Null: that is not decided.';
+comment on column api.route.deprecation_link is 'The address of a page that says what replaces the route, for the header Link.';
+
+reset role;

@@ -226,6 +226,7 @@ class Api:
         if route is None:
             return self._problem("method_not_allowed", allow=", ".join(match.methods))
         request.route = route
+        request.added_headers = route.headers
 
         if route.key_parameter is not None:
             take_key(request, match.parameters[route.key_parameter])
@@ -287,14 +288,15 @@ class Api:
         if digest is None or not (digest in self._known or limits.knows(digest, now)):
             return None
         request.is_counted = True
-        request.added_headers, seconds = limits.take(digest, now)
+        headers, seconds = limits.take(digest, now)
+        request.added_headers += headers
         if seconds is None:
             return None
         what = "form" if request.has_key_in_path else "key"
         detail = f"This {what} may send {limits.per_minute} requests per minute. Try again in {seconds} s."
         problem = problems.of_word(self.table.problems, "rate_limited", detail=detail)
-        headers = ((b"retry-after", b"%d" % seconds),)
-        return replace(problem, headers=headers, cause={"reason": f"The {what} is over its rate limit."})
+        retry_after = ((b"retry-after", b"%d" % seconds),)
+        return replace(problem, headers=retry_after, cause={"reason": f"The {what} is over its rate limit."})
 
     def _client_address(self, request: Request, route: Route) -> bytes | None:
         if "client_address" not in route.names:
@@ -551,7 +553,7 @@ class Api:
         self.uses.started[digest] = request.started
         if self._limits is not None and not request.is_counted:
             request.is_counted = True
-            request.added_headers, _ = self._limits.take(digest, int(request.started * 1e9), is_answered=True)
+            request.added_headers += self._limits.take(digest, int(request.started * 1e9), is_answered=True).headers
         if digest in self._callers:
             return
         if len(self._callers) >= KNOWN_KEYS:

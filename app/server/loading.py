@@ -8,6 +8,8 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC
+from email.utils import format_datetime
 from typing import Any
 
 import psycopg
@@ -115,7 +117,20 @@ def _route(row: Mapping[str, Any]) -> Route:
         max_body_bytes=row["max_body_bytes"],
         key_parameter=row["key_parameter"],
         is_streamed=row["is_streamed"],
+        headers=_headers(row),
     )
+
+
+def _headers(row: Mapping[str, Any]) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers of a route that is deprecated: RFC 9745 and RFC 8594."""
+    headers = []
+    if row["deprecated_at"] is not None:
+        headers.append(("deprecation", f"@{int(row['deprecated_at'].timestamp())}"))
+    if row["sunset_at"] is not None:
+        headers.append(("sunset", format_datetime(row["sunset_at"].astimezone(UTC), usegmt=True)))
+    if row["deprecation_link"] is not None:
+        headers += [("link", f'<{row["deprecation_link"]}>; rel="{name}"') for name, _ in headers]
+    return tuple((name.encode(), value.encode()) for name, value in headers)
 
 
 def _wait(row: Mapping[str, Any], arguments: Mapping[str, Argument]) -> Wait | None:

@@ -80,6 +80,8 @@ class Route:
     """The parameter of the path that is the key. None: the key is in the header Authorization."""
     is_streamed: bool = False
     """Whether the function is called again with each cursor that it returns."""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    """Headers that each response has: that the route is deprecated."""
 
     @cached_property
     def label(self) -> tuple[str, str]:

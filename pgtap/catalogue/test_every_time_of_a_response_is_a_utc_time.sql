@@ -7,6 +7,7 @@ language sql
 as $$
   select t.oid::regtype || '.' || a.attname
   from pg_type as t
+  join pg_class as c on c.oid = t.typrelid and c.relkind = 'c'
   join pg_attribute as a on a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
   where
     t.typnamespace = 'api'::regnamespace

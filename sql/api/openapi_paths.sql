@@ -27,14 +27,21 @@ begin atomic
         'tags', '[' || api.json_text(o.tag) || ']',
         'summary', api.json_text(o.summary),
         'description', api.json_text(concat_ws(
-          E'\n\n', o.description, case when o.scope is null then 'No key is needed.' else format('Scope: `%s`.', o.scope) end
+          E'\n\n',
+          o.description,
+          'Deprecated since ' || to_char(d.deprecated_at at time zone 'UTC', 'YYYY-MM-DD')
+          || coalesce('. It may be missing from ' || to_char(d.sunset_at at time zone 'UTC', 'YYYY-MM-DD') || ' on', '')
+          || coalesce(': ' || d.deprecation_link, '') || '.',
+          case when o.scope is null then 'No key is needed.' else format('Scope: `%s`.', o.scope) end
         )),
+        'deprecated', case when d.deprecated_at is not null then 'true' end,
         'security', '[' || coalesce(format('{"key":["%s"]}', o.scope), '') || ']',
         'parameters', p.parameters,
         'requestBody', b.body,
         'responses', r.text
       ) as text
     from api.operations() as o
+    join api.route as d on d.method = o.method and d.path = o.path
     join responses as r on r.operation_id = o.id
     left join api.operation_parameters() as p on p.operation_id = o.id
     left join api.operation_bodies() as b on b.operation_id = o.id

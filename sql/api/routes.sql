@@ -19,7 +19,10 @@ returns table (
   max_body_bytes integer,
   timeout_seconds integer,
   is_streamed boolean,
-  key_parameter text
+  key_parameter text,
+  deprecated_at timestamptz,
+  sunset_at timestamptz,
+  deprecation_link text
 )
 language sql stable security definer set search_path = pg_catalog, pg_temp
 begin atomic
@@ -49,7 +52,10 @@ begin atomic
     r.max_body_bytes,
     r.timeout_seconds,
     r.is_streamed,
-    r.key_parameter
+    r.key_parameter,
+    r.deprecated_at,
+    r.sunset_at,
+    r.deprecation_link
   from api.route as r
   left join pg_catalog.pg_proc as f
     -- to_regproc fails for a name of three parts, and before PostgreSQL 16 for any malformed name.

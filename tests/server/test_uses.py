@@ -75,6 +75,8 @@ def test_what_the_database_does_not_take_is_kept(
 ) -> None:
     organization = new_organization()
     digest = claim(organization.keys["read"])
+    log.flush()
+    capsys.readouterr()
 
     async def work(key_uses: KeyUses) -> None:
         with database.connect() as connection, connection.transaction():
@@ -98,6 +100,9 @@ def test_what_the_database_does_not_take_is_kept(
 
 
 def test_a_report_that_fails_is_logged(database: Database, capsys: pytest.CaptureFixture[str]) -> None:
+    log.flush()
+    capsys.readouterr()
+
     async def work(key_uses: KeyUses) -> None:
         database.sql("revoke execute on function auth.record_key_uses from leads_api")
         try:
